@@ -1,0 +1,169 @@
+"""The asynchronous client."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Any, Self
+
+import httpx
+
+from maquette import calls, requests
+from maquette.configuration import resolve
+from maquette.contract import Artefact, Engine, MediaRef
+from maquette.drivers import TIMEOUT, AsyncDriver
+from maquette.handles import AsyncJob
+from maquette.inputs import Phrases, Source
+from maquette.results import (
+    BodiesResult,
+    DatasetResult,
+    ObjectsResult,
+    SceneResult,
+    SegmentResult,
+    TrackResult,
+)
+
+
+class AsyncMaquette:
+    """As `Maquette`, with every call to be awaited."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        api_key: str | None = None,
+        retries: int = 4,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        base, headers = resolve(url, api_key)
+        client = httpx.AsyncClient(base_url=base, headers=headers, timeout=TIMEOUT, transport=transport)
+        self._driver = AsyncDriver(client, retries)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._driver.client.aclose()
+
+    async def upload(self, source: Source) -> MediaRef:
+        """Send a medium unless the service has it; the reference serves any number of jobs."""
+        return await self._driver.run(calls.upload_any(source))
+
+    async def segment(
+        self,
+        image: Source,
+        *,
+        text: Phrases | None = None,
+        boxes: Iterable[Any] | None = None,
+        points: Iterable[Any] | None = None,
+        threshold: float | None = None,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> AsyncJob[SegmentResult]:
+        """Masks of what phrases, boxes (xyxy pixels) and points name; `points` holds one object each."""
+        built = requests.segment(image, text, boxes, points, threshold, options)
+        return AsyncJob(await self._driver.run(calls.submit(built, idempotency_key)), self._driver)
+
+    async def track(
+        self,
+        video: Source,
+        *,
+        text: Phrases | None = None,
+        boxes: Iterable[Any] | None = None,
+        points: Iterable[Any] | None = None,
+        threshold: float | None = None,
+        max_frames: int | None = None,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> AsyncJob[TrackResult]:
+        """Objects through a video; boxes and points are placed on its first frame."""
+        built = requests.track(video, text, boxes, points, threshold, max_frames, options)
+        return AsyncJob(await self._driver.run(calls.submit(built, idempotency_key)), self._driver)
+
+    async def objects(
+        self,
+        image: Source | None = None,
+        *,
+        text: Phrases | None = None,
+        boxes: Iterable[Any] | None = None,
+        points: Iterable[Any] | None = None,
+        masks: Iterable[Any] | None = None,
+        from_job: Any = None,
+        threshold: float | None = None,
+        camera: Any = None,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> AsyncJob[ObjectsResult]:
+        """A mesh, a splat and a pose for each object; `from_job` goes on from a segment job."""
+        built = requests.objects(image, text, boxes, points, masks, from_job, threshold, camera, options)
+        return AsyncJob(await self._driver.run(calls.submit(built, idempotency_key)), self._driver)
+
+    async def bodies(
+        self,
+        image: Source | None = None,
+        *,
+        boxes: Iterable[Any] | None = None,
+        masks: Iterable[Any] | None = None,
+        from_job: Any = None,
+        camera: Any = None,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> AsyncJob[BodiesResult]:
+        """A rigged body for each person; without boxes, masks or a job, people are found first."""
+        built = requests.bodies(image, boxes, masks, from_job, camera, options)
+        return AsyncJob(await self._driver.run(calls.submit(built, idempotency_key)), self._driver)
+
+    async def scene(
+        self,
+        image: Source,
+        text: Phrases,
+        *,
+        threshold: float | None = None,
+        camera: Any = None,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> AsyncJob[SceneResult]:
+        """Objects and bodies of an image in one camera frame."""
+        built = requests.scene(image, text, threshold, camera, options)
+        return AsyncJob(await self._driver.run(calls.submit(built, idempotency_key)), self._driver)
+
+    async def dataset(
+        self,
+        videos: Sequence[Source],
+        text: Phrases,
+        *,
+        threshold: float | None = None,
+        clip_seconds: float = 5.0,
+        size: int = 256,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> AsyncJob[DatasetResult]:
+        """Clips, tracks and observations of videos as Parquet shards."""
+        built = requests.dataset(videos, text, threshold, clip_seconds, size, options)
+        return AsyncJob(await self._driver.run(calls.submit(built, idempotency_key)), self._driver)
+
+    async def job(self, job_id: str) -> AsyncJob[Any]:
+        """A job by its id."""
+        return AsyncJob(await self._driver.run(calls.get(job_id)), self._driver)
+
+    async def jobs(
+        self, *, kind: str | None = None, state: str | None = None
+    ) -> AsyncIterator[AsyncJob[Any]]:
+        """All your jobs, newest first; pages are fetched as they are needed."""
+        cursor: str | None = None
+        while True:
+            page = await self._driver.run(calls.page(kind, state, cursor, 100))
+            for data in page.jobs:
+                yield AsyncJob(data, self._driver)
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def engines(self) -> list[Engine]:
+        """Which engines can run, and why others cannot."""
+        return await self._driver.run(calls.engines())
+
+    async def read(self, artefact: Artefact) -> bytes:
+        """The bytes of an artefact."""
+        return await self._driver.run(calls.read(artefact))

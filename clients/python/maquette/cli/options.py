@@ -1,0 +1,91 @@
+"""Options that commands share, and how they are read."""
+
+import glob
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from maquette.client import Maquette
+from maquette.inputs import Source
+
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the artefacts.")]
+Text = Annotated[list[str] | None, typer.Option("--text", "-t", help="A phrase; may be repeated.")]
+Boxes = Annotated[
+    list[str] | None, typer.Option("--box", "-b", help="x0,y0,x1,y1 in pixels; may be repeated.")
+]
+Points = Annotated[
+    list[str] | None,
+    typer.Option("--point", "-p", help="x,y or x,y,label; several of one object joined by ';'."),
+]
+Threshold = Annotated[float | None, typer.Option(help="Least score of a phrase's instances.")]
+EngineName = Annotated[str, typer.Option(help="Engine, or auto.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+CameraOption = Annotated[str | None, typer.Option(help="fx,fy,cx,cy in pixels of the full image.")]
+FromJob = Annotated[str | None, typer.Option(help="A segment job to go on from.")]
+
+
+@dataclass(slots=True)
+class State:
+    """What the root command read."""
+
+    server: str | None
+    api_key: str | None
+    as_json: bool
+
+    def client(self) -> Maquette:
+        """A client for the service."""
+        return Maquette(self.server, api_key=self.api_key)
+
+
+def sources(patterns: list[str]) -> list[Source]:
+    """Files, addresses and globs as a list of media; raises FileNotFoundError for a glob of nothing."""
+    found: list[Source] = []
+    for pattern in patterns:
+        if pattern.startswith(("https://", "http://")):
+            found.append(pattern)
+            continue
+        # Path.glob takes no absolute patterns
+        matches = sorted(glob.glob(pattern, recursive=True)) if glob.has_magic(pattern) else [pattern]  # noqa: PTH207
+        if not matches:
+            raise FileNotFoundError(f"no file matches {pattern}")
+        found.extend(Path(match) for match in matches)
+    return found
+
+
+def boxes(given: list[str] | None) -> list[list[float]]:
+    """Boxes from 'x0,y0,x1,y1'."""
+    return [_numbers(text, (4,), "a box is x0,y0,x1,y1") for text in given or ()]
+
+
+def points(given: list[str] | None) -> list[list[list[float]]]:
+    """Objects from 'x,y' or 'x,y,label', joined by ';'."""
+    return [
+        [_numbers(part, (2, 3), "a point is x,y or x,y,label") for part in text.split(";")]
+        for text in given or ()
+    ]
+
+
+def camera(given: str | None) -> dict[str, float] | None:
+    """Intrinsics from 'fx,fy,cx,cy'."""
+    if given is None:
+        return None
+    fx, fy, cx, cy = _numbers(given, (4,), "a camera is fx,fy,cx,cy")
+    return {"fx": fx, "fy": fy, "cx": cx, "cy": cy}
+
+
+def emit(data: Any) -> None:
+    """Print JSON."""
+    typer.echo(json.dumps(data, indent=1))
+
+
+def _numbers(text: str, counts: tuple[int, ...], what: str) -> list[float]:
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) not in counts:
+        raise typer.BadParameter(f"{what}, not {text!r}")
+    return values

@@ -1,0 +1,171 @@
+"""The blocking client."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Self
+
+import httpx
+
+from maquette import calls, requests
+from maquette.configuration import resolve
+from maquette.contract import Artefact, Engine, MediaRef
+from maquette.drivers import TIMEOUT, SyncDriver
+from maquette.handles import Job
+from maquette.inputs import Phrases, Source
+from maquette.results import (
+    BodiesResult,
+    DatasetResult,
+    ObjectsResult,
+    SceneResult,
+    SegmentResult,
+    TrackResult,
+)
+
+
+class Maquette:
+    """Talks to a Maquette service; close it, or use it in a `with` block.
+
+    `url` and `api_key` default to MAQUETTE_URL and MAQUETTE_API_KEY. Requests that are safe to repeat
+    are retried `retries` times. Raises the exceptions of `maquette.errors`.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        api_key: str | None = None,
+        retries: int = 4,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        base, headers = resolve(url, api_key)
+        client = httpx.Client(base_url=base, headers=headers, timeout=TIMEOUT, transport=transport)
+        self._driver = SyncDriver(client, retries)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._driver.client.close()
+
+    def upload(self, source: Source) -> MediaRef:
+        """Send a medium unless the service has it; the reference serves any number of jobs."""
+        return self._driver.run(calls.upload_any(source))
+
+    def segment(
+        self,
+        image: Source,
+        *,
+        text: Phrases | None = None,
+        boxes: Iterable[Any] | None = None,
+        points: Iterable[Any] | None = None,
+        threshold: float | None = None,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> Job[SegmentResult]:
+        """Masks of what phrases, boxes (xyxy pixels) and points name; `points` holds one object each."""
+        built = requests.segment(image, text, boxes, points, threshold, options)
+        return Job(self._driver.run(calls.submit(built, idempotency_key)), self._driver)
+
+    def track(
+        self,
+        video: Source,
+        *,
+        text: Phrases | None = None,
+        boxes: Iterable[Any] | None = None,
+        points: Iterable[Any] | None = None,
+        threshold: float | None = None,
+        max_frames: int | None = None,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> Job[TrackResult]:
+        """Objects through a video; boxes and points are placed on its first frame."""
+        built = requests.track(video, text, boxes, points, threshold, max_frames, options)
+        return Job(self._driver.run(calls.submit(built, idempotency_key)), self._driver)
+
+    def objects(
+        self,
+        image: Source | None = None,
+        *,
+        text: Phrases | None = None,
+        boxes: Iterable[Any] | None = None,
+        points: Iterable[Any] | None = None,
+        masks: Iterable[Any] | None = None,
+        from_job: Any = None,
+        threshold: float | None = None,
+        camera: Any = None,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> Job[ObjectsResult]:
+        """A mesh, a splat and a pose for each object; `from_job` goes on from a segment job."""
+        built = requests.objects(image, text, boxes, points, masks, from_job, threshold, camera, options)
+        return Job(self._driver.run(calls.submit(built, idempotency_key)), self._driver)
+
+    def bodies(
+        self,
+        image: Source | None = None,
+        *,
+        boxes: Iterable[Any] | None = None,
+        masks: Iterable[Any] | None = None,
+        from_job: Any = None,
+        camera: Any = None,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> Job[BodiesResult]:
+        """A rigged body for each person; without boxes, masks or a job, people are found first."""
+        built = requests.bodies(image, boxes, masks, from_job, camera, options)
+        return Job(self._driver.run(calls.submit(built, idempotency_key)), self._driver)
+
+    def scene(
+        self,
+        image: Source,
+        text: Phrases,
+        *,
+        threshold: float | None = None,
+        camera: Any = None,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> Job[SceneResult]:
+        """Objects and bodies of an image in one camera frame."""
+        built = requests.scene(image, text, threshold, camera, options)
+        return Job(self._driver.run(calls.submit(built, idempotency_key)), self._driver)
+
+    def dataset(
+        self,
+        videos: Sequence[Source],
+        text: Phrases,
+        *,
+        threshold: float | None = None,
+        clip_seconds: float = 5.0,
+        size: int = 256,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> Job[DatasetResult]:
+        """Clips, tracks and observations of videos as Parquet shards."""
+        built = requests.dataset(videos, text, threshold, clip_seconds, size, options)
+        return Job(self._driver.run(calls.submit(built, idempotency_key)), self._driver)
+
+    def job(self, job_id: str) -> Job[Any]:
+        """A job by its id."""
+        return Job(self._driver.run(calls.get(job_id)), self._driver)
+
+    def jobs(self, *, kind: str | None = None, state: str | None = None) -> Iterator[Job[Any]]:
+        """All your jobs, newest first; pages are fetched as they are needed."""
+        cursor: str | None = None
+        while True:
+            page = self._driver.run(calls.page(kind, state, cursor, 100))
+            for data in page.jobs:
+                yield Job(data, self._driver)
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def engines(self) -> list[Engine]:
+        """Which engines can run, and why others cannot."""
+        return self._driver.run(calls.engines())
+
+    def read(self, artefact: Artefact) -> bytes:
+        """The bytes of an artefact."""
+        return self._driver.run(calls.read(artefact))

@@ -1,0 +1,15 @@
+"""What GET /v1/jobs/{id}/events streams."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from maquette.contract.base import Record
+
+
+class JobEvent(Record):
+    """One step of a job; `seq` is the SSE id to send back as Last-Event-ID."""
+
+    seq: int
+    type: Literal["state", "progress"]
+    at: datetime
+    data: dict[str, Any]

@@ -1,0 +1,170 @@
+"""What a client asks for, and the job it becomes."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from maquette.contract.base import Record, Wire
+from maquette.contract.geometry import Box, Intrinsics, Point, Rle
+from maquette.contract.media import MediaRef, Sha256
+from maquette.contract.problems import Problem
+from maquette.contract.results import Manifest
+
+JobKind = Literal["segment", "track", "objects", "bodies", "scene", "dataset"]
+JobState = Literal["queued", "running", "succeeded", "failed", "cancelled", "expired"]
+FINAL_STATES: frozenset[str] = frozenset({"succeeded", "failed", "cancelled", "expired"})
+
+JobId = Annotated[str, Field(pattern=r"^job_[0-9a-f]{28}$")]
+Phrase = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
+Phrases = Annotated[list[Phrase], Field(max_length=64)]
+Boxes = Annotated[list[Box], Field(max_length=256)]
+Clicks = Annotated[list[Annotated[list[Point], Field(min_length=1, max_length=64)]], Field(max_length=256)]
+Masks = Annotated[list[Rle], Field(max_length=256)]
+
+
+class JobBase(Wire):
+    """What every job may set."""
+
+    engine: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")] = "auto"
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    timeout_seconds: Annotated[int, Field(ge=1, le=86_400)] = 900
+
+
+class Prompted(JobBase):
+    """Prompts: phrases name every instance; a box or a list of points names one object each."""
+
+    text: Phrases = []
+    boxes: Boxes = []
+    points: Clicks = []
+    threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
+class SegmentJob(Prompted):
+    """Masks of everything the prompts name in one image."""
+
+    kind: Literal["segment"] = "segment"
+    image: MediaRef
+
+    @model_validator(mode="after")
+    def _prompted(self) -> "SegmentJob":
+        if not (self.text or self.boxes or self.points):
+            raise ValueError("give at least one prompt: 'text', 'boxes' or 'points'")
+        return self
+
+
+class TrackJob(Prompted):
+    """Objects followed through a video; boxes and points are placed on the first frame."""
+
+    kind: Literal["track"] = "track"
+    video: MediaRef
+    max_frames: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+
+    @model_validator(mode="after")
+    def _prompted(self) -> "TrackJob":
+        if not (self.text or self.boxes or self.points):
+            raise ValueError("give at least one prompt: 'text', 'boxes' or 'points'")
+        return self
+
+
+class ObjectsJob(Prompted):
+    """A mesh, a splat and a pose for each masked object of an image."""
+
+    kind: Literal["objects"] = "objects"
+    image: MediaRef | None = None
+    masks: Masks = []
+    from_job: JobId | None = None
+    camera: Intrinsics | None = None
+
+    @model_validator(mode="after")
+    def _sourced(self) -> "ObjectsJob":
+        if self.from_job is None and self.image is None:
+            raise ValueError("give 'image', or 'from_job' with the id of a segment job")
+        if self.from_job is None and not (self.text or self.boxes or self.points or self.masks):
+            raise ValueError("say which objects: 'text', 'boxes', 'points', 'masks' or 'from_job'")
+        if self.from_job is not None and (self.image or self.text or self.boxes or self.points or self.masks):
+            raise ValueError("'from_job' brings its own image and masks: leave the other prompts out")
+        return self
+
+
+class BodiesJob(JobBase):
+    """A rigged body for each person; without boxes, masks or a job, people are found first."""
+
+    kind: Literal["bodies"] = "bodies"
+    image: MediaRef | None = None
+    boxes: Boxes = []
+    masks: Masks = []
+    from_job: JobId | None = None
+    camera: Intrinsics | None = None
+
+    @model_validator(mode="after")
+    def _sourced(self) -> "BodiesJob":
+        if (self.from_job is None) == (self.image is None):
+            raise ValueError("give exactly one of 'image' and 'from_job'")
+        if self.from_job is not None and (self.boxes or self.masks):
+            raise ValueError("'from_job' brings its own masks: leave 'boxes' and 'masks' out")
+        if self.masks and self.boxes and len(self.masks) != len(self.boxes):
+            raise ValueError("'masks' and 'boxes' must name the same people: their lengths differ")
+        return self
+
+
+class SceneJob(JobBase):
+    """Objects and bodies of one image in one camera frame."""
+
+    kind: Literal["scene"] = "scene"
+    image: MediaRef
+    text: Annotated[list[Phrase], Field(min_length=1, max_length=64)]
+    threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    camera: Intrinsics | None = None
+
+
+class DatasetJob(JobBase):
+    """Clips, tracks and crops of many videos, as versioned shards."""
+
+    kind: Literal["dataset"] = "dataset"
+    videos: Annotated[list[MediaRef], Field(min_length=1, max_length=10_000)]
+    text: Annotated[list[Phrase], Field(min_length=1, max_length=64)]
+    threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    clip_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0
+    size: Annotated[int, Field(ge=64, le=1024)] = 256
+
+
+JobRequest = Annotated[
+    SegmentJob | TrackJob | ObjectsJob | BodiesJob | SceneJob | DatasetJob, Field(discriminator="kind")
+]
+
+
+class Progress(Record):
+    """How far a job is: `total` is null while it is unknown."""
+
+    stage: str
+    done: int = 0
+    total: int | None = None
+    message: str | None = None
+    preview: Sha256 | None = None
+
+
+class Job(Record):
+    """A job as the service tells it; `result` is present once it succeeded."""
+
+    id: JobId
+    kind: JobKind
+    state: JobState
+    engine: str
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    attempt: int = 0
+    cancel_requested: bool = False
+    progress: Progress | None = None
+    problem: Problem | None = None
+    result: Manifest | None = None
+    result_sha256: Sha256 | None = None
+    request: dict[str, Any] | None = None
+
+
+class JobPage(Record):
+    """One page of jobs, newest first; `next_cursor` is null on the last page."""
+
+    jobs: list[Job]
+    next_cursor: str | None = None

@@ -1,0 +1,38 @@
+"""Images and videos on the wire."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from maquette.contract.base import Record, Wire
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+MediaKind = Literal["image", "video"]
+
+
+class MediaRef(Wire):
+    """An uploaded medium by its content hash, or an https address to fetch it from."""
+
+    id: Sha256 | None = None
+    url: Annotated[str, Field(max_length=4096)] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "MediaRef":
+        if (self.id is None) == (self.url is None):
+            raise ValueError("give exactly one of 'id' (from POST /v1/uploads) and 'url' (https)")
+        return self
+
+
+class Media(Record):
+    """What the service knows of an upload without decoding it all; unknown is null."""
+
+    id: Sha256
+    kind: MediaKind
+    media_type: str
+    bytes: int
+    width: int
+    height: int
+    frames: int | None = None
+    duration_seconds: float | None = None
+    frame_rate: float | None = None
+    codec: str | None = None

@@ -1,0 +1,217 @@
+"""What a job makes: a manifest with typed results, artefacts and where they come from."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from maquette.contract.base import Record
+from maquette.contract.geometry import Box, CameraModel, Pose, Rle
+from maquette.contract.media import Sha256
+
+ScaleSource = Literal["metric", "prior", "relative"]
+
+
+class Artefact(Record):
+    """A file of a result; its bytes are at GET /v1/artefacts/{sha256}."""
+
+    name: str
+    role: str
+    sha256: Sha256
+    media_type: str
+    bytes: int
+
+
+class PromptRef(Record):
+    """Which prompt of the request found something: its list and its place in it."""
+
+    kind: Literal["text", "box", "points", "mask", "job"]
+    index: int
+
+
+class Instance(Record):
+    """One object in an image; area counts the mask's pixels."""
+
+    index: int
+    label: str | None
+    score: float | None
+    box: Box
+    area: int
+    mask: Rle
+    prompt: PromptRef
+    flags: list[str] = []
+
+
+class SegmentResult(Record):
+    kind: Literal["segment"] = "segment"
+    width: int
+    height: int
+    instances: list[Instance]
+
+
+class Track(Record):
+    """One object through a video; frames are indices of the decoded video, first and last inclusive."""
+
+    id: int
+    label: str | None
+    prompt: PromptRef
+    first_frame: int
+    last_frame: int
+    frames: int
+    mean_score: float | None
+    flags: list[str] = []
+
+
+class TrackResult(Record):
+    """Tracks; the masks of each frame are lines of the `masks` artefacts (JSON Lines, COCO RLE)."""
+
+    kind: Literal["track"] = "track"
+    width: int
+    height: int
+    frames: int
+    frame_rate: float | None
+    time_base: tuple[int, int]
+    tracks: list[Track]
+
+
+class ObjectResult(Record):
+    """One object in 3D: `mesh` and `splat` name artefacts in the canonical frame that `pose` places."""
+
+    index: int
+    label: str | None
+    score: float | None
+    box: Box
+    mask: Rle
+    mesh: str
+    splat: str
+    pose: Pose
+    camera: CameraModel
+    scale_source: ScaleSource
+    confidence: float
+    silhouette_iou: float | None
+    vertices: int
+    faces: int
+    gaussians: int
+    flags: list[str] = []
+
+
+class ObjectFailure(Record):
+    """An object that could not be lifted, and why; the others are kept."""
+
+    index: int
+    label: str | None
+    code: str
+    detail: str
+
+
+class ObjectsResult(Record):
+    kind: Literal["objects"] = "objects"
+    width: int
+    height: int
+    objects: list[ObjectResult]
+    failures: list[ObjectFailure] = []
+
+
+class Keypoint(Record):
+    """A named joint: xy in pixels, xyz in metres in the camera frame, visibility in [0, 1]."""
+
+    name: str
+    xy: tuple[float, float]
+    xyz: tuple[float, float, float]
+    visibility: float
+
+
+class BodyResult(Record):
+    """One person: `mesh` names a rigged GLB artefact."""
+
+    index: int
+    box: Box
+    mesh: str
+    camera: CameraModel
+    keypoints: list[Keypoint]
+    parameters: dict[str, list[float]]
+    scale_source: ScaleSource
+    confidence: float
+    reprojection_error_px: float
+    flags: list[str] = []
+
+
+class BodiesResult(Record):
+    kind: Literal["bodies"] = "bodies"
+    width: int
+    height: int
+    bodies: list[BodyResult]
+    failures: list[ObjectFailure] = []
+
+
+class SceneNode(Record):
+    """One thing of a scene: its node in the scene GLB, its pose in the camera frame."""
+
+    name: str
+    kind: Literal["object", "body"]
+    label: str | None
+    box: Box
+    pose: Pose
+    scale_source: ScaleSource
+    confidence: float
+    silhouette_iou: float | None
+    flags: list[str] = []
+
+
+class SceneResult(Record):
+    kind: Literal["scene"] = "scene"
+    width: int
+    height: int
+    camera: CameraModel
+    nodes: list[SceneNode]
+    mesh: str | None
+    splat: str | None
+    failures: list[ObjectFailure] = []
+
+
+class DatasetResult(Record):
+    """A dataset version: `version` is the hash of its manifest artefact."""
+
+    kind: Literal["dataset"] = "dataset"
+    version: Sha256
+    clips: int
+    frames: int
+    tracks: int
+    observations: int
+    rejected: dict[str, int]
+
+
+class EngineUsed(Record):
+    """An engine that worked on a result; `weights` maps files to their sha256."""
+
+    kind: str
+    name: str
+    version: str
+    device: str
+    weights: dict[str, str] = {}
+
+
+class Provenance(Record):
+    """Enough to make the result again."""
+
+    code_version: str
+    engines: list[EngineUsed]
+    seed: int
+    parameters: dict[str, Any]
+    sources: list[Sha256]
+    from_job: str | None = None
+
+
+AnyResult = Annotated[
+    SegmentResult | TrackResult | ObjectsResult | BodiesResult | SceneResult | DatasetResult,
+    Field(discriminator="kind"),
+]
+
+
+class Manifest(Record):
+    """The result of a job; `reason` says why when nothing was found."""
+
+    result: AnyResult
+    artefacts: list[Artefact]
+    provenance: Provenance
+    flags: list[str] = []
+    reason: str | None = None

@@ -1,0 +1,133 @@
+"""Typed requests from what users give; media are uploaded on the way."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from maquette import inputs
+from maquette.calls import Operation, upload_any
+from maquette.contract import BodiesJob, DatasetJob, ObjectsJob, SceneJob, SegmentJob, TrackJob
+from maquette.inputs import Phrases, Source
+
+
+def segment(
+    image: Source,
+    text: Phrases | None,
+    boxes: Iterable[Any] | None,
+    points: Iterable[Any] | None,
+    threshold: float | None,
+    options: dict[str, Any],
+) -> Operation[SegmentJob]:
+    """A segment job."""
+    prompts = _prompts(text, boxes, points, threshold)
+    ref = yield from upload_any(image)
+    return SegmentJob(image=ref, **prompts, **options)
+
+
+def track(
+    video: Source,
+    text: Phrases | None,
+    boxes: Iterable[Any] | None,
+    points: Iterable[Any] | None,
+    threshold: float | None,
+    max_frames: int | None,
+    options: dict[str, Any],
+) -> Operation[TrackJob]:
+    """A track job."""
+    prompts = _prompts(text, boxes, points, threshold)
+    ref = yield from upload_any(video)
+    return TrackJob(video=ref, max_frames=max_frames, **prompts, **options)
+
+
+def objects(
+    image: Source | None,
+    text: Phrases | None,
+    boxes: Iterable[Any] | None,
+    points: Iterable[Any] | None,
+    masks: Iterable[Any] | None,
+    from_job: Any,
+    threshold: float | None,
+    camera: Any,
+    options: dict[str, Any],
+) -> Operation[ObjectsJob]:
+    """An objects job; with `from_job` no image or mask moves."""
+    prompts = _prompts(text, boxes, points, threshold)
+    ref = None if image is None else (yield from upload_any(image))
+    return ObjectsJob(
+        image=ref,
+        masks=inputs.masks(masks),
+        from_job=_job_id(from_job),
+        camera=inputs.camera(camera),
+        **prompts,
+        **options,
+    )
+
+
+def bodies(
+    image: Source | None,
+    boxes: Iterable[Any] | None,
+    masks: Iterable[Any] | None,
+    from_job: Any,
+    camera: Any,
+    options: dict[str, Any],
+) -> Operation[BodiesJob]:
+    """A bodies job."""
+    ref = None if image is None else (yield from upload_any(image))
+    return BodiesJob(
+        image=ref,
+        boxes=inputs.boxes(boxes),
+        masks=inputs.masks(masks),
+        from_job=_job_id(from_job),
+        camera=inputs.camera(camera),
+        **options,
+    )
+
+
+def scene(
+    image: Source, text: Phrases, threshold: float | None, camera: Any, options: dict[str, Any]
+) -> Operation[SceneJob]:
+    """A scene job."""
+    ref = yield from upload_any(image)
+    return SceneJob(
+        image=ref,
+        text=inputs.phrases(text),
+        threshold=threshold,
+        camera=inputs.camera(camera),
+        **options,
+    )
+
+
+def dataset(
+    videos: Sequence[Source],
+    text: Phrases,
+    threshold: float | None,
+    clip_seconds: float,
+    size: int,
+    options: dict[str, Any],
+) -> Operation[DatasetJob]:
+    """A dataset job."""
+    refs = []
+    for video in videos:
+        refs.append((yield from upload_any(video)))
+    return DatasetJob(
+        videos=refs,
+        text=inputs.phrases(text),
+        threshold=threshold,
+        clip_seconds=clip_seconds,
+        size=size,
+        **options,
+    )
+
+
+def _prompts(
+    text: Phrases | None, boxes: Iterable[Any] | None, points: Iterable[Any] | None, threshold: float | None
+) -> dict[str, Any]:
+    return {
+        "text": inputs.phrases(text),
+        "boxes": inputs.boxes(boxes),
+        "points": inputs.points(points),
+        "threshold": threshold,
+    }
+
+
+def _job_id(job: Any) -> str | None:
+    return None if job is None else str(getattr(job, "id", job))

@@ -1,0 +1,55 @@
+"""COCO's compressed run-length encoding in NumPy: column-major runs, the first of zeros."""
+
+from typing import TYPE_CHECKING, Any
+
+from maquette.contract import Rle
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def decode(rle: Rle) -> "NDArray[np.bool_]":
+    """A mask (H, W) bool; raises ValueError when the runs do not fill it."""
+    import numpy as np
+
+    height, width = rle.size
+    runs: list[int] = []
+    value = shift = 0
+    for char in rle.counts:
+        code = ord(char) - 48
+        value |= (code & 0x1F) << shift
+        shift += 5
+        if not code & 0x20:
+            if code & 0x10:
+                value |= -1 << shift
+            # from the fourth run on, runs are told as differences to the one two before
+            runs.append(value + runs[-2] if len(runs) > 2 else value)
+            value = shift = 0
+    if sum(runs) != height * width or min(runs) < 0:
+        raise ValueError("the runs do not fill the mask")
+    flat = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+    return np.ascontiguousarray(flat.reshape(width, height).T)
+
+
+def encode(mask: Any) -> Rle:
+    """A mask (H, W) of bools, or of numbers where above zero is inside, as RLE."""
+    import numpy as np
+
+    array = np.asarray(mask) > 0
+    if array.ndim != 2 or 0 in array.shape:
+        raise ValueError(f"a mask has the shape (H, W), not {array.shape}")
+    flat = array.T.reshape(-1)
+    edges = np.flatnonzero(np.diff(flat)) + 1
+    bounds = np.concatenate([[0] if not flat[0] else [0, 0], edges, [flat.size]])
+    runs = np.diff(bounds).tolist()
+    text = []
+    for index, run in enumerate(runs):
+        value = run - runs[index - 2] if index > 2 else run
+        more = True
+        while more:
+            code = value & 0x1F
+            value >>= 5
+            more = value != -1 if code & 0x10 else value != 0
+            text.append(chr((code | 0x20 if more else code) + 48))
+    return Rle(size=(array.shape[0], array.shape[1]), counts="".join(text))

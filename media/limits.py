@@ -1,0 +1,17 @@
+"""How much a single medium may cost before it is refused."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class MediaLimits:
+    """Sizes in pixels, frames, seconds and bytes; memory bounds the decoding process."""
+
+    image_pixels: int = 100_000_000
+    video_pixels: int = 36_000_000
+    video_frames: int = 1_000_000
+    video_seconds: float = 4 * 3600.0
+    upload_bytes: int = 4 << 30
+    memory_bytes: int = 4 << 30
+    probe_seconds: float = 10.0
+    decode_seconds: float = 60.0

@@ -1,0 +1,145 @@
+"""The parent's side of the sandbox: decode untrusted media in a child that can be killed."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from media import wire
+from media.errors import MediaError
+from media.limits import MediaLimits
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedImage:
+    """Upright sRGB pixels (H, W, 3) uint8; `focal_35mm` is the EXIF focal length in mm, if told."""
+
+    pixels: NDArray[np.uint8]
+    focal_35mm: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedFrame:
+    """One video frame: `index` counts from 0, `pts` counts ticks of the time base."""
+
+    index: int
+    pts: int
+    pixels: NDArray[np.uint8]
+
+
+class Sandbox:
+    """One child process, started when needed and again after it was killed; threads may share it."""
+
+    def __init__(self, limits: MediaLimits | None = None) -> None:
+        self.limits = limits or MediaLimits()
+        self._child: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the child."""
+        child, self._child = self._child, None
+        if child is not None:
+            child.kill()
+            child.communicate()
+
+    def start(self) -> None:
+        """Start the child now, so that the first request does not wait for it."""
+        with self._lock:
+            self._running()
+
+    def probe(self, path: Path) -> dict[str, Any]:
+        """Kind, media type, size, frames, duration and codec; raises MediaError."""
+        with self._lock:
+            header, _ = self._ask({"op": "probe", "path": str(path)}, self.limits.probe_seconds)
+        header.pop("bytes")
+        return header
+
+    def image(self, path: Path) -> DecodedImage:
+        """Decode an image, or the first frame of an animation; raises MediaError."""
+        with self._lock:
+            header, payload = self._ask({"op": "image", "path": str(path)}, self.limits.decode_seconds)
+        return DecodedImage(_pixels(header, payload), header["focal_35mm"])
+
+    def frames(self, path: Path, *, animated: bool = False) -> tuple[tuple[int, int], Iterator[DecodedFrame]]:
+        """The time base and an iterator over the frames, in constant memory; raises MediaError."""
+        self._lock.acquire()
+        try:
+            op = "animation" if animated else "video"
+            header, _ = self._ask({"op": op, "path": str(path)}, self.limits.decode_seconds)
+        except BaseException:
+            self._lock.release()
+            raise
+        return (header["time_base"][0], header["time_base"][1]), self._stream()
+
+    def _stream(self) -> Iterator[DecodedFrame]:
+        whole = False
+        try:
+            index = 0
+            while True:
+                header, payload = self._next(self.limits.decode_seconds)
+                if header.get("end"):
+                    whole = True
+                    return
+                yield DecodedFrame(index, header["pts"], _pixels(header, payload))
+                index += 1
+        finally:
+            if not whole:
+                self.close()
+            self._lock.release()
+
+    def _ask(self, request: dict[str, Any], timeout: float) -> tuple[dict[str, Any], bytearray]:
+        child = self._running()
+        assert child.stdin is not None
+        try:
+            wire.send(child.stdin.fileno(), request)
+        except BrokenPipeError:
+            self.close()
+            child = self._running()
+            assert child.stdin is not None
+            wire.send(child.stdin.fileno(), request)
+        return self._next(timeout)
+
+    def _next(self, timeout: float) -> tuple[dict[str, Any], bytearray]:
+        child = self._child
+        if child is None or child.stdout is None:
+            raise MediaError("decoding_stopped", "decoding was stopped")
+        try:
+            header, payload = wire.receive(child.stdout.fileno(), timeout)
+        except TimeoutError:
+            self.close()
+            raise MediaError(
+                "decoding_too_slow", f"decoding took more than {timeout:.0f} seconds", 413
+            ) from None
+        except wire.Closed:
+            self.close()
+            raise MediaError("decoding_crashed", "the decoder crashed on these bytes") from None
+        if "error" in header:
+            raise MediaError(header["error"], header["detail"], header["status"])
+        return header, payload
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._child is not None and self._child.poll() is None:
+            return self._child
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "media.sandbox_child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert self._child.stdin is not None
+        wire.send(self._child.stdin.fileno(), {"limits": asdict(self.limits)})
+        self._next(30)
+        return self._child
+
+
+def _pixels(header: dict[str, Any], payload: bytearray) -> NDArray[np.uint8]:
+    return np.frombuffer(payload, dtype=np.uint8).reshape(header["shape"])

@@ -1,0 +1,68 @@
+"""The child that touches untrusted bytes: limited memory, no new files, one request at a time."""
+
+import os
+import resource
+import signal
+import sys
+from typing import Any
+
+from media import images, video, wire
+from media.errors import MediaError
+from media.limits import MediaLimits
+
+
+def main() -> None:
+    """Serve requests from standard input until it closes."""
+    inbox, outbox = os.dup(0), os.dup(1)
+    os.dup2(os.open(os.devnull, os.O_RDWR), 0)
+    os.dup2(2, 1)
+    limits = MediaLimits(**wire.receive(inbox)[0]["limits"])
+    resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
+    # a traceback written to a log file must not kill the child
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    wire.send(outbox, {"ready": True})
+    while True:
+        try:
+            request, _ = wire.receive(inbox)
+        except wire.Closed:
+            return
+        try:
+            _serve(outbox, request, limits)
+        except MediaError as error:
+            wire.send(outbox, {"error": error.code, "detail": error.detail, "status": error.status})
+        except MemoryError:
+            wire.send(
+                outbox,
+                {"error": "media_too_costly", "detail": "decoding needs too much memory", "status": 413},
+            )
+
+
+def _serve(outbox: int, request: dict[str, Any], limits: MediaLimits) -> None:
+    path = str(request["path"])
+    if request["op"] == "probe":
+        found = images.probe(path, limits) or video.probe(path, limits)
+        if found is None:
+            raise MediaError(
+                "unsupported_media",
+                "the bytes are neither an image (JPEG, PNG, WebP, AVIF, HEIC, GIF, TIFF, BMP) nor a video "
+                "(MP4, MOV, WebM, MKV, AVI) that can be read",
+                415,
+            )
+        wire.send(outbox, found)
+    elif request["op"] == "image":
+        pixels, info = images.decode(path, limits)
+        wire.send(outbox, {"shape": pixels.shape, **info}, pixels.data.cast("B"))
+    else:
+        animated = request["op"] == "animation"
+        base = (1, 1000) if animated else video.time_base(path)
+        wire.send(outbox, {"time_base": base})
+        for pts, frame in (images.animation if animated else video.decode)(path, limits):
+            wire.send(outbox, {"pts": pts, "shape": frame.shape}, frame.data.cast("B"))
+        wire.send(outbox, {"end": True})
+
+
+if __name__ == "__main__":
+    main()
+    sys.exit(0)

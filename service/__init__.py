@@ -1,0 +1,1 @@
+"""The gateway: takes requests, writes them down, and tells how they go."""

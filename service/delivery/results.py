@@ -1,0 +1,67 @@
+"""Jobs as the contract tells them; manifests come from the artefacts, through a bounded cache."""
+
+import json
+import threading
+from collections import OrderedDict
+from datetime import UTC, datetime
+
+from maquette.contract import Job, Manifest
+
+from storage.artefacts import ArtefactStore
+from storage.ledger import JobRow
+
+CACHE_BYTES = 64 << 20
+
+
+class ResultCache:
+    """Manifests by hash; they never change, so the least used are dropped and nothing expires."""
+
+    def __init__(self, store: ArtefactStore) -> None:
+        self._store = store
+        self._known: OrderedDict[str, tuple[int, Manifest]] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def manifest(self, sha256: str) -> Manifest:
+        """A manifest; raises ArtefactMissing."""
+        with self._lock:
+            if sha256 in self._known:
+                self._known.move_to_end(sha256)
+                return self._known[sha256][1]
+        data = self._store.get(sha256)
+        manifest = Manifest.model_validate_json(data)
+        with self._lock:
+            if sha256 not in self._known:
+                self._known[sha256] = (len(data), manifest)
+                self._bytes += len(data)
+            while self._bytes > CACHE_BYTES and len(self._known) > 1:
+                self._bytes -= self._known.popitem(last=False)[1][0]
+        return manifest
+
+
+def job_of(row: JobRow, results: ResultCache | None = None) -> Job:
+    """A row as a job; with `results`, the request and the result are in it."""
+    whole = results is not None
+    return Job.model_validate(
+        {
+            "id": row.id,
+            "kind": row.kind,
+            "state": row.state,
+            "engine": row.engine,
+            "created_at": moment(row.created_at),
+            "started_at": moment(row.started_at),
+            "finished_at": moment(row.finished_at),
+            "attempt": row.attempt,
+            "cancel_requested": row.cancel_requested_at is not None,
+            "progress": row.progress,
+            "problem": row.problem,
+            "result_sha256": row.manifest_sha256,
+            "result": results.manifest(row.manifest_sha256) if results and row.manifest_sha256 else None,
+            "request": json.loads(row.request) if whole else None,
+        }
+    )
+
+
+def moment(seconds: float | None) -> datetime | None:
+    """Seconds since the epoch as UTC."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,100 @@
+"""A job's prompts against what the service knows: media, earlier jobs, and the vocabulary."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from maquette.contract import (
+    BodiesJob,
+    Box,
+    DatasetJob,
+    JobRequest,
+    MediaRef,
+    ObjectsJob,
+    Point,
+    Rle,
+    SceneJob,
+    SegmentJob,
+    TrackJob,
+)
+
+from media.fetch import check_url
+from service.problems import ServiceProblem
+from storage.ledger import Database, files, jobs
+
+
+def check(db: Database, tenant: str, request: JobRequest) -> None:
+    """Raise ServiceProblem or MediaError for a request that cannot succeed."""
+    if isinstance(request, DatasetJob):
+        for ref in request.videos:
+            _media(db, tenant, ref, video=True)
+        return
+    if isinstance(request, TrackJob):
+        info = _media(db, tenant, request.video, video=True)
+    elif isinstance(request, SegmentJob | SceneJob):
+        info = _media(db, tenant, request.image, video=False)
+    else:
+        info = _source(db, tenant, request)
+    if info is None:
+        return
+    _inside(request, info["width"], info["height"])
+
+
+def _source(db: Database, tenant: str, request: ObjectsJob | BodiesJob) -> dict[str, Any] | None:
+    if request.image is not None:
+        return _media(db, tenant, request.image, video=False)
+    job_id = str(request.from_job)
+    row = jobs.get(db, tenant, job_id)
+    if row is None:
+        raise ServiceProblem("job_unknown", 404, f"'from_job' names no job of yours: {job_id}")
+    if row.kind != "segment":
+        raise ServiceProblem(
+            "source_wrong_kind", 422, f"'from_job' must name a segment job; {job_id} is a {row.kind} job"
+        )
+    if row.state != "succeeded":
+        raise ServiceProblem(
+            "source_not_ready", 409, f"job {job_id} is {row.state}; wait until it has succeeded"
+        )
+    return None
+
+
+def _media(db: Database, tenant: str, ref: MediaRef, *, video: bool) -> dict[str, Any] | None:
+    if ref.url is not None:
+        check_url(ref.url)
+        return None
+    row = files.find_media(db, tenant, str(ref.id))
+    if row is None:
+        raise ServiceProblem("media_unknown", 404, f"no upload has the id {ref.id}: POST /v1/uploads first")
+    moves = row.info["kind"] == "video" or (row.info.get("frames") or 1) > 1
+    if video and not moves:
+        raise ServiceProblem("not_a_video", 422, "this job needs a video; the medium is a still image")
+    if not video and row.info["kind"] == "video":
+        raise ServiceProblem("not_an_image", 422, "this job needs an image; the medium is a video")
+    return row.info
+
+
+def _inside(request: Any, width: int, height: int) -> None:
+    boxes: Sequence[Box] = getattr(request, "boxes", [])
+    groups: Sequence[Sequence[Point]] = getattr(request, "points", [])
+    masks: Sequence[Rle] = getattr(request, "masks", [])
+    for index, box in enumerate(boxes):
+        if box.x1 <= 0 or box.y1 <= 0 or box.x0 >= width or box.y0 >= height:
+            raise _outside(f"boxes[{index}]", width, height)
+    for index, group in enumerate(groups):
+        if any(not (0 <= point.x <= width and 0 <= point.y <= height) for point in group):
+            raise _outside(f"points[{index}]", width, height)
+    for index, mask in enumerate(masks):
+        if mask.size != (height, width):
+            raise ServiceProblem(
+                "mask_size_mismatch",
+                422,
+                f"masks[{index}] is {mask.size[0]} x {mask.size[1]} (height x width); the image is "
+                f"{height} x {width}: resize the mask to the image",
+            )
+
+
+def _outside(what: str, width: int, height: int) -> ServiceProblem:
+    return ServiceProblem(
+        "prompt_outside_image",
+        422,
+        f"{what} lies outside the {width} x {height} picture: prompts are xy pixels of the full picture",
+    )

@@ -1,0 +1,65 @@
+"""Artefacts: immutable files by their hash, whole or in ranges."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi.responses import StreamingResponse
+
+from service.delivery import ranges
+from service.guards.keys import Caller
+from service.problems import ServiceProblem
+from service.state import state_of
+from storage.ledger import files
+
+router = APIRouter(prefix="/v1/artefacts", tags=["artefacts"])
+CONTENT: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The whole file", "content": {"application/octet-stream": {}}},
+    206: {"description": "The range that was asked for", "content": {"application/octet-stream": {}}},
+    304: {"description": "The client has it already"},
+    416: {"description": "The range lies outside the file"},
+}
+
+
+@router.api_route("/{sha256}", methods=["GET"], response_class=StreamingResponse, responses=CONTENT)
+@router.api_route("/{sha256}", methods=["HEAD"], response_class=Response, include_in_schema=False)
+def get_artefact(
+    http: Request,
+    key: Caller,
+    sha256: Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")],
+    content_range: Annotated[str | None, Header(alias="range")] = None,
+    if_none_match: Annotated[str | None, Header()] = None,
+    if_range: Annotated[str | None, Header()] = None,
+) -> Response:
+    """The bytes of an artefact; its hash is its ETag."""
+    state = state_of(http)
+    known = files.find_artefact(state.db, key.tenant, sha256)
+    if known is None:
+        raise ServiceProblem("artefact_unknown", 404, f"no artefact of yours has the hash {sha256}")
+    media_type, size = known
+    etag = f'"{sha256}"'
+    headers = {
+        "ETag": etag,
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private, max-age=31536000, immutable",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+    }
+    if if_none_match and (if_none_match.strip() == "*" or etag in if_none_match):
+        return Response(status_code=304, headers=headers)
+    try:
+        wanted = ranges.parse(content_range, size) if if_range in (None, etag) else None
+    except ranges.Unsatisfiable:
+        raise ServiceProblem(
+            "range_not_satisfiable",
+            416,
+            f"the artefact has {size} bytes",
+            {"Content-Range": f"bytes */{size}"},
+        ) from None
+    start, stop = wanted or (0, size)
+    headers["Content-Length"] = str(stop - start)
+    if wanted:
+        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
+    status = 206 if wanted else 200
+    if http.method == "HEAD":
+        return Response(status_code=status, headers=headers, media_type=media_type)
+    return StreamingResponse(state.store.read(sha256, start, stop), status, headers, media_type)

@@ -1,0 +1,28 @@
+"""Which engines can run here, and why others cannot."""
+
+from fastapi import APIRouter, Request
+from maquette.contract import Engine, Engines
+
+from service import catalogue
+from service.guards.keys import Caller
+from service.state import state_of
+from storage.ledger import fleet
+
+router = APIRouter(prefix="/v1/engines", tags=["engines"])
+
+
+@router.get("")
+def list_engines(http: Request, key: Caller) -> Engines:
+    """Engines of the workers that are connected, then those that are known but absent."""
+    state = state_of(http)
+    found: dict[tuple[str, str], Engine] = {}
+    for worker in fleet.alive(state.db, state.settings.worker_seen_seconds):
+        for told in worker.engines:
+            key_of = (told["kind"], told["name"])
+            known = found.get(key_of)
+            if known is None or (told["available"] and not known.available):
+                found[key_of] = Engine.model_validate({"licence": "unknown", **told})
+            found[key_of].workers += 1
+    present = {name for _, name in found}
+    absent = [engine for engine in catalogue.KNOWN if engine.name not in present]
+    return Engines(engines=[*found.values(), *absent])

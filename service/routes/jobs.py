@@ -1,0 +1,123 @@
+"""Jobs: submit, read, list, cancel."""
+
+import hashlib
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from maquette.contract import FINAL_STATES, Job, JobKind, JobPage, JobRequest, JobState
+
+from service.delivery.results import job_of
+from service.delivery.waiting import until_final
+from service.dispatch.routing import queue_of
+from service.guards import requests
+from service.guards.keys import Caller
+from service.problems import ServiceProblem
+from service.state import State, state_of
+from storage.broker import DEFAULT_QUEUE
+from storage.ledger import JobRow, Submission, fleet, jobs
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+WAIT = re.compile(r"(?:^|,)\s*wait\s*=\s*(\d{1,4})\s*(?:,|$)")
+JobPath = Annotated[str, Path(description="The id of a job")]
+
+
+@router.post("", status_code=202, responses={200: {"model": Job, "description": "The job is over"}})
+async def submit(
+    http: Request,
+    response: Response,
+    request: JobRequest,
+    key: Caller,
+    prefer: Annotated[str | None, Header(description="RFC 7240: 'wait=10' waits for the job")] = None,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
+) -> Job:
+    """Submit a job. 202 means that it is durable; with 'Prefer: wait=N' a finished job answers 200."""
+    state = state_of(http)
+    job_id, is_new, queue = await run_in_threadpool(_submit, state, key.tenant, request, idempotency_key)
+    if is_new:
+        state.outbox.announce(job_id, queue, request.timeout_seconds)
+    row = await run_in_threadpool(_known, state, key.tenant, job_id)
+    wanted = WAIT.search(prefer or "")
+    if wanted:
+        seconds = min(float(wanted.group(1)), state.settings.max_wait_seconds)
+        row = await until_final(state.db, row, seconds)
+        response.headers["Preference-Applied"] = f"wait={seconds:.0f}"
+    response.headers["Location"] = f"/v1/jobs/{job_id}"
+    if row.state in FINAL_STATES:
+        response.status_code = 200
+    return await run_in_threadpool(job_of, row, state.results)
+
+
+@router.get("")
+def list_jobs(
+    http: Request,
+    key: Caller,
+    kind: JobKind | None = None,
+    state: JobState | None = None,
+    cursor: Annotated[str | None, Query(pattern=r"^job_[0-9a-f]{28}$")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> JobPage:
+    """Your jobs, newest first."""
+    here = state_of(http)
+    rows = jobs.page(here.db, key.tenant, kind=kind, state=state, before=cursor, limit=limit + 1)
+    more = len(rows) > limit
+    return JobPage(
+        jobs=[job_of(row) for row in rows[:limit]], next_cursor=rows[limit - 1].id if more else None
+    )
+
+
+@router.get("/{job_id}")
+def get_job(http: Request, key: Caller, job_id: JobPath) -> Job:
+    """One job; the result is in it once it succeeded."""
+    state = state_of(http)
+    return job_of(_known(state, key.tenant, job_id), state.results)
+
+
+@router.post("/{job_id}/cancel", status_code=202)
+def cancel(http: Request, key: Caller, job_id: JobPath) -> Job:
+    """Cancel a job: a queued one at once, a running one at its next heartbeat; a finished one stays."""
+    state = state_of(http)
+    if not jobs.cancel(state.db, key.tenant, job_id):
+        raise _unknown(job_id)
+    return job_of(_known(state, key.tenant, job_id), state.results)
+
+
+def _submit(
+    state: State, tenant: str, request: JobRequest, idempotency_key: str | None
+) -> tuple[str, bool, str]:
+    requests.check(state.db, tenant, request)
+    queue = DEFAULT_QUEUE
+    if request.engine != "auto":
+        queue = queue_of(request.engine, fleet.alive(state.db, state.settings.worker_seen_seconds))
+    body = request.model_dump_json(exclude_defaults=False)
+    submission = Submission(
+        tenant=tenant,
+        kind=request.kind,
+        engine=request.engine,
+        queue=queue,
+        request=body,
+        request_hash=hashlib.sha256(body.encode()).hexdigest(),
+        timeout_seconds=request.timeout_seconds,
+        idempotency_key=idempotency_key,
+    )
+    try:
+        job_id, is_new = jobs.submit(state.db, submission)
+    except jobs.IdempotencyConflict as conflict:
+        raise ServiceProblem(
+            "idempotency_key_reused",
+            409,
+            f"this Idempotency-Key already names job {conflict} with another request: use a new key",
+        ) from None
+    return job_id, is_new, queue
+
+
+def _known(state: State, tenant: str, job_id: str) -> JobRow:
+    row = jobs.get(state.db, tenant, job_id)
+    if row is None:
+        raise _unknown(job_id)
+    return row
+
+
+def _unknown(job_id: str) -> ServiceProblem:
+    return ServiceProblem("job_unknown", 404, f"no job of yours has the id {job_id}")

@@ -1,0 +1,32 @@
+"""What the gateway holds while it runs."""
+
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from service.delivery.results import ResultCache
+from service.dispatch.outbox import Outbox
+from service.guards.keys import KeyRing
+from service.guards.probing import ProbePool
+from service.settings import ServiceSettings
+from storage.artefacts import ArtefactStore
+from storage.ledger import Database
+
+
+@dataclass(slots=True)
+class State:
+    """The parts every route may need."""
+
+    settings: ServiceSettings
+    db: Database
+    store: ArtefactStore
+    outbox: Outbox
+    keys: KeyRing
+    probes: ProbePool
+    results: ResultCache
+
+
+def state_of(request: Request) -> State:
+    """The state of the application that a request came to."""
+    state: State = request.app.state.maquette
+    return state

@@ -1,0 +1,105 @@
+"""What every store of artefacts can do."""
+
+import hashlib
+import os
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+
+CHUNK = 1 << 20
+
+
+class ArtefactMissing(LookupError):
+    """No content with that hash is stored."""
+
+
+class ArtefactStore(ABC):
+    """Content-addressed bytes: written once, never changed."""
+
+    scratch: Path
+
+    @abstractmethod
+    def size(self, sha256: str) -> int:
+        """The size in bytes; raises ArtefactMissing."""
+
+    @abstractmethod
+    def read(self, sha256: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """The bytes from `start` up to `stop`, in pieces; raises ArtefactMissing."""
+
+    @abstractmethod
+    def path(self, sha256: str) -> Path:
+        """A local file with the content; raises ArtefactMissing."""
+
+    @abstractmethod
+    def adopt(self, file: Path, sha256: str) -> None:
+        """Take over a finished local file whose hash is known."""
+
+    def writer(self) -> "ArtefactWriter":
+        """A file that is hashed while it is written."""
+        return ArtefactWriter(self)
+
+    def put(self, data: bytes) -> str:
+        """Store bytes and give their hash."""
+        with self.writer() as writer:
+            writer.write(data)
+            return writer.commit()
+
+    def put_file(self, file: Path) -> str:
+        """Store a file's content and give its hash; the file stays where it is."""
+        with self.writer() as writer, file.open("rb") as source:
+            while chunk := source.read(CHUNK):
+                writer.write(chunk)
+            return writer.commit()
+
+    def get(self, sha256: str) -> bytes:
+        """The whole content; raises ArtefactMissing."""
+        return b"".join(self.read(sha256))
+
+
+class ArtefactWriter:
+    """Writes to a temporary file; `commit` makes it durable under its hash."""
+
+    def __init__(self, store: ArtefactStore) -> None:
+        self._store = store
+        store.scratch.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=store.scratch)
+        self.file = Path(name)
+        self._file = os.fdopen(descriptor, "wb", buffering=CHUNK)
+        self._hash = hashlib.sha256()
+        self.bytes = 0
+
+    def __enter__(self) -> "ArtefactWriter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.discard()
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append bytes."""
+        self._hash.update(data)
+        self._file.write(data)
+        self.bytes += len(data)
+
+    def flush(self) -> Path:
+        """Make what was written readable at the path that is given."""
+        self._file.flush()
+        return self.file
+
+    def sha256(self) -> str:
+        """The hash of what was written so far."""
+        return self._hash.hexdigest()
+
+    def commit(self) -> str:
+        """Make the content durable and give its hash."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        digest = self._hash.hexdigest()
+        self._store.adopt(self.file, digest)
+        return digest
+
+    def discard(self) -> None:
+        """Forget what was not committed."""
+        self._file.close()
+        self.file.unlink(missing_ok=True)

@@ -1,0 +1,47 @@
+"""Artefacts in a folder: a temporary file is renamed to its hash, so that readers never see half of one."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from storage.artefacts.base import CHUNK, ArtefactMissing, ArtefactStore
+
+
+class LocalStore(ArtefactStore):
+    """A folder of files named by their hash."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self.scratch = self.root / "tmp"
+
+    def _file(self, sha256: str) -> Path:
+        return self.root / sha256[:2] / sha256
+
+    def path(self, sha256: str) -> Path:
+        file = self._file(sha256)
+        if not file.is_file():
+            raise ArtefactMissing(sha256)
+        return file
+
+    def size(self, sha256: str) -> int:
+        return self.path(sha256).stat().st_size
+
+    def read(self, sha256: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        file = self.path(sha256)
+        left = (file.stat().st_size if stop is None else stop) - start
+        with file.open("rb") as source:
+            source.seek(start)
+            while left > 0 and (chunk := source.read(min(CHUNK, left))):
+                left -= len(chunk)
+                yield chunk
+
+    def adopt(self, file: Path, sha256: str) -> None:
+        target = self._file(sha256)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        file.chmod(0o444)
+        file.replace(target)
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

@@ -1,0 +1,81 @@
+"""Artefacts in S3 or a store that speaks it; a conditional put gives one winner."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from storage.artefacts.base import CHUNK, ArtefactMissing, ArtefactStore
+
+
+class S3Store(ArtefactStore):
+    """Objects under a prefix of a bucket, with a local folder for files in use."""
+
+    def __init__(self, bucket: str, prefix: str, scratch: Path, endpoint: str | None = None) -> None:
+        import boto3
+        from botocore.config import Config
+
+        self._bucket = bucket
+        self._prefix = prefix.strip("/")
+        self.scratch = scratch.absolute()
+        self._client: Any = boto3.client(
+            "s3", endpoint_url=endpoint, config=Config(retries={"max_attempts": 5, "mode": "standard"})
+        )
+
+    def _key(self, sha256: str) -> str:
+        return f"{self._prefix}/{sha256[:2]}/{sha256}".lstrip("/")
+
+    def _code(self, error: Any) -> str:
+        return str(error.response.get("Error", {}).get("Code", ""))
+
+    def size(self, sha256: str) -> int:
+        from botocore.exceptions import ClientError
+
+        try:
+            head = self._client.head_object(Bucket=self._bucket, Key=self._key(sha256))
+        except ClientError as error:
+            if self._code(error) in ("404", "NoSuchKey", "NotFound"):
+                raise ArtefactMissing(sha256) from error
+            raise
+        return int(head["ContentLength"])
+
+    def read(self, sha256: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        from botocore.exceptions import ClientError
+
+        if stop is not None and stop <= start:
+            return
+        wanted = f"bytes={start}-{'' if stop is None else stop - 1}"
+        extra = {"Range": wanted} if start or stop is not None else {}
+        try:
+            body = self._client.get_object(Bucket=self._bucket, Key=self._key(sha256), **extra)["Body"]
+        except ClientError as error:
+            if self._code(error) in ("404", "NoSuchKey", "NotFound"):
+                raise ArtefactMissing(sha256) from error
+            raise
+        yield from body.iter_chunks(CHUNK)
+
+    def path(self, sha256: str) -> Path:
+        file = self.scratch / "cache" / sha256
+        if not file.is_file():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with self.writer() as writer:
+                for chunk in self.read(sha256):
+                    writer.write(chunk)
+                writer.flush().replace(file)
+        return file
+
+    def adopt(self, file: Path, sha256: str) -> None:
+        from botocore.exceptions import ClientError
+
+        try:
+            with file.open("rb") as body:
+                self._client.put_object(
+                    Bucket=self._bucket, Key=self._key(sha256), Body=body, IfNoneMatch="*"
+                )
+        except ClientError as error:
+            # the same content is already there, or another writer is storing it now
+            if self._code(error) not in ("PreconditionFailed", "412", "ConditionalRequestConflict", "409"):
+                raise
+            if self._code(error) in ("ConditionalRequestConflict", "409"):
+                with file.open("rb") as body:
+                    self._client.put_object(Bucket=self._bucket, Key=self._key(sha256), Body=body)
+        file.unlink(missing_ok=True)

@@ -1,0 +1,45 @@
+"""The queue: Celery over Redis or Valkey carries job ids only and wakes workers."""
+
+from typing import Any
+
+from celery import Celery
+
+TASK = "maquette.run"
+DEFAULT_QUEUE = "default"
+
+
+def make_app(url: str) -> Celery:
+    """The Celery application that the gateway publishes with and that workers run."""
+    app = Celery("maquette", broker=url)
+    app.conf.update(
+        task_ignore_result=True,
+        task_store_errors_even_if_ignored=False,
+        task_serializer="json",
+        accept_content=["json"],
+        # the ledger redelivers; Celery's own redelivery would only double work
+        task_acks_late=False,
+        task_default_queue=DEFAULT_QUEUE,
+        worker_prefetch_multiplier=1,
+        worker_pool_start_method="spawn",
+        worker_proc_alive_timeout=180,
+        worker_hijack_root_logger=False,
+        worker_send_task_events=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_timeout=2,
+        broker_pool_limit=4,
+        broker_transport_options={
+            "socket_connect_timeout": 2,
+            "socket_timeout": 30,
+            "socket_keepalive": True,
+            "health_check_interval": 10,
+            "visibility_timeout": 7 * 86_400,
+        },
+        task_create_missing_queues=True,
+    )
+    return app
+
+
+def publish(app: Celery, job_id: str, queue: str, timeout_seconds: int) -> None:
+    """Tell the queue of a job; raises at once when the queue cannot be reached."""
+    limits: dict[str, Any] = {"time_limit": timeout_seconds + 20}
+    app.send_task(TASK, args=[job_id], queue=queue, task_id=job_id, retry=False, **limits)

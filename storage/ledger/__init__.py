@@ -1,0 +1,6 @@
+"""The ledger: the truth about every job, whatever the queue or a process does."""
+
+from storage.ledger.database import Database
+from storage.ledger.records import ApiKey, JobRow, MediaRow, Submission, WorkerRow
+
+__all__ = ["ApiKey", "Database", "JobRow", "MediaRow", "Submission", "WorkerRow"]

@@ -1,0 +1,59 @@
+"""Which tenant may read which content: uploads and artefacts."""
+
+import json
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from storage.ledger.clock import now
+from storage.ledger.database import Database
+from storage.ledger.records import MediaRow
+from storage.ledger.tables import artefacts, media
+
+
+def add_media(db: Database, tenant: str, sha256: str, info: dict[str, Any]) -> None:
+    """Note an upload; the same content again changes nothing."""
+    _add(db, media, {"tenant": tenant, "sha256": sha256, "info": json.dumps(info), "created_at": now()})
+
+
+def find_media(db: Database, tenant: str, sha256: str) -> MediaRow | None:
+    """An upload of a tenant."""
+    with db.read() as connection:
+        row = connection.execute(
+            select(media.c.info).where(media.c.tenant == tenant, media.c.sha256 == sha256)
+        ).one_or_none()
+    return MediaRow(tenant, sha256, json.loads(row.info)) if row else None
+
+
+def add_artefact(db: Database, tenant: str, sha256: str, media_type: str, size: int) -> None:
+    """Let a tenant read an artefact."""
+    _add(
+        db,
+        artefacts,
+        {
+            "tenant": tenant,
+            "sha256": sha256,
+            "media_type": media_type,
+            "bytes": size,
+            "created_at": now(),
+        },
+    )
+
+
+def find_artefact(db: Database, tenant: str, sha256: str) -> tuple[str, int] | None:
+    """Media type and size of an artefact of a tenant."""
+    with db.read() as connection:
+        row = connection.execute(
+            select(artefacts.c.media_type, artefacts.c.bytes).where(
+                artefacts.c.tenant == tenant, artefacts.c.sha256 == sha256
+            )
+        ).one_or_none()
+    return (row.media_type, row.bytes) if row else None
+
+
+def _add(db: Database, table: Any, values: dict[str, Any]) -> None:
+    make: Any = sqlite_insert if db.is_sqlite else postgres_insert
+    with db.write() as connection:
+        connection.execute(make(table).values(**values).on_conflict_do_nothing())

@@ -1,0 +1,136 @@
+"""Jobs from the gateway's side: submit, read, list and cancel."""
+
+import json
+import secrets
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from storage.ledger.clock import now
+from storage.ledger.database import Database
+from storage.ledger.records import JobRow, Submission
+from storage.ledger.tables import events, jobs
+
+COLUMNS = [jobs.c[name] for name in JobRow.__slots__]
+
+
+class IdempotencyConflict(Exception):
+    """The idempotency key already names a job with another request."""
+
+
+def new_id() -> str:
+    """A job id that sorts by the time it was made."""
+    return f"job_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(8)}"
+
+
+def record(connection: Connection, job_id: str, kind: str, data: dict[str, Any]) -> None:
+    """Append an event to a job's history."""
+    connection.execute(insert(events).values(job_id=job_id, type=kind, data=json.dumps(data), at=now()))
+
+
+def submit(db: Database, submission: Submission) -> tuple[str, bool]:
+    """Store a job durably; gives its id and whether it is new. Raises IdempotencyConflict."""
+    job_id = new_id()
+    values = {name: getattr(submission, name) for name in Submission.__slots__}
+    try:
+        with db.write() as connection:
+            connection.execute(
+                insert(jobs).values(
+                    id=job_id, state="queued", attempt=0, handed_back=0, created_at=now(), **values
+                )
+            )
+            record(connection, job_id, "state", {"state": "queued"})
+    except IntegrityError:
+        existing = _by_idempotency_key(db, submission)
+        if existing is None:
+            raise
+        if existing[1] != submission.request_hash:
+            raise IdempotencyConflict(existing[0]) from None
+        return existing[0], False
+    return job_id, True
+
+
+def _by_idempotency_key(db: Database, submission: Submission) -> tuple[str, str] | None:
+    if submission.idempotency_key is None:
+        return None
+    with db.read() as connection:
+        row = connection.execute(
+            select(jobs.c.id, jobs.c.request_hash).where(
+                jobs.c.tenant == submission.tenant, jobs.c.idempotency_key == submission.idempotency_key
+            )
+        ).one_or_none()
+    return (row.id, row.request_hash) if row else None
+
+
+def get(db: Database, tenant: str, job_id: str) -> JobRow | None:
+    """One job of a tenant."""
+    with db.read() as connection:
+        row = connection.execute(
+            select(*COLUMNS).where(jobs.c.id == job_id, jobs.c.tenant == tenant)
+        ).one_or_none()
+    return JobRow.of(row) if row else None
+
+
+def page(
+    db: Database, tenant: str, *, kind: str | None, state: str | None, before: str | None, limit: int
+) -> list[JobRow]:
+    """Jobs of a tenant, newest first, older than the id `before`."""
+    query = select(*COLUMNS).where(jobs.c.tenant == tenant).order_by(jobs.c.id.desc()).limit(limit)
+    if kind:
+        query = query.where(jobs.c.kind == kind)
+    if state:
+        query = query.where(jobs.c.state == state)
+    if before:
+        query = query.where(jobs.c.id < before)
+    with db.read() as connection:
+        return [JobRow.of(row) for row in connection.execute(query)]
+
+
+def history(db: Database, job_id: str, after: int) -> list[dict[str, Any]]:
+    """Events of a job after a sequence number, oldest first."""
+    with db.read() as connection:
+        rows = connection.execute(
+            select(events.c.seq, events.c.type, events.c.data, events.c.at)
+            .where(events.c.job_id == job_id, events.c.seq > after)
+            .order_by(events.c.seq)
+            .limit(1000)
+        )
+        return [{"seq": r.seq, "type": r.type, "data": json.loads(r.data), "at": r.at} for r in rows]
+
+
+def cancel(db: Database, tenant: str, job_id: str) -> bool:
+    """Cancel a queued job at once, ask a running one to stop; False when there is no such job."""
+    with db.write() as connection:
+        mine = (jobs.c.id == job_id, jobs.c.tenant == tenant)
+        queued = connection.execute(
+            update(jobs)
+            .where(*mine, jobs.c.state == "queued")
+            .values(state="cancelled", finished_at=now(), cancel_requested_at=now())
+        )
+        if queued.rowcount:
+            record(connection, job_id, "state", {"state": "cancelled"})
+            return True
+        connection.execute(
+            update(jobs)
+            .where(*mine, jobs.c.state == "running", jobs.c.cancel_requested_at.is_(None))
+            .values(cancel_requested_at=now())
+        )
+        return connection.execute(select(jobs.c.id).where(*mine)).first() is not None
+
+
+def mark_dispatched(db: Database, job_ids: Sequence[str]) -> None:
+    """Note that the queue was told of these jobs."""
+    with db.write() as connection:
+        connection.execute(update(jobs).where(jobs.c.id.in_(job_ids)).values(dispatched_at=now()))
+
+
+def count_by_state(db: Database) -> dict[tuple[str, str], int]:
+    """How many jobs are in each (queue, state)."""
+    with db.read() as connection:
+        rows = connection.execute(
+            select(jobs.c.queue, jobs.c.state, func.count()).group_by(jobs.c.queue, jobs.c.state)
+        )
+        return {(row[0], row[1]): row[2] for row in rows}

@@ -1,0 +1,66 @@
+"""API keys: 256 random bits, of which only the hash is kept."""
+
+import hashlib
+import secrets
+
+from sqlalchemy import insert, select, update
+
+from storage.ledger.clock import now
+from storage.ledger.database import Database
+from storage.ledger.records import ApiKey
+from storage.ledger.tables import api_keys
+
+PREFIX = "mq_"
+
+
+def hash_key(secret: str) -> str:
+    """SHA-256 is enough for a secret of 256 random bits."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def create(db: Database, tenant: str, name: str) -> str:
+    """Make a key and give its secret, which is shown this once."""
+    secret = PREFIX + secrets.token_urlsafe(32)
+    add(db, tenant, name, secret)
+    return secret
+
+
+def add(db: Database, tenant: str, name: str, secret: str) -> None:
+    """Store a key whose secret the operator chose."""
+    with db.write() as connection:
+        connection.execute(
+            insert(api_keys).values(
+                id=secrets.token_hex(8), tenant=tenant, name=name, key_hash=hash_key(secret), created_at=now()
+            )
+        )
+
+
+def find(db: Database, secret: str) -> ApiKey | None:
+    """The key that a secret opens, unless it was revoked."""
+    with db.read() as connection:
+        row = connection.execute(
+            select(api_keys.c.id, api_keys.c.tenant, api_keys.c.name).where(
+                api_keys.c.key_hash == hash_key(secret), api_keys.c.revoked_at.is_(None)
+            )
+        ).one_or_none()
+    return ApiKey(row.id, row.tenant, row.name) if row else None
+
+
+def revoke(db: Database, key_id: str) -> bool:
+    """Close a key; False when there is no such key."""
+    with db.write() as connection:
+        done = connection.execute(
+            update(api_keys)
+            .where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
+            .values(revoked_at=now())
+        )
+        return bool(done.rowcount)
+
+
+def everyone(db: Database) -> list[ApiKey]:
+    """All keys that are open."""
+    with db.read() as connection:
+        rows = connection.execute(
+            select(api_keys.c.id, api_keys.c.tenant, api_keys.c.name).where(api_keys.c.revoked_at.is_(None))
+        )
+        return [ApiKey(row.id, row.tenant, row.name) for row in rows]

@@ -1,0 +1,131 @@
+"""Jobs from the worker's side: claim, heartbeat, fenced commit, hand back.
+
+Every write names the attempt it was claimed under: a worker that lost its lease changes nothing.
+"""
+
+import json
+from enum import Enum
+from typing import Any
+
+from sqlalchemy import ColumnElement, case, select, update
+
+from storage.ledger.clock import now
+from storage.ledger.database import Database
+from storage.ledger.jobs import COLUMNS, record
+from storage.ledger.records import JobRow
+from storage.ledger.tables import jobs, workers
+
+
+class Order(Enum):
+    """What the ledger tells a worker at a heartbeat."""
+
+    GO_ON = "go_on"
+    CANCEL = "cancel"
+    TIMEOUT = "timeout"
+    HAND_BACK = "hand_back"
+    LOST = "lost"
+
+
+def claim(db: Database, job_id: str, worker: str, lease_seconds: float) -> JobRow | None:
+    """Take a queued job; None when another worker has it or it is over."""
+    with db.write() as connection:
+        row = connection.execute(
+            update(jobs)
+            .where(jobs.c.id == job_id, jobs.c.state == "queued")
+            .values(
+                state="running",
+                attempt=jobs.c.attempt + 1,
+                worker=worker,
+                lease_until=now() + lease_seconds,
+                deadline_at=now() + jobs.c.timeout_seconds,
+                started_at=case((jobs.c.started_at.is_(None), now()), else_=jobs.c.started_at),
+            )
+            .returning(*COLUMNS)
+        ).one_or_none()
+        if row is None:
+            return None
+        record(connection, job_id, "state", {"state": "running", "attempt": row.attempt})
+    return JobRow.of(row)
+
+
+def heartbeat(
+    db: Database, job: JobRow, lease_seconds: float, progress: dict[str, Any] | None = None
+) -> Order:
+    """Keep the lease and tell progress; gives what the worker has to do now."""
+    with db.write() as connection:
+        values: dict[str, Any] = {"lease_until": now() + lease_seconds}
+        if progress is not None:
+            values["progress"] = json.dumps(progress)
+        row = connection.execute(
+            update(jobs)
+            .where(*_held(job))
+            .values(**values)
+            .returning(jobs.c.cancel_requested_at, (jobs.c.deadline_at < now()).label("late"))
+        ).one_or_none()
+        if row is None:
+            return Order.LOST
+        if progress is not None:
+            record(connection, job.id, "progress", progress)
+        draining = connection.execute(select(workers.c.draining).where(workers.c.id == job.worker)).scalar()
+    if row.cancel_requested_at is not None:
+        return Order.CANCEL
+    if row.late:
+        return Order.TIMEOUT
+    return Order.HAND_BACK if draining else Order.GO_ON
+
+
+def checkpoint(db: Database, job: JobRow, state: dict[str, Any]) -> bool:
+    """Store where to go on from; False when the lease is lost."""
+    with db.write() as connection:
+        done = connection.execute(update(jobs).where(*_held(job)).values(checkpoint=json.dumps(state)))
+        return bool(done.rowcount)
+
+
+def succeed(db: Database, job: JobRow, manifest_sha256: str) -> bool:
+    """Commit a result; False when the lease is lost, and then nothing changed."""
+    return _finish(db, job, "succeeded", {"manifest_sha256": manifest_sha256})
+
+
+def fail(db: Database, job: JobRow, problem: dict[str, Any]) -> bool:
+    """End a job with a problem; False when the lease is lost."""
+    return _finish(db, job, "failed", {"problem": json.dumps(problem)})
+
+
+def cancelled(db: Database, job: JobRow) -> bool:
+    """End a job that was asked to stop; False when the lease is lost."""
+    return _finish(db, job, "cancelled", {})
+
+
+def hand_back(db: Database, job: JobRow) -> bool:
+    """Give a job back unharmed (a worker drains): the attempt does not count."""
+    with db.write() as connection:
+        done = connection.execute(
+            update(jobs)
+            .where(*_held(job))
+            .values(
+                state="queued",
+                handed_back=jobs.c.handed_back + 1,
+                worker=None,
+                lease_until=None,
+                dispatched_at=None,
+            )
+        )
+        if done.rowcount:
+            record(connection, job.id, "state", {"state": "queued", "reason": "handed_back"})
+        return bool(done.rowcount)
+
+
+def _finish(db: Database, job: JobRow, state: str, values: dict[str, Any]) -> bool:
+    with db.write() as connection:
+        done = connection.execute(
+            update(jobs)
+            .where(*_held(job))
+            .values(state=state, finished_at=now(), lease_until=None, checkpoint=None, **values)
+        )
+        if done.rowcount:
+            record(connection, job.id, "state", {"state": state})
+        return bool(done.rowcount)
+
+
+def _held(job: JobRow) -> tuple[ColumnElement[bool], ...]:
+    return (jobs.c.id == job.id, jobs.c.attempt == job.attempt, jobs.c.state == "running")

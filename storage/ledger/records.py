@@ -1,0 +1,84 @@
+"""Rows of the ledger as plain records."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key without its secret."""
+
+    id: str
+    tenant: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class MediaRow:
+    """An upload of one tenant."""
+
+    tenant: str
+    sha256: str
+    info: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRow:
+    """A worker and the engines it has loaded."""
+
+    id: str
+    queue: str
+    engines: list[dict[str, Any]]
+    draining: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A new job before it has an id; `request` is canonical JSON."""
+
+    tenant: str
+    kind: str
+    engine: str
+    queue: str
+    request: str
+    request_hash: str
+    timeout_seconds: int
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A job as the ledger has it; times are seconds since the epoch."""
+
+    id: str
+    tenant: str
+    kind: str
+    state: str
+    engine: str
+    queue: str
+    request: str
+    request_hash: str
+    timeout_seconds: int
+    attempt: int
+    worker: str | None
+    lease_until: float | None
+    deadline_at: float | None
+    cancel_requested_at: float | None
+    progress: dict[str, Any] | None
+    checkpoint: dict[str, Any] | None
+    problem: dict[str, Any] | None
+    manifest_sha256: str | None
+    created_at: float
+    started_at: float | None
+    finished_at: float | None
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> "JobRow":
+        """From a row of the table."""
+        values = {name: row._mapping[name] for name in cls.__slots__}
+        for name in ("progress", "checkpoint", "problem"):
+            values[name] = json.loads(values[name]) if values[name] else None
+        return cls(**values)

@@ -1,0 +1,128 @@
+"""What the sweeper mends: lost leases, late cancels, jobs the queue forgot."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from maquette.contract import Problem
+from sqlalchemy import Connection, select, update
+
+from storage.ledger.clock import now
+from storage.ledger.database import Database
+from storage.ledger.jobs import record
+from storage.ledger.tables import jobs
+
+EXHAUSTED = "every attempt lost its worker; the input may crash the engine"
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """Jobs that went back to the queue, that ended, and whose process must be stopped by force."""
+
+    requeued: tuple[str, ...]
+    ended: tuple[str, ...]
+    to_kill: tuple[str, ...]
+
+
+def sweep(db: Database, *, max_attempts: int, cancel_grace: float, queue_seconds: float) -> Swept:
+    """Settle every job whose worker is gone or does not listen."""
+    requeued: list[str] = []
+    ended: list[str] = []
+    to_kill: list[str] = []
+    with db.read() as connection:
+        stale = connection.execute(
+            select(jobs.c.id).where(
+                ((jobs.c.state == "running") & (jobs.c.lease_until < now()))
+                | ((jobs.c.state == "running") & (jobs.c.cancel_requested_at < now() - cancel_grace))
+                | ((jobs.c.state == "queued") & (jobs.c.created_at < now() - queue_seconds))
+            )
+        ).scalars()
+        candidates = list(stale)
+    for job_id in candidates:
+        with db.write() as connection:
+            outcome = _settle(connection, job_id, max_attempts, cancel_grace, queue_seconds)
+        if outcome == "queued":
+            requeued.append(job_id)
+        elif outcome is not None:
+            ended.append(job_id)
+            if outcome == "cancelled":
+                to_kill.append(job_id)
+    return Swept(tuple(requeued), tuple(ended), tuple(to_kill))
+
+
+def undispatched(db: Database, limit: int = 500) -> list[tuple[str, str, int]]:
+    """Queued jobs the queue was never told of: (id, queue, timeout in seconds)."""
+    return _queued(db, jobs.c.dispatched_at.is_(None), limit)
+
+
+def waiting_longer_than(db: Database, seconds: float, queue: str, limit: int) -> list[tuple[str, str, int]]:
+    """Queued jobs that the queue was told of some time ago."""
+    return _queued(db, (jobs.c.dispatched_at < now() - seconds) & (jobs.c.queue == queue), limit)
+
+
+def _queued(db: Database, condition: Any, limit: int) -> list[tuple[str, str, int]]:
+    with db.read() as connection:
+        rows = connection.execute(
+            select(jobs.c.id, jobs.c.queue, jobs.c.timeout_seconds)
+            .where(jobs.c.state == "queued", condition)
+            .order_by(jobs.c.id)
+            .limit(limit)
+        )
+        return [(row.id, row.queue, row.timeout_seconds) for row in rows]
+
+
+def _settle(
+    connection: Connection, job_id: str, max_attempts: int, cancel_grace: float, queue_seconds: float
+) -> str | None:
+    row = connection.execute(
+        select(
+            jobs.c.state,
+            jobs.c.attempt,
+            jobs.c.handed_back,
+            jobs.c.cancel_requested_at,
+            (jobs.c.lease_until < now()).label("lost"),
+            (jobs.c.deadline_at < now()).label("late"),
+            (jobs.c.cancel_requested_at < now() - cancel_grace).label("deaf"),
+            (jobs.c.created_at < now() - queue_seconds).label("old"),
+        )
+        .where(jobs.c.id == job_id)
+        .with_for_update()
+    ).one_or_none()
+    if row is None:
+        return None
+    if row.state == "queued" and row.old:
+        return _end(connection, job_id, row, "expired", None)
+    if row.state != "running":
+        return None
+    if row.deaf or (row.lost and row.cancel_requested_at is not None):
+        return _end(connection, job_id, row, "cancelled", None)
+    if not row.lost:
+        return None
+    if row.late:
+        problem = Problem.of("timed_out", 504, "the job ran longer than its timeout_seconds")
+        return _end(connection, job_id, row, "failed", problem)
+    if row.attempt - row.handed_back >= max_attempts:
+        problem = Problem.of("attempts_exhausted", 500, f"{EXHAUSTED} ({row.attempt} attempts)")
+        return _end(connection, job_id, row, "failed", problem)
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job_id, jobs.c.attempt == row.attempt, jobs.c.state == "running")
+        .values(state="queued", worker=None, lease_until=None, dispatched_at=None)
+    )
+    record(connection, job_id, "state", {"state": "queued", "reason": "worker_lost"})
+    return "queued"
+
+
+def _end(connection: Connection, job_id: str, row: Any, state: str, problem: Problem | None) -> str | None:
+    values: dict[str, Any] = {"state": state, "finished_at": now(), "lease_until": None, "checkpoint": None}
+    if problem is not None:
+        values["problem"] = json.dumps(problem.model_dump(exclude_none=True))
+    done = connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job_id, jobs.c.attempt == row.attempt, jobs.c.state == row.state)
+        .values(**values)
+    )
+    if not done.rowcount:
+        return None
+    record(connection, job_id, "state", {"state": state})
+    return state

@@ -1,0 +1,1 @@
+"""What runs the jobs: the Celery worker, the kinds of job, and the engines."""

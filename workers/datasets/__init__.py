@@ -1,0 +1,1 @@
+"""Datasets: clips, frames, tracks and observations as verified shards."""

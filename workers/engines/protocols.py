@@ -1,0 +1,255 @@
+"""What an engine of each kind takes and gives; every engine of a kind passes the same contract tests.
+
+Images are RGB uint8 of shape (H, W, 3); masks are bool of shape (H, W); boxes are xyxy in pixels,
+end-exclusive; points are xy in pixels with pixel centres at +0.5. Cameras are OpenCV (x right, y down,
+z forward), quaternions wxyz. Unknown values are None, never zero.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.formats.splat import Splat
+from workers.geometry.cameras import Camera
+from workers.geometry.meshes import Mesh
+from workers.geometry.poses import Similarity
+
+Rgb = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+Box = tuple[float, float, float, float]
+EngineKind = Literal["concepts", "objects", "bodies", "captions"]
+ScaleSource = Literal["metric", "prior", "relative"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What `GET /v1/engines` tells of an engine that is loaded in a worker."""
+
+    name: str
+    kind: EngineKind
+    version: str
+    device: str
+    licence: str
+    capabilities: tuple[str, ...]
+    limits: tuple[str, ...]
+    vocabulary: tuple[str, ...] | None = None
+    weights: Mapping[str, str] = field(default_factory=dict)
+
+
+class UnknownPhrase(ValueError):
+    """A phrase lies outside the closed vocabulary of an engine."""
+
+    def __init__(self, phrase: str, vocabulary: Sequence[str]) -> None:
+        super().__init__(phrase)
+        self.phrase = phrase
+        self.vocabulary = tuple(vocabulary)
+
+
+@dataclass(frozen=True, slots=True)
+class Click:
+    """One object named by geometry: a box, points with labels (1 inside, 0 outside), or both."""
+
+    box: Box | None = None
+    points: NDArray[np.float64] | None = None
+    labels: NDArray[np.int64] | None = None
+    mask: Mask | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Segmented:
+    """One instance found in an image; `prompt` is the index of the phrase or click that found it."""
+
+    mask: Mask
+    box: Box
+    score: float
+    prompt: int
+    label: str | None = None
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFrame:
+    """A decoded frame: `pts` counts ticks of the stream's time base."""
+
+    index: int
+    pts: int
+    image: Rgb
+
+
+@dataclass(frozen=True, slots=True)
+class TrackPrompts:
+    """What to follow through a video: phrases on every frame, and clicks on the first frame."""
+
+    phrases: tuple[str, ...] = ()
+    clicks: tuple[Click, ...] = ()
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """One object in one frame; `id` stays with the object through the video, from 1."""
+
+    id: int
+    mask: Mask
+    box: Box
+    score: float
+    prompt: int
+    label: str | None = None
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FrameResult:
+    index: int
+    pts: int
+    objects: tuple[Tracked, ...]
+
+
+class Tracker(Protocol):
+    """Follows objects through one video in constant memory."""
+
+    def step(self, frame: VideoFrame) -> Sequence[FrameResult]:
+        """Take the next frame; give the results that are final now (none, one or several)."""
+        ...
+
+    def finish(self) -> Sequence[FrameResult]:
+        """Give what was held back when the video ends."""
+        ...
+
+    def snapshot(self) -> bytes:
+        """The whole state as bytes (JSON or npz, never pickle), for a checkpoint."""
+        ...
+
+
+class ImageHandle(Protocol):
+    """An image that an engine has embedded; opaque to callers."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        ...
+
+
+@runtime_checkable
+class ConceptEngine(Protocol):
+    info: EngineInfo
+
+    def embed(self, image: Rgb, key: str) -> ImageHandle:
+        """Embed once; the same key gives the cached handle."""
+        ...
+
+    def check(self, phrases: Sequence[str]) -> None:
+        """Raise UnknownPhrase for the first phrase this engine can never answer."""
+        ...
+
+    def ground(
+        self, handle: ImageHandle, phrases: Sequence[str], *, threshold: float | None = None
+    ) -> list[Segmented]:
+        """All instances of each phrase, best first within a phrase."""
+        ...
+
+    def segment(self, handle: ImageHandle, clicks: Sequence[Click]) -> list[Segmented]:
+        """Exactly one instance per click, in the order of the clicks."""
+        ...
+
+    def tracker(self, prompts: TrackPrompts, *, state: bytes | None = None) -> Tracker:
+        """A tracker for one video; `state` is a snapshot to go on from."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectAsset:
+    """One object in its canonical frame (y up); mesh, splat and pose describe the same points.
+
+    `pose` maps canonical points into the camera frame: p_cam = scale * R(rotation) @ p + translation.
+    """
+
+    mesh: Mesh
+    splat: Splat
+    pose: Similarity
+    camera: Camera
+    scale_source: ScaleSource
+    confidence: float
+    silhouette_iou: float | None
+    flags: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class ObjectEngine(Protocol):
+    info: EngineInfo
+
+    def reconstruct(
+        self,
+        image: Rgb,
+        mask: Mask,
+        *,
+        camera: Camera | None = None,
+        depth: NDArray[np.float32] | None = None,
+        label: str | None = None,
+        seed: int = 0,
+    ) -> ObjectAsset:
+        """Lift one masked object; `depth` is z in metres of shape (H, W), NaN where unknown."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """A skinned body at rest, and the pose that was found.
+
+    Rest vertices (V, 3) and joints (J, 3) are metres, y up, facing +z. `rotations` are the local joint
+    rotations (J, 4) wxyz relative to the parent; `parents` holds -1 at the root. Skin holds the four
+    strongest joints of each vertex: indices (V, 4) and weights (V, 4) that sum to 1.
+    """
+
+    joint_names: tuple[str, ...]
+    parents: NDArray[np.int64]
+    rest_joints: NDArray[np.float64]
+    rest_vertices: NDArray[np.float64]
+    faces: NDArray[np.int64]
+    skin_joints: NDArray[np.int64]
+    skin_weights: NDArray[np.float64]
+    rotations: NDArray[np.float64]
+    root_translation: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class BodyEstimate:
+    """One person: posed vertices (V, 3) and joints (J, 3) in metres in the camera frame."""
+
+    rig: Rig
+    vertices: NDArray[np.float64]
+    joints: NDArray[np.float64]
+    keypoint_names: tuple[str, ...]
+    keypoints_2d: NDArray[np.float64]
+    keypoints_3d: NDArray[np.float64]
+    keypoint_visibility: NDArray[np.float64]
+    parameters: Mapping[str, list[float]]
+    camera: Camera
+    box: Box
+    scale_source: ScaleSource
+    confidence: float
+    reprojection_error: float
+    flags: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class BodyEngine(Protocol):
+    info: EngineInfo
+
+    def recover(
+        self,
+        image: Rgb,
+        boxes: Sequence[Box],
+        masks: Sequence[Mask] | None = None,
+        *,
+        camera: Camera | None = None,
+        seed: int = 0,
+    ) -> list[BodyEstimate | None]:
+        """One body per box, in order; None where no trustworthy body was found."""
+        ...
+
+
+Frames = Iterable[VideoFrame]

@@ -1,0 +1,94 @@
+"""Which engines this worker has: loaded once a process, from the names in its settings."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from importlib import import_module
+from typing import Any
+
+from workers.engines.protocols import BodyEngine, ConceptEngine, EngineInfo, ObjectEngine
+
+log = logging.getLogger(__name__)
+
+# suite -> kind -> "module:class"; a module is imported only when its suite is asked for
+SUITES: dict[str, dict[str, str]] = {
+    "default": {
+        "concepts": "workers.engines.concepts.default:DefaultConcepts",
+        "objects": "workers.engines.objects.default:DefaultObjects",
+        "bodies": "workers.engines.bodies.default:DefaultBodies",
+    },
+}
+
+
+class EngineUnavailable(LookupError):
+    """No engine of that kind is loaded in this worker."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(f"no {kind} engine is loaded here: {reason}")
+        self.kind = kind
+
+
+@dataclass(slots=True)
+class EngineSet:
+    """The engines of one worker, by kind; `failures` says why a kind is missing."""
+
+    suite: str
+    loaded: dict[str, Any] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+
+    def concepts(self) -> ConceptEngine:
+        """The concept engine; raises EngineUnavailable."""
+        engine: ConceptEngine = self._get("concepts")
+        return engine
+
+    def objects(self) -> ObjectEngine:
+        """The object engine; raises EngineUnavailable."""
+        engine: ObjectEngine = self._get("objects")
+        return engine
+
+    def bodies(self) -> BodyEngine:
+        """The body engine; raises EngineUnavailable."""
+        engine: BodyEngine = self._get("bodies")
+        return engine
+
+    def describe(self) -> list[dict[str, Any]]:
+        """What the gateway tells of these engines."""
+        told = []
+        for kind in SUITES[self.suite]:
+            if kind in self.loaded:
+                info: EngineInfo = self.loaded[kind].info
+                told.append({**asdict(info), "weights": dict(info.weights), "available": True})
+            else:
+                told.append(
+                    {"kind": kind, "name": self.suite, "available": False, "why_not": self.failures[kind]}
+                )
+        return told
+
+    def _get(self, kind: str) -> Any:
+        if kind not in self.loaded:
+            raise EngineUnavailable(kind, self.failures.get(kind, "this worker does not serve that kind"))
+        return self.loaded[kind]
+
+
+def load_engines(suite: str) -> EngineSet:
+    """Import and build every engine of a suite; one that fails is noted, the others serve."""
+    if suite not in SUITES:
+        raise ValueError(f"no engine suite is called {suite!r}; known: {', '.join(SUITES)}")
+    engines = EngineSet(suite)
+    for kind, target in SUITES[suite].items():
+        start = time.monotonic()
+        try:
+            engines.loaded[kind] = _resolve(target)()
+        except Exception as error:
+            log.exception("the %s engine of suite %s cannot be loaded", kind, suite)
+            engines.failures[kind] = f"{type(error).__name__}: {error}"
+            continue
+        log.info("loaded %s/%s in %.2f s", suite, kind, time.monotonic() - start)
+    return engines
+
+
+def _resolve(target: str) -> Callable[[], Any]:
+    module, name = target.split(":")
+    found: Callable[[], Any] = getattr(import_module(module), name)
+    return found

@@ -1,0 +1,96 @@
+"""The heartbeat of one running job: keeps its lease, carries its progress, hears when to stop."""
+
+import logging
+import os
+import signal
+import threading
+import time
+from typing import Any, Self
+
+from maquette.contract import Problem
+from sqlalchemy.exc import SQLAlchemyError
+
+from storage.ledger import Database, JobRow, leases
+from storage.ledger.leases import Order
+from workers.errors import Stopped
+from workers.settings import WorkerSettings
+
+log = logging.getLogger(__name__)
+
+
+class Heart:
+    """Beats in a thread while the job works; `check` raises Stopped in the thread that works."""
+
+    def __init__(self, db: Database, job: JobRow, settings: WorkerSettings) -> None:
+        self._db = db
+        self._job = job
+        self._settings = settings
+        self._order = Order.GO_ON
+        self._told_at = 0.0
+        self._progress: dict[str, Any] | None = None
+        self._last_beat = 0.0
+        self._wake = threading.Event()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"heart-{job.id}", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._last_beat = time.monotonic()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._wake.set()
+        self._thread.join()
+
+    def progress(self, progress: dict[str, Any]) -> None:
+        """Tell how far the work is; raises Stopped when it has to end."""
+        self.check()
+        self._progress = progress
+        if time.monotonic() - self._last_beat >= self._settings.progress_seconds:
+            self._wake.set()
+
+    def check(self) -> None:
+        """Raise Stopped when the ledger wants the work to end."""
+        if self._order is not Order.GO_ON:
+            raise Stopped(self._order)
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait(self._settings.heartbeat_seconds)
+            self._wake.clear()
+            if self._over.is_set():
+                return
+            if self._order is Order.GO_ON:
+                self._beat()
+            elif time.monotonic() - self._told_at > self._settings.stop_grace_seconds:
+                self._stop_by_force()
+
+    def _beat(self) -> None:
+        progress, self._progress = self._progress, None
+        try:
+            order = leases.heartbeat(self._db, self._job, self._settings.lease_seconds, progress)
+        except SQLAlchemyError:
+            # the lease is long enough to outlive a short outage of the database
+            log.warning("heartbeat of %s failed", self._job.id, exc_info=True)
+            return
+        finally:
+            self._last_beat = time.monotonic()
+        if order is not Order.GO_ON:
+            self._order, self._told_at = order, time.monotonic()
+
+    def _stop_by_force(self) -> None:
+        log.error("job %s does not stop (%s): killing its process", self._job.id, self._order.value)
+        settle(self._db, self._job, self._order)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def settle(db: Database, job: JobRow, order: Order) -> None:
+    """Write down how a stopped job ends."""
+    if order is Order.CANCEL:
+        leases.cancelled(db, job)
+    elif order is Order.TIMEOUT:
+        detail = f"the job ran longer than its timeout_seconds ({job.timeout_seconds})"
+        leases.fail(db, job, Problem.of("timed_out", 504, detail).model_dump(exclude_none=True))
+    elif order is Order.HAND_BACK:
+        leases.hand_back(db, job)

@@ -1,0 +1,46 @@
+"""Which camera an image has: the request's, the EXIF's, or an assumption that is flagged."""
+
+import math
+
+from maquette.contract import CameraModel, Intrinsics, Pose
+
+from workers.geometry.cameras import Camera
+from workers.geometry.poses import Similarity
+from workers.jobs.context import LoadedImage
+
+FILM_DIAGONAL_MM = 43.2666
+
+
+def known_camera(image: LoadedImage, given: Intrinsics | None) -> Camera | None:
+    """Intrinsics that somebody measured; None when there are none, and the engine has to assume."""
+    return camera_of(image, given) if given is not None or image.focal_35mm else None
+
+
+def camera_of(image: LoadedImage, given: Intrinsics | None) -> Camera:
+    """Intrinsics by the best source there is; `source` says which."""
+    if given is not None:
+        return Camera(image.width, image.height, given.fx, given.fy, given.cx, given.cy, source="given")
+    if image.focal_35mm:
+        focal = image.focal_35mm / FILM_DIAGONAL_MM * math.hypot(image.width, image.height)
+        return Camera(
+            image.width, image.height, focal, focal, image.width / 2, image.height / 2, source="exif"
+        )
+    return Camera.assumed(image.width, image.height)
+
+
+def wire_camera(camera: Camera) -> CameraModel:
+    """A camera as the contract tells it."""
+    return CameraModel(
+        width=camera.width,
+        height=camera.height,
+        fx=camera.fx,
+        fy=camera.fy,
+        cx=camera.cx,
+        cy=camera.cy,
+        source=camera.source,
+    )
+
+
+def wire_pose(pose: Similarity) -> Pose:
+    """A pose as the contract tells it."""
+    return Pose(rotation_wxyz=pose.rotation, translation=pose.translation, scale=pose.scale)

@@ -1,0 +1,76 @@
+"""From found masks to 3D objects: what objects and scene share."""
+
+from dataclasses import dataclass
+
+from maquette.contract import Intrinsics, ObjectFailure, ObjectResult, Rle
+
+from workers.engines.objects.export import asset_glb, asset_splat_ply
+from workers.engines.protocols import ObjectAsset
+from workers.formats import rle
+from workers.formats.overlay import png
+from workers.jobs.cameras import known_camera, wire_camera, wire_pose
+from workers.jobs.context import JobContext, LoadedImage
+from workers.jobs.previews import asset_preview
+from workers.jobs.prompting import Found, wire_box
+
+
+@dataclass(frozen=True, slots=True)
+class Lifted:
+    """A found object and its asset."""
+
+    index: int
+    name: str
+    found: Found
+    asset: ObjectAsset
+
+
+def lift(
+    context: JobContext, image: LoadedImage, found: list[Found], given: Intrinsics | None, seed: int
+) -> tuple[list[Lifted], list[ObjectFailure]]:
+    """Lift each object; one that cannot be lifted is told, the others go on."""
+    engine = context.engines.objects()
+    context.used(engine.info)
+    camera = known_camera(image, given)
+    lifted: list[Lifted] = []
+    failures: list[ObjectFailure] = []
+    for index, item in enumerate(found):
+        context.progress("lift", index, len(found), item.label)
+        try:
+            asset = engine.reconstruct(image.pixels, item.mask, camera=camera, label=item.label, seed=seed)
+        except ValueError as error:
+            failures.append(
+                ObjectFailure(index=index, label=item.label, code="object_not_lifted", detail=str(error))
+            )
+            continue
+        name = f"object-{index:03d}"
+        lifted.append(Lifted(index, name, item, asset))
+    context.progress("lift", len(found), len(found))
+    return lifted, failures
+
+
+def write(context: JobContext, item: Lifted) -> ObjectResult:
+    """Store an asset's GLB, splat and preview."""
+    asset, name = item.asset, item.name
+    mesh = context.save(
+        f"{name}.glb", "mesh", "model/gltf-binary", asset_glb(asset, item.found.label or name)
+    )
+    splat = context.save(f"{name}.ply", "splat", "application/x-ply", asset_splat_ply(asset))
+    context.save(f"{name}.png", "preview", "image/png", png(asset_preview(asset)))
+    return ObjectResult(
+        index=item.index,
+        label=item.found.label,
+        score=item.found.score,
+        box=wire_box(item.found.box),
+        mask=Rle.model_validate(rle.encode_mask(item.found.mask)),
+        mesh=mesh.name,
+        splat=splat.name,
+        pose=wire_pose(asset.pose),
+        camera=wire_camera(asset.camera),
+        scale_source=asset.scale_source,
+        confidence=asset.confidence,
+        silhouette_iou=asset.silhouette_iou,
+        vertices=len(asset.mesh.vertices),
+        faces=len(asset.mesh.faces),
+        gaussians=len(asset.splat),
+        flags=sorted({*asset.flags, *item.found.flags}),
+    )

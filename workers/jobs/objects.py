@@ -1,0 +1,43 @@
+"""Objects: each masked object of an image to a mesh, a splat and a pose."""
+
+from maquette.contract import Manifest, ObjectsJob, ObjectsResult
+
+from workers.formats.overlay import overlay_png
+from workers.jobs import lifting, prompting
+from workers.jobs.context import JobContext, LoadedImage
+from workers.jobs.sources import image_of
+
+
+def run(context: JobContext, request: ObjectsJob) -> Manifest:
+    """Find or take the masks, then lift each."""
+    image, earlier = image_of(context, request)
+    if earlier is not None:
+        found = prompting.from_manifest(earlier, str(request.from_job))
+    else:
+        found = _prompted(context, image, request)
+    lifted, failures = lifting.lift(context, image, found, request.camera, request.seed)
+    context.progress("write", message="writing meshes and splats")
+    labels = [item.label or f"object {index}" for index, item in enumerate(found)]
+    overlay = overlay_png(image.pixels, [item.mask for item in found], labels)
+    context.save("overlay.png", "overlay", "image/png", overlay)
+    result = ObjectsResult(
+        width=image.width,
+        height=image.height,
+        objects=[lifting.write(context, item) for item in lifted],
+        failures=failures,
+    )
+    return context.manifest(
+        result,
+        parameters={"threshold": request.threshold, "text": request.text},
+        seed=request.seed,
+        reason=None if found else "nothing in the image matches the prompts",
+        flags=[] if found else ["nothing_found"],
+        from_job=request.from_job,
+    )
+
+
+def _prompted(context: JobContext, image: LoadedImage, request: ObjectsJob) -> list[prompting.Found]:
+    found = prompting.from_masks(request.masks, image)
+    if request.text or request.boxes or request.points:
+        found = prompting.find(context, image, request) + found
+    return found

@@ -1,0 +1,17 @@
+"""Where a job's image comes from: the request, or the job it goes on from."""
+
+from maquette.contract import BodiesJob, Manifest, MediaRef, ObjectsJob
+
+from workers.errors import JobProblem
+from workers.jobs.context import JobContext, LoadedImage
+
+
+def image_of(context: JobContext, request: ObjectsJob | BodiesJob) -> tuple[LoadedImage, Manifest | None]:
+    """The image, and the earlier job's manifest when the request names one."""
+    if request.from_job is None:
+        assert request.image is not None
+        return context.image(request.image), None
+    earlier = context.earlier(request.from_job)
+    if not earlier.provenance.sources:
+        raise JobProblem("source_wrong_kind", f"job {request.from_job} read no image")
+    return context.image(MediaRef(id=earlier.provenance.sources[0])), earlier

@@ -1,0 +1,46 @@
+"""The Celery worker: `celery -A workers.main worker`. The parent only listens; the child holds the engines."""
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from celery import signals
+
+from storage.broker import TASK, make_app
+from workers.settings import WorkerSettings
+
+if TYPE_CHECKING:
+    from workers.host import Host
+
+settings = WorkerSettings()
+app = make_app(settings.broker_url)
+_host: "Host | None" = None
+
+
+@app.task(name=TASK)
+def run(job_id: str) -> None:
+    """Run one job by its id; the ledger decides whether it is still to be run."""
+    assert _host is not None
+    _host.run(job_id)
+
+
+@signals.worker_process_init.connect
+def _start_child(**_: Any) -> None:
+    global _host
+    from workers.host import Host
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    _host = Host(settings)
+
+
+@signals.worker_shutting_down.connect
+def _drain(**_: Any) -> None:
+    from storage.ledger import Database, fleet
+
+    fleet.drain(Database(settings.database_url), settings.worker_id)
+
+
+@signals.worker_shutdown.connect
+def _leave(**_: Any) -> None:
+    from storage.ledger import Database, fleet
+
+    fleet.leave(Database(settings.database_url), settings.worker_id)

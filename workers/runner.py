@@ -1,0 +1,114 @@
+"""One job from claim to commit."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from maquette.contract import JobRequest, Problem
+from pydantic import TypeAdapter
+from sqlalchemy.exc import OperationalError
+
+from media.errors import MediaError
+from media.sandbox import Sandbox
+from storage.artefacts import ArtefactStore
+from storage.ledger import Database, JobRow, files, leases
+from workers.engines.protocols import UnknownPhrase
+from workers.engines.registry import EngineSet, EngineUnavailable
+from workers.errors import JobProblem, Stopped
+from workers.heart import Heart, settle
+from workers.jobs import run_kind
+from workers.jobs.context import JobContext
+from workers.settings import WorkerSettings
+
+log = logging.getLogger(__name__)
+REQUEST: TypeAdapter[JobRequest] = TypeAdapter(JobRequest)
+MANIFEST_TYPE = "application/vnd.maquette.manifest+json"
+
+
+class Runner:
+    """Claims jobs, runs them, and commits what they made."""
+
+    def __init__(
+        self,
+        db: Database,
+        store: ArtefactStore,
+        engines: EngineSet,
+        sandbox: Sandbox,
+        settings: WorkerSettings,
+    ) -> None:
+        self._db = db
+        self._store = store
+        self._engines = engines
+        self._sandbox = sandbox
+        self._settings = settings
+
+    def run(self, job_id: str) -> None:
+        """Run a job if it is still queued."""
+        job = leases.claim(self._db, job_id, self._settings.worker_id, self._settings.lease_seconds)
+        if job is None:
+            log.info("job %s is taken or over", job_id)
+            return
+        start = time.monotonic()
+        with Heart(self._db, job, self._settings) as heart:
+            ending = self._work(job, heart)
+        held = _patiently(ending)
+        log.info(
+            "job %s (%s) took %.2f s%s",
+            job.id,
+            job.kind,
+            time.monotonic() - start,
+            "" if held else "; its lease was lost",
+        )
+
+    def _work(self, job: JobRow, heart: Heart) -> Callable[[], object]:
+        """Do the work; gives the commit that ends the job."""
+        try:
+            context = JobContext(job, heart, self._db, self._store, self._engines, self._sandbox)
+            manifest = run_kind(context, REQUEST.validate_json(job.request))
+            heart.check()
+            data = manifest.model_dump_json().encode()
+            sha256 = self._store.put(data)
+            files.add_artefact(self._db, job.tenant, sha256, MANIFEST_TYPE, len(data))
+        except Stopped as stopped:
+            order = stopped.order
+            return lambda: settle(self._db, job, order)
+        except Exception as error:
+            problem = _problem(error)
+            if problem.status >= 500:
+                log.exception("job %s failed", job.id)
+            told = problem.model_dump(mode="json", exclude_none=True)
+            return lambda: leases.fail(self._db, job, told)
+        return lambda: leases.succeed(self._db, job, sha256)
+
+
+def _problem(error: Exception) -> Problem:
+    if isinstance(error, JobProblem):
+        return error.problem
+    if isinstance(error, MediaError):
+        return Problem.of(error.code, error.status, error.detail)
+    if isinstance(error, UnknownPhrase):
+        return Problem.of(
+            "unknown_phrase",
+            422,
+            f"the default engine does not know {error.phrase!r}; use a phrase of its vocabulary, "
+            "or run SAM 3 (see docs/default-engines.md)",
+            vocabulary=list(error.vocabulary),
+        )
+    if isinstance(error, EngineUnavailable):
+        return Problem.of("engine_unavailable", 503, str(error))
+    if isinstance(error, MemoryError):
+        return Problem.of("out_of_memory", 500, "the job needs more memory than this worker has")
+    return Problem.of("engine_failed", 500, f"the engine failed on this input ({type(error).__name__})")
+
+
+def _patiently(commit: Callable[[], object], seconds: float = 60.0) -> bool:
+    """Commit, over a short outage of the database."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return commit() is not False
+        except OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("the ledger cannot be reached; trying again", exc_info=True)
+            time.sleep(1)
