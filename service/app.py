@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from service import metrics, problems
 from service.delivery.results import ResultCache
 from service.dispatch.outbox import Outbox
+from service.dispatch.routing import Router
 from service.dispatch.sweeper import Sweeper
 from service.guards.keys import KeyRing
 from service.guards.limits import BodyLimit
@@ -40,7 +41,8 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         sweeper = Sweeper(db, celery, chosen)
         probes = ProbePool(chosen.probe_processes)
         ring = KeyRing(db, chosen.key_cache_seconds)
-        app.state.maquette = State(chosen, db, store, outbox, ring, probes, ResultCache(store))
+        router = Router(db, chosen.worker_seen_seconds)
+        app.state.maquette = State(chosen, db, store, outbox, router, ring, probes, ResultCache(store))
         probes.start()
         outbox.start()
         sweeper.start()

@@ -29,4 +29,3 @@ KNOWN: tuple[Engine, ...] = (
         capabilities=["mesh", "rig", "hands"],
     ),
 )
-NAMES = frozenset(engine.name for engine in KNOWN)

@@ -42,11 +42,15 @@ class Part:
 
 @dataclass(slots=True)
 class Stack:
-    """Starts and tends the parts; `url` and `api_key` are what a client needs."""
+    """Starts and tends the parts; `url` and `api_key` are what a client needs.
+
+    `settings` are further MAQUETTE_* variables for the gateway and the worker.
+    """
 
     folder: Path
     port: int
     broker_url: str | None = None
+    settings: dict[str, str] = field(default_factory=dict)
     api_key: str = ""
     parts: list[Part] = field(default_factory=list)
 
@@ -67,8 +71,12 @@ class Stack:
             environment["MAQUETTE_BROKER_URL"] = self._start_queue(say)
         say("starting the gateway and a worker")
         self._add("gateway", _gateway_command(self.port), environment)
-        self._add("worker", _worker_command(self.folder), environment)
+        self._add("worker", _worker_command(), environment)
         self._wait_until_ready()
+
+    def part(self, name: str) -> Part:
+        """One part by its name: queue, gateway or worker."""
+        return next(part for part in self.parts if part.name == name)
 
     def tend(self) -> None:
         """Start parts again that have died."""
@@ -109,7 +117,7 @@ class Stack:
             given["MAQUETTE_BROKER_URL"] = self.broker_url
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("MAQUETTE_")}
         kept = {key: value for key, value in os.environ.items() if key == "MAQUETTE_MODELS_DIR"}
-        return {**inherited, **kept, **given}
+        return {**inherited, **kept, **given, **self.settings}
 
     def _stored_key(self) -> str:
         file = self.folder / "api-key"
@@ -199,7 +207,7 @@ def _gateway_command(port: int) -> list[str]:
     ]
 
 
-def _worker_command(folder: Path) -> list[str]:
+def _worker_command() -> list[str]:
     return [
         *(sys.executable, "-m", "celery", "-A", "workers.main", "worker", "--queues", "default"),
         *("--concurrency", "1", "--pool", "prefork", "--loglevel", "INFO"),

@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from maquette.contract import FieldError, Problem
 from maquette.contract.problems import MEDIA_TYPE
+from maquette.contract.vocabulary import UnknownPhrase
 from starlette.exceptions import HTTPException
 
 from media.errors import MediaError
@@ -43,6 +44,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(MediaError)
     async def _media(_request: Request, error: MediaError) -> Response:
         return respond(Problem.of(error.code, error.status, error.detail))
+
+    @app.exception_handler(UnknownPhrase)
+    async def _phrase(_request: Request, error: UnknownPhrase) -> Response:
+        return respond(error.problem())
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_request: Request, error: RequestValidationError) -> Response:

@@ -6,6 +6,7 @@ from fastapi import Request
 
 from service.delivery.results import ResultCache
 from service.dispatch.outbox import Outbox
+from service.dispatch.routing import Router
 from service.guards.keys import KeyRing
 from service.guards.probing import ProbePool
 from service.settings import ServiceSettings
@@ -21,6 +22,7 @@ class State:
     db: Database
     store: ArtefactStore
     outbox: Outbox
+    router: Router
     keys: KeyRing
     probes: ProbePool
     results: ResultCache

@@ -1,4 +1,4 @@
-"""The Celery worker: `celery -A workers.main worker`. The parent only listens; the child holds the engines."""
+"""The Celery worker (`celery -A workers.main worker`): the parent listens, the child holds the engines."""
 
 import logging
 from typing import TYPE_CHECKING, Any

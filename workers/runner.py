@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from maquette.contract import JobRequest, Problem
+from maquette.contract.vocabulary import UnknownPhrase
 from pydantic import TypeAdapter
 from sqlalchemy.exc import OperationalError
 
@@ -12,7 +13,6 @@ from media.errors import MediaError
 from media.sandbox import Sandbox
 from storage.artefacts import ArtefactStore
 from storage.ledger import Database, JobRow, files, leases
-from workers.engines.protocols import UnknownPhrase
 from workers.engines.registry import EngineSet, EngineUnavailable
 from workers.errors import JobProblem, Stopped
 from workers.heart import Heart, settle
@@ -87,13 +87,7 @@ def _problem(error: Exception) -> Problem:
     if isinstance(error, MediaError):
         return Problem.of(error.code, error.status, error.detail)
     if isinstance(error, UnknownPhrase):
-        return Problem.of(
-            "unknown_phrase",
-            422,
-            f"the default engine does not know {error.phrase!r}; use a phrase of its vocabulary, "
-            "or run SAM 3 (see docs/default-engines.md)",
-            vocabulary=list(error.vocabulary),
-        )
+        return error.problem()
     if isinstance(error, EngineUnavailable):
         return Problem.of("engine_unavailable", 503, str(error))
     if isinstance(error, MemoryError):

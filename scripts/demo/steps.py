@@ -43,9 +43,12 @@ class Demo:
         """Segment, lift, bodies, track, dataset."""
         cup = self._step(
             "segment",
-            "photo of a cup: the phrase “cup”, a box around the saucer, a point on the spoon",
+            "photo of a cup: the phrase “cup”, a box around the saucer, points on and off the spoon",
             lambda: self._mq.segment(
-                inputs.photo("coffee.png"), text="cup", boxes=[(75, 60, 485, 395)], points=[(366, 330)]
+                inputs.photo("coffee.png"),
+                text="cup",
+                boxes=[(75, 60, 485, 395)],
+                points=[[(366, 330, 1), (250, 370, 0)]],
             ),
             lambda r: f"{len(r.instances)} masks",
         )

@@ -1,23 +1,64 @@
-"""Which queue a job goes to."""
+"""Which queue a job goes to, and so which engines run it."""
 
+import threading
+import time
 from collections.abc import Sequence
+
+from maquette.contract import JobRequest
 
 from service import catalogue
 from service.problems import ServiceProblem
 from storage.broker import DEFAULT_QUEUE
-from storage.ledger import WorkerRow
+from storage.ledger import Database, WorkerRow, fleet
+
+FLEET_SECONDS = 2.0
+# kinds of job that a concept engine does alone, so that a worker with nothing else can run them
+CONCEPT_KINDS = frozenset({"segment", "track", "dataset"})
+BEST_CONCEPTS = ("sam3",)
 
 
-def queue_of(engine: str, workers: Sequence[WorkerRow]) -> str:
-    """The queue of an engine's workers; raises ServiceProblem when no worker can ever serve it."""
-    if engine in ("auto", DEFAULT_QUEUE):
-        return DEFAULT_QUEUE
+class Router:
+    """Chooses by the workers that are connected; looks them up every two seconds at most."""
+
+    def __init__(self, db: Database, seen_seconds: float) -> None:
+        self._db = db
+        self._seen = seen_seconds
+        self._workers: Sequence[WorkerRow] = ()
+        self._until = 0.0
+        self._lock = threading.Lock()
+
+    def queue_of(self, request: JobRequest) -> str:
+        """The queue of a request; raises ServiceProblem when no worker can serve its engine."""
+        if request.engine == DEFAULT_QUEUE:
+            return DEFAULT_QUEUE
+        workers = self._alive()
+        if request.engine == "auto":
+            if request.kind in CONCEPT_KINDS:
+                for name in BEST_CONCEPTS:
+                    if queue := _serving(name, workers):
+                        return queue
+            return DEFAULT_QUEUE
+        if queue := _serving(request.engine, workers):
+            return queue
+        for known in catalogue.KNOWN:
+            if known.name == request.engine:
+                raise ServiceProblem("engine_unavailable", 422, f"engine {known.name!r}: {known.why_not}")
+        raise ServiceProblem(
+            "engine_unknown",
+            422,
+            f"no engine is called {request.engine!r}; GET /v1/engines lists them, 'auto' chooses",
+        )
+
+    def _alive(self) -> Sequence[WorkerRow]:
+        with self._lock:
+            if time.monotonic() >= self._until:
+                self._workers = fleet.alive(self._db, self._seen)
+                self._until = time.monotonic() + FLEET_SECONDS
+            return self._workers
+
+
+def _serving(engine: str, workers: Sequence[WorkerRow]) -> str | None:
     for worker in workers:
         if any(told["name"] == engine and told["available"] for told in worker.engines):
             return worker.queue
-    for known in catalogue.KNOWN:
-        if known.name == engine:
-            raise ServiceProblem("engine_unavailable", 422, f"engine {engine!r}: {known.why_not}")
-    raise ServiceProblem(
-        "engine_unknown", 422, f"no engine is called {engine!r}; GET /v1/engines lists them, 'auto' chooses"
-    )
+    return None

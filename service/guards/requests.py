@@ -16,14 +16,19 @@ from maquette.contract import (
     SegmentJob,
     TrackJob,
 )
+from maquette.contract.vocabulary import classes_of
 
 from media.fetch import check_url
 from service.problems import ServiceProblem
+from storage.broker import DEFAULT_QUEUE
 from storage.ledger import Database, files, jobs
 
 
-def check(db: Database, tenant: str, request: JobRequest) -> None:
-    """Raise ServiceProblem or MediaError for a request that cannot succeed."""
+def check(db: Database, tenant: str, request: JobRequest, queue: str) -> None:
+    """Raise ServiceProblem, MediaError or UnknownPhrase for a request that cannot succeed there."""
+    if queue == DEFAULT_QUEUE:
+        for phrase in getattr(request, "text", []):
+            classes_of(phrase)
     if isinstance(request, DatasetJob):
         for ref in request.videos:
             _media(db, tenant, ref, video=True)

@@ -10,13 +10,11 @@ from maquette.contract import FINAL_STATES, Job, JobKind, JobPage, JobRequest, J
 
 from service.delivery.results import job_of
 from service.delivery.waiting import until_final
-from service.dispatch.routing import queue_of
 from service.guards import requests
 from service.guards.keys import Caller
 from service.problems import ServiceProblem
 from service.state import State, state_of
-from storage.broker import DEFAULT_QUEUE
-from storage.ledger import JobRow, Submission, fleet, jobs
+from storage.ledger import JobRow, Submission, jobs
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 WAIT = re.compile(r"(?:^|,)\s*wait\s*=\s*(\d{1,4})\s*(?:,|$)")
@@ -86,11 +84,9 @@ def cancel(http: Request, key: Caller, job_id: JobPath) -> Job:
 def _submit(
     state: State, tenant: str, request: JobRequest, idempotency_key: str | None
 ) -> tuple[str, bool, str]:
-    requests.check(state.db, tenant, request)
-    queue = DEFAULT_QUEUE
-    if request.engine != "auto":
-        queue = queue_of(request.engine, fleet.alive(state.db, state.settings.worker_seen_seconds))
-    body = request.model_dump_json(exclude_defaults=False)
+    queue = state.router.queue_of(request)
+    requests.check(state.db, tenant, request, queue)
+    body = request.model_dump_json()
     submission = Submission(
         tenant=tenant,
         kind=request.kind,

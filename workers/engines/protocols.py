@@ -39,15 +39,6 @@ class EngineInfo:
     weights: Mapping[str, str] = field(default_factory=dict)
 
 
-class UnknownPhrase(ValueError):
-    """A phrase lies outside the closed vocabulary of an engine."""
-
-    def __init__(self, phrase: str, vocabulary: Sequence[str]) -> None:
-        super().__init__(phrase)
-        self.phrase = phrase
-        self.vocabulary = tuple(vocabulary)
-
-
 @dataclass(frozen=True, slots=True)
 class Click:
     """One object named by geometry: a box, points with labels (1 inside, 0 outside), or both."""

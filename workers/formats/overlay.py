@@ -43,9 +43,7 @@ def overlay(
     return _labelled(canvas, spots)
 
 
-def overlay_png(
-    image: NDArray[np.uint8], masks: Sequence[NDArray[np.bool_]], labels: Sequence[str]
-) -> bytes:
+def overlay_png(image: NDArray[np.uint8], masks: Sequence[NDArray[np.bool_]], labels: Sequence[str]) -> bytes:
     """`overlay` as PNG."""
     return png(overlay(image, masks, labels))
 

@@ -5,16 +5,21 @@ from typing import Any
 
 from maquette.contract import JobRequest, Manifest
 
-from workers.jobs import bodies, dataset, objects, scene, segment, track
+from workers.jobs.bodies import run as run_bodies
 from workers.jobs.context import JobContext
+from workers.jobs.dataset import run as run_dataset
+from workers.jobs.objects import run as run_objects
+from workers.jobs.scene import run as run_scene
+from workers.jobs.segment import run as run_segment
+from workers.jobs.track import run as run_track
 
 KINDS: dict[str, Callable[[JobContext, Any], Manifest]] = {
-    "segment": segment.run,
-    "track": track.run,
-    "objects": objects.run,
-    "bodies": bodies.run,
-    "scene": scene.run,
-    "dataset": dataset.run,
+    "segment": run_segment,
+    "track": run_track,
+    "objects": run_objects,
+    "bodies": run_bodies,
+    "scene": run_scene,
+    "dataset": run_dataset,
 }
 
 

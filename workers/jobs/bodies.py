@@ -1,6 +1,7 @@
 """Bodies: people of an image to rigged meshes."""
 
 from maquette.contract import BodiesJob, BodiesResult, Manifest
+from maquette.contract.jobs import Prompted
 
 from workers.formats.overlay import png
 from workers.jobs import people, prompting
@@ -49,7 +50,7 @@ def _asked(context: JobContext, image: LoadedImage, request: BodiesJob) -> list[
     if request.masks:
         return prompting.from_masks(request.masks, image)
     if request.boxes:
-        everything = prompting.Prompted(boxes=request.boxes)
+        everything = Prompted(boxes=request.boxes)
         found = prompting.find(context, image, everything)
         return [
             prompting.Found(item.mask, request.boxes[item.ref.index].xyxy(), None, "person", item.ref)

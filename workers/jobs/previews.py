@@ -15,7 +15,7 @@ from workers.geometry.splat_preview import splat_preview
 
 SIDE = 320
 # eyes around a unit object: from the front, three-quarters, the side, and the back
-EYES = ((0.0, 0.25, 2.1), (1.5, 0.8, 1.5), (2.1, 0.25, 0.0), (-0.9, 0.5, -1.9))
+EYES = ((0.0, 0.2, 1.75), (1.25, 0.65, 1.25), (1.75, 0.2, 0.0), (-0.75, 0.4, -1.6))
 
 
 def asset_preview(asset: ObjectAsset) -> NDArray[np.uint8]:

@@ -1,0 +1,133 @@
+"""The closed vocabulary of the default engine: 80 COCO classes, synonyms, plurals, and a few umbrellas."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from maquette.contract.problems import Problem
+
+
+class UnknownPhrase(ValueError):
+    """A phrase lies outside the closed vocabulary of an engine."""
+
+    def __init__(self, phrase: str, vocabulary: Sequence[str]) -> None:
+        super().__init__(phrase)
+        self.phrase = phrase
+        self.vocabulary = tuple(vocabulary)
+
+    def problem(self) -> Problem:
+        """As the service answers it, with every word that would have been understood."""
+        return Problem.of(
+            "unknown_phrase",
+            422,
+            f"the default engine does not know {self.phrase!r}: use a phrase of its vocabulary, or run SAM 3 "
+            "(docs/default-engines.md tells how)",
+            vocabulary=list(self.vocabulary),
+        )
+
+
+COCO: tuple[str, ...] = (
+    "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light",
+    "fire hydrant", "stop sign", "parking meter", "bench", "bird", "cat", "dog", "horse", "sheep", "cow",
+    "elephant", "bear", "zebra", "giraffe", "backpack", "umbrella", "handbag", "tie", "suitcase", "frisbee",
+    "skis", "snowboard", "sports ball", "kite", "baseball bat", "baseball glove", "skateboard", "surfboard",
+    "tennis racket", "bottle", "wine glass", "cup", "fork", "knife", "spoon", "bowl", "banana", "apple",
+    "sandwich", "orange", "broccoli", "carrot", "hot dog", "pizza", "donut", "cake", "chair", "couch",
+    "potted plant", "bed", "dining table", "toilet", "tv", "laptop", "mouse", "remote", "keyboard",
+    "cell phone", "microwave", "oven", "toaster", "sink", "refrigerator", "book", "clock", "vase", "scissors",
+    "teddy bear", "hair drier", "toothbrush",
+)  # fmt: skip
+
+SYNONYMS: dict[str, str] = {
+    "human": "person", "human being": "person", "people": "person", "man": "person", "woman": "person",
+    "boy": "person", "girl": "person", "child": "person", "kid": "person", "guy": "person", "lady": "person",
+    "adult": "person", "pedestrian": "person", "baby": "person", "toddler": "person", "player": "person",
+    "bike": "bicycle", "cycle": "bicycle", "automobile": "car", "auto": "car", "sedan": "car", "taxi": "car",
+    "cab": "car", "suv": "car", "motorbike": "motorcycle", "scooter": "motorcycle", "moped": "motorcycle",
+    "plane": "airplane", "aeroplane": "airplane", "aircraft": "airplane", "jet": "airplane",
+    "coach": "bus", "minibus": "bus", "locomotive": "train", "lorry": "truck", "pickup": "truck",
+    "pickup truck": "truck", "ship": "boat", "sailboat": "boat", "canoe": "boat", "kayak": "boat",
+    "traffic signal": "traffic light", "stoplight": "traffic light", "hydrant": "fire hydrant",
+    "pigeon": "bird", "duck": "bird", "gull": "bird", "seagull": "bird", "kitty": "cat", "kitten": "cat",
+    "puppy": "dog", "doggy": "dog", "hound": "dog", "pony": "horse", "foal": "horse", "lamb": "sheep",
+    "cattle": "cow", "bull": "cow", "calf": "cow", "ox": "cow", "rucksack": "backpack",
+    "knapsack": "backpack",
+    "schoolbag": "backpack", "parasol": "umbrella", "purse": "handbag", "hand bag": "handbag",
+    "necktie": "tie", "luggage": "suitcase", "baggage": "suitcase", "trolley case": "suitcase",
+    "flying disc": "frisbee", "ski": "skis", "ball": "sports ball", "football": "sports ball",
+    "soccer ball": "sports ball", "basketball": "sports ball", "tennis ball": "sports ball",
+    "bat": "baseball bat", "racket": "tennis racket", "racquet": "tennis racket",
+    "tennis racquet": "tennis racket", "water bottle": "bottle", "flask": "bottle", "wineglass": "wine glass",
+    "goblet": "wine glass", "mug": "cup", "teacup": "cup", "coffee cup": "cup", "doughnut": "donut",
+    "hotdog": "hot dog", "gateau": "cake", "armchair": "chair", "stool": "chair", "seat": "chair",
+    "sofa": "couch", "settee": "couch", "houseplant": "potted plant", "plant": "potted plant",
+    "pot plant": "potted plant", "plant pot": "potted plant", "flower pot": "potted plant",
+    "table": "dining table",
+    "desk": "dining table", "television": "tv", "tv set": "tv", "monitor": "tv", "screen": "tv",
+    "tv monitor": "tv", "notebook computer": "laptop", "laptop computer": "laptop", "computer mouse": "mouse",
+    "remote control": "remote", "tv remote": "remote", "computer keyboard": "keyboard",
+    "phone": "cell phone", "cellphone": "cell phone", "mobile phone": "cell phone",
+    "smartphone": "cell phone",
+    "mobile": "cell phone", "microwave oven": "microwave", "stove": "oven", "cooker": "oven",
+    "washbasin": "sink", "basin": "sink", "fridge": "refrigerator", "freezer": "refrigerator",
+    "wall clock": "clock", "alarm clock": "clock", "pair of scissors": "scissors", "teddy": "teddy bear",
+    "stuffed bear": "teddy bear", "hair dryer": "hair drier", "hairdryer": "hair drier",
+    "blow dryer": "hair drier", "tooth brush": "toothbrush",
+}  # fmt: skip
+
+UMBRELLAS: dict[str, tuple[str, ...]] = {
+    "vehicle": ("bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat"),
+    "animal": ("bird", "cat", "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe"),
+    "pet": ("cat", "dog"),
+    "bag": ("backpack", "handbag", "suitcase"),
+    "fruit": ("banana", "apple", "orange"),
+    "vegetable": ("broccoli", "carrot"),
+    "food": (
+        "banana", "apple", "sandwich", "orange", "broccoli", "carrot", "hot dog", "pizza", "donut", "cake",
+    ),
+    "furniture": ("bench", "chair", "couch", "bed", "dining table"),
+    "cutlery": ("fork", "knife", "spoon"),
+    "glass": ("wine glass", "cup"),
+}  # fmt: skip
+
+_IRREGULAR: dict[str, str] = {
+    "men": "man", "women": "woman", "children": "child", "mice": "mouse", "knives": "knife", "buses": "bus",
+    "calves": "calf", "oxen": "ox", "geese": "goose", "persons": "person", "ladies": "lady", "babies": "baby",
+}  # fmt: skip
+_LEADING = re.compile(r"^(?:(?:a|an|the|all|every|each|some|any|of|this|that|these|those|my)\s+)+")
+
+
+def classes_of(phrase: str) -> tuple[str, ...]:
+    """The COCO classes that a phrase names; raises UnknownPhrase when it names none.
+
+    Case, articles, hyphens, accents of width, final dots and plurals do not matter.
+    """
+    words = unicodedata.normalize("NFKC", phrase).casefold()
+    words = re.sub(r"[-_\s]+", " ", words).strip(" .,;:!?'\"")
+    words = _LEADING.sub("", words)
+    for candidate in _singulars(words):
+        if candidate in _CANONICAL:
+            return (candidate,)
+        if candidate in SYNONYMS:
+            return (SYNONYMS[candidate],)
+        if candidate in UMBRELLAS:
+            return UMBRELLAS[candidate]
+    raise UnknownPhrase(phrase, COCO)
+
+
+def _singulars(words: str) -> list[str]:
+    """The phrase as it is, then with its last word in the singular."""
+    head, _, last = words.rpartition(" ")
+    forms = [last]
+    if last in _IRREGULAR:
+        forms.append(_IRREGULAR[last])
+    if last.endswith("ies"):
+        forms.append(last[:-3] + "y")
+    if last.endswith("es"):
+        forms.append(last[:-2])
+    if last.endswith("s"):
+        forms.append(last[:-1])
+    return [f"{head} {form}" if head else form for form in forms]
+
+
+_CANONICAL = frozenset(COCO)

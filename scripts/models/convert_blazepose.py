@@ -1,0 +1,366 @@
+"""Convert the BlazePose detector and landmark models from TensorFlow Lite to ONNX.
+
+The two files lie in the MediaPipe wheel (Apache-2.0). Run with `pip install tflite ai-edge-litert onnx
+onnxruntime numpy`:
+
+    pip download --no-deps --python-version 3.11 --only-binary :all: mediapipe==0.10.21
+    python scripts/models/convert_blazepose.py --wheel mediapipe-0.10.21-*.whl --out models
+
+The converter reads the flatbuffer by its public schema and emits one ONNX node for each operator; float16
+constants stay float16 behind a Cast that ONNX Runtime folds when it loads the model. Activations run in NCHW;
+inputs and outputs keep the NHWC layout of the original. `--check` (default) compares both runtimes on seeded
+random inputs and fails above a thousandth of an output's range.
+"""
+
+import argparse
+import hashlib
+import json
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import onnx
+import tflite
+from manifest import record
+from onnx import TensorProto, helper, numpy_helper
+
+MODELS = {
+    "blazepose_detector.onnx": "mediapipe/modules/pose_detection/pose_detection.tflite",
+    "blazepose_landmark_full.onnx": "mediapipe/modules/pose_landmark/pose_landmark_full.tflite",
+}
+# The same files lie in the wheel of every platform.
+SOURCE_SHA256 = {
+    "blazepose_detector.onnx": "9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c",
+    "blazepose_landmark_full.onnx": "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
+}
+OPERATORS = {code: name for name, code in vars(tflite.BuiltinOperator).items() if isinstance(code, int)}
+DTYPES = {
+    tflite.TensorType.FLOAT32: np.float32,
+    tflite.TensorType.FLOAT16: np.float16,
+    tflite.TensorType.INT32: np.int32,
+}
+ACTIVATIONS = tflite.ActivationFunctionType
+NHWC_TO_NCHW = (0, 3, 1, 2)
+NCHW_TO_NHWC = (0, 2, 3, 1)
+
+
+def densify(values: np.ndarray, shape: tuple[int, ...], sparsity: object) -> np.ndarray:
+    """Expand a sparse constant: TFLite schema `SparsityParameters`, block-compressed rows included."""
+    order = sparsity.TraversalOrderAsNumpy()
+    block_map = sparsity.BlockMapAsNumpy() if sparsity.BlockMapLength() else np.zeros(0, np.int32)
+    rank = len(shape)
+    levels = [sparsity.DimMetadata(i) for i in range(sparsity.DimMetadataLength())]
+    block = {int(block_map[i]): levels[rank + i].DenseSize() for i in range(len(block_map))}
+    out = np.zeros(shape, values.dtype)
+    cursor = 0
+
+    def vector(level: object, what: str) -> np.ndarray:
+        kind = getattr(level, f"{what}Type")()
+        table = getattr(level, what)()
+        cls = {
+            tflite.SparseIndexVector.Int32Vector: tflite.Int32Vector,
+            tflite.SparseIndexVector.Uint16Vector: tflite.Uint16Vector,
+            tflite.SparseIndexVector.Uint8Vector: tflite.Uint8Vector,
+        }[kind]()
+        cls.Init(table.Bytes, table.Pos)
+        return cls.ValuesAsNumpy()
+
+    segments = [
+        vector(m, "ArraySegments") if m.Format() == tflite.DimensionType.SPARSE_CSR else None for m in levels
+    ]
+    indices = [
+        vector(m, "ArrayIndices") if m.Format() == tflite.DimensionType.SPARSE_CSR else None for m in levels
+    ]
+
+    def walk(level: int, position: int, index: list[int]) -> None:
+        nonlocal cursor
+        if level == len(levels):
+            place = [0] * rank
+            for axis, i in zip(order, index, strict=True):
+                if axis < rank:
+                    place[axis] += i * block.get(int(axis), 1)
+                else:
+                    place[int(block_map[axis - rank])] += i
+            out[tuple(place)] = values[cursor]
+            cursor += 1
+            return
+        if segments[level] is None:
+            size = levels[level].DenseSize()
+            for i in range(size):
+                walk(level + 1, position * size + i, [*index, i])
+        else:
+            for k in range(int(segments[level][position]), int(segments[level][position + 1])):
+                walk(level + 1, k, [*index, int(indices[level][k])])
+
+    walk(0, 0, [])
+    return out
+
+
+@dataclass
+class Converter:
+    """Walks one TFLite graph and collects ONNX nodes."""
+
+    model: object
+    nodes: list = field(default_factory=list)
+    initializers: list = field(default_factory=list)
+    constants: dict[int, np.ndarray] = field(default_factory=dict)
+    names: dict[int, str] = field(default_factory=dict)
+    counter: int = 0
+
+    def __post_init__(self) -> None:
+        self.graph = self.model.Subgraphs(0)
+
+    def shape(self, index: int) -> tuple[int, ...]:
+        return tuple(int(n) for n in self.graph.Tensors(index).ShapeAsNumpy())
+
+    def fresh(self, stem: str) -> str:
+        self.counter += 1
+        return f"{stem}_{self.counter}"
+
+    def emit(self, op: str, inputs: list[str], **attributes: object) -> str:
+        out = self.fresh(op.lower())
+        self.nodes.append(helper.make_node(op, inputs, [out], name=out, **attributes))
+        return out
+
+    def constant(self, array: np.ndarray, stem: str = "c") -> str:
+        name = self.fresh(stem)
+        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        if array.dtype == np.float16:
+            return self.emit("Cast", [name], to=TensorProto.FLOAT)
+        return name
+
+    def value(self, index: int) -> np.ndarray | None:
+        """The constant behind a tensor, or None for an activation."""
+        if index in self.constants:
+            return self.constants[index]
+        tensor = self.graph.Tensors(index)
+        buffer = self.model.Buffers(tensor.Buffer())
+        if buffer.DataLength() == 0:
+            return None
+        flat = np.frombuffer(buffer.DataAsNumpy().tobytes(), DTYPES[tensor.Type()])
+        sparsity = tensor.Sparsity()
+        array = densify(flat, self.shape(index), sparsity) if sparsity else flat.reshape(self.shape(index))
+        self.constants[index] = array
+        return array
+
+    def operand(self, index: int) -> str:
+        """Name of an activation, or a constant brought into NCHW."""
+        if index in self.names:
+            return self.names[index]
+        array = self.value(index)
+        return self.constant(array.transpose(NHWC_TO_NCHW) if array.ndim == 4 else array)
+
+    def activate(self, name: str, kind: int) -> str:
+        if kind == ACTIVATIONS.NONE:
+            return name
+        if kind == ACTIVATIONS.RELU:
+            return self.emit("Relu", [name])
+        if kind == ACTIVATIONS.RELU6:
+            bounds = [self.constant(np.array(x, np.float32)) for x in (0, 6)]
+            return self.emit("Clip", [name, *bounds])
+        raise NotImplementedError(f"activation {kind}")
+
+    def same_pads(self, size: tuple[int, int], kernel: tuple[int, int], stride: tuple[int, int]) -> list[int]:
+        """ONNX pads (top, left, bottom, right) of TFLite's SAME rule."""
+        before, after = [], []
+        for n, k, s in zip(size, kernel, stride, strict=True):
+            total = max((-(-n // s) - 1) * s + k - n, 0)
+            before.append(total // 2)
+            after.append(total - total // 2)
+        return before + after
+
+    def options(self, operator: object, cls: type) -> object:
+        out = cls()
+        table = operator.BuiltinOptions()
+        out.Init(table.Bytes, table.Pos)
+        return out
+
+    def convolution(self, operator: object, depthwise: bool) -> str:
+        option = self.options(operator, tflite.DepthwiseConv2DOptions if depthwise else tflite.Conv2DOptions)
+        source, weight, bias = (operator.Inputs(i) for i in range(3))
+        kernel = self.value(weight)
+        arranged = kernel.transpose(3, 0, 1, 2) if depthwise else kernel.transpose(0, 3, 1, 2)
+        dilation = (option.DilationHFactor(), option.DilationWFactor())
+        stride = (option.StrideH(), option.StrideW())
+        size = arranged.shape[2:]
+        reach = tuple((k - 1) * d + 1 for k, d in zip(size, dilation, strict=True))
+        same = option.Padding() == tflite.Padding.SAME
+        pads = self.same_pads(self.shape(source)[1:3], reach, stride) if same else [0, 0, 0, 0]
+        out = self.emit(
+            "Conv",
+            [self.operand(source), self.constant(arranged, "w"), self.constant(self.value(bias), "b")],
+            kernel_shape=list(size),
+            strides=list(stride),
+            dilations=list(dilation),
+            pads=pads,
+            group=self.shape(source)[3] if depthwise else 1,
+        )
+        return self.activate(out, option.FusedActivationFunction())
+
+    def pool(self, operator: object) -> str:
+        option = self.options(operator, tflite.Pool2DOptions)
+        source = operator.Inputs(0)
+        kernel = (option.FilterHeight(), option.FilterWidth())
+        stride = (option.StrideH(), option.StrideW())
+        same = option.Padding() == tflite.Padding.SAME
+        pads = self.same_pads(self.shape(source)[1:3], kernel, stride) if same else [0, 0, 0, 0]
+        out = self.emit(
+            "MaxPool", [self.operand(source)], kernel_shape=list(kernel), strides=list(stride), pads=pads
+        )
+        return self.activate(out, option.FusedActivationFunction())
+
+    def pad(self, operator: object) -> str:
+        pads = self.value(operator.Inputs(1)).astype(np.int64)[list(NHWC_TO_NCHW)]
+        return self.emit("Pad", [self.operand(operator.Inputs(0)), self.constant(pads.T.reshape(-1))])
+
+    def resize(self, operator: object) -> str:
+        option = self.options(operator, tflite.ResizeBilinearOptions)
+        mode = "half_pixel" if option.HalfPixelCenters() else "asymmetric"
+        mode = "align_corners" if option.AlignCorners() else mode
+        n, h, w, c = self.shape(operator.Outputs(0))
+        sizes = self.constant(np.array([n, c, h, w], np.int64))
+        return self.emit(
+            "Resize",
+            [self.operand(operator.Inputs(0)), "", "", sizes],
+            mode="linear",
+            coordinate_transformation_mode=mode,
+        )
+
+    def reshape(self, operator: object) -> str:
+        name = self.operand(operator.Inputs(0))
+        if len(self.shape(operator.Inputs(0))) == 4:
+            name = self.emit("Transpose", [name], perm=NCHW_TO_NHWC)
+        target = self.shape(operator.Outputs(0))
+        out = self.emit("Reshape", [name, self.constant(np.array(target, np.int64))])
+        return self.emit("Transpose", [out], perm=NHWC_TO_NCHW) if len(target) == 4 else out
+
+    def operator(self, operator: object, name: str) -> None:
+        result = operator.Outputs(0)
+        if name in ("DEQUANTIZE", "DENSIFY"):
+            self.constants[result] = self.value(operator.Inputs(0))
+            return
+        if name in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+            out = self.convolution(operator, depthwise=name.startswith("DEPTHWISE"))
+        elif name == "ADD":
+            option = self.options(operator, tflite.AddOptions)
+            out = self.emit("Add", [self.operand(operator.Inputs(i)) for i in range(2)])
+            out = self.activate(out, option.FusedActivationFunction())
+        elif name == "CONCATENATION":
+            option = self.options(operator, tflite.ConcatenationOptions)
+            rank = len(self.shape(result))
+            axis = option.Axis() % rank
+            axis = NHWC_TO_NCHW.index(axis) if rank == 4 else axis
+            parts = [self.operand(operator.Inputs(i)) for i in range(operator.InputsLength())]
+            out = self.emit("Concat", parts, axis=axis)
+        elif name == "DEPTH_TO_SPACE":
+            option = self.options(operator, tflite.DepthToSpaceOptions)
+            source = self.operand(operator.Inputs(0))
+            out = self.emit("DepthToSpace", [source], blocksize=option.BlockSize(), mode="DCR")
+        elif name == "LOGISTIC":
+            out = self.emit("Sigmoid", [self.operand(operator.Inputs(0))])
+        else:
+            simple = {
+                "PAD": self.pad,
+                "RESIZE_BILINEAR": self.resize,
+                "MAX_POOL_2D": self.pool,
+                "RESHAPE": self.reshape,
+            }
+            out = simple[name](operator)
+        self.names[result] = out
+
+    def convert(self, title: str, output_names: list[str]) -> onnx.ModelProto:
+        source = self.graph.Inputs(0)
+        self.names[source] = self.emit("Transpose", ["image"], perm=NHWC_TO_NCHW)
+        for i in range(self.graph.OperatorsLength()):
+            operator = self.graph.Operators(i)
+            code = self.model.OperatorCodes(operator.OpcodeIndex())
+            self.operator(operator, OPERATORS[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())])
+        outputs = []
+        for i, name in enumerate(output_names):
+            index = self.graph.Outputs(i)
+            shape = self.shape(index)
+            inner = self.operand(index)
+            if len(shape) == 4:
+                self.nodes.append(helper.make_node("Transpose", [inner], [name], perm=NCHW_TO_NHWC))
+            else:
+                self.nodes.append(helper.make_node("Identity", [inner], [name]))
+            outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+        image = helper.make_tensor_value_info("image", TensorProto.FLOAT, self.shape(source))
+        graph = helper.make_graph(self.nodes, title, [image], outputs, self.initializers)
+        proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        proto.producer_name = "convert_blazepose"
+        onnx.checker.check_model(proto, full_check=True)
+        return proto
+
+
+OUTPUTS = {
+    "blazepose_detector.onnx": ["boxes", "scores"],
+    "blazepose_landmark_full.onnx": ["landmarks", "presence", "mask", "heatmap", "world"],
+}
+
+
+def difference(original: bytes, converted: Path, trials: int = 5) -> dict[str, float]:
+    """Largest difference of each output between the runtimes, over its largest value (1 at least)."""
+    import onnxruntime
+    from ai_edge_litert.interpreter import Interpreter
+
+    session = onnxruntime.InferenceSession(str(converted), providers=["CPUExecutionProvider"])
+    interpreter = Interpreter(model_content=original, num_threads=1)
+    interpreter.allocate_tensors()
+    details = interpreter.get_output_details()
+    # LiteRT lists outputs by name where the flatbuffer lists them by position.
+    details.sort(key=lambda d: d["name"])
+    rng = np.random.default_rng(0)
+    worst = {o.name: 0.0 for o in session.get_outputs()}
+    for trial in range(trials):
+        shape = session.get_inputs()[0].shape
+        image = rng.random(shape, np.float32)
+        if trial % 2:
+            # Smooth inputs reach deeper activations than noise does.
+            image = np.cumsum(np.cumsum(image - 0.5, 1), 2)
+            image = (image - image.min()) / np.ptp(image)
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image.astype(np.float32))
+        interpreter.invoke()
+        expected = [interpreter.get_tensor(d["index"]) for d in details]
+        for o, got, want in zip(
+            session.get_outputs(),
+            session.run(None, {"image": image.astype(np.float32)}),
+            expected,
+            strict=True,
+        ):
+            if got.shape != want.shape:
+                raise SystemExit(f"{o.name}: shape {got.shape} against {want.shape}")
+            worst[o.name] = max(worst[o.name], float(np.abs(got - want).max() / max(1.0, np.abs(want).max())))
+    return worst
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--wheel", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("models"))
+    parser.add_argument("--no-check", action="store_true")
+    arguments = parser.parse_args()
+    for name, inside in MODELS.items():
+        raw = zipfile.ZipFile(arguments.wheel).read(inside)
+        if hashlib.sha256(raw).hexdigest() != SOURCE_SHA256[name]:
+            raise SystemExit(f"{inside} is not the file of mediapipe 0.10.21")
+        proto = Converter(tflite.Model.GetRootAsModel(raw, 0)).convert(Path(name).stem, OUTPUTS[name])
+        target = arguments.out / name
+        target.write_bytes(proto.SerializeToString(deterministic=True))
+        record(
+            target,
+            source=f"PyPI mediapipe 0.10.21 (wheel), {inside}",
+            source_sha256=SOURCE_SHA256[name],
+            licence="Apache-2.0",
+            script="scripts/models/convert_blazepose.py",
+        )
+        if not arguments.no_check:
+            worst = difference(raw, target)
+            print(json.dumps(worst))
+            if max(worst.values()) > 1e-3:
+                raise SystemExit(f"{name} differs from its original")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""Content-addressed stores, in a folder and in S3 (moto in server mode)."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from storage.artefacts import ArtefactMissing, ArtefactStore, open_store
+
+DATA = bytes(range(256)) * 10_000
+HASH = hashlib.sha256(DATA).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def s3_endpoint() -> Iterator[str]:
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    os.environ.update(AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x", AWS_DEFAULT_REGION="us-east-1")
+    endpoint = f"http://{host}:{port}"
+    boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket="bucket")
+    yield endpoint
+    server.stop()
+
+
+@pytest.fixture(params=["local", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ArtefactStore:
+    if request.param == "local":
+        return open_store(str(tmp_path / "artefacts"), tmp_path / "scratch")
+    endpoint = request.getfixturevalue("s3_endpoint")
+    return open_store(f"s3://bucket/{tmp_path.name}", tmp_path / "scratch", endpoint)
+
+
+def test_content_is_found_under_its_hash(store: ArtefactStore) -> None:
+    assert store.put(DATA) == HASH
+    assert store.get(HASH) == DATA
+    assert store.size(HASH) == len(DATA)
+    assert store.path(HASH).read_bytes() == DATA
+
+
+def test_ranges(store: ArtefactStore) -> None:
+    store.put(DATA)
+    assert b"".join(store.read(HASH, 5, 11)) == DATA[5:11]
+    assert b"".join(store.read(HASH, len(DATA) - 3)) == DATA[-3:]
+    assert b"".join(store.read(HASH, 7, 7)) == b""
+
+
+def test_missing_content(store: ArtefactStore) -> None:
+    for read in (store.size, store.get, store.path):
+        with pytest.raises(ArtefactMissing):
+            read("0" * 64)
+
+
+def test_many_writers_of_the_same_content_agree(store: ArtefactStore) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(lambda _: store.put(DATA), range(16))) == {HASH}
+    assert store.get(HASH) == DATA
+
+
+def test_what_is_not_committed_leaves_nothing(store: ArtefactStore, tmp_path: Path) -> None:
+    with store.writer() as writer:
+        writer.write(b"half")
+        digest = writer.sha256()
+    with pytest.raises(ArtefactMissing):
+        store.get(digest)
+    assert not [file for file in store.scratch.rglob("*") if file.is_file()]
+
+
+def test_a_file_is_stored_and_stays(store: ArtefactStore, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(DATA)
+    assert store.put_file(file) == HASH
+    assert file.read_bytes() == DATA

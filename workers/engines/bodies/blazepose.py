@@ -1,0 +1,213 @@
+"""BlazePose: 33 landmarks of one person in a region of an image, by ONNX Runtime.
+
+Model and decoding: Bazarevsky et al., "BlazePose: On-device Real-time Body Pose tracking" (2020), and the
+graphs `pose_detection` and `pose_landmark` of MediaPipe 0.10.21 (Apache-2.0), whose constants are kept here.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.engines.bodies.crops import Region
+from workers.engines.protocols import Box, Mask, Rgb
+from workers.engines.weights import session
+
+DETECTOR_SIDE = 224
+LANDMARK_SIDE = 256
+LANDMARKS = 33
+SCALE = 1.25
+DETECTION_SCORE = 0.5
+# A torso this share of the box's square away from its middle is likely another person's.
+TORSO_SPREAD = 0.4
+HEATMAP_KERNEL = 7
+HEATMAP_CONFIDENCE = 0.5
+# Two readings this share of the region apart agree little.
+APART = 0.06
+# Each landmark's partner on the other side.
+MIRROR = np.array(
+    [0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(k + 1 if k % 2 else k - 1 for k in range(11, 33))], dtype=np.int64
+)
+# (grid, anchors a cell) of the detector's layers; layers of one stride are merged.
+ANCHOR_GRIDS = ((28, 2), (14, 2), (7, 6))
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Pose2D:
+    """What BlazePose says of one person.
+
+    `pixels` (33, 2) in the image; `confidence` (33,) in [0, 1] that a landmark is where it is said to be, and
+    in sight; `world` (33, 3) metres about the mid-hip, OpenCV axes of a camera that looks at the person;
+    `score` in [0, 1] that a person is there at all; `hip` and `top` (2,) the model's own alignment points in
+    the image.
+    """
+
+    pixels: Floats
+    confidence: Floats
+    world: Floats
+    score: float
+    hip: Floats
+    top: Floats
+    region: Region
+    foreground: NDArray[np.float32]
+    """Probability (256, 256) that a point of the region belongs to the person."""
+
+    def mask(self, height: int, width: int) -> Mask:
+        """The person's pixels (height, width) in the image, from the foreground."""
+        turn = self.region.rotation() * (self.region.size / LANDMARK_SIDE)
+        offset = np.array([self.region.x, self.region.y]) - turn @ np.full(2, (LANDMARK_SIDE - 1) / 2) - 0.5
+        affine = np.concatenate([turn, offset[:, None]], axis=1)
+        warped = cv2.warpAffine(self.foreground, affine, (width, height), flags=cv2.INTER_LINEAR)
+        out: Mask = warped > 0.5
+        return out
+
+
+class BlazePose:
+    """Detector and landmark model; one instance holds both sessions."""
+
+    def __init__(self, threads: int = 2) -> None:
+        self._detector: Any = session("blazepose_detector.onnx", threads)
+        self._landmarks: Any = session("blazepose_landmark_full.onnx", threads)
+        self._anchors = anchors()
+
+    def find(self, image: Rgb, box: Box) -> Region:
+        """The aligned region of the person in a box: by the detector, else the box's own square."""
+        upright = Region.around(box, SCALE)
+        crop = upright.cut(image, DETECTOR_SIDE)
+        scaled = (crop.astype(np.float32) / 127.5 - 1.0)[None]
+        raw, logits = self._detector.run(["boxes", "scores"], {"image": scaled})
+        scores = sigmoid(logits[0, :, 0].astype(np.float64))
+        points = raw[0].astype(np.float64).reshape(-1, 6, 2) / DETECTOR_SIDE + self._anchors[:, None]
+        # A detection ends with four points: hips, whole body's reach, shoulders, upper body's reach.
+        torso = points[:, [2, 4]].mean(axis=1)
+        central = scores * np.exp(-(((torso - 0.5) / TORSO_SPREAD) ** 2).sum(axis=1))
+        best = int(np.argmax(np.where(scores >= DETECTION_SCORE, central, 0.0)))
+        if scores[best] < DETECTION_SCORE:
+            return upright
+        hip, top = upright.to_image(points[best, [2, 3]])
+        region = Region.aligned(hip, top, SCALE)
+        # A region far from the box's own size is another person, or none.
+        return region if 0.4 < region.size / upright.size < 2.5 else upright
+
+    def read(self, image: Rgb, region: Region, *, mirrored: bool = False) -> Pose2D:
+        """Landmarks of the person in a region; `mirrored` shows the mirror image and undoes that."""
+        crop = region.cut(image, LANDMARK_SIDE)
+        if mirrored:
+            crop = np.ascontiguousarray(crop[:, ::-1])
+        names = ["landmarks", "presence", "mask", "heatmap", "world"]
+        scaled = (crop.astype(np.float32) / 255.0)[None]
+        flat, score, mask, heatmap, world = self._landmarks.run(names, {"image": scaled})
+        return decode(
+            flat[0], float(score[0, 0]), mask[0, :, :, 0], heatmap[0], world[0], region, mirrored=mirrored
+        )
+
+    def pose(self, image: Rgb, box: Box) -> Pose2D:
+        """Landmarks of the person in a box: find, read, and read twice more where the first reading says.
+
+        The second and third reading see the aligned region and its mirror image: their mean is steadier, and
+        where they disagree the model is guessing.
+        """
+        first = self.read(image, self.find(image, box))
+        if first.score < DETECTION_SCORE:
+            return first
+        region = Region.aligned(first.hip, first.top, SCALE)
+        if not 0.4 < region.size / first.region.size < 2.5:
+            region = first.region
+        second, third = self.read(image, region), self.read(image, region, mirrored=True)
+        return merge(second, third) if min(second.score, third.score) >= DETECTION_SCORE else first
+
+
+def merge(a: Pose2D, b: Pose2D) -> Pose2D:
+    """The mean of two readings of one region; confidence falls where they are apart."""
+    weights = np.stack([a.confidence, b.confidence]) + 1e-3
+    share = (weights[0] / weights.sum(axis=0))[:, None]
+    apart = np.linalg.norm(a.pixels - b.pixels, axis=1) / a.region.size
+    agreement = np.exp(-((apart / APART) ** 2))
+    return Pose2D(
+        pixels=share * a.pixels + (1 - share) * b.pixels,
+        confidence=0.5 * (a.confidence + b.confidence) * agreement,
+        world=share * a.world + (1 - share) * b.world,
+        score=0.5 * (a.score + b.score),
+        hip=0.5 * (a.hip + b.hip),
+        top=0.5 * (a.top + b.top),
+        region=a.region,
+        foreground=0.5 * (a.foreground + b.foreground),
+    )
+
+
+def anchors() -> Floats:
+    """Anchor centres (2254, 2) in [0, 1] of the detector."""
+    parts = []
+    for grid, count in ANCHOR_GRIDS:
+        centres = (np.arange(grid) + 0.5) / grid
+        y, x = np.meshgrid(centres, centres, indexing="ij")
+        parts.append(np.repeat(np.stack([x.ravel(), y.ravel()], axis=1), count, axis=0))
+    return np.concatenate(parts)
+
+
+def sigmoid(x: Floats) -> Floats:
+    """1 / (1 + exp(-x)), clipped where it saturates."""
+    out: Floats = 1.0 / (1.0 + np.exp(-np.clip(x, -80.0, 80.0)))
+    return out
+
+
+def decode(
+    flat: NDArray[np.float32],
+    score: float,
+    mask: NDArray[np.float32],
+    heatmap: NDArray[np.float32],
+    world: NDArray[np.float32],
+    region: Region,
+    *,
+    mirrored: bool = False,
+) -> Pose2D:
+    """The model's raw outputs (195,), (256, 256), (64, 64, 39), (117,) as a Pose2D."""
+    table = flat.astype(np.float64).reshape(-1, 5)
+    unit = table[:, :2] / LANDMARK_SIDE
+    unit[:LANDMARKS] = refine(unit[:LANDMARKS], heatmap[:, :, :LANDMARKS])
+    confidence = sigmoid(table[:LANDMARKS, 3]) * sigmoid(table[:LANDMARKS, 4])
+    turned = world.astype(np.float64).reshape(-1, 3)[:LANDMARKS].copy()
+    foreground = sigmoid(mask.astype(np.float64)).astype(np.float32)
+    if mirrored:
+        unit[:, 0] = 1.0 - unit[:, 0]
+        turned[:, 0] *= -1.0
+        unit[:LANDMARKS], turned, confidence = unit[MIRROR], turned[MIRROR], confidence[MIRROR]
+        foreground = foreground[:, ::-1]
+    turned[:, :2] = turned[:, :2] @ region.rotation().T
+    placed = region.to_image(unit)
+    return Pose2D(
+        pixels=placed[:LANDMARKS],
+        confidence=confidence,
+        world=turned,
+        score=score,
+        hip=placed[LANDMARKS],
+        top=placed[LANDMARKS + 1],
+        region=region,
+        foreground=foreground,
+    )
+
+
+def refine(points: Floats, heatmap: NDArray[np.float32]) -> Floats:
+    """Landmarks (33, 2) in [0, 1] moved to the centroid of their heatmap (h, w, 33) where it is sure.
+
+    MediaPipe's RefineLandmarksFromHeatmap: a 7x7 window about the landmark, used where its peak reaches 0.5.
+    """
+    height, width, count = heatmap.shape
+    half = HEATMAP_KERNEL // 2
+    out = points.copy()
+    for k in range(count):
+        column, row = int(points[k, 0] * width), int(points[k, 1] * height)
+        if not (0 <= column < width and 0 <= row < height):
+            continue
+        x0, x1 = max(0, column - half), min(width, column + half + 1)
+        y0, y1 = max(0, row - half), min(height, row + half + 1)
+        window = sigmoid(heatmap[y0:y1, x0:x1, k].astype(np.float64))
+        if window.max() < HEATMAP_CONFIDENCE:
+            continue
+        total = window.sum()
+        out[k, 0] = (window.sum(axis=0) @ np.arange(x0, x1)) / total / width
+        out[k, 1] = (window.sum(axis=1) @ np.arange(y0, y1)) / total / height
+    return out

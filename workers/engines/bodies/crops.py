@@ -1,0 +1,128 @@
+"""Rotated square regions, and the picture of one person with everybody else greyed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.engines.protocols import Box, Mask, Rgb
+
+GREY = 127
+# Boxes that overlap by more are taken for the same person: greying one would erase the other.
+SAME_BOX = 0.6
+# No region about a box is wider than this many times its longer side.
+REACH = 4.0
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A square of `size` pixels about (x, y), turned clockwise by `angle` radians in the image."""
+
+    x: float
+    y: float
+    size: float
+    angle: float = 0.0
+
+    @classmethod
+    def around(cls, box: Box, scale: float) -> "Region":
+        """The upright square about a box, its longer side times `scale`."""
+        x0, y0, x1, y1 = box
+        return cls((x0 + x1) / 2, (y0 + y1) / 2, scale * max(x1 - x0, y1 - y0))
+
+    @classmethod
+    def aligned(cls, hip: Floats, top: Floats, scale: float) -> "Region":
+        """MediaPipe's alignment: centred at the hips, the person upright, twice the reach to `top` wide."""
+        dx, dy = (float(v) for v in top - hip)
+        size = 2.0 * float(np.hypot(dx, dy)) * scale
+        return cls(float(hip[0]), float(hip[1]), size, float(np.arctan2(dx, -dy)))
+
+    def rotation(self) -> Floats:
+        """Region axes to image axes (2, 2)."""
+        c, s = np.cos(self.angle), np.sin(self.angle)
+        return np.array([[c, -s], [s, c]])
+
+    def to_image(self, points: Floats) -> Floats:
+        """Points (..., 2) in [0, 1] of the region to image pixels."""
+        placed: Floats = (points - 0.5) * self.size @ self.rotation().T + np.array([self.x, self.y])
+        return placed
+
+    def bounds(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """Pixel bounds of the region's corners inside an image, end-exclusive."""
+        corners = self.to_image(np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]))
+        (x0, y0), (x1, y1) = corners.min(axis=0) - 2, corners.max(axis=0) + 2
+        return pixels((float(x0), float(y0), float(x1), float(y1)), width, height)
+
+    def cut(self, image: Rgb, side: int) -> NDArray[np.uint8]:
+        """The region as (side, side, 3), grey outside the image."""
+        x0, y0, x1, y1 = self.bounds(image.shape[1], image.shape[0])
+        if x0 >= x1 or y0 >= y1:
+            return np.full((side, side, 3), GREY, dtype=np.uint8)
+        small, fx, fy = image[y0:y1, x0:x1], 1.0, 1.0
+        shrink = self.size / side
+        if shrink > 2:
+            # Bilinear sampling skips pixels when it shrinks by more than two: average first.
+            size = [max(1, round(n / np.floor(shrink))) for n in (x1 - x0, y1 - y0)]
+            fx, fy = size[0] / (x1 - x0), size[1] / (y1 - y0)
+            small = cv2.resize(small, size, interpolation=cv2.INTER_AREA)
+        # Pixel centres lie at +0.5 here and at 0 in OpenCV.
+        turn = self.rotation() * (self.size / side)
+        offset = np.array([self.x - x0, self.y - y0]) - turn @ np.full(2, (side - 1) / 2)
+        inverse = np.concatenate([turn, offset[:, None]], axis=1) * np.array([[fx], [fy]])
+        inverse[:, 2] -= 0.5
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        out: NDArray[np.uint8] = cv2.warpAffine(
+            small, inverse, (side, side), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=(GREY,) * 3
+        )
+        return out
+
+
+def isolate(image: Rgb, index: int, boxes: Sequence[Box], masks: Sequence[Mask] | None) -> Rgb:
+    """A copy of the image with the other people grey: by their masks, else by what of their boxes is theirs.
+
+    A pixel inside two boxes stays, for it may be the person's own.
+    """
+    if len(boxes) < 2:
+        return image
+    left, top, right, bottom = Region.around(boxes[index], REACH).bounds(image.shape[1], image.shape[0])
+    near = np.s_[top:bottom, left:right]
+    others = np.zeros((max(0, bottom - top), max(0, right - left)), dtype=np.bool_)
+    for k, box in enumerate(boxes):
+        if k == index or overlap(box, boxes[index]) > SAME_BOX:
+            continue
+        if masks is not None:
+            others |= masks[k][near]
+        else:
+            others[_inside(box, left, top, right, bottom)] = True
+    if masks is not None:
+        others &= ~masks[index][near]
+    else:
+        others[_inside(boxes[index], left, top, right, bottom)] = False
+    out = image.copy()
+    out[near][others] = GREY
+    return out
+
+
+def _inside(box: Box, left: int, top: int, right: int, bottom: int) -> tuple[slice, slice]:
+    """A box as rows and columns of the window whose corner is (left, top)."""
+    x0, y0, x1, y1 = pixels(box, right, bottom)
+    return np.s_[max(y0 - top, 0) : max(y1 - top, 0), max(x0 - left, 0) : max(x1 - left, 0)]
+
+
+def overlap(a: Box, b: Box) -> float:
+    """Intersection over union of two boxes."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    return float(shared / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared))
+
+
+def pixels(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
+    """A box as integer pixel bounds inside the image, end-exclusive."""
+    x0, y0, x1, y1 = box
+    left, top = max(0, int(np.floor(x0))), max(0, int(np.floor(y0)))
+    return left, top, min(width, int(np.ceil(x1))), min(height, int(np.ceil(y1)))

@@ -1,0 +1,211 @@
+"""Least squares from landmarks to a posed body: Levenberg-Marquardt with an analytic Jacobian.
+
+Residuals, each over its own deviation: landmarks in the image (Cauchy loss), bone directions about the
+viewing ray, joint angles about the relaxed pose, joint limits, shape, and weakly that people are upright. See
+`observations` for what is seen and `kinematics` for the parameters. The damping follows Marquardt (1963) with
+the diagonal of the normal matrix.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.engines.bodies.kinematics import SHAPE, Kinematics, Posed, State
+from workers.engines.bodies.observations import BONE_FROM, BONE_TO, SCALE_BONES, Observation
+from workers.engines.bodies.rotations import log_map, right_jacobian_inverse
+from workers.engines.bodies.start import start
+
+Floats = NDArray[np.float64]
+Extra = Callable[[State, Posed], tuple[Floats, Floats, float]]
+# Deviations: landmarks in metres on the body, directions across and along the ray.
+LANDMARK_METRES = 0.02
+DIRECTION_ACROSS, DIRECTION_ALONG = 0.20, 0.30
+CAUCHY = 3.0
+# A seen joint is free to leave its relaxed angle; priors only break ties.
+PRIOR = 0.5
+LIMIT_RADIANS = 0.04
+# Landmarks say little of girth; a mask says much, and counts clothes as girth.
+GIRTH_SPREAD, GIRTH_SPREAD_MASK = 0.35, 1.0
+HEIGHT_SPREAD = 0.5
+# Most people are upright in the picture; those who are not lose little to a Cauchy loss.
+UPRIGHT_RADIANS = 0.6
+MAX_STEPS = 40
+ENOUGH = 1e-4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """A finished fit; `error` is the weighted RMS distance of landmarks over the body's height in pixels."""
+
+    state: State
+    posed: Posed
+    pixels: Floats
+    error: float
+    cost: float
+    steps: int
+
+
+class BodyFit:
+    """Fits one kinematic model to observations; holds only constant tables, so it can be shared."""
+
+    def __init__(self, kinematics: Kinematics) -> None:
+        self.kinematics = kinematics
+        skeleton = kinematics.skeleton
+        self._count = 3 * len(skeleton.joints)
+        self._relaxed = skeleton.relaxed[1:]
+        self._prior = PRIOR / skeleton.spread[1:]
+        rest = skeleton.model.base.landmarks
+        self._lengths = np.linalg.norm(rest[BONE_TO] - rest[BONE_FROM], axis=1)
+        tall = skeleton.model.rest(kinematics.coefficients(np.array([1.0, 0.0]))).landmarks
+        grown = np.linalg.norm(tall[BONE_TO] - tall[BONE_FROM], axis=1)
+        bones = self._lengths[SCALE_BONES].sum()
+        self._growth = float(grown[SCALE_BONES].sum() / bones - 1.0)
+
+    def height(self, seen: Observation, trust: float) -> float:
+        """The height parameter that the world points' own metres suggest, `trust` in [0, 1] of the way."""
+        weights = seen.bone_weights[SCALE_BONES]
+        ratio = float((weights @ seen.lengths[SCALE_BONES]) / (weights @ self._lengths[SCALE_BONES]))
+        return float(np.clip(trust * (ratio - 1.0) / self._growth, -3.0, 3.0))
+
+    def solve(
+        self,
+        seen: Observation,
+        *,
+        height: float = 0.0,
+        initial: State | None = None,
+        extra: Extra | None = None,
+        max_steps: int = MAX_STEPS,
+    ) -> Fitted:
+        """The body that best explains an observation.
+
+        `height` is the mean of the height prior in units of 10 cm about 1.70 m; `extra` adds weighted
+        residuals (N,), their Jacobian (N, P) and their robust cost. Deterministic, at most `max_steps`
+        evaluations.
+        """
+        state = start(self.kinematics, seen, height) if initial is None else initial
+        posed = self.kinematics.pose(state)
+        # Fixed for the whole fit: were it to follow the depth, moving away would pay.
+        scale = seen.pixels_per_metre(posed.landmarks[:, 2])
+        residual, jacobian, cost = self._evaluate(state, posed, seen, height, scale, extra)
+        damping, steps = (1e-3 if extra is None else 1e-2), 0
+        while steps < max_steps:
+            steps += 1
+            normal, gradient = jacobian.T @ jacobian, jacobian.T @ residual
+            normal[np.diag_indices_from(normal)] *= 1.0 + damping
+            normal[np.diag_indices_from(normal)] += 1e-9
+            step = np.asarray(np.linalg.solve(normal, -gradient), dtype=np.float64)
+            trial = state.moved(step)
+            trial_posed = self.kinematics.pose(trial)
+            r, j, trial_cost = self._evaluate(trial, trial_posed, seen, height, scale, extra)
+            if not trial_cost < cost:
+                damping *= 8.0
+                if damping > 1e6:
+                    break
+                continue
+            gain = (cost - trial_cost) / cost
+            state, posed, residual, jacobian, cost = trial, trial_posed, r, j, trial_cost
+            damping = max(damping / 6.0, 1e-7)
+            if gain < ENOUGH:
+                break
+        return self._finish(state, posed, seen, cost, steps)
+
+    def _finish(self, state: State, posed: Posed, seen: Observation, cost: float, steps: int) -> Fitted:
+        pixels = seen.camera.project(posed.landmarks)
+        distance = np.linalg.norm(pixels - seen.pixels, axis=1)
+        weights = seen.weights + 1e-9
+        rms = float(np.sqrt(np.average(distance**2, weights=weights)))
+        return Fitted(
+            state, posed, pixels, rms / (1.7 * seen.pixels_per_metre(posed.landmarks[:, 2])), cost, steps
+        )
+
+    def _evaluate(
+        self,
+        state: State,
+        posed: Posed,
+        seen: Observation,
+        height: float,
+        scale: float,
+        extra: Extra | None,
+    ) -> tuple[Floats, Floats, float]:
+        """Residuals (N,) and Jacobian (N, P) with robust weights in, and the robust cost."""
+        image = self._image(posed, seen, scale)
+        if image is None:
+            return np.zeros(1), np.zeros((1, self.kinematics.size)), float("inf")
+        spread = GIRTH_SPREAD if extra is None else GIRTH_SPREAD_MASK
+        plain = [self._directions(posed, seen), self._angles(state), self._shape(state, height, spread)]
+        robust = [image, self._upright(posed)]
+        if extra is not None:
+            robust.append(extra(state, posed))
+        residual = np.concatenate([part[0] for part in (*robust, *plain)])
+        jacobian = np.concatenate([part[1] for part in (*robust, *plain)])
+        cost = sum(part[2] for part in robust) + float(sum(r @ r for r, _ in plain))
+        return residual, jacobian, cost
+
+    def _image(self, posed: Posed, seen: Observation, scale: float) -> tuple[Floats, Floats, float] | None:
+        points, camera = posed.landmarks, seen.camera
+        depth = points[:, 2]
+        if depth.min() < 0.05:
+            return None
+        error = camera.project(points) - seen.pixels
+        inverse = 1.0 / depth
+        du = (camera.fx * inverse)[:, None] * (
+            posed.jacobian[:, 0] - (points[:, 0] * inverse)[:, None] * posed.jacobian[:, 2]
+        )
+        dv = (camera.fy * inverse)[:, None] * (
+            posed.jacobian[:, 1] - (points[:, 1] * inverse)[:, None] * posed.jacobian[:, 2]
+        )
+        unit = 1.0 / (LANDMARK_METRES * scale)
+        squared = (error**2).sum(axis=1) * unit**2
+        cost = float(seen.weights @ (CAUCHY**2 * np.log1p(squared / CAUCHY**2)))
+        weight = unit * np.sqrt(seen.weights / (1.0 + squared / CAUCHY**2))
+        residual = (error * weight[:, None]).T.reshape(-1)
+        return residual, np.concatenate([du * weight[:, None], dv * weight[:, None]]), cost
+
+    def _directions(self, posed: Posed, seen: Observation) -> tuple[Floats, Floats]:
+        bones = (posed.landmarks[BONE_TO] - posed.landmarks[BONE_FROM]) @ seen.view
+        jacobian = seen.view.T @ (posed.jacobian[BONE_TO] - posed.jacobian[BONE_FROM])
+        length = np.linalg.norm(bones, axis=1)
+        unit = bones / length[:, None]
+        square = (jacobian - unit[:, :, None] * (unit[:, None] @ jacobian)) / length[:, None, None]
+        deviation = np.array([DIRECTION_ACROSS, DIRECTION_ACROSS, DIRECTION_ALONG])
+        weight = np.sqrt(seen.bone_weights)[:, None] / deviation
+        residual = (unit - seen.directions) * weight
+        return residual.reshape(-1), (square * weight[:, :, None]).reshape(residual.size, -1)
+
+    def _angles(self, state: State) -> tuple[Floats, Floats]:
+        """Prior about the relaxed pose and one-sided limits, for every joint but the root."""
+        skeleton = self.kinematics.skeleton
+        vectors = log_map(state.rotations[1:])
+        frames = skeleton.frames[1:]
+        angles = np.einsum("mab,mb->ma", frames, vectors)
+        change = frames @ right_jacobian_inverse(vectors)
+        over = np.maximum(angles - skeleton.high[1:], 0.0) + np.minimum(angles - skeleton.low[1:], 0.0)
+        residual = np.stack([(angles - self._relaxed) * self._prior, over / LIMIT_RADIANS])
+        slopes = np.stack([np.broadcast_to(self._prior, angles.shape), (over != 0.0) / LIMIT_RADIANS])
+        blocks = slopes[..., None] * change
+        count = len(vectors)
+        jacobian = np.zeros((2, count, 3, self.kinematics.size))
+        for axis in range(3):
+            column = 3 + 3 * np.arange(count) + axis
+            jacobian[:, np.arange(count), :, column] = blocks[:, :, :, axis].transpose(1, 0, 2)
+        return residual.reshape(-1), jacobian.reshape(residual.size, -1)
+
+    def _upright(self, posed: Posed) -> tuple[Floats, Floats, float]:
+        """The pelvis' up against the image's up (-y)."""
+        up = posed.turned[0][:, 1]
+        residual = (up - np.array([0.0, -1.0, 0.0])) / UPRIGHT_RADIANS
+        squared = float(residual @ residual)
+        weight = 1.0 / np.sqrt(1.0 + squared)
+        jacobian = np.zeros((3, self.kinematics.size))
+        # d(R exp(w) y) / dw = R (w x y): columns are R (e_k x y).
+        jacobian[:, 0] = posed.turned[0][:, 2]
+        jacobian[:, 2] = -posed.turned[0][:, 0]
+        return residual * weight, jacobian * (weight / UPRIGHT_RADIANS), float(np.log1p(squared))
+
+    def _shape(self, state: State, height: float, girth: float) -> tuple[Floats, Floats]:
+        spread = np.array([HEIGHT_SPREAD, girth])
+        jacobian = np.zeros((len(SHAPE), self.kinematics.size))
+        jacobian[:, self._count + 3 :] = np.diag(1.0 / spread)
+        return (state.shape - np.array([height, 0.0])) / spread, jacobian

@@ -1,0 +1,121 @@
+"""What a fit is held against: weighted landmarks in the image, bone directions about the viewing ray."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.engines.bodies.blazepose import Pose2D
+from workers.engines.bodies.rotations import swing
+from workers.geometry.cameras import Camera
+
+Floats = NDArray[np.float64]
+# BlazePose landmark numbers.
+NOSE, LEFT_EAR, RIGHT_EAR = 0, 7, 8
+SHOULDERS, ELBOWS, WRISTS = (11, 12), (13, 14), (15, 16)
+PINKIES, INDICES = (17, 18), (19, 20)
+HIPS, KNEES, ANKLES, HEELS, TOES = (23, 24), (25, 26), (27, 28), (29, 30), (31, 32)
+TORSO = (*SHOULDERS, *HIPS)
+# Eleven face points say what three would: each counts for less.
+FACE_WEIGHT, HAND_WEIGHT, OUTSIDE_WEIGHT = 0.35, 0.4, 0.1
+
+# Confidence under which a landmark is a guess, and from which it is in plain sight.
+GUESSED, SIGHTED = 0.2, 0.8
+
+
+def _both(a: tuple[int, int], b: tuple[int, int], weight: float) -> list[tuple[int, int, float]]:
+    return [(a[0], b[0], weight), (a[1], b[1], weight)]
+
+
+# Bones as (from, to, weight).
+BONES = (
+    (SHOULDERS[1], SHOULDERS[0], 1.0),
+    (HIPS[1], HIPS[0], 1.0),
+    *_both(HIPS, SHOULDERS, 1.0),
+    *_both(SHOULDERS, ELBOWS, 1.0),
+    *_both(ELBOWS, WRISTS, 1.0),
+    *_both(HIPS, KNEES, 1.0),
+    *_both(KNEES, ANKLES, 1.0),
+    *_both(WRISTS, INDICES, 0.3),
+    *_both(WRISTS, PINKIES, 0.3),
+    *_both(HEELS, TOES, 0.5),
+    *_both(ANKLES, TOES, 0.4),
+    (RIGHT_EAR, LEFT_EAR, 0.6),
+    (LEFT_EAR, NOSE, 0.5),
+    (RIGHT_EAR, NOSE, 0.5),
+)
+BONE_FROM = np.array([a for a, _, _ in BONES])
+BONE_TO = np.array([b for _, b, _ in BONES])
+BONE_WEIGHT = np.array([w for _, _, w in BONES])
+# Limb and torso bones long enough to tell a body's scale.
+SCALE_BONES = slice(0, 12)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observation:
+    """One person as seen.
+
+    `pixels` (33, 2); `confidence` and `weights` (33,) in [0, 1]; `directions` (B, 3) unit bone directions in
+    the axes of the viewing ray, with `bone_weights` (B,); `view` (3, 3) turns those axes into the camera's;
+    `world` (33, 3) the source points in camera axes, metres about the mid-hip; `lengths` (B,) metres.
+    """
+
+    pixels: Floats
+    confidence: Floats
+    weights: Floats
+    directions: Floats
+    bone_weights: Floats
+    lengths: Floats
+    view: Floats
+    world: Floats
+    camera: Camera
+
+    def pixels_per_metre(self, depth: Floats) -> float:
+        """At the median of depths (N,) in metres."""
+        return 0.5 * (self.camera.fx + self.camera.fy) / max(float(np.median(depth)), 0.05)
+
+
+def observe(pixels: Floats, confidence: Floats, world: Floats, camera: Camera) -> Observation:
+    """Observation from landmarks (33, 2), confidences (33,) in [0, 1] and world points (33, 3).
+
+    World points are in the axes of a camera looking straight at the person; `view` accounts for a person who
+    stands off the optical axis.
+    """
+    trust = trusted(confidence)
+    weights = trust.copy()
+    weights[:11] *= FACE_WEIGHT
+    weights[17:23] *= HAND_WEIGHT
+    inside = (
+        (pixels[:, 0] >= 0)
+        & (pixels[:, 0] < camera.width)
+        & (pixels[:, 1] >= 0)
+        & (pixels[:, 1] < camera.height)
+    )
+    weights = np.where(inside, weights, weights * OUTSIDE_WEIGHT)
+    middle = np.average(pixels, axis=0, weights=confidence + 1e-3)
+    view = swing(np.array([0.0, 0.0, 1.0]), camera.unproject(middle, np.array(1.0)))
+    bones = world[BONE_TO] - world[BONE_FROM]
+    lengths = np.linalg.norm(bones, axis=1)
+    sure = np.minimum(trust[BONE_FROM], trust[BONE_TO])
+    return Observation(
+        pixels=pixels,
+        confidence=confidence,
+        weights=weights,
+        directions=bones / np.maximum(lengths, 1e-6)[:, None],
+        bone_weights=BONE_WEIGHT * sure * (lengths > 1e-3),
+        lengths=lengths,
+        view=view,
+        world=world @ view.T,
+        camera=camera,
+    )
+
+
+def trusted(confidence: Floats) -> Floats:
+    """Weight of a landmark for its confidence: a guess counts for nothing, a sight for all."""
+    ramp: Floats = np.clip((confidence - GUESSED) / (SIGHTED - GUESSED), 0.0, 1.0)
+    return ramp**2
+
+
+def of_pose(pose: Pose2D, camera: Camera) -> Observation:
+    """Observation from BlazePose."""
+    return observe(pose.pixels, pose.confidence, pose.world, camera)

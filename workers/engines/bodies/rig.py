@@ -1,0 +1,106 @@
+"""From a fitted state to the full rig: all joints, all vertices, and chosen vertices for the silhouette."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.engines.bodies.anny import AnnyModel, RestBody, pose, skin
+from workers.engines.bodies.kinematics import Kinematics, State
+from workers.engines.bodies.rotations import exp_map, from_quaternions, quaternions
+from workers.engines.protocols import Rig
+
+Floats = NDArray[np.float64]
+# A hand at ease is half closed; the model's rest hand is spread flat.
+CURL_RADIANS = 0.28
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SkinnedPoints:
+    """N vertices on the fitted skeleton.
+
+    `riders` and `weights` (N, 4): the joints that carry a vertex; `arms` (N, 4, 3): its offset from each at
+    rest, metres; `arm_directions` (K, N, 4, 3): what a unit of each shape direction adds to it.
+    """
+
+    riders: NDArray[np.int64]
+    weights: Floats
+    arms: Floats
+    arm_directions: Floats
+
+
+class Skinner:
+    """Poses the model's whole mesh by a state of the fit."""
+
+    def __init__(self, kinematics: Kinematics) -> None:
+        self.kinematics = kinematics
+        self._model = kinematics.skeleton.model
+        self._riders = kinematics.skeleton.nearest[self._model.skin_joints]
+        self._resting = relaxed_hands(self._model)
+        curled = self._resting[:, 0] < 1.0
+        strongest = np.take_along_axis(
+            self._model.skin_joints, self._model.skin_weights.argmax(axis=1)[:, None], axis=1
+        )[:, 0]
+        self.rigid = ~curled[strongest]
+        """Vertices (V,) that `subset` places right: all but those of the curled fingers."""
+
+    def rest(self, state: State) -> RestBody:
+        """The state's body at rest."""
+        return self._model.rest(self.kinematics.coefficients(state.shape))
+
+    def vertices(self, state: State) -> Floats:
+        """Posed vertices (V, 3) in the camera frame."""
+        return reskin(self.rig(state))
+
+    def rig(self, state: State) -> Rig:
+        """The full rig of a state."""
+        model, rest = self._model, self.rest(state)
+        rotations = self._resting.copy()
+        rotations[self.kinematics.skeleton.joints] = quaternions(state.rotations)
+        return Rig(
+            joint_names=model.joint_names,
+            parents=model.parents,
+            rest_joints=rest.joints,
+            rest_vertices=rest.vertices,
+            faces=model.faces,
+            skin_joints=model.skin_joints,
+            skin_weights=model.skin_weights,
+            rotations=rotations,
+            root_translation=state.translation,
+        )
+
+    def subset(self, chosen: NDArray[np.int64]) -> SkinnedPoints:
+        """Chosen vertices (N,) as offsets from the fitted joints that carry them."""
+        model = self._model
+        skeleton = self.kinematics.skeleton
+        riders = self._riders[chosen]
+        places = skeleton.joints[riders]
+        arms = model.base.vertices[chosen][:, None] - model.base.joints[places]
+        grown = model.directions.vertices[:, chosen][:, :, None] - model.directions.joints[:, places]
+        return SkinnedPoints(riders, model.skin_weights[chosen], arms, grown)
+
+
+def relaxed_hands(model: AnnyModel) -> Floats:
+    """Local rotations (J, 4) wxyz: fingers two to five curl about the axis that their rest bend shows."""
+    names = {name: j for j, name in enumerate(model.joint_names)}
+    rotations = np.zeros((len(names), 4))
+    rotations[:, 0] = 1.0
+    for side in ("L", "R"):
+        for finger in range(2, 6):
+            chain = [names[f"finger{finger}_{k}_{side}"] for k in (1, 2, 3)]
+            a, b, c = model.base.joints[chain]
+            axis = np.cross(b - a, c - b)
+            axis = axis / np.linalg.norm(axis)
+            rotations[chain] = quaternions(exp_map(CURL_RADIANS * axis))
+    return rotations
+
+
+def joints_of(rig: Rig) -> tuple[Floats, Floats]:
+    """Global rotations (J, 3, 3) and positions (J, 3) of a rig's joints in the camera frame."""
+    return pose(rig.parents, rig.rest_joints, from_quaternions(rig.rotations), rig.root_translation)
+
+
+def reskin(rig: Rig) -> Floats:
+    """Posed vertices (V, 3) of a rig in the camera frame, by the formula at the head of `anny`."""
+    turned, placed = joints_of(rig)
+    return skin(rig.rest_vertices, rig.rest_joints, rig.skin_joints, rig.skin_weights, turned, placed)

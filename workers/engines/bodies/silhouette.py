@@ -1,0 +1,204 @@
+"""The person's mask as a residual: points on the body's rim are drawn to the mask's edge.
+
+The rim is found by splatting the posed vertices into a coarse picture; a signed distance field of the mask
+then gives, at every rim point, how far it is from the edge and in which direction. The rim is found again a
+few times between short fits, as in iterated closest points (Besl and McKay 1992).
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.engines.bodies.fit import BodyFit, Fitted
+from workers.engines.bodies.kinematics import Kinematics, Posed, State, cross
+from workers.engines.bodies.observations import Observation, trusted
+from workers.engines.bodies.rig import Skinner
+from workers.engines.protocols import Mask
+
+Floats = NDArray[np.float64]
+# The mask's longer side in the coarse picture, in cells; the margin is a share of it.
+CELLS, MARGIN = 192, 0.25
+RIM_POINTS = 240
+RIM_METRES, RIM_REACH = 0.025, 2.0
+# Neighbouring rim points repeat each other: all together they count as this many.
+RIM_WORTH = 200.0
+ROUNDS, STEPS = 4, 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Edge:
+    """Signed distance (h, w) in image pixels, positive outside the mask, on a grid of `cell` pixels."""
+
+    distance: NDArray[np.float32]
+    x0: float
+    y0: float
+    cell: float
+    known: Mask
+    """Cells (h, w) inside the image: beyond it nothing is known of the mask."""
+
+    @classmethod
+    def of(cls, mask: Mask) -> "Edge | None":
+        """The field about a mask; None when it is empty or fills the image."""
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        if not len(rows) or mask.all():
+            return None
+        height, width = mask.shape
+        x0, x1, y0, y1 = columns[0], columns[-1] + 1, rows[0], rows[-1] + 1
+        extent = float(max(x1 - x0, y1 - y0))
+        cell, pad = extent / CELLS, MARGIN * extent
+        size = np.ceil(np.array([x1 - x0 + 2 * pad, y1 - y0 + 2 * pad]) / cell).astype(int)
+        left, top = x0 - pad, y0 - pad
+        u = left + (np.arange(size[0]) + 0.5) * cell
+        v = top + (np.arange(size[1]) + 0.5) * cell
+        inside = ((v >= 0) & (v < height))[:, None] & ((u >= 0) & (u < width))[None]
+        at_v, at_u = np.clip(v.astype(int), 0, height - 1), np.clip(u.astype(int), 0, width - 1)
+        small = (mask[np.ix_(at_v, at_u)] & inside).astype(np.uint8)
+        outward = cv2.distanceTransform(1 - small, cv2.DIST_L2, 5)
+        inward = cv2.distanceTransform(small, cv2.DIST_L2, 5)
+        return cls((outward - inward) * np.float32(cell), float(left), float(top), float(cell), inside)
+
+    def sample(self, pixels: Floats) -> tuple[Floats, Floats, Mask]:
+        """Distance (N,), its gradient (N, 2) and whether it is known (N,) at pixels (N, 2), bilinear."""
+        height, width = self.distance.shape
+        x = (pixels[:, 0] - self.x0) / self.cell - 0.5
+        y = (pixels[:, 1] - self.y0) / self.cell - 0.5
+        known = (x >= 0) & (y >= 0) & (x < width - 1) & (y < height - 1)
+        x, y = np.clip(x, 0, width - 1.001), np.clip(y, 0, height - 1.001)
+        i, j = x.astype(int), y.astype(int)
+        fx, fy = x - i, y - j
+        d = self.distance
+        a, b, c, e = d[j, i], d[j, i + 1], d[j + 1, i], d[j + 1, i + 1]
+        value = (a * (1 - fx) + b * fx) * (1 - fy) + (c * (1 - fx) + e * fx) * fy
+        dx = ((b - a) * (1 - fy) + (e - c) * fy) / self.cell
+        dy = ((c - a) * (1 - fx) + (e - b) * fx) / self.cell
+        return value, np.stack([dx, dy], axis=1), known & self.known[j, i] & self.known[j + 1, i + 1]
+
+
+def rim(pixels: Floats, edge: Edge) -> NDArray[np.int64]:
+    """Vertices on the outline of projected vertices (V, 2), evenly spread, at most RIM_POINTS."""
+    height, width = edge.distance.shape
+    x = np.floor((pixels[:, 0] - edge.x0) / edge.cell).astype(int)
+    y = np.floor((pixels[:, 1] - edge.y0) / edge.cell).astype(int)
+    inside = (x >= 0) & (y >= 0) & (x < width) & (y < height)
+    filled = np.zeros((height, width), np.uint8)
+    filled[y[inside], x[inside]] = 1
+    # Cells between neighbouring vertices are body too.
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
+    filled = cv2.morphologyEx(filled, cv2.MORPH_CLOSE, kernel)
+    shell = filled - cv2.erode(filled, np.ones((3, 3), np.uint8), borderValue=0)
+    chosen = np.flatnonzero(inside)[shell[y[inside], x[inside]] > 0]
+    # One vertex a cell: crowded hands and faces must not outvote a leg.
+    _, first = np.unique(y[chosen] * width + x[chosen], return_index=True)
+    chosen = chosen[first]
+    if len(chosen) > RIM_POINTS:
+        chosen = chosen[np.linspace(0, len(chosen) - 1, RIM_POINTS).astype(int)]
+    out: NDArray[np.int64] = chosen.astype(np.int64)
+    return out
+
+
+class SilhouetteFit:
+    """Refines a fit by a mask."""
+
+    def __init__(self, fit: BodyFit, skinner: Skinner) -> None:
+        self._fit = fit
+        self._skinner = skinner
+        self._kinematics: Kinematics = fit.kinematics
+
+    def refine(self, fitted: Fitted, seen: Observation, mask: Mask, *, height: float = 0.0) -> Fitted:
+        """The fit with the mask (H, W) as a further residual; the same fit when the mask says nothing."""
+        edge = Edge.of(mask)
+        if edge is None:
+            return fitted
+        for _ in range(ROUNDS):
+            vertices = self._skinner.vertices(fitted.state)
+            if vertices[:, 2].min() < 0.05:
+                return fitted
+            chosen = rim(seen.camera.project(vertices), edge)
+            chosen = chosen[self._skinner.rigid[chosen]]
+            if len(chosen) < 20:
+                return fitted
+            term = RimTerm(self._kinematics, self._skinner, chosen, edge, seen, vertices[chosen, 2])
+            fitted = self._fit.solve(seen, height=height, initial=fitted.state, extra=term, max_steps=STEPS)
+        return fitted
+
+
+def joint_trust(kinematics: Kinematics, seen: Observation) -> Floats:
+    """How far each fitted joint (M,) is seen: by its landmarks, else as its least seen child."""
+    skeleton = kinematics.skeleton
+    landmark = trusted(seen.confidence)
+    out = np.ones(len(skeleton.joints))
+    for m in reversed(range(len(out))):
+        on = skeleton.riders == m
+        if on.any():
+            out[m] = landmark[on].mean()
+        elif m in skeleton.parents[1:]:
+            out[m] = out[1:][skeleton.parents[1:] == m].min()
+    return out
+
+
+class RimTerm:
+    """Residuals of chosen vertices against the edge, with the analytic Jacobian of skinning."""
+
+    def __init__(
+        self,
+        kinematics: Kinematics,
+        skinner: Skinner,
+        chosen: NDArray[np.int64],
+        edge: Edge,
+        seen: Observation,
+        depth: Floats,
+    ) -> None:
+        """`chosen` (N,) vertices and their `depth` (N,) in metres as the fit stands."""
+        self._kinematics = kinematics
+        self._edge = edge
+        self._seen = seen
+        self._points = skinner.subset(chosen)
+        self._scale = 1.0 / (RIM_METRES * seen.pixels_per_metre(depth))
+        trust = joint_trust(kinematics, seen)
+        strongest = self._points.riders[np.arange(len(chosen)), self._points.weights.argmax(axis=1)]
+        self._weights = trust[strongest] * (RIM_WORTH / len(chosen))
+
+    def __call__(self, state: State, posed: Posed) -> tuple[Floats, Floats, float]:
+        kinematics, points, camera = self._kinematics, self._points, self._seen.camera
+        coefficients = kinematics.coefficients(state.shape)
+        active = kinematics.active(state.shape)
+        arms = points.arms + np.einsum("k,knbx->nbx", coefficients, points.arm_directions)
+        levers = np.einsum("nbxy,nby->nbx", posed.turned[points.riders], arms)
+        under = posed.joints[points.riders] + levers
+        places = np.einsum("nb,nbx->nx", points.weights, under)
+        if places[:, 2].min() < 0.05:
+            return np.zeros(1), np.zeros((1, kinematics.size)), float("inf")
+        pixels = camera.project(places)
+        distance, slope, known = self._edge.sample(pixels)
+        inverse = 1.0 / places[:, 2]
+        # d distance / d place (N, 3), through the projection.
+        gradient = np.stack(
+            [
+                slope[:, 0] * camera.fx * inverse,
+                slope[:, 1] * camera.fy * inverse,
+                -(slope[:, 0] * camera.fx * places[:, 0] + slope[:, 1] * camera.fy * places[:, 1])
+                * inverse**2,
+            ],
+            axis=1,
+        )
+        squared = (distance * self._scale) ** 2
+        # Geman and McClure: an edge that is not the body's (hair, a bag) stops pulling.
+        share = self._weights * known
+        cost = float(share @ (squared / (1.0 + squared / RIM_REACH**2)))
+        weight = np.sqrt(share) * self._scale / (1.0 + squared / RIM_REACH**2)
+        gradient *= weight[:, None]
+
+        jacobian = np.empty((len(places), kinematics.size))
+        # (g . (axis x lever)) = axis . (lever x g): one cross product for all three axes of a joint.
+        above = kinematics.skeleton.above[points.riders]
+        lever = under[:, :, None] - posed.joints[None, None]
+        moment = cross(lever, gradient[:, None, None, :]) * (points.weights[:, :, None] * above)[..., None]
+        width = 3 * posed.turned.shape[0]
+        jacobian[:, :width] = np.einsum("nmx,mxa->nma", moment.sum(axis=1), posed.turned).reshape(-1, width)
+        jacobian[:, width : width + 3] = gradient
+        grown = np.einsum("ks,knbx->nbxs", active, points.arm_directions)
+        moved = posed.joint_shape[points.riders] + posed.turned[points.riders] @ grown
+        jacobian[:, width + 3 :] = np.einsum("nx,nb,nbxs->ns", gradient, points.weights, moved)
+        return distance * weight, jacobian, cost

@@ -1,0 +1,1 @@
+"""Engines that find, cut out and follow things in images and video."""

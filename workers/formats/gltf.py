@@ -1,0 +1,305 @@
+"""GLB 2.0 writing: meshes, colours, textures, node trees and skins, with the same bytes every time.
+
+glTF is right-handed, y up, metres; quaternions are xyzw and matrices column-major in the file, while
+this module takes wxyz and ordinary row-indexed matrices. `glb_reader` reads files back.
+"""
+
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from workers.formats.color import srgb_to_linear
+from workers.formats.glb_reader import (
+    BIN_CHUNK,
+    DTYPES,
+    FLOAT,
+    JSON_CHUNK,
+    MAGIC,
+    UBYTE,
+    UINT,
+    USHORT,
+    Glb,
+    GlbError,
+    GlbMesh,
+    Json,
+    read_glb,
+)
+
+__all__ = ["Glb", "GlbBuilder", "GlbError", "GlbMesh", "read_glb"]
+
+ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER = 34962, 34963
+RESTART_INDEX_16 = 65535
+
+
+class GlbBuilder:
+    """Collects meshes, skins and nodes, then builds one GLB; every `add_*` returns its glTF index."""
+
+    def __init__(self) -> None:
+        self._binary = bytearray()
+        self._lists: dict[str, list[Json]] = {}
+
+    def add_mesh(
+        self,
+        name: str,
+        vertices: ArrayLike,
+        faces: ArrayLike,
+        *,
+        normals: ArrayLike | None = None,
+        colors: ArrayLike | None = None,
+        uvs: ArrayLike | None = None,
+        texture_png: bytes | None = None,
+        joints: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
+        metallic: float = 0.0,
+        roughness: float = 1.0,
+        double_sided: bool = False,
+    ) -> int:
+        """Add one mesh of one primitive.
+
+        `vertices` (V, 3) metres, y up; `faces` (F, 3) counter-clockwise from outside; `normals` (V, 3), made
+        unit here; `colors` (V, 3) sRGB uint8, stored linear as COLOR_0; `uvs` (V, 2) with the origin at the
+        top left of the image; `joints` (V, 4) indices into the skin's joints and `weights` (V, 4), which
+        are merged where a joint repeats, and normalised.
+        Raises ValueError for shapes or values that a valid file cannot hold.
+        """
+        xyz = _floats(vertices, 3, "vertices")
+        count = len(xyz)
+        indices = np.asarray(faces)
+        if indices.ndim != 2 or indices.shape[1] != 3 or not len(indices) or indices.dtype.kind not in "ui":
+            raise ValueError(f"faces must be a non-empty integer (F, 3) array, got {indices.shape}")
+        if indices.min() < 0 or indices.max() >= count:
+            raise ValueError(f"faces index vertices outside 0..{count - 1}")
+        if texture_png is not None and uvs is None:
+            raise ValueError("a texture needs uvs")
+        if (joints is None) != (weights is None):
+            raise ValueError("joints and weights go together")
+        attributes = {"POSITION": self._accessor(xyz, "VEC3", FLOAT, ARRAY_BUFFER, bounds=True)}
+        if normals is not None:
+            unit = _unit_normals(_floats(normals, 3, "normals", count))
+            attributes["NORMAL"] = self._accessor(unit, "VEC3", FLOAT, ARRAY_BUFFER)
+        if uvs is not None:
+            uv = _floats(uvs, 2, "uvs", count)
+            attributes["TEXCOORD_0"] = self._accessor(uv, "VEC2", FLOAT, ARRAY_BUFFER)
+        if colors is not None:
+            rgba = _linear_rgba16(np.asarray(colors), count)
+            attributes["COLOR_0"] = self._accessor(rgba, "VEC4", USHORT, ARRAY_BUFFER, normalized=True)
+        if joints is not None and weights is not None:
+            index, weight = _skin_attributes(np.asarray(joints), _floats(weights, 4, "weights", count))
+            kind = UBYTE if index.dtype == np.uint8 else USHORT
+            attributes["JOINTS_0"] = self._accessor(index, "VEC4", kind, ARRAY_BUFFER)
+            attributes["WEIGHTS_0"] = self._accessor(weight, "VEC4", FLOAT, ARRAY_BUFFER)
+        wide = count > RESTART_INDEX_16
+        flat = indices.reshape(-1).astype(np.uint32 if wide else np.uint16)
+        primitive: Json = {
+            "attributes": attributes,
+            "indices": self._accessor(
+                flat, "SCALAR", UINT if wide else USHORT, ELEMENT_ARRAY_BUFFER, bounds=True
+            ),
+            "material": self._material(name, texture_png, metallic, roughness, double_sided),
+            "mode": 4,
+        }
+        return self._append("meshes", {"name": name, "primitives": [primitive]})
+
+    def add_node(
+        self,
+        name: str,
+        *,
+        mesh: int | None = None,
+        skin: int | None = None,
+        parent: int | None = None,
+        translation: ArrayLike | None = None,
+        rotation_wxyz: ArrayLike | None = None,
+        scale: float | ArrayLike | None = None,
+        extras: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Add a node under `parent` (or at the root); its transform is scale, rotation, translation.
+
+        The quaternion is normalised here. Raises ValueError for an unknown parent or a zero quaternion.
+        """
+        node: Json = {"name": name}
+        if mesh is not None:
+            node["mesh"] = mesh
+        if skin is not None:
+            node["skin"] = skin
+        if translation is not None:
+            node["translation"] = _numbers(translation, 3, "translation")
+        if rotation_wxyz is not None:
+            w, x, y, z = _numbers(rotation_wxyz, 4, "rotation_wxyz")
+            norm = float(np.sqrt(w * w + x * x + y * y + z * z))
+            if norm < 1e-12:
+                raise ValueError("rotation_wxyz is zero")
+            node["rotation"] = [x / norm, y / norm, z / norm, w / norm]
+        if scale is not None:
+            node["scale"] = _numbers(np.broadcast_to(np.asarray(scale, dtype=np.float64), 3), 3, "scale")
+        if extras:
+            node["extras"] = dict(extras)
+        nodes = self._lists.setdefault("nodes", [])
+        if parent is not None:
+            if not 0 <= parent < len(nodes):
+                raise ValueError(f"node {parent} does not exist")
+            nodes[parent].setdefault("children", []).append(len(nodes))
+        return self._append("nodes", node)
+
+    def add_skin(
+        self,
+        name: str,
+        joint_nodes: Sequence[int],
+        inverse_bind_matrices: ArrayLike,
+        skeleton: int | None = None,
+    ) -> int:
+        """Add a skin: J joint nodes and their inverse bind matrices (J, 4, 4), row-indexed, affine."""
+        matrices = np.asarray(inverse_bind_matrices, dtype=np.float32)
+        if matrices.shape != (len(joint_nodes), 4, 4) or not np.isfinite(matrices).all():
+            raise ValueError(f"inverse bind matrices must be finite ({len(joint_nodes)}, 4, 4)")
+        matrices = matrices.copy()
+        matrices[:, 3] = (0, 0, 0, 1)
+        columns = np.ascontiguousarray(matrices.transpose(0, 2, 1)).reshape(-1, 16)
+        skin: Json = {
+            "name": name,
+            "inverseBindMatrices": self._accessor(columns, "MAT4", FLOAT, None),
+            "joints": [int(joint) for joint in joint_nodes],
+        }
+        if skeleton is not None:
+            skin["skeleton"] = skeleton
+        return self._append("skins", skin)
+
+    def build(self, extras: Mapping[str, Any] | None = None) -> bytes:
+        """The finished GLB; `extras` goes on the asset. The same calls give the same bytes."""
+        nodes = self._lists.get("nodes", [])
+        if not nodes:
+            raise ValueError("a GLB needs at least one node")
+        asset: Json = {"version": "2.0", "generator": "Maquette"}
+        if extras:
+            asset["extras"] = dict(extras)
+        children = {child for node in nodes for child in node.get("children", ())}
+        roots = [index for index in range(len(nodes)) if index not in children]
+        document: Json = {"asset": asset, "scene": 0, "scenes": [{"nodes": roots}]}
+        document.update(self._lists)
+        binary = bytes(self._binary)
+        if binary:
+            document["buffers"] = [{"byteLength": len(binary)}]
+        text = json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
+        chunks = _chunk(JSON_CHUNK, text, b" ")
+        if binary:
+            chunks += _chunk(BIN_CHUNK, binary, b"\0")
+        return struct.pack("<III", MAGIC, 2, 12 + len(chunks)) + chunks
+
+    def _append(self, kind: str, item: Json) -> int:
+        items = self._lists.setdefault(kind, [])
+        items.append(item)
+        return len(items) - 1
+
+    def _view(self, data: bytes, target: int | None) -> int:
+        self._binary.extend(b"\0" * (-len(self._binary) % 4))
+        view: Json = {"buffer": 0, "byteOffset": len(self._binary), "byteLength": len(data)}
+        if target is not None:
+            view["target"] = target
+        self._binary.extend(data)
+        return self._append("bufferViews", view)
+
+    def _accessor(
+        self,
+        array: NDArray[Any],
+        shape: str,
+        component: int,
+        target: int | None,
+        *,
+        bounds: bool = False,
+        normalized: bool = False,
+    ) -> int:
+        data = np.ascontiguousarray(array, dtype=np.dtype(DTYPES[component]).newbyteorder("<"))
+        accessor: Json = {
+            "bufferView": self._view(data.tobytes(), target),
+            "componentType": component,
+            "count": len(data),
+            "type": shape,
+        }
+        if normalized:
+            accessor["normalized"] = True
+        if bounds:
+            columns = data.reshape(len(data), -1)
+            accessor["min"] = columns.min(axis=0).tolist()
+            accessor["max"] = columns.max(axis=0).tolist()
+        return self._append("accessors", accessor)
+
+    def _material(
+        self, name: str, texture_png: bytes | None, metallic: float, roughness: float, double_sided: bool
+    ) -> int:
+        surface: Json = {"metallicFactor": float(metallic), "roughnessFactor": float(roughness)}
+        if texture_png is not None:
+            image = {"bufferView": self._view(texture_png, None), "mimeType": "image/png"}
+            sampler = {"magFilter": 9729, "minFilter": 9987, "wrapS": 33071, "wrapT": 33071}
+            if "samplers" not in self._lists:
+                self._append("samplers", sampler)
+            source = self._append("images", image)
+            surface["baseColorTexture"] = {
+                "index": self._append("textures", {"sampler": 0, "source": source})
+            }
+        material: Json = {"name": name, "pbrMetallicRoughness": surface}
+        if double_sided:
+            material["doubleSided"] = True
+        return self._append("materials", material)
+
+
+def _chunk(kind: int, data: bytes, pad: bytes) -> bytes:
+    padded = data + pad * (-len(data) % 4)
+    return struct.pack("<II", len(padded), kind) + padded
+
+
+def _numbers(values: ArrayLike, count: int, what: str) -> list[float]:
+    array = np.asarray(values, dtype=np.float64)
+    if array.shape != (count,) or not np.isfinite(array).all():
+        raise ValueError(f"{what} must be {count} finite numbers")
+    return [float(value) for value in array]
+
+
+def _floats(values: ArrayLike, width: int, what: str, rows: int | None = None) -> NDArray[np.float32]:
+    array = np.asarray(values, dtype=np.float32)
+    if array.ndim != 2 or array.shape[1] != width or not len(array) or len(array) != (rows or len(array)):
+        raise ValueError(f"{what} must have shape ({rows or 'V'}, {width}), got {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{what} holds values that are not finite")
+    return array
+
+
+def _unit_normals(normals: NDArray[np.float32]) -> NDArray[np.float32]:
+    wide = normals.astype(np.float64)
+    length = np.linalg.norm(wide, axis=1, keepdims=True)
+    up = np.array([0.0, 1.0, 0.0])
+    return np.where(length > 1e-12, wide / np.maximum(length, 1e-12), up).astype(np.float32)
+
+
+def _linear_rgba16(colors: NDArray[Any], count: int) -> NDArray[np.uint16]:
+    if colors.dtype != np.uint8 or colors.shape != (count, 3):
+        raise ValueError(f"colors must be uint8 of shape ({count}, 3), got {colors.dtype} {colors.shape}")
+    rgba = np.full((count, 4), 65535, dtype=np.uint16)
+    rgba[:, :3] = np.round(srgb_to_linear(colors) * 65535.0).astype(np.uint16)
+    return rgba
+
+
+def _skin_attributes(
+    joints: NDArray[Any], weights: NDArray[np.float32]
+) -> tuple[NDArray[np.uint8] | NDArray[np.uint16], NDArray[np.float32]]:
+    if joints.shape != weights.shape or joints.dtype.kind not in "ui":
+        raise ValueError(
+            f"joints must be integers of shape {weights.shape}, got {joints.dtype} {joints.shape}"
+        )
+    if joints.min() < 0 or joints.max() > 65535:
+        raise ValueError("joints must lie in 0..65535")
+    merged = weights.astype(np.float64)
+    # A valid file names a joint once a vertex.
+    for later, first in ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2)):
+        same = joints[:, later] == joints[:, first]
+        merged[same, first] += merged[same, later]
+        merged[same, later] = 0.0
+    total = merged.sum(axis=1, keepdims=True)
+    if weights.min() < 0 or total.min() <= 0:
+        raise ValueError("weights must be at least 0, with a positive sum for every vertex")
+    unit = (merged / total).astype(np.float32)
+    # The validator warns about joints that carry no weight.
+    used = np.where(unit > 0, joints, 0)
+    return (used.astype(np.uint8) if used.max() <= 255 else used.astype(np.uint16)), unit
