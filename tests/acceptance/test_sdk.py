@@ -1,0 +1,246 @@
+"""What a user of the SDK gets from the embedded stack: every kind of job on real pictures, over HTTP."""
+
+import asyncio
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import skimage.data
+import trimesh
+from maquette import AsyncMaquette, InvalidRequest, JobFailed, Maquette, NotFound, Unauthorized
+from maquette.contract import Rle
+from maquette.rle import decode
+from PIL import Image
+
+from service.embedded import Stack
+from tests.gltf_validator import assert_valid
+from tests.scenes import ball, box_of, iou, moving_ball, wall
+from workers.formats.ply import read_splat_ply
+from workers.geometry.cameras import Camera
+from workers.geometry.poses import Similarity
+from workers.geometry.raster import silhouette
+
+MOTORCYCLE = Path(skimage.data.__file__).parent / "motorcycle_left.png"
+
+
+def test_boxes_points_and_phrases_in_one_request(mq: Maquette) -> None:
+    picture = wall()
+    first = ball(picture, (120, 90), 50, (220, 60, 40))
+    second = ball(picture, (120, 240), 40, (40, 90, 220))
+    told: list[str] = []
+    job = mq.segment(picture, text=["cat"], boxes=[box_of(first)], points=[[(240, 120), (10, 10, 0)]])
+    result = job.wait(progress=lambda job: told.append(job.state))
+    assert told[-1] == "succeeded"
+    assert [(i.data.prompt.kind, i.data.prompt.index) for i in result.instances] == [
+        ("box", 0),
+        ("points", 0),
+    ]
+    assert iou(result.instances[0].mask, first) > 0.9
+    assert iou(result.instances[1].mask, second) > 0.9
+    for instance in result.instances:
+        assert instance.mask.shape == picture.shape[:2]
+        assert instance.area == instance.mask.sum()
+        assert instance.score is not None and 0 < instance.score <= 1
+
+
+def test_a_phrase_finds_what_it_names_and_the_result_says_how(mq: Maquette, tmp_path: Path) -> None:
+    result = mq.segment(MOTORCYCLE, text="motorbikes").wait()
+    assert [i.label for i in result.instances] == ["motorcycle"]
+    assert 0.1 < result.instances[0].mask.mean() < 0.5
+    [engine] = result.provenance.engines
+    assert engine.name == "default" and all(len(sha) == 64 for sha in engine.weights.values())
+    folder = result.save(tmp_path / "out")
+    assert Image.open(folder / "overlay.png").size == Image.open(MOTORCYCLE).size
+    assert json.loads((folder / "result.json").read_text())["result"]["kind"] == "segment"
+
+
+def test_nothing_found_is_a_success_with_a_reason(mq: Maquette) -> None:
+    result = mq.segment(wall(), text="giraffe").wait()
+    assert result.instances == []
+    assert result.reason and "nothing_found" in result.flags
+
+
+def test_the_same_request_gives_the_same_hashes(mq: Maquette) -> None:
+    runs = [mq.objects(MOTORCYCLE, text="motorcycle", seed=3).wait() for _ in range(2)]
+    first, second = ({a.name: a.sha256 for a in run.artefacts} for run in runs)
+    assert first == second and len(first) >= 3
+    assert runs[0].job.result_sha256 == runs[1].job.result_sha256
+
+
+def test_objects_from_a_job_agree_with_its_masks(mq: Maquette, tmp_path: Path) -> None:
+    masks = mq.segment(MOTORCYCLE, text="motorcycle")
+    mask = masks.wait().instances[0].mask
+    result = mq.objects(from_job=masks).wait()
+    [found] = result.objects
+    folder = result.save(tmp_path)
+    mesh = trimesh.load(folder / found.mesh, force="mesh", process=False)
+    splat = read_splat_ply((folder / found.splat).read_bytes())
+    welded = trimesh.Trimesh(mesh.vertices, mesh.faces)
+    assert welded.is_watertight and welded.volume > 0
+    assert np.ptp(mesh.vertices, axis=0).max() == pytest.approx(1.0, abs=1e-5)
+    pose = Similarity(found.pose.rotation_wxyz, found.pose.translation, found.pose.scale)
+    c = found.camera
+    camera = Camera(c.width, c.height, c.fx, c.fy, c.cx, c.cy)
+    seen = silhouette(pose.apply(np.asarray(mesh.vertices)), np.asarray(mesh.faces), camera)
+    assert iou(seen, mask) >= 0.97
+    _, distance, _ = trimesh.proximity.closest_point_naive(welded, splat.means[::301].astype(np.float64))
+    assert distance.max() < 1e-5
+    assert {"default_engine", "unseen_side_guessed", "camera_assumed"} <= set(found.flags)
+    assert found.scale_source == "relative"
+
+
+def test_bodies_of_several_people_are_rigged(mq: Maquette, tmp_path: Path) -> None:
+    person = skimage.data.astronaut()
+    group = np.hstack([person, person[:, ::-1]])
+    result = mq.bodies(group).wait()
+    assert len(result.bodies) == 2
+    folder = result.save(tmp_path)
+    for body in result.bodies:
+        scene = trimesh.load(folder / body.mesh)
+        assert len(scene.geometry) == 1
+        assert "truncated" in body.flags and "scale_not_metric" in body.flags
+        nose = next(k for k in body.keypoints if k.name == "nose")
+        assert body.box.x0 < nose.xy[0] < body.box.x1
+    for body in result.bodies:
+        assert_valid((folder / body.mesh).read_bytes())
+
+
+def test_bodies_without_people_say_why(mq: Maquette) -> None:
+    result = mq.bodies(wall()).wait()
+    assert result.bodies == [] and result.reason == "no person was found in the image"
+
+
+def test_a_scene_holds_everything_in_one_frame(mq: Maquette, tmp_path: Path) -> None:
+    person = Image.fromarray(skimage.data.astronaut())
+    picture = Image.new("RGB", (1300, 520), (120, 120, 120))
+    picture.paste(person, (0, 4))
+    picture.paste(Image.open(MOTORCYCLE).convert("RGB"), (540, 10))
+    result = mq.scene(picture, ["person", "motorcycle"]).wait()
+    assert sorted(node.kind for node in result.nodes) == ["body", "object"]
+    folder = result.save(tmp_path)
+    scene = trimesh.load(folder / "scene.glb")
+    assert set(scene.graph.nodes_geometry) == {node.name for node in result.nodes}
+    for node in result.nodes:
+        transform, name = scene.graph[node.name]
+        points = trimesh.transform_points(scene.geometry[name].vertices, transform)
+        # glTF's camera looks down -z with y up
+        camera = result.data.camera
+        u = camera.fx * points[:, 0] / -points[:, 2] + camera.cx
+        assert node.box.x0 - 60 < np.median(u) < node.box.x1 + 60
+    assert len(read_splat_ply((folder / "scene.ply").read_bytes())) > 1000
+    assert_valid((folder / "scene.glb").read_bytes())
+
+
+def test_track_follows_a_box_through_a_video(mq: Maquette, tmp_path: Path) -> None:
+    video = tmp_path / "ball.mp4"
+    exact = moving_ball(video, 60)
+    result = mq.track(video, boxes=[box_of(exact[0])]).wait()
+    [track] = result.tracks
+    assert (track.id, track.first_frame, track.last_frame, track.frames) == (1, 0, 59, 60)
+    folder = result.save(tmp_path / "out")
+    rows: list[dict[str, Any]] = []
+    for file in sorted(folder.glob("masks-*.jsonl")):
+        rows += [json.loads(line) for line in file.read_text().splitlines()]
+    assert [row["frame"] for row in rows] == list(range(60))
+    scores = [iou(decode(Rle.model_validate(row["objects"][0]["mask"])), exact[row["frame"]]) for row in rows]
+    assert np.mean(scores) > 0.85
+    times = [row["pts"] * result.data.time_base[0] / result.data.time_base[1] for row in rows]
+    np.testing.assert_allclose(np.diff(times), 1 / 24, atol=1e-3)
+
+
+def test_a_dataset_is_read_back_by_pyarrow(mq: Maquette, tmp_path: Path) -> None:
+    frames = []
+    picture = np.asarray(Image.open(MOTORCYCLE).convert("RGB").resize((240, 160)))
+    for shift in range(12):
+        frames.append(Image.fromarray(np.roll(picture, 2 * shift, axis=1)))
+    animation = tmp_path / "roll.webp"
+    frames[0].save(animation, save_all=True, append_images=frames[1:], duration=100, lossless=True)
+    result = mq.dataset([animation], "motorcycle", clip_seconds=0.6, size=200).wait()
+    assert (result.data.clips, result.data.frames) == (2, 12)
+    assert result.data.tracks == 2 and result.data.observations == 12
+    folder = result.save(tmp_path / "out")
+    table = pq.read_table(folder / "frames-00000.parquet").to_pylist()
+    assert [row["source_frame"] for row in table] == list(range(6))
+    assert [row["pts"] for row in table] == [100 * n for n in range(6)]
+    assert Image.open(io.BytesIO(table[0]["jpeg"])).size == (200, 133)
+    seen = pq.read_table(folder / "observations-00001.parquet").to_pylist()
+    assert len(seen) == 6
+    for row in seen:
+        mask = decode(Rle(size=(row["mask_height"], row["mask_width"]), counts=row["mask_counts"]))
+        x0, y0, x1, y1 = box_of(mask)
+        assert row["x0"] <= x0 + 1 and row["y0"] <= y0 + 1 and row["x1"] >= x1 - 1 and row["y1"] >= y1 - 1
+    stated = json.loads((folder / "dataset.json").read_text())
+    by_name = {artefact.name: artefact.sha256 for artefact in result.artefacts}
+    assert all(by_name[file["name"]] == file["sha256"] for file in stated["files"])
+    assert by_name["dataset.json"] == result.data.version
+
+
+def test_uploads_are_sent_once(mq: Maquette) -> None:
+    picture = wall(seed=77)
+    sent: list[str] = []
+    mq._driver.client.event_hooks["request"].append(lambda r: sent.append(f"{r.method} {r.url.path}"))
+    first, again = mq.upload(picture), mq.upload(picture)
+    assert first == again
+    assert sent.count("POST /v1/uploads") == 1
+
+
+def test_problems_are_typed_exceptions(mq: Maquette, stack: Stack) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        mq.segment(wall(), text="quasar")
+    assert caught.value.code == "unknown_phrase"
+    with pytest.raises(InvalidRequest) as caught:
+        mq.segment(wall(), boxes=[(5, 5, 1, 1)])
+    assert caught.value.code == "invalid_request"
+    with pytest.raises(InvalidRequest) as caught:
+        mq.segment(b"not an image", text="cat")
+    assert caught.value.code == "unsupported_media"
+    with pytest.raises(InvalidRequest) as caught:
+        mq.segment("https://127.0.0.1/x.png", text="cat")
+    assert caught.value.code == "url_not_allowed"
+    with pytest.raises(NotFound):
+        mq.job("job_" + "0" * 28)
+    with pytest.raises(Unauthorized), Maquette(stack.url, api_key="mq_wrong") as other:
+        other.engines()
+    with pytest.raises(JobFailed) as failed:
+        mq.segment("https://no-such-host.invalid/x.png", text="cat").wait()
+    assert failed.value.code == "url_failed"
+    assert mq.segment(wall(), boxes=[(50, 50, 150, 150)]).wait().instances
+
+
+def test_a_truncated_image_fails_its_job_only(mq: Maquette) -> None:
+    out = io.BytesIO()
+    Image.fromarray(wall(seed=5)).save(out, "JPEG", quality=95)
+    job = mq.segment(out.getvalue()[: out.tell() // 2], text="cat")
+    with pytest.raises(JobFailed) as caught:
+        job.wait()
+    assert caught.value.code == "image_broken"
+
+
+def test_jobs_are_listed_and_read_again(mq: Maquette) -> None:
+    job = mq.segment(wall(), text="cat")
+    job.wait()
+    assert job.id in [found.id for found, _ in zip(mq.jobs(kind="segment"), range(5), strict=False)]
+    assert mq.job(job.id).result().data.kind == "segment"
+    events = list(job.events())
+    assert [e.data["state"] for e in events if e.type == "state"] == ["queued", "running", "succeeded"]
+
+
+def test_the_asynchronous_client_does_the_same(stack: Stack, tmp_path: Path) -> None:
+    async def work() -> list[Any]:
+        async with AsyncMaquette(stack.url, api_key=stack.api_key) as mq:
+            jobs = [await mq.segment(wall(), text=[word]) for word in ("cat", "dog")]
+            results = await asyncio.gather(*(job.wait() for job in jobs))
+            folder = await results[0].save(tmp_path / "async")
+            states = [event.data.get("state") async for event in jobs[0].events()]
+            known = [job.id async for job in mq.jobs(kind="segment")]
+            return [results, folder, states, known, jobs]
+
+    results, folder, states, known, jobs = asyncio.run(work())
+    assert all(result.data.kind == "segment" for result in results)
+    assert (folder / "overlay.png").is_file()
+    assert states[-1] == "succeeded"
+    assert {job.id for job in jobs} <= set(known)
