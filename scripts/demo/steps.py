@@ -48,7 +48,7 @@ class Demo:
                 inputs.photo("coffee.png"),
                 text="cup",
                 boxes=[(75, 60, 485, 395)],
-                points=[[(366, 330, 1), (250, 370, 0)]],
+                points=[[(367, 290, 1), (300, 360, 0)]],
             ),
             lambda r: f"{len(r.instances)} masks",
         )
