@@ -1,0 +1,86 @@
+"""A tiny SAM 3 with RANDOM weights: it judges the wiring, never the quality."""
+
+from typing import Any
+
+import torch
+from transformers import Sam3VideoConfig
+
+from workers.engines.concepts.sam3.video_model import AlignedSam3Video
+
+SIDE = 112
+PATCH = 14
+CELLS = SIDE // PATCH
+# rotary memory attention needs the memory channels to divide the FPN's
+WIDTH = 128
+
+
+def tiny_config(**changes: Any) -> Sam3VideoConfig:
+    """The configuration of a video model of about 2 M parameters; `changes` go to its top level."""
+    sizes = [[4 * CELLS] * 2, [2 * CELLS] * 2, [CELLS] * 2]
+    vision = {
+        "model_type": "sam3_vision_model",
+        "backbone_config": {
+            "model_type": "sam3_vit_model",
+            "hidden_size": 64,
+            "intermediate_size": 128,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "image_size": SIDE,
+            "patch_size": PATCH,
+            "window_size": 4,
+            "global_attn_indexes": [1],
+            "pretrain_image_size": SIDE,
+        },
+        "fpn_hidden_size": WIDTH,
+        "backbone_feature_sizes": sizes,
+    }
+    small = {"hidden_size": WIDTH, "num_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    detector = {
+        "model_type": "sam3",
+        "vision_config": vision,
+        "text_config": {
+            "model_type": "clip_text_model",
+            "vocab_size": 49408,
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "projection_dim": 32,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "max_position_embeddings": 32,
+            "hidden_act": "gelu",
+        },
+        "geometry_encoder_config": small,
+        "detr_encoder_config": small,
+        "detr_decoder_config": {**small, "num_queries": 10},
+        "mask_decoder_config": {"hidden_size": WIDTH, "num_upsampling_stages": 2, "num_attention_heads": 2},
+    }
+    tracker = {
+        "model_type": "sam3_tracker_video",
+        "vision_config": vision,
+        "prompt_encoder_config": {"hidden_size": WIDTH, "image_size": SIDE, "patch_size": PATCH},
+        "mask_decoder_config": {
+            "hidden_size": WIDTH,
+            "mlp_dim": 64,
+            "num_attention_heads": 2,
+            "iou_head_hidden_dim": 32,
+        },
+        "memory_attention_hidden_size": WIDTH,
+        "memory_attention_num_layers": 1,
+        "memory_attention_feed_forward_hidden_size": 64,
+        "memory_attention_rope_feat_sizes": [CELLS, CELLS],
+        "memory_encoder_hidden_size": WIDTH,
+        "memory_encoder_output_channels": 64,
+        "mask_downsampler_embed_dim": WIDTH,
+        "memory_fuser_embed_dim": WIDTH,
+        "memory_fuser_intermediate_dim": 64,
+        "image_size": SIDE,
+    }
+    return Sam3VideoConfig(
+        detector_config=detector, tracker_config=tracker, low_res_mask_size=4 * CELLS, **changes
+    )
+
+
+def tiny_model(seed: int = 0, **changes: Any) -> AlignedSam3Video:
+    """A model in eval mode on the CPU in float32 with random weights that follow from the seed."""
+    torch.manual_seed(seed)
+    return AlignedSam3Video(tiny_config(**changes)).eval()
