@@ -31,9 +31,9 @@ class Host:
         fleet.announce(self._db, settings.worker_id, settings.worker_queue, engines.describe())
         threading.Thread(target=self._say_alive, name="alive", daemon=True).start()
 
-    def run(self, job_id: str) -> None:
+    def run(self, job_id: str, task_id: str) -> None:
         """Run a job if it is still to be run."""
-        self._runner.run(job_id)
+        self._runner.run(job_id, task_id)
 
     def _say_alive(self) -> None:
         while not self._stop.wait(SEEN_EVERY):

@@ -16,11 +16,11 @@ app = make_app(settings.broker_url)
 _host: "Host | None" = None
 
 
-@app.task(name=TASK)
-def run(job_id: str) -> None:
+@app.task(name=TASK, bind=True)
+def run(self: Any, job_id: str) -> None:
     """Run one job by its id; the ledger decides whether it is still to be run."""
     assert _host is not None
-    _host.run(job_id)
+    _host.run(job_id, self.request.id)
 
 
 @signals.worker_process_init.connect

@@ -42,9 +42,10 @@ class Runner:
         self._sandbox = sandbox
         self._settings = settings
 
-    def run(self, job_id: str) -> None:
-        """Run a job if it is still queued."""
-        job = leases.claim(self._db, job_id, self._settings.worker_id, self._settings.lease_seconds)
+    def run(self, job_id: str, task_id: str) -> None:
+        """Run a job if it is still queued; `task_id` names the message that asks for it."""
+        settings = self._settings
+        job = leases.claim(self._db, job_id, settings.worker_id, settings.lease_seconds, task_id)
         if job is None:
             log.info("job %s is taken or over", job_id)
             return

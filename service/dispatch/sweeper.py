@@ -57,8 +57,8 @@ class Sweeper:
             cancel_grace=settings.cancel_grace_seconds,
             queue_seconds=settings.queue_seconds,
         )
-        for job_id in swept.to_kill:
-            self._app.control.revoke(job_id, terminate=True, signal="SIGKILL")
+        for task_id in swept.to_kill:
+            self._app.control.revoke(task_id, terminate=True, signal="SIGKILL")
         self._publish(sweeping.undispatched(self._db, BATCH))
         for queue in self._queues():
             # an empty queue with old jobs waiting means their messages were lost with a worker or the broker

@@ -26,8 +26,13 @@ class Order(Enum):
     LOST = "lost"
 
 
-def claim(db: Database, job_id: str, worker: str, lease_seconds: float) -> JobRow | None:
-    """Take a queued job; None when another worker has it or it is over."""
+def claim(
+    db: Database, job_id: str, worker: str, lease_seconds: float, task_id: str | None = None
+) -> JobRow | None:
+    """Take a queued job; None when another worker has it or it is over.
+
+    `task_id` names the message that woke the worker, so that its process can be stopped by force.
+    """
     with db.write() as connection:
         row = connection.execute(
             update(jobs)
@@ -36,6 +41,7 @@ def claim(db: Database, job_id: str, worker: str, lease_seconds: float) -> JobRo
                 state="running",
                 attempt=jobs.c.attempt + 1,
                 worker=worker,
+                task_id=task_id,
                 lease_until=now() + lease_seconds,
                 deadline_at=now() + jobs.c.timeout_seconds,
                 started_at=case((jobs.c.started_at.is_(None), now()), else_=jobs.c.started_at),

@@ -64,6 +64,7 @@ class JobRow:
     timeout_seconds: int
     attempt: int
     worker: str | None
+    task_id: str | None
     lease_until: float | None
     deadline_at: float | None
     cancel_requested_at: float | None

@@ -17,7 +17,7 @@ EXHAUSTED = "every attempt lost its worker; the input may crash the engine"
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """Jobs that went back to the queue, that ended, and whose process must be stopped by force."""
+    """Jobs that went back to the queue, jobs that ended, and messages whose process must be stopped."""
 
     requeued: tuple[str, ...]
     ended: tuple[str, ...]
@@ -40,13 +40,13 @@ def sweep(db: Database, *, max_attempts: int, cancel_grace: float, queue_seconds
         candidates = list(stale)
     for job_id in candidates:
         with db.write() as connection:
-            outcome = _settle(connection, job_id, max_attempts, cancel_grace, queue_seconds)
-        if outcome == "queued":
-            requeued.append(job_id)
-        elif outcome is not None:
-            ended.append(job_id)
-            if outcome == "cancelled":
-                to_kill.append(job_id)
+            outcome, task_id = _settle(connection, job_id, max_attempts, cancel_grace, queue_seconds)
+        if outcome is None:
+            continue
+        (requeued if outcome == "queued" else ended).append(job_id)
+        # a process that lost its lease may hang, and would keep its worker from the next job
+        if task_id is not None:
+            to_kill.append(task_id)
     return Swept(tuple(requeued), tuple(ended), tuple(to_kill))
 
 
@@ -73,11 +73,13 @@ def _queued(db: Database, condition: Any, limit: int) -> list[tuple[str, str, in
 
 def _settle(
     connection: Connection, job_id: str, max_attempts: int, cancel_grace: float, queue_seconds: float
-) -> str | None:
+) -> tuple[str | None, str | None]:
+    """How the job goes on, and the message whose process held it."""
     row = connection.execute(
         select(
             jobs.c.state,
             jobs.c.attempt,
+            jobs.c.task_id,
             jobs.c.handed_back,
             jobs.c.cancel_requested_at,
             (jobs.c.lease_until < now()).label("lost"),
@@ -89,11 +91,15 @@ def _settle(
         .with_for_update()
     ).one_or_none()
     if row is None:
-        return None
+        return None, None
     if row.state == "queued" and row.old:
-        return _end(connection, job_id, row, "expired", None)
+        return _end(connection, job_id, row, "expired", None), None
     if row.state != "running":
-        return None
+        return None, None
+    return _settle_running(connection, job_id, row, max_attempts), row.task_id
+
+
+def _settle_running(connection: Connection, job_id: str, row: Any, max_attempts: int) -> str | None:
     if row.deaf or (row.lost and row.cancel_requested_at is not None):
         return _end(connection, job_id, row, "cancelled", None)
     if not row.lost:

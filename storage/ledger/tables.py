@@ -70,6 +70,7 @@ jobs = Table(
     Column("attempt", Integer, nullable=False),
     Column("handed_back", Integer, nullable=False),
     Column("worker", String(100)),
+    Column("task_id", String(80)),
     Column("lease_until", Double),
     Column("deadline_at", Double),
     Column("dispatched_at", Double),

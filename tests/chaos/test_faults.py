@@ -22,6 +22,8 @@ QUICK = {
     "MAQUETTE_HEARTBEAT_SECONDS": "0.3",
     "MAQUETTE_SWEEP_SECONDS": "0.3",
     "MAQUETTE_REDISPATCH_SECONDS": "1",
+    "MAQUETTE_CANCEL_GRACE_SECONDS": "2",
+    "MAQUETTE_STOP_GRACE_SECONDS": "1",
 }
 
 
@@ -93,6 +95,14 @@ def kill(stack: Stack, name: str, number: int = signal.SIGKILL, *, group: bool =
     process.wait(30)
 
 
+def pool_child(stack: Stack) -> psutil.Process:
+    """The process that runs jobs: the largest child of the Celery parent."""
+    worker = stack.part("worker").process
+    assert worker is not None
+    children = psutil.Process(worker.pid).children()
+    return max(children, key=lambda child: child.memory_info().rss)
+
+
 def test_a_worker_killed_in_the_middle_goes_on_from_its_checkpoint(
     shaky: Stack, client: Maquette, video: tuple[Path, tuple[float, ...]], undisturbed: dict[str, str]
 ) -> None:
@@ -115,13 +125,35 @@ def test_a_killed_child_is_replaced(
     job = client.track(video[0], boxes=[video[1]])
     until(shaky, running_past(job, 5))
     worker = shaky.part("worker").process
-    assert worker is not None
-    pool = [p for p in psutil.Process(worker.pid).children() if "spawn" in " ".join(p.cmdline())]
-    child = max(pool, key=lambda p: p.memory_info().rss)
-    child.kill()
+    pool_child(shaky).kill()
     finished(shaky, job)
     assert job.data.attempt == 2 and succeeded_once(job)
-    assert worker.poll() is None
+    assert worker is not None and worker.poll() is None
+
+
+def test_a_child_that_hangs_is_killed_and_its_job_runs_again(
+    shaky: Stack, client: Maquette, video: tuple[Path, tuple[float, ...]]
+) -> None:
+    job = client.track(video[0], boxes=[video[1]])
+    until(shaky, running_past(job, 5))
+    hung = pool_child(shaky)
+    hung.suspend()
+    finished(shaky, job)
+    assert job.data.attempt == 2 and succeeded_once(job)
+    assert not hung.is_running()
+
+
+def test_a_child_that_hangs_cannot_keep_a_job_from_being_cancelled(
+    shaky: Stack, client: Maquette, video: tuple[Path, tuple[float, ...]]
+) -> None:
+    job = client.track(video[0], boxes=[video[1]])
+    until(shaky, running_past(job, 5))
+    hung = pool_child(shaky)
+    hung.suspend()
+    job.cancel()
+    until(shaky, lambda: job.refresh().state == "cancelled", 20)
+    until(shaky, lambda: not hung.is_running(), 20)
+    finished(shaky, client.segment(wall(), boxes=[(50, 50, 150, 150)], seed=42))
 
 
 def test_a_worker_that_is_told_to_stop_hands_its_job_back(

@@ -131,10 +131,11 @@ def test_cancel_ends_a_queued_job_and_asks_a_running_one(db: Database) -> None:
 
 def test_a_running_job_that_ignores_cancel_is_ended_and_its_process_named(db: Database) -> None:
     job_id = submitted(db)
-    job = claimed(db, job_id)
+    job = leases.claim(db, job_id, "w1", LEASE, "message-1")
+    assert job is not None
     jobs.cancel(db, "acme", job_id)
     swept = sweeping.sweep(db, max_attempts=3, cancel_grace=-1, queue_seconds=3600)
-    assert swept.to_kill == (job_id,)
+    assert swept.to_kill == ("message-1",)
     assert not leases.succeed(db, job, "0" * 64)
     assert state(db, job_id) == "cancelled"
 
