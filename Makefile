@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 INPUTS := pyproject.toml clients/python/pyproject.toml constraints.txt
 
-.PHONY: setup dev demo up test lint openapi bench clean
+.PHONY: setup dev demo up test lint openapi clean
 
 setup: $(STAMP)
 

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ MEDIA_TYPES = {
     "TIFF": "image/tiff",
     "BMP": "image/bmp",
 }
+BROKEN = (OSError, SyntaxError, ValueError, EOFError)
 # MPO files open as JPEG
 OPENABLE = [name for name in MEDIA_TYPES if name != "MPO"]
 
@@ -42,6 +44,7 @@ def probe(path: str, limits: MediaLimits) -> dict[str, Any] | None:
     with image:
         _check(image, limits)
         width, height = _oriented_size(image)
+        _verify(image, path, limits)
         frames = int(getattr(image, "n_frames", 1)) if image.format != "MPO" else 1
         return {
             "kind": "image",
@@ -62,10 +65,8 @@ def decode(path: str, limits: MediaLimits) -> tuple[NDArray[np.uint8], dict[str,
             image.load()
             upright = ImageOps.exif_transpose(image)
             return _rgb(upright), {"focal_35mm": focal}
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise MediaError(
-            "image_broken", f"the image cannot be decoded: {error}; send the file again"
-        ) from error
+    except BROKEN as error:
+        raise _broken(error) from error
 
 
 def animation(path: str, limits: MediaLimits) -> Iterator[tuple[int, NDArray[np.uint8]]]:
@@ -77,8 +78,22 @@ def animation(path: str, limits: MediaLimits) -> Iterator[tuple[int, NDArray[np.
             for frame in ImageSequence.Iterator(image):
                 yield time_ms, _rgb(frame.copy())
                 time_ms += max(1, int(frame.info.get("duration", 100) or 100))
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except BROKEN as error:
         raise MediaError("video_broken", f"the animation cannot be decoded: {error}") from error
+
+
+def _verify(image: Image.Image, path: str, limits: MediaLimits) -> None:
+    small = image.width * image.height <= limits.verify_pixels
+    if not small or Path(path).stat().st_size > limits.verify_bytes:
+        return
+    try:
+        image.load()
+    except BROKEN as error:
+        raise _broken(error) from error
+
+
+def _broken(error: Exception) -> MediaError:
+    return MediaError("image_broken", f"the image cannot be decoded: {error}; send the file again")
 
 
 def _check(image: Image.Image, limits: MediaLimits) -> None:

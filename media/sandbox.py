@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -31,6 +31,9 @@ class DecodedFrame:
     index: int
     pts: int
     pixels: NDArray[np.uint8]
+
+
+Frames = Generator[DecodedFrame, None, None]
 
 
 class Sandbox:
@@ -72,8 +75,11 @@ class Sandbox:
             header, payload = self._ask({"op": "image", "path": str(path)}, self.limits.decode_seconds)
         return DecodedImage(_pixels(header, payload), header["focal_35mm"])
 
-    def frames(self, path: Path, *, animated: bool = False) -> tuple[tuple[int, int], Iterator[DecodedFrame]]:
-        """The time base and an iterator over the frames, in constant memory; raises MediaError."""
+    def frames(self, path: Path, *, animated: bool = False) -> tuple[tuple[int, int], Frames]:
+        """The time base and the frames, in constant memory; close them to decode something else.
+
+        Raises MediaError.
+        """
         self._lock.acquire()
         try:
             op = "animation" if animated else "video"
@@ -83,7 +89,7 @@ class Sandbox:
             raise
         return (header["time_base"][0], header["time_base"][1]), self._stream()
 
-    def _stream(self) -> Iterator[DecodedFrame]:
+    def _stream(self) -> Frames:
         whole = False
         try:
             index = 0

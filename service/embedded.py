@@ -63,12 +63,12 @@ class Stack:
         """Start every part and wait until jobs can run; raises StackError."""
         if not _is_free(self.port):
             raise StackError(f"port {self.port} is taken: choose another one (make up PORT=8701)")
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "logs").mkdir(exist_ok=True)
+        (self.folder / "logs").mkdir(parents=True, exist_ok=True)
         self.api_key = self._stored_key()
         environment = self._environment()
         if self.broker_url is None:
-            environment["MAQUETTE_BROKER_URL"] = self._start_queue(say)
+            say("starting the queue")
+            environment["MAQUETTE_BROKER_URL"] = self.start_queue()
         say("starting the gateway and a worker")
         self._add("gateway", _gateway_command(self.port), environment)
         self._add("worker", _worker_command(), environment)
@@ -126,11 +126,12 @@ class Stack:
             file.write_text("mq_" + secrets.token_urlsafe(32))
         return file.read_text().strip()
 
-    def _start_queue(self, say: Callable[[str], None]) -> str:
+    def start_queue(self) -> str:
+        """Start the queue alone and give its address; raises StackError."""
         port = free_port()
         folder = self.folder / "queue"
-        folder.mkdir(exist_ok=True)
-        say("starting the queue")
+        folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "logs").mkdir(exist_ok=True)
         command = [
             *(_queue_binary(), "--bind", HOST, "--port", str(port), "--dir", str(folder.absolute())),
             *("--appendonly", "yes", "--save", "", "--daemonize", "no"),

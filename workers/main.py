@@ -1,6 +1,8 @@
 """The Celery worker (`celery -A workers.main worker`): the parent listens, the child holds the engines."""
 
 import logging
+import os
+import signal
 from typing import TYPE_CHECKING, Any
 
 from celery import signals
@@ -26,10 +28,16 @@ def run(self: Any, job_id: str) -> None:
 @signals.worker_process_init.connect
 def _start_child(**_: Any) -> None:
     global _host
-    from workers.host import Host
-
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    _host = Host(settings)
+    try:
+        from workers.host import Host
+
+        _host = Host(settings)
+    except Exception:
+        # Celery would go on with a child that can run nothing, and it would swallow every job
+        logging.getLogger(__name__).critical("the worker cannot start", exc_info=True)
+        os.kill(os.getppid(), signal.SIGTERM)
+        os._exit(1)
 
 
 @signals.worker_shutting_down.connect

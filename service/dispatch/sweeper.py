@@ -14,6 +14,8 @@ from storage.ledger import Database, jobs, sweeping
 
 log = logging.getLogger(__name__)
 BATCH = 200
+# the outbox has told the queue of a new job by then, unless its gateway died
+OUTBOX_SECONDS = 2.0
 
 
 class Sweeper:
@@ -59,7 +61,7 @@ class Sweeper:
         )
         for task_id in swept.to_kill:
             self._app.control.revoke(task_id, terminate=True, signal="SIGKILL")
-        self._publish(sweeping.undispatched(self._db, BATCH))
+        self._publish(sweeping.undispatched(self._db, OUTBOX_SECONDS, BATCH))
         for queue in self._queues():
             # an empty queue with old jobs waiting means their messages were lost with a worker or the broker
             if self._queue.llen(queue) == 0:

@@ -32,18 +32,17 @@ async def submit(
 ) -> Job:
     """Submit a job. 202 means that it is durable; with 'Prefer: wait=N' a finished job answers 200."""
     state = state_of(http)
-    job_id, is_new, queue = await run_in_threadpool(_submit, state, key.tenant, request, idempotency_key)
-    if is_new:
-        state.outbox.announce(job_id, queue, request.timeout_seconds)
-    row = await run_in_threadpool(_known, state, key.tenant, job_id)
+    row = await run_in_threadpool(_submit, state, key.tenant, request, idempotency_key)
     wanted = WAIT.search(prefer or "")
     if wanted:
         seconds = min(float(wanted.group(1)), state.settings.max_wait_seconds)
         row = await until_final(state.db, row, seconds)
         response.headers["Preference-Applied"] = f"wait={seconds:.0f}"
-    response.headers["Location"] = f"/v1/jobs/{job_id}"
+    response.headers["Location"] = f"/v1/jobs/{row.id}"
     if row.state in FINAL_STATES:
         response.status_code = 200
+    if row.manifest_sha256 is None:
+        return job_of(row, state.results)
     return await run_in_threadpool(job_of, row, state.results)
 
 
@@ -81,9 +80,7 @@ def cancel(http: Request, key: Caller, job_id: JobPath) -> Job:
     return job_of(_known(state, key.tenant, job_id), state.results)
 
 
-def _submit(
-    state: State, tenant: str, request: JobRequest, idempotency_key: str | None
-) -> tuple[str, bool, str]:
+def _submit(state: State, tenant: str, request: JobRequest, idempotency_key: str | None) -> JobRow:
     queue = state.router.queue_of(request)
     requests.check(state.db, tenant, request, queue)
     body = request.model_dump_json()
@@ -98,14 +95,16 @@ def _submit(
         idempotency_key=idempotency_key,
     )
     try:
-        job_id, is_new = jobs.submit(state.db, submission)
+        row, is_new = jobs.submit(state.db, submission)
     except jobs.IdempotencyConflict as conflict:
         raise ServiceProblem(
             "idempotency_key_reused",
             409,
             f"this Idempotency-Key already names job {conflict} with another request: use a new key",
         ) from None
-    return job_id, is_new, queue
+    if is_new:
+        state.outbox.announce(row.id, queue, request.timeout_seconds)
+    return row
 
 
 def _known(state: State, tenant: str, job_id: str) -> JobRow:

@@ -16,7 +16,7 @@ from storage.artefacts import ArtefactWriter
 from storage.ledger import files
 
 router = APIRouter(prefix="/v1/uploads", tags=["uploads"])
-PIECE = 4 << 20
+PIECE = 1 << 20
 BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -77,11 +77,14 @@ def get_upload(
 
 
 async def _receive(request: Request, writer: ArtefactWriter, state: State) -> None:
-    pending = bytearray()
+    # chunks are collected, not joined: joining would copy every byte twice more
+    pending: list[bytes] = []
+    size = 0
     async for chunk in request.stream():
-        pending += chunk
-        if len(pending) >= PIECE:
-            full, pending = pending, bytearray()
+        pending.append(chunk)
+        size += len(chunk)
+        if size >= PIECE:
+            full, pending, size = pending, [], 0
             await run_in_threadpool(_write, writer, full, state)
     await run_in_threadpool(_write, writer, pending, state)
 
@@ -92,13 +95,14 @@ async def _receive_form(request: Request, writer: ArtefactWriter, state: State) 
         if not isinstance(part, UploadFile):
             raise ServiceProblem("upload_empty", 422, "the form needs the part 'file' with a file name")
         while chunk := await part.read(PIECE):
-            await run_in_threadpool(_write, writer, chunk, state)
+            await run_in_threadpool(_write, writer, [chunk], state)
 
 
-def _write(writer: ArtefactWriter, data: bytes | bytearray, state: State) -> None:
-    if writer.bytes + len(data) > state.settings.max_upload_bytes:
-        raise _too_large(state)
-    writer.write(bytes(data) if isinstance(data, bytearray) else data)
+def _write(writer: ArtefactWriter, chunks: list[bytes], state: State) -> None:
+    for chunk in chunks:
+        if writer.bytes + len(chunk) > state.settings.max_upload_bytes:
+            raise _too_large(state)
+        writer.write(chunk)
 
 
 def _keep(state: State, tenant: str, writer: ArtefactWriter) -> tuple[Media, bool]:

@@ -65,7 +65,7 @@ class ArtefactWriter:
         store.scratch.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=store.scratch)
         self.file = Path(name)
-        self._file = os.fdopen(descriptor, "wb", buffering=CHUNK)
+        self._file = os.fdopen(descriptor, "wb")
         self._hash = hashlib.sha256()
         self.bytes = 0
 

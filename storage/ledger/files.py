@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -11,6 +11,11 @@ from storage.ledger.clock import now
 from storage.ledger.database import Database
 from storage.ledger.records import MediaRow
 from storage.ledger.tables import artefacts, media
+
+# built once: building a statement costs more than running it
+FIND_MEDIA = select(media.c.info).where(
+    media.c.tenant == bindparam("of_tenant"), media.c.sha256 == bindparam("content")
+)
 
 
 def add_media(db: Database, tenant: str, sha256: str, info: dict[str, Any]) -> None:
@@ -21,9 +26,7 @@ def add_media(db: Database, tenant: str, sha256: str, info: dict[str, Any]) -> N
 def find_media(db: Database, tenant: str, sha256: str) -> MediaRow | None:
     """An upload of a tenant."""
     with db.read() as connection:
-        row = connection.execute(
-            select(media.c.info).where(media.c.tenant == tenant, media.c.sha256 == sha256)
-        ).one_or_none()
+        row = connection.execute(FIND_MEDIA, {"of_tenant": tenant, "content": sha256}).one_or_none()
     return MediaRow(tenant, sha256, json.loads(row.info)) if row else None
 
 

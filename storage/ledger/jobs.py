@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from storage.ledger.clock import now
@@ -15,6 +15,25 @@ from storage.ledger.records import JobRow, Submission
 from storage.ledger.tables import events, jobs
 
 COLUMNS = [jobs.c[name] for name in JobRow.__slots__]
+# built once: building a statement costs more than running it
+INSERT_JOB = (
+    insert(jobs)
+    .values(
+        id=bindparam("id"),
+        state="queued",
+        attempt=0,
+        handed_back=0,
+        created_at=now(),
+        **{name: bindparam(name) for name in Submission.__slots__},
+    )
+    .returning(jobs.c.created_at)
+)
+INSERT_EVENT = (
+    insert(events)
+    .values(job_id=bindparam("of_job"), type=bindparam("kind"), data=bindparam("content"), at=now())
+    .inline()
+)
+SELECT_JOB = select(*COLUMNS).where(jobs.c.id == bindparam("job"), jobs.c.tenant == bindparam("of_tenant"))
 
 
 class IdempotencyConflict(Exception):
@@ -28,20 +47,16 @@ def new_id() -> str:
 
 def record(connection: Connection, job_id: str, kind: str, data: dict[str, Any]) -> None:
     """Append an event to a job's history."""
-    connection.execute(insert(events).values(job_id=job_id, type=kind, data=json.dumps(data), at=now()))
+    connection.execute(INSERT_EVENT, {"of_job": job_id, "kind": kind, "content": json.dumps(data)})
 
 
-def submit(db: Database, submission: Submission) -> tuple[str, bool]:
-    """Store a job durably; gives its id and whether it is new. Raises IdempotencyConflict."""
+def submit(db: Database, submission: Submission) -> tuple[JobRow, bool]:
+    """Store a job durably; gives it and whether it is new. Raises IdempotencyConflict."""
     job_id = new_id()
     values = {name: getattr(submission, name) for name in Submission.__slots__}
     try:
         with db.write() as connection:
-            connection.execute(
-                insert(jobs).values(
-                    id=job_id, state="queued", attempt=0, handed_back=0, created_at=now(), **values
-                )
-            )
+            created_at = connection.execute(INSERT_JOB, {"id": job_id, **values}).scalar_one()
             record(connection, job_id, "state", {"state": "queued"})
     except IntegrityError:
         existing = _by_idempotency_key(db, submission)
@@ -49,8 +64,10 @@ def submit(db: Database, submission: Submission) -> tuple[str, bool]:
             raise
         if existing[1] != submission.request_hash:
             raise IdempotencyConflict(existing[0]) from None
-        return existing[0], False
-    return job_id, True
+        found = get(db, submission.tenant, existing[0])
+        assert found is not None
+        return found, False
+    return JobRow.new(submission, job_id, created_at), True
 
 
 def _by_idempotency_key(db: Database, submission: Submission) -> tuple[str, str] | None:
@@ -68,9 +85,7 @@ def _by_idempotency_key(db: Database, submission: Submission) -> tuple[str, str]
 def get(db: Database, tenant: str, job_id: str) -> JobRow | None:
     """One job of a tenant."""
     with db.read() as connection:
-        row = connection.execute(
-            select(*COLUMNS).where(jobs.c.id == job_id, jobs.c.tenant == tenant)
-        ).one_or_none()
+        row = connection.execute(SELECT_JOB, {"job": job_id, "of_tenant": tenant}).one_or_none()
     return JobRow.of(row) if row else None
 
 

@@ -77,6 +77,15 @@ class JobRow:
     finished_at: float | None
 
     @classmethod
+    def new(cls, submission: Submission, job_id: str, created_at: float) -> "JobRow":
+        """A job that was stored just now."""
+        known = {name: getattr(submission, name) for name in Submission.__slots__ if name in cls.__slots__}
+        unknown = dict.fromkeys(cls.__slots__)
+        return cls(
+            **{**unknown, **known, "id": job_id, "state": "queued", "attempt": 0, "created_at": created_at}
+        )
+
+    @classmethod
     def of(cls, row: Row[Any]) -> "JobRow":
         """From a row of the table."""
         values = {name: row._mapping[name] for name in cls.__slots__}

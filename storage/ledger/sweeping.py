@@ -50,9 +50,12 @@ def sweep(db: Database, *, max_attempts: int, cancel_grace: float, queue_seconds
     return Swept(tuple(requeued), tuple(ended), tuple(to_kill))
 
 
-def undispatched(db: Database, limit: int = 500) -> list[tuple[str, str, int]]:
-    """Queued jobs the queue was never told of: (id, queue, timeout in seconds)."""
-    return _queued(db, jobs.c.dispatched_at.is_(None), limit)
+def undispatched(db: Database, older_than: float, limit: int) -> list[tuple[str, str, int]]:
+    """Queued jobs the queue was not told of: (id, queue, timeout in seconds).
+
+    Jobs younger than `older_than` seconds are left out: their gateway is about to tell the queue.
+    """
+    return _queued(db, jobs.c.dispatched_at.is_(None) & (jobs.c.created_at < now() - older_than), limit)
 
 
 def waiting_longer_than(db: Database, seconds: float, queue: str, limit: int) -> list[tuple[str, str, int]]:

@@ -1,8 +1,11 @@
 """What a user of the SDK gets from the embedded stack: every kind of job on real pictures, over HTTP."""
 
 import asyncio
+import contextlib
 import io
 import json
+import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -211,13 +214,36 @@ def test_problems_are_typed_exceptions(mq: Maquette, stack: Stack) -> None:
     assert mq.segment(wall(), boxes=[(50, 50, 150, 150)]).wait().instances
 
 
-def test_a_truncated_image_fails_its_job_only(mq: Maquette) -> None:
-    out = io.BytesIO()
-    Image.fromarray(wall(seed=5)).save(out, "JPEG", quality=95)
-    job = mq.segment(out.getvalue()[: out.tell() // 2], text="cat")
-    with pytest.raises(JobFailed) as caught:
+def test_a_truncated_image_is_refused_when_it_arrives_or_fails_its_job(mq: Maquette) -> None:
+    small, large = io.BytesIO(), io.BytesIO()
+    Image.fromarray(wall(seed=5)).save(small, "JPEG", quality=95)
+    with pytest.raises(InvalidRequest) as refused:
+        mq.segment(small.getvalue()[: small.tell() // 2], text="cat")
+    assert refused.value.code == "image_broken"
+    Image.new("RGB", (4200, 4200), (90, 120, 30)).save(large, "JPEG", quality=95)
+    job = mq.segment(large.getvalue()[: large.tell() // 2], text="cat")
+    with pytest.raises(JobFailed) as failed:
         job.wait()
-    assert caught.value.code == "image_broken"
+    assert failed.value.code == "image_broken"
+
+
+def test_a_body_longer_than_it_says_is_cut_there_and_harms_nobody(stack: Stack, mq: Maquette) -> None:
+    head = (
+        f"POST /v1/uploads HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {stack.api_key}\r\n"
+        "Content-Type: application/octet-stream\r\nContent-Length: 1024\r\n\r\n"
+    )
+    begun = time.monotonic()
+    with socket.create_connection(("127.0.0.1", stack.port), timeout=10) as line:
+        line.sendall(head.encode() + b"\0" * 1024)
+        with contextlib.suppress(OSError):
+            for _ in range(100):
+                line.sendall(b"\0" * (1 << 20))
+        answer = b""
+        with contextlib.suppress(OSError):
+            answer = line.recv(4096)
+    assert time.monotonic() - begun < 5
+    assert not answer or b"415" in answer.split(b"\r\n")[0] or b"400" in answer.split(b"\r\n")[0]
+    assert mq.engines()
 
 
 def test_jobs_are_listed_and_read_again(mq: Maquette) -> None:

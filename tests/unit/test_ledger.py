@@ -21,7 +21,7 @@ def submission(key: str | None = None, body: str = "{}", timeout: int = 60) -> S
 
 
 def submitted(db: Database, **kw: object) -> str:
-    return jobs.submit(db, submission(**kw))[0]  # type: ignore[arg-type]
+    return jobs.submit(db, submission(**kw))[0].id  # type: ignore[arg-type]
 
 
 def claimed(db: Database, job_id: str, worker: str = "w1", lease: float = LEASE) -> JobRow:
@@ -58,14 +58,15 @@ def test_twenty_workers_claim_a_job_once(db: Database) -> None:
 def test_the_same_key_and_body_is_the_same_job(db: Database) -> None:
     first, is_new = jobs.submit(db, submission("k"))
     again, is_new_again = jobs.submit(db, submission("k"))
-    assert (first, is_new, is_new_again) == (again, True, False)
+    assert (first.id, is_new, is_new_again) == (again.id, True, False)
+    assert first == again
     with pytest.raises(jobs.IdempotencyConflict):
         jobs.submit(db, submission("k", body='{"other": 1}'))
 
 
 def test_a_race_of_one_idempotency_key_makes_one_job(db: Database) -> None:
     with ThreadPoolExecutor(8) as pool:
-        ids = set(pool.map(lambda _: jobs.submit(db, submission("same"))[0], range(16)))
+        ids = set(pool.map(lambda _: jobs.submit(db, submission("same"))[0].id, range(16)))
     assert len(ids) == 1
 
 
@@ -156,12 +157,13 @@ def test_a_job_nobody_ever_took_expires(db: Database) -> None:
 
 def test_jobs_the_queue_was_not_told_of_are_found_once(db: Database) -> None:
     job_id = submitted(db)
-    assert [row[0] for row in sweeping.undispatched(db)] == [job_id]
+    assert [row[0] for row in sweeping.undispatched(db, -1, 10)] == [job_id]
+    assert sweeping.undispatched(db, 60, 10) == []
     jobs.mark_dispatched(db, [job_id])
-    assert sweeping.undispatched(db) == []
+    assert sweeping.undispatched(db, -1, 10) == []
     assert [row[0] for row in sweeping.waiting_longer_than(db, -1, "default", 10)] == [job_id]
     leases.hand_back(db, claimed(db, job_id))
-    assert [row[0] for row in sweeping.undispatched(db)] == [job_id]
+    assert [row[0] for row in sweeping.undispatched(db, -1, 10)] == [job_id]
 
 
 def test_history_tells_every_step_in_order_and_resumes(db: Database) -> None:

@@ -36,6 +36,6 @@ def main() -> None:
     except ApiError as error:
         Console(stderr=True).print(f"[red]{error.code}[/red]: {error.problem.detail}", highlight=False)
         sys.exit(1)
-    except (MaquetteError, OSError, ValueError) as error:
+    except (MaquetteError, OSError, ValueError, RuntimeError) as error:
         Console(stderr=True).print(f"[red]error[/red]: {error}", highlight=False)
         sys.exit(1)

@@ -1,0 +1,126 @@
+"""Reads the deployment's files as data; resolves what kustomizations name, without kustomize."""
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from service import catalogue
+from service.settings import ServiceSettings
+from workers.engines.weights import MODELS_ENV
+from workers.settings import WorkerSettings
+
+ROOT = Path(__file__).resolve().parents[2]
+K8S = ROOT / "k8s"
+ROOTS = ("overlays/dev", "overlays/prod", "overlays/prod-keda", "batch")
+WORKLOADS = ("Deployment", "StatefulSet", "Job")
+Data = dict[str, Any]
+
+
+def prefix() -> str:
+    """What every setting's variable starts with."""
+    return str(ServiceSettings.model_config["env_prefix"])
+
+
+def settings_of(*classes: type[ServiceSettings] | type[WorkerSettings]) -> set[str]:
+    """The variables that a process with these settings reads."""
+    return {f"{prefix()}{name.upper()}" for kind in classes for name in kind.model_fields}
+
+
+GATEWAY_VARIABLES = settings_of(ServiceSettings)
+WORKER_VARIABLES = settings_of(WorkerSettings) | {MODELS_ENV}
+KNOWN_ENGINES = {engine.name for engine in catalogue.KNOWN}
+SERVER_VARIABLES = GATEWAY_VARIABLES | WORKER_VARIABLES
+
+
+def documents(file: Path) -> list[Data]:
+    """Every document of a YAML file."""
+    return [document for document in yaml.safe_load_all(file.read_text()) if document is not None]
+
+
+def compose() -> Data:
+    """docker-compose.yml with its anchors resolved."""
+    (document,) = documents(ROOT / "docker-compose.yml")
+    return document
+
+
+@cache
+def kustomization(folder: Path) -> Data:
+    """The kustomization of a folder."""
+    (document,) = documents(folder / "kustomization.yaml")
+    known = {"apiVersion", "kind", "namespace", "labels", "resources", "patches", "images"}
+    assert set(document) <= known, f"{folder}: this test does not resolve {set(document) - known}"
+    return document
+
+
+def folders() -> list[Path]:
+    """Every folder with a kustomization."""
+    return sorted(file.parent for file in K8S.rglob("kustomization.yaml"))
+
+
+def rendered(folder: Path) -> list[Data]:
+    """The manifests that a kustomization stands for: resources, then patches by kind and name."""
+    told = kustomization(folder)
+    found: dict[tuple[str, str], Data] = {}
+    for name in told["resources"]:
+        target = (folder / name).resolve()
+        for manifest in rendered(target) if target.is_dir() else documents(target):
+            assert identity(manifest) not in found, f"{identity(manifest)} is there twice"
+            found[identity(manifest)] = manifest
+    for patch in told.get("patches", []):
+        for change in documents(folder / patch["path"]):
+            found[identity(change)] = merged(found[identity(change)], change)
+    return list(found.values())
+
+
+def identity(manifest: Data) -> tuple[str, str]:
+    """Kind and name: one namespace holds everything."""
+    return manifest["kind"], manifest["metadata"]["name"]
+
+
+def merged(base: Any, change: Any) -> Any:
+    """A strategic merge of mappings; this project's patches carry no lists of mappings."""
+    if not isinstance(base, dict) or not isinstance(change, dict):
+        assert not (isinstance(change, list) and any(isinstance(item, dict) for item in change))
+        return change
+    return {**base, **{key: merged(base.get(key), value) for key, value in change.items()}}
+
+
+def everything() -> list[Data]:
+    """Every manifest under k8s/ as it stands in its file."""
+    files = (file for file in K8S.rglob("*.yaml") if file.name != "kustomization.yaml")
+    return [document for file in sorted(files) for document in documents(file)]
+
+
+def workloads(manifests: list[Data]) -> list[Data]:
+    """Those that run pods."""
+    return [manifest for manifest in manifests if manifest["kind"] in WORKLOADS]
+
+
+def pods(manifests: list[Data]) -> Iterator[tuple[str, Data, Data]]:
+    """Name, labels and specification of the pods of each workload."""
+    for manifest in workloads(manifests):
+        template = manifest["spec"]["template"]
+        yield "/".join(identity(manifest)), template["metadata"]["labels"], template["spec"]
+
+
+def containers(manifests: list[Data]) -> Iterator[tuple[str, Data, Data]]:
+    """Name of the workload, specification of the pod, and each of its containers."""
+    for name, _, spec in pods(manifests):
+        for container in [*spec.get("initContainers", []), *spec["containers"]]:
+            yield name, spec, container
+
+
+def images() -> Iterator[tuple[str, str]]:
+    """Every image that compose or a manifest names, and where."""
+    for name, service in compose()["services"].items():
+        yield f"compose/{name}", service["image"]
+    for name, _, container in containers(everything_runnable()):
+        yield name, container["image"]
+
+
+def everything_runnable() -> list[Data]:
+    """The manifests of every kustomization that an operator applies."""
+    return [manifest for root in ROOTS for manifest in rendered(K8S / root)]
