@@ -62,14 +62,11 @@ class Sweeper:
         for task_id in swept.to_kill:
             self._app.control.revoke(task_id, terminate=True, signal="SIGKILL")
         self._publish(sweeping.undispatched(self._db, OUTBOX_SECONDS, BATCH))
-        for queue in self._queues():
+        for queue in sweeping.queues_in_use(self._db):
             # an empty queue with old jobs waiting means their messages were lost with a worker or the broker
             if self._queue.llen(queue) == 0:
                 late = sweeping.waiting_longer_than(self._db, settings.redispatch_seconds, queue, BATCH)
                 self._publish(late)
-
-    def _queues(self) -> set[str]:
-        return {queue for queue, state in jobs.count_by_state(self._db) if state == "queued"}
 
     def _publish(self, waiting: list[tuple[str, str, int]]) -> None:
         for job_id, queue, timeout in waiting:

@@ -21,29 +21,32 @@ WAIT = re.compile(r"(?:^|,)\s*wait\s*=\s*(\d{1,4})\s*(?:,|$)")
 JobPath = Annotated[str, Path(description="The id of a job")]
 
 
-@router.post("", status_code=202, responses={200: {"model": Job, "description": "The job is over"}})
+@router.post(
+    "",
+    status_code=202,
+    response_model=Job,
+    responses={200: {"model": Job, "description": "The job is over"}},
+)
 async def submit(
     http: Request,
-    response: Response,
     request: JobRequest,
     key: Caller,
     prefer: Annotated[str | None, Header(description="RFC 7240: 'wait=10' waits for the job")] = None,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
-) -> Job:
+) -> Response:
     """Submit a job. 202 means that it is durable; with 'Prefer: wait=N' a finished job answers 200."""
     state = state_of(http)
     row = await run_in_threadpool(_submit, state, key.tenant, request, idempotency_key)
+    headers = {"Location": f"/v1/jobs/{row.id}"}
     wanted = WAIT.search(prefer or "")
     if wanted:
         seconds = min(float(wanted.group(1)), state.settings.max_wait_seconds)
         row = await until_final(state.db, row, seconds)
-        response.headers["Preference-Applied"] = f"wait={seconds:.0f}"
-    response.headers["Location"] = f"/v1/jobs/{row.id}"
-    if row.state in FINAL_STATES:
-        response.status_code = 200
+        headers["Preference-Applied"] = f"wait={seconds:.0f}"
+    status = 200 if row.state in FINAL_STATES else 202
     if row.manifest_sha256 is None:
-        return job_of(row, state.results)
-    return await run_in_threadpool(job_of, row, state.results)
+        return _told(job_of(row, state.results), status, headers)
+    return _told(await run_in_threadpool(job_of, row, state.results), status, headers)
 
 
 @router.get("")
@@ -64,11 +67,11 @@ def list_jobs(
     )
 
 
-@router.get("/{job_id}")
-def get_job(http: Request, key: Caller, job_id: JobPath) -> Job:
+@router.get("/{job_id}", response_model=Job)
+def get_job(http: Request, key: Caller, job_id: JobPath) -> Response:
     """One job; the result is in it once it succeeded."""
     state = state_of(http)
-    return job_of(_known(state, key.tenant, job_id), state.results)
+    return _told(job_of(_known(state, key.tenant, job_id), state.results), 200)
 
 
 @router.post("/{job_id}/cancel", status_code=202)
@@ -78,6 +81,11 @@ def cancel(http: Request, key: Caller, job_id: JobPath) -> Job:
     if not jobs.cancel(state.db, key.tenant, job_id):
         raise _unknown(job_id)
     return job_of(_known(state, key.tenant, job_id), state.results)
+
+
+def _told(job: Job, status: int, headers: dict[str, str] | None = None) -> Response:
+    # the model is valid already: FastAPI would check it once more, and results are large
+    return Response(job.model_dump_json(), status, headers, media_type="application/json")
 
 
 def _submit(state: State, tenant: str, request: JobRequest, idempotency_key: str | None) -> JobRow:

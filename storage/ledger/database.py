@@ -8,6 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import make_url
 
+from storage.ledger.records import MediaRow
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -30,6 +32,7 @@ class Database:
             event.listen(self.engine, "begin", _sqlite_begin)
         else:
             self.engine = create_engine(parsed, pool_size=10, max_overflow=20, pool_pre_ping=True)
+        self.known_media: dict[tuple[str, str], MediaRow] = {}
         self._reader = self.engine.execution_options(maquette_reads=True)
 
     @contextmanager

@@ -12,6 +12,7 @@ from storage.ledger.database import Database
 from storage.ledger.records import MediaRow
 from storage.ledger.tables import artefacts, media
 
+KNOWN_MEDIA = 10_000
 # built once: building a statement costs more than running it
 FIND_MEDIA = select(media.c.info).where(
     media.c.tenant == bindparam("of_tenant"), media.c.sha256 == bindparam("content")
@@ -25,9 +26,17 @@ def add_media(db: Database, tenant: str, sha256: str, info: dict[str, Any]) -> N
 
 def find_media(db: Database, tenant: str, sha256: str) -> MediaRow | None:
     """An upload of a tenant."""
+    known = db.known_media.get((tenant, sha256))
+    if known is not None:
+        return known
     with db.read() as connection:
         row = connection.execute(FIND_MEDIA, {"of_tenant": tenant, "content": sha256}).one_or_none()
-    return MediaRow(tenant, sha256, json.loads(row.info)) if row else None
+    if row is None:
+        return None
+    if len(db.known_media) >= KNOWN_MEDIA:
+        db.known_media.clear()
+    # an upload never changes, so what was read once stays true
+    return db.known_media.setdefault((tenant, sha256), MediaRow(tenant, sha256, json.loads(row.info)))
 
 
 def add_artefact(db: Database, tenant: str, sha256: str, media_type: str, size: int) -> None:

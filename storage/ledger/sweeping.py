@@ -63,6 +63,14 @@ def waiting_longer_than(db: Database, seconds: float, queue: str, limit: int) ->
     return _queued(db, (jobs.c.dispatched_at < now() - seconds) & (jobs.c.queue == queue), limit)
 
 
+def queues_in_use(db: Database) -> list[str]:
+    """Queues that have jobs waiting."""
+    with db.read() as connection:
+        return list(
+            connection.execute(select(jobs.c.queue).where(jobs.c.state == "queued").distinct()).scalars()
+        )
+
+
 def _queued(db: Database, condition: Any, limit: int) -> list[tuple[str, str, int]]:
     with db.read() as connection:
         rows = connection.execute(
