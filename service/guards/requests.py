@@ -16,7 +16,7 @@ from maquette.contract import (
     SegmentJob,
     TrackJob,
 )
-from maquette.contract.vocabulary import classes_of
+from maquette.contract.vocabulary import parse
 
 from media.fetch import check_url
 from service.problems import ServiceProblem
@@ -28,7 +28,7 @@ def check(db: Database, tenant: str, request: JobRequest, queue: str) -> None:
     """Raise ServiceProblem, MediaError or UnknownPhrase for a request that cannot succeed there."""
     if queue == DEFAULT_QUEUE:
         for phrase in getattr(request, "text", []):
-            classes_of(phrase)
+            parse(phrase)
     if isinstance(request, DatasetJob):
         for ref in request.videos:
             _media(db, tenant, ref, video=True)

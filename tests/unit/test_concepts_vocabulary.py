@@ -3,13 +3,13 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from maquette.contract.vocabulary import COCO, SYNONYMS, UMBRELLAS, UnknownPhrase, classes_of
+from maquette.contract.vocabulary import COCO, COLORS, SYNONYMS, UMBRELLAS, Query, UnknownPhrase, parse
 
 
 def test_there_are_eighty_classes_and_each_names_itself() -> None:
     assert len(set(COCO)) == len(COCO) == 80
     for name in COCO:
-        assert classes_of(name) == (name,)
+        assert parse(name).classes == (name,)
 
 
 @pytest.mark.parametrize(
@@ -43,31 +43,69 @@ def test_there_are_eighty_classes_and_each_names_itself() -> None:
     ],
 )
 def test_synonyms_plurals_and_spelling(phrase: str, name: str) -> None:
-    assert classes_of(phrase) == (name,)
+    assert parse(phrase).classes == (name,)
 
 
 def test_every_table_entry_leads_to_a_class() -> None:
     for phrase, name in SYNONYMS.items():
         assert name in COCO
         assert phrase not in COCO
-        assert classes_of(phrase) == (name,)
+        assert parse(phrase).classes == (name,)
     for phrase, names in UMBRELLAS.items():
         assert set(names) <= set(COCO)
         assert phrase not in SYNONYMS and phrase not in COCO
-        assert classes_of(phrase) == names
+        assert parse(phrase).classes == names
 
 
 def test_umbrellas_name_several_classes() -> None:
-    assert {"car", "truck", "bus"} <= set(classes_of("vehicles"))
-    assert classes_of("pets") == ("cat", "dog")
+    assert {"car", "truck", "bus"} <= set(parse("vehicles").classes)
+    assert parse("pets").classes == ("cat", "dog")
 
 
 @pytest.mark.parametrize(
-    "phrase", ["gargoyle", "red car", "", "  ", "the", "s", "catss", "person in a hat", "glassy"]
+    ("phrase", "query"),
+    [
+        ("red car", Query(("car",), "red")),
+        ("the largest dogs", Query(("dog",), None, "largest")),
+        ("Biggest gray cats", Query(("cat",), "grey", "largest")),
+        ("yellow smallest cups", Query(("cup",), "yellow", "smallest")),
+        ("a white wine glass", Query(("wine glass",), "white")),
+        ("orange", Query(("orange",))),
+        ("orange oranges", Query(("orange",), "orange")),
+        ("hot dog", Query(("hot dog",))),
+        ("the leftmost of the people", Query(("person",), None, "leftmost")),
+    ],
+)
+def test_colours_and_extremes_come_before_the_class(phrase: str, query: Query) -> None:
+    assert parse(phrase) == query
+
+
+def test_every_colour_goes_with_every_class() -> None:
+    for color in COLORS:
+        assert parse(f"{color} truck") == Query(("truck",), color)
+
+
+@pytest.mark.parametrize(
+    "phrase",
+    [
+        "gargoyle",
+        "red",
+        "red gargoyle",
+        "red blue car",
+        "car red",
+        "largest",
+        "",
+        "  ",
+        "the",
+        "s",
+        "catss",
+        "person in a hat",
+        "glassy",
+    ],
 )
 def test_the_unknown_is_refused_with_the_vocabulary(phrase: str) -> None:
     with pytest.raises(UnknownPhrase) as caught:
-        classes_of(phrase)
+        parse(phrase)
     assert caught.value.phrase == phrase
     assert caught.value.vocabulary == COCO
 
@@ -75,6 +113,6 @@ def test_the_unknown_is_refused_with_the_vocabulary(phrase: str) -> None:
 @given(st.text(max_size=60))
 def test_any_text_is_answered_or_refused(phrase: str) -> None:
     try:
-        assert set(classes_of(phrase)) <= set(COCO)
+        assert set(parse(phrase).classes) <= set(COCO)
     except UnknownPhrase as refused:
         assert refused.phrase == phrase

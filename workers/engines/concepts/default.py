@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-from maquette.contract.vocabulary import COCO, classes_of
+from maquette.contract.vocabulary import COCO, parse
 from numpy.typing import NDArray
 
+from workers.engines.concepts.attributes import choose as choose_named
 from workers.engines.concepts.consensus import Proposal, agree, choose, points_of, prompt_of
 from workers.engines.concepts.handles import EmbeddedImage, HandleCache
 from workers.engines.concepts.masks import box_of, clip_box, clip_mask, tidy, touches_border
@@ -36,7 +37,8 @@ DETECTION_MARGIN = 0.1
 LIMITS = (
     "Phrases come from a closed vocabulary: the 80 COCO classes with synonyms and plurals; "
     "any other phrase needs SAM 3.",
-    "Attributes, relations and counts in a phrase ('red car', 'the second cup') are not understood.",
+    "Of attributes it knows eleven colours and four extremes ('largest red car'); relations and counts ('the "
+    "second cup') are not understood.",
     "Things smaller than about 2% of the image's longest side are often missed by phrases.",
     "A single point is ambiguous: the largest of the equally likely objects is given; a box is surer.",
     "Tracking carries masks by optical flow between keyframes: very fast or look-alike objects can be lost "
@@ -100,31 +102,34 @@ class DefaultConcepts:
     def check(self, phrases: Sequence[str]) -> None:
         """Raise UnknownPhrase for the first phrase that names none of the 80 classes."""
         for phrase in phrases:
-            classes_of(phrase)
+            parse(phrase)
 
     def ground(
         self, handle: ImageHandle, phrases: Sequence[str], *, threshold: float | None = None
     ) -> list[Segmented]:
         """All instances of each phrase, best first within a phrase; the default threshold is 0.5.
 
+        A phrase may ask for a colour and an extreme ("largest red car"): both are measured from the masks.
         Labels are canonical COCO names, scores the detector's. Raises UnknownPhrase, and WeightsError when
         the detector's weights are not usable.
         """
-        wanted = [classes_of(phrase) for phrase in phrases]
+        wanted = [parse(phrase) for phrase in phrases]
         image, detector = _own(handle), self._need_detector()
         if image.detections is None:
             image.detections = detector.detect(image.image)
         least = THRESHOLD if threshold is None else threshold
         made: dict[Detection, tuple[Mask, float]] = {}
         out: list[Segmented] = []
-        for index, classes in enumerate(wanted):
+        for index, query in enumerate(wanted):
+            named: list[Segmented] = []
             for item in image.detections:
-                if item.label in classes and item.score >= least:
+                if item.label in query.classes and item.score >= least:
                     if item not in made:
                         made[item] = self._mask_of(image, item.box)
                     mask, quality = made[item]
                     flags = _flags(mask, quality)
-                    out.append(Segmented(mask, box_of(mask), item.score, index, item.label, flags))
+                    named.append(Segmented(mask, box_of(mask), item.score, index, item.label, flags))
+            out += choose_named(image.image, named, query)
         return out
 
     def segment(self, handle: ImageHandle, clicks: Sequence[Click]) -> list[Segmented]:

@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
-from maquette.contract.vocabulary import classes_of
+from maquette.contract.vocabulary import parse
 
 from workers.engines.concepts.appearance import Bins, bins_of, histogram
 from workers.engines.concepts.association import match
+from workers.engines.concepts.attributes import has_color, ordered
 from workers.engines.concepts.flow import (
     WORK_SIDE,
     Floats,
@@ -32,7 +33,7 @@ from workers.engines.concepts.keyframe import correct, recover, search
 from workers.engines.concepts.masks import area_of, box_of, tidy, touches_border
 from workers.engines.concepts.mobilesam import MobileSam
 from workers.engines.concepts.picodet import Detection, PicoDet
-from workers.engines.concepts.reprompt import Answer, Reprompter
+from workers.engines.concepts.reprompt import Reprompter
 from workers.engines.concepts.tracks import Memory, Track, from_bytes, to_bytes
 from workers.engines.concepts.visibility import part_ways, visible_part
 from workers.engines.protocols import (
@@ -77,7 +78,8 @@ class DefaultTracker:
     ) -> None:
         """`state` goes on from a snapshot; raises ValueError when it was made with other prompts."""
         self._sam, self._detector, self._first_masks, self._prompts = sam, detector, first_masks, prompts
-        self._classes = {index: classes_of(phrase) for index, phrase in enumerate(prompts.phrases)}
+        self._queries = [parse(phrase) for phrase in prompts.phrases]
+        self._classes = {index: query.classes for index, query in enumerate(self._queries)}
         self._birth = BIRTH if prompts.threshold is None else prompts.threshold
         self._memory = None if state is None else from_bytes(state, self._signature())
 
@@ -164,9 +166,11 @@ class DefaultTracker:
             others = [other for other in seen if other is not track and other.prompt == track.prompt]
             correct(track, asking, bins, hit, taken_by(others, bins.shape))
         free = [item for index, item in enumerate(found) if index not in pairs.values()]
-        for item in free:
-            if item.score >= self._birth:
-                self._meet(memory, asking, bins, item)
+        strong = [item for item in free if item.score >= self._birth]
+        for prompt, query in enumerate(self._queries):
+            named = [item for item in strong if item.label in query.classes]
+            for item in ordered(named, query):
+                self._meet(memory, asking, bins, item, prompt, image)
         for track in memory.tracks:
             if track.lost_at >= 0 and track.label is None:
                 search(track, asking, bins, taken_by(_seen(memory), bins.shape), memory.frames)
@@ -186,24 +190,26 @@ class DefaultTracker:
             if item.label in wanted and item.score >= CONFIRM_SHARE * self._birth
         ]
 
-    def _meet(self, memory: Memory, asking: Reprompter, bins: Bins, item: Detection) -> None:
-        """A detection that no track explains: an object found again, or a new one."""
-        answer: Answer | None = None
-        for prompt, classes in self._classes.items():
-            if item.label not in classes:
-                continue
-            answer = answer or asking.find(item.box)
-            mask = answer.mask
-            rivals = [track for track in _seen(memory) if track.prompt == prompt]
-            if not mask.any() or any(covers(track.mask, mask) for track in rivals):
-                continue
-            known = [track for track in memory.tracks if track.lost_at >= 0 and track.prompt == prompt]
-            fits = [(returns(track, bins, mask, memory.frames), track) for track in known]
-            fit, old = max(fits, key=lambda pair: (pair[0], -pair[1].id), default=(0.0, None))
-            if old is not None and fit > 0:
-                recover(old, answer, item.score)
-            else:
-                self._add(memory, answer.soft, bins, prompt, item.label, item.score)
+    def _meet(
+        self, memory: Memory, asking: Reprompter, bins: Bins, item: Detection, prompt: int, image: Rgb
+    ) -> None:
+        """A detection of a prompt that no track explains: an object found again, or a new one."""
+        query = self._queries[prompt]
+        answer = asking.find(item.box)
+        mask = answer.mask
+        rivals = [track for track in _seen(memory) if track.prompt == prompt]
+        if not mask.any() or any(covers(track.mask, mask) for track in rivals):
+            return
+        if not has_color(shrink(image, WORK_SIDE), mask, query):
+            return
+        known = [track for track in memory.tracks if track.lost_at >= 0 and track.prompt == prompt]
+        fits = [(returns(track, bins, mask, memory.frames), track) for track in known]
+        fit, old = max(fits, key=lambda pair: (pair[0], -pair[1].id), default=(0.0, None))
+        if old is not None and fit > 0:
+            recover(old, answer, item.score)
+        elif query.extreme is None or not (rivals or known):
+            # an extreme is one object: the first that was found stays it
+            self._add(memory, answer.soft, bins, prompt, item.label, item.score)
 
     def _drop(self, memory: Memory, bins: Bins) -> None:
         """Let go of what is hidden, gone, or no longer looks like itself; forget the longest lost."""

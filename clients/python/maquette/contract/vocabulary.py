@@ -1,8 +1,10 @@
-"""The closed vocabulary of the default engine: 80 COCO classes, synonyms, plurals, and a few umbrellas."""
+"""The closed vocabulary of the default engine: 80 classes with synonyms and plurals, colours, extremes."""
 
 import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from maquette.contract.problems import Problem
 
@@ -90,6 +92,17 @@ UMBRELLAS: dict[str, tuple[str, ...]] = {
     "glass": ("wine glass", "cup"),
 }  # fmt: skip
 
+COLORS: tuple[str, ...] = (
+    "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "grey",
+)  # fmt: skip
+_COLOR_WORDS: dict[str, str] = {**{name: name for name in COLORS}, "gray": "grey", "violet": "purple"}
+
+Extreme = Literal["largest", "smallest", "leftmost", "rightmost"]
+_EXTREME_WORDS: dict[str, Extreme] = {
+    "largest": "largest", "biggest": "largest", "smallest": "smallest", "tiniest": "smallest",
+    "leftmost": "leftmost", "rightmost": "rightmost",
+}  # fmt: skip
+
 _IRREGULAR: dict[str, str] = {
     "men": "man", "women": "woman", "children": "child", "mice": "mouse", "knives": "knife", "buses": "bus",
     "calves": "calf", "oxen": "ox", "geese": "goose", "persons": "person", "ladies": "lady", "babies": "baby",
@@ -97,14 +110,40 @@ _IRREGULAR: dict[str, str] = {
 _LEADING = re.compile(r"^(?:(?:a|an|the|all|every|each|some|any|of|this|that|these|those|my)\s+)+")
 
 
-def classes_of(phrase: str) -> tuple[str, ...]:
-    """The COCO classes that a phrase names; raises UnknownPhrase when it names none.
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a phrase asks for: classes, and what is then measured from the pixels."""
 
-    Case, articles, hyphens, accents of width, final dots and plurals do not matter.
+    classes: tuple[str, ...]
+    color: str | None = None
+    extreme: Extreme | None = None
+
+
+def parse(phrase: str) -> Query:
+    """What a phrase asks for ("the largest red cars"); raises UnknownPhrase when it names no class.
+
+    Colours and extremes come before the class. Case, articles, hyphens, accents of width, final dots and
+    plurals do not matter.
     """
     words = unicodedata.normalize("NFKC", phrase).casefold()
     words = re.sub(r"[-_\s]+", " ", words).strip(" .,;:!?'\"")
-    words = _LEADING.sub("", words)
+    color: str | None = None
+    extreme: Extreme | None = None
+    while True:
+        words = _LEADING.sub("", words)
+        if classes := _classes(words):
+            return Query(classes, color, extreme)
+        first, _, rest = words.partition(" ")
+        if first in _COLOR_WORDS and color is None:
+            color = _COLOR_WORDS[first]
+        elif first in _EXTREME_WORDS and extreme is None:
+            extreme = _EXTREME_WORDS[first]
+        else:
+            raise UnknownPhrase(phrase, COCO)
+        words = rest
+
+
+def _classes(words: str) -> tuple[str, ...]:
     for candidate in _singulars(words):
         if candidate in _CANONICAL:
             return (candidate,)
@@ -112,7 +151,7 @@ def classes_of(phrase: str) -> tuple[str, ...]:
             return (SYNONYMS[candidate],)
         if candidate in UMBRELLAS:
             return UMBRELLAS[candidate]
-    raise UnknownPhrase(phrase, COCO)
+    return ()
 
 
 def _singulars(words: str) -> list[str]:
