@@ -6,16 +6,26 @@ from typing import Any
 
 from storage.artefacts.base import CHUNK, ArtefactMissing, ArtefactStore
 
+CACHE_BYTES = 8 << 30
+
 
 class S3Store(ArtefactStore):
-    """Objects under a prefix of a bucket, with a local folder for files in use."""
+    """Objects under a prefix of a bucket, with a local folder of `cache_bytes` for files in use."""
 
-    def __init__(self, bucket: str, prefix: str, scratch: Path, endpoint: str | None = None) -> None:
+    def __init__(
+        self,
+        bucket: str,
+        prefix: str,
+        scratch: Path,
+        endpoint: str | None = None,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> None:
         import boto3
         from botocore.config import Config
 
         self._bucket = bucket
         self._prefix = prefix.strip("/")
+        self._cache_bytes = cache_bytes
         self.scratch = scratch.absolute()
         self._client: Any = boto3.client(
             "s3", endpoint_url=endpoint, config=Config(retries={"max_attempts": 5, "mode": "standard"})
@@ -61,7 +71,20 @@ class S3Store(ArtefactStore):
                 for chunk in self.read(sha256):
                     writer.write(chunk)
                 writer.flush().replace(file)
+            self._evict(keep=file)
+        file.touch()
         return file
+
+    def _evict(self, keep: Path) -> None:
+        """Drop the files that were not asked for longest, until the rest fits."""
+        files = sorted(keep.parent.iterdir(), key=lambda file: file.stat().st_mtime)
+        total = sum(file.stat().st_size for file in files)
+        for file in files:
+            if total <= self._cache_bytes:
+                return
+            if file != keep:
+                total -= file.stat().st_size
+                file.unlink(missing_ok=True)
 
     def adopt(self, file: Path, sha256: str) -> None:
         from botocore.exceptions import ClientError

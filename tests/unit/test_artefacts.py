@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage.artefacts import ArtefactMissing, ArtefactStore, open_store
+from storage.artefacts.s3 import S3Store
 
 DATA = bytes(range(256)) * 10_000
 HASH = hashlib.sha256(DATA).hexdigest()
@@ -55,6 +56,16 @@ def test_missing_content(store: ArtefactStore) -> None:
     for read in (store.size, store.get, store.path):
         with pytest.raises(ArtefactMissing):
             read("0" * 64)
+
+
+def test_the_local_copies_of_s3_are_bounded(s3_endpoint: str, tmp_path: Path) -> None:
+    store = S3Store("bucket", tmp_path.name, tmp_path / "scratch", s3_endpoint, cache_bytes=2500)
+    hashes = [store.put(bytes([n]) * 1000) for n in range(4)]
+    for sha256 in hashes:
+        assert store.path(sha256).stat().st_size == 1000
+    kept = {file.name for file in (tmp_path / "scratch" / "cache").iterdir()}
+    assert kept == set(hashes[2:])
+    assert store.path(hashes[0]).read_bytes() == bytes(1000)
 
 
 def test_many_writers_of_the_same_content_agree(store: ArtefactStore) -> None:
