@@ -7,7 +7,7 @@ import pytest
 import skimage.data
 from maquette.contract.vocabulary import COLORS, parse
 
-from tests.scenes import wall
+from tests.scenes import ball, iou, wall
 from workers.engines.concepts.attributes import choose
 from workers.engines.concepts.colours import color_names, color_share
 from workers.engines.concepts.default import DefaultConcepts
@@ -99,3 +99,25 @@ def test_on_a_video_only_the_colour_that_was_asked_for_is_followed(engine: Defau
     [blue] = boxes[1]
     [left] = boxes[2]
     assert blue[0] > 400 and left[2] < 420
+
+
+def test_everything_finds_each_thing_once_and_names_what_it_can(engine: DefaultConcepts) -> None:
+    handle = engine.embed(skimage.data.coffee(), "coffee")
+    found = engine.ground(handle, ["everything", "cup"])
+    things = [item for item in found if item.prompt == 0]
+    assert {"cup", "dining table"} <= {item.label for item in things}
+    spoon = [item for item in things if item.mask[290, 367] and item.mask.sum() < 20_000]
+    assert len(spoon) == 1
+    for index, item in enumerate(things):
+        for other in things[index + 1 :]:
+            assert (item.mask & other.mask).sum() < 0.7 * (item.mask | other.mask).sum()
+    assert [item.label for item in found if item.prompt == 1] == ["cup"]
+
+
+def test_everything_takes_attributes_too(engine: DefaultConcepts) -> None:
+    picture = wall(size=(240, 320))
+    red = ball(picture, (120, 90), 45, (230, 30, 20))
+    ball(picture, (120, 230), 45, (30, 60, 230))
+    found = engine.ground(engine.embed(picture, "balls"), ["red things"])
+    assert any(iou(item.mask, red) > 0.85 for item in found)
+    assert all(iou(item.mask, red) > 0.1 for item in found)

@@ -73,6 +73,8 @@ def test_umbrellas_name_several_classes() -> None:
         ("orange", Query(("orange",))),
         ("orange oranges", Query(("orange",), "orange")),
         ("hot dog", Query(("hot dog",))),
+        ("everything", Query(COCO, everything=True)),
+        ("all red objects", Query(COCO, "red", everything=True)),
         ("the leftmost of the people", Query(("person",), None, "leftmost")),
     ],
 )

@@ -8,9 +8,12 @@ from numpy.typing import NDArray
 
 from workers.engines.concepts.attributes import choose as choose_named
 from workers.engines.concepts.consensus import Proposal, agree, choose, points_of, prompt_of
+from workers.engines.concepts.everything import further
 from workers.engines.concepts.handles import EmbeddedImage, HandleCache
 from workers.engines.concepts.masks import box_of, clip_box, clip_mask, tidy, touches_border
 from workers.engines.concepts.mobilesam import DECODER, ENCODER, MobileSam, View
+from workers.engines.concepts.naming import MODEL as CLASSIFIER
+from workers.engines.concepts.naming import Namer
 from workers.engines.concepts.picodet import WEIGHTS as DETECTOR
 from workers.engines.concepts.picodet import Detection, PicoDet
 from workers.engines.concepts.tracking import DefaultTracker
@@ -37,6 +40,8 @@ DETECTION_MARGIN = 0.1
 LIMITS = (
     "Phrases come from a closed vocabulary: the 80 COCO classes with synonyms and plurals; "
     "any other phrase needs SAM 3.",
+    "'everything' names what it finds by 1000 ImageNet names, often wrongly; in a video it follows the 80 "
+    "classes only.",
     "Of attributes it knows eleven colours and four extremes ('largest red car'); relations and counts ('the "
     "second cup') are not understood.",
     "Things smaller than about 2% of the image's longest side are often missed by phrases.",
@@ -58,10 +63,12 @@ class DefaultConcepts:
         self._mirror = mirror
         self._sam: MobileSam | None = None
         self._detector: PicoDet | None = None
+        self._namer: Namer | None = None
         self._missing: WeightsError | None = None
         try:
             self._sam = MobileSam(threads)
             self._detector = PicoDet(threads)
+            self._namer = Namer(threads)
         except WeightsError as error:
             self._missing = error
         self.info = self._describe()
@@ -69,12 +76,15 @@ class DefaultConcepts:
     def _describe(self) -> EngineInfo:
         used = [ENCODER, DECODER] if self._sam else []
         used += [DETECTOR] if self._detector else []
+        used += [CLASSIFIER] if self._namer else []
         manifest = load_manifest() if used else {}
         able: tuple[str, ...] = ("boxes", "points")
         if self._sam:
             able = (*able, "masks")
         if self._detector:
             able = ("phrases", *able, "video")
+        if self._namer:
+            able = (*able, "everything")
         return EngineInfo(
             name="default",
             kind="concepts",
@@ -110,8 +120,9 @@ class DefaultConcepts:
         """All instances of each phrase, best first within a phrase; the default threshold is 0.5.
 
         A phrase may ask for a colour and an extreme ("largest red car"): both are measured from the masks.
-        Labels are canonical COCO names, scores the detector's. Raises UnknownPhrase, and WeightsError when
-        the detector's weights are not usable.
+        "everything" adds what a grid of clicks finds, with ImageNet names and the masks' quality as scores;
+        other labels are canonical COCO names, their scores the detector's. Raises UnknownPhrase, and
+        WeightsError when the detector's weights are not usable.
         """
         wanted = [parse(phrase) for phrase in phrases]
         image, detector = _own(handle), self._need_detector()
@@ -129,6 +140,8 @@ class DefaultConcepts:
                     mask, quality = made[item]
                     flags = _flags(mask, quality)
                     named.append(Segmented(mask, box_of(mask), item.score, index, item.label, flags))
+            if query.everything and self._sam and self._namer:
+                named += further(self._sam, self._namer, image, named, index, least)
             out += choose_named(image.image, named, query)
         return out
 

@@ -97,6 +97,8 @@ COLORS: tuple[str, ...] = (
 )  # fmt: skip
 _COLOR_WORDS: dict[str, str] = {**{name: name for name in COLORS}, "gray": "grey", "violet": "purple"}
 
+EVERYTHING = frozenset({"everything", "object", "thing", "item"})
+
 Extreme = Literal["largest", "smallest", "leftmost", "rightmost"]
 _EXTREME_WORDS: dict[str, Extreme] = {
     "largest": "largest", "biggest": "largest", "smallest": "smallest", "tiniest": "smallest",
@@ -112,11 +114,12 @@ _LEADING = re.compile(r"^(?:(?:a|an|the|all|every|each|some|any|of|this|that|the
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a phrase asks for: classes, and what is then measured from the pixels."""
+    """What a phrase asks for: classes, or everything; and what is then measured from the pixels."""
 
     classes: tuple[str, ...]
     color: str | None = None
     extreme: Extreme | None = None
+    everything: bool = False
 
 
 def parse(phrase: str) -> Query:
@@ -131,6 +134,8 @@ def parse(phrase: str) -> Query:
     extreme: Extreme | None = None
     while True:
         words = _LEADING.sub("", words)
+        if any(word in EVERYTHING for word in _singulars(words)):
+            return Query(COCO, color, extreme, everything=True)
         if classes := _classes(words):
             return Query(classes, color, extreme)
         first, _, rest = words.partition(" ")
