@@ -50,6 +50,7 @@ def test_it_is_a_concept_engine_that_tells_what_it_is(engine: DefaultConcepts) -
         "mobilesam_encoder.onnx",
         "mobilesam_decoder.onnx",
         "picodet_coco.onnx",
+        "pplcnetv2_imagenet.onnx",
     }
 
 
