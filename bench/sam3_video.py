@@ -29,11 +29,14 @@ from workers.engines.protocols import TrackPrompts, VideoFrame
 STILL = {
     "score_threshold_detection": 0.0,
     "new_det_thresh": 0.0,
-    "assoc_iou_thresh": 0.0,
+    "assoc_iou_thresh": 1.1,
+    "trk_assoc_iou_thresh": 0.0,
+    "det_nms_thresh": 0.0,
     "hotstart_unmatch_thresh": 15,
     "hotstart_dup_thresh": 15,
     "high_conf_thresh": -100.0,
     "high_iou_thresh": 0.0,
+    "recondition_every_nth_frame": 16,
 }
 MARKS = (20, 50, 100, 200, 500, 1000, 2000, 5000)
 

@@ -13,6 +13,7 @@ from media.errors import MediaError
 from media.sandbox import Sandbox
 from storage.artefacts import ArtefactStore
 from storage.ledger import Database, JobRow, files, leases
+from workers.engines.protocols import Refused
 from workers.engines.registry import EngineSet, EngineUnavailable
 from workers.errors import JobProblem, Stopped
 from workers.heart import Heart, settle
@@ -89,6 +90,8 @@ def _problem(error: Exception) -> Problem:
         return Problem.of(error.code, error.status, error.detail)
     if isinstance(error, UnknownPhrase):
         return error.problem()
+    if isinstance(error, Refused):
+        return error.problem
     if isinstance(error, EngineUnavailable):
         return Problem.of("engine_unavailable", 503, str(error))
     if isinstance(error, MemoryError):

@@ -1,17 +1,34 @@
 """A tiny SAM 3 with RANDOM weights: it judges the wiring, never the quality."""
 
+from importlib import metadata
 from typing import Any
 
+import numpy as np
+import pytest
 import torch
+from numpy.typing import NDArray
 from transformers import Sam3VideoConfig
 
+from workers.engines.concepts.sam3.engine import Sam3Concepts
+from workers.engines.concepts.sam3.loading import Loaded, prepare
+from workers.engines.concepts.sam3.settings import Sam3Settings
+from workers.engines.concepts.sam3.tokenizer import from_open_clip
 from workers.engines.concepts.sam3.video_model import AlignedSam3Video
+
+try:
+    metadata.distribution("open_clip_torch")
+except metadata.PackageNotFoundError:
+    pytest.skip("a model without tokenizer files needs open_clip_torch (--no-deps)", allow_module_level=True)
+
+# a model this small is slower on two threads, and much slower on a busy machine
+torch.set_num_threads(1)
 
 SIDE = 112
 PATCH = 14
 CELLS = SIDE // PATCH
 # rotary memory attention needs the memory channels to divide the FPN's
 WIDTH = 128
+GAIN = 3.0
 
 
 def tiny_config(**changes: Any) -> Sam3VideoConfig:
@@ -81,6 +98,39 @@ def tiny_config(**changes: Any) -> Sam3VideoConfig:
 
 
 def tiny_model(seed: int = 0, **changes: Any) -> AlignedSam3Video:
-    """A model in eval mode on the CPU in float32 with random weights that follow from the seed."""
+    """A model in eval mode on the CPU in float32 with random weights that follow from the seed.
+
+    Matrices are scaled up from their initial 0.02 and zeros get noise, so that prompts, pixels, memory and
+    learned embeddings all move the outputs.
+    """
     torch.manual_seed(seed)
-    return AlignedSam3Video(tiny_config(**changes)).eval()
+    model = AlignedSam3Video(tiny_config(**changes)).eval()
+    with torch.no_grad():
+        for value in model.parameters():
+            if value.dim() < 2:
+                value.add_(0.1 * torch.randn_like(value))
+            elif value.any():
+                value.mul_(GAIN)
+            else:
+                value.add_(0.02 * torch.randn_like(value))
+    return model
+
+
+def tiny_loaded(model: Any, settings: Sam3Settings) -> Loaded:
+    """A tiny model made ready as a real one is."""
+    return prepare(model, from_open_clip(), settings, revision="random", weights={"random": "0" * 64})
+
+
+def tiny_engine(seed: int = 0, **settings: Any) -> Sam3Concepts:
+    """An engine on random weights; by default every query is an instance, and nothing is suppressed."""
+    chosen = Sam3Settings(source="random", **{"threshold": 0.0, "nms_iou": None, **settings})
+    return Sam3Concepts(chosen, loaded=tiny_loaded(tiny_model(seed), chosen))
+
+
+def picture(step: int = 0, size: tuple[int, int] = (90, 140)) -> NDArray[np.uint8]:
+    """An RGB picture (H, W, 3) of two discs on noise; they move with the step."""
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    out = np.random.default_rng(0).integers(0, 80, (*size, 3), dtype=np.uint8)
+    out[(columns - 20 - 2.5 * step) ** 2 + (rows - 40) ** 2 < 300] = (250, 30, 30)
+    out[(columns - 120 + 2 * step) ** 2 + (rows - 60) ** 2 < 200] = (30, 240, 40)
+    return out

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
+from maquette.contract import Problem
 from numpy.typing import NDArray
 
 from workers.formats.splat import Splat
@@ -37,6 +38,14 @@ class EngineInfo:
     limits: tuple[str, ...]
     vocabulary: tuple[str, ...] | None = None
     weights: Mapping[str, str] = field(default_factory=dict)
+
+
+class Refused(ValueError):
+    """A request that an engine can never answer; `problem` tells the client why."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,152 @@
+"""SAM 3 behind the protocol of concept engines: open vocabulary, exemplars, clicks and video."""
+
+from collections.abc import Sequence
+
+import transformers
+
+from workers.engines.concepts.masks import box_of, touches_border
+from workers.engines.concepts.sam3.clicks import Clicks
+from workers.engines.concepts.sam3.errors import LICENCE
+from workers.engines.concepts.sam3.image import Grounding, Raw, Sam3Image
+from workers.engines.concepts.sam3.loading import Loaded, load
+from workers.engines.concepts.sam3.postprocess import Rules, select
+from workers.engines.concepts.sam3.preprocess import check_image
+from workers.engines.concepts.sam3.settings import Sam3Settings
+from workers.engines.concepts.sam3.upsample import upsample
+from workers.engines.concepts.sam3.video import Sam3Tracker
+from workers.engines.protocols import (
+    Box,
+    Click,
+    EngineInfo,
+    ImageHandle,
+    Rgb,
+    Segmented,
+    Tracker,
+    TrackPrompts,
+)
+
+LIMITS = (
+    "A phrase is a short noun phrase of at most 30 tokens; longer ones are refused, not cut.",
+    "Exemplar boxes are of the same image; exemplars from another image are not supported by the model.",
+    "In video, phrases count on every frame and clicks on the first; an object is not refined later.",
+    "Results of phrases in video come 14 frames late, so that duplicates are not shown.",
+)
+
+
+class Sam3Concepts:
+    """Any noun phrase, any click; `vocabulary` is None because it is open."""
+
+    def __init__(self, settings: Sam3Settings | None = None, *, loaded: Loaded | None = None) -> None:
+        """Load the weights of the settings (of the environment by default), or take a model that is loaded.
+
+        Raises Sam3Unavailable, WeightsCorrupt, KernelMissing, ValueError: see `loading.load`.
+        """
+        self._settings = settings or Sam3Settings.from_env()
+        self._loaded = loaded or load(self._settings)
+        chosen = self._settings
+        self._grounding = Grounding(
+            self._loaded,
+            image_bytes=chosen.cache_bytes,
+            phrase_bytes=chosen.phrase_cache_bytes,
+            chunk=chosen.phrase_chunk,
+        )
+        self._clicks = Clicks(self._loaded, fill_area=chosen.fill_area)
+        self.info = self._describe()
+
+    def _describe(self) -> EngineInfo:
+        loaded = self._loaded
+        origin = "local" if loaded.revision == "local" else f"{loaded.source}@{loaded.revision}"
+        limits = (
+            *LIMITS,
+            f"At most {self._settings.max_objects} objects of phrases are followed in a video.",
+        )
+        return EngineInfo(
+            name="sam3",
+            kind="concepts",
+            version=f"{origin} transformers-{transformers.__version__}",
+            device=f"{loaded.device}:{str(loaded.dtype).removeprefix('torch.')}",
+            licence=f"weights: {LICENCE}; code: Apache-2.0",
+            capabilities=("phrases", "boxes", "points", "masks", "exemplars", "video"),
+            limits=limits,
+            vocabulary=None,
+            weights=dict(loaded.weights),
+        )
+
+    def embed(self, image: Rgb, key: str) -> Sam3Image:
+        """Embed an RGB image (H, W, 3) u8; the same key gives the handle that is cached for it."""
+        check_image(image)
+        return self._grounding.embed(image, key)
+
+    def check(self, phrases: Sequence[str]) -> None:
+        """Raise PhraseRejected for the first phrase that is empty or too long; no phrase is unknown."""
+        for phrase in phrases:
+            self._loaded.tokenizer.encode(phrase)
+
+    def ground(
+        self, handle: ImageHandle, phrases: Sequence[str], *, threshold: float | None = None
+    ) -> list[Segmented]:
+        """All instances of each phrase, best first within a phrase; the label is the phrase.
+
+        Scores count the model's presence score. Raises PhraseRejected.
+        """
+        image = _own(handle)
+        out: list[Segmented] = []
+        for index, raw in enumerate(self._grounding.ground(image, phrases)):
+            out += self._instances(image, raw, threshold, index, phrases[index])
+        return out
+
+    def ground_exemplars(
+        self,
+        handle: ImageHandle,
+        phrase: str | None,
+        boxes: Sequence[Box],
+        labels: Sequence[int],
+        *,
+        threshold: float | None = None,
+    ) -> list[Segmented]:
+        """All instances that look like the boxes labelled 1 and unlike those labelled 0, best first.
+
+        Boxes are xyxy pixels of the handle's own image; a phrase narrows what is meant. Raises ValueError
+        without boxes or with labels other than 0 and 1, PhraseRejected.
+        """
+        if not boxes or len(boxes) != len(labels) or not set(labels) <= {0, 1}:
+            raise ValueError("exemplars need at least one box, and a label of 1 or 0 for each")
+        image = _own(handle)
+        raw = self._grounding.exemplars(image, phrase, boxes, labels)
+        return self._instances(image, raw, threshold, 0, phrase)
+
+    def segment(self, handle: ImageHandle, clicks: Sequence[Click]) -> list[Segmented]:
+        """Exactly one instance per click, in order; raises ValueError for a click that says nothing.
+
+        A mask of low quality, or one that had to be made up because nothing was found, carries `low_iou`.
+        """
+        image = _own(handle)
+        vision = self._grounding.vision(image)
+        return [self._clicks.segment(image, vision, click, index) for index, click in enumerate(clicks)]
+
+    def tracker(self, prompts: TrackPrompts, *, state: bytes | None = None) -> Tracker:
+        """A tracker for one video; `state` is a snapshot to go on from. Raises PhraseRejected, ValueError."""
+        self.check(prompts.phrases)
+        if not prompts.phrases and not prompts.clicks:
+            raise ValueError("a video needs at least one phrase or click")
+        return Sam3Tracker(self._loaded, self._grounding, self._settings, prompts, state=state)
+
+    def _instances(
+        self, image: Sam3Image, raw: Raw, threshold: float | None, index: int, label: str | None
+    ) -> list[Segmented]:
+        chosen = self._settings
+        least = chosen.threshold if threshold is None else threshold
+        rules = Rules(least, chosen.nms_iou, chosen.fill_area, chosen.mask_chunk)
+        scores, logits = select(raw.scores, raw.masks, rules)
+        found = zip(scores, upsample(logits, image.size, rules.chunk, soft=True), strict=True)
+        return [
+            Segmented(mask, box_of(mask), score, index, label, ("truncated",) if touches_border(mask) else ())
+            for score, mask in found
+            if mask.any()
+        ]
+
+
+def _own(handle: ImageHandle) -> Sam3Image:
+    if not isinstance(handle, Sam3Image):
+        raise TypeError(f"a handle of this engine's embed is needed, not {type(handle).__name__}")
+    return handle

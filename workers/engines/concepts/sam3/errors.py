@@ -1,0 +1,34 @@
+"""What can go wrong before SAM 3 has looked at a pixel; importable without torch."""
+
+from maquette.contract import Problem
+
+from workers.engines.protocols import Refused
+from workers.engines.weights import WeightsMissing
+
+HUB_ID = "facebook/sam3"
+LICENCE = "SAM License"
+PATH_ENV = "MAQUETTE_SAM3_PATH"
+
+_HELP = (
+    f"SAM 3's weights are gated and come under the {LICENCE}: read and accept it on the model page of "
+    f"{HUB_ID} with your own account, then either set HF_TOKEN to a token of that account, or download the "
+    f"files once and set {PATH_ENV} to their folder (config.json and *.safetensors; this also works offline)"
+)
+
+
+class Sam3Unavailable(WeightsMissing):
+    """The weights cannot be had; the message says why, names the gate and the licence, and what to do."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}. {_HELP}.")
+
+
+class KernelMissing(RuntimeError):
+    """transformers would skip NMS, hole filling and sprinkle removal without a word."""
+
+
+class PhraseRejected(Refused):
+    """A phrase that SAM 3 cannot read: empty, or longer than its text encoder."""
+
+    def __init__(self, code: str, phrase: str, detail: str) -> None:
+        super().__init__(Problem.of(code, 422, detail, phrase=phrase))

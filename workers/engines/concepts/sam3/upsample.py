@@ -1,0 +1,68 @@
+"""Mask logits brought to the image's size as booleans, one by one, without a float image per mask."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from workers.engines.protocols import Mask
+
+# above this share of the image the native kernel is faster than a crop
+CROP_SHARE = 0.15
+
+
+def upsample(logits: Any, size: tuple[int, int], chunk: int, *, soft: bool) -> Iterator[Mask]:
+    """Boolean masks (H, W) of logits (K, h, w), interpolated as transformers' processors do (bilinear).
+
+    `soft` interpolates probabilities and cuts at 0.5 (the detector), else logits at 0 (clicks and video).
+    A GPU takes `chunk` masks at a time. On a CPU a small object is interpolated around itself alone.
+    """
+    cut = 0.5 if soft else 0.0
+    if not len(logits):
+        return
+    for part in logits.split(chunk if logits.is_cuda else 1):
+        field = part.float().sigmoid() if soft else part.float()
+        window = None if logits.is_cuda else _window((field[0] > cut).cpu().numpy(), size)
+        if window is None:
+            grown = torch.nn.functional.interpolate(
+                field[:, None], size=size, mode="bilinear", align_corners=False
+            )[:, 0]
+            yield from (np.ascontiguousarray(mask) for mask in (grown > cut).cpu().numpy())
+        else:
+            mask = np.zeros(size, np.bool_)
+            mask[window] = (_crop(field[0], size, window) > cut).numpy()
+            yield mask
+
+
+def _window(cells: NDArray[np.bool_], size: tuple[int, int]) -> tuple[slice, slice] | None:
+    """The pixels that a set cell can reach, or None when that is most of the image; a pixel reads 4 cells."""
+    rows, columns = (
+        _reach(np.flatnonzero(cells.any(1 - axis)), cells.shape[axis], size[axis]) for axis in (0, 1)
+    )
+    area = (rows.stop - rows.start) * (columns.stop - columns.start)
+    return None if area > CROP_SHARE * size[0] * size[1] else (rows, columns)
+
+
+def _reach(on: NDArray[np.intp], cells: int, size: int) -> slice:
+    if not len(on):
+        return slice(0, 0)
+    scale = size / cells
+    low, high = (on[0] - 0.5) * scale - 1, (on[-1] + 1.5) * scale + 1
+    return slice(max(int(low), 0), min(int(high) + 1, size))
+
+
+def _crop(field: Any, size: tuple[int, int], window: tuple[slice, slice]) -> Any:
+    """What bilinear interpolation of the field (h, w) to the size (H, W) gives inside a window."""
+    above, below, down = _neighbours(size[0], field.shape[0], window[0])
+    rows = torch.lerp(field[above], field[below], down[:, None])
+    left, right, across = _neighbours(size[1], field.shape[1], window[1])
+    return torch.lerp(rows[:, left], rows[:, right], across)
+
+
+def _neighbours(size: int, cells: int, window: slice) -> tuple[Any, Any, Any]:
+    pixels = torch.arange(window.start, window.stop, dtype=torch.float32)
+    at = ((pixels + 0.5) * (cells / size) - 0.5).clamp(min=0)
+    low = at.long()
+    return low, (low + 1).clamp(max=cells - 1), at - low
