@@ -187,7 +187,9 @@ def up(port: int, folder: Path, broker_url: str | None, say: Callable[[str], Non
     def _stop(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, _stop)
+    # a shell that starts this in the background leaves SIGINT ignored
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
     try:
         stack.start()
         say(f"MAQUETTE_URL={stack.url} MAQUETTE_API_KEY={stack.api_key}")

@@ -25,7 +25,9 @@ def main() -> int:
     begun = time.monotonic()
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir()
-    signal.signal(signal.SIGTERM, _interrupt)
+    # a shell that starts this in the background leaves SIGINT ignored
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _interrupt)
     with tempfile.TemporaryDirectory(prefix="maquette-demo-") as folder:
         stack = Stack(Path(folder), free_port())
         try:
