@@ -1,0 +1,80 @@
+"""SAM 3 behind the service: routing, queue, worker and results, with a tiny model of random weights."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import skimage.data
+
+pytest.importorskip("torch", reason="SAM 3 needs torch (extra sam3)")
+pytest.importorskip("transformers", reason="SAM 3 needs transformers (extra sam3)")
+
+from maquette import JobFailed, Maquette
+
+from service.embedded import Stack
+from tests.parity.sam3_tiny import tiny_model
+from tests.scenes import box_of, moving_ball
+from workers.engines.concepts.sam3.tokenizer import from_open_clip
+
+COMMAND = (
+    *("-m", "celery", "-A", "workers.main", "worker", "--queues", "sam3", "--concurrency", "1"),
+    *("--hostname", "sam3@%h", "--without-gossip", "--without-mingle"),
+)
+
+
+@pytest.fixture(scope="module")
+def sam3_worker(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    folder = tmp_path_factory.mktemp("sam3")
+    tiny_model().save_pretrained(folder)
+    from_open_clip()._tokenizer.save_pretrained(folder)
+    own = {k: v for k, v in stack.part("worker").environment.items() if k.startswith("MAQUETTE_")}
+    settings = {
+        **own,
+        "MAQUETTE_WORKER_ENGINES": "sam3",
+        "MAQUETTE_WORKER_QUEUE": "sam3",
+        "MAQUETTE_SAM3_PATH": str(folder),
+        "OMP_NUM_THREADS": "1",
+    }
+    worker = subprocess.Popen([sys.executable, *COMMAND], env={**os.environ, **settings})
+    try:
+        with Maquette(stack.url, api_key=stack.api_key) as mq:
+            deadline = time.monotonic() + 90
+            while not any(engine.name == "sam3" and engine.available for engine in mq.engines()):
+                assert time.monotonic() < deadline, "the SAM 3 worker never became ready"
+                time.sleep(0.3)
+        # the gateway looks the workers up every two seconds
+        time.sleep(2.5)
+        yield
+    finally:
+        worker.terminate()
+        worker.wait(30)
+
+
+@pytest.mark.usefixtures("sam3_worker")
+def test_auto_goes_to_sam3_and_any_phrase_is_taken(mq: Maquette) -> None:
+    job = mq.segment(
+        skimage.data.chelsea(), text="a purple quasar", boxes=[(50, 50, 200, 200)], threshold=0.0
+    )
+    result = job.wait(timeout=60)
+    [engine] = result.provenance.engines
+    assert engine.name == "sam3" and len(engine.weights["model.safetensors"]) == 64
+    assert result.instances[-1].mask.shape == (300, 451)
+    with pytest.raises(JobFailed) as refused:
+        mq.segment(skimage.data.chelsea(), text="word " * 40).wait(timeout=60)
+    assert refused.value.code == "phrase_too_long"
+    default = mq.segment(skimage.data.chelsea(), text="cat", engine="default").wait(timeout=60)
+    assert default.provenance.engines[0].name == "default"
+
+
+@pytest.mark.usefixtures("sam3_worker")
+def test_a_video_goes_through_it(mq: Maquette, tmp_path: Path) -> None:
+    video = tmp_path / "ball.mp4"
+    exact = moving_ball(video, 20)
+    result = mq.track(video, text="ball", boxes=[box_of(exact[0])]).wait(timeout=120)
+    assert result.provenance.engines[0].name == "sam3"
+    assert result.data.frames == 20
+    assert any(track.prompt.kind == "box" for track in result.tracks)
