@@ -1,0 +1,363 @@
+"""The adapter of SAM 3D Body against a FAKE upstream (`sam3d_fake`): wiring, mended traps, typed errors.
+
+No test here runs the real network: its weights are gated and it needs a GPU.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from scipy.spatial.transform import Rotation
+
+from tests.mhr_synthetic import HANDS, SyntheticMhr, random_parameters
+from tests.unit.mhr_outputs import golden, outputs
+from workers.engines.bodies.mhr.assets import REQUIRED, MhrMissing
+from workers.engines.bodies.mhr.layout import CAMERA_FROM_MHR, at_rest
+from workers.engines.bodies.rig import joints_of, reskin
+from workers.engines.bodies.sam3d.assemble import box_agreement, turn_between
+from workers.engines.bodies.sam3d.engine import Sam3dBody
+from workers.engines.bodies.sam3d.errors import Sam3dBodyContract, Sam3dBodyUnavailable
+from workers.engines.bodies.sam3d.keypoints import MHR_70
+from workers.engines.bodies.sam3d.recorded import SHAPES
+from workers.engines.bodies.sam3d.settings import Sam3dBodySettings
+from workers.engines.host.errors import HostCrashed, HostRefused
+from workers.engines.protocols import BodyEngine, BodyEstimate
+from workers.engines.registry import load_engines
+from workers.engines.weights import WeightsCorrupt
+from workers.geometry.cameras import Camera
+
+FAKE = Path(__file__).with_name("sam3d_fake")
+WIDTH, HEIGHT = 320, 240
+# the fake's people are as wide as they are tall
+BOXES = [(20.0, 60.0, 110.0, 165.0), (115.0, 50.0, 205.0, 150.0), (215.0, 70.0, 310.0, 175.0)]
+CENTRED = Camera(WIDTH, HEIGHT, 400.0, 400.0, WIDTH / 2, HEIGHT / 2)
+MODEL = SyntheticMhr()
+
+
+def settings(tmp_path: Path, mode: str = "full", **wrong: Any) -> Sam3dBodySettings:
+    """Settings whose checkpoint tells the fake what to do wrong."""
+    for name in REQUIRED:
+        (tmp_path / name).write_text(name)
+    (tmp_path / "model_config.yaml").write_text("fake: true\n")
+    checkpoint = tmp_path / "model.ckpt"
+    checkpoint.write_text(json.dumps({"note": str(tmp_path / "note.json"), **wrong}))
+    chosen: Any = mode
+    return Sam3dBodySettings(checkpoint, FAKE, tmp_path, mode=chosen, load_seconds=60, request_seconds=60)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Any]:
+    """Starts engines and stops them."""
+    running: list[Sam3dBody] = []
+
+    def starter(mode: str = "full", **wrong: Any) -> Sam3dBody:
+        running.append(Sam3dBody(settings(tmp_path, mode, **wrong), MODEL))
+        return running[-1]
+
+    yield starter
+    for engine in running:
+        engine.close()
+
+
+def picture() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+
+
+def masks() -> list[np.ndarray]:
+    out = []
+    for x0, y0, x1, y1 in BOXES:
+        mask = np.zeros((HEIGHT, WIDTH), dtype=np.bool_)
+        mask[int(y0) : int(y1), int(x0) + 5 : int(x1) - 5] = True
+        out.append(mask)
+    return out
+
+
+def true_parameters(box: tuple[float, ...]) -> np.ndarray:
+    """The fake's person of a box."""
+    return (
+        random_parameters(int(np.asarray(box, dtype=np.float32).sum())).astype(np.float32).astype(np.float64)
+    )
+
+
+def note(tmp_path: Path) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads((tmp_path / "note.json").read_text())
+    return told
+
+
+def is_person_of(body: BodyEstimate, box: tuple[float, ...]) -> bool:
+    return bool(np.allclose(body.parameters["mhr_model_parameters"], true_parameters(box), atol=1e-6))
+
+
+def test_the_contract_is_that_of_the_real_outputs() -> None:
+    for person in outputs():
+        for name, shape in SHAPES.items():
+            # upstream told the focal length only after these were recorded
+            if name != "focal_length":
+                assert person[name].shape == shape, name
+
+
+def test_real_people_agree_with_their_boxes() -> None:
+    for person, told in zip(outputs(), golden(), strict=True):
+        focal, cx, cy = told["focal_cx_cy"]
+        camera = Camera(1920, 890, focal, focal, cx, cy)
+        pixels = camera.project(person["pred_vertices"] + person["pred_cam_t"])
+        x0, y0, x1, y1 = person["bbox"]
+        assert box_agreement(pixels, (x0, y0, x1, y1), camera) > 0.9
+        assert box_agreement(pixels + np.array([500, 0]), (x0, y0, x1, y1), camera) < 0.2
+
+
+def test_angles_between_rotations() -> None:
+    turn = Rotation.from_rotvec([[1e-7, 0, 0], [0, 0.5, 0], [0, 0, np.pi], [2.5, 0, 0]]).as_matrix()
+    np.testing.assert_allclose(
+        turn_between(turn, np.tile(np.eye(3), (4, 1, 1))), [1e-7, 0.5, np.pi, 2.5], rtol=1e-6
+    )
+
+
+def test_several_people_in_one_call_with_all_they_need(start: Any, tmp_path: Path) -> None:
+    engine = start()
+    assert isinstance(engine, BodyEngine)
+    image = picture()
+    found = engine.recover(image, BOXES, masks(), camera=CENTRED)
+    assert len(found) == 3 and all(is_person_of(body, box) for body, box in zip(found, BOXES, strict=True))
+    told = note(tmp_path)
+    assert told["calls"] == 1 and told["boxes"] == [list(box) for box in BOXES]
+    assert told["masks"] == [int(mask.sum()) for mask in masks()]
+    assert told["image"] == [[HEIGHT, WIDTH, 3], "uint8", int(image.sum(dtype=np.int64))]
+    assert told["camera"] == [[400, 0, 160], [0, 400, 120], [0, 0, 1]]
+    assert (told["inference_type"], told["momentum"]) == ("full", "0")
+
+
+def test_a_body_is_whole(start: Any) -> None:
+    (body,) = start().recover(picture(), BOXES[:1], camera=CENTRED)
+    true = true_parameters(BOXES[0])
+    posed, shift = MODEL.skeleton(true), np.array(body.parameters["translation"])
+    truth = MODEL.vertices(true, np.full(45, 0.25)) @ CAMERA_FROM_MHR + shift
+    np.testing.assert_allclose(body.vertices, truth, atol=1e-5)
+    np.testing.assert_allclose(body.joints, posed.joints @ CAMERA_FROM_MHR + shift, atol=1e-5)
+    np.testing.assert_allclose(reskin(body.rig), body.vertices, atol=1e-5)
+    np.testing.assert_allclose(joints_of(body.rig)[1], body.joints, atol=1e-5)
+    assert body.rig.joint_names == MODEL.joint_names and body.keypoint_names == MHR_70
+    np.testing.assert_allclose(CENTRED.project(body.keypoints_3d), body.keypoints_2d, atol=1e-3)
+    assert body.reprojection_error < 1e-3 and body.scale_source == "prior" and body.confidence > 0.6
+    sizes = {name: len(values) for name, values in body.parameters.items()}
+    assert sizes == {
+        "mhr_model_parameters": 204,
+        "shape": 45,
+        "scale": 28,
+        "hand": 108,
+        "expression": 72,
+        "translation": 3,
+        "root_rotation_wxyz": 4,
+        "root_rotation_6d": 6,
+    }
+    assert body.camera == CENTRED and body.flags == ("scale_not_metric",)
+
+
+@pytest.mark.parametrize("mode", ["full", "body"])
+def test_rotations_are_recomputed_in_the_frame_of_the_camera(start: Any, mode: str) -> None:
+    (body,) = start(mode).recover(picture(), BOXES[:1], camera=CENTRED)
+    true = true_parameters(BOXES[0])
+    rest = MODEL.skeleton(at_rest(true)).rotations
+    expected = CAMERA_FROM_MHR @ MODEL.skeleton(true).rotations @ rest.transpose(0, 2, 1)
+    found = joints_of(body.rig)[0]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    early = true.copy()
+    early[6:136][HANDS - 2] = 0
+    stale = CAMERA_FROM_MHR @ MODEL.skeleton(early).rotations @ rest.transpose(0, 2, 1)
+    assert np.abs(found[HANDS] - stale[HANDS]).max() > 0.3
+    assert ("hands_not_refined" in body.flags) == (mode == "body")
+    root = Rotation.from_quat(body.parameters["root_rotation_wxyz"], scalar_first=True).as_matrix()
+    np.testing.assert_allclose(root, CAMERA_FROM_MHR @ MODEL.skeleton(true).rotations[1], atol=1e-6)
+    assert "upstream_rotations_differ" not in body.flags
+
+
+@pytest.mark.parametrize("mode", ["full", "body"])
+@pytest.mark.parametrize("uses_camera", [True, False])
+def test_a_centre_off_the_middle_is_respected(start: Any, mode: str, uses_camera: bool) -> None:
+    """Whatever upstream's config and mode, a person lies in their box by the camera that was given."""
+    camera = replace(CENTRED, cx=110.0, cy=150.0)
+    found = start(mode, use_intrin_center=uses_camera).recover(picture(), BOXES, camera=camera)
+    for body, box in zip(found, BOXES, strict=True):
+        pixels = camera.project(body.vertices)
+        low, high = pixels.min(axis=0), pixels.max(axis=0)
+        np.testing.assert_allclose((low + high) / 2, np.reshape(box, (2, 2)).mean(axis=0), atol=12)
+        np.testing.assert_allclose(high[1] - low[1], box[3] - box[1], rtol=0.1)
+        assert body.confidence > 0.5 and body.reprojection_error < 3
+        assert ("camera_centre_mended" in body.flags) == (not uses_camera)
+        assert "upstream_pixels_differ" not in body.flags
+        np.testing.assert_allclose(reskin(body.rig), body.vertices, atol=1e-5)
+
+
+def test_without_a_camera_the_diagonal_is_assumed_and_told(start: Any, tmp_path: Path) -> None:
+    (body,) = start().recover(picture(), BOXES[:1])
+    assert "camera_assumed" in body.flags and body.camera.source == "assumed"
+    assert note(tmp_path)["camera"][0][0] == pytest.approx(400)
+    exif = replace(CENTRED, source="exif")
+    (body,) = start().recover(picture(), BOXES[:1], camera=exif)
+    assert body.camera.source == "exif" and "camera_assumed" not in body.flags
+
+
+def test_order_is_ours_and_a_missing_person_is_none(start: Any) -> None:
+    found = start(reverse=True, drop=[1]).recover(picture(), BOXES, camera=CENTRED)
+    assert found[1] is None
+    assert is_person_of(found[0], BOXES[0]) and is_person_of(found[2], BOXES[2])
+
+
+def test_wild_people_are_none(start: Any) -> None:
+    found = start(nan=0, elsewhere=2).recover(picture(), BOXES, camera=CENTRED)
+    assert [body is not None for body in found] == [False, True, False]
+
+
+def test_boxes_that_hold_nobody_are_not_sent(start: Any, tmp_path: Path) -> None:
+    engine = start()
+    bad = [(0.0, 0.0, 8.0, 200.0), (400.0, 10.0, 500.0, 200.0), (np.nan, 0.0, 50.0, 50.0)]
+    assert engine.recover(picture(), bad, camera=CENTRED) == [None] * 3
+    assert not (tmp_path / "note.json").exists()
+    found = engine.recover(picture(), [bad[0], BOXES[1], bad[2]], camera=CENTRED)
+    assert [body is not None for body in found] == [False, True, False]
+    assert is_person_of(found[1], BOXES[1]) and note(tmp_path)["boxes"] == [list(BOXES[1])]
+    assert engine.recover(picture(), [], camera=CENTRED) == []
+
+
+def test_hands_alone(start: Any, tmp_path: Path) -> None:
+    (body,) = start("hands").recover(picture(), BOXES[:1], camera=CENTRED)
+    assert note(tmp_path)["inference_type"] == "hand"
+    assert len(body.keypoint_names) == 21 and body.keypoint_names[-1] == "right_wrist"
+    assert body.keypoints_3d.shape == (21, 3) and "hand_only" in body.flags
+
+
+def test_other_levels_of_detail_need_their_faces(start: Any) -> None:
+    engine = start()
+    (body,) = engine.recover(picture(), BOXES[:1], camera=CENTRED)
+    assert engine.at_lod(body, 1) is body
+    with pytest.raises(MhrMissing, match=r"lod1\.fbx"):
+        engine.at_lod(body, 3)
+    with pytest.raises(ValueError, match=r"levels other than 1"):
+        engine.at_lod(body, 9)
+
+
+def test_sixty_people(start: Any, tmp_path: Path) -> None:
+    boxes = [(10.0 + 3 * k, 60.0, 105.0 + 3 * k, 165.0) for k in range(60)]
+    found = start().recover(picture(), boxes, camera=CENTRED)
+    assert all(is_person_of(body, box) for body, box in zip(found, boxes, strict=True))
+    assert note(tmp_path)["calls"] == 1
+
+
+def test_a_crash_is_an_error_and_the_next_image_is_served(start: Any, tmp_path: Path) -> None:
+    engine = start(crash_at=2)
+    engine.recover(picture(), BOXES[:1], camera=CENTRED)
+    with pytest.raises(HostCrashed, match=r"Segmentation fault \(fake\)"):
+        engine.recover(picture(), BOXES[:1], camera=CENTRED)
+    (body,) = engine.recover(picture(), BOXES[:1], camera=CENTRED)
+    assert is_person_of(body, BOXES[0])
+
+
+def test_cuda_errors_replace_the_child(start: Any) -> None:
+    engine = start(cuda_at=1)
+    with pytest.raises(HostRefused, match=r"CUDA out of memory") as refused:
+        engine.recover(picture(), BOXES[:1], camera=CENTRED)
+    assert refused.value.fatal
+
+
+@pytest.mark.parametrize("name", ["pred_vertices", "pred_joint_coords", "mhr_model_params", "pred_cam_t"])
+def test_wrong_shapes_are_a_typed_error(start: Any, name: str) -> None:
+    with pytest.raises(Sam3dBodyContract, match=name):
+        start(shorten=name).recover(picture(), BOXES, camera=CENTRED)
+
+
+def test_a_name_that_is_gone_is_a_typed_error(start: Any) -> None:
+    with pytest.raises(Sam3dBodyContract, match=r"pred_global_rots"):
+        start(forget="pred_global_rots").recover(picture(), BOXES, camera=CENTRED)
+
+
+def test_another_rig_or_an_ignored_camera_is_a_typed_error(start: Any) -> None:
+    with pytest.raises(Sam3dBodyContract, match=r"mm from where upstream"):
+        start(other_rig=True).recover(picture(), BOXES, camera=CENTRED)
+    with pytest.raises(Sam3dBodyContract, match=r"focal length of 500"):
+        start(focal=500).recover(picture(), BOXES, camera=CENTRED)
+
+
+def test_requests_that_do_not_fit(start: Any) -> None:
+    engine = start()
+    for wrong in (
+        {"boxes": BOXES, "masks": masks()[:2]},
+        {"boxes": BOXES, "masks": [mask[:-1] for mask in masks()]},
+        {"boxes": BOXES, "camera": replace(CENTRED, width=100)},
+        {"boxes": [], "masks": masks()},
+    ):
+        with pytest.raises(ValueError, match=r"masks|camera"):
+            engine.recover(picture(), **wrong)
+
+
+def test_the_engine_describes_itself_and_leaves_nothing_behind(start: Any) -> None:
+    engine = start("body")
+    assert engine.info.version == "sam-3d-body/fake_backbone/body/lod1"
+    assert "SAM License" in engine.info.licence
+    assert set(engine.info.weights) == {"model.ckpt", *REQUIRED}
+    assert all(len(value) == 64 for value in engine.info.weights.values())
+    children = psutil.Process().children()
+    assert children
+    engine.close()
+    assert not any(
+        psutil.pid_exists(child.pid) and child.ppid() == psutil.Process().pid for child in children
+    )
+
+
+def test_a_checkpoint_of_more_than_tensors_is_refused(tmp_path: Path) -> None:
+    chosen = settings(tmp_path)
+    (tmp_path / "model.ckpt").write_text("PICKLE")
+    with pytest.raises(Sam3dBodyUnavailable, match=r"checkpoint_unsafe.*Weights only"):
+        Sam3dBody(chosen, MODEL)
+
+
+def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Sam3dBodyUnavailable, match=r"checkpoint_incomplete"):
+        Sam3dBody(settings(tmp_path, empty=True), MODEL)
+
+
+def test_a_pinned_checkpoint_with_other_bytes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WeightsCorrupt, match=r"sha256"):
+        Sam3dBody(replace(settings(tmp_path), sha256="0" * 64), MODEL)
+
+
+@pytest.mark.parametrize("missing", ["model.ckpt", "model_config.yaml"])
+def test_without_weights_the_gate_is_named(tmp_path: Path, missing: str) -> None:
+    chosen = settings(tmp_path)
+    (tmp_path / missing).unlink()
+    with pytest.raises(Sam3dBodyUnavailable, match=r"gated.*SAM License.*facebook/sam-3d-body-dinov3"):
+        Sam3dBody(chosen, MODEL)
+
+
+def test_without_upstream_the_reason_is_told(tmp_path: Path) -> None:
+    with pytest.raises(Sam3dBodyUnavailable, match=r"upstream_missing"):
+        Sam3dBody(replace(settings(tmp_path), source=tmp_path), MODEL)
+
+
+def test_without_the_rig_there_is_no_engine(tmp_path: Path) -> None:
+    chosen = settings(tmp_path)
+    (tmp_path / REQUIRED[0]).unlink()
+    with pytest.raises(MhrMissing, match=r"mhr_model\.pt"):
+        Sam3dBody(chosen)
+
+
+def test_the_suite_says_why_it_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MAQUETTE_SAM3D_BODY_CHECKPOINT", raising=False)
+    (told,) = load_engines("sam3d_body").describe()
+    assert told["kind"] == "bodies" and told["available"] is False
+    assert "gated" in told["why_not"] and "SAM License" in told["why_not"]
+
+
+def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAQUETTE_SAM3D_BODY_MODE", "hands")
+    monkeypatch.setenv("MAQUETTE_SAM3D_BODY_PYTHON", "/opt/upstream/bin/python")
+    monkeypatch.setenv("MAQUETTE_SAM3D_BODY_LOD", "3")
+    chosen = Sam3dBodySettings.from_env()
+    assert (chosen.mode, chosen.python, chosen.lod) == ("hands", "/opt/upstream/bin/python", 3)
+    monkeypatch.setenv("MAQUETTE_SAM3D_BODY_MODE", "feet")
+    with pytest.raises(ValueError, match=r"body, hands, full"):
+        Sam3dBodySettings.from_env()

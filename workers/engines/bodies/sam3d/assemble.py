@@ -1,0 +1,161 @@
+"""From what upstream tells of a person to a body of ours: traps mended, rig built, agreement measured."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.engines.bodies.mhr.layout import CAMERA_FROM_MHR, at_rest, to_six
+from workers.engines.bodies.mhr.model import MhrModel, Skeleton
+from workers.engines.bodies.mhr.rig import rig_of
+from workers.engines.bodies.rotations import quaternions
+from workers.engines.bodies.sam3d.camera import place, upstream_pixels
+from workers.engines.bodies.sam3d.contract import Person
+from workers.engines.bodies.sam3d.errors import Sam3dBodyContract
+from workers.engines.bodies.sam3d.keypoints import MHR_70, RIGHT_HAND
+from workers.engines.bodies.sam3d.recorded import KEYPOINTS
+from workers.engines.bodies.sam3d.settings import Mode
+from workers.engines.protocols import BodyEstimate, Box
+from workers.geometry.cameras import Camera
+
+Floats = NDArray[np.float64]
+# Joints that the mode "full" turns after it last told their rotations: all below the elbows.
+STALE_IN_FULL = np.r_[41:69, 77:105]
+# Float32 and another order of sums: joints of one model agree to far less.
+SAME_JOINT_METRES, SAME_TURN_RADIANS, SAME_PIXELS = 2e-3, 0.02, 1.0
+LEAST_AGREEMENT = 0.2
+TRUNCATED_KEYPOINTS = 2
+RELIABLE_FOCAL = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Assembler:
+    """Makes bodies of one mode with one model, at LOD 1."""
+
+    model: MhrModel
+    mode: Mode
+    uses_camera_centre: bool
+
+    def body(self, person: Person, box: Box, camera: Camera) -> BodyEstimate | None:
+        """The body of a person; None when its numbers are wild or lie elsewhere than the box.
+
+        Raises Sam3dBodyContract when upstream ignored the camera or uses another rig than ours.
+        """
+        if not person.finite():
+            return None
+        if abs(float(person.focal) - camera.fx) > RELIABLE_FOCAL * camera.fx:
+            raise Sam3dBodyContract(f"upstream used a focal length of {person.focal}, not {camera.fx}")
+        chosen = RIGHT_HAND if self.mode == "hands" else slice(0, KEYPOINTS)
+        points = person.keypoints_3d[chosen]
+        placed = place(points, person.translation, camera, self.uses_camera_centre)
+        if ((points[:, 2] + placed.translation[2]) <= 0).any():
+            return None
+        posed = self._posed(person)
+        seen = points + placed.translation
+        pixels = camera.project(seen)
+        surface = seen if self.mode == "hands" else person.vertices + placed.translation
+        agreement = box_agreement(camera.project(surface), box, camera)
+        if not agreement >= LEAST_AGREEMENT:
+            return None
+        rest = self.model.skeleton(at_rest(person.parameters))
+        rig = rig_of(
+            self.model.joint_names,
+            self.model.parents,
+            self.model.mesh,
+            posed,
+            rest,
+            person.vertices @ CAMERA_FROM_MHR,
+            placed.translation,
+        )
+        inside = _inside(placed.pixels, camera)
+        return BodyEstimate(
+            rig=rig,
+            vertices=person.vertices + placed.translation,
+            joints=posed.joints @ CAMERA_FROM_MHR + placed.translation,
+            keypoint_names=MHR_70[chosen],
+            keypoints_2d=placed.pixels,
+            keypoints_3d=seen,
+            keypoint_visibility=inside.astype(np.float64),
+            parameters=_parameters(person, posed, placed.translation),
+            camera=camera,
+            box=box,
+            scale_source="prior",
+            confidence=agreement,
+            reprojection_error=float(np.sqrt(((pixels - placed.pixels) ** 2).sum(axis=1).mean())),
+            flags=self._flags(person, points, posed, camera, inside, placed.moved, chosen),
+        )
+
+    def _posed(self, person: Person) -> Skeleton:
+        """All joints from the 204 parameters; upstream's own positions prove that the rig is the same."""
+        posed = self.model.skeleton(person.parameters)
+        off = float(np.abs(posed.joints @ CAMERA_FROM_MHR - person.joints).max())
+        if not off <= SAME_JOINT_METRES:
+            raise Sam3dBodyContract(
+                f"the MHR model here puts joints {off * 1000:.1f} mm from where upstream has them"
+            )
+        return posed
+
+    def _flags(
+        self,
+        person: Person,
+        points: Floats,
+        posed: Skeleton,
+        camera: Camera,
+        inside: NDArray[np.bool_],
+        moved: bool,
+        chosen: slice,
+    ) -> tuple[str, ...]:
+        told = upstream_pixels(points, person.translation, camera, self.mode)
+        fresh = np.ones(len(posed.rotations), dtype=np.bool_)
+        if self.mode == "full":
+            fresh[STALE_IN_FULL] = False
+        flags = {
+            "scale_not_metric": True,
+            "camera_assumed": camera.source == "assumed",
+            "truncated": int((~inside).sum()) >= TRUNCATED_KEYPOINTS,
+            "hands_not_refined": self.mode == "body",
+            "hand_only": self.mode == "hands",
+            "camera_centre_mended": moved,
+            "upstream_pixels_differ": bool(np.abs(told - person.keypoints_2d[chosen]).max() > SAME_PIXELS),
+            "upstream_rotations_differ": bool(
+                turn_between(posed.rotations[fresh], person.rotations[fresh]).max() > SAME_TURN_RADIANS
+            ),
+        }
+        return tuple(name for name, holds in flags.items() if holds)
+
+
+def box_agreement(pixels: Floats, box: Box, camera: Camera) -> float:
+    """Intersection over union of a box and the box of pixels (N, 2), cut off at the image; 0 when apart."""
+    low = np.clip(pixels.min(axis=0), 0, [camera.width, camera.height])
+    high = np.clip(pixels.max(axis=0), 0, [camera.width, camera.height])
+    given = np.clip(np.asarray(box).reshape(2, 2), 0, [camera.width, camera.height])
+    shared = np.prod(np.maximum(np.minimum(high, given[1]) - np.maximum(low, given[0]), 0))
+    union = np.prod(high - low) + np.prod(given[1] - given[0]) - shared
+    return float(shared / union) if union > 0 else 0.0
+
+
+def turn_between(a: Floats, b: Floats) -> Floats:
+    """Angles (N,) in radians between rotations (N, 3, 3)."""
+    trace = np.einsum("nij,nij->n", a, b)
+    # the arc cosine loses half of its digits near zero, where all of these lie
+    sine = np.linalg.norm(a - b, axis=(1, 2)) / np.sqrt(8)
+    wide = np.arccos(np.clip((trace - 1) / 2, -1, 1))
+    return np.asarray(np.where(trace > 1, 2 * np.arcsin(np.clip(sine, 0, 1)), wide), dtype=np.float64)
+
+
+def _inside(pixels: Floats, camera: Camera) -> NDArray[np.bool_]:
+    return np.asarray(((pixels >= 0) & (pixels < [camera.width, camera.height])).all(axis=1))
+
+
+def _parameters(person: Person, posed: Skeleton, translation: Floats) -> dict[str, list[float]]:
+    root = CAMERA_FROM_MHR @ posed.rotations[1]
+    return {
+        "mhr_model_parameters": person.parameters.tolist(),
+        "shape": person.shape.tolist(),
+        "scale": person.scales.tolist(),
+        "hand": person.hands.tolist(),
+        "expression": person.expression.tolist(),
+        "translation": translation.tolist(),
+        "root_rotation_wxyz": quaternions(root).tolist(),
+        "root_rotation_6d": to_six(root).tolist(),
+    }

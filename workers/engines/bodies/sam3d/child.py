@@ -1,0 +1,133 @@
+"""The child: upstream's estimator in its own environment. Nothing but this file imports it.
+
+Upstream (facebookresearch/sam-3d-body, SAM License) is not part of this product and no package: its checkout
+lies on the child's PYTHONPATH. Its `process_one_image` takes one image with all boxes, and masks only with
+boxes; it wants RGB, puts its batch on "cuda" whatever its model is on, and prints.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.engines.bodies.sam3d.recorded import SHAPES
+from workers.engines.host.arrays import Arrays
+from workers.engines.host.child import Answer, Refused, serve
+
+# Upstream's word for our mode; its "hand" path leaves the prediction under another name.
+INFERENCE = {"body": "body", "hands": "hand", "full": "full"}
+
+
+class Estimator:
+    """A loaded estimator, answering one image at a time."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        """Load the checkpoint of the config; raises Refused with a code that tells what is missing."""
+        try:
+            import torch
+            from sam_3d_body import SAM3DBodyEstimator, load_sam_3d_body
+        except ImportError as error:
+            raise Refused("upstream_missing", f"{error.name or error} cannot be imported: {error}") from error
+        if not torch.cuda.is_available():
+            raise Refused("no_gpu", "upstream runs on CUDA alone, and torch sees no GPU")
+        try:
+            with _tensors_only(torch):
+                model, settings = load_sam_3d_body(
+                    config["checkpoint"], device="cuda", mhr_path=config["mhr_model"]
+                )
+        except FileNotFoundError as error:
+            raise Refused("checkpoint_missing", str(error)) from error
+        # torch tells a refused pickle in words alone
+        except Exception as error:
+            if "weights_only" in str(error) or "Weights only" in str(error):
+                raise Refused(
+                    "checkpoint_unsafe", f"the checkpoint holds more than tensors: {error}"
+                ) from error
+            raise
+        _check_filled(model)
+        self._torch = torch
+        self._mode = INFERENCE[config["mode"]]
+        self._estimator = SAM3DBodyEstimator(sam_3d_body_model=model, model_cfg=settings)
+        if self._mode == "hand":
+            _let_hands_through(model)
+        self.ready: Answer = (
+            {
+                "backbone": str(settings.MODEL.BACKBONE.TYPE),
+                "uses_camera_centre": bool(settings.MODEL.DECODER.get("USE_INTRIN_CENTER", False)),
+                "device": str(torch.cuda.get_device_name(0)),
+            },
+            {},
+        )
+
+    def answer(self, fields: Mapping[str, Any], arrays: Arrays) -> Answer:
+        """`image` (H, W, 3) uint8 RGB, `boxes` (N, 4), `intrinsics` (3, 3), optional `masks` packed to bits.
+
+        Gives the arrays of `contract.SHAPES`, each with the people first.
+        """
+        image = arrays["image"]
+        height, width = image.shape[:2]
+        boxes = arrays["boxes"].astype(np.float32)
+        masks = None
+        if "masks" in arrays:
+            bits = np.unpackbits(arrays["masks"], count=len(boxes) * height * width)
+            masks = bits.reshape(len(boxes), height, width)
+        intrinsics = self._torch.from_numpy(arrays["intrinsics"].astype(np.float32)[None])
+        people = self._estimator.process_one_image(
+            image, bboxes=boxes, masks=masks, cam_int=intrinsics, inference_type=self._mode
+        )
+        return {"people": len(people)}, _stacked(people)
+
+
+def _stacked(people: list[dict[str, Any]]) -> dict[str, NDArray[Any]]:
+    out = {}
+    for name, tail in SHAPES.items():
+        if not people:
+            out[name] = np.zeros((0, *tail), dtype=np.float32)
+            continue
+        try:
+            rows = [np.asarray(person[name], dtype=np.float32) for person in people]
+            # a focal length may come as an array of one
+            out[name] = np.stack([row.reshape(()) if tail == () else row for row in rows])
+        except (KeyError, TypeError, ValueError) as error:
+            raise Refused("contract", f"upstream's {name} is not what was recorded: {error}") from error
+    return out
+
+
+@contextmanager
+def _tensors_only(torch: Any) -> Iterator[None]:
+    """Upstream loads its checkpoint as a pickle of anything: allow tensors alone."""
+    original = torch.load
+
+    def load(*args: Any, **kwargs: Any) -> Any:
+        return original(*args, **{**kwargs, "weights_only": True})
+
+    torch.load = load
+    try:
+        yield
+    finally:
+        torch.load = original
+
+
+def _check_filled(model: Any) -> None:
+    """Upstream does not mind missing tensors: faces that stayed zero tell of another checkpoint."""
+    if int(model.head_pose.faces.max()) == 0:
+        raise Refused("checkpoint_incomplete", "the checkpoint lacks the tensors of the MHR head")
+
+
+def _let_hands_through(model: Any) -> None:
+    """`process_one_image` reads "mhr", which the hand decoder leaves None: give it what is in "mhr_hand"."""
+    original = model.run_inference
+
+    def run_inference(*args: Any, **kwargs: Any) -> Any:
+        output = original(*args, **kwargs)
+        if isinstance(output, dict) and output.get("mhr") is None:
+            output["mhr"] = output["mhr_hand"]
+        return output
+
+    model.run_inference = run_inference
+
+
+if __name__ == "__main__":
+    serve(Estimator)

@@ -1,0 +1,184 @@
+"""SAM 3D Body as a bodies engine: upstream in a process of its own, all people of an image in one call."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.engines.bodies.mhr.assets import assets_folder, file_sha256, verify
+from workers.engines.bodies.mhr.evaluation import BodyModelsMhr
+from workers.engines.bodies.mhr.lods import NATIVE, body_at, mesh_at
+from workers.engines.bodies.mhr.model import MhrModel, SkinnedMesh
+from workers.engines.bodies.sam3d.assemble import Assembler
+from workers.engines.bodies.sam3d.contract import Person, assign, read_people
+from workers.engines.bodies.sam3d.errors import LICENCE, Sam3dBodyContract, Sam3dBodyUnavailable
+from workers.engines.bodies.sam3d.settings import Sam3dBodySettings
+from workers.engines.host.errors import HostRefused
+from workers.engines.host.host import EngineHost, HostSpec
+from workers.engines.protocols import BodyEstimate, Box, EngineInfo, Mask, Rgb
+from workers.engines.weights import WeightsCorrupt
+from workers.geometry.cameras import Camera
+
+SMALLEST_BOX = 16
+CONFIG = "model_config.yaml"
+
+
+class Sam3dBody:
+    """Loads once; the child lives on between images and is replaced when it fails."""
+
+    def __init__(self, settings: Sam3dBodySettings | None = None, model: MhrModel | None = None) -> None:
+        """Check weights and assets, start and load the child.
+
+        Raises Sam3dBodyUnavailable, MhrMissing, MhrCorrupt, WeightsCorrupt, or a HostError.
+        """
+        self._settings = chosen = settings or Sam3dBodySettings.from_env()
+        checkpoint = _checkpoint(chosen)
+        assets = chosen.assets or assets_folder()
+        weights = {checkpoint.name: _checked(checkpoint, chosen.sha256), **verify(assets)}
+        self._model = model or BodyModelsMhr(assets)
+        self._assets, self._meshes = assets, dict[int, SkinnedMesh]()
+        if chosen.lod != NATIVE:
+            self._mesh(chosen.lod)
+        self._host = EngineHost(_spec(chosen, checkpoint, assets))
+        try:
+            ready = self._host.start().fields
+        except HostRefused as error:
+            self._host.close()
+            if error.code == "engine_failed":
+                raise
+            raise Sam3dBodyUnavailable(str(error)) from error
+        self._assembler = Assembler(self._model, chosen.mode, bool(ready["uses_camera_centre"]))
+        self.info = EngineInfo(
+            name="sam3d_body",
+            kind="bodies",
+            version=f"sam-3d-body/{ready['backbone']}/{chosen.mode}/lod{chosen.lod}",
+            device=str(ready["device"]),
+            licence=f"{LICENCE} (weights and code of SAM 3D Body); Apache-2.0 (MHR)",
+            capabilities=("image", "multi_person", "rig", "masks", "hands", "shape"),
+            limits=(
+                "metres come from the network's prior",
+                "faces keep a neutral expression",
+                "visibility tells what is inside the image, not what is hidden",
+            ),
+            weights=weights,
+        )
+
+    def close(self) -> None:
+        """Stop the child and give its memory back; the next call starts it again."""
+        self._host.close()
+
+    def recover(
+        self,
+        image: Rgb,
+        boxes: Sequence[Box],
+        masks: Sequence[Mask] | None = None,
+        *,
+        camera: Camera | None = None,
+        seed: int = 0,
+    ) -> list[BodyEstimate | None]:
+        """One body per box, in order; None where no trustworthy body was found. `seed` changes nothing.
+
+        Raises ValueError when masks or camera do not match, Sam3dBodyContract when upstream's answer is not
+        what was recorded, HostTimeout, HostCrashed, HostGarbled or HostRefused when the child gave none.
+        """
+        height, width = image.shape[:2]
+        _check(image, boxes, masks, camera)
+        view = camera if camera is not None else Camera.assumed(width, height)
+        usable = [i for i, box in enumerate(boxes) if _usable(box, width, height)]
+        found: list[BodyEstimate | None] = [None] * len(boxes)
+        if not usable:
+            return found
+        asked = np.asarray([boxes[i] for i in usable], dtype=np.float32)
+        arrays: dict[str, NDArray[Any]] = {
+            "image": np.ascontiguousarray(image),
+            "boxes": asked,
+            "intrinsics": view.matrix(),
+        }
+        if masks is not None:
+            # 60 masks of a 12 megapixel image are 90 MB as bits and 720 MB as bytes
+            arrays["masks"] = np.packbits(np.stack([masks[i] for i in usable]))
+        people = self._ask(arrays)
+        for i, person in zip(usable, assign(people, asked.astype(np.float64)), strict=True):
+            if person is not None:
+                body = self._assembler.body(person, boxes[i], view)
+                found[i] = None if body is None else self.at_lod(body, self._settings.lod)
+        return found
+
+    def at_lod(self, body: BodyEstimate, lod: int) -> BodyEstimate:
+        """A body of LOD 1 at another level, 0 (finest) to 6; LOD 1 gives it back.
+
+        Raises ValueError for no such level, MhrMissing or MhrCorrupt when the assets do not have it.
+        """
+        return body if lod == NATIVE else body_at(body, lod, self._mesh(lod))
+
+    def _ask(self, arrays: dict[str, NDArray[Any]]) -> list[Person]:
+        try:
+            return read_people(self._host.ask({}, arrays).arrays)
+        except HostRefused as error:
+            if error.code == "contract":
+                raise Sam3dBodyContract(str(error)) from error
+            raise
+
+    def _mesh(self, lod: int) -> SkinnedMesh:
+        if lod not in self._meshes:
+            self._meshes[lod] = mesh_at(self._model.mesh, self._assets, lod, len(self._model.parents))
+        return self._meshes[lod]
+
+
+def _check(image: Rgb, boxes: Sequence[Box], masks: Sequence[Mask] | None, camera: Camera | None) -> None:
+    height, width = image.shape[:2]
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(f"the image is {image.dtype} {image.shape}, not uint8 (H, W, 3)")
+    if masks is not None:
+        if len(masks) != len(boxes):
+            raise ValueError(f"{len(masks)} masks for {len(boxes)} boxes")
+        if any(mask.shape != (height, width) for mask in masks):
+            raise ValueError(f"masks must have the image's shape {(height, width)}")
+    if camera is not None and (camera.width, camera.height) != (width, height):
+        raise ValueError(f"the camera is of {camera.width}x{camera.height}, the image {width}x{height}")
+
+
+def _usable(box: Box, width: int, height: int) -> bool:
+    x0, y0, x1, y1 = box
+    if not np.isfinite(box).all():
+        return False
+    across, down = min(x1, width) - max(x0, 0), min(y1, height) - max(y0, 0)
+    return min(across, down) >= SMALLEST_BOX
+
+
+def _checkpoint(settings: Sam3dBodySettings) -> Path:
+    path = settings.checkpoint
+    if path is None:
+        raise Sam3dBodyUnavailable("no checkpoint is named")
+    if not path.is_file():
+        raise Sam3dBodyUnavailable(f"{path} is not there")
+    if not any((folder / CONFIG).is_file() for folder in (path.parent, path.parent.parent)):
+        raise Sam3dBodyUnavailable(f"{CONFIG} lies neither beside {path} nor in the folder above")
+    return path
+
+
+def _checked(path: Path, pinned: str | None) -> str:
+    actual = file_sha256(path)
+    if pinned is not None and actual != pinned.lower():
+        raise WeightsCorrupt(f"{path} has sha256 {actual[:12]}…, the setting says {pinned[:12]}…")
+    return actual
+
+
+def _spec(settings: Sam3dBodySettings, checkpoint: Path, assets: Path) -> HostSpec:
+    return HostSpec(
+        name="sam3d_body",
+        module=settings.child,
+        python=settings.python,
+        config={
+            "checkpoint": str(checkpoint),
+            "mhr_model": str(assets / "mhr_model.pt"),
+            "mode": settings.mode,
+        },
+        pythonpath=(str(settings.source),) if settings.source is not None else (),
+        environment={"MOMENTUM_ENABLED": "0", "HF_HUB_OFFLINE": "1"},
+        load_seconds=settings.load_seconds,
+        request_seconds=settings.request_seconds,
+        requests_before_recycle=settings.requests_before_recycle,
+    )

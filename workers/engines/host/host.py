@@ -1,0 +1,193 @@
+"""The parent's side: starts the child when needed, asks it, and replaces it when it failed or grew old.
+
+A message is a JSON header and raw bytes (`media.wire`), never a pickle. The first message tells the child
+what to load; every later one is a request with exactly one answer.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from numpy.typing import NDArray
+
+from media import wire
+from workers.engines.host.arrays import Arrays, pack, unpack
+from workers.engines.host.errors import ArraysGarbled, HostCrashed, HostGarbled, HostRefused, HostTimeout
+from workers.engines.host.group import ChildGroup
+
+log = logging.getLogger(__name__)
+ROOT = Path(__file__).resolve().parents[3]
+# Our packages come last on the child's path: beside an installed `workers` lies our NumPy, not the child's.
+BOOT = (
+    "import runpy, sys; sys.path.append(sys.argv.pop(1)); "
+    "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
+)
+# What a child may see of our environment: no keys, no database, no queue.
+PASSED = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "HF_HOME", "TORCH_HOME", "XDG_CACHE_HOME")
+PASSED_FAMILIES = ("CUDA_", "NVIDIA_", "PYTORCH_", "OMP_", "MKL_", "LC_")
+
+
+@dataclass(frozen=True, slots=True)
+class HostSpec:
+    """What to run and how patiently.
+
+    `module` is run as the main one and calls `workers.engines.host.child.serve`; `pythonpath` comes first on
+    its path, then what its environment has, then our packages. `config` is told to it once. Times are in
+    seconds.
+    """
+
+    name: str
+    module: str
+    python: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    pythonpath: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    load_seconds: float = 900.0
+    request_seconds: float = 120.0
+    grace_seconds: float = 5.0
+    requests_before_recycle: int = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer: its JSON fields and its arrays."""
+
+    fields: Mapping[str, Any]
+    arrays: Mapping[str, NDArray[Any]]
+
+
+class EngineHost:
+    """A hosted engine; threads may share it, requests go one at a time."""
+
+    def __init__(self, spec: HostSpec) -> None:
+        self.spec = spec
+        self._child: ChildGroup | None = None
+        self._ready: Reply | None = None
+        self._served = 0
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id, None while there is none."""
+        return self._child.pid if self._child is not None else None
+
+    def start(self) -> Reply:
+        """Start and load the child unless it runs; gives what it told when it was ready.
+
+        Raises HostTimeout, HostCrashed, HostGarbled, or HostRefused with the child's own code.
+        """
+        with self._lock:
+            return self._running()[1]
+
+    def ask(self, fields: Mapping[str, Any], arrays: Arrays, *, seconds: float | None = None) -> Reply:
+        """One request and its answer; a child that crashed before is replaced first. Raises as `start`."""
+        with self._lock:
+            child, _ = self._running()
+            limit = self.spec.request_seconds if seconds is None else seconds
+            reply = self._exchange(child, "ask", fields, arrays, limit)
+            self._served += 1
+            if self._served >= self.spec.requests_before_recycle:
+                log.info("%s served %d requests: it is replaced", self.spec.name, self._served)
+                self._drop(self.spec.grace_seconds)
+            return reply
+
+    def close(self) -> None:
+        """Stop the child; the next request would start another."""
+        with self._lock:
+            self._drop(self.spec.grace_seconds)
+
+    def _running(self) -> tuple[ChildGroup, Reply]:
+        if self._child is not None and self._ready is not None and self._child.alive():
+            return self._child, self._ready
+        self._drop(0.0)
+        spec = self.spec
+        try:
+            child = ChildGroup(spec.name, self._command(), self._environment())
+        except OSError as error:
+            raise HostCrashed(spec.name, f"{spec.python} cannot be run: {error}") from error
+        self._child, self._served = child, 0
+        try:
+            self._ready = self._exchange(child, "load", spec.config, {}, spec.load_seconds)
+        except BaseException:
+            self._drop(0.0)
+            raise
+        return child, self._ready
+
+    def _exchange(
+        self, child: ChildGroup, verb: str, fields: Mapping[str, Any], arrays: Arrays, seconds: float
+    ) -> Reply:
+        told, payload = pack(arrays)
+        expired = threading.Event()
+
+        def expire() -> None:
+            expired.set()
+            child.kill()
+
+        # Killing ends a blocked write as well as a blocked read: one clock for both.
+        clock = threading.Timer(seconds, expire)
+        clock.daemon = True
+        clock.start()
+        try:
+            wire.send(child.stdin, {"verb": verb, "fields": dict(fields), "arrays": told}, payload)
+            header, answer = wire.receive(child.stdout)
+        except (OSError, wire.Closed) as error:
+            clock.cancel()
+            self._drop(0.0)
+            if expired.is_set():
+                raise HostTimeout(self.spec.name, f"no answer within {seconds:g} s") from error
+            last = child.tail() or "it said nothing"
+            raise HostCrashed(self.spec.name, f"the child ended; its last words: {last}") from error
+        except (ValueError, KeyError, MemoryError, OverflowError) as error:
+            self._drop(0.0)
+            raise HostGarbled(self.spec.name, f"the child's answer is no message: {error}") from error
+        except BaseException:
+            # an interrupted exchange leaves half a message behind
+            self._drop(0.0)
+            raise
+        finally:
+            clock.cancel()
+        return self._read(header, answer)
+
+    def _read(self, header: dict[str, Any], payload: bytearray) -> Reply:
+        if "error" in header:
+            fatal = bool(header.get("fatal"))
+            if fatal:
+                self._drop(0.0)
+            detail = str(header.get("detail"))
+            raise HostRefused(self.spec.name, str(header["error"]), detail, fatal=fatal)
+        try:
+            return Reply(header["fields"], unpack(header["arrays"], payload))
+        except (ArraysGarbled, KeyError) as error:
+            self._drop(0.0)
+            raise HostGarbled(self.spec.name, f"the child's answer cannot be read: {error}") from error
+
+    def _drop(self, grace: float) -> None:
+        child, self._child, self._ready = self._child, None, None
+        if child is not None:
+            child.stop(grace)
+
+    def _environment(self) -> dict[str, str]:
+        passed = {
+            name: value
+            for name, value in os.environ.items()
+            if name in PASSED or name.startswith(PASSED_FAMILIES)
+        }
+        own = {
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONSAFEPATH": "1",
+            "PYTHONPATH": os.pathsep.join(self.spec.pythonpath),
+        }
+        return {**passed, **self.spec.environment, **own}
+
+    def _command(self) -> list[str]:
+        return [self.spec.python, "-c", BOOT, str(ROOT), self.spec.module]
