@@ -54,8 +54,8 @@ CMD ["celery", "-A", "workers.main", "worker", "--queues", "default", "--concurr
 
 # ---- templates for GPU workers ----
 # Each prepares the environment that its engine needs. None of these images has been built or run.
-# The adapters of SAM 3D Objects and SAM 3D Body come later: until workers/engines/registry.py has them,
-# their workers cannot load a suite. Weights are gated: mount them at /models, never copy them in.
+# The adapter of SAM 3D Objects comes later: until workers/engines/registry.py has it, its worker cannot
+# load a suite. Weights are gated: mount them at /models, never copy them in.
 
 FROM ${CUDA_DEVEL_IMAGE} AS gpu-environment
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 UV_NO_CACHE=1 UV_PYTHON_INSTALL_DIR=/opt/python
@@ -96,7 +96,9 @@ RUN pip install --no-build-isolation -r "${OBJECTS_REQUIREMENTS:?file or URL of 
 
 FROM torch-cu121 AS sam3d-body-environment
 ARG BODY_REQUIREMENTS
-RUN pip install --no-build-isolation -r "${BODY_REQUIREMENTS:?file or URL of the requirements}"
+# body-models is for our side, which reads MHR without torch; upstream runs in a child process
+RUN pip install --no-build-isolation -r "${BODY_REQUIREMENTS:?file or URL of the requirements}" \
+    && pip install "body-models==0.26.0"
 
 FROM ${CUDA_IMAGE} AS gpu-base
 ENV PATH=/venv/bin:$PATH \
@@ -129,10 +131,13 @@ ENV MAQUETTE_WORKER_QUEUE=sam3d_objects MAQUETTE_WORKER_ENGINES=sam3d_objects
 CMD ["celery", "-A", "workers.main", "worker", "--queues", "sam3d_objects", "--concurrency", "1", \
      "--pool", "prefork", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
 
-# this engine is no package: its checkout lies at /models/sam-3d-body and is found by PYTHONPATH
+# upstream is no package: its checkout lies in /models, beside its weights and the MHR assets
 FROM gpu-base AS worker-sam3d-body
 COPY --from=sam3d-body-environment /venv /venv
-ENV PYTHONPATH=/models/sam-3d-body MOMENTUM_ENABLED=0 \
+ENV MAQUETTE_SAM3D_BODY_SOURCE=/models/sam-3d-body \
+    MAQUETTE_SAM3D_BODY_CHECKPOINT=/models/sam-3d-body-dinov3/model.ckpt \
+    MAQUETTE_MHR_ASSETS=/models/mhr \
+    TORCH_HOME=/models/torch \
     MAQUETTE_WORKER_QUEUE=sam3d_body MAQUETTE_WORKER_ENGINES=sam3d_body
 CMD ["celery", "-A", "workers.main", "worker", "--queues", "sam3d_body", "--concurrency", "1", \
      "--pool", "prefork", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]

@@ -1,5 +1,7 @@
 """Reads the deployment's files as data; resolves what kustomizations name, without kustomize."""
 
+import inspect
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -9,6 +11,8 @@ import yaml
 
 from service import catalogue
 from service.settings import ServiceSettings
+from workers.engines.bodies.mhr.assets import FOLDER_ENV
+from workers.engines.bodies.sam3d.settings import PREFIX, Sam3dBodySettings
 from workers.engines.weights import MODELS_ENV
 from workers.settings import WorkerSettings
 
@@ -32,7 +36,10 @@ def settings_of(*classes: type[ServiceSettings] | type[WorkerSettings]) -> set[s
 GATEWAY_VARIABLES = settings_of(ServiceSettings)
 WORKER_VARIABLES = settings_of(WorkerSettings) | {MODELS_ENV}
 KNOWN_ENGINES = {engine.name for engine in catalogue.KNOWN}
-SERVER_VARIABLES = GATEWAY_VARIABLES | WORKER_VARIABLES
+BODY_VARIABLES = {
+    PREFIX + name for name in re.findall(r'get\("(\w+)"\)', inspect.getsource(Sam3dBodySettings.from_env))
+}
+SERVER_VARIABLES = GATEWAY_VARIABLES | WORKER_VARIABLES | BODY_VARIABLES | {FOLDER_ENV}
 
 
 def documents(file: Path) -> list[Data]:
