@@ -1,6 +1,7 @@
 """The server's own commands, for operators."""
 
 import json
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated
 
@@ -49,5 +50,7 @@ def revoke_key(key_id: str) -> None:
 
 
 def main() -> None:
-    """The entry point of `maquette-server`."""
+    """The entry point of `maquette-server`; the workers' own commands come in as entry points."""
+    for point in entry_points(group="maquette.server"):
+        app.add_typer(point.load(), name=point.name)
     app()

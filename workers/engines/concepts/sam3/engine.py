@@ -98,10 +98,10 @@ class Sam3Concepts:
     def ground_exemplars(
         self,
         handle: ImageHandle,
-        phrase: str | None,
         boxes: Sequence[Box],
         labels: Sequence[int],
         *,
+        phrase: str | None = None,
         threshold: float | None = None,
     ) -> list[Segmented]:
         """All instances that look like the boxes labelled 1 and unlike those labelled 0, best first.

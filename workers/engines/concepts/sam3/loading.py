@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from huggingface_hub.errors import (
 from safetensors import SafetensorError
 
 from workers.engines.concepts.sam3 import kernels, roi
-from workers.engines.concepts.sam3.errors import Sam3Unavailable
+from workers.engines.concepts.sam3.errors import HUB_ID, Sam3Unavailable
 from workers.engines.concepts.sam3.settings import Sam3Settings
 from workers.engines.concepts.sam3.tokenizer import PhraseTokenizer, from_folder
 from workers.engines.concepts.sam3.video_model import AlignedSam3Video, pad_geometry
@@ -131,6 +132,18 @@ def locate(source: str, revision: str | None) -> tuple[Path, str]:
     except (HfHubHTTPError, OSError) as error:
         raise Sam3Unavailable(f"{source} cannot be fetched ({type(error).__name__})") from error
     return found, found.name
+
+
+def pull(folder: Path, source: str | None = None) -> Mapping[str, str]:
+    """Fetch the weights into a folder and give their hashes; raises Sam3Unavailable."""
+    found, _ = locate(source or HUB_ID, None)
+    folder.mkdir(parents=True, exist_ok=True)
+    hashes = {}
+    for file in sorted(found.iterdir()):
+        if file.is_file():
+            shutil.copyfile(file, folder / file.name)
+            hashes[file.name] = _sha256(folder / file.name)
+    return hashes
 
 
 def click_model(model: Any) -> Any:

@@ -1,0 +1,72 @@
+"""`maquette-server models`: what weights are here, whether they are whole, and how to get others."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from workers.engines.bodies.mhr import assets as mhr
+from workers.engines.weights import WeightsError, load_manifest, models_dir, weight_path
+
+app = typer.Typer(help="Weights of the engines.", no_args_is_help=True)
+GATED = ("sam3",)
+
+
+@app.command("list")
+def list_models(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
+    """The weights that ship, with their source and licence."""
+    rows: list[dict[str, Any]] = [
+        {"file": w.file, "bytes": w.bytes, "licence": w.licence, "source": w.source, "sha256": w.sha256}
+        for w in load_manifest().values()
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    typer.echo(f"in {models_dir()}:")
+    for row in rows:
+        typer.echo(f"  {row['file']:34} {row['bytes']:>11,}  {row['licence']:24} {row['source']}")
+
+
+@app.command()
+def verify() -> None:
+    """Compare every file with its sha256; status 1 when one is missing or differs."""
+    broken = 0
+    for name in load_manifest():
+        try:
+            weight_path(name)
+        except WeightsError as error:
+            broken += 1
+            typer.echo(f"{name}: {error}", err=True)
+        else:
+            typer.echo(f"{name}: ok")
+    if broken:
+        raise typer.Exit(1)
+
+
+@app.command()
+def pull(
+    name: Annotated[str, typer.Argument(help="mhr (Apache-2.0) or sam3 (gated, needs HF_TOKEN).")],
+    folder: Annotated[Path, typer.Argument(help="Where to put it.")],
+    source: Annotated[str | None, typer.Option(help="A local file or another address.")] = None,
+) -> None:
+    """Fetch weights that do not ship; sizes and hashes are checked before anything is unpacked."""
+    try:
+        files = _pull(name, folder, source)
+    except WeightsError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    for file, sha256 in files.items():
+        typer.echo(f"{sha256}  {file}")
+
+
+def _pull(name: str, folder: Path, source: str | None) -> dict[str, str]:
+    if name == "mhr":
+        return dict(mhr.pull(folder, source))
+    if name in GATED:
+        try:
+            from workers.engines.concepts.sam3.loading import pull as pull_sam3
+        except ImportError as error:
+            raise WeightsError(f"install maquette-server[sam3] first ({error})") from error
+        return dict(pull_sam3(folder, source))
+    raise WeightsError(f"{name!r} is neither mhr nor one of {', '.join(GATED)}")
