@@ -87,11 +87,15 @@ class Sandbox:
         except BaseException:
             self._lock.release()
             raise
-        return (header["time_base"][0], header["time_base"][1]), self._stream()
+        frames = self._stream()
+        # A generator that never began cleans nothing up when it is closed: the lock would stay taken.
+        next(frames)
+        return (header["time_base"][0], header["time_base"][1]), frames
 
     def _stream(self) -> Frames:
         whole = False
         try:
+            yield DecodedFrame(-1, 0, np.zeros((0, 0, 3), np.uint8))
             index = 0
             while True:
                 header, payload = self._next(self.limits.decode_seconds)

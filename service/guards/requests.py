@@ -1,5 +1,6 @@
 """A job's prompts against what the service knows: media, earlier jobs, and the vocabulary."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,6 +8,8 @@ from maquette.contract import (
     BodiesJob,
     Box,
     DatasetJob,
+    Exemplar,
+    Intrinsics,
     JobRequest,
     MediaRef,
     ObjectsJob,
@@ -42,24 +45,45 @@ def check(db: Database, tenant: str, request: JobRequest, queue: str) -> None:
     if info is None:
         return
     _inside(request, info["width"], info["height"])
+    camera: Intrinsics | None = getattr(request, "camera", None)
+    if camera is not None and (why := camera.implausible(info["width"], info["height"])):
+        raise ServiceProblem("camera_implausible", 422, f"'camera' is in pixels of the full picture: {why}")
 
 
 def _source(db: Database, tenant: str, request: ObjectsJob | BodiesJob) -> dict[str, Any] | None:
     if request.image is not None:
         return _media(db, tenant, request.image, video=False)
+    if isinstance(request, BodiesJob) and request.video is not None:
+        return _media(db, tenant, request.video, video=True)
     job_id = str(request.from_job)
     row = jobs.get(db, tenant, job_id)
     if row is None:
         raise ServiceProblem("job_unknown", 404, f"'from_job' names no job of yours: {job_id}")
-    if row.kind != "segment":
-        raise ServiceProblem(
-            "source_wrong_kind", 422, f"'from_job' must name a segment job; {job_id} is a {row.kind} job"
-        )
+    _fits(request, row.kind, job_id)
     if row.state != "succeeded":
         raise ServiceProblem(
             "source_not_ready", 409, f"job {job_id} is {row.state}; wait until it has succeeded"
         )
-    return None
+    source = json.loads(row.request)
+    medium = MediaRef.model_validate(source["video" if row.kind == "track" else "image"])
+    known = None if medium.id is None else files.find_media(db, tenant, medium.id)
+    return None if known is None else known.info
+
+
+def _fits(request: ObjectsJob | BodiesJob, kind: str, job_id: str) -> None:
+    """Whether a request can go on from a job of that kind."""
+    bodies = isinstance(request, BodiesJob)
+    if kind != "segment" and not (bodies and kind == "track"):
+        wanted = "a segment or a track job" if bodies else "a segment job"
+        raise ServiceProblem(
+            "source_wrong_kind", 422, f"'from_job' must name {wanted}; {job_id} is a {kind} job"
+        )
+    if not isinstance(request, BodiesJob):
+        return
+    if kind == "track" and (why := request.of_image()):
+        raise ServiceProblem("source_wrong_kind", 422, f"{job_id} is a track job: {why}")
+    if kind == "segment" and (why := request.of_video()):
+        raise ServiceProblem("source_wrong_kind", 422, f"{job_id} is a segment job: {why} of a video")
 
 
 def _media(db: Database, tenant: str, ref: MediaRef, *, video: bool) -> dict[str, Any] | None:
@@ -80,10 +104,14 @@ def _media(db: Database, tenant: str, ref: MediaRef, *, video: bool) -> dict[str
 def _inside(request: Any, width: int, height: int) -> None:
     boxes: Sequence[Box] = getattr(request, "boxes", [])
     groups: Sequence[Sequence[Point]] = getattr(request, "points", [])
+    exemplars: Sequence[Exemplar] = getattr(request, "exemplars", [])
     masks: Sequence[Rle] = getattr(request, "masks", [])
     for index, box in enumerate(boxes):
-        if box.x1 <= 0 or box.y1 <= 0 or box.x0 >= width or box.y0 >= height:
+        if _beyond(box, width, height):
             raise _outside(f"boxes[{index}]", width, height)
+    for index, exemplar in enumerate(exemplars):
+        if _beyond(exemplar.box, width, height):
+            raise _outside(f"exemplars[{index}]", width, height)
     for index, group in enumerate(groups):
         if any(not (0 <= point.x <= width and 0 <= point.y <= height) for point in group):
             raise _outside(f"points[{index}]", width, height)
@@ -95,6 +123,10 @@ def _inside(request: Any, width: int, height: int) -> None:
                 f"masks[{index}] is {mask.size[0]} x {mask.size[1]} (height x width); the image is "
                 f"{height} x {width}: resize the mask to the image",
             )
+
+
+def _beyond(box: Box, width: int, height: int) -> bool:
+    return box.x1 <= 0 or box.y1 <= 0 or box.x0 >= width or box.y0 >= height
 
 
 def _outside(what: str, width: int, height: int) -> ServiceProblem:

@@ -61,6 +61,19 @@ def test_a_phrase_finds_what_it_names_and_the_result_says_how(mq: Maquette, tmp_
     assert json.loads((folder / "result.json").read_text())["result"]["kind"] == "segment"
 
 
+def test_one_exemplar_finds_all_of_its_kind_and_a_counter_example_keeps_others_out(mq: Maquette) -> None:
+    picture = wall(size=(360, 480))
+    places = [(70 + 110 * row, 70 + 110 * column) for row, column in ((0, 0), (1, 2), (2, 1), (2, 3))]
+    red = [ball(picture, place, 34, (220, 50, 40)) for place in places]
+    orange = ball(picture, (70, 400), 34, (235, 120, 40))
+    result = mq.segment(picture, exemplars=[box_of(red[0])], counter_exemplars=[box_of(orange)]).wait()
+    assert {item.data.prompt.kind for item in result.instances} == {"exemplars"}
+    assert len(result.instances) == len(red)
+    for exact in red:
+        assert max(iou(item.mask, exact) for item in result.instances) > 0.9
+    assert max(iou(item.mask, orange) for item in result.instances) < 0.1
+
+
 def test_nothing_found_is_a_success_with_a_reason(mq: Maquette) -> None:
     result = mq.segment(wall(), text="giraffe").wait()
     assert result.instances == []

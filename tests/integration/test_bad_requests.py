@@ -42,6 +42,7 @@ def refused(gateway: TestClient, request: dict[str, Any]) -> tuple[int, str]:
         {"boxes": [[1, 2, 3, 4]]},
         {"points": [[]]},
         {"points": [[{"x": 1, "y": 1, "label": 2}]]},
+        {"exemplars": [{"box": BOX, "positive": False}]},
         {"text": ["cat"], "unknown_field": 1},
         {"text": ["cat"], "threshold": 2},
         {"text": ["cat"], "seed": -1},
@@ -73,6 +74,7 @@ def test_bodies_that_are_no_request(gateway: TestClient, text: str) -> None:
     [
         ({"boxes": [{"x0": 64, "y0": 0, "x1": 90, "y1": 20}]}, "prompt_outside_image"),
         ({"boxes": [{"x0": -20, "y0": 0, "x1": -1, "y1": 20}]}, "prompt_outside_image"),
+        ({"exemplars": [{"box": {"x0": 64, "y0": 0, "x1": 90, "y1": 20}}]}, "prompt_outside_image"),
         ({"points": [[{"x": 65, "y": 1}]]}, "prompt_outside_image"),
         ({"points": [[{"x": 1, "y": -3}]]}, "prompt_outside_image"),
         ({"text": ["quasar"]}, "unknown_phrase"),

@@ -175,7 +175,7 @@ def test_exemplars_are_the_models_own_boxes(engine: Sam3Concepts) -> None:
     extra = {"input_boxes": torch.tensor([centres]), "input_boxes_labels": torch.tensor([labels])}
     for phrase in ("cat", None):
         out = plain(engine, phrase or "visual", **extra)
-        found = engine.ground_exemplars(handle, phrase, boxes, labels)
+        found = engine.ground_exemplars(handle, boxes, labels, phrase=phrase)
         scores = (out.pred_logits.sigmoid() * out.presence_logits.sigmoid())[0]
         assert found and {item.label for item in found} == {phrase}
         assert {item.score for item in found} <= set(scores.tolist())
@@ -184,7 +184,7 @@ def test_exemplars_are_the_models_own_boxes(engine: Sam3Concepts) -> None:
     assert not torch.equal(positive, negative)
     for wrong in (([], []), ([BOX], []), ([BOX], [2])):
         with pytest.raises(ValueError, match="exemplars"):
-            engine.ground_exemplars(handle, None, *wrong)
+            engine.ground_exemplars(handle, *wrong)
 
 
 def test_clicks_share_the_modules_and_are_bit_equal_to_their_own_model() -> None:
@@ -334,7 +334,7 @@ def test_bfloat16_runs_through_every_path() -> None:
     engine = Sam3Concepts(settings, loaded=tiny_loaded(tiny_model().bfloat16(), settings))
     handle = engine.embed(IMAGE, "picture")
     assert engine.ground(handle, ["cat", "dog"])
-    assert engine.ground_exemplars(handle, None, [BOX], [1])
+    assert engine.ground_exemplars(handle, [BOX], [1])
     assert len(engine.segment(handle, [Click(box=BOX), Click(mask=np.ones(SIZE, np.bool_))])) == 2
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workers.engines.bodies.fit import BodyFit
+from workers.engines.bodies.fit import UNSEEN_PRIOR, BodyFit
 from workers.engines.bodies.kinematics import Kinematics
 from workers.engines.bodies.observations import observe
 from workers.engines.bodies.rig import Skinner
@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from bodies_truth import CAMERA, draw, mpjpe, pa_mpjpe
 
 PEOPLE = 40
+ARM = ("elbow", "wrist", "pinky", "index", "thumb")
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +83,23 @@ def test_unseen_arms_stay_relaxed(fit: BodyFit) -> None:
             m = skeleton.index(name)
             angles = skeleton.frames[m] @ log_map(out.state.rotations[m])
             assert np.abs(angles - skeleton.relaxed[m]).max() < np.radians(3), name
+
+
+def test_an_arm_that_is_not_seen_holds_its_angle_against_a_mask(fit: BodyFit) -> None:
+    truth = draw(fit.kinematics, np.random.default_rng(3))
+    seen, names = truth.seen, fit.kinematics.skeleton.model.landmark_names
+    arm = [n for n, name in enumerate(names) if name.startswith("left_") and name[5:] in ARM]
+    hidden = seen.confidence.copy()
+    hidden[arm] = 0.0
+    elbow = 3 * (fit.kinematics.skeleton.index("lowerarm01_L") - 1)
+    other = 3 * (fit.kinematics.skeleton.index("lowerarm01_R") - 1)
+    plain, _ = fit._angles(truth.state, seen)
+    held, jacobian = fit._angles(truth.state, replace(seen, confidence=hidden))
+    np.testing.assert_allclose(held[elbow : elbow + 3], (1 + UNSEEN_PRIOR) * plain[elbow : elbow + 3])
+    np.testing.assert_allclose(held[other : other + 3], plain[other : other + 3])
+    moved = truth.state.moved(1e-6 * np.eye(fit.kinematics.size)[elbow + 3])
+    slope = (fit._angles(moved, replace(seen, confidence=hidden))[0] - held) / 1e-6
+    np.testing.assert_allclose(slope, jacobian[:, elbow + 3], atol=1e-3)
 
 
 def test_joints_stay_within_their_limits(fit: BodyFit) -> None:

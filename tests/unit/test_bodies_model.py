@@ -138,7 +138,7 @@ def test_residual_jacobian(kinematics: Kinematics) -> None:
     seen = observe(CAMERA.project(posed.landmarks), np.ones(33), posed.landmarks - state.translation, CAMERA)
     terms = {
         "directions": lambda s: fit._directions(kinematics.pose(s), seen),
-        "angles": fit._angles,
+        "angles": lambda s: fit._angles(s, seen),
         "shape": lambda s: fit._shape(s, 0.2, 0.3),
     }
     for name, term in terms.items():

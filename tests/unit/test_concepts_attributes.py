@@ -121,3 +121,18 @@ def test_everything_takes_attributes_too(engine: DefaultConcepts) -> None:
     found = engine.ground(engine.embed(picture, "balls"), ["red things"])
     assert any(iou(item.mask, red) > 0.85 for item in found)
     assert all(iou(item.mask, red) > 0.1 for item in found)
+
+
+def test_one_coin_finds_them_all(engine: DefaultConcepts) -> None:
+    picture = np.repeat(skimage.data.coins()[..., None], 3, axis=2)
+    found = engine.ground_exemplars(engine.embed(picture, "coins"), [(23, 32, 68, 76)], [1])
+    assert 22 <= len(found) <= 25
+    assert all(400 < item.mask.sum() < 4500 for item in found)
+    total = np.sum([item.mask for item in found], axis=0)
+    assert (total > 1).mean() < 0.01
+
+
+def test_exemplars_need_a_positive_one(engine: DefaultConcepts) -> None:
+    handle = engine.embed(wall(), "wall")
+    with pytest.raises(ValueError, match="at least one 1"):
+        engine.ground_exemplars(handle, [(5.0, 5.0, 50.0, 50.0)], [0])

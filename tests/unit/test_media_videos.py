@@ -102,3 +102,14 @@ def test_limits_on_pixels_and_frames(tmp_path: Path) -> None:
     with Sandbox(MediaLimits(video_frames=10)) as sandbox, pytest.raises(MediaError) as caught:
         sandbox.probe(file)
     assert caught.value.code == "video_too_long"
+
+
+def test_a_video_that_is_never_read_leaves_the_decoder_free(tmp_path: Path) -> None:
+    file = write_video(tmp_path / "a.mp4")
+    with Sandbox() as sandbox:
+        _, frames = sandbox.frames(file)
+        frames.close()
+        _, frames = sandbox.frames(file)
+        assert next(frames).index == 0
+        frames.close()
+        assert sandbox.probe(file)["kind"] == "video"

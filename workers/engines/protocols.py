@@ -151,6 +151,17 @@ class ConceptEngine(Protocol):
         """All instances of each phrase, best first within a phrase."""
         ...
 
+    def ground_exemplars(
+        self,
+        handle: ImageHandle,
+        boxes: Sequence[Box],
+        labels: Sequence[int],
+        *,
+        threshold: float | None = None,
+    ) -> list[Segmented]:
+        """All instances that look like the boxes labelled 1 and unlike those labelled 0, best first."""
+        ...
+
     def segment(self, handle: ImageHandle, clicks: Sequence[Click]) -> list[Segmented]:
         """Exactly one instance per click, in the order of the clicks."""
         ...
@@ -249,6 +260,15 @@ class BodyEngine(Protocol):
         seed: int = 0,
     ) -> list[BodyEstimate | None]:
         """One body per box, in order; None where no trustworthy body was found."""
+        ...
+
+
+@runtime_checkable
+class LevelledBodies(Protocol):
+    """What a body engine adds whose meshes have levels of detail."""
+
+    def at_lod(self, body: BodyEstimate, lod: int) -> BodyEstimate:
+        """A body that `recover` gave, at a level from 0 (finest) to 6."""
         ...
 
 

@@ -9,13 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.formats.color import linear_to_srgb
+from workers.formats.glb_container import BIN_CHUNK, JSON_CHUNK, MAGIC
 
-MAGIC = 0x46546C67
-JSON_CHUNK = 0x4E4F534A
-BIN_CHUNK = 0x004E4942
-UBYTE, USHORT, UINT, FLOAT = 5121, 5123, 5125, 5126
+BYTE, UBYTE, SHORT, USHORT, UINT, FLOAT = 5120, 5121, 5122, 5123, 5125, 5126
 COMPONENTS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
-DTYPES: dict[int, type[np.generic]] = {UBYTE: np.uint8, USHORT: np.uint16, UINT: np.uint32, FLOAT: np.float32}
+DTYPES: dict[int, type[np.generic]] = {
+    BYTE: np.int8,
+    UBYTE: np.uint8,
+    SHORT: np.int16,
+    USHORT: np.uint16,
+    UINT: np.uint32,
+    FLOAT: np.float32,
+}
+MAX_NODES = 10_000
 Json = dict[str, Any]
 
 
@@ -50,6 +56,8 @@ class Glb:
     def accessor(self, index: int) -> NDArray[Any]:
         """The values of an accessor as (count,) or (count, components), in the file's own type."""
         item = self._item("accessors", index)
+        if "sparse" in item:
+            raise GlbError(f"accessor {index} is sparse, which is not read")
         view = self._item("bufferViews", item.get("bufferView", -1))
         try:
             dtype = np.dtype(DTYPES[item["componentType"]]).newbyteorder("<")
@@ -90,16 +98,28 @@ class Glb:
 
     def world_matrix(self, node: int) -> NDArray[np.float64]:
         """The 4x4 matrix that takes points of `node` to the scene."""
+        return self.world_matrices()[node]
+
+    def world_matrices(self) -> list[NDArray[np.float64]]:
+        """The 4x4 matrices that take points of each node to the scene; raises GlbError for loops of nodes."""
         nodes = self.document.get("nodes", [])
+        if len(nodes) > MAX_NODES:
+            raise GlbError(f"{len(nodes)} nodes; at most {MAX_NODES} are read")
         parents = {child: index for index, item in enumerate(nodes) for child in item.get("children", ())}
-        out = np.eye(4)
-        current: int | None = node
-        for _ in range(len(nodes)):
-            if current is None:
-                break
-            out = _local_matrix(self._item("nodes", current)) @ out
-            current = parents.get(current)
-        return out
+        done: dict[int, NDArray[np.float64]] = {}
+        for index in range(len(nodes)):
+            chain: list[int] = []
+            current: int | None = index
+            while current is not None and current not in done:
+                if len(chain) >= len(nodes):
+                    raise GlbError("the nodes form a loop")
+                chain.append(current)
+                current = parents.get(current)
+            matrix = np.eye(4) if current is None else done[current]
+            for step in reversed(chain):
+                matrix = matrix @ _local_matrix(self._item("nodes", step))
+                done[step] = matrix
+        return [done[index] for index in range(len(nodes))]
 
     def _item(self, kind: str, index: int) -> Json:
         items = self.document.get(kind, [])
@@ -128,7 +148,7 @@ def read_glb(data: bytes) -> Glb:
         offset += size
     try:
         document = json.loads(chunks[JSON_CHUNK])
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise GlbError("no readable JSON chunk") from error
     if not isinstance(document, dict):
         raise GlbError("the JSON chunk is not an object")

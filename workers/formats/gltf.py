@@ -1,11 +1,9 @@
-"""GLB 2.0 writing: meshes, colours, textures, node trees and skins, with the same bytes every time.
+"""GLB 2.0 writing: meshes, colours, textures, node trees, skins, animations; the same bytes every time.
 
 glTF is right-handed, y up, metres; quaternions are xyzw and matrices column-major in the file, while
 this module takes wxyz and ordinary row-indexed matrices. `glb_reader` reads files back.
 """
 
-import json
-import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,12 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workers.formats.color import srgb_to_linear
+from workers.formats.glb_container import pack_glb
 from workers.formats.glb_reader import (
-    BIN_CHUNK,
     DTYPES,
     FLOAT,
-    JSON_CHUNK,
-    MAGIC,
     UBYTE,
     UINT,
     USHORT,
@@ -150,6 +146,7 @@ class GlbBuilder:
         joint_nodes: Sequence[int],
         inverse_bind_matrices: ArrayLike,
         skeleton: int | None = None,
+        extras: Mapping[str, Any] | None = None,
     ) -> int:
         """Add a skin: J joint nodes and their inverse bind matrices (J, 4, 4), row-indexed, affine."""
         matrices = np.asarray(inverse_bind_matrices, dtype=np.float32)
@@ -165,7 +162,39 @@ class GlbBuilder:
         }
         if skeleton is not None:
             skin["skeleton"] = skeleton
+        if extras:
+            skin["extras"] = dict(extras)
         return self._append("skins", skin)
+
+    def add_animation(
+        self,
+        name: str,
+        seconds: ArrayLike,
+        rotations_wxyz: Mapping[int, ArrayLike],
+        translations: Mapping[int, ArrayLike],
+    ) -> int:
+        """Add an animation with linear keys at `seconds` (T,), which rise from 0 or later.
+
+        `rotations_wxyz` gives (T, 4) and `translations` (T, 3) for nodes; neighbouring quaternions are put on
+        one side, so that viewers take the short way. Raises ValueError for other times or shapes.
+        """
+        times = np.asarray(seconds, dtype=np.float32)
+        if times.ndim != 1 or not len(times) or times[0] < 0 or not (np.diff(times) > 0).all():
+            raise ValueError("an animation's times rise, and start at 0 or later")
+        clock = self._accessor(times, "SCALAR", FLOAT, None, bounds=True)
+        samplers: list[Json] = []
+        channels: list[Json] = []
+        for path, width, given in (("rotation", 4, rotations_wxyz), ("translation", 3, translations)):
+            for node, rows in given.items():
+                values = _floats(rows, width, path, len(times))
+                if path == "rotation":
+                    values = _one_side(values)[:, [1, 2, 3, 0]]
+                output = self._accessor(values, f"VEC{width}", FLOAT, None)
+                channels.append({"sampler": len(samplers), "target": {"node": int(node), "path": path}})
+                samplers.append({"input": clock, "output": output, "interpolation": "LINEAR"})
+        if not channels:
+            raise ValueError("an animation moves at least one node")
+        return self._append("animations", {"name": name, "channels": channels, "samplers": samplers})
 
     def build(self, extras: Mapping[str, Any] | None = None) -> bytes:
         """The finished GLB; `extras` goes on the asset. The same calls give the same bytes."""
@@ -179,14 +208,7 @@ class GlbBuilder:
         roots = [index for index in range(len(nodes)) if index not in children]
         document: Json = {"asset": asset, "scene": 0, "scenes": [{"nodes": roots}]}
         document.update(self._lists)
-        binary = bytes(self._binary)
-        if binary:
-            document["buffers"] = [{"byteLength": len(binary)}]
-        text = json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
-        chunks = _chunk(JSON_CHUNK, text, b" ")
-        if binary:
-            chunks += _chunk(BIN_CHUNK, binary, b"\0")
-        return struct.pack("<III", MAGIC, 2, 12 + len(chunks)) + chunks
+        return pack_glb(document, bytes(self._binary))
 
     def _append(self, kind: str, item: Json) -> int:
         items = self._lists.setdefault(kind, [])
@@ -245,11 +267,6 @@ class GlbBuilder:
         return self._append("materials", material)
 
 
-def _chunk(kind: int, data: bytes, pad: bytes) -> bytes:
-    padded = data + pad * (-len(data) % 4)
-    return struct.pack("<II", len(padded), kind) + padded
-
-
 def _numbers(values: ArrayLike, count: int, what: str) -> list[float]:
     array = np.asarray(values, dtype=np.float64)
     if array.shape != (count,) or not np.isfinite(array).all():
@@ -271,6 +288,14 @@ def _unit_normals(normals: NDArray[np.float32]) -> NDArray[np.float32]:
     length = np.linalg.norm(wide, axis=1, keepdims=True)
     up = np.array([0.0, 1.0, 0.0])
     return np.where(length > 1e-12, wide / np.maximum(length, 1e-12), up).astype(np.float32)
+
+
+def _one_side(wxyz: NDArray[np.float32]) -> NDArray[np.float32]:
+    wide = wxyz.astype(np.float64)
+    wide /= np.linalg.norm(wide, axis=1, keepdims=True)
+    turns = np.where((wide[1:] * wide[:-1]).sum(axis=1) < 0, -1.0, 1.0)
+    wide[1:] *= np.cumprod(turns)[:, None]
+    return wide.astype(np.float32)
 
 
 def _linear_rgba16(colors: NDArray[Any], count: int) -> NDArray[np.uint16]:

@@ -7,7 +7,7 @@ the quaternion wxyz. The frame is the object's canonical frame, y up, the same a
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.formats.splat import Splat, sanitize
+from workers.formats.splat import MAX_GAUSSIANS, Splat, sanitize
 
 SH_C0 = 0.28209479177387814
 FIELDS = (
@@ -26,7 +26,9 @@ READ_TYPES = {
     **dict.fromkeys(("int", "int32"), "<i4"),
     **dict.fromkeys(("uint", "uint32"), "<u4"),
 }
+END = b"end_header\n"
 MAX_HEADER = 65536
+MAX_DIGITS = 18
 
 
 class PlyError(ValueError):
@@ -48,16 +50,15 @@ def read_splat_fields(data: bytes) -> NDArray[np.float32]:
 
     Missing normals read as zero. Raises PlyError when the file is broken or is not a splat.
     """
-    end = data.find(b"end_header\n", 0, MAX_HEADER)
-    if not data.startswith(b"ply") or end < 0:
-        raise PlyError("no PLY header")
-    count, dtype = _vertex_layout(data[:end])
+    elements, start = ply_elements(data)
+    count, dtype = _vertex_layout(elements)
     missing = [name for name in FIELDS if name not in (dtype.names or ()) and not name.startswith("n")]
     if missing:
         raise PlyError(f"not a Gaussian splat: no {', '.join(missing)}")
-    start = end + len(b"end_header\n")
     if len(data) - start < count * dtype.itemsize:
         raise PlyError(f"the header promises {count} Gaussians, the file ends before them")
+    if count > MAX_GAUSSIANS:
+        raise PlyError(f"{count} Gaussians; at most {MAX_GAUSSIANS} are read")
     table = np.frombuffer(data, dtype=dtype, count=count, offset=start)
     out = np.zeros((count, len(FIELDS)), dtype=np.float32)
     for column, name in enumerate(FIELDS):
@@ -93,27 +94,50 @@ def read_splat_ply(data: bytes) -> Splat:
     return sanitize(splat)
 
 
-def _vertex_layout(header: bytes) -> tuple[int, np.dtype[np.void]]:
-    """The number of vertices and the record type, from a header whose first element is the vertex."""
+def ply_elements(data: bytes) -> tuple[list[tuple[str, int, list[list[str]]]], int]:
+    """The elements of a binary little-endian PLY, and the offset of its data.
+
+    Each element is its name, its count and its properties as words, [type, name] or [list, count type, type,
+    name], with types of `READ_TYPES`. Raises PlyError when the header is broken.
+    """
+    end = data.find(END, 0, MAX_HEADER)
+    if not data.startswith(b"ply") or end < 0:
+        raise PlyError("no PLY header")
     try:
-        lines = [line.split() for line in header.decode("ascii").splitlines()[1:]]
+        lines = [line.split() for line in data[:end].decode("ascii").splitlines()[1:]]
     except UnicodeDecodeError as error:
         raise PlyError("the header is not ASCII") from error
     if ["format", "binary_little_endian", "1.0"] not in lines:
         raise PlyError("only binary_little_endian PLY is read")
-    count: int | None = None
-    columns: list[tuple[str, str]] = []
+    elements: list[tuple[str, int, list[list[str]]]] = []
     for words in lines:
         if words[:1] == ["element"]:
-            if count is not None:
-                break
-            if len(words) != 3 or words[1] != "vertex" or not words[2].isdigit():
-                raise PlyError("the first element must be 'vertex' with a count")
-            count = int(words[2])
+            if len(words) != 3 or not words[2].isdigit() or len(words[2]) > MAX_DIGITS:
+                raise PlyError("an element needs a name and a count")
+            elements.append((words[1], int(words[2]), []))
         elif words[:1] == ["property"]:
-            if len(words) != 3 or words[1] not in READ_TYPES or count is None:
+            types = words[2:4] if words[1:2] == ["list"] else words[1:2]
+            fits = len(words) == (5 if words[1:2] == ["list"] else 3)
+            if not fits or not elements or not all(kind in READ_TYPES for kind in types):
                 raise PlyError(f"property not understood: {' '.join(words)}")
-            columns.append((words[2], READ_TYPES[words[1]]))
-    if count is None or not columns or len({name for name, _ in columns}) != len(columns):
-        raise PlyError("the vertex element has no properties, or repeats one")
-    return count, np.dtype(columns)
+            elements[-1][2].append(words[1:])
+    for name, _, properties in elements:
+        names = [words[-1] for words in properties]
+        if not names or len(set(names)) != len(names):
+            raise PlyError(f"the element {name!r} has no properties, or repeats one")
+    return elements, end + len(END)
+
+
+def is_splat(data: bytes) -> bool:
+    """Whether a PLY header tells of Gaussians rather than of a mesh."""
+    return b" f_dc_0" in data[: max(0, data.find(END, 0, MAX_HEADER))]
+
+
+def _vertex_layout(elements: list[tuple[str, int, list[list[str]]]]) -> tuple[int, np.dtype[np.void]]:
+    """The number of vertices and the record type, from a file whose first element is the vertex."""
+    if not elements or elements[0][0] != "vertex":
+        raise PlyError("the first element must be 'vertex'")
+    _, count, properties = elements[0]
+    if any(words[0] == "list" for words in properties):
+        raise PlyError("property not understood: a list of the vertices")
+    return count, np.dtype([(name, READ_TYPES[kind]) for kind, name in properties])

@@ -1,11 +1,15 @@
 """Gaussian splats in plain units, before any format's encoding."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workers.geometry.poses import Similarity, quaternions_multiply
+
+# No format is read beyond this, so that a header cannot ask for more memory than a real object needs.
+MAX_GAUSSIANS = 5_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +68,8 @@ def transform(splat: Splat, pose: Similarity) -> Splat:
         opacities=splat.opacities,
         colors=splat.colors,
     )
+
+
+def joined(splats: Sequence[Splat]) -> Splat:
+    """All Gaussians of at least one splat in one, in order."""
+    return Splat(*(np.concatenate([getattr(splat, field) for splat in splats]) for field in Splat.__slots__))

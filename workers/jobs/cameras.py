@@ -4,6 +4,7 @@ import math
 
 from maquette.contract import CameraModel, Intrinsics, Pose
 
+from workers.errors import JobProblem
 from workers.geometry.cameras import Camera
 from workers.geometry.poses import Similarity
 from workers.jobs.context import LoadedImage
@@ -17,15 +18,22 @@ def known_camera(image: LoadedImage, given: Intrinsics | None) -> Camera | None:
 
 
 def camera_of(image: LoadedImage, given: Intrinsics | None) -> Camera:
-    """Intrinsics by the best source there is; `source` says which."""
+    """Intrinsics by the best source there is; `source` says which. Raises JobProblem as `given_camera`."""
     if given is not None:
-        return Camera(image.width, image.height, given.fx, given.fy, given.cx, given.cy, source="given")
+        return given_camera(given, image.width, image.height)
     if image.focal_35mm:
         focal = image.focal_35mm / FILM_DIAGONAL_MM * math.hypot(image.width, image.height)
         return Camera(
             image.width, image.height, focal, focal, image.width / 2, image.height / 2, source="exif"
         )
     return Camera.assumed(image.width, image.height)
+
+
+def given_camera(given: Intrinsics, width: int, height: int) -> Camera:
+    """The request's camera; raises JobProblem when no camera can have such intrinsics."""
+    if why := given.implausible(width, height):
+        raise JobProblem("camera_implausible", why)
+    return Camera(width, height, given.fx, given.fy, given.cx, given.cy, source="given")
 
 
 def wire_camera(camera: Camera) -> CameraModel:

@@ -1,6 +1,5 @@
 """What a running job may use: its media, its engines, its artefacts, and the ledger's ear."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from media.errors import MediaError
 from media.fetch import fetch
-from media.sandbox import DecodedFrame, Sandbox
+from media.sandbox import Frames, Sandbox
 from storage.artefacts import ArtefactStore
 from storage.ledger import Database, JobRow, files, jobs, leases
 from workers.engines.protocols import EngineInfo
@@ -42,7 +41,7 @@ class LoadedImage:
 
 @dataclass(frozen=True, slots=True)
 class LoadedVideo:
-    """A video of the request; `frames` decodes it from the start, in constant memory."""
+    """A video of the request; `frames` decodes it from the start, in constant memory, one video at a time."""
 
     sha256: str
     width: int
@@ -50,7 +49,7 @@ class LoadedVideo:
     frame_count: int | None
     frame_rate: float | None
     time_base: tuple[int, int]
-    frames: Iterator[DecodedFrame]
+    frames: Frames
 
 
 class JobContext:
@@ -184,7 +183,8 @@ class JobContext:
         row = files.find_media(self._db, self.job.tenant, sha256)
         if row is None:
             raise MediaError("media_unknown", f"no upload has the id {sha256}; upload it first", 404)
-        self.sources.append(sha256)
+        if sha256 not in self.sources:
+            self.sources.append(sha256)
         return sha256, row.info
 
     def _fetched(self, url: str) -> str:

@@ -1,17 +1,30 @@
 """From found masks to 3D objects: what objects and scene share."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from maquette.contract import Intrinsics, ObjectFailure, ObjectResult, Rle
+from maquette.contract import Intrinsics, ObjectFailure, ObjectFormat, ObjectResult, Rle
 
 from workers.engines.objects.export import asset_glb, asset_splat_ply
 from workers.engines.protocols import ObjectAsset
 from workers.formats import rle
+from workers.formats.mesh_files import mesh_obj
 from workers.formats.overlay import png
+from workers.formats.sog import write_sog
+from workers.formats.splat_gltf import write_splat_glb
+from workers.formats.spz import write_spz
 from workers.jobs.cameras import known_camera, wire_camera, wire_pose
 from workers.jobs.context import JobContext, LoadedImage
 from workers.jobs.previews import asset_preview
 from workers.jobs.prompting import Found, wire_box
+
+# Ending, role, media type and encoder of what is written on request.
+EXTRAS: dict[ObjectFormat, tuple[str, str, str, Callable[[ObjectAsset], bytes]]] = {
+    "spz": ("spz", "splat", "application/x-spz", lambda asset: write_spz(asset.splat)),
+    "sog": ("sog", "splat", "application/x-sog", lambda asset: write_sog(asset.splat)),
+    "khr_glb": ("splat.glb", "splat", "model/gltf-binary", lambda asset: write_splat_glb(asset.splat)),
+    "obj": ("obj", "mesh", "model/obj", lambda asset: mesh_obj(asset.mesh)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +61,19 @@ def lift(
     return lifted, failures
 
 
-def write(context: JobContext, item: Lifted) -> ObjectResult:
-    """Store an asset's GLB, splat and preview."""
+def write(context: JobContext, item: Lifted, formats: Sequence[ObjectFormat] = ()) -> ObjectResult:
+    """Store an asset's GLB, splat and preview, and what else `formats` asks for."""
     asset, name = item.asset, item.name
     mesh = context.save(
         f"{name}.glb", "mesh", "model/gltf-binary", asset_glb(asset, item.found.label or name)
     )
     splat = context.save(f"{name}.ply", "splat", "application/x-ply", asset_splat_ply(asset))
     context.save(f"{name}.png", "preview", "image/png", png(asset_preview(asset)))
+    files: dict[ObjectFormat, str] = {"glb": mesh.name, "ply": splat.name}
+    for wanted in EXTRAS:
+        if wanted in formats:
+            ending, role, media_type, encode = EXTRAS[wanted]
+            files[wanted] = context.save(f"{name}.{ending}", role, media_type, encode(asset)).name
     return ObjectResult(
         index=item.index,
         label=item.found.label,
@@ -64,6 +82,7 @@ def write(context: JobContext, item: Lifted) -> ObjectResult:
         mask=Rle.model_validate(rle.encode_mask(item.found.mask)),
         mesh=mesh.name,
         splat=splat.name,
+        files=files,
         pose=wire_pose(asset.pose),
         camera=wire_camera(asset.camera),
         scale_source=asset.scale_source,

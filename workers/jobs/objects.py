@@ -23,7 +23,7 @@ def run(context: JobContext, request: ObjectsJob) -> Manifest:
     result = ObjectsResult(
         width=image.width,
         height=image.height,
-        objects=[lifting.write(context, item) for item in lifted],
+        objects=[lifting.write(context, item, request.formats) for item in lifted],
         failures=failures,
     )
     return context.manifest(

@@ -1,21 +1,34 @@
 """Pictures of results for a person to judge: turned views of an asset, bodies over their image."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.protocols import BodyEstimate, ObjectAsset
-from workers.formats.overlay import LONGEST, color_of
+from workers.formats.film import fitted
+from workers.formats.overlay import color_of
 from workers.geometry.cameras import Camera
 from workers.geometry.poses import look_at
 from workers.geometry.raster import render
 from workers.geometry.splat_preview import splat_preview
 
 SIDE = 320
+PANEL = 960
+SIDE_VIEW_DISTANCE = 4.0
 # eyes around a unit object: from the front, three-quarters, the side, and the back
 EYES = ((0.0, 0.2, 1.75), (1.25, 0.65, 1.25), (1.75, 0.2, 0.0), (-0.75, 0.4, -1.6))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Placed:
+    """A body to draw: vertices (V, 3) in its camera's frame, and the number of its colour."""
+
+    vertices: NDArray[np.float64]
+    faces: NDArray[np.int64]
+    camera: Camera
+    color: int
 
 
 def asset_preview(asset: ObjectAsset) -> NDArray[np.uint8]:
@@ -30,19 +43,45 @@ def asset_preview(asset: ObjectAsset) -> NDArray[np.uint8]:
     return np.vstack([np.hstack(top), np.hstack(bottom)])
 
 
-def bodies_overlay(image: NDArray[np.uint8], bodies: Sequence[BodyEstimate]) -> NDArray[np.uint8]:
-    """Body meshes drawn over the image (H, W, 3), the nearest in front; large images are scaled down."""
-    height, width = image.shape[:2]
-    scale = min(1.0, LONGEST / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    canvas = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image.copy()
-    order = sorted(range(len(bodies)), key=lambda i: -float(bodies[i].vertices[:, 2].mean()))
-    for index in order:
-        body = bodies[index]
-        c = body.camera
-        camera = Camera(size[0], size[1], c.fx * scale, c.fy * scale, c.cx * scale, c.cy * scale)
-        tint = np.tile(np.array(color_of(index), np.uint8), (len(body.vertices), 1))
-        drawn, depth = render(body.vertices, body.rig.faces, tint, camera)
+def bodies_panels(image: NDArray[np.uint8], bodies: Sequence[BodyEstimate]) -> NDArray[np.uint8]:
+    """Side by side: the image, the bodies over it, and the bodies from the right of the camera."""
+    placed = [Placed(body.vertices, body.rig.faces, body.camera, index) for index, body in enumerate(bodies)]
+    shown = fitted(image, PANEL)
+    panels = [shown, draw_bodies(shown.copy(), placed)]
+    if placed:
+        panels.append(_from_the_side(placed, shown.shape[0]))
+    return np.hstack(panels)
+
+
+def draw_bodies(canvas: NDArray[np.uint8], bodies: Sequence[Placed]) -> NDArray[np.uint8]:
+    """Draw bodies over `canvas` (H, W, 3), a smaller picture of what their cameras saw, the nearest last."""
+    height, width = canvas.shape[:2]
+    for body in sorted(bodies, key=lambda body: -float(body.vertices[:, 2].mean())):
+        tint = np.tile(np.array(color_of(body.color), np.uint8), (len(body.vertices), 1))
+        drawn, depth = render(body.vertices, body.faces, tint, body.camera.resized(width, height))
         hit = np.isfinite(depth)
         canvas[hit] = (0.25 * canvas[hit] + 0.75 * drawn[hit]).astype(np.uint8)
     return canvas
+
+
+def _from_the_side(bodies: Sequence[Placed], height: int) -> NDArray[np.uint8]:
+    """Seen from the right of the camera, whose forward is to the right: how bodies stand and lean."""
+    points = np.concatenate([body.vertices for body in bodies])
+    low, high = points.min(axis=0), points.max(axis=0)
+    middle, tall, deep = (low + high) / 2, float(high[1] - low[1]), float(high[2] - low[2])
+    away = SIDE_VIEW_DISTANCE * max(tall, deep)
+    width = int(np.clip(round(height * deep / max(tall, 1e-6) * 1.3), height // 2, 2 * height))
+    focal = 0.85 * away * min(height / tall, width / deep)
+    camera = Camera(width, height, focal, focal, width / 2, height / 2)
+    canvas = np.full((height, width, 3), 245, dtype=np.uint8)
+    turned = [
+        replace(
+            body,
+            vertices=(body.vertices - middle)[:, [2, 1, 0]] * np.array([1.0, 1.0, -1.0])
+            + np.array([0.0, 0.0, away]),
+            faces=body.faces,
+            camera=camera,
+        )
+        for body in bodies
+    ]
+    return draw_bodies(canvas, turned)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from maquette.contract import Box, Instance, Manifest, PromptRef, Rle, SegmentResult
+from maquette.contract import Box, Instance, Manifest, PromptRef, Rle, SegmentJob, SegmentResult
 from maquette.contract.geometry import Point
 from maquette.contract.jobs import Prompted
 from numpy.typing import NDArray
@@ -40,7 +40,7 @@ class Found:
 
 
 def find(context: JobContext, image: LoadedImage, request: Prompted) -> list[Found]:
-    """All instances that phrases name, then one for each box, then one for each list of points."""
+    """All instances of phrases, then one for each box and list of points, then all that is like exemplars."""
     engine = context.engines.concepts()
     context.used(engine.info)
     check_inside(request.boxes, request.points, image.width, image.height)
@@ -60,6 +60,13 @@ def find(context: JobContext, image: LoadedImage, request: Prompted) -> list[Fou
             is_box = item.prompt < boxes
             index = item.prompt if is_box else item.prompt - boxes
             found.append(_found(item, PromptRef(kind="box" if is_box else "points", index=index)))
+    exemplars = request.exemplars if isinstance(request, SegmentJob) else []
+    if exemplars:
+        check_inside([exemplar.box for exemplar in exemplars], [], image.width, image.height)
+        boxes_shown = [exemplar.box.xyxy() for exemplar in exemplars]
+        labels = [int(exemplar.positive) for exemplar in exemplars]
+        shown = engine.ground_exemplars(handle, boxes_shown, labels, threshold=request.threshold)
+        found += [_found(item, PromptRef(kind="exemplars", index=0)) for item in shown]
     return [item for item in found if item.mask.any()]
 
 

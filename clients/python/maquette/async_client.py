@@ -7,7 +7,7 @@ import httpx
 
 from maquette import calls, requests
 from maquette.configuration import resolve
-from maquette.contract import Artefact, Engine, MediaRef
+from maquette.contract import Artefact, BodyFormat, Engine, Media, MediaRef, ObjectFormat
 from maquette.drivers import TIMEOUT, AsyncDriver
 from maquette.handles import AsyncJob
 from maquette.inputs import Phrases, Source
@@ -50,6 +50,10 @@ class AsyncMaquette:
         """Send a medium unless the service has it; the reference serves any number of jobs."""
         return await self._driver.run(calls.upload_any(source))
 
+    async def media(self, ref: MediaRef) -> Media | None:
+        """What the service knows of an upload; None for an address, which is fetched later."""
+        return await self._driver.run(calls.describe(ref))
+
     async def segment(
         self,
         image: Source,
@@ -57,12 +61,19 @@ class AsyncMaquette:
         text: Phrases | None = None,
         boxes: Iterable[Any] | None = None,
         points: Iterable[Any] | None = None,
+        exemplars: Iterable[Any] | None = None,
+        counter_exemplars: Iterable[Any] | None = None,
         threshold: float | None = None,
         idempotency_key: str | None = None,
         **options: Any,
     ) -> AsyncJob[SegmentResult]:
-        """Masks of what phrases, boxes (xyxy pixels) and points name; `points` holds one object each."""
-        built = requests.segment(image, text, boxes, points, threshold, options)
+        """Masks of what phrases, boxes (xyxy pixels) and points name; `points` holds one object each.
+
+        `exemplars` are boxes around things of a kind: all that look like them are found, and nothing that
+        looks more like `counter_exemplars`.
+        """
+        shown = (exemplars, counter_exemplars)
+        built = requests.segment(image, text, boxes, points, *shown, threshold, options)
         return AsyncJob(await self._driver.run(calls.submit(built, idempotency_key)), self._driver)
 
     async def track(
@@ -92,10 +103,15 @@ class AsyncMaquette:
         from_job: Any = None,
         threshold: float | None = None,
         camera: Any = None,
+        formats: Iterable[ObjectFormat] = ("glb", "ply"),
         idempotency_key: str | None = None,
         **options: Any,
     ) -> AsyncJob[ObjectsResult]:
-        """A mesh, a splat and a pose for each object; `from_job` goes on from a segment job."""
+        """A mesh, a splat and a pose for each object; `from_job` goes on from a segment job.
+
+        The mesh is always written as GLB and the splat as PLY; `formats` may add spz, sog, khr_glb and obj.
+        """
+        options |= {"formats": list(formats)}
         built = requests.objects(image, text, boxes, points, masks, from_job, threshold, camera, options)
         return AsyncJob(await self._driver.run(calls.submit(built, idempotency_key)), self._driver)
 
@@ -103,15 +119,37 @@ class AsyncMaquette:
         self,
         image: Source | None = None,
         *,
+        video: Source | None = None,
         boxes: Iterable[Any] | None = None,
         masks: Iterable[Any] | None = None,
         from_job: Any = None,
         camera: Any = None,
+        formats: Iterable[BodyFormat] = ("glb",),
+        lod: int | None = None,
+        vertices: bool = False,
+        max_people: int = 64,
+        max_frames: int | None = None,
+        smoothing: bool = True,
+        max_gap_seconds: float = 0.5,
+        world_from_cam: Iterable[Any] | None = None,
         idempotency_key: str | None = None,
         **options: Any,
     ) -> AsyncJob[BodiesResult]:
-        """A rigged body for each person; without boxes, masks or a job, people are found first."""
-        built = requests.bodies(image, boxes, masks, from_job, camera, options)
+        """A rigged body for each person of an image, or a moving one for each person of a video.
+
+        Without boxes, masks or a job, people are found first; `from_job` goes on from a segment or a track
+        job. `world_from_cam` gives a 4x4 matrix for every frame and puts a video's bodies into the world.
+        """
+        options |= {
+            "formats": list(formats),
+            "lod": lod,
+            "vertices": vertices,
+            "max_people": max_people,
+            "max_frames": max_frames,
+            "smoothing": smoothing,
+            "max_gap_seconds": max_gap_seconds,
+        }
+        built = requests.bodies(image, video, boxes, masks, from_job, camera, world_from_cam, options)
         return AsyncJob(await self._driver.run(calls.submit(built, idempotency_key)), self._driver)
 
     async def scene(

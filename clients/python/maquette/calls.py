@@ -96,6 +96,14 @@ def upload_any(source: object) -> Operation[MediaRef]:
     return (yield from upload(media(source)))
 
 
+def describe(ref: MediaRef) -> Operation[Media | None]:
+    """What the service knows of an upload; an address is not known before a job fetches it."""
+    if ref.id is None:
+        return None
+    response = yield from call(Call("GET", f"/v1/uploads/{ref.id}"))
+    return Media.model_validate_json(response.content)
+
+
 def submit(building: Operation[AnyJob], idempotency_key: str | None) -> Operation[Job]:
     """Build a request and submit it; the key makes a retry safe. Raises InvalidRequest before sending."""
     try:

@@ -81,6 +81,13 @@ def camera(given: Any) -> Intrinsics | None:
     return Intrinsics(fx=rows[0][0], fy=rows[1][1], cx=rows[0][2], cy=rows[1][2])
 
 
+def motions(given: Iterable[Any] | None) -> list[Any] | None:
+    """Rigid 4x4 matrices, arrays or nested lists, one for each frame."""
+    if given is None:
+        return None
+    return [tuple(tuple(float(value) for value in row) for row in matrix) for matrix in given]
+
+
 def _point(part: Any) -> Point:
     if isinstance(part, Point):
         return part

@@ -5,7 +5,7 @@ from typing import Any
 
 from maquette import inputs
 from maquette.calls import Operation, upload_any
-from maquette.contract import BodiesJob, DatasetJob, ObjectsJob, SceneJob, SegmentJob, TrackJob
+from maquette.contract import BodiesJob, DatasetJob, Exemplar, ObjectsJob, SceneJob, SegmentJob, TrackJob
 from maquette.inputs import Phrases, Source
 
 
@@ -14,13 +14,17 @@ def segment(
     text: Phrases | None,
     boxes: Iterable[Any] | None,
     points: Iterable[Any] | None,
+    exemplars: Iterable[Any] | None,
+    counter_exemplars: Iterable[Any] | None,
     threshold: float | None,
     options: dict[str, Any],
 ) -> Operation[SegmentJob]:
     """A segment job."""
     prompts = _prompts(text, boxes, points, threshold)
+    shown = [Exemplar(box=box) for box in inputs.boxes(exemplars)]
+    shown += [Exemplar(box=box, positive=False) for box in inputs.boxes(counter_exemplars)]
     ref = yield from upload_any(image)
-    return SegmentJob(image=ref, **prompts, **options)
+    return SegmentJob(image=ref, exemplars=shown, **prompts, **options)
 
 
 def track(
@@ -64,16 +68,21 @@ def objects(
 
 def bodies(
     image: Source | None,
+    video: Source | None,
     boxes: Iterable[Any] | None,
     masks: Iterable[Any] | None,
     from_job: Any,
     camera: Any,
+    world_from_cam: Iterable[Any] | None,
     options: dict[str, Any],
 ) -> Operation[BodiesJob]:
-    """A bodies job."""
+    """A bodies job of an image, a video or an earlier job."""
     ref = None if image is None else (yield from upload_any(image))
+    moving = None if video is None else (yield from upload_any(video))
     return BodiesJob(
         image=ref,
+        video=moving,
+        world_from_cam=inputs.motions(world_from_cam),
         boxes=inputs.boxes(boxes),
         masks=inputs.masks(masks),
         from_job=_job_id(from_job),

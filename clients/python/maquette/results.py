@@ -129,12 +129,17 @@ class ObjectsResult(Result[contract.ObjectsResult]):
 
 
 class BodiesResult(Result[contract.BodiesResult]):
-    """Rigged bodies."""
+    """Rigged bodies of an image, or moving ones of a video."""
 
     @property
     def bodies(self) -> list[contract.BodyResult]:
-        """The bodies that were found."""
+        """The bodies that were found in an image."""
         return self.data.bodies
+
+    @property
+    def tracks(self) -> list[contract.BodyTrack]:
+        """The people of a video, by their track's id."""
+        return self.data.tracks
 
 
 class SceneResult(Result[contract.SceneResult]):

@@ -1,4 +1,4 @@
-"""A body as files: a skinned GLB that opens in the found pose, and a plain OBJ.
+"""A body as files: a skinned GLB that opens in the found pose, OBJ and PLY of the posed mesh, BVH.
 
 glTF is y up and right-handed with the viewer looking along -z, so a point of the camera frame (OpenCV: x
 right, y down, z forward) becomes F p with F = diag(1, -1, -1), a half turn about x. The file's joint nodes
@@ -7,18 +7,25 @@ inverse bind of joint j is the translation by -rest_joints[j], and the world of 
 F t_j).
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.bodies.names import humanoid
 from workers.engines.bodies.rotations import from_quaternions, quaternions
-from workers.engines.protocols import BodyEstimate
+from workers.engines.protocols import BodyEstimate, Rig
+from workers.formats.bvh import write_bvh
 from workers.formats.gltf import GlbBuilder
-from workers.geometry.meshes import vertex_normals
+from workers.formats.mesh_files import mesh_ply
+from workers.geometry.meshes import Mesh, vertex_normals
 
 Floats = NDArray[np.float64]
 CAMERA_TO_GLTF = np.diag([1.0, -1.0, -1.0])
 # A grey that stands for no one's skin.
 NEUTRAL = np.array([196, 180, 168], dtype=np.uint8)
+# A BVH of one frame still has to tell a frame time.
+STILL_SECONDS = 1 / 30
 
 
 def to_gltf(points: Floats) -> Floats:
@@ -31,8 +38,17 @@ def body_glb(estimate: BodyEstimate, name: str = "body") -> bytes:
 
     Two roots: `name`, which carries the numbers as extras and holds the joint tree, and the skinned mesh.
     """
-    rig = estimate.rig
     builder = GlbBuilder()
+    add_rig(builder, name, estimate.rig, _extras(estimate), CAMERA_TO_GLTF)
+    return builder.build()
+
+
+def add_rig(builder: GlbBuilder, name: str, rig: Rig, extras: dict[str, Any], to_file: Floats) -> list[int]:
+    """Add a posed rig; gives the node of every joint.
+
+    `to_file` (3, 3) turns the frame of the rig's root into the file's y-up frame. The skin's extras name the
+    joints as Unity's humanoid and Mixamo do.
+    """
     mesh = builder.add_mesh(
         name,
         rig.rest_vertices,
@@ -43,13 +59,13 @@ def body_glb(estimate: BodyEstimate, name: str = "body") -> bytes:
         weights=rig.skin_weights,
         roughness=0.9,
     )
-    top = builder.add_node(name, extras=_extras(estimate))
+    top = builder.add_node(name, extras=extras)
     nodes: list[int] = []
     for j, parent in enumerate(rig.parents):
         rotation, offset = rig.rotations[j], None
         if parent < 0:
-            turned = CAMERA_TO_GLTF @ from_quaternions(rotation)
-            rotation, offset = quaternions(turned), to_gltf(rig.root_translation)
+            rotation = quaternions(to_file @ from_quaternions(rotation))
+            offset = to_file @ rig.root_translation
         else:
             offset = rig.rest_joints[j] - rig.rest_joints[parent]
         nodes.append(
@@ -62,21 +78,38 @@ def body_glb(estimate: BodyEstimate, name: str = "body") -> bytes:
         )
     binds = np.tile(np.eye(4), (len(nodes), 1, 1))
     binds[:, :3, 3] = -rig.rest_joints
-    skin = builder.add_skin(f"{name}_skin", nodes, binds, skeleton=nodes[0])
+    named = humanoid(rig.joint_names)
+    skin = builder.add_skin(
+        f"{name}_skin", nodes, binds, skeleton=nodes[0], extras={"humanoid": named} if named else None
+    )
     # The validator asks for skinned meshes at the root: their own transform is ignored.
     builder.add_node(f"{name}_mesh", mesh=mesh, skin=skin)
-    return builder.build()
+    return nodes
 
 
 def body_obj(estimate: BodyEstimate, name: str = "body") -> bytes:
-    """The posed mesh as OBJ text in glTF axes, metres."""
+    """The posed mesh as OBJ text in glTF axes (y up), metres."""
     lines = [f"o {name}"]
     lines += [f"v {x:.6f} {y:.6f} {z:.6f}" for x, y, z in to_gltf(estimate.vertices)]
     lines += [f"f {a} {b} {c}" for a, b, c in estimate.rig.faces + 1]
     return ("\n".join(lines) + "\n").encode()
 
 
-def _extras(estimate: BodyEstimate) -> dict[str, object]:
+def body_ply(estimate: BodyEstimate) -> bytes:
+    """The posed mesh as binary PLY with normals in glTF axes (y up), metres."""
+    return mesh_ply(Mesh(to_gltf(estimate.vertices), estimate.rig.faces))
+
+
+def body_bvh(estimate: BodyEstimate) -> bytes:
+    """The skeleton and one frame of motion, the pose, in glTF axes (y up), metres."""
+    rig = estimate.rig
+    rotations = from_quaternions(rig.rotations)[None]
+    rotations[:, 0] = CAMERA_TO_GLTF @ rotations[:, 0]
+    place = to_gltf(rig.root_translation)[None]
+    return write_bvh(rig.joint_names, rig.parents, rig.rest_joints, rotations, place, STILL_SECONDS)
+
+
+def _extras(estimate: BodyEstimate) -> dict[str, Any]:
     camera = estimate.camera
     return {
         "scale_source": estimate.scale_source,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.bodies.kinematics import SHAPE, Kinematics, Posed, State
-from workers.engines.bodies.observations import BONE_FROM, BONE_TO, SCALE_BONES, Observation
+from workers.engines.bodies.observations import BONE_FROM, BONE_TO, SCALE_BONES, Observation, trusted
 from workers.engines.bodies.rotations import log_map, right_jacobian_inverse
 from workers.engines.bodies.start import start
 
@@ -25,6 +25,8 @@ DIRECTION_ACROSS, DIRECTION_ALONG = 0.20, 0.30
 CAUCHY = 3.0
 # A seen joint is free to leave its relaxed angle; priors only break ties.
 PRIOR = 0.5
+# A joint whose landmarks are all unseen keeps to its relaxed angle by so much more: else a mask bends it.
+UNSEEN_PRIOR = 2.0
 LIMIT_RADIANS = 0.04
 # Landmarks say little of girth; a mask says much, and counts clothes as girth.
 GIRTH_SPREAD, GIRTH_SPREAD_MASK = 0.35, 1.0
@@ -56,6 +58,7 @@ class BodyFit:
         self._count = 3 * len(skeleton.joints)
         self._relaxed = skeleton.relaxed[1:]
         self._prior = PRIOR / skeleton.spread[1:]
+        self._carries = skeleton.above[skeleton.riders][:, 1:].astype(np.float64)
         rest = skeleton.model.base.landmarks
         self._lengths = np.linalg.norm(rest[BONE_TO] - rest[BONE_FROM], axis=1)
         tall = skeleton.model.rest(kinematics.coefficients(np.array([1.0, 0.0]))).landmarks
@@ -134,7 +137,7 @@ class BodyFit:
         if image is None:
             return np.zeros(1), np.zeros((1, self.kinematics.size)), float("inf")
         spread = GIRTH_SPREAD if extra is None else GIRTH_SPREAD_MASK
-        plain = [self._directions(posed, seen), self._angles(state), self._shape(state, height, spread)]
+        plain = [self._directions(posed, seen), self._angles(state, seen), self._shape(state, height, spread)]
         robust = [image, self._upright(posed)]
         if extra is not None:
             robust.append(extra(state, posed))
@@ -174,16 +177,18 @@ class BodyFit:
         residual = (unit - seen.directions) * weight
         return residual.reshape(-1), (square * weight[:, :, None]).reshape(residual.size, -1)
 
-    def _angles(self, state: State) -> tuple[Floats, Floats]:
+    def _angles(self, state: State, seen: Observation) -> tuple[Floats, Floats]:
         """Prior about the relaxed pose and one-sided limits, for every joint but the root."""
         skeleton = self.kinematics.skeleton
+        sure = (trusted(seen.confidence)[:, None] * self._carries).max(axis=0)
+        prior = self._prior * (1.0 + UNSEEN_PRIOR * (1.0 - sure) ** 4)[:, None]
         vectors = log_map(state.rotations[1:])
         frames = skeleton.frames[1:]
         angles = np.einsum("mab,mb->ma", frames, vectors)
         change = frames @ right_jacobian_inverse(vectors)
         over = np.maximum(angles - skeleton.high[1:], 0.0) + np.minimum(angles - skeleton.low[1:], 0.0)
-        residual = np.stack([(angles - self._relaxed) * self._prior, over / LIMIT_RADIANS])
-        slopes = np.stack([np.broadcast_to(self._prior, angles.shape), (over != 0.0) / LIMIT_RADIANS])
+        residual = np.stack([(angles - self._relaxed) * prior, over / LIMIT_RADIANS])
+        slopes = np.stack([prior, (over != 0.0) / LIMIT_RADIANS])
         blocks = slopes[..., None] * change
         count = len(vectors)
         jacobian = np.zeros((2, count, 3, self.kinematics.size))

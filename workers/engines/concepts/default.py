@@ -1,6 +1,7 @@
 """The default concept engine: PicoDet for phrases, MobileSAM for masks, on any CPU."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from maquette.contract.vocabulary import COCO, parse
@@ -8,7 +9,8 @@ from numpy.typing import NDArray
 
 from workers.engines.concepts.attributes import choose as choose_named
 from workers.engines.concepts.consensus import Proposal, agree, choose, points_of, prompt_of
-from workers.engines.concepts.everything import further
+from workers.engines.concepts.everything import candidates, further
+from workers.engines.concepts.exemplars import ALIKE, alike, unlike
 from workers.engines.concepts.handles import EmbeddedImage, HandleCache
 from workers.engines.concepts.masks import box_of, clip_box, clip_mask, tidy, touches_border
 from workers.engines.concepts.mobilesam import DECODER, ENCODER, MobileSam, View
@@ -84,7 +86,7 @@ class DefaultConcepts:
         if self._detector:
             able = ("phrases", *able, "video")
         if self._namer:
-            able = (*able, "everything")
+            able = (*able, "everything", "exemplars")
         return EngineInfo(
             name="default",
             kind="concepts",
@@ -144,6 +146,32 @@ class DefaultConcepts:
                 named += further(self._sam, self._namer, image, named, index, least)
             out += choose_named(image.image, named, query)
         return out
+
+    def ground_exemplars(
+        self,
+        handle: ImageHandle,
+        boxes: Sequence[Box],
+        labels: Sequence[int],
+        *,
+        threshold: float | None = None,
+    ) -> list[Segmented]:
+        """The things in the boxes labelled 1, then what looks like them and unlike the boxes labelled 0.
+
+        Scores of what was found are likenesses, 0..1; the default threshold is 0.62. Raises ValueError
+        without a positive box, and WeightsError when the weights are not usable.
+        """
+        if 1 not in labels or len(boxes) != len(labels):
+            raise ValueError("exemplars need a label of 1 or 0 for each box, and at least one 1")
+        image = _own(handle)
+        if self._sam is None:
+            raise self._missing or RuntimeError("no MobileSAM")
+        shown = self.segment(handle, [Click(box=box) for box in boxes])
+        good = [item for item, label in zip(shown, labels, strict=True) if label == 1]
+        bad = [item.mask for item, label in zip(shown, labels, strict=True) if label == 0]
+        rest = unlike(candidates(self._sam, image), [item.mask for item in shown])
+        least = ALIKE if threshold is None else threshold
+        found = alike(image, rest, [item.mask for item in good], bad, least)
+        return [replace(item, prompt=0) for item in good] + [replace(i, score=fit) for i, fit in found]
 
     def segment(self, handle: ImageHandle, clicks: Sequence[Click]) -> list[Segmented]:
         """Exactly one instance per click, in order; raises ValueError for a click that says nothing.

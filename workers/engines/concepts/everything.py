@@ -1,6 +1,6 @@
 """Everything in an image: a grid of clicks, sure answers kept once (after Kirillov et al. 2023, app. B)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,11 +41,12 @@ def blobs(sam: MobileSam, view: View) -> list[Blob]:
             continue
         prompt = prompt_of(None, np.array([[x, y]]), np.ones(1, np.int64))
         masks, scores = sam.decode(view, prompt)
-        for index in (1, 2, 3):
-            blob = _blob(masks[index], float(scores[index]), inside)
-            if blob is not None:
-                found.append(blob)
-                covered |= blob.low
+        answers = [_blob(masks[index], float(scores[index]), inside) for index in (1, 2, 3)]
+        sure = [blob for blob in answers if blob is not None]
+        found += sure
+        if sure:
+            # a group must not hide its members: only the smallest answer is done with
+            covered |= min(sure, key=lambda blob: int(blob.low.sum())).low
     return _once(found)
 
 
@@ -73,6 +74,18 @@ def _coarse_first(size: int) -> list[tuple[int, int]]:
     return sorted(places, key=lambda place: (place[0] % 3 != 1 or place[1] % 3 != 1, place))
 
 
+def candidates(sam: MobileSam, image: EmbeddedImage) -> list[Segmented]:
+    """All that the grid finds, without names; the score is the mask's quality."""
+    view = image.views[0]
+    out = []
+    for blob in blobs(sam, view):
+        mask = tidy(np.asarray(sam.upsample(view, blob.logits) > 0, dtype=np.bool_))
+        if mask.any():
+            flags = ("truncated",) if touches_border(mask) else ()
+            out.append(Segmented(mask, box_of(mask), blob.quality, 0, None, flags))
+    return out
+
+
 def further(
     sam: MobileSam, namer: Namer, image: EmbeddedImage, known: list[Segmented], prompt: int, least: float
 ) -> list[Segmented]:
@@ -80,18 +93,13 @@ def further(
 
     The score is the mask's quality; `name_weak` tells a name with a probability below 0.6.
     """
-    view = image.views[0]
     taken = [item.mask for item in known]
     out: list[Segmented] = []
-    for blob in blobs(sam, view):
-        mask = tidy(np.asarray(sam.upsample(view, blob.logits) > 0, dtype=np.bool_))
-        if blob.quality < least or not mask.any():
+    for item in candidates(sam, image):
+        if item.score < least or any(mask_iou(item.mask, other) >= DUPLICATE for other in taken):
             continue
-        if any(mask_iou(mask, other) >= DUPLICATE for other in taken):
-            continue
-        name, probability = namer.name(image.image, mask)
-        flags = ("name_weak",) if name is not None and probability < NAME_SURE else ()
-        flags = (*flags, "truncated") if touches_border(mask) else flags
-        out.append(Segmented(mask, box_of(mask), blob.quality, prompt, name, flags))
-        taken.append(mask)
+        name, probability = namer.name(image.image, item.mask)
+        weak = ("name_weak",) if name is not None and probability < NAME_SURE else ()
+        out.append(replace(item, prompt=prompt, label=name, flags=(*weak, *item.flags)))
+        taken.append(item.mask)
     return out

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast, get_args
 
 import typer
 from rich.console import Console
@@ -10,7 +10,7 @@ from rich.table import Table
 
 from maquette.cli import options as o
 from maquette.client import Maquette
-from maquette.contract import Manifest
+from maquette.contract import Manifest, ObjectFormat
 from maquette.handles import Job
 
 Images = Annotated[list[str], typer.Argument(help="Images: files, globs or https addresses.")]
@@ -29,11 +29,13 @@ def segment(
     text: o.Text = None,
     box: o.Boxes = None,
     point: o.Points = None,
+    exemplar: o.Exemplars = None,
+    counter: o.Counters = None,
     threshold: o.Threshold = None,
     engine: o.EngineName = "auto",
     out: o.Out = None,
 ) -> None:
-    """Masks of everything that phrases, boxes and points name."""
+    """Masks of everything that phrases, boxes, points and exemplars name."""
 
     def start(mq: Maquette, source: Any) -> Job[Any]:
         return mq.segment(
@@ -41,6 +43,8 @@ def segment(
             text=text,
             boxes=o.boxes(box),
             points=o.points(point),
+            exemplars=o.boxes(exemplar),
+            counter_exemplars=o.boxes(counter),
             threshold=threshold,
             engine=engine,
         )
@@ -84,11 +88,15 @@ def objects(
     from_job: o.FromJob = None,
     threshold: o.Threshold = None,
     camera: o.CameraOption = None,
+    formats: Annotated[
+        str, typer.Option("--format", "-f", help="Of glb, ply, spz, sog, khr_glb and obj, joined by commas.")
+    ] = "glb,ply",
     seed: o.Seed = 0,
     engine: o.EngineName = "auto",
     out: o.Out = None,
 ) -> None:
     """A GLB, a splat and a pose for each object."""
+    wanted = _object_formats(formats)
 
     def start(mq: Maquette, source: Any) -> Job[Any]:
         return mq.objects(
@@ -99,6 +107,7 @@ def objects(
             from_job=from_job,
             threshold=threshold,
             camera=o.camera(camera),
+            formats=wanted,
             seed=seed,
             engine=engine,
         )
@@ -108,27 +117,46 @@ def objects(
 
 def bodies(
     context: typer.Context,
-    images: Annotated[list[str] | None, typer.Argument(help="Images; none with --from-job.")] = None,
+    media: Annotated[list[str] | None, typer.Argument(help="Images or videos; none with --from-job.")] = None,
     box: o.Boxes = None,
-    from_job: o.FromJob = None,
+    from_job: Annotated[str | None, typer.Option(help="A segment or a track job to go on from.")] = None,
     camera: o.CameraOption = None,
+    formats: o.Formats = "glb",
+    lod: Annotated[
+        int | None, typer.Option(min=0, max=6, help="Level of detail of engines with some.")
+    ] = None,
+    vertices: Annotated[bool, typer.Option("--vertices", help="Posed vertices in NPZ and JSON.")] = False,
+    max_people: Annotated[int, typer.Option(help="The largest so many people.")] = 64,
+    max_frames: Annotated[int | None, typer.Option(help="Stop a video here.")] = None,
+    smoothing: Annotated[bool, typer.Option(help="Smooth the motion of a video.")] = True,
+    as_video: Annotated[bool, typer.Option("--video", help="Addresses and animations are videos.")] = False,
     seed: o.Seed = 0,
     engine: o.EngineName = "auto",
     out: o.Out = None,
 ) -> None:
-    """A rigged GLB for each person."""
+    """Rigged bodies of images, moving ones of videos."""
 
     def start(mq: Maquette, source: Any) -> Job[Any]:
+        place = None if source is None else mq.upload(source)
+        known = None if place is None else mq.media(place)
+        moves = as_video or (known is not None and known.kind == "video")
         return mq.bodies(
-            source,
+            None if moves else place,
+            video=place if moves else None,
             boxes=o.boxes(box),
             from_job=from_job,
             camera=o.camera(camera),
+            formats=o.formats(formats),
+            lod=lod,
+            vertices=vertices,
+            max_people=max_people,
+            max_frames=max_frames,
+            smoothing=smoothing,
             seed=seed,
             engine=engine,
         )
 
-    _each(context, images or [], start, out, alone=from_job is not None)
+    _each(context, media or [], start, out, alone=from_job is not None)
 
 
 def scene(
@@ -167,6 +195,15 @@ def dataset(
             found, text, threshold=threshold, clip_seconds=clip_seconds, size=size, engine=engine
         )
         _finish(state, job, "dataset", out)
+
+
+def _object_formats(given: str) -> list[ObjectFormat]:
+    known = get_args(ObjectFormat)
+    found = [part.strip() for part in given.split(",") if part.strip()]
+    for part in found:
+        if part not in known:
+            raise typer.BadParameter(f"a format is one of {', '.join(known)}, not {part!r}")
+    return cast(list[ObjectFormat], found)
 
 
 def _each(
@@ -232,10 +269,23 @@ def _table(manifest: Manifest) -> Table:
         columns = ("#", "label", "silhouette IoU", "files")
     elif result.kind == "bodies":
         rows = [
-            (str(b.index), _score(b.confidence), f"{b.reprojection_error_px:.1f} px", b.mesh)
+            (
+                str(b.index),
+                _score(b.confidence),
+                f"{b.reprojection_error_px:.1f} px",
+                " ".join(b.files.values()),
+            )
             for b in result.bodies
+        ] + [
+            (
+                str(t.id),
+                _score(t.confidence),
+                f"{t.reprojection_error_px:.1f} px",
+                " ".join(name for names in t.files.values() for name in names),
+            )
+            for t in result.tracks
         ]
-        columns = ("#", "confidence", "reprojection", "file")
+        columns = ("#", "confidence", "reprojection", "files")
     elif result.kind == "scene":
         rows = [(n.name, n.label or "", _score(n.confidence), n.kind) for n in result.nodes]
         columns = ("node", "label", "confidence", "kind")

@@ -4,11 +4,12 @@ import glob
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast, get_args
 
 import typer
 
 from maquette.client import Maquette
+from maquette.contract import BodyFormat
 from maquette.inputs import Source
 
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the artefacts.")]
@@ -20,10 +21,20 @@ Points = Annotated[
     list[str] | None,
     typer.Option("--point", "-p", help="x,y or x,y,label; several of one object joined by ';'."),
 ]
+Exemplars = Annotated[
+    list[str] | None,
+    typer.Option("--exemplar", "-e", help="x0,y0,x1,y1 around a thing of a kind: finds all like it."),
+]
+Counters = Annotated[
+    list[str] | None, typer.Option("--counter", help="x0,y0,x1,y1 around a thing that is not meant.")
+]
 Threshold = Annotated[float | None, typer.Option(help="Least score of a phrase's instances.")]
 EngineName = Annotated[str, typer.Option(help="Engine, or auto.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 CameraOption = Annotated[str | None, typer.Option(help="fx,fy,cx,cy in pixels of the full image.")]
+Formats = Annotated[
+    str, typer.Option("--format", "-f", help="Of glb, obj, ply, bvh, npz and json, joined by commas.")
+]
 FromJob = Annotated[str | None, typer.Option(help="A segment job to go on from.")]
 
 
@@ -74,6 +85,16 @@ def camera(given: str | None) -> dict[str, float] | None:
         return None
     fx, fy, cx, cy = _numbers(given, (4,), "a camera is fx,fy,cx,cy")
     return {"fx": fx, "fy": fy, "cx": cx, "cy": cy}
+
+
+def formats(given: str) -> list[BodyFormat]:
+    """Formats from 'glb,bvh'."""
+    known = get_args(BodyFormat)
+    found = [part.strip() for part in given.split(",") if part.strip()]
+    for part in found:
+        if part not in known:
+            raise typer.BadParameter(f"a format is one of {', '.join(known)}, not {part!r}")
+    return cast(list[BodyFormat], found)
 
 
 def emit(data: Any) -> None:

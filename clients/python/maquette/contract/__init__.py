@@ -2,7 +2,7 @@
 
 from maquette.contract.engines import Engine, Engines
 from maquette.contract.events import JobEvent
-from maquette.contract.geometry import Box, CameraModel, Intrinsics, Point, Pose, Rle
+from maquette.contract.geometry import Box, CameraModel, Exemplar, Intrinsics, Point, Pose, RigidMotion, Rle
 from maquette.contract.jobs import (
     FINAL_STATES,
     BodiesJob,
@@ -23,13 +23,17 @@ from maquette.contract.problems import FieldError, Problem
 from maquette.contract.results import (
     Artefact,
     BodiesResult,
+    BodyFormat,
     BodyResult,
+    BodyTrack,
     DatasetResult,
     EngineUsed,
+    FrameSpan,
     Instance,
     Keypoint,
     Manifest,
     ObjectFailure,
+    ObjectFormat,
     ObjectResult,
     ObjectsResult,
     PromptRef,
@@ -46,7 +50,9 @@ __all__ = [
     "Artefact",
     "BodiesJob",
     "BodiesResult",
+    "BodyFormat",
     "BodyResult",
+    "BodyTrack",
     "Box",
     "CameraModel",
     "DatasetJob",
@@ -54,7 +60,9 @@ __all__ = [
     "Engine",
     "EngineUsed",
     "Engines",
+    "Exemplar",
     "FieldError",
+    "FrameSpan",
     "Instance",
     "Intrinsics",
     "Job",
@@ -68,6 +76,7 @@ __all__ = [
     "Media",
     "MediaRef",
     "ObjectFailure",
+    "ObjectFormat",
     "ObjectResult",
     "ObjectsJob",
     "ObjectsResult",
@@ -77,6 +86,7 @@ __all__ = [
     "Progress",
     "PromptRef",
     "Provenance",
+    "RigidMotion",
     "Rle",
     "SceneJob",
     "SceneNode",

@@ -1,14 +1,34 @@
 """Geometry on the wire. Pixels have centres at +0.5; cameras are OpenCV; quaternions are wxyz."""
 
+import math
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from maquette.contract.base import Wire
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Vector3 = tuple[Finite, Finite, Finite]
 Quaternion = tuple[Finite, Finite, Finite, Finite]
+Row = tuple[Finite, Finite, Finite, Finite]
+WIDEST_DEGREES, NARROWEST_DEGREES = 170.0, 0.5
+
+
+def _rigid(rows: tuple[Row, Row, Row, Row]) -> tuple[Row, Row, Row, Row]:
+    if any(abs(a - b) > 1e-6 for a, b in zip(rows[3], (0, 0, 0, 1), strict=True)):
+        raise ValueError("the last row of a rigid motion is 0 0 0 1")
+    axes = [row[:3] for row in rows[:3]]
+    for i, j in ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)):
+        dot = sum(a * b for a, b in zip(axes[i], axes[j], strict=True))
+        if abs(dot - (i == j)) > 1e-3:
+            raise ValueError("the upper left 3x3 of a rigid motion is a rotation: its rows are orthonormal")
+    (a, b, c), (d, e, f), (g, h, k) = axes
+    if a * (e * k - f * h) - b * (d * k - f * g) + c * (d * h - e * g) < 0:
+        raise ValueError("the upper left 3x3 of a rigid motion mirrors: its determinant must be +1")
+    return rows
+
+
+RigidMotion = Annotated[tuple[Row, Row, Row, Row], AfterValidator(_rigid)]
 
 
 class Box(Wire):
@@ -37,6 +57,13 @@ class Point(Wire):
     label: Annotated[int, Field(ge=0, le=1)] = 1
 
 
+class Exemplar(Wire):
+    """A box around a thing that is meant, or (positive = false) around one that is not."""
+
+    box: Box
+    positive: bool = True
+
+
 class Rle(Wire):
     """A mask in compressed COCO run-length encoding; `size` is [height, width]."""
 
@@ -51,6 +78,23 @@ class Intrinsics(Wire):
     fy: Annotated[float, Field(gt=0, le=1e7)]
     cx: Finite
     cy: Finite
+
+    def fields_of_view(self, width: int, height: int) -> tuple[float, float]:
+        """Horizontal and vertical angle in degrees that an image of `width` x `height` pixels spans."""
+        return (
+            math.degrees(math.atan((width - self.cx) / self.fx) + math.atan(self.cx / self.fx)),
+            math.degrees(math.atan((height - self.cy) / self.fy) + math.atan(self.cy / self.fy)),
+        )
+
+    def implausible(self, width: int, height: int) -> str | None:
+        """Why no camera can have these intrinsics for an image of that size; None when one can."""
+        across, down = self.fields_of_view(width, height)
+        if max(across, down) > WIDEST_DEGREES or min(across, down) < NARROWEST_DEGREES:
+            return (
+                f"the camera would span {across:.4g} x {down:.4g} degrees of a {width} x {height} image; "
+                f"{NARROWEST_DEGREES:g} to {WIDEST_DEGREES:g} are plausible: give fx, fy, cx and cy in pixels"
+            )
+        return None
 
 
 class CameraModel(Wire):

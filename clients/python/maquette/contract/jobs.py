@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from maquette.contract.base import Record, Wire
-from maquette.contract.geometry import Box, Intrinsics, Point, Rle
+from maquette.contract.geometry import Box, Exemplar, Intrinsics, Point, RigidMotion, Rle
 from maquette.contract.media import MediaRef, Sha256
 from maquette.contract.problems import Problem
-from maquette.contract.results import Manifest
+from maquette.contract.results import BodyFormat, Manifest, ObjectFormat
 
 JobKind = Literal["segment", "track", "objects", "bodies", "scene", "dataset"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled", "expired"]
@@ -41,15 +41,18 @@ class Prompted(JobBase):
 
 
 class SegmentJob(Prompted):
-    """Masks of everything the prompts name in one image."""
+    """Masks of everything the prompts name in one image; exemplars name all that look like them."""
 
     kind: Literal["segment"] = "segment"
     image: MediaRef
+    exemplars: Annotated[list[Exemplar], Field(max_length=64)] = []
 
     @model_validator(mode="after")
     def _prompted(self) -> "SegmentJob":
-        if not (self.text or self.boxes or self.points):
-            raise ValueError("give at least one prompt: 'text', 'boxes' or 'points'")
+        if not (self.text or self.boxes or self.points or self.exemplars):
+            raise ValueError("give at least one prompt: 'text', 'boxes', 'points' or 'exemplars'")
+        if self.exemplars and not any(exemplar.positive for exemplar in self.exemplars):
+            raise ValueError("'exemplars' need at least one positive box")
         return self
 
 
@@ -68,13 +71,17 @@ class TrackJob(Prompted):
 
 
 class ObjectsJob(Prompted):
-    """A mesh, a splat and a pose for each masked object of an image."""
+    """A mesh, a splat and a pose for each masked object of an image.
+
+    The mesh as GLB and the splat as PLY are always written; `formats` may ask for more.
+    """
 
     kind: Literal["objects"] = "objects"
     image: MediaRef | None = None
     masks: Masks = []
     from_job: JobId | None = None
     camera: Intrinsics | None = None
+    formats: Annotated[list[ObjectFormat], Field(min_length=1, max_length=6)] = ["glb", "ply"]
 
     @model_validator(mode="after")
     def _sourced(self) -> "ObjectsJob":
@@ -88,24 +95,54 @@ class ObjectsJob(Prompted):
 
 
 class BodiesJob(JobBase):
-    """A rigged body for each person; without boxes, masks or a job, people are found first."""
+    """A rigged body for each person of an image, or a moving one for each person of a video.
+
+    Without boxes, masks or a job, people are found first. A video is `video`, or `from_job` of a track job.
+    """
 
     kind: Literal["bodies"] = "bodies"
     image: MediaRef | None = None
+    video: MediaRef | None = None
     boxes: Boxes = []
     masks: Masks = []
     from_job: JobId | None = None
     camera: Intrinsics | None = None
+    formats: Annotated[list[BodyFormat], Field(min_length=1, max_length=6)] = ["glb"]
+    lod: Annotated[int, Field(ge=0, le=6)] | None = None
+    vertices: bool = False
+    max_people: Annotated[int, Field(ge=1, le=256)] = 64
+    max_frames: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    smoothing: bool = True
+    max_gap_seconds: Annotated[float, Field(ge=0, le=5)] = 0.5
+    world_from_cam: Annotated[list[RigidMotion], Field(min_length=1, max_length=100_000)] | None = None
+    world_up: Literal["-y", "y", "z"] = "-y"
 
     @model_validator(mode="after")
     def _sourced(self) -> "BodiesJob":
-        if (self.from_job is None) == (self.image is None):
-            raise ValueError("give exactly one of 'image' and 'from_job'")
-        if self.from_job is not None and (self.boxes or self.masks):
-            raise ValueError("'from_job' brings its own masks: leave 'boxes' and 'masks' out")
+        if sum(source is not None for source in (self.image, self.video, self.from_job)) != 1:
+            raise ValueError("give exactly one of 'image', 'video' and 'from_job'")
+        if self.image is None and (self.boxes or self.masks):
+            raise ValueError("'boxes' and 'masks' lie in an 'image': a video or an earlier job has its own")
         if self.masks and self.boxes and len(self.masks) != len(self.boxes):
             raise ValueError("'masks' and 'boxes' must name the same people: their lengths differ")
+        if self.image is not None and (why := self.of_video()):
+            raise ValueError(f"{why} of a video: leave it out with 'image'")
+        if self.video is not None and (why := self.of_image()):
+            raise ValueError(why)
         return self
+
+    def of_video(self) -> str | None:
+        """The field that is set and that only videos have."""
+        if self.world_from_cam is not None:
+            return "'world_from_cam' is"
+        return None if self.max_frames is None else "'max_frames' is"
+
+    def of_image(self) -> str | None:
+        """Why a video cannot be asked for this."""
+        still = [name for name in self.formats if name in ("obj", "ply")]
+        if still:
+            return f"{still[0]!r} holds one pose: ask for glb, bvh, npz or json of a video"
+        return None
 
 
 class SceneJob(JobBase):

@@ -9,6 +9,8 @@ from maquette.contract.geometry import Box, CameraModel, Pose, Rle
 from maquette.contract.media import Sha256
 
 ScaleSource = Literal["metric", "prior", "relative"]
+ObjectFormat = Literal["glb", "ply", "spz", "sog", "khr_glb", "obj"]
+BodyFormat = Literal["glb", "obj", "ply", "bvh", "npz", "json"]
 
 
 class Artefact(Record):
@@ -24,7 +26,7 @@ class Artefact(Record):
 class PromptRef(Record):
     """Which prompt of the request found something: its list and its place in it."""
 
-    kind: Literal["text", "box", "points", "mask", "job"]
+    kind: Literal["text", "box", "points", "mask", "job", "exemplars"]
     index: int
 
 
@@ -74,7 +76,10 @@ class TrackResult(Record):
 
 
 class ObjectResult(Record):
-    """One object in 3D: `mesh` and `splat` name artefacts in the canonical frame that `pose` places."""
+    """One object in 3D: `mesh` and `splat` name artefacts in the canonical frame that `pose` places.
+
+    `files` names an artefact for each format that was written, these two among them.
+    """
 
     index: int
     label: str | None
@@ -83,6 +88,7 @@ class ObjectResult(Record):
     mask: Rle
     mesh: str
     splat: str
+    files: dict[ObjectFormat, str] = {}
     pose: Pose
     camera: CameraModel
     scale_source: ScaleSource
@@ -121,11 +127,12 @@ class Keypoint(Record):
 
 
 class BodyResult(Record):
-    """One person: `mesh` names a rigged GLB artefact."""
+    """One person; `files` names an artefact for each format, and `mesh` the rigged GLB among them."""
 
     index: int
     box: Box
-    mesh: str
+    mesh: str | None
+    files: dict[BodyFormat, str] = {}
     camera: CameraModel
     keypoints: list[Keypoint]
     parameters: dict[str, list[float]]
@@ -135,12 +142,52 @@ class BodyResult(Record):
     flags: list[str] = []
 
 
+class FrameSpan(Record):
+    """Frames without a hole, first and last inclusive; seconds count from the video's first frame."""
+
+    first_frame: int
+    last_frame: int
+    first_seconds: float
+    last_seconds: float
+
+
+class BodyTrack(Record):
+    """One person through a video, with one shape.
+
+    `frames` had a body of their own, `filled` were put between two of them; `spans` are what remains when
+    longer gaps stay open: an animation of the GLB and a BVH each. `jitter` is the mean length of the joints'
+    acceleration in m/s², null under three frames; `jitter_raw` is that of the frames as they were found.
+    """
+
+    id: int
+    first_frame: int
+    last_frame: int
+    frames: int
+    filled: int
+    spans: list[FrameSpan]
+    files: dict[BodyFormat, list[str]]
+    camera: CameraModel
+    parameters: dict[str, list[float]]
+    scale_source: ScaleSource
+    confidence: float
+    reprojection_error_px: float
+    jitter_raw: float | None
+    jitter: float | None
+    flags: list[str] = []
+
+
 class BodiesResult(Record):
+    """Bodies of an image, or tracks of a video; `space` is where positions are told: camera or world."""
+
     kind: Literal["bodies"] = "bodies"
     width: int
     height: int
-    bodies: list[BodyResult]
+    bodies: list[BodyResult] = []
     failures: list[ObjectFailure] = []
+    tracks: list[BodyTrack] = []
+    frames: int | None = None
+    frame_rate: float | None = None
+    space: Literal["camera", "world"] = "camera"
 
 
 class SceneNode(Record):

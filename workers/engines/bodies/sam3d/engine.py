@@ -1,6 +1,7 @@
 """SAM 3D Body as a bodies engine: upstream in a process of its own, all people of an image in one call."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,14 +104,22 @@ class Sam3dBody:
         for i, person in zip(usable, assign(people, asked.astype(np.float64)), strict=True):
             if person is not None:
                 body = self._assembler.body(person, boxes[i], view)
-                found[i] = None if body is None else self.at_lod(body, self._settings.lod)
+                found[i] = None if body is None else self._levelled(body, self._settings.lod)
         return found
 
     def at_lod(self, body: BodyEstimate, lod: int) -> BodyEstimate:
         """A body of LOD 1 at another level, 0 (finest) to 6; LOD 1 gives it back.
 
-        Raises ValueError for no such level, MhrMissing or MhrCorrupt when the assets do not have it.
+        A body that this engine was set to make at another level stays as it is, flagged `lod_ignored`. Raises
+        ValueError for no such level, MhrMissing or MhrCorrupt when the assets do not have it.
         """
+        if self._settings.lod == lod:
+            return body
+        if self._settings.lod != NATIVE:
+            return replace(body, flags=(*body.flags, "lod_ignored"))
+        return self._levelled(body, lod)
+
+    def _levelled(self, body: BodyEstimate, lod: int) -> BodyEstimate:
         return body if lod == NATIVE else body_at(body, lod, self._mesh(lod))
 
     def _ask(self, arrays: dict[str, NDArray[Any]]) -> list[Person]:

@@ -1,0 +1,158 @@
+"""Bodies of images and videos through the SDK and the command line, on pictures that scikit-image carries."""
+
+import asyncio
+import io
+import json
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import skimage.data
+from maquette import AsyncMaquette, InvalidRequest, Maquette
+from PIL import Image
+
+from service.embedded import Stack
+from tests.acceptance.test_cli import maquette
+from tests.gltf_validator import assert_valid
+from tests.scenes import wall
+from workers.formats.glb_reader import read_glb
+
+FRAMES, RATE = 10, 10
+EVERYTHING = ("glb", "obj", "ply", "bvh", "npz", "json")
+BOX = (20.0, 0.0, 440.0, 512.0)
+
+
+@pytest.fixture(scope="module")
+def moving(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The astronaut moves to the right over a wall, 12 pixels a frame."""
+    path = tmp_path_factory.mktemp("video") / "astronaut.mp4"
+    person = np.asarray(Image.fromarray(skimage.data.astronaut()).resize((320, 320)))
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=RATE, options={"crf": "16"})
+        stream.width, stream.height, stream.pix_fmt = 480, 320, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, RATE)
+        for index in range(FRAMES):
+            picture = wall(size=(320, 480))
+            picture[:, 12 * index : 12 * index + 320] = person
+            for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+    return path
+
+
+def test_an_image_in_every_format(mq: Maquette, tmp_path: Path) -> None:
+    job = mq.bodies(skimage.data.astronaut(), formats=EVERYTHING, lod=2, vertices=True)
+    result = job.wait()
+    [found] = result.bodies
+    assert set(found.files) == set(EVERYTHING) and found.mesh == found.files["glb"]
+    assert "lod_ignored" in result.flags and "lod_ignored" in found.flags
+    folder = result.save(tmp_path)
+    assert_valid((folder / found.files["glb"]).read_bytes())
+    told = json.loads((folder / found.files["json"]).read_text())
+    stored = np.load(folder / found.files["npz"])
+    np.testing.assert_allclose(told["values"]["keypoints_2d"], stored["keypoints_2d"], atol=1e-5)
+    assert [k.name for k in found.keypoints] == told["values"]["keypoint_names"]
+    np.testing.assert_allclose([k.xy for k in found.keypoints], stored["keypoints_2d"], atol=1e-5)
+    lines = (folder / found.files["obj"]).read_text().splitlines()
+    obj = np.array([[float(v) for v in line.split()[1:]] for line in lines if line.startswith("v ")])
+    np.testing.assert_allclose(obj * [1, -1, -1], stored["vertices"], atol=1e-5)
+    assert (folder / found.files["bvh"]).read_text().startswith("HIERARCHY\nROOT root")
+    width, height = Image.open(folder / "overlay.png").size
+    assert height == 512 and width > 2 * 512
+
+
+def test_a_mask_without_a_box_and_a_box_without_a_person(mq: Maquette) -> None:
+    picture = np.hstack([skimage.data.astronaut(), wall(size=(512, 512))])
+    mask = np.zeros(picture.shape[:2], bool)
+    mask[:, 60:400] = True
+    [found] = mq.bodies(picture, masks=[mask]).wait().bodies
+    assert found.box.xyxy() == (60, 0, 400, 512)
+    told = mq.bodies(picture, boxes=[(600, 20, 900, 500), BOX]).wait()
+    assert [body.index for body in told.bodies] == [1]
+    assert [(f.index, f.code) for f in told.data.failures] == [(0, "no_person_found")]
+
+
+def test_too_many_people_are_capped_to_the_largest(mq: Maquette) -> None:
+    boxes = [(0, 0, 60, 60), BOX]
+    told = mq.bodies(skimage.data.astronaut(), boxes=boxes, max_people=1).wait()
+    assert [body.index for body in told.bodies] == [1] and "people_capped" in told.flags
+    assert told.data.failures == []
+
+
+def test_absurd_cameras_are_refused(mq: Maquette) -> None:
+    for focal in (1.0, 1e6):
+        with pytest.raises(InvalidRequest) as caught:
+            mq.bodies(wall(), camera={"fx": focal, "fy": focal, "cx": 160, "cy": 120})
+        assert caught.value.code == "camera_implausible"
+
+
+def test_a_video_becomes_a_moving_body(mq: Maquette, moving: Path, tmp_path: Path) -> None:
+    result = mq.bodies(video=moving, formats=["glb", "bvh", "npz", "json"]).wait()
+    [track] = result.tracks
+    assert result.bodies == [] and result.data.frames == FRAMES and result.data.space == "camera"
+    assert (track.first_frame, track.last_frame) == (0, FRAMES - 1) and track.frames >= FRAMES - 2
+    assert track.jitter is not None and track.jitter_raw is not None and track.jitter < track.jitter_raw
+    folder = result.save(tmp_path)
+    data = (folder / track.files["glb"][0]).read_bytes()
+    assert_valid(data)
+    [clip] = read_glb(data).document["animations"]
+    times = read_glb(data).accessor(clip["samplers"][0]["input"])
+    np.testing.assert_allclose(times, np.arange(FRAMES) / RATE, atol=1e-3)
+    stored = np.load(folder / track.files["npz"][0])
+    camera = track.camera
+    neck = stored["joints"][:, stored["joint_names"].tolist().index("neck01")]
+    across = camera.fx * neck[:, 0] / neck[:, 2] + camera.cx
+    # she moves by 12 pixels a frame, so her neck does
+    assert np.polyfit(np.arange(FRAMES), across, 1)[0] == pytest.approx(12, abs=2)
+    with av.open(io.BytesIO((folder / "overlay.mp4").read_bytes())) as film:
+        assert sum(1 for _ in film.decode(video=0)) == FRAMES
+    text = (folder / track.files["bvh"][0]).read_text()
+    assert f"Frames: {FRAMES}" in text
+    assert json.loads((folder / track.files["json"][0]).read_text())["about"]["space"] == "camera"
+
+
+def test_a_video_goes_on_from_a_track_job(stack: Stack, moving: Path) -> None:
+    async def work() -> list[int]:
+        async with AsyncMaquette(stack.url, api_key=stack.api_key) as mq:
+            known = await mq.media(await mq.upload(moving))
+            assert known is not None and known.kind == "video" and known.frames == FRAMES
+            tracked = await mq.track(moving, text="person", max_frames=3)
+            tracks = (await tracked.wait()).tracks
+            bodies = await mq.bodies(from_job=tracked, max_frames=3, formats=["npz"], smoothing=False)
+            result = await bodies.wait()
+            assert result.data.frames == 3 and result.provenance.from_job == tracked.id
+            return [track.id for track in result.tracks] + [len(tracks)]
+
+    assert asyncio.run(work()) == [1, 1]
+
+
+def test_the_command_line_takes_images_and_videos(stack: Stack, moving: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "astronaut.png"
+    Image.fromarray(skimage.data.astronaut()).save(picture)
+    out = tmp_path / "out"
+    words = ("--out", str(out), "--lod", "2", "--format", "glb,bvh", "--max-people", "3")
+    told = maquette(stack, "bodies", str(picture), *words).stdout
+    assert "body-000.bvh" in told and (out / "body-000.bvh").is_file() and (out / "body-000.glb").is_file()
+    video = tmp_path / "video"
+    done = maquette(
+        stack, "--json", "bodies", str(moving), "--max-frames", "3", "-f", "glb,bvh", "-o", str(video)
+    )
+    assert json.loads(done.stdout)["result"]["tracks"][0]["files"]["bvh"] == ["track-001.bvh"]
+    assert (video / "overlay.mp4").is_file() and (video / "track-001.glb").read_bytes()[:4] == b"glTF"
+    failed = maquette(stack, "bodies", str(picture), "--format", "fbx", check=False)
+    assert failed.returncode != 0 and "a format is one of glb" in failed.stderr
+
+
+@pytest.mark.slow
+def test_sixty_people_in_one_image(mq: Maquette) -> None:
+    person = np.asarray(Image.fromarray(skimage.data.astronaut()).resize((200, 200)))
+    crowd = np.tile(person, (6, 10, 1))
+    boxes = [(200 * c + 8, 200 * r, 200 * c + 172, 200 * r + 200) for r in range(6) for c in range(10)]
+    begun = time.monotonic()
+    result = mq.bodies(crowd, boxes=boxes).wait(timeout=120)
+    assert len(result.bodies) + len(result.data.failures) == 60 and len(result.bodies) >= 54
+    assert time.monotonic() - begun < 60

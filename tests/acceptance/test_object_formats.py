@@ -1,0 +1,73 @@
+"""An objects job writes what its `formats` ask for, and every file holds the same object."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from maquette import Maquette
+from maquette.cli.main import app
+from typer.testing import CliRunner
+
+from service.embedded import Stack
+from tests.media_files import png
+from tests.scenes import ball, box_of, wall
+from workers.formats.convert import MESH_READERS, SPLAT_READERS, detect
+
+ROLES = {"glb": "mesh", "ply": "splat", "spz": "splat", "sog": "splat", "khr_glb": "splat", "obj": "mesh"}
+
+
+@pytest.fixture(scope="module")
+def picture() -> tuple[bytes, tuple[int, int, int, int]]:
+    pixels = wall()
+    box = box_of(ball(pixels, (120, 90), 50, (220, 60, 40)))
+    return png(pixels), box
+
+
+def test_all_formats_hold_one_object(mq: Maquette, picture, tmp_path: Path) -> None:
+    data, box = picture
+    result = mq.objects(data, boxes=[box], formats=list(ROLES)).wait()
+    result.save(tmp_path)
+    (found,) = result.objects
+    assert set(found.files) == set(ROLES)
+    assert (found.files["glb"], found.files["ply"]) == (found.mesh, found.splat)
+    files = {name: (tmp_path / file).read_bytes() for name, file in found.files.items()}
+    assert {a.name: a.role for a in result.artefacts}.items() >= {
+        found.files[name]: role for name, role in ROLES.items()
+    }.items()
+    reference = SPLAT_READERS["ply"](files["ply"])
+    for name in ("spz", "sog", "khr_glb"):
+        assert detect(files[name]) == ("splat", name)
+        splat = SPLAT_READERS[name](files[name])
+        assert len(splat) == found.gaussians
+        for pick in (np.min, np.mean, np.max):
+            np.testing.assert_allclose(pick(splat.means, 0), pick(reference.means, 0), rtol=0, atol=1e-5)
+    meshes = [MESH_READERS[name](files[name]) for name in ("glb", "obj")]
+    np.testing.assert_allclose(meshes[0].vertices, meshes[1].vertices, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(meshes[0].faces, meshes[1].faces)
+
+
+def test_mesh_and_splat_are_written_in_any_case(mq: Maquette, picture) -> None:
+    data, box = picture
+    (found,) = mq.objects(data, boxes=[box], formats=["spz"]).wait().objects
+    assert found.files == {"glb": "object-000.glb", "ply": "object-000.ply", "spz": "object-000.spz"}
+
+
+def test_the_command_takes_formats(stack: Stack, picture, tmp_path: Path) -> None:
+    data, box = picture
+    (tmp_path / "a.png").write_bytes(data)
+    words = [
+        "objects",
+        str(tmp_path / "a.png"),
+        "--box",
+        ",".join(map(str, box)),
+        "--out",
+        str(tmp_path / "o"),
+    ]
+    told = {"MAQUETTE_URL": stack.url, "MAQUETTE_API_KEY": stack.api_key}
+    done = CliRunner().invoke(app, [*words, "--format", "sog,obj"], env=told)
+    assert done.exit_code == 0, done.output
+    assert detect((tmp_path / "o" / "object-000.sog").read_bytes()) == ("splat", "sog")
+    assert detect((tmp_path / "o" / "object-000.obj").read_bytes()) == ("mesh", "obj")
+    wrong = CliRunner().invoke(app, [*words, "--format", "usdz"], env=told)
+    assert wrong.exit_code == 2
+    assert "usdz" in wrong.output and "khr_glb" in wrong.output
