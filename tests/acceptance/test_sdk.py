@@ -147,7 +147,14 @@ def test_a_scene_holds_everything_in_one_frame(mq: Maquette, tmp_path: Path) -> 
         camera = result.data.camera
         u = camera.fx * points[:, 0] / -points[:, 2] + camera.cx
         assert node.box.x0 - 60 < np.median(u) < node.box.x1 + 60
-    assert len(read_splat_ply((folder / "scene.ply").read_bytes())) > 1000
+    splat = read_splat_ply((folder / "scene.ply").read_bytes())
+    [thing] = [node for node in result.nodes if node.kind == "object"]
+    transform, name = scene.graph[thing.name]
+    solid = trimesh.Trimesh(
+        trimesh.transform_points(scene.geometry[name].vertices, transform), scene.geometry[name].faces
+    )
+    _, distance, _ = trimesh.proximity.closest_point_naive(solid, splat.means[::501].astype(np.float64))
+    assert distance.max() < 1e-5 * max(1.0, thing.pose.scale)
     assert_valid((folder / "scene.glb").read_bytes())
 
 
