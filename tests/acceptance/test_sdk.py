@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pyarrow.parquet as pq
 import pytest
 import skimage.data
@@ -107,6 +108,32 @@ def test_objects_from_a_job_agree_with_its_masks(mq: Maquette, tmp_path: Path) -
     assert distance.max() < 1e-5
     assert {"default_engine", "unseen_side_guessed", "camera_assumed"} <= set(found.flags)
     assert found.scale_source == "relative"
+
+
+def test_objects_from_masks_of_the_users_own(mq: Maquette) -> None:
+    picture = wall()
+    mask = ball(picture, (120, 150), 60, (220, 60, 40))
+    [found] = (
+        mq.objects(picture, masks=[mask], camera={"fx": 400, "fy": 400, "cx": 160, "cy": 120}).wait().objects
+    )
+    assert found.silhouette_iou is not None and found.silhouette_iou >= 0.97
+    assert found.camera.fx == 400 and "camera_assumed" not in found.flags
+    with pytest.raises(InvalidRequest) as refused:
+        mq.objects(picture, masks=[mask[:100]])
+    assert refused.value.code == "mask_size_mismatch"
+
+
+def test_only_the_workers_child_holds_the_engines(stack: Stack) -> None:
+    process = stack.part("worker").process
+    assert process is not None
+    parent = psutil.Process(process.pid)
+    child = max(parent.children(), key=lambda found: found.memory_info().rss)
+
+    def loads(found: psutil.Process, library: str) -> bool:
+        return any(library in part.path for part in found.memory_maps())
+
+    assert loads(child, "onnxruntime") and loads(child, "cv2")
+    assert not loads(parent, "onnxruntime") and not loads(parent, "cv2")
 
 
 def test_bodies_of_several_people_are_rigged(mq: Maquette, tmp_path: Path) -> None:
