@@ -159,7 +159,7 @@ class Converter:
         if kind == ACTIVATIONS.RELU6:
             bounds = [self.constant(np.array(x, np.float32)) for x in (0, 6)]
             return self.emit("Clip", [name, *bounds])
-        raise NotImplementedError(f"activation {kind}")
+        raise ValueError(f"activation {kind}")
 
     def same_pads(self, size: tuple[int, int], kernel: tuple[int, int], stride: tuple[int, int]) -> list[int]:
         """ONNX pads (top, left, bottom, right) of TFLite's SAME rule."""
