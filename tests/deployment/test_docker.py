@@ -1,8 +1,11 @@
 """The Dockerfile and the compose file, judged by tools that need no engine."""
 
+import os
 import re
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,7 +39,9 @@ def chain(stage: str) -> str:
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
     """Run a tool of this environment, which every developer has."""
-    tool = shutil.which(command[0])
+    # make calls pytest by its path, so the environment's own programs need not be on PATH
+    own = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    tool = shutil.which(command[0], path=own)
     assert tool is not None, f"{command[0]} is not installed: make dev"
     return subprocess.run([tool, *command[1:]], cwd=m.ROOT, capture_output=True, text=True, timeout=60)
 

@@ -44,7 +44,15 @@ def _points(*rows: tuple[float, float]) -> NDArray[np.float64]:
 def test_it_is_a_concept_engine_that_tells_what_it_is(engine: DefaultConcepts) -> None:
     assert isinstance(engine, ConceptEngine)
     assert (engine.info.name, engine.info.kind, engine.info.licence) == ("default", "concepts", "Apache-2.0")
-    assert engine.info.capabilities == ("phrases", "boxes", "points", "masks", "video", "everything")
+    assert engine.info.capabilities == (
+        "phrases",
+        "boxes",
+        "points",
+        "masks",
+        "video",
+        "everything",
+        "exemplars",
+    )
     assert engine.info.vocabulary is not None and len(engine.info.vocabulary) == 80
     assert set(engine.info.weights) == {
         "mobilesam_encoder.onnx",
