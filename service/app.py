@@ -36,7 +36,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         if chosen.api_key and keys.find(db, chosen.api_key) is None:
             keys.add(db, chosen.api_key_tenant, "operator", chosen.api_key)
         store = open_store(chosen.artefacts, chosen.scratch, chosen.s3_endpoint)
-        celery = make_app(chosen.broker_url)
+        celery = make_app(chosen.broker_url, publishes_only=True)
         outbox = Outbox(db, celery)
         sweeper = Sweeper(db, celery, chosen)
         probes = ProbePool(chosen.probe_processes)

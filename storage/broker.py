@@ -5,13 +5,17 @@ from typing import Any
 
 from celery import Celery
 
+from storage.publishing import Transport
+
 TASK = "maquette.run"
 DEFAULT_QUEUE = "default"
 
 
-def make_app(url: str) -> Celery:
+def make_app(url: str, *, publishes_only: bool = False) -> Celery:
     """The Celery application that the gateway publishes with and that workers run."""
     app = Celery("maquette", broker=url)
+    if publishes_only and url.startswith(("redis://", "rediss://")):
+        app.conf.broker_transport = Transport
     app.conf.update(
         task_ignore_result=True,
         task_store_errors_even_if_ignored=False,
