@@ -81,6 +81,12 @@ RUN pip install -c constraints.txt "setuptools>=77" \
 # SAM 3: torch >= 2.7 and transformers >= 5.18; torch's wheels bring their own CUDA libraries
 FROM gpu-environment AS sam3-environment
 RUN pip install -c constraints.txt --no-build-isolation ".[s3,postgres,sam3]" "torchvision>=0.22"
+# Meta's own package, the second backend (MAQUETTE_SAM3_BACKEND=meta), at the commit that meta_loading.py names.
+# It pins numpy < 2, which its code does not need, and imports pkg_resources, which newer setuptools lack.
+ARG SAM3_COMMIT=bfbed072a07a6a52c8d5fdc75a7a186251a835b1
+RUN pip install "timm>=1.0.17" "iopath>=0.1.10" "setuptools<81" \
+    && pip install --no-deps --no-build-isolation \
+       "sam3 @ git+https://github.com/facebookresearch/sam3@${SAM3_COMMIT}"
 
 # SAM 3D Objects and Body: torch 2.5.1 for CUDA 12.1, which cannot share an environment with SAM 3.
 # TORCH_INDEX_URL is the index of those wheels.
@@ -94,11 +100,20 @@ FROM torch-cu121 AS sam3d-objects-environment
 ARG OBJECTS_REQUIREMENTS
 RUN pip install --no-build-isolation -r "${OBJECTS_REQUIREMENTS:?file or URL of the requirements}"
 
+# upstream is no package: its code comes at the commit that the adapter was written against
 FROM torch-cu121 AS sam3d-body-environment
-ARG BODY_REQUIREMENTS
+ARG SAM3D_BODY_COMMIT=b5c765a0d89d789985e186d396315e7590887b94
+COPY docker/sam3d-body.txt /src/sam3d-body.txt
 # body-models is for our side, which reads MHR without torch; upstream runs in a child process
-RUN pip install --no-build-isolation -r "${BODY_REQUIREMENTS:?file or URL of the requirements}" \
-    && pip install "body-models==0.26.0"
+# MoGe 2 tells the field of view; its list asks for a graphical OpenCV and a web interface, which nothing here uses
+RUN pip install -r /src/sam3d-body.txt "body-models==0.26.0" \
+    && pip install --no-deps \
+       "moge @ git+https://github.com/microsoft/MoGe@07444410f1e33f402353b99d6ccd26bd31e469e8" \
+       "utils3d @ git+https://github.com/EasternJournalist/utils3d@3fab839f0be9931dac7c8488eb0e1600c236e183" \
+       "pipeline @ git+https://github.com/EasternJournalist/pipeline@866f059d2a05cde05e4a52211ec5051fd5f276d6" \
+    && git clone https://github.com/facebookresearch/sam-3d-body /opt/sam-3d-body \
+    && git -C /opt/sam-3d-body checkout --detach "$SAM3D_BODY_COMMIT" \
+    && rm -rf /opt/sam-3d-body/.git
 
 FROM ${CUDA_IMAGE} AS gpu-base
 ENV PATH=/venv/bin:$PATH \
@@ -131,10 +146,11 @@ ENV MAQUETTE_WORKER_QUEUE=sam3d_objects MAQUETTE_WORKER_ENGINES=sam3d_objects
 CMD ["celery", "-A", "workers.main", "worker", "--queues", "sam3d_objects", "--concurrency", "1", \
      "--pool", "prefork", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
 
-# upstream is no package: its checkout lies in /models, beside its weights and the MHR assets
+# weights and the MHR assets lie in /models
 FROM gpu-base AS worker-sam3d-body
 COPY --from=sam3d-body-environment /venv /venv
-ENV MAQUETTE_SAM3D_BODY_SOURCE=/models/sam-3d-body \
+COPY --from=sam3d-body-environment /opt/sam-3d-body /opt/sam-3d-body
+ENV MAQUETTE_SAM3D_BODY_SOURCE=/opt/sam-3d-body \
     MAQUETTE_SAM3D_BODY_CHECKPOINT=/models/sam-3d-body-dinov3/model.ckpt \
     MAQUETTE_MHR_ASSETS=/models/mhr \
     TORCH_HOME=/models/torch \

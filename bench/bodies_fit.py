@@ -1,6 +1,6 @@
 """Judges the default bodies engine: milliseconds by stage, and joint errors over landmark noise.
 
-    python bench/bodies_fit.py [--people 100] [--image PHOTO --mask MASK.png]
+    python -m bench.bodies_fit [--people 100] [--image PHOTO --mask MASK.png] [--mediapipe PYTHON]
 
 First the stages of one photo (by default the astronaut of scikit-image) on one thread, median of ten. Then
 random bodies inside joint limits, projected by a known camera, with Gaussian noise on the landmarks: MPJPE
@@ -10,8 +10,10 @@ mask.
 """
 
 import argparse
+import json
 import statistics
-import sys
+import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +23,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
+from tests.mannequins import mannequin
+from tests.unit.bodies_truth import draw, pa_mpjpe
 from workers.engines.bodies.default import DefaultBodies
 from workers.engines.bodies.export import body_glb
 from workers.engines.bodies.fit import BodyFit
@@ -32,9 +36,6 @@ from workers.engines.bodies.start import start
 from workers.engines.protocols import Box, Mask
 from workers.geometry.cameras import Camera
 from workers.geometry.raster import rasterize
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "unit"))
-from bodies_truth import draw, pa_mpjpe
 
 NOISE = ((0.0, 0.0), (0.005, 0.015), (0.01, 0.03), (0.015, 0.045), (0.02, 0.06))
 Rgb = NDArray[np.uint8]
@@ -78,7 +79,7 @@ def stages(engine: DefaultBodies, image: Rgb, box: Box) -> None:
         print(f"{name:28}{value:8.1f}")
 
 
-def curve(people: int) -> None:
+def curve(people: int, *, plain: bool) -> None:
     fit = BodyFit(Kinematics(load_skeleton()))
     skinner = Skinner(fit.kinematics)
     heads = ("image noise", "world noise", "scale", "MPJPE", "PA", "PVE", "ms", "steps")
@@ -87,7 +88,7 @@ def curve(people: int) -> None:
         for trust, label in ((1.0, "observed"), (0.0, "prior")):
             rng, rows = np.random.default_rng(7), []
             for _ in range(people):
-                truth = draw(fit.kinematics, rng, image_noise=image, world_noise=world)
+                truth = draw(fit.kinematics, rng, image_noise=image, world_noise=world, plain=plain)
                 began = time.process_time()
                 out = fit.solve(truth.seen, height=fit.height(truth.seen, trust))
                 spent = (time.process_time() - began) * 1e3
@@ -116,11 +117,38 @@ def overlap(engine: DefaultBodies, image: Rgb, mask: Mask) -> None:
         print(f"silhouette IoU, {label}: {iou:.3f}, landmarks {body.reprojection_error:.1f} px RMS")
 
 
+def against_mediapipe(engine: DefaultBodies, python: str) -> None:
+    """People a CPU-second: landmarks alone by MediaPipe, and landmarks with a fitted body by us."""
+    pictures = {f"person {seed}": mannequin(seed, turn) for seed, turn in enumerate((0.0, 0.5, -0.6))}
+    script = Path(__file__).parents[1] / "tests" / "parity" / "mediapipe_pose.py"
+    with tempfile.NamedTemporaryFile(suffix=".npz") as file:
+        np.savez(file.name, **pictures)
+        told = subprocess.run(
+            [python, str(script), file.name, "10"], capture_output=True, text=True, check=True
+        ).stdout
+    theirs = statistics.median(s for one in json.loads(told.splitlines()[-1]) for s in one["seconds"]) * 1e3
+    boxes = [(0.0, 0.0, 480.0, 640.0)]
+    poses = engine._poses
+    rows = {
+        "MediaPipe, landmarks": theirs,
+        "ours, one reading": statistics.median(
+            clock(lambda p=p: poses.read(p, poses.find(p, boxes[0]))) for p in pictures.values()
+        ),
+        "ours, body": statistics.median(
+            clock(lambda p=p: engine.recover(p, boxes)) for p in pictures.values()
+        ),
+    }
+    print(f"\n{'':24}{'CPU ms':>8}{'people/s':>10}{'ratio':>8}")
+    for name, spent in rows.items():
+        print(f"{name:24}{spent:8.1f}{1e3 / spent:10.1f}{theirs / spent:8.2f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--people", type=int, default=100)
     parser.add_argument("--image", type=Path)
     parser.add_argument("--mask", type=Path)
+    parser.add_argument("--mediapipe", help="an interpreter that has mediapipe 0.10.21")
     arguments = parser.parse_args()
     engine = DefaultBodies(threads=1)
     image, box = np.ascontiguousarray(data.astronaut()), (20.0, 0.0, 440.0, 512.0)
@@ -133,7 +161,11 @@ def main() -> None:
         box = (float(xs.min()), float(ys.min()), float(xs.max() + 1), float(ys.max() + 1))
         overlap(engine, image, mask)
     stages(engine, image, box)
-    curve(arguments.people)
+    if arguments.mediapipe:
+        against_mediapipe(engine, arguments.mediapipe)
+    for plain in (True, False):
+        print("\n" + ("neutral adults" if plain else "any sex, from adult to child"))
+        curve(arguments.people, plain=plain)
 
 
 if __name__ == "__main__":

@@ -1,29 +1,25 @@
 """SAM 3 video on RANDOM weights: memory of the bounded tracker against transformers' session, frame by frame.
 
 Run: PYTHONPATH=. python bench/sam3_video.py [--size tiny|full] [--device cpu|cuda]
-[--dtype float32|bfloat16] [--frames 500] [--objects 8] [--unbounded] [--json FILE]
+[--dtype float32|bfloat16] [--frames 500] [--objects 8] [--side 360] [--unbounded] [--json FILE]
 """
 
-import argparse
-import json
 import time
-from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
-from transformers import Sam3VideoConfig
 from transformers.models.sam3_video.modeling_sam3_video import Sam3VideoInferenceSession
 
-from tests.parity.sam3_tiny import picture, tiny_loaded, tiny_model
+from bench.sam3_random import engine, parser, peak_mb, report
+from tests.parity.sam3_tiny import picture
 from workers.engines.concepts.sam3.engine import Sam3Concepts
-from workers.engines.concepts.sam3.loading import DTYPES, Loaded
+from workers.engines.concepts.sam3.loading import Loaded
 from workers.engines.concepts.sam3.preprocess import to_pixels
 from workers.engines.concepts.sam3.sessions import object_ceiling, saved_state
-from workers.engines.concepts.sam3.settings import Sam3Settings
 from workers.engines.concepts.sam3.snapshot import nbytes
 from workers.engines.concepts.sam3.video import Sam3Tracker
-from workers.engines.concepts.sam3.video_model import AlignedSam3Video
-from workers.engines.protocols import TrackPrompts, VideoFrame
+from workers.engines.protocols import Click, TrackPrompts, VideoFrame
 
 # every detection starts a track and none is taken for a duplicate, so that the number of objects stands still
 STILL = {
@@ -38,45 +34,47 @@ STILL = {
     "high_iou_thresh": 0.0,
     "recondition_every_nth_frame": 16,
 }
-MARKS = (20, 50, 100, 200, 500, 1000, 2000, 5000)
+MARKS = (20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 18_000)
 
 
-def build(size: str, device: str, dtype: Any, objects: int) -> tuple[Loaded, Sam3Settings]:
-    """A model with random weights that tracks a fixed number of objects."""
-    torch.manual_seed(0)
-    model: Any = tiny_model(7, **STILL) if size == "tiny" else AlignedSam3Video(Sam3VideoConfig(**STILL))
-    settings = Sam3Settings(source="random", max_objects=objects)
-    return tiny_loaded(model.to(device, dtype), settings), settings
+def bounded(made: Sam3Concepts, frames: int, size: tuple[int, int]) -> dict[str, Any]:
+    """Megabytes of state and of the process at some frames, the speed, and how many objects were followed.
 
-
-def bounded(loaded: Loaded, settings: Sam3Settings, frames: int) -> dict[str, Any]:
-    """Megabytes of state at some frames, the speed, and how many objects were followed."""
-    tracker = Sam3Concepts(settings, loaded=loaded).tracker(TrackPrompts(("thing",)))
+    One object is clicked, the others are a phrase's.
+    """
+    box = (0.1 * size[1], 0.2 * size[0], 0.5 * size[1], 0.8 * size[0])
+    tracker = made.tracker(TrackPrompts.begin([Click(box=box)], ("thing",)))
     assert isinstance(tracker, Sam3Tracker)
-    start, held = time.perf_counter(), {}
+    pictures = [picture(number, size) for number in range(40)]
+    process, held, resident = psutil.Process(), {}, {}
+    wall, cpu = time.perf_counter(), time.process_time()
     for number in range(frames):
-        tracker.step(VideoFrame(number, number, picture(number % 40, (360, 640))))
+        tracker.step(VideoFrame(number, number, pictures[number % 40]))
         if number + 1 in MARKS or number + 1 == frames:
             held[number + 1] = round(tracker.state_bytes() / 1e6, 3)
-    elapsed = time.perf_counter() - start
+            resident[number + 1] = round(process.memory_info().rss / 1e6, 1)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     assert tracker._phrases is not None
-    objects = len(tracker._phrases.session.obj_ids)
-    ceiling = object_ceiling(loaded.model.config, settings.pointer_history, loaded.dtype)
+    loaded = made._loaded
+    ceiling = object_ceiling(loaded.model.config, made._settings.pointer_history, loaded.dtype)
     return {
-        "objects": objects,
+        "objects": len(tracker._phrases.session.obj_ids) + 1,
         "state_mb_at_frame": held,
+        "resident_mb_at_frame": resident,
+        "snapshot_mb": round(len(tracker.snapshot()) / 1e6, 3),
         "ceiling_mb_per_object": round(ceiling / 1e6, 3),
-        "frames_per_s": round(frames / elapsed, 2),
+        "wall_s_per_frame": round(wall / frames, 4),
+        "cpu_s_per_frame": round(cpu / frames, 4),
     }
 
 
-def unbounded(loaded: Loaded, frames: int) -> dict[str, Any]:
+def unbounded(loaded: Loaded, frames: int, size: tuple[int, int]) -> dict[str, Any]:
     """The same by transformers alone: a session that keeps its frames and outputs."""
     model, device = loaded.model, loaded.device
     session = Sam3VideoInferenceSession(
         video=torch.zeros(0, 3, loaded.side, loaded.side),
-        video_height=360,
-        video_width=640,
+        video_height=size[0],
+        video_width=size[1],
         inference_device=device,
         inference_state_device=device,
         video_storage_device=device,
@@ -90,7 +88,7 @@ def unbounded(loaded: Loaded, frames: int) -> dict[str, Any]:
     session.saved = ("output_dict_per_obj", "mask_inputs_per_obj", "processed_frames")
     start, held = time.perf_counter(), {}
     for index in range(frames):
-        pixels = to_pixels(picture(index % 40, (360, 640)), loaded.side, device=device, dtype=loaded.dtype)
+        pixels = to_pixels(picture(index % 40, size), loaded.side, device=device, dtype=loaded.dtype)
         session.processed_frames[index] = pixels[0]
         model(inference_session=session, frame_idx=index)
         if index + 1 in MARKS or index + 1 == frames:
@@ -99,28 +97,27 @@ def unbounded(loaded: Loaded, frames: int) -> dict[str, Any]:
     return {
         "objects": len(session.obj_ids),
         "state_mb_at_frame": held,
-        "frames_per_s": round(frames / elapsed, 2),
+        "wall_s_per_frame": round(elapsed / frames, 4),
     }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--size", choices=["tiny", "full"], default="tiny")
-    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--dtype", choices=sorted(DTYPES), default="float32")
-    parser.add_argument("--frames", type=int, default=500)
-    parser.add_argument("--objects", type=int, default=8)
-    parser.add_argument("--unbounded", action="store_true", help="also transformers' own session")
-    parser.add_argument("--json", type=Path, help="also write the figures here")
-    arguments = parser.parse_args()
-    loaded, settings = build(arguments.size, arguments.device, DTYPES[arguments.dtype], arguments.objects)
-    figures: dict[str, Any] = {"weights": "random", "size": arguments.size, "device": str(loaded.device)}
-    figures["bounded"] = bounded(loaded, settings, arguments.frames)
+    options = parser(__doc__)
+    options.add_argument("--frames", type=int, default=500)
+    options.add_argument("--objects", type=int, default=8)
+    options.add_argument("--side", type=int, default=360, help="the height of the frames; they are 16:9")
+    options.add_argument("--unbounded", action="store_true", help="also transformers' own session")
+    arguments = options.parse_args()
+    size = arguments.side, arguments.side * 16 // 9
+    made = engine(arguments, seed=7, objects=arguments.objects, **STILL)
+    figures: dict[str, Any] = {"device": made.info.device, "frames": arguments.frames, "image": size}
+    figures["bounded"] = bounded(made, arguments.frames, size)
+    figures["peak_mb"] = peak_mb()
     if arguments.unbounded:
-        figures["unbounded"] = unbounded(loaded, arguments.frames)
-    print(json.dumps(figures, indent=2))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=2), encoding="utf-8")
+        figures["unbounded"] = unbounded(made._loaded, arguments.frames, size)
+        last = [figures[kind]["state_mb_at_frame"][arguments.frames] for kind in ("unbounded", "bounded")]
+        figures["unbounded / bounded"] = round(last[0] / last[1], 1)
+    report(arguments, figures)
 
 
 if __name__ == "__main__":

@@ -69,14 +69,15 @@ def decode(path: str, limits: MediaLimits) -> tuple[NDArray[np.uint8], dict[str,
         raise _broken(error) from error
 
 
-def animation(path: str, limits: MediaLimits) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Frames of an animated image with their time in milliseconds."""
+def animation(path: str, limits: MediaLimits, start: int = 0) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Frames of an animated image with their time in milliseconds, from frame `start` on."""
     time_ms = 0
     try:
         with Image.open(path, formats=OPENABLE) as image:
             _check(image, limits)
-            for frame in ImageSequence.Iterator(image):
-                yield time_ms, _rgb(frame.copy())
+            for count, frame in enumerate(ImageSequence.Iterator(image)):
+                if count >= start:
+                    yield time_ms, _rgb(frame.copy())
                 time_ms += max(1, int(frame.info.get("duration", 100) or 100))
     except BROKEN as error:
         raise MediaError("video_broken", f"the animation cannot be decoded: {error}") from error

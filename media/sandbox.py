@@ -36,6 +36,15 @@ class DecodedFrame:
 Frames = Generator[DecodedFrame, None, None]
 
 
+@dataclass(frozen=True, slots=True)
+class OpenVideo:
+    """Frames from index `first` on (or down), with the time base of their pts in seconds."""
+
+    time_base: tuple[int, int]
+    first: int
+    frames: Frames
+
+
 class Sandbox:
     """One child process, started when needed and again after it was killed; threads may share it."""
 
@@ -75,35 +84,54 @@ class Sandbox:
             header, payload = self._ask({"op": "image", "path": str(path)}, self.limits.decode_seconds)
         return DecodedImage(_pixels(header, payload), header["focal_35mm"])
 
-    def frames(self, path: Path, *, animated: bool = False) -> tuple[tuple[int, int], Frames]:
-        """The time base and the frames, in constant memory; close them to decode something else.
+    def frames(
+        self,
+        path: Path,
+        *,
+        animated: bool = False,
+        start: int | None = None,
+        backward: bool = False,
+        limit: int | None = None,
+    ) -> OpenVideo:
+        """The frames of a video in constant memory; close them to decode something else.
 
-        Raises MediaError.
+        They begin at frame `start` (by default the first; backward, the last) and run to the end (backward,
+        to frame 0); `limit` is how many. Raises MediaError, `frame_beyond_end` for a start that is not there.
         """
         self._lock.acquire()
         try:
-            op = "animation" if animated else "video"
-            header, _ = self._ask({"op": op, "path": str(path)}, self.limits.decode_seconds)
+            request = {
+                "op": "animation" if animated else "video",
+                "path": str(path),
+                "start": start,
+                "backward": backward,
+                "limit": limit,
+            }
+            header, _ = self._ask(request, self.limits.decode_seconds)
+            while "passed" in header:
+                header, _ = self._next(self.limits.decode_seconds)
         except BaseException:
             self._lock.release()
             raise
-        frames = self._stream()
+        frames = self._stream(header["first"], -1 if backward else 1)
         # A generator that never began cleans nothing up when it is closed: the lock would stay taken.
         next(frames)
-        return (header["time_base"][0], header["time_base"][1]), frames
+        base = header["time_base"]
+        return OpenVideo((base[0], base[1]), header["first"], frames)
 
-    def _stream(self) -> Frames:
+    def _stream(self, index: int, step: int) -> Frames:
         whole = False
         try:
             yield DecodedFrame(-1, 0, np.zeros((0, 0, 3), np.uint8))
-            index = 0
             while True:
                 header, payload = self._next(self.limits.decode_seconds)
                 if header.get("end"):
                     whole = True
                     return
+                if "passed" in header:
+                    continue
                 yield DecodedFrame(index, header["pts"], _pixels(header, payload))
-                index += 1
+                index += step
         finally:
             if not whole:
                 self.close()

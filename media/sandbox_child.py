@@ -4,11 +4,15 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Iterator
+from itertools import count, islice
 from typing import Any
 
-from media import images, video, wire
+from media import backwards, images, video, wire
 from media.errors import MediaError
 from media.limits import MediaLimits
+
+PASSED_EVERY = 64
 
 
 def main() -> None:
@@ -55,12 +59,35 @@ def _serve(outbox: int, request: dict[str, Any], limits: MediaLimits) -> None:
         pixels, info = images.decode(path, limits)
         wire.send(outbox, {"shape": pixels.shape, **info}, pixels.data.cast("B"))
     else:
-        animated = request["op"] == "animation"
-        base = (1, 1000) if animated else video.time_base(path)
-        wire.send(outbox, {"time_base": base})
-        for pts, frame in (images.animation if animated else video.decode)(path, limits):
-            wire.send(outbox, {"pts": pts, "shape": frame.shape}, frame.data.cast("B"))
-        wire.send(outbox, {"end": True})
+        _film(outbox, request, limits)
+
+
+def _film(outbox: int, request: dict[str, Any], limits: MediaLimits) -> None:
+    path, start = str(request["path"]), request["start"]
+    animated = request["op"] == "animation"
+    passed = count()
+
+    def told() -> None:
+        # a long way to the first frame must not look like a decoder that hangs
+        if next(passed) % PASSED_EVERY == 0:
+            wire.send(outbox, {"passed": True})
+
+    frames: Iterator[backwards.Frame]
+    if request["backward"]:
+        first, frames = backwards.backwards(path, limits, animated=animated, start=start, told=told)
+    elif animated:
+        first, frames = start or 0, images.animation(path, limits, start or 0)
+    else:
+        first, frames = start or 0, video.decode(path, limits, start or 0, told)
+    base = (1, 1000) if animated else video.time_base(path)
+    wire.send(outbox, {"time_base": base, "first": first})
+    empty = True
+    for pts, frame in islice(frames, request["limit"]):
+        empty = False
+        wire.send(outbox, {"pts": pts, "shape": frame.shape}, frame.data.cast("B"))
+    if empty and first:
+        raise MediaError("frame_beyond_end", f"the video ends before frame {first}")
+    wire.send(outbox, {"end": True})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Videos through PyAV; runs inside the sandbox."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import av
@@ -61,19 +62,43 @@ def time_base(path: str) -> tuple[int, int]:
         return (base.numerator, base.denominator) if base else (1, 1000)
 
 
-def decode(path: str, limits: MediaLimits) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Upright RGB frames of shape (H, W, 3) with their pts, in order of presentation."""
+def decode(
+    path: str, limits: MediaLimits, start: int = 0, told: Callable[[], None] = lambda: None
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Upright RGB frames of shape (H, W, 3) with their pts, in order of presentation, from frame `start` on.
+
+    `told` is called for each frame before it.
+    """
+    with opened(path, limits) as (container, stream):
+        for count, (pts, frame) in enumerate(_decode(container, stream, start, told)):
+            if start + count >= limits.video_frames:
+                raise MediaError("video_too_long", f"more than {limits.video_frames:,} frames", 413)
+            yield pts, frame
+
+
+@contextmanager
+def opened(path: str, limits: MediaLimits) -> Iterator[tuple[Any, Any]]:
+    """The container and its first video stream; what FFmpeg cannot read becomes a MediaError."""
     try:
         with av.open(path, options=OPTIONS) as container:
             stream = _stream(container)
             _check(stream, container, limits)
             stream.thread_type = "AUTO"
-            for count, (pts, frame) in enumerate(_decode(container, stream)):
-                if count >= limits.video_frames:
-                    raise MediaError("video_too_long", f"more than {limits.video_frames:,} frames", 413)
-                yield pts, frame
+            yield container, stream
     except (av.FFmpegError, OSError, ValueError) as error:
         raise MediaError("video_broken", f"the video cannot be decoded: {error}") from error
+
+
+def upright(frame: Any) -> NDArray[np.uint8]:
+    """A decoded frame as RGB (H, W, 3), turned as its container says."""
+    image = frame.to_ndarray(format="rgb24")
+    turns = round(-float(getattr(frame, "rotation", 0) or 0) / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, -turns) if turns else image)
+
+
+def presented(pts: int | None, last: int) -> int:
+    """A frame's time after one at `last`: a missing or repeated pts would break the order of presentation."""
+    return max(last + 1 if pts is None else int(pts), last + 1)
 
 
 def _stream(container: Any) -> Any:
@@ -83,24 +108,25 @@ def _stream(container: Any) -> Any:
     return stream
 
 
-def _decode(container: Any, stream: Any) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def _decode(
+    container: Any, stream: Any, start: int = 0, told: Callable[[], None] = lambda: None
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     shape: tuple[int, ...] | None = None
     last = -1
     try:
-        for frame in container.decode(stream):
-            image = frame.to_ndarray(format="rgb24")
-            turns = round(-float(getattr(frame, "rotation", 0) or 0) / 90) % 4
-            if turns:
-                image = np.rot90(image, -turns)
+        for count, frame in enumerate(container.decode(stream)):
+            last = presented(frame.pts, last)
+            if count < start:
+                told()
+                continue
+            image = upright(frame)
             if shape is None:
                 shape = image.shape
             if image.shape != shape:
                 raise MediaError(
                     "video_size_changes", "the video changes its frame size on the way: split it"
                 )
-            # a missing or repeated pts would break the order of presentation
-            last = max(int(frame.pts) if frame.pts is not None else last + 1, last + 1)
-            yield last, np.ascontiguousarray(image)
+            yield last, image
     except av.error.EOFError:
         return
 

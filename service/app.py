@@ -14,7 +14,7 @@ from service.dispatch.sweeper import Sweeper
 from service.guards.keys import KeyRing
 from service.guards.limits import BodyLimit
 from service.guards.probing import ProbePool
-from service.routes import artefacts, engines, events, health, jobs, uploads
+from service.routes import artefacts, engines, events, health, jobs, sessions, uploads
 from service.settings import ServiceSettings
 from service.state import State
 from storage.artefacts import open_store
@@ -64,6 +64,6 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     problems.install(app)
     app.add_middleware(metrics.Measured)
     app.add_middleware(BodyLimit, limit=chosen.max_body_bytes, free=("/v1/uploads",))
-    for module in (uploads, jobs, events, artefacts, engines, health):
+    for module in (uploads, jobs, events, artefacts, sessions, engines, health):
         app.include_router(module.router)
     return app

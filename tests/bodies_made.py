@@ -30,7 +30,7 @@ def body(seed: int = 0, *, bend: float = 0.3) -> BodyEstimate:
     rng = np.random.default_rng(seed)
     rotations = exp_map(bend * rng.normal(size=(len(made.kinematics.skeleton.joints), 3)))
     rotations[0] = FLIP @ rotations[0]
-    state = State(rotations, np.array([0.3, -0.1, 3.0]), np.array([0.5, 1.0]))
+    state = State(rotations, np.array([0.3, -0.1, 3.0]), np.array([0.5, 1.0, -0.3, 0.2]))
     rig = made.rig(state)
     landmarks = made.kinematics.pose(state).landmarks
     visibility = np.where(np.arange(33) % 4 == 3, 0.1, 0.9)
@@ -42,7 +42,7 @@ def body(seed: int = 0, *, bend: float = 0.3) -> BodyEstimate:
         keypoints_2d=CAMERA.project(landmarks),
         keypoints_3d=landmarks,
         keypoint_visibility=visibility,
-        parameters={"height": [0.5], "fit_shape": [0.5, 1.0]},
+        parameters={"height": [0.5], "fit_shape": [0.5, 1.0, -0.3, 0.2]},
         camera=CAMERA,
         box=(0.0, 0.0, 640.0, 480.0),
         scale_source="prior",

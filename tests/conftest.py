@@ -1,6 +1,10 @@
 """What tests share: databases of both kinds, and one embedded stack for those that need it whole."""
 
 import os
+
+# as in the workers, and before NumPy is loaded
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -54,11 +54,16 @@ def write_video(
     size: tuple[int, int] = (64, 48),
     pts: list[int] | None = None,
     codec: str = "libx264",
+    gop: int = 250,
 ) -> Path:
-    """A video of flat frames; `pts` in milliseconds makes its frame rate vary. The left top is white."""
+    """A video of flat frames; `pts` in milliseconds makes its frame rate vary. The left top is white.
+
+    There is a key frame every `gop` frames.
+    """
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25)
         stream.width, stream.height, stream.pix_fmt = size[0], size[1], "yuv420p"
+        stream.gop_size = gop
         stream.codec_context.time_base = Fraction(1, 1000)
         for index in range(frames):
             pixels = np.empty((size[1], size[0], 3), np.uint8)

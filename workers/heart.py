@@ -43,6 +43,11 @@ class Heart:
         self._wake.set()
         self._thread.join()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the ledger wanted the work to end."""
+        return self._order is not Order.GO_ON
+
     def progress(self, progress: dict[str, Any]) -> None:
         """Tell how far the work is; raises Stopped when it has to end."""
         self.check()

@@ -29,6 +29,8 @@ def run(self: Any, job_id: str) -> None:
 def _start_child(**_: Any) -> None:
     global _host
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # threads of BLAS that wait for each other cost a small solve ten times its own time on a busy machine
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         from workers.host import Host
 

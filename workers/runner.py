@@ -23,6 +23,8 @@ from workers.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 REQUEST: TypeAdapter[JobRequest] = TypeAdapter(JobRequest)
+# how many jobs about one picture may go ahead of older jobs about others
+COMPANIONS = 15
 MANIFEST_TYPE = "application/vnd.maquette.manifest+json"
 
 
@@ -44,12 +46,28 @@ class Runner:
         self._settings = settings
 
     def run(self, job_id: str, task_id: str) -> None:
-        """Run a job if it is still queued; `task_id` names the message that asks for it."""
+        """Run a job if it is still queued, then those that wait for the same picture.
+
+        `task_id` names the message that asks for it.
+        """
         settings = self._settings
         job = leases.claim(self._db, job_id, settings.worker_id, settings.lease_seconds, task_id)
         if job is None:
             log.info("job %s is taken or over", job_id)
             return
+        # the message's own time limit is that of the first job: its companions must end well before it
+        until = time.monotonic() + job.timeout_seconds / 2
+        companions = 0
+        while job is not None:
+            held = self._run(job)
+            if not held or companions == COMPANIONS or time.monotonic() > until:
+                return
+            companions += 1
+            worker, seconds = settings.worker_id, settings.lease_seconds
+            job = leases.claim_next_about(self._db, job, worker, seconds, task_id)
+
+    def _run(self, job: JobRow) -> bool:
+        """One claimed job to its end; False when its lease was lost or it was handed back."""
         start = time.monotonic()
         with Heart(self._db, job, self._settings) as heart:
             ending = self._work(job, heart)
@@ -61,6 +79,7 @@ class Runner:
             time.monotonic() - start,
             "" if held else "; its lease was lost",
         )
+        return held and not heart.stopped
 
     def _work(self, job: JobRow, heart: Heart) -> Callable[[], object]:
         """Do the work; gives the commit that ends the job."""

@@ -1,6 +1,7 @@
 """Waiting for a job without holding a thread."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -13,6 +14,13 @@ from storage.ledger import Database, JobRow, jobs
 FIRST_PAUSE = 0.015
 LONGEST_PAUSE = 0.25
 KEEP_ALIVE = 15.0
+WAIT = re.compile(r"(?:^|,)\s*wait\s*=\s*(\d{1,4})\s*(?:,|$)")
+
+
+def preferred_wait(prefer: str | None, most: float) -> float | None:
+    """The seconds that a Prefer header (RFC 7240) asks to wait, `most` at most; None when it asks nothing."""
+    wanted = WAIT.search(prefer or "")
+    return min(float(wanted.group(1)), most) if wanted else None
 
 
 async def until_final(db: Database, row: JobRow, seconds: float) -> JobRow:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.dispatch.outbox import UNREACHABLE
 from service.settings import ServiceSettings
 from storage.broker import publish
-from storage.ledger import Database, jobs, sweeping
+from storage.ledger import Database, jobs, sessions, sweeping
 
 log = logging.getLogger(__name__)
 BATCH = 200
@@ -61,6 +61,7 @@ class Sweeper:
         )
         for task_id in swept.to_kill:
             self._app.control.revoke(task_id, terminate=True, signal="SIGKILL")
+        sessions.drop_expired(self._db)
         self._publish(sweeping.undispatched(self._db, OUTBOX_SECONDS, BATCH))
         for queue in sweeping.queues_in_use(self._db):
             # an empty queue with old jobs waiting means their messages were lost with a worker or the broker

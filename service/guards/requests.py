@@ -8,13 +8,12 @@ from maquette.contract import (
     BodiesJob,
     Box,
     DatasetJob,
-    Exemplar,
     Intrinsics,
     JobRequest,
     MediaRef,
+    ObjectPrompt,
     ObjectsJob,
     Point,
-    Rle,
     SceneJob,
     SegmentJob,
     TrackJob,
@@ -38,7 +37,14 @@ def check(db: Database, tenant: str, request: JobRequest, queue: str) -> None:
         return
     if isinstance(request, TrackJob):
         info = _media(db, tenant, request.video, video=True)
-    elif isinstance(request, SegmentJob | SceneJob):
+    elif isinstance(request, SegmentJob):
+        info = _media(db, tenant, request.image, video=request.frame is not None)
+        for index, exemplar in enumerate(request.exemplars):
+            if exemplar.image is not None:
+                other = _media(db, tenant, exemplar.image, video=False)
+                if other is not None and exemplar.box.outside(other["width"], other["height"]):
+                    raise _outside(f"exemplars[{index}]", other["width"], other["height"])
+    elif isinstance(request, SceneJob):
         info = _media(db, tenant, request.image, video=False)
     else:
         info = _source(db, tenant, request)
@@ -104,29 +110,34 @@ def _media(db: Database, tenant: str, ref: MediaRef, *, video: bool) -> dict[str
 def _inside(request: Any, width: int, height: int) -> None:
     boxes: Sequence[Box] = getattr(request, "boxes", [])
     groups: Sequence[Sequence[Point]] = getattr(request, "points", [])
-    exemplars: Sequence[Exemplar] = getattr(request, "exemplars", [])
-    masks: Sequence[Rle] = getattr(request, "masks", [])
-    for index, box in enumerate(boxes):
-        if _beyond(box, width, height):
-            raise _outside(f"boxes[{index}]", width, height)
-    for index, exemplar in enumerate(exemplars):
-        if _beyond(exemplar.box, width, height):
-            raise _outside(f"exemplars[{index}]", width, height)
-    for index, group in enumerate(groups):
-        if any(not (0 <= point.x <= width and 0 <= point.y <= height) for point in group):
-            raise _outside(f"points[{index}]", width, height)
-    for index, mask in enumerate(masks):
+    exemplars: Sequence[Any] = getattr(request, "exemplars", [])
+    prompts: Sequence[ObjectPrompt] = getattr(request, "prompts", [])
+    named = [(f"boxes[{index}]", box) for index, box in enumerate(boxes)]
+    named += [
+        (f"exemplars[{index}]", item.box)
+        for index, item in enumerate(exemplars)
+        if getattr(item, "image", None) is None
+    ]
+    named += [(f"prompts[{index}].box", item.box) for index, item in enumerate(prompts) if item.box]
+    for name, box in named:
+        if box.outside(width, height):
+            raise _outside(name, width, height)
+    groups = [*groups, *(item.points for item in prompts)]
+    names = [f"points[{index}]" for index in range(len(groups) - len(prompts))]
+    names += [f"prompts[{index}].points" for index in range(len(prompts))]
+    for name, group in zip(names, groups, strict=True):
+        if any(point.outside(width, height) for point in group):
+            raise _outside(name, width, height)
+    masks = [(f"masks[{index}]", mask) for index, mask in enumerate(getattr(request, "masks", []))]
+    masks += [(f"prompts[{index}].mask", item.mask) for index, item in enumerate(prompts) if item.mask]
+    for name, mask in masks:
         if mask.size != (height, width):
             raise ServiceProblem(
                 "mask_size_mismatch",
                 422,
-                f"masks[{index}] is {mask.size[0]} x {mask.size[1]} (height x width); the image is "
-                f"{height} x {width}: resize the mask to the image",
+                f"{name} is {mask.size[0]} x {mask.size[1]} (height x width); the picture is "
+                f"{height} x {width}: resize the mask to the picture",
             )
-
-
-def _beyond(box: Box, width: int, height: int) -> bool:
-    return box.x1 <= 0 or box.y1 <= 0 or box.x0 >= width or box.y0 >= height
 
 
 def _outside(what: str, width: int, height: int) -> ServiceProblem:

@@ -1,7 +1,5 @@
 """Jobs: submit, read, list, cancel."""
 
-import hashlib
-import re
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
@@ -9,15 +7,14 @@ from fastapi.concurrency import run_in_threadpool
 from maquette.contract import FINAL_STATES, Job, JobKind, JobPage, JobRequest, JobState
 
 from service.delivery.results import job_of
-from service.delivery.waiting import until_final
-from service.guards import requests
+from service.delivery.waiting import preferred_wait, until_final
+from service.dispatch.submitting import submit_job
 from service.guards.keys import Caller
 from service.problems import ServiceProblem
 from service.state import State, state_of
-from storage.ledger import JobRow, Submission, jobs
+from storage.ledger import JobRow, jobs
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
-WAIT = re.compile(r"(?:^|,)\s*wait\s*=\s*(\d{1,4})\s*(?:,|$)")
 JobPath = Annotated[str, Path(description="The id of a job")]
 
 
@@ -36,11 +33,10 @@ async def submit(
 ) -> Response:
     """Submit a job. 202 means that it is durable; with 'Prefer: wait=N' a finished job answers 200."""
     state = state_of(http)
-    row = await run_in_threadpool(_submit, state, key.tenant, request, idempotency_key)
+    row = await run_in_threadpool(submit_job, state, key.tenant, request, idempotency_key)
     headers = {"Location": f"/v1/jobs/{row.id}"}
-    wanted = WAIT.search(prefer or "")
-    if wanted:
-        seconds = min(float(wanted.group(1)), state.settings.max_wait_seconds)
+    seconds = preferred_wait(prefer, state.settings.max_wait_seconds)
+    if seconds is not None:
         row = await until_final(state.db, row, seconds)
         headers["Preference-Applied"] = f"wait={seconds:.0f}"
     status = 200 if row.state in FINAL_STATES else 202
@@ -86,33 +82,6 @@ def cancel(http: Request, key: Caller, job_id: JobPath) -> Job:
 def _told(job: Job, status: int, headers: dict[str, str] | None = None) -> Response:
     # the model is valid already: FastAPI would check it once more, and results are large
     return Response(job.model_dump_json(), status, headers, media_type="application/json")
-
-
-def _submit(state: State, tenant: str, request: JobRequest, idempotency_key: str | None) -> JobRow:
-    queue = state.router.queue_of(request)
-    requests.check(state.db, tenant, request, queue)
-    body = request.model_dump_json()
-    submission = Submission(
-        tenant=tenant,
-        kind=request.kind,
-        engine=request.engine,
-        queue=queue,
-        request=body,
-        request_hash=hashlib.sha256(body.encode()).hexdigest(),
-        timeout_seconds=request.timeout_seconds,
-        idempotency_key=idempotency_key,
-    )
-    try:
-        row, is_new = jobs.submit(state.db, submission)
-    except jobs.IdempotencyConflict as conflict:
-        raise ServiceProblem(
-            "idempotency_key_reused",
-            409,
-            f"this Idempotency-Key already names job {conflict} with another request: use a new key",
-        ) from None
-    if is_new:
-        state.outbox.announce(row.id, queue, request.timeout_seconds)
-    return row
 
 
 def _known(state: State, tenant: str, job_id: str) -> JobRow:

@@ -2,5 +2,6 @@
 
 from storage.ledger.database import Database
 from storage.ledger.records import ApiKey, JobRow, MediaRow, Submission, WorkerRow
+from storage.ledger.sessions import SessionRow
 
-__all__ = ["ApiKey", "Database", "JobRow", "MediaRow", "Submission", "WorkerRow"]
+__all__ = ["ApiKey", "Database", "JobRow", "MediaRow", "SessionRow", "Submission", "WorkerRow"]

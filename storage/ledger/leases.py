@@ -4,6 +4,7 @@ Every write names the attempt it was claimed under: a worker that lost its lease
 """
 
 import json
+from collections.abc import Sequence
 from enum import Enum
 from typing import Any
 
@@ -54,6 +55,23 @@ def claim(
     return JobRow.of(row)
 
 
+def claim_next_about(
+    db: Database, job: JobRow, worker: str, lease_seconds: float, task_id: str | None
+) -> JobRow | None:
+    """Take the oldest queued job about the same picture as `job`, of the same tenant and queue."""
+    if job.subject is None:
+        return None
+    same = (
+        jobs.c.subject == job.subject,
+        jobs.c.state == "queued",
+        jobs.c.tenant == job.tenant,
+        jobs.c.queue == job.queue,
+    )
+    with db.read() as connection:
+        found = connection.execute(select(jobs.c.id).where(*same).order_by(jobs.c.id).limit(1)).scalar()
+    return None if found is None else claim(db, found, worker, lease_seconds, task_id)
+
+
 def heartbeat(
     db: Database, job: JobRow, lease_seconds: float, progress: dict[str, Any] | None = None
 ) -> Order:
@@ -80,10 +98,13 @@ def heartbeat(
     return Order.HAND_BACK if draining else Order.GO_ON
 
 
-def checkpoint(db: Database, job: JobRow, state: dict[str, Any]) -> bool:
-    """Store where to go on from; False when the lease is lost."""
+def checkpoint(db: Database, job: JobRow, state: dict[str, Any], made: Sequence[dict[str, Any]] = ()) -> bool:
+    """Store where to go on from, and tell of the artefacts made until there; False when the lease is lost."""
     with db.write() as connection:
         done = connection.execute(update(jobs).where(*_held(job)).values(checkpoint=json.dumps(state)))
+        if done.rowcount:
+            for artefact in made:
+                record(connection, job.id, "artefact", artefact)
         return bool(done.rowcount)
 
 

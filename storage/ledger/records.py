@@ -37,7 +37,7 @@ class WorkerRow:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A new job before it has an id; `request` is canonical JSON."""
+    """A new job before it has an id; `request` is canonical JSON, `subject` the picture it is about."""
 
     tenant: str
     kind: str
@@ -47,6 +47,7 @@ class Submission:
     request_hash: str
     timeout_seconds: int
     idempotency_key: str | None = None
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class JobRow:
     created_at: float
     started_at: float | None
     finished_at: float | None
+    subject: str | None
 
     @classmethod
     def new(cls, submission: Submission, job_id: str, created_at: float) -> "JobRow":

@@ -82,8 +82,11 @@ jobs = Table(
     Column("created_at", Double, nullable=False),
     Column("started_at", Double),
     Column("finished_at", Double),
+    # the picture that a job is about: jobs about one picture share its embedding
+    Column("subject", String(64)),
     UniqueConstraint("tenant", "idempotency_key"),
     Index(None, "tenant", "id"),
+    Index(None, "subject", "state"),
     Index(None, "state", "dispatched_at"),
 )
 
@@ -97,6 +100,20 @@ events = Table(
     Column("at", Double, nullable=False),
     Index(None, "job_id", "seq"),
     sqlite_autoincrement=True,
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("video", String(64), nullable=False),
+    Column("ttl_seconds", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Index(None, "expires_at"),
 )
 
 workers = Table(

@@ -156,3 +156,22 @@ def test_sixty_people_in_one_image(mq: Maquette) -> None:
     result = mq.bodies(crowd, boxes=boxes).wait(timeout=120)
     assert len(result.bodies) + len(result.data.failures) == 60 and len(result.bodies) >= 54
     assert time.monotonic() - begun < 60
+
+
+def test_the_command_takes_masks_and_camera_poses(stack: Stack, moving: Path, tmp_path: Path) -> None:
+    mask = np.zeros((512, 512), bool)
+    mask[:, 60:400] = True
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    Image.fromarray(skimage.data.astronaut()).save(tmp_path / "person.png")
+    told = maquette(
+        stack, "--json", "bodies", str(tmp_path / "person.png"), "--mask", str(tmp_path / "mask.png")
+    )
+    [found] = json.loads(told.stdout)["result"]["bodies"]
+    assert found["box"] == {"x0": 60, "y0": 0, "x1": 400, "y1": 512}
+    (tmp_path / "poses.json").write_text(json.dumps([np.eye(4).tolist()] * FRAMES))
+    asked = ("--world-from-cam", str(tmp_path / "poses.json"), "--world-up", "z", "--max-gap", "0.2")
+    told = maquette(stack, "--json", "bodies", str(moving), *asked)
+    assert json.loads(told.stdout)["result"]["space"] == "world"
+    (tmp_path / "poses.json").write_text("[[1, 2], [3, 4]]")
+    refused = maquette(stack, "bodies", str(moving), *asked, check=False)
+    assert refused.returncode != 0 and "4x4" in refused.stderr

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import psutil
-import pyarrow.parquet as pq
 import pytest
 import skimage.data
 import trimesh
@@ -202,33 +201,6 @@ def test_track_follows_a_box_through_a_video(mq: Maquette, tmp_path: Path) -> No
     np.testing.assert_allclose(np.diff(times), 1 / 24, atol=1e-3)
 
 
-def test_a_dataset_is_read_back_by_pyarrow(mq: Maquette, tmp_path: Path) -> None:
-    frames = []
-    picture = np.asarray(Image.open(MOTORCYCLE).convert("RGB").resize((240, 160)))
-    for shift in range(12):
-        frames.append(Image.fromarray(np.roll(picture, 2 * shift, axis=1)))
-    animation = tmp_path / "roll.webp"
-    frames[0].save(animation, save_all=True, append_images=frames[1:], duration=100, lossless=True)
-    result = mq.dataset([animation], "motorcycle", clip_seconds=0.6, size=200).wait()
-    assert (result.data.clips, result.data.frames) == (2, 12)
-    assert result.data.tracks == 2 and result.data.observations == 12
-    folder = result.save(tmp_path / "out")
-    table = pq.read_table(folder / "frames-00000.parquet").to_pylist()
-    assert [row["source_frame"] for row in table] == list(range(6))
-    assert [row["pts"] for row in table] == [100 * n for n in range(6)]
-    assert Image.open(io.BytesIO(table[0]["jpeg"])).size == (200, 133)
-    seen = pq.read_table(folder / "observations-00001.parquet").to_pylist()
-    assert len(seen) == 6
-    for row in seen:
-        mask = decode(Rle(size=(row["mask_height"], row["mask_width"]), counts=row["mask_counts"]))
-        x0, y0, x1, y1 = box_of(mask)
-        assert row["x0"] <= x0 + 1 and row["y0"] <= y0 + 1 and row["x1"] >= x1 - 1 and row["y1"] >= y1 - 1
-    stated = json.loads((folder / "dataset.json").read_text())
-    by_name = {artefact.name: artefact.sha256 for artefact in result.artefacts}
-    assert all(by_name[file["name"]] == file["sha256"] for file in stated["files"])
-    assert by_name["dataset.json"] == result.data.version
-
-
 def test_uploads_are_sent_once(mq: Maquette) -> None:
     picture = wall(seed=77)
     sent: list[str] = []
@@ -317,3 +289,17 @@ def test_the_asynchronous_client_does_the_same(stack: Stack, tmp_path: Path) -> 
     assert (folder / "overlay.png").is_file()
     assert states[-1] == "succeeded"
     assert {job.id for job in jobs} <= set(known)
+
+
+def test_an_exemplar_may_lie_in_another_picture(mq: Maquette) -> None:
+    shown = wall(seed=3)
+    red = ball(shown, (100, 100), 40, (220, 60, 40))
+    blue = ball(shown, (100, 230), 40, (40, 90, 220))
+    picture = wall(seed=4)
+    wanted = ball(picture, (140, 220), 44, (220, 60, 40))
+    other = ball(picture, (100, 90), 44, (40, 90, 220))
+    asked = [{"box": box_of(red), "image": shown}]
+    against = [{"box": box_of(blue), "image": shown}]
+    found = mq.segment(picture, exemplars=asked, counter_exemplars=against).wait().instances
+    assert max(iou(item.mask, wanted) for item in found) > 0.85
+    assert max((iou(item.mask, other) for item in found), default=0) < 0.1

@@ -54,7 +54,7 @@ def test_trackers_answer_each_frame_once_and_resume(engines: EngineSet) -> None:
         mask = ball(image, (120, 80 + 4 * index), 40, (220, 60, 40))
         frames.append(VideoFrame(index, index * 512, image))
         if index == 0:
-            prompts = TrackPrompts(clicks=(Click(box=box_of(mask)),))
+            prompts = TrackPrompts.begin([Click(box=box_of(mask))])
     whole = engine.tracker(prompts)
     expected = [result for frame in frames for result in whole.step(frame)] + list(whole.finish())
     assert [(r.index, r.pts) for r in expected] == [(f.index, f.pts) for f in frames]

@@ -364,8 +364,10 @@ def test_the_batch_example_calls_the_command_line_right() -> None:
     root: Any = get_command(app)
     context = root.make_context("maquette", list(arguments))
     name, command, rest = root.resolve_command(context, [*context._protected_args, *context.args])
-    parsed = command.make_context(name, list(rest), parent=context)
     assert name == "dataset"
+    group = command.make_context(name, list(rest), parent=context)
+    inner, making, rest = command.resolve_command(group, [*group._protected_args, *group.args])
+    parsed = making.make_context(inner, list(rest), parent=group)
     assert parsed.params["text"] == ["person", "car"]
     mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
     assert f"/{Path(parsed.params['videos'][0]).parts[1]}" in mounts

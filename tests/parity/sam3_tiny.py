@@ -97,14 +97,18 @@ def tiny_config(**changes: Any) -> Sam3VideoConfig:
     )
 
 
-def tiny_model(seed: int = 0, **changes: Any) -> AlignedSam3Video:
-    """A model in eval mode on the CPU in float32 with random weights that follow from the seed.
-
-    Matrices are scaled up from their initial 0.02 and zeros get noise, so that prompts, pixels, memory and
-    learned embeddings all move the outputs.
-    """
+def tiny_model(seed: int = 0, config: Sam3VideoConfig | None = None, **changes: Any) -> AlignedSam3Video:
+    """A model in eval mode on the CPU in float32 with random weights that follow from the seed."""
     torch.manual_seed(seed)
-    model = AlignedSam3Video(tiny_config(**changes)).eval()
+    made: AlignedSam3Video = enliven(AlignedSam3Video(config or tiny_config(**changes)))
+    return made.eval()
+
+
+def enliven(model: Any) -> Any:
+    """The model with its matrices scaled up from their initial 0.02, and with noise in place of zeros.
+
+    So prompts, pixels, memory and learned embeddings all move the outputs.
+    """
     with torch.no_grad():
         for value in model.parameters():
             if value.dim() < 2:

@@ -15,9 +15,10 @@ from tests.parity.sam3_tiny import picture, tiny_engine, tiny_model
 from workers.engines.concepts.masks import box_of
 from workers.engines.concepts.sam3.engine import Sam3Concepts
 from workers.engines.concepts.sam3.errors import PhraseRejected
+from workers.engines.concepts.sam3.image import Exemplar
 from workers.engines.concepts.sam3.loading import click_model
 from workers.engines.concepts.sam3.preprocess import click_points, to_pixels
-from workers.engines.concepts.sam3.video_sides import features_of
+from workers.engines.concepts.sam3.sessions import features_of
 from workers.engines.protocols import Click, ConceptEngine, TrackPrompts, VideoFrame
 from workers.formats import rle
 
@@ -98,9 +99,9 @@ def test_scores_are_presence_times_logits_of_the_model(engine: Sam3Concepts) -> 
 def test_a_threshold_cuts_and_the_default_is_a_half() -> None:
     engine = tiny_engine(threshold=0.5)
     handle = engine.embed(IMAGE, "picture")
-    everything = engine.ground(handle, ["cat"], threshold=0.0)
+    everything = engine.ground(handle, ["cat"], thresholds=[0.0])
     middle = sorted(item.score for item in everything)[len(everything) // 2]
-    assert all(item.score > middle for item in engine.ground(handle, ["cat"], threshold=middle))
+    assert all(item.score > middle for item in engine.ground(handle, ["cat"], thresholds=[middle]))
     assert engine.ground(handle, ["cat"]) == []
 
 
@@ -179,12 +180,38 @@ def test_exemplars_are_the_models_own_boxes(engine: Sam3Concepts) -> None:
         scores = (out.pred_logits.sigmoid() * out.presence_logits.sigmoid())[0]
         assert found and {item.label for item in found} == {phrase}
         assert {item.score for item in found} <= set(scores.tolist())
-    positive = engine._grounding.exemplars(handle, None, boxes, [1, 1]).scores
-    negative = engine._grounding.exemplars(handle, None, boxes, [1, 0]).scores
+    positive, negative = (
+        engine._grounding.exemplars(
+            handle, None, [Exemplar(handle, box, label) for box, label in zip(boxes, given, strict=True)]
+        ).scores
+        for given in ([1, 1], [1, 0])
+    )
     assert not torch.equal(positive, negative)
     for wrong in (([], []), ([BOX], []), ([BOX], [2])):
         with pytest.raises(ValueError, match="exemplars"):
             engine.ground_exemplars(handle, *wrong)
+
+
+def test_exemplars_of_another_image_are_read_from_its_features(engine: Sam3Concepts) -> None:
+    handle, twin = engine.embed(IMAGE, "picture"), engine.embed(IMAGE, "twin")
+    other = engine.embed(picture(9, (120, 100)), "other")
+    assert twin is not handle
+    grounding = engine._grounding
+    own = grounding.exemplars(handle, None, [Exemplar(handle, BOX, 1), Exemplar(handle, BOX, 0)])
+    same = grounding.exemplars(handle, None, [Exemplar(twin, BOX, 1), Exemplar(twin, BOX, 0)])
+    assert torch.equal(same.masks, own.masks) and torch.equal(same.scores, own.scores)
+    # the two boxes no longer see each other, which is all that changes
+    split = grounding.exemplars(handle, None, [Exemplar(handle, BOX, 1), Exemplar(twin, BOX, 0)])
+    assert not torch.equal(split.masks, own.masks)
+    assert (split.masks - own.masks).abs().max() < 0.2 * own.masks.abs().max()
+    strange = grounding.exemplars(handle, None, [Exemplar(other, BOX, 1)])
+    alone = grounding.exemplars(handle, None, [Exemplar(handle, BOX, 1)])
+    assert (strange.masks - alone.masks).abs().max() > 1e-3
+    found = engine.ground_exemplars(handle, [BOX, BOX], [1, 0], shown=[None, other])
+    assert found and all("exemplar_from_other_image" in item.flags for item in found)
+    plainly = engine.ground_exemplars(handle, [BOX], [1], shown=[None])
+    assert not any("exemplar_from_other_image" in item.flags for item in plainly)
+    assert torch.equal(grounding.exemplars(handle, None, [Exemplar(handle, BOX, 1)]).masks, alone.masks)
 
 
 def test_clicks_share_the_modules_and_are_bit_equal_to_their_own_model() -> None:
@@ -233,7 +260,7 @@ def test_clicks_on_a_cached_image_are_the_first_frame_of_the_click_tracker() -> 
     engine = tiny_engine(1)
     handle = engine.embed(IMAGE, "picture")
     clicks = [Click(box=BOX), Click(points=np.array([[20.0, 40.0]]))]
-    (result,) = engine.tracker(TrackPrompts((), tuple(clicks))).step(VideoFrame(0, 0, IMAGE))
+    (result,) = engine.tracker(TrackPrompts.begin(clicks)).step(VideoFrame(0, 0, IMAGE))
     shown = {item.prompt: item.mask for item in result.objects}
     assert shown, "at least one click must find something for this test to say anything"
     for item in engine.segment(handle, clicks):

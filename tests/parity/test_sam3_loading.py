@@ -54,7 +54,7 @@ def test_a_local_folder_serves_and_names_its_weights(folder: Path, monkeypatch: 
     built = tiny_model()
     for name, value in built.state_dict().items():
         assert torch.equal(value, engine._loaded.model.state_dict()[name]), name
-    assert isinstance(engine.ground(handle, ["cat"], threshold=0.0), list)
+    assert isinstance(engine.ground(handle, ["cat"], thresholds=[0.0]), list)
 
 
 def test_the_suite_of_the_registry_loads_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ pytest.importorskip("transformers", reason="SAM 3 needs the extra 'sam3': transf
 import torch
 from transformers.models.sam3_video.modeling_sam3_video import Sam3VideoInferenceSession, Sam3VideoModel
 
+from tests.parity.sam3_runs import CLICK, FRAMES, LIVELY, PHRASES, SEED, frame, run, same, whole
 from tests.parity.sam3_tiny import picture, tiny_config, tiny_loaded, tiny_model
 from tests.parity.stock import stock_functions
 from workers.engines.concepts.sam3 import sessions
@@ -21,53 +22,11 @@ from workers.engines.concepts.sam3.settings import Sam3Settings
 from workers.engines.concepts.sam3.video import Sam3Tracker
 from workers.engines.protocols import Click, FrameResult, TrackPrompts, VideoFrame
 
-PHRASES = ("cat", "dog")
-FRAMES = 40
-# of the first eight seeds the one whose masks live and vary, so that the memory shows in them
-SEED = 7
-# random weights need other thresholds: here objects are born, reconditioned, found to be duplicates, removed
-LIVELY = {
-    "score_threshold_detection": 0.05,
-    "new_det_thresh": 0.05,
-    "assoc_iou_thresh": 0.3,
-    "trk_assoc_iou_thresh": 0.05,
-    "det_nms_thresh": 0.6,
-    "recondition_every_nth_frame": 4,
-    "high_conf_thresh": -100.0,
-    "high_iou_thresh": 0.1,
-}
-
 
 @pytest.fixture(scope="module")
 def engine() -> Sam3Concepts:
     settings = Sam3Settings(source="random", max_objects=6)
     return Sam3Concepts(settings, loaded=tiny_loaded(tiny_model(SEED, **LIVELY), settings))
-
-
-def frame(number: int) -> VideoFrame:
-    return VideoFrame(number + 100, number * 512, picture(number))
-
-
-def run(tracker: Any, start: int, stop: int) -> list[FrameResult]:
-    return [result for number in range(start, stop) for result in tracker.step(frame(number))]
-
-
-def whole(engine: Sam3Concepts, prompts: TrackPrompts, frames: int = FRAMES) -> list[FrameResult]:
-    tracker = engine.tracker(prompts)
-    return [*run(tracker, 0, frames), *tracker.finish()]
-
-
-def same(left: list[FrameResult], right: list[FrameResult]) -> bool:
-    if [(r.index, r.pts) for r in left] != [(r.index, r.pts) for r in right]:
-        return False
-    for one, other in zip(left, right, strict=True):
-        if [(o.id, o.prompt, o.label, o.score, o.box) for o in one.objects] != [
-            (o.id, o.prompt, o.label, o.score, o.box) for o in other.objects
-        ]:
-            return False
-        if not all(np.array_equal(a.mask, b.mask) for a, b in zip(one.objects, other.objects, strict=True)):
-            return False
-    return True
 
 
 def stock(engine: Sam3Concepts) -> tuple[list[dict[int, Any]], list[dict[int, Any]], set[int]]:
@@ -167,7 +126,7 @@ def test_objects_are_labelled_with_their_phrase_and_do_not_overlap(bounded: list
 
 @pytest.mark.parametrize("cut", [1, 9, 17, 30])
 def test_a_restored_tracker_goes_on_bit_for_bit(engine: Sam3Concepts, cut: int) -> None:
-    prompts = TrackPrompts(PHRASES, (Click(box=(5.0, 20.0, 40.0, 60.0)),))
+    prompts = TrackPrompts.begin([CLICK], PHRASES, frame=100)
     tracker = engine.tracker(prompts)
     first = run(tracker, 0, cut)
     kept = tracker.snapshot()
@@ -197,11 +156,11 @@ def test_state_stays_under_its_ceiling_per_object_and_stops_growing() -> None:
     still = {"hotstart_unmatch_thresh": 15, "hotstart_dup_thresh": 15, "recondition_every_nth_frame": 2}
     model = tiny_model(SEED, **{**LIVELY, **still, "high_iou_thresh": 0.0, "assoc_iou_thresh": 0.0})
     engine = Sam3Concepts(settings, loaded=tiny_loaded(model, settings))
-    tracker = engine.tracker(TrackPrompts(PHRASES, (Click(box=(5.0, 20.0, 40.0, 60.0)),)))
+    tracker = engine.tracker(TrackPrompts.begin([CLICK], PHRASES, frame=100))
     assert isinstance(tracker, Sam3Tracker)
     sizes, written = [], []
     for number in range(120):
-        tracker.step(frame(number % 20))
+        tracker.step(VideoFrame(number + 100, number, picture(number % 20)))
         sizes.append(tracker.state_bytes())
         written.append(len(tracker.snapshot()) if number in (79, 119) else 0)
     side = tracker._phrases
@@ -223,7 +182,7 @@ def test_clicks_alone_answer_at_once_under_stable_ids(engine: Sam3Concepts) -> N
         Click(points=np.array([[20.0, 40.0], [100.0, 80.0]]), labels=np.array([1, 0])),
         Click(mask=mask),
     )
-    tracker = engine.tracker(TrackPrompts((), clicks))
+    tracker = engine.tracker(TrackPrompts.begin(clicks, frame=100))
     results = []
     for number in range(18):
         (result,) = tracker.step(frame(number))
@@ -241,7 +200,7 @@ def test_clicks_agree_with_the_stock_click_tracker(engine: Sam3Concepts) -> None
     )
 
     from workers.engines.concepts.sam3.preprocess import click_points
-    from workers.engines.concepts.sam3.video_sides import features_of
+    from workers.engines.concepts.sam3.sessions import features_of
 
     loaded, box = engine._loaded, (5.0, 20.0, 40.0, 60.0)
     session = Sam3TrackerVideoInferenceSession(
@@ -254,7 +213,7 @@ def test_clicks_agree_with_the_stock_click_tracker(engine: Sam3Concepts) -> None
     index = session.obj_id_to_idx(0)
     session.add_point_inputs(index, 0, {"point_coords": points, "point_labels": labels.int()})
     session.obj_with_new_inputs = [0]
-    tracker = engine.tracker(TrackPrompts((), (Click(box=box),)))
+    tracker = engine.tracker(TrackPrompts.begin([Click(box=box)], frame=100))
     assert isinstance(tracker, Sam3Tracker)
     seen = 0
     for number in range(30):
@@ -281,7 +240,9 @@ def sessions_logits(engine: Sam3Concepts, masks: Any) -> Any:
 def test_a_threshold_holds_for_its_own_video_only(engine: Sam3Concepts) -> None:
     model = engine._loaded.model
     before = model.score_threshold_detection, model.new_det_thresh
-    assert not any(result.objects for result in whole(engine, TrackPrompts(PHRASES, threshold=0.999), 16))
+    assert not any(
+        result.objects for result in whole(engine, TrackPrompts(PHRASES, thresholds=(0.999, 0.999)), 16)
+    )
     assert (model.score_threshold_detection, model.new_det_thresh) == before
 
 
@@ -289,7 +250,7 @@ def test_bfloat16_and_padded_geometry_run_through_video() -> None:
     settings = Sam3Settings(source="random", max_objects=4, pad_geometry=True)
     model = tiny_model(SEED, **LIVELY).bfloat16()
     engine = Sam3Concepts(settings, loaded=tiny_loaded(model, settings))
-    prompts = TrackPrompts(("cat", "dog", "cat"), (Click(box=(5.0, 20.0, 40.0, 60.0)),))
+    prompts = TrackPrompts.begin([CLICK], ("cat", "dog", "cat"), frame=100)
     tracker = engine.tracker(prompts)
     first = run(tracker, 0, 17)
     again = engine.tracker(prompts, state=tracker.snapshot())

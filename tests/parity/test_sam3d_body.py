@@ -202,6 +202,25 @@ def test_without_a_camera_the_diagonal_is_assumed_and_told(start: Any, tmp_path:
     assert body.camera.source == "exif" and "camera_assumed" not in body.flags
 
 
+def test_an_estimator_tells_the_camera_where_none_is_given(tmp_path: Path) -> None:
+    """The field-of-view estimator of upstream (MoGe 2) is a fake here."""
+    estimated = [[350.0, 0.0, 158.0], [0.0, 360.0, 121.0], [0.0, 0.0, 1.0]]
+    (tmp_path / "moge.pt").write_text(json.dumps(estimated))
+    chosen = replace(settings(tmp_path), fov=tmp_path / "moge.pt")
+    engine = Sam3dBody(chosen, MODEL)
+    try:
+        (body,) = engine.recover(picture(), BOXES[:1])
+        assert body is not None and body.camera.source == "estimated"
+        assert (body.camera.fx, body.camera.fy, body.camera.cx, body.camera.cy) == (350, 360, 158, 121)
+        assert "camera_estimated" in body.flags and "camera_assumed" not in body.flags
+        (body,) = engine.recover(picture(), BOXES[:1], camera=CENTRED)
+        assert body is not None and body.camera == CENTRED
+    finally:
+        engine.close()
+    with pytest.raises(Sam3dBodyUnavailable, match="fov_missing"):
+        Sam3dBody(replace(chosen, fov=tmp_path / "nothing.pt"), MODEL)
+
+
 def test_order_is_ours_and_a_missing_person_is_none(start: Any) -> None:
     found = start(reverse=True, drop=[1]).recover(picture(), BOXES, camera=CENTRED)
     assert found[1] is None

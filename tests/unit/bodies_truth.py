@@ -22,9 +22,16 @@ class Truth:
 
 
 def draw(
-    kinematics: Kinematics, rng: np.random.Generator, *, image_noise: float = 0.0, world_noise: float = 0.0
+    kinematics: Kinematics,
+    rng: np.random.Generator,
+    *,
+    image_noise: float = 0.0,
+    world_noise: float = 0.0,
+    plain: bool = False,
 ) -> Truth:
-    """One person; `image_noise` is over the body's height, `world_noise` in metres (twice that in depth)."""
+    """One person of any sex and age, or (`plain`) a neutral adult.
+
+    `image_noise` is over the body's height, `world_noise` in metres (twice that in depth)."""
     skeleton = kinematics.skeleton
     count = len(skeleton.joints)
     angles = np.zeros((count, 3))
@@ -37,7 +44,9 @@ def draw(
     facing = exp_map(np.array([0.0, rng.uniform(-np.pi, np.pi), 0.0]))
     rotations[0] = np.diag([1.0, -1.0, -1.0]) @ facing @ exp_map(0.2 * rng.normal(size=3))
     place = np.array([rng.uniform(-0.5, 0.5), rng.uniform(-0.3, 0.3), rng.uniform(3.0, 6.0)])
-    shape = np.array([np.clip(0.7 * rng.normal(), -1.5, 1.5), 0.3 * rng.normal()])
+    shape = np.array([np.clip(0.7 * rng.normal(), -1.5, 1.5), 0.3 * rng.normal(), 0.0, 0.0])
+    if not plain:
+        shape[2:] = rng.uniform(-1.0, 1.0), min(abs(0.4 * rng.normal()), 1.0)
     state = State(rotations, place, shape)
     posed = kinematics.pose(state)
     points = posed.landmarks

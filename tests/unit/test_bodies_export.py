@@ -26,7 +26,9 @@ def estimate() -> BodyEstimate:
     rng = np.random.default_rng(0)
     rotations = exp_map(0.3 * rng.normal(size=(len(kinematics.skeleton.joints), 3)))
     rotations[0] = np.diag([1.0, -1.0, -1.0]) @ rotations[0]
-    rig = Skinner(kinematics).rig(State(rotations, np.array([0.3, -0.1, 3.0]), np.array([0.5, 1.0])))
+    rig = Skinner(kinematics).rig(
+        State(rotations, np.array([0.3, -0.1, 3.0]), np.array([0.5, 1.0, 0.4, -0.5]))
+    )
     _, joints = joints_of(rig)
     return BodyEstimate(
         rig=rig,

@@ -28,11 +28,13 @@ def fit() -> BodyFit:
     return BodyFit(Kinematics(load_skeleton()))
 
 
-def errors(fit: BodyFit, trust: float, image: float = 0.0, world: float = 0.0) -> tuple[float, float]:
-    """Mean MPJPE and PA-MPJPE in mm over the same people."""
+def errors(
+    fit: BodyFit, trust: float, image: float = 0.0, world: float = 0.0, *, plain: bool = False
+) -> tuple[float, float]:
+    """Mean MPJPE and PA-MPJPE in mm over the same people; `plain` ones are neutral adults."""
     rng, found = np.random.default_rng(7), []
     for _ in range(PEOPLE):
-        truth = draw(fit.kinematics, rng, image_noise=image, world_noise=world)
+        truth = draw(fit.kinematics, rng, image_noise=image, world_noise=world, plain=plain)
         out = fit.solve(truth.seen, height=fit.height(truth.seen, trust))
         found.append(
             (mpjpe(out.posed.joints, truth.posed.joints), pa_mpjpe(out.posed.joints, truth.posed.joints))
@@ -48,9 +50,22 @@ def test_exact_landmarks_with_metres_observed(fit: BodyFit) -> None:
 
 
 def test_exact_landmarks_with_scale_from_the_prior(fit: BodyFit) -> None:
-    mean, aligned = errors(fit, trust=0.0)
+    mean, aligned = errors(fit, trust=0.0, plain=True)
     assert mean <= 30.0
     assert aligned <= 12.0
+    # nothing tells the size of a child, but its proportions are found
+    assert errors(fit, trust=0.0)[1] <= 14.0
+
+
+def test_proportions_tell_of_sex_and_youth(fit: BodyFit) -> None:
+    rng, true, found = np.random.default_rng(5), [], []
+    for _ in range(PEOPLE):
+        truth = draw(fit.kinematics, rng)
+        out = fit.solve(truth.seen, height=fit.height(truth.seen, 1.0))
+        true.append(truth.state.shape[2:])
+        found.append(out.state.shape[2:])
+    for one, other in zip(np.transpose(true), np.transpose(found), strict=True):
+        assert np.corrcoef(one, other)[0, 1] > 0.5
 
 
 def test_noise_makes_it_worse_gracefully(fit: BodyFit) -> None:
@@ -119,7 +134,7 @@ def test_a_mask_draws_the_outline(fit: BodyFit) -> None:
     skinner = Skinner(fit.kinematics)
     silhouette = SilhouetteFit(fit, skinner)
     truth = draw(fit.kinematics, np.random.default_rng(11))
-    heavy = replace(truth.state, shape=np.array([truth.state.shape[0], 3.0]))
+    heavy = replace(truth.state, shape=np.array([truth.state.shape[0], 3.0, *truth.state.shape[2:]]))
     pixels = CAMERA.project(skinner.vertices(heavy))
     mask = np.zeros((CAMERA.height, CAMERA.width), np.uint8)
     for face in skinner.rig(heavy).faces:

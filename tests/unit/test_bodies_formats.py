@@ -249,7 +249,7 @@ def test_records_carry_everything_with_units(tmp_path: Path) -> None:
     )
     assert np.abs(reskin(rig) - found.vertices).max() < 1e-5
     assert np.abs(stored["vertices"] - found.vertices).max() < 1e-5
-    assert stored["parameter_fit_shape"].tolist() == [0.5, 1.0]
+    assert stored["parameter_fit_shape"].tolist() == [0.5, 1.0, -0.3, 0.2]
     assert "vertices" not in still_columns(found, vertices=False)
 
 

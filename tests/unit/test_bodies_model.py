@@ -33,7 +33,7 @@ def some_state(kinematics: Kinematics, spread: float = 0.4) -> State:
     rng = np.random.default_rng(3)
     rotations = exp_map(rng.normal(size=(len(kinematics.skeleton.joints), 3)) * spread)
     rotations[0] = np.diag([1.0, -1.0, -1.0]) @ rotations[0]
-    return State(rotations, np.array([0.1, 0.2, 4.0]), np.array([0.4, -0.6]))
+    return State(rotations, np.array([0.1, 0.2, 4.0]), np.array([0.4, -0.6, 0.5, -0.3]))
 
 
 def test_rest_pose_skins_to_the_rest_mesh() -> None:
@@ -139,7 +139,7 @@ def test_residual_jacobian(kinematics: Kinematics) -> None:
     terms = {
         "directions": lambda s: fit._directions(kinematics.pose(s), seen),
         "angles": lambda s: fit._angles(s, seen),
-        "shape": lambda s: fit._shape(s, 0.2, 0.3),
+        "shape": lambda s: fit._shape(s, seen, 0.2, 0.3),
     }
     for name, term in terms.items():
         jacobian = term(state)[1]

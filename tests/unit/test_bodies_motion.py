@@ -164,7 +164,7 @@ def test_bodies_survive_their_way_through_the_store() -> None:
     for k, found in enumerate(bodies):
         np.testing.assert_array_equal(seen.rotations[k], found.rig.rotations)
         np.testing.assert_allclose(seen.keypoints_2d[k], found.keypoints_2d, rtol=1e-6)
-    assert seen.parameters["fit_shape"].tolist() == [[0.5, 1.0]] * 5
+    assert seen.parameters["fit_shape"].tolist() == [[0.5, 1.0, -0.3, 0.2]] * 5
     for place, mesh in zip(seen.samples, seen.sample_vertices, strict=True):
         np.testing.assert_allclose(mesh, bodies[place].rig.rest_vertices, atol=1e-6)
 

@@ -136,8 +136,8 @@ def test_phrases_find_the_person_and_the_cat(engine: DefaultConcepts) -> None:
 def test_the_threshold_decides(engine: DefaultConcepts) -> None:
     handle = engine.embed(data.coffee(), "coffee")
     assert [item.label for item in engine.ground(handle, ["mug"])] == ["cup"]
-    assert engine.ground(handle, ["mug"], threshold=0.999) == []
-    few, many = engine.ground(handle, ["cup"]), engine.ground(handle, ["cup"], threshold=0.2)
+    assert engine.ground(handle, ["mug"], thresholds=[0.999]) == []
+    few, many = engine.ground(handle, ["cup"]), engine.ground(handle, ["cup"], thresholds=[0.2])
     assert len(many) >= len(few)
     assert [item.score for item in many] == sorted((item.score for item in many), reverse=True)
 

@@ -54,7 +54,7 @@ def video() -> tuple[list[Rgb], list[dict[int, Mask]]]:
 
 
 def _clicks(truth: list[dict[int, Mask]]) -> TrackPrompts:
-    return TrackPrompts(clicks=tuple(Click(box=box_of(truth[0][name])) for name in (1, 2, 3)))
+    return TrackPrompts.begin([Click(box=box_of(truth[0][name])) for name in (1, 2, 3)])
 
 
 @pytest.fixture(scope="module")

@@ -141,7 +141,8 @@ def test_animation_gives_its_first_frame_and_all_frames_in_time(
     )
     assert sandbox.probe(file)["frames"] == 3
     assert np.abs(sandbox.image(file).pixels[0, 0].astype(int) - colors[0]).max() < 12
-    base, frames = sandbox.frames(file, animated=True)
+    opened = sandbox.frames(file, animated=True)
+    base, frames = opened.time_base, opened.frames
     found = list(frames)
     assert base == (1, 1000)
     assert [frame.pts for frame in found] == [0, 100, 150]

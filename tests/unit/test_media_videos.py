@@ -16,7 +16,8 @@ def test_every_frame_in_order(tmp_path: Path) -> None:
     file = write_video(tmp_path / "a.mp4", frames=12)
     with Sandbox() as sandbox:
         told = sandbox.probe(file)
-        base, frames = sandbox.frames(file)
+        opened = sandbox.frames(file)
+        base, frames = opened.time_base, opened.frames
         found = list(frames)
     assert (told["kind"], told["width"], told["height"], told["frames"]) == ("video", 64, 48, 12)
     assert [frame.index for frame in found] == list(range(12))
@@ -30,7 +31,8 @@ def test_variable_frame_rate_keeps_its_times(tmp_path: Path) -> None:
     pts = [0, 40, 200, 210, 500, 1500]
     file = write_video(tmp_path / "vfr.mkv", frames=6, pts=pts)
     with Sandbox() as sandbox:
-        base, frames = sandbox.frames(file)
+        opened = sandbox.frames(file)
+        base, frames = opened.time_base, opened.frames
         times = [1000 * frame.pts * base[0] / base[1] for frame in frames]
     np.testing.assert_allclose(times, pts, atol=1.5)
 
@@ -41,7 +43,7 @@ def test_a_rotated_video_is_upright(tmp_path: Path, turns: int) -> None:
     rotate_mp4(file, turns)
     with Sandbox() as sandbox:
         told = sandbox.probe(file)
-        _, frames = sandbox.frames(file)
+        frames = sandbox.frames(file).frames
         first = next(frames).pixels
     assert first.shape[:2] == (told["height"], told["width"]) == ((64, 48) if turns % 2 else (48, 64))
     # the white corner starts at the left top and is turned clockwise by the display matrix
@@ -52,7 +54,7 @@ def test_a_rotated_video_is_upright(tmp_path: Path, turns: int) -> None:
 def test_stopping_early_frees_the_sandbox(tmp_path: Path) -> None:
     file = write_video(tmp_path / "a.mp4", frames=50)
     with Sandbox() as sandbox:
-        _, frames = sandbox.frames(file)
+        frames = sandbox.frames(file).frames
         next(frames)
         frames.close()  # type: ignore[attr-defined]
         assert sandbox.probe(file)["frames"] == 50
@@ -61,7 +63,7 @@ def test_stopping_early_frees_the_sandbox(tmp_path: Path) -> None:
 def test_memory_does_not_grow_with_the_video(tmp_path: Path) -> None:
     file = write_video(tmp_path / "long.mp4", frames=400, size=(640, 480))
     with Sandbox() as sandbox:
-        _, frames = sandbox.frames(file)
+        frames = sandbox.frames(file).frames
         sizes = []
         for frame in frames:
             if frame.index in (50, 390):
@@ -107,9 +109,9 @@ def test_limits_on_pixels_and_frames(tmp_path: Path) -> None:
 def test_a_video_that_is_never_read_leaves_the_decoder_free(tmp_path: Path) -> None:
     file = write_video(tmp_path / "a.mp4")
     with Sandbox() as sandbox:
-        _, frames = sandbox.frames(file)
+        frames = sandbox.frames(file).frames
         frames.close()
-        _, frames = sandbox.frames(file)
+        frames = sandbox.frames(file).frames
         assert next(frames).index == 0
         frames.close()
         assert sandbox.probe(file)["kind"] == "video"

@@ -18,7 +18,7 @@ SUITES: dict[str, dict[str, str]] = {
         "objects": "workers.engines.objects.default:DefaultObjects",
         "bodies": "workers.engines.bodies.default:DefaultBodies",
     },
-    "sam3": {"concepts": "workers.engines.concepts.sam3.engine:Sam3Concepts"},
+    "sam3": {"concepts": "workers.engines.concepts.sam3.backends:concepts"},
     "sam3d_body": {"bodies": "workers.engines.bodies.sam3d.engine:Sam3dBody"},
 }
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 class Camera:
     """Pinhole intrinsics in pixels; OpenCV axes (x right, y down, z forward), pixel centres at +0.5.
 
-    `source` says where the intrinsics come from: "given", "exif" or "assumed".
+    `source` says where the intrinsics come from: "given", "exif", "estimated" (by a network) or "assumed".
     """
 
     width: int

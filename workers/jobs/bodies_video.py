@@ -22,7 +22,7 @@ from workers.geometry.cameras import Camera
 from workers.jobs.bodies_motion import Recovered, finish
 from workers.jobs.cameras import given_camera
 from workers.jobs.context import JobContext, LoadedVideo
-from workers.jobs.following import CHUNK_FRAMES, Ledger, follow, restore, wanted
+from workers.jobs.following import CHUNK_FRAMES, Ledger, follow, listed, restore, wanted
 from workers.jobs.people import at_level, flags_of
 from workers.jobs.previews import PANEL, Placed, draw_bodies
 from workers.jobs.track_lines import Line, lines_of
@@ -79,14 +79,14 @@ def _tracked(context: JobContext, request: BodiesJob, ref: MediaRef, state: Prog
     ledger = _ledger(state)
 
     def keep(ledger: Ledger) -> None:
-        context.checkpoint(asdict(Progress(ledger=asdict(ledger), artefacts=_listed(context))))
+        context.checkpoint(asdict(Progress(ledger=asdict(ledger), artefacts=listed(context))))
 
-    video = context.video(ref)
+    video = context.video(ref, start=max(ledger.decoded - 1, 0))
     with closing(video.frames):
         _check(request, video)
         prompts = TrackPrompts((PERSON,))
         follow(context, video, prompts, request.max_frames, ledger, keep, previews=False)
-    done = Progress(ledger=asdict(ledger), tracked=True, artefacts=_listed(context))
+    done = Progress(ledger=asdict(ledger), tracked=True, artefacts=listed(context))
     context.checkpoint(asdict(done))
     return done
 
@@ -101,7 +101,7 @@ def _recover(
         for frame, line in zip(frames, lines, strict=False):
             if frame.index < state.decoded:
                 continue
-            found = _bodies_of(context, request, frame, line, camera)
+            found = _bodies_of(context, request, frame, line, camera or _settled(state))
             gathered.add(frame.index, frame.pts, found)
             if found and state.rig is None:
                 state.rig, state.first = context.put(rig_bytes(found[0][1])), _lasting(found[0][1])
@@ -112,7 +112,7 @@ def _recover(
             context.progress("bodies", state.decoded, video.frame_count, preview=preview)
             if state.decoded % CHUNK_FRAMES == 0:
                 state.chunks.append(context.put(gathered.chunk()))
-                state.artefacts = _listed(context)
+                state.artefacts = listed(context)
                 context.checkpoint(asdict(state))
     if state.decoded % CHUNK_FRAMES:
         state.chunks.append(context.put(gathered.chunk()))
@@ -137,18 +137,24 @@ def _bodies_of(
     poses = request.world_from_cam
     if poses is not None and frame.index >= len(poses):
         raise _too_few_poses(len(poses), frame.index + 1)
-    if not line.people:
+    if not line.objects:
         return []
     engine = context.engines.bodies()
     bodies = engine.recover(
         frame.pixels,
-        [box for _, box, _ in line.people],
-        [mask for _, _, mask in line.people],
+        [person.box for person in line.objects],
+        [person.mask for person in line.objects],
         camera=camera,
         seed=request.seed,
     )
-    pairs = zip(line.people, bodies, strict=True)
-    return [(n, at_level(engine, body, request.lod)) for (n, _, _), body in pairs if body is not None]
+    pairs = zip(line.objects, bodies, strict=True)
+    return [(person.id, at_level(engine, body, request.lod)) for person, body in pairs if body is not None]
+
+
+def _settled(state: Progress) -> Camera | None:
+    """The camera that was estimated on the first frame with a body: it is one camera through the video."""
+    known = state.first and state.first["camera"]
+    return Camera(**known) if known and known["source"] == "estimated" else None
 
 
 def _lasting(body: BodyEstimate) -> dict[str, Any]:
@@ -181,7 +187,7 @@ def _too_few_poses(given: int, needed: int) -> JobProblem:
 
 def _people_of(context: JobContext, masks: Sequence[Artefact], kept: set[int]) -> Iterator[Line]:
     for line in lines_of(context, masks):
-        people = [person for person in line.people if person[0] in kept]
+        people = [person for person in line.objects if person.id in kept]
         yield Line(line.frame, line.pts, people)
 
 
@@ -205,13 +211,9 @@ def _restored(context: JobContext) -> Progress:
     stored = context.job.checkpoint
     if stored is None:
         return Progress()
-    context.artefacts.extend(Artefact.model_validate(item) for item in stored["artefacts"])
+    context.restore(stored["artefacts"])
     return Progress(**stored)
 
 
 def _ledger(state: Progress) -> Ledger:
     return Ledger() if state.ledger is None else restore(state.ledger)
-
-
-def _listed(context: JobContext) -> list[dict[str, Any]]:
-    return [artefact.model_dump() for artefact in context.artefacts]

@@ -1,5 +1,6 @@
 """What a running job may use: its media, its engines, its artefacts, and the ledger's ear."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -24,11 +25,17 @@ URL_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True)
 class LoadedImage:
-    """An image of the request: upright sRGB pixels (H, W, 3) uint8 and the hash of its file."""
+    """An image of the request or a frame of a video: upright sRGB (H, W, 3) uint8, its file's hash."""
 
     pixels: NDArray[np.uint8]
     sha256: str
     focal_35mm: float | None
+    frame: int | None = None
+
+    @property
+    def key(self) -> str:
+        """What names these pixels in caches."""
+        return self.sha256 if self.frame is None else f"{self.sha256}#{self.frame}"
 
     @property
     def height(self) -> int:
@@ -41,9 +48,13 @@ class LoadedImage:
 
 @dataclass(frozen=True, slots=True)
 class LoadedVideo:
-    """A video of the request; `frames` decodes it from the start, in constant memory, one video at a time."""
+    """A video of the request; `frames` decodes it from frame `first` on, one video at a time.
+
+    Memory is constant; `frame_count` is what the container tells, None when it tells nothing.
+    """
 
     sha256: str
+    first: int
     width: int
     height: int
     frame_count: int | None
@@ -68,6 +79,7 @@ class JobContext:
         self.engines = engines
         self.artefacts: list[Artefact] = []
         self.sources: list[str] = []
+        self._announced = 0
         self._used: dict[str, EngineInfo] = {}
         self._heart = heart
         self._db = db
@@ -95,23 +107,40 @@ class JobContext:
         decoded = self._sandbox.image(self._store.path(sha256))
         return LoadedImage(decoded.pixels, sha256, decoded.focal_35mm)
 
-    def video(self, ref: MediaRef) -> LoadedVideo:
-        """Open a video or an animation of the request; raises MediaError."""
+    def frame(self, ref: MediaRef, index: int) -> LoadedImage:
+        """One frame of a video or an animation; raises MediaError."""
+        video = self.video(ref, start=index, limit=1)
+        # read to the end: a decoder that is stopped on the way has to be started again
+        [frame] = list(video.frames)
+        return LoadedImage(frame.pixels, video.sha256, None, index)
+
+    def video(
+        self,
+        ref: MediaRef,
+        *,
+        start: int | None = None,
+        backward: bool = False,
+        limit: int | None = None,
+    ) -> LoadedVideo:
+        """Open a video or an animation of the request, at a frame and in a direction; raises MediaError."""
         sha256, info = self._media(ref)
         animated = info["kind"] == "image"
         if animated and (info.get("frames") or 1) < 2:
             raise JobProblem(
                 "not_a_video", "this job needs a video; the medium is a still image: use segment"
             )
-        base, frames = self._sandbox.frames(self._store.path(sha256), animated=animated)
+        opened = self._sandbox.frames(
+            self._store.path(sha256), animated=animated, start=start, backward=backward, limit=limit
+        )
         return LoadedVideo(
             sha256,
+            opened.first,
             info["width"],
             info["height"],
             info.get("frames"),
             info.get("frame_rate"),
-            base,
-            frames,
+            opened.time_base,
+            opened.frames,
         )
 
     def save(self, name: str, role: str, media_type: str, data: bytes) -> Artefact:
@@ -119,6 +148,17 @@ class JobContext:
         sha256 = self._store.put(data)
         files.add_artefact(self._db, self.job.tenant, sha256, media_type, len(data))
         artefact = Artefact(name=name, role=role, sha256=sha256, media_type=media_type, bytes=len(data))
+        self.artefacts.append(artefact)
+        return artefact
+
+    def save_pieces(self, name: str, role: str, media_type: str, pieces: Iterable[bytes]) -> Artefact:
+        """Store a file of the result piece by piece, for one that is too large to hold."""
+        with self._store.writer() as writer:
+            for piece in pieces:
+                writer.write(piece)
+            size, sha256 = writer.bytes, writer.commit()
+        files.add_artefact(self._db, self.job.tenant, sha256, media_type, size)
+        artefact = Artefact(name=name, role=role, sha256=sha256, media_type=media_type, bytes=size)
         self.artefacts.append(artefact)
         return artefact
 
@@ -130,11 +170,21 @@ class JobContext:
         """Store bytes that are no part of the result (a checkpoint's state)."""
         return self._store.put(data)
 
+    def restore(self, made: Sequence[dict[str, Any]]) -> None:
+        """Take over the artefacts that an earlier attempt had saved by its last checkpoint."""
+        self.artefacts.extend(Artefact.model_validate(item) for item in made)
+        self._announced = len(self.artefacts)
+
     def checkpoint(self, state: dict[str, Any]) -> None:
-        """Note where to go on from if this worker dies; raises Stopped when the lease is lost."""
+        """Note where to go on from if this worker dies, and tell of the artefacts saved since the last time.
+
+        Raises Stopped when the lease is lost.
+        """
         self._heart.check()
-        if not leases.checkpoint(self._db, self.job, state):
+        made = [artefact.model_dump(mode="json") for artefact in self.artefacts[self._announced :]]
+        if not leases.checkpoint(self._db, self.job, state, made):
             raise Stopped(leases.Order.LOST)
+        self._announced = len(self.artefacts)
 
     def earlier(self, job_id: str) -> Manifest:
         """The manifest of a succeeded job of the same tenant."""

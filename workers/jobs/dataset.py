@@ -1,31 +1,67 @@
 """Dataset: videos to clips, tracks and observations, in Parquet shards with a manifest."""
 
 import json
-from dataclasses import asdict, dataclass, field
+import os
+from collections import Counter
+from importlib.metadata import version
 from typing import Any
 
 from maquette.contract import Artefact, DatasetJob, DatasetResult, Manifest, MediaRef
+from maquette.contract.datasets import SourceInfo
 
-from workers.datasets import tables
-from workers.datasets.clips import ClipBuilder, ClipRows
+from workers.datasets.clip_work import Tools
+from workers.datasets.documents import MEDIA_TYPES, documents
+from workers.datasets.errors import DatasetError
+from workers.datasets.following import EngineTracks
+from workers.datasets.pipeline import Pipeline
+from workers.datasets.settings import Settings
+from workers.datasets.source import Opened, Source
+from workers.datasets.stages.colmap import solver
+from workers.datasets.timing import timing
+from workers.datasets.writing import Written, write
+from workers.errors import JobProblem
 from workers.jobs.context import JobContext
 
-PARQUET = "application/vnd.apache.parquet"
-SCHEMA_VERSION = 1
+# signs the manifests this worker makes; a secret of the operator
+KEY = "MAQUETTE_DATASET_KEY"
+FOLD = 64
 
 
-@dataclass(slots=True)
-class Built:
-    """What is done so far; goes into checkpoints as JSON."""
+class JobPorts:
+    """The pipeline's world inside a job: its artefacts, and its checkpoint as memory."""
 
-    video: int = 0
-    next_frame: int = 0
-    clips: list[dict[str, Any]] = field(default_factory=list)
-    tracks: list[dict[str, Any]] = field(default_factory=list)
-    decisions: list[dict[str, Any]] = field(default_factory=list)
-    observations: int = 0
-    artefacts: list[dict[str, Any]] = field(default_factory=list)
-    sources: list[str] = field(default_factory=list)
+    def __init__(self, context: JobContext) -> None:
+        self._context = context
+        self.artefacts: dict[str, Artefact] = {}
+        stored = context.job.checkpoint or {"folded": [], "recent": {}}
+        self._folded: list[str] = stored["folded"]
+        self._recent: dict[str, str] = stored["recent"]
+        self._known: dict[str, str] = dict(self._recent)
+        for sha256 in self._folded:
+            self._known |= json.loads(context.stored(sha256))
+
+    def progress(self, stage: str, done: int, total: int | None, message: str | None = None) -> None:
+        """Tell how far the job is; raises Stopped when it has to end."""
+        self._context.progress(stage, done, total, message)
+
+    def store(self, name: str, role: str, media_type: str, data: bytes) -> str:
+        """Store a file of the result."""
+        artefact = self._context.save(name, role, media_type, data)
+        self.artefacts[name] = artefact
+        return artefact.sha256
+
+    def recall(self, key: str) -> bytes | None:
+        """What an earlier attempt of this job has finished."""
+        sha256 = self._known.get(key)
+        return None if sha256 is None else self._context.stored(sha256)
+
+    def remember(self, key: str, data: bytes) -> None:
+        """Leave a checkpoint. Older memories are folded away, or checkpoints would grow with the job."""
+        self._known[key] = self._recent[key] = self._context.put(data)
+        if len(self._recent) >= FOLD:
+            self._folded.append(self._context.put(json.dumps(self._recent).encode()))
+            self._recent = {}
+        self._context.checkpoint({"folded": self._folded, "recent": self._recent})
 
 
 def run(context: JobContext, request: DatasetJob) -> Manifest:
@@ -33,108 +69,97 @@ def run(context: JobContext, request: DatasetJob) -> Manifest:
     engine = context.engines.concepts()
     context.used(engine.info)
     engine.check(request.text)
-    built = _restore(context)
-    for number in range(built.video, len(request.videos)):
-        _video(context, request, number, built)
-        built.video, built.next_frame = number + 1, 0
-    for name, columns, rows in (
-        ("clips", tables.CLIPS, built.clips),
-        ("tracks", tables.TRACKS, built.tracks),
-        ("decisions", tables.DECISIONS, built.decisions),
-    ):
-        context.save(f"{name}.parquet", "table", PARQUET, tables.parquet(columns, rows))
-    frames = sum(clip["frames"] for clip in built.clips)
-    version = _manifest(context, request, built, frames)
-    kept = sum(track["kept"] for track in built.tracks)
-    rejected: dict[str, int] = {}
-    for decision in built.decisions:
-        if not decision["passed"]:
-            rejected[decision["gate"]] = rejected.get(decision["gate"], 0) + 1
-    result = DatasetResult(
-        version=version,
-        clips=len(built.clips),
-        frames=frames,
-        tracks=kept,
-        observations=built.observations,
-        rejected=rejected,
-    )
-    context.sources = built.sources
+    settings = Settings.of(request)
+    objects = None
+    if request.assets:
+        objects = context.engines.objects()
+        context.used(objects.info)
+    ports = JobPorts(context)
+    tools = Tools(EngineTracks(engine, settings), objects, solver())
+    infos = [engine.info] + ([objects.info] if objects else [])
+    try:
+        sources = _sources(context, request)
+        built = Pipeline(ports, tools, settings).run(sources)
+        context.progress("write", message="writing the tables")
+        written = write(
+            ports, built, settings, infos, version("maquette-server"), os.environ.get(KEY) or None
+        )
+    except DatasetError as error:
+        raise JobProblem(error.code, error.detail) from error
+    if request.max_clips is not None:
+        told = timing(built, written, tools.clock.seconds)
+        ports.store("timing.json", "timing", "application/json", json.dumps(told, indent=1).encode())
+    _finish(context, ports, written)
+    kept = int(written.manifest.totals["tracks"])
     return context.manifest(
-        result,
-        parameters=request.model_dump(mode="json", include={"text", "threshold", "clip_seconds", "size"}),
+        _result(written),
+        parameters=settings.as_json(),
         seed=request.seed,
         reason=None if kept else "no track passed the gates",
         flags=[] if kept else ["nothing_found"],
     )
 
 
-def _video(context: JobContext, request: DatasetJob, number: int, built: Built) -> None:
-    ref: MediaRef = request.videos[number]
-    video = context.video(ref)
-    if video.sha256 not in built.sources:
-        built.sources.append(video.sha256)
-    base = video.time_base
-    seconds_per_tick = base[0] / base[1]
-    builder: ClipBuilder | None = None
-    clip_end = 0.0
-    for frame in video.frames:
-        if frame.index < built.next_frame:
-            continue
-        time = frame.pts * seconds_per_tick
-        if builder is not None and time >= clip_end - 1e-9:
-            _store(context, builder.finish(), built, frame.index)
-            builder = None
-        if builder is None:
-            builder = ClipBuilder(context.engines.concepts(), request, len(built.clips), video.sha256, base)
-            clip_end = time + request.clip_seconds
-        builder.add(frame)
-        message = f"video {number + 1} of {len(request.videos)}"
-        context.progress("clips", frame.index + 1, video.frame_count, message)
-    if builder is not None:
-        _store(context, builder.finish(), built, -1)
+def _sources(context: JobContext, request: DatasetJob) -> list[Source]:
+    infos = request.sources or [SourceInfo()] * len(request.videos)
+    found = [_source(context, ref, info) for ref, info in zip(request.videos, infos, strict=True)]
+    context.sources = list(dict.fromkeys(source.sha256 for source in found))
+    return found
 
 
-def _store(context: JobContext, rows: ClipRows, built: Built, next_frame: int) -> None:
-    number = rows.clip["clip"]
-    frames = tables.parquet(tables.FRAMES, rows.frames)
-    context.save(f"frames-{number:05d}.parquet", "table", PARQUET, frames)
-    observations = tables.parquet(tables.OBSERVATIONS, rows.observations)
-    context.save(f"observations-{number:05d}.parquet", "table", PARQUET, observations)
-    built.clips.append(rows.clip)
-    built.tracks += rows.tracks
-    built.decisions += rows.decisions
-    built.observations += len(rows.observations)
-    built.next_frame = next_frame
-    built.artefacts = [artefact.model_dump() for artefact in context.artefacts]
-    state = asdict(built)
-    if next_frame < 0:
-        state["video"], state["next_frame"] = built.video + 1, 0
-    context.checkpoint(state)
+def _source(context: JobContext, ref: MediaRef, info: SourceInfo) -> Source:
+    sha256, told = context._media(ref)
+    if told["kind"] == "image" and (told.get("frames") or 1) < 2:
+        raise JobProblem("not_a_video", "this job needs videos; one of the media is a still image")
+    if info.camera is not None and (why := info.camera.implausible(told["width"], told["height"])):
+        raise JobProblem("camera_implausible", f"the camera of source {sha256[:12]}: {why}")
+
+    def opened(first: int, count: int | None) -> Opened:
+        video = context.video(MediaRef(id=sha256), start=first, limit=count)
+        return Opened(video.time_base, video.frames)
+
+    return Source(
+        sha256,
+        told["width"],
+        told["height"],
+        told.get("frames"),
+        told.get("frame_rate"),
+        opened,
+        info,
+    )
 
 
-def _manifest(context: JobContext, request: DatasetJob, built: Built, frames: int) -> str:
-    """The dataset's own manifest; its hash is the version."""
-    content = {
-        "schema": "maquette.dataset",
-        "schema_version": SCHEMA_VERSION,
-        "text": request.text,
-        "clip_seconds": request.clip_seconds,
-        "size": request.size,
-        "clips": len(built.clips),
-        "frames": frames,
-        "sources": sorted(built.sources),
-        "files": sorted(
-            ({"name": a.name, "sha256": a.sha256, "bytes": a.bytes} for a in context.artefacts),
-            key=lambda item: str(item["name"]),
-        ),
+def _finish(context: JobContext, ports: JobPorts, written: Written) -> None:
+    """The artefacts are the version's files, those of an earlier attempt among them, and its documents."""
+    for name, data in documents(written, context.stored).items():
+        ports.store(name, "document", MEDIA_TYPES[name], data)
+    listed = {
+        file.name: Artefact(
+            name=file.name,
+            role="table" if file.rows is not None else "asset",
+            sha256=file.sha256,
+            media_type=file.media_type or "application/vnd.apache.parquet",
+            bytes=file.bytes,
+        )
+        for file in written.manifest.all_files()
     }
-    data = json.dumps(content, indent=1, sort_keys=True).encode()
-    return context.save("dataset.json", "dataset", "application/json", data).sha256
+    context.artefacts = list((listed | ports.artefacts).values())
+    context.artefacts.sort(key=lambda artefact: artefact.name)
 
 
-def _restore(context: JobContext) -> Built:
-    stored = context.job.checkpoint
-    if stored is None:
-        return Built()
-    context.artefacts.extend(Artefact.model_validate(item) for item in stored["artefacts"])
-    return Built(**stored)
+def _result(written: Written) -> DatasetResult:
+    totals: Any = written.manifest.totals
+    clips = [row for row in written.rows["clips"] if row.kept]
+    return DatasetResult(
+        version=written.manifest.version,
+        clips=totals["clips"],
+        frames=totals["frames"],
+        tracks=totals["tracks"],
+        observations=totals["observations"],
+        rejected=dict(written.manifest.rejected),
+        seconds=totals["seconds"],
+        assets=totals["assets"],
+        splits=dict(sorted(Counter(row.split for row in clips).items())),
+        funnel=list(written.funnel),
+        signed=written.signed,
+    )

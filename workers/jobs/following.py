@@ -16,6 +16,7 @@ from workers.formats import overlay, rle
 from workers.jobs.context import JobContext, LoadedVideo
 
 CHUNK_FRAMES = 48
+Row = dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -33,13 +34,26 @@ class Summary:
 
 @dataclass(slots=True)
 class Ledger:
-    """The state of following between chunks; goes into checkpoints as JSON."""
+    """The state of following between chunks; goes into checkpoints as JSON.
 
+    `start` is the frame that the passes begin on, `decoded` counts the frames of the present pass. A backward
+    pass keeps its lines in `spool`, by their hashes in the store, until it is `turned`; `ids` are what the
+    second pass calls its objects in the result.
+    """
+
+    start: int | None = None
     decoded: int = 0
     written: int = 0
     tracker: str | None = None
     chunks: list[dict[str, Any]] = field(default_factory=list)
+    spans: list[dict[str, Any]] = field(default_factory=list)
     tracks: dict[int, Summary] = field(default_factory=dict)
+    spool: list[str] = field(default_factory=list)
+    turned: bool = False
+    ids: dict[int, int] | None = None
+
+
+Rename = Callable[[FrameResult], FrameResult]
 
 
 def follow(
@@ -51,34 +65,44 @@ def follow(
     keep: Callable[[Ledger], None],
     *,
     previews: bool = True,
+    spooled: bool = False,
+    rename: Rename | None = None,
 ) -> None:
-    """Follow the prompts from where `state` is to the end, or to frame `limit`.
+    """Follow the prompts from where `state` is to the video's end, or through `limit` frames in all.
 
-    Masks are JSON Lines artefacts of 48 frames each; `keep` is called after each, to leave a checkpoint.
+    `video` begins with the last frame that `state` has seen, which is passed over, or with the first of all.
+    Lines are JSON Lines artefacts of 48 frames each (`spooled`: bytes in the store); `keep` is called after
+    each, to leave a checkpoint.
     """
     engine = context.engines.concepts()
     tracker = engine.tracker(prompts, state=context.stored(state.tracker) if state.tracker else None)
-    lines: list[str] = []
-    previewed = not previews
-    with wanted(video, limit) as frames:
-        for frame in frames:
-            if frame.index < state.decoded:
-                continue
-            done = tracker.step(VideoFrame(frame.index, frame.pts, frame.pixels))
-            lines += _lines(done, state)
-            state.decoded = frame.index + 1
+    lines: list[Row] = []
+    # a joined pass begins on a frame that has been shown
+    previewed = not previews or (rename is not None and state.decoded == 0)
+    put = spool if spooled else write
+
+    def named(results: Sequence[FrameResult]) -> Sequence[FrameResult]:
+        return results if rename is None else [rename(found) for found in results]
+
+    seen = min(state.decoded, 1)
+    with wanted(video, None if limit is None else limit - state.decoded + seen) as frames:
+        for frame in islice(frames, seen, None):
+            done = named(tracker.step(VideoFrame(frame.index, frame.pts, frame.pixels)))
+            lines += [row_of(found) for found in done]
+            state.decoded += 1
             preview = None
             if not previewed and done and done[-1].index == frame.index:
                 preview, previewed = _preview(context, frame.pixels, done[-1]), True
             context.progress("track", state.decoded, video.frame_count, preview=preview)
             if state.decoded % CHUNK_FRAMES == 0:
-                _write(context, lines, state)
+                put(context, lines, state)
                 state.tracker = context.put(tracker.snapshot())
+                state.chunks = listed(context)
                 keep(state)
                 lines, previewed = [], not previews
-    lines += _lines(tracker.finish(), state)
-    if lines:
-        _write(context, lines, state)
+    lines += [row_of(found) for found in named(tracker.finish())]
+    put(context, lines, state)
+    state.chunks = listed(context)
 
 
 @contextmanager
@@ -89,43 +113,61 @@ def wanted(video: LoadedVideo, limit: int | None) -> Iterator[Iterator[DecodedFr
 
 
 def restore(stored: dict[str, Any]) -> Ledger:
-    """A ledger from a checkpoint; `chunks` lists the artefacts that were saved until then."""
+    """A ledger from a checkpoint; JSON has made strings of its whole numbers."""
     tracks = {int(key): Summary(**value) for key, value in stored["tracks"].items()}
-    return Ledger(stored["decoded"], stored["written"], stored["tracker"], stored["chunks"], tracks)
+    ids = stored["ids"] and {int(key): value for key, value in stored["ids"].items()}
+    return Ledger(**{**stored, "tracks": tracks, "ids": ids})
 
 
-def _write(context: JobContext, lines: list[str], state: Ledger) -> None:
-    number = sum(item["role"] == "masks" for item in state.chunks)
-    name = f"masks-{number:05d}.jsonl"
-    context.save(name, "masks", "application/jsonl", "".join(lines).encode())
-    state.chunks = [artefact.model_dump() for artefact in context.artefacts]
-
-
-def _lines(results: Sequence[FrameResult], state: Ledger) -> list[str]:
-    lines = []
-    for result in results:
-        objects = []
-        for item in result.objects:
-            summary = state.tracks.setdefault(
-                item.id, Summary(item.label, item.prompt, result.index, result.index)
-            )
-            summary.last = result.index
-            summary.frames += 1
-            summary.scores += item.score
-            summary.flags = sorted({*summary.flags, *item.flags})
-            objects.append(
-                {
-                    "id": item.id,
-                    "box": [round(value, 3) for value in item.box],
-                    "score": round(item.score, 5),
-                    "mask": rle.encode_mask(item.mask),
-                    "flags": list(item.flags),
-                }
-            )
-        line = {"frame": result.index, "pts": result.pts, "objects": objects}
-        lines.append(json.dumps(line, separators=(",", ":")) + "\n")
+def write(context: JobContext, rows: Sequence[Row], state: Ledger) -> None:
+    """Save a chunk of lines, in ascending order of frames, and count what is in them."""
+    if not rows:
+        return
+    name = f"masks-{len(state.spans):05d}.jsonl"
+    context.save(name, "masks", "application/jsonl", _jsonl(rows))
+    state.spans.append({"name": name, "first_frame": rows[0]["frame"], "last_frame": rows[-1]["frame"]})
+    for row in rows:
         state.written += 1
-    return lines
+        for item in row["objects"]:
+            summary = state.tracks.setdefault(
+                item["id"], Summary(item["label"], item["prompt"], row["frame"], row["frame"])
+            )
+            summary.last = row["frame"]
+            summary.frames += 1
+            summary.scores += item["score"]
+            summary.flags = sorted({*summary.flags, *item["flags"]})
+
+
+def listed(context: JobContext) -> list[dict[str, Any]]:
+    """What has been saved so far, for a checkpoint."""
+    return [artefact.model_dump() for artefact in context.artefacts]
+
+
+def spool(context: JobContext, rows: Sequence[Row], state: Ledger) -> None:
+    """Keep lines of a backward pass in the store, until they can be written in order."""
+    if rows:
+        state.spool.append(context.put(_jsonl(rows)))
+
+
+def row_of(result: FrameResult) -> Row:
+    """A frame's line."""
+    objects = [
+        {
+            "id": item.id,
+            "label": item.label,
+            "prompt": item.prompt,
+            "box": [round(value, 3) for value in item.box],
+            "score": round(item.score, 5),
+            "mask": rle.encode_mask(item.mask),
+            "flags": list(item.flags),
+        }
+        for item in result.objects
+    ]
+    return {"frame": result.index, "pts": result.pts, "objects": objects}
+
+
+def _jsonl(rows: Sequence[Row]) -> bytes:
+    return "".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows).encode()
 
 
 def _preview(context: JobContext, image: NDArray[np.uint8], result: FrameResult) -> str:

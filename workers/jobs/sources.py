@@ -1,6 +1,6 @@
 """Where a job's image comes from: the request, or the job it goes on from."""
 
-from maquette.contract import BodiesJob, Manifest, MediaRef, ObjectsJob
+from maquette.contract import BodiesJob, Manifest, MediaRef, ObjectsJob, SegmentResult
 
 from workers.errors import JobProblem
 from workers.jobs.context import JobContext, LoadedImage
@@ -14,4 +14,6 @@ def image_of(context: JobContext, request: ObjectsJob | BodiesJob) -> tuple[Load
     earlier = context.earlier(request.from_job)
     if not earlier.provenance.sources:
         raise JobProblem("source_wrong_kind", f"job {request.from_job} read no image")
-    return context.image(MediaRef(id=earlier.provenance.sources[0])), earlier
+    ref = MediaRef(id=earlier.provenance.sources[0])
+    frame = earlier.result.frame if isinstance(earlier.result, SegmentResult) else None
+    return (context.image(ref) if frame is None else context.frame(ref, frame)), earlier

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from maquette.contract import Artefact
 
@@ -11,26 +13,46 @@ from workers.formats import rle
 from workers.jobs.context import JobContext
 
 
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """One object in one frame; its mask (H, W) is decoded when it is asked for."""
+
+    id: int
+    box: Box
+    rle: rle.Rle
+
+    @cached_property
+    def mask(self) -> Mask:
+        """Bool of shape (H, W)."""
+        return rle.decode_mask(self.rle)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Line:
-    """What a track job found in one frame: track id, box and mask (H, W) of each object."""
+    """What a track job found in one frame."""
 
     frame: int
     pts: int
-    people: list[tuple[int, Box, Mask]]
+    objects: list[Seen]
 
 
 def lines_of(context: JobContext, artefacts: Sequence[Artefact]) -> Iterator[Line]:
     """Every frame of a track job in order, one chunk in memory at a time."""
+    for lines in chunks_of(context, artefacts):
+        yield from lines
+
+
+def chunks_of(context: JobContext, artefacts: Sequence[Artefact]) -> Iterator[list[Line]]:
+    """The same, a `masks` artefact at a time."""
     for artefact in artefacts:
-        if artefact.role != "masks":
-            continue
-        for text in context.stored(artefact.sha256).decode().splitlines():
-            row = json.loads(text)
-            objects = [
-                (int(item["id"]), _box(item["box"]), rle.decode_mask(item["mask"])) for item in row["objects"]
-            ]
-            yield Line(row["frame"], row["pts"], objects)
+        if artefact.role == "masks":
+            rows = context.stored(artefact.sha256).decode().splitlines()
+            yield [_line(json.loads(row)) for row in rows]
+
+
+def _line(row: dict[str, Any]) -> Line:
+    objects = [Seen(int(item["id"]), _box(item["box"]), item["mask"]) for item in row["objects"]]
+    return Line(row["frame"], row["pts"], objects)
 
 
 def _box(values: Sequence[float]) -> Box:

@@ -5,9 +5,19 @@ from typing import Any, Self
 
 import httpx
 
-from maquette import calls, requests
+from maquette import calls, requests, session_calls
 from maquette.configuration import resolve
-from maquette.contract import Artefact, BodyFormat, Engine, Media, MediaRef, ObjectFormat
+from maquette.contract import (
+    Artefact,
+    BodyFormat,
+    Direction,
+    Engine,
+    MaskOutput,
+    Media,
+    MediaRef,
+    ObjectFormat,
+    TrackOutput,
+)
 from maquette.drivers import TIMEOUT, SyncDriver
 from maquette.handles import Job
 from maquette.inputs import Phrases, Source
@@ -19,6 +29,7 @@ from maquette.results import (
     SegmentResult,
     TrackResult,
 )
+from maquette.sessions import VideoSession
 
 
 class Maquette:
@@ -67,16 +78,23 @@ class Maquette:
         points: Iterable[Any] | None = None,
         exemplars: Iterable[Any] | None = None,
         counter_exemplars: Iterable[Any] | None = None,
+        prompts: Iterable[Any] | None = None,
         threshold: float | None = None,
+        thresholds: Sequence[float | None] = (),
+        frame: int | None = None,
+        outputs: Iterable[MaskOutput] = (),
         idempotency_key: str | None = None,
         **options: Any,
     ) -> Job[SegmentResult]:
         """Masks of what phrases, boxes (xyxy pixels) and points name; `points` holds one object each.
 
         `exemplars` are boxes around things of a kind: all that look like them are found, and nothing that
-        looks more like `counter_exemplars`.
+        looks more like `counter_exemplars`; a dict of `box` and `image` shows a thing in another image.
+        `prompts` are dicts of `box`, `points` and `mask` that name one object together. With `frame` the
+        image is that frame of a video.
         """
-        shown = (exemplars, counter_exemplars)
+        options |= {"thresholds": list(thresholds), "frame": frame, "outputs": list(outputs)}
+        shown = (exemplars, counter_exemplars, prompts)
         built = requests.segment(image, text, boxes, points, *shown, threshold, options)
         return Job(self._driver.run(calls.submit(built, idempotency_key)), self._driver)
 
@@ -87,13 +105,30 @@ class Maquette:
         text: Phrases | None = None,
         boxes: Iterable[Any] | None = None,
         points: Iterable[Any] | None = None,
+        prompts: Iterable[Any] | None = None,
         threshold: float | None = None,
+        thresholds: Sequence[float | None] = (),
+        start_frame: int | None = None,
+        direction: Direction = "forward",
         max_frames: int | None = None,
+        outputs: Iterable[TrackOutput] = (),
         idempotency_key: str | None = None,
         **options: Any,
     ) -> Job[TrackResult]:
-        """Objects through a video; boxes and points are placed on its first frame."""
-        built = requests.track(video, text, boxes, points, threshold, max_frames, options)
+        """Objects through a video; boxes and points are placed on `start_frame`, the first by default.
+
+        `prompts` are dicts of `frame` and `box`, `points` or `mask`: each starts an object on its frame, or
+        with the id of an `object` mends that one (`remove`: ends it). `direction` is forward, backward or
+        both; `outputs` may add an overlay film, PNGs of ids, and YouTube-VIS JSON.
+        """
+        options |= {
+            "thresholds": list(thresholds),
+            "start_frame": start_frame,
+            "direction": direction,
+            "max_frames": max_frames,
+            "outputs": list(outputs),
+        }
+        built = requests.track(video, text, boxes, points, prompts, threshold, options)
         return Job(self._driver.run(calls.submit(built, idempotency_key)), self._driver)
 
     def objects(
@@ -184,6 +219,24 @@ class Maquette:
         """Clips, tracks and observations of videos as Parquet shards."""
         built = requests.dataset(videos, text, threshold, clip_seconds, size, options)
         return Job(self._driver.run(calls.submit(built, idempotency_key)), self._driver)
+
+    def session(
+        self,
+        video: Source,
+        *,
+        text: Phrases | None = None,
+        threshold: float | None = None,
+        engine: str = "auto",
+        ttl_seconds: int = 3600,
+    ) -> VideoSession:
+        """Open a session for annotating a video: prompt on any frame, look, propagate, correct."""
+        options = {"engine": engine, "ttl_seconds": ttl_seconds}
+        opened = session_calls.open_session(video, text, threshold, options)
+        return VideoSession(self._driver.run(opened), self._driver)
+
+    def resume_session(self, session_id: str) -> VideoSession:
+        """An open session by its id."""
+        return VideoSession(self._driver.run(session_calls.get_session(session_id)), self._driver)
 
     def job(self, job_id: str) -> Job[Any]:
         """A job by its id."""

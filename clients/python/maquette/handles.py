@@ -6,10 +6,11 @@ from typing import Any, Generic, TypeVar, cast
 import httpx
 
 from maquette import calls
+from maquette.contract import Artefact, JobEvent
 from maquette.contract import Job as JobData
-from maquette.contract import JobEvent
 from maquette.drivers import AsyncDriver, SyncDriver
 from maquette.errors import error_of
+from maquette.frames import TrackedFrame, frames_of, left_of
 from maquette.results import AnyResult, result_of
 from maquette.showing import JobBar, Told, silent
 
@@ -90,6 +91,18 @@ class Job(_Handle[Res]):
                 if line.startswith("data: "):
                     yield JobEvent.model_validate_json(line[6:])
 
+    def frames(self) -> Iterator[TrackedFrame]:
+        """The frames of a track job, 48 at a time as they are ready; raises JobFailed or JobCancelled."""
+        told: set[str] = set()
+        for event in self.events():
+            if event.type == "artefact":
+                artefact = Artefact.model_validate(event.data)
+                if artefact.role == "masks" and artefact.name not in told:
+                    told.add(artefact.name)
+                    yield from frames_of(self._driver.run(calls.read(artefact)))
+        for artefact in left_of(calls.finished(self.refresh().data), told):
+            yield from frames_of(self._driver.run(calls.read(artefact)))
+
     def _wait(self, told: Told, timeout: float | None) -> Res:
         done = self._driver.run(calls.wait(self.id, timeout, self._note(told)))
         return cast(Res, result_of(done, self._driver.run))
@@ -138,6 +151,21 @@ class AsyncJob(_Handle[Res]):
             async for line in response.aiter_lines():
                 if line.startswith("data: "):
                     yield JobEvent.model_validate_json(line[6:])
+
+    async def frames(self) -> AsyncIterator[TrackedFrame]:
+        """The frames of a track job, 48 at a time as they are ready; raises JobFailed or JobCancelled."""
+        told: set[str] = set()
+        async for event in self.events():
+            if event.type == "artefact":
+                artefact = Artefact.model_validate(event.data)
+                if artefact.role == "masks" and artefact.name not in told:
+                    told.add(artefact.name)
+                    for frame in frames_of(await self._driver.run(calls.read(artefact))):
+                        yield frame
+        await self.refresh()
+        for artefact in left_of(calls.finished(self.data), told):
+            for frame in frames_of(await self._driver.run(calls.read(artefact))):
+                yield frame
 
     async def _wait(self, told: Told, timeout: float | None) -> Res:
         done = await self._driver.run(calls.wait(self.id, timeout, self._note(told)))

@@ -3,11 +3,12 @@
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from maquette import rle
-from maquette.contract import Box, Intrinsics, Point, Rle
+from maquette.contract import Box, Intrinsics, ObjectPrompt, Point, Rle
 
+Prompt = TypeVar("Prompt", bound=ObjectPrompt)
 Phrases = str | Sequence[str]
 Source = Any  # a path, an https address, bytes, a PIL image, or a NumPy array (H, W, 3) uint8
 
@@ -60,14 +61,24 @@ def points(given: Iterable[Any] | None) -> list[list[Point]]:
 
 def masks(given: Iterable[Any] | None) -> list[Rle]:
     """Arrays (H, W) or RLE."""
+    return [_mask(item) for item in given or ()]
+
+
+def prompts(given: Iterable[Any] | None, kind: type[Prompt]) -> list[Prompt]:
+    """Prompts of the contract, or dicts with `box`, `points` and `mask` as users give them, and the rest."""
     found = []
     for item in given or ():
-        if isinstance(item, Rle):
+        if isinstance(item, kind):
             found.append(item)
-        elif isinstance(item, dict):
-            found.append(Rle.model_validate(item))
-        else:
-            found.append(rle.encode(item))
+            continue
+        parts = dict(item)
+        if parts.get("box") is not None:
+            [parts["box"]] = boxes([parts["box"]])
+        if parts.get("points") is not None:
+            [parts["points"]] = points([parts["points"]])
+        if parts.get("mask") is not None:
+            parts["mask"] = _mask(parts["mask"])
+        found.append(kind(**parts))
     return found
 
 
@@ -86,6 +97,12 @@ def motions(given: Iterable[Any] | None) -> list[Any] | None:
     if given is None:
         return None
     return [tuple(tuple(float(value) for value in row) for row in matrix) for matrix in given]
+
+
+def _mask(item: Any) -> Rle:
+    if isinstance(item, Rle):
+        return item
+    return Rle.model_validate(item) if isinstance(item, dict) else rle.encode(item)
 
 
 def _point(part: Any) -> Point:

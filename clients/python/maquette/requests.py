@@ -5,7 +5,17 @@ from typing import Any
 
 from maquette import inputs
 from maquette.calls import Operation, upload_any
-from maquette.contract import BodiesJob, DatasetJob, Exemplar, ObjectsJob, SceneJob, SegmentJob, TrackJob
+from maquette.contract import (
+    BodiesJob,
+    DatasetJob,
+    Exemplar,
+    ObjectPrompt,
+    ObjectsJob,
+    SceneJob,
+    SegmentJob,
+    TrackJob,
+    VideoPrompt,
+)
 from maquette.inputs import Phrases, Source
 
 
@@ -16,15 +26,17 @@ def segment(
     points: Iterable[Any] | None,
     exemplars: Iterable[Any] | None,
     counter_exemplars: Iterable[Any] | None,
+    prompts: Iterable[Any] | None,
     threshold: float | None,
     options: dict[str, Any],
 ) -> Operation[SegmentJob]:
     """A segment job."""
-    prompts = _prompts(text, boxes, points, threshold)
-    shown = [Exemplar(box=box) for box in inputs.boxes(exemplars)]
-    shown += [Exemplar(box=box, positive=False) for box in inputs.boxes(counter_exemplars)]
+    named = _prompts(text, boxes, points, threshold)
+    clicked = inputs.prompts(prompts, ObjectPrompt)
+    shown = yield from _shown(exemplars, positive=True)
+    shown += yield from _shown(counter_exemplars, positive=False)
     ref = yield from upload_any(image)
-    return SegmentJob(image=ref, exemplars=shown, **prompts, **options)
+    return SegmentJob(image=ref, exemplars=shown, prompts=clicked, **named, **options)
 
 
 def track(
@@ -32,14 +44,15 @@ def track(
     text: Phrases | None,
     boxes: Iterable[Any] | None,
     points: Iterable[Any] | None,
+    prompts: Iterable[Any] | None,
     threshold: float | None,
-    max_frames: int | None,
     options: dict[str, Any],
 ) -> Operation[TrackJob]:
     """A track job."""
-    prompts = _prompts(text, boxes, points, threshold)
+    named = _prompts(text, boxes, points, threshold)
+    clicked = inputs.prompts(prompts, VideoPrompt)
     ref = yield from upload_any(video)
-    return TrackJob(video=ref, max_frames=max_frames, **prompts, **options)
+    return TrackJob(video=ref, prompts=clicked, **named, **options)
 
 
 def objects(
@@ -125,6 +138,20 @@ def dataset(
         size=size,
         **options,
     )
+
+
+def _shown(given: Iterable[Any] | None, *, positive: bool) -> Operation[list[Exemplar]]:
+    """Boxes of the image itself, or dicts of a `box` and the `image` that it lies in."""
+    found = []
+    for item in given or ():
+        if isinstance(item, dict):
+            [box] = inputs.boxes([item["box"]])
+            ref = yield from upload_any(item["image"])
+            found.append(Exemplar(box=box, positive=positive, image=ref))
+        else:
+            [box] = inputs.boxes([item])
+            found.append(Exemplar(box=box, positive=positive))
+    return found
 
 
 def _prompts(

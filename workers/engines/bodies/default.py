@@ -57,7 +57,7 @@ class DefaultBodies:
             limits=(
                 "metres come from a prior on body height",
                 "fingers and face stay at rest",
-                "shape is height and girth only",
+                "shape is height, girth, sex and youth as far as landmarks and outline tell them",
             ),
             weights={name: manifest[name].sha256 for name in FILES},
         )

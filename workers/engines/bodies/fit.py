@@ -30,7 +30,7 @@ UNSEEN_PRIOR = 2.0
 LIMIT_RADIANS = 0.04
 # Landmarks say little of girth; a mask says much, and counts clothes as girth.
 GIRTH_SPREAD, GIRTH_SPREAD_MASK = 0.35, 1.0
-HEIGHT_SPREAD = 0.5
+HEIGHT_SPREAD, SEX_SPREAD, YOUTH_SPREAD = 0.5, 0.6, 0.4
 # Most people are upright in the picture; those who are not lose little to a Cauchy loss.
 UPRIGHT_RADIANS = 0.6
 MAX_STEPS = 40
@@ -61,13 +61,16 @@ class BodyFit:
         self._carries = skeleton.above[skeleton.riders][:, 1:].astype(np.float64)
         rest = skeleton.model.base.landmarks
         self._lengths = np.linalg.norm(rest[BONE_TO] - rest[BONE_FROM], axis=1)
-        tall = skeleton.model.rest(kinematics.coefficients(np.array([1.0, 0.0]))).landmarks
-        grown = np.linalg.norm(tall[BONE_TO] - tall[BONE_FROM], axis=1)
-        bones = self._lengths[SCALE_BONES].sum()
-        self._growth = float(grown[SCALE_BONES].sum() / bones - 1.0)
+        units = np.eye(len(skeleton.model.shape_names))
+        grown = np.array([_bones(skeleton.model.rest(unit).landmarks) for unit in units])
+        self._stretch = grown / _bones(rest) - 1.0
+        self._growth = float(self._stretch[skeleton.model.shape_names.index("height")])
 
     def height(self, seen: Observation, trust: float) -> float:
-        """The height parameter that the world points' own metres suggest, `trust` in [0, 1] of the way."""
+        """The size that the world points' own metres suggest, `trust` in [0, 1] of the way.
+
+        It is in units of 10 cm about 1.70 m, as long as the bones of a neutral adult of that height.
+        """
         weights = seen.bone_weights[SCALE_BONES]
         ratio = float((weights @ seen.lengths[SCALE_BONES]) / (weights @ self._lengths[SCALE_BONES]))
         return float(np.clip(trust * (ratio - 1.0) / self._growth, -3.0, 3.0))
@@ -83,7 +86,7 @@ class BodyFit:
     ) -> Fitted:
         """The body that best explains an observation.
 
-        `height` is the mean of the height prior in units of 10 cm about 1.70 m; `extra` adds weighted
+        `height` is the mean of the prior on size, see `height`; `extra` adds weighted
         residuals (N,), their Jacobian (N, P) and their robust cost. Deterministic, at most `max_steps`
         evaluations.
         """
@@ -137,7 +140,8 @@ class BodyFit:
         if image is None:
             return np.zeros(1), np.zeros((1, self.kinematics.size)), float("inf")
         spread = GIRTH_SPREAD if extra is None else GIRTH_SPREAD_MASK
-        plain = [self._directions(posed, seen), self._angles(state, seen), self._shape(state, height, spread)]
+        shape = self._shape(state, seen, height, spread)
+        plain = [self._directions(posed, seen), self._angles(state, seen), shape]
         robust = [image, self._upright(posed)]
         if extra is not None:
             robust.append(extra(state, posed))
@@ -209,8 +213,20 @@ class BodyFit:
         jacobian[:, 2] = -posed.turned[0][:, 0]
         return residual * weight, jacobian * (weight / UPRIGHT_RADIANS), float(np.log1p(squared))
 
-    def _shape(self, state: State, height: float, girth: float) -> tuple[Floats, Floats]:
-        spread = np.array([HEIGHT_SPREAD, girth])
+    def _shape(self, state: State, seen: Observation, height: float, girth: float) -> tuple[Floats, Floats]:
+        # a child is told by its proportions: of half a body they are not known
+        whole = max(float(seen.bone_weights[SCALE_BONES].mean()), 0.1)
+        spread = np.array([HEIGHT_SPREAD, girth, SEX_SPREAD, YOUTH_SPREAD * whole**2])
+        rows = np.eye(len(SHAPE))
+        # the prior is on size: of two bodies as large, the one with a child's proportions is not the smaller
+        rows[0] = self._stretch @ self.kinematics.active(state.shape) / self._growth
+        mean = np.zeros(len(SHAPE))
+        mean[0] = height
         jacobian = np.zeros((len(SHAPE), self.kinematics.size))
-        jacobian[:, self._count + 3 :] = np.diag(1.0 / spread)
-        return (state.shape - np.array([height, 0.0])) / spread, jacobian
+        jacobian[:, self._count + 3 :] = rows / spread[:, None]
+        return (rows @ state.shape - mean) / spread, jacobian
+
+
+def _bones(landmarks: Floats) -> float:
+    """The summed length of the bones that tell a body's size, of landmarks (33, 3)."""
+    return float(np.linalg.norm((landmarks[BONE_TO] - landmarks[BONE_FROM])[SCALE_BONES], axis=1).sum())

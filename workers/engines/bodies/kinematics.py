@@ -15,7 +15,12 @@ from workers.engines.bodies.skeleton import Skeleton
 
 Floats = NDArray[np.float64]
 # Shape parameters of the fit: name and the directions of the model it goes along when positive and negative.
-SHAPE = (("height", "height", "height"), ("girth", "heavy", "light"))
+SHAPE = (
+    ("height", "height", "height"),
+    ("girth", "heavy", "light"),
+    ("sex", "female", "female"),
+    ("youth", "child", "child"),
+)
 
 
 @dataclass(frozen=True, slots=True)

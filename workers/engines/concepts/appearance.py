@@ -8,6 +8,7 @@ from workers.engines.protocols import Box, Mask, Rgb
 
 LIGHTNESS, CHROMA = 8, 10
 BINS = LIGHTNESS * CHROMA * CHROMA
+FEW = 24
 
 Histogram = NDArray[np.float32]
 Bins = NDArray[np.int32]
@@ -51,8 +52,13 @@ def likelihood(bins: Bins, own: Histogram, others: Histogram) -> NDArray[np.floa
     return np.asarray(ratio[bins], dtype=np.float32)
 
 
-def locate(bins: Bins, look: Histogram, area: float, taken: Mask) -> list[tuple[Box, Mask]]:
-    """Blobs outside `taken` whose colours and size fit an object of `area` pixels: the best three at most."""
+def locate(
+    bins: Bins, look: Histogram, area: float, taken: Mask, least: float = 0.25
+) -> list[tuple[Box, Mask]]:
+    """Blobs outside `taken` whose colours fit an object of `area` pixels: the best three at most.
+
+    A blob has at least the share `least` of the area.
+    """
     free = ~taken
     scene = histogram(bins, free)
     ratio = likelihood(bins, look, scene) * free
@@ -65,7 +71,7 @@ def locate(bins: Bins, look: Histogram, area: float, taken: Mask) -> list[tuple[
     sizes = stats[1:count, cv2.CC_STAT_AREA]
     for index in (np.argsort(-sizes, kind="stable")[:8] + 1).tolist():
         x, y, width, height, size = (int(value) for value in stats[index])
-        if 0.25 * area <= size <= 4 * area:
+        if max(least * area, FEW) <= size <= 4 * area:
             blob = np.asarray(labels == index, dtype=np.bool_)
             fit = similarity(look, histogram(bins, blob))
             found.append((fit, (float(x), float(y), float(x + width), float(y + height)), blob))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from workers.engines.concepts.masks import mask_iou
 from workers.engines.concepts.mobilesam import Floats, MobileSam, Prompt, View
-from workers.engines.protocols import Box, Click, Mask
+from workers.engines.protocols import Box, Mask
 
 # a lone click: take the largest candidate whose quality is this close to the best
 NEAR_BEST = 0.05
@@ -79,19 +79,6 @@ def choose(sam: MobileSam, views: Sequence[View], prompt: Prompt) -> Proposal:
     best = max(proposal.quality for proposal in proposals)
     near = [proposal for proposal in proposals if proposal.quality >= best - NEAR_BEST]
     return max(near, key=lambda proposal: int(np.count_nonzero(proposal.logits > 0)))
-
-
-def points_of(click: Click) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The points (N, 2) and labels (N,) of a click, empty without; ValueError if malformed."""
-    if click.points is None:
-        return np.zeros((0, 2), np.float64), np.zeros(0, np.int64)
-    points = np.asarray(click.points, np.float64).reshape(-1, 2)
-    labels = np.ones(len(points), np.int64) if click.labels is None else np.asarray(click.labels, np.int64)
-    if labels.shape != (len(points),) or not np.isin(labels, (0, 1)).all():
-        raise ValueError("each point needs one label, 1 inside or 0 outside")
-    if not np.isfinite(points).all():
-        raise ValueError("a point holds a value that is not finite")
-    return points, labels
 
 
 def _quality(logits: Floats, predicted: float) -> float:

@@ -7,12 +7,14 @@ import numpy as np
 from maquette.contract.vocabulary import COCO, parse
 from numpy.typing import NDArray
 
+from workers.engines.concepts.asked import check, points_of
 from workers.engines.concepts.attributes import choose as choose_named
-from workers.engines.concepts.consensus import Proposal, agree, choose, points_of, prompt_of
+from workers.engines.concepts.consensus import Proposal, agree, choose, prompt_of
 from workers.engines.concepts.everything import candidates, further
-from workers.engines.concepts.exemplars import ALIKE, alike, unlike
+from workers.engines.concepts.exemplars import ALIKE, Example, alike, unlike
 from workers.engines.concepts.handles import EmbeddedImage, HandleCache
 from workers.engines.concepts.masks import box_of, clip_box, clip_mask, tidy, touches_border
+from workers.engines.concepts.mending import mend
 from workers.engines.concepts.mobilesam import DECODER, ENCODER, MobileSam, View
 from workers.engines.concepts.naming import MODEL as CLASSIFIER
 from workers.engines.concepts.naming import Namer
@@ -117,9 +119,13 @@ class DefaultConcepts:
             parse(phrase)
 
     def ground(
-        self, handle: ImageHandle, phrases: Sequence[str], *, threshold: float | None = None
+        self,
+        handle: ImageHandle,
+        phrases: Sequence[str],
+        *,
+        thresholds: Sequence[float | None] = (),
     ) -> list[Segmented]:
-        """All instances of each phrase, best first within a phrase; the default threshold is 0.5.
+        """All instances of each phrase, best first within a phrase; the engine's own threshold is 0.5.
 
         A phrase may ask for a colour and an extreme ("largest red car"): both are measured from the masks.
         "everything" adds what a grid of clicks finds, with ImageNet names and the masks' quality as scores;
@@ -130,10 +136,10 @@ class DefaultConcepts:
         image, detector = _own(handle), self._need_detector()
         if image.detections is None:
             image.detections = detector.detect(image.image)
-        least = THRESHOLD if threshold is None else threshold
+        chosen = [THRESHOLD if value is None else value for value in thresholds or [None] * len(wanted)]
         made: dict[Detection, tuple[Mask, float]] = {}
         out: list[Segmented] = []
-        for index, query in enumerate(wanted):
+        for index, (query, least) in enumerate(zip(wanted, chosen, strict=True)):
             named: list[Segmented] = []
             for item in image.detections:
                 if item.label in query.classes and item.score >= least:
@@ -153,25 +159,30 @@ class DefaultConcepts:
         boxes: Sequence[Box],
         labels: Sequence[int],
         *,
+        shown: Sequence[ImageHandle | None] = (),
         threshold: float | None = None,
     ) -> list[Segmented]:
         """The things in the boxes labelled 1, then what looks like them and unlike the boxes labelled 0.
 
-        Scores of what was found are likenesses, 0..1; the default threshold is 0.62. Raises ValueError
-        without a positive box, and WeightsError when the weights are not usable.
+        Boxes may lie in other images (`shown`): their things are not in the result. Scores of what was found
+        are likenesses, 0..1; the default threshold is 0.62. Raises ValueError without a positive box, and
+        WeightsError when the weights are not usable.
         """
         if 1 not in labels or len(boxes) != len(labels):
             raise ValueError("exemplars need a label of 1 or 0 for each box, and at least one 1")
         image = _own(handle)
         if self._sam is None:
             raise self._missing or RuntimeError("no MobileSAM")
-        shown = self.segment(handle, [Click(box=box) for box in boxes])
-        good = [item for item, label in zip(shown, labels, strict=True) if label == 1]
-        bad = [item.mask for item, label in zip(shown, labels, strict=True) if label == 0]
-        rest = unlike(candidates(self._sam, image), [item.mask for item in shown])
-        least = ALIKE if threshold is None else threshold
-        found = alike(image, rest, [item.mask for item in good], bad, least)
-        return [replace(item, prompt=0) for item in good] + [replace(i, score=fit) for i, fit in found]
+        places = [image if one is None else _own(one) for one in shown or [None] * len(boxes)]
+        examples = [
+            Example(place, self.segment(place, [Click(box=box)])[0], label == 1)
+            for place, box, label in zip(places, boxes, labels, strict=True)
+        ]
+        here = [example for example in examples if example.image is image]
+        rest = unlike(candidates(self._sam, image), [example.thing.mask for example in here])
+        found = alike(image, rest, examples, ALIKE if threshold is None else threshold)
+        good = [replace(example.thing, prompt=0) for example in here if example.positive]
+        return good + [replace(item, score=fit) for item, fit in found]
 
     def segment(self, handle: ImageHandle, clicks: Sequence[Click]) -> list[Segmented]:
         """Exactly one instance per click, in order; raises ValueError for a click that says nothing.
@@ -179,6 +190,8 @@ class DefaultConcepts:
         A mask of low quality, or one that had to be made up because nothing was found, carries `low_iou`.
         """
         image = _own(handle)
+        for click in clicks:
+            check(click, image.size)
         return [self._click(image, click, index) for index, click in enumerate(clicks)]
 
     def tracker(self, prompts: TrackPrompts, *, state: bytes | None = None) -> Tracker:
@@ -187,13 +200,21 @@ class DefaultConcepts:
         detector = self._need_detector()
         if self._sam is None:
             raise self._missing or RuntimeError("no MobileSAM")
-        return DefaultTracker(self._sam, detector, self._first_masks, prompts, state=state)
+        return DefaultTracker(self._sam, detector, self._follow, prompts, state=state)
 
-    def _first_masks(self, frame: Rgb, clicks: Sequence[Click]) -> list[Segmented]:
-        image = EmbeddedImage(frame)
-        if self._sam:
-            image.views.append(self._sam.encode(frame))
-        return self.segment(image, clicks)
+    def _follow(self, image: EmbeddedImage, click: Click, known: Mask | None) -> Segmented:
+        """The mask of a click in a video: a mask is taken as it is, points mend it or what is known."""
+        points, labels = points_of(click)
+        base = known if click.mask is None else click.mask
+        if self._sam is None or base is None or click.box is not None:
+            return self._click(image, click, 0)
+        if not len(points):
+            return Segmented(base, box_of(base), 1.0, 0, None, _flags(base, 1.0))
+        found = mend(self._sam, image.views[0], base, points, labels)
+        mask, quality = tidy(found.mask, points[labels == 1]), found.quality
+        if not mask.any():
+            mask, quality = base, 0.0
+        return Segmented(mask, box_of(mask), quality, 0, None, _flags(mask, quality))
 
     def _need_detector(self) -> PicoDet:
         if self._detector is None:
@@ -215,13 +236,7 @@ class DefaultConcepts:
 
     def _click(self, image: EmbeddedImage, click: Click, index: int) -> Segmented:
         points, labels = points_of(click)
-        if click.mask is not None and (click.mask.shape != image.size or not click.mask.any()):
-            raise ValueError(f"a mask prompt is a non-empty mask of the image's size {image.size}")
-        if len(points) and not ((points >= 0) & (points <= image.size[::-1])).all():
-            raise ValueError("a point lies outside the image")
         box = None if click.box is None else clip_box(click.box, image.size)
-        if box is None and click.mask is None and not (labels == 1).any():
-            raise ValueError("a click needs a box, a mask, or a point inside the object")
         around = box if box is not None or click.mask is None else box_of(click.mask)
         if self._sam is None:
             mask, quality = watershed(image.image, around, points, labels), 0.0

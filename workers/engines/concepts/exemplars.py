@@ -1,6 +1,7 @@
 """Things that look like what is in the boxes that were drawn: the grid's candidates, chosen by appearance."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -18,6 +19,15 @@ SMALLEST_RATIO, SIZE_WEIGHT = 1 / 6, 0.2
 # the share of the smaller of two masks that makes them one thing
 SAME = 0.5
 CELLS = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Example:
+    """A thing that was shown, in the image that it lies in."""
+
+    image: EmbeddedImage
+    thing: Segmented
+    positive: bool
 
 
 class Looks:
@@ -55,15 +65,17 @@ def likeness(
 
 
 def alike(
-    image: EmbeddedImage,
-    candidates: Sequence[Segmented],
-    positives: Sequence[Mask],
-    negatives: Sequence[Mask],
-    least: float,
+    image: EmbeddedImage, candidates: Sequence[Segmented], examples: Sequence[Example], least: float
 ) -> list[tuple[Segmented, float]]:
     """Candidates that look like a positive and less like every negative, with their likeness, best first."""
     looks = Looks(image)
-    good, bad = [looks.of(mask) for mask in positives], [looks.of(mask) for mask in negatives]
+    places = {id(image): looks}
+    good, bad = [], []
+    for example in examples:
+        place = places.setdefault(
+            id(example.image), looks if example.image is image else Looks(example.image)
+        )
+        (good if example.positive else bad).append(place.of(example.thing.mask))
     chosen = []
     for item in candidates:
         look = looks.of(item.mask)

@@ -18,17 +18,6 @@ OCCLUDED_SHARE = 0.5
 RECENT = 15
 
 
-def same_place(carried: Mask, answer: Mask, area: float) -> bool:
-    """Whether an answer may replace a carried mask of an object that is usually `area` pixels large.
-
-    They overlap by half, or the answer uncovers more of it without being larger than the object is.
-    """
-    if mask_iou(carried, answer) >= 0.5:
-        return True
-    inner = area_of(carried & answer) / max(area_of(carried), 1)
-    return inner > 0.85 and area_of(answer) < 1.3 * area
-
-
 def resemblance(track: Track, bins: Bins, mask: Mask) -> float:
     """How well a mask's colours fit a track, as the whole object or, when less is seen, as a part of it."""
     look: Histogram = histogram(bins, mask)

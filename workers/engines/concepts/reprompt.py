@@ -2,16 +2,21 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
+from workers.engines.concepts.belief import Belief, agreement
 from workers.engines.concepts.consensus import prompt_of
 from workers.engines.concepts.flow import Soft
-from workers.engines.concepts.masks import area_of, box_of, clip_mask, mask_iou, tidy
+from workers.engines.concepts.masks import box_iou, box_of, clip_mask, tidy
 from workers.engines.concepts.mobilesam import LOW, SIDE, Floats, MobileSam, View
+from workers.engines.concepts.picodet import Detection
+from workers.engines.concepts.tracks import Track
 from workers.engines.protocols import Box, Mask
 
 GROW = 0.15
-PART = 0.6
+# a candidate this good needs no further asking
+ENOUGH = 0.88
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,31 +37,31 @@ class Reprompter:
     def __init__(self, sam: MobileSam, view: View, work: tuple[int, int]) -> None:
         self._sam, self._view, self._work = sam, view, work
 
-    def correct(self, visible: Soft, whole: Soft, area: float, box: Box | None) -> Answer:
-        """The candidate that is sure of itself and agrees with the carried mask, as seen or as a whole.
+    def correct(self, track: Track, probable: Belief, hit: Detection | None) -> Answer:
+        """The candidate that is sure of itself and agrees best with what is believed (h, w) of the object.
 
-        `box` in working pixels comes from the detector; without it the boxes of the two masks are used, and
-        a larger one when the object is usually much larger (`area`, working pixels) than what is seen of it.
+        `hit` in working pixels comes from the detector: its box counts as much as the belief, which knows
+        nothing of colours that were never seen. Without one the boxes of what was carried and of what is
+        probable are used.
         """
-        seen, full = np.asarray(visible > 127, dtype=np.bool_), np.asarray(whole > 127, dtype=np.bool_)
-        prior, shape = self._prior(visible), self._prior(whole)
-        asks: list[tuple[Box, Floats | None]] = [(box or box_of(seen), prior), (box or box_of(full), None)]
-        part = area_of(seen) < PART * area
-        if part and box is None:
-            asks.append((self._grown(box_of(seen), float(np.sqrt(area / area_of(seen)))), None))
+        box = hit.box if hit else None
+        likely = _likely(track.mask, probable)
+        asks: list[tuple[Box, Floats | None]] = [(box or box_of(track.mask), self._prior(track.visible))]
+        asks.append((box or box_of(likely), None))
         height, width = (round(side * LOW / SIDE) for side in self._view.inner)
-        known = [np.asarray(low[:height, :width] > 0, dtype=np.bool_) for low in (prior, shape)]
-        usual = area * height * width / seen.size
+        low = cv2.resize(probable, (width, height), interpolation=cv2.INTER_AREA)
         best: tuple[float, Floats, float, Box] | None = None
         for around, given in asks:
+            if best is not None and best[0] >= ENOUGH:
+                break
             masks, scores = self._decode(around, given)
             for logits, score in zip(masks, np.maximum(scores, 0).tolist(), strict=True):
                 mask = np.asarray(logits[:height, :width] > 0, dtype=np.bool_)
-                overlap = max(mask_iou(mask, other) for other in known)
-                if part:
-                    overlap = max(overlap, _uncovers(mask, known[0], usual))
-                if best is None or score * overlap > best[0]:
-                    best = score * overlap, logits, score, around
+                value = score * agreement(mask, low)
+                if hit is not None and mask.any():
+                    value *= box_iou(box_of(mask), self._low(hit.box)) ** hit.score
+                if best is None or value > best[0]:
+                    best = value, logits, score, around
         if best is None:
             raise RuntimeError("the decoder gave no mask")
         return Answer(self._soften(best[1], best[3]), min(best[2], 1.0))
@@ -69,10 +74,10 @@ class Reprompter:
     def _prior(self, soft: Soft) -> Floats:
         return self._sam.as_prior(self._view, soft.astype(np.float32) / np.float32(255))
 
-    def _grown(self, box: Box, factor: float) -> Box:
-        height, width = self._work
-        dx, dy = (factor - 1) * (box[2] - box[0]) / 2, (factor - 1) * (box[3] - box[1]) / 2
-        return max(box[0] - dx, 0), max(box[1] - dy, 0), min(box[2] + dx, width), min(box[3] + dy, height)
+    def _low(self, box: Box) -> Box:
+        sx = self._view.inner[1] * LOW / SIDE / self._work[1]
+        sy = self._view.inner[0] * LOW / SIDE / self._work[0]
+        return box[0] * sx, box[1] * sy, box[2] * sx, box[3] * sy
 
     def _decode(self, box: Box, prior: Floats | None) -> tuple[Floats, Floats]:
         sx, sy = self._view.size[1] / self._work[1], self._view.size[0] / self._work[0]
@@ -90,7 +95,10 @@ class Reprompter:
         return soft
 
 
-def _uncovers(mask: Mask, known: Mask, usual: float) -> float:
-    """How well a mask holds a known part and has the object's usual size, both 0..1, multiplied."""
-    size = max(area_of(mask), 1)
-    return area_of(mask & known) / max(area_of(known), 1) * min(size / usual, usual / size)
+def _likely(seen: Mask, probable: Belief) -> Mask:
+    """What is probable and joined to what was seen; that itself when nothing is."""
+    chosen = cv2.morphologyEx((probable > 0.5).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    _, labels = cv2.connectedComponents(chosen, connectivity=8)
+    kept = np.unique(labels[seen])
+    joined = np.asarray(np.isin(labels, kept[kept > 0]), dtype=np.bool_)
+    return joined if joined.any() else seen

@@ -7,6 +7,7 @@ import numpy as np
 from maquette.contract.vocabulary import parse
 
 from workers.engines.concepts.appearance import Bins, bins_of, histogram
+from workers.engines.concepts.asked import Asked, points_of
 from workers.engines.concepts.association import match
 from workers.engines.concepts.attributes import has_color, ordered
 from workers.engines.concepts.flow import (
@@ -20,6 +21,7 @@ from workers.engines.concepts.flow import (
     motion_between,
     shrink,
 )
+from workers.engines.concepts.handles import EmbeddedImage
 from workers.engines.concepts.judgement import (
     FOREIGN_LOOK,
     OCCLUDED_SHARE,
@@ -29,9 +31,9 @@ from workers.engines.concepts.judgement import (
     returns,
     taken_by,
 )
-from workers.engines.concepts.keyframe import correct, recover, search
+from workers.engines.concepts.keyframe import correct, recover, replace, search, sighted
 from workers.engines.concepts.masks import area_of, box_of, tidy, touches_border
-from workers.engines.concepts.mobilesam import MobileSam
+from workers.engines.concepts.mobilesam import MobileSam, View
 from workers.engines.concepts.picodet import Detection, PicoDet
 from workers.engines.concepts.reprompt import Reprompter
 from workers.engines.concepts.tracks import Memory, Track, from_bytes, to_bytes
@@ -47,8 +49,11 @@ from workers.engines.protocols import (
     VideoFrame,
 )
 
-KEYFRAME_EVERY = 5
-KEYFRAME_SOONEST = 2
+# keyframes come sooner where masks needed correction, later where they did not
+PAUSE, LONGEST, SHORTEST = 5, 10, 4
+STEADY, UNSTEADY = 0.92, 0.85
+# a doubt brings one sooner, by this share of the pause
+IN_DOUBT = 0.5
 BIRTH = 0.5
 # a detection too weak to start a track may still confirm one
 CONFIRM_SHARE = 0.6
@@ -57,7 +62,7 @@ MISSED_LIMIT = 6
 MISSED_LIMIT_OCCLUDED = 2
 LOST_LIMIT = 64
 
-FirstMasks = Callable[[Rgb, Sequence[Click]], list[Segmented]]
+Follow = Callable[[EmbeddedImage, Click, Mask | None], Segmented]
 
 
 class DefaultTracker:
@@ -71,40 +76,53 @@ class DefaultTracker:
         self,
         sam: MobileSam,
         detector: PicoDet,
-        first_masks: FirstMasks,
+        follow: Follow,
         prompts: TrackPrompts,
         *,
         state: bytes | None = None,
     ) -> None:
-        """`state` goes on from a snapshot; raises ValueError when it was made with other prompts."""
-        self._sam, self._detector, self._first_masks, self._prompts = sam, detector, first_masks, prompts
+        """`follow` answers a click where a mask of the object may be known.
+
+        `state` goes on from a snapshot; raises ValueError when it was made with other prompts.
+        """
+        self._sam, self._detector, self._follow, self._prompts = sam, detector, follow, prompts
+        self._asked = Asked(prompts)
         self._queries = [parse(phrase) for phrase in prompts.phrases]
         self._classes = {index: query.classes for index, query in enumerate(self._queries)}
-        self._birth = BIRTH if prompts.threshold is None else prompts.threshold
-        self._memory = None if state is None else from_bytes(state, self._signature())
+        given = [prompts.threshold(index) for index in range(len(prompts.phrases))]
+        self._births = [BIRTH if value is None else value for value in given]
+        self._memory = None if state is None else from_bytes(state, prompts.signature())
 
     def step(self, frame: VideoFrame) -> Sequence[FrameResult]:
-        """Take the next frame and give its objects; raises ValueError when the frame's size has changed."""
-        size = frame.image.shape[0], frame.image.shape[1]
+        """Take the next frame and give its objects.
+
+        Raises ValueError when the frame's size has changed, and on the first frame for a click that can never
+        be answered.
+        """
+        image = EmbeddedImage(frame.image)
+        size = image.size
         work = shrink(frame.image, WORK_SIDE)
         bins, small = bins_of(work), flow_image(work)
         errors: dict[int, Floats] = {}
         memory = self._memory
         if memory is None:
-            memory = self._memory = Memory(0, 0, 1, size, small, [])
-            self._start(memory, frame.image, bins)
-            self._keyframe(memory, frame.image, bins)
+            self._asked.check(size)
+            memory = self._memory = Memory(0, 0, self._prompts.objects + 1, size, small, [], [], PAUSE)
+            self._keyframe(memory, image, bins)
         else:
             if size != memory.size:
                 raise ValueError(f"the frame's size {size} is not that of the first one {memory.size}")
             errors, doubt = self._carry(memory, motion_between(memory.small, small), bins)
             since = memory.frames - memory.keyframe
-            if since >= KEYFRAME_EVERY or (doubt and since >= KEYFRAME_SOONEST):
-                self._keyframe(memory, frame.image, bins)
-        part_ways(_seen(memory), errors, bins)
+            due = since >= memory.pause or (doubt and since >= int(IN_DOUBT * memory.pause))
+            if due or (since == PAUSE and self._newcomer(memory, image, bins.shape)):
+                self._keyframe(memory, image, bins)
+        part_ways(memory.seen, errors, bins)
+        self._obey(memory, frame.index, image, bins)
         self._drop(memory, bins)
         memory.small = small
-        objects = tuple(_result(track, size) for track in _seen(memory))
+        shown = [track for track in memory.seen if track.id not in memory.removed]
+        objects = tuple(_result(track, size) for track in sorted(shown, key=lambda track: track.id))
         memory.frames += 1
         return [FrameResult(frame.index, frame.pts, objects)]
 
@@ -116,25 +134,42 @@ class DefaultTracker:
         """The memory as npz bytes, for a tracker to go on as this one would; ValueError before a frame."""
         if self._memory is None:
             raise ValueError("there is no state before the first frame")
-        return to_bytes(self._memory, self._signature())
+        return to_bytes(self._memory, self._prompts.signature())
 
-    def _signature(self) -> dict[str, object]:
-        prompts = self._prompts
-        return {"phrases": list(prompts.phrases), "clicks": len(prompts.clicks), "birth": self._birth}
-
-    def _start(self, memory: Memory, image: Rgb, bins: Bins) -> None:
-        if not self._prompts.clicks:
-            return
-        for index, made in enumerate(self._first_masks(image, self._prompts.clicks)):
+    def _obey(self, memory: Memory, index: int, image: EmbeddedImage, bins: Bins) -> None:
+        """Do what the user asks for on this frame; a click on an id that is gone or unknown does nothing."""
+        memory.removed += self._asked.removals(index)
+        memory.tracks = [
+            t for t in memory.tracks if t.id > self._prompts.objects or t.id not in memory.removed
+        ]
+        for number, click in self._asked.clicks(index).items():
+            track = next((track for track in memory.tracks if track.id == number), None)
+            starts = track is None and number <= self._prompts.objects
+            if number in memory.removed or not (track or starts):
+                continue
+            known = None
+            if track is not None and track.lost_at < 0 and track.mask.any():
+                known = _full(track, image.size)
+            if known is None and not _begins(click):
+                continue
+            self._view(image)
+            made = self._follow(image, click, known)
             soft = _soft_of(made.mask, bins.shape)
-            self._add(memory, soft, bins, len(self._prompts.phrases) + index, None, made.score)
+            if track is None:
+                prompt = len(self._prompts.phrases) + number - 1
+                memory.tracks.append(_track(number, soft, bins, prompt, None, made.score))
+            else:
+                replace(track, soft, bins, made.score)
+
+    def _view(self, image: EmbeddedImage) -> View:
+        if not image.views:
+            image.views.append(self._sam.encode(image.image))
+        return image.views[0]
 
     def _add(
         self, memory: Memory, soft: Soft, bins: Bins, prompt: int, label: str | None, score: float
     ) -> None:
-        mask = np.asarray(soft > 127, dtype=np.bool_)
-        look, area = histogram(bins, mask), float(max(area_of(mask), 1))
-        memory.tracks.append(Track(memory.next_id, prompt, label, score, soft, soft, look, area))
+        memory.tracks.append(_track(memory.next_id, soft, bins, prompt, label, score))
         memory.next_id += 1
 
     def _carry(self, memory: Memory, motion: Motion, bins: Bins) -> tuple[dict[int, Floats], bool]:
@@ -152,33 +187,48 @@ class DefaultTracker:
             track.velocity, errors[track.id] = moved.velocity, moved.error
             change = area_of(track.mask) / max(before, 1)
             doubt |= moved.trust < 0.4 or not 0.8 <= change <= 1.25
+        taken = taken_by(memory.seen, bins.shape)
+        lost = [track for track in memory.tracks if track.lost_at >= 0 and track.label is None]
+        doubt |= any(sighted(track, bins, taken) for track in lost)
         return errors, doubt
 
-    def _keyframe(self, memory: Memory, image: Rgb, bins: Bins) -> None:
+    def _keyframe(self, memory: Memory, image: EmbeddedImage, bins: Bins) -> None:
         memory.keyframe = memory.frames
         height, width = bins.shape
-        asking = Reprompter(self._sam, self._sam.encode(image), (height, width))
-        found = self._detections(image, width / image.shape[1], height / image.shape[0])
-        seen = [track for track in _seen(memory) if track.mask.any()]
+        found = self._detections(image, bins.shape)
+        if not found and not memory.tracks:
+            return
+        asking = Reprompter(self._sam, self._view(image), (height, width))
+        seen = [track for track in memory.seen if track.mask.any()]
         pairs = match(seen, found, self._classes)
+        kept = 1.0
         for index, track in enumerate(seen):
             hit = found[pairs[index]] if index in pairs else None
             others = [other for other in seen if other is not track and other.prompt == track.prompt]
-            correct(track, asking, bins, hit, taken_by(others, bins.shape))
+            kept = min(kept, correct(track, asking, bins, hit, taken_by(others, bins.shape)))
+        memory.pause = _pause(memory.pause, kept)
         free = [item for index, item in enumerate(found) if index not in pairs.values()]
-        strong = [item for item in free if item.score >= self._birth]
         for prompt, query in enumerate(self._queries):
-            named = [item for item in strong if item.label in query.classes]
+            named = [item for item in free if item.label in query.classes]
             for item in ordered(named, query):
-                self._meet(memory, asking, bins, item, prompt, image)
+                self._meet(memory, asking, bins, item, prompt, image.image)
         for track in memory.tracks:
             if track.lost_at >= 0 and track.label is None:
-                search(track, asking, bins, taken_by(_seen(memory), bins.shape), memory.frames)
+                search(track, asking, bins, taken_by(memory.seen, bins.shape), memory.frames)
 
-    def _detections(self, image: Rgb, sx: float, sy: float) -> list[Detection]:
+    def _newcomer(self, memory: Memory, image: EmbeddedImage, work: tuple[int, ...]) -> bool:
+        """Whether the detector is sure of something that no track explains."""
+        sure = [item for item in self._detections(image, work) if item.score >= min(self._births)]
+        seen = [track for track in memory.seen if track.mask.any()]
+        return len(match(seen, sure, self._classes)) < len(sure)
+
+    def _detections(self, image: EmbeddedImage, work: tuple[int, ...]) -> list[Detection]:
         """What the detector finds of the prompts' classes, in working pixels."""
         if not self._classes:
             return []
+        if image.detections is None:
+            image.detections = self._detector.detect(image.image)
+        sx, sy = work[1] / image.size[1], work[0] / image.size[0]
         wanted = {label for classes in self._classes.values() for label in classes}
         return [
             Detection(
@@ -186,8 +236,8 @@ class DefaultTracker:
                 item.score,
                 (item.box[0] * sx, item.box[1] * sy, item.box[2] * sx, item.box[3] * sy),
             )
-            for item in self._detector.detect(image)
-            if item.label in wanted and item.score >= CONFIRM_SHARE * self._birth
+            for item in image.detections
+            if item.label in wanted and item.score >= CONFIRM_SHARE * min(self._births)
         ]
 
     def _meet(
@@ -197,7 +247,7 @@ class DefaultTracker:
         query = self._queries[prompt]
         answer = asking.find(item.box)
         mask = answer.mask
-        rivals = [track for track in _seen(memory) if track.prompt == prompt]
+        rivals = [track for track in memory.seen if track.prompt == prompt]
         if not mask.any() or any(covers(track.mask, mask) for track in rivals):
             return
         if not has_color(shrink(image, WORK_SIDE), mask, query):
@@ -207,13 +257,13 @@ class DefaultTracker:
         fit, old = max(fits, key=lambda pair: (pair[0], -pair[1].id), default=(0.0, None))
         if old is not None and fit > 0:
             recover(old, answer, item.score)
-        elif query.extreme is None or not (rivals or known):
+        elif item.score >= self._births[prompt] and (query.extreme is None or not (rivals or known)):
             # an extreme is one object: the first that was found stays it
             self._add(memory, answer.soft, bins, prompt, item.label, item.score)
 
     def _drop(self, memory: Memory, bins: Bins) -> None:
         """Let go of what is hidden, gone, or no longer looks like itself; forget the longest lost."""
-        for track in _seen(memory):
+        for track in memory.seen:
             mask = track.mask
             small = area_of(mask) < max(GONE_SHARE * track.area, 8)
             hidden = area_of(mask) < OCCLUDED_SHARE * track.area
@@ -227,8 +277,22 @@ class DefaultTracker:
             memory.tracks.remove(track)
 
 
-def _seen(memory: Memory) -> list[Track]:
-    return [track for track in memory.tracks if track.lost_at < 0]
+def _pause(last: int, kept: float) -> int:
+    """Frames until the next keyframe, after one where the worst mask kept this share of itself."""
+    if kept >= STEADY:
+        return min(last + 2, LONGEST)
+    return PAUSE if kept >= UNSTEADY else SHORTEST
+
+
+def _begins(click: Click) -> bool:
+    """Whether a click can name an object of which nothing is known."""
+    return click.box is not None or click.mask is not None or bool((points_of(click)[1] == 1).any())
+
+
+def _track(number: int, soft: Soft, bins: Bins, prompt: int, label: str | None, score: float) -> Track:
+    mask = np.asarray(soft > 127, dtype=np.bool_)
+    look, area = histogram(bins, mask), float(max(area_of(mask), 1))
+    return Track(number, prompt, label, score, soft, soft, look, area)
 
 
 def _soft_of(mask: Mask, work: tuple[int, ...]) -> Soft:
@@ -238,9 +302,13 @@ def _soft_of(mask: Mask, work: tuple[int, ...]) -> Soft:
 
 def _result(track: Track, size: tuple[int, int]) -> Tracked:
     """A track as it is now, its mask at the frame's own (height, width)."""
-    full = cv2.resize(track.visible, (size[1], size[0]), interpolation=cv2.INTER_LINEAR) > 127
-    mask = tidy(np.asarray(full, dtype=np.bool_))
+    mask = _full(track, size)
     flags = ("occluded",) if area_of(track.mask) < OCCLUDED_SHARE * track.area else ()
     if touches_border(mask):
         flags = (*flags, "truncated")
     return Tracked(track.id, mask, box_of(mask), track.score, track.prompt, track.label, flags)
+
+
+def _full(track: Track, size: tuple[int, int]) -> Mask:
+    full = cv2.resize(track.visible, (size[1], size[0]), interpolation=cv2.INTER_LINEAR) > 127
+    return tidy(np.asarray(full, dtype=np.bool_))

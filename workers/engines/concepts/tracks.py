@@ -12,7 +12,7 @@ from workers.engines.concepts.appearance import Histogram
 from workers.engines.concepts.flow import Soft
 from workers.engines.protocols import Mask, Rgb
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(slots=True)
@@ -46,7 +46,11 @@ class Track:
 
 @dataclass(slots=True)
 class Memory:
-    """All that a tracker knows between two frames; its size does not grow with the video."""
+    """All that a tracker knows between two frames; its size does not grow with the video.
+
+    `removed` are the ids that the user took away; those of phrases stay among the tracks, unseen, so that
+    the same thing is not found anew. `pause` is how many frames the next keyframe may wait.
+    """
 
     frames: int
     keyframe: int
@@ -54,6 +58,13 @@ class Memory:
     size: tuple[int, int]
     small: Rgb
     tracks: list[Track]
+    removed: list[int]
+    pause: int
+
+    @property
+    def seen(self) -> list[Track]:
+        """The tracks that are not lost."""
+        return [track for track in self.tracks if track.lost_at < 0]
 
 
 _SCALARS = ("id", "prompt", "label", "score", "area", "velocity", "missed", "lost_at")
@@ -68,6 +79,8 @@ def to_bytes(memory: Memory, prompts: dict[str, Any]) -> bytes:
         "keyframe": memory.keyframe,
         "next_id": memory.next_id,
         "size": list(memory.size),
+        "removed": memory.removed,
+        "pause": memory.pause,
         "tracks": [{name: getattr(track, name) for name in _SCALARS} for track in memory.tracks],
     }
     arrays: dict[str, NDArray[Any]] = {
@@ -107,6 +120,8 @@ def from_bytes(state: bytes, prompts: dict[str, Any]) -> Memory:
                 (height, width),
                 arrays["small"],
                 tracks,
+                header["removed"],
+                header["pause"],
             )
     except Exception as error:
         raise ValueError(f"not a snapshot of this tracker: {error}") from error

@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
-from maquette.cli import fleet, media
+from maquette.cli import bodies, dataset, fleet, media, sessions
 from maquette.cli.options import State
 from maquette.errors import ApiError, MaquetteError
 
@@ -15,7 +15,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 media.register(app)
+bodies.register(app)
+dataset.register(app)
 fleet.register(app)
+app.add_typer(sessions.app, name="session")
 
 
 @app.callback()

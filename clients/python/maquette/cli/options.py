@@ -29,6 +29,16 @@ Counters = Annotated[
     list[str] | None, typer.Option("--counter", help="x0,y0,x1,y1 around a thing that is not meant.")
 ]
 Threshold = Annotated[float | None, typer.Option(help="Least score of a phrase's instances.")]
+Thresholds = Annotated[
+    list[float] | None,
+    typer.Option("--threshold", help="Least score; once for all phrases, or once for each in their order."),
+]
+Prompts = Annotated[
+    Path | None,
+    typer.Option(
+        help="JSON file: a list of objects with box, points, mask; of videos also frame, object, remove."
+    ),
+]
 EngineName = Annotated[str, typer.Option(help="Engine, or auto.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 CameraOption = Annotated[str | None, typer.Option(help="fx,fy,cx,cy in pixels of the full image.")]
@@ -77,6 +87,31 @@ def points(given: list[str] | None) -> list[list[list[float]]]:
         [_numbers(part, (2, 3), "a point is x,y or x,y,label") for part in text.split(";")]
         for text in given or ()
     ]
+
+
+def thresholds(given: list[float] | None, text: list[str] | None) -> dict[str, Any]:
+    """The client's `threshold` for all, or `thresholds` with one for each phrase."""
+    phrases = len(text or ())
+    if given and len(given) not in (1, phrases):
+        raise typer.BadParameter(f"{len(given)} thresholds for {phrases} phrases: give one, or one for each")
+    if not given or len(given) == 1:
+        return {"threshold": given[0] if given else None}
+    return {"thresholds": given}
+
+
+def prompts(file: Path | None) -> list[dict[str, Any]]:
+    """Object prompts from a JSON file."""
+    if file is None:
+        return []
+    found = json.loads(file.read_text())
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise typer.BadParameter(f"{file} must hold a JSON list of objects")
+    return found
+
+
+def chosen(**switches: bool) -> list[Any]:
+    """The names that are on."""
+    return [name for name, on in switches.items() if on]
 
 
 def camera(given: str | None) -> dict[str, float] | None:

@@ -2,24 +2,28 @@
 
 from maquette.contract.engines import Engine, Engines
 from maquette.contract.events import JobEvent
-from maquette.contract.geometry import Box, CameraModel, Exemplar, Intrinsics, Point, Pose, RigidMotion, Rle
+from maquette.contract.geometry import Box, CameraModel, Intrinsics, Point, Pose, RigidMotion, Rle
 from maquette.contract.jobs import (
     FINAL_STATES,
     BodiesJob,
     DatasetJob,
+    Direction,
     Job,
     JobKind,
     JobPage,
     JobRequest,
     JobState,
+    MaskOutput,
     ObjectsJob,
     Progress,
     SceneJob,
     SegmentJob,
     TrackJob,
+    TrackOutput,
 )
 from maquette.contract.media import Media, MediaRef
 from maquette.contract.problems import FieldError, Problem
+from maquette.contract.prompts import Exemplar, ObjectPrompt, VideoExemplar, VideoPrompt
 from maquette.contract.results import (
     Artefact,
     BodiesResult,
@@ -32,6 +36,7 @@ from maquette.contract.results import (
     Instance,
     Keypoint,
     Manifest,
+    MaskChunk,
     ObjectFailure,
     ObjectFormat,
     ObjectResult,
@@ -44,6 +49,7 @@ from maquette.contract.results import (
     Track,
     TrackResult,
 )
+from maquette.contract.sessions import OpenSession, Propagate, Session, SessionAnswer
 
 __all__ = [
     "FINAL_STATES",
@@ -57,6 +63,7 @@ __all__ = [
     "CameraModel",
     "DatasetJob",
     "DatasetResult",
+    "Direction",
     "Engine",
     "EngineUsed",
     "Engines",
@@ -73,18 +80,23 @@ __all__ = [
     "JobState",
     "Keypoint",
     "Manifest",
+    "MaskChunk",
+    "MaskOutput",
     "Media",
     "MediaRef",
     "ObjectFailure",
     "ObjectFormat",
+    "ObjectPrompt",
     "ObjectResult",
     "ObjectsJob",
     "ObjectsResult",
+    "OpenSession",
     "Point",
     "Pose",
     "Problem",
     "Progress",
     "PromptRef",
+    "Propagate",
     "Provenance",
     "RigidMotion",
     "Rle",
@@ -93,7 +105,12 @@ __all__ = [
     "SceneResult",
     "SegmentJob",
     "SegmentResult",
+    "Session",
+    "SessionAnswer",
     "Track",
     "TrackJob",
+    "TrackOutput",
     "TrackResult",
+    "VideoExemplar",
+    "VideoPrompt",
 ]

@@ -7,9 +7,12 @@ from maquette.contract.base import Record
 
 
 class JobEvent(Record):
-    """One step of a job; `seq` is the SSE id to send back as Last-Event-ID."""
+    """One step of a job; `seq` is the SSE id to send back as Last-Event-ID.
+
+    `data` of an `artefact` event is an Artefact that is ready before the job is over, told once.
+    """
 
     seq: int
-    type: Literal["state", "progress"]
+    type: Literal["state", "progress", "artefact"]
     at: datetime
     data: dict[str, Any]

@@ -48,6 +48,10 @@ class Box(Wire):
     def xyxy(self) -> tuple[float, float, float, float]:
         return (self.x0, self.y0, self.x1, self.y1)
 
+    def outside(self, width: int, height: int) -> bool:
+        """Whether no part of it lies in a picture of that size."""
+        return self.x1 <= 0 or self.y1 <= 0 or self.x0 >= width or self.y0 >= height
+
 
 class Point(Wire):
     """A click in pixels; label 1 lies on the object, 0 lies off it."""
@@ -56,12 +60,9 @@ class Point(Wire):
     y: Finite
     label: Annotated[int, Field(ge=0, le=1)] = 1
 
-
-class Exemplar(Wire):
-    """A box around a thing that is meant, or (positive = false) around one that is not."""
-
-    box: Box
-    positive: bool = True
+    def outside(self, width: int, height: int) -> bool:
+        """Whether it lies outside a picture of that size, whose edges belong to it."""
+        return not (0 <= self.x <= width and 0 <= self.y <= height)
 
 
 class Rle(Wire):
@@ -98,7 +99,7 @@ class Intrinsics(Wire):
 
 
 class CameraModel(Wire):
-    """Intrinsics with the image size and where they come from: given, exif or assumed."""
+    """Intrinsics with the image size and where they come from: given, exif, estimated or assumed."""
 
     width: int
     height: int

@@ -6,27 +6,40 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from maquette.contract.base import Record, Wire
-from maquette.contract.geometry import Box, Exemplar, Intrinsics, Point, RigidMotion, Rle
+from maquette.contract.datasets import Bounds, GateName, SourceInfo, SplitShares
+from maquette.contract.geometry import Intrinsics, RigidMotion
 from maquette.contract.media import MediaRef, Sha256
 from maquette.contract.problems import Problem
+from maquette.contract.prompts import (
+    Boxes,
+    Clicks,
+    Exemplar,
+    FrameIndex,
+    Masks,
+    ObjectPrompt,
+    Phrase,
+    Phrases,
+    Threshold,
+    VideoExemplar,
+    VideoPrompt,
+)
 from maquette.contract.results import BodyFormat, Manifest, ObjectFormat
 
 JobKind = Literal["segment", "track", "objects", "bodies", "scene", "dataset"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled", "expired"]
 FINAL_STATES: frozenset[str] = frozenset({"succeeded", "failed", "cancelled", "expired"})
 
+EngineName = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")]
 JobId = Annotated[str, Field(pattern=r"^job_[0-9a-f]{28}$")]
-Phrase = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
-Phrases = Annotated[list[Phrase], Field(max_length=64)]
-Boxes = Annotated[list[Box], Field(max_length=256)]
-Clicks = Annotated[list[Annotated[list[Point], Field(min_length=1, max_length=64)]], Field(max_length=256)]
-Masks = Annotated[list[Rle], Field(max_length=256)]
+MaskOutput = Literal["polygons", "png"]
+TrackOutput = Literal["overlay", "png", "ytvis"]
+Direction = Literal["forward", "backward", "both"]
 
 
 class JobBase(Wire):
     """What every job may set."""
 
-    engine: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")] = "auto"
+    engine: EngineName = "auto"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     timeout_seconds: Annotated[int, Field(ge=1, le=86_400)] = 900
 
@@ -37,37 +50,87 @@ class Prompted(JobBase):
     text: Phrases = []
     boxes: Boxes = []
     points: Clicks = []
-    threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    threshold: Threshold | None = None
+    thresholds: Annotated[list[Threshold | None], Field(max_length=64)] = []
+
+    @model_validator(mode="after")
+    def _one_threshold_a_phrase(self) -> "Prompted":
+        if self.thresholds and len(self.thresholds) != len(self.text):
+            raise ValueError("'thresholds' needs one value (or null) for each phrase of 'text'")
+        return self
+
+    def phrase_thresholds(self) -> list[float | None]:
+        """One value a phrase: its own, else `threshold`, else None for the engine's."""
+        own = self.thresholds or [None] * len(self.text)
+        return [self.threshold if value is None else value for value in own]
 
 
 class SegmentJob(Prompted):
-    """Masks of everything the prompts name in one image; exemplars name all that look like them."""
+    """Masks of everything the prompts name in one picture; exemplars name all that look like them.
+
+    With `frame` the picture is that frame of a video. `outputs` adds polygons to the instances, or a PNG of
+    each mask to the artefacts.
+    """
 
     kind: Literal["segment"] = "segment"
     image: MediaRef
+    frame: FrameIndex | None = None
     exemplars: Annotated[list[Exemplar], Field(max_length=64)] = []
+    prompts: Annotated[list[ObjectPrompt], Field(max_length=256)] = []
+    outputs: Annotated[list[MaskOutput], Field(max_length=2)] = []
 
     @model_validator(mode="after")
     def _prompted(self) -> "SegmentJob":
-        if not (self.text or self.boxes or self.points or self.exemplars):
-            raise ValueError("give at least one prompt: 'text', 'boxes', 'points' or 'exemplars'")
+        if not (self.text or self.boxes or self.points or self.exemplars or self.prompts):
+            raise ValueError("give at least one of 'text', 'boxes', 'points', 'exemplars' and 'prompts'")
         if self.exemplars and not any(exemplar.positive for exemplar in self.exemplars):
             raise ValueError("'exemplars' need at least one positive box")
         return self
 
 
 class TrackJob(Prompted):
-    """Objects followed through a video; boxes and points are placed on the first frame."""
+    """Objects followed through a video.
+
+    Ids: one for each of `boxes`, then of `points`, then of the `prompts` without `object`, from 1 in this
+    order. Prompts may name further ids themselves, up to `reserved_ids`. What phrases find gets higher ids
+    than all these. Boxes and points lie on `start_frame`. Tracking runs from it to the end, to the first
+    frame, or both, through `max_frames` each way; by default it starts on the lowest frame that has a prompt
+    (backward: the highest), and phrases alone start on the first frame (backward: the last). `exemplars` are
+    for engines with the capability `video_exemplars`.
+    """
 
     kind: Literal["track"] = "track"
     video: MediaRef
+    prompts: Annotated[list[VideoPrompt], Field(max_length=1000)] = []
+    exemplars: Annotated[list[VideoExemplar], Field(max_length=64)] = []
+    reserved_ids: Annotated[int, Field(ge=0, le=1000)] = 0
+    start_frame: FrameIndex | None = None
+    direction: Direction = "forward"
     max_frames: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    outputs: Annotated[list[TrackOutput], Field(max_length=3)] = []
 
     @model_validator(mode="after")
     def _prompted(self) -> "TrackJob":
-        if not (self.text or self.boxes or self.points):
-            raise ValueError("give at least one prompt: 'text', 'boxes' or 'points'")
+        starting = [prompt for prompt in self.prompts if not prompt.remove]
+        if not (self.text or self.boxes or self.points or starting):
+            raise ValueError(
+                "give at least one of 'text', 'boxes', 'points' and 'prompts' that start an object"
+            )
+        for index, exemplar in enumerate(self.exemplars):
+            if exemplar.phrase >= len(self.text):
+                raise ValueError(
+                    f"exemplars[{index}] names phrase {exemplar.phrase}: there are {len(self.text)}"
+                )
+        known = self.prompted_ids()
+        for index, prompt in enumerate(self.prompts):
+            if prompt.object is not None and prompt.object > known and not self.text:
+                raise ValueError(f"prompts[{index}] names object {prompt.object}: there are {known}")
         return self
+
+    def prompted_ids(self) -> int:
+        """The highest id of a prompted object; what phrases find is above it."""
+        started = sum(prompt.object is None for prompt in self.prompts)
+        return max(len(self.boxes) + len(self.points) + started, self.reserved_ids)
 
 
 class ObjectsJob(Prompted):
@@ -151,19 +214,41 @@ class SceneJob(JobBase):
     kind: Literal["scene"] = "scene"
     image: MediaRef
     text: Annotated[list[Phrase], Field(min_length=1, max_length=64)]
-    threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    threshold: Threshold | None = None
     camera: Intrinsics | None = None
 
 
 class DatasetJob(JobBase):
-    """Clips, tracks and crops of many videos, as versioned shards."""
+    """Clips, tracks, cameras and crops of many videos, as versioned shards.
+
+    Videos are cut at shots, shots into clips of `min_clip_seconds` to `clip_seconds`; `frame_rate` keeps
+    fewer frames a second. `sources` has one entry a video, or is empty. `gates` replaces bounds of the
+    policy. `assets` is how many objects of the whole dataset may be lifted to meshes and splats. With
+    `max_clips` only so many clips are worked on, evenly spread, and the result has the seconds of each stage.
+    """
 
     kind: Literal["dataset"] = "dataset"
     videos: Annotated[list[MediaRef], Field(min_length=1, max_length=10_000)]
     text: Annotated[list[Phrase], Field(min_length=1, max_length=64)]
-    threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    threshold: Threshold | None = None
+    sources: Annotated[list[SourceInfo], Field(max_length=10_000)] = []
     clip_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0
+    min_clip_seconds: Annotated[float, Field(ge=0, le=60)] = 3.0
+    trim_seconds: Annotated[float, Field(ge=0, le=5)] = 0.3
+    frame_rate: Annotated[float, Field(gt=0, le=240)] | None = None
     size: Annotated[int, Field(ge=64, le=1024)] = 256
+    gates: dict[GateName, Bounds] = {}
+    splits: SplitShares = SplitShares()
+    crops: Annotated[int, Field(ge=0, le=16)] = 3
+    assets: Annotated[int, Field(ge=0, le=10_000)] = 0
+    max_clips: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    timeout_seconds: Annotated[int, Field(ge=1, le=604_800)] = 86_400
+
+    @model_validator(mode="after")
+    def _one_source_a_video(self) -> "DatasetJob":
+        if self.sources and len(self.sources) != len(self.videos):
+            raise ValueError("'sources' needs one entry for each of 'videos'")
+        return self
 
 
 JobRequest = Annotated[

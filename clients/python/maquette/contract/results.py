@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from maquette.contract.base import Record
+from maquette.contract.datasets import FunnelStep
 from maquette.contract.geometry import Box, CameraModel, Pose, Rle
 from maquette.contract.media import Sha256
 
@@ -26,12 +27,20 @@ class Artefact(Record):
 class PromptRef(Record):
     """Which prompt of the request found something: its list and its place in it."""
 
-    kind: Literal["text", "box", "points", "mask", "job", "exemplars"]
+    kind: Literal["text", "box", "points", "mask", "job", "exemplars", "prompt"]
     index: int
 
 
+Side = Literal["left", "top", "right", "bottom"]
+
+
 class Instance(Record):
-    """One object in an image; area counts the mask's pixels."""
+    """One object in an image; area counts the mask's pixels, `borders` are the picture's sides it touches.
+
+    `stability` is the IoU of the masks at a higher and a lower cut, 0..1, null where the engine has none.
+    `polygons` are rings of x0, y0, x1, y1, … in pixels when they were asked for: outer ones and holes, to be
+    filled by the even-odd rule.
+    """
 
     index: int
     label: str | None
@@ -40,13 +49,19 @@ class Instance(Record):
     area: int
     mask: Rle
     prompt: PromptRef
+    stability: float | None = None
+    borders: list[Side] = []
+    polygons: list[list[float]] | None = None
     flags: list[str] = []
 
 
 class SegmentResult(Record):
+    """Instances of a picture; `frame` is its index when it came from a video."""
+
     kind: Literal["segment"] = "segment"
     width: int
     height: int
+    frame: int | None = None
     instances: list[Instance]
 
 
@@ -63,13 +78,25 @@ class Track(Record):
     flags: list[str] = []
 
 
+class MaskChunk(Record):
+    """A `masks` artefact and the frames in it, first and last inclusive."""
+
+    name: str
+    first_frame: int
+    last_frame: int
+
+
 class TrackResult(Record):
-    """Tracks; the masks of each frame are lines of the `masks` artefacts (JSON Lines, COCO RLE)."""
+    """Tracks; the masks of each frame are lines of the `masks` artefacts (JSON Lines, COCO RLE).
+
+    Lines are in ascending order of frames, whatever the direction. `frames` counts them.
+    """
 
     kind: Literal["track"] = "track"
     width: int
     height: int
     frames: int
+    chunks: list[MaskChunk] = []
     frame_rate: float | None
     time_base: tuple[int, int]
     tracks: list[Track]
@@ -216,7 +243,10 @@ class SceneResult(Record):
 
 
 class DatasetResult(Record):
-    """A dataset version: `version` is the hash of its manifest artefact."""
+    """A dataset version: `version` is the hash of its manifest artefact; counts are of what was kept.
+
+    `rejected` counts failed clips and tracks by gate; `seconds` is the video time of the kept clips.
+    """
 
     kind: Literal["dataset"] = "dataset"
     version: Sha256
@@ -225,6 +255,11 @@ class DatasetResult(Record):
     tracks: int
     observations: int
     rejected: dict[str, int]
+    seconds: float = 0.0
+    assets: int = 0
+    splits: dict[str, int] = {}
+    funnel: list[FunnelStep] = []
+    signed: bool = False
 
 
 class EngineUsed(Record):

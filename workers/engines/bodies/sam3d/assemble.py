@@ -112,6 +112,7 @@ class Assembler:
         flags = {
             "scale_not_metric": True,
             "camera_assumed": camera.source == "assumed",
+            "camera_estimated": camera.source == "estimated",
             "truncated": int((~inside).sum()) >= TRUNCATED_KEYPOINTS,
             "hands_not_refined": self.mode == "body",
             "hand_only": self.mode == "hands",

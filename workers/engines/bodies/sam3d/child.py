@@ -47,6 +47,7 @@ class Estimator:
                 ) from error
             raise
         _check_filled(model)
+        self._fov = _fov_estimator(config.get("fov"))
         self._torch = torch
         self._mode = INFERENCE[config["mode"]]
         self._estimator = SAM3DBodyEstimator(sam_3d_body_model=model, model_cfg=settings)
@@ -62,9 +63,10 @@ class Estimator:
         )
 
     def answer(self, fields: Mapping[str, Any], arrays: Arrays) -> Answer:
-        """`image` (H, W, 3) uint8 RGB, `boxes` (N, 4), `intrinsics` (3, 3), optional `masks` packed to bits.
+        """`image` (H, W, 3) uint8 RGB, `boxes` (N, 4), optional `masks` packed to bits.
 
-        Gives the arrays of `contract.SHAPES`, each with the people first.
+        Without `intrinsics` (3, 3) they are estimated. Gives the arrays of `contract.SHAPES`, each with the
+        people first, and the intrinsics that were used.
         """
         image = arrays["image"]
         height, width = image.shape[:2]
@@ -73,11 +75,32 @@ class Estimator:
         if "masks" in arrays:
             bits = np.unpackbits(arrays["masks"], count=len(boxes) * height * width)
             masks = bits.reshape(len(boxes), height, width)
-        intrinsics = self._torch.from_numpy(arrays["intrinsics"].astype(np.float32)[None])
+        given = arrays.get("intrinsics")
+        if given is None:
+            if self._fov is None:
+                raise Refused(
+                    "no_camera", "no intrinsics are given, and no field-of-view estimator is loaded"
+                )
+            given = np.asarray(self._fov.get_cam_intrinsics(image))[0]
+        intrinsics = self._torch.from_numpy(given.astype(np.float32)[None])
         people = self._estimator.process_one_image(
             image, bboxes=boxes, masks=masks, cam_int=intrinsics, inference_type=self._mode
         )
-        return {"people": len(people)}, _stacked(people)
+        return {"people": len(people)}, {**_stacked(people), "intrinsics": given.astype(np.float64)}
+
+
+def _fov_estimator(checkpoint: str | None) -> Any:
+    """Upstream's estimator of the field of view, MoGe 2, from a local checkpoint; None when none is named."""
+    if checkpoint is None:
+        return None
+    try:
+        from tools.build_fov_estimator import FOVEstimator
+    except ImportError as error:
+        raise Refused("fov_missing", f"{error.name or error} cannot be imported: {error}") from error
+    try:
+        return FOVEstimator(name="moge2", device="cuda", path=checkpoint)
+    except (FileNotFoundError, ImportError) as error:
+        raise Refused("fov_missing", str(error)) from error
 
 
 def _stacked(people: list[dict[str, Any]]) -> dict[str, NDArray[Any]]:

@@ -57,7 +57,7 @@ class Sam3dBody:
             version=f"sam-3d-body/{ready['backbone']}/{chosen.mode}/lod{chosen.lod}",
             device=str(ready["device"]),
             licence=f"{LICENCE} (weights and code of SAM 3D Body); Apache-2.0 (MHR)",
-            capabilities=("image", "multi_person", "rig", "masks", "hands", "shape"),
+            capabilities=("image", "multi_person", "rig", "masks", "hands", "shape", "lod"),
             limits=(
                 "metres come from the network's prior",
                 "faces keep a neutral expression",
@@ -86,7 +86,9 @@ class Sam3dBody:
         """
         height, width = image.shape[:2]
         _check(image, boxes, masks, camera)
-        view = camera if camera is not None else Camera.assumed(width, height)
+        known = camera
+        if camera is None and self._settings.fov is None:
+            known = Camera.assumed(width, height)
         usable = [i for i, box in enumerate(boxes) if _usable(box, width, height)]
         found: list[BodyEstimate | None] = [None] * len(boxes)
         if not usable:
@@ -95,12 +97,14 @@ class Sam3dBody:
         arrays: dict[str, NDArray[Any]] = {
             "image": np.ascontiguousarray(image),
             "boxes": asked,
-            "intrinsics": view.matrix(),
         }
+        if known is not None:
+            arrays["intrinsics"] = known.matrix()
         if masks is not None:
             # 60 masks of a 12 megapixel image are 90 MB as bits and 720 MB as bytes
             arrays["masks"] = np.packbits(np.stack([masks[i] for i in usable]))
-        people = self._ask(arrays)
+        people, used = self._ask(arrays)
+        view = known or _estimated(used, width, height)
         for i, person in zip(usable, assign(people, asked.astype(np.float64)), strict=True):
             if person is not None:
                 body = self._assembler.body(person, boxes[i], view)
@@ -122,9 +126,11 @@ class Sam3dBody:
     def _levelled(self, body: BodyEstimate, lod: int) -> BodyEstimate:
         return body if lod == NATIVE else body_at(body, lod, self._mesh(lod))
 
-    def _ask(self, arrays: dict[str, NDArray[Any]]) -> list[Person]:
+    def _ask(self, arrays: dict[str, NDArray[Any]]) -> tuple[list[Person], NDArray[Any]]:
+        """The people, and the intrinsics (3, 3) that upstream was given."""
         try:
-            return read_people(self._host.ask({}, arrays).arrays)
+            answer = self._host.ask({}, arrays).arrays
+            return read_people(answer), answer["intrinsics"]
         except HostRefused as error:
             if error.code == "contract":
                 raise Sam3dBodyContract(str(error)) from error
@@ -134,6 +140,14 @@ class Sam3dBody:
         if lod not in self._meshes:
             self._meshes[lod] = mesh_at(self._model.mesh, self._assets, lod, len(self._model.parents))
         return self._meshes[lod]
+
+
+def _estimated(matrix: NDArray[Any], width: int, height: int) -> Camera:
+    """The camera that the field-of-view estimator told; raises Sam3dBodyContract for one that is none."""
+    fx, fy, cx, cy = (float(value) for value in (matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2]))
+    if not (np.isfinite([fx, fy, cx, cy]).all() and fx > 0 and fy > 0):
+        raise Sam3dBodyContract(f"the estimated intrinsics are {matrix.tolist()}")
+    return Camera(width, height, fx, fy, cx, cy, source="estimated")
 
 
 def _check(image: Rgb, boxes: Sequence[Box], masks: Sequence[Mask] | None, camera: Camera | None) -> None:
@@ -183,6 +197,7 @@ def _spec(settings: Sam3dBodySettings, checkpoint: Path, assets: Path) -> HostSp
         config={
             "checkpoint": str(checkpoint),
             "mhr_model": str(assets / "mhr_model.pt"),
+            "fov": None if settings.fov is None else str(settings.fov),
             "mode": settings.mode,
         },
         pythonpath=(str(settings.source),) if settings.source is not None else (),

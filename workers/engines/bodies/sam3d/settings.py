@@ -18,12 +18,14 @@ class Sam3dBodySettings:
     `mode`: "full" refines both hands from crops of their own (slowest), "body" leaves hands to the body
     decoder, "hands" takes every box for a right hand and trusts nothing else. `lod` is the level of all
     bodies. `sha256` pins the checkpoint; None tells its hash and judges nothing. `assets` is the folder of
-    MHR's assets.
+    MHR's assets. `fov` is a checkpoint of MoGe 2, which estimates the field of view of pictures whose camera
+    is not known; None leaves it out.
     """
 
     checkpoint: Path | None = None
     source: Path | None = None
     assets: Path | None = None
+    fov: Path | None = None
     python: str = sys.executable
     sha256: str | None = None
     mode: Mode = "full"
@@ -35,7 +37,7 @@ class Sam3dBodySettings:
 
     @classmethod
     def from_env(cls) -> "Sam3dBodySettings":
-        """MAQUETTE_SAM3D_BODY_CHECKPOINT, _SOURCE, _PYTHON, _SHA256, _MODE, _LOD, _TIMEOUT; else defaults.
+        """MAQUETTE_SAM3D_BODY_CHECKPOINT, _SOURCE, _FOV, _PYTHON, _SHA256, _MODE, _LOD and _TIMEOUT.
 
         Raises ValueError for a mode or a number that is none.
         """
@@ -47,10 +49,11 @@ class Sam3dBodySettings:
         if mode not in get_args(Mode):
             raise ValueError(f"{PREFIX}MODE is {mode!r}; it is one of {', '.join(get_args(Mode))}")
         chosen: Mode = "body" if mode == "body" else "hands" if mode == "hands" else "full"
-        checkpoint, source = get("CHECKPOINT"), get("SOURCE")
+        checkpoint, source, fov = get("CHECKPOINT"), get("SOURCE"), get("FOV")
         return cls(
             checkpoint=Path(checkpoint) if checkpoint else None,
             source=Path(source) if source else None,
+            fov=Path(fov) if fov else None,
             python=get("PYTHON") or sys.executable,
             sha256=get("SHA256"),
             mode=chosen,

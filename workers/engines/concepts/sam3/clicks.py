@@ -50,8 +50,7 @@ class Clicks:
         coordinates, marks = click_points(around, points, labels, image.size, self._loaded.side)
         prior = None
         if click.mask is not None:
-            prior = square_mask(click.mask, size[0]) * _SCALE + _BIAS
-            prior = prior.to(self._loaded.device, self._loaded.dtype)
+            prior = prior_logits(click.mask, size[0]).to(self._loaded.device, self._loaded.dtype)
         with torch.inference_mode():
             out = self._model(
                 image_embeddings=self.features(image, vision),
@@ -64,16 +63,31 @@ class Clicks:
             logits = tidy_logits(out.pred_masks[0, 0, best : best + 1].float(), self._fill_area)
             mask = next(upsample(logits, image.size, 1, soft=False))
             score = float(out.iou_scores[0, 0, best].clamp(0, 1))
-        if not mask.any():
-            mask, score = _made_up(image.size, around, points[labels == 1]), 0.0
-        flags = ("low_iou",) if score < LOW_QUALITY else ()
-        if touches_border(mask):
-            flags = (*flags, "truncated")
-        return Segmented(mask, box_of(mask), score, index, None, flags)
+        return answered(mask, score, around, points[labels == 1], index)
 
 
-def checked(click: Click, size: tuple[int, int]) -> tuple[Box | None, NDArray[np.float64], NDArray[np.int64]]:
-    """The click's box inside the image, points (N, 2) and labels (N,); ValueError when it is unusable."""
+def answered(mask: Mask, score: float, box: Box | None, points: NDArray[np.float64], index: int) -> Segmented:
+    """The answer to a click whose box and inner points are given; an empty mask is made up from these."""
+    if not mask.any():
+        mask, score = _made_up(mask.shape, box, points), 0.0
+    flags = ("low_iou",) if score < LOW_QUALITY else ()
+    if touches_border(mask):
+        flags = (*flags, "truncated")
+    return Segmented(mask, box_of(mask), score, index, None, flags)
+
+
+def prior_logits(mask: Mask, side: int) -> Any:
+    """A mask (H, W) as the prior logits (1, 1, side, side) f32 that the model reads."""
+    return square_mask(mask, side) * _SCALE + _BIAS
+
+
+def checked(
+    click: Click, size: tuple[int, int], *, mends: bool = False
+) -> tuple[Box | None, NDArray[np.float64], NDArray[np.int64]]:
+    """The click's box inside the image, points (N, 2) and labels (N,); ValueError when it is unusable.
+
+    A click that `mends` a mask may have points outside the object alone.
+    """
     points = np.zeros((0, 2)) if click.points is None else np.asarray(click.points, np.float64).reshape(-1, 2)
     labels = (
         np.ones(len(points), np.int64) if click.labels is None else np.asarray(click.labels, np.int64).ravel()
@@ -85,12 +99,12 @@ def checked(click: Click, size: tuple[int, int]) -> tuple[Box | None, NDArray[np
     if click.mask is not None and (click.mask.shape != size or not click.mask.any()):
         raise ValueError(f"a mask prompt is a non-empty mask of the image's size {size}")
     box = None if click.box is None else clip_box(click.box, size)
-    if box is None and click.mask is None and not (labels == 1).any():
+    if box is None and click.mask is None and not (len(points) if mends else (labels == 1).any()):
         raise ValueError("a click needs a box, a mask, or a point inside the object")
     return box, points, labels
 
 
-def _made_up(size: tuple[int, int], box: Box | None, points: NDArray[np.float64]) -> Mask:
+def _made_up(size: tuple[int, ...], box: Box | None, points: NDArray[np.float64]) -> Mask:
     """What the click itself says when the model finds nothing: its box, else a pixel at each point."""
     mask = np.zeros(size, np.bool_)
     if box is not None:

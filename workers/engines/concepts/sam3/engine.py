@@ -7,7 +7,7 @@ import transformers
 from workers.engines.concepts.masks import box_of, touches_border
 from workers.engines.concepts.sam3.clicks import Clicks
 from workers.engines.concepts.sam3.errors import LICENCE
-from workers.engines.concepts.sam3.image import Grounding, Raw, Sam3Image
+from workers.engines.concepts.sam3.image import Exemplar, Grounding, Raw, Sam3Image
 from workers.engines.concepts.sam3.loading import Loaded, load
 from workers.engines.concepts.sam3.postprocess import Rules, select
 from workers.engines.concepts.sam3.preprocess import check_image
@@ -19,6 +19,7 @@ from workers.engines.protocols import (
     Click,
     EngineInfo,
     ImageHandle,
+    Mask,
     Rgb,
     Segmented,
     Tracker,
@@ -27,8 +28,8 @@ from workers.engines.protocols import (
 
 LIMITS = (
     "A phrase is a short noun phrase of at most 30 tokens; longer ones are refused, not cut.",
-    "Exemplar boxes are of the same image; exemplars from another image are not supported by the model.",
-    "In video, phrases count on every frame and clicks on the first; an object is not refined later.",
+    "Exemplar boxes of another image go beyond what the model was trained for; what they find is flagged.",
+    "In video, exemplar boxes are not answered; clicks and masks are, on any frame.",
     "Results of phrases in video come 14 frames late, so that duplicates are not shown.",
 )
 
@@ -83,7 +84,11 @@ class Sam3Concepts:
             self._loaded.tokenizer.encode(phrase)
 
     def ground(
-        self, handle: ImageHandle, phrases: Sequence[str], *, threshold: float | None = None
+        self,
+        handle: ImageHandle,
+        phrases: Sequence[str],
+        *,
+        thresholds: Sequence[float | None] = (),
     ) -> list[Segmented]:
         """All instances of each phrase, best first within a phrase; the label is the phrase.
 
@@ -91,8 +96,10 @@ class Sam3Concepts:
         """
         image = _own(handle)
         out: list[Segmented] = []
-        for index, raw in enumerate(self._grounding.ground(image, phrases)):
-            out += self._instances(image, raw, threshold, index, phrases[index])
+        chosen = thresholds or [None] * len(phrases)
+        found = self._grounding.ground(image, phrases)
+        for index, (raw, least) in enumerate(zip(found, chosen, strict=True)):
+            out += self._instances(image, raw, least, index, phrases[index])
         return out
 
     def ground_exemplars(
@@ -101,19 +108,24 @@ class Sam3Concepts:
         boxes: Sequence[Box],
         labels: Sequence[int],
         *,
+        shown: Sequence[ImageHandle | None] = (),
         phrase: str | None = None,
         threshold: float | None = None,
     ) -> list[Segmented]:
         """All instances that look like the boxes labelled 1 and unlike those labelled 0, best first.
 
-        Boxes are xyxy pixels of the handle's own image; a phrase narrows what is meant. Raises ValueError
-        without boxes or with labels other than 0 and 1, PhraseRejected.
+        Boxes are xyxy pixels of the image that `shown` names; a phrase narrows what is meant. The model was
+        not trained with boxes of other images: what they find carries `exemplar_from_other_image`. Raises
+        ValueError without boxes or with labels other than 0 and 1, PhraseRejected.
         """
         if not boxes or len(boxes) != len(labels) or not set(labels) <= {0, 1}:
             raise ValueError("exemplars need at least one box, and a label of 1 or 0 for each")
         image = _own(handle)
-        raw = self._grounding.exemplars(image, phrase, boxes, labels)
-        return self._instances(image, raw, threshold, 0, phrase)
+        sources = [image if one is None else _own(one) for one in shown] or [image] * len(boxes)
+        exemplars = [Exemplar(*each) for each in zip(sources, boxes, labels, strict=True)]
+        raw = self._grounding.exemplars(image, phrase, exemplars)
+        flags = ("exemplar_from_other_image",) if any(one is not image for one in sources) else ()
+        return self._instances(image, raw, threshold, 0, phrase, flags)
 
     def segment(self, handle: ImageHandle, clicks: Sequence[Click]) -> list[Segmented]:
         """Exactly one instance per click, in order; raises ValueError for a click that says nothing.
@@ -125,14 +137,25 @@ class Sam3Concepts:
         return [self._clicks.segment(image, vision, click, index) for index, click in enumerate(clicks)]
 
     def tracker(self, prompts: TrackPrompts, *, state: bytes | None = None) -> Tracker:
-        """A tracker for one video; `state` is a snapshot to go on from. Raises PhraseRejected, ValueError."""
+        """A tracker for one video; `state` is a snapshot to go on from. Raises PhraseRejected, ValueError.
+
+        Phrases count on every frame, clicks and removals on their own. A click on an object that is followed
+        mends it: points correct the mask, a box or a mask replaces it; one on an object of a phrase takes it
+        over, under the same id.
+        """
         self.check(prompts.phrases)
         if not prompts.phrases and not prompts.clicks:
             raise ValueError("a video needs at least one phrase or click")
         return Sam3Tracker(self._loaded, self._grounding, self._settings, prompts, state=state)
 
     def _instances(
-        self, image: Sam3Image, raw: Raw, threshold: float | None, index: int, label: str | None
+        self,
+        image: Sam3Image,
+        raw: Raw,
+        threshold: float | None,
+        index: int,
+        label: str | None,
+        flags: tuple[str, ...] = (),
     ) -> list[Segmented]:
         chosen = self._settings
         least = chosen.threshold if threshold is None else threshold
@@ -140,10 +163,14 @@ class Sam3Concepts:
         scores, logits = select(raw.scores, raw.masks, rules)
         found = zip(scores, upsample(logits, image.size, rules.chunk, soft=True), strict=True)
         return [
-            Segmented(mask, box_of(mask), score, index, label, ("truncated",) if touches_border(mask) else ())
+            Segmented(mask, box_of(mask), score, index, label, (*flags, *_border(mask)))
             for score, mask in found
             if mask.any()
         ]
+
+
+def _border(mask: Mask) -> tuple[str, ...]:
+    return ("truncated",) if touches_border(mask) else ()
 
 
 def _own(handle: ImageHandle) -> Sam3Image:

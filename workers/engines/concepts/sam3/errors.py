@@ -32,3 +32,18 @@ class PhraseRejected(Refused):
 
     def __init__(self, code: str, phrase: str, detail: str) -> None:
         super().__init__(Problem.of(code, 422, detail, phrase=phrase))
+
+
+class ObjectUnknown(Refused):
+    """A click for an object that neither a click has started nor a phrase follows."""
+
+    def __init__(self, number: int, frame: int) -> None:
+        super().__init__(
+            Problem.of(
+                "object_unknown",
+                422,
+                f"a click on frame {frame} is for object {number}, which nothing follows there",
+                object=number,
+                frame=frame,
+            )
+        )

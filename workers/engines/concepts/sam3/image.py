@@ -6,7 +6,12 @@ from typing import Any
 
 import torch
 from transformers.modeling_outputs import BaseModelOutputWithPooling
-from transformers.models.sam3.modeling_sam3 import Sam3VisionEncoderOutput
+from transformers.models.sam3.modeling_sam3 import (
+    Sam3GeometryEncoderOutput as EncodedBoxes,
+)
+from transformers.models.sam3.modeling_sam3 import (
+    Sam3VisionEncoderOutput,
+)
 
 from workers.engines.concepts.sam3.cache import ByteLru
 from workers.engines.concepts.sam3.loading import Loaded
@@ -48,6 +53,15 @@ class Phrase:
     def nbytes(self) -> int:
         """The bytes of its tensors."""
         return int(self.features.nbytes + self.attention.nbytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Exemplar:
+    """A box (xyxy pixels) in the image where it lies, with label 1 (like this) or 0 (unlike this)."""
+
+    image: Sam3Image
+    box: Box
+    label: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +122,53 @@ class Grounding:
             answers.update(zip(part, self._forward(image, [self.phrase(text) for text in part]), strict=True))
         return [answers[text] for text in phrases]
 
-    def exemplars(
-        self, image: Sam3Image, phrase: str | None, boxes: Sequence[Box], labels: Sequence[int]
-    ) -> Raw:
-        """What the detector says of things like the boxes labelled 1 and unlike those labelled 0."""
+    def exemplars(self, image: Sam3Image, phrase: str | None, exemplars: Sequence[Exemplar]) -> Raw:
+        """What the detector says of things like the exemplars labelled 1 and unlike those labelled 0.
+
+        Exemplars of other images are read from those images' features.
+        """
+        asked = [self.phrase(VISUAL if phrase is None else phrase)]
+        if all(one.image is image for one in exemplars):
+            return self._forward(image, asked, **self._boxes(image, exemplars))[0]
+        features, marks = self._geometry(exemplars)
+        encoder = self._detector.geometry_encoder
+        # the model has no door for exemplars that are encoded already: they replace what it encodes itself
+        hook = encoder.register_forward_hook(lambda *_: EncodedBoxes(features, marks))
+        try:
+            return self._forward(image, asked, **self._boxes(image, exemplars))[0]
+        finally:
+            hook.remove()
+
+    def _boxes(self, image: Sam3Image, exemplars: Sequence[Exemplar]) -> dict[str, Any]:
         loaded = self._loaded
-        centres = torch.from_numpy(centre_boxes(list(boxes), image.size))[None]
-        extra = {
+        centres = torch.from_numpy(centre_boxes([one.box for one in exemplars], image.size))[None]
+        return {
             "input_boxes": centres.to(loaded.device, loaded.dtype),
-            "input_boxes_labels": torch.tensor([list(labels)], device=loaded.device),
+            "input_boxes_labels": torch.tensor([[one.label for one in exemplars]], device=loaded.device),
         }
-        return self._forward(image, [self.phrase(VISUAL if phrase is None else phrase)], **extra)[0]
+
+    def _geometry(self, exemplars: Sequence[Exemplar]) -> tuple[Any, Any]:
+        """Tokens (1, N + 1, C) of exemplars, each from its own image, and which are real; the last is CLS."""
+        tokens: list[Any] = []
+        marks: list[Any] = []
+        images = {id(one.image): one.image for one in exemplars}
+        for key, image in images.items():
+            mine = [one for one in exemplars if id(one.image) == key]
+            given, seen = self._boxes(image, mine), self.vision(image)
+            with torch.inference_mode():
+                out = self._detector.geometry_encoder(
+                    box_embeddings=given["input_boxes"],
+                    box_mask=torch.ones_like(given["input_boxes_labels"], dtype=torch.bool),
+                    box_labels=given["input_boxes_labels"],
+                    img_feats=seen.fpn_hidden_states[:-1],
+                    img_pos_embeds=seen.fpn_position_encoding[:-1],
+                )
+            tokens.append(out.last_hidden_state)
+            marks.append(out.attention_mask)
+        # the model knows prompts with one CLS token, the last: that of the last image stays
+        for parts in (tokens, marks):
+            parts[:-1] = [part[:, :-1] for part in parts[:-1]]
+        return torch.cat(tokens, dim=1), torch.cat(marks, dim=1)
 
     def vision(self, image: Sam3Image, count: int = 1) -> Any:
         """The model's own vision output for `count` prompts on one image; nothing is copied."""

@@ -47,26 +47,29 @@ class Pending:
         """Ids of phrase objects in it."""
         return set(self.phrases.ids) if self.phrases else set()
 
+    def without(self, hidden: set[int]) -> None:
+        """Take phrase objects out."""
+        if self.phrases:
+            self.phrases = _without(self.phrases, hidden)
+
 
 def show(
     frame: Pending, hidden: set[int], prompts: TrackPrompts, size: tuple[int, int], chunk: int
 ) -> FrameResult:
-    """The frame's result: clicks have ids 1 to C in their order, phrase objects follow; no mask is empty.
+    """The frame's result: clicks keep their ids, phrase objects get the ids after them; no mask is empty.
 
     Phrase objects of one prompt share no pixel: the better rank has it (transformers' video processor).
     """
-    first, offset = len(prompts.phrases), len(prompts.clicks) + 1
+    offset = prompts.objects + 1
     objects: list[Tracked] = []
     if frame.clicks:
         for row, mask in enumerate(upsample(frame.clicks.masks, size, chunk, soft=False)):
-            objects += _tracked(frame.clicks, row, mask, 1, None)
+            objects += _tracked(frame.clicks, row, mask, 0, prompts)
     if frame.phrases:
         side = _without(frame.phrases, hidden)
         masks = list(upsample(side.masks, size, chunk, soft=False))
         for row in _deal(side, masks):
-            prompt = side.prompts[row]
-            label = prompts.phrases[prompt] if prompt < first else None
-            objects += _tracked(side, row, masks[row], offset, label)
+            objects += _tracked(side, row, masks[row], offset, prompts)
     return FrameResult(frame.index, frame.pts, tuple(sorted(objects, key=lambda item: item.id)))
 
 
@@ -95,9 +98,10 @@ def _deal(side: Shown, masks: list[Mask]) -> list[int]:
     return rows
 
 
-def _tracked(side: Shown, row: int, mask: Mask, offset: int, label: str | None) -> list[Tracked]:
+def _tracked(side: Shown, row: int, mask: Mask, offset: int, prompts: TrackPrompts) -> list[Tracked]:
     if not mask.any():
         return []
     flags = ("truncated",) if touches_border(mask) else ()
-    number = side.ids[row] + offset
-    return [Tracked(number, mask, box_of(mask), side.scores[row], side.prompts[row], label, flags)]
+    number, prompt = side.ids[row] + offset, side.prompts[row]
+    label = prompts.phrases[prompt] if prompt < len(prompts.phrases) else None
+    return [Tracked(number, mask, box_of(mask), side.scores[row], prompt, label, flags)]

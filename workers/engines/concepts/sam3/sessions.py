@@ -8,10 +8,15 @@ transformers keeps every frame and every output. What a later frame reads of the
 
 from typing import Any
 
+import torch
 from transformers.models.sam3_tracker_video.modeling_sam3_tracker_video import (
     Sam3TrackerVideoInferenceSession,
 )
 from transformers.models.sam3_video.modeling_sam3_video import Sam3VideoInferenceSession
+
+from workers.engines.concepts.sam3.loading import Loaded
+
+Features = dict[str, Any]
 
 # the model asks only whether a frame before this one exists, and limits itself by its own settings
 ENDLESS = 2**31
@@ -46,12 +51,13 @@ _FUSION = (
 class PhraseSession(Sam3VideoInferenceSession):  # type: ignore[misc]
     """A session of `Sam3VideoModel` that sees one frame at a time; set `current` before each forward."""
 
-    saved = (*_OUTPUTS, *_FUSION)
+    saved = (*_OUTPUTS, *_FUSION, "dismissed")
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.current: Any = None
         self.obj_with_new_inputs: list[int] = []
+        self.dismissed: set[int] = set()
 
     @property
     def num_frames(self) -> int:
@@ -87,14 +93,67 @@ class PhraseSession(Sam3VideoInferenceSession):  # type: ignore[misc]
 
 
 class ClickSession(Sam3TrackerVideoInferenceSession):  # type: ignore[misc]
-    """A session of `Sam3TrackerVideoModel` whose frames come as features in its cache."""
+    """A session of `Sam3TrackerVideoModel` whose frames come as features in its cache.
 
-    saved = _OUTPUTS
+    `handed` maps the id of an object that a phrase found to the index of that phrase.
+    """
+
+    saved = (*_OUTPUTS, "handed")
+    obj_ids: list[int]
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.handed: dict[int, int] = {}
 
     @property
     def num_frames(self) -> int:
         """As if the video never ended."""
         return ENDLESS
+
+    def drop(self, number: int) -> None:
+        """Forget an object; the model counts the others without a gap, so they move up."""
+        if number not in self.obj_ids:
+            return
+        index = self._obj_id_to_idx[number]
+        self.handed.pop(number, None)
+        for book in (
+            self.output_dict_per_obj,
+            self.frames_tracked_per_obj,
+            self.mask_inputs_per_obj,
+            self.point_inputs_per_obj,
+        ):
+            held = [value for key, value in sorted(book.items()) if key != index]
+            book.clear()
+            book.update(enumerate(held))
+        self.obj_ids = [each for each in self.obj_ids if each != number]
+        for mapping, pairs in (
+            (self._obj_id_to_idx, ((each, row) for row, each in enumerate(self.obj_ids))),
+            (self._obj_idx_to_id, enumerate(self.obj_ids)),
+        ):
+            mapping.clear()
+            mapping.update(pairs)
+
+
+def settings_of(loaded: Loaded, size: tuple[int, int]) -> dict[str, Any]:
+    """What a session of a video of that (height, width) is made with."""
+    device = loaded.device
+    return {
+        "video_height": size[0],
+        "video_width": size[1],
+        "inference_device": device,
+        "inference_state_device": device,
+        "video_storage_device": device,
+        "dtype": loaded.dtype,
+    }
+
+
+def features_of(model: Any, pixels: Any) -> Features:
+    """The tracker's features of a frame (1, 3, S, S), where no phrase has made them."""
+    with torch.inference_mode():
+        maps, positions = model.get_vision_features_for_tracker(
+            model.detector_model.get_vision_features(pixel_values=pixels)
+        )
+    return {"vision_feats": maps, "vision_pos_embeds": positions}
 
 
 def saved_state(session: Any) -> dict[str, Any]:

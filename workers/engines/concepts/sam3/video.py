@@ -2,19 +2,23 @@
 
 Up to `pointer_history` conditioning frames of an object the results are those of transformers' own iterator
 over the whole video, bit for bit; a video of fewer than 16 frames is taken for the start of a longer one.
+Frames are counted as they come, so that a video given backwards is followed like any other.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
+from workers.engines.concepts.sam3.asked import Asked
+from workers.engines.concepts.sam3.click_side import ClickSide
+from workers.engines.concepts.sam3.errors import ObjectUnknown
 from workers.engines.concepts.sam3.image import Grounding
 from workers.engines.concepts.sam3.loading import Loaded
 from workers.engines.concepts.sam3.pending import Pending, show
+from workers.engines.concepts.sam3.phrase_side import PhraseSide, Seed
 from workers.engines.concepts.sam3.preprocess import check_image, to_pixels
-from workers.engines.concepts.sam3.sessions import Pruner, load_state, saved_state
+from workers.engines.concepts.sam3.sessions import Features, Pruner, features_of, load_state, saved_state
 from workers.engines.concepts.sam3.settings import Sam3Settings
 from workers.engines.concepts.sam3.snapshot import dump, nbytes, restore
-from workers.engines.concepts.sam3.video_sides import ClickSide, PhraseSide, features_of
 from workers.engines.protocols import FrameResult, TrackPrompts, VideoFrame
 
 
@@ -32,6 +36,7 @@ class Sam3Tracker:
     ) -> None:
         """`state` goes on from a snapshot; ValueError when it is of another model or other prompts."""
         self._loaded, self._grounding, self._settings, self._prompts = loaded, grounding, settings, prompts
+        self._asked = Asked(prompts)
         self._size: tuple[int, int] | None = None
         self._count = 0
         self._pending: list[Pending] = []
@@ -41,13 +46,16 @@ class Sam3Tracker:
             self._restore(restore(state, self._signature(), loaded.device))
 
     def step(self, frame: VideoFrame) -> Sequence[FrameResult]:
-        """Take the next frame; what is final now. ValueError when the frame's size has changed."""
+        """Take the next frame; what is final now.
+
+        Raises ValueError when the frame's size has changed or a click says nothing, ObjectUnknown for a click
+        on an object of a phrase that is not followed on this frame.
+        """
         check_image(frame.image)
         size = frame.image.shape[0], frame.image.shape[1]
         if self._size is None:
+            self._asked.check(size)
             self._open(size)
-            if self._clicks:
-                self._clicks.begin(self._prompts.clicks)
         elif size != self._size:
             raise ValueError(f"the frame's size {size} is not that of the first one {self._size}")
         loaded, number = self._loaded, self._count
@@ -56,7 +64,7 @@ class Sam3Tracker:
         if self._phrases:
             waiting.phrases, features = self._phrases.step(number, pixels)
         if self._clicks:
-            waiting.clicks = self._clicks.step(number, features or features_of(loaded.model, pixels))
+            self._click(self._clicks, waiting, pixels, features)
         self._pending.append(waiting)
         self._count += 1
         due = self._release(max(self._phrases.delay - 1, 0) if self._phrases else 0)
@@ -77,13 +85,43 @@ class Sam3Tracker:
         """The bytes of all tensors that this tracker holds between two frames."""
         return nbytes(self._state())
 
+    def _click(self, side: ClickSide, waiting: Pending, pixels: Any, features: Features | None) -> None:
+        """Answer the clicks and removals of this frame, and propagate what was clicked before."""
+        for number in self._asked.removals(waiting.index):
+            self._remove(side, number, waiting)
+        asked = self._asked.clicks(waiting.index)
+        seeds = {}
+        for number in asked:
+            if number > self._prompts.objects and not side.follows(number):
+                seeds[number] = self._hand_over(number, waiting)
+        if asked or side.busy:
+            features = features or features_of(self._loaded.model, pixels)
+            waiting.clicks = side.step(self._count, features, asked, seeds)
+
+    def _hand_over(self, number: int, waiting: Pending) -> Seed:
+        inner, seed = number - self._prompts.objects - 1, None
+        if self._phrases and waiting.phrases:
+            seed = self._phrases.hand_over(inner, waiting.phrases)
+            waiting.without({inner})
+        if seed is None:
+            raise ObjectUnknown(number, waiting.index)
+        return seed
+
+    def _remove(self, side: ClickSide, number: int, waiting: Pending) -> None:
+        self._asked.gone.add(number)
+        side.drop(number)
+        if self._phrases and number > self._prompts.objects:
+            inner = number - self._prompts.objects - 1
+            self._phrases.give_up(inner)
+            waiting.without({inner})
+
     def _open(self, size: tuple[int, int]) -> None:
         self._size = size
         loaded, prompts = self._loaded, self._prompts
         pruner = Pruner(loaded.model.tracker_model.config, self._settings.pointer_history)
         if prompts.phrases:
             self._phrases = PhraseSide(loaded, self._grounding, prompts, size, pruner)
-        if prompts.clicks:
+        if prompts.clicks or prompts.removals:
             self._clicks = ClickSide(loaded, prompts, size, pruner, self._settings.fill_area)
 
     def _release(self, keep: int) -> list[FrameResult]:
@@ -102,18 +140,13 @@ class Sam3Tracker:
             self._clicks.tidy(number)
 
     def _signature(self) -> dict[str, Any]:
-        prompts = self._prompts
-        return {
-            "model": self._loaded.fingerprint,
-            "phrases": list(prompts.phrases),
-            "clicks": len(prompts.clicks),
-            "threshold": prompts.threshold,
-        }
+        return {"model": self._loaded.fingerprint, **self._prompts.signature()}
 
     def _state(self) -> dict[str, Any]:
         return {
             "size": self._size,
             "count": self._count,
+            "gone": self._asked.gone,
             "pending": [frame.packed() for frame in self._pending],
             "phrases": saved_state(self._phrases.session) if self._phrases else None,
             "clicks": saved_state(self._clicks.session) if self._clicks else None,
@@ -122,6 +155,7 @@ class Sam3Tracker:
     def _restore(self, state: dict[str, Any]) -> None:
         self._open(state["size"])
         self._count = state["count"]
+        self._asked.gone = state["gone"]
         self._pending = [Pending.of(packed) for packed in state["pending"]]
         for side, name in ((self._phrases, "phrases"), (self._clicks, "clicks")):
             if side:

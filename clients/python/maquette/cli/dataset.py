@@ -1,0 +1,289 @@
+"""`maquette dataset`: make one, and look after those that were made."""
+
+import json
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from typer.core import TyperGroup
+
+from maquette import datasets, planning
+from maquette.cli import options as o
+from maquette.cli.printing import finish
+from maquette.contract.datasets import SourceInfo
+from maquette.errors import MaquetteError
+
+GROUP = "maquette.datasets"
+HELPERS = ("verify", "diff", "append", "export")
+Words = Annotated[str | None, typer.Option(help="Told of every video that has none of its own.")]
+
+
+class _Group(TyperGroup):
+    """What is no subcommand is a folder to make a dataset of."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] != "--help":
+            args = ["make", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(cls=_Group, no_args_is_help=True, help="Datasets of clips and tracks from videos.")
+
+
+def register(root: typer.Typer) -> None:
+    """Add the group; commands over folders need the server's code, and are there when it is installed."""
+    points = {point.name: point for point in entry_points(group=GROUP)}
+    for name in HELPERS:
+        if name in points:
+            app.command(name)(points[name].load())
+        else:
+            app.command(name, context_settings={"ignore_unknown_options": True})(_missing(name))
+    root.add_typer(app, name="dataset")
+
+
+@app.command()
+def make(
+    context: typer.Context,
+    videos: Annotated[
+        list[str], typer.Argument(help="Videos, folders of them, folders of frames, globs, https, @list.")
+    ],
+    text: Annotated[list[str], typer.Option("--text", "-t", help="A phrase; may be repeated.")],
+    threshold: o.Threshold = None,
+    clip_seconds: Annotated[float, typer.Option(help="Longest clip.")] = 5.0,
+    min_clip_seconds: Annotated[float, typer.Option(help="Shortest clip.")] = 3.0,
+    trim_seconds: Annotated[float, typer.Option(help="Left out on each side of a cut.")] = 0.3,
+    size: Annotated[int, typer.Option(help="Longest side of the stored frames in pixels.")] = 256,
+    frame_rate: Annotated[float | None, typer.Option(help="Keep about so many frames a second.")] = None,
+    numbered_rate: Annotated[
+        float, typer.Option(help="Frames a second of folders of numbered frames.")
+    ] = 10.0,
+    assets: Annotated[int, typer.Option(help="How many objects to lift to 3D.")] = 0,
+    sources: Annotated[
+        Path | None, typer.Option(help="JSON: name of a video to its licence, consent, session, camera, ...")
+    ] = None,
+    licence: Words = None,
+    consent: Words = None,
+    session: Words = None,
+    camera: o.CameraOption = None,
+    formats: Annotated[str | None, typer.Option("--format", "-f", help="Formats to export to.")] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Probe a few clips and tell what all will take.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Workers to plan with.")] = 1,
+    price: Annotated[float | None, typer.Option(help="Price of an hour of a worker, to plan with.")] = None,
+    seed: o.Seed = 0,
+    engine: o.EngineName = "auto",
+    out: o.Out = None,
+) -> None:
+    """One dataset of clips and tracks from all videos together."""
+    state: o.State = context.obj
+    helper = None
+    if formats:
+        if out is None:
+            raise typer.BadParameter("--format needs --out, a folder to write to")
+        _helper("check_formats")(formats)
+        helper = _helper("write_formats")
+    told = {"licence": licence, "consent": consent, "session": session, "camera": o.camera(camera)}
+    own = json.loads(sources.read_text()) if sources else {}
+    with tempfile.TemporaryDirectory() as scratch, state.client() as mq:
+        found = _media(videos, numbered_rate, Path(scratch))
+        options: dict[str, Any] = {
+            "threshold": threshold,
+            "clip_seconds": clip_seconds,
+            "min_clip_seconds": min_clip_seconds,
+            "trim_seconds": trim_seconds,
+            "size": size,
+            "frame_rate": frame_rate,
+            "assets": assets,
+            "seed": seed,
+            "engine": engine,
+        }
+        infos = {medium: _info(name, numbered, told, own) for medium, name, numbered in found}
+        media = list(infos)
+        if plan:
+            _plan(state, mq, media, infos, text, options, workers, price)
+            return
+        job = mq.dataset(media, text, sources=list(infos.values()), **options)
+        finish(state, job, "dataset", out)
+    if helper is not None:
+        helper(out, formats, out)
+
+
+@app.command()
+def inspect(
+    context: typer.Context, folder: Annotated[Path, typer.Argument(help="Folder of a dataset.")]
+) -> None:
+    """What a dataset holds and how it was made."""
+    content = _manifest(folder)
+    state: o.State = context.obj
+    if state.as_json:
+        o.emit(content)
+        return
+    console = Console()
+    console.print(f"schema {content['schema_version']}, policy {content['policy']}", highlight=False)
+    for engine in content["engines"]:
+        console.print(f"{engine['kind']}: {engine['name']} {engine['version']}", highlight=False)
+    for parent in content["parents"]:
+        console.print(f"parent {parent}", highlight=False)
+    totals = Table("what", "count")
+    for name, value in content["totals"].items():
+        totals.add_row(name, f"{value:,.10g}")
+    console.print(totals)
+    files = Table("table", "files", "rows", "bytes")
+    for name, items in content["tables"].items():
+        rows = sum(item.get("rows", 0) for item in items)
+        files.add_row(name, str(len(items)), f"{rows:,}", f"{sum(item['bytes'] for item in items):,}")
+    console.print(files)
+    if content["rejected"]:
+        gates = Table("gate", "rejected")
+        for name, count in content["rejected"].items():
+            gates.add_row(name, str(count))
+        console.print(gates)
+
+
+@app.command()
+def serve(
+    folder: Annotated[Path, typer.Argument(help="Folder of a dataset.")],
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8710,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Show the report and hand out the files over HTTP, read only, until Ctrl-C."""
+    _manifest(folder)
+    with ThreadingHTTPServer((host, port), partial(_Files, directory=str(folder))) as server:
+        address = f"http://{host}:{server.server_port}/"
+        Console().print(f"{address} (Ctrl-C ends)", highlight=False)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            return
+
+
+class _Files(SimpleHTTPRequestHandler):
+    """The files of one folder; the report is its first page."""
+
+    def do_GET(self) -> None:
+        if self.path == "/":
+            self.path = "/report.html"
+        super().do_GET()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        return
+
+
+def _media(given: list[str], rate: float, scratch: Path) -> list[tuple[Any, str, bool]]:
+    """Media with their names, and whether their frames came numbered."""
+    listed = [
+        line.strip()
+        for item in given
+        for line in (Path(item[1:]).read_text().splitlines() if item.startswith("@") else [item])
+        if line.strip()
+    ]
+    found: list[tuple[Any, str, bool]] = []
+    for source in o.sources(listed):
+        if not isinstance(source, Path):
+            found.append((source, str(source).rsplit("/", 1)[-1], False))
+            continue
+        for item in datasets.find(source):
+            if isinstance(item, datasets.FrameFolder):
+                packed = datasets.pack(item, rate, scratch / f"{len(found):06d}.avi")
+                found.append((packed, item.path.resolve().name, True))
+            else:
+                found.append((item, item.name, False))
+    return found
+
+
+def _info(name: str, numbered: bool, told: dict[str, Any], own: dict[str, Any]) -> SourceInfo:
+    general = {key: value for key, value in told.items() if value is not None}
+    return SourceInfo.model_validate(
+        {"name": name, "time_assumed": numbered, **general, **own.get(name, own.get(Path(name).stem, {}))}
+    )
+
+
+def _plan(
+    state: o.State,
+    mq: Any,
+    media: list[Any],
+    infos: dict[Any, SourceInfo],
+    text: list[str],
+    options: dict[str, Any],
+    workers: int,
+    price: float | None,
+) -> None:
+    files = [item for item in media if isinstance(item, Path)]
+    if not files:
+        raise typer.BadParameter("--plan needs files: how large videos at addresses are is not known")
+    few = planning.probed(files)
+    job = mq.dataset(
+        few, text, sources=[infos[file] for file in few], max_clips=planning.PROBE_CLIPS, **options
+    )
+    result = job.wait(progress=not state.as_json)
+    artefact = next(item for item in result.artefacts if item.name == "timing.json")
+    sizes = {file: file.stat().st_size for file in files}
+    found = planning.plan(
+        json.loads(mq.read(artefact)), sum(sizes[file] for file in few), sum(sizes.values())
+    )
+    told = {
+        "videos": len(files),
+        "video_hours": found.video_hours,
+        "clip_hours": found.kept_hours,
+        "worker_hours": found.worker_hours,
+        "wall_hours": found.hours(workers),
+        "bytes": found.bytes,
+        "cost": None if price is None else found.cost(price),
+        "probe": {"videos": len(few), "job": job.id},
+        "hours_by_stage": found.stages,
+    }
+    if state.as_json:
+        o.emit(told)
+        return
+    table = Table("expected", "")
+    table.add_row("video", f"{_long(found.video_hours)} in {len(files)} files")
+    table.add_row("clips that pass the cheap gates", _long(found.kept_hours))
+    table.add_row(f"wall time with {workers} worker(s)", _long(found.hours(workers)))
+    table.add_row("shards", f"{found.bytes / 1e9:.3f} GB")
+    if price is not None:
+        table.add_row("cost", f"{found.cost(price):.2f}")
+    for stage, hours in sorted(found.stages.items(), key=lambda item: -item[1]):
+        if hours > 0.001 * found.worker_hours:
+            table.add_row(f"  {stage}", f"{_long(hours)} of workers")
+    console = Console()
+    console.print(table)
+    console.print(f"from a probe of {len(few)} video(s): videos unlike them will take another time")
+
+
+def _long(hours: float) -> str:
+    return f"{hours:,.1f} hours" if hours >= 2 else f"{hours * 60:.1f} minutes"
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / "dataset.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} holds no dataset.json: it is no dataset")
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def _helper(name: str) -> Callable[..., Any]:
+    """A function of the server's code; raises MaquetteError where it is not installed."""
+    for point in entry_points(group=GROUP):
+        if point.name == name:
+            found: Callable[..., Any] = point.load()
+            return found
+    raise MaquetteError(f"{name!r} needs the package maquette-server beside this one")
+
+
+def _missing(name: str) -> Callable[..., None]:
+    def command(
+        arguments: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
+    ) -> None:
+        _helper(name)
+
+    command.__doc__ = "Needs the package maquette-server."
+    return command

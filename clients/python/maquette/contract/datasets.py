@@ -1,0 +1,95 @@
+"""What datasets know of their sources, how gates are set, and what came of them."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from maquette.contract.base import Record, Wire
+from maquette.contract.geometry import Finite, Intrinsics, RigidMotion
+
+Words = Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
+# every gate there is; the policy of the workers has bounds for each
+GateName = Literal[
+    "duration",
+    "luminance",
+    "sharpness",
+    "motion",
+    "near_duplicate",
+    "length",
+    "visible_fraction",
+    "area",
+    "area_share",
+    "truncation",
+    "flicker",
+    "id_switch",
+    "reidentification",
+    "box_mask",
+    "jitter_3d",
+    "size_constancy",
+]
+
+
+class SourceInfo(Wire):
+    """What the submitter knows of one video; everything may be left out, and then it is unknown, not false.
+
+    `camera` is in pixels of the full picture. `world_from_cam` and `actions` have one entry a decoded frame
+    (`actions` may lack the last one). `scale` says whether the world of `world_from_cam` is in metres.
+    `time_assumed` tells that frames came numbered, and their times are the submitter's guess.
+    """
+
+    name: Words | None = None
+    licence: Words | None = None
+    consent: Words | None = None
+    attribution: Words | None = None
+    session: Words | None = None
+    time_assumed: bool = False
+    camera: Intrinsics | None = None
+    world_from_cam: Annotated[list[RigidMotion], Field(min_length=1, max_length=100_000)] | None = None
+    scale: Literal["metric", "relative"] = "relative"
+    actions: (
+        Annotated[
+            list[Annotated[list[Finite], Field(min_length=1, max_length=64)]],
+            Field(min_length=1, max_length=100_000),
+        ]
+        | None
+    ) = None
+    action_names: Annotated[list[Words], Field(max_length=64)] = []
+
+    @model_validator(mode="after")
+    def _rectangular(self) -> "SourceInfo":
+        widths = {len(row) for row in self.actions or ()}
+        if len(widths) > 1:
+            raise ValueError("'actions' needs the same number of values for every frame")
+        if self.action_names and widths != {len(self.action_names)}:
+            raise ValueError("'action_names' needs one name for each value of 'actions'")
+        return self
+
+
+class Bounds(Wire):
+    """A gate lets through scores from `low` to `high`, inclusive; null is no bound."""
+
+    low: Finite | None = None
+    high: Finite | None = None
+
+
+class SplitShares(Wire):
+    """Which share of the split groups each split gets."""
+
+    train: Annotated[float, Field(ge=0, le=1)] = 0.8
+    val: Annotated[float, Field(ge=0, le=1)] = 0.1
+    test: Annotated[float, Field(ge=0, le=1)] = 0.1
+
+    @model_validator(mode="after")
+    def _whole(self) -> "SplitShares":
+        if abs(self.train + self.val + self.test - 1) > 1e-6:
+            raise ValueError("the shares of 'train', 'val' and 'test' add up to 1")
+        return self
+
+
+class FunnelStep(Record):
+    """How many of what went into a stage and how many came out."""
+
+    stage: str
+    unit: str
+    given: int
+    kept: int

@@ -1,0 +1,204 @@
+"""Video sessions for annotation tools: open, prompt, propagate, close.
+
+A session is a row of the ledger. Each step is an ordinary job that replays the prompts, so no session is lost
+with a worker.
+"""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from maquette.contract import (
+    Job,
+    MediaRef,
+    OpenSession,
+    Point,
+    Propagate,
+    Session,
+    SessionAnswer,
+    TrackJob,
+    VideoPrompt,
+)
+from maquette.contract.sessions import SESSION_OBJECTS, SESSION_PROMPTS
+
+from service.delivery.results import job_of, moment
+from service.delivery.waiting import preferred_wait, until_final
+from service.dispatch.annotating import preview_of, propagation_of
+from service.dispatch.submitting import submit_job
+from service.guards import requests
+from service.guards.keys import Caller
+from service.problems import ServiceProblem
+from service.state import State, state_of
+from storage.ledger import JobRow, SessionRow, files, sessions
+
+router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
+SessionPath = Annotated[str, Path(description="The id of a session")]
+Prefer = Annotated[str | None, Header(description="RFC 7240: 'wait=10' waits for the job")]
+TRIES = 5
+
+
+@router.post("", status_code=201)
+def open_session(http: Request, request: OpenSession, key: Caller) -> Session:
+    """Open a session on an uploaded video."""
+    state = state_of(http)
+    opening = VideoPrompt(points=[Point(x=0, y=0)])
+    _check(state, key.tenant, request.video, request.engine, request.text, opening)
+    begun = {
+        "engine": request.engine,
+        "text": request.text,
+        "threshold": request.threshold,
+        "prompts": [],
+        "last_job": None,
+    }
+    return _told(state, sessions.add(state.db, key.tenant, request.video, request.ttl_seconds, begun))
+
+
+@router.get("/{session_id}")
+def get_session(http: Request, key: Caller, session_id: SessionPath) -> Session:
+    """A session and what was prompted in it."""
+    state = state_of(http)
+    return _told(state, _known(state, key.tenant, session_id))
+
+
+@router.delete("/{session_id}", status_code=204)
+def close_session(http: Request, key: Caller, session_id: SessionPath) -> None:
+    """End a session; its jobs and their results stay."""
+    if not sessions.close(state_of(http).db, key.tenant, session_id):
+        raise _unknown(session_id)
+
+
+@router.post("/{session_id}/prompts", status_code=201)
+async def add_prompt(
+    http: Request, prompt: VideoPrompt, key: Caller, session_id: SessionPath, prefer: Prefer = None
+) -> SessionAnswer:
+    """Add a prompt; its preview is a segment job of the frame. 'Prefer: wait=N' waits for it."""
+    state = state_of(http)
+    session, added = await run_in_threadpool(_prompted, state, key.tenant, session_id, prompt)
+    if added.remove:
+        return SessionAnswer(session=_told(state, session), object=added.object or 0)
+    row = await run_in_threadpool(_previewed, state, session, added)
+    seconds = preferred_wait(prefer, state.settings.max_wait_seconds)
+    if seconds is not None:
+        row = await until_final(state.db, row, seconds)
+    job = await run_in_threadpool(job_of, row, state.results)
+    return SessionAnswer(session=_told(state, session), object=added.object or 0, preview=job)
+
+
+@router.delete("/{session_id}/prompts/{index}")
+def drop_prompt(http: Request, key: Caller, session_id: SessionPath, index: int) -> Session:
+    """Take a prompt back by its place in the session's list."""
+    state = state_of(http)
+
+    def without(content: dict[str, Any]) -> None:
+        if not 0 <= index < len(content["prompts"]):
+            raise ServiceProblem("prompt_unknown", 404, f"the session has no prompt {index}")
+        del content["prompts"][index]
+
+    return _told(state, _changed(state, key.tenant, session_id, without))
+
+
+@router.post("/{session_id}/propagate", status_code=202)
+async def propagate(
+    http: Request,
+    asked: Propagate,
+    response: Response,
+    key: Caller,
+    session_id: SessionPath,
+    prefer: Prefer = None,
+) -> Job:
+    """Follow all objects through the video: a track job, whose ids are those of the session."""
+    state = state_of(http)
+    row = await run_in_threadpool(_propagated, state, key.tenant, session_id, asked)
+    response.headers["Location"] = f"/v1/jobs/{row.id}"
+    seconds = preferred_wait(prefer, state.settings.max_wait_seconds)
+    if seconds is not None:
+        row = await until_final(state.db, row, seconds)
+    return await run_in_threadpool(job_of, row, state.results)
+
+
+def _prompted(
+    state: State, tenant: str, session_id: str, prompt: VideoPrompt
+) -> tuple[SessionRow, VideoPrompt]:
+    added = prompt
+
+    def with_prompt(content: dict[str, Any]) -> None:
+        nonlocal added
+        known = [VideoPrompt.model_validate(item) for item in content["prompts"]]
+        if len(known) >= SESSION_PROMPTS:
+            raise ServiceProblem("session_full", 422, f"a session holds {SESSION_PROMPTS} prompts")
+        highest = max(
+            (item.object or 0 for item in known if (item.object or 0) <= SESSION_OBJECTS), default=0
+        )
+        number = prompt.object or highest + 1
+        if prompt.object is None and number > SESSION_OBJECTS:
+            raise ServiceProblem("session_full", 422, f"a session holds {SESSION_OBJECTS} objects")
+        found_by_phrase = number > SESSION_OBJECTS and bool(content["text"])
+        if number > highest + (prompt.object is None) and not found_by_phrase:
+            raise ServiceProblem(
+                "object_unknown", 404, f"the session has no object {number}: it has {highest}"
+            )
+        added = prompt.model_copy(update={"object": number})
+        content["prompts"].append(added.model_dump(mode="json"))
+
+    session = _known(state, tenant, session_id)
+    if not prompt.remove:
+        alone = prompt.model_copy(update={"object": None})
+        _check(state, tenant, session.video, session.state["engine"], [], alone)
+    return _changed(state, tenant, session_id, with_prompt), added
+
+
+def _check(state: State, tenant: str, video: str, engine: str, text: list[str], prompt: VideoPrompt) -> None:
+    """Refuse now what the track job would refuse later."""
+    job = TrackJob(video=MediaRef(id=video), text=text, prompts=[prompt], engine=engine)
+    requests.check(state.db, tenant, job, state.router.queue_of(job))
+
+
+def _previewed(state: State, session: SessionRow, added: VideoPrompt) -> JobRow:
+    prompts = _prompts(session)
+    job = preview_of(state, session, prompts, added.object or 0, added.frame)
+    return submit_job(state, session.tenant, job, None)
+
+
+def _propagated(state: State, tenant: str, session_id: str, asked: Propagate) -> JobRow:
+    session = _known(state, tenant, session_id)
+    prompts = _prompts(session)
+    if not prompts and not session.state["text"]:
+        raise ServiceProblem("session_empty", 422, "there is nothing to follow: add a prompt first")
+    row = submit_job(state, tenant, propagation_of(state, session, prompts, asked), None)
+    _changed(state, tenant, session_id, lambda content: content.update(last_job=row.id))
+    return row
+
+
+def _prompts(session: SessionRow) -> list[VideoPrompt]:
+    return [VideoPrompt.model_validate(item) for item in session.state["prompts"]]
+
+
+def _changed(state: State, tenant: str, session_id: str, change: Any) -> SessionRow:
+    """Apply a change, again if somebody else was quicker."""
+    for _ in range(TRIES):
+        session = _known(state, tenant, session_id)
+        content = session.state
+        change(content)
+        stored = sessions.change(state.db, session, content)
+        if stored is not None:
+            return stored
+    raise ServiceProblem("session_busy", 409, "others change this session at the same time: try again")
+
+
+def _told(state: State, row: SessionRow) -> Session:
+    media = files.find_media(state.db, row.tenant, row.video)
+    info = {} if media is None else media.info
+    known = {name: info.get(name) for name in ("width", "height", "frames", "frame_rate")}
+    times = {"created_at": moment(row.created_at), "expires_at": moment(row.expires_at)}
+    return Session.model_validate({"id": row.id, "video": row.video, **row.state, **known, **times})
+
+
+def _known(state: State, tenant: str, session_id: str) -> SessionRow:
+    row = sessions.get(state.db, tenant, session_id)
+    if row is None:
+        raise _unknown(session_id)
+    return row
+
+
+def _unknown(session_id: str) -> ServiceProblem:
+    return ServiceProblem("session_unknown", 404, f"no open session of yours has the id {session_id}")

@@ -1,0 +1,94 @@
+"""Video sessions: what was prompted so far. They hold no worker, so that any worker may go on with them."""
+
+import json
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, delete, insert, select, update
+
+from storage.ledger.clock import now
+from storage.ledger.database import Database
+from storage.ledger.tables import sessions
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A session as the ledger has it; `state` is the gateway's own JSON, `version` counts its changes."""
+
+    id: str
+    tenant: str
+    video: str
+    ttl_seconds: int
+    version: int
+    state: dict[str, Any]
+    created_at: float
+    expires_at: float
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> "SessionRow":
+        """From a row of the table."""
+        values = {name: row._mapping[name] for name in cls.__slots__}
+        return cls(**{**values, "state": json.loads(values["state"])})
+
+
+COLUMNS = [sessions.c[name] for name in SessionRow.__slots__]
+
+
+def add(db: Database, tenant: str, video: str, ttl_seconds: int, state: dict[str, Any]) -> SessionRow:
+    """Open a session."""
+    values = {
+        "id": f"ses_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(8)}",
+        "tenant": tenant,
+        "video": video,
+        "ttl_seconds": ttl_seconds,
+        "version": 0,
+        "state": json.dumps(state),
+        "created_at": now(),
+        "expires_at": now() + ttl_seconds,
+    }
+    with db.write() as connection:
+        row = connection.execute(insert(sessions).values(**values).returning(*COLUMNS)).one()
+    return SessionRow.of(row)
+
+
+def get(db: Database, tenant: str, session_id: str) -> SessionRow | None:
+    """An open session of a tenant."""
+    mine = (sessions.c.id == session_id, sessions.c.tenant == tenant, sessions.c.expires_at > now())
+    with db.read() as connection:
+        row = connection.execute(select(*COLUMNS).where(*mine)).one_or_none()
+    return SessionRow.of(row) if row else None
+
+
+def change(db: Database, known: SessionRow, state: dict[str, Any]) -> SessionRow | None:
+    """Store a new state and let the session live on; None when somebody else has changed it meanwhile."""
+    with db.write() as connection:
+        row = connection.execute(
+            update(sessions)
+            .where(sessions.c.id == known.id, sessions.c.version == known.version)
+            .values(
+                state=json.dumps(state),
+                version=known.version + 1,
+                expires_at=now() + sessions.c.ttl_seconds,
+            )
+            .returning(*COLUMNS)
+        ).one_or_none()
+    return SessionRow.of(row) if row else None
+
+
+def close(db: Database, tenant: str, session_id: str) -> bool:
+    """End a session; False when there is none."""
+    with db.write() as connection:
+        mine = (sessions.c.id == session_id, sessions.c.tenant == tenant)
+        return bool(connection.execute(delete(sessions).where(*mine)).rowcount)
+
+
+def drop_expired(db: Database) -> None:
+    """Forget the sessions whose time is over."""
+    over = sessions.c.expires_at <= now()
+    with db.read() as connection:
+        if connection.execute(select(sessions.c.id).where(over).limit(1)).first() is None:
+            return
+    with db.write() as connection:
+        connection.execute(delete(sessions).where(over))

@@ -1,0 +1,136 @@
+"""`maquette dataset` against the whole stack: a folder in, a sound dataset out."""
+
+import json
+import threading
+import urllib.error
+import urllib.request
+from functools import partial
+from http.server import ThreadingHTTPServer
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import skimage.data
+from maquette import Maquette
+from maquette.cli import dataset as command
+from maquette.cli.main import app
+from PIL import Image
+from typer.testing import CliRunner
+
+from service.embedded import Stack
+from tests.scenes import box_of
+from workers.datasets.reader import Dataset
+from workers.datasets.verify import verify
+
+MOTORCYCLE = Path(skimage.data.__file__).parent / "motorcycle_left.png"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An animation, and the same ride the other way as numbered frames."""
+    made = tmp_path_factory.mktemp("videos")
+    picture = np.asarray(Image.open(MOTORCYCLE).convert("RGB").resize((240, 160)))
+    there = [Image.fromarray(np.roll(picture, 2 * shift, axis=1)) for shift in range(12)]
+    there[0].save(made / "roll.webp", save_all=True, append_images=there[1:], duration=100, lossless=True)
+    (made / "frames").mkdir()
+    for shift in range(12):
+        Image.fromarray(np.roll(picture[:, ::-1], -2 * shift, axis=1)).save(made / "frames" / f"{shift}.png")
+    return made
+
+
+def run(stack: Stack, *words: str) -> str:
+    environment = {"MAQUETTE_URL": stack.url, "MAQUETTE_API_KEY": stack.api_key}
+    done = CliRunner().invoke(app, ["--json", "dataset", *words], env=environment, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+LENGTHS = ("--clip-seconds", "0.6", "--size", "200")
+
+
+def test_a_folder_of_frames_and_a_video_become_one_dataset(
+    stack: Stack, folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "data"
+    words = (str(folder / "frames"), str(folder / "roll.webp"), "--text", "motorcycle", *LENGTHS)
+    told = json.loads(run(stack, *words, "--licence", "CC0-1.0", "--out", str(out)))
+    assert told["result"]["kind"] == "dataset"
+    assert verify(out) == []
+    data = Dataset(out)
+    assert data.version == told["result"]["version"]
+    assert sorted((row.name, row.licence, row.flags) for row in data.sources.values()) == [
+        ("frames", "CC0-1.0", ("time_assumed",)),
+        ("roll.webp", "CC0-1.0", ()),
+    ]
+    assert len(data.clip_rows) == 4 and all(row.frames == 6 for row in data.clip_rows)
+    clip = next(clip for clip in data.clips() if clip.source.name == "roll.webp")
+    assert [track.label for track in clip.tracks] == ["motorcycle"]
+    shard = next(out.glob(f"observations-{clip.id}.parquet"))
+    rows = pq.read_table(shard).to_pylist()
+    assert len(rows) == 6
+    for row, observation in zip(rows, clip.observations, strict=True):
+        assert (row["x0"], row["y0"], row["x1"], row["y1"]) == box_of(clip.mask(observation))
+    frames = pq.read_table(next(out.glob(f"frames-{clip.id}.parquet"))).to_pylist()
+    assert [row["pts"] for row in frames] == [100 * (clip.row.first_frame + n) for n in range(6)]
+
+
+def test_the_same_folder_gives_the_same_version(stack: Stack, folder: Path, mq: Maquette) -> None:
+    versions = {
+        mq.dataset([folder / "roll.webp"], "motorcycle", clip_seconds=0.6, size=200).wait().data.version
+        for _ in range(2)
+    }
+    assert len(versions) == 1
+
+
+def test_objects_are_lifted_within_the_budget(folder: Path, mq: Maquette, tmp_path: Path) -> None:
+    result = mq.dataset([folder / "roll.webp"], "motorcycle", clip_seconds=0.6, size=200, assets=1).wait()
+    assert result.data.assets == 2
+    out = result.save(tmp_path / "out")
+    assert verify(out) == []
+    [lifted] = [clip for clip in Dataset(out).clips() if clip.assets]
+    assert {asset.kind for asset in lifted.assets} == {"mesh", "splat"}
+    mesh = next(asset for asset in lifted.assets if asset.kind == "mesh")
+    assert Dataset(out).path(mesh).read_bytes()[:4] == b"glTF"
+
+
+def test_a_plan_is_made_from_a_probe(stack: Stack, folder: Path) -> None:
+    words = (str(folder / "roll.webp"), "--text", "motorcycle", *LENGTHS)
+    told = json.loads(run(stack, *words, "--plan", "--workers", "2", "--price", "3"))
+    assert told["videos"] == 1 and told["worker_hours"] > 0
+    assert told["wall_hours"] == pytest.approx(told["worker_hours"] / 2)
+    assert told["cost"] == pytest.approx(3 * told["worker_hours"])
+    assert told["video_hours"] == pytest.approx(1.2 / 3600, rel=0.05)
+
+
+def test_inspect_tells_what_the_manifest_says(stack: Stack, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "data"
+    run(stack, str(folder / "roll.webp"), "--text", "motorcycle", *LENGTHS, "--out", str(out))
+    assert json.loads(run(stack, "inspect", str(out))) == json.loads((out / "dataset.json").read_text())
+    missing = CliRunner().invoke(app, ["dataset", "inspect", str(tmp_path)])
+    assert isinstance(missing.exception, FileNotFoundError)
+
+
+def test_serve_shows_the_report_and_nothing_outside(tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text("s")
+    shown = tmp_path / "data"
+    shown.mkdir()
+    (shown / "report.html").write_text("<h1>report</h1>")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(command._Files, directory=str(shown))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        base = f"http://127.0.0.1:{server.server_port}"
+        assert b"report" in urllib.request.urlopen(f"{base}/").read()
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(f"{base}/../secret.txt")
+        server.shutdown()
+
+
+@pytest.mark.skipif(
+    not entry_points(group=command.GROUP), reason="the checkout's entry points are older than this test"
+)
+def test_every_command_over_folders_is_there() -> None:
+    names = {point.name for point in entry_points(group=command.GROUP)}
+    assert {*command.HELPERS, "check_formats", "write_formats"} <= names
+    for point in entry_points(group=command.GROUP):
+        assert callable(point.load())

@@ -1,0 +1,130 @@
+"""Parts of the stack are killed while a dataset is made: it comes out once, and the same.
+
+MAQUETTE_CHAOS_ROUNDS sets how often each part is killed at a random time.
+"""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import skimage.data
+from maquette import Maquette
+from maquette.handles import Job
+from maquette.results import DatasetResult
+from PIL import Image
+
+from service.embedded import Stack, free_port
+from workers.datasets.verify import verify
+
+pytestmark = pytest.mark.slow
+ROUNDS = int(os.environ.get("MAQUETTE_CHAOS_ROUNDS", "1"))
+FRAMES = 36
+QUICK = {
+    "MAQUETTE_LEASE_SECONDS": "3",
+    "MAQUETTE_HEARTBEAT_SECONDS": "0.3",
+    "MAQUETTE_SWEEP_SECONDS": "0.3",
+    "MAQUETTE_REDISPATCH_SECONDS": "1",
+    "MAQUETTE_CANCEL_GRACE_SECONDS": "2",
+    "MAQUETTE_STOP_GRACE_SECONDS": "1",
+}
+
+
+@pytest.fixture(scope="module")
+def shaky(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    stack = Stack(tmp_path_factory.mktemp("shaky"), free_port(), settings=QUICK)
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.stop()
+
+
+@pytest.fixture
+def client(shaky: Stack) -> Iterator[Maquette]:
+    with Maquette(shaky.url, api_key=shaky.api_key, retries=8) as mq:
+        yield mq
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A motorcycle that drives along, three seconds of it."""
+    path = tmp_path_factory.mktemp("video") / "ride.mp4"
+    source = Path(skimage.data.__file__).parent / "motorcycle_left.png"
+    picture = np.asarray(Image.open(source).convert("RGB").resize((240, 160)))
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=12, options={"crf": "18"})
+        stream.width, stream.height, stream.pix_fmt = 240, 160, "yuv420p"
+        for index in range(FRAMES):
+            frame = av.VideoFrame.from_ndarray(np.roll(picture, index, axis=1), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def start(client: Maquette, video: Path) -> Job[DatasetResult]:
+    return client.dataset([video], "motorcycle", clip_seconds=1.0, min_clip_seconds=0.5, size=192)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(shaky: Stack, video: Path) -> tuple[str, float]:
+    """The version of a run that nobody disturbs, and how long it took."""
+    with Maquette(shaky.url, api_key=shaky.api_key) as mq:
+        begun = time.monotonic()
+        result = start(mq, video).wait(timeout=180)
+        return result.data.version, time.monotonic() - begun
+
+
+def until(stack: Stack, true: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it never happened"
+        stack.tend()
+        time.sleep(0.05)
+
+
+def kill(stack: Stack, name: str) -> None:
+    process = stack.part(name).process
+    assert process is not None
+    if name == "worker":
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+    process.wait(30)
+
+
+def state_of(job: Job[DatasetResult]) -> str | None:
+    try:
+        return job.refresh().state
+    except Exception:
+        return None
+
+
+@pytest.mark.parametrize("part", ["worker", "gateway", "queue"])
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_one_version_comes_out_whoever_is_killed_and_when(
+    shaky: Stack,
+    client: Maquette,
+    video: Path,
+    undisturbed: tuple[str, float],
+    part: str,
+    number: int,
+    tmp_path: Path,
+) -> None:
+    version, seconds = undisturbed
+    job = start(client, video)
+    # the first round is in the middle, so that there is something to go on from
+    share = 0.6 if number == 0 else random.Random(f"{part} {number}").uniform(0.0, 1.0)
+    time.sleep(share * seconds)
+    kill(shaky, part)
+    until(shaky, lambda: state_of(job) == "succeeded", 120)
+    result = job.wait(timeout=10)
+    assert result.data.version == version
+    assert [event.data.get("state") for event in job.events()].count("succeeded") == 1
+    if number == 0:
+        assert verify(result.save(tmp_path / "data")) == []

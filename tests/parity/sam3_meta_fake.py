@@ -1,0 +1,210 @@
+"""A FAKE of Meta's `sam3` package that follows its recorded contract: it judges our adapter, not the model.
+
+Recorded from facebookresearch/sam3 at `meta_loading.COMMIT` (`model/sam3_base_predictor.py`,
+`model/sam3_video_inference.py`, `model/sam3_image_processor.py`, `model/sam3_image.py`): requests and
+answers, what is refused, and what starts a session anew. It "sees" discs by their colour.
+"""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+SIDE = 112
+COLOURS = {"red": (250, 30, 30), "green": (30, 240, 40)}
+SCORES = {"red": 0.9, "green": 0.6}
+Picture = NDArray[np.uint8]
+
+
+def seen(picture: Picture, name: str) -> NDArray[np.bool_]:
+    """The pixels of a colour."""
+    found: NDArray[np.bool_] = (np.abs(picture.astype(int) - COLOURS[name]) < 30).all(axis=2)
+    return found
+
+
+def colour_at(picture: Picture, x: float, y: float) -> str | None:
+    """Which colour a pixel has."""
+    return next((name for name in COLOURS if seen(picture, name)[int(y), int(x)]), None)
+
+
+class FakeVideoModel:
+    """What the adapter reads of the video model: its thresholds and the side of its square."""
+
+    image_size = SIDE
+
+    def __init__(self) -> None:
+        self.score_threshold_detection, self.new_det_thresh = 0.5, 0.7
+
+
+class FakePredictor:
+    """Meta's requests: `start_session`, `add_prompt`, `propagate_in_video`, `close_session`."""
+
+    def __init__(self) -> None:
+        self.model = FakeVideoModel()
+        self.sessions: dict[str, Any] = {}
+        self.asked: list[dict[str, Any]] = []
+
+    def handle_request(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.asked.append(request)
+        kind = request["type"]
+        if kind == "start_session":
+            frames = request["resource_path"]
+            assert isinstance(frames, list) and all(isinstance(each, Image.Image) for each in frames)
+            assert len({each.size for each in frames}) == 1
+            name = f"session-{len(self.sessions)}"
+            self.sessions[name] = SimpleNamespace(frames=[np.asarray(each) for each in frames])
+            self._reset(self.sessions[name])
+            return {"session_id": name}
+        if kind == "close_session":
+            del self.sessions[request["session_id"]]
+            return {"is_success": True}
+        state = self.sessions[request["session_id"]]
+        assert kind == "add_prompt", kind
+        place = request["frame_index"]
+        assert 0 <= place < len(state.frames)
+        if "points" in request:
+            self._point(state, place, request)
+        else:
+            self._name(state, place, request)
+        return {"frame_index": place, "outputs": self._outputs(state, place)}
+
+    def handle_stream_request(self, request: dict[str, Any]) -> Any:
+        self.asked.append(request)
+        assert request["type"] == "propagate_in_video"
+        state, start = self.sessions[request["session_id"]], request["start_frame_index"]
+        ways = {"forward": ["f"], "backward": ["b"], "both": ["f", "b"]}[request["propagation_direction"]]
+        for way in ways:
+            # backward leaves the frame out on which it starts
+            order = range(start, len(state.frames)) if way == "f" else range(start - 1, -1, -1)
+            for place in order:
+                state.passed.add(place)
+                yield {"frame_index": place, "outputs": self._outputs(state, place)}
+
+    def _reset(self, state: Any) -> None:
+        state.objects, state.mends, state.passed = {}, {}, set()
+
+    def _name(self, state: Any, place: int, request: dict[str, Any]) -> None:
+        text, boxes = request.get("text"), request.get("bounding_boxes")
+        assert text is not None or boxes is not None
+        self._reset(state)
+        if boxes is not None:
+            assert len(boxes) == len(request["bounding_box_labels"]) == 1, "one box starts a visual prompt"
+            x, y, width, height = boxes[0]
+            assert all(0 <= value <= 1 for value in (x, y, width, height, x + width, y + height))
+            rows, columns = state.frames[place].shape[:2]
+            text = colour_at(state.frames[place], (x + width / 2) * columns, (y + height / 2) * rows)
+        if text in COLOURS and SCORES[text] >= self.model.new_det_thresh:
+            state.objects[0] = (text, SCORES[text], -1)
+
+    def _point(self, state: Any, place: int, request: dict[str, Any]) -> None:
+        assert "text" not in request and "bounding_boxes" not in request
+        assert state.passed, "No cached outputs found"
+        points, labels, number = request["points"], request["point_labels"], request["obj_id"]
+        assert all(0 <= value <= 1 for point in points for value in point) and len(points) == len(labels)
+        rows, columns = state.frames[place].shape[:2]
+        if set(labels) & {2, 3}:
+            (x0, y0), (x1, y1) = points[0], points[1]
+            inside = ((x0 + x1) / 2, (y0 + y1) / 2)
+        else:
+            good = [point for point, label in zip(points, labels, strict=True) if label == 1]
+            inside = good[0] if good else None
+        if inside is not None:
+            name = colour_at(state.frames[place], inside[0] * columns, inside[1] * rows)
+            if number in state.objects:
+                state.mends.setdefault(number, []).append((place, name))
+            else:
+                state.objects[number] = (name, 1.0, place)
+        elif number in state.objects:
+            state.mends.setdefault(number, []).append((place, None))
+
+    def _outputs(self, state: Any, place: int) -> dict[str, Any]:
+        ids, masks, scores = [], [], []
+        for number, (name, score, first) in sorted(state.objects.items()):
+            if place < first or name is None:
+                continue
+            mask = seen(state.frames[place], name)
+            for since, extra in state.mends.get(number, []):
+                if place >= since:
+                    mask = np.zeros_like(mask) if extra is None else mask | seen(state.frames[place], extra)
+            ids.append(number)
+            masks.append(mask)
+            scores.append(score)
+        shape = (0, *state.frames[place].shape[:2])
+        return {
+            "out_obj_ids": np.array(ids, np.int64),
+            "out_binary_masks": np.stack(masks) if masks else np.zeros(shape, np.bool_),
+            "out_probs": np.array(scores, np.float32),
+            "out_boxes_xywh": np.zeros((len(ids), 4), np.float32),
+        }
+
+
+class FakeImageModel:
+    """`Sam3Image`: the parts that the adapter calls, with Meta's shapes and units."""
+
+    def __init__(self) -> None:
+        tokenizer = SimpleNamespace(encode=lambda text: text.split())
+        self.backbone = SimpleNamespace(
+            forward_text=self._words, language_backbone=SimpleNamespace(tokenizer=tokenizer)
+        )
+        sizes = SimpleNamespace(mask_input_size=(28, 28))
+        self.inst_interactive_predictor = SimpleNamespace(
+            model=SimpleNamespace(image_size=SIDE, sam_prompt_encoder=sizes)
+        )
+
+    def _words(self, captions: list[str], device: str) -> dict[str, Any]:
+        assert device == "cpu" and len(captions) == 1
+        return {"language_features": captions[0]}
+
+    def _get_dummy_prompt(self) -> Any:
+        boxes: list[Any] = []
+
+        def append(box: Any, label: Any) -> None:
+            assert box.shape == (1, 1, 4) and label.shape == (1, 1) and label.dtype == torch.bool
+            boxes.append((box[0, 0].tolist(), bool(label)))
+
+        return SimpleNamespace(append_boxes=append, boxes=boxes)
+
+    def forward_grounding(
+        self, backbone_out: Any, find_input: Any, geometric_prompt: Any, find_target: Any
+    ) -> dict[str, Any]:
+        assert find_input == "stage" and find_target is None
+        picture = backbone_out["picture"]
+        rows, columns = picture.shape[:2]
+        wanted = backbone_out["language_features"]
+        for (x, y, _, _), label in geometric_prompt.boxes:
+            name = colour_at(picture, x * columns, y * rows)
+            wanted = name if label else wanted
+        logits = [4.0 if name == wanted else -4.0 for name in COLOURS]
+        masks = np.stack([np.where(seen(picture, name), 8.0, -8.0) for name in COLOURS]).astype(np.float32)
+        return {
+            "pred_logits": torch.tensor(logits)[None, :, None],
+            "presence_logit_dec": torch.tensor([[9.0]]),
+            "pred_masks": torch.from_numpy(masks)[None],
+        }
+
+    def predict_inst(self, state: Any, **asked: Any) -> tuple[Any, Any, Any]:
+        picture, points, box = state["backbone_out"]["picture"], asked["point_coords"], asked["box"]
+        x, y = points[0] + 0.5 if points is not None else ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
+        name = colour_at(picture, x, y)
+        mask = seen(picture, name) if name else np.zeros(picture.shape[:2], np.bool_)
+        if asked["mask_input"] is not None:
+            assert asked["mask_input"].shape == (1, 28, 28)
+        count = 3 if asked["multimask_output"] else 1
+        return np.stack([mask] * count), np.array([0.2, 0.9, 0.4][:count]), None
+
+
+class FakeProcessor:
+    """`Sam3Processor`: pictures come as PIL images."""
+
+    find_stage = "stage"
+
+    def set_image(self, image: Any) -> dict[str, Any]:
+        assert isinstance(image, Image.Image)
+        picture = np.asarray(image)
+        return {
+            "original_height": picture.shape[0],
+            "backbone_out": {"picture": picture, "vision_features": torch.zeros(1, 8, 4, 4)},
+        }

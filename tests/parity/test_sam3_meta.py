@@ -1,0 +1,283 @@
+"""Our adapter of Meta's own package against a FAKE of it: see sam3_meta_fake.py for its contract."""
+
+import importlib.util
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="SAM 3 needs the extra 'sam3': torch is not installed")
+pytest.importorskip("transformers", reason="SAM 3 needs the extra 'sam3': transformers is not installed")
+
+import torch
+
+from tests.parity.sam3_meta_fake import FakeImageModel, FakePredictor, FakeProcessor, seen
+from tests.parity.sam3_runs import same
+from tests.parity.sam3_tiny import picture
+from workers.engines.concepts.sam3 import backends, meta_loading
+from workers.engines.concepts.sam3.engine import Sam3Concepts
+from workers.engines.concepts.sam3.errors import ObjectUnknown, PhraseRejected, Sam3Unavailable
+from workers.engines.concepts.sam3.meta_engine import MetaConcepts
+from workers.engines.concepts.sam3.meta_loading import MetaLoaded, MetaPackageMissing, MetaSettings, NeedsCuda
+from workers.engines.protocols import (
+    Click,
+    ConceptEngine,
+    FrameResult,
+    Refused,
+    Removal,
+    ShownOnFrame,
+    TimedClick,
+    TrackPrompts,
+    VideoFrame,
+)
+from workers.engines.weights import WeightsCorrupt
+
+RED, GREEN = (20.0, 40.0), (120.0, 60.0)
+FIRST, FRAMES = 100, 8
+IMAGE = picture()
+
+
+def engine(**settings: Any) -> MetaConcepts:
+    loaded = MetaLoaded(MetaSettings(fill_area=0, **settings), "cpu", {"sam3.pt": "0" * 64}, autocast=False)
+    loaded.__dict__.update(image=FakeImageModel(), processor=FakeProcessor(), predictor=FakePredictor())
+    return MetaConcepts(loaded=loaded)
+
+
+def predictor(made: MetaConcepts) -> Any:
+    return made._loaded.predictor
+
+
+def frame(number: int) -> VideoFrame:
+    return VideoFrame(FIRST + number, number * 512, picture(number))
+
+
+def run(
+    made: MetaConcepts,
+    prompts: TrackPrompts,
+    shown: Sequence[ShownOnFrame] = (),
+    numbers: Sequence[int] = range(FRAMES),
+) -> list[FrameResult]:
+    tracker = made.tracker(replace(prompts, shown=tuple(shown)))
+    for number in numbers:
+        assert list(tracker.step(frame(number))) == []
+    return list(tracker.finish())
+
+
+def point(at: tuple[float, float], label: int = 1) -> Click:
+    return Click(points=np.array([at]), labels=np.array([label]))
+
+
+def masks(results: list[FrameResult], name: int) -> dict[int, Any]:
+    return {each.index - FIRST: item.mask for each in results for item in each.objects if item.id == name}
+
+
+def test_it_is_a_concept_engine_that_names_its_commit() -> None:
+    made = engine()
+    assert isinstance(made, ConceptEngine)
+    assert made.info.name == "sam3" and meta_loading.COMMIT[:12] in made.info.version
+    assert "3.1" in engine(multiplex="sam3.1_multiplex.pt").info.version
+
+
+def test_phrases_exemplars_and_clicks_on_an_image() -> None:
+    made = engine()
+    handle = made.embed(IMAGE, "one")
+    assert made.embed(IMAGE, "one") is handle and handle.nbytes == 4 * 128
+    found = made.ground(handle, ["green", "red", "blue"])
+    assert [(item.prompt, item.label) for item in found] == [(0, "green"), (1, "red")]
+    for item in found:
+        assert item.label is not None and np.array_equal(item.mask, seen(IMAGE, item.label))
+    assert made.ground(handle, ["red"], thresholds=[0.999]) == []
+    (alike,) = made.ground_exemplars(handle, [(10.0, 30.0, 30.0, 50.0)], [1])
+    assert np.array_equal(alike.mask, seen(IMAGE, "red"))
+    box = Click(box=(110.0, 50.0, 130.0, 70.0))
+    answers = made.segment(handle, [point(RED), box, Click(mask=seen(IMAGE, "green")), point((70.0, 80.0))])
+    for answer, name in zip(answers, ("red", "green", "green"), strict=False):
+        assert np.array_equal(answer.mask, seen(IMAGE, name))
+    assert [item.score for item in answers] == [0.9, 0.2, 0.2, 0.0]
+    assert answers[3].flags == ("low_iou",)
+
+
+def test_what_the_package_cannot_do_on_an_image_is_refused() -> None:
+    made = engine()
+    handle, other = made.embed(IMAGE, "one"), made.embed(picture(3), "two")
+    with pytest.raises(Refused) as refused:
+        made.ground_exemplars(handle, [(10.0, 30.0, 30.0, 50.0)], [1], shown=[other])
+    assert refused.value.problem.code == "exemplars_other_image" and refused.value.problem.status == 422
+    made.ground_exemplars(handle, [(10.0, 30.0, 30.0, 50.0)], [1], shown=[None])
+    for phrase, code in (("  ", "phrase_empty"), ("word " * 31, "phrase_too_long")):
+        with pytest.raises(PhraseRejected) as rejected:
+            made.ground(handle, [phrase])
+        assert rejected.value.problem.code == code
+
+
+def test_each_phrase_is_a_pass_and_its_objects_have_ids_of_their_own() -> None:
+    made = engine()
+    results = run(made, TrackPrompts(("red", "green"), thresholds=(None, 0.55)))
+    assert [(each.index, each.pts) for each in results] == [(FIRST + n, n * 512) for n in range(FRAMES)]
+    for each in results:
+        assert [(item.id, item.prompt, item.label) for item in each.objects] == [
+            (1, 0, "red"),
+            (2, 1, "green"),
+        ]
+        for item in each.objects:
+            assert item.label is not None
+            assert np.array_equal(item.mask, seen(picture(each.index - FIRST), item.label))
+    assert predictor(made).sessions == {}, "the session is closed"
+    model = predictor(made).model
+    assert (model.score_threshold_detection, model.new_det_thresh) == (0.5, 0.7)
+    strict = run(made, TrackPrompts(("red", "green")))
+    assert {item.label for each in strict for item in each.objects} == {"red"}, (
+        "0.6 starts no track by itself"
+    )
+
+
+def test_points_mend_an_object_of_a_phrase_from_their_frame_on() -> None:
+    prompts = TrackPrompts(("red",), clicks=(TimedClick(FIRST + 3, 1, point(GREEN_AT_3)),))
+    results = run(engine(), prompts)
+    for number, mask in masks(results, 1).items():
+        image = picture(number)
+        expected = seen(image, "red") | (seen(image, "green") if number >= 3 else np.zeros_like(mask))
+        assert np.array_equal(mask, expected)
+    assert all(len(each.objects) == 1 for each in results)
+
+
+GREEN_AT_3 = (114.0, 60.0)
+
+
+def test_clicked_objects_start_on_their_frames_and_can_be_removed() -> None:
+    box = Click(box=(10.0, 30.0, 34.0, 50.0))
+    prompts = TrackPrompts(
+        ("red",),
+        objects=2,
+        clicks=(TimedClick(FIRST, 1, box), TimedClick(FIRST + 3, 2, point(GREEN_AT_3))),
+        removals=(Removal(FIRST + 5, 2), Removal(FIRST + 6, 3), Removal(FIRST + 99, 1)),
+    )
+    made = engine()
+    results = run(made, prompts)
+    assert sorted(masks(results, 1)) == list(range(FRAMES))
+    assert sorted(masks(results, 2)) == [3, 4]
+    assert sorted(masks(results, 3)) == [0, 1, 2, 3, 4, 5]
+    assert all(np.array_equal(mask, seen(picture(n), "green")) for n, mask in masks(results, 2).items())
+    assert {item.prompt for each in results for item in each.objects if item.id == 2} == {2}
+    corners = next(each for each in predictor(made).asked if each.get("obj_id") == 1)
+    assert corners["point_labels"] == [2, 3]
+    assert corners["points"][0] == pytest.approx([10 / 140, 30 / 90])
+    inside = next(each for each in predictor(made).asked if each.get("obj_id") == 2)
+    assert inside["points"][0] == pytest.approx([114 / 140 - 0.5 / 112, 60 / 90 - 0.5 / 112])
+
+
+def test_a_box_on_a_frame_shows_what_is_meant_in_both_directions() -> None:
+    for place, box in ((3, (104.0, 50.0, 124.0, 70.0)), (FRAMES - 1, (96.0, 50.0, 116.0, 70.0))):
+        made = engine()
+        predictor(made).model.new_det_thresh = 0.5
+        results = run(made, TrackPrompts(("visual",)), [ShownOnFrame(FIRST + place, 0, box)])
+        assert sorted(masks(results, 1)) == list(range(FRAMES))
+        assert all(np.array_equal(mask, seen(picture(n), "green")) for n, mask in masks(results, 1).items())
+        first = next(each for each in predictor(made).asked if each["type"] == "add_prompt")
+        assert "text" not in first and first["frame_index"] == place
+
+
+def test_frames_may_come_backwards_and_a_restored_tracker_gives_the_same() -> None:
+    prompts = TrackPrompts(("red",), objects=1, clicks=(TimedClick(FIRST + 3, 1, point(GREEN_AT_3)),))
+    numbers = list(range(FRAMES - 1, -1, -1))
+    results = run(engine(), prompts, numbers=numbers)
+    assert [each.index - FIRST for each in results] == numbers
+    assert sorted(masks(results, 1)) == [0, 1, 2, 3], "from frame 3 on, the other way"
+    made = engine()
+    tracker = made.tracker(prompts)
+    with pytest.raises(ValueError, match="before the first frame"):
+        tracker.snapshot()
+    for number in numbers[:5]:
+        tracker.step(frame(number))
+    kept = tracker.snapshot()
+    again = made.tracker(prompts, state=kept)
+    assert again.snapshot() == kept
+    for number in numbers[5:]:
+        again.step(frame(number))
+    assert same(list(again.finish()), results) and list(again.finish()) == []
+    with pytest.raises(ValueError, match="other prompts"):
+        made.tracker(TrackPrompts(("green",)), state=kept)
+
+
+def test_what_the_package_cannot_do_in_a_video_is_refused() -> None:
+    made = engine(max_frames=2)
+    with pytest.raises(ValueError, match="at least one"):
+        made.tracker(TrackPrompts())
+    drawn = TrackPrompts.begin([Click(mask=seen(IMAGE, "red"))], frame=FIRST)
+    with pytest.raises(Refused) as refused:
+        made.tracker(drawn)
+    assert refused.value.problem.code == "mask_prompt_unsupported"
+    twice = [ShownOnFrame(FIRST, 0, (1.0, 1.0, 9.0, 9.0))] * 2
+    with pytest.raises(Refused) as many:
+        made.tracker(TrackPrompts(("red",), shown=tuple(twice)))
+    assert many.value.problem.code == "exemplars_too_many"
+    tracker = made.tracker(TrackPrompts(("red",)))
+    tracker.step(frame(0))
+    with pytest.raises(ValueError, match="size"):
+        tracker.step(VideoFrame(1, 1, picture(1, (50, 60))))
+    tracker.step(frame(1))
+    with pytest.raises(Refused) as long:
+        tracker.step(frame(2))
+    assert long.value.problem.code == "video_too_long"
+    with pytest.raises(ObjectUnknown):
+        run(engine(), TrackPrompts(("red",), clicks=(TimedClick(FIRST, 7, point(RED)),)))
+
+
+def test_the_setting_picks_the_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[type] = []
+    monkeypatch.setattr(Sam3Concepts, "__init__", lambda self: made.append(type(self)))
+    monkeypatch.setattr(MetaConcepts, "__init__", lambda self: made.append(type(self)))
+    for value, kind in (("", Sam3Concepts), ("transformers", Sam3Concepts), ("Meta ", MetaConcepts)):
+        monkeypatch.setenv(backends.BACKEND_ENV, value)
+        assert type(backends.concepts()) is kind
+    assert made == [Sam3Concepts, Sam3Concepts, MetaConcepts]
+    monkeypatch.setenv(backends.BACKEND_ENV, "onnx")
+    with pytest.raises(ValueError, match="known: transformers, meta"):
+        backends.concepts()
+
+
+def test_the_image_installs_the_commit_whose_contract_is_recorded() -> None:
+    dockerfile = (Path(__file__).parents[2] / "Dockerfile").read_text(encoding="utf-8")
+    assert re.findall(r"^ARG SAM3_COMMIT=(\w+)$", dockerfile, re.MULTILINE) == [meta_loading.COMMIT]
+
+
+def test_loading_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found: list[object] = [None]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: found[0])
+    with pytest.raises(MetaPackageMissing, match=meta_loading.COMMIT):
+        meta_loading.load(MetaSettings())
+    found[0] = object()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(NeedsCuda, match="MAQUETTE_SAM3_BACKEND=transformers"):
+        meta_loading.load(MetaSettings())
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(NeedsCuda, match="cpu will not do"):
+        meta_loading.load(MetaSettings(device="cpu"))
+    with pytest.raises(Sam3Unavailable, match=meta_loading.CHECKPOINT_ENV):
+        meta_loading.load(MetaSettings())
+    with pytest.raises(Sam3Unavailable, match="not a file"):
+        meta_loading.load(MetaSettings(checkpoint=str(tmp_path / "sam3.pt")))
+    (tmp_path / "sam3.pt").write_bytes(b"weights")
+    monkeypatch.setenv(meta_loading.CHECKPOINT_ENV, str(tmp_path / "sam3.pt"))
+    loaded = meta_loading.load(MetaSettings.from_env())
+    assert loaded.device == "cuda" and len(loaded.weights["sam3.pt"]) == 64
+
+
+def test_a_checkpoint_that_lacks_a_tensor_is_refused(tmp_path: Path) -> None:
+    class Model(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = torch.nn.Linear(2, 2)
+
+    path = tmp_path / "sam3.pt"
+    torch.save({"model": {"detector.head.weight": torch.eye(2)}}, path)
+    with pytest.raises(WeightsCorrupt, match=r"head\.bias"):
+        meta_loading.load_image_weights(Model(), path)
+    torch.save({"detector.head.weight": torch.eye(2), "detector.head.bias": torch.ones(2)}, path)
+    model = Model()
+    meta_loading.load_image_weights(model, path)
+    assert torch.equal(model.head.weight, torch.eye(2))

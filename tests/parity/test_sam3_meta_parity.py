@@ -1,0 +1,165 @@
+"""Meta's own code, tiny, on RANDOM weights: its detector against ours, and our adapter of its videos."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="SAM 3 needs the extra 'sam3': torch is not installed")
+pytest.importorskip("transformers", reason="SAM 3 needs the extra 'sam3': transformers is not installed")
+pytest.importorskip("sam3", reason="Meta's package sam3 is not installed: see docs/sam3.md")
+
+import torch
+
+from tests.parity.sam3_meta_tiny import (
+    SIDE,
+    meta_image_model,
+    meta_predictor,
+    meta_tracker,
+    same_weights,
+    without_cuda,
+)
+from tests.parity.sam3_tiny import picture, tiny_loaded
+from workers.engines.concepts.sam3.clicks import checked
+from workers.engines.concepts.sam3.engine import Sam3Concepts
+from workers.engines.concepts.sam3.image import Exemplar
+from workers.engines.concepts.sam3.meta_engine import MetaConcepts
+from workers.engines.concepts.sam3.meta_loading import MetaLoaded, MetaSettings
+from workers.engines.concepts.sam3.preprocess import click_points, to_pixels
+from workers.engines.concepts.sam3.settings import Sam3Settings
+from workers.engines.concepts.sam3.video import Sam3Tracker
+from workers.engines.protocols import Click, FrameResult, ShownOnFrame, TimedClick, TrackPrompts, VideoFrame
+
+Engines = tuple[Sam3Concepts, Sam3Concepts, MetaConcepts]
+BOXES = [(5.0, 20.0, 40.0, 60.0), (100.0, 40.0, 130.0, 80.0)]
+FIRST, FRAMES = 100, 6
+IMAGE = picture()
+
+
+@pytest.fixture(scope="module")
+def engines() -> Iterator[Engines]:
+    """Ours with the padded box, ours without, and Meta's code, all with the same weights in the detector."""
+    processor = pytest.importorskip("sam3.model.sam3_image_processor").Sam3Processor
+    with without_cuda():
+        model = same_weights(7)
+        loaded = MetaLoaded(MetaSettings(threshold=0.0, nms_iou=None), "cpu", autocast=False)
+        image = meta_image_model(model)
+        loaded.__dict__.update(
+            image=image,
+            processor=processor(image, resolution=SIDE, device="cpu"),
+            predictor=meta_predictor(model, score_threshold_detection=0.05, new_det_thresh=0.05),
+        )
+        made = []
+        for padded in (True, False):
+            settings = Sam3Settings(
+                source="random", threshold=0.0, nms_iou=None, fill_area=0, pad_geometry=padded
+            )
+            made.append(Sam3Concepts(settings, loaded=tiny_loaded(same_weights(7), settings)))
+        yield made[0], made[1], MetaConcepts(loaded=loaded)
+
+
+@pytest.mark.parametrize("phrase", ["cat", "a yellow school bus"])
+def test_phrases_agree_with_metas_code_once_the_geometry_is_padded(engines: Engines, phrase: str) -> None:
+    padded, bare, meta = engines
+    theirs = meta._grounding.ground(meta.embed(IMAGE, "picture"), phrase)
+    (ours,) = padded._grounding.ground(padded.embed(IMAGE, "picture"), [phrase])
+    assert torch.allclose(ours.scores, theirs.scores, atol=1e-5)
+    assert torch.allclose(ours.masks, theirs.masks, atol=1e-3)
+    assert theirs.masks.abs().max() > 1
+    (unpadded,) = bare._grounding.ground(bare.embed(IMAGE, "picture"), [phrase])
+    assert (unpadded.masks - theirs.masks).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize("phrase", ["cat", None])
+def test_exemplars_agree_with_metas_code(engines: Engines, phrase: str | None) -> None:
+    _, bare, meta = engines
+    theirs = meta._grounding.ground(meta.embed(IMAGE, "picture"), phrase, BOXES, [1, 0])
+    handle = bare.embed(IMAGE, "picture")
+    shown = [Exemplar(handle, box, label) for box, label in zip(BOXES, [1, 0], strict=True)]
+    ours = bare._grounding.exemplars(handle, phrase, shown)
+    assert torch.allclose(ours.scores, theirs.scores, atol=1e-5)
+    assert torch.allclose(ours.masks, theirs.masks, atol=1e-3)
+
+
+def test_clicks_agree_with_metas_click_predictor(engines: Engines) -> None:
+    _, bare, meta = engines
+    drawn = np.zeros(IMAGE.shape[:2], np.bool_)
+    drawn[30:60, 90:130] = True
+    clicks = [Click(box=BOXES[0]), Click(points=np.array([[20.0, 40.0]])), Click(mask=drawn)]
+    theirs = meta.segment(meta.embed(IMAGE, "picture"), clicks)
+    ours = bare.segment(bare.embed(IMAGE, "picture"), clicks)
+    for one, other in zip(ours, theirs, strict=True):
+        assert one.score == pytest.approx(other.score, abs=1e-4)
+        assert np.count_nonzero(one.mask != other.mask) <= 2 and other.mask.any()
+
+
+def test_a_click_and_its_correction_in_a_video_agree_with_metas_tracker(engines: Engines) -> None:
+    """Prompted frames agree; tracked ones nearly: transformers resizes masks before it squashes them."""
+    _, bare, meta = engines
+    last, turn, size, name = 20, 12, IMAGE.shape[:2], 1
+    mend = Click(points=np.array([[30.0, 45.0], [60.0, 10.0]]), labels=np.array([1, 0]))
+    clicks = (TimedClick(0, name, Click(box=BOXES[0])), TimedClick(turn, name, mend))
+    theirs = meta_tracker(bare._loaded.model)
+    theirs.backbone = meta._loaded.image.backbone
+    expected: dict[int, torch.Tensor] = {}
+    with torch.inference_mode():
+        state = theirs.init_state(*size, last, offload_state_to_cpu=True)
+        state["images"] = torch.cat(
+            [to_pixels(picture(n), SIDE, device="cpu", dtype=torch.float32) for n in range(last)]
+        )
+        for timed in clicks:
+            box, points, labels = checked(timed.click, (size[0], size[1]))
+            coordinates, marks = click_points(box, points, labels, (size[0], size[1]), SIDE)
+            theirs.add_new_points_or_box(
+                state, timed.frame, name, points=coordinates[0, 0] / SIDE, labels=marks[0, 0].int()
+            )
+            theirs.propagate_in_video_preflight(state)
+            for number, _, low, _, _ in theirs.propagate_in_video(state, timed.frame, last, False):
+                expected[number] = low.reshape(1, *low.shape[-2:])
+    # a phrase that finds nothing lets results wait, and with them their logits
+    tracker = bare.tracker(TrackPrompts(("nothing",), (1.0,), 1, clicks))
+    assert isinstance(tracker, Sam3Tracker)
+    for number in range(last):
+        tracker.step(VideoFrame(number, number, picture(number)))
+        shown = tracker._pending[-1].clicks
+        assert shown is not None
+        away = (shown.masks - expected[number]).abs().max() / expected[number].abs().max()
+        assert away < (1e-4 if number in (0, turn) else 0.02)
+
+
+def follow(meta: MetaConcepts, prompts: TrackPrompts, *shown: ShownOnFrame) -> list[FrameResult]:
+    tracker = meta.tracker(replace(prompts, shown=shown))
+    for number in range(FRAMES):
+        tracker.step(VideoFrame(FIRST + number, number, picture(number)))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        return list(tracker.finish())
+
+
+def test_a_video_goes_through_metas_session(engines: Engines) -> None:
+    meta = engines[2]
+    results = follow(meta, TrackPrompts(("cat", "dog")))
+    assert [each.index for each in results] == list(range(FIRST, FIRST + FRAMES))
+    assert {item.label for each in results for item in each.objects} == {"cat", "dog"}
+    last = max(item.id for each in results for item in each.objects if item.prompt == 0)
+    assert all(item.id > last for each in results for item in each.objects if item.prompt == 1)
+    chosen = results[3].objects[0]
+    click = Click(points=np.array([[70.0, 80.0]]), labels=np.array([1]))
+    mended = follow(meta, TrackPrompts(("cat", "dog"), clicks=(TimedClick(FIRST + 3, chosen.id, click),)))
+    assert [item.id for item in mended[2].objects] == [item.id for item in results[2].objects]
+    again = [item for item in mended[3].objects if item.id == chosen.id]
+    assert again and not np.array_equal(again[0].mask, chosen.mask)
+
+
+def test_clicks_and_shown_boxes_go_through_metas_session(engines: Engines) -> None:
+    meta = engines[2]
+    clicks = (
+        TimedClick(FIRST + 2, 1, Click(box=BOXES[0])),
+        TimedClick(FIRST + 4, 2, Click(points=np.array([[110.0, 60.0]]))),
+    )
+    results = follow(meta, TrackPrompts(objects=2, clicks=clicks))
+    for name, begun in ((1, FIRST + 2), (2, FIRST + 4)):
+        seen = [each.index for each in results for item in each.objects if item.id == name]
+        assert seen and min(seen) == begun
+    shown = follow(meta, TrackPrompts(("visual",)), ShownOnFrame(FIRST + 3, 0, BOXES[0]))
+    assert any(each.objects for each in shown[3:])

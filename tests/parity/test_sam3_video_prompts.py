@@ -1,0 +1,376 @@
+"""Prompts on any frame, on RANDOM weights: late clicks, corrections, takeovers, removals, backwards."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="SAM 3 needs the extra 'sam3': torch is not installed")
+pytest.importorskip("transformers", reason="SAM 3 needs the extra 'sam3': transformers is not installed")
+
+import torch
+from transformers.models.sam3_tracker_video.modeling_sam3_tracker_video import (
+    Sam3TrackerVideoInferenceSession,
+)
+
+from tests.parity.sam3_runs import (
+    CLICK,
+    FIRST,
+    FRAMES,
+    LIVELY,
+    PHRASES,
+    SEED,
+    frame,
+    over,
+    run,
+    same,
+    same_frame,
+    told,
+    whole,
+)
+from tests.parity.sam3_tiny import picture, tiny_loaded, tiny_model
+from workers.engines.concepts.sam3 import sessions
+from workers.engines.concepts.sam3.engine import Sam3Concepts
+from workers.engines.concepts.sam3.errors import ObjectUnknown
+from workers.engines.concepts.sam3.kernels import tidy_logits
+from workers.engines.concepts.sam3.preprocess import click_points, square_mask, to_pixels
+from workers.engines.concepts.sam3.settings import Sam3Settings
+from workers.engines.concepts.sam3.upsample import upsample
+from workers.engines.concepts.sam3.video import Sam3Tracker
+from workers.engines.protocols import Click, FrameResult, Removal, TimedClick, TrackPrompts, VideoFrame
+
+SIZE = (90, 140)
+OTHER = Click(box=(90.0, 40.0, 138.0, 85.0))
+DRAWN = np.zeros(SIZE, np.bool_)
+DRAWN[30:60, 90:130] = True
+NO_POINTS = np.zeros((0, 2)), np.zeros(0, np.int64)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Sam3Concepts:
+    settings = Sam3Settings(source="random", max_objects=6)
+    return Sam3Concepts(settings, loaded=tiny_loaded(tiny_model(SEED, **LIVELY), settings))
+
+
+@pytest.fixture(scope="module")
+def alone(engine: Sam3Concepts) -> list[FrameResult]:
+    """What the phrases find when nobody clicks."""
+    return whole(engine, TrackPrompts(PHRASES))
+
+
+@pytest.fixture(scope="module")
+def bounded(engine: Sam3Concepts) -> list[FrameResult]:
+    return whole(engine, EVERYTHING)
+
+
+def at(number: int, name: int, click: Click) -> TimedClick:
+    return TimedClick(FIRST + number, name, click)
+
+
+def points(*xyl: tuple[float, float, int]) -> Click:
+    return Click(
+        points=np.array([each[:2] for each in xyl], np.float64), labels=np.array([each[2] for each in xyl])
+    )
+
+
+def clicked(*clicks: TimedClick, objects: int = 1, removals: tuple[Removal, ...] = ()) -> TrackPrompts:
+    return TrackPrompts(objects=objects, clicks=clicks, removals=removals)
+
+
+class Stock:
+    """transformers' own click session, unbounded, over the same frames."""
+
+    def __init__(self, engine: Sam3Concepts) -> None:
+        self.loaded, self.fill = engine._loaded, engine._settings.fill_area
+        self.model = self.loaded.model.tracker_model
+        self.session = Sam3TrackerVideoInferenceSession(
+            video=torch.zeros(FRAMES, 3, self.loaded.side, self.loaded.side),
+            video_height=SIZE[0],
+            video_width=SIZE[1],
+            dtype=torch.float32,
+        )
+
+    def ask(self, number: int, name: int, click: Click) -> None:
+        index, side = self.session.obj_id_to_idx(name), self.loaded.side
+        if click.mask is None:
+            coordinates, labels = click_points(click.box, *NO_POINTS, SIZE, side)
+            self.session.add_point_inputs(
+                index, number, {"point_coords": coordinates, "point_labels": labels.int()}
+            )
+        else:
+            self.session.add_mask_inputs(index, number, (square_mask(click.mask, side) >= 0.5).float())
+        self.session.obj_with_new_inputs = [name]
+
+    def step(self, number: int) -> Any:
+        pixels = to_pixels(picture(number), self.loaded.side, device="cpu", dtype=torch.float32)
+        self.session.cache.cache_vision_features(number, sessions.features_of(self.loaded.model, pixels))
+        return self.model(inference_session=self.session, frame_idx=number).pred_masks[:, 0]
+
+    def shown(self, logits: Any) -> Any:
+        return list(upsample(tidy_logits(logits.float(), self.fill), SIZE, 1, soft=False))
+
+
+def mask_of(result: FrameResult, name: int) -> Any:
+    found = [item.mask for item in result.objects if item.id == name]
+    return found[0] if found else np.zeros(SIZE, np.bool_)
+
+
+@pytest.mark.parametrize("second", [OTHER, Click(mask=DRAWN)], ids=["box", "mask"])
+def test_prompts_on_later_frames_are_transformers_own(engine: Sam3Concepts, second: Click) -> None:
+    tracker = engine.tracker(clicked(at(7, 1, CLICK), at(26, 1, second)))
+    stock, seen = Stock(engine), 0
+    for number in range(FRAMES):
+        (result,) = tracker.step(frame(number))
+        if number < 7:
+            assert not result.objects
+            continue
+        if number in (7, 26):
+            stock.ask(number, 1, CLICK if number == 7 else second)
+        (expected,) = stock.shown(stock.step(number))
+        assert np.array_equal(mask_of(result, 1), expected)
+        seen += bool(expected.any())
+    assert seen > 20
+
+
+def test_an_object_added_later_is_alone_in_its_masks_and_leaves_the_others_theirs(
+    engine: Sam3Concepts,
+) -> None:
+    first = whole(engine, clicked(at(0, 1, CLICK)))
+    second = whole(engine, clicked(at(17, 2, OTHER), objects=2))
+    both = whole(engine, clicked(at(0, 1, CLICK), at(17, 2, OTHER), objects=2))
+    assert sum(bool(result.objects) for result in second) > 10
+    for one, other, result in zip(first, second, both, strict=True):
+        assert np.array_equal(mask_of(result, 1), mask_of(one, 1))
+        assert np.array_equal(mask_of(result, 2), mask_of(other, 2))
+
+
+def test_a_correction_reads_the_frames_own_mask(engine: Sam3Concepts) -> None:
+    mend = points((100.0, 50.0, 1), (20.0, 20.0, 0))
+    before = whole(engine, clicked(at(0, 1, CLICK)))
+    after = whole(engine, clicked(at(0, 1, CLICK), at(20, 1, mend)))
+    assert same(before[:20], after[:20])
+    assert not np.array_equal(mask_of(before[20], 1), mask_of(after[20], 1))
+    assert not same(before[21:], after[21:]), "the correction is remembered"
+    stock = Stock(engine)
+    stock.ask(0, 1, CLICK)
+    for number in range(21):
+        logits = stock.step(number)
+    coordinates, labels = click_points(None, mend.points, mend.labels, SIZE, stock.loaded.side)
+    asked = {"point_coords": coordinates, "point_labels": labels.int()}
+    expected = []
+    for prior in (logits[:, None].clamp(-32, 32), None):
+        with torch.inference_mode():
+            out = stock.model._run_single_frame_inference(
+                stock.session, 20, 0, 1, True, asked, None, False, prev_sam_mask_logits=prior
+            )
+        expected.append(tidy_logits(out["pred_masks"][:, 0].float(), stock.fill))
+    # results of a phrase wait, and with them the frame's logits
+    tracker = engine.tracker(TrackPrompts(("cat",), (), 1, (at(0, 1, CLICK), at(20, 1, mend))))
+    assert isinstance(tracker, Sam3Tracker)
+    run(tracker, 0, 21)
+    waiting = tracker._pending[-1].clicks
+    assert waiting is not None
+    assert torch.equal(waiting.masks, expected[0])
+    assert not torch.equal(expected[0], expected[1]), "the prior must matter for this test to say anything"
+
+
+EVERYTHING = TrackPrompts(
+    PHRASES,
+    objects=2,
+    clicks=(
+        at(3, 1, CLICK),
+        at(9, 2, Click(mask=DRAWN)),
+        at(19, 1, points((30.0, 45.0, 1), (60.0, 10.0, 0))),
+        at(19, 2, OTHER),
+        at(30, 2, points((100.0, 50.0, 0))),
+    ),
+    removals=(Removal(FIRST + 33, 1),),
+)
+
+
+def test_all_of_it_in_bounded_memory_is_what_unbounded_memory_gives(
+    engine: Sam3Concepts, bounded: list[FrameResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert sum(len(result.objects) for result in bounded) > FRAMES
+
+    def keep_everything(self: Any, session: Any, number: int) -> None:
+        for frames in session.frames_tracked_per_obj.values():
+            frames.clear()
+        session.cache.clear_all()
+
+    monkeypatch.setattr(sessions.Pruner, "prune", keep_everything)
+    assert same(whole(engine, EVERYTHING), bounded)
+
+
+def test_corrections_without_end_stay_under_the_ceiling_of_an_object() -> None:
+    settings = Sam3Settings(source="random", pointer_history=6)
+    made = Sam3Concepts(settings, loaded=tiny_loaded(tiny_model(SEED), settings))
+    mends = [at(number, 1, points((30.0, 45.0, 1), (60.0, 10.0, 0))) for number in range(1, 80, 2)]
+    tracker = made.tracker(clicked(at(0, 1, CLICK), *mends))
+    assert isinstance(tracker, Sam3Tracker)
+    sizes = []
+    for number in range(80):
+        tracker.step(VideoFrame(FIRST + number, number, picture(number % 20)))
+        sizes.append(tracker.state_bytes())
+    assert tracker._clicks is not None
+    (outputs,) = tracker._clicks.session.output_dict_per_obj.values()
+    assert len(outputs["cond_frame_outputs"]) == settings.pointer_history
+    model = made._loaded.model
+    # beside the object itself there is one position encoding, which all objects share
+    assert max(sizes) <= sessions.object_ceiling(model.config, settings.pointer_history, model.dtype) + 2**15
+    assert max(sizes[40:]) <= max(sizes[:40])
+
+
+@pytest.mark.parametrize("cut", [2, 12, 19, 31, 36])
+def test_a_tracker_restored_before_late_prompts_goes_on_bit_for_bit(
+    engine: Sam3Concepts, bounded: list[FrameResult], cut: int
+) -> None:
+    tracker = engine.tracker(EVERYTHING)
+    first = run(tracker, 0, cut)
+    kept = tracker.snapshot()
+    again = engine.tracker(EVERYTHING, state=kept)
+    assert again.snapshot() == kept
+    assert same([*first, *run(again, cut, FRAMES), *again.finish()], bounded)
+
+
+def test_frames_may_come_backwards(engine: Sam3Concepts) -> None:
+    mend = points((30.0, 45.0, 1), (60.0, 10.0, 0))
+    clicks = (at(38, 1, CLICK), at(30, 2, Click(mask=DRAWN)), at(21, 1, mend), at(15, 2, OTHER))
+    given = TrackPrompts(PHRASES, objects=2, clicks=clicks, removals=(Removal(FIRST + 9, 1),))
+    backward = engine.tracker(given)
+    numbers = range(FRAMES - 1, -1, -1)
+    found = [*over(backward, numbers), *backward.finish()]
+    assert [result.index for result in found] == [FIRST + number for number in numbers]
+    turned = {FIRST + number: 1000 + FRAMES - 1 - number for number in range(FRAMES)}
+    forward = engine.tracker(
+        TrackPrompts(
+            PHRASES,
+            objects=2,
+            clicks=tuple(TimedClick(turned[each.frame], each.id, each.click) for each in clicks),
+            removals=tuple(Removal(turned[each.frame], each.id) for each in given.removals),
+        )
+    )
+    expected = []
+    for number in numbers:
+        expected += forward.step(VideoFrame(turned[FIRST + number], 0, picture(number)))
+    expected += forward.finish()
+    assert sum(len(result.objects) for result in found) > FRAMES
+    assert all(same_frame(one, other) for one, other in zip(found, expected, strict=True))
+
+
+def test_a_click_on_an_object_of_a_phrase_mends_it_under_its_own_id(
+    engine: Sam3Concepts, alone: list[FrameResult]
+) -> None:
+    turn, cut = 20, 25
+    last = {item.id: result.index - FIRST for result in alone for item in result.objects}
+    chosen = next(item for item in alone[turn].objects if last[item.id] == FRAMES - 1)
+    mend = points((chosen.box[0] + 1, chosen.box[1] + 1, 0), (70.0, 80.0, 1))
+    prompts = TrackPrompts(PHRASES, clicks=(at(turn, chosen.id, mend),))
+    tracker = engine.tracker(prompts)
+    mended = run(tracker, 0, cut)
+    again = engine.tracker(prompts, state=tracker.snapshot())
+    rest = [*run(again, cut, FRAMES), *again.finish()]
+    mended += [*run(tracker, cut, FRAMES), *tracker.finish()]
+    assert same(mended[-len(rest) :], rest)
+    assert same(mended[:turn], alone[:turn])
+    later = [item for result in mended[turn:] for item in result.objects if item.id == chosen.id]
+    assert later and {(item.prompt, item.label) for item in later} == {(chosen.prompt, chosen.label)}
+    assert not np.array_equal(mask_of(mended[turn], chosen.id), chosen.mask)
+    for one, other in zip(mended[turn:], alone[turn:], strict=True):
+        # a pixel that the taken object held may fall to another of its phrase, which then shows
+        others = [{item.id for item in result.objects} - {chosen.id} for result in (one, other)]
+        assert others[1] <= others[0]
+
+
+def test_a_taken_object_starts_from_the_mask_that_the_phrase_had(
+    engine: Sam3Concepts, alone: list[FrameResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = alone[20].objects[0]
+    tracker = engine.tracker(TrackPrompts(PHRASES, clicks=(at(20, chosen.id, points((70.0, 80.0, 0))),)))
+    run(tracker, 0, 20)
+    given: list[Any] = []
+    model = engine._loaded.model.tracker_model
+    original = model._use_mask_as_output
+
+    def spy(features: Any, maps: Any, mask: Any) -> Any:
+        given.append(mask)
+        return original(features, maps, mask)
+
+    monkeypatch.setattr(model, "_use_mask_as_output", spy)
+    tracker.step(frame(20))
+    seed = given[-1][0, 0]
+    assert isinstance(tracker, Sam3Tracker) and tracker._clicks is not None
+    assert tracker._clicks.follows(chosen.id)
+    plain = engine.tracker(TrackPrompts(PHRASES))
+    run(plain, 0, 21)
+    assert isinstance(plain, Sam3Tracker)
+    shown = plain._pending[-1].phrases
+    assert shown is not None
+    # without clicked objects the ids of phrases begin at 1
+    logits = shown.masks[shown.ids.index(chosen.id - 1)]
+    assert torch.equal(seed, (logits > 0).float()) and seed.any()
+
+
+def test_removed_objects_are_gone_for_good_and_the_others_stay(
+    engine: Sam3Concepts, alone: list[FrameResult]
+) -> None:
+    kept = clicked(at(0, 1, CLICK), at(0, 2, OTHER), at(0, 3, Click(mask=DRAWN)), objects=3)
+    before = whole(engine, kept)
+    gone = TrackPrompts(
+        objects=3,
+        clicks=(*kept.clicks, at(25, 2, OTHER)),
+        removals=(Removal(FIRST + 11, 2), Removal(FIRST + 11, 9)),
+    )
+    after = whole(engine, gone)
+    assert any(item.id == 2 for result in before[11:] for item in result.objects)
+    for number, (one, other) in enumerate(zip(before, after, strict=True)):
+        expected = [item for item in told(one) if number < 11 or item[0] != 2]
+        assert told(other) == expected
+    named = alone[20].objects[0].id
+    without = whole(engine, TrackPrompts(PHRASES, removals=(Removal(FIRST + 20, named),)))
+    assert same(without[:20], alone[:20])
+    assert not any(item.id == named for result in without[20:] for item in result.objects)
+    assert any(item.id == named for result in alone[20:] for item in result.objects)
+
+
+def test_each_phrase_has_its_own_threshold(engine: Sam3Concepts) -> None:
+    alone = whole(engine, TrackPrompts(("dog",)), 20)
+    strict = whole(engine, TrackPrompts(PHRASES, thresholds=(0.999, None)), 20)
+    assert any(result.objects for result in alone)
+    assert {item.label for result in strict for item in result.objects} == {"dog"}
+    for one, other in zip(alone, strict, strict=True):
+        assert [item.id for item in one.objects] == [item.id for item in other.objects]
+        assert all(np.array_equal(a.mask, b.mask) for a, b in zip(one.objects, other.objects, strict=True))
+    born = [item.score for item in whole(engine, TrackPrompts(("dog",)), 1)[0].objects]
+    middle = sorted(born)[len(born) // 2]
+    some = whole(engine, TrackPrompts(("dog",), thresholds=(middle,)), 1)[0].objects
+    assert {item.score for item in some} == {score for score in born if score >= middle} != set(born)
+
+
+def test_several_clicks_on_one_object_and_frame_are_one_prompt(engine: Sam3Concepts) -> None:
+    apart = clicked(
+        at(0, 1, OTHER), at(0, 1, CLICK), at(0, 1, points((30.0, 40.0, 1))), at(0, 1, points((80.0, 5.0, 0)))
+    )
+    box_and_points = Click(
+        box=CLICK.box, points=np.array([[30.0, 40.0], [80.0, 5.0]]), labels=np.array([1, 0])
+    )
+    assert same(whole(engine, apart, 10), whole(engine, clicked(at(0, 1, box_and_points)), 10))
+
+
+def test_a_mask_with_points_is_the_mask_mended(engine: Sam3Concepts) -> None:
+    drawn = Click(mask=DRAWN, points=np.array([[20.0, 20.0]]), labels=np.array([1]))
+    plain = whole(engine, clicked(at(0, 1, Click(mask=DRAWN))), 3)
+    mended = whole(engine, clicked(at(0, 1, drawn)), 3)
+    assert not same(plain, mended)
+
+
+def test_clicks_that_cannot_be_answered_are_refused(engine: Sam3Concepts) -> None:
+    tracker = engine.tracker(TrackPrompts(PHRASES, clicks=(at(2, 77, CLICK),)))
+    run(tracker, 0, 2)
+    with pytest.raises(ObjectUnknown) as unknown:
+        tracker.step(frame(2))
+    assert unknown.value.problem.code == "object_unknown" and unknown.value.problem.status == 422
+    with pytest.raises(ValueError, match="outside the image"):
+        engine.tracker(clicked(at(500, 1, points((500.0, 5.0, 1))))).step(frame(0))
+    with pytest.raises(ValueError, match="a point inside"):
+        engine.tracker(clicked(at(0, 1, points((5.0, 5.0, 0))))).step(frame(0))

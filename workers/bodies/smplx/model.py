@@ -1,0 +1,123 @@
+"""The SMPL-X body model from a file that the user has licensed; hands, face and eyes stay at rest.
+
+Forward pass: Loper et al., "SMPL: A Skinned Multi-Person Linear Model" (2015), equations 1 to 10, with the
+arrays of Pavlakos et al., "Expressive Body Capture" (2019). Axes: y up, facing +z, metres.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+Floats = NDArray[np.float64]
+BODY_JOINTS = 22
+BETAS = 10
+JOINTS = (
+    "pelvis",
+    "left_hip",
+    "right_hip",
+    "spine1",
+    "left_knee",
+    "right_knee",
+    "spine2",
+    "left_ankle",
+    "right_ankle",
+    "spine3",
+    "left_foot",
+    "right_foot",
+    "neck",
+    "left_collar",
+    "right_collar",
+    "head",
+    "left_shoulder",
+    "right_shoulder",
+    "left_elbow",
+    "right_elbow",
+    "left_wrist",
+    "right_wrist",
+)
+ARRAYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f")
+
+
+class SmplxFileError(ValueError):
+    """The file is not a SMPL-X model that can be read safely."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SmplxModel:
+    """V vertices on J joints: template (V, 3), what shape (V, 3, 10) and pose (V, 3, 9 (J - 1)) add to it.
+
+    Joints are linear in the shape: `joint_template` (J, 3) and `joint_directions` (J, 3, 10).
+    """
+
+    template: Floats
+    shape_directions: Floats
+    pose_directions: Floats
+    joint_template: Floats
+    joint_directions: Floats
+    weights: Floats
+    parents: NDArray[np.int64]
+    faces: NDArray[np.int64]
+
+    @classmethod
+    def load(cls, path: Path) -> "SmplxModel":
+        """Read SMPLX_{NEUTRAL,MALE,FEMALE}.npz; raises SmplxFileError for anything else, pickles among it."""
+        try:
+            with np.load(path, allow_pickle=False) as data:
+                arrays = {name: np.asarray(data[name]) for name in ARRAYS}
+        except (OSError, KeyError, ValueError) as error:
+            raise SmplxFileError(
+                f"{path} is no SMPL-X model in NPZ form ({error}); download SMPLX_*.npz from the model's own "
+                "site under its licence: .pkl files are pickles, which are never opened"
+            ) from error
+        template, weights = arrays["v_template"], arrays["weights"]
+        if template.ndim != 2 or weights.shape[0] != len(template) or weights.shape[1] < BODY_JOINTS:
+            raise SmplxFileError(f"{path} has arrays of other shapes than SMPL-X")
+        parents = arrays["kintree_table"][0].astype(np.int64)
+        # the file marks the root with the largest unsigned number
+        parents[0] = -1
+        directions = arrays["shapedirs"][:, :, :BETAS].astype(np.float64)
+        regressor = arrays["J_regressor"].astype(np.float64)
+        return cls(
+            template.astype(np.float64),
+            directions,
+            arrays["posedirs"].astype(np.float64),
+            regressor @ template,
+            np.einsum("jv,vak->jak", regressor, directions),
+            weights.astype(np.float64),
+            parents,
+            arrays["f"].astype(np.int64),
+        )
+
+    def subset(self, vertices: NDArray[np.int64]) -> "SmplxModel":
+        """The same skeleton with some of the vertices (N,), and without faces."""
+        return replace(
+            self,
+            template=self.template[vertices],
+            shape_directions=self.shape_directions[vertices],
+            pose_directions=self.pose_directions[vertices],
+            weights=self.weights[vertices],
+            faces=self.faces[:0],
+        )
+
+    def pose(self, betas: Floats, rotations: Floats, translation: Floats) -> tuple[Floats, Floats]:
+        """Vertices (V, 3) and joints (J, 3): shape (10,), rotation vectors (22, 3) and a translation (3,)."""
+        count = len(self.parents)
+        joints = self.joint_template + self.joint_directions @ betas
+        local = np.tile(np.eye(3), (count, 1, 1))
+        local[:BODY_JOINTS] = Rotation.from_rotvec(rotations).as_matrix()
+        turned, placed = local.copy(), joints.copy()
+        for joint in range(1, count):
+            parent = self.parents[joint]
+            turned[joint] = turned[parent] @ local[joint]
+            placed[joint] = placed[parent] + turned[parent] @ (joints[joint] - joints[parent])
+        features = (local[1:] - np.eye(3)).reshape(-1)
+        shaped = self.template + self.shape_directions @ betas + self.pose_directions @ features
+        offsets = placed - np.einsum("jab,jb->ja", turned, joints)
+        blended = np.einsum(
+            "vj,jab->vab", self.weights, np.concatenate([turned, offsets[:, :, None]], axis=2)
+        )
+        vertices: Floats = np.einsum("vab,vb->va", blended[:, :, :3], shaped) + blended[:, :, 3]
+        return vertices + translation, placed + translation

@@ -1,0 +1,346 @@
+"""One clip from pictures to shards: the stages in their order, and where each row comes from."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from media.sandbox import DecodedFrame
+from workers.datasets import parquet
+from workers.datasets.gates import scores3d
+from workers.datasets.gates import tracks as track_gates
+from workers.datasets.manifest import File
+from workers.datasets.ports import Encoder, Ports, TrackMaker
+from workers.datasets.records import ClipRecord
+from workers.datasets.schema import (
+    TABLES,
+    ClipRow,
+    ConceptRow,
+    DecisionRow,
+    FeatureRow,
+    ObservationRow,
+    ScoreRow,
+    TrackRow,
+)
+from workers.datasets.settings import TRACK_SIZE, Settings
+from workers.datasets.source import KnownBox, Source
+from workers.datasets.stages import actions, assets, boxes3d, cameras, captions, crops, encoding
+from workers.datasets.stages.boxes3d import Box3d, View
+from workers.datasets.stages.cameras import Poses, Solver
+from workers.datasets.stages.follow import Followed, Follower, Seen
+from workers.datasets.stages.keys import StageKey, rows_digest
+from workers.datasets.stages.shots import ClipPlan
+from workers.datasets.stopwatch import Stopwatch
+from workers.engines.protocols import ObjectEngine
+from workers.formats.rle import decode_mask
+from workers.geometry.cameras import Camera
+
+PARQUET = "application/vnd.apache.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """Who does the work; what is None is left out, and its absence shows in the rows."""
+
+    maker: TrackMaker
+    objects: ObjectEngine | None = None
+    solver: Solver | None = None
+    encoder: Encoder | None = None
+    clock: Stopwatch = field(default_factory=Stopwatch)
+
+
+class ClipWork:
+    """Everything about one clip."""
+
+    def __init__(
+        self, ports: Ports, tools: Tools, settings: Settings, source: Source, plan: ClipPlan
+    ) -> None:
+        self._ports, self._tools, self._settings = ports, tools, settings
+        self._source, self._plan = source, plan
+
+    def stage_keys(self) -> list[StageKey]:
+        """What the clip's stages depend on; their digests together are the key of its record."""
+        settings, info = self._settings, self._tools.maker.info
+        mine = (self._source.sha256, self._plan.id)
+        known = rows_digest([self._source.info.model_dump_json(exclude={"name", "licence", "consent"})])
+        phrases = {"phrases": list(settings.phrases), "threshold": settings.threshold}
+        engine = {"engine": f"{info.name}/{info.version}", "track_size": TRACK_SIZE}
+        weights = dict(info.weights)
+        encoder = self._tools.encoder
+        lifting = None if self._tools.objects is None else self._tools.objects.info
+        return [
+            StageKey("cameras", (*mine, known), {"solver": _solver_name(self._tools.solver)}),
+            StageKey("tracks", mine, {**phrases, **engine, "size": settings.size}, weights),
+            StageKey("gates", mine, settings.policy.as_json()),
+            StageKey("boxes3d", (*mine, known)),
+            StageKey(
+                "appearance",
+                mine,
+                {"crops": settings.crops, "encoder": None if encoder is None else encoder.name},
+                {} if encoder is None else encoder.weights,
+            ),
+            StageKey(
+                "assets",
+                mine,
+                {"seed": settings.seed, "engine": None if lifting is None else lifting.name},
+                {} if lifting is None else dict(lifting.weights),
+            ),
+            StageKey("actions", (*mine, known)),
+            StageKey("captions", mine, {"engine": captions.ENGINE}),
+        ]
+
+    def run(self, base: ClipRow, frames: Iterable[DecodedFrame], budget: int) -> ClipRecord:
+        """Do the work; `frames` are the kept frames, `budget` is how many objects may still be lifted."""
+        follower = Follower(
+            self._source,
+            self._plan,
+            self._tools.maker.tracks(self._source, self._plan),
+            self._settings.size,
+            TRACK_SIZE,
+            self._settings.crops,
+            self._tools.clock,
+        )
+        for frame in frames:
+            follower.step(frame)
+        followed = follower.finish()
+        height, width = followed.size
+        camera = cameras.intrinsics(self._source, width, height)
+        with self._tools.clock("cameras"):
+            poses = self._poses(followed, camera)
+        camera = poses.camera or camera
+        with self._tools.clock("boxes3d"):
+            lifted = self._lift(followed, camera, poses)
+        tracks, scores, decisions = self._judge(followed, lifted)
+        kept = [(track, followed.seen[track.track]) for track in tracks if track.kept]
+        camera_rows = cameras.rows(self._plan.id, camera, poses, len(followed.frames))
+        with self._tools.clock("assets"):
+            made = self._assets(followed, kept, camera, budget)
+        clip = replace(
+            base,
+            frames=len(followed.frames),
+            width=width,
+            height=height,
+            camera_source=poses.source,
+            intrinsics_source=camera.source,
+            scale_source=poses.scale,
+            flags=_flags(camera, poses, bool(kept), made.failed),
+        )
+        rows: dict[str, Sequence[Any]] = {
+            "frames": followed.frames,
+            "cameras": camera_rows,
+            "observations": _observations(self._plan.id, kept, lifted),
+            "features": self._features(followed, kept, (width, height)),
+            "actions": actions.actions(self._source, self._plan, camera_rows),
+            "clips": [clip],
+            "tracks": tracks,
+            "concepts": self._concepts(followed, tracks),
+            "captions": captions.captions(clip, tracks, followed.seen, followed.crops),
+            "assets": made.rows,
+            "scores": scores,
+            "decisions": decisions,
+        }
+        with self._tools.clock("shards"):
+            return self._record(rows, made.files)
+
+    def _poses(self, followed: Followed, camera: Camera) -> Poses:
+        given = cameras.given_poses(self._source, self._plan)
+        if given is not None:
+            return given
+        if followed.still:
+            poses = cameras.static_poses(len(followed.frames))
+            # the world of a camera that stands still is its own frame: depth gives it its scale
+            return replace(poses, scale="metric") if self._source.truth.depth is not None else poses
+        if self._tools.solver is not None:
+            solved = self._tools.solver(
+                [row.jpeg for row in followed.frames], camera, partial(_hidden, followed)
+            )
+            if solved is not None:
+                return solved
+        return Poses(None, "unknown", None, None)
+
+    def _lift(self, followed: Followed, camera: Camera, poses: Poses) -> dict[int, dict[int, Box3d]]:
+        view = View(camera.matrix(), poses.matrices, poses.scale)
+        known: dict[int, dict[int, KnownBox]] = {}
+        if self._source.truth.boxes is not None:
+            for local, index in enumerate(self._plan.frames):
+                for track, box in self._source.truth.boxes(index).items():
+                    known.setdefault(track, {})[local] = box
+        return {
+            track: boxes3d.lift(seen, followed.labels[track], view, known.get(track))
+            for track, seen in followed.seen.items()
+        }
+
+    def _judge(
+        self, followed: Followed, lifted: Mapping[int, Mapping[int, Box3d]]
+    ) -> tuple[list[TrackRow], list[ScoreRow], list[DecisionRow]]:
+        pixels = followed.size[0] * followed.size[1]
+        flat = track_gates.scores(self._plan.id, followed.courses, pixels)
+        tracks, scores, decisions = [], [], []
+        for track in sorted(followed.seen):
+            seen = followed.seen[track]
+            mine = flat[track] + scores3d.scores(self._plan.id, track, seen, lifted[track])
+            judged = self._settings.policy.decide(mine)
+            tracks.append(self._track(followed, track, seen, lifted[track], judged))
+            scores += mine
+            decisions += judged
+        return tracks, scores, decisions
+
+    def _track(
+        self,
+        followed: Followed,
+        track: int,
+        seen: Sequence[Seen],
+        lifted: Mapping[int, Box3d],
+        judged: Sequence[DecisionRow],
+    ) -> TrackRow:
+        failed = tuple(row.gate for row in judged if not row.passed)
+        prompt, phrases = followed.prompts[track], self._settings.phrases
+        given = [item.score for item in seen if item.score is not None]
+        sizes = [box.size for box in lifted.values()]
+        views = followed.crops.get(track)
+        best = views[0].frame if views else max(seen, key=lambda item: item.area).frame
+        flags = {flag for item in seen for flag in item.flags} | {
+            flag for box in lifted.values() for flag in box.flags
+        }
+        return TrackRow(
+            self._plan.id,
+            track,
+            phrases[prompt] if prompt < len(phrases) else None,
+            followed.labels[track],
+            seen[0].frame,
+            seen[-1].frame,
+            len(seen),
+            float(np.mean(given)) if given else None,
+            float(np.mean([item.area for item in seen])),
+            len(seen) / (seen[-1].frame - seen[0].frame + 1),
+            tuple(float(value) for value in np.median(sizes, axis=0)) if sizes else None,
+            next(iter(lifted.values())).scale_source if lifted else None,
+            best,
+            not failed,
+            failed,
+            tuple(sorted(flags)),
+        )
+
+    def _assets(
+        self,
+        followed: Followed,
+        kept: Sequence[tuple[TrackRow, Sequence[Seen]]],
+        camera: Camera,
+        budget: int,
+    ) -> assets.Lifted:
+        if self._tools.objects is None or budget <= 0 or not kept:
+            return assets.Lifted((), (), 0)
+        wanted = kept[:budget]
+        return assets.lift(
+            self._ports, self._tools.objects, followed.frames, wanted, camera, self._settings.seed
+        )
+
+    def _features(
+        self, followed: Followed, kept: Sequence[tuple[TrackRow, Sequence[Seen]]], size: tuple[int, int]
+    ) -> list[FeatureRow]:
+        found: list[FeatureRow] = []
+        for track, _ in kept:
+            found += crops.rows(self._plan.id, track.track, followed.crops.get(track.track, ()), *size)
+        if self._tools.encoder is not None:
+            found += encoding.vectors(self._tools.encoder, found)
+        return found
+
+    def _concepts(self, followed: Followed, tracks: Sequence[TrackRow]) -> list[ConceptRow]:
+        info = self._tools.maker.info
+        engine = f"{info.name}/{info.version}"
+        return [
+            ConceptRow(
+                self._plan.id,
+                phrase,
+                sum(track.concept == phrase for track in tracks),
+                sum(track.concept == phrase and track.kept for track in tracks),
+                engine,
+            )
+            for phrase in self._settings.phrases
+        ]
+
+    def _record(self, rows: Mapping[str, Sequence[Any]], files: tuple[File, ...]) -> ClipRecord:
+        made = {
+            "cameras": rows["cameras"],
+            "tracks": rows["observations"],
+            "gates": rows["decisions"],
+            "boxes3d": rows["observations"],
+            "appearance": rows["features"],
+            "assets": rows["assets"],
+            "actions": rows["actions"],
+            "captions": rows["captions"],
+        }
+        lineage = [key.lineage(self._plan.id, rows_digest(made[key.stage])) for key in self.stage_keys()]
+        shards = {}
+        for name, table in TABLES.items():
+            if not table.per_clip or not rows[name]:
+                continue
+            data = parquet.write(table.row, rows[name])
+            file = f"{name}-{self._plan.id}.parquet"
+            digest = self._ports.store(file, "table", PARQUET, data)
+            shards[name] = File(file, digest, len(data), len(rows[name]), self._plan.id)
+        light = {name: list(rows[name]) for name in rows if not TABLES[name].per_clip}
+        return ClipRecord(self._plan.id, shards, files, {**light, "lineage": lineage})
+
+
+def _observations(
+    clip: str,
+    kept: Sequence[tuple[TrackRow, Sequence[Seen]]],
+    lifted: Mapping[int, Mapping[int, Box3d]],
+) -> list[ObservationRow]:
+    found = []
+    for track, seen in kept:
+        for item in seen:
+            box = lifted[track.track].get(item.frame)
+            found.append(
+                ObservationRow(
+                    clip,
+                    item.frame,
+                    track.track,
+                    *item.box,
+                    item.score,
+                    item.mask["size"][0],
+                    item.mask["size"][1],
+                    item.mask["counts"],
+                    item.area,
+                    item.depth,
+                    box.center_cam if box else None,
+                    box.rotation_cam if box else None,
+                    box.center_world if box else None,
+                    box.rotation_world if box else None,
+                    box.size if box else None,
+                    box.scale_source if box else None,
+                    box.source if box else None,
+                    box.confidence if box else None,
+                    tuple(sorted({*item.flags, *(box.flags if box else ())})),
+                )
+            )
+    return sorted(found, key=lambda row: (row.frame, row.track))
+
+
+def _hidden(followed: Followed, frame: int) -> NDArray[np.bool_]:
+    """Where anything was followed in a frame, with a rim: it may move on its own."""
+    out = np.zeros(followed.size, np.uint8)
+    for seen in followed.seen.values():
+        for item in seen:
+            if item.frame == frame:
+                out |= decode_mask(item.mask)
+    return np.asarray(cv2.dilate(out, np.ones((5, 5), np.uint8)) > 0)
+
+
+def _flags(camera: Camera, poses: Poses, found: bool, failed: int) -> tuple[str, ...]:
+    flags = {
+        "camera_assumed": camera.source == "assumed",
+        "camera_unknown": poses.source == "unknown",
+        "nothing_found": not found,
+        "assets_failed": failed > 0,
+    }
+    return tuple(name for name, true in flags.items() if true)
+
+
+def _solver_name(solver: Solver | None) -> str | None:
+    return None if solver is None else getattr(solver, "name", type(solver).__name__)

@@ -1,0 +1,12 @@
+"""What can be wrong with a dataset, with stable codes."""
+
+
+class DatasetError(Exception):
+    """Codes: dataset_missing, dataset_broken, dataset_unsigned, dataset_conflict, dataset_incompatible,
+    format_unknown, depth_mismatch, cameras_mismatch, actions_mismatch, extra_missing.
+    """
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail

@@ -1,0 +1,1 @@
+"""Gates: scores first, then a versioned policy decides; every decision is kept."""

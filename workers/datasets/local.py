@@ -1,0 +1,98 @@
+"""The pipeline without a service: memory in a folder, results in a folder, published by one rename."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from workers.datasets import publishing
+from workers.datasets.clip_work import Tools
+from workers.datasets.documents import documents
+from workers.datasets.pipeline import Pipeline
+from workers.datasets.reader import Dataset
+from workers.datasets.settings import Settings
+from workers.datasets.source import Source
+from workers.datasets.writing import Written, write
+
+Told = Callable[[str, int, int | None, str | None], None]
+
+
+class FolderPorts:
+    """Keeps everything under `folder`: content by its hash, memories by their key; the first writer wins."""
+
+    def __init__(self, folder: Path, told: Told | None = None) -> None:
+        self.files: dict[str, Path] = {}
+        self._folder, self._told = folder, told
+        (folder / "blobs").mkdir(parents=True, exist_ok=True)
+        (folder / "keys").mkdir(exist_ok=True)
+
+    def progress(self, stage: str, done: int, total: int | None, message: str | None = None) -> None:
+        """Hand on to whoever listens."""
+        if self._told is not None:
+            self._told(stage, done, total, message)
+
+    def store(self, name: str, role: str, media_type: str, data: bytes) -> str:
+        """Keep a file under its hash."""
+        digest = hashlib.sha256(data).hexdigest()
+        self._place(self._folder / "blobs" / digest, data)
+        self.files[name] = self._folder / "blobs" / digest
+        return digest
+
+    def recall(self, key: str) -> bytes | None:
+        """What was kept under a key."""
+        path = self._folder / "keys" / key
+        return path.read_bytes() if path.is_file() else None
+
+    def remember(self, key: str, data: bytes) -> None:
+        """Keep it unless somebody has."""
+        self._place(self._folder / "keys" / key, data)
+
+    def blob(self, sha256: str) -> Path:
+        """Where a stored content lies."""
+        return self._folder / "blobs" / sha256
+
+    def _place(self, path: Path, data: bytes) -> None:
+        if path.exists():
+            return
+        descriptor, name = tempfile.mkstemp(dir=self._folder)
+        scratch = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            # a link fails where the name is taken: the marker that the first writer wins
+            path.hardlink_to(scratch)
+        except FileExistsError:
+            pass
+        finally:
+            scratch.unlink(missing_ok=True)
+
+
+def build(
+    sources: Sequence[Source],
+    tools: Tools,
+    settings: Settings,
+    work: Path,
+    out: Path,
+    *,
+    key: str | None = None,
+    told: Told | None = None,
+) -> Written:
+    """Make a dataset in `out`, going on from what `work` remembers.
+
+    Raises DatasetError; FileExistsError when `out` holds another version already.
+    """
+    ports = FolderPorts(work, told)
+    built = Pipeline(ports, tools, settings).run(sources)
+    infos = [tools.maker.info] + ([tools.objects.info] if tools.objects else [])
+    written = write(ports, built, settings, infos, version("maquette-server"))
+    files: dict[str, bytes | Path] = {f.name: ports.blob(f.sha256) for f in written.manifest.all_files()}
+    files |= documents(written, lambda digest: ports.blob(digest).read_bytes())
+    if not publishing.publish(out, written.manifest, files, key=key):
+        there = Dataset(out).version
+        if there != written.manifest.version:
+            raise FileExistsError(f"{out} holds another version already: {there[:12]}")
+    return written

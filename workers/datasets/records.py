@@ -1,0 +1,49 @@
+"""What became of one clip, as bytes that a later run can go on from."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from workers.datasets.manifest import File
+from workers.datasets.schema import TABLES, columns
+
+LISTS = ("strings", "floats")
+
+
+@dataclass(frozen=True, slots=True)
+class ClipRecord:
+    """Shards and asset files that are stored already, and the clip's rows of the tables of the whole part."""
+
+    clip: str
+    shards: Mapping[str, File]
+    files: tuple[File, ...]
+    rows: Mapping[str, Sequence[Any]]
+
+    def encode(self) -> bytes:
+        """As JSON; numbers come back exactly."""
+        content = {
+            "clip": self.clip,
+            "shards": {name: file.as_json() for name, file in self.shards.items()},
+            "files": [file.as_json() for file in self.files],
+            "rows": {name: [asdict(row) for row in rows] for name, rows in self.rows.items()},
+        }
+        return json.dumps(content, separators=(",", ":")).encode()
+
+    @classmethod
+    def decode(cls, data: bytes) -> "ClipRecord":
+        """What `encode` wrote."""
+        content = json.loads(data)
+        return cls(
+            content["clip"],
+            {name: File(**file) for name, file in content["shards"].items()},
+            tuple(File(**file) for file in content["files"]),
+            {name: [_row(name, row) for row in rows] for name, rows in content["rows"].items()},
+        )
+
+
+def _row(table: str, values: dict[str, Any]) -> Any:
+    row = TABLES[table].row
+    lists = {column.name for column in columns(row) if column.kind in LISTS}
+    fixed = {name: tuple(v) if name in lists and v is not None else v for name, v in values.items()}
+    return row(**fixed)

@@ -1,0 +1,199 @@
+"""The canonical record of one clip, the same in memory and on disk; exporters read nothing else."""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from workers.datasets import boxes
+from workers.datasets.schema import (
+    ActionRow,
+    AssetRow,
+    CameraRow,
+    CaptionRow,
+    ClipRow,
+    ConceptRow,
+    DecisionRow,
+    FeatureRow,
+    FrameRow,
+    LineageRow,
+    ObservationRow,
+    ScoreRow,
+    SourceRow,
+    TrackRow,
+)
+from workers.formats.rle import decode_mask
+
+Load = Callable[[str], Sequence[Any]]
+
+
+class SceneClip:
+    """One clip: its rows of every table, read when they are first asked for, and what they mean as arrays.
+
+    Only kept tracks have observations. `frame` arguments count from 0 within the clip.
+    """
+
+    def __init__(self, row: ClipRow, source: SourceRow, load: Load) -> None:
+        self.row = row
+        self.source = source
+        self._load = load
+
+    @classmethod
+    def of(cls, row: ClipRow, source: SourceRow, tables: Mapping[str, Sequence[Any]]) -> "SceneClip":
+        """A clip from rows in memory; tables that are absent are empty."""
+        return cls(row, source, lambda name: tables.get(name, ()))
+
+    @property
+    def id(self) -> str:
+        """The clip's id."""
+        return self.row.clip
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the stored frames in pixels."""
+        return self.row.height, self.row.width
+
+    def __len__(self) -> int:
+        return self.row.frames
+
+    def __repr__(self) -> str:
+        return f"<SceneClip {self.id} {self.row.frames} frames, {len(self.tracks)} tracks>"
+
+    @cached_property
+    def frames(self) -> list[FrameRow]:
+        """Pictures, in order."""
+        return list(self._load("frames"))
+
+    @cached_property
+    def cameras(self) -> list[CameraRow]:
+        """One camera a frame, in order."""
+        return list(self._load("cameras"))
+
+    @cached_property
+    def all_tracks(self) -> list[TrackRow]:
+        """Every track, the rejected ones too, by id."""
+        return list(self._load("tracks"))
+
+    @cached_property
+    def tracks(self) -> list[TrackRow]:
+        """The kept tracks, by id."""
+        return [track for track in self.all_tracks if track.kept]
+
+    @cached_property
+    def observations(self) -> list[ObservationRow]:
+        """Kept tracks in frames, by frame and then by track."""
+        return list(self._load("observations"))
+
+    @cached_property
+    def features(self) -> list[FeatureRow]:
+        """Reference crops and vectors, by track, kind and rank."""
+        return list(self._load("features"))
+
+    @cached_property
+    def assets(self) -> list[AssetRow]:
+        """3D assets; their files lie in the dataset's folder."""
+        return list(self._load("assets"))
+
+    @cached_property
+    def actions(self) -> list[ActionRow]:
+        """Actions, by kind and frame."""
+        return list(self._load("actions"))
+
+    @cached_property
+    def captions(self) -> list[CaptionRow]:
+        """Captions of the clip (track is None) and of its tracks."""
+        return list(self._load("captions"))
+
+    @cached_property
+    def concepts(self) -> list[ConceptRow]:
+        """Phrases that were asked; those with found = 0 are negatives."""
+        return list(self._load("concepts"))
+
+    @cached_property
+    def scores(self) -> list[ScoreRow]:
+        """What was measured."""
+        return list(self._load("scores"))
+
+    @cached_property
+    def decisions(self) -> list[DecisionRow]:
+        """What the gates decided."""
+        return list(self._load("decisions"))
+
+    @cached_property
+    def lineage(self) -> list[LineageRow]:
+        """What was made from what."""
+        return list(self._load("lineage"))
+
+    @cached_property
+    def _by_frame(self) -> dict[int, list[ObservationRow]]:
+        found: dict[int, list[ObservationRow]] = {}
+        for row in self.observations:
+            found.setdefault(row.frame, []).append(row)
+        return found
+
+    def observed(self, frame: int) -> list[ObservationRow]:
+        """The observations of a frame, by track."""
+        return self._by_frame.get(frame, [])
+
+    def of_track(self, track: int) -> list[ObservationRow]:
+        """The observations of a track, by frame."""
+        return [row for row in self.observations if row.track == track]
+
+    def image(self, frame: int) -> NDArray[np.uint8]:
+        """RGB (H, W, 3)."""
+        with Image.open(io.BytesIO(self.frames[frame].jpeg)) as picture:
+            return np.asarray(picture.convert("RGB"))
+
+    def depth(self, frame: int) -> NDArray[np.float32] | None:
+        """z-depth f32 (H, W), NaN where unknown; None for a clip without depth."""
+        row = self.frames[frame]
+        if row.depth_png is None or row.depth_unit is None:
+            return None
+        with Image.open(io.BytesIO(row.depth_png)) as picture:
+            levels = np.asarray(picture).astype(np.float32)
+        return np.asarray(np.where(levels > 0, levels * np.float32(row.depth_unit), np.float32(np.nan)))
+
+    def intrinsics(self, frame: int) -> NDArray[np.float64]:
+        """K (3, 3) in pixels of the stored frame."""
+        camera = self.cameras[frame]
+        return np.array([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]], np.float64)
+
+    def world_from_cam(self, frame: int) -> NDArray[np.float64] | None:
+        """The camera's pose (4, 4), rigid; None where it is unknown."""
+        pose = self.cameras[frame].world_from_cam
+        return None if pose is None else np.array(pose, np.float64).reshape(4, 4)
+
+    def mask(self, row: ObservationRow) -> NDArray[np.bool_]:
+        """The visible mask, bool (H, W)."""
+        return decode_mask({"size": [row.mask_height, row.mask_width], "counts": row.mask_counts})
+
+    def masks(self, frame: int) -> dict[int, NDArray[np.bool_]]:
+        """Masks of a frame by track."""
+        return {row.track: self.mask(row) for row in self.observed(frame)}
+
+    def segmentation(self, frame: int) -> NDArray[np.int32]:
+        """Track ids i32 (H, W), 0 is background; where masks overlap the smaller one lies on top."""
+        out = np.zeros(self.size, np.int32)
+        for row in sorted(self.observed(frame), key=lambda row: -row.area):
+            out[self.mask(row)] = row.track
+        return out
+
+    def corners(self, row: ObservationRow, *, world: bool = False) -> NDArray[np.float64] | None:
+        """The 3D box's corners (8, 3), product((-, +), repeat=3) over x, y, z; None where unknown."""
+        center = row.center_world if world else row.center_cam
+        rotation = row.rotation_world if world else row.rotation_cam
+        if center is None or rotation is None or row.size is None:
+            return None
+        return boxes.corners(center, row.size, rotation)
+
+    def world_from_object(self, row: ObservationRow) -> NDArray[np.float64] | None:
+        """The box's pose (4, 4) in the world; None where unknown."""
+        if row.center_world is None or row.rotation_world is None:
+            return None
+        out = np.eye(4)
+        out[:3, :3], out[:3, 3] = boxes.matrix(row.rotation_world), row.center_world
+        return out

@@ -1,0 +1,51 @@
+"""Splits that cannot leak: whole connected components over source, session and near-duplicates."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+
+ORDER = ("test", "val", "train")
+
+
+def components(items: Sequence[str], links: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The group of each item: the least name of its connected component."""
+    parent = {item: item for item in items}
+
+    def root(item: str) -> str:
+        while parent[item] != item:
+            parent[item] = parent[parent[item]]
+            item = parent[item]
+        return item
+
+    for a, b in links:
+        first, second = sorted((root(a), root(b)))
+        parent[second] = first
+    return {item: root(item) for item in items}
+
+
+def groups(
+    sources: Sequence[str], sessions: Mapping[str, str | None], duplicates: Iterable[tuple[str, str]]
+) -> dict[str, str]:
+    """The split group of each source: of one session, or linked by near-duplicate clips, means together."""
+    by_session: dict[str, str] = {}
+    links = list(duplicates)
+    for source in sources:
+        session = sessions.get(source)
+        if session is not None:
+            links.append((by_session.setdefault(session, source), source))
+    return components(sources, links)
+
+
+def split_of(group: str, shares: Mapping[str, float]) -> str:
+    """train, val or test by a hash of the group: stays the same whatever else is in the dataset."""
+    point = int.from_bytes(hashlib.sha256(b"split\0" + group.encode()).digest()[:8], "big") / 2**64
+    for name in ORDER:
+        point -= shares[name]
+        if point < 0:
+            return name
+    return "train"
+
+
+def strictest(splits: Iterable[str]) -> str:
+    """The split of a group that others were merged into: what was held out stays held out."""
+    found = set(splits)
+    return next((name for name in ORDER if name in found), "train")

@@ -1,0 +1,58 @@
+"""Actions between frames: the camera's own motion, and what was recorded with the source."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from workers.datasets.errors import DatasetError
+from workers.datasets.schema import ActionRow, CameraRow
+from workers.datasets.source import Source
+from workers.datasets.stages.shots import ClipPlan
+
+EGO = ("tx", "ty", "tz", "rx", "ry", "rz")
+
+
+def actions(source: Source, plan: ClipPlan, cameras: Sequence[CameraRow]) -> list[ActionRow]:
+    """Ego-motion where the camera's poses are known and it moves; recorded actions as they came.
+
+    Ego-motion is cam_t from cam_t+1: the next camera's origin in this camera's axes (in units of the world)
+    and the rotation vector in radians. Raises DatasetError `actions_mismatch`.
+    """
+    return _ego(plan, cameras) + _recorded(source, plan)
+
+
+def _ego(plan: ClipPlan, cameras: Sequence[CameraRow]) -> list[ActionRow]:
+    found = []
+    for before, after in pairwise(cameras):
+        if (
+            before.source not in ("given", "colmap")
+            or before.world_from_cam is None
+            or after.world_from_cam is None
+        ):
+            continue
+        here = np.array(before.world_from_cam).reshape(4, 4)
+        there = np.array(after.world_from_cam).reshape(4, 4)
+        step = np.linalg.inv(here) @ there
+        turn = Rotation.from_matrix(step[:3, :3]).as_rotvec()
+        values = tuple(float(value) for value in (*step[:3, 3], *turn))
+        found.append(ActionRow(plan.id, before.frame, "ego_motion", EGO, values))
+    return found
+
+
+def _recorded(source: Source, plan: ClipPlan) -> list[ActionRow]:
+    given = source.info.actions
+    if given is None:
+        return []
+    frames = plan.frames
+    if len(frames) > 1 and frames[-2] >= len(given):
+        raise DatasetError(
+            "actions_mismatch",
+            f"source {source.sha256[:12]} has frame {frames[-2]}, but only {len(given)} actions",
+        )
+    names = tuple(source.info.action_names) or tuple(f"a{index}" for index in range(len(given[0])))
+    return [
+        ActionRow(plan.id, frame, "recorded", names, tuple(given[index]))
+        for frame, index in enumerate(frames[:-1])
+    ]

@@ -1,0 +1,91 @@
+"""3D assets of kept tracks: the best view lifted by the objects engine, as many as the budget allows."""
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from workers.datasets.manifest import File
+from workers.datasets.ports import Ports
+from workers.datasets.schema import AssetRow, FrameRow, TrackRow
+from workers.datasets.stages.follow import Seen
+from workers.engines.objects.export import asset_glb, asset_splat_ply
+from workers.engines.protocols import ObjectEngine
+from workers.formats.rle import decode_mask
+from workers.geometry.cameras import Camera
+
+KINDS = (("mesh", "glb", "model/gltf-binary"), ("splat", "ply", "application/x-ply"))
+
+
+@dataclass(frozen=True, slots=True)
+class Lifted:
+    """What the stage made; `failed` counts objects the engine could not lift."""
+
+    rows: tuple[AssetRow, ...]
+    files: tuple[File, ...]
+    failed: int
+
+
+def lift(
+    ports: Ports,
+    engine: ObjectEngine,
+    frames: Sequence[FrameRow],
+    tracks: Sequence[tuple[TrackRow, Sequence[Seen]]],
+    camera: Camera,
+    seed: int,
+) -> Lifted:
+    """A mesh and a splat for each track, from its reference frame."""
+    rows: list[AssetRow] = []
+    files: list[File] = []
+    failed = 0
+    for track, seen in tracks:
+        view = next((item for item in seen if item.frame == track.reference_frame), seen[0])
+        with Image.open(io.BytesIO(frames[view.frame].jpeg)) as picture:
+            image = np.asarray(picture.convert("RGB"))
+        try:
+            asset = engine.reconstruct(
+                image,
+                decode_mask(view.mask),
+                # assumed intrinsics are the engine's to assume, and to flag
+                camera=None if camera.source == "assumed" else camera,
+                label=track.label,
+                seed=seed,
+            )
+        except ValueError:
+            failed += 1
+            continue
+        written = {"glb": asset_glb(asset, track.label or "object"), "ply": asset_splat_ply(asset)}
+        for kind, ending, media_type in KINDS:
+            data = written[ending]
+            name, digest = _stored(ports, ending, kind, media_type, data)
+            files.append(File(name, digest, len(data), media_type=media_type))
+            rows.append(
+                AssetRow(
+                    track.clip,
+                    track.track,
+                    view.frame,
+                    kind,
+                    name,
+                    digest,
+                    media_type,
+                    len(data),
+                    tuple(asset.pose.rotation),
+                    tuple(asset.pose.translation),
+                    asset.pose.scale,
+                    asset.scale_source,
+                    asset.confidence,
+                    asset.silhouette_iou,
+                    f"{engine.info.name}/{engine.info.version}",
+                    tuple(asset.flags),
+                )
+            )
+    return Lifted(tuple(rows), tuple(files), failed)
+
+
+def _stored(ports: Ports, ending: str, role: str, media_type: str, data: bytes) -> tuple[str, str]:
+    digest = hashlib.sha256(data).hexdigest()
+    name = f"asset-{digest}.{ending}"
+    return name, ports.store(name, role, media_type, data)

@@ -1,0 +1,69 @@
+"""The key of a stage: the same key always means the same output."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from workers.datasets.schema import LineageRow
+
+# raised whenever the stage's output changes for the same input
+VERSIONS: dict[str, str] = {
+    "survey": "1",
+    "cameras": "1",
+    "tracks": "1",
+    "gates": "1",
+    "boxes3d": "1",
+    "appearance": "1",
+    "assets": "1",
+    "actions": "1",
+    "captions": "1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StageKey:
+    """What a stage depends on."""
+
+    stage: str
+    inputs: tuple[str, ...]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    weights: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def code_version(self) -> str:
+        """Of the stage's code."""
+        return VERSIONS[self.stage]
+
+    def digest(self) -> str:
+        """sha256 over everything the stage depends on."""
+        return digest(
+            [self.stage, self.code_version, list(self.inputs), dict(self.parameters), dict(self.weights)]
+        )
+
+    def lineage(self, clip: str, output: str) -> LineageRow:
+        """The row that says so."""
+        return LineageRow(
+            clip,
+            self.stage,
+            self.digest(),
+            self.inputs,
+            self.code_version,
+            json.dumps(dict(self.parameters), sort_keys=True),
+            json.dumps(dict(self.weights), sort_keys=True),
+            output,
+        )
+
+
+def digest(content: Any) -> str:
+    """sha256 of anything JSON can say."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def rows_digest(rows: Sequence[Any]) -> str:
+    """sha256 over rows; repr of frozen dataclasses names every value."""
+    hashed = hashlib.sha256()
+    for row in rows:
+        hashed.update(repr(row).encode())
+    return hashed.hexdigest()

@@ -1,0 +1,147 @@
+"""One cheap look at every frame: what shots, clip gates and near-duplicates go by.
+
+The text area of a frame is not measured: nothing cheap that is shipped here does it reliably.
+"""
+
+import io
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from media.sandbox import DecodedFrame
+
+LOOK_SIDE = 128
+HASH_SIDE = 32
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Survey:
+    """Scalars of each decoded frame.
+
+    `content` is the mean change of hue, saturation and value from the frame before (0..255; 0 for the first),
+    `luminance` the mean of Rec. 601 luma (0..255), `sharpness` the variance of its Laplacian at 128 pixels,
+    `motion` the mean absolute luma change from the frame before after one 3x3 blur, `hashes` the DCT hash.
+    """
+
+    pts: NDArray[np.int64]
+    content: Floats
+    luminance: Floats
+    sharpness: Floats
+    motion: Floats
+    hashes: NDArray[np.uint64]
+    time_base: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.pts)
+
+    def seconds(self) -> Floats:
+        """The time of each frame."""
+        return np.asarray(self.pts * float(self.time_base[0]) / float(self.time_base[1]), np.float64)
+
+    @property
+    def beat(self) -> float:
+        """The usual time from a frame to the next, in seconds."""
+        seconds = self.seconds()
+        return float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.0
+
+    @property
+    def length(self) -> float:
+        """Seconds from the first frame to the end of the last."""
+        seconds = self.seconds()
+        return float(seconds[-1] - seconds[0]) + self.beat if len(seconds) else 0.0
+
+    def encode(self) -> bytes:
+        """As npz, without times, so that the same survey gives the same bytes."""
+        out = io.BytesIO()
+        np.savez(
+            out,
+            pts=self.pts,
+            content=self.content,
+            luminance=self.luminance,
+            sharpness=self.sharpness,
+            motion=self.motion,
+            hashes=self.hashes,
+            time_base=self.time_base,
+        )
+        return out.getvalue()
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Survey":
+        """What `encode` wrote."""
+        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+            return cls(*(stored[name] for name in cls.__slots__))
+
+
+def joined(parts: Sequence[Survey]) -> Survey:
+    """Surveys of consecutive pieces of one video as one."""
+    names = ("pts", "content", "luminance", "sharpness", "motion", "hashes")
+    whole = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    return Survey(**whole, time_base=parts[0].time_base)
+
+
+def survey(
+    frames: Iterable[DecodedFrame],
+    time_base: tuple[int, int],
+    told: Callable[[int], None] = lambda done: None,
+    before: NDArray[np.uint8] | None = None,
+) -> Survey:
+    """Look at every frame; `told` hears how many are done. `time_base` is kept for the clips' times.
+
+    `before` is the frame (H, W, 3) that comes before the first one of a piece.
+    """
+    rows: list[tuple[float, float, float, float]] = []
+    pts: list[int] = []
+    hashes: list[int] = []
+    before_hsv: NDArray[np.uint8] | None = None
+    before_luma: NDArray[np.uint8] | None = None
+    if before is not None:
+        small = look(before)
+        before_hsv = cv2.cvtColor(small, cv2.COLOR_RGB2HSV)
+        before_luma = cv2.blur(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), (3, 3))
+    for frame in frames:
+        small = look(frame.pixels)
+        hsv = cv2.cvtColor(small, cv2.COLOR_RGB2HSV)
+        luma = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+        calm = cv2.blur(luma, (3, 3))
+        content = 0.0 if before_hsv is None else float(np.mean(cv2.absdiff(hsv, before_hsv)))
+        motion = 0.0 if before_luma is None else float(np.mean(cv2.absdiff(calm, before_luma)))
+        sharpness = float(cv2.Laplacian(luma, cv2.CV_64F).var())
+        rows.append((content, float(luma.mean()), sharpness, motion))
+        hashes.append(dct_hash(luma))
+        pts.append(frame.pts)
+        before_hsv, before_luma = hsv, calm
+        told(len(pts))
+    table = np.array(rows, np.float64).reshape(-1, 4)
+    return Survey(
+        np.array(pts, np.int64),
+        table[:, 0].copy(),
+        table[:, 1].copy(),
+        table[:, 2].copy(),
+        table[:, 3].copy(),
+        np.array(hashes, np.uint64),
+        np.array(time_base, np.int64),
+    )
+
+
+def look(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A frame at the size that is looked at: its longer side 128 pixels, smaller ones as they are."""
+    height, width = image.shape[:2]
+    scale = LOOK_SIDE / max(height, width)
+    if scale >= 1:
+        return image
+    size = max(8, round(width * scale)), max(8, round(height * scale))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+
+
+def dct_hash(luma: NDArray[np.uint8]) -> int:
+    """64 signs of the low frequencies against their median, after Zauner's pHash (2010)."""
+    square = cv2.resize(luma, (HASH_SIDE, HASH_SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
+    low = cv2.dct(square)[:8, :8].ravel()
+    # the mean of the picture says nothing about what is in it
+    bits = low > np.median(low[1:])
+    bits[0] = False
+    return int(np.packbits(bits).view(">u8")[0])

@@ -1,0 +1,29 @@
+"""What a probe tells a planner."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from workers.datasets.pipeline import Built
+from workers.datasets.writing import Written
+
+
+def timing(built: Built, written: Written, seconds: Mapping[str, float]) -> dict[str, Any]:
+    """Seconds by stage, and what they were spent on: seconds of video, seconds and frames of clips."""
+    clips = built.planned.clips
+    passed = {row.clip for row in clips}
+    passed -= {r.clip for r in built.planned.decisions if not r.passed and r.gate != "budget"}
+    totals = written.manifest.totals
+    return {
+        "stages": dict(sorted(seconds.items())),
+        "video_seconds": built.planned.seconds,
+        "passed_seconds": sum(_length(row) for row in clips if row.clip in passed),
+        "done_seconds": sum(_length(row) for row in clips if row.kept),
+        "done_frames": totals["frames"],
+        "done_bytes": totals["bytes"],
+        "done_tracks": totals["tracks"],
+    }
+
+
+def _length(row: Any) -> float:
+    """A clip of n frames lasts n beats, one more than from its first frame to its last."""
+    return float(row.frames / row.frame_rate) if row.frame_rate else 0.0

@@ -1,0 +1,61 @@
+"""`maquette-server smplx`: bodies of a job as SMPL-X parameters, with the user's own model file."""
+
+import io
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from workers.bodies.smplx.fitting import fit_smplx
+from workers.bodies.smplx.model import SmplxFileError, SmplxModel
+from workers.engines.bodies.rig import joints_of, reskin
+from workers.engines.protocols import Rig
+
+app = typer.Typer(help="SMPL-X from bodies, with your own licensed model.", no_args_is_help=True)
+
+
+@app.callback()
+def root() -> None:
+    """SMPL-X from bodies."""
+
+
+@app.command()
+def convert(
+    body: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="The NPZ of a bodies job on an image.")
+    ],
+    model: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="SMPLX_NEUTRAL.npz or another.")],
+    out: Annotated[Path, typer.Option("--out", "-o", dir_okay=False, help="Where to write the parameters.")],
+) -> None:
+    """Fit SMPL-X to a body; the NPZ has the parameters as the `smplx` package takes them, in camera axes."""
+    try:
+        smplx = SmplxModel.load(model)
+        with np.load(body, allow_pickle=False) as data:
+            rig = _rig(dict(data))
+        fitted = fit_smplx(smplx, reskin(rig), joints_of(rig)[1], list(rig.joint_names))
+    except (SmplxFileError, KeyError, ValueError) as error:
+        typer.echo(f"{body}: {error}", err=True)
+        raise typer.Exit(1) from error
+    stored = io.BytesIO()
+    arrays: dict[str, Any] = {**fitted.arrays(), "faces": smplx.faces, "vertices": fitted.vertices}
+    np.savez_compressed(stored, **arrays)
+    out.write_bytes(stored.getvalue())
+    surface, joints = fitted.surface_error * 1e3, fitted.joint_error * 1e3
+    typer.echo(f"{out}: surface {surface:.1f} mm, joints {joints:.1f} mm on average")
+
+
+def _rig(data: dict[str, Any]) -> Rig:
+    if data["joint_rotations"].ndim != 2:
+        raise ValueError("this is the record of a video: give that of an image")
+    return Rig(
+        joint_names=tuple(str(name) for name in data["joint_names"]),
+        parents=data["parents"].astype(np.int64),
+        rest_joints=data["rest_joints"].astype(np.float64),
+        rest_vertices=data["rest_vertices"].astype(np.float64),
+        faces=data["faces"].astype(np.int64),
+        skin_joints=data["skin_joints"].astype(np.int64),
+        skin_weights=data["skin_weights"].astype(np.float64),
+        rotations=data["joint_rotations"].astype(np.float64),
+        root_translation=data["root_translation"].astype(np.float64),
+    )
