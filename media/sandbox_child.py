@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import count, islice
 from typing import Any
 
-from media import backwards, images, video, wire
+from media import assets, backwards, images, video, wire
 from media.errors import MediaError
 from media.limits import MediaLimits
 
@@ -46,12 +46,12 @@ def main() -> None:
 def _serve(outbox: int, request: dict[str, Any], limits: MediaLimits) -> None:
     path = str(request["path"])
     if request["op"] == "probe":
-        found = images.probe(path, limits) or video.probe(path, limits)
+        found = images.probe(path, limits) or assets.probe(path) or video.probe(path, limits)
         if found is None:
             raise MediaError(
                 "unsupported_media",
-                "the bytes are neither an image (JPEG, PNG, WebP, AVIF, HEIC, GIF, TIFF, BMP) nor a video "
-                "(MP4, MOV, WebM, MKV, AVI) that can be read",
+                "the bytes are neither an image (JPEG, PNG, WebP, AVIF, HEIC, GIF, TIFF, BMP), a video (MP4, "
+                "MOV, WebM, MKV, AVI), nor a splat or mesh (PLY, SPZ, SOG, GLB, OBJ) that can be read",
                 415,
             )
         wire.send(outbox, found)

@@ -7,6 +7,7 @@ from typing import Any
 from maquette.contract import (
     BodiesJob,
     Box,
+    ConvertJob,
     DatasetJob,
     Intrinsics,
     JobRequest,
@@ -31,6 +32,9 @@ def check(db: Database, tenant: str, request: JobRequest, queue: str) -> None:
     if queue == DEFAULT_QUEUE:
         for phrase in getattr(request, "text", []):
             parse(phrase)
+    if isinstance(request, ConvertJob):
+        _asset(db, tenant, request.asset)
+        return
     if isinstance(request, DatasetJob):
         for ref in request.videos:
             _media(db, tenant, ref, video=True)
@@ -100,11 +104,29 @@ def _media(db: Database, tenant: str, ref: MediaRef, *, video: bool) -> dict[str
     if row is None:
         raise ServiceProblem("media_unknown", 404, f"no upload has the id {ref.id}: POST /v1/uploads first")
     moves = row.info["kind"] == "video" or (row.info.get("frames") or 1) > 1
-    if video and not moves:
-        raise ServiceProblem("not_a_video", 422, "this job needs a video; the medium is a still image")
-    if not video and row.info["kind"] == "video":
-        raise ServiceProblem("not_an_image", 422, "this job needs an image; the medium is a video")
+    if video and (not moves or row.info["kind"] == "asset"):
+        raise ServiceProblem("not_a_video", 422, f"this job needs a video; the medium is {_what(row.info)}")
+    if not video and row.info["kind"] != "image":
+        raise ServiceProblem("not_an_image", 422, f"this job needs an image; the medium is {_what(row.info)}")
     return row.info
+
+
+def _what(info: dict[str, Any]) -> str:
+    named = {"image": "a still image", "video": "a video", "asset": "a splat or a mesh"}
+    return named[info["kind"]]
+
+
+def _asset(db: Database, tenant: str, ref: MediaRef) -> None:
+    if ref.url is not None:
+        check_url(ref.url)
+        return
+    row = files.find_media(db, tenant, str(ref.id))
+    if row is None and files.find_artefact(db, tenant, str(ref.id)) is None:
+        raise ServiceProblem("media_unknown", 404, f"no upload and no artefact of yours has the id {ref.id}")
+    if row is not None and row.info["kind"] != "asset":
+        raise ServiceProblem(
+            "not_an_asset", 422, f"this job needs a splat or a mesh; the medium is {_what(row.info)}"
+        )
 
 
 def _inside(request: Any, width: int, height: int) -> None:

@@ -7,6 +7,7 @@ from maquette.contract import JobRequest, Manifest
 
 from workers.jobs.bodies import run as run_bodies
 from workers.jobs.context import JobContext
+from workers.jobs.convert import run as run_convert
 from workers.jobs.dataset import run as run_dataset
 from workers.jobs.objects import run as run_objects
 from workers.jobs.scene import run as run_scene
@@ -19,6 +20,7 @@ KINDS: dict[str, Callable[[JobContext, Any], Manifest]] = {
     "objects": run_objects,
     "bodies": run_bodies,
     "scene": run_scene,
+    "convert": run_convert,
     "dataset": run_dataset,
 }
 

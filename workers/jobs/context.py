@@ -103,7 +103,7 @@ class JobContext:
         """Decode an image of the request; raises MediaError."""
         sha256, info = self._media(ref)
         if info["kind"] != "image":
-            raise JobProblem("not_an_image", "this job needs an image; the medium is a video: use track")
+            raise JobProblem("not_an_image", f"this job needs an image; the medium is a {info['kind']}")
         decoded = self._sandbox.image(self._store.path(sha256))
         return LoadedImage(decoded.pixels, sha256, decoded.focal_35mm)
 
@@ -124,6 +124,8 @@ class JobContext:
     ) -> LoadedVideo:
         """Open a video or an animation of the request, at a frame and in a direction; raises MediaError."""
         sha256, info = self._media(ref)
+        if info["kind"] == "asset":
+            raise JobProblem("not_a_video", "this job needs a video; the medium is a splat or a mesh")
         animated = info["kind"] == "image"
         if animated and (info.get("frames") or 1) < 2:
             raise JobProblem(
@@ -142,6 +144,18 @@ class JobContext:
             opened.time_base,
             opened.frames,
         )
+
+    def asset(self, ref: MediaRef) -> bytes:
+        """The bytes of a splat or a mesh: an upload, or an artefact of the tenant; raises MediaError."""
+        if ref.id is not None:
+            known = files.find_artefact(self._db, self.job.tenant, ref.id)
+            if known is not None:
+                self.sources.append(ref.id)
+                return self._store.get(ref.id)
+        sha256, info = self._media(ref)
+        if info["kind"] != "asset":
+            raise JobProblem("not_an_asset", f"this job needs a splat or a mesh; it is a {info['kind']}")
+        return self._store.get(sha256)
 
     def save(self, name: str, role: str, media_type: str, data: bytes) -> Artefact:
         """Store a file of the result."""

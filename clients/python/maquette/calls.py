@@ -20,6 +20,7 @@ from maquette.contract import (
     FINAL_STATES,
     Artefact,
     BodiesJob,
+    ConvertJob,
     DatasetJob,
     Engine,
     Engines,
@@ -35,7 +36,7 @@ from maquette.contract import (
 from maquette.inputs import media
 
 T = TypeVar("T")
-AnyJob = TypeVar("AnyJob", SegmentJob, TrackJob, ObjectsJob, BodiesJob, SceneJob, DatasetJob)
+AnyJob = TypeVar("AnyJob", SegmentJob, TrackJob, ObjectsJob, BodiesJob, SceneJob, ConvertJob, DatasetJob)
 FIRST_PAUSE = 0.03
 LONGEST_PAUSE = 0.5
 PIECE = 1 << 20

@@ -9,6 +9,7 @@ from maquette import calls, requests, session_calls
 from maquette.configuration import resolve
 from maquette.contract import (
     Artefact,
+    AssetFormat,
     BodyFormat,
     Direction,
     Engine,
@@ -23,6 +24,7 @@ from maquette.handles import Job
 from maquette.inputs import Phrases, Source
 from maquette.results import (
     BodiesResult,
+    ConvertResult,
     DatasetResult,
     ObjectsResult,
     SceneResult,
@@ -203,6 +205,23 @@ class Maquette:
     ) -> Job[SceneResult]:
         """Objects and bodies of an image in one camera frame."""
         built = requests.scene(image, text, threshold, camera, options)
+        return Job(self._driver.run(calls.submit(built, idempotency_key)), self._driver)
+
+    def convert(
+        self,
+        asset: Source,
+        formats: Sequence[AssetFormat],
+        *,
+        y_down: bool = False,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> Job[ConvertResult]:
+        """A splat (PLY, SPZ, SOG, GLB) or a mesh (GLB, OBJ, PLY) in other formats.
+
+        `asset` is a file, an upload, or an artefact of an earlier job. With `y_down`, PLY and SOG hold 3DGS's
+        axes: y down, z forward.
+        """
+        built = requests.convert(asset, formats, {"y_down": y_down, **options})
         return Job(self._driver.run(calls.submit(built, idempotency_key)), self._driver)
 
     def dataset(

@@ -6,9 +6,13 @@ from typing import Any
 from maquette import inputs
 from maquette.calls import Operation, upload_any
 from maquette.contract import (
+    Artefact,
+    AssetFormat,
     BodiesJob,
+    ConvertJob,
     DatasetJob,
     Exemplar,
+    MediaRef,
     ObjectPrompt,
     ObjectsJob,
     SceneJob,
@@ -116,6 +120,12 @@ def scene(
         camera=inputs.camera(camera),
         **options,
     )
+
+
+def convert(asset: Source, formats: Sequence[AssetFormat], options: dict[str, Any]) -> Operation[ConvertJob]:
+    """A convert job of a file, an upload, or an artefact of an earlier job."""
+    ref = MediaRef(id=asset.sha256) if isinstance(asset, Artefact) else (yield from upload_any(asset))
+    return ConvertJob(asset=ref, formats=list(formats), **options)
 
 
 def dataset(

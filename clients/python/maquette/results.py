@@ -21,6 +21,7 @@ R = TypeVar(
     contract.ObjectsResult,
     contract.BodiesResult,
     contract.SceneResult,
+    contract.ConvertResult,
     contract.DatasetResult,
 )
 
@@ -151,17 +152,24 @@ class SceneResult(Result[contract.SceneResult]):
         return self.data.nodes
 
 
+class ConvertResult(Result[contract.ConvertResult]):
+    """An asset in other formats."""
+
+
 class DatasetResult(Result[contract.DatasetResult]):
     """A dataset version."""
 
 
-AnyResult = SegmentResult | TrackResult | ObjectsResult | BodiesResult | SceneResult | DatasetResult
+AnyResult = (
+    SegmentResult | TrackResult | ObjectsResult | BodiesResult | SceneResult | ConvertResult | DatasetResult
+)
 KINDS: dict[str, type[AnyResult]] = {
     "segment": SegmentResult,
     "track": TrackResult,
     "objects": ObjectsResult,
     "bodies": BodiesResult,
     "scene": SceneResult,
+    "convert": ConvertResult,
     "dataset": DatasetResult,
 }
 

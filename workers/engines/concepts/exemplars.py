@@ -19,6 +19,7 @@ SMALLEST_RATIO, SIZE_WEIGHT = 1 / 6, 0.2
 # the share of the smaller of two masks that makes them one thing
 SAME = 0.5
 CELLS = 64
+Look = tuple[NDArray[np.float32], NDArray[np.float32], float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +41,7 @@ class Looks:
         # without the image's own mean every two regions are alike
         self._features: NDArray[np.float32] = embedding - embedding.mean(axis=1, keepdims=True)
 
-    def of(self, mask: Mask) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
+    def of(self, mask: Mask) -> Look:
         """Unit feature (256,), colour histogram, and area of a mask (H, W)."""
         rows = round(self._view.inner[0] * CELLS / SIDE)
         columns = round(self._view.inner[1] * CELLS / SIDE)
@@ -52,10 +53,7 @@ class Looks:
         return feature, histogram(self._bins, mask), float(mask.sum())
 
 
-def likeness(
-    a: tuple[NDArray[np.float32], NDArray[np.float32], float],
-    b: tuple[NDArray[np.float32], NDArray[np.float32], float],
-) -> float:
+def likeness(a: Look, b: Look) -> float:
     """How alike two looks are, 0..1: features and colours count the same."""
     ratio = min(a[2], b[2]) / max(a[2], b[2])
     if ratio < SMALLEST_RATIO:
@@ -70,7 +68,8 @@ def alike(
     """Candidates that look like a positive and less like every negative, with their likeness, best first."""
     looks = Looks(image)
     places = {id(image): looks}
-    good, bad = [], []
+    good: list[Look] = []
+    bad: list[Look] = []
     for example in examples:
         place = places.setdefault(
             id(example.image), looks if example.image is image else Looks(example.image)

@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
-from maquette.cli import bodies, dataset, fleet, media, sessions
+from maquette.cli import bodies, convert, dataset, fleet, media, sessions
 from maquette.cli.options import State
 from maquette.errors import ApiError, MaquetteError
 
@@ -16,6 +16,7 @@ app = typer.Typer(
 )
 media.register(app)
 bodies.register(app)
+convert.register(app)
 dataset.register(app)
 fleet.register(app)
 app.add_typer(sessions.app, name="session")

@@ -69,6 +69,9 @@ def _table(manifest: Manifest) -> Table:
             for t in result.tracks
         ]
         columns = ("#", "confidence", "reprojection", "files")
+    elif result.kind == "convert":
+        rows = [(result.asset, result.source, name, file) for name, file in result.files.items()]
+        columns = ("asset", "was", "is", "file")
     elif result.kind == "scene":
         rows = [(n.name, n.label or "", _score(n.confidence), n.kind) for n in result.nodes]
         columns = ("node", "label", "confidence", "kind")

@@ -6,6 +6,7 @@ from maquette.contract.geometry import Box, CameraModel, Intrinsics, Point, Pose
 from maquette.contract.jobs import (
     FINAL_STATES,
     BodiesJob,
+    ConvertJob,
     DatasetJob,
     Direction,
     Job,
@@ -26,10 +27,12 @@ from maquette.contract.problems import FieldError, Problem
 from maquette.contract.prompts import Exemplar, ObjectPrompt, VideoExemplar, VideoPrompt
 from maquette.contract.results import (
     Artefact,
+    AssetFormat,
     BodiesResult,
     BodyFormat,
     BodyResult,
     BodyTrack,
+    ConvertResult,
     DatasetResult,
     EngineUsed,
     FrameSpan,
@@ -54,6 +57,7 @@ from maquette.contract.sessions import OpenSession, Propagate, Session, SessionA
 __all__ = [
     "FINAL_STATES",
     "Artefact",
+    "AssetFormat",
     "BodiesJob",
     "BodiesResult",
     "BodyFormat",
@@ -61,6 +65,8 @@ __all__ = [
     "BodyTrack",
     "Box",
     "CameraModel",
+    "ConvertJob",
+    "ConvertResult",
     "DatasetJob",
     "DatasetResult",
     "Direction",

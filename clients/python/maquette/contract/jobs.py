@@ -23,9 +23,9 @@ from maquette.contract.prompts import (
     VideoExemplar,
     VideoPrompt,
 )
-from maquette.contract.results import BodyFormat, Manifest, ObjectFormat
+from maquette.contract.results import AssetFormat, BodyFormat, Manifest, ObjectFormat
 
-JobKind = Literal["segment", "track", "objects", "bodies", "scene", "dataset"]
+JobKind = Literal["segment", "track", "objects", "bodies", "scene", "dataset", "convert"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled", "expired"]
 FINAL_STATES: frozenset[str] = frozenset({"succeeded", "failed", "cancelled", "expired"})
 
@@ -218,6 +218,18 @@ class SceneJob(JobBase):
     camera: Intrinsics | None = None
 
 
+class ConvertJob(JobBase):
+    """A splat or a mesh in other formats; `asset` is an upload, or the hash of an artefact of yours.
+
+    With `y_down`, PLY and SOG splats hold 3DGS's axes (y down, z forward).
+    """
+
+    kind: Literal["convert"] = "convert"
+    asset: MediaRef
+    formats: Annotated[list[AssetFormat], Field(min_length=1, max_length=6)]
+    y_down: bool = False
+
+
 class DatasetJob(JobBase):
     """Clips, tracks, cameras and crops of many videos, as versioned shards.
 
@@ -252,7 +264,8 @@ class DatasetJob(JobBase):
 
 
 JobRequest = Annotated[
-    SegmentJob | TrackJob | ObjectsJob | BodiesJob | SceneJob | DatasetJob, Field(discriminator="kind")
+    SegmentJob | TrackJob | ObjectsJob | BodiesJob | SceneJob | ConvertJob | DatasetJob,
+    Field(discriminator="kind"),
 ]
 
 

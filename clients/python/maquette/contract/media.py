@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from maquette.contract.base import Record, Wire
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-MediaKind = Literal["image", "video"]
+MediaKind = Literal["image", "video", "asset"]
 
 
 class MediaRef(Wire):
@@ -24,14 +24,17 @@ class MediaRef(Wire):
 
 
 class Media(Record):
-    """What the service knows of an upload without decoding it all; unknown is null."""
+    """What the service knows of an upload without decoding it all; unknown is null.
+
+    An asset is a splat or a mesh: it has no width and height.
+    """
 
     id: Sha256
     kind: MediaKind
     media_type: str
     bytes: int
-    width: int
-    height: int
+    width: int | None
+    height: int | None
     frames: int | None = None
     duration_seconds: float | None = None
     frame_rate: float | None = None

@@ -11,6 +11,7 @@ from maquette.contract.media import Sha256
 
 ScaleSource = Literal["metric", "prior", "relative"]
 ObjectFormat = Literal["glb", "ply", "spz", "sog", "khr_glb", "obj"]
+AssetFormat = Literal["glb", "ply", "spz", "sog", "khr_glb", "obj"]
 BodyFormat = Literal["glb", "obj", "ply", "bvh", "npz", "json"]
 
 
@@ -242,6 +243,15 @@ class SceneResult(Record):
     failures: list[ObjectFailure] = []
 
 
+class ConvertResult(Record):
+    """What an asset was found to be, and an artefact for each format that was asked for."""
+
+    kind: Literal["convert"] = "convert"
+    asset: Literal["splat", "mesh"]
+    source: AssetFormat
+    files: dict[AssetFormat, str]
+
+
 class DatasetResult(Record):
     """A dataset version: `version` is the hash of its manifest artefact; counts are of what was kept.
 
@@ -284,7 +294,7 @@ class Provenance(Record):
 
 
 AnyResult = Annotated[
-    SegmentResult | TrackResult | ObjectsResult | BodiesResult | SceneResult | DatasetResult,
+    SegmentResult | TrackResult | ObjectsResult | BodiesResult | SceneResult | ConvertResult | DatasetResult,
     Field(discriminator="kind"),
 ]
 

@@ -1,0 +1,77 @@
+"""Splats and meshes in other formats, by the SDK and the command line."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+from maquette import ApiError, JobFailed, Maquette
+
+from service.embedded import Stack
+from tests.acceptance.test_cli import maquette
+from tests.scenes import ball, box_of, wall
+from tests.splats import random_splat
+from workers.formats.ply import read_splat_ply, write_splat_ply
+from workers.formats.spz import read_spz
+
+
+def test_a_splat_goes_through_every_format(mq: Maquette, tmp_path: Path) -> None:
+    splat = random_splat(200)
+    result = mq.convert(write_splat_ply(splat), ["spz", "sog", "khr_glb", "ply"]).wait()
+    assert (result.data.asset, result.data.source) == ("splat", "ply")
+    folder = result.save(tmp_path)
+    again = read_spz((folder / result.data.files["spz"]).read_bytes())
+    assert len(again.means) == 200
+    np.testing.assert_allclose(again.means, splat.means, atol=1e-3)
+    same = read_splat_ply((folder / result.data.files["ply"]).read_bytes())
+    np.testing.assert_array_equal(same.means, splat.means)
+    back = mq.convert(folder / result.data.files["spz"], ["ply"]).wait()
+    assert back.data.source == "spz"
+
+
+def test_the_mesh_of_a_job_becomes_obj(mq: Maquette) -> None:
+    picture = wall()
+    mask = ball(picture, (120, 150), 60, (220, 60, 40))
+    made = mq.objects(picture, boxes=[box_of(mask)]).wait()
+    mesh = next(item for item in made.artefacts if item.name == made.objects[0].mesh)
+    result = mq.convert(mesh, ["obj", "ply"]).wait()
+    [stored] = [item for item in result.artefacts if item.name == result.data.files["obj"]]
+    read = trimesh.load(io.BytesIO(mq.read(stored)), file_type="obj", process=False)
+    assert len(read.faces) == made.objects[0].faces and read.is_watertight
+    assert result.provenance.sources == [mesh.sha256]
+
+
+def test_files_that_are_none(mq: Maquette) -> None:
+    whole = write_splat_ply(random_splat(50))
+    with pytest.raises(JobFailed) as caught:
+        mq.convert(whole[: len(whole) // 2], ["spz"]).wait()
+    assert caught.value.code == "asset_unreadable"
+    many = whole.replace(b"element vertex 50", b"element vertex 10000000")
+    with pytest.raises(JobFailed) as caught:
+        mq.convert(many, ["spz"]).wait()
+    assert caught.value.code == "asset_unreadable" and "promises" in str(caught.value)
+    with pytest.raises(JobFailed) as caught:
+        mq.convert(whole, ["obj"]).wait()
+    assert caught.value.code == "format_unfit"
+    with pytest.raises(ApiError) as refused:
+        mq.convert(wall(), ["ply"])
+    assert refused.value.code == "not_an_asset"
+    with pytest.raises(ApiError) as refused:
+        mq.segment(whole, text="cat")
+    assert refused.value.code == "not_an_image"
+    with pytest.raises(ApiError) as refused:
+        mq.upload(b"PK\x03\x04 a zip of something else")
+    assert refused.value.code == "unsupported_media"
+
+
+def test_the_command(stack: Stack, tmp_path: Path) -> None:
+    (tmp_path / "a.ply").write_bytes(write_splat_ply(random_splat(30)))
+    told = maquette(
+        stack, "convert", str(tmp_path / "a.ply"), str(tmp_path / "b.spz"), str(tmp_path / "c.khr.glb")
+    )
+    assert "splat (ply)" in told.stdout
+    assert len(read_spz((tmp_path / "b.spz").read_bytes()).means) == 30
+    assert (tmp_path / "c.khr.glb").read_bytes()[:4] == b"glTF"
+    refused = maquette(stack, "convert", str(tmp_path / "a.ply"), str(tmp_path / "b.doc"), check=False)
+    assert refused.returncode != 0
