@@ -7,8 +7,7 @@ import numpy as np
 from workers.engines.objects.export import add_asset_node
 from workers.engines.protocols import BodyEstimate, ObjectAsset
 from workers.formats.gltf import GlbBuilder
-from workers.formats.ply import write_splat_ply
-from workers.formats.splat import joined, transform
+from workers.formats.splat import Splat, joined, transform
 from workers.geometry.meshes import vertex_normals
 from workers.geometry.poses import opengl_from_opencv
 
@@ -38,8 +37,6 @@ def scene_glb(
     return builder.build()
 
 
-def scene_splat_ply(objects: Sequence[tuple[str, ObjectAsset]]) -> bytes:
+def scene_splat(objects: Sequence[tuple[str, ObjectAsset]]) -> Splat:
     """All splats of a scene in the axes of `scene_glb`: centres, rotations and sizes moved together."""
-    return write_splat_ply(
-        joined([transform(asset.splat, opengl_from_opencv(asset.pose)) for _, asset in objects])
-    )
+    return joined([transform(asset.splat, opengl_from_opencv(asset.pose)) for _, asset in objects])

@@ -17,6 +17,7 @@ from maquette.contract import (
     Media,
     MediaRef,
     ObjectFormat,
+    SceneFormat,
     TrackOutput,
 )
 from maquette.drivers import TIMEOUT, AsyncDriver
@@ -196,10 +197,16 @@ class AsyncMaquette:
         *,
         threshold: float | None = None,
         camera: Any = None,
+        formats: Iterable[SceneFormat] = ("glb", "ply"),
+        contact: bool = True,
         idempotency_key: str | None = None,
         **options: Any,
     ) -> AsyncJob[SceneResult]:
-        """Objects and bodies of an image in one camera frame."""
+        """Objects and bodies of an image in one camera frame.
+
+        A body gives the scale to the objects too, and with `contact` they stand on the ground it tells.
+        """
+        options |= {"formats": list(formats), "contact": contact}
         built = requests.scene(image, text, threshold, camera, options)
         return AsyncJob(await self._driver.run(calls.submit(built, idempotency_key)), self._driver)
 

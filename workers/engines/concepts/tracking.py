@@ -252,7 +252,7 @@ class DefaultTracker:
             return
         if not has_color(shrink(image, WORK_SIDE), mask, query):
             return
-        known = [track for track in memory.tracks if track.lost_at >= 0 and track.prompt == prompt]
+        known = [track for track in memory.tracks if track.prompt == prompt and _unsure(track)]
         fits = [(returns(track, bins, mask, memory.frames), track) for track in known]
         fit, old = max(fits, key=lambda pair: (pair[0], -pair[1].id), default=(0.0, None))
         if old is not None and fit > 0:
@@ -282,6 +282,12 @@ def _pause(last: int, kept: float) -> int:
     if kept >= STEADY:
         return min(last + 2, LONGEST)
     return PAUSE if kept >= UNSTEADY else SHORTEST
+
+
+def _unsure(track: Track) -> bool:
+    """Whether a detection may turn out to be this track: it is lost, or a part that no detection meets."""
+    part = area_of(track.mask) < OCCLUDED_SHARE * track.area
+    return track.lost_at >= 0 or (part and track.missed > 0)
 
 
 def _begins(click: Click) -> bool:

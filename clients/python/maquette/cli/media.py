@@ -1,13 +1,13 @@
 """Commands that make something of images and videos."""
 
-from typing import Annotated, Any, cast, get_args
+from typing import Annotated, Any, cast
 
 import typer
 
 from maquette.cli import options as o
 from maquette.cli.each import each
 from maquette.client import Maquette
-from maquette.contract import Direction, ObjectFormat
+from maquette.contract import Direction, ObjectFormat, SceneFormat
 from maquette.handles import Job
 
 Images = Annotated[list[str], typer.Argument(help="Images: files, globs or https addresses.")]
@@ -112,7 +112,7 @@ def objects(
     out: o.Out = None,
 ) -> None:
     """A GLB, a splat and a pose for each object."""
-    wanted = _object_formats(formats)
+    wanted = cast(list[ObjectFormat], o.named(formats, ObjectFormat))
 
     def start(mq: Maquette, source: Any) -> Job[Any]:
         return mq.objects(
@@ -137,22 +137,27 @@ def scene(
     text: Annotated[list[str], typer.Option("--text", "-t", help="A phrase; may be repeated.")],
     threshold: o.Threshold = None,
     camera: o.CameraOption = None,
+    formats: Annotated[
+        str, typer.Option("--format", "-f", help="Of glb, ply, spz, sog and khr_glb, joined by commas.")
+    ] = "glb,ply",
+    contact: Annotated[bool, typer.Option(help="Objects stand on the ground where feet tell it.")] = True,
     seed: o.Seed = 0,
     engine: o.EngineName = "auto",
     out: o.Out = None,
 ) -> None:
     """Objects and bodies of each image in one camera frame."""
+    wanted = o.named(formats, SceneFormat)
 
     def start(mq: Maquette, source: Any) -> Job[Any]:
-        return mq.scene(source, text, threshold=threshold, camera=o.camera(camera), seed=seed, engine=engine)
+        return mq.scene(
+            source,
+            text,
+            threshold=threshold,
+            camera=o.camera(camera),
+            formats=cast(list[SceneFormat], wanted),
+            contact=contact,
+            seed=seed,
+            engine=engine,
+        )
 
     each(context, images, start, out)
-
-
-def _object_formats(given: str) -> list[ObjectFormat]:
-    known = get_args(ObjectFormat)
-    found = [part.strip() for part in given.split(",") if part.strip()]
-    for part in found:
-        if part not in known:
-            raise typer.BadParameter(f"a format is one of {', '.join(known)}, not {part!r}")
-    return cast(list[ObjectFormat], found)

@@ -123,13 +123,17 @@ def camera(given: str | None) -> dict[str, float] | None:
 
 
 def formats(given: str) -> list[BodyFormat]:
-    """Formats from 'glb,bvh'."""
-    known = get_args(BodyFormat)
+    """Formats of bodies from 'glb,bvh'."""
+    return cast(list[BodyFormat], named(given, BodyFormat))
+
+
+def named(given: str, kinds: Any) -> list[str]:
+    """Names joined by commas, each one of a Literal."""
     found = [part.strip() for part in given.split(",") if part.strip()]
     for part in found:
-        if part not in known:
-            raise typer.BadParameter(f"a format is one of {', '.join(known)}, not {part!r}")
-    return cast(list[BodyFormat], found)
+        if part not in get_args(kinds):
+            raise typer.BadParameter(f"a format is one of {', '.join(get_args(kinds))}, not {part!r}")
+    return found
 
 
 def emit(data: Any) -> None:

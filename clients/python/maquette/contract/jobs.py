@@ -23,7 +23,7 @@ from maquette.contract.prompts import (
     VideoExemplar,
     VideoPrompt,
 )
-from maquette.contract.results import AssetFormat, BodyFormat, Manifest, ObjectFormat
+from maquette.contract.results import AssetFormat, BodyFormat, Manifest, ObjectFormat, SceneFormat
 
 JobKind = Literal["segment", "track", "objects", "bodies", "scene", "dataset", "convert"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled", "expired"]
@@ -209,10 +209,16 @@ class BodiesJob(JobBase):
 
 
 class SceneJob(JobBase):
-    """Objects and bodies of one image in one camera frame."""
+    """Objects and bodies of one image in one camera frame.
+
+    The scene as GLB and its splat as PLY are always written; `formats` may ask for more. When a body gives
+    the scale, objects are scaled with it, and with `contact` they stand on the ground that its feet tell.
+    """
 
     kind: Literal["scene"] = "scene"
     image: MediaRef
+    formats: Annotated[list[SceneFormat], Field(min_length=1, max_length=5)] = ["glb", "ply"]
+    contact: bool = True
     text: Annotated[list[Phrase], Field(min_length=1, max_length=64)]
     threshold: Threshold | None = None
     camera: Intrinsics | None = None

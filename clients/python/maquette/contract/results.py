@@ -11,6 +11,7 @@ from maquette.contract.media import Sha256
 
 ScaleSource = Literal["metric", "prior", "relative"]
 ObjectFormat = Literal["glb", "ply", "spz", "sog", "khr_glb", "obj"]
+SceneFormat = Literal["glb", "ply", "spz", "sog", "khr_glb"]
 AssetFormat = Literal["glb", "ply", "spz", "sog", "khr_glb", "obj"]
 BodyFormat = Literal["glb", "obj", "ply", "bvh", "npz", "json"]
 
@@ -240,6 +241,7 @@ class SceneResult(Record):
     nodes: list[SceneNode]
     mesh: str | None
     splat: str | None
+    files: dict[SceneFormat, str] = {}
     failures: list[ObjectFailure] = []
 
 
