@@ -7,7 +7,11 @@ STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 INPUTS := pyproject.toml clients/python/pyproject.toml constraints.txt
 
-.PHONY: setup dev demo up test lint openapi clean
+SAM3 := .venv-sam3
+SAM3_STAMP := $(SAM3)/.installed
+SITE := $(VENV)/lib/python3.11/site-packages
+
+.PHONY: setup dev demo up test test-sam3 lint openapi clean
 
 setup: $(STAMP)
 
@@ -33,6 +37,17 @@ up: setup
 test: dev lint
 	$(BIN)/python -m pytest
 
+# torch lives in an environment of its own; everything else comes from the development one
+$(SAM3_STAMP): tests/parity/requirements.txt
+	test -x $(SAM3)/bin/python || $(PYTHON) -m venv $(SAM3)
+	$(SAM3)/bin/python -m pip --disable-pip-version-check install --quiet -r tests/parity/requirements.txt
+	$(SAM3)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps open_clip_torch==3.3.0
+	touch $@
+
+test-sam3: dev $(SAM3_STAMP)
+	OMP_NUM_THREADS=1 PYTHONPATH=$(CURDIR):$(CURDIR)/clients/python:$(CURDIR)/$(SITE) \
+		$(SAM3)/bin/python -m pytest tests/parity -k sam3_
+
 lint: dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -43,4 +58,4 @@ openapi: dev
 	$(BIN)/maquette-server openapi docs/openapi.json
 
 clean:
-	rm -rf $(VENV) demo-output .maquette
+	rm -rf $(VENV) $(SAM3) demo-output .maquette

@@ -193,7 +193,8 @@ class FakeImageModel:
         if asked["mask_input"] is not None:
             assert asked["mask_input"].shape == (1, 28, 28)
         count = 3 if asked["multimask_output"] else 1
-        return np.stack([mask] * count), np.array([0.2, 0.9, 0.4][:count]), None
+        low = np.where(mask, 4.0, -4.0).astype(np.float32)
+        return np.stack([mask] * count), np.array([0.2, 0.9, 0.4][:count]), np.stack([low] * count)
 
 
 class FakeProcessor:

@@ -197,3 +197,16 @@ def test_a_corrupt_detector_leaves_the_boxes(tmp_path: Path, monkeypatch: pytest
     assert mask_iou(partial.segment(handle, [Click(box=box_of(disc))])[0].mask, disc) >= 0.9
     with pytest.raises(WeightsCorrupt):
         partial.ground(handle, ["cat"])
+
+
+def test_a_sharp_outline_is_stable_and_a_soft_one_is_not(engine: DefaultConcepts) -> None:
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    away = np.hypot(x - 200, y - 150)
+    sharp = np.where((away < 60)[..., None], (220, 60, 40), (70, 90, 110)).astype(np.uint8)
+    soft = (70 + 150 * np.exp(-((away / 60) ** 2)))[..., None].repeat(3, axis=2).astype(np.uint8)
+    found = [
+        engine.segment(engine.embed(picture, name), [Click(points=_points((200.5, 150.5)))])[0]
+        for name, picture in (("sharp", sharp), ("soft", soft))
+    ]
+    assert found[0].stability is not None and found[1].stability is not None
+    assert found[0].stability > 0.95 and 0 <= found[1].stability < found[0].stability

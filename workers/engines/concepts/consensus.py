@@ -29,6 +29,11 @@ class Proposal:
     def mask(self) -> Mask:
         return np.asarray(self.logits > 0, dtype=np.bool_)
 
+    @property
+    def stability(self) -> float:
+        """IoU of the masks at +1 and -1 of the logits."""
+        return _stability(self.logits)
+
 
 def prompt_of(box: Box | None, points: NDArray[np.float64], labels: NDArray[np.int64]) -> Prompt:
     """A box and points as one prompt; the corners are the centres of the box's outer pixels."""
@@ -82,6 +87,9 @@ def choose(sam: MobileSam, views: Sequence[View], prompt: Prompt) -> Proposal:
 
 
 def _quality(logits: Floats, predicted: float) -> float:
+    return min(max(predicted, 0.0), 1.0) * _stability(logits)
+
+
+def _stability(logits: Floats) -> float:
     inner, outer = int(np.count_nonzero(logits > 1)), int(np.count_nonzero(logits > -1))
-    stability = inner / outer if outer else 0.0
-    return min(max(predicted, 0.0), 1.0) * stability
+    return inner / outer if outer else 0.0

@@ -137,7 +137,7 @@ class DefaultConcepts:
         if image.detections is None:
             image.detections = detector.detect(image.image)
         chosen = [THRESHOLD if value is None else value for value in thresholds or [None] * len(wanted)]
-        made: dict[Detection, tuple[Mask, float]] = {}
+        made: dict[Detection, tuple[Mask, float, float | None]] = {}
         out: list[Segmented] = []
         for index, (query, least) in enumerate(zip(wanted, chosen, strict=True)):
             named: list[Segmented] = []
@@ -145,9 +145,11 @@ class DefaultConcepts:
                 if item.label in query.classes and item.score >= least:
                     if item not in made:
                         made[item] = self._mask_of(image, item.box)
-                    mask, quality = made[item]
+                    mask, quality, stability = made[item]
                     flags = _flags(mask, quality)
-                    named.append(Segmented(mask, box_of(mask), item.score, index, item.label, flags))
+                    named.append(
+                        Segmented(mask, box_of(mask), item.score, index, item.label, flags, stability)
+                    )
             if query.everything and self._sam and self._namer:
                 named += further(self._sam, self._namer, image, named, index, least)
             out += choose_named(image.image, named, query)
@@ -226,32 +228,36 @@ class DefaultConcepts:
             image.views.append(self._sam.encode(image.image, mirrored=True))
         return image.views
 
-    def _mask_of(self, image: EmbeddedImage, box: Box) -> tuple[Mask, float]:
+    def _mask_of(self, image: EmbeddedImage, box: Box) -> tuple[Mask, float, float | None]:
+        """A detection's mask, its quality and its stability."""
         if self._sam is None:
             raise self._missing or RuntimeError("no MobileSAM")
         none = np.zeros((0, 2), np.float64), np.zeros(0, np.int64)
         found = agree(self._sam, self._views(image), prompt_of(box, *none), refine=False)
         mask = tidy(clip_mask(found.mask, box, DETECTION_MARGIN))
-        return (mask, found.quality) if mask.any() else (_made_up(image.size, box, none[0]), 0.0)
+        if not mask.any():
+            return _made_up(image.size, box, none[0]), 0.0, None
+        return mask, found.quality, found.stability
 
     def _click(self, image: EmbeddedImage, click: Click, index: int) -> Segmented:
         points, labels = points_of(click)
         box = None if click.box is None else clip_box(click.box, image.size)
         around = box if box is not None or click.mask is None else box_of(click.mask)
+        stability: float | None = None
         if self._sam is None:
             mask, quality = watershed(image.image, around, points, labels), 0.0
         else:
             found = self._decode(self._sam, image, around, points, labels, click.mask)
-            mask, quality = found.mask, found.quality
+            mask, quality, stability = found.mask, found.quality, found.stability
         if box is not None:
             mask = clip_mask(mask, box, CLICK_MARGIN)
         mask = tidy(mask, points[labels == 1])
         if not mask.any():
-            mask, quality = _made_up(image.size, around, points[labels == 1]), 0.0
+            mask, quality, stability = _made_up(image.size, around, points[labels == 1]), 0.0, None
         flags = _flags(mask, quality)
         if self._sam is None:
             flags = (*flags, "fallback_watershed")
-        return Segmented(mask, box_of(mask), quality, index, None, flags)
+        return Segmented(mask, box_of(mask), quality, index, None, flags, stability)
 
     def _decode(
         self,

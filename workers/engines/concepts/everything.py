@@ -25,6 +25,7 @@ class Blob:
     logits: Floats
     quality: float
     low: Mask
+    stability: float
 
 
 def blobs(sam: MobileSam, view: View) -> list[Blob]:
@@ -57,7 +58,7 @@ def _blob(logits: Floats, predicted: float, inside: Mask) -> Blob | None:
     stability = firm / loose if loose else 0.0
     if predicted < SURE or stability < STABLE or not SMALLEST <= share <= LARGEST:
         return None
-    return Blob(logits, float(min(predicted, 1.0) * stability), low)
+    return Blob(logits, float(min(predicted, 1.0) * stability), low, float(stability))
 
 
 def _once(found: list[Blob]) -> list[Blob]:
@@ -82,7 +83,7 @@ def candidates(sam: MobileSam, image: EmbeddedImage) -> list[Segmented]:
         mask = tidy(np.asarray(sam.upsample(view, blob.logits) > 0, dtype=np.bool_))
         if mask.any():
             flags = ("truncated",) if touches_border(mask) else ()
-            out.append(Segmented(mask, box_of(mask), blob.quality, 0, None, flags))
+            out.append(Segmented(mask, box_of(mask), blob.quality, 0, None, flags, blob.stability))
     return out
 
 

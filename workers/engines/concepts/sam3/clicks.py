@@ -10,6 +10,7 @@ from workers.engines.concepts.masks import box_of, clip_box, touches_border
 from workers.engines.concepts.sam3.image import Sam3Image
 from workers.engines.concepts.sam3.kernels import tidy_logits
 from workers.engines.concepts.sam3.loading import Loaded, click_model
+from workers.engines.concepts.sam3.postprocess import stabilities
 from workers.engines.concepts.sam3.preprocess import click_points, square_mask
 from workers.engines.concepts.sam3.upsample import upsample
 from workers.engines.protocols import Box, Click, Mask, Segmented
@@ -63,17 +64,25 @@ class Clicks:
             logits = tidy_logits(out.pred_masks[0, 0, best : best + 1].float(), self._fill_area)
             mask = next(upsample(logits, image.size, 1, soft=False))
             score = float(out.iou_scores[0, 0, best].clamp(0, 1))
-        return answered(mask, score, around, points[labels == 1], index)
+        [stable] = stabilities(logits)
+        return answered(mask, score, stable, around, points[labels == 1], index)
 
 
-def answered(mask: Mask, score: float, box: Box | None, points: NDArray[np.float64], index: int) -> Segmented:
+def answered(
+    mask: Mask,
+    score: float,
+    stability: float | None,
+    box: Box | None,
+    points: NDArray[np.float64],
+    index: int,
+) -> Segmented:
     """The answer to a click whose box and inner points are given; an empty mask is made up from these."""
     if not mask.any():
-        mask, score = _made_up(mask.shape, box, points), 0.0
+        mask, score, stability = _made_up(mask.shape, box, points), 0.0, None
     flags = ("low_iou",) if score < LOW_QUALITY else ()
     if touches_border(mask):
         flags = (*flags, "truncated")
-    return Segmented(mask, box_of(mask), score, index, None, flags)
+    return Segmented(mask, box_of(mask), score, index, None, flags, stability)
 
 
 def prior_logits(mask: Mask, side: int) -> Any:

@@ -9,7 +9,7 @@ from workers.engines.concepts.sam3.clicks import Clicks
 from workers.engines.concepts.sam3.errors import LICENCE
 from workers.engines.concepts.sam3.image import Exemplar, Grounding, Raw, Sam3Image
 from workers.engines.concepts.sam3.loading import Loaded, load
-from workers.engines.concepts.sam3.postprocess import Rules, select
+from workers.engines.concepts.sam3.postprocess import Rules, select, stabilities
 from workers.engines.concepts.sam3.preprocess import check_image
 from workers.engines.concepts.sam3.settings import Sam3Settings
 from workers.engines.concepts.sam3.upsample import upsample
@@ -161,10 +161,10 @@ class Sam3Concepts:
         least = chosen.threshold if threshold is None else threshold
         rules = Rules(least, chosen.nms_iou, chosen.fill_area, chosen.mask_chunk)
         scores, logits = select(raw.scores, raw.masks, rules)
-        found = zip(scores, upsample(logits, image.size, rules.chunk, soft=True), strict=True)
+        masks = upsample(logits, image.size, rules.chunk, soft=True)
         return [
-            Segmented(mask, box_of(mask), score, index, label, (*flags, *_border(mask)))
-            for score, mask in found
+            Segmented(mask, box_of(mask), score, index, label, (*flags, *_border(mask)), stable)
+            for score, mask, stable in zip(scores, masks, stabilities(logits), strict=True)
             if mask.any()
         ]
 

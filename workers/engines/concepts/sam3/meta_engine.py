@@ -12,7 +12,7 @@ from workers.engines.concepts.sam3.image import Raw
 from workers.engines.concepts.sam3.meta_image import MetaGrounding, MetaImage
 from workers.engines.concepts.sam3.meta_loading import COMMIT, MetaLoaded, MetaSettings
 from workers.engines.concepts.sam3.meta_video import MetaTracker
-from workers.engines.concepts.sam3.postprocess import Rules, select
+from workers.engines.concepts.sam3.postprocess import Rules, select, stabilities
 from workers.engines.concepts.sam3.preprocess import check_image
 from workers.engines.concepts.sam3.tokenizer import LENGTH
 from workers.engines.concepts.sam3.upsample import upsample
@@ -142,8 +142,16 @@ class MetaConcepts:
         scores, logits = select(raw.scores, raw.masks, rules)
         masks = upsample(logits, image.size, rules.chunk, soft=True)
         return [
-            Segmented(mask, box_of(mask), score, index, label, ("truncated",) if touches_border(mask) else ())
-            for score, mask in zip(scores, masks, strict=True)
+            Segmented(
+                mask,
+                box_of(mask),
+                score,
+                index,
+                label,
+                ("truncated",) if touches_border(mask) else (),
+                stable,
+            )
+            for score, mask, stable in zip(scores, masks, stabilities(logits), strict=True)
             if np.any(mask)
         ]
 

@@ -14,7 +14,7 @@ from workers.engines.concepts.sam3.cache import ByteLru
 from workers.engines.concepts.sam3.clicks import answered, checked, prior_logits
 from workers.engines.concepts.sam3.image import VISUAL, Raw
 from workers.engines.concepts.sam3.meta_loading import MetaLoaded
-from workers.engines.concepts.sam3.postprocess import scores_of
+from workers.engines.concepts.sam3.postprocess import scores_of, stabilities
 from workers.engines.concepts.sam3.preprocess import centre_boxes
 from workers.engines.protocols import Box, Click, Rgb, Segmented
 
@@ -95,7 +95,7 @@ class MetaGrounding:
         if click.mask is not None:
             prior = prior_logits(click.mask, predictor.sam_prompt_encoder.mask_input_size[0])[0].numpy()
         with self._inference():
-            masks, qualities, _ = model.predict_inst(
+            masks, qualities, low = model.predict_inst(
                 image.state,
                 point_coords=points - shift if len(points) else None,
                 point_labels=labels if len(points) else None,
@@ -105,7 +105,9 @@ class MetaGrounding:
             )
         best = int(np.argmax(qualities))
         mask = np.asarray(masks[best]) > 0
-        return answered(mask, float(np.clip(qualities[best], 0, 1)), around, points[labels == 1], index)
+        score = float(np.clip(qualities[best], 0, 1))
+        [stable] = stabilities(torch.as_tensor(np.asarray(low[best : best + 1])))
+        return answered(mask, score, stable, around, points[labels == 1], index)
 
     @contextmanager
     def _inference(self) -> Iterator[None]:

@@ -39,3 +39,10 @@ def select(scores: Any, masks: Any, rules: Rules) -> tuple[list[float], Any]:
     if rules.nms_iou is not None and len(order):
         order = suppress(scores, masks, rules.nms_iou)
     return scores[order].tolist(), tidy_logits(masks[order], rules.fill_area)
+
+
+def stabilities(logits: Any) -> list[float]:
+    """IoU of each mask (K, h, w) at +1 and -1 of its logits, on the model's own cells."""
+    inner = (logits > 1).flatten(1).sum(1)
+    outer = (logits > -1).flatten(1).sum(1)
+    return [float(value) for value in (inner / outer.clamp(min=1)).tolist()]
