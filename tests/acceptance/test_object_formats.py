@@ -1,16 +1,20 @@
 """An objects job writes what its `formats` ask for, and every file holds the same object."""
 
+import json
+import zipfile
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from maquette import Maquette
 from maquette.cli.main import app
+from PIL import Image
 from typer.testing import CliRunner
 
 from service.embedded import Stack
 from tests.media_files import png
-from tests.scenes import ball, box_of, wall
+from tests.scenes import ball, box_of, iou, wall
 from workers.formats.convert import MESH_READERS, SPLAT_READERS, detect
 
 ROLES = {"glb": "mesh", "ply": "splat", "spz": "splat", "sog": "splat", "khr_glb": "splat", "obj": "mesh"}
@@ -71,3 +75,26 @@ def test_the_command_takes_formats(stack: Stack, picture, tmp_path: Path) -> Non
     wrong = CliRunner().invoke(app, [*words, "--format", "usdz"], env=told)
     assert wrong.exit_code == 2
     assert "usdz" in wrong.output and "khr_glb" in wrong.output
+
+
+def test_placed_turntable_and_simulation(mq: Maquette, tmp_path: Path) -> None:
+    picture = wall()
+    mask = ball(picture, (120, 150), 60, (220, 60, 40))
+    asked = {"outputs": ["placed", "turntable", "simulation"], "density": 600.0, "longest_side_m": 0.2}
+    result = mq.objects(picture, boxes=[box_of(mask)], **asked).wait()
+    [thing] = result.objects
+    folder = result.save(tmp_path)
+    shown = np.asarray(Image.open(folder / thing.extras["placed"]))
+    changed = np.abs(shown.astype(int) - (0.5 * picture + 127.5)).max(axis=2) > 12
+    assert iou(changed, mask) > 0.85
+    with av.open(str(folder / thing.extras["turntable"])) as film:
+        assert sum(1 for _ in film.decode(video=0)) == 48
+    with zipfile.ZipFile(folder / thing.extras["simulation"]) as archive:
+        told = json.loads(archive.read("simulation.json"))
+        names = set(archive.namelist())
+    assert {"object.urdf", "object.xml", "visual_lod0.obj", "collision_00.obj"} <= names
+    assert told["scale_source"] == "given" and "mass_not_metric" not in thing.flags
+    ball_mass = 600 * 4 / 3 * np.pi * 0.1**3
+    assert 0.5 * ball_mass < told["mass_kg"] < 1.3 * ball_mass
+    unknown = mq.objects(picture, boxes=[box_of(mask)], outputs=["simulation"]).wait().objects[0]
+    assert "mass_not_metric" in unknown.flags

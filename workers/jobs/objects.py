@@ -1,10 +1,11 @@
 """Objects: each masked object of an image to a mesh, a splat and a pose."""
 
-from maquette.contract import Manifest, ObjectsJob, ObjectsResult
+from maquette.contract import Manifest, ObjectResult, ObjectsJob, ObjectsResult
 
 from workers.formats.overlay import overlay_png
 from workers.jobs import lifting, prompting
 from workers.jobs.context import JobContext, LoadedImage
+from workers.jobs.objects_extras import write_extras
 from workers.jobs.sources import image_of
 
 
@@ -23,7 +24,7 @@ def run(context: JobContext, request: ObjectsJob) -> Manifest:
     result = ObjectsResult(
         width=image.width,
         height=image.height,
-        objects=[lifting.write(context, item, request.formats) for item in lifted],
+        objects=[_written(context, image, item, request) for item in lifted],
         failures=failures,
     )
     return context.manifest(
@@ -34,6 +35,14 @@ def run(context: JobContext, request: ObjectsJob) -> Manifest:
         flags=[] if found else ["nothing_found"],
         from_job=request.from_job,
     )
+
+
+def _written(
+    context: JobContext, image: LoadedImage, item: lifting.Lifted, request: ObjectsJob
+) -> ObjectResult:
+    extras, flags = write_extras(context, image, item, request)
+    made = lifting.write(context, item, request.formats)
+    return made.model_copy(update={"extras": extras, "flags": sorted({*made.flags, *flags})})
 
 
 def _prompted(context: JobContext, image: LoadedImage, request: ObjectsJob) -> list[prompting.Found]:

@@ -17,6 +17,7 @@ from maquette.contract import (
     Media,
     MediaRef,
     ObjectFormat,
+    ObjectOutput,
     SceneFormat,
     TrackOutput,
 )
@@ -146,14 +147,24 @@ class Maquette:
         threshold: float | None = None,
         camera: Any = None,
         formats: Iterable[ObjectFormat] = ("glb", "ply"),
+        outputs: Iterable[ObjectOutput] = (),
+        density: float = 1000.0,
+        longest_side_m: float | None = None,
         idempotency_key: str | None = None,
         **options: Any,
     ) -> Job[ObjectsResult]:
         """A mesh, a splat and a pose for each object; `from_job` goes on from a segment job.
 
         The mesh is always written as GLB and the splat as PLY; `formats` may add spz, sog, khr_glb and obj.
+        `outputs` may add the posed mesh over the picture (placed), a turntable film, and a simulation package
+        of an even `density` in kg/m³, `longest_side_m` metres long.
         """
-        options |= {"formats": list(formats)}
+        options |= {
+            "formats": list(formats),
+            "outputs": list(outputs),
+            "density": density,
+            "longest_side_m": longest_side_m,
+        }
         built = requests.objects(image, text, boxes, points, masks, from_job, threshold, camera, options)
         return Job(self._driver.run(calls.submit(built, idempotency_key)), self._driver)
 

@@ -107,6 +107,11 @@ def objects(
     formats: Annotated[
         str, typer.Option("--format", "-f", help="Of glb, ply, spz, sog, khr_glb and obj, joined by commas.")
     ] = "glb,ply",
+    placed: Annotated[bool, typer.Option("--placed", help="The posed mesh over the picture.")] = False,
+    turntable: Annotated[bool, typer.Option("--turntable", help="A film of the asset turning.")] = False,
+    simulation: Annotated[bool, typer.Option("--simulation", help="URDF and MJCF with meshes.")] = False,
+    density: Annotated[float, typer.Option(help="kg/m³ of simulation packages.")] = 1000.0,
+    longest_side: Annotated[float | None, typer.Option(help="The object's longest side in metres.")] = None,
     seed: o.Seed = 0,
     engine: o.EngineName = "auto",
     out: o.Out = None,
@@ -124,6 +129,9 @@ def objects(
             threshold=threshold,
             camera=o.camera(camera),
             formats=wanted,
+            outputs=o.chosen(placed=placed, turntable=turntable, simulation=simulation),
+            density=density,
+            longest_side_m=longest_side,
             seed=seed,
             engine=engine,
         )

@@ -23,7 +23,14 @@ from maquette.contract.prompts import (
     VideoExemplar,
     VideoPrompt,
 )
-from maquette.contract.results import AssetFormat, BodyFormat, Manifest, ObjectFormat, SceneFormat
+from maquette.contract.results import (
+    AssetFormat,
+    BodyFormat,
+    Manifest,
+    ObjectFormat,
+    ObjectOutput,
+    SceneFormat,
+)
 
 JobKind = Literal["segment", "track", "objects", "bodies", "scene", "dataset", "convert"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled", "expired"]
@@ -136,7 +143,9 @@ class TrackJob(Prompted):
 class ObjectsJob(Prompted):
     """A mesh, a splat and a pose for each masked object of an image.
 
-    The mesh as GLB and the splat as PLY are always written; `formats` may ask for more.
+    The mesh as GLB and the splat as PLY are always written; `formats` may ask for more. `outputs` adds the
+    posed mesh over the picture, a turntable film, or a simulation package (URDF and MJCF) of an even
+    `density` in kg/m³, in the asset's metres unless `longest_side_m` tells them.
     """
 
     kind: Literal["objects"] = "objects"
@@ -145,6 +154,9 @@ class ObjectsJob(Prompted):
     from_job: JobId | None = None
     camera: Intrinsics | None = None
     formats: Annotated[list[ObjectFormat], Field(min_length=1, max_length=6)] = ["glb", "ply"]
+    outputs: Annotated[list[ObjectOutput], Field(max_length=3)] = []
+    density: Annotated[float, Field(gt=0, le=30_000)] = 1000.0
+    longest_side_m: Annotated[float, Field(gt=0, le=1000)] | None = None
 
     @model_validator(mode="after")
     def _sourced(self) -> "ObjectsJob":

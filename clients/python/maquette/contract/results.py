@@ -13,6 +13,7 @@ ScaleSource = Literal["metric", "prior", "relative"]
 ObjectFormat = Literal["glb", "ply", "spz", "sog", "khr_glb", "obj"]
 SceneFormat = Literal["glb", "ply", "spz", "sog", "khr_glb"]
 AssetFormat = Literal["glb", "ply", "spz", "sog", "khr_glb", "obj"]
+ObjectOutput = Literal["placed", "turntable", "simulation"]
 BodyFormat = Literal["glb", "obj", "ply", "bvh", "npz", "json"]
 
 
@@ -107,7 +108,8 @@ class TrackResult(Record):
 class ObjectResult(Record):
     """One object in 3D: `mesh` and `splat` name artefacts in the canonical frame that `pose` places.
 
-    `files` names an artefact for each format that was written, these two among them.
+    `files` names an artefact for each format that was written, these two among them; `extras` one for each of
+    the request's `outputs`.
     """
 
     index: int
@@ -118,6 +120,7 @@ class ObjectResult(Record):
     mesh: str
     splat: str
     files: dict[ObjectFormat, str] = {}
+    extras: dict[ObjectOutput, str] = {}
     pose: Pose
     camera: CameraModel
     scale_source: ScaleSource
