@@ -15,7 +15,7 @@ body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding
 body{color:#1d1d1b;background:#fafaf8}
 table{border-collapse:collapse;width:100%}
 td,th{padding:.2rem .6rem .2rem 0;text-align:left;vertical-align:top}
-td.n{text-align:right;font-variant-numeric:tabular-nums}h2{margin-top:2.2rem}code{font-size:.9em}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}h2{margin-top:2.2rem}code{font-size:.9em}
 .bar{background:#e4e2da;height:.8rem;min-width:14rem}.bar i{display:block;height:100%;background:#2f6f5e}
 .bar i.lost{background:#b5533c}svg{background:#fff;border:1px solid #dcd9d0}img{max-width:100%}
 .gates{display:grid;grid-template-columns:repeat(auto-fill,minmax(15rem,1fr));gap:1rem}figure{margin:0}
@@ -58,7 +58,7 @@ def _funnel(written: Written) -> str:
             f"<tr><td>{escape(step.stage)}<td>{escape(step.unit)}<td class=n>{step.given}"
             f"<td class=n>{step.kept}<td><div class=bar><i{lost} style=width:{100 * share:.1f}%></i></div>"
         )
-    return f"<table><tr><th>stage<th>of<th>in<th>out<th>share{''.join(rows)}</table>"
+    return f"<table><tr><th>stage<th>of<th class=n>in<th class=n>out<th>share{''.join(rows)}</table>"
 
 
 def _gates(written: Written) -> str:
@@ -109,7 +109,7 @@ def _concepts(written: Written) -> str:
         f"<tr><td>{escape(phrase)}" + "".join(f"<td class=n>{value}" for value in mine)
         for phrase, mine in found.items()
     )
-    head = "<th>phrase<th>clips asked<th>clips without it<th>tracks found<th>tracks kept"
+    head = "<th>phrase<th class=n>asked<th class=n>without it<th class=n>found<th class=n>kept"
     return f"<table><tr>{head}{rows}</table>"
 
 
@@ -120,7 +120,7 @@ def _sources(written: Written) -> str:
         f"<td>{escape(row.consent or 'unknown')}<td>{row.split}"
         for row in written.rows["sources"]
     )
-    head = "<th>source<th>size<th>frames<th>shots<th>licence<th>consent<th>split"
+    head = "<th>source<th>size<th class=n>frames<th class=n>shots<th>licence<th>consent<th>split"
     return f"<table><tr>{head}{rows}</table>"
 
 
