@@ -54,8 +54,7 @@ CMD ["celery", "-A", "workers.main", "worker", "--queues", "default", "--concurr
 
 # ---- templates for GPU workers ----
 # Each prepares the environment that its engine needs. None of these images has been built or run.
-# The adapter of SAM 3D Objects comes later: until workers/engines/registry.py has it, its worker cannot
-# load a suite. Weights are gated: mount them at /models, never copy them in.
+# Weights are gated: mount them at /models, never copy them in.
 
 FROM ${CUDA_DEVEL_IMAGE} AS gpu-environment
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 UV_NO_CACHE=1 UV_PYTHON_INSTALL_DIR=/opt/python
@@ -95,10 +94,23 @@ ARG TORCH_INDEX_URL
 RUN pip install --index-url "${TORCH_INDEX_URL:?the index of the cu121 wheels}" \
     "torch==2.5.1" "torchvision==0.20.1"
 
-# spconv, kaolin 0.17, pytorch3d, MoGe, flash-attn and gsplat at the commits the engine pins, built with nvcc
+# kaolin's wheels lie on an index of their own (KAOLIN_INDEX_URL); pytorch3d, flash-attn and gsplat are built with nvcc at
+# the commits that upstream pins. Its hydra patch is left out: it mends a download that a worker never makes.
 FROM torch-cu121 AS sam3d-objects-environment
-ARG OBJECTS_REQUIREMENTS
-RUN pip install --no-build-isolation -r "${OBJECTS_REQUIREMENTS:?file or URL of the requirements}"
+ARG SAM3D_OBJECTS_COMMIT=cf066761706cd02b07e2fc6274570ec8cdafb683
+ARG KAOLIN_INDEX_URL
+COPY docker/sam3d-objects.txt /src/sam3d-objects.txt
+RUN pip install -r /src/sam3d-objects.txt \
+    && pip install --find-links "${KAOLIN_INDEX_URL:?page of the kaolin wheels for torch 2.5.1 and cu121}" "kaolin==0.17.0" \
+    && pip install --no-build-isolation "flash_attn==2.8.3" \
+       "pytorch3d @ git+https://github.com/facebookresearch/pytorch3d@75ebeeaea0908c5527e7b1e305fbc7681382db47" \
+       "gsplat @ git+https://github.com/nerfstudio-project/gsplat@2323de5905d5e90e035f792fe65bad0fedd413e7" \
+    && pip install --no-deps \
+       "moge @ git+https://github.com/microsoft/MoGe@a8c37341bc0325ca99b9d57981cc3bb2bd3e255b" \
+       "utils3d @ git+https://github.com/EasternJournalist/utils3d@3fab839f0be9931dac7c8488eb0e1600c236e183" \
+    && git clone https://github.com/facebookresearch/sam-3d-objects /opt/sam-3d-objects \
+    && git -C /opt/sam-3d-objects checkout --detach "$SAM3D_OBJECTS_COMMIT" \
+    && rm -rf /opt/sam-3d-objects/.git
 
 # upstream is no package: its code comes at the commit that the adapter was written against
 FROM torch-cu121 AS sam3d-body-environment
@@ -139,10 +151,15 @@ ENV MAQUETTE_WORKER_QUEUE=sam3 MAQUETTE_WORKER_ENGINES=sam3
 CMD ["celery", "-A", "workers.main", "worker", "--queues", "sam3", "--concurrency", "1", \
      "--pool", "prefork", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
 
-# this engine fetches DINOv2 and MoGe at load: they have to lie in /models beforehand
+# upstream fetches DINOv2 and MoGe at load: they have to lie in /models beforehand
 FROM gpu-base AS worker-sam3d-objects
 COPY --from=sam3d-objects-environment /venv /venv
-ENV MAQUETTE_WORKER_QUEUE=sam3d_objects MAQUETTE_WORKER_ENGINES=sam3d_objects
+COPY --from=sam3d-objects-environment /opt/sam-3d-objects /opt/sam-3d-objects
+ENV MAQUETTE_SAM3D_OBJECTS_SOURCE=/opt/sam-3d-objects \
+    MAQUETTE_SAM3D_OBJECTS_CONFIG=/models/sam-3d-objects/checkpoints/pipeline.yaml \
+    TORCH_HOME=/models/torch \
+    HF_HOME=/models/hub \
+    MAQUETTE_WORKER_QUEUE=sam3d_objects MAQUETTE_WORKER_ENGINES=sam3d_objects
 CMD ["celery", "-A", "workers.main", "worker", "--queues", "sam3d_objects", "--concurrency", "1", \
      "--pool", "prefork", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
 

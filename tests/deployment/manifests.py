@@ -13,6 +13,8 @@ from service import catalogue
 from service.settings import ServiceSettings
 from workers.engines.bodies.mhr.assets import FOLDER_ENV
 from workers.engines.bodies.sam3d.settings import PREFIX, Sam3dBodySettings
+from workers.engines.objects.sam3d.settings import PREFIX as OBJECTS_PREFIX
+from workers.engines.objects.sam3d.settings import Sam3dObjectsSettings
 from workers.engines.weights import MODELS_ENV
 from workers.settings import WorkerSettings
 
@@ -36,10 +38,12 @@ def settings_of(*classes: type[ServiceSettings] | type[WorkerSettings]) -> set[s
 GATEWAY_VARIABLES = settings_of(ServiceSettings)
 WORKER_VARIABLES = settings_of(WorkerSettings) | {MODELS_ENV}
 KNOWN_ENGINES = {engine.name for engine in catalogue.KNOWN}
-BODY_VARIABLES = {
-    PREFIX + name for name in re.findall(r'get\("(\w+)"\)', inspect.getsource(Sam3dBodySettings.from_env))
+GPU_VARIABLES = {
+    prefix + name
+    for prefix, kind in ((PREFIX, Sam3dBodySettings), (OBJECTS_PREFIX, Sam3dObjectsSettings))
+    for name in re.findall(r'get\("(\w+)"\)', inspect.getsource(kind.from_env))
 }
-SERVER_VARIABLES = GATEWAY_VARIABLES | WORKER_VARIABLES | BODY_VARIABLES | {FOLDER_ENV}
+SERVER_VARIABLES = GATEWAY_VARIABLES | WORKER_VARIABLES | GPU_VARIABLES | {FOLDER_ENV}
 
 
 def documents(file: Path) -> list[Data]:

@@ -19,6 +19,7 @@ SUITES: dict[str, dict[str, str]] = {
         "bodies": "workers.engines.bodies.default:DefaultBodies",
     },
     "sam3": {"concepts": "workers.engines.concepts.sam3.backends:concepts"},
+    "sam3d_objects": {"objects": "workers.engines.objects.sam3d.engine:Sam3dObjects"},
     "sam3d_body": {"bodies": "workers.engines.bodies.sam3d.engine:Sam3dBody"},
 }
 

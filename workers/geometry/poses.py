@@ -118,3 +118,9 @@ def look_at(eye: ArrayLike, target: ArrayLike, up: ArrayLike = (0.0, 1.0, 0.0)) 
     right = right / np.linalg.norm(right)
     rotation = np.stack([right, np.cross(forward, right), forward])
     return Similarity.from_parts(rotation, -rotation @ origin)
+
+
+def matrix_from_quaternion(rotation: ArrayLike) -> NDArray[np.float64]:
+    """The rotation matrix (3, 3) of a quaternion wxyz (4,), which need not be of unit length."""
+    w, x, y, z = np.asarray(rotation, dtype=np.float64)
+    return np.asarray(Rotation.from_quat([x, y, z, w]).as_matrix(), dtype=np.float64)

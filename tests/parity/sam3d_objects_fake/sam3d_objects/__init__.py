@@ -1,0 +1,133 @@
+"""FAKE sam3d_objects: one lopsided block at a known place, in upstream's frames and with its traps."""
+
+import json
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+import trimesh
+from scipy.spatial.transform import Rotation
+
+# the block's corners in the splat's frame (z up), and where it stands in PyTorch3D's camera (x left, y up)
+SIZE = np.array([1.0, 0.5, 0.25])
+QUATERNION = np.array([0.9, 0.1, 0.3, -0.2])
+TRANSLATION, SCALE = np.array([0.2, -0.1, 3.0]), 0.8
+FOCAL = 400.0
+
+
+def block() -> trimesh.Trimesh:
+    made = trimesh.creation.box(SIZE).subdivide().subdivide().subdivide()
+    made.vertices[made.vertices[:, 2] > 0.1] += [0.0, 0.1, 0.0]
+    return made
+
+
+class FakeGaussian:
+    def __init__(self, wrong: dict[str, Any]) -> None:
+        self.wrong = wrong
+
+    def save_ply(self, path: str) -> None:
+        points = trimesh.sample.sample_surface(block(), 4000, seed=1)[0]
+        table = np.zeros((len(points), 17), np.float32)
+        table[:, :3] = points
+        table[:, 6:9] = (np.array([0.8, 0.3, 0.1]) - 0.5) / 0.28209479
+        table[:, 9], table[:, 10:13] = 4.0, np.log([0.05, 0.01, 0.01])
+        # upstream's quaternions are not of unit length, and some opacities are infinite
+        table[:, 13:17] = 2.0 * np.array([np.cos(0.3), 0.0, 0.0, np.sin(0.3)])
+        table[::100, 9] = np.inf
+        if self.wrong.get("nan"):
+            table[::2, 0] = np.nan
+        names = "x y z nx ny nz f_dc_0 f_dc_1 f_dc_2 opacity scale_0 scale_1 scale_2 rot_0 rot_1 rot_2 rot_3"
+        head = "\n".join(f"property float {name}" for name in names.split())
+        header = f"ply\nformat binary_little_endian 1.0\nelement vertex {len(table)}\n{head}\nend_header\n"
+        Path(path).write_bytes(header.encode() + table.tobytes())
+
+
+class FakePipeline:
+    layout_post_optimization_method = None
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.wrong = config.get("wrong", {})
+        self.note = config.get("note")
+        self.downsample_ss_dist = 0
+        self.ss_preprocessor = "ss"
+        self.calls: list[dict[str, Any]] = []
+        self.pointmaps = 0
+        if self.wrong.get("optimises"):
+            self.layout_post_optimization_method = self._optimise
+
+    def compute_pointmap(self, image: np.ndarray, pointmap: Any = None) -> dict[str, Any]:
+        assert image.shape[2] == 4 and image.dtype == np.uint8
+        self.pointmaps += 1
+        height, width = image.shape[:2]
+        u, v = np.meshgrid(np.arange(width) + 0.5 - width / 2, np.arange(height) + 0.5 - height / 2)
+        points = np.stack([-u / FOCAL * 3, -v / FOCAL * 3, np.full_like(u, 3.0)]).astype(np.float32)
+        return {"pointmap": torch.Tensor(points), "intrinsics": np.eye(3)}
+
+    def preprocess_image(self, image: np.ndarray, preprocessor: Any, pointmap: Any = None) -> dict[str, Any]:
+        assert preprocessor == self.ss_preprocessor
+        return {"rgb_image_mask": image[..., 3]}
+
+    def run_post_optimization(self, mesh: Any, intrinsics: Any, pose: Any, shown: Any) -> dict[str, Any]:
+        if self.wrong["optimises"] == "fails":
+            raise RuntimeError("no surface was hit")
+        off = 0.0 if self.wrong["optimises"] == "well" else 0.4
+        return {
+            "rotation": torch.Tensor(QUATERNION[None]),
+            "translation": torch.Tensor((TRANSLATION + np.array([off, 0, 0]))[None]),
+            "scale": torch.Tensor(np.full((1, 3), SCALE)),
+        }
+
+    def _optimise(self) -> None:
+        """Only that there is one matters."""
+
+    def run(self, image: np.ndarray, mask: Any, seed: int, pointmap: Any = None, **options: Any) -> Any:
+        alpha = set(np.unique(image[..., 3]).tolist())
+        assert mask is None and alpha <= {0, 255} and 255 in alpha
+        points = np.asarray(pointmap)
+        self.calls.append(
+            {
+                "seed": seed,
+                "pointmaps": self.pointmaps,
+                "infinite": int(np.isinf(points).sum()),
+                "depth": float(np.nanmedian(points[..., 2])),
+                "left": float(np.nanmean(points[:, 0, 0])),
+                "voxels": self.downsample_ss_dist,
+                **{key: value for key, value in options.items() if key != "pointmap"},
+            }
+        )
+        if self.note:
+            Path(self.note).write_text(json.dumps(self.calls))
+        if self.wrong.get("crash"):
+            os._exit(139)
+        needed = {"whole": 1, "splat_only": 2, "fewer_voxels": 3, "never": 4}[self.wrong.get("fits", "whole")]
+        if len(self.calls) < needed:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory (fake)")
+        whole = options["decode_formats"] is None
+        solid = block()
+        flipped = solid.vertices[:, [0, 2, 1]] * [1, 1, -1]
+        glb = trimesh.Trimesh(
+            flipped, solid.faces, vertex_colors=np.tile([204, 77, 26, 255], (len(flipped), 1)), process=False
+        )
+        shift = np.array([0.4, 0, 0]) if self.wrong.get("optimises") == "well" else np.zeros(3)
+        scale = np.array([SCALE, SCALE, 2 * SCALE]) if self.wrong.get("uneven") else np.full(3, SCALE)
+        return {
+            "rotation": torch.Tensor(QUATERNION[None].astype(np.float32)),
+            "translation": torch.Tensor((TRANSLATION + shift)[None].astype(np.float32)),
+            "scale": torch.Tensor(scale[None].astype(np.float32)),
+            "coords": torch.Tensor(np.zeros((240, 4), np.int32)),
+            "gs": FakeGaussian(self.wrong),
+            "glb": glb if whole else None,
+            "gaussian": [SimpleNamespace()],
+            "pointmap": torch.Tensor(self.compute_pointmap(image)["pointmap"].array.transpose(1, 2, 0)),
+        }
+
+
+def truth() -> tuple[np.ndarray, np.ndarray]:
+    """The block's vertices (V, 3) in OpenCV's camera, by upstream's own convention, and its faces."""
+    solid = block()
+    turn = Rotation.from_quat([*QUATERNION[1:], QUATERNION[0]]).as_matrix()
+    placed = SCALE * (solid.vertices @ turn) + TRANSLATION
+    return placed * [-1, -1, 1], solid.faces

@@ -1,0 +1,47 @@
+"""FAKE torch: the few names that the adapter's child uses."""
+
+from typing import Any
+
+import numpy as np
+
+
+class Tensor:
+    def __init__(self, array: Any) -> None:
+        self.array = np.asarray(array)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
+
+    def detach(self) -> "Tensor":
+        return self
+
+    def cpu(self) -> "Tensor":
+        return self
+
+    def permute(self, *axes: int) -> "Tensor":
+        return Tensor(self.array.transpose(axes))
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        return self.array if dtype is None else self.array.astype(dtype)
+
+
+def from_numpy(array: np.ndarray) -> Tensor:
+    return Tensor(array)
+
+
+class cuda:
+    class OutOfMemoryError(RuntimeError):
+        """As torch's."""
+
+    @staticmethod
+    def is_available() -> bool:
+        return True
+
+    @staticmethod
+    def get_device_name(_index: int) -> str:
+        return "fake device"
+
+    @staticmethod
+    def empty_cache() -> None:
+        return None

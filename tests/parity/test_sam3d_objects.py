@@ -1,0 +1,259 @@
+"""The adapter of SAM 3D Objects against a FAKE upstream (`sam3d_objects_fake`), and poses of the real code.
+
+No test here runs the real network: its weights are gated and it needs a GPU.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import trimesh
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from workers.engines.host.errors import HostCrashed, HostRefused
+from workers.engines.objects.export import asset_glb, asset_splat_ply
+from workers.engines.objects.sam3d.assets import mesh_of, repaired
+from workers.engines.objects.sam3d.engine import Sam3dObjects
+from workers.engines.objects.sam3d.errors import Sam3dObjectsContract, Sam3dObjectsUnavailable
+from workers.engines.objects.sam3d.frames import (
+    GLB_FROM_PLY,
+    camera_of_pointmap,
+    camera_pose,
+    canonical_from_ply,
+    pointmap_of,
+)
+from workers.engines.objects.sam3d.settings import Sam3dObjectsSettings
+from workers.engines.protocols import ObjectEngine
+from workers.engines.registry import load_engines
+from workers.formats.glb_reader import read_glb
+from workers.formats.ply import read_splat_ply
+from workers.formats.splat import Splat, transform
+from workers.geometry.cameras import Camera
+from workers.geometry.raster import silhouette
+
+FAKE = Path(__file__).with_name("sam3d_objects_fake")
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "sam3d_pose.json").read_text())
+WIDTH, HEIGHT = 320, 240
+CAMERA = Camera(WIDTH, HEIGHT, 400.0, 400.0, WIDTH / 2, HEIGHT / 2)
+IMAGE = np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+
+
+def truth() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    sys.path.insert(0, str(FAKE))
+    try:
+        import importlib
+
+        return importlib.import_module("sam3d_objects").truth()  # type: ignore[no-any-return]
+    finally:
+        sys.path.remove(str(FAKE))
+        for name in ("torch", "sam3d_objects"):
+            sys.modules.pop(name, None)
+
+
+VERTICES, FACES = truth()
+MASK = silhouette(VERTICES, FACES, CAMERA)
+
+
+def settings(folder: Path, profile: str = "standard", **wrong: Any) -> Sam3dObjectsSettings:
+    """Settings whose configuration tells the fake what to do wrong."""
+    config = folder / "pipeline.yaml"
+    target = wrong.pop("target", "sam3d_objects.pipeline.Thing")
+    config.write_text(
+        json.dumps(
+            {
+                "_target_": target,
+                "wrong": wrong,
+                "note": str(folder / "note.json"),
+                "models": [{"_target_": "torch.nn.Module"}],
+            }
+        )
+    )
+    chosen: Any = profile
+    return Sam3dObjectsSettings(config, FAKE, profile=chosen, load_seconds=60, request_seconds=60)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Any]:
+    """Starts engines and stops them."""
+    running: list[Sam3dObjects] = []
+
+    def starter(profile: str = "standard", **wrong: Any) -> Sam3dObjects:
+        running.append(Sam3dObjects(settings(tmp_path, profile, **wrong)))
+        return running[-1]
+
+    yield starter
+    for engine in running:
+        engine.close()
+
+
+def calls(tmp_path: Path) -> list[dict[str, Any]]:
+    told: list[dict[str, Any]] = json.loads((tmp_path / "note.json").read_text())
+    return told
+
+
+def test_poses_are_those_of_the_real_code() -> None:
+    pose = camera_pose(np.array(GOLDEN["rotation_wxyz"]), np.array(GOLDEN["translation"]), GOLDEN["scale"][0])
+    ply = np.array(GOLDEN["points_ply"])
+    np.testing.assert_allclose(pose.apply(ply @ GLB_FROM_PLY.T), GOLDEN["points_opencv_camera"], atol=2e-6)
+    np.testing.assert_allclose(ply @ GLB_FROM_PLY.T, ply[:, [0, 2, 1]] * [1, 1, -1])
+    np.testing.assert_allclose(canonical_from_ply().apply(ply), ply @ GLB_FROM_PLY.T, atol=1e-12)
+
+
+def test_mesh_splat_and_pose_agree_and_stand_where_the_picture_has_them(start: Any) -> None:
+    engine = start()
+    assert isinstance(engine, ObjectEngine)
+    asset = engine.reconstruct(IMAGE, MASK, camera=CAMERA, seed=7)
+    placed = asset.pose.apply(asset.mesh.vertices)
+    gap = cKDTree(VERTICES).query(placed)[0]
+    assert gap.max() < 1e-5
+    solid = trimesh.Trimesh(placed, asset.mesh.faces, process=False)
+    assert solid.is_watertight and solid.volume > 0
+    points = transform(asset.splat, asset.pose).means.astype(np.float64)
+    _, away, _ = trimesh.proximity.closest_point_naive(solid, points[::40])
+    assert away.max() < 1e-5
+    # after every format too
+    again = read_splat_ply(asset_splat_ply(asset))
+    np.testing.assert_allclose(again.means, asset.splat.means, atol=1e-6)
+    read = read_glb(asset_glb(asset, "block"))
+    assert read is not None
+    assert asset.silhouette_iou is not None and asset.silhouette_iou > 0.97
+    assert asset.scale_source == "relative"
+    assert set(asset.flags) == {"generated", "scale_not_metric"}
+    np.testing.assert_array_equal(asset.mesh.colors, np.tile([204, 77, 26], (len(asset.mesh.vertices), 1)))
+
+
+def test_splats_are_finite_and_turn_with_their_centres(start: Any) -> None:
+    splat: Splat = start().reconstruct(IMAGE, MASK, camera=CAMERA).splat
+    np.testing.assert_allclose(np.linalg.norm(splat.rotations, axis=1), 1, atol=1e-5)
+    assert splat.opacities.max() < 1 and np.isfinite(splat.means).all()
+    # the fake's Gaussians are turned by 0.6 about their own z, which is the canonical y
+    w, x, y, z = splat.rotations[0]
+    long = np.array([1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y)])
+    np.testing.assert_allclose(np.abs(long @ GLB_FROM_PLY @ [np.cos(0.6), np.sin(0.6), 0]), 1, atol=1e-5)
+
+
+def test_what_belongs_to_the_picture_is_made_once(start: Any, tmp_path: Path) -> None:
+    engine = start()
+    for seed in (1, 2):
+        engine.reconstruct(IMAGE, MASK, seed=seed)
+    first, second = calls(tmp_path)
+    assert (first["seed"], second["seed"]) == (1, 2)
+    # the fake's own run makes one more for its answer
+    assert first["pointmaps"] == 1 and second["pointmaps"] == 2
+    assert first["with_layout_postprocess"] is False and first["with_texture_baking"] is False
+
+
+def test_the_camera_is_taken_from_the_pointmap_where_none_is_given(start: Any) -> None:
+    asset = start().reconstruct(IMAGE, MASK)
+    assert asset.camera.source == "estimated" and asset.camera.fx == pytest.approx(400, rel=1e-3)
+    assert "camera_estimated" in asset.flags and (asset.silhouette_iou or 0) > 0.95
+
+
+def test_depth_becomes_a_pointmap_once_and_makes_metres(start: Any, tmp_path: Path) -> None:
+    depth = np.full((HEIGHT, WIDTH), 2.5, np.float32)
+    depth[:10], depth[10:20], depth[20:30] = np.inf, np.nan, -1.0
+    asset = start().reconstruct(IMAGE, MASK, camera=CAMERA, depth=depth)
+    (told,) = calls(tmp_path)
+    assert told["infinite"] == 0 and told["depth"] == pytest.approx(2.5)
+    # PyTorch3D's x points left: the first column lies at positive x
+    assert told["left"] == pytest.approx(2.5 * 159.5 / 400, rel=1e-4)
+    assert asset.scale_source == "metric" and "scale_not_metric" not in asset.flags
+    points = pointmap_of(depth, CAMERA)
+    found = camera_of_pointmap(points, WIDTH, HEIGHT)
+    assert found is not None and found.fx == pytest.approx(400, rel=1e-6)
+    assert camera_of_pointmap(np.full((4, 4, 3), np.nan, np.float32), WIDTH, HEIGHT) is None
+
+
+@pytest.mark.parametrize(("profile", "steps"), [("fast", 4), ("standard", None)])
+def test_profiles(start: Any, tmp_path: Path, profile: str, steps: int | None) -> None:
+    start(profile).reconstruct(IMAGE, MASK, camera=CAMERA)
+    (told,) = calls(tmp_path)
+    assert told["use_stage1_distillation"] is (profile == "fast")
+    assert told["stage2_inference_steps"] == steps
+
+
+def test_an_optimised_pose_is_believed_on_evidence_alone(start: Any) -> None:
+    well = start("best", optimises="well").reconstruct(IMAGE, MASK, camera=CAMERA)
+    assert "pose_optimised" in well.flags and (well.silhouette_iou or 0) > 0.97
+    badly = start("best", optimises="badly").reconstruct(IMAGE, MASK, camera=CAMERA)
+    assert "pose_not_optimised" in badly.flags and (badly.silhouette_iou or 0) > 0.97
+    failed = start("best", optimises="fails").reconstruct(IMAGE, MASK, camera=CAMERA)
+    assert not any("optimised" in flag for flag in failed.flags)
+
+
+def test_too_little_memory_goes_down_a_ladder(start: Any, tmp_path: Path) -> None:
+    asset = start(fits="splat_only").reconstruct(IMAGE, MASK, camera=CAMERA)
+    assert {"memory_splat_only", "mesh_from_splat"} <= set(asset.flags)
+    solid = trimesh.Trimesh(asset.mesh.vertices, asset.mesh.faces, process=False)
+    assert solid.is_watertight and solid.volume > 0
+    # 4,000 Gaussians make a coarse one
+    assert (asset.silhouette_iou or 0) > 0.75
+    start(fits="fewer_voxels").reconstruct(IMAGE, MASK, camera=CAMERA)
+    assert [told["voxels"] for told in calls(tmp_path)] == [0, 0, 1]
+    engine = start(fits="never")
+    with pytest.raises(HostRefused) as caught:
+        engine.reconstruct(IMAGE, MASK, camera=CAMERA)
+    assert caught.value.code == "out_of_memory" and caught.value.fatal
+
+
+def test_a_crash_is_an_error_and_the_next_object_is_served(start: Any) -> None:
+    engine = start(crash=True)
+    for _ in range(2):
+        with pytest.raises(HostCrashed):
+            engine.reconstruct(IMAGE, MASK, camera=CAMERA)
+
+
+def test_half_a_splat_may_be_broken_but_a_scale_may_not(start: Any) -> None:
+    asset = start(nan=True).reconstruct(IMAGE, MASK, camera=CAMERA)
+    assert len(asset.splat) == 2000
+    with pytest.raises(Sam3dObjectsContract, match="scale"):
+        start(uneven=True).reconstruct(IMAGE, MASK, camera=CAMERA)
+
+
+def test_an_outline_that_misses_its_mask_is_told(start: Any) -> None:
+    asset = start().reconstruct(IMAGE, np.roll(MASK, 60, axis=1), camera=CAMERA)
+    assert "low_iou" in asset.flags and asset.confidence < 0.7
+
+
+def test_wrong_input(start: Any) -> None:
+    engine = start()
+    for mask in (np.zeros_like(MASK), MASK[:-1], MASK.astype(np.uint8) * 255):
+        with pytest.raises(ValueError):
+            engine.reconstruct(IMAGE, mask)
+    with pytest.raises(ValueError):
+        engine.reconstruct(IMAGE, MASK, depth=np.ones((3, 3), np.float32))
+
+
+def test_a_configuration_that_runs_other_code_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Sam3dObjectsUnavailable, match=r"os\.system"):
+        Sam3dObjects(settings(tmp_path, target="os.system"))
+
+
+def test_without_weights_the_gate_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Sam3dObjectsUnavailable, match="facebook/sam-3d-objects"):
+        Sam3dObjects(Sam3dObjectsSettings(tmp_path / "nothing.yaml"))
+    monkeypatch.delenv("MAQUETTE_SAM3D_OBJECTS_CONFIG", raising=False)
+    told = load_engines("sam3d_objects").describe()
+    assert told[0]["available"] is False and "gated" in told[0]["why_not"]
+    monkeypatch.setenv("MAQUETTE_SAM3D_OBJECTS_PROFILE", "finest")
+    with pytest.raises(ValueError, match="finest"):
+        Sam3dObjectsSettings.from_env()
+
+
+def test_meshes_are_mended() -> None:
+    box = trimesh.creation.box((1, 1, 1)).subdivide()
+    vertices, faces = np.asarray(box.vertices, float), np.asarray(box.faces)
+    broken = np.vstack([vertices, [[np.nan, 0, 0]]])
+    torn = np.vstack([faces[1:], [[0, 1, len(vertices)], [0, 0, 1], [0, 1, 10**6]]])
+    mesh, closed = repaired(broken, torn, None)
+    assert closed and np.isfinite(mesh.vertices).all()
+    assert trimesh.Trimesh(mesh.vertices, mesh.faces).volume == pytest.approx(1)
+    with pytest.raises(ValueError):
+        repaired(broken, np.array([[0, 0, 1]]), None)
+    with pytest.raises(ValueError):
+        mesh_of(Splat(*(np.zeros(shape, np.float32) for shape in ((3, 3), (3, 4), (3, 3), (3,), (3, 3)))))

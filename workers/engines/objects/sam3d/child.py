@@ -1,0 +1,182 @@
+"""The child: upstream's pipeline in its own environment. Nothing but this file imports it.
+
+Upstream (facebookresearch/sam-3d-objects, SAM License) is not part of this product: its checkout lies on the
+child's PYTHONPATH. Its configuration names code to run, so only names of packages that it needs are let
+through. A mask must be bool: its 0 and 255 overflow inside, and soft masks under 1 vanish.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.engines.host.arrays import Arrays
+from workers.engines.host.child import Answer, Refused, serve
+
+ALLOWED = frozenset({"sam3d_objects", "torch", "torchvision", "moge"})
+# What the distilled generators are made for.
+FAST_STEPS = 4
+Tensors = dict[str, NDArray[Any]]
+
+
+class Pipeline:
+    """A loaded pipeline, answering one object at a time; what belongs to the picture is made once."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        """Load the pipeline of the config; raises Refused with a code that tells what is missing."""
+        os.environ.setdefault("LIDRA_SKIP_INIT", "true")
+        try:
+            import torch
+            from hydra.utils import instantiate
+            from omegaconf import OmegaConf
+        except ImportError as error:
+            raise Refused("upstream_missing", f"{error.name or error} cannot be imported: {error}") from error
+        if not torch.cuda.is_available():
+            raise Refused("no_gpu", "upstream runs on CUDA alone, and torch sees no GPU")
+        try:
+            settings = OmegaConf.load(config["config"])
+        except FileNotFoundError as error:
+            raise Refused("checkpoint_missing", str(error)) from error
+        settings.rendering_engine = "pytorch3d"
+        # upstream crashes when it is compiled
+        settings.compile_model = False
+        settings.workspace_dir = str(Path(config["config"]).parent)
+        for target in _targets(OmegaConf.to_container(settings)):
+            if target.split(".", 1)[0] not in ALLOWED:
+                raise Refused("config_unsafe", f"pipeline.yaml wants to run {target}")
+        try:
+            self._pipeline = instantiate(settings)
+        except (FileNotFoundError, ImportError) as error:
+            raise Refused("checkpoint_missing", str(error)) from error
+        self._torch = torch
+        self._profile = str(config["profile"])
+        self._known: tuple[str, Any] | None = None
+        self.ready: Answer = ({"device": str(torch.cuda.get_device_name(0))}, {})
+
+    def answer(self, fields: Mapping[str, Any], arrays: Arrays) -> Answer:
+        """`image` (H, W, 3) uint8, `mask` (H, W) bool, `seed`, optional `pointmap` (H, W, 3) float32.
+
+        Gives the splat as PLY bytes, the mesh, the pose and, where it was optimised, the other pose.
+        """
+        image, mask = arrays["image"], arrays["mask"]
+        rgba = np.concatenate([image, mask[..., None].astype(np.uint8) * 255], axis=-1)
+        given = arrays.get("pointmap")
+        pointmap = self._pointmap(image) if given is None else self._torch.from_numpy(given.copy())
+        out, step = self._run(rgba, int(fields["seed"]), pointmap)
+        told: Tensors = {
+            "splat": _ply_bytes(out["gs"]),
+            "rotation": _numbers(out["rotation"], 4),
+            "translation": _numbers(out["translation"], 3),
+            "scale": _numbers(out["scale"], 3),
+            "pointmap": np.asarray(out["pointmap"].cpu(), dtype=np.float32),
+        }
+        if out.get("glb") is not None:
+            told |= _mesh(out["glb"])
+        if self._profile == "best" and "vertices" in told:
+            told |= self._optimised(rgba, pointmap, out)
+        return {"memory": step, "voxels": int(out["coords"].shape[0])}, told
+
+    def _pointmap(self, image: NDArray[np.uint8]) -> Any:
+        """The points of the whole picture, once for all of its objects."""
+        key = hashlib.sha256(image.tobytes()).hexdigest()
+        if self._known is None or self._known[0] != key:
+            whole = np.full((*image.shape[:2], 1), 255, np.uint8)
+            made = self._pipeline.compute_pointmap(np.concatenate([image, whole], axis=-1))
+            self._known = key, made["pointmap"].permute(1, 2, 0)
+        return self._known[1]
+
+    def _run(self, rgba: NDArray[np.uint8], seed: int, pointmap: Any) -> tuple[dict[str, Any], str]:
+        """Upstream's run; with too little memory the splat alone, then fewer voxels: told in a word."""
+        fast = self._profile == "fast"
+        options: dict[str, Any] = {
+            "seed": seed,
+            "with_mesh_postprocess": False,
+            "with_texture_baking": False,
+            "with_layout_postprocess": False,
+            "use_vertex_color": True,
+            "use_stage1_distillation": fast,
+            "use_stage2_distillation": fast,
+            "stage1_inference_steps": FAST_STEPS if fast else None,
+            "stage2_inference_steps": FAST_STEPS if fast else None,
+            "pointmap": pointmap,
+        }
+        distance = self._pipeline.downsample_ss_dist
+        try:
+            for step, formats in (
+                ("whole", None),
+                ("splat_only", ["gaussian"]),
+                ("fewer_voxels", ["gaussian"]),
+            ):
+                if step == "fewer_voxels":
+                    self._pipeline.downsample_ss_dist = distance + 1
+                try:
+                    return self._pipeline.run(rgba, None, decode_formats=formats, **options), step
+                except self._torch.cuda.OutOfMemoryError:
+                    self._torch.cuda.empty_cache()
+        finally:
+            self._pipeline.downsample_ss_dist = distance
+        raise Refused("out_of_memory", "the object does not fit into the GPU's memory", fatal=True)
+
+    def _optimised(self, rgba: NDArray[np.uint8], pointmap: Any, out: Mapping[str, Any]) -> Tensors:
+        """The pose after upstream's layout optimisation, which swallows its errors when `run` calls it."""
+        pipeline = self._pipeline
+        if pipeline.layout_post_optimization_method is None:
+            return {}
+        known = pipeline.compute_pointmap(rgba, pointmap)
+        shown = pipeline.preprocess_image(rgba, pipeline.ss_preprocessor, pointmap=known["pointmap"])
+        try:
+            found = pipeline.run_post_optimization(out["glb"].copy(), known["intrinsics"], out, shown)
+        except (RuntimeError, ValueError, IndexError, AssertionError):
+            return {}
+        return {
+            "optimised_rotation": _numbers(found["rotation"], 4),
+            "optimised_translation": _numbers(found["translation"], 3),
+            "optimised_scale": _numbers(found["scale"], 3),
+        }
+
+
+def _targets(node: Any) -> Iterator[str]:
+    """Every name of code in a configuration."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "_target_":
+                yield str(value)
+            yield from _targets(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _targets(value)
+
+
+def _ply_bytes(gaussian: Any) -> NDArray[np.uint8]:
+    """Upstream writes a splat to a file only."""
+    with tempfile.TemporaryDirectory(prefix="maquette-sam3d-") as folder:
+        path = Path(folder) / "splat.ply"
+        gaussian.save_ply(str(path))
+        return np.frombuffer(path.read_bytes(), dtype=np.uint8).copy()
+
+
+def _mesh(made: Any) -> Tensors:
+    out: Tensors = {
+        "vertices": np.asarray(made.vertices, dtype=np.float64),
+        "faces": np.asarray(made.faces, dtype=np.int64),
+    }
+    colors = getattr(made.visual, "vertex_colors", None)
+    if colors is not None and len(colors) == len(out["vertices"]):
+        out["colors"] = np.asarray(colors, dtype=np.uint8)[:, :3].copy()
+    return out
+
+
+def _numbers(tensor: Any, count: int) -> NDArray[np.float64]:
+    values = np.asarray(tensor.detach().cpu(), dtype=np.float64).reshape(-1)
+    if len(values) != count:
+        raise Refused("contract", f"upstream gave {len(values)} numbers where {count} were recorded")
+    return values
+
+
+if __name__ == "__main__":
+    serve(Pipeline)
