@@ -31,6 +31,8 @@ LIMIT_RADIANS = 0.04
 # Landmarks say little of girth; a mask says much, and counts clothes as girth.
 GIRTH_SPREAD, GIRTH_SPREAD_MASK = 0.35, 1.0
 HEIGHT_SPREAD, SEX_SPREAD, YOUTH_SPREAD = 0.5, 0.6, 0.4
+# Height and youth may not pull against each other, and nobody is older than an adult.
+STATURE_SPREAD, OLDER_SPREAD = 1.5, 0.05
 # Most people are upright in the picture; those who are not lose little to a Cauchy loss.
 UPRIGHT_RADIANS = 0.6
 MAX_STEPS = 40
@@ -222,9 +224,13 @@ class BodyFit:
         rows[0] = self._stretch @ self.kinematics.active(state.shape) / self._growth
         mean = np.zeros(len(SHAPE))
         mean[0] = height
-        jacobian = np.zeros((len(SHAPE), self.kinematics.size))
-        jacobian[:, self._count + 3 :] = rows / spread[:, None]
-        return (rows @ state.shape - mean) / spread, jacobian
+        bounds = np.zeros((2, len(SHAPE)))
+        bounds[0, 0] = 1.0 / STATURE_SPREAD
+        bounds[1, 3] = 1.0 / OLDER_SPREAD if state.shape[3] < 0 else 0.0
+        slopes = np.concatenate([rows / spread[:, None], bounds])
+        jacobian = np.zeros((len(slopes), self.kinematics.size))
+        jacobian[:, self._count + 3 :] = slopes
+        return slopes @ state.shape - np.concatenate([mean / spread, np.zeros(2)]), jacobian
 
 
 def _bones(landmarks: Floats) -> float:
