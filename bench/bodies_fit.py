@@ -119,7 +119,7 @@ def overlap(engine: DefaultBodies, image: Rgb, mask: Mask) -> None:
 
 def against_mediapipe(engine: DefaultBodies, python: str) -> None:
     """People a CPU-second: landmarks alone by MediaPipe, and landmarks with a fitted body by us."""
-    pictures = {f"person {seed}": mannequin(seed, turn) for seed, turn in enumerate((0.0, 0.5, -0.6))}
+    pictures = {f"person {seed}": mannequin(seed, turn)[0] for seed, turn in enumerate((0.0, 0.5, -0.6))}
     script = Path(__file__).parents[1] / "tests" / "parity" / "mediapipe_pose.py"
     with tempfile.NamedTemporaryFile(suffix=".npz") as file:
         np.savez(file.name, **pictures)

@@ -16,8 +16,8 @@ LIGHT = np.array([-0.4, -0.5, -0.77])
 SKIN, SHIRT, TROUSERS = (224, 172, 140), (60, 90, 170), (50, 50, 60)
 
 
-def mannequin(seed: int, turn: float = 0.0) -> NDArray[np.uint8]:
-    """A standing person (640, 480, 3), posed at random near rest and turned by `turn` radians to the side."""
+def mannequin(seed: int, turn: float = 0.0) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """A standing person (640, 480, 3) and its mask: posed near rest at random, turned by `turn` radians."""
     kinematics = Kinematics(load_skeleton())
     skeleton, rng = kinematics.skeleton, np.random.default_rng(seed)
     count = len(skeleton.joints)
@@ -41,4 +41,4 @@ def mannequin(seed: int, turn: float = 0.0) -> NDArray[np.uint8]:
     face = rasterize(vertices, faces, CAMERA).face
     seen = face >= 0
     picture[seen] = colors[face[seen]] * shade[face[seen], None]
-    return np.asarray(np.clip(cv2.GaussianBlur(picture, (0, 0), 0.7), 0, 255), dtype=np.uint8)
+    return np.clip(cv2.GaussianBlur(picture, (0, 0), 0.7), 0, 255).astype(np.uint8), seen

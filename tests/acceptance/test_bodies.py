@@ -17,6 +17,7 @@ from PIL import Image
 from service.embedded import Stack
 from tests.acceptance.test_cli import maquette
 from tests.gltf_validator import assert_valid
+from tests.mannequins import mannequin
 from tests.scenes import wall
 from workers.formats.glb_reader import read_glb
 
@@ -27,16 +28,18 @@ BOX = (20.0, 0.0, 440.0, 512.0)
 
 @pytest.fixture(scope="module")
 def moving(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The astronaut moves to the right over a wall, 12 pixels a frame."""
+    """A mannequin moves to the right before a wall, 12 pixels a frame."""
     path = tmp_path_factory.mktemp("video") / "astronaut.mp4"
-    person = np.asarray(Image.fromarray(skimage.data.astronaut()).resize((320, 320)))
+    whole, seen = mannequin(0, 0.3)
+    person = np.asarray(Image.fromarray(whole).resize((240, 320)))
+    outline = np.asarray(Image.fromarray(seen).resize((240, 320)))
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=RATE, options={"crf": "16"})
         stream.width, stream.height, stream.pix_fmt = 480, 320, "yuv420p"
         stream.codec_context.time_base = Fraction(1, RATE)
         for index in range(FRAMES):
             picture = wall(size=(320, 480))
-            picture[:, 12 * index : 12 * index + 320] = person
+            picture[:, 12 * index : 12 * index + 240][outline] = person[outline]
             for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")):
                 container.mux(packet)
         for packet in stream.encode():

@@ -71,6 +71,14 @@ def agree(
     return Proposal(mean, _quality(mean, float(np.mean(predicted))))
 
 
+def sure(sam: MobileSam, views: Sequence[View], prompt: Prompt, found: Proposal, least: float) -> Proposal:
+    """`found`, or, where the views disagree until it is weak, a candidate that all of them know."""
+    if found.quality >= least:
+        return found
+    other = choose(sam, views, prompt)
+    return other if other.quality >= least else found
+
+
 def choose(sam: MobileSam, views: Sequence[View], prompt: Prompt) -> Proposal:
     """One click is ambiguous: of part, whole and group, the largest of those about equally sure."""
     decoded = [sam.decode(view, prompt) for view in views]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from workers.engines.concepts.asked import check, points_of
 from workers.engines.concepts.attributes import choose as choose_named
-from workers.engines.concepts.consensus import Proposal, agree, choose, prompt_of
+from workers.engines.concepts.consensus import Proposal, agree, choose, prompt_of, sure
 from workers.engines.concepts.everything import candidates, further
 from workers.engines.concepts.exemplars import ALIKE, Example, alike, unlike
 from workers.engines.concepts.handles import EmbeddedImage, HandleCache
@@ -233,7 +233,8 @@ class DefaultConcepts:
         if self._sam is None:
             raise self._missing or RuntimeError("no MobileSAM")
         none = np.zeros((0, 2), np.float64), np.zeros(0, np.int64)
-        found = agree(self._sam, self._views(image), prompt_of(box, *none), refine=False)
+        views, prompt = self._views(image), prompt_of(box, *none)
+        found = sure(self._sam, views, prompt, agree(self._sam, views, prompt, refine=False), LOW_QUALITY)
         mask = tidy(clip_mask(found.mask, box, DETECTION_MARGIN))
         if not mask.any():
             return _made_up(image.size, box, none[0]), 0.0, None
@@ -271,7 +272,9 @@ class DefaultConcepts:
         prompt, views = prompt_of(box, points, labels), self._views(image)
         if box is None and len(points) == 1:
             return choose(sam, views, prompt)
-        return agree(sam, views, prompt, prior=prior)
+        found = agree(sam, views, prompt, prior=prior)
+        # a prior or a point says which candidate is meant, and a choice by size does not hear it
+        return sure(sam, views, prompt, found, LOW_QUALITY) if prior is None and not len(points) else found
 
 
 def _own(handle: ImageHandle) -> EmbeddedImage:
