@@ -32,8 +32,24 @@ class Exporter(Protocol):
         ...
 
 
+_HERE = __name__
 # format -> "module:class"
-EXPORTERS: dict[str, str] = {}
+EXPORTERS: dict[str, str] = {
+    "bop": f"{_HERE}.bop:Bop",
+    "cjepa": f"{_HERE}.cjepa:CJepa",
+    "coco": f"{_HERE}.coco:Coco",
+    "hf-datasets": f"{_HERE}.hugging_face:HuggingFace",
+    "lerobot": f"{_HERE}.lerobot:LeRobot",
+    "movi": f"{_HERE}.movi:Movi",
+    "neural-assets": f"{_HERE}.neural_assets:NeuralAssets",
+    "spatialvid": f"{_HERE}.spatialvid:SpatialVid",
+    "stable-worldmodel": f"{_HERE}.flat_hdf5:StableWorldModel",
+    "stable-worldmodel-lance": f"{_HERE}.lance_table:StableWorldModelLance",
+    "tinyworlds": f"{_HERE}.flat_hdf5:TinyWorlds",
+    "vpt": f"{_HERE}.vpt:Vpt",
+    "webdataset": f"{_HERE}.webdataset:WebDataset",
+    "ytvis": f"{_HERE}.ytvis:YouTubeVis",
+}
 
 
 def exporter(name: str) -> Exporter:

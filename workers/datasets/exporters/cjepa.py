@@ -1,0 +1,81 @@
+"""C-JEPA, by way of VideoSAUR: WebDataset shards of `video.npy` and `segmentations.npy`."""
+
+import io
+import zlib
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.datasets.exporters.base import Exporter, Run, name_of
+from workers.datasets.exporters.coco import categories
+from workers.datasets.exporters.pictures import Fit, Frame
+from workers.datasets.exporters.shards import LARGEST, Shards
+from workers.datasets.scene_clip import SceneClip
+
+
+@dataclass(frozen=True)
+class CJepa(Exporter):
+    """`<split>-000000.tar`: a sample has video.npy u8 (T, S, S, 3) and segmentations.npy u8 (T, S, S, N).
+
+    Channel k is slot k: its mask times its category, 0 elsewhere. Frame 0 tells slots apart, so only tracks
+    seen in it get one. Slots are shuffled for each clip, so that no place means anything, and stay where
+    they are within it.
+    """
+
+    side: int = 224
+    fit: Fit = "crop"
+    seed: int = 0
+    largest: int = LARGEST
+
+    name: ClassVar[str] = "cjepa"
+    summary: ClassVar[str] = (
+        "C-JEPA / VideoSAUR shards: video.npy and segmentations.npy, slots anchored in frame 0"
+    )
+    loses: ClassVar[tuple[str, ...]] = (
+        "tracks that are not seen in frame 0",
+        "the pickle of slots f32[T, S, 128]: it holds the vectors of a slot encoder, which the record has"
+        " none of for every frame; extract them from these shards",
+        "cameras, depth, 3D boxes, actions and captions",
+        "the picture outside the square crop (fit=pad keeps it), and its size",
+        "categories after the 255th",
+    )
+
+    def export(self, run: Run) -> None:
+        """Write the files of the format."""
+        known = categories(run)
+        for split, clips in run.by_split().items():
+            with Shards(run, split, self.largest) as shards:
+                for clip in clips:
+                    slots = self._slots(clip)
+                    late = sorted({track.track for track in clip.tracks} - set(slots))
+                    if late:
+                        run.leave_out(clip, "not seen in frame 0", tracks=late)
+                    if not slots:
+                        continue
+                    video, masks = self._arrays(clip, slots, known)
+                    shards.write(clip.id, {"video.npy": _npy(video), "segmentations.npy": _npy(masks)})
+
+    def _slots(self, clip: SceneClip) -> list[int]:
+        rng = np.random.default_rng([self.seed, zlib.crc32(clip.id.encode())])
+        return [int(track) for track in rng.permutation([row.track for row in clip.observed(0)])]
+
+    def _arrays(
+        self, clip: SceneClip, slots: list[int], known: dict[str, int]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        frame = Frame.of(clip.size, (self.side, self.side), self.fit)
+        numbers = {track.track: min(known[name_of(track)], 255) for track in clip.tracks}
+        video = np.stack([frame.image(clip.image(number)) for number in range(len(clip))])
+        masks = np.zeros((*video.shape[:3], len(slots)), np.uint8)
+        for row in clip.observations:
+            if row.track in slots:
+                seen = frame.mask(clip.mask(row))
+                masks[row.frame, ..., slots.index(row.track)] = seen * np.uint8(numbers[row.track])
+        return video, masks
+
+
+def _npy(array: NDArray[Any]) -> bytes:
+    data = io.BytesIO()
+    np.save(data, array, allow_pickle=False)
+    return data.getvalue()

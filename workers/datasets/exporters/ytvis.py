@@ -1,0 +1,100 @@
+"""YouTube-VIS JSON with the additions of SA-Co: noun phrases, and the pairs that make negatives."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from workers.datasets.exporters.base import Exporter, Run, name_of, rle, to_json, xywh
+from workers.datasets.exporters.coco import categories
+from workers.datasets.scene_clip import SceneClip
+
+
+@dataclass(frozen=True)
+class YouTubeVis(Exporter):
+    """`<split>.json` and `JPEGImages/<clip>/`, as SA-Co/VEval and YouTube-VIS have them."""
+
+    name: ClassVar[str] = "ytvis"
+    summary: ClassVar[str] = "YouTube-VIS / SA-Co JSON: masklets with noun phrases, negatives kept"
+    loses: ClassVar[tuple[str, ...]] = (
+        "cameras, depth, 3D boxes, actions and captions",
+        "scores and times",
+        "phrases of which a track was found and rejected: they are neither complete nor negative",
+    )
+
+    def export(self, run: Run) -> None:
+        """Write the files of the format."""
+        known = categories(run)
+        named = [{"id": number, "name": name} for name, number in known.items()]
+        for split, clips in run.by_split().items():
+            content: dict[str, Any] = {
+                "info": {
+                    "version": run.dataset.version,
+                    "description": f"maquette dataset {run.dataset.version[:12]}, {split}",
+                },
+                "videos": [],
+                "annotations": [],
+                "categories": named,
+                "video_np_pairs": [],
+            }
+            for video, clip in enumerate(clips, 1):
+                content["videos"].append(self._video(run, clip, video))
+                content["annotations"] += _masklets(clip, video, known, len(content["annotations"]) + 1)
+                content["video_np_pairs"] += _pairs(
+                    run, clip, video, known, len(content["video_np_pairs"]) + 1
+                )
+            run.write(to_json(content), f"{split}.json")
+
+    def _video(self, run: Run, clip: SceneClip, video: int) -> dict[str, Any]:
+        names = []
+        for row in clip.frames:
+            names.append(f"{clip.id}/{row.frame:05d}.jpg")
+            run.write(row.jpeg, "JPEGImages", *names[-1].split("/"))
+        return {
+            "id": video,
+            "video_name": clip.id,
+            "file_names": names,
+            "height": clip.row.height,
+            "width": clip.row.width,
+            "length": len(clip),
+        }
+
+
+def _masklets(clip: SceneClip, video: int, known: dict[str, int], first: int) -> list[dict[str, Any]]:
+    found = []
+    for number, track in enumerate(clip.tracks):
+        seen = {row.frame: row for row in clip.of_track(track.track)}
+        name = name_of(track)
+        frames = [seen.get(frame) for frame in range(len(clip))]
+        found.append(
+            {
+                "id": first + number,
+                "video_id": video,
+                "category_id": known[name],
+                "noun_phrase": name,
+                "segmentations": [None if row is None else rle(row) for row in frames],
+                "bboxes": [None if row is None else xywh(row) for row in frames],
+                "areas": [None if row is None else row.area for row in frames],
+                "iscrowd": 0,
+                "height": clip.row.height,
+                "width": clip.row.width,
+                "track_id": track.track,
+            }
+        )
+    return found
+
+
+def _pairs(run: Run, clip: SceneClip, video: int, known: dict[str, int], first: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for row in clip.concepts:
+        if row.kept < row.found:
+            run.leave_out(clip, "found but rejected", phrase=row.phrase, rejected=row.found - row.kept)
+            continue
+        found.append(
+            {
+                "id": first + len(found),
+                "video_id": video,
+                "category_id": known[row.phrase],
+                "noun_phrase": row.phrase,
+                "num_masklets": row.kept,
+            }
+        )
+    return found

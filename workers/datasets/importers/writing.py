@@ -1,0 +1,70 @@
+"""Clips in memory as a dataset folder."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from workers.datasets import parquet, publishing
+from workers.datasets.errors import DatasetError
+from workers.datasets.manifest import DatasetManifest, File
+from workers.datasets.scene_clip import SceneClip
+from workers.datasets.schema import TABLES, LineageRow
+from workers.datasets.stages.keys import digest, rows_digest
+from workers.datasets.writing import totals
+
+NO_POLICY = "none"
+STAGE, VERSION = "import", "1"
+# the tables of a clip that a SceneClip gives under another name, or that it is not asked for
+OWN = {"tracks": "all_tracks"}
+
+
+def publish(clips: Sequence[SceneClip], out: Path, importer: str) -> DatasetManifest:
+    """Write clips to `out` as they are: no gate judged them.
+
+    Raises DatasetError `dataset_conflict` when `out` holds something already.
+    """
+    rows: dict[str, list[Any]] = {name: [] for name in TABLES}
+    rows["sources"] = list({clip.source.source: clip.source for clip in clips}.values())
+    rows["sources"].sort(key=lambda row: row.source)
+    rows["clips"] = [clip.row for clip in clips]
+    files: dict[str, bytes | Path] = {}
+    tables: dict[str, tuple[File, ...]] = dict.fromkeys(TABLES, ())
+    for clip in clips:
+        for name, table in TABLES.items():
+            if name in ("sources", "clips"):
+                continue
+            mine = list(getattr(clip, OWN.get(name, name)))
+            if name == "lineage" and not mine:
+                mine = [_lineage(clip, importer)]
+            rows[name] += mine
+            if table.per_clip and mine:
+                tables[name] += (_store(files, f"{name}-{clip.id}.parquet", name, mine, clip.id),)
+    for name, table in TABLES.items():
+        if not table.per_clip:
+            tables[name] = (_store(files, f"{name}.parquet", name, rows[name], None),)
+    made = DatasetManifest(
+        tables=tables,
+        totals=totals(rows, tables),
+        parameters={"importer": importer},
+        policy=NO_POLICY,
+    )
+    if not publishing.publish(out, made, files):
+        raise DatasetError("dataset_conflict", f"{out} is not empty: a version is never changed")
+    return made
+
+
+def _lineage(clip: SceneClip, importer: str) -> LineageRow:
+    """The importer is the only stage of a clip that came finished."""
+    inputs, parameters = (clip.source.source,), {"importer": importer}
+    made = rows_digest([*clip.frames, *clip.cameras, *clip.all_tracks, *clip.observations])
+    key = digest([STAGE, VERSION, list(inputs), parameters])
+    return LineageRow(clip.id, STAGE, key, inputs, VERSION, json.dumps(parameters), "{}", made)
+
+
+def _store(
+    files: dict[str, bytes | Path], file: str, table: str, rows: Sequence[Any], clip: str | None
+) -> File:
+    data = parquet.write(TABLES[table].row, rows)
+    files[file] = data
+    return File(file, publishing.sha256(data), len(data), len(rows), clip)
