@@ -7,7 +7,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -19,36 +19,12 @@ from maquette.handles import Job
 from maquette.results import DatasetResult
 from PIL import Image
 
-from service.embedded import Stack, free_port
+from service.embedded import Stack
 from workers.datasets.verify import verify
 
 pytestmark = pytest.mark.slow
 ROUNDS = int(os.environ.get("MAQUETTE_CHAOS_ROUNDS", "1"))
 FRAMES = 36
-QUICK = {
-    "MAQUETTE_LEASE_SECONDS": "3",
-    "MAQUETTE_HEARTBEAT_SECONDS": "0.3",
-    "MAQUETTE_SWEEP_SECONDS": "0.3",
-    "MAQUETTE_REDISPATCH_SECONDS": "1",
-    "MAQUETTE_CANCEL_GRACE_SECONDS": "2",
-    "MAQUETTE_STOP_GRACE_SECONDS": "1",
-}
-
-
-@pytest.fixture(scope="module")
-def shaky(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    stack = Stack(tmp_path_factory.mktemp("shaky"), free_port(), settings=QUICK)
-    try:
-        stack.start()
-        yield stack
-    finally:
-        stack.stop()
-
-
-@pytest.fixture
-def client(shaky: Stack) -> Iterator[Maquette]:
-    with Maquette(shaky.url, api_key=shaky.api_key, retries=8) as mq:
-        yield mq
 
 
 @pytest.fixture(scope="module")

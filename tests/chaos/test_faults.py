@@ -4,7 +4,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -12,35 +12,11 @@ import pytest
 from maquette import JobCancelled, JobFailed, Maquette
 from maquette.handles import AnyJob
 
-from service.embedded import Stack, free_port
+from service.embedded import Stack
 from tests.scenes import box_of, moving_ball, wall
 
 pytestmark = pytest.mark.slow
 FRAMES = 110
-QUICK = {
-    "MAQUETTE_LEASE_SECONDS": "3",
-    "MAQUETTE_HEARTBEAT_SECONDS": "0.3",
-    "MAQUETTE_SWEEP_SECONDS": "0.3",
-    "MAQUETTE_REDISPATCH_SECONDS": "1",
-    "MAQUETTE_CANCEL_GRACE_SECONDS": "2",
-    "MAQUETTE_STOP_GRACE_SECONDS": "1",
-}
-
-
-@pytest.fixture(scope="module")
-def shaky(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    stack = Stack(tmp_path_factory.mktemp("shaky"), free_port(), settings=QUICK)
-    try:
-        stack.start()
-        yield stack
-    finally:
-        stack.stop()
-
-
-@pytest.fixture
-def client(shaky: Stack) -> Iterator[Maquette]:
-    with Maquette(shaky.url, api_key=shaky.api_key, retries=8) as mq:
-        yield mq
 
 
 @pytest.fixture(scope="module")

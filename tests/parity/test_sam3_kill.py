@@ -14,7 +14,8 @@ from maquette import Maquette
 from maquette.handles import AnyJob
 
 from service.embedded import Stack, free_port
-from tests.chaos.test_faults import QUICK, finished, kill, masks, running_past, succeeded_once, until
+from tests.chaos.conftest import QUICK
+from tests.chaos.test_faults import finished, kill, masks, running_past, succeeded_once, until
 from tests.parity.sam3_runs import SEED
 from tests.parity.sam3_tiny import tiny_model
 from tests.scenes import box_of, moving_ball
