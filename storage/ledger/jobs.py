@@ -41,8 +41,8 @@ class IdempotencyConflict(Exception):
 
 
 def new_id() -> str:
-    """A job id that sorts by the time it was made."""
-    return f"job_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(8)}"
+    """A job id that sorts by the time it was made, to the nanosecond."""
+    return f"job_{time.time_ns():016x}{secrets.token_hex(6)}"
 
 
 def record(connection: Connection, job_id: str, kind: str, data: dict[str, Any]) -> None:

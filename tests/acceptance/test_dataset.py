@@ -16,7 +16,9 @@ import skimage.data
 from maquette import Maquette
 from maquette.cli import dataset as command
 from maquette.cli.main import app
+from maquette.errors import JobFailed
 from PIL import Image
+from pycocotools.coco import COCO
 from typer.testing import CliRunner
 
 from service.embedded import Stack
@@ -74,6 +76,52 @@ def test_a_folder_of_frames_and_a_video_become_one_dataset(
         assert (row["x0"], row["y0"], row["x1"], row["y1"]) == box_of(clip.mask(observation))
     frames = pq.read_table(next(out.glob(f"frames-{clip.id}.parquet"))).to_pylist()
     assert [row["pts"] for row in frames] == [100 * (clip.row.first_frame + n) for n in range(6)]
+
+
+def test_a_bucket_is_read_like_a_folder(stack: Stack, folder: Path, mq: Maquette, tmp_path: Path) -> None:
+    files = pytest.importorskip("fsspec").filesystem("memory")
+    files.put(str(folder / "frames"), "/bucket/frames", recursive=True)
+    made = {}
+    for where in (str(folder / "frames"), "memory://bucket/frames"):
+        out = tmp_path / str(len(made))
+        told = json.loads(run(stack, where, "--text", "motorcycle", *LENGTHS, "--out", str(out)))
+        made[where] = told["result"]["version"]
+        assert [row.name for row in Dataset(out).sources.values()] == ["frames"]
+    assert len(set(made.values())) == 1
+    files.rm("/bucket", recursive=True)
+
+
+def test_a_folder_comes_out_in_the_formats_asked_for(stack: Stack, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "data"
+    words = (str(folder / "roll.webp"), "--text", "motorcycle", "--text", "person", *LENGTHS)
+    run(stack, *words, "--format", "coco,ytvis", "--out", str(out))
+    clips = list(Dataset(out).clips())
+    seen = [row for clip in clips for row in clip.observations]
+    # both clips are of one source, and so of one split
+    [split] = {clip.row.split for clip in clips}
+    coco = COCO(str(next((out / "coco").rglob(f"{split}.json"))))
+    assert len(coco.imgs) == sum(clip.row.frames for clip in clips) == 12
+    assert len(coco.anns) == len(seen) > 0
+    areas = sorted(int(coco.annToMask(annotation).sum()) for annotation in coco.anns.values())
+    assert areas == sorted(row.area for row in seen)
+    videos = json.loads(next((out / "ytvis").rglob(f"{split}.json")).read_text())
+    assert [video["length"] for video in videos["videos"]] == [clip.row.frames for clip in clips]
+    assert len(videos["annotations"]) == sum(len(clip.tracks) for clip in clips)
+    # a phrase that was asked and not found is a pair without a mask
+    assert {pair["noun_phrase"] for pair in videos["video_np_pairs"]} == {"motorcycle", "person"}
+
+
+def test_a_budget_that_is_spent_is_flagged(stack: Stack, folder: Path) -> None:
+    words = (str(folder / "roll.webp"), "--text", "motorcycle", *LENGTHS, "--max-seconds", "0.001")
+    told = json.loads(run(stack, *words))
+    assert "budget_reached" in told["flags"]
+    assert told["result"]["clips"] == 0 and told["result"]["rejected"]["budget"] == 2
+
+
+def test_a_plug_in_that_is_not_there_is_refused(folder: Path, mq: Maquette) -> None:
+    with pytest.raises(JobFailed) as caught:
+        mq.dataset([folder / "roll.webp"], "motorcycle", captioner="nobody").wait()
+    assert caught.value.code == "plugin_unknown"
 
 
 def test_the_same_folder_gives_the_same_version(stack: Stack, folder: Path, mq: Maquette) -> None:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from maquette.contract.datasets import SourceInfo
+from numpy.typing import NDArray
 
 from tests.datasets_made import RATE, balls, made_dataset, of_balls, source_of
 from workers.datasets import splits, verify_splits
@@ -133,13 +134,47 @@ def test_clips_of_one_shot_are_no_duplicates_of_each_other(tmp_path: Path) -> No
     assert len(found.clips) == 3 and decision(found, "near_duplicate") == [True] * 3
 
 
-def test_neighbours_are_the_same_however_they_are_cut_to_blocks() -> None:
-    rng = np.random.default_rng(3)
-    signatures = rng.integers(0, 2**63, (1100, 3), dtype=np.uint64)
-    signatures[1000] = signatures[3]
-    found = neighbours(np.arange(1100), signatures)
-    assert found.links == ((1000, 3),)
-    assert found.distances[1000] == 0 and found.distances[0] == 64
+def by_hand(
+    shot: NDArray[np.int64], signatures: NDArray[np.uint64], reach: float
+) -> tuple[list[float], list[tuple[int, int]]]:
+    """Every clip against every earlier one."""
+    distances, links = [], []
+    for row in range(len(shot)):
+        earlier = [column for column in range(row) if shot[column] != shot[row]]
+        bits = np.bitwise_count(signatures[earlier] ^ signatures[row]).sum(axis=1) / 3
+        near = bits[bits <= max(reach, 10)]
+        distances.append(float(near.min()) if len(near) else 64.0)
+        links += [(row, earlier[place]) for place in np.flatnonzero(bits <= 10)]
+    return distances, links
+
+
+@pytest.mark.parametrize(("seed", "reach"), [(0, 0.0), (1, 7.0), (2, 12.0), (3, 20.0)])
+def test_banded_neighbours_are_those_of_comparing_all(seed: int, reach: float) -> None:
+    rng = np.random.default_rng(seed)
+    signatures = rng.integers(0, 2**64, (600, 3), dtype=np.uint64)
+    # copies with 0 to 45 bits of 192 flipped, the ones near the bound spread evenly over the bands
+    for copy in range(300, 600):
+        flipped = np.zeros(192, bool)
+        count = copy % 46
+        flipped[rng.permutation(192)[:count] if copy % 2 else (np.arange(count) * 192 // max(count, 1))] = (
+            True
+        )
+        bits = np.packbits(flipped).view(np.uint64)
+        signatures[copy] = signatures[rng.integers(0, 300)] ^ bits
+    shot = rng.integers(0, 450, 600)
+    found = neighbours(shot, signatures, reach)
+    distances, links = by_hand(shot, signatures, reach)
+    assert found.distances == pytest.approx(distances)
+    assert list(found.links) == links
+    # some at the bound itself, and some that are none
+    assert 10.0 in distances and 64.0 in distances and len(links) > 100
+
+
+def test_many_clips_with_one_signature_are_all_linked() -> None:
+    found = neighbours(np.arange(500), np.zeros((500, 3), np.uint64))
+    assert len(found.links) == 500 * 499 // 2 and found.distances[0] == 64
+    assert set(found.distances[1:]) == {0.0}
+    assert neighbours(np.zeros(0, np.int64), np.zeros((0, 3), np.uint64)).links == ()
 
 
 def test_near_duplicates_and_sessions_never_straddle_splits(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def words(data: Dataset) -> dict[int | None, str]:
 def test_captions_tell_colour_place_and_motion(tmp_path: Path) -> None:
     told = words(made(tmp_path, "ball"))
     assert told[1] == "A large red ball on the left that moves to the right in the picture."
-    assert told[None] == "A clip of 0.9 seconds that shows one ball."
+    assert told[None] == "A clip of 0.9 seconds that shows one ball; the camera stands still."
 
 
 @pytest.mark.parametrize("label", ["person", "woman", "child"])

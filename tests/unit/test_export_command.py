@@ -75,6 +75,33 @@ def test_every_file_is_told_and_comes_out_the_same_again(
             assert file.read_bytes() == before.read_bytes(), file.relative_to(tmp_path)
 
 
+def test_what_was_left_out_is_counted_where_the_export_is_made(exported: tuple[Path, str]) -> None:
+    out, told = exported
+    noted = [
+        item["reason"]
+        for note in out.glob("*/maquette.json")
+        for item in json.loads(note.read_text())["left_out"]
+    ]
+    assert noted and all(" ".join(reason.split()) in " ".join(told.split()) for reason in noted)
+
+
+def test_a_movi_export_comes_back_by_the_command(
+    data: Dataset, exported: tuple[Path, str], tmp_path: Path
+) -> None:
+    app = typer.Typer()
+    app.command("import-movi")(commands.import_movi)
+    app.command()(commands.verify)
+    again = tmp_path / "again"
+    words = ["import-movi", str(exported[0] / "movi"), "--out", str(again)]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    note = json.loads((exported[0] / "movi" / "maquette.json").read_text())
+    gone = {item["clip"] for item in note["left_out"]}
+    assert len(list(Dataset(again).clips())) == len(list(data.clips())) - len(gone) > 0
+    assert CliRunner().invoke(app, ["verify", str(again)]).exit_code == 0
+    assert "dataset_conflict" in CliRunner().invoke(app, words).output
+
+
 def test_a_second_export_never_overwrites(data: Dataset, run: Any, tmp_path: Path) -> None:
     assert run(data.folder, "--format", "coco", "--out", tmp_path).exit_code == 0
     before = (tmp_path / "coco" / "train.json").stat().st_mtime_ns

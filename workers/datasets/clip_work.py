@@ -14,10 +14,13 @@ from workers.datasets import parquet
 from workers.datasets.gates import scores3d
 from workers.datasets.gates import tracks as track_gates
 from workers.datasets.manifest import File
-from workers.datasets.ports import Encoder, Ports, TrackMaker
+from workers.datasets.ports import Captioner, Encoder, InverseDynamics, Ports, TrackMaker
 from workers.datasets.records import ClipRecord
 from workers.datasets.schema import (
     TABLES,
+    ActionRow,
+    CameraRow,
+    CaptionRow,
     ClipRow,
     ConceptRow,
     DecisionRow,
@@ -28,7 +31,17 @@ from workers.datasets.schema import (
 )
 from workers.datasets.settings import TRACK_SIZE, Settings
 from workers.datasets.source import KnownBox, Source
-from workers.datasets.stages import actions, assets, boxes3d, cameras, captions, crops, encoding
+from workers.datasets.stages import (
+    actions,
+    alignment,
+    assets,
+    boxes3d,
+    cameras,
+    captions,
+    crops,
+    describing,
+    encoding,
+)
 from workers.datasets.stages.boxes3d import Box3d, View
 from workers.datasets.stages.cameras import Poses, Solver
 from workers.datasets.stages.follow import Followed, Follower, Seen
@@ -50,6 +63,8 @@ class Tools:
     objects: ObjectEngine | None = None
     solver: Solver | None = None
     encoder: Encoder | None = None
+    captioner: Captioner | None = None
+    dynamics: InverseDynamics | None = None
     clock: Stopwatch = field(default_factory=Stopwatch)
 
 
@@ -72,6 +87,8 @@ class ClipWork:
         weights = dict(info.weights)
         encoder = self._tools.encoder
         lifting = None if self._tools.objects is None else self._tools.objects.info
+        teller = None if self._tools.captioner is None else self._tools.captioner.info
+        dynamics = self._tools.dynamics
         return [
             StageKey("cameras", (*mine, known), {"solver": _solver_name(self._tools.solver)}),
             StageKey("tracks", mine, {**phrases, **engine, "size": settings.size}, weights),
@@ -89,8 +106,21 @@ class ClipWork:
                 {"seed": settings.seed, "engine": None if lifting is None else lifting.name},
                 {} if lifting is None else dict(lifting.weights),
             ),
-            StageKey("actions", (*mine, known)),
-            StageKey("captions", mine, {"engine": captions.ENGINE}),
+            StageKey(
+                "actions",
+                (*mine, known),
+                {"dynamics": None if dynamics is None else dynamics.name},
+                {} if dynamics is None else dynamics.weights,
+            ),
+            StageKey(
+                "captions",
+                mine,
+                {
+                    "engine": captions.ENGINE,
+                    "captioner": None if teller is None else f"{teller.name}/{teller.version}",
+                },
+                {} if teller is None else dict(teller.weights),
+            ),
         ]
 
     def run(self, base: ClipRow, frames: Iterable[DecodedFrame], budget: int) -> ClipRecord:
@@ -129,19 +159,24 @@ class ClipWork:
             scale_source=poses.scale,
             flags=_flags(camera, poses, bool(kept), made.failed),
         )
+        told = self._captions(clip, followed, tracks)
+        scores += alignment.scores(told)
+        decided = self._settings.policy.decide(alignment.scores(told))
+        if decided:
+            told = [replace(row, kept=by.passed) for row, by in zip(told, decided, strict=True)]
         rows: dict[str, Sequence[Any]] = {
             "frames": followed.frames,
             "cameras": camera_rows,
             "observations": _observations(self._plan.id, kept, lifted),
             "features": self._features(followed, kept, (width, height)),
-            "actions": actions.actions(self._source, self._plan, camera_rows),
+            "actions": self._actions(followed, camera_rows),
             "clips": [clip],
             "tracks": tracks,
             "concepts": self._concepts(followed, tracks),
-            "captions": captions.captions(clip, tracks, followed.seen, followed.crops),
+            "captions": told,
             "assets": made.rows,
             "scores": scores,
-            "decisions": decisions,
+            "decisions": decisions + decided,
         }
         with self._tools.clock("shards"):
             return self._record(rows, made.files)
@@ -248,6 +283,24 @@ class ClipWork:
         if self._tools.encoder is not None:
             found += encoding.vectors(self._tools.encoder, found)
         return found
+
+    def _actions(self, followed: Followed, camera_rows: Sequence[CameraRow]) -> list[ActionRow]:
+        found = actions.actions(self._source, self._plan, camera_rows)
+        if self._tools.dynamics is not None:
+            with self._tools.clock("actions"):
+                found += actions.inferred(
+                    self._tools.dynamics, self._plan, map(describing.picture, followed.frames)
+                )
+        return found
+
+    def _captions(self, clip: ClipRow, followed: Followed, tracks: Sequence[TrackRow]) -> list[CaptionRow]:
+        found = captions.captions(clip, tracks, followed.seen, followed.crops)
+        if self._tools.captioner is not None:
+            with self._tools.clock("captions"):
+                # the engine's come first: readers who want one caption take the first
+                engine = self._tools.captioner
+                found = describing.described(engine, followed.frames, tracks, followed.seen) + found
+        return alignment.judged(found, clip, tracks, followed.seen, followed.crops)
 
     def _concepts(self, followed: Followed, tracks: Sequence[TrackRow]) -> list[ConceptRow]:
         info = self._tools.maker.info

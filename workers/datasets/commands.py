@@ -1,5 +1,7 @@
 """Commands over dataset folders that need the workers' code; the client's command line finds them by name."""
 
+import json
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +14,8 @@ from workers.datasets import exporters
 from workers.datasets.append import append as join
 from workers.datasets.diff import diff as compare
 from workers.datasets.errors import DatasetError
+from workers.datasets.exporters.base import NOTE
+from workers.datasets.importers.movi import import_folder
 from workers.datasets.reader import Dataset
 from workers.datasets.verify import verify as check
 
@@ -97,12 +101,25 @@ def write_formats(folder: Path, formats: str, out: Path) -> None:
     for made in chosen:
         target = out / made.name
         if target.exists() and any(target.iterdir()):
-            raise FileExistsError(f"{target} is not empty: give another --out")
+            raise DatasetError("dataset_conflict", f"{target} is not empty: give another --out")
         target.mkdir(parents=True, exist_ok=True)
         files = made.write(data, target)
         console.print(f"[bold]{made.name}[/bold]: {len(files)} files in {target}", highlight=False)
         for lost in made.loses:
             console.print(f"  does not hold {lost}", highlight=False)
+        for reason, count in _left_out(target).items():
+            console.print(f"  left out {count} times: {reason}", highlight=False)
+
+
+def import_movi(
+    folder: Annotated[Path, typer.Argument(help="Folder of MOVi arrays, <split>/<clip>/.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the new dataset.")],
+) -> None:
+    """Read clips that were exported as MOVi back into a dataset."""
+    with _told():
+        import_folder(folder, out)
+        totals = Dataset(out).manifest.totals
+    console.print(f"{totals['clips']:.0f} clips in {out}", highlight=False)
 
 
 def check_formats(formats: str) -> None:
@@ -115,6 +132,11 @@ def check_formats(formats: str) -> None:
 def names(formats: str) -> list[str]:
     """'a,b' as a list."""
     return [part.strip() for part in formats.split(",") if part.strip()]
+
+
+def _left_out(target: Path) -> Counter[str]:
+    noted = json.loads((target / NOTE).read_text())["left_out"]
+    return Counter(item["reason"] for item in noted)
 
 
 class _told:

@@ -3,7 +3,8 @@
 
 class DatasetError(Exception):
     """Codes: dataset_missing, dataset_broken, dataset_unsigned, dataset_conflict, dataset_incompatible,
-    format_unknown, depth_mismatch, cameras_mismatch, actions_mismatch, extra_missing.
+    format_unknown, option_unknown, depth_mismatch, cameras_mismatch, actions_mismatch, extra_missing,
+    plugin_unknown.
     """
 
     def __init__(self, code: str, detail: str) -> None:

@@ -87,7 +87,8 @@ def build(
     """
     ports = FolderPorts(work, told)
     built = Pipeline(ports, tools, settings).run(sources)
-    infos = [tools.maker.info] + ([tools.objects.info] if tools.objects else [])
+    infos = [tools.maker.info]
+    infos += [tool.info for tool in (tools.objects, tools.captioner) if tool is not None]
     written = write(ports, built, settings, infos, version("maquette-server"))
     files: dict[str, bytes | Path] = {f.name: ports.blob(f.sha256) for f in written.manifest.all_files()}
     files |= documents(written, lambda digest: ports.blob(digest).read_bytes())

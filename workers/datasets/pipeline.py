@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from media.sandbox import DecodedFrame
-from workers.datasets import reels, splits
+from workers.datasets import budget, reels, splits
 from workers.datasets.clip_work import ClipWork, Tools
 from workers.datasets.ports import Ports
 from workers.datasets.records import ClipRecord
@@ -47,6 +47,7 @@ class Built:
 
     planned: Planned
     records: tuple[ClipRecord, ...]
+    budget_reached: bool = False
 
 
 class Pipeline:
@@ -57,9 +58,21 @@ class Pipeline:
 
     def run(self, sources: Sequence[Source]) -> Built:
         """Do everything but write; raises DatasetError, MediaError, or what `progress` raises."""
+        seconds = budget.Seconds(self._settings.max_seconds, self._tools.clock)
         unique = list({source.sha256: source for source in sources}.values())
         planned = self.plan(unique)
-        return Built(planned, tuple(self._work(unique, planned)))
+        records = tuple(self._work(unique, planned, seconds))
+        reached = len(records) < sum(clip.kept for clip in planned.clips)
+        if reached:
+            assert self._settings.max_seconds is not None
+            clips, left = budget.left_out(
+                planned.clips,
+                {record.clip for record in records},
+                self._settings.max_seconds,
+                self._settings.policy.name,
+            )
+            planned = replace(planned, clips=tuple(clips), decisions=(*planned.decisions, *left))
+        return Built(planned, records, reached)
 
     def plan(self, sources: Sequence[Source]) -> Planned:
         """Survey every source, cut it into clips, and judge them by what is cheap."""
@@ -72,7 +85,8 @@ class Pipeline:
             shots.append(count)
         signatures = np.array([duplicates.signature(surveys[p.source], p) for p in plans], np.uint64)
         shot_of = np.array([item.source * SHOTS + item.shot for item in plans], np.int64)
-        near = duplicates.neighbours(shot_of, signatures.reshape(-1, 3))
+        low, _ = self._settings.policy.bounds.get("near_duplicate", (None, None))
+        near = duplicates.neighbours(shot_of, signatures.reshape(-1, 3), low or 0.0)
         groups = self._groups(sources, plans, near)
         scores, decisions, clips = [], [], []
         for index, item in enumerate(plans):
@@ -88,7 +102,9 @@ class Pipeline:
             self._source(source, groups[source.sha256], seen, count)
             for source, seen, count in zip(sources, surveys, shots, strict=True)
         )
-        clips, spent = within(clips, self._settings.max_clips, self._settings.policy.name)
+        most = self._settings.max_clips
+        chosen = budget.spread(clips, most)
+        clips, spent = budget.left_out(clips, chosen, float(most or 0), self._settings.policy.name)
         seconds = sum(seen.length for seen in surveys)
         return Planned(rows, tuple(plans), tuple(clips), tuple(scores), tuple(decisions + spent), seconds)
 
@@ -117,10 +133,16 @@ class Pipeline:
         linked = [(names[plans[a].source], names[plans[b].source]) for a, b in near.links]
         return splits.groups(names, {source.sha256: source.info.session for source in sources}, linked)
 
-    def _work(self, sources: Sequence[Source], planned: Planned) -> Iterator[ClipRecord]:
+    def _work(
+        self, sources: Sequence[Source], planned: Planned, seconds: budget.Seconds
+    ) -> Iterator[ClipRecord]:
         wanted = [(p, c) for p, c in zip(planned.plans, planned.clips, strict=True) if c.kept]
         total = sum(len(item.frames) for item, _ in wanted)
-        budget, done = self._settings.assets, 0
+        lifts, done, worked = self._settings.assets, 0, 0
+        # where time once ran out, a run that goes on stops too
+        ended = digest([budget.GATE, self._settings.as_json(), [item.id for item, _ in wanted]])
+        known_end = None if self._settings.max_seconds is None else self._ports.recall(ended)
+        last = len(wanted) if known_end is None else int(known_end)
         of_source: dict[int, list[tuple[ClipPlan, ClipRow]]] = defaultdict(list)
         for item, clip in wanted:
             of_source[item.source].append((item, clip))
@@ -129,17 +151,24 @@ class Pipeline:
             reel = Reel(source, max((item.last for item, _ in mine), default=0))
             with closing(reel):
                 for item, clip in mine:
+                    if worked == last or seconds.spent:
+                        self._ports.remember(ended, str(worked).encode())
+                        return
+                    worked += 1
                     work = ClipWork(self._ports, self._tools, self._settings, source, item)
-                    key = digest([[part.digest() for part in work.stage_keys()], budget > 0 and budget])
+                    key = digest([[part.digest() for part in work.stage_keys()], lifts > 0 and lifts])
                     known = self._ports.recall(key)
                     if known is not None:
                         record = ClipRecord.decode(known)
+                        seconds.add(record.seconds)
                     else:
+                        begun = self._tools.clock.now()
                         frames = self._told(reel.clip(item), done, total)
-                        record = work.run(clip, frames, budget)
+                        record = work.run(clip, frames, lifts)
+                        record = replace(record, seconds=self._tools.clock.now() - begun)
                         self._ports.remember(key, record.encode())
                     done += len(item.frames)
-                    budget -= sum(row.kind == "mesh" for row in record.rows["assets"])
+                    lifts -= sum(row.kind == "mesh" for row in record.rows["assets"])
                     yield record
 
     def _told(self, frames: Iterator[DecodedFrame], done: int, total: int) -> Iterator[DecodedFrame]:
@@ -217,20 +246,3 @@ def clip_scores(item: ClipPlan, seen: Survey, distance: float) -> list[ScoreRow]
         row("near_duplicate", distance, "bits of 64"),
         row("text_area", None, "share"),
     ]
-
-
-def within(
-    clips: Sequence[ClipRow], most: int | None, policy: str
-) -> tuple[list[ClipRow], list[DecisionRow]]:
-    """At most so many of the clips that passed, evenly spread; decisions say which the budget left out."""
-    passed = [row.clip for row in clips if row.kept]
-    if most is None or len(passed) <= most:
-        return list(clips), []
-    chosen = {passed[index * len(passed) // most] for index in range(most)}
-    out = [replace(row, kept=row.kept and row.clip in chosen) for row in clips]
-    spent = [
-        DecisionRow(name, None, "budget", None, None, float(most), False, policy)
-        for name in passed
-        if name not in chosen
-    ]
-    return out, spent

@@ -1,6 +1,6 @@
 """What the pipeline needs of the world around it: a job of the service, or a folder."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -41,6 +41,31 @@ class TrackMaker(Protocol):
 
     def tracks(self, source: Source, plan: ClipPlan) -> Tracks:
         """A fresh follower for one clip."""
+        ...
+
+
+class Captioner(Protocol):
+    """Says in words what it sees; entry point group `maquette.captions`, called without arguments."""
+
+    @property
+    def info(self) -> EngineInfo:
+        """Who describes; its kind is captions."""
+        ...
+
+    def describe(self, image: Rgb, mask: NDArray[np.bool_] | None = None) -> str:
+        """English about an RGB image u8 (H, W, 3), or about what its mask (H, W) covers; empty: nothing."""
+        ...
+
+
+class InverseDynamics(Protocol):
+    """Tells which actions led from frame to frame; entry point group `maquette.actions`, as above."""
+
+    name: str
+    weights: dict[str, str]
+    names: tuple[str, ...]
+
+    def actions(self, frames: Iterable[Rgb], seconds: Sequence[float]) -> NDArray[np.float32]:
+        """Values f32 (T - 1, len(names)) between T frames of RGB u8 (H, W, 3), shown at `seconds` (T,)."""
         ...
 
 

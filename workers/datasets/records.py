@@ -19,11 +19,14 @@ class ClipRecord:
     shards: Mapping[str, File]
     files: tuple[File, ...]
     rows: Mapping[str, Sequence[Any]]
+    # what it took, for the budget of a job that goes on; no part of a version
+    seconds: float = 0.0
 
     def encode(self) -> bytes:
         """As JSON; numbers come back exactly."""
         content = {
             "clip": self.clip,
+            "seconds": self.seconds,
             "shards": {name: file.as_json() for name, file in self.shards.items()},
             "files": [file.as_json() for file in self.files],
             "rows": {name: [asdict(row) for row in rows] for name, rows in self.rows.items()},
@@ -39,6 +42,7 @@ class ClipRecord:
             {name: File(**file) for name, file in content["shards"].items()},
             tuple(File(**file) for file in content["files"]),
             {name: [_row(name, row) for row in rows] for name, rows in content["rows"].items()},
+            content.get("seconds", 0.0),
         )
 
 

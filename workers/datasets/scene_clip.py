@@ -105,7 +105,12 @@ class SceneClip:
 
     @cached_property
     def captions(self) -> list[CaptionRow]:
-        """Captions of the clip (track is None) and of its tracks."""
+        """Captions of the clip (track is None) and of its tracks, without those that do not fit."""
+        return [row for row in self.all_captions if row.kept is not False]
+
+    @cached_property
+    def all_captions(self) -> list[CaptionRow]:
+        """Captions, those that failed the mismatch filter too."""
         return list(self._load("captions"))
 
     @cached_property

@@ -194,7 +194,7 @@ class ActionRow:
 
     clip: Annotated[str, "in clips"]
     frame: Annotated[int, "from this frame to the next; the last frame has no row"]
-    kind: Annotated[str, "ego_motion or recorded"]
+    kind: Annotated[str, "ego_motion, recorded or inferred"]
     names: Annotated[Strings, "names of the values"]
     values: Annotated[
         Floats, "ego_motion: next camera in this camera's axes, translation and rotation vector"
@@ -210,7 +210,8 @@ class CaptionRow:
     kind: Annotated[str, "composed (from measured facts), engine or given"]
     text: Annotated[str, "one or two sentences, English"]
     engine: Annotated[str, "who wrote it"]
-    score: Annotated[float | None, "how well it fits, 0 to 1; null where nothing judged it"]
+    score: Annotated[float | None, "share of its facts that hold in another frame; null: none is judged"]
+    kept: Annotated[bool | None, "whether it passed caption_alignment; null without that gate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +243,7 @@ class DecisionRow:
 
     clip: Annotated[str, "in clips"]
     track: Annotated[int | None, "in tracks; null: of the whole clip"]
-    gate: Annotated[str, "name of the gate"]
+    gate: Annotated[str, "name of the gate; caption_alignment is of a caption, in the order of captions"]
     score: Annotated[float | None, "null: not measured, and then it passes"]
     low: Annotated[float | None, "passes at or above; null: no lower bound"]
     high: Annotated[float | None, "passes at or below; null: no upper bound"]

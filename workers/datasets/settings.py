@@ -29,6 +29,7 @@ class Settings:
     assets: int = 0
     seed: int = 0
     max_clips: int | None = None
+    max_seconds: float | None = None
 
     @classmethod
     def of(cls, request: DatasetJob) -> "Settings":
@@ -48,6 +49,7 @@ class Settings:
             request.assets,
             request.seed,
             request.max_clips,
+            request.max_seconds,
         )
 
     @property

@@ -13,6 +13,10 @@ class Stopwatch:
         self._clock = clock
         self.seconds: dict[str, float] = defaultdict(float)
 
+    def now(self) -> float:
+        """Seconds of the clock; only differences mean anything."""
+        return self._clock()
+
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
         """Measure a block."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from workers.datasets.budget import GATE
 from workers.datasets.pipeline import Built
 from workers.datasets.writing import Written
 
@@ -11,7 +12,7 @@ def timing(built: Built, written: Written, seconds: Mapping[str, float]) -> dict
     """Seconds by stage, and what they were spent on: seconds of video, seconds and frames of clips."""
     clips = built.planned.clips
     passed = {row.clip for row in clips}
-    passed -= {r.clip for r in built.planned.decisions if not r.passed and r.gate != "budget"}
+    passed -= {r.clip for r in built.planned.decisions if not r.passed and r.gate != GATE}
     totals = written.manifest.totals
     return {
         "stages": dict(sorted(seconds.items())),

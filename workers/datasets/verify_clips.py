@@ -10,6 +10,7 @@ from PIL import Image
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import ObservationRow
+from workers.datasets.stages.alignment import GATE
 from workers.engines.concepts.masks import box_of
 from workers.formats.rle import RleError
 
@@ -79,7 +80,7 @@ def _references(data: Dataset, clip: SceneClip) -> Iterator[Problem]:
     for feature in clip.features:
         if feature.track not in known or feature.frame not in frames:
             yield "reference_broken", clip.id, f"feature of track {feature.track}"
-    for caption in clip.captions:
+    for caption in clip.all_captions:
         if caption.track is not None and caption.track not in everyone:
             yield "reference_broken", clip.id, f"caption of track {caption.track}"
     for action in clip.actions:
@@ -97,11 +98,15 @@ def _references(data: Dataset, clip: SceneClip) -> Iterator[Problem]:
 
 
 def _decisions(clip: SceneClip) -> Iterator[Problem]:
+    of_captions = [row for row in clip.decisions if row.gate == GATE]
+    if [row.passed for row in of_captions] != [row.kept for row in clip.all_captions if row.kept is not None]:
+        yield "decision_contradicted", clip.id, "captions are kept otherwise than was decided"
+    others = [row for row in clip.decisions if row.gate != GATE]
     for track in clip.all_tracks:
-        failed = {row.gate for row in clip.decisions if row.track == track.track and not row.passed}
+        failed = {row.gate for row in others if row.track == track.track and not row.passed}
         if failed != set(track.failed) or track.kept == bool(failed):
             yield "decision_contradicted", f"{clip.id} track {track.track}", f"failed {sorted(failed)}"
-    if any(row.track is None and not row.passed for row in clip.decisions):
+    if any(row.track is None and not row.passed for row in others):
         yield "decision_contradicted", clip.id, "kept, and yet a gate failed"
 
 

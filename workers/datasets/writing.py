@@ -14,6 +14,7 @@ from workers.datasets.pipeline import Built
 from workers.datasets.ports import Ports
 from workers.datasets.schema import TABLES, ClipRow
 from workers.datasets.settings import Settings
+from workers.datasets.stages.alignment import GATE
 from workers.engines.protocols import EngineInfo
 
 
@@ -105,7 +106,7 @@ def totals(rows: Mapping[str, Sequence[Any]], tables: Mapping[str, Sequence[File
 
 
 def rejected(rows: Mapping[str, Sequence[Any]]) -> dict[str, int]:
-    """Clips and tracks that failed, by gate."""
+    """Clips, tracks and captions that failed, by gate."""
     return dict(sorted(Counter(row.gate for row in rows["decisions"] if not row.passed).items()))
 
 
@@ -115,11 +116,15 @@ def funnel(rows: Mapping[str, Sequence[Any]], tables: Mapping[str, Sequence[File
     decoded = sum(row.frames for row in rows["sources"])
     planned = sum(row.frames for row in clips)
     steps = [FunnelStep(stage="shots", unit="frames", given=decoded, kept=planned)]
-    steps += _gates("clips", len(clips), [r for r in rows["decisions"] if r.track is None])
+    decisions = [row for row in rows["decisions"] if row.gate != GATE]
+    steps += _gates("clips", len(clips), [row for row in decisions if row.track is None])
     looked = [row for row in clips if row.kept]
     full = {row.clip for row in tracks}
     steps.append(FunnelStep(stage="found", unit="clips", given=len(looked), kept=len(full)))
-    steps += _gates("tracks", len(tracks), [r for r in rows["decisions"] if r.track is not None])
+    steps += _gates("tracks", len(tracks), [row for row in decisions if row.track is not None])
+    captions = rows["captions"]
+    fits = sum(row.kept is not False for row in captions)
+    steps.append(FunnelStep(stage=GATE, unit="captions", given=len(captions), kept=fits))
     return tuple(steps)
 
 

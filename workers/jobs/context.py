@@ -99,9 +99,19 @@ class JobContext:
             {"stage": stage, "done": done, "total": total, "message": message, "preview": preview}
         )
 
+    def media(self, ref: MediaRef) -> tuple[str, dict[str, Any]]:
+        """The hash of a medium, fetched if need be, and what a probe told of it; raises MediaError."""
+        sha256 = ref.id or self._fetched(str(ref.url))
+        row = files.find_media(self._db, self.job.tenant, sha256)
+        if row is None:
+            raise MediaError("media_unknown", f"no upload has the id {sha256}; upload it first", 404)
+        if sha256 not in self.sources:
+            self.sources.append(sha256)
+        return sha256, row.info
+
     def image(self, ref: MediaRef) -> LoadedImage:
         """Decode an image of the request; raises MediaError."""
-        sha256, info = self._media(ref)
+        sha256, info = self.media(ref)
         if info["kind"] != "image":
             raise JobProblem("not_an_image", f"this job needs an image; the medium is a {info['kind']}")
         decoded = self._sandbox.image(self._store.path(sha256))
@@ -123,7 +133,7 @@ class JobContext:
         limit: int | None = None,
     ) -> LoadedVideo:
         """Open a video or an animation of the request, at a frame and in a direction; raises MediaError."""
-        sha256, info = self._media(ref)
+        sha256, info = self.media(ref)
         if info["kind"] == "asset":
             raise JobProblem("not_a_video", "this job needs a video; the medium is a splat or a mesh")
         animated = info["kind"] == "image"
@@ -152,7 +162,7 @@ class JobContext:
             if known is not None:
                 self.sources.append(ref.id)
                 return self._store.get(ref.id)
-        sha256, info = self._media(ref)
+        sha256, info = self.media(ref)
         if info["kind"] != "asset":
             raise JobProblem("not_an_asset", f"this job needs a splat or a mesh; it is a {info['kind']}")
         return self._store.get(sha256)
@@ -241,15 +251,6 @@ class JobContext:
             flags=flags or [],
             reason=reason,
         )
-
-    def _media(self, ref: MediaRef) -> tuple[str, dict[str, Any]]:
-        sha256 = ref.id or self._fetched(str(ref.url))
-        row = files.find_media(self._db, self.job.tenant, sha256)
-        if row is None:
-            raise MediaError("media_unknown", f"no upload has the id {sha256}; upload it first", 404)
-        if sha256 not in self.sources:
-            self.sources.append(sha256)
-        return sha256, row.info
 
     def _fetched(self, url: str) -> str:
         self.progress("fetch", message="fetching the medium")

@@ -9,6 +9,7 @@ from typing import Any
 from maquette.contract import Artefact, DatasetJob, DatasetResult, Manifest, MediaRef
 from maquette.contract.datasets import SourceInfo
 
+from workers.datasets import plugins
 from workers.datasets.clip_work import Tools
 from workers.datasets.documents import MEDIA_TYPES, documents
 from workers.datasets.errors import DatasetError
@@ -19,6 +20,7 @@ from workers.datasets.source import Opened, Source
 from workers.datasets.stages.colmap import solver
 from workers.datasets.timing import timing
 from workers.datasets.writing import Written, write
+from workers.engines.protocols import ObjectEngine
 from workers.errors import JobProblem
 from workers.jobs.context import JobContext
 
@@ -75,8 +77,11 @@ def run(context: JobContext, request: DatasetJob) -> Manifest:
         objects = context.engines.objects()
         context.used(objects.info)
     ports = JobPorts(context)
-    tools = Tools(EngineTracks(engine, settings), objects, solver())
+    tools = _tools(request, EngineTracks(engine, settings), objects)
     infos = [engine.info] + ([objects.info] if objects else [])
+    if tools.captioner is not None:
+        context.used(tools.captioner.info)
+        infos.append(tools.captioner.info)
     try:
         sources = _sources(context, request)
         built = Pipeline(ports, tools, settings).run(sources)
@@ -91,13 +96,28 @@ def run(context: JobContext, request: DatasetJob) -> Manifest:
         ports.store("timing.json", "timing", "application/json", json.dumps(told, indent=1).encode())
     _finish(context, ports, written)
     kept = int(written.manifest.totals["tracks"])
+    flags = {"nothing_found": not kept, "budget_reached": built.budget_reached}
     return context.manifest(
         _result(written),
         parameters=settings.as_json(),
         seed=request.seed,
         reason=None if kept else "no track passed the gates",
-        flags=[] if kept else ["nothing_found"],
+        flags=[name for name, true in flags.items() if true],
     )
+
+
+def _tools(request: DatasetJob, maker: EngineTracks, objects: ObjectEngine | None) -> Tools:
+    """The tools of a request; raises JobProblem for plug-ins this worker does not have."""
+    try:
+        return Tools(
+            maker,
+            objects,
+            solver(),
+            captioner=plugins.captioner(request.captioner),
+            dynamics=plugins.inverse_dynamics(request.inverse_dynamics),
+        )
+    except DatasetError as error:
+        raise JobProblem(error.code, error.detail) from error
 
 
 def _sources(context: JobContext, request: DatasetJob) -> list[Source]:
@@ -108,7 +128,7 @@ def _sources(context: JobContext, request: DatasetJob) -> list[Source]:
 
 
 def _source(context: JobContext, ref: MediaRef, info: SourceInfo) -> Source:
-    sha256, told = context._media(ref)
+    sha256, told = context.media(ref)
     if told["kind"] == "image" and (told.get("frames") or 1) < 2:
         raise JobProblem("not_a_video", "this job needs videos; one of the media is a still image")
     if info.camera is not None and (why := info.camera.implausible(told["width"], told["height"])):

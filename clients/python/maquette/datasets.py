@@ -2,10 +2,12 @@
 
 import re
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
+from pathlib import Path, PurePath
+from typing import BinaryIO, TypeVar
+
+Name = TypeVar("Name", bound=PurePath)
 
 VIDEOS = frozenset({".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi", ".ts", ".mpg", ".mpeg", ".ogv", ".flv"})
 FRAMES = frozenset({".jpg", ".jpeg", ".png"})
@@ -53,23 +55,31 @@ def pack(folder: FrameFolder, rate: float, target: Path) -> Path:
 
 def _inside(path: Path) -> Iterator[Path | FrameFolder]:
     entries = sorted(path.iterdir(), key=_order)
-    frames = [entry for entry in entries if entry.suffix.lower() in FRAMES and _number(entry) is not None]
-    if len(frames) >= LEAST_FRAMES:
+    frames, videos = sorted_out(entries)
+    if frames:
         yield FrameFolder(path, tuple(frames))
     for entry in entries:
         if entry.is_dir() and not entry.name.startswith("."):
             yield from _inside(entry)
-        elif entry.suffix.lower() in VIDEOS and entry.is_file():
+        elif entry in videos and entry.is_file():
             yield entry
 
 
-def _order(path: Path) -> tuple[int, str]:
+def sorted_out(paths: Iterable[Name]) -> tuple[list[Name], list[Name]]:
+    """Of the names in one folder the numbered frames, if they are several, and the videos, in order."""
+    ordered = sorted(paths, key=_order)
+    frames = [path for path in ordered if path.suffix.lower() in FRAMES and _number(path) is not None]
+    videos = [path for path in ordered if path.suffix.lower() in VIDEOS]
+    return (frames if len(frames) >= LEAST_FRAMES else []), videos
+
+
+def _order(path: PurePath) -> tuple[int, str]:
     """By number where names end in one, so that 10 comes after 9."""
     number = _number(path)
     return (-1 if number is None else number, path.name)
 
 
-def _number(path: Path) -> int | None:
+def _number(path: PurePath) -> int | None:
     digits = re.search(r"(\d+)$", path.stem)
     return int(digits.group(1)) if digits else None
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 PROBE_VIDEOS = 3
 PROBE_CLIPS = 4
@@ -29,7 +30,7 @@ class Plan:
         return self.worker_hours * price
 
 
-def probed(files: Sequence[Path], count: int = PROBE_VIDEOS) -> list[Path]:
+def probed(files: Sequence[T], count: int = PROBE_VIDEOS) -> list[T]:
     """A few of the files, evenly spread."""
     if len(files) <= count:
         return list(files)

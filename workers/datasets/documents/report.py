@@ -128,7 +128,7 @@ def _captions(written: Written, most: int = 40) -> str:
     rows = written.rows["captions"]
     items = "".join(
         f"<li><code>{row.clip[:8]}</code>{'' if row.track is None else f' track {row.track}'}: "
-        f"{escape(row.text)}"
+        f"{escape(row.text)}{' (does not fit)' if row.kept is False else ''}"
         for row in rows[:most]
     )
     more = f"<p>and {len(rows) - most} more</p>" if len(rows) > most else ""

@@ -1,6 +1,7 @@
 """What every exporter does: take its options, write the kept clips, and note what it left out."""
 
 import json
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
@@ -57,7 +58,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Exporter:
+class Exporter(ABC):
     """A format: its fields are its options, `loses` says in words what it cannot hold.
 
     Every export has a `maquette.json`: the dataset's version, options, losses, what was left out, and the
@@ -86,9 +87,9 @@ class Exporter:
         run.write(chosen._note(run), NOTE)
         return run.files
 
+    @abstractmethod
     def export(self, run: Run) -> None:
         """Write the files of the format."""
-        raise NotImplementedError
 
     def _note(self, run: Run) -> str:
         clips: dict[str, list[str]] = defaultdict(list)

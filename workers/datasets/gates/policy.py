@@ -51,7 +51,7 @@ class Policy:
 
 
 DEFAULT = Policy(
-    "maquette-1",
+    "maquette-2",
     {
         # clips
         "luminance": (20.0, 230.0),
@@ -70,5 +70,7 @@ DEFAULT = Policy(
         "box_mask": (0.75, None),
         "jitter_3d": (None, 0.2),
         "size_constancy": (None, 0.5),
+        # captions
+        "caption_alignment": (0.5, None),
     },
 )

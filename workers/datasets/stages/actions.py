@@ -1,15 +1,17 @@
-"""Actions between frames: the camera's own motion, and what was recorded with the source."""
+"""Actions between frames: the camera's own motion, what was recorded, and what a model infers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from workers.datasets.errors import DatasetError
+from workers.datasets.ports import InverseDynamics
 from workers.datasets.schema import ActionRow, CameraRow
 from workers.datasets.source import Source
 from workers.datasets.stages.shots import ClipPlan
+from workers.engines.protocols import Rgb
 
 EGO = ("tx", "ty", "tz", "rx", "ry", "rz")
 
@@ -21,6 +23,23 @@ def actions(source: Source, plan: ClipPlan, cameras: Sequence[CameraRow]) -> lis
     and the rotation vector in radians. Raises DatasetError `actions_mismatch`.
     """
     return _ego(plan, cameras) + _recorded(source, plan)
+
+
+def inferred(model: InverseDynamics, plan: ClipPlan, frames: Iterable[Rgb]) -> list[ActionRow]:
+    """What an inverse-dynamics model makes of the frames; raises DatasetError `actions_mismatch`."""
+    ticks = np.array(plan.pts, np.float64) - plan.pts[0]
+    seconds = plan.start + ticks * ((plan.end - plan.start) / ticks[-1] if ticks[-1] else 0.0)
+    values = np.asarray(model.actions(frames, seconds.tolist()), np.float64)
+    expected = len(plan.pts) - 1, len(model.names)
+    if values.shape != expected or not np.isfinite(values).all():
+        raise DatasetError(
+            "actions_mismatch",
+            f"{model.name} gave actions {values.shape}; finite ones of {expected} were expected",
+        )
+    return [
+        ActionRow(plan.id, frame, "inferred", model.names, tuple(row))
+        for frame, row in enumerate(values.tolist())
+    ]
 
 
 def _ego(plan: ClipPlan, cameras: Sequence[CameraRow]) -> list[ActionRow]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 from maquette.contract.vocabulary import COLORS
+from numpy.typing import NDArray
 from PIL import Image
 
 from workers.datasets.schema import CaptionRow, ClipRow, TrackRow
@@ -28,12 +29,12 @@ def captions(
     seen: Mapping[int, Sequence[Seen]],
     crops: Mapping[int, Sequence[Crop]],
 ) -> list[CaptionRow]:
-    """A caption for the clip and one for each kept track."""
+    """A caption for the clip and one for each kept track; nothing has judged them yet."""
     kept = [track for track in tracks if track.kept]
-    rows = [CaptionRow(clip.clip, None, "composed", _of_clip(clip, kept), ENGINE, None)]
+    rows = [CaptionRow(clip.clip, None, "composed", _of_clip(clip, kept), ENGINE, None, None)]
     for track in kept:
         text = _of_track(clip, track, seen[track.track], crops.get(track.track, ()))
-        rows.append(CaptionRow(clip.clip, track.track, "composed", text, ENGINE, None))
+        rows.append(CaptionRow(clip.clip, track.track, "composed", text, ENGINE, None, None))
     return rows
 
 
@@ -76,16 +77,23 @@ def _of_track(clip: ClipRow, track: TrackRow, seen: Sequence[Seen], crops: Seque
     return f"{article} {words} {place} that moves {' and '.join(ways)} in the picture."
 
 
-def _color(crop: Crop) -> str | None:
-    """The one colour that most of the middle of a crop has, or None."""
+def inner_colors(crop: Crop) -> NDArray[np.uint8]:
+    """Indices in COLORS of the pixels in the middle of a crop, (h, w); may be empty."""
     with Image.open(io.BytesIO(crop.jpeg)) as picture:
         pixels = np.asarray(picture.convert("RGB"))
     side = pixels.shape[0]
     edge = round(side * (MARGIN + 0.15) / (1 + 2 * MARGIN))
-    inner = cv2.blur(pixels[edge : side - edge, edge : side - edge], (3, 3))
-    if inner.size == 0:
+    middle = pixels[edge : side - edge, edge : side - edge]
+    inner = cv2.blur(middle, (3, 3)) if middle.size else middle
+    return color_names(inner) if inner.size else np.empty((0, 0), np.uint8)
+
+
+def _color(crop: Crop) -> str | None:
+    """The one colour that most of the middle of a crop has, or None."""
+    colors = inner_colors(crop)
+    if colors.size == 0:
         return None
-    counts = np.bincount(color_names(inner).ravel(), minlength=len(COLORS))
+    counts = np.bincount(colors.ravel(), minlength=len(COLORS))
     best = int(counts.argmax())
     return COLORS[best] if counts[best] >= PLAIN_SHARE * counts.sum() else None
 

@@ -17,8 +17,8 @@ VERSIONS: dict[str, str] = {
     "boxes3d": "1",
     "appearance": "1",
     "assets": "1",
-    "actions": "1",
-    "captions": "1",
+    "actions": "2",
+    "captions": "2",
 }
 
 

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import entry_points
@@ -14,14 +14,14 @@ from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
-from maquette import datasets, planning
+from maquette import buckets, datasets, planning
 from maquette.cli import options as o
 from maquette.cli.printing import finish
 from maquette.contract.datasets import SourceInfo
 from maquette.errors import MaquetteError
 
 GROUP = "maquette.datasets"
-HELPERS = ("verify", "diff", "append", "export")
+HELPERS = ("verify", "diff", "append", "export", "import-movi")
 Words = Annotated[str | None, typer.Option(help="Told of every video that has none of its own.")]
 
 
@@ -52,7 +52,8 @@ def register(root: typer.Typer) -> None:
 def make(
     context: typer.Context,
     videos: Annotated[
-        list[str], typer.Argument(help="Videos, folders of them, folders of frames, globs, https, @list.")
+        list[str],
+        typer.Argument(help="Videos, folders of them or of frames, globs, https, s3:// and the like, @list."),
     ],
     text: Annotated[list[str], typer.Option("--text", "-t", help="A phrase; may be repeated.")],
     threshold: o.Threshold = None,
@@ -65,6 +66,13 @@ def make(
         float, typer.Option(help="Frames a second of folders of numbered frames.")
     ] = 10.0,
     assets: Annotated[int, typer.Option(help="How many objects to lift to 3D.")] = 0,
+    captioner: Annotated[str | None, typer.Option(help="A caption engine of the worker.")] = None,
+    inverse_dynamics: Annotated[
+        str | None, typer.Option(help="An inverse-dynamics model of the worker.")
+    ] = None,
+    max_seconds: Annotated[
+        float | None, typer.Option(help="Begin no new clip after so many seconds of work.")
+    ] = None,
     sources: Annotated[
         Path | None, typer.Option(help="JSON: name of a video to its licence, consent, session, camera, ...")
     ] = None,
@@ -102,15 +110,17 @@ def make(
             "size": size,
             "frame_rate": frame_rate,
             "assets": assets,
+            "captioner": captioner,
+            "inverse_dynamics": inverse_dynamics,
             "seed": seed,
             "engine": engine,
         }
         infos = {medium: _info(name, numbered, told, own) for medium, name, numbered in found}
-        media = list(infos)
         if plan:
-            _plan(state, mq, media, infos, text, options, workers, price)
+            _plan(state, mq, infos, numbered_rate, text, options, workers, price)
             return
-        job = mq.dataset(media, text, sources=list(infos.values()), **options)
+        media = _sent(mq, infos, numbered_rate)
+        job = mq.dataset(media, text, sources=list(infos.values()), max_seconds=max_seconds, **options)
         finish(state, job, "dataset", out)
     if helper is not None:
         helper(out, formats, out)
@@ -186,7 +196,9 @@ def _media(given: list[str], rate: float, scratch: Path) -> list[tuple[Any, str,
         if line.strip()
     ]
     found: list[tuple[Any, str, bool]] = []
-    for source in o.sources(listed):
+    for address in filter(buckets.is_bucket, listed):
+        found += [(video, video.name, video.numbered) for video in buckets.find(address)]
+    for source in o.sources([item for item in listed if not buckets.is_bucket(item)]):
         if not isinstance(source, Path):
             found.append((source, str(source).rsplit("/", 1)[-1], False))
             continue
@@ -199,6 +211,17 @@ def _media(given: list[str], rate: float, scratch: Path) -> list[tuple[Any, str,
     return found
 
 
+def _sent(mq: Any, media: Iterable[Any], rate: float) -> list[Any]:
+    """Media that the client takes; what lies in a bucket is fetched and uploaded one after the other."""
+    sent = []
+    for medium in media:
+        if isinstance(medium, buckets.BucketVideo):
+            with tempfile.TemporaryDirectory() as scratch:
+                medium = mq.upload(medium.fetch(Path(scratch), rate))
+        sent.append(medium)
+    return sent
+
+
 def _info(name: str, numbered: bool, told: dict[str, Any], own: dict[str, Any]) -> SourceInfo:
     general = {key: value for key, value in told.items() if value is not None}
     return SourceInfo.model_validate(
@@ -209,23 +232,31 @@ def _info(name: str, numbered: bool, told: dict[str, Any], own: dict[str, Any]) 
 def _plan(
     state: o.State,
     mq: Any,
-    media: list[Any],
     infos: dict[Any, SourceInfo],
+    rate: float,
     text: list[str],
     options: dict[str, Any],
     workers: int,
     price: float | None,
 ) -> None:
-    files = [item for item in media if isinstance(item, Path)]
+    sizes = {
+        item: item.stat().st_size if isinstance(item, Path) else item.bytes
+        for item in infos
+        if isinstance(item, Path | buckets.BucketVideo)
+    }
+    files = list(sizes)
     if not files:
         raise typer.BadParameter("--plan needs files: how large videos at addresses are is not known")
     few = planning.probed(files)
     job = mq.dataset(
-        few, text, sources=[infos[file] for file in few], max_clips=planning.PROBE_CLIPS, **options
+        _sent(mq, few, rate),
+        text,
+        sources=[infos[file] for file in few],
+        max_clips=planning.PROBE_CLIPS,
+        **options,
     )
     result = job.wait(progress=not state.as_json)
     artefact = next(item for item in result.artefacts if item.name == "timing.json")
-    sizes = {file: file.stat().st_size for file in files}
     found = planning.plan(
         json.loads(mq.read(artefact)), sum(sizes[file] for file in few), sum(sizes.values())
     )

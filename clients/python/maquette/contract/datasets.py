@@ -26,6 +26,7 @@ GateName = Literal[
     "box_mask",
     "jitter_3d",
     "size_constancy",
+    "caption_alignment",
 ]
 
 

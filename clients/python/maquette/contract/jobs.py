@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from maquette.contract.base import Record, Wire
-from maquette.contract.datasets import Bounds, GateName, SourceInfo, SplitShares
+from maquette.contract.datasets import Bounds, GateName, SourceInfo, SplitShares, Words
 from maquette.contract.geometry import Intrinsics, RigidMotion
 from maquette.contract.media import MediaRef, Sha256
 from maquette.contract.problems import Problem
@@ -255,6 +255,9 @@ class DatasetJob(JobBase):
     fewer frames a second. `sources` has one entry a video, or is empty. `gates` replaces bounds of the
     policy. `assets` is how many objects of the whole dataset may be lifted to meshes and splats. With
     `max_clips` only so many clips are worked on, evenly spread, and the result has the seconds of each stage.
+    After `max_seconds` of work no new clip is begun: the others are left out, and the result is flagged
+    `budget_reached`. `captioner` and `inverse_dynamics` name plug-ins of the worker: captions of theirs
+    stand before the composed ones, actions of theirs beside the others.
     """
 
     kind: Literal["dataset"] = "dataset"
@@ -272,6 +275,9 @@ class DatasetJob(JobBase):
     crops: Annotated[int, Field(ge=0, le=16)] = 3
     assets: Annotated[int, Field(ge=0, le=10_000)] = 0
     max_clips: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    captioner: Words | None = None
+    inverse_dynamics: Words | None = None
+    max_seconds: Annotated[float, Field(gt=0, le=604_800)] | None = None
     timeout_seconds: Annotated[int, Field(ge=1, le=604_800)] = 86_400
 
     @model_validator(mode="after")
