@@ -1,6 +1,6 @@
 """Judges one-view reconstruction on 24 analytic shapes seen from two sides each.
 
-    python bench/objects_shapes.py [--depth] [--label] [--side 256]
+    python bench/objects_shapes.py [--depth] [--label] [--other-views] [--side 256]
 
 Prints, per shape and in the mean: novel-view silhouette IoU over 8 views, F-score at 5% of the longest side,
 the same after similarity ICP, Chamfer distance after ICP, the silhouette IoU of the input view, and
@@ -25,6 +25,7 @@ from workers.geometry.raster import rasterize, silhouette
 
 Array = NDArray[np.float64]
 VIEWS = ((25.0, 20.0), (-50.0, 35.0))
+OTHER_VIEWS = ((-15.0, 12.0), (65.0, 45.0))
 NOVEL = tuple((azimuth, elevation) for azimuth in (60.0, 120.0, 180.0, 270.0) for elevation in (-20.0, 30.0))
 POINTS = 8000
 
@@ -145,12 +146,18 @@ class Scores:
     icp_chamfer: float
     input_iou: float
     milliseconds: float
+    kind: str
 
 
 def orbit(azimuth: float, elevation: float, distance: float) -> Similarity:
     a, e = np.radians(azimuth), np.radians(elevation)
     eye = distance * np.array([np.sin(a) * np.cos(e), np.sin(e), np.cos(a) * np.cos(e)])
     return look_at(eye, [0, 0, 0])
+
+
+def middle(points: Array) -> Array:
+    """The centre (3,) of the axis-aligned box of points (N, 3)."""
+    return np.asarray((points.min(axis=0) + points.max(axis=0)) / 2)
 
 
 def f_score(a: Array, b: Array, limit: float) -> float:
@@ -205,7 +212,7 @@ def judge(
     outline = silhouette(points, asset.mesh.faces, camera)
     input_iou = float((outline & mask).sum() / (outline | mask).sum())
     if asset.scale_source == "relative":
-        points = points * (distance / ((points.min(axis=0) + points.max(axis=0)) / 2)[2])
+        points = points * (middle(truth)[2] / middle(points)[2])
     samples = sample_surface(truth, faces, POINTS, 0)
     goal = samples.interpolate(truth, faces)
     samples = sample_surface(points, asset.mesh.faces, POINTS, 0)
@@ -225,6 +232,7 @@ def judge(
         icp_chamfer=chamfer(aligned, goal),
         input_iou=input_iou,
         milliseconds=milliseconds,
+        kind=next((flag[6:] for flag in asset.flags if flag in ("shape_box", "shape_turned")), "inflated"),
     )
 
 
@@ -232,16 +240,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--depth", action="store_true", help="give the true depth of the front")
     parser.add_argument("--label", action="store_true", help="give the shape's everyday name")
+    parser.add_argument("--other-views", action="store_true", help="two views nothing was tuned on")
     parser.add_argument("--side", type=int, default=256, help="image side in pixels")
     args = parser.parse_args()
     engine = DefaultObjects()
     judge(engine, ball(1, 1, 1), VIEWS[0])
     print(f"{'shape':10} {'IoU':>6} {'F@.05':>6} {'ICP-F':>6} {'ICP-CD':>7} {'input':>6} {'ms':>5}")
     rows = []
+    views = OTHER_VIEWS if args.other_views else VIEWS
     for name, (word, make) in SHAPES.items():
         word_given = word if args.label else None
         found = [
-            judge(engine, make(), view, side=args.side, depth=args.depth, label=word_given) for view in VIEWS
+            judge(engine, make(), view, side=args.side, depth=args.depth, label=word_given) for view in views
         ]
         row = np.array(
             [
@@ -250,15 +260,15 @@ def main() -> None:
             ]
         )
         rows.append(row)
-        _line(name, row.mean(axis=0))
+        _line(name, row.mean(axis=0), " ".join(s.kind for s in found))
     together = np.concatenate(rows)
     _line("mean", together.mean(axis=0))
     print(f"lowest input IoU {together[:, 4].min():.4f}, slowest {together[:, 5].max():.0f} ms")
 
 
-def _line(name: str, values: Array) -> None:
+def _line(name: str, values: Array, kinds: str = "") -> None:
     iou, f, icp_f, cd, seen, ms = values
-    print(f"{name:10} {iou:6.3f} {f:6.3f} {icp_f:6.3f} {cd:7.4f} {seen:6.4f} {ms:5.0f}")
+    print(f"{name:10} {iou:6.3f} {f:6.3f} {icp_f:6.3f} {cd:7.4f} {seen:6.4f} {ms:5.0f} {kinds}")
 
 
 if __name__ == "__main__":

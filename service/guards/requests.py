@@ -63,7 +63,7 @@ def check(db: Database, tenant: str, request: JobRequest, queue: str) -> None:
 def _source(db: Database, tenant: str, request: ObjectsJob | BodiesJob) -> dict[str, Any] | None:
     if request.image is not None:
         return _media(db, tenant, request.image, video=False)
-    if isinstance(request, BodiesJob) and request.video is not None:
+    if request.video is not None:
         return _media(db, tenant, request.video, video=True)
     job_id = str(request.from_job)
     row = jobs.get(db, tenant, job_id)
@@ -82,9 +82,12 @@ def _source(db: Database, tenant: str, request: ObjectsJob | BodiesJob) -> dict[
 
 def _fits(request: ObjectsJob | BodiesJob, kind: str, job_id: str) -> None:
     """Whether a request can go on from a job of that kind."""
-    bodies = isinstance(request, BodiesJob)
-    if kind != "segment" and not (bodies and kind == "track"):
-        wanted = "a segment or a track job" if bodies else "a segment job"
+    if isinstance(request, ObjectsJob):
+        known = {"track"} if request.multiview else {"segment"}
+    else:
+        known = {"segment", "track"}
+    if kind not in known:
+        wanted = " or ".join(f"a {name}" for name in sorted(known)) + " job"
         raise ServiceProblem(
             "source_wrong_kind", 422, f"'from_job' must name {wanted}; {job_id} is a {kind} job"
         )

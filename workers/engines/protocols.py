@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from workers.formats.splat import Splat
 from workers.geometry.cameras import Camera
 from workers.geometry.meshes import Mesh
+from workers.geometry.posed import PosedCamera
 from workers.geometry.poses import Similarity
 
 Rgb = NDArray[np.uint8]
@@ -261,6 +262,24 @@ class ConceptEngine(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ViewsReport:
+    """What several views came to: `used` of `given` show the object, `cut` of them at the picture's edge.
+
+    `arc_degrees` is how far they go round it, `seen_share` the share of the surface that some view sees, and
+    `reference` the view whose camera frame the pose is in. Gains are in dB on held-out views, None where no
+    refinement ran.
+    """
+
+    arc_degrees: float
+    given: int
+    used: int
+    cut: int
+    seen_share: float
+    reference: int
+    refined_gain_db: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectAsset:
     """One object in its canonical frame (y up); mesh, splat and pose describe the same points.
 
@@ -275,6 +294,7 @@ class ObjectAsset:
     confidence: float
     silhouette_iou: float | None
     flags: tuple[str, ...] = ()
+    views: ViewsReport | None = None
 
 
 @runtime_checkable
@@ -292,6 +312,28 @@ class ObjectEngine(Protocol):
         seed: int = 0,
     ) -> ObjectAsset:
         """Lift one masked object; `depth` is z in metres of shape (H, W), NaN where unknown."""
+        ...
+
+
+@runtime_checkable
+class ManyViewsEngine(Protocol):
+    """What an object engine adds that takes several views of one object."""
+
+    def reconstruct_views(
+        self,
+        frames: Sequence[Rgb],
+        masks: Sequence[Mask],
+        cameras: Sequence[PosedCamera],
+        *,
+        label: str | None = None,
+        seed: int = 0,
+        metric: bool = False,
+    ) -> ObjectAsset:
+        """Lift the object that `masks` show from cameras in one world frame; empty masks count as no view.
+
+        The pose is in the camera frame of the first view that shows it. `metric` says that the cameras are
+        in metres. Raises Refused: `too_few_views`, `views_disagree`.
+        """
         ...
 
 

@@ -3,7 +3,7 @@
 from maquette.contract import Manifest, ObjectResult, ObjectsJob, ObjectsResult
 
 from workers.formats.overlay import overlay_png
-from workers.jobs import lifting, prompting
+from workers.jobs import lifting, objects_views, prompting
 from workers.jobs.context import JobContext, LoadedImage
 from workers.jobs.objects_extras import write_extras
 from workers.jobs.sources import image_of
@@ -11,6 +11,8 @@ from workers.jobs.sources import image_of
 
 def run(context: JobContext, request: ObjectsJob) -> Manifest:
     """Find or take the masks, then lift each."""
+    if request.multiview:
+        return objects_views.run(context, request)
     image, earlier = image_of(context, request)
     if earlier is not None:
         found = prompting.from_manifest(earlier, str(request.from_job))

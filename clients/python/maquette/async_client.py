@@ -146,6 +146,10 @@ class AsyncMaquette:
         outputs: Iterable[ObjectOutput] = (),
         density: float = 1000.0,
         longest_side_m: float | None = None,
+        video: Source | None = None,
+        multiview: bool = False,
+        world_from_cam: Iterable[Any] | None = None,
+        max_views: int = 24,
         idempotency_key: str | None = None,
         **options: Any,
     ) -> AsyncJob[ObjectsResult]:
@@ -154,14 +158,31 @@ class AsyncMaquette:
         The mesh is always written as GLB and the splat as PLY; `formats` may add spz, sog, khr_glb and obj.
         `outputs` may add the posed mesh over the picture (placed), a turntable film, and a simulation package
         of an even `density` in kg/m³, `longest_side_m` metres long.
+
+        With `multiview`, each object of a `video` (or of a track job) from up to `max_views` frames, whose
+        cameras are `world_from_cam` (4x4 in metres, one a frame) or are found.
         """
         options |= {
             "formats": list(formats),
             "outputs": list(outputs),
             "density": density,
             "longest_side_m": longest_side_m,
+            "multiview": multiview,
+            "max_views": max_views,
         }
-        built = requests.objects(image, text, boxes, points, masks, from_job, threshold, camera, options)
+        built = requests.objects(
+            image,
+            text,
+            boxes,
+            points,
+            masks,
+            from_job,
+            threshold,
+            camera,
+            video,
+            world_from_cam,
+            options,
+        )
         return AsyncJob(await self._driver.run(calls.submit(built, idempotency_key)), self._driver)
 
     async def bodies(

@@ -68,13 +68,18 @@ def objects(
     from_job: Any,
     threshold: float | None,
     camera: Any,
+    video: Source | None,
+    world_from_cam: Iterable[Any] | None,
     options: dict[str, Any],
 ) -> Operation[ObjectsJob]:
-    """An objects job; with `from_job` no image or mask moves."""
+    """An objects job; with `from_job` no image, video or mask moves."""
     prompts = _prompts(text, boxes, points, threshold)
     ref = None if image is None else (yield from upload_any(image))
+    moving = None if video is None else (yield from upload_any(video))
     return ObjectsJob(
         image=ref,
+        video=moving,
+        world_from_cam=inputs.motions(world_from_cam),
         masks=inputs.masks(masks),
         from_job=_job_id(from_job),
         camera=inputs.camera(camera),

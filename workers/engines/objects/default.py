@@ -1,31 +1,37 @@
-"""The default object engine: one view, one mask, no learned weights.
+"""The default object engine: no learned weights.
 
-Silhouette inflation in ray space: the mesh's outline from the input camera is the mask's outline by
-construction, the thickness is a guess (or measured, given depth), and the unseen side mirrors the front.
+From several views: the visual hull. From one: a box or a solid of revolution where one explains the outline,
+else silhouette inflation in ray space, where the mesh's outline is the mask's by construction, the thickness
+is a guess (or measured, given depth), and the unseen side mirrors the front.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.objects.completion import Texture, complete
+from workers.engines.objects.completion import complete
 from workers.engines.objects.inflation import Thickness, inflate, spread_evenly
-from workers.engines.objects.measured import from_depth
+from workers.engines.objects.manyviews import from_views
+from workers.engines.objects.measured import from_depth, scale_by_depth
 from workers.engines.objects.outline import Lattice, clean_mask, fit_lattice
-from workers.engines.objects.priors import thickness_factor
+from workers.engines.objects.priors import expected_shape, thickness_factor
+from workers.engines.objects.shapes import find_shape
 from workers.engines.objects.sheet import Sheet, triangulate
 from workers.engines.objects.solid import Solid, close_sheet, symmetric_depths
-from workers.engines.objects.surfels import OPACITY, rotations_to_normals, sample_surface, surfel_scales
+from workers.engines.objects.surface import Surface, of_shape, of_solid
+from workers.engines.objects.window import attainable
 from workers.engines.protocols import EngineInfo, Mask, ObjectAsset, Rgb
-from workers.formats.splat import Splat
 from workers.geometry.cameras import Camera
-from workers.geometry.meshes import Mesh, vertex_normals
-from workers.geometry.poses import OPENGL_FROM_OPENCV, Similarity
+from workers.geometry.posed import PosedCamera
 from workers.geometry.raster import silhouette
 
-VERSION = "1"
+VERSION = "2"
 TINY_PIXELS = 64
 SPLATS = 15_000
+REFINE_STEPS = 150
 LOW_IOU = 0.97
+LABELLED_IOU = 0.93
 MEASURED_SIDE = 512
 CONFIDENCE_GUESSED = 0.5
 CONFIDENCE_DEPTH = 0.7
@@ -34,15 +40,16 @@ CONFIDENCE_DEPTH = 0.7
 class DefaultObjects:
     """Lifts a masked object to a closed mesh, a splat and a pose on the CPU, in about 0.1 s."""
 
-    def __init__(self, splats: int = SPLATS) -> None:
+    def __init__(self, splats: int = SPLATS, refine_steps: int = REFINE_STEPS) -> None:
         self._splats = splats
+        self._refine_steps = refine_steps
         self.info = EngineInfo(
             name="default",
             kind="objects",
             version=VERSION,
             device="cpu",
             licence="Apache-2.0",
-            capabilities=("single_view", "depth", "mesh", "splat"),
+            capabilities=("single_view", "many_views", "depth", "mesh", "splat"),
             limits=(
                 "the unseen side is guessed by mirroring what is seen",
                 "without depth the scale is relative: every object stands at distance 1 from the camera",
@@ -71,17 +78,26 @@ class DefaultObjects:
         cleaned, parts = clean_mask(mask)
         height, width = mask.shape
         view = camera or Camera.assumed(width, height)
-        lattice = fit_lattice(cleaned)
-        factor = thickness_factor(label)
-        solid, thickness, metric = _lift(lattice, cleaned, view, depth, factor or 1.0)
-        texture = complete(image, cleaned)
-        mesh, pose = _canonical(solid, _vertex_colors(solid, thickness, texture))
-        iou = _silhouette_iou(pose.apply(mesh.vertices), mesh.faces, mask, view)
         truncated = bool(mask[[0, -1]].any() or mask[:, [0, -1]].any())
+        texture = complete(image, cleaned)
+        surface, kind = None, None
+        metric = False
+        if parts == 1 and not truncated:
+            surface, kind = _fitted(cleaned, mask, view, label)
+        if surface is not None and depth is not None:
+            ratio = scale_by_depth(surface, depth, cleaned)
+            metric = ratio is not None
+            surface, kind = (surface.scaled(ratio), kind) if ratio is not None else (None, None)
+        factor = thickness_factor(label) if kind is None else None
+        if surface is None:
+            solid, thickness, metric = _lift(fit_lattice(cleaned), cleaned, view, depth, factor or 1.0)
+            surface = of_solid(solid, thickness)
+        mesh, pose = surface.canonical(texture)
+        iou = _silhouette_iou(pose.apply(mesh.vertices), mesh.faces, mask, view)
         tiny = int(mask.sum()) < TINY_PIXELS
         return ObjectAsset(
             mesh=mesh,
-            splat=_splat(mesh, solid, thickness, texture, self._splats, seed),
+            splat=surface.splat(mesh, texture, self._splats, seed),
             pose=pose,
             camera=view,
             scale_source="metric" if metric else "relative",
@@ -96,7 +112,40 @@ class DefaultObjects:
                 assumed=view.source == "assumed",
                 unused_depth=depth is not None and not metric,
                 prior=factor is not None,
+                kind=kind,
             ),
+        )
+
+    def reconstruct_views(
+        self,
+        frames: Sequence[Rgb],
+        masks: Sequence[Mask],
+        cameras: Sequence[PosedCamera],
+        *,
+        label: str | None = None,
+        seed: int = 0,
+        metric: bool = False,
+    ) -> ObjectAsset:
+        """Lift an object that several posed cameras see; see `ManyViewsEngine.reconstruct_views`.
+
+        The canonical frame has the world's up as +y, guessed from the cameras, and +z towards the first one.
+        """
+
+        def one_view(
+            image: Rgb, mask: Mask, view: PosedCamera
+        ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+            asset = self.reconstruct(image, mask, camera=view.camera, label=label, seed=seed)
+            return asset.pose.apply(asset.mesh.vertices), asset.mesh.faces
+
+        return from_views(
+            frames,
+            masks,
+            cameras,
+            one_view,
+            splats=self._splats,
+            seed=seed,
+            metric=metric,
+            refine_steps=self._refine_steps,
         )
 
 
@@ -136,43 +185,17 @@ def _ones(sheet: Sheet) -> NDArray[np.float64]:
     return np.ones(len(sheet.points) - sheet.inner)
 
 
-def _canonical(solid: Solid, colors: NDArray[np.uint8]) -> tuple[Mesh, Similarity]:
-    """Camera-frame solid to the canonical mesh and its pose."""
-    upright = solid.vertices @ OPENGL_FROM_OPENCV.T
-    low, high = upright.min(axis=0), upright.max(axis=0)
-    center, size = (low + high) / 2, float((high - low).max())
-    pose = Similarity.from_parts(OPENGL_FROM_OPENCV, OPENGL_FROM_OPENCV @ center, size)
-    return Mesh((upright - center) / size, solid.faces, colors), pose
-
-
-def _vertex_distance(solid: Solid, thickness: Thickness) -> NDArray[np.float64]:
-    """Distance in pixels from the rim for every vertex."""
-    out = np.zeros(len(solid.pixels))
-    inner = thickness.distance(solid.pixels[: solid.inner])
-    out[: solid.inner] = inner
-    out[solid.rim :] = inner
-    return out
-
-
-def _vertex_colors(solid: Solid, thickness: Thickness, texture: Texture) -> NDArray[np.uint8]:
-    is_front = np.arange(len(solid.pixels)) < solid.rim
-    return texture.sample(solid.pixels, is_front, _vertex_distance(solid, thickness))
-
-
-def _splat(mesh: Mesh, solid: Solid, thickness: Thickness, texture: Texture, count: int, seed: int) -> Splat:
-    samples = sample_surface(mesh.vertices, mesh.faces, count, seed)
-    normals = samples.interpolate(vertex_normals(mesh.vertices, mesh.faces), mesh.faces)
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-    pixels = samples.interpolate(solid.pixels, mesh.faces)
-    distance = samples.interpolate(_vertex_distance(solid, thickness)[:, None], mesh.faces)[:, 0]
-    colors = texture.sample(pixels, samples.faces < solid.front_faces, distance)
-    return Splat(
-        means=samples.interpolate(mesh.vertices, mesh.faces).astype(np.float32),
-        rotations=rotations_to_normals(normals).astype(np.float32),
-        scales=surfel_scales(samples).astype(np.float32),
-        opacities=np.full(count, OPACITY, dtype=np.float32),
-        colors=(colors / 255.0).astype(np.float32),
-    )
+def _fitted(
+    cleaned: Mask, mask: Mask, camera: Camera, label: str | None
+) -> tuple[Surface, str] | tuple[None, None]:
+    """A simple solid that draws the mask from the camera, and its kind; nothing where none is good enough."""
+    shape = find_shape(cleaned, camera, label)
+    if shape is None:
+        return None, None
+    wanted = LABELLED_IOU if expected_shape(label) == shape.kind else min(LOW_IOU, attainable(cleaned))
+    if _silhouette_iou(shape.vertices, shape.faces, mask, camera) < wanted:
+        return None, None
+    return of_shape(shape.vertices, shape.faces, shape.axes, cleaned, camera), shape.kind
 
 
 def _silhouette_iou(
@@ -223,6 +246,7 @@ def _flags(
     assumed: bool,
     unused_depth: bool,
     prior: bool,
+    kind: str | None,
 ) -> tuple[str, ...]:
     known = {
         "default_engine": True,
@@ -235,5 +259,6 @@ def _flags(
         "low_iou": iou < LOW_IOU,
         "depth_unusable": unused_depth,
         "shape_prior": prior,
+        f"shape_{kind}": kind is not None,
     }
     return tuple(name for name, present in known.items() if present)

@@ -1,4 +1,7 @@
-"""Using a depth map: the front surface is measured, the back mirrors it in the plane of the rim."""
+"""Using a depth map: it measures the front, the back mirrors it in the plane of the rim.
+
+Where a simple solid explains the outline, the map gives its scale, and says whether it is the right one.
+"""
 
 from dataclasses import dataclass
 
@@ -9,6 +12,7 @@ from scipy.spatial import cKDTree
 
 from workers.engines.objects.inflation import Thickness
 from workers.engines.objects.sheet import Sheet
+from workers.engines.objects.surface import Surface
 from workers.geometry.cameras import Camera
 
 LEAST_PIXELS = 16
@@ -16,6 +20,7 @@ LEAST_SHARE = 0.02
 EDGE_STEPS = 1.5
 STRONGEST = 4.0
 BACK_SHARE = 0.25
+AGREES = 0.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,25 @@ def from_depth(
         back=np.maximum(middle + behind, front + thickness.floor / camera.fx * median),
         rim=np.maximum(plane(sheet.points[sheet.inner :]), nearest),
     )
+
+
+def scale_by_depth(surface: Surface, depth: NDArray[np.float32], mask: NDArray[np.bool_]) -> float | None:
+    """The factor that brings a surface at about z = 1 to a z-depth map (H, W), in metres.
+
+    None when the map says too little, or disagrees by more than 3% of the surface's size in the median.
+    """
+    height, width = mask.shape
+    column = np.clip(surface.pixels[:, 0], 0, width - 1).astype(np.int64)
+    row = np.clip(surface.pixels[:, 1], 0, height - 1).astype(np.int64)
+    seen = depth[row, column].astype(np.float64)
+    used = surface.front & mask[row, column] & np.isfinite(seen) & (seen > 0)
+    if int(used.sum()) < LEAST_PIXELS:
+        return None
+    here, there = surface.vertices[used, 2], seen[used]
+    factor = float(np.median(there / here))
+    size = factor * float(np.ptp(surface.vertices, axis=0).max())
+    off = float(np.median(np.abs(there - factor * here)))
+    return factor if off <= AGREES * size else None
 
 
 @dataclass(frozen=True, slots=True)

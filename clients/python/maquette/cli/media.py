@@ -97,7 +97,9 @@ def track(
 
 def objects(
     context: typer.Context,
-    images: Annotated[list[str] | None, typer.Argument(help="Images; none with --from-job.")] = None,
+    images: Annotated[
+        list[str] | None, typer.Argument(help="Images, or videos with --multiview; none with --from-job.")
+    ] = None,
     text: o.Text = None,
     box: o.Boxes = None,
     point: o.Points = None,
@@ -112,6 +114,10 @@ def objects(
     simulation: Annotated[bool, typer.Option("--simulation", help="URDF and MJCF with meshes.")] = False,
     density: Annotated[float, typer.Option(help="kg/m³ of simulation packages.")] = 1000.0,
     longest_side: Annotated[float | None, typer.Option(help="The object's longest side in metres.")] = None,
+    multiview: Annotated[
+        bool, typer.Option("--multiview", help="Of videos, or a track job: each object from many frames.")
+    ] = False,
+    max_views: Annotated[int, typer.Option(min=3, max=64, help="Frames to use of each video.")] = 24,
     seed: o.Seed = 0,
     engine: o.EngineName = "auto",
     out: o.Out = None,
@@ -121,7 +127,10 @@ def objects(
 
     def start(mq: Maquette, source: Any) -> Job[Any]:
         return mq.objects(
-            source,
+            None if multiview else source,
+            video=source if multiview else None,
+            multiview=multiview,
+            max_views=max_views,
             text=text,
             boxes=o.boxes(box),
             points=o.points(point),

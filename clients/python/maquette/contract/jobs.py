@@ -141,8 +141,10 @@ class TrackJob(Prompted):
 
 
 class ObjectsJob(Prompted):
-    """A mesh, a splat and a pose for each masked object of an image.
+    """A mesh, a splat and a pose for each masked object of an image, or with `multiview` of a video.
 
+    Many views come from `video` and prompts on its first frame, or from a track job (`from_job`). Cameras are
+    `world_from_cam`, one for each frame in metres, or are found from the frames; `max_views` frames are used.
     The mesh as GLB and the splat as PLY are always written; `formats` may ask for more. `outputs` adds the
     posed mesh over the picture, a turntable film, or a simulation package (URDF and MJCF) of an even
     `density` in kg/m³, in the asset's metres unless `longest_side_m` tells them.
@@ -157,10 +159,26 @@ class ObjectsJob(Prompted):
     outputs: Annotated[list[ObjectOutput], Field(max_length=3)] = []
     density: Annotated[float, Field(gt=0, le=30_000)] = 1000.0
     longest_side_m: Annotated[float, Field(gt=0, le=1000)] | None = None
+    video: MediaRef | None = None
+    multiview: bool = False
+    world_from_cam: Annotated[list[RigidMotion], Field(min_length=1, max_length=100_000)] | None = None
+    max_views: Annotated[int, Field(ge=3, le=64)] = 24
+
+    @model_validator(mode="after")
+    def _many_views(self) -> "ObjectsJob":
+        if self.multiview and (self.image is not None or self.masks):
+            raise ValueError("'multiview' needs 'video', or 'from_job' with the id of a track job")
+        if self.multiview and self.outputs:
+            raise ValueError("'outputs' are of single images: leave them out with 'multiview'")
+        if not self.multiview and (self.video is not None or self.world_from_cam is not None):
+            raise ValueError("'video' and 'world_from_cam' are for many views: set 'multiview'")
+        if self.video is not None and self.from_job is not None:
+            raise ValueError("'from_job' brings its own video: leave 'video' out")
+        return self
 
     @model_validator(mode="after")
     def _sourced(self) -> "ObjectsJob":
-        if self.from_job is None and self.image is None:
+        if self.from_job is None and self.image is None and self.video is None:
             raise ValueError("give 'image', or 'from_job' with the id of a segment job")
         if self.from_job is None and not (self.text or self.boxes or self.points or self.masks):
             raise ValueError("say which objects: 'text', 'boxes', 'points', 'masks' or 'from_job'")

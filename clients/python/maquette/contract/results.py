@@ -105,6 +105,24 @@ class TrackResult(Record):
     tracks: list[Track]
 
 
+class ObjectViews(Record):
+    """What several views of one object came to: `used` of `given` frames show it, `cut` of them at the edge.
+
+    `arc_degrees` is how far they go round it, `seen_share` the share of its surface that some view sees, and
+    `reference` the frame whose camera its pose is in. `track` is its id in the video's track.
+    `refined_gain_db` is what refining the splat gained on frames held out, null where it was not refined.
+    """
+
+    arc_degrees: float
+    given: int
+    used: int
+    cut: int
+    seen_share: float
+    reference: int
+    track: int
+    refined_gain_db: float | None = None
+
+
 class ObjectResult(Record):
     """One object in 3D: `mesh` and `splat` name artefacts in the canonical frame that `pose` places.
 
@@ -129,6 +147,7 @@ class ObjectResult(Record):
     vertices: int
     faces: int
     gaussians: int
+    views: ObjectViews | None = None
     flags: list[str] = []
 
 

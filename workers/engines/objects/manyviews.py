@@ -1,0 +1,225 @@
+"""An object from several views with known cameras: visual hull, support plane, colours and splats."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from maquette.contract import Problem
+from numpy.typing import NDArray
+
+from workers.engines.objects import hull, slab
+from workers.engines.objects.refine import refine
+from workers.engines.objects.surfels import OPACITY, rotations_to_normals, sample_surface, surfel_scales
+from workers.engines.objects.view_colors import colour
+from workers.engines.protocols import Mask, ObjectAsset, Refused, Rgb, ViewsReport
+from workers.engines.rasterisers.choice import best
+from workers.engines.rasterisers.protocol import RasteriserMissing
+from workers.formats.splat import Splat, transform
+from workers.geometry.meshes import Mesh, vertex_normals
+from workers.geometry.posed import PosedCamera, arc_degrees, upward
+from workers.geometry.poses import Similarity
+from workers.geometry.raster import silhouette
+
+Array = NDArray[np.float64]
+LEAST_VIEWS = 3
+LEAST_PIXELS = 64
+CONFIDENT_ARC = 180.0
+JUDGED_VIEWS = 8
+LOW_IOU = 0.9
+AGREEING, MUCH_WORSE = 0.93, 0.012
+
+OneView = Callable[[Rgb, Mask, PosedCamera], tuple[Array, NDArray[np.int64]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The views that show the object; `numbers` are their places among those given."""
+
+    images: list[Rgb]
+    masks: list[Mask]
+    views: list[PosedCamera]
+    numbers: list[int]
+    cut: int
+
+
+def from_views(
+    frames: Sequence[Rgb],
+    masks: Sequence[Mask],
+    cameras: Sequence[PosedCamera],
+    one_view: OneView,
+    *,
+    splats: int,
+    seed: int,
+    metric: bool,
+    refine_steps: int,
+) -> ObjectAsset:
+    """The object that all masks show; see `ObjectEngine.reconstruct_views`.
+
+    `one_view` gives a closed surface in a view's camera frame, for the depth under an arc of 75 degrees.
+    """
+    taken = _taken(frames, masks, cameras)
+    up = upward(taken.views)
+    try:
+        grid, field = hull.carve(taken.masks, taken.views, up)
+        middle = hull.middle(taken.masks, taken.views)
+        arc = arc_degrees(np.stack([view.centre() for view in taken.views]), middle, up)
+        if arc < slab.USEFUL_ARC:
+            field = _less_deep(grid, field, taken, one_view, arc, middle)
+        height = hull.standing_height(grid, field, taken.masks, taken.views)
+        if height is not None:
+            field = hull.clip_below(grid, field, height)
+        points, faces = hull.surface(grid, field)
+    except hull.EmptyHull as error:
+        raise Refused(Problem.of("views_disagree", 422, str(error))) from None
+    colors, seen = colour(points, faces, taken.images, taken.views)
+    world_from_object, vertices = _canonical(points, up, taken.views[0])
+    mesh = Mesh(vertices, faces, colors)
+    iou = _agreement(points, faces, taken)
+    splat, gain = surface_splat(mesh, splats, seed), None
+    better = _refined(splat, world_from_object, taken, refine_steps, seed)
+    if better is not None:
+        splat, gain = better
+    report = ViewsReport(
+        arc_degrees=round(arc, 1),
+        given=len(frames),
+        used=len(taken.views),
+        cut=taken.cut,
+        seen_share=round(seen, 4),
+        reference=taken.numbers[0],
+        refined_gain_db=gain,
+    )
+    first = taken.views[0]
+    return ObjectAsset(
+        mesh=mesh,
+        splat=splat,
+        pose=first.cam_from_world.compose(world_from_object),
+        camera=first.camera,
+        scale_source="metric" if metric else "relative",
+        confidence=round(iou * (0.5 + 0.4 * min(arc / CONFIDENT_ARC, 1.0)), 4),
+        silhouette_iou=iou,
+        flags=_flags(arc, iou, taken, metric=metric),
+        views=report,
+    )
+
+
+def surface_splat(mesh: Mesh, count: int, seed: int) -> Splat:
+    """Flat Gaussians with the colours of a mesh's vertices, spread evenly by area."""
+    assert mesh.colors is not None
+    samples = sample_surface(mesh.vertices, mesh.faces, count, seed)
+    normals = samples.interpolate(vertex_normals(mesh.vertices, mesh.faces), mesh.faces)
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    return Splat(
+        means=samples.interpolate(mesh.vertices, mesh.faces).astype(np.float32),
+        rotations=rotations_to_normals(normals).astype(np.float32),
+        scales=surfel_scales(samples).astype(np.float32),
+        opacities=np.full(count, OPACITY, dtype=np.float32),
+        colors=(samples.interpolate(mesh.colors.astype(np.float64), mesh.faces) / 255).astype(np.float32),
+    )
+
+
+def _refined(
+    splat: Splat, world_from_object: Similarity, taken: Taken, steps: int, seed: int
+) -> tuple[Splat, float] | None:
+    """The better splat and its gain in dB; None where nothing here can refine, or views are too few."""
+    try:
+        rasteriser = best()
+    except RasteriserMissing:
+        return None
+    found = refine(
+        transform(splat, world_from_object),
+        taken.images,
+        taken.masks,
+        taken.views,
+        rasteriser,
+        steps=steps,
+        seed=seed,
+    )
+    if found is None:
+        return None
+    made, gain = found
+    return (transform(made, world_from_object.inverse()), round(gain, 3)) if gain > 0 else (splat, 0.0)
+
+
+def _taken(frames: Sequence[Rgb], masks: Sequence[Mask], cameras: Sequence[PosedCamera]) -> Taken:
+    if not len(frames) == len(masks) == len(cameras):
+        raise ValueError(
+            f"frames, masks and cameras must be as many: {len(frames)}, {len(masks)}, {len(cameras)}"
+        )
+    numbers = []
+    for number, (frame, mask, view) in enumerate(zip(frames, masks, cameras, strict=True)):
+        size = (view.camera.height, view.camera.width)
+        if frame.shape[:2] != size or mask.shape != size or mask.dtype != np.bool_:
+            raise ValueError(f"view {number}: frame, bool mask and camera must have one size, {size}")
+        if int(mask.sum()) >= LEAST_PIXELS:
+            numbers.append(number)
+    if len(numbers) < LEAST_VIEWS:
+        raise Refused(
+            Problem.of(
+                "too_few_views",
+                422,
+                f"{len(numbers)} views show the object, at least {LEAST_VIEWS} are needed",
+            )
+        )
+    chosen = [masks[k] for k in numbers]
+    cut = sum(bool(mask[[0, -1]].any() or mask[:, [0, -1]].any()) for mask in chosen)
+    return Taken([frames[k] for k in numbers], chosen, [cameras[k] for k in numbers], numbers, cut)
+
+
+def _less_deep(
+    grid: hull.Grid, field: hull.Field, taken: Taken, one_view: OneView, arc: float, middle: Array
+) -> hull.Field:
+    """The hull cut to the depth of one view's shape: always in a narrow arc, else where all masks agree."""
+    centre = _middle_view(taken.views, middle)
+    vertices, faces = one_view(taken.images[centre], taken.masks[centre], taken.views[centre])
+    narrow = arc < slab.NARROW_ARC
+    wanted = AGREEING if narrow else _agreement(*hull.surface(grid, field), taken) - MUCH_WORSE
+    for slack in slab.SLACKS if narrow else slab.SLACKS[:1]:
+        cut = slab.within_slab(grid, field, vertices, faces, taken.views[centre], middle, slack)
+        if (cut > 0).any() and _agreement(*hull.surface(grid, cut), taken) >= wanted:
+            return cut
+    return cut if narrow and (cut > 0).any() else field
+
+
+def _middle_view(views: Sequence[PosedCamera], target: Array) -> int:
+    """The view that looks most like the mean of all."""
+    looks = np.stack([target - view.centre() for view in views])
+    looks /= np.linalg.norm(looks, axis=1, keepdims=True)
+    return int((looks @ looks.mean(axis=0)).argmax())
+
+
+def _canonical(points: Array, up: Array, first: PosedCamera) -> tuple[Similarity, Array]:
+    """world_from_object and the canonical vertices: y up, z towards the first camera, longest side 1."""
+    back = first.centre() - points.mean(axis=0)
+    x = np.cross(up, back)
+    x = x / np.linalg.norm(x) if np.linalg.norm(x) > 1e-9 else np.eye(3)[int(np.abs(up).argmin())]
+    z = np.cross(x, up)
+    z /= np.linalg.norm(z)
+    axes = np.stack([np.cross(up, z), up, z])
+    turned = points @ axes.T
+    low, high = turned.min(axis=0), turned.max(axis=0)
+    centre, size = (low + high) / 2, float((high - low).max())
+    return Similarity.from_parts(axes.T, axes.T @ centre, size), (turned - centre) / size
+
+
+def _agreement(points: Array, faces: NDArray[np.int64], taken: Taken) -> float:
+    """Mean IoU of the mesh's outline with the masks, over up to eight views."""
+    chosen = np.unique(np.linspace(0, len(taken.views) - 1, JUDGED_VIEWS).round().astype(np.int64))
+    found = []
+    for k in chosen:
+        view, mask = taken.views[k], taken.masks[k]
+        drawn = silhouette(view.cam_from_world.apply(points), faces, view.camera)
+        found.append(float((drawn & mask).sum() / max(int((drawn | mask).sum()), 1)))
+    return float(np.mean(found))
+
+
+def _flags(arc: float, iou: float, taken: Taken, *, metric: bool) -> tuple[str, ...]:
+    known = {
+        "default_engine": True,
+        "hollows_filled": True,
+        "unseen_side_guessed": arc < CONFIDENT_ARC,
+        "narrow_arc": arc < slab.NARROW_ARC,
+        "scale_not_metric": not metric,
+        "truncated": taken.cut > 0,
+        "low_iou": iou < LOW_IOU,
+    }
+    return tuple(name for name, present in known.items() if present)

@@ -1,0 +1,150 @@
+"""Refining an object's splat on the views it was made of, by colour and alpha; kept only when it helps.
+
+Every few views are held out. The splat that is better on them, in PSNR over random backgrounds, is the one
+that is given: the start, whose colours have seen the held-out views too, or the refined one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.engines.protocols import Mask, Rgb
+from workers.engines.rasterisers.protocol import Gaussians, Rasteriser
+from workers.formats.splat import Splat
+from workers.geometry.posed import PosedCamera
+
+Array = NDArray[np.float64]
+LEAST_VIEWS = 8
+HELD_EVERY = 5
+LONG_SIDE = 256
+MARGIN = 0.08
+ALPHA_WEIGHT = 1.0
+# Adam (Kingma & Ba 2015); rates of means and log scales are shares of the object's size and of e.
+RATES = {"means": 4e-4, "rotations": 1e-3, "scales": 5e-3, "opacities": 2e-2, "colors": 5e-3}
+FIRST, SECOND, TINY = 0.9, 0.99, 1e-12
+LIMIT = 6.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Target:
+    """A window of a view that holds the object: colours (h, w, 3) and alpha (h, w) in [0, 1]."""
+
+    view: PosedCamera
+    color: NDArray[np.float32]
+    alpha: NDArray[np.float32]
+
+
+def refine(
+    splat: Splat,
+    images: Sequence[Rgb],
+    masks: Sequence[Mask],
+    views: Sequence[PosedCamera],
+    rasteriser: Rasteriser,
+    *,
+    steps: int,
+    seed: int,
+) -> tuple[Splat, float] | None:
+    """The better splat (in the world) and its gain in dB on held-out views; None when there are too few.
+
+    A gain of 0 means that the start was kept.
+    """
+    if len(views) < LEAST_VIEWS or steps < 1:
+        return None
+    targets = [target(*of) for of in zip(images, masks, views, strict=True)]
+    held = targets[HELD_EVERY // 2 :: HELD_EVERY]
+    shown = [one for number, one in enumerate(targets) if number % HELD_EVERY != HELD_EVERY // 2]
+    size = float(np.ptp(splat.means, axis=0).max())
+    values = _open(splat)
+    moments = {name: (np.zeros_like(value), np.zeros_like(value)) for name, value in values.items()}
+    rng = np.random.default_rng(seed)
+    order: list[int] = []
+    for step in range(1, steps + 1):
+        order = order or [int(k) for k in rng.permutation(len(shown))]
+        slopes = _slopes(values, shown[order.pop()], rasteriser, rng)
+        fade = 0.1 ** (step / steps)
+        for name, slope in slopes.items():
+            first, second = moments[name]
+            first += (1 - FIRST) * (slope - first)
+            second += (1 - SECOND) * (slope**2 - second)
+            change = first / (1 - FIRST**step) / (np.sqrt(second / (1 - SECOND**step)) + TINY)
+            values[name] -= RATES[name] * fade * (size if name == "means" else 1.0) * change
+    made = _closed(values)
+    gain = quality(made, held, rasteriser) - quality(splat, held, rasteriser)
+    return (made, gain) if gain > 0 else (splat, 0.0)
+
+
+def target(image: Rgb, mask: Mask, view: PosedCamera) -> Target:
+    """The object's window of a view, at most `LONG_SIDE` pixels long."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    margin = int(MARGIN * max(np.ptp(rows), np.ptp(columns))) + 2
+    y0, y1 = max(int(rows[0]) - margin, 0), min(int(rows[-1]) + 1 + margin, mask.shape[0])
+    x0, x1 = max(int(columns[0]) - margin, 0), min(int(columns[-1]) + 1 + margin, mask.shape[1])
+    ratio = min(1.0, LONG_SIDE / max(y1 - y0, x1 - x0))
+    width, height = max(1, round((x1 - x0) * ratio)), max(1, round((y1 - y0) * ratio))
+    camera = view.camera.crop(x0, y0, x1 - x0, y1 - y0).resized(width, height)
+    alpha = mask[y0:y1, x0:x1].astype(np.float32)
+    color = image[y0:y1, x0:x1].astype(np.float32) / 255 * alpha[..., None]
+    if ratio < 1:
+        alpha = cv2.resize(alpha, (width, height), interpolation=cv2.INTER_AREA)
+        color = cv2.resize(color, (width, height), interpolation=cv2.INTER_AREA)
+    return Target(PosedCamera(camera, view.cam_from_world), np.asarray(color), np.asarray(alpha))
+
+
+def quality(splat: Splat, targets: Sequence[Target], rasteriser: Rasteriser) -> float:
+    """PSNR in dB over a middle grey, mean over the targets."""
+    gaussians = Gaussians(splat.means, splat.rotations, splat.scales, splat.opacities, splat.colors)
+    out = []
+    for one in targets:
+        drawn = rasteriser.draw(gaussians, one.view)
+        error = (drawn.color - 0.5 * drawn.alpha[..., None]) - (one.color - 0.5 * one.alpha[..., None])
+        out.append(-10 * np.log10(max(float((error.astype(np.float64) ** 2).mean()), 1e-12)))
+    return float(np.mean(out))
+
+
+def _open(splat: Splat) -> dict[str, Array]:
+    """A splat in values that may take any number: scales as logarithms, opacities as logits."""
+    opacities = np.clip(splat.opacities.astype(np.float64), 1e-4, 1 - 1e-4)
+    return {
+        "means": splat.means.astype(np.float64),
+        "rotations": splat.rotations.astype(np.float64),
+        "scales": np.log(splat.scales.astype(np.float64)),
+        "opacities": np.log(opacities / (1 - opacities)),
+        "colors": splat.colors.astype(np.float64),
+    }
+
+
+def _closed(values: dict[str, Array]) -> Splat:
+    rotations = values["rotations"] / np.linalg.norm(values["rotations"], axis=1, keepdims=True)
+    return Splat(
+        values["means"].astype(np.float32),
+        rotations.astype(np.float32),
+        np.exp(values["scales"]).astype(np.float32),
+        (1 / (1 + np.exp(-np.clip(values["opacities"], -LIMIT, LIMIT)))).astype(np.float32),
+        np.clip(values["colors"], 0, 1).astype(np.float32),
+    )
+
+
+def _slopes(
+    values: dict[str, Array], one: Target, rasteriser: Rasteriser, rng: np.random.Generator
+) -> dict[str, Array]:
+    """Gradients of the squared errors of colour, over a random background, and of alpha."""
+    splat = _closed(values)
+    gaussians = Gaussians(splat.means, splat.rotations, splat.scales, splat.opacities, splat.colors)
+    drawn = rasteriser.draw(gaussians, one.view)
+    background = rng.random(3).astype(np.float32)
+    more = drawn.alpha - one.alpha
+    error = drawn.color - one.color - more[..., None] * background
+    by_color = np.asarray(2 * error / error.size, dtype=np.float32)
+    by_alpha = np.asarray(2 * ALPHA_WEIGHT * more / more.size - by_color @ background, dtype=np.float32)
+    _, found = rasteriser.gradients(gaussians, one.view, by_color, by_alpha)
+    opacities = splat.opacities.astype(np.float64)
+    return {
+        "means": found.means.astype(np.float64),
+        "rotations": found.rotations.astype(np.float64),
+        "scales": found.scales.astype(np.float64) * splat.scales,
+        "opacities": found.opacities * opacities * (1 - opacities),
+        "colors": found.colors.astype(np.float64),
+    }
