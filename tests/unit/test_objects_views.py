@@ -97,6 +97,20 @@ def test_frames_without_the_object_and_cut_ones_are_counted():
     assert (told.given, told.used, told.cut, told.reference) == (12, 10, 1, 1)
 
 
+def test_masks_that_miss_a_part_do_not_take_it_from_the_object():
+    views = around(16, 360)
+
+    def spoil(masks):
+        for number in (2, 7, 12):
+            masks[number][: masks[number].shape[0] // 2] = False
+
+    asset = lifted("block", views, spoil)
+    assert asset.views.used == 13 and "views_left_out" in asset.flags
+    _, points = in_world(asset, views)
+    assert f_score("block", points, asset.mesh.faces) >= 0.9
+    assert "views_left_out" not in lifted("block", views).flags
+
+
 def test_what_few_frames_show_does_not_grow_towers():
     views = around(12, 360, distance=1.6)
     asset = lifted("block", views)

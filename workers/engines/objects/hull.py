@@ -58,7 +58,7 @@ def carve(masks: Sequence[Mask], views: Sequence[PosedCamera], up: Array) -> tup
     Raises EmptyHull where the masks have nothing in common.
     """
     inside = [signed_distance(mask) for mask in masks]
-    rough = _around(masks, views, up)
+    rough = around(masks, views, up)
     field = distances(rough, inside, views)
     held = np.argwhere(field > -rough.step)
     if not len(held) or not (field > 0).any():
@@ -158,7 +158,7 @@ def middle(masks: Sequence[Mask], views: Sequence[PosedCamera]) -> Array:
     return nearest_point(np.stack([view.centre() for view in views]), rays)
 
 
-def _around(masks: Sequence[Mask], views: Sequence[PosedCamera], up: Array) -> Grid:
+def around(masks: Sequence[Mask], views: Sequence[PosedCamera], up: Array) -> Grid:
     """A rough grid that holds the object: about where the rays of the masks' middles meet."""
     reach = [float(max(np.ptp(np.flatnonzero(mask.any(axis=k))) for k in (0, 1)) + 1) / 2 for mask in masks]
     origins = np.stack([view.centre() for view in views])

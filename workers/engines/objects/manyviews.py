@@ -8,6 +8,7 @@ from maquette.contract import Problem
 from numpy.typing import NDArray
 
 from workers.engines.objects import hull, slab
+from workers.engines.objects.agreeing import agreeing
 from workers.engines.objects.refine import refine
 from workers.engines.objects.surfels import OPACITY, rotations_to_normals, sample_surface, surfel_scales
 from workers.engines.objects.view_colors import colour
@@ -57,8 +58,9 @@ def from_views(
 
     `one_view` gives a closed surface in a view's camera frame, for the depth under an arc of 75 degrees.
     """
-    taken = _taken(frames, masks, cameras)
-    up = upward(taken.views)
+    shown = _taken(frames, masks, cameras)
+    up = upward(shown.views)
+    taken = _fitting(shown, up)
     try:
         grid, field = hull.carve(taken.masks, taken.views, up)
         middle = hull.middle(taken.masks, taken.views)
@@ -97,7 +99,7 @@ def from_views(
         scale_source="metric" if metric else "relative",
         confidence=round(iou * (0.5 + 0.4 * min(arc / CONFIDENT_ARC, 1.0)), 4),
         silhouette_iou=iou,
-        flags=_flags(arc, iou, taken, metric=metric),
+        flags=_flags(arc, iou, taken, metric=metric, fewer=len(taken.views) < len(shown.views)),
         views=report,
     )
 
@@ -160,9 +162,26 @@ def _taken(frames: Sequence[Rgb], masks: Sequence[Mask], cameras: Sequence[Posed
                 f"{len(numbers)} views show the object, at least {LEAST_VIEWS} are needed",
             )
         )
-    chosen = [masks[k] for k in numbers]
-    cut = sum(bool(mask[[0, -1]].any() or mask[:, [0, -1]].any()) for mask in chosen)
-    return Taken([frames[k] for k in numbers], chosen, [cameras[k] for k in numbers], numbers, cut)
+    return _those(frames, masks, cameras, numbers, numbers)
+
+
+def _fitting(taken: Taken, up: Array) -> Taken:
+    """The views whose masks fit together."""
+    inside = [hull.signed_distance(mask) for mask in taken.masks]
+    kept = agreeing(hull.around(taken.masks, taken.views, up), inside, taken.views, LEAST_VIEWS)
+    return _those(taken.images, taken.masks, taken.views, kept, [taken.numbers[k] for k in kept])
+
+
+def _those(
+    images: Sequence[Rgb],
+    masks: Sequence[Mask],
+    views: Sequence[PosedCamera],
+    chosen: Sequence[int],
+    numbers: list[int],
+) -> Taken:
+    picked = [masks[k] for k in chosen]
+    cut = sum(bool(mask[[0, -1]].any() or mask[:, [0, -1]].any()) for mask in picked)
+    return Taken([images[k] for k in chosen], picked, [views[k] for k in chosen], numbers, cut)
 
 
 def _less_deep(
@@ -212,7 +231,7 @@ def _agreement(points: Array, faces: NDArray[np.int64], taken: Taken) -> float:
     return float(np.mean(found))
 
 
-def _flags(arc: float, iou: float, taken: Taken, *, metric: bool) -> tuple[str, ...]:
+def _flags(arc: float, iou: float, taken: Taken, *, metric: bool, fewer: bool) -> tuple[str, ...]:
     known = {
         "default_engine": True,
         "hollows_filled": True,
@@ -220,6 +239,7 @@ def _flags(arc: float, iou: float, taken: Taken, *, metric: bool) -> tuple[str, 
         "narrow_arc": arc < slab.NARROW_ARC,
         "scale_not_metric": not metric,
         "truncated": taken.cut > 0,
+        "views_left_out": fewer,
         "low_iou": iou < LOW_IOU,
     }
     return tuple(name for name, present in known.items() if present)
