@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from workers.formats.splat import Splat
 from workers.geometry.cameras import Camera
 from workers.geometry.meshes import Mesh
-from workers.geometry.posed import PosedCamera
 from workers.geometry.poses import Similarity
 
 Rgb = NDArray[np.uint8]
@@ -312,28 +311,6 @@ class ObjectEngine(Protocol):
         seed: int = 0,
     ) -> ObjectAsset:
         """Lift one masked object; `depth` is z in metres of shape (H, W), NaN where unknown."""
-        ...
-
-
-@runtime_checkable
-class ManyViewsEngine(Protocol):
-    """What an object engine adds that takes several views of one object."""
-
-    def reconstruct_views(
-        self,
-        frames: Sequence[Rgb],
-        masks: Sequence[Mask],
-        cameras: Sequence[PosedCamera],
-        *,
-        label: str | None = None,
-        seed: int = 0,
-        metric: bool = False,
-    ) -> ObjectAsset:
-        """Lift the object that `masks` show from cameras in one world frame; empty masks count as no view.
-
-        The pose is in the camera frame of the first view that shows it. `metric` says that the cameras are
-        in metres. Raises Refused: `too_few_views`, `views_disagree`.
-        """
         ...
 
 

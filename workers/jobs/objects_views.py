@@ -21,8 +21,9 @@ from maquette.contract import (
 )
 from numpy.typing import NDArray
 
+from workers.engines.many_views import ManyViewsEngine
 from workers.engines.objects.registration import register
-from workers.engines.protocols import ManyViewsEngine, Mask, Refused, Rgb, ViewsReport
+from workers.engines.protocols import Mask, Refused, Rgb, ViewsReport
 from workers.errors import JobProblem
 from workers.formats.overlay import overlay_png
 from workers.geometry.cameras import Camera
