@@ -3,6 +3,7 @@
 No test here runs the real network: its weights are gated and it needs a GPU.
 """
 
+import importlib
 import json
 import sys
 from collections.abc import Iterator
@@ -44,15 +45,17 @@ IMAGE = np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.u
 
 
 def truth() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    # the fake brings a torch of its own, which must neither be taken for the real one nor replace it
+    names = ("torch", "sam3d_objects")
+    real = {name: sys.modules.pop(name) for name in names if name in sys.modules}
     sys.path.insert(0, str(FAKE))
     try:
-        import importlib
-
         return importlib.import_module("sam3d_objects").truth()  # type: ignore[no-any-return]
     finally:
         sys.path.remove(str(FAKE))
-        for name in ("torch", "sam3d_objects"):
+        for name in names:
             sys.modules.pop(name, None)
+        sys.modules.update(real)
 
 
 VERTICES, FACES = truth()
