@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from workers.engines.objects import hull, slab
 from workers.engines.objects.agreeing import agreeing
 from workers.engines.objects.refine import refine
-from workers.engines.objects.surfels import OPACITY, rotations_to_normals, sample_surface, surfel_scales
+from workers.engines.objects.surfels import sample_surface, splat_of
 from workers.engines.objects.view_colors import colour
 from workers.engines.protocols import Mask, ObjectAsset, Refused, Rgb, ViewsReport
 from workers.engines.rasterisers.choice import best
 from workers.engines.rasterisers.protocol import RasteriserMissing
 from workers.formats.splat import Splat, transform
-from workers.geometry.meshes import Mesh, vertex_normals
+from workers.geometry.meshes import Mesh
 from workers.geometry.posed import PosedCamera, arc_degrees, upward
 from workers.geometry.poses import Similarity
 from workers.geometry.raster import silhouette
@@ -108,15 +108,7 @@ def surface_splat(mesh: Mesh, count: int, seed: int) -> Splat:
     """Flat Gaussians with the colours of a mesh's vertices, spread evenly by area."""
     assert mesh.colors is not None
     samples = sample_surface(mesh.vertices, mesh.faces, count, seed)
-    normals = samples.interpolate(vertex_normals(mesh.vertices, mesh.faces), mesh.faces)
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-    return Splat(
-        means=samples.interpolate(mesh.vertices, mesh.faces).astype(np.float32),
-        rotations=rotations_to_normals(normals).astype(np.float32),
-        scales=surfel_scales(samples).astype(np.float32),
-        opacities=np.full(count, OPACITY, dtype=np.float32),
-        colors=(samples.interpolate(mesh.colors.astype(np.float64), mesh.faces) / 255).astype(np.float32),
-    )
+    return splat_of(mesh, samples, samples.interpolate(mesh.colors.astype(np.float64), mesh.faces))
 
 
 def _refined(

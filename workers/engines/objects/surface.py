@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from workers.engines.objects.completion import Texture
 from workers.engines.objects.inflation import Thickness
 from workers.engines.objects.solid import Solid
-from workers.engines.objects.surfels import OPACITY, rotations_to_normals, sample_surface, surfel_scales
+from workers.engines.objects.surfels import sample_surface, splat_of
 from workers.formats.splat import Splat
 from workers.geometry.cameras import Camera
 from workers.geometry.meshes import Mesh, face_normals, vertex_normals
@@ -50,18 +50,10 @@ class Surface:
     def splat(self, mesh: Mesh, texture: Texture, count: int, seed: int) -> Splat:
         """Flat Gaussians on the canonical mesh, spread evenly by area."""
         samples = sample_surface(mesh.vertices, mesh.faces, count, seed)
-        normals = samples.interpolate(vertex_normals(mesh.vertices, mesh.faces), mesh.faces)
-        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
         pixels = samples.interpolate(self.pixels, mesh.faces)
         distance = samples.interpolate(self.distance[:, None], mesh.faces)[:, 0]
         colors = texture.sample(pixels, self.front_faces[samples.faces], distance)
-        return Splat(
-            means=samples.interpolate(mesh.vertices, mesh.faces).astype(np.float32),
-            rotations=rotations_to_normals(normals).astype(np.float32),
-            scales=surfel_scales(samples).astype(np.float32),
-            opacities=np.full(count, OPACITY, dtype=np.float32),
-            colors=(colors / 255.0).astype(np.float32),
-        )
+        return splat_of(mesh, samples, colors)
 
 
 def of_solid(solid: Solid, thickness: Thickness) -> Surface:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.geometry.meshes import face_normals
+from workers.formats.splat import Splat
+from workers.geometry.meshes import Mesh, face_normals, vertex_normals
 
 OVERLAP = 0.75
 THIN = 0.1
@@ -54,3 +55,16 @@ def surfel_scales(samples: Samples) -> NDArray[np.float64]:
     """Standard deviations (N, 3): `OVERLAP` spacings in the surface, thin along the normal (local z)."""
     wide = OVERLAP * samples.spacing
     return np.tile([wide, wide, THIN * wide], (len(samples.faces), 1))
+
+
+def splat_of(mesh: Mesh, samples: Samples, colors: NDArray[np.float64] | NDArray[np.uint8]) -> Splat:
+    """Flat Gaussians at samples of a mesh, in its frame; `colors` (N, 3) in 0 to 255."""
+    normals = samples.interpolate(vertex_normals(mesh.vertices, mesh.faces), mesh.faces)
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    return Splat(
+        means=samples.interpolate(mesh.vertices, mesh.faces).astype(np.float32),
+        rotations=rotations_to_normals(normals).astype(np.float32),
+        scales=surfel_scales(samples).astype(np.float32),
+        opacities=np.full(len(samples.faces), OPACITY, dtype=np.float32),
+        colors=(colors / 255.0).astype(np.float32),
+    )
