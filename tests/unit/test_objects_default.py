@@ -118,6 +118,12 @@ def test_any_camera_keeps_the_outline(focal, cx, cy, radius, x):
     assert iou(asset, mask) >= 0.97
 
 
+def test_a_small_ball_far_from_the_axis_keeps_its_outline():
+    mask = (X - 86) ** 2 + (Y - 120) ** 2 < 12**2
+    asset = ENGINE.reconstruct(IMAGE, mask, camera=Camera(W, H, 813, 813, -64, 1))
+    assert iou(asset, mask) >= 0.97
+
+
 def test_large_masks_are_measured_and_kept():
     mask = np.zeros((1500, 2000), bool)
     mask[100:1400, 100:1900] = True

@@ -52,6 +52,15 @@ class Window:
         cv2.fillConvexPoly(drawn, cv2.convexHull(np.stack([xs, ys], 1).astype(np.int32)), 1)
         return len(xs) / int(drawn.sum())
 
+    def ellipse_iou(self) -> float:
+        """IoU of the mask with the ellipse of the same second moments, as which a ball is seen."""
+        ys, xs = np.nonzero(self.mask)
+        points = np.stack([xs, ys], 1).astype(np.float64)
+        spread = np.linalg.inv(np.cov(points.T) + 1e-9 * np.eye(2))
+        grid = np.stack(np.meshgrid(*(np.arange(n) for n in self.mask.shape[::-1])), axis=-1)
+        off = grid - points.mean(axis=0)
+        return self.iou(np.einsum("...i,ij,...j->...", off, spread, off) <= 4)
+
     def off(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Distance in samples from the mask of camera-frame points (..., 3); far beyond the window: 99."""
         pixels = np.floor(self.camera.project(points)).astype(np.int64)
