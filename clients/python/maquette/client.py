@@ -110,6 +110,7 @@ class Maquette:
         boxes: Iterable[Any] | None = None,
         points: Iterable[Any] | None = None,
         prompts: Iterable[Any] | None = None,
+        exemplars: Iterable[Any] | None = None,
         threshold: float | None = None,
         thresholds: Sequence[float | None] = (),
         start_frame: int | None = None,
@@ -123,7 +124,8 @@ class Maquette:
 
         `prompts` are dicts of `frame` and `box`, `points` or `mask`: each starts an object on its frame, or
         with the id of an `object` mends that one (`remove`: ends it). `direction` is forward, backward or
-        both; `outputs` may add an overlay film, PNGs of ids, and YouTube-VIS JSON.
+        both; `outputs` may add an overlay film, PNGs of ids, and YouTube-VIS JSON. `exemplars` are dicts of
+        `frame`, `box` and `phrase`: a box that shows what a phrase means (engines with `video_exemplars`).
         """
         options |= {
             "thresholds": list(thresholds),
@@ -132,7 +134,7 @@ class Maquette:
             "max_frames": max_frames,
             "outputs": list(outputs),
         }
-        built = requests.track(video, text, boxes, points, prompts, threshold, options)
+        built = requests.track(video, text, boxes, points, prompts, exemplars, threshold, options)
         return Job(self._driver.run(calls.submit(built, idempotency_key)), self._driver)
 
     def objects(

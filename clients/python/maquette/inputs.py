@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from maquette import rle
-from maquette.contract import Box, Intrinsics, ObjectPrompt, Point, Rle
+from maquette.contract import Box, Intrinsics, ObjectPrompt, Point, Rle, VideoExemplar, VideoPrompt
 
-Prompt = TypeVar("Prompt", bound=ObjectPrompt)
+Prompt = TypeVar("Prompt", ObjectPrompt, VideoPrompt, VideoExemplar)
 Phrases = str | Sequence[str]
 Source = Any  # a path, an https address, bytes, a PIL image, or a NumPy array (H, W, 3) uint8
 

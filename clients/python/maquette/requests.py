@@ -18,6 +18,7 @@ from maquette.contract import (
     SceneJob,
     SegmentJob,
     TrackJob,
+    VideoExemplar,
     VideoPrompt,
 )
 from maquette.inputs import Phrases, Source
@@ -49,14 +50,16 @@ def track(
     boxes: Iterable[Any] | None,
     points: Iterable[Any] | None,
     prompts: Iterable[Any] | None,
+    exemplars: Iterable[Any] | None,
     threshold: float | None,
     options: dict[str, Any],
 ) -> Operation[TrackJob]:
     """A track job."""
     named = _prompts(text, boxes, points, threshold)
     clicked = inputs.prompts(prompts, VideoPrompt)
+    shown = inputs.prompts(exemplars, VideoExemplar)
     ref = yield from upload_any(video)
-    return TrackJob(video=ref, prompts=clicked, **named, **options)
+    return TrackJob(video=ref, prompts=clicked, exemplars=shown, **named, **options)
 
 
 def objects(

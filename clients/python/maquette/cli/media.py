@@ -63,6 +63,7 @@ def track(
     box: o.Boxes = None,
     point: o.Points = None,
     prompts: o.Prompts = None,
+    exemplar: o.VideoExemplars = None,
     threshold: o.Thresholds = None,
     start_frame: Annotated[
         int | None, typer.Option(min=0, help="Where boxes and points lie, and tracking begins.")
@@ -84,6 +85,7 @@ def track(
             boxes=o.boxes(box),
             points=o.points(point),
             prompts=o.prompts(prompts),
+            exemplars=o.video_exemplars(exemplar),
             **o.thresholds(threshold, text),
             start_frame=start_frame,
             direction=cast(Direction, direction),

@@ -25,6 +25,14 @@ Exemplars = Annotated[
     list[str] | None,
     typer.Option("--exemplar", "-e", help="x0,y0,x1,y1 around a thing of a kind: finds all like it."),
 ]
+VideoExemplars = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exemplar",
+        "-e",
+        help="frame,x0,y0,x1,y1 around what phrase 0 means, or frame,phrase,x0,y0,x1,y1.",
+    ),
+]
 Counters = Annotated[
     list[str] | None, typer.Option("--counter", help="x0,y0,x1,y1 around a thing that is not meant.")
 ]
@@ -79,6 +87,15 @@ def sources(patterns: list[str]) -> list[Source]:
 def boxes(given: list[str] | None) -> list[list[float]]:
     """Boxes from 'x0,y0,x1,y1'."""
     return [_numbers(text, (4,), "a box is x0,y0,x1,y1") for text in given or ()]
+
+
+def video_exemplars(given: list[str] | None) -> list[dict[str, Any]]:
+    """Boxes on frames from 'frame,x0,y0,x1,y1' or 'frame,phrase,x0,y0,x1,y1'."""
+    found = []
+    for text in given or ():
+        frame, *rest = _numbers(text, (5, 6), "an exemplar is frame,x0,y0,x1,y1 or frame,phrase,x0,y0,x1,y1")
+        found.append({"frame": frame, "phrase": rest[0] if len(rest) == 5 else 0, "box": rest[-4:]})
+    return found
 
 
 def points(given: list[str] | None) -> list[list[list[float]]]:
