@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from maquette.contract import Intrinsics, ObjectFailure, ObjectFormat, ObjectResult, Rle
 
-from workers.engines.objects.export import asset_glb, asset_splat_ply
+from workers.engines.objects.export import asset_glb, asset_splat_ply, asset_textured_glb
 from workers.engines.protocols import ObjectAsset
 from workers.formats import rle
 from workers.formats.mesh_files import mesh_obj
@@ -24,6 +24,12 @@ EXTRAS: dict[ObjectFormat, tuple[str, str, str, Callable[[ObjectAsset], bytes]]]
     "sog": ("sog", "splat", "application/x-sog", lambda asset: write_sog(asset.splat)),
     "khr_glb": ("splat.glb", "splat", "model/gltf-binary", lambda asset: write_splat_glb(asset.splat)),
     "obj": ("obj", "mesh", "model/obj", lambda asset: mesh_obj(asset.mesh)),
+    "textured_glb": (
+        "textured.glb",
+        "mesh",
+        "model/gltf-binary",
+        lambda asset: asset_textured_glb(asset, "object"),
+    ),
 }
 
 

@@ -42,7 +42,7 @@ def run(context: JobContext, request: ObjectsJob) -> Manifest:
 def _written(
     context: JobContext, image: LoadedImage, item: lifting.Lifted, request: ObjectsJob
 ) -> ObjectResult:
-    extras, flags = write_extras(context, image, item, request)
+    extras, flags = write_extras(context, image.pixels, item, request)
     made = lifting.write(context, item, request.formats)
     return made.model_copy(update={"extras": extras, "flags": sorted({*made.flags, *flags})})
 

@@ -109,7 +109,8 @@ def objects(
     threshold: o.Threshold = None,
     camera: o.CameraOption = None,
     formats: Annotated[
-        str, typer.Option("--format", "-f", help="Of glb, ply, spz, sog, khr_glb and obj, joined by commas.")
+        str,
+        typer.Option("--format", "-f", help="Of glb, ply, spz, sog, khr_glb, obj, textured_glb, by commas."),
     ] = "glb,ply",
     placed: Annotated[bool, typer.Option("--placed", help="The posed mesh over the picture.")] = False,
     turntable: Annotated[bool, typer.Option("--turntable", help="A film of the asset turning.")] = False,

@@ -155,7 +155,7 @@ class ObjectsJob(Prompted):
     masks: Masks = []
     from_job: JobId | None = None
     camera: Intrinsics | None = None
-    formats: Annotated[list[ObjectFormat], Field(min_length=1, max_length=6)] = ["glb", "ply"]
+    formats: Annotated[list[ObjectFormat], Field(min_length=1, max_length=7)] = ["glb", "ply"]
     outputs: Annotated[list[ObjectOutput], Field(max_length=3)] = []
     density: Annotated[float, Field(gt=0, le=30_000)] = 1000.0
     longest_side_m: Annotated[float, Field(gt=0, le=1000)] | None = None
@@ -168,8 +168,6 @@ class ObjectsJob(Prompted):
     def _many_views(self) -> "ObjectsJob":
         if self.multiview and (self.image is not None or self.masks):
             raise ValueError("'multiview' needs 'video', or 'from_job' with the id of a track job")
-        if self.multiview and self.outputs:
-            raise ValueError("'outputs' are of single images: leave them out with 'multiview'")
         if not self.multiview and (self.video is not None or self.world_from_cam is not None):
             raise ValueError("'video' and 'world_from_cam' are for many views: set 'multiview'")
         if self.video is not None and self.from_job is not None:
