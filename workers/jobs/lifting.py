@@ -5,14 +5,16 @@ from dataclasses import dataclass
 
 from maquette.contract import Intrinsics, ObjectFailure, ObjectFormat, ObjectResult, Rle
 
-from workers.engines.objects.export import asset_glb, asset_splat_ply, asset_textured_glb
+from workers.engines.objects.export import asset_glb, asset_splat_ply, asset_textured_glb, asset_usdz
 from workers.engines.protocols import ObjectAsset
+from workers.errors import JobProblem
 from workers.formats import rle
 from workers.formats.mesh_files import mesh_obj
 from workers.formats.overlay import png
 from workers.formats.sog import write_sog
 from workers.formats.splat_gltf import write_splat_glb
 from workers.formats.spz import write_spz
+from workers.formats.usdz import UsdMissing, check_usd
 from workers.jobs.cameras import known_camera, wire_camera, wire_pose
 from workers.jobs.context import JobContext, LoadedImage
 from workers.jobs.previews import asset_preview
@@ -30,6 +32,7 @@ EXTRAS: dict[ObjectFormat, tuple[str, str, str, Callable[[ObjectAsset], bytes]]]
         "model/gltf-binary",
         lambda asset: asset_textured_glb(asset, "object"),
     ),
+    "usdz": ("usdz", "mesh", "model/vnd.usdz+zip", asset_usdz),
 }
 
 
@@ -65,6 +68,15 @@ def lift(
         lifted.append(Lifted(index, name, item, asset))
     context.progress("lift", len(found), len(found))
     return lifted, failures
+
+
+def check_formats(formats: Sequence[ObjectFormat]) -> None:
+    """Raise JobProblem (`extra_missing`) for a format whose library is not installed."""
+    if "usdz" in formats:
+        try:
+            check_usd()
+        except UsdMissing as error:
+            raise JobProblem("extra_missing", str(error)) from None
 
 
 def write(context: JobContext, item: Lifted, formats: Sequence[ObjectFormat] = ()) -> ObjectResult:

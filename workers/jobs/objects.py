@@ -11,6 +11,7 @@ from workers.jobs.sources import image_of
 
 def run(context: JobContext, request: ObjectsJob) -> Manifest:
     """Find or take the masks, then lift each."""
+    lifting.check_formats(request.formats)
     if request.multiview:
         return objects_views.run(context, request)
     image, earlier = image_of(context, request)

@@ -110,7 +110,7 @@ def objects(
     camera: o.CameraOption = None,
     formats: Annotated[
         str,
-        typer.Option("--format", "-f", help="Of glb, ply, spz, sog, khr_glb, obj, textured_glb, by commas."),
+        typer.Option("--format", "-f", help="Of glb, ply, spz, sog, khr_glb, obj, textured_glb and usdz."),
     ] = "glb,ply",
     placed: Annotated[bool, typer.Option("--placed", help="The posed mesh over the picture.")] = False,
     turntable: Annotated[bool, typer.Option("--turntable", help="A film of the asset turning.")] = False,

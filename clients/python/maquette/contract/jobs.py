@@ -155,7 +155,7 @@ class ObjectsJob(Prompted):
     masks: Masks = []
     from_job: JobId | None = None
     camera: Intrinsics | None = None
-    formats: Annotated[list[ObjectFormat], Field(min_length=1, max_length=7)] = ["glb", "ply"]
+    formats: Annotated[list[ObjectFormat], Field(min_length=1, max_length=8)] = ["glb", "ply"]
     outputs: Annotated[list[ObjectOutput], Field(max_length=3)] = []
     density: Annotated[float, Field(gt=0, le=30_000)] = 1000.0
     longest_side_m: Annotated[float, Field(gt=0, le=1000)] | None = None

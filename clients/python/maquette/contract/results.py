@@ -10,7 +10,7 @@ from maquette.contract.geometry import Box, CameraModel, Pose, Rle
 from maquette.contract.media import Sha256
 
 ScaleSource = Literal["metric", "prior", "relative"]
-ObjectFormat = Literal["glb", "ply", "spz", "sog", "khr_glb", "obj", "textured_glb"]
+ObjectFormat = Literal["glb", "ply", "spz", "sog", "khr_glb", "obj", "textured_glb", "usdz"]
 SceneFormat = Literal["glb", "ply", "spz", "sog", "khr_glb"]
 AssetFormat = Literal["glb", "ply", "spz", "sog", "khr_glb", "obj"]
 ObjectOutput = Literal["placed", "turntable", "simulation"]
