@@ -84,6 +84,15 @@ class Sandbox:
             header, payload = self._ask({"op": "image", "path": str(path)}, self.limits.decode_seconds)
         return DecodedImage(_pixels(header, payload), header["focal_35mm"])
 
+    def depth(self, path: Path) -> tuple[NDArray[np.float32], bool]:
+        """The numbers of a depth map (H, W) or point map (H, W, 3), and whether they are whole.
+
+        Raises MediaError.
+        """
+        with self._lock:
+            header, payload = self._ask({"op": "depth", "path": str(path)}, self.limits.decode_seconds)
+        return np.frombuffer(payload, dtype=np.float32).reshape(header["shape"]), bool(header["whole"])
+
     def frames(
         self,
         path: Path,

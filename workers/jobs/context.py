@@ -155,6 +155,15 @@ class JobContext:
             opened.frames,
         )
 
+    def depth(self, ref: MediaRef) -> tuple[NDArray[np.float32], bool]:
+        """The numbers of a depth map, (H, W) or (H, W, 3), and whether they are whole; raises MediaError."""
+        sha256, info = self.media(ref)
+        if info["kind"] not in ("image", "array"):
+            raise JobProblem(
+                "not_a_depth_map", f"'depth' needs an image or a NumPy file, not a {info['kind']}"
+            )
+        return self._sandbox.depth(self._store.path(sha256))
+
     def asset(self, ref: MediaRef) -> bytes:
         """The bytes of a splat or a mesh: an upload, or an artefact of the tenant; raises MediaError."""
         if ref.id is not None:

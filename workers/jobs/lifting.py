@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from maquette.contract import Intrinsics, ObjectFailure, ObjectFormat, ObjectResult, Rle
+from maquette.contract import DepthMap, Intrinsics, ObjectFailure, ObjectFormat, ObjectResult, Rle
 
 from workers.engines.objects.export import asset_glb, asset_splat_ply, asset_textured_glb, asset_usdz
 from workers.engines.protocols import ObjectAsset
@@ -17,6 +17,7 @@ from workers.formats.spz import write_spz
 from workers.formats.usdz import UsdMissing, check_usd
 from workers.jobs.cameras import known_camera, wire_camera, wire_pose
 from workers.jobs.context import JobContext, LoadedImage
+from workers.jobs.depths import load_depth
 from workers.jobs.previews import asset_preview
 from workers.jobs.prompting import Found, wire_box
 
@@ -47,18 +48,28 @@ class Lifted:
 
 
 def lift(
-    context: JobContext, image: LoadedImage, found: list[Found], given: Intrinsics | None, seed: int
+    context: JobContext,
+    image: LoadedImage,
+    found: list[Found],
+    given: Intrinsics | None,
+    seed: int,
+    depth_map: DepthMap | None = None,
 ) -> tuple[list[Lifted], list[ObjectFailure]]:
-    """Lift each object; one that cannot be lifted is told, the others go on."""
+    """Lift each object; one that cannot be lifted is told, the others go on. JobProblem for bad depth."""
     engine = context.engines.objects()
     context.used(engine.info)
-    camera = known_camera(image, given)
+    camera, depth = known_camera(image, given), None
+    if depth_map is not None:
+        measured = load_depth(context, depth_map, image.width, image.height, camera)
+        camera, depth = measured.camera, measured.depth
     lifted: list[Lifted] = []
     failures: list[ObjectFailure] = []
     for index, item in enumerate(found):
         context.progress("lift", index, len(found), item.label)
         try:
-            asset = engine.reconstruct(image.pixels, item.mask, camera=camera, label=item.label, seed=seed)
+            asset = engine.reconstruct(
+                image.pixels, item.mask, camera=camera, depth=depth, label=item.label, seed=seed
+            )
         except ValueError as error:
             failures.append(
                 ObjectFailure(index=index, label=item.label, code="object_not_lifted", detail=str(error))

@@ -19,7 +19,7 @@ def run(context: JobContext, request: ObjectsJob) -> Manifest:
         found = prompting.from_manifest(earlier, str(request.from_job))
     else:
         found = _prompted(context, image, request)
-    lifted, failures = lifting.lift(context, image, found, request.camera, request.seed)
+    lifted, failures = lifting.lift(context, image, found, request.camera, request.seed, request.depth)
     context.progress("write", message="writing meshes and splats")
     labels = [item.label or f"object {index}" for index, item in enumerate(found)]
     overlay = overlay_png(image.pixels, [item.mask for item in found], labels)

@@ -148,6 +148,7 @@ class Maquette:
         from_job: Any = None,
         threshold: float | None = None,
         camera: Any = None,
+        depth: Any = None,
         formats: Iterable[ObjectFormat] = ("glb", "ply"),
         outputs: Iterable[ObjectOutput] = (),
         density: float = 1000.0,
@@ -160,6 +161,9 @@ class Maquette:
         **options: Any,
     ) -> Job[ObjectsResult]:
         """A mesh, a splat and a pose for each object; `from_job` goes on from a segment job.
+
+        `depth` makes them metric: a file or an array (H, W) of z, (H, W, 3) of points, or a dict of it as
+        `media`, with `metres_per_unit`, `measures` ("z" or "distance") and `axes` (see `DepthMap`).
 
         The mesh is always written as GLB and the splat as PLY; `formats` may add spz, sog, khr_glb and obj.
         `outputs` may add the posed mesh over the picture (placed), a turntable film, and a simulation package
@@ -185,6 +189,7 @@ class Maquette:
             from_job,
             threshold,
             camera,
+            depth,
             video,
             world_from_cam,
             options,

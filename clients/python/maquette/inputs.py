@@ -27,6 +27,17 @@ def media(source: Source) -> str | bytes | Path:
     return _png(source)
 
 
+def depth(source: Any) -> Any:
+    """A path, or an array (H, W) or (H, W, 3) as a NumPy file."""
+    if not hasattr(source, "dtype"):
+        return source
+    import numpy as np
+
+    out = io.BytesIO()
+    np.save(out, source, allow_pickle=False)
+    return out.getvalue()
+
+
 def phrases(text: Phrases | None) -> list[str]:
     """One phrase or several."""
     if text is None:

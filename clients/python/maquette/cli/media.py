@@ -108,6 +108,10 @@ def objects(
     from_job: o.FromJob = None,
     threshold: o.Threshold = None,
     camera: o.CameraOption = None,
+    depth: o.DepthFile = None,
+    depth_unit: o.DepthUnit = None,
+    depth_distance: o.DepthDistance = False,
+    depth_axes: o.DepthAxes = "opencv",
     formats: Annotated[
         str,
         typer.Option("--format", "-f", help="Of glb, ply, spz, sog, khr_glb, obj, textured_glb and usdz."),
@@ -140,6 +144,7 @@ def objects(
             from_job=from_job,
             threshold=threshold,
             camera=o.camera(camera),
+            depth=o.depth(depth, depth_unit, depth_axes, distance=depth_distance),
             formats=wanted,
             outputs=o.chosen(placed=placed, turntable=turntable, simulation=simulation),
             density=density,

@@ -50,6 +50,17 @@ Prompts = Annotated[
 EngineName = Annotated[str, typer.Option(help="Engine, or auto.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 CameraOption = Annotated[str | None, typer.Option(help="fx,fy,cx,cy in pixels of the full image.")]
+DepthFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--depth", help="Depth of the picture: 16-bit or float PNG or TIFF, or NPY of z or of points."
+    ),
+]
+DepthUnit = Annotated[
+    float | None, typer.Option(min=0, help="Metres a unit; else 0.001 for whole numbers, 1 for others.")
+]
+DepthDistance = Annotated[bool, typer.Option("--depth-distance", help="Lengths of rays instead of z.")]
+DepthAxes = Annotated[str, typer.Option(help="Of a point map: opencv, opengl or pytorch3d.")]
 Formats = Annotated[
     str, typer.Option("--format", "-f", help="Of glb, obj, ply, bvh, npz and json, joined by commas.")
 ]
@@ -137,6 +148,14 @@ def camera(given: str | None) -> dict[str, float] | None:
         return None
     fx, fy, cx, cy = _numbers(given, (4,), "a camera is fx,fy,cx,cy")
     return {"fx": fx, "fy": fy, "cx": cx, "cy": cy}
+
+
+def depth(file: Path | None, unit: float | None, axes: str, *, distance: bool) -> dict[str, Any] | None:
+    """A depth map's file and what is said of it."""
+    if file is None:
+        return None
+    measures = "distance" if distance else "z"
+    return {"media": file, "metres_per_unit": unit, "axes": axes, "measures": measures}
 
 
 def formats(given: str) -> list[BodyFormat]:

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from maquette.contract.base import Record, Wire
 from maquette.contract.datasets import Bounds, GateName, SourceInfo, SplitShares, Words
 from maquette.contract.geometry import Intrinsics, RigidMotion
-from maquette.contract.media import MediaRef, Sha256
+from maquette.contract.media import DepthMap, MediaRef, Sha256
 from maquette.contract.problems import Problem
 from maquette.contract.prompts import (
     Boxes,
@@ -147,7 +147,8 @@ class ObjectsJob(Prompted):
     `world_from_cam`, one for each frame in metres, or are found from the frames; `max_views` frames are used.
     The mesh as GLB and the splat as PLY are always written; `formats` may ask for more. `outputs` adds the
     posed mesh over the picture, a turntable film, or a simulation package (URDF and MJCF) of an even
-    `density` in kg/m³, in the asset's metres unless `longest_side_m` tells them.
+    `density` in kg/m³, in the asset's metres unless `longest_side_m` tells them. With `depth` of the picture
+    shapes and places are metric.
     """
 
     kind: Literal["objects"] = "objects"
@@ -155,6 +156,7 @@ class ObjectsJob(Prompted):
     masks: Masks = []
     from_job: JobId | None = None
     camera: Intrinsics | None = None
+    depth: DepthMap | None = None
     formats: Annotated[list[ObjectFormat], Field(min_length=1, max_length=8)] = ["glb", "ply"]
     outputs: Annotated[list[ObjectOutput], Field(max_length=3)] = []
     density: Annotated[float, Field(gt=0, le=30_000)] = 1000.0
@@ -168,6 +170,8 @@ class ObjectsJob(Prompted):
     def _many_views(self) -> "ObjectsJob":
         if self.multiview and (self.image is not None or self.masks):
             raise ValueError("'multiview' needs 'video', or 'from_job' with the id of a track job")
+        if self.multiview and self.depth is not None:
+            raise ValueError("'depth' is of one picture: leave it out with 'multiview'")
         if not self.multiview and (self.video is not None or self.world_from_cam is not None):
             raise ValueError("'video' and 'world_from_cam' are for many views: set 'multiview'")
         if self.video is not None and self.from_job is not None:
