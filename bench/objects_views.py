@@ -1,18 +1,24 @@
-"""Judges reconstruction from several views on textured shapes, over arcs of 30 to 360 degrees.
+"""Judges reconstruction from several views on painted shapes, over arcs of 30 to 360 degrees.
 
     python bench/objects_views.py [--shapes vase,mug] [--arcs 30,360] [--views 24] [--side 256] [--refine]
+        [--paint waves,speckle,lamp,flat] [--noise 4] [--exposure 0.1] [--all-faces]
 
-The cameras look down by 25 degrees and are given. Prints F-score at 5% of the longest side, Chamfer distance,
-the mean IoU with the masks, the PSNR of the coloured mesh on views between the given ones, seconds, and the
-dB that refining the splat gains on held-out views.
+The cameras look down by 25 degrees and are given. Every shape is made twice: `hull`, without what colours
+tell and without guesses about what no view sees, and `full`. Prints F-score at 5% and 1% of the longest side
+against the outer surface, Chamfer distance, the mean IoU with the masks, PSNR and FLIP (where flip-evaluator
+is installed) of the coloured mesh on views between the given ones, seconds, the dB that carving and refining
+gain on held-out views, and flags.
 """
 
 import argparse
+import importlib
 import time
+from dataclasses import dataclass
 
 import numpy as np
 import objects_shapes as one
 from numpy.typing import NDArray
+from objects_truth import PAINTS, Painted, painted, surface_points
 
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.objects.surfels import sample_surface
@@ -23,17 +29,17 @@ from workers.geometry.raster import rasterize, render
 SHAPES = ("egg", "carton", "bottle", "vase", "mug", "ell", "table", "chair", "star", "snowman")
 ARCS = (30, 60, 90, 180, 360)
 DISTANCE, ELEVATION = 2.6, 25.0
+BACKGROUND = (90, 120, 90)
+SHORT = {"hollow_guessed": "hollow", "underside_guessed": "underside"}
 
 
-def textured(name: str) -> tuple[one.Array, NDArray[np.int64], NDArray[np.uint8]]:
-    """A shape of longest side 1, subdivided, with colours that vary over it."""
-    mesh = one.SHAPES[name][1]()
-    while len(mesh.faces) < 6000:
-        mesh = mesh.subdivide()
-    vertices = np.asarray(mesh.vertices) - mesh.bounds.mean(axis=0)
-    vertices = vertices / np.ptp(vertices, axis=0).max()
-    waves = np.sin(vertices @ np.array([[14.0, 3, 5], [4, 17, 6], [7, 2, 15]]))
-    return vertices, np.asarray(mesh.faces, dtype=np.int64), (128 + 100 * waves).astype(np.uint8)
+@dataclass(frozen=True)
+class Photos:
+    """What each view sees and its mask."""
+
+    images: list[NDArray[np.uint8]]
+    masks: list[NDArray[np.bool_]]
+    views: list[PosedCamera]
 
 
 def ring(count: int, arc: float, camera: Camera, shift: float = 0.0) -> list[PosedCamera]:
@@ -42,15 +48,24 @@ def ring(count: int, arc: float, camera: Camera, shift: float = 0.0) -> list[Pos
     return [PosedCamera(camera, one.orbit(arc * (s - 0.5) + 20 + shift, ELEVATION, DISTANCE)) for s in steps]
 
 
-def photograph(
-    shape: tuple[one.Array, NDArray[np.int64], NDArray[np.uint8]], view: PosedCamera
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """What a camera sees, unshaded, and the mask."""
-    vertices, faces, colors = shape
-    image, depth = render(
-        vertices, faces, colors, view.camera, view.cam_from_world, background=(90, 120, 90), ambient=1.0
-    )
-    return image, np.isfinite(depth)
+def photographed(shape: Painted, views: list[PosedCamera], noise: float, exposure: float) -> Photos:
+    """Unshaded pictures with noise of some grey levels, each brighter or darker by up to a share."""
+    rng = np.random.default_rng(0)
+    images, masks = [], []
+    for view in views:
+        image, depth = render(
+            shape.vertices,
+            shape.faces,
+            shape.colors,
+            view.camera,
+            view.cam_from_world,
+            background=BACKGROUND,
+            ambient=1.0,
+        )
+        light = image * (1 + rng.uniform(-exposure, exposure)) + noise * rng.normal(size=image.shape)
+        images.append(np.clip(np.round(light), 0, 255).astype(np.uint8))
+        masks.append(np.isfinite(depth))
+    return Photos(images, masks, views)
 
 
 def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8], where: NDArray[np.bool_]) -> float:
@@ -59,66 +74,101 @@ def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8], where: NDArray[np.bool_]) -
     return float(10 * np.log10(255**2 / max(error.mean(), 1e-12)))
 
 
-def judge(engine: DefaultObjects, name: str, arc: float, count: int, side: int) -> list[float]:
-    """F-score, Chamfer, IoU with the masks, held-out PSNR of the mesh, seconds."""
-    shape = textured(name)
-    camera = Camera.with_field_of_view(side, side, 40.0)
-    views = ring(count, arc, camera)
-    seen = [photograph(shape, view) for view in views]
+def flip(truth: NDArray[np.uint8], drawn: NDArray[np.uint8], where: NDArray[np.bool_]) -> float:
+    """Mean FLIP error (Andersson et al. 2020) over some pixels, NaN where flip-evaluator is not installed."""
+    try:
+        evaluator = importlib.import_module("flip_evaluator")
+    except ImportError:
+        return float("nan")
+    error, _, _ = evaluator.evaluate(
+        truth.astype(np.float32) / 255, drawn.astype(np.float32) / 255, "LDR", applyMagma=False
+    )
+    return float(error[..., 0][where].mean())
+
+
+def judge(
+    engine: DefaultObjects, shape: Painted, goal: one.Array, photos: Photos, arc: float
+) -> tuple[list[float], str]:
+    """F-scores, Chamfer, IoU with the masks, held-out PSNR and FLIP, seconds and gains; and flags."""
+    camera = photos.views[0].camera
     start = time.perf_counter()
-    asset = engine.reconstruct_views([i for i, _ in seen], [m for _, m in seen], views)
+    asset = engine.reconstruct_views(photos.images, photos.masks, photos.views)
     seconds = time.perf_counter() - start
-    world = views[0].cam_from_world.inverse().compose(asset.pose)
+    assert asset.views is not None
+    world = photos.views[0].cam_from_world.inverse().compose(asset.pose)
     points = world.apply(asset.mesh.vertices)
-    goal = sample_surface(shape[0], shape[1], one.POINTS, 0).interpolate(shape[0], shape[1])
     made = sample_surface(points, asset.mesh.faces, one.POINTS, 0).interpolate(points, asset.mesh.faces)
-    step = arc / count
+    step = arc / len(photos.views)
     quality = []
-    for held in ring(4, max(arc - 2 * step, 1.0) if arc < 360 else 360.0, camera, shift=step / 2):
-        truth, mask = photograph(shape, held)
+    between = ring(4, max(arc - 2 * step, 1.0) if arc < 360 else 360.0, camera, shift=step / 2)
+    truths = photographed(shape, between, 0.0, 0.0)
+    for held, truth, mask in zip(between, truths.images, truths.masks, strict=True):
         drawn, _ = render(
             points,
             asset.mesh.faces,
             asset.mesh.colors,
             camera,
             held.cam_from_world,
-            background=(90, 120, 90),
+            background=BACKGROUND,
             ambient=1.0,
         )
         hit = rasterize(held.cam_from_world.apply(points), asset.mesh.faces, camera).face >= 0
-        quality.append(psnr(drawn, truth, mask | hit))
+        quality.append((psnr(drawn, truth, mask | hit), flip(truth, drawn, mask | hit)))
+    flags = "+".join(short for name, short in SHORT.items() if name in asset.flags)
     return [
         one.f_score(made, goal, 0.05),
+        one.f_score(made, goal, 0.01),
         one.chamfer(made, goal),
         float(asset.silhouette_iou or 0),
-        float(np.mean(quality)),
+        *np.mean(quality, axis=0),
         seconds,
-        (asset.views.refined_gain_db if asset.views else None) or 0.0,
-    ]
+        asset.views.carved_gain_db or 0.0,
+        asset.views.refined_gain_db or 0.0,
+    ], flags
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shapes", default=",".join(SHAPES))
     parser.add_argument("--arcs", default=",".join(map(str, ARCS)))
+    parser.add_argument("--paint", default="waves", help=f"any of {', '.join(PAINTS)}")
+    parser.add_argument("--noise", type=float, default=0.0, help="grey levels")
+    parser.add_argument("--exposure", type=float, default=0.0, help="each picture's own, up to this share")
     parser.add_argument("--views", type=int, default=24)
     parser.add_argument("--refine", action="store_true", help="refine the splat, and print its gain in dB")
     parser.add_argument("--side", type=int, default=256)
+    parser.add_argument("--all-faces", action="store_true", help="count faces inside other parts as surface")
     args = parser.parse_args()
-    engine = DefaultObjects(refine_steps=150 if args.refine else 0)
-    print(f"{'arc':>5} {'shape':10} {'F@.05':>6} {'CD':>7} {'IoU':>6} {'PSNR':>6} {'s':>6} {'gain':>6}")
-    for arc in map(float, args.arcs.split(",")):
-        rows = []
-        for name in args.shapes.split(","):
-            rows.append(judge(engine, name, arc, args.views, args.side))
-            _line(arc, name, rows[-1])
-        _line(arc, "mean", list(np.mean(rows, axis=0)))
+    steps = 150 if args.refine else 0
+    engines = {
+        "hull": DefaultObjects(refine_steps=steps, carve=False),
+        "full": DefaultObjects(refine_steps=steps),
+    }
+    names = args.shapes.split(",")
+    camera = Camera.with_field_of_view(args.side, args.side, 40.0)
+    goals = {
+        name: surface_points(one.SHAPES[name][1](), one.POINTS, outer=not args.all_faces) for name in names
+    }
+    titles = f"{'F@.05':>6} {'F@.01':>6} {'CD':>7} {'IoU':>6} {'PSNR':>6} {'FLIP':>6} {'s':>6}"
+    print(f"{'paint':8} {'arc':>4} {'shape':8} {'how':4} {titles} {'carved':>6} {'refined':>7}")
+    for paint in args.paint.split(","):
+        shapes = {name: painted(name, paint) for name in names}
+        for arc in map(float, args.arcs.split(",")):
+            rows: dict[str, list[list[float]]] = {how: [] for how in engines}
+            for name, shape in shapes.items():
+                photos = photographed(shape, ring(args.views, arc, camera), args.noise, args.exposure)
+                for how, engine in engines.items():
+                    row, flags = judge(engine, shape, goals[name], photos, arc)
+                    rows[how].append(row)
+                    _line(f"{paint:8} {arc:4.0f} {name:8} {how}", row, flags)
+            for how, found in rows.items():
+                _line(f"{paint:8} {arc:4.0f} {'mean':8} {how}", list(np.mean(found, axis=0)), "")
 
 
-def _line(arc: float, name: str, row: list[float]) -> None:
-    f, chamfer, iou, quality, seconds, gain = row
-    scores = f"{f:6.3f} {chamfer:7.4f} {iou:6.3f} {quality:6.2f} {seconds:6.2f} {gain:6.2f}"
-    print(f"{arc:5.0f} {name:10} {scores}", flush=True)
+def _line(title: str, row: list[float], flags: str) -> None:
+    f, fine, chamfer, iou, quality, error, seconds, carved, refined = row
+    scores = f"{f:6.3f} {fine:6.3f} {chamfer:7.4f} {iou:6.3f} {quality:6.2f} {error:6.3f} {seconds:6.2f}"
+    print(f"{title} {scores} {carved:6.2f} {refined:7.2f} {flags}".rstrip(), flush=True)
 
 
 if __name__ == "__main__":

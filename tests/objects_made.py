@@ -14,17 +14,34 @@ from workers.geometry.raster import render
 
 Array = NDArray[np.float64]
 BACKGROUND = (60, 90, 60)
+Corner = tuple[float, float, float]
+PARTS: dict[str, list[tuple[Corner, Corner]]] = {
+    "block": [((-0.25, -0.5, -0.175), (0.25, 0.5, 0.175))],
+    "tee": [((-0.1, -0.5, -0.1), (0.1, 0.5, 0.1)), ((-0.45, 0.3, -0.1), (0.45, 0.5, 0.1))],
+    "cup": [
+        ((-0.4, -0.5, -0.4), (0.4, -0.4, 0.4)),
+        *(((-0.4, -0.5, z), (0.4, 0.5, z + 0.1)) for z in (-0.4, 0.3)),
+        *(((x, -0.5, -0.4), (x + 0.1, 0.5, 0.4)) for x in (-0.4, 0.3)),
+    ],
+    "table": [
+        ((-0.5, 0.0, -0.35), (0.5, 0.12, 0.35)),
+        *(((x, -0.5, z), (x + 0.1, 0.06, z + 0.1)) for x in (-0.48, 0.38) for z in (-0.33, 0.23)),
+    ],
+}
 
 
 @dataclass(frozen=True)
 class Thing:
-    """A mesh in the world (y up, standing on y = -0.5) whose colours follow its coordinates."""
+    """A mesh in the world (y up, standing on y = -0.5) with colours that vary smoothly."""
 
     vertices: Array
     faces: NDArray[np.int64]
+    wavy: bool = False
 
     @property
     def colors(self) -> NDArray[np.uint8]:
+        if self.wavy:
+            return (128 + 100 * np.sin(self.vertices @ (15 * np.eye(3) + 4))).astype(np.uint8)
         return np.clip(255 * (self.vertices + 0.5), 0, 255).astype(np.uint8)
 
     def photograph(self, view: PosedCamera) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
@@ -45,16 +62,23 @@ class Thing:
         return sample_surface(self.vertices, self.faces, count, 0).interpolate(self.vertices, self.faces)
 
 
-def thing(kind: str) -> Thing:
-    """A "block" of 0.5 x 1 x 0.35, or a "tee" with arms."""
-    block = trimesh.creation.box((0.5, 1.0, 0.35))
-    if kind == "tee":
-        post, arms = trimesh.creation.box((0.2, 1.0, 0.2)), trimesh.creation.box((0.9, 0.2, 0.2))
-        arms.apply_translation((0, 0.4, 0))
-        block = trimesh.util.concatenate([post, arms])
+def thing(kind: str, *, wavy: bool = False) -> Thing:
+    """A "block" of 0.5 x 1 x 0.35, a "tee" with arms, a "cup" with walls of 0.1, or a "table"."""
+    made = trimesh.util.concatenate([_box(*low_and_high) for low_and_high in PARTS[kind]])
     for _ in range(3):
-        block = block.subdivide()
-    return Thing(np.asarray(block.vertices, dtype=np.float64), np.asarray(block.faces, dtype=np.int64))
+        made = made.subdivide()
+    return Thing(np.asarray(made.vertices, dtype=np.float64), np.asarray(made.faces, dtype=np.int64), wavy)
+
+
+def volume(kind: str) -> float:
+    """Of the union of a thing's parts, counted on a fine grid."""
+    at = (np.stack(np.meshgrid(*[np.arange(100)] * 3, indexing="ij"), axis=-1) + 0.5) / 100 - 0.5
+    inside = [((at > low) & (at < high)).all(axis=-1) for low, high in PARTS[kind]]
+    return float(np.any(inside, axis=0).mean())
+
+
+def _box(low: Corner, high: Corner) -> trimesh.Trimesh:
+    return trimesh.creation.box(bounds=[low, high])
 
 
 def around(

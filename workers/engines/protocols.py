@@ -265,8 +265,8 @@ class ViewsReport:
     """What several views came to: `used` of `given` show the object, `cut` of them at the picture's edge.
 
     `arc_degrees` is how far they go round it, `seen_share` the share of the surface that some view sees, and
-    `reference` the view whose camera frame the pose is in. Gains are in dB on held-out views, None where no
-    refinement ran.
+    `reference` the view whose camera frame the pose is in. Gains are in dB on held-out views, None where the
+    refining did not run and where the carving was not kept.
     """
 
     arc_degrees: float
@@ -276,6 +276,7 @@ class ViewsReport:
     seen_share: float
     reference: int
     refined_gain_db: float | None = None
+    carved_gain_db: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,8 +40,10 @@ CONFIDENCE_DEPTH = 0.7
 class DefaultObjects:
     """Lifts a masked object to a closed mesh, a splat and a pose on the CPU, in about 0.1 s."""
 
-    def __init__(self, splats: int = SPLATS, refine_steps: int = REFINE_STEPS) -> None:
+    def __init__(self, splats: int = SPLATS, refine_steps: int = REFINE_STEPS, *, carve: bool = True) -> None:
+        """`carve` = False leaves the hull of several views as the outlines make it."""
         self._splats = splats
+        self._carve = carve
         self._refine_steps = refine_steps
         self.info = EngineInfo(
             name="default",
@@ -146,6 +148,7 @@ class DefaultObjects:
             seed=seed,
             metric=metric,
             refine_steps=self._refine_steps,
+            carve=self._carve,
         )
 
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from workers.engines.objects import hull, slab
 from workers.engines.objects.agreeing import agreeing
 from workers.engines.objects.refine import refine
+from workers.engines.objects.surfacing import Surfaced, surfaced
 from workers.engines.objects.surfels import sample_surface, splat_of
-from workers.engines.objects.view_colors import colour
 from workers.engines.protocols import Mask, ObjectAsset, Refused, Rgb, ViewsReport
 from workers.engines.rasterisers.choice import best
 from workers.engines.rasterisers.protocol import RasteriserMissing
@@ -53,6 +53,7 @@ def from_views(
     seed: int,
     metric: bool,
     refine_steps: int,
+    carve: bool,
 ) -> ObjectAsset:
     """The object that all masks show; see `ObjectEngine.reconstruct_views`.
 
@@ -70,12 +71,12 @@ def from_views(
         height = hull.standing_height(grid, field, taken.masks, taken.views)
         if height is not None:
             field = hull.clip_below(grid, field, height)
-        points, faces = hull.surface(grid, field)
+        made = surfaced(grid, field, height, arc, taken.images, taken.masks, taken.views, carving=carve)
     except hull.EmptyHull as error:
         raise Refused(Problem.of("views_disagree", 422, str(error))) from None
-    colors, seen = colour(points, faces, taken.images, taken.views)
+    points, faces = made.points, made.faces
     world_from_object, vertices = _canonical(points, up, taken.views[0])
-    mesh = Mesh(vertices, faces, colors)
+    mesh = Mesh(vertices, faces, made.colors)
     iou = _agreement(points, faces, taken)
     splat, gain = surface_splat(mesh, splats, seed), None
     better = _refined(splat, world_from_object, taken, refine_steps, seed)
@@ -86,9 +87,10 @@ def from_views(
         given=len(frames),
         used=len(taken.views),
         cut=taken.cut,
-        seen_share=round(seen, 4),
+        seen_share=round(float(made.seen.mean()), 4),
         reference=taken.numbers[0],
         refined_gain_db=gain,
+        carved_gain_db=made.carved_gain_db,
     )
     first = taken.views[0]
     return ObjectAsset(
@@ -99,7 +101,7 @@ def from_views(
         scale_source="metric" if metric else "relative",
         confidence=round(iou * (0.5 + 0.4 * min(arc / CONFIDENT_ARC, 1.0)), 4),
         silhouette_iou=iou,
-        flags=_flags(arc, iou, taken, metric=metric, fewer=len(taken.views) < len(shown.views)),
+        flags=_flags(arc, iou, taken, made, metric=metric, fewer=len(taken.views) < len(shown.views)),
         views=report,
     )
 
@@ -223,10 +225,14 @@ def _agreement(points: Array, faces: NDArray[np.int64], taken: Taken) -> float:
     return float(np.mean(found))
 
 
-def _flags(arc: float, iou: float, taken: Taken, *, metric: bool, fewer: bool) -> tuple[str, ...]:
+def _flags(
+    arc: float, iou: float, taken: Taken, made: Surfaced, *, metric: bool, fewer: bool
+) -> tuple[str, ...]:
     known = {
         "default_engine": True,
-        "hollows_filled": True,
+        "hollows_filled": made.carved_gain_db is None,
+        "hollow_guessed": made.hollow_guessed,
+        "underside_guessed": made.underside_guessed,
         "unseen_side_guessed": arc < CONFIDENT_ARC,
         "narrow_arc": arc < slab.NARROW_ARC,
         "scale_not_metric": not metric,

@@ -76,13 +76,13 @@ def refine(
     return (made, gain) if gain > 0 else (splat, 0.0)
 
 
-def target(image: Rgb, mask: Mask, view: PosedCamera) -> Target:
-    """The object's window of a view, at most `LONG_SIDE` pixels long."""
+def target(image: Rgb, mask: Mask, view: PosedCamera, long_side: int = LONG_SIDE) -> Target:
+    """The object's window of a view, at most `long_side` pixels long."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     margin = int(MARGIN * max(np.ptp(rows), np.ptp(columns))) + 2
     y0, y1 = max(int(rows[0]) - margin, 0), min(int(rows[-1]) + 1 + margin, mask.shape[0])
     x0, x1 = max(int(columns[0]) - margin, 0), min(int(columns[-1]) + 1 + margin, mask.shape[1])
-    ratio = min(1.0, LONG_SIDE / max(y1 - y0, x1 - x0))
+    ratio = min(1.0, long_side / max(y1 - y0, x1 - x0))
     width, height = max(1, round((x1 - x0) * ratio)), max(1, round((y1 - y0) * ratio))
     camera = view.camera.crop(x0, y0, x1 - x0, y1 - y0).resized(width, height)
     alpha = mask[y0:y1, x0:x1].astype(np.float32)

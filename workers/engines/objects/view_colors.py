@@ -23,8 +23,8 @@ def colour(
     faces: NDArray[np.int64],
     images: Sequence[NDArray[np.uint8]],
     views: Sequence[PosedCamera],
-) -> tuple[NDArray[np.uint8], float]:
-    """sRGB (V, 3) of world vertices (V, 3), and the share of them that a view sees.
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """sRGB (V, 3) of world vertices (V, 3), and which of them (V,) a view sees well enough.
 
     Vertices no view sees take the colours of the nearest ones that are seen.
     """
@@ -60,4 +60,4 @@ def colour(
         colors[~known] = (colors[known][near] * share[..., None]).sum(axis=1)
     elif not known.any():
         colors[:] = 128
-    return np.clip(np.round(colors), 0, 255).astype(np.uint8), float(known.mean())
+    return np.clip(np.round(colors), 0, 255).astype(np.uint8), known

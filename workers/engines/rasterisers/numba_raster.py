@@ -1,14 +1,30 @@
-"""The CPU rasteriser: tiles in parallel by numba, forward and backward."""
+"""The CPU rasteriser: Gaussians and tiles in parallel by numba, forward and backward."""
 
 import importlib
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.rasterisers import projection
 from workers.engines.rasterisers.protocol import ALPHA_FLOOR, Array, Drawn, Gaussians, RasteriserMissing
 from workers.geometry.posed import PosedCamera
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pass:
+    """What a forward pass leaves to the backward one: `order` (M,) has the places of what is seen, nearest
+    first; `lists` which of them touch each tile, `flat` their values, `pose` the camera's pose and lens.
+    """
+
+    color: Array
+    light: Array
+    used: NDArray[np.int32]
+    order: NDArray[np.int64]
+    conics: NDArray[np.float64]
+    lists: tuple[Any, Any]
+    flat: tuple[Array, ...]
+    pose: tuple[Any, Any, Any]
 
 
 class NumbaRasteriser:
@@ -19,6 +35,7 @@ class NumbaRasteriser:
     def __init__(self) -> None:
         try:
             self._kernels: Any = importlib.import_module("workers.engines.rasterisers.numba_kernels")
+            self._projection: Any = importlib.import_module("workers.engines.rasterisers.numba_projection")
         except ImportError as error:
             raise RasteriserMissing(
                 "the CPU rasteriser needs numba: pip install 'maquette-server[raster]'"
@@ -26,19 +43,21 @@ class NumbaRasteriser:
 
     def draw(self, gaussians: Gaussians, view: PosedCamera) -> Drawn:
         """See `Rasteriser.draw`."""
-        color, light, *_ = self._forward(gaussians, view)
-        return Drawn(color, 1 - light)
+        done = self._forward(gaussians, view)
+        return Drawn(done.color, 1 - done.light)
 
     def gradients(
         self, gaussians: Gaussians, view: PosedCamera, color: Array, alpha: Array
     ) -> tuple[Drawn, Gaussians]:
         """See `Rasteriser.gradients`."""
-        drawn, light, used, screen, lists, flat = self._forward(gaussians, view)
-        uses = self._kernels.backward(*lists, *flat, light, used, color, alpha)
-        found = self._kernels.gathered(lists[1], uses, len(screen.order))
-        means, rotations, scales = projection.pull_back(gaussians, view, screen, found[:, :2], found[:, 2:5])
-        order = screen.order
-        return Drawn(drawn, 1 - light), Gaussians(
+        done = self._forward(gaussians, view)
+        order = done.order
+        uses = self._kernels.backward(*done.lists, *done.flat, done.light, done.used, color, alpha)
+        found = self._kernels.gathered(done.lists[1], uses, len(order))
+        means, rotations, scales = self._projection.pull_back(
+            gaussians.means, gaussians.rotations, gaussians.scales, order, done.conics, found, *done.pose
+        )
+        return Drawn(done.color, 1 - done.light), Gaussians(
             _spread(means, order, gaussians.means),
             _spread(rotations, order, gaussians.rotations),
             _spread(scales, order, gaussians.scales),
@@ -46,22 +65,34 @@ class NumbaRasteriser:
             _spread(found[:, 6:], order, gaussians.colors),
         )
 
-    def _forward(self, gaussians: Gaussians, view: PosedCamera) -> tuple[Any, ...]:
-        screen = projection.project(gaussians, view)
+    def _forward(self, gaussians: Gaussians, view: PosedCamera) -> Pass:
         camera = view.camera
+        lens = [camera.fx, camera.fy, camera.cx, camera.cy, camera.width, camera.height]
+        pose = (
+            np.ascontiguousarray(view.cam_from_world.rotation_matrix(), dtype=np.float64),
+            np.asarray(view.cam_from_world.translation, dtype=np.float64),
+            np.asarray(lens, dtype=np.float64),
+        )
+        depths, centres, conics, radii = self._projection.project(
+            gaussians.means, gaussians.rotations, gaussians.scales, gaussians.opacities, *pose
+        )
+        seen = np.flatnonzero(np.isfinite(depths))
+        order = seen[np.argsort(depths[seen], kind="stable")]
         tile = self._kernels.TILE
         across, down = -(-camera.width // tile), -(-camera.height // tile)
-        lists = self._kernels.bins(screen.centres, screen.radii, across, down)
+        conics = conics[order]
+        lists = self._kernels.bins(centres[order], radii[order], across, down)
+        opacities = gaussians.opacities[order]
         flat = (
-            screen.centres.astype(np.float32),
-            screen.conics.astype(np.float32),
-            screen.radii.astype(np.float32),
-            np.log(np.maximum(gaussians.opacities[screen.order] / ALPHA_FLOOR, 1e-9)).astype(np.float32),
-            gaussians.opacities[screen.order].astype(np.float32),
-            gaussians.colors[screen.order].astype(np.float32),
+            centres[order].astype(np.float32),
+            conics.astype(np.float32),
+            radii[order].astype(np.float32),
+            np.log(np.maximum(opacities / ALPHA_FLOOR, 1e-9)).astype(np.float32),
+            opacities.astype(np.float32),
+            gaussians.colors[order].astype(np.float32),
         )
         color, light, used = self._kernels.forward(*lists, *flat, camera.width, camera.height)
-        return color, light, used, screen, lists, flat
+        return Pass(color, light, used, order, conics, lists, flat, pose)
 
 
 def _spread(found: NDArray[np.float64], order: NDArray[np.int64], like: Array) -> Array:

@@ -110,7 +110,8 @@ class ObjectViews(Record):
 
     `arc_degrees` is how far they go round it, `seen_share` the share of its surface that some view sees, and
     `reference` the frame whose camera its pose is in. `track` is its id in the video's track.
-    `refined_gain_db` is what refining the splat gained on frames held out, null where it was not refined.
+    `refined_gain_db` is what refining the splat gained on frames held out, null where it was not refined;
+    `carved_gain_db` the same for carving the hull by colour, null where that was not kept.
     """
 
     arc_degrees: float
@@ -121,6 +122,7 @@ class ObjectViews(Record):
     reference: int
     track: int
     refined_gain_db: float | None = None
+    carved_gain_db: float | None = None
 
 
 class ObjectResult(Record):
