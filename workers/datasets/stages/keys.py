@@ -18,7 +18,7 @@ VERSIONS: dict[str, str] = {
     "appearance": "1",
     "assets": "1",
     "actions": "2",
-    "captions": "2",
+    "captions": "3",
 }
 
 
