@@ -52,7 +52,8 @@ class Judged:
 
     Errors of centres are in metres and in diagonals of the true box; those with `aligned` are after one
     factor a clip, which brings the median depth of the boxes to the truth. `turns`: degrees, of boxes and
-    wedges whose rotation is told. `idf1`: of all drawn objects in each clip, `idf1_balls`: of its balls.
+    wedges whose rotation is told. `camera_turns` and `camera_paths`: of clips whose camera was found, see
+    `camera_errors`. `idf1`: of all drawn objects in each clip, `idf1_balls`: of its balls.
     """
 
     observations: int = 0
@@ -70,6 +71,8 @@ class Judged:
     factors: list[float] = field(default_factory=list)
     turns: list[float] = field(default_factory=list)
     turnable: int = 0
+    camera_turns: list[float] = field(default_factory=list)
+    camera_paths: list[float] = field(default_factory=list)
 
     def add(self, clip: SceneClip, drawn: Clip) -> None:
         """Judge the kept tracks of one clip of the dataset."""
@@ -85,6 +88,10 @@ class Judged:
             only = replace(truth, ids=order[truth.ids], labels=("ball",) * len(balls))
             self.idf1_balls.append(score(only, shown).idf1)
         self.cameras[clip.row.camera_source] += 1
+        if clip.row.camera_source == "colmap":
+            turn, path = camera_errors(clip, drawn, numbers)
+            self.camera_turns.append(turn)
+            self.camera_paths.append(path)
         pairs = []
         for row in clip.observations:
             self.observations += 1
@@ -118,6 +125,21 @@ class Judged:
                 self.turnable += 1
                 if "rotation_unknown" not in row.flags:
                     self.turns.append(turn_between(told.turn, exact.turn))
+
+
+def camera_errors(clip: SceneClip, drawn: Clip, numbers: list[int]) -> tuple[float, float]:
+    """Median degrees, and median distance from the true path over its extent, from the first placed frame."""
+    poses = {frame: clip.world_from_cam(frame) for frame in range(len(clip))}
+    placed = {frame: pose for frame, pose in poses.items() if pose is not None}
+    first = min(placed)
+    told = np.array([np.linalg.inv(placed[first]) @ pose for pose in placed.values()])
+    origin = np.linalg.inv(drawn.world_from_cam[numbers[first]])
+    exact = np.array([origin @ drawn.world_from_cam[numbers[frame]] for frame in placed])
+    traces = np.trace(told[:, :3, :3].transpose(0, 2, 1) @ exact[:, :3, :3], axis1=1, axis2=2)
+    turns = np.degrees(np.arccos(np.clip((traces - 1) / 2, -1, 1)))
+    a, b = told[:, :3, 3], exact[:, :3, 3]
+    beside = np.linalg.norm(a * float((a * b).sum() / (a * a).sum()) - b, axis=1)
+    return float(np.median(turns)), float(np.median(beside) / np.linalg.norm(np.ptp(b, axis=0)))
 
 
 def matching(ids: NDArray[np.int32], mask: NDArray[np.bool_]) -> int | None:
