@@ -26,7 +26,7 @@ from workers.datasets.local import FolderPorts, build
 from workers.datasets.pipeline import Pipeline
 from workers.datasets.settings import TRACK_SIZE, Settings
 from workers.datasets.source import Opened, Source
-from workers.datasets.stages.follow import fitted, resized
+from workers.datasets.stages.scaling import fitted, resized
 from workers.datasets.stages.shots import ClipPlan
 from workers.datasets.stopwatch import Stopwatch
 from workers.engines.protocols import VideoFrame
@@ -123,7 +123,9 @@ def main() -> None:
         plain(maker, source, plans)
         loop_cpu, busy = cpu_of(sandbox) - busy, cpu_of(sandbox)
         build([source], Tools(maker, clock=cpu), settings, folder / "wc", folder / "dc")
-        made_cpu = cpu_of(sandbox) - busy
+        made_cpu, busy = cpu_of(sandbox) - busy, cpu_of(sandbox)
+        plain(maker, source, plans)
+        loop_cpu = (loop_cpu + cpu_of(sandbox) - busy) / 2
         total = stages.seconds.pop("everything")
         told = {
             "frames": frames,

@@ -20,7 +20,6 @@ from workers.datasets.schema import (
     TABLES,
     ActionRow,
     CameraRow,
-    CaptionRow,
     ClipRow,
     ConceptRow,
     DecisionRow,
@@ -159,7 +158,8 @@ class ClipWork:
             scale_source=poses.scale,
             flags=_flags(camera, poses, bool(kept), made.failed),
         )
-        told = self._captions(clip, followed, tracks)
+        with self._tools.clock("captions"):
+            told = describing.told(self._tools.captioner, clip, followed, tracks, camera_rows)
         scores += alignment.scores(told)
         decided = self._settings.policy.decide(alignment.scores(told))
         if decided:
@@ -292,15 +292,6 @@ class ClipWork:
                     self._tools.dynamics, self._plan, map(describing.picture, followed.frames)
                 )
         return found
-
-    def _captions(self, clip: ClipRow, followed: Followed, tracks: Sequence[TrackRow]) -> list[CaptionRow]:
-        found = captions.captions(clip, tracks, followed.seen, followed.crops)
-        if self._tools.captioner is not None:
-            with self._tools.clock("captions"):
-                # the engine's come first: readers who want one caption take the first
-                engine = self._tools.captioner
-                found = describing.described(engine, followed.frames, tracks, followed.seen) + found
-        return alignment.judged(found, clip, tracks, followed.seen, followed.crops)
 
     def _concepts(self, followed: Followed, tracks: Sequence[TrackRow]) -> list[ConceptRow]:
         info = self._tools.maker.info

@@ -19,8 +19,8 @@ from workers.datasets.settings import Settings
 from workers.datasets.source import Source
 from workers.datasets.stages import duplicates
 from workers.datasets.stages.duplicates import Neighbours
-from workers.datasets.stages.follow import fitted
 from workers.datasets.stages.keys import StageKey, digest
+from workers.datasets.stages.scaling import fitted
 from workers.datasets.stages.shots import ClipPlan, plan
 from workers.datasets.stages.survey import Survey, joined
 

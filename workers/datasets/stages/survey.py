@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.sandbox import DecodedFrame
+from workers.datasets.stages.scaling import resized
 
 LOOK_SIDE = 128
 HASH_SIDE = 32
@@ -134,7 +135,7 @@ def look(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if scale >= 1:
         return image
     size = max(8, round(width * scale)), max(8, round(height * scale))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+    return resized(image, size)
 
 
 def dct_hash(luma: NDArray[np.uint8]) -> int:
