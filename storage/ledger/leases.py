@@ -132,7 +132,11 @@ def park(db: Database, job: JobRow, parts: Sequence[Part]) -> bool:
             update(jobs)
             .where(*_held(job))
             .values(
-                handed_back=jobs.c.handed_back + 1, worker=None, task_id=None, lease_until=None, dispatched_at=None
+                handed_back=jobs.c.handed_back + 1,
+                worker=None,
+                task_id=None,
+                lease_until=None,
+                dispatched_at=None,
             )
         )
         if done.rowcount:

@@ -69,7 +69,7 @@ def advance(connection: Connection, job_id: str, kind: str | None = None) -> Non
     ).all()
     if kind is not None:
         _tell(connection, job_id, kind, {state: count for name, state, count in counts if name == kind})
-    left = {state: 0 for state in OPEN}
+    left = dict.fromkeys(OPEN, 0)
     failed = False
     for _, state, count in counts:
         if state in OPEN:
@@ -90,9 +90,9 @@ def outcomes(db: Database, job_id: str, kind: str) -> dict[str, PartRow]:
     """The parts of a job that are over, by their keys."""
     ended = (jobs.c.parent == job_id, jobs.c.kind == kind, jobs.c.state.not_in(OPEN))
     with db.read() as connection:
-        rows = connection.execute(select(*COLUMNS).where(*ended))
-        found = [JobRow.of(row) for row in rows]
-    return {str(row.part): PartRow(str(row.part), row.state, row.manifest_sha256, row.problem) for row in found}
+        found = [JobRow.of(row) for row in connection.execute(select(*COLUMNS).where(*ended))]
+    rows = (PartRow(str(row.part), row.state, row.manifest_sha256, row.problem) for row in found)
+    return {row.key: row for row in rows}
 
 
 def spent(db: Database, job_id: str) -> Spent:
@@ -130,9 +130,7 @@ def unannounced(db: Database, job_id: str) -> list[tuple[str, str, int]]:
 def _release(connection: Connection, job_id: str, under_way: int) -> None:
     queue, serving = connection.execute(
         select(jobs.c.queue, func.count(workers.c.id))
-        .outerjoin(
-            workers, (workers.c.queue == jobs.c.queue) & (workers.c.seen_at > now() - SEEN_SECONDS)
-        )
+        .outerjoin(workers, (workers.c.queue == jobs.c.queue) & (workers.c.seen_at > now() - SEEN_SECONDS))
         .where(jobs.c.parent == job_id, jobs.c.state == "waiting")
         .group_by(jobs.c.queue, jobs.c.id)
         .order_by(jobs.c.id)

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from maquette.contract import DatasetJob, DatasetResult, Manifest, MediaRef
+from sqlalchemy import update
 
 from media.sandbox import Sandbox
 from storage.artefacts.local import LocalStore
-from storage.ledger import Database, Submission, files, jobs, leases
+from storage.ledger import Database, Submission, files, jobs, leases, parts, sweeping
+from storage.ledger.tables import jobs as table
 from tests.scenes import moving_ball
 from workers.datasets import reels
 from workers.datasets.reader import Dataset
@@ -19,8 +21,8 @@ from workers.datasets.verify import verify
 from workers.engines.concepts.masks import box_of
 from workers.engines.protocols import EngineInfo, FrameResult, Tracked, VideoFrame
 from workers.engines.registry import EngineSet
-from workers.errors import JobProblem
-from workers.jobs import dataset, run_kind
+from workers.errors import JobProblem, Parked
+from workers.jobs import dataset, dataset_world, run_kind, run_part
 from workers.jobs.context import JobContext
 
 TENANT, FRAMES = "t", 72
@@ -112,14 +114,34 @@ class World:
             self.db,
             Submission(TENANT, "dataset", "auto", "q", request.model_dump_json(), f"{self.count}", 900, None),
         )
-        assert leases.claim(self.db, row.id, "w", 600) is not None
         return str(row.id)
 
+    def queued(self, job_id: str) -> list[str]:
+        """Of a job and its parts those that a worker may take."""
+        return [item[0] for item in parts.unannounced(self.db, job_id)]
+
+    def lose(self) -> None:
+        """Whoever held anything has died."""
+        with self.db.write() as connection:
+            held = (table.c.state == "running") & table.c.lease_until.is_not(None)
+            connection.execute(update(table).where(held).values(lease_until=0))
+        sweeping.sweep(self.db, max_attempts=99, cancel_grace=5, queue_seconds=3600)
+
     def go(self, job_id: str, heart: Heart) -> Manifest:
-        row = jobs.get(self.db, TENANT, job_id)
-        assert row is not None
-        context = JobContext(row, heart, self.db, self.store, self.engines, self.sandbox)  # type: ignore[arg-type]
-        return run_kind(context, DatasetJob.model_validate_json(row.request))
+        """What one worker does from the first message to the last."""
+        self.lose()
+        while True:
+            row = leases.claim(self.db, self.queued(job_id)[0], "w", 600)
+            assert row is not None
+            context = JobContext(row, heart, self.db, self.store, self.engines, self.sandbox)  # type: ignore[arg-type]
+            if row.parent is not None:
+                output, spent = run_part(context)
+                assert leases.complete(self.db, row, output, spent, [])
+                continue
+            try:
+                return run_kind(context, DatasetJob.model_validate_json(row.request))
+            except Parked as parked:
+                assert leases.park(self.db, row, parked.parts)
 
     def save(self, manifest: Manifest, folder: Path) -> Path:
         folder.mkdir()
@@ -184,7 +206,7 @@ def test_killed_at_any_point_it_makes_the_same_version(
 def test_killed_again_and_again_it_comes_to_an_end_and_does_nothing_twice(
     world: World, undisturbed: tuple[Manifest, Heart], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dataset, "FOLD", 2)
+    monkeypatch.setattr(dataset_world, "FOLD", 2)
     monkeypatch.setattr(reels, "PIECE", 20)
     job, before, deaths = world.job(), world.engine.frames, 0
     while True:

@@ -18,6 +18,7 @@ from workers.datasets.following import OracleTracks
 from workers.datasets.local import FolderPorts
 from workers.datasets.pipeline import Pipeline, Planned
 from workers.datasets.reader import Dataset
+from workers.datasets.serial import Serial
 from workers.datasets.settings import Settings
 from workers.datasets.source import Source
 from workers.datasets.stages.duplicates import neighbours
@@ -40,7 +41,7 @@ def scenery(seed: int, frames: int = 24) -> list[Rgb]:
 
 
 def planned(sources: Sequence[Source], folder: Path, settings: Settings = SETTINGS) -> Planned:
-    return Pipeline(FolderPorts(folder), Tools(OracleTracks(())), settings).plan(sources)
+    return Pipeline(Serial(FolderPorts(folder), Tools(OracleTracks(())), settings), settings).plan(sources)
 
 
 def decision(found: Planned, gate: str) -> list[bool]:

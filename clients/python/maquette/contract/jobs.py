@@ -273,9 +273,10 @@ class DatasetJob(JobBase):
     fewer frames a second. `sources` has one entry a video, or is empty. `gates` replaces bounds of the
     policy. `assets` is how many objects of the whole dataset may be lifted to meshes and splats. With
     `max_clips` only so many clips are worked on, evenly spread, and the result has the seconds of each stage.
-    After `max_seconds` of work no new clip is begun: the others are left out, and the result is flagged
-    `budget_reached`. `captioner` and `inverse_dynamics` name plug-ins of the worker: captions of theirs
-    stand before the composed ones, actions of theirs beside the others.
+    No new clip is begun after `max_seconds` of workers, those of all workers together, after
+    `max_gpu_seconds` of workers with a GPU, or after `max_dollars` at the operator's prices: the others are
+    left out, and the result is flagged `budget_reached`. `captioner` and `inverse_dynamics` name plug-ins of
+    the worker: captions of theirs stand before the composed ones, actions of theirs beside the others.
     """
 
     kind: Literal["dataset"] = "dataset"
@@ -295,7 +296,9 @@ class DatasetJob(JobBase):
     max_clips: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     captioner: Words | None = None
     inverse_dynamics: Words | None = None
-    max_seconds: Annotated[float, Field(gt=0, le=604_800)] | None = None
+    max_seconds: Annotated[float, Field(gt=0, le=604_800_000)] | None = None
+    max_gpu_seconds: Annotated[float, Field(gt=0, le=604_800_000)] | None = None
+    max_dollars: Annotated[float, Field(gt=0, le=1_000_000_000)] | None = None
     timeout_seconds: Annotated[int, Field(ge=1, le=604_800)] = 86_400
 
     @model_validator(mode="after")
