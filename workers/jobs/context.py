@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -223,6 +224,18 @@ class JobContext:
     def outcomes(self, kind: str) -> dict[str, PartRow]:
         """What became of the parts of this job that are over, by their keys."""
         return parts.outcomes(self._db, self.job.id, kind)
+
+    @property
+    def upload_bytes(self) -> int:
+        """The size of the largest medium."""
+        return self._sandbox.limits.upload_bytes
+
+    def adopt(self, file: Path) -> str:
+        """Take a local file over as a medium of the tenant; gives its hash. Raises MediaError."""
+        info = self._sandbox.probe(file)
+        sha256 = self._store.put_file(file)
+        files.add_media(self._db, self.job.tenant, sha256, {**info, "bytes": file.stat().st_size})
+        return sha256
 
     def whole(self) -> JobRow:
         """The job that this one is a part of; raises Stopped when it is over."""

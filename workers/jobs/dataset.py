@@ -9,24 +9,23 @@ from collections import Counter
 from importlib.metadata import version
 from typing import Any
 
-from maquette.contract import Artefact, DatasetJob, DatasetResult, Manifest, MediaRef
-from maquette.contract.datasets import SourceInfo
+from maquette.contract import Artefact, DatasetJob, DatasetResult, Manifest
 
 from storage.broker import DEFAULT_QUEUE
+from workers.datasets.bucket_publishing import publish
 from workers.datasets.documents import MEDIA_TYPES, documents
 from workers.datasets.errors import DatasetError
 from workers.datasets.limits import Prices
 from workers.datasets.pipeline import Pipeline
 from workers.datasets.settings import Settings
-from workers.datasets.source import Source
-from workers.datasets.stages.keys import digest
 from workers.datasets.timing import timing
 from workers.datasets.writing import Written, write
 from workers.engines.protocols import EngineInfo
 from workers.errors import JobProblem
 from workers.jobs.context import JobContext
 from workers.jobs.dataset_parts import Spread
-from workers.jobs.dataset_world import JobPorts, source_of, tools_of
+from workers.jobs.dataset_sources import open_bucket, origins
+from workers.jobs.dataset_world import JobPorts, tools_of
 
 # signs the manifests this worker makes; a secret of the operator
 KEY = "MAQUETTE_DATASET_KEY"
@@ -43,14 +42,15 @@ def run(context: JobContext, request: DatasetJob) -> Manifest:
     if request.max_dollars is not None:
         _priced(prices, on_gpu=tools.on_gpu)
     lifting = _lifting(context) if request.assets else None
+    crew = Spread(context, tools, settings, lifting)
     infos = [tools.maker.info] + ([lifting[0]] if lifting else [])
     if tools.captioner is not None:
         infos.append(tools.captioner.info)
     for info in infos:
         context.used(info)
     try:
-        sources = _sources(context, ports, request)
-        crew = Spread(context, tools, settings, sources, lifting)
+        sources = crew.sources(origins(context, ports, request), request)
+        context.sources = [source.sha256 for source in sources]
         built = Pipeline(crew, settings).run(sources)
         context.progress("write", message="writing the tables")
         written = write(
@@ -62,10 +62,12 @@ def run(context: JobContext, request: DatasetJob) -> Manifest:
         told = timing(built, written, tools.clock.seconds)
         ports.store("timing.json", "timing", "application/json", json.dumps(told, indent=1).encode())
     _finish(context, ports, written)
+    if request.publish is not None:
+        _publish(context, request.publish, written.manifest.version)
     kept = int(written.manifest.totals["tracks"])
     flags = {"nothing_found": not kept, "budget_reached": built.budget_reached}
     return context.manifest(
-        _result(written),
+        _result(written, request.publish),
         parameters=settings.as_json(),
         seed=request.seed,
         reason=None if kept else "no track passed the gates",
@@ -92,26 +94,6 @@ def _lifting(context: JobContext) -> tuple[EngineInfo, str]:
     return context.engines.objects().info, context.job.queue
 
 
-def _sources(context: JobContext, ports: JobPorts, request: DatasetJob) -> list[Source]:
-    infos = request.sources or [SourceInfo()] * len(request.videos)
-    refs = [_fetched(context, ports, ref) for ref in request.videos]
-    found = [source_of(context, ref, info) for ref, info in zip(refs, infos, strict=True)]
-    context.sources = list(dict.fromkeys(source.sha256 for source in found))
-    return found
-
-
-def _fetched(context: JobContext, ports: JobPorts, ref: MediaRef) -> MediaRef:
-    """A medium by its hash: what an address gave once is what the whole job reads."""
-    if ref.id is not None:
-        return ref
-    key = digest(["media", str(ref.url)])
-    known = ports.recall(key)
-    if known is None:
-        known = context.media(ref)[0].encode()
-        ports.remember(key, known)
-    return MediaRef(id=known.decode())
-
-
 def _finish(context: JobContext, ports: JobPorts, written: Written) -> None:
     """The artefacts are the version's files, those of an earlier attempt among them, and its documents."""
     for name, data in documents(written, context.stored).items():
@@ -130,7 +112,21 @@ def _finish(context: JobContext, ports: JobPorts, written: Written) -> None:
     context.artefacts.sort(key=lambda artefact: artefact.name)
 
 
-def _result(written: Written) -> DatasetResult:
+def _publish(context: JobContext, address: str, version: str) -> None:
+    files, folder = open_bucket(context, address)
+
+    def told(done: int, total: int) -> None:
+        context.progress("publish", done, total, f"writing to {address}")
+
+    try:
+        publish(files, folder, version, context.artefacts, context.stored, told)
+    except DatasetError as error:
+        raise JobProblem(error.code, error.detail, 409) from error
+    except OSError as error:
+        raise JobProblem("bucket_unwritable", f"{address}: {error}") from error
+
+
+def _result(written: Written, published: str | None) -> DatasetResult:
     totals: Any = written.manifest.totals
     clips = [row for row in written.rows["clips"] if row.kept]
     return DatasetResult(
@@ -145,4 +141,5 @@ def _result(written: Written) -> DatasetResult:
         splits=dict(sorted(Counter(row.split for row in clips).items())),
         funnel=list(written.funnel),
         signed=written.signed,
+        published=published,
     )

@@ -1,12 +1,12 @@
-"""The tasks of a dataset job as parts that any worker takes: surveys of videos, clips, assets of clips."""
+"""The tasks of a dataset job as parts that any worker takes: fetches, surveys, clips, assets of clips."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from typing import Any
 
 from maquette.contract import DatasetJob, MediaRef
-from maquette.contract.datasets import SourceInfo
 
 from storage.broker import DEFAULT_QUEUE
 from storage.ledger import Part, Spent
@@ -20,21 +20,23 @@ from workers.datasets.reels import Reel
 from workers.datasets.serial import told
 from workers.datasets.settings import Settings
 from workers.datasets.source import Source
+from workers.datasets.stages.keys import digest
 from workers.datasets.stages.survey import Survey
 from workers.datasets.stopwatch import Stopwatch
 from workers.datasets.surveying import surveyed
 from workers.engines.protocols import EngineInfo
 from workers.errors import JobProblem, Parked
 from workers.jobs.context import JobContext
+from workers.jobs.dataset_sources import Origin, fetch, uploaded
 from workers.jobs.dataset_world import JobPorts, source_of, tools_of
 
-SURVEY, CLIPS, ASSETS = "dataset.survey", "dataset.clips", "dataset.assets"
+FETCH, SURVEY, CLIPS, ASSETS = "dataset.fetch", "dataset.survey", "dataset.clips", "dataset.assets"
 
 
 class Spread:
     """A crew of many workers: what is not done yet parks the job, which asks again when it is woken.
 
-    `sources` are those of the request in its order; `lifting` is the engine of assets and its queue.
+    `lifting` is the engine of assets and its queue.
     """
 
     def __init__(
@@ -42,19 +44,33 @@ class Spread:
         context: JobContext,
         tools: Tools,
         settings: Settings,
-        sources: Sequence[Source],
         lifting: tuple[EngineInfo, str] | None,
     ) -> None:
         self._context, self._tools, self._settings = context, tools, settings
-        self._numbers = {source.sha256: number for number, source in enumerate(sources)}
         self._lifting = lifting
+        self._origins: dict[str, Origin] = {}
         self._outputs: dict[str, str] = {}
 
+    def sources(self, found: Sequence[Origin], request: DatasetJob) -> list[Source]:
+        """The videos of a request; those that are not here yet are fetched, each by a part."""
+        away = {
+            digest(asdict(origin)): {"origin": asdict(origin), "prices": self._prices}
+            for origin in found
+            if uploaded(request, origin) is None
+        }
+        fetched = self._done(FETCH, self._cheap_queue, away) if away else []
+        brought = iter(outcome.data.decode() for outcome, _ in fetched)
+        for origin in found:
+            self._origins[uploaded(request, origin) or next(brought)] = origin
+        return [
+            source_of(self._context, MediaRef(id=sha256), origin.info(request))
+            for sha256, origin in self._origins.items()
+        ]
+
     def surveys(self, sources: Sequence[Source]) -> list[Survey]:
-        """On workers without a GPU where there are any: a look needs no engine."""
-        here = self._context.job.queue
-        queue = DEFAULT_QUEUE if DEFAULT_QUEUE in self._context.queues() else here
-        found = self._done(SURVEY, queue, {source.sha256: self._of(source) for source in sources})
+        """A look needs no engine."""
+        requests = {source.sha256: self._of(source) for source in sources}
+        found = self._done(SURVEY, self._cheap_queue, requests)
         return [Survey.decode(outcome.data) for outcome, _ in found]
 
     def clips(self, tasks: Sequence[ClipTask]) -> Worked:
@@ -79,16 +95,26 @@ class Spread:
             asset_work.key(task, self._settings, info): {
                 "record": self._outputs[task.record.clip],
                 "count": task.count,
-                "prices": self._settings.limits.prices.as_json(),
+                "prices": self._prices,
             }
             for task in tasks
         }
         return _worked(self._done(ASSETS, queue, requests))
 
     def _of(self, source: Source) -> dict[str, Any]:
-        number = self._numbers[source.sha256]
-        prices = self._settings.limits.prices.as_json()
-        return {"source": number, "sha256": source.sha256, "prices": prices}
+        origin = self._origins[source.sha256].brief()
+        return {"origin": origin, "sha256": source.sha256, "prices": self._prices}
+
+    @property
+    def _prices(self) -> dict[str, float | None]:
+        # those of the worker that planned hold for all
+        return self._settings.limits.prices.as_json()
+
+    @property
+    def _cheap_queue(self) -> str:
+        """Of workers without a GPU, where there are any."""
+        here = self._context.job.queue
+        return DEFAULT_QUEUE if DEFAULT_QUEUE in self._context.queues() else here
 
     def _done(
         self, kind: str, queue: str, requests: Mapping[str, Mapping[str, Any]]
@@ -131,6 +157,13 @@ def run_part(context: JobContext) -> tuple[str, Spent]:
     return context.put(outcome.encode()), Spent(seconds, seconds if context.engines.on_gpu else 0.0)
 
 
+def _fetch(context: JobContext, request: DatasetJob, settings: Settings, content: dict[str, Any]) -> Outcome:
+    clock = Stopwatch()
+    with clock("fetch"):
+        sha256 = fetch(context, request, Origin.of(content["origin"]))
+    return Outcome(sha256.encode(), clock.seconds)
+
+
 def _survey(context: JobContext, request: DatasetJob, settings: Settings, content: dict[str, Any]) -> Outcome:
     clock = Stopwatch()
     found = surveyed(JobPorts(context), clock, _source(context, request, content))
@@ -163,6 +196,7 @@ def _assets(context: JobContext, request: DatasetJob, settings: Settings, conten
 
 
 _RUN: dict[str, Callable[[JobContext, DatasetJob, Settings, dict[str, Any]], Outcome]] = {
+    FETCH: _fetch,
     SURVEY: _survey,
     CLIPS: _clip,
     ASSETS: _assets,
@@ -177,7 +211,7 @@ def _limit(context: JobContext, settings: Settings) -> float | None:
 
 
 def _source(context: JobContext, request: DatasetJob, content: dict[str, Any]) -> Source:
-    info = request.sources[content["source"]] if request.sources else SourceInfo()
+    info = Origin.of(content["origin"]).info(request)
     return source_of(context, MediaRef(id=content["sha256"]), info)
 
 
