@@ -122,7 +122,7 @@ def complete(db: Database, part: JobRow, output: str, spent: Spent, made: Sequen
         "spent_seconds": spent.seconds,
         "spent_gpu_seconds": spent.gpu_seconds,
     }
-    return _finish(db, part, "succeeded", values, made)
+    return _finish(db, part, "succeeded", values, made, spent)
 
 
 def park(db: Database, job: JobRow, parts: Sequence[Part]) -> bool:
@@ -141,7 +141,7 @@ def park(db: Database, job: JobRow, parts: Sequence[Part]) -> bool:
         )
         if done.rowcount:
             job_parts.add(connection, job, parts)
-            job_parts.advance(connection, job.id, parts[0].kind)
+            job_parts.begin(connection, job.id, parts[0].kind)
         return bool(done.rowcount)
 
 
@@ -176,7 +176,12 @@ def hand_back(db: Database, job: JobRow) -> bool:
 
 
 def _finish(
-    db: Database, job: JobRow, state: str, values: dict[str, Any], made: Sequence[dict[str, Any]] = ()
+    db: Database,
+    job: JobRow,
+    state: str,
+    values: dict[str, Any],
+    made: Sequence[dict[str, Any]] = (),
+    spent: Spent | None = None,
 ) -> bool:
     with db.write() as connection:
         if job.parent is not None:
@@ -194,7 +199,7 @@ def _finish(
         else:
             for artefact in made:
                 record(connection, job.parent, "artefact", artefact)
-            job_parts.advance(connection, job.parent, job.kind)
+            job_parts.ended(connection, job, state, spent)
         return True
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from storage.ledger.clock import now
 from storage.ledger.database import Database
-from storage.ledger.jobs import COLUMNS, new_id, record
+from storage.ledger.jobs import COLUMNS, PARKED, new_id, record
 from storage.ledger.records import JobRow, Part, PartRow, Spent
 from storage.ledger.tables import jobs, workers
 
@@ -57,50 +57,60 @@ def lock(connection: Connection, job_id: str) -> None:
     connection.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update())
 
 
-def advance(connection: Connection, job_id: str, kind: str | None = None) -> None:
-    """Queue the next parts of a parked and locked job, or the job itself when none is left or one failed.
-
-    `kind` is that of a part that has just ended: the job tells how many of them are done.
-    """
+def begin(connection: Connection, job_id: str, kind: str) -> None:
+    """Tell how many parts of a kind a job has just been parked on, and queue the first."""
     counts = connection.execute(
-        select(jobs.c.kind, jobs.c.state, func.count())
-        .where(jobs.c.parent == job_id)
-        .group_by(jobs.c.kind, jobs.c.state)
-    ).all()
-    if kind is not None:
-        _tell(connection, job_id, kind, {state: count for name, state, count in counts if name == kind})
-    left = dict.fromkeys(OPEN, 0)
-    failed = False
-    for _, state, count in counts:
-        if state in OPEN:
-            left[state] += count
-        failed |= state not in OPEN and state != "succeeded"
-    if failed or not any(left.values()):
-        connection.execute(
+        select(jobs.c.state, func.count())
+        .where(jobs.c.parent == job_id, jobs.c.kind == kind)
+        .group_by(jobs.c.state)
+    )
+    states = {row[0]: row[1] for row in counts}
+    _tell(connection, job_id, kind, states.get("succeeded", 0), sum(states.values()))
+    _advance(connection, job_id, failed=bool(states.keys() - OPEN - {"succeeded"}))
+
+
+def ended(connection: Connection, part: JobRow, state: str, spent: Spent | None) -> None:
+    """Note that a part has ended; its job is locked already."""
+    job_id = str(part.parent)
+    if spent is not None:
+        row = connection.execute(
             update(jobs)
-            .where(jobs.c.id == job_id, jobs.c.state == "running", jobs.c.lease_until.is_(None))
-            .values(state="queued", dispatched_at=None)
-        )
-        return
-    if left["waiting"]:
-        _release(connection, job_id, left["queued"] + left["running"])
+            .where(jobs.c.id == job_id)
+            .values(
+                spent_seconds=func.coalesce(jobs.c.spent_seconds, 0.0) + spent.seconds,
+                spent_gpu_seconds=func.coalesce(jobs.c.spent_gpu_seconds, 0.0) + spent.gpu_seconds,
+            )
+            .returning(jobs.c.progress)
+        ).one_or_none()
+        told = json.loads(row.progress) if row is not None and row.progress else {}
+        if told.get("stage") == _stage(part.kind):
+            _tell(connection, job_id, part.kind, told["done"] + 1, told["total"])
+    _advance(connection, job_id, failed=state != "succeeded")
+
+
+def failed(connection: Connection, job_id: str) -> None:
+    """Wake a locked job, because a part of it will never be done."""
+    _advance(connection, job_id, failed=True)
 
 
 def outcomes(db: Database, job_id: str, kind: str) -> dict[str, PartRow]:
     """The parts of a job that are over, by their keys."""
-    ended = (jobs.c.parent == job_id, jobs.c.kind == kind, jobs.c.state.not_in(OPEN))
+    over = (jobs.c.parent == job_id, jobs.c.kind == kind, jobs.c.state.not_in(OPEN))
+    columns = (jobs.c.part, jobs.c.state, jobs.c.manifest_sha256, jobs.c.problem)
     with db.read() as connection:
-        found = [JobRow.of(row) for row in connection.execute(select(*COLUMNS).where(*ended))]
-    rows = (PartRow(str(row.part), row.state, row.manifest_sha256, row.problem) for row in found)
-    return {row.key: row for row in rows}
+        rows = connection.execute(select(*columns).where(*over)).all()
+    return {
+        key: PartRow(key, state, output, json.loads(problem) if problem else None)
+        for key, state, output, problem in rows
+    }
 
 
 def spent(db: Database, job_id: str) -> Spent:
     """What the parts of a job that are done took."""
-    sums = (func.sum(jobs.c.spent_seconds), func.sum(jobs.c.spent_gpu_seconds))
+    sums = (jobs.c.spent_seconds, jobs.c.spent_gpu_seconds)
     with db.read() as connection:
-        seconds, gpu_seconds = connection.execute(select(*sums).where(jobs.c.parent == job_id)).one()
-    return Spent(seconds or 0.0, gpu_seconds or 0.0)
+        row = connection.execute(select(*sums).where(jobs.c.id == job_id)).one_or_none()
+    return Spent(*(value or 0.0 for value in row)) if row else Spent()
 
 
 def parent(db: Database, part: JobRow) -> JobRow | None:
@@ -114,44 +124,53 @@ def parent(db: Database, part: JobRow) -> JobRow | None:
 
 def unannounced(db: Database, job_id: str) -> list[tuple[str, str, int]]:
     """Of a job and its parts those that are queued and the queue has not heard of."""
+    found = []
     with db.read() as connection:
-        rows = connection.execute(
-            select(jobs.c.id, jobs.c.queue, jobs.c.timeout_seconds)
-            .where(
-                (jobs.c.id == job_id) | (jobs.c.parent == job_id),
-                jobs.c.state == "queued",
-                jobs.c.dispatched_at.is_(None),
+        for mine in (jobs.c.id == job_id, jobs.c.parent == job_id):
+            rows = connection.execute(
+                select(jobs.c.id, jobs.c.queue, jobs.c.timeout_seconds)
+                .where(mine, jobs.c.state == "queued", jobs.c.dispatched_at.is_(None))
+                .order_by(jobs.c.id)
             )
-            .order_by(jobs.c.id)
+            found += [(row.id, row.queue, row.timeout_seconds) for row in rows]
+    return found
+
+
+def _advance(connection: Connection, job_id: str, *, failed: bool) -> None:
+    """Queue the next parts of a locked job, or the parked job itself when none is left or one failed."""
+    mine = jobs.c.parent == job_id
+    under_way = connection.execute(
+        select(func.count()).where(mine, jobs.c.state.in_(("queued", "running")))
+    ).scalar_one()
+    following = connection.execute(
+        select(jobs.c.queue).where(mine, jobs.c.state == "waiting").order_by(jobs.c.id).limit(1)
+    ).scalar()
+    if failed or (not under_way and following is None):
+        connection.execute(
+            update(jobs).where(jobs.c.id == job_id, PARKED).values(state="queued", dispatched_at=None)
         )
-        return [(row.id, row.queue, row.timeout_seconds) for row in rows]
-
-
-def _release(connection: Connection, job_id: str, under_way: int) -> None:
-    queue, serving = connection.execute(
-        select(jobs.c.queue, func.count(workers.c.id))
-        .outerjoin(workers, (workers.c.queue == jobs.c.queue) & (workers.c.seen_at > now() - SEEN_SECONDS))
-        .where(jobs.c.parent == job_id, jobs.c.state == "waiting")
-        .group_by(jobs.c.queue, jobs.c.id)
-        .order_by(jobs.c.id)
-        .limit(1)
-    ).one()
-    room = FOR_EACH_WORKER * max(1, serving) - under_way
-    if room <= 0:
         return
-    next_ones = (
-        select(jobs.c.id)
-        .where(jobs.c.parent == job_id, jobs.c.state == "waiting", jobs.c.queue == queue)
-        .order_by(jobs.c.id)
-        .limit(room)
-    )
-    connection.execute(update(jobs).where(jobs.c.id.in_(next_ones)).values(state="queued"))
+    if following is None:
+        return
+    alive = (workers.c.queue == following) & (workers.c.seen_at > now() - SEEN_SECONDS)
+    serving = connection.execute(select(func.count()).where(alive)).scalar_one()
+    room = FOR_EACH_WORKER * max(1, serving) - under_way
+    if room > 0:
+        next_ones = (
+            select(jobs.c.id)
+            .where(mine, jobs.c.state == "waiting", jobs.c.queue == following)
+            .order_by(jobs.c.id)
+            .limit(room)
+        )
+        connection.execute(update(jobs).where(jobs.c.id.in_(next_ones)).values(state="queued"))
 
 
-def _tell(connection: Connection, job_id: str, kind: str, counts: dict[str, int]) -> None:
-    """Progress of a parked job: how many parts of a kind are done."""
-    done, total = counts.get("succeeded", 0), sum(counts.values())
-    stage = kind.rpartition(".")[2]
+def _tell(connection: Connection, job_id: str, kind: str, done: int, total: int) -> None:
+    stage = _stage(kind)
     told = {"stage": stage, "done": done, "total": total, "message": f"{stage}: {done} of {total} parts"}
     connection.execute(update(jobs).where(jobs.c.id == job_id).values(progress=json.dumps(told)))
     record(connection, job_id, "progress", told)
+
+
+def _stage(kind: str) -> str:
+    return kind.rpartition(".")[2]

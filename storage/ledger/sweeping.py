@@ -32,7 +32,7 @@ def sweep(db: Database, *, max_attempts: int, cancel_grace: float, queue_seconds
     to_kill: list[str] = []
     with db.read() as connection:
         stale = connection.execute(
-            select(jobs.c.id, jobs.c.parent, jobs.c.kind).where(
+            select(jobs.c.id, jobs.c.parent).where(
                 ((jobs.c.state == "running") & (jobs.c.lease_until < now()))
                 | ((jobs.c.state == "running") & (jobs.c.cancel_requested_at < now() - cancel_grace))
                 | (PARKED & (jobs.c.deadline_at < now()))
@@ -40,13 +40,13 @@ def sweep(db: Database, *, max_attempts: int, cancel_grace: float, queue_seconds
             )
         )
         candidates = list(stale)
-    for job_id, parent, kind in candidates:
+    for job_id, parent in candidates:
         with db.write() as connection:
             if parent is not None:
                 parts.lock(connection, parent)
             outcome, task_id = _settle(connection, job_id, max_attempts, cancel_grace, queue_seconds)
             if outcome == "ended" and parent is not None:
-                parts.advance(connection, parent, kind)
+                parts.failed(connection, parent)
         if outcome is None:
             continue
         (requeued if outcome == "queued" else ended).append(job_id)

@@ -97,7 +97,9 @@ def make(
         bool, typer.Option("--plan", help="Probe a few clips and tell what all will take.")
     ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Workers to plan with.")] = 1,
-    price: Annotated[float | None, typer.Option(help="Price of an hour of a worker, to plan with.")] = None,
+    price: Annotated[
+        float | None, typer.Option(help="Price of an hour of any worker, to plan with; else the operator's.")
+    ] = None,
     seed: o.Seed = 0,
     engine: o.EngineName = "auto",
     out: o.Out = None,
@@ -290,6 +292,7 @@ def _plan(
     found = planning.plan(
         json.loads(mq.read(artefact)), sum(sizes[file] for file in few), sum(sizes.values())
     )
+    cost = found.cost(price)
     told = {
         "videos": len(files),
         "video_hours": found.video_hours,
@@ -297,7 +300,8 @@ def _plan(
         "worker_hours": found.worker_hours,
         "wall_hours": found.hours(workers),
         "bytes": found.bytes,
-        "cost": None if price is None else found.cost(price),
+        "gpu_hours": found.gpu_hours,
+        "cost": cost,
         "probe": {"videos": len(few), "job": job.id},
         "hours_by_stage": found.stages,
     }
@@ -309,8 +313,8 @@ def _plan(
     table.add_row("clips that pass the cheap gates", _long(found.kept_hours))
     table.add_row(f"wall time with {workers} worker(s)", _long(found.hours(workers)))
     table.add_row("shards", f"{found.bytes / 1e9:.3f} GB")
-    if price is not None:
-        table.add_row("cost", f"{found.cost(price):.2f}")
+    unknown = "unknown: give --price, or let the operator set MAQUETTE_PRICE_CPU_HOUR and _GPU_HOUR"
+    table.add_row("cost", unknown if cost is None else f"{cost:.2f}")
     for stage, hours in sorted(found.stages.items(), key=lambda item: -item[1]):
         if hours > 0.001 * found.worker_hours:
             table.add_row(f"  {stage}", f"{_long(hours)} of workers")
