@@ -170,9 +170,10 @@ class Pipeline:
 
 
 def clip_scores(item: ClipPlan, seen: Survey, distance: float) -> list[ScoreRow]:
-    """What the cheap gates go by; the text area is not measured, and says so by null."""
+    """What the cheap gates go by; the text area is null where no frame of the clip was looked at for it."""
     inside = slice(item.first, item.last + 1)
     moving = seen.motion[item.first + 1 : item.last + 1]
+    text = seen.text[inside][np.isfinite(seen.text[inside])]
 
     def row(name: str, value: float | None, unit: str) -> ScoreRow:
         return ScoreRow(item.id, None, STAGE, name, value, unit)
@@ -183,5 +184,5 @@ def clip_scores(item: ClipPlan, seen: Survey, distance: float) -> list[ScoreRow]
         row("sharpness", float(np.median(seen.sharpness[inside])), "variance"),
         row("motion", float(moving.mean()) if len(moving) else None, "0..255"),
         row("near_duplicate", distance, "bits of 64"),
-        row("text_area", None, "share"),
+        row("text_area", float(np.median(text)) if len(text) else None, "share"),
     ]

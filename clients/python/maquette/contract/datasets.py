@@ -16,6 +16,7 @@ GateName = Literal[
     "sharpness",
     "motion",
     "near_duplicate",
+    "text_area",
     "length",
     "visible_fraction",
     "area",
