@@ -1,7 +1,7 @@
 """The share of a picture that lines of text cover: letters are strokes of one colour that stand on a line.
 
 Patches brighter or darker than one of some levels may be letters when they are small, of one colour, stand
-out from their surroundings, and are neither solid nor hollow. A line is a row of at least five that are alike,
+out from their surroundings, and are neither solid nor hollow. A line is a row of five or more that are alike,
 most of which stand on one straight line: stones, leaves and bricks do not. It reads nothing, and finds no
 handwriting and no line that is tilted by more than some degrees.
 """
