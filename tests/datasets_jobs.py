@@ -146,6 +146,10 @@ class World:
             assert leases.park(self.db, row, parked.parts)
             return None
 
+    def kind_of(self, job_id: str) -> str:
+        with self.db.read() as connection:
+            return str(connection.execute(select(table.c.kind).where(table.c.id == job_id)).scalar())
+
     def queue_of(self, job_id: str) -> str:
         with self.db.read() as connection:
             return str(connection.execute(select(table.c.queue).where(table.c.id == job_id)).scalar())

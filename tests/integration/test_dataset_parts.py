@@ -148,6 +148,41 @@ def test_surveys_go_to_workers_without_a_gpu_where_there_are_any(world: World) -
         fleet.leave(world.db, "cpu")
 
 
+def test_a_gpu_only_follows_where_others_can_do_the_rest(
+    world: World, alone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.engine, "info", replace(Reds.info, device="cuda"))
+    fleet.announce(world.db, "cpu", "default", [])
+    job_id, kinds = world.job(), set()
+    try:
+        manifest = None
+        while manifest is None:
+            kinds |= {(world.kind_of(item), world.queue_of(item)) for item in world.queued(job_id)}
+            before = world.engine.frames
+            manifest = world.step(job_id, Heart())
+            if {kind for kind, _ in kinds} >= {"dataset.clips"}:
+                assert world.engine.frames == before, "the engine has done its part already"
+    finally:
+        fleet.leave(world.db, "cpu")
+    parts = {("dataset.survey", "default"), ("dataset.follow", "q"), ("dataset.clips", "default")}
+    assert kinds == parts | {("dataset", "q")}
+    assert version(manifest) == alone
+
+
+def test_a_budget_of_gpus_leaves_out_what_was_not_followed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.engine, "info", replace(Reds.info, device="cuda"))
+    fleet.announce(world.db, "cpu", "default", [])
+    try:
+        job_id = world.job(max_gpu_seconds=1e-6)
+        manifest = world.go(job_id, Heart())
+    finally:
+        fleet.leave(world.db, "cpu")
+    assert manifest.result.kind == "dataset" and manifest.result.rejected == {"budget": 5}
+    assert "budget_reached" in manifest.flags
+
+
 def test_dollars_need_prices(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MAQUETTE_PRICE_CPU_HOUR", raising=False)
     with pytest.raises(JobProblem) as caught:

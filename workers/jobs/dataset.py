@@ -1,6 +1,6 @@
 """Dataset: videos to clips, tracks and observations, in Parquet shards with a manifest.
 
-The job itself plans and writes. All work is done by parts of it (`dataset_parts`), which any worker takes.
+The job itself plans and writes. All work is done by parts of it (`dataset_tasks`), which any worker takes.
 """
 
 import json
@@ -42,7 +42,7 @@ def run(context: JobContext, request: DatasetJob) -> Manifest:
     if request.max_dollars is not None:
         _priced(prices, on_gpu=tools.on_gpu)
     lifting = _lifting(context) if request.assets else None
-    crew = Spread(context, tools, settings, lifting)
+    crew = Spread(context, ports, tools, settings, lifting)
     infos = [tools.maker.info] + ([lifting[0]] if lifting else [])
     if tools.captioner is not None:
         infos.append(tools.captioner.info)

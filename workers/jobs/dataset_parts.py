@@ -1,36 +1,30 @@
-"""The tasks of a dataset job as parts that any worker takes: fetches, surveys, clips, assets of clips."""
+"""A dataset job seen from its plan: tasks become parts that any worker takes, outcomes come back."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from maquette.contract import DatasetJob, MediaRef
 
 from storage.broker import DEFAULT_QUEUE
-from storage.ledger import Part, Spent
+from storage.ledger import Part
 from workers.datasets import asset_work
 from workers.datasets.clip_work import ClipWork, Tools
-from workers.datasets.crew import AssetTask, ClipTask, Outcome, Worked, plan_json, plan_of
-from workers.datasets.errors import DatasetError
-from workers.datasets.limits import Prices
-from workers.datasets.records import ClipRecord, row_of
-from workers.datasets.reels import Reel
-from workers.datasets.serial import told
+from workers.datasets.crew import AssetTask, ClipTask, Outcome, Worked, plan_json
+from workers.datasets.records import ClipRecord
 from workers.datasets.settings import Settings
 from workers.datasets.source import Source
 from workers.datasets.stages.keys import digest
 from workers.datasets.stages.survey import Survey
-from workers.datasets.stopwatch import Stopwatch
-from workers.datasets.surveying import surveyed
 from workers.engines.protocols import EngineInfo
 from workers.errors import JobProblem, Parked
 from workers.jobs.context import JobContext
-from workers.jobs.dataset_sources import Origin, fetch, uploaded
-from workers.jobs.dataset_world import JobPorts, source_of, tools_of
+from workers.jobs.dataset_sources import Origin, uploaded
+from workers.jobs.dataset_world import JobPorts, source_of
 
-FETCH, SURVEY, CLIPS, ASSETS = "dataset.fetch", "dataset.survey", "dataset.clips", "dataset.assets"
+FETCH, SURVEY, FOLLOW = "dataset.fetch", "dataset.survey", "dataset.follow"
+CLIPS, ASSETS = "dataset.clips", "dataset.assets"
 
 
 class Spread:
@@ -42,11 +36,12 @@ class Spread:
     def __init__(
         self,
         context: JobContext,
+        ports: JobPorts,
         tools: Tools,
         settings: Settings,
         lifting: tuple[EngineInfo, str] | None,
     ) -> None:
-        self._context, self._tools, self._settings = context, tools, settings
+        self._context, self._ports, self._tools, self._settings = context, ports, tools, settings
         self._lifting = lifting
         self._origins: dict[str, Origin] = {}
         self._outputs: dict[str, str] = {}
@@ -74,18 +69,36 @@ class Spread:
         return [Survey.decode(outcome.data) for outcome, _ in found]
 
     def clips(self, tasks: Sequence[ClipTask]) -> Worked:
-        """Where the engine of the job is."""
-        requests = {}
+        """Where the engine of the job is; of a GPU's engine only what it has to do itself."""
+        requests: dict[str, dict[str, Any]] = {}
         for task in tasks:
-            key = ClipWork(JobPorts(self._context), self._tools, self._settings, task.source, task.plan).key()
+            key = ClipWork(self._ports, self._tools, self._settings, task.source, task.plan).key()
             flags = {"flags": list(task.clip.flags)}
             clip = {name: getattr(task.clip, name) for name in task.clip.__slots__} | flags
             requests[key] = {**self._of(task.source), "plan": plan_json(task.plan), "clip": clip}
-        found = self._done(CLIPS, self._context.job.queue, requests)
+        here, limit = self._context.job.queue, None
+        if self._apart:
+            requests, limit = self._followed(requests)
+            here = self._cheap_queue
+        found = self._done(CLIPS, here, requests) if requests else []
         worked = _worked(found)
         outputs = (output for outcome, output in found if outcome.limit is None)
         self._outputs = {r.clip: output for r, output in zip(worked.records, outputs, strict=True)}
-        return worked
+        return Worked(worked.records, worked.limit if limit is None else limit)
+
+    def _followed(
+        self, requests: dict[str, dict[str, Any]]
+    ) -> tuple[dict[str, dict[str, Any]], float | None]:
+        """The requests with what the engine found, without those that the budget left out."""
+        engine, limit = asdict(self._tools.maker.info), None
+        rest = {}
+        found = self._done(FOLLOW, self._context.job.queue, requests)
+        for (key, request), (outcome, output) in zip(requests.items(), found, strict=True):
+            if outcome.limit is None:
+                rest[key] = {**request, "engine": engine, "followed": output}
+            else:
+                limit = outcome.limit
+        return rest, limit
 
     def assets(self, tasks: Sequence[AssetTask]) -> Worked:
         """Where an object engine is."""
@@ -109,6 +122,17 @@ class Spread:
     def _prices(self) -> dict[str, float | None]:
         # those of the worker that planned hold for all
         return self._settings.limits.prices.as_json()
+
+    @property
+    def _apart(self) -> bool:
+        """Whether clips are followed on GPUs and finished by others; a job keeps to what it began with."""
+        key = digest(["apart"])
+        known = self._ports.recall(key)
+        if known is None:
+            apart = self._tools.on_gpu and self._cheap_queue != self._context.job.queue
+            known = b"yes" if apart else b"no"
+            self._ports.remember(key, known)
+        return known == b"yes"
 
     @property
     def _cheap_queue(self) -> str:
@@ -140,90 +164,6 @@ class Spread:
                 self._tools.clock.seconds[stage] += seconds
             found.append((outcome, output))
         return found
-
-
-def run_part(context: JobContext) -> tuple[str, Spent]:
-    """Do one part; gives the sha256 of its outcome and what it took."""
-    request = DatasetJob.model_validate_json(context.whole().request)
-    content = json.loads(context.job.request)
-    clock = Stopwatch()
-    begun = clock.now()
-    settings = Settings.of(request, Prices(**content["prices"]))
-    try:
-        outcome = _RUN[context.job.kind](context, request, settings, content)
-    except DatasetError as error:
-        raise JobProblem(error.code, error.detail) from error
-    seconds = clock.now() - begun
-    return context.put(outcome.encode()), Spent(seconds, seconds if context.engines.on_gpu else 0.0)
-
-
-def _fetch(context: JobContext, request: DatasetJob, settings: Settings, content: dict[str, Any]) -> Outcome:
-    clock = Stopwatch()
-    with clock("fetch"):
-        sha256 = fetch(context, request, Origin.of(content["origin"]))
-    return Outcome(sha256.encode(), clock.seconds)
-
-
-def _survey(context: JobContext, request: DatasetJob, settings: Settings, content: dict[str, Any]) -> Outcome:
-    clock = Stopwatch()
-    found = surveyed(JobPorts(context), clock, _source(context, request, content))
-    return Outcome(found.encode(), clock.seconds)
-
-
-def _clip(context: JobContext, request: DatasetJob, settings: Settings, content: dict[str, Any]) -> Outcome:
-    if (limit := _limit(context, settings)) is not None:
-        return Outcome(b"", limit=limit)
-    source, plan = _source(context, request, content), plan_of(content["plan"])
-    tools, ports = tools_of(context, request, settings), JobPorts(context)
-    work = ClipWork(ports, tools, settings, source, plan)
-    _same(context, work.key())
-    with closing(Reel(source, plan.last)) as reel:
-        frames = told(reel.clip(plan), ports, tools, 0, len(plan.frames))
-        record = work.run(row_of("clips", content["clip"]), frames)
-    return Outcome(record.encode(), tools.clock.seconds)
-
-
-def _assets(context: JobContext, request: DatasetJob, settings: Settings, content: dict[str, Any]) -> Outcome:
-    if (limit := _limit(context, settings)) is not None:
-        return Outcome(b"", limit=limit)
-    record = ClipRecord.decode(Outcome.decode(context.stored(content["record"])).data)
-    task, engine = AssetTask(record, content["count"]), context.engines.objects()
-    _same(context, asset_work.key(task, settings, engine.info))
-    clock = Stopwatch()
-    with clock("assets"):
-        record = asset_work.lift(JobPorts(context), engine, settings, task)
-    return Outcome(record.encode(), clock.seconds)
-
-
-_RUN: dict[str, Callable[[JobContext, DatasetJob, Settings, dict[str, Any]], Outcome]] = {
-    FETCH: _fetch,
-    SURVEY: _survey,
-    CLIPS: _clip,
-    ASSETS: _assets,
-}
-
-
-def _limit(context: JobContext, settings: Settings) -> float | None:
-    if not settings.limits.any:
-        return None
-    spent = context.spent()
-    return settings.limits.reached(spent.seconds, spent.gpu_seconds)
-
-
-def _source(context: JobContext, request: DatasetJob, content: dict[str, Any]) -> Source:
-    info = Origin.of(content["origin"]).info(request)
-    return source_of(context, MediaRef(id=content["sha256"]), info)
-
-
-def _same(context: JobContext, key: str) -> None:
-    """Workers of other code or weights would mix two datasets in one."""
-    if key != context.job.part:
-        raise JobProblem(
-            "worker_differs",
-            "this worker has other code, weights or plug-ins than the one that planned the job: "
-            "run the same release on all workers, and send the job again",
-            409,
-        )
 
 
 def _worked(found: Sequence[tuple[Outcome, str]]) -> Worked:

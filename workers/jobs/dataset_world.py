@@ -9,6 +9,7 @@ from workers.datasets import plugins
 from workers.datasets.clip_work import Tools
 from workers.datasets.errors import DatasetError
 from workers.datasets.following import EngineTracks
+from workers.datasets.ports import TrackMaker
 from workers.datasets.settings import Settings
 from workers.datasets.source import Opened, Source
 from workers.datasets.stages.colmap import solver
@@ -59,14 +60,20 @@ class JobPorts:
         self._context.checkpoint({"folded": self._folded, "recent": self._recent})
 
 
-def tools_of(context: JobContext, request: DatasetJob, settings: Settings) -> Tools:
-    """The tools that clips need; raises JobProblem for plug-ins this worker does not have."""
-    engine = context.engines.concepts()
-    context.used(engine.info)
-    engine.check(request.text)
+def tools_of(
+    context: JobContext, request: DatasetJob, settings: Settings, maker: TrackMaker | None = None
+) -> Tools:
+    """The tools that clips need, with this worker's engine unless another has followed already.
+
+    Raises JobProblem for plug-ins this worker does not have.
+    """
+    if maker is None:
+        engine = context.engines.concepts()
+        engine.check(request.text)
+        maker = EngineTracks(engine, settings)
     try:
         return Tools(
-            EngineTracks(engine, settings),
+            maker,
             solver=solver(),
             captioner=plugins.captioner(request.captioner),
             dynamics=plugins.inverse_dynamics(request.inverse_dynamics),
