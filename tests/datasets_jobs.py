@@ -137,8 +137,8 @@ class World:
         assert row is not None
         context = JobContext(row, heart, self.db, self.store, self.engines, self.sandbox)  # type: ignore[arg-type]
         if row.parent is not None:
-            output, spent = run_part(context)
-            assert leases.complete(self.db, row, output, spent, [])
+            done = run_part(context)
+            assert leases.complete(self.db, row, done.output, done.spent, [], done.then)
             return None
         try:
             return run_kind(context, DatasetJob.model_validate_json(row.request))

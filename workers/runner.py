@@ -117,10 +117,10 @@ class Runner:
         return lambda: leases.succeed(self._db, job, sha256)
 
     def _part(self, job: JobRow, context: JobContext, heart: Heart) -> Callable[[], object]:
-        output, spent = run_part(context)
+        done = run_part(context)
         heart.check()
         made = [artefact.model_dump(mode="json") for artefact in context.artefacts]
-        return lambda: leases.complete(self._db, job, output, spent, made)
+        return lambda: leases.complete(self._db, job, done.output, done.spent, made, done.then)
 
     def _wake(self, job_id: str) -> None:
         """Tell the queue of what a part or a parked job has set free; what fails is left to the sweeper."""

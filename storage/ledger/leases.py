@@ -115,14 +115,24 @@ def succeed(db: Database, job: JobRow, manifest_sha256: str) -> bool:
     return _finish(db, job, "succeeded", {"manifest_sha256": manifest_sha256})
 
 
-def complete(db: Database, part: JobRow, output: str, spent: Spent, made: Sequence[dict[str, Any]]) -> bool:
-    """Commit what a part made, and tell of its artefacts; False when the lease is lost."""
+def complete(
+    db: Database,
+    part: JobRow,
+    output: str,
+    spent: Spent,
+    made: Sequence[dict[str, Any]],
+    then: Sequence[Part] = (),
+) -> bool:
+    """Commit what a part made, tell of its artefacts, and add the parts that go on from it.
+
+    False when the lease is lost.
+    """
     values = {
         "manifest_sha256": output,
         "spent_seconds": spent.seconds,
         "spent_gpu_seconds": spent.gpu_seconds,
     }
-    return _finish(db, part, "succeeded", values, made, spent)
+    return _finish(db, part, "succeeded", values, made, spent, then)
 
 
 def park(db: Database, job: JobRow, parts: Sequence[Part]) -> bool:
@@ -182,6 +192,7 @@ def _finish(
     values: dict[str, Any],
     made: Sequence[dict[str, Any]] = (),
     spent: Spent | None = None,
+    then: Sequence[Part] = (),
 ) -> bool:
     with db.write() as connection:
         if job.parent is not None:
@@ -199,6 +210,7 @@ def _finish(
         else:
             for artefact in made:
                 record(connection, job.parent, "artefact", artefact)
+            job_parts.add(connection, job, then)
             job_parts.ended(connection, job, state, spent)
         return True
 

@@ -27,7 +27,7 @@ OPEN = frozenset({"waiting", "queued", "running"})
 
 
 def add(connection: Connection, job: JobRow, parts: Sequence[Part]) -> None:
-    """Store the parts of a job that are not stored yet; its own row is locked already."""
+    """Store parts that are not stored yet, of a job or of the one that `job` is a part of; it is locked."""
     make: Any = sqlite_insert if connection.dialect.name == "sqlite" else postgres_insert
     rows: Iterator[dict[str, Any]] = (
         {
@@ -42,7 +42,7 @@ def add(connection: Connection, job: JobRow, parts: Sequence[Part]) -> None:
             "timeout_seconds": job.timeout_seconds,
             "attempt": 0,
             "handed_back": 0,
-            "parent": job.id,
+            "parent": job.parent or job.id,
             "part": part.key,
         }
         for part in parts
@@ -138,31 +138,44 @@ def unannounced(db: Database, job_id: str) -> list[tuple[str, str, int]]:
 
 def _advance(connection: Connection, job_id: str, *, failed: bool) -> None:
     """Queue the next parts of a locked job, or the parked job itself when none is left or one failed."""
-    mine = jobs.c.parent == job_id
-    under_way = connection.execute(
-        select(func.count()).where(mine, jobs.c.state.in_(("queued", "running")))
-    ).scalar_one()
-    following = connection.execute(
-        select(jobs.c.queue).where(mine, jobs.c.state == "waiting").order_by(jobs.c.id).limit(1)
-    ).scalar()
-    if failed or (not under_way and following is None):
+    rows = connection.execute(
+        select(jobs.c.queue, func.count())
+        .where(jobs.c.parent == job_id, jobs.c.state.in_(("queued", "running")))
+        .group_by(jobs.c.queue)
+    )
+    under_way = {row[0]: row[1] for row in rows}
+    waiting = _waiting_queues(connection, job_id)
+    if failed or not (under_way or waiting):
         connection.execute(
             update(jobs).where(jobs.c.id == job_id, PARKED).values(state="queued", dispatched_at=None)
         )
         return
-    if following is None:
-        return
-    alive = (workers.c.queue == following) & (workers.c.seen_at > now() - SEEN_SECONDS)
-    serving = connection.execute(select(func.count()).where(alive)).scalar_one()
-    room = FOR_EACH_WORKER * max(1, serving) - under_way
-    if room > 0:
-        next_ones = (
-            select(jobs.c.id)
-            .where(mine, jobs.c.state == "waiting", jobs.c.queue == following)
-            .order_by(jobs.c.id)
-            .limit(room)
-        )
-        connection.execute(update(jobs).where(jobs.c.id.in_(next_ones)).values(state="queued"))
+    for queue in waiting:
+        alive = (workers.c.queue == queue) & (workers.c.seen_at > now() - SEEN_SECONDS)
+        serving = connection.execute(select(func.count()).where(alive)).scalar_one()
+        room = FOR_EACH_WORKER * max(1, serving) - under_way.get(queue, 0)
+        if room > 0:
+            next_ones = (
+                select(jobs.c.id)
+                .where(jobs.c.parent == job_id, jobs.c.state == "waiting", jobs.c.queue == queue)
+                .order_by(jobs.c.id)
+                .limit(room)
+            )
+            connection.execute(update(jobs).where(jobs.c.id.in_(next_ones)).values(state="queued"))
+
+
+def _waiting_queues(connection: Connection, job_id: str) -> list[str]:
+    """One look into the index for each queue, however many parts wait."""
+    found: list[str] = []
+    while True:
+        following = connection.execute(
+            select(func.min(jobs.c.queue)).where(
+                jobs.c.parent == job_id, jobs.c.state == "waiting", jobs.c.queue > (found or [""])[-1]
+            )
+        ).scalar()
+        if following is None:
+            return found
+        found.append(following)
 
 
 def _tell(connection: Connection, job_id: str, kind: str, done: int, total: int) -> None:

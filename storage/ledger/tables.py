@@ -93,7 +93,7 @@ jobs = Table(
     Index(None, "tenant", "id"),
     Index(None, "subject", "state"),
     Index(None, "parent", "kind", "part", unique=True),
-    Index(None, "parent", "state", "id"),
+    Index(None, "parent", "state", "queue", "id"),
     Index(None, "state", "dispatched_at"),
 )
 

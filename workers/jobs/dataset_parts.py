@@ -76,11 +76,10 @@ class Spread:
             flags = {"flags": list(task.clip.flags)}
             clip = {name: getattr(task.clip, name) for name in task.clip.__slots__} | flags
             requests[key] = {**self._of(task.source), "plan": plan_json(task.plan), "clip": clip}
-        here, limit = self._context.job.queue, None
+        limit = None
         if self._apart:
             requests, limit = self._followed(requests)
-            here = self._cheap_queue
-        found = self._done(CLIPS, here, requests) if requests else []
+        found = self._done(CLIPS, self._context.job.queue, requests) if requests else []
         worked = _worked(found)
         outputs = (output for outcome, output in found if outcome.limit is None)
         self._outputs = {r.clip: output for r, output in zip(worked.records, outputs, strict=True)}
@@ -89,16 +88,13 @@ class Spread:
     def _followed(
         self, requests: dict[str, dict[str, Any]]
     ) -> tuple[dict[str, dict[str, Any]], float | None]:
-        """The requests with what the engine found, without those that the budget left out."""
-        engine, limit = asdict(self._tools.maker.info), None
-        rest = {}
-        found = self._done(FOLLOW, self._context.job.queue, requests)
-        for (key, request), (outcome, output) in zip(requests.items(), found, strict=True):
-            if outcome.limit is None:
-                rest[key] = {**request, "engine": engine, "followed": output}
-            else:
-                limit = outcome.limit
-        return rest, limit
+        """The requests that the budget has not left out; each part that follows adds the one that goes on."""
+        then = {"then": self._cheap_queue}
+        apart = {key: {**request, **then} for key, request in requests.items()}
+        found = self._done(FOLLOW, self._context.job.queue, apart)
+        ends = {key: outcome.limit for key, (outcome, _) in zip(requests, found, strict=True)}
+        rest = {key: request for key, request in requests.items() if ends[key] is None}
+        return rest, next((limit for limit in ends.values() if limit is not None), None)
 
     def assets(self, tasks: Sequence[AssetTask]) -> Worked:
         """Where an object engine is."""

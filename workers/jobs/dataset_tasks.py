@@ -3,11 +3,12 @@
 import json
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from maquette.contract import DatasetJob, MediaRef
 
-from storage.ledger import Spent
+from storage.ledger import Part, Spent
 from workers.datasets import asset_work
 from workers.datasets.clip_work import ClipWork
 from workers.datasets.crew import AssetTask, Outcome, plan_of
@@ -29,8 +30,17 @@ from workers.jobs.dataset_sources import Origin, fetch
 from workers.jobs.dataset_world import JobPorts, source_of, tools_of
 
 
-def run_part(context: JobContext) -> tuple[str, Spent]:
-    """Do one part; gives the sha256 of its outcome and what it took."""
+@dataclass(frozen=True, slots=True)
+class PartDone:
+    """The sha256 of a part's outcome, what it took, and the parts that go on from it."""
+
+    output: str
+    spent: Spent
+    then: tuple[Part, ...] = ()
+
+
+def run_part(context: JobContext) -> PartDone:
+    """Do one part; raises JobProblem, MediaError or Stopped."""
     request = DatasetJob.model_validate_json(context.whole().request)
     content = json.loads(context.job.request)
     clock = Stopwatch()
@@ -41,7 +51,13 @@ def run_part(context: JobContext) -> tuple[str, Spent]:
     except DatasetError as error:
         raise JobProblem(error.code, error.detail) from error
     seconds = clock.now() - begun
-    return context.put(outcome.encode()), Spent(seconds, seconds if context.engines.on_gpu else 0.0)
+    output = context.put(outcome.encode())
+    then: tuple[Part, ...] = ()
+    if context.job.kind == FOLLOW and outcome.limit is None:
+        engine = asdict(context.engines.concepts().info)
+        rest = json.dumps({**content, "engine": engine, "followed": output})
+        then = (Part(CLIPS, str(context.job.part), content["then"], rest),)
+    return PartDone(output, Spent(seconds, seconds if context.engines.on_gpu else 0.0), then)
 
 
 def _fetch(context: JobContext, request: DatasetJob, settings: Settings, content: dict[str, Any]) -> Outcome:

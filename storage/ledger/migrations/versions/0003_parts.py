@@ -15,11 +15,13 @@ def upgrade() -> None:
     op.add_column("jobs", sa.Column("spent_seconds", sa.Double(), nullable=True))
     op.add_column("jobs", sa.Column("spent_gpu_seconds", sa.Double(), nullable=True))
     op.create_index(op.f("ix_jobs_parent_kind_part"), "jobs", ["parent", "kind", "part"], unique=True)
-    op.create_index(op.f("ix_jobs_parent_state_id"), "jobs", ["parent", "state", "id"], unique=False)
+    op.create_index(
+        op.f("ix_jobs_parent_state_queue_id"), "jobs", ["parent", "state", "queue", "id"], unique=False
+    )
 
 
 def downgrade() -> None:
-    op.drop_index(op.f("ix_jobs_parent_state_id"), table_name="jobs")
+    op.drop_index(op.f("ix_jobs_parent_state_queue_id"), table_name="jobs")
     op.drop_index(op.f("ix_jobs_parent_kind_part"), table_name="jobs")
     with op.batch_alter_table("jobs") as table:
         for name in ("spent_gpu_seconds", "spent_seconds", "part", "parent"):
