@@ -93,7 +93,7 @@ def state_of(job: Job[DatasetResult]) -> str | None:
         return None
 
 
-@pytest.mark.parametrize("part", ["worker", "worker-2", "gateway", "queue"])
+@pytest.mark.parametrize("part", ["worker", "gateway", "queue"])
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_one_version_comes_out_whoever_is_killed_and_when(
     shaky: Stack,
@@ -109,7 +109,7 @@ def test_one_version_comes_out_whoever_is_killed_and_when(
     # the first round is in the middle, so that there is something to go on from
     share = 0.6 if number == 0 else random.Random(f"{part} {number}").uniform(0.0, 1.0)
     time.sleep(share * seconds)
-    kill(shaky, part)
+    kill(shaky, "worker-2" if part == "worker" and number % 2 else part)
     until(shaky, lambda: state_of(job) == "succeeded", 120)
     result = job.wait(timeout=10)
     assert result.data.version == version

@@ -60,12 +60,12 @@ def test_a_printed_page_is_text() -> None:
 
 def clip(name: str, lines: int, height: int, colour: str = "white") -> list[Rgb]:
     """A picture that moves under text that stands still."""
-    frames, moving = [], np.asarray(picture(name))
-    for frame in range(RATE):
-        image = Image.fromarray(np.roll(moving, 3 * frame, axis=1))
-        written(image, lines, height, 40 if lines > 1 else 310, colour)
-        frames.append(np.asarray(image))
-    return frames
+    moving = np.asarray(picture(name))
+    image = Image.fromarray(moving)
+    written(image, lines, height, 40 if lines > 1 else 310, colour)
+    still = np.asarray(image)
+    text = (still != moving).any(axis=2, keepdims=True)
+    return [np.where(text, still, np.roll(moving, 3 * frame, axis=1)) for frame in range(RATE)]
 
 
 def planned(clips: list[list[Rgb]], folder: Path) -> Planned:
