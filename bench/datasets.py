@@ -24,6 +24,7 @@ from workers.datasets.clip_work import Tools
 from workers.datasets.following import EngineTracks
 from workers.datasets.local import FolderPorts, build
 from workers.datasets.pipeline import Pipeline
+from workers.datasets.serial import Serial
 from workers.datasets.settings import TRACK_SIZE, Settings
 from workers.datasets.source import Opened, Source
 from workers.datasets.stages.scaling import fitted, resized
@@ -99,7 +100,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, Sandbox() as sandbox:
         folder = Path(name)
         source = source_of(sandbox, options.video or ride(folder / "ride.mp4", options.frames))
-        planned = Pipeline(FolderPorts(folder / "plan"), Tools(maker), settings).plan([source])
+        planned = Pipeline(Serial(FolderPorts(folder / "plan"), Tools(maker), settings), settings).plan(
+            [source]
+        )
         plans = [p for p, c in zip(planned.plans, planned.clips, strict=True) if c.kept]
         plain(maker, source, plans[:1])
         ratios, stages, rates = [], Stopwatch(), []

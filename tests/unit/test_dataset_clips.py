@@ -18,6 +18,7 @@ from workers.datasets.following import OracleTracks
 from workers.datasets.local import FolderPorts
 from workers.datasets.pipeline import Pipeline, Planned
 from workers.datasets.reader import Dataset
+from workers.datasets.serial import Serial
 from workers.datasets.settings import Settings
 from workers.datasets.source import Source
 from workers.datasets.stages.duplicates import neighbours
@@ -40,7 +41,7 @@ def scenery(seed: int, frames: int = 24) -> list[Rgb]:
 
 
 def planned(sources: Sequence[Source], folder: Path, settings: Settings = SETTINGS) -> Planned:
-    return Pipeline(FolderPorts(folder), Tools(OracleTracks(())), settings).plan(sources)
+    return Pipeline(Serial(FolderPorts(folder), Tools(OracleTracks(())), settings), settings).plan(sources)
 
 
 def decision(found: Planned, gate: str) -> list[bool]:
@@ -108,7 +109,7 @@ def test_dark_blurred_frozen_and_short_clips_are_rejected(tmp_path: Path) -> Non
     assert decision(found, "duration") == [True, True, True, True, False]
     assert [clip.kept for clip in found.clips] == [True, False, False, False, False]
     text = [row for row in found.scores if row.name == "text_area"]
-    assert text and all(row.value is None for row in text)
+    assert [row.value for row in text] == [0.0] * 5
 
 
 def recoded(frames: Sequence[Rgb], quality: int = 40) -> list[Rgb]:
