@@ -24,6 +24,10 @@ COPY media media
 COPY workers workers
 RUN pip install --no-deps --no-build-isolation --force-reinstall ./clients/python .
 
+# what the default engines use where it is there: compiled splats, COLMAP's cameras, USDZ
+FROM environment AS worker-environment
+RUN pip install -c constraints.txt --no-build-isolation ".[raster,cameras,usd]"
+
 # ---- what both default images share ----
 FROM ${PYTHON_IMAGE} AS base
 ENV PATH=/venv/bin:$PATH \
@@ -32,12 +36,12 @@ ENV PATH=/venv/bin:$PATH \
     HOME=/scratch \
     MAQUETTE_SCRATCH=/scratch/files
 RUN install -d -o 10001 -g 10001 /scratch
-COPY --from=environment /venv /venv
 WORKDIR /app
 COPY LICENSE NOTICE ./
 USER 10001:10001
 
 FROM base AS gateway
+COPY --from=environment /venv /venv
 EXPOSE 8700
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8700/healthz', timeout=4)"]
@@ -45,6 +49,7 @@ CMD ["uvicorn", "--factory", "service.app:create_app", "--host", "0.0.0.0", "--p
      "--no-access-log", "--timeout-graceful-shutdown", "20"]
 
 FROM base AS worker-default
+COPY --from=worker-environment /venv /venv
 COPY models /models
 ENV MAQUETTE_MODELS_DIR=/models
 HEALTHCHECK --interval=60s --timeout=20s --start-period=120s --retries=3 \

@@ -15,6 +15,7 @@ import numpy as np
 import objects_shapes as one
 import objects_views as many
 from numpy.typing import NDArray
+from objects_truth import painted
 
 from workers.engines.objects.default import DefaultObjects
 from workers.geometry.cameras import Camera
@@ -34,28 +35,29 @@ def drawn(vertices: NDArray[np.float64], faces: Any, colors: Any, view: PosedCam
 
 def row(name: str, engine: DefaultObjects) -> Picture:
     """The pictures of a shape side by side."""
-    shape = many.textured(name)
+    shape = painted(name, "waves")
     camera = Camera.with_field_of_view(SIDE, SIDE, 30)
     front = PosedCamera(camera, one.orbit(20, 20, many.DISTANCE))
     aside = PosedCamera(camera, one.orbit(80, 20, many.DISTANCE))
     above = PosedCamera(camera, one.orbit(55, ELEVATION, many.DISTANCE))
-    image, mask = many.photograph(shape, front)
+    first = many.photographed(shape, [front], 0.0, 0.0)
+    image, mask = first.images[0], first.masks[0]
     single = engine.reconstruct(image, mask, camera=camera, label=name)
     # one view knows no size: the true distance gives it
     placed = single.pose.apply(single.mesh.vertices) * many.DISTANCE / single.pose.translation[2]
     placed = front.cam_from_world.inverse().apply(placed)
     views = many.ring(16, 360, camera)
-    seen = [many.photograph(shape, view) for view in views]
-    whole = engine.reconstruct_views([i for i, _ in seen], [m for _, m in seen], views, label=name)
+    seen = many.photographed(shape, views, 0.0, 0.0)
+    whole = engine.reconstruct_views(seen.images, seen.masks, views, label=name)
     assert whole.views is not None
     reference = views[whole.views.reference].cam_from_world.inverse()
     around = reference.apply(whole.pose.apply(whole.mesh.vertices))
     pictures = [
         image,
         drawn(placed, single.mesh.faces, single.mesh.colors, aside),
-        drawn(shape[0], shape[1], shape[2], aside),
+        drawn(shape.vertices, shape.faces, shape.colors, aside),
         drawn(around, whole.mesh.faces, whole.mesh.colors, above),
-        drawn(shape[0], shape[1], shape[2], above),
+        drawn(shape.vertices, shape.faces, shape.colors, above),
     ]
     return np.hstack(pictures)
 

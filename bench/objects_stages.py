@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import objects_shapes as one
 import objects_views as many
+from objects_truth import painted
 
 from workers.engines.objects import default, export, surface
 from workers.engines.objects.default import DefaultObjects
@@ -84,7 +85,8 @@ def main() -> None:
     asked = parser.parse_args()
     camera = Camera.with_field_of_view(asked.side, asked.side, 40)
     view = PosedCamera(camera, one.orbit(35, 20, many.DISTANCE))
-    pictures = [many.photograph(many.textured(name), view) for name in one.SHAPES]
+    seen = [many.photographed(painted(name, "waves"), [view], 0.0, 0.0) for name in one.SHAPES]
+    pictures = [(photos.images[0], photos.masks[0]) for photos in seen]
     watch = Watch()
     for stage, (owner, name) in STAGES.items():
         setattr(owner, name, timed(watch, stage, getattr(owner, name)))
