@@ -43,6 +43,8 @@ class Spread:
     ) -> None:
         self._context, self._ports, self._tools, self._settings = context, ports, tools, settings
         self._lifting = lifting
+        # names of videos in buckets, and why they are left out
+        self.unreadable: dict[str, str] = {}
         self._origins: dict[str, Origin] = {}
         self._outputs: dict[str, str] = {}
 
@@ -54,9 +56,15 @@ class Spread:
             if uploaded(request, origin) is None
         }
         fetched = self._done(FETCH, self._cheap_queue, away) if away else []
-        brought = iter(outcome.data.decode() for outcome, _ in fetched)
+        brought = iter(json.loads(outcome.data) for outcome, _ in fetched)
         for origin in found:
-            self._origins[uploaded(request, origin) or next(brought)] = origin
+            told = {"sha256": known} if (known := uploaded(request, origin)) else next(brought)
+            if "sha256" in told:
+                self._origins[told["sha256"]] = origin
+            else:
+                self.unreadable[str(origin.name)] = told["code"]
+        if not self._origins:
+            raise JobProblem("bucket_empty", f"none of {len(self.unreadable)} videos can be read")
         return [
             source_of(self._context, MediaRef(id=sha256), origin.info(request))
             for sha256, origin in self._origins.items()

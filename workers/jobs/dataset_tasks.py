@@ -8,6 +8,7 @@ from typing import Any
 
 from maquette.contract import DatasetJob, MediaRef
 
+from media.errors import MediaError
 from storage.ledger import Part, Spent
 from workers.datasets import asset_work
 from workers.datasets.clip_work import ClipWork
@@ -62,9 +63,16 @@ def run_part(context: JobContext) -> PartDone:
 
 def _fetch(context: JobContext, request: DatasetJob, settings: Settings, content: dict[str, Any]) -> Outcome:
     clock = Stopwatch()
+    origin = Origin.of(content["origin"])
     with clock("fetch"):
-        sha256 = fetch(context, request, Origin.of(content["origin"]))
-    return Outcome(sha256.encode(), clock.seconds)
+        try:
+            told = {"sha256": fetch(context, request, origin)}
+        except MediaError as error:
+            # one broken file is no reason to refuse a bucket; what the caller named has to be there
+            if origin.bucket is None:
+                raise
+            told = {"code": error.code}
+    return Outcome(json.dumps(told).encode(), clock.seconds)
 
 
 def _survey(context: JobContext, request: DatasetJob, settings: Settings, content: dict[str, Any]) -> Outcome:
