@@ -59,7 +59,7 @@ def run(context: JobContext, request: DatasetJob) -> Manifest:
     except DatasetError as error:
         raise JobProblem(error.code, error.detail) from error
     if request.max_clips is not None:
-        told = timing(built, written, tools.clock.seconds, prices, on_gpu=tools.on_gpu)
+        told = timing(built, written, tools.clock.seconds, crew.gpu_seconds, prices)
         ports.store("timing.json", "timing", "application/json", json.dumps(told, indent=1).encode())
     _finish(context, ports, written)
     if request.publish is not None:

@@ -1,6 +1,7 @@
 """A dataset job seen from its plan: tasks become parts that any worker takes, outcomes come back."""
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -43,6 +44,8 @@ class Spread:
     ) -> None:
         self._context, self._ports, self._tools, self._settings = context, ports, tools, settings
         self._lifting = lifting
+        # by stage, of what held a GPU
+        self.gpu_seconds: dict[str, float] = defaultdict(float)
         # names of videos in buckets, and why they are left out
         self.unreadable: dict[str, str] = {}
         self._origins: dict[str, Origin] = {}
@@ -166,6 +169,8 @@ class Spread:
             outcome = Outcome.decode(self._context.stored(output))
             for stage, seconds in outcome.stages.items():
                 self._tools.clock.seconds[stage] += seconds
+                if outcome.on_gpu:
+                    self.gpu_seconds[stage] += seconds
             found.append((outcome, output))
         return found
 

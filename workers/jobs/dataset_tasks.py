@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from maquette.contract import DatasetJob, MediaRef
@@ -52,13 +52,14 @@ def run_part(context: JobContext) -> PartDone:
     except DatasetError as error:
         raise JobProblem(error.code, error.detail) from error
     seconds = clock.now() - begun
-    output = context.put(outcome.encode())
+    on_gpu = context.engines.on_gpu
+    output = context.put(replace(outcome, on_gpu=on_gpu).encode())
     then: tuple[Part, ...] = ()
     if context.job.kind == FOLLOW and outcome.limit is None:
         engine = asdict(context.engines.concepts().info)
         rest = json.dumps({**content, "engine": engine, "followed": output})
         then = (Part(CLIPS, str(context.job.part), content["then"], rest),)
-    return PartDone(output, Spent(seconds, seconds if context.engines.on_gpu else 0.0), then)
+    return PartDone(output, Spent(seconds, seconds if on_gpu else 0.0), then)
 
 
 def _fetch(context: JobContext, request: DatasetJob, settings: Settings, content: dict[str, Any]) -> Outcome:
