@@ -98,6 +98,19 @@ def test_what_a_bucket_held_when_the_job_began_is_what_it_reads(world: World, s3
     assert len(manifest.provenance.sources) == 1
 
 
+def test_a_broken_video_is_left_out_and_told(world: World, s3: Any) -> None:
+    s3.put_object(Bucket="videos-in", Key="broken/a.mp4", Body=b"no video")
+    job = world.job(videos=[], buckets=[{"address": "s3://videos-in/broken"}])
+    with pytest.raises(JobProblem) as caught:
+        world.go(job, Heart())
+    assert caught.value.problem.code == "bucket_empty"
+    s3.copy_object(Bucket="videos-in", Key="broken/b.mp4", CopySource="videos-in/set/w.mp4")
+    manifest = world.go(world.job(videos=[], buckets=[{"address": "s3://videos-in/broken"}]), Heart())
+    assert manifest.result.kind == "dataset" and manifest.result.clips > 0
+    assert list(manifest.result.unreadable) == ["a.mp4"]
+    assert "sources_unreadable" in manifest.flags
+
+
 def test_numbered_frames_in_a_folder_are_one_video(world: World, tmp_path: Path) -> None:
     frames = tmp_path / "walk"
     frames.mkdir()
@@ -137,11 +150,11 @@ def artefacts(world: World, text: str) -> list[Artefact]:
     return found
 
 
-@pytest.mark.parametrize("root", ["s3://sets-out/race", "memory://race"])
+@pytest.mark.parametrize("root", ["s3://sets-out/race", "memory://race", "file://{folder}/race"])
 def test_of_two_versions_one_wins_and_the_same_version_may_be_written_by_many(
-    world: World, s3: Any, root: str
+    world: World, s3: Any, root: str, tmp_path: Path
 ) -> None:
-    endpoint = s3.meta.endpoint_url
+    endpoint, root = s3.meta.endpoint_url, root.replace("{folder}", str(tmp_path))
     made = {text: artefacts(world, text) for text in ("a" * 64, "b" * 64)}
 
     def write(text: str) -> str:
@@ -181,6 +194,14 @@ def test_a_writer_that_died_is_gone_on_from_and_the_manifest_comes_last(world: W
     bucket_publishing.publish(files, "/dead", "c" * 64, made, stored, lambda a, b: None)
     assert len(files.find("/dead")) == len(made) + 1
     assert len(read) == len(made) + 1 - len(half)
+
+
+def test_a_claim_without_a_version_is_nobodys(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bucket_publishing, "PATIENCE", 1)
+    files = fsspec.filesystem("memory")
+    files.pipe_file("/nobody/.claimed", b"")
+    with pytest.raises(DatasetError, match="a writer that died"):
+        bucket_publishing.publish(files, "/nobody", "d" * 64, [], world.store.get, lambda a, b: None)
 
 
 @pytest.mark.parametrize(

@@ -147,4 +147,4 @@ def test_a_probe_works_on_few_clips_and_tells_where_the_time_went(world: World, 
     assert timing["done_seconds"] == pytest.approx(2.0, rel=0.05)
     assert timing["passed_seconds"] == pytest.approx(5.0, rel=0.05)
     assert {"survey", "decode", "engine"} <= set(timing["stages"])
-    assert timing["prices"] == {"cpu_hour": None, "gpu_hour": None} and timing["on_gpu"] is False
+    assert timing["prices"] == {"cpu_hour": None, "gpu_hour": None} and timing["gpu_stages"] == {}

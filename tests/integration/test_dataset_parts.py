@@ -1,5 +1,6 @@
 """One dataset job on several workers: each part once, and the same version as one process makes."""
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -169,6 +170,15 @@ def test_a_gpu_only_follows_where_others_can_do_the_rest(
     assert kinds == parts | {("dataset", "q")}
     assert version(manifest) == alone
     assert at_once, "clips are finished while others are still to be followed"
+
+
+def test_a_probe_tells_what_held_a_gpu(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world.engine, "info", replace(Reds.info, device="cuda"))
+    manifest = world.go(world.job(max_clips=1), Heart())
+    artefact = next(item for item in manifest.artefacts if item.name == "timing.json")
+    timing = json.loads(world.store.get(artefact.sha256))
+    # this worker holds its GPU through all it does
+    assert timing["gpu_stages"] == timing["stages"] and timing["stages"]["engine"] > 0
 
 
 def test_a_budget_of_gpus_leaves_out_what_was_not_followed(

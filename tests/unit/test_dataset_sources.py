@@ -109,16 +109,17 @@ def test_a_plan_scales_the_survey_by_video_and_the_rest_by_clips() -> None:
 
 
 @pytest.mark.parametrize(
-    ("prices", "on_gpu", "cost"),
+    ("prices", "gpu", "cost"),
     [
-        ({"cpu_hour": 1.8, "gpu_hour": None}, False, 1.0),
-        ({"cpu_hour": 1.8, "gpu_hour": 36.0}, True, 10.5),
-        ({"cpu_hour": 1.8, "gpu_hour": None}, True, None),
-        ({"cpu_hour": None, "gpu_hour": 36.0}, False, None),
+        ({"cpu_hour": 1.8, "gpu_hour": None}, 0.0, 1.0),
+        ({"cpu_hour": 1.8, "gpu_hour": 36.0}, 1000.0, 10.5),
+        ({"cpu_hour": 1.8, "gpu_hour": 36.0}, 500.0, 5.75),
+        ({"cpu_hour": 1.8, "gpu_hour": None}, 1000.0, None),
+        ({"cpu_hour": None, "gpu_hour": 36.0}, 0.0, None),
     ],
 )
 def test_a_plan_costs_what_the_operator_asks_for_each_kind_of_worker(
-    prices: dict[str, float | None], on_gpu: bool, cost: float | None
+    prices: dict[str, float | None], gpu: float, cost: float | None
 ) -> None:
     timing = {
         "stages": {"survey": 1000.0, "engine": 1000.0},
@@ -127,7 +128,7 @@ def test_a_plan_costs_what_the_operator_asks_for_each_kind_of_worker(
         "done_seconds": 80.0,
         "done_bytes": 1,
         "prices": prices,
-        "on_gpu": on_gpu,
+        "gpu_stages": {"engine": gpu},
     }
     found = planning.plan(timing, probe_bytes=1, all_bytes=1).cost()
     assert found == (None if cost is None else pytest.approx(cost))

@@ -1,5 +1,6 @@
 """Writing a version to a bucket: one writer wins, and whoever looks for the manifest sees all or nothing."""
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,6 +13,7 @@ from workers.datasets.errors import DatasetError
 # says which version a folder belongs to, before its first file is written
 CLAIM = ".claimed"
 WRITERS = 8
+PATIENCE = 20
 
 
 def publish(
@@ -31,12 +33,10 @@ def publish(
     try:
         files.pipe_file(f"{folder}/{CLAIM}", version.encode(), mode="create")
     except FileExistsError:
-        there = files.cat_file(f"{folder}/{CLAIM}").decode()
+        there = _claimant(files, f"{folder}/{CLAIM}")
         if there != version:
-            raise DatasetError(
-                "dataset_exists",
-                f"{folder} belongs to version {there[:12]}: publish somewhere else, or empty it",
-            ) from None
+            detail = f"{folder} belongs to version {there[:12] or 'of a writer that died'}"
+            raise DatasetError("dataset_exists", f"{detail}: publish somewhere else, or empty it") from None
     sizes = {name.rpartition("/")[2]: info["size"] for name, info in files.find(folder, detail=True).items()}
     left = [item for item in artefacts if item.name != manifest.MANIFEST]
     missing = [item for item in left if sizes.get(item.name) != item.bytes]
@@ -53,3 +53,12 @@ def publish(
         if item.name == manifest.MANIFEST:
             write(item)
     told(len(artefacts), len(artefacts))
+
+
+def _claimant(files: Any, path: str) -> str:
+    """Whose claim it is; on a disk a claim is empty for the moment between its making and its writing."""
+    for _ in range(PATIENCE):
+        if told := files.cat_file(path).decode():
+            return str(told)
+        time.sleep(0.1)
+    return ""

@@ -39,15 +39,19 @@ class Worked:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one task, as bytes; empty `data` with a `limit` was left out by the budget."""
+    """What came of one task, as bytes; empty `data` with a `limit` was left out by the budget.
+
+    With `on_gpu` its stages held a GPU.
+    """
 
     data: bytes
     stages: Mapping[str, float] = field(default_factory=dict)
     limit: float | None = None
+    on_gpu: bool = False
 
     def encode(self) -> bytes:
         """One line of JSON, then the data."""
-        head = json.dumps({"stages": dict(self.stages), "limit": self.limit})
+        head = json.dumps({"stages": dict(self.stages), "limit": self.limit, "on_gpu": self.on_gpu})
         return head.encode() + b"\n" + self.data
 
     @classmethod
@@ -55,7 +59,7 @@ class Outcome:
         """What `encode` wrote."""
         head, _, data = content.partition(b"\n")
         told = json.loads(head)
-        return cls(data, told["stages"], told["limit"])
+        return cls(data, told["stages"], told["limit"], told["on_gpu"])
 
 
 class Crew(Protocol):

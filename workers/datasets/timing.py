@@ -10,11 +10,15 @@ from workers.datasets.writing import Written
 
 
 def timing(
-    built: Built, written: Written, seconds: Mapping[str, float], prices: Prices, *, on_gpu: bool
+    built: Built,
+    written: Written,
+    seconds: Mapping[str, float],
+    gpu_seconds: Mapping[str, float],
+    prices: Prices,
 ) -> dict[str, Any]:
     """Seconds by stage, and what they were spent on: seconds of video, seconds and frames of clips.
 
-    With `on_gpu` the stages of clips held a GPU.
+    `gpu_seconds` are those of stages that held a GPU, and among `seconds`.
     """
     clips = built.planned.clips
     passed = {row.clip for row in clips}
@@ -22,7 +26,7 @@ def timing(
     totals = written.manifest.totals
     return {
         "stages": dict(sorted(seconds.items())),
-        "on_gpu": on_gpu,
+        "gpu_stages": dict(sorted(gpu_seconds.items())),
         "prices": prices.as_json(),
         "video_seconds": built.planned.seconds,
         "passed_seconds": sum(_length(row) for row in clips if row.clip in passed),

@@ -59,15 +59,19 @@ def run(context: JobContext, request: DatasetJob) -> Manifest:
     except DatasetError as error:
         raise JobProblem(error.code, error.detail) from error
     if request.max_clips is not None:
-        told = timing(built, written, tools.clock.seconds, prices, on_gpu=tools.on_gpu)
+        told = timing(built, written, tools.clock.seconds, crew.gpu_seconds, prices)
         ports.store("timing.json", "timing", "application/json", json.dumps(told, indent=1).encode())
     _finish(context, ports, written)
     if request.publish is not None:
         _publish(context, request.publish, written.manifest.version)
     kept = int(written.manifest.totals["tracks"])
-    flags = {"nothing_found": not kept, "budget_reached": built.budget_reached}
+    flags = {
+        "nothing_found": not kept,
+        "budget_reached": built.budget_reached,
+        "sources_unreadable": bool(crew.unreadable),
+    }
     return context.manifest(
-        _result(written, request.publish),
+        _result(written, request.publish, crew.unreadable),
         parameters=settings.as_json(),
         seed=request.seed,
         reason=None if kept else "no track passed the gates",
@@ -126,7 +130,7 @@ def _publish(context: JobContext, address: str, version: str) -> None:
         raise JobProblem("bucket_unwritable", f"{address}: {error}") from error
 
 
-def _result(written: Written, published: str | None) -> DatasetResult:
+def _result(written: Written, published: str | None, unreadable: dict[str, str]) -> DatasetResult:
     totals: Any = written.manifest.totals
     clips = [row for row in written.rows["clips"] if row.kept]
     return DatasetResult(
@@ -142,4 +146,5 @@ def _result(written: Written, published: str | None) -> DatasetResult:
         funnel=list(written.funnel),
         signed=written.signed,
         published=published,
+        unreadable=unreadable,
     )

@@ -1,6 +1,7 @@
 """A dataset job seen from its plan: tasks become parts that any worker takes, outcomes come back."""
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -43,6 +44,10 @@ class Spread:
     ) -> None:
         self._context, self._ports, self._tools, self._settings = context, ports, tools, settings
         self._lifting = lifting
+        # by stage, of what held a GPU
+        self.gpu_seconds: dict[str, float] = defaultdict(float)
+        # names of videos in buckets, and why they are left out
+        self.unreadable: dict[str, str] = {}
         self._origins: dict[str, Origin] = {}
         self._outputs: dict[str, str] = {}
 
@@ -54,9 +59,15 @@ class Spread:
             if uploaded(request, origin) is None
         }
         fetched = self._done(FETCH, self._cheap_queue, away) if away else []
-        brought = iter(outcome.data.decode() for outcome, _ in fetched)
+        brought = iter(json.loads(outcome.data) for outcome, _ in fetched)
         for origin in found:
-            self._origins[uploaded(request, origin) or next(brought)] = origin
+            told = {"sha256": known} if (known := uploaded(request, origin)) else next(brought)
+            if "sha256" in told:
+                self._origins[told["sha256"]] = origin
+            else:
+                self.unreadable[str(origin.name)] = told["code"]
+        if not self._origins:
+            raise JobProblem("bucket_empty", f"none of {len(self.unreadable)} videos can be read")
         return [
             source_of(self._context, MediaRef(id=sha256), origin.info(request))
             for sha256, origin in self._origins.items()
@@ -158,6 +169,8 @@ class Spread:
             outcome = Outcome.decode(self._context.stored(output))
             for stage, seconds in outcome.stages.items():
                 self._tools.clock.seconds[stage] += seconds
+                if outcome.on_gpu:
+                    self.gpu_seconds[stage] += seconds
             found.append((outcome, output))
         return found
 

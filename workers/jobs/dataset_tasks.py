@@ -3,11 +3,12 @@
 import json
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from maquette.contract import DatasetJob, MediaRef
 
+from media.errors import MediaError
 from storage.ledger import Part, Spent
 from workers.datasets import asset_work
 from workers.datasets.clip_work import ClipWork
@@ -51,20 +52,28 @@ def run_part(context: JobContext) -> PartDone:
     except DatasetError as error:
         raise JobProblem(error.code, error.detail) from error
     seconds = clock.now() - begun
-    output = context.put(outcome.encode())
+    on_gpu = context.engines.on_gpu
+    output = context.put(replace(outcome, on_gpu=on_gpu).encode())
     then: tuple[Part, ...] = ()
     if context.job.kind == FOLLOW and outcome.limit is None:
         engine = asdict(context.engines.concepts().info)
         rest = json.dumps({**content, "engine": engine, "followed": output})
         then = (Part(CLIPS, str(context.job.part), content["then"], rest),)
-    return PartDone(output, Spent(seconds, seconds if context.engines.on_gpu else 0.0), then)
+    return PartDone(output, Spent(seconds, seconds if on_gpu else 0.0), then)
 
 
 def _fetch(context: JobContext, request: DatasetJob, settings: Settings, content: dict[str, Any]) -> Outcome:
     clock = Stopwatch()
+    origin = Origin.of(content["origin"])
     with clock("fetch"):
-        sha256 = fetch(context, request, Origin.of(content["origin"]))
-    return Outcome(sha256.encode(), clock.seconds)
+        try:
+            told = {"sha256": fetch(context, request, origin)}
+        except MediaError as error:
+            # one broken file is no reason to refuse a bucket; what the caller named has to be there
+            if origin.bucket is None:
+                raise
+            told = {"code": error.code}
+    return Outcome(json.dumps(told).encode(), clock.seconds)
 
 
 def _survey(context: JobContext, request: DatasetJob, settings: Settings, content: dict[str, Any]) -> Outcome:

@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 PROBE_VIDEOS = 3
 PROBE_CLIPS = 4
-# stages that go over all video, and hold no GPU
+# stages that go over all video
 CHEAP = frozenset({"fetch", "survey"})
 
 
@@ -67,16 +67,19 @@ def plan(timing: Mapping[str, Any], probe_bytes: int, all_bytes: int) -> Plan:
     scale = all_bytes / probe_bytes
     prices = timing.get("prices") or {}
     per_clip = scale * passed / done
-    stages = {
-        name: seconds * (scale if name in CHEAP else per_clip) / 3600
-        for name, seconds in timing["stages"].items()
-    }
+
+    def hours(seconds: Mapping[str, float]) -> dict[str, float]:
+        return {
+            name: value * (scale if name in CHEAP else per_clip) / 3600 for name, value in seconds.items()
+        }
+
+    stages = hours(timing["stages"])
     return Plan(
         surveyed * scale / 3600,
         passed * scale / 3600,
         sum(stages.values()),
         float(timing["done_bytes"]) * per_clip,
         stages,
-        sum(hours for name, hours in stages.items() if name not in CHEAP) if timing.get("on_gpu") else 0.0,
+        sum(hours(timing.get("gpu_stages") or {}).values()),
         (prices.get("cpu_hour"), prices.get("gpu_hour")),
     )

@@ -282,7 +282,8 @@ class DatasetResult(Record):
     """A dataset version: `version` is the hash of its manifest artefact; counts are of what was kept.
 
     `rejected` counts failed clips and tracks by gate; `seconds` is the video time of the kept clips.
-    `published` is the address in a bucket that the version was written to.
+    `published` is the address in a bucket that the version was written to, `unreadable` has the videos of
+    buckets that were left out because they cannot be read, with the code of the reason.
     """
 
     kind: Literal["dataset"] = "dataset"
@@ -298,6 +299,7 @@ class DatasetResult(Record):
     funnel: list[FunnelStep] = []
     signed: bool = False
     published: str | None = None
+    unreadable: dict[str, str] = {}
 
 
 class EngineUsed(Record):
