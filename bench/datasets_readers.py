@@ -1,12 +1,12 @@
 """Readers side by side on the same clips: maquette.data, WebDataset, raw HDF5 and, where installed, Lance.
 
-    python -m bench.datasets_readers [--clips 24] [--reads 200] [--rounds 3]
+    python -m bench.datasets_readers [--clips 24] [--reads 100] [--rounds 5]
 
 All give 4 frames of 256 x 256. Random windows: maquette.data reads the dataset folder as it is, HDF5
 the rows of `stable-worldmodel`. WebDataset has no random access: it is asked for whole clips in order, and
 frames a second are compared. Decoding of JPEG is measured alone, to be taken off. The readers take turns in
-one process on one machine, files in the page cache. Time is that of the CPU, all threads together: what else
-the machine does shows in it only a little.
+one process on one machine, files in the page cache. Time is that of the CPU, all threads together; a random
+read counts by its fastest round, for what else the machine does costs CPU time too.
 
 `first_touch`: nothing of the clip is in memory; `known`: its boxes and cameras are, its pictures are not;
 `cached`: all of it.
@@ -44,12 +44,14 @@ def made(folder: Path, clips: int) -> Dataset:
     return made_dataset(folder, sources, replace(SETTINGS, clip_seconds=4.0, shares=shares))
 
 
-def milliseconds(read: Read, places: list[int]) -> float:
-    """Mean CPU time of one read."""
-    begun = time.process_time()
+def milliseconds(read: Read, places: list[int]) -> list[float]:
+    """CPU time of each read."""
+    spent = []
     for place in places:
+        begun = time.process_time()
         read(place)
-    return (time.process_time() - begun) / len(places) * 1e3
+        spent.append((time.process_time() - begun) * 1e3)
+    return spent
 
 
 def raw_windows(path: Path) -> tuple[Read, int]:
@@ -110,8 +112,8 @@ def main() -> None:
     """Print one JSON object."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--clips", type=int, default=24)
-    parser.add_argument("--reads", type=int, default=200)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--reads", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -149,19 +151,20 @@ def main() -> None:
         if find_spec("lance") is not None:
             exporter("stable-worldmodel-lance").write(data, folder / "lance", side=256)
             readers["lance_pixels"] = (lance_windows(folder / "lance" / "train.lance"), count)
-        took: dict[str, list[float]] = {name: [] for name in readers}
+        took: dict[str, list[list[float]]] = {name: [] for name in readers}
+        rng = np.random.default_rng(0)
+        places = {name: rng.integers(0, size, options.reads).tolist() for name, (_, size) in readers.items()}
         rates: dict[str, list[float]] = {}
         for number in range(options.rounds + 1):
-            rng = np.random.default_rng(number)
-            for name, (read, size) in readers.items():
-                spent = milliseconds(read, rng.integers(0, size, options.reads).tolist())
+            for name, (read, _) in readers.items():
+                spent = milliseconds(read, places[name])
                 # the first round warms up
                 if number:
                     took[name].append(spent)
             for name, rate in in_order(folder, sum(len(clip) for clip in data.clips())).items():
                 if number:
                     rates.setdefault(name, []).append(rate)
-        spent_on = {name: round(float(np.median(spent)), 3) for name, spent in took.items()}
+        spent_on = {name: round(float(np.min(spent, axis=0).mean()), 3) for name, spent in took.items()}
         decode = spent_on["jpeg_decode_4_frames"]
         passes = {name: round(float(np.median(rate)), 1) for name, rate in rates.items()}
         told = {

@@ -78,6 +78,19 @@ def test_what_turns_in_its_place_has_no_rotation(tmp_path: Path) -> None:
         assert row.box3d_source == "depth" and "rotation_unknown" in row.flags
 
 
+def test_depth_has_no_place_in_a_world_of_unknown_scale(
+    still: tuple[Clip, SceneClip], tmp_path: Path
+) -> None:
+    drawn, _ = still
+    source = measured(drawn, "relative")
+    info = source.info.model_copy(update={"scale": "relative"})
+    clip = next(made_dataset(tmp_path, [replace(source, info=info)], LONG).clips())
+    for row in clip.observations:
+        assert row.box3d_source == "depth" and row.scale_source == "metric"
+        assert row.center_cam is not None and row.center_world is None
+        assert off(drawn, row, row.track) < 0.3
+
+
 def test_a_ball_that_the_default_engine_finds_is_in_its_place(tmp_path: Path) -> None:
     drawn = draw(0, frames=8, moving_camera=2.0, standing=True)
     source = measured(drawn, "found")

@@ -6,7 +6,7 @@ last is flagged `scale_not_metric` and never trusted above 0.3. Without any ther
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,7 +92,9 @@ def _measured(seen: Sequence[Seen], view: View) -> dict[int, Box3d]:
         points = solids.own_points(item, view.intrinsics)
         if points is not None and len(points) >= LEAST_POINTS:
             clouds[item.frame] = points
-    poses = {frame: pose for frame in clouds if (pose := view.pose(frame)) is not None}
+    # metres of depth have no place in a world of another scale
+    metric = view if view.scale == "metric" else replace(view, poses=None)
+    poses = {frame: pose for frame in clouds if (pose := metric.pose(frame)) is not None}
     still = solids.standing(seen, clouds, poses, view.intrinsics) if len(poses) == len(clouds) else None
     if still is not None:
         fixed = solids.fit(still, np.mean([pose[:3, 3] for pose in poses.values()], axis=0))
@@ -112,7 +114,7 @@ def _measured(seen: Sequence[Seen], view: View) -> dict[int, Box3d]:
         center = (low + high) / 2
         center[2] = low[2] + size[2] / 2
         found[frame] = _camera_box(
-            center, size, view.pose(frame), "metric", "depth", 0.5, ("rotation_unknown",)
+            center, size, metric.pose(frame), "metric", "depth", 0.5, ("rotation_unknown",)
         )
     return found
 

@@ -74,9 +74,10 @@ def standing(
             for item in clear[:: max(1, len(clear) // LOOKS)]
         ]
     )
-    if float(np.median(1 - np.nanmean(looks, axis=1))) > BESIDE:
+    sight, hit = np.isfinite(looks), looks == 1
+    if float(np.median(1 - hit.sum(axis=1) / np.maximum(sight.sum(axis=1), 1))) > BESIDE:
         return None
-    kept = placed[np.nan_to_num(np.nanmean(looks, axis=0), nan=1.0) >= AGREED]
+    kept = placed[hit.sum(axis=0) >= AGREED * sight.sum(axis=0)]
     return np.asarray(kept) if len(kept) >= 4 else None
 
 
