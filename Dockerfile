@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1.7
 # Targets: gateway, worker-default, worker-sam3, worker-sam3d-objects, worker-sam3d-body.
-# The last three are templates: see the note above them.
+# The last three are for GPUs: see the notes above them.
 
 ARG PYTHON_IMAGE=python:3.11.14-slim-bookworm
 ARG CUDA_IMAGE=nvidia/cuda:12.1.1-runtime-ubuntu22.04
@@ -24,6 +24,10 @@ COPY media media
 COPY workers workers
 RUN pip install --no-deps --no-build-isolation --force-reinstall ./clients/python .
 
+# what the default engines use where it is there: compiled splats, COLMAP's cameras, USDZ
+FROM environment AS worker-environment
+RUN pip install -c constraints.txt --no-build-isolation ".[raster,cameras,usd]"
+
 # ---- what both default images share ----
 FROM ${PYTHON_IMAGE} AS base
 ENV PATH=/venv/bin:$PATH \
@@ -32,12 +36,12 @@ ENV PATH=/venv/bin:$PATH \
     HOME=/scratch \
     MAQUETTE_SCRATCH=/scratch/files
 RUN install -d -o 10001 -g 10001 /scratch
-COPY --from=environment /venv /venv
 WORKDIR /app
 COPY LICENSE NOTICE ./
 USER 10001:10001
 
 FROM base AS gateway
+COPY --from=environment /venv /venv
 EXPOSE 8700
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8700/healthz', timeout=4)"]
@@ -45,6 +49,7 @@ CMD ["uvicorn", "--factory", "service.app:create_app", "--host", "0.0.0.0", "--p
      "--no-access-log", "--timeout-graceful-shutdown", "20"]
 
 FROM base AS worker-default
+COPY --from=worker-environment /venv /venv
 COPY models /models
 ENV MAQUETTE_MODELS_DIR=/models
 HEALTHCHECK --interval=60s --timeout=20s --start-period=120s --retries=3 \
@@ -52,13 +57,44 @@ HEALTHCHECK --interval=60s --timeout=20s --start-period=120s --retries=3 \
 CMD ["celery", "-A", "workers.main", "worker", "--queues", "default", "--concurrency", "1", \
      "--pool", "prefork", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
 
-# ---- templates for GPU workers ----
-# Each prepares the environment that its engine needs. None of these images has been built or run.
-# Weights are gated: mount them at /models, never copy them in.
+# ---- GPU workers ----
+# None of these images has been run on a GPU. Weights are gated: mount them at /models, never copy them in.
+# torch's wheels bring CUDA's libraries: SAM 3 and SAM 3D Body need no CUDA image, only the host's driver.
 
+FROM environment AS torch-environment
+# the distribution's archive drops old versions: pinned ones would stop building
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends git \
+    && rm -rf /var/lib/apt/lists/*
+
+FROM torch-environment AS sam3-environment
+COPY docker/sam3.txt /src/sam3.txt
+RUN pip install -r /src/sam3.txt
+# Meta's own package, the second backend (MAQUETTE_SAM3_BACKEND=meta), at the commit that meta_loading.py names.
+# It pins numpy < 2, which its code does not need.
+ARG SAM3_COMMIT=bfbed072a07a6a52c8d5fdc75a7a186251a835b1
+RUN pip install --no-deps --no-build-isolation \
+    "sam3 @ git+https://github.com/facebookresearch/sam3@${SAM3_COMMIT}"
+
+# upstream is no package: its code comes at the commit that the adapter was written against
+FROM torch-environment AS sam3d-body-environment
+ARG SAM3D_BODY_COMMIT=b5c765a0d89d789985e186d396315e7590887b94
+COPY docker/sam3d-body.txt /src/sam3d-body.txt
+# body-models is for our side, which reads MHR without torch; upstream runs in a child process
+# MoGe 2 tells the field of view; its list asks for a graphical OpenCV and a web interface, which nothing here uses
+RUN pip install -r /src/sam3d-body.txt \
+    && pip install --no-deps \
+       "moge @ git+https://github.com/microsoft/MoGe@07444410f1e33f402353b99d6ccd26bd31e469e8" \
+       "utils3d @ git+https://github.com/EasternJournalist/utils3d@3fab839f0be9931dac7c8488eb0e1600c236e183" \
+       "pipeline @ git+https://github.com/EasternJournalist/pipeline@866f059d2a05cde05e4a52211ec5051fd5f276d6" \
+    && git clone https://github.com/facebookresearch/sam-3d-body /opt/sam-3d-body \
+    && git -C /opt/sam-3d-body checkout --detach "$SAM3D_BODY_COMMIT" \
+    && rm -rf /opt/sam-3d-body/.git
+
+# SAM 3D Objects: a template, never built. It compiles with nvcc and cannot share an environment with SAM 3.
 FROM ${CUDA_DEVEL_IMAGE} AS gpu-environment
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 UV_NO_CACHE=1 UV_PYTHON_INSTALL_DIR=/opt/python
-# the distribution's archive drops old versions: pinned ones would stop building
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates git python3-pip \
@@ -77,26 +113,13 @@ COPY workers workers
 RUN pip install -c constraints.txt "setuptools>=77" \
     && pip install -c constraints.txt --no-build-isolation ./clients/python ".[s3,postgres]"
 
-# SAM 3: torch >= 2.7 and transformers >= 5.18; torch's wheels bring their own CUDA libraries
-FROM gpu-environment AS sam3-environment
-RUN pip install -c constraints.txt --no-build-isolation ".[s3,postgres,sam3]" "torchvision>=0.22"
-# Meta's own package, the second backend (MAQUETTE_SAM3_BACKEND=meta), at the commit that meta_loading.py names.
-# It pins numpy < 2, which its code does not need, and imports pkg_resources, which newer setuptools lack.
-ARG SAM3_COMMIT=bfbed072a07a6a52c8d5fdc75a7a186251a835b1
-RUN pip install "timm>=1.0.17" "iopath>=0.1.10" "setuptools<81" \
-    && pip install --no-deps --no-build-isolation \
-       "sam3 @ git+https://github.com/facebookresearch/sam3@${SAM3_COMMIT}"
-
-# SAM 3D Objects and Body: torch 2.5.1 for CUDA 12.1, which cannot share an environment with SAM 3.
-# TORCH_INDEX_URL is the index of those wheels.
-FROM gpu-environment AS torch-cu121
+# kaolin's wheels lie on an index of their own (KAOLIN_INDEX_URL); pytorch3d, flash-attn and gsplat are built with nvcc at
+# the commits that upstream pins. Its hydra patch is left out: it mends a download that a worker never makes.
+# TORCH_INDEX_URL is the index of torch's wheels for CUDA 12.1.
+FROM gpu-environment AS sam3d-objects-environment
 ARG TORCH_INDEX_URL
 RUN pip install --index-url "${TORCH_INDEX_URL:?the index of the cu121 wheels}" \
     "torch==2.5.1" "torchvision==0.20.1"
-
-# kaolin's wheels lie on an index of their own (KAOLIN_INDEX_URL); pytorch3d, flash-attn and gsplat are built with nvcc at
-# the commits that upstream pins. Its hydra patch is left out: it mends a download that a worker never makes.
-FROM torch-cu121 AS sam3d-objects-environment
 ARG SAM3D_OBJECTS_COMMIT=cf066761706cd02b07e2fc6274570ec8cdafb683
 ARG KAOLIN_INDEX_URL
 COPY docker/sam3d-objects.txt /src/sam3d-objects.txt
@@ -112,20 +135,28 @@ RUN pip install -r /src/sam3d-objects.txt \
     && git -C /opt/sam-3d-objects checkout --detach "$SAM3D_OBJECTS_COMMIT" \
     && rm -rf /opt/sam-3d-objects/.git
 
-# upstream is no package: its code comes at the commit that the adapter was written against
-FROM torch-cu121 AS sam3d-body-environment
-ARG SAM3D_BODY_COMMIT=b5c765a0d89d789985e186d396315e7590887b94
-COPY docker/sam3d-body.txt /src/sam3d-body.txt
-# body-models is for our side, which reads MHR without torch; upstream runs in a child process
-# MoGe 2 tells the field of view; its list asks for a graphical OpenCV and a web interface, which nothing here uses
-RUN pip install -r /src/sam3d-body.txt "body-models==0.26.0" \
-    && pip install --no-deps \
-       "moge @ git+https://github.com/microsoft/MoGe@07444410f1e33f402353b99d6ccd26bd31e469e8" \
-       "utils3d @ git+https://github.com/EasternJournalist/utils3d@3fab839f0be9931dac7c8488eb0e1600c236e183" \
-       "pipeline @ git+https://github.com/EasternJournalist/pipeline@866f059d2a05cde05e4a52211ec5051fd5f276d6" \
-    && git clone https://github.com/facebookresearch/sam-3d-body /opt/sam-3d-body \
-    && git -C /opt/sam-3d-body checkout --detach "$SAM3D_BODY_COMMIT" \
-    && rm -rf /opt/sam-3d-body/.git
+# ---- what SAM 3 and SAM 3D Body share ----
+FROM ${PYTHON_IMAGE} AS torch-base
+# Triton compiles a launcher for each of its kernels at run time
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/* \
+    && install -d -o 10001 -g 10001 /scratch
+ENV PATH=/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    HOME=/scratch \
+    MAQUETTE_SCRATCH=/scratch/files \
+    HF_HUB_OFFLINE=1 \
+    MAQUETTE_MODELS_DIR=/models \
+    NVIDIA_VISIBLE_DEVICES=all \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility
+WORKDIR /app
+COPY LICENSE NOTICE ./
+USER 10001:10001
+HEALTHCHECK --interval=60s --timeout=20s --start-period=600s --retries=3 \
+    CMD ["sh", "-c", "celery -A workers.main inspect ping --destination celery@$HOSTNAME --timeout 10"]
 
 FROM ${CUDA_IMAGE} AS gpu-base
 ENV PATH=/venv/bin:$PATH \
@@ -145,7 +176,7 @@ USER 10001:10001
 HEALTHCHECK --interval=60s --timeout=20s --start-period=600s --retries=3 \
     CMD ["sh", "-c", "celery -A workers.main inspect ping --destination celery@$HOSTNAME --timeout 10"]
 
-FROM gpu-base AS worker-sam3
+FROM torch-base AS worker-sam3
 COPY --from=sam3-environment /venv /venv
 ENV MAQUETTE_WORKER_QUEUE=sam3 MAQUETTE_WORKER_ENGINES=sam3
 CMD ["celery", "-A", "workers.main", "worker", "--queues", "sam3", "--concurrency", "1", \
@@ -164,7 +195,7 @@ CMD ["celery", "-A", "workers.main", "worker", "--queues", "sam3d_objects", "--c
      "--pool", "prefork", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
 
 # weights and the MHR assets lie in /models
-FROM gpu-base AS worker-sam3d-body
+FROM torch-base AS worker-sam3d-body
 COPY --from=sam3d-body-environment /venv /venv
 COPY --from=sam3d-body-environment /opt/sam-3d-body /opt/sam-3d-body
 ENV MAQUETTE_SAM3D_BODY_SOURCE=/opt/sam-3d-body \

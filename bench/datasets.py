@@ -24,9 +24,10 @@ from workers.datasets.clip_work import Tools
 from workers.datasets.following import EngineTracks
 from workers.datasets.local import FolderPorts, build
 from workers.datasets.pipeline import Pipeline
+from workers.datasets.serial import Serial
 from workers.datasets.settings import TRACK_SIZE, Settings
 from workers.datasets.source import Opened, Source
-from workers.datasets.stages.follow import fitted, resized
+from workers.datasets.stages.scaling import fitted, resized
 from workers.datasets.stages.shots import ClipPlan
 from workers.datasets.stopwatch import Stopwatch
 from workers.engines.protocols import VideoFrame
@@ -99,7 +100,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, Sandbox() as sandbox:
         folder = Path(name)
         source = source_of(sandbox, options.video or ride(folder / "ride.mp4", options.frames))
-        planned = Pipeline(FolderPorts(folder / "plan"), Tools(maker), settings).plan([source])
+        planned = Pipeline(Serial(FolderPorts(folder / "plan"), Tools(maker), settings), settings).plan(
+            [source]
+        )
         plans = [p for p, c in zip(planned.plans, planned.clips, strict=True) if c.kept]
         plain(maker, source, plans[:1])
         ratios, stages, rates = [], Stopwatch(), []
@@ -123,7 +126,9 @@ def main() -> None:
         plain(maker, source, plans)
         loop_cpu, busy = cpu_of(sandbox) - busy, cpu_of(sandbox)
         build([source], Tools(maker, clock=cpu), settings, folder / "wc", folder / "dc")
-        made_cpu = cpu_of(sandbox) - busy
+        made_cpu, busy = cpu_of(sandbox) - busy, cpu_of(sandbox)
+        plain(maker, source, plans)
+        loop_cpu = (loop_cpu + cpu_of(sandbox) - busy) / 2
         total = stages.seconds.pop("everything")
         told = {
             "frames": frames,

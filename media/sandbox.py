@@ -1,9 +1,11 @@
 """The parent's side of the sandbox: decode untrusted media in a child that can be killed."""
 
+import fcntl
 import subprocess
 import sys
 import threading
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -14,6 +16,8 @@ from numpy.typing import NDArray
 from media import wire
 from media.errors import MediaError
 from media.limits import MediaLimits
+
+PIPE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,15 @@ class Sandbox:
         with self._lock:
             header, payload = self._ask({"op": "image", "path": str(path)}, self.limits.decode_seconds)
         return DecodedImage(_pixels(header, payload), header["focal_35mm"])
+
+    def depth(self, path: Path) -> tuple[NDArray[np.float32], bool]:
+        """The numbers of a depth map (H, W) or point map (H, W, 3), and whether they are whole.
+
+        Raises MediaError.
+        """
+        with self._lock:
+            header, payload = self._ask({"op": "depth", "path": str(path)}, self.limits.decode_seconds)
+        return np.frombuffer(payload, dtype=np.float32).reshape(header["shape"]), bool(header["whole"])
 
     def frames(
         self,
@@ -173,7 +186,10 @@ class Sandbox:
         self._child = subprocess.Popen(
             [sys.executable, "-m", "media.sandbox_child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        assert self._child.stdin is not None
+        assert self._child.stdin is not None and self._child.stdout is not None
+        # a frame is larger than the usual 64 kB, and each piece of one is waited for; a refusal is no loss
+        with suppress(OSError, AttributeError):
+            fcntl.fcntl(self._child.stdout.fileno(), fcntl.F_SETPIPE_SZ, PIPE)
         wire.send(self._child.stdin.fileno(), {"limits": asdict(self.limits)})
         self._next(30)
         return self._child

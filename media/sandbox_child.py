@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import count, islice
 from typing import Any
 
-from media import assets, backwards, images, video, wire
+from media import assets, backwards, depth, images, video, wire
 from media.errors import MediaError
 from media.limits import MediaLimits
 
@@ -46,18 +46,23 @@ def main() -> None:
 def _serve(outbox: int, request: dict[str, Any], limits: MediaLimits) -> None:
     path = str(request["path"])
     if request["op"] == "probe":
-        found = images.probe(path, limits) or assets.probe(path) or video.probe(path, limits)
+        found = images.probe(path, limits) or depth.probe(path) or assets.probe(path)
+        found = found or video.probe(path, limits)
         if found is None:
             raise MediaError(
                 "unsupported_media",
                 "the bytes are neither an image (JPEG, PNG, WebP, AVIF, HEIC, GIF, TIFF, BMP), a video (MP4, "
-                "MOV, WebM, MKV, AVI), nor a splat or mesh (PLY, SPZ, SOG, GLB, OBJ) that can be read",
+                "MOV, WebM, MKV, AVI), a splat or mesh (PLY, SPZ, SOG, GLB, OBJ), nor a depth map (NPY) that "
+                "can be read",
                 415,
             )
         wire.send(outbox, found)
     elif request["op"] == "image":
         pixels, info = images.decode(path, limits)
         wire.send(outbox, {"shape": pixels.shape, **info}, pixels.data.cast("B"))
+    elif request["op"] == "depth":
+        values, whole = depth.decode(path, limits)
+        wire.send(outbox, {"shape": values.shape, "whole": whole}, values.data.cast("B"))
     else:
         _film(outbox, request, limits)
 

@@ -1,6 +1,7 @@
-"""The embedded stack: a queue, the gateway and one worker on loopback, kept alive and stopped together."""
+"""The embedded stack: a queue, the gateway and workers on loopback, kept alive and stopped together."""
 
 import ctypes
+import json
 import logging
 import os
 import secrets
@@ -44,13 +45,14 @@ class Part:
 class Stack:
     """Starts and tends the parts; `url` and `api_key` are what a client needs.
 
-    `settings` are further MAQUETTE_* variables for the gateway and the worker.
+    `settings` are further MAQUETTE_* variables for the gateway and the workers.
     """
 
     folder: Path
     port: int
     broker_url: str | None = None
     settings: dict[str, str] = field(default_factory=dict)
+    workers: int = 1
     api_key: str = ""
     parts: list[Part] = field(default_factory=list)
 
@@ -69,13 +71,14 @@ class Stack:
         if self.broker_url is None:
             say("starting the queue")
             environment["MAQUETTE_BROKER_URL"] = self.start_queue()
-        say("starting the gateway and a worker")
+        say(f"starting the gateway and {self.workers} worker(s)")
         self._add("gateway", _gateway_command(self.port), environment)
-        self._add("worker", _worker_command(), environment)
+        for number in range(1, self.workers + 1):
+            self._add("worker" if number == 1 else f"worker-{number}", _worker_command(), environment)
         self._wait_until_ready()
 
     def part(self, name: str) -> Part:
-        """One part by its name: queue, gateway or worker."""
+        """One part by its name: queue, gateway, worker, worker-2, ..."""
         return next(part for part in self.parts if part.name == name)
 
     def tend(self) -> None:
@@ -172,7 +175,7 @@ class Stack:
                     )
             try:
                 with urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as answer:
-                    if b'"workers":0' not in answer.read().replace(b" ", b""):
+                    if json.loads(answer.read())["workers"] >= self.workers:
                         return
             except (urllib.error.URLError, OSError):
                 pass
@@ -180,9 +183,9 @@ class Stack:
         raise StackError(f"the stack is not ready after {READY_SECONDS:.0f} s: see {self.folder / 'logs'}")
 
 
-def up(port: int, folder: Path, broker_url: str | None, say: Callable[[str], None]) -> None:
+def up(port: int, folder: Path, broker_url: str | None, say: Callable[[str], None], workers: int = 1) -> None:
     """Run the stack until it is told to stop; prints how to reach it. Raises StackError."""
-    stack = Stack(folder, port, broker_url)
+    stack = Stack(folder, port, broker_url, workers=workers)
 
     def _stop(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt

@@ -4,10 +4,14 @@ import secrets
 from typing import Any
 
 from celery import Celery
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from storage.publishing import Transport
 
 TASK = "maquette.run"
+# what publishing raises when the queue is away
+UNREACHABLE = (OperationalError, RedisError, OSError)
 DEFAULT_QUEUE = "default"
 
 

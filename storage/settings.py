@@ -18,3 +18,9 @@ class StorageSettings(BaseSettings):
     lease_seconds: float = 15.0
     heartbeat_seconds: float = 1.0
     worker_seen_seconds: float = 20.0
+    # addresses, parted by commas, that jobs may read videos from and publish datasets under
+    bucket_read: str = ""
+    bucket_write: str = ""
+    # dollars for an hour of a worker without and with a GPU; unset is unknown
+    price_cpu_hour: float | None = None
+    price_gpu_hour: float | None = None

@@ -47,7 +47,14 @@ def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The embedded stack: queue, gateway and a worker with the default engines."""
-    running = Stack(tmp_path_factory.mktemp("stack"), free_port())
+    folder = tmp_path_factory.mktemp("stack")
+    buckets = f"file://{folder}/buckets"
+    settings = {
+        "MAQUETTE_BUCKET_READ": buckets,
+        "MAQUETTE_BUCKET_WRITE": buckets,
+        "MAQUETTE_PRICE_CPU_HOUR": "3",
+    }
+    running = Stack(folder, free_port(), settings=settings)
     try:
         running.start()
         yield running

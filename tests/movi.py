@@ -64,9 +64,13 @@ def draw(
     frames: int = 48,
     size: tuple[int, int] = (256, 256),
     objects: int | None = None,
-    moving_camera: bool = False,
+    moving_camera: float = False,
+    standing: bool = False,
 ) -> Clip:
     """Draw one clip; `size` is (height, width), `objects` 3 to 6, chosen by the seed when None.
+
+    The camera sways by up to half a metre times `moving_camera`. With `standing`, objects stay where they are
+    in the first frame.
 
     All objects are in sight in the first frame. Object 1 leaves the view and comes back, object 2 passes
     in front of object 3; the others cross as they like. Motion is spread over the whole clip: half the frames
@@ -86,6 +90,8 @@ def draw(
     times = np.linspace(0, 1, frames)
     cameras = _cameras(rng, times, moving_camera)
     poses = _paths(rng, times, shapes)
+    if standing:
+        poses[:] = poses[0]
     hues = (rng.random() + (np.arange(count) + rng.uniform(-0.2, 0.2, count)) / count) % 1
     skins = [_skin(rng, hue) for hue in rng.permutation(hues)]
     room = [(_floor(), _ground(rng)), (_walls(), _ground(rng))]
@@ -222,7 +228,7 @@ def _solid(label: str, rng: np.random.Generator, scale: float) -> tuple[str, tri
     return label, mesh
 
 
-def _cameras(rng: np.random.Generator, times: Floats, moving: bool) -> Floats:
+def _cameras(rng: np.random.Generator, times: Floats, moving: float) -> Floats:
     """World from camera (T, 4, 4): before the room at the height of a child's eyes, still or swaying."""
     height, sway, phase = rng.uniform(1.1, 1.8), rng.uniform(0.25, 0.5), rng.uniform(0, 2 * np.pi)
     amount = float(moving)

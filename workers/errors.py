@@ -1,9 +1,11 @@
 """Why a job ends early."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from maquette.contract import Problem
 
+from storage.ledger import Part
 from storage.ledger.leases import Order
 
 
@@ -13,6 +15,20 @@ class JobProblem(Exception):
     def __init__(self, code: str, detail: str, status: int = 422, **extra: Any) -> None:
         super().__init__(detail)
         self.problem = Problem.of(code, status, detail, **extra)
+
+    @classmethod
+    def of(cls, problem: dict[str, Any]) -> "JobProblem":
+        """The problem of a part, as the ledger has it."""
+        known = Problem.model_validate(problem)
+        return cls(known.code, known.detail, known.status)
+
+
+class Parked(Exception):
+    """The job goes on when these parts of it are done, and holds no worker until then."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        super().__init__(f"{len(parts)} parts")
+        self.parts = parts
 
 
 class Stopped(Exception):

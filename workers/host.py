@@ -2,11 +2,13 @@
 
 import logging
 import threading
+from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from media.sandbox import Sandbox
 from storage.artefacts import open_store
+from storage.broker import make_app, publish
 from storage.ledger import Database, fleet
 from workers.engines.registry import load_engines
 from workers.runner import Runner
@@ -27,7 +29,8 @@ class Host:
         sandbox = Sandbox()
         sandbox.start()
         engines = load_engines(settings.worker_engines)
-        self._runner = Runner(self._db, store, engines, sandbox, settings)
+        publishing = partial(publish, make_app(settings.broker_url, publishes_only=True))
+        self._runner = Runner(self._db, store, engines, sandbox, settings, publishing)
         fleet.announce(self._db, settings.worker_id, settings.worker_queue, engines.describe())
         threading.Thread(target=self._say_alive, name="alive", daemon=True).start()
 

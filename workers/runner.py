@@ -7,17 +7,19 @@ from collections.abc import Callable
 from maquette.contract import JobRequest, Problem
 from maquette.contract.vocabulary import UnknownPhrase
 from pydantic import TypeAdapter
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from media.errors import MediaError
 from media.sandbox import Sandbox
 from storage.artefacts import ArtefactStore
-from storage.ledger import Database, JobRow, files, leases
+from storage.broker import UNREACHABLE
+from storage.ledger import Database, JobRow, files, jobs, leases
+from storage.ledger import parts as ledger_parts
 from workers.engines.protocols import Refused
 from workers.engines.registry import EngineSet, EngineUnavailable
-from workers.errors import JobProblem, Stopped
+from workers.errors import JobProblem, Parked, Stopped
 from workers.heart import Heart, settle
-from workers.jobs import run_kind
+from workers.jobs import run_kind, run_part
 from workers.jobs.context import JobContext
 from workers.settings import WorkerSettings
 
@@ -25,6 +27,8 @@ log = logging.getLogger(__name__)
 REQUEST: TypeAdapter[JobRequest] = TypeAdapter(JobRequest)
 # how many jobs about one picture may go ahead of older jobs about others
 COMPANIONS = 15
+# the kind of job that is worked on in parts
+PARTED = "dataset"
 MANIFEST_TYPE = "application/vnd.maquette.manifest+json"
 
 
@@ -38,12 +42,14 @@ class Runner:
         engines: EngineSet,
         sandbox: Sandbox,
         settings: WorkerSettings,
+        announce: Callable[[str, str, int], None] | None = None,
     ) -> None:
         self._db = db
         self._store = store
         self._engines = engines
         self._sandbox = sandbox
         self._settings = settings
+        self._announce = announce
 
     def run(self, job_id: str, task_id: str) -> None:
         """Run a job if it is still queued, then those that wait for the same picture.
@@ -79,17 +85,26 @@ class Runner:
             time.monotonic() - start,
             "" if held else "; its lease was lost",
         )
+        if job.kind == PARTED or job.parent is not None:
+            self._wake(job.parent or job.id)
         return held and not heart.stopped
 
     def _work(self, job: JobRow, heart: Heart) -> Callable[[], object]:
         """Do the work; gives the commit that ends the job."""
         try:
-            context = JobContext(job, heart, self._db, self._store, self._engines, self._sandbox)
+            context = JobContext(
+                job, heart, self._db, self._store, self._engines, self._sandbox, self._settings
+            )
+            if job.parent is not None:
+                return self._part(job, context, heart)
             manifest = run_kind(context, REQUEST.validate_json(job.request))
             heart.check()
             data = manifest.model_dump_json().encode()
             sha256 = self._store.put(data)
             files.add_artefact(self._db, job.tenant, sha256, MANIFEST_TYPE, len(data))
+        except Parked as parked:
+            parts = parked.parts
+            return lambda: leases.park(self._db, job, parts)
         except Stopped as stopped:
             order = stopped.order
             return lambda: settle(self._db, job, order)
@@ -100,6 +115,23 @@ class Runner:
             told = problem.model_dump(mode="json", exclude_none=True)
             return lambda: leases.fail(self._db, job, told)
         return lambda: leases.succeed(self._db, job, sha256)
+
+    def _part(self, job: JobRow, context: JobContext, heart: Heart) -> Callable[[], object]:
+        done = run_part(context)
+        heart.check()
+        made = [artefact.model_dump(mode="json") for artefact in context.artefacts]
+        return lambda: leases.complete(self._db, job, done.output, done.spent, made, done.then)
+
+    def _wake(self, job_id: str) -> None:
+        """Tell the queue of what a part or a parked job has set free; what fails is left to the sweeper."""
+        if self._announce is None:
+            return
+        try:
+            for item in ledger_parts.unannounced(self._db, job_id):
+                self._announce(*item)
+                jobs.mark_dispatched(self._db, [item[0]])
+        except (*UNREACHABLE, SQLAlchemyError) as error:
+            log.warning("parts of %s are left to the sweeper: %s", job_id, error)
 
 
 def _problem(error: Exception) -> Problem:

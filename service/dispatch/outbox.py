@@ -6,17 +6,14 @@ import threading
 import time
 
 from celery import Celery
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
-from storage.broker import publish
+from storage.broker import UNREACHABLE, publish
 from storage.ledger import Database, jobs
 
 log = logging.getLogger(__name__)
 Announcement = tuple[str, str, int]
 MARK_EVERY = 0.5
 REST_AFTER_FAILURE = 1.0
-UNREACHABLE = (OperationalError, RedisError, OSError)
 
 
 class Outbox:

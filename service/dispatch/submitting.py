@@ -2,9 +2,9 @@
 
 import hashlib
 
-from maquette.contract import JobRequest, SegmentJob
+from maquette.contract import DatasetJob, JobRequest, SegmentJob
 
-from service.guards import requests
+from service.guards import datasets, requests
 from service.problems import ServiceProblem
 from service.state import State
 from storage.ledger import JobRow, Submission, jobs
@@ -14,6 +14,8 @@ def submit_job(state: State, tenant: str, request: JobRequest, idempotency_key: 
     """Check, store and announce a job; raises ServiceProblem, MediaError or UnknownPhrase."""
     queue = state.router.queue_of(request)
     requests.check(state.db, tenant, request, queue)
+    if isinstance(request, DatasetJob):
+        datasets.check(state, tenant, request, queue)
     body = request.model_dump_json()
     submission = Submission(
         tenant=tenant,

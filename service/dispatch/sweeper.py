@@ -7,9 +7,8 @@ import redis
 from celery import Celery
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.dispatch.outbox import UNREACHABLE
 from service.settings import ServiceSettings
-from storage.broker import publish
+from storage.broker import UNREACHABLE, publish
 from storage.ledger import Database, jobs, sessions, sweeping
 
 log = logging.getLogger(__name__)

@@ -9,6 +9,7 @@ from maquette.contract import (
     Box,
     ConvertJob,
     DatasetJob,
+    DepthMap,
     Intrinsics,
     JobRequest,
     MediaRef,
@@ -52,6 +53,9 @@ def check(db: Database, tenant: str, request: JobRequest, queue: str) -> None:
         info = _media(db, tenant, request.image, video=False)
     else:
         info = _source(db, tenant, request)
+    depth: DepthMap | None = getattr(request, "depth", None)
+    if depth is not None:
+        _depth(db, tenant, depth.media, info)
     if info is None:
         return
     _inside(request, info["width"], info["height"])
@@ -114,8 +118,35 @@ def _media(db: Database, tenant: str, ref: MediaRef, *, video: bool) -> dict[str
     return row.info
 
 
+def _depth(db: Database, tenant: str, ref: MediaRef, picture: dict[str, Any] | None) -> None:
+    """Whether a medium may hold the depth of a picture; NumPy files tell their size as they are stored."""
+    if ref.url is not None:
+        check_url(ref.url)
+        return
+    row = files.find_media(db, tenant, str(ref.id))
+    if row is None:
+        raise ServiceProblem("media_unknown", 404, f"no upload has the id {ref.id}: POST /v1/uploads first")
+    if row.info["kind"] not in ("image", "array"):
+        raise ServiceProblem(
+            "not_a_depth_map", 422, f"'depth' needs an image or a NumPy file; it is {_what(row.info)}"
+        )
+    size = row.info["width"], row.info["height"]
+    if picture is not None and size != (picture["width"], picture["height"]):
+        raise ServiceProblem(
+            "depth_mismatch",
+            422,
+            f"the depth map is {size[0]} x {size[1]}, the upright picture {picture['width']} x "
+            f"{picture['height']}",
+        )
+
+
 def _what(info: dict[str, Any]) -> str:
-    named = {"image": "a still image", "video": "a video", "asset": "a splat or a mesh"}
+    named = {
+        "image": "a still image",
+        "video": "a video",
+        "asset": "a splat or a mesh",
+        "array": "a NumPy file",
+    }
     return named[info["kind"]]
 
 

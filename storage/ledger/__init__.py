@@ -1,7 +1,18 @@
 """The ledger: the truth about every job, whatever the queue or a process does."""
 
 from storage.ledger.database import Database
-from storage.ledger.records import ApiKey, JobRow, MediaRow, Submission, WorkerRow
+from storage.ledger.records import ApiKey, JobRow, MediaRow, Part, PartRow, Spent, Submission, WorkerRow
 from storage.ledger.sessions import SessionRow
 
-__all__ = ["ApiKey", "Database", "JobRow", "MediaRow", "SessionRow", "Submission", "WorkerRow"]
+__all__ = [
+    "ApiKey",
+    "Database",
+    "JobRow",
+    "MediaRow",
+    "Part",
+    "PartRow",
+    "SessionRow",
+    "Spent",
+    "Submission",
+    "WorkerRow",
+]

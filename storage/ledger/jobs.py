@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from storage.ledger.clock import now
@@ -33,7 +33,11 @@ INSERT_EVENT = (
     .values(job_id=bindparam("of_job"), type=bindparam("kind"), data=bindparam("content"), at=now())
     .inline()
 )
-SELECT_JOB = select(*COLUMNS).where(jobs.c.id == bindparam("job"), jobs.c.tenant == bindparam("of_tenant"))
+SELECT_JOB = select(*COLUMNS).where(
+    jobs.c.id == bindparam("job"), jobs.c.tenant == bindparam("of_tenant"), jobs.c.parent.is_(None)
+)
+# a running job without a lease waits for its parts and holds no worker
+PARKED = (jobs.c.state == "running") & jobs.c.lease_until.is_(None)
 
 
 class IdempotencyConflict(Exception):
@@ -48,6 +52,11 @@ def new_id() -> str:
 def record(connection: Connection, job_id: str, kind: str, data: dict[str, Any]) -> None:
     """Append an event to a job's history."""
     connection.execute(INSERT_EVENT, {"of_job": job_id, "kind": kind, "content": json.dumps(data)})
+
+
+def drop_parts(connection: Connection, job_id: str) -> None:
+    """Forget the parts of a job that is over; a worker that still runs one has lost its lease."""
+    connection.execute(delete(jobs).where(jobs.c.parent == job_id))
 
 
 def submit(db: Database, submission: Submission) -> tuple[JobRow, bool]:
@@ -93,7 +102,8 @@ def page(
     db: Database, tenant: str, *, kind: str | None, state: str | None, before: str | None, limit: int
 ) -> list[JobRow]:
     """Jobs of a tenant, newest first, older than the id `before`."""
-    query = select(*COLUMNS).where(jobs.c.tenant == tenant).order_by(jobs.c.id.desc()).limit(limit)
+    mine = (jobs.c.tenant == tenant, jobs.c.parent.is_(None))
+    query = select(*COLUMNS).where(*mine).order_by(jobs.c.id.desc()).limit(limit)
     if kind:
         query = query.where(jobs.c.kind == kind)
     if state:
@@ -117,15 +127,16 @@ def history(db: Database, job_id: str, after: int) -> list[dict[str, Any]]:
 
 
 def cancel(db: Database, tenant: str, job_id: str) -> bool:
-    """Cancel a queued job at once, ask a running one to stop; False when there is no such job."""
+    """Cancel a job that no worker holds at once, ask a running one to stop; False when there is none."""
     with db.write() as connection:
-        mine = (jobs.c.id == job_id, jobs.c.tenant == tenant)
+        mine = (jobs.c.id == job_id, jobs.c.tenant == tenant, jobs.c.parent.is_(None))
         queued = connection.execute(
             update(jobs)
-            .where(*mine, jobs.c.state == "queued")
-            .values(state="cancelled", finished_at=now(), cancel_requested_at=now())
+            .where(*mine, (jobs.c.state == "queued") | PARKED)
+            .values(state="cancelled", finished_at=now(), cancel_requested_at=now(), checkpoint=None)
         )
         if queued.rowcount:
+            drop_parts(connection, job_id)
             record(connection, job_id, "state", {"state": "cancelled"})
             return True
         connection.execute(
@@ -143,9 +154,11 @@ def mark_dispatched(db: Database, job_ids: Sequence[str]) -> None:
 
 
 def count_by_state(db: Database) -> dict[tuple[str, str], int]:
-    """How many jobs are in each (queue, state)."""
+    """How many jobs and parts are in each (queue, state), without jobs that wait for their parts."""
     with db.read() as connection:
         rows = connection.execute(
-            select(jobs.c.queue, jobs.c.state, func.count()).group_by(jobs.c.queue, jobs.c.state)
+            select(jobs.c.queue, jobs.c.state, func.count())
+            .where(~PARKED)
+            .group_by(jobs.c.queue, jobs.c.state)
         )
         return {(row[0], row[1]): row[2] for row in rows}

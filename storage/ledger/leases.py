@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, select, update
+from sqlalchemy import ColumnElement, case, func, select, update
 
+from storage.ledger import parts as job_parts
 from storage.ledger.clock import now
 from storage.ledger.database import Database
-from storage.ledger.jobs import COLUMNS, record
-from storage.ledger.records import JobRow
+from storage.ledger.jobs import COLUMNS, drop_parts, record
+from storage.ledger.records import JobRow, Part, Spent
 from storage.ledger.tables import jobs, workers
 
 
@@ -44,7 +45,8 @@ def claim(
                 worker=worker,
                 task_id=task_id,
                 lease_until=now() + lease_seconds,
-                deadline_at=now() + jobs.c.timeout_seconds,
+                # a job that was parked goes on under the deadline it had
+                deadline_at=func.coalesce(jobs.c.deadline_at, now() + jobs.c.timeout_seconds),
                 started_at=case((jobs.c.started_at.is_(None), now()), else_=jobs.c.started_at),
             )
             .returning(*COLUMNS)
@@ -113,6 +115,46 @@ def succeed(db: Database, job: JobRow, manifest_sha256: str) -> bool:
     return _finish(db, job, "succeeded", {"manifest_sha256": manifest_sha256})
 
 
+def complete(
+    db: Database,
+    part: JobRow,
+    output: str,
+    spent: Spent,
+    made: Sequence[dict[str, Any]],
+    then: Sequence[Part] = (),
+) -> bool:
+    """Commit what a part made, tell of its artefacts, and add the parts that go on from it.
+
+    False when the lease is lost.
+    """
+    values = {
+        "manifest_sha256": output,
+        "spent_seconds": spent.seconds,
+        "spent_gpu_seconds": spent.gpu_seconds,
+    }
+    return _finish(db, part, "succeeded", values, made, spent, then)
+
+
+def park(db: Database, job: JobRow, parts: Sequence[Part]) -> bool:
+    """Hand a job over to parts of it, until they are done; False when the lease is lost."""
+    with db.write() as connection:
+        done = connection.execute(
+            update(jobs)
+            .where(*_held(job))
+            .values(
+                handed_back=jobs.c.handed_back + 1,
+                worker=None,
+                task_id=None,
+                lease_until=None,
+                dispatched_at=None,
+            )
+        )
+        if done.rowcount:
+            job_parts.add(connection, job, parts)
+            job_parts.begin(connection, job.id, parts[0].kind)
+        return bool(done.rowcount)
+
+
 def fail(db: Database, job: JobRow, problem: dict[str, Any]) -> bool:
     """End a job with a problem; False when the lease is lost."""
     return _finish(db, job, "failed", {"problem": json.dumps(problem)})
@@ -134,6 +176,7 @@ def hand_back(db: Database, job: JobRow) -> bool:
                 handed_back=jobs.c.handed_back + 1,
                 worker=None,
                 lease_until=None,
+                deadline_at=None,
                 dispatched_at=None,
             )
         )
@@ -142,16 +185,34 @@ def hand_back(db: Database, job: JobRow) -> bool:
         return bool(done.rowcount)
 
 
-def _finish(db: Database, job: JobRow, state: str, values: dict[str, Any]) -> bool:
+def _finish(
+    db: Database,
+    job: JobRow,
+    state: str,
+    values: dict[str, Any],
+    made: Sequence[dict[str, Any]] = (),
+    spent: Spent | None = None,
+    then: Sequence[Part] = (),
+) -> bool:
     with db.write() as connection:
+        if job.parent is not None:
+            job_parts.lock(connection, job.parent)
         done = connection.execute(
             update(jobs)
             .where(*_held(job))
             .values(state=state, finished_at=now(), lease_until=None, checkpoint=None, **values)
         )
-        if done.rowcount:
-            record(connection, job.id, "state", {"state": state})
-        return bool(done.rowcount)
+        if not done.rowcount:
+            return False
+        record(connection, job.id, "state", {"state": state})
+        if job.parent is None:
+            drop_parts(connection, job.id)
+        else:
+            for artefact in made:
+                record(connection, job.parent, "artefact", artefact)
+            job_parts.add(connection, job, then)
+            job_parts.ended(connection, job, state, spent)
+        return True
 
 
 def _held(job: JobRow) -> tuple[ColumnElement[bool], ...]:

@@ -51,8 +51,36 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a job before it is stored; `key` names it among the parts of its kind."""
+
+    kind: str
+    key: str
+    queue: str
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartRow:
+    """What became of a part; `output` is the sha256 of what it made, `problem` why it has none."""
+
+    key: str
+    state: str
+    output: str | None
+    problem: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Seconds of workers; those of workers with a GPU are among them and told once more."""
+
+    seconds: float = 0.0
+    gpu_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class JobRow:
-    """A job as the ledger has it; times are seconds since the epoch."""
+    """A job as the ledger has it; times are seconds since the epoch. `parent` is set for a part of a job."""
 
     id: str
     tenant: str
@@ -77,6 +105,8 @@ class JobRow:
     started_at: float | None
     finished_at: float | None
     subject: str | None
+    parent: str | None
+    part: str | None
 
     @classmethod
     def new(cls, submission: Submission, job_id: str, created_at: float) -> "JobRow":

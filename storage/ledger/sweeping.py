@@ -7,9 +7,10 @@ from typing import Any
 from maquette.contract import Problem
 from sqlalchemy import Connection, select, update
 
+from storage.ledger import parts
 from storage.ledger.clock import now
 from storage.ledger.database import Database
-from storage.ledger.jobs import record
+from storage.ledger.jobs import PARKED, drop_parts, record
 from storage.ledger.tables import jobs
 
 EXHAUSTED = "every attempt lost its worker; the input may crash the engine"
@@ -31,16 +32,21 @@ def sweep(db: Database, *, max_attempts: int, cancel_grace: float, queue_seconds
     to_kill: list[str] = []
     with db.read() as connection:
         stale = connection.execute(
-            select(jobs.c.id).where(
+            select(jobs.c.id, jobs.c.parent).where(
                 ((jobs.c.state == "running") & (jobs.c.lease_until < now()))
                 | ((jobs.c.state == "running") & (jobs.c.cancel_requested_at < now() - cancel_grace))
+                | (PARKED & (jobs.c.deadline_at < now()))
                 | ((jobs.c.state == "queued") & (jobs.c.created_at < now() - queue_seconds))
             )
-        ).scalars()
+        )
         candidates = list(stale)
-    for job_id in candidates:
+    for job_id, parent in candidates:
         with db.write() as connection:
+            if parent is not None:
+                parts.lock(connection, parent)
             outcome, task_id = _settle(connection, job_id, max_attempts, cancel_grace, queue_seconds)
+            if outcome == "ended" and parent is not None:
+                parts.failed(connection, parent)
         if outcome is None:
             continue
         (requeued if outcome == "queued" else ended).append(job_id)
@@ -94,6 +100,7 @@ def _settle(
             jobs.c.handed_back,
             jobs.c.cancel_requested_at,
             (jobs.c.lease_until < now()).label("lost"),
+            PARKED.label("parked"),
             (jobs.c.deadline_at < now()).label("late"),
             (jobs.c.cancel_requested_at < now() - cancel_grace).label("deaf"),
             (jobs.c.created_at < now() - queue_seconds).label("old"),
@@ -113,7 +120,7 @@ def _settle(
 def _settle_running(connection: Connection, job_id: str, row: Any, max_attempts: int) -> str | None:
     if row.deaf or (row.lost and row.cancel_requested_at is not None):
         return _end(connection, job_id, row, "cancelled", None)
-    if not row.lost:
+    if not (row.lost or (row.parked and row.late)):
         return None
     if row.late:
         problem = Problem.of("timed_out", 504, "the job ran longer than its timeout_seconds")
@@ -124,7 +131,7 @@ def _settle_running(connection: Connection, job_id: str, row: Any, max_attempts:
     connection.execute(
         update(jobs)
         .where(jobs.c.id == job_id, jobs.c.attempt == row.attempt, jobs.c.state == "running")
-        .values(state="queued", worker=None, lease_until=None, dispatched_at=None)
+        .values(state="queued", worker=None, lease_until=None, deadline_at=None, dispatched_at=None)
     )
     record(connection, job_id, "state", {"state": "queued", "reason": "worker_lost"})
     return "queued"
@@ -142,4 +149,5 @@ def _end(connection: Connection, job_id: str, row: Any, state: str, problem: Pro
     if not done.rowcount:
         return None
     record(connection, job_id, "state", {"state": state})
-    return state
+    drop_parts(connection, job_id)
+    return "ended"

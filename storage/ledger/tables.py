@@ -84,9 +84,16 @@ jobs = Table(
     Column("finished_at", Double),
     # the picture that a job is about: jobs about one picture share its embedding
     Column("subject", String(64)),
+    # a part of another job: which job, and the key of the part in it
+    Column("parent", String(40)),
+    Column("part", String(80)),
+    Column("spent_seconds", Double),
+    Column("spent_gpu_seconds", Double),
     UniqueConstraint("tenant", "idempotency_key"),
     Index(None, "tenant", "id"),
     Index(None, "subject", "state"),
+    Index(None, "parent", "kind", "part", unique=True),
+    Index(None, "parent", "state", "queue", "id"),
     Index(None, "state", "dispatched_at"),
 )
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 import trimesh
@@ -54,7 +55,13 @@ def test_a_film_round_an_object_gives_its_size_and_place(
     tracked = mq.track(path, boxes=[box])
     tracked.wait()
     result = mq.objects(
-        from_job=tracked, multiview=True, camera=CAMERA, world_from_cam=WORLD_FROM_CAM, max_views=16
+        from_job=tracked,
+        multiview=True,
+        camera=CAMERA,
+        world_from_cam=WORLD_FROM_CAM,
+        max_views=16,
+        formats=["glb", "textured_glb"],
+        outputs=["placed", "turntable", "simulation"],
     ).wait()
     [found] = result.objects
     assert found.views is not None and 14 <= found.views.used <= 16 and found.views.arc_degrees > 300
@@ -65,6 +72,16 @@ def test_a_film_round_an_object_gives_its_size_and_place(
     height = np.ptp(mesh.vertices, axis=0)[1] * found.pose.scale
     assert height == pytest.approx(1.0, abs=0.1)
     assert Image.open(folder / "object-000-reference.png").size == (SIDE, SIDE)
+    assert found.extras.keys() == {"placed", "turntable", "simulation"}
+    placed = np.asarray(Image.open(folder / found.extras["placed"]).convert("RGB"), np.float64)
+    image, mask = red_block(VIEWS[found.views.reference])
+    # away from the object the placed picture is the film's, half way to white
+    away = ~cv2.dilate(mask.astype(np.uint8), np.ones((15, 15), np.uint8)).astype(np.bool_)
+    assert np.abs(placed - (0.5 * image + 127.5))[away].mean() < 4
+    assert (placed[mask][:, 0] - placed[mask][:, 1]).mean() > 40
+    baked = trimesh.load(folder / found.files["textured_glb"], force="mesh")
+    texture = np.asarray(baked.visual.material.baseColorTexture.convert("RGB"), np.float64)
+    assert (texture[..., 0] - texture[..., 1]).mean() > 40
 
 
 def test_what_has_one_view_is_refused(mq: Maquette, film: tuple[Path, Box], tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from maquette import ApiError, AsyncMaquette, InvalidRequest, Maquette, NotFound
+from maquette import ApiError, AsyncMaquette, InvalidRequest, JobFailed, Maquette, NotFound
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
@@ -42,6 +42,19 @@ def test_frames_come_while_the_job_runs(mq: Maquette, film: Film) -> None:
     assert [frame.pts for frame in frames] == sorted(frame.pts for frame in frames)
     told = [event.data["name"] for event in job.events() if event.type == "artefact"]
     assert "masks-00000.jsonl" in told
+
+
+def test_an_exemplar_on_a_frame_is_refused_by_an_engine_that_takes_none(
+    mq: Maquette, stack: Stack, film: Film
+) -> None:
+    path, truth = film
+    shown = [{"frame": 3, "box": box_of(truth[3]), "phrase": 0}]
+    with pytest.raises(JobFailed) as refused:
+        mq.track(path, text="sports ball", exemplars=shown).wait()
+    assert refused.value.problem.code == "exemplars_on_video_unsupported"
+    given = ["track", str(path), "-t", "sports ball", "-e", ",".join(map(str, [3, *box_of(truth[3])]))]
+    done = maquette(stack, *given, check=False)
+    assert done.returncode != 0 and "exemplars_on_video_unsupported" in done.stderr + done.stdout
 
 
 def test_a_correction_and_a_removal(mq: Maquette, film: Film) -> None:

@@ -7,7 +7,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
@@ -19,7 +19,8 @@ from maquette.handles import Job
 from maquette.results import DatasetResult
 from PIL import Image
 
-from service.embedded import Stack
+from service.embedded import Stack, free_port
+from tests.chaos.conftest import QUICK
 from workers.datasets.verify import verify
 
 pytestmark = pytest.mark.slow
@@ -41,6 +42,17 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
+
+
+@pytest.fixture(scope="module")
+def shaky(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Two workers that share the clips of a job."""
+    stack = Stack(tmp_path_factory.mktemp("shaky"), free_port(), settings=QUICK, workers=2)
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.stop()
 
 
 def start(client: Maquette, video: Path) -> Job[DatasetResult]:
@@ -67,7 +79,7 @@ def until(stack: Stack, true: Callable[[], bool], seconds: float) -> None:
 def kill(stack: Stack, name: str) -> None:
     process = stack.part(name).process
     assert process is not None
-    if name == "worker":
+    if name.startswith("worker"):
         os.killpg(process.pid, signal.SIGKILL)
     else:
         process.kill()
@@ -97,7 +109,7 @@ def test_one_version_comes_out_whoever_is_killed_and_when(
     # the first round is in the middle, so that there is something to go on from
     share = 0.6 if number == 0 else random.Random(f"{part} {number}").uniform(0.0, 1.0)
     time.sleep(share * seconds)
-    kill(shaky, part)
+    kill(shaky, "worker-2" if part == "worker" and number % 2 else part)
     until(shaky, lambda: state_of(job) == "succeeded", 120)
     result = job.wait(timeout=10)
     assert result.data.version == version

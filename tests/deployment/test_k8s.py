@@ -329,7 +329,12 @@ def test_scaling_counts_jobs_of_the_ledger() -> None:
     metadata.create_all(engine)
     with engine.begin() as connection:
         for number, state in enumerate(("queued", "running", "succeeded", "failed", "cancelled")):
-            connection.execute(metadata.tables["jobs"].insert().values(**job(number, state)))
+            lease = 1.0 if state == "running" else None
+            connection.execute(
+                metadata.tables["jobs"].insert().values(**job(number, state), lease_until=lease)
+            )
+        # a job that waits for its parts needs no worker
+        connection.execute(metadata.tables["jobs"].insert().values(**job(9, "running")))
         assert connection.execute(text(trigger["metadata"]["query"])).scalar() == 2
     names = {d["metadata"]["name"] for d in m.rendered(m.K8S / "base") if d["kind"] == "Deployment"}
     assert scaled["spec"]["scaleTargetRef"]["name"] in names

@@ -1,131 +1,20 @@
 """The dataset job with a tracker of the test's own, interrupted wherever it can be."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from maquette.contract import DatasetJob, DatasetResult, Manifest, MediaRef
+from maquette.contract import DatasetResult, Manifest
 
-from media.sandbox import Sandbox
-from storage.artefacts.local import LocalStore
-from storage.ledger import Database, Submission, files, jobs, leases
-from tests.scenes import moving_ball
+from tests.datasets_jobs import FRAMES, Heart, Killed, World, version
 from workers.datasets import reels
 from workers.datasets.reader import Dataset
 from workers.datasets.verify import verify
-from workers.engines.concepts.masks import box_of
-from workers.engines.protocols import EngineInfo, FrameResult, Tracked, VideoFrame
-from workers.engines.registry import EngineSet
 from workers.errors import JobProblem
-from workers.jobs import dataset, run_kind
-from workers.jobs.context import JobContext
-
-TENANT, FRAMES = "t", 72
-
-
-class Reds:
-    """Finds whatever is red, as one ball; holds its results back by three frames, as some trackers do."""
-
-    info = EngineInfo("reds", "concepts", "1", "cpu", "Apache-2.0", (), (), weights={"w": "0" * 64})
-
-    def __init__(self) -> None:
-        self.frames = 0
-
-    def check(self, phrases: Sequence[str]) -> None:
-        assert list(phrases) == ["ball", "cup"]
-
-    def tracker(self, prompts: Any, *, state: bytes | None = None) -> "Follow":
-        return Follow(self)
-
-
-class Follow:
-    def __init__(self, engine: Reds) -> None:
-        self.engine = engine
-        self.held: list[FrameResult] = []
-
-    def step(self, frame: VideoFrame) -> Sequence[FrameResult]:
-        self.engine.frames += 1
-        rgb = frame.image.astype(int)
-        mask = (rgb[..., 0] - rgb[..., 1] > 40) & (rgb[..., 0] - rgb[..., 2] > 40)
-        found = (Tracked(1, mask, box_of(mask), 0.9, 0, "ball"),) if mask.any() else ()
-        self.held.append(FrameResult(frame.index, frame.pts, found))
-        return [self.held.pop(0)] if len(self.held) > 3 else []
-
-    def finish(self) -> Sequence[FrameResult]:
-        return self.held
-
-
-class Killed(BaseException):
-    """As if the worker had died."""
-
-
-class Heart:
-    """Dies when it is told of progress for the n-th time."""
-
-    def __init__(self, dies: int | None = None) -> None:
-        self.dies, self.told = dies, []
-
-    def progress(self, progress: dict[str, Any]) -> None:
-        self.told.append(progress)
-        if self.dies is not None and len(self.told) > self.dies:
-            raise Killed
-
-    def check(self) -> None:
-        return
-
-
-class World:
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.db = Database(f"sqlite:///{folder / 'ledger.db'}")
-        self.db.migrate()
-        self.store = LocalStore(folder / "store")
-        self.sandbox = Sandbox()
-        self.engine = Reds()
-        self.engines = EngineSet("default", {"concepts": self.engine})
-        moving_ball(folder / "v.mp4", FRAMES)
-        moving_ball(folder / "w.mp4", FRAMES - 24)
-        self.videos = [self.put(folder / name) for name in ("v.mp4", "w.mp4")]
-        self.count = 0
-
-    def put(self, video: Path) -> MediaRef:
-        ref = MediaRef(id=self.store.put(video.read_bytes()))
-        files.add_media(self.db, TENANT, str(ref.id), {**self.sandbox.probe(video), "bytes": 1})
-        return ref
-
-    def job(self, **options: Any) -> str:
-        request = DatasetJob.model_validate(
-            {
-                "videos": self.videos,
-                "text": ["ball", "cup"],
-                "clip_seconds": 1.0,
-                "min_clip_seconds": 0.5,
-                "gates": {"near_duplicate": {}},
-                **options,
-            }
-        )
-        self.count += 1
-        row, _ = jobs.submit(
-            self.db,
-            Submission(TENANT, "dataset", "auto", "q", request.model_dump_json(), f"{self.count}", 900, None),
-        )
-        assert leases.claim(self.db, row.id, "w", 600) is not None
-        return str(row.id)
-
-    def go(self, job_id: str, heart: Heart) -> Manifest:
-        row = jobs.get(self.db, TENANT, job_id)
-        assert row is not None
-        context = JobContext(row, heart, self.db, self.store, self.engines, self.sandbox)  # type: ignore[arg-type]
-        return run_kind(context, DatasetJob.model_validate_json(row.request))
-
-    def save(self, manifest: Manifest, folder: Path) -> Path:
-        folder.mkdir()
-        for artefact in manifest.artefacts:
-            (folder / artefact.name).write_bytes(self.store.get(artefact.sha256))
-        return folder
+from workers.jobs import dataset, dataset_world
 
 
 @pytest.fixture(scope="module")
@@ -134,11 +23,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     yield made
     made.sandbox.close()
     made.db.close()
-
-
-def version(manifest: Manifest) -> str:
-    assert isinstance(manifest.result, DatasetResult)
-    return manifest.result.version
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +68,7 @@ def test_killed_at_any_point_it_makes_the_same_version(
 def test_killed_again_and_again_it_comes_to_an_end_and_does_nothing_twice(
     world: World, undisturbed: tuple[Manifest, Heart], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dataset, "FOLD", 2)
+    monkeypatch.setattr(dataset_world, "FOLD", 2)
     monkeypatch.setattr(reels, "PIECE", 20)
     job, before, deaths = world.job(), world.engine.frames, 0
     while True:
@@ -263,3 +147,4 @@ def test_a_probe_works_on_few_clips_and_tells_where_the_time_went(world: World, 
     assert timing["done_seconds"] == pytest.approx(2.0, rel=0.05)
     assert timing["passed_seconds"] == pytest.approx(5.0, rel=0.05)
     assert {"survey", "decode", "engine"} <= set(timing["stages"])
+    assert timing["prices"] == {"cpu_hour": None, "gpu_hour": None} and timing["on_gpu"] is False

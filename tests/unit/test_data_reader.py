@@ -16,6 +16,7 @@ from hypothesis.extra.numpy import arrays
 from maquette.data import DataError, Pairs, Stream, Windows
 from maquette.data.clips import SCHEMA_VERSION as READ_VERSION
 from maquette.data.masks import paint
+from maquette.data.tables import Texts
 from maquette.rle import encode
 
 from tests.exports_made import NAMES, close, dataset, recorded
@@ -249,14 +250,14 @@ def test_epochs_differ_and_can_be_repeated(data: Dataset) -> None:
 @given(arrays(np.bool_, st.tuples(st.integers(1, 60), st.integers(1, 60))))
 def test_masks_are_painted_as_they_were(mask: Any) -> None:
     out = np.zeros_like(mask)
-    paint(out, encode(mask).counts)
-    assert np.array_equal(out, mask)
+    paint([out, (again := np.zeros_like(mask))], Texts.of(["0", encode(mask).counts]), [1, 1])
+    assert np.array_equal(out, mask) and np.array_equal(again, mask)
 
 
 @pytest.mark.parametrize("counts", ["", "0", "a" * 5, "P", "~~", "044"])
 def test_broken_masks_are_refused(counts: str) -> None:
     with pytest.raises(DataError) as found:
-        paint(np.zeros((4, 4), np.bool_), counts)
+        paint(np.zeros((2, 4, 4), np.bool_), Texts.of(["`0", counts]), [0, 1])
     assert found.value.code == "dataset_broken"
 
 

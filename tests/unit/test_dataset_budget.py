@@ -8,16 +8,18 @@ import pytest
 from tests.datasets_made import of_balls
 from workers.datasets.clip_work import Tools
 from workers.datasets.following import OracleTracks
+from workers.datasets.limits import Limits
 from workers.datasets.local import FolderPorts, build
 from workers.datasets.pipeline import Built, Pipeline
 from workers.datasets.reader import Dataset
+from workers.datasets.serial import Serial
 from workers.datasets.settings import Settings
 from workers.datasets.source import Source, Tracks
 from workers.datasets.stages.shots import ClipPlan
 from workers.datasets.stopwatch import Stopwatch
 from workers.datasets.verify import verify
 
-SETTINGS = Settings(phrases=("ball",), clip_seconds=1.0, min_clip_seconds=0.5, max_seconds=25.0)
+SETTINGS = Settings(phrases=("ball",), clip_seconds=1.0, min_clip_seconds=0.5, limits=Limits(25.0))
 CLIPS, SECONDS_A_CLIP = 4, 10.0
 
 
@@ -49,7 +51,7 @@ def tools(time: Time) -> Tools:
 
 
 def ran(ports: FolderPorts, settings: Settings = SETTINGS) -> Built:
-    return Pipeline(ports, tools(Time()), settings).run([of_balls(1, 48)])
+    return Pipeline(Serial(ports, tools(Time()), settings), settings).run([of_balls(1, 48)])
 
 
 def test_no_clip_is_begun_after_the_seconds_and_decisions_say_so(tmp_path: Path) -> None:
@@ -65,7 +67,7 @@ def test_no_clip_is_begun_after_the_seconds_and_decisions_say_so(tmp_path: Path)
 
 @pytest.mark.parametrize("most", [None, 40.0])
 def test_time_enough_changes_nothing(tmp_path: Path, most: float | None) -> None:
-    built = ran(FolderPorts(tmp_path), replace(SETTINGS, max_seconds=most))
+    built = ran(FolderPorts(tmp_path), replace(SETTINGS, limits=Limits(most)))
     assert len(built.records) == CLIPS and not built.budget_reached
     assert all(row.gate != "budget" for row in built.planned.decisions)
 
@@ -85,5 +87,5 @@ def test_a_run_that_goes_on_counts_the_clips_of_the_first(tmp_path: Path) -> Non
     assert len(first.records) == 3 and first.budget_reached
     again = ran(FolderPorts(tmp_path))
     assert again == first
-    more = ran(FolderPorts(tmp_path), replace(SETTINGS, max_seconds=1000.0))
+    more = ran(FolderPorts(tmp_path), replace(SETTINGS, limits=Limits(1000.0)))
     assert len(more.records) == CLIPS and not more.budget_reached

@@ -16,6 +16,7 @@ from workers.datasets.gates.policy import DEFAULT, Policy
 from workers.datasets.local import FolderPorts
 from workers.datasets.pipeline import Pipeline
 from workers.datasets.schema import DecisionRow, ScoreRow
+from workers.datasets.serial import Serial
 from workers.datasets.settings import Settings
 from workers.datasets.source import Source, Tracks, Truth
 from workers.datasets.stages.shots import ClipPlan
@@ -64,7 +65,7 @@ class Scripted:
 
 def judged(scene: Scene, folder: Path) -> list[DecisionRow]:
     source = source_of(scene.frames, truth=Truth(depth=scene.depth))
-    pipeline = Pipeline(FolderPorts(folder), Tools(Scripted(scene)), SETTINGS)
+    pipeline = Pipeline(Serial(FolderPorts(folder), Tools(Scripted(scene)), SETTINGS), SETTINGS)
     [record] = pipeline.run([source]).records
     return list(record.rows["decisions"])
 

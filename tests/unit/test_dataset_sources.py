@@ -102,8 +102,35 @@ def test_a_plan_scales_the_survey_by_video_and_the_rest_by_clips() -> None:
     assert plan.stages["engine"] == pytest.approx(1600 / 3600)
     assert plan.bytes == pytest.approx(40_000)
     assert plan.hours(2) == pytest.approx(1700 / 3600 / 2) and plan.cost(3.6) == pytest.approx(1.7)
+    # unknown prices are no price of nothing
+    assert plan.cost() is None and plan.gpu_hours == 0
     with pytest.raises(ValueError, match="no clip"):
         planning.plan({**timing, "done_seconds": 0.0}, 5, 50)
+
+
+@pytest.mark.parametrize(
+    ("prices", "on_gpu", "cost"),
+    [
+        ({"cpu_hour": 1.8, "gpu_hour": None}, False, 1.0),
+        ({"cpu_hour": 1.8, "gpu_hour": 36.0}, True, 10.5),
+        ({"cpu_hour": 1.8, "gpu_hour": None}, True, None),
+        ({"cpu_hour": None, "gpu_hour": 36.0}, False, None),
+    ],
+)
+def test_a_plan_costs_what_the_operator_asks_for_each_kind_of_worker(
+    prices: dict[str, float | None], on_gpu: bool, cost: float | None
+) -> None:
+    timing = {
+        "stages": {"survey": 1000.0, "engine": 1000.0},
+        "video_seconds": 100.0,
+        "passed_seconds": 80.0,
+        "done_seconds": 80.0,
+        "done_bytes": 1,
+        "prices": prices,
+        "on_gpu": on_gpu,
+    }
+    found = planning.plan(timing, probe_bytes=1, all_bytes=1).cost()
+    assert found == (None if cost is None else pytest.approx(cost))
 
 
 def test_a_probe_takes_files_from_everywhere() -> None:

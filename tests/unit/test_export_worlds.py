@@ -1,6 +1,7 @@
 """Formats of world models and robots: pixels, actions and slots, each as its own reader slices them."""
 
 import json
+import pickle
 from pathlib import Path
 
 import av
@@ -14,6 +15,7 @@ import webdataset
 from tests.exports_made import NAMES, close, dataset, recorded
 from workers.datasets.exporters.base import Run, name_of
 from workers.datasets.exporters.cjepa import CJepa
+from workers.datasets.exporters.cjepa_slots import CJepaSlots
 from workers.datasets.exporters.coco import categories
 from workers.datasets.exporters.flat_hdf5 import StableWorldModel, TinyWorlds
 from workers.datasets.exporters.lerobot import CAMERA, LeRobot
@@ -125,6 +127,74 @@ def test_cjepa_slots_are_anchored_in_the_first_frame(data: Dataset, tmp_path: Pa
             orders.append(order == anchored)
     # shuffled: not every clip keeps the order of its tracks
     assert not all(orders)
+
+
+def unpickled(path: Path) -> dict[str, dict[str, np.ndarray]]:  # type: ignore[type-arg]
+    found: dict[str, dict[str, np.ndarray]] = pickle.loads(path.read_bytes())  # type: ignore[type-arg]  # noqa: S301
+    return found
+
+
+def test_slot_pickles_are_read_as_cjepa_reads_them(data: Dataset, tmp_path: Path) -> None:
+    CJepaSlots().write(data, tmp_path)
+    slots = unpickled(tmp_path / "slots.pkl")
+    told = json.loads((tmp_path / "slots.json").read_text())
+    places = {name: slice(*ends) for name, ends in told["fields"].items()}
+    assert set(slots) == {"train", "val", "test"} and slots["test"] == {}
+    keys = [key for split in slots.values() for key in split]
+    assert sorted(keys) == sorted(f"{number}_pixels.mp4" for number in range(len(data)))
+    for entry in told["clips"]:
+        clip = data.clip(entry["clip"])
+        mine = slots[entry["split"]][entry["key"]]
+        assert entry["split"] == clip.row.split
+        assert mine.shape == (len(clip), 7, 128) and mine.dtype == np.float32 and np.isfinite(mine).all()
+        # a window as its dataset cuts it: two steps, every third frame
+        window = mine[1 : 1 + 2 * 3 : 3]
+        assert window.shape == (2, 7, 128)
+        assert mine[0, :, places["seen"]].all()
+        height, width = clip.size
+        for frame in (0, 4, len(clip) - 1):
+            rows = {row.track: row for row in clip.observed(frame)}
+            for slot, track in enumerate(entry["tracks"]):
+                state = mine[frame, slot]
+                row = rows.get(track)
+                assert state[places["seen"]] == (row is not None)
+                if row is None:
+                    assert not state.any()
+                    continue
+                box = state[places["box"]] * (width, height, width, height)
+                assert close(box, [row.x0, row.y0, row.x1, row.y1], 1e-3)
+                mask = clip.mask(row)
+                assert close(state[places["color"]] * 255, clip.image(frame)[mask].mean(axis=0), 1e-2)
+                covered = state[places["mask"]].mean() * (row.x1 - row.x0) * (row.y1 - row.y0)
+                assert close(covered, row.area, 0.1)
+                assert state[places["box_3d_known"]] == (row.center_cam is not None)
+                if row.center_cam is not None:
+                    assert close(state[places["center"]], row.center_cam, 1e-4)
+                    assert close(state[places["size"]], row.size, 1e-4)
+            behind = mine[frame, len(entry["tracks"]) :]
+            assert (
+                behind[:, places["background"]].all()
+                and not mine[frame, : len(entry["tracks"]), places["background"]].any()
+            )
+
+
+def test_slots_with_actions_have_the_same_keys_and_lengths(data: Dataset, tmp_path: Path) -> None:
+    CJepaSlots().write(data, tmp_path, actions=True, slots=3)
+    slots, actions, proprio = (unpickled(tmp_path / f"{n}.pkl") for n in ("slots", "actions", "proprio"))
+    told = json.loads((tmp_path / "slots.json").read_text())["clips"]
+    # what was pressed is known of the game alone
+    assert {data.clip(entry["clip"]).source.name for entry in told} == {"game"}
+    left_out = {entry["clip"] for entry in json.loads((tmp_path / "maquette.json").read_text())["left_out"]}
+    assert {clip.id for clip in data.clips() if clip.source.name != "game"} <= left_out
+    for entry in told:
+        clip = data.clip(entry["clip"])
+        split, key = entry["split"], entry["key"]
+        count = len(clip) - 1
+        assert slots[split][key].shape == (count, 3, 128)
+        first = clip.frames[0].source_frame
+        assert close(actions[split][key], recorded(24)[first : first + count])
+        poses = [clip.world_from_cam(frame)[:3].ravel() for frame in range(count)]  # type: ignore[index]
+        assert close(proprio[split][key], poses)
 
 
 def _mask(clip, frame, number: int, track: int):  # type: ignore[no-untyped-def]

@@ -168,7 +168,6 @@ def test_it_goes_on_from_a_track_job(world: World) -> None:
         ({"multiview": False, "world_from_cam": None}, "multiview"),
         ({"image": {"id": "a" * 64}}, "multiview"),
         ({"from_job": "job_" + "0" * 28}, "from_job"),
-        ({"outputs": ["turntable"]}, "outputs"),
         ({"max_views": 2}, "max_views"),
         ({"text": []}, "which objects"),
     ],

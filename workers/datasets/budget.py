@@ -1,32 +1,38 @@
-"""How much of a dataset is worked on: at most so many clips, at most so many seconds."""
+"""How much of a dataset is worked on: at most so many clips, and no new one after a limit is reached."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from workers.datasets.limits import Limits
 from workers.datasets.schema import ClipRow, DecisionRow
 from workers.datasets.stopwatch import Stopwatch
 
 GATE = "budget"
 
 
-class Seconds:
-    """Seconds of the wall since it was made, the engine's among them; `most` None never ends.
+class Meter:
+    """What one process has spent since it was made: seconds of the wall, and clips on a GPU among them.
 
     Clips that an interrupted run had finished count with what they took then, its survey does not.
     """
 
-    def __init__(self, most: float | None, clock: Stopwatch) -> None:
-        self._most, self._clock = most, clock
-        self._begun, self._earlier = clock.now(), 0.0
+    def __init__(self, limits: Limits, clock: Stopwatch, *, on_gpu: bool) -> None:
+        self._limits, self._clock, self._on_gpu = limits, clock, on_gpu
+        self._begun, self._earlier, self._gpu = clock.now(), 0.0, 0.0
 
-    def add(self, seconds: float) -> None:
-        """Count work of an earlier run."""
+    def recalled(self, seconds: float) -> None:
+        """Count a clip of an earlier run."""
         self._earlier += seconds
+        self.worked(seconds)
+
+    def worked(self, seconds: float) -> None:
+        """Count a clip of this run, whose time has passed already."""
+        self._gpu += seconds if self._on_gpu else 0.0
 
     @property
-    def spent(self) -> bool:
-        """Whether no new clip may be begun."""
-        return self._most is not None and self._clock.now() - self._begun + self._earlier >= self._most
+    def reached(self) -> float | None:
+        """The limit because of which no new clip may be begun."""
+        return self._limits.reached(self._clock.now() - self._begun + self._earlier, self._gpu)
 
 
 def spread(clips: Sequence[ClipRow], most: int | None) -> set[str]:

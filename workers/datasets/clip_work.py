@@ -20,7 +20,6 @@ from workers.datasets.schema import (
     TABLES,
     ActionRow,
     CameraRow,
-    CaptionRow,
     ClipRow,
     ConceptRow,
     DecisionRow,
@@ -34,7 +33,6 @@ from workers.datasets.source import KnownBox, Source
 from workers.datasets.stages import (
     actions,
     alignment,
-    assets,
     boxes3d,
     cameras,
     captions,
@@ -45,7 +43,7 @@ from workers.datasets.stages import (
 from workers.datasets.stages.boxes3d import Box3d, View
 from workers.datasets.stages.cameras import Poses, Solver
 from workers.datasets.stages.follow import Followed, Follower, Seen
-from workers.datasets.stages.keys import StageKey, rows_digest
+from workers.datasets.stages.keys import StageKey, digest, rows_digest
 from workers.datasets.stages.shots import ClipPlan
 from workers.datasets.stopwatch import Stopwatch
 from workers.engines.protocols import ObjectEngine
@@ -67,6 +65,11 @@ class Tools:
     dynamics: InverseDynamics | None = None
     clock: Stopwatch = field(default_factory=Stopwatch)
 
+    @property
+    def on_gpu(self) -> bool:
+        """Whether clips are followed on a GPU."""
+        return self.maker.info.device.startswith("cuda")
+
 
 class ClipWork:
     """Everything about one clip."""
@@ -77,6 +80,10 @@ class ClipWork:
         self._ports, self._tools, self._settings = ports, tools, settings
         self._source, self._plan = source, plan
 
+    def key(self) -> str:
+        """The key of its record."""
+        return digest([part.digest() for part in self.stage_keys()])
+
     def stage_keys(self) -> list[StageKey]:
         """What the clip's stages depend on; their digests together are the key of its record."""
         settings, info = self._settings, self._tools.maker.info
@@ -86,7 +93,6 @@ class ClipWork:
         engine = {"engine": f"{info.name}/{info.version}", "track_size": TRACK_SIZE}
         weights = dict(info.weights)
         encoder = self._tools.encoder
-        lifting = None if self._tools.objects is None else self._tools.objects.info
         teller = None if self._tools.captioner is None else self._tools.captioner.info
         dynamics = self._tools.dynamics
         return [
@@ -100,12 +106,8 @@ class ClipWork:
                 {"crops": settings.crops, "encoder": None if encoder is None else encoder.name},
                 {} if encoder is None else encoder.weights,
             ),
-            StageKey(
-                "assets",
-                mine,
-                {"seed": settings.seed, "engine": None if lifting is None else lifting.name},
-                {} if lifting is None else dict(lifting.weights),
-            ),
+            # made later, of the clips that have something to lift
+            StageKey("assets", mine, {"seed": settings.seed, "engine": None}),
             StageKey(
                 "actions",
                 (*mine, known),
@@ -123,8 +125,8 @@ class ClipWork:
             ),
         ]
 
-    def run(self, base: ClipRow, frames: Iterable[DecodedFrame], budget: int) -> ClipRecord:
-        """Do the work; `frames` are the kept frames, `budget` is how many objects may still be lifted."""
+    def run(self, base: ClipRow, frames: Iterable[DecodedFrame]) -> ClipRecord:
+        """Do the work; `frames` are the kept frames."""
         follower = Follower(
             self._source,
             self._plan,
@@ -147,8 +149,6 @@ class ClipWork:
         tracks, scores, decisions = self._judge(followed, lifted)
         kept = [(track, followed.seen[track.track]) for track in tracks if track.kept]
         camera_rows = cameras.rows(self._plan.id, camera, poses, len(followed.frames))
-        with self._tools.clock("assets"):
-            made = self._assets(followed, kept, camera, budget)
         clip = replace(
             base,
             frames=len(followed.frames),
@@ -157,9 +157,10 @@ class ClipWork:
             camera_source=poses.source,
             intrinsics_source=camera.source,
             scale_source=poses.scale,
-            flags=_flags(camera, poses, bool(kept), made.failed),
+            flags=_flags(camera, poses, bool(kept)),
         )
-        told = self._captions(clip, followed, tracks)
+        with self._tools.clock("captions"):
+            told = describing.told(self._tools.captioner, clip, followed, tracks, camera_rows)
         scores += alignment.scores(told)
         decided = self._settings.policy.decide(alignment.scores(told))
         if decided:
@@ -174,12 +175,12 @@ class ClipWork:
             "tracks": tracks,
             "concepts": self._concepts(followed, tracks),
             "captions": told,
-            "assets": made.rows,
+            "assets": [],
             "scores": scores,
             "decisions": decisions + decided,
         }
         with self._tools.clock("shards"):
-            return self._record(rows, made.files)
+            return self._record(rows)
 
     def _poses(self, followed: Followed, camera: Camera) -> Poses:
         given = cameras.given_poses(self._source, self._plan)
@@ -260,20 +261,6 @@ class ClipWork:
             tuple(sorted(flags)),
         )
 
-    def _assets(
-        self,
-        followed: Followed,
-        kept: Sequence[tuple[TrackRow, Sequence[Seen]]],
-        camera: Camera,
-        budget: int,
-    ) -> assets.Lifted:
-        if self._tools.objects is None or budget <= 0 or not kept:
-            return assets.Lifted((), (), 0)
-        wanted = kept[:budget]
-        return assets.lift(
-            self._ports, self._tools.objects, followed.frames, wanted, camera, self._settings.seed
-        )
-
     def _features(
         self, followed: Followed, kept: Sequence[tuple[TrackRow, Sequence[Seen]]], size: tuple[int, int]
     ) -> list[FeatureRow]:
@@ -293,15 +280,6 @@ class ClipWork:
                 )
         return found
 
-    def _captions(self, clip: ClipRow, followed: Followed, tracks: Sequence[TrackRow]) -> list[CaptionRow]:
-        found = captions.captions(clip, tracks, followed.seen, followed.crops)
-        if self._tools.captioner is not None:
-            with self._tools.clock("captions"):
-                # the engine's come first: readers who want one caption take the first
-                engine = self._tools.captioner
-                found = describing.described(engine, followed.frames, tracks, followed.seen) + found
-        return alignment.judged(found, clip, tracks, followed.seen, followed.crops)
-
     def _concepts(self, followed: Followed, tracks: Sequence[TrackRow]) -> list[ConceptRow]:
         info = self._tools.maker.info
         engine = f"{info.name}/{info.version}"
@@ -316,7 +294,7 @@ class ClipWork:
             for phrase in self._settings.phrases
         ]
 
-    def _record(self, rows: Mapping[str, Sequence[Any]], files: tuple[File, ...]) -> ClipRecord:
+    def _record(self, rows: Mapping[str, Sequence[Any]]) -> ClipRecord:
         made = {
             "cameras": rows["cameras"],
             "tracks": rows["observations"],
@@ -334,10 +312,10 @@ class ClipWork:
                 continue
             data = parquet.write(table.row, rows[name])
             file = f"{name}-{self._plan.id}.parquet"
-            digest = self._ports.store(file, "table", PARQUET, data)
-            shards[name] = File(file, digest, len(data), len(rows[name]), self._plan.id)
+            stored = self._ports.store(file, "table", PARQUET, data)
+            shards[name] = File(file, stored, len(data), len(rows[name]), self._plan.id)
         light = {name: list(rows[name]) for name in rows if not TABLES[name].per_clip}
-        return ClipRecord(self._plan.id, shards, files, {**light, "lineage": lineage})
+        return ClipRecord(self._plan.id, shards, (), {**light, "lineage": lineage})
 
 
 def _observations(
@@ -385,12 +363,11 @@ def _hidden(followed: Followed, frame: int) -> NDArray[np.bool_]:
     return np.asarray(cv2.dilate(out, np.ones((5, 5), np.uint8)) > 0)
 
 
-def _flags(camera: Camera, poses: Poses, found: bool, failed: int) -> tuple[str, ...]:
+def _flags(camera: Camera, poses: Poses, found: bool) -> tuple[str, ...]:
     flags = {
         "camera_assumed": camera.source == "assumed",
         "camera_unknown": poses.source == "unknown",
         "nothing_found": not found,
-        "assets_failed": failed > 0,
     }
     return tuple(name for name, true in flags.items() if true)
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from workers.datasets.following_apart import plain
 from workers.datasets.settings import Settings
 from workers.datasets.source import Source, Tracks
 from workers.datasets.stages.shots import ClipPlan
@@ -59,10 +60,10 @@ class _Engine:
         self._tracker = tracker
 
     def step(self, source_frame: int, frame: int, pts: int, image: Rgb) -> Sequence[FrameResult]:
-        return self._tracker.step(VideoFrame(frame, pts, image))
+        return [plain(result) for result in self._tracker.step(VideoFrame(frame, pts, image))]
 
     def finish(self) -> Sequence[FrameResult]:
-        return self._tracker.finish()
+        return [plain(result) for result in self._tracker.finish()]
 
 
 class _Oracle:

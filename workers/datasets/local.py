@@ -12,6 +12,7 @@ from workers.datasets.clip_work import Tools
 from workers.datasets.documents import documents
 from workers.datasets.pipeline import Pipeline
 from workers.datasets.reader import Dataset
+from workers.datasets.serial import Serial
 from workers.datasets.settings import Settings
 from workers.datasets.source import Source
 from workers.datasets.writing import Written, write
@@ -39,6 +40,10 @@ class FolderPorts:
         self._place(self._folder / "blobs" / digest, data)
         self.files[name] = self._folder / "blobs" / digest
         return digest
+
+    def stored(self, sha256: str) -> bytes:
+        """What lies under a hash."""
+        return self.blob(sha256).read_bytes()
 
     def recall(self, key: str) -> bytes | None:
         """What was kept under a key."""
@@ -86,12 +91,12 @@ def build(
     Raises DatasetError; FileExistsError when `out` holds another version already.
     """
     ports = FolderPorts(work, told)
-    built = Pipeline(ports, tools, settings).run(sources)
+    built = Pipeline(Serial(ports, tools, settings), settings).run(sources)
     infos = [tools.maker.info]
     infos += [tool.info for tool in (tools.objects, tools.captioner) if tool is not None]
     written = write(ports, built, settings, infos, version("maquette-server"))
     files: dict[str, bytes | Path] = {f.name: ports.blob(f.sha256) for f in written.manifest.all_files()}
-    files |= documents(written, lambda digest: ports.blob(digest).read_bytes())
+    files |= documents(written, ports.stored)
     if not publishing.publish(out, written.manifest, files, key=key):
         there = Dataset(out).version
         if there != written.manifest.version:

@@ -1,30 +1,23 @@
 """From videos to a dataset's files: survey all, plan, gate cheaply, work clip by clip, then write."""
 
-import itertools
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from media.sandbox import DecodedFrame
-from workers.datasets import budget, reels, splits
-from workers.datasets.clip_work import ClipWork, Tools
-from workers.datasets.ports import Ports
+from workers.datasets import budget, splits
+from workers.datasets.crew import AssetTask, ClipTask, Crew, Worked
 from workers.datasets.records import ClipRecord
-from workers.datasets.reels import Pieces, Reel
 from workers.datasets.schema import ClipRow, DecisionRow, ScoreRow, SourceRow
 from workers.datasets.settings import Settings
 from workers.datasets.source import Source
 from workers.datasets.stages import duplicates
 from workers.datasets.stages.duplicates import Neighbours
-from workers.datasets.stages.follow import fitted
-from workers.datasets.stages.keys import StageKey, digest
+from workers.datasets.stages.scaling import fitted
 from workers.datasets.stages.shots import ClipPlan, plan
-from workers.datasets.stages.survey import Survey, joined
+from workers.datasets.stages.survey import Survey
+from workers.datasets.surveying import STAGE
 
-STAGE = "survey"
 # more shots than one source can have
 SHOTS = 1 << 32
 
@@ -53,30 +46,29 @@ class Built:
 class Pipeline:
     """Makes one dataset. Interrupted at any point and run again, it makes the same one."""
 
-    def __init__(self, ports: Ports, tools: Tools, settings: Settings) -> None:
-        self._ports, self._tools, self._settings = ports, tools, settings
+    def __init__(self, crew: Crew, settings: Settings) -> None:
+        self._crew, self._settings = crew, settings
 
     def run(self, sources: Sequence[Source]) -> Built:
         """Do everything but write; raises DatasetError, MediaError, or what `progress` raises."""
-        seconds = budget.Seconds(self._settings.max_seconds, self._tools.clock)
         unique = list({source.sha256: source for source in sources}.values())
         planned = self.plan(unique)
-        records = tuple(self._work(unique, planned, seconds))
-        reached = len(records) < sum(clip.kept for clip in planned.clips)
-        if reached:
-            assert self._settings.max_seconds is not None
+        pairs = zip(planned.plans, planned.clips, strict=True)
+        worked = self._crew.clips([ClipTask(unique[p.source], p, clip) for p, clip in pairs if clip.kept])
+        if worked.limit is not None:
             clips, left = budget.left_out(
                 planned.clips,
-                {record.clip for record in records},
-                self._settings.max_seconds,
+                {record.clip for record in worked.records},
+                worked.limit,
                 self._settings.policy.name,
             )
             planned = replace(planned, clips=tuple(clips), decisions=(*planned.decisions, *left))
-        return Built(planned, records, reached)
+        records, limit = self._lifted(worked.records)
+        return Built(planned, records, worked.limit is not None or limit is not None)
 
     def plan(self, sources: Sequence[Source]) -> Planned:
         """Survey every source, cut it into clips, and judge them by what is cheap."""
-        surveys = [self._survey(source, index, len(sources)) for index, source in enumerate(sources)]
+        surveys = self._crew.surveys(sources)
         plans: list[ClipPlan] = []
         shots = []
         for index, (source, seen) in enumerate(zip(sources, surveys, strict=True)):
@@ -108,24 +100,6 @@ class Pipeline:
         seconds = sum(seen.length for seen in surveys)
         return Planned(rows, tuple(plans), tuple(clips), tuple(scores), tuple(decisions + spent), seconds)
 
-    def _survey(self, source: Source, index: int, count: int) -> Survey:
-        message = f"video {index + 1} of {count}"
-        parts: list[Survey] = []
-        with self._tools.clock(STAGE), Pieces(source) as pieces:
-            while not parts or len(parts[-1]) == reels.PIECE:
-                key = StageKey(STAGE, (source.sha256,), {"piece": len(parts), "frames": reels.PIECE}).digest()
-                known = self._ports.recall(key)
-                start = len(parts) * reels.PIECE
-
-                def told(done: int, start: int = start) -> None:
-                    self._ports.progress(STAGE, start + done, source.frame_count, message)
-
-                found = Survey.decode(known) if known is not None else pieces.look(start, told)
-                if known is None:
-                    self._ports.remember(key, found.encode())
-                parts.append(found)
-        return joined(parts)
-
     def _groups(
         self, sources: Sequence[Source], plans: Sequence[ClipPlan], near: Neighbours
     ) -> dict[str, str]:
@@ -133,52 +107,17 @@ class Pipeline:
         linked = [(names[plans[a].source], names[plans[b].source]) for a, b in near.links]
         return splits.groups(names, {source.sha256: source.info.session for source in sources}, linked)
 
-    def _work(
-        self, sources: Sequence[Source], planned: Planned, seconds: budget.Seconds
-    ) -> Iterator[ClipRecord]:
-        wanted = [(p, c) for p, c in zip(planned.plans, planned.clips, strict=True) if c.kept]
-        total = sum(len(item.frames) for item, _ in wanted)
-        lifts, done, worked = self._settings.assets, 0, 0
-        # where time once ran out, a run that goes on stops too
-        ended = digest([budget.GATE, self._settings.as_json(), [item.id for item, _ in wanted]])
-        known_end = None if self._settings.max_seconds is None else self._ports.recall(ended)
-        last = len(wanted) if known_end is None else int(known_end)
-        of_source: dict[int, list[tuple[ClipPlan, ClipRow]]] = defaultdict(list)
-        for item, clip in wanted:
-            of_source[item.source].append((item, clip))
-        for index, source in enumerate(sources):
-            mine = of_source[index]
-            reel = Reel(source, max((item.last for item, _ in mine), default=0))
-            with closing(reel):
-                for item, clip in mine:
-                    if worked == last or seconds.spent:
-                        self._ports.remember(ended, str(worked).encode())
-                        return
-                    worked += 1
-                    work = ClipWork(self._ports, self._tools, self._settings, source, item)
-                    key = digest([[part.digest() for part in work.stage_keys()], lifts > 0 and lifts])
-                    known = self._ports.recall(key)
-                    if known is not None:
-                        record = ClipRecord.decode(known)
-                        seconds.add(record.seconds)
-                    else:
-                        begun = self._tools.clock.now()
-                        frames = self._told(reel.clip(item), done, total)
-                        record = work.run(clip, frames, lifts)
-                        record = replace(record, seconds=self._tools.clock.now() - begun)
-                        self._ports.remember(key, record.encode())
-                    done += len(item.frames)
-                    lifts -= sum(row.kind == "mesh" for row in record.rows["assets"])
-                    yield record
-
-    def _told(self, frames: Iterator[DecodedFrame], done: int, total: int) -> Iterator[DecodedFrame]:
-        for count in itertools.count(1):
-            with self._tools.clock("decode"):
-                frame = next(frames, None)
-            if frame is None:
-                return
-            yield frame
-            self._ports.progress("clips", done + count, total)
+    def _lifted(self, records: tuple[ClipRecord, ...]) -> tuple[tuple[ClipRecord, ...], float | None]:
+        """The records with the assets of the first kept tracks, as many as are asked for."""
+        left, tasks = self._settings.assets, []
+        for record in records:
+            count = min(left, sum(row.kept for row in record.rows["tracks"]))
+            if count:
+                tasks.append(AssetTask(record, count))
+                left -= count
+        worked = self._crew.assets(tasks) if tasks else Worked(())
+        by_clip = {record.clip: record for record in worked.records}
+        return tuple(by_clip.get(record.clip, record) for record in records), worked.limit
 
     def _clip(self, source: Source, item: ClipPlan, group: str, signature: str, kept: bool) -> ClipRow:
         width, height = fitted(source.width, source.height, self._settings.size)
@@ -231,9 +170,10 @@ class Pipeline:
 
 
 def clip_scores(item: ClipPlan, seen: Survey, distance: float) -> list[ScoreRow]:
-    """What the cheap gates go by; the text area is not measured, and says so by null."""
+    """What the cheap gates go by; the text area is null where no frame of the clip was looked at for it."""
     inside = slice(item.first, item.last + 1)
     moving = seen.motion[item.first + 1 : item.last + 1]
+    text = seen.text[inside][np.isfinite(seen.text[inside])]
 
     def row(name: str, value: float | None, unit: str) -> ScoreRow:
         return ScoreRow(item.id, None, STAGE, name, value, unit)
@@ -244,5 +184,5 @@ def clip_scores(item: ClipPlan, seen: Survey, distance: float) -> list[ScoreRow]
         row("sharpness", float(np.median(seen.sharpness[inside])), "variance"),
         row("motion", float(moving.mean()) if len(moving) else None, "0..255"),
         row("near_duplicate", distance, "bits of 64"),
-        row("text_area", None, "share"),
+        row("text_area", float(np.median(text)) if len(text) else None, "share"),
     ]

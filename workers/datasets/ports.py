@@ -22,6 +22,10 @@ class Ports(Protocol):
         """Keep a file of the result and give its sha256; the same content again changes nothing."""
         ...
 
+    def stored(self, sha256: str) -> bytes:
+        """The content of a file that was stored."""
+        ...
+
     def recall(self, key: str) -> bytes | None:
         """What `remember` kept under a key, in this run or one that was interrupted."""
         ...

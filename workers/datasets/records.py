@@ -41,12 +41,13 @@ class ClipRecord:
             content["clip"],
             {name: File(**file) for name, file in content["shards"].items()},
             tuple(File(**file) for file in content["files"]),
-            {name: [_row(name, row) for row in rows] for name, rows in content["rows"].items()},
+            {name: [row_of(name, row) for row in rows] for name, rows in content["rows"].items()},
             content.get("seconds", 0.0),
         )
 
 
-def _row(table: str, values: dict[str, Any]) -> Any:
+def row_of(table: str, values: dict[str, Any]) -> Any:
+    """A row of a table from its values as JSON."""
     row = TABLES[table].row
     lists = {column.name for column in columns(row) if column.kind in LISTS}
     fixed = {name: tuple(v) if name in lists and v is not None else v for name, v in values.items()}

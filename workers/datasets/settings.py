@@ -7,6 +7,7 @@ from typing import Any
 from maquette.contract import DatasetJob
 
 from workers.datasets.gates.policy import DEFAULT, Bound, Policy
+from workers.datasets.limits import Limits, Prices
 
 # engines look at no more than this; stored frames are smaller still
 TRACK_SIZE = 640
@@ -29,11 +30,11 @@ class Settings:
     assets: int = 0
     seed: int = 0
     max_clips: int | None = None
-    max_seconds: float | None = None
+    limits: Limits = field(default_factory=Limits)
 
     @classmethod
-    def of(cls, request: DatasetJob) -> "Settings":
-        """The settings of a request."""
+    def of(cls, request: DatasetJob, prices: Prices) -> "Settings":
+        """The settings of a request; `prices` matter to a budget of dollars alone."""
         bounds: dict[str, Bound] = {name: (bound.low, bound.high) for name, bound in request.gates.items()}
         return cls(
             tuple(request.text),
@@ -49,7 +50,12 @@ class Settings:
             request.assets,
             request.seed,
             request.max_clips,
-            request.max_seconds,
+            Limits(
+                request.max_seconds,
+                request.max_gpu_seconds,
+                request.max_dollars,
+                Prices() if request.max_dollars is None else prices,
+            ),
         )
 
     @property

@@ -4,18 +4,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from workers.datasets.budget import GATE
+from workers.datasets.limits import Prices
 from workers.datasets.pipeline import Built
 from workers.datasets.writing import Written
 
 
-def timing(built: Built, written: Written, seconds: Mapping[str, float]) -> dict[str, Any]:
-    """Seconds by stage, and what they were spent on: seconds of video, seconds and frames of clips."""
+def timing(
+    built: Built, written: Written, seconds: Mapping[str, float], prices: Prices, *, on_gpu: bool
+) -> dict[str, Any]:
+    """Seconds by stage, and what they were spent on: seconds of video, seconds and frames of clips.
+
+    With `on_gpu` the stages of clips held a GPU.
+    """
     clips = built.planned.clips
     passed = {row.clip for row in clips}
     passed -= {r.clip for r in built.planned.decisions if not r.passed and r.gate != GATE}
     totals = written.manifest.totals
     return {
         "stages": dict(sorted(seconds.items())),
+        "on_gpu": on_gpu,
+        "prices": prices.as_json(),
         "video_seconds": built.planned.seconds,
         "passed_seconds": sum(_length(row) for row in clips if row.clip in passed),
         "done_seconds": sum(_length(row) for row in clips if row.kept),

@@ -55,6 +55,11 @@ class EngineSet:
         engine: BodyEngine = self._get("bodies")
         return engine
 
+    @property
+    def on_gpu(self) -> bool:
+        """Whether an engine of this worker holds a GPU."""
+        return any(engine.info.device.startswith("cuda") for engine in self.loaded.values())
+
     def describe(self) -> list[dict[str, Any]]:
         """What the gateway tells of these engines."""
         told = []

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,12 @@ from media.errors import MediaError
 from media.fetch import fetch
 from media.sandbox import Frames, Sandbox
 from storage.artefacts import ArtefactStore
-from storage.ledger import Database, JobRow, files, jobs, leases
+from storage.ledger import Database, JobRow, PartRow, Spent, WorkerRow, files, fleet, jobs, leases, parts
 from workers.engines.protocols import EngineInfo
 from workers.engines.registry import EngineSet
 from workers.errors import JobProblem, Stopped
 from workers.heart import Heart
+from workers.settings import WorkerSettings
 
 URL_SECONDS = 300.0
 
@@ -74,8 +76,10 @@ class JobContext:
         store: ArtefactStore,
         engines: EngineSet,
         sandbox: Sandbox,
+        settings: WorkerSettings | None = None,
     ) -> None:
         self.job = job
+        self.settings = settings or WorkerSettings()
         self.engines = engines
         self.artefacts: list[Artefact] = []
         self.sources: list[str] = []
@@ -155,6 +159,15 @@ class JobContext:
             opened.frames,
         )
 
+    def depth(self, ref: MediaRef) -> tuple[NDArray[np.float32], bool]:
+        """The numbers of a depth map, (H, W) or (H, W, 3), and whether they are whole; raises MediaError."""
+        sha256, info = self.media(ref)
+        if info["kind"] not in ("image", "array"):
+            raise JobProblem(
+                "not_a_depth_map", f"'depth' needs an image or a NumPy file, not a {info['kind']}"
+            )
+        return self._sandbox.depth(self._store.path(sha256))
+
     def asset(self, ref: MediaRef) -> bytes:
         """The bytes of a splat or a mesh: an upload, or an artefact of the tenant; raises MediaError."""
         if ref.id is not None:
@@ -216,6 +229,42 @@ class JobContext:
         if row is None or row.manifest_sha256 is None:
             raise JobProblem("source_not_ready", f"job {job_id} has no result to go on from", 409)
         return Manifest.model_validate_json(self._store.get(row.manifest_sha256))
+
+    def outcomes(self, kind: str) -> dict[str, PartRow]:
+        """What became of the parts of this job that are over, by their keys."""
+        return parts.outcomes(self._db, self.job.id, kind)
+
+    @property
+    def upload_bytes(self) -> int:
+        """The size of the largest medium."""
+        return self._sandbox.limits.upload_bytes
+
+    def adopt(self, file: Path) -> str:
+        """Take a local file over as a medium of the tenant; gives its hash. Raises MediaError."""
+        info = self._sandbox.probe(file)
+        sha256 = self._store.put_file(file)
+        files.add_media(self._db, self.job.tenant, sha256, {**info, "bytes": file.stat().st_size})
+        return sha256
+
+    def whole(self) -> JobRow:
+        """The job that this one is a part of; raises Stopped when it is over."""
+        row = parts.parent(self._db, self.job)
+        if row is None:
+            raise Stopped(leases.Order.LOST)
+        return row
+
+    def spent(self) -> Spent:
+        """What the parts of the job that this one is of took until now."""
+        return parts.spent(self._db, str(self.job.parent))
+
+    def queues(self) -> set[str]:
+        """The queues that have workers."""
+        return {row.queue for row in fleet.alive(self._db, parts.SEEN_SECONDS)}
+
+    def serving(self, kind: str) -> list[WorkerRow]:
+        """Workers seen lately that have an engine of a kind."""
+        told = fleet.alive(self._db, parts.SEEN_SECONDS)
+        return [row for row in told if any(e["kind"] == kind and e["available"] for e in row.engines)]
 
     def used(self, info: EngineInfo) -> None:
         """Note an engine for the provenance."""

@@ -1,4 +1,7 @@
-"""Dataset: videos to clips, tracks and observations, in Parquet shards with a manifest."""
+"""Dataset: videos to clips, tracks and observations, in Parquet shards with a manifest.
+
+The job itself plans and writes. All work is done by parts of it (`dataset_tasks`), which any worker takes.
+"""
 
 import json
 import os
@@ -6,85 +9,49 @@ from collections import Counter
 from importlib.metadata import version
 from typing import Any
 
-from maquette.contract import Artefact, DatasetJob, DatasetResult, Manifest, MediaRef
-from maquette.contract.datasets import SourceInfo
+from maquette.contract import Artefact, DatasetJob, DatasetResult, Manifest
 
-from workers.datasets import plugins
-from workers.datasets.clip_work import Tools
+from storage.broker import DEFAULT_QUEUE
+from workers.datasets.bucket_publishing import publish
 from workers.datasets.documents import MEDIA_TYPES, documents
 from workers.datasets.errors import DatasetError
-from workers.datasets.following import EngineTracks
+from workers.datasets.limits import Prices
 from workers.datasets.pipeline import Pipeline
 from workers.datasets.settings import Settings
-from workers.datasets.source import Opened, Source
-from workers.datasets.stages.colmap import solver
 from workers.datasets.timing import timing
 from workers.datasets.writing import Written, write
-from workers.engines.protocols import ObjectEngine
+from workers.engines.protocols import EngineInfo
 from workers.errors import JobProblem
 from workers.jobs.context import JobContext
+from workers.jobs.dataset_parts import Spread
+from workers.jobs.dataset_sources import open_bucket, origins
+from workers.jobs.dataset_world import JobPorts, tools_of
 
 # signs the manifests this worker makes; a secret of the operator
 KEY = "MAQUETTE_DATASET_KEY"
-FOLD = 64
-
-
-class JobPorts:
-    """The pipeline's world inside a job: its artefacts, and its checkpoint as memory."""
-
-    def __init__(self, context: JobContext) -> None:
-        self._context = context
-        self.artefacts: dict[str, Artefact] = {}
-        stored = context.job.checkpoint or {"folded": [], "recent": {}}
-        self._folded: list[str] = stored["folded"]
-        self._recent: dict[str, str] = stored["recent"]
-        self._known: dict[str, str] = dict(self._recent)
-        for sha256 in self._folded:
-            self._known |= json.loads(context.stored(sha256))
-
-    def progress(self, stage: str, done: int, total: int | None, message: str | None = None) -> None:
-        """Tell how far the job is; raises Stopped when it has to end."""
-        self._context.progress(stage, done, total, message)
-
-    def store(self, name: str, role: str, media_type: str, data: bytes) -> str:
-        """Store a file of the result."""
-        artefact = self._context.save(name, role, media_type, data)
-        self.artefacts[name] = artefact
-        return artefact.sha256
-
-    def recall(self, key: str) -> bytes | None:
-        """What an earlier attempt of this job has finished."""
-        sha256 = self._known.get(key)
-        return None if sha256 is None else self._context.stored(sha256)
-
-    def remember(self, key: str, data: bytes) -> None:
-        """Leave a checkpoint. Older memories are folded away, or checkpoints would grow with the job."""
-        self._known[key] = self._recent[key] = self._context.put(data)
-        if len(self._recent) >= FOLD:
-            self._folded.append(self._context.put(json.dumps(self._recent).encode()))
-            self._recent = {}
-        self._context.checkpoint({"folded": self._folded, "recent": self._recent})
 
 
 def run(context: JobContext, request: DatasetJob) -> Manifest:
-    """Cut each video into clips, track the phrases in each, judge the tracks, write shards."""
-    engine = context.engines.concepts()
-    context.used(engine.info)
-    engine.check(request.text)
-    settings = Settings.of(request)
-    objects = None
-    if request.assets:
-        objects = context.engines.objects()
-        context.used(objects.info)
-    ports = JobPorts(context)
-    tools = _tools(request, EngineTracks(engine, settings), objects)
-    infos = [engine.info] + ([objects.info] if objects else [])
+    """Cut each video into clips, track the phrases in each, judge the tracks, write shards.
+
+    Raises Parked while parts of the job are not done.
+    """
+    prices = Prices(context.settings.price_cpu_hour, context.settings.price_gpu_hour)
+    settings = Settings.of(request, prices)
+    tools, ports = tools_of(context, request, settings), JobPorts(context)
+    if request.max_dollars is not None:
+        _priced(prices, on_gpu=tools.on_gpu)
+    lifting = _lifting(context) if request.assets else None
+    crew = Spread(context, ports, tools, settings, lifting)
+    infos = [tools.maker.info] + ([lifting[0]] if lifting else [])
     if tools.captioner is not None:
-        context.used(tools.captioner.info)
         infos.append(tools.captioner.info)
+    for info in infos:
+        context.used(info)
     try:
-        sources = _sources(context, request)
-        built = Pipeline(ports, tools, settings).run(sources)
+        sources = crew.sources(origins(context, ports, request), request)
+        context.sources = [source.sha256 for source in sources]
+        built = Pipeline(crew, settings).run(sources)
         context.progress("write", message="writing the tables")
         written = write(
             ports, built, settings, infos, version("maquette-server"), os.environ.get(KEY) or None
@@ -92,13 +59,15 @@ def run(context: JobContext, request: DatasetJob) -> Manifest:
     except DatasetError as error:
         raise JobProblem(error.code, error.detail) from error
     if request.max_clips is not None:
-        told = timing(built, written, tools.clock.seconds)
+        told = timing(built, written, tools.clock.seconds, prices, on_gpu=tools.on_gpu)
         ports.store("timing.json", "timing", "application/json", json.dumps(told, indent=1).encode())
     _finish(context, ports, written)
+    if request.publish is not None:
+        _publish(context, request.publish, written.manifest.version)
     kept = int(written.manifest.totals["tracks"])
     flags = {"nothing_found": not kept, "budget_reached": built.budget_reached}
     return context.manifest(
-        _result(written),
+        _result(written, request.publish),
         parameters=settings.as_json(),
         seed=request.seed,
         reason=None if kept else "no track passed the gates",
@@ -106,47 +75,23 @@ def run(context: JobContext, request: DatasetJob) -> Manifest:
     )
 
 
-def _tools(request: DatasetJob, maker: EngineTracks, objects: ObjectEngine | None) -> Tools:
-    """The tools of a request; raises JobProblem for plug-ins this worker does not have."""
-    try:
-        return Tools(
-            maker,
-            objects,
-            solver(),
-            captioner=plugins.captioner(request.captioner),
-            dynamics=plugins.inverse_dynamics(request.inverse_dynamics),
+def _priced(prices: Prices, *, on_gpu: bool) -> None:
+    if prices.cpu_hour is None or (on_gpu and prices.gpu_hour is None):
+        raise JobProblem(
+            "price_unknown",
+            "'max_dollars' needs the operator's prices: MAQUETTE_PRICE_CPU_HOUR, and MAQUETTE_PRICE_GPU_HOUR "
+            "where clips are followed on a GPU",
         )
-    except DatasetError as error:
-        raise JobProblem(error.code, error.detail) from error
 
 
-def _sources(context: JobContext, request: DatasetJob) -> list[Source]:
-    infos = request.sources or [SourceInfo()] * len(request.videos)
-    found = [_source(context, ref, info) for ref, info in zip(request.videos, infos, strict=True)]
-    context.sources = list(dict.fromkeys(source.sha256 for source in found))
-    return found
-
-
-def _source(context: JobContext, ref: MediaRef, info: SourceInfo) -> Source:
-    sha256, told = context.media(ref)
-    if told["kind"] == "image" and (told.get("frames") or 1) < 2:
-        raise JobProblem("not_a_video", "this job needs videos; one of the media is a still image")
-    if info.camera is not None and (why := info.camera.implausible(told["width"], told["height"])):
-        raise JobProblem("camera_implausible", f"the camera of source {sha256[:12]}: {why}")
-
-    def opened(first: int, count: int | None) -> Opened:
-        video = context.video(MediaRef(id=sha256), start=first, limit=count)
-        return Opened(video.time_base, video.frames)
-
-    return Source(
-        sha256,
-        told["width"],
-        told["height"],
-        told.get("frames"),
-        told.get("frame_rate"),
-        opened,
-        info,
-    )
+def _lifting(context: JobContext) -> tuple[EngineInfo, str]:
+    """The engine of assets and the queue of its workers; raises EngineUnavailable."""
+    serving = {row.queue: row for row in context.serving("objects")}
+    if "objects" not in context.engines.loaded and DEFAULT_QUEUE in serving:
+        told = next(e for e in serving[DEFAULT_QUEUE].engines if e["kind"] == "objects")
+        names = EngineInfo.__slots__
+        return EngineInfo(**{name: told[name] for name in names}), DEFAULT_QUEUE
+    return context.engines.objects().info, context.job.queue
 
 
 def _finish(context: JobContext, ports: JobPorts, written: Written) -> None:
@@ -167,7 +112,21 @@ def _finish(context: JobContext, ports: JobPorts, written: Written) -> None:
     context.artefacts.sort(key=lambda artefact: artefact.name)
 
 
-def _result(written: Written) -> DatasetResult:
+def _publish(context: JobContext, address: str, version: str) -> None:
+    files, folder = open_bucket(context, address)
+
+    def told(done: int, total: int) -> None:
+        context.progress("publish", done, total, f"writing to {address}")
+
+    try:
+        publish(files, folder, version, context.artefacts, context.stored, told)
+    except DatasetError as error:
+        raise JobProblem(error.code, error.detail, 409) from error
+    except OSError as error:
+        raise JobProblem("bucket_unwritable", f"{address}: {error}") from error
+
+
+def _result(written: Written, published: str | None) -> DatasetResult:
     totals: Any = written.manifest.totals
     clips = [row for row in written.rows["clips"] if row.kept]
     return DatasetResult(
@@ -182,4 +141,5 @@ def _result(written: Written) -> DatasetResult:
         splits=dict(sorted(Counter(row.split for row in clips).items())),
         funnel=list(written.funnel),
         signed=written.signed,
+        published=published,
     )

@@ -3,18 +3,21 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from maquette.contract import Intrinsics, ObjectFailure, ObjectFormat, ObjectResult, Rle
+from maquette.contract import DepthMap, Intrinsics, ObjectFailure, ObjectFormat, ObjectResult, Rle
 
-from workers.engines.objects.export import asset_glb, asset_splat_ply
+from workers.engines.objects.export import asset_glb, asset_splat_ply, asset_textured_glb, asset_usdz
 from workers.engines.protocols import ObjectAsset
+from workers.errors import JobProblem
 from workers.formats import rle
 from workers.formats.mesh_files import mesh_obj
 from workers.formats.overlay import png
 from workers.formats.sog import write_sog
 from workers.formats.splat_gltf import write_splat_glb
 from workers.formats.spz import write_spz
+from workers.formats.usdz import UsdMissing, check_usd
 from workers.jobs.cameras import known_camera, wire_camera, wire_pose
 from workers.jobs.context import JobContext, LoadedImage
+from workers.jobs.depths import load_depth
 from workers.jobs.previews import asset_preview
 from workers.jobs.prompting import Found, wire_box
 
@@ -24,6 +27,13 @@ EXTRAS: dict[ObjectFormat, tuple[str, str, str, Callable[[ObjectAsset], bytes]]]
     "sog": ("sog", "splat", "application/x-sog", lambda asset: write_sog(asset.splat)),
     "khr_glb": ("splat.glb", "splat", "model/gltf-binary", lambda asset: write_splat_glb(asset.splat)),
     "obj": ("obj", "mesh", "model/obj", lambda asset: mesh_obj(asset.mesh)),
+    "textured_glb": (
+        "textured.glb",
+        "mesh",
+        "model/gltf-binary",
+        lambda asset: asset_textured_glb(asset, "object"),
+    ),
+    "usdz": ("usdz", "mesh", "model/vnd.usdz+zip", asset_usdz),
 }
 
 
@@ -38,18 +48,28 @@ class Lifted:
 
 
 def lift(
-    context: JobContext, image: LoadedImage, found: list[Found], given: Intrinsics | None, seed: int
+    context: JobContext,
+    image: LoadedImage,
+    found: list[Found],
+    given: Intrinsics | None,
+    seed: int,
+    depth_map: DepthMap | None = None,
 ) -> tuple[list[Lifted], list[ObjectFailure]]:
-    """Lift each object; one that cannot be lifted is told, the others go on."""
+    """Lift each object; one that cannot be lifted is told, the others go on. JobProblem for bad depth."""
     engine = context.engines.objects()
     context.used(engine.info)
-    camera = known_camera(image, given)
+    camera, depth = known_camera(image, given), None
+    if depth_map is not None:
+        measured = load_depth(context, depth_map, image.width, image.height, camera)
+        camera, depth = measured.camera, measured.depth
     lifted: list[Lifted] = []
     failures: list[ObjectFailure] = []
     for index, item in enumerate(found):
         context.progress("lift", index, len(found), item.label)
         try:
-            asset = engine.reconstruct(image.pixels, item.mask, camera=camera, label=item.label, seed=seed)
+            asset = engine.reconstruct(
+                image.pixels, item.mask, camera=camera, depth=depth, label=item.label, seed=seed
+            )
         except ValueError as error:
             failures.append(
                 ObjectFailure(index=index, label=item.label, code="object_not_lifted", detail=str(error))
@@ -59,6 +79,15 @@ def lift(
         lifted.append(Lifted(index, name, item, asset))
     context.progress("lift", len(found), len(found))
     return lifted, failures
+
+
+def check_formats(formats: Sequence[ObjectFormat]) -> None:
+    """Raise JobProblem (`extra_missing`) for a format whose library is not installed."""
+    if "usdz" in formats:
+        try:
+            check_usd()
+        except UsdMissing as error:
+            raise JobProblem("extra_missing", str(error)) from None
 
 
 def write(context: JobContext, item: Lifted, formats: Sequence[ObjectFormat] = ()) -> ObjectResult:

@@ -11,6 +11,7 @@ from workers.jobs.sources import image_of
 
 def run(context: JobContext, request: ObjectsJob) -> Manifest:
     """Find or take the masks, then lift each."""
+    lifting.check_formats(request.formats)
     if request.multiview:
         return objects_views.run(context, request)
     image, earlier = image_of(context, request)
@@ -18,7 +19,7 @@ def run(context: JobContext, request: ObjectsJob) -> Manifest:
         found = prompting.from_manifest(earlier, str(request.from_job))
     else:
         found = _prompted(context, image, request)
-    lifted, failures = lifting.lift(context, image, found, request.camera, request.seed)
+    lifted, failures = lifting.lift(context, image, found, request.camera, request.seed, request.depth)
     context.progress("write", message="writing meshes and splats")
     labels = [item.label or f"object {index}" for index, item in enumerate(found)]
     overlay = overlay_png(image.pixels, [item.mask for item in found], labels)
@@ -42,7 +43,7 @@ def run(context: JobContext, request: ObjectsJob) -> Manifest:
 def _written(
     context: JobContext, image: LoadedImage, item: lifting.Lifted, request: ObjectsJob
 ) -> ObjectResult:
-    extras, flags = write_extras(context, image, item, request)
+    extras, flags = write_extras(context, image.pixels, item, request)
     made = lifting.write(context, item, request.formats)
     return made.model_copy(update={"extras": extras, "flags": sorted({*made.flags, *flags})})
 

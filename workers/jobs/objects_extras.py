@@ -3,20 +3,23 @@
 import numpy as np
 from maquette.contract import ObjectOutput, ObjectsJob
 
-from workers.engines.protocols import ObjectAsset
+from workers.engines.protocols import ObjectAsset, Rgb
 from workers.formats.overlay import png
 from workers.formats.simulation.package import simulation_zip
 from workers.formats.simulation.solids import NotSolid
 from workers.formats.turntable import turntable
 from workers.geometry.raster import render
-from workers.jobs.context import JobContext, LoadedImage
+from workers.jobs.context import JobContext
 from workers.jobs.lifting import Lifted
 
 
 def write_extras(
-    context: JobContext, image: LoadedImage, item: Lifted, request: ObjectsJob
+    context: JobContext, image: Rgb, item: Lifted, request: ObjectsJob
 ) -> tuple[dict[ObjectOutput, str], list[str]]:
-    """Save what `outputs` asks for; gives the artefact of each, and flags."""
+    """Save what `outputs` asks for; gives the artefact of each, and flags.
+
+    `image` (H, W, 3) is what the asset's camera looks at.
+    """
     made: dict[ObjectOutput, str] = {}
     flags: list[str] = []
     if "placed" in request.outputs:
@@ -50,11 +53,11 @@ def _metres(asset: ObjectAsset, longest_side: float | None) -> tuple[float, str]
     return longest_side / float(np.ptp(asset.mesh.vertices, axis=0).max()), "given"
 
 
-def _placed(image: LoadedImage, asset: ObjectAsset) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def _placed(image: Rgb, asset: ObjectAsset) -> Rgb:
     """The picture (H, W, 3) with the posed mesh over it."""
     mesh = asset.mesh
     drawn, depth = render(mesh.vertices, mesh.faces, mesh.colors, asset.camera, asset.pose)
     hit = np.isfinite(depth)
-    out = (0.5 * image.pixels + 127.5).astype(np.uint8)
+    out = (0.5 * image + 127.5).astype(np.uint8)
     out[hit] = drawn[hit]
     return out

@@ -33,6 +33,7 @@ from workers.jobs.cameras import given_camera
 from workers.jobs.context import JobContext
 from workers.jobs.following import Ledger, follow, restore
 from workers.jobs.lifting import Lifted, write
+from workers.jobs.objects_extras import write_extras
 from workers.jobs.prompting import Found
 from workers.jobs.track_lines import Line, lines_of
 from workers.jobs.track_prompts import prompts_of
@@ -194,7 +195,11 @@ def _lift_all(
         if request.world_from_cam is not None and request.camera is None:
             sized = replace(sized, flags=(*asset.flags, "camera_assumed"))
         found = Found(seen.mask, seen.box, score, label, PromptRef(kind="job", index=track))
-        made = write(context, Lifted(index, f"object-{index:03d}", found, sized), request.formats)
+        item = Lifted(index, f"object-{index:03d}", found, sized)
+        picture = _resized(chosen.frames[number], chosen.size[::-1])
+        extras, flags = write_extras(context, picture, item, request)
+        made = write(context, item, request.formats)
+        made = made.model_copy(update={"extras": extras, "flags": sorted({*made.flags, *flags})})
         result.objects.append(_with_views(made, asset.views, line.frame, track))
         context.save(
             f"object-{index:03d}-reference.png",

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.protocols import BodyEstimate, ObjectAsset
+from workers.engines.rasterisers.pictures import splat_picture
 from workers.formats.film import fitted
 from workers.formats.overlay import color_of
 from workers.geometry.cameras import Camera
 from workers.geometry.poses import look_at
 from workers.geometry.raster import render
-from workers.geometry.splat_preview import splat_preview
 
 SIDE = 320
 PANEL = 960
@@ -39,7 +39,7 @@ def asset_preview(asset: ObjectAsset) -> NDArray[np.uint8]:
         pose = look_at(eye, (0.0, 0.0, 0.0))
         mesh = asset.mesh
         top.append(render(mesh.vertices, mesh.faces, mesh.colors, camera, pose)[0])
-        bottom.append(splat_preview(asset.splat, camera, pose))
+        bottom.append(splat_picture(asset.splat, camera, pose))
     return np.vstack([np.hstack(top), np.hstack(bottom)])
 
 

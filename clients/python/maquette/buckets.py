@@ -69,10 +69,15 @@ def find(address: str) -> list[BucketVideo]:
         ) from error
     except ValueError as error:
         raise MaquetteError(f"{address}: {error}") from error
-    found = list(_videos(files, _listed(files, path)))
+    found = list(inside(files, path))
     if not found:
         raise FileNotFoundError(f"{address} holds no video and no numbered JPEG or PNG frames")
     return found
+
+
+def inside(files: Any, path: str) -> Iterator[BucketVideo]:
+    """The videos under a path of an fsspec file system, in order."""
+    yield from _videos(files, _listed(files, path))
 
 
 def _listed(files: Any, path: str) -> Mapping[str, Any]:

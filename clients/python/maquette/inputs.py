@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from maquette import rle
-from maquette.contract import Box, Intrinsics, ObjectPrompt, Point, Rle
+from maquette.contract import Box, Intrinsics, ObjectPrompt, Point, Rle, VideoExemplar, VideoPrompt
 
-Prompt = TypeVar("Prompt", bound=ObjectPrompt)
+Prompt = TypeVar("Prompt", ObjectPrompt, VideoPrompt, VideoExemplar)
 Phrases = str | Sequence[str]
 Source = Any  # a path, an https address, bytes, a PIL image, or a NumPy array (H, W, 3) uint8
 
@@ -25,6 +25,17 @@ def media(source: Source) -> str | bytes | Path:
     if isinstance(source, bytes | bytearray | memoryview):
         return bytes(source)
     return _png(source)
+
+
+def depth(source: Any) -> Any:
+    """A path, or an array (H, W) or (H, W, 3) as a NumPy file."""
+    if not hasattr(source, "dtype"):
+        return source
+    import numpy as np
+
+    out = io.BytesIO()
+    np.save(out, source, allow_pickle=False)
+    return out.getvalue()
 
 
 def phrases(text: Phrases | None) -> list[str]:

@@ -8,26 +8,41 @@ T = TypeVar("T")
 
 PROBE_VIDEOS = 3
 PROBE_CLIPS = 4
-CHEAP = frozenset({"survey"})
+# stages that go over all video, and hold no GPU
+CHEAP = frozenset({"fetch", "survey"})
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """An estimate. Hours are of wall time on one worker like the one that probed; bytes are of the shards."""
+    """An estimate. Hours are of workers like the one that probed; bytes are of the shards.
+
+    `gpu_hours` are those of workers with a GPU, and among `worker_hours`. `prices` are the operator's, in
+    dollars for an hour of a worker without and with a GPU; None is unknown.
+    """
 
     video_hours: float
     kept_hours: float
     worker_hours: float
     bytes: float
     stages: dict[str, float]
+    gpu_hours: float = 0.0
+    prices: tuple[float | None, float | None] = (None, None)
 
     def hours(self, workers: int) -> float:
-        """Wall hours with so many workers, each with videos of its own."""
+        """Wall hours with so many workers."""
         return self.worker_hours / workers
 
-    def cost(self, price: float) -> float:
-        """What it costs at a price for an hour of a worker."""
-        return self.worker_hours * price
+    def cost(self, price: float | None = None) -> float | None:
+        """What it costs at one price for an hour of any worker, or at the operator's; None is unknown."""
+        if price is not None:
+            return self.worker_hours * price
+        cost, kinds = 0.0, (self.worker_hours - self.gpu_hours, self.gpu_hours)
+        for hours, known in zip(kinds, self.prices, strict=True):
+            if hours > 0:
+                if known is None:
+                    return None
+                cost += hours * known
+        return cost
 
 
 def probed(files: Sequence[T], count: int = PROBE_VIDEOS) -> list[T]:
@@ -50,6 +65,7 @@ def plan(timing: Mapping[str, Any], probe_bytes: int, all_bytes: int) -> Plan:
             "no clip of the probe passed the cheap gates: probe other videos, or change the gates"
         )
     scale = all_bytes / probe_bytes
+    prices = timing.get("prices") or {}
     per_clip = scale * passed / done
     stages = {
         name: seconds * (scale if name in CHEAP else per_clip) / 3600
@@ -61,4 +77,6 @@ def plan(timing: Mapping[str, Any], probe_bytes: int, all_bytes: int) -> Plan:
         sum(stages.values()),
         float(timing["done_bytes"]) * per_clip,
         stages,
+        sum(hours for name, hours in stages.items() if name not in CHEAP) if timing.get("on_gpu") else 0.0,
+        (prices.get("cpu_hour"), prices.get("gpu_hour")),
     )

@@ -11,6 +11,7 @@ from maquette.contract import (
     BodiesJob,
     ConvertJob,
     DatasetJob,
+    DepthMap,
     Exemplar,
     MediaRef,
     ObjectPrompt,
@@ -18,6 +19,7 @@ from maquette.contract import (
     SceneJob,
     SegmentJob,
     TrackJob,
+    VideoExemplar,
     VideoPrompt,
 )
 from maquette.inputs import Phrases, Source
@@ -49,14 +51,16 @@ def track(
     boxes: Iterable[Any] | None,
     points: Iterable[Any] | None,
     prompts: Iterable[Any] | None,
+    exemplars: Iterable[Any] | None,
     threshold: float | None,
     options: dict[str, Any],
 ) -> Operation[TrackJob]:
     """A track job."""
     named = _prompts(text, boxes, points, threshold)
     clicked = inputs.prompts(prompts, VideoPrompt)
+    shown = inputs.prompts(exemplars, VideoExemplar)
     ref = yield from upload_any(video)
-    return TrackJob(video=ref, prompts=clicked, **named, **options)
+    return TrackJob(video=ref, prompts=clicked, exemplars=shown, **named, **options)
 
 
 def objects(
@@ -68,6 +72,7 @@ def objects(
     from_job: Any,
     threshold: float | None,
     camera: Any,
+    depth: Any,
     video: Source | None,
     world_from_cam: Iterable[Any] | None,
     options: dict[str, Any],
@@ -83,9 +88,19 @@ def objects(
         masks=inputs.masks(masks),
         from_job=_job_id(from_job),
         camera=inputs.camera(camera),
+        depth=(yield from _depth(depth)),
         **prompts,
         **options,
     )
+
+
+def _depth(given: Any) -> Operation[DepthMap | None]:
+    """A depth map from a file, an array, or a dict of one as `media` and what is said of it."""
+    if given is None or isinstance(given, DepthMap):
+        return given
+    said = dict(given) if isinstance(given, dict) else {"media": given}
+    ref = yield from upload_any(inputs.depth(said.pop("media")))
+    return DepthMap(media=ref, **said)
 
 
 def bodies(

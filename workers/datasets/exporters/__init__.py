@@ -37,6 +37,7 @@ _HERE = __name__
 EXPORTERS: dict[str, str] = {
     "bop": f"{_HERE}.bop:Bop",
     "cjepa": f"{_HERE}.cjepa:CJepa",
+    "cjepa-slots": f"{_HERE}.cjepa_slots:CJepaSlots",
     "coco": f"{_HERE}.coco:Coco",
     "hf-datasets": f"{_HERE}.hugging_face:HuggingFace",
     "lerobot": f"{_HERE}.lerobot:LeRobot",

@@ -35,8 +35,7 @@ class CJepa(Exporter):
     )
     loses: ClassVar[tuple[str, ...]] = (
         "tracks that are not seen in frame 0",
-        "the pickle of slots f32[T, S, 128]: it holds the vectors of a slot encoder, which the record has"
-        " none of for every frame; extract them from these shards",
+        "the pickle of slots: extract an encoder's vectors from these shards, or see cjepa-slots",
         "cameras, depth, 3D boxes, actions and captions",
         "the picture outside the square crop (fit=pad keeps it), and its size",
         "categories after the 255th",
@@ -48,7 +47,7 @@ class CJepa(Exporter):
         for split, clips in run.by_split().items():
             with Shards(run, split, self.largest) as shards:
                 for clip in clips:
-                    slots = self._slots(clip)
+                    slots = anchored(clip, self.seed)
                     late = sorted({track.track for track in clip.tracks} - set(slots))
                     if late:
                         run.leave_out(clip, "not seen in frame 0", tracks=late)
@@ -56,10 +55,6 @@ class CJepa(Exporter):
                         continue
                     video, masks = self._arrays(clip, slots, known)
                     shards.write(clip.id, {"video.npy": _npy(video), "segmentations.npy": _npy(masks)})
-
-    def _slots(self, clip: SceneClip) -> list[int]:
-        rng = np.random.default_rng([self.seed, zlib.crc32(clip.id.encode())])
-        return [int(track) for track in rng.permutation([row.track for row in clip.observed(0)])]
 
     def _arrays(
         self, clip: SceneClip, slots: list[int], known: dict[str, int]
@@ -73,6 +68,12 @@ class CJepa(Exporter):
                 seen = frame.mask(clip.mask(row))
                 masks[row.frame, ..., slots.index(row.track)] = seen * np.uint8(numbers[row.track])
         return video, masks
+
+
+def anchored(clip: SceneClip, seed: int) -> list[int]:
+    """The tracks that are seen in frame 0, in an order that is the clip's own."""
+    rng = np.random.default_rng([seed, zlib.crc32(clip.id.encode())])
+    return [int(track) for track in rng.permutation([row.track for row in clip.observed(0)])]
 
 
 def _npy(array: NDArray[Any]) -> bytes:

@@ -51,13 +51,14 @@ class Policy:
 
 
 DEFAULT = Policy(
-    "maquette-2",
+    "maquette-3",
     {
         # clips
         "luminance": (20.0, 230.0),
         "sharpness": (4.0, None),
         "motion": (0.05, None),
         "near_duplicate": (7.0, None),
+        "text_area": (None, 0.15),
         # tracks
         "length": (4.0, None),
         "visible_fraction": (0.5, None),

@@ -1,17 +1,20 @@
 """Whether captions hold: what they state is measured again on another frame than they were made from.
 
-Four facts are looked for in the words: class, colour, size word and motion. It reads simple English, judges
-nothing else, and is no vision-language model: a caption that states none of the four has no score.
+Of a track the facts are class, colour, size word, place and motion; of a clip the classes, how many of each,
+and what the camera does. It reads simple English, judges nothing else, and is no vision-language model: a
+caption that states none of these has no score.
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from maquette.contract.vocabulary import COLORS, SYNONYMS
 
-from workers.datasets.schema import CaptionRow, ClipRow, ScoreRow, TrackRow
+from workers.datasets.schema import CameraRow, CaptionRow, ClipRow, ScoreRow, TrackRow
+from workers.datasets.stages import facts
 from workers.datasets.stages.captions import LARGE, MOVES, SMALL, inner_colors
 from workers.datasets.stages.crops import Crop
 from workers.datasets.stages.follow import Seen
@@ -41,6 +44,7 @@ def judged(
     tracks: Sequence[TrackRow],
     seen: Mapping[int, Sequence[Seen]],
     crops: Mapping[int, Sequence[Crop]],
+    cameras: Sequence[CameraRow],
 ) -> list[CaptionRow]:
     """The captions with their scores: the share of judged facts that hold, null where none can be judged."""
     kept = {track.track: track for track in tracks if track.kept}
@@ -48,11 +52,12 @@ def judged(
     for row in rows:
         text = row.text.lower()
         if row.track is None:
-            facts = _of_clip(text, list(kept.values()), seen)
+            told = _of_clip(text, tracks, seen)
+            told.append(facts.camera(text, cameras, clip.scale_source))
         else:
             track = kept[row.track]
-            facts = _of_track(text, clip, track, seen[track.track], crops.get(track.track, ()))
-        known = [fact for fact in facts if fact is not None]
+            told = _of_track(text, clip, track, seen[track.track], crops.get(track.track, ()))
+        known = [fact for fact in told if fact is not None]
         found.append(replace(row, score=sum(known) / len(known) if known else None))
     return found
 
@@ -63,11 +68,19 @@ def scores(rows: Sequence[CaptionRow]) -> list[ScoreRow]:
 
 
 def _of_clip(text: str, tracks: Sequence[TrackRow], seen: Mapping[int, Sequence[Seen]]) -> list[bool | None]:
-    """One fact for each kind of thing that was kept: it is told of, and it was found in another frame."""
+    """Two facts for each kind of thing that was kept: it is told of and found in another frame; how many."""
     by_name: dict[str, list[TrackRow]] = {}
     for track in tracks:
         by_name.setdefault(track.label or track.concept or "object", []).append(track)
-    return [_class(text, mine[0], [_other(t, seen[t.track], ()) for t in mine]) for mine in by_name.values()]
+    found: list[bool | None] = []
+    for mine in by_name.values():
+        kept = [track for track in mine if track.kept]
+        if not kept:
+            continue
+        shown = Counter(item.frame for track in kept for item in seen[track.track])
+        found.append(_class(text, kept[0], [_other(t, seen[t.track], ()) for t in kept]))
+        found.append(facts.count(text, _names(kept[0]), mine, list(shown.values())))
+    return found
 
 
 def _of_track(
@@ -78,7 +91,9 @@ def _of_track(
     for name in _names(track):
         # an orange is no colour
         text = re.sub(rf"\b{re.escape(name)}(e?s)?\b", " ", text)
-    return [named, _color(text, other, crops), _size(text, clip, other), _motion(text, clip, seen)]
+    place = facts.place(text, clip, track, seen)
+    motion = _motion(facts.without_places(text), clip, seen)
+    return [named, _color(text, other, crops), _size(text, clip, other), place, motion]
 
 
 def _class(text: str, track: TrackRow, others: Sequence[Seen | None]) -> bool | None:

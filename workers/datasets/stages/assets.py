@@ -10,14 +10,23 @@ from PIL import Image
 
 from workers.datasets.manifest import File
 from workers.datasets.ports import Ports
-from workers.datasets.schema import AssetRow, FrameRow, TrackRow
-from workers.datasets.stages.follow import Seen
+from workers.datasets.schema import AssetRow, TrackRow
 from workers.engines.objects.export import asset_glb, asset_splat_ply
 from workers.engines.protocols import ObjectEngine
-from workers.formats.rle import decode_mask
+from workers.formats.rle import Rle, decode_mask
 from workers.geometry.cameras import Camera
 
 KINDS = (("mesh", "glb", "model/gltf-binary"), ("splat", "ply", "application/x-ply"))
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A track on a frame: the stored picture, and the mask there as RLE."""
+
+    track: TrackRow
+    frame: int
+    jpeg: bytes
+    mask: Rle
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +41,17 @@ class Lifted:
 def lift(
     ports: Ports,
     engine: ObjectEngine,
-    frames: Sequence[FrameRow],
-    tracks: Sequence[tuple[TrackRow, Sequence[Seen]]],
+    views: Sequence[View],
     camera: Camera,
     seed: int,
 ) -> Lifted:
-    """A mesh and a splat for each track, from its reference frame."""
+    """A mesh and a splat for each track, from one view of it."""
     rows: list[AssetRow] = []
     files: list[File] = []
     failed = 0
-    for track, seen in tracks:
-        view = next((item for item in seen if item.frame == track.reference_frame), seen[0])
-        with Image.open(io.BytesIO(frames[view.frame].jpeg)) as picture:
+    for view in views:
+        track = view.track
+        with Image.open(io.BytesIO(view.jpeg)) as picture:
             image = np.asarray(picture.convert("RGB"))
         try:
             asset = engine.reconstruct(

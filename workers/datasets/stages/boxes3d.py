@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from workers.datasets import boxes
 from workers.datasets.source import KnownBox
+from workers.datasets.stages import solids
 from workers.datasets.stages.follow import Seen
 from workers.datasets.stages.priors import usual_size
 from workers.geometry.poses import quaternion_from_matrix
@@ -20,13 +21,11 @@ from workers.geometry.poses import quaternion_from_matrix
 Array = NDArray[np.float64]
 IDENTITY = (1.0, 0.0, 0.0, 0.0)
 LEAST_POINTS = 16
-# a thing whose centre drifts less than this part of its size stands still
-STILL_DRIFT = 0.3
 LEAST_PARALLAX_DEGREES = 10.0
 # nine of ten rays miss the point by less than this part of its distance: a thing that moves on its own
 # seldom keeps to that, but it can, and so the box is flagged
 MISS = 0.006
-LOW, HIGH = 3.0, 97.0
+LOW, HIGH = 1.0, 99.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,26 +87,25 @@ def _known(known: Mapping[int, KnownBox], view: View) -> dict[int, Box3d]:
 
 
 def _measured(seen: Sequence[Seen], view: View) -> dict[int, Box3d]:
-    clouds = {
-        item.frame: item.points
-        for item in seen
-        if item.points is not None and len(item.points) >= LEAST_POINTS
-    }
-    whole = [item for item in seen if item.frame in clouds and "truncated" not in item.flags]
-    spans = np.array([_span(clouds[item.frame]) for item in whole or [s for s in seen if s.frame in clouds]])
-    size = np.percentile(spans, 75, axis=0)
-    # depth shows the front only: a thing is at least as deep as its narrower side
-    size[2] = max(size[2], min(size[0], size[1]))
-    posed = {frame: view.pose(frame) for frame in clouds}
-    if all(pose is not None for pose in posed.values()):
-        fixed = _standing(clouds, {frame: pose for frame, pose in posed.items() if pose is not None}, size)
-        if fixed is not None:
-            center, rotation, extent = fixed
-            return {
-                frame: _world_box(center, rotation, extent, pose, "metric", "depth", 0.7, ())
-                for frame, pose in posed.items()
-                if pose is not None
-            }
+    clouds: dict[int, Array] = {}
+    for item in seen:
+        points = solids.own_points(item, view.intrinsics)
+        if points is not None and len(points) >= LEAST_POINTS:
+            clouds[item.frame] = points
+    poses = {frame: pose for frame in clouds if (pose := view.pose(frame)) is not None}
+    still = solids.standing(seen, clouds, poses, view.intrinsics) if len(poses) == len(clouds) else None
+    if still is not None:
+        fixed = solids.fit(still, np.mean([pose[:3, 3] for pose in poses.values()], axis=0))
+        rotation = quaternion_from_matrix(fixed.axes.T)
+        return {
+            frame: _world_box(fixed.center, rotation, fixed.size, pose, "metric", "depth", 0.7, ())
+            for frame, pose in poses.items()
+        }
+    whole = [item.frame for item in seen if item.frame in clouds and "truncated" not in item.flags]
+    spans = np.array([_span(clouds[frame]) for frame in whole or clouds])
+    size = np.percentile(spans, 75, axis=0) if len(spans) else np.zeros(3)
+    # depth shows the front only
+    size[2] = solids.whole_depth(float(size[2]), float(min(size[0], size[1])))
     found = {}
     for frame, points in clouds.items():
         low, high = np.percentile(points, LOW, axis=0), np.percentile(points, HIGH, axis=0)
@@ -117,34 +115,6 @@ def _measured(seen: Sequence[Seen], view: View) -> dict[int, Box3d]:
             center, size, view.pose(frame), "metric", "depth", 0.5, ("rotation_unknown",)
         )
     return found
-
-
-def _standing(
-    clouds: Mapping[int, Array], poses: Mapping[int, Array], size: Array
-) -> tuple[Array, tuple[float, ...], Array] | None:
-    """Centre, rotation and size in the world of a thing that does not move; None for one that does."""
-    placed = {
-        frame: points @ poses[frame][:3, :3].T + poses[frame][:3, 3] for frame, points in clouds.items()
-    }
-    centers = np.array([np.median(points, axis=0) for points in placed.values()])
-    drift = float(np.percentile(np.linalg.norm(centers - np.median(centers, axis=0), axis=1), 90))
-    if drift > STILL_DRIFT * float(np.linalg.norm(size)):
-        return None
-    points = np.concatenate(list(placed.values()))
-    _, _, axes = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)
-    if np.linalg.det(axes) < 0:
-        axes[2] = -axes[2]
-    best: tuple[float, Array, Array, Array] | None = None
-    for frame in (axes, np.eye(3)):
-        turned = points @ frame.T
-        low, high = np.percentile(turned, LOW, axis=0), np.percentile(turned, HIGH, axis=0)
-        extent = np.maximum(high - low, 1e-4)
-        volume = float(np.prod(extent))
-        if best is None or volume < best[0]:
-            best = volume, frame, (low + high) / 2, extent
-    assert best is not None
-    _, frame, middle, extent = best
-    return frame.T @ middle, quaternion_from_matrix(frame.T), extent
 
 
 def _triangulated(seen: Sequence[Seen], view: View) -> dict[int, Box3d]:

@@ -17,6 +17,8 @@ LINKED = 10.0
 BANDS, WIDTH = 12, 16
 # with more differing bits in a band its buckets are too many to look into, and all pairs are compared
 FEW = 3
+# of so few clips all pairs are compared sooner than buckets are made
+CLIPS = 512
 PAIRS = 1 << 20
 
 
@@ -45,7 +47,7 @@ def neighbours(shot: NDArray[np.int64], signatures: NDArray[np.uint64], reach: f
     distances = np.full(len(shot), 64.0)
     rows, columns, apart = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     most = int(3 * max(reach, LINKED) + 1e-6)
-    differing = most // BANDS if most // BANDS <= FEW else WIDTH
+    differing = most // BANDS if most // BANDS <= FEW and len(shot) > CLIPS else WIDTH
     bands = np.ascontiguousarray(signatures).astype("<u8").view("<u2").reshape(-1, BANDS)
     for band, later, earlier in _candidates(bands, differing):
         other = shot[later] != shot[earlier]

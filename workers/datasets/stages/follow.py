@@ -18,6 +18,7 @@ from workers.datasets.schema import FrameRow
 from workers.datasets.source import Source, Tracks, Truth
 from workers.datasets.stages.cameras import Stillness, intrinsics
 from workers.datasets.stages.crops import Crop, CropBook
+from workers.datasets.stages.scaling import fitted, resized, shrunk
 from workers.datasets.stages.shots import ClipPlan
 from workers.datasets.stopwatch import Stopwatch
 from workers.engines.concepts.masks import box_of
@@ -28,8 +29,6 @@ JPEG_QUALITY = 92
 STILL_LOOKS = 6
 POINTS = 256
 DEPTH_LEVELS = 65_535
-
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +147,7 @@ class Follower:
                 self._crops.offer(item.id, result.index, tracked, item.box, item.score, area, item.flags)
             self._meters.step(result.index, stored, sightings)
 
-    def _points(self, depth: NDArray[np.float32], mask: Mask) -> NDArray[np.float64]:
+    def _points(self, depth: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float64]:
         found = boxes.back_project(depth, mask, self._camera.matrix())
         return found[:: max(1, len(found) // POINTS)]
 
@@ -169,27 +168,6 @@ class Follower:
         packed, unit = (None, None) if depth is None else pack_depth(depth)
         digest = hashlib.sha256(picture).hexdigest()
         return FrameRow(self._plan.id, local, frame.index, frame.pts, picture, digest, packed, unit)
-
-
-def fitted(width: int, height: int, longest: int) -> tuple[int, int]:
-    """(width, height) scaled down so that the longer side is at most `longest` pixels."""
-    scale = min(1.0, longest / max(width, height))
-    return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-def resized(image: Rgb, size: tuple[int, int]) -> Rgb:
-    """An RGB image at (width, height), averaged over areas."""
-    if (image.shape[1], image.shape[0]) == size:
-        return image
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
-
-
-def shrunk(mask: Mask, size: tuple[int, int]) -> Mask:
-    """A mask at (width, height): pixels that are covered by more than half."""
-    if (mask.shape[1], mask.shape[0]) == size:
-        return mask
-    soft = cv2.resize(mask.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(soft > 127)
 
 
 def jpeg(image: Rgb) -> bytes:

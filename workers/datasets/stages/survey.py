@@ -1,7 +1,4 @@
-"""One cheap look at every frame: what shots, clip gates and near-duplicates go by.
-
-The text area of a frame is not measured: nothing cheap that is shipped here does it reliably.
-"""
+"""One cheap look at every frame: what shots, clip gates and near-duplicates go by."""
 
 import io
 from collections.abc import Callable, Iterable, Sequence
@@ -12,9 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.sandbox import DecodedFrame
+from workers.datasets.stages.scaling import resized
+from workers.datasets.stages.text import text_area
 
 LOOK_SIDE = 128
 HASH_SIDE = 32
+# text needs more pixels and so more time, and stays for seconds
+TEXT_EVERY = 32
 Floats = NDArray[np.float64]
 
 
@@ -24,7 +25,8 @@ class Survey:
 
     `content` is the mean change of hue, saturation and value from the frame before (0..255; 0 for the first),
     `luminance` the mean of Rec. 601 luma (0..255), `sharpness` the variance of its Laplacian at 128 pixels,
-    `motion` the mean absolute luma change from the frame before after one 3x3 blur, `hashes` the DCT hash.
+    `motion` the mean absolute luma change from the frame before after one 3x3 blur, `hashes` the DCT hash,
+    `text` the share under lines of text, NaN for the frames between those that are looked at for it.
     """
 
     pts: NDArray[np.int64]
@@ -33,6 +35,7 @@ class Survey:
     sharpness: Floats
     motion: Floats
     hashes: NDArray[np.uint64]
+    text: Floats
     time_base: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -65,6 +68,7 @@ class Survey:
             sharpness=self.sharpness,
             motion=self.motion,
             hashes=self.hashes,
+            text=self.text,
             time_base=self.time_base,
         )
         return out.getvalue()
@@ -78,7 +82,7 @@ class Survey:
 
 def joined(parts: Sequence[Survey]) -> Survey:
     """Surveys of consecutive pieces of one video as one."""
-    names = ("pts", "content", "luminance", "sharpness", "motion", "hashes")
+    names = ("pts", "content", "luminance", "sharpness", "motion", "hashes", "text")
     whole = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     return Survey(**whole, time_base=parts[0].time_base)
 
@@ -93,7 +97,7 @@ def survey(
 
     `before` is the frame (H, W, 3) that comes before the first one of a piece.
     """
-    rows: list[tuple[float, float, float, float]] = []
+    rows: list[tuple[float, float, float, float, float]] = []
     pts: list[int] = []
     hashes: list[int] = []
     before_hsv: NDArray[np.uint8] | None = None
@@ -110,12 +114,13 @@ def survey(
         content = 0.0 if before_hsv is None else float(np.mean(cv2.absdiff(hsv, before_hsv)))
         motion = 0.0 if before_luma is None else float(np.mean(cv2.absdiff(calm, before_luma)))
         sharpness = float(cv2.Laplacian(luma, cv2.CV_64F).var())
-        rows.append((content, float(luma.mean()), sharpness, motion))
+        text = text_area(frame.pixels) if frame.index % TEXT_EVERY == 0 else float("nan")
+        rows.append((content, float(luma.mean()), sharpness, motion, text))
         hashes.append(dct_hash(luma))
         pts.append(frame.pts)
         before_hsv, before_luma = hsv, calm
         told(len(pts))
-    table = np.array(rows, np.float64).reshape(-1, 4)
+    table = np.array(rows, np.float64).reshape(-1, 5)
     return Survey(
         np.array(pts, np.int64),
         table[:, 0].copy(),
@@ -123,6 +128,7 @@ def survey(
         table[:, 2].copy(),
         table[:, 3].copy(),
         np.array(hashes, np.uint64),
+        table[:, 4].copy(),
         np.array(time_base, np.int64),
     )
 
@@ -134,7 +140,7 @@ def look(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if scale >= 1:
         return image
     size = max(8, round(width * scale)), max(8, round(height * scale))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+    return resized(image, size)
 
 
 def dct_hash(luma: NDArray[np.uint8]) -> int:

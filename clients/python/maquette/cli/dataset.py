@@ -71,7 +71,19 @@ def make(
         str | None, typer.Option(help="An inverse-dynamics model of the worker.")
     ] = None,
     max_seconds: Annotated[
-        float | None, typer.Option(help="Begin no new clip after so many seconds of work.")
+        float | None, typer.Option(help="Begin no new clip after so many seconds of workers.")
+    ] = None,
+    max_gpu_seconds: Annotated[
+        float | None, typer.Option(help="The same for workers with a GPU alone.")
+    ] = None,
+    max_dollars: Annotated[
+        float | None, typer.Option(help="The same in dollars, at the operator's prices.")
+    ] = None,
+    remote: Annotated[
+        bool, typer.Option("--remote", help="Workers read buckets themselves; nothing of them comes here.")
+    ] = False,
+    publish: Annotated[
+        str | None, typer.Option(help="Address in a bucket that workers write the dataset to.")
     ] = None,
     sources: Annotated[
         Path | None, typer.Option(help="JSON: name of a video to its licence, consent, session, camera, ...")
@@ -85,7 +97,9 @@ def make(
         bool, typer.Option("--plan", help="Probe a few clips and tell what all will take.")
     ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Workers to plan with.")] = 1,
-    price: Annotated[float | None, typer.Option(help="Price of an hour of a worker, to plan with.")] = None,
+    price: Annotated[
+        float | None, typer.Option(help="Price of an hour of any worker, to plan with; else the operator's.")
+    ] = None,
     seed: o.Seed = 0,
     engine: o.EngineName = "auto",
     out: o.Out = None,
@@ -101,7 +115,10 @@ def make(
     told = {"licence": licence, "consent": consent, "session": session, "camera": o.camera(camera)}
     own = json.loads(sources.read_text()) if sources else {}
     with tempfile.TemporaryDirectory() as scratch, state.client() as mq:
-        found = _media(videos, numbered_rate, Path(scratch))
+        given = _addresses(videos)
+        # a plan needs sizes, so it looks into the buckets from here
+        away = [item for item in given if remote and not plan and buckets.is_bucket(item)]
+        found = _media([item for item in given if item not in away], numbered_rate, Path(scratch))
         options: dict[str, Any] = {
             "threshold": threshold,
             "clip_seconds": clip_seconds,
@@ -120,7 +137,18 @@ def make(
             _plan(state, mq, infos, numbered_rate, text, options, workers, price)
             return
         media = _sent(mq, infos, numbered_rate)
-        job = mq.dataset(media, text, sources=list(infos.values()), max_seconds=max_seconds, **options)
+        general = {key: value for key, value in told.items() if value is not None}
+        job = mq.dataset(
+            media,
+            text,
+            sources=list(infos.values()),
+            buckets=[{"address": item, "source": general, "frame_rate": numbered_rate} for item in away],
+            publish=publish,
+            max_seconds=max_seconds,
+            max_gpu_seconds=max_gpu_seconds,
+            max_dollars=max_dollars,
+            **options,
+        )
         finish(state, job, "dataset", out)
     if helper is not None:
         helper(out, formats, out)
@@ -187,14 +215,18 @@ class _Files(SimpleHTTPRequestHandler):
         return
 
 
-def _media(given: list[str], rate: float, scratch: Path) -> list[tuple[Any, str, bool]]:
-    """Media with their names, and whether their frames came numbered."""
-    listed = [
+def _addresses(given: list[str]) -> list[str]:
+    """What was given, with the lines of lists in place of them."""
+    return [
         line.strip()
         for item in given
         for line in (Path(item[1:]).read_text().splitlines() if item.startswith("@") else [item])
         if line.strip()
     ]
+
+
+def _media(listed: list[str], rate: float, scratch: Path) -> list[tuple[Any, str, bool]]:
+    """Media with their names, and whether their frames came numbered."""
     found: list[tuple[Any, str, bool]] = []
     for address in filter(buckets.is_bucket, listed):
         found += [(video, video.name, video.numbered) for video in buckets.find(address)]
@@ -260,6 +292,7 @@ def _plan(
     found = planning.plan(
         json.loads(mq.read(artefact)), sum(sizes[file] for file in few), sum(sizes.values())
     )
+    cost = found.cost(price)
     told = {
         "videos": len(files),
         "video_hours": found.video_hours,
@@ -267,7 +300,8 @@ def _plan(
         "worker_hours": found.worker_hours,
         "wall_hours": found.hours(workers),
         "bytes": found.bytes,
-        "cost": None if price is None else found.cost(price),
+        "gpu_hours": found.gpu_hours,
+        "cost": cost,
         "probe": {"videos": len(few), "job": job.id},
         "hours_by_stage": found.stages,
     }
@@ -279,8 +313,8 @@ def _plan(
     table.add_row("clips that pass the cheap gates", _long(found.kept_hours))
     table.add_row(f"wall time with {workers} worker(s)", _long(found.hours(workers)))
     table.add_row("shards", f"{found.bytes / 1e9:.3f} GB")
-    if price is not None:
-        table.add_row("cost", f"{found.cost(price):.2f}")
+    unknown = "unknown: give --price, or let the operator set MAQUETTE_PRICE_CPU_HOUR and _GPU_HOUR"
+    table.add_row("cost", unknown if cost is None else f"{cost:.2f}")
     for stage, hours in sorted(found.stages.items(), key=lambda item: -item[1]):
         if hours > 0.001 * found.worker_hours:
             table.add_row(f"  {stage}", f"{_long(hours)} of workers")

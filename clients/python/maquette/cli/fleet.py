@@ -92,9 +92,10 @@ def up(
     port: Annotated[int, typer.Option(help="Port of the gateway.")] = 8700,
     data: Annotated[Path, typer.Option(help="Folder for the ledger and the artefacts.")] = Path(".maquette"),
     broker: Annotated[str | None, typer.Option(help="A running Redis or Valkey to use.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Workers to start; a dataset uses all of them.")] = 1,
 ) -> None:
     """Run the embedded stack until Ctrl-C (needs maquette-server)."""
     found = [point for point in entry_points(group="maquette.launchers") if point.name == "embedded"]
     if not found:
         raise typer.BadParameter("the server is not installed here: see the README of the repository")
-    found[0].load()(port, data, broker, lambda line: typer.echo(line))
+    found[0].load()(port, data, broker, lambda line: typer.echo(line), workers)

@@ -63,6 +63,7 @@ def track(
     box: o.Boxes = None,
     point: o.Points = None,
     prompts: o.Prompts = None,
+    exemplar: o.VideoExemplars = None,
     threshold: o.Thresholds = None,
     start_frame: Annotated[
         int | None, typer.Option(min=0, help="Where boxes and points lie, and tracking begins.")
@@ -84,6 +85,7 @@ def track(
             boxes=o.boxes(box),
             points=o.points(point),
             prompts=o.prompts(prompts),
+            exemplars=o.video_exemplars(exemplar),
             **o.thresholds(threshold, text),
             start_frame=start_frame,
             direction=cast(Direction, direction),
@@ -106,8 +108,13 @@ def objects(
     from_job: o.FromJob = None,
     threshold: o.Threshold = None,
     camera: o.CameraOption = None,
+    depth: o.DepthFile = None,
+    depth_unit: o.DepthUnit = None,
+    depth_distance: o.DepthDistance = False,
+    depth_axes: o.DepthAxes = "opencv",
     formats: Annotated[
-        str, typer.Option("--format", "-f", help="Of glb, ply, spz, sog, khr_glb and obj, joined by commas.")
+        str,
+        typer.Option("--format", "-f", help="Of glb, ply, spz, sog, khr_glb, obj, textured_glb and usdz."),
     ] = "glb,ply",
     placed: Annotated[bool, typer.Option("--placed", help="The posed mesh over the picture.")] = False,
     turntable: Annotated[bool, typer.Option("--turntable", help="A film of the asset turning.")] = False,
@@ -137,6 +144,7 @@ def objects(
             from_job=from_job,
             threshold=threshold,
             camera=o.camera(camera),
+            depth=o.depth(depth, depth_unit, depth_axes, distance=depth_distance),
             formats=wanted,
             outputs=o.chosen(placed=placed, turntable=turntable, simulation=simulation),
             density=density,

@@ -25,6 +25,14 @@ Exemplars = Annotated[
     list[str] | None,
     typer.Option("--exemplar", "-e", help="x0,y0,x1,y1 around a thing of a kind: finds all like it."),
 ]
+VideoExemplars = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exemplar",
+        "-e",
+        help="frame,x0,y0,x1,y1 around what phrase 0 means, or frame,phrase,x0,y0,x1,y1.",
+    ),
+]
 Counters = Annotated[
     list[str] | None, typer.Option("--counter", help="x0,y0,x1,y1 around a thing that is not meant.")
 ]
@@ -42,6 +50,17 @@ Prompts = Annotated[
 EngineName = Annotated[str, typer.Option(help="Engine, or auto.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 CameraOption = Annotated[str | None, typer.Option(help="fx,fy,cx,cy in pixels of the full image.")]
+DepthFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--depth", help="Depth of the picture: 16-bit or float PNG or TIFF, or NPY of z or of points."
+    ),
+]
+DepthUnit = Annotated[
+    float | None, typer.Option(min=0, help="Metres a unit; else 0.001 for whole numbers, 1 for others.")
+]
+DepthDistance = Annotated[bool, typer.Option("--depth-distance", help="Lengths of rays instead of z.")]
+DepthAxes = Annotated[str, typer.Option(help="Of a point map: opencv, opengl or pytorch3d.")]
 Formats = Annotated[
     str, typer.Option("--format", "-f", help="Of glb, obj, ply, bvh, npz and json, joined by commas.")
 ]
@@ -79,6 +98,15 @@ def sources(patterns: list[str]) -> list[Source]:
 def boxes(given: list[str] | None) -> list[list[float]]:
     """Boxes from 'x0,y0,x1,y1'."""
     return [_numbers(text, (4,), "a box is x0,y0,x1,y1") for text in given or ()]
+
+
+def video_exemplars(given: list[str] | None) -> list[dict[str, Any]]:
+    """Boxes on frames from 'frame,x0,y0,x1,y1' or 'frame,phrase,x0,y0,x1,y1'."""
+    found = []
+    for text in given or ():
+        frame, *rest = _numbers(text, (5, 6), "an exemplar is frame,x0,y0,x1,y1 or frame,phrase,x0,y0,x1,y1")
+        found.append({"frame": frame, "phrase": rest[0] if len(rest) == 5 else 0, "box": rest[-4:]})
+    return found
 
 
 def points(given: list[str] | None) -> list[list[list[float]]]:
@@ -120,6 +148,14 @@ def camera(given: str | None) -> dict[str, float] | None:
         return None
     fx, fy, cx, cy = _numbers(given, (4,), "a camera is fx,fy,cx,cy")
     return {"fx": fx, "fy": fy, "cx": cx, "cy": cy}
+
+
+def depth(file: Path | None, unit: float | None, axes: str, *, distance: bool) -> dict[str, Any] | None:
+    """A depth map's file and what is said of it."""
+    if file is None:
+        return None
+    measures = "distance" if distance else "z"
+    return {"media": file, "metres_per_unit": unit, "axes": axes, "measures": measures}
 
 
 def formats(given: str) -> list[BodyFormat]:

@@ -8,6 +8,7 @@ from maquette.contract.base import Record, Wire
 from maquette.contract.geometry import Finite, Intrinsics, RigidMotion
 
 Words = Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
+BucketAddress = Annotated[str, Field(max_length=4096, pattern=r"^[a-z][a-z0-9]*://[^\s]+$")]
 # every gate there is; the policy of the workers has bounds for each
 GateName = Literal[
     "duration",
@@ -15,6 +16,7 @@ GateName = Literal[
     "sharpness",
     "motion",
     "near_duplicate",
+    "text_area",
     "length",
     "visible_fraction",
     "area",
@@ -64,6 +66,18 @@ class SourceInfo(Wire):
         if self.action_names and widths != {len(self.action_names)}:
             raise ValueError("'action_names' needs one name for each value of 'actions'")
         return self
+
+
+class BucketInput(Wire):
+    """Videos and folders of numbered frames that workers read: an object, a prefix, or a pattern with `*`.
+
+    `source` holds for all of them; their names are those of the objects. Numbered frames come
+    `frame_rate` a second.
+    """
+
+    address: BucketAddress
+    source: SourceInfo = SourceInfo()
+    frame_rate: Annotated[float, Field(gt=0, le=240)] = 10.0
 
 
 class Bounds(Wire):

@@ -6,9 +6,17 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from maquette.contract.base import Record, Wire
-from maquette.contract.datasets import Bounds, GateName, SourceInfo, SplitShares, Words
+from maquette.contract.datasets import (
+    Bounds,
+    BucketAddress,
+    BucketInput,
+    GateName,
+    SourceInfo,
+    SplitShares,
+    Words,
+)
 from maquette.contract.geometry import Intrinsics, RigidMotion
-from maquette.contract.media import MediaRef, Sha256
+from maquette.contract.media import DepthMap, MediaRef, Sha256
 from maquette.contract.problems import Problem
 from maquette.contract.prompts import (
     Boxes,
@@ -147,7 +155,8 @@ class ObjectsJob(Prompted):
     `world_from_cam`, one for each frame in metres, or are found from the frames; `max_views` frames are used.
     The mesh as GLB and the splat as PLY are always written; `formats` may ask for more. `outputs` adds the
     posed mesh over the picture, a turntable film, or a simulation package (URDF and MJCF) of an even
-    `density` in kg/m³, in the asset's metres unless `longest_side_m` tells them.
+    `density` in kg/m³, in the asset's metres unless `longest_side_m` tells them. With `depth` of the picture
+    shapes and places are metric.
     """
 
     kind: Literal["objects"] = "objects"
@@ -155,7 +164,8 @@ class ObjectsJob(Prompted):
     masks: Masks = []
     from_job: JobId | None = None
     camera: Intrinsics | None = None
-    formats: Annotated[list[ObjectFormat], Field(min_length=1, max_length=6)] = ["glb", "ply"]
+    depth: DepthMap | None = None
+    formats: Annotated[list[ObjectFormat], Field(min_length=1, max_length=8)] = ["glb", "ply"]
     outputs: Annotated[list[ObjectOutput], Field(max_length=3)] = []
     density: Annotated[float, Field(gt=0, le=30_000)] = 1000.0
     longest_side_m: Annotated[float, Field(gt=0, le=1000)] | None = None
@@ -168,8 +178,8 @@ class ObjectsJob(Prompted):
     def _many_views(self) -> "ObjectsJob":
         if self.multiview and (self.image is not None or self.masks):
             raise ValueError("'multiview' needs 'video', or 'from_job' with the id of a track job")
-        if self.multiview and self.outputs:
-            raise ValueError("'outputs' are of single images: leave them out with 'multiview'")
+        if self.multiview and self.depth is not None:
+            raise ValueError("'depth' is of one picture: leave it out with 'multiview'")
         if not self.multiview and (self.video is not None or self.world_from_cam is not None):
             raise ValueError("'video' and 'world_from_cam' are for many views: set 'multiview'")
         if self.video is not None and self.from_job is not None:
@@ -269,19 +279,24 @@ class ConvertJob(JobBase):
 class DatasetJob(JobBase):
     """Clips, tracks, cameras and crops of many videos, as versioned shards.
 
-    Videos are cut at shots, shots into clips of `min_clip_seconds` to `clip_seconds`; `frame_rate` keeps
-    fewer frames a second. `sources` has one entry a video, or is empty. `gates` replaces bounds of the
-    policy. `assets` is how many objects of the whole dataset may be lifted to meshes and splats. With
-    `max_clips` only so many clips are worked on, evenly spread, and the result has the seconds of each stage.
-    After `max_seconds` of work no new clip is begun: the others are left out, and the result is flagged
-    `budget_reached`. `captioner` and `inverse_dynamics` name plug-ins of the worker: captions of theirs
-    stand before the composed ones, actions of theirs beside the others.
+    Workers read what lies in `buckets`, and write the version to the address `publish` as well; the operator
+    says which are allowed. Videos are cut at shots, shots into clips of `min_clip_seconds` to `clip_seconds`;
+    `frame_rate` keeps fewer frames a second. `sources` has one entry for each of `videos`, or is empty.
+    `gates` replaces bounds of the policy. `assets` is how many objects of the whole dataset may be lifted to
+    meshes and splats. With `max_clips` only so many clips are worked on, evenly spread, and the result has
+    the seconds of each stage.
+    No new clip is begun after `max_seconds` of workers, those of all workers together, after
+    `max_gpu_seconds` of workers with a GPU, or after `max_dollars` at the operator's prices: the others are
+    left out, and the result is flagged `budget_reached`. `captioner` and `inverse_dynamics` name plug-ins of
+    the worker: captions of theirs stand before the composed ones, actions of theirs beside the others.
     """
 
     kind: Literal["dataset"] = "dataset"
-    videos: Annotated[list[MediaRef], Field(min_length=1, max_length=10_000)]
+    videos: Annotated[list[MediaRef], Field(max_length=10_000)] = []
+    buckets: Annotated[list[BucketInput], Field(max_length=100)] = []
     text: Annotated[list[Phrase], Field(min_length=1, max_length=64)]
     threshold: Threshold | None = None
+    publish: BucketAddress | None = None
     sources: Annotated[list[SourceInfo], Field(max_length=10_000)] = []
     clip_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0
     min_clip_seconds: Annotated[float, Field(ge=0, le=60)] = 3.0
@@ -295,13 +310,17 @@ class DatasetJob(JobBase):
     max_clips: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     captioner: Words | None = None
     inverse_dynamics: Words | None = None
-    max_seconds: Annotated[float, Field(gt=0, le=604_800)] | None = None
+    max_seconds: Annotated[float, Field(gt=0, le=604_800_000)] | None = None
+    max_gpu_seconds: Annotated[float, Field(gt=0, le=604_800_000)] | None = None
+    max_dollars: Annotated[float, Field(gt=0, le=1_000_000_000)] | None = None
     timeout_seconds: Annotated[int, Field(ge=1, le=604_800)] = 86_400
 
     @model_validator(mode="after")
     def _one_source_a_video(self) -> "DatasetJob":
         if self.sources and len(self.sources) != len(self.videos):
             raise ValueError("'sources' needs one entry for each of 'videos'")
+        if not self.videos and not self.buckets:
+            raise ValueError("give 'videos', 'buckets', or both")
         return self
 
 

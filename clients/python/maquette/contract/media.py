@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from maquette.contract.base import Record, Wire
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-MediaKind = Literal["image", "video", "asset"]
+MediaKind = Literal["image", "video", "asset", "array"]
 
 
 class MediaRef(Wire):
@@ -21,6 +21,22 @@ class MediaRef(Wire):
         if (self.id is None) == (self.url is None):
             raise ValueError("give exactly one of 'id' (from POST /v1/uploads) and 'url' (https)")
         return self
+
+
+class DepthMap(Wire):
+    """The depth of each pixel of the upright picture: a 16-bit or float PNG or TIFF, or a NumPy file (.npy).
+
+    (H, W) numbers are z along the optical axis, or the length of each pixel's ray (`measures`: "distance").
+    (H, W, 3) numbers are points in the camera's frame, its axes those of OpenCV (x right, y down, z ahead),
+    OpenGL (x right, y up, z back) or PyTorch3D (x left, y up, z ahead); without intrinsics the camera is the
+    one that fits them. A unit is `metres_per_unit`: 0.001 for whole numbers and 1 for others unless told.
+    Zero, negative, NaN and infinite depths are unknown.
+    """
+
+    media: MediaRef
+    measures: Literal["z", "distance"] = "z"
+    axes: Literal["opencv", "opengl", "pytorch3d"] = "opencv"
+    metres_per_unit: Annotated[float, Field(gt=0, le=1000)] | None = None
 
 
 class Media(Record):

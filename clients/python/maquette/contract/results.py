@@ -10,7 +10,7 @@ from maquette.contract.geometry import Box, CameraModel, Pose, Rle
 from maquette.contract.media import Sha256
 
 ScaleSource = Literal["metric", "prior", "relative"]
-ObjectFormat = Literal["glb", "ply", "spz", "sog", "khr_glb", "obj"]
+ObjectFormat = Literal["glb", "ply", "spz", "sog", "khr_glb", "obj", "textured_glb", "usdz"]
 SceneFormat = Literal["glb", "ply", "spz", "sog", "khr_glb"]
 AssetFormat = Literal["glb", "ply", "spz", "sog", "khr_glb", "obj"]
 ObjectOutput = Literal["placed", "turntable", "simulation"]
@@ -282,6 +282,7 @@ class DatasetResult(Record):
     """A dataset version: `version` is the hash of its manifest artefact; counts are of what was kept.
 
     `rejected` counts failed clips and tracks by gate; `seconds` is the video time of the kept clips.
+    `published` is the address in a bucket that the version was written to.
     """
 
     kind: Literal["dataset"] = "dataset"
@@ -296,6 +297,7 @@ class DatasetResult(Record):
     splits: dict[str, int] = {}
     funnel: list[FunnelStep] = []
     signed: bool = False
+    published: str | None = None
 
 
 class EngineUsed(Record):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from maquette.data import tables
 from maquette.data.errors import DataError
-from maquette.data.tables import Columns
+from maquette.data.tables import Columns, Texts
 
 SCHEMA_VERSION = 2
 FOCAL = ("fx", "fy", "cx", "cy")
@@ -34,14 +34,14 @@ class Entry:
 class Seen:
     """The N observations of a clip.
 
-    frame and track i64 (N,); boxes f32 (N, 4) xyxy pixels; counts: COCO RLE; boxes_3d f32 (N, 10) centre,
-    rotation wxyz and size in camera axes, NaN unknown.
+    frame and track i64 (N,); boxes f32 (N, 4) xyxy pixels; counts: COCO RLE of N masks; boxes_3d f32 (N, 10)
+    centre, rotation wxyz and size in camera axes, NaN unknown.
     """
 
     frame: NDArray[np.int64]
     track: NDArray[np.int64]
     boxes: NDArray[np.float32]
-    counts: Sequence[str]
+    counts: Texts
     boxes_3d: NDArray[np.float32]
 
 
@@ -97,12 +97,13 @@ class Clip:
         columns = self._folder.read("observations", self._clip, names)
         if columns is None:
             none = np.zeros(0, np.int64)
-            return Seen(none, none, np.zeros((0, 4), np.float32), (), np.zeros((0, 10), np.float32))
+            nowhere = np.zeros((0, 4), np.float32), np.zeros((0, 10), np.float32)
+            return Seen(none, none, nowhere[0], Texts.of(()), nowhere[1])
         return Seen(
             frame=columns.numbers("frame"),
             track=columns.numbers("track"),
             boxes=np.stack([columns.numbers(name) for name in BOX], axis=1).astype(np.float32),
-            counts=columns.values("mask_counts"),
+            counts=columns.texts("mask_counts"),
             boxes_3d=np.concatenate([columns.lists(*part) for part in SOLID], axis=1).astype(np.float32),
         )
 
@@ -123,19 +124,22 @@ class Clip:
         return [] if columns is None else list(zip(*(columns.values(n) for n in names), strict=True))
 
 
-@dataclass(frozen=True, slots=True)
 class Pictures:
     """The heavy parts of one clip: JPEG of every frame, and z-depth as PNG with its unit where it is read."""
 
-    jpeg: Sequence[bytes]
-    depth: Sequence[tuple[bytes | None, float | None]]
-
-    @classmethod
-    def of(cls, folder: Folder, clip: str, *, depth: bool) -> "Pictures":
-        """Read them."""
+    def __init__(self, folder: Folder, clip: str, *, depth: bool) -> None:
         names = ("jpeg", "depth_png", "depth_unit") if depth else ("jpeg",)
         columns = folder.read("frames", clip, names)
         if columns is None:
             raise DataError("dataset_broken", f"clip {clip} has no frames")
-        depths = zip(columns.values("depth_png"), columns.values("depth_unit"), strict=True) if depth else ()
-        return cls(columns.values("jpeg"), list(depths))
+        # as they lie in the file: a window wants few of them
+        self._columns = columns
+
+    def jpeg(self, frame: int) -> bytes:
+        """The picture of a frame."""
+        found: bytes = self._columns.value("jpeg", frame)
+        return found
+
+    def depth(self, frame: int) -> tuple[bytes | None, float | None]:
+        """The depth of a frame and the metres of one level, None where unknown."""
+        return self._columns.value("depth_png", frame), self._columns.value("depth_unit", frame)

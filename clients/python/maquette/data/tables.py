@@ -1,6 +1,7 @@
 """Columns of Parquet files, read by pyarrow or else by arro3."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -10,6 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maquette.data.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """ASCII strings one after the other: `codes` u8, string k is `codes[ends[k] : ends[k + 1]]`."""
+
+    codes: NDArray[np.uint8]
+    ends: NDArray[np.integer[Any]]
+
+    @classmethod
+    def of(cls, values: Sequence[str]) -> "Texts":
+        """Strings, packed; what is no ASCII becomes a question mark."""
+        packed = [value.encode("ascii", "replace") for value in values]
+        ends = np.cumsum([0, *map(len, packed)], dtype=np.int64)
+        return cls(np.frombuffer(b"".join(packed), np.uint8), ends)
 
 
 class Columns:
@@ -23,22 +39,52 @@ class Columns:
         found: list[Any] = self._table[name].to_pylist()
         return found
 
+    def value(self, name: str, row: int) -> Any:
+        """One Python value, without a look at the others."""
+        return self._table[name][row].as_py()
+
     def numbers(self, name: str) -> NDArray[Any]:
         """Numbers of a column without nulls, (N,)."""
-        return np.asarray(self._table[name].to_numpy())
+        return np.asarray(self._whole(name).to_numpy())
+
+    def texts(self, name: str) -> Texts:
+        """Strings of a column without nulls."""
+        column = self._whole(name)
+        if (
+            not hasattr(column, "buffers")
+            or str(column.type) != "string"
+            or column.null_count
+            or column.offset
+        ):
+            return Texts.of(column.to_pylist())
+        _, ends, codes = column.buffers()
+        if not codes:
+            return Texts.of([""] * len(column))
+        return Texts(np.frombuffer(codes, np.uint8), np.frombuffer(ends, np.int32, len(column) + 1))
 
     def lists(self, name: str, width: int) -> NDArray[np.float64]:
         """Lists of `width` numbers, f64 (N, width); null is NaN."""
-        column = self._table[name].combine_chunks()
+        column = self._whole(name)
+        if not hasattr(column, "flatten"):
+            return _padded(column.to_pylist(), width)
+        values = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
+        if not column.null_count:
+            return np.asarray(values)
         out = np.full((len(column), width), np.nan)
-        if hasattr(column, "is_valid"):
-            known = column.is_valid().to_numpy(zero_copy_only=False)
-            out[known] = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
-            return out
-        for number, value in enumerate(column.to_pylist()):
-            if value is not None:
-                out[number] = value
+        out[column.is_valid().to_numpy(zero_copy_only=False)] = values
         return out
+
+    def _whole(self, name: str) -> Any:
+        column = self._table[name]
+        return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _padded(values: Sequence[Sequence[float] | None], width: int) -> NDArray[np.float64]:
+    out = np.full((len(values), width), np.nan)
+    for number, value in enumerate(values):
+        if value is not None:
+            out[number] = value
+    return out
 
 
 def read(path: Path, columns: Sequence[str]) -> Columns:
@@ -68,7 +114,8 @@ def _reader() -> Any:
         return _by_arro3()
 
     def read_columns(path: Path, columns: list[str]) -> Any:
-        with parquet.ParquetFile(path) as file:
+        # what is read at once needs no reading ahead, and no thread for it
+        with parquet.ParquetFile(path, pre_buffer=False) as file:
             return file.read(columns=columns, use_threads=False)
 
     return read_columns

@@ -18,6 +18,8 @@ from maquette.data.masks import paint
 FIELDS = ("pixels", "masks", "boxes", "boxes_3d", "cameras")
 KNOWN = (*FIELDS, "depth")
 
+Places = NDArray[np.int64]
+
 
 class Windows:
     """Map-style: `windows[i]` is a window of `length` frames, `stride` frames apart, within one clip.
@@ -104,19 +106,16 @@ class Windows:
         frames = first + self._stride * np.arange(self._length)
         size = self._size or (entry.height, entry.width)
         scale = np.array([size[1] / entry.width, size[0] / entry.height] * 2)
-        rows, slots = self._chosen(entry, clip.seen, frames)
+        rows, times, where, slots = self._chosen(entry, clip.seen, frames)
         tracks = np.zeros(self._slots, np.int64)
         tracks[: len(slots)] = slots
-        times = np.searchsorted(frames, clip.seen.frame[rows])
-        place = {track: slot for slot, track in enumerate(slots)}
-        where = np.array([place[track] for track in clip.seen.track[rows].tolist()], np.int64)
         seen = np.zeros((self._length, self._slots), np.bool_)
         seen[times, where] = True
         sample: dict[str, Any] = {"clip": entry.clip, "frame": first, "seen": seen, "tracks": tracks}
         if self._fields & {"pixels", "depth"}:
             sample |= self._views(entry, frames, size)
         if "masks" in self._fields:
-            sample["masks"] = self._masks(entry, clip.seen, zip(rows, times, where, strict=True), size)
+            sample["masks"] = self._masks(entry, clip.seen, rows, times, where, size)
         if "boxes" in self._fields:
             boxes = np.zeros((*seen.shape, 4), np.float32)
             boxes[times, where] = clip.seen.boxes[rows] * scale
@@ -135,46 +134,50 @@ class Windows:
 
     def _views(self, entry: Entry, frames: NDArray[np.int64], size: tuple[int, int]) -> dict[str, Any]:
         depth = "depth" in self._fields
-        stored = self._pictures.get(entry.clip, lambda: Pictures.of(self._folder, entry.clip, depth=depth))
+        stored = self._pictures.get(entry.clip, lambda: Pictures(self._folder, entry.clip, depth=depth))
         made: dict[str, Any] = {}
         if "pixels" in self._fields:
             pixels = np.empty((self._length, 3, *size), np.uint8)
             for time, frame in enumerate(frames.tolist()):
-                pixels[time] = _picture(stored.jpeg[frame], size).transpose(2, 0, 1)
+                _picture(stored.jpeg(frame), pixels[time])
             made["pixels"] = pixels
         if depth:
-            kept = [stored.depth[frame] for frame in frames.tolist()]
+            kept = [stored.depth(frame) for frame in frames.tolist()]
             made["depth"] = np.stack([_depth(png, unit, entry, size) for png, unit in kept])
         return made
 
-    def _chosen(
-        self, entry: Entry, seen: Seen, frames: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], list[int]]:
-        """Observations of the window that get a slot, and the track of each slot."""
-        rows = np.flatnonzero(np.isin(seen.frame, frames))
-        tracks = seen.track[rows]
-        wanted = tracks[seen.frame[rows] == frames[0]] if self._anchored else tracks
+    def _chosen(self, entry: Entry, seen: Seen, frames: Places) -> tuple[Places, Places, Places, list[int]]:
+        """Observations that get a slot, the time and the slot of each, and the track of each slot."""
+        time_of = np.full(entry.frames, -1)
+        time_of[frames] = np.arange(len(frames))
+        times = time_of[seen.frame]
+        rows = np.flatnonzero(times >= 0)
+        tracks, times = seen.track[rows], times[rows]
+        wanted = set((tracks[times == 0] if self._anchored else tracks).tolist())
         rng = np.random.default_rng([self._seed, zlib.crc32(entry.clip.encode())])
         # of all tracks of the clip, so that a track keeps its place from window to window
-        order = [int(track) for track in rng.permutation(np.unique(seen.track)) if track in wanted]
+        order = [track for track in rng.permutation(np.unique(seen.track)).tolist() if track in wanted]
         if len(order) > self._slots:
             areas = np.prod(seen.boxes[rows, 2:] - seen.boxes[rows, :2], axis=1)
             sums = {track: float(areas[tracks == track].sum()) for track in order}
             largest = set(sorted(order, key=lambda track: -sums[track])[: self._slots])
             order = [track for track in order if track in largest]
-        return rows[np.isin(tracks, order)], order
+        slot_of = {track: slot for slot, track in enumerate(order)}
+        where = np.array([slot_of.get(track, -1) for track in tracks.tolist()], np.int64)
+        shown = where >= 0
+        return rows[shown], times[shown], where[shown], order
 
-    def _masks(self, entry: Entry, seen: Seen, places: Any, size: tuple[int, int]) -> NDArray[np.bool_]:
+    def _masks(
+        self, entry: Entry, seen: Seen, rows: Places, times: Places, slots: Places, size: tuple[int, int]
+    ) -> NDArray[np.bool_]:
         out = np.zeros((self._length, self._slots, *size), np.bool_)
         stored = (entry.height, entry.width)
-        rows, columns = _nearest(entry.height, size[0]), _nearest(entry.width, size[1])
-        for row, time, slot in places:
-            if size == stored:
-                paint(out[time, slot], seen.counts[row])
-            else:
-                whole = np.zeros(stored, np.bool_)
-                paint(whole, seen.counts[row])
-                out[time, slot] = whole[rows[:, None], columns]
+        if size == stored:
+            paint((out[place] for place in zip(times, slots, strict=True)), seen.counts, rows.tolist())
+            return out
+        whole = np.zeros((len(rows), *stored), np.bool_)
+        paint(whole, seen.counts, rows.tolist())
+        out[times, slots] = whole[:, _nearest(entry.height, size[0])[:, None], _nearest(entry.width, size[1])]
         return out
 
     def _acts(self, clip: Clip, frames: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -213,14 +216,17 @@ class Kept(Generic[T]):
         return Kept, (self._most,)
 
 
-def _picture(jpeg: bytes, size: tuple[int, int]) -> NDArray[np.uint8]:
+def _picture(jpeg: bytes, out: NDArray[np.uint8]) -> None:
+    """Decode a JPEG into `out` (3, H, W)."""
     with Image.open(io.BytesIO(jpeg)) as picture:
-        found = picture.convert("RGB")
-        if found.size != size[::-1]:
-            smaller = found.width > size[1] or found.height > size[0]
-            way = Image.Resampling.BOX if smaller else Image.Resampling.BICUBIC
-            found = found.resize(size[::-1], way)
-        return np.asarray(found)
+        found = picture if picture.mode == "RGB" else picture.convert("RGB")
+        size = out.shape[2], out.shape[1]
+        if found.size != size:
+            smaller = found.width > size[0] or found.height > size[1]
+            found = found.resize(size, Image.Resampling.BOX if smaller else Image.Resampling.BICUBIC)
+        # Pillow takes channels apart faster than NumPy turns axes
+        for channel, plane in enumerate(found.split()):
+            out[channel] = np.asarray(plane)
 
 
 def _depth(png: bytes | None, unit: float | None, entry: Entry, size: tuple[int, int]) -> NDArray[np.float32]:

@@ -1,0 +1,189 @@
+"""Parts of a job that many workers share: rows of their own, claimed like jobs and never shown as jobs.
+
+A job with parts holds no worker while they run: it is parked, and the last part to end wakes it. Whoever
+changes both rows locks the parent first.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, func, select, update
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from storage.ledger.clock import now
+from storage.ledger.database import Database
+from storage.ledger.jobs import COLUMNS, PARKED, new_id, record
+from storage.ledger.records import JobRow, Part, PartRow, Spent
+from storage.ledger.tables import jobs, workers
+
+# parts that may be queued or running for each worker: enough to keep it busy, and others wait for few
+FOR_EACH_WORKER = 2
+SEEN_SECONDS = 30.0
+CHUNK = 500
+OPEN = frozenset({"waiting", "queued", "running"})
+
+
+def add(connection: Connection, job: JobRow, parts: Sequence[Part]) -> None:
+    """Store parts that are not stored yet, of a job or of the one that `job` is a part of; it is locked."""
+    make: Any = sqlite_insert if connection.dialect.name == "sqlite" else postgres_insert
+    rows: Iterator[dict[str, Any]] = (
+        {
+            "id": new_id(),
+            "tenant": job.tenant,
+            "kind": part.kind,
+            "state": "waiting",
+            "engine": job.engine,
+            "queue": part.queue,
+            "request": part.request,
+            "request_hash": "",
+            "timeout_seconds": job.timeout_seconds,
+            "attempt": 0,
+            "handed_back": 0,
+            "parent": job.parent or job.id,
+            "part": part.key,
+        }
+        for part in parts
+    )
+    statement = make(jobs).values(created_at=now()).on_conflict_do_nothing()
+    while chunk := list(islice(rows, CHUNK)):
+        connection.execute(statement, chunk)
+
+
+def lock(connection: Connection, job_id: str) -> None:
+    """Keep others from changing a job and its parts until the transaction is over."""
+    connection.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update())
+
+
+def begin(connection: Connection, job_id: str, kind: str) -> None:
+    """Tell how many parts of a kind a job has just been parked on, and queue the first."""
+    counts = connection.execute(
+        select(jobs.c.state, func.count())
+        .where(jobs.c.parent == job_id, jobs.c.kind == kind)
+        .group_by(jobs.c.state)
+    )
+    states = {row[0]: row[1] for row in counts}
+    _tell(connection, job_id, kind, states.get("succeeded", 0), sum(states.values()))
+    _advance(connection, job_id, failed=bool(states.keys() - OPEN - {"succeeded"}))
+
+
+def ended(connection: Connection, part: JobRow, state: str, spent: Spent | None) -> None:
+    """Note that a part has ended; its job is locked already."""
+    job_id = str(part.parent)
+    if spent is not None:
+        row = connection.execute(
+            update(jobs)
+            .where(jobs.c.id == job_id)
+            .values(
+                spent_seconds=func.coalesce(jobs.c.spent_seconds, 0.0) + spent.seconds,
+                spent_gpu_seconds=func.coalesce(jobs.c.spent_gpu_seconds, 0.0) + spent.gpu_seconds,
+            )
+            .returning(jobs.c.progress)
+        ).one_or_none()
+        told = json.loads(row.progress) if row is not None and row.progress else {}
+        if told.get("stage") == _stage(part.kind):
+            _tell(connection, job_id, part.kind, told["done"] + 1, told["total"])
+    _advance(connection, job_id, failed=state != "succeeded")
+
+
+def failed(connection: Connection, job_id: str) -> None:
+    """Wake a locked job, because a part of it will never be done."""
+    _advance(connection, job_id, failed=True)
+
+
+def outcomes(db: Database, job_id: str, kind: str) -> dict[str, PartRow]:
+    """The parts of a job that are over, by their keys."""
+    over = (jobs.c.parent == job_id, jobs.c.kind == kind, jobs.c.state.not_in(OPEN))
+    columns = (jobs.c.part, jobs.c.state, jobs.c.manifest_sha256, jobs.c.problem)
+    with db.read() as connection:
+        rows = connection.execute(select(*columns).where(*over)).all()
+    return {
+        key: PartRow(key, state, output, json.loads(problem) if problem else None)
+        for key, state, output, problem in rows
+    }
+
+
+def spent(db: Database, job_id: str) -> Spent:
+    """What the parts of a job that are done took."""
+    sums = (jobs.c.spent_seconds, jobs.c.spent_gpu_seconds)
+    with db.read() as connection:
+        row = connection.execute(select(*sums).where(jobs.c.id == job_id)).one_or_none()
+    return Spent(*(value or 0.0 for value in row)) if row else Spent()
+
+
+def parent(db: Database, part: JobRow) -> JobRow | None:
+    """The job that a part is of; None when it is over."""
+    with db.read() as connection:
+        row = connection.execute(
+            select(*COLUMNS).where(jobs.c.id == part.parent, jobs.c.state.in_(OPEN))
+        ).one_or_none()
+    return JobRow.of(row) if row else None
+
+
+def unannounced(db: Database, job_id: str) -> list[tuple[str, str, int]]:
+    """Of a job and its parts those that are queued and the queue has not heard of."""
+    found = []
+    with db.read() as connection:
+        for mine in (jobs.c.id == job_id, jobs.c.parent == job_id):
+            rows = connection.execute(
+                select(jobs.c.id, jobs.c.queue, jobs.c.timeout_seconds)
+                .where(mine, jobs.c.state == "queued", jobs.c.dispatched_at.is_(None))
+                .order_by(jobs.c.id)
+            )
+            found += [(row.id, row.queue, row.timeout_seconds) for row in rows]
+    return found
+
+
+def _advance(connection: Connection, job_id: str, *, failed: bool) -> None:
+    """Queue the next parts of a locked job, or the parked job itself when none is left or one failed."""
+    rows = connection.execute(
+        select(jobs.c.queue, func.count())
+        .where(jobs.c.parent == job_id, jobs.c.state.in_(("queued", "running")))
+        .group_by(jobs.c.queue)
+    )
+    under_way = {row[0]: row[1] for row in rows}
+    waiting = _waiting_queues(connection, job_id)
+    if failed or not (under_way or waiting):
+        connection.execute(
+            update(jobs).where(jobs.c.id == job_id, PARKED).values(state="queued", dispatched_at=None)
+        )
+        return
+    for queue in waiting:
+        alive = (workers.c.queue == queue) & (workers.c.seen_at > now() - SEEN_SECONDS)
+        serving = connection.execute(select(func.count()).where(alive)).scalar_one()
+        room = FOR_EACH_WORKER * max(1, serving) - under_way.get(queue, 0)
+        if room > 0:
+            next_ones = (
+                select(jobs.c.id)
+                .where(jobs.c.parent == job_id, jobs.c.state == "waiting", jobs.c.queue == queue)
+                .order_by(jobs.c.id)
+                .limit(room)
+            )
+            connection.execute(update(jobs).where(jobs.c.id.in_(next_ones)).values(state="queued"))
+
+
+def _waiting_queues(connection: Connection, job_id: str) -> list[str]:
+    """One look into the index for each queue, however many parts wait."""
+    found: list[str] = []
+    while True:
+        following = connection.execute(
+            select(func.min(jobs.c.queue)).where(
+                jobs.c.parent == job_id, jobs.c.state == "waiting", jobs.c.queue > (found or [""])[-1]
+            )
+        ).scalar()
+        if following is None:
+            return found
+        found.append(following)
+
+
+def _tell(connection: Connection, job_id: str, kind: str, done: int, total: int) -> None:
+    stage = _stage(kind)
+    told = {"stage": stage, "done": done, "total": total, "message": f"{stage}: {done} of {total} parts"}
+    connection.execute(update(jobs).where(jobs.c.id == job_id).values(progress=json.dumps(told)))
+    record(connection, job_id, "progress", told)
+
+
+def _stage(kind: str) -> str:
+    return kind.rpartition(".")[2]

@@ -1,0 +1,55 @@
+"""Writing a version to a bucket: one writer wins, and whoever looks for the manifest sees all or nothing."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from maquette.contract import Artefact
+
+from workers.datasets import manifest
+from workers.datasets.errors import DatasetError
+
+# says which version a folder belongs to, before its first file is written
+CLAIM = ".claimed"
+WRITERS = 8
+
+
+def publish(
+    files: Any,
+    folder: str,
+    version: str,
+    artefacts: Sequence[Artefact],
+    stored: Callable[[str], bytes],
+    told: Callable[[int, int], None],
+) -> None:
+    """Write the artefacts of a version to `folder` of an fsspec file system, the manifest last.
+
+    The same version again goes on where the last writer stopped. Raises DatasetError `dataset_exists` when
+    the folder belongs to another version.
+    """
+    files.makedirs(folder, exist_ok=True)
+    try:
+        files.pipe_file(f"{folder}/{CLAIM}", version.encode(), mode="create")
+    except FileExistsError:
+        there = files.cat_file(f"{folder}/{CLAIM}").decode()
+        if there != version:
+            raise DatasetError(
+                "dataset_exists",
+                f"{folder} belongs to version {there[:12]}: publish somewhere else, or empty it",
+            ) from None
+    sizes = {name.rpartition("/")[2]: info["size"] for name, info in files.find(folder, detail=True).items()}
+    left = [item for item in artefacts if item.name != manifest.MANIFEST]
+    missing = [item for item in left if sizes.get(item.name) != item.bytes]
+
+    def write(item: Artefact) -> None:
+        files.pipe_file(f"{folder}/{item.name}", stored(item.sha256))
+
+    done = len(left) - len(missing)
+    with ThreadPoolExecutor(WRITERS) as pool:
+        for start in range(0, len(missing), WRITERS):
+            told(done, len(artefacts))
+            done += len(list(pool.map(write, missing[start : start + WRITERS])))
+    for item in artefacts:
+        if item.name == manifest.MANIFEST:
+            write(item)
+    told(len(artefacts), len(artefacts))

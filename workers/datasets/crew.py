@@ -1,0 +1,87 @@
+"""Who does the work of a pipeline: one process from the first clip to the last, or many workers together."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Protocol
+
+from workers.datasets.records import ClipRecord
+from workers.datasets.schema import ClipRow
+from workers.datasets.source import Source
+from workers.datasets.stages.shots import ClipPlan
+from workers.datasets.stages.survey import Survey
+
+
+@dataclass(frozen=True, slots=True)
+class ClipTask:
+    """A clip that passed the cheap gates; `clip` is its row as it was planned."""
+
+    source: Source
+    plan: ClipPlan
+    clip: ClipRow
+
+
+@dataclass(frozen=True, slots=True)
+class AssetTask:
+    """A clip of which the first `count` kept tracks are to be lifted."""
+
+    record: ClipRecord
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """Records in the order of their tasks; `limit` is the limit of the budget that left the others out."""
+
+    records: tuple[ClipRecord, ...]
+    limit: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one task, as bytes; empty `data` with a `limit` was left out by the budget."""
+
+    data: bytes
+    stages: Mapping[str, float] = field(default_factory=dict)
+    limit: float | None = None
+
+    def encode(self) -> bytes:
+        """One line of JSON, then the data."""
+        head = json.dumps({"stages": dict(self.stages), "limit": self.limit})
+        return head.encode() + b"\n" + self.data
+
+    @classmethod
+    def decode(cls, content: bytes) -> "Outcome":
+        """What `encode` wrote."""
+        head, _, data = content.partition(b"\n")
+        told = json.loads(head)
+        return cls(data, told["stages"], told["limit"])
+
+
+class Crew(Protocol):
+    """Does each task once, however often it is interrupted and asked again."""
+
+    def surveys(self, sources: Sequence[Source]) -> list[Survey]:
+        """One cheap look at each source."""
+        ...
+
+    def clips(self, tasks: Sequence[ClipTask]) -> Worked:
+        """Everything about each clip but its assets."""
+        ...
+
+    def assets(self, tasks: Sequence[AssetTask]) -> Worked:
+        """The records with their assets; those that were left out are missing."""
+        ...
+
+
+def plan_json(plan: ClipPlan) -> dict[str, object]:
+    """A plan for a message."""
+    return asdict(plan)
+
+
+def plan_of(content: Mapping[str, object]) -> ClipPlan:
+    """What `plan_json` wrote."""
+    values = dict(content)
+    pts = values.pop("pts")
+    assert isinstance(pts, list)
+    return ClipPlan(**values, pts=tuple(pts))  # type: ignore[arg-type]

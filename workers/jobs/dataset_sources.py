@@ -1,0 +1,105 @@
+"""The videos of a dataset job: uploads as they are, addresses and buckets fetched by parts of the job."""
+
+import json
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from maquette import buckets
+from maquette.contract import DatasetJob, MediaRef
+from maquette.contract.datasets import BucketInput, SourceInfo
+from maquette.errors import MaquetteError
+
+from media.errors import MediaError
+from storage.buckets import BucketUnknown, opened
+from workers.datasets.stages.keys import digest
+from workers.errors import JobProblem
+from workers.jobs.context import JobContext
+from workers.jobs.dataset_world import JobPorts
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a video comes from: the n-th of `videos`, or of what lies in the n-th of `buckets`."""
+
+    video: int | None = None
+    bucket: int | None = None
+    name: str | None = None
+    objects: tuple[str, ...] = ()
+    bytes: int = 0
+
+    @classmethod
+    def of(cls, content: dict[str, Any]) -> "Origin":
+        """From JSON."""
+        return cls(**{**content, "objects": tuple(content["objects"])})
+
+    def info(self, request: DatasetJob) -> SourceInfo:
+        """What the request tells of it."""
+        if self.bucket is None:
+            return request.sources[self.video or 0] if request.sources else SourceInfo()
+        known = request.buckets[self.bucket].source
+        numbered = len(self.objects) > 1
+        update = {"name": self.name, "time_assumed": numbered or known.time_assumed}
+        return SourceInfo.model_validate({**known.model_dump(), **update})
+
+    def brief(self) -> dict[str, Any]:
+        """For the parts that come after the fetch."""
+        return asdict(self) | {"objects": self.objects[:2]}
+
+
+def origins(context: JobContext, ports: JobPorts, request: DatasetJob) -> list[Origin]:
+    """Every video of a request; what a bucket holds is looked up once, whatever comes to lie there later."""
+    found = [Origin(video=number) for number in range(len(request.videos))]
+    for number, given in enumerate(request.buckets):
+        key = digest(["bucket", number, given.address])
+        known = ports.recall(key)
+        if known is None:
+            context.progress("list", message=f"looking into {given.address}")
+            known = json.dumps([asdict(item) for item in _listed(context, number, given)]).encode()
+            ports.remember(key, known)
+        found += map(Origin.of, json.loads(known))
+    return found
+
+
+def uploaded(request: DatasetJob, origin: Origin) -> str | None:
+    """The hash of a video that is here already."""
+    return None if origin.video is None else request.videos[origin.video].id
+
+
+def fetch(context: JobContext, request: DatasetJob, origin: Origin) -> str:
+    """Bring a video here; gives its hash. Raises JobProblem or MediaError."""
+    if origin.bucket is None:
+        return context.media(MediaRef(url=request.videos[origin.video or 0].url))[0]
+    limit = context.upload_bytes
+    if origin.bytes > limit:
+        raise MediaError("upload_too_large", f"{origin.name} is larger than {limit:,} bytes", 413)
+    given = request.buckets[origin.bucket]
+    files, _ = open_bucket(context, given.address)
+    video = buckets.BucketVideo(str(origin.name), origin.objects, origin.bytes, files)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            path = video.fetch(Path(folder), given.frame_rate)
+        except (OSError, ValueError) as error:
+            raise JobProblem("bucket_unreadable", f"{origin.name} of {given.address}: {error}") from error
+        return context.adopt(path)
+
+
+def _listed(context: JobContext, number: int, given: BucketInput) -> list[Origin]:
+    files, path = open_bucket(context, given.address)
+    try:
+        found = list(buckets.inside(files, path))
+    except OSError as error:
+        raise JobProblem("bucket_unreadable", f"{given.address}: {error}") from error
+    if not found:
+        detail = f"{given.address} holds no video and no numbered JPEG or PNG frames"
+        raise JobProblem("bucket_empty", detail)
+    return [Origin(None, number, video.name, video.objects, video.bytes) for video in found]
+
+
+def open_bucket(context: JobContext, address: str) -> tuple[Any, str]:
+    """A file system and the path in it; raises JobProblem."""
+    try:
+        return opened(address, context.settings.s3_endpoint)
+    except (BucketUnknown, MaquetteError) as error:
+        raise JobProblem("bucket_unknown", str(error)) from error
