@@ -1,13 +1,14 @@
 """Judges reconstruction from several views on painted shapes, over arcs of 30 to 360 degrees.
 
     python bench/objects_views.py [--shapes vase,mug] [--arcs 30,360] [--views 24] [--side 256] [--refine]
-        [--paint waves,speckle,lamp,flat] [--noise 4] [--exposure 0.1] [--all-faces]
+        [--paint waves,speckle,lamp,flat] [--noise 4] [--exposure 0.1] [--all-faces] [--picture FILE]
 
 The cameras look down by 25 degrees and are given. Every shape is made twice: `hull`, without what colours
 tell and without guesses about what no view sees, and `full`. Prints F-score at 5% and 1% of the longest side
 against the outer surface, Chamfer distance, the mean IoU with the masks, PSNR and FLIP (where flip-evaluator
 is installed) of the coloured mesh on views between the given ones, seconds, the dB that carving and refining
-gain on held-out views, and flags.
+gain on held-out views, and flags. The picture has a row for each shape: a photo, and from above and below
+the hull, the full surface and the truth.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import numpy as np
 import objects_shapes as one
 from numpy.typing import NDArray
 from objects_truth import PAINTS, Painted, painted, surface_points
+from PIL import Image
 
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.objects.surfels import sample_surface
@@ -30,6 +32,7 @@ SHAPES = ("egg", "carton", "bottle", "vase", "mug", "ell", "table", "chair", "st
 ARCS = (30, 60, 90, 180, 360)
 DISTANCE, ELEVATION = 2.6, 25.0
 BACKGROUND = (90, 120, 90)
+LOOKS = ((60.0, 45.0), (120.0, -35.0))
 SHORT = {"hollow_guessed": "hollow", "underside_guessed": "underside"}
 
 
@@ -88,8 +91,8 @@ def flip(truth: NDArray[np.uint8], drawn: NDArray[np.uint8], where: NDArray[np.b
 
 def judge(
     engine: DefaultObjects, shape: Painted, goal: one.Array, photos: Photos, arc: float
-) -> tuple[list[float], str]:
-    """F-scores, Chamfer, IoU with the masks, held-out PSNR and FLIP, seconds and gains; and flags."""
+) -> tuple[list[float], str, NDArray[np.uint8]]:
+    """F-scores, Chamfer, IoU with the masks, held-out PSNR and FLIP, seconds and gains; flags; and looks."""
     camera = photos.views[0].camera
     start = time.perf_counter()
     asset = engine.reconstruct_views(photos.images, photos.masks, photos.views)
@@ -115,16 +118,25 @@ def judge(
         hit = rasterize(held.cam_from_world.apply(points), asset.mesh.faces, camera).face >= 0
         quality.append((psnr(drawn, truth, mask | hit), flip(truth, drawn, mask | hit)))
     flags = "+".join(short for name, short in SHORT.items() if name in asset.flags)
-    return [
-        one.f_score(made, goal, 0.05),
-        one.f_score(made, goal, 0.01),
-        one.chamfer(made, goal),
-        float(asset.silhouette_iou or 0),
-        *np.mean(quality, axis=0),
-        seconds,
-        asset.views.carved_gain_db or 0.0,
-        asset.views.refined_gain_db or 0.0,
-    ], flags
+    return (
+        [
+            one.f_score(made, goal, 0.05),
+            one.f_score(made, goal, 0.01),
+            one.chamfer(made, goal),
+            float(asset.silhouette_iou or 0),
+            *np.mean(quality, axis=0),
+            seconds,
+            asset.views.carved_gain_db or 0.0,
+            asset.views.refined_gain_db or 0.0,
+        ],
+        flags,
+        looks(points, asset.mesh.faces, camera),
+    )
+
+
+def looks(points: one.Array, faces: NDArray[np.int64], camera: Camera) -> NDArray[np.uint8]:
+    """A surface in light grey from above and from below, side by side."""
+    return np.hstack([render(points, faces, None, camera, one.orbit(*at, 2.2))[0] for at in LOOKS])
 
 
 def main() -> None:
@@ -138,6 +150,7 @@ def main() -> None:
     parser.add_argument("--refine", action="store_true", help="refine the splat, and print its gain in dB")
     parser.add_argument("--side", type=int, default=256)
     parser.add_argument("--all-faces", action="store_true", help="count faces inside other parts as surface")
+    parser.add_argument("--picture", help="a PNG of what the last arc and paint gave")
     args = parser.parse_args()
     steps = 150 if args.refine else 0
     engines = {
@@ -155,14 +168,20 @@ def main() -> None:
         shapes = {name: painted(name, paint) for name in names}
         for arc in map(float, args.arcs.split(",")):
             rows: dict[str, list[list[float]]] = {how: [] for how in engines}
+            sheet = []
             for name, shape in shapes.items():
                 photos = photographed(shape, ring(args.views, arc, camera), args.noise, args.exposure)
+                sheet.append([photos.images[0]])
                 for how, engine in engines.items():
-                    row, flags = judge(engine, shape, goals[name], photos, arc)
+                    row, flags, seen = judge(engine, shape, goals[name], photos, arc)
                     rows[how].append(row)
+                    sheet[-1].append(seen)
                     _line(f"{paint:8} {arc:4.0f} {name:8} {how}", row, flags)
+                sheet[-1].append(looks(shape.vertices, shape.faces, camera))
             for how, found in rows.items():
                 _line(f"{paint:8} {arc:4.0f} {'mean':8} {how}", list(np.mean(found, axis=0)), "")
+    if args.picture:
+        Image.fromarray(np.vstack([np.hstack(row) for row in sheet])).save(args.picture)
 
 
 def _line(title: str, row: list[float], flags: str) -> None:

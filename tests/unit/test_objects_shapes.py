@@ -41,6 +41,11 @@ def test_round_shapes_look_right_from_elsewhere(record_property):
     assert f_score >= 0.60
 
 
+def test_a_flat_plate_seen_from_low_down_keeps_its_tilt():
+    score = bench.judge(ENGINE, bench.SHAPES["plate"][1](), (-15.0, 12.0), side=256, with_icp=False)
+    assert score.kind == "turned" and score.novel_iou >= 0.88 and score.f_score >= 0.95
+
+
 def test_a_sphere_is_nearly_a_sphere():
     assert min(score.novel_iou for score in scores("sphere")) >= 0.90
 

@@ -26,7 +26,7 @@ from workers.geometry.cameras import Camera
 from workers.geometry.posed import PosedCamera
 from workers.geometry.raster import silhouette
 
-VERSION = "2"
+VERSION = "3"
 TINY_PIXELS = 64
 SPLATS = 15_000
 REFINE_STEPS = 150
@@ -55,7 +55,7 @@ class DefaultObjects:
             limits=(
                 "the unseen side is guessed by mirroring what is seen",
                 "without depth the scale is relative: every object stands at distance 1 from the camera",
-                "hollow and self-occluded shapes come out filled",
+                "hollow shapes come out filled, unless several views tell otherwise by their colours",
             ),
         )
 

@@ -91,8 +91,9 @@ def _turned(window: Window, round_enough: float, *, holes: bool, labelled: bool)
         if aspect < ROUND_ASPECT:
             return []
         steepest = USUAL_TILT
-    # The ends of slender things are too few samples to tell their tilt.
-    trust = float(np.clip((SLENDER - aspect) / SLENDER_RANGE, 0, 1))
+    # The ends of things slender along the axis are too few samples to tell their tilt.
+    along = turned.length_to_width(window, point, direction)
+    trust = float(np.clip((SLENDER - along) / SLENDER_RANGE, 0, 1))
     chosen = turned.fit(window, point, direction, trust * steepest + (1 - trust) * USUAL_TILT)
     if holes:
         open_ones = [turned.pierced(window, fit) for fit in fits if fit.iou >= best - HOLED_AS_GOOD]

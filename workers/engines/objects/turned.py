@@ -106,6 +106,14 @@ def midline(window: Window) -> tuple[Array, Array, float]:
     return point, direction, both / max(2 * len(xs) - both, 1)
 
 
+def length_to_width(window: Window, point: Array, direction: Array) -> float:
+    """The mask's extent along an axis over that across it."""
+    ys, xs = np.nonzero(window.mask)
+    pixels = np.stack([xs, ys], axis=1) + 0.5 - point
+    across = pixels @ np.array([-direction[1], direction[0]])
+    return float((np.ptp(pixels @ direction) + 1) / (np.ptp(across) + 1))
+
+
 def tilted(window: Window, point: Array, direction: Array, degrees: float) -> Axis:
     """The axis through a pixel along an image direction, its top `degrees` nearer to the camera."""
     camera = window.camera
