@@ -24,7 +24,7 @@ SOLID_HULL = 0.9
 HOLES = 0.01
 RECTANGLE = 0.96
 AS_GOOD, HOLED_AS_GOOD = 0.0075, 0.03
-STEPS = 0.3
+STEPS, SHARP = 0.3, 0.98
 ROUND_TILT = 60
 USUAL_TILT = 25
 ROUND_ASPECT = 1.35
@@ -55,9 +55,9 @@ def find_shape(mask: NDArray[np.bool_], camera: Camera, label: str | None) -> Sh
     if expected not in ("turned", "round") and not holes and not head_on:
         found += _box(window, FOUND_LABEL if expected == "box" else FOUND)
     if expected not in ("box", "round"):
-        # a ball of few pixels has steps, which other shapes may follow a little better
-        round_enough = max(AS_GOOD, STEPS * (1 - attainable(mask)))
-        found += _turned(window, round_enough, holes=holes, labelled=expected == "turned")
+        # what the steps of a mask of few pixels cost an outline says nothing against a shape or a tilt
+        steps = max(AS_GOOD, STEPS * (1 - attainable(mask)))
+        found += _turned(window, steps, holes=holes, labelled=expected == "turned")
     return max(found, key=lambda shape: shape.iou, default=None)
 
 
@@ -75,7 +75,7 @@ def _box(window: Window, wanted: float) -> list[Shape]:
     return [Shape("box", vertices, faces, np.stack(axes), box.iou)]
 
 
-def _turned(window: Window, round_enough: float, *, holes: bool, labelled: bool) -> list[Shape]:
+def _turned(window: Window, steps: float, *, holes: bool, labelled: bool) -> list[Shape]:
     point, direction, even = turned.midline(window)
     if even < (EVEN_LABEL if labelled else EVEN):
         return []
@@ -84,9 +84,10 @@ def _turned(window: Window, round_enough: float, *, holes: bool, labelled: bool)
     if best < (FOUND_LABEL if labelled else FOUND):
         return []
     aspect = window.aspect()
-    if aspect < ROUND_ASPECT and not holes and window.ellipse_iou() >= best - round_enough:
+    if aspect < ROUND_ASPECT and not holes and window.ellipse_iou() >= best - steps:
         return []
-    steepest = max(fit.tilt for fit in fits if fit.iou >= best - AS_GOOD)
+    wanted = min(best - AS_GOOD, max(best - steps, SHARP))
+    steepest = max(fit.tilt for fit in fits if fit.iou >= wanted)
     if steepest >= ROUND_TILT and not holes:
         if aspect < ROUND_ASPECT:
             return []
