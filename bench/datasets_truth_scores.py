@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from bench.tracking_scores import SAME, score
 from tests.movi import Clip
-from workers.datasets import boxes
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import ObservationRow
 from workers.engines.concepts.masks import mask_iou
+from workers.geometry.poses import matrix_from_quaternion
 
 Array = NDArray[np.float64]
 # solids whose turns can be told from each other, but for those that only name their axes anew
@@ -153,7 +153,7 @@ def solid_of(row: ObservationRow) -> Solid | None:
     """The box of an observation."""
     if row.center_cam is None or row.rotation_cam is None or row.size is None:
         return None
-    return Solid(np.array(row.center_cam), boxes.matrix(row.rotation_cam), np.array(row.size))
+    return Solid(np.array(row.center_cam), matrix_from_quaternion(row.rotation_cam), np.array(row.size))
 
 
 def true_solid(drawn: Clip, frame: int, number: int) -> Solid:

@@ -12,6 +12,7 @@ from workers.datasets.scene_clip import SceneClip
 from workers.datasets.settings import Settings
 from workers.datasets.source import Source, Truth
 from workers.engines.concepts.masks import box_of
+from workers.geometry.poses import matrix_from_quaternion
 
 SEEDS = (0, 3)
 EVERYTHING = Settings(
@@ -78,7 +79,7 @@ def test_masked_depth_lies_inside_the_boxes(data: Dataset) -> None:
             assert depth is not None and row.center_cam is not None
             assert row.rotation_cam is not None and row.size is not None
             points = boxes.back_project(depth, clip.mask(row), clip.intrinsics(row.frame))
-            local = (points - row.center_cam) @ boxes.matrix(row.rotation_cam)
+            local = (points - row.center_cam) @ matrix_from_quaternion(row.rotation_cam)
             assert np.all(np.abs(local) <= np.array(row.size) / 2 + 0.02)
 
 

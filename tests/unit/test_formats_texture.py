@@ -11,9 +11,9 @@ from scipy.spatial import cKDTree
 
 from tests.gltf_validator import assert_valid
 from workers.engines.objects.default import DefaultObjects
-from workers.engines.objects.export import asset_textured_glb
+from workers.engines.objects.export import TEXTURED_FACES, asset_textured_glb
 from workers.formats.splat import Splat
-from workers.formats.texture import MOST_FACES, bake
+from workers.formats.texture import bake
 from workers.geometry.meshes import Mesh
 
 Array = NDArray[np.float64]
@@ -76,7 +76,7 @@ def test_the_file_is_read_by_others_and_keeps_the_assets_shape() -> None:
     asset = DefaultObjects().reconstruct(image, (x - 80) ** 2 + (y - 60) ** 2 < 40**2)
     data = asset_textured_glb(asset, "ball")
     read: Any = trimesh.load(io.BytesIO(data), file_type="glb", force="mesh")
-    assert len(read.faces) <= MOST_FACES < len(asset.mesh.faces)
+    assert len(read.faces) <= TEXTURED_FACES < len(asset.mesh.faces)
     whole = trimesh.Trimesh(asset.mesh.vertices, asset.mesh.faces, process=False)
     dense = trimesh.sample.sample_surface(whole, 200_000, seed=2)[0]
     off = cKDTree(np.concatenate([dense, asset.mesh.vertices])).query(read.vertices)[0]

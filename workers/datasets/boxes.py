@@ -2,24 +2,17 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial.transform import Rotation
 
-from workers.geometry.poses import quaternion_from_matrix
+from workers.geometry.poses import matrix_from_quaternion, quaternion_from_matrix
 
 Array = NDArray[np.float64]
 # corner k has x from bit 2, y from bit 1, z from bit 0: product((-, +), repeat=3)
 SIGNS: Array = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
 
 
-def matrix(quaternion: ArrayLike) -> Array:
-    """A quaternion wxyz as a rotation matrix (3, 3)."""
-    w, x, y, z = np.asarray(quaternion, dtype=np.float64)
-    return np.asarray(Rotation.from_quat([x, y, z, w]).as_matrix(), dtype=np.float64)
-
-
 def corners(center: ArrayLike, size: ArrayLike, rotation: ArrayLike) -> Array:
     """The corners (8, 3) of a box in the order of `SIGNS`; rotation wxyz takes box axes to the space's."""
-    return SIGNS * np.asarray(size, dtype=np.float64) @ matrix(rotation).T + np.asarray(
+    return SIGNS * np.asarray(size, dtype=np.float64) @ matrix_from_quaternion(rotation).T + np.asarray(
         center, dtype=np.float64
     )
 
@@ -28,7 +21,7 @@ def moved(center: ArrayLike, rotation: ArrayLike, transform: Array) -> tuple[Arr
     """A box's centre and rotation wxyz after a rigid 4x4 `transform`."""
     turn = transform[:3, :3]
     where = turn @ np.asarray(center, dtype=np.float64) + transform[:3, 3]
-    return where, quaternion_from_matrix(turn @ matrix(rotation))
+    return where, quaternion_from_matrix(turn @ matrix_from_quaternion(rotation))
 
 
 def project(points: Array, intrinsics: Array) -> Array:

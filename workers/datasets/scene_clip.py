@@ -27,6 +27,7 @@ from workers.datasets.schema import (
     TrackRow,
 )
 from workers.formats.rle import decode_mask
+from workers.geometry.poses import matrix_from_quaternion
 
 Load = Callable[[str], Sequence[Any]]
 
@@ -200,5 +201,5 @@ class SceneClip:
         if row.center_world is None or row.rotation_world is None:
             return None
         out = np.eye(4)
-        out[:3, :3], out[:3, 3] = boxes.matrix(row.rotation_world), row.center_world
+        out[:3, :3], out[:3, 3] = matrix_from_quaternion(row.rotation_world), row.center_world
         return out

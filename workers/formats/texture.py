@@ -6,7 +6,6 @@ Nothing of the usual bakers, which come under non-commercial licences, is used.
 from dataclasses import dataclass
 
 import numpy as np
-import trimesh
 import xatlas
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
@@ -15,10 +14,10 @@ from scipy.spatial import cKDTree
 from workers.formats.splat import Splat
 from workers.geometry.cameras import Camera
 from workers.geometry.meshes import Mesh
+from workers.geometry.poses import matrix_from_quaternion
 from workers.geometry.raster import rasterize
 
 SIDE = 1024
-MOST_FACES = 10_000
 PADDING = 4
 NEIGHBOURS = 8
 SCALE_FLOOR = 0.004
@@ -76,30 +75,10 @@ def splat_colors(splat: Splat, points: NDArray[np.float64], floor: float) -> NDA
     count = min(NEIGHBOURS, len(splat))
     _, near = cKDTree(splat.means).query(points, k=count)
     near = near.reshape(len(points), count)
-    w, x, y, z = splat.rotations.astype(np.float64).T
-    axes = np.stack(
-        [
-            np.stack([1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)], -1),
-            np.stack([2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)], -1),
-            np.stack([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)], -1),
-        ],
-        axis=-2,
-    )
+    axes = matrix_from_quaternion(splat.rotations)
     off = points[:, None] - splat.means[near].astype(np.float64)
     along = np.einsum("nkji,nkj->nki", axes[near], off) / np.maximum(splat.scales, floor)[near]
     power = -0.5 * (along**2).sum(axis=2) + np.log(np.maximum(splat.opacities[near], 1e-6))
     weight = np.exp(power - power.max(axis=1, keepdims=True))
     weight /= weight.sum(axis=1, keepdims=True)
     return np.asarray(np.clip((weight[..., None] * splat.colors[near]).sum(axis=1), 0, 1))
-
-
-def decimated(mesh: Mesh) -> Mesh:
-    """The mesh, or one of 10,000 faces without colours, since a texture keeps the detail.
-
-    Quadric error metrics (Garland and Heckbert, 1997).
-    """
-    if len(mesh.faces) <= MOST_FACES:
-        return mesh
-    whole = trimesh.Trimesh(vertices=mesh.vertices, faces=mesh.faces, process=False)
-    small = whole.simplify_quadric_decimation(face_count=MOST_FACES)
-    return Mesh(np.asarray(small.vertices, dtype=np.float64), np.asarray(small.faces, dtype=np.int64))

@@ -32,8 +32,7 @@ class Similarity:
 
     def rotation_matrix(self) -> NDArray[np.float64]:
         """The 3x3 rotation."""
-        w, x, y, z = self.rotation
-        return np.asarray(Rotation.from_quat([x, y, z, w]).as_matrix(), dtype=np.float64)
+        return matrix_from_quaternion(self.rotation)
 
     def matrix(self) -> NDArray[np.float64]:
         """The 4x4 matrix of the transform."""
@@ -121,6 +120,6 @@ def look_at(eye: ArrayLike, target: ArrayLike, up: ArrayLike = (0.0, 1.0, 0.0)) 
 
 
 def matrix_from_quaternion(rotation: ArrayLike) -> NDArray[np.float64]:
-    """The rotation matrix (3, 3) of a quaternion wxyz (4,), which need not be of unit length."""
-    w, x, y, z = np.asarray(rotation, dtype=np.float64)
-    return np.asarray(Rotation.from_quat([x, y, z, w]).as_matrix(), dtype=np.float64)
+    """Rotation matrices (3, 3) or (N, 3, 3) of quaternions wxyz (4,) or (N, 4), which need not be unit."""
+    xyzw = np.roll(np.asarray(rotation, dtype=np.float64), -1, axis=-1)
+    return np.asarray(Rotation.from_quat(xyzw).as_matrix(), dtype=np.float64)

@@ -6,12 +6,11 @@ standard deviations. Meant for thumbnails, not for measuring or training.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from workers.formats.splat import Splat
 from workers.geometry.batches import batches
 from workers.geometry.cameras import Camera
-from workers.geometry.poses import Similarity
+from workers.geometry.poses import Similarity, matrix_from_quaternion
 
 LOW_PASS = 0.3
 MAX_RADIUS = 64
@@ -60,8 +59,7 @@ def _screen_covariance(
     pose: Similarity,
 ) -> NDArray[np.float64]:
     """The 2D covariances (N, 3) as xx, xy, yy in square pixels."""
-    w, x, y, z = splat.rotations[order].astype(np.float64).T
-    turn = pose.rotation_matrix() @ Rotation.from_quat(np.stack([x, y, z, w], axis=1)).as_matrix()
+    turn = pose.rotation_matrix() @ matrix_from_quaternion(splat.rotations[order])
     factor = turn * (splat.scales[order].astype(np.float64) * pose.scale)[:, None, :]
     depth = means[:, 2]
     jacobian = np.zeros((len(means), 2, 3))

@@ -138,8 +138,8 @@ class JobContext:
     ) -> LoadedVideo:
         """Open a video or an animation of the request, at a frame and in a direction; raises MediaError."""
         sha256, info = self.media(ref)
-        if info["kind"] == "asset":
-            raise JobProblem("not_a_video", "this job needs a video; the medium is a splat or a mesh")
+        if info["kind"] not in ("image", "video"):
+            raise JobProblem("not_a_video", f"this job needs a video; the medium is an {info['kind']}")
         animated = info["kind"] == "image"
         if animated and (info.get("frames") or 1) < 2:
             raise JobProblem(

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from workers.datasets import boxes
 from workers.datasets.exporters.base import Exporter, Run, name_of, to_json, tracks_by_id
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import ObservationRow
+from workers.geometry.poses import matrix_from_quaternion
 
 MM = 1000.0
 # BOP has pixel centres at whole numbers
@@ -117,7 +117,7 @@ def _truth(row: ObservationRow, ids: dict[int, int]) -> dict[str, Any]:
     assert row.center_cam is not None and row.rotation_cam is not None
     return {
         "obj_id": ids[row.track],
-        "cam_R_m2c": boxes.matrix(row.rotation_cam).ravel().tolist(),
+        "cam_R_m2c": matrix_from_quaternion(row.rotation_cam).ravel().tolist(),
         "cam_t_m2c": [value * MM for value in row.center_cam],
     }
 

@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.datasets import boxes
 from workers.datasets.exporters.actions import Actions
 from workers.datasets.exporters.base import SPLITS, Exporter, Run, to_json
 from workers.datasets.exporters.cjepa import anchored
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import ObservationRow
+from workers.geometry.poses import matrix_from_quaternion
 
 WIDTH = 128
 # cells of the coarse mask along each side of the box
@@ -128,7 +128,7 @@ def _state(row: ObservationRow, mask: NDArray[np.bool_], picture: Floats) -> Flo
     x0, y0, x1, y1 = int(row.x0), int(row.y0), int(row.x1), int(row.y1)
     solid: dict[str, Any] = {}
     if row.center_cam is not None and row.rotation_cam is not None and row.size is not None:
-        axes = boxes.matrix(row.rotation_cam)[:, :2].T.ravel()
+        axes = matrix_from_quaternion(row.rotation_cam)[:, :2].T.ravel()
         solid = {"box_3d_known": [1.0], "center": row.center_cam, "axes": axes, "size": row.size}
     return _packed(
         seen=[1.0],

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from workers.datasets import boxes
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import ObservationRow
+from workers.geometry.poses import matrix_from_quaternion
 
 Floats = NDArray[np.float64]
 TURN_DEGREES = 45.0
@@ -44,7 +45,7 @@ def of(clip: SceneClip, rows: Sequence[ObservationRow]) -> list[Edit]:
     seen = rows[row]
     assert seen.center_cam is not None and seen.rotation_cam is not None and seen.size is not None
     center, size = np.array(seen.center_cam), np.array(seen.size)
-    turn = boxes.matrix(seen.rotation_cam)
+    turn = matrix_from_quaternion(seen.rotation_cam)
     # towards the middle of the picture, so that it stays in sight
     step = STEP * float(size.max()) * (-1.0 if center[0] > 0 else 1.0)
     axis = _upright(turn)

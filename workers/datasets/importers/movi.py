@@ -22,7 +22,7 @@ from workers.datasets.schema import CameraRow, ClipRow, FrameRow, ObservationRow
 from workers.datasets.stages.duplicates import PLACES, written
 from workers.datasets.stages.survey import dct_hash, look
 from workers.formats.rle import encode_mask
-from workers.geometry.poses import quaternion_from_matrix
+from workers.geometry.poses import matrix_from_quaternion, quaternion_from_matrix
 
 Floats = NDArray[np.float64]
 QUALITY = 95
@@ -159,7 +159,7 @@ class _Example:
 
     def _world_from_cam(self) -> Floats:
         out = np.tile(np.eye(4), (self._count, 1, 1))
-        out[:, :3, :3] = [boxes.matrix(turn) for turn in np.asarray(self._camera["quaternions"])]
+        out[:, :3, :3] = [matrix_from_quaternion(turn) for turn in np.asarray(self._camera["quaternions"])]
         out[:, :3, 3] = np.asarray(self._camera["positions"])
         return np.asarray(out @ FLIP, np.float64)
 
@@ -234,13 +234,13 @@ class _Example:
         if not (np.isfinite(corners).all() and np.isfinite(turn).all()):
             return (None,) * 5
         center = corners.mean(axis=0)
-        own = corners @ boxes.matrix(turn)
+        own = corners @ matrix_from_quaternion(turn)
         size = own[7] - own[0]
         if (size <= 0).any():
             raise ValueError(f"the corners of instance {number} are in another order")
         turn = turn / np.linalg.norm(turn)
         here, rotation = boxes.moved(center, turn, np.linalg.inv(self._poses[frame]))
-        world = quaternion_from_matrix(boxes.matrix(turn))
+        world = quaternion_from_matrix(matrix_from_quaternion(turn))
         parts = (here, rotation, center, world, size)
         return tuple(tuple(float(value) for value in part) for part in parts)
 

@@ -3,14 +3,20 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from workers.engines.protocols import ObjectAsset
+from workers.formats.decimation import decimated
 from workers.formats.gltf import GlbBuilder
 from workers.formats.overlay import png
 from workers.formats.ply import write_splat_ply
-from workers.formats.texture import bake, decimated
+from workers.formats.texture import Textured, bake
 from workers.formats.usdz import write_usdz
 from workers.geometry.meshes import vertex_normals
 from workers.geometry.poses import opengl_from_opencv
+
+TEXTURED_FACES = 10_000
 
 
 def asset_glb(asset: ObjectAsset, name: str) -> bytes:
@@ -25,16 +31,10 @@ def asset_glb(asset: ObjectAsset, name: str) -> bytes:
 
 def asset_textured_glb(asset: ObjectAsset, name: str) -> bytes:
     """As `asset_glb`, of at most 10,000 faces, with a texture from the splat instead of vertex colours."""
-    mesh = decimated(asset.mesh)
-    made = bake(mesh, asset.splat)
+    vertices, normals, made = _textured(asset)
     builder = GlbBuilder()
     index = builder.add_mesh(
-        name,
-        mesh.vertices[made.source],
-        made.faces,
-        normals=vertex_normals(mesh.vertices, mesh.faces)[made.source],
-        uvs=made.uvs,
-        texture_png=png(made.pixels),
+        name, vertices, made.faces, normals=normals, uvs=made.uvs, texture_png=png(made.pixels)
     )
     builder.add_node(name, mesh=index, extras=_extras(asset))
     return builder.build()
@@ -45,12 +45,11 @@ def asset_usdz(asset: ObjectAsset) -> bytes:
 
     A unit of the stage is the metres of a canonical unit where the scale is metric, else one metre.
     """
-    mesh = decimated(asset.mesh)
-    made = bake(mesh, asset.splat)
+    vertices, normals, made = _textured(asset)
     return write_usdz(
-        mesh.vertices[made.source],
+        vertices,
         made.faces,
-        vertex_normals(mesh.vertices, mesh.faces)[made.source],
+        normals,
         made.uvs,
         made.pixels,
         metres_per_unit=asset.pose.scale if asset.scale_source == "metric" else 1.0,
@@ -93,6 +92,13 @@ def _add_mesh(builder: GlbBuilder, asset: ObjectAsset, name: str) -> int:
     mesh = asset.mesh
     normals = vertex_normals(mesh.vertices, mesh.faces)
     return builder.add_mesh(name, mesh.vertices, mesh.faces, normals=normals, colors=mesh.colors)
+
+
+def _textured(asset: ObjectAsset) -> tuple[NDArray[np.float64], NDArray[np.float64], Textured]:
+    """Vertices and normals (W, 3) of the baked mesh, cut along its seams, and the texture."""
+    mesh = decimated(asset.mesh, TEXTURED_FACES)
+    made = bake(mesh, asset.splat)
+    return mesh.vertices[made.source], vertex_normals(mesh.vertices, mesh.faces)[made.source], made
 
 
 def _extras(asset: ObjectAsset) -> dict[str, Any]:

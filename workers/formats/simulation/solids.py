@@ -6,6 +6,7 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
+from workers.formats.decimation import decimated
 from workers.geometry.meshes import Mesh
 
 LOD_FACES = (4000, 1000, 250)
@@ -42,16 +43,11 @@ def mass_of(mesh: Mesh, density: float) -> MassProperties:
 
 
 def levels(mesh: Mesh) -> list[Mesh]:
-    """The mesh and versions with at most 4000, 1000 and 250 faces, each of fewer faces than the one before.
-
-    Quadric error metrics (Garland and Heckbert, 1997); colours come from the nearest vertex of the whole.
-    """
+    """The mesh and versions with at most 4000, 1000 and 250 faces, each of fewer than the one before."""
     out = [mesh]
     for most in LOD_FACES:
         if most < len(out[-1].faces):
-            small = _trimesh(mesh).simplify_quadric_decimation(face_count=most)
-            vertices = np.asarray(small.vertices, dtype=np.float64)
-            out.append(Mesh(vertices, np.asarray(small.faces, dtype=np.int64), _colors(mesh, vertices)))
+            out.append(decimated(mesh, most))
     return out
 
 
@@ -64,13 +60,6 @@ def convex_parts(mesh: Mesh) -> list[Mesh]:
         Mesh(np.asarray(part["vertices"], dtype=np.float64), np.asarray(part["faces"], dtype=np.int64))
         for part in parts
     ]
-
-
-def _colors(mesh: Mesh, vertices: NDArray[np.float64]) -> NDArray[np.uint8] | None:
-    if mesh.colors is None:
-        return None
-    nearest = trimesh.proximity.cKDTree(mesh.vertices).query(vertices)[1]
-    return np.asarray(mesh.colors[nearest], dtype=np.uint8)
 
 
 def _trimesh(mesh: Mesh) -> trimesh.Trimesh:
