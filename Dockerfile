@@ -3,8 +3,8 @@
 # The last three are for GPUs: see the notes above them.
 
 ARG PYTHON_IMAGE=python:3.11.14-slim-bookworm
-ARG CUDA_IMAGE=nvidia/cuda:12.1.1-runtime-ubuntu22.04
-ARG CUDA_DEVEL_IMAGE=nvidia/cuda:12.1.1-devel-ubuntu22.04
+# nvcc of the CUDA version that PyPI's torch 2.5.1 is built with; only /usr/local/cuda-12.4 is taken from it
+ARG CUDA_DEVEL_IMAGE=nvidia/cuda:12.4.1-devel-ubuntu22.04
 
 # ---- the server's environment, from pinned packages ----
 FROM ${PYTHON_IMAGE} AS environment
@@ -92,50 +92,43 @@ RUN pip install -r /src/sam3d-body.txt \
     && git -C /opt/sam-3d-body checkout --detach "$SAM3D_BODY_COMMIT" \
     && rm -rf /opt/sam-3d-body/.git
 
-# SAM 3D Objects: a template, never built. It compiles with nvcc and cannot share an environment with SAM 3.
-FROM ${CUDA_DEVEL_IMAGE} AS gpu-environment
-ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 UV_NO_CACHE=1 UV_PYTHON_INSTALL_DIR=/opt/python
+# SAM 3D Objects pins NumPy 1 and torch 2.5: its child process has an environment of its own beside the worker's.
+FROM ${CUDA_DEVEL_IMAGE} AS cuda
+
+FROM ${PYTHON_IMAGE} AS sam3d-objects-environment
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates git python3-pip \
+    && apt-get install -y --no-install-recommends g++ git \
     && rm -rf /var/lib/apt/lists/* \
-    && pip3 install "uv==0.9.5" \
-    && uv python install 3.11.14 \
-    && uv venv --python 3.11.14 --seed /venv
-ENV PATH=/venv/bin:$PATH
-WORKDIR /src
-COPY constraints.txt pyproject.toml LICENSE ./
-COPY clients/python clients/python
-COPY service service
-COPY storage storage
-COPY media media
-COPY workers workers
-RUN pip install -c constraints.txt "setuptools>=77" \
-    && pip install -c constraints.txt --no-build-isolation ./clients/python ".[s3,postgres]"
-
-# kaolin's wheels lie on an index of their own (KAOLIN_INDEX_URL); pytorch3d, flash-attn and gsplat are built with nvcc at
-# the commits that upstream pins. Its hydra patch is left out: it mends a download that a worker never makes.
-# TORCH_INDEX_URL is the index of torch's wheels for CUDA 12.1.
-FROM gpu-environment AS sam3d-objects-environment
-ARG TORCH_INDEX_URL
-RUN pip install --index-url "${TORCH_INDEX_URL:?the index of the cu121 wheels}" \
-    "torch==2.5.1" "torchvision==0.20.1"
-ARG SAM3D_OBJECTS_COMMIT=cf066761706cd02b07e2fc6274570ec8cdafb683
-ARG KAOLIN_INDEX_URL
+    && python -m venv /opt/sam3d-objects-venv
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PATH=/opt/sam3d-objects-venv/bin:$PATH
 COPY docker/sam3d-objects.txt /src/sam3d-objects.txt
-RUN pip install -r /src/sam3d-objects.txt \
-    && pip install --find-links "${KAOLIN_INDEX_URL:?page of the kaolin wheels for torch 2.5.1 and cu121}" "kaolin==0.17.0" \
-    && pip install --no-build-isolation "flash_attn==2.8.3" \
-       "pytorch3d @ git+https://github.com/facebookresearch/pytorch3d@75ebeeaea0908c5527e7b1e305fbc7681382db47" \
-       "gsplat @ git+https://github.com/nerfstudio-project/gsplat@2323de5905d5e90e035f792fe65bad0fedd413e7" \
-    && pip install --no-deps \
+RUN pip install -r /src/sam3d-objects.txt
+COPY --from=cuda /usr/local/cuda-12.4 /usr/local/cuda
+ENV CUDA_HOME=/usr/local/cuda FORCE_CUDA=1 CC=gcc CXX=g++
+# A100, A10 and RTX 30, L4 and RTX 40, H100 and H200 and what comes after
+ARG TORCH_CUDA_ARCH_LIST="8.0;8.6;8.9;9.0+PTX"
+ARG MAX_JOBS=4
+RUN pip install --no-build-isolation --no-deps \
+    "gsplat @ git+https://github.com/nerfstudio-project/gsplat@2323de5905d5e90e035f792fe65bad0fedd413e7"
+RUN pip install --no-build-isolation --no-deps \
+    "pytorch3d @ git+https://github.com/facebookresearch/pytorch3d@75ebeeaea0908c5527e7b1e305fbc7681382db47"
+# of kaolin, inference uses a check of shapes in FlexiCubes: it is built without CUDA
+RUN FORCE_CUDA=0 pip install --no-build-isolation \
+    "kaolin @ git+https://github.com/NVIDIAGameWorks/kaolin@v0.17.0"
+RUN pip install --no-deps \
        "moge @ git+https://github.com/microsoft/MoGe@a8c37341bc0325ca99b9d57981cc3bb2bd3e255b" \
-       "utils3d @ git+https://github.com/EasternJournalist/utils3d@3fab839f0be9931dac7c8488eb0e1600c236e183" \
-    && git clone https://github.com/facebookresearch/sam-3d-objects /opt/sam-3d-objects \
+       "utils3d @ git+https://github.com/EasternJournalist/utils3d@3fab839f0be9931dac7c8488eb0e1600c236e183"
+# FlashAttention takes an hour to compile where no wheel fits; empty, the child attends by torch instead
+ARG FLASH_ATTENTION="flash_attn==2.8.3"
+RUN if [ -n "$FLASH_ATTENTION" ]; then pip install --no-build-isolation --no-deps "$FLASH_ATTENTION"; fi
+ARG SAM3D_OBJECTS_COMMIT=cf066761706cd02b07e2fc6274570ec8cdafb683
+# upstream's hydra patch is left out: it mends a download that a worker never makes
+RUN git clone https://github.com/facebookresearch/sam-3d-objects /opt/sam-3d-objects \
     && git -C /opt/sam-3d-objects checkout --detach "$SAM3D_OBJECTS_COMMIT" \
-    && rm -rf /opt/sam-3d-objects/.git
+    && rm -rf /opt/sam-3d-objects/.git /opt/sam-3d-objects/notebook
 
-# ---- what SAM 3 and SAM 3D Body share ----
+# ---- what the GPU images share ----
 FROM ${PYTHON_IMAGE} AS torch-base
 # Triton compiles a launcher for each of its kernels at run time
 # hadolint ignore=DL3008
@@ -158,24 +151,6 @@ USER 10001:10001
 HEALTHCHECK --interval=60s --timeout=20s --start-period=600s --retries=3 \
     CMD ["sh", "-c", "celery -A workers.main inspect ping --destination celery@$HOSTNAME --timeout 10"]
 
-FROM ${CUDA_IMAGE} AS gpu-base
-ENV PATH=/venv/bin:$PATH \
-    PYTHONUNBUFFERED=1 \
-    PYTHONDONTWRITEBYTECODE=1 \
-    HOME=/scratch \
-    HF_HUB_OFFLINE=1 \
-    MAQUETTE_SCRATCH=/scratch/files \
-    MAQUETTE_MODELS_DIR=/models \
-    NVIDIA_VISIBLE_DEVICES=all \
-    NVIDIA_DRIVER_CAPABILITIES=compute,utility
-RUN install -d -o 10001 -g 10001 /scratch
-COPY --from=gpu-environment /opt/python /opt/python
-WORKDIR /app
-COPY LICENSE NOTICE ./
-USER 10001:10001
-HEALTHCHECK --interval=60s --timeout=20s --start-period=600s --retries=3 \
-    CMD ["sh", "-c", "celery -A workers.main inspect ping --destination celery@$HOSTNAME --timeout 10"]
-
 FROM torch-base AS worker-sam3
 COPY --from=sam3-environment /venv /venv
 ENV MAQUETTE_WORKER_QUEUE=sam3 MAQUETTE_WORKER_ENGINES=sam3
@@ -183,10 +158,12 @@ CMD ["celery", "-A", "workers.main", "worker", "--queues", "sam3", "--concurrenc
      "--pool", "prefork", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
 
 # upstream fetches DINOv2 and MoGe at load: they have to lie in /models beforehand
-FROM gpu-base AS worker-sam3d-objects
-COPY --from=sam3d-objects-environment /venv /venv
+FROM torch-base AS worker-sam3d-objects
+COPY --from=worker-environment /venv /venv
+COPY --from=sam3d-objects-environment /opt/sam3d-objects-venv /opt/sam3d-objects-venv
 COPY --from=sam3d-objects-environment /opt/sam-3d-objects /opt/sam-3d-objects
 ENV MAQUETTE_SAM3D_OBJECTS_SOURCE=/opt/sam-3d-objects \
+    MAQUETTE_SAM3D_OBJECTS_PYTHON=/opt/sam3d-objects-venv/bin/python \
     MAQUETTE_SAM3D_OBJECTS_CONFIG=/models/sam-3d-objects/checkpoints/pipeline.yaml \
     TORCH_HOME=/models/torch \
     HF_HOME=/models/hub \

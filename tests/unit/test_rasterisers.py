@@ -1,6 +1,7 @@
 """Every rasteriser against a plain float64 one: pictures within 55 dB, gradients within 1e-4."""
 
 import importlib
+import sys
 
 import numpy as np
 import pytest
@@ -8,18 +9,27 @@ import pytest
 from tests.objects_made import around
 from workers.engines.rasterisers import choice, numba_raster
 from workers.engines.rasterisers.gsplat_raster import GsplatRasteriser
+from workers.engines.rasterisers.hosted import HostedRasteriser
 from workers.engines.rasterisers.numba_raster import NumbaRasteriser
 from workers.engines.rasterisers.protocol import Gaussians, RasteriserMissing
 
 NAMES = ("means", "rotations", "scales", "opacities", "colors")
 
 
-@pytest.fixture(params=[NumbaRasteriser, GsplatRasteriser])
+def hosted():
+    """A child with this interpreter: what goes over the pipe must change nothing."""
+    return HostedRasteriser(sys.executable, "numba")
+
+
+@pytest.fixture(params=[NumbaRasteriser, GsplatRasteriser, hosted])
 def rasteriser(request):
     try:
-        return request.param()
+        made = request.param()
     except RasteriserMissing as error:
         pytest.skip(str(error))
+    yield made
+    if isinstance(made, HostedRasteriser):
+        made.close()
 
 
 def scene(count, seed=0, size=0.08):
@@ -162,6 +172,21 @@ def test_a_missing_rasteriser_names_what_it_needs(monkeypatch):
     with pytest.raises(RasteriserMissing, match=r"torch.*; .*raster"):
         choice.best()
     assert RasteriserMissing.code == "rasteriser_missing"
+
+
+def test_an_interpreter_without_gsplat_is_told_and_the_next_one_draws(monkeypatch, caplog):
+    if importlib.util.find_spec("numba") is None:
+        pytest.skip("the extra 'raster' is not installed")
+    monkeypatch.setenv("MAQUETTE_GSPLAT_PYTHON", sys.executable)
+    monkeypatch.setattr(choice.GsplatRasteriser, "__init__", _no_gpu)
+    assert choice.best().name == "numba"
+    assert "MAQUETTE_GSPLAT_PYTHON is set, but" in caplog.text
+    with pytest.raises(RasteriserMissing, match="cannot be run"):
+        HostedRasteriser("/no/such/python")
+
+
+def _no_gpu(self):
+    raise RasteriserMissing("no GPU")
 
 
 def test_the_best_one_here_draws():

@@ -16,6 +16,7 @@ from workers.engines.objects.manyviews import from_views
 from workers.engines.objects.measured import from_depth, scale_by_depth
 from workers.engines.objects.outline import Lattice, clean_mask, fit_lattice
 from workers.engines.objects.priors import expected_shape, thickness_factor
+from workers.engines.objects.refined import STEPS
 from workers.engines.objects.shapes import find_shape
 from workers.engines.objects.sheet import Sheet, triangulate
 from workers.engines.objects.solid import Solid, close_sheet, symmetric_depths
@@ -29,7 +30,6 @@ from workers.geometry.raster import silhouette
 VERSION = "3"
 TINY_PIXELS = 64
 SPLATS = 15_000
-REFINE_STEPS = 150
 LOW_IOU = 0.97
 LABELLED_IOU = 0.93
 MEASURED_SIDE = 512
@@ -40,7 +40,7 @@ CONFIDENCE_DEPTH = 0.7
 class DefaultObjects:
     """Lifts a masked object to a closed mesh, a splat and a pose on the CPU, in about 0.1 s."""
 
-    def __init__(self, splats: int = SPLATS, refine_steps: int = REFINE_STEPS, *, carve: bool = True) -> None:
+    def __init__(self, splats: int = SPLATS, refine_steps: int = STEPS, *, carve: bool = True) -> None:
         """`carve` = False leaves the hull of several views as the outlines make it."""
         self._splats = splats
         self._carve = carve

@@ -1,7 +1,6 @@
 """An object from several views with known cameras: visual hull, support plane, colours and splats."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from maquette.contract import Problem
@@ -9,38 +8,22 @@ from numpy.typing import NDArray
 
 from workers.engines.objects import hull, slab
 from workers.engines.objects.agreeing import agreeing
-from workers.engines.objects.refine import refine
+from workers.engines.objects.refined import refined
 from workers.engines.objects.surfacing import Surfaced, surfaced
 from workers.engines.objects.surfels import sample_surface, splat_of
+from workers.engines.objects.taken import LEAST_VIEWS, Taken, agreement, taken_of, those
 from workers.engines.protocols import Mask, ObjectAsset, Refused, Rgb, ViewsReport
-from workers.engines.rasterisers.choice import best
-from workers.engines.rasterisers.protocol import RasteriserMissing
-from workers.formats.splat import Splat, transform
+from workers.formats.splat import Splat
 from workers.geometry.meshes import Mesh
 from workers.geometry.posed import PosedCamera, arc_degrees, upward
 from workers.geometry.poses import Similarity
-from workers.geometry.raster import silhouette
 
 Array = NDArray[np.float64]
-LEAST_VIEWS = 3
-LEAST_PIXELS = 64
 CONFIDENT_ARC = 180.0
-JUDGED_VIEWS = 8
 LOW_IOU = 0.9
 AGREEING, MUCH_WORSE = 0.93, 0.012
 
 OneView = Callable[[Rgb, Mask, PosedCamera], tuple[Array, NDArray[np.int64]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """The views that show the object; `numbers` are their places among those given."""
-
-    images: list[Rgb]
-    masks: list[Mask]
-    views: list[PosedCamera]
-    numbers: list[int]
-    cut: int
 
 
 def from_views(
@@ -59,7 +42,7 @@ def from_views(
 
     `one_view` gives a closed surface in a view's camera frame, for the depth under an arc of 75 degrees.
     """
-    shown = _taken(frames, masks, cameras)
+    shown = taken_of(frames, masks, cameras)
     up = upward(shown.views)
     taken = _fitting(shown, up)
     try:
@@ -77,9 +60,9 @@ def from_views(
     points, faces = made.points, made.faces
     world_from_object, vertices = _canonical(points, up, taken.views[0])
     mesh = Mesh(vertices, faces, made.colors)
-    iou = _agreement(points, faces, taken)
+    iou = agreement(points, faces, taken)
     splat, gain = surface_splat(mesh, splats, seed), None
-    better = _refined(splat, world_from_object, taken, refine_steps, seed)
+    better = refined(splat, world_from_object, taken, refine_steps, seed)
     if better is not None:
         splat, gain = better
     report = ViewsReport(
@@ -113,69 +96,11 @@ def surface_splat(mesh: Mesh, count: int, seed: int) -> Splat:
     return splat_of(mesh, samples, samples.interpolate(mesh.colors.astype(np.float64), mesh.faces))
 
 
-def _refined(
-    splat: Splat, world_from_object: Similarity, taken: Taken, steps: int, seed: int
-) -> tuple[Splat, float] | None:
-    """The better splat and its gain in dB; None where nothing here can refine, or views are too few."""
-    try:
-        rasteriser = best()
-    except RasteriserMissing:
-        return None
-    found = refine(
-        transform(splat, world_from_object),
-        taken.images,
-        taken.masks,
-        taken.views,
-        rasteriser,
-        steps=steps,
-        seed=seed,
-    )
-    if found is None:
-        return None
-    made, gain = found
-    return (transform(made, world_from_object.inverse()), round(gain, 3)) if gain > 0 else (splat, 0.0)
-
-
-def _taken(frames: Sequence[Rgb], masks: Sequence[Mask], cameras: Sequence[PosedCamera]) -> Taken:
-    if not len(frames) == len(masks) == len(cameras):
-        raise ValueError(
-            f"frames, masks and cameras must be as many: {len(frames)}, {len(masks)}, {len(cameras)}"
-        )
-    numbers = []
-    for number, (frame, mask, view) in enumerate(zip(frames, masks, cameras, strict=True)):
-        size = (view.camera.height, view.camera.width)
-        if frame.shape[:2] != size or mask.shape != size or mask.dtype != np.bool_:
-            raise ValueError(f"view {number}: frame, bool mask and camera must have one size, {size}")
-        if int(mask.sum()) >= LEAST_PIXELS:
-            numbers.append(number)
-    if len(numbers) < LEAST_VIEWS:
-        raise Refused(
-            Problem.of(
-                "too_few_views",
-                422,
-                f"{len(numbers)} views show the object, at least {LEAST_VIEWS} are needed",
-            )
-        )
-    return _those(frames, masks, cameras, numbers, numbers)
-
-
 def _fitting(taken: Taken, up: Array) -> Taken:
     """The views whose masks fit together."""
     inside = [hull.signed_distance(mask) for mask in taken.masks]
     kept = agreeing(hull.around(taken.masks, taken.views, up), inside, taken.views, LEAST_VIEWS)
-    return _those(taken.images, taken.masks, taken.views, kept, [taken.numbers[k] for k in kept])
-
-
-def _those(
-    images: Sequence[Rgb],
-    masks: Sequence[Mask],
-    views: Sequence[PosedCamera],
-    chosen: Sequence[int],
-    numbers: list[int],
-) -> Taken:
-    picked = [masks[k] for k in chosen]
-    cut = sum(bool(mask[[0, -1]].any() or mask[:, [0, -1]].any()) for mask in picked)
-    return Taken([images[k] for k in chosen], picked, [views[k] for k in chosen], numbers, cut)
+    return those(taken.images, taken.masks, taken.views, kept, [taken.numbers[k] for k in kept])
 
 
 def _less_deep(
@@ -185,10 +110,10 @@ def _less_deep(
     centre = _middle_view(taken.views, middle)
     vertices, faces = one_view(taken.images[centre], taken.masks[centre], taken.views[centre])
     narrow = arc < slab.NARROW_ARC
-    wanted = AGREEING if narrow else _agreement(*hull.surface(grid, field), taken) - MUCH_WORSE
+    wanted = AGREEING if narrow else agreement(*hull.surface(grid, field), taken) - MUCH_WORSE
     for slack in slab.SLACKS if narrow else slab.SLACKS[:1]:
         cut = slab.within_slab(grid, field, vertices, faces, taken.views[centre], middle, slack)
-        if (cut > 0).any() and _agreement(*hull.surface(grid, cut), taken) >= wanted:
+        if (cut > 0).any() and agreement(*hull.surface(grid, cut), taken) >= wanted:
             return cut
     return cut if narrow and (cut > 0).any() else field
 
@@ -212,17 +137,6 @@ def _canonical(points: Array, up: Array, first: PosedCamera) -> tuple[Similarity
     low, high = turned.min(axis=0), turned.max(axis=0)
     centre, size = (low + high) / 2, float((high - low).max())
     return Similarity.from_parts(axes.T, axes.T @ centre, size), (turned - centre) / size
-
-
-def _agreement(points: Array, faces: NDArray[np.int64], taken: Taken) -> float:
-    """Mean IoU of the mesh's outline with the masks, over up to eight views."""
-    chosen = np.unique(np.linspace(0, len(taken.views) - 1, JUDGED_VIEWS).round().astype(np.int64))
-    found = []
-    for k in chosen:
-        view, mask = taken.views[k], taken.masks[k]
-        drawn = silhouette(view.cam_from_world.apply(points), faces, view.camera)
-        found.append(float((drawn & mask).sum() / max(int((drawn | mask).sum()), 1)))
-    return float(np.mean(found))
 
 
 def _flags(

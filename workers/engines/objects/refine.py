@@ -11,6 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.engines.objects import mcmc
+from workers.engines.objects.mcmc import Growth
+from workers.engines.objects.opened import Opened
 from workers.engines.protocols import Mask, Rgb
 from workers.engines.rasterisers.protocol import Gaussians, Rasteriser
 from workers.formats.splat import Splat
@@ -22,10 +25,8 @@ HELD_EVERY = 5
 LONG_SIDE = 256
 MARGIN = 0.08
 ALPHA_WEIGHT = 1.0
-# Adam (Kingma & Ba 2015); rates of means and log scales are shares of the object's size and of e.
+# Adam's rates; those of means and log scales are shares of the object's size and of e.
 RATES = {"means": 4e-4, "rotations": 1e-3, "scales": 5e-3, "opacities": 2e-2, "colors": 5e-3}
-FIRST, SECOND, TINY = 0.9, 0.99, 1e-12
-LIMIT = 6.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,34 +47,42 @@ def refine(
     *,
     steps: int,
     seed: int,
+    growth: Growth | None = None,
+    long_side: int = LONG_SIDE,
+    against: Splat | None = None,
 ) -> tuple[Splat, float] | None:
     """The better splat (in the world) and its gain in dB on held-out views; None when there are too few.
 
-    A gain of 0 means that the start was kept.
+    A gain of 0 means that the start was kept. With `growth` Gaussians are moved and added; without, their
+    number stays. Views are looked at in windows of at most `long_side` pixels. `against` is what has to be
+    beaten and is kept else, `splat` unless it is told.
     """
     if len(views) < LEAST_VIEWS or steps < 1:
         return None
-    targets = [target(*of) for of in zip(images, masks, views, strict=True)]
+    targets = [target(*of, long_side) for of in zip(images, masks, views, strict=True)]
     held = targets[HELD_EVERY // 2 :: HELD_EVERY]
     shown = [one for number, one in enumerate(targets) if number % HELD_EVERY != HELD_EVERY // 2]
     size = float(np.ptp(splat.means, axis=0).max())
-    values = _open(splat)
-    moments = {name: (np.zeros_like(value), np.zeros_like(value)) for name, value in values.items()}
+    opened = Opened.of(splat)
     rng = np.random.default_rng(seed)
     order: list[int] = []
     for step in range(1, steps + 1):
         order = order or [int(k) for k in rng.permutation(len(shown))]
-        slopes = _slopes(values, shown[order.pop()], rasteriser, rng)
+        slopes = _slopes(opened, shown[order.pop()], rasteriser, rng)
         fade = 0.1 ** (step / steps)
-        for name, slope in slopes.items():
-            first, second = moments[name]
-            first += (1 - FIRST) * (slope - first)
-            second += (1 - SECOND) * (slope**2 - second)
-            change = first / (1 - FIRST**step) / (np.sqrt(second / (1 - SECOND**step)) + TINY)
-            values[name] -= RATES[name] * fade * (size if name == "means" else 1.0) * change
-    made = _closed(values)
-    gain = quality(made, held, rasteriser) - quality(splat, held, rasteriser)
-    return (made, gain) if gain > 0 else (splat, 0.0)
+        rates = {name: rate * fade * (size if name == "means" else 1.0) for name, rate in RATES.items()}
+        if growth is not None:
+            for name, slope in mcmc.costs(opened, size).items():
+                slopes[name] += slope
+        opened.step(slopes, rates, step)
+        if growth is not None:
+            if growth.due(step, steps):
+                mcmc.grow(opened, growth, rng)
+            mcmc.wander(opened, size, fade, rng)
+    made = opened.splat()
+    rival = splat if against is None else against
+    gain = quality(made, held, rasteriser) - quality(rival, held, rasteriser)
+    return (made, gain) if gain > 0 else (rival, 0.0)
 
 
 def target(image: Rgb, mask: Mask, view: PosedCamera, long_side: int = LONG_SIDE) -> Target:
@@ -104,34 +113,11 @@ def quality(splat: Splat, targets: Sequence[Target], rasteriser: Rasteriser) -> 
     return float(np.mean(out))
 
 
-def _open(splat: Splat) -> dict[str, Array]:
-    """A splat in values that may take any number: scales as logarithms, opacities as logits."""
-    opacities = np.clip(splat.opacities.astype(np.float64), 1e-4, 1 - 1e-4)
-    return {
-        "means": splat.means.astype(np.float64),
-        "rotations": splat.rotations.astype(np.float64),
-        "scales": np.log(splat.scales.astype(np.float64)),
-        "opacities": np.log(opacities / (1 - opacities)),
-        "colors": splat.colors.astype(np.float64),
-    }
-
-
-def _closed(values: dict[str, Array]) -> Splat:
-    rotations = values["rotations"] / np.linalg.norm(values["rotations"], axis=1, keepdims=True)
-    return Splat(
-        values["means"].astype(np.float32),
-        rotations.astype(np.float32),
-        np.exp(values["scales"]).astype(np.float32),
-        (1 / (1 + np.exp(-np.clip(values["opacities"], -LIMIT, LIMIT)))).astype(np.float32),
-        np.clip(values["colors"], 0, 1).astype(np.float32),
-    )
-
-
 def _slopes(
-    values: dict[str, Array], one: Target, rasteriser: Rasteriser, rng: np.random.Generator
+    opened: Opened, one: Target, rasteriser: Rasteriser, rng: np.random.Generator
 ) -> dict[str, Array]:
     """Gradients of the squared errors of colour, over a random background, and of alpha."""
-    splat = _closed(values)
+    splat = opened.splat()
     gaussians = Gaussians(splat.means, splat.rotations, splat.scales, splat.opacities, splat.colors)
     drawn = rasteriser.draw(gaussians, one.view)
     background = rng.random(3).astype(np.float32)
@@ -140,11 +126,4 @@ def _slopes(
     by_color = np.asarray(2 * error / error.size, dtype=np.float32)
     by_alpha = np.asarray(2 * ALPHA_WEIGHT * more / more.size - by_color @ background, dtype=np.float32)
     _, found = rasteriser.gradients(gaussians, one.view, by_color, by_alpha)
-    opacities = splat.opacities.astype(np.float64)
-    return {
-        "means": found.means.astype(np.float64),
-        "rotations": found.rotations.astype(np.float64),
-        "scales": found.scales.astype(np.float64) * splat.scales,
-        "opacities": found.opacities * opacities * (1 - opacities),
-        "colors": found.colors.astype(np.float64),
-    }
+    return opened.slopes(splat, found)

@@ -1,16 +1,42 @@
 """Which rasteriser this machine has."""
 
+import logging
+import os
+from collections.abc import Callable
+from functools import cache
+
 from workers.engines.rasterisers.gsplat_raster import GsplatRasteriser
+from workers.engines.rasterisers.hosted import HostedRasteriser
 from workers.engines.rasterisers.numba_raster import NumbaRasteriser
 from workers.engines.rasterisers.protocol import Rasteriser, RasteriserMissing
 
+log = logging.getLogger(__name__)
+PYTHON = "MAQUETTE_GSPLAT_PYTHON"
+
 
 def best() -> Rasteriser:
-    """gsplat on CUDA, else numba. Raises RasteriserMissing with what each of them needs."""
+    """gsplat on CUDA, here or in the interpreter that MAQUETTE_GSPLAT_PYTHON names, else numba.
+
+    Raises RasteriserMissing with what each of them needs.
+    """
+    python = os.environ.get(PYTHON)
+    makers: list[Callable[[], Rasteriser]] = [GsplatRasteriser, NumbaRasteriser]
+    if python:
+        makers.insert(0, lambda: _hosted(python))
     missing = []
-    for make in (GsplatRasteriser, NumbaRasteriser):
+    for make in makers:
         try:
             return make()
         except RasteriserMissing as error:
             missing.append(str(error))
     raise RasteriserMissing("; ".join(missing))
+
+
+@cache
+def _hosted(python: str) -> HostedRasteriser:
+    """One child for the life of this process, started again where it failed."""
+    try:
+        return HostedRasteriser(python)
+    except RasteriserMissing as error:
+        log.warning("%s is set, but: %s", PYTHON, error)
+        raise
