@@ -164,6 +164,7 @@ COPY --from=sam3d-objects-environment /opt/sam3d-objects-venv /opt/sam3d-objects
 COPY --from=sam3d-objects-environment /opt/sam-3d-objects /opt/sam-3d-objects
 ENV MAQUETTE_SAM3D_OBJECTS_SOURCE=/opt/sam-3d-objects \
     MAQUETTE_SAM3D_OBJECTS_PYTHON=/opt/sam3d-objects-venv/bin/python \
+    MAQUETTE_GSPLAT_PYTHON=/opt/sam3d-objects-venv/bin/python \
     MAQUETTE_SAM3D_OBJECTS_CONFIG=/models/sam-3d-objects/checkpoints/pipeline.yaml \
     TORCH_HOME=/models/torch \
     HF_HOME=/models/hub \

@@ -3,7 +3,7 @@
 No test here runs the real network: its weights are gated and it needs a GPU.
 """
 
-import importlib
+import importlib.util
 import json
 import sys
 from collections.abc import Iterator
@@ -15,8 +15,10 @@ import pytest
 import trimesh
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
+from scipy.spatial.transform import Rotation
 
 from workers.engines.host.errors import HostCrashed, HostRefused
+from workers.engines.many_views import ManyViewsEngine
 from workers.engines.objects.export import asset_glb, asset_splat_ply
 from workers.engines.objects.sam3d.assets import mesh_of, repaired
 from workers.engines.objects.sam3d.engine import Sam3dObjects
@@ -29,13 +31,15 @@ from workers.engines.objects.sam3d.frames import (
     pointmap_of,
 )
 from workers.engines.objects.sam3d.settings import Sam3dObjectsSettings
-from workers.engines.protocols import ObjectEngine
+from workers.engines.protocols import ObjectEngine, Refused
 from workers.engines.registry import load_engines
 from workers.formats.glb_reader import read_glb
 from workers.formats.ply import read_splat_ply
 from workers.formats.splat import Splat, transform
 from workers.geometry.cameras import Camera
-from workers.geometry.raster import silhouette
+from workers.geometry.posed import PosedCamera
+from workers.geometry.poses import Similarity, look_at
+from workers.geometry.raster import render, silhouette
 
 FAKE = Path(__file__).with_name("sam3d_objects_fake")
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "sam3d_pose.json").read_text())
@@ -180,6 +184,12 @@ def test_profiles(start: Any, tmp_path: Path, profile: str, steps: int | None) -
     assert told["stage2_inference_steps"] == steps
 
 
+def test_without_flash_attention_torch_attends_on_any_card(start: Any, tmp_path: Path) -> None:
+    start().reconstruct(IMAGE, MASK, camera=CAMERA)
+    wanted = "flash_attn" if importlib.util.find_spec("flash_attn") else "sdpa"
+    assert calls(tmp_path)[0]["attention"] == [wanted, wanted]
+
+
 def test_an_optimised_pose_is_believed_on_evidence_alone(start: Any) -> None:
     well = start("best", optimises="well").reconstruct(IMAGE, MASK, camera=CAMERA)
     assert "pose_optimised" in well.flags and (well.silhouette_iou or 0) > 0.97
@@ -260,3 +270,54 @@ def test_meshes_are_mended() -> None:
         repaired(broken, np.array([[0, 0, 1]]), None)
     with pytest.raises(ValueError):
         mesh_of(Splat(*(np.zeros(shape, np.float32) for shape in ((3, 3), (3, 4), (3, 3), (3,), (3, 3)))))
+
+
+# the world is the reference camera's frame, 1.7 times as large as upstream, which sees one view, takes it for
+TIMES = 1.7
+MIDDLE = TIMES * (VERTICES.max(axis=0) + VERTICES.min(axis=0)) / 2
+COLORS = np.clip(128 + 127 * np.sin(4 * VERTICES), 0, 255).astype(np.uint8)
+
+
+def around_the_block(count: int) -> tuple[list[Any], list[Any], list[PosedCamera]]:
+    """Photos, masks and cameras that go round the block; the first is the one upstream is asked about."""
+    views = []
+    for angle in np.linspace(0, 2 * np.pi, count, endpoint=False):
+        away = Similarity.from_parts(Rotation.from_rotvec([0, angle, 0]).as_matrix(), (0, 0, 0)).apply(
+            -MIDDLE
+        )
+        views.append(PosedCamera(CAMERA, look_at(MIDDLE + away, MIDDLE, (0, -1, 0))))
+    views[0] = PosedCamera(CAMERA, Similarity())
+    shots = [
+        render(
+            TIMES * VERTICES, FACES, COLORS, CAMERA, view.cam_from_world, background=(9, 9, 9), ambient=1.0
+        )
+        for view in views
+    ]
+    return [shot[0] for shot in shots], [np.isfinite(shot[1]) for shot in shots], views
+
+
+def test_other_views_tell_the_size_and_refine_the_splat(start: Any) -> None:
+    images, masks, views = around_the_block(10)
+    masks[0] |= silhouette(1.02 * TIMES * VERTICES - 0.02 * MIDDLE, FACES, CAMERA)
+    engine = start()
+    assert isinstance(engine, ManyViewsEngine)
+    asset = engine.reconstruct_views(images, masks, views, seed=3, metric=True)
+    placed = asset.pose.apply(asset.mesh.vertices)
+    assert cKDTree(TIMES * VERTICES).query(placed)[0].max() < 0.02 * TIMES
+    assert asset.scale_source == "metric" and asset.flags == ("generated",)
+    assert asset.silhouette_iou is not None and asset.silhouette_iou > 0.95
+    assert asset.views is not None and (asset.views.used, asset.views.arc_degrees) == (10, 360.0)
+    if asset.views.refined_gain_db is None:
+        pytest.skip("no rasteriser is installed: the splat was not refined")
+    # the fake paints everything one orange
+    assert asset.views.refined_gain_db > 3
+
+
+def test_an_object_that_other_views_deny_is_flagged(start: Any) -> None:
+    images, masks, views = around_the_block(6)
+    denied = [masks[0], *(np.roll(mask, 40, axis=1) for mask in masks[1:])]
+    asset = start().reconstruct_views(images, denied, views)
+    assert {"low_iou", "scale_not_metric"} <= set(asset.flags)
+    assert asset.views is not None and asset.views.refined_gain_db is None
+    with pytest.raises(Refused, match="1 views show the object"):
+        start().reconstruct_views(images, [masks[0], *(np.zeros_like(masks[0]) for _ in range(5))], views)

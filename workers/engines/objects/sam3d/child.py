@@ -5,7 +5,9 @@ child's PYTHONPATH. Its configuration names code to run, so only names of packag
 through. A mask must be bool: its 0 and 255 overflow inside, and soft masks under 1 vanish.
 """
 
+import contextlib
 import hashlib
+import importlib.util
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -49,6 +51,7 @@ class Pipeline:
         for target in _targets(OmegaConf.to_container(settings)):
             if target.split(".", 1)[0] not in ALLOWED:
                 raise Refused("config_unsafe", f"pipeline.yaml wants to run {target}")
+        _choose_attention()
         try:
             self._pipeline = instantiate(settings)
         except (FileNotFoundError, ImportError) as error:
@@ -138,6 +141,17 @@ class Pipeline:
             "optimised_translation": _numbers(found["translation"], 3),
             "optimised_scale": _numbers(found["scale"], 3),
         }
+
+
+def _choose_attention() -> None:
+    """Upstream asks for FlashAttention on A100, H100 and H200, whether it is installed or not.
+
+    Its modules read that wish once, when they are imported: before it is made, they take torch's attention.
+    """
+    if importlib.util.find_spec("flash_attn") is None:
+        for name in ("attention", "sparse"):
+            with contextlib.suppress(ModuleNotFoundError):
+                importlib.import_module(f"sam3d_objects.model.backbone.tdfy_dit.modules.{name}")
 
 
 def _targets(node: Any) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """SAM 3D Objects as an objects engine: upstream in a process of its own, one object a call."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,13 @@ from workers.engines.objects.sam3d.frames import (
     pointmap_of,
 )
 from workers.engines.objects.sam3d.settings import Sam3dObjectsSettings
+from workers.engines.objects.sam3d.several import from_views
 from workers.engines.protocols import EngineInfo, Mask, ObjectAsset, Rgb
 from workers.formats.ply import PlyError, read_splat_ply
 from workers.formats.splat import Splat, transform
 from workers.geometry.cameras import Camera
 from workers.geometry.meshes import Mesh
+from workers.geometry.posed import PosedCamera
 from workers.geometry.poses import Similarity
 from workers.geometry.raster import silhouette
 
@@ -64,9 +66,10 @@ class Sam3dObjects:
             version=f"sam-3d-objects/{chosen.profile}",
             device=str(ready["device"]),
             licence=f"{LICENCE} (weights and code of SAM 3D Objects)",
-            capabilities=("single_view", "depth", "mesh", "splat", "pose"),
+            capabilities=("single_view", "many_views", "depth", "mesh", "splat", "pose"),
             limits=(
-                "metres are relative unless depth is given",
+                "metres are relative unless depth or metric cameras are given",
+                "several views place the object and refine its splat; its shape is that of one view",
                 "colours are the network's, on vertices: no texture",
             ),
         )
@@ -124,6 +127,26 @@ class Sam3dObjects:
             silhouette_iou=iou,
             flags=tuple(dict.fromkeys(flags)),
         )
+
+    def reconstruct_views(
+        self,
+        frames: Sequence[Rgb],
+        masks: Sequence[Mask],
+        cameras: Sequence[PosedCamera],
+        *,
+        label: str | None = None,
+        seed: int = 0,
+        metric: bool = False,
+    ) -> ObjectAsset:
+        """Lift the object of the best view and fit it to all; see `ManyViewsEngine.reconstruct_views`.
+
+        Raises what `reconstruct` does, and Refused `too_few_views`.
+        """
+
+        def one_view(image: Rgb, mask: Mask, view: PosedCamera) -> ObjectAsset:
+            return self.reconstruct(image, mask, camera=view.camera, label=label, seed=seed)
+
+        return from_views(frames, masks, cameras, one_view, seed=seed, metric=metric, low_iou=LOW_IOU)
 
 
 def _assets(reply: Reply) -> tuple[Splat, Mesh, list[str]]:

@@ -1,0 +1,3 @@
+import os
+
+BACKEND = os.environ.get("ATTN_BACKEND", "sdpa")

@@ -1,0 +1,3 @@
+import os
+
+ATTN = os.environ.get("SPARSE_ATTN_BACKEND", "sdpa")
