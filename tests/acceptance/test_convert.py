@@ -2,18 +2,23 @@
 
 import io
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 import trimesh
 from maquette import ApiError, JobFailed, Maquette
+from maquette.contract import MediaRef
 
 from service.embedded import Stack
+from storage.artefacts import ArtefactStore
 from tests.acceptance.test_cli import maquette
 from tests.scenes import ball, box_of, wall
 from tests.splats import random_splat
+from workers.errors import JobProblem
 from workers.formats.ply import read_splat_ply, write_splat_ply
 from workers.formats.spz import read_spz
+from workers.jobs.context import MAX_ASSET_BYTES, JobContext
 
 
 def test_a_splat_goes_through_every_format(mq: Maquette, tmp_path: Path) -> None:
@@ -63,6 +68,22 @@ def test_files_that_are_none(mq: Maquette) -> None:
     with pytest.raises(ApiError) as refused:
         mq.upload(b"PK\x03\x04 a zip of something else")
     assert refused.value.code == "unsupported_media"
+
+
+def test_an_asset_that_is_too_large_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Store:
+        def size(self, sha256: str) -> int:
+            return MAX_ASSET_BYTES + 1
+
+        def get(self, sha256: str) -> bytes:
+            raise AssertionError("read whole")
+
+    context = object.__new__(JobContext)
+    context._store = cast(ArtefactStore, Store())
+    monkeypatch.setattr(JobContext, "media", lambda self, ref: ("00" * 32, {"kind": "asset"}))
+    with pytest.raises(JobProblem) as caught:
+        context.asset(MediaRef(url="https://example.org/splat.ply"))
+    assert caught.value.problem.code == "asset_too_large"
 
 
 def test_the_command(stack: Stack, tmp_path: Path) -> None:

@@ -55,6 +55,13 @@ def test_requests_that_break_the_contract(gateway: TestClient, image: str, promp
     assert refused(gateway, request) == (422, "invalid_request")
 
 
+def test_a_thousand_masks_are_too_many(gateway: TestClient, image: str) -> None:
+    request = {"kind": "objects", "image": {"id": image}}
+    assert refused(gateway, {**request, "masks": [RLE] * 1000}) == (422, "invalid_request")
+    # so many may be asked for: only their size is wrong
+    assert refused(gateway, {**request, "masks": [RLE] * 256}) == (422, "mask_size_mismatch")
+
+
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
 def test_numbers_that_are_none(gateway: TestClient, image: str, number: str) -> None:
     point = '{"x":' + number + ',"y":1}'

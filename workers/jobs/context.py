@@ -23,6 +23,8 @@ from workers.heart import Heart
 from workers.settings import WorkerSettings
 
 URL_SECONDS = 300.0
+# five million Gaussians with colours of degree 3 take 1.2 GB
+MAX_ASSET_BYTES = 3 << 29
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,15 +171,24 @@ class JobContext:
         return self._sandbox.depth(self._store.path(sha256))
 
     def asset(self, ref: MediaRef) -> bytes:
-        """The bytes of a splat or a mesh: an upload, or an artefact of the tenant; raises MediaError."""
+        """The bytes of a splat or a mesh: an upload, or an artefact of the tenant.
+
+        Raises MediaError, and JobProblem for one that is no asset or over `MAX_ASSET_BYTES`.
+        """
         if ref.id is not None:
             known = files.find_artefact(self._db, self.job.tenant, ref.id)
             if known is not None:
                 self.sources.append(ref.id)
-                return self._store.get(ref.id)
+                return self._whole(ref.id)
         sha256, info = self.media(ref)
         if info["kind"] != "asset":
             raise JobProblem("not_an_asset", f"this job needs a splat or a mesh; it is a {info['kind']}")
+        return self._whole(sha256)
+
+    def _whole(self, sha256: str) -> bytes:
+        size = self._store.size(sha256)
+        if size > MAX_ASSET_BYTES:
+            raise JobProblem("asset_too_large", f"{size} bytes; assets of {MAX_ASSET_BYTES} are read at most")
         return self._store.get(sha256)
 
     def save(self, name: str, role: str, media_type: str, data: bytes) -> Artefact:
