@@ -42,7 +42,7 @@ FILES: dict[str, Callable[[Any], object]] = {
     "preview": lambda asset: png(asset_preview(asset)),
     "SPZ": lambda asset: write_spz(asset.splat),
     "SOG": lambda asset: write_sog(asset.splat),
-    "textured GLB": lambda asset: export.asset_textured_glb(asset, "object"),
+    "textured GLB": lambda asset: export.asset_textured_glb(asset, "object", export.baked(asset)),
     "turntable": turntable,
 }
 

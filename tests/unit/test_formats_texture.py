@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from tests.gltf_validator import assert_valid
 from workers.engines.objects.default import DefaultObjects
-from workers.engines.objects.export import TEXTURED_FACES, asset_textured_glb
+from workers.engines.objects.export import TEXTURED_FACES, asset_textured_glb, baked
 from workers.formats.splat import Splat
 from workers.formats.texture import bake
 from workers.geometry.meshes import Mesh
@@ -74,7 +74,7 @@ def test_the_file_is_read_by_others_and_keeps_the_assets_shape() -> None:
     image = np.zeros((120, 160, 3), np.uint8)
     image[..., 0], image[..., 1] = 40 + x, 200 - y
     asset = DefaultObjects().reconstruct(image, (x - 80) ** 2 + (y - 60) ** 2 < 40**2)
-    data = asset_textured_glb(asset, "ball")
+    data = asset_textured_glb(asset, "ball", baked(asset))
     read: Any = trimesh.load(io.BytesIO(data), file_type="glb", force="mesh")
     assert len(read.faces) <= TEXTURED_FACES < len(asset.mesh.faces)
     whole = trimesh.Trimesh(asset.mesh.vertices, asset.mesh.faces, process=False)

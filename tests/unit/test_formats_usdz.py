@@ -13,7 +13,7 @@ pytest.importorskip("pxr", reason="the extra 'usd' is not installed")
 from pxr import Usd, UsdGeom, UsdShade, UsdUtils, UsdValidation
 
 from tests.unit.test_formats_texture import paint, shape
-from workers.engines.objects.export import asset_textured_glb, asset_usdz
+from workers.engines.objects.export import asset_textured_glb, asset_usdz, baked
 from workers.engines.protocols import ObjectAsset
 from workers.errors import JobProblem
 from workers.formats import usdz
@@ -38,7 +38,8 @@ def painted(scale_source: Any) -> ObjectAsset:
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("usd") / "torus.usdz"
-    path.write_bytes(asset_usdz(painted("metric")))
+    asset = painted("metric")
+    path.write_bytes(asset_usdz(asset, baked(asset)))
     return path
 
 
@@ -75,10 +76,13 @@ def test_openusds_validators_find_nothing(package: Path) -> None:
 def test_a_relative_scale_is_not_told_in_metres_and_both_files_hold_one_mesh(tmp_path: Path) -> None:
     asset = painted("relative")
     path = tmp_path / "torus.usdz"
-    path.write_bytes(asset_usdz(asset))
+    made = baked(asset)
+    path.write_bytes(asset_usdz(asset, made))
     stage = Usd.Stage.Open(str(path))
     assert UsdGeom.GetStageMetersPerUnit(stage) == 1.0
-    other: Any = trimesh.load(io.BytesIO(asset_textured_glb(asset, "torus")), file_type="glb", force="mesh")
+    other: Any = trimesh.load(
+        io.BytesIO(asset_textured_glb(asset, "torus", made)), file_type="glb", force="mesh"
+    )
     points = np.array(UsdGeom.Mesh(stage.GetPrimAtPath("/object/mesh")).GetPointsAttr().Get())
     assert np.allclose(points, other.vertices, atol=1e-6)
 

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 
 from maquette.contract import DepthMap, Intrinsics, ObjectFailure, ObjectFormat, ObjectResult, Rle
 
-from workers.engines.objects.export import asset_glb, asset_splat_ply, asset_textured_glb, asset_usdz
+from workers.engines.objects.export import (
+    Baked,
+    asset_glb,
+    asset_splat_ply,
+    asset_textured_glb,
+    asset_usdz,
+    baked,
+)
 from workers.engines.protocols import ObjectAsset
 from workers.errors import JobProblem
 from workers.formats import rle
@@ -27,11 +34,14 @@ EXTRAS: dict[ObjectFormat, tuple[str, str, str, Callable[[ObjectAsset], bytes]]]
     "sog": ("sog", "splat", "application/x-sog", lambda asset: write_sog(asset.splat)),
     "khr_glb": ("splat.glb", "splat", "model/gltf-binary", lambda asset: write_splat_glb(asset.splat)),
     "obj": ("obj", "mesh", "model/obj", lambda asset: mesh_obj(asset.mesh)),
+}
+# The same of what is written with a baked texture, which is made once for all of them.
+TEXTURED: dict[ObjectFormat, tuple[str, str, str, Callable[[ObjectAsset, Baked], bytes]]] = {
     "textured_glb": (
         "textured.glb",
         "mesh",
         "model/gltf-binary",
-        lambda asset: asset_textured_glb(asset, "object"),
+        lambda asset, made: asset_textured_glb(asset, "object", made),
     ),
     "usdz": ("usdz", "mesh", "model/vnd.usdz+zip", asset_usdz),
 }
@@ -103,6 +113,12 @@ def write(context: JobContext, item: Lifted, formats: Sequence[ObjectFormat] = (
         if wanted in formats:
             ending, role, media_type, encode = EXTRAS[wanted]
             files[wanted] = context.save(f"{name}.{ending}", role, media_type, encode(asset)).name
+    if TEXTURED.keys() & set(formats):
+        made = baked(asset)
+        for wanted, (ending, role, media_type, encode_textured) in TEXTURED.items():
+            if wanted in formats:
+                data = encode_textured(asset, made)
+                files[wanted] = context.save(f"{name}.{ending}", role, media_type, data).name
     return ObjectResult(
         index=item.index,
         label=item.found.label,

@@ -1,6 +1,7 @@
 """Object assets as files: GLB and splat PLY in the canonical frame, and scenes of posed objects."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,29 +30,51 @@ def asset_glb(asset: ObjectAsset, name: str) -> bytes:
     return builder.build()
 
 
-def asset_textured_glb(asset: ObjectAsset, name: str) -> bytes:
-    """As `asset_glb`, of at most 10,000 faces, with a texture from the splat instead of vertex colours."""
-    vertices, normals, made = _textured(asset)
+@dataclass(frozen=True, slots=True, eq=False)
+class Baked:
+    """Vertices and normals (W, 3) of an asset's mesh, cut along its seams, and the texture."""
+
+    vertices: NDArray[np.float64]
+    normals: NDArray[np.float64]
+    texture: Textured
+
+
+def baked(asset: ObjectAsset) -> Baked:
+    """The mesh of at most 10,000 faces with a texture from the splat: the costly part of two formats."""
+    mesh = decimated(asset.mesh, TEXTURED_FACES)
+    made = bake(mesh, asset.splat)
+    normals = vertex_normals(mesh.vertices, mesh.faces)
+    return Baked(mesh.vertices[made.source], normals[made.source], made)
+
+
+def asset_textured_glb(asset: ObjectAsset, name: str, made: Baked) -> bytes:
+    """As `asset_glb`, with the baked mesh and texture instead of vertex colours."""
+    texture = made.texture
     builder = GlbBuilder()
     index = builder.add_mesh(
-        name, vertices, made.faces, normals=normals, uvs=made.uvs, texture_png=png(made.pixels)
+        name,
+        made.vertices,
+        texture.faces,
+        normals=made.normals,
+        uvs=texture.uvs,
+        texture_png=png(texture.pixels),
     )
     builder.add_node(name, mesh=index, extras=_extras(asset))
     return builder.build()
 
 
-def asset_usdz(asset: ObjectAsset) -> bytes:
-    """The mesh and texture of `asset_textured_glb` as USDZ; raises UsdMissing without the extra `usd`.
+def asset_usdz(asset: ObjectAsset, made: Baked) -> bytes:
+    """The baked mesh and texture as USDZ; raises UsdMissing without the extra `usd`.
 
     A unit of the stage is the metres of a canonical unit where the scale is metric, else one metre.
     """
-    vertices, normals, made = _textured(asset)
+    texture = made.texture
     return write_usdz(
-        vertices,
-        made.faces,
-        normals,
-        made.uvs,
-        made.pixels,
+        made.vertices,
+        texture.faces,
+        made.normals,
+        texture.uvs,
+        texture.pixels,
         metres_per_unit=asset.pose.scale if asset.scale_source == "metric" else 1.0,
     )
 
@@ -92,13 +115,6 @@ def _add_mesh(builder: GlbBuilder, asset: ObjectAsset, name: str) -> int:
     mesh = asset.mesh
     normals = vertex_normals(mesh.vertices, mesh.faces)
     return builder.add_mesh(name, mesh.vertices, mesh.faces, normals=normals, colors=mesh.colors)
-
-
-def _textured(asset: ObjectAsset) -> tuple[NDArray[np.float64], NDArray[np.float64], Textured]:
-    """Vertices and normals (W, 3) of the baked mesh, cut along its seams, and the texture."""
-    mesh = decimated(asset.mesh, TEXTURED_FACES)
-    made = bake(mesh, asset.splat)
-    return mesh.vertices[made.source], vertex_normals(mesh.vertices, mesh.faces)[made.source], made
 
 
 def _extras(asset: ObjectAsset) -> dict[str, Any]:
