@@ -13,6 +13,7 @@ from workers.engines.objects.surfels import sample_surface
 from workers.engines.protocols import Refused
 from workers.geometry.posed import arc_degrees, upward
 from workers.geometry.poses import Similarity
+from workers.geometry.raster import silhouette
 
 ENGINE = DefaultObjects(splats=500, refine_steps=0)
 
@@ -110,6 +111,26 @@ def test_masks_that_miss_a_part_do_not_take_it_from_the_object():
     _, points = in_world(asset, views)
     assert f_score("block", points, asset.mesh.faces) >= 0.9
     assert "views_left_out" not in lifted("block", views).flags
+
+
+def test_in_a_narrow_arc_what_stands_before_it_does_not_cut_the_object_to_pieces():
+    views, whole = around(8, 10), []
+
+    def spoil(masks):
+        whole.extend(mask.copy() for mask in masks)
+        for number, mask in enumerate(masks[1:]):
+            rows = np.flatnonzero(mask.any(axis=1))
+            first = rows[0] + number * len(rows) // 8
+            # someone passes: each frame misses another part
+            mask[first : first + len(rows) // 4] = False
+
+    asset = lifted("block", views, spoil)
+    assert {"narrow_arc", "from_one_view", "unseen_side_guessed"} <= set(asset.flags)
+    _, points = in_world(asset, views)
+    for view, mask in zip(views, whole, strict=True):
+        drawn = silhouette(view.cam_from_world.apply(points), asset.mesh.faces, view.camera)
+        assert (drawn & mask).sum() / (drawn | mask).sum() > 0.85
+    assert asset.confidence <= 0.5
 
 
 def test_what_few_frames_show_does_not_grow_towers():

@@ -6,12 +6,15 @@ is a guess (or measured, given depth), and the unseen side mirrors the front.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.engines.objects import several
 from workers.engines.objects.completion import complete
 from workers.engines.objects.inflation import Thickness, inflate, spread_evenly
+from workers.engines.objects.manyviews import LOW_IOU as LOW_VIEWS_IOU
 from workers.engines.objects.manyviews import from_views
 from workers.engines.objects.measured import from_depth, scale_by_depth
 from workers.engines.objects.outline import Lattice, clean_mask, fit_lattice
@@ -35,6 +38,8 @@ LABELLED_IOU = 0.93
 MEASURED_SIDE = 512
 CONFIDENCE_GUESSED = 0.5
 CONFIDENCE_DEPTH = 0.7
+# By how much one view's shape must agree better with all masks than the hull of a narrow arc.
+MUCH_BETTER = 0.05
 
 
 class DefaultObjects:
@@ -133,13 +138,10 @@ class DefaultObjects:
         The canonical frame has the world's up as +y, guessed from the cameras, and +z towards the first one.
         """
 
-        def one_view(
-            image: Rgb, mask: Mask, view: PosedCamera
-        ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-            asset = self.reconstruct(image, mask, camera=view.camera, label=label, seed=seed)
-            return asset.pose.apply(asset.mesh.vertices), asset.mesh.faces
+        def one_view(image: Rgb, mask: Mask, view: PosedCamera) -> ObjectAsset:
+            return self.reconstruct(image, mask, camera=view.camera, label=label, seed=seed)
 
-        return from_views(
+        made = from_views(
             frames,
             masks,
             cameras,
@@ -150,6 +152,23 @@ class DefaultObjects:
             refine_steps=self._refine_steps,
             carve=self._carve,
         )
+        if "narrow_arc" not in made.flags or "low_iou" not in made.flags:
+            return made
+        # what stands before the object in other frames cuts its hull, not the shape of one view
+        other = several.from_views(
+            frames,
+            masks,
+            cameras,
+            one_view,
+            seed=seed,
+            metric=metric,
+            low_iou=LOW_VIEWS_IOU,
+            trust=CONFIDENCE_GUESSED,
+            refine_steps=self._refine_steps,
+        )
+        if (other.silhouette_iou or 0.0) < (made.silhouette_iou or 0.0) + MUCH_BETTER:
+            return made
+        return replace(other, flags=(*other.flags, "narrow_arc", "from_one_view"))
 
 
 def _check(image: Rgb, mask: Mask, camera: Camera | None, depth: NDArray[np.float32] | None) -> None:

@@ -23,7 +23,7 @@ CONFIDENT_ARC = 180.0
 LOW_IOU = 0.9
 AGREEING, MUCH_WORSE = 0.93, 0.012
 
-OneView = Callable[[Rgb, Mask, PosedCamera], tuple[Array, NDArray[np.int64]]]
+OneView = Callable[[Rgb, Mask, PosedCamera], ObjectAsset]
 
 
 def from_views(
@@ -40,7 +40,7 @@ def from_views(
 ) -> ObjectAsset:
     """The object that all masks show; see `ObjectEngine.reconstruct_views`.
 
-    `one_view` gives a closed surface in a view's camera frame, for the depth under an arc of 75 degrees.
+    `one_view` gives the object of one view, for the depth under an arc of 75 degrees.
     """
     shown = taken_of(frames, masks, cameras)
     up = upward(shown.views)
@@ -108,7 +108,8 @@ def _less_deep(
 ) -> hull.Field:
     """The hull cut to the depth of one view's shape: always in a narrow arc, else where all masks agree."""
     centre = _middle_view(taken.views, middle)
-    vertices, faces = one_view(taken.images[centre], taken.masks[centre], taken.views[centre])
+    asset = one_view(taken.images[centre], taken.masks[centre], taken.views[centre])
+    vertices, faces = asset.pose.apply(asset.mesh.vertices), asset.mesh.faces
     narrow = arc < slab.NARROW_ARC
     wanted = AGREEING if narrow else agreement(*hull.surface(grid, field), taken) - MUCH_WORSE
     for slack in slab.SLACKS if narrow else slab.SLACKS[:1]:

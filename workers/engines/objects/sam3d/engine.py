@@ -22,7 +22,7 @@ from workers.engines.objects.sam3d.frames import (
     pointmap_of,
 )
 from workers.engines.objects.sam3d.settings import Sam3dObjectsSettings
-from workers.engines.objects.sam3d.several import from_views
+from workers.engines.objects.several import from_views
 from workers.engines.protocols import EngineInfo, Mask, ObjectAsset, Rgb
 from workers.formats.ply import PlyError, read_splat_ply
 from workers.formats.splat import Splat, transform

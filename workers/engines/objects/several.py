@@ -1,7 +1,7 @@
-"""SAM 3D's object of one view among several: scaled until all outlines fit, its splat refined on all views.
+"""An object made from one view of several: scaled until all outlines fit, its splat refined on all views.
 
-A network's object has the right outline in the view it was made from, and a distance that one view cannot
-tell. Scaling it about that camera's centre keeps the outline there; the other views tell how much.
+It has the right outline in the view it was made from, and a distance that one view cannot tell. Scaling it
+about that camera's centre keeps the outline there; the other views tell how much.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,12 +37,13 @@ def from_views(
     seed: int,
     metric: bool,
     low_iou: float,
+    trust: float = 1.0,
     refine_steps: int = STEPS,
 ) -> ObjectAsset:
     """The object that `one_view` makes of the best view, where all views have it.
 
-    See `ManyViewsEngine.reconstruct_views`. The shape stays that of one view: `silhouette_iou` and
-    `confidence` are its mean IoU with the masks.
+    See `ManyViewsEngine.reconstruct_views`. The shape stays that of one view: `silhouette_iou` is its mean
+    IoU with the masks, and `confidence` that times `trust`.
     """
     taken = taken_of(frames, masks, cameras)
     best = _best_view(taken)
@@ -65,7 +66,7 @@ def from_views(
         pose=first.cam_from_world.compose(world_from_object),
         camera=first.camera,
         scale_source="metric" if metric else "relative",
-        confidence=round(iou, 4),
+        confidence=round(trust * iou, 4),
         silhouette_iou=iou,
         flags=(
             *(flag for flag in asset.flags if flag not in OF_ONE_VIEW),
