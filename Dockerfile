@@ -24,8 +24,12 @@ COPY media media
 COPY workers workers
 RUN pip install --no-deps --no-build-isolation --force-reinstall ./clients/python .
 
+# what every worker needs, and no gateway
+FROM environment AS workers-environment
+RUN pip install -c constraints.txt --no-build-isolation ".[workers]"
+
 # what the default engines use where it is there: compiled splats, COLMAP's cameras, USDZ
-FROM environment AS worker-environment
+FROM workers-environment AS default-environment
 RUN pip install -c constraints.txt --no-build-isolation ".[raster,cameras,usd]"
 
 # ---- what both default images share ----
@@ -49,7 +53,7 @@ CMD ["uvicorn", "--factory", "service.app:create_app", "--host", "0.0.0.0", "--p
      "--no-access-log", "--timeout-graceful-shutdown", "20"]
 
 FROM base AS worker-default
-COPY --from=worker-environment /venv /venv
+COPY --from=default-environment /venv /venv
 COPY models /models
 ENV MAQUETTE_MODELS_DIR=/models
 HEALTHCHECK --interval=60s --timeout=20s --start-period=120s --retries=3 \
@@ -61,7 +65,7 @@ CMD ["celery", "-A", "workers.main", "worker", "--queues", "default", "--concurr
 # None of these images has been run on a GPU. Weights are gated: mount them at /models, never copy them in.
 # torch's wheels bring CUDA's libraries: SAM 3 and SAM 3D Body need no CUDA image, only the host's driver.
 
-FROM environment AS torch-environment
+FROM workers-environment AS torch-environment
 # the distribution's archive drops old versions: pinned ones would stop building
 # hadolint ignore=DL3008
 RUN apt-get update \
@@ -109,18 +113,23 @@ ENV CUDA_HOME=/usr/local/cuda FORCE_CUDA=1 CC=gcc CXX=g++
 # A100, A10 and RTX 30, L4 and RTX 40, H100 and H200 and what comes after
 ARG TORCH_CUDA_ARCH_LIST="8.0;8.6;8.9;9.0+PTX"
 ARG MAX_JOBS=4
+# each of these takes minutes: a layer each
 RUN pip install --no-build-isolation --no-deps \
     "gsplat @ git+https://github.com/nerfstudio-project/gsplat@2323de5905d5e90e035f792fe65bad0fedd413e7"
+# hadolint ignore=DL3059
 RUN pip install --no-build-isolation --no-deps \
     "pytorch3d @ git+https://github.com/facebookresearch/pytorch3d@75ebeeaea0908c5527e7b1e305fbc7681382db47"
 # of kaolin, inference uses a check of shapes in FlexiCubes: it is built without CUDA
+# hadolint ignore=DL3059
 RUN FORCE_CUDA=0 pip install --no-build-isolation \
     "kaolin @ git+https://github.com/NVIDIAGameWorks/kaolin@v0.17.0"
+# hadolint ignore=DL3059
 RUN pip install --no-deps \
        "moge @ git+https://github.com/microsoft/MoGe@a8c37341bc0325ca99b9d57981cc3bb2bd3e255b" \
        "utils3d @ git+https://github.com/EasternJournalist/utils3d@3fab839f0be9931dac7c8488eb0e1600c236e183"
 # FlashAttention takes an hour to compile where no wheel fits; empty, the child attends by torch instead
 ARG FLASH_ATTENTION="flash_attn==2.8.3"
+# hadolint ignore=DL3013
 RUN if [ -n "$FLASH_ATTENTION" ]; then pip install --no-build-isolation --no-deps "$FLASH_ATTENTION"; fi
 ARG SAM3D_OBJECTS_COMMIT=cf066761706cd02b07e2fc6274570ec8cdafb683
 # upstream's hydra patch is left out: it mends a download that a worker never makes
@@ -159,7 +168,7 @@ CMD ["celery", "-A", "workers.main", "worker", "--queues", "sam3", "--concurrenc
 
 # upstream fetches DINOv2 and MoGe at load: they have to lie in /models beforehand
 FROM torch-base AS worker-sam3d-objects
-COPY --from=worker-environment /venv /venv
+COPY --from=default-environment /venv /venv
 COPY --from=sam3d-objects-environment /opt/sam3d-objects-venv /opt/sam3d-objects-venv
 COPY --from=sam3d-objects-environment /opt/sam-3d-objects /opt/sam-3d-objects
 ENV MAQUETTE_SAM3D_OBJECTS_SOURCE=/opt/sam-3d-objects \

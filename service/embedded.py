@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 
@@ -65,6 +66,8 @@ class Stack:
         """Start every part and wait until jobs can run; raises StackError."""
         if not _is_free(self.port):
             raise StackError(f"port {self.port} is taken: choose another one (make up PORT=8701)")
+        if find_spec("onnxruntime") is None:
+            raise StackError("workers need more than the gateway: pip install 'maquette-server[workers]'")
         (self.folder / "logs").mkdir(parents=True, exist_ok=True)
         self.api_key = self._stored_key()
         environment = self._environment()

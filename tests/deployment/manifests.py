@@ -15,6 +15,7 @@ from workers.engines.bodies.mhr.assets import FOLDER_ENV
 from workers.engines.bodies.sam3d.settings import PREFIX, Sam3dBodySettings
 from workers.engines.objects.sam3d.settings import PREFIX as OBJECTS_PREFIX
 from workers.engines.objects.sam3d.settings import Sam3dObjectsSettings
+from workers.engines.rasterisers.choice import PYTHON as GSPLAT_PYTHON
 from workers.engines.weights import MODELS_ENV
 from workers.settings import WorkerSettings
 
@@ -43,7 +44,7 @@ GPU_VARIABLES = {
     for prefix, kind in ((PREFIX, Sam3dBodySettings), (OBJECTS_PREFIX, Sam3dObjectsSettings))
     for name in re.findall(r'get\("(\w+)"\)', inspect.getsource(kind.from_env))
 }
-SERVER_VARIABLES = GATEWAY_VARIABLES | WORKER_VARIABLES | GPU_VARIABLES | {FOLDER_ENV}
+SERVER_VARIABLES = GATEWAY_VARIABLES | WORKER_VARIABLES | GPU_VARIABLES | {FOLDER_ENV, GSPLAT_PYTHON}
 
 
 def documents(file: Path) -> list[Data]:
