@@ -26,6 +26,7 @@ from workers.datasets.surveying import surveyed
 from workers.engines.protocols import EngineInfo
 from workers.errors import JobProblem
 from workers.jobs.context import JobContext
+from workers.jobs.dataset_depths import counted
 from workers.jobs.dataset_parts import ASSETS, CLIPS, FETCH, FOLLOW, SURVEY
 from workers.jobs.dataset_sources import Origin, fetch
 from workers.jobs.dataset_world import JobPorts, source_of, tools_of
@@ -78,7 +79,11 @@ def _fetch(context: JobContext, request: DatasetJob, settings: Settings, content
 
 def _survey(context: JobContext, request: DatasetJob, settings: Settings, content: dict[str, Any]) -> Outcome:
     clock = Stopwatch()
-    found = surveyed(JobPorts(context), clock, _source(context, request, content))
+    source = _source(context, request, content)
+    found = surveyed(JobPorts(context), clock, source)
+    if source.info.depth is not None:
+        # before any engine has worked
+        counted(context, source.info.depth, len(found))
     return Outcome(found.encode(), clock.seconds)
 
 
