@@ -330,3 +330,24 @@ def test_depth_has_to_be_an_upload_and_is_of_one_video() -> None:
     depth = {"media": {"id": "0" * 64}}
     with pytest.raises(ValueError, match="bucket"):
         BucketInput.model_validate({"address": "s3://videos/walks", "source": {"depth": depth}})
+
+
+def test_depth_that_breaks_on_the_way_costs_its_clip_alone(world: World, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for index, depth in enumerate(CLIP.depth):
+        Image.fromarray(np.round(depth * 1000).astype(np.uint16)).save(folder / f"{index}.png")
+    path = depths.written(folder, tmp_path)
+    data = bytearray(path.read_bytes())
+    place = data.find(b"IDAT", len(data) // 4)
+    data[place + 8 : place + 60] = b"\0" * 52
+    path.write_bytes(data)
+    manifest = world.go(asked(world, {"media": {"id": world.put(path).id}}), Heart())
+    assert "clips_failed" in manifest.flags
+    made = Dataset(world.save(manifest, tmp_path / "data"))
+    lost, kept = sorted(made.clip_rows, key=lambda row: row.first_frame)
+    assert (lost.kept, kept.kept) == (False, True)
+    assert {row.reason for row in made.rows("decisions") if row.clip == lost.clip} == {
+        None,
+        "depth_unreadable",
+    }

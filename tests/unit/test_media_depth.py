@@ -138,6 +138,12 @@ def test_pictures_of_eight_bits_and_broken_ones_are_no_depth(sandbox: Sandbox, t
         with pytest.raises(MediaError) as refused:
             maps(sandbox, bad)
         assert refused.value.code == "depth_unreadable", bad
+    first = tmp_path / "first.avi"
+    data[data.find(b"IDAT") + 8 : data.find(b"IDAT") + 40] = b"\0" * 32
+    first.write_bytes(data)
+    with pytest.raises(MediaError) as refused:
+        sandbox.probe(first)
+    assert refused.value.code == "video_broken"
     # what came before the broken one is there
     assert np.array_equal(maps(sandbox, broken, 0, 2), FILM[:2])
 
