@@ -1,5 +1,9 @@
 """Depth maps and point maps: 16-bit and float images, and NumPy files; runs inside the sandbox."""
 
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,24 +16,58 @@ from media.images import BROKEN, OPENABLE
 from media.limits import MediaLimits
 
 MAGIC = b"\x93NUMPY"
+ZIPPED = b"PK\x03\x04"
 WHOLE_IMAGES = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
 def probe(path: str) -> dict[str, Any] | None:
-    """What a NumPy file says it is; None for other bytes. Raises MediaError for one that is no map."""
+    """What a NumPy file says it is; None for other bytes. Raises MediaError for one that is no map.
+
+    `frames` is how many maps a file of (T, H, W) holds.
+    """
     with Path(path).open("rb") as file:
-        if file.read(len(MAGIC)) != MAGIC:
-            return None
-        file.seek(0)
-        shape, dtype = _header(file)
+        begun = file.read(len(MAGIC))
+    zipped = begun.startswith(ZIPPED) and _arrays(path)
+    if begun != MAGIC and not zipped:
+        return None
+    with array(path) as (stream, room):
+        shape, dtype, _ = header(stream)
+        frames = stacked(shape)
+        if frames is not None and room < stream.tell() + int(np.prod(shape)) * dtype.itemsize:
+            raise MediaError("depth_unreadable", f"the NumPy file ends before {frames} maps: send it again")
+    height, width = shape[1:] if frames is not None else shape[:2]
     return {
         "kind": "array",
-        "media_type": "application/x-npy",
-        "width": shape[1],
-        "height": shape[0],
-        "frames": None,
+        "media_type": "application/x-npz" if zipped else "application/x-npy",
+        "width": width,
+        "height": height,
+        "frames": frames,
         "codec": dtype.name,
     }
+
+
+@contextmanager
+def array(path: str) -> Iterator[tuple[Any, int]]:
+    """A stream of the array in a NumPy file, and how many bytes it has; raises MediaError."""
+    with Path(path).open("rb") as file:
+        if file.read(len(ZIPPED)) != ZIPPED:
+            file.seek(0)
+            yield file, Path(path).stat().st_size
+            return
+    names = _arrays(path)
+    chosen = names if len(names) == 1 else [name for name in names if name == "depth.npy"]
+    if len(chosen) != 1:
+        raise MediaError("depth_unreadable", "the NPZ holds several arrays: call one of them 'depth'")
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(chosen[0]) as member:
+            yield member, archive.getinfo(chosen[0]).file_size
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
+        raise MediaError("depth_unreadable", f"the NPZ cannot be read: {error}") from error
+
+
+def stacked(shape: tuple[int, ...]) -> int | None:
+    """How many maps an array of that shape holds; None for one map, and for one of points."""
+    return shape[0] if len(shape) == 3 and shape[2] != 3 else None
 
 
 def decode(path: str, limits: MediaLimits) -> tuple[NDArray[np.float32], bool]:
@@ -38,10 +76,12 @@ def decode(path: str, limits: MediaLimits) -> tuple[NDArray[np.float32], bool]:
     Raises MediaError: `depth_unreadable` for a picture of colours or of 8 bits, `image_too_large`.
     """
     with Path(path).open("rb") as file:
-        array = file.read(len(MAGIC)) == MAGIC
-        if array:
+        numbers = file.read(len(MAGIC)) == MAGIC
+        if numbers:
             file.seek(0)
-            shape, dtype = _header(file)
+            shape, dtype, _ = header(file)
+            if stacked(shape) is not None:
+                raise MediaError("depth_unreadable", f"the file holds {shape[0]} maps, a picture has one")
             _fits(shape, limits)
             file.seek(0)
             try:
@@ -62,24 +102,37 @@ def decode(path: str, limits: MediaLimits) -> tuple[NDArray[np.float32], bool]:
         raise MediaError("depth_unreadable", f"the depth map cannot be decoded: {error}") from error
 
 
-def _header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
+    """Shape, kind of numbers, and whether the first axis is the fastest; leaves the file at the numbers.
+
+    Raises MediaError `depth_unreadable`.
+    """
     try:
         version = np.lib.format.read_magic(file)
         read = (
             np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         )
-        shape, _, dtype = read(file)
+        shape, fortran, dtype = read(file)
     except (ValueError, EOFError, OSError) as error:
         raise MediaError(
             "depth_unreadable", f"the NumPy file has no header that can be read: {error}"
         ) from error
-    flat = len(shape) == 2 or (len(shape) == 3 and shape[2] == 3)
-    if not flat or not all(shape) or dtype.kind not in "uif":
+    if len(shape) not in (2, 3) or not all(shape) or dtype.kind not in "uif":
         raise MediaError(
             "depth_unreadable",
-            f"a depth map is (H, W) numbers, a point map (H, W, 3); the file holds {dtype} {shape}",
+            "a depth map is (H, W) numbers, a point map (H, W, 3), the depth of a video (T, H, W); the file "
+            f"holds {dtype} {shape}",
         )
-    return shape, dtype
+    return shape, dtype, fortran
+
+
+def _arrays(path: str) -> list[str]:
+    """The names of the arrays in an archive."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [name for name in archive.namelist() if name.endswith(".npy")]
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return []
 
 
 def _fits(shape: tuple[int, ...], limits: MediaLimits) -> None:

@@ -4,11 +4,12 @@ import fcntl
 import subprocess
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from media import wire
 from media.errors import MediaError
 from media.limits import MediaLimits
 
+T = TypeVar("T")
 PIPE = 1 << 20
 
 
@@ -37,7 +39,16 @@ class DecodedFrame:
     pixels: NDArray[np.uint8]
 
 
+@dataclass(frozen=True, slots=True)
+class DecodedDepth:
+    """The numbers (H, W) float32 of one map as they are stored, and whether they are whole numbers."""
+
+    values: NDArray[np.float32]
+    whole: bool
+
+
 Frames = Generator[DecodedFrame, None, None]
+Depths = Generator[DecodedDepth, None, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +66,7 @@ class Sandbox:
     def __init__(self, limits: MediaLimits | None = None) -> None:
         self.limits = limits or MediaLimits()
         self._child: subprocess.Popen[bytes] | None = None
+        self._aside: Sandbox | None = None
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -63,8 +75,20 @@ class Sandbox:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def aside(self) -> "Sandbox":
+        """A sandbox for what is decoded while frames of this one are being read; closed with it."""
+        if self._aside is None:
+            self._aside = Sandbox(self.limits)
+        return self._aside
+
     def close(self) -> None:
         """Stop the child."""
+        self._stop()
+        if self._aside is not None:
+            self._aside.close()
+
+    def _stop(self) -> None:
         child, self._child = self._child, None
         if child is not None:
             child.kill()
@@ -126,16 +150,45 @@ class Sandbox:
         except BaseException:
             self._lock.release()
             raise
-        frames = self._stream(header["first"], -1 if backward else 1)
-        # A generator that never began cleans nothing up when it is closed: the lock would stay taken.
-        next(frames)
+        step = -1 if backward else 1
+        indices = count(header["first"], step)
+
+        def read(header: dict[str, Any], payload: bytearray) -> DecodedFrame:
+            return DecodedFrame(next(indices), header["pts"], _pixels(header, payload))
+
+        frames = self._stream(DecodedFrame(-1, 0, np.zeros((0, 0, 3), np.uint8)), read)
         base = header["time_base"]
         return OpenVideo((base[0], base[1]), header["first"], frames)
 
-    def _stream(self, index: int, step: int) -> Frames:
+    def depths(self, path: Path, *, start: int = 0, limit: int | None = None) -> Depths:
+        """The maps of a video's depth from frame `start` on, `limit` of them, in constant memory.
+
+        Close them to decode something else. Raises MediaError; past the end there are none.
+        """
+        self._lock.acquire()
+        try:
+            request = {"op": "depths", "path": str(path), "start": start, "limit": limit}
+            self._ask(request, self.limits.decode_seconds)
+        except BaseException:
+            self._lock.release()
+            raise
+
+        def read(header: dict[str, Any], payload: bytearray) -> DecodedDepth:
+            values = np.frombuffer(payload, dtype=np.float32).reshape(header["shape"])
+            return DecodedDepth(values, bool(header["whole"]))
+
+        return self._stream(DecodedDepth(np.zeros((0, 0), np.float32), whole=False), read)
+
+    def _stream(self, begun: T, read: Callable[[dict[str, Any], bytearray], T]) -> Generator[T, None, None]:
+        frames = self._messages(begun, read)
+        # A generator that never began cleans nothing up when it is closed: the lock would stay taken.
+        next(frames)
+        return frames
+
+    def _messages(self, begun: T, read: Callable[[dict[str, Any], bytearray], T]) -> Generator[T, None, None]:
         whole = False
         try:
-            yield DecodedFrame(-1, 0, np.zeros((0, 0, 3), np.uint8))
+            yield begun
             while True:
                 header, payload = self._next(self.limits.decode_seconds)
                 if header.get("end"):
@@ -143,11 +196,10 @@ class Sandbox:
                     return
                 if "passed" in header:
                     continue
-                yield DecodedFrame(index, header["pts"], _pixels(header, payload))
-                index += step
+                yield read(header, payload)
         finally:
             if not whole:
-                self.close()
+                self._stop()
             self._lock.release()
 
     def _ask(self, request: dict[str, Any], timeout: float) -> tuple[dict[str, Any], bytearray]:
@@ -156,7 +208,7 @@ class Sandbox:
         try:
             wire.send(child.stdin.fileno(), request)
         except BrokenPipeError:
-            self.close()
+            self._stop()
             child = self._running()
             assert child.stdin is not None
             wire.send(child.stdin.fileno(), request)
@@ -169,12 +221,12 @@ class Sandbox:
         try:
             header, payload = wire.receive(child.stdout.fileno(), timeout)
         except TimeoutError:
-            self.close()
+            self._stop()
             raise MediaError(
                 "decoding_too_slow", f"decoding took more than {timeout:.0f} seconds", 413
             ) from None
         except wire.Closed:
-            self.close()
+            self._stop()
             raise MediaError("decoding_crashed", "the decoder crashed on these bytes") from None
         if "error" in header:
             raise MediaError(header["error"], header["detail"], header["status"])

@@ -4,11 +4,11 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count, islice
 from typing import Any
 
-from media import assets, backwards, depth, images, video, wire
+from media import assets, backwards, depth, depth_frames, images, video, wire
 from media.errors import MediaError
 from media.limits import MediaLimits
 
@@ -52,7 +52,7 @@ def _serve(outbox: int, request: dict[str, Any], limits: MediaLimits) -> None:
             raise MediaError(
                 "unsupported_media",
                 "the bytes are neither an image (JPEG, PNG, WebP, AVIF, HEIC, GIF, TIFF, BMP), a video (MP4, "
-                "MOV, WebM, MKV, AVI), a splat or mesh (PLY, SPZ, SOG, GLB, OBJ), nor a depth map (NPY) that "
+                "MOV, WebM, MKV, AVI), a splat or mesh (PLY, SPZ, SOG, GLB, OBJ), nor depth (NPY, NPZ) that "
                 "can be read",
                 415,
             )
@@ -63,13 +63,23 @@ def _serve(outbox: int, request: dict[str, Any], limits: MediaLimits) -> None:
     elif request["op"] == "depth":
         values, whole = depth.decode(path, limits)
         wire.send(outbox, {"shape": values.shape, "whole": whole}, values.data.cast("B"))
+    elif request["op"] == "depths":
+        _depths(outbox, request, limits)
     else:
         _film(outbox, request, limits)
 
 
-def _film(outbox: int, request: dict[str, Any], limits: MediaLimits) -> None:
-    path, start = str(request["path"]), request["start"]
-    animated = request["op"] == "animation"
+def _depths(outbox: int, request: dict[str, Any], limits: MediaLimits) -> None:
+    told = _passing(outbox)
+    wire.send(outbox, {"opened": True})
+    found = depth_frames.decode(str(request["path"]), limits, int(request["start"]), told)
+    for values, whole in islice(found, request["limit"]):
+        wire.send(outbox, {"shape": values.shape, "whole": whole}, values.data.cast("B"))
+    wire.send(outbox, {"end": True})
+
+
+def _passing(outbox: int) -> Callable[[], None]:
+    """What to call for each frame before the first that is wanted."""
     passed = count()
 
     def told() -> None:
@@ -77,6 +87,13 @@ def _film(outbox: int, request: dict[str, Any], limits: MediaLimits) -> None:
         if next(passed) % PASSED_EVERY == 0:
             wire.send(outbox, {"passed": True})
 
+    return told
+
+
+def _film(outbox: int, request: dict[str, Any], limits: MediaLimits) -> None:
+    path, start = str(request["path"]), request["start"]
+    animated = request["op"] == "animation"
+    told = _passing(outbox)
     frames: Iterator[backwards.Frame]
     if request["backward"]:
         first, frames = backwards.backwards(path, limits, animated=animated, start=start, told=told)

@@ -35,7 +35,10 @@ def probe(path: str, limits: MediaLimits) -> dict[str, Any] | None:
             return None
         stream = _stream(container)
         _check(stream, container, limits)
-        first = next(_decode(container, stream), None)
+        try:
+            first = next(_decode(container, stream), None)
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise MediaError("video_broken", f"the video cannot be decoded: {error}") from error
         if first is None:
             raise MediaError("video_empty", "the video has no frame that can be decoded")
         height, width = first[1].shape[:2]

@@ -15,7 +15,7 @@ from tests.scenes import moving_ball
 from workers.engines.concepts.masks import box_of
 from workers.engines.protocols import EngineInfo, FrameResult, Tracked, VideoFrame
 from workers.engines.registry import EngineSet
-from workers.errors import Parked
+from workers.errors import Parked, TryAgain
 from workers.jobs import run_kind, run_part
 from workers.jobs.context import JobContext
 
@@ -137,7 +137,11 @@ class World:
         assert row is not None
         context = JobContext(row, heart, self.db, self.store, self.engines, self.sandbox)  # type: ignore[arg-type]
         if row.parent is not None:
-            done = run_part(context)
+            try:
+                done = run_part(context)
+            except TryAgain:
+                assert leases.try_again(self.db, row)
+                return None
             assert leases.complete(self.db, row, done.output, done.spent, [], done.then)
             return None
         try:

@@ -31,6 +31,10 @@ class Parked(Exception):
         self.parts = parts
 
 
+class TryAgain(Exception):
+    """An attempt at a part went wrong in a way that may not come again, here or on another worker."""
+
+
 class Stopped(Exception):
     """The ledger told this worker to stop the job."""
 

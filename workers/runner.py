@@ -17,7 +17,7 @@ from storage.ledger import Database, JobRow, files, jobs, leases
 from storage.ledger import parts as ledger_parts
 from workers.engines.protocols import Refused
 from workers.engines.registry import EngineSet, EngineUnavailable
-from workers.errors import JobProblem, Parked, Stopped
+from workers.errors import JobProblem, Parked, Stopped, TryAgain
 from workers.heart import Heart, settle
 from workers.jobs import run_kind, run_part
 from workers.jobs.context import JobContext
@@ -117,7 +117,11 @@ class Runner:
         return lambda: leases.succeed(self._db, job, sha256)
 
     def _part(self, job: JobRow, context: JobContext, heart: Heart) -> Callable[[], object]:
-        done = run_part(context)
+        try:
+            done = run_part(context)
+        except TryAgain:
+            log.warning("part %s is tried again", job.id, exc_info=True)
+            return lambda: leases.try_again(self._db, job)
         heart.check()
         made = [artefact.model_dump(mode="json") for artefact in context.artefacts]
         return lambda: leases.complete(self._db, job, done.output, done.spent, made, done.then)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 from maquette.contract import (
@@ -9,6 +10,7 @@ from maquette.contract import (
     Box,
     ConvertJob,
     DatasetJob,
+    DepthFrames,
     DepthMap,
     Intrinsics,
     JobRequest,
@@ -27,6 +29,9 @@ from service.problems import ServiceProblem
 from storage.broker import DEFAULT_QUEUE
 from storage.ledger import Database, files, jobs
 
+# share of its frames by which the container of a video may err
+NEARLY = 0.05
+
 
 def check(db: Database, tenant: str, request: JobRequest, queue: str) -> None:
     """Raise ServiceProblem, MediaError or UnknownPhrase for a request that cannot succeed there."""
@@ -37,8 +42,10 @@ def check(db: Database, tenant: str, request: JobRequest, queue: str) -> None:
         _asset(db, tenant, request.asset)
         return
     if isinstance(request, DatasetJob):
-        for ref in request.videos:
-            _media(db, tenant, ref, video=True)
+        for ref, source in zip_longest(request.videos, request.sources):
+            info = _media(db, tenant, ref, video=True)
+            if source is not None and source.depth is not None:
+                _depths(db, tenant, source.depth, info)
         return
     if isinstance(request, TrackJob):
         info = _media(db, tenant, request.video, video=True)
@@ -111,7 +118,7 @@ def _media(db: Database, tenant: str, ref: MediaRef, *, video: bool) -> dict[str
     if row is None:
         raise ServiceProblem("media_unknown", 404, f"no upload has the id {ref.id}: POST /v1/uploads first")
     moves = row.info["kind"] == "video" or (row.info.get("frames") or 1) > 1
-    if video and (not moves or row.info["kind"] == "asset"):
+    if video and (not moves or row.info["kind"] in ("asset", "array")):
         raise ServiceProblem("not_a_video", 422, f"this job needs a video; the medium is {_what(row.info)}")
     if not video and row.info["kind"] != "image":
         raise ServiceProblem("not_an_image", 422, f"this job needs an image; the medium is {_what(row.info)}")
@@ -126,16 +133,43 @@ def _depth(db: Database, tenant: str, ref: MediaRef, picture: dict[str, Any] | N
     row = files.find_media(db, tenant, str(ref.id))
     if row is None:
         raise ServiceProblem("media_unknown", 404, f"no upload has the id {ref.id}: POST /v1/uploads first")
-    if row.info["kind"] not in ("image", "array"):
+    maps = row.info.get("frames") if row.info["kind"] == "array" else None
+    if row.info["kind"] not in ("image", "array") or maps is not None:
+        what = _what(row.info) if maps is None else f"a NumPy file of {maps} maps"
+        raise ServiceProblem("not_a_depth_map", 422, f"'depth' needs an image or a NumPy file; it is {what}")
+    _same_size(row.info, picture)
+
+
+def _depths(db: Database, tenant: str, given: DepthFrames, video: dict[str, Any] | None) -> None:
+    """Whether a medium may hold the depth of each frame of a video."""
+    row = files.find_media(db, tenant, str(given.media.id))
+    if row is None:
         raise ServiceProblem(
-            "not_a_depth_map", 422, f"'depth' needs an image or a NumPy file; it is {_what(row.info)}"
+            "media_unknown", 404, f"no upload has the id {given.media.id}: POST /v1/uploads first"
         )
-    size = row.info["width"], row.info["height"]
+    maps = row.info.get("frames")
+    if row.info["kind"] != "video" and not (row.info["kind"] == "array" and maps):
+        raise ServiceProblem(
+            "not_a_depth_map",
+            422,
+            f"the depth of a video is a NumPy file of (T, H, W), or grey frames; it is {_what(row.info)}",
+        )
+    _same_size(row.info, video)
+    # what a container tells may be a few frames off; the survey counts
+    frames = None if video is None else video.get("frames")
+    if maps and frames and abs(maps - frames) > NEARLY * frames:
+        raise ServiceProblem(
+            "depth_mismatch", 422, f"the depth has {maps} maps, the video {frames} frames: one each is needed"
+        )
+
+
+def _same_size(depth: dict[str, Any], picture: dict[str, Any] | None) -> None:
+    size = depth["width"], depth["height"]
     if picture is not None and size != (picture["width"], picture["height"]):
         raise ServiceProblem(
             "depth_mismatch",
             422,
-            f"the depth map is {size[0]} x {size[1]}, the upright picture {picture['width']} x "
+            f"the depth is {size[0]} x {size[1]}, the upright picture {picture['width']} x "
             f"{picture['height']}",
         )
 

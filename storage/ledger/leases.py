@@ -185,6 +185,19 @@ def hand_back(db: Database, job: JobRow) -> bool:
         return bool(done.rowcount)
 
 
+def try_again(db: Database, part: JobRow) -> bool:
+    """Give a part another attempt after one that went wrong; False when the lease is lost."""
+    with db.write() as connection:
+        done = connection.execute(
+            update(jobs)
+            .where(*_held(part))
+            .values(state="queued", worker=None, lease_until=None, deadline_at=None, dispatched_at=None)
+        )
+        if done.rowcount:
+            record(connection, part.id, "state", {"state": "queued", "reason": "went_wrong"})
+        return bool(done.rowcount)
+
+
 def _finish(
     db: Database,
     job: JobRow,

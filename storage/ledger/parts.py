@@ -24,6 +24,8 @@ FOR_EACH_WORKER = 2
 SEEN_SECONDS = 30.0
 CHUNK = 500
 OPEN = frozenset({"waiting", "queued", "running"})
+# a part that lost its worker at every attempt; its job decides what becomes of that when the others are done
+LOST = "lost"
 
 
 def add(connection: Connection, job: JobRow, parts: Sequence[Part]) -> None:
@@ -66,7 +68,7 @@ def begin(connection: Connection, job_id: str, kind: str) -> None:
     )
     states = {row[0]: row[1] for row in counts}
     _tell(connection, job_id, kind, states.get("succeeded", 0), sum(states.values()))
-    _advance(connection, job_id, failed=bool(states.keys() - OPEN - {"succeeded"}))
+    _advance(connection, job_id, failed=bool(states.keys() - OPEN - {"succeeded", LOST}))
 
 
 def ended(connection: Connection, part: JobRow, state: str, spent: Spent | None) -> None:
@@ -82,15 +84,20 @@ def ended(connection: Connection, part: JobRow, state: str, spent: Spent | None)
             )
             .returning(jobs.c.progress)
         ).one_or_none()
-        told = json.loads(row.progress) if row is not None and row.progress else {}
-        if told.get("stage") == _stage(part.kind):
-            _tell(connection, job_id, part.kind, told["done"] + 1, told["total"])
+        _tell_one_more(connection, job_id, part.kind, row.progress if row is not None else None)
     _advance(connection, job_id, failed=state != "succeeded")
 
 
 def failed(connection: Connection, job_id: str) -> None:
     """Wake a locked job, because a part of it will never be done."""
     _advance(connection, job_id, failed=True)
+
+
+def lost(connection: Connection, job_id: str, kind: str) -> None:
+    """Note that a part of a locked job has lost its last worker; the other parts go on."""
+    progress = connection.execute(select(jobs.c.progress).where(jobs.c.id == job_id)).scalar()
+    _tell_one_more(connection, job_id, kind, progress)
+    _advance(connection, job_id, failed=False)
 
 
 def outcomes(db: Database, job_id: str, kind: str) -> dict[str, PartRow]:
@@ -176,6 +183,12 @@ def _waiting_queues(connection: Connection, job_id: str) -> list[str]:
         if following is None:
             return found
         found.append(following)
+
+
+def _tell_one_more(connection: Connection, job_id: str, kind: str, progress: str | None) -> None:
+    told = json.loads(progress) if progress else {}
+    if told.get("stage") == _stage(kind):
+        _tell(connection, job_id, kind, told["done"] + 1, told["total"])
 
 
 def _tell(connection: Connection, job_id: str, kind: str, done: int, total: int) -> None:

@@ -92,6 +92,7 @@ class JobRow:
     request_hash: str
     timeout_seconds: int
     attempt: int
+    handed_back: int
     worker: str | None
     task_id: str | None
     lease_until: float | None
@@ -112,10 +113,8 @@ class JobRow:
     def new(cls, submission: Submission, job_id: str, created_at: float) -> "JobRow":
         """A job that was stored just now."""
         known = {name: getattr(submission, name) for name in Submission.__slots__ if name in cls.__slots__}
-        unknown = dict.fromkeys(cls.__slots__)
-        return cls(
-            **{**unknown, **known, "id": job_id, "state": "queued", "attempt": 0, "created_at": created_at}
-        )
+        begun = {"id": job_id, "state": "queued", "attempt": 0, "handed_back": 0, "created_at": created_at}
+        return cls(**{**dict.fromkeys(cls.__slots__), **known, **begun})
 
     @classmethod
     def of(cls, row: Row[Any]) -> "JobRow":

@@ -32,7 +32,7 @@ def sweep(db: Database, *, max_attempts: int, cancel_grace: float, queue_seconds
     to_kill: list[str] = []
     with db.read() as connection:
         stale = connection.execute(
-            select(jobs.c.id, jobs.c.parent).where(
+            select(jobs.c.id, jobs.c.parent, jobs.c.kind).where(
                 ((jobs.c.state == "running") & (jobs.c.lease_until < now()))
                 | ((jobs.c.state == "running") & (jobs.c.cancel_requested_at < now() - cancel_grace))
                 | (PARKED & (jobs.c.deadline_at < now()))
@@ -40,13 +40,15 @@ def sweep(db: Database, *, max_attempts: int, cancel_grace: float, queue_seconds
             )
         )
         candidates = list(stale)
-    for job_id, parent in candidates:
+    for job_id, parent, kind in candidates:
         with db.write() as connection:
             if parent is not None:
                 parts.lock(connection, parent)
             outcome, task_id = _settle(connection, job_id, max_attempts, cancel_grace, queue_seconds)
             if outcome == "ended" and parent is not None:
                 parts.failed(connection, parent)
+            elif outcome == parts.LOST and parent is not None:
+                parts.lost(connection, parent, kind)
         if outcome is None:
             continue
         (requeued if outcome == "queued" else ended).append(job_id)
@@ -95,6 +97,7 @@ def _settle(
     row = connection.execute(
         select(
             jobs.c.state,
+            jobs.c.parent,
             jobs.c.attempt,
             jobs.c.task_id,
             jobs.c.handed_back,
@@ -127,7 +130,9 @@ def _settle_running(connection: Connection, job_id: str, row: Any, max_attempts:
         return _end(connection, job_id, row, "failed", problem)
     if row.attempt - row.handed_back >= max_attempts:
         problem = Problem.of("attempts_exhausted", 500, f"{EXHAUSTED} ({row.attempt} attempts)")
-        return _end(connection, job_id, row, "failed", problem)
+        state = "failed" if row.parent is None else parts.LOST
+        ended = _end(connection, job_id, row, state, problem)
+        return ended and (ended if row.parent is None else parts.LOST)
     connection.execute(
         update(jobs)
         .where(jobs.c.id == job_id, jobs.c.attempt == row.attempt, jobs.c.state == "running")

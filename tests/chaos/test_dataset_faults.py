@@ -3,11 +3,14 @@
 MAQUETTE_CHAOS_ROUNDS sets how often each part is killed at a random time.
 """
 
+import json
 import os
 import random
 import signal
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import av
@@ -21,6 +24,7 @@ from PIL import Image
 
 from service.embedded import Stack, free_port
 from tests.chaos.conftest import QUICK
+from workers.datasets.reader import Dataset
 from workers.datasets.verify import verify
 
 pytestmark = pytest.mark.slow
@@ -116,3 +120,49 @@ def test_one_version_comes_out_whoever_is_killed_and_when(
     assert [event.data.get("state") for event in job.events()].count("succeeded") == 1
     if number == 0:
         assert verify(result.save(tmp_path / "data")) == []
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[Stack]:
+    """One worker, so that nothing else dies with it."""
+    stack = Stack(tmp_path / "alone", free_port(), settings=QUICK, workers=1)
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.stop()
+
+
+def attempts(stack: Stack, first: int) -> set[int]:
+    """The attempt that a worker makes now at the clip that begins with a frame."""
+    with closing(sqlite3.connect(stack.folder / "ledger.db", timeout=30)) as ledger:
+        rows = ledger.execute(
+            "SELECT request, attempt FROM jobs WHERE kind = 'dataset.clips' AND state = 'running'"
+        ).fetchall()
+    return {attempt for request, attempt in rows if json.loads(request)["plan"]["first"] == first}
+
+
+def test_a_clip_that_kills_whoever_takes_it_is_left_out_and_the_others_are_not(
+    alone: Stack, video: Path, tmp_path: Path
+) -> None:
+    with Maquette(alone.url, api_key=alone.api_key, retries=8) as mq:
+        job = start(mq, video)
+        killed: set[int] = set()
+        deadline = time.monotonic() + 240
+        while state_of(job) not in ("succeeded", "failed"):
+            assert time.monotonic() < deadline, "it never came to an end"
+            alone.tend()
+            if now := attempts(alone, 12) - killed:
+                kill(alone, "worker")
+                killed |= now
+            time.sleep(0.02)
+        result = job.wait(timeout=10)
+        assert killed == {1, 2, 3}
+        assert "clips_failed" in result.flags
+        [(clip, told)] = result.data.failed.items()
+        assert told.startswith("attempts_exhausted")
+        assert (result.data.clips, result.data.rejected["processing"]) == (2, 1)
+        out = result.save(tmp_path / "data")
+        assert verify(out) == []
+        lost = next(row for row in Dataset(out).clip_rows if row.clip == clip)
+        assert (lost.first_frame, lost.kept) == (12, False)

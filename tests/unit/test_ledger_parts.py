@@ -1,9 +1,7 @@
 """Parts of a job on SQLite and on Postgres: many share them, each is done once, the job wakes once."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
 from sqlalchemy import update
 
 from storage.ledger import Database, JobRow, Part, Spent, Submission, fleet, jobs, leases, parts, sweeping
@@ -141,23 +139,62 @@ def test_parts_that_end_at_the_same_moment_wake_the_job_once(db: Database) -> No
 
 
 def exhausted(db: Database, part: str) -> None:
-    for _ in range(3):
+    while part not in sweeping.sweep(db, **SWEEP).ended:
         claimed(db, part, lease=-1)
-        sweeping.sweep(db, **SWEEP)
 
 
-@pytest.mark.parametrize(
-    "end", [exhausted, lambda db, part: leases.fail(db, claimed(db, part), {"code": "attempts_exhausted"})]
-)
-def test_a_part_that_fails_wakes_the_job_to_tell_why(
-    db: Database, end: Callable[[Database, str], object]
-) -> None:
+def test_a_part_that_lost_every_worker_lets_the_others_go_on(db: Database) -> None:
+    job_id = parked(db, 5)
+    first, other = queued(db, job_id)
+    last = claimed(db, other)
+    exhausted(db, first)
+    [lost] = parts.outcomes(db, job_id, KIND).values()
+    assert lost.state == parts.LOST and lost.problem is not None
+    assert lost.problem["code"] == "attempts_exhausted"
+    while queued(db, job_id):
+        for part in queued(db, job_id):
+            assert part != job_id, "the job was woken before its other parts were done"
+            complete(db, claimed(db, part))
+    assert complete(db, last)
+    assert queued(db, job_id) == [job_id]
+    told = [event["data"]["done"] for event in jobs.history(db, job_id, 0) if event["type"] == "progress"]
+    assert told == [0, 1, 2, 3, 4, 5]
+    # what is parked again waits for what is new, and is not woken by what was lost
+    assert leases.park(db, claimed(db, job_id), made(2, first=4))
+    [left] = queued(db, job_id)
+    assert claimed(db, left).part == "key 5"
+
+
+def test_a_part_that_is_lost_last_wakes_the_job(db: Database) -> None:
+    job_id = parked(db, 2)
+    first, other = queued(db, job_id)
+    complete(db, claimed(db, other))
+    slow = claimed(db, first, lease=-1)
+    sweeping.sweep(db, **SWEEP)
+    exhausted(db, first)
+    assert queued(db, job_id) == [job_id]
+    assert not complete(db, slow)
+
+
+def test_another_attempt_at_a_part_counts_and_holds_nothing(db: Database) -> None:
+    job_id = parked(db, 1)
+    [part] = queued(db, job_id)
+    first = claimed(db, part)
+    assert leases.try_again(db, first)
+    assert queued(db, job_id) == [part]
+    again = claimed(db, part)
+    assert again.attempt - again.handed_back == 2
+    assert not leases.try_again(db, first) and not complete(db, first)
+    assert complete(db, again)
+
+
+def test_a_part_that_fails_wakes_the_job_to_tell_why(db: Database) -> None:
     job_id = parked(db, 5)
     first, other = queued(db, job_id)
     running = claimed(db, other)
-    end(db, first)
+    leases.fail(db, claimed(db, first), {"code": "worker_differs"})
     [failed] = parts.outcomes(db, job_id, KIND).values()
-    assert failed.problem is not None and failed.problem["code"] == "attempts_exhausted"
+    assert failed.problem is not None and failed.problem["code"] == "worker_differs"
     assert job_id in queued(db, job_id)
     assert leases.fail(db, claimed(db, job_id), failed.problem)
     # who still works on another part hears that it is over

@@ -49,4 +49,4 @@ def left_out(
     """The clips with only the chosen ones kept, and decisions that say which the budget left out."""
     rest = [row.clip for row in clips if row.kept and row.clip not in chosen]
     out = [replace(row, kept=row.kept and row.clip in chosen) for row in clips]
-    return out, [DecisionRow(name, None, GATE, None, None, most, False, policy) for name in rest]
+    return out, [DecisionRow(name, None, GATE, None, None, most, False, policy, None) for name in rest]

@@ -1,6 +1,7 @@
 """One clip from pictures to shards: the stages in their order, and where each row comes from."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -87,7 +88,9 @@ class ClipWork:
     def stage_keys(self) -> list[StageKey]:
         """What the clip's stages depend on; their digests together are the key of its record."""
         settings, info = self._settings, self._tools.maker.info
-        mine = (self._source.sha256, self._plan.id)
+        mine: tuple[str, ...] = (self._source.sha256, self._plan.id)
+        if (depth := self._source.info.depth) is not None:
+            mine += (str(depth.media.id),)
         known = rows_digest([self._source.info.model_dump_json(exclude={"name", "licence", "consent"})])
         phrases = {"phrases": list(settings.phrases), "threshold": settings.threshold}
         engine = {"engine": f"{info.name}/{info.version}", "track_size": TRACK_SIZE}
@@ -127,17 +130,19 @@ class ClipWork:
 
     def run(self, base: ClipRow, frames: Iterable[DecodedFrame]) -> ClipRecord:
         """Do the work; `frames` are the kept frames."""
-        follower = Follower(
-            self._source,
-            self._plan,
-            self._tools.maker.tracks(self._source, self._plan),
-            self._settings.size,
-            TRACK_SIZE,
-            self._settings.crops,
-            self._tools.clock,
-        )
-        for frame in frames:
-            follower.step(frame)
+        with closing(self._source.depths(self._plan.first, self._plan.frames[-1])) as depths:
+            follower = Follower(
+                self._source,
+                self._plan,
+                self._tools.maker.tracks(self._source, self._plan),
+                depths,
+                self._settings.size,
+                TRACK_SIZE,
+                self._settings.crops,
+                self._tools.clock,
+            )
+            for frame in frames:
+                follower.step(frame)
         followed = follower.finish()
         height, width = followed.size
         camera = cameras.intrinsics(self._source, width, height)
@@ -189,7 +194,7 @@ class ClipWork:
         if followed.still:
             poses = cameras.static_poses(len(followed.frames))
             # the world of a camera that stands still is its own frame: depth gives it its scale
-            return replace(poses, scale="metric") if self._source.truth.depth is not None else poses
+            return replace(poses, scale="metric") if self._source.has_depth else poses
         if self._tools.solver is not None:
             solved = self._tools.solver(
                 [row.jpeg for row in followed.frames], camera, partial(_hidden, followed)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
+from workers.datasets.failures import Failure
 from workers.datasets.records import ClipRecord
 from workers.datasets.schema import ClipRow
 from workers.datasets.source import Source
@@ -31,35 +32,48 @@ class AssetTask:
 
 @dataclass(frozen=True, slots=True)
 class Worked:
-    """Records in the order of their tasks; `limit` is the limit of the budget that left the others out."""
+    """Records in the order of their tasks; `limit` is the limit of the budget that left the others out.
+
+    `failed` has the clips that could not be worked on.
+    """
 
     records: tuple[ClipRecord, ...]
     limit: float | None = None
+    failed: Mapping[str, Failure] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of one task, as bytes; empty `data` with a `limit` was left out by the budget.
 
-    With `on_gpu` its stages held a GPU.
+    With `on_gpu` its stages held a GPU. With a `failure` it can never be done.
     """
 
     data: bytes
     stages: Mapping[str, float] = field(default_factory=dict)
     limit: float | None = None
     on_gpu: bool = False
+    failure: Failure | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether there is data."""
+        return self.limit is None and self.failure is None
 
     def encode(self) -> bytes:
         """One line of JSON, then the data."""
-        head = json.dumps({"stages": dict(self.stages), "limit": self.limit, "on_gpu": self.on_gpu})
-        return head.encode() + b"\n" + self.data
+        told = {"stages": dict(self.stages), "limit": self.limit, "on_gpu": self.on_gpu}
+        if self.failure is not None:
+            told["failure"] = self.failure.as_json()
+        return json.dumps(told).encode() + b"\n" + self.data
 
     @classmethod
     def decode(cls, content: bytes) -> "Outcome":
         """What `encode` wrote."""
         head, _, data = content.partition(b"\n")
         told = json.loads(head)
-        return cls(data, told["stages"], told["limit"], told["on_gpu"])
+        failure = Failure(**told["failure"]) if "failure" in told else None
+        return cls(data, told["stages"], told["limit"], told["on_gpu"], failure)
 
 
 class Crew(Protocol):

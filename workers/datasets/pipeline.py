@@ -1,12 +1,13 @@
 """From videos to a dataset's files: survey all, plan, gate cheaply, work clip by clip, then write."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from workers.datasets import budget, splits
+from workers.datasets import budget, failures, splits
 from workers.datasets.crew import AssetTask, ClipTask, Crew, Worked
+from workers.datasets.failures import Failure
 from workers.datasets.records import ClipRecord
 from workers.datasets.schema import ClipRow, DecisionRow, ScoreRow, SourceRow
 from workers.datasets.settings import Settings
@@ -41,6 +42,7 @@ class Built:
     planned: Planned
     records: tuple[ClipRecord, ...]
     budget_reached: bool = False
+    failed: Mapping[str, Failure] = field(default_factory=dict)
 
 
 class Pipeline:
@@ -50,21 +52,25 @@ class Pipeline:
         self._crew, self._settings = crew, settings
 
     def run(self, sources: Sequence[Source]) -> Built:
-        """Do everything but write; raises DatasetError, MediaError, or what `progress` raises."""
+        """Do everything but write; raises DatasetError, MediaError, or what `progress` raises.
+
+        Clips that cannot be worked on are left out; `all_clips_failed` is raised when none can.
+        """
         unique = list({source.sha256: source for source in sources}.values())
         planned = self.plan(unique)
         pairs = zip(planned.plans, planned.clips, strict=True)
         worked = self._crew.clips([ClipTask(unique[p.source], p, clip) for p, clip in pairs if clip.kept])
+        failures.check(worked.failed, len(worked.records))
+        policy = self._settings.policy.name
+        clips, left = list(planned.clips), list(planned.decisions)
         if worked.limit is not None:
-            clips, left = budget.left_out(
-                planned.clips,
-                {record.clip for record in worked.records},
-                worked.limit,
-                self._settings.policy.name,
-            )
-            planned = replace(planned, clips=tuple(clips), decisions=(*planned.decisions, *left))
+            tried = {record.clip for record in worked.records} | worked.failed.keys()
+            clips, spent = budget.left_out(clips, tried, worked.limit, policy)
+            left += spent
+        clips, broken = failures.left_out(clips, worked.failed, policy)
+        planned = replace(planned, clips=tuple(clips), decisions=(*left, *broken))
         records, limit = self._lifted(worked.records)
-        return Built(planned, records, worked.limit is not None or limit is not None)
+        return Built(planned, records, worked.limit is not None or limit is not None, worked.failed)
 
     def plan(self, sources: Sequence[Source]) -> Planned:
         """Survey every source, cut it into clips, and judge them by what is cheap."""
@@ -117,6 +123,7 @@ class Pipeline:
                 left -= count
         worked = self._crew.assets(tasks) if tasks else Worked(())
         by_clip = {record.clip: record for record in worked.records}
+        by_clip |= {task.record.clip: _unlifted(task) for task in tasks if task.record.clip in worked.failed}
         return tuple(by_clip.get(record.clip, record) for record in records), worked.limit
 
     def _clip(self, source: Source, item: ClipPlan, group: str, signature: str, kept: bool) -> ClipRow:
@@ -167,6 +174,12 @@ class Pipeline:
             shots,
             ("time_assumed",) if info.time_assumed else (),
         )
+
+
+def _unlifted(task: AssetTask) -> ClipRecord:
+    [clip] = task.record.rows["clips"]
+    flagged = replace(clip, flags=(*clip.flags, "assets_failed"))
+    return replace(task.record, rows={**task.record.rows, "clips": [flagged]})
 
 
 def clip_scores(item: ClipPlan, seen: Survey, distance: float) -> list[ScoreRow]:

@@ -249,6 +249,9 @@ class DecisionRow:
     high: Annotated[float | None, "passes at or below; null: no upper bound"]
     passed: Annotated[bool, "the decision"]
     policy: Annotated[str, "name and version of the policy"]
+    reason: Annotated[
+        str | None, "code of why a clip could not be worked on; null for gates that go by bounds"
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,13 @@ from contextlib import closing
 from dataclasses import replace
 from itertools import groupby
 
+from media.errors import MediaError
 from media.sandbox import DecodedFrame
-from workers.datasets import asset_work, budget
+from workers.datasets import asset_work, budget, failures
 from workers.datasets.clip_work import ClipWork, Tools
 from workers.datasets.crew import AssetTask, ClipTask, Worked
+from workers.datasets.errors import DatasetError
+from workers.datasets.failures import Failure
 from workers.datasets.ports import Ports
 from workers.datasets.records import ClipRecord
 from workers.datasets.reels import Reel
@@ -17,6 +20,7 @@ from workers.datasets.source import Source
 from workers.datasets.stages.keys import digest
 from workers.datasets.stages.survey import Survey
 from workers.datasets.surveying import surveyed
+from workers.engines.protocols import Refused
 
 
 class Serial:
@@ -34,28 +38,41 @@ class Serial:
         ]
 
     def clips(self, tasks: Sequence[ClipTask]) -> Worked:
-        """In order, until a limit is reached; a run that goes on stops where the first one did."""
+        """In order, until a limit is reached; a run that goes on stops where the first one did.
+
+        What an engine raises that refuses nothing is raised again: there is no other worker to try.
+        """
         limited = self._settings.limits.any
         ended = digest([budget.GATE, self._settings.as_json(), [task.plan.id for task in tasks]])
         known = self._ports.recall(ended) if limited else None
         stop, limit = _end(known)
         records: list[ClipRecord] = []
+        failed: dict[str, Failure] = {}
         total = sum(len(task.plan.frames) for task in tasks)
         done = 0
         for _, group in groupby(tasks, key=lambda task: task.source.sha256):
             mine = list(group)
-            with closing(Reel(mine[0].source, max(task.plan.last for task in mine))) as reel:
-                for task in mine:
-                    if known is None and (limit := self._meter.reached) is not None:
-                        stop = len(records)
-                        self._ports.remember(ended, f"{stop} {limit!r}".encode())
-                    if len(records) == stop:
-                        return Worked(tuple(records), limit)
-                    records.append(
-                        self._clip(task, told(reel.clip(task.plan), self._ports, self._tools, done, total))
-                    )
-                    done += len(task.plan.frames)
-        return Worked(tuple(records))
+            while mine:
+                with closing(Reel(mine[0].source, max(task.plan.last for task in mine))) as reel:
+                    while mine:
+                        task = mine[0]
+                        if known is None and (limit := self._meter.reached) is not None:
+                            stop = len(records) + len(failed)
+                            self._ports.remember(ended, f"{stop} {limit!r}".encode())
+                        if len(records) + len(failed) == stop:
+                            return Worked(tuple(records), limit, failed)
+                        del mine[0]
+                        frames = told(reel.clip(task.plan), self._ports, self._tools, done, total)
+                        done += len(task.plan.frames)
+                        try:
+                            records.append(self._clip(task, frames))
+                        except (MediaError, DatasetError, Refused) as error:
+                            if (failure := failures.of(error)) is None:
+                                raise
+                            failed[task.plan.id] = failure
+                            # a decoder that failed has to be started again
+                            break
+        return Worked(tuple(records), None, failed)
 
     def assets(self, tasks: Sequence[AssetTask]) -> Worked:
         """In order."""

@@ -36,6 +36,36 @@ class Truth:
     boxes: Callable[[int], Mapping[int, KnownBox]] | None = None
 
 
+class Depths(Protocol):
+    """The depth of a source's decoded frames, asked for in their order."""
+
+    def at(self, frame: int) -> NDArray[np.float32] | None:
+        """z f32 (H, W) at the source's size, NaN where unknown; None where nothing is known of a frame.
+
+        Raises DatasetError or MediaError for depth that does not fit or cannot be read.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the decoder."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Depth that an oracle tells, or that nobody does."""
+
+    depth: Callable[[int], NDArray[np.float32] | None] | None
+
+    def at(self, frame: int) -> NDArray[np.float32] | None:
+        """What the oracle tells."""
+        return None if self.depth is None else self.depth(frame)
+
+    def close(self) -> None:
+        """Nothing is open."""
+        return
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A video that is being decoded: seconds of a tick as a fraction, and its frames."""
@@ -53,6 +83,7 @@ class Source:
     """A video of the dataset.
 
     `open(first, count)` decodes `count` frames (None: all) from frame `first` on; one video at a time.
+    `depth(first, last)` opens its depth for these frames, while they are decoded.
     """
 
     sha256: str
@@ -63,6 +94,16 @@ class Source:
     open: Callable[[int, int | None], Opened]
     info: SourceInfo = field(default_factory=SourceInfo)
     truth: Truth = field(default_factory=Truth)
+    depth: Callable[[int, int], Depths] | None = None
+
+    @property
+    def has_depth(self) -> bool:
+        """Whether depth came with it."""
+        return self.depth is not None or self.truth.depth is not None
+
+    def depths(self, first: int, last: int) -> Depths:
+        """The depth of frames `first` to `last`; close it after use."""
+        return Known(self.truth.depth) if self.depth is None else self.depth(first, last)
 
 
 class Tracks(Protocol):

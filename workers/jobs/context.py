@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from media.errors import MediaError
 from media.fetch import fetch
-from media.sandbox import Frames, Sandbox
+from media.sandbox import Depths, Frames, Sandbox
 from storage.artefacts import ArtefactStore
 from storage.ledger import Database, JobRow, PartRow, Spent, WorkerRow, files, fleet, jobs, leases, parts
 from workers.engines.protocols import EngineInfo
@@ -164,11 +164,18 @@ class JobContext:
     def depth(self, ref: MediaRef) -> tuple[NDArray[np.float32], bool]:
         """The numbers of a depth map, (H, W) or (H, W, 3), and whether they are whole; raises MediaError."""
         sha256, info = self.media(ref)
-        if info["kind"] not in ("image", "array"):
-            raise JobProblem(
-                "not_a_depth_map", f"'depth' needs an image or a NumPy file, not a {info['kind']}"
-            )
+        if info["kind"] not in ("image", "array") or (info["kind"] == "array" and info.get("frames")):
+            raise JobProblem("not_a_depth_map", "'depth' needs an image or a NumPy file of one map")
         return self._sandbox.depth(self._store.path(sha256))
+
+    def depths(self, ref: MediaRef, start: int, limit: int | None = None) -> Depths:
+        """The maps of a video's depth from frame `start` on, beside its frames; raises MediaError."""
+        sha256, info = self.media(ref)
+        if info["kind"] != "video" and not (info["kind"] == "array" and info.get("frames")):
+            raise JobProblem(
+                "not_a_depth_map", "the depth of a video is a NumPy file of (T, H, W), or grey frames"
+            )
+        return self._sandbox.aside.depths(self._store.path(sha256), start=start, limit=limit)
 
     def asset(self, ref: MediaRef) -> bytes:
         """The bytes of a splat or a mesh: an upload, or an artefact of the tenant.

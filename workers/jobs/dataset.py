@@ -6,6 +6,7 @@ The job itself plans and writes. All work is done by parts of it (`dataset_tasks
 import json
 import os
 from collections import Counter
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -15,6 +16,7 @@ from storage.broker import DEFAULT_QUEUE
 from workers.datasets.bucket_publishing import publish
 from workers.datasets.documents import MEDIA_TYPES, documents
 from workers.datasets.errors import DatasetError
+from workers.datasets.failures import Failure
 from workers.datasets.limits import Prices
 from workers.datasets.pipeline import Pipeline
 from workers.datasets.settings import Settings
@@ -50,6 +52,7 @@ def run(context: JobContext, request: DatasetJob) -> Manifest:
         context.used(info)
     try:
         sources = crew.sources(origins(context, ports, request), request)
+        sources = crew.readable(sources)
         context.sources = [source.sha256 for source in sources]
         built = Pipeline(crew, settings).run(sources)
         context.progress("write", message="writing the tables")
@@ -69,9 +72,10 @@ def run(context: JobContext, request: DatasetJob) -> Manifest:
         "nothing_found": not kept,
         "budget_reached": built.budget_reached,
         "sources_unreadable": bool(crew.unreadable),
+        "clips_failed": bool(built.failed),
     }
     return context.manifest(
-        _result(written, request.publish, crew.unreadable),
+        _result(written, request.publish, crew.unreadable, built.failed),
         parameters=settings.as_json(),
         seed=request.seed,
         reason=None if kept else "no track passed the gates",
@@ -130,7 +134,9 @@ def _publish(context: JobContext, address: str, version: str) -> None:
         raise JobProblem("bucket_unwritable", f"{address}: {error}") from error
 
 
-def _result(written: Written, published: str | None, unreadable: dict[str, str]) -> DatasetResult:
+def _result(
+    written: Written, published: str | None, unreadable: dict[str, str], failed: Mapping[str, Failure]
+) -> DatasetResult:
     totals: Any = written.manifest.totals
     clips = [row for row in written.rows["clips"] if row.kept]
     return DatasetResult(
@@ -147,4 +153,5 @@ def _result(written: Written, published: str | None, unreadable: dict[str, str])
         signed=written.signed,
         published=published,
         unreadable=unreadable,
+        failed={clip: str(failure) for clip, failure in failed.items()},
     )

@@ -10,9 +10,11 @@ from maquette.contract import DatasetJob, MediaRef
 
 from storage.broker import DEFAULT_QUEUE
 from storage.ledger import Part
+from storage.ledger.parts import LOST
 from workers.datasets import asset_work
 from workers.datasets.clip_work import ClipWork, Tools
 from workers.datasets.crew import AssetTask, ClipTask, Outcome, Worked, plan_json
+from workers.datasets.failures import Failure
 from workers.datasets.records import ClipRecord
 from workers.datasets.settings import Settings
 from workers.datasets.source import Source
@@ -26,6 +28,8 @@ from workers.jobs.dataset_world import JobPorts, source_of
 
 FETCH, SURVEY, FOLLOW = "dataset.fetch", "dataset.survey", "dataset.follow"
 CLIPS, ASSETS = "dataset.clips", "dataset.assets"
+# what one such part is about is left out when every attempt lost its worker; without a fetch nothing is known
+SPARED = frozenset({SURVEY, FOLLOW, CLIPS, ASSETS})
 
 
 class Spread:
@@ -46,9 +50,10 @@ class Spread:
         self._lifting = lifting
         # by stage, of what held a GPU
         self.gpu_seconds: dict[str, float] = defaultdict(float)
-        # names of videos in buckets, and why they are left out
+        # names of videos, and why they are left out
         self.unreadable: dict[str, str] = {}
         self._origins: dict[str, Origin] = {}
+        self._surveys: dict[str, Survey] = {}
         self._outputs: dict[str, str] = {}
 
     def sources(self, found: Sequence[Origin], request: DatasetJob) -> list[Source]:
@@ -73,39 +78,47 @@ class Spread:
             for sha256, origin in self._origins.items()
         ]
 
-    def surveys(self, sources: Sequence[Source]) -> list[Survey]:
-        """A look needs no engine."""
+    def readable(self, sources: Sequence[Source]) -> list[Source]:
+        """The videos that can be looked at to their end; the others are left out, and told."""
         requests = {source.sha256: self._of(source) for source in sources}
         found = self._done(SURVEY, self._cheap_queue, requests)
-        return [Survey.decode(outcome.data) for outcome, _ in found]
+        broken: list[Failure] = []
+        for source, (outcome, _) in zip(sources, found, strict=True):
+            if outcome.failure is None:
+                self._surveys[source.sha256] = Survey.decode(outcome.data)
+            else:
+                self.unreadable[source.info.name or source.sha256] = outcome.failure.code
+                broken.append(outcome.failure)
+        if not self._surveys:
+            raise JobProblem(broken[0].code, broken[0].detail)
+        return [source for source in sources if source.sha256 in self._surveys]
+
+    def surveys(self, sources: Sequence[Source]) -> list[Survey]:
+        """A look needs no engine."""
+        return [self._surveys[source.sha256] for source in sources]
 
     def clips(self, tasks: Sequence[ClipTask]) -> Worked:
         """Where the engine of the job is; of a GPU's engine only what it has to do itself."""
         requests: dict[str, dict[str, Any]] = {}
+        ids: dict[str, str] = {}
         for task in tasks:
             key = ClipWork(self._ports, self._tools, self._settings, task.source, task.plan).key()
             flags = {"flags": list(task.clip.flags)}
             clip = {name: getattr(task.clip, name) for name in task.clip.__slots__} | flags
             requests[key] = {**self._of(task.source), "plan": plan_json(task.plan), "clip": clip}
-        limit = None
+            ids[key] = task.plan.id
+        ended: dict[str, Outcome] = {}
         if self._apart:
-            requests, limit = self._followed(requests)
+            # each part that follows adds the one that goes on
+            then = {key: {**request, "then": self._cheap_queue} for key, request in requests.items()}
+            followed = self._done(FOLLOW, self._context.job.queue, then)
+            ended = {ids[key]: o for key, (o, _) in zip(ids, followed, strict=True) if not o.done}
+            requests = {key: request for key, request in requests.items() if ids[key] not in ended}
         found = self._done(CLIPS, self._context.job.queue, requests) if requests else []
-        worked = _worked(found)
-        outputs = (output for outcome, output in found if outcome.limit is None)
-        self._outputs = {r.clip: output for r, output in zip(worked.records, outputs, strict=True)}
-        return Worked(worked.records, worked.limit if limit is None else limit)
-
-    def _followed(
-        self, requests: dict[str, dict[str, Any]]
-    ) -> tuple[dict[str, dict[str, Any]], float | None]:
-        """The requests that the budget has not left out; each part that follows adds the one that goes on."""
-        then = {"then": self._cheap_queue}
-        apart = {key: {**request, **then} for key, request in requests.items()}
-        found = self._done(FOLLOW, self._context.job.queue, apart)
-        ends = {key: outcome.limit for key, (outcome, _) in zip(requests, found, strict=True)}
-        rest = {key: request for key, request in requests.items() if ends[key] is None}
-        return rest, next((limit for limit in ends.values() if limit is not None), None)
+        named = [(ids[key], *item) for key, item in zip(requests, found, strict=True)]
+        self._outputs = {name: output for name, outcome, output in named if outcome.done}
+        ended |= {name: outcome for name, outcome, _ in named}
+        return _worked({name: ended[name] for name in ids.values()})
 
     def assets(self, tasks: Sequence[AssetTask]) -> Worked:
         """Where an object engine is."""
@@ -119,7 +132,8 @@ class Spread:
             }
             for task in tasks
         }
-        return _worked(self._done(ASSETS, queue, requests))
+        found = self._done(ASSETS, queue, requests)
+        return _worked({task.record.clip: o for task, (o, _) in zip(tasks, found, strict=True)})
 
     def _of(self, source: Source) -> dict[str, Any]:
         origin = self._origins[source.sha256].brief()
@@ -152,10 +166,12 @@ class Spread:
     ) -> list[tuple[Outcome, str]]:
         """What came of every part, and its sha256.
 
-        Raises Parked while some are not over, JobProblem if one failed.
+        Raises Parked while some are not over, JobProblem if one failed for all of the job.
         """
         known = self._context.outcomes(kind)
         for row in known.values():
+            if row.state == LOST and kind in SPARED:
+                continue
             if row.problem is not None:
                 raise JobProblem.of(row.problem)
             if row.output is None:
@@ -166,6 +182,9 @@ class Spread:
         found = []
         for key in requests:
             output = str(known[key].output)
+            if (problem := known[key].problem) is not None:
+                found.append((Outcome(b"", failure=Failure(problem["code"], problem["detail"])), ""))
+                continue
             outcome = Outcome.decode(self._context.stored(output))
             for stage, seconds in outcome.stages.items():
                 self._tools.clock.seconds[stage] += seconds
@@ -175,7 +194,9 @@ class Spread:
         return found
 
 
-def _worked(found: Sequence[tuple[Outcome, str]]) -> Worked:
-    limits = [outcome.limit for outcome, _ in found if outcome.limit is not None]
-    records = tuple(ClipRecord.decode(outcome.data) for outcome, _ in found if outcome.limit is None)
-    return Worked(records, limits[0] if limits else None)
+def _worked(ended: Mapping[str, Outcome]) -> Worked:
+    """What became of clips, in their order."""
+    limits = [outcome.limit for outcome in ended.values() if outcome.limit is not None]
+    records = tuple(ClipRecord.decode(outcome.data) for outcome in ended.values() if outcome.done)
+    failed = {clip: outcome.failure for clip, outcome in ended.items() if outcome.failure is not None}
+    return Worked(records, limits[0] if limits else None, failed)

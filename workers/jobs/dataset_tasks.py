@@ -7,13 +7,15 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from maquette.contract import DatasetJob, MediaRef
+from sqlalchemy.exc import SQLAlchemyError
 
 from media.errors import MediaError
 from storage.ledger import Part, Spent
-from workers.datasets import asset_work
+from workers.datasets import asset_work, failures
 from workers.datasets.clip_work import ClipWork
 from workers.datasets.crew import AssetTask, Outcome, plan_of
 from workers.datasets.errors import DatasetError
+from workers.datasets.failures import Failure
 from workers.datasets.following_apart import Followed, follow
 from workers.datasets.limits import Prices
 from workers.datasets.records import ClipRecord, row_of
@@ -24,11 +26,18 @@ from workers.datasets.source import Source
 from workers.datasets.stopwatch import Stopwatch
 from workers.datasets.surveying import surveyed
 from workers.engines.protocols import EngineInfo
-from workers.errors import JobProblem
+from workers.engines.registry import EngineUnavailable
+from workers.errors import JobProblem, Stopped, TryAgain
 from workers.jobs.context import JobContext
+from workers.jobs.dataset_depths import counted
 from workers.jobs.dataset_parts import ASSETS, CLIPS, FETCH, FOLLOW, SURVEY
 from workers.jobs.dataset_sources import Origin, fetch
 from workers.jobs.dataset_world import JobPorts, source_of, tools_of
+
+# as many as a part has workers to lose
+ATTEMPTS = 3
+# storage and ledger: a clip is not to blame for them
+NOT_OF_THE_CLIP = (OSError, SQLAlchemyError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +50,7 @@ class PartDone:
 
 
 def run_part(context: JobContext) -> PartDone:
-    """Do one part; raises JobProblem, MediaError or Stopped."""
+    """Do one part; raises JobProblem, MediaError, Stopped or TryAgain."""
     request = DatasetJob.model_validate_json(context.whole().request)
     content = json.loads(context.job.request)
     clock = Stopwatch()
@@ -55,7 +64,7 @@ def run_part(context: JobContext) -> PartDone:
     on_gpu = context.engines.on_gpu
     output = context.put(replace(outcome, on_gpu=on_gpu).encode())
     then: tuple[Part, ...] = ()
-    if context.job.kind == FOLLOW and outcome.limit is None:
+    if context.job.kind == FOLLOW and outcome.limit is None and outcome.failure is None:
         engine = asdict(context.engines.concepts().info)
         rest = json.dumps({**content, "engine": engine, "followed": output})
         then = (Part(CLIPS, str(context.job.part), content["then"], rest),)
@@ -78,7 +87,14 @@ def _fetch(context: JobContext, request: DatasetJob, settings: Settings, content
 
 def _survey(context: JobContext, request: DatasetJob, settings: Settings, content: dict[str, Any]) -> Outcome:
     clock = Stopwatch()
-    found = surveyed(JobPorts(context), clock, _source(context, request, content))
+    source = _source(context, request, content)
+    try:
+        found = surveyed(JobPorts(context), clock, source)
+    except MediaError as error:
+        return Outcome(b"", clock.seconds, failure=failures.of(error))
+    if source.info.depth is not None:
+        # before any engine has worked
+        counted(context, source.info.depth, len(found))
     return Outcome(found.encode(), clock.seconds)
 
 
@@ -88,10 +104,13 @@ def _follow(context: JobContext, request: DatasetJob, settings: Settings, conten
     source, plan = _source(context, request, content), plan_of(content["plan"])
     tools, ports = tools_of(context, request, settings), JobPorts(context)
     _same(context, ClipWork(ports, tools, settings, source, plan).key())
-    with closing(Reel(source, plan.last)) as reel:
-        frames = told(reel.clip(plan), ports, tools, 0, len(plan.frames))
-        found = follow(tools.maker, source, plan, settings, frames, tools.clock)
-    return Outcome(found, tools.clock.seconds)
+
+    def work() -> bytes:
+        with closing(Reel(source, plan.last)) as reel:
+            frames = told(reel.clip(plan), ports, tools, 0, len(plan.frames))
+            return follow(tools.maker, source, plan, settings, frames, tools.clock)
+
+    return _tried(context, work, tools.clock)
 
 
 def _clip(context: JobContext, request: DatasetJob, settings: Settings, content: dict[str, Any]) -> Outcome:
@@ -105,10 +124,13 @@ def _clip(context: JobContext, request: DatasetJob, settings: Settings, content:
     tools, ports = tools_of(context, request, settings, maker), JobPorts(context)
     work = ClipWork(ports, tools, settings, source, plan)
     _same(context, work.key())
-    with closing(Reel(source, plan.last)) as reel:
-        frames = told(reel.clip(plan), ports, tools, 0, len(plan.frames))
-        record = work.run(row_of("clips", content["clip"]), frames)
-    return Outcome(record.encode(), tools.clock.seconds)
+
+    def run() -> bytes:
+        with closing(Reel(source, plan.last)) as reel:
+            frames = told(reel.clip(plan), ports, tools, 0, len(plan.frames))
+            return work.run(row_of("clips", content["clip"]), frames).encode()
+
+    return _tried(context, run, tools.clock)
 
 
 def _assets(context: JobContext, request: DatasetJob, settings: Settings, content: dict[str, Any]) -> Outcome:
@@ -118,9 +140,31 @@ def _assets(context: JobContext, request: DatasetJob, settings: Settings, conten
     task, engine = AssetTask(record, content["count"]), context.engines.objects()
     _same(context, asset_work.key(task, settings, engine.info))
     clock = Stopwatch()
-    with clock("assets"):
-        record = asset_work.lift(JobPorts(context), engine, settings, task)
-    return Outcome(record.encode(), clock.seconds)
+
+    def work() -> bytes:
+        with clock("assets"):
+            return asset_work.lift(JobPorts(context), engine, settings, task).encode()
+
+    return _tried(context, work, clock)
+
+
+def _tried(context: JobContext, work: Callable[[], bytes], clock: Stopwatch) -> Outcome:
+    """What came of a clip, or why nothing can; raises TryAgain while another attempt is left."""
+    try:
+        return Outcome(work(), clock.seconds)
+    except (JobProblem, Stopped, EngineUnavailable):
+        raise
+    except Exception as error:
+        if (failure := failures.of(error)) is None:
+            if isinstance(error, DatasetError):
+                raise
+            if context.job.attempt - context.job.handed_back < ATTEMPTS:
+                raise TryAgain from error
+            if isinstance(error, NOT_OF_THE_CLIP):
+                raise
+            code = "out_of_memory" if isinstance(error, MemoryError) else "engine_failed"
+            failure = Failure(code, f"the engine failed on this clip ({type(error).__name__})")
+        return Outcome(b"", clock.seconds, failure=failure)
 
 
 _RUN: dict[str, Callable[[JobContext, DatasetJob, Settings, dict[str, Any]], Outcome]] = {

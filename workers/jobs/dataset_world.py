@@ -1,6 +1,7 @@
 """The pipeline's world inside a job or a part of it: artefacts, memory, tools and sources."""
 
 import json
+from dataclasses import replace
 
 from maquette.contract import Artefact, DatasetJob, MediaRef
 from maquette.contract.datasets import SourceInfo
@@ -12,9 +13,11 @@ from workers.datasets.following import EngineTracks
 from workers.datasets.ports import TrackMaker
 from workers.datasets.settings import Settings
 from workers.datasets.source import Opened, Source
+from workers.datasets.stages.cameras import intrinsics
 from workers.datasets.stages.colmap import solver
 from workers.errors import JobProblem
 from workers.jobs.context import JobContext
+from workers.jobs.dataset_depths import DepthWalk, fits
 
 FOLD = 64
 
@@ -87,6 +90,8 @@ def source_of(context: JobContext, ref: MediaRef, info: SourceInfo) -> Source:
     sha256, told = context.media(ref)
     if told["kind"] == "image" and (told.get("frames") or 1) < 2:
         raise JobProblem("not_a_video", "this job needs videos; one of the media is a still image")
+    if info.depth is not None:
+        fits(context, info.depth, told["width"], told["height"])
     if info.camera is not None and (why := info.camera.implausible(told["width"], told["height"])):
         raise JobProblem("camera_implausible", f"the camera of source {sha256[:12]}: {why}")
 
@@ -94,7 +99,7 @@ def source_of(context: JobContext, ref: MediaRef, info: SourceInfo) -> Source:
         video = context.video(MediaRef(id=sha256), start=first, limit=count)
         return Opened(video.time_base, video.frames)
 
-    return Source(
+    source = Source(
         sha256,
         told["width"],
         told["height"],
@@ -103,3 +108,7 @@ def source_of(context: JobContext, ref: MediaRef, info: SourceInfo) -> Source:
         opened,
         info,
     )
+    if (depth := info.depth) is None:
+        return source
+    camera = intrinsics(source, source.width, source.height)
+    return replace(source, depth=lambda first, last: DepthWalk(context, depth, camera, first, last))

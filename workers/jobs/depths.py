@@ -51,7 +51,7 @@ def load_depth(
         else:
             z = _known(numbers, given)
             if given.measures == "distance":
-                z = z / _stretch(camera or Camera.assumed(width, height))
+                z = z / stretch(camera or Camera.assumed(width, height))
             _plausible(z)
     return Measured(z.astype(np.float32), camera)
 
@@ -74,7 +74,7 @@ def _plausible(z: Array) -> None:
         )
 
 
-def _stretch(camera: Camera) -> Array:
+def stretch(camera: Camera) -> Array:
     """The length (H, W) of each pixel's ray up to z = 1."""
     x = (np.arange(camera.width) + 0.5 - camera.cx) / camera.fx
     y = (np.arange(camera.height) + 0.5 - camera.cy) / camera.fy

@@ -14,12 +14,12 @@ FRAMES = frozenset({".jpg", ".jpeg", ".png"})
 LEAST_FRAMES = 2
 # AVI counts bytes in 32 bits
 MOST_BYTES = (1 << 32) - (1 << 24)
-CODECS = {"jpeg": b"MJPG", "png": b"MPNG"}
+CODECS = {"jpeg": b"MJPG", "png": b"MPNG", "tiff": b"TIFF"}
 
 
 @dataclass(frozen=True, slots=True)
 class FrameFolder:
-    """A video as a folder of numbered JPEG or PNG files, in the order of their numbers."""
+    """A video as a folder of numbered JPEG, PNG or TIFF files, in the order of their numbers."""
 
     path: Path
     files: tuple[Path, ...]
@@ -45,7 +45,7 @@ def pack(folder: FrameFolder, rate: float, target: Path) -> Path:
 
     Raises ValueError for frames of several sizes or formats, and for more than AVI can hold.
     """
-    first = _header(folder.files[0])
+    first = header(folder.files[0])
     if sum(file.stat().st_size + 32 for file in folder.files) > MOST_BYTES:
         raise ValueError(f"{folder.path} holds more than 4 GB of frames: split it")
     with target.open("wb") as out:
@@ -65,10 +65,16 @@ def _inside(path: Path) -> Iterator[Path | FrameFolder]:
             yield entry
 
 
+def numbered(paths: Iterable[Name], suffixes: frozenset[str]) -> list[Name]:
+    """The names with one of these suffixes that end in a number, by number."""
+    ordered = sorted(paths, key=_order)
+    return [path for path in ordered if path.suffix.lower() in suffixes and _number(path) is not None]
+
+
 def sorted_out(paths: Iterable[Name]) -> tuple[list[Name], list[Name]]:
     """Of the names in one folder the numbered frames, if they are several, and the videos, in order."""
     ordered = sorted(paths, key=_order)
-    frames = [path for path in ordered if path.suffix.lower() in FRAMES and _number(path) is not None]
+    frames = numbered(ordered, FRAMES)
     videos = [path for path in ordered if path.suffix.lower() in VIDEOS]
     return (frames if len(frames) >= LEAST_FRAMES else []), videos
 
@@ -85,26 +91,51 @@ def _number(path: PurePath) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Picture:
+class Picture:
+    """What a picture's header tells; `grey16` is one channel of 16 bits."""
+
     codec: str
     width: int
     height: int
+    grey16: bool = False
 
 
-def _header(path: Path) -> _Picture:
-    """Format and size of a picture; raises ValueError for anything but JPEG and PNG."""
+def header(path: Path) -> Picture:
+    """Format and size of a picture; raises ValueError for anything but JPEG, PNG and TIFF."""
     with path.open("rb") as file:
-        start = file.read(24)
-        if start.startswith(b"\x89PNG\r\n\x1a\n"):
-            width, height = struct.unpack(">II", start[16:24])
-            return _Picture("png", width, height)
+        start = file.read(26)
+        if start.startswith(b"\x89PNG\r\n\x1a\n") and len(start) == 26:
+            width, height, bits, colours = struct.unpack(">IIBB", start[16:26])
+            return Picture("png", width, height, (bits, colours) == (16, 0))
         if start.startswith(b"\xff\xd8"):
             file.seek(2)
             return _jpeg(file, path)
-    raise ValueError(f"{path} is neither JPEG nor PNG")
+        if start[:4] in (b"II*\0", b"MM\0*"):
+            return _tiff(file, path)
+    raise ValueError(f"{path} is none of JPEG, PNG and TIFF")
 
 
-def _jpeg(file: BinaryIO, path: Path) -> _Picture:
+def _tiff(file: BinaryIO, path: Path) -> Picture:
+    """The first directory of a TIFF; its tags have numbers."""
+    width, height, bits, samples, kind = 256, 257, 258, 277, 339
+    file.seek(0)
+    order = "<" if file.read(2) == b"II" else ">"
+    try:
+        (place,) = struct.unpack(order + "I", file.read(6)[2:])
+        file.seek(place)
+        (entries,) = struct.unpack(order + "H", file.read(2))
+        told = {bits: 1, samples: 1, kind: 1}
+        for _ in range(entries):
+            tag, size, count, value = struct.unpack(order + "HHI4s", file.read(12))
+            if count == 1 and size in (3, 4):
+                (told[tag],) = struct.unpack(order + "HI"[size - 3], value[: 2 * (size - 2)])
+        grey16 = (told[bits], told[samples], told[kind]) == (16, 1, 1)
+        return Picture("tiff", told[width], told[height], grey16)
+    except (struct.error, KeyError) as error:
+        raise ValueError(f"{path} is a broken TIFF") from error
+
+
+def _jpeg(file: BinaryIO, path: Path) -> Picture:
     while (marker := file.read(2)) and marker[0] == 0xFF:
         if marker[1] == 0xFF:
             file.seek(-1, 1)
@@ -113,12 +144,12 @@ def _jpeg(file: BinaryIO, path: Path) -> _Picture:
         # the frame headers SOF0 to SOF15, without DHT, JPG and DAC
         if 0xC0 <= marker[1] <= 0xCF and marker[1] not in (0xC4, 0xC8, 0xCC):
             _, height, width = struct.unpack(">BHH", file.read(5))
-            return _Picture("jpeg", width, height)
+            return Picture("jpeg", width, height)
         file.seek(length - 2, 1)
     raise ValueError(f"{path} is a broken JPEG")
 
 
-def _write(out: BinaryIO, files: Sequence[Path], first: _Picture, rate: float) -> None:
+def _write(out: BinaryIO, files: Sequence[Path], first: Picture, rate: float) -> None:
     count, codec = len(files), CODECS[first.codec]
     micros = round(1_000_000 / rate)
     largest = max(file.stat().st_size for file in files)
@@ -136,7 +167,7 @@ def _write(out: BinaryIO, files: Sequence[Path], first: _Picture, rate: float) -
     out.write(b"LIST\0\0\0\0movi")
     index = []
     for file in files:
-        if _header(file) != first:
+        if header(file) != first:
             raise ValueError(f"{file} has another size or format than {files[0]}: they are no one video")
         data = file.read_bytes()
         index.append(struct.pack("<4sIII", b"00dc", 0x10, out.tell() - movie - 8, len(data)))

@@ -1,16 +1,19 @@
 """Typed requests from what users give; media are uploaded on the way."""
 
+import tempfile
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
-from maquette import inputs
-from maquette.calls import Operation, upload_any
+from maquette import depths, inputs
+from maquette.calls import Operation, upload, upload_any
 from maquette.contract import (
     Artefact,
     AssetFormat,
     BodiesJob,
     ConvertJob,
     DatasetJob,
+    DepthFrames,
     DepthMap,
     Exemplar,
     MediaRef,
@@ -156,18 +159,36 @@ def dataset(
     size: int,
     options: dict[str, Any],
 ) -> Operation[DatasetJob]:
-    """A dataset job."""
+    """A dataset job; what is told of the videos may hold their depth."""
     refs = []
     for video in videos:
         refs.append((yield from upload_any(video)))
+    told = []
+    for source in options.pop("sources", None) or ():
+        told.append((yield from _told(source)))
     return DatasetJob(
         videos=refs,
+        sources=told,
         text=inputs.phrases(text),
         threshold=threshold,
         clip_seconds=clip_seconds,
         size=size,
         **options,
     )
+
+
+def _told(source: Any) -> Operation[Any]:
+    """What is known of a video, with its depth uploaded: a folder, a file, an array, or a dict of `media`."""
+    known = source if isinstance(source, dict) else source.model_dump()
+    depth = known.get("depth")
+    if depth is None or isinstance(depth, DepthFrames):
+        return known
+    said = dict(depth) if isinstance(depth, dict) else {"media": depth}
+    media = said["media"]
+    if not isinstance(media, dict | MediaRef):
+        with tempfile.TemporaryDirectory() as scratch:
+            said["media"] = yield from upload(depths.written(media, Path(scratch)))
+    return {**known, "depth": said}
 
 
 def _shown(given: Iterable[Any] | None, *, positive: bool) -> Operation[list[Exemplar]]:

@@ -1,7 +1,7 @@
 """The report: funnel, gates with scores and bounds, sources, contact sheet, captions. One file."""
 
 import base64
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -73,6 +73,9 @@ def _gate(name: str, rows: Sequence[Any]) -> str:
     failed = sum(not row.passed for row in rows)
     missing = len(rows) - len(values)
     note = f"{len(rows)} judged, {failed} failed" + (f", {missing} not measured" if missing else "")
+    if reasons := Counter(row.reason for row in rows if row.reason is not None):
+        # nothing was judged: the clips of which this tells are those that are left out
+        note = "left out: " + ", ".join(f"{escape(name)} {count}" for name, count in sorted(reasons.items()))
     bounds = [value for value in (rows[0].low, rows[0].high) if value is not None]
     chart = ""
     if len(values):

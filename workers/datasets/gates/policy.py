@@ -30,7 +30,7 @@ class Policy:
                 (low is None or value >= low - 1e-9) and (high is None or value <= high + 1e-9)
             )
             found.append(
-                DecisionRow(score.clip, score.track, score.name, value, low, high, passed, self.name)
+                DecisionRow(score.clip, score.track, score.name, value, low, high, passed, self.name, None)
             )
         return found
 

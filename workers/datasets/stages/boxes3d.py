@@ -105,7 +105,7 @@ def _measured(seen: Sequence[Seen], view: View) -> dict[int, Box3d]:
         }
     whole = [item.frame for item in seen if item.frame in clouds and "truncated" not in item.flags]
     spans = np.array([_span(clouds[frame]) for frame in whole or clouds])
-    size = np.percentile(spans, 75, axis=0) if len(spans) else np.zeros(3)
+    size = np.maximum(np.percentile(spans, 75, axis=0) if len(spans) else 0.0, np.full(3, solids.THINNEST))
     # depth shows the front only
     size[2] = solids.whole_depth(float(size[2]), float(min(size[0], size[1])))
     found = {}

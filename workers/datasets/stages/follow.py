@@ -15,7 +15,7 @@ from workers.datasets import boxes
 from workers.datasets.errors import DatasetError
 from workers.datasets.gates.meters import Course, Meters, Sighting
 from workers.datasets.schema import FrameRow
-from workers.datasets.source import Source, Tracks, Truth
+from workers.datasets.source import Depths, Source, Tracks
 from workers.datasets.stages.cameras import Stillness, intrinsics
 from workers.datasets.stages.crops import Crop, CropBook
 from workers.datasets.stages.scaling import fitted, resized, shrunk
@@ -67,13 +67,14 @@ class Follower:
         source: Source,
         plan: ClipPlan,
         tracks: Tracks,
+        depths: Depths,
         size: int,
         track_size: int,
         crops: int,
         clock: Stopwatch,
     ) -> None:
         self._clock = clock
-        self._plan, self._tracks, self._truth = plan, tracks, source.truth
+        self._plan, self._tracks, self._depths = plan, tracks, depths
         self._count = len(plan.frames)
         self._stored = fitted(source.width, source.height, size)
         self._tracked = fitted(source.width, source.height, max(size, track_size))
@@ -92,7 +93,7 @@ class Follower:
         with self._clock("pictures"):
             tracked = resized(frame.pixels, self._tracked)
             stored = resized(tracked, self._stored)
-            depth = self._depth(self._truth, frame)
+            depth = self._depth(frame)
             self._out.frames.append(self._row(local, frame, stored, depth))
         if local in self._looks:
             self._stillness.look(cv2.cvtColor(stored, cv2.COLOR_RGB2GRAY))
@@ -151,8 +152,8 @@ class Follower:
         found = boxes.back_project(depth, mask, self._camera.matrix())
         return found[:: max(1, len(found) // POINTS)]
 
-    def _depth(self, truth: Truth, frame: DecodedFrame) -> NDArray[np.float32] | None:
-        given = None if truth.depth is None else truth.depth(frame.index)
+    def _depth(self, frame: DecodedFrame) -> NDArray[np.float32] | None:
+        given = self._depths.at(frame.index)
         if given is None:
             return None
         if given.shape != frame.pixels.shape[:2]:

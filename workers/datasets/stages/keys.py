@@ -14,7 +14,7 @@ VERSIONS: dict[str, str] = {
     "cameras": "2",
     "tracks": "2",
     "gates": "1",
-    "boxes3d": "2",
+    "boxes3d": "3",
     "appearance": "1",
     "assets": "1",
     "actions": "2",

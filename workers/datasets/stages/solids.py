@@ -27,6 +27,8 @@ LOW, HIGH = 0.5, 99.5
 # directions of faces that are tried, and degrees between them
 FACES, APART = 40, 5.0
 FARTHEST = 99.5
+# metres: depth of a picture on a wall has no thickness, and a box has to have some
+THINNEST = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def fit(points: Array, eye: Array) -> Fitted:
     low, high = np.percentile(turned, LOW, axis=0), np.percentile(turned, HIGH, axis=0)
     ahead = (low + high) / 2 - axes @ eye
     axis = int(np.argmax(np.abs(ahead)))
-    extent = np.maximum(high - low, 1e-4)
+    extent = np.maximum(high - low, THINNEST)
     across = np.delete(extent, axis)
     depth = whole_depth(float(extent[axis]), float(across.min()))
     if ahead[axis] > 0:

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import entry_points
@@ -86,7 +86,13 @@ def make(
         str | None, typer.Option(help="Address in a bucket that workers write the dataset to.")
     ] = None,
     sources: Annotated[
-        Path | None, typer.Option(help="JSON: name of a video to its licence, consent, session, camera, ...")
+        Path | None, typer.Option(help="JSON: name of a video to its licence, consent, camera, depth, ...")
+    ] = None,
+    depth: Annotated[
+        Path | None,
+        typer.Option(
+            help="Depth of the one video: numbered 16-bit PNG or TIFF files, .npy or .npz (T, H, W)."
+        ),
     ] = None,
     licence: Words = None,
     consent: Words = None,
@@ -113,12 +119,13 @@ def make(
         _helper("check_formats")(formats)
         helper = _helper("write_formats")
     told = {"licence": licence, "consent": consent, "session": session, "camera": o.camera(camera)}
-    own = json.loads(sources.read_text()) if sources else {}
+    own = _own(sources)
     with tempfile.TemporaryDirectory() as scratch, state.client() as mq:
         given = _addresses(videos)
         # a plan needs sizes, so it looks into the buckets from here
         away = [item for item in given if remote and not plan and buckets.is_bucket(item)]
-        found = _media([item for item in given if item not in away], numbered_rate, Path(scratch))
+        apart = {Path(one).resolve() for one in [depth, *map(_depth_of, own.values())] if one is not None}
+        found = _media([item for item in given if item not in away], numbered_rate, Path(scratch), apart)
         options: dict[str, Any] = {
             "threshold": threshold,
             "clip_seconds": clip_seconds,
@@ -133,6 +140,10 @@ def make(
             "engine": engine,
         }
         infos = {medium: _info(name, numbered, told, own) for medium, name, numbered in found}
+        if depth is not None:
+            if len(infos) != 1 or away:
+                raise typer.BadParameter("--depth is of one video; --sources tells that of several")
+            next(iter(infos.values()))["depth"] = depth
         if plan:
             _plan(state, mq, infos, numbered_rate, text, options, workers, price)
             return
@@ -225,8 +236,31 @@ def _addresses(given: list[str]) -> list[str]:
     ]
 
 
-def _media(listed: list[str], rate: float, scratch: Path) -> list[tuple[Any, str, bool]]:
-    """Media with their names, and whether their frames came numbered."""
+def _own(sources: Path | None) -> dict[str, dict[str, Any]]:
+    """What is told of each video; where depth lies is told from the place of the file that tells it."""
+    if sources is None:
+        return {}
+    own: dict[str, dict[str, Any]] = json.loads(sources.read_text())
+    for info in own.values():
+        path = _depth_of(info)
+        if path is None:
+            continue
+        depth = info["depth"] if isinstance(info["depth"], dict) else {}
+        info["depth"] = {**depth, "media": str(sources.parent / path)}
+    return own
+
+
+def _depth_of(info: dict[str, Any]) -> str | None:
+    """The path of a video's depth, where it is none that was uploaded."""
+    depth = info.get("depth")
+    path = depth.get("media") if isinstance(depth, dict) else depth
+    return path if isinstance(path, str) else None
+
+
+def _media(
+    listed: list[str], rate: float, scratch: Path, apart: Collection[Path]
+) -> list[tuple[Any, str, bool]]:
+    """Media with their names, and whether their frames came numbered; folders of depth stay apart."""
     found: list[tuple[Any, str, bool]] = []
     for address in filter(buckets.is_bucket, listed):
         found += [(video, video.name, video.numbered) for video in buckets.find(address)]
@@ -235,6 +269,8 @@ def _media(listed: list[str], rate: float, scratch: Path) -> list[tuple[Any, str
             found.append((source, str(source).rsplit("/", 1)[-1], False))
             continue
         for item in datasets.find(source):
+            if isinstance(item, datasets.FrameFolder) and item.path.resolve() in apart:
+                continue
             if isinstance(item, datasets.FrameFolder):
                 packed = datasets.pack(item, rate, scratch / f"{len(found):06d}.avi")
                 found.append((packed, item.path.resolve().name, True))
@@ -254,17 +290,18 @@ def _sent(mq: Any, media: Iterable[Any], rate: float) -> list[Any]:
     return sent
 
 
-def _info(name: str, numbered: bool, told: dict[str, Any], own: dict[str, Any]) -> SourceInfo:
+def _info(name: str, numbered: bool, told: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     general = {key: value for key, value in told.items() if value is not None}
-    return SourceInfo.model_validate(
-        {"name": name, "time_assumed": numbered, **general, **own.get(name, own.get(Path(name).stem, {}))}
-    )
+    mine = dict(own.get(name, own.get(Path(name).stem, {})))
+    depth = mine.pop("depth", None)
+    known = SourceInfo.model_validate({"name": name, "time_assumed": numbered, **general, **mine})
+    return {**known.model_dump(exclude_unset=True), **({} if depth is None else {"depth": depth})}
 
 
 def _plan(
     state: o.State,
     mq: Any,
-    infos: dict[Any, SourceInfo],
+    infos: dict[Any, dict[str, Any]],
     rate: float,
     text: list[str],
     options: dict[str, Any],

@@ -22,7 +22,7 @@ from maquette.contract.jobs import (
     TrackJob,
     TrackOutput,
 )
-from maquette.contract.media import DepthMap, Media, MediaRef
+from maquette.contract.media import DepthFrames, DepthMap, Media, MediaRef
 from maquette.contract.problems import FieldError, Problem
 from maquette.contract.prompts import Exemplar, ObjectPrompt, VideoExemplar, VideoPrompt
 from maquette.contract.results import (
@@ -72,6 +72,7 @@ __all__ = [
     "ConvertResult",
     "DatasetJob",
     "DatasetResult",
+    "DepthFrames",
     "DepthMap",
     "Direction",
     "Engine",

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from maquette.contract.base import Record, Wire
 from maquette.contract.geometry import Finite, Intrinsics, RigidMotion
+from maquette.contract.media import DepthFrames
 
 Words = Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
 BucketAddress = Annotated[str, Field(max_length=4096, pattern=r"^[a-z][a-z0-9]*://[^\s]+$")]
@@ -37,7 +38,8 @@ class SourceInfo(Wire):
 
     `camera` is in pixels of the full picture. `world_from_cam` and `actions` have one entry a decoded frame
     (`actions` may lack the last one). `scale` says whether the world of `world_from_cam` is in metres.
-    `time_assumed` tells that frames came numbered, and their times are the submitter's guess.
+    `depth` tells how far away what each decoded frame shows is. `time_assumed` tells that frames came
+    numbered, and their times are the submitter's guess.
     """
 
     name: Words | None = None
@@ -49,6 +51,7 @@ class SourceInfo(Wire):
     camera: Intrinsics | None = None
     world_from_cam: Annotated[list[RigidMotion], Field(min_length=1, max_length=100_000)] | None = None
     scale: Literal["metric", "relative"] = "relative"
+    depth: DepthFrames | None = None
     actions: (
         Annotated[
             list[Annotated[list[Finite], Field(min_length=1, max_length=64)]],
@@ -78,6 +81,12 @@ class BucketInput(Wire):
     address: BucketAddress
     source: SourceInfo = SourceInfo()
     frame_rate: Annotated[float, Field(gt=0, le=240)] = 10.0
+
+    @model_validator(mode="after")
+    def _of_all(self) -> "BucketInput":
+        if self.source.depth is not None:
+            raise ValueError("'source' of a bucket holds for all of its videos: it can have no 'depth'")
+        return self
 
 
 class Bounds(Wire):

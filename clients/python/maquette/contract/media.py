@@ -39,10 +39,29 @@ class DepthMap(Wire):
     metres_per_unit: Annotated[float, Field(gt=0, le=1000)] | None = None
 
 
+class DepthFrames(Wire):
+    """The depth of each decoded frame of a video, of the size of its upright pictures.
+
+    An upload: a NumPy file (.npy, or .npz with one array) of (T, H, W) whole numbers or floats in C order, or
+    a video of 16-bit or float grey pictures, as clients pack folders of numbered PNG or TIFF files.
+    `measures`, `metres_per_unit` and what is unknown are as in DepthMap; beyond 2 km is unknown too.
+    """
+
+    media: MediaRef
+    measures: Literal["z", "distance"] = "z"
+    metres_per_unit: Annotated[float, Field(gt=0, le=1000)] | None = None
+
+    @model_validator(mode="after")
+    def _uploaded(self) -> "DepthFrames":
+        if self.media.id is None:
+            raise ValueError("the depth of a video has to be uploaded: POST /v1/uploads, and give its 'id'")
+        return self
+
+
 class Media(Record):
     """What the service knows of an upload without decoding it all; unknown is null.
 
-    An asset is a splat or a mesh: it has no width and height.
+    An asset is a splat or a mesh: it has no width and height. An array with `frames` holds so many maps.
     """
 
     id: Sha256

@@ -282,8 +282,9 @@ class DatasetResult(Record):
     """A dataset version: `version` is the hash of its manifest artefact; counts are of what was kept.
 
     `rejected` counts failed clips and tracks by gate; `seconds` is the video time of the kept clips.
-    `published` is the address in a bucket that the version was written to, `unreadable` has the videos of
-    buckets that were left out because they cannot be read, with the code of the reason.
+    `published` is the address in a bucket that the version was written to, `unreadable` has the videos that
+    were left out because they cannot be read, with the code of the reason, `failed` the clips that could not
+    be worked on, with code and detail.
     """
 
     kind: Literal["dataset"] = "dataset"
@@ -300,6 +301,7 @@ class DatasetResult(Record):
     signed: bool = False
     published: str | None = None
     unreadable: dict[str, str] = {}
+    failed: dict[str, str] = {}
 
 
 class EngineUsed(Record):
