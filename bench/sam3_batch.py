@@ -9,7 +9,7 @@ time on the wall) a frame over that of the first batch. Stages are timed in the 
 """
 
 import time
-from collections import Counter
+from collections import defaultdict
 from dataclasses import replace
 from statistics import median
 from typing import Any
@@ -31,7 +31,7 @@ class Stages:
     """Seconds in each part of the model, by wrapping its methods."""
 
     def __init__(self, model: Any, device: str) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: dict[str, float] = defaultdict(float)
         self._device = device
         for owner, name, stage in (
             (model.detector_model, "get_vision_features", "backbone and neck"),
@@ -73,7 +73,8 @@ def follow(made: Sam3Concepts, frames: int, phrases: int, device: str) -> tuple[
     """Seconds a frame, and what was found."""
     pictures = [picture(number % 40, SIZE) for number in range(frames)]
     tracker = made.tracker(TrackPrompts(PHRASES[:phrases]))
-    start, found = clock(device), []
+    found: list[FrameResult] = []
+    start = clock(device)
     for number, image in enumerate(pictures):
         found += tracker.step(VideoFrame(number, number, image))
     found += tracker.finish()
@@ -115,14 +116,15 @@ def main() -> None:
         follow(each, min(arguments.frames, max(engines)), arguments.phrases, device)
     took: dict[int, list[float]] = {batch: [] for batch in engines}
     found: dict[int, list[FrameResult]] = {}
-    stages: Counter[str] = Counter()
+    stages: dict[str, float] = defaultdict(float)
     for _ in range(arguments.repeat):
         for batch, each in engines.items():
             timed = Stages(loaded.model, device) if batch == first == 1 else None
             seconds, found[batch] = follow(each, arguments.frames, arguments.phrases, device)
             took[batch].append(seconds)
             if timed:
-                stages.update(timed.seconds)
+                for stage, spent in timed.seconds.items():
+                    stages[stage] += spent
                 timed.undo()
     whole = sum(took[first]) * arguments.frames
     report(
@@ -132,7 +134,10 @@ def main() -> None:
             "threads": torch.get_num_threads(),
             "frames": arguments.frames,
             "phrases": arguments.phrases,
-            "share_of_stages": {stage: round(spent / whole, 3) for stage, spent in stages.most_common()},
+            "share_of_stages": {
+                stage: round(spent / whole, 3)
+                for stage, spent in sorted(stages.items(), key=lambda item: -item[1])
+            },
             "batches": {
                 batch: {
                     "seconds_a_frame": round(median(seconds), 4),
