@@ -1,6 +1,6 @@
 """Captions against what was drawn: are true ones kept, are wrong ones refused?
 
-    python -m bench.datasets_captions [--clips 8] [--frames 48] [--json FILE]
+    python -m bench.datasets_captions [--clips 24] [--frames 48] [--json FILE]
 
 Clips of tests/movi.py, 256 x 256 at 12 a second; the camera of every second one moves. First with exact masks
 and cameras: the composed captions, and the same with one fault each. Then the default engine's, told nothing,
@@ -30,7 +30,7 @@ from workers.datasets.local import build
 from workers.datasets.ports import TrackMaker
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
-from workers.datasets.schema import CaptionRow, TrackRow
+from workers.datasets.schema import CameraRow, CaptionRow, TrackRow
 from workers.datasets.settings import Settings
 from workers.datasets.source import Source
 from workers.datasets.stages import alignment
@@ -56,6 +56,8 @@ class Record:
     tracks: Sequence[TrackRow]
     seen: Mapping[int, Sequence[Seen]]
     crops: Mapping[int, Sequence[Crop]]
+    cameras: Sequence[CameraRow]
+    scale: str | None
 
     @classmethod
     def of(cls, clip: SceneClip) -> "Record":
@@ -73,13 +75,14 @@ class Record:
             assert feature.jpeg is not None
             window = feature.x0, feature.y0, feature.x1, feature.y1
             crops.setdefault(feature.track, []).append(Crop(feature.frame, 1.0, window, feature.jpeg))
-        return cls(clip.all_tracks, seen, crops)
+        return cls(clip.all_tracks, seen, crops, clip.cameras, clip.row.scale_source)
 
     @classmethod
     def drawn(cls, clip: SceneClip, truth: Clip, names: Sequence[str]) -> "Record":
         """As it was drawn; the tracks of the dataset that cover nothing drawn are left out.
 
-        Drawn things of `names` that have no track are there too, for what is told of the clip.
+        A track's thing is looked at over the track's own span. Drawn things of `names` that have no track are
+        there too, for what is told of the clip.
         """
         mine = cls.of(clip)
         of_track = {track.track: matched(clip, track.track, truth) for track in clip.tracks}
@@ -89,20 +92,26 @@ class Record:
             if number not in known and name not in names:
                 continue
             key = known.get(number, 1000 + number)
-            shown = list(_shown(clip, truth, number))
             like = next((track for track in clip.tracks if track.track == key), None)
+            span = (like.first_frame, like.last_frame) if like else (0, len(clip) - 1)
+            shown = [item for item in _shown(clip, truth, number) if span[0] <= item.frame <= span[1]]
             if not shown:
                 continue
             tracks.append(_row(clip, key, name, shown, like))
             seen[key] = shown
-        return cls(tracks, seen, mine.crops)
+        poses = [truth.world_from_cam[frame.source_frame].ravel().tolist() for frame in clip.frames]
+        cameras = [
+            replace(row, world_from_cam=tuple(pose)) for row, pose in zip(clip.cameras, poses, strict=True)
+        ]
+        return cls(tracks, seen, mine.crops, cameras, "metric")
 
     def judge(self, clip: SceneClip, row: CaptionRow, text: str | None = None) -> float | None:
         """The score of a caption, or of other words in its place; None when nothing can be judged."""
         told = replace(row, text=row.text if text is None else text)
         if row.track is not None and all(track.track != row.track for track in self.tracks):
             return 0.0
-        [judged] = alignment.judged([told], clip.row, self.tracks, self.seen, self.crops, clip.cameras)
+        row_of_clip = replace(clip.row, scale_source=self.scale)
+        [judged] = alignment.judged([told], row_of_clip, self.tracks, self.seen, self.crops, self.cameras)
         return judged.score
 
 
@@ -213,6 +222,7 @@ def followed(clips: Sequence[Clip], folder: Path) -> dict[str, Any]:
     settings = replace(SETTINGS, phrases=("ball",))
     data = made(sources, EngineTracks(load_engines("default").concepts(), settings), settings, folder)
     told: dict[str, dict[str, float]] = {}
+    words: list[dict[str, Any]] = []
     for clip in data.clips():
         truth = of_source[clip.source.source]
         record = Record.drawn(clip, truth, settings.phrases)
@@ -220,6 +230,7 @@ def followed(clips: Sequence[Clip], folder: Path) -> dict[str, Any]:
             # a clip that shows no ball, and of which none is told, has nothing else to judge
             judged = record.judge(clip, row)
             mine = told.setdefault("clips" if row.track is None else "tracks", _nothing())
+            words.append({"text": row.text, "score": row.score, "by_what_was_drawn": judged})
             mine["composed"] += 1
             mine["kept"] += bool(row.kept)
             mine["not_judged"] += judged is None
@@ -232,7 +243,7 @@ def followed(clips: Sequence[Clip], folder: Path) -> dict[str, Any]:
     for mine in told.values():
         judged_ones = mine["composed"] - mine["not_judged"]
         mine["share_of_true_facts"] = round(mine["share_of_true_facts"] / max(judged_ones, 1), 3)
-    return {"balls_drawn": sum(clip.labels.count("ball") for clip in clips), **told}
+    return {"balls_drawn": sum(clip.labels.count("ball") for clip in clips), **told, "captions": words}
 
 
 def _nothing() -> dict[str, float]:
@@ -243,7 +254,7 @@ def _nothing() -> dict[str, float]:
 def main() -> None:
     """Print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--clips", type=int, default=8)
+    parser.add_argument("--clips", type=int, default=24)
     parser.add_argument("--first", type=int, default=300, help="seed of the first clip")
     parser.add_argument("--frames", type=int, default=48)
     parser.add_argument("--exact", action="store_true", help="only with exact masks: no engine is loaded")
