@@ -167,6 +167,10 @@ def test_the_batch_is_told_or_follows_from_the_device(
     assert Sam3Settings.from_env().frames_together(device) == frames
 
 
+def test_the_version_tells_a_batch_that_rounds_in_another_order(singly: Sam3Concepts) -> None:
+    assert engine_of(4).info.version == f"{singly.info.version} batch-4"
+
+
 @pytest.mark.parametrize("told", ["0", "-1", "two", "1.5"])
 def test_a_batch_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
     monkeypatch.setenv("MAQUETTE_SAM3_BATCH", told)
