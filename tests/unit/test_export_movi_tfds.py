@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ from PIL import Image
 
 from tests.exports_made import close, dataset
 from tests.tfrecords import examples
+from workers.datasets.errors import DatasetError
 from workers.datasets.exporters.movi_tfds import MoviTfds
-from workers.datasets.importers.movi import from_example
+from workers.datasets.importers import movi_tfds
+from workers.datasets.importers.movi import from_example, import_folder
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
+from workers.datasets.verify import verify
 
 SPLITS = {"train": "train", "validation": "val", "test": "test"}
 
@@ -152,6 +156,47 @@ def same(clip: SceneClip, back: SceneClip) -> None:
             told, found = clip.corners(row), back.corners(other)
             assert (told is None) == (found is None)
             assert told is None or found is None or close(told, found, 1e-4)
+
+
+def test_it_is_imported_without_tensorflow(data: Dataset, out: Path, tmp_path: Path) -> None:
+    made = Dataset(import_folder(out, tmp_path / "back"))
+    assert verify(made.folder) == []
+    clips = {clip.source.name: clip for clip in made.clips()}
+    assert len(clips) == 6
+    for name, back in clips.items():
+        assert name is not None
+        assert back.row.split == data.clip(name).row.split
+        same(data.clip(name), back)
+
+
+def test_numbers_of_categories_have_names_in_a_file_beside(out: Path) -> None:
+    folder = out / "12x256x256" / "1.0.0"
+    (_, flat), *_ = read(folder)
+    flat["instances/category"] = np.arange(len(flat["instances/category"]))[::-1]
+    names = ["cube", "ball", "cone", "torus"]
+    told = movi_tfds.example(flat, names)["instances"]["category"]
+    assert told == names[: len(told)][::-1]
+    assert "category" not in movi_tfds.example(flat, [])["instances"]
+
+
+def test_broken_folders_of_tfds_are_refused(out: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "movi" / "1.0.0"
+    shutil.copytree(out / "12x120x160" / "1.0.0", folder)
+    [file, *_] = folder.glob("*.tfrecord-*")
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(bytes(data))
+    with pytest.raises(DatasetError, match="damaged") as broken:
+        import_folder(tmp_path, tmp_path / "out")
+    assert broken.value.code == "dataset_broken"
+    for path in folder.glob("*.tfrecord-*"):
+        path.unlink()
+    with pytest.raises(DatasetError) as missing:
+        import_folder(tmp_path, tmp_path / "out")
+    assert missing.value.code == "dataset_missing"
+    (folder / "features.json").write_text("{}")
+    with pytest.raises(DatasetError, match="no feature `video`"):
+        import_folder(tmp_path, tmp_path / "out")
 
 
 def test_tensorflow_datasets_reads_it_and_the_importer_takes_it(data: Dataset, out: Path) -> None:

@@ -1,5 +1,6 @@
 """TFRecord: checksums against published values, messages against a reader of the wire format."""
 
+import base64
 import io
 import struct
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.tfrecords import examples, records
-from workers.formats import tfrecord
+from workers.formats import tfrecord, tfrecord_reader
 from workers.formats.tfrecord import PIECE, crc32c, example, write
 
 
@@ -70,3 +71,55 @@ def test_examples_hold_bytes_floats_and_whole_numbers() -> None:
 def test_what_an_example_cannot_hold_is_refused() -> None:
     with pytest.raises(ValueError, match="flag is bool"):
         example({"flag": np.array([True])})
+
+
+# two records of TensorFlow 2.21.0's TFRecordWriter: an Example, and nothing
+GOLDEN = (
+    "VQAAAAAAAADX3w/BClMKFgoGZmxvYXRzEgwSCgoIAADAPwAAAMAKCAoEbm9uZRIAChwKB251bWJlcnMSERoPCg0ArAL/////"
+    "//////8BChEKBHRleHQSCQoHCgNvbmUKACE49/oAAAAAAAAAACkDmAfY6oKi"
+)
+
+
+def test_what_tensorflow_wrote_is_read_and_written_alike() -> None:
+    data = base64.b64decode(GOLDEN)
+    first, second = tfrecord_reader.read(io.BytesIO(data))
+    assert second == b""
+    found = tfrecord_reader.parse(first)
+    assert set(found) == {"text", "floats", "numbers"}
+    assert found["text"] == [b"one", b""]
+    assert list(found["floats"]) == [1.5, -2.0] and list(found["numbers"]) == [0, 300, -1]
+    file = io.BytesIO()
+    write(file, [first, second])
+    assert file.getvalue() == data
+
+
+def test_our_reader_reads_what_the_wire_format_says() -> None:
+    given = {"a": [b"x" * 300], "b": np.array([1.5, np.nan]), "c": np.array([2**40, -5]), "d": np.zeros(0)}
+    file = io.BytesIO()
+    write(file, [example(given)])
+    [mine], [theirs] = tfrecord_reader.read(io.BytesIO(file.getvalue())), examples(file.getvalue())
+    found = tfrecord_reader.parse(mine)
+    assert found["a"] == theirs["a"]
+    for name in "bcd":
+        assert np.array_equal(np.asarray(found[name]), theirs[name], equal_nan=True)
+
+
+@pytest.mark.parametrize("place", [3, 9, 20, -2])
+def test_damaged_records_are_refused(place: int) -> None:
+    data = bytearray(base64.b64decode(GOLDEN))
+    data[place] ^= 1
+    with pytest.raises(ValueError, match="damaged"):
+        list(tfrecord_reader.read(io.BytesIO(bytes(data))))
+
+
+@pytest.mark.parametrize("length", [5, 12, 40, 100, 103])
+def test_files_that_are_cut_off_are_refused(length: int) -> None:
+    data = base64.b64decode(GOLDEN)[:length]
+    with pytest.raises(ValueError, match="damaged"):
+        list(tfrecord_reader.read(io.BytesIO(data)))
+
+
+@pytest.mark.parametrize("record", [b"\x0a", b"\x0a\x09\x0a", b"\x0b\x00", b"\x0a" + b"\xff" * 12])
+def test_what_is_no_example_is_refused(record: bytes) -> None:
+    with pytest.raises(ValueError, match=r"cut off|wire type"):
+        tfrecord_reader.parse(record)

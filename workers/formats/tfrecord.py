@@ -28,7 +28,7 @@ def write(file: BinaryIO, examples: Iterable[bytes]) -> int:
     total = 0
     for data in examples:
         length = struct.pack("<Q", len(data))
-        file.write(length + _checked(length) + data + _checked(data))
+        file.write(length + masked(length) + data + masked(data))
         total += len(data)
     return total
 
@@ -68,6 +68,12 @@ def crc32c(data: bytes) -> int:
     return int(crc ^ 0xFFFFFFFF)
 
 
+def masked(data: bytes) -> bytes:
+    """The checksum of some bytes as it stands in a file."""
+    crc = crc32c(data)
+    return struct.pack("<I", (((crc >> 15) | (crc << 17)) + MASK) & 0xFFFFFFFF)
+
+
 @cache
 def _table() -> Words:
     """What a byte does to a sum, u32 (256,)."""
@@ -91,11 +97,6 @@ def _summed(columns: NDArray[np.uint8], begun: Words | None = None) -> Words:
     for row in columns:
         crc = table[(crc ^ row) & 255] ^ (crc >> 8)
     return crc
-
-
-def _checked(data: bytes) -> bytes:
-    crc = crc32c(data)
-    return struct.pack("<I", (((crc >> 15) | (crc << 17)) + MASK) & 0xFFFFFFFF)
 
 
 def _feature(name: str, value: Value) -> bytes:

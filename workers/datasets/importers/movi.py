@@ -16,6 +16,7 @@ from workers.datasets import boxes
 from workers.datasets.errors import DatasetError
 from workers.datasets.exporters.movi import LEVELS, rays
 from workers.datasets.exporters.tokens import FLIP
+from workers.datasets.importers import movi_tfds
 from workers.datasets.importers.writing import publish
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import CameraRow, ClipRow, FrameRow, ObservationRow, SourceRow, TrackRow
@@ -32,17 +33,22 @@ SPLITS = ("train", "val", "test")
 
 
 def import_folder(folder: Path, out: Path) -> Path:
-    """Write what the `movi` exporter wrote, `<split>/<clip>/`, as a dataset in `out`.
+    """Write clips of MOVi's kind as a dataset in `out`: what the `movi` exporter wrote, `<split>/<clip>/`, or
+    every dataset of TFDS in the folder (MOVi's own, or what `movi-tfds` wrote).
 
     Raises DatasetError `dataset_missing` when there is no example, `dataset_broken` for one that cannot be
     read, and `dataset_conflict` when `out` holds something already.
     """
-    clips = []
-    for split in SPLITS:
+    clips = [
+        from_example(example, split=split)
+        for part in movi_tfds.folders(folder)
+        for split, example in movi_tfds.examples(part)
+    ]
+    for split in SPLITS if not clips else ():
         for path in sorted(item for item in (folder / split).glob("*") if item.is_dir()):
             clips.append(from_example(read(path), split=split))
     if not clips:
-        raise DatasetError("dataset_missing", f"{folder} holds no <split>/<clip> of MOVi arrays")
+        raise DatasetError("dataset_missing", f"{folder} holds no MOVi arrays, <split>/<clip>/, and no TFDS")
     publish(clips, out, "movi")
     return out
 
