@@ -230,7 +230,11 @@ def followed(clips: Sequence[Clip], folder: Path) -> dict[str, Any]:
             # a clip that shows no ball, and of which none is told, has nothing else to judge
             judged = record.judge(clip, row)
             mine = told.setdefault("clips" if row.track is None else "tracks", _nothing())
-            words.append({"text": row.text, "score": row.score, "by_what_was_drawn": judged})
+            number = None if row.track is None else matched(clip, row.track, truth)
+            covers = None if number is None else truth.labels[number]
+            words.append(
+                {"text": row.text, "score": row.score, "by_what_was_drawn": judged, "covers": covers}
+            )
             mine["composed"] += 1
             mine["kept"] += bool(row.kept)
             mine["not_judged"] += judged is None

@@ -189,6 +189,9 @@ def test_broken_folders_of_tfds_are_refused(out: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="damaged") as broken:
         import_folder(tmp_path, tmp_path / "out")
     assert broken.value.code == "dataset_broken"
+    file.write_bytes(b"")
+    with pytest.raises(DatasetError, match="0 records are not all"):
+        import_folder(tmp_path, tmp_path / "out")
     for path in folder.glob("*.tfrecord-*"):
         path.unlink()
     with pytest.raises(DatasetError) as missing:

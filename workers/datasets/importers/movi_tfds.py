@@ -16,9 +16,9 @@ from workers.datasets.exporters.movi_tfds import SPLITS
 from workers.formats import tfrecord_reader
 from workers.formats.tfrecord_reader import Read
 
-FEATURES = "features.json"
+FEATURES, INFO = "features.json", "dataset_info.json"
 NAMES = "instances-category.labels.txt"
-FILE = re.compile(r"-(?P<split>\w+)\.tfrecord-\d+-of-\d+$")
+FILE = re.compile(r"-(?P<split>\w+)\.tfrecord-(?P<number>\d+)-of-\d+$")
 OURS = {theirs: ours for ours, theirs in SPLITS.items()}
 
 
@@ -40,14 +40,31 @@ def examples(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     files = [(path, found) for path in sorted(folder.iterdir()) if (found := FILE.search(path.name))]
     if not files:
         raise DatasetError("dataset_missing", f"{folder} holds no TFRecords")
+    lengths = _lengths(folder)
     for path, found in files:
-        split = OURS.get(found["split"], "test")
+        split, count = OURS.get(found["split"], "test"), 0
         try:
             with path.open("rb") as file:
                 for record in tfrecord_reader.read(file):
                     yield split, example(tfrecord_reader.parse(record), names)
+                    count += 1
+            # a file that ends after a record looks whole
+            if count != lengths.get((found["split"], int(found["number"])), count):
+                raise ValueError(f"{count} records are not all")
         except (ValueError, KeyError, OSError) as error:
             raise DatasetError("dataset_broken", f"{path.name} cannot be read: {error!r}") from error
+
+
+def _lengths(folder: Path) -> dict[tuple[str, int], int]:
+    """How many examples each file of a split has, as far as the folder tells."""
+    if not (folder / INFO).exists():
+        return {}
+    told = json.loads((folder / INFO).read_text())
+    return {
+        (split["name"], number): int(length)
+        for split in told.get("splits", ())
+        for number, length in enumerate(split.get("shardLengths", ()))
+    }
 
 
 def example(flat: dict[str, Read], names: Sequence[str]) -> dict[str, Any]:
