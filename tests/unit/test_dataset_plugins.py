@@ -1,5 +1,6 @@
 """Caption engines and inverse dynamics from other packages; captions that do not fit are filtered out."""
 
+import io
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from tests.datasets_made import RATE, SETTINGS, source_of
 from tests.scenes import ball, wall
@@ -17,13 +19,18 @@ from workers.datasets.clip_work import Tools
 from workers.datasets.errors import DatasetError
 from workers.datasets.following import OracleTracks
 from workers.datasets.local import build
-from workers.datasets.ports import Captioner
+from workers.datasets.ports import Captioner, View
 from workers.datasets.reader import Dataset
-from workers.datasets.schema import CaptionRow
+from workers.datasets.schema import CaptionRow, FeatureRow, FrameRow, TrackRow
 from workers.datasets.settings import Settings
 from workers.datasets.source import Source, Truth
+from workers.datasets.stages.describing import described
+from workers.datasets.stages.encoding import TOGETHER, vectors
+from workers.datasets.stages.follow import Seen
 from workers.datasets.verify import verify
+from workers.engines.concepts.masks import box_of
 from workers.engines.protocols import EngineInfo, Rgb
+from workers.formats.rle import encode_mask
 
 STEP, FRAMES = 7, 12
 
@@ -103,6 +110,79 @@ def test_facts_of_a_caption_are_measured_again(tmp_path: Path, text: str, score:
     row = judged(tmp_path, text)
     assert row.score == pytest.approx(score)
     assert row.kept == (score >= 0.5)
+
+
+class SaysMany(Says):
+    """Looks at several views at once, and may forget the last one."""
+
+    def __init__(self, forgets: bool = False) -> None:
+        super().__init__("", "")
+        self.forgets = forgets
+        self.asked: list[int] = []
+
+    def describe_all(self, views: Sequence[View]) -> Sequence[str]:
+        self.asked.append(len(views))
+        said = ["a scene" if mask is None else NAMES[tuple(view[mask][0])] for view, mask in views]
+        return said[: len(said) - self.forgets]
+
+
+NAMES = {(40 * (number % 5), 50 * (number // 5), 255): f"thing {number}" for number in range(20)}
+
+
+def seen_and_kept(count: int) -> tuple[list[FrameRow], list[TrackRow], dict[int, list[Seen]]]:
+    """One frame with `count` squares of known colours, each followed."""
+    image = np.zeros((40, 200, 3), np.uint8)
+    seen: dict[int, list[Seen]] = {}
+    tracks = []
+    for number, colour in enumerate(list(NAMES)[:count]):
+        mask = np.zeros(image.shape[:2], np.bool_)
+        mask[:, 10 * number : 10 * number + 8] = True
+        image[mask] = colour
+        seen[number] = [Seen(0, box_of(mask), 1.0, encode_mask(mask), 320, None, None, ())]
+        tracks.append(TrackRow("c", number, "x", "x", 0, 0, 1, None, 320.0, 1.0, None, None, 0, True, (), ()))
+    data = io.BytesIO()
+    Image.fromarray(image).save(data, "PNG")
+    return [FrameRow("c", 0, 0, 0, data.getvalue(), "", None, None)], tracks, seen
+
+
+def test_an_engine_that_takes_many_views_gets_them_sixteen_at_a_time() -> None:
+    engine = SaysMany()
+    rows = described(engine, *seen_and_kept(20))
+    assert engine.asked == [16, 5]
+    assert [(row.track, row.text) for row in rows] == [
+        (None, "a scene"),
+        *((number, f"thing {number}") for number in range(20)),
+    ]
+
+
+def test_an_engine_that_forgets_a_view_is_refused() -> None:
+    with pytest.raises(DatasetError) as raised:
+        described(SaysMany(forgets=True), *seen_and_kept(3))
+    assert raised.value.code == "captions_mismatch"
+
+
+class Reds:
+    """An encoder of one number: how red a crop is."""
+
+    name, weights = "reds/1", {"w": "0" * 64}
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def encode(self, crops: Sequence[Rgb]) -> NDArray[np.float32]:
+        self.asked.append(len(crops))
+        return np.array([[crop[..., 0].mean()] for crop in crops], np.float32)
+
+
+def test_crops_are_encoded_so_many_at_a_time_and_keep_their_order() -> None:
+    encoder, crops = Reds(), []
+    for number in range(TOGETHER + 5):
+        data = io.BytesIO()
+        Image.fromarray(np.full((8, 8, 3), (number, 0, 0), np.uint8)).save(data, "PNG")
+        crops.append(FeatureRow("c", number, 0, "crop", None, 0, 0, 0, 8, 8, data.getvalue(), None))
+    rows = vectors(encoder, crops)
+    assert encoder.asked == [TOGETHER, 5]
+    assert [(row.track, row.vector) for row in rows] == [(n, (float(n),)) for n in range(TOGETHER + 5)]
 
 
 def test_an_orange_is_no_colour(tmp_path: Path) -> None:

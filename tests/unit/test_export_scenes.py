@@ -2,6 +2,7 @@
 
 import csv
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +249,14 @@ def test_spatialvid_reads_back_with_its_own_conventions(data: Dataset, tmp_path:
         assert caption["SceneDescription"] == clip.captions[0].text
         with av.open(str(tmp_path / "videos" / listed[clip.id]["video path"])) as video:
             assert sum(1 for _ in video.decode(video=0)) == len(clip)
+        depths = tmp_path / "depths" / "group_0001" / f"{clip.id}.zip"
+        assert depths.exists() == (clip.depth(0) is not None)
+        if depths.exists():
+            with zipfile.ZipFile(depths) as file:
+                assert sorted(file.namelist()) == [f"{number:05d}.exr" for number in range(len(frames))]
+                row = np.frombuffer(file.read("00002.exr")[-2 * clip.size[1] :], np.float16)
+            z = clip.depth(frames[2])
+            assert z is not None and close(1 / row.astype(float), z[-1], 0.002 * float(np.nanmax(z[-1])))
 
 
 def test_spatialvid_says_how_the_camera_moves() -> None:

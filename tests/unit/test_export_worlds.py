@@ -20,8 +20,10 @@ from workers.datasets.exporters.coco import categories
 from workers.datasets.exporters.flat_hdf5 import StableWorldModel, TinyWorlds
 from workers.datasets.exporters.lerobot import CAMERA, LeRobot
 from workers.datasets.exporters.pictures import Frame
-from workers.datasets.exporters.vpt import Vpt
+from workers.datasets.exporters.vpt import Vpt, lines_of
 from workers.datasets.reader import Dataset
+from workers.datasets.scene_clip import SceneClip
+from workers.datasets.schema import ActionRow
 
 
 @pytest.fixture(scope="module")
@@ -82,19 +84,41 @@ def test_vpt_has_a_line_for_every_frame_of_the_video(data: Dataset, tmp_path: Pa
         stem = tmp_path / clip.row.split / clip.id
         frames = decoded(stem.with_suffix(".mp4"))
         lines = [json.loads(line) for line in stem.with_suffix(".jsonl").read_text().splitlines()]
-        assert len(frames) == len(lines) == len(clip)
+        by_frame = {row.frame: row for row in clip.actions if row.kind == "recorded"}
+        # VPT's loader takes every line for an action: what the last frame led to was not recorded
+        assert len(frames) == len(clip) == len(lines) + bool(by_frame)
         assert close([time for time, _ in frames], np.arange(len(clip)) / 12, 1e-4)
         error = [np.abs(seen.astype(int) - clip.image(k)).mean() for k, (_, seen) in enumerate(frames)]
         assert max(error) < 6
-        by_frame = {row.frame: row for row in clip.actions if row.kind == "recorded"}
         for frame, line in enumerate(lines):
             row = by_frame.get(frame)
             assert line["action"] == (None if row is None else dict(zip(row.names, row.values, strict=True)))
-            assert ("keyboard" in line) == (row is not None)
+            told = {"mouse", "keyboard", "hotbar", "isGuiOpen"} & set(line)
+            assert len(told) == (0 if row is None else 4)
             if row is not None:
-                assert line["mouse"] == {"dx": row.values[0], "buttons": []}
+                assert (line["mouse"]["dx"], line["mouse"]["dy"]) == (row.values[0], 0)
                 assert line["keyboard"]["keys"] == (["key.keyboard.w"] if row.values[1] else [])
-        assert lines[-1]["action"] is None and lines[-1]["ego_motion"] is None
+                assert (line["hotbar"], line["isGuiOpen"]) == (0, False)
+        if not by_frame:
+            assert lines[-1]["action"] is None and lines[-1]["ego_motion"] is None
+
+
+def test_vpt_tells_which_buttons_are_new(data: Dataset) -> None:
+    clip = next(clip for clip in data.clips() if clip.source.name == "game")
+    names = ("button.0", "button.2", "hotbar", "gui")
+    pressed = [(1, 0, 3, 0), (1, 1, 3, 1), (0, 1, 4, 0), (1, 0, 4, 0)]
+    rows = [ActionRow(clip.id, frame, "recorded", names, values) for frame, values in enumerate(pressed)]
+    tables = {"frames": clip.frames, "actions": rows, "cameras": clip.cameras}
+    lines = lines_of(SceneClip.of(clip.row, clip.source, tables))
+    assert len(lines) == len(pressed)
+    assert [line["mouse"]["buttons"] for line in lines] == [[0], [0, 2], [2], [0]]
+    assert [line["mouse"]["newButtons"] for line in lines] == [[0], [2], [], [0]]
+    assert [(line["hotbar"], line["isGuiOpen"]) for line in lines] == [
+        (3, False),
+        (3, True),
+        (4, False),
+        (4, False),
+    ]
 
 
 def test_cjepa_slots_are_anchored_in_the_first_frame(data: Dataset, tmp_path: Path) -> None:

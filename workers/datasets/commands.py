@@ -112,10 +112,10 @@ def write_formats(folder: Path, formats: str, out: Path) -> None:
 
 
 def import_movi(
-    folder: Annotated[Path, typer.Argument(help="Folder of MOVi arrays, <split>/<clip>/.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of MOVi arrays, <split>/<clip>/, or of TFDS.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the new dataset.")],
 ) -> None:
-    """Read clips that were exported as MOVi back into a dataset."""
+    """Read clips of MOVi, or exported as such, into a dataset."""
     with _told():
         import_folder(folder, out)
         totals = Dataset(out).manifest.totals

@@ -1,7 +1,7 @@
 """What the pipeline needs of the world around it: a job of the service, or a folder."""
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,19 @@ class Captioner(Protocol):
         ...
 
 
+# an image as for `describe`, and its mask
+View = tuple[Rgb, NDArray[np.bool_] | None]
+
+
+@runtime_checkable
+class ManyCaptioner(Captioner, Protocol):
+    """A captioner that looks at several views in one forward; it is then asked for no single one."""
+
+    def describe_all(self, views: Sequence[View]) -> Sequence[str]:
+        """What `describe` says of each view, in order; at most 16 at once."""
+        ...
+
+
 class InverseDynamics(Protocol):
     """Tells which actions led from frame to frame; entry point group `maquette.actions`, as above."""
 
@@ -80,5 +93,5 @@ class Encoder(Protocol):
     weights: dict[str, str]
 
     def encode(self, crops: Sequence[Rgb]) -> NDArray[np.float32]:
-        """Vectors f32 (N, D) of N RGB crops."""
+        """Vectors f32 (N, D) of N RGB crops, at most 32 at once."""
         ...

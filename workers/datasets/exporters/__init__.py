@@ -42,6 +42,7 @@ EXPORTERS: dict[str, str] = {
     "hf-datasets": f"{_HERE}.hugging_face:HuggingFace",
     "lerobot": f"{_HERE}.lerobot:LeRobot",
     "movi": f"{_HERE}.movi:Movi",
+    "movi-tfds": f"{_HERE}.movi_tfds:MoviTfds",
     "neural-assets": f"{_HERE}.neural_assets:NeuralAssets",
     "spatialvid": f"{_HERE}.spatialvid:SpatialVid",
     "stable-worldmodel": f"{_HERE}.flat_hdf5:StableWorldModel",

@@ -42,7 +42,7 @@ class Movi(Exporter):
             if any(clip.world_from_cam(frame) is None for frame in range(len(clip))):
                 run.leave_out(clip, "the camera's pose is unknown")
                 continue
-            if not _centred(clip):
+            if not centred(clip):
                 run.leave_out(clip, "the camera changes, is off centre, or has oblong pixels")
                 continue
             made = example(clip)
@@ -156,7 +156,8 @@ def _distance(clip: SceneClip, frame: int) -> NDArray[np.float64] | None:
     return None if depth is None else depth.astype(np.float64) * rays(clip.intrinsics(frame), clip.size)
 
 
-def _centred(clip: SceneClip) -> bool:
+def centred(clip: SceneClip) -> bool:
+    """Whether the clip has one camera, in the middle of the picture, with square pixels."""
     height, width = clip.size
     first = clip.intrinsics(0)
     same = all(np.array_equal(clip.intrinsics(frame), first) for frame in range(len(clip)))

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import zipfile
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -14,6 +15,7 @@ from scipy.spatial.transform import Rotation
 from workers.datasets.exporters.base import Exporter, Run, name_of, to_json
 from workers.datasets.exporters.pictures import write_mp4
 from workers.datasets.scene_clip import SceneClip
+from workers.formats import exr
 
 Floats = NDArray[np.float64]
 GROUP = "group_0001"
@@ -31,7 +33,8 @@ class SpatialVid(Exporter):
     Cameras are sampled every `interval` seconds: `indexes.txt` tells the frames, `poses.npy` f64 (n, 7) is
     cam_from_world in OpenCV axes as t and q (xyzw), `intrinsics.npy` f64 (n, 4) is fx/W fy/H cx/W cy/H.
     `dyn_masks.npz` holds the union of the tracked objects as CSR matrices. `instructions.json` says in words
-    how the camera moves between two samples.
+    how the camera moves between two samples. `depths/group_0001/<clip>.zip` has an EXR a sample where depth
+    is known: half floats of 1 / z, NaN where a pixel's is not, as its own `utils/read_depth.py` reads them.
     """
 
     interval: float = 0.2
@@ -41,7 +44,8 @@ class SpatialVid(Exporter):
     loses: ClassVar[tuple[str, ...]] = (
         "tracks: masks are one union a frame, of everything tracked, moving or not",
         "frames between two samples, but for the video",
-        "depth (the layout has EXR), boxes and recorded actions",
+        "boxes and recorded actions",
+        "depth finer than a half float of 1 / z; its reader takes all of it into 1 mm to 100 m",
         "pixels, to H.264 (crf 17), and an odd last row or column",
         "the scale of the world: its thresholds of motion are in units of the world",
         "clips without camera poses",
@@ -64,6 +68,9 @@ class SpatialVid(Exporter):
             run.write(_masks(clip, frames), *folder, "dyn_masks.npz")
             run.write(to_json(_caption(clip)), *folder, "caption.json")
             run.write(to_json(instructions(poses)), *folder, "instructions.json")
+            depths = _depths(clip, frames)
+            if depths is not None:
+                run.write(depths, "depths", GROUP, f"{clip.id}.zip")
             video = run.path("videos", GROUP, f"{clip.id}.mp4")
             write_mp4(video, (clip.image(frame) for frame in range(len(clip))), clip.row.frame_rate or 1.0)
             table.append(_listed(clip))
@@ -122,6 +129,21 @@ def _masks(clip: SceneClip, frames: list[int]) -> bytes:
     data = io.BytesIO()
     np.savez_compressed(data, **arrays)
     return data.getvalue()
+
+
+def _depths(clip: SceneClip, frames: list[int]) -> bytes | None:
+    """A zip of EXRs, or None when a frame has no depth; the same clip gives the same bytes."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as file:
+        for number, frame in enumerate(frames):
+            depth = clip.depth(frame)
+            if depth is None:
+                return None
+            # half floats end at 65504
+            inverse = np.minimum(1 / np.maximum(depth.astype(np.float64), 1e-4), 6e4)
+            entry = zipfile.ZipInfo(f"{number:05d}.exr", (1980, 1, 1, 0, 0, 0))
+            file.writestr(entry, exr.encode(inverse.astype(np.float16)), zipfile.ZIP_DEFLATED)
+    return out.getvalue()
 
 
 def _caption(clip: SceneClip) -> dict[str, Any]:

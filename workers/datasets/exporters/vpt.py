@@ -10,14 +10,20 @@ from workers.datasets.exporters.flat_hdf5 import seconds
 from workers.datasets.exporters.pictures import write_mp4
 from workers.datasets.scene_clip import SceneClip
 
+INPUTS = ("mouse", "key", "button", "hotbar", "gui")
+REST = {"x": 0.0, "y": 0.0, "dx": 0.0, "dy": 0.0}
+
 
 @dataclass(frozen=True)
 class Vpt(Exporter):
     """`<split>/<clip>.mp4` and `<split>/<clip>.jsonl`.
 
     A line has `tick`, `milli` (of the source), `ego_motion` and `action`: names to values, null where
-    unknown and on the last line. Recorded values called `mouse.*`, `key.*` and `button.*` are also given as
-    VPT's `mouse` and `keyboard`; without them these keys are absent, because nobody knows what was pressed.
+    unknown and on the last line. Recorded values called `mouse.*`, `key.*`, `button.*`, `hotbar` and `gui`
+    are also given as VPT's `mouse`, `keyboard`, `hotbar` and `isGuiOpen`. Of a clip that has any of them,
+    inputs without a column are given as at rest, for VPT's loader asks for all, and what comes after the
+    last recorded action has no line, for it would take rest for an action. Without them these keys are
+    absent, because nobody knows what was pressed, and that loader refuses the clip.
     """
 
     name: ClassVar[str] = "vpt"
@@ -25,6 +31,7 @@ class Vpt(Exporter):
     loses: ClassVar[tuple[str, ...]] = (
         "tracks, masks, boxes, cameras, depth and captions",
         "pixels, to H.264 (crf 17), and an odd last row or column",
+        "inputs that a recording of the mouse or keyboard has no column for: given as at rest",
         "frames at uneven times: the video runs at the clip's mean rate, lines keep `milli`",
     )
 
@@ -39,34 +46,47 @@ class Vpt(Exporter):
 
 
 def lines_of(clip: SceneClip) -> list[dict[str, Any]]:
-    """One object a frame."""
+    """One object a frame; where inputs were recorded, up to the last frame with one."""
     by_frame: dict[int, dict[str, dict[str, float]]] = defaultdict(dict)
     for row in clip.actions:
         by_frame[row.frame][row.kind] = dict(zip(row.names, row.values, strict=True))
-    found = []
-    for frame, second in enumerate(seconds(clip)):
-        action = by_frame[frame].get("recorded")
-        found.append(
-            {
-                "tick": frame,
-                "milli": round(float(second) * 1000, 3),
-                "action": action,
-                "ego_motion": by_frame[frame].get("ego_motion"),
-                **(_pressed(action) if action else {}),
-            }
-        )
+    pressed = {
+        frame: told["recorded"]
+        for frame, told in by_frame.items()
+        if any(name.partition(".")[0] in INPUTS for name in told.get("recorded", ()))
+    }
+    found: list[dict[str, Any]] = []
+    held: set[int] = set()
+    for frame, second in enumerate(seconds(clip)[: max(pressed) + 1 if pressed else len(clip)]):
+        line: dict[str, Any] = {
+            "tick": frame,
+            "milli": round(float(second) * 1000, 3),
+            "action": by_frame[frame].get("recorded"),
+            "ego_motion": by_frame[frame].get("ego_motion"),
+        }
+        if pressed:
+            line |= _inputs(pressed.get(frame, {}), held)
+            held = set(line["mouse"]["buttons"])
+        found.append(line)
     return found
 
 
-def _pressed(action: dict[str, float]) -> dict[str, Any]:
-    parts: dict[str, dict[str, float]] = defaultdict(dict)
+def _inputs(action: dict[str, float], held: set[int]) -> dict[str, Any]:
+    """What VPT's recorder tells of a frame; `held` are the buttons that were down before."""
+    parts: dict[str, dict[str, float]] = {group: {} for group in INPUTS}
     for name, value in action.items():
         group, _, rest = name.partition(".")
-        parts[group][rest] = value
-    told: dict[str, Any] = {}
-    if "mouse" in parts or "button" in parts:
-        buttons = [int(name) for name, value in parts["button"].items() if value > 0.5]
-        told["mouse"] = {**parts["mouse"], "buttons": buttons}
-    if "key" in parts:
-        told["keyboard"] = {"keys": [f"key.keyboard.{n}" for n, value in parts["key"].items() if value > 0.5]}
-    return told
+        if group in parts:
+            parts[group][rest] = value
+    buttons = sorted(int(name) for name, value in parts["button"].items() if value > 0.5)
+    return {
+        "mouse": {
+            **REST,
+            **parts["mouse"],
+            "buttons": buttons,
+            "newButtons": [button for button in buttons if button not in held],
+        },
+        "keyboard": {"keys": [f"key.keyboard.{n}" for n, value in parts["key"].items() if value > 0.5]},
+        "hotbar": round(parts["hotbar"].get("", 0)),
+        "isGuiOpen": parts["gui"].get("", 0) > 0.5,
+    }

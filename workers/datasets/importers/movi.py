@@ -16,6 +16,7 @@ from workers.datasets import boxes
 from workers.datasets.errors import DatasetError
 from workers.datasets.exporters.movi import LEVELS, rays
 from workers.datasets.exporters.tokens import FLIP
+from workers.datasets.importers import movi_tfds
 from workers.datasets.importers.writing import publish
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import CameraRow, ClipRow, FrameRow, ObservationRow, SourceRow, TrackRow
@@ -32,17 +33,22 @@ SPLITS = ("train", "val", "test")
 
 
 def import_folder(folder: Path, out: Path) -> Path:
-    """Write what the `movi` exporter wrote, `<split>/<clip>/`, as a dataset in `out`.
+    """Write clips of MOVi's kind as a dataset in `out`: what the `movi` exporter wrote, `<split>/<clip>/`, or
+    every dataset of TFDS in the folder (MOVi's own, or what `movi-tfds` wrote).
 
     Raises DatasetError `dataset_missing` when there is no example, `dataset_broken` for one that cannot be
     read, and `dataset_conflict` when `out` holds something already.
     """
-    clips = []
-    for split in SPLITS:
+    clips = [
+        from_example(example, split=split)
+        for part in movi_tfds.folders(folder)
+        for split, example in movi_tfds.examples(part)
+    ]
+    for split in SPLITS if not clips else ():
         for path in sorted(item for item in (folder / split).glob("*") if item.is_dir()):
             clips.append(from_example(read(path), split=split))
     if not clips:
-        raise DatasetError("dataset_missing", f"{folder} holds no <split>/<clip> of MOVi arrays")
+        raise DatasetError("dataset_missing", f"{folder} holds no MOVi arrays, <split>/<clip>/, and no TFDS")
     publish(clips, out, "movi")
     return out
 
@@ -87,10 +93,12 @@ class _Example:
         self._k = self._intrinsics()
         self._poses = self._world_from_cam()
         self._depth = self._z_depth(example)
-        self._rate = float(self._meta.get("frame_rate") or RATE)
-        self._camera_source = self._meta.get("camera_source") or "given"
-        self._intrinsics_source = self._meta.get("intrinsics_source") or "given"
-        self._scale = self._meta.get("scale_source") or "metric"
+        rate = float(self._meta.get("frame_rate") or np.nan)
+        self._assumed = not np.isfinite(rate)
+        self._rate = RATE if self._assumed else rate
+        self._camera_source = _text(self._meta.get("camera_source")) or "given"
+        self._intrinsics_source = _text(self._meta.get("intrinsics_source")) or "given"
+        self._scale = _text(self._meta.get("scale_source")) or "metric"
         self._id = hashlib.sha256(self._video.tobytes() + self._ids.tobytes()).hexdigest()
 
     def clip(self, split: str) -> SceneClip:
@@ -105,14 +113,14 @@ class _Example:
             frame_rate=self._rate,
             time_base_numerator=1,
             time_base_denominator=1_000_000,
-            licence=self._meta.get("licence"),
+            licence=_text(self._meta.get("licence")),
             consent=None,
             attribution=None,
             session=None,
             split_group=self._id,
             split=split,
             shots=1,
-            flags=() if self._meta.get("frame_rate") else ("time_assumed",),
+            flags=("time_assumed",) if self._assumed else (),
         )
         tables: dict[str, Sequence[Any]] = {
             "frames": [self._frame(frame) for frame in range(self._count)],
@@ -276,10 +284,10 @@ class _Example:
 
 
 def _text(value: Any) -> str | None:
-    """TFDS gives bytes, NumPy gives scalars of its own."""
+    """TFDS gives bytes, empty where there is none; NumPy gives scalars of its own."""
     if value is None:
         return None
-    return value.decode() if isinstance(value, bytes) else str(value)
+    return (value.decode() if isinstance(value, bytes) else str(value)) or None
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:

@@ -9,25 +9,31 @@ from PIL import Image
 
 from workers.datasets.ports import Encoder
 from workers.datasets.schema import FeatureRow
+from workers.engines.protocols import Rgb
+
+# crops of one forward: a clip of many tracks has hundreds
+TOGETHER = 32
 
 
 def vectors(encoder: Encoder, crops: Sequence[FeatureRow]) -> list[FeatureRow]:
     """A row with a vector for each crop, in order."""
-    pictures = []
-    for crop in crops:
-        assert crop.jpeg is not None
-        with Image.open(io.BytesIO(crop.jpeg)) as picture:
-            pictures.append(np.asarray(picture.convert("RGB")))
-    if not pictures:
-        return []
-    made = encoder.encode(pictures)
-    return [
-        replace(
-            crop,
-            kind="vector",
-            encoder=encoder.name,
-            jpeg=None,
-            vector=tuple(float(value) for value in vector),
-        )
-        for crop, vector in zip(crops, made, strict=True)
-    ]
+    made: list[FeatureRow] = []
+    for start in range(0, len(crops), TOGETHER):
+        part = crops[start : start + TOGETHER]
+        made += [
+            replace(
+                crop,
+                kind="vector",
+                encoder=encoder.name,
+                jpeg=None,
+                vector=tuple(float(value) for value in vector),
+            )
+            for crop, vector in zip(part, encoder.encode([_pixels(crop) for crop in part]), strict=True)
+        ]
+    return made
+
+
+def _pixels(crop: FeatureRow) -> Rgb:
+    assert crop.jpeg is not None
+    with Image.open(io.BytesIO(crop.jpeg)) as picture:
+        return np.asarray(picture.convert("RGB"))

@@ -57,6 +57,9 @@ class Sam3Concepts:
     def _describe(self) -> EngineInfo:
         loaded = self._loaded
         origin = "local" if loaded.revision == "local" else f"{loaded.source}@{loaded.revision}"
+        together = self._settings.frames_together(loaded.device.type)
+        # sums of a batch are rounded in another order, and the version stands in the keys of stages
+        batch = f" batch-{together}" if together > 1 else ""
         limits = (
             *LIMITS,
             f"At most {self._settings.max_objects} objects of phrases are followed in a video.",
@@ -64,7 +67,7 @@ class Sam3Concepts:
         return EngineInfo(
             name="sam3",
             kind="concepts",
-            version=f"{origin} transformers-{transformers.__version__}",
+            version=f"{origin} transformers-{transformers.__version__}{batch}",
             device=f"{loaded.device}:{str(loaded.dtype).removeprefix('torch.')}",
             licence=f"weights: {LICENCE}; code: Apache-2.0",
             capabilities=("phrases", "boxes", "points", "masks", "exemplars", "video"),

@@ -53,9 +53,7 @@ class Pending:
             self.phrases = _without(self.phrases, hidden)
 
 
-def show(
-    frame: Pending, hidden: set[int], prompts: TrackPrompts, size: tuple[int, int], chunk: int
-) -> FrameResult:
+def show(frame: Pending, prompts: TrackPrompts, size: tuple[int, int], chunk: int) -> FrameResult:
     """The frame's result: clicks keep their ids, phrase objects get the ids after them; no mask is empty.
 
     Phrase objects of one prompt share no pixel: the better rank has it (transformers' video processor).
@@ -66,7 +64,7 @@ def show(
         for row, mask in enumerate(upsample(frame.clicks.masks, size, chunk, soft=False)):
             objects += _tracked(frame.clicks, row, mask, 0, prompts)
     if frame.phrases:
-        side = _without(frame.phrases, hidden)
+        side = frame.phrases
         masks = list(upsample(side.masks, size, chunk, soft=False))
         for row in _deal(side, masks):
             objects += _tracked(side, row, masks[row], offset, prompts)

@@ -14,7 +14,7 @@ from safetensors.torch import save as save_tensors
 
 from workers.engines.concepts.sam3.tree import pack, unpack
 
-FORMAT = "maquette-sam3-video-2"
+FORMAT = "maquette-sam3-video-3"
 
 
 def dump(state: Any, signature: dict[str, Any]) -> bytes:

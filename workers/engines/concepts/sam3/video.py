@@ -5,9 +5,11 @@ over the whole video, bit for bit; a video of fewer than 16 frames is taken for 
 Frames are counted as they come, so that a video given backwards is followed like any other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
+from workers.engines.concepts.sam3.ahead import Ahead
 from workers.engines.concepts.sam3.asked import Asked
 from workers.engines.concepts.sam3.click_side import ClickSide
 from workers.engines.concepts.sam3.errors import ObjectUnknown
@@ -23,7 +25,11 @@ from workers.engines.protocols import FrameResult, TrackPrompts, VideoFrame
 
 
 class Sam3Tracker:
-    """One video. Results of phrases come `hotstart_delay` frames late, results of clicks alone at once."""
+    """One video. Results of phrases come `hotstart_delay` frames late, results of clicks alone at once.
+
+    With a batch of more than one, frames wait for each other before they are worked on: results come up to
+    `batch - 1` frames later still, and are those of one frame at a time but for the rounding of sums.
+    """
 
     def __init__(
         self,
@@ -39,7 +45,10 @@ class Sam3Tracker:
         self._asked = Asked(prompts)
         self._size: tuple[int, int] | None = None
         self._count = 0
+        self._batch = settings.frames_together(loaded.device.type)
+        self._window: list[tuple[int, int, Any]] = []
         self._pending: list[Pending] = []
+        self._ready: list[Pending] = []
         self._phrases: PhraseSide | None = None
         self._clicks: ClickSide | None = None
         if state is not None:
@@ -49,7 +58,7 @@ class Sam3Tracker:
         """Take the next frame; what is final now.
 
         Raises ValueError when the frame's size has changed or a click says nothing, ObjectUnknown for a click
-        on an object of a phrase that is not followed on this frame.
+        on an object of a phrase that is not followed on this frame, or on one that waited with it.
         """
         check_image(frame.image)
         size = frame.image.shape[0], frame.image.shape[1]
@@ -58,34 +67,62 @@ class Sam3Tracker:
             self._open(size)
         elif size != self._size:
             raise ValueError(f"the frame's size {size} is not that of the first one {self._size}")
-        loaded, number = self._loaded, self._count
+        loaded = self._loaded
         pixels = to_pixels(frame.image, loaded.side, device=loaded.device, dtype=loaded.dtype)
-        waiting, features = Pending(frame.index, frame.pts, None, None), None
-        if self._phrases:
-            waiting.phrases, features = self._phrases.step(number, pixels)
-        if self._clicks:
-            self._click(self._clicks, waiting, pixels, features)
-        self._pending.append(waiting)
-        self._count += 1
-        due = self._release(max(self._phrases.delay - 1, 0) if self._phrases else 0)
-        self._tidy(number)
-        return due
+        self._window.append((frame.index, frame.pts, pixels))
+        if len(self._window) >= self._batch:
+            self._work()
+        return self._show()
 
     def finish(self) -> Sequence[FrameResult]:
         """The frames that were held back."""
-        return self._release(0)
+        self._work()
+        self._release(0)
+        return self._show()
 
     def snapshot(self) -> bytes:
-        """The whole state as safetensors bytes; ValueError before the first frame."""
+        """The whole state as safetensors bytes, once the frames that wait are done; ValueError before the
+        first frame.
+        """
         if self._size is None:
             raise ValueError("there is no state before the first frame")
+        self._work()
         return dump(self._state(), self._signature())
 
     def state_bytes(self) -> int:
         """The bytes of all tensors that this tracker holds between two frames."""
-        return nbytes(self._state())
+        waiting = sum(int(pixels.nbytes) for _, _, pixels in self._window)
+        return nbytes(self._state()) + waiting
 
-    def _click(self, side: ClickSide, waiting: Pending, pixels: Any, features: Features | None) -> None:
+    def _work(self) -> None:
+        """Work on the frames that wait, in order."""
+        window, self._window = self._window, []
+        ahead = None
+        if len(window) > 1:
+            pixels = [pixels for _, _, pixels in window]
+            ahead = Ahead(self._loaded.model, pixels, len(self._prompts.phrases))
+        for row, (index, pts, pixels) in enumerate(window):
+            self._frame(Pending(index, pts, None, None), pixels, ahead, row)
+
+    def _frame(self, waiting: Pending, pixels: Any, ahead: Ahead | None, row: int) -> None:
+        features = None
+        with ahead.answering(row) if ahead and self._phrases else nullcontext():
+            if self._phrases:
+                waiting.phrases, features = self._phrases.step(self._count, pixels)
+        if self._clicks:
+            self._click(self._clicks, waiting, features, lambda: self._features(pixels, ahead, row))
+        self._pending.append(waiting)
+        # what is a duplicate is known as of this frame, whenever the results are asked for
+        self._release(max(self._phrases.delay - 1, 0) if self._phrases else 0)
+        self._tidy(self._count)
+        self._count += 1
+
+    def _features(self, pixels: Any, ahead: Ahead | None, row: int) -> Features:
+        return ahead.features(row) if ahead else features_of(self._loaded.model, pixels)
+
+    def _click(
+        self, side: ClickSide, waiting: Pending, known: Features | None, make: Callable[[], Features]
+    ) -> None:
         """Answer the clicks and removals of this frame, and propagate what was clicked before."""
         for number in self._asked.removals(waiting.index):
             self._remove(side, number, waiting)
@@ -95,8 +132,7 @@ class Sam3Tracker:
             if number > self._prompts.objects and not side.follows(number):
                 seeds[number] = self._hand_over(number, waiting)
         if asked or side.busy:
-            features = features or features_of(self._loaded.model, pixels)
-            waiting.clicks = side.step(self._count, features, asked, seeds)
+            waiting.clicks = side.step(self._count, known or make(), asked, seeds)
 
     def _hand_over(self, number: int, waiting: Pending) -> Seed:
         inner, seed = number - self._prompts.objects - 1, None
@@ -124,13 +160,19 @@ class Sam3Tracker:
         if prompts.clicks or prompts.removals:
             self._clicks = ClickSide(loaded, prompts, size, pruner, self._settings.fill_area)
 
-    def _release(self, keep: int) -> list[FrameResult]:
-        if self._size is None:
-            return []
+    def _release(self, keep: int) -> None:
+        """All frames but the last `keep` are final."""
         hidden = self._phrases.hidden() if self._phrases else set()
         due, self._pending = self._pending[: -keep or None], self._pending[-keep or len(self._pending) :]
-        chunk = self._settings.mask_chunk
-        return [show(frame, hidden, self._prompts, self._size, chunk) for frame in due]
+        for frame in due:
+            frame.without(hidden)
+        self._ready += due
+
+    def _show(self) -> list[FrameResult]:
+        if self._size is None:
+            return []
+        due, self._ready = self._ready, []
+        return [show(frame, self._prompts, self._size, self._settings.mask_chunk) for frame in due]
 
     def _tidy(self, number: int) -> None:
         if self._phrases:
@@ -148,6 +190,7 @@ class Sam3Tracker:
             "count": self._count,
             "gone": self._asked.gone,
             "pending": [frame.packed() for frame in self._pending],
+            "ready": [frame.packed() for frame in self._ready],
             "phrases": saved_state(self._phrases.session) if self._phrases else None,
             "clicks": saved_state(self._clicks.session) if self._clicks else None,
         }
@@ -157,6 +200,7 @@ class Sam3Tracker:
         self._count = state["count"]
         self._asked.gone = state["gone"]
         self._pending = [Pending.of(packed) for packed in state["pending"]]
+        self._ready = [Pending.of(packed) for packed in state["ready"]]
         for side, name in ((self._phrases, "phrases"), (self._clicks, "clicks")):
             if side:
                 load_state(side.session, state[name])
