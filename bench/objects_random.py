@@ -65,9 +65,8 @@ def _lying(rng: np.random.Generator) -> trimesh.Trimesh:
 
 def _barbell(rng: np.random.Generator) -> trimesh.Trimesh:
     thin, thick, width = _sizes(rng, (0.06, 0.15), (0.25, 0.45), (0.15, 0.5))
-    return one.turned(
-        (0, 0), (thick, 0), (thick, width), (thin, width), (thin, 1.8 - width), (thick, 1.8 - width), (thick, 1.8), (0, 1.8)
-    )  # fmt: skip
+    half = ((0.0, 0.0), (thick, 0.0), (thick, width), (thin, width))
+    return one.turned(*half, *((radius, 1.8 - height) for radius, height in reversed(half)))
 
 
 def _polygon(rng: np.random.Generator) -> Array:
@@ -111,7 +110,10 @@ def _bracket(rng: np.random.Generator) -> trimesh.Trimesh:
     else:
         third = width / 3
         made = one.join(
-            *(one.at(one.box(third, height * k / 3, depth), third * (k - 2), height * k / 6, 0) for k in (1, 2, 3))
+            *(
+                one.at(one.box(third, height * k / 3, depth), third * (k - 2), height * k / 6, 0)
+                for k in (1, 2, 3)
+            )
         )
     return _turn(made, 90, (1, 0, 0)) if rng.random() < 0.3 else made
 
@@ -222,9 +224,7 @@ def main() -> None:
         found = one.judge(engine, mesh, view, side=args.side)
         rows.setdefault(family, []).append(found)
         if args.each:
-            one.line(
-                f"{index} {family}", one.values(found), f"{view[0]:.0f} {view[1]:.0f} {found.kind}"
-            )
+            one.line(f"{index} {family}", one.values(found), f"{view[0]:.0f} {view[1]:.0f} {found.kind}")
     one.header()
     for family, scores in rows.items():
         kinds = [score.kind for score in scores]
