@@ -20,7 +20,7 @@ from workers.engines.objects.measured import from_depth, scale_by_depth
 from workers.engines.objects.outline import Lattice, clean_mask, fit_lattice
 from workers.engines.objects.priors import expected_shape, thickness_factor
 from workers.engines.objects.refined import STEPS
-from workers.engines.objects.shapes import find_shape
+from workers.engines.objects.shapes import find_shapes
 from workers.engines.objects.sheet import Sheet, triangulate
 from workers.engines.objects.solid import Solid, close_sheet, symmetric_depths
 from workers.engines.objects.surface import Surface, of_shape, of_solid
@@ -45,9 +45,18 @@ MUCH_BETTER = 0.05
 class DefaultObjects:
     """Lifts a masked object to a closed mesh, a splat and a pose on the CPU, in about 0.1 s."""
 
-    def __init__(self, splats: int = SPLATS, refine_steps: int = STEPS, *, carve: bool = True) -> None:
-        """`carve` = False leaves the hull of several views as the outlines make it."""
+    def __init__(
+        self,
+        splats: int = SPLATS,
+        refine_steps: int = STEPS,
+        *,
+        carve: bool = True,
+        extrusions: bool = True,
+    ) -> None:
+        """`carve` = False leaves the hull of several views as the outlines make it; `extrusions` = False has
+        one view's shapes inflated where neither a box, a solid of revolution nor legs explain them."""
         self._splats = splats
+        self._extrusions = extrusions
         self._carve = carve
         self._refine_steps = refine_steps
         self.info = EngineInfo(
@@ -90,7 +99,7 @@ class DefaultObjects:
         surface, kind = None, None
         metric = False
         if parts == 1 and not truncated:
-            surface, kind = _fitted(cleaned, mask, view, label)
+            surface, kind = _fitted(cleaned, mask, view, label, extrusions=self._extrusions)
         if surface is not None and depth is not None:
             ratio = scale_by_depth(surface, depth, cleaned)
             metric = ratio is not None
@@ -208,16 +217,15 @@ def _ones(sheet: Sheet) -> NDArray[np.float64]:
 
 
 def _fitted(
-    cleaned: Mask, mask: Mask, camera: Camera, label: str | None
+    cleaned: Mask, mask: Mask, camera: Camera, label: str | None, *, extrusions: bool
 ) -> tuple[Surface, str] | tuple[None, None]:
     """A simple solid that draws the mask from the camera, and its kind; nothing where none is good enough."""
-    shape = find_shape(cleaned, camera, label)
-    if shape is None:
-        return None, None
-    wanted = LABELLED_IOU if expected_shape(label) == shape.kind else min(LOW_IOU, attainable(cleaned))
-    if _silhouette_iou(shape.vertices, shape.faces, mask, camera) < wanted:
-        return None, None
-    return of_shape(shape.vertices, shape.faces, shape.axes, cleaned, camera), shape.kind
+    for shape in find_shapes(cleaned, camera, label, extrusions=extrusions):
+        expected = expected_shape(label) == shape.kind
+        wanted = LABELLED_IOU if expected else min(LOW_IOU, attainable(cleaned))
+        if _silhouette_iou(shape.vertices, shape.faces, mask, camera) >= wanted:
+            return of_shape(shape.vertices, shape.faces, shape.axes, cleaned, camera), shape.kind
+    return None, None
 
 
 def _silhouette_iou(

@@ -1,17 +1,19 @@
-"""Which simple solid an outline is: a box, a solid of revolution, or neither.
+"""Which simple solid an outline is: a box, a solid of revolution, a thing on legs, an extrusion, or none.
 
 A shape counts as found when its own outline, drawn from the input camera, covers the mask. Where a mask
 alone leaves the tilt open, the steepest tilt that still explains it is taken: flat tops and bottoms then
 come out flat. Outlines that every tilt explains are of round things, whose tilt does not matter.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.objects import boxed, turned
+from workers.engines.objects import boxed, legged, lying, ranking, turned
+from workers.engines.objects.legs import without_legs
 from workers.engines.objects.priors import expected_shape, thickness_factor
 from workers.engines.objects.window import Window, attainable, window_of
 from workers.geometry.cameras import Camera
@@ -19,6 +21,7 @@ from workers.geometry.cameras import Camera
 Array = NDArray[np.float64]
 LEAST_PIXELS = 400
 FOUND, FOUND_LABEL = 0.965, 0.93
+FOUND_LEGS, PLAIN, MUCH_BETTER = 0.94, 0.975, 0.01
 EVEN, EVEN_LABEL = 0.93, 0.8
 SOLID_HULL = 0.9
 HOLES = 0.01
@@ -35,17 +38,19 @@ SLENDER, SLENDER_RANGE = 5.0, 3.0
 class Shape:
     """A closed mesh in the camera frame, at about z = 1; `axes` has rows x, y (up) and z (to the camera)."""
 
-    kind: Literal["box", "turned"]
+    kind: Literal["box", "turned", "legged", "extruded"]
     vertices: Array
     faces: NDArray[np.int64]
     axes: Array
     iou: float
 
 
-def find_shape(mask: NDArray[np.bool_], camera: Camera, label: str | None) -> Shape | None:
-    """The simple solid that explains a mask (H, W), or None where none does."""
+def find_shapes(
+    mask: NDArray[np.bool_], camera: Camera, label: str | None, *, extrusions: bool = True
+) -> Iterator[Shape]:
+    """The simple solids that explain a mask (H, W), the likeliest first; `extrusions` = False tries none."""
     if int(mask.sum()) < LEAST_PIXELS:
-        return None
+        return
     window = window_of(mask, camera)
     expected = expected_shape(label)
     holes = window.holes > HOLES
@@ -58,7 +63,40 @@ def find_shape(mask: NDArray[np.bool_], camera: Camera, label: str | None) -> Sh
         # what the steps of a mask of few pixels cost an outline says nothing against a shape or a tilt
         steps = max(AS_GOOD, STEPS * (1 - attainable(mask)))
         found += _turned(window, steps, holes=holes, labelled=expected == "turned")
-    return max(found, key=lambda shape: shape.iou, default=None)
+    # a plainer shape is believed unless legs explain a good deal more
+    plain = max((shape.iou for shape in found), default=0.0)
+    if expected is None and plain < PLAIN:
+        found += [shape for shape in _legged(window) if shape.iou > plain + MUCH_BETTER]
+    yield from sorted(found, key=lambda shape: -shape.iou)
+    if expected in (None, "turned") and not holes:
+        yield from _lying(window)
+    if extrusions and expected is None:
+        yield from _extruded(window)
+
+
+def _legged(window: Window) -> list[Shape]:
+    body = without_legs(window.mask & ~window.open)
+    found = None if body is None else legged.fit(window, body)
+    if found is None or found.iou < FOUND_LEGS:
+        return []
+    vertices, faces = found.mesh()
+    return [Shape("legged", vertices, faces, found.axes, found.iou)]
+
+
+def _extruded(window: Window) -> list[Shape]:
+    found = ranking.likeliest(window)
+    if found is None:
+        return []
+    vertices, faces = found.mesh()
+    return [Shape("extruded", vertices, faces, found.axes(), found.iou)]
+
+
+def _lying(window: Window) -> list[Shape]:
+    found = lying.fit(window)
+    if found is None:
+        return []
+    vertices, faces = found.mesh()
+    return [Shape("turned", vertices, faces, lying.axes(window, found), found.iou)]
 
 
 def _box(window: Window, wanted: float) -> list[Shape]:

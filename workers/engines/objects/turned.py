@@ -94,16 +94,22 @@ def midline(window: Window) -> tuple[Array, Array, float]:
     if abs(slope) > 0.5:
         slope, offset = 0.0, float(np.average(middle, weights=width))
     direction = -np.array([slope, 1.0]) / np.hypot(slope, 1)
-    ys, xs = np.nonzero(window.mask)
+    ys, _ = np.nonzero(window.mask)
     centre = float(ys.mean() + 0.5)
     point = np.array([offset + slope * centre, centre])
+    return point, direction, evenness(window, point, direction)
+
+
+def evenness(window: Window, point: Array, direction: Array) -> float:
+    """IoU of the mask with its mirror image about a line through a pixel (2,) along a unit direction (2,)."""
+    ys, xs = np.nonzero(window.mask)
     normal = np.array([-direction[1], direction[0]])
     pixels = np.stack([xs, ys], axis=1) + 0.5
     mirrored = pixels - 2 * ((pixels - point) @ normal)[:, None] * normal
     mx, my = np.floor(mirrored).astype(np.int64).T
     held = (mx >= 0) & (my >= 0) & (mx < window.mask.shape[1]) & (my < window.mask.shape[0])
     both = int(window.mask[my[held], mx[held]].sum())
-    return point, direction, both / max(2 * len(xs) - both, 1)
+    return both / max(2 * len(xs) - both, 1)
 
 
 def length_to_width(window: Window, point: Array, direction: Array) -> float:
