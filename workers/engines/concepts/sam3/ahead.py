@@ -36,6 +36,7 @@ class Ahead:
         """In the block the model is told what it would compute of frame `row`."""
         model, detector = self._model, self._model.detector_model
         forward = detector.forward
+        # the model hands it on to the two below, which know it; only its batch of one is ever read
         vision = self._row(row)
 
         def detect(**asked: Any) -> Any:
