@@ -16,7 +16,8 @@ MANY = ["objects_views.py", "--views", "16", "--side", "192"]
 RUNS: dict[str, list[list[str]]] = {
     "truth": [
         ["objects_shapes.py"],
-        ["objects_shapes.py", "--other-views"],
+        ["objects_shapes.py", "--views", "other"],
+        ["objects_shapes.py", "--views", "held"],
         ["objects_shapes.py", "--label"],
         ["objects_shapes.py", "--depth"],
         MANY,
@@ -37,7 +38,11 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("what", choices=sorted(RUNS))
-    for run in RUNS[parser.parse_args().what]:
+    parser.add_argument("--engine", default="default", help="whose truth: default or sam3d_objects")
+    options = parser.parse_args()
+    for run in RUNS[options.what]:
+        if options.what == "truth":
+            run = [*run, "--engine", options.engine]
         print(f"\n## python bench/{' '.join(run)}\n", flush=True)
         code = subprocess.run([sys.executable, HERE / run[0], *run[1:]], check=False).returncode
         if code:

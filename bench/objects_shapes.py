@@ -1,10 +1,11 @@
 """Judges one-view reconstruction on 24 analytic shapes seen from two sides each.
 
-    python bench/objects_shapes.py [--depth] [--label] [--views tuned|other|held] [--side 256]
+    python bench/objects_shapes.py [--depth] [--label] [--views tuned|other|held] [--engine default]
 
 Prints, per shape and in the mean: novel-view silhouette IoU over 8 views, F-score at 5% of the longest side
-and at 1%, that at 5% after similarity ICP, Chamfer distance after ICP, the silhouette IoU of the input view,
-and milliseconds. The scale, which one view cannot give, is taken from the true distance of the object's
+and at 1%, that at 5% after similarity ICP, Chamfer distance after ICP, PSNR in dB and FLIP (where
+flip-evaluator is installed) of the coloured mesh from these views, the silhouette IoU of the input view, and
+milliseconds. The scale, which one view cannot give, is taken from the true distance of the object's
 centre.
 """
 
@@ -14,13 +15,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import objects_looks
+import objects_truth
 import trimesh
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from workers.engines.objects.default import DefaultObjects
 from workers.engines.objects.surfels import sample_surface
+from workers.engines.protocols import ObjectEngine
+from workers.engines.registry import load_engines
 from workers.geometry.cameras import Camera
+from workers.geometry.posed import PosedCamera
 from workers.geometry.poses import Similarity, look_at
 from workers.geometry.raster import rasterize, silhouette
 
@@ -32,6 +37,7 @@ HELD_VIEWS = ((-35.0, 27.0), (110.0, 8.0))
 VIEW_SETS = {"tuned": VIEWS, "other": OTHER_VIEWS, "held": HELD_VIEWS}
 NOVEL = tuple((azimuth, elevation) for azimuth in (60.0, 120.0, 180.0, 270.0) for elevation in (-20.0, 30.0))
 POINTS = 8000
+ENGINES = ("default", "sam3d_objects")
 SHAPE_FLAGS = ("shape_box", "shape_turned", "shape_extruded", "shape_legged")
 
 
@@ -150,6 +156,8 @@ class Scores:
     fine_f_score: float
     icp_f_score: float
     icp_chamfer: float
+    psnr: float
+    flip: float
     input_iou: float
     milliseconds: float
     kind: str
@@ -191,7 +199,7 @@ def icp(moving: Array, fixed: Array, rounds: int = 30) -> Array:
 
 
 def judge(
-    engine: DefaultObjects,
+    engine: ObjectEngine,
     mesh: trimesh.Trimesh,
     view: tuple[float, float],
     *,
@@ -209,7 +217,9 @@ def judge(
     truth = orbit(*view, distance).apply(vertices)
     seen = rasterize(truth, faces, camera)
     mask = seen.face >= 0
-    image = np.full((side, side, 3), 128, dtype=np.uint8)
+    paint = objects_truth.coated(mesh, "waves")
+    shown = (orbit(*view, distance).apply(paint.vertices), paint.faces, paint.colors)
+    image, _ = objects_looks.photograph(shown, PosedCamera(camera, Similarity()))
     measured = np.where(mask, seen.depth, np.nan).astype(np.float32) if depth else None
     start = time.perf_counter()
     asset = engine.reconstruct(image, mask, camera=camera, depth=measured, label=label)
@@ -224,12 +234,20 @@ def judge(
     samples = sample_surface(points, asset.mesh.faces, POINTS, 0)
     made = samples.interpolate(points, asset.mesh.faces)
     center = np.array([0.0, 0.0, distance])
+    cameras = [orbit(azimuth, elevation, distance) for azimuth, elevation in NOVEL]
+    turned_truth, turned_points = ((part - center) * [1, -1, -1] for part in (truth, points))
     overlaps = []
-    for azimuth, elevation in NOVEL:
-        cam = orbit(azimuth, elevation, distance)
-        one = silhouette(cam.apply((truth - center) * [1, -1, -1]), faces, camera)
-        two = silhouette(cam.apply((points - center) * [1, -1, -1]), asset.mesh.faces, camera)
+    for cam in cameras:
+        one = silhouette(cam.apply(turned_truth), faces, camera)
+        two = silhouette(cam.apply(turned_points), asset.mesh.faces, camera)
         overlaps.append(float((one & two).sum() / (one | two).sum()))
+    assert asset.mesh.colors is not None
+    looks = objects_looks.likeness(
+        (turned_points, asset.mesh.faces, asset.mesh.colors),
+        ((shown[0] - center) * [1, -1, -1], *shown[1:]),
+        camera,
+        cameras,
+    )
     aligned = icp(made, goal) if with_icp else made
     return Scores(
         novel_iou=float(np.mean(overlaps)),
@@ -237,6 +255,8 @@ def judge(
         fine_f_score=f_score(made, goal, 0.01),
         icp_f_score=f_score(aligned, goal, 0.05),
         icp_chamfer=chamfer(aligned, goal),
+        psnr=looks[0],
+        flip=looks[1],
         input_iou=input_iou,
         milliseconds=milliseconds,
         kind=next((flag[6:] for flag in asset.flags if flag in SHAPE_FLAGS), "inflated"),
@@ -249,8 +269,9 @@ def main() -> None:
     parser.add_argument("--label", action="store_true", help="give the shape's everyday name")
     parser.add_argument("--views", choices=tuple(VIEW_SETS), default="tuned", help="see VIEW_SETS")
     parser.add_argument("--side", type=int, default=256, help="image side in pixels")
+    parser.add_argument("--engine", choices=ENGINES, default="default", help="if it runs here")
     args = parser.parse_args()
-    engine = DefaultObjects()
+    engine = load_engines(args.engine).objects()
     judge(engine, ball(1, 1, 1), VIEWS[0])
     header()
     rows = []
@@ -265,11 +286,11 @@ def main() -> None:
         line(name, row.mean(axis=0), " ".join(s.kind for s in found))
     together = np.concatenate(rows)
     line("mean", together.mean(axis=0))
-    print(f"lowest input IoU {together[:, 5].min():.4f}, slowest {together[:, 6].max():.0f} ms")
+    print(f"lowest input IoU {together[:, 7].min():.4f}, slowest {together[:, 8].max():.0f} ms")
 
 
 def values(score: Scores) -> Array:
-    """The figures (7,) in the order of `header`."""
+    """The figures (9,) in the order of `header`."""
     return np.array(
         [
             score.novel_iou,
@@ -277,6 +298,8 @@ def values(score: Scores) -> Array:
             score.fine_f_score,
             score.icp_f_score,
             score.icp_chamfer,
+            score.psnr,
+            score.flip,
             score.input_iou,
             score.milliseconds,
         ]
@@ -285,15 +308,15 @@ def values(score: Scores) -> Array:
 
 def header() -> None:
     """Print the names of the columns."""
-    print(
-        f"{'shape':10} {'IoU':>6} {'F@.05':>6} {'F@.01':>6} {'ICP-F':>6} {'ICP-CD':>7} {'input':>6} {'ms':>5}"
-    )
+    names = f"{'shape':10} {'IoU':>6} {'F@.05':>6} {'F@.01':>6} {'ICP-F':>6} {'ICP-CD':>7}"
+    print(f"{names} {'PSNR':>5} {'FLIP':>5} {'input':>6} {'ms':>5}")
 
 
 def line(name: str, figures: Array, kinds: str = "") -> None:
     """Print one row."""
-    iou, f, fine, icp_f, cd, seen, ms = figures
-    print(f"{name:10} {iou:6.3f} {f:6.3f} {fine:6.3f} {icp_f:6.3f} {cd:7.4f} {seen:6.4f} {ms:5.0f} {kinds}")
+    iou, f, fine, icp_f, cd, quality, error, seen, ms = figures
+    shape = f"{name:10} {iou:6.3f} {f:6.3f} {fine:6.3f} {icp_f:6.3f} {cd:7.4f}"
+    print(f"{shape} {quality:5.1f} {error:5.3f} {seen:6.4f} {ms:5.0f} {kinds}")
 
 
 if __name__ == "__main__":

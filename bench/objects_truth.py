@@ -31,7 +31,12 @@ def painted(name: str, paint: str) -> Painted:
     `waves` are smooth, bright and everywhere; `speckle` is fine grain of 40 grey levels; `lamp` is one colour
     lit from one side; `flat` is one colour without any shading, which tells nothing but the outline.
     """
-    mesh = one.SHAPES[name][1]()
+    return coated(one.SHAPES[name][1](), paint)
+
+
+def coated(mesh: trimesh.Trimesh, paint: str) -> Painted:
+    """A mesh of longest side 1 about the origin, painted as `painted` does."""
+    mesh = mesh.copy()
     low, high = mesh.bounds
     mesh.apply_translation(-(low + high) / 2)
     mesh.apply_scale(1 / float((high - low).max()))

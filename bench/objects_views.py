@@ -12,26 +12,27 @@ the hull, the full surface and the truth.
 """
 
 import argparse
-import importlib
 import time
 from dataclasses import dataclass
 
 import numpy as np
+import objects_looks
 import objects_shapes as one
 from numpy.typing import NDArray
 from objects_truth import PAINTS, Painted, painted, surface_points
 from PIL import Image
 
+from workers.engines.many_views import ManyViewsEngine
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.objects.surfels import sample_surface
+from workers.engines.registry import load_engines
 from workers.geometry.cameras import Camera
 from workers.geometry.posed import PosedCamera
-from workers.geometry.raster import rasterize, render
+from workers.geometry.raster import render
 
 SHAPES = ("egg", "carton", "bottle", "vase", "mug", "ell", "table", "chair", "star", "snowman")
 ARCS = (30, 60, 90, 180, 360)
 DISTANCE, ELEVATION = 2.6, 25.0
-BACKGROUND = (90, 120, 90)
 LOOKS = ((60.0, 45.0), (120.0, -35.0))
 SHORT = {"hollow_guessed": "hollow", "underside_guessed": "underside"}
 
@@ -56,41 +57,15 @@ def photographed(shape: Painted, views: list[PosedCamera], noise: float, exposur
     rng = np.random.default_rng(0)
     images, masks = [], []
     for view in views:
-        image, depth = render(
-            shape.vertices,
-            shape.faces,
-            shape.colors,
-            view.camera,
-            view.cam_from_world,
-            background=BACKGROUND,
-            ambient=1.0,
-        )
+        image, mask = objects_looks.photograph((shape.vertices, shape.faces, shape.colors), view)
         light = image * (1 + rng.uniform(-exposure, exposure)) + noise * rng.normal(size=image.shape)
         images.append(np.clip(np.round(light), 0, 255).astype(np.uint8))
-        masks.append(np.isfinite(depth))
+        masks.append(mask)
     return Photos(images, masks, views)
 
 
-def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8], where: NDArray[np.bool_]) -> float:
-    """Peak signal to noise in dB over some pixels."""
-    error = (a[where].astype(np.float64) - b[where]) ** 2
-    return float(10 * np.log10(255**2 / max(error.mean(), 1e-12)))
-
-
-def flip(truth: NDArray[np.uint8], drawn: NDArray[np.uint8], where: NDArray[np.bool_]) -> float:
-    """Mean FLIP error (Andersson et al. 2020) over some pixels, NaN where flip-evaluator is not installed."""
-    try:
-        evaluator = importlib.import_module("flip_evaluator")
-    except ImportError:
-        return float("nan")
-    error, _, _ = evaluator.evaluate(
-        truth.astype(np.float32) / 255, drawn.astype(np.float32) / 255, "LDR", applyMagma=False
-    )
-    return float(error[..., 0][where].mean())
-
-
 def judge(
-    engine: DefaultObjects, shape: Painted, goal: one.Array, photos: Photos, arc: float
+    engine: ManyViewsEngine, shape: Painted, goal: one.Array, photos: Photos, arc: float
 ) -> tuple[list[float], str, NDArray[np.uint8]]:
     """F-scores, Chamfer, IoU with the masks, held-out PSNR and FLIP, seconds and gains; flags; and looks."""
     camera = photos.views[0].camera
@@ -102,21 +77,14 @@ def judge(
     points = world.apply(asset.mesh.vertices)
     made = sample_surface(points, asset.mesh.faces, one.POINTS, 0).interpolate(points, asset.mesh.faces)
     step = arc / len(photos.views)
-    quality = []
     between = ring(4, max(arc - 2 * step, 1.0) if arc < 360 else 360.0, camera, shift=step / 2)
-    truths = photographed(shape, between, 0.0, 0.0)
-    for held, truth, mask in zip(between, truths.images, truths.masks, strict=True):
-        drawn, _ = render(
-            points,
-            asset.mesh.faces,
-            asset.mesh.colors,
-            camera,
-            held.cam_from_world,
-            background=BACKGROUND,
-            ambient=1.0,
-        )
-        hit = rasterize(held.cam_from_world.apply(points), asset.mesh.faces, camera).face >= 0
-        quality.append((psnr(drawn, truth, mask | hit), flip(truth, drawn, mask | hit)))
+    assert asset.mesh.colors is not None
+    likeness = objects_looks.likeness(
+        (points, asset.mesh.faces, asset.mesh.colors),
+        (shape.vertices, shape.faces, shape.colors),
+        camera,
+        [view.cam_from_world for view in between],
+    )
     flags = "+".join(short for name, short in SHORT.items() if name in asset.flags)
     return (
         [
@@ -124,7 +92,7 @@ def judge(
             one.f_score(made, goal, 0.01),
             one.chamfer(made, goal),
             float(asset.silhouette_iou or 0),
-            *np.mean(quality, axis=0),
+            *likeness,
             seconds,
             asset.views.carved_gain_db or 0.0,
             asset.views.refined_gain_db or 0.0,
@@ -149,14 +117,19 @@ def main() -> None:
     parser.add_argument("--views", type=int, default=24)
     parser.add_argument("--refine", action="store_true", help="refine the splat, and print its gain in dB")
     parser.add_argument("--side", type=int, default=256)
+    parser.add_argument("--engine", choices=one.ENGINES, default="default", help="if it runs here")
     parser.add_argument("--all-faces", action="store_true", help="count faces inside other parts as surface")
     parser.add_argument("--picture", help="a PNG of what the last arc and paint gave")
     args = parser.parse_args()
     steps = 150 if args.refine else 0
-    engines = {
+    engines: dict[str, ManyViewsEngine] = {
         "hull": DefaultObjects(refine_steps=steps, carve=False),
         "full": DefaultObjects(refine_steps=steps),
     }
+    if args.engine != "default":
+        other = load_engines(args.engine).objects()
+        assert isinstance(other, ManyViewsEngine)
+        engines = {"net": other}
     names = args.shapes.split(",")
     camera = Camera.with_field_of_view(args.side, args.side, 40.0)
     goals = {
