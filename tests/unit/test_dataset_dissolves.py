@@ -53,7 +53,7 @@ def test_clips_keep_away_from_dissolves(tmp_path: Path) -> None:
             assert clip.last_frame < middle - 8 or clip.first_frame > middle + 8
 
 
-@pytest.mark.parametrize("kind", ["swings", "pans of 2 pixels", "lamps", "turns", "zooms"])
+@pytest.mark.parametrize("kind", ["swings", "pans of 2 pixels", "lamps", "turns", "zooms", "focus"])
 def test_what_only_changes_much_is_no_dissolve(kind: str) -> None:
     assert changes(looked(uncut(kind, 1, NAMES))) == []
 

@@ -22,6 +22,8 @@ EXPLAINED = 0.45
 LOWEST, LOW, HIGH, HIGHEST = 0.6, 0.75, 1.25, 1.35
 DIP = 0.8
 QUARTER_LOW, QUARTER_HIGH = 0.5, 1.6
+# of the fine detail that a mixture has; a focus pull goes through less
+FINE = 0.4
 SHARES = ((-0.1, 0.45), (0.3, 0.7), (0.55, 1.1))
 # spans one after the other, of one length, that have to agree
 LASTING = 3
@@ -36,13 +38,18 @@ class Mixes:
         size = LOOKBACK + 1
         self._fine = np.zeros((size, 4, WIDTH * HEIGHT // 4))
         self._means = np.zeros((size, 4))
+        self._sharpness = np.zeros(size)
         # products of each frame with those before it: of the whole, then of the quarters
         self._products = np.zeros((size, size, 5))
         self._count = 0
 
-    def step(self, luma: NDArray[np.uint8]) -> int:
-        """Bit k is set when the span of SPANS[k] frames that ends with this one looks like a dissolve."""
+    def step(self, luma: NDArray[np.uint8], sharpness: float) -> int:
+        """Bit k is set when the span of SPANS[k] frames that ends with this one looks like a dissolve.
+
+        `sharpness` is the variance of the Laplacian of `luma`.
+        """
         now = self._count % (LOOKBACK + 1)
+        self._sharpness[now] = sharpness
         small = cv2.resize(luma, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA).astype(np.float64)
         small -= small.mean()
         halves = small.reshape(2, HEIGHT // 2, 2, WIDTH // 2).transpose(0, 2, 1, 3).reshape(4, -1)
@@ -79,6 +86,9 @@ class Mixes:
                     return False
                 share = inside
         if not LOW < contrasts[1] < HIGH or min(contrasts) <= LOWEST or max(contrasts) >= HIGHEST:
+            return False
+        fine = [float(self._sharpness[frame % (LOOKBACK + 1)]) for frame in (first, middle, last)]
+        if fine[1] < FINE * ((1 - share) ** 2 * fine[0] + share**2 * fine[2]):
             return False
         # a thing that passes covers one part after the other; a dissolve is everywhere at once
         ends = (self._of(first, first)[1:], self._of(last, last)[1:], self._of(last, first)[1:])

@@ -99,19 +99,22 @@ class Past:
         self._calm: NDArray[np.uint8] | None = None
         self._mixes = Mixes()
 
-    def see(self, small: NDArray[np.uint8], luma: NDArray[np.uint8]) -> tuple[float, float, int]:
-        """`content`, `motion` and `mixes` of the next frame (H, W, 3) as it is looked at, and its luma."""
+    def see(
+        self, small: NDArray[np.uint8], luma: NDArray[np.uint8], sharpness: float
+    ) -> tuple[float, float, int]:
+        """`content`, `motion` and `mixes` of the next frame (H, W, 3) as it is looked at."""
         hsv = cv2.cvtColor(small, cv2.COLOR_RGB2HSV)
         calm = cv2.blur(luma, (3, 3))
         content = 0.0 if self._hsv is None else float(np.mean(cv2.absdiff(hsv, self._hsv)))
         motion = 0.0 if self._calm is None else float(np.mean(cv2.absdiff(calm, self._calm)))
         self._hsv, self._calm = hsv, calm
-        return content, motion, self._mixes.step(luma)
+        return content, motion, self._mixes.step(luma, sharpness)
 
     def pass_over(self, image: NDArray[np.uint8]) -> None:
         """Take a frame that was looked at before."""
         small = look(image)
-        self.see(small, cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
+        luma = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+        self.see(small, luma, detail(luma))
 
 
 def survey(
@@ -132,8 +135,8 @@ def survey(
     for frame in frames:
         small = look(frame.pixels)
         luma = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-        content, motion, mixed = past.see(small, luma)
-        sharpness = float(cv2.Laplacian(luma, cv2.CV_64F).var())
+        sharpness = detail(luma)
+        content, motion, mixed = past.see(small, luma, sharpness)
         text = text_area(frame.pixels) if frame.index % TEXT_EVERY == 0 else float("nan")
         rows.append((content, float(luma.mean()), sharpness, motion, text))
         hashes.append(dct_hash(luma))
@@ -162,6 +165,11 @@ def look(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return image
     size = max(8, round(width * scale)), max(8, round(height * scale))
     return resized(image, size)
+
+
+def detail(luma: NDArray[np.uint8]) -> float:
+    """The variance of the Laplacian."""
+    return float(cv2.Laplacian(luma, cv2.CV_64F).var())
 
 
 def dct_hash(luma: NDArray[np.uint8]) -> int:
