@@ -1,45 +1,33 @@
-"""Cuts that the survey finds against PySceneDetect's, on drawn films whose cuts are known.
+"""Cuts and dissolves that the survey finds against PySceneDetect's, on drawn films whose cuts are known.
 
-python -m bench.datasets_shots        (theirs needs `pip install scenedetect-headless`)
+python -m bench.datasets_shots [--pictures others]    (theirs needs `pip install scenedetect-headless`)
 """
 
 import argparse
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
-import skimage.data
 from numpy.typing import NDArray
-from PIL import Image
 
+from bench.datasets_films import HAPPENINGS, HEIGHT, OTHERS, TUNED, WIDTH, dissolving, picture, uncut
 from media.sandbox import DecodedFrame
-from workers.datasets.stages.shots import cuts
-from workers.datasets.stages.survey import look, survey
+from workers.datasets.stages.shots import changes, cuts
+from workers.datasets.stages.survey import Survey, look, survey
 
 Rgb = NDArray[np.uint8]
+Finder = Callable[[Sequence[Rgb]], list[int]]
 RATE, SHOT = 24, 36
-NAMES = [
-    "astronaut",
-    "brick",
-    "chelsea",
-    "coffee",
-    "grass",
-    "motorcycle_left",
-    "rocket",
-    "ihc",
-    "color",
-    "coins",
-]
-WIDTH, HEIGHT = 320, 180
-
-
-def picture(name: str) -> Rgb:
-    """A picture that is large enough to move a window over it."""
-    path = next(Path(skimage.data.__file__).parent.glob(f"{name}.*"))
-    return np.asarray(Image.open(path).convert("RGB").resize((2 * WIDTH, 2 * HEIGHT)))
+KINDS = {
+    "calm": (1.0, 0.0, 0),
+    "fast": (12.0, 0.0, 0),
+    "flickering": (2.0, 0.06, 0),
+    "dissolves": (1.0, 0.0, 8),
+}
+LENGTHS, SPEEDS = (8, 12, 24, 48), (0.0, 1.0, 2.0)
+UNCUT = 4
 
 
 def shot(image: Rgb, rng: np.random.Generator, speed: float, flicker: float) -> list[Rgb]:
@@ -56,12 +44,17 @@ def shot(image: Rgb, rng: np.random.Generator, speed: float, flicker: float) -> 
     return frames
 
 
-def film(seed: int, speed: float, flicker: float, dissolve: int) -> tuple[list[Rgb], list[int]]:
-    """Shots in a row, hard cuts or dissolves of so many frames, and the frames at which new shots begin."""
+def film(
+    seed: int, names: Sequence[str], speed: float, flicker: float, dissolve: int
+) -> tuple[list[Rgb], list[int]]:
+    """Shots in a row, hard cuts or dissolves of so many frames, and the frames at which new shots begin.
+
+    In a dissolve the new shot stands still.
+    """
     rng = np.random.default_rng(seed)
     frames: list[Rgb] = []
     begun = []
-    for name in rng.permutation(NAMES):
+    for name in rng.permutation(list(names)):
         new = shot(picture(str(name)), rng, speed, flicker)
         if frames:
             for step in range(dissolve):
@@ -74,20 +67,29 @@ def film(seed: int, speed: float, flicker: float, dissolve: int) -> tuple[list[R
     return frames, begun
 
 
+def seen(frames: Sequence[Rgb]) -> Survey:
+    """What the survey makes of a film."""
+    return survey((DecodedFrame(index, index, frame) for index, frame in enumerate(frames)), (1, RATE))
+
+
 def ours(frames: Sequence[Rgb]) -> list[int]:
-    """By the survey."""
-    decoded = (DecodedFrame(index, index, frame) for index, frame in enumerate(frames))
-    return cuts(survey(decoded, (1, RATE)).content)
+    """By the survey; of a dissolve its middle."""
+    return [round((before + after + 1) / 2) for before, after in changes(seen(frames))]
 
 
-def theirs(kind: str) -> Callable[[Iterable[Rgb]], list[int]] | None:
+def sudden(frames: Sequence[Rgb]) -> list[int]:
+    """By the survey without dissolves."""
+    return cuts(seen(frames).content)
+
+
+def theirs(kind: str) -> Finder | None:
     """By a detector of PySceneDetect, which sees what the survey looks at."""
     try:
         from scenedetect import AdaptiveDetector, ContentDetector, FrameTimecode
     except ImportError:
         return None
 
-    def detect(frames: Iterable[Rgb]) -> list[int]:
+    def detect(frames: Sequence[Rgb]) -> list[int]:
         detector = (
             AdaptiveDetector(min_scene_len=12)
             if kind == "adaptive"
@@ -114,36 +116,51 @@ def judged(found: Sequence[int], truth: Sequence[int], within: int) -> tuple[int
     return hits, len(truth) - hits, len(left)
 
 
+def told_of(find: Finder, names: Sequence[str], films: int) -> dict[str, object]:
+    """Sums over the films of each kind."""
+    sums: dict[str, NDArray[np.int_]] = {}
+    seconds, count = 0.0, 0
+
+    def add(kind: str, frames: Sequence[Rgb], truth: Sequence[int], within: int) -> None:
+        nonlocal seconds, count
+        begun = time.process_time()
+        found = find(frames)
+        seconds, count = seconds + time.process_time() - begun, count + len(frames)
+        sums[kind] = sums.get(kind, np.zeros(3, int)) + judged(found, truth, within)
+
+    for seed in range(films):
+        for kind, (speed, flicker, dissolve) in KINDS.items():
+            add(kind, *film(seed, names, speed, flicker, dissolve), 1 + dissolve)
+        for length in LENGTHS:
+            for speed in SPEEDS:
+                made, middles = dissolving(seed, names, length, speed)
+                add(f"dissolves of {length} frames, pans of {speed:.0f}", made, middles, length // 2 + 3)
+    for kind in HAPPENINGS:
+        for seed in range(UNCUT):
+            add(f"no cut: {kind}", uncut(kind, seed, names), [], 0)
+    told: dict[str, object] = {
+        kind: dict(zip(("found", "missed", "wrong"), found.tolist(), strict=True))
+        for kind, found in sums.items()
+    }
+    # ours includes the rest of the survey: motion, sharpness, hashes, text
+    told["cpu_ms_a_frame"] = round(1000 * seconds / count, 3)
+    return told
+
+
 def main() -> None:
     """Print one JSON object."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--films", type=int, default=4)
+    parser.add_argument("--pictures", choices=("tuned", "others"), default="tuned")
     options = parser.parse_args()
-    kinds = {
-        "calm": (1.0, 0.0, 0),
-        "fast": (12.0, 0.0, 0),
-        "flickering": (2.0, 0.06, 0),
-        "dissolves": (1.0, 0.0, 8),
+    names = TUNED if options.pictures == "tuned" else OTHERS
+    finders: dict[str, Finder | None] = {
+        "ours": ours,
+        "ours without dissolves": sudden,
+        "adaptive": theirs("adaptive"),
+        "content 21": theirs("content"),
     }
-    finders = {"ours": ours, "adaptive": theirs("adaptive"), "content 21": theirs("content")}
-    told: dict[str, dict[str, object]] = {}
-    for name, find in finders.items():
-        if find is None:
-            continue
-        mine: dict[str, object] = {}
-        seconds, count = 0.0, 0
-        for kind, (speed, flicker, dissolve) in kinds.items():
-            sums = np.zeros(3, int)
-            for seed in range(options.films):
-                frames, truth = film(seed, speed, flicker, dissolve)
-                begun = time.process_time()
-                found = find(frames)
-                seconds, count = seconds + time.process_time() - begun, count + len(frames)
-                sums += judged(found, truth, 1 + dissolve)
-            mine[kind] = dict(zip(("found", "missed", "wrong"), sums.tolist(), strict=True))
-        # ours includes the rest of the survey: motion, sharpness, hashes, text
-        mine["cpu_ms_a_frame"] = round(1000 * seconds / count, 3)
-        told[name] = mine
+    told = {name: told_of(find, names, options.films) for name, find in finders.items() if find is not None}
     print(json.dumps(told, indent=1))
 
 

@@ -67,7 +67,8 @@ def begin(connection: Connection, job_id: str, kind: str) -> None:
         .group_by(jobs.c.state)
     )
     states = {row[0]: row[1] for row in counts}
-    _tell(connection, job_id, kind, states.get("succeeded", 0), sum(states.values()))
+    over = states.get("succeeded", 0) + states.get(LOST, 0)
+    _tell(connection, job_id, kind, over, sum(states.values()))
     _advance(connection, job_id, failed=bool(states.keys() - OPEN - {"succeeded", LOST}))
 
 

@@ -178,6 +178,17 @@ def test_stored_depth_is_what_came(world: World, undisturbed: Manifest, tmp_path
             assert np.nanmax(np.abs(found - CLIP.depth[row.source_frame])) < 0.001
 
 
+def test_fewer_frames_keep_the_depth_that_is_theirs(world: World, tmp_path: Path) -> None:
+    depth = {"media": pictures(world, ".tiff")}
+    told = {"frame_rate": RATE / 3, "gates": {"motion": {}, "near_duplicate": {}, "length": {}}}
+    clips = list(made(world, depth, tmp_path / "data", **told).clips())
+    assert [[row.source_frame for row in clip.frames] for clip in clips] == [[0, 3, 6, 9], [12, 15, 18, 21]]
+    for clip in clips:
+        for frame, row in enumerate(clip.frames):
+            found = clip.depth(frame)
+            assert found is not None and np.abs(found - CLIP.depth[row.source_frame]).max() < 0.002
+
+
 def rays() -> NDArray[np.float64]:
     """The length of each pixel's ray up to z = 1."""
     k = CLIP.intrinsics

@@ -12,6 +12,7 @@ from maquette.contract import DatasetResult, Manifest, MediaRef, Problem
 from PIL import Image
 from sqlalchemy import update
 
+from media.errors import MediaError
 from storage.ledger import fleet, jobs, leases, sweeping
 from storage.ledger.tables import jobs as table
 from tests.datasets_jobs import TENANT, Follow, Heart, Reds, World, version
@@ -123,6 +124,13 @@ def test_an_engine_that_breaks_gets_three_attempts(world: World, tmp_path: Path)
     manifest = world.go(world.job(), Heart())
     assert engine.times == 2 * 3
     check(world, manifest, tmp_path / "data", "engine_failed")
+
+
+def test_a_decoder_that_was_too_slow_gets_three_attempts(world: World, tmp_path: Path) -> None:
+    engine = picky(world, MediaError("decoding_too_slow", "decoding took more than 60 seconds", 413))
+    manifest = world.go(world.job(), Heart())
+    assert engine.times == 2 * 3
+    check(world, manifest, tmp_path / "data", "decoding_too_slow")
 
 
 def test_an_engine_that_breaks_once_loses_nothing(world: World) -> None:

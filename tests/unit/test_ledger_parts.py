@@ -163,6 +163,8 @@ def test_a_part_that_lost_every_worker_lets_the_others_go_on(db: Database) -> No
     assert leases.park(db, claimed(db, job_id), made(2, first=4))
     [left] = queued(db, job_id)
     assert claimed(db, left).part == "key 5"
+    told = [event["data"] for event in jobs.history(db, job_id, 0) if event["type"] == "progress"]
+    assert (told[-1]["done"], told[-1]["total"]) == (5, 6)
 
 
 def test_a_part_that_is_lost_last_wakes_the_job(db: Database) -> None:

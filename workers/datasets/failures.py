@@ -13,6 +13,8 @@ from workers.engines.protocols import Refused
 GATE = "processing"
 # what the submitter told of a whole video does not fit it: no clip is to blame
 OF_THE_REQUEST = frozenset({"cameras_mismatch", "actions_mismatch", "depth_mismatch"})
+# a busy machine, or its memory, may be to blame
+UNSURE = frozenset({"decoding_too_slow", "decoding_crashed", "decoding_stopped", "media_too_costly"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,11 @@
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-import numpy as np
-from numpy.typing import NDArray
-
 from media.sandbox import DecodedFrame
 from workers.datasets.source import Frames, Opened, Source
+from workers.datasets.stages.dissolves import LOOKBACK
 from workers.datasets.stages.shots import ClipPlan
-from workers.datasets.stages.survey import Survey, survey
+from workers.datasets.stages.survey import Past, Survey, survey
 
 # frames between two checkpoints of a survey
 PIECE = 4096
@@ -21,7 +19,7 @@ class Pieces:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._opened: Opened | None = None
-        self._before: NDArray[np.uint8] | None = None
+        self._past = Past()
 
     def __enter__(self) -> "Pieces":
         return self
@@ -33,21 +31,12 @@ class Pieces:
     def look(self, start: int, told: Callable[[int], None]) -> Survey:
         """The piece that begins at frame `start`; empty at the end of the source."""
         if self._opened is None:
-            # the frame before is needed to see what changed
-            self._opened = self._source.open(max(0, start - 1), None)
-            if start:
-                first = next(self._opened.frames, None)
-                self._before = None if first is None else first.pixels
-        return survey(
-            self._kept(islice(self._opened.frames, PIECE)), self._opened.time_base, told, self._before
-        )
-
-    def _kept(self, frames: Iterator[DecodedFrame]) -> Iterator[DecodedFrame]:
-        last = None
-        for frame in frames:
-            last = frame.pixels
-            yield frame
-        self._before = last
+            # frames before are needed to see what changed
+            seen = min(start, LOOKBACK)
+            self._opened = self._source.open(start - seen, None)
+            for frame in islice(self._opened.frames, seen):
+                self._past.pass_over(frame.pixels)
+        return survey(islice(self._opened.frames, PIECE), self._opened.time_base, told, self._past)
 
 
 class Reel:

@@ -91,6 +91,8 @@ def _survey(context: JobContext, request: DatasetJob, settings: Settings, conten
     try:
         found = surveyed(JobPorts(context), clock, source)
     except MediaError as error:
+        if error.code in failures.UNSURE and _attempts_left(context):
+            raise TryAgain from error
         return Outcome(b"", clock.seconds, failure=failures.of(error))
     if source.info.depth is not None:
         # before any engine has worked
@@ -155,16 +157,21 @@ def _tried(context: JobContext, work: Callable[[], bytes], clock: Stopwatch) -> 
     except (JobProblem, Stopped, EngineUnavailable):
         raise
     except Exception as error:
-        if (failure := failures.of(error)) is None:
-            if isinstance(error, DatasetError):
-                raise
-            if context.job.attempt - context.job.handed_back < ATTEMPTS:
-                raise TryAgain from error
+        failure = failures.of(error)
+        if failure is None and isinstance(error, DatasetError):
+            raise
+        if (failure is None or failure.code in failures.UNSURE) and _attempts_left(context):
+            raise TryAgain from error
+        if failure is None:
             if isinstance(error, NOT_OF_THE_CLIP):
                 raise
             code = "out_of_memory" if isinstance(error, MemoryError) else "engine_failed"
             failure = Failure(code, f"the engine failed on this clip ({type(error).__name__})")
         return Outcome(b"", clock.seconds, failure=failure)
+
+
+def _attempts_left(context: JobContext) -> bool:
+    return context.job.attempt - context.job.handed_back < ATTEMPTS
 
 
 _RUN: dict[str, Callable[[JobContext, DatasetJob, Settings, dict[str, Any]], Outcome]] = {

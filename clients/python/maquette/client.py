@@ -281,7 +281,11 @@ class Maquette:
         idempotency_key: str | None = None,
         **options: Any,
     ) -> Job[DatasetResult]:
-        """Clips, tracks and observations of videos as Parquet shards."""
+        """Clips, tracks and observations of videos as Parquet shards.
+
+        `sources` tells what is known of each video, as SourceInfo or dict; its `depth` may be a folder of
+        numbered 16-bit PNG or TIFF files, a NumPy file, an array (T, H, W), or a dict with one as `media`.
+        """
         built = requests.dataset(videos, text, threshold, clip_seconds, size, options)
         return Job(self._driver.run(calls.submit(built, idempotency_key)), self._driver)
 

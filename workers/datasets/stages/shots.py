@@ -1,17 +1,18 @@
 """Shots from a survey, and clips from shots.
 
 A cut is a frame whose change stands out from its neighbours, after PySceneDetect's AdaptiveDetector: fast
-motion changes many frames in a row and is no cut. Slow fades are not found; the gates see their dark frames.
+motion changes many frames in a row and is no cut. Dissolves are no part of the shots on either side. Fades
+through black or white are not found; the gates see their dark frames.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workers.datasets.settings import Settings
 from workers.datasets.source import Source
+from workers.datasets.stages.dissolves import dissolves
 from workers.datasets.stages.keys import digest
 from workers.datasets.stages.survey import Survey
 
@@ -60,15 +61,30 @@ def cuts(content: NDArray[np.float64]) -> list[int]:
     return found
 
 
+def changes(survey: Survey) -> list[tuple[int, int]]:
+    """Last frame of the shot before and first frame of the one after each cut and dissolve, in order."""
+    gradual = [(max(0, a - 1), min(len(survey) - 1, b + 1)) for a, b in dissolves(survey.mixes)]
+    sudden = [
+        (cut - 1, cut)
+        for cut in cuts(survey.content)
+        if not any(before <= cut <= after for before, after in gradual)
+    ]
+    return sorted(gradual + sudden)
+
+
 def shots(survey: Survey, seconds: NDArray[np.float64]) -> list[tuple[int, int]]:
-    """First and last frame of each shot, inclusive; cuts closer than half a second count once."""
+    """First and last frame of each shot, inclusive; what lies between two is a dissolve.
+
+    Changes closer than half a second count once.
+    """
     if not len(survey):
         return []
-    starts = [0]
-    for cut in cuts(survey.content):
-        if seconds[cut] - seconds[starts[-1]] >= SHORTEST_SHOT_SECONDS or starts[-1] == 0:
-            starts.append(cut)
-    return [(a, b - 1) for a, b in pairwise([*starts, len(survey)])]
+    found, first = [], 0
+    for before, after in changes(survey):
+        if before >= first and (seconds[after] - seconds[first] >= SHORTEST_SHOT_SECONDS or first == 0):
+            found.append((first, before))
+            first = after
+    return [*found, (first, len(survey) - 1)]
 
 
 def plan(source: Source, number: int, survey: Survey, settings: Settings) -> tuple[int, list[ClipPlan]]:

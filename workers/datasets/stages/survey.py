@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.sandbox import DecodedFrame
+from workers.datasets.stages.dissolves import Mixes
 from workers.datasets.stages.scaling import resized
 from workers.datasets.stages.text import text_area
 
@@ -26,7 +27,8 @@ class Survey:
     `content` is the mean change of hue, saturation and value from the frame before (0..255; 0 for the first),
     `luminance` the mean of Rec. 601 luma (0..255), `sharpness` the variance of its Laplacian at 128 pixels,
     `motion` the mean absolute luma change from the frame before after one 3x3 blur, `hashes` the DCT hash,
-    `text` the share under lines of text, NaN for the frames between those that are looked at for it.
+    `text` the share under lines of text, NaN for the frames between those that are looked at for it, `mixes`
+    which spans that end with a frame look like a dissolve (see `dissolves`).
     """
 
     pts: NDArray[np.int64]
@@ -36,6 +38,7 @@ class Survey:
     motion: Floats
     hashes: NDArray[np.uint64]
     text: Floats
+    mixes: NDArray[np.uint8]
     time_base: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -69,6 +72,7 @@ class Survey:
             motion=self.motion,
             hashes=self.hashes,
             text=self.text,
+            mixes=self.mixes,
             time_base=self.time_base,
         )
         return out.getvalue()
@@ -82,43 +86,62 @@ class Survey:
 
 def joined(parts: Sequence[Survey]) -> Survey:
     """Surveys of consecutive pieces of one video as one."""
-    names = ("pts", "content", "luminance", "sharpness", "motion", "hashes", "text")
+    names = ("pts", "content", "luminance", "sharpness", "motion", "hashes", "text", "mixes")
     whole = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     return Survey(**whole, time_base=parts[0].time_base)
+
+
+class Past:
+    """What a look needs of the frames before: the last one for its change, more for dissolves."""
+
+    def __init__(self) -> None:
+        self._hsv: NDArray[np.uint8] | None = None
+        self._calm: NDArray[np.uint8] | None = None
+        self._mixes = Mixes()
+
+    def see(
+        self, small: NDArray[np.uint8], luma: NDArray[np.uint8], sharpness: float
+    ) -> tuple[float, float, int]:
+        """`content`, `motion` and `mixes` of the next frame (H, W, 3) as it is looked at."""
+        hsv = cv2.cvtColor(small, cv2.COLOR_RGB2HSV)
+        calm = cv2.blur(luma, (3, 3))
+        content = 0.0 if self._hsv is None else float(np.mean(cv2.absdiff(hsv, self._hsv)))
+        motion = 0.0 if self._calm is None else float(np.mean(cv2.absdiff(calm, self._calm)))
+        self._hsv, self._calm = hsv, calm
+        return content, motion, self._mixes.step(luma, sharpness)
+
+    def pass_over(self, image: NDArray[np.uint8]) -> None:
+        """Take a frame that was looked at before."""
+        small = look(image)
+        luma = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+        self.see(small, luma, detail(luma))
 
 
 def survey(
     frames: Iterable[DecodedFrame],
     time_base: tuple[int, int],
     told: Callable[[int], None] = lambda done: None,
-    before: NDArray[np.uint8] | None = None,
+    past: Past | None = None,
 ) -> Survey:
     """Look at every frame; `told` hears how many are done. `time_base` is kept for the clips' times.
 
-    `before` is the frame (H, W, 3) that comes before the first one of a piece.
+    `past` has seen what comes before the first frame of a piece, and sees all of these.
     """
+    past = past or Past()
     rows: list[tuple[float, float, float, float, float]] = []
     pts: list[int] = []
     hashes: list[int] = []
-    before_hsv: NDArray[np.uint8] | None = None
-    before_luma: NDArray[np.uint8] | None = None
-    if before is not None:
-        small = look(before)
-        before_hsv = cv2.cvtColor(small, cv2.COLOR_RGB2HSV)
-        before_luma = cv2.blur(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), (3, 3))
+    mixes: list[int] = []
     for frame in frames:
         small = look(frame.pixels)
-        hsv = cv2.cvtColor(small, cv2.COLOR_RGB2HSV)
         luma = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-        calm = cv2.blur(luma, (3, 3))
-        content = 0.0 if before_hsv is None else float(np.mean(cv2.absdiff(hsv, before_hsv)))
-        motion = 0.0 if before_luma is None else float(np.mean(cv2.absdiff(calm, before_luma)))
-        sharpness = float(cv2.Laplacian(luma, cv2.CV_64F).var())
+        sharpness = detail(luma)
+        content, motion, mixed = past.see(small, luma, sharpness)
         text = text_area(frame.pixels) if frame.index % TEXT_EVERY == 0 else float("nan")
         rows.append((content, float(luma.mean()), sharpness, motion, text))
         hashes.append(dct_hash(luma))
         pts.append(frame.pts)
-        before_hsv, before_luma = hsv, calm
+        mixes.append(mixed)
         told(len(pts))
     table = np.array(rows, np.float64).reshape(-1, 5)
     return Survey(
@@ -129,6 +152,7 @@ def survey(
         table[:, 3].copy(),
         np.array(hashes, np.uint64),
         table[:, 4].copy(),
+        np.array(mixes, np.uint8),
         np.array(time_base, np.int64),
     )
 
@@ -141,6 +165,11 @@ def look(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return image
     size = max(8, round(width * scale)), max(8, round(height * scale))
     return resized(image, size)
+
+
+def detail(luma: NDArray[np.uint8]) -> float:
+    """The variance of the Laplacian."""
+    return float(cv2.Laplacian(luma, cv2.CV_64F).var())
 
 
 def dct_hash(luma: NDArray[np.uint8]) -> int:
