@@ -31,6 +31,7 @@ TINY_PIXELS = 64
 SPLATS = 15_000
 REFINE_STEPS = 150
 LOW_IOU = 0.97
+FITTED_IOU = 0.96
 LABELLED_IOU = 0.93
 MEASURED_SIDE = 512
 CONFIDENCE_GUESSED = 0.5
@@ -203,7 +204,7 @@ def _fitted(
     """A simple solid that draws the mask from the camera, and its kind; nothing where none is good enough."""
     for shape in find_shapes(cleaned, camera, label, extrusions=extrusions):
         expected = expected_shape(label) == shape.kind
-        wanted = LABELLED_IOU if expected else min(LOW_IOU, attainable(cleaned))
+        wanted = LABELLED_IOU if expected else min(FITTED_IOU, attainable(cleaned))
         if _silhouette_iou(shape.vertices, shape.faces, mask, camera) >= wanted:
             return of_shape(shape.vertices, shape.faces, shape.axes, cleaned, camera), shape.kind
     return None, None
