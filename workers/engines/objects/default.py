@@ -1,7 +1,7 @@
 """The default object engine: no learned weights.
 
-From several views: the visual hull. From one: a box or a solid of revolution where one explains the outline,
-else silhouette inflation in ray space, where the mesh's outline is the mask's by construction, the thickness
+From several views: the visual hull. From one: a box, a solid of revolution, a thing on legs or an extrusion
+where one explains the outline, else silhouette inflation in ray space, where the mesh's outline is the mask's by construction, the thickness
 is a guess (or measured, given depth), and the unseen side mirrors the front.
 """
 
@@ -26,7 +26,7 @@ from workers.geometry.cameras import Camera
 from workers.geometry.posed import PosedCamera
 from workers.geometry.raster import silhouette
 
-VERSION = "3"
+VERSION = "4"
 TINY_PIXELS = 64
 SPLATS = 15_000
 REFINE_STEPS = 150
