@@ -26,9 +26,15 @@ def scores(name, **options):
     ]
 
 
-@pytest.mark.parametrize("name", ["sphere", "cube", "can", "torus", "mug", "table"])
+@pytest.mark.parametrize("name", ["sphere", "cube", "can", "torus", "mug"])
 def test_outline_of_rendered_shapes(name):
     assert min(score.input_iou for score in scores(name)) >= 0.97
+
+
+@pytest.mark.parametrize("name", ["table", "chair", "dumbbell", "star"])
+def test_outline_of_composed_shapes(name):
+    found = [bench.judge(ENGINE, bench.SHAPES[name][1](), view, with_icp=False) for view in bench.VIEWS]
+    assert min(score.input_iou for score in found) >= 0.96
 
 
 def test_round_shapes_look_right_from_elsewhere(record_property):
@@ -51,10 +57,9 @@ def test_a_sphere_is_nearly_a_sphere():
 
 
 def test_depth_helps_where_the_outline_says_little():
-    for name in ("pebble", "dumbbell", "table"):
-        guessed = np.mean([score.f_score for score in scores(name)])
-        measured = np.mean([score.f_score for score in scores(name, depth=True)])
-        assert measured > guessed + 0.05
+    guessed = np.mean([score.f_score for score in scores("pebble")])
+    measured = np.mean([score.f_score for score in scores("pebble", depth=True)])
+    assert measured > guessed + 0.2
 
 
 @pytest.mark.parametrize(
@@ -62,6 +67,8 @@ def test_depth_helps_where_the_outline_says_little():
     [
         *(("cube", "box", 0.93), ("book", "box", 0.88), ("carton", "box", 0.93), ("plate", "turned", 0.6)),
         *(("can", "turned", 0.9), ("bowl", "turned", 0.8), ("vase", "turned", 0.88), ("ring", "turned", 0.8)),
+        *(("dumbbell", "turned", 0.7), ("table", "legged", 0.75), ("chair", "legged", 0.85)),
+        ("star", "extruded", 0.7),
     ],
 )
 def test_simple_solids_are_found_with_their_tilt(name, kind, iou):
@@ -70,7 +77,7 @@ def test_simple_solids_are_found_with_their_tilt(name, kind, iou):
         assert score.novel_iou >= iou
 
 
-@pytest.mark.parametrize("name", ["chair", "table", "dumbbell", "star", "ell"])
+@pytest.mark.parametrize("name", ["sphere", "egg", "pebble"])
 def test_other_shapes_are_not_forced_into_simple_solids(name):
     assert {score.kind for score in scores(name)} == {"inflated"}
 

@@ -1,7 +1,7 @@
 """The default object engine: no learned weights.
 
-From several views: the visual hull. From one: a box or a solid of revolution where one explains the outline,
-else silhouette inflation in ray space, where the mesh's outline is the mask's by construction, the thickness
+From several views: the visual hull. From one: a box, a solid of revolution, a thing on legs or an extrusion
+where one explains the outline, else silhouette inflation in ray space, where the mesh's outline is the mask's by construction, the thickness
 is a guess (or measured, given depth), and the unseen side mirrors the front.
 """
 
@@ -30,10 +30,11 @@ from workers.geometry.cameras import Camera
 from workers.geometry.posed import PosedCamera
 from workers.geometry.raster import silhouette
 
-VERSION = "3"
+VERSION = "4"
 TINY_PIXELS = 64
 SPLATS = 15_000
 LOW_IOU = 0.97
+FITTED_IOU = 0.96
 LABELLED_IOU = 0.93
 MEASURED_SIDE = 512
 CONFIDENCE_GUESSED = 0.5
@@ -222,7 +223,7 @@ def _fitted(
     """A simple solid that draws the mask from the camera, and its kind; nothing where none is good enough."""
     for shape in find_shapes(cleaned, camera, label, extrusions=extrusions):
         expected = expected_shape(label) == shape.kind
-        wanted = LABELLED_IOU if expected else min(LOW_IOU, attainable(cleaned))
+        wanted = LABELLED_IOU if expected else min(FITTED_IOU, attainable(cleaned))
         if _silhouette_iou(shape.vertices, shape.faces, mask, camera) >= wanted:
             return of_shape(shape.vertices, shape.faces, shape.axes, cleaned, camera), shape.kind
     return None, None

@@ -21,7 +21,7 @@ UPRIGHT_SINE = 0.12
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Unit vectors (3,) in camera axes: the picture's `right` and `up`, and the `view` ray of the mask's middle."""
+    """Unit vectors (3,) in camera axes: the picture's `right` and `up`, and the `view` of a mask's middle."""
 
     right: Array
     up: Array

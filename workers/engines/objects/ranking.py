@@ -13,7 +13,7 @@ from workers.engines.objects.regular import Plan
 from workers.engines.objects.window import Window
 
 Array = NDArray[np.float64]
-MARGIN = 0.0
+MARGIN = 0.03
 # an ellipse is seen of round things
 ROUND = 0.97
 

@@ -66,7 +66,11 @@ def find_shapes(
     # a plainer shape is believed unless legs explain a good deal more
     plain = max((shape.iou for shape in found), default=0.0)
     if expected is None and plain < PLAIN:
-        found += [shape for shape in _legged(window) if shape.iou > plain + MUCH_BETTER]
+        found += [
+            shape
+            for shape in _legged(window, min(FOUND_LEGS, attainable(mask)))
+            if shape.iou > plain + MUCH_BETTER
+        ]
     yield from sorted(found, key=lambda shape: -shape.iou)
     if expected in (None, "turned") and not holes:
         yield from _lying(window)
@@ -74,10 +78,10 @@ def find_shapes(
         yield from _extruded(window)
 
 
-def _legged(window: Window) -> list[Shape]:
+def _legged(window: Window, wanted: float) -> list[Shape]:
     body = without_legs(window.mask & ~window.open)
     found = None if body is None else legged.fit(window, body)
-    if found is None or found.iou < FOUND_LEGS:
+    if found is None or found.iou < wanted:
         return []
     vertices, faces = found.mesh()
     return [Shape("legged", vertices, faces, found.axes, found.iou)]
