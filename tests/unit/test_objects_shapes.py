@@ -1,19 +1,10 @@
 """Reconstruction against shapes whose other sides are known. `bench/objects_shapes.py` holds the shapes."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
+from tests.drawn_shapes import bench
 from workers.engines.objects.default import DefaultObjects
-
-PATH = Path(__file__).parents[2] / "bench" / "objects_shapes.py"
-SPEC = importlib.util.spec_from_file_location("objects_shapes", PATH)
-bench = importlib.util.module_from_spec(SPEC)
-sys.modules["objects_shapes"] = bench
-SPEC.loader.exec_module(bench)
 
 ENGINE = DefaultObjects(splats=100)
 ROUND = ("sphere", "egg", "can", "capsule", "vase", "snowman")
@@ -21,7 +12,7 @@ ROUND = ("sphere", "egg", "can", "capsule", "vase", "snowman")
 
 def scores(name, **options):
     return [
-        bench.judge(ENGINE, bench.SHAPES[name][1](), view, side=160, with_icp=False, **options)
+        bench.judge(ENGINE, bench.SHAPES[name][1](), view, side=160, quick=True, **options)
         for view in bench.VIEWS
     ]
 
@@ -33,7 +24,7 @@ def test_outline_of_rendered_shapes(name):
 
 @pytest.mark.parametrize("name", ["table", "chair", "dumbbell", "star"])
 def test_outline_of_composed_shapes(name):
-    found = [bench.judge(ENGINE, bench.SHAPES[name][1](), view, with_icp=False) for view in bench.VIEWS]
+    found = [bench.judge(ENGINE, bench.SHAPES[name][1](), view, quick=True) for view in bench.VIEWS]
     assert min(score.input_iou for score in found) >= 0.96
 
 
@@ -48,7 +39,7 @@ def test_round_shapes_look_right_from_elsewhere(record_property):
 
 
 def test_a_flat_plate_seen_from_low_down_keeps_its_tilt():
-    score = bench.judge(ENGINE, bench.SHAPES["plate"][1](), (-15.0, 12.0), side=256, with_icp=False)
+    score = bench.judge(ENGINE, bench.SHAPES["plate"][1](), (-15.0, 12.0), side=256, quick=True)
     assert score.kind == "turned" and score.novel_iou >= 0.88 and score.f_score >= 0.95
 
 

@@ -1,23 +1,14 @@
 """Things on legs, things that lie and extrusions, found in one mask and judged against their other sides."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
 import trimesh
 
+from tests.drawn_shapes import bench
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.objects.legs import without_legs
 from workers.engines.objects.regular import plan_of
-
-PATH = Path(__file__).parents[2] / "bench" / "objects_shapes.py"
-SPEC = importlib.util.spec_from_file_location("objects_shapes", PATH)
-bench = importlib.util.module_from_spec(SPEC)
-sys.modules["objects_shapes"] = bench
-SPEC.loader.exec_module(bench)
 
 ENGINE = DefaultObjects(splats=100)
 CAMERA = bench.Camera.with_field_of_view(256, 256, 40.0)
@@ -80,7 +71,7 @@ def mask_of(mesh, view):
     ids=["star", "bracket", "roller", "bench", "chair", "stool"],
 )
 def test_composed_and_extruded_shapes_look_right_from_elsewhere(make, view, kind, iou):
-    score = bench.judge(ENGINE, make(), view, with_icp=False)
+    score = bench.judge(ENGINE, make(), view, quick=True)
     assert score.kind == kind
     assert score.novel_iou >= iou
     assert score.input_iou >= 0.955
