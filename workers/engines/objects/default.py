@@ -1,8 +1,8 @@
 """The default object engine: no learned weights.
 
 From several views: the visual hull. From one: a box, a solid of revolution, a thing on legs or an extrusion
-where one explains the outline, else silhouette inflation in ray space, where the mesh's outline is the mask's by construction, the thickness
-is a guess (or measured, given depth), and the unseen side mirrors the front.
+where one explains the outline, else silhouette inflation in ray space, where the mesh's outline is the mask's
+by construction, the thickness is a guess (or measured, given depth), and the unseen side mirrors the front.
 """
 
 from collections.abc import Sequence
