@@ -14,7 +14,7 @@ from workers.engines.objects.window import Window
 Array = NDArray[np.float64]
 EVEN, FOUND = 0.92, 0.955
 STEEPEST_LINE = 65.0
-LEAST_ASPECT = 1.25
+LEAST_ASPECT, ROUND = 1.25, 0.97
 TURNS = np.arange(-9.0, 9.1, 1.5)
 SLANTS = tuple(range(0, 61, 5))
 PITCH, MOST = 25.0, 45.0
@@ -23,15 +23,15 @@ ENOUGH = 0.0075
 
 def fit(window: Window) -> turned.Turned | None:
     """The solid of revolution with a level axis that explains a mask; None where none does."""
-    if window.aspect() < LEAST_ASPECT:
+    # an ellipse is seen of round things, whose axis does not matter
+    if window.aspect() < LEAST_ASPECT or window.ellipse_iou() > ROUND:
         return None
     point, direction, even = midline(window)
     if even < EVEN or np.degrees(np.arcsin(min(abs(direction[1]), 1.0))) > STEEPEST_LINE:
         return None
     fits = [turned.fit(window, point, direction, -slant) for slant in SLANTS]
     best = max(one.iou for one in fits)
-    # an ellipse is seen of round things, whose axis does not matter
-    if best < FOUND or window.ellipse_iou() >= best - ENOUGH:
+    if best < FOUND:
         return None
     explained = [one for one in fits if one.iou >= best - ENOUGH]
     usual = usual_slant(direction)
