@@ -168,6 +168,13 @@ CMD ["celery", "-A", "workers.main", "worker", "--queues", "sam3", "--concurrenc
 
 # upstream fetches DINOv2 and MoGe at load: they have to lie in /models beforehand
 FROM torch-base AS worker-sam3d-objects
+USER 0:0
+# Open3D, which upstream imports, is linked against them
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends libgl1 libgomp1 libx11-6 \
+    && rm -rf /var/lib/apt/lists/*
+USER 10001:10001
 COPY --from=default-environment /venv /venv
 COPY --from=sam3d-objects-environment /opt/sam3d-objects-venv /opt/sam3d-objects-venv
 COPY --from=sam3d-objects-environment /opt/sam-3d-objects /opt/sam-3d-objects

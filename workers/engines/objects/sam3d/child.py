@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import importlib.util
 import os
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from workers.engines.host.arrays import Arrays
 from workers.engines.host.child import Answer, Refused, serve
+from workers.engines.objects.sam3d import plyfile
 
 ALLOWED = frozenset({"sam3d_objects", "torch", "torchvision", "moge"})
 # What the distilled generators are made for.
@@ -52,6 +54,9 @@ class Pipeline:
             if target.split(".", 1)[0] not in ALLOWED:
                 raise Refused("config_unsafe", f"pipeline.yaml wants to run {target}")
         _choose_attention()
+        # before upstream is imported: it asks for the package at once
+        if importlib.util.find_spec("plyfile") is None:
+            sys.modules["plyfile"] = plyfile
         try:
             self._pipeline = instantiate(settings)
         except (FileNotFoundError, ImportError) as error:
