@@ -21,7 +21,7 @@ from workers.geometry.poses import Similarity
 Array = NDArray[np.float64]
 CONFIDENT_ARC = 180.0
 LOW_IOU = 0.9
-AGREEING, MUCH_WORSE = 0.93, 0.012
+AGREEING, MUCH_WORSE = 0.93, 0.03
 
 OneView = Callable[[Rgb, Mask, PosedCamera], ObjectAsset]
 
