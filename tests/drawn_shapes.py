@@ -3,7 +3,11 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
-import objects_shapes as bench
+BENCH = str(Path(__file__).parents[1] / "bench")
+sys.path.insert(0, BENCH)
+import objects_shapes as bench  # noqa: E402
+
+# no longer than that: the folder has a `datasets`, and so has the package index
+sys.path.remove(BENCH)
 
 __all__ = ["bench"]
