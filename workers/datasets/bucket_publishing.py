@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from maquette.contract import Artefact
@@ -31,7 +32,7 @@ def publish(
     """
     files.makedirs(folder, exist_ok=True)
     try:
-        files.pipe_file(f"{folder}/{CLAIM}", version.encode(), mode="create")
+        _claim(files, f"{folder}/{CLAIM}", version)
     except FileExistsError:
         there = _claimant(files, f"{folder}/{CLAIM}")
         if there != version:
@@ -53,6 +54,16 @@ def publish(
         if item.name == manifest.MANIFEST:
             write(item)
     told(len(artefacts), len(artefacts))
+
+
+def _claim(files: Any, path: str, version: str) -> None:
+    """Make the claim; raises FileExistsError when there is one."""
+    if "file" in files.protocol:
+        # fsspec looks and then writes on a disk, which two writers may do at once
+        with Path(path).open("xb") as claim:
+            claim.write(version.encode())
+    else:
+        files.pipe_file(path, version.encode(), mode="create")
 
 
 def _claimant(files: Any, path: str) -> str:
