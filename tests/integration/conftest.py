@@ -10,6 +10,7 @@ from service.app import create_app
 from service.settings import ServiceSettings
 from service.state import State
 from storage.ledger import keys
+from tests.datasets_jobs import World
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +50,12 @@ def gateway(application: TestClient, state: State, tenant: str) -> TestClient:
 def stranger(state: State) -> dict[str, str]:
     """Headers of another tenant."""
     return {"Authorization": f"Bearer {keys.create(state.db, 'other', 'stranger')}"}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A ledger, a store and a sandbox for dataset jobs, shared by the tests of a file."""
+    made = World(tmp_path_factory.mktemp("world"))
+    yield made
+    made.sandbox.close()
+    made.db.close()

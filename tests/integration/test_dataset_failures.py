@@ -1,6 +1,6 @@
 """Clips that cannot be worked on are left out of a dataset job, with the reason, and the others are not."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -56,14 +56,6 @@ class Fail(Follow):
 
 
 REFUSED = Refused(Problem.of("too_red", 422, "this is too red"))
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    made = World(tmp_path_factory.mktemp("world"))
-    yield made
-    made.sandbox.close()
-    made.db.close()
 
 
 def picky(world: World, error: Exception | None) -> Picky:

@@ -1,7 +1,6 @@
 """The dataset job with a tracker of the test's own, interrupted wherever it can be."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,6 @@ from workers.datasets.reader import Dataset
 from workers.datasets.verify import verify
 from workers.errors import JobProblem
 from workers.jobs import dataset, dataset_world
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    made = World(tmp_path_factory.mktemp("world"))
-    yield made
-    made.sandbox.close()
-    made.db.close()
 
 
 @pytest.fixture(scope="module")

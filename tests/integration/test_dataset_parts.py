@@ -3,7 +3,6 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -29,14 +28,6 @@ from workers.runner import Runner
 from workers.settings import WorkerSettings
 
 ALL_FRAMES = 2 * FRAMES - 24
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    made = World(tmp_path_factory.mktemp("world"))
-    yield made
-    made.sandbox.close()
-    made.db.close()
 
 
 @pytest.fixture(scope="module")

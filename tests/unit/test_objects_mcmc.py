@@ -9,22 +9,13 @@ from workers.engines.objects.mcmc import DEAD, Growth, grow, shared
 from workers.engines.objects.opened import Opened
 from workers.engines.objects.refine import refine
 from workers.engines.objects.refined import thinned
-from workers.engines.rasterisers.choice import best
-from workers.engines.rasterisers.protocol import Gaussians, RasteriserMissing
+from workers.engines.rasterisers.protocol import Gaussians
 from workers.formats.splat import Splat
 from workers.geometry.meshes import Mesh
 
 VIEWS = around(10, 360, 80)
 SHOWN = thing("tee", wavy=True)
 IMAGES, MASKS = (list(part) for part in zip(*(SHOWN.photograph(view) for view in VIEWS), strict=True))
-
-
-@pytest.fixture(scope="module")
-def rasteriser():
-    try:
-        return best()
-    except RasteriserMissing as error:
-        pytest.skip(str(error))
 
 
 def start(count=200):

@@ -7,22 +7,13 @@ from tests.objects_made import around, thing
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.objects.manyviews import surface_splat
 from workers.engines.objects.refine import HELD_EVERY, quality, refine, target
-from workers.engines.rasterisers.choice import best
-from workers.engines.rasterisers.protocol import Drawn, RasteriserMissing
+from workers.engines.rasterisers.protocol import Drawn
 from workers.formats.splat import Splat
 from workers.geometry.meshes import Mesh
 
 VIEWS = around(10, 360, 64)
 SHOWN = thing("block")
 IMAGES, MASKS = (list(part) for part in zip(*(SHOWN.photograph(view) for view in VIEWS), strict=True))
-
-
-@pytest.fixture(scope="module")
-def rasteriser():
-    try:
-        return best()
-    except RasteriserMissing as error:
-        pytest.skip(str(error))
 
 
 def start(grey=False):

@@ -1,6 +1,6 @@
 """An object from several views with known cameras: visual hull, support plane, colours and splats."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from maquette.contract import Problem
@@ -11,7 +11,7 @@ from workers.engines.objects.agreeing import agreeing
 from workers.engines.objects.refined import refined
 from workers.engines.objects.surfacing import Surfaced, surfaced
 from workers.engines.objects.surfels import sample_surface, splat_of
-from workers.engines.objects.taken import LEAST_VIEWS, Taken, agreement, taken_of, those
+from workers.engines.objects.taken import LEAST_VIEWS, OneView, Taken, agreement, taken_of, those
 from workers.engines.protocols import Mask, ObjectAsset, Refused, Rgb, ViewsReport
 from workers.formats.splat import Splat
 from workers.geometry.meshes import Mesh
@@ -22,8 +22,6 @@ Array = NDArray[np.float64]
 CONFIDENT_ARC = 180.0
 LOW_IOU = 0.9
 AGREEING, MUCH_WORSE = 0.93, 0.03
-
-OneView = Callable[[Rgb, Mask, PosedCamera], ObjectAsset]
 
 
 def from_views(

@@ -4,7 +4,7 @@ It has the right outline in the view it was made from, and a distance that one v
 about that camera's centre keeps the outline there; the other views tell how much.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from workers.engines.objects import hull
 from workers.engines.objects.refined import STEPS, refined
-from workers.engines.objects.taken import Taken, agreement, taken_of
+from workers.engines.objects.taken import OneView, Taken, agreement, taken_of
 from workers.engines.objects.view_colors import colour
 from workers.engines.protocols import Mask, ObjectAsset, Rgb, ViewsReport
 from workers.formats.decimation import decimated
@@ -25,7 +25,6 @@ FEW_FACES, SMALL_SIDE = 4000, 256
 WIDEST, TRIES, ROUNDS = 2.0, 17, 3
 # what is told of one view's camera and place, and said anew for all views
 OF_ONE_VIEW = frozenset({"scale_not_metric", "low_iou", "truncated", "camera_assumed", "camera_estimated"})
-OneView = Callable[[Rgb, Mask, PosedCamera], ObjectAsset]
 
 
 def from_views(

@@ -1,13 +1,13 @@
 """The views that show an object, checked; and how well a surface agrees with their masks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from maquette.contract import Problem
 from numpy.typing import NDArray
 
-from workers.engines.protocols import Mask, Refused, Rgb
+from workers.engines.protocols import Mask, ObjectAsset, Refused, Rgb
 from workers.geometry.posed import PosedCamera
 from workers.geometry.raster import silhouette
 
@@ -15,6 +15,8 @@ Array = NDArray[np.float64]
 LEAST_VIEWS = 3
 LEAST_PIXELS = 64
 JUDGED_VIEWS = 8
+# the object of one view
+OneView = Callable[[Rgb, Mask, PosedCamera], ObjectAsset]
 
 
 @dataclass(frozen=True, slots=True)
