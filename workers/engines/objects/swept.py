@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.engines.objects.hull import signed_distance
 from workers.engines.objects.window import Window
 from workers.geometry.cameras import Camera
 
@@ -35,10 +36,7 @@ class Sweeper:
     @classmethod
     def of(cls, window: Window, view: Array, coarser: int = 1) -> "Sweeper":
         """The mask of a window, at every `coarser`-th sample; `view` (3,) is the ray to its middle."""
-        mask = (window.mask & ~window.open).astype(np.uint8)
-        within = cv2.distanceTransform(mask, cv2.DIST_L2, 5)
-        beyond = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5)
-        field = np.where(mask > 0, within - 0.5, 0.5 - beyond).astype(np.float32)
+        field = signed_distance(window.mask & ~window.open)
         if coarser == 1:
             return cls(field, window.camera, view, *_matrices(window.camera))
         size = (-(-field.shape[1] // coarser), -(-field.shape[0] // coarser))
