@@ -23,7 +23,7 @@ from storage.ledger import SessionRow, jobs
 PREVIEW_SECONDS = 120
 
 
-def preview_of(
+def build_preview_job(
     state: State, session: SessionRow, prompts: list[VideoPrompt], number: int, frame: int
 ) -> SegmentJob:
     """The job that shows object `number` on a frame, by all that was said of it there.
@@ -43,7 +43,7 @@ def preview_of(
     )
 
 
-def propagation_of(
+def build_propagation_job(
     state: State, session: SessionRow, prompts: list[VideoPrompt], asked: Propagate
 ) -> TrackJob:
     """The track job of a whole session; objects keep the ids that the session gave them.
