@@ -96,6 +96,6 @@ def settle(db: Database, job: JobRow, order: Order) -> None:
         leases.cancelled(db, job)
     elif order is Order.TIMEOUT:
         detail = f"the job ran longer than its timeout_seconds ({job.timeout_seconds})"
-        leases.fail(db, job, Problem.of("timed_out", 504, detail).model_dump(exclude_none=True))
+        leases.fail(db, job, Problem.from_code("timed_out", 504, detail).model_dump(exclude_none=True))
     elif order is Order.HAND_BACK:
         leases.hand_back(db, job)
