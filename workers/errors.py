@@ -14,7 +14,7 @@ class JobProblem(Exception):
 
     def __init__(self, code: str, detail: str, status: int = 422, **extra: Any) -> None:
         super().__init__(detail)
-        self.problem = Problem.of(code, status, detail, **extra)
+        self.problem = Problem.from_code(code, status, detail, **extra)
 
     @classmethod
     def of(cls, problem: dict[str, Any]) -> "JobProblem":

@@ -96,6 +96,6 @@ def settle(db: Database, job: JobRow, reply: HeartbeatReply) -> None:
         leases.cancelled(db, job)
     elif reply is HeartbeatReply.TIMEOUT:
         detail = f"the job ran longer than its timeout_seconds ({job.timeout_seconds})"
-        leases.fail(db, job, Problem.of("timed_out", 504, detail).model_dump(exclude_none=True))
+        leases.fail(db, job, Problem.from_code("timed_out", 504, detail).model_dump(exclude_none=True))
     elif reply is HeartbeatReply.HAND_BACK:
         leases.hand_back(db, job)

@@ -142,16 +142,18 @@ def _problem(error: Exception) -> Problem:
     if isinstance(error, JobProblem):
         return error.problem
     if isinstance(error, MediaError):
-        return Problem.of(error.code, error.status, error.detail)
+        return Problem.from_code(error.code, error.status, error.detail)
     if isinstance(error, UnknownPhrase):
         return error.problem()
     if isinstance(error, Refused):
         return error.problem
     if isinstance(error, EngineUnavailable):
-        return Problem.of("engine_unavailable", 503, str(error))
+        return Problem.from_code("engine_unavailable", 503, str(error))
     if isinstance(error, MemoryError):
-        return Problem.of("out_of_memory", 500, "the job needs more memory than this worker has")
-    return Problem.of("engine_failed", 500, f"the engine failed on this input ({type(error).__name__})")
+        return Problem.from_code("out_of_memory", 500, "the job needs more memory than this worker has")
+    return Problem.from_code(
+        "engine_failed", 500, f"the engine failed on this input ({type(error).__name__})"
+    )
 
 
 def _patiently(commit: Callable[[], object], seconds: float = 60.0) -> bool:

@@ -31,7 +31,7 @@ def build_preview_job(
     Where it was only corrected by points, it starts from the mask that the last propagation has of it.
     """
     said = [prompt for prompt in prompts if prompt.object == number and prompt.frame == frame]
-    whole = ObjectPrompt.together(said)
+    whole = ObjectPrompt.merge(said)
     if whole.box is None and whole.mask is None:
         whole = whole.model_copy(update={"mask": last_masks(state, session, frame).get(number)})
     return SegmentJob(

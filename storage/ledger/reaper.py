@@ -126,10 +126,10 @@ def _settle_running(connection: Connection, job_id: str, row: Any, max_attempts:
     if not (row.lost or (row.parked and row.late)):
         return None
     if row.late:
-        problem = Problem.of("timed_out", 504, "the job ran longer than its timeout_seconds")
+        problem = Problem.from_code("timed_out", 504, "the job ran longer than its timeout_seconds")
         return _end(connection, job_id, row, "failed", problem)
     if row.attempt - row.handed_back >= max_attempts:
-        problem = Problem.of("attempts_exhausted", 500, f"{EXHAUSTED} ({row.attempt} attempts)")
+        problem = Problem.from_code("attempts_exhausted", 500, f"{EXHAUSTED} ({row.attempt} attempts)")
         state = "failed" if row.parent is None else parts.LOST
         ended = _end(connection, job_id, row, state, problem)
         return ended and (ended if row.parent is None else parts.LOST)

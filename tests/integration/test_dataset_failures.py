@@ -55,7 +55,7 @@ class Fail(Follow):
         return super().step(frame)
 
 
-REFUSED = Refused(Problem.of("too_red", 422, "this is too red"))
+REFUSED = Refused(Problem.from_code("too_red", 422, "this is too red"))
 
 
 def picky(world: World, error: Exception | None) -> Picky:
