@@ -1,51 +1,13 @@
-"""What an engine of each kind takes and gives; every engine of a kind passes the same contract tests.
+"""Concept engines: phrases, exemplars and visual prompts to masks in images and videos."""
 
-Images are RGB uint8 of shape (H, W, 3); masks are bool of shape (H, W); boxes are xyxy in pixels,
-end-exclusive; points are xy in pixels with pixel centres at +0.5. Cameras are OpenCV (x right, y down,
-z forward), quaternions wxyz. Unknown values are None, never zero.
-"""
-
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, Protocol, Self, runtime_checkable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
-from maquette.contract import Problem
 from numpy.typing import NDArray
 
-from workers.formats.splat import Splat
-from workers.geometry.cameras import Camera
-from workers.geometry.meshes import Mesh
-from workers.geometry.poses import Similarity
-
-Rgb = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
-Box = tuple[float, float, float, float]
-EngineKind = Literal["concepts", "objects", "bodies", "captions"]
-ScaleSource = Literal["metric", "prior", "relative"]
-
-
-@dataclass(frozen=True, slots=True)
-class EngineInfo:
-    """What `GET /v1/engines` tells of an engine that is loaded in a worker."""
-
-    name: str
-    kind: EngineKind
-    version: str
-    device: str
-    licence: str
-    capabilities: tuple[str, ...]
-    limits: tuple[str, ...]
-    vocabulary: tuple[str, ...] | None = None
-    weights: Mapping[str, str] = field(default_factory=dict)
-
-
-class Refused(ValueError):
-    """A request that an engine can never answer; `problem` tells the client why."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.detail)
-        self.problem = problem
+from workers.engines.protocols.shared import Box, EngineInfo, Mask, Rgb
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +142,8 @@ class Tracked:
 
 @dataclass(frozen=True, slots=True)
 class FrameResult:
+    """What a tracker found in one frame; `pts` counts ticks of the time base."""
+
     index: int
     pts: int
     objects: tuple[Tracked, ...]
@@ -257,127 +221,6 @@ class ConceptEngine(Protocol):
 
     def tracker(self, prompts: TrackPrompts, *, state: bytes | None = None) -> Tracker:
         """A tracker for one video; `state` is a snapshot to go on from."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class ViewsReport:
-    """What several views came to: `used` of `given` show the object, `cut` of them at the picture's edge.
-
-    `arc_degrees` is how far they go round it, `seen_share` the share of the surface that some view sees, and
-    `reference` the view whose camera frame the pose is in. Gains are in dB on held-out views, None where the
-    refining did not run and where the carving was not kept.
-    """
-
-    arc_degrees: float
-    given: int
-    used: int
-    cut: int
-    seen_share: float
-    reference: int
-    refined_gain_db: float | None = None
-    carved_gain_db: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectAsset:
-    """One object in its canonical frame (y up); mesh, splat and pose describe the same points.
-
-    `pose` maps canonical points into the camera frame: p_cam = scale * R(rotation) @ p + translation.
-    """
-
-    mesh: Mesh
-    splat: Splat
-    pose: Similarity
-    camera: Camera
-    scale_source: ScaleSource
-    confidence: float
-    silhouette_iou: float | None
-    flags: tuple[str, ...] = ()
-    views: ViewsReport | None = None
-
-
-@runtime_checkable
-class ObjectEngine(Protocol):
-    info: EngineInfo
-
-    def reconstruct(
-        self,
-        image: Rgb,
-        mask: Mask,
-        *,
-        camera: Camera | None = None,
-        depth: NDArray[np.float32] | None = None,
-        label: str | None = None,
-        seed: int = 0,
-    ) -> ObjectAsset:
-        """Lift one masked object; `depth` is z in metres of shape (H, W), NaN where unknown."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Rig:
-    """A skinned body at rest, and the pose that was found.
-
-    Rest vertices (V, 3) and joints (J, 3) are metres, y up, facing +z. `rotations` are the local joint
-    rotations (J, 4) wxyz relative to the parent; `parents` holds -1 at the root. Skin holds the four
-    strongest joints of each vertex: indices (V, 4) and weights (V, 4) that sum to 1.
-    """
-
-    joint_names: tuple[str, ...]
-    parents: NDArray[np.int64]
-    rest_joints: NDArray[np.float64]
-    rest_vertices: NDArray[np.float64]
-    faces: NDArray[np.int64]
-    skin_joints: NDArray[np.int64]
-    skin_weights: NDArray[np.float64]
-    rotations: NDArray[np.float64]
-    root_translation: NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class BodyEstimate:
-    """One person: posed vertices (V, 3) and joints (J, 3) in metres in the camera frame."""
-
-    rig: Rig
-    vertices: NDArray[np.float64]
-    joints: NDArray[np.float64]
-    keypoint_names: tuple[str, ...]
-    keypoints_2d: NDArray[np.float64]
-    keypoints_3d: NDArray[np.float64]
-    keypoint_visibility: NDArray[np.float64]
-    parameters: Mapping[str, list[float]]
-    camera: Camera
-    box: Box
-    scale_source: ScaleSource
-    confidence: float
-    reprojection_error: float
-    flags: tuple[str, ...] = ()
-
-
-@runtime_checkable
-class BodyEngine(Protocol):
-    info: EngineInfo
-
-    def recover(
-        self,
-        image: Rgb,
-        boxes: Sequence[Box],
-        masks: Sequence[Mask] | None = None,
-        *,
-        camera: Camera | None = None,
-        seed: int = 0,
-    ) -> list[BodyEstimate | None]:
-        """One body per box, in order; None where no trustworthy body was found."""
-        ...
-
-
-@runtime_checkable
-class LevelledBodies(Protocol):
-    """What a body engine adds whose meshes have levels of detail."""
-
-    def at_lod(self, body: BodyEstimate, lod: int) -> BodyEstimate:
-        """A body that `recover` gave, at a level from 0 (finest) to 6."""
         ...
 
 
