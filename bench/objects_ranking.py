@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from workers.engines.objects import ranking
 from workers.engines.objects.default import DefaultObjects
-from workers.engines.objects.outline import clean_mask
-from workers.engines.objects.window import window_of
+from workers.engines.objects.single_view.coarse_mask import window_of
+from workers.engines.objects.single_view.outline import clean_mask
 from workers.geometry.cameras import Camera
 from workers.geometry.raster import silhouette
 

@@ -17,8 +17,9 @@ import objects_shapes as one
 import objects_views as many
 from objects_truth import painted
 
-from workers.engines.objects import default, export, surface
+from workers.engines.objects import default, export
 from workers.engines.objects.default import DefaultObjects
+from workers.engines.objects.single_view import surface
 from workers.formats.overlay import png
 from workers.formats.sog import write_sog
 from workers.formats.spz import write_spz

@@ -24,7 +24,7 @@ from PIL import Image
 
 from workers.engines.many_views import ManyViewsEngine
 from workers.engines.objects.default import DefaultObjects
-from workers.engines.objects.surfels import sample_surface
+from workers.engines.objects.splats.surfels import sample_surface
 from workers.engines.registry import load_engines
 from workers.geometry.cameras import Camera
 from workers.geometry.posed import PosedCamera

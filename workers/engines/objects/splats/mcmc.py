@@ -10,7 +10,7 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.objects.opened import Array, Opened
+from workers.engines.objects.splats.optimizer import Array, Opened
 from workers.geometry.poses import matrix_from_quaternion
 
 MOST = 200_000

@@ -6,12 +6,13 @@ import numpy as np
 from maquette.contract import Problem
 from numpy.typing import NDArray
 
-from workers.engines.objects import hull, slab
-from workers.engines.objects.agreeing import agreeing
-from workers.engines.objects.refined import refined
-from workers.engines.objects.surfacing import Surfaced, surfaced
-from workers.engines.objects.surfels import sample_surface, splat_of
-from workers.engines.objects.taken import LEAST_VIEWS, OneView, Taken, agreement, taken_of, those
+from workers.engines.objects.multi_view import depth_slab as slab
+from workers.engines.objects.multi_view import visual_hull as hull
+from workers.engines.objects.multi_view.consistent_views import agreeing
+from workers.engines.objects.multi_view.surface import Surfaced, surfaced
+from workers.engines.objects.multi_view.views import LEAST_VIEWS, OneView, Taken, agreement, taken_of, those
+from workers.engines.objects.splats.surfels import sample_surface, splat_of
+from workers.engines.objects.splats.view_refinement import refined
 from workers.engines.protocols import Mask, ObjectAsset, Refused, Rgb, ViewsReport
 from workers.formats.splat import Splat
 from workers.geometry.meshes import Mesh

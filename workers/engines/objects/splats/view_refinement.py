@@ -5,9 +5,9 @@ import logging
 import numpy as np
 
 from workers.engines.host.errors import HostError
-from workers.engines.objects.mcmc import MOST, Growth
-from workers.engines.objects.refine import LONG_SIDE, refine
-from workers.engines.objects.taken import Taken
+from workers.engines.objects.multi_view.views import Taken
+from workers.engines.objects.splats.mcmc import MOST, Growth
+from workers.engines.objects.splats.refinement import LONG_SIDE, refine
 from workers.engines.rasterisers.choice import best
 from workers.engines.rasterisers.protocol import RasteriserMissing
 from workers.formats.splat import Splat, transform

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.objects.hull import Field, Grid
-from workers.engines.objects.refine import Target
+from workers.engines.objects.multi_view.visual_hull import Field, Grid
+from workers.engines.objects.splats.refinement import Target
 from workers.geometry.cameras import Camera
 from workers.geometry.posed import PosedCamera
 

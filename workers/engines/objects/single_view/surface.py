@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.objects.completion import Texture
-from workers.engines.objects.inflation import Thickness
-from workers.engines.objects.solid import Solid
-from workers.engines.objects.surfels import sample_surface, splat_of
+from workers.engines.objects.single_view.inflation import Thickness
+from workers.engines.objects.single_view.solid import Solid
+from workers.engines.objects.single_view.texture import Texture
+from workers.engines.objects.splats.surfels import sample_surface, splat_of
 from workers.formats.splat import Splat
 from workers.geometry.cameras import Camera
 from workers.geometry.meshes import Mesh, face_normals, vertex_normals

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from workers.engines.objects.hull import Field, Grid
+from workers.engines.objects.multi_view.visual_hull import Field, Grid
 from workers.geometry.meshes import face_normals
 from workers.geometry.posed import PosedCamera
 from workers.geometry.raster import rasterize

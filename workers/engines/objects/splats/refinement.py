@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.objects import mcmc
-from workers.engines.objects.mcmc import Growth
-from workers.engines.objects.opened import Opened
+from workers.engines.objects.splats import mcmc
+from workers.engines.objects.splats.mcmc import Growth
+from workers.engines.objects.splats.optimizer import Opened
 from workers.engines.protocols import Mask, Rgb
 from workers.engines.rasterisers.protocol import Gaussians, Rasteriser
 from workers.formats.splat import Splat

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from workers.engines.objects.window import Window
+from workers.engines.objects.single_view.coarse_mask import Window
 
 Array = NDArray[np.float64]
 DIRECTIONS = 48

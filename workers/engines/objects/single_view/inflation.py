@@ -15,8 +15,8 @@ from scipy.sparse.linalg import spsolve
 from scipy.spatial import cKDTree
 from skimage.morphology import medial_axis
 
-from workers.engines.objects.outline import Lattice, nearest_inside
-from workers.engines.objects.sheet import Sheet
+from workers.engines.objects.single_view.outline import Lattice, nearest_inside
+from workers.engines.objects.single_view.triangulation import Sheet
 
 CAP = 1.2
 LEAST = 0.05

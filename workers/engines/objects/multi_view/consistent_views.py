@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.objects.hull import Field, Grid
+from workers.engines.objects.multi_view.visual_hull import Field, Grid
 from workers.geometry.posed import PosedCamera
 
 Flags = NDArray[np.bool_]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.objects.outline import Lattice
+from workers.engines.objects.single_view.outline import Lattice
 
 SNAP = 0.05
 CORNER_STEPS = ((0, 0), (0, 1), (1, 1), (1, 0))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.objects.sheet import Sheet
+from workers.engines.objects.single_view.triangulation import Sheet
 from workers.geometry.cameras import Camera
 
 MAX_SINE = 0.6

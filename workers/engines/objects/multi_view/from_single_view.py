@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.objects import hull
-from workers.engines.objects.refined import STEPS, refined
-from workers.engines.objects.taken import OneView, Taken, agreement, taken_of
-from workers.engines.objects.view_colors import colour
+from workers.engines.objects.multi_view import visual_hull as hull
+from workers.engines.objects.multi_view.vertex_colors import colour
+from workers.engines.objects.multi_view.views import OneView, Taken, agreement, taken_of
+from workers.engines.objects.splats.view_refinement import STEPS, refined
 from workers.engines.protocols import Mask, ObjectAsset, Rgb, ViewsReport
 from workers.formats.decimation import decimated
 from workers.geometry.meshes import Mesh

@@ -10,7 +10,7 @@ from scipy import ndimage, sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import spsolve
 
-from workers.engines.objects.hull import Field, Grid
+from workers.engines.objects.multi_view.visual_hull import Field, Grid
 from workers.geometry.meshes import vertex_normals
 
 Array = NDArray[np.float64]

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from workers.engines.objects.inflation import Thickness
-from workers.engines.objects.sheet import Sheet
-from workers.engines.objects.surface import Surface
+from workers.engines.objects.single_view.inflation import Thickness
+from workers.engines.objects.single_view.surface import Surface
+from workers.engines.objects.single_view.triangulation import Sheet
 from workers.geometry.cameras import Camera
 
 LEAST_PIXELS = 16

@@ -12,10 +12,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.objects import boxed, legged, lying, ranking, turned
+from workers.engines.objects import legged, lying, ranking
 from workers.engines.objects.legs import without_legs
-from workers.engines.objects.priors import expected_shape, thickness_factor
-from workers.engines.objects.window import Window, attainable, window_of
+from workers.engines.objects.single_view import cuboid as boxed
+from workers.engines.objects.single_view import revolution as turned
+from workers.engines.objects.single_view.coarse_mask import Window, attainable, window_of
+from workers.engines.objects.single_view.label_prior import expected_shape, thickness_factor
 from workers.geometry.cameras import Camera
 
 Array = NDArray[np.float64]

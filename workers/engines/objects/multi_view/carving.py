@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.objects import hull
-from workers.engines.objects.hull import Field, Grid
-from workers.engines.objects.refine import Target, target
-from workers.engines.objects.sweeping import Depths, sweep
-from workers.engines.objects.view_colors import colour
+from workers.engines.objects.multi_view import visual_hull as hull
+from workers.engines.objects.multi_view.plane_sweep import Depths, sweep
+from workers.engines.objects.multi_view.vertex_colors import colour
+from workers.engines.objects.multi_view.visual_hull import Field, Grid
+from workers.engines.objects.splats.refinement import Target, target
 from workers.engines.protocols import Mask, Rgb
 from workers.geometry.posed import PosedCamera
 from workers.geometry.raster import render

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.objects import hull, unseen
-from workers.engines.objects.carving import carve
-from workers.engines.objects.hull import Field, Grid
-from workers.engines.objects.view_colors import colour
+from workers.engines.objects.multi_view import hole_filling as unseen
+from workers.engines.objects.multi_view import visual_hull as hull
+from workers.engines.objects.multi_view.carving import carve
+from workers.engines.objects.multi_view.vertex_colors import colour
+from workers.engines.objects.multi_view.visual_hull import Field, Grid
 from workers.engines.protocols import Mask, Rgb
 from workers.geometry.posed import PosedCamera
 
