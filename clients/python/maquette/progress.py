@@ -7,11 +7,11 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from maquette.contract import FINAL_STATES, Job
 
-Told = Callable[[Job], None]
+ProgressCallback = Callable[[Job], None]
 
 
-class JobBar:
-    """A progress bar that follows one job."""
+class JobProgressBar:
+    """A progress bar for one job; call it with each new state of the job."""
 
     def __init__(self, title: str | None = None) -> None:
         self._title = title
@@ -32,7 +32,7 @@ class JobBar:
         self._bars.stop()
 
     def __call__(self, job: Job) -> None:
-        """Show how far the job is."""
+        """Show the job's state and progress."""
         title = self._title or job.kind
         if job.state in FINAL_STATES:
             self._bars.update(self._task, title=title, description=job.state, total=1, completed=1)
@@ -48,5 +48,5 @@ class JobBar:
             )
 
 
-def silent(_job: Job) -> None:
+def ignore_progress(_job: Job) -> None:
     """Show nothing."""
