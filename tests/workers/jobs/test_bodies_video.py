@@ -23,6 +23,7 @@ from workers.errors import JobProblem
 from workers.jobs import run_kind
 from workers.jobs.bodies import video as bodies_video
 from workers.jobs.context import JobContext
+from workers.jobs.track import chunked_tracking
 
 FRAMES, CHUNK, SIZE, TENANT = 27, 8, (64, 48), "t"
 ONCE = (5, 6, 7)
