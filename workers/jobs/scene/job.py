@@ -12,12 +12,14 @@ from workers.formats.sog import write_sog
 from workers.formats.splat import Splat
 from workers.formats.splat_gltf import write_splat_glb
 from workers.formats.spz import write_spz
-from workers.jobs import lifting, people, prompting
+from workers.jobs.bodies import recovery
 from workers.jobs.cameras import camera_of, wire_camera, wire_pose
-from workers.jobs.contact import stage_of, staged
 from workers.jobs.context import JobContext
-from workers.jobs.prompting import wire_box
-from workers.jobs.scene_files import scene_glb, scene_splat
+from workers.jobs.objects import reconstruction
+from workers.jobs.scene.files import scene_glb, scene_splat
+from workers.jobs.scene.scene_scale import stage_of, staged
+from workers.jobs.segment import instances
+from workers.jobs.segment.instances import wire_box
 
 # Ending, media type and encoder of the merged splat.
 SPLATS: dict[SceneFormat, tuple[str, str, Callable[[Splat], bytes]]] = {
@@ -32,13 +34,13 @@ IDENTITY = Pose(rotation_wxyz=(1, 0, 0, 0), translation=(0, 0, 0), scale=1)
 def run(context: JobContext, request: SceneJob) -> Manifest:
     """Lift everything the phrases name; people become bodies, the rest objects."""
     image = context.image(request.image)
-    found = prompting.find(context, image, PromptedJob(text=request.text, threshold=request.threshold))
+    found = instances.find(context, image, PromptedJob(text=request.text, threshold=request.threshold))
     humans = [item for item in found if item.label == "person"]
     things = [item for item in found if item.label != "person"]
-    lifted, failures = lifting.lift(context, image, things, request.camera, request.seed)
+    lifted, failures = reconstruction.lift(context, image, things, request.camera, request.seed)
     camera = camera_of(image, request.camera)
     boxes, masks = [item.box for item in humans], [item.mask for item in humans]
-    persons, missing = people.recover(context, image, boxes, masks, request.camera, request.seed)
+    persons, missing = recovery.recover(context, image, boxes, masks, request.camera, request.seed)
     stage = stage_of([person.body for person in persons])
     if stage is not None:
         lifted = [

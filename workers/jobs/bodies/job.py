@@ -8,11 +8,12 @@ from maquette.contract import BodiesJob, BodiesResult, Manifest, TrackResult
 from workers.engines.protocols import Box, Mask
 from workers.errors import JobProblem
 from workers.formats.overlay import png
-from workers.jobs import people, prompting
-from workers.jobs.bodies_video import run as run_video
+from workers.jobs.bodies import recovery
+from workers.jobs.bodies.video import run as run_video
 from workers.jobs.context import JobContext, LoadedImage
 from workers.jobs.previews import bodies_panels
-from workers.jobs.prompting import Found
+from workers.jobs.segment import instances
+from workers.jobs.segment.instances import Found
 from workers.jobs.sources import image_of
 
 
@@ -40,11 +41,11 @@ def run(context: JobContext, request: BodiesJob) -> Manifest:
 def _still(context: JobContext, request: BodiesJob) -> Manifest:
     image, earlier = image_of(context, request)
     if earlier is not None:
-        asked = _masked(prompting.from_manifest(earlier, str(request.from_job)))
+        asked = _masked(instances.from_manifest(earlier, str(request.from_job)))
     else:
         asked = _asked(context, image, request)
     chosen = _largest(asked.boxes, request.max_people)
-    persons, failures = people.recover(
+    persons, failures = recovery.recover(
         context,
         image,
         [asked.boxes[i] for i in chosen],
@@ -57,12 +58,12 @@ def _still(context: JobContext, request: BodiesJob) -> Manifest:
     context.progress("write", message="writing bodies")
     panels = bodies_panels(image.pixels, [person.body for person in persons])
     context.save("overlay.png", "overlay", "image/png", png(panels))
-    own = people.flags_of(context, request)
+    own = recovery.flags_of(context, request)
     result = BodiesResult(
         width=image.width,
         height=image.height,
         bodies=[
-            people.write(context, person, request.formats, vertices=request.vertices, flags=own)
+            recovery.write(context, person, request.formats, vertices=request.vertices, flags=own)
             for person in persons
         ],
         failures=failures,
@@ -93,12 +94,12 @@ def _still(context: JobContext, request: BodiesJob) -> Manifest:
 
 
 def _asked(context: JobContext, image: LoadedImage, request: BodiesJob) -> Asked:
-    prompting.check_inside(request.boxes, [], image.width, image.height)
+    instances.check_inside(request.boxes, [], image.width, image.height)
     if request.masks:
-        return _masked(prompting.from_masks(request.masks, image))
+        return _masked(instances.from_masks(request.masks, image))
     if request.boxes:
         return Asked([box.xyxy() for box in request.boxes], None)
-    return _masked(people.find_people(context, image))
+    return _masked(recovery.find_people(context, image))
 
 
 def _masked(found: Sequence[Found]) -> Asked:

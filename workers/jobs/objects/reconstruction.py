@@ -24,9 +24,9 @@ from workers.formats.spz import write_spz
 from workers.formats.usdz import UsdMissing, check_usd
 from workers.jobs.cameras import known_camera, wire_camera, wire_pose
 from workers.jobs.context import JobContext, LoadedImage
-from workers.jobs.depths import load_depth
+from workers.jobs.depth_maps import load_depth
 from workers.jobs.previews import asset_preview
-from workers.jobs.prompting import Found, wire_box
+from workers.jobs.segment.instances import Found, wire_box
 
 # Ending, role, media type and encoder of what is written on request.
 EXTRAS: dict[ObjectFormat, tuple[str, str, str, Callable[[ObjectAsset], bytes]]] = {

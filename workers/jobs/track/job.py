@@ -7,11 +7,11 @@ from dataclasses import asdict
 from maquette.contract import Manifest, MaskChunk, PromptRef, Track, TrackJob, TrackResult
 
 from workers.errors import JobProblem
-from workers.jobs import track_outputs
 from workers.jobs.context import JobContext, LoadedVideo
-from workers.jobs.following import Ledger, Summary, follow, listed, restore
-from workers.jobs.stitching import Joined, unspool
-from workers.jobs.track_prompts import first_frame, prompts_of, refs_of
+from workers.jobs.track import outputs
+from workers.jobs.track.chunked_tracking import Ledger, Summary, follow, listed, restore
+from workers.jobs.track.pass_merging import Joined, unspool
+from workers.jobs.track.prompts import first_frame, prompts_of, refs_of
 
 
 def run(context: JobContext, request: TrackJob) -> Manifest:
@@ -55,7 +55,7 @@ def run(context: JobContext, request: TrackJob) -> Manifest:
         time_base=video.time_base,
         tracks=[_track(key, item, refs_of(request)) for key, item in sorted(state.tracks.items())],
     )
-    track_outputs.write(context, request, result)
+    outputs.write(context, request, result)
     chosen = {"text", "direction", "start_frame", "max_frames"}
     return context.manifest(
         result,

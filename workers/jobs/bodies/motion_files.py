@@ -32,11 +32,11 @@ from workers.engines.protocols import Rig, ScaleSource
 from workers.formats.film import Film, fitted, fitted_size
 from workers.formats.record import Column, record_json, record_npz
 from workers.geometry.cameras import Camera
+from workers.jobs.bodies.recovery import MEDIA_TYPES, ROLES
 from workers.jobs.cameras import wire_camera
 from workers.jobs.context import JobContext
-from workers.jobs.following import wanted
-from workers.jobs.people import MEDIA_TYPES, ROLES
 from workers.jobs.previews import Placed, draw_bodies
+from workers.jobs.track.chunked_tracking import wanted
 
 Floats = NDArray[np.float64]
 FILM_SIDE = 640

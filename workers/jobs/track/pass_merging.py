@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 from workers.engines.protocols import FrameResult, Mask, Tracked
 from workers.formats import rle
 from workers.jobs.context import JobContext
-from workers.jobs.following import Ledger, Row, write
+from workers.jobs.track.chunked_tracking import Ledger, Row, write
 
 SAME = 0.5
 

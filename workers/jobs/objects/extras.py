@@ -10,7 +10,7 @@ from workers.formats.simulation.solids import NotSolid
 from workers.formats.turntable import turntable
 from workers.geometry.raster import render
 from workers.jobs.context import JobContext
-from workers.jobs.lifting import Lifted
+from workers.jobs.objects.reconstruction import Lifted
 
 
 def write_extras(

@@ -31,12 +31,12 @@ from workers.geometry.posed import PosedCamera
 from workers.geometry.poses import Similarity
 from workers.jobs.cameras import given_camera
 from workers.jobs.context import JobContext
-from workers.jobs.following import Ledger, follow, restore
-from workers.jobs.lifting import Lifted, write
-from workers.jobs.objects_extras import write_extras
-from workers.jobs.prompting import Found
-from workers.jobs.track_lines import Line, lines_of
-from workers.jobs.track_prompts import prompts_of
+from workers.jobs.objects.extras import write_extras
+from workers.jobs.objects.reconstruction import Lifted, write
+from workers.jobs.segment.instances import Found
+from workers.jobs.track.chunked_tracking import Ledger, follow, restore
+from workers.jobs.track.mask_reader import Line, lines_of
+from workers.jobs.track.prompts import prompts_of
 
 LONG_SIDE = 1024
 

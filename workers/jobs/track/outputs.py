@@ -18,7 +18,7 @@ from pycocotools import mask as coco
 from workers.formats.film import Film, fitted, fitted_size
 from workers.formats.overlay import overlay
 from workers.jobs.context import JobContext
-from workers.jobs.track_lines import Seen, chunks_of, lines_of
+from workers.jobs.track.mask_reader import Seen, chunks_of, lines_of
 
 FILM_SIDE = 960
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)

@@ -19,13 +19,13 @@ from workers.errors import JobProblem
 from workers.formats.film import fitted
 from workers.formats.overlay import png
 from workers.geometry.cameras import Camera
-from workers.jobs.bodies_motion import Recovered, finish
+from workers.jobs.bodies.motion_files import Recovered, finish
+from workers.jobs.bodies.recovery import at_level, flags_of
 from workers.jobs.cameras import given_camera
 from workers.jobs.context import JobContext, LoadedVideo
-from workers.jobs.following import CHUNK_FRAMES, Ledger, follow, listed, restore, wanted
-from workers.jobs.people import at_level, flags_of
 from workers.jobs.previews import PANEL, Placed, draw_bodies
-from workers.jobs.track_lines import Line, lines_of
+from workers.jobs.track.chunked_tracking import CHUNK_FRAMES, Ledger, follow, listed, restore, wanted
+from workers.jobs.track.mask_reader import Line, lines_of
 
 PERSON = "person"
 # Flags of a body that hold for all frames of a video.

@@ -12,10 +12,10 @@ from workers.bodies.still import MESH_ARRAYS, still_about, still_columns
 from workers.engines.bodies.export import body_bvh, body_glb, body_obj, body_ply
 from workers.engines.protocols import BodyEngine, BodyEstimate, LevelledBodies
 from workers.formats.record import record_json, record_npz
-from workers.jobs import prompting
 from workers.jobs.cameras import known_camera, wire_camera
 from workers.jobs.context import JobContext, LoadedImage
-from workers.jobs.prompting import Found, wire_box
+from workers.jobs.segment import instances
+from workers.jobs.segment.instances import Found, wire_box
 
 MEDIA_TYPES: dict[BodyFormat, str] = {
     "glb": "model/gltf-binary",
@@ -46,7 +46,7 @@ class Person:
 
 def find_people(context: JobContext, image: LoadedImage, threshold: float | None = None) -> list[Found]:
     """People by the concept engine."""
-    return prompting.find(context, image, PromptedJob(text=["person"], threshold=threshold))
+    return instances.find(context, image, PromptedJob(text=["person"], threshold=threshold))
 
 
 def recover(

@@ -6,7 +6,7 @@ from maquette.contract import ObjectPrompt, PromptRef, TrackJob, VideoPrompt
 
 from workers.engines.protocols import Removal, ShownOnFrame, TimedClick, TrackPrompts
 from workers.errors import JobProblem
-from workers.jobs import prompting
+from workers.jobs.segment import instances
 
 
 def first_frame(request: TrackJob) -> int | None:
@@ -25,11 +25,11 @@ def prompts_of(request: TrackJob, start: int, width: int, height: int) -> TrackP
     _check_sides(request, start)
     for index, exemplar in enumerate(request.exemplars):
         if exemplar.box.is_outside(width, height):
-            raise prompting.outside(f"exemplars[{index}]", width, height)
-    prompting.check_inside(request.boxes, request.points, width, height)
+            raise instances.outside(f"exemplars[{index}]", width, height)
+    instances.check_inside(request.boxes, request.points, width, height)
     clicks = [
         TimedClick(start, number, click)
-        for number, click in enumerate(prompting.clicks_of(request.boxes, request.points), start=1)
+        for number, click in enumerate(instances.clicks_of(request.boxes, request.points), start=1)
     ]
     grouped: dict[tuple[int, int], list[VideoPrompt]] = {}
     for number, _, prompt in _numbered(request):
@@ -37,7 +37,7 @@ def prompts_of(request: TrackJob, start: int, width: int, height: int) -> TrackP
             grouped.setdefault((prompt.frame, number), []).append(prompt)
     for (frame, number), said in sorted(grouped.items()):
         what = f"the prompt of object {number} on frame {frame}"
-        click = prompting.click_of(ObjectPrompt.merge(said), what, width, height)
+        click = instances.click_of(ObjectPrompt.merge(said), what, width, height)
         clicks.append(TimedClick(frame, number, click))
     removals = [Removal(item.frame, number) for number, _, item in _numbered(request) if item.remove]
     return TrackPrompts(

@@ -3,23 +3,24 @@
 from maquette.contract import Manifest, ObjectResult, ObjectsJob, ObjectsResult
 
 from workers.formats.overlay import overlay_png
-from workers.jobs import lifting, objects_views, prompting
 from workers.jobs.context import JobContext, LoadedImage
-from workers.jobs.objects_extras import write_extras
+from workers.jobs.objects import multi_view, reconstruction
+from workers.jobs.objects.extras import write_extras
+from workers.jobs.segment import instances
 from workers.jobs.sources import image_of
 
 
 def run(context: JobContext, request: ObjectsJob) -> Manifest:
     """Find or take the masks, then lift each."""
-    lifting.check_formats(request.formats)
+    reconstruction.check_formats(request.formats)
     if request.multiview:
-        return objects_views.run(context, request)
+        return multi_view.run(context, request)
     image, earlier = image_of(context, request)
     if earlier is not None:
-        found = prompting.from_manifest(earlier, str(request.from_job))
+        found = instances.from_manifest(earlier, str(request.from_job))
     else:
         found = _prompted(context, image, request)
-    lifted, failures = lifting.lift(context, image, found, request.camera, request.seed, request.depth)
+    lifted, failures = reconstruction.lift(context, image, found, request.camera, request.seed, request.depth)
     context.progress("write", message="writing meshes and splats")
     labels = [item.label or f"object {index}" for index, item in enumerate(found)]
     overlay = overlay_png(image.pixels, [item.mask for item in found], labels)
@@ -41,15 +42,15 @@ def run(context: JobContext, request: ObjectsJob) -> Manifest:
 
 
 def _written(
-    context: JobContext, image: LoadedImage, item: lifting.Lifted, request: ObjectsJob
+    context: JobContext, image: LoadedImage, item: reconstruction.Lifted, request: ObjectsJob
 ) -> ObjectResult:
     extras, flags = write_extras(context, image.pixels, item, request)
-    made = lifting.write(context, item, request.formats)
+    made = reconstruction.write(context, item, request.formats)
     return made.model_copy(update={"extras": extras, "flags": sorted({*made.flags, *flags})})
 
 
-def _prompted(context: JobContext, image: LoadedImage, request: ObjectsJob) -> list[prompting.Found]:
-    found = prompting.from_masks(request.masks, image)
+def _prompted(context: JobContext, image: LoadedImage, request: ObjectsJob) -> list[instances.Found]:
+    found = instances.from_masks(request.masks, image)
     if request.text or request.boxes or request.points:
-        found = prompting.find(context, image, request) + found
+        found = instances.find(context, image, request) + found
     return found
