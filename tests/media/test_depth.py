@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from maquette import depths
+from maquette.sources.depth_frames import write_depth_file
 from PIL import Image
 
 from media.errors import MediaError
@@ -92,7 +92,7 @@ def filmed(folder: Path, name: str, suffix: str, pictures: np.ndarray) -> Path: 
     inside.mkdir()
     for index, picture in enumerate(pictures):
         Image.fromarray(picture).save(inside / f"{index:04d}{suffix}")
-    return depths.written(inside, folder).rename(folder / f"{name}.avi")
+    return write_depth_file(inside, folder).rename(folder / f"{name}.avi")
 
 
 def test_depth_of_a_video_comes_one_map_after_the_other_from_any_frame(

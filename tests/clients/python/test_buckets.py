@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
-from maquette import buckets
 from maquette.errors import MaquetteError
+from maquette.sources import buckets
 from PIL import Image
 
 from media.sandbox import Sandbox
@@ -33,20 +33,20 @@ def bucket(tmp_path: Path) -> Iterator[str]:
     files.rm(root, recursive=True)
 
 
-def test_a_prefix_gives_its_videos_and_folders_of_frames(bucket: str) -> None:
-    found = buckets.find(f"{bucket}/videos")
-    assert [(item.name, item.numbered) for item in found] == [
+def test_a_prefix_lists_its_videos_and_frame_folders(bucket: str) -> None:
+    found = buckets.find_bucket_videos(f"{bucket}/videos")
+    assert [(item.name, item.is_frame_folder) for item in found] == [
         ("a10.mp4", False),
         ("a9.mp4", False),
         ("walk", True),
     ]
     assert [Path(name).stem for name in found[2].objects] == [str(number) for number in range(FRAMES)]
-    assert [item.name for item in buckets.find(f"{bucket}/videos/*.mp4")] == ["a10.mp4"]
-    assert [item.name for item in buckets.find(f"{bucket}/videos/deep/a9.mp4")] == ["a9.mp4"]
+    assert [item.name for item in buckets.find_bucket_videos(f"{bucket}/videos/*.mp4")] == ["a10.mp4"]
+    assert [item.name for item in buckets.find_bucket_videos(f"{bucket}/videos/deep/a9.mp4")] == ["a9.mp4"]
 
 
-def test_what_is_fetched_is_what_lies_there(bucket: str, tmp_path: Path) -> None:
-    video, _, walk = buckets.find(f"{bucket}/videos")
+def test_fetched_videos_equal_the_stored_ones(bucket: str, tmp_path: Path) -> None:
+    video, _, walk = buckets.find_bucket_videos(f"{bucket}/videos")
     (tmp_path / "one").mkdir()
     assert video.fetch(tmp_path / "one", 10).read_bytes() == (tmp_path / "a10.mp4").read_bytes()
     assert video.bytes == (tmp_path / "a10.mp4").stat().st_size
@@ -59,17 +59,17 @@ def test_what_is_fetched_is_what_lies_there(bucket: str, tmp_path: Path) -> None
     assert (told["frames"], told["width"], told["height"], told["frame_rate"]) == (FRAMES, 64, 48, 5)
 
 
-def test_addresses_of_nothing_and_of_nobody_are_told(bucket: str) -> None:
+def test_empty_prefixes_and_unknown_schemes_are_errors(bucket: str) -> None:
     with pytest.raises(FileNotFoundError, match="holds no video"):
-        buckets.find(f"{bucket}/nowhere")
+        buckets.find_bucket_videos(f"{bucket}/nowhere")
     with pytest.raises(MaquetteError, match="betamax"):
-        buckets.find("betamax://tape/1")
+        buckets.find_bucket_videos("betamax://tape/1")
 
 
 def test_without_fsspec_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "fsspec", None)
-    with pytest.raises(buckets.CloudMissing, match=r"maquette\[cloud\]") as caught:
-        buckets.find("s3://bucket/videos")
+    with pytest.raises(buckets.ExtraMissing, match=r"maquette\[cloud\]") as caught:
+        buckets.find_bucket_videos("s3://bucket/videos")
     assert caught.value.code == "extra_missing"
 
 
@@ -77,5 +77,5 @@ def test_without_fsspec_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatc
     ("given", "remote"),
     [("s3://b/v", True), ("gs://b", True), ("https://h/v.mp4", False), ("v.mp4", False), ("./a/b", False)],
 )
-def test_only_addresses_of_buckets_are_taken_for_them(given: str, remote: bool) -> None:
+def test_is_bucket_accepts_bucket_addresses_only(given: str, remote: bool) -> None:
     assert buckets.is_bucket(given) is remote

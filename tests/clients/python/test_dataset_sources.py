@@ -6,9 +6,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from maquette import planning
 from maquette.contract.datasets import SourceInfo, SplitShares
-from maquette.datasets import FrameFolder, find, pack
+from maquette.cost_estimate import choose_trial_videos, estimate_cost
+from maquette.sources.avi import pack_frames
+from maquette.sources.folders import FrameFolder, find_videos
 from PIL import Image
 from pydantic import ValidationError
 
@@ -32,7 +33,7 @@ def test_folders_give_their_videos_and_folders_of_frames_in_order(tmp_path: Path
     frames(tmp_path / "walk" / "left", 12)
     (tmp_path / "notes.txt").write_text("no video")
     (tmp_path / ".hidden").mkdir()
-    found = find(tmp_path)
+    found = find_videos(tmp_path)
     names = [item.path.name if isinstance(item, FrameFolder) else item.name for item in found]
     assert names == ["left", "b2.mp4", "a9.mp4", "a10.mp4"]
     left = found[0]
@@ -42,16 +43,16 @@ def test_folders_give_their_videos_and_folders_of_frames_in_order(tmp_path: Path
 
 def test_a_folder_of_nothing_is_told(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="holds no video"):
-        find(tmp_path)
+        find_videos(tmp_path)
     with pytest.raises(FileNotFoundError, match="no such file"):
-        find(tmp_path / "nowhere")
+        find_videos(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("ending", ["jpg", "png"])
 def test_packed_frames_keep_their_bytes_and_are_decoded(tmp_path: Path, ending: str) -> None:
-    folder = find(frames(tmp_path / "in", 7, ending))[0]
+    folder = find_videos(frames(tmp_path / "in", 7, ending))[0]
     assert isinstance(folder, FrameFolder)
-    packed = pack(folder, 12.5, tmp_path / "out.avi")
+    packed = pack_frames(folder, 12.5, tmp_path / "out.avi")
     with av.open(str(packed)) as container:
         stored = [bytes(packet) for packet in container.demux(video=0) if packet.size]
     assert stored == [file.read_bytes() for file in folder.files]
@@ -67,27 +68,27 @@ def test_packed_frames_keep_their_bytes_and_are_decoded(tmp_path: Path, ending: 
         assert np.abs(frame.pixels.astype(int) - exact).mean() < (3 if ending == "jpg" else 0.01)
 
 
-def test_frames_of_two_sizes_are_no_video(tmp_path: Path) -> None:
+def test_frames_of_different_sizes_are_refused(tmp_path: Path) -> None:
     frames(tmp_path / "in", 3)
     Image.fromarray(gradient(50, 64)).save(tmp_path / "in" / "3.jpg")
-    folder = find(tmp_path / "in")[0]
+    folder = find_videos(tmp_path / "in")[0]
     assert isinstance(folder, FrameFolder)
-    with pytest.raises(ValueError, match=r"3\.jpg has another size"):
-        pack(folder, 10, tmp_path / "out.avi")
+    with pytest.raises(ValueError, match=r"3\.jpg differs in size"):
+        pack_frames(folder, 10, tmp_path / "out.avi")
 
 
-def test_a_broken_picture_is_told(tmp_path: Path) -> None:
+def test_a_broken_image_is_named(tmp_path: Path) -> None:
     frames(tmp_path / "in", 3)
     (tmp_path / "in" / "1.jpg").write_bytes(b"\xff\xd8 nonsense")
-    folder = find(tmp_path / "in")[0]
+    folder = find_videos(tmp_path / "in")[0]
     assert isinstance(folder, FrameFolder)
     with pytest.raises(ValueError, match=r"1\.jpg"):
-        pack(folder, 10, tmp_path / "out.avi")
+        pack_frames(folder, 10, tmp_path / "out.avi")
     with Sandbox() as sandbox, pytest.raises(MediaError):
         sandbox.probe(tmp_path / "in" / "1.jpg")
 
 
-def test_a_plan_scales_the_survey_by_video_and_the_rest_by_clips() -> None:
+def test_an_estimate_scales_the_survey_by_video_and_the_rest_by_clips() -> None:
     timing = {
         "stages": {"survey": 10.0, "engine": 40.0},
         "video_seconds": 100.0,
@@ -95,17 +96,19 @@ def test_a_plan_scales_the_survey_by_video_and_the_rest_by_clips() -> None:
         "done_seconds": 20.0,
         "done_bytes": 1000,
     }
-    plan = planning.plan(timing, probe_bytes=5, all_bytes=50)
-    assert plan.video_hours == pytest.approx(1000 / 3600)
-    assert plan.stages["survey"] == pytest.approx(100 / 3600)
+    estimate = estimate_cost(timing, trial_bytes=5, all_bytes=50)
+    assert estimate.video_hours == pytest.approx(1000 / 3600)
+    assert estimate.hours_by_stage["survey"] == pytest.approx(100 / 3600)
     # a quarter of the clips was worked on: four times the seconds, ten times the video
-    assert plan.stages["engine"] == pytest.approx(1600 / 3600)
-    assert plan.bytes == pytest.approx(40_000)
-    assert plan.hours(2) == pytest.approx(1700 / 3600 / 2) and plan.cost(3.6) == pytest.approx(1.7)
-    # unknown prices are no price of nothing
-    assert plan.cost() is None and plan.gpu_hours == 0
+    assert estimate.hours_by_stage["engine"] == pytest.approx(1600 / 3600)
+    assert estimate.bytes == pytest.approx(40_000)
+    assert estimate.wall_hours(2) == pytest.approx(1700 / 3600 / 2) and estimate.cost(3.6) == pytest.approx(
+        1.7
+    )
+    # an unknown price is not a price of zero
+    assert estimate.cost() is None and estimate.gpu_hours == 0
     with pytest.raises(ValueError, match="no clip"):
-        planning.plan({**timing, "done_seconds": 0.0}, 5, 50)
+        estimate_cost({**timing, "done_seconds": 0.0}, 5, 50)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +121,7 @@ def test_a_plan_scales_the_survey_by_video_and_the_rest_by_clips() -> None:
         ({"cpu_hour": None, "gpu_hour": 36.0}, 0.0, None),
     ],
 )
-def test_a_plan_costs_what_the_operator_asks_for_each_kind_of_worker(
+def test_an_estimate_uses_the_operators_price_per_kind_of_worker(
     prices: dict[str, float | None], gpu: float, cost: float | None
 ) -> None:
     timing = {
@@ -130,14 +133,14 @@ def test_a_plan_costs_what_the_operator_asks_for_each_kind_of_worker(
         "prices": prices,
         "gpu_stages": {"engine": gpu},
     }
-    found = planning.plan(timing, probe_bytes=1, all_bytes=1).cost()
+    found = estimate_cost(timing, trial_bytes=1, all_bytes=1).cost()
     assert found == (None if cost is None else pytest.approx(cost))
 
 
-def test_a_probe_takes_files_from_everywhere() -> None:
+def test_a_trial_takes_videos_evenly_spread() -> None:
     files = [Path(f"{number}.mp4") for number in range(100)]
-    assert [int(file.stem) for file in planning.probed(files)] == [0, 33, 66]
-    assert planning.probed(files[:2]) == files[:2]
+    assert [int(file.stem) for file in choose_trial_videos(files)] == [0, 33, 66]
+    assert choose_trial_videos(files[:2]) == files[:2]
 
 
 def test_what_is_told_of_a_source_is_checked() -> None:

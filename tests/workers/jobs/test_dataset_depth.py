@@ -9,13 +9,13 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from maquette import depths
 from maquette.contract import Manifest, MediaRef
 from maquette.contract.datasets import BucketInput, SourceInfo
+from maquette.sources.depth_frames import write_depth_file
 from numpy.typing import NDArray
 from PIL import Image
 
-from bench.datasets_truth_scores import Judged
+from bench.datasets.ground_truth_scores import Judged
 from storage.ledger import fleet
 from tests.support.dataset_worlds import Heartbeat, Killed, World, version
 from tests.support.media_files import write_video
@@ -201,7 +201,7 @@ def pictures(world: World, suffix: str) -> dict[str, Any]:
     folder.mkdir()
     for index, depth in enumerate(CLIP.depth):
         Image.fromarray(np.round(depth * 1000).astype(np.uint16)).save(folder / f"{index}{suffix}")
-    return {"id": world.put(depths.written(folder, folder)).id}
+    return {"id": world.put(write_depth_file(folder, folder)).id}
 
 
 @pytest.mark.parametrize("form", [".png", ".tif", "distance", "unit"])
@@ -291,7 +291,7 @@ def noisy(path: Path) -> Path:
     folder.mkdir()
     for index, depth in enumerate(CLIP.depth):
         Image.fromarray(np.round(depth * 1000).astype(np.uint16)).save(folder / f"{index}.png")
-    data = bytearray(depths.written(folder, folder).read_bytes())
+    data = bytearray(write_depth_file(folder, folder).read_bytes())
     place = data.rfind(b"IDAT")
     data[place + 8 : place + 60] = b"\0" * 52
     path.write_bytes(data)
@@ -348,7 +348,7 @@ def test_depth_that_breaks_on_the_way_costs_its_clip_alone(world: World, tmp_pat
     folder.mkdir()
     for index, depth in enumerate(CLIP.depth):
         Image.fromarray(np.round(depth * 1000).astype(np.uint16)).save(folder / f"{index}.png")
-    path = depths.written(folder, tmp_path)
+    path = write_depth_file(folder, tmp_path)
     data = bytearray(path.read_bytes())
     place = data.find(b"IDAT", len(data) // 4)
     data[place + 8 : place + 60] = b"\0" * 52

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from maquette import datasets
 from maquette.contract import DatasetResult, Manifest, MediaRef, Problem
+from maquette.sources.avi import pack_frames
+from maquette.sources.folders import FrameFolder, find_videos
 from PIL import Image
 from sqlalchemy import update
 
@@ -227,9 +228,9 @@ def broken(folder: Path) -> Path:
     noise = np.random.default_rng(0).integers(0, 255, (16, 60, 80, 3), np.uint8)
     for index, picture in enumerate(noise):
         Image.fromarray(picture).save(folder / "frames" / f"{index}.png")
-    [frames] = datasets.find(folder / "frames")
-    assert isinstance(frames, datasets.FrameFolder)
-    path = datasets.pack(frames, 10, folder / "broken.avi")
+    [frames] = find_videos(folder / "frames")
+    assert isinstance(frames, FrameFolder)
+    path = pack_frames(frames, 10, folder / "broken.avi")
     data = bytearray(path.read_bytes())
     place = -1
     for _ in range(10):

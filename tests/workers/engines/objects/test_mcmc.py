@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from tests.support.synthetic_objects import around, thing
-from workers.engines.objects.manyviews import surface_splat
-from workers.engines.objects.mcmc import DEAD, Growth, grow, shared
-from workers.engines.objects.opened import Opened
-from workers.engines.objects.refine import refine
-from workers.engines.objects.refined import thinned
+from workers.engines.objects.multi_view.reconstruction import surface_splat
+from workers.engines.objects.splats.mcmc import DEAD, Growth, grow, shared
+from workers.engines.objects.splats.optimizer import Opened
+from workers.engines.objects.splats.refinement import refine
+from workers.engines.objects.splats.view_refinement import thinned
 from workers.engines.rasterisers.protocol import Gaussians
 from workers.formats.splat import Splat
 from workers.geometry.meshes import Mesh

@@ -5,8 +5,8 @@ import pytest
 
 from tests.support.synthetic_objects import around, thing
 from workers.engines.objects.default import DefaultObjects
-from workers.engines.objects.manyviews import surface_splat
-from workers.engines.objects.refine import HELD_EVERY, quality, refine, target
+from workers.engines.objects.multi_view.reconstruction import surface_splat
+from workers.engines.objects.splats.refinement import HELD_EVERY, quality, refine, target
 from workers.engines.rasterisers.protocol import Drawn
 from workers.formats.splat import Splat
 from workers.geometry.meshes import Mesh

@@ -9,7 +9,7 @@ from tests.support.synthetic_objects import around, thing
 from workers.engines.many_views import ManyViewsEngine
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.objects.registration import register
-from workers.engines.objects.surfels import sample_surface
+from workers.engines.objects.splats.surfels import sample_surface
 from workers.engines.protocols import Refused
 from workers.geometry.posed import arc_degrees, upward
 from workers.geometry.poses import Similarity
