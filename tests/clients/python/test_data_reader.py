@@ -176,10 +176,10 @@ def test_both_parquet_readers_give_the_same(data: Dataset, monkeypatch: pytest.M
     from maquette.data import tables
 
     first = windows(data)[5]
-    tables._reader.cache_clear()
+    tables._load_reader.cache_clear()
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     second = windows(data)[5]
-    tables._reader.cache_clear()
+    tables._load_reader.cache_clear()
     assert all(np.array_equal(first[key], second[key], equal_nan=key in _FLOATS) for key in first)
 
 
