@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from workers.datasets import publishing
 from workers.datasets.clip_work import Tools
-from workers.datasets.documents import documents
+from workers.datasets.documents import render_documents
 from workers.datasets.pipeline import Pipeline
+from workers.datasets.publishing import folders
 from workers.datasets.reader import Dataset
 from workers.datasets.serial import Serial
 from workers.datasets.settings import Settings
@@ -96,8 +96,8 @@ def build(
     infos += [tool.info for tool in (tools.objects, tools.captioner) if tool is not None]
     written = write(ports, built, settings, infos, version("maquette-server"))
     files: dict[str, bytes | Path] = {f.name: ports.blob(f.sha256) for f in written.manifest.all_files()}
-    files |= documents(written, ports.stored)
-    if not publishing.publish(out, written.manifest, files, key=key):
+    files |= render_documents(written, ports.stored)
+    if not folders.publish_folder(out, written.manifest, files, key=key):
         there = Dataset(out).version
         if there != written.manifest.version:
             raise FileExistsError(f"{out} holds another version already: {there[:12]}")

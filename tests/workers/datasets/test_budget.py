@@ -17,7 +17,7 @@ from workers.datasets.settings import Settings
 from workers.datasets.source import Source, Tracks
 from workers.datasets.stages.shots import ClipPlan
 from workers.datasets.stopwatch import Stopwatch
-from workers.datasets.verify import verify
+from workers.datasets.verification import verify
 
 SETTINGS = Settings(phrases=("ball",), clip_seconds=1.0, min_clip_seconds=0.5, limits=Limits(25.0))
 CLIPS, SECONDS_A_CLIP = 4, 10.0

@@ -16,7 +16,7 @@ from workers.datasets.reader import Dataset
 from workers.datasets.settings import Settings
 from workers.datasets.source import Frames, Opened, Source
 from workers.datasets.stopwatch import Stopwatch
-from workers.datasets.verify import verify
+from workers.datasets.verification import verify
 
 RATE = 12
 

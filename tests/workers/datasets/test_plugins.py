@@ -27,7 +27,7 @@ from workers.datasets.source import Source, Truth
 from workers.datasets.stages.describing import described
 from workers.datasets.stages.encoding import TOGETHER, vectors
 from workers.datasets.stages.follow import Seen
-from workers.datasets.verify import verify
+from workers.datasets.verification import verify
 from workers.engines.concepts.masks import box_of
 from workers.engines.protocols import EngineInfo, Rgb
 from workers.formats.rle import encode_mask

@@ -28,7 +28,7 @@ from workers.datasets.reader import Dataset
 from workers.datasets.settings import Settings
 from workers.datasets.source import Opened, Truth
 from workers.datasets.stages.colmap import solver
-from workers.datasets.verify import verify
+from workers.datasets.verification import verify
 from workers.engines.concepts.masks import box_of
 from workers.engines.protocols import EngineInfo, FrameResult, Tracked, VideoFrame
 from workers.engines.registry import EngineSet

@@ -26,7 +26,7 @@ from workers.datasets.reader import Dataset
 from workers.datasets.settings import Settings
 from workers.datasets.source import Opened, Source
 from workers.datasets.stages.colmap import solver
-from workers.datasets.verify import verify
+from workers.datasets.verification import verify
 from workers.engines.protocols import EngineInfo, FrameResult, Refused, VideoFrame
 from workers.engines.registry import EngineSet
 from workers.errors import JobProblem
