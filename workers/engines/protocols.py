@@ -13,8 +13,8 @@ import numpy as np
 from maquette.contract import Problem
 from numpy.typing import NDArray
 
-from workers.formats.splat import Splat
 from workers.geometry.cameras import Camera
+from workers.geometry.gaussians import Gaussians
 from workers.geometry.meshes import Mesh
 from workers.geometry.poses import Similarity
 
@@ -287,7 +287,7 @@ class ObjectAsset:
     """
 
     mesh: Mesh
-    splat: Splat
+    splat: Gaussians
     pose: Similarity
     camera: Camera
     scale_source: ScaleSource

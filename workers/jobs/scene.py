@@ -9,9 +9,9 @@ from maquette.contract.jobs import Prompted
 from workers.formats.overlay import overlay_png
 from workers.formats.ply import write_splat_ply
 from workers.formats.sog import write_sog
-from workers.formats.splat import Splat
 from workers.formats.splat_gltf import write_splat_glb
 from workers.formats.spz import write_spz
+from workers.geometry.gaussians import Gaussians
 from workers.jobs import lifting, people, prompting
 from workers.jobs.cameras import camera_of, wire_camera, wire_pose
 from workers.jobs.contact import stage_of, staged
@@ -20,7 +20,7 @@ from workers.jobs.prompting import wire_box
 from workers.jobs.scene_files import scene_glb, scene_splat
 
 # Ending, media type and encoder of the merged splat.
-SPLATS: dict[SceneFormat, tuple[str, str, Callable[[Splat], bytes]]] = {
+SPLATS: dict[SceneFormat, tuple[str, str, Callable[[Gaussians], bytes]]] = {
     "ply": ("ply", "application/x-ply", write_splat_ply),
     "spz": ("spz", "application/x-spz", write_spz),
     "sog": ("sog", "application/x-sog", write_sog),

@@ -13,7 +13,7 @@ from workers.engines.objects.surfacing import Surfaced, surfaced
 from workers.engines.objects.surfels import sample_surface, splat_of
 from workers.engines.objects.taken import LEAST_VIEWS, OneView, Taken, agreement, taken_of, those
 from workers.engines.protocols import Mask, ObjectAsset, Refused, Rgb, ViewsReport
-from workers.formats.splat import Splat
+from workers.geometry.gaussians import Gaussians
 from workers.geometry.meshes import Mesh
 from workers.geometry.posed import PosedCamera, arc_degrees, upward
 from workers.geometry.poses import Similarity
@@ -87,7 +87,7 @@ def from_views(
     )
 
 
-def surface_splat(mesh: Mesh, count: int, seed: int) -> Splat:
+def surface_splat(mesh: Mesh, count: int, seed: int) -> Gaussians:
     """Flat Gaussians with the colours of a mesh's vertices, spread evenly by area."""
     assert mesh.colors is not None
     samples = sample_surface(mesh.vertices, mesh.faces, count, seed)

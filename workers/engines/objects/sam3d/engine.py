@@ -25,8 +25,8 @@ from workers.engines.objects.sam3d.settings import Sam3dObjectsSettings
 from workers.engines.objects.several import from_views
 from workers.engines.protocols import EngineInfo, Mask, ObjectAsset, Rgb
 from workers.formats.ply import PlyError, read_splat_ply
-from workers.formats.splat import Splat, transform
 from workers.geometry.cameras import Camera
+from workers.geometry.gaussians import Gaussians, transform
 from workers.geometry.meshes import Mesh
 from workers.geometry.posed import PosedCamera
 from workers.geometry.poses import Similarity
@@ -149,7 +149,7 @@ class Sam3dObjects:
         return from_views(frames, masks, cameras, one_view, seed=seed, metric=metric, low_iou=LOW_IOU)
 
 
-def _assets(reply: Reply) -> tuple[Splat, Mesh, list[str]]:
+def _assets(reply: Reply) -> tuple[Gaussians, Mesh, list[str]]:
     """The splat and the mesh in the canonical frame, and what had to be done to them."""
     flags = []
     try:
