@@ -20,8 +20,8 @@ from maquette.rle import decode
 from PIL import Image
 
 from service.embedded import Stack
-from tests.gltf_validator import assert_valid
-from tests.scenes import ball, box_of, iou, moving_ball, wall
+from tests.support.gltf_validator import assert_valid
+from tests.support.scenes import ball, box_of, iou, moving_ball, wall
 from workers.formats.ply import read_splat_ply
 from workers.geometry.cameras import Camera
 from workers.geometry.poses import Similarity
@@ -123,7 +123,7 @@ def test_objects_from_masks_of_the_users_own(mq: Maquette) -> None:
 
 
 def test_only_the_workers_child_holds_the_engines(stack: Stack) -> None:
-    process = stack.part("worker").process
+    process = stack.process("worker").process
     assert process is not None
     parent = psutil.Process(process.pid)
     child = max(parent.children(), key=lambda found: found.memory_info().rss)

@@ -17,7 +17,7 @@ from maquette import JobFailed, Maquette
 
 from service.embedded import Stack
 from tests.parity.sam3_tiny import tiny_model
-from tests.scenes import box_of, moving_ball
+from tests.support.scenes import box_of, moving_ball
 from workers.engines.concepts.sam3.tokenizer import from_open_clip
 
 COMMAND = (
@@ -31,7 +31,7 @@ def sam3_worker(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Itera
     folder = tmp_path_factory.mktemp("sam3")
     tiny_model().save_pretrained(folder)
     from_open_clip()._tokenizer.save_pretrained(folder)
-    own = {k: v for k, v in stack.part("worker").environment.items() if k.startswith("MAQUETTE_")}
+    own = {k: v for k, v in stack.process("worker").environment.items() if k.startswith("MAQUETTE_")}
     settings = {
         **own,
         "MAQUETTE_WORKER_ENGINES": "sam3",

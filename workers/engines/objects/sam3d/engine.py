@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from workers.engines.host.errors import HostRefused
 from workers.engines.host.host import EngineHost, HostSpec
+from workers.engines.objects.multi_view.from_single_view import from_views
 from workers.engines.objects.sam3d.assets import capped, mesh_of, repaired
 from workers.engines.objects.sam3d.errors import (
     LICENCE,
@@ -22,7 +23,6 @@ from workers.engines.objects.sam3d.frames import (
     pointmap_of,
 )
 from workers.engines.objects.sam3d.settings import Sam3dObjectsSettings
-from workers.engines.objects.several import from_views
 from workers.engines.protocols import EngineInfo, Mask, ObjectAsset, Rgb
 from workers.formats.ply import PlyError, read_splat_ply
 from workers.geometry.cameras import Camera

@@ -1,0 +1,41 @@
+"""A checked request to a durable job that the queue hears of."""
+
+import hashlib
+
+from maquette.contract import DatasetJob, JobRequest, SegmentJob
+
+from service.guards import datasets, requests
+from service.problems import ServiceProblem
+from service.state import State
+from storage.ledger import JobRow, Submission, jobs
+
+
+def submit_job(state: State, tenant: str, request: JobRequest, idempotency_key: str | None) -> JobRow:
+    """Check, store and announce a job; raises ServiceProblem, MediaError or UnknownPhrase."""
+    queue = state.router.choose_queue(request)
+    requests.check(state.db, tenant, request, queue)
+    if isinstance(request, DatasetJob):
+        datasets.check(state, tenant, request, queue)
+    body = request.model_dump_json()
+    submission = Submission(
+        tenant=tenant,
+        kind=request.kind,
+        engine=request.engine,
+        queue=queue,
+        request=body,
+        request_hash=hashlib.sha256(body.encode()).hexdigest(),
+        timeout_seconds=request.timeout_seconds,
+        idempotency_key=idempotency_key,
+        subject=request.image.id if isinstance(request, SegmentJob) else None,
+    )
+    try:
+        row, is_new = jobs.submit(state.db, submission)
+    except jobs.IdempotencyConflict as conflict:
+        raise ServiceProblem(
+            "idempotency_key_reused",
+            409,
+            f"this Idempotency-Key already names job {conflict} with another request: use a new key",
+        ) from None
+    if is_new:
+        state.outbox.announce(row.id, queue, request.timeout_seconds)
+    return row

@@ -1,0 +1,158 @@
+"""What the reaper mends: lost leases, late cancels, jobs the queue forgot."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from maquette.contract import Problem
+from sqlalchemy import Connection, select, update
+
+from storage.ledger import parts
+from storage.ledger.clock import now
+from storage.ledger.database import Database
+from storage.ledger.jobs import PARKED, drop_parts, record
+from storage.ledger.tables import jobs
+
+EXHAUSTED = "every attempt lost its worker; the input may crash the engine"
+
+
+@dataclass(frozen=True, slots=True)
+class ReapReport:
+    """Jobs that went back to the queue, jobs that ended, and messages whose process must be stopped."""
+
+    requeued: tuple[str, ...]
+    ended: tuple[str, ...]
+    to_kill: tuple[str, ...]
+
+
+def reap(db: Database, *, max_attempts: int, cancel_grace: float, queue_seconds: float) -> ReapReport:
+    """Settle every job whose worker is gone or does not listen."""
+    requeued: list[str] = []
+    ended: list[str] = []
+    to_kill: list[str] = []
+    with db.read() as connection:
+        stale = connection.execute(
+            select(jobs.c.id, jobs.c.parent, jobs.c.kind).where(
+                ((jobs.c.state == "running") & (jobs.c.lease_until < now()))
+                | ((jobs.c.state == "running") & (jobs.c.cancel_requested_at < now() - cancel_grace))
+                | (PARKED & (jobs.c.deadline_at < now()))
+                | ((jobs.c.state == "queued") & (jobs.c.created_at < now() - queue_seconds))
+            )
+        )
+        candidates = list(stale)
+    for job_id, parent, kind in candidates:
+        with db.write() as connection:
+            if parent is not None:
+                parts.lock(connection, parent)
+            outcome, task_id = _settle(connection, job_id, max_attempts, cancel_grace, queue_seconds)
+            if outcome == "ended" and parent is not None:
+                parts.failed(connection, parent)
+            elif outcome == parts.LOST and parent is not None:
+                parts.lost(connection, parent, kind)
+        if outcome is None:
+            continue
+        (requeued if outcome == "queued" else ended).append(job_id)
+        # a process that lost its lease may hang, and would keep its worker from the next job
+        if task_id is not None:
+            to_kill.append(task_id)
+    return ReapReport(tuple(requeued), tuple(ended), tuple(to_kill))
+
+
+def undispatched(db: Database, older_than: float, limit: int) -> list[tuple[str, str, int]]:
+    """Queued jobs the queue was not told of: (id, queue, timeout in seconds).
+
+    Jobs younger than `older_than` seconds are left out: their gateway is about to tell the queue.
+    """
+    return _queued(db, jobs.c.dispatched_at.is_(None) & (jobs.c.created_at < now() - older_than), limit)
+
+
+def waiting_longer_than(db: Database, seconds: float, queue: str, limit: int) -> list[tuple[str, str, int]]:
+    """Queued jobs that the queue was told of some time ago."""
+    return _queued(db, (jobs.c.dispatched_at < now() - seconds) & (jobs.c.queue == queue), limit)
+
+
+def queues_in_use(db: Database) -> list[str]:
+    """Queues that have jobs waiting."""
+    with db.read() as connection:
+        return list(
+            connection.execute(select(jobs.c.queue).where(jobs.c.state == "queued").distinct()).scalars()
+        )
+
+
+def _queued(db: Database, condition: Any, limit: int) -> list[tuple[str, str, int]]:
+    with db.read() as connection:
+        rows = connection.execute(
+            select(jobs.c.id, jobs.c.queue, jobs.c.timeout_seconds)
+            .where(jobs.c.state == "queued", condition)
+            .order_by(jobs.c.id)
+            .limit(limit)
+        )
+        return [(row.id, row.queue, row.timeout_seconds) for row in rows]
+
+
+def _settle(
+    connection: Connection, job_id: str, max_attempts: int, cancel_grace: float, queue_seconds: float
+) -> tuple[str | None, str | None]:
+    """How the job goes on, and the message whose process held it."""
+    row = connection.execute(
+        select(
+            jobs.c.state,
+            jobs.c.parent,
+            jobs.c.attempt,
+            jobs.c.task_id,
+            jobs.c.handed_back,
+            jobs.c.cancel_requested_at,
+            (jobs.c.lease_until < now()).label("lost"),
+            PARKED.label("parked"),
+            (jobs.c.deadline_at < now()).label("late"),
+            (jobs.c.cancel_requested_at < now() - cancel_grace).label("deaf"),
+            (jobs.c.created_at < now() - queue_seconds).label("old"),
+        )
+        .where(jobs.c.id == job_id)
+        .with_for_update()
+    ).one_or_none()
+    if row is None:
+        return None, None
+    if row.state == "queued" and row.old:
+        return _end(connection, job_id, row, "expired", None), None
+    if row.state != "running":
+        return None, None
+    return _settle_running(connection, job_id, row, max_attempts), row.task_id
+
+
+def _settle_running(connection: Connection, job_id: str, row: Any, max_attempts: int) -> str | None:
+    if row.deaf or (row.lost and row.cancel_requested_at is not None):
+        return _end(connection, job_id, row, "cancelled", None)
+    if not (row.lost or (row.parked and row.late)):
+        return None
+    if row.late:
+        problem = Problem.from_code("timed_out", 504, "the job ran longer than its timeout_seconds")
+        return _end(connection, job_id, row, "failed", problem)
+    if row.attempt - row.handed_back >= max_attempts:
+        problem = Problem.from_code("attempts_exhausted", 500, f"{EXHAUSTED} ({row.attempt} attempts)")
+        state = "failed" if row.parent is None else parts.LOST
+        ended = _end(connection, job_id, row, state, problem)
+        return ended and (ended if row.parent is None else parts.LOST)
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job_id, jobs.c.attempt == row.attempt, jobs.c.state == "running")
+        .values(state="queued", worker=None, lease_until=None, deadline_at=None, dispatched_at=None)
+    )
+    record(connection, job_id, "state", {"state": "queued", "reason": "worker_lost"})
+    return "queued"
+
+
+def _end(connection: Connection, job_id: str, row: Any, state: str, problem: Problem | None) -> str | None:
+    values: dict[str, Any] = {"state": state, "finished_at": now(), "lease_until": None, "checkpoint": None}
+    if problem is not None:
+        values["problem"] = json.dumps(problem.model_dump(exclude_none=True))
+    done = connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job_id, jobs.c.attempt == row.attempt, jobs.c.state == row.state)
+        .values(**values)
+    )
+    if not done.rowcount:
+        return None
+    record(connection, job_id, "state", {"state": state})
+    drop_parts(connection, job_id)
+    return "ended"

@@ -1,0 +1,77 @@
+"""Body engines: people in an image to posed, rigged meshes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.engines.protocols.shared import Box, EngineInfo, Mask, Rgb, ScaleSource
+from workers.geometry.cameras import Camera
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """A skinned body at rest, and the pose that was found.
+
+    Rest vertices (V, 3) and joints (J, 3) are metres, y up, facing +z. `rotations` are the local joint
+    rotations (J, 4) wxyz relative to the parent; `parents` holds -1 at the root. Skin holds the four
+    strongest joints of each vertex: indices (V, 4) and weights (V, 4) that sum to 1.
+    """
+
+    joint_names: tuple[str, ...]
+    parents: NDArray[np.int64]
+    rest_joints: NDArray[np.float64]
+    rest_vertices: NDArray[np.float64]
+    faces: NDArray[np.int64]
+    skin_joints: NDArray[np.int64]
+    skin_weights: NDArray[np.float64]
+    rotations: NDArray[np.float64]
+    root_translation: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class BodyEstimate:
+    """One person: posed vertices (V, 3) and joints (J, 3) in metres in the camera frame."""
+
+    rig: Rig
+    vertices: NDArray[np.float64]
+    joints: NDArray[np.float64]
+    keypoint_names: tuple[str, ...]
+    keypoints_2d: NDArray[np.float64]
+    keypoints_3d: NDArray[np.float64]
+    keypoint_visibility: NDArray[np.float64]
+    parameters: Mapping[str, list[float]]
+    camera: Camera
+    box: Box
+    scale_source: ScaleSource
+    confidence: float
+    reprojection_error: float
+    flags: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class BodyEngine(Protocol):
+    info: EngineInfo
+
+    def recover(
+        self,
+        image: Rgb,
+        boxes: Sequence[Box],
+        masks: Sequence[Mask] | None = None,
+        *,
+        camera: Camera | None = None,
+        seed: int = 0,
+    ) -> list[BodyEstimate | None]:
+        """One body per box, in order; None where no trustworthy body was found."""
+        ...
+
+
+@runtime_checkable
+class LevelledBodies(Protocol):
+    """What a body engine adds whose meshes have levels of detail."""
+
+    def at_lod(self, body: BodyEstimate, lod: int) -> BodyEstimate:
+        """A body that `recover` gave, at a level from 0 (finest) to 6."""
+        ...

@@ -1,0 +1,68 @@
+"""Object engines: one masked object to a mesh, a splat and a pose."""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.engines.protocols.shared import EngineInfo, Mask, Rgb, ScaleSource
+from workers.geometry.cameras import Camera
+from workers.geometry.gaussians import Gaussians
+from workers.geometry.meshes import Mesh
+from workers.geometry.poses import Similarity
+
+
+@dataclass(frozen=True, slots=True)
+class ViewsReport:
+    """What several views came to: `used` of `given` show the object, `cut` of them at the picture's edge.
+
+    `arc_degrees` is how far they go round it, `seen_share` the share of the surface that some view sees, and
+    `reference` the view whose camera frame the pose is in. Gains are in dB on held-out views, None where the
+    refining did not run and where the carving was not kept.
+    """
+
+    arc_degrees: float
+    given: int
+    used: int
+    cut: int
+    seen_share: float
+    reference: int
+    refined_gain_db: float | None = None
+    carved_gain_db: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectAsset:
+    """One object in its canonical frame (y up); mesh, splat and pose describe the same points.
+
+    `pose` maps canonical points into the camera frame: p_cam = scale * R(rotation) @ p + translation.
+    """
+
+    mesh: Mesh
+    splat: Gaussians
+    pose: Similarity
+    camera: Camera
+    scale_source: ScaleSource
+    confidence: float
+    silhouette_iou: float | None
+    flags: tuple[str, ...] = ()
+    views: ViewsReport | None = None
+
+
+@runtime_checkable
+class ObjectEngine(Protocol):
+    info: EngineInfo
+
+    def reconstruct(
+        self,
+        image: Rgb,
+        mask: Mask,
+        *,
+        camera: Camera | None = None,
+        depth: NDArray[np.float32] | None = None,
+        label: str | None = None,
+        seed: int = 0,
+    ) -> ObjectAsset:
+        """Lift one masked object; `depth` is z in metres of shape (H, W), NaN where unknown."""
+        ...

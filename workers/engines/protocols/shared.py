@@ -1,0 +1,38 @@
+"""What the protocols of all kinds of engine share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from maquette.contract import Problem
+from numpy.typing import NDArray
+
+Rgb = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+Box = tuple[float, float, float, float]
+EngineKind = Literal["concepts", "objects", "bodies", "captions"]
+ScaleSource = Literal["metric", "prior", "relative"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What `GET /v1/engines` tells of an engine that is loaded in a worker."""
+
+    name: str
+    kind: EngineKind
+    version: str
+    device: str
+    licence: str
+    capabilities: tuple[str, ...]
+    limits: tuple[str, ...]
+    vocabulary: tuple[str, ...] | None = None
+    weights: Mapping[str, str] = field(default_factory=dict)
+
+
+class Refused(ValueError):
+    """A request that an engine can never answer; `problem` tells the client why."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem

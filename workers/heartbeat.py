@@ -1,0 +1,101 @@
+"""The heartbeat of one running job: keeps its lease, carries its progress, hears when to stop."""
+
+import logging
+import os
+import signal
+import threading
+import time
+from typing import Any, Self
+
+from maquette.contract import Problem
+from sqlalchemy.exc import SQLAlchemyError
+
+from storage.ledger import Database, JobRow, leases
+from storage.ledger.leases import HeartbeatReply
+from workers.errors import Stopped
+from workers.settings import WorkerSettings
+
+log = logging.getLogger(__name__)
+
+
+class Heartbeat:
+    """Beats in a thread while the job works; `check` raises Stopped in the thread that works."""
+
+    def __init__(self, db: Database, job: JobRow, settings: WorkerSettings) -> None:
+        self._db = db
+        self._job = job
+        self._settings = settings
+        self._reply = HeartbeatReply.CONTINUE
+        self._stop_asked_at = 0.0
+        self._progress: dict[str, Any] | None = None
+        self._last_beat = 0.0
+        self._wake = threading.Event()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"heartbeat-{job.id}", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._last_beat = time.monotonic()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._wake.set()
+        self._thread.join()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the ledger wanted the work to end."""
+        return self._reply is not HeartbeatReply.CONTINUE
+
+    def progress(self, progress: dict[str, Any]) -> None:
+        """Tell how far the work is; raises Stopped when it has to end."""
+        self.check()
+        self._progress = progress
+        if time.monotonic() - self._last_beat >= self._settings.progress_seconds:
+            self._wake.set()
+
+    def check(self) -> None:
+        """Raise Stopped when the ledger wants the work to end."""
+        if self._reply is not HeartbeatReply.CONTINUE:
+            raise Stopped(self._reply)
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait(self._settings.heartbeat_seconds)
+            self._wake.clear()
+            if self._over.is_set():
+                return
+            if self._reply is HeartbeatReply.CONTINUE:
+                self._beat()
+            elif time.monotonic() - self._stop_asked_at > self._settings.stop_grace_seconds:
+                self._stop_by_force()
+
+    def _beat(self) -> None:
+        progress, self._progress = self._progress, None
+        try:
+            reply = leases.heartbeat(self._db, self._job, self._settings.lease_seconds, progress)
+        except SQLAlchemyError:
+            # the lease is long enough to outlive a short outage of the database
+            log.warning("heartbeat of %s failed", self._job.id, exc_info=True)
+            return
+        finally:
+            self._last_beat = time.monotonic()
+        if reply is not HeartbeatReply.CONTINUE:
+            self._reply, self._stop_asked_at = reply, time.monotonic()
+
+    def _stop_by_force(self) -> None:
+        log.error("job %s does not stop (%s): killing its process", self._job.id, self._reply.value)
+        settle(self._db, self._job, self._reply)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def settle(db: Database, job: JobRow, reply: HeartbeatReply) -> None:
+    """Write down how a stopped job ends."""
+    if reply is HeartbeatReply.CANCEL:
+        leases.cancelled(db, job)
+    elif reply is HeartbeatReply.TIMEOUT:
+        detail = f"the job ran longer than its timeout_seconds ({job.timeout_seconds})"
+        leases.fail(db, job, Problem.from_code("timed_out", 504, detail).model_dump(exclude_none=True))
+    elif reply is HeartbeatReply.HAND_BACK:
+        leases.hand_back(db, job)

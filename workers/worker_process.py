@@ -1,0 +1,46 @@
+"""One worker child: its engines, its database, its sandbox, and the runner that uses them."""
+
+import logging
+import threading
+from functools import partial
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from media.sandbox import Sandbox
+from storage.artefacts import open_store
+from storage.broker import make_app, publish
+from storage.ledger import Database, fleet
+from workers.engines.registry import load_engines
+from workers.runner import Runner
+from workers.settings import WorkerSettings
+
+log = logging.getLogger(__name__)
+SEEN_EVERY = 5.0
+
+
+class WorkerProcess:
+    """Loads everything once; `run` takes one job id."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self._db = Database(settings.database_url)
+        self._stop = threading.Event()
+        store = open_store(settings.artefacts, settings.scratch, settings.s3_endpoint)
+        sandbox = Sandbox()
+        sandbox.start()
+        engines = load_engines(settings.worker_engines)
+        publishing = partial(publish, make_app(settings.broker_url, publishes_only=True))
+        self._runner = Runner(self._db, store, engines, sandbox, settings, publishing)
+        fleet.announce(self._db, settings.worker_id, settings.worker_queue, engines.describe())
+        threading.Thread(target=self._say_alive, name="alive", daemon=True).start()
+
+    def run(self, job_id: str, task_id: str) -> None:
+        """Run a job if it is still to be run."""
+        self._runner.run(job_id, task_id)
+
+    def _say_alive(self) -> None:
+        while not self._stop.wait(SEEN_EVERY):
+            try:
+                fleet.seen(self._db, self._settings.worker_id)
+            except SQLAlchemyError:
+                log.warning("the ledger cannot be reached", exc_info=True)
