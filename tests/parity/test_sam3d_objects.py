@@ -19,7 +19,6 @@ from scipy.spatial.transform import Rotation
 
 from tests.support.paths import GOLDEN as GOLDEN_FOLDER
 from workers.engines.host.errors import HostCrashed, HostRefused
-from workers.engines.many_views import ManyViewsEngine
 from workers.engines.objects.export import asset_glb, asset_splat_ply
 from workers.engines.objects.sam3d import plyfile
 from workers.engines.objects.sam3d.assets import mesh_of, repaired
@@ -33,7 +32,7 @@ from workers.engines.objects.sam3d.frames import (
     pointmap_of,
 )
 from workers.engines.objects.sam3d.settings import Sam3dObjectsSettings
-from workers.engines.protocols import ObjectEngine, Refused
+from workers.engines.protocols import MultiViewEngine, ObjectEngine, Refused
 from workers.engines.registry import load_engines
 from workers.formats.glb_reader import read_glb
 from workers.formats.ply import read_splat_fields, read_splat_ply
@@ -312,7 +311,7 @@ def test_other_views_tell_the_size_and_refine_the_splat(start: Any) -> None:
     images, masks, views = around_the_block(10)
     masks[0] |= silhouette(1.02 * TIMES * VERTICES - 0.02 * MIDDLE, FACES, CAMERA)
     engine = start()
-    assert isinstance(engine, ManyViewsEngine)
+    assert isinstance(engine, MultiViewEngine)
     asset = engine.reconstruct_views(images, masks, views, seed=3, metric=True)
     placed = asset.pose.apply(asset.mesh.vertices)
     assert cKDTree(TIMES * VERTICES).query(placed)[0].max() < 0.02 * TIMES

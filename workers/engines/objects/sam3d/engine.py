@@ -138,7 +138,7 @@ class Sam3dObjects:
         seed: int = 0,
         metric: bool = False,
     ) -> ObjectAsset:
-        """Lift the object of the best view and fit it to all; see `ManyViewsEngine.reconstruct_views`.
+        """Lift the object of the best view and fit it to all; see `MultiViewEngine.reconstruct_views`.
 
         Raises what `reconstruct` does, and Refused `too_few_views`.
         """

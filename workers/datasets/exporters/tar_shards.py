@@ -5,20 +5,20 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from workers.datasets.exporters.base import Run
+from workers.datasets.exporters.base import ExportWriter
 
 LARGEST = 1 << 29
 
 
-class Shards:
+class TarShardWriter:
     """Writes samples to `<prefix>-000000.tar` and on; a new file begins when one grows past `largest`."""
 
-    def __init__(self, run: Run, prefix: str, largest: int = LARGEST) -> None:
-        self._run, self._prefix, self._largest = run, prefix, largest
+    def __init__(self, writer: ExportWriter, prefix: str, largest: int = LARGEST) -> None:
+        self._writer, self._prefix, self._largest = writer, prefix, largest
         self._tar: tarfile.TarFile | None = None
         self._bytes = self._count = 0
 
-    def __enter__(self) -> "Shards":
+    def __enter__(self) -> "TarShardWriter":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -39,6 +39,6 @@ class Shards:
     def _next(self) -> tarfile.TarFile:
         if self._tar is not None:
             self._tar.close()
-        path: Path = self._run.path(f"{self._prefix}-{self._count:06d}.tar")
+        path: Path = self._writer.path(f"{self._prefix}-{self._count:06d}.tar")
         self._count, self._bytes = self._count + 1, 0
         return tarfile.open(path, "w", format=tarfile.USTAR_FORMAT)

@@ -15,7 +15,7 @@ else:
         Base = object
 
 
-class Indexed(Protocol):
+class MapDataset(Protocol):
     """What can be asked for sample i."""
 
     def __len__(self) -> int: ...
@@ -23,7 +23,7 @@ class Indexed(Protocol):
     def __getitem__(self, index: int) -> dict[str, Any]: ...
 
 
-class Stream(Base):
+class ShardedIterable(Base):
     """Iterable over every sample once an epoch; `shuffle` gives each epoch its own order, the same for all.
 
     Each worker of a DataLoader, and each of `ranks` processes, gets its own part, and together they have
@@ -32,7 +32,7 @@ class Stream(Base):
     """
 
     def __init__(
-        self, dataset: Indexed, *, shuffle: bool = False, seed: int = 0, rank: int = 0, ranks: int = 1
+        self, dataset: MapDataset, *, shuffle: bool = False, seed: int = 0, rank: int = 0, ranks: int = 1
     ) -> None:
         super().__init__()
         if not 0 <= rank < ranks:

@@ -11,14 +11,14 @@ from workers.datasets.scene_clip import SceneClip
 
 
 @dataclass(frozen=True, slots=True)
-class Actions:
+class ActionSpace:
     """The actions that an export carries: recorded ones when any clip has them, else ego-motion."""
 
     kind: str
     names: tuple[str, ...]
 
     @classmethod
-    def of(cls, clips: Iterable[SceneClip]) -> "Actions | None":
+    def choose(cls, clips: Iterable[SceneClip]) -> "ActionSpace | None":
         """The kind and names that most clips have; None when no clip has actions."""
         counted = Counter(
             (row.kind == "recorded", row.kind, row.names)

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 Rgb = NDArray[np.uint8]
-Fit = Literal["crop", "pad"]
+FitMode = Literal["crop", "pad"]
 GREY = 128
 # one thread only: x264 gives other bytes for other numbers of threads
 X264 = {"crf": "17", "preset": "medium", "threads": "1"}
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class ImageTransform:
     """A map of pictures (H, W) to `size` (height, width) that keeps squares square.
 
     `crop` cuts off what is too much on two sides, evenly; `pad` adds grey instead. Pixel (x, y) of the clip
@@ -32,7 +32,7 @@ class Frame:
     inside: tuple[int, int, int, int]
 
     @classmethod
-    def of(cls, clip: tuple[int, int], size: tuple[int, int], fit: Fit = "crop") -> "Frame":
+    def fit(cls, clip: tuple[int, int], size: tuple[int, int], fit: FitMode = "crop") -> "ImageTransform":
         """The map of a clip of (height, width)."""
         (height, width), (tall, wide) = clip, size
         if fit == "crop":

@@ -10,11 +10,11 @@ Floats = NDArray[np.float64]
 CORNERS = (0, 1, 2, 4)
 NEAR = 1e-6
 # Blender's camera looks down -z with y up
-FLIP = np.diag([1.0, -1.0, -1.0, 1.0])
+BLENDER_FROM_OPENCV = np.diag([1.0, -1.0, -1.0, 1.0])
 NO_POSE = np.full(12, np.nan, np.float32)
 
 
-def box2d(mask: NDArray[np.bool_]) -> NDArray[np.float32] | None:
+def encode_box_2d(mask: NDArray[np.bool_]) -> NDArray[np.float32] | None:
     """(y0, x0, y1, x1) of a mask (H, W), end-exclusive, over H and W; None for an empty mask."""
     if not mask.any():
         return None
@@ -26,7 +26,7 @@ def box2d(mask: NDArray[np.bool_]) -> NDArray[np.float32] | None:
     )
 
 
-def projected(corners: Floats | None, intrinsics: Floats, side: int) -> NDArray[np.float32] | None:
+def encode_box_3d(corners: Floats | None, intrinsics: Floats, side: int) -> NDArray[np.float32] | None:
     """Four of the corners (8, 3) in camera axes as f32 (12,): u, v over the side, z-depth each.
 
     None without a box, and when one of the four is not before the camera.
@@ -40,12 +40,12 @@ def projected(corners: Floats | None, intrinsics: Floats, side: int) -> NDArray[
     return np.concatenate([places, chosen[:, 2:]], axis=1).astype(np.float32).ravel()
 
 
-def pose_of_background(source: Floats | None, target: Floats | None) -> NDArray[np.float32] | None:
+def encode_background_pose(source: Floats | None, target: Floats | None) -> NDArray[np.float32] | None:
     """The source camera in the target camera's axes, Blender's, as f32 (12,): R row by row, then t.
 
     `source` and `target` are world_from_cam (4, 4) in OpenCV axes; None when either is unknown.
     """
     if source is None or target is None:
         return None
-    move = FLIP @ np.linalg.inv(target) @ source @ FLIP
+    move = BLENDER_FROM_OPENCV @ np.linalg.inv(target) @ source @ BLENDER_FROM_OPENCV
     return np.concatenate([move[:3, :3].ravel(), move[:3, 3]]).astype(np.float32)

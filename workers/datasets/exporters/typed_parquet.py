@@ -20,32 +20,32 @@ SCALARS = {
 
 
 @dataclass(frozen=True, slots=True)
-class ListOf:
+class ListType:
     """A list of any length."""
 
-    item: "Kind"
+    item: "ColumnType"
 
 
 @dataclass(frozen=True, slots=True)
-class Struct:
+class StructType:
     """Named parts; a value is a mapping, or None."""
 
-    parts: tuple[tuple[str, "Kind"], ...]
+    parts: tuple[tuple[str, "ColumnType"], ...]
 
 
-Kind = str | ListOf | Struct
+ColumnType = str | ListType | StructType
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TypedColumn:
     """Values of one kind; None is null."""
 
-    kind: Kind
+    kind: ColumnType
     values: Sequence[Any]
 
 
-def write(
-    columns: Mapping[str, Column], *, metadata: Mapping[str, str] | None = None, rows_a_group: int = 1000
+def encode_parquet(
+    columns: Mapping[str, TypedColumn], *, metadata: Mapping[str, str] | None = None, rows_a_group: int = 1000
 ) -> bytes:
     """One Parquet file; blobs stay as they are, because pictures do not get smaller."""
     arrays = [_array(column.kind, column.values) for column in columns.values()]
@@ -64,11 +64,11 @@ def write(
     return out.getvalue()
 
 
-def _array(kind: Kind, values: Sequence[Any]) -> Any:
+def _array(kind: ColumnType, values: Sequence[Any]) -> Any:
     if isinstance(kind, str):
         return Array(list(values), SCALARS[kind])
     absent = Array([value is None for value in values], DataType.bool())
-    if isinstance(kind, ListOf):
+    if isinstance(kind, ListType):
         flat = [part for value in values for part in (value if value is not None else ())]
         ends = np.cumsum([0, *(0 if value is None else len(value) for value in values)])
         return list_array(Array(ends.tolist(), DataType.int32()), _array(kind.item, flat), mask=absent)
