@@ -24,6 +24,6 @@ class ManyViewsEngine(Protocol):
         """Lift the object that `masks` show from cameras in one world frame; empty masks count as no view.
 
         The pose is in the camera frame of the first view that shows it. `metric` says that the cameras are
-        in metres. Raises Refused: `too_few_views`, `views_disagree`.
+        in metres. Raises RequestRefused: `too_few_views`, `views_disagree`.
         """
         ...

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from workers.engines.host.arrays import Arrays
-from workers.engines.host.child import Answer, Refused, serve
+from workers.engines.host.child import Answer, ChildError, serve
 from workers.engines.rasterisers.gsplat_raster import GsplatRasteriser
 from workers.engines.rasterisers.numba_raster import NumbaRasteriser
 from workers.engines.rasterisers.protocol import Gaussians, Rasteriser, RasteriserMissing
@@ -19,11 +19,11 @@ class Drawer:
     """Draws for the parent, which sends Gaussians and a view with each request."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        """Load the rasteriser of the config; raises Refused `rasteriser_missing`."""
+        """Load the rasteriser of the config; raises ChildError `rasteriser_missing`."""
         try:
             self._rasteriser = KINDS[config["rasteriser"]]()
         except RasteriserMissing as error:
-            raise Refused(error.code, str(error)) from error
+            raise ChildError(error.code, str(error)) from error
         self.ready: Answer = ({"name": self._rasteriser.name}, {})
 
     def answer(self, fields: Mapping[str, Any], arrays: Arrays) -> Answer:
