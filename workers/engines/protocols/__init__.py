@@ -21,7 +21,7 @@ from workers.engines.protocols.concepts import (
     TrackPrompts,
     VideoFrame,
 )
-from workers.engines.protocols.objects import ObjectAsset, ObjectEngine, ViewsReport
+from workers.engines.protocols.objects import MultiViewEngine, ObjectAsset, ObjectEngine, ViewsReport
 from workers.engines.protocols.shared import (
     Box,
     EngineInfo,
@@ -45,10 +45,11 @@ __all__ = [
     "ImageHandle",
     "LodBodyEngine",
     "Mask",
+    "MultiViewEngine",
     "ObjectAsset",
     "ObjectEngine",
-    "Removal",
     "RequestRefused",
+    "Removal",
     "Rgb",
     "Rig",
     "ScaleSource",
