@@ -18,7 +18,7 @@ def find_measured_camera(image: LoadedImage, given: Intrinsics | None) -> Camera
 
 
 def choose_camera(image: LoadedImage, given: Intrinsics | None) -> Camera:
-    """Intrinsics from the best available source, named in `source`; raises JobProblem (`camera_implausible`)."""
+    """Intrinsics from the best available source; raises JobProblem (`camera_implausible`)."""
     if given is not None:
         return parse_intrinsics(given, image.width, image.height)
     if image.focal_35mm:
