@@ -21,9 +21,8 @@ from maquette.contract import (
 )
 from numpy.typing import NDArray
 
-from workers.engines.many_views import ManyViewsEngine
 from workers.engines.objects.registration import register
-from workers.engines.protocols import Mask, Refused, Rgb, ViewsReport
+from workers.engines.protocols import Mask, MultiViewEngine, Refused, Rgb, ViewsReport
 from workers.errors import JobProblem
 from workers.formats.overlay import overlay_png
 from workers.geometry.cameras import Camera
@@ -69,7 +68,7 @@ class Chosen:
 def run(context: JobContext, request: ObjectsJob) -> Manifest:
     """Lift every object of `request.video`, or of the video that an earlier track job followed."""
     engine = context.engines.objects()
-    if not isinstance(engine, ManyViewsEngine):
+    if not isinstance(engine, MultiViewEngine):
         raise JobProblem(
             "multiview_unsupported", f"engine {engine.info.name!r} takes one view: ask for engine 'default'"
         )
@@ -163,7 +162,7 @@ def _cameras(context: JobContext, request: ObjectsJob, chosen: Chosen) -> list[P
 def _lift_all(
     context: JobContext,
     request: ObjectsJob,
-    engine: ManyViewsEngine,
+    engine: MultiViewEngine,
     followed: Followed,
     chosen: Chosen,
     cameras: list[PosedCamera | None],

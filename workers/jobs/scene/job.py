@@ -9,9 +9,9 @@ from maquette.contract.requests import PromptedJob
 from workers.formats.overlay import overlay_png
 from workers.formats.ply import write_splat_ply
 from workers.formats.sog import write_sog
-from workers.formats.splat import Splat
 from workers.formats.splat_gltf import write_splat_glb
 from workers.formats.spz import write_spz
+from workers.geometry.gaussians import Gaussians
 from workers.jobs.bodies import recovery
 from workers.jobs.cameras import camera_of, wire_camera, wire_pose
 from workers.jobs.context import JobContext
@@ -22,7 +22,7 @@ from workers.jobs.segment import instances
 from workers.jobs.segment.instances import wire_box
 
 # Ending, media type and encoder of the merged splat.
-SPLATS: dict[SceneFormat, tuple[str, str, Callable[[Splat], bytes]]] = {
+SPLATS: dict[SceneFormat, tuple[str, str, Callable[[Gaussians], bytes]]] = {
     "ply": ("ply", "application/x-ply", write_splat_ply),
     "spz": ("spz", "application/x-spz", write_spz),
     "sog": ("sog", "application/x-sog", write_sog),
