@@ -1,6 +1,6 @@
 """The base classes of every model of the contract. Attribute docstrings become OpenAPI descriptions."""
 
-from typing import Self
+from typing import Self, cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -18,7 +18,7 @@ class RequestModel(BaseModel):
 
         Signatures elsewhere read their defaults from it, so that each is written once, in the contract.
         """
-        return cls.model_construct()
+        return cast(Self, cls.model_construct())
 
 
 class ResponseModel(BaseModel):
