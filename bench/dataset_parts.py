@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from storage.ledger import Database, Part, Spent, Submission, jobs, leases, parts
+from storage.ledger import Database, Part, Submission, WorkerSeconds, jobs, leases, parts
 
 KIND = "dataset.clips"
 
@@ -37,7 +37,7 @@ def main() -> None:
         for _ in range(options.done):
             row = leases.claim(db, parts.unannounced(db, job.id)[0][0], "w", 600)
             assert row is not None
-            leases.complete(db, row, "a" * 64, Spent(1.0, 0.0), [])
+            leases.complete(db, row, "a" * 64, WorkerSeconds(1.0, 0.0), [])
         done, cpu = time.perf_counter() - begun, time.process_time() - busy
         db.close()
     told: dict[str, float] = {"parts": options.parts, "park_seconds": round(parked, 2)}

@@ -148,7 +148,7 @@ def embedded(folder: Path) -> Iterator[Stack]:
 
 def part(stack: Stack, name: str) -> psutil.Process:
     """One process of the stack."""
-    found = next(part.process for part in stack.parts if part.name == name)
+    found = next(part.process for part in stack.processes if part.name == name)
     assert found is not None
     return psutil.Process(found.pid)
 

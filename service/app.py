@@ -9,8 +9,8 @@ from fastapi import FastAPI
 from service import metrics, problems
 from service.delivery.results import ResultCache
 from service.dispatch.outbox import Outbox
+from service.dispatch.reaper import Reaper
 from service.dispatch.routing import Router
-from service.dispatch.sweeper import Sweeper
 from service.guards.keys import KeyRing
 from service.guards.limits import BodyLimit
 from service.guards.probing import ProbePool
@@ -38,18 +38,18 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         store = open_store(chosen.artefacts, chosen.scratch, chosen.s3_endpoint)
         celery = make_app(chosen.broker_url, publishes_only=True)
         outbox = Outbox(db, celery)
-        sweeper = Sweeper(db, celery, chosen)
+        reaper = Reaper(db, celery, chosen)
         probes = ProbePool(chosen.probe_processes)
         ring = KeyRing(db, chosen.key_cache_seconds)
         router = Router(db, chosen.worker_seen_seconds)
         app.state.maquette = State(chosen, db, store, outbox, router, ring, probes, ResultCache(store))
         probes.start()
         outbox.start()
-        sweeper.start()
+        reaper.start()
         try:
             yield
         finally:
-            sweeper.close()
+            reaper.close()
             outbox.close()
             probes.close()
             db.close()
@@ -62,7 +62,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         separate_input_output_schemas=False,
     )
     problems.install(app)
-    app.add_middleware(metrics.Measured)
+    app.add_middleware(metrics.MetricsMiddleware)
     app.add_middleware(BodyLimit, limit=chosen.max_body_bytes, free=("/v1/uploads",))
     for module in (uploads, jobs, events, artefacts, sessions, engines, health):
         app.include_router(module.router)

@@ -32,7 +32,7 @@ class StackError(RuntimeError):
 
 
 @dataclass(slots=True)
-class Part:
+class StackProcess:
     """One process of the stack."""
 
     name: str
@@ -55,7 +55,7 @@ class Stack:
     settings: dict[str, str] = field(default_factory=dict)
     workers: int = 1
     api_key: str = ""
-    parts: list[Part] = field(default_factory=list)
+    processes: list[StackProcess] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -80,13 +80,13 @@ class Stack:
             self._add("worker" if number == 1 else f"worker-{number}", _worker_command(), environment)
         self._wait_until_ready()
 
-    def part(self, name: str) -> Part:
+    def process(self, name: str) -> StackProcess:
         """One part by its name: queue, gateway, worker, worker-2, ..."""
-        return next(part for part in self.parts if part.name == name)
+        return next(part for part in self.processes if part.name == name)
 
-    def tend(self) -> None:
+    def restart_dead(self) -> None:
         """Start parts again that have died."""
-        for part in self.parts:
+        for part in self.processes:
             dead = part.process is not None and part.process.poll() is not None
             if dead and time.monotonic() - part.started_at > RESTART_PAUSE:
                 log.warning("%s ended; starting it again", part.name)
@@ -94,7 +94,7 @@ class Stack:
 
     def stop(self) -> None:
         """Stop every part: the worker first, so that it can hand its jobs back."""
-        for part in reversed(self.parts):
+        for part in reversed(self.processes):
             if part.process is None or part.process.poll() is not None:
                 continue
             part.process.terminate()
@@ -103,7 +103,7 @@ class Stack:
             except subprocess.TimeoutExpired:
                 os.killpg(part.process.pid, signal.SIGKILL)
                 part.process.wait()
-        for part in self.parts:
+        for part in self.processes:
             # children of a part that was killed earlier
             if part.process is not None:
                 try:
@@ -151,11 +151,11 @@ class Stack:
         return f"redis://{HOST}:{port}/0"
 
     def _add(self, name: str, command: list[str], environment: dict[str, str]) -> None:
-        part = Part(name, command, environment)
-        self.parts.append(part)
+        part = StackProcess(name, command, environment)
+        self.processes.append(part)
         self._spawn(part)
 
-    def _spawn(self, part: Part) -> None:
+    def _spawn(self, part: StackProcess) -> None:
         with (self.folder / "logs" / f"{part.name}.log").open("ab") as out:
             part.process = subprocess.Popen(
                 part.command,
@@ -171,7 +171,7 @@ class Stack:
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
-            for part in self.parts:
+            for part in self.processes:
                 if part.process is not None and part.process.poll() is not None:
                     raise StackError(
                         f"the {part.name} ended: see {self.folder / 'logs' / (part.name + '.log')}"
@@ -201,7 +201,7 @@ def up(port: int, folder: Path, broker_url: str | None, say: Callable[[str], Non
         say(f"MAQUETTE_URL={stack.url} MAQUETTE_API_KEY={stack.api_key}")
         while True:
             time.sleep(0.2)
-            stack.tend()
+            stack.restart_dead()
     except KeyboardInterrupt:
         pass
     finally:

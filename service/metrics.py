@@ -19,7 +19,7 @@ JOBS = Gauge("maquette_jobs", "Jobs by queue and state", ["queue", "state"], reg
 WORKERS = Gauge("maquette_workers", "Workers seen lately by queue", ["queue"], registry=REGISTRY)
 
 
-class Measured:
+class MetricsMiddleware:
     """Counts every request by the pattern of its route, never by its raw path."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -23,7 +23,7 @@ class ServiceProblem(Exception):
         self, code: str, status: int, detail: str, headers: dict[str, str] | None = None, **extra: Any
     ) -> None:
         super().__init__(detail)
-        self.problem = Problem.of(code, status, detail, **extra)
+        self.problem = Problem.from_code(code, status, detail, **extra)
         self.headers = headers
 
 
@@ -43,7 +43,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(MediaError)
     async def _media(_request: Request, error: MediaError) -> Response:
-        return respond(Problem.of(error.code, error.status, error.detail))
+        return respond(Problem.from_code(error.code, error.status, error.detail))
 
     @app.exception_handler(UnknownPhrase)
     async def _phrase(_request: Request, error: UnknownPhrase) -> Response:
@@ -54,20 +54,20 @@ def install(app: FastAPI) -> None:
         wrong = [_field(item) for item in error.errors()]
         first = wrong[0]
         where = ".".join(str(part) for part in first.loc) or "the request"
-        return respond(Problem.of("invalid_request", 422, f"{where}: {first.message}", errors=wrong))
+        return respond(Problem.from_code("invalid_request", 422, f"{where}: {first.message}", errors=wrong))
 
     @app.exception_handler(HTTPException)
     async def _http(_request: Request, error: HTTPException) -> Response:
         codes = {404: "not_found", 405: "method_not_allowed", 400: "bad_request", 413: "body_too_large"}
         code = codes.get(error.status_code, f"http_{error.status_code}")
         headers = dict(error.headers) if error.headers else None
-        return respond(Problem.of(code, error.status_code, str(error.detail)), headers)
+        return respond(Problem.from_code(code, error.status_code, str(error.detail)), headers)
 
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, error: Exception) -> Response:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         return respond(
-            Problem.of("internal_error", 500, "the service failed on this request; nothing was lost")
+            Problem.from_code("internal_error", 500, "the service failed on this request; nothing was lost")
         )
 
 

@@ -28,7 +28,7 @@ class State:
     results: ResultCache
 
 
-def state_of(request: Request) -> State:
+def get_state(request: Request) -> State:
     """The state of the application that a request came to."""
     state: State = request.app.state.maquette
     return state

@@ -9,13 +9,13 @@ from sqlalchemy import select, update
 
 from media.sandbox import Sandbox
 from storage.artefacts.local import LocalStore
-from storage.ledger import Database, Submission, files, jobs, leases, parts, sweeping
+from storage.ledger import Database, Submission, files, jobs, leases, parts, reaper
 from storage.ledger.tables import jobs as table
 from tests.scenes import moving_ball
 from workers.engines.concepts.masks import box_of
 from workers.engines.protocols import EngineInfo, FrameResult, Tracked, VideoFrame
 from workers.engines.registry import EngineSet
-from workers.errors import Parked, TryAgain
+from workers.errors import Parked, RetryPart
 from workers.jobs import run_kind, run_part
 from workers.jobs.context import JobContext
 
@@ -58,7 +58,7 @@ class Killed(BaseException):
     """As if the worker had died."""
 
 
-class Heart:
+class Heartbeat:
     """Dies when it is told of progress for the n-th time."""
 
     def __init__(self, dies: int | None = None) -> None:
@@ -122,25 +122,25 @@ class World:
         with self.db.write() as connection:
             held = (table.c.state == "running") & table.c.lease_until.is_not(None)
             connection.execute(update(table).where(held).values(lease_until=0))
-        sweeping.sweep(self.db, max_attempts=99, cancel_grace=5, queue_seconds=3600)
+        reaper.reap(self.db, max_attempts=99, cancel_grace=5, queue_seconds=3600)
 
-    def go(self, job_id: str, heart: Heart) -> Manifest:
+    def go(self, job_id: str, heartbeat: Heartbeat) -> Manifest:
         """What one worker does from the first message to the last."""
         self.lose()
         while True:
-            if (made := self.step(job_id, heart)) is not None:
+            if (made := self.step(job_id, heartbeat)) is not None:
                 return made
 
-    def step(self, job_id: str, heart: Heart) -> Manifest | None:
+    def step(self, job_id: str, heartbeat: Heartbeat) -> Manifest | None:
         """One message: a part, or the job itself, which has a manifest at its end."""
         row = leases.claim(self.db, self.queued(job_id)[0], "w", 600)
         assert row is not None
-        context = JobContext(row, heart, self.db, self.store, self.engines, self.sandbox)  # type: ignore[arg-type]
+        context = JobContext(row, heartbeat, self.db, self.store, self.engines, self.sandbox)  # type: ignore[arg-type]
         if row.parent is not None:
             try:
                 done = run_part(context)
-            except TryAgain:
-                assert leases.try_again(self.db, row)
+            except RetryPart:
+                assert leases.retry(self.db, row)
                 return None
             assert leases.complete(self.db, row, done.output, done.spent, [], done.then)
             return None
@@ -154,7 +154,7 @@ class World:
         with self.db.read() as connection:
             return str(connection.execute(select(table.c.kind).where(table.c.id == job_id)).scalar())
 
-    def queue_of(self, job_id: str) -> str:
+    def choose_queue(self, job_id: str) -> str:
         with self.db.read() as connection:
             return str(connection.execute(select(table.c.queue).where(table.c.id == job_id)).scalar())
 

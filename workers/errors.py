@@ -6,7 +6,7 @@ from typing import Any
 from maquette.contract import Problem
 
 from storage.ledger import Part
-from storage.ledger.leases import Order
+from storage.ledger.leases import HeartbeatReply
 
 
 class JobProblem(Exception):
@@ -14,7 +14,7 @@ class JobProblem(Exception):
 
     def __init__(self, code: str, detail: str, status: int = 422, **extra: Any) -> None:
         super().__init__(detail)
-        self.problem = Problem.of(code, status, detail, **extra)
+        self.problem = Problem.from_code(code, status, detail, **extra)
 
     @classmethod
     def of(cls, problem: dict[str, Any]) -> "JobProblem":
@@ -31,13 +31,13 @@ class Parked(Exception):
         self.parts = parts
 
 
-class TryAgain(Exception):
+class RetryPart(Exception):
     """An attempt at a part went wrong in a way that may not come again, here or on another worker."""
 
 
 class Stopped(Exception):
     """The ledger told this worker to stop the job."""
 
-    def __init__(self, order: Order) -> None:
-        super().__init__(order.value)
-        self.order = order
+    def __init__(self, reply: HeartbeatReply) -> None:
+        super().__init__(reply.value)
+        self.reply = reply

@@ -11,30 +11,30 @@ from storage.broker import TASK, make_app
 from workers.settings import WorkerSettings
 
 if TYPE_CHECKING:
-    from workers.host import Host
+    from workers.worker_process import WorkerProcess
 
 settings = WorkerSettings()
 app = make_app(settings.broker_url)
-_host: "Host | None" = None
+_process: "WorkerProcess | None" = None
 
 
 @app.task(name=TASK, bind=True)
 def run(self: Any, job_id: str) -> None:
     """Run one job by its id; the ledger decides whether it is still to be run."""
-    assert _host is not None
-    _host.run(job_id, self.request.id)
+    assert _process is not None
+    _process.run(job_id, self.request.id)
 
 
 @signals.worker_process_init.connect
 def _start_child(**_: Any) -> None:
-    global _host
+    global _process
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # threads of BLAS that wait for each other cost a small solve ten times its own time on a busy machine
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
-        from workers.host import Host
+        from workers.worker_process import WorkerProcess
 
-        _host = Host(settings)
+        _process = WorkerProcess(settings)
     except Exception:
         # Celery would go on with a child that can run nothing, and it would swallow every job
         logging.getLogger(__name__).critical("the worker cannot start", exc_info=True)

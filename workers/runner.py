@@ -17,8 +17,8 @@ from storage.ledger import Database, JobRow, files, jobs, leases
 from storage.ledger import parts as ledger_parts
 from workers.engines.protocols import Refused
 from workers.engines.registry import EngineSet, EngineUnavailable
-from workers.errors import JobProblem, Parked, Stopped, TryAgain
-from workers.heart import Heart, settle
+from workers.errors import JobProblem, Parked, RetryPart, Stopped
+from workers.heartbeat import Heartbeat, settle
 from workers.jobs import run_kind, run_part
 from workers.jobs.context import JobContext
 from workers.settings import WorkerSettings
@@ -75,8 +75,8 @@ class Runner:
     def _run(self, job: JobRow) -> bool:
         """One claimed job to its end; False when its lease was lost or it was handed back."""
         start = time.monotonic()
-        with Heart(self._db, job, self._settings) as heart:
-            ending = self._work(job, heart)
+        with Heartbeat(self._db, job, self._settings) as heartbeat:
+            ending = self._work(job, heartbeat)
         held = _patiently(ending)
         log.info(
             "job %s (%s) took %.2f s%s",
@@ -87,18 +87,18 @@ class Runner:
         )
         if job.kind == PARTED or job.parent is not None:
             self._wake(job.parent or job.id)
-        return held and not heart.stopped
+        return held and not heartbeat.stopped
 
-    def _work(self, job: JobRow, heart: Heart) -> Callable[[], object]:
+    def _work(self, job: JobRow, heartbeat: Heartbeat) -> Callable[[], object]:
         """Do the work; gives the commit that ends the job."""
         try:
             context = JobContext(
-                job, heart, self._db, self._store, self._engines, self._sandbox, self._settings
+                job, heartbeat, self._db, self._store, self._engines, self._sandbox, self._settings
             )
             if job.parent is not None:
-                return self._part(job, context, heart)
+                return self._part(job, context, heartbeat)
             manifest = run_kind(context, REQUEST.validate_json(job.request))
-            heart.check()
+            heartbeat.check()
             data = manifest.model_dump_json().encode()
             sha256 = self._store.put(data)
             files.add_artefact(self._db, job.tenant, sha256, MANIFEST_TYPE, len(data))
@@ -106,8 +106,8 @@ class Runner:
             parts = parked.parts
             return lambda: leases.park(self._db, job, parts)
         except Stopped as stopped:
-            order = stopped.order
-            return lambda: settle(self._db, job, order)
+            reply = stopped.reply
+            return lambda: settle(self._db, job, reply)
         except Exception as error:
             problem = _problem(error)
             if problem.status >= 500:
@@ -116,18 +116,18 @@ class Runner:
             return lambda: leases.fail(self._db, job, told)
         return lambda: leases.succeed(self._db, job, sha256)
 
-    def _part(self, job: JobRow, context: JobContext, heart: Heart) -> Callable[[], object]:
+    def _part(self, job: JobRow, context: JobContext, heartbeat: Heartbeat) -> Callable[[], object]:
         try:
             done = run_part(context)
-        except TryAgain:
+        except RetryPart:
             log.warning("part %s is tried again", job.id, exc_info=True)
-            return lambda: leases.try_again(self._db, job)
-        heart.check()
+            return lambda: leases.retry(self._db, job)
+        heartbeat.check()
         made = [artefact.model_dump(mode="json") for artefact in context.artefacts]
         return lambda: leases.complete(self._db, job, done.output, done.spent, made, done.then)
 
     def _wake(self, job_id: str) -> None:
-        """Tell the queue of what a part or a parked job has set free; what fails is left to the sweeper."""
+        """Tell the queue of what a part or a parked job has set free; what fails is left to the reaper."""
         if self._announce is None:
             return
         try:
@@ -135,23 +135,25 @@ class Runner:
                 self._announce(*item)
                 jobs.mark_dispatched(self._db, [item[0]])
         except (*UNREACHABLE, SQLAlchemyError) as error:
-            log.warning("parts of %s are left to the sweeper: %s", job_id, error)
+            log.warning("parts of %s are left to the reaper: %s", job_id, error)
 
 
 def _problem(error: Exception) -> Problem:
     if isinstance(error, JobProblem):
         return error.problem
     if isinstance(error, MediaError):
-        return Problem.of(error.code, error.status, error.detail)
+        return Problem.from_code(error.code, error.status, error.detail)
     if isinstance(error, UnknownPhrase):
         return error.problem()
     if isinstance(error, Refused):
         return error.problem
     if isinstance(error, EngineUnavailable):
-        return Problem.of("engine_unavailable", 503, str(error))
+        return Problem.from_code("engine_unavailable", 503, str(error))
     if isinstance(error, MemoryError):
-        return Problem.of("out_of_memory", 500, "the job needs more memory than this worker has")
-    return Problem.of("engine_failed", 500, f"the engine failed on this input ({type(error).__name__})")
+        return Problem.from_code("out_of_memory", 500, "the job needs more memory than this worker has")
+    return Problem.from_code(
+        "engine_failed", 500, f"the engine failed on this input ({type(error).__name__})"
+    )
 
 
 def _patiently(commit: Callable[[], object], seconds: float = 60.0) -> bool:

@@ -39,7 +39,7 @@ class ResultCache:
         return manifest
 
 
-def job_of(row: JobRow, results: ResultCache | None = None) -> Job:
+def to_job(row: JobRow, results: ResultCache | None = None) -> Job:
     """A row as a job; with `results`, the request and the result are in it."""
     whole = results is not None
     return Job.model_validate(
@@ -48,9 +48,9 @@ def job_of(row: JobRow, results: ResultCache | None = None) -> Job:
             "kind": row.kind,
             "state": row.state,
             "engine": row.engine,
-            "created_at": moment(row.created_at),
-            "started_at": moment(row.started_at),
-            "finished_at": moment(row.finished_at),
+            "created_at": to_datetime(row.created_at),
+            "started_at": to_datetime(row.started_at),
+            "finished_at": to_datetime(row.finished_at),
             "attempt": row.attempt,
             "cancel_requested": row.cancel_requested_at is not None,
             "progress": row.progress,
@@ -62,6 +62,6 @@ def job_of(row: JobRow, results: ResultCache | None = None) -> Job:
     )
 
 
-def moment(seconds: float | None) -> datetime | None:
+def to_datetime(seconds: float | None) -> datetime | None:
     """Seconds since the epoch as UTC."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -17,7 +17,7 @@ REST_AFTER_FAILURE = 1.0
 
 
 class Outbox:
-    """Tells the queue of jobs that the ledger already has; what fails is left to the sweeper."""
+    """Tells the queue of jobs that the ledger already has; what fails is left to the reaper."""
 
     def __init__(self, db: Database, app: Celery) -> None:
         self._db = db
@@ -62,7 +62,7 @@ class Outbox:
         try:
             publish(self._app, *item)
         except UNREACHABLE as error:
-            log.warning("the queue cannot be reached; the sweeper will publish %s: %s", item[0], error)
+            log.warning("the queue cannot be reached; the reaper will publish %s: %s", item[0], error)
             self._resting_until = time.monotonic() + REST_AFTER_FAILURE
             return
         self._told.append(item[0])

@@ -27,7 +27,7 @@ class Router:
         self._until = 0.0
         self._lock = threading.Lock()
 
-    def queue_of(self, request: JobRequest) -> str:
+    def choose_queue(self, request: JobRequest) -> str:
         """The queue of a request; raises ServiceProblem when no worker can serve its engine."""
         if request.engine == DEFAULT_QUEUE:
             return DEFAULT_QUEUE

@@ -22,7 +22,7 @@ from maquette.contract import (
     SegmentJob,
     TrackJob,
 )
-from maquette.contract.vocabulary import parse
+from maquette.contract.vocabulary import parse_phrase
 
 from media.fetch import check_url
 from service.problems import ServiceProblem
@@ -37,7 +37,7 @@ def check(db: Database, tenant: str, request: JobRequest, queue: str) -> None:
     """Raise ServiceProblem, MediaError or UnknownPhrase for a request that cannot succeed there."""
     if queue == DEFAULT_QUEUE:
         for phrase in getattr(request, "text", []):
-            parse(phrase)
+            parse_phrase(phrase)
     if isinstance(request, ConvertJob):
         _asset(db, tenant, request.asset)
         return
@@ -54,7 +54,7 @@ def check(db: Database, tenant: str, request: JobRequest, queue: str) -> None:
         for index, exemplar in enumerate(request.exemplars):
             if exemplar.image is not None:
                 other = _media(db, tenant, exemplar.image, video=False)
-                if other is not None and exemplar.box.outside(other["width"], other["height"]):
+                if other is not None and exemplar.box.is_outside(other["width"], other["height"]):
                     raise _outside(f"exemplars[{index}]", other["width"], other["height"])
     elif isinstance(request, SceneJob):
         info = _media(db, tenant, request.image, video=False)
@@ -67,7 +67,7 @@ def check(db: Database, tenant: str, request: JobRequest, queue: str) -> None:
         return
     _inside(request, info["width"], info["height"])
     camera: Intrinsics | None = getattr(request, "camera", None)
-    if camera is not None and (why := camera.implausible(info["width"], info["height"])):
+    if camera is not None and (why := camera.why_implausible(info["width"], info["height"])):
         raise ServiceProblem("camera_implausible", 422, f"'camera' is in pixels of the full picture: {why}")
 
 
@@ -104,9 +104,9 @@ def _fits(request: ObjectsJob | BodiesJob, kind: str, job_id: str) -> None:
         )
     if not isinstance(request, BodiesJob):
         return
-    if kind == "track" and (why := request.of_image()):
+    if kind == "track" and (why := request.image_only_format()):
         raise ServiceProblem("source_wrong_kind", 422, f"{job_id} is a track job: {why}")
-    if kind == "segment" and (why := request.of_video()):
+    if kind == "segment" and (why := request.video_only_field()):
         raise ServiceProblem("source_wrong_kind", 422, f"{job_id} is a segment job: {why} of a video")
 
 
@@ -210,13 +210,13 @@ def _inside(request: Any, width: int, height: int) -> None:
     ]
     named += [(f"prompts[{index}].box", item.box) for index, item in enumerate(prompts) if item.box]
     for name, box in named:
-        if box.outside(width, height):
+        if box.is_outside(width, height):
             raise _outside(name, width, height)
     groups = [*groups, *(item.points for item in prompts)]
     names = [f"points[{index}]" for index in range(len(groups) - len(prompts))]
     names += [f"prompts[{index}].points" for index in range(len(prompts))]
     for name, group in zip(names, groups, strict=True):
-        if any(point.outside(width, height) for point in group):
+        if any(point.is_outside(width, height) for point in group):
             raise _outside(name, width, height)
     masks = [(f"masks[{index}]", mask) for index, mask in enumerate(getattr(request, "masks", []))]
     masks += [(f"prompts[{index}].mask", item.mask) for index, item in enumerate(prompts) if item.mask]

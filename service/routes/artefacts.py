@@ -8,7 +8,7 @@ from fastapi.responses import StreamingResponse
 from service.delivery import ranges
 from service.guards.keys import Caller
 from service.problems import ServiceProblem
-from service.state import state_of
+from service.state import get_state
 from storage.ledger import files
 
 router = APIRouter(prefix="/v1/artefacts", tags=["artefacts"])
@@ -31,7 +31,7 @@ def get_artefact(
     if_range: Annotated[str | None, Header()] = None,
 ) -> Response:
     """The bytes of an artefact; its hash is its ETag."""
-    state = state_of(http)
+    state = get_state(http)
     known = files.find_artefact(state.db, key.tenant, sha256)
     if known is None:
         raise ServiceProblem("artefact_unknown", 404, f"no artefact of yours has the hash {sha256}")

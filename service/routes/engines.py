@@ -5,7 +5,7 @@ from maquette.contract import Engine, Engines
 
 from service import catalogue
 from service.guards.keys import Caller
-from service.state import state_of
+from service.state import get_state
 from storage.ledger import fleet
 
 router = APIRouter(prefix="/v1/engines", tags=["engines"])
@@ -14,7 +14,7 @@ router = APIRouter(prefix="/v1/engines", tags=["engines"])
 @router.get("")
 def list_engines(http: Request, key: Caller) -> Engines:
     """Engines of the workers that are connected, then those that are known but absent."""
-    state = state_of(http)
+    state = get_state(http)
     found: dict[tuple[str, str], Engine] = {}
     for worker in fleet.alive(state.db, state.settings.worker_seen_seconds):
         for told in worker.engines:

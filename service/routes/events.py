@@ -8,11 +8,11 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from maquette.contract import JobEvent
 
-from service.delivery.results import moment
+from service.delivery.results import to_datetime
 from service.delivery.waiting import events
 from service.guards.keys import Caller
 from service.problems import ServiceProblem
-from service.state import state_of
+from service.state import get_state
 from storage.ledger import Database, jobs
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -29,7 +29,7 @@ async def job_events(
     http: Request, key: Caller, job_id: str, last_event_id: Annotated[str | None, Header()] = None
 ) -> StreamingResponse:
     """Every event of a job from its start, or from after Last-Event-ID, until the job is over."""
-    state = state_of(http)
+    state = get_state(http)
     if await run_in_threadpool(jobs.get, state.db, key.tenant, job_id) is None:
         raise ServiceProblem("job_unknown", 404, f"no job of yours has the id {job_id}")
     after = int(last_event_id) if last_event_id and last_event_id.isdigit() else 0
@@ -45,5 +45,5 @@ async def _stream(db: Database, job_id: str, after: int) -> AsyncIterator[str]:
         if event is None:
             yield ": still here\n\n"
             continue
-        told = JobEvent.model_validate({**event, "at": moment(event["at"])})
+        told = JobEvent.model_validate({**event, "at": to_datetime(event["at"])})
         yield f"id: {told.seq}\nevent: {told.type}\ndata: {told.model_dump_json()}\n\n"

@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from service import metrics
 from service.problems import ServiceProblem
-from service.state import state_of
+from service.state import get_state
 from storage.ledger import fleet
 
 router = APIRouter(tags=["operations"])
@@ -21,7 +21,7 @@ async def alive() -> dict[str, str]:
 @router.get("/readyz")
 def ready(http: Request) -> dict[str, object]:
     """The ledger answers; tells how many workers are connected."""
-    state = state_of(http)
+    state = get_state(http)
     try:
         with state.db.read() as connection:
             connection.execute(text("SELECT 1"))
@@ -34,4 +34,4 @@ def ready(http: Request) -> dict[str, object]:
 @router.get("/metrics", response_class=Response)
 def prometheus(http: Request) -> Response:
     """Prometheus text format."""
-    return Response(metrics.render(state_of(http)), media_type=CONTENT_TYPE_LATEST)
+    return Response(metrics.render(get_state(http)), media_type=CONTENT_TYPE_LATEST)

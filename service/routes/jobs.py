@@ -6,12 +6,12 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from maquette.contract import FINAL_STATES, Job, JobKind, JobPage, JobRequest, JobState
 
-from service.delivery.results import job_of
+from service.delivery.results import to_job
 from service.delivery.waiting import preferred_wait, until_final
-from service.dispatch.submitting import submit_job
+from service.dispatch.submission import submit_job
 from service.guards.keys import Caller
 from service.problems import ServiceProblem
-from service.state import State, state_of
+from service.state import State, get_state
 from storage.ledger import JobRow, jobs
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -32,7 +32,7 @@ async def submit(
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
 ) -> Response:
     """Submit a job. 202 means that it is durable; with 'Prefer: wait=N' a finished job answers 200."""
-    state = state_of(http)
+    state = get_state(http)
     row = await run_in_threadpool(submit_job, state, key.tenant, request, idempotency_key)
     headers = {"Location": f"/v1/jobs/{row.id}"}
     seconds = preferred_wait(prefer, state.settings.max_wait_seconds)
@@ -41,8 +41,8 @@ async def submit(
         headers["Preference-Applied"] = f"wait={seconds:.0f}"
     status = 200 if row.state in FINAL_STATES else 202
     if row.manifest_sha256 is None:
-        return _told(job_of(row, state.results), status, headers)
-    return _told(await run_in_threadpool(job_of, row, state.results), status, headers)
+        return _told(to_job(row, state.results), status, headers)
+    return _told(await run_in_threadpool(to_job, row, state.results), status, headers)
 
 
 @router.get("")
@@ -55,28 +55,28 @@ def list_jobs(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> JobPage:
     """Your jobs, newest first."""
-    here = state_of(http)
+    here = get_state(http)
     rows = jobs.page(here.db, key.tenant, kind=kind, state=state, before=cursor, limit=limit + 1)
     more = len(rows) > limit
     return JobPage(
-        jobs=[job_of(row) for row in rows[:limit]], next_cursor=rows[limit - 1].id if more else None
+        jobs=[to_job(row) for row in rows[:limit]], next_cursor=rows[limit - 1].id if more else None
     )
 
 
 @router.get("/{job_id}", response_model=Job)
 def get_job(http: Request, key: Caller, job_id: JobPath) -> Response:
     """One job; the result is in it once it succeeded."""
-    state = state_of(http)
-    return _told(job_of(_known(state, key.tenant, job_id), state.results), 200)
+    state = get_state(http)
+    return _told(to_job(_known(state, key.tenant, job_id), state.results), 200)
 
 
 @router.post("/{job_id}/cancel", status_code=202)
 def cancel(http: Request, key: Caller, job_id: JobPath) -> Job:
     """Cancel a job: a queued one at once, a running one at its next heartbeat; a finished one stays."""
-    state = state_of(http)
+    state = get_state(http)
     if not jobs.cancel(state.db, key.tenant, job_id):
         raise _unknown(job_id)
-    return job_of(_known(state, key.tenant, job_id), state.results)
+    return to_job(_known(state, key.tenant, job_id), state.results)
 
 
 def _told(job: Job, status: int, headers: dict[str, str] | None = None) -> Response:

@@ -21,14 +21,14 @@ from maquette.contract import (
 )
 from maquette.contract.sessions import SESSION_OBJECTS, SESSION_PROMPTS
 
-from service.delivery.results import job_of, moment
+from service.delivery.results import to_datetime, to_job
 from service.delivery.waiting import preferred_wait, until_final
-from service.dispatch.annotating import preview_of, propagation_of
-from service.dispatch.submitting import submit_job
+from service.dispatch.session_jobs import build_preview_job, build_propagation_job
+from service.dispatch.submission import submit_job
 from service.guards import requests
 from service.guards.keys import Caller
 from service.problems import ServiceProblem
-from service.state import State, state_of
+from service.state import State, get_state
 from storage.ledger import JobRow, SessionRow, files, sessions
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
@@ -40,7 +40,7 @@ TRIES = 5
 @router.post("", status_code=201)
 def open_session(http: Request, request: OpenSession, key: Caller) -> Session:
     """Open a session on an uploaded video."""
-    state = state_of(http)
+    state = get_state(http)
     opening = VideoPrompt(points=[Point(x=0, y=0)])
     _check(state, key.tenant, request.video, request.engine, request.text, opening)
     begun = {
@@ -56,14 +56,14 @@ def open_session(http: Request, request: OpenSession, key: Caller) -> Session:
 @router.get("/{session_id}")
 def get_session(http: Request, key: Caller, session_id: SessionPath) -> Session:
     """A session and what was prompted in it."""
-    state = state_of(http)
+    state = get_state(http)
     return _told(state, _known(state, key.tenant, session_id))
 
 
 @router.delete("/{session_id}", status_code=204)
 def close_session(http: Request, key: Caller, session_id: SessionPath) -> None:
     """End a session; its jobs and their results stay."""
-    if not sessions.close(state_of(http).db, key.tenant, session_id):
+    if not sessions.close(get_state(http).db, key.tenant, session_id):
         raise _unknown(session_id)
 
 
@@ -72,7 +72,7 @@ async def add_prompt(
     http: Request, prompt: VideoPrompt, key: Caller, session_id: SessionPath, prefer: Prefer = None
 ) -> SessionAnswer:
     """Add a prompt; its preview is a segment job of the frame. 'Prefer: wait=N' waits for it."""
-    state = state_of(http)
+    state = get_state(http)
     session, added = await run_in_threadpool(_prompted, state, key.tenant, session_id, prompt)
     if added.remove:
         return SessionAnswer(session=_told(state, session), object=added.object or 0)
@@ -80,14 +80,14 @@ async def add_prompt(
     seconds = preferred_wait(prefer, state.settings.max_wait_seconds)
     if seconds is not None:
         row = await until_final(state.db, row, seconds)
-    job = await run_in_threadpool(job_of, row, state.results)
+    job = await run_in_threadpool(to_job, row, state.results)
     return SessionAnswer(session=_told(state, session), object=added.object or 0, preview=job)
 
 
 @router.delete("/{session_id}/prompts/{index}")
 def drop_prompt(http: Request, key: Caller, session_id: SessionPath, index: int) -> Session:
     """Take a prompt back by its place in the session's list."""
-    state = state_of(http)
+    state = get_state(http)
 
     def without(content: dict[str, Any]) -> None:
         if not 0 <= index < len(content["prompts"]):
@@ -107,13 +107,13 @@ async def propagate(
     prefer: Prefer = None,
 ) -> Job:
     """Follow all objects through the video: a track job, whose ids are those of the session."""
-    state = state_of(http)
+    state = get_state(http)
     row = await run_in_threadpool(_propagated, state, key.tenant, session_id, asked)
     response.headers["Location"] = f"/v1/jobs/{row.id}"
     seconds = preferred_wait(prefer, state.settings.max_wait_seconds)
     if seconds is not None:
         row = await until_final(state.db, row, seconds)
-    return await run_in_threadpool(job_of, row, state.results)
+    return await run_in_threadpool(to_job, row, state.results)
 
 
 def _prompted(
@@ -150,12 +150,12 @@ def _prompted(
 def _check(state: State, tenant: str, video: str, engine: str, text: list[str], prompt: VideoPrompt) -> None:
     """Refuse now what the track job would refuse later."""
     job = TrackJob(video=MediaRef(id=video), text=text, prompts=[prompt], engine=engine)
-    requests.check(state.db, tenant, job, state.router.queue_of(job))
+    requests.check(state.db, tenant, job, state.router.choose_queue(job))
 
 
 def _previewed(state: State, session: SessionRow, added: VideoPrompt) -> JobRow:
     prompts = _prompts(session)
-    job = preview_of(state, session, prompts, added.object or 0, added.frame)
+    job = build_preview_job(state, session, prompts, added.object or 0, added.frame)
     return submit_job(state, session.tenant, job, None)
 
 
@@ -164,7 +164,7 @@ def _propagated(state: State, tenant: str, session_id: str, asked: Propagate) ->
     prompts = _prompts(session)
     if not prompts and not session.state["text"]:
         raise ServiceProblem("session_empty", 422, "there is nothing to follow: add a prompt first")
-    row = submit_job(state, tenant, propagation_of(state, session, prompts, asked), None)
+    row = submit_job(state, tenant, build_propagation_job(state, session, prompts, asked), None)
     _changed(state, tenant, session_id, lambda content: content.update(last_job=row.id))
     return row
 
@@ -189,7 +189,7 @@ def _told(state: State, row: SessionRow) -> Session:
     media = files.find_media(state.db, row.tenant, row.video)
     info = {} if media is None else media.info
     known = {name: info.get(name) for name in ("width", "height", "frames", "frame_rate")}
-    times = {"created_at": moment(row.created_at), "expires_at": moment(row.expires_at)}
+    times = {"created_at": to_datetime(row.created_at), "expires_at": to_datetime(row.expires_at)}
     return Session.model_validate({"id": row.id, "video": row.video, **row.state, **known, **times})
 
 

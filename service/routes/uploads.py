@@ -11,7 +11,7 @@ from starlette.datastructures import UploadFile
 
 from service.guards.keys import Caller
 from service.problems import ServiceProblem
-from service.state import State, state_of
+from service.state import State, get_state
 from storage.artefacts import ArtefactWriter
 from storage.ledger import files
 
@@ -43,7 +43,7 @@ async def upload(
     content_digest: Annotated[str | None, Header(description="RFC 9530: sha-256=:base64:")] = None,
 ) -> Media:
     """Upload an image or a video; the same content again gives the same id with status 200."""
-    state = state_of(request)
+    state = get_state(request)
     expected = _expected(content_digest)
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > state.settings.max_upload_bytes:
@@ -70,7 +70,7 @@ def get_upload(
     request: Request, key: Caller, sha256: Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
 ) -> Media:
     """What the service knows of an upload; 404 says that it has to be sent."""
-    row = files.find_media(state_of(request).db, key.tenant, sha256)
+    row = files.find_media(get_state(request).db, key.tenant, sha256)
     if row is None:
         raise ServiceProblem("media_unknown", 404, f"no upload has the id {sha256}")
     return Media(id=sha256, **row.info)

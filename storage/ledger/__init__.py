@@ -1,7 +1,16 @@
 """The ledger: the truth about every job, whatever the queue or a process does."""
 
 from storage.ledger.database import Database
-from storage.ledger.records import ApiKey, JobRow, MediaRow, Part, PartRow, Spent, Submission, WorkerRow
+from storage.ledger.records import (
+    ApiKey,
+    JobRow,
+    MediaRow,
+    Part,
+    PartRow,
+    Submission,
+    WorkerRow,
+    WorkerSeconds,
+)
 from storage.ledger.sessions import SessionRow
 
 __all__ = [
@@ -12,7 +21,7 @@ __all__ = [
     "Part",
     "PartRow",
     "SessionRow",
-    "Spent",
     "Submission",
     "WorkerRow",
+    "WorkerSeconds",
 ]

@@ -14,14 +14,14 @@ from storage.ledger import parts as job_parts
 from storage.ledger.clock import now
 from storage.ledger.database import Database
 from storage.ledger.jobs import COLUMNS, drop_parts, record
-from storage.ledger.records import JobRow, Part, Spent
+from storage.ledger.records import JobRow, Part, WorkerSeconds
 from storage.ledger.tables import jobs, workers
 
 
-class Order(Enum):
+class HeartbeatReply(Enum):
     """What the ledger tells a worker at a heartbeat."""
 
-    GO_ON = "go_on"
+    CONTINUE = "continue"
     CANCEL = "cancel"
     TIMEOUT = "timeout"
     HAND_BACK = "hand_back"
@@ -76,7 +76,7 @@ def claim_next_about(
 
 def heartbeat(
     db: Database, job: JobRow, lease_seconds: float, progress: dict[str, Any] | None = None
-) -> Order:
+) -> HeartbeatReply:
     """Keep the lease and tell progress; gives what the worker has to do now."""
     with db.write() as connection:
         values: dict[str, Any] = {"lease_until": now() + lease_seconds}
@@ -89,15 +89,15 @@ def heartbeat(
             .returning(jobs.c.cancel_requested_at, (jobs.c.deadline_at < now()).label("late"))
         ).one_or_none()
         if row is None:
-            return Order.LOST
+            return HeartbeatReply.LOST
         if progress is not None:
             record(connection, job.id, "progress", progress)
         draining = connection.execute(select(workers.c.draining).where(workers.c.id == job.worker)).scalar()
     if row.cancel_requested_at is not None:
-        return Order.CANCEL
+        return HeartbeatReply.CANCEL
     if row.late:
-        return Order.TIMEOUT
-    return Order.HAND_BACK if draining else Order.GO_ON
+        return HeartbeatReply.TIMEOUT
+    return HeartbeatReply.HAND_BACK if draining else HeartbeatReply.CONTINUE
 
 
 def checkpoint(db: Database, job: JobRow, state: dict[str, Any], made: Sequence[dict[str, Any]] = ()) -> bool:
@@ -119,7 +119,7 @@ def complete(
     db: Database,
     part: JobRow,
     output: str,
-    spent: Spent,
+    used: WorkerSeconds,
     made: Sequence[dict[str, Any]],
     then: Sequence[Part] = (),
 ) -> bool:
@@ -129,10 +129,10 @@ def complete(
     """
     values = {
         "manifest_sha256": output,
-        "spent_seconds": spent.seconds,
-        "spent_gpu_seconds": spent.gpu_seconds,
+        "spent_seconds": used.seconds,
+        "spent_gpu_seconds": used.gpu_seconds,
     }
-    return _finish(db, part, "succeeded", values, made, spent, then)
+    return _finish(db, part, "succeeded", values, made, used, then)
 
 
 def park(db: Database, job: JobRow, parts: Sequence[Part]) -> bool:
@@ -185,7 +185,7 @@ def hand_back(db: Database, job: JobRow) -> bool:
         return bool(done.rowcount)
 
 
-def try_again(db: Database, part: JobRow) -> bool:
+def retry(db: Database, part: JobRow) -> bool:
     """Give a part another attempt after one that went wrong; False when the lease is lost."""
     with db.write() as connection:
         done = connection.execute(
@@ -204,7 +204,7 @@ def _finish(
     state: str,
     values: dict[str, Any],
     made: Sequence[dict[str, Any]] = (),
-    spent: Spent | None = None,
+    used: WorkerSeconds | None = None,
     then: Sequence[Part] = (),
 ) -> bool:
     with db.write() as connection:
@@ -224,7 +224,7 @@ def _finish(
             for artefact in made:
                 record(connection, job.parent, "artefact", artefact)
             job_parts.add(connection, job, then)
-            job_parts.ended(connection, job, state, spent)
+            job_parts.ended(connection, job, state, used)
         return True
 
 

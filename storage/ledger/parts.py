@@ -16,7 +16,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from storage.ledger.clock import now
 from storage.ledger.database import Database
 from storage.ledger.jobs import COLUMNS, PARKED, new_id, record
-from storage.ledger.records import JobRow, Part, PartRow, Spent
+from storage.ledger.records import JobRow, Part, PartRow, WorkerSeconds
 from storage.ledger.tables import jobs, workers
 
 # parts that may be queued or running for each worker: enough to keep it busy, and others wait for few
@@ -72,16 +72,16 @@ def begin(connection: Connection, job_id: str, kind: str) -> None:
     _advance(connection, job_id, failed=bool(states.keys() - OPEN - {"succeeded", LOST}))
 
 
-def ended(connection: Connection, part: JobRow, state: str, spent: Spent | None) -> None:
+def ended(connection: Connection, part: JobRow, state: str, used: WorkerSeconds | None) -> None:
     """Note that a part has ended; its job is locked already."""
     job_id = str(part.parent)
-    if spent is not None:
+    if used is not None:
         row = connection.execute(
             update(jobs)
             .where(jobs.c.id == job_id)
             .values(
-                spent_seconds=func.coalesce(jobs.c.spent_seconds, 0.0) + spent.seconds,
-                spent_gpu_seconds=func.coalesce(jobs.c.spent_gpu_seconds, 0.0) + spent.gpu_seconds,
+                spent_seconds=func.coalesce(jobs.c.spent_seconds, 0.0) + used.seconds,
+                spent_gpu_seconds=func.coalesce(jobs.c.spent_gpu_seconds, 0.0) + used.gpu_seconds,
             )
             .returning(jobs.c.progress)
         ).one_or_none()
@@ -113,12 +113,12 @@ def outcomes(db: Database, job_id: str, kind: str) -> dict[str, PartRow]:
     }
 
 
-def spent(db: Database, job_id: str) -> Spent:
+def worker_seconds(db: Database, job_id: str) -> WorkerSeconds:
     """What the parts of a job that are done took."""
     sums = (jobs.c.spent_seconds, jobs.c.spent_gpu_seconds)
     with db.read() as connection:
         row = connection.execute(select(*sums).where(jobs.c.id == job_id)).one_or_none()
-    return Spent(*(value or 0.0 for value in row)) if row else Spent()
+    return WorkerSeconds(*(value or 0.0 for value in row)) if row else WorkerSeconds()
 
 
 def parent(db: Database, part: JobRow) -> JobRow | None:

@@ -71,7 +71,7 @@ class PartRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class WorkerSeconds:
     """Seconds of workers; those of workers with a GPU are among them and told once more."""
 
     seconds: float = 0.0

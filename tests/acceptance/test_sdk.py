@@ -123,7 +123,7 @@ def test_objects_from_masks_of_the_users_own(mq: Maquette) -> None:
 
 
 def test_only_the_workers_child_holds_the_engines(stack: Stack) -> None:
-    process = stack.part("worker").process
+    process = stack.process("worker").process
     assert process is not None
     parent = psutil.Process(process.pid)
     child = max(parent.children(), key=lambda found: found.memory_info().rss)

@@ -76,12 +76,12 @@ def until(stack: Stack, true: Callable[[], bool], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "it never happened"
-        stack.tend()
+        stack.restart_dead()
         time.sleep(0.05)
 
 
 def kill(stack: Stack, name: str) -> None:
-    process = stack.part(name).process
+    process = stack.process(name).process
     assert process is not None
     if name.startswith("worker"):
         os.killpg(process.pid, signal.SIGKILL)
@@ -151,7 +151,7 @@ def test_a_clip_that_kills_whoever_takes_it_is_left_out_and_the_others_are_not(
         deadline = time.monotonic() + 240
         while state_of(job) not in ("succeeded", "failed"):
             assert time.monotonic() < deadline, "it never came to an end"
-            alone.tend()
+            alone.restart_dead()
             if now := attempts(alone, 12) - killed:
                 kill(alone, "worker")
                 killed |= now

@@ -41,7 +41,7 @@ def until(stack: Stack, true: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "it never happened"
-        stack.tend()
+        stack.restart_dead()
         time.sleep(0.05)
 
 
@@ -62,7 +62,7 @@ def succeeded_once(job: AnyJob) -> bool:
 
 
 def kill(stack: Stack, name: str, number: int = signal.SIGKILL, *, group: bool = False) -> None:
-    process = stack.part(name).process
+    process = stack.process(name).process
     assert process is not None
     if group:
         os.killpg(process.pid, number)
@@ -73,7 +73,7 @@ def kill(stack: Stack, name: str, number: int = signal.SIGKILL, *, group: bool =
 
 def pool_child(stack: Stack) -> psutil.Process:
     """The process that runs jobs: the largest child of the Celery parent."""
-    worker = stack.part("worker").process
+    worker = stack.process("worker").process
     assert worker is not None
     children = psutil.Process(worker.pid).children()
     return max(children, key=lambda child: child.memory_info().rss)

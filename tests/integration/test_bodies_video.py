@@ -96,7 +96,7 @@ class Killed(Exception):
     """As if the worker had died."""
 
 
-class Heart:
+class Heartbeat:
     def __init__(self, at: tuple[str, int] | None = None) -> None:
         self.at = at
         self.told: list[dict[str, Any]] = []
@@ -135,15 +135,15 @@ class World:
         assert leases.claim(self.db, row.id, "w", 600) is not None
         return row.id
 
-    def go(self, job_id: str, heart: Heart) -> Manifest:
+    def go(self, job_id: str, heartbeat: Heartbeat) -> Manifest:
         row = jobs.get(self.db, TENANT, job_id)
         assert row is not None
         kinds: dict[str, Any] = {"bodies": BodiesJob, "track": TrackJob}
-        context = JobContext(row, heart, self.db, self.store, self.engines, self.sandbox)  # type: ignore[arg-type]
+        context = JobContext(row, heartbeat, self.db, self.store, self.engines, self.sandbox)  # type: ignore[arg-type]
         return run_kind(context, kinds[row.kind].model_validate_json(row.request))
 
-    def run(self, request: Any, heart: Heart | None = None) -> Manifest:
-        return self.go(self.job(request), heart or Heart())
+    def run(self, request: Any, heartbeat: Heartbeat | None = None) -> Manifest:
+        return self.go(self.job(request), heartbeat or Heartbeat())
 
     def file(self, manifest: Manifest, name: str) -> bytes:
         return self.store.get(next(a.sha256 for a in manifest.artefacts if a.name == name))
@@ -211,17 +211,17 @@ def test_a_killed_worker_goes_on_with_the_same_result(
 ) -> None:
     job_id = world.job(asked(world, formats=["glb", "bvh", "npz"], max_gap_seconds=GAP))
     with pytest.raises(Killed):
-        world.go(job_id, Heart(at))
-    heart = Heart()
-    again = world.go(job_id, heart)
+        world.go(job_id, Heartbeat(at))
+    heartbeat = Heartbeat()
+    again = world.go(job_id, heartbeat)
     assert hashes(again) == hashes(whole)
     assert [item.name for item in again.artefacts] == [item.name for item in whole.artefacts]
     assert result(again) == result(whole)
-    done = [told["done"] for told in heart.told if told["stage"] == at[0]]
+    done = [told["done"] for told in heartbeat.told if told["stage"] == at[0]]
     if at == ("track", 20):
         assert min(done) == 17
     if at[0] != "track":
-        assert not any(told["stage"] == "track" for told in heart.told)
+        assert not any(told["stage"] == "track" for told in heartbeat.told)
     if at == ("bodies", 20):
         assert min(done) == 17
 
@@ -229,14 +229,14 @@ def test_a_killed_worker_goes_on_with_the_same_result(
 def test_a_track_job_is_gone_on_from(world: World, whole: Manifest) -> None:
     track = TrackJob(video=world.video, text=["person"])
     job_id = world.job(track)
-    manifest = world.go(job_id, Heart())
+    manifest = world.go(job_id, Heartbeat())
     row = jobs.get(world.db, TENANT, job_id)
     assert row is not None
     data = manifest.model_dump_json().encode()
     assert leases.succeed(world.db, row, world.store.put(data))
-    heart = Heart()
-    told = world.run(BodiesJob(from_job=job_id, formats=["npz", "glb"], max_gap_seconds=GAP), heart)
-    assert not any(step["stage"] == "track" for step in heart.told)
+    heartbeat = Heartbeat()
+    told = world.run(BodiesJob(from_job=job_id, formats=["npz", "glb"], max_gap_seconds=GAP), heartbeat)
+    assert not any(step["stage"] == "track" for step in heartbeat.told)
     for name in ("track-001.npz", "track-002.glb"):
         assert hashes(told)[name] == hashes(whole)[name]
     with pytest.raises(JobProblem, match="one pose"):
@@ -306,7 +306,7 @@ def test_an_implausible_camera_of_a_fetched_video_fails_its_job(world: World) ->
 def test_checkpoints_are_small_json(world: World) -> None:
     job_id = world.job(asked(world))
     with pytest.raises(Killed):
-        world.go(job_id, Heart(("bodies", 20)))
+        world.go(job_id, Heartbeat(("bodies", 20)))
     row = jobs.get(world.db, TENANT, job_id)
     assert row is not None and row.checkpoint is not None
     assert len(json.dumps(row.checkpoint)) < 8000

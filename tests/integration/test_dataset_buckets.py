@@ -15,7 +15,7 @@ from PIL import Image
 
 from service.state import State
 from storage.buckets import BucketUnknown, allowed, opened
-from tests.datasets_jobs import Heart, World, version
+from tests.datasets_jobs import Heartbeat, World, version
 from tests.media_files import gradient
 from tests.scenes import moving_ball
 from workers.datasets import bucket_publishing
@@ -60,14 +60,14 @@ def world(tmp_path_factory: pytest.TempPathFactory, s3: Any) -> Iterator[World]:
 
 def test_a_bucket_is_read_and_written_by_workers(world: World, s3: Any, tmp_path: Path) -> None:
     uploaded = version(
-        world.go(world.job(sources=[{"name": "v.mp4", **INFO}, {"name": "w.mp4", **INFO}]), Heart())
+        world.go(world.job(sources=[{"name": "v.mp4", **INFO}, {"name": "w.mp4", **INFO}]), Heartbeat())
     )
     job = world.job(
         videos=[],
         buckets=[{"address": "s3://videos-in/set", "source": INFO}],
         publish="s3://sets-out/data/one",
     )
-    manifest = world.go(job, Heart())
+    manifest = world.go(job, Heartbeat())
     # where videos come from changes nothing
     assert version(manifest) == uploaded
     assert manifest.result.kind == "dataset" and manifest.result.published == "s3://sets-out/data/one"
@@ -83,17 +83,17 @@ def test_a_bucket_is_read_and_written_by_workers(world: World, s3: Any, tmp_path
         buckets=[{"address": "s3://videos-in/set", "source": INFO}],
         publish="s3://sets-out/data/one",
     )
-    assert version(world.go(again, Heart())) == uploaded
+    assert version(world.go(again, Heartbeat())) == uploaded
     with pytest.raises(JobProblem) as caught:
-        world.go(world.job(publish="s3://sets-out/data/one"), Heart())
+        world.go(world.job(publish="s3://sets-out/data/one"), Heartbeat())
     assert (caught.value.problem.code, caught.value.problem.status) == ("dataset_exists", 409)
 
 
 def test_what_a_bucket_held_when_the_job_began_is_what_it_reads(world: World, s3: Any) -> None:
     job = world.job(videos=[], buckets=[{"address": "s3://videos-in/settled/*.mp4"}])
-    assert world.step(job, Heart()) is None
+    assert world.step(job, Heartbeat()) is None
     s3.copy_object(Bucket="videos-in", Key="settled/late.mp4", CopySource="videos-in/set/v.mp4")
-    manifest = world.go(job, Heart())
+    manifest = world.go(job, Heartbeat())
     s3.delete_object(Bucket="videos-in", Key="settled/late.mp4")
     assert len(manifest.provenance.sources) == 1
 
@@ -102,10 +102,10 @@ def test_a_broken_video_is_left_out_and_told(world: World, s3: Any) -> None:
     s3.put_object(Bucket="videos-in", Key="broken/a.mp4", Body=b"no video")
     job = world.job(videos=[], buckets=[{"address": "s3://videos-in/broken"}])
     with pytest.raises(JobProblem) as caught:
-        world.go(job, Heart())
+        world.go(job, Heartbeat())
     assert caught.value.problem.code == "bucket_empty"
     s3.copy_object(Bucket="videos-in", Key="broken/b.mp4", CopySource="videos-in/set/w.mp4")
-    manifest = world.go(world.job(videos=[], buckets=[{"address": "s3://videos-in/broken"}]), Heart())
+    manifest = world.go(world.job(videos=[], buckets=[{"address": "s3://videos-in/broken"}]), Heartbeat())
     assert manifest.result.kind == "dataset" and manifest.result.clips > 0
     assert list(manifest.result.unreadable) == ["a.mp4"]
     assert "sources_unreadable" in manifest.flags
@@ -119,7 +119,7 @@ def test_numbered_frames_in_a_folder_are_one_video(world: World, tmp_path: Path)
     bucket = {"address": f"file://{tmp_path}", "frame_rate": 6}
     out = tmp_path / "out"
     manifest = world.go(
-        world.job(videos=[], buckets=[bucket], publish=f"file://{out}", gates={"motion": {}}), Heart()
+        world.job(videos=[], buckets=[bucket], publish=f"file://{out}", gates={"motion": {}}), Heartbeat()
     )
     [row] = Dataset(out).sources.values()
     assert (row.name, row.frames, row.flags) == ("walk", 12, ("time_assumed",))
@@ -136,7 +136,7 @@ def test_numbered_frames_in_a_folder_are_one_video(world: World, tmp_path: Path)
 )
 def test_buckets_that_cannot_be_read_are_told(world: World, address: str, code: str) -> None:
     with pytest.raises(JobProblem) as caught:
-        world.go(world.job(videos=[], buckets=[{"address": address}]), Heart())
+        world.go(world.job(videos=[], buckets=[{"address": address}]), Heartbeat())
     assert caught.value.problem.code == code
 
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from bench.datasets_truth_scores import Judged
 from storage.ledger import fleet
-from tests.datasets_jobs import Heart, Killed, World, version
+from tests.datasets_jobs import Heartbeat, Killed, World, version
 from tests.datasets_made import drawn, of_movi
 from tests.media_files import write_video
 from workers.datasets.clip_work import Tools
@@ -101,7 +101,7 @@ def asked(world: World, depth: Any, *, camera: bool = True, **options: Any) -> s
 
 
 def made(world: World, depth: Any, folder: Path, **options: Any) -> Dataset:
-    return Dataset(world.save(world.go(asked(world, depth, **options), Heart()), folder))
+    return Dataset(world.save(world.go(asked(world, depth, **options), Heartbeat()), folder))
 
 
 def stored(world: World, name: str, maps: NDArray[Any]) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def exact(world: World) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def undisturbed(world: World, exact: dict[str, Any]) -> Manifest:
-    return world.go(asked(world, exact), Heart())
+    return world.go(asked(world, exact), Heartbeat())
 
 
 def judged(data: Dataset) -> Judged:
@@ -248,32 +248,32 @@ def test_a_still_camera_with_depth_has_a_world_in_metres(world: World, tmp_path:
     told = {"camera": SOURCE.info.camera.model_dump(), "depth": depth}  # type: ignore[union-attr]
     gates: dict[str, Any] = {"motion": {}, "near_duplicate": {}}
     job = world.job(videos=[video], text=list(LABELS), clip_seconds=1.0, sources=[told], gates=gates)
-    data = Dataset(world.save(world.go(job, Heart()), tmp_path / "data"))
+    data = Dataset(world.save(world.go(job, Heartbeat()), tmp_path / "data"))
     assert {clip.row.scale_source for clip in data.clips()} == {"metric"}
 
 
 def test_killed_or_shared_it_is_the_same_version(
     world: World, undisturbed: Manifest, exact: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heart = Heart()
-    assert version(world.go(asked(world, exact), heart)) == version(undisturbed)
-    for point in (0, FRAMES + 3, len(heart.told) - 3):
+    heartbeat = Heartbeat()
+    assert version(world.go(asked(world, exact), heartbeat)) == version(undisturbed)
+    for point in (0, FRAMES + 3, len(heartbeat.told) - 3):
         job = asked(world, exact)
         with pytest.raises(Killed):
-            world.go(job, Heart(point))
-        assert version(world.go(job, Heart())) == version(undisturbed)
+            world.go(job, Heartbeat(point))
+        assert version(world.go(job, Heartbeat())) == version(undisturbed)
     # one worker follows on a GPU, another reads the depth
     monkeypatch.setattr(world.engine, "info", replace(Drawn.info, device="cuda"))
     fleet.announce(world.db, "cpu", "default", [])
     try:
-        assert version(world.go(asked(world, exact), Heart())) == version(undisturbed)
+        assert version(world.go(asked(world, exact), Heartbeat())) == version(undisturbed)
     finally:
         fleet.leave(world.db, "cpu")
 
 
 def test_other_depth_is_another_version(world: World, undisturbed: Manifest, tmp_path: Path) -> None:
     nearer = {"media": stored(world, "nearer.npy", CLIP.depth * np.float32(0.9))}
-    other = world.go(asked(world, nearer), Heart())
+    other = world.go(asked(world, nearer), Heartbeat())
     assert version(other) != version(undisturbed)
     first, second = (
         {
@@ -330,7 +330,7 @@ def test_depth_that_does_not_fit_fails_the_job_before_an_engine_works(
         noisy(path)
     before = world.engine.frames
     with pytest.raises(JobProblem) as caught:
-        world.go(asked(world, {"media": {"id": world.put(path).id}}), Heart())
+        world.go(asked(world, {"media": {"id": world.put(path).id}}), Heartbeat())
     assert caught.value.problem.code == code
     assert world.engine.frames == before
 
@@ -353,7 +353,7 @@ def test_depth_that_breaks_on_the_way_costs_its_clip_alone(world: World, tmp_pat
     place = data.find(b"IDAT", len(data) // 4)
     data[place + 8 : place + 60] = b"\0" * 52
     path.write_bytes(data)
-    manifest = world.go(asked(world, {"media": {"id": world.put(path).id}}), Heart())
+    manifest = world.go(asked(world, {"media": {"id": world.put(path).id}}), Heartbeat())
     assert "clips_failed" in manifest.flags
     made = Dataset(world.save(manifest, tmp_path / "data"))
     lost, kept = sorted(made.clip_rows, key=lambda row: row.first_frame)

@@ -13,9 +13,9 @@ from PIL import Image
 from sqlalchemy import update
 
 from media.errors import MediaError
-from storage.ledger import fleet, jobs, leases, sweeping
+from storage.ledger import fleet, jobs, leases, reaper
 from storage.ledger.tables import jobs as table
-from tests.datasets_jobs import TENANT, Follow, Heart, Reds, World, version
+from tests.datasets_jobs import TENANT, Follow, Heartbeat, Reds, World, version
 from tests.integration.test_dataset_parts import work
 from workers.datasets.clip_work import Tools
 from workers.datasets.following import EngineTracks
@@ -55,7 +55,7 @@ class Fail(Follow):
         return super().step(frame)
 
 
-REFUSED = Refused(Problem.of("too_red", 422, "this is too red"))
+REFUSED = Refused(Problem.from_code("too_red", 422, "this is too red"))
 
 
 def picky(world: World, error: Exception | None) -> Picky:
@@ -88,10 +88,10 @@ def check(world: World, manifest: Manifest, folder: Path, code: str, lost: int =
 
 def test_clips_that_an_engine_refuses_are_left_out_at_once_on_any_crew(world: World, tmp_path: Path) -> None:
     engine = picky(world, REFUSED)
-    manifest = world.go(world.job(), Heart())
+    manifest = world.go(world.job(), Heartbeat())
     assert engine.times == 2
     check(world, manifest, tmp_path / "data", "too_red")
-    assert version(world.go(world.job(), Heart())) == version(manifest)
+    assert version(world.go(world.job(), Heartbeat())) == version(manifest)
     settings = Settings.of(world.request(), Prices())
 
     def source(ref: MediaRef) -> Source:
@@ -113,27 +113,27 @@ def test_clips_that_an_engine_refuses_are_left_out_at_once_on_any_crew(world: Wo
 
 def test_an_engine_that_breaks_gets_three_attempts(world: World, tmp_path: Path) -> None:
     engine = picky(world, RuntimeError("an index is out of range"))
-    manifest = world.go(world.job(), Heart())
+    manifest = world.go(world.job(), Heartbeat())
     assert engine.times == 2 * 3
     check(world, manifest, tmp_path / "data", "engine_failed")
 
 
 def test_a_decoder_that_was_too_slow_gets_three_attempts(world: World, tmp_path: Path) -> None:
     engine = picky(world, MediaError("decoding_too_slow", "decoding took more than 60 seconds", 413))
-    manifest = world.go(world.job(), Heart())
+    manifest = world.go(world.job(), Heartbeat())
     assert engine.times == 2 * 3
     check(world, manifest, tmp_path / "data", "decoding_too_slow")
 
 
 def test_an_engine_that_breaks_once_loses_nothing(world: World) -> None:
     picky(world, None)
-    undisturbed = world.go(world.job(), Heart())
+    undisturbed = world.go(world.job(), Heartbeat())
     engine = picky(world, MemoryError())
     job_id = world.job()
     while not engine.times:
-        assert world.step(job_id, Heart()) is None
+        assert world.step(job_id, Heartbeat()) is None
     engine.error = None
-    manifest = world.go(job_id, Heart())
+    manifest = world.go(job_id, Heartbeat())
     assert "clips_failed" not in manifest.flags
     assert version(manifest) == version(undisturbed)
 
@@ -151,7 +151,7 @@ def lose(world: World, part: str) -> None:
     while leases.claim(world.db, part, "w", 600) is not None:
         with world.db.write() as connection:
             connection.execute(update(table).where(table.c.id == part).values(lease_until=0))
-        sweeping.sweep(world.db, max_attempts=3, cancel_grace=5, queue_seconds=3600)
+        reaper.reap(world.db, max_attempts=3, cancel_grace=5, queue_seconds=3600)
 
 
 def go(world: World, job_id: str, lost: str) -> Manifest:
@@ -162,7 +162,7 @@ def go(world: World, job_id: str, lost: str) -> Manifest:
         poison = poison or next((item for item in found if world.kind_of(item) == lost), None)
         if poison is not None and poison in found:
             lose(world, poison)
-        if (made := world.step(job_id, Heart())) is not None:
+        if (made := world.step(job_id, Heartbeat())) is not None:
             return made
 
 
@@ -183,7 +183,7 @@ def test_it_does_not_matter_that_a_gpu_was_killed(
     try:
         manifest = go(world, world.job(), "dataset.follow")
         refused = picky(world, REFUSED)
-        other = world.go(world.job(), Heart())
+        other = world.go(world.job(), Heartbeat())
     finally:
         fleet.leave(world.db, "cpu")
     check(world, manifest, tmp_path / "data", "attempts_exhausted", lost=1)
@@ -204,7 +204,7 @@ class Breaks:
 def test_assets_that_cannot_be_made_do_not_cost_the_clip(world: World, tmp_path: Path) -> None:
     picky(world, None)
     world.engines = EngineSet("default", {"concepts": world.engine, "objects": Breaks()})
-    manifest = world.go(world.job(assets=2), Heart())
+    manifest = world.go(world.job(assets=2), Heartbeat())
     result = result_of(manifest)
     assert (result.clips, result.assets, result.failed) == (5, 0, {})
     data = Dataset(world.save(manifest, tmp_path / "data"))
@@ -217,7 +217,7 @@ def test_a_job_of_which_no_clip_can_be_worked_on_fails(world: World) -> None:
     # the second seconds of both videos are all there is
     job_id = world.job(clip_seconds=3.0, min_clip_seconds=3.0, gates={"near_duplicate": {}, "duration": {}})
     with pytest.raises(JobProblem, match="too red") as caught:
-        world.go(job_id, Heart())
+        world.go(job_id, Heartbeat())
     assert caught.value.problem.code == "all_clips_failed"
 
 
@@ -243,11 +243,11 @@ def test_a_video_that_breaks_on_the_way_is_left_out(world: World, tmp_path: Path
     picky(world, None)
     bad = world.put(broken(tmp_path))
     told = [{}, {}, {"name": "bad one"}]
-    manifest = world.go(world.job(videos=[*world.videos, bad], sources=told), Heart())
+    manifest = world.go(world.job(videos=[*world.videos, bad], sources=told), Heartbeat())
     assert result_of(manifest).unreadable == {"bad one": "video_broken"}
     assert "sources_unreadable" in manifest.flags and result_of(manifest).clips == 5
     with pytest.raises(JobProblem) as caught:
-        world.go(world.job(videos=[bad]), Heart())
+        world.go(world.job(videos=[bad]), Heartbeat())
     assert caught.value.problem.code == "video_broken"
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from maquette.contract import DatasetResult, Manifest
 
-from tests.datasets_jobs import FRAMES, Heart, Killed, World, version
+from tests.datasets_jobs import FRAMES, Heartbeat, Killed, World, version
 from workers.datasets import reels
 from workers.datasets.reader import Dataset
 from workers.datasets.verify import verify
@@ -17,15 +17,15 @@ from workers.jobs import dataset, dataset_world
 
 
 @pytest.fixture(scope="module")
-def undisturbed(world: World) -> tuple[Manifest, Heart]:
-    heart = Heart()
-    return world.go(world.job(), heart), heart
+def undisturbed(world: World) -> tuple[Manifest, Heartbeat]:
+    heartbeat = Heartbeat()
+    return world.go(world.job(), heartbeat), heartbeat
 
 
 def test_a_job_makes_a_sound_dataset(
-    world: World, undisturbed: tuple[Manifest, Heart], tmp_path: Path
+    world: World, undisturbed: tuple[Manifest, Heartbeat], tmp_path: Path
 ) -> None:
-    manifest, heart = undisturbed
+    manifest, heartbeat = undisturbed
     folder = world.save(manifest, tmp_path / "data")
     assert verify(folder) == []
     result = manifest.result
@@ -37,34 +37,34 @@ def test_a_job_makes_a_sound_dataset(
     assert sum(result.splits.values()) == result.clips
     steps = {(step.unit, step.stage): (step.given, step.kept) for step in result.funnel}
     assert steps["clips", "duration"] == (5, 5) and steps["tracks", "flicker"] == (5, 5)
-    stages = [progress["stage"] for progress in heart.told]
+    stages = [progress["stage"] for progress in heartbeat.told]
     assert list(dict.fromkeys(stages)) == ["survey", "clips", "write"]
 
 
 def test_killed_at_any_point_it_makes_the_same_version(
-    world: World, undisturbed: tuple[Manifest, Heart]
+    world: World, undisturbed: tuple[Manifest, Heartbeat]
 ) -> None:
-    manifest, heart = undisturbed
-    last = len(heart.told)
+    manifest, heartbeat = undisturbed
+    last = len(heartbeat.told)
     points = sorted({0, 30, FRAMES, last // 2, last - 30, last - 1})
     for point in points:
         job = world.job()
         with pytest.raises(Killed):
-            world.go(job, Heart(point))
-        again = world.go(job, Heart())
+            world.go(job, Heartbeat(point))
+        again = world.go(job, Heartbeat())
         assert version(again) == version(manifest), point
         assert again.artefacts == manifest.artefacts, point
 
 
 def test_killed_again_and_again_it_comes_to_an_end_and_does_nothing_twice(
-    world: World, undisturbed: tuple[Manifest, Heart], monkeypatch: pytest.MonkeyPatch
+    world: World, undisturbed: tuple[Manifest, Heartbeat], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dataset_world, "FOLD", 2)
     monkeypatch.setattr(reels, "PIECE", 20)
     job, before, deaths = world.job(), world.engine.frames, 0
     while True:
         try:
-            again = world.go(job, Heart(50))
+            again = world.go(job, Heartbeat(50))
             break
         except Killed:
             deaths += 1
@@ -76,10 +76,10 @@ def test_killed_again_and_again_it_comes_to_an_end_and_does_nothing_twice(
 
 
 def test_a_key_signs_and_only_it_verifies(
-    world: World, undisturbed: tuple[Manifest, Heart], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: World, undisturbed: tuple[Manifest, Heartbeat], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(dataset.KEY, "secret")
-    manifest = world.go(world.job(), Heart())
+    manifest = world.go(world.job(), Heartbeat())
     assert isinstance(manifest.result, DatasetResult)
     assert manifest.result.signed and version(manifest) == version(undisturbed[0])
     folder = world.save(manifest, tmp_path / "data")
@@ -98,7 +98,7 @@ def test_licences_sessions_cameras_and_actions_reach_the_rows(world: World, tmp_
         "actions": [[float(index), 1.0] for index in range(FRAMES - 1)],
         "action_names": ["go", "turn"],
     }
-    manifest = world.go(world.job(sources=[told, {}], size=160), Heart())
+    manifest = world.go(world.job(sources=[told, {}], size=160), Heartbeat())
     data = Dataset(world.save(manifest, tmp_path / "data"))
     assert verify(data.folder) == []
     first = next(clip for clip in data.clips() if clip.source.name == "first")
@@ -123,12 +123,12 @@ def test_licences_sessions_cameras_and_actions_reach_the_rows(world: World, tmp_
 )
 def test_what_does_not_fit_its_video_is_refused(world: World, told: dict[str, Any], code: str) -> None:
     with pytest.raises(JobProblem) as caught:
-        world.go(world.job(sources=[told, {}]), Heart())
+        world.go(world.job(sources=[told, {}]), Heartbeat())
     assert caught.value.problem.code == code
 
 
 def test_a_probe_works_on_few_clips_and_tells_where_the_time_went(world: World, tmp_path: Path) -> None:
-    manifest = world.go(world.job(max_clips=2), Heart())
+    manifest = world.go(world.job(max_clips=2), Heartbeat())
     folder = world.save(manifest, tmp_path / "data")
     assert verify(folder) == []
     assert isinstance(manifest.result, DatasetResult)

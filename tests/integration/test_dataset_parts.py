@@ -12,7 +12,7 @@ from maquette.contract import MediaRef
 
 from media.sandbox import Sandbox
 from storage.ledger import fleet, jobs, leases
-from tests.datasets_jobs import FRAMES, TENANT, Heart, Reds, World, version
+from tests.datasets_jobs import FRAMES, TENANT, Heartbeat, Reds, World, version
 from workers.datasets.clip_work import Tools
 from workers.datasets.following import EngineTracks
 from workers.datasets.limits import Prices
@@ -98,17 +98,17 @@ def test_two_workers_share_a_job_and_do_each_clip_once(world: World, alone: str)
 
 def test_a_worker_that_comes_back_from_the_dead_changes_nothing(world: World, alone: str) -> None:
     job_id = world.job()
-    heart = Heart()
-    world.step(job_id, heart)
+    heartbeat = Heartbeat()
+    world.step(job_id, heartbeat)
     for _ in range(2):
-        world.step(job_id, heart)
-    world.step(job_id, heart)
+        world.step(job_id, heartbeat)
+    world.step(job_id, heartbeat)
     # the first clip is worked on, and before it is committed everybody takes its worker for dead
     slow = leases.claim(world.db, world.queued(job_id)[0], "slow", 600)
     assert slow is not None and slow.kind == "dataset.clips"
-    context = JobContext(slow, heart, world.db, world.store, world.engines, world.sandbox)  # type: ignore[arg-type]
+    context = JobContext(slow, heartbeat, world.db, world.store, world.engines, world.sandbox)  # type: ignore[arg-type]
     done = run_part(context)
-    manifest = world.go(job_id, heart)
+    manifest = world.go(job_id, heartbeat)
     assert not leases.complete(world.db, slow, done.output, done.spent, [])
     assert version(manifest) == alone
 
@@ -116,21 +116,21 @@ def test_a_worker_that_comes_back_from_the_dead_changes_nothing(world: World, al
 def test_a_worker_of_another_release_does_not_mix_in(world: World) -> None:
     job_id = world.job()
     for _ in range(4):
-        world.step(job_id, Heart())
+        world.step(job_id, Heartbeat())
     row = leases.claim(world.db, world.queued(job_id)[0], "w", 600)
     other = Reds()
     other.info = replace(Reds.info, weights={"w": "1" * 64})
     engines = EngineSet("default", {"concepts": other})
     with pytest.raises(JobProblem) as caught:
-        run_part(JobContext(row, Heart(), world.db, world.store, engines, world.sandbox))  # type: ignore[arg-type]
+        run_part(JobContext(row, Heartbeat(), world.db, world.store, engines, world.sandbox))  # type: ignore[arg-type]
     assert caught.value.problem.code == "worker_differs"
 
 
 def test_surveys_go_to_workers_without_a_gpu_where_there_are_any(world: World) -> None:
     def queues() -> set[str]:
         job_id = world.job()
-        world.step(job_id, Heart())
-        return {world.queue_of(part) for part in world.queued(job_id)}
+        world.step(job_id, Heartbeat())
+        return {world.choose_queue(part) for part in world.queued(job_id)}
 
     assert queues() == {"q"}
     fleet.announce(world.db, "cpu", "default", [])
@@ -149,11 +149,11 @@ def test_a_gpu_only_follows_where_others_can_do_the_rest(
     try:
         manifest = None
         while manifest is None:
-            kinds |= {(world.kind_of(item), world.queue_of(item)) for item in world.queued(job_id)}
+            kinds |= {(world.kind_of(item), world.choose_queue(item)) for item in world.queued(job_id)}
             first = world.queued(job_id)[0]
             at_once |= len({world.kind_of(item) for item in world.queued(job_id)}) > 1
             before, follows = world.engine.frames, world.kind_of(first) == "dataset.follow"
-            manifest = world.step(job_id, Heart())
+            manifest = world.step(job_id, Heartbeat())
             assert (world.engine.frames > before) == follows
     finally:
         fleet.leave(world.db, "cpu")
@@ -165,7 +165,7 @@ def test_a_gpu_only_follows_where_others_can_do_the_rest(
 
 def test_a_probe_tells_what_held_a_gpu(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world.engine, "info", replace(Reds.info, device="cuda"))
-    manifest = world.go(world.job(max_clips=1), Heart())
+    manifest = world.go(world.job(max_clips=1), Heartbeat())
     artefact = next(item for item in manifest.artefacts if item.name == "timing.json")
     timing = json.loads(world.store.get(artefact.sha256))
     # this worker holds its GPU through all it does
@@ -179,7 +179,7 @@ def test_a_budget_of_gpus_leaves_out_what_was_not_followed(
     fleet.announce(world.db, "cpu", "default", [])
     try:
         job_id = world.job(max_gpu_seconds=1e-6)
-        manifest = world.go(job_id, Heart())
+        manifest = world.go(job_id, Heartbeat())
     finally:
         fleet.leave(world.db, "cpu")
     assert manifest.result.kind == "dataset" and manifest.result.rejected == {"budget": 5}
@@ -189,7 +189,7 @@ def test_a_budget_of_gpus_leaves_out_what_was_not_followed(
 def test_dollars_need_prices(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MAQUETTE_PRICE_CPU_HOUR", raising=False)
     with pytest.raises(JobProblem) as caught:
-        world.go(world.job(max_dollars=1.0), Heart())
+        world.go(world.job(max_dollars=1.0), Heartbeat())
     assert (caught.value.problem.code, caught.value.problem.status) == ("price_unknown", 422)
 
 
@@ -198,7 +198,7 @@ def test_dollars_are_what_workers_take_at_their_price(
     world: World, monkeypatch: pytest.MonkeyPatch, price: float, clips: int
 ) -> None:
     monkeypatch.setenv("MAQUETTE_PRICE_CPU_HOUR", str(price))
-    manifest = world.go(world.job(max_dollars=0.001), Heart())
+    manifest = world.go(world.job(max_dollars=0.001), Heartbeat())
     assert manifest.result.kind == "dataset" and manifest.result.clips == clips
     assert ("budget_reached" in manifest.flags) == (clips == 0)
 
@@ -208,5 +208,5 @@ def test_seconds_of_gpus_are_those_of_workers_with_one(
     world: World, monkeypatch: pytest.MonkeyPatch, device: str, clips: int
 ) -> None:
     monkeypatch.setattr(world.engine, "info", replace(Reds.info, device=device))
-    manifest = world.go(world.job(max_gpu_seconds=0.001), Heart())
+    manifest = world.go(world.job(max_gpu_seconds=0.001), Heartbeat())
     assert manifest.result.kind == "dataset" and manifest.result.clips == clips

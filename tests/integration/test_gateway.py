@@ -238,8 +238,8 @@ def test_auto_takes_the_best_engine_that_is_connected(
     try:
         asked = TypeAdapter(JobRequest).validate_python
         request = {"kind": "segment", "image": {"id": image}, "text": ["a red quasar"]}
-        assert router.queue_of(asked(request)) == "sam3"
-        assert router.queue_of(asked({**request, "engine": "default"})) == "default"
-        assert router.queue_of(asked({**request, "kind": "scene"})) == "default"
+        assert router.choose_queue(asked(request)) == "sam3"
+        assert router.choose_queue(asked({**request, "engine": "default"})) == "default"
+        assert router.choose_queue(asked({**request, "kind": "scene"})) == "default"
     finally:
         fleet.leave(state.db, "big")

@@ -84,7 +84,7 @@ class Killed(Exception):
     """As if the worker had died."""
 
 
-class Heart:
+class Heartbeat:
     def __init__(self, dies_at: int | None = None) -> None:
         self.left = dies_at
 
@@ -123,7 +123,7 @@ class World:
         for dies_at in [*deaths, None]:
             held = leases.claim(self.db, row.id, "w", 60) or jobs.get(self.db, TENANT, row.id)
             assert held is not None
-            context = JobContext(held, Heart(dies_at), self.db, self.store, engines, self.sandbox)  # type: ignore[arg-type]
+            context = JobContext(held, Heartbeat(dies_at), self.db, self.store, engines, self.sandbox)  # type: ignore[arg-type]
             try:
                 manifest = run_kind(context, request)
             except Killed:

@@ -31,7 +31,7 @@ def sam3_worker(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Itera
     folder = tmp_path_factory.mktemp("sam3")
     tiny_model().save_pretrained(folder)
     from_open_clip()._tokenizer.save_pretrained(folder)
-    own = {k: v for k, v in stack.part("worker").environment.items() if k.startswith("MAQUETTE_")}
+    own = {k: v for k, v in stack.process("worker").environment.items() if k.startswith("MAQUETTE_")}
     settings = {
         **own,
         "MAQUETTE_WORKER_ENGINES": "sam3",

@@ -5,7 +5,7 @@ import colorsys
 import numpy as np
 import pytest
 import skimage.data
-from maquette.contract.vocabulary import COLORS, parse
+from maquette.contract.vocabulary import COLORS, parse_phrase
 
 from tests.scenes import ball, iou, wall
 from workers.engines.concepts.attributes import choose
@@ -62,18 +62,18 @@ def test_instances_are_chosen_by_colour_then_by_extreme() -> None:
     image[:, 60:] = (20, 20, 200)
     red, small_red, blue = instance(slice(2, 30)), instance(slice(32, 38)), instance(slice(62, 98))
     everything = [red, small_red, blue]
-    assert choose(image, everything, parse("red car")) == [red, small_red]
-    assert choose(image, everything, parse("smallest red car")) == [small_red]
-    assert choose(image, everything, parse("largest car")) == [blue]
-    assert choose(image, everything, parse("leftmost car")) == [red]
-    assert choose(image, everything, parse("rightmost car")) == [blue]
-    assert choose(image, everything, parse("green car")) == []
+    assert choose(image, everything, parse_phrase("red car")) == [red, small_red]
+    assert choose(image, everything, parse_phrase("smallest red car")) == [small_red]
+    assert choose(image, everything, parse_phrase("largest car")) == [blue]
+    assert choose(image, everything, parse_phrase("leftmost car")) == [red]
+    assert choose(image, everything, parse_phrase("rightmost car")) == [blue]
+    assert choose(image, everything, parse_phrase("green car")) == []
 
 
 def test_a_colour_of_a_part_is_told_as_weak() -> None:
     image = np.full((60, 100, 3), 255, np.uint8)
     image[:, :36] = (200, 20, 20)
-    [found] = choose(image, [instance(slice(2, 98))], parse("red car"))
+    [found] = choose(image, [instance(slice(2, 98))], parse_phrase("red car"))
     assert found.flags == ("color_weak",)
 
 

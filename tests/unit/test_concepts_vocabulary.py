@@ -3,13 +3,21 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from maquette.contract.vocabulary import COCO, COLORS, SYNONYMS, UMBRELLAS, Query, UnknownPhrase, parse
+from maquette.contract.vocabulary import (
+    COCO,
+    COLORS,
+    SUPERCATEGORIES,
+    SYNONYMS,
+    Query,
+    UnknownPhrase,
+    parse_phrase,
+)
 
 
 def test_there_are_eighty_classes_and_each_names_itself() -> None:
     assert len(set(COCO)) == len(COCO) == 80
     for name in COCO:
-        assert parse(name).classes == (name,)
+        assert parse_phrase(name).classes == (name,)
 
 
 @pytest.mark.parametrize(
@@ -43,23 +51,23 @@ def test_there_are_eighty_classes_and_each_names_itself() -> None:
     ],
 )
 def test_synonyms_plurals_and_spelling(phrase: str, name: str) -> None:
-    assert parse(phrase).classes == (name,)
+    assert parse_phrase(phrase).classes == (name,)
 
 
 def test_every_table_entry_leads_to_a_class() -> None:
     for phrase, name in SYNONYMS.items():
         assert name in COCO
         assert phrase not in COCO
-        assert parse(phrase).classes == (name,)
-    for phrase, names in UMBRELLAS.items():
+        assert parse_phrase(phrase).classes == (name,)
+    for phrase, names in SUPERCATEGORIES.items():
         assert set(names) <= set(COCO)
         assert phrase not in SYNONYMS and phrase not in COCO
-        assert parse(phrase).classes == names
+        assert parse_phrase(phrase).classes == names
 
 
 def test_umbrellas_name_several_classes() -> None:
-    assert {"car", "truck", "bus"} <= set(parse("vehicles").classes)
-    assert parse("pets").classes == ("cat", "dog")
+    assert {"car", "truck", "bus"} <= set(parse_phrase("vehicles").classes)
+    assert parse_phrase("pets").classes == ("cat", "dog")
 
 
 @pytest.mark.parametrize(
@@ -79,12 +87,12 @@ def test_umbrellas_name_several_classes() -> None:
     ],
 )
 def test_colours_and_extremes_come_before_the_class(phrase: str, query: Query) -> None:
-    assert parse(phrase) == query
+    assert parse_phrase(phrase) == query
 
 
 def test_every_colour_goes_with_every_class() -> None:
     for color in COLORS:
-        assert parse(f"{color} truck") == Query(("truck",), color)
+        assert parse_phrase(f"{color} truck") == Query(("truck",), color)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +115,7 @@ def test_every_colour_goes_with_every_class() -> None:
 )
 def test_the_unknown_is_refused_with_the_vocabulary(phrase: str) -> None:
     with pytest.raises(UnknownPhrase) as caught:
-        parse(phrase)
+        parse_phrase(phrase)
     assert caught.value.phrase == phrase
     assert caught.value.vocabulary == COCO
 
@@ -115,6 +123,6 @@ def test_the_unknown_is_refused_with_the_vocabulary(phrase: str) -> None:
 @given(st.text(max_size=60))
 def test_any_text_is_answered_or_refused(phrase: str) -> None:
     try:
-        assert set(parse(phrase).classes) <= set(COCO)
+        assert set(parse_phrase(phrase).classes) <= set(COCO)
     except UnknownPhrase as refused:
         assert refused.phrase == phrase

@@ -8,12 +8,12 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from storage.ledger import Database, JobRow, Submission, fleet, jobs, keys, leases, sweeping
-from storage.ledger.leases import Order
+from storage.ledger import Database, JobRow, Submission, fleet, jobs, keys, leases, reaper
+from storage.ledger.leases import HeartbeatReply
 from storage.ledger.tables import metadata
 
 LEASE = 30.0
-SWEEP = {"max_attempts": 3, "cancel_grace": 5.0, "queue_seconds": 3600.0}
+REAP = {"max_attempts": 3, "cancel_grace": 5.0, "queue_seconds": 3600.0}
 
 
 def submission(key: str | None = None, body: str = "{}", timeout: int = 60) -> Submission:
@@ -81,9 +81,9 @@ def test_jobs_of_another_tenant_do_not_exist(db: Database) -> None:
 def test_a_worker_that_lost_its_lease_changes_nothing(db: Database) -> None:
     job_id = submitted(db)
     slow = claimed(db, job_id, "slow", lease=-1)
-    assert sweeping.sweep(db, **SWEEP).requeued == (job_id,)
+    assert reaper.reap(db, **REAP).requeued == (job_id,)
     fast = claimed(db, job_id, "fast")
-    assert leases.heartbeat(db, slow, LEASE) is Order.LOST
+    assert leases.heartbeat(db, slow, LEASE) is HeartbeatReply.LOST
     assert not leases.succeed(db, slow, "0" * 64)
     assert not leases.checkpoint(db, slow, {"frame": 1})
     assert leases.succeed(db, fast, "f" * 64)
@@ -95,7 +95,7 @@ def test_a_job_whose_workers_all_die_ends_as_attempts_exhausted(db: Database) ->
     job_id = submitted(db)
     for _ in range(3):
         claimed(db, job_id, lease=-1)
-        sweeping.sweep(db, **SWEEP)
+        reaper.reap(db, **REAP)
     job = jobs.get(db, "acme", job_id)
     assert job is not None and job.state == "failed"
     assert job.problem is not None and job.problem["code"] == "attempts_exhausted"
@@ -106,15 +106,15 @@ def test_handing_a_job_back_costs_no_attempt(db: Database) -> None:
     for _ in range(5):
         assert leases.hand_back(db, claimed(db, job_id))
     claimed(db, job_id, lease=-1)
-    sweeping.sweep(db, **SWEEP)
+    reaper.reap(db, **REAP)
     assert state(db, job_id) == "queued"
 
 
 def test_a_lost_job_over_its_deadline_fails_as_timed_out(db: Database) -> None:
     job_id = submitted(db, timeout=-1)
     job = claimed(db, job_id)
-    assert leases.heartbeat(db, job, -1) is Order.TIMEOUT
-    sweeping.sweep(db, **SWEEP)
+    assert leases.heartbeat(db, job, -1) is HeartbeatReply.TIMEOUT
+    reaper.reap(db, **REAP)
     ended = jobs.get(db, "acme", job_id)
     assert ended is not None and ended.problem is not None and ended.problem["code"] == "timed_out"
 
@@ -125,7 +125,7 @@ def test_cancel_ends_a_queued_job_and_asks_a_running_one(db: Database) -> None:
     assert jobs.cancel(db, "acme", waiting) and jobs.cancel(db, "acme", running)
     assert state(db, waiting) == "cancelled"
     assert state(db, running) == "running"
-    assert leases.heartbeat(db, job, LEASE) is Order.CANCEL
+    assert leases.heartbeat(db, job, LEASE) is HeartbeatReply.CANCEL
     assert leases.cancelled(db, job)
     assert state(db, running) == "cancelled"
 
@@ -135,7 +135,7 @@ def test_a_running_job_that_ignores_cancel_is_ended_and_its_process_named(db: Da
     job = leases.claim(db, job_id, "w1", LEASE, "message-1")
     assert job is not None
     jobs.cancel(db, "acme", job_id)
-    swept = sweeping.sweep(db, max_attempts=3, cancel_grace=-1, queue_seconds=3600)
+    swept = reaper.reap(db, max_attempts=3, cancel_grace=-1, queue_seconds=3600)
     assert swept.to_kill == ("message-1",)
     assert not leases.succeed(db, job, "0" * 64)
     assert state(db, job_id) == "cancelled"
@@ -151,19 +151,19 @@ def test_cancelling_a_finished_job_leaves_it_as_it_is(db: Database) -> None:
 def test_a_job_nobody_ever_took_expires(db: Database) -> None:
     job_id = submitted(db)
     time.sleep(0.01)
-    sweeping.sweep(db, max_attempts=3, cancel_grace=5, queue_seconds=0)
+    reaper.reap(db, max_attempts=3, cancel_grace=5, queue_seconds=0)
     assert state(db, job_id) == "expired"
 
 
 def test_jobs_the_queue_was_not_told_of_are_found_once(db: Database) -> None:
     job_id = submitted(db)
-    assert [row[0] for row in sweeping.undispatched(db, -1, 10)] == [job_id]
-    assert sweeping.undispatched(db, 60, 10) == []
+    assert [row[0] for row in reaper.undispatched(db, -1, 10)] == [job_id]
+    assert reaper.undispatched(db, 60, 10) == []
     jobs.mark_dispatched(db, [job_id])
-    assert sweeping.undispatched(db, -1, 10) == []
-    assert [row[0] for row in sweeping.waiting_longer_than(db, -1, "default", 10)] == [job_id]
+    assert reaper.undispatched(db, -1, 10) == []
+    assert [row[0] for row in reaper.waiting_longer_than(db, -1, "default", 10)] == [job_id]
     leases.hand_back(db, claimed(db, job_id))
-    assert [row[0] for row in sweeping.undispatched(db, -1, 10)] == [job_id]
+    assert [row[0] for row in reaper.undispatched(db, -1, 10)] == [job_id]
 
 
 def test_history_tells_every_step_in_order_and_resumes(db: Database) -> None:
@@ -194,9 +194,9 @@ def test_pages_are_newest_first_and_filtered(db: Database) -> None:
 def test_a_draining_worker_is_told_to_hand_back(db: Database) -> None:
     fleet.announce(db, "w1", "default", [{"name": "default"}])
     job = claimed(db, submitted(db))
-    assert leases.heartbeat(db, job, LEASE) is Order.GO_ON
+    assert leases.heartbeat(db, job, LEASE) is HeartbeatReply.CONTINUE
     fleet.drain(db, "w1")
-    assert leases.heartbeat(db, job, LEASE) is Order.HAND_BACK
+    assert leases.heartbeat(db, job, LEASE) is HeartbeatReply.HAND_BACK
     fleet.leave(db, "w1")
     assert fleet.alive(db, 60) == []
 

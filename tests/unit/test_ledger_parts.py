@@ -4,11 +4,22 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import update
 
-from storage.ledger import Database, JobRow, Part, Spent, Submission, fleet, jobs, leases, parts, sweeping
-from storage.ledger.leases import Order
+from storage.ledger import (
+    Database,
+    JobRow,
+    Part,
+    Submission,
+    WorkerSeconds,
+    fleet,
+    jobs,
+    leases,
+    parts,
+    reaper,
+)
+from storage.ledger.leases import HeartbeatReply
 from storage.ledger.tables import jobs as table
 
-SWEEP = {"max_attempts": 3, "cancel_grace": 5.0, "queue_seconds": 3600.0}
+REAP = {"max_attempts": 3, "cancel_grace": 5.0, "queue_seconds": 3600.0}
 KIND, LEASE = "dataset.clips", 30.0
 
 
@@ -39,7 +50,7 @@ def queued(db: Database, job_id: str) -> list[str]:
 
 
 def complete(db: Database, row: JobRow, seconds: float = 1.0) -> bool:
-    return leases.complete(db, row, "a" * 64, Spent(seconds, 0.0), [{"name": row.part}])
+    return leases.complete(db, row, "a" * 64, WorkerSeconds(seconds, 0.0), [{"name": row.part}])
 
 
 def state(db: Database, job_id: str) -> str:
@@ -61,7 +72,7 @@ def test_the_last_part_wakes_the_job_and_its_attempt_does_not_count(db: Database
     found = parts.outcomes(db, job_id, KIND)
     assert {row.key for row in found.values()} == {"key 0", "key 1", "key 2"}
     assert {row.output for row in found.values()} == {"a" * 64}
-    assert parts.spent(db, job_id) == Spent(3.0, 0.0)
+    assert parts.worker_seconds(db, job_id) == WorkerSeconds(3.0, 0.0)
     again = claimed(db, job_id)
     assert again.attempt == 2
     assert leases.succeed(db, again, "b" * 64)
@@ -118,11 +129,11 @@ def test_of_two_committers_the_one_that_holds_the_lease_wins(db: Database) -> No
     job_id = parked(db, 1)
     [part] = queued(db, job_id)
     slow = claimed(db, part, "slow", lease=-1)
-    assert sweeping.sweep(db, **SWEEP).requeued == (part,)
+    assert reaper.reap(db, **REAP).requeued == (part,)
     fast = claimed(db, part, "fast")
-    assert not leases.complete(db, slow, "0" * 64, Spent(), [])
+    assert not leases.complete(db, slow, "0" * 64, WorkerSeconds(), [])
     assert queued(db, job_id) == []
-    assert leases.complete(db, fast, "f" * 64, Spent(), [])
+    assert leases.complete(db, fast, "f" * 64, WorkerSeconds(), [])
     assert [row.output for row in parts.outcomes(db, job_id, KIND).values()] == ["f" * 64]
 
 
@@ -139,7 +150,7 @@ def test_parts_that_end_at_the_same_moment_wake_the_job_once(db: Database) -> No
 
 
 def exhausted(db: Database, part: str) -> None:
-    while part not in sweeping.sweep(db, **SWEEP).ended:
+    while part not in reaper.reap(db, **REAP).ended:
         claimed(db, part, lease=-1)
 
 
@@ -172,7 +183,7 @@ def test_a_part_that_is_lost_last_wakes_the_job(db: Database) -> None:
     first, other = queued(db, job_id)
     complete(db, claimed(db, other))
     slow = claimed(db, first, lease=-1)
-    sweeping.sweep(db, **SWEEP)
+    reaper.reap(db, **REAP)
     exhausted(db, first)
     assert queued(db, job_id) == [job_id]
     assert not complete(db, slow)
@@ -182,11 +193,11 @@ def test_another_attempt_at_a_part_counts_and_holds_nothing(db: Database) -> Non
     job_id = parked(db, 1)
     [part] = queued(db, job_id)
     first = claimed(db, part)
-    assert leases.try_again(db, first)
+    assert leases.retry(db, first)
     assert queued(db, job_id) == [part]
     again = claimed(db, part)
     assert again.attempt - again.handed_back == 2
-    assert not leases.try_again(db, first) and not complete(db, first)
+    assert not leases.retry(db, first) and not complete(db, first)
     assert complete(db, again)
 
 
@@ -200,7 +211,7 @@ def test_a_part_that_fails_wakes_the_job_to_tell_why(db: Database) -> None:
     assert job_id in queued(db, job_id)
     assert leases.fail(db, claimed(db, job_id), failed.problem)
     # who still works on another part hears that it is over
-    assert leases.heartbeat(db, running, LEASE) is Order.LOST
+    assert leases.heartbeat(db, running, LEASE) is HeartbeatReply.LOST
     assert not complete(db, running)
 
 
@@ -210,7 +221,7 @@ def test_a_parked_job_is_cancelled_at_once_with_its_parts(db: Database) -> None:
     assert jobs.cancel(db, "acme", job_id)
     assert state(db, job_id) == "cancelled"
     assert queued(db, job_id) == []
-    assert leases.heartbeat(db, running, LEASE) is Order.LOST
+    assert leases.heartbeat(db, running, LEASE) is HeartbeatReply.LOST
     assert parts.parent(db, running) is None
 
 
@@ -225,7 +236,7 @@ def test_a_parked_job_has_one_deadline_from_its_first_claim(db: Database) -> Non
     assert leases.park(db, again, made(1, first=7))
     with db.write() as connection:
         connection.execute(update(table).where(table.c.id == job_id).values(deadline_at=1))
-    assert sweeping.sweep(db, **SWEEP).ended == (job_id,)
+    assert reaper.reap(db, **REAP).ended == (job_id,)
     ended = jobs.get(db, "acme", job_id)
     assert ended is not None and ended.problem is not None and ended.problem["code"] == "timed_out"
 

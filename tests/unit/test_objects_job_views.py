@@ -57,7 +57,7 @@ class Concepts:
         return b"{}"
 
 
-class Heart:
+class Heartbeat:
     def progress(self, progress: dict[str, Any]) -> None:
         return
 
@@ -92,7 +92,7 @@ class World:
         )
         claimed = leases.claim(self.db, row.id, "w", 600)
         assert claimed is not None
-        context = JobContext(claimed, Heart(), self.db, self.store, self.engines, self.sandbox)  # type: ignore[arg-type]
+        context = JobContext(claimed, Heartbeat(), self.db, self.store, self.engines, self.sandbox)  # type: ignore[arg-type]
         return row.id, run_kind(context, request)
 
 

@@ -32,7 +32,7 @@ def run(context: JobContext, request: BodiesJob) -> Manifest:
         earlier = context.earlier(request.from_job)
         if isinstance(earlier.result, TrackResult):
             return run_video(context, request, earlier)
-        if why := request.of_video():
+        if why := request.video_only_field():
             raise JobProblem("source_wrong_kind", f"{why} of a video; job {request.from_job} read an image")
     return _still(context, request)
 

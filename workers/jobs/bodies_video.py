@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from maquette.contract import Artefact, BodiesJob, Manifest, MediaRef, TrackResult
-from maquette.contract.vocabulary import UnknownPhrase, parse
+from maquette.contract.vocabulary import UnknownPhrase, parse_phrase
 
 from media.sandbox import DecodedFrame
 from workers.bodies.sightings import Gatherer, rig_bytes
@@ -47,7 +47,7 @@ class Progress:
 
 def run(context: JobContext, request: BodiesJob, earlier: Manifest | None) -> Manifest:
     """Bodies of `request.video`, or of the video that the track job `earlier` followed."""
-    if why := request.of_image():
+    if why := request.image_only_format():
         raise JobProblem("invalid_request", why)
     ref = request.video if earlier is None else MediaRef(id=earlier.provenance.sources[0])
     assert ref is not None
@@ -196,7 +196,7 @@ def _may_be_person(label: str | None) -> bool:
     if label is None:
         return True
     try:
-        return PERSON in parse(label).classes
+        return PERSON in parse_phrase(label).classes
     except UnknownPhrase:
         return True
 

@@ -31,7 +31,7 @@ def camera_of(image: LoadedImage, given: Intrinsics | None) -> Camera:
 
 def given_camera(given: Intrinsics, width: int, height: int) -> Camera:
     """The request's camera; raises JobProblem when no camera can have such intrinsics."""
-    if why := given.implausible(width, height):
+    if why := given.why_implausible(width, height):
         raise JobProblem("camera_implausible", why)
     return Camera(width, height, given.fx, given.fy, given.cx, given.cy, source="given")
 

@@ -15,11 +15,22 @@ from media.errors import MediaError
 from media.fetch import fetch
 from media.sandbox import Depths, Frames, Sandbox
 from storage.artefacts import ArtefactStore
-from storage.ledger import Database, JobRow, PartRow, Spent, WorkerRow, files, fleet, jobs, leases, parts
+from storage.ledger import (
+    Database,
+    JobRow,
+    PartRow,
+    WorkerRow,
+    WorkerSeconds,
+    files,
+    fleet,
+    jobs,
+    leases,
+    parts,
+)
 from workers.engines.protocols import EngineInfo
 from workers.engines.registry import EngineSet
 from workers.errors import JobProblem, Stopped
-from workers.heart import Heart
+from workers.heartbeat import Heartbeat
 from workers.settings import WorkerSettings
 
 URL_SECONDS = 300.0
@@ -73,7 +84,7 @@ class JobContext:
     def __init__(
         self,
         job: JobRow,
-        heart: Heart,
+        heartbeat: Heartbeat,
         db: Database,
         store: ArtefactStore,
         engines: EngineSet,
@@ -87,7 +98,7 @@ class JobContext:
         self.sources: list[str] = []
         self._announced = 0
         self._used: dict[str, EngineInfo] = {}
-        self._heart = heart
+        self._heartbeat = heartbeat
         self._db = db
         self._store = store
         self._sandbox = sandbox
@@ -101,7 +112,7 @@ class JobContext:
         preview: str | None = None,
     ) -> None:
         """Tell how far the job is; raises Stopped when it has to end."""
-        self._heart.progress(
+        self._heartbeat.progress(
             {"stage": stage, "done": done, "total": total, "message": message, "preview": preview}
         )
 
@@ -235,10 +246,10 @@ class JobContext:
 
         Raises Stopped when the lease is lost.
         """
-        self._heart.check()
+        self._heartbeat.check()
         made = [artefact.model_dump(mode="json") for artefact in self.artefacts[self._announced :]]
         if not leases.checkpoint(self._db, self.job, state, made):
-            raise Stopped(leases.Order.LOST)
+            raise Stopped(leases.HeartbeatReply.LOST)
         self._announced = len(self.artefacts)
 
     def earlier(self, job_id: str) -> Manifest:
@@ -268,12 +279,12 @@ class JobContext:
         """The job that this one is a part of; raises Stopped when it is over."""
         row = parts.parent(self._db, self.job)
         if row is None:
-            raise Stopped(leases.Order.LOST)
+            raise Stopped(leases.HeartbeatReply.LOST)
         return row
 
-    def spent(self) -> Spent:
+    def spent(self) -> WorkerSeconds:
         """What the parts of the job that this one is of took until now."""
-        return parts.spent(self._db, str(self.job.parent))
+        return parts.worker_seconds(self._db, str(self.job.parent))
 
     def queues(self) -> set[str]:
         """The queues that have workers."""
@@ -324,7 +335,7 @@ class JobContext:
         with self._store.writer() as writer:
             for chunk in fetch(url, self._sandbox.limits.upload_bytes, URL_SECONDS):
                 writer.write(chunk)
-                self._heart.check()
+                self._heartbeat.check()
             info = self._sandbox.probe(writer.flush())
             size = writer.bytes
             sha256 = writer.commit()

@@ -10,7 +10,7 @@ from maquette.contract import DatasetJob, MediaRef
 from sqlalchemy.exc import SQLAlchemyError
 
 from media.errors import MediaError
-from storage.ledger import Part, Spent
+from storage.ledger import Part, WorkerSeconds
 from workers.datasets import asset_work, failures
 from workers.datasets.clip_work import ClipWork
 from workers.datasets.crew import AssetTask, Outcome, plan_of
@@ -27,7 +27,7 @@ from workers.datasets.stopwatch import Stopwatch
 from workers.datasets.surveying import surveyed
 from workers.engines.protocols import EngineInfo
 from workers.engines.registry import EngineUnavailable
-from workers.errors import JobProblem, Stopped, TryAgain
+from workers.errors import JobProblem, RetryPart, Stopped
 from workers.jobs.context import JobContext
 from workers.jobs.dataset_depths import counted
 from workers.jobs.dataset_parts import ASSETS, CLIPS, FETCH, FOLLOW, SURVEY
@@ -45,12 +45,12 @@ class PartDone:
     """The sha256 of a part's outcome, what it took, and the parts that go on from it."""
 
     output: str
-    spent: Spent
+    spent: WorkerSeconds
     then: tuple[Part, ...] = ()
 
 
 def run_part(context: JobContext) -> PartDone:
-    """Do one part; raises JobProblem, MediaError, Stopped or TryAgain."""
+    """Do one part; raises JobProblem, MediaError, Stopped or RetryPart."""
     request = DatasetJob.model_validate_json(context.whole().request)
     content = json.loads(context.job.request)
     clock = Stopwatch()
@@ -68,7 +68,7 @@ def run_part(context: JobContext) -> PartDone:
         engine = asdict(context.engines.concepts().info)
         rest = json.dumps({**content, "engine": engine, "followed": output})
         then = (Part(CLIPS, str(context.job.part), content["then"], rest),)
-    return PartDone(output, Spent(seconds, seconds if on_gpu else 0.0), then)
+    return PartDone(output, WorkerSeconds(seconds, seconds if on_gpu else 0.0), then)
 
 
 def _fetch(context: JobContext, request: DatasetJob, settings: Settings, content: dict[str, Any]) -> Outcome:
@@ -92,7 +92,7 @@ def _survey(context: JobContext, request: DatasetJob, settings: Settings, conten
         found = surveyed(JobPorts(context), clock, source)
     except MediaError as error:
         if error.code in failures.UNSURE and _attempts_left(context):
-            raise TryAgain from error
+            raise RetryPart from error
         return Outcome(b"", clock.seconds, failure=failures.of(error))
     if source.info.depth is not None:
         # before any engine has worked
@@ -151,7 +151,7 @@ def _assets(context: JobContext, request: DatasetJob, settings: Settings, conten
 
 
 def _tried(context: JobContext, work: Callable[[], bytes], clock: Stopwatch) -> Outcome:
-    """What came of a clip, or why nothing can; raises TryAgain while another attempt is left."""
+    """What came of a clip, or why nothing can; raises RetryPart while another attempt is left."""
     try:
         return Outcome(work(), clock.seconds)
     except (JobProblem, Stopped, EngineUnavailable):
@@ -161,7 +161,7 @@ def _tried(context: JobContext, work: Callable[[], bytes], clock: Stopwatch) -> 
         if failure is None and isinstance(error, DatasetError):
             raise
         if (failure is None or failure.code in failures.UNSURE) and _attempts_left(context):
-            raise TryAgain from error
+            raise RetryPart from error
         if failure is None:
             if isinstance(error, NOT_OF_THE_CLIP):
                 raise

@@ -92,7 +92,7 @@ def source_of(context: JobContext, ref: MediaRef, info: SourceInfo) -> Source:
         raise JobProblem("not_a_video", "this job needs videos; one of the media is a still image")
     if info.depth is not None:
         fits(context, info.depth, told["width"], told["height"])
-    if info.camera is not None and (why := info.camera.implausible(told["width"], told["height"])):
+    if info.camera is not None and (why := info.camera.why_implausible(told["width"], told["height"])):
         raise JobProblem("camera_implausible", f"the camera of source {sha256[:12]}: {why}")
 
     def opened(first: int, count: int | None) -> Opened:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from maquette.contract import BodiesJob, BodyFormat, BodyResult, Intrinsics, Keypoint, ObjectFailure
-from maquette.contract.jobs import Prompted
+from maquette.contract.jobs import PromptedJob
 from numpy.typing import NDArray
 
 from workers.bodies.still import MESH_ARRAYS, still_about, still_columns
@@ -46,7 +46,7 @@ class Person:
 
 def find_people(context: JobContext, image: LoadedImage, threshold: float | None = None) -> list[Found]:
     """People by the concept engine."""
-    return prompting.find(context, image, Prompted(text=["person"], threshold=threshold))
+    return prompting.find(context, image, PromptedJob(text=["person"], threshold=threshold))
 
 
 def recover(

@@ -14,7 +14,7 @@ from maquette.contract import (
     SegmentJob,
     SegmentResult,
 )
-from maquette.contract.jobs import Prompted
+from maquette.contract.jobs import PromptedJob
 from maquette.contract.results import Side
 from numpy.typing import NDArray
 
@@ -64,7 +64,7 @@ def borders(mask: NDArray[np.bool_]) -> list[Side]:
     return [side for side, edge in touched.items() if edge.any()]
 
 
-def find(context: JobContext, image: LoadedImage, request: Prompted) -> list[Found]:
+def find(context: JobContext, image: LoadedImage, request: PromptedJob) -> list[Found]:
     """All instances of phrases, then one for each box and list of points, then all that is like exemplars."""
     engine = context.engines.concepts()
     context.used(engine.info)
@@ -81,7 +81,7 @@ def find(context: JobContext, image: LoadedImage, request: Prompted) -> list[Fou
     context.progress("prompt", message="finding objects")
     found = []
     if request.text:
-        named = engine.ground(handle, request.text, thresholds=request.phrase_thresholds())
+        named = engine.ground(handle, request.text, thresholds=request.resolve_thresholds())
         found = [_found(item, PromptRef(kind="text", index=item.prompt)) for item in named]
     if clicks:
         refs = [
@@ -109,7 +109,7 @@ def _alike(
                 loaded = context.image(exemplar.image)
                 others[name] = loaded, engine.embed(loaded.pixels, loaded.key)
             place, known = others[name]
-        if exemplar.box.outside(place.width, place.height):
+        if exemplar.box.is_outside(place.width, place.height):
             raise outside(f"exemplars[{index}]", place.width, place.height)
         shown.append(known)
     found = engine.ground_exemplars(
@@ -132,8 +132,8 @@ def clicks_of(boxes: list[Box], points: list[list[Point]]) -> list[Click]:
 
 def click_of(prompt: ObjectPrompt, what: str, width: int, height: int) -> Click:
     """One object's prompt as engines take it; raises JobProblem when it does not fit the picture."""
-    if (prompt.box and prompt.box.outside(width, height)) or any(
-        point.outside(width, height) for point in prompt.points
+    if (prompt.box and prompt.box.is_outside(width, height)) or any(
+        point.is_outside(width, height) for point in prompt.points
     ):
         raise outside(what, width, height)
     mask = None if prompt.mask is None else _fitting(prompt.mask, f"{what}.mask", width, height)
@@ -152,10 +152,10 @@ def _pointed(box: Box | None, points: list[Point], mask: NDArray[np.bool_] | Non
 def check_inside(boxes: list[Box], points: list[list[Point]], width: int, height: int) -> None:
     """Raise JobProblem when a prompt lies outside the picture."""
     for index, box in enumerate(boxes):
-        if box.outside(width, height):
+        if box.is_outside(width, height):
             raise outside(f"boxes[{index}]", width, height)
     for index, group in enumerate(points):
-        if any(point.outside(width, height) for point in group):
+        if any(point.is_outside(width, height) for point in group):
             raise outside(f"points[{index}]", width, height)
 
 

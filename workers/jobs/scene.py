@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from maquette.contract import Manifest, Pose, SceneFormat, SceneJob, SceneNode, SceneResult
-from maquette.contract.jobs import Prompted
+from maquette.contract.jobs import PromptedJob
 
 from workers.formats.overlay import overlay_png
 from workers.formats.ply import write_splat_ply
@@ -32,7 +32,7 @@ IDENTITY = Pose(rotation_wxyz=(1, 0, 0, 0), translation=(0, 0, 0), scale=1)
 def run(context: JobContext, request: SceneJob) -> Manifest:
     """Lift everything the phrases name; people become bodies, the rest objects."""
     image = context.image(request.image)
-    found = prompting.find(context, image, Prompted(text=request.text, threshold=request.threshold))
+    found = prompting.find(context, image, PromptedJob(text=request.text, threshold=request.threshold))
     humans = [item for item in found if item.label == "person"]
     things = [item for item in found if item.label != "person"]
     lifted, failures = lifting.lift(context, image, things, request.camera, request.seed)

@@ -31,7 +31,7 @@ def run(context: JobContext, request: SegmentJob) -> Manifest:
     )
     return context.manifest(
         result,
-        parameters={"thresholds": request.phrase_thresholds(), "text": request.text},
+        parameters={"thresholds": request.resolve_thresholds(), "text": request.text},
         seed=request.seed,
         reason=None if found else "nothing in the picture matches the prompts",
         flags=[] if found else ["nothing_found"],

@@ -59,7 +59,7 @@ def run(context: JobContext, request: TrackJob) -> Manifest:
     chosen = {"text", "direction", "start_frame", "max_frames"}
     return context.manifest(
         result,
-        parameters=request.model_dump(include=chosen) | {"thresholds": request.phrase_thresholds()},
+        parameters=request.model_dump(include=chosen) | {"thresholds": request.resolve_thresholds()},
         seed=request.seed,
         reason=None if result.tracks else "nothing in the video matches the prompts",
         flags=_flags(request, state, result),

@@ -24,7 +24,7 @@ def prompts_of(request: TrackJob, start: int, width: int, height: int) -> TrackP
     """All prompts, boxes and points on frame `start`; raises JobProblem for one outside the picture."""
     _check_sides(request, start)
     for index, exemplar in enumerate(request.exemplars):
-        if exemplar.box.outside(width, height):
+        if exemplar.box.is_outside(width, height):
             raise prompting.outside(f"exemplars[{index}]", width, height)
     prompting.check_inside(request.boxes, request.points, width, height)
     clicks = [
@@ -37,13 +37,13 @@ def prompts_of(request: TrackJob, start: int, width: int, height: int) -> TrackP
             grouped.setdefault((prompt.frame, number), []).append(prompt)
     for (frame, number), said in sorted(grouped.items()):
         what = f"the prompt of object {number} on frame {frame}"
-        click = prompting.click_of(ObjectPrompt.together(said), what, width, height)
+        click = prompting.click_of(ObjectPrompt.merge(said), what, width, height)
         clicks.append(TimedClick(frame, number, click))
     removals = [Removal(item.frame, number) for number, _, item in _numbered(request) if item.remove]
     return TrackPrompts(
         tuple(request.text),
-        tuple(request.phrase_thresholds()),
-        request.prompted_ids(),
+        tuple(request.resolve_thresholds()),
+        request.highest_prompted_id(),
         tuple(sorted(clicks, key=lambda timed: timed.frame)),
         tuple(removals),
         tuple(ShownOnFrame(item.frame, item.phrase, item.box.xyxy()) for item in request.exemplars),

@@ -81,7 +81,7 @@ def error_of(response: httpx.Response) -> ApiError:
         problem = Problem.model_validate_json(response.content)
     except ValueError:
         text = response.text[:200] or response.reason_phrase
-        problem = Problem.of(f"http_{response.status_code}", response.status_code, text)
+        problem = Problem.from_code(f"http_{response.status_code}", response.status_code, text)
     kind = BY_STATUS.get(response.status_code, ServiceError if response.status_code >= 500 else ApiError)
     return kind(problem)
 
@@ -94,4 +94,4 @@ def invalid(error: ValidationError) -> InvalidRequest:
     ]
     where = ".".join(str(part) for part in wrong[0].loc) or "the request"
     detail = f"{where}: {wrong[0].message}"
-    return InvalidRequest(Problem.of("invalid_request", 422, detail, errors=wrong))
+    return InvalidRequest(Problem.from_code("invalid_request", 422, detail, errors=wrong))

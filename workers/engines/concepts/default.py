@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from maquette.contract.vocabulary import COCO, parse
+from maquette.contract.vocabulary import COCO, parse_phrase
 from numpy.typing import NDArray
 
 from workers.engines.concepts.asked import check, points_of
@@ -116,7 +116,7 @@ class DefaultConcepts:
     def check(self, phrases: Sequence[str]) -> None:
         """Raise UnknownPhrase for the first phrase that names none of the 80 classes."""
         for phrase in phrases:
-            parse(phrase)
+            parse_phrase(phrase)
 
     def ground(
         self,
@@ -132,7 +132,7 @@ class DefaultConcepts:
         other labels are canonical COCO names, their scores the detector's. Raises UnknownPhrase, and
         WeightsError when the detector's weights are not usable.
         """
-        wanted = [parse(phrase) for phrase in phrases]
+        wanted = [parse_phrase(phrase) for phrase in phrases]
         image, detector = _own(handle), self._need_detector()
         if image.detections is None:
             image.detections = detector.detect(image.image)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
-from maquette.contract.vocabulary import parse
+from maquette.contract.vocabulary import parse_phrase
 
 from workers.engines.concepts.appearance import Bins, bins_of, histogram
 from workers.engines.concepts.asked import Asked, points_of
@@ -87,7 +87,7 @@ class DefaultTracker:
         """
         self._sam, self._detector, self._follow, self._prompts = sam, detector, follow, prompts
         self._asked = Asked(prompts)
-        self._queries = [parse(phrase) for phrase in prompts.phrases]
+        self._queries = [parse_phrase(phrase) for phrase in prompts.phrases]
         self._classes = {index: query.classes for index, query in enumerate(self._queries)}
         given = [prompts.threshold(index) for index in range(len(prompts.phrases))]
         self._births = [BIRTH if value is None else value for value in given]

@@ -38,7 +38,7 @@ class Extruded:
     `cap` (h, w) is the signed distance to its edge in the picture; `yaw` is None where the axis is upright.
     """
 
-    sweeper: Sweeper
+    reaper: Sweeper
     cap: Field
     axis: Array
     up: Array
@@ -49,7 +49,7 @@ class Extruded:
 
     def cap_share(self) -> float:
         """The cap's share of the mask's area."""
-        return float((self.cap > 0).sum() / max(int((self.sweeper.distance > 0).sum()), 1))
+        return float((self.cap > 0).sum() / max(int((self.reaper.distance > 0).sum()), 1))
 
     def shape(self) -> regular.Plan | None:
         """What the cap looks like in its own plane; None where nothing of it is left."""
@@ -73,14 +73,14 @@ class Extruded:
     def _lifted(self, pixels: Array) -> Array:
         """Pixels (N, 2) of the cap's plane as coordinates (N, 2) in it."""
         points = self._on_cap(pixels)
-        across = self.up if self.yaw is not None else np.cross(self.axis, self.sweeper.view)
+        across = self.up if self.yaw is not None else np.cross(self.axis, self.reaper.view)
         across = across / np.linalg.norm(across)
         return np.stack([points @ np.cross(across, self.axis), points @ across], axis=1)
 
     def _on_cap(self, pixels: Array) -> Array:
         """The points (N, 3) of the cap, in the camera frame, that are seen at pixels (N, 2)."""
-        rays = self.sweeper.camera.unproject(pixels, np.ones(len(pixels)))
-        middle = float(self.sweeper.view @ self.axis) / float(self.sweeper.view[2])
+        rays = self.reaper.camera.unproject(pixels, np.ones(len(pixels)))
+        middle = float(self.reaper.view @ self.axis) / float(self.reaper.view[2])
         return np.asarray(rays * (middle / (rays @ self.axis))[:, None])
 
     def mesh(self) -> tuple[Array, NDArray[np.int64]]:
@@ -95,8 +95,8 @@ class Extruded:
             field = np.where((labels > 0) & (labels != largest), 0.0, field)
         sheet = triangulate(Lattice(field, (0.5, 0.5), 1.0))
         front = self._on_cap(sheet.points)
-        middle = float(self.sweeper.view @ self.axis) / float(self.sweeper.view[2])
-        depth = self.sweeper.shift(self.axis, self.samples) * abs(middle)
+        middle = float(self.reaper.view @ self.axis) / float(self.reaper.view[2])
+        depth = self.reaper.shift(self.axis, self.samples) * abs(middle)
         rim = np.arange(sheet.inner, len(front))
         rows = max(1, round(self.samples / ROW))
         layers = [front[rim] - self.axis * depth * k / rows for k in range(1, rows)]
@@ -118,7 +118,7 @@ class Extruded:
         """The canonical frame's x, y (up) and z (to the camera) as rows."""
         if self.yaw is not None:
             return np.stack([np.cross(self.up, self.axis), self.up, self.axis])
-        ahead = -self.sweeper.view - (-self.sweeper.view @ self.up) * self.up
+        ahead = -self.reaper.view - (-self.reaper.view @ self.up) * self.up
         ahead = ahead / np.linalg.norm(ahead)
         return np.stack([np.cross(self.up, ahead), self.up, ahead])
 
@@ -127,19 +127,19 @@ def candidates(window: Window) -> Iterator[Extruded]:
     """Every extrusion that explains a mask, one for each pitch and axis."""
     frame = frame_of(window)
     normals, lengths = straight_edges(window)
-    sweeper = Sweeper.of(window, frame.view, COARSER)
+    reaper = Sweeper.of(window, frame.view, COARSER)
     for pitch in PITCHES:
         up = frame.upright(pitch)
         axes: list[tuple[float | None, Array]] = [(None, up)]
         for yaw in _likely_yaws(frame, normals, lengths, pitch):
             axes.append((yaw, frame.level(pitch, yaw)))
         for yaw_or_none, axis in axes:
-            samples = _longest(sweeper, axis)
+            samples = _longest(reaper, axis)
             if samples < LEAST_SWEEP:
                 continue
-            cap = sweeper.cap(axis, samples)
-            iou = sweeper.iou(sweeper.covered(cap, axis, samples))
-            yield Extruded(sweeper, cap, axis, up, pitch, yaw_or_none, samples, iou)
+            cap = reaper.cap(axis, samples)
+            iou = reaper.iou(reaper.covered(cap, axis, samples))
+            yield Extruded(reaper, cap, axis, up, pitch, yaw_or_none, samples, iou)
 
 
 def _likely_yaws(frame: Frame, normals: Array, lengths: Array, pitch: float) -> list[float]:
@@ -163,20 +163,20 @@ def _likely_yaws(frame: Frame, normals: Array, lengths: Array, pitch: float) -> 
     return out
 
 
-def _longest(sweeper: Sweeper, axis: Array) -> float:
+def _longest(reaper: Sweeper, axis: Array) -> float:
     """The longest sweep in samples that still explains the mask; 0 where even a short one fails."""
-    if not sweeper.sees(axis) or not _explains(sweeper, axis, LEAST_SWEEP):
+    if not reaper.sees(axis) or not _explains(reaper, axis, LEAST_SWEEP):
         return 0.0
-    low, high = LEAST_SWEEP, 0.9 * max(sweeper.distance.shape)
+    low, high = LEAST_SWEEP, 0.9 * max(reaper.distance.shape)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        if _explains(sweeper, axis, middle):
+        if _explains(reaper, axis, middle):
             low = middle
         else:
             high = middle
     return low
 
 
-def _explains(sweeper: Sweeper, axis: Array, samples: float) -> bool:
-    share, deep = sweeper.lost(axis, samples)
+def _explains(reaper: Sweeper, axis: Array, samples: float) -> bool:
+    share, deep = reaper.lost(axis, samples)
     return share <= LOST and deep <= DEEP

@@ -54,7 +54,7 @@ def from_views(
             field = hull.clip_below(grid, field, height)
         made = surfaced(grid, field, height, arc, taken.images, taken.masks, taken.views, carving=carve)
     except hull.EmptyHull as error:
-        raise Refused(Problem.of("views_disagree", 422, str(error))) from None
+        raise Refused(Problem.from_code("views_disagree", 422, str(error))) from None
     points, faces = made.points, made.faces
     world_from_object, vertices = _canonical(points, up, taken.views[0])
     mesh = Mesh(vertices, faces, made.colors)

@@ -48,7 +48,7 @@ def taken_of(frames: Sequence[Rgb], masks: Sequence[Mask], cameras: Sequence[Pos
             numbers.append(number)
     if len(numbers) < LEAST_VIEWS:
         raise Refused(
-            Problem.of(
+            Problem.from_code(
                 "too_few_views",
                 422,
                 f"{len(numbers)} views show the object, at least {LEAST_VIEWS} are needed",

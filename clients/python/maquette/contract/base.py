@@ -3,13 +3,13 @@
 from pydantic import BaseModel, ConfigDict
 
 
-class Wire(BaseModel):
+class RequestModel(BaseModel):
     """A model of the contract: strict about names, finite about numbers."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, ser_json_inf_nan="null")
 
 
-class Record(BaseModel):
+class ResponseModel(BaseModel):
     """A model the service sends: clients ignore fields that a newer service adds."""
 
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)

@@ -4,11 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from maquette.contract.base import Record, Wire
+from maquette.contract.base import RequestModel, ResponseModel
 from maquette.contract.geometry import Finite, Intrinsics, RigidMotion
 from maquette.contract.media import DepthFrames
 
-Words = Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
+ShortText = Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
 BucketAddress = Annotated[str, Field(max_length=4096, pattern=r"^[a-z][a-z0-9]*://[^\s]+$")]
 # every gate there is; the policy of the workers has bounds for each
 GateName = Literal[
@@ -33,7 +33,7 @@ GateName = Literal[
 ]
 
 
-class SourceInfo(Wire):
+class SourceInfo(RequestModel):
     """What the submitter knows of one video; everything may be left out, and then it is unknown, not false.
 
     `camera` is in pixels of the full picture. `world_from_cam` and `actions` have one entry a decoded frame
@@ -42,11 +42,11 @@ class SourceInfo(Wire):
     numbered, and their times are the submitter's guess.
     """
 
-    name: Words | None = None
-    licence: Words | None = None
-    consent: Words | None = None
-    attribution: Words | None = None
-    session: Words | None = None
+    name: ShortText | None = None
+    licence: ShortText | None = None
+    consent: ShortText | None = None
+    attribution: ShortText | None = None
+    session: ShortText | None = None
     time_assumed: bool = False
     camera: Intrinsics | None = None
     world_from_cam: Annotated[list[RigidMotion], Field(min_length=1, max_length=100_000)] | None = None
@@ -59,7 +59,7 @@ class SourceInfo(Wire):
         ]
         | None
     ) = None
-    action_names: Annotated[list[Words], Field(max_length=64)] = []
+    action_names: Annotated[list[ShortText], Field(max_length=64)] = []
 
     @model_validator(mode="after")
     def _rectangular(self) -> "SourceInfo":
@@ -71,7 +71,7 @@ class SourceInfo(Wire):
         return self
 
 
-class BucketInput(Wire):
+class BucketInput(RequestModel):
     """Videos and folders of numbered frames that workers read: an object, a prefix, or a pattern with `*`.
 
     `source` holds for all of them; their names are those of the objects. Numbered frames come
@@ -89,14 +89,14 @@ class BucketInput(Wire):
         return self
 
 
-class Bounds(Wire):
+class Bounds(RequestModel):
     """A gate lets through scores from `low` to `high`, inclusive; null is no bound."""
 
     low: Finite | None = None
     high: Finite | None = None
 
 
-class SplitShares(Wire):
+class SplitShares(RequestModel):
     """Which share of the split groups each split gets."""
 
     train: Annotated[float, Field(ge=0, le=1)] = 0.8
@@ -110,7 +110,7 @@ class SplitShares(Wire):
         return self
 
 
-class FunnelStep(Record):
+class FunnelStep(ResponseModel):
     """How many of what went into a stage and how many came out."""
 
     stage: str

@@ -2,10 +2,10 @@
 
 from typing import Literal
 
-from maquette.contract.base import Record
+from maquette.contract.base import ResponseModel
 
 
-class Engine(Record):
+class Engine(ResponseModel):
     """An engine: `available` is false with the reason in `why_not`; a null vocabulary is open."""
 
     name: str
@@ -22,5 +22,5 @@ class Engine(Record):
     workers: int = 0
 
 
-class Engines(Record):
+class Engines(ResponseModel):
     engines: list[Engine]

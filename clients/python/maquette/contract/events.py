@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from maquette.contract.base import Record
+from maquette.contract.base import ResponseModel
 
 
-class JobEvent(Record):
+class JobEvent(ResponseModel):
     """One step of a job; `seq` is the SSE id to send back as Last-Event-ID.
 
     `data` of an `artefact` event is an Artefact that is ready before the job is over, told once.

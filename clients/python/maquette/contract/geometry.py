@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
-from maquette.contract.base import Wire
+from maquette.contract.base import RequestModel
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Vector3 = tuple[Finite, Finite, Finite]
@@ -31,7 +31,7 @@ def _rigid(rows: tuple[Row, Row, Row, Row]) -> tuple[Row, Row, Row, Row]:
 RigidMotion = Annotated[tuple[Row, Row, Row, Row], AfterValidator(_rigid)]
 
 
-class Box(Wire):
+class Box(RequestModel):
     """An axis-aligned box in pixels, end-exclusive: x0 <= x < x1, y0 <= y < y1."""
 
     x0: Finite
@@ -48,31 +48,31 @@ class Box(Wire):
     def xyxy(self) -> tuple[float, float, float, float]:
         return (self.x0, self.y0, self.x1, self.y1)
 
-    def outside(self, width: int, height: int) -> bool:
+    def is_outside(self, width: int, height: int) -> bool:
         """Whether no part of it lies in a picture of that size."""
         return self.x1 <= 0 or self.y1 <= 0 or self.x0 >= width or self.y0 >= height
 
 
-class Point(Wire):
+class Point(RequestModel):
     """A click in pixels; label 1 lies on the object, 0 lies off it."""
 
     x: Finite
     y: Finite
     label: Annotated[int, Field(ge=0, le=1)] = 1
 
-    def outside(self, width: int, height: int) -> bool:
+    def is_outside(self, width: int, height: int) -> bool:
         """Whether it lies outside a picture of that size, whose edges belong to it."""
         return not (0 <= self.x <= width and 0 <= self.y <= height)
 
 
-class Rle(Wire):
+class Rle(RequestModel):
     """A mask in compressed COCO run-length encoding; `size` is [height, width]."""
 
     size: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
     counts: Annotated[str, Field(min_length=1, max_length=8_000_000)]
 
 
-class Intrinsics(Wire):
+class Intrinsics(RequestModel):
     """Pinhole intrinsics in pixels of the full image, pixel centres at +0.5."""
 
     fx: Annotated[float, Field(gt=0, le=1e7)]
@@ -87,7 +87,7 @@ class Intrinsics(Wire):
             math.degrees(math.atan((height - self.cy) / self.fy) + math.atan(self.cy / self.fy)),
         )
 
-    def implausible(self, width: int, height: int) -> str | None:
+    def why_implausible(self, width: int, height: int) -> str | None:
         """Why no camera can have these intrinsics for an image of that size; None when one can."""
         across, down = self.fields_of_view(width, height)
         if max(across, down) > WIDEST_DEGREES or min(across, down) < NARROWEST_DEGREES:
@@ -98,7 +98,7 @@ class Intrinsics(Wire):
         return None
 
 
-class CameraModel(Wire):
+class CameraModel(RequestModel):
     """Intrinsics with the image size and where they come from: given, exif, estimated or assumed."""
 
     width: int
@@ -110,7 +110,7 @@ class CameraModel(Wire):
     source: str
 
 
-class Pose(Wire):
+class Pose(RequestModel):
     """p_camera = scale * R(rotation_wxyz) @ p_object + translation; camera axes are OpenCV."""
 
     rotation_wxyz: Quaternion

@@ -5,28 +5,28 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from maquette.contract.base import Record, Wire
+from maquette.contract.base import RequestModel, ResponseModel
 from maquette.contract.datasets import (
     Bounds,
     BucketAddress,
     BucketInput,
     GateName,
+    ShortText,
     SourceInfo,
     SplitShares,
-    Words,
 )
 from maquette.contract.geometry import Intrinsics, RigidMotion
 from maquette.contract.media import DepthMap, MediaRef, Sha256
 from maquette.contract.problems import Problem
 from maquette.contract.prompts import (
     Boxes,
-    Clicks,
     Exemplar,
     FrameIndex,
     Masks,
     ObjectPrompt,
     Phrase,
     Phrases,
+    PointGroups,
     Threshold,
     VideoExemplar,
     VideoPrompt,
@@ -51,7 +51,7 @@ TrackOutput = Literal["overlay", "png", "ytvis"]
 Direction = Literal["forward", "backward", "both"]
 
 
-class JobBase(Wire):
+class JobBase(RequestModel):
     """What every job may set."""
 
     engine: EngineName = "auto"
@@ -59,28 +59,28 @@ class JobBase(Wire):
     timeout_seconds: Annotated[int, Field(ge=1, le=86_400)] = 900
 
 
-class Prompted(JobBase):
+class PromptedJob(JobBase):
     """Prompts: phrases name every instance; a box or a list of points names one object each."""
 
     text: Phrases = []
     boxes: Boxes = []
-    points: Clicks = []
+    points: PointGroups = []
     threshold: Threshold | None = None
     thresholds: Annotated[list[Threshold | None], Field(max_length=64)] = []
 
     @model_validator(mode="after")
-    def _one_threshold_a_phrase(self) -> "Prompted":
+    def _one_threshold_a_phrase(self) -> "PromptedJob":
         if self.thresholds and len(self.thresholds) != len(self.text):
             raise ValueError("'thresholds' needs one value (or null) for each phrase of 'text'")
         return self
 
-    def phrase_thresholds(self) -> list[float | None]:
+    def resolve_thresholds(self) -> list[float | None]:
         """One value a phrase: its own, else `threshold`, else None for the engine's."""
         own = self.thresholds or [None] * len(self.text)
         return [self.threshold if value is None else value for value in own]
 
 
-class SegmentJob(Prompted):
+class SegmentJob(PromptedJob):
     """Masks of everything the prompts name in one picture; exemplars name all that look like them.
 
     With `frame` the picture is that frame of a video. `outputs` adds polygons to the instances, or a PNG of
@@ -103,7 +103,7 @@ class SegmentJob(Prompted):
         return self
 
 
-class TrackJob(Prompted):
+class TrackJob(PromptedJob):
     """Objects followed through a video.
 
     Ids: one for each of `boxes`, then of `points`, then of the `prompts` without `object`, from 1 in this
@@ -136,19 +136,19 @@ class TrackJob(Prompted):
                 raise ValueError(
                     f"exemplars[{index}] names phrase {exemplar.phrase}: there are {len(self.text)}"
                 )
-        known = self.prompted_ids()
+        known = self.highest_prompted_id()
         for index, prompt in enumerate(self.prompts):
             if prompt.object is not None and prompt.object > known and not self.text:
                 raise ValueError(f"prompts[{index}] names object {prompt.object}: there are {known}")
         return self
 
-    def prompted_ids(self) -> int:
+    def highest_prompted_id(self) -> int:
         """The highest id of a prompted object; what phrases find is above it."""
         started = sum(prompt.object is None for prompt in self.prompts)
         return max(len(self.boxes) + len(self.points) + started, self.reserved_ids)
 
 
-class ObjectsJob(Prompted):
+class ObjectsJob(PromptedJob):
     """A mesh, a splat and a pose for each masked object of an image, or with `multiview` of a video.
 
     Many views come from `video` and prompts on its first frame, or from a track job (`from_job`). Cameras are
@@ -228,19 +228,19 @@ class BodiesJob(JobBase):
             raise ValueError("'boxes' and 'masks' lie in an 'image': a video or an earlier job has its own")
         if self.masks and self.boxes and len(self.masks) != len(self.boxes):
             raise ValueError("'masks' and 'boxes' must name the same people: their lengths differ")
-        if self.image is not None and (why := self.of_video()):
+        if self.image is not None and (why := self.video_only_field()):
             raise ValueError(f"{why} of a video: leave it out with 'image'")
-        if self.video is not None and (why := self.of_image()):
+        if self.video is not None and (why := self.image_only_format()):
             raise ValueError(why)
         return self
 
-    def of_video(self) -> str | None:
+    def video_only_field(self) -> str | None:
         """The field that is set and that only videos have."""
         if self.world_from_cam is not None:
             return "'world_from_cam' is"
         return None if self.max_frames is None else "'max_frames' is"
 
-    def of_image(self) -> str | None:
+    def image_only_format(self) -> str | None:
         """Why a video cannot be asked for this."""
         still = [name for name in self.formats if name in ("obj", "ply")]
         if still:
@@ -308,8 +308,8 @@ class DatasetJob(JobBase):
     crops: Annotated[int, Field(ge=0, le=16)] = 3
     assets: Annotated[int, Field(ge=0, le=10_000)] = 0
     max_clips: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    captioner: Words | None = None
-    inverse_dynamics: Words | None = None
+    captioner: ShortText | None = None
+    inverse_dynamics: ShortText | None = None
     max_seconds: Annotated[float, Field(gt=0, le=604_800_000)] | None = None
     max_gpu_seconds: Annotated[float, Field(gt=0, le=604_800_000)] | None = None
     max_dollars: Annotated[float, Field(gt=0, le=1_000_000_000)] | None = None
@@ -330,7 +330,7 @@ JobRequest = Annotated[
 ]
 
 
-class Progress(Record):
+class Progress(ResponseModel):
     """How far a job is: `total` is null while it is unknown."""
 
     stage: str
@@ -340,7 +340,7 @@ class Progress(Record):
     preview: Sha256 | None = None
 
 
-class Job(Record):
+class Job(ResponseModel):
     """A job as the service tells it; `result` is present once it succeeded."""
 
     id: JobId
@@ -359,7 +359,7 @@ class Job(Record):
     request: dict[str, Any] | None = None
 
 
-class JobPage(Record):
+class JobPage(ResponseModel):
     """One page of jobs, newest first; `next_cursor` is null on the last page."""
 
     jobs: list[Job]

@@ -4,13 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from maquette.contract.base import Record, Wire
+from maquette.contract.base import RequestModel, ResponseModel
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 MediaKind = Literal["image", "video", "asset", "array"]
 
 
-class MediaRef(Wire):
+class MediaRef(RequestModel):
     """An uploaded medium by its content hash, or an https address to fetch it from."""
 
     id: Sha256 | None = None
@@ -23,7 +23,7 @@ class MediaRef(Wire):
         return self
 
 
-class DepthMap(Wire):
+class DepthMap(RequestModel):
     """The depth of each pixel of the upright picture: a 16-bit or float PNG or TIFF, or a NumPy file (.npy).
 
     (H, W) numbers are z along the optical axis, or the length of each pixel's ray (`measures`: "distance").
@@ -39,7 +39,7 @@ class DepthMap(Wire):
     metres_per_unit: Annotated[float, Field(gt=0, le=1000)] | None = None
 
 
-class DepthFrames(Wire):
+class DepthFrames(RequestModel):
     """The depth of each decoded frame of a video, of the size of its upright pictures.
 
     An upload: a NumPy file (.npy, or .npz with one array) of (T, H, W) whole numbers or floats in C order, or
@@ -58,7 +58,7 @@ class DepthFrames(Wire):
         return self
 
 
-class Media(Record):
+class Media(ResponseModel):
     """What the service knows of an upload without decoding it all; unknown is null.
 
     An asset is a splat or a mesh: it has no width and height. An array with `frames` holds so many maps.

@@ -5,22 +5,24 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from maquette.contract.base import Wire
+from maquette.contract.base import RequestModel
 from maquette.contract.geometry import Box, Point, Rle
 from maquette.contract.media import MediaRef
 
 Phrase = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
 Phrases = Annotated[list[Phrase], Field(max_length=64)]
 Boxes = Annotated[list[Box], Field(max_length=256)]
-Group = Annotated[list[Point], Field(max_length=64)]
-Clicks = Annotated[list[Annotated[list[Point], Field(min_length=1, max_length=64)]], Field(max_length=256)]
+PointGroup = Annotated[list[Point], Field(max_length=64)]
+PointGroups = Annotated[
+    list[Annotated[list[Point], Field(min_length=1, max_length=64)]], Field(max_length=256)
+]
 Masks = Annotated[list[Rle], Field(max_length=256)]
 Threshold = Annotated[float, Field(ge=0, le=1)]
 FrameIndex = Annotated[int, Field(ge=0, lt=1_000_000)]
 ObjectId = Annotated[int, Field(ge=1, le=100_000)]
 
 
-class Exemplar(Wire):
+class Exemplar(RequestModel):
     """A box around a thing that is meant, or (positive = false) around one that is not.
 
     `image` names another picture that the box lies in, for engines that can learn from one.
@@ -31,7 +33,7 @@ class Exemplar(Wire):
     image: MediaRef | None = None
 
 
-class VideoExemplar(Wire):
+class VideoExemplar(RequestModel):
     """A box on a frame of a video that shows what a phrase means; the phrase "visual" has no words."""
 
     frame: FrameIndex = 0
@@ -39,11 +41,11 @@ class VideoExemplar(Wire):
     phrase: Annotated[int, Field(ge=0, lt=64)] = 0
 
 
-class ObjectPrompt(Wire):
+class ObjectPrompt(RequestModel):
     """One object: a box, points on (1) and off (0) it, a mask to start from, or several of these."""
 
     box: Box | None = None
-    points: Group = []
+    points: PointGroup = []
     mask: Rle | None = None
 
     @model_validator(mode="after")
@@ -56,7 +58,7 @@ class ObjectPrompt(Wire):
         return True
 
     @staticmethod
-    def together(prompts: Iterable["ObjectPrompt"]) -> "ObjectPrompt":
+    def merge(prompts: Iterable["ObjectPrompt"]) -> "ObjectPrompt":
         """Several prompts of one object as one: the last box, the last mask, and all points."""
         box, mask, points = None, None, []
         for prompt in prompts:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from maquette.contract.base import Record
+from maquette.contract.base import ResponseModel
 from maquette.contract.datasets import FunnelStep
 from maquette.contract.geometry import Box, CameraModel, Pose, Rle
 from maquette.contract.media import Sha256
@@ -17,7 +17,7 @@ ObjectOutput = Literal["placed", "turntable", "simulation"]
 BodyFormat = Literal["glb", "obj", "ply", "bvh", "npz", "json"]
 
 
-class Artefact(Record):
+class Artefact(ResponseModel):
     """A file of a result; its bytes are at GET /v1/artefacts/{sha256}."""
 
     name: str
@@ -27,7 +27,7 @@ class Artefact(Record):
     bytes: int
 
 
-class PromptRef(Record):
+class PromptRef(ResponseModel):
     """Which prompt of the request found something: its list and its place in it."""
 
     kind: Literal["text", "box", "points", "mask", "job", "exemplars", "prompt"]
@@ -37,7 +37,7 @@ class PromptRef(Record):
 Side = Literal["left", "top", "right", "bottom"]
 
 
-class Instance(Record):
+class Instance(ResponseModel):
     """One object in an image; area counts the mask's pixels, `borders` are the picture's sides it touches.
 
     `stability` is the IoU of the masks at a higher and a lower cut, 0..1, null where the engine has none.
@@ -58,7 +58,7 @@ class Instance(Record):
     flags: list[str] = []
 
 
-class SegmentResult(Record):
+class SegmentResult(ResponseModel):
     """Instances of a picture; `frame` is its index when it came from a video."""
 
     kind: Literal["segment"] = "segment"
@@ -68,7 +68,7 @@ class SegmentResult(Record):
     instances: list[Instance]
 
 
-class Track(Record):
+class Track(ResponseModel):
     """One object through a video; frames are indices of the decoded video, first and last inclusive."""
 
     id: int
@@ -81,7 +81,7 @@ class Track(Record):
     flags: list[str] = []
 
 
-class MaskChunk(Record):
+class MaskChunk(ResponseModel):
     """A `masks` artefact and the frames in it, first and last inclusive."""
 
     name: str
@@ -89,7 +89,7 @@ class MaskChunk(Record):
     last_frame: int
 
 
-class TrackResult(Record):
+class TrackResult(ResponseModel):
     """Tracks; the masks of each frame are lines of the `masks` artefacts (JSON Lines, COCO RLE).
 
     Lines are in ascending order of frames, whatever the direction. `frames` counts them.
@@ -105,7 +105,7 @@ class TrackResult(Record):
     tracks: list[Track]
 
 
-class ObjectViews(Record):
+class ObjectViews(ResponseModel):
     """What several views of one object came to: `used` of `given` frames show it, `cut` of them at the edge.
 
     `arc_degrees` is how far they go round it, `seen_share` the share of its surface that some view sees, and
@@ -125,7 +125,7 @@ class ObjectViews(Record):
     carved_gain_db: float | None = None
 
 
-class ObjectResult(Record):
+class ObjectResult(ResponseModel):
     """One object in 3D: `mesh` and `splat` name artefacts in the canonical frame that `pose` places.
 
     `files` names an artefact for each format that was written, these two among them; `extras` one for each of
@@ -153,7 +153,7 @@ class ObjectResult(Record):
     flags: list[str] = []
 
 
-class ObjectFailure(Record):
+class ObjectFailure(ResponseModel):
     """An object that could not be lifted, and why; the others are kept."""
 
     index: int
@@ -162,7 +162,7 @@ class ObjectFailure(Record):
     detail: str
 
 
-class ObjectsResult(Record):
+class ObjectsResult(ResponseModel):
     kind: Literal["objects"] = "objects"
     width: int
     height: int
@@ -170,7 +170,7 @@ class ObjectsResult(Record):
     failures: list[ObjectFailure] = []
 
 
-class Keypoint(Record):
+class Keypoint(ResponseModel):
     """A named joint: xy in pixels, xyz in metres in the camera frame, visibility in [0, 1]."""
 
     name: str
@@ -179,7 +179,7 @@ class Keypoint(Record):
     visibility: float
 
 
-class BodyResult(Record):
+class BodyResult(ResponseModel):
     """One person; `files` names an artefact for each format, and `mesh` the rigged GLB among them."""
 
     index: int
@@ -195,7 +195,7 @@ class BodyResult(Record):
     flags: list[str] = []
 
 
-class FrameSpan(Record):
+class FrameSpan(ResponseModel):
     """Frames without a hole, first and last inclusive; seconds count from the video's first frame."""
 
     first_frame: int
@@ -204,7 +204,7 @@ class FrameSpan(Record):
     last_seconds: float
 
 
-class BodyTrack(Record):
+class BodyTrack(ResponseModel):
     """One person through a video, with one shape.
 
     `frames` had a body of their own, `filled` were put between two of them; `spans` are what remains when
@@ -229,7 +229,7 @@ class BodyTrack(Record):
     flags: list[str] = []
 
 
-class BodiesResult(Record):
+class BodiesResult(ResponseModel):
     """Bodies of an image, or tracks of a video; `space` is where positions are told: camera or world."""
 
     kind: Literal["bodies"] = "bodies"
@@ -243,7 +243,7 @@ class BodiesResult(Record):
     space: Literal["camera", "world"] = "camera"
 
 
-class SceneNode(Record):
+class SceneNode(ResponseModel):
     """One thing of a scene: its node in the scene GLB, its pose in the camera frame."""
 
     name: str
@@ -257,7 +257,7 @@ class SceneNode(Record):
     flags: list[str] = []
 
 
-class SceneResult(Record):
+class SceneResult(ResponseModel):
     kind: Literal["scene"] = "scene"
     width: int
     height: int
@@ -269,7 +269,7 @@ class SceneResult(Record):
     failures: list[ObjectFailure] = []
 
 
-class ConvertResult(Record):
+class ConvertResult(ResponseModel):
     """What an asset was found to be, and an artefact for each format that was asked for."""
 
     kind: Literal["convert"] = "convert"
@@ -278,7 +278,7 @@ class ConvertResult(Record):
     files: dict[AssetFormat, str]
 
 
-class DatasetResult(Record):
+class DatasetResult(ResponseModel):
     """A dataset version: `version` is the hash of its manifest artefact; counts are of what was kept.
 
     `rejected` counts failed clips and tracks by gate; `seconds` is the video time of the kept clips.
@@ -304,7 +304,7 @@ class DatasetResult(Record):
     failed: dict[str, str] = {}
 
 
-class EngineUsed(Record):
+class EngineUsed(ResponseModel):
     """An engine that worked on a result; `weights` maps files to their sha256."""
 
     kind: str
@@ -314,7 +314,7 @@ class EngineUsed(Record):
     weights: dict[str, str] = {}
 
 
-class Provenance(Record):
+class Provenance(ResponseModel):
     """Enough to make the result again."""
 
     code_version: str
@@ -331,7 +331,7 @@ AnyResult = Annotated[
 ]
 
 
-class Manifest(Record):
+class Manifest(ResponseModel):
     """The result of a job; `reason` says why when nothing was found."""
 
     result: AnyResult

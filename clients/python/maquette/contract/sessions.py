@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from maquette.contract.base import Record, Wire
+from maquette.contract.base import RequestModel, ResponseModel
 from maquette.contract.jobs import Direction, EngineName, Job, JobId, TrackOutput
 from maquette.contract.media import Sha256
 from maquette.contract.prompts import FrameIndex, Phrases, Threshold, VideoPrompt
@@ -15,7 +15,7 @@ SESSION_OBJECTS = 256
 SESSION_PROMPTS = 1000
 
 
-class OpenSession(Wire):
+class OpenSession(RequestModel):
     """A session on an uploaded video; it ends `ttl_seconds` after it was last used."""
 
     video: Sha256
@@ -25,7 +25,7 @@ class OpenSession(Wire):
     ttl_seconds: Annotated[int, Field(ge=60, le=604_800)] = 3600
 
 
-class Propagate(Wire):
+class Propagate(RequestModel):
     """Follow a session's objects from `start_frame`, by default from the first prompt's frame.
 
     Objects that were prompted on other frames alone start from the mask that the session's last propagation
@@ -39,7 +39,7 @@ class Propagate(Wire):
     timeout_seconds: Annotated[int, Field(ge=1, le=86_400)] = 3600
 
 
-class Session(Record):
+class Session(ResponseModel):
     """A session; each prompt that started an object carries the id it got as `object`.
 
     `last_job` is the newest propagation. What phrases find has ids above 256.
@@ -60,7 +60,7 @@ class Session(Record):
     expires_at: datetime
 
 
-class SessionAnswer(Record):
+class SessionAnswer(ResponseModel):
     """The session with the new prompt, the id of its object, and the job that shows its mask on the frame."""
 
     session: Session

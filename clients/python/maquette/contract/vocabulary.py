@@ -19,7 +19,7 @@ class UnknownPhrase(ValueError):
 
     def problem(self) -> Problem:
         """As the service answers it, with every word that would have been understood."""
-        return Problem.of(
+        return Problem.from_code(
             "unknown_phrase",
             422,
             f"the default engine does not know {self.phrase!r}: use a phrase of its vocabulary, or run SAM 3 "
@@ -77,7 +77,7 @@ SYNONYMS: dict[str, str] = {
     "blow dryer": "hair drier", "tooth brush": "toothbrush",
 }  # fmt: skip
 
-UMBRELLAS: dict[str, tuple[str, ...]] = {
+SUPERCATEGORIES: dict[str, tuple[str, ...]] = {
     "vehicle": ("bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat"),
     "animal": ("bird", "cat", "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe"),
     "pet": ("cat", "dog"),
@@ -122,7 +122,7 @@ class Query:
     everything: bool = False
 
 
-def parse(phrase: str) -> Query:
+def parse_phrase(phrase: str) -> Query:
     """What a phrase asks for ("the largest red cars"); raises UnknownPhrase when it names no class.
 
     Colours and extremes come before the class. Case, articles, hyphens, accents of width, final dots and
@@ -154,8 +154,8 @@ def _classes(words: str) -> tuple[str, ...]:
             return (candidate,)
         if candidate in SYNONYMS:
             return (SYNONYMS[candidate],)
-        if candidate in UMBRELLAS:
-            return UMBRELLAS[candidate]
+        if candidate in SUPERCATEGORIES:
+            return SUPERCATEGORIES[candidate]
     return ()
 
 

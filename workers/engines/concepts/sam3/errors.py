@@ -31,7 +31,7 @@ class PhraseRejected(Refused):
     """A phrase that SAM 3 cannot read: empty, or longer than its text encoder."""
 
     def __init__(self, code: str, phrase: str, detail: str) -> None:
-        super().__init__(Problem.of(code, 422, detail, phrase=phrase))
+        super().__init__(Problem.from_code(code, 422, detail, phrase=phrase))
 
 
 class ObjectUnknown(Refused):
@@ -39,7 +39,7 @@ class ObjectUnknown(Refused):
 
     def __init__(self, number: int, frame: int) -> None:
         super().__init__(
-            Problem.of(
+            Problem.from_code(
                 "object_unknown",
                 422,
                 f"a click on frame {frame} is for object {number}, which nothing follows there",

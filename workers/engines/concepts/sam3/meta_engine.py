@@ -109,7 +109,7 @@ class MetaConcepts:
         image = _own(handle)
         if any(one is not None and one is not image for one in shown):
             raise Refused(
-                Problem.of(
+                Problem.from_code(
                     "exemplars_other_image",
                     422,
                     "this backend takes exemplar boxes of the searched picture alone",

@@ -39,11 +39,15 @@ class MetaTracker:
         """Raises Refused for mask prompts, ValueError for a snapshot of other prompts."""
         if any(timed.click.mask is not None for timed in prompts.clicks):
             raise Refused(
-                Problem.of("mask_prompt_unsupported", 422, "this backend takes no masks as prompts in video")
+                Problem.from_code(
+                    "mask_prompt_unsupported", 422, "this backend takes no masks as prompts in video"
+                )
             )
         if len({one.prompt for one in prompts.shown}) < len(prompts.shown):
             raise Refused(
-                Problem.of("exemplars_too_many", 422, "this backend takes one box on a frame for a phrase")
+                Problem.from_code(
+                    "exemplars_too_many", 422, "this backend takes one box on a frame for a phrase"
+                )
             )
         self._loaded, self._prompts, self._asked = loaded, prompts, Asked(prompts)
         self._shown = {one.prompt: one for one in prompts.shown}
@@ -67,7 +71,7 @@ class MetaTracker:
         limit = self._loaded.settings.max_frames
         if len(self._frames) == limit:
             detail = f"Meta's package holds a whole video and takes {limit} frames; use its other backend"
-            raise Refused(Problem.of("video_too_long", 422, detail, limit=limit))
+            raise Refused(Problem.from_code("video_too_long", 422, detail, limit=limit))
         _, png = cv2.imencode(".png", cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR))
         self._frames.append(Kept(frame.index, frame.pts, torch.from_numpy(png.ravel())))
         return []

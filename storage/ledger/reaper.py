@@ -1,4 +1,4 @@
-"""What the sweeper mends: lost leases, late cancels, jobs the queue forgot."""
+"""What the reaper mends: lost leases, late cancels, jobs the queue forgot."""
 
 import json
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ EXHAUSTED = "every attempt lost its worker; the input may crash the engine"
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
+class ReapReport:
     """Jobs that went back to the queue, jobs that ended, and messages whose process must be stopped."""
 
     requeued: tuple[str, ...]
@@ -25,7 +25,7 @@ class Swept:
     to_kill: tuple[str, ...]
 
 
-def sweep(db: Database, *, max_attempts: int, cancel_grace: float, queue_seconds: float) -> Swept:
+def reap(db: Database, *, max_attempts: int, cancel_grace: float, queue_seconds: float) -> ReapReport:
     """Settle every job whose worker is gone or does not listen."""
     requeued: list[str] = []
     ended: list[str] = []
@@ -55,7 +55,7 @@ def sweep(db: Database, *, max_attempts: int, cancel_grace: float, queue_seconds
         # a process that lost its lease may hang, and would keep its worker from the next job
         if task_id is not None:
             to_kill.append(task_id)
-    return Swept(tuple(requeued), tuple(ended), tuple(to_kill))
+    return ReapReport(tuple(requeued), tuple(ended), tuple(to_kill))
 
 
 def undispatched(db: Database, older_than: float, limit: int) -> list[tuple[str, str, int]]:
@@ -126,10 +126,10 @@ def _settle_running(connection: Connection, job_id: str, row: Any, max_attempts:
     if not (row.lost or (row.parked and row.late)):
         return None
     if row.late:
-        problem = Problem.of("timed_out", 504, "the job ran longer than its timeout_seconds")
+        problem = Problem.from_code("timed_out", 504, "the job ran longer than its timeout_seconds")
         return _end(connection, job_id, row, "failed", problem)
     if row.attempt - row.handed_back >= max_attempts:
-        problem = Problem.of("attempts_exhausted", 500, f"{EXHAUSTED} ({row.attempt} attempts)")
+        problem = Problem.from_code("attempts_exhausted", 500, f"{EXHAUSTED} ({row.attempt} attempts)")
         state = "failed" if row.parent is None else parts.LOST
         ended = _end(connection, job_id, row, state, problem)
         return ended and (ended if row.parent is None else parts.LOST)

@@ -23,7 +23,7 @@ from storage.ledger import SessionRow, jobs
 PREVIEW_SECONDS = 120
 
 
-def preview_of(
+def build_preview_job(
     state: State, session: SessionRow, prompts: list[VideoPrompt], number: int, frame: int
 ) -> SegmentJob:
     """The job that shows object `number` on a frame, by all that was said of it there.
@@ -31,7 +31,7 @@ def preview_of(
     Where it was only corrected by points, it starts from the mask that the last propagation has of it.
     """
     said = [prompt for prompt in prompts if prompt.object == number and prompt.frame == frame]
-    whole = ObjectPrompt.together(said)
+    whole = ObjectPrompt.merge(said)
     if whole.box is None and whole.mask is None:
         whole = whole.model_copy(update={"mask": last_masks(state, session, frame).get(number)})
     return SegmentJob(
@@ -43,7 +43,7 @@ def preview_of(
     )
 
 
-def propagation_of(
+def build_propagation_job(
     state: State, session: SessionRow, prompts: list[VideoPrompt], asked: Propagate
 ) -> TrackJob:
     """The track job of a whole session; objects keep the ids that the session gave them.

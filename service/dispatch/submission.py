@@ -12,7 +12,7 @@ from storage.ledger import JobRow, Submission, jobs
 
 def submit_job(state: State, tenant: str, request: JobRequest, idempotency_key: str | None) -> JobRow:
     """Check, store and announce a job; raises ServiceProblem, MediaError or UnknownPhrase."""
-    queue = state.router.queue_of(request)
+    queue = state.router.choose_queue(request)
     requests.check(state.db, tenant, request, queue)
     if isinstance(request, DatasetJob):
         datasets.check(state, tenant, request, queue)

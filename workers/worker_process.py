@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 SEEN_EVERY = 5.0
 
 
-class Host:
+class WorkerProcess:
     """Loads everything once; `run` takes one job id."""
 
     def __init__(self, settings: WorkerSettings) -> None:

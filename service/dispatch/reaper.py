@@ -1,4 +1,4 @@
-"""The sweeper: settles jobs whose worker is gone and wakes the queue for those it forgot."""
+"""The reaper: settles jobs whose worker is gone and wakes the queue for those it forgot."""
 
 import logging
 import threading
@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service.settings import ServiceSettings
 from storage.broker import UNREACHABLE, publish
-from storage.ledger import Database, jobs, sessions, sweeping
+from storage.ledger import Database, jobs, reaper, sessions
 
 log = logging.getLogger(__name__)
 BATCH = 200
@@ -17,7 +17,7 @@ BATCH = 200
 OUTBOX_SECONDS = 2.0
 
 
-class Sweeper:
+class Reaper:
     """Sweeps every second; several gateways may sweep at once, every change is conditional."""
 
     def __init__(self, db: Database, app: Celery, settings: ServiceSettings) -> None:
@@ -28,7 +28,7 @@ class Sweeper:
             settings.broker_url, socket_timeout=2.0, socket_connect_timeout=1.0
         )
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="reaper", daemon=True)
 
     def start(self) -> None:
         """Start sweeping."""
@@ -43,29 +43,29 @@ class Sweeper:
     def _run(self) -> None:
         while not self._stop.wait(self._settings.sweep_seconds):
             try:
-                self.sweep()
+                self.reap()
             except SQLAlchemyError:
                 log.warning("the ledger cannot be reached", exc_info=True)
             except UNREACHABLE as error:
                 log.warning("the queue cannot be reached: %s", error)
 
-    def sweep(self) -> None:
+    def reap(self) -> None:
         """One round; stops at the first publish that fails."""
         settings = self._settings
-        swept = sweeping.sweep(
+        report = reaper.reap(
             self._db,
             max_attempts=settings.max_attempts,
             cancel_grace=settings.cancel_grace_seconds,
             queue_seconds=settings.queue_seconds,
         )
-        for task_id in swept.to_kill:
+        for task_id in report.to_kill:
             self._app.control.revoke(task_id, terminate=True, signal="SIGKILL")
         sessions.drop_expired(self._db)
-        self._publish(sweeping.undispatched(self._db, OUTBOX_SECONDS, BATCH))
-        for queue in sweeping.queues_in_use(self._db):
+        self._publish(reaper.undispatched(self._db, OUTBOX_SECONDS, BATCH))
+        for queue in reaper.queues_in_use(self._db):
             # an empty queue with old jobs waiting means their messages were lost with a worker or the broker
             if self._queue.llen(queue) == 0:
-                late = sweeping.waiting_longer_than(self._db, settings.redispatch_seconds, queue, BATCH)
+                late = reaper.waiting_longer_than(self._db, settings.redispatch_seconds, queue, BATCH)
                 self._publish(late)
 
     def _publish(self, waiting: list[tuple[str, str, int]]) -> None:

@@ -11,27 +11,27 @@ from maquette.contract import Problem
 from sqlalchemy.exc import SQLAlchemyError
 
 from storage.ledger import Database, JobRow, leases
-from storage.ledger.leases import Order
+from storage.ledger.leases import HeartbeatReply
 from workers.errors import Stopped
 from workers.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 
 
-class Heart:
+class Heartbeat:
     """Beats in a thread while the job works; `check` raises Stopped in the thread that works."""
 
     def __init__(self, db: Database, job: JobRow, settings: WorkerSettings) -> None:
         self._db = db
         self._job = job
         self._settings = settings
-        self._order = Order.GO_ON
-        self._told_at = 0.0
+        self._reply = HeartbeatReply.CONTINUE
+        self._stop_asked_at = 0.0
         self._progress: dict[str, Any] | None = None
         self._last_beat = 0.0
         self._wake = threading.Event()
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"heart-{job.id}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"heartbeat-{job.id}", daemon=True)
 
     def __enter__(self) -> Self:
         self._last_beat = time.monotonic()
@@ -46,7 +46,7 @@ class Heart:
     @property
     def stopped(self) -> bool:
         """Whether the ledger wanted the work to end."""
-        return self._order is not Order.GO_ON
+        return self._reply is not HeartbeatReply.CONTINUE
 
     def progress(self, progress: dict[str, Any]) -> None:
         """Tell how far the work is; raises Stopped when it has to end."""
@@ -57,8 +57,8 @@ class Heart:
 
     def check(self) -> None:
         """Raise Stopped when the ledger wants the work to end."""
-        if self._order is not Order.GO_ON:
-            raise Stopped(self._order)
+        if self._reply is not HeartbeatReply.CONTINUE:
+            raise Stopped(self._reply)
 
     def _run(self) -> None:
         while True:
@@ -66,36 +66,36 @@ class Heart:
             self._wake.clear()
             if self._over.is_set():
                 return
-            if self._order is Order.GO_ON:
+            if self._reply is HeartbeatReply.CONTINUE:
                 self._beat()
-            elif time.monotonic() - self._told_at > self._settings.stop_grace_seconds:
+            elif time.monotonic() - self._stop_asked_at > self._settings.stop_grace_seconds:
                 self._stop_by_force()
 
     def _beat(self) -> None:
         progress, self._progress = self._progress, None
         try:
-            order = leases.heartbeat(self._db, self._job, self._settings.lease_seconds, progress)
+            reply = leases.heartbeat(self._db, self._job, self._settings.lease_seconds, progress)
         except SQLAlchemyError:
             # the lease is long enough to outlive a short outage of the database
             log.warning("heartbeat of %s failed", self._job.id, exc_info=True)
             return
         finally:
             self._last_beat = time.monotonic()
-        if order is not Order.GO_ON:
-            self._order, self._told_at = order, time.monotonic()
+        if reply is not HeartbeatReply.CONTINUE:
+            self._reply, self._stop_asked_at = reply, time.monotonic()
 
     def _stop_by_force(self) -> None:
-        log.error("job %s does not stop (%s): killing its process", self._job.id, self._order.value)
-        settle(self._db, self._job, self._order)
+        log.error("job %s does not stop (%s): killing its process", self._job.id, self._reply.value)
+        settle(self._db, self._job, self._reply)
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def settle(db: Database, job: JobRow, order: Order) -> None:
+def settle(db: Database, job: JobRow, reply: HeartbeatReply) -> None:
     """Write down how a stopped job ends."""
-    if order is Order.CANCEL:
+    if reply is HeartbeatReply.CANCEL:
         leases.cancelled(db, job)
-    elif order is Order.TIMEOUT:
+    elif reply is HeartbeatReply.TIMEOUT:
         detail = f"the job ran longer than its timeout_seconds ({job.timeout_seconds})"
-        leases.fail(db, job, Problem.of("timed_out", 504, detail).model_dump(exclude_none=True))
-    elif order is Order.HAND_BACK:
+        leases.fail(db, job, Problem.from_code("timed_out", 504, detail).model_dump(exclude_none=True))
+    elif reply is HeartbeatReply.HAND_BACK:
         leases.hand_back(db, job)
