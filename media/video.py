@@ -166,6 +166,8 @@ class VideoDecoder:
     def __init__(self, container: Any, stream: Any) -> None:
         self._container, self._stream = container, stream
         self.pixel_aspect = _pixel_aspect(stream)
+        # reading side data ties a frame into a reference cycle: it is read once per rotation, not per frame
+        self._codes: dict[float, int] = {}
         self.count = 0
         self.failed = False
 
@@ -194,13 +196,19 @@ class VideoDecoder:
                     codes[packet.pts] = packet_orientation(bytes(packet))
                 for frame in packet.decode():
                     code = codes.pop(frame.pts, UPRIGHT)
-                    yield frame, code if code != UPRIGHT or still else frame_orientation(frame)
+                    yield frame, code if code != UPRIGHT or still else self._orientation(frame)
         except av.error.EOFError:
             return
         except av.error.InvalidDataError:
             if self.count == 0:
                 raise
             self.failed = True
+
+    def _orientation(self, frame: Any) -> int:
+        rotation = float(frame.rotation)
+        if rotation not in self._codes:
+            self._codes[rotation] = frame_orientation(frame)
+        return self._codes[rotation]
 
 
 def _end_flags(path: str, stream: Any, decoder: VideoDecoder) -> set[str]:

@@ -62,7 +62,7 @@ class Media(ResponseModel):
     """What the service knows of an upload without decoding it all; unknown is null.
 
     An asset is a splat or a mesh: it has no width and height. An array with `frames` holds so many maps.
-    `flags` warn of what a result cannot show: `file_truncated`, `hdr_not_tone_mapped`, `wide_gamut_not_converted`,
+    `flags` are warnings: `file_truncated`, `hdr_not_tone_mapped`, `wide_gamut_not_converted`,
     `icc_profile_ignored`, `pixels_made_square`.
     """
 
