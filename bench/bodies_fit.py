@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
-from tests.mannequins import mannequin
-from tests.unit.bodies_truth import draw, pa_mpjpe
+from tests.support.mannequins import mannequin
+from tests.support.random_bodies import draw, pa_mpjpe
 from workers.engines.bodies.default import DefaultBodies
 from workers.engines.bodies.export import body_glb
 from workers.engines.bodies.fit import BodyFit

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tests.bodies_made import Walk, walk
+from tests.support.synthetic_bodies import Walk, walk
 from workers.bodies.animation import TO_FILE, motion_bvh, motion_glb
 from workers.bodies.motion import Motion, build
 from workers.bodies.smoothing import angle_between

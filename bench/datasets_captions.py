@@ -2,7 +2,8 @@
 
     python -m bench.datasets_captions [--clips 24] [--frames 48] [--json FILE]
 
-Clips of tests/movi.py, 256 x 256 at 12 a second; the camera of every second one moves. First with exact masks
+Clips of tests.support.movi_clips, 256 x 256 at 12 a second; the camera of every second one moves. First with
+exact masks
 and cameras: the composed captions, and the same with one fault each. Then the default engine's, told nothing,
 with the phrase `ball`: each caption is judged by the record it was made from, as in a job, and by what was
 drawn. `noticed`: the score falls by the fault; `refused`: it falls under the bound of the gate.
@@ -21,8 +22,8 @@ import numpy as np
 from maquette.contract.vocabulary import COLORS
 
 from bench.datasets_truth import TOLD, told_of
-from tests.datasets_made import of_movi
-from tests.movi import SOLIDS, Clip, draw
+from tests.support.movi_clips import SOLIDS, Clip, draw
+from tests.support.synthetic_datasets import of_movi
 from workers.datasets.clip_work import Tools
 from workers.datasets.following import EngineTracks, OracleTracks
 from workers.datasets.gates.policy import DEFAULT

@@ -2,7 +2,8 @@
 
     python -m bench.datasets_fifty [--clips 50] [--frames 24] [--text ball] [--out FOLDER] [--json FILE]
 
-Clips of tests/movi.py in H.264 files of 256 x 256 at 12 a second; the camera of every second one moves. The
+Clips of tests.support.movi_clips in H.264 files of 256 x 256 at 12 a second; the camera of every second one
+moves. The
 pipeline is told nothing but the phrases, and takes the files by the sandboxed decoder. With --out the dataset
 stays: look at its contact.png and report.html.
 """
@@ -21,7 +22,7 @@ import numpy as np
 
 from bench.datasets import source_of
 from media.sandbox import Sandbox
-from tests.movi import Clip, draw
+from tests.support.movi_clips import Clip, draw
 from workers.datasets.clip_work import Tools
 from workers.datasets.following import EngineTracks
 from workers.datasets.local import build

@@ -29,7 +29,7 @@ import webdataset
 from maquette.data import Pairs, Stream, Windows
 from PIL import Image
 
-from tests.datasets_made import SETTINGS, drawn, made_dataset, of_movi
+from tests.support.synthetic_datasets import SETTINGS, drawn, made_dataset, of_movi
 from workers.datasets.exporters import exporter
 from workers.datasets.reader import Dataset
 

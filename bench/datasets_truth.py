@@ -2,7 +2,8 @@
 
     python -m bench.datasets_truth [--clips 4] [--followed exact] [--json FILE]
 
-Clips of tests/movi.py, 48 frames of 256 x 256 at 12 a second; in half of them everything moves, in the other
+Clips of tests.support.movi_clips, 48 frames of 256 x 256 at 12 a second; in half of them everything moves,
+in the other
 half everything stands still and the camera walks past. They are followed in three ways: by the default engine
 and the one phrase of its vocabulary that fits any of it, `ball` (`phrase`); by the default tracker from the
 true boxes of the first frame (`boxes`), which takes the detector out of the account; and by the exact masks
@@ -22,8 +23,8 @@ import numpy as np
 from maquette.contract.datasets import SourceInfo
 
 from bench.datasets_truth_scores import Judged
-from tests.datasets_made import of_movi
-from tests.movi import SOLIDS, Clip, draw
+from tests.support.movi_clips import SOLIDS, Clip, draw
+from tests.support.synthetic_datasets import of_movi
 from workers.datasets.clip_work import Tools
 from workers.datasets.following import EngineTracks, OracleTracks
 from workers.datasets.local import build

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.tracking_scores import SAME, score
-from tests.movi import Clip
+from tests.support.movi_clips import Clip
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import ObservationRow
 from workers.engines.concepts.masks import mask_iou

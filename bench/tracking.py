@@ -1,4 +1,4 @@
-"""The default tracker on drawn clips (tests/movi.py): quality against exact masks and ids, and speed.
+"""The default tracker on drawn clips: quality against exact masks and ids, and speed.
 
 Quality: prompts are the boxes of the first frame; every other clip has a moving camera. HOTA needs
 TrackEval (pip install trackeval). Speed, at 640 x 360: the tracker against detection and MobileSAM on every
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.tracking_scores import follow, score
-from tests.movi import draw
+from tests.support.movi_clips import draw
 from workers.engines.concepts.consensus import prompt_of
 from workers.engines.concepts.default import DefaultConcepts
 from workers.engines.concepts.masks import box_of

@@ -7,7 +7,7 @@ import motmetrics
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.movi import Clip
+from tests.support.movi_clips import Clip
 from workers.engines.concepts.masks import box_of, mask_iou
 from workers.engines.protocols import Click, ConceptEngine, Mask, TrackPrompts, VideoFrame
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from maquette import Maquette
 from maquette.contract import Rle
+from maquette.progress import JobProgressBar
 from maquette.results import AnyResult
 from maquette.rle import decode
-from maquette.showing import JobBar
 from numpy.typing import NDArray
 
 from scripts.demo import inputs
@@ -100,7 +100,7 @@ class Demo:
 
     def _step(self, title: str, what: str, start: Callable[[], Any], made: Callable[[Any], str]) -> Step:
         begun = time.monotonic()
-        with JobBar(f"{len(self.steps) + 1}. {title}") as bar:
+        with JobProgressBar(f"{len(self.steps) + 1}. {title}") as bar:
             result = start().wait(progress=bar)
         seconds = time.monotonic() - begun
         folder: Path = result.save(self._out / f"{len(self.steps) + 1:02d}-{title}")

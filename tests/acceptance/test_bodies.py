@@ -16,9 +16,9 @@ from PIL import Image
 
 from service.embedded import Stack
 from tests.acceptance.test_cli import maquette
-from tests.gltf_validator import assert_valid
-from tests.mannequins import mannequin
-from tests.scenes import wall
+from tests.support.gltf_validator import assert_valid
+from tests.support.mannequins import mannequin
+from tests.support.scenes import wall
 from workers.formats.glb_reader import read_glb
 
 FRAMES, RATE = 10, 10

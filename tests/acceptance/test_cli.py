@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from service.embedded import Stack
-from tests.scenes import ball, box_of, wall
+from tests.support.scenes import ball, box_of, wall
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from maquette.contract import MediaRef
 from service.embedded import Stack
 from storage.artefacts import ArtefactStore
 from tests.acceptance.test_cli import maquette
-from tests.scenes import ball, box_of, wall
-from tests.splats import random_splat
+from tests.support.scenes import ball, box_of, wall
+from tests.support.splats import random_splat
 from workers.errors import JobProblem
 from workers.formats.ply import read_splat_ply, write_splat_ply
 from workers.formats.spz import read_spz

@@ -23,7 +23,7 @@ from pycocotools.coco import COCO
 from typer.testing import CliRunner
 
 from service.embedded import Stack
-from tests.scenes import box_of
+from tests.support.scenes import box_of
 from workers.datasets.reader import Dataset
 from workers.datasets.verify import verify
 

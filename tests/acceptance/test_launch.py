@@ -12,15 +12,14 @@ import pytest
 from maquette import Maquette
 
 from service.embedded import free_port
-
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import REPOSITORY
 
 
 @pytest.fixture
 def launched(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "scripts.up", "--port", str(free_port()), "--data", str(tmp_path / "data")],
-        cwd=ROOT,
+        cwd=REPOSITORY,
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -64,7 +63,7 @@ def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
                 "--data",
                 str(tmp_path),
             ],
-            cwd=ROOT,
+            cwd=REPOSITORY,
             capture_output=True,
             text=True,
             timeout=60,

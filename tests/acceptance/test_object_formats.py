@@ -13,8 +13,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from service.embedded import Stack
-from tests.media_files import png
-from tests.scenes import ball, box_of, iou, wall
+from tests.support.media_files import png
+from tests.support.scenes import ball, box_of, iou, wall
 from workers.formats.convert import MESH_READERS, SPLAT_READERS, detect
 
 ROLES = {"glb": "mesh", "ply": "splat", "spz": "splat", "sog": "splat", "khr_glb": "splat", "obj": "mesh"}

@@ -13,8 +13,8 @@ from PIL import Image
 
 from service.embedded import Stack
 from tests.acceptance.test_cli import maquette
-from tests.objects_made import around, thing
-from tests.scenes import box_of
+from tests.support.scenes import box_of
+from tests.support.synthetic_objects import around, thing
 from workers.geometry.posed import PosedCamera
 from workers.geometry.raster import render
 

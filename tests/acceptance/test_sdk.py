@@ -20,8 +20,8 @@ from maquette.rle import decode
 from PIL import Image
 
 from service.embedded import Stack
-from tests.gltf_validator import assert_valid
-from tests.scenes import ball, box_of, iou, moving_ball, wall
+from tests.support.gltf_validator import assert_valid
+from tests.support.scenes import ball, box_of, iou, moving_ball, wall
 from workers.formats.ply import read_splat_ply
 from workers.geometry.cameras import Camera
 from workers.geometry.poses import Similarity

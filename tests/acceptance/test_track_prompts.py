@@ -13,7 +13,7 @@ from pycocotools import mask as coco
 
 from service.embedded import Stack
 from tests.acceptance.test_cli import maquette
-from tests.scenes import box_of, iou, moving_ball
+from tests.support.scenes import box_of, iou, moving_ball
 
 FRAMES = 60
 

@@ -13,7 +13,7 @@ from maquette import JobCancelled, JobFailed, Maquette
 from maquette.handles import AnyJob
 
 from service.embedded import Stack
-from tests.scenes import box_of, moving_ball, wall
+from tests.support.scenes import box_of, moving_ball, wall
 
 pytestmark = pytest.mark.slow
 FRAMES = 110

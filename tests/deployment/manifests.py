@@ -11,6 +11,7 @@ import yaml
 
 from service import catalogue
 from service.settings import ServiceSettings
+from tests.support.paths import REPOSITORY
 from workers.engines.bodies.mhr.assets import FOLDER_ENV
 from workers.engines.bodies.sam3d.settings import PREFIX, Sam3dBodySettings
 from workers.engines.objects.sam3d.settings import PREFIX as OBJECTS_PREFIX
@@ -19,8 +20,7 @@ from workers.engines.rasterisers.choice import PYTHON as GSPLAT_PYTHON
 from workers.engines.weights import MODELS_ENV
 from workers.settings import WorkerSettings
 
-ROOT = Path(__file__).resolve().parents[2]
-K8S = ROOT / "k8s"
+K8S = REPOSITORY / "k8s"
 ROOTS = ("overlays/dev", "overlays/prod", "overlays/prod-keda", "batch")
 WORKLOADS = ("Deployment", "StatefulSet", "Job")
 Data = dict[str, Any]
@@ -54,7 +54,7 @@ def documents(file: Path) -> list[Data]:
 
 def compose() -> Data:
     """docker-compose.yml with its anchors resolved."""
-    (document,) = documents(ROOT / "docker-compose.yml")
+    (document,) = documents(REPOSITORY / "docker-compose.yml")
     return document
 
 

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from tests.deployment import manifests as m
+from tests.support.paths import REPOSITORY
 from workers.engines.registry import SUITES
 
 TARGETS = {"gateway", "worker-default", "worker-sam3", "worker-sam3d-objects", "worker-sam3d-body"}
-DOCKERFILE = m.ROOT / "Dockerfile"
+DOCKERFILE = REPOSITORY / "Dockerfile"
 SERVICES: dict[str, dict[str, Any]] = m.compose()["services"]
 OURS = sorted(name for name, service in SERVICES.items() if service["image"].startswith("maquette/"))
 # a fresh volume belongs to root in MinIO's image
@@ -43,7 +44,7 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
     own = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     tool = shutil.which(command[0], path=own)
     assert tool is not None, f"{command[0]} is not installed: make dev"
-    return subprocess.run([tool, *command[1:]], cwd=m.ROOT, capture_output=True, text=True, timeout=60)
+    return subprocess.run([tool, *command[1:]], cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
 
 
 def test_hadolint_has_nothing_to_say() -> None:
@@ -85,7 +86,7 @@ def test_what_is_copied_exists_and_is_sent_to_the_builder() -> None:
     sources = {source for line in copied for source in line.split()}
     assert len(sources) >= 8
     for source in sources:
-        assert (m.ROOT / source).exists(), source
+        assert (REPOSITORY / source).exists(), source
         assert any(source == name or source.startswith(f"{name}/") for name in sent), source
 
 

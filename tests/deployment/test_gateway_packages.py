@@ -4,9 +4,9 @@ import re
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import REPOSITORY
+
 # what a package of the extra is imported as, where that is not its name
 IMPORTED = {
     "scikit-image": "skimage",
@@ -33,10 +33,12 @@ assert service.app.create_app
 
 
 def test_the_gateway_starts_without_the_workers_packages() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     names = [re.split(r"[<>=]", wanted)[0] for wanted in project["optional-dependencies"]["workers"]]
     missing = sorted({IMPORTED.get(name, name) for name in names})
     assert {"scipy", "cv2", "onnxruntime", "trimesh"} <= set(missing)
     code = START.format(missing=missing)
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr

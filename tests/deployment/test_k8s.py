@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from tests.deployment import manifests as m
+from tests.support.paths import REPOSITORY
 from workers.engines.registry import SUITES
 
 VERSION = "1.31"
@@ -313,9 +314,9 @@ def test_the_start_of_a_worker_is_its_line_in_the_ledger(
     monkeypatch.setenv("MAQUETTE_WORKER_ID", "pod-1")
     db = Database(url)
     db.migrate()
-    assert subprocess.run([sys.executable, *probe[1:]], cwd=m.ROOT, timeout=60).returncode == 1
+    assert subprocess.run([sys.executable, *probe[1:]], cwd=REPOSITORY, timeout=60).returncode == 1
     fleet.announce(db, "pod-1", "default", [])
-    assert subprocess.run([sys.executable, *probe[1:]], cwd=m.ROOT, timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, *probe[1:]], cwd=REPOSITORY, timeout=60).returncode == 0
 
 
 def test_scaling_counts_jobs_of_the_ledger() -> None:

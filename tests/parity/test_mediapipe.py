@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.mannequins import mannequin
+from tests.support.mannequins import mannequin
 from workers.engines.bodies.blazepose import BlazePose
 
 PYTHON = os.environ.get("MAQUETTE_MEDIAPIPE_PYTHON")

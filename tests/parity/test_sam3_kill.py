@@ -18,7 +18,7 @@ from tests.chaos.conftest import QUICK
 from tests.chaos.test_faults import finished, kill, masks, running_past, succeeded_once, until
 from tests.parity.sam3_runs import SEED
 from tests.parity.sam3_tiny import tiny_model
-from tests.scenes import box_of, moving_ball
+from tests.support.scenes import box_of, moving_ball
 from workers.engines.concepts.sam3.tokenizer import from_open_clip
 
 pytestmark = pytest.mark.slow

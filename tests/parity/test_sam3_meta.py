@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.support.paths import REPOSITORY
+
 pytest.importorskip("torch", reason="SAM 3 needs the extra 'sam3': torch is not installed")
 pytest.importorskip("transformers", reason="SAM 3 needs the extra 'sam3': transformers is not installed")
 
@@ -241,7 +243,7 @@ def test_the_setting_picks_the_backend(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_image_installs_the_commit_whose_contract_is_recorded() -> None:
-    dockerfile = (Path(__file__).parents[2] / "Dockerfile").read_text(encoding="utf-8")
+    dockerfile = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
     assert re.findall(r"^ARG SAM3_COMMIT=(\w+)$", dockerfile, re.MULTILINE) == [meta_loading.COMMIT]
 
 

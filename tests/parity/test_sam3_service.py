@@ -17,7 +17,7 @@ from maquette import JobFailed, Maquette
 
 from service.embedded import Stack
 from tests.parity.sam3_tiny import tiny_model
-from tests.scenes import box_of, moving_ball
+from tests.support.scenes import box_of, moving_ball
 from workers.engines.concepts.sam3.tokenizer import from_open_clip
 
 COMMAND = (

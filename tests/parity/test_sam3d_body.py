@@ -14,8 +14,8 @@ import psutil
 import pytest
 from scipy.spatial.transform import Rotation
 
-from tests.mhr_synthetic import HANDS, SyntheticMhr, random_parameters
-from tests.unit.mhr_outputs import golden, outputs
+from tests.support.mhr_outputs import golden, outputs
+from tests.support.synthetic_mhr import HANDS, SyntheticMhr, random_parameters
 from workers.engines.bodies.mhr.assets import REQUIRED, MhrMissing
 from workers.engines.bodies.mhr.layout import CAMERA_FROM_MHR, at_rest
 from workers.engines.bodies.rig import joints_of, reskin

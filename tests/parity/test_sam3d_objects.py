@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
+from tests.support.paths import GOLDEN as GOLDEN_FOLDER
 from workers.engines.host.errors import HostCrashed, HostRefused
 from workers.engines.many_views import ManyViewsEngine
 from workers.engines.objects.export import asset_glb, asset_splat_ply
@@ -43,7 +44,7 @@ from workers.geometry.poses import Similarity, look_at
 from workers.geometry.raster import render, silhouette
 
 FAKE = Path(__file__).with_name("sam3d_objects_fake")
-GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "sam3d_pose.json").read_text())
+GOLDEN = json.loads((GOLDEN_FOLDER / "sam3d_pose.json").read_text())
 WIDTH, HEIGHT = 320, 240
 CAMERA = Camera(WIDTH, HEIGHT, 400.0, 400.0, WIDTH / 2, HEIGHT / 2)
 IMAGE = np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8)

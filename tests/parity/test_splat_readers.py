@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.splats import by_color, covariances, random_splat, signpost, turned
+from tests.support.splats import by_color, covariances, random_splat, signpost, turned
 from workers.formats.convert import convert_splat
 from workers.formats.ply import read_splat_ply, write_splat_ply
 from workers.formats.sog import write_sog

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from maquette import buckets
 from maquette.contract import DatasetJob, MediaRef
 from maquette.contract.datasets import BucketInput, SourceInfo
 from maquette.errors import MaquetteError
+from maquette.sources.buckets import BucketVideo, list_bucket_videos
 
 from media.errors import MediaError
 from storage.buckets import BucketUnknown, opened
@@ -76,7 +76,7 @@ def fetch(context: JobContext, request: DatasetJob, origin: Origin) -> str:
         raise MediaError("upload_too_large", f"{origin.name} is larger than {limit:,} bytes", 413)
     given = request.buckets[origin.bucket]
     files, _ = open_bucket(context, given.address)
-    video = buckets.BucketVideo(str(origin.name), origin.objects, origin.bytes, files)
+    video = BucketVideo(str(origin.name), origin.objects, origin.bytes, files)
     with tempfile.TemporaryDirectory() as folder:
         try:
             path = video.fetch(Path(folder), given.frame_rate)
@@ -88,7 +88,7 @@ def fetch(context: JobContext, request: DatasetJob, origin: Origin) -> str:
 def _listed(context: JobContext, number: int, given: BucketInput) -> list[Origin]:
     files, path = open_bucket(context, given.address)
     try:
-        found = list(buckets.inside(files, path))
+        found = list(list_bucket_videos(files, path))
     except OSError as error:
         raise JobProblem("bucket_unreadable", f"{given.address}: {error}") from error
     if not found:

@@ -6,7 +6,6 @@ from typing import Any, Self
 import httpx
 
 from maquette import calls, requests, session_calls
-from maquette.configuration import resolve
 from maquette.contract import (
     Artefact,
     AssetFormat,
@@ -34,6 +33,7 @@ from maquette.results import (
     TrackResult,
 )
 from maquette.sessions import AsyncVideoSession
+from maquette.settings import ClientSettings
 
 
 class AsyncMaquette:
@@ -47,8 +47,10 @@ class AsyncMaquette:
         retries: int = 4,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        base, headers = resolve(url, api_key)
-        client = httpx.AsyncClient(base_url=base, headers=headers, timeout=TIMEOUT, transport=transport)
+        settings = ClientSettings.load(url, api_key)
+        client = httpx.AsyncClient(
+            base_url=settings.url, headers=settings.headers(), timeout=TIMEOUT, transport=transport
+        )
         self._driver = AsyncDriver(client, retries)
 
     async def __aenter__(self) -> Self:

@@ -11,8 +11,8 @@ from maquette.contract import Job as JobData
 from maquette.drivers import AsyncDriver, SyncDriver
 from maquette.errors import error_of
 from maquette.frames import TrackedFrame, frames_of, left_of
+from maquette.progress import JobProgressBar, ProgressCallback, ignore_progress
 from maquette.results import AnyResult, result_of
-from maquette.showing import JobBar, Told, silent
 
 Res = TypeVar("Res", bound=AnyResult)
 STREAM_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
@@ -37,10 +37,10 @@ class _Handle(Generic[Res]):
         """The state when it was last read."""
         return self.data.state
 
-    def _note(self, told: Told) -> Told:
+    def _note(self, on_progress: ProgressCallback) -> ProgressCallback:
         def note(job: JobData) -> None:
             self.data = job
-            told(job)
+            on_progress(job)
 
         return note
 
@@ -60,12 +60,12 @@ class Job(_Handle[Res]):
         self.data = self._driver.run(calls.get(self.id))
         return self
 
-    def wait(self, *, progress: bool | Told = False, timeout: float | None = None) -> Res:
+    def wait(self, *, progress: bool | ProgressCallback = False, timeout: float | None = None) -> Res:
         """Wait for the result; raises JobFailed, JobCancelled or WaitTimeout."""
         if progress is True:
-            with JobBar() as bar:
+            with JobProgressBar() as bar:
                 return self._wait(bar, timeout)
-        return self._wait(progress or silent, timeout)
+        return self._wait(progress or ignore_progress, timeout)
 
     def result(self) -> Res:
         """The result of a job that is over; raises as `wait` does."""
@@ -103,8 +103,8 @@ class Job(_Handle[Res]):
         for artefact in left_of(calls.finished(self.refresh().data), told):
             yield from frames_of(self._driver.run(calls.read(artefact)))
 
-    def _wait(self, told: Told, timeout: float | None) -> Res:
-        done = self._driver.run(calls.wait(self.id, timeout, self._note(told)))
+    def _wait(self, on_progress: ProgressCallback, timeout: float | None) -> Res:
+        done = self._driver.run(calls.wait(self.id, timeout, self._note(on_progress)))
         return cast(Res, result_of(done, self._driver.run))
 
 
@@ -120,12 +120,12 @@ class AsyncJob(_Handle[Res]):
         self.data = await self._driver.run(calls.get(self.id))
         return self
 
-    async def wait(self, *, progress: bool | Told = False, timeout: float | None = None) -> Res:
+    async def wait(self, *, progress: bool | ProgressCallback = False, timeout: float | None = None) -> Res:
         """Wait for the result; raises JobFailed, JobCancelled or WaitTimeout."""
         if progress is True:
-            with JobBar() as bar:
+            with JobProgressBar() as bar:
                 return await self._wait(bar, timeout)
-        return await self._wait(progress or silent, timeout)
+        return await self._wait(progress or ignore_progress, timeout)
 
     async def result(self) -> Res:
         """The result of a job that is over; raises as `wait` does."""
@@ -167,8 +167,8 @@ class AsyncJob(_Handle[Res]):
             for frame in frames_of(await self._driver.run(calls.read(artefact))):
                 yield frame
 
-    async def _wait(self, told: Told, timeout: float | None) -> Res:
-        done = await self._driver.run(calls.wait(self.id, timeout, self._note(told)))
+    async def _wait(self, on_progress: ProgressCallback, timeout: float | None) -> Res:
+        done = await self._driver.run(calls.wait(self.id, timeout, self._note(on_progress)))
         return cast(Res, result_of(done, self._driver.run))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from maquette import depths, inputs
+from maquette import inputs
 from maquette.calls import Operation, upload, upload_any
 from maquette.contract import (
     Artefact,
@@ -26,6 +26,7 @@ from maquette.contract import (
     VideoPrompt,
 )
 from maquette.inputs import Phrases, Source
+from maquette.sources.depth_frames import write_depth_file
 
 
 def segment(
@@ -187,7 +188,7 @@ def _told(source: Any) -> Operation[Any]:
     media = said["media"]
     if not isinstance(media, dict | MediaRef):
         with tempfile.TemporaryDirectory() as scratch:
-            said["media"] = yield from upload(depths.written(media, Path(scratch)))
+            said["media"] = yield from upload(write_depth_file(media, Path(scratch)))
     return {**known, "depth": said}
 
 

@@ -14,11 +14,14 @@ from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
-from maquette import buckets, datasets, planning
 from maquette.cli import options as o
 from maquette.cli.printing import finish
 from maquette.contract.datasets import SourceInfo
+from maquette.cost_estimate import TRIAL_CLIPS, choose_trial_videos, estimate_cost
 from maquette.errors import MaquetteError
+from maquette.sources.avi import pack_frames
+from maquette.sources.buckets import BucketVideo, find_bucket_videos, is_bucket
+from maquette.sources.folders import FrameFolder, find_videos
 
 GROUP = "maquette.datasets"
 HELPERS = ("verify", "diff", "append", "export", "import-movi")
@@ -123,7 +126,7 @@ def make(
     with tempfile.TemporaryDirectory() as scratch, state.client() as mq:
         given = _addresses(videos)
         # a plan needs sizes, so it looks into the buckets from here
-        away = [item for item in given if remote and not plan and buckets.is_bucket(item)]
+        away = [item for item in given if remote and not plan and is_bucket(item)]
         apart = {Path(one).resolve() for one in [depth, *map(_depth_of, own.values())] if one is not None}
         found = _media([item for item in given if item not in away], numbered_rate, Path(scratch), apart)
         options: dict[str, Any] = {
@@ -262,17 +265,17 @@ def _media(
 ) -> list[tuple[Any, str, bool]]:
     """Media with their names, and whether their frames came numbered; folders of depth stay apart."""
     found: list[tuple[Any, str, bool]] = []
-    for address in filter(buckets.is_bucket, listed):
-        found += [(video, video.name, video.numbered) for video in buckets.find(address)]
-    for source in o.sources([item for item in listed if not buckets.is_bucket(item)]):
+    for address in filter(is_bucket, listed):
+        found += [(video, video.name, video.is_frame_folder) for video in find_bucket_videos(address)]
+    for source in o.sources([item for item in listed if not is_bucket(item)]):
         if not isinstance(source, Path):
             found.append((source, str(source).rsplit("/", 1)[-1], False))
             continue
-        for item in datasets.find(source):
-            if isinstance(item, datasets.FrameFolder) and item.path.resolve() in apart:
+        for item in find_videos(source):
+            if isinstance(item, FrameFolder) and item.path.resolve() in apart:
                 continue
-            if isinstance(item, datasets.FrameFolder):
-                packed = datasets.pack(item, rate, scratch / f"{len(found):06d}.avi")
+            if isinstance(item, FrameFolder):
+                packed = pack_frames(item, rate, scratch / f"{len(found):06d}.avi")
                 found.append((packed, item.path.resolve().name, True))
             else:
                 found.append((item, item.name, False))
@@ -283,7 +286,7 @@ def _sent(mq: Any, media: Iterable[Any], rate: float) -> list[Any]:
     """Media that the client takes; what lies in a bucket is fetched and uploaded one after the other."""
     sent = []
     for medium in media:
-        if isinstance(medium, buckets.BucketVideo):
+        if isinstance(medium, BucketVideo):
             with tempfile.TemporaryDirectory() as scratch:
                 medium = mq.upload(medium.fetch(Path(scratch), rate))
         sent.append(medium)
@@ -311,22 +314,22 @@ def _plan(
     sizes = {
         item: item.stat().st_size if isinstance(item, Path) else item.bytes
         for item in infos
-        if isinstance(item, Path | buckets.BucketVideo)
+        if isinstance(item, Path | BucketVideo)
     }
     files = list(sizes)
     if not files:
         raise typer.BadParameter("--plan needs files: how large videos at addresses are is not known")
-    few = planning.probed(files)
+    few = choose_trial_videos(files)
     job = mq.dataset(
         _sent(mq, few, rate),
         text,
         sources=[infos[file] for file in few],
-        max_clips=planning.PROBE_CLIPS,
+        max_clips=TRIAL_CLIPS,
         **options,
     )
     result = job.wait(progress=not state.as_json)
     artefact = next(item for item in result.artefacts if item.name == "timing.json")
-    found = planning.plan(
+    found = estimate_cost(
         json.loads(mq.read(artefact)), sum(sizes[file] for file in few), sum(sizes.values())
     )
     cost = found.cost(price)
@@ -335,12 +338,12 @@ def _plan(
         "video_hours": found.video_hours,
         "clip_hours": found.kept_hours,
         "worker_hours": found.worker_hours,
-        "wall_hours": found.hours(workers),
+        "wall_hours": found.wall_hours(workers),
         "bytes": found.bytes,
         "gpu_hours": found.gpu_hours,
         "cost": cost,
         "probe": {"videos": len(few), "job": job.id},
-        "hours_by_stage": found.stages,
+        "hours_by_stage": found.hours_by_stage,
     }
     if state.as_json:
         o.emit(told)
@@ -348,11 +351,11 @@ def _plan(
     table = Table("expected", "")
     table.add_row("video", f"{_long(found.video_hours)} in {len(files)} files")
     table.add_row("clips that pass the cheap gates", _long(found.kept_hours))
-    table.add_row(f"wall time with {workers} worker(s)", _long(found.hours(workers)))
+    table.add_row(f"wall time with {workers} worker(s)", _long(found.wall_hours(workers)))
     table.add_row("shards", f"{found.bytes / 1e9:.3f} GB")
     unknown = "unknown: give --price, or let the operator set MAQUETTE_PRICE_CPU_HOUR and _GPU_HOUR"
     table.add_row("cost", unknown if cost is None else f"{cost:.2f}")
-    for stage, hours in sorted(found.stages.items(), key=lambda item: -item[1]):
+    for stage, hours in sorted(found.hours_by_stage.items(), key=lambda item: -item[1]):
         if hours > 0.001 * found.worker_hours:
             table.add_row(f"  {stage}", f"{_long(hours)} of workers")
     console = Console()

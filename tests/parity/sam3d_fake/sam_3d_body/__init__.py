@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tests.mhr_synthetic import HANDS, SyntheticMhr, random_parameters
+from tests.support.synthetic_mhr import HANDS, SyntheticMhr, random_parameters
 from workers.engines.bodies.mhr.layout import CAMERA_FROM_MHR, POSE
 
 FLIP = np.diag(CAMERA_FROM_MHR)

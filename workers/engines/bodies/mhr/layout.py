@@ -1,6 +1,6 @@
 """How MHR writes a pose: 204 numbers, Euler angles, and axes. MHR is y up, facing +z, in metres here.
 
-Verified on four real outputs of SAM 3D Body (`tests/unit/test_mhr_layout.py`): the global rotation is
+Verified on four real outputs of SAM 3D Body (`test_layout.py` of its tests): the global rotation is
 Rz(c) Ry(b) Rx(a) of the angles (a, b, c), to 8e-8; a point of MHR's frame is F p in the camera's axes
 (OpenCV) with F = diag(1, -1, -1); joint rotations as SAM 3D Body gives them are in MHR's frame, not F's.
 """

@@ -1,0 +1,78 @@
+"""Videos and folders of numbered frames on a disk."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import TypeVar
+
+Name = TypeVar("Name", bound=PurePath)
+
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi", ".ts", ".mpg", ".mpeg", ".ogv", ".flv"}
+)
+FRAME_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+# a folder with a single numbered image is not a video
+MIN_FRAMES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class FrameFolder:
+    """A video as a folder of numbered JPEG, PNG or TIFF files, in the order of their numbers."""
+
+    path: Path
+    files: tuple[Path, ...]
+
+
+def find_videos(path: Path) -> list[Path | FrameFolder]:
+    """Return a video file itself, or the videos and frame folders below a folder, in order.
+
+    Raises FileNotFoundError when there are none.
+    """
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise FileNotFoundError(f"no such file or folder: {path}")
+    videos = list(_walk(path))
+    if not videos:
+        raise FileNotFoundError(f"{path} holds no video and no numbered JPEG or PNG frames")
+    return videos
+
+
+def select_numbered(paths: Iterable[Name], suffixes: frozenset[str]) -> list[Name]:
+    """Return the paths with one of these suffixes whose names end in a number, by number."""
+    ordered = sorted(paths, key=_sort_key)
+    return [
+        path for path in ordered if path.suffix.lower() in suffixes and _trailing_number(path) is not None
+    ]
+
+
+def split_frames_and_videos(paths: Iterable[Name]) -> tuple[list[Name], list[Name]]:
+    """Return the numbered frames (if there are several) and the videos of one folder, each in order."""
+    ordered = sorted(paths, key=_sort_key)
+    frames = select_numbered(ordered, FRAME_SUFFIXES)
+    videos = [path for path in ordered if path.suffix.lower() in VIDEO_SUFFIXES]
+    return (frames if len(frames) >= MIN_FRAMES else []), videos
+
+
+def _walk(path: Path) -> Iterator[Path | FrameFolder]:
+    entries = sorted(path.iterdir(), key=_sort_key)
+    frames, videos = split_frames_and_videos(entries)
+    if frames:
+        yield FrameFolder(path, tuple(frames))
+    for entry in entries:
+        if entry.is_dir() and not entry.name.startswith("."):
+            yield from _walk(entry)
+        elif entry in videos and entry.is_file():
+            yield entry
+
+
+def _sort_key(path: PurePath) -> tuple[int, str]:
+    """Sort by number where names end in one, so that 10 comes after 9."""
+    number = _trailing_number(path)
+    return (-1 if number is None else number, path.name)
+
+
+def _trailing_number(path: PurePath) -> int | None:
+    digits = re.search(r"(\d+)$", path.stem)
+    return int(digits.group(1)) if digits else None

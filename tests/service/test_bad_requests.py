@@ -1,0 +1,155 @@
+"""Every wrong request gets a stable code, a sentence, and loses nothing."""
+
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from service.state import State
+from storage.ledger import leases
+from tests.support.media_files import gradient, png
+
+BOX = {"x0": 1, "y0": 1, "x1": 20, "y1": 20}
+RLE = {"size": [10, 10], "counts": "T3"}
+URL = {"kind": "segment", "text": ["cat"]}
+
+
+@pytest.fixture
+def image(gateway: TestClient) -> str:
+    return str(gateway.post("/v1/uploads", content=png(gradient())).json()["id"])
+
+
+def refused(gateway: TestClient, request: dict[str, Any]) -> tuple[int, str]:
+    answer = gateway.post("/v1/jobs", json=request)
+    told = answer.json()
+    assert answer.headers["content-type"] == "application/problem+json", told
+    assert told["type"] == f"urn:maquette:problem:{told['code']}"
+    assert len(told["detail"]) > 15
+    assert gateway.get("/v1/jobs").json()["jobs"] == []
+    return answer.status_code, told["code"]
+
+
+@pytest.mark.parametrize(
+    "prompts",
+    [
+        {},
+        {"text": [""]},
+        {"text": ["   "]},
+        {"text": ["x" * 300]},
+        {"text": "cat"},
+        {"boxes": [{**BOX, "x1": 0}]},
+        {"boxes": [{**BOX, "x1": 1}]},
+        {"boxes": [[1, 2, 3, 4]]},
+        {"points": [[]]},
+        {"points": [[{"x": 1, "y": 1, "label": 2}]]},
+        {"exemplars": [{"box": BOX, "positive": False}]},
+        {"text": ["cat"], "unknown_field": 1},
+        {"text": ["cat"], "threshold": 2},
+        {"text": ["cat"], "seed": -1},
+        {"text": ["cat"], "timeout_seconds": 0},
+        {"text": ["cat"], "engine": "Bad Name!"},
+    ],
+)
+def test_requests_that_break_the_contract(gateway: TestClient, image: str, prompts: dict[str, Any]) -> None:
+    request = {"kind": "segment", "image": {"id": image}, **prompts}
+    assert refused(gateway, request) == (422, "invalid_request")
+
+
+def test_a_thousand_masks_are_too_many(gateway: TestClient, image: str) -> None:
+    request = {"kind": "objects", "image": {"id": image}}
+    assert refused(gateway, {**request, "masks": [RLE] * 1000}) == (422, "invalid_request")
+    # so many may be asked for: only their size is wrong
+    assert refused(gateway, {**request, "masks": [RLE] * 256}) == (422, "mask_size_mismatch")
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_numbers_that_are_none(gateway: TestClient, image: str, number: str) -> None:
+    point = '{"x":' + number + ',"y":1}'
+    text = '{"kind":"segment","image":{"id":"' + image + '"},"points":[[' + point + "]]}"
+    answer = gateway.post("/v1/jobs", content=text, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"kind":"nonsense"}', '{"kind":"segment"}'])
+def test_bodies_that_are_no_request(gateway: TestClient, text: str) -> None:
+    answer = gateway.post("/v1/jobs", content=text, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("prompts", "code"),
+    [
+        ({"boxes": [{"x0": 64, "y0": 0, "x1": 90, "y1": 20}]}, "prompt_outside_image"),
+        ({"boxes": [{"x0": -20, "y0": 0, "x1": -1, "y1": 20}]}, "prompt_outside_image"),
+        ({"exemplars": [{"box": {"x0": 64, "y0": 0, "x1": 90, "y1": 20}}]}, "prompt_outside_image"),
+        ({"points": [[{"x": 65, "y": 1}]]}, "prompt_outside_image"),
+        ({"points": [[{"x": 1, "y": -3}]]}, "prompt_outside_image"),
+        ({"text": ["quasar"]}, "unknown_phrase"),
+        ({"text": ["cat"], "engine": "sam3"}, "engine_unavailable"),
+        ({"text": ["cat"], "engine": "sam9"}, "engine_unknown"),
+    ],
+)
+def test_prompts_that_cannot_be_answered(
+    gateway: TestClient, image: str, prompts: dict[str, Any], code: str
+) -> None:
+    assert refused(gateway, {"kind": "segment", "image": {"id": image}, **prompts}) == (422, code)
+
+
+def test_an_unknown_phrase_is_answered_with_the_vocabulary(gateway: TestClient, image: str) -> None:
+    request = {"kind": "segment", "image": {"id": image}, "text": ["cat", "quasar"]}
+    told = gateway.post("/v1/jobs", json=request).json()
+    assert "quasar" in told["detail"] and "SAM 3" in told["detail"]
+    assert "cat" in told["vocabulary"] and len(told["vocabulary"]) >= 80
+
+
+def test_a_mask_of_another_size(gateway: TestClient, image: str) -> None:
+    request = {"kind": "objects", "image": {"id": image}, "masks": [RLE]}
+    assert refused(gateway, request) == (422, "mask_size_mismatch")
+
+
+def test_media_that_are_not_there(gateway: TestClient) -> None:
+    assert refused(gateway, {"kind": "segment", "image": {"id": "0" * 64}, "text": ["cat"]}) == (
+        404,
+        "media_unknown",
+    )
+
+
+def test_a_still_image_is_no_video(gateway: TestClient, image: str) -> None:
+    request = {"kind": "track", "video": {"id": image}, "text": ["cat"]}
+    assert refused(gateway, request) == (422, "not_a_video")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://127.0.0.1/a.png", "https://localhost/a.png", "http://example.com/a.png", "https://[::1]/"],
+)
+def test_addresses_inside_the_network(gateway: TestClient, url: str) -> None:
+    assert refused(gateway, {**URL, "image": {"url": url}}) == (422, "url_not_allowed")
+
+
+def test_jobs_to_go_on_from(gateway: TestClient, state: State, image: str) -> None:
+    unknown = {"kind": "objects", "from_job": "job_" + "0" * 28}
+    assert refused(gateway, unknown) == (404, "job_unknown")
+    job_id = gateway.post(
+        "/v1/jobs", json={"kind": "segment", "image": {"id": image}, "text": ["cat"]}
+    ).json()["id"]
+    early = gateway.post("/v1/jobs", json={"kind": "objects", "from_job": job_id})
+    assert (early.status_code, early.json()["code"]) == (409, "source_not_ready")
+    both = gateway.post("/v1/jobs", json={"kind": "objects", "from_job": job_id, "text": ["cat"]})
+    assert (both.status_code, both.json()["code"]) == (422, "invalid_request")
+    job = leases.claim(state.db, job_id, "w", 30)
+    assert job is not None
+    leases.fail(state.db, job, {"code": "x"})
+    failed = gateway.post("/v1/jobs", json={"kind": "objects", "from_job": job_id})
+    assert (failed.status_code, failed.json()["code"]) == (409, "source_not_ready")
+
+
+def test_a_job_that_does_not_exist(gateway: TestClient) -> None:
+    for method, path in (("GET", ""), ("GET", "/events"), ("POST", "/cancel")):
+        answer = gateway.request(method, f"/v1/jobs/job_{'0' * 28}{path}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "job_unknown")
+
+
+def test_a_body_that_is_too_large(gateway: TestClient) -> None:
+    answer = gateway.post("/v1/jobs", content=b" " * (40 << 20), headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")

@@ -1,0 +1,132 @@
+"""Requests for bodies that the gateway refuses, each with the code that says why."""
+
+import json
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from service.state import State
+from storage.ledger import leases
+from tests.support.media_files import gradient, png, write_video
+
+EYE = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+MIRROR = [[-1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+SCALED = [[2, 0, 0, 0], [0, 2, 0, 0], [0, 0, 2, 0], [0, 0, 0, 1]]
+SHEARED = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 1]]
+CAMERA = {"fx": 60, "fy": 60, "cx": 32, "cy": 24}
+
+
+@pytest.fixture
+def image(gateway: TestClient) -> dict[str, str]:
+    return {"id": gateway.post("/v1/uploads", content=png(gradient())).json()["id"]}
+
+
+@pytest.fixture
+def video(gateway: TestClient, tmp_path: Any) -> dict[str, str]:
+    data = write_video(tmp_path / "v.mp4").read_bytes()
+    return {"id": gateway.post("/v1/uploads", content=data).json()["id"]}
+
+
+def answer(gateway: TestClient, **request: Any) -> tuple[int, str]:
+    told = gateway.post("/v1/jobs", json={"kind": "bodies", **request})
+    return told.status_code, told.json().get("code", "")
+
+
+@pytest.mark.parametrize(
+    "camera",
+    [
+        {**CAMERA, "fx": 1, "fy": 1},
+        {**CAMERA, "fx": 1e5, "fy": 1e5},
+        {**CAMERA, "fx": 2},
+        {**CAMERA, "fy": 1e6},
+        {**CAMERA, "cx": 1e6},
+    ],
+)
+@pytest.mark.parametrize("kind", ["image", "video"])
+def test_cameras_that_cannot_be(
+    gateway: TestClient, image: dict[str, str], video: dict[str, str], camera: dict[str, float], kind: str
+) -> None:
+    medium = {"image": image, "video": video}[kind]
+    assert answer(gateway, **{kind: medium}, camera=camera) == (422, "camera_implausible")
+
+
+def test_every_kind_of_job_with_a_camera_is_checked(gateway: TestClient, image: dict[str, str]) -> None:
+    wild = {**CAMERA, "fx": 1, "fy": 1}
+    for request in ({"kind": "objects", "text": ["cat"]}, {"kind": "scene", "text": ["cat"]}):
+        told = gateway.post("/v1/jobs", json={**request, "image": image, "camera": wild})
+        assert (told.status_code, told.json()["code"]) == (422, "camera_implausible")
+
+
+@pytest.mark.parametrize(
+    "camera",
+    [CAMERA, {**CAMERA, "fx": 4, "fy": 4}, {**CAMERA, "fx": 5000, "fy": 5000}, {**CAMERA, "cx": -20}],
+)
+def test_cameras_that_can_be(gateway: TestClient, image: dict[str, str], camera: dict[str, float]) -> None:
+    assert answer(gateway, image=image, camera=camera)[0] == 202
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"image": True, "video": True},
+        {"image": True, "formats": []},
+        {"image": True, "formats": ["fbx"]},
+        {"image": True, "lod": 7},
+        {"image": True, "max_people": 0},
+        {"image": True, "max_frames": 5},
+        {"image": True, "world_from_cam": [EYE]},
+        {
+            "image": True,
+            "boxes": [{"x0": 1, "y0": 1, "x1": 9, "y1": 9}] * 2,
+            "masks": [{"size": [48, 64], "counts": "T3"}],
+        },
+        {"video": True, "boxes": [{"x0": 1, "y0": 1, "x1": 9, "y1": 9}]},
+        {"video": True, "formats": ["glb", "ply"]},
+        {"video": True, "world_from_cam": [MIRROR]},
+        {"video": True, "world_from_cam": [SCALED]},
+        {"video": True, "world_from_cam": [SHEARED]},
+        {"video": True, "world_from_cam": [[[1, 0, 0, 0]] * 3]},
+        {"video": True, "max_gap_seconds": -1},
+    ],
+)
+def test_requests_that_break_the_contract(
+    gateway: TestClient, image: dict[str, str], video: dict[str, str], fields: dict[str, Any]
+) -> None:
+    media = {"image": image, "video": video}
+    request = {name: media.get(name, value) for name, value in fields.items()}
+    assert answer(gateway, **request) == (422, "invalid_request")
+
+
+def test_media_of_the_other_kind(gateway: TestClient, image: dict[str, str], video: dict[str, str]) -> None:
+    assert answer(gateway, image=video) == (422, "not_an_image")
+    assert answer(gateway, video=image) == (422, "not_a_video")
+    assert answer(gateway, video=video, world_from_cam=[EYE] * 10, formats=["glb", "bvh"])[0] == 202
+
+
+def test_jobs_to_go_on_from(
+    gateway: TestClient, state: State, image: dict[str, str], video: dict[str, str]
+) -> None:
+    made = {}
+    for kind, source in (
+        ("segment", {"image": image}),
+        ("track", {"video": video}),
+        ("bodies", {"image": image}),
+    ):
+        request = {"kind": kind, **source, **({} if kind == "bodies" else {"text": ["person"]})}
+        made[kind] = gateway.post("/v1/jobs", json=request).json()["id"]
+        job = leases.claim(state.db, made[kind], "w", 30)
+        assert job is not None and leases.succeed(state.db, job, "0" * 64)
+    assert answer(gateway, from_job=made["bodies"]) == (422, "source_wrong_kind")
+    assert answer(gateway, from_job=made["track"], formats=["obj"]) == (422, "source_wrong_kind")
+    assert answer(gateway, from_job=made["segment"], max_frames=3) == (422, "source_wrong_kind")
+    assert answer(gateway, from_job=made["track"], camera={**CAMERA, "fx": 1}) == (422, "camera_implausible")
+    assert answer(gateway, from_job=made["segment"], camera={**CAMERA, "fx": 1}) == (
+        422,
+        "camera_implausible",
+    )
+    assert answer(gateway, from_job=made["track"], formats=["bvh"], max_frames=3)[0] == 202
+    assert answer(gateway, from_job=made["segment"], formats=["obj"])[0] == 202
+    told = gateway.post("/v1/jobs", json={"kind": "objects", "from_job": made["track"]})
+    assert json.loads(told.content)["code"] == "source_wrong_kind"

@@ -1,0 +1,72 @@
+"""Uploads: streamed, hashed, probed, kept once."""
+
+import base64
+import hashlib
+
+import pytest
+from fastapi.testclient import TestClient
+
+from service.state import State
+from tests.support.media_files import gradient, png, png_bomb
+
+PICTURE = png(gradient())
+ID = hashlib.sha256(PICTURE).hexdigest()
+
+
+def test_a_raw_upload_is_known_by_its_hash(gateway: TestClient) -> None:
+    answer = gateway.post("/v1/uploads", content=PICTURE)
+    assert answer.status_code == 201
+    told = answer.json()
+    assert (told["id"], told["kind"], told["width"], told["height"]) == (ID, "image", 64, 48)
+    assert told["bytes"] == len(PICTURE)
+    assert told["duration_seconds"] is None
+    assert gateway.get(f"/v1/uploads/{ID}").json() == told
+    assert gateway.post("/v1/uploads", content=PICTURE).status_code == 200
+
+
+def test_a_form_gives_the_same_id(gateway: TestClient) -> None:
+    answer = gateway.post("/v1/uploads", files={"file": ("a.png", PICTURE, "image/png")})
+    assert answer.status_code == 201
+    assert answer.json()["id"] == ID
+
+
+def test_the_digest_is_checked(gateway: TestClient) -> None:
+    right = base64.b64encode(hashlib.sha256(PICTURE).digest()).decode()
+    wrong = base64.b64encode(hashlib.sha256(b"other").digest()).decode()
+    refused = gateway.post("/v1/uploads", content=PICTURE, headers={"Content-Digest": f"sha-256=:{wrong}:"})
+    assert (refused.status_code, refused.json()["code"]) == (400, "digest_mismatch")
+    assert gateway.get(f"/v1/uploads/{ID}").status_code == 404
+    taken = gateway.post("/v1/uploads", content=PICTURE, headers={"Content-Digest": f"sha-256=:{right}:"})
+    assert taken.status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 422, "upload_empty"),
+        (b"not a picture", 415, "unsupported_media"),
+        (png_bomb(), 413, "image_too_large"),
+        (b"\0" * (9 << 20), 413, "upload_too_large"),
+    ],
+)
+def test_bad_uploads(gateway: TestClient, state: State, body: bytes, status: int, code: str) -> None:
+    answer = gateway.post("/v1/uploads", content=body)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.headers["content-type"] == "application/problem+json"
+    leftovers = [file for file in state.store.scratch.rglob("*") if file.is_file()]
+    assert leftovers == []
+
+
+def test_an_upload_without_a_length_is_limited_too(gateway: TestClient) -> None:
+    def pieces() -> object:
+        for _ in range(20):
+            yield b"\0" * (1 << 20)
+
+    answer = gateway.post("/v1/uploads", content=pieces())
+    assert (answer.status_code, answer.json()["code"]) == (413, "upload_too_large")
+
+
+def test_uploads_belong_to_their_tenant(gateway: TestClient, stranger: dict[str, str]) -> None:
+    gateway.post("/v1/uploads", content=PICTURE)
+    assert gateway.get(f"/v1/uploads/{ID}", headers=stranger).status_code == 404
+    assert gateway.post("/v1/uploads", content=PICTURE, headers=stranger).status_code == 201

@@ -1,0 +1,134 @@
+"""Datasets that tests make themselves, from drawn clips whose truth is known; no engine is needed."""
+
+import hashlib
+from collections.abc import Generator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from maquette.contract.datasets import SourceInfo
+from maquette.contract.geometry import Intrinsics
+from numpy.typing import NDArray
+
+from media.sandbox import DecodedFrame
+from tests.support import movi_clips as movi
+from tests.support.scenes import ball, wall
+from workers.datasets.clip_work import Tools
+from workers.datasets.following import OracleTracks
+from workers.datasets.local import build
+from workers.datasets.reader import Dataset
+from workers.datasets.settings import Settings
+from workers.datasets.source import KnownBox, Opened, Source, Truth
+
+Rgb = NDArray[np.uint8]
+Masks = Mapping[int, NDArray[np.bool_]]
+RATE = 12
+
+
+def source_of(
+    frames: Sequence[Rgb],
+    *,
+    info: SourceInfo | None = None,
+    truth: Truth | None = None,
+    rate: int = RATE,
+    name: str = "",
+) -> Source:
+    """A source of frames (H, W, 3) in memory; its hash is that of the pixels and the name."""
+    height, width = frames[0].shape[:2]
+    hashed = hashlib.sha256(name.encode())
+    for frame in frames:
+        hashed.update(frame.tobytes())
+
+    def opened(first: int, count: int | None) -> Generator[DecodedFrame, None, None]:
+        last = len(frames) if count is None else first + count
+        for index in range(first, last):
+            yield DecodedFrame(index, index, frames[index])
+
+    return Source(
+        hashed.hexdigest(),
+        width,
+        height,
+        len(frames),
+        float(rate),
+        lambda first, count: Opened((1, rate), opened(first, count)),
+        info or SourceInfo(),
+        truth or Truth(),
+    )
+
+
+def of_movi(clip: movi.Clip, rate: int = RATE, **told: object) -> Source:
+    """A drawn clip with everything known: masks, depth, camera, boxes."""
+    k = clip.intrinsics
+
+    def objects(frame: int) -> Masks:
+        return {number + 1: clip.ids[frame] == number + 1 for number in range(len(clip.labels))}
+
+    def known(frame: int) -> dict[int, KnownBox]:
+        return {
+            number + 1: KnownBox(clip.world_from_object[frame, number], clip.sizes[number])
+            for number in range(len(clip.labels))
+        }
+
+    info = SourceInfo(
+        camera=Intrinsics(fx=k[0, 0], fy=k[1, 1], cx=k[0, 2], cy=k[1, 2]),
+        world_from_cam=[tuple(tuple(row) for row in pose) for pose in clip.world_from_cam.tolist()],
+        scale="metric",
+        **told,  # type: ignore[arg-type]
+    )
+    labels = {number + 1: label for number, label in enumerate(clip.labels)}
+    truth = Truth(objects, labels, lambda frame: clip.depth[frame], known)
+    return source_of(list(clip.frames), info=info, truth=truth, rate=rate)
+
+
+@lru_cache(maxsize=8)
+def drawn(seed: int, frames: int = 24, moving: bool = True) -> movi.Clip:
+    """A clip of the drawer, made once."""
+    return movi.draw(seed, frames=frames, moving_camera=moving)
+
+
+def balls(
+    seed: int, frames: int = 24, count: int = 2, *, label: str = "ball", size: tuple[int, int] = (120, 160)
+) -> tuple[list[Rgb], list[dict[int, NDArray[np.bool_]]]]:
+    """Striped balls of different colours on a wall, each on its own lane; frames and masks by id."""
+    rng = np.random.default_rng([7, seed])
+    background = wall(seed, size)
+    colors = [(220, 60, 40), (40, 110, 220), (60, 180, 70), (230, 200, 40)]
+    order = rng.permutation(len(colors))[:count]
+    radius = size[0] / (2.6 * count + 1.5)
+    starts = rng.uniform(0.2, 0.8, count) * size[1]
+    speeds = rng.uniform(1.0, 2.2, count) * rng.choice([-1, 1], count)
+    pictures, masks = [], []
+    for index in range(frames):
+        picture = background.copy()
+        mine = {}
+        for number in range(count):
+            x = starts[number] + speeds[number] * index
+            # turns round at the walls, so that every ball stays whole in sight
+            low, high = radius + 2, size[1] - radius - 2
+            x = low + abs((x - low) % (2 * (high - low)) - (high - low))
+            y = (number + 0.5) * size[0] / count
+            mine[number + 1] = ball(picture, (y, x), radius, colors[order[number]])
+        pictures.append(picture)
+        masks.append(mine)
+    return pictures, masks
+
+
+def of_balls(seed: int, frames: int = 24, count: int = 2, **told: object) -> Source:
+    """A source of drawn balls with known masks, and nothing else known."""
+    pictures, masks = balls(seed, frames, count)
+    truth = Truth(lambda frame: masks[frame], dict.fromkeys(range(1, count + 1), "ball"))
+    return source_of(pictures, info=SourceInfo(**told), truth=truth)  # type: ignore[arg-type]
+
+
+SETTINGS = Settings(phrases=("ball", "box", "capsule", "cylinder", "torus", "cone"), clip_seconds=1.0)
+
+
+def made_dataset(folder: Path, sources: Sequence[Source] = (), settings: Settings = SETTINGS) -> Dataset:
+    """A dataset on disk; by default one drawn clip with everything known and two videos of balls."""
+    given = list(sources) or [
+        of_movi(drawn(0), name="room", licence="CC-BY-4.0", session="a"),
+        of_balls(1, name="balls", licence="CC0-1.0", session="b"),
+        of_balls(2, count=3, name="more balls", session="b"),
+    ]
+    build(given, Tools(OracleTracks(settings.phrases)), settings, folder / "work", folder / "dataset")
+    return Dataset(folder / "dataset")

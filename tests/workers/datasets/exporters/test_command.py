@@ -1,0 +1,201 @@
+"""What all exporters share: the command line, options, notes, losses, and errors that say what to do."""
+
+import json
+import re
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from tests.support.export_datasets import dataset
+from tests.support.paths import REPOSITORY
+from workers.datasets import commands
+from workers.datasets.errors import DatasetError
+from workers.datasets.exporters import EXPORTERS, exporter
+from workers.datasets.exporters.actions import Actions
+from workers.datasets.exporters.pictures import Frame
+from workers.datasets.importers.writing import publish
+from workers.datasets.reader import Dataset
+from workers.datasets.scene_clip import SceneClip
+
+# tests of their own: it needs a heavy library
+HEAVY = {"stable-worldmodel-lance"}
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    return dataset()
+
+
+@pytest.fixture(scope="module")
+def run() -> Any:
+    app = typer.Typer()
+    app.command()(commands.export)
+    app.command()(commands.verify)
+    runner = CliRunner()
+    return lambda *words: runner.invoke(app, ["export", *(str(word) for word in words)])
+
+
+@pytest.fixture(scope="module")
+def exported(data: Dataset, run: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    out = tmp_path_factory.mktemp("every")
+    result = run(data.folder, "--format", ",".join(sorted(set(EXPORTERS) - HEAVY)), "--out", out)
+    assert result.exit_code == 0, result.output
+    return out, result.output
+
+
+def test_the_command_writes_every_format(data: Dataset, exported: tuple[Path, str]) -> None:
+    out, told = exported
+    assert {path.name for path in out.iterdir()} == set(EXPORTERS) - HEAVY
+    for name in sorted(set(EXPORTERS) - HEAVY):
+        note = json.loads((out / name / "maquette.json").read_text())
+        assert note["format"] == name and note["dataset_version"] == data.version
+        # losses are said where the export is made, and stay with it
+        assert note["loses"] and all(loss.split()[0] in told for loss in note["loses"])
+        licences = {source["name"]: source["licence"] for source in note["sources"]}
+        assert licences["room"] == "CC-BY-4.0" and licences["balls"] is None
+        clips = [clip for source in note["sources"] for clip in source["clips"]]
+        assert sorted(clips) == sorted(clip.id for clip in data.clips())
+
+
+def test_every_file_is_told_and_comes_out_the_same_again(
+    data: Dataset, exported: tuple[Path, str], tmp_path: Path
+) -> None:
+    for name in sorted(set(EXPORTERS) - HEAVY):
+        made = exporter(name)
+        files = made.write(data, tmp_path / name)
+        assert made.name == name and made.summary and made.loses
+        assert sorted(files) == sorted(path for path in (tmp_path / name).rglob("*") if path.is_file())
+        for file in files:
+            before = exported[0] / file.relative_to(tmp_path)
+            assert file.read_bytes() == before.read_bytes(), file.relative_to(tmp_path)
+
+
+def test_what_was_left_out_is_counted_where_the_export_is_made(exported: tuple[Path, str]) -> None:
+    out, told = exported
+    noted = [
+        item["reason"]
+        for note in out.glob("*/maquette.json")
+        for item in json.loads(note.read_text())["left_out"]
+    ]
+    assert noted and all(" ".join(reason.split()) in " ".join(told.split()) for reason in noted)
+
+
+def test_a_movi_export_comes_back_by_the_command(
+    data: Dataset, exported: tuple[Path, str], tmp_path: Path
+) -> None:
+    app = typer.Typer()
+    app.command("import-movi")(commands.import_movi)
+    app.command()(commands.verify)
+    again = tmp_path / "again"
+    words = ["import-movi", str(exported[0] / "movi"), "--out", str(again)]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    note = json.loads((exported[0] / "movi" / "maquette.json").read_text())
+    gone = {item["clip"] for item in note["left_out"]}
+    assert len(list(Dataset(again).clips())) == len(list(data.clips())) - len(gone) > 0
+    assert CliRunner().invoke(app, ["verify", str(again)]).exit_code == 0
+    assert "dataset_conflict" in CliRunner().invoke(app, words).output
+
+
+def test_a_second_export_never_overwrites(data: Dataset, run: Any, tmp_path: Path) -> None:
+    assert run(data.folder, "--format", "coco", "--out", tmp_path).exit_code == 0
+    before = (tmp_path / "coco" / "train.json").stat().st_mtime_ns
+    assert run(data.folder, "--format", "coco", "--out", tmp_path).exit_code != 0
+    assert (tmp_path / "coco" / "train.json").stat().st_mtime_ns == before
+
+
+def test_nothing_and_a_single_frame_can_be_exported(data: Dataset, tmp_path: Path) -> None:
+    clip = next(clip for clip in data.clips() if clip.source.name == "room")
+    tables = {name: getattr(clip, name) for name in ("captions", "concepts", "tracks")}
+    for name in ("frames", "cameras", "observations"):
+        tables[name] = [row for row in getattr(clip, name) if row.frame == 0]
+    row = replace(clip.row, frames=1, last_frame=clip.row.first_frame, frame_rate=None)
+    one = SceneClip.of(row, clip.source, tables)
+    for kind, clips in (("none", []), ("one", [one])):
+        publish(clips, tmp_path / kind / "dataset", "test")
+        for name in sorted(set(EXPORTERS) - HEAVY):
+            files = exporter(name).write(Dataset(tmp_path / kind / "dataset"), tmp_path / kind / name)
+            note = json.loads((tmp_path / kind / name / "maquette.json").read_text())
+            assert len(note["sources"]) == len(clips)
+            if clips and not note["left_out"]:
+                paths = [file for file in files if file.name != "maquette.json"]
+                named = any(clip.id in str(file) or clip.row.split in str(file) for file in paths)
+                assert named or any(clip.id.encode() in file.read_bytes() for file in paths)
+    pair = json.loads((tmp_path / "one" / "neural-assets" / "index.json").read_text())["pairs"][0]
+    assert (pair["source"], pair["target"], pair["background_known"]) == (0, 0, True)
+
+
+def test_an_option_nobody_has_is_refused(data: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError) as found:
+        exporter("tinyworlds").write(data, tmp_path / "out", sides=64)
+    assert found.value.code == "option_unknown" and "side" in found.value.detail
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "library"),
+    [("stable-worldmodel", "h5py"), ("tinyworlds", "h5py"), ("stable-worldmodel-lance", "lance")],
+)
+def test_a_missing_library_is_named_with_its_extra(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, library: str
+) -> None:
+    def absent(wanted: str) -> Any:
+        if wanted == library:
+            raise ImportError(wanted)
+        return import_module(wanted)
+
+    monkeypatch.setattr("workers.datasets.exporters.base.import_module", absent)
+    with pytest.raises(DatasetError) as found:
+        exporter(name).write(data, tmp_path / "out")
+    assert found.value.code == "extra_missing"
+    assert library in found.value.detail and "maquette-server[export]" in found.value.detail
+
+
+def test_the_documentation_has_every_format() -> None:
+    text = (REPOSITORY / "docs" / "exporters.md").read_text().split("\n## ")[0]
+    assert set(re.findall(r"^\| `([a-z0-9-]+)`(?: \*)? \|", text, re.MULTILINE)) == set(EXPORTERS)
+
+
+@pytest.mark.parametrize("size", [(90, 160), (160, 90), (100, 100), (37, 53)])
+@pytest.mark.parametrize("fit", ["crop", "pad"])
+def test_frames_masks_and_pixels_move_together(size: tuple[int, int], fit: Any) -> None:
+    frame = Frame.of(size, (80, 80), fit)
+    rows, columns = size[0] // 2, size[1] // 2
+    mask = np.zeros(size, np.bool_)
+    mask[rows - 12 : rows + 12, columns - 9 : columns + 15] = True
+    picture = np.where(mask[..., None], np.uint8(255), np.uint8(0)).repeat(3, axis=2)
+    seen, moved = frame.image(picture), frame.mask(mask)
+    assert seen.shape == (80, 80, 3) and moved.shape == (80, 80)
+    corner = frame.matrix @ [columns - 9, rows - 12, 1]
+    end = frame.matrix @ [columns + 15, rows + 12, 1]
+    found = np.nonzero(moved)
+    told = [found[1].min(), found[0].min(), found[1].max() + 1, found[0].max() + 1]
+    assert np.abs(np.array(told) - [*corner[:2], *end[:2]]).max() <= 0.75
+    inside = np.zeros((80, 80), bool)
+    u0, v0, u1, v1 = frame.inside
+    inside[v0:v1, u0:u1] = True
+    bright = (seen[..., 0] > 200) & inside
+    assert (bright & moved).sum() > 0.8 * moved.sum() and (bright & ~moved).sum() < 0.05 * moved.sum()
+    assert (seen[~inside] == 128).all() and not moved[~inside].any()
+    assert inside.mean() == pytest.approx(1 if fit == "crop" else min(size) / max(size), abs=0.05)
+
+
+def test_recorded_actions_go_before_ego_motion(data: Dataset) -> None:
+    rooms = [clip for clip in data.clips() if clip.source.name == "room"]
+    game = [clip for clip in data.clips() if clip.source.name == "game"]
+    everything = Actions.of(data.clips())
+    assert everything is not None and everything.kind == "recorded"
+    only = Actions.of(rooms)
+    assert (
+        only is not None and only.kind == "ego_motion" and only.names == ("tx", "ty", "tz", "rx", "ry", "rz")
+    )
+    matrix = only.matrix(rooms[0])
+    assert np.isfinite(matrix[:-1]).all() and np.isnan(matrix[-1]).all()
+    assert np.isnan(only.matrix(game[0])).all()
+    assert Actions.of(clip for clip in data.clips() if clip.source.name == "balls") is None

@@ -1,0 +1,164 @@
+"""COCO, YouTube-VIS / SA-Co, WebDataset and Hugging Face Parquet, each read by its own reader."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import webdataset
+from PIL import Image
+from pycocotools import mask as rle
+from pycocotools.coco import COCO
+
+from tests.support.export_datasets import close, dataset
+from workers.datasets.exporters.base import name_of
+from workers.datasets.exporters.coco import Coco
+from workers.datasets.exporters.hugging_face import HuggingFace
+from workers.datasets.exporters.webdataset import WebDataset
+from workers.datasets.exporters.ytvis import YouTubeVis
+from workers.datasets.reader import Dataset
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    return dataset()
+
+
+def test_coco_masks_boxes_and_pictures_come_back(data: Dataset, tmp_path: Path) -> None:
+    Coco().write(data, tmp_path)
+    seen = 0
+    for split in ("train", "val"):
+        coco = COCO(tmp_path / f"{split}.json")
+        images = {(image["clip"], image["frame_id"]): image for image in coco.loadImgs(coco.getImgIds())}
+        for clip in data.clips(split):
+            tracks = {track.track: track for track in clip.tracks}
+            for frame in range(len(clip)):
+                image = images[clip.id, frame]
+                stored = (tmp_path / image["file_name"]).read_bytes()
+                assert stored == clip.frames[frame].jpeg
+                found = {a["track_id"]: a for a in coco.loadAnns(coco.getAnnIds(image["id"]))}
+                assert set(found) == {row.track for row in clip.observed(frame)}
+                for row in clip.observed(frame):
+                    annotation = found[row.track]
+                    mask = coco.annToMask(annotation).astype(bool)
+                    assert np.array_equal(mask, clip.mask(row)) and mask.sum() == annotation["area"]
+                    x, y, w, h = annotation["bbox"]
+                    assert close([x, y, x + w, y + h], [row.x0, row.y0, row.x1, row.y1])
+                    name = coco.loadCats(annotation["category_id"])[0]["name"]
+                    assert name == name_of(tracks[row.track])
+                    seen += 1
+        licences = {item["id"]: item["name"] for item in coco.dataset["licenses"]}
+        for clip in data.clips(split):
+            told = images[clip.id, 0]["license"]
+            assert (None if told is None else licences[told]) == clip.source.licence
+    assert seen == sum(len(clip.observations) for clip in data.clips())
+    names = {category["name"] for category in coco.dataset["categories"]}
+    assert "unicorn" in names
+
+
+def test_ytvis_keeps_masklets_and_negatives(data: Dataset, tmp_path: Path) -> None:
+    YouTubeVis().write(data, tmp_path)
+    left_out = json.loads((tmp_path / "maquette.json").read_text())["left_out"]
+    rejected = {(item["clip"], item["phrase"]) for item in left_out}
+    assert rejected
+    for split in ("train", "val"):
+        content = json.loads((tmp_path / f"{split}.json").read_text())
+        names = {category["id"]: category["name"] for category in content["categories"]}
+        for video in content["videos"]:
+            clip = data.clip(video["video_name"])
+            assert video["length"] == len(video["file_names"]) == len(clip)
+            pictures = [(tmp_path / "JPEGImages" / name).read_bytes() for name in video["file_names"]]
+            assert pictures == [row.jpeg for row in clip.frames]
+            masklets = [a for a in content["annotations"] if a["video_id"] == video["id"]]
+            assert [a["track_id"] for a in masklets] == [track.track for track in clip.tracks]
+            for masklet in masklets:
+                rows = {row.frame: row for row in clip.of_track(masklet["track_id"])}
+                for frame, coded in enumerate(masklet["segmentations"]):
+                    assert (coded is None) == (frame not in rows) == (masklet["bboxes"][frame] is None)
+                    if coded is not None:
+                        mask = rle.decode(coded).astype(bool)
+                        assert np.array_equal(mask, clip.mask(rows[frame]))
+                        assert masklet["areas"][frame] == mask.sum()
+                assert names[masklet["category_id"]] == masklet["noun_phrase"]
+            pairs = {
+                pair["noun_phrase"]: pair["num_masklets"]
+                for pair in content["video_np_pairs"]
+                if pair["video_id"] == video["id"]
+            }
+            assert pairs["unicorn"] == 0
+            for concept in clip.concepts:
+                if concept.kept < concept.found:
+                    assert concept.phrase not in pairs
+                    assert (clip.id, concept.phrase) in rejected
+                else:
+                    assert pairs[concept.phrase] == concept.found
+            counted = {name: sum(m["noun_phrase"] == name for m in masklets) for name in pairs}
+            assert counted == pairs
+
+
+def test_webdataset_gives_clips_with_everything_said(data: Dataset, tmp_path: Path) -> None:
+    # so small that every clip begins a shard
+    WebDataset().write(data, tmp_path, largest=1)
+    for split in ("train", "val"):
+        clips = {clip.id: clip for clip in data.clips(split)}
+        shards = sorted(str(path) for path in tmp_path.glob(f"{split}-*.tar"))
+        assert len(shards) == len(clips)
+        samples = list(webdataset.WebDataset(shards, shardshuffle=False).decode("rgb8"))
+        assert {sample["__key__"] for sample in samples} == set(clips)
+        for sample in samples:
+            clip = clips[sample["__key__"]]
+            told = sample["json"]
+            for frame in range(len(clip)):
+                assert np.array_equal(sample[f"{frame:05d}.jpg"], clip.image(frame))
+                depth = clip.depth(frame)
+                assert (depth is None) == (f"{frame:05d}.depth.png" not in sample)
+            for row, found in zip(clip.observations, told["observations"], strict=True):
+                size = [found["mask_height"], found["mask_width"]]
+                mask = rle.decode({"size": size, "counts": found["mask_counts"]}).astype(bool)
+                assert np.array_equal(mask, clip.mask(row))
+                assert found["center_cam"] == (None if row.center_cam is None else list(row.center_cam))
+            for camera, found in zip(clip.cameras, told["cameras"], strict=True):
+                pose = camera.world_from_cam
+                assert found["world_from_cam"] == (None if pose is None else list(pose))
+            assert [row["values"] for row in told["actions"]] == [list(row.values) for row in clip.actions]
+            assert told["source"]["licence"] == clip.source.licence
+
+
+def test_webdataset_depth_is_exact(data: Dataset, tmp_path: Path) -> None:
+    WebDataset().write(data, tmp_path)
+    clip = next(clip for clip in data.clips() if clip.depth(0) is not None)
+    shard = str(tmp_path / f"{clip.row.split}-000000.tar")
+    sample = next(s for s in webdataset.WebDataset(shard, shardshuffle=False) if s["__key__"] == clip.id)
+    unit = json.loads(sample["json"])["frames"][2]["depth_unit"]
+    levels = np.asarray(Image.open(io.BytesIO(sample["00002.depth.png"])))
+    assert close(levels * unit, clip.depth(2))  # type: ignore[arg-type]
+
+
+def test_parquet_rows_hold_the_frames(data: Dataset, tmp_path: Path) -> None:
+    HuggingFace().write(data, tmp_path, rows_a_file=24)
+    for split in ("train", "val"):
+        files = sorted((tmp_path / "data").glob(f"{split}-*.parquet"))
+        rows = [row for file in files for row in pq.read_table(file).to_pylist()]
+        clips = list(data.clips(split))
+        assert len(files) == len(clips) / 2 and files[-1].name.endswith(f"of-{len(files):05d}.parquet")
+        assert [row["clip"] for row in rows] == [clip.id for clip in clips for _ in range(len(clip))]
+        for row in rows:
+            clip, frame = data.clip(row["clip"]), row["frame"]
+            assert row["image"]["bytes"] == clip.frames[frame].jpeg
+            seen = clip.observed(frame)
+            assert row["tracks"] == [item.track for item in seen]
+            assert row["masks"] == [item.mask_counts for item in seen]
+            assert row["boxes"] == [[item.x0, item.y0, item.x1, item.y1] for item in seen]
+            for name, value in (("centers", "center_cam"), ("rotations", "rotation_cam"), ("sizes", "size")):
+                assert row[name] == [
+                    None if getattr(item, value) is None else list(getattr(item, value)) for item in seen
+                ]
+            pose = clip.cameras[frame].world_from_cam
+            assert row["world_from_cam"] == (None if pose is None else list(pose))
+            assert row["licence"] == clip.source.licence
+        features = json.loads(pq.read_schema(files[0]).metadata[b"huggingface"])["info"]["features"]
+        assert features["image"] == {"_type": "Image"} and set(features) == set(rows[0])
+    card = (tmp_path / "README.md").read_text()
+    assert "path: data/train-*.parquet" in card and "CC0-1.0" in card and "unknown" in card

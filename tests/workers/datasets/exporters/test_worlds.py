@@ -1,0 +1,262 @@
+"""Formats of world models and robots: pixels, actions and slots, each as its own reader slices them."""
+
+import json
+import pickle
+from pathlib import Path
+
+import av
+import h5py
+import numpy as np
+import pandas
+import pyarrow.parquet as pq
+import pytest
+import webdataset
+
+from tests.support.export_datasets import NAMES, close, dataset, recorded
+from workers.datasets.exporters.base import Run, name_of
+from workers.datasets.exporters.cjepa import CJepa
+from workers.datasets.exporters.cjepa_slots import CJepaSlots
+from workers.datasets.exporters.coco import categories
+from workers.datasets.exporters.flat_hdf5 import StableWorldModel, TinyWorlds
+from workers.datasets.exporters.lerobot import CAMERA, LeRobot
+from workers.datasets.exporters.pictures import Frame
+from workers.datasets.exporters.vpt import Vpt, lines_of
+from workers.datasets.reader import Dataset
+from workers.datasets.scene_clip import SceneClip
+from workers.datasets.schema import ActionRow
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    return dataset()
+
+
+def decoded(path: Path) -> list[tuple[float, "np.ndarray"]]:  # type: ignore[type-arg]
+    """Seconds and pixels of every frame."""
+    with av.open(str(path)) as container:
+        frames = container.decode(video=0)
+        return [(float(frame.pts * frame.time_base), frame.to_ndarray(format="rgb24")) for frame in frames]
+
+
+def test_stable_worldmodel_episodes_are_the_clips(data: Dataset, tmp_path: Path) -> None:
+    StableWorldModel().write(data, tmp_path, side=96)
+    for split in ("train", "val"):
+        with h5py.File(tmp_path / f"{split}.h5", "r", swmr=True) as file:
+            clips = list(data.clips(split))
+            steps = sum(len(clip) for clip in clips)
+            columns = [name for name in file if name not in ("ep_len", "ep_offset")]
+            assert all(len(file[name]) == steps for name in columns)
+            assert file["pixels"].chunks == (1, 96, 96, 3)
+            for clip, length, offset in zip(clips, file["ep_len"], file["ep_offset"], strict=True):
+                assert length == len(clip)
+                pixels = file["pixels"][offset : offset + length]
+                frame = Frame.of(clip.size, (96, 96))
+                for number in range(length):
+                    assert np.array_equal(pixels[number], frame.image(clip.image(number)))
+                action = file["action"][offset : offset + length]
+                assert np.isnan(action[-1]).all()
+                if clip.source.name == "game":
+                    first = clip.frames[0].source_frame
+                    assert close(action[:-1], recorded(24)[first : first + length - 1])
+                else:
+                    # ego-motion is no recorded action: what was pressed there is unknown
+                    assert np.isnan(action).all()
+            assert list(file["action"].attrs["names"]) == list(NAMES)
+            times = file["timestamp"][:]
+            assert close(np.diff(times[: len(clips[0])]), 1 / 12, 2e-3)
+
+
+def test_tinyworlds_has_one_file_a_clip(data: Dataset, tmp_path: Path) -> None:
+    TinyWorlds().write(data, tmp_path)
+    files = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.h5"))
+    assert {(path.parts[0], path.stem) for path in files} == {(c.row.split, c.id) for c in data.clips()}
+    for clip in data.clips():
+        with h5py.File(tmp_path / clip.row.split / f"{clip.id}.h5") as file:
+            frames = file["frames"][:]
+            assert frames.shape == (len(clip), 64, 64, 3) and frames.dtype == np.uint8
+            frame = Frame.of(clip.size, (64, 64))
+            assert np.array_equal(frames[5], frame.image(clip.image(5)))
+
+
+def test_vpt_has_a_line_for_every_frame_of_the_video(data: Dataset, tmp_path: Path) -> None:
+    Vpt().write(data, tmp_path)
+    for clip in data.clips():
+        stem = tmp_path / clip.row.split / clip.id
+        frames = decoded(stem.with_suffix(".mp4"))
+        lines = [json.loads(line) for line in stem.with_suffix(".jsonl").read_text().splitlines()]
+        by_frame = {row.frame: row for row in clip.actions if row.kind == "recorded"}
+        # VPT's loader takes every line for an action: what the last frame led to was not recorded
+        assert len(frames) == len(clip) == len(lines) + bool(by_frame)
+        assert close([time for time, _ in frames], np.arange(len(clip)) / 12, 1e-4)
+        error = [np.abs(seen.astype(int) - clip.image(k)).mean() for k, (_, seen) in enumerate(frames)]
+        assert max(error) < 6
+        for frame, line in enumerate(lines):
+            row = by_frame.get(frame)
+            assert line["action"] == (None if row is None else dict(zip(row.names, row.values, strict=True)))
+            told = {"mouse", "keyboard", "hotbar", "isGuiOpen"} & set(line)
+            assert len(told) == (0 if row is None else 4)
+            if row is not None:
+                assert (line["mouse"]["dx"], line["mouse"]["dy"]) == (row.values[0], 0)
+                assert line["keyboard"]["keys"] == (["key.keyboard.w"] if row.values[1] else [])
+                assert (line["hotbar"], line["isGuiOpen"]) == (0, False)
+        if not by_frame:
+            assert lines[-1]["action"] is None and lines[-1]["ego_motion"] is None
+
+
+def test_vpt_tells_which_buttons_are_new(data: Dataset) -> None:
+    clip = next(clip for clip in data.clips() if clip.source.name == "game")
+    names = ("button.0", "button.2", "hotbar", "gui")
+    pressed = [(1, 0, 3, 0), (1, 1, 3, 1), (0, 1, 4, 0), (1, 0, 4, 0)]
+    rows = [ActionRow(clip.id, frame, "recorded", names, values) for frame, values in enumerate(pressed)]
+    tables = {"frames": clip.frames, "actions": rows, "cameras": clip.cameras}
+    lines = lines_of(SceneClip.of(clip.row, clip.source, tables))
+    assert len(lines) == len(pressed)
+    assert [line["mouse"]["buttons"] for line in lines] == [[0], [0, 2], [2], [0]]
+    assert [line["mouse"]["newButtons"] for line in lines] == [[0], [2], [], [0]]
+    assert [(line["hotbar"], line["isGuiOpen"]) for line in lines] == [
+        (3, False),
+        (3, True),
+        (4, False),
+        (4, False),
+    ]
+
+
+def test_cjepa_slots_are_anchored_in_the_first_frame(data: Dataset, tmp_path: Path) -> None:
+    CJepa().write(data, tmp_path, side=128)
+    numbers = categories(Run(data, tmp_path))
+    orders = []
+    for split in ("train", "val"):
+        shard = str(tmp_path / f"{split}-000000.tar")
+        samples = {s["__key__"]: s for s in webdataset.WebDataset(shard, shardshuffle=False).decode()}
+        for clip in data.clips(split):
+            video = samples[clip.id]["video.npy"]
+            slots = samples[clip.id]["segmentations.npy"]
+            anchored = [row.track for row in clip.observed(0)]
+            assert video.shape == (len(clip), 128, 128, 3) and video.dtype == np.uint8
+            assert slots.shape == (len(clip), 128, 128, len(anchored))
+            assert (slots[0] > 0).any(axis=(0, 1)).all()
+            frame = Frame.of(clip.size, (128, 128))
+            named = {track.track: name_of(track) for track in clip.tracks}
+            order = []
+            for slot in range(slots.shape[-1]):
+                mine = [
+                    t for t in anchored if np.array_equal(slots[0, ..., slot] > 0, _mask(clip, frame, 0, t))
+                ]
+                assert len(mine) == 1
+                order.append(mine[0])
+                for number in range(len(clip)):
+                    expected = _mask(clip, frame, number, mine[0]) * numbers[named[mine[0]]]
+                    assert np.array_equal(slots[number, ..., slot], expected)
+            assert sorted(order) == anchored
+            orders.append(order == anchored)
+    # shuffled: not every clip keeps the order of its tracks
+    assert not all(orders)
+
+
+def unpickled(path: Path) -> dict[str, dict[str, np.ndarray]]:  # type: ignore[type-arg]
+    found: dict[str, dict[str, np.ndarray]] = pickle.loads(path.read_bytes())  # type: ignore[type-arg]  # noqa: S301
+    return found
+
+
+def test_slot_pickles_are_read_as_cjepa_reads_them(data: Dataset, tmp_path: Path) -> None:
+    CJepaSlots().write(data, tmp_path)
+    slots = unpickled(tmp_path / "slots.pkl")
+    told = json.loads((tmp_path / "slots.json").read_text())
+    places = {name: slice(*ends) for name, ends in told["fields"].items()}
+    assert set(slots) == {"train", "val", "test"} and slots["test"] == {}
+    keys = [key for split in slots.values() for key in split]
+    assert sorted(keys) == sorted(f"{number}_pixels.mp4" for number in range(len(data)))
+    for entry in told["clips"]:
+        clip = data.clip(entry["clip"])
+        mine = slots[entry["split"]][entry["key"]]
+        assert entry["split"] == clip.row.split
+        assert mine.shape == (len(clip), 7, 128) and mine.dtype == np.float32 and np.isfinite(mine).all()
+        # a window as its dataset cuts it: two steps, every third frame
+        window = mine[1 : 1 + 2 * 3 : 3]
+        assert window.shape == (2, 7, 128)
+        assert mine[0, :, places["seen"]].all()
+        height, width = clip.size
+        for frame in (0, 4, len(clip) - 1):
+            rows = {row.track: row for row in clip.observed(frame)}
+            for slot, track in enumerate(entry["tracks"]):
+                state = mine[frame, slot]
+                row = rows.get(track)
+                assert state[places["seen"]] == (row is not None)
+                if row is None:
+                    assert not state.any()
+                    continue
+                box = state[places["box"]] * (width, height, width, height)
+                assert close(box, [row.x0, row.y0, row.x1, row.y1], 1e-3)
+                mask = clip.mask(row)
+                assert close(state[places["color"]] * 255, clip.image(frame)[mask].mean(axis=0), 1e-2)
+                covered = state[places["mask"]].mean() * (row.x1 - row.x0) * (row.y1 - row.y0)
+                assert close(covered, row.area, 0.1)
+                assert state[places["box_3d_known"]] == (row.center_cam is not None)
+                if row.center_cam is not None:
+                    assert close(state[places["center"]], row.center_cam, 1e-4)
+                    assert close(state[places["size"]], row.size, 1e-4)
+            behind = mine[frame, len(entry["tracks"]) :]
+            assert (
+                behind[:, places["background"]].all()
+                and not mine[frame, : len(entry["tracks"]), places["background"]].any()
+            )
+
+
+def test_slots_with_actions_have_the_same_keys_and_lengths(data: Dataset, tmp_path: Path) -> None:
+    CJepaSlots().write(data, tmp_path, actions=True, slots=3)
+    slots, actions, proprio = (unpickled(tmp_path / f"{n}.pkl") for n in ("slots", "actions", "proprio"))
+    told = json.loads((tmp_path / "slots.json").read_text())["clips"]
+    # what was pressed is known of the game alone
+    assert {data.clip(entry["clip"]).source.name for entry in told} == {"game"}
+    left_out = {entry["clip"] for entry in json.loads((tmp_path / "maquette.json").read_text())["left_out"]}
+    assert {clip.id for clip in data.clips() if clip.source.name != "game"} <= left_out
+    for entry in told:
+        clip = data.clip(entry["clip"])
+        split, key = entry["split"], entry["key"]
+        count = len(clip) - 1
+        assert slots[split][key].shape == (count, 3, 128)
+        first = clip.frames[0].source_frame
+        assert close(actions[split][key], recorded(24)[first : first + count])
+        poses = [clip.world_from_cam(frame)[:3].ravel() for frame in range(count)]  # type: ignore[index]
+        assert close(proprio[split][key], poses)
+
+
+def _mask(clip, frame, number: int, track: int):  # type: ignore[no-untyped-def]
+    rows = [row for row in clip.observed(number) if row.track == track]
+    return frame.mask(clip.mask(rows[0])) if rows else np.zeros(frame.size, bool)
+
+
+def test_lerobot_index_leads_to_the_right_frames(data: Dataset, tmp_path: Path) -> None:
+    LeRobot().write(data, tmp_path, side=128)
+    info = json.loads((tmp_path / "meta" / "info.json").read_text())
+    stats = json.loads((tmp_path / "meta" / "stats.json").read_text())
+    steps = pq.read_table(tmp_path / info["data_path"].format(chunk_index=0, file_index=0)).to_pylist()
+    episodes = pq.read_table(tmp_path / "meta" / "episodes" / "chunk-000" / "file-000.parquet").to_pylist()
+    tasks = pandas.read_parquet(tmp_path / "meta" / "tasks.parquet")
+    assert info["codebase_version"] == "v3.0" and info["fps"] == 12
+    assert info["total_frames"] == len(steps) and info["total_episodes"] == len(episodes) == len(data)
+    assert [step["index"] for step in steps] == list(range(len(steps)))
+    assert stats["action"]["count"] == [2 * 11]
+    for split, span in info["splits"].items():
+        first, last = (int(part) for part in span.split(":"))
+        assert [episode["clip"] for episode in episodes[first:last]] == [c.id for c in data.clips(split)]
+    for episode in episodes:
+        clip = data.clip(episode["clip"])
+        mine = steps[episode["dataset_from_index"] : episode["dataset_to_index"]]
+        assert len(mine) == episode["length"] == len(clip)
+        assert {step["episode_index"] for step in mine} == {episode["episode_index"]}
+        assert close([step["timestamp"] for step in mine], np.arange(len(clip)) / 12, 1e-4)
+        place = {part: episode[f"videos/{CAMERA}/{part}_index"] for part in ("chunk", "file")}
+        video = info["video_path"].format(
+            video_key=CAMERA, chunk_index=place["chunk"], file_index=place["file"]
+        )
+        frames = decoded(tmp_path / video)
+        frame = Frame.of(clip.size, (128, 128))
+        for step in mine:
+            when = episode[f"videos/{CAMERA}/from_timestamp"] + step["timestamp"]
+            time, seen = min(frames, key=lambda item: abs(item[0] - when))
+            assert abs(time - when) < 1e-4
+            assert np.abs(seen.astype(int) - frame.image(clip.image(step["frame_index"]))).mean() < 8
+        assert tasks.iloc[mine[0]["task_index"]].name == clip.captions[0].text
+        assert np.isnan(mine[-1]["action"]).all()
+        assert np.isnan(mine[0]["action"]).all() == (clip.source.name != "game")

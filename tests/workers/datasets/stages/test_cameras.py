@@ -1,0 +1,184 @@
+"""Cameras of clips: given, standing still, solved by structure from motion, or unknown and said so."""
+
+import importlib.util
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from tests.support.synthetic_datasets import drawn, made_dataset, source_of
+from workers.datasets import boxes
+from workers.datasets.settings import Settings
+from workers.datasets.source import KnownBox, Truth
+from workers.datasets.stages.boxes3d import View, lift
+from workers.datasets.stages.cameras import Stillness
+from workers.datasets.stages.colmap import Colmap, solver
+from workers.datasets.stages.follow import Seen, jpeg
+from workers.formats.rle import encode_mask
+from workers.geometry.cameras import Camera
+
+SIZE, FOCAL = (240, 320), 300.0
+
+
+@lru_cache
+def walk(frames: int = 16) -> tuple[list[NDArray[np.uint8]], NDArray[np.float64]]:
+    """Three textured planes at 3, 4 and 6 metres, seen by a camera that walks past them; exact poses."""
+    rng = np.random.default_rng(0)
+    height, width = SIZE
+    k = np.array([[FOCAL, 0, width / 2], [0, FOCAL, height / 2], [0, 0, 1]])
+    planes = []
+    for z, side, x, y in ((6.0, 16.0, -8.0, -6.0), (4.0, 2.2, -2.4, -1.5), (3.0, 1.6, 0.8, -0.2)):
+        noise = cv2.GaussianBlur(rng.integers(0, 256, (700, 700, 3)).astype(np.uint8), (0, 0), 1.6)
+        planes.append((z, side / 700, x, y, cv2.normalize(noise, None, 0, 255, cv2.NORM_MINMAX)))
+    pictures, poses = [], []
+    for index in range(frames):
+        t = index / (frames - 1)
+        pose = np.eye(4)
+        turn = Rotation.from_euler("yx", [-12 * t, 4 * np.sin(3 * t)], degrees=True)
+        pose[:3, :3], pose[:3, 3] = turn.as_matrix(), (1.6 * t, -0.3 * np.sin(2 * t), 0.4 * t)
+        view = np.linalg.inv(pose)
+        picture = np.zeros((height, width, 3), np.uint8)
+        for z, pitch, x, y, texture in planes:
+            corner = view[:3, :3] @ np.array([x, y, z]) + view[:3, 3]
+            plane = k @ np.column_stack([view[:3, 0] * pitch, view[:3, 1] * pitch, corner])
+            drawn_on = cv2.warpPerspective(texture, plane, (width, height))
+            inside = cv2.warpPerspective(np.full((700, 700), 255, np.uint8), plane, (width, height)) > 200
+            picture[inside] = drawn_on[inside]
+        pictures.append(picture)
+        poses.append(pose)
+    return pictures, np.array(poses)
+
+
+def test_a_camera_that_stands_still_is_told_from_one_that_walks() -> None:
+    walking, still = Stillness(), Stillness()
+    pictures, _ = walk()
+    rng = np.random.default_rng(1)
+    for picture in pictures:
+        walking.look(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))
+        noisy = np.clip(pictures[0] + rng.normal(0, 3, pictures[0].shape), 0, 255).astype(np.uint8)
+        # something crosses the picture; the rest stays
+        noisy[80:140, 40:100] = 200
+        still.look(cv2.cvtColor(noisy, cv2.COLOR_RGB2GRAY))
+    assert still.still and not walking.still
+
+
+def test_a_picture_without_features_is_not_called_still() -> None:
+    look = Stillness()
+    for _ in range(4):
+        look.look(np.full(SIZE, 128, np.uint8))
+    assert not look.still
+
+
+def test_a_still_camera_makes_a_world_of_its_own_frame(tmp_path: Path) -> None:
+    pictures, _ = walk()
+    frames = [pictures[0].copy() for _ in range(24)]
+    for index, frame in enumerate(frames):
+        cv2.circle(frame, (60 + 5 * index, 60), 20, (250, 30, 30), -1)
+    [clip] = made_dataset(
+        tmp_path,
+        [source_of(frames, truth=Truth(lambda frame: {}, {}))],
+        Settings(phrases=("ball",), clip_seconds=5.0, min_clip_seconds=1.0),
+    ).clips()
+    assert clip.row.camera_source == "static" and clip.row.scale_source == "relative"
+    pose = clip.world_from_cam(5)
+    assert pose is not None and np.array_equal(pose, np.eye(4)) and not clip.actions
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pycolmap") is None, reason="pycolmap is not installed")
+@pytest.mark.parametrize("known", [True, False])
+def test_structure_from_motion_finds_the_path_and_the_focal_length(known: bool) -> None:
+    pictures, truth = walk()
+    height, width = SIZE
+    given = Camera(width, height, FOCAL, FOCAL, width / 2, height / 2)
+    camera = given if known else Camera.assumed(width, height)
+    nothing = np.zeros(SIZE, np.bool_)
+    found = Colmap()([jpeg(picture) for picture in pictures], camera, lambda frame: nothing)
+    assert found is not None and found.matrices is not None and found.scale == "relative"
+    assert found.camera is not None and found.camera.fx == pytest.approx(FOCAL, rel=0.02)
+    told, exact = found.matrices[:, :3, 3], truth[:, :3, 3]
+    told, exact = told - told[0], exact - exact[0]
+    # one rotation and one scale take one world to the other
+    turn = truth[0, :3, :3] @ found.matrices[0, :3, :3].T
+    scale = np.linalg.norm(exact[-1]) / np.linalg.norm(told[-1])
+    assert float(np.abs(scale * told @ turn.T - exact).max()) < 0.03
+    turns = [(turn @ a[:3, :3]).T @ b[:3, :3] for a, b in zip(found.matrices, truth, strict=True)]
+    assert max(np.linalg.norm(Rotation.from_matrix(t).as_rotvec(degrees=True)) for t in turns) < 0.5
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pycolmap") is None, reason="pycolmap is not installed")
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_rooms_of_soft_walls_and_moving_things_are_solved_right_or_not_at_all(seed: int) -> None:
+    clip = drawn(seed, 24)
+    camera = Camera(256, 256, clip.intrinsics[0, 0], clip.intrinsics[1, 1], 128, 128)
+    found = Colmap()([jpeg(frame) for frame in clip.frames], camera, lambda frame: clip.ids[frame] > 0)
+    if found is None:
+        return
+    assert found.matrices is not None
+    turns = [
+        (found.matrices[0, :3, :3].T @ a[:3, :3]).T @ clip.world_from_cam[0, :3, :3].T @ b[:3, :3]
+        for a, b in zip(found.matrices, clip.world_from_cam, strict=True)
+    ]
+    assert max(np.linalg.norm(Rotation.from_matrix(t).as_rotvec(degrees=True)) for t in turns) < 2
+
+
+def test_the_solver_is_there_when_its_package_is() -> None:
+    assert (solver() is None) == (importlib.util.find_spec("pycolmap") is None)
+
+
+def seen_from(poses: NDArray[np.float64], k: NDArray[np.float64], center: NDArray[np.float64]) -> list[Seen]:
+    """A cube of 40 cm at `center`, seen by each camera; boxes without masks of their own."""
+    found = []
+    for frame, pose in enumerate(poses):
+        corners = boxes.SIGNS * 0.4 + center
+        local = (corners - pose[:3, 3]) @ pose[:3, :3]
+        pixels = boxes.project(local, k)
+        low, high = pixels.min(axis=0), pixels.max(axis=0)
+        box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+        area = int((box[2] - box[0]) * (box[3] - box[1]))
+        found.append(Seen(frame, box, 1.0, encode_mask(np.ones((2, 2), np.bool_)), area, None, None, ()))
+    return found
+
+
+def test_a_thing_that_stands_still_is_triangulated_from_known_cameras() -> None:
+    _, poses = walk()
+    k = np.array([[FOCAL, 0, 160.0], [0, FOCAL, 120.0], [0, 0, 1]])
+    center = np.array([0.5, 0.1, 4.0])
+    lifted = lift(seen_from(poses, k, center), "thing", View(k, poses, "metric"), None)
+    assert len(lifted) == len(poses)
+    for box in lifted.values():
+        assert box.source == "multiview" and box.scale_source == "metric" and "rotation_unknown" in box.flags
+        assert box.center_world is not None
+        # the middle of a box in the picture is not quite the middle of the thing
+        assert float(np.linalg.norm(np.array(box.center_world) - center)) < 0.1
+    # two cameras in one place see no depth
+    assert not lift(seen_from(poses[:1].repeat(5, axis=0), k, center), None, View(k, poses, "metric"), None)
+
+
+def test_a_usual_size_is_a_guess_that_says_so() -> None:
+    _, poses = walk()
+    k = np.array([[FOCAL, 0, 160.0], [0, FOCAL, 120.0], [0, 0, 1]])
+    seen = seen_from(poses[:4], k, np.array([0.5, 0.1, 4.0]))
+    lifted = lift(seen, "cup", View(k, None, None), None)
+    for box in lifted.values():
+        assert box.scale_source == box.source == "prior" and box.confidence <= 0.3
+        assert "scale_not_metric" in box.flags and box.center_world is None
+    assert lift(seen, "wedge", View(k, None, None), None) == {}
+
+
+def test_known_boxes_keep_their_pose_in_camera_and_world() -> None:
+    _, poses = walk()
+    k = np.array([[FOCAL, 0, 160.0], [0, FOCAL, 120.0], [0, 0, 1]])
+    place = np.eye(4)
+    place[:3, :3] = Rotation.from_euler("xyz", [20, 30, 40], degrees=True).as_matrix()
+    place[:3, 3] = (0.2, 0.1, 4.0)
+    known = {frame: KnownBox(place, np.array([0.3, 0.4, 0.5])) for frame in range(len(poses))}
+    for frame, box in lift([], None, View(k, poses, "metric"), known).items():
+        assert box.center_world is not None and box.rotation_world is not None
+        world = boxes.corners(box.center_world, box.size, box.rotation_world)
+        camera = boxes.corners(box.center_cam, box.size, box.rotation_cam)
+        back = camera @ poses[frame][:3, :3].T + poses[frame][:3, 3]
+        assert np.allclose(world, back, atol=1e-9) and box.flags == ()

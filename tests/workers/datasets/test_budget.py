@@ -1,0 +1,91 @@
+"""A budget of seconds: what it leaves out is told, and a run that goes on leaves out the same."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.support.synthetic_datasets import of_balls
+from workers.datasets.clip_work import Tools
+from workers.datasets.following import OracleTracks
+from workers.datasets.limits import Limits
+from workers.datasets.local import FolderPorts, build
+from workers.datasets.pipeline import Built, Pipeline
+from workers.datasets.reader import Dataset
+from workers.datasets.serial import Serial
+from workers.datasets.settings import Settings
+from workers.datasets.source import Source, Tracks
+from workers.datasets.stages.shots import ClipPlan
+from workers.datasets.stopwatch import Stopwatch
+from workers.datasets.verify import verify
+
+SETTINGS = Settings(phrases=("ball",), clip_seconds=1.0, min_clip_seconds=0.5, limits=Limits(25.0))
+CLIPS, SECONDS_A_CLIP = 4, 10.0
+
+
+class Time:
+    """A clock that only moves when somebody works."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+class Slow(OracleTracks):
+    """Takes ten seconds for a clip."""
+
+    def __init__(self, time: Time) -> None:
+        super().__init__(SETTINGS.phrases)
+        self.time, self.clips = time, 0
+
+    def tracks(self, source: Source, plan: ClipPlan) -> Tracks:
+        self.time.seconds += SECONDS_A_CLIP
+        self.clips += 1
+        return super().tracks(source, plan)
+
+
+def tools(time: Time) -> Tools:
+    return Tools(Slow(time), clock=Stopwatch(time))
+
+
+def ran(ports: FolderPorts, settings: Settings = SETTINGS) -> Built:
+    return Pipeline(Serial(ports, tools(Time()), settings), settings).run([of_balls(1, 48)])
+
+
+def test_no_clip_is_begun_after_the_seconds_and_decisions_say_so(tmp_path: Path) -> None:
+    build([of_balls(1, 48)], tools(Time()), SETTINGS, tmp_path / "work", tmp_path / "data")
+    data = Dataset(tmp_path / "data")
+    assert verify(data.folder) == []
+    # begun at 0, 10 and 20 seconds, and not at 30
+    assert [row.kept for row in data.clip_rows] == [True, True, True, False]
+    left = [row for row in data.rows("decisions") if row.gate == "budget"]
+    assert [(row.clip, row.high, row.passed) for row in left] == [(data.clip_rows[3].clip, 25.0, False)]
+    assert data.manifest.rejected == {"budget": 1}
+
+
+@pytest.mark.parametrize("most", [None, 40.0])
+def test_time_enough_changes_nothing(tmp_path: Path, most: float | None) -> None:
+    built = ran(FolderPorts(tmp_path), replace(SETTINGS, limits=Limits(most)))
+    assert len(built.records) == CLIPS and not built.budget_reached
+    assert all(row.gate != "budget" for row in built.planned.decisions)
+
+
+def test_a_run_that_goes_on_counts_the_clips_of_the_first(tmp_path: Path) -> None:
+    class Killed(Exception):
+        pass
+
+    def dies(stage: str, done: int, total: int | None, message: str | None) -> None:
+        if stage == "clips" and done > 20:
+            raise Killed
+
+    with pytest.raises(Killed):
+        ran(FolderPorts(tmp_path, dies))
+    first = ran(FolderPorts(tmp_path))
+    # one clip was done and one lost: its ten seconds are not counted, those of the first are
+    assert len(first.records) == 3 and first.budget_reached
+    again = ran(FolderPorts(tmp_path))
+    assert again == first
+    more = ran(FolderPorts(tmp_path), replace(SETTINGS, limits=Limits(1000.0)))
+    assert len(more.records) == CLIPS and not more.budget_reached

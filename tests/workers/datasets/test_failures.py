@@ -1,0 +1,72 @@
+"""Videos that break while their clips are worked on, in one process."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from media.errors import MediaError
+from tests.support.synthetic_datasets import of_balls
+from tests.workers.datasets.test_budget import SETTINGS, Slow, Time
+from workers.datasets.clip_work import Tools
+from workers.datasets.errors import DatasetError
+from workers.datasets.limits import Limits
+from workers.datasets.local import build
+from workers.datasets.reader import Dataset
+from workers.datasets.settings import Settings
+from workers.datasets.source import Frames, Opened, Source
+from workers.datasets.stopwatch import Stopwatch
+from workers.datasets.verify import verify
+
+RATE = 12
+
+
+def breaking(source: Source, frames: range) -> Source:
+    """The same video, of which some frames cannot be decoded once it was surveyed."""
+
+    def opened(first: int, count: int | None) -> Opened:
+        inner = source.open(first, count)
+
+        def walk() -> Frames:
+            for frame in inner.frames:
+                if count is not None and frame.index in frames:
+                    raise MediaError("video_broken", "the video cannot be decoded")
+                yield frame
+
+        return Opened(inner.time_base, walk())
+
+    return replace(source, open=opened)
+
+
+def made(folder: Path, frames: range, settings: Settings) -> Dataset:
+    source = breaking(of_balls(1, 48), frames)
+    time = Time()
+    build([source], Tools(Slow(time), clock=Stopwatch(time)), settings, folder / "work", folder / "data")
+    return Dataset(folder / "data")
+
+
+UNLIMITED = replace(SETTINGS, limits=Limits())
+
+
+def test_the_clips_around_a_broken_place_are_made(tmp_path: Path) -> None:
+    data = made(tmp_path / "a", range(14, 16), UNLIMITED)
+    assert verify(data.folder) == []
+    assert [row.kept for row in data.clip_rows] == [True, False, True, True]
+    [decision] = [row for row in data.rows("decisions") if row.gate == "processing"]
+    assert (decision.clip, decision.reason) == (data.clip_rows[1].clip, "video_broken")
+    assert data.manifest.rejected == {"processing": 1}
+    assert made(tmp_path / "b", range(14, 16), UNLIMITED).version == data.version
+
+
+def test_a_broken_clip_is_none_that_the_budget_left_out(tmp_path: Path) -> None:
+    # begun at 0, 10 and 20 seconds, and not at 30
+    data = made(tmp_path, range(14, 16), SETTINGS)
+    assert [row.kept for row in data.clip_rows] == [True, False, True, False]
+    gates = {row.clip: row.gate for row in data.rows("decisions") if not row.passed}
+    assert gates == {data.clip_rows[1].clip: "processing", data.clip_rows[3].clip: "budget"}
+
+
+def test_without_a_clip_that_works_there_is_no_dataset(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"video_broken \(4\)") as caught:
+        made(tmp_path, range(48), UNLIMITED)
+    assert caught.value.code == "all_clips_failed"

@@ -1,0 +1,162 @@
+"""The canonical record: schema, Parquet, manifest, signature, reader, publishing."""
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from tests.support.paths import REPOSITORY
+from tests.support.synthetic_datasets import made_dataset, of_balls
+from workers.datasets import manifest, parquet, publishing
+from workers.datasets.errors import DatasetError
+from workers.datasets.manifest import DatasetManifest, File
+from workers.datasets.reader import Dataset
+from workers.datasets.schema import TABLES, CameraRow, ScoreRow, columns
+from workers.datasets.schema_doc import document
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return made_dataset(tmp_path_factory.mktemp("made"))
+
+
+def test_the_page_about_the_schema_is_current() -> None:
+    assert (REPOSITORY / "docs/schema.md").read_text() == document(), (
+        "run: python -m workers.datasets.schema_doc docs/schema.md"
+    )
+
+
+def test_rows_come_back_exactly_and_unknown_stays_null() -> None:
+    rows = [
+        CameraRow("c", 0, 1.5, 2.5, 3.0, 4.0, tuple(np.eye(4).ravel().tolist()), "given", "given", None),
+        CameraRow("c", 1, 0.1 + 0.2, 2.5, 3.0, 4.0, None, "unknown", "assumed", 0.25),
+    ]
+    assert parquet.read(CameraRow, parquet.write(CameraRow, rows)) == rows
+    assert parquet.read(CameraRow, parquet.write(CameraRow, [])) == []
+
+
+def test_equal_rows_are_equal_bytes() -> None:
+    rows = [ScoreRow("c", index, "s", "n", index / 3, "u") for index in range(50)]
+    assert len({parquet.write(ScoreRow, rows) for _ in range(20)}) == 1
+
+
+def test_a_shard_is_one_row_group_and_pyarrow_reads_it(made: Dataset) -> None:
+    for name, table in TABLES.items():
+        for file in made.manifest.tables[name]:
+            stored = pq.ParquetFile(made.folder / file.name)
+            if table.per_clip:
+                assert stored.metadata.num_row_groups == 1
+            read = stored.read()
+            assert read.num_rows == file.rows
+            assert read.column_names == [column.name for column in columns(table.row)]
+            for column in columns(table.row):
+                if not column.nullable:
+                    assert read[column.name].null_count == 0
+
+
+def test_a_missing_column_is_told(tmp_path: Path) -> None:
+    wrong = parquet.write(ScoreRow, [ScoreRow("c", 1, "s", "n", 1.0, "u")])
+    with pytest.raises(DatasetError) as caught:
+        parquet.read(CameraRow, wrong)
+    assert caught.value.code == "dataset_broken" and "frame" in caught.value.detail
+    with pytest.raises(DatasetError):
+        parquet.read(CameraRow, b"PAR1 nonsense")
+
+
+def test_the_version_is_the_hash_of_the_manifest_and_sees_every_change(made: Dataset) -> None:
+    data = (made.folder / manifest.MANIFEST).read_bytes()
+    found = manifest.decode(data)
+    assert found.encode() == data and found.version == made.version
+    other = replace(found, parameters={**found.parameters, "size": 128})
+    assert other.version != found.version
+
+
+def test_only_the_key_that_signed_verifies() -> None:
+    data = DatasetManifest({"clips": (File("clips.parquet", "0" * 64, 1, 0),)}).encode()
+    signature = manifest.sign(data, "right")
+    manifest.check_signature(data, signature, "right")
+    assert b"right" not in signature
+    for changed, key in ((data, "wrong"), (data + b" ", "right")):
+        with pytest.raises(DatasetError) as caught:
+            manifest.check_signature(changed, signature, key)
+        assert caught.value.code == "dataset_unsigned"
+    told = json.loads(signature) | {"algorithm": "none"}
+    with pytest.raises(DatasetError):
+        manifest.check_signature(data, json.dumps(told).encode(), "right")
+
+
+def test_a_folder_that_is_no_dataset_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError) as caught:
+        Dataset(tmp_path)
+    assert caught.value.code == "dataset_missing"
+    (tmp_path / "dataset.json").write_text("{}")
+    with pytest.raises(DatasetError) as caught:
+        Dataset(tmp_path)
+    assert caught.value.code == "dataset_broken"
+    newer = {"schema": "maquette.dataset", "schema_version": 99}
+    (tmp_path / "dataset.json").write_text(json.dumps(newer))
+    with pytest.raises(DatasetError) as caught:
+        Dataset(tmp_path)
+    assert caught.value.code == "dataset_incompatible"
+
+
+def test_clips_read_as_arrays(made: Dataset) -> None:
+    clip = next(made.clips())
+    assert len(clip.frames) == len(clip.cameras) == len(clip) == clip.row.frames
+    assert clip.image(0).shape == (*clip.size, 3)
+    observation = clip.observed(3)[0]
+    mask = clip.mask(observation)
+    assert mask.shape == clip.size and mask.sum() == observation.area
+    assert set(np.unique(clip.segmentation(3))) <= {0, *(track.track for track in clip.tracks)}
+    depth = clip.depth(0)
+    assert depth is not None and depth.dtype == np.float32
+    corners = clip.corners(observation, world=True)
+    assert corners is not None and corners.shape == (8, 3)
+    assert {row.split for row in made.clip_rows} >= {clip.row.split}
+    assert all(row.row.split == "train" for row in made.clips("train"))
+
+
+def test_negatives_are_kept(made: Dataset) -> None:
+    asked = {row.phrase: row.found for row in made.rows("concepts", made.clip_rows[-1].clip)}
+    assert asked["ball"] > 0 and asked["cone"] == 0
+
+
+def test_the_first_to_publish_wins_and_readers_never_see_half(tmp_path: Path) -> None:
+    first = DatasetManifest({}, parameters={"who": 1})
+    second = DatasetManifest({}, parameters={"who": 2})
+    target = tmp_path / "data"
+    assert publishing.publish(target, first, {"a.bin": b"1"}, key="k")
+    assert not publishing.publish(target, second, {"a.bin": b"2"})
+    assert (target / "a.bin").read_bytes() == b"1" and Dataset(target).version == first.version
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+    class Broken(Exception):
+        pass
+
+    class Exploding(dict[str, bytes]):
+        def items(self):  # type: ignore[no-untyped-def]
+            yield "a.bin", b"1"
+            raise Broken
+
+    with pytest.raises(Broken):
+        publishing.publish(tmp_path / "other", first, Exploding())
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_the_same_sources_give_the_same_version_in_any_place(tmp_path: Path) -> None:
+    versions = set()
+    for name in ("one", "two"):
+        versions.add(made_dataset(tmp_path / name, [of_balls(3)]).version)
+    assert len(versions) == 1
+
+
+def test_depth_is_stored_to_a_fraction_of_a_millimetre(made: Dataset) -> None:
+    clip = next(made.clips())
+    unit = clip.frames[0].depth_unit
+    assert unit is not None and unit < 1e-3
+    assert clip.frames[0].depth_png is not None
+    assert io.BytesIO(clip.frames[0].depth_png).read(8) == b"\x89PNG\r\n\x1a\n"

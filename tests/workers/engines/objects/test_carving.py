@@ -1,0 +1,76 @@
+"""What colours take from a hull, and what is guessed where no view looks, on known hollow shapes."""
+
+import numpy as np
+import pytest
+import trimesh
+
+from tests.support.synthetic_objects import around, thing, volume
+from workers.engines.objects.default import DefaultObjects
+
+VIEWS = around(16, 360, 112)
+FULL = DefaultObjects(splats=500, refine_steps=0)
+HULL = DefaultObjects(splats=500, refine_steps=0, carve=False)
+
+
+def photographs(kind, *, wavy):
+    shown = thing(kind, wavy=wavy)
+    images, masks = zip(*(shown.photograph(view) for view in VIEWS), strict=True)
+    return list(images), list(masks)
+
+
+def solid(asset):
+    """The closed mesh in the world's unit."""
+    placed = VIEWS[0].cam_from_world.inverse().compose(asset.pose)
+    mesh = trimesh.Trimesh(placed.apply(asset.mesh.vertices), asset.mesh.faces, process=False)
+    assert mesh.is_watertight and mesh.is_winding_consistent
+    return mesh
+
+
+@pytest.fixture(scope="module")
+def cup():
+    images, masks = photographs("cup", wavy=True)
+    return FULL.reconstruct_views(images, masks, VIEWS)
+
+
+def test_colours_hollow_a_cup(cup):
+    assert cup.views.carved_gain_db > 1 and "hollows_filled" not in cup.flags
+    assert solid(cup).volume == pytest.approx(volume("cup"), rel=0.2)
+
+
+def test_the_depth_that_no_view_sees_goes_on_with_the_wall_and_is_told(cup):
+    assert "hollow_guessed" in cup.flags
+    middle = solid(cup)
+    bottom = middle.vertices[(np.abs(middle.vertices[:, [0, 2]]) < 0.2).all(axis=1)]
+    ground = bottom[bottom[:, 1] > -0.48]
+    np.testing.assert_allclose(ground[:, 1], -0.4, atol=0.06)
+
+
+def test_a_cup_of_one_colour_keeps_its_hull():
+    images, masks = photographs("cup", wavy=True)
+    plain = [
+        np.where(mask[..., None], 150, image).astype(np.uint8)
+        for image, mask in zip(images, masks, strict=True)
+    ]
+    asset, rough = (engine.reconstruct_views(plain, masks, VIEWS) for engine in (FULL, HULL))
+    assert asset.views.carved_gain_db is None and "hollows_filled" in asset.flags
+    np.testing.assert_allclose(solid(asset).volume, solid(rough).volume, rtol=0.01)
+
+
+def test_colours_that_agree_with_nothing_take_nothing():
+    images, masks = photographs("block", wavy=True)
+    rng = np.random.default_rng(0)
+    noise = [rng.integers(0, 255, image.shape, dtype=np.uint8) for image in images]
+    asset = FULL.reconstruct_views(noise, masks, VIEWS)
+    assert asset.views.carved_gain_db is None
+    assert solid(asset).volume == pytest.approx(volume("block"), rel=0.15)
+
+
+def test_a_table_gets_a_flat_underside_that_is_told():
+    images, masks = photographs("table", wavy=True)
+    asset, rough = (engine.reconstruct_views(images, masks, VIEWS) for engine in (FULL, HULL))
+    assert "underside_guessed" in asset.flags and "underside_guessed" not in rough.flags
+    made = solid(asset)
+    under = made.vertices[(np.abs(made.vertices[:, [0, 2]]) < 0.2).all(axis=1) & (made.vertices[:, 1] < 0.06)]
+    np.testing.assert_allclose(under[:, 1], 0.0, atol=0.05)
+    assert made.volume == pytest.approx(volume("table"), rel=0.25)
+    assert solid(rough).volume > 1.3 * volume("table")

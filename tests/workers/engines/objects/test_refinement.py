@@ -1,0 +1,66 @@
+"""Refining a splat: it is kept only when it is better on views that it was not refined on."""
+
+import numpy as np
+import pytest
+
+from tests.support.synthetic_objects import around, thing
+from workers.engines.objects.default import DefaultObjects
+from workers.engines.objects.manyviews import surface_splat
+from workers.engines.objects.refine import HELD_EVERY, quality, refine, target
+from workers.engines.rasterisers.protocol import Drawn
+from workers.formats.splat import Splat
+from workers.geometry.meshes import Mesh
+
+VIEWS = around(10, 360, 64)
+SHOWN = thing("block")
+IMAGES, MASKS = (list(part) for part in zip(*(SHOWN.photograph(view) for view in VIEWS), strict=True))
+
+
+def start(grey=False):
+    colors = np.full_like(SHOWN.colors, 128) if grey else SHOWN.colors
+    return surface_splat(Mesh(SHOWN.vertices, SHOWN.faces, colors), 400, 0)
+
+
+def test_wrong_colours_are_mended_and_the_gain_is_that_of_held_out_views(rasteriser):
+    made, gain = refine(start(grey=True), IMAGES, MASKS, VIEWS, rasteriser, steps=60, seed=0)
+    held = [target(*of) for of in zip(IMAGES, MASKS, VIEWS, strict=True)][HELD_EVERY // 2 :: HELD_EVERY]
+    assert gain > 1
+    before, after = (quality(splat, held, rasteriser) for splat in (start(grey=True), made))
+    assert gain == pytest.approx(after - before, abs=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(made.rotations, axis=1), 1, atol=1e-5)
+    for name in Splat.__slots__:
+        assert np.isfinite(getattr(made, name)).all()
+
+
+def test_a_refinement_that_does_not_help_is_dropped(rasteriser):
+    class Misled:
+        """Draws rightly, and gives gradients that point the wrong way."""
+
+        name = "misled"
+
+        def draw(self, gaussians, view) -> Drawn:
+            return rasteriser.draw(gaussians, view)
+
+        def gradients(self, gaussians, view, color, alpha):
+            return rasteriser.gradients(gaussians, view, -color, -alpha)
+
+    first = start()
+    made, gain = refine(first, IMAGES, MASKS, VIEWS, Misled(), steps=10, seed=0)
+    assert gain == 0 and made is first
+
+
+def test_too_few_views_are_not_refined(rasteriser):
+    assert refine(start(), IMAGES[:5], MASKS[:5], VIEWS[:5], rasteriser, steps=10, seed=0) is None
+    assert refine(start(), IMAGES, MASKS, VIEWS, rasteriser, steps=0, seed=0) is None
+
+
+def test_the_engine_tells_the_gain_and_keeps_splat_and_mesh_together(rasteriser):
+    assert rasteriser.name
+    engine = DefaultObjects(splats=1500, refine_steps=40)
+    asset = engine.reconstruct_views(IMAGES, MASKS, VIEWS, seed=1)
+    assert asset.views.refined_gain_db is not None and asset.views.refined_gain_db >= 0
+    low, high = asset.mesh.vertices.min(axis=0), asset.mesh.vertices.max(axis=0)
+    inside = ((asset.splat.means > low - 0.05) & (asset.splat.means < high + 0.05)).all(axis=1)
+    assert inside.mean() > 0.98
+    again = engine.reconstruct_views(IMAGES, MASKS, VIEWS, seed=1)
+    np.testing.assert_array_equal(asset.splat.means, again.splat.means)

@@ -1,0 +1,124 @@
+"""Reconstruction against shapes whose other sides are known. `bench/objects_shapes.py` holds the shapes."""
+
+import numpy as np
+import pytest
+
+from tests.support.analytic_shapes import bench
+from workers.engines.objects.default import DefaultObjects
+
+ENGINE = DefaultObjects(splats=100)
+ROUND = ("sphere", "egg", "can", "capsule", "vase", "snowman")
+
+
+def scores(name, **options):
+    return [
+        bench.judge(ENGINE, bench.SHAPES[name][1](), view, side=160, quick=True, **options)
+        for view in bench.VIEWS
+    ]
+
+
+@pytest.mark.parametrize("name", ["sphere", "cube", "can", "torus", "mug"])
+def test_outline_of_rendered_shapes(name):
+    assert min(score.input_iou for score in scores(name)) >= 0.97
+
+
+@pytest.mark.parametrize("name", ["table", "chair", "dumbbell", "star"])
+def test_outline_of_composed_shapes(name):
+    found = [bench.judge(ENGINE, bench.SHAPES[name][1](), view, quick=True) for view in bench.VIEWS]
+    assert min(score.input_iou for score in found) >= 0.96
+
+
+def test_round_shapes_look_right_from_elsewhere(record_property):
+    found = [score for name in ROUND for score in scores(name)]
+    iou = float(np.mean([score.novel_iou for score in found]))
+    f_score = float(np.mean([score.f_score for score in found]))
+    record_property("novel_iou", iou)
+    record_property("f_score", f_score)
+    assert iou >= 0.75
+    assert f_score >= 0.60
+
+
+def test_a_flat_plate_seen_from_low_down_keeps_its_tilt():
+    score = bench.judge(ENGINE, bench.SHAPES["plate"][1](), (-15.0, 12.0), side=256, quick=True)
+    assert score.kind == "turned" and score.novel_iou >= 0.88 and score.f_score >= 0.95
+
+
+def test_a_sphere_is_nearly_a_sphere():
+    assert min(score.novel_iou for score in scores("sphere")) >= 0.90
+
+
+def test_depth_helps_where_the_outline_says_little():
+    guessed = np.mean([score.f_score for score in scores("pebble")])
+    measured = np.mean([score.f_score for score in scores("pebble", depth=True)])
+    assert measured > guessed + 0.2
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "iou"),
+    [
+        *(("cube", "box", 0.93), ("book", "box", 0.88), ("carton", "box", 0.93), ("plate", "turned", 0.6)),
+        *(("can", "turned", 0.9), ("bowl", "turned", 0.8), ("vase", "turned", 0.88), ("ring", "turned", 0.8)),
+        *(("dumbbell", "turned", 0.7), ("table", "legged", 0.75), ("chair", "legged", 0.85)),
+        ("star", "extruded", 0.7),
+    ],
+)
+def test_simple_solids_are_found_with_their_tilt(name, kind, iou):
+    for score in scores(name):
+        assert score.kind == kind
+        assert score.novel_iou >= iou
+
+
+@pytest.mark.parametrize("name", ["sphere", "egg", "pebble"])
+def test_other_shapes_are_not_forced_into_simple_solids(name):
+    assert {score.kind for score in scores(name)} == {"inflated"}
+
+
+@pytest.mark.parametrize("name", ["cube", "can", "ring"])
+def test_fitted_solids_are_closed_and_stand_upright_in_their_frame(name):
+    camera = bench.Camera.with_field_of_view(256, 256, 40.0)
+    for view in bench.VIEWS:
+        mesh = bench.SHAPES[name][1]()
+        placed = bench.orbit(*view, 3.0).apply(np.asarray(mesh.vertices) - mesh.bounds.mean(axis=0))
+        mask = bench.silhouette(placed, np.asarray(mesh.faces, dtype=np.int64), camera)
+        asset = ENGINE.reconstruct(np.full((256, 256, 3), 90, np.uint8), mask, camera=camera)
+        solid = bench.trimesh.Trimesh(asset.mesh.vertices, asset.mesh.faces, process=False)
+        assert solid.is_watertight and solid.volume > 0
+        assert solid.euler_number == (0 if name == "ring" else 2)
+        up = asset.pose.rotation_matrix() @ [0, 1, 0]
+        truth = bench.orbit(*view, 3.0).rotation_matrix() @ [0, 1, 0]
+        assert np.degrees(np.arccos(min(float(up @ truth), 1))) < 8
+        assert np.ptp(asset.mesh.vertices, axis=0).max() == pytest.approx(1, abs=1e-9)
+
+
+def test_depth_makes_a_fitted_solid_metric_and_throws_out_a_wrong_one():
+    camera = bench.Camera.with_field_of_view(256, 256, 40.0)
+    mesh = bench.box(0.2, 0.3, 0.2)
+    placed = bench.orbit(30, 25, 1.0).apply(np.asarray(mesh.vertices))
+    seen = bench.rasterize(placed, np.asarray(mesh.faces, dtype=np.int64), camera)
+    mask = seen.face >= 0
+    image = np.full((256, 256, 3), 90, np.uint8)
+    depth = np.where(mask, seen.depth, np.nan).astype(np.float32)
+    asset = ENGINE.reconstruct(image, mask, camera=camera, depth=depth)
+    assert asset.scale_source == "metric" and "shape_box" in asset.flags
+    assert asset.pose.scale == pytest.approx(0.3, rel=0.05)
+    flat = np.where(mask, 1.0, np.nan).astype(np.float32)
+    refused = ENGINE.reconstruct(image, mask, camera=camera, depth=flat)
+    assert "shape_box" not in refused.flags and refused.scale_source == "metric"
+
+
+def test_f_score_and_icp_of_the_bench_tell_good_from_bad():
+    rng = np.random.default_rng(0)
+    ball = rng.normal(size=(4000, 3))
+    ball /= np.linalg.norm(ball, axis=1, keepdims=True)
+    assert bench.f_score(ball, ball, 0.05) == 1
+    assert bench.f_score(ball, ball * 1.2, 0.05) == 0
+    assert bench.chamfer(ball, bench.icp(1.1 * ball + 0.05, ball)) < 0.02
+
+
+def test_a_known_word_makes_flat_things_flat():
+    image, mask = np.zeros((90, 90, 3), np.uint8), np.pad(np.ones((50, 50), bool), 20)
+    flat, plain = (ENGINE.reconstruct(image, mask, label=label) for label in ("TV", None))
+    assert "shape_prior" in flat.flags and "shape_prior" not in plain.flags
+    assert flat.silhouette_iou >= 0.97
+    ratio = np.ptp(flat.mesh.vertices[:, 2]) / np.ptp(plain.mesh.vertices[:, 2])
+    assert ratio == pytest.approx(0.3, abs=0.06)

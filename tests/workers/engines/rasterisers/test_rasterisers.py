@@ -1,0 +1,195 @@
+"""Every rasteriser against a plain float64 one: pictures within 55 dB, gradients within 1e-4."""
+
+import importlib
+import sys
+
+import numpy as np
+import pytest
+
+from tests.support.synthetic_objects import around
+from workers.engines.rasterisers import choice, numba_raster
+from workers.engines.rasterisers.gsplat_raster import GsplatRasteriser
+from workers.engines.rasterisers.hosted import HostedRasteriser
+from workers.engines.rasterisers.numba_raster import NumbaRasteriser
+from workers.engines.rasterisers.protocol import Gaussians, RasteriserMissing
+
+NAMES = ("means", "rotations", "scales", "opacities", "colors")
+
+
+def hosted():
+    """A child with this interpreter: what goes over the pipe must change nothing."""
+    return HostedRasteriser(sys.executable, "numba")
+
+
+@pytest.fixture(params=[NumbaRasteriser, GsplatRasteriser, hosted])
+def rasteriser(request):
+    try:
+        made = request.param()
+    except RasteriserMissing as error:
+        pytest.skip(str(error))
+    yield made
+    if isinstance(made, HostedRasteriser):
+        made.close()
+
+
+def scene(count, seed=0, size=0.08):
+    rng = np.random.default_rng(seed)
+    return [
+        rng.uniform(-0.5, 0.5, (count, 3)),
+        rng.normal(size=(count, 4)),
+        rng.uniform(0.2, 1.0, (count, 3)) * size,
+        rng.uniform(0.2, 0.95, count),
+        rng.uniform(0, 1, (count, 3)),
+    ]
+
+
+def given(parts):
+    return Gaussians(*(np.asarray(part, dtype=np.float32) for part in parts))
+
+
+def reference(parts, view, cuts=None):
+    """Float64, one Gaussian after the other over the whole picture, written from the papers' formulas.
+
+    `cuts` collects which pixels each Gaussian reaches, or when it is full holds them: differences then do not
+    count the jumps where a Gaussian ends.
+    """
+    held = list(cuts) if cuts else None
+    means, rotations, scales, opacities, colors = (np.asarray(part, dtype=np.float64) for part in parts)
+    camera, pose = view.camera, view.cam_from_world
+    world = pose.rotation_matrix()
+    placed = means @ world.T + np.asarray(pose.translation)
+    ys, xs = np.mgrid[: camera.height, : camera.width] + 0.5
+    color, light = np.zeros((camera.height, camera.width, 3)), np.ones((camera.height, camera.width))
+    open_ = np.ones(light.shape, bool)
+    for k in np.argsort(placed[:, 2], kind="stable"):
+        x, y, z = placed[k]
+        if z <= 0.01:
+            continue
+        w, i, j, l = rotations[k] / np.linalg.norm(rotations[k])  # noqa: E741
+        turn = np.eye(3) + 2 * np.array(
+            [
+                [-(j * j + l * l), i * j - w * l, i * l + w * j],
+                [i * j + w * l, -(i * i + l * l), j * l - w * i],
+                [i * l - w * j, j * l + w * i, -(i * i + j * j)],
+            ]
+        )
+        wide, high = 1.3 * camera.width / (2 * camera.fx), 1.3 * camera.height / (2 * camera.fy)
+        tx, ty = np.clip(x / z, -wide, wide), np.clip(y / z, -high, high)
+        jacobian = np.array(
+            [[camera.fx / z, 0, -camera.fx * tx / z], [0, camera.fy / z, -camera.fy * ty / z]]
+        )
+        spread = world @ turn @ np.diag(scales[k] ** 2) @ turn.T @ world.T
+        covariance = jacobian @ spread @ jacobian.T + 0.3 * np.eye(2)
+        inverse = np.linalg.inv(covariance)
+        dx, dy = xs - (camera.fx * x / z + camera.cx), ys - (camera.fy * y / z + camera.cy)
+        power = 0.5 * (inverse[0, 0] * dx * dx + inverse[1, 1] * dy * dy) + inverse[0, 1] * dx * dy
+        alpha = np.minimum(opacities[k] * np.exp(-power), 0.99)
+        reached = (alpha >= 1 / 255) & open_ if held is None else held.pop(0)
+        if cuts is not None and held is None:
+            cuts.append(reached)
+        alpha = np.where(reached, alpha, 0)
+        color += (alpha * light)[..., None] * colors[k]
+        light = light * (1 - alpha)
+        open_ &= light >= 1e-4
+    return color, 1 - light
+
+
+def psnr(a, b):
+    return 10 * np.log10(1 / max(float(((a - b) ** 2).mean()), 1e-20))
+
+
+@pytest.mark.parametrize("view", around(3, 120, 64))
+def test_pictures_agree_with_the_reference(rasteriser, view):
+    parts = scene(300)
+    drawn = rasteriser.draw(given(parts), view)
+    color, alpha = reference(parts, view)
+    assert psnr(drawn.color, color) >= 55 and psnr(drawn.alpha, alpha) >= 55
+    assert 0.2 < alpha.mean() < 0.999
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradients_agree_with_differences_of_the_reference(rasteriser, name):
+    view = around(1, 360, 32)[0]
+    rng = np.random.default_rng(5)
+    parts = scene(12, seed=3, size=0.15)
+    weights = rng.normal(size=(32, 32, 3)), rng.normal(size=(32, 32))
+
+    cuts = []
+    reference(parts, view, cuts)
+
+    def loss(changed):
+        color, alpha = reference(changed, view, cuts)
+        return float((color * weights[0]).sum() + (alpha * weights[1]).sum())
+
+    _, found = rasteriser.gradients(given(parts), view, *(weight.astype(np.float32) for weight in weights))
+    at = NAMES.index(name)
+    wanted = np.zeros_like(parts[at])
+    for index in np.ndindex(wanted.shape):
+        ends = []
+        for step in (1e-6, -1e-6):
+            moved = [part.copy() for part in parts]
+            moved[at][index] += step
+            ends.append(loss(moved))
+        wanted[index] = (ends[0] - ends[1]) / 2e-6
+    error = np.abs(getattr(found, name) - wanted).max() / np.abs(wanted).max()
+    assert error <= 1e-4
+
+
+def test_what_cannot_be_seen_costs_nothing_and_has_no_gradient(rasteriser):
+    view = around(1, 360, 32)[0]
+    parts = scene(3)
+    behind = view.centre() * 1.5
+    parts[0][0] = behind
+    parts[0][1] = [50.0, 0.0, 0.0]
+    drawn, found = rasteriser.gradients(
+        given(parts), view, np.ones((32, 32, 3), np.float32), np.ones((32, 32), np.float32)
+    )
+    alone = rasteriser.draw(given([part[2:] for part in parts]), view)
+    np.testing.assert_allclose(drawn.color, alone.color, atol=1e-6)
+    for name in NAMES:
+        assert not getattr(found, name)[:2].any() and np.isfinite(getattr(found, name)).all()
+
+
+def test_nothing_to_draw_is_black(rasteriser):
+    view = around(1, 360, 32)[0]
+    drawn = rasteriser.draw(given([part[:0] for part in scene(1)]), view)
+    assert not drawn.color.any() and not drawn.alpha.any()
+
+
+def test_the_same_call_gives_the_same_numbers(rasteriser):
+    view = around(1, 360, 64)[0]
+    one, two = (rasteriser.draw(given(scene(500)), view) for _ in range(2))
+    np.testing.assert_array_equal(one.color, two.color)
+
+
+def test_a_missing_rasteriser_names_what_it_needs(monkeypatch):
+    def gone(name):
+        raise ImportError(f"no {name}")
+
+    monkeypatch.setattr(numba_raster.importlib, "import_module", gone)
+    with pytest.raises(RasteriserMissing, match=r"maquette-server\[raster\]"):
+        NumbaRasteriser()
+    with pytest.raises(RasteriserMissing, match=r"torch.*; .*raster"):
+        choice.best()
+    assert RasteriserMissing.code == "rasteriser_missing"
+
+
+def test_an_interpreter_without_gsplat_is_told_and_the_next_one_draws(monkeypatch, caplog):
+    if importlib.util.find_spec("numba") is None:
+        pytest.skip("the extra 'raster' is not installed")
+    monkeypatch.setenv("MAQUETTE_GSPLAT_PYTHON", sys.executable)
+    monkeypatch.setattr(choice.GsplatRasteriser, "__init__", _no_gpu)
+    assert choice.best().name == "numba"
+    assert "MAQUETTE_GSPLAT_PYTHON is set, but" in caplog.text
+    with pytest.raises(RasteriserMissing, match="cannot be run"):
+        HostedRasteriser("/no/such/python")
+
+
+def _no_gpu(self):
+    raise RasteriserMissing("no GPU")
+
+
+def test_the_best_one_here_draws():
+    if importlib.util.find_spec("numba") is None:
+        pytest.skip("the extra 'raster' is not installed")
+    assert choice.best().name in ("gsplat", "numba")

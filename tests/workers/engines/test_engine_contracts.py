@@ -1,0 +1,96 @@
+"""What every engine of a kind promises, checked on the engines that are loaded here."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import trimesh
+
+from tests.support.scenes import ball, box_of, iou, wall
+from workers.engines.protocols import BodyEngine, Click, ConceptEngine, ObjectEngine, TrackPrompts, VideoFrame
+from workers.engines.registry import EngineSet, load_engines
+from workers.geometry.raster import silhouette
+
+
+@pytest.fixture(scope="module")
+def engines() -> EngineSet:
+    return load_engines("default")
+
+
+@pytest.fixture(scope="module")
+def picture() -> tuple[Any, Any]:
+    image = wall()
+    return image, ball(image, (120, 150), 60, (220, 60, 40))
+
+
+def test_every_kind_is_there_and_describes_itself(engines: EngineSet) -> None:
+    assert engines.failures == {}
+    for told in engines.describe():
+        assert told["available"] and told["capabilities"] and told["limits"] and told["licence"]
+        assert all(len(sha) == 64 for sha in told["weights"].values())
+
+
+def test_concepts(engines: EngineSet, picture: tuple[Any, Any]) -> None:
+    image, mask = picture
+    engine = engines.concepts()
+    assert isinstance(engine, ConceptEngine)
+    handle = engine.embed(image, "a")
+    assert handle.size == image.shape[:2]
+    clicks = [Click(box=box_of(mask)), Click(points=np.array([[150.0, 120.0]]), labels=np.array([1]))]
+    found = engine.segment(handle, clicks)
+    assert [item.prompt for item in found] == [0, 1]
+    assert iou(found[0].mask, mask) > 0.9
+    for item in found:
+        assert item.mask.dtype == np.bool_ and item.mask.shape == image.shape[:2]
+        assert item.box == box_of(item.mask)
+    assert engine.ground(handle, []) == []
+
+
+def test_trackers_answer_each_frame_once_and_resume(engines: EngineSet) -> None:
+    engine = engines.concepts()
+    frames = []
+    for index in range(12):
+        image = wall()
+        mask = ball(image, (120, 80 + 4 * index), 40, (220, 60, 40))
+        frames.append(VideoFrame(index, index * 512, image))
+        if index == 0:
+            prompts = TrackPrompts.begin([Click(box=box_of(mask))])
+    whole = engine.tracker(prompts)
+    expected = [result for frame in frames for result in whole.step(frame)] + list(whole.finish())
+    assert [(r.index, r.pts) for r in expected] == [(f.index, f.pts) for f in frames]
+    first = engine.tracker(prompts)
+    got = [result for frame in frames[:6] for result in first.step(frame)]
+    second = engine.tracker(prompts, state=first.snapshot())
+    got += [result for frame in frames[6:] for result in second.step(frame)] + list(second.finish())
+    for a, b in zip(expected, got, strict=True):
+        assert [(o.id, o.box, o.score) for o in a.objects] == [(o.id, o.box, o.score) for o in b.objects]
+        assert all((x.mask == y.mask).all() for x, y in zip(a.objects, b.objects, strict=True))
+
+
+def test_objects(engines: EngineSet, picture: tuple[Any, Any]) -> None:
+    image, mask = picture
+    engine = engines.objects()
+    assert isinstance(engine, ObjectEngine)
+    asset, again = (engine.reconstruct(image, mask, seed=1) for _ in range(2))
+    placed = asset.pose.apply(asset.mesh.vertices)
+    assert iou(silhouette(placed, asset.mesh.faces, asset.camera), mask) >= 0.97
+    assert trimesh.Trimesh(asset.mesh.vertices, asset.mesh.faces).is_watertight
+    assert np.array_equal(asset.mesh.vertices, again.mesh.vertices)
+    assert np.array_equal(asset.splat.means, again.splat.means)
+    with pytest.raises(ValueError, match=r"."):
+        engine.reconstruct(image, np.zeros_like(mask))
+
+
+def test_bodies(engines: EngineSet) -> None:
+    import skimage.data
+
+    engine = engines.bodies()
+    assert isinstance(engine, BodyEngine)
+    image = skimage.data.astronaut()
+    found = engine.recover(image, [(20, 16, 360, 512), (400, 0, 512, 60)])
+    assert len(found) == 2
+    body = found[0]
+    assert body is not None and found[1] is None
+    assert body.vertices.shape == body.rig.rest_vertices.shape
+    np.testing.assert_allclose(body.rig.skin_weights.sum(axis=1), 1, atol=1e-6)
+    assert (body.vertices[:, 2] > 0).all()

@@ -1,0 +1,16 @@
+"""What tests of jobs share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.dataset_worlds import World
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A ledger, a store and a sandbox for dataset jobs, shared by the tests of a file."""
+    made = World(tmp_path_factory.mktemp("world"))
+    yield made
+    made.sandbox.close()
+    made.db.close()

@@ -1,0 +1,260 @@
+"""Clips that cannot be worked on are left out of a dataset job, with the reason, and the others are not."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from maquette.contract import DatasetResult, Manifest, MediaRef, Problem
+from maquette.sources.avi import pack_frames
+from maquette.sources.folders import FrameFolder, find_videos
+from PIL import Image
+from sqlalchemy import update
+
+from media.errors import MediaError
+from storage.ledger import fleet, jobs, leases, reaper
+from storage.ledger.tables import jobs as table
+from tests.support.dataset_worlds import TENANT, Follow, Heartbeat, Reds, World, version
+from tests.workers.jobs.test_dataset_parts import work
+from workers.datasets.clip_work import Tools
+from workers.datasets.following import EngineTracks
+from workers.datasets.limits import Prices
+from workers.datasets.local import build
+from workers.datasets.reader import Dataset
+from workers.datasets.settings import Settings
+from workers.datasets.source import Opened, Source
+from workers.datasets.stages.colmap import solver
+from workers.datasets.verify import verify
+from workers.engines.protocols import EngineInfo, FrameResult, Refused, VideoFrame
+from workers.engines.registry import EngineSet
+from workers.errors import JobProblem
+
+# both videos have 512 ticks a frame, and their second clips begin with frame 24
+SECOND = (24 * 512, 48 * 512)
+
+
+class Picky(Reds):
+    """Raises while it looks at the second clip of a video."""
+
+    def __init__(self, error: Exception | None) -> None:
+        super().__init__()
+        self.error, self.times = error, 0
+
+    def tracker(self, prompts: Any, *, state: bytes | None = None) -> "Fail":
+        return Fail(self)
+
+
+class Fail(Follow):
+    engine: Picky
+
+    def step(self, frame: VideoFrame) -> Sequence[FrameResult]:
+        if self.engine.error is not None and SECOND[0] + 5 * 512 <= frame.pts < SECOND[1]:
+            self.engine.times += 1
+            raise self.engine.error
+        return super().step(frame)
+
+
+REFUSED = Refused(Problem.from_code("too_red", 422, "this is too red"))
+
+
+def picky(world: World, error: Exception | None) -> Picky:
+    world.engine = Picky(error)
+    world.engines = EngineSet("default", {"concepts": world.engine})
+    return world.engine
+
+
+def result_of(manifest: Manifest) -> DatasetResult:
+    assert isinstance(manifest.result, DatasetResult)
+    return manifest.result
+
+
+def check(world: World, manifest: Manifest, folder: Path, code: str, lost: int = 2) -> None:
+    """The other clips are there, and everything says which are not, and why."""
+    result = result_of(manifest)
+    assert "clips_failed" in manifest.flags
+    assert result.clips == 5 - lost and result.tracks == 5 - lost
+    assert len(result.failed) == lost and all(told.startswith(code) for told in result.failed.values())
+    assert result.rejected == {"processing": lost}
+    steps = {(step.unit, step.stage): (step.given, step.kept) for step in result.funnel}
+    assert steps["clips", "processing"] == (5, 5 - lost)
+    assert verify(world.save(manifest, folder)) == []
+    data = Dataset(folder)
+    assert {row.clip for row in data.clip_rows if not row.kept} == result.failed.keys()
+    reasons = {row.clip: row.reason for row in data.rows("decisions") if row.gate == "processing"}
+    assert reasons == dict.fromkeys(result.failed, code)
+    assert f"{code} {lost}" in (folder / "report.html").read_text()
+
+
+def test_clips_that_an_engine_refuses_are_left_out_at_once_on_any_crew(world: World, tmp_path: Path) -> None:
+    engine = picky(world, REFUSED)
+    manifest = world.go(world.job(), Heartbeat())
+    assert engine.times == 2
+    check(world, manifest, tmp_path / "data", "too_red")
+    assert version(world.go(world.job(), Heartbeat())) == version(manifest)
+    settings = Settings.of(world.request(), Prices())
+
+    def source(ref: MediaRef) -> Source:
+        path = world.store.path(str(ref.id))
+        told = world.sandbox.probe(path)
+
+        def opened(first: int, count: int | None) -> Opened:
+            found = world.sandbox.frames(path, start=first, limit=count)
+            return Opened(found.time_base, found.frames)
+
+        size = told["width"], told["height"]
+        return Source(str(ref.id), *size, told.get("frames"), told.get("frame_rate"), opened)
+
+    tools = Tools(EngineTracks(engine, settings), solver=solver())  # type: ignore[arg-type]
+    sources = [source(ref) for ref in world.videos]
+    alone = build(sources, tools, settings, tmp_path / "work", tmp_path / "out")
+    assert alone.manifest.version == version(manifest)
+
+
+def test_an_engine_that_breaks_gets_three_attempts(world: World, tmp_path: Path) -> None:
+    engine = picky(world, RuntimeError("an index is out of range"))
+    manifest = world.go(world.job(), Heartbeat())
+    assert engine.times == 2 * 3
+    check(world, manifest, tmp_path / "data", "engine_failed")
+
+
+def test_a_decoder_that_was_too_slow_gets_three_attempts(world: World, tmp_path: Path) -> None:
+    engine = picky(world, MediaError("decoding_too_slow", "decoding took more than 60 seconds", 413))
+    manifest = world.go(world.job(), Heartbeat())
+    assert engine.times == 2 * 3
+    check(world, manifest, tmp_path / "data", "decoding_too_slow")
+
+
+def test_an_engine_that_breaks_once_loses_nothing(world: World) -> None:
+    picky(world, None)
+    undisturbed = world.go(world.job(), Heartbeat())
+    engine = picky(world, MemoryError())
+    job_id = world.job()
+    while not engine.times:
+        assert world.step(job_id, Heartbeat()) is None
+    engine.error = None
+    manifest = world.go(job_id, Heartbeat())
+    assert "clips_failed" not in manifest.flags
+    assert version(manifest) == version(undisturbed)
+
+
+def test_real_workers_leave_out_what_they_cannot_do(world: World, tmp_path: Path) -> None:
+    engine, job_id = picky(world, MemoryError()), world.job()
+    work(world, job_id, "w", engine)
+    row = jobs.get(world.db, TENANT, job_id)
+    assert row is not None and row.state == "succeeded"
+    check(world, world.manifest(str(row.manifest_sha256)), tmp_path / "data", "out_of_memory")
+
+
+def lose(world: World, part: str) -> None:
+    """Every worker that takes this part dies."""
+    while leases.claim(world.db, part, "w", 600) is not None:
+        with world.db.write() as connection:
+            connection.execute(update(table).where(table.c.id == part).values(lease_until=0))
+        reaper.reap(world.db, max_attempts=3, cancel_grace=5, queue_seconds=3600)
+
+
+def go(world: World, job_id: str, lost: str) -> Manifest:
+    """Work until the job is over; the first part of the kind `lost` kills whoever takes it."""
+    poison = None
+    while True:
+        found = world.queued(job_id)
+        poison = poison or next((item for item in found if world.kind_of(item) == lost), None)
+        if poison is not None and poison in found:
+            lose(world, poison)
+        if (made := world.step(job_id, Heartbeat())) is not None:
+            return made
+
+
+def test_a_clip_that_kills_its_workers_is_left_out(world: World, tmp_path: Path) -> None:
+    picky(world, None)
+    manifest = go(world, world.job(), "dataset.clips")
+    check(world, manifest, tmp_path / "data", "attempts_exhausted", lost=1)
+    assert version(go(world, world.job(), "dataset.clips")) == version(manifest)
+
+
+def test_it_does_not_matter_that_a_gpu_was_killed(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picky(world, None)
+    alone = go(world, world.job(), "dataset.clips")
+    monkeypatch.setattr(Picky, "info", replace(Reds.info, device="cuda"))
+    fleet.announce(world.db, "cpu", "default", [])
+    try:
+        manifest = go(world, world.job(), "dataset.follow")
+        refused = picky(world, REFUSED)
+        other = world.go(world.job(), Heartbeat())
+    finally:
+        fleet.leave(world.db, "cpu")
+    check(world, manifest, tmp_path / "data", "attempts_exhausted", lost=1)
+    assert version(manifest) == version(alone)
+    assert refused.times == 2
+    check(world, other, tmp_path / "other", "too_red")
+
+
+class Breaks:
+    """Lifts nothing."""
+
+    info = EngineInfo("breaks", "objects", "1", "cpu", "Apache-2.0", (), ())
+
+    def reconstruct(self, *_: Any, **__: Any) -> Any:
+        raise RuntimeError("no")
+
+
+def test_assets_that_cannot_be_made_do_not_cost_the_clip(world: World, tmp_path: Path) -> None:
+    picky(world, None)
+    world.engines = EngineSet("default", {"concepts": world.engine, "objects": Breaks()})
+    manifest = world.go(world.job(assets=2), Heartbeat())
+    result = result_of(manifest)
+    assert (result.clips, result.assets, result.failed) == (5, 0, {})
+    data = Dataset(world.save(manifest, tmp_path / "data"))
+    assert verify(data.folder) == []
+    assert sum("assets_failed" in row.flags for row in data.clip_rows) == 2
+
+
+def test_a_job_of_which_no_clip_can_be_worked_on_fails(world: World) -> None:
+    picky(world, REFUSED)
+    # the second seconds of both videos are all there is
+    job_id = world.job(clip_seconds=3.0, min_clip_seconds=3.0, gates={"near_duplicate": {}, "duration": {}})
+    with pytest.raises(JobProblem, match="too red") as caught:
+        world.go(job_id, Heartbeat())
+    assert caught.value.problem.code == "all_clips_failed"
+
+
+def broken(folder: Path) -> Path:
+    """A video of which the tenth picture cannot be decoded."""
+    (folder / "frames").mkdir()
+    noise = np.random.default_rng(0).integers(0, 255, (16, 60, 80, 3), np.uint8)
+    for index, picture in enumerate(noise):
+        Image.fromarray(picture).save(folder / "frames" / f"{index}.png")
+    [frames] = find_videos(folder / "frames")
+    assert isinstance(frames, FrameFolder)
+    path = pack_frames(frames, 10, folder / "broken.avi")
+    data = bytearray(path.read_bytes())
+    place = -1
+    for _ in range(10):
+        place = data.find(b"IDAT", place + 1)
+    data[place + 8 : place + 200] = b"\0" * 192
+    path.write_bytes(data)
+    return path
+
+
+def test_a_video_that_breaks_on_the_way_is_left_out(world: World, tmp_path: Path) -> None:
+    picky(world, None)
+    bad = world.put(broken(tmp_path))
+    told = [{}, {}, {"name": "bad one"}]
+    manifest = world.go(world.job(videos=[*world.videos, bad], sources=told), Heartbeat())
+    assert result_of(manifest).unreadable == {"bad one": "video_broken"}
+    assert "sources_unreadable" in manifest.flags and result_of(manifest).clips == 5
+    with pytest.raises(JobProblem) as caught:
+        world.go(world.job(videos=[bad]), Heartbeat())
+    assert caught.value.problem.code == "video_broken"
+
+
+def test_a_video_whose_survey_kills_its_workers_is_left_out(world: World) -> None:
+    picky(world, None)
+    manifest = go(world, world.job(), "dataset.survey")
+    [code] = result_of(manifest).unreadable.values()
+    assert code == "attempts_exhausted"
+    assert 0 < result_of(manifest).clips < 5

@@ -1,0 +1,177 @@
+"""The objects job on a video: the masks come from a tracker of the test's own, the cameras are known."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from maquette.contract import MediaRef, ObjectsJob, ObjectsResult, TrackJob
+from pydantic import ValidationError
+
+from media.sandbox import Sandbox
+from storage.artefacts.local import LocalStore
+from storage.ledger import Database, Submission, files, jobs, leases
+from tests.support.media_files import write_video
+from tests.support.synthetic_objects import around, thing
+from workers.engines.objects.default import DefaultObjects
+from workers.engines.protocols import EngineInfo, FrameResult, Refused, Tracked, VideoFrame
+from workers.engines.registry import EngineSet
+from workers.errors import JobProblem
+from workers.jobs import run_kind
+from workers.jobs.context import JobContext
+
+FRAMES, SIDE, TENANT = 12, 96, "t"
+VIEWS = around(FRAMES, 360, SIDE)
+MASKS = [thing("block").photograph(view)[1] for view in VIEWS]
+WORLD_FROM_CAM = [view.cam_from_world.inverse().matrix().tolist() for view in VIEWS]
+CAMERA = {"fx": VIEWS[0].camera.fx, "fy": VIEWS[0].camera.fy, "cx": SIDE / 2, "cy": SIDE / 2}
+
+
+class Concepts:
+    """Finds the block in every frame but the first, and something seen only once."""
+
+    info = EngineInfo("fake", "concepts", "1", "cpu", "Apache-2.0", (), ())
+
+    def check(self, phrases: Sequence[str]) -> None:
+        return
+
+    def tracker(self, prompts: Any, *, state: bytes | None = None) -> "Concepts":
+        return self
+
+    def step(self, frame: VideoFrame) -> list[FrameResult]:
+        found = []
+        if frame.index:
+            mask = MASKS[frame.index]
+            rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+            box = (float(columns[0]), float(rows[0]), columns[-1] + 1.0, rows[-1] + 1.0)
+            found.append(Tracked(1, mask, box, 0.9, 0, "block"))
+        if frame.index == 4:
+            found.append(Tracked(2, np.roll(MASKS[4], 9, axis=1), (0.0, 0.0, 20.0, 20.0), 0.4, 0, "ghost"))
+        return [FrameResult(frame.index, frame.pts, tuple(found))]
+
+    def finish(self) -> list[FrameResult]:
+        return []
+
+    def snapshot(self) -> bytes:
+        return b"{}"
+
+
+class Heartbeat:
+    def progress(self, progress: dict[str, Any]) -> None:
+        return
+
+    def check(self) -> None:
+        return
+
+
+class World:
+    """A ledger, a store and a video whose frames the tracker knows by their number."""
+
+    def __init__(self, folder: Path) -> None:
+        self.db = Database(f"sqlite:///{folder / 'ledger.db'}")
+        self.db.migrate()
+        self.store = LocalStore(folder / "store")
+        self.sandbox = Sandbox()
+        self.engines = EngineSet(
+            "default", {"concepts": Concepts(), "objects": DefaultObjects(splats=200, refine_steps=0)}
+        )
+        video = write_video(folder / "v.mp4", FRAMES, (SIDE, SIDE))
+        self.video = MediaRef(id=self.store.put(video.read_bytes()))
+        told = self.sandbox.probe(video)
+        files.add_media(self.db, TENANT, str(self.video.id), {**told, "bytes": 1})
+        self.count = 0
+
+    def run(self, request: Any) -> tuple[str, Any]:
+        self.count += 1
+        row, _ = jobs.submit(
+            self.db,
+            Submission(
+                TENANT, request.kind, "auto", "q", request.model_dump_json(), f"{self.count}", 900, None
+            ),
+        )
+        claimed = leases.claim(self.db, row.id, "w", 600)
+        assert claimed is not None
+        context = JobContext(claimed, Heartbeat(), self.db, self.store, self.engines, self.sandbox)  # type: ignore[arg-type]
+        return row.id, run_kind(context, request)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    made = World(tmp_path_factory.mktemp("world"))
+    yield made
+    made.sandbox.close()
+    made.db.close()
+
+
+def asked(world: World, **options: Any) -> ObjectsJob:
+    given = {
+        "video": world.video,
+        "text": ["cup"],
+        "multiview": True,
+        "camera": CAMERA,
+        "world_from_cam": WORLD_FROM_CAM,
+        **options,
+    }
+    return ObjectsJob.model_validate(given)
+
+
+def test_an_object_of_a_video_comes_from_all_its_frames(world: World) -> None:
+    _, manifest = world.run(asked(world))
+    told = manifest.result
+    assert isinstance(told, ObjectsResult) and (told.width, told.height) == (SIDE, SIDE)
+    [found] = told.objects
+    assert found.label == "block" and found.scale_source == "metric"
+    assert found.views is not None and found.views.track == 1
+    assert (found.views.used, found.views.reference) == (FRAMES - 1, 1)
+    assert found.views.arc_degrees >= 300
+    assert found.pose.scale == pytest.approx(1.0, abs=0.08)
+    # the pose is in the camera of frame 1: the block stands in its middle, 2.6 m away
+    assert found.pose.translation == pytest.approx((0, 0, 2.6), abs=0.08)
+    assert [(item.label, item.code) for item in told.failures] == [("ghost", "too_few_views")]
+    names = {item.name for item in manifest.artefacts}
+    assert {"object-000.glb", "object-000.ply", "object-000-reference.png", "masks-00000.jsonl"} <= names
+
+
+def test_fewer_views_are_spread_over_the_video(world: World) -> None:
+    _, manifest = world.run(asked(world, max_views=4))
+    [found] = manifest.result.objects
+    assert found.views.used == 4 and found.views.arc_degrees > 200
+
+
+def test_unknown_cameras_in_a_video_without_texture_are_told(world: World) -> None:
+    with pytest.raises(Refused) as lost:
+        world.run(asked(world, world_from_cam=None))
+    assert lost.value.problem.code in ("cameras_not_found", "extra_missing")
+
+
+def test_too_few_poses_are_told(world: World) -> None:
+    with pytest.raises(JobProblem) as few:
+        world.run(asked(world, world_from_cam=WORLD_FROM_CAM[:5]))
+    assert few.value.problem.code == "camera_poses_missing"
+
+
+def test_it_goes_on_from_a_track_job(world: World) -> None:
+    job_id, manifest = world.run(TrackJob(video=world.video, text=["cup"]))
+    assert manifest.result.kind == "track"
+    job = asked(world, video=None, text=[], from_job=job_id)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JobContext, "earlier", lambda self, job_id: manifest)
+        _, lifted = world.run(job)
+    assert [item.label for item in lifted.result.objects] == ["block"]
+    assert lifted.provenance.from_job == job_id
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"multiview": False, "world_from_cam": None}, "multiview"),
+        ({"image": {"id": "a" * 64}}, "multiview"),
+        ({"from_job": "job_" + "0" * 28}, "from_job"),
+        ({"max_views": 2}, "max_views"),
+        ({"text": []}, "which objects"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(world: World, options: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        asked(world, **options)

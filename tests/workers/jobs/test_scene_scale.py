@@ -1,0 +1,73 @@
+"""Objects of a scene take their scale from the people in it, and stand where the ground is."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import trimesh
+from numpy.typing import NDArray
+
+from tests.support.synthetic_bodies import body
+from workers.engines.objects.default import DefaultObjects
+from workers.engines.protocols import BodyEstimate
+from workers.geometry.cameras import Camera
+from workers.geometry.raster import silhouette
+from workers.jobs.contact import stage_of, staged
+
+CAMERA = Camera(640, 480, 600.0, 600.0, 320.0, 200.0)
+HEIGHT, FEET = 1.5, 4.0
+
+
+def standing(*, flags: tuple[str, ...] = ()) -> BodyEstimate:
+    """A person whose feet are HEIGHT below the camera and FEET ahead."""
+    made = body()
+    move = np.array([0.0, HEIGHT - made.vertices[:, 1].max(), FEET - made.joints[0][2]])
+    return replace(made, vertices=made.vertices + move, joints=made.joints + move, flags=flags)
+
+
+def ball(radius: float, ahead: float, lift: float = 0.0) -> NDArray[np.bool_]:
+    """What the camera sees of a ball that stands on the ground, or `lift` metres above it."""
+    solid = trimesh.creation.icosphere(subdivisions=4, radius=radius)
+    centre = np.array([0.4, HEIGHT - radius - lift, ahead])
+    return silhouette(np.asarray(solid.vertices) + centre, np.asarray(solid.faces), CAMERA)
+
+
+@pytest.mark.parametrize(("radius", "ahead"), [(0.3, 5.0), (0.15, 3.6), (0.5, 8.0)])
+def test_a_ball_on_the_ground_has_its_true_size_and_distance(radius: float, ahead: float) -> None:
+    mask = ball(radius, ahead)
+    image = np.full((480, 640, 3), 128, np.uint8)
+    alone = DefaultObjects().reconstruct(image, mask, camera=CAMERA)
+    stage = stage_of([standing()])
+    assert stage is not None and stage.drop == pytest.approx(HEIGHT) and stage.distance == pytest.approx(FEET)
+    placed = staged(alone, mask, CAMERA, stage, contact=True)
+    points = placed.pose.apply(placed.mesh.vertices)
+    assert np.median(points[:, 2]) == pytest.approx(ahead, rel=0.08)
+    assert np.ptp(points[:, 0]) / 2 == pytest.approx(radius, rel=0.08)
+    assert points[:, 1].max() == pytest.approx(HEIGHT, abs=0.06)
+    assert {"scale_from_body", "on_ground"} <= set(placed.flags) and placed.scale_source == "prior"
+    np.testing.assert_array_equal(
+        silhouette(points, placed.mesh.faces, CAMERA),
+        silhouette(alone.pose.apply(alone.mesh.vertices), alone.mesh.faces, CAMERA),
+    )
+
+
+@pytest.mark.parametrize("why", ["high", "cut", "no_contact", "no_feet"])
+def test_where_no_contact_is_told_the_people_tell_the_distance(why: str) -> None:
+    mask = ball(0.3, 5.0, lift=2.0 if why == "high" else 0.0)
+    if why == "cut":
+        mask = np.roll(mask, 479 - int(np.nonzero(mask)[0].max()), axis=0)
+    alone = DefaultObjects().reconstruct(np.full((480, 640, 3), 128, np.uint8), mask, camera=CAMERA)
+    stage = stage_of([standing(flags=("truncated",) if why == "no_feet" else ())])
+    assert stage is not None
+    placed = staged(alone, mask, CAMERA, stage, contact=why != "no_contact")
+    assert np.median(placed.pose.apply(placed.mesh.vertices)[:, 2]) == pytest.approx(FEET, rel=1e-6)
+    assert "distance_guessed" in placed.flags
+
+
+def test_a_metric_object_stays_where_it_is() -> None:
+    mask = ball(0.3, 5.0)
+    alone = DefaultObjects().reconstruct(np.full((480, 640, 3), 128, np.uint8), mask, camera=CAMERA)
+    known = replace(alone, scale_source="metric")
+    stage = stage_of([standing()])
+    assert stage is not None and staged(known, mask, CAMERA, stage, contact=True) is known
+    assert stage_of([]) is None

@@ -1,0 +1,71 @@
+"""Jobs about one picture run one after another on one embedding, whatever else waits."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from maquette.contract import MediaRef, Point, SegmentJob
+
+from media.sandbox import Sandbox
+from storage.artefacts.local import LocalStore
+from storage.ledger import Database, Submission, files, jobs
+from tests.support.media_files import gradient, png
+from workers.engines.protocols import Click, EngineInfo, Segmented
+from workers.engines.registry import EngineSet
+from workers.runner import COMPANIONS, Runner
+from workers.settings import WorkerSettings
+
+
+class Remembering:
+    """Embeds one picture at a time, and notes each embedding."""
+
+    info = EngineInfo("fake", "concepts", "1", "cpu", "Apache-2.0", (), ())
+
+    def __init__(self) -> None:
+        self.embedded: list[str] = []
+        self.known = ""
+
+    def check(self, phrases: Sequence[str]) -> None:
+        return
+
+    def embed(self, image: Any, key: str) -> Any:
+        if key != self.known:
+            self.embedded.append(key)
+            self.known = key
+        return image
+
+    def segment(self, handle: Any, clicks: Sequence[Click]) -> list[Segmented]:
+        mask = np.ones(handle.shape[:2], bool)
+        return [Segmented(mask, (0.0, 0.0, 64.0, 48.0), 1.0, n) for n in range(len(clicks))]
+
+
+def test_a_picture_is_embedded_once_for_all_that_wait(tmp_path: Path) -> None:
+    db = Database(f"sqlite:///{tmp_path / 'ledger.db'}")
+    db.migrate()
+    store = LocalStore(tmp_path / "store")
+    engine = Remembering()
+    with Sandbox() as sandbox:
+        pictures = []
+        for shade in (0, 40):
+            sha256 = store.put(png(np.roll(gradient(), shade, axis=1)))
+            files.add_media(db, "t", sha256, {**sandbox.probe(store.path(sha256)), "bytes": 1})
+            pictures.append(sha256)
+
+        def submitted(sha256: str) -> str:
+            request = SegmentJob(image=MediaRef(id=sha256), points=[[Point(x=3, y=3)]])
+            body = request.model_dump_json()
+            made = Submission("t", "segment", "auto", "default", body, "h", 900, subject=sha256)
+            return jobs.submit(db, made)[0].id
+
+        waiting = [submitted(pictures[n % 2]) for n in range(2 * COMPANIONS + 6)]
+        runner = Runner(db, store, EngineSet("default", {"concepts": engine}), sandbox, WorkerSettings())
+        runner.run(waiting[0], "task")
+        rows = [jobs.get(db, "t", job_id) for job_id in waiting]
+        done = [n for n, row in enumerate(rows) if row is not None and row.state == "succeeded"]
+        assert done == list(range(0, 2 * COMPANIONS + 2, 2)), "the oldest of the same picture, and no more"
+        for job_id in waiting:
+            runner.run(job_id, "task")
+    assert engine.embedded == [pictures[0], pictures[1], pictures[0], pictures[1]]
+    assert all(row is not None and jobs.get(db, "t", row.id).state == "succeeded" for row in rows)  # type: ignore[union-attr]
+    db.close()
