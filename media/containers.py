@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 HEAD = 1 << 18
 EBML = b"\x1a\x45\xdf\xa3"
+IMAGE_BRANDS = frozenset({b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"})
 SEGMENT = b"\x18\x53\x80\x67"
 
 
@@ -16,11 +17,18 @@ def is_truncated(path: str) -> bool:
         head = file.read(64)
         if head[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip"):
             return _boxes_end(file, size) > size
-        if head[:4] == b"RIFF":
+        if head[:4] == b"RIFF" and len(head) >= 8:
             return 8 + int(struct.unpack("<I", head[4:8])[0]) > size
         if head[:4] == EBML:
             return _segment_end(file) > size
     return False
+
+
+def is_cut_movie(path: str) -> bool:
+    """Whether a file is the beginning of an MP4 or MOV; HEIF and AVIF images share their structure."""
+    with Path(path).open("rb") as file:
+        head = file.read(12)
+    return head[4:8] == b"ftyp" and head[8:12] not in IMAGE_BRANDS and is_truncated(path)
 
 
 def read_color_codes(path: str) -> tuple[int, int] | None:

@@ -11,7 +11,7 @@ from av.stream import Disposition
 from numpy.typing import NDArray
 
 from media.color import flag_transfer
-from media.containers import is_truncated
+from media.containers import is_cut_movie, is_truncated
 from media.errors import MediaError
 from media.limits import MediaLimits
 from media.orientation import UPRIGHT, apply_orientation, matrix_orientation, packet_orientation
@@ -42,7 +42,7 @@ def probe(path: str, limits: MediaLimits) -> dict[str, Any] | None:
     try:
         container = av.open(path, options=OPTIONS)
     except (av.FFmpegError, OSError, ValueError) as error:
-        if is_truncated(path):
+        if is_cut_movie(path):
             raise MediaError("video_broken", "the file was cut before its index: send it again") from error
         return None
     with container:
