@@ -12,7 +12,7 @@ from workers.datasets.errors import DatasetError
 from workers.errors import JobProblem
 from workers.geometry.cameras import Camera
 from workers.jobs.context import JobContext
-from workers.jobs.depths import FARTHEST, NEAREST, stretch
+from workers.jobs.depth_maps import FARTHEST, NEAREST, stretch
 
 
 class DepthWalk:

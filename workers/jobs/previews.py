@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.protocols import BodyEstimate, ObjectAsset
-from workers.engines.rasterisers.pictures import splat_picture
+from workers.engines.rasterisers.preview import preview_splat
 from workers.formats.film import fitted
 from workers.formats.overlay import color_of
 from workers.geometry.cameras import Camera
@@ -39,7 +39,7 @@ def asset_preview(asset: ObjectAsset) -> NDArray[np.uint8]:
         pose = look_at(eye, (0.0, 0.0, 0.0))
         mesh = asset.mesh
         top.append(render(mesh.vertices, mesh.faces, mesh.colors, camera, pose)[0])
-        bottom.append(splat_picture(asset.splat, camera, pose))
+        bottom.append(preview_splat(asset.splat, camera, pose))
     return np.vstack([np.hstack(top), np.hstack(bottom)])
 
 

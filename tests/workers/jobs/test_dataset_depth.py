@@ -15,7 +15,7 @@ from maquette.sources.depth_frames import write_depth_file
 from numpy.typing import NDArray
 from PIL import Image
 
-from bench.datasets_truth_scores import Judged
+from bench.datasets.ground_truth_scores import Judged
 from storage.ledger import fleet
 from tests.support.dataset_worlds import Heartbeat, Killed, World, version
 from tests.support.media_files import write_video

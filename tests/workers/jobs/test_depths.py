@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from workers.errors import JobProblem
 from workers.geometry.cameras import Camera
 from workers.jobs.context import JobContext
-from workers.jobs.depths import Measured, load_depth
+from workers.jobs.depth_maps import Measured, load_depth
 
 W, H = 96, 64
 CAMERA = Camera(W, H, 110.0, 104.0, 45.0, 34.0)

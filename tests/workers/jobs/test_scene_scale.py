@@ -12,7 +12,7 @@ from workers.engines.objects.default import DefaultObjects
 from workers.engines.protocols import BodyEstimate
 from workers.geometry.cameras import Camera
 from workers.geometry.raster import silhouette
-from workers.jobs.contact import stage_of, staged
+from workers.jobs.scene.scene_scale import stage_of, staged
 
 CAMERA = Camera(640, 480, 600.0, 600.0, 320.0, 200.0)
 HEIGHT, FEET = 1.5, 4.0

@@ -8,7 +8,7 @@ from maquette.contract import TrackJob
 from pydantic import ValidationError
 
 from workers.errors import JobProblem
-from workers.jobs.track_prompts import prompts_of
+from workers.jobs.track.prompts import prompts_of
 
 BOX = {"x0": 1, "y0": 2, "x1": 30, "y1": 40}
 

@@ -21,7 +21,7 @@ from workers.engines.protocols.concepts import (
     TrackPrompts,
     VideoFrame,
 )
-from workers.engines.protocols.objects import ObjectAsset, ObjectEngine, ViewsReport
+from workers.engines.protocols.objects import MultiViewEngine, ObjectAsset, ObjectEngine, ViewsReport
 from workers.engines.protocols.shared import Box, EngineInfo, EngineKind, Mask, Refused, Rgb, ScaleSource
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "ImageHandle",
     "LevelledBodies",
     "Mask",
+    "MultiViewEngine",
     "ObjectAsset",
     "ObjectEngine",
     "Refused",

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.datasets_films import dissolving, uncut
+from bench.datasets.shot_videos import dissolving, uncut
 from tests.support.synthetic_datasets import source_of
 from workers.datasets import reels
 from workers.datasets.clip_work import Tools

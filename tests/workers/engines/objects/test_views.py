@@ -6,11 +6,10 @@ import trimesh
 from scipy.spatial import cKDTree
 
 from tests.support.synthetic_objects import around, thing
-from workers.engines.many_views import ManyViewsEngine
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.objects.registration import register
-from workers.engines.objects.surfels import sample_surface
-from workers.engines.protocols import Refused
+from workers.engines.objects.splats.surfels import sample_surface
+from workers.engines.protocols import MultiViewEngine, Refused
 from workers.geometry.posed import arc_degrees, upward
 from workers.geometry.poses import Similarity
 from workers.geometry.raster import silhouette
@@ -175,7 +174,7 @@ def test_up_and_arc_of_cameras_are_found():
 
 
 def test_it_takes_many_views():
-    assert isinstance(ENGINE, ManyViewsEngine) and "many_views" in ENGINE.info.capabilities
+    assert isinstance(ENGINE, MultiViewEngine) and "many_views" in ENGINE.info.capabilities
 
 
 def test_frames_that_show_nothing_to_hold_on_to_are_refused():
