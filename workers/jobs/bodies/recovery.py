@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from maquette.contract import BodiesJob, BodyFormat, BodyResult, Intrinsics, Keypoint, ObjectFailure
-from maquette.contract.jobs import PromptedJob
+from maquette.contract.requests import PromptedJob
 from numpy.typing import NDArray
 
 from workers.bodies.still import MESH_ARRAYS, still_about, still_columns

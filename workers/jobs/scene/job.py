@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from maquette.contract import Manifest, Pose, SceneFormat, SceneJob, SceneNode, SceneResult
-from maquette.contract.jobs import PromptedJob
+from maquette.contract.requests import PromptedJob
 
 from workers.formats.overlay import overlay_png
 from workers.formats.ply import write_splat_ply

@@ -14,7 +14,7 @@ from maquette.contract import (
     SegmentJob,
     SegmentResult,
 )
-from maquette.contract.jobs import PromptedJob
+from maquette.contract.requests import PromptedJob
 from maquette.contract.results import Side
 from numpy.typing import NDArray
 
