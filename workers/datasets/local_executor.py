@@ -20,7 +20,7 @@ from workers.datasets.source import Source
 from workers.datasets.stages.keys import hash_json
 from workers.datasets.stages.survey import Survey
 from workers.datasets.surveying import survey_source
-from workers.engines.protocols import Refused
+from workers.engines.protocols import RequestRefused
 
 
 class LocalExecutor:
@@ -70,7 +70,7 @@ class LocalExecutor:
                         done += len(task.plan.frames)
                         try:
                             records.append(self._clip(task, frames))
-                        except (MediaError, DatasetError, Refused) as error:
+                        except (MediaError, DatasetError, RequestRefused) as error:
                             if (failure := failures.classify_error(error)) is None:
                                 raise
                             failed[task.plan.id] = failure
