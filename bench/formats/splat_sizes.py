@@ -15,13 +15,13 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from workers.formats.convert import SPLAT_FORMATS, SPLAT_READERS, SPLAT_WRITERS
-from workers.formats.splat import Splat, sanitize
+from workers.geometry.gaussians import Gaussians, sanitize
 from workers.geometry.morton import morton_order
 
 HEAD = "splat | format | B/Gaussian | write s | read s | mean | ln scale | p99 | turn ° | opacity | colour"
 
 
-def sphere(count: int) -> Splat:
+def sphere(count: int) -> Gaussians:
     """Flat Gaussians that cover a sphere, smoothly coloured."""
     rng = np.random.default_rng(0)
     normals = rng.normal(size=(count, 3))
@@ -32,7 +32,7 @@ def sphere(count: int) -> Splat:
     scales = np.exp(rng.normal(np.log(0.5 * np.sqrt(12 / count)), 0.4, (count, 3)))
     scales[:, 2] *= 0.1
     colors = 0.5 + 0.4 * np.sin(6 * normals + rng.normal(0, 0.1, (count, 3)))
-    return Splat(
+    return Gaussians(
         means=(0.5 * normals).astype(np.float32),
         rotations=turns.astype(np.float32),
         scales=scales.astype(np.float32),
@@ -41,7 +41,7 @@ def sphere(count: int) -> Splat:
     )
 
 
-def row(name: str, splat: Splat, fmt: str) -> str:
+def row(name: str, splat: Gaussians, fmt: str) -> str:
     clean = sanitize(splat)
     start = time.perf_counter()
     data = SPLAT_WRITERS[fmt](clean)

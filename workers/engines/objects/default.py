@@ -143,7 +143,7 @@ class DefaultObjects:
         seed: int = 0,
         metric: bool = False,
     ) -> ObjectAsset:
-        """Lift an object that several posed cameras see; see `ManyViewsEngine.reconstruct_views`.
+        """Lift an object that several posed cameras see; see `MultiViewEngine.reconstruct_views`.
 
         The canonical frame has the world's up as +y, guessed from the cameras, and +z towards the first one.
         """

@@ -41,7 +41,7 @@ def from_views(
 ) -> ObjectAsset:
     """The object that `one_view` makes of the best view, where all views have it.
 
-    See `ManyViewsEngine.reconstruct_views`. The shape stays that of one view: `silhouette_iou` is its mean
+    See `MultiViewEngine.reconstruct_views`. The shape stays that of one view: `silhouette_iou` is its mean
     IoU with the masks, and `confidence` that times `trust`.
     """
     taken = taken_of(frames, masks, cameras)

@@ -10,8 +10,8 @@ from workers.engines.objects.single_view.inflation import Thickness
 from workers.engines.objects.single_view.solid import Solid
 from workers.engines.objects.single_view.texture import Texture
 from workers.engines.objects.splats.surfels import sample_surface, splat_of
-from workers.formats.splat import Splat
 from workers.geometry.cameras import Camera
+from workers.geometry.gaussians import Gaussians
 from workers.geometry.meshes import Mesh, face_normals, vertex_normals
 from workers.geometry.poses import OPENGL_FROM_OPENCV, Similarity
 
@@ -47,7 +47,7 @@ class Surface:
         """The same surface `factor` times as far away and as large; its pixels stay."""
         return replace(self, vertices=self.vertices * factor)
 
-    def splat(self, mesh: Mesh, texture: Texture, count: int, seed: int) -> Splat:
+    def splat(self, mesh: Mesh, texture: Texture, count: int, seed: int) -> Gaussians:
         """Flat Gaussians on the canonical mesh, spread evenly by area."""
         samples = sample_surface(mesh.vertices, mesh.faces, count, seed)
         pixels = samples.interpolate(self.pixels, mesh.faces)

@@ -7,9 +7,9 @@ standard deviations. Meant for thumbnails, not for measuring or training.
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.formats.splat import Splat
 from workers.geometry.batches import batches
 from workers.geometry.cameras import Camera
+from workers.geometry.gaussians import Gaussians
 from workers.geometry.poses import Similarity, matrix_from_quaternion
 
 LOW_PASS = 0.3
@@ -17,8 +17,8 @@ MAX_RADIUS = 64
 ALPHA_FLOOR = 1 / 255
 
 
-def splat_preview(
-    splat: Splat,
+def render_splat(
+    splat: Gaussians,
     camera: Camera,
     cam_from_splat: Similarity,
     *,
@@ -52,7 +52,7 @@ def splat_preview(
 
 
 def _screen_covariance(
-    splat: Splat,
+    splat: Gaussians,
     order: NDArray[np.int64],
     means: NDArray[np.float64],
     camera: Camera,
