@@ -35,6 +35,7 @@ from workers.engines.bodies.skeleton import load_skeleton
 from workers.engines.bodies.start import start
 from workers.engines.protocols import Box, Mask
 from workers.geometry.cameras import Camera
+from workers.geometry.overlap import mask_iou
 from workers.geometry.raster import rasterize
 
 NOISE = ((0.0, 0.0), (0.005, 0.015), (0.01, 0.03), (0.015, 0.045), (0.02, 0.06))
@@ -113,7 +114,7 @@ def overlap(engine: DefaultBodies, image: Rgb, mask: Mask) -> None:
             print(f"silhouette IoU, {label}: no body")
             continue
         covered = rasterize(body.vertices, body.rig.faces, body.camera).face >= 0
-        iou = (covered & mask).sum() / (covered | mask).sum()
+        iou = mask_iou(covered, mask)
         print(f"silhouette IoU, {label}: {iou:.3f}, landmarks {body.reprojection_error:.1f} px RMS")
 
 

@@ -15,13 +15,14 @@ from PIL import Image
 
 from bench.concepts.scene import load
 from service.embedded import Stack, free_port
-from workers.engines.concepts.masks import box_of, mask_iou
+from workers.geometry.boxes import bounding_box
+from workers.geometry.overlap import mask_iou
 
 
 def measure(mq: Maquette, folder: Path) -> float:
     """Send the image and the boxes of the masks; compare what comes back."""
     image, masks = load(folder)
-    boxes = [box_of(mask) for mask in masks]
+    boxes = [bounding_box(mask) for mask in masks]
     result = mq.segment(Image.fromarray(image), boxes=boxes).wait()
     overlaps = [mask_iou(found.mask, truth) for found, truth in zip(result.instances, masks, strict=True)]
     return float(np.mean(overlaps))

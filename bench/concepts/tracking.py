@@ -20,10 +20,10 @@ from bench.concepts.tracking_scores import follow, score
 from tests.support.movi_clips import draw
 from workers.engines.concepts.consensus import prompt_of
 from workers.engines.concepts.default import DefaultConcepts
-from workers.engines.concepts.masks import box_of
 from workers.engines.concepts.mobilesam import MobileSam
 from workers.engines.concepts.picodet import PicoDet
 from workers.engines.protocols import Click, TrackPrompts, VideoFrame
+from workers.geometry.boxes import bounding_box
 
 # frames of a turn for the tracker, and for the other, whose cost is the same on every frame
 TURN, SAMPLE = 12, 3
@@ -55,7 +55,7 @@ def speed(engine: DefaultConcepts, seed: int, frames: int, objects: int) -> dict
     """Frames a second of both ways in one clip."""
     clip = draw(seed, frames=frames, size=(360, 640), objects=objects)
     sam, detector = MobileSam(THREADS), PicoDet(THREADS)
-    boxes = [box_of(clip.ids[0] == number) for number in range(1, objects + 1)]
+    boxes = [bounding_box(clip.ids[0] == number) for number in range(1, objects + 1)]
     # the phrase makes the tracker pay for detection as well
     prompts = TrackPrompts.begin([Click(box=box) for box in boxes], ["person"])
     tracker = engine.tracker(prompts)

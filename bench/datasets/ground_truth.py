@@ -34,7 +34,6 @@ from workers.datasets.settings import Settings
 from workers.datasets.source import Source, Tracks, Truth
 from workers.datasets.stages import colmap
 from workers.datasets.stages.shots import ClipPlan
-from workers.engines.concepts.masks import box_of
 from workers.engines.protocols import (
     Click,
     ConceptEngine,
@@ -45,6 +44,7 @@ from workers.engines.protocols import (
     VideoFrame,
 )
 from workers.engines.registry import load_engines
+from workers.geometry.boxes import bounding_box
 
 SETTINGS = Settings(phrases=tuple(SOLIDS), clip_seconds=5.0, shares={"train": 1.0, "val": 0.0, "test": 0.0})
 KNOWN = replace(SETTINGS, phrases=("ball",))
@@ -64,7 +64,7 @@ class BoxTracks:
         assert source.truth.objects is not None
         seen = {n: mask for n, mask in source.truth.objects(plan.first).items() if mask.any()}
         labels = [source.truth.labels[number] for number in seen]
-        clicks = [Click(box=box_of(mask)) for mask in seen.values()]
+        clicks = [Click(box=bounding_box(mask)) for mask in seen.values()]
         return _Named(self._engine.tracker(TrackPrompts.begin(clicks)), labels)
 
 

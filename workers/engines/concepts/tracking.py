@@ -32,7 +32,7 @@ from workers.engines.concepts.judgement import (
     taken_by,
 )
 from workers.engines.concepts.keyframe import correct, recover, replace, search, sighted
-from workers.engines.concepts.masks import area_of, box_of, tidy, touches_border
+from workers.engines.concepts.masks import area_of, tidy
 from workers.engines.concepts.mobilesam import MobileSam, View
 from workers.engines.concepts.picodet import Detection, PicoDet
 from workers.engines.concepts.reprompt import Reprompter
@@ -48,6 +48,8 @@ from workers.engines.protocols import (
     TrackPrompts,
     VideoFrame,
 )
+from workers.geometry.borders import touches_border
+from workers.geometry.boxes import bounding_box
 
 # keyframes come sooner where masks needed correction, later where they did not
 PAUSE, LONGEST, SHORTEST = 5, 10, 4
@@ -312,7 +314,7 @@ def _result(track: Track, size: tuple[int, int]) -> Tracked:
     flags = ("occluded",) if area_of(track.mask) < OCCLUDED_SHARE * track.area else ()
     if touches_border(mask):
         flags = (*flags, "truncated")
-    return Tracked(track.id, mask, box_of(mask), track.score, track.prompt, track.label, flags)
+    return Tracked(track.id, mask, bounding_box(mask), track.score, track.prompt, track.label, flags)
 
 
 def _full(track: Track, size: tuple[int, int]) -> Mask:

@@ -15,12 +15,13 @@ from maquette.contract import (
     SegmentResult,
 )
 from maquette.contract.jobs import PromptedJob
-from maquette.contract.results import Side
 from numpy.typing import NDArray
 
 from workers.engines.protocols import Click, ConceptEngine, ImageHandle, Segmented
 from workers.errors import JobProblem
 from workers.formats import rle
+from workers.geometry.borders import touched_sides
+from workers.geometry.boxes import bounding_box
 from workers.jobs.context import JobContext, LoadedImage
 
 
@@ -47,21 +48,10 @@ class Found:
             mask=Rle.model_validate(rle.encode_mask(self.mask)),
             prompt=self.ref,
             stability=self.stability,
-            borders=borders(self.mask),
+            borders=touched_sides(self.mask),
             polygons=rle.mask_to_polygons(self.mask) if polygons else None,
             flags=list(self.flags),
         )
-
-
-def borders(mask: NDArray[np.bool_]) -> list[Side]:
-    """The sides of the picture that a mask (H, W) touches."""
-    touched: dict[Side, NDArray[np.bool_]] = {
-        "left": mask[:, 0],
-        "top": mask[0],
-        "right": mask[:, -1],
-        "bottom": mask[-1],
-    }
-    return [side for side, edge in touched.items() if edge.any()]
 
 
 def find(context: JobContext, image: LoadedImage, request: PromptedJob) -> list[Found]:
@@ -169,7 +159,7 @@ def from_masks(masks: list[Rle], image: LoadedImage) -> list[Found]:
     found = []
     for index, wire in enumerate(masks):
         mask = _fitting(wire, f"masks[{index}]", image.width, image.height)
-        found.append(Found(mask, box_of(mask), None, None, PromptRef(kind="mask", index=index)))
+        found.append(Found(mask, bounding_box(mask), None, None, PromptRef(kind="mask", index=index)))
     return found
 
 
@@ -208,12 +198,6 @@ def decode(wire: Rle, what: str) -> NDArray[np.bool_]:
         return rle.decode_mask({"size": list(wire.size), "counts": wire.counts})
     except rle.RleError as error:
         raise JobProblem("mask_invalid", f"{what} is not valid COCO RLE: {error}") from error
-
-
-def box_of(mask: NDArray[np.bool_]) -> tuple[float, float, float, float]:
-    """The tight box (xyxy, end-exclusive) of a mask that has pixels."""
-    ys, xs = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return float(xs[0]), float(ys[0]), float(xs[-1] + 1), float(ys[-1] + 1)
 
 
 def wire_box(box: tuple[float, float, float, float]) -> Box:

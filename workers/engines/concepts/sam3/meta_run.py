@@ -10,13 +10,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from workers.engines.concepts.masks import box_of, touches_border
 from workers.engines.concepts.sam3.asked import Asked
 from workers.engines.concepts.sam3.clicks import checked
 from workers.engines.concepts.sam3.errors import ObjectUnknown
 from workers.engines.concepts.sam3.image import VISUAL
 from workers.engines.concepts.sam3.preprocess import click_points
 from workers.engines.protocols import Click, FrameResult, Mask, ShownOnFrame, Tracked, TrackPrompts
+from workers.geometry.borders import truncation_flags
+from workers.geometry.boxes import bounding_box
 
 Found = dict[int, tuple[Mask, float]]
 # no score reaches it
@@ -162,8 +163,8 @@ class MetaRun:
         phrases = self._prompts.phrases
         prompt = self._prompt_of.get(number, len(phrases) + number - 1)
         label = phrases[prompt] if prompt < len(phrases) else None
-        flags = ("truncated",) if touches_border(mask) else ()
-        return Tracked(number, mask, box_of(mask), score, prompt, label, flags)
+        flags = truncation_flags(mask)
+        return Tracked(number, mask, bounding_box(mask), score, prompt, label, flags)
 
     @contextmanager
     def _threshold(self, value: float | None) -> Iterator[None]:
