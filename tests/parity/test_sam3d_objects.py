@@ -32,7 +32,7 @@ from workers.engines.objects.sam3d.frames import (
     pointmap_of,
 )
 from workers.engines.objects.sam3d.settings import Sam3dObjectsSettings
-from workers.engines.protocols import MultiViewEngine, ObjectEngine, Refused
+from workers.engines.protocols import MultiViewEngine, ObjectEngine, RequestRefused
 from workers.engines.registry import load_engines
 from workers.formats.glb_reader import read_glb
 from workers.formats.ply import read_splat_fields, read_splat_ply
@@ -330,5 +330,5 @@ def test_an_object_that_other_views_deny_is_flagged(start: Any) -> None:
     asset = start().reconstruct_views(images, denied, views)
     assert {"low_iou", "scale_not_metric"} <= set(asset.flags)
     assert asset.views is not None and asset.views.refined_gain_db is None
-    with pytest.raises(Refused, match="1 views show the object"):
+    with pytest.raises(RequestRefused, match="1 views show the object"):
         start().reconstruct_views(images, [masks[0], *(np.zeros_like(masks[0]) for _ in range(5))], views)

@@ -8,7 +8,7 @@ from typing import Any
 from media.errors import MediaError
 from workers.datasets.errors import DatasetError
 from workers.datasets.schema import ClipRow, DecisionRow
-from workers.engines.protocols import Refused
+from workers.engines.protocols import RequestRefused
 
 GATE = "processing"
 # what the submitter told of a whole video does not fit it: no clip is to blame
@@ -38,7 +38,7 @@ def of(error: Exception) -> Failure | None:
         isinstance(error, DatasetError) and error.code not in OF_THE_REQUEST
     ):
         return Failure(error.code, error.detail)
-    if isinstance(error, Refused):
+    if isinstance(error, RequestRefused):
         return Failure(error.problem.code, error.problem.detail)
     return None
 

@@ -20,7 +20,7 @@ from workers.datasets.source import Source
 from workers.datasets.stages.keys import digest
 from workers.datasets.stages.survey import Survey
 from workers.datasets.surveying import surveyed
-from workers.engines.protocols import Refused
+from workers.engines.protocols import RequestRefused
 
 
 class Serial:
@@ -66,7 +66,7 @@ class Serial:
                         done += len(task.plan.frames)
                         try:
                             records.append(self._clip(task, frames))
-                        except (MediaError, DatasetError, Refused) as error:
+                        except (MediaError, DatasetError, RequestRefused) as error:
                             if (failure := failures.of(error)) is None:
                                 raise
                             failed[task.plan.id] = failure

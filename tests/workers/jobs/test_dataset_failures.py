@@ -27,7 +27,7 @@ from workers.datasets.settings import Settings
 from workers.datasets.source import Opened, Source
 from workers.datasets.stages.colmap import solver
 from workers.datasets.verify import verify
-from workers.engines.protocols import EngineInfo, FrameResult, Refused, VideoFrame
+from workers.engines.protocols import EngineInfo, FrameResult, RequestRefused, VideoFrame
 from workers.engines.registry import EngineSet
 from workers.errors import JobProblem
 
@@ -56,7 +56,7 @@ class Fail(Follow):
         return super().step(frame)
 
 
-REFUSED = Refused(Problem.from_code("too_red", 422, "this is too red"))
+REFUSED = RequestRefused(Problem.from_code("too_red", 422, "this is too red"))
 
 
 def picky(world: World, error: Exception | None) -> Picky:

@@ -211,7 +211,7 @@ class ConceptEngine(Protocol):
         """All instances that look like the boxes labelled 1 and unlike those labelled 0, best first.
 
         `shown` says in which image each box lies, None for `handle` itself; empty means None for all.
-        Raises Refused (`exemplars_other_image`) where the model takes boxes of the image itself alone.
+        Raises RequestRefused (`exemplars_other_image`) where the model takes boxes of the image itself alone.
         """
         ...
 

@@ -87,6 +87,6 @@ class MultiViewEngine(Protocol):
         """Reconstruct the object that `masks` show from cameras in one world frame; empty masks are skipped.
 
         The pose is in the camera frame of the first view that shows the object. `metric` states that the
-        cameras are in metres. Raises Refused: `too_few_views`, `views_disagree`.
+        cameras are in metres. Raises RequestRefused: `too_few_views`, `views_disagree`.
         """
         ...

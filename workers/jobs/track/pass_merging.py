@@ -12,26 +12,26 @@ from workers.engines.protocols import FrameResult, Tracked
 from workers.formats import rle
 from workers.geometry.overlap import mask_iou
 from workers.jobs.context import JobContext
-from workers.jobs.track.chunked_tracking import Ledger, Row, write
+from workers.jobs.track.chunked_tracking import Row, TrackingCheckpoint, write
 
 SAME = 0.5
 
 
-def unspool(context: JobContext, state: Ledger, *, shared: int | None) -> None:
+def write_backward_pass(context: JobContext, state: TrackingCheckpoint, *, shared: int | None) -> None:
     """Write the lines of a backward pass in ascending order; frame `shared` is left to the forward pass."""
     for sha256 in reversed(state.spool):
         rows = [row for row in reversed(_rows(context, sha256)) if row["frame"] != shared]
         write(context, rows, state)
 
 
-class Joined:
+class TrackIdMapper:
     """Calls the objects of a forward pass as the backward pass called them.
 
     Objects that were clicked have the same ids in both. What phrases found is matched by its masks on the
     frame that both passes share (Hungarian, IoU of at least 0.5, one prompt); the rest gets new ids.
     """
 
-    def __init__(self, context: JobContext, state: Ledger, clicked: int) -> None:
+    def __init__(self, context: JobContext, state: TrackingCheckpoint, clicked: int) -> None:
         self._context, self._state, self._clicked = context, state, clicked
 
     def __call__(self, result: FrameResult) -> FrameResult:

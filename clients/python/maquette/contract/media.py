@@ -62,6 +62,8 @@ class Media(ResponseModel):
     """What the service knows of an upload without decoding it all; unknown is null.
 
     An asset is a splat or a mesh: it has no width and height. An array with `frames` holds so many maps.
+    `flags` are warnings: `file_truncated`, `hdr_not_tone_mapped`, `wide_gamut_not_converted`,
+    `icc_profile_ignored`, `pixels_made_square`.
     """
 
     id: Sha256
@@ -74,3 +76,4 @@ class Media(ResponseModel):
     duration_seconds: float | None = None
     frame_rate: float | None = None
     codec: str | None = None
+    flags: list[str] = []

@@ -6,9 +6,11 @@ from typing import Annotated
 from pydantic import Field
 
 from maquette.contract.base import RequestModel, ResponseModel
-from maquette.contract.jobs import Direction, EngineName, Job, JobId, TrackOutput
+from maquette.contract.formats import TrackOutput
+from maquette.contract.jobs import Job
 from maquette.contract.media import Sha256
 from maquette.contract.prompts import FrameIndex, Phrases, Threshold, VideoPrompt
+from maquette.contract.requests.common import Direction, EngineName, JobId
 
 SessionId = Annotated[str, Field(pattern=r"^ses_[0-9a-f]{28}$")]
 SESSION_OBJECTS = 256

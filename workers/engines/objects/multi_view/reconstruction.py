@@ -13,7 +13,7 @@ from workers.engines.objects.multi_view.surface import Surfaced, surfaced
 from workers.engines.objects.multi_view.views import LEAST_VIEWS, OneView, Taken, agreement, taken_of, those
 from workers.engines.objects.splats.surfels import sample_surface, splat_of
 from workers.engines.objects.splats.view_refinement import refined
-from workers.engines.protocols import Mask, ObjectAsset, Refused, Rgb, ViewsReport
+from workers.engines.protocols import Mask, ObjectAsset, RequestRefused, Rgb, ViewsReport
 from workers.geometry.gaussians import Gaussians
 from workers.geometry.meshes import Mesh
 from workers.geometry.posed import PosedCamera, arc_degrees, upward
@@ -55,7 +55,7 @@ def from_views(
             field = hull.clip_below(grid, field, height)
         made = surfaced(grid, field, height, arc, taken.images, taken.masks, taken.views, carving=carve)
     except hull.EmptyHull as error:
-        raise Refused(Problem.from_code("views_disagree", 422, str(error))) from None
+        raise RequestRefused(Problem.from_code("views_disagree", 422, str(error))) from None
     points, faces = made.points, made.faces
     world_from_object, vertices = _canonical(points, up, taken.views[0])
     mesh = Mesh(vertices, faces, made.colors)

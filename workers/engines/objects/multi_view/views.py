@@ -7,9 +7,7 @@ import numpy as np
 from maquette.contract import Problem
 from numpy.typing import NDArray
 
-from workers.engines.protocols import Mask, ObjectAsset, Refused, Rgb
-from workers.geometry.borders import touches_border
-from workers.geometry.overlap import mask_iou
+from workers.engines.protocols import Mask, ObjectAsset, RequestRefused, Rgb
 from workers.geometry.posed import PosedCamera
 from workers.geometry.raster import silhouette
 
@@ -35,7 +33,7 @@ class Taken:
 def taken_of(frames: Sequence[Rgb], masks: Sequence[Mask], cameras: Sequence[PosedCamera]) -> Taken:
     """Those views that show enough of it.
 
-    Raises ValueError for shapes that do not fit, and Refused `too_few_views`.
+    Raises ValueError for shapes that do not fit, and RequestRefused `too_few_views`.
     """
     if not len(frames) == len(masks) == len(cameras):
         raise ValueError(
@@ -49,7 +47,7 @@ def taken_of(frames: Sequence[Rgb], masks: Sequence[Mask], cameras: Sequence[Pos
         if int(mask.sum()) >= LEAST_PIXELS:
             numbers.append(number)
     if len(numbers) < LEAST_VIEWS:
-        raise Refused(
+        raise RequestRefused(
             Problem.from_code(
                 "too_few_views",
                 422,

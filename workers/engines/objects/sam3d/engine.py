@@ -142,7 +142,7 @@ class Sam3dObjects:
     ) -> ObjectAsset:
         """Lift the object of the best view and fit it to all; see `MultiViewEngine.reconstruct_views`.
 
-        Raises what `reconstruct` does, and Refused `too_few_views`.
+        Raises what `reconstruct` does, and RequestRefused `too_few_views`.
         """
 
         def one_view(image: Rgb, mask: Mask, view: PosedCamera) -> ObjectAsset:
