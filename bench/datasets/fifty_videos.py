@@ -23,13 +23,13 @@ import numpy as np
 from bench.datasets.throughput import source_of
 from media.sandbox import Sandbox
 from tests.support.movi_clips import Clip, draw
-from workers.datasets.clip_work import Tools
-from workers.datasets.following import EngineTracks
-from workers.datasets.local import build
+from workers.datasets.clip_work import Components
+from workers.datasets.local import build_dataset
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
-from workers.datasets.settings import Settings
+from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import Source
+from workers.datasets.track_sources import EngineTracks
 from workers.engines.registry import load_engines
 from workers.geometry.overlap import mask_iou
 
@@ -110,7 +110,7 @@ def main() -> None:
         draw(options.first + number, frames=options.frames, moving_camera=float(number % 2))
         for number in range(options.clips)
     ]
-    settings = Settings(
+    settings = DatasetSettings(
         phrases=tuple(options.text or ["ball"]),
         clip_seconds=options.frames / RATE,
         min_clip_seconds=1.0,
@@ -124,8 +124,8 @@ def main() -> None:
             for number, clip in enumerate(clips)
         ]
         out = options.out or folder / "dataset"
-        maker = EngineTracks(load_engines("default").concepts(), settings)
-        build(sources, Tools(maker), settings, folder / "work", out)
+        track_source = EngineTracks(load_engines("default").concepts(), settings)
+        build_dataset(sources, Components(track_source), settings, folder / "work", out)
         told = figures(Dataset(out), clips, sources, 2)
     print(json.dumps(told, indent=1))
     if options.json:

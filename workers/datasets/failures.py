@@ -32,7 +32,7 @@ class Failure:
         return asdict(self)
 
 
-def of(error: Exception) -> Failure | None:
+def classify_error(error: Exception) -> Failure | None:
     """The failure of an input that fails in the same way every time; None of any other error."""
     if isinstance(error, MediaError) or (
         isinstance(error, DatasetError) and error.code not in OF_THE_REQUEST
@@ -43,7 +43,7 @@ def of(error: Exception) -> Failure | None:
     return None
 
 
-def left_out(
+def exclude_failed(
     clips: Sequence[ClipRow], failed: Mapping[str, Failure], policy: str
 ) -> tuple[list[ClipRow], list[DecisionRow]]:
     """The clips without those that failed, and decisions that say why."""
@@ -54,7 +54,7 @@ def left_out(
     ]
 
 
-def check(failed: Mapping[str, Failure], done: int) -> None:
+def check_any_succeeded(failed: Mapping[str, Failure], done: int) -> None:
     """Raise DatasetError `all_clips_failed` when nothing is left."""
     if not failed or done:
         return

@@ -15,7 +15,7 @@ from workers.jobs.context import JobContext
 from workers.jobs.depth_maps import FARTHEST_M, NEAREST_M, ray_lengths
 
 
-class DepthWalk:
+class SourceDepthReader:
     """z of the frames `first` to `last` in their order; nothing is decoded before the first is wanted."""
 
     def __init__(
@@ -66,7 +66,7 @@ class DepthWalk:
         return np.where(known & (z <= FARTHEST_M), z, np.float32(np.nan))
 
 
-def fits(context: JobContext, given: DepthFrames, width: int, height: int) -> None:
+def check_depth_size(context: JobContext, given: DepthFrames, width: int, height: int) -> None:
     """Raise JobProblem for depth of another size than the video, MediaError for depth that is not there."""
     _, told = context.media(given.media)
     if (told["width"], told["height"]) != (width, height):
@@ -76,7 +76,7 @@ def fits(context: JobContext, given: DepthFrames, width: int, height: int) -> No
         )
 
 
-def counted(context: JobContext, given: DepthFrames, frames: int) -> None:
+def check_depth_count(context: JobContext, given: DepthFrames, frames: int) -> None:
     """Raise JobProblem unless there is depth for each of so many decoded frames, and it can be read."""
     try:
         found = len(list(context.depths(given.media, max(0, frames - 1), 2)))

@@ -20,8 +20,8 @@ from workers.datasets.importers import movi_tfds
 from workers.datasets.importers.writing import publish
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import CameraRow, ClipRow, FrameRow, ObservationRow, SourceRow, TrackRow
-from workers.datasets.stages.duplicates import PLACES, written
-from workers.datasets.stages.survey import dct_hash, look
+from workers.datasets.stages.duplicates import PLACES, format_signature
+from workers.datasets.stages.survey import compute_dct_hash, downscale
 from workers.formats.rle import encode_mask
 from workers.geometry.boxes import bounding_box
 from workers.geometry.poses import matrix_from_quaternion, quaternion_from_matrix
@@ -137,7 +137,7 @@ class _ExampleParser:
 
     def _row(self, split: str) -> ClipRow:
         places = [min(self._count - 1, int(place * self._count)) for place in PLACES]
-        hashes = np.array([dct_hash(_luma(self._video[place])) for place in places], np.uint64)
+        hashes = np.array([compute_dct_hash(_luma(self._video[place])) for place in places], np.uint64)
         return ClipRow(
             clip=self._clip,
             source=self._id,
@@ -157,7 +157,7 @@ class _ExampleParser:
             camera_source=self._camera_source,
             intrinsics_source=self._intrinsics_source,
             scale_source=self._scale,
-            signature=written(hashes),
+            signature=format_signature(hashes),
             kept=True,
             flags=(),
         )
@@ -248,7 +248,7 @@ class _ExampleParser:
         if (size <= 0).any():
             raise ValueError(f"the corners of instance {number} are in another order")
         turn = turn / np.linalg.norm(turn)
-        here, rotation = boxes.moved(center, turn, np.linalg.inv(self._poses[frame]))
+        here, rotation = boxes.transform_box(center, turn, np.linalg.inv(self._poses[frame]))
         world = quaternion_from_matrix(matrix_from_quaternion(turn))
         parts = (here, rotation, center, world, size)
         return tuple(tuple(float(value) for value in part) for part in parts)
@@ -306,4 +306,4 @@ def _depth_png(depth: Floats) -> tuple[bytes, float]:
 
 
 def _luma(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.asarray(cv2.cvtColor(look(picture), cv2.COLOR_RGB2GRAY), np.uint8)
+    return np.asarray(cv2.cvtColor(downscale(picture), cv2.COLOR_RGB2GRAY), np.uint8)

@@ -207,7 +207,7 @@ def test_bop_depth_and_masks_agree_with_pixels_at_whole_numbers(data: Dataset, b
     z = clip.depth(0)
     assert z is not None and close(depth, z)
     k = np.reshape(camera["cam_K"], (3, 3))
-    # BOP's own tools put pixel (column, row) on the ray ((column - cx) / fx, (row - cy) / fy)
+    # BOP's own components put pixel (column, row) on the ray ((column - cx) / fx, (row - cy) / fy)
     mine = (np.arange(256) - k[0, 2]) / k[0, 0]
     ours = (np.arange(256) + 0.5 - clip.intrinsics(0)[0, 2]) / clip.intrinsics(0)[0, 0]
     assert close(mine, ours)

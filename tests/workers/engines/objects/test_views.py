@@ -10,6 +10,7 @@ from workers.engines.objects.default import DefaultObjects
 from workers.engines.objects.registration import register
 from workers.engines.objects.splats.surfels import sample_surface
 from workers.engines.protocols import MultiViewEngine, RequestRefused
+from workers.geometry.overlap import mask_iou
 from workers.geometry.posed import arc_degrees, upward
 from workers.geometry.poses import Similarity
 from workers.geometry.raster import silhouette

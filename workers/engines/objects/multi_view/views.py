@@ -8,6 +8,8 @@ from maquette.contract import Problem
 from numpy.typing import NDArray
 
 from workers.engines.protocols import Mask, ObjectAsset, RequestRefused, Rgb
+from workers.geometry.borders import touches_border
+from workers.geometry.overlap import mask_iou
 from workers.geometry.posed import PosedCamera
 from workers.geometry.raster import silhouette
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from workers.datasets.following_apart import plain
-from workers.datasets.settings import Settings
-from workers.datasets.source import Source, Tracks
+from workers.datasets.recorded_tracks import to_builtin
+from workers.datasets.settings import DatasetSettings
+from workers.datasets.source import ClipTracker, Source
 from workers.datasets.stages.shots import ClipPlan
 from workers.engines.protocols import (
     ConceptEngine,
@@ -26,7 +26,7 @@ from workers.geometry.boxes import bounding_box
 class EngineTracks:
     """The phrases of a job, followed by a concept engine."""
 
-    def __init__(self, engine: ConceptEngine, settings: Settings) -> None:
+    def __init__(self, engine: ConceptEngine, settings: DatasetSettings) -> None:
         self._engine = engine
         thresholds = (settings.threshold,) * len(settings.phrases)
         self._prompts = TrackPrompts(settings.phrases, thresholds)
@@ -36,9 +36,9 @@ class EngineTracks:
         """The engine's."""
         return self._engine.info
 
-    def tracks(self, source: Source, plan: ClipPlan) -> Tracks:
+    def tracks(self, source: Source, plan: ClipPlan) -> ClipTracker:
         """A tracker that has seen nothing yet."""
-        return _Engine(self._engine.tracker(self._prompts))
+        return EngineTracker(self._engine.tracker(self._prompts))
 
 
 class OracleTracks:
@@ -49,25 +49,25 @@ class OracleTracks:
     def __init__(self, phrases: Sequence[str]) -> None:
         self._phrases = tuple(phrases)
 
-    def tracks(self, source: Source, plan: ClipPlan) -> Tracks:
+    def tracks(self, source: Source, plan: ClipPlan) -> ClipTracker:
         """The known masks of a clip; raises ValueError for a source without them."""
         if source.truth.objects is None:
             raise ValueError(f"source {source.sha256[:12]} has no known masks")
-        return _Oracle(source, self._phrases)
+        return OracleTracker(source, self._phrases)
 
 
-class _Engine:
+class EngineTracker:
     def __init__(self, tracker: Tracker) -> None:
         self._tracker = tracker
 
     def step(self, source_frame: int, frame: int, pts: int, image: Rgb) -> Sequence[FrameResult]:
-        return [plain(result) for result in self._tracker.step(VideoFrame(frame, pts, image))]
+        return [to_builtin(result) for result in self._tracker.step(VideoFrame(frame, pts, image))]
 
     def finish(self) -> Sequence[FrameResult]:
-        return [plain(result) for result in self._tracker.finish()]
+        return [to_builtin(result) for result in self._tracker.finish()]
 
 
-class _Oracle:
+class OracleTracker:
     def __init__(self, source: Source, phrases: Sequence[str]) -> None:
         self._truth = source.truth
         self._phrases = tuple(phrases)

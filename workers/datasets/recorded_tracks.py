@@ -5,51 +5,51 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from media.sandbox import DecodedFrame
-from workers.datasets.ports import TrackMaker
-from workers.datasets.settings import TRACK_SIZE, Settings
-from workers.datasets.source import Source, Tracks
-from workers.datasets.stages.scaling import fitted, resized
+from workers.datasets.protocols import TrackSource
+from workers.datasets.settings import TRACK_SIZE, DatasetSettings
+from workers.datasets.source import ClipTracker, Source
+from workers.datasets.stages.scaling import fit_size, resize_area
 from workers.datasets.stages.shots import ClipPlan
 from workers.datasets.stopwatch import Stopwatch
 from workers.engines.protocols import EngineInfo, FrameResult, Rgb, Tracked
 from workers.formats.rle import decode_mask, encode_mask
 
 
-def follow(
-    maker: TrackMaker,
+def record_tracks(
+    track_source: TrackSource,
     source: Source,
     plan: ClipPlan,
-    settings: Settings,
+    settings: DatasetSettings,
     frames: Iterable[DecodedFrame],
     clock: Stopwatch,
 ) -> bytes:
     """What the engine finds in the kept frames of a clip, for `Followed`."""
-    size = fitted(source.width, source.height, max(settings.size, TRACK_SIZE))
-    tracks = maker.tracks(source, plan)
+    size = fit_size(source.width, source.height, max(settings.size, TRACK_SIZE))
+    tracks = track_source.tracks(source, plan)
     found: list[FrameResult] = []
     for local, frame in enumerate(frames):
         with clock("pictures"):
-            picture = resized(frame.pixels, size)
+            picture = resize_area(frame.pixels, size)
         with clock("engine"):
             found += tracks.step(frame.index, local, frame.pts, picture)
     with clock("engine"):
         found += tracks.finish()
-    return _encode(found)
+    return _encode_results(found)
 
 
-class Followed:
+class RecordedTracks:
     """Tells again what an engine found, as that engine."""
 
     def __init__(self, info: EngineInfo, data: bytes) -> None:
         self.info = info
-        self._results = _decode(data)
+        self._results = _decode_results(data)
 
-    def tracks(self, source: Source, plan: ClipPlan) -> Tracks:
+    def tracks(self, source: Source, plan: ClipPlan) -> ClipTracker:
         """The results of the clip, each with its frame."""
-        return _Told(self._results)
+        return ReplayTracker(self._results)
 
 
-class _Told:
+class ReplayTracker:
     def __init__(self, results: Sequence[FrameResult]) -> None:
         self._results = {result.index: result for result in results}
 
@@ -61,7 +61,7 @@ class _Told:
         return ()
 
 
-def plain(result: FrameResult) -> FrameResult:
+def to_builtin(result: FrameResult) -> FrameResult:
     """The same with Python's own numbers, which are written and read without a change."""
     objects = (
         replace(
@@ -75,7 +75,7 @@ def plain(result: FrameResult) -> FrameResult:
     return replace(result, objects=tuple(objects))
 
 
-def _encode(results: Sequence[FrameResult]) -> bytes:
+def _encode_results(results: Sequence[FrameResult]) -> bytes:
     content = [
         {
             "index": result.index,
@@ -98,7 +98,7 @@ def _encode(results: Sequence[FrameResult]) -> bytes:
     return json.dumps(content, separators=(",", ":")).encode()
 
 
-def _decode(data: bytes) -> list[FrameResult]:
+def _decode_results(data: bytes) -> list[FrameResult]:
     return [
         FrameResult(
             line["index"],

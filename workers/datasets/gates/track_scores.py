@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.datasets.gates.meters import Course
+from workers.datasets.gates.track_metrics import TrackStats
 from workers.datasets.schema import ScoreRow
 from workers.engines.concepts.appearance import Histogram, similarity
 
@@ -18,7 +18,7 @@ MEMORY = 6
 SWAP_MARGIN = 0.35
 
 
-def scores(clip: str, courses: Mapping[int, Course], pixels: int) -> dict[int, list[ScoreRow]]:
+def score_tracks(clip: str, courses: Mapping[int, TrackStats], pixels: int) -> dict[int, list[ScoreRow]]:
     """The two-dimensional scores of every track; `pixels` is the area of a frame.
 
     length frames; visible_fraction of its span; area pixels (median); area_share of the frame (median);
@@ -26,10 +26,12 @@ def scores(clip: str, courses: Mapping[int, Course], pixels: int) -> dict[int, l
     for each hole of up to 3 frames); id_switch count; reidentification likeness (0..1) over the worst gap,
     null without gaps; box_mask IoU (median) of the given box with the mask's own.
     """
-    return {track: _of(clip, track, course, courses, pixels) for track, course in courses.items()}
+    return {track: _score_track(clip, track, course, courses, pixels) for track, course in courses.items()}
 
 
-def _of(clip: str, track: int, course: Course, courses: Mapping[int, Course], pixels: int) -> list[ScoreRow]:
+def _score_track(
+    clip: str, track: int, course: TrackStats, courses: Mapping[int, TrackStats], pixels: int
+) -> list[ScoreRow]:
     def row(name: str, value: float | None, unit: str) -> ScoreRow:
         return ScoreRow(clip, track, STAGE, name, value, unit)
 
@@ -52,7 +54,7 @@ def _of(clip: str, track: int, course: Course, courses: Mapping[int, Course], pi
     ]
 
 
-def _returns(course: Course) -> float | None:
+def _returns(course: TrackStats) -> float | None:
     """The likeness of a track before and after the gap where it is least."""
     found = []
     for index, (a, b) in enumerate(pairwise(course.frames)):
@@ -63,7 +65,7 @@ def _returns(course: Course) -> float | None:
     return min(found) if found else None
 
 
-def _swaps(track: int, course: Course, courses: Mapping[int, Course]) -> int:
+def _swaps(track: int, course: TrackStats, courses: Mapping[int, TrackStats]) -> int:
     """How many siblings of the same concept this track seems to have changed places with for good."""
     return sum(
         _swapped(course, other)
@@ -72,7 +74,7 @@ def _swaps(track: int, course: Course, courses: Mapping[int, Course]) -> int:
     )
 
 
-def _swapped(one: Course, other: Course) -> bool:
+def _swapped(one: TrackStats, other: TrackStats) -> bool:
     """Whether at some moment the two explain each other's looks better than their own."""
     first, last = max(one.frames[0], other.frames[0]), min(one.frames[-1], other.frames[-1])
     if last - first < 2 * LOOKS:
@@ -92,7 +94,7 @@ def _swapped(one: Course, other: Course) -> bool:
     return False
 
 
-def _sums(course: Course) -> NDArray[np.float32]:
+def _sums(course: TrackStats) -> NDArray[np.float32]:
     looks = np.stack(course.looks)
     return np.concatenate([np.zeros((1, looks.shape[1]), np.float32), np.cumsum(looks, axis=0)])
 
@@ -101,7 +103,7 @@ def _part(sums: NDArray[np.float32], start: int, stop: int) -> Histogram:
     return np.asarray((sums[stop] - sums[start]) / max(1, stop - start), np.float32)
 
 
-def _mean(course: Course, start: int, stop: int) -> Histogram:
+def _mean(course: TrackStats, start: int, stop: int) -> Histogram:
     """The mean look, by area: the sliver that shows first says little of the whole."""
     looks, areas = course.looks[start:stop], course.areas[start:stop]
     return np.asarray(np.average(looks, axis=0, weights=areas), np.float32)

@@ -28,7 +28,7 @@ class Prices:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class BudgetLimits:
     """None does not limit. Seconds are of all workers together, `gpu_seconds` of those with a GPU."""
 
     seconds: float | None = None

@@ -6,15 +6,15 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.datasets.source import Source, Tracks
+from workers.datasets.source import ClipTracker, Source
 from workers.datasets.stages.shots import ClipPlan
 from workers.engines.protocols import EngineInfo, Rgb
 
 
-class Ports(Protocol):
+class Workspace(Protocol):
     """Storage, memory and ears."""
 
-    def progress(self, stage: str, done: int, total: int | None, message: str | None = None) -> None:
+    def report_progress(self, stage: str, done: int, total: int | None, message: str | None = None) -> None:
         """Tell how far the work is; may raise to stop it."""
         ...
 
@@ -22,20 +22,20 @@ class Ports(Protocol):
         """Keep a file of the result and give its sha256; the same content again changes nothing."""
         ...
 
-    def stored(self, sha256: str) -> bytes:
+    def load(self, sha256: str) -> bytes:
         """The content of a file that was stored."""
         ...
 
-    def recall(self, key: str) -> bytes | None:
-        """What `remember` kept under a key, in this run or one that was interrupted."""
+    def get_cached(self, key: str) -> bytes | None:
+        """What `put_cached` kept under a key, in this run or one that was interrupted."""
         ...
 
-    def remember(self, key: str, data: bytes) -> None:
+    def put_cached(self, key: str, data: bytes) -> None:
         """Keep the output of a stage; the first that is kept under a key stays."""
         ...
 
 
-class TrackMaker(Protocol):
+class TrackSource(Protocol):
     """Makes the tracks of a clip: a concept engine, or an oracle."""
 
     @property
@@ -43,7 +43,7 @@ class TrackMaker(Protocol):
         """Who follows."""
         ...
 
-    def tracks(self, source: Source, plan: ClipPlan) -> Tracks:
+    def tracks(self, source: Source, plan: ClipPlan) -> ClipTracker:
         """A fresh follower for one clip."""
         ...
 
@@ -62,14 +62,14 @@ class Captioner(Protocol):
 
 
 # an image as for `describe`, and its mask
-View = tuple[Rgb, NDArray[np.bool_] | None]
+MaskedImage = tuple[Rgb, NDArray[np.bool_] | None]
 
 
 @runtime_checkable
-class ManyCaptioner(Captioner, Protocol):
+class BatchCaptioner(Captioner, Protocol):
     """A captioner that looks at several views in one forward; it is then asked for no single one."""
 
-    def describe_all(self, views: Sequence[View]) -> Sequence[str]:
+    def describe_all(self, views: Sequence[MaskedImage]) -> Sequence[str]:
         """What `describe` says of each view, in order; at most 16 at once."""
         ...
 
@@ -86,7 +86,7 @@ class InverseDynamics(Protocol):
         ...
 
 
-class Encoder(Protocol):
+class CropEncoder(Protocol):
     """Turns crops into vectors; a plug-in, none by default."""
 
     name: str

@@ -26,7 +26,7 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(slots=True)
-class Course:
+class TrackStats:
     """What is noted of one track: one entry a frame it was seen in."""
 
     concept: int
@@ -41,7 +41,7 @@ class Course:
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class TrackedMask:
     """A track in a frame: its mask, and the box that came with it (not the mask's own)."""
 
     mask: Mask
@@ -49,22 +49,22 @@ class Sighting:
     concept: int
 
 
-class Meters:
+class TrackMetrics:
     """Takes the frames of one clip in order."""
 
     def __init__(self) -> None:
-        self.courses: dict[int, Course] = {}
+        self.courses: dict[int, TrackStats] = {}
         self._luma: NDArray[np.uint8] | None = None
-        self._before: dict[int, Sighting] = {}
+        self._before: dict[int, TrackedMask] = {}
         self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
 
-    def step(self, frame: int, image: Rgb, seen: Mapping[int, Sighting]) -> None:
+    def step(self, frame: int, image: Rgb, seen: Mapping[int, TrackedMask]) -> None:
         """Note the tracks that are seen in a frame; `image` is RGB of the masks' size."""
         luma = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         if seen:
             bins = bins_of(image)
             for track, sighting in seen.items():
-                course = self.courses.setdefault(track, Course(sighting.concept))
+                course = self.courses.setdefault(track, TrackStats(sighting.concept))
                 tight = bounding_box(sighting.mask)
                 course.frames.append(frame)
                 course.areas.append(int(np.count_nonzero(sighting.mask)))
@@ -76,14 +76,14 @@ class Meters:
             self._compare(self._motion(self._luma, luma), seen)
         self._luma, self._before = luma, dict(seen)
 
-    def _compare(self, came_from: Floats, seen: Mapping[int, Sighting]) -> None:
-        carried = {track: warp(item.mask, came_from) for track, item in self._before.items()}
+    def _compare(self, came_from: Floats, seen: Mapping[int, TrackedMask]) -> None:
+        carried = {track: warp_mask(item.mask, came_from) for track, item in self._before.items()}
         for track, now in seen.items():
             own = carried.get(track)
             if own is None:
                 continue
             course = self.courses[track]
-            course.flickers.append(difference(own, now.mask))
+            course.flickers.append(measure_flicker(own, now.mask))
             fit = mask_iou(own, now.mask)
             rivals = [
                 mask_iou(mask, now.mask)
@@ -105,13 +105,13 @@ class Meters:
         return np.asarray(flow + np.stack([columns, rows], axis=2), np.float32)
 
 
-def warp(mask: Mask, came_from: Floats) -> Mask:
+def warp_mask(mask: Mask, came_from: Floats) -> Mask:
     """A mask of the old frame as the motion brings it to the new one."""
     moved = cv2.remap(mask.astype(np.uint8), came_from, None, cv2.INTER_NEAREST, borderValue=0)
     return np.asarray(moved > 0)
 
 
-def difference(a: Mask, b: Mask) -> float:
+def measure_flicker(a: Mask, b: Mask) -> float:
     """The share of the union on which two masks disagree, thin rims left out."""
     union = int(np.count_nonzero(a | b))
     if not union:

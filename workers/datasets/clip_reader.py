@@ -4,24 +4,24 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from media.sandbox import DecodedFrame
-from workers.datasets.source import Frames, Opened, Source
+from workers.datasets.source import FrameStream, Source, SourceFrames
 from workers.datasets.stages.dissolves import LOOKBACK
 from workers.datasets.stages.shots import ClipPlan
-from workers.datasets.stages.survey import Past, Survey, survey
+from workers.datasets.stages.survey import Survey, SurveyState, survey_frames
 
 # frames between two checkpoints of a survey
 PIECE = 4096
 
 
-class Pieces:
+class SurveyReader:
     """A source that is surveyed piece by piece: a long one is not begun again from its first frame."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._opened: Opened | None = None
-        self._past = Past()
+        self._opened: SourceFrames | None = None
+        self._past = SurveyState()
 
-    def __enter__(self) -> "Pieces":
+    def __enter__(self) -> "SurveyReader":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -36,15 +36,15 @@ class Pieces:
             self._opened = self._source.open(start - seen, None)
             for frame in islice(self._opened.frames, seen):
                 self._past.pass_over(frame.pixels)
-        return survey(islice(self._opened.frames, PIECE), self._opened.time_base, told, self._past)
+        return survey_frames(islice(self._opened.frames, PIECE), self._opened.time_base, told, self._past)
 
 
-class Reel:
+class ClipReader:
     """One walk through a source that hands out its clips; nothing is decoded before the first is wanted."""
 
     def __init__(self, source: Source, last: int) -> None:
         self._source, self._last = source, last
-        self._frames: Frames | None = None
+        self._frames: FrameStream | None = None
         self._done = False
 
     def clip(self, item: ClipPlan) -> Iterator[DecodedFrame]:

@@ -31,7 +31,7 @@ class AssetTask:
 
 
 @dataclass(frozen=True, slots=True)
-class Worked:
+class ClipResults:
     """Records in the order of their tasks; `limit` is the limit of the budget that left the others out.
 
     `failed` has the clips that could not be worked on.
@@ -43,7 +43,7 @@ class Worked:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class PartOutcome:
     """What came of one task, as bytes; empty `data` with a `limit` was left out by the budget.
 
     With `on_gpu` its stages held a GPU. With a `failure` it can never be done.
@@ -68,7 +68,7 @@ class Outcome:
         return json.dumps(told).encode() + b"\n" + self.data
 
     @classmethod
-    def decode(cls, content: bytes) -> "Outcome":
+    def decode(cls, content: bytes) -> "PartOutcome":
         """What `encode` wrote."""
         head, _, data = content.partition(b"\n")
         told = json.loads(head)
@@ -76,28 +76,28 @@ class Outcome:
         return cls(data, told["stages"], told["limit"], told["on_gpu"], failure)
 
 
-class Crew(Protocol):
+class Executor(Protocol):
     """Does each task once, however often it is interrupted and asked again."""
 
     def surveys(self, sources: Sequence[Source]) -> list[Survey]:
         """One cheap look at each source."""
         ...
 
-    def clips(self, tasks: Sequence[ClipTask]) -> Worked:
+    def clips(self, tasks: Sequence[ClipTask]) -> ClipResults:
         """Everything about each clip but its assets."""
         ...
 
-    def assets(self, tasks: Sequence[AssetTask]) -> Worked:
+    def assets(self, tasks: Sequence[AssetTask]) -> ClipResults:
         """The records with their assets; those that were left out are missing."""
         ...
 
 
-def plan_json(plan: ClipPlan) -> dict[str, object]:
+def dump_plan(plan: ClipPlan) -> dict[str, object]:
     """A plan for a message."""
     return asdict(plan)
 
 
-def plan_of(content: Mapping[str, object]) -> ClipPlan:
+def parse_plan(content: Mapping[str, object]) -> ClipPlan:
     """What `plan_json` wrote."""
     values = dict(content)
     pts = values.pop("pts")
