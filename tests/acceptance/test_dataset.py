@@ -24,7 +24,7 @@ from typer.testing import CliRunner
 
 from service.embedded import Stack
 from workers.datasets.reader import Dataset
-from workers.datasets.verify import verify
+from workers.datasets.verification import verify
 from workers.geometry.boxes import bounding_box
 
 MOTORCYCLE = Path(skimage.data.__file__).parent / "motorcycle_left.png"
