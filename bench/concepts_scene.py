@@ -15,7 +15,7 @@ from PIL import Image
 
 from workers.engines.concepts.default import DefaultConcepts
 from workers.engines.concepts.masks import box_of, mask_iou
-from workers.engines.protocols import Click, Mask
+from workers.engines.protocols import Mask, VisualPrompt
 
 
 def load(folder: Path) -> tuple[np.ndarray, list[Mask]]:
@@ -52,9 +52,9 @@ def main() -> None:
     figures: dict[str, float] = {"embed_s": time.perf_counter() - start}
     one = np.ones(1, np.int64)
     prompts = {
-        "box": [Click(box=box_of(mask)) for mask in masks],
-        "box_point": [Click(box=box_of(m), points=deepest_point(m), labels=one) for m in masks],
-        "point": [Click(points=deepest_point(mask), labels=one) for mask in masks],
+        "box": [VisualPrompt(box=box_of(mask)) for mask in masks],
+        "box_point": [VisualPrompt(box=box_of(m), points=deepest_point(m), labels=one) for m in masks],
+        "point": [VisualPrompt(points=deepest_point(mask), labels=one) for mask in masks],
     }
     for name, clicks in prompts.items():
         start = time.perf_counter()

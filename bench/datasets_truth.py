@@ -36,13 +36,13 @@ from workers.datasets.stages import colmap
 from workers.datasets.stages.shots import ClipPlan
 from workers.engines.concepts.masks import box_of
 from workers.engines.protocols import (
-    Click,
     ConceptEngine,
     FrameResult,
     Rgb,
     Tracker,
     TrackPrompts,
     VideoFrame,
+    VisualPrompt,
 )
 from workers.engines.registry import load_engines
 
@@ -64,8 +64,8 @@ class BoxTracks:
         assert source.truth.objects is not None
         seen = {n: mask for n, mask in source.truth.objects(plan.first).items() if mask.any()}
         labels = [source.truth.labels[number] for number in seen]
-        clicks = [Click(box=box_of(mask)) for mask in seen.values()]
-        return _Named(self._engine.tracker(TrackPrompts.begin(clicks)), labels)
+        clicks = [VisualPrompt(box=box_of(mask)) for mask in seen.values()]
+        return _Named(self._engine.tracker(TrackPrompts.from_visual_prompts(clicks)), labels)
 
 
 class _Named:

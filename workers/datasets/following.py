@@ -15,7 +15,7 @@ from workers.engines.protocols import (
     EngineInfo,
     FrameResult,
     Rgb,
-    Tracked,
+    TrackedInstance,
     Tracker,
     TrackPrompts,
     VideoFrame,
@@ -87,7 +87,7 @@ class _Oracle:
                 continue
             flags = ("truncated",) if touches_border(mask) else ()
             prompt = self._phrases.index(label)
-            found.append(Tracked(number, mask, box_of(mask), 1.0, prompt, label, flags))
+            found.append(TrackedInstance(number, mask, box_of(mask), 1.0, prompt, label, flags))
         return [FrameResult(frame, pts, tuple(found))]
 
     def finish(self) -> Sequence[FrameResult]:

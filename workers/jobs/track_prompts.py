@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from maquette.contract import ObjectPrompt, PromptRef, TrackJob, VideoPrompt
 
-from workers.engines.protocols import Removal, ShownOnFrame, TimedClick, TrackPrompts
+from workers.engines.protocols import FrameExemplar, Removal, TimedPrompt, TrackPrompts
 from workers.errors import JobProblem
 from workers.jobs import prompting
 
@@ -28,7 +28,7 @@ def prompts_of(request: TrackJob, start: int, width: int, height: int) -> TrackP
             raise prompting.outside(f"exemplars[{index}]", width, height)
     prompting.check_inside(request.boxes, request.points, width, height)
     clicks = [
-        TimedClick(start, number, click)
+        TimedPrompt(start, number, click)
         for number, click in enumerate(prompting.clicks_of(request.boxes, request.points), start=1)
     ]
     grouped: dict[tuple[int, int], list[VideoPrompt]] = {}
@@ -38,7 +38,7 @@ def prompts_of(request: TrackJob, start: int, width: int, height: int) -> TrackP
     for (frame, number), said in sorted(grouped.items()):
         what = f"the prompt of object {number} on frame {frame}"
         click = prompting.click_of(ObjectPrompt.merge(said), what, width, height)
-        clicks.append(TimedClick(frame, number, click))
+        clicks.append(TimedPrompt(frame, number, click))
     removals = [Removal(item.frame, number) for number, _, item in _numbered(request) if item.remove]
     return TrackPrompts(
         tuple(request.text),
@@ -46,7 +46,7 @@ def prompts_of(request: TrackJob, start: int, width: int, height: int) -> TrackP
         request.highest_prompted_id(),
         tuple(sorted(clicks, key=lambda timed: timed.frame)),
         tuple(removals),
-        tuple(ShownOnFrame(item.frame, item.phrase, item.box.xyxy()) for item in request.exemplars),
+        tuple(FrameExemplar(item.frame, item.phrase, item.box.xyxy()) for item in request.exemplars),
     )
 
 

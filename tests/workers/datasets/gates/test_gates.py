@@ -21,7 +21,7 @@ from workers.datasets.settings import Settings
 from workers.datasets.source import Source, Tracks, Truth
 from workers.datasets.stages.shots import ClipPlan
 from workers.engines.concepts.masks import box_of
-from workers.engines.protocols import Box, EngineInfo, FrameResult, Rgb, Tracked
+from workers.engines.protocols import Box, EngineInfo, FrameResult, Rgb, TrackedInstance
 
 FRAMES = 24
 TRIALS = 6
@@ -56,7 +56,7 @@ class Scripted:
         for track, mask in sorted(self.scene.masks[source_frame].items()):
             if mask.any():
                 box = self.scene.boxes(source_frame, track, box_of(mask))
-                found.append(Tracked(track, mask, box, 0.9, 0, "ball"))
+                found.append(TrackedInstance(track, mask, box, 0.9, 0, "ball"))
         return [FrameResult(frame, pts, tuple(found))]
 
     def finish(self) -> Sequence[FrameResult]:
