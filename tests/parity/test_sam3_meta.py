@@ -29,8 +29,8 @@ from workers.engines.protocols import (
     ConceptEngine,
     FrameExemplar,
     FrameResult,
-    Refused,
     Removal,
+    RequestRefused,
     TimedPrompt,
     TrackPrompts,
     VideoFrame,
@@ -108,7 +108,7 @@ def test_phrases_exemplars_and_clicks_on_an_image() -> None:
 def test_what_the_package_cannot_do_on_an_image_is_refused() -> None:
     made = engine()
     handle, other = made.embed(IMAGE, "one"), made.embed(picture(3), "two")
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RequestRefused) as refused:
         made.ground_exemplars(handle, [(10.0, 30.0, 30.0, 50.0)], [1], shown=[other])
     assert refused.value.problem.code == "exemplars_other_image" and refused.value.problem.status == 422
     made.ground_exemplars(handle, [(10.0, 30.0, 30.0, 50.0)], [1], shown=[None])
@@ -214,11 +214,11 @@ def test_what_the_package_cannot_do_in_a_video_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         made.tracker(TrackPrompts())
     drawn = TrackPrompts.from_visual_prompts([VisualPrompt(mask=seen(IMAGE, "red"))], frame=FIRST)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RequestRefused) as refused:
         made.tracker(drawn)
     assert refused.value.problem.code == "mask_prompt_unsupported"
     twice = [FrameExemplar(FIRST, 0, (1.0, 1.0, 9.0, 9.0))] * 2
-    with pytest.raises(Refused) as many:
+    with pytest.raises(RequestRefused) as many:
         made.tracker(TrackPrompts(("red",), exemplars=tuple(twice)))
     assert many.value.problem.code == "exemplars_too_many"
     tracker = made.tracker(TrackPrompts(("red",)))
@@ -226,7 +226,7 @@ def test_what_the_package_cannot_do_in_a_video_is_refused() -> None:
     with pytest.raises(ValueError, match="size"):
         tracker.step(VideoFrame(1, 1, picture(1, (50, 60))))
     tracker.step(frame(1))
-    with pytest.raises(Refused) as long:
+    with pytest.raises(RequestRefused) as long:
         tracker.step(frame(2))
     assert long.value.problem.code == "video_too_long"
     with pytest.raises(ObjectUnknown):

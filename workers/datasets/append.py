@@ -87,17 +87,19 @@ def _split(
 ) -> tuple[list[SourceRow], list[ClipRow]]:
     numbers: dict[tuple[str, int], int] = {}
     shots = np.array([numbers.setdefault((row.source, row.shot), len(numbers)) for row in clips], np.int64)
-    signatures = np.array([duplicates.read(row.signature) for row in clips], np.uint64).reshape(-1, 3)
-    near = duplicates.neighbours(shots, signatures)
+    signatures = np.array([duplicates.parse_signature(row.signature) for row in clips], np.uint64).reshape(
+        -1, 3
+    )
+    near = duplicates.find_neighbours(shots, signatures)
     links = [(clips[a].source, clips[b].source) for a, b in near.links]
     # groups of a part stay together, whatever linked them there
     links += [(row.source, row.split_group) for row in sources.values() if row.split_group in sources]
     sessions = {source: row.session for source, row in sources.items()}
-    groups = splits.groups(sorted(sources), sessions, links)
+    groups = splits.group_sources(sorted(sources), sessions, links)
     members: dict[str, set[str]] = {}
     for source, row in sources.items():
         members.setdefault(groups[source], set()).add(row.split)
-    where = {source: splits.strictest(members[group]) for source, group in groups.items()}
+    where = {source: splits.strictest_split(members[group]) for source, group in groups.items()}
     return (
         [
             replace(row, split_group=groups[source], split=where[source])

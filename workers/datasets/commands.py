@@ -14,7 +14,7 @@ from workers.datasets import exporters
 from workers.datasets.append import append as join
 from workers.datasets.diff import diff as compare
 from workers.datasets.errors import DatasetError
-from workers.datasets.exporters.base import NOTE
+from workers.datasets.exporters.base import EXPORT_NOTE
 from workers.datasets.importers.movi import import_folder
 from workers.datasets.reader import Dataset
 from workers.datasets.verify import verify as check
@@ -135,7 +135,7 @@ def names(formats: str) -> list[str]:
 
 
 def _left_out(target: Path) -> Counter[str]:
-    noted = json.loads((target / NOTE).read_text())["left_out"]
+    noted = json.loads((target / EXPORT_NOTE).read_text())["left_out"]
     return Counter(item["reason"] for item in noted)
 
 

@@ -27,8 +27,8 @@ def check(data: Dataset) -> Iterator[Problem]:
         return
     numbers: dict[tuple[str, int], int] = {}
     shots = np.array([numbers.setdefault((r.source, r.shot), len(numbers)) for r in rows], np.int64)
-    signatures = np.stack([duplicates.read(row.signature) for row in rows])
-    for a, b in duplicates.neighbours(shots, signatures).links:
+    signatures = np.stack([duplicates.parse_signature(row.signature) for row in rows])
+    for a, b in duplicates.find_neighbours(shots, signatures).links:
         if rows[a].split != rows[b].split:
             where = f"{rows[a].clip} and {rows[b].clip}"
             yield "split_leak", where, f"near-duplicates in {rows[a].split} and {rows[b].split}"

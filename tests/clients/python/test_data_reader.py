@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from maquette.data import DataError, Pairs, Stream, Windows
+from maquette.data import DataError, Pairs, ShardedIterable, Windows
 from maquette.data.clips import SCHEMA_VERSION as READ_VERSION
 from maquette.data.masks import paint
-from maquette.data.tables import Texts
+from maquette.data.tables import PackedStrings
 from maquette.rle import encode
 
 from tests.support.export_datasets import NAMES, close, dataset, recorded
@@ -230,7 +230,7 @@ def test_a_stream_has_every_window_once_among_ranks(data: Dataset) -> None:
     found = windows(data, fields=("boxes",))
     seen: list[tuple[str, int]] = []
     for rank in range(3):
-        stream = Stream(found, shuffle=True, seed=5, rank=rank, ranks=3)
+        stream = ShardedIterable(found, shuffle=True, seed=5, rank=rank, ranks=3)
         mine = [(sample["clip"], sample["frame"]) for sample in stream]
         assert len(mine) == len(stream)
         seen += mine
@@ -239,7 +239,7 @@ def test_a_stream_has_every_window_once_among_ranks(data: Dataset) -> None:
 
 
 def test_epochs_differ_and_can_be_repeated(data: Dataset) -> None:
-    stream = Stream(windows(data, fields=()), shuffle=True)
+    stream = ShardedIterable(windows(data, fields=()), shuffle=True)
     orders = [[(sample["clip"], sample["frame"]) for sample in stream] for _ in range(2)]
     assert orders[0] != orders[1]
     stream.set_epoch(0)
@@ -250,14 +250,14 @@ def test_epochs_differ_and_can_be_repeated(data: Dataset) -> None:
 @given(arrays(np.bool_, st.tuples(st.integers(1, 60), st.integers(1, 60))))
 def test_masks_are_painted_as_they_were(mask: Any) -> None:
     out = np.zeros_like(mask)
-    paint([out, (again := np.zeros_like(mask))], Texts.of(["0", encode(mask).counts]), [1, 1])
+    paint([out, (again := np.zeros_like(mask))], PackedStrings.pack(["0", encode(mask).counts]), [1, 1])
     assert np.array_equal(out, mask) and np.array_equal(again, mask)
 
 
 @pytest.mark.parametrize("counts", ["", "0", "a" * 5, "P", "~~", "044"])
 def test_broken_masks_are_refused(counts: str) -> None:
     with pytest.raises(DataError) as found:
-        paint(np.zeros((2, 4, 4), np.bool_), Texts.of(["`0", counts]), [0, 1])
+        paint(np.zeros((2, 4, 4), np.bool_), PackedStrings.pack(["`0", counts]), [0, 1])
     assert found.value.code == "dataset_broken"
 
 
@@ -289,6 +289,13 @@ def test_it_reads_the_version_that_is_written() -> None:
     assert READ_VERSION == SCHEMA_VERSION
 
 
+def test_the_old_spelling_of_an_iterable_warns() -> None:
+    import maquette.data
+
+    with pytest.warns(DeprecationWarning, match="ShardedIterable"):
+        assert maquette.data.Stream is ShardedIterable
+
+
 def test_importing_it_imports_nothing_heavy() -> None:
     script = (
         "import sys\nfor name in ('torch', 'pyarrow', 'arro3', 'numpy', 'PIL'): sys.modules[name] = None\n"
@@ -310,7 +317,7 @@ def test_samples_are_tensors_where_torch_is(data: Dataset, assets: Path) -> None
     pairs = Pairs(assets)
     loader = torch.utils.data.DataLoader(pairs, batch_size=2)
     assert next(iter(loader))["tgt_bboxes_3d"].shape == (2, 11, 12)
-    stream = torch.utils.data.DataLoader(Stream(found, shuffle=True), batch_size=3, num_workers=2)
+    stream = torch.utils.data.DataLoader(ShardedIterable(found, shuffle=True), batch_size=3, num_workers=2)
     seen = [(c, int(f)) for batch in stream for c, f in zip(batch["clip"], batch["frame"], strict=True)]
     assert len(seen) == len(set(seen)) == len(found)
     assert next(iter(stream))["masks"].shape == (3, 4, 8, *SIZE)

@@ -68,16 +68,16 @@ def test_packed_frames_keep_their_bytes_and_are_decoded(tmp_path: Path, ending: 
         assert np.abs(frame.pixels.astype(int) - exact).mean() < (3 if ending == "jpg" else 0.01)
 
 
-def test_frames_of_two_sizes_are_no_video(tmp_path: Path) -> None:
+def test_frames_of_different_sizes_are_refused(tmp_path: Path) -> None:
     frames(tmp_path / "in", 3)
     Image.fromarray(gradient(50, 64)).save(tmp_path / "in" / "3.jpg")
     folder = find_videos(tmp_path / "in")[0]
     assert isinstance(folder, FrameFolder)
-    with pytest.raises(ValueError, match=r"3\.jpg has another size"):
+    with pytest.raises(ValueError, match=r"3\.jpg differs in size"):
         pack_frames(folder, 10, tmp_path / "out.avi")
 
 
-def test_a_broken_picture_is_told(tmp_path: Path) -> None:
+def test_a_broken_image_is_named(tmp_path: Path) -> None:
     frames(tmp_path / "in", 3)
     (tmp_path / "in" / "1.jpg").write_bytes(b"\xff\xd8 nonsense")
     folder = find_videos(tmp_path / "in")[0]

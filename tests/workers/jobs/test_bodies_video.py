@@ -20,8 +20,10 @@ from tests.support.synthetic_bodies import body
 from workers.engines.protocols import BodyEstimate, Box, EngineInfo, FrameResult, TrackedInstance, VideoFrame
 from workers.engines.registry import EngineSet
 from workers.errors import JobProblem
-from workers.jobs import bodies_video, following, run_kind
+from workers.jobs import run_kind
+from workers.jobs.bodies import video as bodies_video
 from workers.jobs.context import JobContext
+from workers.jobs.track import chunked_tracking
 
 FRAMES, CHUNK, SIZE, TENANT = 27, 8, (64, 48), "t"
 ONCE = (5, 6, 7)
@@ -153,7 +155,7 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Any:
     made = World(tmp_path_factory.mktemp("world"))
     with pytest.MonkeyPatch.context() as patch:
-        for module in (following, bodies_video):
+        for module in (chunked_tracking, bodies_video):
             patch.setattr(module, "CHUNK_FRAMES", CHUNK)
         yield made
     made.sandbox.close()

@@ -15,7 +15,7 @@ from storage.ledger import Database, Submission, files, jobs, leases
 from tests.support.media_files import write_video
 from tests.support.synthetic_objects import around, thing
 from workers.engines.objects.default import DefaultObjects
-from workers.engines.protocols import EngineInfo, FrameResult, Refused, TrackedInstance, VideoFrame
+from workers.engines.protocols import EngineInfo, FrameResult, RequestRefused, TrackedInstance, VideoFrame
 from workers.engines.registry import EngineSet
 from workers.errors import JobProblem
 from workers.jobs import run_kind
@@ -142,7 +142,7 @@ def test_fewer_views_are_spread_over_the_video(world: World) -> None:
 
 
 def test_unknown_cameras_in_a_video_without_texture_are_told(world: World) -> None:
-    with pytest.raises(Refused) as lost:
+    with pytest.raises(RequestRefused) as lost:
         world.run(asked(world, world_from_cam=None))
     assert lost.value.problem.code in ("cameras_not_found", "extra_missing")
 

@@ -22,8 +22,9 @@ from tests.support.media_files import frame_color, write_video
 from workers.engines.protocols import EngineInfo, FrameResult, TrackedInstance, TrackPrompts, VideoFrame
 from workers.engines.registry import EngineSet
 from workers.errors import JobProblem
-from workers.jobs import following, run_kind
+from workers.jobs import run_kind
 from workers.jobs.context import JobContext
+from workers.jobs.track import chunked_tracking
 
 FRAMES, CHUNK, SIZE, TENANT = 30, 8, (64, 48), "t"
 
@@ -144,7 +145,7 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["World"]:
-    monkeypatch.setattr(following, "CHUNK_FRAMES", CHUNK)
+    monkeypatch.setattr(chunked_tracking, "CHUNK_FRAMES", CHUNK)
     made = World(tmp_path)
     yield made
     made.close()

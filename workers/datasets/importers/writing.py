@@ -10,7 +10,7 @@ from workers.datasets.errors import DatasetError
 from workers.datasets.manifest import DatasetManifest, File
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import TABLES, LineageRow
-from workers.datasets.stages.keys import digest, rows_digest
+from workers.datasets.stages.keys import hash_json, hash_rows
 from workers.datasets.writing import totals
 
 NO_POLICY = "none"
@@ -57,8 +57,8 @@ def publish(clips: Sequence[SceneClip], out: Path, importer: str) -> DatasetMani
 def _lineage(clip: SceneClip, importer: str) -> LineageRow:
     """The importer is the only stage of a clip that came finished."""
     inputs, parameters = (clip.source.source,), {"importer": importer}
-    made = rows_digest([*clip.frames, *clip.cameras, *clip.all_tracks, *clip.observations])
-    key = digest([STAGE, VERSION, list(inputs), parameters])
+    made = hash_rows([*clip.frames, *clip.cameras, *clip.all_tracks, *clip.observations])
+    key = hash_json([STAGE, VERSION, list(inputs), parameters])
     return LineageRow(clip.id, STAGE, key, inputs, VERSION, json.dumps(parameters), "{}", made)
 
 

@@ -5,7 +5,7 @@ end-exclusive; points are xy in pixels with pixel centres at +0.5. Cameras are O
 z forward), quaternions wxyz. Unknown values are None, never zero.
 """
 
-from workers.engines.protocols.bodies import BodyEngine, BodyEstimate, LevelledBodies, Rig
+from workers.engines.protocols.bodies import BodyEngine, BodyEstimate, LodBodyEngine, Rig
 from workers.engines.protocols.concepts import (
     ConceptEngine,
     FrameExemplar,
@@ -21,8 +21,16 @@ from workers.engines.protocols.concepts import (
     VideoFrame,
     VisualPrompt,
 )
-from workers.engines.protocols.objects import ObjectAsset, ObjectEngine, ViewsReport
-from workers.engines.protocols.shared import Box, EngineInfo, EngineKind, Mask, Refused, Rgb, ScaleSource
+from workers.engines.protocols.objects import MultiViewEngine, ObjectAsset, ObjectEngine, ViewsReport
+from workers.engines.protocols.shared import (
+    Box,
+    EngineInfo,
+    EngineKind,
+    Mask,
+    RequestRefused,
+    Rgb,
+    ScaleSource,
+)
 
 __all__ = [
     "BodyEngine",
@@ -35,12 +43,13 @@ __all__ = [
     "FrameResult",
     "Frames",
     "ImageHandle",
-    "LevelledBodies",
+    "LodBodyEngine",
     "Mask",
+    "MultiViewEngine",
     "ObjectAsset",
     "ObjectEngine",
-    "Refused",
     "Removal",
+    "RequestRefused",
     "Rgb",
     "Rig",
     "ScaleSource",

@@ -216,7 +216,7 @@ class ConceptEngine(Protocol):
         """All instances that look like the boxes labelled 1 and unlike those labelled 0, best first.
 
         `shown` holds the image in which each box lies, None for `handle` itself; empty means None for all.
-        Raises Refused (`exemplars_other_image`) where the model accepts boxes of the searched image only.
+        Raises RequestRefused (`exemplars_other_image`) where only boxes of the searched image are accepted.
         """
         ...
 

@@ -13,7 +13,7 @@ from pycocotools import mask as rle
 from pycocotools.coco import COCO
 
 from tests.support.export_datasets import close, dataset
-from workers.datasets.exporters.base import name_of
+from workers.datasets.exporters.base import get_category_name
 from workers.datasets.exporters.coco import Coco
 from workers.datasets.exporters.hugging_face import HuggingFace
 from workers.datasets.exporters.webdataset import WebDataset
@@ -47,7 +47,7 @@ def test_coco_masks_boxes_and_pictures_come_back(data: Dataset, tmp_path: Path) 
                     x, y, w, h = annotation["bbox"]
                     assert close([x, y, x + w, y + h], [row.x0, row.y0, row.x1, row.y1])
                     name = coco.loadCats(annotation["category_id"])[0]["name"]
-                    assert name == name_of(tracks[row.track])
+                    assert name == get_category_name(tracks[row.track])
                     seen += 1
         licences = {item["id"]: item["name"] for item in coco.dataset["licenses"]}
         for clip in data.clips(split):

@@ -174,9 +174,9 @@ def test_numbers_of_categories_have_names_in_a_file_beside(out: Path) -> None:
     (_, flat), *_ = read(folder)
     flat["instances/category"] = np.arange(len(flat["instances/category"]))[::-1]
     names = ["cube", "ball", "cone", "torus"]
-    told = movi_tfds.example(flat, names)["instances"]["category"]
+    told = movi_tfds.parse_example(flat, names)["instances"]["category"]
     assert told == names[: len(told)][::-1]
-    assert "category" not in movi_tfds.example(flat, [])["instances"]
+    assert "category" not in movi_tfds.parse_example(flat, [])["instances"]
 
 
 def test_broken_folders_of_tfds_are_refused(out: Path, tmp_path: Path) -> None:

@@ -13,11 +13,11 @@ from PIL import Image
 
 from tests.support.scenes import ball, wall
 from tests.support.synthetic_datasets import SETTINGS, source_of
-from workers.datasets.clip_work import Tools
-from workers.datasets.following import OracleTracks
-from workers.datasets.local import build
+from workers.datasets.clip_work import Components
+from workers.datasets.local import build_dataset
 from workers.datasets.reader import Dataset
-from workers.datasets.source import Source, Truth
+from workers.datasets.source import GroundTruth, Source
+from workers.datasets.track_sources import OracleTracks
 from workers.datasets.verify import verify
 from workers.engines.protocols import Rgb
 
@@ -29,7 +29,7 @@ def rolling(label: str) -> Source:
         picture = wall(1, (120, 160))
         masks.append({1: ball(picture, (60, 40 + 7 * index), 32, (220, 40, 40))})
         frames.append(picture)
-    return source_of(frames, truth=Truth(lambda frame: masks[frame], {1: label}))
+    return source_of(frames, truth=GroundTruth(lambda frame: masks[frame], {1: label}))
 
 
 class Means:
@@ -44,8 +44,8 @@ class Means:
 
 def made(folder: Path, label: str, encoder: Means | None = None) -> Dataset:
     settings = replace(SETTINGS, phrases=(label,), clip_seconds=1.0)
-    tools = Tools(OracleTracks(settings.phrases), encoder=encoder)
-    build([rolling(label)], tools, settings, folder / "work", folder / "data")
+    components = Components(OracleTracks(settings.phrases), encoder=encoder)
+    build_dataset([rolling(label)], components, settings, folder / "work", folder / "data")
     return Dataset(folder / "data")
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.tracking_scores import Scores, Shown, follow, score
+from bench.concepts.tracking_scores import Scores, Shown, follow, score
 from tests.support.movi_clips import Clip, draw
 from workers.engines.concepts.default import DefaultConcepts
 

@@ -1,9 +1,9 @@
-"""Reconstruction against shapes whose other sides are known. `bench/objects_shapes.py` holds the shapes."""
+"""Reconstruction against shapes whose other sides are known. `bench/objects/shapes.py` holds the shapes."""
 
 import numpy as np
 import pytest
 
-from tests.support.analytic_shapes import bench
+from bench.objects import shapes as bench
 from workers.engines.objects.default import DefaultObjects
 
 ENGINE = DefaultObjects(splats=100)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from tests.support.analytic_shapes import bench
+from bench.objects import shapes as bench
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.objects.legs import without_legs
 from workers.engines.objects.regular import plan_of

@@ -20,7 +20,7 @@ from workers.engines.protocols import (
     Box,
     EngineInfo,
     ImageHandle,
-    Refused,
+    RequestRefused,
     Rgb,
     SegmentedInstance,
     Tracker,
@@ -102,13 +102,13 @@ class MetaConcepts:
     ) -> list[SegmentedInstance]:
         """All instances that look like the boxes labelled 1 and unlike those labelled 0, best first.
 
-        Raises ValueError without boxes or with other labels, Refused for a box in another image.
+        Raises ValueError without boxes or with other labels, RequestRefused for a box in another image.
         """
         if not boxes or len(boxes) != len(labels) or not set(labels) <= {0, 1}:
             raise ValueError("exemplars need at least one box, and a label of 1 or 0 for each")
         image = _own(handle)
         if any(one is not None and one is not image for one in shown):
-            raise Refused(
+            raise RequestRefused(
                 Problem.from_code(
                     "exemplars_other_image",
                     422,
@@ -126,7 +126,7 @@ class MetaConcepts:
     def tracker(self, prompts: TrackPrompts, *, state: bytes | None = None) -> Tracker:
         """A tracker for one video, which takes one exemplar box on a frame for each phrase.
 
-        Raises PhraseRejected, Refused for a mask prompt, ValueError.
+        Raises PhraseRejected, RequestRefused for a mask prompt, ValueError.
         """
         self.check(prompts.phrases)
         if not prompts.phrases and not prompts.visual_prompts:

@@ -1,0 +1,94 @@
+"""Our post-processing of SAM 3's 200 queries against transformers' own: masks alone, and with their RLE.
+
+The queries are discs of 4 to 20% of the side of the model's square, of which a tenth or all pass the
+threshold. Run:
+python -m bench run concepts.sam3_postprocessing [--device cpu|cuda] [--repeat 5] [--json FILE]
+"""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+from bench.concepts.sam3_random_weights import parser, peak_mb, report, took
+from tests.parity.stock import stock_functions
+from workers.engines.concepts.sam3.postprocess import Rules, scores_of, select
+from workers.engines.concepts.sam3.upsample import upsample
+from workers.formats import rle
+
+SIZE = 1080, 1920
+QUERIES, SIDE = 200, 288
+
+
+def outputs(device: str) -> Any:
+    """What a detector would say of 200 discs."""
+    torch.manual_seed(0)
+    rows, columns = torch.meshgrid(torch.arange(float(SIDE)), torch.arange(float(SIDE)), indexing="ij")
+    centres, radii = torch.rand(QUERIES, 2) * SIDE, 6 + 23 * torch.rand(QUERIES)
+    away = torch.hypot(rows - centres[:, 0, None, None], columns - centres[:, 1, None, None])
+    return SimpleNamespace(
+        pred_logits=torch.linspace(-4, 4, QUERIES, device=device)[None],
+        presence_logits=torch.full((1, 1), 9.0, device=device),
+        pred_boxes=torch.rand(1, QUERIES, 4, device=device),
+        pred_masks=(radii[:, None, None] - away)[None].to(device),
+    )
+
+
+def compare(repeat: int, device: str) -> dict[str, Any]:
+    """Milliseconds of both for both thresholds, peak memory after each, and the ratios."""
+    stock: Any = stock_functions(
+        "sam3/image_processing_sam3", "post_process_instance_segmentation", "_scale_boxes"
+    )
+    stock.post_process_instance_segmentation.__func__.__globals__["_scale_boxes"] = stock._scale_boxes
+    out = outputs(device)
+    scores = scores_of(out.pred_logits, out.presence_logits)[0]
+
+    def ours(threshold: float, nms: float | None) -> list[Any]:
+        rules = Rules(threshold, nms, 0, 8)
+        _, logits = select(scores, out.pred_masks[0], rules)
+        return list(upsample(logits, SIZE, rules.chunk, soft=True))
+
+    def theirs(threshold: float) -> Any:
+        return stock.post_process_instance_segmentation(out, threshold=threshold, target_sizes=[SIZE])[0][
+            "masks"
+        ]
+
+    def time_of(make: Callable[[], Any], *, coded: bool) -> float:
+        def work(_: int) -> None:
+            for mask in make():
+                if coded:
+                    rle.encode_mask(mask if not torch.is_tensor(mask) else mask.cpu().numpy() == 1)
+
+        return took(work, repeat, device).wall
+
+    found: dict[str, Any] = {}
+    # ours first, because peak memory only ever grows
+    for name, threshold in (("tenth", float(scores[QUERIES * 9 // 10 - 1])), ("all", 0.0)):
+        makers: dict[str, Callable[[], Any]] = {
+            "ours": lambda least=threshold: ours(least, None),
+            "ours_with_nms": lambda least=threshold: ours(least, 0.7),
+            "stock": lambda least=threshold: theirs(least),
+        }
+        rows: dict[str, Any] = {}
+        for who, make in makers.items():
+            masks, coded = time_of(make, coded=False), time_of(make, coded=True)
+            rows[who] = {
+                "masks_ms": round(1000 * masks, 1),
+                "with_rle_ms": round(1000 * coded, 1),
+                "peak_mb": peak_mb(),
+            }
+        rows["stock / ours"] = {
+            kind: round(rows["stock"][kind] / rows["ours"][kind], 2) for kind in ("masks_ms", "with_rle_ms")
+        }
+        found[name] = rows
+    return found
+
+
+def main() -> None:
+    arguments = parser(__doc__).parse_args()
+    report(arguments, {"image": SIZE, "queries": QUERIES, **compare(arguments.repeat, arguments.device)})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""SAM 3 video on RANDOM weights: memory of the bounded tracker against transformers' session, frame by frame.
+
+Run: python -m bench run concepts.sam3_video [--size tiny|full] [--device cpu|cuda]
+[--dtype float32|bfloat16] [--frames 500] [--objects 8] [--side 360] [--unbounded] [--json FILE]
+"""
+
+import time
+from typing import Any
+
+import psutil
+import torch
+from transformers.models.sam3_video.modeling_sam3_video import Sam3VideoInferenceSession
+
+from bench.concepts.sam3_random_weights import engine, parser, peak_mb, report
+from tests.parity.sam3_tiny import picture
+from workers.engines.concepts.sam3.engine import Sam3Concepts
+from workers.engines.concepts.sam3.loading import Loaded
+from workers.engines.concepts.sam3.preprocess import to_pixels
+from workers.engines.concepts.sam3.sessions import object_ceiling, saved_state
+from workers.engines.concepts.sam3.snapshot import nbytes
+from workers.engines.concepts.sam3.video import Sam3Tracker
+from workers.engines.protocols import TrackPrompts, VideoFrame, VisualPrompt
+
+# every detection starts a track and none is taken for a duplicate, so that the number of objects stands still
+STILL = {
+    "score_threshold_detection": 0.0,
+    "new_det_thresh": 0.0,
+    "assoc_iou_thresh": 1.1,
+    "trk_assoc_iou_thresh": 0.0,
+    "det_nms_thresh": 0.0,
+    "hotstart_unmatch_thresh": 15,
+    "hotstart_dup_thresh": 15,
+    "high_conf_thresh": -100.0,
+    "high_iou_thresh": 0.0,
+    "recondition_every_nth_frame": 16,
+}
+MARKS = (20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 18_000)
+
+
+def bounded(made: Sam3Concepts, frames: int, size: tuple[int, int]) -> dict[str, Any]:
+    """Megabytes of state and of the process at some frames, the speed, and how many objects were followed.
+
+    One object is clicked, the others are a phrase's.
+    """
+    box = (0.1 * size[1], 0.2 * size[0], 0.5 * size[1], 0.8 * size[0])
+    tracker = made.tracker(TrackPrompts.from_visual_prompts([VisualPrompt(box=box)], ("thing",)))
+    assert isinstance(tracker, Sam3Tracker)
+    pictures = [picture(number, size) for number in range(40)]
+    process, held, resident = psutil.Process(), {}, {}
+    wall, cpu = time.perf_counter(), time.process_time()
+    for number in range(frames):
+        tracker.step(VideoFrame(number, number, pictures[number % 40]))
+        if number + 1 in MARKS or number + 1 == frames:
+            held[number + 1] = round(tracker.state_bytes() / 1e6, 3)
+            resident[number + 1] = round(process.memory_info().rss / 1e6, 1)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    assert tracker._phrases is not None
+    loaded = made._loaded
+    ceiling = object_ceiling(loaded.model.config, made._settings.pointer_history, loaded.dtype)
+    return {
+        "objects": len(tracker._phrases.session.obj_ids) + 1,
+        "state_mb_at_frame": held,
+        "resident_mb_at_frame": resident,
+        "snapshot_mb": round(len(tracker.snapshot()) / 1e6, 3),
+        "ceiling_mb_per_object": round(ceiling / 1e6, 3),
+        "wall_s_per_frame": round(wall / frames, 4),
+        "cpu_s_per_frame": round(cpu / frames, 4),
+    }
+
+
+def unbounded(loaded: Loaded, frames: int, size: tuple[int, int]) -> dict[str, Any]:
+    """The same by transformers alone: a session that keeps its frames and outputs."""
+    model, device = loaded.model, loaded.device
+    session = Sam3VideoInferenceSession(
+        video=torch.zeros(0, 3, loaded.side, loaded.side),
+        video_height=size[0],
+        video_width=size[1],
+        inference_device=device,
+        inference_state_device=device,
+        video_storage_device=device,
+        dtype=loaded.dtype,
+    )
+    number = session.add_prompt("thing")
+    ids, mask = loaded.tokenizer.encode("thing")
+    session.prompt_input_ids[number] = torch.tensor([ids], device=device)
+    session.prompt_attention_masks[number] = torch.tensor([mask], device=device)
+    session.obj_with_new_inputs = []
+    session.saved = ("output_dict_per_obj", "mask_inputs_per_obj", "processed_frames")
+    start, held = time.perf_counter(), {}
+    for index in range(frames):
+        pixels = to_pixels(picture(index % 40, size), loaded.side, device=device, dtype=loaded.dtype)
+        session.processed_frames[index] = pixels[0]
+        model(inference_session=session, frame_idx=index)
+        if index + 1 in MARKS or index + 1 == frames:
+            held[index + 1] = round(nbytes(saved_state(session)) / 1e6, 3)
+    elapsed = time.perf_counter() - start
+    return {
+        "objects": len(session.obj_ids),
+        "state_mb_at_frame": held,
+        "wall_s_per_frame": round(elapsed / frames, 4),
+    }
+
+
+def main() -> None:
+    options = parser(__doc__)
+    options.add_argument("--frames", type=int, default=500)
+    options.add_argument("--objects", type=int, default=8)
+    options.add_argument("--side", type=int, default=360, help="the height of the frames; they are 16:9")
+    options.add_argument("--unbounded", action="store_true", help="also transformers' own session")
+    arguments = options.parse_args()
+    size = arguments.side, arguments.side * 16 // 9
+    made = engine(arguments, seed=7, objects=arguments.objects, **STILL)
+    figures: dict[str, Any] = {"device": made.info.device, "frames": arguments.frames, "image": size}
+    figures["bounded"] = bounded(made, arguments.frames, size)
+    figures["peak_mb"] = peak_mb()
+    if arguments.unbounded:
+        figures["unbounded"] = unbounded(made._loaded, arguments.frames, size)
+        last = [figures[kind]["state_mb_at_frame"][arguments.frames] for kind in ("unbounded", "bounded")]
+        figures["unbounded / bounded"] = round(last[0] / last[1], 1)
+    report(arguments, figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""All benches by name. The module of a bench is `bench.` and its name."""
+
+from typing import NamedTuple
+
+
+class Bench(NamedTuple):
+    """A bench: its name and what it measures, in one line."""
+
+    name: str
+    summary: str
+
+
+BENCHES = (
+    Bench("bodies.fit", "stages and joint errors of the default bodies engine"),
+    Bench("bodies.motion", "smoothing of motions against known ground truth, and its cost per frame"),
+    Bench("concepts.sam3_batch", "SAM 3 video on random weights: frames in batches against one at a time"),
+    Bench(
+        "concepts.sam3_phrases", "SAM 3, random weights: the first, further and several phrases on an image"
+    ),
+    Bench("concepts.sam3_postprocessing", "SAM 3's post-processing against that of transformers"),
+    Bench("concepts.sam3_video", "SAM 3 video on random weights: memory over a long video, bounded and not"),
+    Bench("concepts.scene", "mask IoU of the default concept engine on a scene with ground truth"),
+    Bench("concepts.scene_over_http", "the same through the SDK and HTTP"),
+    Bench("concepts.tracking", "quality and speed of the default tracker on rendered clips"),
+    Bench("datasets.captions", "captions against ground truth: true ones kept, wrong ones refused"),
+    Bench("datasets.fifty_videos", "a dataset of fifty rendered videos with the default engines"),
+    Bench("datasets.ground_truth", "tracks, boxes and cameras of a dataset against rendered clips"),
+    Bench("datasets.near_duplicates", "near-duplicates by bit bands against comparing all pairs"),
+    Bench("datasets.readers", "windows and pairs per second: maquette.data, Lance, HDF5, WebDataset"),
+    Bench("datasets.shots", "cuts and dissolves against PySceneDetect's, on videos with known cuts"),
+    Bench("datasets.throughput", "CPU time of a dataset job against a plain loop over the same engine"),
+    Bench("formats.rle_roundtrip", "masks of SA-Co, YouTube-VIS or COCO files through our RLE"),
+    Bench("formats.splat_sizes", "bytes, seconds and errors of each splat format"),
+    Bench("formats.splats_and_meshes", "reading and writing splats and meshes, beside gsply and trimesh"),
+    Bench("objects.figure", "draws the figure of docs/objects.md"),
+    Bench("objects.random_shapes", "reconstruction from one view on random shapes and views"),
+    Bench("objects.rasterisers", "frames per second of the rasterisers: NumPy, numba, gsplat"),
+    Bench("objects.shapes", "reconstruction from one view on analytic shapes"),
+    Bench("objects.stages", "objects per second by stage, and by file of an objects job"),
+    Bench("objects.suite", "all object benches in one run: quality or speed"),
+    Bench("objects.views", "reconstruction from several views on analytic shapes"),
+    Bench("service.ledger_parts", "what one part of a dataset job costs the ledger"),
+    Bench("service.overhead", "what the service costs around its engines, beside bare applications"),
+)
