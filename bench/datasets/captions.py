@@ -142,7 +142,7 @@ def matched(clip: SceneClip, track: int, truth: Clip) -> int | None:
         np.mean(
             [
                 mask_iou(clip.mask(row), truth.ids[clip.frames[row.frame].source_frame] == number + 1)
-                for row in clip.of_track(track)
+                for row in clip.track_observations(track)
             ]
         )
         for number in range(len(truth.labels))

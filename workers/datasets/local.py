@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from workers.datasets import publishing
 from workers.datasets.clip_work import Components
-from workers.datasets.documents import documents
+from workers.datasets.documents import render_documents
 from workers.datasets.local_executor import LocalExecutor
 from workers.datasets.pipeline import Pipeline
+from workers.datasets.publishing import folders
 from workers.datasets.reader import Dataset
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import Source
@@ -96,8 +96,8 @@ def build_dataset(
     infos += [tool.info for tool in (components.objects, components.captioner) if tool is not None]
     written = write(workspace, built, settings, infos, version("maquette-server"))
     files: dict[str, bytes | Path] = {f.name: workspace.blob(f.sha256) for f in written.manifest.all_files()}
-    files |= documents(written, workspace.load)
-    if not publishing.publish(out, written.manifest, files, key=key):
+    files |= render_documents(written, workspace.load)
+    if not folders.publish_folder(out, written.manifest, files, key=key):
         there = Dataset(out).version
         if there != written.manifest.version:
             raise FileExistsError(f"{out} holds another version already: {there[:12]}")

@@ -13,12 +13,12 @@ from typing import Any
 from maquette.contract import Artefact, DatasetJob, DatasetResult, Manifest
 
 from storage.broker import DEFAULT_QUEUE
-from workers.datasets.bucket_publishing import publish
 from workers.datasets.budget_limits import Prices
-from workers.datasets.documents import MEDIA_TYPES, documents
+from workers.datasets.documents import MEDIA_TYPES, render_documents
 from workers.datasets.errors import DatasetError
 from workers.datasets.failures import Failure
 from workers.datasets.pipeline import Pipeline
+from workers.datasets.publishing.buckets import publish_to_bucket
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.timing import build_timing
 from workers.datasets.writing import Written, write
@@ -104,7 +104,7 @@ def _lifting(context: JobContext) -> tuple[EngineInfo, str]:
 
 def _finish(context: JobContext, workspace: JobWorkspace, written: Written) -> None:
     """The artefacts are the version's files, those of an earlier attempt among them, and its documents."""
-    for name, data in documents(written, context.stored).items():
+    for name, data in render_documents(written, context.stored).items():
         workspace.store(name, "document", MEDIA_TYPES[name], data)
     listed = {
         file.name: Artefact(
@@ -127,7 +127,7 @@ def _publish(context: JobContext, address: str, version: str) -> None:
         context.progress("publish", done, total, f"writing to {address}")
 
     try:
-        publish(files, folder, version, context.artefacts, context.stored, told)
+        publish_to_bucket(files, folder, version, context.artefacts, context.stored, told)
     except DatasetError as error:
         raise JobProblem(error.code, error.detail, 409) from error
     except OSError as error:

@@ -27,7 +27,7 @@ from workers.datasets.stages.describing import describe_with_engine
 from workers.datasets.stages.encoding import TOGETHER, encode_crops
 from workers.datasets.stages.follow import TrackObservation
 from workers.datasets.track_sources import OracleTracks
-from workers.datasets.verify import verify
+from workers.datasets.verification import verify
 from workers.engines.concepts.masks import box_of
 from workers.engines.protocols import EngineInfo, Rgb
 from workers.formats.rle import encode_mask

@@ -28,7 +28,7 @@ from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import GroundTruth, SourceFrames
 from workers.datasets.stages.colmap import load_solver
 from workers.datasets.track_sources import EngineTracks
-from workers.datasets.verify import verify
+from workers.datasets.verification import verify
 from workers.engines.concepts.masks import box_of
 from workers.engines.protocols import EngineInfo, FrameResult, TrackedInstance, VideoFrame
 from workers.engines.registry import EngineSet

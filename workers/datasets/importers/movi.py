@@ -128,7 +128,7 @@ class _ExampleParser:
             "tracks": self._tracks(observations),
             "observations": observations,
         }
-        return SceneClip.of(self._row(split), source, tables)
+        return SceneClip.from_tables(self._row(split), source, tables)
 
     @property
     def _clip(self) -> str:

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from workers.datasets import parquet, publishing
+from workers.datasets import parquet
 from workers.datasets.errors import DatasetError
 from workers.datasets.manifest import DatasetManifest, File
+from workers.datasets.publishing import folders
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import TABLES, LineageRow
 from workers.datasets.stages.keys import hash_json, hash_rows
@@ -49,7 +50,7 @@ def publish(clips: Sequence[SceneClip], out: Path, importer: str) -> DatasetMani
         parameters={"importer": importer},
         policy=NO_POLICY,
     )
-    if not publishing.publish(out, made, files):
+    if not folders.publish_folder(out, made, files):
         raise DatasetError("dataset_conflict", f"{out} is not empty: a version is never changed")
     return made
 
@@ -67,4 +68,4 @@ def _store(
 ) -> File:
     data = parquet.write(TABLES[table].row, rows)
     files[file] = data
-    return File(file, publishing.sha256(data), len(data), len(rows), clip)
+    return File(file, folders.sha256(data), len(data), len(rows), clip)

@@ -18,7 +18,7 @@ Problem = tuple[str, str, str]
 NEAR = 1e-5
 
 
-def check(data: Dataset, clip: SceneClip) -> Iterator[Problem]:
+def check_clip(data: Dataset, clip: SceneClip) -> Iterator[Problem]:
     """What is wrong with a clip, as (code, where, detail)."""
     if not clip.row.kept:
         if clip.frames or clip.observations:

@@ -13,7 +13,7 @@ from workers.datasets.manifest import DatasetManifest
 MARKER = ".published"
 
 
-def publish(
+def publish_folder(
     folder: Path, built: DatasetManifest, files: Mapping[str, bytes | Path], *, key: str | None = None
 ) -> bool:
     """Write a version to `folder`; False when somebody else has published there first.

@@ -24,7 +24,7 @@ PAPER, INK = (250, 250, 248), (30, 30, 30)
 Picture = NDArray[np.uint8]
 
 
-def contact_sheet(written: Written, read: Callable[[str], bytes]) -> bytes:
+def render_contact_sheet(written: Written, read: Callable[[str], bytes]) -> bytes:
     """PNG: one line a kept clip, four frames each with masks; evenly chosen when there are more than 16."""
     kept = [row for row in written.rows["clips"] if row.kept]
     chosen = (
