@@ -12,7 +12,7 @@ from bench.concepts.sam3_random_weights import engine, parser, peak_mb, report, 
 from tests.parity.sam3_tiny import picture
 from workers.engines.concepts.sam3.engine import Sam3Concepts
 from workers.engines.concepts.sam3.preprocess import to_pixels
-from workers.engines.protocols import Click
+from workers.engines.protocols import VisualPrompt
 
 SIZE = 480, 640
 BOX = (100.0, 120.0, 300.0, 400.0)
@@ -42,7 +42,7 @@ def phrases(made: Sam3Concepts, words: list[str], repeat: int, device: str) -> d
         "further_phrase": lambda n: made.ground(handle, [f"dog {n}"]),
         "known_phrase": lambda _: made.ground(handle, ["dog 0"]),
         "exemplar": lambda _: made.ground_exemplars(handle, [BOX], [1]),
-        "further_click": lambda _: made.segment(handle, [Click(box=BOX)]),
+        "further_click": lambda _: made.segment(handle, [VisualPrompt(box=BOX)]),
         "phrases_on_one_image": lambda _: made.ground(handle, words),
         "plain_calls_for_the_same": plain,
     }

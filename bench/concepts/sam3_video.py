@@ -19,7 +19,7 @@ from workers.engines.concepts.sam3.preprocess import to_pixels
 from workers.engines.concepts.sam3.sessions import object_ceiling, saved_state
 from workers.engines.concepts.sam3.snapshot import nbytes
 from workers.engines.concepts.sam3.video import Sam3Tracker
-from workers.engines.protocols import Click, TrackPrompts, VideoFrame
+from workers.engines.protocols import TrackPrompts, VideoFrame, VisualPrompt
 
 # every detection starts a track and none is taken for a duplicate, so that the number of objects stands still
 STILL = {
@@ -43,7 +43,7 @@ def bounded(made: Sam3Concepts, frames: int, size: tuple[int, int]) -> dict[str,
     One object is clicked, the others are a phrase's.
     """
     box = (0.1 * size[1], 0.2 * size[0], 0.5 * size[1], 0.8 * size[0])
-    tracker = made.tracker(TrackPrompts.begin([Click(box=box)], ("thing",)))
+    tracker = made.tracker(TrackPrompts.from_visual_prompts([VisualPrompt(box=box)], ("thing",)))
     assert isinstance(tracker, Sam3Tracker)
     pictures = [picture(number, size) for number in range(40)]
     process, held, resident = psutil.Process(), {}, {}

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from workers.engines.concepts.default import DefaultConcepts
-from workers.engines.protocols import Click, Mask
+from workers.engines.protocols import Mask, VisualPrompt
 from workers.geometry.boxes import bounding_box
 from workers.geometry.overlap import mask_iou
 
@@ -53,9 +53,9 @@ def main() -> None:
     figures: dict[str, float] = {"embed_s": time.perf_counter() - start}
     one = np.ones(1, np.int64)
     prompts = {
-        "box": [Click(box=bounding_box(mask)) for mask in masks],
-        "box_point": [Click(box=bounding_box(m), points=deepest_point(m), labels=one) for m in masks],
-        "point": [Click(points=deepest_point(mask), labels=one) for mask in masks],
+        "box": [VisualPrompt(box=bounding_box(mask)) for mask in masks],
+        "box_point": [VisualPrompt(box=bounding_box(m), points=deepest_point(m), labels=one) for m in masks],
+        "point": [VisualPrompt(points=deepest_point(mask), labels=one) for mask in masks],
     }
     for name, clicks in prompts.items():
         start = time.perf_counter()

@@ -22,7 +22,7 @@ from workers.engines.concepts.consensus import prompt_of
 from workers.engines.concepts.default import DefaultConcepts
 from workers.engines.concepts.mobilesam import MobileSam
 from workers.engines.concepts.picodet import PicoDet
-from workers.engines.protocols import Click, TrackPrompts, VideoFrame
+from workers.engines.protocols import TrackPrompts, VideoFrame, VisualPrompt
 from workers.geometry.boxes import bounding_box
 
 # frames of a turn for the tracker, and for the other, whose cost is the same on every frame
@@ -57,7 +57,7 @@ def speed(engine: DefaultConcepts, seed: int, frames: int, objects: int) -> dict
     sam, detector = MobileSam(THREADS), PicoDet(THREADS)
     boxes = [bounding_box(clip.ids[0] == number) for number in range(1, objects + 1)]
     # the phrase makes the tracker pay for detection as well
-    prompts = TrackPrompts.begin([Click(box=box) for box in boxes], ["person"])
+    prompts = TrackPrompts.from_visual_prompts([VisualPrompt(box=box) for box in boxes], ["person"])
     tracker = engine.tracker(prompts)
     nothing = np.zeros((0, 2), np.float64), np.zeros(0, np.int64)
     spent = {"tracker": np.zeros(2), "every frame": np.zeros(2)}

@@ -14,7 +14,7 @@ from workers.engines.protocols import (
     EngineInfo,
     FrameResult,
     Rgb,
-    Tracked,
+    TrackedInstance,
     Tracker,
     TrackPrompts,
     VideoFrame,
@@ -88,7 +88,7 @@ class OracleTracker:
                 continue
             flags = truncation_flags(mask)
             prompt = self._phrases.index(label)
-            found.append(Tracked(number, mask, bounding_box(mask), 1.0, prompt, label, flags))
+            found.append(TrackedInstance(number, mask, bounding_box(mask), 1.0, prompt, label, flags))
         return [FrameResult(frame, pts, tuple(found))]
 
     def finish(self) -> Sequence[FrameResult]:

@@ -7,7 +7,14 @@ import pytest
 import trimesh
 
 from tests.support.scenes import ball, wall
-from workers.engines.protocols import BodyEngine, Click, ConceptEngine, ObjectEngine, TrackPrompts, VideoFrame
+from workers.engines.protocols import (
+    BodyEngine,
+    ConceptEngine,
+    ObjectEngine,
+    TrackPrompts,
+    VideoFrame,
+    VisualPrompt,
+)
 from workers.engines.registry import EngineSet, load_engines
 from workers.geometry.boxes import bounding_box
 from workers.geometry.overlap import mask_iou
@@ -38,7 +45,10 @@ def test_concepts(engines: EngineSet, picture: tuple[Any, Any]) -> None:
     assert isinstance(engine, ConceptEngine)
     handle = engine.embed(image, "a")
     assert handle.size == image.shape[:2]
-    clicks = [Click(box=bounding_box(mask)), Click(points=np.array([[150.0, 120.0]]), labels=np.array([1]))]
+    clicks = [
+        VisualPrompt(box=bounding_box(mask)),
+        VisualPrompt(points=np.array([[150.0, 120.0]]), labels=np.array([1])),
+    ]
     found = engine.segment(handle, clicks)
     assert [item.prompt for item in found] == [0, 1]
     assert mask_iou(found[0].mask, mask) > 0.9
@@ -56,7 +66,7 @@ def test_trackers_answer_each_frame_once_and_resume(engines: EngineSet) -> None:
         mask = ball(image, (120, 80 + 4 * index), 40, (220, 60, 40))
         frames.append(VideoFrame(index, index * 512, image))
         if index == 0:
-            prompts = TrackPrompts.begin([Click(box=bounding_box(mask))])
+            prompts = TrackPrompts.from_visual_prompts([VisualPrompt(box=bounding_box(mask))])
     whole = engine.tracker(prompts)
     expected = [result for frame in frames for result in whole.step(frame)] + list(whole.finish())
     assert [(r.index, r.pts) for r in expected] == [(f.index, f.pts) for f in frames]

@@ -17,7 +17,7 @@ from maquette.contract import (
 from maquette.contract.requests import PromptedJob
 from numpy.typing import NDArray
 
-from workers.engines.protocols import Click, ConceptEngine, ImageHandle, Segmented
+from workers.engines.protocols import ConceptEngine, ImageHandle, SegmentedInstance, VisualPrompt
 from workers.errors import JobProblem
 from workers.formats import rle
 from workers.geometry.borders import touched_sides
@@ -112,15 +112,15 @@ def _alike(
     return [_found(item, PromptRef(kind="exemplars", index=0)) for item in found]
 
 
-def to_visual_prompts(boxes: list[Box], points: list[list[Point]]) -> list[Click]:
+def to_visual_prompts(boxes: list[Box], points: list[list[Point]]) -> list[VisualPrompt]:
     """Boxes first, then lists of points, as engines take them."""
-    clicks = [Click(box=box.xyxy()) for box in boxes]
+    clicks = [VisualPrompt(box=box.xyxy()) for box in boxes]
     for group in points:
         clicks.append(_pointed(None, group, None))
     return clicks
 
 
-def to_visual_prompt(prompt: ObjectPrompt, what: str, width: int, height: int) -> Click:
+def to_visual_prompt(prompt: ObjectPrompt, what: str, width: int, height: int) -> VisualPrompt:
     """One object's prompt as engines take it; raises JobProblem when it does not fit the picture."""
     if (prompt.box and prompt.box.is_outside(width, height)) or any(
         point.is_outside(width, height) for point in prompt.points
@@ -130,8 +130,8 @@ def to_visual_prompt(prompt: ObjectPrompt, what: str, width: int, height: int) -
     return _pointed(prompt.box, prompt.points, mask)
 
 
-def _pointed(box: Box | None, points: list[Point], mask: NDArray[np.bool_] | None) -> Click:
-    return Click(
+def _pointed(box: Box | None, points: list[Point], mask: NDArray[np.bool_] | None) -> VisualPrompt:
+    return VisualPrompt(
         box=None if box is None else box.xyxy(),
         points=np.array([[p.x, p.y] for p in points], dtype=np.float64) if points else None,
         labels=np.array([p.label for p in points], dtype=np.int64) if points else None,
@@ -205,5 +205,5 @@ def to_wire_box(box: tuple[float, float, float, float]) -> Box:
     return Box(x0=box[0], y0=box[1], x1=box[2], y1=box[3])
 
 
-def _found(item: Segmented, ref: PromptRef) -> InstanceMask:
+def _found(item: SegmentedInstance, ref: PromptRef) -> InstanceMask:
     return InstanceMask(item.mask, item.box, item.score, item.label, ref, item.flags, item.stability)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from workers.engines.protocols import FrameResult, Tracked
+from workers.engines.protocols import FrameResult, TrackedInstance
 from workers.formats import rle
 from workers.geometry.overlap import mask_iou
 from workers.jobs.context import JobContext
@@ -50,7 +50,7 @@ class TrackIdMapper:
             state.ids[number] = max(self._clicked, *state.tracks, *state.ids.values(), 0) + 1
         return state.ids[number]
 
-    def _matched(self, objects: Sequence[Tracked]) -> dict[int, int]:
+    def _matched(self, objects: Sequence[TrackedInstance]) -> dict[int, int]:
         before = [item for item in self._shared() if item["id"] > self._clicked]
         after = [item for item in objects if item.id > self._clicked]
         if not before or not after:

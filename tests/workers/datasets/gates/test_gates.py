@@ -20,7 +20,7 @@ from workers.datasets.schema import DecisionRow, ScoreRow
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import ClipTracker, GroundTruth, Source
 from workers.datasets.stages.shots import ClipPlan
-from workers.engines.protocols import Box, EngineInfo, FrameResult, Rgb, Tracked
+from workers.engines.protocols import Box, EngineInfo, FrameResult, Rgb, TrackedInstance
 from workers.geometry.boxes import bounding_box
 
 FRAMES = 24
@@ -56,7 +56,7 @@ class Scripted:
         for track, mask in sorted(self.scene.masks[source_frame].items()):
             if mask.any():
                 box = self.scene.boxes(source_frame, track, bounding_box(mask))
-                found.append(Tracked(track, mask, box, 0.9, 0, "ball"))
+                found.append(TrackedInstance(track, mask, box, 0.9, 0, "ball"))
         return [FrameResult(frame, pts, tuple(found))]
 
     def finish(self) -> Sequence[FrameResult]:

@@ -11,7 +11,7 @@ from tests.support.scenes import ball, wall
 from workers.engines.concepts.attributes import choose
 from workers.engines.concepts.colours import color_names, color_share
 from workers.engines.concepts.default import DefaultConcepts
-from workers.engines.protocols import Segmented, TrackPrompts, VideoFrame
+from workers.engines.protocols import SegmentedInstance, TrackPrompts, VideoFrame
 from workers.geometry.boxes import bounding_box
 from workers.geometry.overlap import mask_iou
 
@@ -51,10 +51,10 @@ def test_every_pixel_has_exactly_one_colour() -> None:
     assert sum(shares) > 0.9
 
 
-def instance(columns: slice, rows: slice = slice(10, 50)) -> Segmented:
+def instance(columns: slice, rows: slice = slice(10, 50)) -> SegmentedInstance:
     mask = np.zeros((60, 100), np.bool_)
     mask[rows, columns] = True
-    return Segmented(mask, bounding_box(mask), 0.9, 0, "car")
+    return SegmentedInstance(mask, bounding_box(mask), 0.9, 0, "car")
 
 
 def test_instances_are_chosen_by_colour_then_by_extreme() -> None:

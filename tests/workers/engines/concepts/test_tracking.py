@@ -6,7 +6,7 @@ import pytest
 from skimage import data, transform
 
 from workers.engines.concepts.default import DefaultConcepts
-from workers.engines.protocols import Click, FrameResult, Mask, Rgb, TrackPrompts, VideoFrame
+from workers.engines.protocols import FrameResult, Mask, Rgb, TrackPrompts, VideoFrame, VisualPrompt
 from workers.geometry.boxes import bounding_box
 from workers.geometry.overlap import mask_iou
 
@@ -55,7 +55,9 @@ def video() -> tuple[list[Rgb], list[dict[int, Mask]]]:
 
 
 def _clicks(truth: list[dict[int, Mask]]) -> TrackPrompts:
-    return TrackPrompts.begin([Click(box=bounding_box(truth[0][name])) for name in (1, 2, 3)])
+    return TrackPrompts.from_visual_prompts(
+        [VisualPrompt(box=bounding_box(truth[0][name])) for name in (1, 2, 3)]
+    )
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,11 @@
 import numpy as np
 
 from workers.engines.concepts.appearance import Bins, histogram, locate
-from workers.engines.concepts.belief import agreement, belief
 from workers.engines.concepts.flow import Soft
-from workers.engines.concepts.judgement import (
+from workers.engines.concepts.foreground_prior import agreement, belief
+from workers.engines.concepts.masks import area_of
+from workers.engines.concepts.picodet import Detection
+from workers.engines.concepts.reid import (
     FOREIGN_LOOK,
     KNOWN_LOOK,
     OCCLUDED_SHARE,
@@ -14,8 +16,6 @@ from workers.engines.concepts.judgement import (
     WHOLE_SHARE,
     resemblance,
 )
-from workers.engines.concepts.masks import area_of
-from workers.engines.concepts.picodet import Detection
 from workers.engines.concepts.reprompt import Answer, Reprompter
 from workers.engines.concepts.tracks import Track
 from workers.engines.protocols import Mask
