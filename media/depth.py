@@ -9,11 +9,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from media.errors import MediaError
-from media.images import BROKEN, OPENABLE
+from media.images import opened
 from media.limits import MediaLimits
+from media.orientation import apply_orientation, read_orientation
 
 MAGIC = b"\x93NUMPY"
 ZIPPED = b"PK\x03\x04"
@@ -90,16 +90,18 @@ def decode(path: str, limits: MediaLimits) -> tuple[NDArray[np.float32], bool]:
                 raise MediaError("depth_unreadable", f"the NumPy file cannot be read: {error}") from error
             return np.ascontiguousarray(values, np.float32), dtype.kind in "ui"
     try:
-        with Image.open(path, formats=OPENABLE) as image:
-            _fits((image.height, image.width), limits)
+        with opened(path, limits) as image:
             if image.mode != "F" and image.mode not in WHOLE_IMAGES:
                 raise MediaError(
                     "depth_unreadable",
                     f"a depth map has one channel of 16 bits or of floats; the image is {image.mode!r}",
                 )
-            return np.ascontiguousarray(image, np.float32), image.mode != "F"
-    except BROKEN as error:
-        raise MediaError("depth_unreadable", f"the depth map cannot be decoded: {error}") from error
+            code = read_orientation(image)
+            return apply_orientation(np.array(image, np.float32), code), image.mode != "F"
+    except MediaError as error:
+        if error.code != "image_broken":
+            raise
+        raise MediaError("depth_unreadable", f"the depth map cannot be decoded: {error.detail}") from error
 
 
 def header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any], bool]:

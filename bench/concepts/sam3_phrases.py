@@ -13,7 +13,7 @@ from bench.report import Report
 from tests.parity.sam3_tiny import picture
 from workers.engines.concepts.sam3.engine import Sam3Concepts
 from workers.engines.concepts.sam3.preprocess import to_pixels
-from workers.engines.protocols import Click
+from workers.engines.protocols import VisualPrompt
 
 SIZE = 480, 640
 BOX = (100.0, 120.0, 300.0, 400.0)
@@ -43,7 +43,7 @@ def measure_phrases(engine: Sam3Concepts, words: list[str], repeat: int, device:
         "further_phrase": lambda n: engine.ground(handle, [f"dog {n}"]),
         "known_phrase": lambda _: engine.ground(handle, ["dog 0"]),
         "exemplar": lambda _: engine.ground_exemplars(handle, [BOX], [1]),
-        "further_click": lambda _: engine.segment(handle, [Click(box=BOX)]),
+        "further_click": lambda _: engine.segment(handle, [VisualPrompt(box=BOX)]),
         "phrases_on_one_image": lambda _: engine.ground(handle, words),
         "plain_calls_for_the_same": plain,
     }

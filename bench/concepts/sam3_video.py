@@ -17,7 +17,7 @@ from workers.engines.concepts.sam3.preprocess import to_pixels
 from workers.engines.concepts.sam3.sessions import object_ceiling, saved_state
 from workers.engines.concepts.sam3.snapshot import nbytes
 from workers.engines.concepts.sam3.video import Sam3Tracker
-from workers.engines.protocols import Click, TrackPrompts, VideoFrame
+from workers.engines.protocols import TrackPrompts, VideoFrame, VisualPrompt
 
 # every detection starts a track and none counts as a duplicate, so that the number of objects stays the same
 CONSTANT_OBJECTS = {
@@ -41,7 +41,7 @@ def measure_bounded(engine: Sam3Concepts, frames: int, size: tuple[int, int]) ->
     One object comes from a box, the others from a phrase.
     """
     box = (0.1 * size[1], 0.2 * size[0], 0.5 * size[1], 0.8 * size[0])
-    tracker = engine.tracker(TrackPrompts.begin([Click(box=box)], ("thing",)))
+    tracker = engine.tracker(TrackPrompts.from_visual_prompts([VisualPrompt(box=box)], ("thing",)))
     assert isinstance(tracker, Sam3Tracker)
     images = [picture(number, size) for number in range(40)]
     process, held, resident = psutil.Process(), {}, {}

@@ -21,7 +21,7 @@ from workers.engines.concepts.default import DefaultConcepts
 from workers.engines.concepts.masks import box_of
 from workers.engines.concepts.mobilesam import MobileSam
 from workers.engines.concepts.picodet import PicoDet
-from workers.engines.protocols import Click, TrackPrompts, VideoFrame
+from workers.engines.protocols import TrackPrompts, VideoFrame, VisualPrompt
 
 # frames per turn of the tracker, and of the other, whose cost is the same on every frame
 TURN, SAMPLE = 12, 3
@@ -53,7 +53,7 @@ def measure_speed(report: Report, engine: DefaultConcepts, seed: int, frames: in
     sam, detector = MobileSam(THREADS), PicoDet(THREADS)
     boxes = [box_of(clip.ids[0] == number) for number in range(1, objects + 1)]
     # the phrase makes the tracker pay for detection as well
-    prompts = TrackPrompts.begin([Click(box=box) for box in boxes], ["person"])
+    prompts = TrackPrompts.from_visual_prompts([VisualPrompt(box=box) for box in boxes], ["person"])
     tracker = engine.tracker(prompts)
     no_points = np.zeros((0, 2), np.float64), np.zeros(0, np.int64)
     seconds = {"tracker": np.zeros(2), "every frame": np.zeros(2)}

@@ -26,7 +26,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import webdataset
-from maquette.data import Pairs, Stream, Windows
+from maquette.data import Pairs, ShardedIterable, Windows
 from PIL import Image
 
 from tests.support.synthetic_datasets import SETTINGS, drawn, made_dataset, of_movi
@@ -92,7 +92,7 @@ def in_order(folder: Path, frames: int) -> dict[str, float]:
     assert seen == frames
     begun = time.process_time()
     windows = Windows(folder / "dataset", length=LENGTH, step=LENGTH, fields=("pixels",), as_tensors=False)
-    seen = sum(len(sample["pixels"]) for sample in Stream(windows))
+    seen = sum(len(sample["pixels"]) for sample in ShardedIterable(windows))
     rates["maquette"] = seen / (time.process_time() - begun)
     begun = time.process_time()
     with h5py.File(folder / "hdf5" / "train.h5", "r") as file:

@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation
 from bench.report import Report, Table
 from bench.timing import Stopwatch
 from workers.formats.convert import SPLAT_FORMATS, SPLAT_READERS, SPLAT_WRITERS
-from workers.formats.splat import Splat, sanitize
+from workers.geometry.gaussians import Gaussians, sanitize
 from workers.geometry.morton import morton_order
 
 COLUMNS = {
@@ -34,7 +34,7 @@ COLUMNS = {
 }
 
 
-def sphere(count: int) -> Splat:
+def sphere(count: int) -> Gaussians:
     """Flat Gaussians that cover a sphere, smoothly coloured."""
     rng = np.random.default_rng(0)
     normals = rng.normal(size=(count, 3))
@@ -45,7 +45,7 @@ def sphere(count: int) -> Splat:
     scales = np.exp(rng.normal(np.log(0.5 * np.sqrt(12 / count)), 0.4, (count, 3)))
     scales[:, 2] *= 0.1
     colors = 0.5 + 0.4 * np.sin(6 * normals + rng.normal(0, 0.1, (count, 3)))
-    return Splat(
+    return Gaussians(
         means=(0.5 * normals).astype(np.float32),
         rotations=turns.astype(np.float32),
         scales=scales.astype(np.float32),
@@ -54,7 +54,7 @@ def sphere(count: int) -> Splat:
     )
 
 
-def measure(table: Table, name: str, splat: Splat, fmt: str) -> None:
+def measure(table: Table, name: str, splat: Gaussians, fmt: str) -> None:
     """Write and read one splat in one format, and add a row of what it took and lost."""
     clean = sanitize(splat)
     watch = Stopwatch()
@@ -92,7 +92,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, report: Report) -> None:
     splats = [(f"{count} on a sphere", sphere(count)) for count in options.count]
     splats += [(file.name, SPLAT_READERS["ply"](file.read_bytes())) for file in options.files]
-    table = report.table("Splat formats", COLUMNS)
+    table = report.table("Gaussians formats", COLUMNS)
     for name, splat in splats:
         for fmt in SPLAT_FORMATS:
             measure(table, name, splat, fmt)

@@ -25,14 +25,14 @@ from workers.formats.gltf import GlbBuilder
 from workers.formats.mesh_files import mesh_obj
 from workers.formats.mesh_readers import read_mesh_glb, read_mesh_obj
 from workers.formats.ply import read_splat_ply, write_splat_ply
-from workers.formats.splat import Splat
 from workers.formats.spz import read_spz, write_spz
+from workers.geometry.gaussians import Gaussians
 from workers.geometry.meshes import Mesh, vertex_normals
 
 Pair = tuple[Callable[[], Any], Callable[[], Any]]
 
 
-def splat_pairs(report: Report, splat: Splat, folder: Path) -> dict[str, Pair]:
+def splat_pairs(report: Report, splat: Gaussians, folder: Path) -> dict[str, Pair]:
     """Our function and gsply's for each task; empty without gsply."""
     try:
         gsply: Any = importlib.import_module("gsply")

@@ -7,7 +7,7 @@ import trimesh
 from numpy.typing import NDArray
 
 from bench.objects import shapes as one
-from workers.engines.objects.surfels import sample_surface
+from workers.engines.objects.splats.surfels import sample_surface
 from workers.geometry.meshes import face_normals, vertex_normals
 
 Array = NDArray[np.float64]

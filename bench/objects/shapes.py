@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from bench.objects import appearance, painted_shapes
-from workers.engines.objects.surfels import sample_surface
+from workers.engines.objects.splats.surfels import sample_surface
 from workers.engines.protocols import ObjectEngine
 from workers.engines.registry import load_engines
 from workers.geometry.cameras import Camera

@@ -22,9 +22,9 @@ from PIL import Image
 from bench.objects import appearance
 from bench.objects import shapes as one
 from bench.objects.painted_shapes import PAINTS, Painted, painted, surface_points
-from workers.engines.many_views import ManyViewsEngine
 from workers.engines.objects.default import DefaultObjects
-from workers.engines.objects.surfels import sample_surface
+from workers.engines.objects.splats.surfels import sample_surface
+from workers.engines.protocols import MultiViewEngine
 from workers.engines.registry import load_engines
 from workers.geometry.cameras import Camera
 from workers.geometry.posed import PosedCamera
@@ -65,7 +65,7 @@ def photographed(shape: Painted, views: list[PosedCamera], noise: float, exposur
 
 
 def judge(
-    engine: ManyViewsEngine, shape: Painted, goal: one.Array, photos: Photos, arc: float
+    engine: MultiViewEngine, shape: Painted, goal: one.Array, photos: Photos, arc: float
 ) -> tuple[list[float], str, NDArray[np.uint8]]:
     """F-scores, Chamfer, IoU with the masks, held-out PSNR and FLIP, seconds and gains; flags; and looks."""
     camera = photos.views[0].camera
@@ -122,13 +122,13 @@ def main() -> None:
     parser.add_argument("--picture", help="a PNG of what the last arc and paint gave")
     args = parser.parse_args()
     steps = 150 if args.refine else 0
-    engines: dict[str, ManyViewsEngine] = {
+    engines: dict[str, MultiViewEngine] = {
         "hull": DefaultObjects(refine_steps=steps, carve=False),
         "full": DefaultObjects(refine_steps=steps),
     }
     if args.engine != "default":
         other = load_engines(args.engine).objects()
-        assert isinstance(other, ManyViewsEngine)
+        assert isinstance(other, MultiViewEngine)
         engines = {"net": other}
     names = args.shapes.split(",")
     camera = Camera.with_field_of_view(args.side, args.side, 40.0)

@@ -25,7 +25,7 @@ from typer.testing import CliRunner
 from service.embedded import Stack
 from tests.support.scenes import box_of
 from workers.datasets.reader import Dataset
-from workers.datasets.verify import verify
+from workers.datasets.verification import verify
 
 MOTORCYCLE = Path(skimage.data.__file__).parent / "motorcycle_left.png"
 

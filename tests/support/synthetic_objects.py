@@ -6,7 +6,7 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
-from workers.engines.objects.surfels import sample_surface
+from workers.engines.objects.splats.surfels import sample_surface
 from workers.geometry.cameras import Camera
 from workers.geometry.posed import PosedCamera
 from workers.geometry.poses import look_at

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from maquette.data import DataError, Pairs, Stream, Windows
+from maquette.data import DataError, Pairs, ShardedIterable, Windows
 from maquette.data.clips import SCHEMA_VERSION as READ_VERSION
 from maquette.data.masks import paint
-from maquette.data.tables import Texts
+from maquette.data.tables import PackedStrings
 from maquette.rle import encode
 
 from tests.support.export_datasets import NAMES, close, dataset, recorded
@@ -69,7 +69,7 @@ def test_a_window_is_what_the_record_says(data: Dataset) -> None:
             assert close(sample["intrinsics"][time], clip.intrinsics(frame))
             assert close(sample["world_from_cam"][time], clip.world_from_cam(frame))  # type: ignore[arg-type]
             assert np.array_equal(sample["depth"][time], clip.depth(frame), equal_nan=True)  # type: ignore[arg-type]
-            rows = {row.track: row for row in clip.observed(frame)}
+            rows = {row.track: row for row in clip.frame_observations(frame)}
             for slot, track in enumerate(sample["tracks"].tolist()):
                 row = rows.get(track)
                 assert sample["seen"][time, slot] == (row is not None)
@@ -91,7 +91,7 @@ def test_slots_are_the_tracks_of_the_first_frame_and_stay(data: Dataset) -> None
         sample = found[index]
         clip = data.clip(sample["clip"])
         tracks = [track for track in sample["tracks"].tolist() if track]
-        assert sorted(tracks) == [row.track for row in clip.observed(sample["frame"])]
+        assert sorted(tracks) == [row.track for row in clip.frame_observations(sample["frame"])]
         assert sample["seen"][0].sum() == len(tracks)
         orders.add(tracks == sorted(tracks))
         # the order of two tracks is the same in every window of a clip
@@ -109,10 +109,10 @@ def test_too_few_slots_keep_the_largest(data: Dataset) -> None:
             row.track: sum(
                 (r.x1 - r.x0) * (r.y1 - r.y0)
                 for number in (frame, frame + 1)
-                for r in clip.observed(number)
+                for r in clip.frame_observations(number)
                 if r.track == row.track
             )
-            for row in clip.observed(frame)
+            for row in clip.frame_observations(frame)
         }
         if areas:
             assert areas[int(sample["tracks"][0])] == max(areas.values())
@@ -176,10 +176,10 @@ def test_both_parquet_readers_give_the_same(data: Dataset, monkeypatch: pytest.M
     from maquette.data import tables
 
     first = windows(data)[5]
-    tables._reader.cache_clear()
+    tables._load_reader.cache_clear()
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     second = windows(data)[5]
-    tables._reader.cache_clear()
+    tables._load_reader.cache_clear()
     assert all(np.array_equal(first[key], second[key], equal_nan=key in _FLOATS) for key in first)
 
 
@@ -203,7 +203,7 @@ def test_pairs_have_the_arrays_of_the_paper(data: Dataset, assets: Path) -> None
             assert close(sample[name] * 255, clip.image(frame), 1e-4)
         inside = np.zeros((256, 256), bool)
         for told in entry["objects"]:
-            row = next(r for r in clip.observed(entry["source"]) if r.track == told["track"])
+            row = next(r for r in clip.frame_observations(entry["source"]) if r.track == told["track"])
             inside[int(row.y0) : int(row.y1), int(row.x0) : int(row.x1)] = True
         background = sample["src_bg_image"]
         assert (background[inside] == 0.5).all()
@@ -218,7 +218,7 @@ def test_edits_are_asked_for(data: Dataset, assets: Path) -> None:
         clip = data.clip(entry["clip"])
         hidden = edits[index]["src_bg_image"]
         # whatever the edit does, no object shows in the background
-        for row in clip.observed(entry["source"]):
+        for row in clip.frame_observations(entry["source"]):
             if row.track in {told["track"] for told in entry["objects"]}:
                 assert (hidden[int(row.y0) : int(row.y1), int(row.x0) : int(row.x1)] == 0.5).all()
     assert len(Pairs(assets, edits="with")) == len(edits) + len(Pairs(assets))
@@ -230,7 +230,7 @@ def test_a_stream_has_every_window_once_among_ranks(data: Dataset) -> None:
     found = windows(data, fields=("boxes",))
     seen: list[tuple[str, int]] = []
     for rank in range(3):
-        stream = Stream(found, shuffle=True, seed=5, rank=rank, ranks=3)
+        stream = ShardedIterable(found, shuffle=True, seed=5, rank=rank, ranks=3)
         mine = [(sample["clip"], sample["frame"]) for sample in stream]
         assert len(mine) == len(stream)
         seen += mine
@@ -239,7 +239,7 @@ def test_a_stream_has_every_window_once_among_ranks(data: Dataset) -> None:
 
 
 def test_epochs_differ_and_can_be_repeated(data: Dataset) -> None:
-    stream = Stream(windows(data, fields=()), shuffle=True)
+    stream = ShardedIterable(windows(data, fields=()), shuffle=True)
     orders = [[(sample["clip"], sample["frame"]) for sample in stream] for _ in range(2)]
     assert orders[0] != orders[1]
     stream.set_epoch(0)
@@ -250,14 +250,14 @@ def test_epochs_differ_and_can_be_repeated(data: Dataset) -> None:
 @given(arrays(np.bool_, st.tuples(st.integers(1, 60), st.integers(1, 60))))
 def test_masks_are_painted_as_they_were(mask: Any) -> None:
     out = np.zeros_like(mask)
-    paint([out, (again := np.zeros_like(mask))], Texts.of(["0", encode(mask).counts]), [1, 1])
+    paint([out, (again := np.zeros_like(mask))], PackedStrings.pack(["0", encode(mask).counts]), [1, 1])
     assert np.array_equal(out, mask) and np.array_equal(again, mask)
 
 
 @pytest.mark.parametrize("counts", ["", "0", "a" * 5, "P", "~~", "044"])
 def test_broken_masks_are_refused(counts: str) -> None:
     with pytest.raises(DataError) as found:
-        paint(np.zeros((2, 4, 4), np.bool_), Texts.of(["`0", counts]), [0, 1])
+        paint(np.zeros((2, 4, 4), np.bool_), PackedStrings.pack(["`0", counts]), [0, 1])
     assert found.value.code == "dataset_broken"
 
 
@@ -289,6 +289,13 @@ def test_it_reads_the_version_that_is_written() -> None:
     assert READ_VERSION == SCHEMA_VERSION
 
 
+def test_the_old_spelling_of_an_iterable_warns() -> None:
+    import maquette.data
+
+    with pytest.warns(DeprecationWarning, match="ShardedIterable"):
+        assert maquette.data.Stream is ShardedIterable
+
+
 def test_importing_it_imports_nothing_heavy() -> None:
     script = (
         "import sys\nfor name in ('torch', 'pyarrow', 'arro3', 'numpy', 'PIL'): sys.modules[name] = None\n"
@@ -310,7 +317,7 @@ def test_samples_are_tensors_where_torch_is(data: Dataset, assets: Path) -> None
     pairs = Pairs(assets)
     loader = torch.utils.data.DataLoader(pairs, batch_size=2)
     assert next(iter(loader))["tgt_bboxes_3d"].shape == (2, 11, 12)
-    stream = torch.utils.data.DataLoader(Stream(found, shuffle=True), batch_size=3, num_workers=2)
+    stream = torch.utils.data.DataLoader(ShardedIterable(found, shuffle=True), batch_size=3, num_workers=2)
     seen = [(c, int(f)) for batch in stream for c, f in zip(batch["clip"], batch["frame"], strict=True)]
     assert len(seen) == len(set(seen)) == len(found)
     assert next(iter(stream))["masks"].shape == (3, 4, 8, *SIZE)

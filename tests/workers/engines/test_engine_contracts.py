@@ -7,7 +7,14 @@ import pytest
 import trimesh
 
 from tests.support.scenes import ball, box_of, iou, wall
-from workers.engines.protocols import BodyEngine, Click, ConceptEngine, ObjectEngine, TrackPrompts, VideoFrame
+from workers.engines.protocols import (
+    BodyEngine,
+    ConceptEngine,
+    ObjectEngine,
+    TrackPrompts,
+    VideoFrame,
+    VisualPrompt,
+)
 from workers.engines.registry import EngineSet, load_engines
 from workers.geometry.raster import silhouette
 
@@ -36,7 +43,10 @@ def test_concepts(engines: EngineSet, picture: tuple[Any, Any]) -> None:
     assert isinstance(engine, ConceptEngine)
     handle = engine.embed(image, "a")
     assert handle.size == image.shape[:2]
-    clicks = [Click(box=box_of(mask)), Click(points=np.array([[150.0, 120.0]]), labels=np.array([1]))]
+    clicks = [
+        VisualPrompt(box=box_of(mask)),
+        VisualPrompt(points=np.array([[150.0, 120.0]]), labels=np.array([1])),
+    ]
     found = engine.segment(handle, clicks)
     assert [item.prompt for item in found] == [0, 1]
     assert iou(found[0].mask, mask) > 0.9
@@ -54,7 +64,7 @@ def test_trackers_answer_each_frame_once_and_resume(engines: EngineSet) -> None:
         mask = ball(image, (120, 80 + 4 * index), 40, (220, 60, 40))
         frames.append(VideoFrame(index, index * 512, image))
         if index == 0:
-            prompts = TrackPrompts.begin([Click(box=box_of(mask))])
+            prompts = TrackPrompts.from_visual_prompts([VisualPrompt(box=box_of(mask))])
     whole = engine.tracker(prompts)
     expected = [result for frame in frames for result in whole.step(frame)] + list(whole.finish())
     assert [(r.index, r.pts) for r in expected] == [(f.index, f.pts) for f in frames]

@@ -14,13 +14,13 @@ from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import ObservationRow, TrackRow
 
-NOTE = "maquette.json"
+EXPORT_NOTE = "maquette.json"
 SPLITS = ("train", "val", "test")
 EXTRA = "export"
 
 
 @dataclass
-class Run:
+class ExportWriter:
     """One export: the dataset, where it goes, the files so far, and what could not be written."""
 
     dataset: Dataset
@@ -81,19 +81,19 @@ class Exporter(ABC):
                 f"{self.name} has no option {', '.join(unknown)}; known: {', '.join(sorted(known))}",
             )
         chosen = replace(self, **options)
-        run = Run(dataset, out)
+        writer = ExportWriter(dataset, out)
         out.mkdir(parents=True, exist_ok=True)
-        chosen.export(run)
-        run.write(chosen._note(run), NOTE)
-        return run.files
+        chosen.export(writer)
+        writer.write(chosen._note(writer), EXPORT_NOTE)
+        return writer.files
 
     @abstractmethod
-    def export(self, run: Run) -> None:
+    def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
 
-    def _note(self, run: Run) -> str:
+    def _note(self, writer: ExportWriter) -> str:
         clips: dict[str, list[str]] = defaultdict(list)
-        for clip in run.clips():
+        for clip in writer.clips():
             clips[clip.source.source].append(clip.id)
         sources = [
             {
@@ -104,15 +104,15 @@ class Exporter(ABC):
                 "attribution": source.attribution,
                 "clips": clips[source.source],
             }
-            for source in run.dataset.sources.values()
+            for source in writer.dataset.sources.values()
             if source.source in clips
         ]
         content = {
             "format": self.name,
-            "dataset_version": run.dataset.version,
+            "dataset_version": writer.dataset.version,
             "options": {item.name: getattr(self, item.name) for item in fields(self)},
             "loses": list(self.loses),
-            "left_out": run.left_out,
+            "left_out": writer.left_out,
             "sources": sources,
         }
         return to_json(content)
@@ -123,7 +123,7 @@ def to_json(content: Any) -> str:
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
-def need(module: str) -> Any:
+def import_optional(module: str) -> Any:
     """Import a library that only some formats use; raises DatasetError `extra_missing`."""
     try:
         return import_module(module)
@@ -133,21 +133,21 @@ def need(module: str) -> Any:
         ) from error
 
 
-def name_of(track: TrackRow) -> str:
+def get_category_name(track: TrackRow) -> str:
     """What a track is called in formats of categories: its phrase, else the engine's label."""
     return track.concept or track.label or "object"
 
 
-def tracks_by_id(clip: SceneClip) -> dict[int, TrackRow]:
+def index_tracks(clip: SceneClip) -> dict[int, TrackRow]:
     """The kept tracks of a clip."""
     return {track.track: track for track in clip.tracks}
 
 
-def xywh(row: ObservationRow) -> list[float]:
+def to_xywh(row: ObservationRow) -> list[float]:
     """A box as COCO has it: left, top, width, height in pixels."""
     return [row.x0, row.y0, row.x1 - row.x0, row.y1 - row.y0]
 
 
-def rle(row: ObservationRow) -> dict[str, Any]:
+def to_coco_rle(row: ObservationRow) -> dict[str, Any]:
     """The mask as COCO's compressed RLE."""
     return {"size": [row.mask_height, row.mask_width], "counts": row.mask_counts}

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from workers.datasets.exporters.base import Exporter, Run, name_of, to_json, tracks_by_id
+from workers.datasets.exporters.base import Exporter, ExportWriter, get_category_name, index_tracks, to_json
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import ObservationRow
 from workers.geometry.poses import matrix_from_quaternion
@@ -36,38 +36,42 @@ class Bop(Exporter):
         "names, but for `maquette_models.json`",
     )
 
-    def export(self, run: Run) -> None:
+    def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
         models: dict[str, dict[str, Any]] = {}
         names: dict[str, dict[str, Any]] = {}
-        for split, clips in run.by_split().items():
+        for split, clips in writer.by_split().items():
             for number, clip in enumerate(clips):
                 ids = _models(clip, models, names)
                 if not ids:
-                    run.leave_out(clip, "no track has a metric 3D box")
+                    writer.leave_out(clip, "no track has a metric 3D box")
                     continue
-                self._scene(run, clip, (split, f"{number:06d}"), ids)
-        run.write(to_json(models), "models", "models_info.json")
-        run.write(to_json(names), "maquette_models.json")
+                self._scene(writer, clip, (split, f"{number:06d}"), ids)
+        writer.write(to_json(models), "models", "models_info.json")
+        writer.write(to_json(names), "maquette_models.json")
 
-    def _scene(self, run: Run, clip: SceneClip, folder: tuple[str, str], ids: dict[int, int]) -> None:
+    def _scene(
+        self, writer: ExportWriter, clip: SceneClip, folder: tuple[str, str], ids: dict[int, int]
+    ) -> None:
         truths: dict[str, Any] = {}
         infos: dict[str, Any] = {}
         cameras: dict[str, Any] = {}
         for row in clip.frames:
             stem = f"{row.frame:06d}"
-            run.write(row.jpeg, *folder, "rgb", f"{stem}.jpg")
+            writer.write(row.jpeg, *folder, "rgb", f"{stem}.jpg")
             if row.depth_png is not None:
-                run.write(row.depth_png, *folder, "depth", f"{stem}.png")
+                writer.write(row.depth_png, *folder, "depth", f"{stem}.png")
             cameras[str(row.frame)] = _camera(clip, row.frame, row.depth_unit)
-            seen = [item for item in clip.observed(row.frame) if item.track in ids and _metric(item)]
+            seen = [
+                item for item in clip.frame_observations(row.frame) if item.track in ids and _metric(item)
+            ]
             truths[str(row.frame)] = [_truth(item, ids) for item in seen]
             infos[str(row.frame)] = [_info(clip, item) for item in seen]
             for place, item in enumerate(seen):
-                run.write(_png(clip.mask(item)), *folder, "mask_visib", f"{stem}_{place:06d}.png")
-        run.write(to_json(cameras), *folder, "scene_camera.json")
-        run.write(to_json(truths), *folder, "scene_gt.json")
-        run.write(to_json(infos), *folder, "scene_gt_info.json")
+                writer.write(_png(clip.mask(item)), *folder, "mask_visib", f"{stem}_{place:06d}.png")
+        writer.write(to_json(cameras), *folder, "scene_camera.json")
+        writer.write(to_json(truths), *folder, "scene_gt.json")
+        writer.write(to_json(infos), *folder, "scene_gt_info.json")
 
 
 def _metric(row: ObservationRow) -> bool:
@@ -79,7 +83,7 @@ def _models(
 ) -> dict[int, int]:
     """Number the tracks that have a metric box, and add their sizes."""
     ids: dict[int, int] = {}
-    known = tracks_by_id(clip)
+    known = index_tracks(clip)
     for row in clip.observations:
         if row.track in ids or not _metric(row) or row.size is None:
             continue
@@ -93,7 +97,7 @@ def _models(
         names[str(ids[row.track])] = {
             "clip": clip.id,
             "track": row.track,
-            "name": name_of(known[row.track]),
+            "name": get_category_name(known[row.track]),
             "box3d_source": row.box3d_source,
         }
     return ids

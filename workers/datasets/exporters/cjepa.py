@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.datasets.exporters.base import Exporter, Run, name_of
-from workers.datasets.exporters.coco import categories
-from workers.datasets.exporters.pictures import Fit, Frame
-from workers.datasets.exporters.shards import LARGEST, Shards
+from workers.datasets.exporters.base import Exporter, ExportWriter, get_category_name
+from workers.datasets.exporters.coco import number_categories
+from workers.datasets.exporters.image_transform import FitMode, ImageTransform
+from workers.datasets.exporters.tar_shards import LARGEST, TarShardWriter
 from workers.datasets.scene_clip import SceneClip
 
 
@@ -25,7 +25,7 @@ class CJepa(Exporter):
     """
 
     side: int = 224
-    fit: Fit = "crop"
+    fit: FitMode = "crop"
     seed: int = 0
     largest: int = LARGEST
 
@@ -41,16 +41,16 @@ class CJepa(Exporter):
         "categories after the 255th",
     )
 
-    def export(self, run: Run) -> None:
+    def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
-        known = categories(run)
-        for split, clips in run.by_split().items():
-            with Shards(run, split, self.largest) as shards:
+        known = number_categories(writer)
+        for split, clips in writer.by_split().items():
+            with TarShardWriter(writer, split, self.largest) as shards:
                 for clip in clips:
-                    slots = anchored(clip, self.seed)
+                    slots = choose_slots(clip, self.seed)
                     late = sorted({track.track for track in clip.tracks} - set(slots))
                     if late:
-                        run.leave_out(clip, "not seen in frame 0", tracks=late)
+                        writer.leave_out(clip, "not seen in frame 0", tracks=late)
                     if not slots:
                         continue
                     video, masks = self._arrays(clip, slots, known)
@@ -59,8 +59,8 @@ class CJepa(Exporter):
     def _arrays(
         self, clip: SceneClip, slots: list[int], known: dict[str, int]
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        frame = Frame.of(clip.size, (self.side, self.side), self.fit)
-        numbers = {track.track: min(known[name_of(track)], 255) for track in clip.tracks}
+        frame = ImageTransform.fit(clip.size, (self.side, self.side), self.fit)
+        numbers = {track.track: min(known[get_category_name(track)], 255) for track in clip.tracks}
         video = np.stack([frame.image(clip.image(number)) for number in range(len(clip))])
         masks = np.zeros((*video.shape[:3], len(slots)), np.uint8)
         for row in clip.observations:
@@ -70,10 +70,10 @@ class CJepa(Exporter):
         return video, masks
 
 
-def anchored(clip: SceneClip, seed: int) -> list[int]:
+def choose_slots(clip: SceneClip, seed: int) -> list[int]:
     """The tracks that are seen in frame 0, in an order that is the clip's own."""
     rng = np.random.default_rng([seed, zlib.crc32(clip.id.encode())])
-    return [int(track) for track in rng.permutation([row.track for row in clip.observed(0)])]
+    return [int(track) for track in rng.permutation([row.track for row in clip.frame_observations(0)])]
 
 
 def _npy(array: NDArray[Any]) -> bytes:

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.datasets.exporters.actions import Actions
-from workers.datasets.exporters.base import SPLITS, Exporter, Run, to_json
-from workers.datasets.exporters.cjepa import anchored
+from workers.datasets.exporters.action_space import ActionSpace
+from workers.datasets.exporters.base import SPLITS, Exporter, ExportWriter, to_json
+from workers.datasets.exporters.cjepa import choose_slots
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import ObservationRow
 from workers.geometry.poses import matrix_from_quaternion
@@ -59,23 +59,23 @@ class CJepaSlots(Exporter):
         "cameras and actions, without `actions`",
     )
 
-    def export(self, run: Run) -> None:
+    def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
-        clips = list(run.clips())
-        acting = Actions.of(clips) if self.actions else None
+        clips = list(writer.clips())
+        acting = ActionSpace.choose(clips) if self.actions else None
         found: dict[str, dict[str, dict[str, Floats]]] = {
             name: {split: {} for split in SPLITS} for name in ("slots", "actions", "proprio")
         }
         told: list[dict[str, Any]] = []
         for clip in clips:
-            tracks = self._tracks(run, clip)
+            tracks = self._tracks(writer, clip)
             if not tracks:
                 continue
             count = len(clip)
             known = None if acting is None else _acts(clip, acting)
             if self.actions:
                 if known is None:
-                    run.leave_out(clip, "its actions or its camera are not known in every frame")
+                    writer.leave_out(clip, "its actions or its camera are not known in every frame")
                     continue
                 count -= 1
             key, split = f"{len(told)}_pixels.mp4", clip.row.split
@@ -84,12 +84,12 @@ class CJepaSlots(Exporter):
                 found["actions"][split][key], found["proprio"][split][key] = known
             told.append({"key": key, "split": split, "clip": clip.id, "tracks": tracks})
         for name in ("slots", "actions", "proprio") if self.actions else ("slots",):
-            run.write(pickle.dumps(found[name], protocol=4), f"{name}.pkl")
-        run.write(to_json({"fields": _places(), "clips": told}), "slots.json")
+            writer.write(pickle.dumps(found[name], protocol=4), f"{name}.pkl")
+        writer.write(to_json({"fields": _places(), "clips": told}), "slots.json")
 
-    def _tracks(self, run: Run, clip: SceneClip) -> list[int]:
+    def _tracks(self, writer: ExportWriter, clip: SceneClip) -> list[int]:
         """The track of each slot; those that are left over are background."""
-        order = anchored(clip, self.seed)
+        order = choose_slots(clip, self.seed)
         areas: dict[int, int] = defaultdict(int)
         for row in clip.observations:
             areas[row.track] += row.area
@@ -97,7 +97,7 @@ class CJepaSlots(Exporter):
         chosen = [track for track in order if track in largest]
         lost = sorted({track.track for track in clip.tracks} - set(chosen))
         if lost:
-            run.leave_out(clip, "no slot: not seen in frame 0, or too many", tracks=lost)
+            writer.leave_out(clip, "no slot: not seen in frame 0, or too many", tracks=lost)
         return chosen
 
     def _vectors(self, clip: SceneClip, tracks: list[int]) -> Floats:
@@ -105,7 +105,7 @@ class CJepaSlots(Exporter):
         for frame in range(len(clip)):
             picture = np.asarray(clip.image(frame) / 255, np.float32)
             covered = np.zeros(clip.size, np.bool_)
-            for row in clip.observed(frame):
+            for row in clip.frame_observations(frame):
                 mask = clip.mask(row)
                 covered |= mask
                 if row.track in tracks:
@@ -163,7 +163,7 @@ def _packed(**values: Any) -> Floats:
     return out
 
 
-def _acts(clip: SceneClip, acting: Actions) -> tuple[Floats, Floats] | None:
+def _acts(clip: SceneClip, acting: ActionSpace) -> tuple[Floats, Floats] | None:
     """Actions (T - 1, A) and camera poses (T - 1, 12); None unless all are known."""
     actions = acting.matrix(clip)[:-1]
     poses = [clip.world_from_cam(frame) for frame in range(len(clip) - 1)]

@@ -3,14 +3,22 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from workers.datasets.exporters.base import Exporter, Run, name_of, rle, to_json, tracks_by_id, xywh
+from workers.datasets.exporters.base import (
+    Exporter,
+    ExportWriter,
+    get_category_name,
+    index_tracks,
+    to_coco_rle,
+    to_json,
+    to_xywh,
+)
 from workers.datasets.scene_clip import SceneClip
 
 
-def categories(run: Run) -> dict[str, int]:
+def number_categories(writer: ExportWriter) -> dict[str, int]:
     """Every name that is used and every phrase that was asked, numbered from 1 in alphabetical order."""
-    names = {name_of(track) for clip in run.clips() for track in clip.tracks}
-    names |= {row.phrase for clip in run.clips() for row in clip.concepts}
+    names = {get_category_name(track) for clip in writer.clips() for track in clip.tracks}
+    names |= {row.phrase for clip in writer.clips() for row in clip.concepts}
     return {name: number for number, name in enumerate(sorted(names), 1)}
 
 
@@ -26,35 +34,35 @@ class Coco(Exporter):
         "negatives: a category without an annotation is not told from one nobody asked for",
     )
 
-    def export(self, run: Run) -> None:
+    def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
-        known = categories(run)
+        known = number_categories(writer)
         named = [{"id": number, "name": name, "supercategory": "object"} for name, number in known.items()]
         first = 1
-        for split, clips in run.by_split().items():
+        for split, clips in writer.by_split().items():
             images: list[dict[str, Any]] = []
             found: list[dict[str, Any]] = []
             for video, clip in enumerate(clips, 1):
-                images += self._images(run, clip, video, first)
+                images += self._images(writer, clip, video, first)
                 found += self._annotations(clip, known, first, len(found) + 1)
                 first += len(clip)
             licences = _licences(clips)
             for image in images:
                 image["license"] = licences.get(image.pop("_licence"))
             content = {
-                "info": {"description": f"maquette dataset {run.dataset.version[:12]}, {split}"},
+                "info": {"description": f"maquette dataset {writer.dataset.version[:12]}, {split}"},
                 "licenses": [{"id": number, "name": name, "url": ""} for name, number in licences.items()],
                 "images": images,
                 "annotations": found,
                 "categories": named,
             }
-            run.write(to_json(content), f"{split}.json")
+            writer.write(to_json(content), f"{split}.json")
 
-    def _images(self, run: Run, clip: SceneClip, video: int, first: int) -> list[dict[str, Any]]:
+    def _images(self, writer: ExportWriter, clip: SceneClip, video: int, first: int) -> list[dict[str, Any]]:
         found = []
         for row in clip.frames:
             name = f"{clip.id}-{row.frame:05d}.jpg"
-            run.write(row.jpeg, "images", name)
+            writer.write(row.jpeg, "images", name)
             found.append(
                 {
                     "id": first + row.frame,
@@ -72,14 +80,14 @@ class Coco(Exporter):
     def _annotations(
         self, clip: SceneClip, known: dict[str, int], image: int, first: int
     ) -> list[dict[str, Any]]:
-        tracks = tracks_by_id(clip)
+        tracks = index_tracks(clip)
         return [
             {
                 "id": first + number,
                 "image_id": image + row.frame,
-                "category_id": known[name_of(tracks[row.track])],
-                "segmentation": rle(row),
-                "bbox": xywh(row),
+                "category_id": known[get_category_name(tracks[row.track])],
+                "segmentation": to_coco_rle(row),
+                "bbox": to_xywh(row),
                 "area": row.area,
                 "iscrowd": 0,
                 "track_id": row.track,

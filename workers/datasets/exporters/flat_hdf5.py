@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from workers.datasets.exporters.actions import Actions
-from workers.datasets.exporters.base import Exporter, Run, need
-from workers.datasets.exporters.pictures import Fit, Frame
+from workers.datasets.exporters.action_space import ActionSpace
+from workers.datasets.exporters.base import Exporter, ExportWriter, import_optional
+from workers.datasets.exporters.image_transform import FitMode, ImageTransform
 from workers.datasets.scene_clip import SceneClip
 
 
@@ -22,7 +22,7 @@ class StableWorldModel(Exporter):
     """
 
     side: int = 224
-    fit: Fit = "crop"
+    fit: FitMode = "crop"
 
     name: ClassVar[str] = "stable-worldmodel"
     summary: ClassVar[str] = "stable-worldmodel / LeWM HDF5: flat columns with ep_len and ep_offset"
@@ -33,14 +33,14 @@ class StableWorldModel(Exporter):
         "frame rates: a step is a step",
     )
 
-    def export(self, run: Run) -> None:
+    def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
-        h5py = need("h5py")
-        actions = Actions.of(run.clips())
-        for split, clips in run.by_split().items():
+        h5py = import_optional("h5py")
+        actions = ActionSpace.choose(writer.clips())
+        for split, clips in writer.by_split().items():
             lengths = np.array([len(clip) for clip in clips], np.int32)
             steps = int(lengths.sum())
-            with h5py.File(run.path(f"{split}.h5"), "w", libver="latest") as file:
+            with h5py.File(writer.path(f"{split}.h5"), "w", libver="latest") as file:
                 file["ep_len"] = lengths
                 file["ep_offset"] = (np.cumsum(lengths) - lengths).astype(np.int64)
                 shape = (steps, self.side, self.side, 3)
@@ -52,10 +52,10 @@ class StableWorldModel(Exporter):
                     columns.attrs["kind"], columns.attrs["names"] = actions.kind, list(actions.names)
                 first = 0
                 for clip in clips:
-                    frame = Frame.of(clip.size, (self.side, self.side), self.fit)
+                    frame = ImageTransform.fit(clip.size, (self.side, self.side), self.fit)
                     for number in range(len(clip)):
                         pixels[first + number] = frame.image(clip.image(number))
-                    times[first : first + len(clip)] = seconds(clip)
+                    times[first : first + len(clip)] = frame_seconds(clip)
                     if columns is not None and actions is not None:
                         columns[first : first + len(clip)] = actions.matrix(clip)
                     first += len(clip)
@@ -66,7 +66,7 @@ class TinyWorlds(Exporter):
     """`<split>/<clip>.h5`: frames u8 (T, side, side, 3). A file has no cut, so windows never straddle one."""
 
     side: int = 64
-    fit: Fit = "crop"
+    fit: FitMode = "crop"
 
     name: ClassVar[str] = "tinyworlds"
     summary: ClassVar[str] = "TinyWorlds HDF5: frames of 64 x 64, one file a clip"
@@ -75,12 +75,12 @@ class TinyWorlds(Exporter):
         "the picture outside the square crop (fit=pad keeps it), and its size",
     )
 
-    def export(self, run: Run) -> None:
+    def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
-        h5py = need("h5py")
-        for clip in run.clips():
-            frame = Frame.of(clip.size, (self.side, self.side), self.fit)
-            path: Path = run.path(clip.row.split, f"{clip.id}.h5")
+        h5py = import_optional("h5py")
+        for clip in writer.clips():
+            frame = ImageTransform.fit(clip.size, (self.side, self.side), self.fit)
+            path: Path = writer.path(clip.row.split, f"{clip.id}.h5")
             with h5py.File(path, "w", libver="latest") as file:
                 pictures = [frame.image(clip.image(number)) for number in range(len(clip))]
                 stored: Any = file.create_dataset("frames", data=np.stack(pictures))
@@ -88,7 +88,7 @@ class TinyWorlds(Exporter):
                     stored.attrs["fps"] = clip.row.frame_rate
 
 
-def seconds(clip: SceneClip) -> np.ndarray[Any, np.dtype[np.float64]]:
+def frame_seconds(clip: SceneClip) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Times of the frames in the source, f64 (T,)."""
     source = clip.source
     ticks = np.array([row.pts for row in clip.frames], np.float64)

@@ -6,13 +6,19 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, ClassVar
 
-from workers.datasets.exporters.base import Exporter, Run, name_of, tracks_by_id
-from workers.datasets.exporters.columns import Column, Kind, ListOf, Struct, write
+from workers.datasets.exporters.base import Exporter, ExportWriter, get_category_name, index_tracks
+from workers.datasets.exporters.typed_parquet import (
+    ColumnType,
+    ListType,
+    StructType,
+    TypedColumn,
+    encode_parquet,
+)
 from workers.datasets.scene_clip import SceneClip
 
-PICTURE = Struct((("bytes", "binary"), ("path", "string")))
-FLOATS = ListOf("float64")
-COLUMNS: dict[str, Kind] = {
+PICTURE = StructType((("bytes", "binary"), ("path", "string")))
+FLOATS = ListType("float64")
+COLUMNS: dict[str, ColumnType] = {
     "clip": "string",
     "frame": "int64",
     "seconds": "float64",
@@ -21,13 +27,13 @@ COLUMNS: dict[str, Kind] = {
     "licence": "string",
     "intrinsics": FLOATS,
     "world_from_cam": FLOATS,
-    "tracks": ListOf("int64"),
-    "labels": ListOf("string"),
-    "boxes": ListOf(FLOATS),
-    "masks": ListOf("string"),
-    "centers": ListOf(FLOATS),
-    "rotations": ListOf(FLOATS),
-    "sizes": ListOf(FLOATS),
+    "tracks": ListType("int64"),
+    "labels": ListType("string"),
+    "boxes": ListType(FLOATS),
+    "masks": ListType("string"),
+    "centers": ListType(FLOATS),
+    "rotations": ListType(FLOATS),
+    "sizes": ListType(FLOATS),
 }
 
 
@@ -50,30 +56,32 @@ class HuggingFace(Exporter):
         "boxes in the world: they follow from those in camera axes and the pose",
     )
 
-    def export(self, run: Run) -> None:
+    def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
         counts: dict[str, int] = {}
-        for split, clips in run.by_split().items():
+        for split, clips in writer.by_split().items():
             parts = _parts(clips, self.rows_a_file)
             for number, part in enumerate(parts):
-                rows = list(chain.from_iterable(rows_of(clip) for clip in part))
-                columns = {name: Column(kind, [row[name] for row in rows]) for name, kind in COLUMNS.items()}
-                metadata = {"huggingface": json.dumps({"info": {"features": features()}})}
+                rows = list(chain.from_iterable(build_rows(clip) for clip in part))
+                columns = {
+                    name: TypedColumn(kind, [row[name] for row in rows]) for name, kind in COLUMNS.items()
+                }
+                metadata = {"huggingface": json.dumps({"info": {"features": build_features()}})}
                 # small groups: a picture is read with its whole group
-                data = write(columns, metadata=metadata, rows_a_group=100)
-                run.write(data, "data", f"{split}-{number:05d}-of-{len(parts):05d}.parquet")
+                data = encode_parquet(columns, metadata=metadata, rows_a_group=100)
+                writer.write(data, "data", f"{split}-{number:05d}-of-{len(parts):05d}.parquet")
                 counts[split] = counts.get(split, 0) + len(rows)
-        run.write(_card(run, counts), "README.md")
+        writer.write(_card(writer, counts), "README.md")
 
 
-def rows_of(clip: SceneClip) -> list[dict[str, Any]]:
+def build_rows(clip: SceneClip) -> list[dict[str, Any]]:
     """A row a frame."""
-    names = tracks_by_id(clip)
+    names = index_tracks(clip)
     caption = next((row.text for row in clip.captions if row.track is None), None)
     base = clip.source.time_base_numerator / clip.source.time_base_denominator
     found = []
     for row, camera in zip(clip.frames, clip.cameras, strict=True):
-        seen = clip.observed(row.frame)
+        seen = clip.frame_observations(row.frame)
         found.append(
             {
                 "clip": clip.id,
@@ -85,7 +93,7 @@ def rows_of(clip: SceneClip) -> list[dict[str, Any]]:
                 "intrinsics": [camera.fx, camera.fy, camera.cx, camera.cy],
                 "world_from_cam": camera.world_from_cam,
                 "tracks": [item.track for item in seen],
-                "labels": [name_of(names[item.track]) for item in seen],
+                "labels": [get_category_name(names[item.track]) for item in seen],
                 "boxes": [[item.x0, item.y0, item.x1, item.y1] for item in seen],
                 "masks": [item.mask_counts for item in seen],
                 "centers": [item.center_cam for item in seen],
@@ -96,15 +104,15 @@ def rows_of(clip: SceneClip) -> list[dict[str, Any]]:
     return found
 
 
-def features() -> dict[str, Any]:
+def build_features() -> dict[str, Any]:
     """The features as `datasets` writes them in a file's metadata."""
     return {name: _feature(kind) for name, kind in COLUMNS.items()}
 
 
-def _feature(kind: Kind) -> dict[str, Any]:
+def _feature(kind: ColumnType) -> dict[str, Any]:
     if kind is PICTURE:
         return {"_type": "Image"}
-    if isinstance(kind, ListOf):
+    if isinstance(kind, ListType):
         return {"feature": _feature(kind.item), "_type": "List"}
     return {"dtype": kind, "_type": "Value"}
 
@@ -118,8 +126,8 @@ def _parts(clips: Sequence[SceneClip], rows: int) -> list[list[SceneClip]]:
     return parts
 
 
-def _card(run: Run, counts: dict[str, int]) -> str:
-    licences = sorted({clip.source.licence or "unknown" for clip in run.clips()})
+def _card(writer: ExportWriter, counts: dict[str, int]) -> str:
+    licences = sorted({clip.source.licence or "unknown" for clip in writer.clips()})
     lines = [
         "---",
         f"license: {licences[0].lower() if len(licences) == 1 else 'other'}",
@@ -133,7 +141,7 @@ def _card(run: Run, counts: dict[str, int]) -> str:
     lines += [
         "---",
         "",
-        f"# Maquette dataset {run.dataset.version[:12]}",
+        f"# Maquette dataset {writer.dataset.version[:12]}",
         "",
         f"Clips of tracked objects, one row a frame. Licences of the sources: {', '.join(licences)}.",
         "",

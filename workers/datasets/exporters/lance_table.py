@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 from PIL import Image
 
-from workers.datasets.exporters.actions import Actions
-from workers.datasets.exporters.base import Exporter, Run, need
-from workers.datasets.exporters.flat_hdf5 import seconds
-from workers.datasets.exporters.pictures import Fit, Frame
+from workers.datasets.exporters.action_space import ActionSpace
+from workers.datasets.exporters.base import Exporter, ExportWriter, import_optional
+from workers.datasets.exporters.flat_hdf5 import frame_seconds
+from workers.datasets.exporters.image_transform import FitMode, ImageTransform
 from workers.datasets.scene_clip import SceneClip
 
 QUALITY = 95
@@ -25,7 +25,7 @@ class StableWorldModelLance(Exporter):
     """
 
     side: int = 224
-    fit: Fit = "crop"
+    fit: FitMode = "crop"
 
     name: ClassVar[str] = "stable-worldmodel-lance"
     summary: ClassVar[str] = "stable-worldmodel Lance: one row a step, JPEG pictures"
@@ -36,24 +36,24 @@ class StableWorldModelLance(Exporter):
         "frame rates: a step is a step",
     )
 
-    def export(self, run: Run) -> None:
+    def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
-        lance, pa = need("lance"), need("pyarrow")
-        actions = Actions.of(run.clips())
+        lance, pa = import_optional("lance"), import_optional("pyarrow")
+        actions = ActionSpace.choose(writer.clips())
         fields = [("episode_idx", pa.int32()), ("step_idx", pa.int32()), ("pixels", pa.binary())]
         if actions is not None:
             fields.append(("action", pa.list_(pa.float32(), len(actions.names))))
         fields.append(("timestamp", pa.list_(pa.float32(), 1)))
         schema = pa.schema(fields)
-        for split, clips in run.by_split().items():
-            folder = run.out / f"{split}.lance"
+        for split, clips in writer.by_split().items():
+            folder = writer.out / f"{split}.lance"
             batches = (pa.RecordBatch.from_pylist(rows, schema=schema) for rows in self._rows(clips, actions))
             lance.write_dataset(pa.RecordBatchReader.from_batches(schema, batches), str(folder))
-            run.files += sorted(path for path in folder.rglob("*") if path.is_file())
+            writer.files += sorted(path for path in folder.rglob("*") if path.is_file())
 
-    def _rows(self, clips: list[SceneClip], actions: Actions | None) -> Iterator[list[dict[str, Any]]]:
+    def _rows(self, clips: list[SceneClip], actions: ActionSpace | None) -> Iterator[list[dict[str, Any]]]:
         for episode, clip in enumerate(clips):
-            frame = Frame.of(clip.size, (self.side, self.side), self.fit)
+            frame = ImageTransform.fit(clip.size, (self.side, self.side), self.fit)
             rows: list[dict[str, Any]] = [
                 {
                     "episode_idx": episode,
@@ -61,7 +61,7 @@ class StableWorldModelLance(Exporter):
                     "pixels": row.jpeg if clip.size == frame.size else _jpeg(frame, clip, row.frame),
                     "timestamp": [float(second)],
                 }
-                for row, second in zip(clip.frames, seconds(clip), strict=True)
+                for row, second in zip(clip.frames, frame_seconds(clip), strict=True)
             ]
             if actions is not None:
                 for row, values in zip(rows, actions.matrix(clip), strict=True):
@@ -69,7 +69,7 @@ class StableWorldModelLance(Exporter):
             yield rows
 
 
-def _jpeg(frame: Frame, clip: SceneClip, number: int) -> bytes:
+def _jpeg(frame: ImageTransform, clip: SceneClip, number: int) -> bytes:
     data = io.BytesIO()
     Image.fromarray(frame.image(clip.image(number))).save(data, "JPEG", quality=QUALITY)
     return data.getvalue()

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.datasets.exporters.actions import Actions
-from workers.datasets.exporters.base import Exporter, Run, to_json
-from workers.datasets.exporters.columns import Column, Kind, ListOf, write
-from workers.datasets.exporters.pictures import Fit, Frame, write_mp4
+from workers.datasets.exporters.action_space import ActionSpace
+from workers.datasets.exporters.base import Exporter, ExportWriter, to_json
+from workers.datasets.exporters.image_transform import FitMode, ImageTransform, write_mp4
+from workers.datasets.exporters.typed_parquet import ColumnType, ListType, TypedColumn, encode_parquet
 from workers.datasets.scene_clip import SceneClip
 
 CAMERA = "observation.images.main"
@@ -32,7 +32,7 @@ class LeRobot(Exporter):
     """
 
     side: int = 256
-    fit: Fit = "crop"
+    fit: FitMode = "crop"
 
     name: ClassVar[str] = "lerobot"
     summary: ClassVar[str] = "LeRobot v3.0: Parquet and MP4 episodes with metadata and statistics"
@@ -45,51 +45,55 @@ class LeRobot(Exporter):
         "statistics by episode: there are those of the whole set",
     )
 
-    def export(self, run: Run) -> None:
+    def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
-        splits = run.by_split()
+        splits = writer.by_split()
         every = [clip for clips in splits.values() for clip in clips]
         rate = _most([clip.row.frame_rate for clip in every])
         kept = {split: [c for c in clips if _same(c, rate)] for split, clips in splits.items()}
         for clip in every:
             if not _same(clip, rate):
-                run.leave_out(clip, f"its rate is {clip.row.frame_rate}, not {rate}")
+                writer.leave_out(clip, f"its rate is {clip.row.frame_rate}, not {rate}")
         clips = [clip for part in kept.values() for clip in part]
         if not clips or rate is None:
             return
-        actions = Actions.of(clips)
+        actions = ActionSpace.choose(clips)
         tasks = list(dict.fromkeys(_task(clip) for clip in clips))
-        colors = _Colors()
+        colors = _PixelStatistics()
         episodes, first = [], 0
         for number, clip in enumerate(clips):
-            self._video(run, clip, number, rate, colors)
+            self._video(writer, clip, number, rate, colors)
             episodes.append(_episode(clip, number, first, rate))
             first += len(clip)
         steps = _steps(clips, tasks, actions, rate)
         for chunk in range(0, len(clips), EPISODES_A_CHUNK):
             low = episodes[chunk]["dataset_from_index"]
             high = episodes[min(chunk + EPISODES_A_CHUNK, len(clips)) - 1]["dataset_to_index"]
-            columns = {name: Column(column.kind, column.values[low:high]) for name, column in steps.items()}
+            columns = {
+                name: TypedColumn(column.kind, column.values[low:high]) for name, column in steps.items()
+            }
             place = DATA.format(chunk_index=chunk // EPISODES_A_CHUNK, file_index=0)
-            run.write(write(columns), *place.split("/"))
-        run.write(_index(episodes), "meta", "episodes", "chunk-000", "file-000.parquet")
-        run.write(_tasks(tasks), "meta", "tasks.parquet")
-        run.write(to_json(_stats(steps, colors)), "meta", "stats.json")
-        run.write(to_json(self._info(kept, tasks, actions, first, rate)), "meta", "info.json")
+            writer.write(encode_parquet(columns), *place.split("/"))
+        writer.write(_index(episodes), "meta", "episodes", "chunk-000", "file-000.parquet")
+        writer.write(_tasks(tasks), "meta", "tasks.parquet")
+        writer.write(to_json(_stats(steps, colors)), "meta", "stats.json")
+        writer.write(to_json(self._info(kept, tasks, actions, first, rate)), "meta", "info.json")
 
-    def _video(self, run: Run, clip: SceneClip, number: int, rate: float, colors: "_Colors") -> None:
-        frame = Frame.of(clip.size, (self.side, self.side), self.fit)
+    def _video(
+        self, writer: ExportWriter, clip: SceneClip, number: int, rate: float, colors: "_PixelStatistics"
+    ) -> None:
+        frame = ImageTransform.fit(clip.size, (self.side, self.side), self.fit)
         pictures = [frame.image(clip.image(index)) for index in range(len(clip))]
         colors.add(pictures)
         chunk, file = divmod(number, EPISODES_A_CHUNK)
         place = VIDEO.format(video_key=CAMERA, chunk_index=chunk, file_index=file)
-        write_mp4(run.path(*place.split("/")), pictures, rate, KEY_EVERY)
+        write_mp4(writer.path(*place.split("/")), pictures, rate, KEY_EVERY)
 
     def _info(
         self,
         kept: dict[str, list[SceneClip]],
         tasks: list[str],
-        actions: Actions | None,
+        actions: ActionSpace | None,
         frames: int,
         rate: float,
     ) -> dict[str, Any]:
@@ -139,7 +143,7 @@ class LeRobot(Exporter):
         }
 
 
-class _Colors:
+class _PixelStatistics:
     """Mean, spread and range of the pixels of all frames, by channel, in [0, 1]."""
 
     def __init__(self) -> None:
@@ -156,7 +160,7 @@ class _Colors:
             self._low = np.minimum(self._low, values.min(axis=0))
             self._high = np.maximum(self._high, values.max(axis=0))
 
-    def told(self, frames: int) -> dict[str, Any]:
+    def to_json(self, frames: int) -> dict[str, Any]:
         mean = self._sum / self._count
         spread = np.sqrt(np.maximum(self._squares / self._count - mean**2, 0))
         named = {"min": self._low, "max": self._high, "mean": mean, "std": spread}
@@ -164,22 +168,22 @@ class _Colors:
 
 
 def _steps(
-    clips: list[SceneClip], tasks: list[str], actions: Actions | None, rate: float
-) -> dict[str, Column]:
+    clips: list[SceneClip], tasks: list[str], actions: ActionSpace | None, rate: float
+) -> dict[str, TypedColumn]:
     lengths = [len(clip) for clip in clips]
     frames = np.concatenate([np.arange(length) for length in lengths])
-    columns: dict[str, Column] = {}
+    columns: dict[str, TypedColumn] = {}
     if actions is not None:
         rows = np.concatenate([actions.matrix(clip) for clip in clips])
-        columns["action"] = Column(ListOf("float32"), rows.tolist())
-    columns["timestamp"] = Column("float32", (frames / rate).astype(np.float32).tolist())
+        columns["action"] = TypedColumn(ListType("float32"), rows.tolist())
+    columns["timestamp"] = TypedColumn("float32", (frames / rate).astype(np.float32).tolist())
     whole: dict[str, NDArray[np.int64]] = {
         "frame_index": frames,
         "episode_index": np.repeat(np.arange(len(clips)), lengths),
         "index": np.arange(len(frames)),
         "task_index": np.repeat([tasks.index(_task(clip)) for clip in clips], lengths),
     }
-    return columns | {name: Column("int64", values.tolist()) for name, values in whole.items()}
+    return columns | {name: TypedColumn("int64", values.tolist()) for name, values in whole.items()}
 
 
 def _episode(clip: SceneClip, number: int, first: int, rate: float) -> dict[str, Any]:
@@ -203,10 +207,10 @@ def _episode(clip: SceneClip, number: int, first: int, rate: float) -> dict[str,
 
 
 def _index(episodes: list[dict[str, Any]]) -> bytes:
-    kinds: dict[type, Kind] = {int: "int64", float: "float64", str: "string", list: ListOf("string")}
-    return write(
+    kinds: dict[type, ColumnType] = {int: "int64", float: "float64", str: "string", list: ListType("string")}
+    return encode_parquet(
         {
-            name: Column(kinds[type(value)], [episode[name] for episode in episodes])
+            name: TypedColumn(kinds[type(value)], [episode[name] for episode in episodes])
             for name, value in episodes[0].items()
         }
     )
@@ -224,11 +228,14 @@ def _tasks(tasks: list[str]) -> bytes:
         ],
         "pandas_version": "2.0.0",
     }
-    columns = {"task_index": Column("int64", list(range(len(tasks)))), INDEX: Column("string", tasks)}
-    return write(columns, metadata={"pandas": json.dumps(marks)})
+    columns = {
+        "task_index": TypedColumn("int64", list(range(len(tasks)))),
+        INDEX: TypedColumn("string", tasks),
+    }
+    return encode_parquet(columns, metadata={"pandas": json.dumps(marks)})
 
 
-def _stats(steps: dict[str, Column], colors: _Colors) -> dict[str, Any]:
+def _stats(steps: dict[str, TypedColumn], colors: _PixelStatistics) -> dict[str, Any]:
     found: dict[str, Any] = {}
     frames = 0
     for name, column in steps.items():
@@ -244,7 +251,7 @@ def _stats(steps: dict[str, Column], colors: _Colors) -> dict[str, Any]:
             "std": known.std(axis=0).tolist(),
             "count": [len(known)],
         }
-    return found | {CAMERA: colors.told(frames)}
+    return found | {CAMERA: colors.to_json(frames)}
 
 
 def _task(clip: SceneClip) -> str:

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.datasets.exporters.base import Exporter, Run, name_of, tracks_by_id
-from workers.datasets.exporters.tokens import FLIP
+from workers.datasets.exporters.base import Exporter, ExportWriter, get_category_name, index_tracks
+from workers.datasets.exporters.neural_assets_tokens import BLENDER_FROM_OPENCV
 from workers.datasets.scene_clip import SceneClip
 from workers.geometry.poses import quaternion_from_matrix
 
@@ -36,28 +36,28 @@ class Movi(Exporter):
         "clips without camera poses",
     )
 
-    def export(self, run: Run) -> None:
+    def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
-        for clip in run.clips():
+        for clip in writer.clips():
             if any(clip.world_from_cam(frame) is None for frame in range(len(clip))):
-                run.leave_out(clip, "the camera's pose is unknown")
+                writer.leave_out(clip, "the camera's pose is unknown")
                 continue
-            if not centred(clip):
-                run.leave_out(clip, "the camera changes, is off centre, or has oblong pixels")
+            if not has_centred_camera(clip):
+                writer.leave_out(clip, "the camera changes, is off centre, or has oblong pixels")
                 continue
-            made = example(clip)
+            made = build_example(clip)
             folder = (clip.row.split, clip.id)
             for name in ("video", "segmentations"):
-                run.write(_npz({name: made[name]}, packed=True), *folder, f"{name}.npz")
+                writer.write(_npz({name: made[name]}, packed=True), *folder, f"{name}.npz")
             if "depth" in made:
                 parts = {"depth": made["depth"], "known": made["known"]}
-                run.write(_npz(parts, packed=True), *folder, "depth.npz")
+                writer.write(_npz(parts, packed=True), *folder, "depth.npz")
             for name in ("instances", "camera"):
-                run.write(_npz(made[name], packed=False), *folder, f"{name}.npz")
-            run.write(json.dumps(made["metadata"], indent=1) + "\n", *folder, "metadata.json")
+                writer.write(_npz(made[name], packed=False), *folder, f"{name}.npz")
+            writer.write(json.dumps(made["metadata"], indent=1) + "\n", *folder, "metadata.json")
 
 
-def example(clip: SceneClip) -> dict[str, Any]:
+def build_example(clip: SceneClip) -> dict[str, Any]:
     """A clip as a MOVi example; T frames, N tracks in the order of their ids.
 
     video u8 (T, H, W, 3); segmentations u16 (T, H, W, 1), 0 is background and k + 1 instance k; depth
@@ -78,7 +78,7 @@ def example(clip: SceneClip) -> dict[str, Any]:
             segmentations[frame, seen == track] = number + 1
     k = clip.intrinsics(0)
     known = [pose for frame in frames if (pose := clip.world_from_cam(frame)) is not None]
-    poses = np.stack(known) @ FLIP
+    poses = np.stack(known) @ BLENDER_FROM_OPENCV
     camera = {
         "focal_length": np.float64(k[0, 0] * SENSOR_WIDTH / clip.row.width),
         "sensor_width": np.float64(SENSOR_WIDTH),
@@ -117,7 +117,7 @@ def example(clip: SceneClip) -> dict[str, Any]:
     return made
 
 
-def rays(k: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.float64]:
+def ray_lengths(k: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.float64]:
     """Distance from the camera's centre over z-depth (H, W), at pixel centres."""
     x = (np.arange(size[1]) + 0.5 - k[0, 2]) / k[0, 0]
     y = (np.arange(size[0]) + 0.5 - k[1, 2]) / k[1, 1]
@@ -139,24 +139,26 @@ def _instances(clip: SceneClip, order: dict[int, int]) -> dict[str, NDArray[Any]
         if world is not None:
             corners[place] = world
             positions[place], quaternions[place] = row.center_world, row.rotation_world
-    names = tracks_by_id(clip)
+    names = index_tracks(clip)
     return {
         "bboxes": boxes,
         "bboxes_3d": corners,
         "positions": positions,
         "quaternions": quaternions,
         "visibility": visible,
-        "category": np.array([name_of(names[track]) for track in order], np.str_),
+        "category": np.array([get_category_name(names[track]) for track in order], np.str_),
         "tracks": np.array(list(order), np.int64),
     }
 
 
 def _distance(clip: SceneClip, frame: int) -> NDArray[np.float64] | None:
     depth = clip.depth(frame)
-    return None if depth is None else depth.astype(np.float64) * rays(clip.intrinsics(frame), clip.size)
+    return (
+        None if depth is None else depth.astype(np.float64) * ray_lengths(clip.intrinsics(frame), clip.size)
+    )
 
 
-def centred(clip: SceneClip) -> bool:
+def has_centred_camera(clip: SceneClip) -> bool:
     """Whether the clip has one camera, in the middle of the picture, with square pixels."""
     height, width = clip.size
     first = clip.intrinsics(0)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workers.datasets.exporters import tfds_features as tfds
-from workers.datasets.exporters.base import Exporter, Run
-from workers.datasets.exporters.movi import centred, example
+from workers.datasets.exporters.base import Exporter, ExportWriter
+from workers.datasets.exporters.movi import build_example, has_centred_camera
 from workers.datasets.scene_clip import SceneClip
 from workers.formats import tfrecord
 
@@ -46,22 +46,22 @@ class MoviTfds(Exporter):
         "clips without camera poses, and of more than 255 tracks",
     )
 
-    def export(self, run: Run) -> None:
+    def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
         shapes: dict[Shape, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
         deep: dict[Shape, bool] = defaultdict(lambda: True)
-        for clip in run.clips():
-            reason = _unfit(clip)
+        for clip in writer.clips():
+            reason = _find_obstacle(clip)
             if reason is not None:
-                run.leave_out(clip, reason)
+                writer.leave_out(clip, reason)
                 continue
             shape = (len(clip), *clip.size)
             shapes[shape][clip.row.split].append(clip.id)
             deep[shape] &= all(row.depth_png is not None for row in clip.frames)
         for shape, splits in sorted(shapes.items()):
-            self._write(run, shape, splits, deep[shape])
+            self._write(writer, shape, splits, deep[shape])
 
-    def _write(self, run: Run, shape: Shape, splits: dict[str, list[str]], depth: bool) -> None:
+    def _write(self, writer: ExportWriter, shape: Shape, splits: dict[str, list[str]], depth: bool) -> None:
         config = "x".join(str(length) for length in shape)
         folder = config, VERSION
         told, licences = [], set[str]()
@@ -70,35 +70,37 @@ class MoviTfds(Exporter):
             count = -(-len(ids) // self.examples)
             for number in range(count):
                 part = ids[number * self.examples : (number + 1) * self.examples]
-                path = run.path(*folder, tfds.file_name(NAME, SPLITS[split], number, count))
+                path = writer.path(*folder, tfds.file_name(NAME, SPLITS[split], number, count))
                 with path.open("wb") as file:
-                    written += tfrecord.write(file, self._examples(run, part, depth, licences))
+                    written += tfrecord.write(file, self._examples(writer, part, depth, licences))
                 lengths.append(len(part))
-            told.append(tfds.Split(SPLITS[split], written, lengths))
+            told.append(tfds.TfdsSplit(SPLITS[split], written, lengths))
         about = f"Clips of {shape[0]} frames of {shape[1]} x {shape[2]}, exported with MOVi's features."
-        info = tfds.info(NAME, config, VERSION, about, ", ".join(sorted(licences)), told)
-        run.write(json.dumps(info, indent=1) + "\n", *folder, "dataset_info.json")
-        run.write(json.dumps(features(shape, depth), indent=1) + "\n", *folder, "features.json")
+        info = tfds.dataset_info(NAME, config, VERSION, about, ", ".join(sorted(licences)), told)
+        writer.write(json.dumps(info, indent=1) + "\n", *folder, "dataset_info.json")
+        writer.write(json.dumps(build_features(shape, depth), indent=1) + "\n", *folder, "features.json")
 
-    def _examples(self, run: Run, ids: Sequence[str], depth: bool, licences: set[str]) -> Iterator[bytes]:
+    def _examples(
+        self, writer: ExportWriter, ids: Sequence[str], depth: bool, licences: set[str]
+    ) -> Iterator[bytes]:
         wanted = set(ids)
-        for clip in run.clips():
+        for clip in writer.clips():
             if clip.id in wanted:
                 licences.add(clip.source.licence or "unknown")
                 if not depth and clip.frames[0].depth_png is not None:
-                    run.leave_out(clip, "depth: another clip of its shape has none", what="depth")
-                yield tfrecord.example(record(clip, depth=depth))
+                    writer.leave_out(clip, "depth: another clip of its shape has none", what="depth")
+                yield tfrecord.example(build_record(clip, depth=depth))
 
 
-def _unfit(clip: SceneClip) -> str | None:
+def _find_obstacle(clip: SceneClip) -> str | None:
     if any(clip.world_from_cam(frame) is None for frame in range(len(clip))):
         return "the camera's pose is unknown"
-    if not centred(clip):
+    if not has_centred_camera(clip):
         return "the camera changes, is off centre, or has oblong pixels"
     return "it has more than 255 tracks" if len(clip.tracks) > INSTANCES else None
 
 
-def features(shape: Shape, depth: bool) -> dict[str, Any]:
+def build_features(shape: Shape, depth: bool) -> dict[str, Any]:
     """`features.json` of clips of (frames, height, width)."""
     frames = shape[0]
     single, whole, few = tfds.tensor("float32"), tfds.tensor("int32"), tfds.tensor("uint16")
@@ -128,17 +130,17 @@ def features(shape: Shape, depth: bool) -> dict[str, Any]:
         "instances": tfds.sequence(tfds.features(instances)),
         "camera": tfds.features(camera),
         "video": tfds.video(*shape),
-        "segmentations": tfds.pictures("uint8", *shape, 1),
+        "segmentations": tfds.images("uint8", *shape, 1),
     }
     if depth:
         metadata["depth_range"] = tfds.tensor("float32", 2)
-        parts["depth"] = tfds.pictures("uint16", *shape, 1)
+        parts["depth"] = tfds.images("uint16", *shape, 1)
     return tfds.features({**parts, "metadata": tfds.features(metadata)})
 
 
-def record(clip: SceneClip, *, depth: bool) -> dict[str, tfrecord.Value]:
+def build_record(clip: SceneClip, *, depth: bool) -> dict[str, tfrecord.Value]:
     """A clip's features as TFDS lays them into an Example: names joined by /, lists of lists as ragged."""
-    made = example(clip)
+    made = build_example(clip)
     told, instances = made["metadata"], made["instances"]
     seen = np.isfinite(instances["bboxes"]).all(axis=-1)
     rate = told["frame_rate"]

@@ -14,9 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.datasets.exporters import object_edits
-from workers.datasets.exporters.base import Exporter, Run, name_of, to_json, tracks_by_id
-from workers.datasets.exporters.pictures import Fit, Frame
-from workers.datasets.exporters.tokens import NO_POSE, box2d, pose_of_background, projected
+from workers.datasets.exporters.base import Exporter, ExportWriter, get_category_name, index_tracks, to_json
+from workers.datasets.exporters.image_transform import FitMode, ImageTransform
+from workers.datasets.exporters.neural_assets_tokens import (
+    NO_POSE,
+    encode_background_pose,
+    encode_box_2d,
+    encode_box_3d,
+)
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import ObservationRow
 
@@ -24,7 +29,7 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class FramePair:
     """Two frames of a clip, and the tracks that have an appearance in one and a pose in the other."""
 
     source: int
@@ -47,11 +52,11 @@ class NeuralAssets(Exporter):
     pairs: int = 8
     max_gap: int = 23
     edits: bool = True
-    fit: Fit = "crop"
+    fit: FitMode = "crop"
     seed: int = 0
 
     name: ClassVar[str] = "neural-assets"
-    summary: ClassVar[str] = "frame pairs with appearance boxes and projected 3D boxes; object edits"
+    summary: ClassVar[str] = "frame pairs with appearance boxes and encode_box_3d 3D boxes; object edits"
     loses: ClassVar[tuple[str, ...]] = (
         "masks: appearance is taken from boxes",
         "depth, actions and captions",
@@ -61,15 +66,15 @@ class NeuralAssets(Exporter):
         "pictures of edits: an edit has target tokens, and nobody drew its target",
     )
 
-    def export(self, run: Run) -> None:
+    def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
         index: list[dict[str, Any]] = []
-        for clip in run.clips():
+        for clip in writer.clips():
             made = list(self._pairs(clip))
             if not made:
-                run.leave_out(clip, "no object has a mask and a 3D box in two frames")
+                writer.leave_out(clip, "no object has a mask and a 3D box in two frames")
             pictures: dict[int, NDArray[np.uint8]] = {}
-            frame = Frame.of(clip.size, (self.side, self.side), self.fit)
+            frame = ImageTransform.fit(clip.size, (self.side, self.side), self.fit)
             for pair in made:
                 for number in (pair.source, pair.target):
                     if number not in pictures:
@@ -78,14 +83,14 @@ class NeuralAssets(Exporter):
                 arrays["src_image"] = pictures[pair.source]
                 arrays["tgt_image"] = pictures[pair.target]
                 stem = f"{clip.id}-{pair.source:04d}-{pair.target:04d}"
-                index.append(self._entry(run, clip, pair, stem, arrays, None))
+                index.append(self._entry(writer, clip, pair, stem, arrays, None))
             if self.edits and made:
-                index += self._edits(run, clip, frame, made[0], pictures[made[0].source])
-        run.write(to_json({"side": self.side, "objects": self.objects, "pairs": index}), "index.json")
+                index += self._edits(writer, clip, frame, made[0], pictures[made[0].source])
+        writer.write(to_json({"side": self.side, "objects": self.objects, "pairs": index}), "index.json")
 
-    def _pairs(self, clip: SceneClip) -> Iterator[Pair]:
+    def _pairs(self, clip: SceneClip) -> Iterator[FramePair]:
         rng = np.random.default_rng([self.seed, zlib.crc32(clip.id.encode())])
-        frame = Frame.of(clip.size, (self.side, self.side), self.fit)
+        frame = ImageTransform.fit(clip.size, (self.side, self.side), self.fit)
         seen: set[tuple[int, int]] = set()
         for _ in range(4 * self.pairs):
             gap = int(rng.integers(0, min(self.max_gap, len(clip) - 1) + 1))
@@ -100,15 +105,15 @@ class NeuralAssets(Exporter):
             if len(seen) == self.pairs:
                 return
 
-    def _pair(self, clip: SceneClip, frame: Frame, source: int, target: int) -> Pair:
-        there = {row.track: row for row in clip.observed(target)}
+    def _pair(self, clip: SceneClip, frame: ImageTransform, source: int, target: int) -> FramePair:
+        there = {row.track: row for row in clip.frame_observations(target)}
         k = frame.matrix @ clip.intrinsics(target)
         found = []
-        for row in clip.observed(source):
+        for row in clip.frame_observations(source):
             other = there.get(row.track)
-            if other is None or projected(clip.corners(other), k, self.side) is None:
+            if other is None or encode_box_3d(clip.corners(other), k, self.side) is None:
                 continue
-            box = box2d(frame.mask(clip.mask(row)))
+            box = encode_box_2d(frame.mask(clip.mask(row)))
             if box is not None:
                 found.append((row.area, row, other, box))
         largest = sorted(found, key=lambda item: (-item[0], item[1].track))[: self.objects]
@@ -117,16 +122,16 @@ class NeuralAssets(Exporter):
         for number, item in enumerate(largest):
             boxes[number] = item[3]
         boxes[-1] = (0, 0, 1, 1)
-        return Pair(source, target, tuple((row, other) for _, row, other, _ in largest), boxes)
+        return FramePair(source, target, tuple((row, other) for _, row, other, _ in largest), boxes)
 
-    def _arrays(self, clip: SceneClip, frame: Frame, pair: Pair) -> dict[str, NDArray[Any]]:
+    def _arrays(self, clip: SceneClip, frame: ImageTransform, pair: FramePair) -> dict[str, NDArray[Any]]:
         k = frame.matrix @ clip.intrinsics(pair.target)
         boxes = np.zeros((self.objects + 1, 12), np.float32)
         for number, (_, row) in enumerate(pair.rows):
-            boxes[number] = projected(clip.corners(row), k, self.side)
-        moved = pose_of_background(clip.world_from_cam(pair.source), clip.world_from_cam(pair.target))
+            boxes[number] = encode_box_3d(clip.corners(row), k, self.side)
+        moved = encode_background_pose(clip.world_from_cam(pair.source), clip.world_from_cam(pair.target))
         if pair.source == pair.target:
-            moved = pose_of_background(np.eye(4), np.eye(4))
+            moved = encode_background_pose(np.eye(4), np.eye(4))
         boxes[-1] = NO_POSE if moved is None else moved
         return {
             "src_bboxes": pair.boxes,
@@ -138,7 +143,12 @@ class NeuralAssets(Exporter):
         }
 
     def _edits(
-        self, run: Run, clip: SceneClip, frame: Frame, pair: Pair, picture: NDArray[np.uint8]
+        self,
+        writer: ExportWriter,
+        clip: SceneClip,
+        frame: ImageTransform,
+        pair: FramePair,
+        picture: NDArray[np.uint8],
     ) -> list[dict[str, Any]]:
         start = self._pair(clip, frame, pair.source, pair.source)
         if not start.rows:
@@ -146,33 +156,33 @@ class NeuralAssets(Exporter):
         plain = self._arrays(clip, frame, start)
         plain["src_image"] = picture
         index = []
-        for edit in object_edits.of(clip, [row for row, _ in start.rows]):
+        for edit in object_edits.propose_edits(clip, [row for row, _ in start.rows]):
             arrays = {**plain, "src_bboxes": plain["src_bboxes"].copy()}
             arrays["tgt_bboxes_3d"] = plain["tgt_bboxes_3d"].copy()
             if edit.corners is not None:
-                tokens = projected(edit.corners, plain["camera"], self.side)
+                tokens = encode_box_3d(edit.corners, plain["camera"], self.side)
                 if tokens is None:
                     continue
                 arrays["tgt_bboxes_3d"][edit.row] = tokens
             if edit.appearance is not None:
                 arrays["src_bboxes"][edit.row] = plain["src_bboxes"][edit.appearance]
             stem = f"{clip.id}-{pair.source:04d}-{edit.operation}"
-            index.append(self._entry(run, clip, start, stem, arrays, edit))
+            index.append(self._entry(writer, clip, start, stem, arrays, edit))
         return index
 
     def _entry(
         self,
-        run: Run,
+        writer: ExportWriter,
         clip: SceneClip,
-        pair: Pair,
+        pair: FramePair,
         stem: str,
         arrays: dict[str, NDArray[Any]],
-        edit: object_edits.Edit | None,
+        edit: object_edits.ObjectEdit | None,
     ) -> dict[str, Any]:
         data = io.BytesIO()
         np.savez(data, **arrays)  # type: ignore[arg-type]
-        run.write(data.getvalue(), clip.row.split, f"{stem}.npz")
-        names = tracks_by_id(clip)
+        writer.write(data.getvalue(), clip.row.split, f"{stem}.npz")
+        names = index_tracks(clip)
         return {
             "file": f"{clip.row.split}/{stem}.npz",
             "split": clip.row.split,
@@ -185,7 +195,7 @@ class NeuralAssets(Exporter):
             "objects": [
                 {
                     "track": row.track,
-                    "name": name_of(names[row.track]),
+                    "name": get_category_name(names[row.track]),
                     "box3d_source": row.box3d_source,
                     "box3d_confidence": row.box3d_confidence,
                     "scale_source": row.scale_source,

@@ -20,7 +20,7 @@ STEP = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Edit:
+class ObjectEdit:
     """Row `row` gets the corners (8, 3) in camera axes, or the appearance of another row.
 
     `values` says by how much: metres or camera units along camera x, degrees about the box's upright axis,
@@ -39,7 +39,7 @@ class Edit:
         return {"operation": self.operation, "row": self.row, "track": self.track, **self.values}
 
 
-def of(clip: SceneClip, rows: Sequence[ObservationRow]) -> list[Edit]:
+def propose_edits(clip: SceneClip, rows: Sequence[ObservationRow]) -> list[ObjectEdit]:
     """One edit of each kind, of the largest object; `replace` needs a second one."""
     row = max(range(len(rows)), key=lambda index: rows[index].area)
     seen = rows[row]
@@ -50,8 +50,10 @@ def of(clip: SceneClip, rows: Sequence[ObservationRow]) -> list[Edit]:
     step = STEP * float(size.max()) * (-1.0 if center[0] > 0 else 1.0)
     axis = _upright(turn)
     made = [
-        Edit("move", row, seen.track, _box(center + np.array([step, 0, 0]), size, turn), None, {"x": step}),
-        Edit(
+        ObjectEdit(
+            "move", row, seen.track, _box(center + np.array([step, 0, 0]), size, turn), None, {"x": step}
+        ),
+        ObjectEdit(
             "rotate",
             row,
             seen.track,
@@ -59,11 +61,13 @@ def of(clip: SceneClip, rows: Sequence[ObservationRow]) -> list[Edit]:
             None,
             {"degrees": TURN_DEGREES, "axis": float(axis)},
         ),
-        Edit("resize", row, seen.track, _box(center, size * GROW, turn), None, {"factor": GROW}),
+        ObjectEdit("resize", row, seen.track, _box(center, size * GROW, turn), None, {"factor": GROW}),
     ]
     if len(rows) > 1:
         other = (row + 1) % len(rows)
-        made.append(Edit("replace", row, seen.track, None, other, {"by_track": float(rows[other].track)}))
+        made.append(
+            ObjectEdit("replace", row, seen.track, None, other, {"by_track": float(rows[other].track)})
+        )
     return made
 
 

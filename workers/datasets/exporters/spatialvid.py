@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.spatial.transform import Rotation
 
-from workers.datasets.exporters.base import Exporter, Run, name_of, to_json
-from workers.datasets.exporters.pictures import write_mp4
+from workers.datasets.exporters.base import Exporter, ExportWriter, get_category_name, to_json
+from workers.datasets.exporters.image_transform import write_mp4
 from workers.datasets.scene_clip import SceneClip
 from workers.formats import exr
 
@@ -51,39 +51,39 @@ class SpatialVid(Exporter):
         "clips without camera poses",
     )
 
-    def export(self, run: Run) -> None:
+    def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
         table = []
-        for clip in run.clips():
+        for clip in writer.clips():
             if any(clip.world_from_cam(frame) is None for frame in range(len(clip))):
-                run.leave_out(clip, "the camera's pose is unknown")
+                writer.leave_out(clip, "the camera's pose is unknown")
                 continue
-            frames = sampled(clip, self.interval)
+            frames = sample_frames(clip, self.interval)
             folder = ("annotations", GROUP, clip.id)
-            poses = poses_of(clip, frames)
-            run.write(_npy(poses), *folder, "poses.npy")
-            run.write(_npy(_intrinsics(clip, frames)), *folder, "intrinsics.npy")
+            poses = stack_poses(clip, frames)
+            writer.write(_npy(poses), *folder, "poses.npy")
+            writer.write(_npy(_intrinsics(clip, frames)), *folder, "intrinsics.npy")
             lines = "".join(f"{number} {frame}\n" for number, frame in enumerate(frames))
-            run.write(lines, *folder, "indexes.txt")
-            run.write(_masks(clip, frames), *folder, "dyn_masks.npz")
-            run.write(to_json(_caption(clip)), *folder, "caption.json")
-            run.write(to_json(instructions(poses)), *folder, "instructions.json")
+            writer.write(lines, *folder, "indexes.txt")
+            writer.write(_masks(clip, frames), *folder, "dyn_masks.npz")
+            writer.write(to_json(_caption(clip)), *folder, "caption.json")
+            writer.write(to_json(describe_motion(poses)), *folder, "instructions.json")
             depths = _depths(clip, frames)
             if depths is not None:
-                run.write(depths, "depths", GROUP, f"{clip.id}.zip")
-            video = run.path("videos", GROUP, f"{clip.id}.mp4")
+                writer.write(depths, "depths", GROUP, f"{clip.id}.zip")
+            video = writer.path("videos", GROUP, f"{clip.id}.mp4")
             write_mp4(video, (clip.image(frame) for frame in range(len(clip))), clip.row.frame_rate or 1.0)
             table.append(_listed(clip))
-        run.write(_csv(table), "data", "train", "metadata.csv")
+        writer.write(_csv(table), "data", "train", "metadata.csv")
 
 
-def sampled(clip: SceneClip, interval: float) -> list[int]:
+def sample_frames(clip: SceneClip, interval: float) -> list[int]:
     """The frames nearest to every `interval` seconds, the first one included."""
     step = max(1, round(interval * (clip.row.frame_rate or 1.0)))
     return list(range(0, len(clip), step))
 
 
-def poses_of(clip: SceneClip, frames: list[int]) -> Floats:
+def stack_poses(clip: SceneClip, frames: list[int]) -> Floats:
     """cam_from_world f64 (n, 7): t, then q xyzw, in OpenCV axes."""
     found = []
     for frame in frames:
@@ -94,7 +94,7 @@ def poses_of(clip: SceneClip, frames: list[int]) -> Floats:
     return np.array(found)
 
 
-def instructions(poses: Floats) -> dict[str, list[str]]:
+def describe_motion(poses: Floats) -> dict[str, list[str]]:
     """Words of the camera's motion by "first->last" sample; equal neighbours are joined."""
     told: list[list[str]] = []
     for before, after in pairwise(poses):
@@ -150,7 +150,7 @@ def _caption(clip: SceneClip) -> dict[str, Any]:
     return {
         "SceneDescription": next((row.text for row in clip.captions if row.track is None), None),
         "Objects": {str(row.track): row.text for row in clip.captions if row.track is not None},
-        "Tags": sorted({name_of(track) for track in clip.tracks}),
+        "Tags": sorted({get_category_name(track) for track in clip.tracks}),
     }
 
 

@@ -14,7 +14,7 @@ RECORDS = "tfrecord"
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class TfdsSplit:
     """A split: its name in TFDS, its records' bytes, and the number of examples in each file."""
 
     name: str
@@ -39,7 +39,7 @@ def box() -> Json:
     return {"pythonClassName": f"{_FEATURES}.bounding_boxes.BBoxFeature", "boundingBox": told}
 
 
-def pictures(dtype: str, frames: int, height: int, width: int, channels: int) -> Json:
+def images(dtype: str, frames: int, height: int, width: int, channels: int) -> Json:
     """A sequence of PNGs."""
     told = {"shape": _shape((height, width, channels)), "dtype": dtype, "encodingFormat": "png"}
     return sequence({"pythonClassName": f"{_FEATURES}.image_feature.Image", "image": told}, frames)
@@ -68,7 +68,9 @@ def file_name(dataset: str, split: str, number: int, count: int) -> str:
     return f"{dataset}-{split}.{RECORDS}-{number:05d}-of-{count:05d}"
 
 
-def info(dataset: str, config: str, version: str, told: str, licence: str, splits: Sequence[Split]) -> Json:
+def dataset_info(
+    dataset: str, config: str, version: str, told: str, licence: str, splits: Sequence[TfdsSplit]
+) -> Json:
     """`dataset_info.json`."""
     return {
         "name": dataset,

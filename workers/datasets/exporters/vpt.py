@@ -5,9 +5,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from workers.datasets.exporters.base import Exporter, Run
-from workers.datasets.exporters.flat_hdf5 import seconds
-from workers.datasets.exporters.pictures import write_mp4
+from workers.datasets.exporters.base import Exporter, ExportWriter
+from workers.datasets.exporters.flat_hdf5 import frame_seconds
+from workers.datasets.exporters.image_transform import write_mp4
 from workers.datasets.scene_clip import SceneClip
 
 INPUTS = ("mouse", "key", "button", "hotbar", "gui")
@@ -35,17 +35,17 @@ class Vpt(Exporter):
         "frames at uneven times: the video runs at the clip's mean rate, lines keep `milli`",
     )
 
-    def export(self, run: Run) -> None:
+    def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
-        for clip in run.clips():
-            path = run.path(clip.row.split, f"{clip.id}.mp4")
+        for clip in writer.clips():
+            path = writer.path(clip.row.split, f"{clip.id}.mp4")
             pictures = (clip.image(frame) for frame in range(len(clip)))
             write_mp4(path, pictures, clip.row.frame_rate or 1.0)
-            lines = "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines_of(clip))
-            run.write(lines, clip.row.split, f"{clip.id}.jsonl")
+            lines = "".join(json.dumps(line, allow_nan=False) + "\n" for line in build_lines(clip))
+            writer.write(lines, clip.row.split, f"{clip.id}.jsonl")
 
 
-def lines_of(clip: SceneClip) -> list[dict[str, Any]]:
+def build_lines(clip: SceneClip) -> list[dict[str, Any]]:
     """One object a frame; where inputs were recorded, up to the last frame with one."""
     by_frame: dict[int, dict[str, dict[str, float]]] = defaultdict(dict)
     for row in clip.actions:
@@ -57,7 +57,7 @@ def lines_of(clip: SceneClip) -> list[dict[str, Any]]:
     }
     found: list[dict[str, Any]] = []
     held: set[int] = set()
-    for frame, second in enumerate(seconds(clip)[: max(pressed) + 1 if pressed else len(clip)]):
+    for frame, second in enumerate(frame_seconds(clip)[: max(pressed) + 1 if pressed else len(clip)]):
         line: dict[str, Any] = {
             "tick": frame,
             "milli": round(float(second) * 1000, 3),

@@ -4,8 +4,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
-from workers.datasets.exporters.base import Exporter, Run
-from workers.datasets.exporters.shards import LARGEST, Shards
+from workers.datasets.exporters.base import Exporter, ExportWriter
+from workers.datasets.exporters.tar_shards import LARGEST, TarShardWriter
 from workers.datasets.scene_clip import SceneClip
 
 
@@ -26,12 +26,14 @@ class WebDataset(Exporter):
         "rejected tracks",
     )
 
-    def export(self, run: Run) -> None:
+    def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
-        for split, clips in run.by_split().items():
-            with Shards(run, split, self.largest) as shards:
+        for split, clips in writer.by_split().items():
+            with TarShardWriter(writer, split, self.largest) as shards:
                 for clip in clips:
-                    files: dict[str, bytes] = {"json": json.dumps(sample(clip), allow_nan=False).encode()}
+                    files: dict[str, bytes] = {
+                        "json": json.dumps(build_sample(clip), allow_nan=False).encode()
+                    }
                     for row in clip.frames:
                         files[f"{row.frame:05d}.jpg"] = row.jpeg
                         if row.depth_png is not None:
@@ -39,7 +41,7 @@ class WebDataset(Exporter):
                     shards.write(clip.id, files)
 
 
-def sample(clip: SceneClip) -> dict[str, Any]:
+def build_sample(clip: SceneClip) -> dict[str, Any]:
     """The rows of a clip as JSON has them."""
     frames = [
         {key: value for key, value in asdict(row).items() if key not in ("jpeg", "depth_png")}

@@ -3,8 +3,15 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from workers.datasets.exporters.base import Exporter, Run, name_of, rle, to_json, xywh
-from workers.datasets.exporters.coco import categories
+from workers.datasets.exporters.base import (
+    Exporter,
+    ExportWriter,
+    get_category_name,
+    to_coco_rle,
+    to_json,
+    to_xywh,
+)
+from workers.datasets.exporters.coco import number_categories
 from workers.datasets.scene_clip import SceneClip
 
 
@@ -20,15 +27,15 @@ class YouTubeVis(Exporter):
         "phrases of which a track was found and rejected: they are neither complete nor negative",
     )
 
-    def export(self, run: Run) -> None:
+    def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
-        known = categories(run)
+        known = number_categories(writer)
         named = [{"id": number, "name": name} for name, number in known.items()]
-        for split, clips in run.by_split().items():
+        for split, clips in writer.by_split().items():
             content: dict[str, Any] = {
                 "info": {
-                    "version": run.dataset.version,
-                    "description": f"maquette dataset {run.dataset.version[:12]}, {split}",
+                    "version": writer.dataset.version,
+                    "description": f"maquette dataset {writer.dataset.version[:12]}, {split}",
                 },
                 "videos": [],
                 "annotations": [],
@@ -36,18 +43,18 @@ class YouTubeVis(Exporter):
                 "video_np_pairs": [],
             }
             for video, clip in enumerate(clips, 1):
-                content["videos"].append(self._video(run, clip, video))
+                content["videos"].append(self._video(writer, clip, video))
                 content["annotations"] += _masklets(clip, video, known, len(content["annotations"]) + 1)
                 content["video_np_pairs"] += _pairs(
-                    run, clip, video, known, len(content["video_np_pairs"]) + 1
+                    writer, clip, video, known, len(content["video_np_pairs"]) + 1
                 )
-            run.write(to_json(content), f"{split}.json")
+            writer.write(to_json(content), f"{split}.json")
 
-    def _video(self, run: Run, clip: SceneClip, video: int) -> dict[str, Any]:
+    def _video(self, writer: ExportWriter, clip: SceneClip, video: int) -> dict[str, Any]:
         names = []
         for row in clip.frames:
             names.append(f"{clip.id}/{row.frame:05d}.jpg")
-            run.write(row.jpeg, "JPEGImages", *names[-1].split("/"))
+            writer.write(row.jpeg, "JPEGImages", *names[-1].split("/"))
         return {
             "id": video,
             "video_name": clip.id,
@@ -61,8 +68,8 @@ class YouTubeVis(Exporter):
 def _masklets(clip: SceneClip, video: int, known: dict[str, int], first: int) -> list[dict[str, Any]]:
     found = []
     for number, track in enumerate(clip.tracks):
-        seen = {row.frame: row for row in clip.of_track(track.track)}
-        name = name_of(track)
+        seen = {row.frame: row for row in clip.track_observations(track.track)}
+        name = get_category_name(track)
         frames = [seen.get(frame) for frame in range(len(clip))]
         found.append(
             {
@@ -70,8 +77,8 @@ def _masklets(clip: SceneClip, video: int, known: dict[str, int], first: int) ->
                 "video_id": video,
                 "category_id": known[name],
                 "noun_phrase": name,
-                "segmentations": [None if row is None else rle(row) for row in frames],
-                "bboxes": [None if row is None else xywh(row) for row in frames],
+                "segmentations": [None if row is None else to_coco_rle(row) for row in frames],
+                "bboxes": [None if row is None else to_xywh(row) for row in frames],
                 "areas": [None if row is None else row.area for row in frames],
                 "iscrowd": 0,
                 "height": clip.row.height,
@@ -82,11 +89,13 @@ def _masklets(clip: SceneClip, video: int, known: dict[str, int], first: int) ->
     return found
 
 
-def _pairs(run: Run, clip: SceneClip, video: int, known: dict[str, int], first: int) -> list[dict[str, Any]]:
+def _pairs(
+    writer: ExportWriter, clip: SceneClip, video: int, known: dict[str, int], first: int
+) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for row in clip.concepts:
         if row.kept < row.found:
-            run.leave_out(clip, "found but rejected", phrase=row.phrase, rejected=row.found - row.kept)
+            writer.leave_out(clip, "found but rejected", phrase=row.phrase, rejected=row.found - row.kept)
             continue
         found.append(
             {

@@ -14,14 +14,14 @@ from PIL import Image
 
 from workers.datasets import boxes
 from workers.datasets.errors import DatasetError
-from workers.datasets.exporters.movi import LEVELS, rays
-from workers.datasets.exporters.tokens import FLIP
+from workers.datasets.exporters.movi import LEVELS, ray_lengths
+from workers.datasets.exporters.neural_assets_tokens import BLENDER_FROM_OPENCV
 from workers.datasets.importers import movi_tfds
 from workers.datasets.importers.writing import publish
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import CameraRow, ClipRow, FrameRow, ObservationRow, SourceRow, TrackRow
-from workers.datasets.stages.duplicates import PLACES, written
-from workers.datasets.stages.survey import dct_hash, look
+from workers.datasets.stages.duplicates import PLACES, format_signature
+from workers.datasets.stages.survey import compute_dct_hash, downscale
 from workers.formats.rle import encode_mask
 from workers.geometry.poses import matrix_from_quaternion, quaternion_from_matrix
 
@@ -41,19 +41,19 @@ def import_folder(folder: Path, out: Path) -> Path:
     """
     clips = [
         from_example(example, split=split)
-        for part in movi_tfds.folders(folder)
-        for split, example in movi_tfds.examples(part)
+        for part in movi_tfds.find_datasets(folder)
+        for split, example in movi_tfds.read_examples(part)
     ]
     for split in SPLITS if not clips else ():
         for path in sorted(item for item in (folder / split).glob("*") if item.is_dir()):
-            clips.append(from_example(read(path), split=split))
+            clips.append(from_example(read_example(path), split=split))
     if not clips:
         raise DatasetError("dataset_missing", f"{folder} holds no MOVi arrays, <split>/<clip>/, and no TFDS")
     publish(clips, out, "movi")
     return out
 
 
-def read(folder: Path) -> dict[str, Any]:
+def read_example(folder: Path) -> dict[str, Any]:
     """The arrays of one example's folder, named as TFDS names them."""
     try:
         made: dict[str, Any] = {"metadata": json.loads((folder / "metadata.json").read_text())}
@@ -69,19 +69,19 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def from_example(example: Mapping[str, Any], *, split: str = "train") -> SceneClip:
-    """A clip from the features of a MOVi example (names and shapes as `exporters.movi.example` tells them).
+    """A clip from the features of a MOVi example (names and shapes as `exporters.movi.build_example`).
 
     Frames become JPEG of quality 95. The world is Kubric's, in metres. Boxes come from `bboxes_3d`, whose
     corners are those of product((-, +), repeat=3) turned by `quaternions`. Instance k is track k + 1, kept
     with the frames in which its mask shows. Raises DatasetError `dataset_broken`.
     """
     try:
-        return _Example(example).clip(split)
+        return _ExampleParser(example).clip(split)
     except (KeyError, IndexError, ValueError) as error:
         raise DatasetError("dataset_broken", f"this is no MOVi example: {error!r}") from error
 
 
-class _Example:
+class _ExampleParser:
     def __init__(self, example: Mapping[str, Any]) -> None:
         self._video = np.asarray(example["video"], np.uint8)
         self._ids = np.asarray(example["segmentations"])[..., 0].astype(np.int64)
@@ -128,7 +128,7 @@ class _Example:
             "tracks": self._tracks(observations),
             "observations": observations,
         }
-        return SceneClip.of(self._row(split), source, tables)
+        return SceneClip.from_tables(self._row(split), source, tables)
 
     @property
     def _clip(self) -> str:
@@ -136,7 +136,7 @@ class _Example:
 
     def _row(self, split: str) -> ClipRow:
         places = [min(self._count - 1, int(place * self._count)) for place in PLACES]
-        hashes = np.array([dct_hash(_luma(self._video[place])) for place in places], np.uint64)
+        hashes = np.array([compute_dct_hash(_luma(self._video[place])) for place in places], np.uint64)
         return ClipRow(
             clip=self._clip,
             source=self._id,
@@ -156,7 +156,7 @@ class _Example:
             camera_source=self._camera_source,
             intrinsics_source=self._intrinsics_source,
             scale_source=self._scale,
-            signature=written(hashes),
+            signature=format_signature(hashes),
             kept=True,
             flags=(),
         )
@@ -169,14 +169,14 @@ class _Example:
         out = np.tile(np.eye(4), (self._count, 1, 1))
         out[:, :3, :3] = [matrix_from_quaternion(turn) for turn in np.asarray(self._camera["quaternions"])]
         out[:, :3, 3] = np.asarray(self._camera["positions"])
-        return np.asarray(out @ FLIP, np.float64)
+        return np.asarray(out @ BLENDER_FROM_OPENCV, np.float64)
 
     def _z_depth(self, example: Mapping[str, Any]) -> Floats | None:
         if "depth" not in example:
             return None
         low, high = (float(value) for value in self._meta["depth_range"])
         distance = np.asarray(example["depth"])[..., 0].astype(np.float64) / LEVELS * (high - low) + low
-        depth = distance / rays(self._k, (self._height, self._width))
+        depth = distance / ray_lengths(self._k, (self._height, self._width))
         known = example.get("known")
         return depth if known is None else np.where(np.asarray(known)[..., 0], depth, np.nan)
 
@@ -247,7 +247,7 @@ class _Example:
         if (size <= 0).any():
             raise ValueError(f"the corners of instance {number} are in another order")
         turn = turn / np.linalg.norm(turn)
-        here, rotation = boxes.moved(center, turn, np.linalg.inv(self._poses[frame]))
+        here, rotation = boxes.transform_box(center, turn, np.linalg.inv(self._poses[frame]))
         world = quaternion_from_matrix(matrix_from_quaternion(turn))
         parts = (here, rotation, center, world, size)
         return tuple(tuple(float(value) for value in part) for part in parts)
@@ -305,4 +305,4 @@ def _depth_png(depth: Floats) -> tuple[bytes, float]:
 
 
 def _luma(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.asarray(cv2.cvtColor(look(picture), cv2.COLOR_RGB2GRAY), np.uint8)
+    return np.asarray(cv2.cvtColor(downscale(picture), cv2.COLOR_RGB2GRAY), np.uint8)

@@ -22,12 +22,12 @@ FILE = re.compile(r"-(?P<split>\w+)\.tfrecord-(?P<number>\d+)-of-\d+$")
 OURS = {theirs: ours for ours, theirs in SPLITS.items()}
 
 
-def folders(folder: Path) -> list[Path]:
+def find_datasets(folder: Path) -> list[Path]:
     """The datasets of TFDS in a folder, itself or below."""
     return sorted(path.parent for path in folder.rglob(FEATURES))
 
 
-def examples(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def read_examples(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each example of a dataset of TFDS with its split, as `importers.movi.from_example` takes it.
 
     Splits that are none of train and validation are test. Raises DatasetError `dataset_missing` where there
@@ -46,7 +46,7 @@ def examples(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         try:
             with path.open("rb") as file:
                 for record in tfrecord_reader.read(file):
-                    yield split, example(tfrecord_reader.parse(record), names)
+                    yield split, parse_example(tfrecord_reader.parse(record), names)
                     count += 1
             # a file that ends after a record looks whole
             if count != lengths.get((found["split"], int(found["number"])), count):
@@ -67,7 +67,7 @@ def _lengths(folder: Path) -> dict[tuple[str, int], int]:
     }
 
 
-def example(flat: dict[str, Read], names: Sequence[str]) -> dict[str, Any]:
+def parse_example(flat: dict[str, Read], names: Sequence[str]) -> dict[str, Any]:
     """The features of one record with their shapes; `names` are those of the numbers of `category`."""
     video = _pictures(flat["video"])
     frames = len(video)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.spatial.transform import Rotation, Slerp
 
-from workers.datasets.stages.cameras import Hidden, Poses, Solver
+from workers.datasets.stages.cameras import CameraPoses, MovingMask, PoseSolver
 from workers.geometry.cameras import Camera
 
 # poses of the frames between are interpolated: more pictures cost time and add little
@@ -24,17 +24,17 @@ LEAST_OBSERVATIONS = 60
 SEED = 0
 
 
-def solver() -> Solver | None:
+def load_solver() -> PoseSolver | None:
     """The solver, or None where pycolmap is not installed."""
-    return Colmap() if importlib.util.find_spec("pycolmap") is not None else None
+    return ColmapSolver() if importlib.util.find_spec("pycolmap") is not None else None
 
 
-class Colmap:
+class ColmapSolver:
     """Incremental mapping over whole frames with one shared pinhole camera; scale is relative."""
 
     name = "pycolmap"
 
-    def __call__(self, frames: Sequence[bytes], camera: Camera, hidden: Hidden) -> Poses | None:
+    def __call__(self, frames: Sequence[bytes], camera: Camera, hidden: MovingMask) -> CameraPoses | None:
         """World poses of all frames; None when too few can be placed, or not well enough to be believed."""
         pycolmap = importlib.import_module("pycolmap")
         count = len(frames)
@@ -90,7 +90,7 @@ def _map(pycolmap: Any, folder: Path, camera: Camera) -> Any:
     return max(maps.values(), key=lambda found: found.num_reg_images(), default=None)
 
 
-def _poses(found: Any, count: int, confidence: float, camera: Camera) -> Poses:
+def _poses(found: Any, count: int, confidence: float, camera: Camera) -> CameraPoses:
     placed: dict[int, NDArray[np.float64]] = {}
     for image in found.images.values():
         if not image.has_pose:
@@ -111,4 +111,4 @@ def _poses(found: Any, count: int, confidence: float, camera: Camera) -> Poses:
     fx, fy, cx, cy = next(iter(found.cameras.values())).params
     solved = Camera(camera.width, camera.height, fx, fy, cx, cy, source="colmap")
     own = camera if camera.source != "assumed" else solved
-    return Poses(matrices, "colmap", "relative", confidence, own)
+    return CameraPoses(matrices, "colmap", "relative", confidence, own)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from workers.engines.concepts.belief import Belief, agreement
 from workers.engines.concepts.consensus import prompt_of
 from workers.engines.concepts.flow import Soft
+from workers.engines.concepts.foreground_prior import Belief, agreement
 from workers.engines.concepts.masks import box_iou, box_of, clip_mask, tidy
 from workers.engines.concepts.mobilesam import LOW, SIDE, Floats, MobileSam, View
 from workers.engines.concepts.picodet import Detection

@@ -11,20 +11,20 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.objects import several
-from workers.engines.objects.completion import complete
-from workers.engines.objects.inflation import Thickness, inflate, spread_evenly
-from workers.engines.objects.manyviews import LOW_IOU as LOW_VIEWS_IOU
-from workers.engines.objects.manyviews import from_views
-from workers.engines.objects.measured import from_depth, scale_by_depth
-from workers.engines.objects.outline import Lattice, clean_mask, fit_lattice
-from workers.engines.objects.priors import expected_shape, thickness_factor
-from workers.engines.objects.refined import STEPS
-from workers.engines.objects.shapes import find_shapes
-from workers.engines.objects.sheet import Sheet, triangulate
-from workers.engines.objects.solid import Solid, close_sheet, symmetric_depths
-from workers.engines.objects.surface import Surface, of_shape, of_solid
-from workers.engines.objects.window import attainable
+from workers.engines.objects.multi_view import from_single_view as several
+from workers.engines.objects.multi_view.reconstruction import LOW_IOU as LOW_VIEWS_IOU
+from workers.engines.objects.multi_view.reconstruction import from_views
+from workers.engines.objects.single_view.coarse_mask import attainable
+from workers.engines.objects.single_view.depth_alignment import from_depth, scale_by_depth
+from workers.engines.objects.single_view.inflation import Thickness, inflate, spread_evenly
+from workers.engines.objects.single_view.label_prior import expected_shape, thickness_factor
+from workers.engines.objects.single_view.outline import Lattice, clean_mask, fit_lattice
+from workers.engines.objects.single_view.selection import find_shapes
+from workers.engines.objects.single_view.solid import Solid, close_sheet, symmetric_depths
+from workers.engines.objects.single_view.surface import Surface, of_shape, of_solid
+from workers.engines.objects.single_view.texture import complete
+from workers.engines.objects.single_view.triangulation import Sheet, triangulate
+from workers.engines.objects.splats.view_refinement import STEPS
 from workers.engines.protocols import EngineInfo, Mask, ObjectAsset, Rgb
 from workers.geometry.cameras import Camera
 from workers.geometry.posed import PosedCamera
@@ -143,7 +143,7 @@ class DefaultObjects:
         seed: int = 0,
         metric: bool = False,
     ) -> ObjectAsset:
-        """Lift an object that several posed cameras see; see `ManyViewsEngine.reconstruct_views`.
+        """Lift an object that several posed cameras see; see `MultiViewEngine.reconstruct_views`.
 
         The canonical frame has the world's up as +y, guessed from the cameras, and +z towards the first one.
         """

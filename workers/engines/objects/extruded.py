@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from workers.engines.objects import regular
 from workers.engines.objects.frames import Frame, frame_of, straight_edges, yaws
-from workers.engines.objects.outline import Lattice
-from workers.engines.objects.sheet import triangulate
+from workers.engines.objects.single_view.coarse_mask import Window
+from workers.engines.objects.single_view.outline import Lattice
+from workers.engines.objects.single_view.triangulation import triangulate
 from workers.engines.objects.swept import Field, Sweeper
-from workers.engines.objects.window import Window
 
 Array = NDArray[np.float64]
 PITCHES = (8, 12, 16, 20, 25, 30, 36, 43, 50)

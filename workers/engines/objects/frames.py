@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.objects.window import Window
+from workers.engines.objects.single_view.coarse_mask import Window
 
 Array = NDArray[np.float64]
 TOLERANCE = 1.5

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.objects.boxed import CORNER_FACES
 from workers.engines.objects.frames import Frame, frame_of
-from workers.engines.objects.window import Window
+from workers.engines.objects.single_view.coarse_mask import Window
+from workers.engines.objects.single_view.cuboid import CORNER_FACES
 from workers.geometry.meshes import divided
 
 Array = NDArray[np.float64]

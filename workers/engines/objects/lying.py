@@ -7,9 +7,9 @@ axis nearer; flat ends tell the slant as they do for upright solids, round ends 
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.objects import turned
 from workers.engines.objects.frames import frame_of
-from workers.engines.objects.window import Window
+from workers.engines.objects.single_view import revolution as turned
+from workers.engines.objects.single_view.coarse_mask import Window
 
 Array = NDArray[np.float64]
 EVEN, FOUND = 0.92, 0.955

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from workers.engines.objects.extruded import Extruded, candidates
 from workers.engines.objects.ranking_weights import EXTRUDED, INFLATED
 from workers.engines.objects.regular import Plan
-from workers.engines.objects.window import Window
+from workers.engines.objects.single_view.coarse_mask import Window
 
 Array = NDArray[np.float64]
 MARGIN = 0.03

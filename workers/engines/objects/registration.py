@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from maquette.contract import Problem
 
-from workers.engines.protocols import Refused, Rgb
+from workers.engines.protocols import RequestRefused, Rgb
 from workers.geometry.cameras import Camera
 from workers.geometry.posed import PosedCamera
 from workers.geometry.poses import Similarity
@@ -23,8 +23,8 @@ def register(frames: Sequence[Rgb], camera: Camera | None) -> list[PosedCamera |
     """A posed camera for each frame (H, W, 3) in one world of unknown scale, None for frames not registered.
 
     All frames are taken by one camera; `camera` has its intrinsics where they are known, else they are
-    estimated. Raises Refused: `extra_missing` without pycolmap, `cameras_not_found` when under 80% of the
-    frames can be registered together.
+    estimated. Raises RequestRefused: `extra_missing` without pycolmap, `cameras_not_found` when under 80% of
+    the frames can be registered together.
     """
     colmap = _colmap()
     with tempfile.TemporaryDirectory(prefix="maquette-") as folder:
@@ -40,7 +40,7 @@ def register(frames: Sequence[Rgb], camera: Camera | None) -> list[PosedCamera |
             poses[names.index(image.name)] = _posed(image, found.cameras[image.camera_id])
     registered = sum(pose is not None for pose in poses)
     if registered < LEAST_SHARE * len(frames):
-        raise Refused(
+        raise RequestRefused(
             Problem.from_code(
                 "cameras_not_found",
                 422,
@@ -56,7 +56,7 @@ def _colmap() -> Any:
     try:
         import pycolmap
     except ImportError:
-        raise Refused(
+        raise RequestRefused(
             Problem.from_code(
                 "extra_missing",
                 422,

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.objects.hull import signed_distance
-from workers.engines.objects.window import Window
+from workers.engines.objects.multi_view.visual_hull import signed_distance
+from workers.engines.objects.single_view.coarse_mask import Window
 from workers.geometry.cameras import Camera
 
 Array = NDArray[np.float64]

@@ -1,5 +1,6 @@
 """Object engines: one masked object to a mesh, a splat and a pose."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -7,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.protocols.shared import EngineInfo, Mask, Rgb, ScaleSource
-from workers.formats.splat import Splat
 from workers.geometry.cameras import Camera
+from workers.geometry.gaussians import Gaussians
 from workers.geometry.meshes import Mesh
+from workers.geometry.posed import PosedCamera
 from workers.geometry.poses import Similarity
 
 
@@ -40,7 +42,7 @@ class ObjectAsset:
     """
 
     mesh: Mesh
-    splat: Splat
+    splat: Gaussians
     pose: Similarity
     camera: Camera
     scale_source: ScaleSource
@@ -65,4 +67,26 @@ class ObjectEngine(Protocol):
         seed: int = 0,
     ) -> ObjectAsset:
         """Lift one masked object; `depth` is z in metres of shape (H, W), NaN where unknown."""
+        ...
+
+
+@runtime_checkable
+class MultiViewEngine(Protocol):
+    """What an object engine adds that reconstructs from several posed cameras."""
+
+    def reconstruct_views(
+        self,
+        frames: Sequence[Rgb],
+        masks: Sequence[Mask],
+        cameras: Sequence[PosedCamera],
+        *,
+        label: str | None = None,
+        seed: int = 0,
+        metric: bool = False,
+    ) -> ObjectAsset:
+        """Reconstruct the object that `masks` show from cameras in one world frame; empty masks are skipped.
+
+        The pose is in the camera frame of the first view that shows the object. `metric` states that the
+        cameras are in metres. Raises RequestRefused: `too_few_views`, `views_disagree`.
+        """
         ...

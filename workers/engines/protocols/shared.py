@@ -30,7 +30,7 @@ class EngineInfo:
     weights: Mapping[str, str] = field(default_factory=dict)
 
 
-class Refused(ValueError):
+class RequestRefused(ValueError):
     """A request that an engine can never answer; `problem` tells the client why."""
 
     def __init__(self, problem: Problem) -> None:

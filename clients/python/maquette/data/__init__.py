@@ -1,12 +1,13 @@
 """Dataset folders as training samples: map-style and iterable, PyTorch tensors when torch is installed.
 
-    from maquette.data import Pairs, Stream, Windows
+    from maquette.data import Pairs, ShardedIterable, Windows
 
     windows = Windows("dataset", length=4, slots=8)  # a dataset folder, as it was downloaded
     pairs = Pairs("out/neural-assets")  # what the exporter `neural-assets` wrote
-    loader = torch.utils.data.DataLoader(Stream(windows, shuffle=True), batch_size=8, num_workers=2)
+    samples = ShardedIterable(windows, shuffle=True)
+    loader = torch.utils.data.DataLoader(samples, batch_size=8, num_workers=2)
 
-Importing this imports neither NumPy nor torch. Reading needs the extra `maquette[data]`.
+Importing this package imports neither NumPy nor torch. Reading needs the extra `maquette[data]`.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -15,20 +16,28 @@ from maquette.data.errors import DataError
 
 if TYPE_CHECKING:
     from maquette.data.pairs import Pairs
-    from maquette.data.streaming import Stream
+    from maquette.data.sharded_iterable import ShardedIterable
     from maquette.data.windows import Windows
 
-__all__ = ["DataError", "Pairs", "Stream", "Windows"]
+__all__ = ["DataError", "Pairs", "ShardedIterable", "Windows"]
 
-_HOME = {"Pairs": "pairs", "Stream": "streaming", "Windows": "windows"}
+_MODULES = {"Pairs": "pairs", "ShardedIterable": "sharded_iterable", "Windows": "windows"}
+# spellings of release 0.1, to be removed in the release after next
+_DEPRECATED = {"Stream": "ShardedIterable"}
 
 
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
-    if name not in _HOME:
+    if name in _DEPRECATED:
+        from warnings import warn
+
+        current = _DEPRECATED[name]
+        warn(f"maquette.data.{name} is now {current}", DeprecationWarning, stacklevel=2)
+        name = current
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     except ImportError as error:
         raise DataError.missing(error.name or "numpy") from error

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from maquette.data import tables
 from maquette.data.errors import DataError
-from maquette.data.tables import Columns, Texts
+from maquette.data.tables import ColumnReader, PackedStrings
 
 SCHEMA_VERSION = 2
 FOCAL = ("fx", "fy", "cx", "cy")
@@ -20,7 +20,7 @@ SOLID = (("center_cam", 3), ("rotation_cam", 4), ("size", 3))
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ClipEntry:
     """A kept clip; sizes in pixels."""
 
     clip: str
@@ -31,7 +31,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Observations:
     """The N observations of a clip.
 
     frame and track i64 (N,); boxes f32 (N, 4) xyxy pixels; counts: COCO RLE of N masks; boxes_3d f32 (N, 10)
@@ -41,11 +41,11 @@ class Seen:
     frame: NDArray[np.int64]
     track: NDArray[np.int64]
     boxes: NDArray[np.float32]
-    counts: Texts
+    counts: PackedStrings
     boxes_3d: NDArray[np.float32]
 
 
-class Folder:
+class DatasetFolder:
     """A dataset folder, as `maquette dataset` writes it; raises DataError."""
 
     def __init__(self, folder: Path | str) -> None:
@@ -68,42 +68,42 @@ class Folder:
             )
         self.clips = [entry for name in sorted(whole) for entry in self._entries(name)]
 
-    def read(self, table: str, clip: str, columns: Sequence[str]) -> Columns | None:
+    def read(self, table: str, clip: str, columns: Sequence[str]) -> ColumnReader | None:
         """Columns of a clip's rows in a table; None when it has none."""
         name = self._files.get((table, clip))
         return None if name is None else tables.read(self._place(name), columns)
 
-    def _entries(self, name: str) -> list[Entry]:
+    def _entries(self, name: str) -> list[ClipEntry]:
         names = ("clip", "frames", "height", "width", "split", "kept")
         columns = tables.read(self._place(name), names)
         rows = zip(*(columns.values(column) for column in names), strict=True)
-        return [Entry(*row[:5]) for row in rows if row[5]]
+        return [ClipEntry(*row[:5]) for row in rows if row[5]]
 
     def _place(self, name: str) -> Path:
         # names come from a file that somebody else wrote
         return self.path / Path(name).name
 
 
-class Clip:
+class ClipArrays:
     """The light parts of one clip, a few ten kilobytes; each is read once."""
 
-    def __init__(self, folder: Folder, clip: str) -> None:
+    def __init__(self, folder: DatasetFolder, clip: str) -> None:
         self._folder, self._clip = folder, clip
 
     @cached_property
-    def seen(self) -> Seen:
+    def observations(self) -> Observations:
         """What was observed."""
         names = ("frame", "track", *BOX, "mask_counts", *(name for name, _ in SOLID))
         columns = self._folder.read("observations", self._clip, names)
         if columns is None:
             none = np.zeros(0, np.int64)
             nowhere = np.zeros((0, 4), np.float32), np.zeros((0, 10), np.float32)
-            return Seen(none, none, nowhere[0], Texts.of(()), nowhere[1])
-        return Seen(
+            return Observations(none, none, nowhere[0], PackedStrings.pack(()), nowhere[1])
+        return Observations(
             frame=columns.numbers("frame"),
             track=columns.numbers("track"),
             boxes=np.stack([columns.numbers(name) for name in BOX], axis=1).astype(np.float32),
-            counts=columns.texts("mask_counts"),
+            counts=columns.strings("mask_counts"),
             boxes_3d=np.concatenate([columns.lists(*part) for part in SOLID], axis=1).astype(np.float32),
         )
 
@@ -124,10 +124,10 @@ class Clip:
         return [] if columns is None else list(zip(*(columns.values(n) for n in names), strict=True))
 
 
-class Pictures:
+class ClipImages:
     """The heavy parts of one clip: JPEG of every frame, and z-depth as PNG with its unit where it is read."""
 
-    def __init__(self, folder: Folder, clip: str, *, depth: bool) -> None:
+    def __init__(self, folder: DatasetFolder, clip: str, *, depth: bool) -> None:
         names = ("jpeg", "depth_png", "depth_unit") if depth else ("jpeg",)
         columns = folder.read("frames", clip, names)
         if columns is None:

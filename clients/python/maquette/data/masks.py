@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maquette.data.errors import DataError
-from maquette.data.tables import Texts
+from maquette.data.tables import PackedStrings
 
 PLACE = 5 * np.arange(8)
 
 
-def paint(outs: Iterable[NDArray[np.bool_]], texts: Texts, rows: Sequence[int]) -> None:
+def paint(outs: Iterable[NDArray[np.bool_]], texts: PackedStrings, rows: Sequence[int]) -> None:
     """Add mask `rows[k]` of the counts to the k-th of `outs` (H, W), which are False before.
 
     Raises DataError `dataset_broken` when the runs of a mask do not fill it.
@@ -34,7 +34,7 @@ def paint(outs: Iterable[NDArray[np.bool_]], texts: Texts, rows: Sequence[int]) 
         out[:, left:right] = flat.reshape(right - left, height).T
 
 
-def run_lengths(texts: Texts, rows: Sequence[int]) -> list[NDArray[np.int64]]:
+def run_lengths(texts: PackedStrings, rows: Sequence[int]) -> list[NDArray[np.int64]]:
     """Lengths of the runs of each of some masks, the first one of zeros."""
     if not len(rows):
         return []

@@ -78,7 +78,7 @@ class Pairs:
             raise DataError("dataset_broken", f"{path.name} cannot be read: {error}") from error
         if "tgt_image" in stored:
             sample["tgt_image"] = _float(stored["tgt_image"])
-        return tensors.of(sample, self._as_tensors)
+        return tensors.to_tensors(sample, self._as_tensors)
 
     def __repr__(self) -> str:
         return f"<Pairs {len(self)} of {self._folder}>"

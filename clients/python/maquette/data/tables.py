@@ -14,21 +14,21 @@ from maquette.data.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
+class PackedStrings:
     """ASCII strings one after the other: `codes` u8, string k is `codes[ends[k] : ends[k + 1]]`."""
 
     codes: NDArray[np.uint8]
     ends: NDArray[np.integer[Any]]
 
     @classmethod
-    def of(cls, values: Sequence[str]) -> "Texts":
+    def pack(cls, values: Sequence[str]) -> "PackedStrings":
         """Strings, packed; what is no ASCII becomes a question mark."""
         packed = [value.encode("ascii", "replace") for value in values]
         ends = np.cumsum([0, *map(len, packed)], dtype=np.int64)
         return cls(np.frombuffer(b"".join(packed), np.uint8), ends)
 
 
-class Columns:
+class ColumnReader:
     """Some columns of a file."""
 
     def __init__(self, table: Any) -> None:
@@ -47,7 +47,7 @@ class Columns:
         """Numbers of a column without nulls, (N,)."""
         return np.asarray(self._whole(name).to_numpy())
 
-    def texts(self, name: str) -> Texts:
+    def strings(self, name: str) -> PackedStrings:
         """Strings of a column without nulls."""
         column = self._whole(name)
         if (
@@ -56,11 +56,11 @@ class Columns:
             or column.null_count
             or column.offset
         ):
-            return Texts.of(column.to_pylist())
+            return PackedStrings.pack(column.to_pylist())
         _, ends, codes = column.buffers()
         if not codes:
-            return Texts.of([""] * len(column))
-        return Texts(np.frombuffer(codes, np.uint8), np.frombuffer(ends, np.int32, len(column) + 1))
+            return PackedStrings.pack([""] * len(column))
+        return PackedStrings(np.frombuffer(codes, np.uint8), np.frombuffer(ends, np.int32, len(column) + 1))
 
     def lists(self, name: str, width: int) -> NDArray[np.float64]:
         """Lists of `width` numbers, f64 (N, width); null is NaN."""
@@ -87,11 +87,11 @@ def _padded(values: Sequence[Sequence[float] | None], width: int) -> NDArray[np.
     return out
 
 
-def read(path: Path, columns: Sequence[str]) -> Columns:
+def read(path: Path, columns: Sequence[str]) -> ColumnReader:
     """Some columns of a file; raises DataError `dataset_missing` or `dataset_broken`."""
     if not path.is_file():
         raise DataError("dataset_missing", f"{path.name} is missing from {path.parent}")
-    reader = _reader()
+    reader = _load_reader()
     try:
         table = reader(path, list(columns))
         if lost := set(columns) - set(table.column_names):
@@ -102,16 +102,16 @@ def read(path: Path, columns: Sequence[str]) -> Columns:
         if isinstance(error, DataError) or not known:
             raise
         raise DataError("dataset_broken", f"{path.name} cannot be read: {error}") from error
-    return Columns(table)
+    return ColumnReader(table)
 
 
 @cache
-def _reader() -> Any:
+def _load_reader() -> Any:
     """A function of a path and columns. pyarrow goes first: it leaves out what is not asked for."""
     try:
         parquet = import_module("pyarrow.parquet")
     except ImportError:
-        return _by_arro3()
+        return _load_arro3_reader()
 
     def read_columns(path: Path, columns: list[str]) -> Any:
         # what is read at once needs no reading ahead, and no thread for it
@@ -121,7 +121,7 @@ def _reader() -> Any:
     return read_columns
 
 
-def _by_arro3() -> Any:
+def _load_arro3_reader() -> Any:
     try:
         read_parquet = import_module("arro3.io").read_parquet
     except ImportError as error:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 
-def of(sample: dict[str, Any], wanted: bool | None) -> dict[str, Any]:
+def to_tensors(sample: dict[str, Any], wanted: bool | None) -> dict[str, Any]:
     """The sample with its arrays as tensors that share their memory.
 
     `wanted`: True needs torch (ImportError), False gives NumPy, None takes torch if it is there.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from maquette.data import tensors
-from maquette.data.clips import Clip, Entry, Folder, Pictures, Seen
+from maquette.data.clips import ClipArrays, ClipEntry, ClipImages, DatasetFolder, Observations
 from maquette.data.errors import DataError
 from maquette.data.masks import paint
 
@@ -69,12 +69,12 @@ class Windows:
             raise ValueError(f"no field {', '.join(unknown)}; known: {', '.join(KNOWN)}")
         if min(length, stride, step, slots) < 1:
             raise ValueError("length, stride, step and slots are at least 1")
-        self._folder = Folder(folder)
+        self._folder = DatasetFolder(folder)
         self._length, self._stride, self._slots, self._size = length, stride, slots, size
         self._fields, self._actions = frozenset(fields), tuple(actions)
         self._anchored, self._seed, self._as_tensors = anchored, seed, as_tensors
-        self._clips: Kept[Clip] = Kept(cached_clips)
-        self._pictures: Kept[Pictures] = Kept(cached_pictures)
+        self._clips: LruCache[ClipArrays] = LruCache(cached_clips)
+        self._pictures: LruCache[ClipImages] = LruCache(cached_pictures)
         span = (length - 1) * stride + 1
         chosen = [entry for entry in self._folder.clips if split in (None, entry.split)]
         self._entries = [entry for entry in chosen if entry.frames >= span]
@@ -101,12 +101,12 @@ class Windows:
     def __repr__(self) -> str:
         return f"<Windows {len(self)} of {self._length} frames, {len(self._entries)} clips>"
 
-    def _window(self, entry: Entry, first: int) -> dict[str, Any]:
-        clip = self._clips.get(entry.clip, lambda: Clip(self._folder, entry.clip))
+    def _window(self, entry: ClipEntry, first: int) -> dict[str, Any]:
+        clip = self._clips.get(entry.clip, lambda: ClipArrays(self._folder, entry.clip))
         frames = first + self._stride * np.arange(self._length)
         size = self._size or (entry.height, entry.width)
         scale = np.array([size[1] / entry.width, size[0] / entry.height] * 2)
-        rows, times, where, slots = self._chosen(entry, clip.seen, frames)
+        rows, times, where, slots = self._chosen(entry, clip.observations, frames)
         tracks = np.zeros(self._slots, np.int64)
         tracks[: len(slots)] = slots
         seen = np.zeros((self._length, self._slots), np.bool_)
@@ -115,14 +115,14 @@ class Windows:
         if self._fields & {"pixels", "depth"}:
             sample |= self._views(entry, frames, size)
         if "masks" in self._fields:
-            sample["masks"] = self._masks(entry, clip.seen, rows, times, where, size)
+            sample["masks"] = self._masks(entry, clip.observations, rows, times, where, size)
         if "boxes" in self._fields:
             boxes = np.zeros((*seen.shape, 4), np.float32)
-            boxes[times, where] = clip.seen.boxes[rows] * scale
+            boxes[times, where] = clip.observations.boxes[rows] * scale
             sample["boxes"] = boxes
         if "boxes_3d" in self._fields:
             boxes_3d = np.full((*seen.shape, 10), np.nan, np.float32)
-            boxes_3d[times, where] = clip.seen.boxes_3d[rows]
+            boxes_3d[times, where] = clip.observations.boxes_3d[rows]
             sample["boxes_3d"] = boxes_3d
         if "cameras" in self._fields:
             focal, poses = clip.cameras
@@ -130,11 +130,11 @@ class Windows:
             sample["world_from_cam"] = poses[frames].astype(np.float32)
         if self._actions:
             sample["actions"] = self._acts(clip, frames)
-        return tensors.of(sample, self._as_tensors)
+        return tensors.to_tensors(sample, self._as_tensors)
 
-    def _views(self, entry: Entry, frames: NDArray[np.int64], size: tuple[int, int]) -> dict[str, Any]:
+    def _views(self, entry: ClipEntry, frames: NDArray[np.int64], size: tuple[int, int]) -> dict[str, Any]:
         depth = "depth" in self._fields
-        stored = self._pictures.get(entry.clip, lambda: Pictures(self._folder, entry.clip, depth=depth))
+        stored = self._pictures.get(entry.clip, lambda: ClipImages(self._folder, entry.clip, depth=depth))
         made: dict[str, Any] = {}
         if "pixels" in self._fields:
             pixels = np.empty((self._length, 3, *size), np.uint8)
@@ -146,7 +146,9 @@ class Windows:
             made["depth"] = np.stack([_depth(png, unit, entry, size) for png, unit in kept])
         return made
 
-    def _chosen(self, entry: Entry, seen: Seen, frames: Places) -> tuple[Places, Places, Places, list[int]]:
+    def _chosen(
+        self, entry: ClipEntry, seen: Observations, frames: Places
+    ) -> tuple[Places, Places, Places, list[int]]:
         """Observations that get a slot, the time and the slot of each, and the track of each slot."""
         time_of = np.full(entry.frames, -1)
         time_of[frames] = np.arange(len(frames))
@@ -168,7 +170,13 @@ class Windows:
         return rows[shown], times[shown], where[shown], order
 
     def _masks(
-        self, entry: Entry, seen: Seen, rows: Places, times: Places, slots: Places, size: tuple[int, int]
+        self,
+        entry: ClipEntry,
+        seen: Observations,
+        rows: Places,
+        times: Places,
+        slots: Places,
+        size: tuple[int, int],
     ) -> NDArray[np.bool_]:
         out = np.zeros((self._length, self._slots, *size), np.bool_)
         stored = (entry.height, entry.width)
@@ -180,7 +188,7 @@ class Windows:
         out[times, slots] = whole[:, _nearest(entry.height, size[0])[:, None], _nearest(entry.width, size[1])]
         return out
 
-    def _acts(self, clip: Clip, frames: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _acts(self, clip: ClipArrays, frames: NDArray[np.int64]) -> NDArray[np.float32]:
         out = np.full((len(frames), len(self._actions)), np.nan, np.float32)
         times = {int(frame): time for time, frame in enumerate(frames)}
         for frame, names, values in clip.actions:
@@ -194,7 +202,7 @@ class Windows:
 T = TypeVar("T")
 
 
-class Kept(Generic[T]):
+class LruCache(Generic[T]):
     """The values that were asked for last, `most` of them; workers start with none."""
 
     def __init__(self, most: int) -> None:
@@ -213,7 +221,7 @@ class Kept(Generic[T]):
         return value
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Kept, (self._most,)
+        return LruCache, (self._most,)
 
 
 def _picture(jpeg: bytes, out: NDArray[np.uint8]) -> None:
@@ -229,7 +237,9 @@ def _picture(jpeg: bytes, out: NDArray[np.uint8]) -> None:
             out[channel] = np.asarray(plane)
 
 
-def _depth(png: bytes | None, unit: float | None, entry: Entry, size: tuple[int, int]) -> NDArray[np.float32]:
+def _depth(
+    png: bytes | None, unit: float | None, entry: ClipEntry, size: tuple[int, int]
+) -> NDArray[np.float32]:
     if png is None or unit is None:
         return np.full(size, np.nan, np.float32)
     with Image.open(io.BytesIO(png)) as picture:

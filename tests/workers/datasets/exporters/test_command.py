@@ -17,8 +17,8 @@ from tests.support.paths import REPOSITORY
 from workers.datasets import commands
 from workers.datasets.errors import DatasetError
 from workers.datasets.exporters import EXPORTERS, exporter
-from workers.datasets.exporters.actions import Actions
-from workers.datasets.exporters.pictures import Frame
+from workers.datasets.exporters.action_space import ActionSpace
+from workers.datasets.exporters.image_transform import ImageTransform
 from workers.datasets.importers.writing import publish
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
@@ -116,7 +116,7 @@ def test_nothing_and_a_single_frame_can_be_exported(data: Dataset, tmp_path: Pat
     for name in ("frames", "cameras", "observations"):
         tables[name] = [row for row in getattr(clip, name) if row.frame == 0]
     row = replace(clip.row, frames=1, last_frame=clip.row.first_frame, frame_rate=None)
-    one = SceneClip.of(row, clip.source, tables)
+    one = SceneClip.from_tables(row, clip.source, tables)
     for kind, clips in (("none", []), ("one", [one])):
         publish(clips, tmp_path / kind / "dataset", "test")
         for name in sorted(set(EXPORTERS) - HEAVY):
@@ -165,7 +165,7 @@ def test_the_documentation_has_every_format() -> None:
 @pytest.mark.parametrize("size", [(90, 160), (160, 90), (100, 100), (37, 53)])
 @pytest.mark.parametrize("fit", ["crop", "pad"])
 def test_frames_masks_and_pixels_move_together(size: tuple[int, int], fit: Any) -> None:
-    frame = Frame.of(size, (80, 80), fit)
+    frame = ImageTransform.fit(size, (80, 80), fit)
     rows, columns = size[0] // 2, size[1] // 2
     mask = np.zeros(size, np.bool_)
     mask[rows - 12 : rows + 12, columns - 9 : columns + 15] = True
@@ -189,13 +189,13 @@ def test_frames_masks_and_pixels_move_together(size: tuple[int, int], fit: Any) 
 def test_recorded_actions_go_before_ego_motion(data: Dataset) -> None:
     rooms = [clip for clip in data.clips() if clip.source.name == "room"]
     game = [clip for clip in data.clips() if clip.source.name == "game"]
-    everything = Actions.of(data.clips())
+    everything = ActionSpace.choose(data.clips())
     assert everything is not None and everything.kind == "recorded"
-    only = Actions.of(rooms)
+    only = ActionSpace.choose(rooms)
     assert (
         only is not None and only.kind == "ego_motion" and only.names == ("tx", "ty", "tz", "rx", "ry", "rz")
     )
     matrix = only.matrix(rooms[0])
     assert np.isfinite(matrix[:-1]).all() and np.isnan(matrix[-1]).all()
     assert np.isnan(only.matrix(game[0])).all()
-    assert Actions.of(clip for clip in data.clips() if clip.source.name == "balls") is None
+    assert ActionSpace.choose(clip for clip in data.clips() if clip.source.name == "balls") is None

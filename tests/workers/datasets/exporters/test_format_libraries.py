@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.export_datasets import close, dataset
 from workers.datasets.exporters import exporter
-from workers.datasets.exporters.pictures import Frame
+from workers.datasets.exporters.image_transform import ImageTransform
 from workers.datasets.reader import Dataset
 
 
@@ -45,7 +45,7 @@ def test_hugging_face_datasets_gives_pictures(data: Dataset, tmp_path: Path, qui
             row = loaded[split][7]
             clip = data.clip(row["clip"])
             assert np.array_equal(np.asarray(row["image"]), clip.image(row["frame"]))
-            assert row["tracks"] == [item.track for item in clip.observed(row["frame"])]
+            assert row["tracks"] == [item.track for item in clip.frame_observations(row["frame"])]
 
 
 def test_lance_tables_have_a_row_a_step(data: Dataset, tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_stable_worldmodel_loads_chunks(data: Dataset, tmp_path: Path, stored: s
     assert len(read) == sum(len(clip) - 3 for clip in clips)
     step = read[3]
     assert tuple(step["pixels"].shape) == (4, 3, 128, 128) and step["action"].shape[0] == 4
-    frame = Frame.of(clips[0].size, (128, 128))
+    frame = ImageTransform.fit(clips[0].size, (128, 128))
     seen = step["pixels"][2].permute(1, 2, 0).numpy().astype(int)
     error = np.abs(seen - frame.image(clips[0].image(5))).mean()
     assert error == 0 if stored == "hdf5" else error < 3
@@ -101,7 +101,7 @@ def test_lerobot_finds_every_frame(
     place = 0
     for episode in range(read.num_episodes):
         clip = data.clip(read.meta.episodes[episode]["clip"])
-        frame = Frame.of(clip.size, (128, 128))
+        frame = ImageTransform.fit(clip.size, (128, 128))
         for number in (0, len(clip) - 1):
             item = read[place + number]
             assert int(item["episode_index"]) == episode and int(item["frame_index"]) == number

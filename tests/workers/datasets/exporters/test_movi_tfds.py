@@ -18,7 +18,7 @@ from workers.datasets.importers import movi_tfds
 from workers.datasets.importers.movi import from_example, import_folder
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
-from workers.datasets.verify import verify
+from workers.datasets.verification import verify
 
 SPLITS = {"train": "train", "validation": "val", "test": "test"}
 
@@ -83,7 +83,7 @@ def test_examples_hold_pixels_masks_depth_and_boxes(data: Dataset, out: Path) ->
             assert np.array_equal(video[frame], clip.image(frame))
             depth = clip.depth(frame)
             assert depth is not None and np.all(distance[frame] >= depth - (high - low) / 65535)
-            for row in clip.observed(frame):
+            for row in clip.frame_observations(frame):
                 assert np.array_equal(ids[frame] == order[row.track] + 1, clip.mask(row))
                 assert close(corners[order[row.track], frame], clip.corners(row, world=True), 1e-5)
         lengths = example["instances/bboxes/ragged_row_lengths_0"]
@@ -150,7 +150,7 @@ def same(clip: SceneClip, back: SceneClip) -> None:
         assert (before is None) == (after is None)
         if before is not None and after is not None:
             assert float(np.nanmax(np.abs(before - after))) < 2e-3
-        for row, other in zip(clip.observed(frame), back.observed(frame), strict=True):
+        for row, other in zip(clip.frame_observations(frame), back.frame_observations(frame), strict=True):
             assert order[row.track] == other.track
             assert np.array_equal(clip.mask(row), back.mask(other))
             told, found = clip.corners(row), back.corners(other)
@@ -174,9 +174,9 @@ def test_numbers_of_categories_have_names_in_a_file_beside(out: Path) -> None:
     (_, flat), *_ = read(folder)
     flat["instances/category"] = np.arange(len(flat["instances/category"]))[::-1]
     names = ["cube", "ball", "cone", "torus"]
-    told = movi_tfds.example(flat, names)["instances"]["category"]
+    told = movi_tfds.parse_example(flat, names)["instances"]["category"]
     assert told == names[: len(told)][::-1]
-    assert "category" not in movi_tfds.example(flat, [])["instances"]
+    assert "category" not in movi_tfds.parse_example(flat, [])["instances"]
 
 
 def test_broken_folders_of_tfds_are_refused(out: Path, tmp_path: Path) -> None:

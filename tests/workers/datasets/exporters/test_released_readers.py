@@ -96,7 +96,7 @@ def test_bop_toolkit_reads_cameras_poses_masks_and_depth(
                 if known is not None:
                     millimetres = inout.load_depth(depth) * cameras[frame]["depth_scale"]
                     assert close(millimetres / 1000, known, 1e-3)
-                rows = [row for row in clip.observed(frame) if row.scale_source == "metric"]
+                rows = [row for row in clip.frame_observations(frame) if row.scale_source == "metric"]
                 masks = scenewise.load_masks(scene, frame, "mask_visib", len(rows))
                 for place, (row, truth) in enumerate(zip(rows, truths[frame], strict=True)):
                     assert np.array_equal(masks[place] > 0, clip.mask(row))
@@ -199,7 +199,7 @@ def test_spatialvid_scripts_read_cameras_frames_depth_and_masks(
 def test_spatialvid_words_are_its_own_for_a_camera_that_begins_at_the_origin(released: Load) -> None:
     from scipy.spatial.transform import Rotation
 
-    from workers.datasets.exporters.spatialvid import instructions
+    from workers.datasets.exporters.spatialvid import describe_motion
 
     theirs = released("SpatialVID", "utils/get_instructions", ("pandas", "tqdm"))
     rng = np.random.default_rng(3)
@@ -212,7 +212,7 @@ def test_spatialvid_words_are_its_own_for_a_camera_that_begins_at_the_origin(rel
         poses = np.c_[-turns.inv().apply(places), turns.inv().as_quat()]
         told = [set(words) for words in theirs.poses_to_multi_instructions(poses, 0.01, 1.0)]
         ours = {}
-        for key, words in instructions(poses).items():
+        for key, words in describe_motion(poses).items():
             first, last = map(int, key.split("->"))
             ours |= {place: set(words) for place in range(first, last)}
         assert told == [ours[place] for place in range(len(told))]

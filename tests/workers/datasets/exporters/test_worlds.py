@@ -13,14 +13,14 @@ import pytest
 import webdataset
 
 from tests.support.export_datasets import NAMES, close, dataset, recorded
-from workers.datasets.exporters.base import Run, name_of
+from workers.datasets.exporters.base import ExportWriter, get_category_name
 from workers.datasets.exporters.cjepa import CJepa
 from workers.datasets.exporters.cjepa_slots import CJepaSlots
-from workers.datasets.exporters.coco import categories
+from workers.datasets.exporters.coco import number_categories
 from workers.datasets.exporters.flat_hdf5 import StableWorldModel, TinyWorlds
+from workers.datasets.exporters.image_transform import ImageTransform
 from workers.datasets.exporters.lerobot import CAMERA, LeRobot
-from workers.datasets.exporters.pictures import Frame
-from workers.datasets.exporters.vpt import Vpt, lines_of
+from workers.datasets.exporters.vpt import Vpt, build_lines
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import ActionRow
@@ -50,7 +50,7 @@ def test_stable_worldmodel_episodes_are_the_clips(data: Dataset, tmp_path: Path)
             for clip, length, offset in zip(clips, file["ep_len"], file["ep_offset"], strict=True):
                 assert length == len(clip)
                 pixels = file["pixels"][offset : offset + length]
-                frame = Frame.of(clip.size, (96, 96))
+                frame = ImageTransform.fit(clip.size, (96, 96))
                 for number in range(length):
                     assert np.array_equal(pixels[number], frame.image(clip.image(number)))
                 action = file["action"][offset : offset + length]
@@ -74,7 +74,7 @@ def test_tinyworlds_has_one_file_a_clip(data: Dataset, tmp_path: Path) -> None:
         with h5py.File(tmp_path / clip.row.split / f"{clip.id}.h5") as file:
             frames = file["frames"][:]
             assert frames.shape == (len(clip), 64, 64, 3) and frames.dtype == np.uint8
-            frame = Frame.of(clip.size, (64, 64))
+            frame = ImageTransform.fit(clip.size, (64, 64))
             assert np.array_equal(frames[5], frame.image(clip.image(5)))
 
 
@@ -109,7 +109,7 @@ def test_vpt_tells_which_buttons_are_new(data: Dataset) -> None:
     pressed = [(1, 0, 3, 0), (1, 1, 3, 1), (0, 1, 4, 0), (1, 0, 4, 0)]
     rows = [ActionRow(clip.id, frame, "recorded", names, values) for frame, values in enumerate(pressed)]
     tables = {"frames": clip.frames, "actions": rows, "cameras": clip.cameras}
-    lines = lines_of(SceneClip.of(clip.row, clip.source, tables))
+    lines = build_lines(SceneClip.from_tables(clip.row, clip.source, tables))
     assert len(lines) == len(pressed)
     assert [line["mouse"]["buttons"] for line in lines] == [[0], [0, 2], [2], [0]]
     assert [line["mouse"]["newButtons"] for line in lines] == [[0], [2], [], [0]]
@@ -123,7 +123,7 @@ def test_vpt_tells_which_buttons_are_new(data: Dataset) -> None:
 
 def test_cjepa_slots_are_anchored_in_the_first_frame(data: Dataset, tmp_path: Path) -> None:
     CJepa().write(data, tmp_path, side=128)
-    numbers = categories(Run(data, tmp_path))
+    numbers = number_categories(ExportWriter(data, tmp_path))
     orders = []
     for split in ("train", "val"):
         shard = str(tmp_path / f"{split}-000000.tar")
@@ -131,12 +131,12 @@ def test_cjepa_slots_are_anchored_in_the_first_frame(data: Dataset, tmp_path: Pa
         for clip in data.clips(split):
             video = samples[clip.id]["video.npy"]
             slots = samples[clip.id]["segmentations.npy"]
-            anchored = [row.track for row in clip.observed(0)]
+            anchored = [row.track for row in clip.frame_observations(0)]
             assert video.shape == (len(clip), 128, 128, 3) and video.dtype == np.uint8
             assert slots.shape == (len(clip), 128, 128, len(anchored))
             assert (slots[0] > 0).any(axis=(0, 1)).all()
-            frame = Frame.of(clip.size, (128, 128))
-            named = {track.track: name_of(track) for track in clip.tracks}
+            frame = ImageTransform.fit(clip.size, (128, 128))
+            named = {track.track: get_category_name(track) for track in clip.tracks}
             order = []
             for slot in range(slots.shape[-1]):
                 mine = [
@@ -177,7 +177,7 @@ def test_slot_pickles_are_read_as_cjepa_reads_them(data: Dataset, tmp_path: Path
         assert mine[0, :, places["seen"]].all()
         height, width = clip.size
         for frame in (0, 4, len(clip) - 1):
-            rows = {row.track: row for row in clip.observed(frame)}
+            rows = {row.track: row for row in clip.frame_observations(frame)}
             for slot, track in enumerate(entry["tracks"]):
                 state = mine[frame, slot]
                 row = rows.get(track)
@@ -222,7 +222,7 @@ def test_slots_with_actions_have_the_same_keys_and_lengths(data: Dataset, tmp_pa
 
 
 def _mask(clip, frame, number: int, track: int):  # type: ignore[no-untyped-def]
-    rows = [row for row in clip.observed(number) if row.track == track]
+    rows = [row for row in clip.frame_observations(number) if row.track == track]
     return frame.mask(clip.mask(rows[0])) if rows else np.zeros(frame.size, bool)
 
 
@@ -251,7 +251,7 @@ def test_lerobot_index_leads_to_the_right_frames(data: Dataset, tmp_path: Path) 
             video_key=CAMERA, chunk_index=place["chunk"], file_index=place["file"]
         )
         frames = decoded(tmp_path / video)
-        frame = Frame.of(clip.size, (128, 128))
+        frame = ImageTransform.fit(clip.size, (128, 128))
         for step in mine:
             when = episode[f"videos/{CAMERA}/from_timestamp"] + step["timestamp"]
             time, seen = min(frames, key=lambda item: abs(item[0] - when))

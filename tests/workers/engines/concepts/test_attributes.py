@@ -12,7 +12,7 @@ from workers.engines.concepts.attributes import choose
 from workers.engines.concepts.colours import color_names, color_share
 from workers.engines.concepts.default import DefaultConcepts
 from workers.engines.concepts.masks import box_of
-from workers.engines.protocols import Segmented, TrackPrompts, VideoFrame
+from workers.engines.protocols import SegmentedInstance, TrackPrompts, VideoFrame
 
 # everyday colours by their CSS values
 CSS = {
@@ -50,10 +50,10 @@ def test_every_pixel_has_exactly_one_colour() -> None:
     assert sum(shares) > 0.9
 
 
-def instance(columns: slice, rows: slice = slice(10, 50)) -> Segmented:
+def instance(columns: slice, rows: slice = slice(10, 50)) -> SegmentedInstance:
     mask = np.zeros((60, 100), np.bool_)
     mask[rows, columns] = True
-    return Segmented(mask, box_of(mask), 0.9, 0, "car")
+    return SegmentedInstance(mask, box_of(mask), 0.9, 0, "car")
 
 
 def test_instances_are_chosen_by_colour_then_by_extreme() -> None:

@@ -7,7 +7,7 @@ from skimage import data, transform
 
 from workers.engines.concepts.default import DefaultConcepts
 from workers.engines.concepts.masks import box_of, mask_iou
-from workers.engines.protocols import Click, FrameResult, Mask, Rgb, TrackPrompts, VideoFrame
+from workers.engines.protocols import FrameResult, Mask, Rgb, TrackPrompts, VideoFrame, VisualPrompt
 
 HEIGHT, WIDTH, FRAMES = 240, 360, 28
 
@@ -54,7 +54,7 @@ def video() -> tuple[list[Rgb], list[dict[int, Mask]]]:
 
 
 def _clicks(truth: list[dict[int, Mask]]) -> TrackPrompts:
-    return TrackPrompts.begin([Click(box=box_of(truth[0][name])) for name in (1, 2, 3)])
+    return TrackPrompts.from_visual_prompts([VisualPrompt(box=box_of(truth[0][name])) for name in (1, 2, 3)])
 
 
 @pytest.fixture(scope="module")

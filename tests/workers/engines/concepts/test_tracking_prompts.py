@@ -10,14 +10,14 @@ from tests.support.scenes import ball, iou, wall
 from workers.engines.concepts.default import DefaultConcepts
 from workers.engines.concepts.masks import box_of
 from workers.engines.protocols import (
-    Click,
     FrameResult,
     Mask,
     Removal,
     Rgb,
-    TimedClick,
+    TimedPrompt,
     TrackPrompts,
     VideoFrame,
+    VisualPrompt,
 )
 
 FRAMES = 12
@@ -59,9 +59,9 @@ def mask_of(result: FrameResult, number: int) -> Mask | None:
     return next((item.mask for item in result.objects if item.id == number), None)
 
 
-def points(*xyl: tuple[float, float, int]) -> Click:
+def points(*xyl: tuple[float, float, int]) -> VisualPrompt:
     rows = np.array(xyl, np.float64)
-    return Click(points=rows[:, :2], labels=rows[:, 2].astype(np.int64))
+    return VisualPrompt(points=rows[:, :2], labels=rows[:, 2].astype(np.int64))
 
 
 def centre(mask: Mask) -> tuple[float, float]:
@@ -75,9 +75,9 @@ def test_each_object_starts_on_its_own_frame_under_its_own_id(
     frames, truth = balls
     prompts = TrackPrompts(
         objects=3,
-        clicks=(
-            TimedClick(2, 3, Click(box=box_of(truth[2]["red"]))),
-            TimedClick(4, 1, Click(box=box_of(truth[4]["blue"]))),
+        visual_prompts=(
+            TimedPrompt(2, 3, VisualPrompt(box=box_of(truth[2]["red"]))),
+            TimedPrompt(4, 1, VisualPrompt(box=box_of(truth[4]["blue"]))),
         ),
     )
     results = run(engine, prompts, frames, range(FRAMES))
@@ -97,9 +97,9 @@ def test_backwards_from_the_middle(
     frames, truth = balls
     prompts = TrackPrompts(
         objects=2,
-        clicks=(
-            TimedClick(9, 1, Click(box=box_of(truth[9]["red"]))),
-            TimedClick(6, 2, Click(box=box_of(truth[6]["blue"]))),
+        visual_prompts=(
+            TimedPrompt(9, 1, VisualPrompt(box=box_of(truth[9]["red"]))),
+            TimedPrompt(6, 2, VisualPrompt(box=box_of(truth[6]["blue"]))),
         ),
     )
     results = run(engine, prompts, frames, range(9, -1, -1))
@@ -118,11 +118,11 @@ def test_points_take_away_and_add(
     half[:, int(centre(half)[0]) :] = False
     prompts = TrackPrompts(
         objects=2,
-        clicks=(
-            TimedClick(0, 1, Click(mask=both)),
-            TimedClick(0, 2, Click(mask=half)),
-            TimedClick(1, 1, points((*centre(truth[1]["blue"]), 0))),
-            TimedClick(1, 2, points((centre(truth[1]["blue"])[0] + 18, 170.0, 1))),
+        visual_prompts=(
+            TimedPrompt(0, 1, VisualPrompt(mask=both)),
+            TimedPrompt(0, 2, VisualPrompt(mask=half)),
+            TimedPrompt(1, 1, points((*centre(truth[1]["blue"]), 0))),
+            TimedPrompt(1, 2, points((centre(truth[1]["blue"])[0] + 18, 170.0, 1))),
         ),
     )
     results = run(engine, prompts, frames, range(FRAMES))
@@ -141,9 +141,9 @@ def test_a_box_or_a_mask_replaces_an_object(
     right = truth[5]["blue"]
     prompts = TrackPrompts(
         objects=1,
-        clicks=(
-            TimedClick(0, 1, Click(box=box_of(truth[0]["red"]))),
-            TimedClick(5, 1, Click(box=box_of(right)) if how == "box" else Click(mask=right)),
+        visual_prompts=(
+            TimedPrompt(0, 1, VisualPrompt(box=box_of(truth[0]["red"]))),
+            TimedPrompt(5, 1, VisualPrompt(box=box_of(right)) if how == "box" else VisualPrompt(mask=right)),
         ),
     )
     results = run(engine, prompts, frames, range(FRAMES))
@@ -157,10 +157,10 @@ def test_what_is_removed_stays_away(
     frames, truth = balls
     prompts = TrackPrompts(
         objects=2,
-        clicks=(
-            TimedClick(0, 1, Click(box=box_of(truth[0]["red"]))),
-            TimedClick(0, 2, Click(box=box_of(truth[0]["blue"]))),
-            TimedClick(9, 1, Click(box=box_of(truth[9]["red"]))),
+        visual_prompts=(
+            TimedPrompt(0, 1, VisualPrompt(box=box_of(truth[0]["red"]))),
+            TimedPrompt(0, 2, VisualPrompt(box=box_of(truth[0]["blue"]))),
+            TimedPrompt(9, 1, VisualPrompt(box=box_of(truth[9]["red"]))),
         ),
         removals=(Removal(4, 1),),
     )
@@ -181,7 +181,7 @@ def test_what_a_phrase_found_can_be_mended_and_removed(engine: DefaultConcepts) 
     prompts = TrackPrompts(
         phrases=("person",),
         objects=1,
-        clicks=(TimedClick(2, 2, Click(mask=half)),),
+        visual_prompts=(TimedPrompt(2, 2, VisualPrompt(mask=half)),),
         removals=(Removal(4, 2),),
     )
     results = run(engine, prompts, frames, range(10))
@@ -203,10 +203,10 @@ def test_a_lost_object_is_given_back_by_a_click(engine: DefaultConcepts) -> None
         frames.append(picture)
     prompts = TrackPrompts(
         objects=1,
-        clicks=(
-            TimedClick(0, 1, Click(box=(6.0, 86.0, 74.0, 154.0))),
-            TimedClick(5, 1, points((30.0, 30.0, 0))),
-            TimedClick(7, 1, points((240.0, 120.0, 1))),
+        visual_prompts=(
+            TimedPrompt(0, 1, VisualPrompt(box=(6.0, 86.0, 74.0, 154.0))),
+            TimedPrompt(5, 1, points((30.0, 30.0, 0))),
+            TimedPrompt(7, 1, points((240.0, 120.0, 1))),
         ),
     )
     results = run(engine, prompts, frames, range(10))
@@ -224,15 +224,15 @@ def test_a_lost_object_is_given_back_by_a_click(engine: DefaultConcepts) -> None
 @pytest.mark.parametrize(
     ("click", "said"),
     [
-        (Click(points=np.array([[500.0, 10.0]])), "outside the image"),
-        (Click(mask=np.ones((4, 4), np.bool_)), "size"),
-        (Click(points=np.array([[5.0, 5.0]]), labels=np.array([0])), "inside the object"),
-        (Click(box=(400.0, 10.0, 500.0, 20.0)), "does not meet"),
+        (VisualPrompt(points=np.array([[500.0, 10.0]])), "outside the image"),
+        (VisualPrompt(mask=np.ones((4, 4), np.bool_)), "size"),
+        (VisualPrompt(points=np.array([[5.0, 5.0]]), labels=np.array([0])), "inside the object"),
+        (VisualPrompt(box=(400.0, 10.0, 500.0, 20.0)), "does not meet"),
     ],
 )
 def test_a_click_that_cannot_be_answered_is_refused_before_any_work(
-    engine: DefaultConcepts, balls: tuple[list[Rgb], list[dict[str, Mask]]], click: Click, said: str
+    engine: DefaultConcepts, balls: tuple[list[Rgb], list[dict[str, Mask]]], click: VisualPrompt, said: str
 ) -> None:
-    tracker = engine.tracker(TrackPrompts(objects=1, clicks=(TimedClick(8, 1, click),)))
+    tracker = engine.tracker(TrackPrompts(objects=1, visual_prompts=(TimedPrompt(8, 1, click),)))
     with pytest.raises(ValueError, match=said):
         tracker.step(VideoFrame(0, 0, balls[0][0]))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.support.gltf_validator import assert_valid
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.objects.export import asset_glb, asset_splat_ply, scene_glb
-from workers.engines.objects.outline import EmptyMask
+from workers.engines.objects.single_view.outline import EmptyMask
 from workers.engines.protocols import ObjectEngine
 from workers.formats.gltf import read_glb
 from workers.formats.ply import read_splat_ply

@@ -13,7 +13,7 @@ from workers.engines.concepts.sam3.loading import Loaded, click_model
 from workers.engines.concepts.sam3.postprocess import stabilities
 from workers.engines.concepts.sam3.preprocess import click_points, square_mask
 from workers.engines.concepts.sam3.upsample import upsample
-from workers.engines.protocols import Box, Click, Mask, Segmented
+from workers.engines.protocols import Box, Mask, SegmentedInstance, VisualPrompt
 
 LOW_QUALITY = 0.55
 # a prior mask as logits, as transformers reads a mask that is given: almost 0 and almost 1
@@ -40,7 +40,7 @@ class Clicks:
                 ]
         return image.clicks
 
-    def segment(self, image: Sam3Image, vision: Any, click: Click, index: int) -> Segmented:
+    def segment(self, image: Sam3Image, vision: Any, click: VisualPrompt, index: int) -> SegmentedInstance:
         """Exactly one instance for a click; raises ValueError for a click that says nothing.
 
         One point alone is ambiguous: the best of three masks by the model's own score is taken.
@@ -75,14 +75,14 @@ def answered(
     box: Box | None,
     points: NDArray[np.float64],
     index: int,
-) -> Segmented:
+) -> SegmentedInstance:
     """The answer to a click whose box and inner points are given; an empty mask is made up from these."""
     if not mask.any():
         mask, score, stability = _made_up(mask.shape, box, points), 0.0, None
     flags = ("low_iou",) if score < LOW_QUALITY else ()
     if touches_border(mask):
         flags = (*flags, "truncated")
-    return Segmented(mask, box_of(mask), score, index, None, flags, stability)
+    return SegmentedInstance(mask, box_of(mask), score, index, None, flags, stability)
 
 
 def prior_logits(mask: Mask, side: int) -> Any:
@@ -91,7 +91,7 @@ def prior_logits(mask: Mask, side: int) -> Any:
 
 
 def checked(
-    click: Click, size: tuple[int, int], *, mends: bool = False
+    click: VisualPrompt, size: tuple[int, int], *, mends: bool = False
 ) -> tuple[Box | None, NDArray[np.float64], NDArray[np.int64]]:
     """The click's box inside the image, points (N, 2) and labels (N,); ValueError when it is unusable.
 

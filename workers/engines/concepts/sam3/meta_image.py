@@ -16,7 +16,7 @@ from workers.engines.concepts.sam3.image import VISUAL, Raw
 from workers.engines.concepts.sam3.meta_loading import MetaLoaded
 from workers.engines.concepts.sam3.postprocess import scores_of, stabilities
 from workers.engines.concepts.sam3.preprocess import centre_boxes
-from workers.engines.protocols import Box, Click, Rgb, Segmented
+from workers.engines.protocols import Box, Rgb, SegmentedInstance, VisualPrompt
 
 
 @dataclass(slots=True)
@@ -79,7 +79,7 @@ class MetaGrounding:
             scores = scores_of(out["pred_logits"][..., 0], out["presence_logit_dec"])
         return Raw(scores[0], out["pred_masks"][0])
 
-    def click(self, image: MetaImage, click: Click, index: int) -> Segmented:
+    def click(self, image: MetaImage, click: VisualPrompt, index: int) -> SegmentedInstance:
         """Exactly one instance for a click; raises ValueError for a click that says nothing.
 
         One point alone is ambiguous: the best of three masks by the model's own score is taken.

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from workers.engines.host.errors import HostRefused
 from workers.engines.host.host import EngineHost, HostSpec
+from workers.engines.objects.multi_view.from_single_view import from_views
 from workers.engines.objects.sam3d.assets import capped, mesh_of, repaired
 from workers.engines.objects.sam3d.errors import (
     LICENCE,
@@ -22,11 +23,10 @@ from workers.engines.objects.sam3d.frames import (
     pointmap_of,
 )
 from workers.engines.objects.sam3d.settings import Sam3dObjectsSettings
-from workers.engines.objects.several import from_views
 from workers.engines.protocols import EngineInfo, Mask, ObjectAsset, Rgb
 from workers.formats.ply import PlyError, read_splat_ply
-from workers.formats.splat import Splat, transform
 from workers.geometry.cameras import Camera
+from workers.geometry.gaussians import Gaussians, transform
 from workers.geometry.meshes import Mesh
 from workers.geometry.posed import PosedCamera
 from workers.geometry.poses import Similarity
@@ -138,9 +138,9 @@ class Sam3dObjects:
         seed: int = 0,
         metric: bool = False,
     ) -> ObjectAsset:
-        """Lift the object of the best view and fit it to all; see `ManyViewsEngine.reconstruct_views`.
+        """Lift the object of the best view and fit it to all; see `MultiViewEngine.reconstruct_views`.
 
-        Raises what `reconstruct` does, and Refused `too_few_views`.
+        Raises what `reconstruct` does, and RequestRefused `too_few_views`.
         """
 
         def one_view(image: Rgb, mask: Mask, view: PosedCamera) -> ObjectAsset:
@@ -149,7 +149,7 @@ class Sam3dObjects:
         return from_views(frames, masks, cameras, one_view, seed=seed, metric=metric, low_iou=LOW_IOU)
 
 
-def _assets(reply: Reply) -> tuple[Splat, Mesh, list[str]]:
+def _assets(reply: Reply) -> tuple[Gaussians, Mesh, list[str]]:
     """The splat and the mesh in the canonical frame, and what had to be done to them."""
     flags = []
     try:

@@ -1,0 +1,1 @@
+"""Gaussian splats of objects: initialised on a surface, refined on views."""
