@@ -1,6 +1,6 @@
 """Structure from motion by COLMAP, where pycolmap is installed (the extra `cameras`).
 
-Axes are OpenCV's and pixel centres lie at +0.5, as everywhere here; the world's scale and origin are arbitrary.
+Axes are OpenCV's, pixel centres lie at +0.5; the world's scale and origin are arbitrary.
 """
 
 import importlib
@@ -31,8 +31,8 @@ class ColmapMissingError(ImportError):
 class ColmapOptions:
     """How images are matched and mapped.
 
-    `sequential` matches each image with its neighbours by name, else all pairs are matched. With one thread the
-    result is the same on every run: more threads add floating-point numbers in any order.
+    `sequential` matches each image with its neighbours by name, else all pairs are matched. With one thread
+    the result is the same on every run: more threads add floating-point numbers in any order.
     """
 
     sequential: bool
@@ -44,8 +44,8 @@ class ColmapOptions:
 class Reconstruction:
     """The cameras that were registered together, by image name, and how well they fit.
 
-    `cam_from_world` is 4x4 float64; the mean reprojection error is in pixels, `observations` is the mean number of
-    3D points that a registered image sees.
+    `cam_from_world` is 4x4 float64, `reprojection_error` the mean in pixels, `observations` the mean number
+    of 3D points that a registered image sees.
     """
 
     cameras: Mapping[str, Camera]
@@ -68,8 +68,8 @@ def reconstruct(
     """Register encoded images, all taken by one pinhole camera; None when no two can be registered.
 
     `images` maps file names to PNG or JPEG files. `camera` has the intrinsics, or a first guess of them with
-    `refine_focal_length`; without it they are estimated with square pixels. `masks` maps names of images to PNG
-    files whose zeros are left out of the search for features. Raises ColmapMissingError.
+    `refine_focal_length`; without it they are estimated with square pixels. `masks` maps names of images to
+    PNG files; features are not looked for where these are zero. Raises ColmapMissingError.
     """
     colmap = _import_colmap()
     with tempfile.TemporaryDirectory(prefix="maquette-") as name:
