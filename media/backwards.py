@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,14 +27,14 @@ class _Mark:
 
 
 def backwards(
-    path: str, limits: MediaLimits, *, animated: bool, start: int | None, told: Callable[[], None]
+    path: str, limits: MediaLimits, *, animated: bool, start: int | None, on_skip: Callable[[], None]
 ) -> tuple[int, Iterator[Frame]]:
     """The index that is given first (`start`, or the last) and the frames from there down to 0.
 
-    `told` is called for each frame that is read before them. Raises MediaError (`frame_beyond_end`) when the
-    video has no frame `start`.
+    `on_skip` is called for each frame that is read before them. Raises MediaError (`frame_beyond_end`) when
+    the video has no frame `start`.
     """
-    window, count = _animation(path, limits) if animated else _video(path, limits, told)
+    window, count = _animation(path, limits) if animated else _video(path, limits, on_skip)
     first = count - 1 if start is None else start
     if not 0 <= first < count:
         raise MediaError("frame_beyond_end", f"the video has {count} frames: there is no frame {first}")
@@ -58,50 +57,43 @@ def _animation(path: str, limits: MediaLimits) -> tuple[Window, int]:
     return window, sum(1 for _ in images.animation(path, limits))
 
 
-def _video(path: str, limits: MediaLimits, told: Callable[[], None]) -> tuple[Window, int]:
-    marks = _marks(path, limits, told)
+def _video(path: str, limits: MediaLimits, on_skip: Callable[[], None]) -> tuple[Window, int]:
+    marks = _marks(path, limits, on_skip)
 
     def window(begin: int, stop: int) -> list[Frame]:
         # a container may seek badly: then the window is reached from the start
         return _sought(path, limits, marks, begin, stop) or list(
-            islice(video.decode(path, limits, begin, told), stop - begin)
+            islice(video.decode(path, limits, begin, on_skip), stop - begin)
         )
 
     return window, len(marks)
 
 
-def _marks(path: str, limits: MediaLimits, told: Callable[[], None]) -> list[_Mark]:
+def _marks(path: str, limits: MediaLimits, on_skip: Callable[[], None]) -> list[_Mark]:
     marks: list[_Mark] = []
-    time = -1
     with video.opened(path, limits) as (container, stream):
-        try:
-            for frame in container.decode(stream):
-                time = video.presented(frame.pts, time)
-                told()
-                marks.append(_Mark(frame.pts, time, bool(frame.key_frame)))
-                if len(marks) > limits.video_frames:
-                    raise MediaError("video_too_long", f"more than {limits.video_frames:,} frames", 413)
-        except av.error.EOFError:
-            pass
+        for pts, frame, _ in video.VideoDecoder(container, stream).frames():
+            on_skip()
+            marks.append(_Mark(frame.pts, pts, bool(frame.key_frame)))
+            if len(marks) > limits.video_frames:
+                raise MediaError("video_too_long", f"more than {limits.video_frames:,} frames", 413)
     return marks
 
 
 def _sought(path: str, limits: MediaLimits, marks: list[_Mark], begin: int, stop: int) -> list[Frame] | None:
-    """Frames [begin, stop) decoded from the last key frame before them; None when they are not all met."""
+    """Frames [begin, stop) decoded from the last key frame before them; None when one of them is not met."""
     key = next((index for index in range(begin, -1, -1) if marks[index].key), 0)
     wanted = {mark.pts: index for index, mark in enumerate(marks[begin:stop])}
     if key == 0 or None in wanted or len(wanted) < stop - begin:
         return None
-    found: dict[int, Frame] = {}
+    frames: dict[int, Frame] = {}
     with video.opened(path, limits) as (container, stream):
         container.seek(marks[key].pts, stream=stream)
-        try:
-            for frame in container.decode(stream):
-                index = wanted.get(frame.pts)
-                if index is not None:
-                    found[index] = marks[begin + index].time, video.upright(frame)
-                if len(found) == stop - begin:
-                    return [found[number] for number in range(stop - begin)]
-        except av.error.EOFError:
-            pass
+        decoder = video.VideoDecoder(container, stream)
+        for _, frame, code in decoder.frames():
+            index = wanted.get(frame.pts)
+            if index is not None:
+                frames[index] = marks[begin + index].time, decoder.to_rgb(frame, code)
+            if len(frames) == stop - begin:
+                return [frames[number] for number in range(stop - begin)]
     return None

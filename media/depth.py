@@ -1,5 +1,6 @@
 """Depth maps and point maps: 16-bit and float images, and NumPy files; runs inside the sandbox."""
 
+import math
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -9,11 +10,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from media.errors import MediaError
-from media.images import BROKEN, OPENABLE
+from media.images import opened
 from media.limits import MediaLimits
+from media.orientation import apply_orientation, read_orientation
 
 MAGIC = b"\x93NUMPY"
 ZIPPED = b"PK\x03\x04"
@@ -33,8 +34,8 @@ def probe(path: str) -> dict[str, Any] | None:
     with array(path) as (stream, room):
         shape, dtype, _ = header(stream)
         frames = stacked(shape)
-        if frames is not None and room < stream.tell() + int(np.prod(shape)) * dtype.itemsize:
-            raise MediaError("depth_unreadable", f"the NumPy file ends before {frames} maps: send it again")
+        if room < stream.tell() + math.prod(shape) * dtype.itemsize:
+            raise MediaError("depth_unreadable", f"the file ends before its {shape} numbers: send it again")
     height, width = shape[1:] if frames is not None else shape[:2]
     return {
         "kind": "array",
@@ -90,16 +91,18 @@ def decode(path: str, limits: MediaLimits) -> tuple[NDArray[np.float32], bool]:
                 raise MediaError("depth_unreadable", f"the NumPy file cannot be read: {error}") from error
             return np.ascontiguousarray(values, np.float32), dtype.kind in "ui"
     try:
-        with Image.open(path, formats=OPENABLE) as image:
-            _fits((image.height, image.width), limits)
+        with opened(path, limits) as image:
             if image.mode != "F" and image.mode not in WHOLE_IMAGES:
                 raise MediaError(
                     "depth_unreadable",
                     f"a depth map has one channel of 16 bits or of floats; the image is {image.mode!r}",
                 )
-            return np.ascontiguousarray(image, np.float32), image.mode != "F"
-    except BROKEN as error:
-        raise MediaError("depth_unreadable", f"the depth map cannot be decoded: {error}") from error
+            code = read_orientation(image)
+            return apply_orientation(np.array(image, np.float32), code), image.mode != "F"
+    except MediaError as error:
+        if error.code != "image_broken":
+            raise
+        raise MediaError("depth_unreadable", f"the depth map cannot be decoded: {error.detail}") from error
 
 
 def header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
@@ -117,7 +120,7 @@ def header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
         raise MediaError(
             "depth_unreadable", f"the NumPy file has no header that can be read: {error}"
         ) from error
-    if len(shape) not in (2, 3) or not all(shape) or dtype.kind not in "uif":
+    if len(shape) not in (2, 3) or min(shape) < 1 or dtype.kind not in "uif":
         raise MediaError(
             "depth_unreadable",
             "a depth map is (H, W) numbers, a point map (H, W, 3), the depth of a video (T, H, W); the file "

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from media import depth, video
 from media.errors import MediaError
 from media.limits import MediaLimits
+from media.orientation import apply_orientation, packet_orientation
 
 Map = NDArray[np.float32]
 WHOLE = frozenset({"gray16le", "gray16be"})
@@ -21,22 +22,22 @@ ALONE = frozenset({"png", "tiff"})
 
 
 def decode(
-    path: str, limits: MediaLimits, start: int = 0, told: Callable[[], None] = lambda: None
+    path: str, limits: MediaLimits, start: int = 0, on_skip: Callable[[], None] = lambda: None
 ) -> Iterator[tuple[Map, bool]]:
     """Maps (H, W) from frame `start` on as they are stored, and whether they are whole numbers.
 
-    `told` is called for each map before. Raises MediaError `depth_unreadable`, `video_too_large`.
+    `on_skip` is called for each map before. Raises MediaError `depth_unreadable`, `video_too_large`.
     """
     with Path(path).open("rb") as file:
         begun = file.read(len(depth.MAGIC))
     if begun == depth.MAGIC or begun.startswith(depth.ZIPPED):
-        yield from _stacked(path, limits, start, told)
+        yield from _stacked(path, limits, start, on_skip)
     else:
-        yield from _filmed(path, limits, start, told)
+        yield from _filmed(path, limits, start, on_skip)
 
 
 def _stacked(
-    path: str, limits: MediaLimits, start: int, told: Callable[[], None]
+    path: str, limits: MediaLimits, start: int, on_skip: Callable[[], None]
 ) -> Iterator[tuple[Map, bool]]:
     with depth.array(path) as (stream, _):
         shape, dtype, fortran = depth.header(stream)
@@ -54,7 +55,7 @@ def _stacked(
             # what is compressed is read to be passed over
             for _ in range(min(start, count)):
                 _read(stream, size)
-                told()
+                on_skip()
         else:
             stream.seek(start * size, 1)
         for _ in range(start, count):
@@ -70,7 +71,7 @@ def _read(stream: Any, size: int) -> bytes:
 
 
 def _filmed(
-    path: str, limits: MediaLimits, start: int, told: Callable[[], None]
+    path: str, limits: MediaLimits, start: int, on_skip: Callable[[], None]
 ) -> Iterator[tuple[Map, bool]]:
     try:
         with video.opened(path, limits) as (container, stream):
@@ -81,7 +82,7 @@ def _filmed(
             for packet in container.demux(stream):
                 if alone and packet.size and count < start:
                     count += 1
-                    told()
+                    on_skip()
                     continue
                 try:
                     frames = packet.decode()
@@ -89,12 +90,14 @@ def _filmed(
                     return
                 if alone and packet.size and len(frames) != 1:
                     raise MediaError("depth_unreadable", f"map {count} cannot be decoded")
+                code = packet_orientation(bytes(packet)) if alone and packet.size else None
                 for frame in frames:
                     count += 1
                     if count <= start:
-                        told()
+                        on_skip()
                     else:
-                        yield _numbers(frame), frame.format.name in WHOLE
+                        turn = video.frame_orientation(frame) if code is None else code
+                        yield apply_orientation(_numbers(frame), turn), frame.format.name in WHOLE
     except MediaError as error:
         if error.code != "video_broken":
             raise

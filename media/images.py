@@ -1,17 +1,21 @@
 """Still images and animations through Pillow; runs inside the sandbox."""
 
-import io
+import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pillow_heif
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, ImageFile, ImageOps, ImageSequence
+from PIL import ExifTags, Image, ImageFile, ImageSequence
 
+from media.color import flag_transfer, to_srgb
+from media.containers import is_truncated, read_color_codes
 from media.errors import MediaError
 from media.limits import MediaLimits
+from media.orientation import apply_orientation, read_orientation, swaps_sides
 
 Image.init()
 pillow_heif.register_heif_opener()
@@ -30,65 +34,115 @@ MEDIA_TYPES = {
     "TIFF": "image/tiff",
     "BMP": "image/bmp",
 }
-BROKEN = (OSError, SyntaxError, ValueError, EOFError)
+# What Pillow's readers raise for broken bytes; a cut GIF, for example, ends in an IndexError.
+BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    struct.error,
+)
 # MPO files open as JPEG
 OPENABLE = [name for name in MEDIA_TYPES if name != "MPO"]
 
 
 def probe(path: str, limits: MediaLimits) -> dict[str, Any] | None:
     """Read an image's header; None when the bytes are no image Pillow knows."""
-    try:
-        image = Image.open(path, formats=OPENABLE)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return None
-    with image:
-        _check(image, limits)
-        width, height = _oriented_size(image)
-        _verify(image, path, limits)
-        frames = int(getattr(image, "n_frames", 1)) if image.format != "MPO" else 1
-        return {
-            "kind": "image",
-            "media_type": MEDIA_TYPES[str(image.format)],
-            "width": width,
-            "height": height,
-            "frames": frames,
-            "codec": str(image.format).lower(),
-        }
+    with Path(path).open("rb") as file:
+        try:
+            image = Image.open(file, formats=OPENABLE)
+        except (*BROKEN, Image.DecompressionBombError):
+            return None
+        with image:
+            _check(image, limits)
+            width, height = _upright_size(image)
+            _verify(image, path, limits)
+            return {
+                "kind": "image",
+                "media_type": MEDIA_TYPES[str(image.format)],
+                "width": width,
+                "height": height,
+                "frames": _count_frames(image),
+                "codec": str(image.format).lower(),
+                "flags": _flags(path),
+            }
 
 
 def decode(path: str, limits: MediaLimits) -> tuple[NDArray[np.uint8], dict[str, Any]]:
-    """Decode the first frame to upright sRGB (H, W, 3); also gives the EXIF focal length (35 mm film)."""
+    """Decode the first frame to upright sRGB (H, W, 3); also the EXIF focal length (35 mm film) and flags.
+
+    Raises MediaError.
+    """
+    with opened(path, limits) as image:
+        focal = _focal_35mm(image)
+        code = read_orientation(image)
+        image.load()
+        pixels, flags = to_srgb(image)
+        return apply_orientation(pixels, code), {"focal_35mm": focal, "flags": [*_flags(path), *flags]}
+
+
+@contextmanager
+def opened(path: str, limits: MediaLimits) -> Iterator[Image.Image]:
+    """An image within the limits; whatever its decoder raises becomes a MediaError."""
     try:
-        with Image.open(path, formats=OPENABLE) as image:
+        # from a file object, Pillow maps no memory: a mapped TIFF would not be turned
+        with Path(path).open("rb") as file, Image.open(file, formats=OPENABLE) as image:
             _check(image, limits)
-            focal = _focal_35mm(image)
-            image.load()
-            upright = ImageOps.exif_transpose(image)
-            return _rgb(upright), {"focal_35mm": focal}
+            yield image
     except BROKEN as error:
         raise _broken(error) from error
 
 
 def animation(path: str, limits: MediaLimits, start: int = 0) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Frames of an animated image with their time in milliseconds, from frame `start` on."""
+    """Upright sRGB frames of an animated image with their time in milliseconds, from frame `start` on.
+
+    Raises MediaError, `video_size_changes` for pages of several sizes.
+    """
     time_ms = 0
+    shape: tuple[int, ...] | None = None
     try:
-        with Image.open(path, formats=OPENABLE) as image:
-            _check(image, limits)
+        with opened(path, limits) as image:
+            code = read_orientation(image)
             for count, frame in enumerate(ImageSequence.Iterator(image)):
+                _check(frame, limits)
+                if shape is None:
+                    shape = frame.size
+                if frame.size != shape:
+                    raise MediaError(
+                        "video_size_changes", "the pages of the file have several sizes: split it"
+                    )
                 if count >= start:
-                    yield time_ms, _rgb(frame.copy())
+                    frame.load()
+                    yield time_ms, apply_orientation(to_srgb(frame)[0], code)
                 time_ms += max(1, int(frame.info.get("duration", 100) or 100))
-    except BROKEN as error:
-        raise MediaError("video_broken", f"the animation cannot be decoded: {error}") from error
+    except MediaError as error:
+        if error.code != "image_broken":
+            raise
+        raise MediaError("video_broken", f"the animation cannot be decoded: {error.detail}") from error
+
+
+def _count_frames(image: Image.Image) -> int:
+    # the further images of an MPO are other views and previews, not frames
+    return 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
+
+
+def _flags(path: str) -> list[str]:
+    codes = read_color_codes(path)
+    flags = [] if codes is None else flag_transfer(codes[1], codes[0], bits=8)
+    return [*flags, "file_truncated"] if is_truncated(path) else flags
 
 
 def _verify(image: Image.Image, path: str, limits: MediaLimits) -> None:
-    small = image.width * image.height <= limits.verify_pixels
-    if not small or Path(path).stat().st_size > limits.verify_bytes:
-        return
+    """Decode a small image when it arrives, so that a broken one is refused at once."""
     try:
-        image.load()
+        _count_frames(image)
+        small = image.width * image.height <= limits.verify_pixels
+        if small and Path(path).stat().st_size <= limits.verify_bytes:
+            image.load()
     except BROKEN as error:
         raise _broken(error) from error
 
@@ -110,12 +164,10 @@ def _check(image: Image.Image, limits: MediaLimits) -> None:
         raise MediaError("image_broken", "the image has no pixels")
 
 
-def _oriented_size(image: Image.Image) -> tuple[int, int]:
-    try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except (OSError, SyntaxError, ValueError):
-        orientation = 1
-    return (image.height, image.width) if orientation in (5, 6, 7, 8) else (image.width, image.height)
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height once the image is shown upright; Pillow reports those of TIFF files so already."""
+    swapped = swaps_sides(read_orientation(image))
+    return (image.height, image.width) if swapped else (image.width, image.height)
 
 
 def _focal_35mm(image: Image.Image) -> float | None:
@@ -124,33 +176,3 @@ def _focal_35mm(image: Image.Image) -> float | None:
         return float(value) if value and 5 <= float(value) <= 2000 else None
     except (OSError, SyntaxError, ValueError, TypeError):
         return None
-
-
-def _rgb(image: Image.Image) -> NDArray[np.uint8]:
-    image = _to_srgb(image)
-    if image.mode.startswith("I;16") or image.mode == "I":
-        wide = np.asarray(image).astype(np.int64)
-        grey = np.clip((wide + 128) // 257, 0, 255).astype(np.uint8)
-        return np.ascontiguousarray(np.repeat(grey[..., None], 3, axis=2))
-    if image.mode == "F":
-        values = np.nan_to_num(np.asarray(image, dtype=np.float64))
-        top = 1.0 if values.max(initial=0) <= 1.0 else 255.0
-        grey = np.clip(np.rint(values / top * 255), 0, 255).astype(np.uint8)
-        return np.ascontiguousarray(np.repeat(grey[..., None], 3, axis=2))
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-        image = Image.alpha_composite(white, rgba)
-    return np.ascontiguousarray(np.asarray(image.convert("RGB"), dtype=np.uint8))
-
-
-def _to_srgb(image: Image.Image) -> Image.Image:
-    profile = image.info.get("icc_profile")
-    if not profile or image.mode not in ("RGB", "CMYK", "L"):
-        return image
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError):
-        return image
-    return converted if converted is not None else image

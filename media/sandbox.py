@@ -24,10 +24,11 @@ PIPE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
-    """Upright sRGB pixels (H, W, 3) uint8; `focal_35mm` is the EXIF focal length in mm, if told."""
+    """Upright sRGB pixels (H, W, 3) uint8; `focal_35mm` is the EXIF focal length in mm, None if unstated."""
 
     pixels: NDArray[np.uint8]
     focal_35mm: float | None
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,15 @@ Depths = Generator[DecodedDepth, None, None]
 
 @dataclass(frozen=True, slots=True)
 class OpenVideo:
-    """Frames from index `first` on (or down), with the time base of their pts in seconds."""
+    """Frames from index `first` on (or down), with the time base of their pts in seconds.
+
+    `flags` is empty until the last frame was read, for only the end shows whether frames are missing.
+    """
 
     time_base: tuple[int, int]
     first: int
     frames: Frames
+    flags: list[str]
 
 
 class Sandbox:
@@ -110,7 +115,7 @@ class Sandbox:
         """Decode an image, or the first frame of an animation; raises MediaError."""
         with self._lock:
             header, payload = self._ask({"op": "image", "path": str(path)}, self.limits.decode_seconds)
-        return DecodedImage(_pixels(header, payload), header["focal_35mm"])
+        return DecodedImage(_pixels(header, payload), header["focal_35mm"], tuple(header["flags"]))
 
     def depth(self, path: Path) -> tuple[NDArray[np.float32], bool]:
         """The numbers of a depth map (H, W) or point map (H, W, 3), and whether they are whole.
@@ -145,7 +150,7 @@ class Sandbox:
                 "limit": limit,
             }
             header, _ = self._ask(request, self.limits.decode_seconds)
-            while "passed" in header:
+            while "skipped" in header:
                 header, _ = self._next(self.limits.decode_seconds)
         except BaseException:
             self._lock.release()
@@ -156,9 +161,10 @@ class Sandbox:
         def read(header: dict[str, Any], payload: bytearray) -> DecodedFrame:
             return DecodedFrame(next(indices), header["pts"], _pixels(header, payload))
 
-        frames = self._stream(DecodedFrame(-1, 0, np.zeros((0, 0, 3), np.uint8)), read)
+        flags: list[str] = []
+        frames = self._stream(DecodedFrame(-1, 0, np.zeros((0, 0, 3), np.uint8)), read, flags)
         base = header["time_base"]
-        return OpenVideo((base[0], base[1]), header["first"], frames)
+        return OpenVideo((base[0], base[1]), header["first"], frames, flags)
 
     def depths(self, path: Path, *, start: int = 0, limit: int | None = None) -> Depths:
         """The maps of a video's depth from frame `start` on, `limit` of them, in constant memory.
@@ -179,26 +185,31 @@ class Sandbox:
 
         return self._stream(DecodedDepth(np.zeros((0, 0), np.float32), whole=False), read)
 
-    def _stream(self, begun: T, read: Callable[[dict[str, Any], bytearray], T]) -> Generator[T, None, None]:
-        frames = self._messages(begun, read)
-        # A generator that never began cleans nothing up when it is closed: the lock would stay taken.
+    def _stream(
+        self, placeholder: T, read: Callable[[dict[str, Any], bytearray], T], flags: list[str] | None = None
+    ) -> Generator[T, None, None]:
+        frames = self._messages(placeholder, read, [] if flags is None else flags)
+        # a generator that never started would not release the lock when it is closed
         next(frames)
         return frames
 
-    def _messages(self, begun: T, read: Callable[[dict[str, Any], bytearray], T]) -> Generator[T, None, None]:
-        whole = False
+    def _messages(
+        self, placeholder: T, read: Callable[[dict[str, Any], bytearray], T], flags: list[str]
+    ) -> Generator[T, None, None]:
+        complete = False
         try:
-            yield begun
+            yield placeholder
             while True:
                 header, payload = self._next(self.limits.decode_seconds)
                 if header.get("end"):
-                    whole = True
+                    complete = True
+                    flags.extend(header.get("flags", ()))
                     return
-                if "passed" in header:
+                if "skipped" in header:
                     continue
                 yield read(header, payload)
         finally:
-            if not whole:
+            if not complete:
                 self._stop()
             self._lock.release()
 

@@ -12,7 +12,7 @@ from media import assets, backwards, depth, depth_frames, images, video, wire
 from media.errors import MediaError
 from media.limits import MediaLimits
 
-PASSED_EVERY = 64
+SKIPPED_EVERY = 64
 
 
 def main() -> None:
@@ -46,9 +46,10 @@ def main() -> None:
 def _serve(outbox: int, request: dict[str, Any], limits: MediaLimits) -> None:
     path = str(request["path"])
     if request["op"] == "probe":
-        found = images.probe(path, limits) or depth.probe(path) or assets.probe(path)
-        found = found or video.probe(path, limits)
-        if found is None:
+        info = (
+            images.probe(path, limits) or depth.probe(path) or assets.probe(path) or video.probe(path, limits)
+        )
+        if info is None:
             raise MediaError(
                 "unsupported_media",
                 "the bytes are neither an image (JPEG, PNG, WebP, AVIF, HEIC, GIF, TIFF, BMP), a video (MP4, "
@@ -56,7 +57,7 @@ def _serve(outbox: int, request: dict[str, Any], limits: MediaLimits) -> None:
                 "can be read",
                 415,
             )
-        wire.send(outbox, found)
+        wire.send(outbox, info)
     elif request["op"] == "image":
         pixels, info = images.decode(path, limits)
         wire.send(outbox, {"shape": pixels.shape, **info}, pixels.data.cast("B"))
@@ -66,41 +67,41 @@ def _serve(outbox: int, request: dict[str, Any], limits: MediaLimits) -> None:
     elif request["op"] == "depths":
         _depths(outbox, request, limits)
     else:
-        _film(outbox, request, limits)
+        _video(outbox, request, limits)
 
 
 def _depths(outbox: int, request: dict[str, Any], limits: MediaLimits) -> None:
-    told = _passing(outbox)
     wire.send(outbox, {"opened": True})
-    found = depth_frames.decode(str(request["path"]), limits, int(request["start"]), told)
-    for values, whole in islice(found, request["limit"]):
+    maps = depth_frames.decode(str(request["path"]), limits, int(request["start"]), _report_skipped(outbox))
+    for values, whole in islice(maps, request["limit"]):
         wire.send(outbox, {"shape": values.shape, "whole": whole}, values.data.cast("B"))
     wire.send(outbox, {"end": True})
 
 
-def _passing(outbox: int) -> Callable[[], None]:
-    """What to call for each frame before the first that is wanted."""
-    passed = count()
+def _report_skipped(outbox: int) -> Callable[[], None]:
+    """What to call for each frame before the first one requested."""
+    skipped = count()
 
-    def told() -> None:
+    def on_skip() -> None:
         # a long way to the first frame must not look like a decoder that hangs
-        if next(passed) % PASSED_EVERY == 0:
-            wire.send(outbox, {"passed": True})
+        if next(skipped) % SKIPPED_EVERY == 0:
+            wire.send(outbox, {"skipped": True})
 
-    return told
+    return on_skip
 
 
-def _film(outbox: int, request: dict[str, Any], limits: MediaLimits) -> None:
+def _video(outbox: int, request: dict[str, Any], limits: MediaLimits) -> None:
     path, start = str(request["path"]), request["start"]
     animated = request["op"] == "animation"
-    told = _passing(outbox)
+    on_skip = _report_skipped(outbox)
+    flags: set[str] = set()
     frames: Iterator[backwards.Frame]
     if request["backward"]:
-        first, frames = backwards.backwards(path, limits, animated=animated, start=start, told=told)
+        first, frames = backwards.backwards(path, limits, animated=animated, start=start, on_skip=on_skip)
     elif animated:
         first, frames = start or 0, images.animation(path, limits, start or 0)
     else:
-        first, frames = start or 0, video.decode(path, limits, start or 0, told)
+        first, frames = start or 0, video.decode(path, limits, start or 0, on_skip, flags)
     base = (1, 1000) if animated else video.time_base(path)
     wire.send(outbox, {"time_base": base, "first": first})
     empty = True
@@ -109,7 +110,7 @@ def _film(outbox: int, request: dict[str, Any], limits: MediaLimits) -> None:
         wire.send(outbox, {"pts": pts, "shape": frame.shape}, frame.data.cast("B"))
     if empty and first:
         raise MediaError("frame_beyond_end", f"the video ends before frame {first}")
-    wire.send(outbox, {"end": True})
+    wire.send(outbox, {"end": True, "flags": sorted(flags)})
 
 
 if __name__ == "__main__":

@@ -6,10 +6,15 @@ from typing import Any
 
 import av
 import numpy as np
+from av.sidedata.sidedata import Type as SideDataType
+from av.stream import Disposition
 from numpy.typing import NDArray
 
+from media.color import flag_transfer
+from media.containers import is_cut_movie, is_truncated
 from media.errors import MediaError
 from media.limits import MediaLimits
+from media.orientation import UPRIGHT, apply_orientation, matrix_orientation, packet_orientation
 
 MEDIA_TYPES = {
     "mp4": "video/mp4",
@@ -22,69 +27,104 @@ MEDIA_TYPES = {
 FORMATS = "mov,matroska,webm,avi,mpegts,mp4,mpeg,ogg,flv,asf"
 # network protocols and playlists could make FFmpeg open other addresses or files
 OPTIONS = {"protocol_whitelist": "file"}
+STILL_CODECS = frozenset({"mjpeg", "png", "tiff", "webp"})
+# degrees counter-clockwise, as FFmpeg reports a frame's rotation
+ROTATIONS = {90: 8, 180: 3, 270: 6}
+# pixels 16 times as wide as high, or the reverse, are taken for a broken header
+MIN_ASPECT = 1 / 16
 
 
 def probe(path: str, limits: MediaLimits) -> dict[str, Any] | None:
-    """Read the container and the first frame; None when the bytes are no video FFmpeg knows."""
+    """Read the container and the first frame; None when the bytes are no video FFmpeg knows.
+
+    `frames` is null where the container's count is not reliable: with an edit list, or in a cut file.
+    """
     try:
         container = av.open(path, options=OPTIONS)
-    except (av.FFmpegError, OSError, ValueError):
+    except (av.FFmpegError, OSError, ValueError) as error:
+        if is_cut_movie(path):
+            raise MediaError("video_broken", "the file was cut before its index: send it again") from error
         return None
     with container:
-        if not any(name in FORMATS.split(",") for name in container.format.name.split(",")):
+        names = container.format.name.split(",")
+        if not any(name in FORMATS.split(",") for name in names):
             return None
-        stream = _stream(container)
+        stream = select_stream(container)
         _check(stream, container, limits)
         try:
-            first = next(_decode(container, stream), None)
+            decoder = VideoDecoder(container, stream)
+            first = next(decoder.frames(), None)
         except (av.FFmpegError, OSError, ValueError) as error:
             raise MediaError("video_broken", f"the video cannot be decoded: {error}") from error
         if first is None:
             raise MediaError("video_empty", "the video has no frame that can be decoded")
-        height, width = first[1].shape[:2]
+        _, frame, code = first
+        height, width = decoder.to_rgb(frame, code).shape[:2]
         rate = stream.average_rate
-        seconds = _seconds(stream, container)
+        truncated = is_truncated(path)
         return {
             "kind": "video",
-            "media_type": next(
-                (MEDIA_TYPES[n] for n in container.format.name.split(",") if n in MEDIA_TYPES), "video/mp4"
-            ),
+            "media_type": next((MEDIA_TYPES[name] for name in names if name in MEDIA_TYPES), "video/mp4"),
             "width": width,
             "height": height,
-            "frames": stream.frames or None,
-            "duration_seconds": seconds,
+            "frames": None if truncated or _has_edits(stream) else stream.frames or None,
+            "duration_seconds": _seconds(stream, container),
             "frame_rate": float(rate) if rate else None,
             "codec": stream.codec_context.name,
+            "flags": [
+                *_color_flags(frame),
+                *(["pixels_made_square"] if decoder.pixel_aspect != 1 else []),
+                *(["file_truncated"] if truncated else []),
+            ],
         }
 
 
 def time_base(path: str) -> tuple[int, int]:
-    """The time base of the first video stream as (numerator, denominator) of a second."""
+    """The time base of the video stream as (numerator, denominator) of a second."""
     with av.open(path, options=OPTIONS) as container:
-        base = _stream(container).time_base
+        base = select_stream(container).time_base
         return (base.numerator, base.denominator) if base else (1, 1000)
 
 
 def decode(
-    path: str, limits: MediaLimits, start: int = 0, told: Callable[[], None] = lambda: None
+    path: str,
+    limits: MediaLimits,
+    start: int = 0,
+    on_skip: Callable[[], None] = lambda: None,
+    flags: set[str] | None = None,
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Upright RGB frames of shape (H, W, 3) with their pts, in order of presentation, from frame `start` on.
 
-    `told` is called for each frame before it.
+    `on_skip` is called for each frame before it. `flags` receives `file_truncated` and `frames_missing` when
+    the video ends before its container says. Raises MediaError.
     """
     with opened(path, limits) as (container, stream):
-        for count, (pts, frame) in enumerate(_decode(container, stream, start, told)):
-            if start + count >= limits.video_frames:
+        decoder = VideoDecoder(container, stream)
+        shape: tuple[int, ...] | None = None
+        for count, (pts, frame, code) in enumerate(decoder.frames()):
+            if count >= limits.video_frames:
                 raise MediaError("video_too_long", f"more than {limits.video_frames:,} frames", 413)
-            yield pts, frame
+            if count < start:
+                on_skip()
+                continue
+            image = decoder.to_rgb(frame, code)
+            if shape is None:
+                shape = image.shape
+            if image.shape != shape:
+                raise MediaError(
+                    "video_size_changes", "the video changes its frame size on the way: split it"
+                )
+            yield pts, image
+        if flags is not None:
+            flags |= _end_flags(path, stream, decoder)
 
 
 @contextmanager
 def opened(path: str, limits: MediaLimits) -> Iterator[tuple[Any, Any]]:
-    """The container and its first video stream; what FFmpeg cannot read becomes a MediaError."""
+    """The container and the video stream to show; what FFmpeg cannot read becomes a MediaError."""
     try:
         with av.open(path, options=OPTIONS) as container:
-            stream = _stream(container)
+            stream = select_stream(container)
             _check(stream, container, limits)
             stream.thread_type = "AUTO"
             yield container, stream
@@ -92,46 +132,110 @@ def opened(path: str, limits: MediaLimits) -> Iterator[tuple[Any, Any]]:
         raise MediaError("video_broken", f"the video cannot be decoded: {error}") from error
 
 
-def upright(frame: Any) -> NDArray[np.uint8]:
-    """A decoded frame as RGB (H, W, 3), turned as its container says."""
-    image = frame.to_ndarray(format="rgb24")
-    turns = round(-float(getattr(frame, "rotation", 0) or 0) / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, -turns) if turns else image)
+def select_stream(container: Any) -> Any:
+    """The video stream that players show: the default one, else the first; cover art is no video.
+
+    Raises MediaError `video_empty`.
+    """
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        raise MediaError("video_empty", "the file has no video stream")
+    return next((s for s in streams if s.disposition & Disposition.default), streams[0])
 
 
-def presented(pts: int | None, last: int) -> int:
+def frame_orientation(frame: Any) -> int:
+    """The orientation code of a frame's display matrix."""
+    try:
+        matrix = frame.side_data.get(SideDataType.DISPLAYMATRIX)
+    except ValueError:
+        # PyAV cannot list side data of a kind it does not know; the rotation alone can still be read
+        return ROTATIONS.get(round(float(frame.rotation)) % 360, UPRIGHT)
+    return UPRIGHT if matrix is None else matrix_orientation(matrix)
+
+
+def next_pts(pts: int | None, last: int | None) -> int:
     """A frame's time after one at `last`: a missing or repeated pts would break the order of presentation."""
+    if last is None:
+        return 0 if pts is None else int(pts)
     return max(last + 1 if pts is None else int(pts), last + 1)
 
 
-def _stream(container: Any) -> Any:
-    stream = next(iter(container.streams.video), None)
-    if stream is None:
-        raise MediaError("video_empty", "the file has no video stream")
-    return stream
+class VideoDecoder:
+    """Frames of a stream with pts and orientation code; one that was cut ends where decoding fails."""
+
+    def __init__(self, container: Any, stream: Any) -> None:
+        self._container, self._stream = container, stream
+        self.pixel_aspect = _pixel_aspect(stream)
+        # reading side data ties a frame into a reference cycle: it is read once per rotation, not per frame
+        self._codes: dict[float, int] = {}
+        self.count = 0
+        self.failed = False
+
+    def to_rgb(self, frame: Any, orientation: int) -> NDArray[np.uint8]:
+        """A decoded frame as upright RGB (H, W, 3) with square pixels."""
+        aspect = self.pixel_aspect
+        width = round(frame.width * aspect) if aspect > 1 else frame.width
+        height = round(frame.height / aspect) if aspect < 1 else frame.height
+        return apply_orientation(frame.to_ndarray(format="rgb24", width=width, height=height), orientation)
+
+    def frames(self) -> Iterator[tuple[int, Any, int]]:
+        """Each frame with its pts, in order of presentation, and the orientation that it has to be given."""
+        last: int | None = None
+        for frame, code in self._decode():
+            last = next_pts(frame.pts, last)
+            self.count += 1
+            yield last, frame, code
+
+    def _decode(self) -> Iterator[tuple[Any, int]]:
+        # a folder of JPEG or PNG files packed into a video keeps the EXIF block of each
+        still = self._stream.codec_context.name in STILL_CODECS
+        codes: dict[int | None, int] = {}
+        try:
+            for packet in self._container.demux(self._stream):
+                if still and packet.size:
+                    codes[packet.pts] = packet_orientation(bytes(packet))
+                for frame in packet.decode():
+                    code = codes.pop(frame.pts, UPRIGHT)
+                    yield frame, code if code != UPRIGHT or still else self._orientation(frame)
+        except av.error.EOFError:
+            return
+        except av.error.InvalidDataError:
+            if self.count == 0:
+                raise
+            self.failed = True
+
+    def _orientation(self, frame: Any) -> int:
+        rotation = float(frame.rotation)
+        if rotation not in self._codes:
+            self._codes[rotation] = frame_orientation(frame)
+        return self._codes[rotation]
 
 
-def _decode(
-    container: Any, stream: Any, start: int = 0, told: Callable[[], None] = lambda: None
-) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    shape: tuple[int, ...] | None = None
-    last = -1
-    try:
-        for count, frame in enumerate(container.decode(stream)):
-            last = presented(frame.pts, last)
-            if count < start:
-                told()
-                continue
-            image = upright(frame)
-            if shape is None:
-                shape = image.shape
-            if image.shape != shape:
-                raise MediaError(
-                    "video_size_changes", "the video changes its frame size on the way: split it"
-                )
-            yield last, image
-    except av.error.EOFError:
-        return
+def _end_flags(path: str, stream: Any, decoder: VideoDecoder) -> set[str]:
+    """What the end of a video says about the whole of it."""
+    flags = {"file_truncated"} if is_truncated(path) else set()
+    if decoder.failed or (flags and decoder.count < stream.frames):
+        flags.add("frames_missing")
+    return flags
+
+
+def _color_flags(frame: Any) -> list[str]:
+    bits = max((component.bits for component in frame.format.components), default=8)
+    return flag_transfer(int(frame.color_trc), int(frame.color_primaries), int(frame.colorspace), bits=bits)
+
+
+def _pixel_aspect(stream: Any) -> float:
+    """Width of a pixel over its height; 1 where it is not stated or cannot be."""
+    aspect = stream.sample_aspect_ratio
+    return float(aspect) if aspect and MIN_ASPECT <= aspect <= 1 / MIN_ASPECT else 1.0
+
+
+def _has_edits(stream: Any) -> bool:
+    """Whether the presented duration differs from that of all frames by more than one frame."""
+    if not (stream.frames and stream.duration and stream.time_base and stream.average_rate):
+        return False
+    shown: float = float(stream.duration * stream.time_base * stream.average_rate)
+    return abs(shown - int(stream.frames)) > 1.0
 
 
 def _seconds(stream: Any, container: Any) -> float | None:
@@ -145,7 +249,7 @@ def _check(stream: Any, container: Any, limits: MediaLimits) -> None:
     if width * height > limits.video_pixels:
         raise MediaError(
             "video_too_large",
-            f"the video has {width} x {height} pixels a frame; at most {limits.video_pixels:,} are accepted",
+            f"a frame has {width} x {height} pixels; at most {limits.video_pixels:,} are accepted",
             413,
         )
     seconds = _seconds(stream, container)

@@ -15,7 +15,7 @@ from storage.artefacts import ArtefactStore
 from storage.broker import UNREACHABLE
 from storage.ledger import Database, JobRow, files, jobs, leases
 from storage.ledger import parts as ledger_parts
-from workers.engines.protocols import Refused
+from workers.engines.protocols import RequestRefused
 from workers.engines.registry import EngineSet, EngineUnavailable
 from workers.errors import JobProblem, Parked, RetryPart, Stopped
 from workers.heartbeat import Heartbeat, settle
@@ -145,7 +145,7 @@ def _problem(error: Exception) -> Problem:
         return Problem.from_code(error.code, error.status, error.detail)
     if isinstance(error, UnknownPhrase):
         return error.problem()
-    if isinstance(error, Refused):
+    if isinstance(error, RequestRefused):
         return error.problem
     if isinstance(error, EngineUnavailable):
         return Problem.from_code("engine_unavailable", 503, str(error))

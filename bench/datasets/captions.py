@@ -24,25 +24,26 @@ from maquette.contract.vocabulary import COLORS
 from bench.datasets.ground_truth import TOLD, told_of
 from tests.support.movi_clips import SOLIDS, Clip, draw
 from tests.support.synthetic_datasets import of_movi
-from workers.datasets.clip_work import Tools
-from workers.datasets.following import EngineTracks, OracleTracks
+from workers.datasets.clip_work import Components
 from workers.datasets.gates.policy import DEFAULT
-from workers.datasets.local import build
-from workers.datasets.ports import TrackMaker
+from workers.datasets.local import build_dataset
+from workers.datasets.protocols import TrackSource
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import CameraRow, CaptionRow, TrackRow
-from workers.datasets.settings import Settings
+from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import Source
 from workers.datasets.stages import alignment
 from workers.datasets.stages.crops import Crop
 from workers.datasets.stages.facts import NUMBERS
-from workers.datasets.stages.follow import Seen
-from workers.engines.concepts.masks import box_of, mask_iou
+from workers.datasets.stages.follow import TrackObservation
+from workers.datasets.track_sources import EngineTracks, OracleTracks
 from workers.engines.registry import load_engines
 from workers.formats.rle import encode_mask
+from workers.geometry.boxes import bounding_box
+from workers.geometry.overlap import mask_iou
 
-SETTINGS = Settings(phrases=tuple(SOLIDS), clip_seconds=5.0, min_clip_seconds=1.0, trim_seconds=0.0)
+SETTINGS = DatasetSettings(phrases=tuple(SOLIDS), clip_seconds=5.0, min_clip_seconds=1.0, trim_seconds=0.0)
 # the middle comes last: a thing in the middle third is least often seen on a side
 PLACES = {"on the left": "on the right", "on the right": "on the left", "in the middle": "on the left"}
 OPPOSITE = {"right": "left", "left": "right", "down": "up", "up": "down"}
@@ -55,7 +56,7 @@ class Record:
     """What captions of a clip are judged by."""
 
     tracks: Sequence[TrackRow]
-    seen: Mapping[int, Sequence[Seen]]
+    seen: Mapping[int, Sequence[TrackObservation]]
     crops: Mapping[int, Sequence[Crop]]
     cameras: Sequence[CameraRow]
     scale: str | None
@@ -63,13 +64,13 @@ class Record:
     @classmethod
     def of(cls, clip: SceneClip) -> "Record":
         """As the dataset has it."""
-        seen: dict[int, list[Seen]] = {}
+        seen: dict[int, list[TrackObservation]] = {}
         for row in clip.observations:
             assert row.mask_counts is not None
             mask = {"size": [row.mask_height, row.mask_width], "counts": row.mask_counts}
             box = row.x0, row.y0, row.x1, row.y1
             seen.setdefault(row.track, []).append(
-                Seen(row.frame, box, row.score, mask, row.area, None, None, row.flags)  # type: ignore[arg-type]
+                TrackObservation(row.frame, box, row.score, mask, row.area, None, None, row.flags)  # type: ignore[arg-type]
             )
         crops: dict[int, list[Crop]] = {}
         for feature in sorted(clip.features, key=lambda row: row.rank):
@@ -112,19 +113,25 @@ class Record:
         if row.track is not None and all(track.track != row.track for track in self.tracks):
             return 0.0
         row_of_clip = replace(clip.row, scale_source=self.scale)
-        [judged] = alignment.judged([told], row_of_clip, self.tracks, self.seen, self.crops, self.cameras)
+        [judged] = alignment.score_captions(
+            [told], row_of_clip, self.tracks, self.seen, self.crops, self.cameras
+        )
         return judged.score
 
 
-def _shown(clip: SceneClip, truth: Clip, number: int) -> Iterator[Seen]:
+def _shown(clip: SceneClip, truth: Clip, number: int) -> Iterator[TrackObservation]:
     for frame in clip.frames:
         mask = truth.ids[frame.source_frame] == number + 1
         if mask.any():
             area = int(np.count_nonzero(mask))
-            yield Seen(frame.frame, box_of(mask), 1.0, encode_mask(mask), area, None, None, ())
+            yield TrackObservation(
+                frame.frame, bounding_box(mask), 1.0, encode_mask(mask), area, None, None, ()
+            )
 
 
-def _row(clip: SceneClip, key: int, name: str, seen: Sequence[Seen], like: TrackRow | None) -> TrackRow:
+def _row(
+    clip: SceneClip, key: int, name: str, seen: Sequence[TrackObservation], like: TrackRow | None
+) -> TrackRow:
     first, last, area = seen[0].frame, seen[-1].frame, float(np.mean([item.area for item in seen]))
     reference = like.reference_frame if like else first
     return TrackRow(
@@ -138,7 +145,7 @@ def matched(clip: SceneClip, track: int, truth: Clip) -> int | None:
         np.mean(
             [
                 mask_iou(clip.mask(row), truth.ids[clip.frames[row.frame].source_frame] == number + 1)
-                for row in clip.of_track(track)
+                for row in clip.track_observations(track)
             ]
         )
         for number in range(len(truth.labels))
@@ -178,9 +185,11 @@ def faults(clip: SceneClip, row: CaptionRow, moves: bool) -> Iterator[tuple[str,
         yield "motion", text[: found.start(1)] + OPPOSITE[found[1]] + text[found.end(1) :]
 
 
-def made(sources: Sequence[Source], maker: TrackMaker, settings: Settings, folder: Path) -> Dataset:
+def made(
+    sources: Sequence[Source], track_source: TrackSource, settings: DatasetSettings, folder: Path
+) -> Dataset:
     """The dataset of some sources."""
-    build(sources, Tools(maker), settings, folder / "work", folder / "dataset")
+    build_dataset(sources, Components(track_source), settings, folder / "work", folder / "dataset")
     return Dataset(folder / "dataset")
 
 

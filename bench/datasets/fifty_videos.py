@@ -23,15 +23,15 @@ import numpy as np
 from bench.datasets.throughput import source_of
 from media.sandbox import Sandbox
 from tests.support.movi_clips import Clip, draw
-from workers.datasets.clip_work import Tools
-from workers.datasets.following import EngineTracks
-from workers.datasets.local import build
+from workers.datasets.clip_work import Components
+from workers.datasets.local import build_dataset
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
-from workers.datasets.settings import Settings
+from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import Source
-from workers.engines.concepts.masks import mask_iou
+from workers.datasets.track_sources import EngineTracks
 from workers.engines.registry import load_engines
+from workers.geometry.overlap import mask_iou
 
 RATE = 12
 # a track is of the drawn thing that it covers best, from this mask IoU on
@@ -52,7 +52,7 @@ def filmed(clip: Clip, path: Path) -> Path:
 def covered(clip: SceneClip, track: int, drawn: Clip) -> str | None:
     """The drawn solid that a track's masks cover best, None when they cover none with a mean IoU of SAME."""
     sums = np.zeros(len(drawn.labels))
-    seen = list(clip.of_track(track))
+    seen = list(clip.track_observations(track))
     for row in seen:
         ids = drawn.ids[clip.frames[row.frame].source_frame]
         sums += [mask_iou(clip.mask(row), ids == number + 1) for number in range(len(sums))]
@@ -110,7 +110,7 @@ def main() -> None:
         draw(options.first + number, frames=options.frames, moving_camera=float(number % 2))
         for number in range(options.clips)
     ]
-    settings = Settings(
+    settings = DatasetSettings(
         phrases=tuple(options.text or ["ball"]),
         clip_seconds=options.frames / RATE,
         min_clip_seconds=1.0,
@@ -124,8 +124,8 @@ def main() -> None:
             for number, clip in enumerate(clips)
         ]
         out = options.out or folder / "dataset"
-        maker = EngineTracks(load_engines("default").concepts(), settings)
-        build(sources, Tools(maker), settings, folder / "work", out)
+        track_source = EngineTracks(load_engines("default").concepts(), settings)
+        build_dataset(sources, Components(track_source), settings, folder / "work", out)
         told = figures(Dataset(out), clips, sources, 2)
     print(json.dumps(told, indent=1))
     if options.json:

@@ -25,28 +25,30 @@ from maquette.contract.datasets import SourceInfo
 from bench.datasets.ground_truth_scores import Judged
 from tests.support.movi_clips import SOLIDS, Clip, draw
 from tests.support.synthetic_datasets import of_movi
-from workers.datasets.clip_work import Tools
-from workers.datasets.following import EngineTracks, OracleTracks
-from workers.datasets.local import build
-from workers.datasets.ports import TrackMaker
+from workers.datasets.clip_work import Components
+from workers.datasets.local import build_dataset
+from workers.datasets.protocols import TrackSource
 from workers.datasets.reader import Dataset
-from workers.datasets.settings import Settings
-from workers.datasets.source import Source, Tracks, Truth
+from workers.datasets.settings import DatasetSettings
+from workers.datasets.source import ClipTracker, GroundTruth, Source
 from workers.datasets.stages import colmap
 from workers.datasets.stages.shots import ClipPlan
-from workers.engines.concepts.masks import box_of
+from workers.datasets.track_sources import EngineTracks, OracleTracks
 from workers.engines.protocols import (
-    Click,
     ConceptEngine,
     FrameResult,
     Rgb,
     Tracker,
     TrackPrompts,
     VideoFrame,
+    VisualPrompt,
 )
 from workers.engines.registry import load_engines
+from workers.geometry.boxes import bounding_box
 
-SETTINGS = Settings(phrases=tuple(SOLIDS), clip_seconds=5.0, shares={"train": 1.0, "val": 0.0, "test": 0.0})
+SETTINGS = DatasetSettings(
+    phrases=tuple(SOLIDS), clip_seconds=5.0, shares={"train": 1.0, "val": 0.0, "test": 0.0}
+)
 KNOWN = replace(SETTINGS, phrases=("ball",))
 TOLD = ("cameras and depth", "cameras", "nothing")
 SCENES = ("moving", "standing")
@@ -59,13 +61,13 @@ class BoxTracks:
     def __init__(self, engine: ConceptEngine) -> None:
         self._engine, self.info = engine, engine.info
 
-    def tracks(self, source: Source, plan: ClipPlan) -> Tracks:
+    def tracks(self, source: Source, plan: ClipPlan) -> ClipTracker:
         """A tracker for one clip."""
         assert source.truth.objects is not None
         seen = {n: mask for n, mask in source.truth.objects(plan.first).items() if mask.any()}
         labels = [source.truth.labels[number] for number in seen]
-        clicks = [Click(box=box_of(mask)) for mask in seen.values()]
-        return _Named(self._engine.tracker(TrackPrompts.begin(clicks)), labels)
+        clicks = [VisualPrompt(box=bounding_box(mask)) for mask in seen.values()]
+        return _Named(self._engine.tracker(TrackPrompts.from_visual_prompts(clicks)), labels)
 
 
 class _Named:
@@ -88,22 +90,22 @@ class _Named:
 
 
 class Remembered:
-    """Another maker, whose engine works on each clip once: what cameras are told changes no track."""
+    """Another track_source, whose engine works on each clip once: what cameras are told changes no track."""
 
-    def __init__(self, maker: TrackMaker) -> None:
-        self._maker, self.info = maker, maker.info
+    def __init__(self, track_source: TrackSource) -> None:
+        self._track_source, self.info = track_source, track_source.info
         self._known: dict[str, list[Sequence[FrameResult]]] = {}
 
-    def tracks(self, source: Source, plan: ClipPlan) -> Tracks:
+    def tracks(self, source: Source, plan: ClipPlan) -> ClipTracker:
         """What was found before, or a tracker whose results are kept."""
         known = self._known.get(plan.id)
         if known is not None:
             return _Replayed(known)
-        return _Recorded(self._maker.tracks(source, plan), self._known.setdefault(plan.id, []))
+        return _Recorded(self._track_source.tracks(source, plan), self._known.setdefault(plan.id, []))
 
 
 class _Recorded:
-    def __init__(self, tracks: Tracks, kept: list[Sequence[FrameResult]]) -> None:
+    def __init__(self, tracks: ClipTracker, kept: list[Sequence[FrameResult]]) -> None:
         self._tracks, self._kept = tracks, kept
 
     def step(self, source_frame: int, frame: int, pts: int, image: Rgb) -> Sequence[FrameResult]:
@@ -137,19 +139,21 @@ class Case:
 
 def told_of(source: Source, told: str) -> Source:
     """The source with only that known beside what its tracker needs; boxes are never told."""
-    truth = Truth(source.truth.objects, source.truth.labels)
+    truth = GroundTruth(source.truth.objects, source.truth.labels)
     if told == TOLD[0]:
         return replace(source, truth=replace(truth, depth=source.truth.depth))
     return replace(source, truth=truth, info=source.info if told == TOLD[1] else SourceInfo())
 
 
-def run(case: Case, maker: TrackMaker, clips: Sequence[Clip], folder: Path) -> Row:
+def run(case: Case, track_source: TrackSource, clips: Sequence[Clip], folder: Path) -> Row:
     """Make the dataset of one case and judge it."""
     sources = [
         told_of(of_movi(clip, name=f"{case.scene} {number}"), case.told) for number, clip in enumerate(clips)
     ]
-    tools = Tools(maker, solver=colmap.solver())
-    build(sources, tools, KNOWN if case.way == "phrase" else SETTINGS, folder / "work", folder / "dataset")
+    components = Components(track_source, solver=colmap.load_solver())
+    build_dataset(
+        sources, components, KNOWN if case.way == "phrase" else SETTINGS, folder / "work", folder / "dataset"
+    )
     data = Dataset(folder / "dataset")
     of_source = {source.sha256: clip for source, clip in zip(sources, clips, strict=True)}
     judged, gates, tracks = Judged(), Counter[str](), 0
@@ -240,7 +244,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write all figures here")
     options = parser.parse_args()
     engine = load_engines("default").concepts()
-    makers: dict[str, TrackMaker] = {
+    makers: dict[str, TrackSource] = {
         "phrase": Remembered(EngineTracks(engine, KNOWN)),
         "boxes": Remembered(BoxTracks(engine)),
         "exact": OracleTracks(SETTINGS.phrases),
@@ -253,12 +257,12 @@ def main() -> None:
             draw(seed, frames=options.frames, moving_camera=2.0 if still else 1.0, standing=still)
             for seed in seeds
         ]
-        for way, maker in makers.items():
+        for way, track_source in makers.items():
             if options.followed not in (None, way):
                 continue
             for told in TOLD:
                 with tempfile.TemporaryDirectory() as name:
-                    rows.append(run(Case(scene, way, told), maker, clips, Path(name)))
+                    rows.append(run(Case(scene, way, told), track_source, clips, Path(name)))
                 print(json.dumps(rows[-1]), flush=True)
     print(table(rows))
     if options.json:

@@ -10,7 +10,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.datasets.stages.duplicates import LINKED, neighbours
+from workers.datasets.stages.duplicates import LINKED, find_neighbours
 
 BLOCK = 512
 
@@ -37,7 +37,7 @@ def main() -> None:
     signatures = rng.integers(0, 2**64, (count, 3), dtype=np.uint64)
     signatures[count // 2 :: 50] = signatures[: len(signatures[count // 2 :: 50])]
     begun = time.process_time()
-    banded = neighbours(np.arange(count), signatures)
+    banded = find_neighbours(np.arange(count), signatures)
     middle = time.process_time()
     quadratic = all_pairs(signatures)
     ended = time.process_time()

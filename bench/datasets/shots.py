@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from bench.datasets.shot_videos import HAPPENINGS, HEIGHT, OTHERS, TUNED, WIDTH, dissolving, picture, uncut
 from media.sandbox import DecodedFrame
-from workers.datasets.stages.shots import changes, cuts
-from workers.datasets.stages.survey import Survey, look, survey
+from workers.datasets.stages.shots import find_cuts, find_transitions
+from workers.datasets.stages.survey import Survey, downscale, survey_frames
 
 Rgb = NDArray[np.uint8]
 Finder = Callable[[Sequence[Rgb]], list[int]]
@@ -69,17 +69,17 @@ def film(
 
 def seen(frames: Sequence[Rgb]) -> Survey:
     """What the survey makes of a film."""
-    return survey((DecodedFrame(index, index, frame) for index, frame in enumerate(frames)), (1, RATE))
+    return survey_frames((DecodedFrame(index, index, frame) for index, frame in enumerate(frames)), (1, RATE))
 
 
 def ours(frames: Sequence[Rgb]) -> list[int]:
     """By the survey; of a dissolve its middle."""
-    return [round((before + after + 1) / 2) for before, after in changes(seen(frames))]
+    return [round((before + after + 1) / 2) for before, after in find_transitions(seen(frames))]
 
 
 def sudden(frames: Sequence[Rgb]) -> list[int]:
     """By the survey without dissolves."""
-    return cuts(seen(frames).content)
+    return find_cuts(seen(frames).content)
 
 
 def theirs(kind: str) -> Finder | None:
@@ -98,7 +98,7 @@ def theirs(kind: str) -> Finder | None:
         found, last = [], FrameTimecode(0, fps=float(RATE))
         for index, frame in enumerate(frames):
             last = FrameTimecode(index, fps=float(RATE))
-            found += detector.process_frame(last, cv2.cvtColor(look(frame), cv2.COLOR_RGB2BGR))
+            found += detector.process_frame(last, cv2.cvtColor(downscale(frame), cv2.COLOR_RGB2BGR))
         return [cut.frame_num for cut in found + detector.post_process(last)]
 
     return detect

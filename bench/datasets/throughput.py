@@ -20,16 +20,16 @@ import skimage.data
 from PIL import Image
 
 from media.sandbox import Sandbox
-from workers.datasets.clip_work import Tools
-from workers.datasets.following import EngineTracks
-from workers.datasets.local import FolderPorts, build
+from workers.datasets.clip_work import Components
+from workers.datasets.local import FolderWorkspace, build_dataset
+from workers.datasets.local_executor import LocalExecutor
 from workers.datasets.pipeline import Pipeline
-from workers.datasets.serial import Serial
-from workers.datasets.settings import TRACK_SIZE, Settings
-from workers.datasets.source import Opened, Source
-from workers.datasets.stages.scaling import fitted, resized
+from workers.datasets.settings import TRACK_SIZE, DatasetSettings
+from workers.datasets.source import Source, SourceFrames
+from workers.datasets.stages.scaling import fit_size, resize_area
 from workers.datasets.stages.shots import ClipPlan
 from workers.datasets.stopwatch import Stopwatch
+from workers.datasets.track_sources import EngineTracks
 from workers.engines.protocols import VideoFrame
 from workers.engines.registry import load_engines
 
@@ -52,9 +52,9 @@ def source_of(sandbox: Sandbox, path: Path) -> Source:
     """A file as a source."""
     told = sandbox.probe(path)
 
-    def opened(first: int, count: int | None) -> Opened:
+    def opened(first: int, count: int | None) -> SourceFrames:
         video = sandbox.frames(path, start=first, limit=count)
-        return Opened(video.time_base, video.frames)
+        return SourceFrames(video.time_base, video.frames)
 
     return Source(
         f"{path.stat().st_size:064x}",
@@ -66,14 +66,14 @@ def source_of(sandbox: Sandbox, path: Path) -> Source:
     )
 
 
-def plain(maker: EngineTracks, source: Source, plans: list[ClipPlan]) -> tuple[float, int]:
+def plain(track_source: EngineTracks, source: Source, plans: list[ClipPlan]) -> tuple[float, int]:
     """Seconds and frames of the loop that anybody would write."""
-    size = fitted(source.width, source.height, TRACK_SIZE)
+    size = fit_size(source.width, source.height, TRACK_SIZE)
     begun, frames = time.perf_counter(), 0
     for plan in plans:
-        tracker = maker._engine.tracker(maker._prompts)
+        tracker = track_source._engine.tracker(track_source._prompts)
         for index, frame in enumerate(source.open(plan.first, plan.last - plan.first + 1).frames):
-            tracker.step(VideoFrame(index, frame.pts, resized(frame.pixels, size)))
+            tracker.step(VideoFrame(index, frame.pts, resize_area(frame.pixels, size)))
             frames += 1
         tracker.finish()
     return time.perf_counter() - begun, frames
@@ -95,39 +95,41 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     engines = load_engines("default")
-    settings = Settings(phrases=tuple(options.text or ["motorcycle"]), clip_seconds=5.0)
-    maker = EngineTracks(engines.concepts(), settings)
+    settings = DatasetSettings(phrases=tuple(options.text or ["motorcycle"]), clip_seconds=5.0)
+    track_source = EngineTracks(engines.concepts(), settings)
     with tempfile.TemporaryDirectory() as name, Sandbox() as sandbox:
         folder = Path(name)
         source = source_of(sandbox, options.video or ride(folder / "ride.mp4", options.frames))
-        planned = Pipeline(Serial(FolderPorts(folder / "plan"), Tools(maker), settings), settings).plan(
-            [source]
-        )
+        planned = Pipeline(
+            LocalExecutor(FolderWorkspace(folder / "plan"), Components(track_source), settings), settings
+        ).plan([source])
         plans = [p for p, c in zip(planned.plans, planned.clips, strict=True) if c.kept]
-        plain(maker, source, plans[:1])
+        plain(track_source, source, plans[:1])
         ratios, stages, rates = [], Stopwatch(), []
         made = 0
         for number in range(options.rounds):
-            loop, frames = plain(maker, source, plans)
-            tools = Tools(maker, clock=Stopwatch())
+            loop, frames = plain(track_source, source, plans)
+            components = Components(track_source, clock=Stopwatch())
             begun = time.perf_counter()
-            written = build([source], tools, settings, folder / f"w{number}", folder / f"d{number}")
+            written = build_dataset(
+                [source], components, settings, folder / f"w{number}", folder / f"d{number}"
+            )
             took = time.perf_counter() - begun
             # once more: machines drift
-            again, _ = plain(maker, source, plans)
+            again, _ = plain(track_source, source, plans)
             ratios.append((loop + again) / 2 / took)
             rates.append((2 * frames / (loop + again), frames / took))
             made = int(written.manifest.totals["bytes"])
-            for stage, seconds in tools.clock.seconds.items():
+            for stage, seconds in components.clock.seconds.items():
                 stages.seconds[stage] += seconds / options.rounds
             stages.seconds["everything"] += took / options.rounds
         cpu = Stopwatch(time.process_time)
         busy = cpu_of(sandbox)
-        plain(maker, source, plans)
+        plain(track_source, source, plans)
         loop_cpu, busy = cpu_of(sandbox) - busy, cpu_of(sandbox)
-        build([source], Tools(maker, clock=cpu), settings, folder / "wc", folder / "dc")
+        build_dataset([source], Components(track_source, clock=cpu), settings, folder / "wc", folder / "dc")
         made_cpu, busy = cpu_of(sandbox) - busy, cpu_of(sandbox)
-        plain(maker, source, plans)
+        plain(track_source, source, plans)
         loop_cpu = (loop_cpu + cpu_of(sandbox) - busy) / 2
         total = stages.seconds.pop("everything")
         told = {

@@ -9,19 +9,20 @@ NumPy, and PSNR against NumPy. On a machine that others use, only the second fig
 import argparse
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from workers.engines.rasterisers.gsplat_raster import GsplatRasteriser
-from workers.engines.rasterisers.numba_raster import NumbaRasteriser
-from workers.engines.rasterisers.protocol import Gaussians, RasteriserMissing
-from workers.formats.splat import Splat
+from workers.engines.rasterisers.gsplat_rasteriser import GsplatRasteriser
+from workers.engines.rasterisers.numba_rasteriser import NumbaRasteriser
+from workers.engines.rasterisers.protocol import RasteriserMissing
 from workers.geometry.cameras import Camera
+from workers.geometry.gaussians import Gaussians
 from workers.geometry.posed import PosedCamera
 from workers.geometry.poses import look_at
-from workers.geometry.splat_preview import splat_preview
+from workers.geometry.splat_renderer import render_splat
 
 
 def ball(count: int) -> Gaussians:
@@ -55,16 +56,10 @@ def main() -> None:
     view = PosedCamera(camera, look_at([0.6, 0.5, 1.6], [0, 0, 0]))
     gaussians = ball(args.count)
     norms = np.linalg.norm(gaussians.rotations, axis=1, keepdims=True)
-    splat = Splat(
-        gaussians.means,
-        (gaussians.rotations / norms).astype(np.float32),
-        gaussians.scales,
-        gaussians.opacities,
-        gaussians.colors,
-    )
+    splat = replace(gaussians, rotations=(gaussians.rotations / norms).astype(np.float32))
 
     def numpy() -> Any:
-        return splat_preview(splat, camera, view.cam_from_world, background=(0.0, 0.0, 0.0))
+        return render_splat(splat, camera, view.cam_from_world, background=(0.0, 0.0, 0.0))
 
     plain = fastest(numpy, max(1, args.rounds // 2))
     truth = numpy() / 255.0
@@ -75,12 +70,12 @@ def main() -> None:
         except RasteriserMissing as error:
             print(f"{make.name:8} left out: {error}")
             continue
-        seconds = fastest(partial(rasteriser.draw, gaussians, view), args.rounds)
-        drawn = rasteriser.draw(gaussians, view).color
+        seconds = fastest(partial(rasteriser.render, gaussians, view), args.rounds)
+        drawn = rasteriser.render(gaussians, view).color
         error = float(((np.clip(drawn, 0, 1) - truth) ** 2).mean())
         _line(rasteriser.name, "draw", seconds, plain, -10 * np.log10(error))
         weights = np.ones_like(drawn), np.ones(drawn.shape[:2], np.float32)
-        both = fastest(partial(rasteriser.gradients, gaussians, view, *weights), args.rounds)
+        both = fastest(partial(rasteriser.backward, gaussians, view, *weights), args.rounds)
         _line(rasteriser.name, "both", both, plain, None)
 
 

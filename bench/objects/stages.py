@@ -26,7 +26,7 @@ from workers.formats.spz import write_spz
 from workers.formats.turntable import turntable
 from workers.geometry.cameras import Camera
 from workers.geometry.posed import PosedCamera
-from workers.jobs.previews import asset_preview
+from workers.jobs.previews import render_asset_preview
 
 STAGES: dict[str, tuple[Any, str]] = {
     "clean the mask": (default, "clean_mask"),
@@ -40,7 +40,7 @@ STAGES: dict[str, tuple[Any, str]] = {
 FILES: dict[str, Callable[[Any], object]] = {
     "GLB": lambda asset: export.asset_glb(asset, "object"),
     "PLY": export.asset_splat_ply,
-    "preview": lambda asset: png(asset_preview(asset)),
+    "preview": lambda asset: png(render_asset_preview(asset)),
     "SPZ": lambda asset: write_spz(asset.splat),
     "SOG": lambda asset: write_sog(asset.splat),
     "textured GLB": lambda asset: export.asset_textured_glb(asset, "object", export.baked(asset)),

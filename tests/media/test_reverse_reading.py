@@ -35,7 +35,7 @@ def test_backwards_is_forwards_reversed(
     # the child has its own module: the window is set by driving the reader itself
     monkeypatch.setattr(backwards, "WINDOW_BYTES", window * forward[0].pixels.nbytes)
     first, frames = backwards.backwards(
-        str(path), MediaLimits(), animated=False, start=None, told=lambda: None
+        str(path), MediaLimits(), animated=False, start=None, on_skip=lambda: None
     )
     turned = [DecodedFrame(first - n, pts, pixels) for n, (pts, pixels) in enumerate(frames)]
     assert first == 39

@@ -32,12 +32,12 @@ from workers.engines.objects.sam3d.frames import (
     pointmap_of,
 )
 from workers.engines.objects.sam3d.settings import Sam3dObjectsSettings
-from workers.engines.protocols import MultiViewEngine, ObjectEngine, Refused
+from workers.engines.protocols import MultiViewEngine, ObjectEngine, RequestRefused
 from workers.engines.registry import load_engines
 from workers.formats.glb_reader import read_glb
 from workers.formats.ply import read_splat_fields, read_splat_ply
-from workers.formats.splat import Splat, transform
 from workers.geometry.cameras import Camera
+from workers.geometry.gaussians import Gaussians, transform
 from workers.geometry.posed import PosedCamera
 from workers.geometry.poses import Similarity, look_at
 from workers.geometry.raster import render, silhouette
@@ -136,7 +136,7 @@ def test_mesh_splat_and_pose_agree_and_stand_where_the_picture_has_them(start: A
 
 
 def test_splats_are_finite_and_turn_with_their_centres(start: Any) -> None:
-    splat: Splat = start().reconstruct(IMAGE, MASK, camera=CAMERA).splat
+    splat: Gaussians = start().reconstruct(IMAGE, MASK, camera=CAMERA).splat
     np.testing.assert_allclose(np.linalg.norm(splat.rotations, axis=1), 1, atol=1e-5)
     assert splat.opacities.max() < 1 and np.isfinite(splat.means).all()
     # the fake's Gaussians are turned by 0.6 about their own z, which is the canonical y
@@ -280,7 +280,7 @@ def test_meshes_are_mended() -> None:
     with pytest.raises(ValueError):
         repaired(broken, np.array([[0, 0, 1]]), None)
     with pytest.raises(ValueError):
-        mesh_of(Splat(*(np.zeros(shape, np.float32) for shape in ((3, 3), (3, 4), (3, 3), (3,), (3, 3)))))
+        mesh_of(Gaussians(*(np.zeros(shape, np.float32) for shape in ((3, 3), (3, 4), (3, 3), (3,), (3, 3)))))
 
 
 # the world is the reference camera's frame, 1.7 times as large as upstream, which sees one view, takes it for
@@ -330,5 +330,5 @@ def test_an_object_that_other_views_deny_is_flagged(start: Any) -> None:
     asset = start().reconstruct_views(images, denied, views)
     assert {"low_iou", "scale_not_metric"} <= set(asset.flags)
     assert asset.views is not None and asset.views.refined_gain_db is None
-    with pytest.raises(Refused, match="1 views show the object"):
+    with pytest.raises(RequestRefused, match="1 views show the object"):
         start().reconstruct_views(images, [masks[0], *(np.zeros_like(masks[0]) for _ in range(5))], views)

@@ -44,7 +44,7 @@ def unposed(clip: SceneClip) -> SceneClip:
     cameras = [replace(row, world_from_cam=None, source="unknown") for row in clip.cameras]
     tables = {name: getattr(clip, OWN.get(name, name)) for name in TABLES if name not in ("sources", "clips")}
     row = replace(clip.row, camera_source="unknown", scale_source=None)
-    return SceneClip.of(row, clip.source, {**tables, "cameras": cameras, "actions": []})
+    return SceneClip.from_tables(row, clip.source, {**tables, "cameras": cameras, "actions": []})
 
 
 def close(a: object, b: object, error: float = 1e-5) -> bool:

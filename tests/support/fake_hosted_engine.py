@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from workers.engines.host.arrays import Arrays
-from workers.engines.host.child import Answer, Refused, serve
+from workers.engines.host.child import Answer, ChildError, serve
 
 
 class Fake:
     def __init__(self, config: Mapping[str, Any]) -> None:
         if config.get("refuse"):
-            raise Refused("no_weights", "they are gated")
+            raise ChildError("no_weights", "they are gated")
         if config.get("sleep"):
             time.sleep(config["sleep"])
         secret = os.environ.get("MAQUETTE_SECRET")
@@ -41,7 +41,7 @@ class Fake:
         if op == "fail":
             raise ValueError("no such thing")
         if op == "refuse":
-            raise Refused("too_many", "one at a time")
+            raise ChildError("too_many", "one at a time")
         raise AssertionError(op)
 
 

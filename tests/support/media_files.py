@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -48,6 +49,52 @@ def frame_color(index: int) -> tuple[int, int, int]:
     return (40 + 20 * (index % 10), 200 - 15 * (index % 10), 90)
 
 
+def write_frames(
+    path: Path,
+    frames: Iterable[NDArray[np.uint8]],
+    *,
+    pts: Sequence[int] | None = None,
+    codec: str = "libx264",
+    gop: int = 250,
+    pix_fmt: str = "yuv420p",
+    pixel_aspect: Fraction | None = None,
+    color: tuple[int, int, int] | None = None,
+    container_options: dict[str, str] | None = None,
+) -> Path:
+    """A video of these RGB frames at 25 frames per second, or at `pts` in milliseconds.
+
+    There is a key frame every `gop` frames. `color` holds the codes of ITU-T H.273 for
+    primaries, transfer and matrix.
+    """
+    with av.open(str(path), "w", options=container_options or {}) as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.pix_fmt, stream.gop_size = pix_fmt, gop
+        stream.codec_context.time_base = Fraction(1, 1000)
+        if pixel_aspect is not None:
+            stream.codec_context.sample_aspect_ratio = pixel_aspect
+        if color is not None:
+            context = stream.codec_context
+            context.color_primaries, context.color_trc, context.colorspace = color
+        for index, pixels in enumerate(frames):
+            if index == 0:
+                stream.height, stream.width = pixels.shape[:2]
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+            frame.pts = pts[index] if pts else index * 40
+            frame.time_base = Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def flat_frames(frames: int, size: tuple[int, int] = (64, 48)) -> Iterator[NDArray[np.uint8]]:
+    """Frames (H, W, 3) of one colour each, `frame_color`, the top left white; `size` is (width, height)."""
+    for index in range(frames):
+        pixels = np.empty((size[1], size[0], 3), np.uint8)
+        pixels[:] = frame_color(index)
+        pixels[: size[1] // 4, : size[0] // 4] = 255
+        yield pixels
+
+
 def write_video(
     path: Path,
     frames: int = 10,
@@ -56,37 +103,21 @@ def write_video(
     codec: str = "libx264",
     gop: int = 250,
 ) -> Path:
-    """A video of flat frames; `pts` in milliseconds makes its frame rate vary. The left top is white.
-
-    There is a key frame every `gop` frames.
-    """
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=25)
-        stream.width, stream.height, stream.pix_fmt = size[0], size[1], "yuv420p"
-        stream.gop_size = gop
-        stream.codec_context.time_base = Fraction(1, 1000)
-        for index in range(frames):
-            pixels = np.empty((size[1], size[0], 3), np.uint8)
-            pixels[:] = frame_color(index)
-            pixels[: size[1] // 4, : size[0] // 4] = 255
-            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-            frame.pts = pts[index] if pts else index * 40
-            frame.time_base = Fraction(1, 1000)
-            for packet in stream.encode(frame):
-                container.mux(packet)
-        for packet in stream.encode():
-            container.mux(packet)
-    return path
+    """A video of flat frames; `pts` in milliseconds makes its frame rate vary."""
+    return write_frames(path, flat_frames(frames, size), pts=pts, codec=codec, gop=gop)
 
 
-def rotate_mp4(path: Path, quarter_turns: int) -> None:
-    """Write a display rotation into an MP4's track header, as a phone held upright does."""
+def set_display_matrix(path: Path, axes: tuple[int, int, int, int]) -> None:
+    """Write (a, b, c, d) of a display matrix into an MP4's track header, as a phone's camera does."""
     data = bytearray(path.read_bytes())
     place = data.index(b"tkhd")
     version = data[place + 4]
     matrix = place + 4 + (4 + 32 + 16 if version else 4 + 20 + 16)
-    one = 0x10000
-    turns = {1: (0, one, -one, 0), 2: (-one, 0, 0, -one), 3: (0, -one, one, 0)}
-    a, b, c, d = turns[quarter_turns]
+    a, b, c, d = (value << 16 for value in axes)
     struct.pack_into(">9i", data, matrix, a, b, 0, c, d, 0, 0, 0, 1 << 30)
     path.write_bytes(data)
+
+
+def rotate_mp4(path: Path, quarter_turns: int) -> None:
+    """Turn an MP4 clockwise by its track header, as a phone held upright does."""
+    set_display_matrix(path, {1: (0, 1, -1, 0), 2: (-1, 0, 0, -1), 3: (0, -1, 1, 0)}[quarter_turns])

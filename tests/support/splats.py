@@ -4,17 +4,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from workers.formats.splat import Splat
-
-FIELDS = ("means", "rotations", "scales", "opacities", "colors")
+from workers.geometry.gaussians import Gaussians
 
 
-def random_splat(count: int = 500, seed: int = 0, side: float = 1.0) -> Splat:
+def random_splat(count: int = 500, seed: int = 0, side: float = 1.0) -> Gaussians:
     """Gaussians of all turns within a cube about the origin, `side` long."""
     rng = np.random.default_rng(seed)
     rotations = rng.normal(size=(count, 4))
     rotations /= np.linalg.norm(rotations, axis=1, keepdims=True)
-    return Splat(
+    return Gaussians(
         means=(side * rng.uniform(-0.5, 0.5, (count, 3))).astype(np.float32),
         rotations=rotations.astype(np.float32),
         scales=(side * np.exp(rng.uniform(-7, -2, (count, 3)))).astype(np.float32),
@@ -23,11 +21,11 @@ def random_splat(count: int = 500, seed: int = 0, side: float = 1.0) -> Splat:
     )
 
 
-def signpost() -> Splat:
+def signpost() -> Gaussians:
     """A red Gaussian on +x, a green one on +y, a blue one on +z, each long along another slanted axis."""
     turns = Rotation.from_euler("xyz", [[20, 40, 10], [-30, 15, 60], [70, -25, 35]], degrees=True)
     x, y, z, w = turns.as_quat().T
-    return Splat(
+    return Gaussians(
         means=np.diag([0.5, 0.4, 0.3]).astype(np.float32),
         rotations=np.stack([w, x, y, z], axis=1).astype(np.float32),
         scales=np.array([[0.2, 0.05, 0.02], [0.03, 0.1, 0.06], [0.04, 0.02, 0.15]], dtype=np.float32),
@@ -36,34 +34,29 @@ def signpost() -> Splat:
     )
 
 
-def taken(splat: Splat, order: NDArray[np.int64]) -> Splat:
-    """The Gaussians of `order`."""
-    return Splat(*(getattr(splat, field)[order] for field in FIELDS))
-
-
-def by_color(splat: Splat) -> Splat:
+def by_color(splat: Gaussians) -> Gaussians:
     """A signpost's Gaussians as red, green, blue, however a file orders them."""
     order = np.array([int(np.argmax(splat.colors[:, channel])) for channel in range(3)])
-    return taken(splat, order)
+    return splat.select(order)
 
 
-def covariances(splat: Splat) -> NDArray[np.float64]:
+def covariances(splat: Gaussians) -> NDArray[np.float64]:
     """(N, 3, 3): what scales and quaternions mean together."""
     w, x, y, z = splat.rotations.astype(np.float64).T
     half = Rotation.from_quat(np.stack([x, y, z, w], axis=1)).as_matrix() * splat.scales[:, None, :]
     return np.asarray(half @ half.transpose(0, 2, 1))
 
 
-def turned(splat: Splat, axes: tuple[int, int, int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def turned(splat: Gaussians, axes: tuple[int, int, int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Means and covariances with the signs of the axes changed, worked out without the code under test."""
     signs = np.array(axes, dtype=np.float64)
     return splat.means * signs, covariances(splat) * signs[:, None] * signs[None, :]
 
 
-def degrees_apart(a: Splat, b: Splat) -> float:
+def degrees_apart(a: Gaussians, b: Gaussians) -> float:
     """The largest angle between the turns of two splats."""
 
-    def rotation(splat: Splat) -> Rotation:
+    def rotation(splat: Gaussians) -> Rotation:
         return Rotation.from_quat(splat.rotations[:, [1, 2, 3, 0]].astype(np.float64))
 
     return float(np.degrees((rotation(a).inv() * rotation(b)).magnitude()).max())

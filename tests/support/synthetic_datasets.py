@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from media.sandbox import DecodedFrame
 from tests.support import movi_clips as movi
 from tests.support.scenes import ball, wall
-from workers.datasets.clip_work import Tools
-from workers.datasets.following import OracleTracks
-from workers.datasets.local import build
+from workers.datasets.clip_work import Components
+from workers.datasets.local import build_dataset
 from workers.datasets.reader import Dataset
-from workers.datasets.settings import Settings
-from workers.datasets.source import KnownBox, Opened, Source, Truth
+from workers.datasets.settings import DatasetSettings
+from workers.datasets.source import GroundTruth, KnownBox, Source, SourceFrames
+from workers.datasets.track_sources import OracleTracks
 
 Rgb = NDArray[np.uint8]
 Masks = Mapping[int, NDArray[np.bool_]]
@@ -29,7 +29,7 @@ def source_of(
     frames: Sequence[Rgb],
     *,
     info: SourceInfo | None = None,
-    truth: Truth | None = None,
+    truth: GroundTruth | None = None,
     rate: int = RATE,
     name: str = "",
 ) -> Source:
@@ -50,9 +50,9 @@ def source_of(
         height,
         len(frames),
         float(rate),
-        lambda first, count: Opened((1, rate), opened(first, count)),
+        lambda first, count: SourceFrames((1, rate), opened(first, count)),
         info or SourceInfo(),
-        truth or Truth(),
+        truth or GroundTruth(),
     )
 
 
@@ -76,7 +76,7 @@ def of_movi(clip: movi.Clip, rate: int = RATE, **told: object) -> Source:
         **told,  # type: ignore[arg-type]
     )
     labels = {number + 1: label for number, label in enumerate(clip.labels)}
-    truth = Truth(objects, labels, lambda frame: clip.depth[frame], known)
+    truth = GroundTruth(objects, labels, lambda frame: clip.depth[frame], known)
     return source_of(list(clip.frames), info=info, truth=truth, rate=rate)
 
 
@@ -116,19 +116,23 @@ def balls(
 def of_balls(seed: int, frames: int = 24, count: int = 2, **told: object) -> Source:
     """A source of drawn balls with known masks, and nothing else known."""
     pictures, masks = balls(seed, frames, count)
-    truth = Truth(lambda frame: masks[frame], dict.fromkeys(range(1, count + 1), "ball"))
+    truth = GroundTruth(lambda frame: masks[frame], dict.fromkeys(range(1, count + 1), "ball"))
     return source_of(pictures, info=SourceInfo(**told), truth=truth)  # type: ignore[arg-type]
 
 
-SETTINGS = Settings(phrases=("ball", "box", "capsule", "cylinder", "torus", "cone"), clip_seconds=1.0)
+SETTINGS = DatasetSettings(phrases=("ball", "box", "capsule", "cylinder", "torus", "cone"), clip_seconds=1.0)
 
 
-def made_dataset(folder: Path, sources: Sequence[Source] = (), settings: Settings = SETTINGS) -> Dataset:
+def made_dataset(
+    folder: Path, sources: Sequence[Source] = (), settings: DatasetSettings = SETTINGS
+) -> Dataset:
     """A dataset on disk; by default one drawn clip with everything known and two videos of balls."""
     given = list(sources) or [
         of_movi(drawn(0), name="room", licence="CC-BY-4.0", session="a"),
         of_balls(1, name="balls", licence="CC0-1.0", session="b"),
         of_balls(2, count=3, name="more balls", session="b"),
     ]
-    build(given, Tools(OracleTracks(settings.phrases)), settings, folder / "work", folder / "dataset")
+    build_dataset(
+        given, Components(OracleTracks(settings.phrases)), settings, folder / "work", folder / "dataset"
+    )
     return Dataset(folder / "dataset")

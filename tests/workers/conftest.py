@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.engines.rasterisers.choice import best
+from workers.engines.rasterisers.choice import choose_rasteriser
 from workers.engines.rasterisers.protocol import Rasteriser, RasteriserMissing
 
 
@@ -10,6 +10,6 @@ from workers.engines.rasterisers.protocol import Rasteriser, RasteriserMissing
 def rasteriser() -> Rasteriser:
     """The best rasteriser of this machine; skips the test where there is none."""
     try:
-        return best()
+        return choose_rasteriser()
     except RasteriserMissing as error:
         pytest.skip(str(error))

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from workers.datasets import parquet, publishing, splits
-from workers.datasets.documents import documents
+from workers.datasets import parquet, splits
+from workers.datasets.documents import render_documents
 from workers.datasets.errors import DatasetError
 from workers.datasets.manifest import DatasetManifest, File
+from workers.datasets.publishing import folders
 from workers.datasets.reader import Dataset
 from workers.datasets.schema import TABLES, ClipRow, SourceRow
 from workers.datasets.stages import duplicates
@@ -34,7 +35,7 @@ def append(first: Dataset, second: Dataset, out: Path, *, key: str | None = None
     for name, table in TABLES.items():
         if name in remade:
             data = parquet.write(table.row, remade[name])
-            file = File(f"{name}.parquet", publishing.sha256(data), len(data), len(remade[name]))
+            file = File(f"{name}.parquet", folders.sha256(data), len(data), len(remade[name]))
             tables[name], files[file.name] = (file,), data
             continue
         tables[name] = _tables(name, first, second, files)
@@ -56,8 +57,8 @@ def append(first: Dataset, second: Dataset, out: Path, *, key: str | None = None
     )
     written = Written(made, rows, funnel(rows, tables), key is not None)
     blobs = {file.sha256: files[file.name] for file in made.all_files()}
-    files |= documents(written, lambda digest: _bytes(blobs[digest]))
-    if not publishing.publish(out, made, files, key=key):
+    files |= render_documents(written, lambda digest: _bytes(blobs[digest]))
+    if not folders.publish_folder(out, made, files, key=key):
         raise FileExistsError(f"{out} is there already: a version is never changed, give a new folder")
     return written
 
@@ -87,17 +88,19 @@ def _split(
 ) -> tuple[list[SourceRow], list[ClipRow]]:
     numbers: dict[tuple[str, int], int] = {}
     shots = np.array([numbers.setdefault((row.source, row.shot), len(numbers)) for row in clips], np.int64)
-    signatures = np.array([duplicates.read(row.signature) for row in clips], np.uint64).reshape(-1, 3)
-    near = duplicates.neighbours(shots, signatures)
+    signatures = np.array([duplicates.parse_signature(row.signature) for row in clips], np.uint64).reshape(
+        -1, 3
+    )
+    near = duplicates.find_neighbours(shots, signatures)
     links = [(clips[a].source, clips[b].source) for a, b in near.links]
     # groups of a part stay together, whatever linked them there
     links += [(row.source, row.split_group) for row in sources.values() if row.split_group in sources]
     sessions = {source: row.session for source, row in sources.items()}
-    groups = splits.groups(sorted(sources), sessions, links)
+    groups = splits.group_sources(sorted(sources), sessions, links)
     members: dict[str, set[str]] = {}
     for source, row in sources.items():
         members.setdefault(groups[source], set()).add(row.split)
-    where = {source: splits.strictest(members[group]) for source, group in groups.items()}
+    where = {source: splits.strictest_split(members[group]) for source, group in groups.items()}
     return (
         [
             replace(row, split_group=groups[source], split=where[source])
@@ -120,7 +123,7 @@ def _tables(name: str, first: Dataset, second: Dataset, files: dict[str, bytes |
         rows = [row for row in second.read(name, file) if row.clip not in known]
         if rows:
             data = parquet.write(TABLES[name].row, rows)
-            digest = publishing.sha256(data)
+            digest = folders.sha256(data)
             made = File(f"{name}-{digest[:8]}.parquet", digest, len(data), len(rows))
             found[made.name], files[made.name] = made, data
     return tuple(found.values())

@@ -10,14 +10,16 @@ Array = NDArray[np.float64]
 SIGNS: Array = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
 
 
-def corners(center: ArrayLike, size: ArrayLike, rotation: ArrayLike) -> Array:
+def compute_corners(center: ArrayLike, size: ArrayLike, rotation: ArrayLike) -> Array:
     """The corners (8, 3) of a box in the order of `SIGNS`; rotation wxyz takes box axes to the space's."""
     return SIGNS * np.asarray(size, dtype=np.float64) @ matrix_from_quaternion(rotation).T + np.asarray(
         center, dtype=np.float64
     )
 
 
-def moved(center: ArrayLike, rotation: ArrayLike, transform: Array) -> tuple[Array, tuple[float, ...]]:
+def transform_box(
+    center: ArrayLike, rotation: ArrayLike, transform: Array
+) -> tuple[Array, tuple[float, ...]]:
     """A box's centre and rotation wxyz after a rigid 4x4 `transform`."""
     turn = transform[:3, :3]
     where = turn @ np.asarray(center, dtype=np.float64) + transform[:3, 3]

@@ -3,29 +3,29 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from workers.datasets.limits import Limits
+from workers.datasets.budget_limits import BudgetLimits
 from workers.datasets.schema import ClipRow, DecisionRow
 from workers.datasets.stopwatch import Stopwatch
 
 GATE = "budget"
 
 
-class Meter:
+class BudgetMeter:
     """What one process has spent since it was made: seconds of the wall, and clips on a GPU among them.
 
     Clips that an interrupted run had finished count with what they took then, its survey does not.
     """
 
-    def __init__(self, limits: Limits, clock: Stopwatch, *, on_gpu: bool) -> None:
+    def __init__(self, limits: BudgetLimits, clock: Stopwatch, *, on_gpu: bool) -> None:
         self._limits, self._clock, self._on_gpu = limits, clock, on_gpu
         self._begun, self._earlier, self._gpu = clock.now(), 0.0, 0.0
 
-    def recalled(self, seconds: float) -> None:
+    def add_cached(self, seconds: float) -> None:
         """Count a clip of an earlier run."""
         self._earlier += seconds
-        self.worked(seconds)
+        self.add(seconds)
 
-    def worked(self, seconds: float) -> None:
+    def add(self, seconds: float) -> None:
         """Count a clip of this run, whose time has passed already."""
         self._gpu += seconds if self._on_gpu else 0.0
 
@@ -35,7 +35,7 @@ class Meter:
         return self._limits.reached(self._clock.now() - self._begun + self._earlier, self._gpu)
 
 
-def spread(clips: Sequence[ClipRow], most: int | None) -> set[str]:
+def choose_evenly(clips: Sequence[ClipRow], most: int | None) -> set[str]:
     """At most so many of the clips that passed, evenly spread."""
     passed = [row.clip for row in clips if row.kept]
     if most is None or len(passed) <= most:
@@ -43,7 +43,7 @@ def spread(clips: Sequence[ClipRow], most: int | None) -> set[str]:
     return {passed[index * len(passed) // most] for index in range(most)}
 
 
-def left_out(
+def exclude_clips(
     clips: Sequence[ClipRow], chosen: Collection[str], most: float, policy: str
 ) -> tuple[list[ClipRow], list[DecisionRow]]:
     """The clips with only the chosen ones kept, and decisions that say which the budget left out."""

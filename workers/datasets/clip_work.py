@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from media.sandbox import DecodedFrame
 from workers.datasets import parquet
-from workers.datasets.gates import scores3d
-from workers.datasets.gates import tracks as track_gates
+from workers.datasets.gates import scores3d, track_scores
 from workers.datasets.manifest import File
-from workers.datasets.ports import Captioner, Encoder, InverseDynamics, Ports, TrackMaker
+from workers.datasets.protocols import Captioner, CropEncoder, InverseDynamics, TrackSource, Workspace
 from workers.datasets.records import ClipRecord
 from workers.datasets.schema import (
     TABLES,
@@ -29,7 +28,7 @@ from workers.datasets.schema import (
     ScoreRow,
     TrackRow,
 )
-from workers.datasets.settings import TRACK_SIZE, Settings
+from workers.datasets.settings import TRACK_SIZE, DatasetSettings
 from workers.datasets.source import KnownBox, Source
 from workers.datasets.stages import (
     actions,
@@ -41,10 +40,10 @@ from workers.datasets.stages import (
     describing,
     encoding,
 )
-from workers.datasets.stages.boxes3d import Box3d, View
-from workers.datasets.stages.cameras import Poses, Solver
-from workers.datasets.stages.follow import Followed, Follower, Seen
-from workers.datasets.stages.keys import StageKey, digest, rows_digest
+from workers.datasets.stages.boxes3d import Box3d, ClipCamera
+from workers.datasets.stages.cameras import CameraPoses, PoseSolver
+from workers.datasets.stages.follow import ClipMeasurer, TrackedClip, TrackObservation
+from workers.datasets.stages.keys import StageKey, hash_json, hash_rows
 from workers.datasets.stages.shots import ClipPlan
 from workers.datasets.stopwatch import Stopwatch
 from workers.engines.protocols import ObjectEngine
@@ -55,13 +54,13 @@ PARQUET = "application/vnd.apache.parquet"
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class Components:
     """Who does the work; what is None is left out, and its absence shows in the rows."""
 
-    maker: TrackMaker
+    track_source: TrackSource
     objects: ObjectEngine | None = None
-    solver: Solver | None = None
-    encoder: Encoder | None = None
+    solver: PoseSolver | None = None
+    encoder: CropEncoder | None = None
     captioner: Captioner | None = None
     dynamics: InverseDynamics | None = None
     clock: Stopwatch = field(default_factory=Stopwatch)
@@ -69,37 +68,42 @@ class Tools:
     @property
     def on_gpu(self) -> bool:
         """Whether clips are followed on a GPU."""
-        return self.maker.info.device.startswith("cuda")
+        return self.track_source.info.device.startswith("cuda")
 
 
 class ClipWork:
     """Everything about one clip."""
 
     def __init__(
-        self, ports: Ports, tools: Tools, settings: Settings, source: Source, plan: ClipPlan
+        self,
+        workspace: Workspace,
+        components: Components,
+        settings: DatasetSettings,
+        source: Source,
+        plan: ClipPlan,
     ) -> None:
-        self._ports, self._tools, self._settings = ports, tools, settings
+        self._workspace, self._components, self._settings = workspace, components, settings
         self._source, self._plan = source, plan
 
     def key(self) -> str:
         """The key of its record."""
-        return digest([part.digest() for part in self.stage_keys()])
+        return hash_json([part.digest() for part in self.stage_keys()])
 
     def stage_keys(self) -> list[StageKey]:
         """What the clip's stages depend on; their digests together are the key of its record."""
-        settings, info = self._settings, self._tools.maker.info
+        settings, info = self._settings, self._components.track_source.info
         mine: tuple[str, ...] = (self._source.sha256, self._plan.id)
         if (depth := self._source.info.depth) is not None:
             mine += (str(depth.media.id),)
-        known = rows_digest([self._source.info.model_dump_json(exclude={"name", "licence", "consent"})])
+        known = hash_rows([self._source.info.model_dump_json(exclude={"name", "licence", "consent"})])
         phrases = {"phrases": list(settings.phrases), "threshold": settings.threshold}
         engine = {"engine": f"{info.name}/{info.version}", "track_size": TRACK_SIZE}
         weights = dict(info.weights)
-        encoder = self._tools.encoder
-        teller = None if self._tools.captioner is None else self._tools.captioner.info
-        dynamics = self._tools.dynamics
+        encoder = self._components.encoder
+        teller = None if self._components.captioner is None else self._components.captioner.info
+        dynamics = self._components.dynamics
         return [
-            StageKey("cameras", (*mine, known), {"solver": _solver_name(self._tools.solver)}),
+            StageKey("cameras", (*mine, known), {"solver": _solver_name(self._components.solver)}),
             StageKey("tracks", mine, {**phrases, **engine, "size": settings.size}, weights),
             StageKey("gates", mine, settings.policy.as_json()),
             StageKey("boxes3d", (*mine, known)),
@@ -131,29 +135,29 @@ class ClipWork:
     def run(self, base: ClipRow, frames: Iterable[DecodedFrame]) -> ClipRecord:
         """Do the work; `frames` are the kept frames."""
         with closing(self._source.depths(self._plan.first, self._plan.frames[-1])) as depths:
-            follower = Follower(
+            follower = ClipMeasurer(
                 self._source,
                 self._plan,
-                self._tools.maker.tracks(self._source, self._plan),
+                self._components.track_source.tracks(self._source, self._plan),
                 depths,
                 self._settings.size,
                 TRACK_SIZE,
                 self._settings.crops,
-                self._tools.clock,
+                self._components.clock,
             )
             for frame in frames:
                 follower.step(frame)
         followed = follower.finish()
         height, width = followed.size
-        camera = cameras.intrinsics(self._source, width, height)
-        with self._tools.clock("cameras"):
+        camera = cameras.build_camera(self._source, width, height)
+        with self._components.clock("cameras"):
             poses = self._poses(followed, camera)
         camera = poses.camera or camera
-        with self._tools.clock("boxes3d"):
+        with self._components.clock("boxes3d"):
             lifted = self._lift(followed, camera, poses)
         tracks, scores, decisions = self._judge(followed, lifted)
         kept = [(track, followed.seen[track.track]) for track in tracks if track.kept]
-        camera_rows = cameras.rows(self._plan.id, camera, poses, len(followed.frames))
+        camera_rows = cameras.build_camera_rows(self._plan.id, camera, poses, len(followed.frames))
         clip = replace(
             base,
             frames=len(followed.frames),
@@ -164,10 +168,10 @@ class ClipWork:
             scale_source=poses.scale,
             flags=_flags(camera, poses, bool(kept)),
         )
-        with self._tools.clock("captions"):
-            told = describing.told(self._tools.captioner, clip, followed, tracks, camera_rows)
-        scores += alignment.scores(told)
-        decided = self._settings.policy.decide(alignment.scores(told))
+        with self._components.clock("captions"):
+            told = describing.caption_clip(self._components.captioner, clip, followed, tracks, camera_rows)
+        scores += alignment.build_caption_scores(told)
+        decided = self._settings.policy.decide(alignment.build_caption_scores(told))
         if decided:
             told = [replace(row, kept=by.passed) for row, by in zip(told, decided, strict=True)]
         rows: dict[str, Sequence[Any]] = {
@@ -184,46 +188,46 @@ class ClipWork:
             "scores": scores,
             "decisions": decisions + decided,
         }
-        with self._tools.clock("shards"):
+        with self._components.clock("shards"):
             return self._record(rows)
 
-    def _poses(self, followed: Followed, camera: Camera) -> Poses:
-        given = cameras.given_poses(self._source, self._plan)
+    def _poses(self, followed: TrackedClip, camera: Camera) -> CameraPoses:
+        given = cameras.load_given_poses(self._source, self._plan)
         if given is not None:
             return given
         if followed.still:
-            poses = cameras.static_poses(len(followed.frames))
+            poses = cameras.make_static_poses(len(followed.frames))
             # the world of a camera that stands still is its own frame: depth gives it its scale
             return replace(poses, scale="metric") if self._source.has_depth else poses
-        if self._tools.solver is not None:
-            solved = self._tools.solver(
+        if self._components.solver is not None:
+            solved = self._components.solver(
                 [row.jpeg for row in followed.frames], camera, partial(_hidden, followed)
             )
             if solved is not None:
                 return solved
-        return Poses(None, "unknown", None, None)
+        return CameraPoses(None, "unknown", None, None)
 
-    def _lift(self, followed: Followed, camera: Camera, poses: Poses) -> dict[int, dict[int, Box3d]]:
-        view = View(camera.matrix(), poses.matrices, poses.scale)
+    def _lift(self, followed: TrackedClip, camera: Camera, poses: CameraPoses) -> dict[int, dict[int, Box3d]]:
+        view = ClipCamera(camera.matrix(), poses.matrices, poses.scale)
         known: dict[int, dict[int, KnownBox]] = {}
         if self._source.truth.boxes is not None:
             for local, index in enumerate(self._plan.frames):
                 for track, box in self._source.truth.boxes(index).items():
                     known.setdefault(track, {})[local] = box
         return {
-            track: boxes3d.lift(seen, followed.labels[track], view, known.get(track))
+            track: boxes3d.lift_track(seen, followed.labels[track], view, known.get(track))
             for track, seen in followed.seen.items()
         }
 
     def _judge(
-        self, followed: Followed, lifted: Mapping[int, Mapping[int, Box3d]]
+        self, followed: TrackedClip, lifted: Mapping[int, Mapping[int, Box3d]]
     ) -> tuple[list[TrackRow], list[ScoreRow], list[DecisionRow]]:
         pixels = followed.size[0] * followed.size[1]
-        flat = track_gates.scores(self._plan.id, followed.courses, pixels)
+        flat = track_scores.score_tracks(self._plan.id, followed.courses, pixels)
         tracks, scores, decisions = [], [], []
         for track in sorted(followed.seen):
             seen = followed.seen[track]
-            mine = flat[track] + scores3d.scores(self._plan.id, track, seen, lifted[track])
+            mine = flat[track] + scores3d.score_track_3d(self._plan.id, track, seen, lifted[track])
             judged = self._settings.policy.decide(mine)
             tracks.append(self._track(followed, track, seen, lifted[track], judged))
             scores += mine
@@ -232,9 +236,9 @@ class ClipWork:
 
     def _track(
         self,
-        followed: Followed,
+        followed: TrackedClip,
         track: int,
-        seen: Sequence[Seen],
+        seen: Sequence[TrackObservation],
         lifted: Mapping[int, Box3d],
         judged: Sequence[DecisionRow],
     ) -> TrackRow:
@@ -267,26 +271,31 @@ class ClipWork:
         )
 
     def _features(
-        self, followed: Followed, kept: Sequence[tuple[TrackRow, Sequence[Seen]]], size: tuple[int, int]
+        self,
+        followed: TrackedClip,
+        kept: Sequence[tuple[TrackRow, Sequence[TrackObservation]]],
+        size: tuple[int, int],
     ) -> list[FeatureRow]:
         found: list[FeatureRow] = []
         for track, _ in kept:
-            found += crops.rows(self._plan.id, track.track, followed.crops.get(track.track, ()), *size)
-        if self._tools.encoder is not None:
-            found += encoding.vectors(self._tools.encoder, found)
+            found += crops.build_crop_rows(
+                self._plan.id, track.track, followed.crops.get(track.track, ()), *size
+            )
+        if self._components.encoder is not None:
+            found += encoding.encode_crops(self._components.encoder, found)
         return found
 
-    def _actions(self, followed: Followed, camera_rows: Sequence[CameraRow]) -> list[ActionRow]:
-        found = actions.actions(self._source, self._plan, camera_rows)
-        if self._tools.dynamics is not None:
-            with self._tools.clock("actions"):
-                found += actions.inferred(
-                    self._tools.dynamics, self._plan, map(describing.picture, followed.frames)
+    def _actions(self, followed: TrackedClip, camera_rows: Sequence[CameraRow]) -> list[ActionRow]:
+        found = actions.build_actions(self._source, self._plan, camera_rows)
+        if self._components.dynamics is not None:
+            with self._components.clock("actions"):
+                found += actions.infer_actions(
+                    self._components.dynamics, self._plan, map(describing.decode_image, followed.frames)
                 )
         return found
 
-    def _concepts(self, followed: Followed, tracks: Sequence[TrackRow]) -> list[ConceptRow]:
-        info = self._tools.maker.info
+    def _concepts(self, followed: TrackedClip, tracks: Sequence[TrackRow]) -> list[ConceptRow]:
+        info = self._components.track_source.info
         engine = f"{info.name}/{info.version}"
         return [
             ConceptRow(
@@ -310,14 +319,14 @@ class ClipWork:
             "actions": rows["actions"],
             "captions": rows["captions"],
         }
-        lineage = [key.lineage(self._plan.id, rows_digest(made[key.stage])) for key in self.stage_keys()]
+        lineage = [key.lineage(self._plan.id, hash_rows(made[key.stage])) for key in self.stage_keys()]
         shards = {}
         for name, table in TABLES.items():
             if not table.per_clip or not rows[name]:
                 continue
             data = parquet.write(table.row, rows[name])
             file = f"{name}-{self._plan.id}.parquet"
-            stored = self._ports.store(file, "table", PARQUET, data)
+            stored = self._workspace.store(file, "table", PARQUET, data)
             shards[name] = File(file, stored, len(data), len(rows[name]), self._plan.id)
         light = {name: list(rows[name]) for name in rows if not TABLES[name].per_clip}
         return ClipRecord(self._plan.id, shards, (), {**light, "lineage": lineage})
@@ -325,7 +334,7 @@ class ClipWork:
 
 def _observations(
     clip: str,
-    kept: Sequence[tuple[TrackRow, Sequence[Seen]]],
+    kept: Sequence[tuple[TrackRow, Sequence[TrackObservation]]],
     lifted: Mapping[int, Mapping[int, Box3d]],
 ) -> list[ObservationRow]:
     found = []
@@ -358,7 +367,7 @@ def _observations(
     return sorted(found, key=lambda row: (row.frame, row.track))
 
 
-def _hidden(followed: Followed, frame: int) -> NDArray[np.bool_]:
+def _hidden(followed: TrackedClip, frame: int) -> NDArray[np.bool_]:
     """Where anything was followed in a frame, with a rim: it may move on its own."""
     out = np.zeros(followed.size, np.uint8)
     for seen in followed.seen.values():
@@ -368,7 +377,7 @@ def _hidden(followed: Followed, frame: int) -> NDArray[np.bool_]:
     return np.asarray(cv2.dilate(out, np.ones((5, 5), np.uint8)) > 0)
 
 
-def _flags(camera: Camera, poses: Poses, found: bool) -> tuple[str, ...]:
+def _flags(camera: Camera, poses: CameraPoses, found: bool) -> tuple[str, ...]:
     flags = {
         "camera_assumed": camera.source == "assumed",
         "camera_unknown": poses.source == "unknown",
@@ -377,5 +386,5 @@ def _flags(camera: Camera, poses: Poses, found: bool) -> tuple[str, ...]:
     return tuple(name for name, true in flags.items() if true)
 
 
-def _solver_name(solver: Solver | None) -> str | None:
+def _solver_name(solver: PoseSolver | None) -> str | None:
     return None if solver is None else getattr(solver, "name", type(solver).__name__)

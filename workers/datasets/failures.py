@@ -8,7 +8,7 @@ from typing import Any
 from media.errors import MediaError
 from workers.datasets.errors import DatasetError
 from workers.datasets.schema import ClipRow, DecisionRow
-from workers.engines.protocols import Refused
+from workers.engines.protocols import RequestRefused
 
 GATE = "processing"
 # what the submitter told of a whole video does not fit it: no clip is to blame
@@ -32,18 +32,18 @@ class Failure:
         return asdict(self)
 
 
-def of(error: Exception) -> Failure | None:
+def classify_error(error: Exception) -> Failure | None:
     """The failure of an input that fails in the same way every time; None of any other error."""
     if isinstance(error, MediaError) or (
         isinstance(error, DatasetError) and error.code not in OF_THE_REQUEST
     ):
         return Failure(error.code, error.detail)
-    if isinstance(error, Refused):
+    if isinstance(error, RequestRefused):
         return Failure(error.problem.code, error.problem.detail)
     return None
 
 
-def left_out(
+def exclude_failed(
     clips: Sequence[ClipRow], failed: Mapping[str, Failure], policy: str
 ) -> tuple[list[ClipRow], list[DecisionRow]]:
     """The clips without those that failed, and decisions that say why."""
@@ -54,7 +54,7 @@ def left_out(
     ]
 
 
-def check(failed: Mapping[str, Failure], done: int) -> None:
+def check_any_succeeded(failed: Mapping[str, Failure], done: int) -> None:
     """Raise DatasetError `all_clips_failed` when nothing is left."""
     if not failed or done:
         return

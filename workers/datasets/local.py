@@ -7,29 +7,29 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from workers.datasets import publishing
-from workers.datasets.clip_work import Tools
-from workers.datasets.documents import documents
+from workers.datasets.clip_work import Components
+from workers.datasets.documents import render_documents
+from workers.datasets.local_executor import LocalExecutor
 from workers.datasets.pipeline import Pipeline
+from workers.datasets.publishing import folders
 from workers.datasets.reader import Dataset
-from workers.datasets.serial import Serial
-from workers.datasets.settings import Settings
+from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import Source
 from workers.datasets.writing import Written, write
 
-Told = Callable[[str, int, int | None, str | None], None]
+ProgressCallback = Callable[[str, int, int | None, str | None], None]
 
 
-class FolderPorts:
+class FolderWorkspace:
     """Keeps everything under `folder`: content by its hash, memories by their key; the first writer wins."""
 
-    def __init__(self, folder: Path, told: Told | None = None) -> None:
+    def __init__(self, folder: Path, told: ProgressCallback | None = None) -> None:
         self.files: dict[str, Path] = {}
         self._folder, self._told = folder, told
         (folder / "blobs").mkdir(parents=True, exist_ok=True)
         (folder / "keys").mkdir(exist_ok=True)
 
-    def progress(self, stage: str, done: int, total: int | None, message: str | None = None) -> None:
+    def report_progress(self, stage: str, done: int, total: int | None, message: str | None = None) -> None:
         """Hand on to whoever listens."""
         if self._told is not None:
             self._told(stage, done, total, message)
@@ -41,16 +41,16 @@ class FolderPorts:
         self.files[name] = self._folder / "blobs" / digest
         return digest
 
-    def stored(self, sha256: str) -> bytes:
+    def load(self, sha256: str) -> bytes:
         """What lies under a hash."""
         return self.blob(sha256).read_bytes()
 
-    def recall(self, key: str) -> bytes | None:
+    def get_cached(self, key: str) -> bytes | None:
         """What was kept under a key."""
         path = self._folder / "keys" / key
         return path.read_bytes() if path.is_file() else None
 
-    def remember(self, key: str, data: bytes) -> None:
+    def put_cached(self, key: str, data: bytes) -> None:
         """Keep it unless somebody has."""
         self._place(self._folder / "keys" / key, data)
 
@@ -76,28 +76,28 @@ class FolderPorts:
             scratch.unlink(missing_ok=True)
 
 
-def build(
+def build_dataset(
     sources: Sequence[Source],
-    tools: Tools,
-    settings: Settings,
+    components: Components,
+    settings: DatasetSettings,
     work: Path,
     out: Path,
     *,
     key: str | None = None,
-    told: Told | None = None,
+    told: ProgressCallback | None = None,
 ) -> Written:
     """Make a dataset in `out`, going on from what `work` remembers.
 
     Raises DatasetError; FileExistsError when `out` holds another version already.
     """
-    ports = FolderPorts(work, told)
-    built = Pipeline(Serial(ports, tools, settings), settings).run(sources)
-    infos = [tools.maker.info]
-    infos += [tool.info for tool in (tools.objects, tools.captioner) if tool is not None]
-    written = write(ports, built, settings, infos, version("maquette-server"))
-    files: dict[str, bytes | Path] = {f.name: ports.blob(f.sha256) for f in written.manifest.all_files()}
-    files |= documents(written, ports.stored)
-    if not publishing.publish(out, written.manifest, files, key=key):
+    workspace = FolderWorkspace(work, told)
+    built = Pipeline(LocalExecutor(workspace, components, settings), settings).run(sources)
+    infos = [components.track_source.info]
+    infos += [tool.info for tool in (components.objects, components.captioner) if tool is not None]
+    written = write(workspace, built, settings, infos, version("maquette-server"))
+    files: dict[str, bytes | Path] = {f.name: workspace.blob(f.sha256) for f in written.manifest.all_files()}
+    files |= render_documents(written, workspace.load)
+    if not folders.publish_folder(out, written.manifest, files, key=key):
         there = Dataset(out).version
         if there != written.manifest.version:
             raise FileExistsError(f"{out} holds another version already: {there[:12]}")

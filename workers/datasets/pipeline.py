@@ -6,16 +6,16 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from workers.datasets import budget, failures, splits
-from workers.datasets.crew import AssetTask, ClipTask, Crew, Worked
+from workers.datasets.executor import AssetTask, ClipResults, ClipTask, Executor
 from workers.datasets.failures import Failure
 from workers.datasets.records import ClipRecord
 from workers.datasets.schema import ClipRow, DecisionRow, ScoreRow, SourceRow
-from workers.datasets.settings import Settings
+from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import Source
 from workers.datasets.stages import duplicates
 from workers.datasets.stages.duplicates import Neighbours
-from workers.datasets.stages.scaling import fitted
-from workers.datasets.stages.shots import ClipPlan, plan
+from workers.datasets.stages.scaling import fit_size
+from workers.datasets.stages.shots import ClipPlan, plan_clips
 from workers.datasets.stages.survey import Survey
 from workers.datasets.surveying import STAGE
 
@@ -24,7 +24,7 @@ SHOTS = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class DatasetPlan:
     """What the cheap look decided, before any engine has run; `seconds` of video were looked at."""
 
     sources: tuple[SourceRow, ...]
@@ -36,10 +36,10 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class PipelineResult:
     """All that is known when the last clip is done."""
 
-    planned: Planned
+    planned: DatasetPlan
     records: tuple[ClipRecord, ...]
     budget_reached: bool = False
     failed: Mapping[str, Failure] = field(default_factory=dict)
@@ -48,10 +48,10 @@ class Built:
 class Pipeline:
     """Makes one dataset. Interrupted at any point and run again, it makes the same one."""
 
-    def __init__(self, crew: Crew, settings: Settings) -> None:
+    def __init__(self, crew: Executor, settings: DatasetSettings) -> None:
         self._crew, self._settings = crew, settings
 
-    def run(self, sources: Sequence[Source]) -> Built:
+    def run(self, sources: Sequence[Source]) -> PipelineResult:
         """Do everything but write; raises DatasetError, MediaError, or what `progress` raises.
 
         Clips that cannot be worked on are left out; `all_clips_failed` is raised when none can.
@@ -60,39 +60,39 @@ class Pipeline:
         planned = self.plan(unique)
         pairs = zip(planned.plans, planned.clips, strict=True)
         worked = self._crew.clips([ClipTask(unique[p.source], p, clip) for p, clip in pairs if clip.kept])
-        failures.check(worked.failed, len(worked.records))
+        failures.check_any_succeeded(worked.failed, len(worked.records))
         policy = self._settings.policy.name
         clips, left = list(planned.clips), list(planned.decisions)
         if worked.limit is not None:
             tried = {record.clip for record in worked.records} | worked.failed.keys()
-            clips, spent = budget.left_out(clips, tried, worked.limit, policy)
+            clips, spent = budget.exclude_clips(clips, tried, worked.limit, policy)
             left += spent
-        clips, broken = failures.left_out(clips, worked.failed, policy)
+        clips, broken = failures.exclude_failed(clips, worked.failed, policy)
         planned = replace(planned, clips=tuple(clips), decisions=(*left, *broken))
         records, limit = self._lifted(worked.records)
-        return Built(planned, records, worked.limit is not None or limit is not None, worked.failed)
+        return PipelineResult(planned, records, worked.limit is not None or limit is not None, worked.failed)
 
-    def plan(self, sources: Sequence[Source]) -> Planned:
+    def plan(self, sources: Sequence[Source]) -> DatasetPlan:
         """Survey every source, cut it into clips, and judge them by what is cheap."""
         surveys = self._crew.surveys(sources)
         plans: list[ClipPlan] = []
         shots = []
         for index, (source, seen) in enumerate(zip(sources, surveys, strict=True)):
-            count, found = plan(source, index, seen, self._settings)
+            count, found = plan_clips(source, index, seen, self._settings)
             plans += found
             shots.append(count)
-        signatures = np.array([duplicates.signature(surveys[p.source], p) for p in plans], np.uint64)
+        signatures = np.array([duplicates.compute_signature(surveys[p.source], p) for p in plans], np.uint64)
         shot_of = np.array([item.source * SHOTS + item.shot for item in plans], np.int64)
         low, _ = self._settings.policy.bounds.get("near_duplicate", (None, None))
-        near = duplicates.neighbours(shot_of, signatures.reshape(-1, 3), low or 0.0)
+        near = duplicates.find_neighbours(shot_of, signatures.reshape(-1, 3), low or 0.0)
         groups = self._groups(sources, plans, near)
         scores, decisions, clips = [], [], []
         for index, item in enumerate(plans):
-            mine = clip_scores(item, surveys[item.source], near.distances[index])
+            mine = score_clip(item, surveys[item.source], near.distances[index])
             judged = self._settings.clip_policy.decide(mine)
             kept = all(row.passed for row in judged)
             source = sources[item.source]
-            text = duplicates.written(signatures[index])
+            text = duplicates.format_signature(signatures[index])
             clips.append(self._clip(source, item, groups[source.sha256], text, kept))
             scores += mine
             decisions += judged
@@ -101,17 +101,17 @@ class Pipeline:
             for source, seen, count in zip(sources, surveys, shots, strict=True)
         )
         most = self._settings.max_clips
-        chosen = budget.spread(clips, most)
-        clips, spent = budget.left_out(clips, chosen, float(most or 0), self._settings.policy.name)
+        chosen = budget.choose_evenly(clips, most)
+        clips, spent = budget.exclude_clips(clips, chosen, float(most or 0), self._settings.policy.name)
         seconds = sum(seen.length for seen in surveys)
-        return Planned(rows, tuple(plans), tuple(clips), tuple(scores), tuple(decisions + spent), seconds)
+        return DatasetPlan(rows, tuple(plans), tuple(clips), tuple(scores), tuple(decisions + spent), seconds)
 
     def _groups(
         self, sources: Sequence[Source], plans: Sequence[ClipPlan], near: Neighbours
     ) -> dict[str, str]:
         names = [source.sha256 for source in sources]
         linked = [(names[plans[a].source], names[plans[b].source]) for a, b in near.links]
-        return splits.groups(names, {source.sha256: source.info.session for source in sources}, linked)
+        return splits.group_sources(names, {source.sha256: source.info.session for source in sources}, linked)
 
     def _lifted(self, records: tuple[ClipRecord, ...]) -> tuple[tuple[ClipRecord, ...], float | None]:
         """The records with the assets of the first kept tracks, as many as are asked for."""
@@ -121,13 +121,15 @@ class Pipeline:
             if count:
                 tasks.append(AssetTask(record, count))
                 left -= count
-        worked = self._crew.assets(tasks) if tasks else Worked(())
+        worked = self._crew.assets(tasks) if tasks else ClipResults(())
         by_clip = {record.clip: record for record in worked.records}
-        by_clip |= {task.record.clip: _unlifted(task) for task in tasks if task.record.clip in worked.failed}
+        by_clip |= {
+            task.record.clip: _flag_failed_assets(task) for task in tasks if task.record.clip in worked.failed
+        }
         return tuple(by_clip.get(record.clip, record) for record in records), worked.limit
 
     def _clip(self, source: Source, item: ClipPlan, group: str, signature: str, kept: bool) -> ClipRow:
-        width, height = fitted(source.width, source.height, self._settings.size)
+        width, height = fit_size(source.width, source.height, self._settings.size)
         count = len(item.frames)
         elapsed = item.end - item.start
         return ClipRow(
@@ -135,7 +137,7 @@ class Pipeline:
             source.sha256,
             source.info.session,
             group,
-            splits.split_of(group, self._settings.shares),
+            splits.assign_split(group, self._settings.shares),
             item.shot,
             item.first,
             item.last,
@@ -170,19 +172,19 @@ class Pipeline:
             info.attribution,
             info.session,
             group,
-            splits.split_of(group, self._settings.shares),
+            splits.assign_split(group, self._settings.shares),
             shots,
             ("time_assumed",) if info.time_assumed else (),
         )
 
 
-def _unlifted(task: AssetTask) -> ClipRecord:
+def _flag_failed_assets(task: AssetTask) -> ClipRecord:
     [clip] = task.record.rows["clips"]
     flagged = replace(clip, flags=(*clip.flags, "assets_failed"))
     return replace(task.record, rows={**task.record.rows, "clips": [flagged]})
 
 
-def clip_scores(item: ClipPlan, seen: Survey, distance: float) -> list[ScoreRow]:
+def score_clip(item: ClipPlan, seen: Survey, distance: float) -> list[ScoreRow]:
     """What the cheap gates go by; the text area is null where no frame of the clip was looked at for it."""
     inside = slice(item.first, item.last + 1)
     moving = seen.motion[item.first + 1 : item.last + 1]

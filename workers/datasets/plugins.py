@@ -3,13 +3,13 @@
 from importlib.metadata import EntryPoint, entry_points
 
 from workers.datasets.errors import DatasetError
-from workers.datasets.ports import Captioner, InverseDynamics
+from workers.datasets.protocols import Captioner, InverseDynamics
 
 CAPTIONS = "maquette.captions"
 ACTIONS = "maquette.actions"
 
 
-def captioner(name: str | None) -> Captioner | None:
+def load_captioner(name: str | None) -> Captioner | None:
     """The caption engine of a name; None for None. Raises DatasetError `plugin_unknown`."""
     if name is None:
         return None
@@ -17,7 +17,7 @@ def captioner(name: str | None) -> Captioner | None:
     return made
 
 
-def inverse_dynamics(name: str | None) -> InverseDynamics | None:
+def load_inverse_dynamics(name: str | None) -> InverseDynamics | None:
     """The inverse-dynamics model of a name; None for None. Raises DatasetError `plugin_unknown`."""
     if name is None:
         return None

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from media.sandbox import DecodedFrame
 from workers.engines.protocols import FrameResult, Rgb
 
-Frames = Generator[DecodedFrame, None, None]
+FrameStream = Generator[DecodedFrame, None, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class KnownBox:
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
+class GroundTruth:
     """What an oracle knows of a source; each function takes the index of a decoded frame.
 
     `objects` gives masks by id at the source's size, `labels` names ids. `depth` is z f32 (H, W), NaN where
@@ -36,7 +36,7 @@ class Truth:
     boxes: Callable[[int], Mapping[int, KnownBox]] | None = None
 
 
-class Depths(Protocol):
+class DepthReader(Protocol):
     """The depth of a source's decoded frames, asked for in their order."""
 
     def at(self, frame: int) -> NDArray[np.float32] | None:
@@ -52,7 +52,7 @@ class Depths(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownDepth:
     """Depth that an oracle tells, or that nobody does."""
 
     depth: Callable[[int], NDArray[np.float32] | None] | None
@@ -67,11 +67,11 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class SourceFrames:
     """A video that is being decoded: seconds of a tick as a fraction, and its frames."""
 
     time_base: tuple[int, int]
-    frames: Frames
+    frames: FrameStream
 
     def close(self) -> None:
         """Free the decoder."""
@@ -91,22 +91,22 @@ class Source:
     height: int
     frame_count: int | None
     frame_rate: float | None
-    open: Callable[[int, int | None], Opened]
+    open: Callable[[int, int | None], SourceFrames]
     info: SourceInfo = field(default_factory=SourceInfo)
-    truth: Truth = field(default_factory=Truth)
-    depth: Callable[[int, int], Depths] | None = None
+    truth: GroundTruth = field(default_factory=GroundTruth)
+    depth: Callable[[int, int], DepthReader] | None = None
 
     @property
     def has_depth(self) -> bool:
         """Whether depth came with it."""
         return self.depth is not None or self.truth.depth is not None
 
-    def depths(self, first: int, last: int) -> Depths:
+    def depths(self, first: int, last: int) -> DepthReader:
         """The depth of frames `first` to `last`; close it after use."""
-        return Known(self.truth.depth) if self.depth is None else self.depth(first, last)
+        return KnownDepth(self.truth.depth) if self.depth is None else self.depth(first, last)
 
 
-class Tracks(Protocol):
+class ClipTracker(Protocol):
     """Follows objects through the frames of one clip; an engine's tracker, or an oracle."""
 
     def step(self, source_frame: int, frame: int, pts: int, image: Rgb) -> Sequence[FrameResult]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 ORDER = ("test", "val", "train")
 
 
-def components(items: Sequence[str], links: Iterable[tuple[str, str]]) -> dict[str, str]:
+def connect_items(items: Sequence[str], links: Iterable[tuple[str, str]]) -> dict[str, str]:
     """The group of each item: the least name of its connected component."""
     parent = {item: item for item in items}
 
@@ -22,7 +22,7 @@ def components(items: Sequence[str], links: Iterable[tuple[str, str]]) -> dict[s
     return {item: root(item) for item in items}
 
 
-def groups(
+def group_sources(
     sources: Sequence[str], sessions: Mapping[str, str | None], duplicates: Iterable[tuple[str, str]]
 ) -> dict[str, str]:
     """The split group of each source: of one session, or linked by near-duplicate clips, means together."""
@@ -32,10 +32,10 @@ def groups(
         session = sessions.get(source)
         if session is not None:
             links.append((by_session.setdefault(session, source), source))
-    return components(sources, links)
+    return connect_items(sources, links)
 
 
-def split_of(group: str, shares: Mapping[str, float]) -> str:
+def assign_split(group: str, shares: Mapping[str, float]) -> str:
     """train, val or test by a hash of the group: stays the same whatever else is in the dataset."""
     point = int.from_bytes(hashlib.sha256(b"split\0" + group.encode()).digest()[:8], "big") / 2**64
     for name in ORDER:
@@ -45,7 +45,7 @@ def split_of(group: str, shares: Mapping[str, float]) -> str:
     return "train"
 
 
-def strictest(splits: Iterable[str]) -> str:
+def strictest_split(splits: Iterable[str]) -> str:
     """The split of a group that others were merged into: what was held out stays held out."""
     found = set(splits)
     return next((name for name in ORDER if name in found), "train")

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from workers.datasets.budget import GATE
-from workers.datasets.limits import Prices
-from workers.datasets.pipeline import Built
+from workers.datasets.budget_limits import Prices
+from workers.datasets.pipeline import PipelineResult
 from workers.datasets.writing import Written
 
 
-def timing(
-    built: Built,
+def build_timing(
+    built: PipelineResult,
     written: Written,
     seconds: Mapping[str, float],
     gpu_seconds: Mapping[str, float],

@@ -10,10 +10,10 @@ from maquette.contract.datasets import FunnelStep
 from workers.datasets import manifest, parquet
 from workers.datasets.clip_work import PARQUET
 from workers.datasets.manifest import DatasetManifest, File
-from workers.datasets.pipeline import Built
-from workers.datasets.ports import Ports
+from workers.datasets.pipeline import PipelineResult
+from workers.datasets.protocols import Workspace
 from workers.datasets.schema import TABLES, ClipRow
-from workers.datasets.settings import Settings
+from workers.datasets.settings import DatasetSettings
 from workers.datasets.stages.alignment import GATE
 from workers.engines.protocols import EngineInfo
 
@@ -29,9 +29,9 @@ class Written:
 
 
 def write(
-    ports: Ports,
-    built: Built,
-    settings: Settings,
+    workspace: Workspace,
+    built: PipelineResult,
+    settings: DatasetSettings,
     engines: Sequence[EngineInfo],
     code_version: str,
     key: str | None = None,
@@ -44,7 +44,7 @@ def write(
             tables[name] = tuple(r.shards[name] for r in built.records if name in r.shards)
             continue
         data = parquet.write(table.row, rows[name])
-        digest = ports.store(f"{name}.parquet", "table", PARQUET, data)
+        digest = workspace.store(f"{name}.parquet", "table", PARQUET, data)
         tables[name] = (File(f"{name}.parquet", digest, len(data), len(rows[name])),)
     # equal content is one file, whoever made it
     files = {file.name: file for record in built.records for file in record.files}
@@ -62,13 +62,13 @@ def write(
         ),
     )
     data = made.encode()
-    ports.store(manifest.MANIFEST, "dataset", "application/json", data)
+    workspace.store(manifest.MANIFEST, "dataset", "application/json", data)
     if key is not None:
-        ports.store(manifest.SIGNATURE, "signature", "application/json", manifest.sign(data, key))
+        workspace.store(manifest.SIGNATURE, "signature", "application/json", manifest.sign(data, key))
     return Written(made, rows, funnel(rows, tables), key is not None)
 
 
-def gather(built: Built) -> dict[str, list[Any]]:
+def gather(built: PipelineResult) -> dict[str, list[Any]]:
     """The rows of every table of the whole part, in the order of sources and time."""
     rows: dict[str, list[Any]] = {name: [] for name, table in TABLES.items() if not table.per_clip}
     rows["sources"] = sorted(built.planned.sources, key=lambda row: row.source)

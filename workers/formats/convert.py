@@ -19,9 +19,9 @@ from workers.formats.mesh_readers import (
 from workers.formats.ply import PlyError, is_splat, read_splat_ply, write_splat_ply
 from workers.formats.sog import SogError, write_sog
 from workers.formats.sog_reader import read_sog
-from workers.formats.splat import Splat, transform
 from workers.formats.splat_gltf import has_splats, read_splat_glb, write_splat_glb
 from workers.formats.spz import SpzError, read_spz, write_spz
+from workers.geometry.gaussians import Gaussians, transform
 from workers.geometry.meshes import Mesh, vertex_normals
 from workers.geometry.poses import Similarity
 
@@ -74,7 +74,7 @@ def convert_splat(
     if source is None:
         source = _splat_format(data)
     try:
-        splat: Splat = SPLAT_READERS[source](data)
+        splat: Gaussians = SPLAT_READERS[source](data)
         if y_down and (source in Y_DOWN_FORMATS) != (target in Y_DOWN_FORMATS):
             splat = transform(splat, HALF_TURN_ABOUT_X)
         return SPLAT_WRITERS[target](splat)

@@ -1,4 +1,4 @@
-"""Splat PLY in the 3D Gaussian Splatting layout (Kerbl et al. 2023): 17 little-endian float32 a Gaussian.
+"""Gaussians PLY in the 3D Gaussian Splatting layout (Kerbl et al. 2023): 17 little-endian float32 a Gaussian.
 
 Colour is the SH degree 0 coefficient, rgb = 0.5 + C0 * f_dc; opacity is a logit, scale a natural logarithm,
 the quaternion wxyz. The frame is the object's canonical frame, y up, the same as the GLB's.
@@ -7,7 +7,8 @@ the quaternion wxyz. The frame is the object's canonical frame, y up, the same a
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.formats.splat import MAX_GAUSSIANS, Splat, sanitize
+from workers.formats.limits import MAX_GAUSSIANS
+from workers.geometry.gaussians import Gaussians, sanitize
 
 SH_C0 = 0.28209479177387814
 FIELDS = (
@@ -67,7 +68,7 @@ def read_splat_fields(data: bytes) -> NDArray[np.float32]:
     return out
 
 
-def write_splat_ply(splat: Splat) -> bytes:
+def write_splat_ply(splat: Gaussians) -> bytes:
     """Encode a sanitised copy of `splat`; the same splat gives the same bytes."""
     clean = sanitize(splat)
     opacity = clean.opacities.astype(np.float64)
@@ -80,11 +81,11 @@ def write_splat_ply(splat: Splat) -> bytes:
     return write_splat_fields(fields)
 
 
-def read_splat_ply(data: bytes) -> Splat:
+def read_splat_ply(data: bytes) -> Gaussians:
     """Decode and sanitise a splat PLY; raises PlyError when it cannot be read."""
     wide = read_splat_fields(data).astype(np.float64)
     with np.errstate(over="ignore"):
-        splat = Splat(
+        splat = Gaussians(
             means=wide[:, 0:3].astype(np.float32),
             rotations=wide[:, 13:17].astype(np.float32),
             scales=np.exp(wide[:, 10:13]).astype(np.float32),

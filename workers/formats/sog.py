@@ -19,7 +19,7 @@ from PIL import Image
 from workers.formats.codebook import codebook, nearest
 from workers.formats.ply import SH_C0
 from workers.formats.smallest_three import LIMIT, drop_largest
-from workers.formats.splat import Splat, sanitize
+from workers.geometry.gaussians import Gaussians, sanitize
 from workers.geometry.morton import morton_order
 
 FIRST_TAG = 252
@@ -30,7 +30,7 @@ class SogError(ValueError):
     """The bytes are not a SOG that can be read, or the splat does not fit one; the message says why."""
 
 
-def write_sog(splat: Splat) -> bytes:
+def write_sog(splat: Gaussians) -> bytes:
     """Encode a sanitised copy of `splat`, reordered; the same splat gives the same bytes.
 
     Lossy: means to 2^-17 of the range of sign(x) ln(1 + |x|), quaternion components to 0.0028, opacity to

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from workers.formats.codebook import SIZE
+from workers.formats.limits import MAX_GAUSSIANS
 from workers.formats.ply import SH_C0
 from workers.formats.smallest_three import LIMIT, restore_largest
 from workers.formats.sog import FIRST_TAG, SogError
-from workers.formats.splat import MAX_GAUSSIANS, Splat, sanitize
+from workers.geometry.gaussians import Gaussians, sanitize
 
 MAX_META = 1 << 20
 # What an image may hold beyond one pixel a Gaussian, and a file beyond eight bytes a pixel.
@@ -26,7 +27,7 @@ MOST_PER_BYTE = 64
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
 
 
-def read_sog(data: bytes) -> Splat:
+def read_sog(data: bytes) -> Gaussians:
     """Decode and sanitise a SOG bundle; spherical harmonics beyond degree 0 are left out.
 
     At most `MAX_GAUSSIANS` are read; images and texts are measured before they are decoded. Raises SogError
@@ -47,7 +48,7 @@ def read_sog(data: bytes) -> Splat:
         raise SogError(f"not a SOG that can be read: {error}") from error
 
 
-def _decode(bundle: zipfile.ZipFile, meta: dict[str, Any], count: int) -> Splat:
+def _decode(bundle: zipfile.ZipFile, meta: dict[str, Any], count: int) -> Gaussians:
     low, high = (_numbers(meta, "means", key, 3) for key in ("mins", "maxs"))
     lower, upper = (_pixels(bundle, meta, "means", index, count, 3) for index in (0, 1))
     steps = (upper.astype(np.uint16) << 8 | lower) / 65535
@@ -60,7 +61,7 @@ def _decode(bundle: zipfile.ZipFile, meta: dict[str, Any], count: int) -> Splat:
         raise SogError("quats: a pixel does not say which component is left out")
     rest = (turns[:, :3] / 127.5 - 1.0) * LIMIT
     with np.errstate(over="ignore"):
-        splat = Splat(
+        splat = Gaussians(
             means=(np.sign(logs) * np.expm1(np.abs(logs))).astype(np.float32),
             rotations=restore_largest(turns[:, 3].astype(np.int64) - FIRST_TAG, rest).astype(np.float32),
             scales=np.exp(scale_table)[scale_index].astype(np.float32),

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from workers.formats.color import linear_to_srgb, srgb_to_linear
 from workers.formats.glb_container import pack_glb
 from workers.formats.glb_reader import FLOAT, USHORT, Glb, GlbError, Json, read_glb
+from workers.formats.limits import MAX_GAUSSIANS
 from workers.formats.ply import SH_C0
-from workers.formats.splat import MAX_GAUSSIANS, Splat, joined, sanitize, transform
+from workers.geometry.gaussians import Gaussians, concatenate, sanitize, transform
 from workers.geometry.poses import Similarity
 
 EXTENSION = "KHR_gaussian_splatting"
@@ -26,7 +27,7 @@ POINTS = 0
 ARRAY_BUFFER = 34962
 
 
-def write_splat_glb(splat: Splat, name: str = "splat", extras: Mapping[str, Any] | None = None) -> bytes:
+def write_splat_glb(splat: Gaussians, name: str = "splat", extras: Mapping[str, Any] | None = None) -> bytes:
     """A GLB of one node and a sanitised copy of `splat`; `extras` goes on the node.
 
     COLOR_0 holds linear colours and opacity for viewers without the extension, so it is used, not required.
@@ -81,7 +82,7 @@ def write_splat_glb(splat: Splat, name: str = "splat", extras: Mapping[str, Any]
     return pack_glb(document, binary)
 
 
-def read_splat_glb(data: bytes) -> Splat:
+def read_splat_glb(data: bytes) -> Gaussians:
     """All splats of a GLB in its scene's frame, sanitised; at most `MAX_GAUSSIANS` together.
 
     Nodes may move, turn and scale them evenly. Raises GlbError for broken files, for other kernels and
@@ -89,7 +90,7 @@ def read_splat_glb(data: bytes) -> Splat:
     """
     glb = read_glb(data)
     try:
-        return sanitize(joined(_all(glb)))
+        return sanitize(concatenate(_all(glb)))
     except (KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError) as error:
         if isinstance(error, GlbError):
             raise
@@ -102,8 +103,8 @@ def has_splats(glb: Glb) -> bool:
     return isinstance(used, list) and EXTENSION in used
 
 
-def _all(glb: Glb) -> list[Splat]:
-    out: list[Splat] = []
+def _all(glb: Glb) -> list[Gaussians]:
+    out: list[Gaussians] = []
     total = 0
     matrices = glb.world_matrices()
     for node, matrix in zip(glb.document.get("nodes", []), matrices, strict=True):
@@ -121,7 +122,7 @@ def _all(glb: Glb) -> list[Splat]:
     return out
 
 
-def _one(glb: Glb, primitive: Json) -> Splat:
+def _one(glb: Glb, primitive: Json) -> Gaussians:
     told = primitive["extensions"][EXTENSION]
     space = told["colorSpace"]
     if told["kernel"] != "ellipse" or space not in (SRGB, LINEAR) or primitive.get("mode", 4) != POINTS:
@@ -142,7 +143,7 @@ def _one(glb: Glb, primitive: Json) -> Splat:
     colors = 0.5 + SH_C0 * dc
     if space == LINEAR:
         colors = linear_to_srgb(colors) / 255.0
-    return Splat(
+    return Gaussians(
         means=means.astype(np.float32),
         rotations=xyzw[:, [3, 0, 1, 2]].astype(np.float32),
         scales=scales.astype(np.float32),

@@ -17,9 +17,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.formats.limits import MAX_GAUSSIANS
 from workers.formats.ply import SH_C0
 from workers.formats.smallest_three import LIMIT, drop_largest, restore_largest
-from workers.formats.splat import MAX_GAUSSIANS, Splat, sanitize
+from workers.geometry.gaussians import Gaussians, sanitize
 
 MAGIC = 0x5053474E
 HEADER = struct.Struct("<IIIBBBB")
@@ -36,7 +37,7 @@ class SpzError(ValueError):
     """The bytes are not an SPZ that can be read, or the splat does not fit one; the message says why."""
 
 
-def write_spz(splat: Splat) -> bytes:
+def write_spz(splat: Gaussians) -> bytes:
     """Encode a sanitised copy of `splat` as SPZ 3 with SH degree 0; the same splat gives the same bytes.
 
     Lossy: means to half of 2^-16 of the longest side (coarser beyond 128 times that side from the origin),
@@ -64,7 +65,7 @@ def write_spz(splat: Splat) -> bytes:
     return gzip.compress(body, mtime=0)
 
 
-def read_spz(data: bytes) -> Splat:
+def read_spz(data: bytes) -> Gaussians:
     """Decode and sanitise an SPZ of version 2 or 3; spherical harmonics beyond degree 0 are left out.
 
     At most `MAX_GAUSSIANS` are read. Raises SpzError for other versions, for extensions (which may state
@@ -102,7 +103,7 @@ def read_spz(data: bytes) -> Splat:
     parts = [raw[a:b].reshape(count, -1) for a, b in pairwise(ends)]
     xyzw = _unpack_quaternions(parts[4]) if version == 3 else _first_three(parts[4])
     return sanitize(
-        Splat(
+        Gaussians(
             means=_fixed_point(parts[0], bits).astype(np.float32),
             rotations=xyzw[:, [3, 0, 1, 2]].astype(np.float32),
             scales=np.exp(parts[3] / 16.0 - 10.0).astype(np.float32),

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
-from workers.formats.splat import Splat
 from workers.geometry.cameras import Camera
+from workers.geometry.gaussians import Gaussians
 from workers.geometry.meshes import Mesh
 from workers.geometry.poses import matrix_from_quaternion
 from workers.geometry.raster import rasterize
@@ -39,7 +39,7 @@ class Textured:
     covered: NDArray[np.bool_]
 
 
-def bake(mesh: Mesh, splat: Splat, side: int = SIDE) -> Textured:
+def bake(mesh: Mesh, splat: Gaussians, side: int = SIDE) -> Textured:
     """Lay the mesh's faces flat and colour each texel from the Gaussians around its point.
 
     A Gaussian's weight is its opacity times its density at the point (Mahalanobis distance), as if the point
@@ -70,7 +70,7 @@ def bake(mesh: Mesh, splat: Splat, side: int = SIDE) -> Textured:
     return Textured(source, faces, uvs, pixels[rows, columns], covered)
 
 
-def splat_colors(splat: Splat, points: NDArray[np.float64], floor: float) -> NDArray[np.float64]:
+def splat_colors(splat: Gaussians, points: NDArray[np.float64], floor: float) -> NDArray[np.float64]:
     """sRGB colours (N, 3) in [0, 1] at points (N, 3): a mean over the nearest Gaussians, by their density."""
     count = min(NEIGHBOURS, len(splat))
     _, near = cKDTree(splat.means).query(points, k=count)

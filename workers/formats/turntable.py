@@ -3,7 +3,7 @@
 import numpy as np
 
 from workers.engines.protocols import ObjectAsset
-from workers.engines.rasterisers.pictures import splat_picture
+from workers.engines.rasterisers.preview import preview_splat
 from workers.formats.film import Film
 from workers.geometry.cameras import Camera
 from workers.geometry.poses import look_at
@@ -23,5 +23,5 @@ def turntable(asset: ObjectAsset) -> bytes:
             pose = look_at(eye, (0.0, 0.0, 0.0))
             mesh = asset.mesh
             left, _ = render(mesh.vertices, mesh.faces, mesh.colors, camera, pose)
-            film.add(np.hstack([left, splat_picture(asset.splat, camera, pose)]), number)
+            film.add(np.hstack([left, preview_splat(asset.splat, camera, pose)]), number)
         return film.finish()

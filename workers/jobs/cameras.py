@@ -12,15 +12,15 @@ from workers.jobs.context import LoadedImage
 FILM_DIAGONAL_MM = 43.2666
 
 
-def known_camera(image: LoadedImage, given: Intrinsics | None) -> Camera | None:
+def find_measured_camera(image: LoadedImage, given: Intrinsics | None) -> Camera | None:
     """Intrinsics that somebody measured; None when there are none, and the engine has to assume."""
-    return camera_of(image, given) if given is not None or image.focal_35mm else None
+    return choose_camera(image, given) if given is not None or image.focal_35mm else None
 
 
-def camera_of(image: LoadedImage, given: Intrinsics | None) -> Camera:
-    """Intrinsics by the best source there is; `source` says which. Raises JobProblem as `given_camera`."""
+def choose_camera(image: LoadedImage, given: Intrinsics | None) -> Camera:
+    """Intrinsics from the best available source; raises JobProblem (`camera_implausible`)."""
     if given is not None:
-        return given_camera(given, image.width, image.height)
+        return parse_intrinsics(given, image.width, image.height)
     if image.focal_35mm:
         focal = image.focal_35mm / FILM_DIAGONAL_MM * math.hypot(image.width, image.height)
         return Camera(
@@ -29,14 +29,14 @@ def camera_of(image: LoadedImage, given: Intrinsics | None) -> Camera:
     return Camera.assumed(image.width, image.height)
 
 
-def given_camera(given: Intrinsics, width: int, height: int) -> Camera:
+def parse_intrinsics(given: Intrinsics, width: int, height: int) -> Camera:
     """The request's camera; raises JobProblem when no camera can have such intrinsics."""
     if why := given.why_implausible(width, height):
         raise JobProblem("camera_implausible", why)
     return Camera(width, height, given.fx, given.fy, given.cx, given.cy, source="given")
 
 
-def wire_camera(camera: Camera) -> CameraModel:
+def to_wire_camera(camera: Camera) -> CameraModel:
     """A camera as the contract tells it."""
     return CameraModel(
         width=camera.width,
@@ -49,6 +49,6 @@ def wire_camera(camera: Camera) -> CameraModel:
     )
 
 
-def wire_pose(pose: Similarity) -> Pose:
+def to_wire_pose(pose: Similarity) -> Pose:
     """A pose as the contract tells it."""
     return Pose(rotation_wxyz=pose.rotation, translation=pose.translation, scale=pose.scale)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,8 @@ class JobContext:
         self.sources: list[str] = []
         self._announced = 0
         self._used: dict[str, EngineInfo] = {}
+        # flags of media; those of a video's end come when its last frame was read
+        self._media_flags: list[Sequence[str]] = []
         self._heartbeat = heartbeat
         self._db = db
         self._store = store
@@ -124,6 +127,7 @@ class JobContext:
             raise MediaError("media_unknown", f"no upload has the id {sha256}; upload it first", 404)
         if sha256 not in self.sources:
             self.sources.append(sha256)
+            self._media_flags.append(row.info.get("flags", ()))
         return sha256, row.info
 
     def image(self, ref: MediaRef) -> LoadedImage:
@@ -132,6 +136,7 @@ class JobContext:
         if info["kind"] != "image":
             raise JobProblem("not_an_image", f"this job needs an image; the medium is a {info['kind']}")
         decoded = self._sandbox.image(self._store.path(sha256))
+        self._media_flags.append(decoded.flags)
         return LoadedImage(decoded.pixels, sha256, decoded.focal_35mm)
 
     def frame(self, ref: MediaRef, index: int) -> LoadedImage:
@@ -161,6 +166,7 @@ class JobContext:
         opened = self._sandbox.frames(
             self._store.path(sha256), animated=animated, start=start, backward=backward, limit=limit
         )
+        self._media_flags.append(opened.flags)
         return LoadedVideo(
             sha256,
             opened.first,
@@ -326,7 +332,7 @@ class JobContext:
             result=result,
             artefacts=self.artefacts,
             provenance=provenance,
-            flags=flags or [],
+            flags=list(dict.fromkeys([*(flags or []), *chain.from_iterable(self._media_flags)])),
             reason=reason,
         )
 

@@ -13,21 +13,21 @@ from typing import Any
 from maquette.contract import Artefact, DatasetJob, DatasetResult, Manifest
 
 from storage.broker import DEFAULT_QUEUE
-from workers.datasets.bucket_publishing import publish
-from workers.datasets.documents import MEDIA_TYPES, documents
+from workers.datasets.budget_limits import Prices
+from workers.datasets.documents import MEDIA_TYPES, render_documents
 from workers.datasets.errors import DatasetError
 from workers.datasets.failures import Failure
-from workers.datasets.limits import Prices
 from workers.datasets.pipeline import Pipeline
-from workers.datasets.settings import Settings
-from workers.datasets.timing import timing
+from workers.datasets.publishing.buckets import publish_to_bucket
+from workers.datasets.settings import DatasetSettings
+from workers.datasets.timing import build_timing
 from workers.datasets.writing import Written, write
 from workers.engines.protocols import EngineInfo
 from workers.errors import JobProblem
 from workers.jobs.context import JobContext
-from workers.jobs.dataset_parts import Spread
-from workers.jobs.dataset_sources import open_bucket, origins
-from workers.jobs.dataset_world import JobPorts, tools_of
+from workers.jobs.dataset_parts import DistributedExecutor
+from workers.jobs.dataset_sources import list_origins, open_bucket
+from workers.jobs.dataset_world import JobWorkspace, load_components
 
 # signs the manifests this worker makes; a secret of the operator
 KEY = "MAQUETTE_DATASET_KEY"
@@ -39,32 +39,32 @@ def run(context: JobContext, request: DatasetJob) -> Manifest:
     Raises Parked while parts of the job are not done.
     """
     prices = Prices(context.settings.price_cpu_hour, context.settings.price_gpu_hour)
-    settings = Settings.of(request, prices)
-    tools, ports = tools_of(context, request, settings), JobPorts(context)
+    settings = DatasetSettings.from_request(request, prices)
+    components, workspace = load_components(context, request, settings), JobWorkspace(context)
     if request.max_dollars is not None:
-        _priced(prices, on_gpu=tools.on_gpu)
+        _priced(prices, on_gpu=components.on_gpu)
     lifting = _lifting(context) if request.assets else None
-    crew = Spread(context, ports, tools, settings, lifting)
-    infos = [tools.maker.info] + ([lifting[0]] if lifting else [])
-    if tools.captioner is not None:
-        infos.append(tools.captioner.info)
+    crew = DistributedExecutor(context, workspace, components, settings, lifting)
+    infos = [components.track_source.info] + ([lifting[0]] if lifting else [])
+    if components.captioner is not None:
+        infos.append(components.captioner.info)
     for info in infos:
         context.used(info)
     try:
-        sources = crew.sources(origins(context, ports, request), request)
+        sources = crew.sources(list_origins(context, workspace, request), request)
         sources = crew.readable(sources)
         context.sources = [source.sha256 for source in sources]
         built = Pipeline(crew, settings).run(sources)
         context.progress("write", message="writing the tables")
         written = write(
-            ports, built, settings, infos, version("maquette-server"), os.environ.get(KEY) or None
+            workspace, built, settings, infos, version("maquette-server"), os.environ.get(KEY) or None
         )
     except DatasetError as error:
         raise JobProblem(error.code, error.detail) from error
     if request.max_clips is not None:
-        told = timing(built, written, tools.clock.seconds, crew.gpu_seconds, prices)
-        ports.store("timing.json", "timing", "application/json", json.dumps(told, indent=1).encode())
-    _finish(context, ports, written)
+        told = build_timing(built, written, components.clock.seconds, crew.gpu_seconds, prices)
+        workspace.store("timing.json", "timing", "application/json", json.dumps(told, indent=1).encode())
+    _finish(context, workspace, written)
     if request.publish is not None:
         _publish(context, request.publish, written.manifest.version)
     kept = int(written.manifest.totals["tracks"])
@@ -102,10 +102,10 @@ def _lifting(context: JobContext) -> tuple[EngineInfo, str]:
     return context.engines.objects().info, context.job.queue
 
 
-def _finish(context: JobContext, ports: JobPorts, written: Written) -> None:
+def _finish(context: JobContext, workspace: JobWorkspace, written: Written) -> None:
     """The artefacts are the version's files, those of an earlier attempt among them, and its documents."""
-    for name, data in documents(written, context.stored).items():
-        ports.store(name, "document", MEDIA_TYPES[name], data)
+    for name, data in render_documents(written, context.stored).items():
+        workspace.store(name, "document", MEDIA_TYPES[name], data)
     listed = {
         file.name: Artefact(
             name=file.name,
@@ -116,7 +116,7 @@ def _finish(context: JobContext, ports: JobPorts, written: Written) -> None:
         )
         for file in written.manifest.all_files()
     }
-    context.artefacts = list((listed | ports.artefacts).values())
+    context.artefacts = list((listed | workspace.artefacts).values())
     context.artefacts.sort(key=lambda artefact: artefact.name)
 
 
@@ -127,7 +127,7 @@ def _publish(context: JobContext, address: str, version: str) -> None:
         context.progress("publish", done, total, f"writing to {address}")
 
     try:
-        publish(files, folder, version, context.artefacts, context.stored, told)
+        publish_to_bucket(files, folder, version, context.artefacts, context.stored, told)
     except DatasetError as error:
         raise JobProblem(error.code, error.detail, 409) from error
     except OSError as error:

@@ -12,17 +12,17 @@ from workers.datasets.errors import DatasetError
 from workers.errors import JobProblem
 from workers.geometry.cameras import Camera
 from workers.jobs.context import JobContext
-from workers.jobs.depth_maps import FARTHEST, NEAREST, stretch
+from workers.jobs.depth_maps import FARTHEST_M, NEAREST_M, ray_lengths
 
 
-class DepthWalk:
+class SourceDepthReader:
     """z of the frames `first` to `last` in their order; nothing is decoded before the first is wanted."""
 
     def __init__(
         self, context: JobContext, given: DepthFrames, camera: Camera, first: int, last: int
     ) -> None:
         self._context, self._given, self._last = context, given, last
-        self._stretch = stretch(camera).astype(np.float32) if given.measures == "distance" else None
+        self._ray_lengths = ray_lengths(camera).astype(np.float32) if given.measures == "distance" else None
         self._maps: Depths | None = None
         self._indices = count(first)
         self._first = first
@@ -50,12 +50,12 @@ class DepthWalk:
 
     def _metres(self, values: NDArray[np.float32], unit: float) -> NDArray[np.float32]:
         z = values * np.float32(unit)
-        if self._stretch is not None:
-            z = z / self._stretch
+        if self._ray_lengths is not None:
+            z = z / self._ray_lengths
         known = np.isfinite(z) & (z > 0)
         if not self._plausible and known.any():
             median = float(np.median(z[known]))
-            if not NEAREST <= median <= FARTHEST:
+            if not NEAREST_M <= median <= FARTHEST_M:
                 raise DatasetError(
                     "depth_implausible",
                     f"half of the depths are beyond {median:.3g} m: tell the unit by 'metres_per_unit' "
@@ -63,10 +63,10 @@ class DepthWalk:
                 )
             self._plausible = True
         # one far number would take the levels of all others when the map is stored
-        return np.where(known & (z <= FARTHEST), z, np.float32(np.nan))
+        return np.where(known & (z <= FARTHEST_M), z, np.float32(np.nan))
 
 
-def fits(context: JobContext, given: DepthFrames, width: int, height: int) -> None:
+def check_depth_size(context: JobContext, given: DepthFrames, width: int, height: int) -> None:
     """Raise JobProblem for depth of another size than the video, MediaError for depth that is not there."""
     _, told = context.media(given.media)
     if (told["width"], told["height"]) != (width, height):
@@ -76,7 +76,7 @@ def fits(context: JobContext, given: DepthFrames, width: int, height: int) -> No
         )
 
 
-def counted(context: JobContext, given: DepthFrames, frames: int) -> None:
+def check_depth_count(context: JobContext, given: DepthFrames, frames: int) -> None:
     """Raise JobProblem unless there is depth for each of so many decoded frames, and it can be read."""
     try:
         found = len(list(context.depths(given.media, max(0, frames - 1), 2)))

@@ -12,19 +12,19 @@ from storage.broker import DEFAULT_QUEUE
 from storage.ledger import Part
 from storage.ledger.parts import LOST
 from workers.datasets import asset_work
-from workers.datasets.clip_work import ClipWork, Tools
-from workers.datasets.crew import AssetTask, ClipTask, Outcome, Worked, plan_json
+from workers.datasets.clip_work import ClipWork, Components
+from workers.datasets.executor import AssetTask, ClipResults, ClipTask, PartOutcome, dump_plan
 from workers.datasets.failures import Failure
 from workers.datasets.records import ClipRecord
-from workers.datasets.settings import Settings
+from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import Source
-from workers.datasets.stages.keys import digest
+from workers.datasets.stages.keys import hash_json
 from workers.datasets.stages.survey import Survey
 from workers.engines.protocols import EngineInfo
 from workers.errors import JobProblem, Parked
 from workers.jobs.context import JobContext
-from workers.jobs.dataset_sources import Origin, uploaded
-from workers.jobs.dataset_world import JobPorts, source_of
+from workers.jobs.dataset_sources import Origin, find_upload
+from workers.jobs.dataset_world import JobWorkspace, open_source
 
 FETCH, SURVEY, FOLLOW = "dataset.fetch", "dataset.survey", "dataset.follow"
 CLIPS, ASSETS = "dataset.clips", "dataset.assets"
@@ -32,7 +32,7 @@ CLIPS, ASSETS = "dataset.clips", "dataset.assets"
 SPARED = frozenset({SURVEY, FOLLOW, CLIPS, ASSETS})
 
 
-class Spread:
+class DistributedExecutor:
     """A crew of many workers: what is not done yet parks the job, which asks again when it is woken.
 
     `lifting` is the engine of assets and its queue.
@@ -41,12 +41,17 @@ class Spread:
     def __init__(
         self,
         context: JobContext,
-        ports: JobPorts,
-        tools: Tools,
-        settings: Settings,
+        workspace: JobWorkspace,
+        components: Components,
+        settings: DatasetSettings,
         lifting: tuple[EngineInfo, str] | None,
     ) -> None:
-        self._context, self._ports, self._tools, self._settings = context, ports, tools, settings
+        self._context, self._workspace, self._components, self._settings = (
+            context,
+            workspace,
+            components,
+            settings,
+        )
         self._lifting = lifting
         # by stage, of what held a GPU
         self.gpu_seconds: dict[str, float] = defaultdict(float)
@@ -59,14 +64,14 @@ class Spread:
     def sources(self, found: Sequence[Origin], request: DatasetJob) -> list[Source]:
         """The videos of a request; those that are not here yet are fetched, each by a part."""
         away = {
-            digest(asdict(origin)): {"origin": asdict(origin), "prices": self._prices}
+            hash_json(asdict(origin)): {"origin": asdict(origin), "prices": self._prices}
             for origin in found
-            if uploaded(request, origin) is None
+            if find_upload(request, origin) is None
         }
         fetched = self._done(FETCH, self._cheap_queue, away) if away else []
         brought = iter(json.loads(outcome.data) for outcome, _ in fetched)
         for origin in found:
-            told = {"sha256": known} if (known := uploaded(request, origin)) else next(brought)
+            told = {"sha256": known} if (known := find_upload(request, origin)) else next(brought)
             if "sha256" in told:
                 self._origins[told["sha256"]] = origin
             else:
@@ -74,7 +79,7 @@ class Spread:
         if not self._origins:
             raise JobProblem("bucket_empty", f"none of {len(self.unreadable)} videos can be read")
         return [
-            source_of(self._context, MediaRef(id=sha256), origin.info(request))
+            open_source(self._context, MediaRef(id=sha256), origin.info(request))
             for sha256, origin in self._origins.items()
         ]
 
@@ -97,17 +102,17 @@ class Spread:
         """A look needs no engine."""
         return [self._surveys[source.sha256] for source in sources]
 
-    def clips(self, tasks: Sequence[ClipTask]) -> Worked:
+    def clips(self, tasks: Sequence[ClipTask]) -> ClipResults:
         """Where the engine of the job is; of a GPU's engine only what it has to do itself."""
         requests: dict[str, dict[str, Any]] = {}
         ids: dict[str, str] = {}
         for task in tasks:
-            key = ClipWork(self._ports, self._tools, self._settings, task.source, task.plan).key()
+            key = ClipWork(self._workspace, self._components, self._settings, task.source, task.plan).key()
             flags = {"flags": list(task.clip.flags)}
             clip = {name: getattr(task.clip, name) for name in task.clip.__slots__} | flags
-            requests[key] = {**self._of(task.source), "plan": plan_json(task.plan), "clip": clip}
+            requests[key] = {**self._of(task.source), "plan": dump_plan(task.plan), "clip": clip}
             ids[key] = task.plan.id
-        ended: dict[str, Outcome] = {}
+        ended: dict[str, PartOutcome] = {}
         if self._apart:
             # each part that follows adds the one that goes on
             then = {key: {**request, "then": self._cheap_queue} for key, request in requests.items()}
@@ -120,12 +125,12 @@ class Spread:
         ended |= {name: outcome for name, outcome, _ in named}
         return _worked({name: ended[name] for name in ids.values()})
 
-    def assets(self, tasks: Sequence[AssetTask]) -> Worked:
+    def assets(self, tasks: Sequence[AssetTask]) -> ClipResults:
         """Where an object engine is."""
         assert self._lifting is not None
         info, queue = self._lifting
         requests = {
-            asset_work.key(task, self._settings, info): {
+            asset_work.compute_key(task, self._settings, info): {
                 "record": self._outputs[task.record.clip],
                 "count": task.count,
                 "prices": self._prices,
@@ -147,12 +152,12 @@ class Spread:
     @property
     def _apart(self) -> bool:
         """Whether clips are followed on GPUs and finished by others; a job keeps to what it began with."""
-        key = digest(["apart"])
-        known = self._ports.recall(key)
+        key = hash_json(["apart"])
+        known = self._workspace.get_cached(key)
         if known is None:
-            apart = self._tools.on_gpu and self._cheap_queue != self._context.job.queue
+            apart = self._components.on_gpu and self._cheap_queue != self._context.job.queue
             known = b"yes" if apart else b"no"
-            self._ports.remember(key, known)
+            self._workspace.put_cached(key, known)
         return known == b"yes"
 
     @property
@@ -163,7 +168,7 @@ class Spread:
 
     def _done(
         self, kind: str, queue: str, requests: Mapping[str, Mapping[str, Any]]
-    ) -> list[tuple[Outcome, str]]:
+    ) -> list[tuple[PartOutcome, str]]:
         """What came of every part, and its sha256.
 
         Raises Parked while some are not over, JobProblem if one failed for all of the job.
@@ -183,20 +188,20 @@ class Spread:
         for key in requests:
             output = str(known[key].output)
             if (problem := known[key].problem) is not None:
-                found.append((Outcome(b"", failure=Failure(problem["code"], problem["detail"])), ""))
+                found.append((PartOutcome(b"", failure=Failure(problem["code"], problem["detail"])), ""))
                 continue
-            outcome = Outcome.decode(self._context.stored(output))
+            outcome = PartOutcome.decode(self._context.stored(output))
             for stage, seconds in outcome.stages.items():
-                self._tools.clock.seconds[stage] += seconds
+                self._components.clock.seconds[stage] += seconds
                 if outcome.on_gpu:
                     self.gpu_seconds[stage] += seconds
             found.append((outcome, output))
         return found
 
 
-def _worked(ended: Mapping[str, Outcome]) -> Worked:
+def _worked(ended: Mapping[str, PartOutcome]) -> ClipResults:
     """What became of clips, in their order."""
     limits = [outcome.limit for outcome in ended.values() if outcome.limit is not None]
     records = tuple(ClipRecord.decode(outcome.data) for outcome in ended.values() if outcome.done)
     failed = {clip: outcome.failure for clip, outcome in ended.items() if outcome.failure is not None}
-    return Worked(records, limits[0] if limits else None, failed)
+    return ClipResults(records, limits[0] if limits else None, failed)

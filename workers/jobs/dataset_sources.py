@@ -13,10 +13,10 @@ from maquette.sources.buckets import BucketVideo, list_bucket_videos
 
 from media.errors import MediaError
 from storage.buckets import BucketUnknown, opened
-from workers.datasets.stages.keys import digest
+from workers.datasets.stages.keys import hash_json
 from workers.errors import JobProblem
 from workers.jobs.context import JobContext
-from workers.jobs.dataset_world import JobPorts
+from workers.jobs.dataset_world import JobWorkspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Origin:
     bytes: int = 0
 
     @classmethod
-    def of(cls, content: dict[str, Any]) -> "Origin":
+    def from_json(cls, content: dict[str, Any]) -> "Origin":
         """From JSON."""
         return cls(**{**content, "objects": tuple(content["objects"])})
 
@@ -48,26 +48,26 @@ class Origin:
         return asdict(self) | {"objects": self.objects[:2]}
 
 
-def origins(context: JobContext, ports: JobPorts, request: DatasetJob) -> list[Origin]:
+def list_origins(context: JobContext, workspace: JobWorkspace, request: DatasetJob) -> list[Origin]:
     """Every video of a request; what a bucket holds is looked up once, whatever comes to lie there later."""
     found = [Origin(video=number) for number in range(len(request.videos))]
     for number, given in enumerate(request.buckets):
-        key = digest(["bucket", number, given.address])
-        known = ports.recall(key)
+        key = hash_json(["bucket", number, given.address])
+        known = workspace.get_cached(key)
         if known is None:
             context.progress("list", message=f"looking into {given.address}")
             known = json.dumps([asdict(item) for item in _listed(context, number, given)]).encode()
-            ports.remember(key, known)
-        found += map(Origin.of, json.loads(known))
+            workspace.put_cached(key, known)
+        found += map(Origin.from_json, json.loads(known))
     return found
 
 
-def uploaded(request: DatasetJob, origin: Origin) -> str | None:
+def find_upload(request: DatasetJob, origin: Origin) -> str | None:
     """The hash of a video that is here already."""
     return None if origin.video is None else request.videos[origin.video].id
 
 
-def fetch(context: JobContext, request: DatasetJob, origin: Origin) -> str:
+def fetch_video(context: JobContext, request: DatasetJob, origin: Origin) -> str:
     """Bring a video here; gives its hash. Raises JobProblem or MediaError."""
     if origin.bucket is None:
         return context.media(MediaRef(url=request.videos[origin.video or 0].url))[0]

@@ -12,27 +12,27 @@ from sqlalchemy.exc import SQLAlchemyError
 from media.errors import MediaError
 from storage.ledger import Part, WorkerSeconds
 from workers.datasets import asset_work, failures
+from workers.datasets.budget_limits import Prices
+from workers.datasets.clip_reader import ClipReader
 from workers.datasets.clip_work import ClipWork
-from workers.datasets.crew import AssetTask, Outcome, plan_of
 from workers.datasets.errors import DatasetError
+from workers.datasets.executor import AssetTask, PartOutcome, parse_plan
 from workers.datasets.failures import Failure
-from workers.datasets.following_apart import Followed, follow
-from workers.datasets.limits import Prices
+from workers.datasets.local_executor import time_decoding
+from workers.datasets.recorded_tracks import RecordedTracks, record_tracks
 from workers.datasets.records import ClipRecord, row_of
-from workers.datasets.reels import Reel
-from workers.datasets.serial import told
-from workers.datasets.settings import Settings
+from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import Source
 from workers.datasets.stopwatch import Stopwatch
-from workers.datasets.surveying import surveyed
+from workers.datasets.surveying import survey_source
 from workers.engines.protocols import EngineInfo
 from workers.engines.registry import EngineUnavailable
 from workers.errors import JobProblem, RetryPart, Stopped
 from workers.jobs.context import JobContext
-from workers.jobs.dataset_depths import counted
+from workers.jobs.dataset_depths import check_depth_count
 from workers.jobs.dataset_parts import ASSETS, CLIPS, FETCH, FOLLOW, SURVEY
-from workers.jobs.dataset_sources import Origin, fetch
-from workers.jobs.dataset_world import JobPorts, source_of, tools_of
+from workers.jobs.dataset_sources import Origin, fetch_video
+from workers.jobs.dataset_world import JobWorkspace, load_components, open_source
 
 # as many as a part has workers to lose
 ATTEMPTS = 3
@@ -41,7 +41,7 @@ NOT_OF_THE_CLIP = (OSError, SQLAlchemyError)
 
 
 @dataclass(frozen=True, slots=True)
-class PartDone:
+class PartResult:
     """The sha256 of a part's outcome, what it took, and the parts that go on from it."""
 
     output: str
@@ -49,13 +49,13 @@ class PartDone:
     then: tuple[Part, ...] = ()
 
 
-def run_part(context: JobContext) -> PartDone:
+def run_part(context: JobContext) -> PartResult:
     """Do one part; raises JobProblem, MediaError, Stopped or RetryPart."""
     request = DatasetJob.model_validate_json(context.whole().request)
     content = json.loads(context.job.request)
     clock = Stopwatch()
     begun = clock.now()
-    settings = Settings.of(request, Prices(**content["prices"]))
+    settings = DatasetSettings.from_request(request, Prices(**content["prices"]))
     try:
         outcome = _RUN[context.job.kind](context, request, settings, content)
     except DatasetError as error:
@@ -68,96 +68,108 @@ def run_part(context: JobContext) -> PartDone:
         engine = asdict(context.engines.concepts().info)
         rest = json.dumps({**content, "engine": engine, "followed": output})
         then = (Part(CLIPS, str(context.job.part), content["then"], rest),)
-    return PartDone(output, WorkerSeconds(seconds, seconds if on_gpu else 0.0), then)
+    return PartResult(output, WorkerSeconds(seconds, seconds if on_gpu else 0.0), then)
 
 
-def _fetch(context: JobContext, request: DatasetJob, settings: Settings, content: dict[str, Any]) -> Outcome:
+def _fetch(
+    context: JobContext, request: DatasetJob, settings: DatasetSettings, content: dict[str, Any]
+) -> PartOutcome:
     clock = Stopwatch()
-    origin = Origin.of(content["origin"])
+    origin = Origin.from_json(content["origin"])
     with clock("fetch"):
         try:
-            told = {"sha256": fetch(context, request, origin)}
+            told = {"sha256": fetch_video(context, request, origin)}
         except MediaError as error:
             # one broken file is no reason to refuse a bucket; what the caller named has to be there
             if origin.bucket is None:
                 raise
             told = {"code": error.code}
-    return Outcome(json.dumps(told).encode(), clock.seconds)
+    return PartOutcome(json.dumps(told).encode(), clock.seconds)
 
 
-def _survey(context: JobContext, request: DatasetJob, settings: Settings, content: dict[str, Any]) -> Outcome:
+def _survey(
+    context: JobContext, request: DatasetJob, settings: DatasetSettings, content: dict[str, Any]
+) -> PartOutcome:
     clock = Stopwatch()
     source = _source(context, request, content)
     try:
-        found = surveyed(JobPorts(context), clock, source)
+        found = survey_source(JobWorkspace(context), clock, source)
     except MediaError as error:
         if error.code in failures.UNSURE and _attempts_left(context):
             raise RetryPart from error
-        return Outcome(b"", clock.seconds, failure=failures.of(error))
+        return PartOutcome(b"", clock.seconds, failure=failures.classify_error(error))
     if source.info.depth is not None:
         # before any engine has worked
-        counted(context, source.info.depth, len(found))
-    return Outcome(found.encode(), clock.seconds)
+        check_depth_count(context, source.info.depth, len(found))
+    return PartOutcome(found.encode(), clock.seconds)
 
 
-def _follow(context: JobContext, request: DatasetJob, settings: Settings, content: dict[str, Any]) -> Outcome:
+def _follow(
+    context: JobContext, request: DatasetJob, settings: DatasetSettings, content: dict[str, Any]
+) -> PartOutcome:
     if (limit := _limit(context, settings)) is not None:
-        return Outcome(b"", limit=limit)
-    source, plan = _source(context, request, content), plan_of(content["plan"])
-    tools, ports = tools_of(context, request, settings), JobPorts(context)
-    _same(context, ClipWork(ports, tools, settings, source, plan).key())
+        return PartOutcome(b"", limit=limit)
+    source, plan = _source(context, request, content), parse_plan(content["plan"])
+    components, workspace = load_components(context, request, settings), JobWorkspace(context)
+    _same(context, ClipWork(workspace, components, settings, source, plan).key())
 
     def work() -> bytes:
-        with closing(Reel(source, plan.last)) as reel:
-            frames = told(reel.clip(plan), ports, tools, 0, len(plan.frames))
-            return follow(tools.maker, source, plan, settings, frames, tools.clock)
+        with closing(ClipReader(source, plan.last)) as reel:
+            frames = time_decoding(reel.clip(plan), workspace, components, 0, len(plan.frames))
+            return record_tracks(components.track_source, source, plan, settings, frames, components.clock)
 
-    return _tried(context, work, tools.clock)
+    return _tried(context, work, components.clock)
 
 
-def _clip(context: JobContext, request: DatasetJob, settings: Settings, content: dict[str, Any]) -> Outcome:
-    maker = None
+def _clip(
+    context: JobContext, request: DatasetJob, settings: DatasetSettings, content: dict[str, Any]
+) -> PartOutcome:
+    track_source = None
     if (followed := content.get("followed")) is not None:
         # the GPU is paid for, so the rest is done whatever the budget says
-        maker = Followed(EngineInfo(**content["engine"]), Outcome.decode(context.stored(followed)).data)
+        track_source = RecordedTracks(
+            EngineInfo(**content["engine"]), PartOutcome.decode(context.stored(followed)).data
+        )
     elif (limit := _limit(context, settings)) is not None:
-        return Outcome(b"", limit=limit)
-    source, plan = _source(context, request, content), plan_of(content["plan"])
-    tools, ports = tools_of(context, request, settings, maker), JobPorts(context)
-    work = ClipWork(ports, tools, settings, source, plan)
+        return PartOutcome(b"", limit=limit)
+    source, plan = _source(context, request, content), parse_plan(content["plan"])
+    components, workspace = load_components(context, request, settings, track_source), JobWorkspace(context)
+    work = ClipWork(workspace, components, settings, source, plan)
     _same(context, work.key())
 
     def run() -> bytes:
-        with closing(Reel(source, plan.last)) as reel:
-            frames = told(reel.clip(plan), ports, tools, 0, len(plan.frames))
+        with closing(ClipReader(source, plan.last)) as reel:
+            frames = time_decoding(reel.clip(plan), workspace, components, 0, len(plan.frames))
             return work.run(row_of("clips", content["clip"]), frames).encode()
 
-    return _tried(context, run, tools.clock)
+    return _tried(context, run, components.clock)
 
 
-def _assets(context: JobContext, request: DatasetJob, settings: Settings, content: dict[str, Any]) -> Outcome:
+def _assets(
+    context: JobContext, request: DatasetJob, settings: DatasetSettings, content: dict[str, Any]
+) -> PartOutcome:
     if (limit := _limit(context, settings)) is not None:
-        return Outcome(b"", limit=limit)
-    record = ClipRecord.decode(Outcome.decode(context.stored(content["record"])).data)
+        return PartOutcome(b"", limit=limit)
+    record = ClipRecord.decode(PartOutcome.decode(context.stored(content["record"])).data)
     task, engine = AssetTask(record, content["count"]), context.engines.objects()
-    _same(context, asset_work.key(task, settings, engine.info))
+    _same(context, asset_work.compute_key(task, settings, engine.info))
     clock = Stopwatch()
 
     def work() -> bytes:
         with clock("assets"):
-            return asset_work.lift(JobPorts(context), engine, settings, task).encode()
+            return asset_work.add_assets(JobWorkspace(context), engine, settings, task).encode()
 
     return _tried(context, work, clock)
 
 
-def _tried(context: JobContext, work: Callable[[], bytes], clock: Stopwatch) -> Outcome:
+def _tried(context: JobContext, work: Callable[[], bytes], clock: Stopwatch) -> PartOutcome:
     """What came of a clip, or why nothing can; raises RetryPart while another attempt is left."""
     try:
-        return Outcome(work(), clock.seconds)
+        return PartOutcome(work(), clock.seconds)
     except (JobProblem, Stopped, EngineUnavailable):
         raise
     except Exception as error:
-        failure = failures.of(error)
+        failure = failures.classify_error(error)
         if failure is None and isinstance(error, DatasetError):
             raise
         if (failure is None or failure.code in failures.UNSURE) and _attempts_left(context):
@@ -167,14 +179,14 @@ def _tried(context: JobContext, work: Callable[[], bytes], clock: Stopwatch) -> 
                 raise
             code = "out_of_memory" if isinstance(error, MemoryError) else "engine_failed"
             failure = Failure(code, f"the engine failed on this clip ({type(error).__name__})")
-        return Outcome(b"", clock.seconds, failure=failure)
+        return PartOutcome(b"", clock.seconds, failure=failure)
 
 
 def _attempts_left(context: JobContext) -> bool:
     return context.job.attempt - context.job.handed_back < ATTEMPTS
 
 
-_RUN: dict[str, Callable[[JobContext, DatasetJob, Settings, dict[str, Any]], Outcome]] = {
+_RUN: dict[str, Callable[[JobContext, DatasetJob, DatasetSettings, dict[str, Any]], PartOutcome]] = {
     FETCH: _fetch,
     SURVEY: _survey,
     FOLLOW: _follow,
@@ -183,7 +195,7 @@ _RUN: dict[str, Callable[[JobContext, DatasetJob, Settings, dict[str, Any]], Out
 }
 
 
-def _limit(context: JobContext, settings: Settings) -> float | None:
+def _limit(context: JobContext, settings: DatasetSettings) -> float | None:
     if not settings.limits.any:
         return None
     spent = context.spent()
@@ -191,8 +203,8 @@ def _limit(context: JobContext, settings: Settings) -> float | None:
 
 
 def _source(context: JobContext, request: DatasetJob, content: dict[str, Any]) -> Source:
-    info = Origin.of(content["origin"]).info(request)
-    return source_of(context, MediaRef(id=content["sha256"]), info)
+    info = Origin.from_json(content["origin"]).info(request)
+    return open_source(context, MediaRef(id=content["sha256"]), info)
 
 
 def _same(context: JobContext, key: str) -> None:

@@ -12,13 +12,13 @@ from workers.jobs.context import JobContext
 
 Array = NDArray[np.float64]
 AXES = {"opencv": (1.0, 1.0, 1.0), "opengl": (1.0, -1.0, -1.0), "pytorch3d": (-1.0, -1.0, 1.0)}
-NEAREST, FARTHEST = 0.01, 2000.0
+NEAREST_M, FARTHEST_M = 0.01, 2000.0
 OFF_RAYS = 0.02
 SAMPLES = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MetricDepth:
     """z (H, W) float32 in metres, NaN where unknown, and the camera: given, or what fits the points."""
 
     depth: NDArray[np.float32]
@@ -27,7 +27,7 @@ class Measured:
 
 def load_depth(
     context: JobContext, given: DepthMap, width: int, height: int, camera: Camera | None
-) -> Measured:
+) -> MetricDepth:
     """Read `given` for a picture of that size, whose intrinsics are `camera` where they are known.
 
     Raises JobProblem: `depth_mismatch` for another size, `depth_empty` without one depth that is known,
@@ -51,9 +51,9 @@ def load_depth(
         else:
             z = _known(numbers, given)
             if given.measures == "distance":
-                z = z / stretch(camera or Camera.assumed(width, height))
+                z = z / ray_lengths(camera or Camera.assumed(width, height))
             _plausible(z)
-    return Measured(z.astype(np.float32), camera)
+    return MetricDepth(z.astype(np.float32), camera)
 
 
 def _known(z: Array, given: DepthMap) -> Array:
@@ -66,7 +66,7 @@ def _known(z: Array, given: DepthMap) -> Array:
 
 def _plausible(z: Array) -> None:
     median = float(np.nanmedian(z))
-    if not NEAREST <= median <= FARTHEST:
+    if not NEAREST_M <= median <= FARTHEST_M:
         raise JobProblem(
             "depth_implausible",
             f"half of the depths are beyond {median:.3g} m: tell the unit by 'metres_per_unit' "
@@ -74,7 +74,7 @@ def _plausible(z: Array) -> None:
         )
 
 
-def stretch(camera: Camera) -> Array:
+def ray_lengths(camera: Camera) -> Array:
     """The length (H, W) of each pixel's ray up to z = 1."""
     x = (np.arange(camera.width) + 0.5 - camera.cx) / camera.fx
     y = (np.arange(camera.height) + 0.5 - camera.cy) / camera.fy

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.protocols import BodyEstimate, ObjectAsset
-from workers.engines.rasterisers.pictures import splat_picture
+from workers.engines.rasterisers.preview import preview_splat
 from workers.formats.film import fitted
 from workers.formats.overlay import color_of
 from workers.geometry.cameras import Camera
@@ -22,7 +22,7 @@ EYES = ((0.0, 0.2, 1.75), (1.25, 0.65, 1.25), (1.75, 0.2, 0.0), (-0.75, 0.4, -1.
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Placed:
+class PosedBody:
     """A body to draw: vertices (V, 3) in its camera's frame, and the number of its colour."""
 
     vertices: NDArray[np.float64]
@@ -31,7 +31,7 @@ class Placed:
     color: int
 
 
-def asset_preview(asset: ObjectAsset) -> NDArray[np.uint8]:
+def render_asset_preview(asset: ObjectAsset) -> NDArray[np.uint8]:
     """Four views of the mesh above four views of the splat, in the canonical frame."""
     camera = Camera(SIDE, SIDE, SIDE * 1.4, SIDE * 1.4, SIDE / 2, SIDE / 2)
     top, bottom = [], []
@@ -39,13 +39,15 @@ def asset_preview(asset: ObjectAsset) -> NDArray[np.uint8]:
         pose = look_at(eye, (0.0, 0.0, 0.0))
         mesh = asset.mesh
         top.append(render(mesh.vertices, mesh.faces, mesh.colors, camera, pose)[0])
-        bottom.append(splat_picture(asset.splat, camera, pose))
+        bottom.append(preview_splat(asset.splat, camera, pose))
     return np.vstack([np.hstack(top), np.hstack(bottom)])
 
 
-def bodies_panels(image: NDArray[np.uint8], bodies: Sequence[BodyEstimate]) -> NDArray[np.uint8]:
+def render_body_panels(image: NDArray[np.uint8], bodies: Sequence[BodyEstimate]) -> NDArray[np.uint8]:
     """Side by side: the image, the bodies over it, and the bodies from the right of the camera."""
-    placed = [Placed(body.vertices, body.rig.faces, body.camera, index) for index, body in enumerate(bodies)]
+    placed = [
+        PosedBody(body.vertices, body.rig.faces, body.camera, index) for index, body in enumerate(bodies)
+    ]
     shown = fitted(image, PANEL)
     panels = [shown, draw_bodies(shown.copy(), placed)]
     if placed:
@@ -53,7 +55,7 @@ def bodies_panels(image: NDArray[np.uint8], bodies: Sequence[BodyEstimate]) -> N
     return np.hstack(panels)
 
 
-def draw_bodies(canvas: NDArray[np.uint8], bodies: Sequence[Placed]) -> NDArray[np.uint8]:
+def draw_bodies(canvas: NDArray[np.uint8], bodies: Sequence[PosedBody]) -> NDArray[np.uint8]:
     """Draw bodies over `canvas` (H, W, 3), a smaller picture of what their cameras saw, the nearest last."""
     height, width = canvas.shape[:2]
     for body in sorted(bodies, key=lambda body: -float(body.vertices[:, 2].mean())):
@@ -64,7 +66,7 @@ def draw_bodies(canvas: NDArray[np.uint8], bodies: Sequence[Placed]) -> NDArray[
     return canvas
 
 
-def _from_the_side(bodies: Sequence[Placed], height: int) -> NDArray[np.uint8]:
+def _from_the_side(bodies: Sequence[PosedBody], height: int) -> NDArray[np.uint8]:
     """Seen from the right of the camera, whose forward is to the right: how bodies stand and lean."""
     points = np.concatenate([body.vertices for body in bodies])
     low, high = points.min(axis=0), points.max(axis=0)

@@ -6,7 +6,9 @@ from workers.errors import JobProblem
 from workers.jobs.context import JobContext, LoadedImage
 
 
-def image_of(context: JobContext, request: ObjectsJob | BodiesJob) -> tuple[LoadedImage, Manifest | None]:
+def load_source_image(
+    context: JobContext, request: ObjectsJob | BodiesJob
+) -> tuple[LoadedImage, Manifest | None]:
     """The image, and the earlier job's manifest when the request names one."""
     if request.from_job is None:
         assert request.image is not None

@@ -6,20 +6,22 @@ from pathlib import Path
 import pytest
 
 from tests.support.synthetic_datasets import of_balls
-from workers.datasets.clip_work import Tools
-from workers.datasets.following import OracleTracks
-from workers.datasets.limits import Limits
-from workers.datasets.local import FolderPorts, build
-from workers.datasets.pipeline import Built, Pipeline
+from workers.datasets.budget_limits import BudgetLimits
+from workers.datasets.clip_work import Components
+from workers.datasets.local import FolderWorkspace, build_dataset
+from workers.datasets.local_executor import LocalExecutor
+from workers.datasets.pipeline import Pipeline, PipelineResult
 from workers.datasets.reader import Dataset
-from workers.datasets.serial import Serial
-from workers.datasets.settings import Settings
-from workers.datasets.source import Source, Tracks
+from workers.datasets.settings import DatasetSettings
+from workers.datasets.source import ClipTracker, Source
 from workers.datasets.stages.shots import ClipPlan
 from workers.datasets.stopwatch import Stopwatch
-from workers.datasets.verify import verify
+from workers.datasets.track_sources import OracleTracks
+from workers.datasets.verification import verify
 
-SETTINGS = Settings(phrases=("ball",), clip_seconds=1.0, min_clip_seconds=0.5, limits=Limits(25.0))
+SETTINGS = DatasetSettings(
+    phrases=("ball",), clip_seconds=1.0, min_clip_seconds=0.5, limits=BudgetLimits(25.0)
+)
 CLIPS, SECONDS_A_CLIP = 4, 10.0
 
 
@@ -40,22 +42,22 @@ class Slow(OracleTracks):
         super().__init__(SETTINGS.phrases)
         self.time, self.clips = time, 0
 
-    def tracks(self, source: Source, plan: ClipPlan) -> Tracks:
+    def tracks(self, source: Source, plan: ClipPlan) -> ClipTracker:
         self.time.seconds += SECONDS_A_CLIP
         self.clips += 1
         return super().tracks(source, plan)
 
 
-def tools(time: Time) -> Tools:
-    return Tools(Slow(time), clock=Stopwatch(time))
+def components(time: Time) -> Components:
+    return Components(Slow(time), clock=Stopwatch(time))
 
 
-def ran(ports: FolderPorts, settings: Settings = SETTINGS) -> Built:
-    return Pipeline(Serial(ports, tools(Time()), settings), settings).run([of_balls(1, 48)])
+def ran(workspace: FolderWorkspace, settings: DatasetSettings = SETTINGS) -> PipelineResult:
+    return Pipeline(LocalExecutor(workspace, components(Time()), settings), settings).run([of_balls(1, 48)])
 
 
 def test_no_clip_is_begun_after_the_seconds_and_decisions_say_so(tmp_path: Path) -> None:
-    build([of_balls(1, 48)], tools(Time()), SETTINGS, tmp_path / "work", tmp_path / "data")
+    build_dataset([of_balls(1, 48)], components(Time()), SETTINGS, tmp_path / "work", tmp_path / "data")
     data = Dataset(tmp_path / "data")
     assert verify(data.folder) == []
     # begun at 0, 10 and 20 seconds, and not at 30
@@ -67,7 +69,7 @@ def test_no_clip_is_begun_after_the_seconds_and_decisions_say_so(tmp_path: Path)
 
 @pytest.mark.parametrize("most", [None, 40.0])
 def test_time_enough_changes_nothing(tmp_path: Path, most: float | None) -> None:
-    built = ran(FolderPorts(tmp_path), replace(SETTINGS, limits=Limits(most)))
+    built = ran(FolderWorkspace(tmp_path), replace(SETTINGS, limits=BudgetLimits(most)))
     assert len(built.records) == CLIPS and not built.budget_reached
     assert all(row.gate != "budget" for row in built.planned.decisions)
 
@@ -81,11 +83,11 @@ def test_a_run_that_goes_on_counts_the_clips_of_the_first(tmp_path: Path) -> Non
             raise Killed
 
     with pytest.raises(Killed):
-        ran(FolderPorts(tmp_path, dies))
-    first = ran(FolderPorts(tmp_path))
+        ran(FolderWorkspace(tmp_path, dies))
+    first = ran(FolderWorkspace(tmp_path))
     # one clip was done and one lost: its ten seconds are not counted, those of the first are
     assert len(first.records) == 3 and first.budget_reached
-    again = ran(FolderPorts(tmp_path))
+    again = ran(FolderWorkspace(tmp_path))
     assert again == first
-    more = ran(FolderPorts(tmp_path), replace(SETTINGS, limits=Limits(1000.0)))
+    more = ran(FolderWorkspace(tmp_path), replace(SETTINGS, limits=BudgetLimits(1000.0)))
     assert len(more.records) == CLIPS and not more.budget_reached

@@ -12,22 +12,23 @@ from maquette.contract.datasets import SourceInfo
 from numpy.typing import NDArray
 
 from tests.support.synthetic_datasets import RATE, balls, made_dataset, of_balls, source_of
-from workers.datasets import splits, verify_splits
-from workers.datasets.clip_work import Tools
-from workers.datasets.following import OracleTracks
-from workers.datasets.local import FolderPorts
-from workers.datasets.pipeline import Pipeline, Planned
+from workers.datasets import splits
+from workers.datasets.clip_work import Components
+from workers.datasets.local import FolderWorkspace
+from workers.datasets.local_executor import LocalExecutor
+from workers.datasets.pipeline import DatasetPlan, Pipeline
 from workers.datasets.reader import Dataset
-from workers.datasets.serial import Serial
-from workers.datasets.settings import Settings
+from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import Source
-from workers.datasets.stages.duplicates import neighbours
-from workers.datasets.stages.shots import cuts, pieces
-from workers.datasets.stages.survey import survey
-from workers.datasets.verify import verify
+from workers.datasets.stages.duplicates import find_neighbours
+from workers.datasets.stages.shots import divide_span, find_cuts
+from workers.datasets.stages.survey import survey_frames
+from workers.datasets.track_sources import OracleTracks
+from workers.datasets.verification import verify
+from workers.datasets.verification.splits import check_splits
 from workers.engines.protocols import Rgb
 
-SETTINGS = Settings(phrases=("ball",), clip_seconds=2.0, min_clip_seconds=1.0, trim_seconds=0.2)
+SETTINGS = DatasetSettings(phrases=("ball",), clip_seconds=2.0, min_clip_seconds=1.0, trim_seconds=0.2)
 
 
 def scenery(seed: int, frames: int = 24) -> list[Rgb]:
@@ -40,11 +41,13 @@ def scenery(seed: int, frames: int = 24) -> list[Rgb]:
     return [np.where(np.abs(p.astype(int) - still[0]) > 30, p, background).astype(np.uint8) for p in moving]
 
 
-def planned(sources: Sequence[Source], folder: Path, settings: Settings = SETTINGS) -> Planned:
-    return Pipeline(Serial(FolderPorts(folder), Tools(OracleTracks(())), settings), settings).plan(sources)
+def planned(sources: Sequence[Source], folder: Path, settings: DatasetSettings = SETTINGS) -> DatasetPlan:
+    return Pipeline(
+        LocalExecutor(FolderWorkspace(folder), Components(OracleTracks(())), settings), settings
+    ).plan(sources)
 
 
-def decision(found: Planned, gate: str) -> list[bool]:
+def decision(found: DatasetPlan, gate: str) -> list[bool]:
     return [row.passed for row in found.decisions if row.gate == gate]
 
 
@@ -55,8 +58,8 @@ def test_cuts_are_found_and_fast_motion_is_none() -> None:
     wide = np.concatenate([scenery(seed, 1)[0] for seed in range(20, 26)], axis=1)
     shifts = [0] * 8 + list(range(0, 800, 20))
     frames += [np.ascontiguousarray(wide[:, shift : shift + 160]) for shift in shifts]
-    looked = survey(source_of(frames).open(0, None).frames, (1, RATE))
-    assert cuts(looked.content) == [int(value) for value in np.cumsum(lengths)]
+    looked = survey_frames(source_of(frames).open(0, None).frames, (1, RATE))
+    assert find_cuts(looked.content) == [int(value) for value in np.cumsum(lengths)]
 
 
 def test_clips_fill_their_shots_within_the_lengths_asked_for() -> None:
@@ -66,7 +69,7 @@ def test_clips_fill_their_shots_within_the_lengths_asked_for() -> None:
         longest = float(rng.uniform(1, 8))
         shortest = float(rng.uniform(0, longest))
         beat = 1 / 24
-        found = pieces(begin, begin + length, longest, shortest, beat)
+        found = divide_span(begin, begin + length, longest, shortest, beat)
         assert found[0][0] == begin and found[-1][1] <= begin + length + 1e-9
         for start, stop in found:
             assert stop - start <= longest + beat
@@ -90,7 +93,7 @@ def test_clips_are_trimmed_at_cuts_and_keep_their_times(tmp_path: Path) -> None:
 
 
 def test_fewer_frames_a_second_keep_every_nth(tmp_path: Path) -> None:
-    thin = Settings(phrases=("ball",), clip_seconds=2.0, frame_rate=RATE / 3)
+    thin = DatasetSettings(phrases=("ball",), clip_seconds=2.0, frame_rate=RATE / 3)
     found = planned([source_of(scenery(1, 24))], tmp_path, thin)
     assert [(clip.frames, clip.frame_step) for clip in found.clips] == [(8, 3)]
     assert found.clips[0].frame_rate == pytest.approx(RATE / 3)
@@ -163,7 +166,7 @@ def test_banded_neighbours_are_those_of_comparing_all(seed: int, reach: float) -
         bits = np.packbits(flipped).view(np.uint64)
         signatures[copy] = signatures[rng.integers(0, 300)] ^ bits
     shot = rng.integers(0, 450, 600)
-    found = neighbours(shot, signatures, reach)
+    found = find_neighbours(shot, signatures, reach)
     distances, links = by_hand(shot, signatures, reach)
     assert found.distances == pytest.approx(distances)
     assert list(found.links) == links
@@ -174,10 +177,10 @@ def test_banded_neighbours_are_those_of_comparing_all(seed: int, reach: float) -
 def test_many_clips_with_one_signature_are_all_linked() -> None:
     # few are compared pair by pair, many by buckets
     for count in (100, 600):
-        found = neighbours(np.arange(count), np.zeros((count, 3), np.uint64))
+        found = find_neighbours(np.arange(count), np.zeros((count, 3), np.uint64))
         assert len(found.links) == count * (count - 1) // 2 and found.distances[0] == 64
         assert set(found.distances[1:]) == {0.0}
-    assert neighbours(np.zeros(0, np.int64), np.zeros((0, 3), np.uint64)).links == ()
+    assert find_neighbours(np.zeros(0, np.int64), np.zeros((0, 3), np.uint64)).links == ()
 
 
 def test_near_duplicates_and_sessions_never_straddle_splits(tmp_path: Path) -> None:
@@ -193,7 +196,7 @@ def test_near_duplicates_and_sessions_never_straddle_splits(tmp_path: Path) -> N
         twin[second.sha256] = first.sha256
         session_of |= {first.sha256: session, second.sha256: f"t{seed // 5}"}
     shares = {"train": 0.5, "val": 0.25, "test": 0.25}
-    settings = Settings(phrases=("ball",), clip_seconds=2.0, shares=shares, crops=0)
+    settings = DatasetSettings(phrases=("ball",), clip_seconds=2.0, shares=shares, crops=0)
     found = planned(sources, tmp_path, settings)
     split = {row.source: row.split for row in found.sources}
     assert len(set(split.values())) == 3
@@ -212,7 +215,7 @@ def test_splits_of_old_sources_stay_when_others_come(tmp_path: Path) -> None:
 
 def test_shares_of_splits_are_about_those_asked_for() -> None:
     shares = {"train": 0.7, "val": 0.2, "test": 0.1}
-    found = [splits.split_of(f"group {index}", shares) for index in range(4000)]
+    found = [splits.assign_split(f"group {index}", shares) for index in range(4000)]
     for name, share in shares.items():
         assert found.count(name) / len(found) == pytest.approx(share, abs=0.03)
 
@@ -224,4 +227,4 @@ def test_a_leak_made_by_hand_is_found(tmp_path: Path) -> None:
     [row] = leaking.clip_rows
     other = "test" if row.split == "train" else "train"
     leaking.__dict__["clip_rows"] = [row, replace(row, clip="0" * 20, split=other)]
-    assert {code for code, _, _ in verify_splits.check(leaking)} == {"split_leak"}
+    assert {code for code, _, _ in check_splits(leaking)} == {"split_leak"}

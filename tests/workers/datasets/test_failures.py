@@ -8,15 +8,15 @@ import pytest
 from media.errors import MediaError
 from tests.support.synthetic_datasets import of_balls
 from tests.workers.datasets.test_budget import SETTINGS, Slow, Time
-from workers.datasets.clip_work import Tools
+from workers.datasets.budget_limits import BudgetLimits
+from workers.datasets.clip_work import Components
 from workers.datasets.errors import DatasetError
-from workers.datasets.limits import Limits
-from workers.datasets.local import build
+from workers.datasets.local import build_dataset
 from workers.datasets.reader import Dataset
-from workers.datasets.settings import Settings
-from workers.datasets.source import Frames, Opened, Source
+from workers.datasets.settings import DatasetSettings
+from workers.datasets.source import FrameStream, Source, SourceFrames
 from workers.datasets.stopwatch import Stopwatch
-from workers.datasets.verify import verify
+from workers.datasets.verification import verify
 
 RATE = 12
 
@@ -24,28 +24,30 @@ RATE = 12
 def breaking(source: Source, frames: range) -> Source:
     """The same video, of which some frames cannot be decoded once it was surveyed."""
 
-    def opened(first: int, count: int | None) -> Opened:
+    def opened(first: int, count: int | None) -> SourceFrames:
         inner = source.open(first, count)
 
-        def walk() -> Frames:
+        def walk() -> FrameStream:
             for frame in inner.frames:
                 if count is not None and frame.index in frames:
                     raise MediaError("video_broken", "the video cannot be decoded")
                 yield frame
 
-        return Opened(inner.time_base, walk())
+        return SourceFrames(inner.time_base, walk())
 
     return replace(source, open=opened)
 
 
-def made(folder: Path, frames: range, settings: Settings) -> Dataset:
+def made(folder: Path, frames: range, settings: DatasetSettings) -> Dataset:
     source = breaking(of_balls(1, 48), frames)
     time = Time()
-    build([source], Tools(Slow(time), clock=Stopwatch(time)), settings, folder / "work", folder / "data")
+    build_dataset(
+        [source], Components(Slow(time), clock=Stopwatch(time)), settings, folder / "work", folder / "data"
+    )
     return Dataset(folder / "data")
 
 
-UNLIMITED = replace(SETTINGS, limits=Limits())
+UNLIMITED = replace(SETTINGS, limits=BudgetLimits())
 
 
 def test_the_clips_around_a_broken_place_are_made(tmp_path: Path) -> None:

@@ -16,10 +16,10 @@ from workers.datasets.append import append
 from workers.datasets.diff import diff
 from workers.datasets.errors import DatasetError
 from workers.datasets.manifest import File
-from workers.datasets.publishing import sha256
+from workers.datasets.publishing.folders import sha256
 from workers.datasets.reader import Dataset
 from workers.datasets.schema import TABLES
-from workers.datasets.verify import verify
+from workers.datasets.verification import verify
 
 
 @pytest.fixture(scope="module")

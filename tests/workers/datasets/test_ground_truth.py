@@ -9,13 +9,13 @@ from tests.support.synthetic_datasets import drawn, made_dataset, of_movi
 from workers.datasets import boxes
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
-from workers.datasets.settings import Settings
-from workers.datasets.source import Source, Truth
-from workers.engines.concepts.masks import box_of
+from workers.datasets.settings import DatasetSettings
+from workers.datasets.source import GroundTruth, Source
+from workers.geometry.boxes import bounding_box
 from workers.geometry.poses import matrix_from_quaternion
 
 SEEDS = (0, 3)
-EVERYTHING = Settings(
+EVERYTHING = DatasetSettings(
     phrases=("ball", "box", "capsule", "cylinder", "torus", "cone", "wedge"), clip_seconds=5.0, size=256
 )
 
@@ -37,7 +37,7 @@ def test_masks_and_boxes_are_those_that_were_drawn(data: Dataset, seed: int) -> 
     for row in clip.observations:
         exact = truth.ids[row.frame] == row.track
         assert np.array_equal(clip.mask(row), exact)
-        assert (row.x0, row.y0, row.x1, row.y1) == box_of(exact)
+        assert (row.x0, row.y0, row.x1, row.y1) == bounding_box(exact)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -99,7 +99,9 @@ def test_ego_motion_joins_one_camera_to_the_next(data: Dataset) -> None:
 
 def without(source: Source, *, boxes: bool = True, depth: bool = True) -> Source:
     truth = source.truth
-    kept = Truth(truth.objects, truth.labels, None if depth else truth.depth, None if boxes else truth.boxes)
+    kept = GroundTruth(
+        truth.objects, truth.labels, None if depth else truth.depth, None if boxes else truth.boxes
+    )
     return Source(
         source.sha256,
         source.width,

@@ -15,22 +15,22 @@ from PIL import Image
 from tests.support.scenes import ball, wall
 from tests.support.synthetic_datasets import RATE, SETTINGS, source_of
 from workers.datasets import plugins
-from workers.datasets.clip_work import Tools
+from workers.datasets.clip_work import Components
 from workers.datasets.errors import DatasetError
-from workers.datasets.following import OracleTracks
-from workers.datasets.local import build
-from workers.datasets.ports import Captioner, View
+from workers.datasets.local import build_dataset
+from workers.datasets.protocols import Captioner, MaskedImage
 from workers.datasets.reader import Dataset
 from workers.datasets.schema import CaptionRow, FeatureRow, FrameRow, TrackRow
-from workers.datasets.settings import Settings
-from workers.datasets.source import Source, Truth
-from workers.datasets.stages.describing import described
-from workers.datasets.stages.encoding import TOGETHER, vectors
-from workers.datasets.stages.follow import Seen
-from workers.datasets.verify import verify
-from workers.engines.concepts.masks import box_of
+from workers.datasets.settings import DatasetSettings
+from workers.datasets.source import GroundTruth, Source
+from workers.datasets.stages.describing import describe_with_engine
+from workers.datasets.stages.encoding import TOGETHER, encode_crops
+from workers.datasets.stages.follow import TrackObservation
+from workers.datasets.track_sources import OracleTracks
+from workers.datasets.verification import verify
 from workers.engines.protocols import EngineInfo, Rgb
 from workers.formats.rle import encode_mask
+from workers.geometry.boxes import bounding_box
 
 STEP, FRAMES = 7, 12
 
@@ -42,7 +42,7 @@ def rolling(label: str = "sports ball") -> Source:
         picture = wall(1, (120, 160))
         masks.append({1: ball(picture, (60, 40 + STEP * index), 32, (220, 40, 40))})
         frames.append(picture)
-    return source_of(frames, truth=Truth(lambda frame: masks[frame], {1: label}))
+    return source_of(frames, truth=GroundTruth(lambda frame: masks[frame], {1: label}))
 
 
 class Says:
@@ -61,10 +61,10 @@ class Says:
         return self.of_track
 
 
-def made(folder: Path, captioner: Captioner | None = None, settings: Settings = SETTINGS) -> Dataset:
+def made(folder: Path, captioner: Captioner | None = None, settings: DatasetSettings = SETTINGS) -> Dataset:
     settings = replace(settings, phrases=("sports ball",))
-    tools = Tools(OracleTracks(settings.phrases), captioner=captioner, dynamics=Shift())
-    build([rolling()], tools, settings, folder / "work", folder / "data")
+    components = Components(OracleTracks(settings.phrases), captioner=captioner, dynamics=Shift())
+    build_dataset([rolling()], components, settings, folder / "work", folder / "data")
     data = Dataset(folder / "data")
     assert verify(data.folder) == []
     return data
@@ -120,7 +120,7 @@ class SaysMany(Says):
         self.forgets = forgets
         self.asked: list[int] = []
 
-    def describe_all(self, views: Sequence[View]) -> Sequence[str]:
+    def describe_all(self, views: Sequence[MaskedImage]) -> Sequence[str]:
         self.asked.append(len(views))
         said = ["a scene" if mask is None else NAMES[tuple(view[mask][0])] for view, mask in views]
         return said[: len(said) - self.forgets]
@@ -129,16 +129,16 @@ class SaysMany(Says):
 NAMES = {(40 * (number % 5), 50 * (number // 5), 255): f"thing {number}" for number in range(20)}
 
 
-def seen_and_kept(count: int) -> tuple[list[FrameRow], list[TrackRow], dict[int, list[Seen]]]:
+def seen_and_kept(count: int) -> tuple[list[FrameRow], list[TrackRow], dict[int, list[TrackObservation]]]:
     """One frame with `count` squares of known colours, each followed."""
     image = np.zeros((40, 200, 3), np.uint8)
-    seen: dict[int, list[Seen]] = {}
+    seen: dict[int, list[TrackObservation]] = {}
     tracks = []
     for number, colour in enumerate(list(NAMES)[:count]):
         mask = np.zeros(image.shape[:2], np.bool_)
         mask[:, 10 * number : 10 * number + 8] = True
         image[mask] = colour
-        seen[number] = [Seen(0, box_of(mask), 1.0, encode_mask(mask), 320, None, None, ())]
+        seen[number] = [TrackObservation(0, bounding_box(mask), 1.0, encode_mask(mask), 320, None, None, ())]
         tracks.append(TrackRow("c", number, "x", "x", 0, 0, 1, None, 320.0, 1.0, None, None, 0, True, (), ()))
     data = io.BytesIO()
     Image.fromarray(image).save(data, "PNG")
@@ -147,7 +147,7 @@ def seen_and_kept(count: int) -> tuple[list[FrameRow], list[TrackRow], dict[int,
 
 def test_an_engine_that_takes_many_views_gets_them_sixteen_at_a_time() -> None:
     engine = SaysMany()
-    rows = described(engine, *seen_and_kept(20))
+    rows = describe_with_engine(engine, *seen_and_kept(20))
     assert engine.asked == [16, 5]
     assert [(row.track, row.text) for row in rows] == [
         (None, "a scene"),
@@ -157,7 +157,7 @@ def test_an_engine_that_takes_many_views_gets_them_sixteen_at_a_time() -> None:
 
 def test_an_engine_that_forgets_a_view_is_refused() -> None:
     with pytest.raises(DatasetError) as raised:
-        described(SaysMany(forgets=True), *seen_and_kept(3))
+        describe_with_engine(SaysMany(forgets=True), *seen_and_kept(3))
     assert raised.value.code == "captions_mismatch"
 
 
@@ -180,15 +180,15 @@ def test_crops_are_encoded_so_many_at_a_time_and_keep_their_order() -> None:
         data = io.BytesIO()
         Image.fromarray(np.full((8, 8, 3), (number, 0, 0), np.uint8)).save(data, "PNG")
         crops.append(FeatureRow("c", number, 0, "crop", None, 0, 0, 0, 8, 8, data.getvalue(), None))
-    rows = vectors(encoder, crops)
+    rows = encode_crops(encoder, crops)
     assert encoder.asked == [TOGETHER, 5]
     assert [(row.track, row.vector) for row in rows] == [(n, (float(n),)) for n in range(TOGETHER + 5)]
 
 
 def test_an_orange_is_no_colour(tmp_path: Path) -> None:
     settings = replace(SETTINGS, phrases=("orange",))
-    tools = Tools(OracleTracks(settings.phrases), captioner=Says("An orange."))
-    build([rolling("orange")], tools, settings, tmp_path / "work", tmp_path / "data")
+    components = Components(OracleTracks(settings.phrases), captioner=Says("An orange."))
+    build_dataset([rolling("orange")], components, settings, tmp_path / "work", tmp_path / "data")
     [row] = [row for row in Dataset(tmp_path / "data").rows("captions") if row.kind == "engine"]
     assert row.score == 1.0
 
@@ -224,7 +224,7 @@ def test_a_caption_that_does_not_fit_is_left_out_and_told(tmp_path: Path) -> Non
 
 
 def test_a_stricter_bound_leaves_more_out(tmp_path: Path) -> None:
-    strict = replace(SETTINGS, policy=SETTINGS.policy.changed({"caption_alignment": (0.9, None)}))
+    strict = replace(SETTINGS, policy=SETTINGS.policy.with_bounds({"caption_alignment": (0.9, None)}))
     rows = made(tmp_path, Says("A large red ball that moves to the left."), strict).rows("captions")
     assert [(row.kind, row.kept) for row in rows if row.track] == [("engine", False), ("composed", True)]
 
@@ -238,9 +238,9 @@ def test_a_model_tells_the_actions_between_frames(tmp_path: Path) -> None:
 
 
 def test_actions_of_the_wrong_shape_are_refused(tmp_path: Path) -> None:
-    tools = Tools(OracleTracks(SETTINGS.phrases), dynamics=Short())
+    components = Components(OracleTracks(SETTINGS.phrases), dynamics=Short())
     with pytest.raises(DatasetError) as caught:
-        build([rolling()], tools, SETTINGS, tmp_path / "work", tmp_path / "data")
+        build_dataset([rolling()], components, SETTINGS, tmp_path / "work", tmp_path / "data")
     assert caught.value.code == "actions_mismatch" and "(10, 1)" in caught.value.detail
 
 
@@ -257,10 +257,10 @@ def test_plug_ins_are_found_by_their_entry_points(tmp_path: Path, monkeypatch: p
     )
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     invalidate_caches()
-    captioner, dynamics = plugins.captioner("words"), plugins.inverse_dynamics("moves")
+    captioner, dynamics = plugins.load_captioner("words"), plugins.load_inverse_dynamics("moves")
     assert captioner is not None and captioner.describe(np.zeros((2, 2, 3), np.uint8)) == "words"
     assert dynamics is not None and dynamics.names == ("go",)
-    assert plugins.captioner(None) is None and plugins.inverse_dynamics(None) is None
+    assert plugins.load_captioner(None) is None and plugins.load_inverse_dynamics(None) is None
     with pytest.raises(DatasetError) as caught:
-        plugins.captioner("moves")
+        plugins.load_captioner("moves")
     assert caught.value.code == "plugin_unknown" and "known: words" in caught.value.detail

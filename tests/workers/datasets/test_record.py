@@ -11,9 +11,10 @@ import pytest
 
 from tests.support.paths import REPOSITORY
 from tests.support.synthetic_datasets import made_dataset, of_balls
-from workers.datasets import manifest, parquet, publishing
+from workers.datasets import manifest, parquet
 from workers.datasets.errors import DatasetError
 from workers.datasets.manifest import DatasetManifest, File
+from workers.datasets.publishing.folders import publish_folder
 from workers.datasets.reader import Dataset
 from workers.datasets.schema import TABLES, CameraRow, ScoreRow, columns
 from workers.datasets.schema_doc import document
@@ -108,7 +109,7 @@ def test_clips_read_as_arrays(made: Dataset) -> None:
     clip = next(made.clips())
     assert len(clip.frames) == len(clip.cameras) == len(clip) == clip.row.frames
     assert clip.image(0).shape == (*clip.size, 3)
-    observation = clip.observed(3)[0]
+    observation = clip.frame_observations(3)[0]
     mask = clip.mask(observation)
     assert mask.shape == clip.size and mask.sum() == observation.area
     assert set(np.unique(clip.segmentation(3))) <= {0, *(track.track for track in clip.tracks)}
@@ -129,8 +130,8 @@ def test_the_first_to_publish_wins_and_readers_never_see_half(tmp_path: Path) ->
     first = DatasetManifest({}, parameters={"who": 1})
     second = DatasetManifest({}, parameters={"who": 2})
     target = tmp_path / "data"
-    assert publishing.publish(target, first, {"a.bin": b"1"}, key="k")
-    assert not publishing.publish(target, second, {"a.bin": b"2"})
+    assert publish_folder(target, first, {"a.bin": b"1"}, key="k")
+    assert not publish_folder(target, second, {"a.bin": b"2"})
     assert (target / "a.bin").read_bytes() == b"1" and Dataset(target).version == first.version
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
@@ -143,7 +144,7 @@ def test_the_first_to_publish_wins_and_readers_never_see_half(tmp_path: Path) ->
             raise Broken
 
     with pytest.raises(Broken):
-        publishing.publish(tmp_path / "other", first, Exploding())
+        publish_folder(tmp_path / "other", first, Exploding())
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 

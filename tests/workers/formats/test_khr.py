@@ -11,8 +11,8 @@ from tests.support.splats import covariances, degrees_apart, random_splat, signp
 from workers.formats.color import srgb_to_linear
 from workers.formats.glb_container import pack_glb
 from workers.formats.glb_reader import MAX_NODES, GlbError, read_glb
-from workers.formats.splat import sanitize
 from workers.formats.splat_gltf import read_splat_glb, write_splat_glb
+from workers.geometry.gaussians import sanitize
 
 NAME = "KHR_gaussian_splatting"
 OWN = {f"{NAME}:{part}" for part in ("ROTATION", "SCALE", "OPACITY", "SH_DEGREE_0_COEF_0")}

@@ -1,11 +1,11 @@
-"""Splat PLY: the exact bytes, by a parser written here, and what happens to bad values."""
+"""Gaussians PLY: the exact bytes, by a parser written here, and what happens to bad values."""
 
 import numpy as np
 import pytest
 
 from workers.formats.ply import FIELDS, PlyError, read_splat_fields, read_splat_ply, write_splat_fields
 from workers.formats.ply import write_splat_ply as write
-from workers.formats.splat import Splat, transform
+from workers.geometry.gaussians import Gaussians, transform
 from workers.geometry.poses import Similarity
 
 NAMES = [*"xyz", "nx", "ny", "nz", "f_dc_0", "f_dc_1", "f_dc_2", "opacity"]
@@ -16,7 +16,7 @@ def random_splat(count=50, seed=0):
     rng = np.random.default_rng(seed)
     rotations = rng.normal(size=(count, 4))
     rotations /= np.linalg.norm(rotations, axis=1, keepdims=True)
-    return Splat(
+    return Gaussians(
         means=rng.normal(size=(count, 3)).astype(np.float32),
         rotations=rotations.astype(np.float32),
         scales=np.exp(rng.uniform(-6, -2, (count, 3))).astype(np.float32),

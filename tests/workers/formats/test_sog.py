@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.splats import by_color, degrees_apart, random_splat, signpost, taken
+from tests.support.splats import by_color, degrees_apart, random_splat, signpost
 from workers.formats.codebook import codebook, nearest
 from workers.formats.sog import SogError, write_sog
 from workers.formats.sog_reader import read_sog
-from workers.formats.splat import Splat, sanitize
+from workers.geometry.gaussians import Gaussians, sanitize
 from workers.geometry.morton import morton_order
 
 
@@ -44,15 +44,15 @@ def parse(data):
         scale = [np.exp(meta["scales"]["codebook"][index]) for index in scales[i]]
         rgb = [0.5 + 0.28209479 * meta["sh0"]["codebook"][index] for index in sh0[i][:3]]
         rows.append((mean, quat, scale, sh0[i][3] / 255, rgb))
-    return Splat(*(np.array(column) for column in zip(*rows, strict=True)))
+    return Gaussians(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
 def ordered(splat):
     clean = sanitize(splat)
-    return taken(clean, morton_order(clean.means.astype(np.float64)))
+    return clean.select(morton_order(clean.means.astype(np.float64)))
 
 
-def assert_close(got: Splat, want: Splat):
+def assert_close(got: Gaussians, want: Gaussians):
     np.testing.assert_allclose(got.means, want.means, rtol=0, atol=1e-5)
     np.testing.assert_allclose(np.log(got.scales), np.log(want.scales), rtol=0, atol=0.03)
     np.testing.assert_allclose(got.opacities, want.opacities, rtol=0, atol=1 / 510 + 1e-6)
@@ -78,7 +78,7 @@ def test_axes_are_ours_up_stays_up():
 
 def test_colours_of_transparent_gaussians_survive():
     splat = random_splat(400, seed=2)
-    clear = Splat(splat.means, splat.rotations, splat.scales, splat.opacities * 0, splat.colors)
+    clear = Gaussians(splat.means, splat.rotations, splat.scales, splat.opacities * 0, splat.colors)
     again = read_sog(write_sog(clear))
     assert again.opacities.max() < 1e-5
     np.testing.assert_allclose(again.colors, ordered(clear).colors, atol=0.004)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.support.splats import degrees_apart, random_splat, signpost
-from workers.formats.splat import Splat, sanitize
 from workers.formats.spz import SpzError, read_spz, write_spz
+from workers.geometry.gaussians import Gaussians, sanitize
 
 # Fields of a packed quaternion, from the top: which of x, y, z, w is left out, then the others.
 ORDER = {0: "yzw", 1: "xzw", 2: "xyw", 3: "xyz"}
@@ -46,7 +46,7 @@ def parse(data):
     return out
 
 
-def version_two(splat: Splat, degree=1):
+def version_two(splat: Gaussians, degree=1):
     """What an older encoder writes: x, y, z of the quaternion in bytes, and harmonics at the end."""
     count = len(splat)
     quats = splat.rotations * np.where(splat.rotations[:, :1] < 0, -1, 1)
@@ -61,7 +61,7 @@ def version_two(splat: Splat, degree=1):
     return gzip.compress(body + bytes(count * {0: 0, 1: 9}[degree]))
 
 
-def assert_close(got: Splat, want: Splat):
+def assert_close(got: Gaussians, want: Gaussians):
     np.testing.assert_allclose(got.means, want.means, rtol=0, atol=2**-17)
     np.testing.assert_allclose(np.log(got.scales), np.log(want.scales), rtol=0, atol=1 / 32 + 1e-5)
     np.testing.assert_allclose(got.opacities, want.opacities, rtol=0, atol=1 / 510 + 1e-6)
@@ -72,7 +72,7 @@ def assert_close(got: Splat, want: Splat):
 def test_layout_by_an_independent_parser():
     splat = sanitize(random_splat(300))
     told = parse(write_spz(splat))
-    got = Splat(
+    got = Gaussians(
         np.array(told["means"]).reshape(-1, 3),
         np.array(told["quats"]),
         np.array(told["scales"]).reshape(-1, 3),
@@ -104,9 +104,9 @@ def test_other_sizes_keep_their_relative_precision(side):
 
 def test_far_from_the_origin_is_coarser_and_too_far_is_refused():
     near = random_splat(50)
-    far = Splat(near.means + 1e5, near.rotations, near.scales, near.opacities, near.colors)
+    far = Gaussians(near.means + 1e5, near.rotations, near.scales, near.opacities, near.colors)
     assert np.abs(read_spz(write_spz(far)).means - far.means).max() <= 2**-6
-    beyond = Splat(near.means + 1e8, near.rotations, near.scales, near.opacities, near.colors)
+    beyond = Gaussians(near.means + 1e8, near.rotations, near.scales, near.opacities, near.colors)
     with pytest.raises(SpzError, match="24 bits"):
         write_spz(beyond)
 
@@ -124,7 +124,7 @@ def test_version_two_reads_and_harmonics_are_left_out():
     np.testing.assert_allclose(again.colors, splat.colors, rtol=0, atol=0.0038)
     # Bytes near a half turn leave little of w.
     assert degrees_apart(again, splat) < 12
-    upright = sanitize(Splat(*(getattr(splat, f) for f in ("means",)), *_level(splat)))
+    upright = sanitize(Gaussians(*(getattr(splat, f) for f in ("means",)), *_level(splat)))
     assert degrees_apart(read_spz(version_two(upright, 0)), upright) < 1.0
 
 

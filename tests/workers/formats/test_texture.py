@@ -12,8 +12,8 @@ from scipy.spatial import cKDTree
 from tests.support.gltf_validator import assert_valid
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.objects.export import TEXTURED_FACES, asset_textured_glb, baked
-from workers.formats.splat import Splat
 from workers.formats.texture import bake
+from workers.geometry.gaussians import Gaussians
 from workers.geometry.meshes import Mesh
 
 Array = NDArray[np.float64]
@@ -23,7 +23,7 @@ def paint(points: Array) -> Array:
     return np.asarray(0.5 + 0.45 * np.sin(6 * points + np.array([0, 1, 2])))
 
 
-def shape(kind: str) -> tuple[Mesh, Splat]:
+def shape(kind: str) -> tuple[Mesh, Gaussians]:
     """A ball or a torus of longest side 1, with painted Gaussians spread over it."""
     made: Any = (
         trimesh.creation.icosphere(subdivisions=3, radius=0.5)
@@ -33,7 +33,7 @@ def shape(kind: str) -> tuple[Mesh, Splat]:
     means = np.asarray(trimesh.sample.sample_surface_even(made, 12_000, seed=3)[0])
     count = len(means)
     turned = np.tile(np.array([1, 0, 0, 0], np.float32), (count, 1))
-    splat = Splat(
+    splat = Gaussians(
         means.astype(np.float32),
         turned,
         np.full((count, 3), 0.006, np.float32),
@@ -89,7 +89,7 @@ def test_the_file_is_read_by_others_and_keeps_the_assets_shape() -> None:
 
 def test_a_splat_of_nothing_makes_no_texture() -> None:
     mesh, splat = shape("ball")
-    empty = Splat(
+    empty = Gaussians(
         *(part[:0] for part in (splat.means, splat.rotations, splat.scales, splat.opacities)),
         splat.colors[:0],
     )

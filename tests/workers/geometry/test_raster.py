@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import trimesh
 
-from workers.formats.splat import Splat
 from workers.geometry.cameras import Camera
+from workers.geometry.gaussians import Gaussians
 from workers.geometry.meshes import vertex_normals
 from workers.geometry.poses import Similarity, look_at
 from workers.geometry.raster import rasterize, render, silhouette
-from workers.geometry.splat_preview import splat_preview
+from workers.geometry.splat_renderer import render_splat
 
 CAMERA = Camera(width=64, height=48, fx=50, fy=50, cx=32, cy=24)
 
@@ -96,12 +96,12 @@ def one_gaussian(**changes):
         "opacities": np.array([0.9], np.float32),
         "colors": np.array([[1, 0, 0]], np.float32),
     }
-    return Splat(**(values | changes))
+    return Gaussians(**(values | changes))
 
 
 def test_a_gaussian_fades_with_its_projected_deviation():
     camera = Camera(65, 65, 100, 100, 32.5, 32.5)
-    image = splat_preview(one_gaussian(), camera, Similarity(), background=(0, 0, 0))[..., 0] / 255
+    image = render_splat(one_gaussian(), camera, Similarity(), background=(0, 0, 0))[..., 0] / 255
     variance = (100 * 0.08 / 2) ** 2 + 0.3
     assert image[32, 32] == pytest.approx(0.9, abs=0.01)
     assert image[32, 36] == pytest.approx(0.9 * np.exp(-8 / variance), abs=0.01)
@@ -109,12 +109,12 @@ def test_a_gaussian_fades_with_its_projected_deviation():
 
 def test_the_nearer_gaussian_covers_the_farther_one():
     camera = Camera(65, 65, 100, 100, 32.5, 32.5)
-    pair = Splat(
+    pair = Gaussians(
         means=np.array([[0, 0, 4], [0, 0, 2]], np.float32),
         rotations=np.tile(np.array([1, 0, 0, 0], np.float32), (2, 1)),
         scales=np.full((2, 3), 0.2, np.float32),
         opacities=np.array([0.99, 0.75], np.float32),
         colors=np.array([[0, 1, 0], [1, 0, 0]], np.float32),
     )
-    center = splat_preview(pair, camera, Similarity(), background=(0, 0, 1))[32, 32] / 255
+    center = render_splat(pair, camera, Similarity(), background=(0, 0, 1))[32, 32] / 255
     np.testing.assert_allclose(center, [0.75, 0.25 * 0.99, 0.25 * 0.01], atol=0.01)

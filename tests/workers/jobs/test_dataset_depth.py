@@ -20,19 +20,19 @@ from storage.ledger import fleet
 from tests.support.dataset_worlds import Heartbeat, Killed, World, version
 from tests.support.media_files import write_video
 from tests.support.synthetic_datasets import drawn, of_movi
-from workers.datasets.clip_work import Tools
-from workers.datasets.following import EngineTracks
-from workers.datasets.limits import Prices
-from workers.datasets.local import build
+from workers.datasets.budget_limits import Prices
+from workers.datasets.clip_work import Components
+from workers.datasets.local import build_dataset
 from workers.datasets.reader import Dataset
-from workers.datasets.settings import Settings
-from workers.datasets.source import Opened, Truth
-from workers.datasets.stages.colmap import solver
-from workers.datasets.verify import verify
-from workers.engines.concepts.masks import box_of
-from workers.engines.protocols import EngineInfo, FrameResult, Tracked, VideoFrame
+from workers.datasets.settings import DatasetSettings
+from workers.datasets.source import GroundTruth, SourceFrames
+from workers.datasets.stages.colmap import load_solver
+from workers.datasets.track_sources import EngineTracks
+from workers.datasets.verification import verify
+from workers.engines.protocols import EngineInfo, FrameResult, TrackedInstance, VideoFrame
 from workers.engines.registry import EngineSet
 from workers.errors import JobProblem
+from workers.geometry.boxes import bounding_box
 
 SEED, FRAMES, RATE = 0, 24, 12
 CLIP = drawn(SEED, FRAMES)
@@ -59,7 +59,9 @@ class Drawn:
         self.frames += 1
         ids = CLIP.ids[frame.pts // TICKS]
         found = [
-            Tracked(n, ids == n, box_of(ids == n), 0.9, LABELS.index(CLIP.labels[n - 1]), CLIP.labels[n - 1])
+            TrackedInstance(
+                n, ids == n, bounding_box(ids == n), 0.9, LABELS.index(CLIP.labels[n - 1]), CLIP.labels[n - 1]
+            )
             for n in range(1, len(CLIP.labels) + 1)
             if (ids == n).any()
         ]
@@ -152,15 +154,15 @@ def test_a_job_makes_the_tables_that_python_makes(
 ) -> None:
     path = world.folder / "drawn.mp4"
 
-    def opened(first: int, count: int | None) -> Opened:
+    def opened(first: int, count: int | None) -> SourceFrames:
         found = world.sandbox.frames(path, start=first, limit=count)
-        return Opened(found.time_base, found.frames)
+        return SourceFrames(found.time_base, found.frames)
 
-    settings = Settings.of(world.request(text=list(LABELS)), Prices())
-    tools = Tools(EngineTracks(world.engine, settings), solver=solver())  # type: ignore[arg-type]
-    truth = Truth(depth=lambda frame: CLIP.depth[frame])
+    settings = DatasetSettings.from_request(world.request(text=list(LABELS)), Prices())
+    components = Components(EngineTracks(world.engine, settings), solver=load_solver())  # type: ignore[arg-type]
+    truth = GroundTruth(depth=lambda frame: CLIP.depth[frame])
     source = replace(SOURCE, sha256=str(world.videos[0].id), open=opened, truth=truth)
-    built = build([source], tools, settings, tmp_path / "work", tmp_path / "out").manifest
+    built = build_dataset([source], components, settings, tmp_path / "work", tmp_path / "out").manifest
     shards = {
         artefact.name: artefact.sha256
         for artefact in undisturbed.artefacts

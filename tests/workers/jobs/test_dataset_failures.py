@@ -18,16 +18,16 @@ from storage.ledger import fleet, jobs, leases, reaper
 from storage.ledger.tables import jobs as table
 from tests.support.dataset_worlds import TENANT, Follow, Heartbeat, Reds, World, version
 from tests.workers.jobs.test_dataset_parts import work
-from workers.datasets.clip_work import Tools
-from workers.datasets.following import EngineTracks
-from workers.datasets.limits import Prices
-from workers.datasets.local import build
+from workers.datasets.budget_limits import Prices
+from workers.datasets.clip_work import Components
+from workers.datasets.local import build_dataset
 from workers.datasets.reader import Dataset
-from workers.datasets.settings import Settings
-from workers.datasets.source import Opened, Source
-from workers.datasets.stages.colmap import solver
-from workers.datasets.verify import verify
-from workers.engines.protocols import EngineInfo, FrameResult, Refused, VideoFrame
+from workers.datasets.settings import DatasetSettings
+from workers.datasets.source import Source, SourceFrames
+from workers.datasets.stages.colmap import load_solver
+from workers.datasets.track_sources import EngineTracks
+from workers.datasets.verification import verify
+from workers.engines.protocols import EngineInfo, FrameResult, RequestRefused, VideoFrame
 from workers.engines.registry import EngineSet
 from workers.errors import JobProblem
 
@@ -56,7 +56,7 @@ class Fail(Follow):
         return super().step(frame)
 
 
-REFUSED = Refused(Problem.from_code("too_red", 422, "this is too red"))
+REFUSED = RequestRefused(Problem.from_code("too_red", 422, "this is too red"))
 
 
 def picky(world: World, error: Exception | None) -> Picky:
@@ -93,22 +93,22 @@ def test_clips_that_an_engine_refuses_are_left_out_at_once_on_any_crew(world: Wo
     assert engine.times == 2
     check(world, manifest, tmp_path / "data", "too_red")
     assert version(world.go(world.job(), Heartbeat())) == version(manifest)
-    settings = Settings.of(world.request(), Prices())
+    settings = DatasetSettings.from_request(world.request(), Prices())
 
     def source(ref: MediaRef) -> Source:
         path = world.store.path(str(ref.id))
         told = world.sandbox.probe(path)
 
-        def opened(first: int, count: int | None) -> Opened:
+        def opened(first: int, count: int | None) -> SourceFrames:
             found = world.sandbox.frames(path, start=first, limit=count)
-            return Opened(found.time_base, found.frames)
+            return SourceFrames(found.time_base, found.frames)
 
         size = told["width"], told["height"]
         return Source(str(ref.id), *size, told.get("frames"), told.get("frame_rate"), opened)
 
-    tools = Tools(EngineTracks(engine, settings), solver=solver())  # type: ignore[arg-type]
+    components = Components(EngineTracks(engine, settings), solver=load_solver())  # type: ignore[arg-type]
     sources = [source(ref) for ref in world.videos]
-    alone = build(sources, tools, settings, tmp_path / "work", tmp_path / "out")
+    alone = build_dataset(sources, components, settings, tmp_path / "work", tmp_path / "out")
     assert alone.manifest.version == version(manifest)
 
 

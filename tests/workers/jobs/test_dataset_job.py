@@ -9,9 +9,9 @@ import pytest
 from maquette.contract import DatasetResult, Manifest
 
 from tests.support.dataset_worlds import FRAMES, Heartbeat, Killed, World, version
-from workers.datasets import reels
+from workers.datasets import clip_reader
 from workers.datasets.reader import Dataset
-from workers.datasets.verify import verify
+from workers.datasets.verification import verify
 from workers.errors import JobProblem
 from workers.jobs import dataset, dataset_world
 
@@ -60,7 +60,7 @@ def test_killed_again_and_again_it_comes_to_an_end_and_does_nothing_twice(
     world: World, undisturbed: tuple[Manifest, Heartbeat], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dataset_world, "FOLD", 2)
-    monkeypatch.setattr(reels, "PIECE", 20)
+    monkeypatch.setattr(clip_reader, "PIECE", 20)
     job, before, deaths = world.job(), world.engine.frames, 0
     while True:
         try:

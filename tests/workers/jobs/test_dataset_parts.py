@@ -13,13 +13,13 @@ from maquette.contract import MediaRef
 from media.sandbox import Sandbox
 from storage.ledger import fleet, jobs, leases
 from tests.support.dataset_worlds import FRAMES, TENANT, Heartbeat, Reds, World, version
-from workers.datasets.clip_work import Tools
-from workers.datasets.following import EngineTracks
-from workers.datasets.limits import Prices
-from workers.datasets.local import build
-from workers.datasets.settings import Settings
-from workers.datasets.source import Opened, Source
-from workers.datasets.stages.colmap import solver
+from workers.datasets.budget_limits import Prices
+from workers.datasets.clip_work import Components
+from workers.datasets.local import build_dataset
+from workers.datasets.settings import DatasetSettings
+from workers.datasets.source import Source, SourceFrames
+from workers.datasets.stages.colmap import load_solver
+from workers.datasets.track_sources import EngineTracks
 from workers.engines.registry import EngineSet
 from workers.errors import JobProblem
 from workers.jobs import run_part
@@ -34,22 +34,22 @@ ALL_FRAMES = 2 * FRAMES - 24
 def alone(world: World, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The version that one process makes of the same videos, without a ledger."""
     folder = tmp_path_factory.mktemp("alone")
-    settings = Settings.of(world.request(), Prices())
+    settings = DatasetSettings.from_request(world.request(), Prices())
 
     def source(ref: MediaRef) -> Source:
         path = world.store.path(str(ref.id))
         told = world.sandbox.probe(path)
 
-        def opened(first: int, count: int | None) -> Opened:
+        def opened(first: int, count: int | None) -> SourceFrames:
             found = world.sandbox.frames(path, animated=False, start=first, limit=count)
-            return Opened(found.time_base, found.frames)
+            return SourceFrames(found.time_base, found.frames)
 
         size = told["width"], told["height"]
         return Source(str(ref.id), *size, told.get("frames"), told.get("frame_rate"), opened)
 
-    tools = Tools(EngineTracks(world.engine, settings), solver=solver())  # type: ignore[arg-type]
+    components = Components(EngineTracks(world.engine, settings), solver=load_solver())  # type: ignore[arg-type]
     sources = [source(ref) for ref in world.videos]
-    return build(sources, tools, settings, folder / "work", folder / "out").manifest.version
+    return build_dataset(sources, components, settings, folder / "work", folder / "out").manifest.version
 
 
 class Together(Reds):

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from workers.errors import JobProblem
 from workers.geometry.cameras import Camera
 from workers.jobs.context import JobContext
-from workers.jobs.depth_maps import Measured, load_depth
+from workers.jobs.depth_maps import MetricDepth, load_depth
 
 W, H = 96, 64
 CAMERA = Camera(W, H, 110.0, 104.0, 45.0, 34.0)
@@ -36,7 +36,7 @@ def points(z: Array) -> Array:
     return np.stack([(x - CAMERA.cx) / CAMERA.fx * z, (y - CAMERA.cy) / CAMERA.fy * z, z], axis=-1)
 
 
-def read(values: Array, camera: Camera | None = CAMERA, *, whole: bool = False, **said: Any) -> Measured:
+def read(values: Array, camera: Camera | None = CAMERA, *, whole: bool = False, **said: Any) -> MetricDepth:
     class Held:
         def depth(self, ref: Any) -> Any:
             return values.astype(np.float32), whole

@@ -12,7 +12,7 @@ from workers.engines.objects.default import DefaultObjects
 from workers.engines.protocols import BodyEstimate
 from workers.geometry.cameras import Camera
 from workers.geometry.raster import silhouette
-from workers.jobs.scene.scene_scale import stage_of, staged
+from workers.jobs.scene.scene_scale import estimate_ground, place_on_ground
 
 CAMERA = Camera(640, 480, 600.0, 600.0, 320.0, 200.0)
 HEIGHT, FEET = 1.5, 4.0
@@ -37,9 +37,9 @@ def test_a_ball_on_the_ground_has_its_true_size_and_distance(radius: float, ahea
     mask = ball(radius, ahead)
     image = np.full((480, 640, 3), 128, np.uint8)
     alone = DefaultObjects().reconstruct(image, mask, camera=CAMERA)
-    stage = stage_of([standing()])
+    stage = estimate_ground([standing()])
     assert stage is not None and stage.drop == pytest.approx(HEIGHT) and stage.distance == pytest.approx(FEET)
-    placed = staged(alone, mask, CAMERA, stage, contact=True)
+    placed = place_on_ground(alone, mask, CAMERA, stage, contact=True)
     points = placed.pose.apply(placed.mesh.vertices)
     assert np.median(points[:, 2]) == pytest.approx(ahead, rel=0.08)
     assert np.ptp(points[:, 0]) / 2 == pytest.approx(radius, rel=0.08)
@@ -57,9 +57,9 @@ def test_where_no_contact_is_told_the_people_tell_the_distance(why: str) -> None
     if why == "cut":
         mask = np.roll(mask, 479 - int(np.nonzero(mask)[0].max()), axis=0)
     alone = DefaultObjects().reconstruct(np.full((480, 640, 3), 128, np.uint8), mask, camera=CAMERA)
-    stage = stage_of([standing(flags=("truncated",) if why == "no_feet" else ())])
+    stage = estimate_ground([standing(flags=("truncated",) if why == "no_feet" else ())])
     assert stage is not None
-    placed = staged(alone, mask, CAMERA, stage, contact=why != "no_contact")
+    placed = place_on_ground(alone, mask, CAMERA, stage, contact=why != "no_contact")
     assert np.median(placed.pose.apply(placed.mesh.vertices)[:, 2]) == pytest.approx(FEET, rel=1e-6)
     assert "distance_guessed" in placed.flags
 
@@ -68,6 +68,6 @@ def test_a_metric_object_stays_where_it_is() -> None:
     mask = ball(0.3, 5.0)
     alone = DefaultObjects().reconstruct(np.full((480, 640, 3), 128, np.uint8), mask, camera=CAMERA)
     known = replace(alone, scale_source="metric")
-    stage = stage_of([standing()])
-    assert stage is not None and staged(known, mask, CAMERA, stage, contact=True) is known
-    assert stage_of([]) is None
+    stage = estimate_ground([standing()])
+    assert stage is not None and place_on_ground(known, mask, CAMERA, stage, contact=True) is known
+    assert estimate_ground([]) is None

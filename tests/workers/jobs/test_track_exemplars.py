@@ -8,7 +8,7 @@ from maquette.contract import TrackJob
 from pydantic import ValidationError
 
 from workers.errors import JobProblem
-from workers.jobs.track.prompts import prompts_of
+from workers.jobs.track.prompts import build_track_prompts
 
 BOX = {"x0": 1, "y0": 2, "x1": 30, "y1": 40}
 
@@ -20,13 +20,13 @@ def asked(**exemplar: Any) -> TrackJob:
 
 
 def test_the_engine_is_shown_the_box_on_its_frame_for_its_phrase() -> None:
-    (shown,) = prompts_of(asked(frame=7, phrase=1, box=BOX), 0, 64, 48).shown
+    (shown,) = build_track_prompts(asked(frame=7, phrase=1, box=BOX), 0, 64, 48).exemplars
     assert (shown.frame, shown.prompt, shown.box, shown.label) == (7, 1, (1, 2, 30, 40), 1)
 
 
 def test_a_box_outside_the_picture_and_a_phrase_that_is_not_asked_for_are_refused() -> None:
     with pytest.raises(JobProblem) as outside:
-        prompts_of(asked(box={"x0": 64, "y0": 2, "x1": 70, "y1": 40}), 0, 64, 48)
+        build_track_prompts(asked(box={"x0": 64, "y0": 2, "x1": 70, "y1": 40}), 0, 64, 48)
     assert outside.value.problem.code == "prompt_outside_image" and "exemplars[0]" in str(outside.value)
     with pytest.raises(ValidationError, match="names phrase 2"):
         asked(phrase=2, box=BOX)

@@ -56,7 +56,7 @@ DATA_TYPES = {
 }
 
 
-def croissant(written: Written) -> bytes:
+def build_croissant(written: Written) -> bytes:
     """JSON-LD with every file and a record set for every table."""
     manifest = written.manifest
     licences = sorted({row.licence for row in written.rows["sources"] if row.licence})

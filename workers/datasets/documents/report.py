@@ -23,7 +23,7 @@ td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}h2{margin-top:2.2re
 WIDTH, HEIGHT, BINS = 240, 70, 24
 
 
-def report(written: Written, sheet: bytes) -> str:
+def render_report(written: Written, sheet: bytes) -> str:
     """A page that needs nothing but itself."""
     manifest, totals = written.manifest, written.manifest.totals
     told = (

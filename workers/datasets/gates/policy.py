@@ -12,7 +12,7 @@ Bound = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class GatePolicy:
     """Bounds by gate, inclusive; a score that could not be measured passes, and its decision says null."""
 
     name: str
@@ -34,23 +34,23 @@ class Policy:
             )
         return found
 
-    def changed(self, bounds: Mapping[str, Bound]) -> "Policy":
+    def with_bounds(self, bounds: Mapping[str, Bound]) -> "GatePolicy":
         """The policy with other bounds; its name tells which."""
         merged = {**self.bounds, **bounds}
         told = json.dumps({name: list(bound) for name, bound in sorted(bounds.items())})
         suffix = hashlib.sha256(told.encode()).hexdigest()[:8]
-        return Policy(f"{self.name}+{suffix}", merged)
+        return GatePolicy(f"{self.name}+{suffix}", merged)
 
-    def lasting(self, seconds: float) -> "Policy":
+    def with_min_duration(self, seconds: float) -> "GatePolicy":
         """The policy with the shortest clip that the job's own settings ask for."""
-        return Policy(self.name, {**self.bounds, "duration": (seconds, None)})
+        return GatePolicy(self.name, {**self.bounds, "duration": (seconds, None)})
 
     def as_json(self) -> dict[str, Any]:
         """For the manifest."""
         return {"name": self.name, "bounds": {name: list(bound) for name, bound in self.bounds.items()}}
 
 
-DEFAULT = Policy(
+DEFAULT = GatePolicy(
     "maquette-3",
     {
         # clips

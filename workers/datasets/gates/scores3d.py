@@ -5,16 +5,18 @@ from itertools import pairwise
 
 import numpy as np
 
-from workers.datasets.gates.tracks import STAGE
+from workers.datasets.gates.track_scores import STAGE
 from workers.datasets.schema import ScoreRow
 from workers.datasets.stages.boxes3d import Box3d
-from workers.datasets.stages.follow import Seen
+from workers.datasets.stages.follow import TrackObservation
 
 WHOLE = 0.5
 USUAL = 40
 
 
-def scores(clip: str, track: int, seen: Sequence[Seen], lifted: Mapping[int, Box3d]) -> list[ScoreRow]:
+def score_track_3d(
+    clip: str, track: int, seen: Sequence[TrackObservation], lifted: Mapping[int, Box3d]
+) -> list[ScoreRow]:
     """jitter_3d: RMS second difference of the centre over the box's diagonal, null unless it was measured.
 
     size_constancy: the largest step of ln(sqrt(area) * depth) between neighbouring frames that show at least
@@ -38,7 +40,7 @@ def _jitter(lifted: Mapping[int, Box3d]) -> float | None:
     return float(np.sqrt(np.mean(np.square(found)))) if found else None
 
 
-def _steps(seen: Sequence[Seen]) -> float | None:
+def _steps(seen: Sequence[TrackObservation]) -> float | None:
     measured = all(item.depth is not None for item in seen)
     sizes = [item.area * ((item.depth or 1.0) ** 2 if measured else 1.0) for item in seen]
     # below the median, or a mask that leaks for half of the clip would pass for the usual size

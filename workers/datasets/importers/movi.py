@@ -20,9 +20,10 @@ from workers.datasets.importers import movi_tfds
 from workers.datasets.importers.writing import publish
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import CameraRow, ClipRow, FrameRow, ObservationRow, SourceRow, TrackRow
-from workers.datasets.stages.duplicates import PLACES, written
-from workers.datasets.stages.survey import dct_hash, look
+from workers.datasets.stages.duplicates import PLACES, format_signature
+from workers.datasets.stages.survey import compute_dct_hash, downscale
 from workers.formats.rle import encode_mask
+from workers.geometry.boxes import bounding_box
 from workers.geometry.poses import matrix_from_quaternion, quaternion_from_matrix
 
 Floats = NDArray[np.float64]
@@ -128,7 +129,7 @@ class _ExampleParser:
             "tracks": self._tracks(observations),
             "observations": observations,
         }
-        return SceneClip.of(self._row(split), source, tables)
+        return SceneClip.from_tables(self._row(split), source, tables)
 
     @property
     def _clip(self) -> str:
@@ -136,7 +137,7 @@ class _ExampleParser:
 
     def _row(self, split: str) -> ClipRow:
         places = [min(self._count - 1, int(place * self._count)) for place in PLACES]
-        hashes = np.array([dct_hash(_luma(self._video[place])) for place in places], np.uint64)
+        hashes = np.array([compute_dct_hash(_luma(self._video[place])) for place in places], np.uint64)
         return ClipRow(
             clip=self._clip,
             source=self._id,
@@ -156,7 +157,7 @@ class _ExampleParser:
             camera_source=self._camera_source,
             intrinsics_source=self._intrinsics_source,
             scale_source=self._scale,
-            signature=written(hashes),
+            signature=format_signature(hashes),
             kept=True,
             flags=(),
         )
@@ -205,7 +206,7 @@ class _ExampleParser:
         return found
 
     def _observation(self, frame: int, number: int, mask: NDArray[np.bool_]) -> ObservationRow:
-        rows, columns = np.nonzero(mask.any(axis=1))[0], np.nonzero(mask.any(axis=0))[0]
+        x0, y0, x1, y1 = bounding_box(mask)
         rle = encode_mask(mask)
         area = int(mask.sum())
         depth = None if self._depth is None else self._depth[frame][mask]
@@ -215,10 +216,10 @@ class _ExampleParser:
             clip=self._clip,
             frame=frame,
             track=number + 1,
-            x0=float(columns[0]),
-            y0=float(rows[0]),
-            x1=float(columns[-1] + 1),
-            y1=float(rows[-1] + 1),
+            x0=x0,
+            y0=y0,
+            x1=x1,
+            y1=y1,
             score=1.0,
             mask_height=self._height,
             mask_width=self._width,
@@ -247,7 +248,7 @@ class _ExampleParser:
         if (size <= 0).any():
             raise ValueError(f"the corners of instance {number} are in another order")
         turn = turn / np.linalg.norm(turn)
-        here, rotation = boxes.moved(center, turn, np.linalg.inv(self._poses[frame]))
+        here, rotation = boxes.transform_box(center, turn, np.linalg.inv(self._poses[frame]))
         world = quaternion_from_matrix(matrix_from_quaternion(turn))
         parts = (here, rotation, center, world, size)
         return tuple(tuple(float(value) for value in part) for part in parts)
@@ -305,4 +306,4 @@ def _depth_png(depth: Floats) -> tuple[bytes, float]:
 
 
 def _luma(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.asarray(cv2.cvtColor(look(picture), cv2.COLOR_RGB2GRAY), np.uint8)
+    return np.asarray(cv2.cvtColor(downscale(picture), cv2.COLOR_RGB2GRAY), np.uint8)

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from workers.datasets import parquet, publishing
+from workers.datasets import parquet
 from workers.datasets.errors import DatasetError
 from workers.datasets.manifest import DatasetManifest, File
+from workers.datasets.publishing import folders
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import TABLES, LineageRow
-from workers.datasets.stages.keys import digest, rows_digest
+from workers.datasets.stages.keys import hash_json, hash_rows
 from workers.datasets.writing import totals
 
 NO_POLICY = "none"
@@ -49,7 +50,7 @@ def publish(clips: Sequence[SceneClip], out: Path, importer: str) -> DatasetMani
         parameters={"importer": importer},
         policy=NO_POLICY,
     )
-    if not publishing.publish(out, made, files):
+    if not folders.publish_folder(out, made, files):
         raise DatasetError("dataset_conflict", f"{out} is not empty: a version is never changed")
     return made
 
@@ -57,8 +58,8 @@ def publish(clips: Sequence[SceneClip], out: Path, importer: str) -> DatasetMani
 def _lineage(clip: SceneClip, importer: str) -> LineageRow:
     """The importer is the only stage of a clip that came finished."""
     inputs, parameters = (clip.source.source,), {"importer": importer}
-    made = rows_digest([*clip.frames, *clip.cameras, *clip.all_tracks, *clip.observations])
-    key = digest([STAGE, VERSION, list(inputs), parameters])
+    made = hash_rows([*clip.frames, *clip.cameras, *clip.all_tracks, *clip.observations])
+    key = hash_json([STAGE, VERSION, list(inputs), parameters])
     return LineageRow(clip.id, STAGE, key, inputs, VERSION, json.dumps(parameters), "{}", made)
 
 
@@ -67,4 +68,4 @@ def _store(
 ) -> File:
     data = parquet.write(TABLES[table].row, rows)
     files[file] = data
-    return File(file, publishing.sha256(data), len(data), len(rows), clip)
+    return File(file, folders.sha256(data), len(data), len(rows), clip)

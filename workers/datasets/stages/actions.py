@@ -7,7 +7,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from workers.datasets.errors import DatasetError
-from workers.datasets.ports import InverseDynamics
+from workers.datasets.protocols import InverseDynamics
 from workers.datasets.schema import ActionRow, CameraRow
 from workers.datasets.source import Source
 from workers.datasets.stages.shots import ClipPlan
@@ -16,7 +16,7 @@ from workers.engines.protocols import Rgb
 EGO = ("tx", "ty", "tz", "rx", "ry", "rz")
 
 
-def actions(source: Source, plan: ClipPlan, cameras: Sequence[CameraRow]) -> list[ActionRow]:
+def build_actions(source: Source, plan: ClipPlan, cameras: Sequence[CameraRow]) -> list[ActionRow]:
     """Ego-motion where the camera's poses are known and it moves; recorded actions as they came.
 
     Ego-motion is cam_t from cam_t+1: the next camera's origin in this camera's axes (in units of the world)
@@ -25,7 +25,7 @@ def actions(source: Source, plan: ClipPlan, cameras: Sequence[CameraRow]) -> lis
     return _ego(plan, cameras) + _recorded(source, plan)
 
 
-def inferred(model: InverseDynamics, plan: ClipPlan, frames: Iterable[Rgb]) -> list[ActionRow]:
+def infer_actions(model: InverseDynamics, plan: ClipPlan, frames: Iterable[Rgb]) -> list[ActionRow]:
     """What an inverse-dynamics model makes of the frames; raises DatasetError `actions_mismatch`."""
     ticks = np.array(plan.pts, np.float64) - plan.pts[0]
     seconds = plan.start + ticks * ((plan.end - plan.start) / ticks[-1] if ticks[-1] else 0.0)

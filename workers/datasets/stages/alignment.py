@@ -15,9 +15,9 @@ from maquette.contract.vocabulary import COLORS, SYNONYMS
 
 from workers.datasets.schema import CameraRow, CaptionRow, ClipRow, ScoreRow, TrackRow
 from workers.datasets.stages import facts
-from workers.datasets.stages.captions import LARGE, MOVES, SMALL, inner_colors
+from workers.datasets.stages.captions import LARGE, MOVES, SMALL, name_inner_colors
 from workers.datasets.stages.crops import Crop
-from workers.datasets.stages.follow import Seen
+from workers.datasets.stages.follow import TrackObservation
 from workers.engines.concepts.colours import ENOUGH
 
 GATE = "caption_alignment"
@@ -38,11 +38,11 @@ WAYS = {
 }
 
 
-def judged(
+def score_captions(
     rows: Sequence[CaptionRow],
     clip: ClipRow,
     tracks: Sequence[TrackRow],
-    seen: Mapping[int, Sequence[Seen]],
+    seen: Mapping[int, Sequence[TrackObservation]],
     crops: Mapping[int, Sequence[Crop]],
     cameras: Sequence[CameraRow],
 ) -> list[CaptionRow]:
@@ -52,22 +52,24 @@ def judged(
     for row in rows:
         text = row.text.lower()
         if row.track is None:
-            told = _of_clip(text, tracks, seen)
-            told.append(facts.camera(text, cameras, clip.scale_source))
+            told = _check_clip_facts(text, tracks, seen)
+            told.append(facts.check_camera_motion(text, cameras, clip.scale_source))
         else:
             track = kept[row.track]
-            told = _of_track(text, clip, track, seen[track.track], crops.get(track.track, ()))
+            told = _check_track_facts(text, clip, track, seen[track.track], crops.get(track.track, ()))
         known = [fact for fact in told if fact is not None]
         found.append(replace(row, score=sum(known) / len(known) if known else None))
     return found
 
 
-def scores(rows: Sequence[CaptionRow]) -> list[ScoreRow]:
+def build_caption_scores(rows: Sequence[CaptionRow]) -> list[ScoreRow]:
     """A score for each caption, in their order."""
     return [ScoreRow(row.clip, row.track, STAGE, GATE, row.score, "share") for row in rows]
 
 
-def _of_clip(text: str, tracks: Sequence[TrackRow], seen: Mapping[int, Sequence[Seen]]) -> list[bool | None]:
+def _check_clip_facts(
+    text: str, tracks: Sequence[TrackRow], seen: Mapping[int, Sequence[TrackObservation]]
+) -> list[bool | None]:
     """Two facts for each kind of thing that was kept: it is told of and found in another frame; how many."""
     by_name: dict[str, list[TrackRow]] = {}
     for track in tracks:
@@ -79,24 +81,24 @@ def _of_clip(text: str, tracks: Sequence[TrackRow], seen: Mapping[int, Sequence[
             continue
         shown = Counter(item.frame for track in kept for item in seen[track.track])
         found.append(_class(text, kept[0], [_other(t, seen[t.track], ()) for t in kept]))
-        found.append(facts.count(text, _names(kept[0]), mine, list(shown.values())))
+        found.append(facts.check_count(text, _names(kept[0]), mine, list(shown.values())))
     return found
 
 
-def _of_track(
-    text: str, clip: ClipRow, track: TrackRow, seen: Sequence[Seen], crops: Sequence[Crop]
+def _check_track_facts(
+    text: str, clip: ClipRow, track: TrackRow, seen: Sequence[TrackObservation], crops: Sequence[Crop]
 ) -> list[bool | None]:
     other = _other(track, seen, crops)
     named = _class(text, track, [other])
     for name in _names(track):
         # an orange is no colour
         text = re.sub(rf"\b{re.escape(name)}(e?s)?\b", " ", text)
-    place = facts.place(text, clip, track, seen)
-    motion = _motion(facts.without_places(text), clip, seen)
+    place = facts.check_place(text, clip, track, seen)
+    motion = _motion(facts.remove_places(text), clip, seen)
     return [named, _color(text, other, crops), _size(text, clip, other), place, motion]
 
 
-def _class(text: str, track: TrackRow, others: Sequence[Seen | None]) -> bool | None:
+def _class(text: str, track: TrackRow, others: Sequence[TrackObservation | None]) -> bool | None:
     again = [item for item in others if item is not None]
     if not again:
         return None
@@ -104,16 +106,16 @@ def _class(text: str, track: TrackRow, others: Sequence[Seen | None]) -> bool | 
     return told and any(item.score is None or item.score >= AGAIN for item in again)
 
 
-def _color(text: str, other: Seen | None, crops: Sequence[Crop]) -> bool | None:
+def _color(text: str, other: TrackObservation | None, crops: Sequence[Crop]) -> bool | None:
     stated = [index for index, color in enumerate(COLORS) if re.search(rf"\b{color}\b", text)]
     crop = next((crop for crop in crops if other is not None and crop.frame == other.frame), None)
     if not stated or crop is None:
         return None
-    colors = inner_colors(crop)
+    colors = name_inner_colors(crop)
     return bool(np.isin(colors, stated).mean() >= ENOUGH) if colors.size else None
 
 
-def _size(text: str, clip: ClipRow, other: Seen | None) -> bool | None:
+def _size(text: str, clip: ClipRow, other: TrackObservation | None) -> bool | None:
     large, small = LARGE_WORDS.search(text), SMALL_WORDS.search(text)
     if other is None or bool(large) == bool(small):
         return None
@@ -121,7 +123,7 @@ def _size(text: str, clip: ClipRow, other: Seen | None) -> bool | None:
     return share > LARGE / SLACK if large else share < SMALL * SLACK
 
 
-def _motion(text: str, clip: ClipRow, seen: Sequence[Seen]) -> bool | None:
+def _motion(text: str, clip: ClipRow, seen: Sequence[TrackObservation]) -> bool | None:
     """The motion between other frames than the first and the last one, which the default goes by."""
     moves, stays = MOVING.search(text), STAYS.search(text)
     ways = [way for way, word in WAYS.items() if moves and word.search(moves.group(1))]
@@ -137,7 +139,9 @@ def _motion(text: str, clip: ClipRow, seen: Sequence[Seen]) -> bool | None:
     return all(toward[way] >= MOVES / 2 for way in ways)
 
 
-def _other(track: TrackRow, seen: Sequence[Seen], crops: Sequence[Crop]) -> Seen | None:
+def _other(
+    track: TrackRow, seen: Sequence[TrackObservation], crops: Sequence[Crop]
+) -> TrackObservation | None:
     """A frame that the caption was not made from: the second view, or the middle of those that are left."""
     left = [item for item in seen if item.frame != track.reference_frame]
     second = next((item for crop in crops[1:] for item in left if item.frame == crop.frame), None)

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from workers.datasets.manifest import File
-from workers.datasets.ports import Ports
+from workers.datasets.protocols import Workspace
 from workers.datasets.schema import AssetRow, TrackRow
 from workers.engines.objects.export import asset_glb, asset_splat_ply
 from workers.engines.protocols import ObjectEngine
@@ -20,7 +20,7 @@ KINDS = (("mesh", "glb", "model/gltf-binary"), ("splat", "ply", "application/x-p
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class AssetView:
     """A track on a frame: the stored picture, and the mask there as RLE."""
 
     track: TrackRow
@@ -30,7 +30,7 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class Lifted:
+class AssetResult:
     """What the stage made; `failed` counts objects the engine could not lift."""
 
     rows: tuple[AssetRow, ...]
@@ -38,13 +38,13 @@ class Lifted:
     failed: int
 
 
-def lift(
-    ports: Ports,
+def reconstruct_assets(
+    workspace: Workspace,
     engine: ObjectEngine,
-    views: Sequence[View],
+    views: Sequence[AssetView],
     camera: Camera,
     seed: int,
-) -> Lifted:
+) -> AssetResult:
     """A mesh and a splat for each track, from one view of it."""
     rows: list[AssetRow] = []
     files: list[File] = []
@@ -68,7 +68,7 @@ def lift(
         written = {"glb": asset_glb(asset, track.label or "object"), "ply": asset_splat_ply(asset)}
         for kind, ending, media_type in KINDS:
             data = written[ending]
-            name, digest = _stored(ports, ending, kind, media_type, data)
+            name, digest = _stored(workspace, ending, kind, media_type, data)
             files.append(File(name, digest, len(data), media_type=media_type))
             rows.append(
                 AssetRow(
@@ -90,10 +90,10 @@ def lift(
                     tuple(asset.flags),
                 )
             )
-    return Lifted(tuple(rows), tuple(files), failed)
+    return AssetResult(tuple(rows), tuple(files), failed)
 
 
-def _stored(ports: Ports, ending: str, role: str, media_type: str, data: bytes) -> tuple[str, str]:
+def _stored(workspace: Workspace, ending: str, role: str, media_type: str, data: bytes) -> tuple[str, str]:
     digest = hashlib.sha256(data).hexdigest()
     name = f"asset-{digest}.{ending}"
-    return name, ports.store(name, role, media_type, data)
+    return name, workspace.store(name, role, media_type, data)

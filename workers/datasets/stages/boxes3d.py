@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from workers.datasets import boxes
 from workers.datasets.source import KnownBox
 from workers.datasets.stages import solids
-from workers.datasets.stages.follow import Seen
-from workers.datasets.stages.priors import usual_size
+from workers.datasets.stages.follow import TrackObservation
+from workers.datasets.stages.priors import get_usual_size
 from workers.geometry.poses import quaternion_from_matrix
 
 Array = NDArray[np.float64]
@@ -44,7 +44,7 @@ class Box3d:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ClipCamera:
     """What all tracks of a clip share: K (3, 3), poses (T, 4, 4) or None, the scale of the world."""
 
     intrinsics: Array
@@ -58,10 +58,10 @@ class View:
         return np.asarray(self.poses[frame])
 
 
-def lift(
-    seen: Sequence[Seen],
+def lift_track(
+    seen: Sequence[TrackObservation],
     label: str | None,
-    view: View,
+    view: ClipCamera,
     known: Mapping[int, KnownBox] | None,
 ) -> dict[int, Box3d]:
     """Boxes of one track by frame; `known` gives the boxes that came with the source, by frame."""
@@ -72,7 +72,7 @@ def lift(
     return _triangulated(seen, view) or _guessed(seen, label, view)
 
 
-def _known(known: Mapping[int, KnownBox], view: View) -> dict[int, Box3d]:
+def _known(known: Mapping[int, KnownBox], view: ClipCamera) -> dict[int, Box3d]:
     found = {}
     for frame, box in known.items():
         pose = view.pose(frame)
@@ -86,18 +86,20 @@ def _known(known: Mapping[int, KnownBox], view: View) -> dict[int, Box3d]:
     return found
 
 
-def _measured(seen: Sequence[Seen], view: View) -> dict[int, Box3d]:
+def _measured(seen: Sequence[TrackObservation], view: ClipCamera) -> dict[int, Box3d]:
     clouds: dict[int, Array] = {}
     for item in seen:
-        points = solids.own_points(item, view.intrinsics)
+        points = solids.select_own_points(item, view.intrinsics)
         if points is not None and len(points) >= LEAST_POINTS:
             clouds[item.frame] = points
     # metres of depth have no place in a world of another scale
     metric = view if view.scale == "metric" else replace(view, poses=None)
     poses = {frame: pose for frame in clouds if (pose := metric.pose(frame)) is not None}
-    still = solids.standing(seen, clouds, poses, view.intrinsics) if len(poses) == len(clouds) else None
+    still = (
+        solids.find_static_points(seen, clouds, poses, view.intrinsics) if len(poses) == len(clouds) else None
+    )
     if still is not None:
-        fixed = solids.fit(still, np.mean([pose[:3, 3] for pose in poses.values()], axis=0))
+        fixed = solids.fit_box(still, np.mean([pose[:3, 3] for pose in poses.values()], axis=0))
         rotation = quaternion_from_matrix(fixed.axes.T)
         return {
             frame: _world_box(fixed.center, rotation, fixed.size, pose, "metric", "depth", 0.7, ())
@@ -107,7 +109,7 @@ def _measured(seen: Sequence[Seen], view: View) -> dict[int, Box3d]:
     spans = np.array([_span(clouds[frame]) for frame in whole or clouds])
     size = np.maximum(np.percentile(spans, 75, axis=0) if len(spans) else 0.0, np.full(3, solids.THINNEST))
     # depth shows the front only
-    size[2] = solids.whole_depth(float(size[2]), float(min(size[0], size[1])))
+    size[2] = solids.complete_depth(float(size[2]), float(min(size[0], size[1])))
     found = {}
     for frame, points in clouds.items():
         low, high = np.percentile(points, LOW, axis=0), np.percentile(points, HIGH, axis=0)
@@ -119,7 +121,7 @@ def _measured(seen: Sequence[Seen], view: View) -> dict[int, Box3d]:
     return found
 
 
-def _triangulated(seen: Sequence[Seen], view: View) -> dict[int, Box3d]:
+def _triangulated(seen: Sequence[TrackObservation], view: ClipCamera) -> dict[int, Box3d]:
     """The point nearest to the rays through the middle of the boxes, when they all but meet."""
     used = [
         (item, pose)
@@ -160,8 +162,8 @@ def _triangulated(seen: Sequence[Seen], view: View) -> dict[int, Box3d]:
     }
 
 
-def _guessed(seen: Sequence[Seen], label: str | None, view: View) -> dict[int, Box3d]:
-    usual = usual_size(label)
+def _guessed(seen: Sequence[TrackObservation], label: str | None, view: ClipCamera) -> dict[int, Box3d]:
+    usual = get_usual_size(label)
     if usual is None:
         return {}
     found = {}
@@ -198,7 +200,7 @@ def _world_box(
     flags: tuple[str, ...],
 ) -> Box3d:
     inverse = np.linalg.inv(pose)
-    middle, turned = boxes.moved(center, rotation, np.asarray(inverse, np.float64))
+    middle, turned = boxes.transform_box(center, rotation, np.asarray(inverse, np.float64))
     return Box3d(
         _floats(middle), turned, _floats(center), rotation, _floats(size), scale, source, confidence, flags
     )
@@ -213,7 +215,7 @@ def _camera_box(
     confidence: float,
     flags: tuple[str, ...],
 ) -> Box3d:
-    world, turned = (None, None) if pose is None else boxes.moved(center, IDENTITY, pose)
+    world, turned = (None, None) if pose is None else boxes.transform_box(center, IDENTITY, pose)
     where = None if world is None else _floats(world)
     return Box3d(_floats(center), IDENTITY, where, turned, _floats(size), scale, source, confidence, flags)
 

@@ -25,7 +25,7 @@ Gray = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class Poses:
+class CameraPoses:
     """World poses (T, 4, 4) of a clip's frames, and where they come from; `matrices` is None when unknown."""
 
     matrices: NDArray[np.float64] | None
@@ -35,12 +35,12 @@ class Poses:
     camera: Camera | None = None
 
 
-Hidden = Callable[[int], NDArray[np.bool_]]
+MovingMask = Callable[[int], NDArray[np.bool_]]
 # pictures as JPEG, the camera, and what may move in a frame (H, W); None when the scene does not allow it
-Solver = Callable[[Sequence[bytes], Camera, Hidden], Poses | None]
+PoseSolver = Callable[[Sequence[bytes], Camera, MovingMask], CameraPoses | None]
 
 
-def intrinsics(source: Source, width: int, height: int) -> Camera:
+def build_camera(source: Source, width: int, height: int) -> Camera:
     """The camera of stored frames of width x height; `source` is given or assumed."""
     given = source.info.camera
     if given is None:
@@ -49,7 +49,7 @@ def intrinsics(source: Source, width: int, height: int) -> Camera:
     return full.resized(width, height)
 
 
-def given_poses(source: Source, plan: ClipPlan) -> Poses | None:
+def load_given_poses(source: Source, plan: ClipPlan) -> CameraPoses | None:
     """The poses that came with the source; raises DatasetError `cameras_mismatch` when there are too few."""
     motions = source.info.world_from_cam
     if motions is None:
@@ -60,10 +60,10 @@ def given_poses(source: Source, plan: ClipPlan) -> Poses | None:
             f"source {source.sha256[:12]} has frame {plan.last}, world_from_cam only {len(motions)} entries",
         )
     matrices = np.array([motions[frame] for frame in plan.frames], np.float64)
-    return Poses(matrices, "given", source.info.scale, None)
+    return CameraPoses(matrices, "given", source.info.scale, None)
 
 
-class Stillness:
+class StillCameraDetector:
     """Whether the camera stood still: blocks of the first frame, looked for around their place in later ones.
 
     Blocks work on soft walls, where the few corners there are belong to things that move.
@@ -105,12 +105,12 @@ def _unmoved(first: Gray, now: Gray) -> float:
     return float(np.mean(found)) if len(found) >= LEAST_BLOCKS else 0.0
 
 
-def static_poses(count: int) -> Poses:
+def make_static_poses(count: int) -> CameraPoses:
     """A camera that does not move: the world is its frame, of unknown scale."""
-    return Poses(np.broadcast_to(np.eye(4), (count, 4, 4)).copy(), "static", "relative", 0.5)
+    return CameraPoses(np.broadcast_to(np.eye(4), (count, 4, 4)).copy(), "static", "relative", 0.5)
 
 
-def rows(clip: str, camera: Camera, poses: Poses, count: int) -> list[CameraRow]:
+def build_camera_rows(clip: str, camera: Camera, poses: CameraPoses, count: int) -> list[CameraRow]:
     """A row for each frame."""
     own = poses.camera or camera
     found = []

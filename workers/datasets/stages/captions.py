@@ -12,7 +12,7 @@ from PIL import Image
 
 from workers.datasets.schema import CaptionRow, ClipRow, TrackRow
 from workers.datasets.stages.crops import MARGIN, Crop
-from workers.datasets.stages.follow import Seen
+from workers.datasets.stages.follow import TrackObservation
 from workers.engines.concepts.colours import color_names
 
 ENGINE = "composed/2"
@@ -23,22 +23,22 @@ PEOPLE = frozenset({"person", "people", "man", "woman", "boy", "girl", "child", 
 MOVES = 0.08
 
 
-def captions(
+def compose_captions(
     clip: ClipRow,
     tracks: Sequence[TrackRow],
-    seen: Mapping[int, Sequence[Seen]],
+    seen: Mapping[int, Sequence[TrackObservation]],
     crops: Mapping[int, Sequence[Crop]],
 ) -> list[CaptionRow]:
     """A caption for the clip and one for each kept track; nothing has judged them yet."""
     kept = [track for track in tracks if track.kept]
-    rows = [CaptionRow(clip.clip, None, "composed", _of_clip(clip, kept), ENGINE, None, None)]
+    rows = [CaptionRow(clip.clip, None, "composed", _describe_clip(clip, kept), ENGINE, None, None)]
     for track in kept:
-        text = _of_track(clip, track, seen[track.track], crops.get(track.track, ()))
+        text = _describe_track(clip, track, seen[track.track], crops.get(track.track, ()))
         rows.append(CaptionRow(clip.clip, track.track, "composed", text, ENGINE, None, None))
     return rows
 
 
-def _of_clip(clip: ClipRow, kept: Sequence[TrackRow]) -> str:
+def _describe_clip(clip: ClipRow, kept: Sequence[TrackRow]) -> str:
     counts = Counter(_name(track) for track in kept)
     things = [f"{_number(count)} {_plural(name, count)}" for name, count in sorted(counts.items())]
     what = _listed(things) if things else "none of the things that were asked for"
@@ -52,7 +52,9 @@ def _of_clip(clip: ClipRow, kept: Sequence[TrackRow]) -> str:
     return f"{text}; {camera}." if camera else f"{text}."
 
 
-def _of_track(clip: ClipRow, track: TrackRow, seen: Sequence[Seen], crops: Sequence[Crop]) -> str:
+def _describe_track(
+    clip: ClipRow, track: TrackRow, seen: Sequence[TrackObservation], crops: Sequence[Crop]
+) -> str:
     share = track.mean_area / (clip.width * clip.height)
     size = "large " if share > LARGE else "small " if share < SMALL else ""
     # the colour of a person's skin or clothes is not said
@@ -77,7 +79,7 @@ def _of_track(clip: ClipRow, track: TrackRow, seen: Sequence[Seen], crops: Seque
     return f"{article} {words} {place} that moves {' and '.join(ways)} in the picture."
 
 
-def inner_colors(crop: Crop) -> NDArray[np.uint8]:
+def name_inner_colors(crop: Crop) -> NDArray[np.uint8]:
     """Indices in COLORS of the pixels in the middle of a crop, (h, w); may be empty."""
     with Image.open(io.BytesIO(crop.jpeg)) as picture:
         pixels = np.asarray(picture.convert("RGB"))
@@ -90,7 +92,7 @@ def inner_colors(crop: Crop) -> NDArray[np.uint8]:
 
 def _color(crop: Crop) -> str | None:
     """The one colour that most of the middle of a crop has, or None."""
-    colors = inner_colors(crop)
+    colors = name_inner_colors(crop)
     if colors.size == 0:
         return None
     counts = np.bincount(colors.ravel(), minlength=len(COLORS))

@@ -27,7 +27,7 @@ class Crop:
     jpeg: bytes
 
 
-class CropBook:
+class CropSelector:
     """Keeps the best view of each of `count` equal parts of the clip, for each track."""
 
     def __init__(self, count: int, frames: int) -> None:
@@ -45,7 +45,7 @@ class CropBook:
         mine = self._best.setdefault(track, {})
         if part in mine and mine[part].quality >= quality:
             return
-        window = square(box)
+        window = make_square(box)
         picture = _cut(image, window)
         height, width = image.shape[:2]
         relative = window[0] / width, window[1] / height, window[2] / width, window[3] / height
@@ -59,14 +59,16 @@ class CropBook:
         }
 
 
-def square(box: Box) -> Box:
+def make_square(box: Box) -> Box:
     """A square around a box with a margin of 15% of its longer side."""
     side = max(box[2] - box[0], box[3] - box[1]) * (1 + 2 * MARGIN)
     x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     return x - side / 2, y - side / 2, x + side / 2, y + side / 2
 
 
-def rows(clip: str, track: int, crops: Sequence[Crop], width: int, height: int) -> list[FeatureRow]:
+def build_crop_rows(
+    clip: str, track: int, crops: Sequence[Crop], width: int, height: int
+) -> list[FeatureRow]:
     """Crops as rows; windows in pixels of stored frames of width x height."""
     return [
         FeatureRow(

@@ -8,36 +8,36 @@ import numpy as np
 from PIL import Image
 
 from workers.datasets.errors import DatasetError
-from workers.datasets.ports import Captioner, ManyCaptioner, View
+from workers.datasets.protocols import BatchCaptioner, Captioner, MaskedImage
 from workers.datasets.schema import CameraRow, CaptionRow, ClipRow, FrameRow, TrackRow
 from workers.datasets.stages import alignment, captions
-from workers.datasets.stages.follow import Followed, Seen
+from workers.datasets.stages.follow import TrackedClip, TrackObservation
 from workers.engines.protocols import Rgb
 from workers.formats.rle import decode_mask
 
 VIEWS = 16
 
 
-def told(
+def caption_clip(
     captioner: Captioner | None,
     clip: ClipRow,
-    followed: Followed,
+    followed: TrackedClip,
     tracks: Sequence[TrackRow],
     cameras: Sequence[CameraRow],
 ) -> list[CaptionRow]:
     """Captions of the clip and of its kept tracks, with their scores; an engine's stand first."""
-    found = captions.captions(clip, tracks, followed.seen, followed.crops)
+    found = captions.compose_captions(clip, tracks, followed.seen, followed.crops)
     if captioner is not None:
         # readers who want one caption take the first
-        found = described(captioner, followed.frames, tracks, followed.seen) + found
-    return alignment.judged(found, clip, tracks, followed.seen, followed.crops, cameras)
+        found = describe_with_engine(captioner, followed.frames, tracks, followed.seen) + found
+    return alignment.score_captions(found, clip, tracks, followed.seen, followed.crops, cameras)
 
 
-def described(
+def describe_with_engine(
     captioner: Captioner,
     frames: Sequence[FrameRow],
     tracks: Sequence[TrackRow],
-    seen: Mapping[int, Sequence[Seen]],
+    seen: Mapping[int, Sequence[TrackObservation]],
 ) -> list[CaptionRow]:
     """What an engine says of the clip's middle frame and of each kept track's best view.
 
@@ -46,11 +46,11 @@ def described(
     clip, name = frames[0].clip, f"{captioner.info.name}/{captioner.info.version}"
     kept = [track for track in tracks if track.kept]
 
-    def views() -> Iterator[View]:
-        yield picture(frames[len(frames) // 2]), None
+    def views() -> Iterator[MaskedImage]:
+        yield decode_image(frames[len(frames) // 2]), None
         for track in kept:
             best = next(item for item in seen[track.track] if item.frame == track.reference_frame)
-            yield picture(frames[best.frame]), decode_mask(best.mask)
+            yield decode_image(frames[best.frame]), decode_mask(best.mask)
 
     told = zip([None, *(track.track for track in kept)], _said(captioner, views()), strict=True)
     return [
@@ -60,9 +60,9 @@ def described(
     ]
 
 
-def _said(captioner: Captioner, views: Iterator[View]) -> Iterator[str]:
+def _said(captioner: Captioner, views: Iterator[MaskedImage]) -> Iterator[str]:
     """What the engine says of each view, several at a time where it can."""
-    if not isinstance(captioner, ManyCaptioner):
+    if not isinstance(captioner, BatchCaptioner):
         for image, mask in views:
             yield captioner.describe(image) if mask is None else captioner.describe(image, mask)
         return
@@ -75,7 +75,7 @@ def _said(captioner: Captioner, views: Iterator[View]) -> Iterator[str]:
         yield from said
 
 
-def picture(row: FrameRow) -> Rgb:
+def decode_image(row: FrameRow) -> Rgb:
     """The pixels of a stored frame, RGB u8 (H, W, 3)."""
     with Image.open(io.BytesIO(row.jpeg)) as image:
         return np.asarray(image.convert("RGB"))

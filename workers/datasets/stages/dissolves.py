@@ -31,7 +31,7 @@ LASTING = 3
 APART = 6
 
 
-class Mixes:
+class DissolveDetector:
     """Takes every frame of a video in order; keeps as many as the longest span has, 24 x 12 pixels each."""
 
     def __init__(self) -> None:
@@ -105,7 +105,7 @@ def _blended(aa: Floats, bb: Floats, ab: Floats, share: float) -> Floats:
     return np.asarray((1 - share) ** 2 * aa + share**2 * bb + 2 * share * (1 - share) * ab)
 
 
-def dissolves(mixes: NDArray[np.uint8]) -> list[tuple[int, int]]:
+def find_dissolves(mixes: NDArray[np.uint8]) -> list[tuple[int, int]]:
     """The first and last frame of each dissolve, inclusive, from what `Mixes` told of every frame."""
     votes: dict[int, list[int]] = {}
     for k, span in enumerate(SPANS):

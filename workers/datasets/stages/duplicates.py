@@ -30,13 +30,15 @@ class Neighbours:
     links: tuple[tuple[int, int], ...]
 
 
-def signature(survey: Survey, plan: ClipPlan) -> NDArray[np.uint64]:
+def compute_signature(survey: Survey, plan: ClipPlan) -> NDArray[np.uint64]:
     """The hashes (3,) of frames at 1/6, 1/2 and 5/6 of a clip."""
     frames = plan.frames
     return survey.hashes[[frames[min(len(frames) - 1, int(place * len(frames)))] for place in PLACES]]
 
 
-def neighbours(shot: NDArray[np.int64], signatures: NDArray[np.uint64], reach: float = LINKED) -> Neighbours:
+def find_neighbours(
+    shot: NDArray[np.int64], signatures: NDArray[np.uint64], reach: float = LINKED
+) -> Neighbours:
     """Compare every clip with the earlier ones that may be near, by their signatures (N, 3).
 
     `shot` (N,) numbers the shots they are of: clips of one shot go on, they do not repeat. Distances over
@@ -107,11 +109,11 @@ def _pairs(
         yield later[earlier < later], earlier[earlier < later]
 
 
-def written(hashes: NDArray[np.uint64]) -> str:
+def format_signature(hashes: NDArray[np.uint64]) -> str:
     """A signature as hex."""
     return "".join(f"{int(value):016x}" for value in hashes)
 
 
-def read(text: str) -> NDArray[np.uint64]:
+def parse_signature(text: str) -> NDArray[np.uint64]:
     """What `written` wrote."""
     return np.array([int(text[start : start + 16], 16) for start in range(0, len(text), 16)], np.uint64)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from workers.datasets.ports import Encoder
+from workers.datasets.protocols import CropEncoder
 from workers.datasets.schema import FeatureRow
 from workers.engines.protocols import Rgb
 
@@ -15,7 +15,7 @@ from workers.engines.protocols import Rgb
 TOGETHER = 32
 
 
-def vectors(encoder: Encoder, crops: Sequence[FeatureRow]) -> list[FeatureRow]:
+def encode_crops(encoder: CropEncoder, crops: Sequence[FeatureRow]) -> list[FeatureRow]:
     """A row with a vector for each crop, in order."""
     made: list[FeatureRow] = []
     for start in range(0, len(crops), TOGETHER):

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.datasets.schema import CameraRow, ClipRow, TrackRow
-from workers.datasets.stages.follow import Seen
+from workers.datasets.stages.follow import TrackObservation
 
 # of the picture; a thing near the bound of a third may be told to be on either side of it
 SLACK = 0.07
@@ -53,7 +53,7 @@ TOWARD: dict[str, tuple[re.Pattern[str], int, int]] = {
 }
 
 
-def place(text: str, clip: ClipRow, track: TrackRow, seen: Sequence[Seen]) -> bool | None:
+def check_place(text: str, clip: ClipRow, track: TrackRow, seen: Sequence[TrackObservation]) -> bool | None:
     """Whether the thing is for a while in each place that is told, but for frames the words come from."""
     told = [holds for word, holds in PLACES.values() if word.search(text)]
     others = [item for item in seen[1:] if item.frame != track.reference_frame]
@@ -66,14 +66,16 @@ def place(text: str, clip: ClipRow, track: TrackRow, seen: Sequence[Seen]) -> bo
     return all(sum(holds(x, y) for x, y in middles) >= A_WHILE * len(middles) for holds in told)
 
 
-def without_places(text: str) -> str:
+def remove_places(text: str) -> str:
     """The words that are left when those of places are gone: no motion to the left is on the left."""
     for word, _ in PLACES.values():
         text = word.sub(" ", text)
     return text
 
 
-def count(text: str, names: Sequence[str], tracks: Sequence[TrackRow], shown: Sequence[int]) -> bool | None:
+def check_count(
+    text: str, names: Sequence[str], tracks: Sequence[TrackRow], shown: Sequence[int]
+) -> bool | None:
     """Whether the number that is told of a kind of things can be true.
 
     `tracks` are all of that kind, rejected ones too, and `shown` how many kept ones each frame shows: there
@@ -92,7 +94,7 @@ def count(text: str, names: Sequence[str], tracks: Sequence[TrackRow], shown: Se
     return None
 
 
-def camera(text: str, cameras: Sequence[CameraRow], scale: str | None) -> bool | None:
+def check_camera_motion(text: str, cameras: Sequence[CameraRow], scale: str | None) -> bool | None:
     """Whether the camera stands still or moves as it is told, by its poses; None where they are unknown."""
     still, going = STILL.search(text), GOING.search(text)
     poses = [np.reshape(row.world_from_cam, (4, 4)) for row in cameras if row.world_from_cam is not None]

@@ -13,17 +13,17 @@ from PIL import Image
 from media.sandbox import DecodedFrame
 from workers.datasets import boxes
 from workers.datasets.errors import DatasetError
-from workers.datasets.gates.meters import Course, Meters, Sighting
+from workers.datasets.gates.track_metrics import TrackedMask, TrackMetrics, TrackStats
 from workers.datasets.schema import FrameRow
-from workers.datasets.source import Depths, Source, Tracks
-from workers.datasets.stages.cameras import Stillness, intrinsics
-from workers.datasets.stages.crops import Crop, CropBook
-from workers.datasets.stages.scaling import fitted, resized, shrunk
+from workers.datasets.source import ClipTracker, DepthReader, Source
+from workers.datasets.stages.cameras import StillCameraDetector, build_camera
+from workers.datasets.stages.crops import Crop, CropSelector
+from workers.datasets.stages.scaling import fit_size, resize_area, resize_mask
 from workers.datasets.stages.shots import ClipPlan
 from workers.datasets.stopwatch import Stopwatch
-from workers.engines.concepts.masks import box_of
 from workers.engines.protocols import Box, FrameResult, Rgb
 from workers.formats.rle import Rle, encode_mask
+from workers.geometry.boxes import bounding_box
 
 JPEG_QUALITY = 92
 STILL_LOOKS = 6
@@ -32,7 +32,7 @@ DEPTH_LEVELS = 65_535
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class TrackObservation:
     """A track in a frame. `points` are camera-frame samples (N, 3) of its surface where depth is known."""
 
     frame: int
@@ -46,28 +46,28 @@ class Seen:
 
 
 @dataclass(slots=True)
-class Followed:
+class TrackedClip:
     """Everything that later stages need of a clip."""
 
     size: tuple[int, int]
     frames: list[FrameRow] = field(default_factory=list)
-    seen: dict[int, list[Seen]] = field(default_factory=dict)
+    seen: dict[int, list[TrackObservation]] = field(default_factory=dict)
     prompts: dict[int, int] = field(default_factory=dict)
     labels: dict[int, str | None] = field(default_factory=dict)
     crops: dict[int, list[Crop]] = field(default_factory=dict)
-    courses: dict[int, Course] = field(default_factory=dict)
+    courses: dict[int, TrackStats] = field(default_factory=dict)
     still: bool = False
 
 
-class Follower:
+class ClipMeasurer:
     """Takes the frames of one clip in order."""
 
     def __init__(
         self,
         source: Source,
         plan: ClipPlan,
-        tracks: Tracks,
-        depths: Depths,
+        tracks: ClipTracker,
+        depths: DepthReader,
         size: int,
         track_size: int,
         crops: int,
@@ -76,23 +76,23 @@ class Follower:
         self._clock = clock
         self._plan, self._tracks, self._depths = plan, tracks, depths
         self._count = len(plan.frames)
-        self._stored = fitted(source.width, source.height, size)
-        self._tracked = fitted(source.width, source.height, max(size, track_size))
-        self._camera = intrinsics(source, *self._stored)
-        self._meters = Meters()
-        self._stillness = Stillness()
+        self._stored = fit_size(source.width, source.height, size)
+        self._tracked = fit_size(source.width, source.height, max(size, track_size))
+        self._camera = build_camera(source, *self._stored)
+        self._meters = TrackMetrics()
+        self._stillness = StillCameraDetector()
         self._looks = {round(k * (self._count - 1) / STILL_LOOKS) for k in range(STILL_LOOKS + 1)}
-        self._crops = CropBook(crops, self._count)
+        self._crops = CropSelector(crops, self._count)
         # pictures whose results the tracker still holds back
         self._pending: dict[int, tuple[Rgb, Rgb, NDArray[np.float32] | None]] = {}
-        self._out = Followed((self._stored[1], self._stored[0]))
+        self._out = TrackedClip((self._stored[1], self._stored[0]))
 
     def step(self, frame: DecodedFrame) -> None:
         """Take the next kept frame; raises DatasetError `depth_mismatch` for depth of another shape."""
         local = len(self._out.frames)
         with self._clock("pictures"):
-            tracked = resized(frame.pixels, self._tracked)
-            stored = resized(tracked, self._stored)
+            tracked = resize_area(frame.pixels, self._tracked)
+            stored = resize_area(tracked, self._stored)
             depth = self._depth(frame)
             self._out.frames.append(self._row(local, frame, stored, depth))
         if local in self._looks:
@@ -103,7 +103,7 @@ class Follower:
         with self._clock("measure"):
             self._note(results)
 
-    def finish(self) -> Followed:
+    def finish(self) -> TrackedClip:
         """What was found."""
         with self._clock("engine"):
             results = self._tracks.finish()
@@ -118,7 +118,7 @@ class Follower:
             stored, tracked, depth = self._pending.pop(result.index)
             sightings = {}
             for item in result.objects:
-                mask = shrunk(item.mask, self._stored)
+                mask = resize_mask(item.mask, self._stored)
                 if not mask.any():
                     continue
                 scale = self._stored[0] / item.mask.shape[1], self._stored[1] / item.mask.shape[0]
@@ -128,11 +128,11 @@ class Follower:
                     item.box[2] * scale[0],
                     item.box[3] * scale[1],
                 )
-                sightings[item.id] = Sighting(mask, given, item.prompt)
-                tight = box_of(mask)
+                sightings[item.id] = TrackedMask(mask, given, item.prompt)
+                tight = bounding_box(mask)
                 area = int(np.count_nonzero(mask))
                 points = None if depth is None else self._points(depth, mask)
-                seen = Seen(
+                seen = TrackObservation(
                     result.index,
                     tight,
                     item.score,
@@ -165,13 +165,13 @@ class Follower:
     def _row(
         self, local: int, frame: DecodedFrame, stored: Rgb, depth: NDArray[np.float32] | None
     ) -> FrameRow:
-        picture = jpeg(stored)
+        picture = encode_jpeg(stored)
         packed, unit = (None, None) if depth is None else pack_depth(depth)
         digest = hashlib.sha256(picture).hexdigest()
         return FrameRow(self._plan.id, local, frame.index, frame.pts, picture, digest, packed, unit)
 
 
-def jpeg(image: Rgb) -> bytes:
+def encode_jpeg(image: Rgb) -> bytes:
     """RGB as JPEG."""
     done, data = cv2.imencode(
         ".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]

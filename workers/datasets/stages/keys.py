@@ -38,7 +38,7 @@ class StageKey:
 
     def digest(self) -> str:
         """sha256 over everything the stage depends on."""
-        return digest(
+        return hash_json(
             [self.stage, self.code_version, list(self.inputs), dict(self.parameters), dict(self.weights)]
         )
 
@@ -56,12 +56,12 @@ class StageKey:
         )
 
 
-def digest(content: Any) -> str:
+def hash_json(content: Any) -> str:
     """sha256 of anything JSON can say."""
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def rows_digest(rows: Sequence[Any]) -> str:
+def hash_rows(rows: Sequence[Any]) -> str:
     """sha256 over rows; repr of frozen dataclasses names every value."""
     hashed = hashlib.sha256()
     for row in rows:

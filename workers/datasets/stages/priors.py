@@ -21,6 +21,6 @@ METRES: dict[str, float] = {
 }  # fmt: skip
 
 
-def usual_size(label: str | None) -> float | None:
+def get_usual_size(label: str | None) -> float | None:
     """Metres for a label, or None where nothing is known."""
     return None if label is None else METRES.get(label.strip().lower())

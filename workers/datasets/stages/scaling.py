@@ -8,13 +8,13 @@ Mask = NDArray[np.bool_]
 Pixels = NDArray[np.uint8]
 
 
-def fitted(width: int, height: int, longest: int) -> tuple[int, int]:
+def fit_size(width: int, height: int, longest: int) -> tuple[int, int]:
     """(width, height) scaled down so that the longer side is at most `longest` pixels."""
     scale = min(1.0, longest / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def resized(image: Pixels, size: tuple[int, int]) -> Pixels:
+def resize_area(image: Pixels, size: tuple[int, int]) -> Pixels:
     """An RGB image or a channel at (width, height), averaged over areas."""
     # halves are exact and four times as fast as areas that cut pixels
     while (
@@ -29,8 +29,8 @@ def resized(image: Pixels, size: tuple[int, int]) -> Pixels:
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
 
 
-def shrunk(mask: Mask, size: tuple[int, int]) -> Mask:
+def resize_mask(mask: Mask, size: tuple[int, int]) -> Mask:
     """A mask at (width, height): pixels that are covered by more than half."""
     if (mask.shape[1], mask.shape[0]) == size:
         return mask
-    return np.asarray(resized(mask.astype(np.uint8) * 255, size) > 127)
+    return np.asarray(resize_area(mask.astype(np.uint8) * 255, size) > 127)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.datasets.settings import Settings
+from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import Source
-from workers.datasets.stages.dissolves import dissolves
-from workers.datasets.stages.keys import digest
+from workers.datasets.stages.dissolves import find_dissolves
+from workers.datasets.stages.keys import hash_json
 from workers.datasets.stages.survey import Survey
 
 WINDOW = 2
@@ -43,7 +43,7 @@ class ClipPlan:
         return list(range(self.first, self.last + 1, self.step))
 
 
-def cuts(content: NDArray[np.float64]) -> list[int]:
+def find_cuts(content: NDArray[np.float64]) -> list[int]:
     """The frames that begin a new shot, without frame 0."""
     found = []
     for index in range(1, len(content)):
@@ -61,18 +61,18 @@ def cuts(content: NDArray[np.float64]) -> list[int]:
     return found
 
 
-def changes(survey: Survey) -> list[tuple[int, int]]:
+def find_transitions(survey: Survey) -> list[tuple[int, int]]:
     """Last frame of the shot before and first frame of the one after each cut and dissolve, in order."""
-    gradual = [(max(0, a - 1), min(len(survey) - 1, b + 1)) for a, b in dissolves(survey.mixes)]
+    gradual = [(max(0, a - 1), min(len(survey) - 1, b + 1)) for a, b in find_dissolves(survey.mixes)]
     sudden = [
         (cut - 1, cut)
-        for cut in cuts(survey.content)
+        for cut in find_cuts(survey.content)
         if not any(before <= cut <= after for before, after in gradual)
     ]
     return sorted(gradual + sudden)
 
 
-def shots(survey: Survey, seconds: NDArray[np.float64]) -> list[tuple[int, int]]:
+def find_shots(survey: Survey, seconds: NDArray[np.float64]) -> list[tuple[int, int]]:
     """First and last frame of each shot, inclusive; what lies between two is a dissolve.
 
     Changes closer than half a second count once.
@@ -80,31 +80,33 @@ def shots(survey: Survey, seconds: NDArray[np.float64]) -> list[tuple[int, int]]
     if not len(survey):
         return []
     found, first = [], 0
-    for before, after in changes(survey):
+    for before, after in find_transitions(survey):
         if before >= first and (seconds[after] - seconds[first] >= SHORTEST_SHOT_SECONDS or first == 0):
             found.append((first, before))
             first = after
     return [*found, (first, len(survey) - 1)]
 
 
-def plan(source: Source, number: int, survey: Survey, settings: Settings) -> tuple[int, list[ClipPlan]]:
+def plan_clips(
+    source: Source, number: int, survey: Survey, settings: DatasetSettings
+) -> tuple[int, list[ClipPlan]]:
     """How many shots there are, and the clips of each, trimmed at cuts and cut evenly."""
     seconds = survey.seconds()
-    found = shots(survey, seconds)
+    found = find_shots(survey, seconds)
     beat = survey.beat
     step = _step(beat, settings.frame_rate)
     plans = []
     for shot, (first, last) in enumerate(found):
         begin = seconds[first] + (settings.trim_seconds if first > 0 else 0.0)
         end = seconds[last] + beat - (settings.trim_seconds if last < len(survey) - 1 else 0.0)
-        for start, stop in pieces(begin, end, settings.clip_seconds, settings.least_seconds, beat):
+        for start, stop in divide_span(begin, end, settings.clip_seconds, settings.least_seconds, beat):
             inside = np.flatnonzero((seconds >= start - 1e-9) & (seconds < stop - 1e-9))
             inside = inside[(inside >= first) & (inside <= last)]
             if not len(inside):
                 continue
             a, b = int(inside[0]), int(inside[-1])
             kept = range(a, b + 1, step)
-            identity = digest([source.sha256, a, b, step, settings.size])[:20]
+            identity = hash_json([source.sha256, a, b, step, settings.size])[:20]
             pts = tuple(int(survey.pts[index]) for index in kept)
             plans.append(
                 ClipPlan(
@@ -123,7 +125,7 @@ def plan(source: Source, number: int, survey: Survey, settings: Settings) -> tup
     return len(found), plans
 
 
-def pieces(
+def divide_span(
     begin: float, end: float, longest: float, shortest: float, beat: float
 ) -> list[tuple[float, float]]:
     """[start, stop) of equal clips that fill begin to end; one that is too short comes back as it is."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError
 
 from workers.datasets import boxes
-from workers.datasets.stages.follow import Seen
+from workers.datasets.stages.follow import TrackObservation
 from workers.formats.rle import decode_mask
 
 Array = NDArray[np.float64]
@@ -32,7 +32,7 @@ THINNEST = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
+class OrientedBox:
     """A box: centre (3,), axes as rows (3, 3), full edge lengths (3,)."""
 
     center: Array
@@ -40,7 +40,7 @@ class Fitted:
     size: Array
 
 
-def own_points(item: Seen, intrinsics: Array) -> Array | None:
+def select_own_points(item: TrackObservation, intrinsics: Array) -> Array | None:
     """The camera-frame points (N, 3) of the surface that most of a mask shows."""
     if item.points is None or not len(item.points):
         return item.points
@@ -53,8 +53,11 @@ def own_points(item: Seen, intrinsics: Array) -> Array | None:
     return np.asarray(item.points[(item.points[:, 2] >= main[0]) & (item.points[:, 2] <= main[-1])])
 
 
-def standing(
-    seen: Sequence[Seen], clouds: Mapping[int, Array], poses: Mapping[int, Array], intrinsics: Array
+def find_static_points(
+    seen: Sequence[TrackObservation],
+    clouds: Mapping[int, Array],
+    poses: Mapping[int, Array],
+    intrinsics: Array,
 ) -> Array | None:
     """Points (N, 3) in the world of a thing that stands still; None of one that moves or turns.
 
@@ -83,7 +86,7 @@ def standing(
     return np.asarray(kept) if len(kept) >= 4 else None
 
 
-def _within(points: Array, item: Seen, pose: Array, intrinsics: Array) -> Array:
+def _within(points: Array, item: TrackObservation, pose: Array, intrinsics: Array) -> Array:
     """1 for each point of the world (N, 3) that lies in a frame's mask, 0 beside it, NaN out of sight."""
     mask = cv2.dilate(decode_mask(item.mask).astype(np.uint8), RIM)
     cam_from_world = np.linalg.inv(pose)
@@ -95,7 +98,7 @@ def _within(points: Array, item: Seen, pose: Array, intrinsics: Array) -> Array:
     return out
 
 
-def fit(points: Array, eye: Array) -> Fitted:
+def fit_box(points: Array, eye: Array) -> OrientedBox:
     """The smallest box around points that were seen from about `eye` (3,), with the side that nobody saw."""
     axes = _axes(points)
     turned = points @ axes.T
@@ -104,16 +107,16 @@ def fit(points: Array, eye: Array) -> Fitted:
     axis = int(np.argmax(np.abs(ahead)))
     extent = np.maximum(high - low, THINNEST)
     across = np.delete(extent, axis)
-    depth = whole_depth(float(extent[axis]), float(across.min()))
+    depth = complete_depth(float(extent[axis]), float(across.min()))
     if ahead[axis] > 0:
         high[axis] = low[axis] + depth
     else:
         low[axis] = high[axis] - depth
     extent[axis] = depth
-    return Fitted(axes.T @ ((low + high) / 2), axes, extent)
+    return OrientedBox(axes.T @ ((low + high) / 2), axes, extent)
 
 
-def whole_depth(shown: float, narrow: float) -> float:
+def complete_depth(shown: float, narrow: float) -> float:
     """How deep a thing is of which the front shows `shown`, `narrow` across: round things show half."""
     return max(shown, min(2 * shown, narrow))
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.sandbox import DecodedFrame
-from workers.datasets.stages.dissolves import Mixes
-from workers.datasets.stages.scaling import resized
-from workers.datasets.stages.text import text_area
+from workers.datasets.stages.dissolves import DissolveDetector
+from workers.datasets.stages.scaling import resize_area
+from workers.datasets.stages.text import measure_text_area
 
 LOOK_SIDE = 128
 HASH_SIDE = 32
@@ -84,20 +84,20 @@ class Survey:
             return cls(*(stored[name] for name in cls.__slots__))
 
 
-def joined(parts: Sequence[Survey]) -> Survey:
+def join_surveys(parts: Sequence[Survey]) -> Survey:
     """Surveys of consecutive pieces of one video as one."""
     names = ("pts", "content", "luminance", "sharpness", "motion", "hashes", "text", "mixes")
     whole = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     return Survey(**whole, time_base=parts[0].time_base)
 
 
-class Past:
+class SurveyState:
     """What a look needs of the frames before: the last one for its change, more for dissolves."""
 
     def __init__(self) -> None:
         self._hsv: NDArray[np.uint8] | None = None
         self._calm: NDArray[np.uint8] | None = None
-        self._mixes = Mixes()
+        self._mixes = DissolveDetector()
 
     def see(
         self, small: NDArray[np.uint8], luma: NDArray[np.uint8], sharpness: float
@@ -112,34 +112,34 @@ class Past:
 
     def pass_over(self, image: NDArray[np.uint8]) -> None:
         """Take a frame that was looked at before."""
-        small = look(image)
+        small = downscale(image)
         luma = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-        self.see(small, luma, detail(luma))
+        self.see(small, luma, measure_sharpness(luma))
 
 
-def survey(
+def survey_frames(
     frames: Iterable[DecodedFrame],
     time_base: tuple[int, int],
     told: Callable[[int], None] = lambda done: None,
-    past: Past | None = None,
+    past: SurveyState | None = None,
 ) -> Survey:
     """Look at every frame; `told` hears how many are done. `time_base` is kept for the clips' times.
 
     `past` has seen what comes before the first frame of a piece, and sees all of these.
     """
-    past = past or Past()
+    past = past or SurveyState()
     rows: list[tuple[float, float, float, float, float]] = []
     pts: list[int] = []
     hashes: list[int] = []
     mixes: list[int] = []
     for frame in frames:
-        small = look(frame.pixels)
+        small = downscale(frame.pixels)
         luma = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-        sharpness = detail(luma)
+        sharpness = measure_sharpness(luma)
         content, motion, mixed = past.see(small, luma, sharpness)
-        text = text_area(frame.pixels) if frame.index % TEXT_EVERY == 0 else float("nan")
+        text = measure_text_area(frame.pixels) if frame.index % TEXT_EVERY == 0 else float("nan")
         rows.append((content, float(luma.mean()), sharpness, motion, text))
-        hashes.append(dct_hash(luma))
+        hashes.append(compute_dct_hash(luma))
         pts.append(frame.pts)
         mixes.append(mixed)
         told(len(pts))
@@ -157,22 +157,22 @@ def survey(
     )
 
 
-def look(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def downscale(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A frame at the size that is looked at: its longer side 128 pixels, smaller ones as they are."""
     height, width = image.shape[:2]
     scale = LOOK_SIDE / max(height, width)
     if scale >= 1:
         return image
     size = max(8, round(width * scale)), max(8, round(height * scale))
-    return resized(image, size)
+    return resize_area(image, size)
 
 
-def detail(luma: NDArray[np.uint8]) -> float:
+def measure_sharpness(luma: NDArray[np.uint8]) -> float:
     """The variance of the Laplacian."""
     return float(cv2.Laplacian(luma, cv2.CV_64F).var())
 
 
-def dct_hash(luma: NDArray[np.uint8]) -> int:
+def compute_dct_hash(luma: NDArray[np.uint8]) -> int:
     """64 signs of the low frequencies against their median, after Zauner's pHash (2010)."""
     square = cv2.resize(luma, (HASH_SIDE, HASH_SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
     low = cv2.dct(square)[:8, :8].ravel()

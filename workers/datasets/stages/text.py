@@ -28,7 +28,7 @@ ON_LINE = 0.6
 MOST_PATCHES = 2000
 
 
-def text_area(image: NDArray[np.uint8]) -> float:
+def measure_text_area(image: NDArray[np.uint8]) -> float:
     """The share of an RGB picture (H, W, 3) under boxes of lines of text, 0 to 1."""
     height, width = image.shape[:2]
     scale = min(1.0, SIDE / max(height, width))

@@ -23,7 +23,7 @@ Answer = tuple[Mapping[str, Any], Arrays]
 Message = tuple[dict[str, Any], bytearray]
 
 
-class Refused(Exception):
+class ChildError(Exception):
     """An error with a code the parent knows; `fatal` asks to be replaced."""
 
     def __init__(self, code: str, detail: str, *, fatal: bool = False) -> None:
@@ -38,7 +38,7 @@ class Engine(Protocol):
     ready: Answer
 
     def answer(self, fields: Mapping[str, Any], arrays: Arrays) -> Answer:
-        """Fields and arrays of the reply; raises Refused, or anything."""
+        """Fields and arrays of the reply; raises ChildError, or anything."""
         ...
 
 
@@ -58,7 +58,7 @@ def serve(load: Callable[[Mapping[str, Any]], Engine]) -> None:
             else:
                 fields, arrays = engine.answer(header["fields"], unpack(header["arrays"], payload))
             told, body = pack(arrays)
-        except Refused as error:
+        except ChildError as error:
             _refuse(outgoing, error.code, str(error), error.fatal)
             if error.fatal or engine is None:
                 return

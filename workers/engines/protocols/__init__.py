@@ -5,52 +5,60 @@ end-exclusive; points are xy in pixels with pixel centres at +0.5. Cameras are O
 z forward), quaternions wxyz. Unknown values are None, never zero.
 """
 
-from workers.engines.protocols.bodies import BodyEngine, BodyEstimate, LevelledBodies, Rig
+from workers.engines.protocols.bodies import BodyEngine, BodyEstimate, LodBodyEngine, Rig
 from workers.engines.protocols.concepts import (
-    Click,
     ConceptEngine,
+    FrameExemplar,
     FrameResult,
     Frames,
     ImageHandle,
     Removal,
-    Segmented,
-    ShownOnFrame,
-    TimedClick,
-    Tracked,
+    SegmentedInstance,
+    TimedPrompt,
+    TrackedInstance,
     Tracker,
     TrackPrompts,
     VideoFrame,
+    VisualPrompt,
 )
 from workers.engines.protocols.objects import MultiViewEngine, ObjectAsset, ObjectEngine, ViewsReport
-from workers.engines.protocols.shared import Box, EngineInfo, EngineKind, Mask, Refused, Rgb, ScaleSource
+from workers.engines.protocols.shared import (
+    Box,
+    EngineInfo,
+    EngineKind,
+    Mask,
+    RequestRefused,
+    Rgb,
+    ScaleSource,
+)
 
 __all__ = [
     "BodyEngine",
     "BodyEstimate",
     "Box",
-    "Click",
     "ConceptEngine",
     "EngineInfo",
     "EngineKind",
+    "FrameExemplar",
     "FrameResult",
     "Frames",
     "ImageHandle",
-    "LevelledBodies",
+    "LodBodyEngine",
     "Mask",
     "MultiViewEngine",
     "ObjectAsset",
     "ObjectEngine",
-    "Refused",
     "Removal",
+    "RequestRefused",
     "Rgb",
     "Rig",
     "ScaleSource",
-    "Segmented",
-    "ShownOnFrame",
-    "TimedClick",
+    "SegmentedInstance",
+    "TimedPrompt",
     "TrackPrompts",
-    "Tracked",
+    "TrackedInstance",
     "Tracker",
     "VideoFrame",
     "ViewsReport",
+    "VisualPrompt",
 ]

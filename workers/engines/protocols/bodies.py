@@ -69,7 +69,7 @@ class BodyEngine(Protocol):
 
 
 @runtime_checkable
-class LevelledBodies(Protocol):
+class LodBodyEngine(Protocol):
     """What a body engine adds whose meshes have levels of detail."""
 
     def at_lod(self, body: BodyEstimate, lod: int) -> BodyEstimate:

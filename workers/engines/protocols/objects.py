@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.protocols.shared import EngineInfo, Mask, Rgb, ScaleSource
-from workers.formats.splat import Splat
 from workers.geometry.cameras import Camera
+from workers.geometry.gaussians import Gaussians
 from workers.geometry.meshes import Mesh
 from workers.geometry.posed import PosedCamera
 from workers.geometry.poses import Similarity
@@ -42,7 +42,7 @@ class ObjectAsset:
     """
 
     mesh: Mesh
-    splat: Splat
+    splat: Gaussians
     pose: Similarity
     camera: Camera
     scale_source: ScaleSource
@@ -87,6 +87,6 @@ class MultiViewEngine(Protocol):
         """Reconstruct the object that `masks` show from cameras in one world frame; empty masks are skipped.
 
         The pose is in the camera frame of the first view that shows the object. `metric` states that the
-        cameras are in metres. Raises Refused: `too_few_views`, `views_disagree`.
+        cameras are in metres. Raises RequestRefused: `too_few_views`, `views_disagree`.
         """
         ...

@@ -8,9 +8,10 @@ import numpy as np
 from maquette.contract import Problem
 from numpy.typing import NDArray
 
+from workers.geometry.boxes import Box as Box
+from workers.geometry.boxes import Mask as Mask
+
 Rgb = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
-Box = tuple[float, float, float, float]
 EngineKind = Literal["concepts", "objects", "bodies", "captions"]
 ScaleSource = Literal["metric", "prior", "relative"]
 
@@ -30,7 +31,7 @@ class EngineInfo:
     weights: Mapping[str, str] = field(default_factory=dict)
 
 
-class Refused(ValueError):
+class RequestRefused(ValueError):
     """A request that an engine can never answer; `problem` tells the client why."""
 
     def __init__(self, problem: Problem) -> None:

@@ -1,28 +1,28 @@
-"""Which rasteriser this machine has."""
+"""Chooses the rasteriser that this machine can run."""
 
 import logging
 import os
 from collections.abc import Callable
 from functools import cache
 
-from workers.engines.rasterisers.gsplat_raster import GsplatRasteriser
+from workers.engines.rasterisers.gsplat_rasteriser import GsplatRasteriser
 from workers.engines.rasterisers.hosted import HostedRasteriser
-from workers.engines.rasterisers.numba_raster import NumbaRasteriser
+from workers.engines.rasterisers.numba_rasteriser import NumbaRasteriser
 from workers.engines.rasterisers.protocol import Rasteriser, RasteriserMissing
 
 log = logging.getLogger(__name__)
 PYTHON = "MAQUETTE_GSPLAT_PYTHON"
 
 
-def best() -> Rasteriser:
-    """gsplat on CUDA, here or in the interpreter that MAQUETTE_GSPLAT_PYTHON names, else numba.
+def choose_rasteriser() -> Rasteriser:
+    """gsplat on CUDA, in this process or in the interpreter that MAQUETTE_GSPLAT_PYTHON names, else numba.
 
     Raises RasteriserMissing with what each of them needs.
     """
     python = os.environ.get(PYTHON)
     makers: list[Callable[[], Rasteriser]] = [GsplatRasteriser, NumbaRasteriser]
     if python:
-        makers.insert(0, lambda: _hosted(python))
+        makers.insert(0, lambda: _start_hosted(python))
     missing = []
     for make in makers:
         try:
@@ -33,8 +33,8 @@ def best() -> Rasteriser:
 
 
 @cache
-def _hosted(python: str) -> HostedRasteriser:
-    """One child for the life of this process, started again where it failed."""
+def _start_hosted(python: str) -> HostedRasteriser:
+    """One child for the life of this process; a failed start is tried again."""
     try:
         return HostedRasteriser(python)
     except RasteriserMissing as error:

@@ -1,20 +1,23 @@
-"""A rasteriser in a process of its own, for workers whose environment cannot hold torch and gsplat."""
+"""A rasteriser in a child process, for workers whose environment cannot hold torch and gsplat."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workers.engines.host.errors import HostError
 from workers.engines.host.host import EngineHost, HostSpec
-from workers.engines.rasterisers.protocol import Array, Drawn, Gaussians, RasteriserMissing
+from workers.engines.rasterisers.protocol import GaussianGradients, RasteriserMissing, Rendering
+from workers.geometry.gaussians import Array, Gaussians
 from workers.geometry.posed import PosedCamera
 
 CHILD = "workers.engines.rasterisers.child"
 
 
 class HostedRasteriser:
-    """Asks a child for each picture; `name` is that of the child's rasteriser."""
+    """Sends each view to a child; `name` is that of the child's rasteriser."""
 
     def __init__(self, python: str, rasteriser: str = "gsplat") -> None:
         """Start `python`, an interpreter with what the rasteriser needs; raises RasteriserMissing."""
@@ -27,29 +30,29 @@ class HostedRasteriser:
             raise RasteriserMissing(f"the hosted rasteriser does not start: {error}") from error
 
     def close(self) -> None:
-        """Stop the child; the next picture starts it again."""
+        """Stop the child; the next rendering starts it again."""
         self._host.close()
 
-    def draw(self, gaussians: Gaussians, view: PosedCamera) -> Drawn:
-        """See `Rasteriser.draw`; raises HostError when the child gives no answer."""
-        found = self._ask(gaussians, view, gradients=False)
-        return Drawn(found["color"], found["alpha"])
+    def render(self, gaussians: Gaussians, view: PosedCamera) -> Rendering:
+        """See `Rasteriser.render`; raises HostError when the child does not answer."""
+        arrays = self._request(gaussians, view, gradients=False)
+        return Rendering(arrays["color"], arrays["alpha"])
 
-    def gradients(
-        self, gaussians: Gaussians, view: PosedCamera, color: Array, alpha: Array
-    ) -> tuple[Drawn, Gaussians]:
-        """See `Rasteriser.gradients`; raises HostError when the child gives no answer."""
-        found = self._ask(gaussians, view, gradients=True, by_color=color, by_alpha=alpha)
-        slopes = Gaussians(*(found[f"d_{name}"] for name in Gaussians.__slots__))
-        return Drawn(found["color"], found["alpha"]), slopes
+    def backward(
+        self, gaussians: Gaussians, view: PosedCamera, by_color: Array, by_alpha: Array
+    ) -> tuple[Rendering, GaussianGradients]:
+        """See `Rasteriser.backward`; raises HostError when the child does not answer."""
+        arrays = self._request(gaussians, view, gradients=True, by_color=by_color, by_alpha=by_alpha)
+        gradients = GaussianGradients(*(arrays[f"d_{name}"] for name in GaussianGradients.__slots__))
+        return Rendering(arrays["color"], arrays["alpha"]), gradients
 
-    def _ask(self, gaussians: Gaussians, view: PosedCamera, *, gradients: bool, **more: Array) -> Any:
-        parts = {name: getattr(gaussians, name) for name in Gaussians.__slots__} | more
+    def _request(
+        self, gaussians: Gaussians, view: PosedCamera, *, gradients: bool, **loss: Array
+    ) -> Mapping[str, NDArray[Any]]:
         fields = {
             "camera": asdict(view.camera),
             "cam_from_world": asdict(view.cam_from_world),
             "gradients": gradients,
         }
-        return self._host.ask(
-            fields, {name: np.ascontiguousarray(part) for name, part in parts.items()}
-        ).arrays
+        arrays = {name: np.ascontiguousarray(values) for name, values in (gaussians.arrays() | loss).items()}
+        return self._host.ask(fields, arrays).arrays

@@ -144,7 +144,7 @@ def backward(
 
 
 @numba.njit(cache=True)
-def gathered(places, uses, count):
+def sum_entries(places, uses, count):
     """The gradients of each Gaussian (count, 9): the sum over its uses."""
     out = np.zeros((count, 9), np.float64)
     for place in range(len(places)):

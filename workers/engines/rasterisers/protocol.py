@@ -1,33 +1,41 @@
-"""What draws Gaussian splats and takes gradients back to them.
+"""The interface of every rasteriser: it renders Gaussians and back-propagates a loss to them.
 
 A Gaussian projects by the local affine approximation of EWA splatting (Zwicker et al. 2001) as in 3D Gaussian
-Splatting (Kerbl et al. 2023, eq. 5), with 0.3 square pixels added to its covariance. Gaussians blend front to
-back by the depth of their means; alpha is at most 0.99, weaker than 1/255 counts as nothing, and a pixel is
-done when less than 1e-4 of the light is left.
+Splatting (Kerbl et al. 2023, eq. 5). Gaussians blend front to back in the order of their means' depth. The
+constants follow the rasteriser of 3DGS, `NEAR` and `REACH` those of gsplat.
 """
 
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from workers.geometry.gaussians import Array, Gaussians
 from workers.geometry.posed import PosedCamera
 
-Array = NDArray[np.float32]
+# Square pixels added to every projected covariance, against aliasing.
 LOW_PASS = 0.3
+# Alpha below this counts as nothing.
 ALPHA_FLOOR = 1 / 255
+# No Gaussian blocks more light than this, so that gradients reach what lies behind it.
 ALPHA_CEILING = 0.99
+# A pixel is complete when less than this share of the light is left.
 LIGHT_FLOOR = 1e-4
+# Gaussians nearer to the camera than this are left out; in the unit of the scene.
 NEAR = 0.01
+# A Gaussian ends at this many standard deviations, where an opaque one falls below `ALPHA_FLOOR`.
 REACH = 3.33
 
 
 @dataclass(frozen=True, slots=True)
-class Gaussians:
-    """N Gaussians in the world: means (N, 3), quaternions wxyz (N, 4) that need not be unit, standard
-    deviations (N, 3), opacities (N,) in (0, 1) and colours (N, 3); all float32. Gradients have this form too.
-    """
+class Rendering:
+    """Colours (H, W, 3) over black, and alpha (H, W); float32 in [0, 1]."""
+
+    color: Array
+    alpha: Array
+
+
+@dataclass(frozen=True, slots=True)
+class GaussianGradients:
+    """The gradients of a loss with respect to each array of `Gaussians`, in the same shapes; float32."""
 
     means: Array
     rotations: Array
@@ -35,35 +43,27 @@ class Gaussians:
     opacities: Array
     colors: Array
 
-    def __len__(self) -> int:
-        return len(self.means)
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """Colours (H, W, 3) over black, and alpha (H, W), float32."""
-
-    color: Array
-    alpha: Array
-
 
 class Rasteriser(Protocol):
-    """Draws on one device; `name` says which implementation it is."""
+    """Renders on one device; `name` identifies the implementation."""
 
     name: str
 
-    def draw(self, gaussians: Gaussians, view: PosedCamera) -> Drawn:
-        """What a camera sees; Gaussians nearer than 0.01 are left out."""
+    def render(self, gaussians: Gaussians, view: PosedCamera) -> Rendering:
+        """What a camera sees of Gaussians in the world; those nearer than `NEAR` are left out."""
         ...
 
-    def gradients(
-        self, gaussians: Gaussians, view: PosedCamera, color: Array, alpha: Array
-    ) -> tuple[Drawn, Gaussians]:
-        """What `draw` gives; and from a loss's gradients by colour (H, W, 3) and alpha (H, W), its others."""
+    def backward(
+        self, gaussians: Gaussians, view: PosedCamera, by_color: Array, by_alpha: Array
+    ) -> tuple[Rendering, GaussianGradients]:
+        """What `render` returns, and the gradients of a loss with respect to the Gaussians.
+
+        `by_color` (H, W, 3) and `by_alpha` (H, W) are the loss's gradients with respect to the rendering.
+        """
         ...
 
 
 class RasteriserMissing(RuntimeError):
-    """A rasteriser that cannot run here; `code` is stable, the text says what it needs."""
+    """This rasteriser cannot run here; `code` is stable, the message names what it needs."""
 
     code = "rasteriser_missing"

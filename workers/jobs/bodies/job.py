@@ -8,17 +8,16 @@ from maquette.contract import BodiesJob, BodiesResult, Manifest, TrackResult
 from workers.engines.protocols import Box, Mask
 from workers.errors import JobProblem
 from workers.formats.overlay import png
-from workers.jobs.bodies import recovery
+from workers.jobs.bodies.recovery import find_people, list_ignored_options, recover_people, write_body
 from workers.jobs.bodies.video import run as run_video
 from workers.jobs.context import JobContext, LoadedImage
-from workers.jobs.previews import bodies_panels
-from workers.jobs.segment import instances
-from workers.jobs.segment.instances import Found
-from workers.jobs.sources import image_of
+from workers.jobs.previews import render_body_panels
+from workers.jobs.segment.instances import InstanceMask, check_prompts_inside, decode_masks, load_instances
+from workers.jobs.sources import load_source_image
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PersonRegions:
     """Where people may be: boxes, and their masks when they are known."""
 
     boxes: list[Box]
@@ -39,13 +38,13 @@ def run(context: JobContext, request: BodiesJob) -> Manifest:
 
 
 def _still(context: JobContext, request: BodiesJob) -> Manifest:
-    image, earlier = image_of(context, request)
+    image, earlier = load_source_image(context, request)
     if earlier is not None:
-        asked = _masked(instances.from_manifest(earlier, str(request.from_job)))
+        asked = _masked(load_instances(earlier, str(request.from_job)))
     else:
         asked = _asked(context, image, request)
     chosen = _largest(asked.boxes, request.max_people)
-    persons, failures = recovery.recover(
+    persons, failures = recover_people(
         context,
         image,
         [asked.boxes[i] for i in chosen],
@@ -56,14 +55,14 @@ def _still(context: JobContext, request: BodiesJob) -> Manifest:
         request.lod,
     )
     context.progress("write", message="writing bodies")
-    panels = bodies_panels(image.pixels, [person.body for person in persons])
+    panels = render_body_panels(image.pixels, [person.body for person in persons])
     context.save("overlay.png", "overlay", "image/png", png(panels))
-    own = recovery.flags_of(context, request)
+    own = list_ignored_options(context, request)
     result = BodiesResult(
         width=image.width,
         height=image.height,
         bodies=[
-            recovery.write(context, person, request.formats, vertices=request.vertices, flags=own)
+            write_body(context, person, request.formats, vertices=request.vertices, flags=own)
             for person in persons
         ],
         failures=failures,
@@ -93,17 +92,17 @@ def _still(context: JobContext, request: BodiesJob) -> Manifest:
     )
 
 
-def _asked(context: JobContext, image: LoadedImage, request: BodiesJob) -> Asked:
-    instances.check_inside(request.boxes, [], image.width, image.height)
+def _asked(context: JobContext, image: LoadedImage, request: BodiesJob) -> PersonRegions:
+    check_prompts_inside(request.boxes, [], image.width, image.height)
     if request.masks:
-        return _masked(instances.from_masks(request.masks, image))
+        return _masked(decode_masks(request.masks, image))
     if request.boxes:
-        return Asked([box.xyxy() for box in request.boxes], None)
-    return _masked(recovery.find_people(context, image))
+        return PersonRegions([box.xyxy() for box in request.boxes], None)
+    return _masked(find_people(context, image))
 
 
-def _masked(found: Sequence[Found]) -> Asked:
-    return Asked([item.box for item in found], [item.mask for item in found])
+def _masked(found: Sequence[InstanceMask]) -> PersonRegions:
+    return PersonRegions([item.box for item in found], [item.mask for item in found])
 
 
 def _largest(boxes: Sequence[Box], limit: int) -> list[int]:

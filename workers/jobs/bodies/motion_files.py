@@ -33,10 +33,10 @@ from workers.formats.film import Film, fitted, fitted_size
 from workers.formats.record import Column, record_json, record_npz
 from workers.geometry.cameras import Camera
 from workers.jobs.bodies.recovery import MEDIA_TYPES, ROLES
-from workers.jobs.cameras import wire_camera
+from workers.jobs.cameras import to_wire_camera
 from workers.jobs.context import JobContext
-from workers.jobs.previews import Placed, draw_bodies
-from workers.jobs.track.chunked_tracking import wanted
+from workers.jobs.previews import PosedBody, draw_bodies
+from workers.jobs.track.chunked_tracking import limit_frames
 
 Floats = NDArray[np.float64]
 FILM_SIDE = 640
@@ -45,7 +45,7 @@ VERTEX_BYTES = 512 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Recovered:
+class RecoveredVideo:
     """Bodies of all frames as chunks in the store; `rig`, `camera` are None when there is no body."""
 
     width: int
@@ -61,7 +61,7 @@ class Recovered:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Person:
+class PersonMotion:
     """One track: its bodies as found and the motion made of them."""
 
     track: int
@@ -73,11 +73,11 @@ class Person:
         return f"track-{self.track:03d}"
 
 
-def finish(
+def write_motions(
     context: JobContext,
     request: BodiesJob,
     ref: MediaRef,
-    recovered: Recovered,
+    recovered: RecoveredVideo,
     tracks: Sequence[int],
     flags: list[str],
 ) -> Manifest:
@@ -92,7 +92,7 @@ def finish(
         for number, track in enumerate(found):
             context.progress("motion", number, len(found))
             seen = sightings_of(track, recovered.chunks, context.stored, lengths)
-            person = Person(track, seen, _motion(rig, seen, seconds, request, poses))
+            person = PersonMotion(track, seen, _motion(rig, seen, seconds, request, poses))
             told.append(_write(context, request, person, names, recovered, recovered.camera, poses))
             motions.append((track, person.motion))
         _film(context, request, ref, motions, recovered.camera, poses)
@@ -143,9 +143,9 @@ def _motion(rig: Rig, seen: Sightings, seconds: Floats, request: BodiesJob, pose
 def _write(
     context: JobContext,
     request: BodiesJob,
-    person: Person,
+    person: PersonMotion,
     names: tuple[str, ...],
-    recovered: Recovered,
+    recovered: RecoveredVideo,
     camera: Camera,
     poses: Floats | None,
 ) -> BodyTrack:
@@ -193,7 +193,7 @@ def _write(
         filled=int((states == FILLED).sum()),
         spans=[_span(motion, run) for run in motion.spans],
         files=files,
-        camera=wire_camera(camera),
+        camera=to_wire_camera(camera),
         parameters=dict(motion.parameters),
         scale_source=recovered.scale_source,
         confidence=float(seen.confidence.mean()),
@@ -238,7 +238,7 @@ def _film(
     """The frames beside the smoothed bodies over them, as an MP4."""
     video = context.video(ref)
     width, height = fitted_size(video.width, video.height, FILM_SIDE)
-    with Film(2 * width, height, video.time_base) as film, wanted(video, request.max_frames) as frames:
+    with Film(2 * width, height, video.time_base) as film, limit_frames(video, request.max_frames) as frames:
         for frame in frames:
             context.progress("overlay", frame.index, video.frame_count)
             film.add(_beside(fitted(frame.pixels, FILM_SIDE), frame.index, motions, camera, poses), frame.pts)
@@ -261,7 +261,7 @@ def _beside(
         vertices = motion.vertices(place)
         if poses is not None:
             vertices = (vertices - poses[index, :3, 3]) @ poses[index, :3, :3]
-        placed.append(Placed(vertices, motion.rig.faces, camera, track))
+        placed.append(PosedBody(vertices, motion.rig.faces, camera, track))
     return np.hstack([shown, draw_bodies(shown.copy(), placed)])
 
 

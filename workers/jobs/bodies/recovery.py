@@ -5,17 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from maquette.contract import BodiesJob, BodyFormat, BodyResult, Intrinsics, Keypoint, ObjectFailure
-from maquette.contract.jobs import PromptedJob
+from maquette.contract.requests import PromptedJob
 from numpy.typing import NDArray
 
 from workers.bodies.still import MESH_ARRAYS, still_about, still_columns
 from workers.engines.bodies.export import body_bvh, body_glb, body_obj, body_ply
-from workers.engines.protocols import BodyEngine, BodyEstimate, LevelledBodies
+from workers.engines.protocols import BodyEngine, BodyEstimate, LodBodyEngine
 from workers.formats.record import record_json, record_npz
-from workers.jobs.cameras import known_camera, wire_camera
+from workers.jobs.cameras import find_measured_camera, to_wire_camera
 from workers.jobs.context import JobContext, LoadedImage
-from workers.jobs.segment import instances
-from workers.jobs.segment.instances import Found, wire_box
+from workers.jobs.segment.instances import InstanceMask, find_instances, to_wire_box
 
 MEDIA_TYPES: dict[BodyFormat, str] = {
     "glb": "model/gltf-binary",
@@ -36,7 +35,7 @@ ROLES: dict[BodyFormat, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class RecoveredPerson:
     """One person: the box that was asked for and the body that was found."""
 
     index: int
@@ -44,12 +43,14 @@ class Person:
     body: BodyEstimate
 
 
-def find_people(context: JobContext, image: LoadedImage, threshold: float | None = None) -> list[Found]:
+def find_people(
+    context: JobContext, image: LoadedImage, threshold: float | None = None
+) -> list[InstanceMask]:
     """People by the concept engine."""
-    return instances.find(context, image, PromptedJob(text=["person"], threshold=threshold))
+    return find_instances(context, image, PromptedJob(text=["person"], threshold=threshold))
 
 
-def recover(
+def recover_people(
     context: JobContext,
     image: LoadedImage,
     boxes: list[tuple[float, float, float, float]],
@@ -58,7 +59,7 @@ def recover(
     seed: int,
     indices: Sequence[int] | None = None,
     lod: int | None = None,
-) -> tuple[list[Person], list[ObjectFailure]]:
+) -> tuple[list[RecoveredPerson], list[ObjectFailure]]:
     """A body for each box; a box without a trustworthy person is told as a failure.
 
     `indices` are the numbers that results and failures carry, by default the boxes' places.
@@ -69,10 +70,10 @@ def recover(
     context.progress("bodies", 0, len(boxes))
     if not boxes:
         return [], []
-    camera = known_camera(image, given)
+    camera = find_measured_camera(image, given)
     bodies = engine.recover(image.pixels, boxes, masks, camera=camera, seed=seed)
     people = [
-        Person(index, f"body-{index:03d}", at_level(engine, body, lod))
+        RecoveredPerson(index, f"body-{index:03d}", apply_lod(engine, body, lod))
         for index, body in zip(numbers, bodies, strict=True)
         if body is not None
     ]
@@ -90,20 +91,20 @@ def recover(
     return people, failures
 
 
-def flags_of(context: JobContext, request: BodiesJob) -> list[str]:
+def list_ignored_options(context: JobContext, request: BodiesJob) -> list[str]:
     """What of the request this engine leaves out."""
-    levelled = isinstance(context.engines.bodies(), LevelledBodies)
+    levelled = isinstance(context.engines.bodies(), LodBodyEngine)
     return ["lod_ignored"] if request.lod is not None and not levelled else []
 
 
-def at_level(engine: BodyEngine, body: BodyEstimate, lod: int | None) -> BodyEstimate:
+def apply_lod(engine: BodyEngine, body: BodyEstimate, lod: int | None) -> BodyEstimate:
     """The body at the level of detail that was asked for, where its engine has levels."""
-    return engine.at_lod(body, lod) if lod is not None and isinstance(engine, LevelledBodies) else body
+    return engine.at_lod(body, lod) if lod is not None and isinstance(engine, LodBodyEngine) else body
 
 
-def write(
+def write_body(
     context: JobContext,
-    person: Person,
+    person: RecoveredPerson,
     formats: Sequence[BodyFormat] = ("glb",),
     *,
     vertices: bool = False,
@@ -129,10 +130,10 @@ def write(
     ]
     return BodyResult(
         index=person.index,
-        box=wire_box(body.box),
+        box=to_wire_box(body.box),
         mesh=files.get("glb"),
         files=files,
-        camera=wire_camera(body.camera),
+        camera=to_wire_camera(body.camera),
         keypoints=keypoints,
         parameters=dict(body.parameters),
         scale_source=body.scale_source,
@@ -142,7 +143,7 @@ def write(
     )
 
 
-def _encoded(context: JobContext, person: Person, kind: BodyFormat, vertices: bool) -> bytes:
+def _encoded(context: JobContext, person: RecoveredPerson, kind: BodyFormat, vertices: bool) -> bytes:
     body = person.body
     if kind == "glb":
         return body_glb(body, person.name)

@@ -19,13 +19,20 @@ from workers.errors import JobProblem
 from workers.formats.film import fitted
 from workers.formats.overlay import png
 from workers.geometry.cameras import Camera
-from workers.jobs.bodies.motion_files import Recovered, finish
-from workers.jobs.bodies.recovery import at_level, flags_of
-from workers.jobs.cameras import given_camera
+from workers.jobs.bodies.motion_files import RecoveredVideo, write_motions
+from workers.jobs.bodies.recovery import apply_lod, list_ignored_options
+from workers.jobs.cameras import parse_intrinsics
 from workers.jobs.context import JobContext, LoadedVideo
-from workers.jobs.previews import PANEL, Placed, draw_bodies
-from workers.jobs.track.chunked_tracking import CHUNK_FRAMES, Ledger, follow, listed, restore, wanted
-from workers.jobs.track.mask_reader import Line, lines_of
+from workers.jobs.previews import PANEL, PosedBody, draw_bodies
+from workers.jobs.track.chunked_tracking import (
+    CHUNK_FRAMES,
+    TrackingCheckpoint,
+    dump_artefacts,
+    limit_frames,
+    parse_checkpoint,
+    track_in_chunks,
+)
+from workers.jobs.track.mask_reader import FrameMasks, read_frames
 
 PERSON = "person"
 # Flags of a body that hold for all frames of a video.
@@ -33,7 +40,7 @@ LASTING_FLAGS = frozenset({"default_engine", "scale_not_metric", "camera_assumed
 
 
 @dataclass(slots=True)
-class Progress:
+class BodiesCheckpoint:
     """The state between chunks; goes into checkpoints as JSON. `artefacts` are those of both passes."""
 
     ledger: dict[str, Any] | None = None
@@ -66,11 +73,13 @@ def run(context: JobContext, request: BodiesJob, earlier: Manifest | None) -> Ma
     kept = {n for n, _ in sorted(people, key=lambda pair: (-pair[1], pair[0]))[: request.max_people]}
     video = context.video(ref)
     recovered = _recover(context, request, video, _people_of(context, masks, kept), state)
-    flags = flags_of(context, request) + (["people_capped"] if len(kept) < len(people) else [])
-    return finish(context, request, ref, recovered, sorted(kept), flags)
+    flags = list_ignored_options(context, request) + (["people_capped"] if len(kept) < len(people) else [])
+    return write_motions(context, request, ref, recovered, sorted(kept), flags)
 
 
-def _tracked(context: JobContext, request: BodiesJob, ref: MediaRef, state: Progress) -> Progress:
+def _tracked(
+    context: JobContext, request: BodiesJob, ref: MediaRef, state: BodiesCheckpoint
+) -> BodiesCheckpoint:
     engine = context.engines.concepts()
     context.used(engine.info)
     if state.tracked:
@@ -78,25 +87,29 @@ def _tracked(context: JobContext, request: BodiesJob, ref: MediaRef, state: Prog
     engine.check([PERSON])
     ledger = _ledger(state)
 
-    def keep(ledger: Ledger) -> None:
-        context.checkpoint(asdict(Progress(ledger=asdict(ledger), artefacts=listed(context))))
+    def keep(ledger: TrackingCheckpoint) -> None:
+        context.checkpoint(asdict(BodiesCheckpoint(ledger=asdict(ledger), artefacts=dump_artefacts(context))))
 
     video = context.video(ref, start=max(ledger.decoded - 1, 0))
     with closing(video.frames):
         _check(request, video)
         prompts = TrackPrompts((PERSON,))
-        follow(context, video, prompts, request.max_frames, ledger, keep, previews=False)
-    done = Progress(ledger=asdict(ledger), tracked=True, artefacts=listed(context))
+        track_in_chunks(context, video, prompts, request.max_frames, ledger, keep, previews=False)
+    done = BodiesCheckpoint(ledger=asdict(ledger), tracked=True, artefacts=dump_artefacts(context))
     context.checkpoint(asdict(done))
     return done
 
 
 def _recover(
-    context: JobContext, request: BodiesJob, video: LoadedVideo, lines: Iterator[Line], state: Progress
-) -> Recovered:
+    context: JobContext,
+    request: BodiesJob,
+    video: LoadedVideo,
+    lines: Iterator[FrameMasks],
+    state: BodiesCheckpoint,
+) -> RecoveredVideo:
     """Bodies of every frame, as chunks in the store."""
     gathered = Gatherer()
-    with wanted(video, request.max_frames) as frames:
+    with limit_frames(video, request.max_frames) as frames:
         camera = _check(request, video)
         for frame, line in zip(frames, lines, strict=False):
             if frame.index < state.decoded:
@@ -112,11 +125,11 @@ def _recover(
             context.progress("bodies", state.decoded, video.frame_count, preview=preview)
             if state.decoded % CHUNK_FRAMES == 0:
                 state.chunks.append(context.put(gathered.chunk()))
-                state.artefacts = listed(context)
+                state.artefacts = dump_artefacts(context)
                 context.checkpoint(asdict(state))
     if state.decoded % CHUNK_FRAMES:
         state.chunks.append(context.put(gathered.chunk()))
-    return Recovered(
+    return RecoveredVideo(
         width=video.width,
         height=video.height,
         frame_count=state.decoded,
@@ -131,7 +144,7 @@ def _recover(
 
 
 def _bodies_of(
-    context: JobContext, request: BodiesJob, frame: DecodedFrame, line: Line, camera: Camera | None
+    context: JobContext, request: BodiesJob, frame: DecodedFrame, line: FrameMasks, camera: Camera | None
 ) -> list[tuple[int, BodyEstimate]]:
     """The bodies of one frame with the ids of their tracks."""
     poses = request.world_from_cam
@@ -148,10 +161,10 @@ def _bodies_of(
         seed=request.seed,
     )
     pairs = zip(line.objects, bodies, strict=True)
-    return [(person.id, at_level(engine, body, request.lod)) for person, body in pairs if body is not None]
+    return [(person.id, apply_lod(engine, body, request.lod)) for person, body in pairs if body is not None]
 
 
-def _settled(state: Progress) -> Camera | None:
+def _settled(state: BodiesCheckpoint) -> Camera | None:
     """The camera that was estimated on the first frame with a body: it is one camera through the video."""
     known = state.first and state.first["camera"]
     return Camera(**known) if known and known["source"] == "estimated" else None
@@ -175,7 +188,7 @@ def _check(request: BodiesJob, video: LoadedVideo) -> Camera | None:
             raise _too_few_poses(len(poses), needed)
     if request.camera is None:
         return None
-    return given_camera(request.camera, video.width, video.height)
+    return parse_intrinsics(request.camera, video.width, video.height)
 
 
 def _too_few_poses(given: int, needed: int) -> JobProblem:
@@ -185,10 +198,10 @@ def _too_few_poses(given: int, needed: int) -> JobProblem:
     )
 
 
-def _people_of(context: JobContext, masks: Sequence[Artefact], kept: set[int]) -> Iterator[Line]:
-    for line in lines_of(context, masks):
+def _people_of(context: JobContext, masks: Sequence[Artefact], kept: set[int]) -> Iterator[FrameMasks]:
+    for line in read_frames(context, masks):
         people = [person for person in line.objects if person.id in kept]
-        yield Line(line.frame, line.pts, people)
+        yield FrameMasks(line.frame, line.pts, people)
 
 
 def _may_be_person(label: str | None) -> bool:
@@ -202,18 +215,18 @@ def _may_be_person(label: str | None) -> bool:
 
 
 def _preview(context: JobContext, frame: DecodedFrame, found: Sequence[tuple[int, BodyEstimate]]) -> str:
-    placed = [Placed(body.vertices, body.rig.faces, body.camera, track) for track, body in found]
+    placed = [PosedBody(body.vertices, body.rig.faces, body.camera, track) for track, body in found]
     picture = draw_bodies(fitted(frame.pixels, PANEL).copy(), placed)
     return context.save(f"overlay-{frame.index:05d}.png", "overlay", "image/png", png(picture)).sha256
 
 
-def _restored(context: JobContext) -> Progress:
+def _restored(context: JobContext) -> BodiesCheckpoint:
     stored = context.job.checkpoint
     if stored is None:
-        return Progress()
+        return BodiesCheckpoint()
     context.restore(stored["artefacts"])
-    return Progress(**stored)
+    return BodiesCheckpoint(**stored)
 
 
-def _ledger(state: Progress) -> Ledger:
-    return Ledger() if state.ledger is None else restore(state.ledger)
+def _ledger(state: BodiesCheckpoint) -> TrackingCheckpoint:
+    return TrackingCheckpoint() if state.ledger is None else parse_checkpoint(state.ledger)

@@ -10,11 +10,11 @@ from workers.formats.simulation.solids import NotSolid
 from workers.formats.turntable import turntable
 from workers.geometry.raster import render
 from workers.jobs.context import JobContext
-from workers.jobs.objects.reconstruction import Lifted
+from workers.jobs.objects.reconstruction import ReconstructedObject
 
 
 def write_extras(
-    context: JobContext, image: Rgb, item: Lifted, request: ObjectsJob
+    context: JobContext, image: Rgb, item: ReconstructedObject, request: ObjectsJob
 ) -> tuple[dict[ObjectOutput, str], list[str]]:
     """Save what `outputs` asks for; gives the artefact of each, and flags.
 
@@ -35,7 +35,7 @@ def write_extras(
             "scale_source": source,
             "flags": list(item.asset.flags),
         }
-        name = item.found.label or item.name
+        name = item.instance.label or item.name
         try:
             data = simulation_zip(item.asset.mesh, name, scale=scale, density=request.density, notes=notes)
         except NotSolid:

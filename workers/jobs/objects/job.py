@@ -4,23 +4,29 @@ from maquette.contract import Manifest, ObjectResult, ObjectsJob, ObjectsResult
 
 from workers.formats.overlay import overlay_png
 from workers.jobs.context import JobContext, LoadedImage
-from workers.jobs.objects import multi_view, reconstruction
+from workers.jobs.objects import multi_view
 from workers.jobs.objects.extras import write_extras
-from workers.jobs.segment import instances
-from workers.jobs.sources import image_of
+from workers.jobs.objects.reconstruction import (
+    ReconstructedObject,
+    check_formats,
+    reconstruct_objects,
+    write_object,
+)
+from workers.jobs.segment.instances import InstanceMask, decode_masks, find_instances, load_instances
+from workers.jobs.sources import load_source_image
 
 
 def run(context: JobContext, request: ObjectsJob) -> Manifest:
     """Find or take the masks, then lift each."""
-    reconstruction.check_formats(request.formats)
+    check_formats(request.formats)
     if request.multiview:
         return multi_view.run(context, request)
-    image, earlier = image_of(context, request)
+    image, earlier = load_source_image(context, request)
     if earlier is not None:
-        found = instances.from_manifest(earlier, str(request.from_job))
+        found = load_instances(earlier, str(request.from_job))
     else:
         found = _prompted(context, image, request)
-    lifted, failures = reconstruction.lift(context, image, found, request.camera, request.seed, request.depth)
+    lifted, failures = reconstruct_objects(context, image, found, request.camera, request.seed, request.depth)
     context.progress("write", message="writing meshes and splats")
     labels = [item.label or f"object {index}" for index, item in enumerate(found)]
     overlay = overlay_png(image.pixels, [item.mask for item in found], labels)
@@ -42,15 +48,15 @@ def run(context: JobContext, request: ObjectsJob) -> Manifest:
 
 
 def _written(
-    context: JobContext, image: LoadedImage, item: reconstruction.Lifted, request: ObjectsJob
+    context: JobContext, image: LoadedImage, item: ReconstructedObject, request: ObjectsJob
 ) -> ObjectResult:
     extras, flags = write_extras(context, image.pixels, item, request)
-    made = reconstruction.write(context, item, request.formats)
+    made = write_object(context, item, request.formats)
     return made.model_copy(update={"extras": extras, "flags": sorted({*made.flags, *flags})})
 
 
-def _prompted(context: JobContext, image: LoadedImage, request: ObjectsJob) -> list[instances.Found]:
-    found = instances.from_masks(request.masks, image)
+def _prompted(context: JobContext, image: LoadedImage, request: ObjectsJob) -> list[InstanceMask]:
+    found = decode_masks(request.masks, image)
     if request.text or request.boxes or request.points:
-        found = instances.find(context, image, request) + found
+        found = find_instances(context, image, request) + found
     return found

@@ -22,26 +22,26 @@ from maquette.contract import (
 from numpy.typing import NDArray
 
 from workers.engines.objects.registration import register
-from workers.engines.protocols import Mask, MultiViewEngine, Refused, Rgb, ViewsReport
+from workers.engines.protocols import Mask, MultiViewEngine, RequestRefused, Rgb, ViewsReport
 from workers.errors import JobProblem
 from workers.formats.overlay import overlay_png
 from workers.geometry.cameras import Camera
 from workers.geometry.posed import PosedCamera
 from workers.geometry.poses import Similarity
-from workers.jobs.cameras import given_camera
+from workers.jobs.cameras import parse_intrinsics
 from workers.jobs.context import JobContext
 from workers.jobs.objects.extras import write_extras
-from workers.jobs.objects.reconstruction import Lifted, write
-from workers.jobs.segment.instances import Found
-from workers.jobs.track.chunked_tracking import Ledger, follow, restore
-from workers.jobs.track.mask_reader import Line, lines_of
-from workers.jobs.track.prompts import prompts_of
+from workers.jobs.objects.reconstruction import ReconstructedObject, write_object
+from workers.jobs.segment.instances import InstanceMask
+from workers.jobs.track.chunked_tracking import TrackingCheckpoint, parse_checkpoint, track_in_chunks
+from workers.jobs.track.mask_reader import FrameMasks, read_frames
+from workers.jobs.track.prompts import build_track_prompts
 
 LONG_SIDE = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Followed:
+class TrackedVideo:
     """What tracking came to: where its masks are, and each track's label and mean score."""
 
     masks: Sequence[Artefact]
@@ -49,10 +49,10 @@ class Followed:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class SelectedViews:
     """Frames of a video that are looked at, at most `LONG_SIDE` pixels long, and what was found in them."""
 
-    lines: list[Line]
+    lines: list[FrameMasks]
     frames: list[Rgb]
     size: tuple[int, int]
 
@@ -92,19 +92,19 @@ def run(context: JobContext, request: ObjectsJob) -> Manifest:
     )
 
 
-def _followed(earlier: Manifest, request: ObjectsJob) -> Followed:
+def _followed(earlier: Manifest, request: ObjectsJob) -> TrackedVideo:
     if not isinstance(earlier.result, TrackResult):
         raise JobProblem("source_wrong_kind", f"job {request.from_job} is no track job: it has one view")
     tracks = {track.id: (track.label, track.mean_score) for track in earlier.result.tracks}
-    return Followed(earlier.artefacts, tracks)
+    return TrackedVideo(earlier.artefacts, tracks)
 
 
-def _tracked(context: JobContext, request: ObjectsJob, ref: MediaRef) -> Followed:
+def _tracked(context: JobContext, request: ObjectsJob, ref: MediaRef) -> TrackedVideo:
     engine = context.engines.concepts()
     context.used(engine.info)
     engine.check(request.text)
     stored = context.job.checkpoint
-    state = Ledger() if stored is None else restore(stored)
+    state = TrackingCheckpoint() if stored is None else parse_checkpoint(stored)
     context.restore(state.chunks)
     asked = TrackJob(
         video=ref,
@@ -116,20 +116,20 @@ def _tracked(context: JobContext, request: ObjectsJob, ref: MediaRef) -> Followe
     )
     video = context.video(ref, start=max(state.decoded - 1, 0))
     with closing(video.frames):
-        prompts = prompts_of(asked, 0, video.width, video.height)
-        follow(context, video, prompts, None, state, lambda state: context.checkpoint(asdict(state)))
+        prompts = build_track_prompts(asked, 0, video.width, video.height)
+        track_in_chunks(context, video, prompts, None, state, lambda state: context.checkpoint(asdict(state)))
     tracks = {
         number: (item.label, item.scores / item.frames if item.frames else None)
         for number, item in sorted(state.tracks.items())
     }
-    return Followed([Artefact.model_validate(item) for item in state.chunks], tracks)
+    return TrackedVideo([Artefact.model_validate(item) for item in state.chunks], tracks)
 
 
-def _choose(context: JobContext, ref: MediaRef, followed: Followed, count: int) -> Chosen:
+def _choose(context: JobContext, ref: MediaRef, followed: TrackedVideo, count: int) -> SelectedViews:
     """Frames evenly spread over those in which something is seen."""
-    shown = [line.frame for line in lines_of(context, followed.masks) if line.objects]
+    shown = [line.frame for line in read_frames(context, followed.masks) if line.objects]
     wanted = {shown[k] for k in np.linspace(0, len(shown) - 1, min(count, len(shown))).round().astype(int)}
-    lines = [line for line in lines_of(context, followed.masks) if line.frame in wanted]
+    lines = [line for line in read_frames(context, followed.masks) if line.frame in wanted]
     context.progress("views", 0, len(wanted))
     video = context.video(ref)
     frames = []
@@ -137,13 +137,13 @@ def _choose(context: JobContext, ref: MediaRef, followed: Followed, count: int) 
     for frame in video.frames:
         if frame.index in wanted:
             frames.append(_shrunk(frame.pixels))
-    return Chosen(lines, frames, (video.width, video.height))
+    return SelectedViews(lines, frames, (video.width, video.height))
 
 
-def _cameras(context: JobContext, request: ObjectsJob, chosen: Chosen) -> list[PosedCamera | None]:
-    """Posed cameras of the chosen frames; raises Refused where they cannot be found."""
+def _cameras(context: JobContext, request: ObjectsJob, chosen: SelectedViews) -> list[PosedCamera | None]:
+    """Posed cameras of the chosen frames; raises RequestRefused where they cannot be found."""
     height, width = chosen.frames[0].shape[:2]
-    known = None if request.camera is None else given_camera(request.camera, *chosen.size)
+    known = None if request.camera is None else parse_intrinsics(request.camera, *chosen.size)
     sized = None if known is None else known.resized(width, height)
     poses = request.world_from_cam
     if poses is None:
@@ -163,8 +163,8 @@ def _lift_all(
     context: JobContext,
     request: ObjectsJob,
     engine: MultiViewEngine,
-    followed: Followed,
-    chosen: Chosen,
+    followed: TrackedVideo,
+    chosen: SelectedViews,
     cameras: list[PosedCamera | None],
     result: ObjectsResult,
 ) -> None:
@@ -183,7 +183,7 @@ def _lift_all(
                 metric=request.world_from_cam is not None,
             )
         except ValueError as error:
-            code = error.problem.code if isinstance(error, Refused) else "object_not_lifted"
+            code = error.problem.code if isinstance(error, RequestRefused) else "object_not_lifted"
             result.failures.append(ObjectFailure(index=index, label=label, code=code, detail=str(error)))
             continue
         assert asset.views is not None
@@ -193,11 +193,11 @@ def _lift_all(
         sized = replace(asset, camera=asset.camera.resized(*chosen.size))
         if request.world_from_cam is not None and request.camera is None:
             sized = replace(sized, flags=(*asset.flags, "camera_assumed"))
-        found = Found(seen.mask, seen.box, score, label, PromptRef(kind="job", index=track))
-        item = Lifted(index, f"object-{index:03d}", found, sized)
+        found = InstanceMask(seen.mask, seen.box, score, label, PromptRef(kind="job", index=track))
+        item = ReconstructedObject(index, f"object-{index:03d}", found, sized)
         picture = _resized(chosen.frames[number], chosen.size[::-1])
         extras, flags = write_extras(context, picture, item, request)
-        made = write(context, item, request.formats)
+        made = write_object(context, item, request.formats)
         made = made.model_copy(update={"extras": extras, "flags": sorted({*made.flags, *flags})})
         result.objects.append(_with_views(made, asset.views, line.frame, track))
         context.save(

@@ -22,11 +22,11 @@ from workers.formats.sog import write_sog
 from workers.formats.splat_gltf import write_splat_glb
 from workers.formats.spz import write_spz
 from workers.formats.usdz import UsdMissing, check_usd
-from workers.jobs.cameras import known_camera, wire_camera, wire_pose
+from workers.jobs.cameras import find_measured_camera, to_wire_camera, to_wire_pose
 from workers.jobs.context import JobContext, LoadedImage
 from workers.jobs.depth_maps import load_depth
-from workers.jobs.previews import asset_preview
-from workers.jobs.segment.instances import Found, wire_box
+from workers.jobs.previews import render_asset_preview
+from workers.jobs.segment.instances import InstanceMask, to_wire_box
 
 # Ending, role, media type and encoder of what is written on request.
 EXTRAS: dict[ObjectFormat, tuple[str, str, str, Callable[[ObjectAsset], bytes]]] = {
@@ -48,31 +48,31 @@ TEXTURED: dict[ObjectFormat, tuple[str, str, str, Callable[[ObjectAsset, Baked],
 
 
 @dataclass(frozen=True, slots=True)
-class Lifted:
+class ReconstructedObject:
     """A found object and its asset."""
 
     index: int
     name: str
-    found: Found
+    instance: InstanceMask
     asset: ObjectAsset
 
 
-def lift(
+def reconstruct_objects(
     context: JobContext,
     image: LoadedImage,
-    found: list[Found],
+    found: list[InstanceMask],
     given: Intrinsics | None,
     seed: int,
     depth_map: DepthMap | None = None,
-) -> tuple[list[Lifted], list[ObjectFailure]]:
+) -> tuple[list[ReconstructedObject], list[ObjectFailure]]:
     """Lift each object; one that cannot be lifted is told, the others go on. JobProblem for bad depth."""
     engine = context.engines.objects()
     context.used(engine.info)
-    camera, depth = known_camera(image, given), None
+    camera, depth = find_measured_camera(image, given), None
     if depth_map is not None:
         measured = load_depth(context, depth_map, image.width, image.height, camera)
         camera, depth = measured.camera, measured.depth
-    lifted: list[Lifted] = []
+    lifted: list[ReconstructedObject] = []
     failures: list[ObjectFailure] = []
     for index, item in enumerate(found):
         context.progress("lift", index, len(found), item.label)
@@ -86,7 +86,7 @@ def lift(
             )
             continue
         name = f"object-{index:03d}"
-        lifted.append(Lifted(index, name, item, asset))
+        lifted.append(ReconstructedObject(index, name, item, asset))
     context.progress("lift", len(found), len(found))
     return lifted, failures
 
@@ -100,14 +100,16 @@ def check_formats(formats: Sequence[ObjectFormat]) -> None:
             raise JobProblem("extra_missing", str(error)) from None
 
 
-def write(context: JobContext, item: Lifted, formats: Sequence[ObjectFormat] = ()) -> ObjectResult:
+def write_object(
+    context: JobContext, item: ReconstructedObject, formats: Sequence[ObjectFormat] = ()
+) -> ObjectResult:
     """Store an asset's GLB, splat and preview, and what else `formats` asks for."""
     asset, name = item.asset, item.name
     mesh = context.save(
-        f"{name}.glb", "mesh", "model/gltf-binary", asset_glb(asset, item.found.label or name)
+        f"{name}.glb", "mesh", "model/gltf-binary", asset_glb(asset, item.instance.label or name)
     )
     splat = context.save(f"{name}.ply", "splat", "application/x-ply", asset_splat_ply(asset))
-    context.save(f"{name}.png", "preview", "image/png", png(asset_preview(asset)))
+    context.save(f"{name}.png", "preview", "image/png", png(render_asset_preview(asset)))
     files: dict[ObjectFormat, str] = {"glb": mesh.name, "ply": splat.name}
     for wanted in EXTRAS:
         if wanted in formats:
@@ -121,20 +123,20 @@ def write(context: JobContext, item: Lifted, formats: Sequence[ObjectFormat] = (
                 files[wanted] = context.save(f"{name}.{ending}", role, media_type, data).name
     return ObjectResult(
         index=item.index,
-        label=item.found.label,
-        score=item.found.score,
-        box=wire_box(item.found.box),
-        mask=Rle.model_validate(rle.encode_mask(item.found.mask)),
+        label=item.instance.label,
+        score=item.instance.score,
+        box=to_wire_box(item.instance.box),
+        mask=Rle.model_validate(rle.encode_mask(item.instance.mask)),
         mesh=mesh.name,
         splat=splat.name,
         files=files,
-        pose=wire_pose(asset.pose),
-        camera=wire_camera(asset.camera),
+        pose=to_wire_pose(asset.pose),
+        camera=to_wire_camera(asset.camera),
         scale_source=asset.scale_source,
         confidence=asset.confidence,
         silhouette_iou=asset.silhouette_iou,
         vertices=len(asset.mesh.vertices),
         faces=len(asset.mesh.faces),
         gaussians=len(asset.splat),
-        flags=sorted({*asset.flags, *item.found.flags}),
+        flags=sorted({*asset.flags, *item.instance.flags}),
     )

@@ -7,7 +7,7 @@ import numpy as np
 from workers.engines.objects.export import add_asset_node
 from workers.engines.protocols import BodyEstimate, ObjectAsset
 from workers.formats.gltf import GlbBuilder
-from workers.formats.splat import Splat, joined, transform
+from workers.geometry.gaussians import Gaussians, concatenate, transform
 from workers.geometry.meshes import vertex_normals
 from workers.geometry.poses import opengl_from_opencv
 
@@ -16,7 +16,7 @@ GL_FROM_CV = np.array([1.0, -1.0, -1.0])
 NEUTRAL = 190
 
 
-def scene_glb(
+def write_scene_glb(
     objects: Sequence[tuple[str, ObjectAsset]], bodies: Sequence[tuple[str, BodyEstimate]]
 ) -> bytes:
     """A node for each object and body; the camera is at the origin and looks down -z, y is up."""
@@ -37,6 +37,6 @@ def scene_glb(
     return builder.build()
 
 
-def scene_splat(objects: Sequence[tuple[str, ObjectAsset]]) -> Splat:
-    """All splats of a scene in the axes of `scene_glb`: centres, rotations and sizes moved together."""
-    return joined([transform(asset.splat, opengl_from_opencv(asset.pose)) for _, asset in objects])
+def merge_splats(objects: Sequence[tuple[str, ObjectAsset]]) -> Gaussians:
+    """All splats of a scene in the axes of `write_scene_glb`: means, rotations and scales moved together."""
+    return concatenate([transform(asset.splat, opengl_from_opencv(asset.pose)) for _, asset in objects])

@@ -4,25 +4,24 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from maquette.contract import Manifest, Pose, SceneFormat, SceneJob, SceneNode, SceneResult
-from maquette.contract.jobs import PromptedJob
+from maquette.contract.requests import PromptedJob
 
 from workers.formats.overlay import overlay_png
 from workers.formats.ply import write_splat_ply
 from workers.formats.sog import write_sog
-from workers.formats.splat import Splat
 from workers.formats.splat_gltf import write_splat_glb
 from workers.formats.spz import write_spz
-from workers.jobs.bodies import recovery
-from workers.jobs.cameras import camera_of, wire_camera, wire_pose
+from workers.geometry.gaussians import Gaussians
+from workers.jobs.bodies.recovery import recover_people
+from workers.jobs.cameras import choose_camera, to_wire_camera, to_wire_pose
 from workers.jobs.context import JobContext
-from workers.jobs.objects import reconstruction
-from workers.jobs.scene.files import scene_glb, scene_splat
-from workers.jobs.scene.scene_scale import stage_of, staged
-from workers.jobs.segment import instances
-from workers.jobs.segment.instances import wire_box
+from workers.jobs.objects.reconstruction import reconstruct_objects
+from workers.jobs.scene.files import merge_splats, write_scene_glb
+from workers.jobs.scene.scene_scale import estimate_ground, place_on_ground
+from workers.jobs.segment.instances import find_instances, to_wire_box
 
 # Ending, media type and encoder of the merged splat.
-SPLATS: dict[SceneFormat, tuple[str, str, Callable[[Splat], bytes]]] = {
+SPLATS: dict[SceneFormat, tuple[str, str, Callable[[Gaussians], bytes]]] = {
     "ply": ("ply", "application/x-ply", write_splat_ply),
     "spz": ("spz", "application/x-spz", write_spz),
     "sog": ("sog", "application/x-sog", write_sog),
@@ -34,17 +33,20 @@ IDENTITY = Pose(rotation_wxyz=(1, 0, 0, 0), translation=(0, 0, 0), scale=1)
 def run(context: JobContext, request: SceneJob) -> Manifest:
     """Lift everything the phrases name; people become bodies, the rest objects."""
     image = context.image(request.image)
-    found = instances.find(context, image, PromptedJob(text=request.text, threshold=request.threshold))
+    found = find_instances(context, image, PromptedJob(text=request.text, threshold=request.threshold))
     humans = [item for item in found if item.label == "person"]
     things = [item for item in found if item.label != "person"]
-    lifted, failures = reconstruction.lift(context, image, things, request.camera, request.seed)
-    camera = camera_of(image, request.camera)
+    lifted, failures = reconstruct_objects(context, image, things, request.camera, request.seed)
+    camera = choose_camera(image, request.camera)
     boxes, masks = [item.box for item in humans], [item.mask for item in humans]
-    persons, missing = recovery.recover(context, image, boxes, masks, request.camera, request.seed)
-    stage = stage_of([person.body for person in persons])
+    persons, missing = recover_people(context, image, boxes, masks, request.camera, request.seed)
+    stage = estimate_ground([person.body for person in persons])
     if stage is not None:
         lifted = [
-            replace(item, asset=staged(item.asset, item.found.mask, camera, stage, contact=request.contact))
+            replace(
+                item,
+                asset=place_on_ground(item.asset, item.instance.mask, camera, stage, contact=request.contact),
+            )
             for item in lifted
         ]
     context.progress("write", message="writing the scene")
@@ -54,9 +56,9 @@ def run(context: JobContext, request: SceneJob) -> Manifest:
         SceneNode(
             name=item.name,
             kind="object",
-            label=item.found.label,
-            box=wire_box(item.found.box),
-            pose=wire_pose(item.asset.pose),
+            label=item.instance.label,
+            box=to_wire_box(item.instance.box),
+            pose=to_wire_pose(item.asset.pose),
             scale_source=item.asset.scale_source,
             confidence=item.asset.confidence,
             silhouette_iou=item.asset.silhouette_iou,
@@ -68,7 +70,7 @@ def run(context: JobContext, request: SceneJob) -> Manifest:
             name=person.name,
             kind="body",
             label="person",
-            box=wire_box(person.body.box),
+            box=to_wire_box(person.body.box),
             # a body's vertices are in the camera frame already
             pose=IDENTITY,
             scale_source=person.body.scale_source,
@@ -83,11 +85,11 @@ def run(context: JobContext, request: SceneJob) -> Manifest:
     mesh = splat = None
     files: dict[SceneFormat, str] = {}
     if nodes:
-        data = scene_glb(assets, bodies)
+        data = write_scene_glb(assets, bodies)
         mesh = context.save("scene.glb", "mesh", "model/gltf-binary", data).name
         files["glb"] = mesh
     if assets:
-        merged = scene_splat(assets)
+        merged = merge_splats(assets)
         for name in dict.fromkeys(("ply", *request.formats)):
             if name != "glb":
                 ending, media_type, encode = SPLATS[name]
@@ -96,7 +98,7 @@ def run(context: JobContext, request: SceneJob) -> Manifest:
     result = SceneResult(
         width=image.width,
         height=image.height,
-        camera=wire_camera(camera),
+        camera=to_wire_camera(camera),
         nodes=nodes,
         mesh=mesh,
         splat=splat,

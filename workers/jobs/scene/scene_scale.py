@@ -23,24 +23,26 @@ SCALED = "scale_from_body"
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class GroundEstimate:
     """Where people stand: metres down to the ground, None where no feet are seen, and metres ahead."""
 
     drop: float | None
     distance: float
 
 
-def stage_of(bodies: Sequence[BodyEstimate]) -> Stage | None:
+def estimate_ground(bodies: Sequence[BodyEstimate]) -> GroundEstimate | None:
     """What the bodies of a picture tell of its scale; None without bodies."""
     if not bodies:
         return None
     drops = [float(body.vertices[:, 1].max()) for body in bodies if "truncated" not in body.flags]
     below = [drop for drop in drops if drop > 0]
     distance = float(np.median([body.joints[0][2] for body in bodies]))
-    return Stage(float(np.median(below)) if below else None, distance)
+    return GroundEstimate(float(np.median(below)) if below else None, distance)
 
 
-def staged(asset: ObjectAsset, mask: Mask, camera: Camera, stage: Stage, *, contact: bool) -> ObjectAsset:
+def place_on_ground(
+    asset: ObjectAsset, mask: Mask, camera: Camera, stage: GroundEstimate, *, contact: bool
+) -> ObjectAsset:
     """The object at a distance that fits the bodies; its picture stays as it is.
 
     With `contact` it stands on the ground where its mask (H, W) ends below; otherwise, and where that cannot
@@ -61,7 +63,7 @@ def staged(asset: ObjectAsset, mask: Mask, camera: Camera, stage: Stage, *, cont
     return replace(asset, pose=moved, scale_source="prior", flags=(*asset.flags, *flags))
 
 
-def _ground_depth(mask: Mask, camera: Camera, stage: Stage) -> float | None:
+def _ground_depth(mask: Mask, camera: Camera, stage: GroundEstimate) -> float | None:
     """Metres along z to where the mask's lower end meets the ground; None when nothing tells it."""
     if stage.drop is None or mask[-1].any():
         return None

@@ -14,18 +14,19 @@ from maquette.contract import (
     SegmentJob,
     SegmentResult,
 )
-from maquette.contract.jobs import PromptedJob
-from maquette.contract.results import Side
+from maquette.contract.requests import PromptedJob
 from numpy.typing import NDArray
 
-from workers.engines.protocols import Click, ConceptEngine, ImageHandle, Segmented
+from workers.engines.protocols import ConceptEngine, ImageHandle, SegmentedInstance, VisualPrompt
 from workers.errors import JobProblem
 from workers.formats import rle
+from workers.geometry.borders import touched_sides
+from workers.geometry.boxes import bounding_box
 from workers.jobs.context import JobContext, LoadedImage
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class InstanceMask:
     """One instance with its mask (H, W) bool; `ref` names the prompt that found it."""
 
     mask: NDArray[np.bool_]
@@ -42,37 +43,26 @@ class Found:
             index=index,
             label=self.label,
             score=self.score,
-            box=wire_box(self.box),
+            box=to_wire_box(self.box),
             area=int(self.mask.sum()),
             mask=Rle.model_validate(rle.encode_mask(self.mask)),
             prompt=self.ref,
             stability=self.stability,
-            borders=borders(self.mask),
+            borders=touched_sides(self.mask),
             polygons=rle.mask_to_polygons(self.mask) if polygons else None,
             flags=list(self.flags),
         )
 
 
-def borders(mask: NDArray[np.bool_]) -> list[Side]:
-    """The sides of the picture that a mask (H, W) touches."""
-    touched: dict[Side, NDArray[np.bool_]] = {
-        "left": mask[:, 0],
-        "top": mask[0],
-        "right": mask[:, -1],
-        "bottom": mask[-1],
-    }
-    return [side for side, edge in touched.items() if edge.any()]
-
-
-def find(context: JobContext, image: LoadedImage, request: PromptedJob) -> list[Found]:
+def find_instances(context: JobContext, image: LoadedImage, request: PromptedJob) -> list[InstanceMask]:
     """All instances of phrases, then one for each box and list of points, then all that is like exemplars."""
     engine = context.engines.concepts()
     context.used(engine.info)
-    check_inside(request.boxes, request.points, image.width, image.height)
+    check_prompts_inside(request.boxes, request.points, image.width, image.height)
     prompts = request.prompts if isinstance(request, SegmentJob) else []
-    clicks = clicks_of(request.boxes, request.points)
+    clicks = to_visual_prompts(request.boxes, request.points)
     clicks += [
-        click_of(prompt, f"prompts[{index}]", image.width, image.height)
+        to_visual_prompt(prompt, f"prompts[{index}]", image.width, image.height)
         for index, prompt in enumerate(prompts)
     ]
     engine.check(request.text)
@@ -97,7 +87,7 @@ def find(context: JobContext, image: LoadedImage, request: PromptedJob) -> list[
 
 def _alike(
     context: JobContext, engine: ConceptEngine, image: LoadedImage, handle: ImageHandle, request: SegmentJob
-) -> list[Found]:
+) -> list[InstanceMask]:
     """All that looks like the request's exemplars, some of which may lie in other pictures."""
     others: dict[str, tuple[LoadedImage, ImageHandle]] = {}
     shown: list[ImageHandle | None] = []
@@ -110,7 +100,7 @@ def _alike(
                 others[name] = loaded, engine.embed(loaded.pixels, loaded.key)
             place, known = others[name]
         if exemplar.box.is_outside(place.width, place.height):
-            raise outside(f"exemplars[{index}]", place.width, place.height)
+            raise prompt_outside_problem(f"exemplars[{index}]", place.width, place.height)
         shown.append(known)
     found = engine.ground_exemplars(
         handle,
@@ -122,26 +112,26 @@ def _alike(
     return [_found(item, PromptRef(kind="exemplars", index=0)) for item in found]
 
 
-def clicks_of(boxes: list[Box], points: list[list[Point]]) -> list[Click]:
+def to_visual_prompts(boxes: list[Box], points: list[list[Point]]) -> list[VisualPrompt]:
     """Boxes first, then lists of points, as engines take them."""
-    clicks = [Click(box=box.xyxy()) for box in boxes]
+    clicks = [VisualPrompt(box=box.xyxy()) for box in boxes]
     for group in points:
         clicks.append(_pointed(None, group, None))
     return clicks
 
 
-def click_of(prompt: ObjectPrompt, what: str, width: int, height: int) -> Click:
+def to_visual_prompt(prompt: ObjectPrompt, what: str, width: int, height: int) -> VisualPrompt:
     """One object's prompt as engines take it; raises JobProblem when it does not fit the picture."""
     if (prompt.box and prompt.box.is_outside(width, height)) or any(
         point.is_outside(width, height) for point in prompt.points
     ):
-        raise outside(what, width, height)
+        raise prompt_outside_problem(what, width, height)
     mask = None if prompt.mask is None else _fitting(prompt.mask, f"{what}.mask", width, height)
     return _pointed(prompt.box, prompt.points, mask)
 
 
-def _pointed(box: Box | None, points: list[Point], mask: NDArray[np.bool_] | None) -> Click:
-    return Click(
+def _pointed(box: Box | None, points: list[Point], mask: NDArray[np.bool_] | None) -> VisualPrompt:
+    return VisualPrompt(
         box=None if box is None else box.xyxy(),
         points=np.array([[p.x, p.y] for p in points], dtype=np.float64) if points else None,
         labels=np.array([p.label for p in points], dtype=np.int64) if points else None,
@@ -149,27 +139,27 @@ def _pointed(box: Box | None, points: list[Point], mask: NDArray[np.bool_] | Non
     )
 
 
-def check_inside(boxes: list[Box], points: list[list[Point]], width: int, height: int) -> None:
+def check_prompts_inside(boxes: list[Box], points: list[list[Point]], width: int, height: int) -> None:
     """Raise JobProblem when a prompt lies outside the picture."""
     for index, box in enumerate(boxes):
         if box.is_outside(width, height):
-            raise outside(f"boxes[{index}]", width, height)
+            raise prompt_outside_problem(f"boxes[{index}]", width, height)
     for index, group in enumerate(points):
         if any(point.is_outside(width, height) for point in group):
-            raise outside(f"points[{index}]", width, height)
+            raise prompt_outside_problem(f"points[{index}]", width, height)
 
 
-def outside(what: str, width: int, height: int) -> JobProblem:
+def prompt_outside_problem(what: str, width: int, height: int) -> JobProblem:
     """That a prompt lies outside the picture."""
     return JobProblem("prompt_outside_image", f"{what} lies outside the {width} x {height} picture")
 
 
-def from_masks(masks: list[Rle], image: LoadedImage) -> list[Found]:
+def decode_masks(masks: list[Rle], image: LoadedImage) -> list[InstanceMask]:
     """Masks of the request as instances; raises JobProblem for one of another size or broken RLE."""
     found = []
     for index, wire in enumerate(masks):
         mask = _fitting(wire, f"masks[{index}]", image.width, image.height)
-        found.append(Found(mask, box_of(mask), None, None, PromptRef(kind="mask", index=index)))
+        found.append(InstanceMask(mask, bounding_box(mask), None, None, PromptRef(kind="mask", index=index)))
     return found
 
 
@@ -179,19 +169,19 @@ def _fitting(wire: Rle, what: str, width: int, height: int) -> NDArray[np.bool_]
             "mask_size_mismatch",
             f"{what} is {wire.size[0]} x {wire.size[1]} (height x width), the picture is {height} x {width}",
         )
-    mask = decode(wire, what)
+    mask = decode_rle(wire, what)
     if not mask.any():
         raise JobProblem("mask_empty", f"{what} has no pixel")
     return mask
 
 
-def from_manifest(manifest: Manifest, job_id: str) -> list[Found]:
+def load_instances(manifest: Manifest, job_id: str) -> list[InstanceMask]:
     """The instances of an earlier segment job."""
     if not isinstance(manifest.result, SegmentResult):
         raise JobProblem("source_wrong_kind", f"job {job_id} is no segment job: its result has no masks")
     return [
-        Found(
-            decode(item.mask, f"instance {item.index}"),
+        InstanceMask(
+            decode_rle(item.mask, f"instance {item.index}"),
             item.box.xyxy(),
             item.score,
             item.label,
@@ -202,7 +192,7 @@ def from_manifest(manifest: Manifest, job_id: str) -> list[Found]:
     ]
 
 
-def decode(wire: Rle, what: str) -> NDArray[np.bool_]:
+def decode_rle(wire: Rle, what: str) -> NDArray[np.bool_]:
     """A mask of the wire; raises JobProblem when its runs are broken."""
     try:
         return rle.decode_mask({"size": list(wire.size), "counts": wire.counts})
@@ -210,16 +200,10 @@ def decode(wire: Rle, what: str) -> NDArray[np.bool_]:
         raise JobProblem("mask_invalid", f"{what} is not valid COCO RLE: {error}") from error
 
 
-def box_of(mask: NDArray[np.bool_]) -> tuple[float, float, float, float]:
-    """The tight box (xyxy, end-exclusive) of a mask that has pixels."""
-    ys, xs = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return float(xs[0]), float(ys[0]), float(xs[-1] + 1), float(ys[-1] + 1)
-
-
-def wire_box(box: tuple[float, float, float, float]) -> Box:
+def to_wire_box(box: tuple[float, float, float, float]) -> Box:
     """A box as the contract tells it."""
     return Box(x0=box[0], y0=box[1], x1=box[2], y1=box[3])
 
 
-def _found(item: Segmented, ref: PromptRef) -> Found:
-    return Found(item.mask, item.box, item.score, item.label, ref, item.flags, item.stability)
+def _found(item: SegmentedInstance, ref: PromptRef) -> InstanceMask:
+    return InstanceMask(item.mask, item.box, item.score, item.label, ref, item.flags, item.stability)

@@ -5,7 +5,7 @@ from maquette.contract import Manifest, SegmentJob, SegmentResult
 
 from workers.formats.overlay import overlay_png, png
 from workers.jobs.context import JobContext
-from workers.jobs.segment import instances
+from workers.jobs.segment.instances import find_instances
 
 
 def run(context: JobContext, request: SegmentJob) -> Manifest:
@@ -14,7 +14,7 @@ def run(context: JobContext, request: SegmentJob) -> Manifest:
         image = context.image(request.image)
     else:
         image = context.frame(request.image, request.frame)
-    found = instances.find(context, image, request)
+    found = find_instances(context, image, request)
     context.progress("write", message="writing the overlay")
     labels = [item.label or f"{item.ref.kind} {item.ref.index}" for item in found]
     overlay = overlay_png(image.pixels, [item.mask for item in found], labels)

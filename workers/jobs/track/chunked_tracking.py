@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 
 @dataclass(slots=True)
-class Summary:
+class TrackSummary:
     """What is known of one track so far."""
 
     label: str | None
@@ -33,7 +33,7 @@ class Summary:
 
 
 @dataclass(slots=True)
-class Ledger:
+class TrackingCheckpoint:
     """The state of following between chunks; goes into checkpoints as JSON.
 
     `start` is the frame that the passes begin on, `decoded` counts the frames of the present pass. A backward
@@ -47,7 +47,7 @@ class Ledger:
     tracker: str | None = None
     chunks: list[dict[str, Any]] = field(default_factory=list)
     spans: list[dict[str, Any]] = field(default_factory=list)
-    tracks: dict[int, Summary] = field(default_factory=dict)
+    tracks: dict[int, TrackSummary] = field(default_factory=dict)
     spool: list[str] = field(default_factory=list)
     turned: bool = False
     ids: dict[int, int] | None = None
@@ -56,13 +56,13 @@ class Ledger:
 Rename = Callable[[FrameResult], FrameResult]
 
 
-def follow(
+def track_in_chunks(
     context: JobContext,
     video: LoadedVideo,
     prompts: TrackPrompts,
     limit: int | None,
-    state: Ledger,
-    keep: Callable[[Ledger], None],
+    state: TrackingCheckpoint,
+    keep: Callable[[TrackingCheckpoint], None],
     *,
     previews: bool = True,
     spooled: bool = False,
@@ -85,10 +85,10 @@ def follow(
         return results if rename is None else [rename(found) for found in results]
 
     seen = min(state.decoded, 1)
-    with wanted(video, None if limit is None else limit - state.decoded + seen) as frames:
+    with limit_frames(video, None if limit is None else limit - state.decoded + seen) as frames:
         for frame in islice(frames, seen, None):
             done = named(tracker.step(VideoFrame(frame.index, frame.pts, frame.pixels)))
-            lines += [row_of(found) for found in done]
+            lines += [to_row(found) for found in done]
             state.decoded += 1
             preview = None
             if not previewed and done and done[-1].index == frame.index:
@@ -97,29 +97,29 @@ def follow(
             if state.decoded % CHUNK_FRAMES == 0:
                 put(context, lines, state)
                 state.tracker = context.put(tracker.snapshot())
-                state.chunks = listed(context)
+                state.chunks = dump_artefacts(context)
                 keep(state)
                 lines, previewed = [], not previews
-    lines += [row_of(found) for found in named(tracker.finish())]
+    lines += [to_row(found) for found in named(tracker.finish())]
     put(context, lines, state)
-    state.chunks = listed(context)
+    state.chunks = dump_artefacts(context)
 
 
 @contextmanager
-def wanted(video: LoadedVideo, limit: int | None) -> Iterator[Iterator[DecodedFrame]]:
+def limit_frames(video: LoadedVideo, limit: int | None) -> Iterator[Iterator[DecodedFrame]]:
     """The frames of a video up to a limit, in a `with` block; the decoder is free again after it."""
     with closing(video.frames) as frames:
         yield islice(frames, limit)
 
 
-def restore(stored: dict[str, Any]) -> Ledger:
+def parse_checkpoint(stored: dict[str, Any]) -> TrackingCheckpoint:
     """A ledger from a checkpoint; JSON has made strings of its whole numbers."""
-    tracks = {int(key): Summary(**value) for key, value in stored["tracks"].items()}
+    tracks = {int(key): TrackSummary(**value) for key, value in stored["tracks"].items()}
     ids = stored["ids"] and {int(key): value for key, value in stored["ids"].items()}
-    return Ledger(**{**stored, "tracks": tracks, "ids": ids})
+    return TrackingCheckpoint(**{**stored, "tracks": tracks, "ids": ids})
 
 
-def write(context: JobContext, rows: Sequence[Row], state: Ledger) -> None:
+def write(context: JobContext, rows: Sequence[Row], state: TrackingCheckpoint) -> None:
     """Save a chunk of lines, in ascending order of frames, and count what is in them."""
     if not rows:
         return
@@ -130,7 +130,7 @@ def write(context: JobContext, rows: Sequence[Row], state: Ledger) -> None:
         state.written += 1
         for item in row["objects"]:
             summary = state.tracks.setdefault(
-                item["id"], Summary(item["label"], item["prompt"], row["frame"], row["frame"])
+                item["id"], TrackSummary(item["label"], item["prompt"], row["frame"], row["frame"])
             )
             summary.last = row["frame"]
             summary.frames += 1
@@ -138,18 +138,18 @@ def write(context: JobContext, rows: Sequence[Row], state: Ledger) -> None:
             summary.flags = sorted({*summary.flags, *item["flags"]})
 
 
-def listed(context: JobContext) -> list[dict[str, Any]]:
+def dump_artefacts(context: JobContext) -> list[dict[str, Any]]:
     """What has been saved so far, for a checkpoint."""
     return [artefact.model_dump() for artefact in context.artefacts]
 
 
-def spool(context: JobContext, rows: Sequence[Row], state: Ledger) -> None:
+def spool(context: JobContext, rows: Sequence[Row], state: TrackingCheckpoint) -> None:
     """Keep lines of a backward pass in the store, until they can be written in order."""
     if rows:
         state.spool.append(context.put(_jsonl(rows)))
 
 
-def row_of(result: FrameResult) -> Row:
+def to_row(result: FrameResult) -> Row:
     """A frame's line."""
     objects = [
         {

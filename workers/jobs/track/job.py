@@ -9,9 +9,15 @@ from maquette.contract import Manifest, MaskChunk, PromptRef, Track, TrackJob, T
 from workers.errors import JobProblem
 from workers.jobs.context import JobContext, LoadedVideo
 from workers.jobs.track import outputs
-from workers.jobs.track.chunked_tracking import Ledger, Summary, follow, listed, restore
-from workers.jobs.track.pass_merging import Joined, unspool
-from workers.jobs.track.prompts import first_frame, prompts_of, refs_of
+from workers.jobs.track.chunked_tracking import (
+    TrackingCheckpoint,
+    TrackSummary,
+    dump_artefacts,
+    parse_checkpoint,
+    track_in_chunks,
+)
+from workers.jobs.track.pass_merging import TrackIdMapper, write_backward_pass
+from workers.jobs.track.prompts import build_track_prompts, choose_start_frame, map_prompt_refs
 
 
 def run(context: JobContext, request: TrackJob) -> Manifest:
@@ -29,16 +35,16 @@ def run(context: JobContext, request: TrackJob) -> Manifest:
             f"engine {engine.info.name!r} takes no exemplar boxes on frames: Meta's backend of SAM 3 does",
         )
     stored = context.job.checkpoint
-    state = Ledger() if stored is None else restore(stored)
+    state = TrackingCheckpoint() if stored is None else parse_checkpoint(stored)
     context.restore(state.chunks)
     both = request.direction == "both"
     if state.start is None:
-        state.start = first_frame(request)
+        state.start = choose_start_frame(request)
     video: LoadedVideo | None = None
     if request.direction != "forward" and not state.turned:
         video = _pass(context, request, state, backward=True)
-        unspool(context, state, shared=state.start if both else None)
-        state.turned, state.decoded, state.tracker, state.chunks = True, 0, None, listed(context)
+        write_backward_pass(context, state, shared=state.start if both else None)
+        state.turned, state.decoded, state.tracker, state.chunks = True, 0, None, dump_artefacts(context)
         context.checkpoint(asdict(state))
     if request.direction != "backward":
         video = _pass(context, request, state, backward=False)
@@ -53,7 +59,7 @@ def run(context: JobContext, request: TrackJob) -> Manifest:
         chunks=[MaskChunk.model_validate(span) for span in state.spans],
         frame_rate=video.frame_rate,
         time_base=video.time_base,
-        tracks=[_track(key, item, refs_of(request)) for key, item in sorted(state.tracks.items())],
+        tracks=[_track(key, item, map_prompt_refs(request)) for key, item in sorted(state.tracks.items())],
     )
     outputs.write(context, request, result)
     chosen = {"text", "direction", "start_frame", "max_frames"}
@@ -66,7 +72,9 @@ def run(context: JobContext, request: TrackJob) -> Manifest:
     )
 
 
-def _pass(context: JobContext, request: TrackJob, state: Ledger, *, backward: bool) -> LoadedVideo:
+def _pass(
+    context: JobContext, request: TrackJob, state: TrackingCheckpoint, *, backward: bool
+) -> LoadedVideo:
     """One way through the video, from where `state` is; its lines are written, or spooled when backward."""
     step, start = -1 if backward else 1, state.start
     if start is not None:
@@ -76,8 +84,8 @@ def _pass(context: JobContext, request: TrackJob, state: Ledger, *, backward: bo
     if state.start is None:
         state.start = video.first
     with closing(video.frames):
-        prompts = prompts_of(request, state.start, video.width, video.height)
-        follow(
+        prompts = build_track_prompts(request, state.start, video.width, video.height)
+        track_in_chunks(
             context,
             video,
             prompts,
@@ -85,12 +93,12 @@ def _pass(context: JobContext, request: TrackJob, state: Ledger, *, backward: bo
             state,
             lambda state: context.checkpoint(asdict(state)),
             spooled=backward,
-            rename=Joined(context, state, prompts.objects) if state.turned else None,
+            rename=TrackIdMapper(context, state, prompts.objects) if state.turned else None,
         )
     return video
 
 
-def _flags(request: TrackJob, state: Ledger, result: TrackResult) -> list[str]:
+def _flags(request: TrackJob, state: TrackingCheckpoint, result: TrackResult) -> list[str]:
     flags = [] if result.tracks else ["nothing_found"]
     last = max((span["last_frame"] for span in state.spans), default=-1)
     first = min((span["first_frame"] for span in state.spans), default=0)
@@ -102,7 +110,7 @@ def _flags(request: TrackJob, state: Ledger, result: TrackResult) -> list[str]:
     return flags
 
 
-def _track(number: int, item: Summary, refs: Mapping[int, PromptRef]) -> Track:
+def _track(number: int, item: TrackSummary, refs: Mapping[int, PromptRef]) -> Track:
     return Track(
         id=number,
         label=item.label,

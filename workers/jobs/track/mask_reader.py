@@ -14,7 +14,7 @@ from workers.jobs.context import JobContext
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class TrackedMask:
     """One object in one frame; its mask (H, W) is decoded when it is asked for."""
 
     id: int
@@ -28,21 +28,21 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Line:
+class FrameMasks:
     """What a track job found in one frame."""
 
     frame: int
     pts: int
-    objects: list[Seen]
+    objects: list[TrackedMask]
 
 
-def lines_of(context: JobContext, artefacts: Sequence[Artefact]) -> Iterator[Line]:
+def read_frames(context: JobContext, artefacts: Sequence[Artefact]) -> Iterator[FrameMasks]:
     """Every frame of a track job in order, one chunk in memory at a time."""
-    for lines in chunks_of(context, artefacts):
+    for lines in read_chunks(context, artefacts):
         yield from lines
 
 
-def chunks_of(context: JobContext, artefacts: Sequence[Artefact]) -> Iterator[list[Line]]:
+def read_chunks(context: JobContext, artefacts: Sequence[Artefact]) -> Iterator[list[FrameMasks]]:
     """The same, a `masks` artefact at a time."""
     for artefact in artefacts:
         if artefact.role == "masks":
@@ -50,9 +50,9 @@ def chunks_of(context: JobContext, artefacts: Sequence[Artefact]) -> Iterator[li
             yield [_line(json.loads(row)) for row in rows]
 
 
-def _line(row: dict[str, Any]) -> Line:
-    objects = [Seen(int(item["id"]), _box(item["box"]), item["mask"]) for item in row["objects"]]
-    return Line(row["frame"], row["pts"], objects)
+def _line(row: dict[str, Any]) -> FrameMasks:
+    objects = [TrackedMask(int(item["id"]), _box(item["box"]), item["mask"]) for item in row["objects"]]
+    return FrameMasks(row["frame"], row["pts"], objects)
 
 
 def _box(values: Sequence[float]) -> Box:

@@ -18,7 +18,7 @@ from pycocotools import mask as coco
 from workers.formats.film import Film, fitted, fitted_size
 from workers.formats.overlay import overlay
 from workers.jobs.context import JobContext
-from workers.jobs.track.mask_reader import Seen, chunks_of, lines_of
+from workers.jobs.track.mask_reader import TrackedMask, read_chunks, read_frames
 
 FILM_SIDE = 960
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
@@ -45,7 +45,7 @@ def _film(context: JobContext, request: TrackJob, result: TrackResult, masks: Se
     labels = {track.id: track.label or "" for track in result.tracks}
     width, height = fitted_size(video.width, video.height, FILM_SIDE)
     with closing(video.frames), Film(width, height, video.time_base) as film:
-        for frame, line in zip(video.frames, lines_of(context, masks), strict=False):
+        for frame, line in zip(video.frames, read_frames(context, masks), strict=False):
             small = fitted(frame.pixels, FILM_SIDE)
             drawn = overlay(
                 small,
@@ -66,7 +66,7 @@ def _scaled(mask: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_
 def _pictures(context: JobContext, result: TrackResult, masks: Sequence[Artefact]) -> None:
     """A ZIP for each chunk: a PNG for each frame whose pixels are track ids, 0 where there is none."""
     deep = max((track.id for track in result.tracks), default=0) > 255
-    for number, lines in enumerate(chunks_of(context, masks)):
+    for number, lines in enumerate(read_chunks(context, masks)):
         out = io.BytesIO()
         with zipfile.ZipFile(out, "w") as archive:
             for line in lines:
@@ -82,14 +82,14 @@ def _pictures(context: JobContext, result: TrackResult, masks: Sequence[Artefact
 
 
 def _timeline(context: JobContext, masks: Sequence[Artefact]) -> Iterator[int]:
-    for line in lines_of(context, masks):
+    for line in read_frames(context, masks):
         yield line.frame
 
 
 def _spread(context: JobContext, masks: Sequence[Artefact], folder: str) -> dict[int, Path]:
     """One file of lines a track: RLE, xywh box and area of each frame that it is in."""
     files: dict[int, Path] = {}
-    for line in lines_of(context, masks):
+    for line in read_frames(context, masks):
         for item in line.objects:
             files.setdefault(item.id, Path(folder) / f"{item.id}.jsonl")
             with files[item.id].open("a") as file:
@@ -97,7 +97,7 @@ def _spread(context: JobContext, masks: Sequence[Artefact], folder: str) -> dict
     return files
 
 
-def _entry(item: Seen) -> tuple[Any, list[float], int]:
+def _entry(item: TrackedMask) -> tuple[Any, list[float], int]:
     x0, y0, x1, y1 = item.box
     area = coco.area({"size": item.rle["size"], "counts": item.rle["counts"].encode()})
     return item.rle, [x0, y0, x1 - x0, y1 - y0], int(area)

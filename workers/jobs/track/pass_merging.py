@@ -8,29 +8,30 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from workers.engines.protocols import FrameResult, Mask, Tracked
+from workers.engines.protocols import FrameResult, TrackedInstance
 from workers.formats import rle
+from workers.geometry.overlap import mask_iou
 from workers.jobs.context import JobContext
-from workers.jobs.track.chunked_tracking import Ledger, Row, write
+from workers.jobs.track.chunked_tracking import Row, TrackingCheckpoint, write
 
 SAME = 0.5
 
 
-def unspool(context: JobContext, state: Ledger, *, shared: int | None) -> None:
+def write_backward_pass(context: JobContext, state: TrackingCheckpoint, *, shared: int | None) -> None:
     """Write the lines of a backward pass in ascending order; frame `shared` is left to the forward pass."""
     for sha256 in reversed(state.spool):
         rows = [row for row in reversed(_rows(context, sha256)) if row["frame"] != shared]
         write(context, rows, state)
 
 
-class Joined:
+class TrackIdMapper:
     """Calls the objects of a forward pass as the backward pass called them.
 
     Objects that were clicked have the same ids in both. What phrases found is matched by its masks on the
     frame that both passes share (Hungarian, IoU of at least 0.5, one prompt); the rest gets new ids.
     """
 
-    def __init__(self, context: JobContext, state: Ledger, clicked: int) -> None:
+    def __init__(self, context: JobContext, state: TrackingCheckpoint, clicked: int) -> None:
         self._context, self._state, self._clicked = context, state, clicked
 
     def __call__(self, result: FrameResult) -> FrameResult:
@@ -49,7 +50,7 @@ class Joined:
             state.ids[number] = max(self._clicked, *state.tracks, *state.ids.values(), 0) + 1
         return state.ids[number]
 
-    def _matched(self, objects: Sequence[Tracked]) -> dict[int, int]:
+    def _matched(self, objects: Sequence[TrackedInstance]) -> dict[int, int]:
         before = [item for item in self._shared() if item["id"] > self._clicked]
         after = [item for item in objects if item.id > self._clicked]
         if not before or not after:
@@ -58,7 +59,7 @@ class Joined:
         overlaps = np.array(
             [
                 [
-                    _iou(item.mask, mask) * (item.prompt == old["prompt"])
+                    mask_iou(item.mask, mask) * (item.prompt == old["prompt"])
                     for mask, old in zip(masks, before, strict=True)
                 ]
                 for item in after
@@ -78,8 +79,3 @@ class Joined:
 
 def _rows(context: JobContext, sha256: str) -> list[Row]:
     return [json.loads(line) for line in context.stored(sha256).decode().splitlines()]
-
-
-def _iou(a: Mask, b: Mask) -> float:
-    either = np.count_nonzero(a | b)
-    return np.count_nonzero(a & b) / either if either else 0.0

@@ -4,12 +4,17 @@ from collections.abc import Iterator
 
 from maquette.contract import ObjectPrompt, PromptRef, TrackJob, VideoPrompt
 
-from workers.engines.protocols import Removal, ShownOnFrame, TimedClick, TrackPrompts
+from workers.engines.protocols import FrameExemplar, Removal, TimedPrompt, TrackPrompts
 from workers.errors import JobProblem
-from workers.jobs.segment import instances
+from workers.jobs.segment.instances import (
+    check_prompts_inside,
+    prompt_outside_problem,
+    to_visual_prompt,
+    to_visual_prompts,
+)
 
 
-def first_frame(request: TrackJob) -> int | None:
+def choose_start_frame(request: TrackJob) -> int | None:
     """Where tracking starts; None for the video's last frame, whose index is not known yet."""
     if request.start_frame is not None:
         return request.start_frame
@@ -20,16 +25,16 @@ def first_frame(request: TrackJob) -> int | None:
     return max(frames) if backward else min(frames)
 
 
-def prompts_of(request: TrackJob, start: int, width: int, height: int) -> TrackPrompts:
+def build_track_prompts(request: TrackJob, start: int, width: int, height: int) -> TrackPrompts:
     """All prompts, boxes and points on frame `start`; raises JobProblem for one outside the picture."""
     _check_sides(request, start)
     for index, exemplar in enumerate(request.exemplars):
         if exemplar.box.is_outside(width, height):
-            raise instances.outside(f"exemplars[{index}]", width, height)
-    instances.check_inside(request.boxes, request.points, width, height)
+            raise prompt_outside_problem(f"exemplars[{index}]", width, height)
+    check_prompts_inside(request.boxes, request.points, width, height)
     clicks = [
-        TimedClick(start, number, click)
-        for number, click in enumerate(instances.clicks_of(request.boxes, request.points), start=1)
+        TimedPrompt(start, number, click)
+        for number, click in enumerate(to_visual_prompts(request.boxes, request.points), start=1)
     ]
     grouped: dict[tuple[int, int], list[VideoPrompt]] = {}
     for number, _, prompt in _numbered(request):
@@ -37,8 +42,8 @@ def prompts_of(request: TrackJob, start: int, width: int, height: int) -> TrackP
             grouped.setdefault((prompt.frame, number), []).append(prompt)
     for (frame, number), said in sorted(grouped.items()):
         what = f"the prompt of object {number} on frame {frame}"
-        click = instances.click_of(ObjectPrompt.merge(said), what, width, height)
-        clicks.append(TimedClick(frame, number, click))
+        click = to_visual_prompt(ObjectPrompt.merge(said), what, width, height)
+        clicks.append(TimedPrompt(frame, number, click))
     removals = [Removal(item.frame, number) for number, _, item in _numbered(request) if item.remove]
     return TrackPrompts(
         tuple(request.text),
@@ -46,11 +51,11 @@ def prompts_of(request: TrackJob, start: int, width: int, height: int) -> TrackP
         request.highest_prompted_id(),
         tuple(sorted(clicks, key=lambda timed: timed.frame)),
         tuple(removals),
-        tuple(ShownOnFrame(item.frame, item.phrase, item.box.xyxy()) for item in request.exemplars),
+        tuple(FrameExemplar(item.frame, item.phrase, item.box.xyxy()) for item in request.exemplars),
     )
 
 
-def refs_of(request: TrackJob) -> dict[int, PromptRef]:
+def map_prompt_refs(request: TrackJob) -> dict[int, PromptRef]:
     """Where in the request each prompt index of a tracked object points: its phrase, or its first prompt."""
     texts, boxes = len(request.text), len(request.boxes)
     refs = {index: PromptRef(kind="text", index=index) for index in range(texts)}

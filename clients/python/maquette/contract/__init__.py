@@ -1,35 +1,35 @@
-"""The wire, defined once: the service, the SDK and the OpenAPI document all use these models."""
+"""The contract between clients and the service: the SDK, the service and OpenAPI use these models."""
 
 from maquette.contract.engines import Engine, Engines
 from maquette.contract.events import JobEvent
+from maquette.contract.formats import (
+    AssetFormat,
+    BodyFormat,
+    MaskOutput,
+    ObjectFormat,
+    ObjectOutput,
+    SceneFormat,
+    TrackOutput,
+)
 from maquette.contract.geometry import Box, CameraModel, Intrinsics, Point, Pose, RigidMotion, Rle
-from maquette.contract.jobs import (
-    FINAL_STATES,
+from maquette.contract.jobs import FINAL_STATES, Job, JobKind, JobPage, JobState, Progress
+from maquette.contract.media import DepthFrames, DepthMap, Media, MediaRef
+from maquette.contract.problems import FieldError, Problem
+from maquette.contract.prompts import Exemplar, ObjectPrompt, VideoExemplar, VideoPrompt
+from maquette.contract.requests import (
     BodiesJob,
     ConvertJob,
     DatasetJob,
     Direction,
-    Job,
-    JobKind,
-    JobPage,
     JobRequest,
-    JobState,
-    MaskOutput,
     ObjectsJob,
-    Progress,
     SceneJob,
     SegmentJob,
     TrackJob,
-    TrackOutput,
 )
-from maquette.contract.media import DepthFrames, DepthMap, Media, MediaRef
-from maquette.contract.problems import FieldError, Problem
-from maquette.contract.prompts import Exemplar, ObjectPrompt, VideoExemplar, VideoPrompt
 from maquette.contract.results import (
     Artefact,
-    AssetFormat,
     BodiesResult,
-    BodyFormat,
     BodyResult,
     BodyTrack,
     ConvertResult,
@@ -41,14 +41,11 @@ from maquette.contract.results import (
     Manifest,
     MaskChunk,
     ObjectFailure,
-    ObjectFormat,
-    ObjectOutput,
     ObjectResult,
     ObjectsResult,
     ObjectViews,
     PromptRef,
     Provenance,
-    SceneFormat,
     SceneNode,
     SceneResult,
     SegmentResult,

@@ -1,15 +1,27 @@
-"""The base of every wire model: unknown fields are an error, never ignored."""
+"""The base classes of every model of the contract. Attribute docstrings become OpenAPI descriptions."""
+
+from typing import Self, cast
 
 from pydantic import BaseModel, ConfigDict
 
 
 class RequestModel(BaseModel):
-    """A model of the contract: strict about names, finite about numbers."""
+    """A model that clients send: unknown fields are errors, and numbers are finite."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, ser_json_inf_nan="null")
+    model_config = ConfigDict(
+        extra="forbid", allow_inf_nan=False, ser_json_inf_nan="null", use_attribute_docstrings=True
+    )
+
+    @classmethod
+    def defaults(cls) -> Self:
+        """Return an instance with every default and without required fields; it is not validated.
+
+        Signatures elsewhere read their defaults from it, so that each is written once, in the contract.
+        """
+        return cast(Self, cls.model_construct())
 
 
 class ResponseModel(BaseModel):
-    """A model the service sends: clients ignore fields that a newer service adds."""
+    """A model that the service sends: clients ignore fields that a newer service adds."""
 
-    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False, use_attribute_docstrings=True)

@@ -116,7 +116,7 @@ def test_nothing_and_a_single_frame_can_be_exported(data: Dataset, tmp_path: Pat
     for name in ("frames", "cameras", "observations"):
         tables[name] = [row for row in getattr(clip, name) if row.frame == 0]
     row = replace(clip.row, frames=1, last_frame=clip.row.first_frame, frame_rate=None)
-    one = SceneClip.of(row, clip.source, tables)
+    one = SceneClip.from_tables(row, clip.source, tables)
     for kind, clips in (("none", []), ("one", [one])):
         publish(clips, tmp_path / kind / "dataset", "test")
         for name in sorted(set(EXPORTERS) - HEAVY):

@@ -43,7 +43,7 @@ def corners_of(tokens: Any, camera: Any) -> Any:
 
 
 def row_of(clip: SceneClip, frame: int, track: int) -> Any:
-    return next(row for row in clip.observed(frame) if row.track == track)
+    return next(row for row in clip.frame_observations(frame) if row.track == track)
 
 
 def test_tokens_have_the_shapes_of_the_paper(out: Path) -> None:
@@ -169,8 +169,10 @@ def test_too_many_objects_keep_the_largest(data: Dataset, tmp_path: Path) -> Non
     for entry, arrays in pairs(tmp_path, edited=False):
         assert arrays["src_bboxes"].shape == (2, 4) and len(entry["objects"]) == 1
         clip = data.clip(entry["clip"])
-        there = {row.track for row in clip.observed(entry["target"]) if row.center_cam is not None}
-        sizes = {row.track: row.area for row in clip.observed(entry["source"]) if row.track in there}
+        there = {row.track for row in clip.frame_observations(entry["target"]) if row.center_cam is not None}
+        sizes = {
+            row.track: row.area for row in clip.frame_observations(entry["source"]) if row.track in there
+        }
         assert entry["objects"][0]["track"] == max(sizes, key=lambda track: sizes[track])
 
 

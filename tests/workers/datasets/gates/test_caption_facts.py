@@ -11,8 +11,9 @@ from tests.support.synthetic_datasets import SETTINGS, drawn, made_dataset, of_m
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import CameraRow
-from workers.datasets.source import Source, Truth
+from workers.datasets.source import GroundTruth, Source
 from workers.datasets.stages import facts
+from workers.datasets.stages.alignment import score_captions
 
 SWAPS = {"on the left": "on the right", "on the right": "on the left", "in the middle": "on the left"}
 
@@ -37,7 +38,7 @@ def three() -> Source:
             seen[3] = ball(picture, (60, 74 + index), 12, (60, 180, 70))
         masks.append(seen)
         frames.append(picture)
-    return source_of(frames, truth=Truth(lambda frame: masks[frame], dict.fromkeys((1, 2, 3), "ball")))
+    return source_of(frames, truth=GroundTruth(lambda frame: masks[frame], dict.fromkeys((1, 2, 3), "ball")))
 
 
 def of_balls(rooms: Dataset) -> SceneClip:
@@ -49,7 +50,7 @@ def seen(clip: SceneClip, track: int) -> list:  # type: ignore[type-arg]
         def __init__(self, row) -> None:  # type: ignore[no-untyped-def]
             self.frame, self.box = row.frame, (row.x0, row.y0, row.x1, row.y1)
 
-    return [Box(row) for row in clip.of_track(track)]
+    return [Box(row) for row in clip.track_observations(track)]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def seen(clip: SceneClip, track: int) -> list:  # type: ignore[type-arg]
 def test_a_place_is_where_the_boxes_are(rooms: Dataset, text: str, track: int, holds: bool | None) -> None:
     clip = of_balls(rooms)
     [row] = [row for row in clip.all_tracks if row.track == track]
-    assert facts.place(text, clip.row, row, seen(clip, track)) is holds
+    assert facts.check_place(text, clip.row, row, seen(clip, track)) is holds
 
 
 @pytest.mark.parametrize(
@@ -91,18 +92,18 @@ def test_a_place_is_where_the_boxes_are(rooms: Dataset, text: str, track: int, h
 )
 def test_a_count_fits_the_tracks(rooms: Dataset, text: str, holds: bool | None) -> None:
     clip = of_balls(rooms)
-    shown = [len(clip.observed(frame)) for frame in range(len(clip))]
-    assert facts.count(text, ["ball"], clip.all_tracks, shown) is holds
+    shown = [len(clip.frame_observations(frame)) for frame in range(len(clip))]
+    assert facts.check_count(text, ["ball"], clip.all_tracks, shown) is holds
 
 
 def test_who_may_be_one_or_two_is_counted_as_either(rooms: Dataset) -> None:
     clip = of_balls(rooms)
     # three tracks, of which two at most are seen at once: somebody may have been lost and found again
     for text, holds in (("one ball", False), ("two balls", True), ("three balls", True), ("4 balls", False)):
-        assert facts.count(text, ["ball"], clip.all_tracks, [2, 1, 2]) is holds
+        assert facts.check_count(text, ["ball"], clip.all_tracks, [2, 1, 2]) is holds
     people = [replace(track, label="person") for track in clip.all_tracks]
-    assert facts.count("people on a street", ["person", "people"], people[:1], [1]) is False
-    assert facts.count("people on a street", ["person", "people"], people, [3]) is True
+    assert facts.check_count("people on a street", ["person", "people"], people[:1], [1]) is False
+    assert facts.check_count("people on a street", ["person", "people"], people, [3]) is True
 
 
 def cameras(step: np.ndarray, count: int = 16) -> list[CameraRow]:  # type: ignore[type-arg]
@@ -146,9 +147,9 @@ def moved(x: float = 0, y: float = 0, z: float = 0, *, yaw: float = 0, pitch: fl
     ],
 )
 def test_the_camera_does_what_is_told(text: str, step: np.ndarray, holds: bool | None) -> None:  # type: ignore[type-arg]
-    assert facts.camera(text, cameras(step), "metric") is holds
+    assert facts.check_camera_motion(text, cameras(step), "metric") is holds
     unknown = [replace(row, world_from_cam=None) for row in cameras(step)]
-    assert facts.camera(text, unknown, "metric") is None
+    assert facts.check_camera_motion(text, unknown, "metric") is None
 
 
 def test_composed_captions_hold_and_exchanged_places_do_not(rooms: Dataset) -> None:
@@ -160,24 +161,23 @@ def test_composed_captions_hold_and_exchanged_places_do_not(rooms: Dataset) -> N
                 continue
             [track] = [track for track in clip.tracks if track.track == row.track]
             boxes = seen(clip, row.track)
-            right.append(facts.place(row.text.lower(), clip.row, track, boxes))
+            right.append(facts.check_place(row.text.lower(), clip.row, track, boxes))
             if "stays in its place" in row.text:
                 place = next(place for place in SWAPS if place in row.text)
                 text = row.text.lower().replace(place, SWAPS[place])
-                wrong.append(facts.place(text, clip.row, track, boxes))
+                wrong.append(facts.check_place(text, clip.row, track, boxes))
     assert len(right) >= 8 and right.count(False) == 0
     assert len(wrong) >= 2 and not any(wrong)
 
 
 def test_a_clip_of_another_count_and_camera_is_refused(rooms: Dataset) -> None:
-    from workers.datasets.stages.alignment import judged
 
     clip = of_balls(rooms)
     of_clip = [row for row in clip.all_captions if row.track is None]
     assert [row.text.partition(" shows ")[2] for row in of_clip] == ["three balls; the camera stands still."]
     told = {track.track: seen(clip, track.track) for track in clip.tracks}
     for track, boxes in told.items():
-        for box, row in zip(boxes, clip.of_track(track), strict=True):
+        for box, row in zip(boxes, clip.track_observations(track), strict=True):
             box.score, box.area = row.score, row.area
     for text, score in (
         (of_clip[0].text, 1.0),
@@ -185,5 +185,7 @@ def test_a_clip_of_another_count_and_camera_is_refused(rooms: Dataset) -> None:
         ("Three balls; the camera moves to the left.", 2 / 3),
         ("Nothing.", 0.0),
     ):
-        [row] = judged([replace(of_clip[0], text=text)], clip.row, clip.all_tracks, told, {}, clip.cameras)
+        [row] = score_captions(
+            [replace(of_clip[0], text=text)], clip.row, clip.all_tracks, told, {}, clip.cameras
+        )
         assert row.score == pytest.approx(score)

@@ -11,21 +11,21 @@ from numpy.typing import NDArray
 
 from tests.support.scenes import ball, wall
 from tests.support.synthetic_datasets import balls, source_of
-from workers.datasets.clip_work import Tools
-from workers.datasets.gates.policy import DEFAULT, Policy
-from workers.datasets.local import FolderPorts
+from workers.datasets.clip_work import Components
+from workers.datasets.gates.policy import DEFAULT, GatePolicy
+from workers.datasets.local import FolderWorkspace
+from workers.datasets.local_executor import LocalExecutor
 from workers.datasets.pipeline import Pipeline
 from workers.datasets.schema import DecisionRow, ScoreRow
-from workers.datasets.serial import Serial
-from workers.datasets.settings import Settings
-from workers.datasets.source import Source, Tracks, Truth
+from workers.datasets.settings import DatasetSettings
+from workers.datasets.source import ClipTracker, GroundTruth, Source
 from workers.datasets.stages.shots import ClipPlan
-from workers.engines.concepts.masks import box_of
-from workers.engines.protocols import Box, EngineInfo, FrameResult, Rgb, Tracked
+from workers.engines.protocols import Box, EngineInfo, FrameResult, Rgb, TrackedInstance
+from workers.geometry.boxes import bounding_box
 
 FRAMES = 24
 TRIALS = 6
-SETTINGS = Settings(phrases=("ball",), clip_seconds=2.0, min_clip_seconds=1.0, crops=0)
+SETTINGS = DatasetSettings(phrases=("ball",), clip_seconds=2.0, min_clip_seconds=1.0, crops=0)
 Masks = list[dict[int, NDArray[np.bool_]]]
 
 
@@ -48,15 +48,15 @@ class Scripted:
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
 
-    def tracks(self, source: Source, plan: ClipPlan) -> Tracks:
+    def tracks(self, source: Source, plan: ClipPlan) -> ClipTracker:
         return self
 
     def step(self, source_frame: int, frame: int, pts: int, image: Rgb) -> Sequence[FrameResult]:
         found = []
         for track, mask in sorted(self.scene.masks[source_frame].items()):
             if mask.any():
-                box = self.scene.boxes(source_frame, track, box_of(mask))
-                found.append(Tracked(track, mask, box, 0.9, 0, "ball"))
+                box = self.scene.boxes(source_frame, track, bounding_box(mask))
+                found.append(TrackedInstance(track, mask, box, 0.9, 0, "ball"))
         return [FrameResult(frame, pts, tuple(found))]
 
     def finish(self) -> Sequence[FrameResult]:
@@ -64,8 +64,10 @@ class Scripted:
 
 
 def judged(scene: Scene, folder: Path) -> list[DecisionRow]:
-    source = source_of(scene.frames, truth=Truth(depth=scene.depth))
-    pipeline = Pipeline(Serial(FolderPorts(folder), Tools(Scripted(scene)), SETTINGS), SETTINGS)
+    source = source_of(scene.frames, truth=GroundTruth(depth=scene.depth))
+    pipeline = Pipeline(
+        LocalExecutor(FolderWorkspace(folder), Components(Scripted(scene)), SETTINGS), SETTINGS
+    )
     [record] = pipeline.run([source]).records
     return list(record.rows["decisions"])
 
@@ -93,7 +95,7 @@ def seldom(seed: int) -> Scene:
 def tiny(seed: int) -> Scene:
     scene = clean(seed)
     for frame in range(FRAMES):
-        x0, y0, x1, y1 = (int(value) for value in box_of(scene.masks[frame][1]))
+        x0, y0, x1, y1 = (int(value) for value in bounding_box(scene.masks[frame][1]))
         speck = np.zeros_like(scene.masks[frame][1])
         speck[(y0 + y1) // 2 - 3 :, (x0 + x1) // 2 - 3 :][:6, :6] = True
         scene.masks[frame][1] = speck
@@ -124,7 +126,7 @@ def flickering(seed: int) -> Scene:
     scene = clean(seed)
     for frame in range(FRAMES):
         mask = scene.masks[frame][1]
-        x0, y0, x1, y1 = (int(value) for value in box_of(mask))
+        x0, y0, x1, y1 = (int(value) for value in bounding_box(mask))
         if rng.random() < 0.6:
             # half of the mask is lost, another half each time
             half = np.zeros_like(mask)
@@ -257,7 +259,7 @@ def test_what_was_not_measured_passes_and_says_null(clean_decisions: list[Decisi
 def test_the_policy_decides_and_the_scores_stay(tmp_path: Path) -> None:
     scores = [ScoreRow("c", 1, "gates", "length", 10.0, "frames")]
     [lenient] = DEFAULT.decide(scores)
-    strict = DEFAULT.changed({"length": (20.0, None)})
+    strict = DEFAULT.with_bounds({"length": (20.0, None)})
     [refused] = strict.decide(scores)
     assert lenient.passed and not refused.passed
     assert lenient.score == refused.score == 10.0
@@ -265,6 +267,6 @@ def test_the_policy_decides_and_the_scores_stay(tmp_path: Path) -> None:
 
 
 def test_bounds_are_inclusive() -> None:
-    policy = Policy("p", {"x": (1.0, 2.0)})
+    policy = GatePolicy("p", {"x": (1.0, 2.0)})
     told = [policy.decide([ScoreRow("c", 1, "s", "x", v, "u")])[0].passed for v in (0.9, 1.0, 2.0, 2.1)]
     assert told == [False, True, True, False]

@@ -8,14 +8,14 @@ import skimage.data
 from PIL import Image, ImageDraw, ImageFont
 
 from tests.support.synthetic_datasets import RATE, source_of
-from workers.datasets.clip_work import Tools
-from workers.datasets.following import OracleTracks
+from workers.datasets.clip_work import Components
 from workers.datasets.gates.policy import DEFAULT
-from workers.datasets.local import FolderPorts
-from workers.datasets.pipeline import Pipeline, Planned
-from workers.datasets.serial import Serial
-from workers.datasets.settings import Settings
-from workers.datasets.stages.text import text_area
+from workers.datasets.local import FolderWorkspace
+from workers.datasets.local_executor import LocalExecutor
+from workers.datasets.pipeline import DatasetPlan, Pipeline
+from workers.datasets.settings import DatasetSettings
+from workers.datasets.stages.text import measure_text_area
+from workers.datasets.track_sources import OracleTracks
 from workers.engines.protocols import Rgb
 
 SIZE = (640, 360)
@@ -49,13 +49,13 @@ def written(image: Image.Image, lines: int, height: int, first: int, colour: str
 @pytest.mark.parametrize("name", PICTURES)
 def test_the_share_is_that_of_what_was_written(name: str) -> None:
     image = picture(name)
-    assert text_area(np.asarray(image)) <= 0.02
+    assert measure_text_area(np.asarray(image)) <= 0.02
     share = written(image, 1, 24, 310)
-    assert text_area(np.asarray(image)) == pytest.approx(share, rel=0.35)
+    assert measure_text_area(np.asarray(image)) == pytest.approx(share, rel=0.35)
 
 
 def test_a_printed_page_is_text() -> None:
-    assert text_area(np.asarray(picture("page.png"))) > 0.3
+    assert measure_text_area(np.asarray(picture("page.png"))) > 0.3
 
 
 def clip(name: str, lines: int, height: int, colour: str = "white") -> list[Rgb]:
@@ -68,11 +68,11 @@ def clip(name: str, lines: int, height: int, colour: str = "white") -> list[Rgb]
     return [np.where(text, still, np.roll(moving, 3 * frame, axis=1)) for frame in range(RATE)]
 
 
-def planned(clips: list[list[Rgb]], folder: Path) -> Planned:
-    settings = Settings(
-        clip_seconds=1.0, min_clip_seconds=0.5, policy=DEFAULT.changed({"near_duplicate": (None, None)})
+def planned(clips: list[list[Rgb]], folder: Path) -> DatasetPlan:
+    settings = DatasetSettings(
+        clip_seconds=1.0, min_clip_seconds=0.5, policy=DEFAULT.with_bounds({"near_duplicate": (None, None)})
     )
-    crew = Serial(FolderPorts(folder), Tools(OracleTracks(())), settings)
+    crew = LocalExecutor(FolderWorkspace(folder), Components(OracleTracks(())), settings)
     return Pipeline(crew, settings).plan([source_of(frames) for frames in clips])
 
 

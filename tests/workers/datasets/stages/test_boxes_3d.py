@@ -9,15 +9,15 @@ import pytest
 from tests.support.movi_clips import Clip, draw
 from tests.support.synthetic_datasets import SETTINGS, made_dataset, of_movi
 from workers.datasets import boxes
-from workers.datasets.clip_work import Tools
-from workers.datasets.following import EngineTracks
-from workers.datasets.local import build
+from workers.datasets.clip_work import Components
+from workers.datasets.local import build_dataset
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import ObservationRow
-from workers.datasets.source import Source, Truth
-from workers.engines.concepts.masks import mask_iou
+from workers.datasets.source import GroundTruth, Source
+from workers.datasets.track_sources import EngineTracks
 from workers.engines.registry import load_engines
+from workers.geometry.overlap import mask_iou
 
 LONG = replace(SETTINGS, clip_seconds=2.0, shares={"train": 1.0, "val": 0.0, "test": 0.0})
 
@@ -59,7 +59,7 @@ def test_what_stands_is_where_it_was_drawn(still: tuple[Clip, SceneClip]) -> Non
 def test_a_box_is_as_large_and_turned_as_it_was_drawn(still: tuple[Clip, SceneClip]) -> None:
     drawn, clip = still
     [number] = [track.track for track in clip.tracks if track.label == "box"]
-    for row in clip.of_track(number):
+    for row in clip.track_observations(number):
         told = clip.corners(row)
         assert told is not None and row.size is not None
         corners, size = true_box(drawn, row, number)
@@ -94,10 +94,10 @@ def test_depth_has_no_place_in_a_world_of_unknown_scale(
 def test_a_ball_that_the_default_engine_finds_is_in_its_place(tmp_path: Path) -> None:
     drawn = draw(0, frames=8, moving_camera=2.0, standing=True)
     source = measured(drawn, "found")
-    source = replace(source, truth=Truth(depth=source.truth.depth))
+    source = replace(source, truth=GroundTruth(depth=source.truth.depth))
     settings = replace(LONG, phrases=("ball",), clip_seconds=0.6)
-    maker = EngineTracks(load_engines("default").concepts(), settings)
-    build([source], Tools(maker), settings, tmp_path / "work", tmp_path / "data")
+    track_source = EngineTracks(load_engines("default").concepts(), settings)
+    build_dataset([source], Components(track_source), settings, tmp_path / "work", tmp_path / "data")
     clip = next(Dataset(tmp_path / "data").clips())
     assert drawn.labels[:2] == ("ball", "ball")
     fits = [

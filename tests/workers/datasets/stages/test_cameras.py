@@ -12,12 +12,12 @@ from scipy.spatial.transform import Rotation
 
 from tests.support.synthetic_datasets import drawn, made_dataset, source_of
 from workers.datasets import boxes
-from workers.datasets.settings import Settings
-from workers.datasets.source import KnownBox, Truth
-from workers.datasets.stages.boxes3d import View, lift
-from workers.datasets.stages.cameras import Stillness
-from workers.datasets.stages.colmap import Colmap, solver
-from workers.datasets.stages.follow import Seen, jpeg
+from workers.datasets.settings import DatasetSettings
+from workers.datasets.source import GroundTruth, KnownBox
+from workers.datasets.stages.boxes3d import ClipCamera, lift_track
+from workers.datasets.stages.cameras import StillCameraDetector
+from workers.datasets.stages.colmap import ColmapSolver, load_solver
+from workers.datasets.stages.follow import TrackObservation, encode_jpeg
 from workers.formats.rle import encode_mask
 from workers.geometry.cameras import Camera
 
@@ -54,7 +54,7 @@ def walk(frames: int = 16) -> tuple[list[NDArray[np.uint8]], NDArray[np.float64]
 
 
 def test_a_camera_that_stands_still_is_told_from_one_that_walks() -> None:
-    walking, still = Stillness(), Stillness()
+    walking, still = StillCameraDetector(), StillCameraDetector()
     pictures, _ = walk()
     rng = np.random.default_rng(1)
     for picture in pictures:
@@ -67,7 +67,7 @@ def test_a_camera_that_stands_still_is_told_from_one_that_walks() -> None:
 
 
 def test_a_picture_without_features_is_not_called_still() -> None:
-    look = Stillness()
+    look = StillCameraDetector()
     for _ in range(4):
         look.look(np.full(SIZE, 128, np.uint8))
     assert not look.still
@@ -80,8 +80,8 @@ def test_a_still_camera_makes_a_world_of_its_own_frame(tmp_path: Path) -> None:
         cv2.circle(frame, (60 + 5 * index, 60), 20, (250, 30, 30), -1)
     [clip] = made_dataset(
         tmp_path,
-        [source_of(frames, truth=Truth(lambda frame: {}, {}))],
-        Settings(phrases=("ball",), clip_seconds=5.0, min_clip_seconds=1.0),
+        [source_of(frames, truth=GroundTruth(lambda frame: {}, {}))],
+        DatasetSettings(phrases=("ball",), clip_seconds=5.0, min_clip_seconds=1.0),
     ).clips()
     assert clip.row.camera_source == "static" and clip.row.scale_source == "relative"
     pose = clip.world_from_cam(5)
@@ -96,7 +96,7 @@ def test_structure_from_motion_finds_the_path_and_the_focal_length(known: bool) 
     given = Camera(width, height, FOCAL, FOCAL, width / 2, height / 2)
     camera = given if known else Camera.assumed(width, height)
     nothing = np.zeros(SIZE, np.bool_)
-    found = Colmap()([jpeg(picture) for picture in pictures], camera, lambda frame: nothing)
+    found = ColmapSolver()([encode_jpeg(picture) for picture in pictures], camera, lambda frame: nothing)
     assert found is not None and found.matrices is not None and found.scale == "relative"
     assert found.camera is not None and found.camera.fx == pytest.approx(FOCAL, rel=0.02)
     told, exact = found.matrices[:, :3, 3], truth[:, :3, 3]
@@ -114,7 +114,9 @@ def test_structure_from_motion_finds_the_path_and_the_focal_length(known: bool) 
 def test_rooms_of_soft_walls_and_moving_things_are_solved_right_or_not_at_all(seed: int) -> None:
     clip = drawn(seed, 24)
     camera = Camera(256, 256, clip.intrinsics[0, 0], clip.intrinsics[1, 1], 128, 128)
-    found = Colmap()([jpeg(frame) for frame in clip.frames], camera, lambda frame: clip.ids[frame] > 0)
+    found = ColmapSolver()(
+        [encode_jpeg(frame) for frame in clip.frames], camera, lambda frame: clip.ids[frame] > 0
+    )
     if found is None:
         return
     assert found.matrices is not None
@@ -126,10 +128,12 @@ def test_rooms_of_soft_walls_and_moving_things_are_solved_right_or_not_at_all(se
 
 
 def test_the_solver_is_there_when_its_package_is() -> None:
-    assert (solver() is None) == (importlib.util.find_spec("pycolmap") is None)
+    assert (load_solver() is None) == (importlib.util.find_spec("pycolmap") is None)
 
 
-def seen_from(poses: NDArray[np.float64], k: NDArray[np.float64], center: NDArray[np.float64]) -> list[Seen]:
+def seen_from(
+    poses: NDArray[np.float64], k: NDArray[np.float64], center: NDArray[np.float64]
+) -> list[TrackObservation]:
     """A cube of 40 cm at `center`, seen by each camera; boxes without masks of their own."""
     found = []
     for frame, pose in enumerate(poses):
@@ -139,7 +143,9 @@ def seen_from(poses: NDArray[np.float64], k: NDArray[np.float64], center: NDArra
         low, high = pixels.min(axis=0), pixels.max(axis=0)
         box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
         area = int((box[2] - box[0]) * (box[3] - box[1]))
-        found.append(Seen(frame, box, 1.0, encode_mask(np.ones((2, 2), np.bool_)), area, None, None, ()))
+        found.append(
+            TrackObservation(frame, box, 1.0, encode_mask(np.ones((2, 2), np.bool_)), area, None, None, ())
+        )
     return found
 
 
@@ -147,7 +153,7 @@ def test_a_thing_that_stands_still_is_triangulated_from_known_cameras() -> None:
     _, poses = walk()
     k = np.array([[FOCAL, 0, 160.0], [0, FOCAL, 120.0], [0, 0, 1]])
     center = np.array([0.5, 0.1, 4.0])
-    lifted = lift(seen_from(poses, k, center), "thing", View(k, poses, "metric"), None)
+    lifted = lift_track(seen_from(poses, k, center), "thing", ClipCamera(k, poses, "metric"), None)
     assert len(lifted) == len(poses)
     for box in lifted.values():
         assert box.source == "multiview" and box.scale_source == "metric" and "rotation_unknown" in box.flags
@@ -155,18 +161,20 @@ def test_a_thing_that_stands_still_is_triangulated_from_known_cameras() -> None:
         # the middle of a box in the picture is not quite the middle of the thing
         assert float(np.linalg.norm(np.array(box.center_world) - center)) < 0.1
     # two cameras in one place see no depth
-    assert not lift(seen_from(poses[:1].repeat(5, axis=0), k, center), None, View(k, poses, "metric"), None)
+    assert not lift_track(
+        seen_from(poses[:1].repeat(5, axis=0), k, center), None, ClipCamera(k, poses, "metric"), None
+    )
 
 
 def test_a_usual_size_is_a_guess_that_says_so() -> None:
     _, poses = walk()
     k = np.array([[FOCAL, 0, 160.0], [0, FOCAL, 120.0], [0, 0, 1]])
     seen = seen_from(poses[:4], k, np.array([0.5, 0.1, 4.0]))
-    lifted = lift(seen, "cup", View(k, None, None), None)
+    lifted = lift_track(seen, "cup", ClipCamera(k, None, None), None)
     for box in lifted.values():
         assert box.scale_source == box.source == "prior" and box.confidence <= 0.3
         assert "scale_not_metric" in box.flags and box.center_world is None
-    assert lift(seen, "wedge", View(k, None, None), None) == {}
+    assert lift_track(seen, "wedge", ClipCamera(k, None, None), None) == {}
 
 
 def test_known_boxes_keep_their_pose_in_camera_and_world() -> None:
@@ -176,9 +184,9 @@ def test_known_boxes_keep_their_pose_in_camera_and_world() -> None:
     place[:3, :3] = Rotation.from_euler("xyz", [20, 30, 40], degrees=True).as_matrix()
     place[:3, 3] = (0.2, 0.1, 4.0)
     known = {frame: KnownBox(place, np.array([0.3, 0.4, 0.5])) for frame in range(len(poses))}
-    for frame, box in lift([], None, View(k, poses, "metric"), known).items():
+    for frame, box in lift_track([], None, ClipCamera(k, poses, "metric"), known).items():
         assert box.center_world is not None and box.rotation_world is not None
-        world = boxes.corners(box.center_world, box.size, box.rotation_world)
-        camera = boxes.corners(box.center_cam, box.size, box.rotation_cam)
+        world = boxes.compute_corners(box.center_world, box.size, box.rotation_world)
+        camera = boxes.compute_corners(box.center_cam, box.size, box.rotation_cam)
         back = camera @ poses[frame][:3, :3].T + poses[frame][:3, 3]
         assert np.allclose(world, back, atol=1e-9) and box.flags == ()

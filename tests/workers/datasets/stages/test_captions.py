@@ -13,12 +13,12 @@ from PIL import Image
 
 from tests.support.scenes import ball, wall
 from tests.support.synthetic_datasets import SETTINGS, source_of
-from workers.datasets.clip_work import Tools
-from workers.datasets.following import OracleTracks
-from workers.datasets.local import build
+from workers.datasets.clip_work import Components
+from workers.datasets.local import build_dataset
 from workers.datasets.reader import Dataset
-from workers.datasets.source import Source, Truth
-from workers.datasets.verify import verify
+from workers.datasets.source import GroundTruth, Source
+from workers.datasets.track_sources import OracleTracks
+from workers.datasets.verification import verify
 from workers.engines.protocols import Rgb
 
 
@@ -29,7 +29,7 @@ def rolling(label: str) -> Source:
         picture = wall(1, (120, 160))
         masks.append({1: ball(picture, (60, 40 + 7 * index), 32, (220, 40, 40))})
         frames.append(picture)
-    return source_of(frames, truth=Truth(lambda frame: masks[frame], {1: label}))
+    return source_of(frames, truth=GroundTruth(lambda frame: masks[frame], {1: label}))
 
 
 class Means:
@@ -44,8 +44,8 @@ class Means:
 
 def made(folder: Path, label: str, encoder: Means | None = None) -> Dataset:
     settings = replace(SETTINGS, phrases=(label,), clip_seconds=1.0)
-    tools = Tools(OracleTracks(settings.phrases), encoder=encoder)
-    build([rolling(label)], tools, settings, folder / "work", folder / "data")
+    components = Components(OracleTracks(settings.phrases), encoder=encoder)
+    build_dataset([rolling(label)], components, settings, folder / "work", folder / "data")
     return Dataset(folder / "data")
 
 
@@ -75,7 +75,7 @@ def test_crops_show_the_whole_object_spread_over_the_clip(tmp_path: Path) -> Non
             pixels = np.asarray(picture.convert("RGB")).astype(int)
         assert pixels.shape[0] == pixels.shape[1] == round(row.x1 - row.x0)
         red = (pixels[..., 0] - pixels[..., 1]) > 40
-        seen = next(seen for seen in clip.of_track(1) if seen.frame == row.frame)
+        seen = next(seen for seen in clip.track_observations(1) if seen.frame == row.frame)
         assert red.sum() == pytest.approx(seen.area, rel=0.12)
     assert clip.tracks[0].reference_frame == clip.features[0].frame
 

@@ -8,18 +8,18 @@ import pytest
 
 from bench.datasets.shot_videos import dissolving, uncut
 from tests.support.synthetic_datasets import source_of
-from workers.datasets import reels
-from workers.datasets.clip_work import Tools
-from workers.datasets.following import OracleTracks
-from workers.datasets.local import FolderPorts
+from workers.datasets import clip_reader
+from workers.datasets.clip_reader import SurveyReader
+from workers.datasets.clip_work import Components
+from workers.datasets.local import FolderWorkspace
+from workers.datasets.local_executor import LocalExecutor
 from workers.datasets.pipeline import Pipeline
-from workers.datasets.reels import Pieces
-from workers.datasets.serial import Serial
-from workers.datasets.settings import Settings
+from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import Source
 from workers.datasets.stages.dissolves import LOOKBACK
-from workers.datasets.stages.shots import changes
-from workers.datasets.stages.survey import Survey, joined, survey
+from workers.datasets.stages.shots import find_transitions
+from workers.datasets.stages.survey import Survey, join_surveys, survey_frames
+from workers.datasets.track_sources import OracleTracks
 from workers.engines.protocols import Rgb
 
 RATE = 24
@@ -27,13 +27,13 @@ NAMES = ("astronaut", "coffee", "chelsea", "rocket", "motorcycle_left")
 
 
 def looked(frames: list[Rgb]) -> Survey:
-    return survey(source_of(frames, rate=RATE).open(0, None).frames, (1, RATE))
+    return survey_frames(source_of(frames, rate=RATE).open(0, None).frames, (1, RATE))
 
 
 @pytest.mark.parametrize(("length", "speed"), [(8, 1.0), (24, 1.0), (48, 0.0)])
 def test_dissolves_are_found_where_they_are(length: int, speed: float) -> None:
     frames, middles = dissolving(3, NAMES, length, speed)
-    found = changes(looked(frames))
+    found = find_transitions(looked(frames))
     assert len(found) == len(middles)
     for (before, after), middle in zip(found, middles, strict=True):
         assert before < middle < after
@@ -43,8 +43,10 @@ def test_dissolves_are_found_where_they_are(length: int, speed: float) -> None:
 
 def test_clips_keep_away_from_dissolves(tmp_path: Path) -> None:
     frames, middles = dissolving(3, NAMES[:3], 24, 1.0)
-    settings = Settings(phrases=("ball",), clip_seconds=2.0, min_clip_seconds=0.5, trim_seconds=0.2)
-    pipeline = Pipeline(Serial(FolderPorts(tmp_path), Tools(OracleTracks(())), settings), settings)
+    settings = DatasetSettings(phrases=("ball",), clip_seconds=2.0, min_clip_seconds=0.5, trim_seconds=0.2)
+    pipeline = Pipeline(
+        LocalExecutor(FolderWorkspace(tmp_path), Components(OracleTracks(())), settings), settings
+    )
     planned = pipeline.plan([source_of(frames, rate=RATE)])
     assert len(planned.clips) >= 3 and len({clip.shot for clip in planned.clips}) == 3
     for clip in planned.clips:
@@ -55,7 +57,7 @@ def test_clips_keep_away_from_dissolves(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["swings", "pans of 2 pixels", "lamps", "turns", "zooms", "focus"])
 def test_what_only_changes_much_is_no_dissolve(kind: str) -> None:
-    assert changes(looked(uncut(kind, 1, NAMES))) == []
+    assert find_transitions(looked(uncut(kind, 1, NAMES))) == []
 
 
 def test_noise_and_nothing_are_no_dissolve() -> None:
@@ -67,23 +69,23 @@ def test_noise_and_nothing_are_no_dissolve() -> None:
 
 def in_pieces(source: Source, again: bool) -> Iterator[Survey]:
     """A survey of pieces; with `again` each is begun by a worker that has seen nothing before."""
-    pieces = Pieces(source)
+    pieces = SurveyReader(source)
     start = 0
     while True:
         found = pieces.look(start, lambda done: None)
         yield found
-        if len(found) < reels.PIECE:
+        if len(found) < clip_reader.PIECE:
             return
         start += len(found)
-        pieces = Pieces(source) if again else pieces
+        pieces = SurveyReader(source) if again else pieces
 
 
 @pytest.mark.parametrize("again", [False, True])
 def test_a_survey_in_pieces_finds_what_one_walk_finds(again: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reels, "PIECE", LOOKBACK + 5)
+    monkeypatch.setattr(clip_reader, "PIECE", LOOKBACK + 5)
     frames, middles = dissolving(3, NAMES, 24, 1.0)
-    found = joined(list(in_pieces(source_of(frames, rate=RATE), again)))
+    found = join_surveys(list(in_pieces(source_of(frames, rate=RATE), again)))
     whole = looked(frames)
     assert np.array_equal(found.mixes, whole.mixes) and whole.mixes.any()
     assert np.array_equal(found.content, whole.content)
-    assert len(changes(found)) == len(middles)
+    assert len(find_transitions(found)) == len(middles)

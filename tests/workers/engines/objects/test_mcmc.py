@@ -9,8 +9,7 @@ from workers.engines.objects.splats.mcmc import DEAD, Growth, grow, shared
 from workers.engines.objects.splats.optimizer import Opened
 from workers.engines.objects.splats.refinement import refine
 from workers.engines.objects.splats.view_refinement import thinned
-from workers.engines.rasterisers.protocol import Gaussians
-from workers.formats.splat import Splat
+from workers.geometry.gaussians import Gaussians, concatenate
 from workers.geometry.meshes import Mesh
 
 VIEWS = around(10, 360, 80)
@@ -32,9 +31,9 @@ def one(opacity, scale, copies=1):
 def test_copies_that_share_their_light_look_like_the_one_they_were(rasteriser, opacity, copies):
     scale = np.array([0.2, 0.1, 0.15])
     thinner, scales = shared(np.array([opacity]), scale[None], np.array([copies]))
-    whole = rasteriser.draw(one(opacity, scale), VIEWS[0]).alpha
-    light = rasteriser.draw(one(thinner[0], scales[0], copies), VIEWS[0]).alpha
-    naive = rasteriser.draw(one(opacity, scale, copies), VIEWS[0]).alpha
+    whole = rasteriser.render(one(opacity, scale), VIEWS[0]).alpha
+    light = rasteriser.render(one(thinner[0], scales[0], copies), VIEWS[0]).alpha
+    naive = rasteriser.render(one(opacity, scale, copies), VIEWS[0]).alpha
     assert abs(light.sum() / whole.sum() - 1) < 0.3
     assert np.abs(light - whole).mean() < 0.25 * np.abs(naive - whole).mean()
 
@@ -52,7 +51,7 @@ def test_growing_explains_held_out_views_better_and_keeps_to_its_cap(rasteriser)
     grown, gain = refine(start(), IMAGES, MASKS, VIEWS, rasteriser, steps=200, seed=0, growth=growth)
     assert len(fixed.means) == 200 < len(grown.means) <= 700
     assert gain > plain + 0.5
-    for name in Splat.__slots__:
+    for name in Gaussians.__slots__:
         assert np.isfinite(getattr(grown, name)).all()
     again, _ = refine(start(), IMAGES, MASKS, VIEWS, rasteriser, steps=200, seed=0, growth=growth)
     np.testing.assert_array_equal(grown.means, again.means)
@@ -60,15 +59,14 @@ def test_growing_explains_held_out_views_better_and_keeps_to_its_cap(rasteriser)
 
 def test_gaussians_that_nobody_sees_move_to_those_that_are_seen():
     seen = start(100)
-    far = Splat(
+    far = Gaussians(
         seen.means[:40] + np.float32(50),
         seen.rotations[:40],
         seen.scales[:40],
         np.full(40, DEAD / 2, np.float32),
         seen.colors[:40],
     )
-    both = Splat(*(np.concatenate([getattr(seen, n), getattr(far, n)]) for n in Splat.__slots__))
-    opened = Opened.of(both)
+    opened = Opened.of(concatenate([seen, far]))
     grow(opened, Growth(cap=140), np.random.default_rng(0))
     moved = opened.splat()
     assert len(moved.means) == 140
@@ -81,9 +79,6 @@ def test_a_splat_above_the_cap_is_thinned_and_covers_what_it_covered(rasteriser)
     few = thinned(whole, 1000, np.random.default_rng(0))
     assert len(few.means) == 1000
     assert thinned(whole, 4000, np.random.default_rng(0)) is whole
-    before, after = (
-        rasteriser.draw(Gaussians(*(getattr(of, n) for n in Gaussians.__slots__)), VIEWS[0]).alpha
-        for of in (whole, few)
-    )
+    before, after = (rasteriser.render(splat, VIEWS[0]).alpha for splat in (whole, few))
     either = ((before > 0.5) | (after > 0.5)).sum()
     assert ((before > 0.5) & (after > 0.5)).sum() / either > 0.9

@@ -7,8 +7,8 @@ from tests.support.synthetic_objects import around, thing
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.objects.multi_view.reconstruction import surface_splat
 from workers.engines.objects.splats.refinement import HELD_EVERY, quality, refine, target
-from workers.engines.rasterisers.protocol import Drawn
-from workers.formats.splat import Splat
+from workers.engines.rasterisers.protocol import Rendering
+from workers.geometry.gaussians import Gaussians
 from workers.geometry.meshes import Mesh
 
 VIEWS = around(10, 360, 64)
@@ -28,7 +28,7 @@ def test_wrong_colours_are_mended_and_the_gain_is_that_of_held_out_views(rasteri
     before, after = (quality(splat, held, rasteriser) for splat in (start(grey=True), made))
     assert gain == pytest.approx(after - before, abs=1e-6)
     np.testing.assert_allclose(np.linalg.norm(made.rotations, axis=1), 1, atol=1e-5)
-    for name in Splat.__slots__:
+    for name in Gaussians.__slots__:
         assert np.isfinite(getattr(made, name)).all()
 
 
@@ -38,11 +38,11 @@ def test_a_refinement_that_does_not_help_is_dropped(rasteriser):
 
         name = "misled"
 
-        def draw(self, gaussians, view) -> Drawn:
-            return rasteriser.draw(gaussians, view)
+        def render(self, gaussians, view) -> Rendering:
+            return rasteriser.render(gaussians, view)
 
-        def gradients(self, gaussians, view, color, alpha):
-            return rasteriser.gradients(gaussians, view, -color, -alpha)
+        def backward(self, gaussians, view, by_color, by_alpha):
+            return rasteriser.backward(gaussians, view, -by_color, -by_alpha)
 
     first = start()
     made, gain = refine(first, IMAGES, MASKS, VIEWS, Misled(), steps=10, seed=0)

@@ -9,7 +9,8 @@ from tests.support.synthetic_objects import around, thing
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.objects.registration import register
 from workers.engines.objects.splats.surfels import sample_surface
-from workers.engines.protocols import MultiViewEngine, Refused
+from workers.engines.protocols import MultiViewEngine, RequestRefused
+from workers.geometry.overlap import mask_iou
 from workers.geometry.posed import arc_degrees, upward
 from workers.geometry.poses import Similarity
 from workers.geometry.raster import silhouette
@@ -128,7 +129,7 @@ def test_in_a_narrow_arc_what_stands_before_it_does_not_cut_the_object_to_pieces
     _, points = in_world(asset, views)
     for view, mask in zip(views, whole, strict=True):
         drawn = silhouette(view.cam_from_world.apply(points), asset.mesh.faces, view.camera)
-        assert (drawn & mask).sum() / (drawn | mask).sum() > 0.85
+        assert mask_iou(drawn, mask) > 0.85
     assert asset.confidence <= 0.5
 
 
@@ -143,14 +144,14 @@ def test_views_that_cannot_be_used_are_refused_with_a_code():
     views = around(6, 360)
     shown = thing("block")
     images, masks = zip(*(shown.photograph(view) for view in views), strict=True)
-    with pytest.raises(Refused) as few:
+    with pytest.raises(RequestRefused) as few:
         ENGINE.reconstruct_views(images[:2], masks[:2], views[:2])
     assert few.value.problem.code == "too_few_views"
     wrong = [np.zeros_like(mask) for mask in masks]
     for number, mask in enumerate(wrong):
         mask[5:25, 5:25] = number % 2 == 0
         mask[-25:-5, -25:-5] = number % 2 == 1
-    with pytest.raises(Refused) as apart:
+    with pytest.raises(RequestRefused) as apart:
         ENGINE.reconstruct_views(images, wrong, views)
     assert apart.value.problem.code == "views_disagree"
     with pytest.raises(ValueError, match="as many"):
@@ -180,7 +181,7 @@ def test_it_takes_many_views():
 def test_frames_that_show_nothing_to_hold_on_to_are_refused():
     pytest.importorskip("pycolmap", reason="the extra 'cameras' is not installed")
     flat = [np.full((64, 64, 3), 40 * k, np.uint8) for k in range(4)]
-    with pytest.raises(Refused) as lost:
+    with pytest.raises(RequestRefused) as lost:
         register(flat, None)
     assert lost.value.problem.code == "cameras_not_found"
     assert "0 of 4" in lost.value.problem.detail

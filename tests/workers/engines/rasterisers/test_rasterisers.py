@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from tests.support.synthetic_objects import around
-from workers.engines.rasterisers import choice, numba_raster
-from workers.engines.rasterisers.gsplat_raster import GsplatRasteriser
+from workers.engines.rasterisers import choice, numba_rasteriser
+from workers.engines.rasterisers.gsplat_rasteriser import GsplatRasteriser
 from workers.engines.rasterisers.hosted import HostedRasteriser
-from workers.engines.rasterisers.numba_raster import NumbaRasteriser
-from workers.engines.rasterisers.protocol import Gaussians, RasteriserMissing
+from workers.engines.rasterisers.numba_rasteriser import NumbaRasteriser
+from workers.engines.rasterisers.protocol import RasteriserMissing
+from workers.geometry.gaussians import Gaussians
 
 NAMES = ("means", "rotations", "scales", "opacities", "colors")
 
@@ -101,7 +102,7 @@ def psnr(a, b):
 @pytest.mark.parametrize("view", around(3, 120, 64))
 def test_pictures_agree_with_the_reference(rasteriser, view):
     parts = scene(300)
-    drawn = rasteriser.draw(given(parts), view)
+    drawn = rasteriser.render(given(parts), view)
     color, alpha = reference(parts, view)
     assert psnr(drawn.color, color) >= 55 and psnr(drawn.alpha, alpha) >= 55
     assert 0.2 < alpha.mean() < 0.999
@@ -121,7 +122,7 @@ def test_gradients_agree_with_differences_of_the_reference(rasteriser, name):
         color, alpha = reference(changed, view, cuts)
         return float((color * weights[0]).sum() + (alpha * weights[1]).sum())
 
-    _, found = rasteriser.gradients(given(parts), view, *(weight.astype(np.float32) for weight in weights))
+    _, found = rasteriser.backward(given(parts), view, *(weight.astype(np.float32) for weight in weights))
     at = NAMES.index(name)
     wanted = np.zeros_like(parts[at])
     for index in np.ndindex(wanted.shape):
@@ -141,10 +142,10 @@ def test_what_cannot_be_seen_costs_nothing_and_has_no_gradient(rasteriser):
     behind = view.centre() * 1.5
     parts[0][0] = behind
     parts[0][1] = [50.0, 0.0, 0.0]
-    drawn, found = rasteriser.gradients(
+    drawn, found = rasteriser.backward(
         given(parts), view, np.ones((32, 32, 3), np.float32), np.ones((32, 32), np.float32)
     )
-    alone = rasteriser.draw(given([part[2:] for part in parts]), view)
+    alone = rasteriser.render(given([part[2:] for part in parts]), view)
     np.testing.assert_allclose(drawn.color, alone.color, atol=1e-6)
     for name in NAMES:
         assert not getattr(found, name)[:2].any() and np.isfinite(getattr(found, name)).all()
@@ -152,13 +153,13 @@ def test_what_cannot_be_seen_costs_nothing_and_has_no_gradient(rasteriser):
 
 def test_nothing_to_draw_is_black(rasteriser):
     view = around(1, 360, 32)[0]
-    drawn = rasteriser.draw(given([part[:0] for part in scene(1)]), view)
+    drawn = rasteriser.render(given([part[:0] for part in scene(1)]), view)
     assert not drawn.color.any() and not drawn.alpha.any()
 
 
 def test_the_same_call_gives_the_same_numbers(rasteriser):
     view = around(1, 360, 64)[0]
-    one, two = (rasteriser.draw(given(scene(500)), view) for _ in range(2))
+    one, two = (rasteriser.render(given(scene(500)), view) for _ in range(2))
     np.testing.assert_array_equal(one.color, two.color)
 
 
@@ -166,11 +167,11 @@ def test_a_missing_rasteriser_names_what_it_needs(monkeypatch):
     def gone(name):
         raise ImportError(f"no {name}")
 
-    monkeypatch.setattr(numba_raster.importlib, "import_module", gone)
+    monkeypatch.setattr(numba_rasteriser.importlib, "import_module", gone)
     with pytest.raises(RasteriserMissing, match=r"maquette-server\[raster\]"):
         NumbaRasteriser()
     with pytest.raises(RasteriserMissing, match=r"torch.*; .*raster"):
-        choice.best()
+        choice.choose_rasteriser()
     assert RasteriserMissing.code == "rasteriser_missing"
 
 
@@ -179,7 +180,7 @@ def test_an_interpreter_without_gsplat_is_told_and_the_next_one_draws(monkeypatc
         pytest.skip("the extra 'raster' is not installed")
     monkeypatch.setenv("MAQUETTE_GSPLAT_PYTHON", sys.executable)
     monkeypatch.setattr(choice.GsplatRasteriser, "__init__", _no_gpu)
-    assert choice.best().name == "numba"
+    assert choice.choose_rasteriser().name == "numba"
     assert "MAQUETTE_GSPLAT_PYTHON is set, but" in caplog.text
     with pytest.raises(RasteriserMissing, match="cannot be run"):
         HostedRasteriser("/no/such/python")
@@ -192,4 +193,4 @@ def _no_gpu(self):
 def test_the_best_one_here_draws():
     if importlib.util.find_spec("numba") is None:
         pytest.skip("the extra 'raster' is not installed")
-    assert choice.best().name in ("gsplat", "numba")
+    assert choice.choose_rasteriser().name in ("gsplat", "numba")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from workers.engines.bodies.sam3d.recorded import SHAPES
 from workers.engines.host.arrays import Arrays
-from workers.engines.host.child import Answer, Refused, serve
+from workers.engines.host.child import Answer, ChildError, serve
 
 # Upstream's word for our mode; its "hand" path leaves the prediction under another name.
 INFERENCE = {"body": "body", "hands": "hand", "full": "full"}
@@ -24,25 +24,27 @@ class Estimator:
     """A loaded estimator, answering one image at a time."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        """Load the checkpoint of the config; raises Refused with a code that tells what is missing."""
+        """Load the checkpoint of the config; raises ChildError with a code that tells what is missing."""
         try:
             import torch
             from sam_3d_body import SAM3DBodyEstimator, load_sam_3d_body
         except ImportError as error:
-            raise Refused("upstream_missing", f"{error.name or error} cannot be imported: {error}") from error
+            raise ChildError(
+                "upstream_missing", f"{error.name or error} cannot be imported: {error}"
+            ) from error
         if not torch.cuda.is_available():
-            raise Refused("no_gpu", "upstream runs on CUDA alone, and torch sees no GPU")
+            raise ChildError("no_gpu", "upstream runs on CUDA alone, and torch sees no GPU")
         try:
             with _tensors_only(torch):
                 model, settings = load_sam_3d_body(
                     config["checkpoint"], device="cuda", mhr_path=config["mhr_model"]
                 )
         except FileNotFoundError as error:
-            raise Refused("checkpoint_missing", str(error)) from error
+            raise ChildError("checkpoint_missing", str(error)) from error
         # torch tells a refused pickle in words alone
         except Exception as error:
             if "weights_only" in str(error) or "Weights only" in str(error):
-                raise Refused(
+                raise ChildError(
                     "checkpoint_unsafe", f"the checkpoint holds more than tensors: {error}"
                 ) from error
             raise
@@ -78,7 +80,7 @@ class Estimator:
         given = arrays.get("intrinsics")
         if given is None:
             if self._fov is None:
-                raise Refused(
+                raise ChildError(
                     "no_camera", "no intrinsics are given, and no field-of-view estimator is loaded"
                 )
             given = np.asarray(self._fov.get_cam_intrinsics(image))[0]
@@ -96,11 +98,11 @@ def _fov_estimator(checkpoint: str | None) -> Any:
     try:
         from tools.build_fov_estimator import FOVEstimator
     except ImportError as error:
-        raise Refused("fov_missing", f"{error.name or error} cannot be imported: {error}") from error
+        raise ChildError("fov_missing", f"{error.name or error} cannot be imported: {error}") from error
     try:
         return FOVEstimator(name="moge2", device="cuda", path=checkpoint)
     except (FileNotFoundError, ImportError) as error:
-        raise Refused("fov_missing", str(error)) from error
+        raise ChildError("fov_missing", str(error)) from error
 
 
 def _stacked(people: list[dict[str, Any]]) -> dict[str, NDArray[Any]]:
@@ -114,7 +116,7 @@ def _stacked(people: list[dict[str, Any]]) -> dict[str, NDArray[Any]]:
             # a focal length may come as an array of one
             out[name] = np.stack([row.reshape(()) if tail == () else row for row in rows])
         except (KeyError, TypeError, ValueError) as error:
-            raise Refused("contract", f"upstream's {name} is not what was recorded: {error}") from error
+            raise ChildError("contract", f"upstream's {name} is not what was recorded: {error}") from error
     return out
 
 
@@ -136,7 +138,7 @@ def _tensors_only(torch: Any) -> Iterator[None]:
 def _check_filled(model: Any) -> None:
     """Upstream does not mind missing tensors: faces that stayed zero tell of another checkpoint."""
     if int(model.head_pose.faces.max()) == 0:
-        raise Refused("checkpoint_incomplete", "the checkpoint lacks the tensors of the MHR head")
+        raise ChildError("checkpoint_incomplete", "the checkpoint lacks the tensors of the MHR head")
 
 
 def _let_hands_through(model: Any) -> None:

@@ -2,7 +2,7 @@
 
 from maquette.contract import Problem
 
-from workers.engines.protocols import Refused
+from workers.engines.protocols import RequestRefused
 from workers.engines.weights import WeightsMissing
 
 HUB_ID = "facebook/sam3"
@@ -27,14 +27,14 @@ class KernelMissing(RuntimeError):
     """transformers would skip NMS, hole filling and sprinkle removal without a word."""
 
 
-class PhraseRejected(Refused):
+class PhraseRejected(RequestRefused):
     """A phrase that SAM 3 cannot read: empty, or longer than its text encoder."""
 
     def __init__(self, code: str, phrase: str, detail: str) -> None:
         super().__init__(Problem.from_code(code, 422, detail, phrase=phrase))
 
 
-class ObjectUnknown(Refused):
+class ObjectUnknown(RequestRefused):
     """A click for an object that neither a click has started nor a phrase follows."""
 
     def __init__(self, number: int, frame: int) -> None:

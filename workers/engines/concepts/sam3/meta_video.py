@@ -9,12 +9,12 @@ import torch
 from maquette.contract import Problem
 from PIL import Image
 
-from workers.engines.concepts.sam3.asked import Asked
 from workers.engines.concepts.sam3.meta_loading import COMMIT, MetaLoaded
 from workers.engines.concepts.sam3.meta_run import MetaRun
 from workers.engines.concepts.sam3.preprocess import check_image
+from workers.engines.concepts.sam3.prompt_schedule import PromptSchedule
 from workers.engines.concepts.sam3.snapshot import dump, restore
-from workers.engines.protocols import FrameResult, Refused, TrackPrompts, VideoFrame
+from workers.engines.protocols import FrameResult, RequestRefused, TrackPrompts, VideoFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +36,21 @@ class MetaTracker:
         *,
         state: bytes | None = None,
     ) -> None:
-        """Raises Refused for mask prompts, ValueError for a snapshot of other prompts."""
-        if any(timed.click.mask is not None for timed in prompts.clicks):
-            raise Refused(
+        """Raises RequestRefused for mask prompts, ValueError for a snapshot of other prompts."""
+        if any(timed.prompt.mask is not None for timed in prompts.visual_prompts):
+            raise RequestRefused(
                 Problem.from_code(
                     "mask_prompt_unsupported", 422, "this backend takes no masks as prompts in video"
                 )
             )
-        if len({one.prompt for one in prompts.shown}) < len(prompts.shown):
-            raise Refused(
+        if len({one.prompt for one in prompts.exemplars}) < len(prompts.exemplars):
+            raise RequestRefused(
                 Problem.from_code(
                     "exemplars_too_many", 422, "this backend takes one box on a frame for a phrase"
                 )
             )
-        self._loaded, self._prompts, self._asked = loaded, prompts, Asked(prompts)
-        self._shown = {one.prompt: one for one in prompts.shown}
+        self._loaded, self._prompts, self._asked = loaded, prompts, PromptSchedule(prompts)
+        self._shown = {one.prompt: one for one in prompts.exemplars}
         self._size: tuple[int, int] | None = None
         self._frames: list[Kept] = []
         if state is not None:
@@ -59,7 +59,7 @@ class MetaTracker:
     def step(self, frame: VideoFrame) -> Sequence[FrameResult]:
         """Take the next frame; nothing is final before the end.
 
-        Raises Refused (`video_too_long`) beyond the limit, ValueError when the frame's size has changed.
+        Raises RequestRefused (`video_too_long`) beyond the limit, ValueError when the frame size changed.
         """
         check_image(frame.image)
         size = frame.image.shape[0], frame.image.shape[1]
@@ -71,7 +71,7 @@ class MetaTracker:
         limit = self._loaded.settings.max_frames
         if len(self._frames) == limit:
             detail = f"Meta's package holds a whole video and takes {limit} frames; use its other backend"
-            raise Refused(Problem.from_code("video_too_long", 422, detail, limit=limit))
+            raise RequestRefused(Problem.from_code("video_too_long", 422, detail, limit=limit))
         _, png = cv2.imencode(".png", cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR))
         self._frames.append(Kept(frame.index, frame.pts, torch.from_numpy(png.ravel())))
         return []

@@ -13,8 +13,8 @@ from workers.engines.objects.multi_view.surface import Surfaced, surfaced
 from workers.engines.objects.multi_view.views import LEAST_VIEWS, OneView, Taken, agreement, taken_of, those
 from workers.engines.objects.splats.surfels import sample_surface, splat_of
 from workers.engines.objects.splats.view_refinement import refined
-from workers.engines.protocols import Mask, ObjectAsset, Refused, Rgb, ViewsReport
-from workers.formats.splat import Splat
+from workers.engines.protocols import Mask, ObjectAsset, RequestRefused, Rgb, ViewsReport
+from workers.geometry.gaussians import Gaussians
 from workers.geometry.meshes import Mesh
 from workers.geometry.posed import PosedCamera, arc_degrees, upward
 from workers.geometry.poses import Similarity
@@ -55,7 +55,7 @@ def from_views(
             field = hull.clip_below(grid, field, height)
         made = surfaced(grid, field, height, arc, taken.images, taken.masks, taken.views, carving=carve)
     except hull.EmptyHull as error:
-        raise Refused(Problem.from_code("views_disagree", 422, str(error))) from None
+        raise RequestRefused(Problem.from_code("views_disagree", 422, str(error))) from None
     points, faces = made.points, made.faces
     world_from_object, vertices = _canonical(points, up, taken.views[0])
     mesh = Mesh(vertices, faces, made.colors)
@@ -88,7 +88,7 @@ def from_views(
     )
 
 
-def surface_splat(mesh: Mesh, count: int, seed: int) -> Splat:
+def surface_splat(mesh: Mesh, count: int, seed: int) -> Gaussians:
     """Flat Gaussians with the colours of a mesh's vertices, spread evenly by area."""
     assert mesh.colors is not None
     samples = sample_surface(mesh.vertices, mesh.faces, count, seed)

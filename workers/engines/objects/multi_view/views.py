@@ -7,7 +7,9 @@ import numpy as np
 from maquette.contract import Problem
 from numpy.typing import NDArray
 
-from workers.engines.protocols import Mask, ObjectAsset, Refused, Rgb
+from workers.engines.protocols import Mask, ObjectAsset, RequestRefused, Rgb
+from workers.geometry.borders import touches_border
+from workers.geometry.overlap import mask_iou
 from workers.geometry.posed import PosedCamera
 from workers.geometry.raster import silhouette
 
@@ -33,7 +35,7 @@ class Taken:
 def taken_of(frames: Sequence[Rgb], masks: Sequence[Mask], cameras: Sequence[PosedCamera]) -> Taken:
     """Those views that show enough of it.
 
-    Raises ValueError for shapes that do not fit, and Refused `too_few_views`.
+    Raises ValueError for shapes that do not fit, and RequestRefused `too_few_views`.
     """
     if not len(frames) == len(masks) == len(cameras):
         raise ValueError(
@@ -47,7 +49,7 @@ def taken_of(frames: Sequence[Rgb], masks: Sequence[Mask], cameras: Sequence[Pos
         if int(mask.sum()) >= LEAST_PIXELS:
             numbers.append(number)
     if len(numbers) < LEAST_VIEWS:
-        raise Refused(
+        raise RequestRefused(
             Problem.from_code(
                 "too_few_views",
                 422,
@@ -66,7 +68,7 @@ def those(
 ) -> Taken:
     """The views `chosen`, which were given as `numbers`."""
     picked = [masks[k] for k in chosen]
-    cut = sum(bool(mask[[0, -1]].any() or mask[:, [0, -1]].any()) for mask in picked)
+    cut = sum(touches_border(mask) for mask in picked)
     return Taken([images[k] for k in chosen], picked, [views[k] for k in chosen], numbers, cut)
 
 
@@ -77,5 +79,5 @@ def agreement(points: Array, faces: NDArray[np.int64], taken: Taken) -> float:
     for k in chosen:
         view, mask = taken.views[k], taken.masks[k]
         drawn = silhouette(view.cam_from_world.apply(points), faces, view.camera)
-        found.append(float((drawn & mask).sum() / max(int((drawn | mask).sum()), 1)))
+        found.append(mask_iou(drawn, mask))
     return float(np.mean(found))

@@ -7,7 +7,7 @@ from scipy.ndimage import binary_closing, binary_fill_holes, gaussian_filter
 from scipy.spatial import cKDTree
 from skimage.measure import marching_cubes
 
-from workers.formats.splat import Splat
+from workers.geometry.gaussians import Gaussians
 from workers.geometry.meshes import Mesh
 
 MOST_FACES, MOST_SPLATS = 100_000, 1_500_000
@@ -16,13 +16,13 @@ FEWEST_CELLS, MOST_CELLS, SPLATS_A_FACE = 24, 96, 6
 SOLID_OPACITY = 0.3
 
 
-def capped(splat: Splat) -> tuple[Splat, bool]:
+def capped(splat: Gaussians) -> tuple[Gaussians, bool]:
     """At most 1.5 million Gaussians, the largest and most opaque; and whether some were left out."""
     if len(splat) <= MOST_SPLATS:
         return splat, False
     worth = splat.opacities * splat.scales.max(axis=1)
     kept = np.sort(np.argsort(-worth, kind="stable")[:MOST_SPLATS])
-    return Splat(*(getattr(splat, name)[kept] for name in Splat.__slots__)), True
+    return splat.select(kept), True
 
 
 def repaired(
@@ -49,7 +49,7 @@ def repaired(
     return Mesh(placed, np.asarray(solid.faces, dtype=np.int64), tint), bool(solid.is_watertight)
 
 
-def mesh_of(splat: Splat) -> Mesh:
+def mesh_of(splat: Gaussians) -> Mesh:
     """A closed mesh around a splat alone: its opaque Gaussians as cells, closed and filled.
 
     Raises ValueError when too few are opaque to enclose anything.

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.host.arrays import Arrays
-from workers.engines.host.child import Answer, Refused, serve
+from workers.engines.host.child import Answer, ChildError, serve
 from workers.engines.objects.sam3d import plyfile
 
 ALLOWED = frozenset({"sam3d_objects", "torch", "torchvision", "moge"})
@@ -32,27 +32,29 @@ class Pipeline:
     """A loaded pipeline, answering one object at a time; what belongs to the picture is made once."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        """Load the pipeline of the config; raises Refused with a code that tells what is missing."""
+        """Load the pipeline of the config; raises ChildError with a code that tells what is missing."""
         os.environ.setdefault("LIDRA_SKIP_INIT", "true")
         try:
             import torch
             from hydra.utils import instantiate
             from omegaconf import OmegaConf
         except ImportError as error:
-            raise Refused("upstream_missing", f"{error.name or error} cannot be imported: {error}") from error
+            raise ChildError(
+                "upstream_missing", f"{error.name or error} cannot be imported: {error}"
+            ) from error
         if not torch.cuda.is_available():
-            raise Refused("no_gpu", "upstream runs on CUDA alone, and torch sees no GPU")
+            raise ChildError("no_gpu", "upstream runs on CUDA alone, and torch sees no GPU")
         try:
             settings = OmegaConf.load(config["config"])
         except FileNotFoundError as error:
-            raise Refused("checkpoint_missing", str(error)) from error
+            raise ChildError("checkpoint_missing", str(error)) from error
         settings.rendering_engine = "pytorch3d"
         # upstream crashes when it is compiled
         settings.compile_model = False
         settings.workspace_dir = str(Path(config["config"]).parent)
         for target in _targets(OmegaConf.to_container(settings)):
             if target.split(".", 1)[0] not in ALLOWED:
-                raise Refused("config_unsafe", f"pipeline.yaml wants to run {target}")
+                raise ChildError("config_unsafe", f"pipeline.yaml wants to run {target}")
         _choose_attention()
         # before upstream is imported: it asks for the package at once
         if importlib.util.find_spec("plyfile") is None:
@@ -60,7 +62,7 @@ class Pipeline:
         try:
             self._pipeline = instantiate(settings)
         except (FileNotFoundError, ImportError) as error:
-            raise Refused("checkpoint_missing", str(error)) from error
+            raise ChildError("checkpoint_missing", str(error)) from error
         self._torch = torch
         self._profile = str(config["profile"])
         self._known: tuple[str, Any] | None = None
@@ -128,7 +130,7 @@ class Pipeline:
                     self._torch.cuda.empty_cache()
         finally:
             self._pipeline.downsample_ss_dist = distance
-        raise Refused("out_of_memory", "the object does not fit into the GPU's memory", fatal=True)
+        raise ChildError("out_of_memory", "the object does not fit into the GPU's memory", fatal=True)
 
     def _optimised(self, rgba: NDArray[np.uint8], pointmap: Any, out: Mapping[str, Any]) -> Tensors:
         """The pose after upstream's layout optimisation, which swallows its errors when `run` calls it."""
@@ -193,7 +195,7 @@ def _mesh(made: Any) -> Tensors:
 def _numbers(tensor: Any, count: int) -> NDArray[np.float64]:
     values = np.asarray(tensor.detach().cpu(), dtype=np.float64).reshape(-1)
     if len(values) != count:
-        raise Refused("contract", f"upstream gave {len(values)} numbers where {count} were recorded")
+        raise ChildError("contract", f"upstream gave {len(values)} numbers where {count} were recorded")
     return values
 
 

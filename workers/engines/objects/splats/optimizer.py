@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.rasterisers.protocol import Gaussians
-from workers.formats.splat import Splat
+from workers.engines.rasterisers.protocol import GaussianGradients
+from workers.geometry.gaussians import Gaussians
 
 Array = NDArray[np.float64]
 FIRST, SECOND, TINY = 0.9, 0.99, 1e-12
@@ -26,7 +26,7 @@ class Opened:
     second: dict[str, Array]
 
     @classmethod
-    def of(cls, splat: Splat) -> "Opened":
+    def of(cls, splat: Gaussians) -> "Opened":
         """A splat before its first step."""
         opacities = np.clip(splat.opacities.astype(np.float64), 1e-4, 1 - 1e-4)
         values = {
@@ -41,11 +41,11 @@ class Opened:
     def __len__(self) -> int:
         return len(self.values["means"])
 
-    def splat(self) -> Splat:
+    def splat(self) -> Gaussians:
         """The splat that the values stand for."""
         values = self.values
         rotations = values["rotations"] / np.linalg.norm(values["rotations"], axis=1, keepdims=True)
-        return Splat(
+        return Gaussians(
             values["means"].astype(np.float32),
             rotations.astype(np.float32),
             np.exp(values["scales"]).astype(np.float32),
@@ -53,7 +53,7 @@ class Opened:
             np.clip(values["colors"], 0, 1).astype(np.float32),
         )
 
-    def slopes(self, splat: Splat, found: Gaussians) -> dict[str, Array]:
+    def slopes(self, splat: Gaussians, found: GaussianGradients) -> dict[str, Array]:
         """Gradients by the values, from those by the numbers of `splat`, which is `self.splat()`."""
         opacities = splat.opacities.astype(np.float64)
         return {

@@ -15,8 +15,9 @@ from workers.engines.objects.splats import mcmc
 from workers.engines.objects.splats.mcmc import Growth
 from workers.engines.objects.splats.optimizer import Opened
 from workers.engines.protocols import Mask, Rgb
-from workers.engines.rasterisers.protocol import Gaussians, Rasteriser
-from workers.formats.splat import Splat
+from workers.engines.rasterisers.protocol import Rasteriser
+from workers.geometry.boxes import mask_extent
+from workers.geometry.gaussians import Gaussians
 from workers.geometry.posed import PosedCamera
 
 Array = NDArray[np.float64]
@@ -39,7 +40,7 @@ class Target:
 
 
 def refine(
-    splat: Splat,
+    splat: Gaussians,
     images: Sequence[Rgb],
     masks: Sequence[Mask],
     views: Sequence[PosedCamera],
@@ -49,8 +50,8 @@ def refine(
     seed: int,
     growth: Growth | None = None,
     long_side: int = LONG_SIDE,
-    against: Splat | None = None,
-) -> tuple[Splat, float] | None:
+    against: Gaussians | None = None,
+) -> tuple[Gaussians, float] | None:
     """The better splat (in the world) and its gain in dB on held-out views; None when there are too few.
 
     A gain of 0 means that the start was kept. With `growth` Gaussians are moved and added; without, their
@@ -87,10 +88,10 @@ def refine(
 
 def target(image: Rgb, mask: Mask, view: PosedCamera, long_side: int = LONG_SIDE) -> Target:
     """The object's window of a view, at most `long_side` pixels long."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    margin = int(MARGIN * max(np.ptp(rows), np.ptp(columns))) + 2
-    y0, y1 = max(int(rows[0]) - margin, 0), min(int(rows[-1]) + 1 + margin, mask.shape[0])
-    x0, x1 = max(int(columns[0]) - margin, 0), min(int(columns[-1]) + 1 + margin, mask.shape[1])
+    left, top, right, bottom = mask_extent(mask)
+    margin = int(MARGIN * (max(right - left, bottom - top) - 1)) + 2
+    y0, y1 = max(top - margin, 0), min(bottom + margin, mask.shape[0])
+    x0, x1 = max(left - margin, 0), min(right + margin, mask.shape[1])
     ratio = min(1.0, long_side / max(y1 - y0, x1 - x0))
     width, height = max(1, round((x1 - x0) * ratio)), max(1, round((y1 - y0) * ratio))
     camera = view.camera.crop(x0, y0, x1 - x0, y1 - y0).resized(width, height)
@@ -102,12 +103,11 @@ def target(image: Rgb, mask: Mask, view: PosedCamera, long_side: int = LONG_SIDE
     return Target(PosedCamera(camera, view.cam_from_world), np.asarray(color), np.asarray(alpha))
 
 
-def quality(splat: Splat, targets: Sequence[Target], rasteriser: Rasteriser) -> float:
+def quality(splat: Gaussians, targets: Sequence[Target], rasteriser: Rasteriser) -> float:
     """PSNR in dB over a middle grey, mean over the targets."""
-    gaussians = Gaussians(splat.means, splat.rotations, splat.scales, splat.opacities, splat.colors)
     out = []
     for one in targets:
-        drawn = rasteriser.draw(gaussians, one.view)
+        drawn = rasteriser.render(splat, one.view)
         error = (drawn.color - 0.5 * drawn.alpha[..., None]) - (one.color - 0.5 * one.alpha[..., None])
         out.append(-10 * np.log10(max(float((error.astype(np.float64) ** 2).mean()), 1e-12)))
     return float(np.mean(out))
@@ -118,12 +118,11 @@ def _slopes(
 ) -> dict[str, Array]:
     """Gradients of the squared errors of colour, over a random background, and of alpha."""
     splat = opened.splat()
-    gaussians = Gaussians(splat.means, splat.rotations, splat.scales, splat.opacities, splat.colors)
-    drawn = rasteriser.draw(gaussians, one.view)
+    drawn = rasteriser.render(splat, one.view)
     background = rng.random(3).astype(np.float32)
     more = drawn.alpha - one.alpha
     error = drawn.color - one.color - more[..., None] * background
     by_color = np.asarray(2 * error / error.size, dtype=np.float32)
     by_alpha = np.asarray(2 * ALPHA_WEIGHT * more / more.size - by_color @ background, dtype=np.float32)
-    _, found = rasteriser.gradients(gaussians, one.view, by_color, by_alpha)
+    _, found = rasteriser.backward(splat, one.view, by_color, by_alpha)
     return opened.slopes(splat, found)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.formats.splat import Splat
+from workers.geometry.gaussians import Gaussians
 from workers.geometry.meshes import Mesh, face_normals, vertex_normals
 
 OVERLAP = 0.75
@@ -57,11 +57,11 @@ def surfel_scales(samples: Samples) -> NDArray[np.float64]:
     return np.tile([wide, wide, THIN * wide], (len(samples.faces), 1))
 
 
-def splat_of(mesh: Mesh, samples: Samples, colors: NDArray[np.float64] | NDArray[np.uint8]) -> Splat:
+def splat_of(mesh: Mesh, samples: Samples, colors: NDArray[np.float64] | NDArray[np.uint8]) -> Gaussians:
     """Flat Gaussians at samples of a mesh, in its frame; `colors` (N, 3) in 0 to 255."""
     normals = samples.interpolate(vertex_normals(mesh.vertices, mesh.faces), mesh.faces)
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-    return Splat(
+    return Gaussians(
         means=samples.interpolate(mesh.vertices, mesh.faces).astype(np.float32),
         rotations=rotations_to_normals(normals).astype(np.float32),
         scales=surfel_scales(samples).astype(np.float32),

@@ -1,0 +1,11 @@
+"""File formats and extra outputs that jobs can be asked for."""
+
+from typing import Literal
+
+MaskOutput = Literal["polygons", "png"]
+TrackOutput = Literal["overlay", "png", "ytvis"]
+ObjectFormat = Literal["glb", "ply", "spz", "sog", "khr_glb", "obj", "textured_glb", "usdz"]
+ObjectOutput = Literal["placed", "turntable", "simulation"]
+BodyFormat = Literal["glb", "obj", "ply", "bvh", "npz", "json"]
+SceneFormat = Literal["glb", "ply", "spz", "sog", "khr_glb"]
+AssetFormat = Literal["glb", "ply", "spz", "sog", "khr_glb", "obj"]

@@ -1,0 +1,36 @@
+"""The body of `POST /v1/jobs`: one model per kind of job, each validating itself."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from maquette.contract.requests.bodies import BodiesJob
+from maquette.contract.requests.common import Direction, EngineName, JobBase, JobId, PromptedJob
+from maquette.contract.requests.convert import ConvertJob
+from maquette.contract.requests.dataset import DatasetJob, DatasetOptions
+from maquette.contract.requests.objects import ObjectsJob
+from maquette.contract.requests.scene import SceneJob
+from maquette.contract.requests.segment import SegmentJob
+from maquette.contract.requests.track import TrackJob
+
+JobRequest = Annotated[
+    SegmentJob | TrackJob | ObjectsJob | BodiesJob | SceneJob | ConvertJob | DatasetJob,
+    Field(discriminator="kind"),
+]
+
+__all__ = [
+    "BodiesJob",
+    "ConvertJob",
+    "DatasetJob",
+    "DatasetOptions",
+    "Direction",
+    "EngineName",
+    "JobBase",
+    "JobId",
+    "JobRequest",
+    "ObjectsJob",
+    "PromptedJob",
+    "SceneJob",
+    "SegmentJob",
+    "TrackJob",
+]

@@ -1,0 +1,77 @@
+"""A bodies job: rigged bodies of the people in an image or a video."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from maquette.contract.formats import BodyFormat
+from maquette.contract.geometry import Intrinsics
+from maquette.contract.media import MediaRef
+from maquette.contract.prompts import Boxes, Masks
+from maquette.contract.requests.common import CameraPoses, FrameLimit, JobBase, JobId
+
+
+class BodiesJob(JobBase):
+    """A rigged body per person of an image, or an animated one per person of a video.
+
+    Without boxes, masks or an earlier job, people are detected first.
+    """
+
+    kind: Literal["bodies"] = "bodies"
+    image: MediaRef | None = None
+    """The image; give exactly one of `image`, `video` and `from_job`."""
+    video: MediaRef | None = None
+    """The video."""
+    boxes: Boxes = []
+    """Boxes of people in the image, in pixels."""
+    masks: Masks = []
+    """Masks of people in the image; with `boxes`, one per box."""
+    from_job: JobId | None = None
+    """Id of a segment job or of a track job that brings the image or video and the people's masks."""
+    camera: Intrinsics | None = None
+    """Intrinsics in pixels of the full image; null takes EXIF or an estimate."""
+    formats: Annotated[list[BodyFormat], Field(min_length=1, max_length=6)] = ["glb"]
+    """Formats to write."""
+    lod: Annotated[int, Field(ge=0, le=6)] | None = None
+    """Level of detail of engines that have several; null takes the engine's."""
+    vertices: bool = False
+    """Write posed vertices in NPZ and JSON too."""
+    max_people: Annotated[int, Field(ge=1, le=256)] = 64
+    """Maximum number of people; the largest are kept."""
+    max_frames: FrameLimit | None = None
+    """Maximum number of frames of a video."""
+    smoothing: bool = True
+    """Smooth the motion of a video."""
+    max_gap_seconds: Annotated[float, Field(ge=0, le=5)] = 0.5
+    """Longest gap in a person's motion that is interpolated, in seconds."""
+    world_from_cam: CameraPoses | None = None
+    """Camera poses, a 4x4 matrix in metres per frame of a video: bodies are then placed in the world."""
+    world_up: Literal["-y", "y", "z"] = "-y"
+    """The axis of the world that points up."""
+
+    @model_validator(mode="after")
+    def _check_source(self) -> "BodiesJob":
+        if sum(source is not None for source in (self.image, self.video, self.from_job)) != 1:
+            raise ValueError("give exactly one of 'image', 'video' and 'from_job'")
+        if self.image is None and (self.boxes or self.masks):
+            raise ValueError("'boxes' and 'masks' lie in an 'image': a video or an earlier job has its own")
+        if self.masks and self.boxes and len(self.masks) != len(self.boxes):
+            raise ValueError("'masks' and 'boxes' must name the same people: their lengths differ")
+        if self.image is not None and (why := self.video_only_field()):
+            raise ValueError(f"{why} of a video: leave it out with 'image'")
+        if self.video is not None and (why := self.image_only_format()):
+            raise ValueError(why)
+        return self
+
+    def video_only_field(self) -> str | None:
+        """Name a field that is set although only videos have it, with its verb; None when there is none."""
+        if self.world_from_cam is not None:
+            return "'world_from_cam' is"
+        return None if self.max_frames is None else "'max_frames' is"
+
+    def image_only_format(self) -> str | None:
+        """Say why a requested format cannot hold a video's motion; None when all can."""
+        still = [name for name in self.formats if name in ("obj", "ply")]
+        if still:
+            return f"{still[0]!r} holds one pose: ask for glb, bvh, npz or json of a video"
+        return None

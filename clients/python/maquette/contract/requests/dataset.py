@@ -1,0 +1,88 @@
+"""A dataset job: clips and tracks of many videos."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from maquette.contract.datasets import (
+    Bounds,
+    BucketAddress,
+    BucketInput,
+    GateName,
+    ShortText,
+    SourceInfo,
+    SplitShares,
+)
+from maquette.contract.media import MediaRef
+from maquette.contract.prompts import Phrase, Threshold
+from maquette.contract.requests.common import JobBase
+
+# a thousand workers for a week
+WorkerSeconds = Annotated[float, Field(gt=0, le=604_800_000)]
+
+
+class DatasetOptions(JobBase):
+    """How a dataset is made, whatever its videos are.
+
+    Videos are cut into shots, and shots into clips. When a budget (`max_seconds`, `max_gpu_seconds`,
+    `max_dollars`) is used up, no new clip is started and the result is flagged `budget_reached`.
+    """
+
+    text: Annotated[list[Phrase], Field(min_length=1, max_length=64)]
+    """Phrases; each names every instance of a concept."""
+    threshold: Threshold | None = None
+    """Lowest score of an instance that a phrase finds; null takes the engine's."""
+    publish: BucketAddress | None = None
+    """Address in a bucket that workers also write the version to; the operator lists the allowed ones."""
+    clip_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0
+    """Longest clip in seconds."""
+    min_clip_seconds: Annotated[float, Field(ge=0, le=60)] = 3.0
+    """Shortest clip in seconds."""
+    trim_seconds: Annotated[float, Field(ge=0, le=5)] = 0.3
+    """Seconds left out on each side of a cut."""
+    frame_rate: Annotated[float, Field(gt=0, le=240)] | None = None
+    """Frames to keep per second, at most; null keeps all."""
+    size: Annotated[int, Field(ge=64, le=1024)] = 256
+    """Longest side of the stored frames in pixels."""
+    gates: dict[GateName, Bounds] = {}
+    """Bounds that replace those of the workers' policy, by gate."""
+    splits: SplitShares = SplitShares()
+    """Shares of the train, validation and test splits."""
+    crops: Annotated[int, Field(ge=0, le=16)] = 3
+    """Reference crops to store per track."""
+    assets: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """Maximum number of objects of the entire dataset to lift to meshes and splats."""
+    max_clips: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Process only this many clips, evenly spread, and report the seconds of each stage."""
+    captioner: ShortText | None = None
+    """Caption plug-in of the workers; its captions precede the composed ones."""
+    inverse_dynamics: ShortText | None = None
+    """Inverse-dynamics plug-in of the workers; its actions are stored beside the given ones."""
+    max_seconds: WorkerSeconds | None = None
+    """Budget in worker seconds, summed over all workers."""
+    max_gpu_seconds: WorkerSeconds | None = None
+    """Budget in seconds of workers with a GPU."""
+    max_dollars: Annotated[float, Field(gt=0, le=1_000_000_000)] | None = None
+    """Budget in dollars at the operator's prices."""
+    timeout_seconds: Annotated[int, Field(ge=1, le=604_800)] = 86_400
+    """Longest time the job may run, in seconds."""
+
+
+class DatasetJob(DatasetOptions):
+    """Clips, tracks, cameras and crops of many videos, as versioned shards."""
+
+    kind: Literal["dataset"] = "dataset"
+    videos: Annotated[list[MediaRef], Field(max_length=10_000)] = []
+    """The videos that were uploaded or have https addresses."""
+    buckets: Annotated[list[BucketInput], Field(max_length=100)] = []
+    """Videos that workers read from buckets themselves; the operator lists the allowed ones."""
+    sources: Annotated[list[SourceInfo], Field(max_length=10_000)] = []
+    """What is known of each of `videos`, one entry per video; or empty."""
+
+    @model_validator(mode="after")
+    def _check_sources(self) -> "DatasetJob":
+        if self.sources and len(self.sources) != len(self.videos):
+            raise ValueError("'sources' needs one entry for each of 'videos'")
+        if not self.videos and not self.buckets:
+            raise ValueError("give 'videos', 'buckets', or both")
+        return self

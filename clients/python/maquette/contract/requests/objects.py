@@ -1,0 +1,70 @@
+"""An objects job: a mesh, a splat and a pose for each object."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from maquette.contract.formats import ObjectFormat, ObjectOutput
+from maquette.contract.geometry import Intrinsics
+from maquette.contract.media import DepthMap, MediaRef
+from maquette.contract.prompts import Masks
+from maquette.contract.requests.common import CameraPoses, JobId, PromptedJob
+
+
+class ObjectsJob(PromptedJob):
+    """A mesh, a splat and a pose for each object of an image, or with `multiview` of a video.
+
+    An image comes with prompts, or from a segment job. With `multiview` the views come from `video`, whose
+    prompts lie on its first frame, or from a track job.
+    """
+
+    kind: Literal["objects"] = "objects"
+    image: MediaRef | None = None
+    """The image; null with `from_job` or `multiview`."""
+    masks: Masks = []
+    """Masks of the image's size; each is one object."""
+    from_job: JobId | None = None
+    """Id of a segment job (of a track job with `multiview`) that brings the image and the masks."""
+    camera: Intrinsics | None = None
+    """Intrinsics of the image; null takes EXIF or an estimate."""
+    depth: DepthMap | None = None
+    """Depth map of the image; it makes shapes and positions metric."""
+    formats: Annotated[list[ObjectFormat], Field(min_length=1, max_length=8)] = ["glb", "ply"]
+    """Formats to write; the mesh as GLB and the splat as PLY are always written."""
+    outputs: Annotated[list[ObjectOutput], Field(max_length=3)] = []
+    """Extra outputs: the posed mesh over the image (placed), a turntable video, a simulation package with
+    URDF and MJCF."""
+    density: Annotated[float, Field(gt=0, le=30_000)] = 1000.0
+    """Uniform density of simulation packages in kg/m³."""
+    longest_side_m: Annotated[float, Field(gt=0, le=1000)] | None = None
+    """Longest side of simulation packages in metres; null keeps the asset's own scale."""
+    video: MediaRef | None = None
+    """The video of `multiview`."""
+    multiview: bool = False
+    """Reconstruct each object from many frames of a video."""
+    world_from_cam: CameraPoses | None = None
+    """Camera poses of `multiview`, a 4x4 matrix in metres per frame; null estimates them from the frames."""
+    max_views: Annotated[int, Field(ge=3, le=64)] = 24
+    """Maximum number of frames that `multiview` uses per object."""
+
+    @model_validator(mode="after")
+    def _check_multiview(self) -> "ObjectsJob":
+        if self.multiview and (self.image is not None or self.masks):
+            raise ValueError("'multiview' needs 'video', or 'from_job' with the id of a track job")
+        if self.multiview and self.depth is not None:
+            raise ValueError("'depth' belongs to one image: leave it out with 'multiview'")
+        if not self.multiview and (self.video is not None or self.world_from_cam is not None):
+            raise ValueError("'video' and 'world_from_cam' are for many views: set 'multiview'")
+        if self.video is not None and self.from_job is not None:
+            raise ValueError("'from_job' brings its own video: leave 'video' out")
+        return self
+
+    @model_validator(mode="after")
+    def _check_source(self) -> "ObjectsJob":
+        if self.from_job is None and self.image is None and self.video is None:
+            raise ValueError("give 'image', or 'from_job' with the id of a segment job")
+        if self.from_job is None and not (self.text or self.boxes or self.points or self.masks):
+            raise ValueError("say which objects: 'text', 'boxes', 'points', 'masks' or 'from_job'")
+        if self.from_job is not None and (self.image or self.text or self.boxes or self.points or self.masks):
+            raise ValueError("'from_job' brings its own image and masks: leave the other prompts out")
+        return self

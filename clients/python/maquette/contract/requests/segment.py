@@ -1,0 +1,34 @@
+"""A segment job: masks of an image."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from maquette.contract.formats import MaskOutput
+from maquette.contract.media import MediaRef
+from maquette.contract.prompts import Exemplar, FrameIndex, ObjectPrompt
+from maquette.contract.requests.common import PromptedJob
+
+
+class SegmentJob(PromptedJob):
+    """Masks of everything that the prompts name in one image."""
+
+    kind: Literal["segment"] = "segment"
+    image: MediaRef
+    """The image, or the video that `frame` picks an image from."""
+    frame: FrameIndex | None = None
+    """Index of a frame, from 0, when `image` is a video."""
+    exemplars: Annotated[list[Exemplar], Field(max_length=64)] = []
+    """Boxes around examples of a concept; every instance that looks like them is segmented."""
+    prompts: Annotated[list[ObjectPrompt], Field(max_length=256)] = []
+    """Objects that are each named by a box, points and a mask together."""
+    outputs: Annotated[list[MaskOutput], Field(max_length=2)] = []
+    """Extra outputs: polygons in the instances, a PNG artefact per mask."""
+
+    @model_validator(mode="after")
+    def _check_prompts(self) -> "SegmentJob":
+        if not (self.text or self.boxes or self.points or self.exemplars or self.prompts):
+            raise ValueError("give at least one of 'text', 'boxes', 'points', 'exemplars' and 'prompts'")
+        if self.exemplars and not any(exemplar.positive for exemplar in self.exemplars):
+            raise ValueError("'exemplars' need at least one positive box")
+        return self

@@ -1,0 +1,40 @@
+"""What jobs write: a manifest with a typed result, artefacts and their provenance."""
+
+from maquette.contract.results.bodies import BodiesResult, BodyResult, BodyTrack, FrameSpan, Keypoint
+from maquette.contract.results.common import Artefact, ObjectFailure, PromptRef, ScaleSource
+from maquette.contract.results.convert import ConvertResult
+from maquette.contract.results.dataset import DatasetResult
+from maquette.contract.results.manifest import AnyResult, EngineUsed, Manifest, Provenance
+from maquette.contract.results.objects import ObjectResult, ObjectsResult, ObjectViews
+from maquette.contract.results.scene import SceneNode, SceneResult
+from maquette.contract.results.segment import Instance, SegmentResult, Side
+from maquette.contract.results.track import MaskChunk, Track, TrackResult
+
+__all__ = [
+    "AnyResult",
+    "Artefact",
+    "BodiesResult",
+    "BodyResult",
+    "BodyTrack",
+    "ConvertResult",
+    "DatasetResult",
+    "EngineUsed",
+    "FrameSpan",
+    "Instance",
+    "Keypoint",
+    "Manifest",
+    "MaskChunk",
+    "ObjectFailure",
+    "ObjectResult",
+    "ObjectViews",
+    "ObjectsResult",
+    "PromptRef",
+    "Provenance",
+    "ScaleSource",
+    "SceneNode",
+    "SceneResult",
+    "SegmentResult",
+    "Side",
+    "Track",
+    "TrackResult",
+]

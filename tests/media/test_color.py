@@ -1,0 +1,205 @@
+"""Colours and ranges: modes × depths × profiles, as sRGB over white."""
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from media.color import flag_transfer
+from media.errors import MediaError
+from media.sandbox import Sandbox
+from tests.support.icc_profiles import linear_grey, swapped_primaries
+from tests.support.media_files import flat_frames, write_frames
+from tests.support.tiff_files import FLOAT, SIGNED, write_grey_tiff
+
+RAMP = np.arange(256)
+RAMP_12 = np.rint(RAMP / 255 * 4095).astype(int)
+
+
+def pack_12_bits(values: np.ndarray) -> bytes:
+    pairs = values.reshape(-1, 2)
+    return b"".join(bytes([a >> 4, (a & 15) << 4 | b >> 8, b & 255]) for a, b in pairs.tolist())
+
+
+GREYS: dict[str, tuple[bytes, int, int]] = {
+    "8": (RAMP.astype("u1").tobytes(), 8, 1),
+    "12": (pack_12_bits(RAMP_12), 12, 1),
+    "16": ((RAMP * 257).astype("<u2").tobytes(), 16, 1),
+    "32": ((RAMP.astype(np.uint64) * 16843009).astype("<u4").tobytes(), 32, 1),
+    "float": ((RAMP / 255).astype("<f4").tobytes(), 32, FLOAT),
+}
+
+
+@pytest.mark.parametrize("white_is_zero", [False, True], ids=["black-is-zero", "white-is-zero"])
+@pytest.mark.parametrize("name", GREYS)
+def test_greys_of_every_depth_span_black_to_white(
+    name: str, white_is_zero: bool, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    data, bits, kind = GREYS[name]
+    path = write_grey_tiff(
+        tmp_path / "grey.tif",
+        data,
+        width=256,
+        height=1,
+        bits=bits,
+        sample_format=kind,
+        white_is_zero=white_is_zero,
+    )
+    if white_is_zero and name in ("12", "32"):
+        # Pillow reads no such files: a refusal, not a wrong image
+        with pytest.raises(MediaError) as error:
+            sandbox.probe(path)
+        assert error.value.code == "unsupported_media"
+        return
+    row = sandbox.image(path).pixels[0]
+    expected = 255 - RAMP if white_is_zero else RAMP
+    assert np.abs(row.astype(int) - expected[:, None]).max() <= 1
+
+
+def test_floats_take_their_stated_range(tmp_path: Path, sandbox: Sandbox) -> None:
+    data = (RAMP * 257).astype("<f4").tobytes()
+    options = {"width": 256, "height": 1, "bits": 32, "sample_format": FLOAT}
+    path = write_grey_tiff(tmp_path / "stated.tif", data, sample_range=(0, 65535), **options)
+    assert np.abs(sandbox.image(path).pixels[0, :, 0].astype(int) - RAMP).max() <= 1
+    unstated = write_grey_tiff(tmp_path / "unstated.tif", data, **options)
+    with pytest.raises(MediaError) as error:
+        sandbox.image(unstated)
+    assert error.value.code == "image_range_unknown"
+    assert "65535" in error.value.detail
+
+
+def test_signed_numbers_are_refused(tmp_path: Path, sandbox: Sandbox) -> None:
+    data = (RAMP - 128).astype("<i2").tobytes()
+    path = write_grey_tiff(tmp_path / "signed.tif", data, width=256, height=1, bits=16, sample_format=SIGNED)
+    with pytest.raises(MediaError) as error:
+        sandbox.image(path)
+    assert error.value.code == "image_range_unknown"
+
+
+def test_sixteen_bits_of_png(tmp_path: Path, sandbox: Sandbox) -> None:
+    path = tmp_path / "grey.png"
+    Image.fromarray((RAMP[None] * 257).astype(np.uint16)).save(path)
+    assert np.array_equal(sandbox.image(path).pixels[0, :, 0], RAMP)
+
+
+def in_mode(mode: str) -> Image.Image:
+    """A flat image of (200, 80, 60), half transparent where the mode has an alpha channel."""
+    image = Image.new("RGBA", (8, 8), (200, 80, 60, 128))
+    if mode == "RGB":
+        return image.convert("RGB")
+    if mode == "P":
+        return image.convert("RGB").quantize(4)
+    return image
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+def test_profiles_are_converted_in_every_mode(
+    mode: str, format: str, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    if (mode, format) == ("P", "WEBP"):
+        pytest.skip("WebP has no palettes")
+    options = {"lossless": True} if format == "WEBP" else {}
+    path = tmp_path / "image"
+    in_mode(mode).save(path, format, icc_profile=swapped_primaries(), **options)
+    decoded = sandbox.image(path)
+    expected = np.array([80, 200, 60])
+    if mode == "RGBA":
+        expected = np.rint(expected * 128 / 255 + 255 * 127 / 255)
+    assert np.abs(decoded.pixels[4, 4] - expected).max() <= 2
+    assert decoded.flags == ()
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "I;16"])
+def test_grey_profiles_are_converted(mode: str, tmp_path: Path, sandbox: Sandbox) -> None:
+    value = 128
+    if mode == "I;16":
+        image = Image.fromarray(np.full((8, 8), value * 257, np.uint16))
+    else:
+        image = Image.new(mode, (8, 8), value if mode == "L" else (value, 255))
+    path = tmp_path / "grey.png"
+    image.save(path, icc_profile=linear_grey())
+    linear = value / 255
+    expected = 255 * (1.055 * linear ** (1 / 2.4) - 0.055)
+    assert np.abs(sandbox.image(path).pixels[4, 4] - expected).max() <= 2
+
+
+def test_cmyk_and_lab(tmp_path: Path, sandbox: Sandbox) -> None:
+    cmyk = tmp_path / "cmyk.tif"
+    Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(cmyk)
+    assert sandbox.image(cmyk).pixels[4, 4].tolist() == [255, 0, 0]
+    to_lab = ImageCms.buildTransform(
+        ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB"
+    )
+    lab = tmp_path / "lab.tif"
+    ImageCms.applyTransform(Image.new("RGB", (8, 8), (200, 80, 60)), to_lab).save(lab)
+    assert np.abs(sandbox.image(lab).pixels[4, 4].astype(int) - (200, 80, 60)).max() <= 3
+
+
+@pytest.mark.parametrize("profile", [b"no profile at all", linear_grey()], ids=["broken", "of-another-space"])
+def test_a_profile_that_does_not_fit_is_flagged(profile: bytes, tmp_path: Path, sandbox: Sandbox) -> None:
+    path = tmp_path / "image.tif"
+    Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(path, icc_profile=profile)
+    decoded = sandbox.image(path)
+    assert decoded.flags == ("icc_profile_ignored",)
+    assert decoded.pixels[4, 4].tolist() == [255, 0, 0]
+
+
+def with_cicp(data: bytes, primaries: int, transfer: int) -> bytes:
+    """A PNG with a cICP chunk before its pixels (PNG 3rd edition, 11.3.2.6)."""
+    body = b"cICP" + bytes([primaries, transfer, 0, 1])
+    chunk = struct.pack(">I", 4) + body + struct.pack(">I", zlib.crc32(body))
+    return data[:33] + chunk + data[33:]
+
+
+@pytest.mark.parametrize(
+    ("primaries", "transfer", "flags"),
+    [
+        (9, 16, ["hdr_not_tone_mapped"]),
+        (9, 18, ["hdr_not_tone_mapped"]),
+        (12, 13, ["wide_gamut_not_converted"]),
+        (1, 13, []),
+    ],
+    ids=["pq", "hlg", "display-p3", "srgb"],
+)
+def test_stills_that_declare_other_colours_are_flagged(
+    primaries: int, transfer: int, flags: list[str], tmp_path: Path, sandbox: Sandbox
+) -> None:
+    png = tmp_path / "image.png"
+    Image.new("RGB", (8, 8), (200, 80, 60)).save(png)
+    png.write_bytes(with_cicp(png.read_bytes(), primaries, transfer))
+    avif = tmp_path / "image.avif"
+    Image.new("RGB", (64, 64), (200, 80, 60)).save(avif)
+    data = bytearray(avif.read_bytes())
+    struct.pack_into(">HH", data, data.index(b"colrnclx") + 8, primaries, transfer)
+    avif.write_bytes(data)
+    for path in (png, avif):
+        assert sandbox.probe(path)["flags"] == flags
+        assert list(sandbox.image(path).flags) == flags
+
+
+@pytest.mark.parametrize(
+    ("codes", "flags"),
+    [
+        ((9, 16, 9), ["hdr_not_tone_mapped"]),
+        ((9, 18, 9), ["hdr_not_tone_mapped"]),
+        ((2, 2, 9), ["hdr_not_tone_mapped"]),
+        ((9, 14, 9), ["wide_gamut_not_converted"]),
+        ((1, 1, 1), []),
+    ],
+    ids=["pq", "hlg", "bt2020-without-transfer", "bt2020-sdr", "bt709"],
+)
+def test_videos_that_declare_other_colours_are_flagged(
+    codes: tuple[int, int, int], flags: list[str], tmp_path: Path, sandbox: Sandbox
+) -> None:
+    path = write_frames(
+        tmp_path / "clip.mp4", flat_frames(4), codec="libx265", pix_fmt="yuv420p10le", color=codes
+    )
+    assert sandbox.probe(path)["flags"] == flags
+
+
+def test_eight_bits_of_bt2020_without_transfer_are_only_wide() -> None:
+    assert flag_transfer(2, 9, 9, bits=8) == ["wide_gamut_not_converted"]

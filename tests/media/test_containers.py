@@ -1,0 +1,174 @@
+"""What a container says is not believed where the frames differ: edit lists, cuts, streams, times, pixels."""
+
+import io
+import struct
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from av.stream import Disposition
+from PIL import Image
+
+from media.containers import is_truncated
+from media.errors import MediaError
+from media.sandbox import Sandbox
+from media.video import next_pts
+from tests.support.media_files import flat_frames, frame_color, write_frames, write_video
+
+FASTSTART = {"movflags": "faststart"}
+
+
+def test_an_edit_list_hides_frames(tmp_path: Path, sandbox: Sandbox) -> None:
+    path = write_frames(tmp_path / "clip.mp4", flat_frames(20), codec="mpeg4")
+    data = bytearray(path.read_bytes())
+    at = data.index(b"elst")
+    struct.pack_into(">I", data, at + 12, struct.unpack_from(">I", data, at + 12)[0] * 12 // 20)
+    path.write_bytes(data)
+    assert sandbox.probe(path)["frames"] is None
+    frames = list(sandbox.frames(path).frames)
+    assert len(frames) == 12
+    for frame in frames:
+        assert np.abs(frame.pixels[40, 60].astype(int) - frame_color(frame.index)).max() < 12
+
+
+@pytest.mark.parametrize("share", [0.35, 0.6, 0.9])
+@pytest.mark.parametrize("name", ["mp4", "mkv", "avi"])
+def test_cut_videos_give_what_is_left_and_a_flag(
+    name: str, share: float, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    options = FASTSTART if name == "mp4" else None
+    codec = "mpeg4" if name == "avi" else "libx264"
+    noise = np.random.default_rng(0).integers(0, 255, (60, 48, 64, 3), np.uint8)
+    path = write_frames(tmp_path / f"clip.{name}", noise, codec=codec, gop=10, container_options=options)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    info = sandbox.probe(path)
+    assert "file_truncated" in info["flags"]
+    assert info["frames"] is None
+    video = sandbox.frames(path)
+    frames = list(video.frames)
+    assert 60 * share - 15 < len(frames) <= 60
+    assert len(frames) < 60 or name == "avi"  # its index lies behind the frames
+    assert "file_truncated" in video.flags
+    assert [frame.index for frame in frames] == list(range(len(frames)))
+
+
+def test_a_whole_video_has_no_flags(tmp_path: Path, sandbox: Sandbox) -> None:
+    for name in ("clip.mp4", "clip.mkv", "clip.avi"):
+        codec = "mpeg4" if name.endswith("avi") else "libx264"
+        path = write_video(tmp_path / name, 12, codec=codec)
+        video = sandbox.frames(path)
+        assert len(list(video.frames)) == 12
+        assert video.flags == []
+        assert sandbox.probe(path)["flags"] == []
+
+
+def test_an_mp4_cut_before_its_index_says_so(tmp_path: Path, sandbox: Sandbox) -> None:
+    path = write_video(tmp_path / "clip.mp4", 12)
+    path.write_bytes(path.read_bytes()[:-400])
+    with pytest.raises(MediaError) as error:
+        sandbox.probe(path)
+    assert error.value.code == "video_broken"
+    assert "cut" in error.value.detail
+
+
+def test_every_cut_of_an_image_is_refused_and_the_decoder_lives(tmp_path: Path, sandbox: Sandbox) -> None:
+    frames = [Image.fromarray(pixels) for pixels in flat_frames(3, (24, 16))]
+    sandbox.start()
+    child = sandbox._child
+    for format in ("GIF", "PNG", "WEBP", "TIFF", "JPEG", "BMP"):
+        out = io.BytesIO()
+        options = {} if format in ("JPEG", "BMP") else {"save_all": True, "append_images": frames[1:]}
+        frames[0].save(out, format, **options)
+        data = out.getvalue()
+        path = tmp_path / "cut"
+        for length in range(1, len(data) - 1, max(1, len(data) // 50)):
+            path.write_bytes(data[:length])
+            try:
+                sandbox.probe(path)
+                sandbox.image(path)
+            except MediaError as error:
+                assert error.code in ("image_broken", "unsupported_media")
+    assert sandbox._child is child and child is not None and child.poll() is None
+
+
+def test_the_default_stream_is_shown(tmp_path: Path, sandbox: Sandbox) -> None:
+    path = tmp_path / "two.mkv"
+    with av.open(str(path), "w") as container:
+        streams = []
+        for default in (False, True):
+            stream = container.add_stream("mpeg4", rate=25)
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+            stream.disposition = Disposition.default if default else Disposition.dub
+            streams.append(stream)
+        for index, pixels in enumerate(flat_frames(5)):
+            for stream, image in zip(streams, (np.zeros_like(pixels), pixels), strict=True):
+                frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+                frame.pts, frame.time_base = index, Fraction(1, 25)
+                container.mux(stream.encode(frame))
+        for stream in streams:
+            container.mux(stream.encode())
+    frames = list(sandbox.frames(path).frames)
+    assert len(frames) == 5
+    assert np.abs(frames[0].pixels[40, 60].astype(int) - frame_color(0)).max() < 12
+
+
+def test_cover_art_is_no_video(tmp_path: Path, sandbox: Sandbox) -> None:
+    path = tmp_path / "song.mp4"
+    cover = io.BytesIO()
+    Image.fromarray(next(flat_frames(1))).save(cover, "JPEG")
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream("aac", rate=44100)
+        image = container.add_stream("mjpeg", rate=1)
+        image.width, image.height, image.pix_fmt = 64, 48, "yuvj420p"
+        image.disposition = Disposition.attached_pic
+        packet = av.Packet(cover.getvalue())
+        packet.stream, packet.pts, packet.dts = image, 0, 0
+        container.mux(packet)
+        silence = av.AudioFrame.from_ndarray(np.zeros((2, 1024), np.float32), format="fltp", layout="stereo")
+        silence.sample_rate = 44100
+        container.mux(sound.encode(silence))
+        container.mux(sound.encode())
+    with pytest.raises(MediaError) as error:
+        sandbox.probe(path)
+    assert error.value.code == "video_empty"
+
+
+@pytest.mark.parametrize(
+    ("aspect", "size"), [(Fraction(2), (128, 48)), (Fraction(1, 2), (64, 96)), (Fraction(1), (64, 48))]
+)
+def test_pixels_are_made_square(
+    aspect: Fraction, size: tuple[int, int], tmp_path: Path, sandbox: Sandbox
+) -> None:
+    path = write_frames(tmp_path / "clip.mp4", flat_frames(3), pixel_aspect=aspect)
+    info = sandbox.probe(path)
+    assert (info["width"], info["height"]) == size
+    assert info["flags"] == ([] if aspect == 1 else ["pixels_made_square"])
+    frame = next(iter(list(sandbox.frames(path).frames)))
+    assert frame.pixels.shape == (size[1], size[0], 3)
+
+
+def test_times_may_begin_below_zero() -> None:
+    shown, last = [], None
+    for pts in (-3, -2, None, -1, 5):
+        last = next_pts(pts, last)
+        shown.append(last)
+    assert shown == [-3, -2, -1, 0, 5]
+
+
+def test_pages_of_two_sizes_are_no_animation(tmp_path: Path, sandbox: Sandbox) -> None:
+    path = tmp_path / "pages.tif"
+    first, second = (Image.new("RGB", size, (90, 90, 90)) for size in ((64, 48), (48, 64)))
+    first.save(path, save_all=True, append_images=[second])
+    with pytest.raises(MediaError) as error:
+        list(sandbox.frames(path, animated=True).frames)
+    assert error.value.code == "video_size_changes"
+
+
+def test_a_few_bytes_are_no_cut_container(tmp_path: Path) -> None:
+    for data in (b"", b"abc", b"RIFF", b"\x1a\x45\xdf\xa3", b"\0\0\0\0ftyp"):
+        path = tmp_path / "bytes"
+        path.write_bytes(data)
+        assert not is_truncated(str(path))

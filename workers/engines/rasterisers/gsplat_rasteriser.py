@@ -1,0 +1,71 @@
+"""The CUDA rasteriser: gsplat (Apache-2.0), imported only when one is made."""
+
+import importlib
+from typing import Any
+
+import numpy as np
+
+from workers.engines.rasterisers.protocol import GaussianGradients, RasteriserMissing, Rendering
+from workers.geometry.gaussians import Array, Gaussians
+from workers.geometry.posed import PosedCamera
+
+
+class GsplatRasteriser:
+    """Checks for CUDA first: gsplat 1.5 cannot render without it, and its own error does not say so."""
+
+    name = "gsplat"
+
+    def __init__(self) -> None:
+        """Import torch and gsplat; raises RasteriserMissing without them or without a GPU."""
+        try:
+            self._torch: Any = importlib.import_module("torch")
+            gsplat: Any = importlib.import_module("gsplat")
+        except ImportError as error:
+            raise RasteriserMissing(f"the CUDA rasteriser needs torch and gsplat: {error}") from error
+        if not self._torch.cuda.is_available():
+            raise RasteriserMissing("gsplat renders only on CUDA, and torch finds no GPU")
+        self._rasterize = gsplat.rasterization
+
+    def render(self, gaussians: Gaussians, view: PosedCamera) -> Rendering:
+        """See `Rasteriser.render`."""
+        with self._torch.no_grad():
+            color, alpha = self._forward(self._to_tensors(gaussians, grad=False), view)
+        return Rendering(color.cpu().numpy(), alpha.cpu().numpy())
+
+    def backward(
+        self, gaussians: Gaussians, view: PosedCamera, by_color: Array, by_alpha: Array
+    ) -> tuple[Rendering, GaussianGradients]:
+        """See `Rasteriser.backward`."""
+        tensors = self._to_tensors(gaussians, grad=True)
+        color, alpha = self._forward(tensors, view)
+        loss_gradients = [
+            self._torch.as_tensor(np.ascontiguousarray(values), device="cuda")
+            for values in (by_color, by_alpha)
+        ]
+        self._torch.autograd.backward([color, alpha], loss_gradients)
+        gradients = GaussianGradients(*(tensor.grad.cpu().numpy() for tensor in tensors))
+        return Rendering(color.detach().cpu().numpy(), alpha.detach().cpu().numpy()), gradients
+
+    def _to_tensors(self, gaussians: Gaussians, *, grad: bool) -> list[Any]:
+        arrays = gaussians.arrays().values()
+        return [self._torch.tensor(values, device="cuda", requires_grad=grad) for values in arrays]
+
+    def _forward(self, tensors: list[Any], view: PosedCamera) -> tuple[Any, Any]:
+        means, rotations, scales, opacities, colors = tensors
+        camera = view.camera
+        float32 = {"dtype": self._torch.float32, "device": "cuda"}
+        matrix = self._torch.tensor(view.cam_from_world.matrix(), **float32)[None]
+        intrinsics = self._torch.tensor(camera.matrix(), **float32)[None]
+        color, alpha, _ = self._rasterize(
+            means,
+            rotations / rotations.norm(dim=1, keepdim=True),
+            scales,
+            opacities,
+            colors,
+            matrix,
+            intrinsics,
+            camera.width,
+            camera.height,
+            packed=False,
+        )
+        return color[0], alpha[0, ..., 0]

@@ -1,0 +1,3 @@
+"""What readers accept at most, so that a header cannot ask for more memory than a real object needs."""
+
+MAX_GAUSSIANS = 5_000_000

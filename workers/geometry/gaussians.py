@@ -1,0 +1,106 @@
+"""Gaussian splats: the one record that readers, engines, rasterisers and writers exchange.
+
+Every value is in plain units. Logarithms, logits, spherical harmonics and other orders of quaternions exist
+only inside file formats (`workers/formats`) and optimisers, which convert where they read and write.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.geometry.poses import Similarity, quaternions_multiply
+
+Array = NDArray[np.float32]
+# What `sanitize` accepts by default. Both are chosen so that a logit and a logarithm stay finite in float32.
+MIN_SCALE = 1e-7
+MAX_OPACITY = 1 - 1e-6
+# A float32 quaternion that was normalised once is within this of unit length and is left as it is.
+UNIT_TOLERANCE = 1e-6
+MIN_QUATERNION_NORM = 1e-8
+
+
+@dataclass(frozen=True, slots=True)
+class Gaussians:
+    """N anisotropic 3D Gaussians (Kerbl et al. 2023), float32, in the frame of the mesh they belong to.
+
+    - `means` (N, 3): centres, in the frame's unit of length.
+    - `rotations` (N, 4): quaternions wxyz that turn the Gaussian's own axes into the frame. `sanitize` makes
+      them unit; rasterisers normalise those that are not.
+    - `scales` (N, 3): standard deviations along those axes, in the frame's unit; linear, above 0.
+    - `opacities` (N,): alpha at the centre, linear, in (0, 1).
+    - `colors` (N, 3): sRGB in [0, 1], the same from every direction (spherical harmonics of degree 0).
+    """
+
+    means: Array
+    rotations: Array
+    scales: Array
+    opacities: Array
+    colors: Array
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "Gaussians":
+        """From arrays by field name; other names are ignored. Raises KeyError for a missing field."""
+        return cls(*(arrays[name] for name in cls.__slots__))
+
+    def arrays(self) -> dict[str, Array]:
+        """The arrays by field name, in the order of the fields."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    def select(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> "Gaussians":
+        """The Gaussians at `rows`: indices (M,) in the order wanted, or a mask (N,)."""
+        return Gaussians(*(values[rows] for values in self.arrays().values()))
+
+    def __len__(self) -> int:
+        return len(self.means)
+
+
+def sanitize(
+    splat: Gaussians, *, min_scale: float = MIN_SCALE, max_opacity: float = MAX_OPACITY
+) -> Gaussians:
+    """Drop Gaussians that are not finite or have no rotation; clamp the rest to what formats can hold.
+
+    Opacities go to [1 - max_opacity, max_opacity] (an infinite logit becomes `max_opacity`), scales to at
+    least `min_scale`, colours to [0, 1]; quaternions further than 1e-6 from unit length are normalised.
+    """
+    opacities = np.clip(splat.opacities.astype(np.float64), 1 - max_opacity, max_opacity)
+    norms = np.linalg.norm(splat.rotations.astype(np.float64), axis=1)
+    keep = (
+        np.isfinite(splat.means).all(1)
+        & np.isfinite(splat.scales).all(1)
+        & np.isfinite(splat.colors).all(1)
+        & np.isfinite(opacities)
+        & np.isfinite(norms)
+        & (norms > MIN_QUATERNION_NORM)
+    )
+    rotations, norms = splat.rotations[keep], norms[keep]
+    off = np.abs(norms - 1) > UNIT_TOLERANCE
+    rotations = np.where(off[:, None], rotations / norms[:, None], rotations).astype(np.float32)
+    return Gaussians(
+        means=splat.means[keep].astype(np.float32),
+        rotations=rotations,
+        scales=np.maximum(splat.scales[keep], min_scale).astype(np.float32),
+        opacities=opacities[keep].astype(np.float32),
+        colors=np.clip(splat.colors[keep], 0, 1).astype(np.float32),
+    )
+
+
+def transform(splat: Gaussians, pose: Similarity) -> Gaussians:
+    """Move a splat: means, quaternions and scales together, so that it stays with its mesh."""
+    rotations = quaternions_multiply(np.asarray(pose.rotation), splat.rotations.astype(np.float64))
+    return Gaussians(
+        means=pose.apply(splat.means.astype(np.float64)).astype(np.float32),
+        rotations=rotations.astype(np.float32),
+        scales=(splat.scales * pose.scale).astype(np.float32),
+        opacities=splat.opacities,
+        colors=splat.colors,
+    )
+
+
+def concatenate(splats: Sequence[Gaussians]) -> Gaussians:
+    """All Gaussians of one or more splats, in order."""
+    return Gaussians(
+        *(np.concatenate([getattr(splat, name) for splat in splats]) for name in Gaussians.__slots__)
+    )
