@@ -26,7 +26,7 @@ def transform_box(
     return where, quaternion_from_matrix(turn @ matrix_from_quaternion(rotation))
 
 
-def project(points: Array, intrinsics: Array) -> Array:
+def project_points(points: Array, intrinsics: Array) -> Array:
     """Camera-frame points (N, 3) to pixels (N, 2) by K (3, 3); points behind the camera give NaN."""
     ahead = np.where(points[:, 2] > 1e-9, points[:, 2], np.nan)
     return np.stack(

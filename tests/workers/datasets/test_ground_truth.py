@@ -50,7 +50,9 @@ def test_projected_corners_are_those_of_the_truth(data: Dataset, seed: int) -> N
         exact = boxes.SIGNS * truth.sizes[number] @ pose[:3, :3].T + pose[:3, 3]
         told = clip.corners(row)
         assert told is not None
-        error = boxes.project(told, clip.intrinsics(row.frame)) - boxes.project(exact, truth.intrinsics)
+        error = boxes.project_points(told, clip.intrinsics(row.frame)) - boxes.project_points(
+            exact, truth.intrinsics
+        )
         worst = max(worst, float(np.nanmax(np.abs(error))))
         assert row.box3d_source == "given" and row.scale_source == "metric"
     assert worst <= 1e-5

@@ -139,7 +139,7 @@ def seen_from(
     for frame, pose in enumerate(poses):
         corners = boxes.SIGNS * 0.4 + center
         local = (corners - pose[:3, 3]) @ pose[:3, :3]
-        pixels = boxes.project(local, k)
+        pixels = boxes.project_points(local, k)
         low, high = pixels.min(axis=0), pixels.max(axis=0)
         box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
         area = int((box[2] - box[0]) * (box[3] - box[1]))

@@ -1,4 +1,4 @@
-"""One matrix of actions for formats that want the same columns in every clip."""
+"""One matrix of actions for formats that have the same action columns in every clip."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -12,22 +12,25 @@ from workers.datasets.scene_clip import SceneClip
 
 @dataclass(frozen=True, slots=True)
 class ActionSpace:
-    """The actions that an export carries: recorded ones when any clip has them, else ego-motion."""
+    """The kind and the names of the actions that an export holds."""
 
     kind: str
     names: tuple[str, ...]
 
     @classmethod
     def choose(cls, clips: Iterable[SceneClip]) -> "ActionSpace | None":
-        """The kind and names that most clips have; None when no clip has actions."""
-        counted = Counter(
+        """Recorded actions when any clip has them, else ego-motion; of these the names that most clips have.
+
+        None when no clip has actions.
+        """
+        counts = Counter(
             (row.kind == "recorded", row.kind, row.names)
             for clip in clips
             for row in {row.kind: row for row in clip.actions}.values()
         )
-        if not counted:
+        if not counts:
             return None
-        (_, kind, names), _ = max(counted.items(), key=lambda item: (item[0][0], item[1]))
+        (_, kind, names), _ = max(counts.items(), key=lambda item: (item[0][0], item[1]))
         return cls(kind, names)
 
     def matrix(self, clip: SceneClip) -> NDArray[np.float32]:
