@@ -137,8 +137,8 @@ def blank(side):
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "not a SOG"),
-        (b"PK\x03\x04" + bytes(100), "not a SOG"),
+        (b"", "not a readable SOG"),
+        (b"PK\x03\x04" + bytes(100), "not a readable SOG"),
         (remade(drop=("meta.json",)), "no meta.json"),
         (remade(drop=("quats.webp",)), "no quats"),
         (remade(images={"meta.json": b"[" * 200_000}), "meta.json"),
@@ -152,7 +152,7 @@ def blank(side):
         (remade(meta=lambda m: m.update(count=10**9)), "1000000000 Gaussians"),
         (remade(meta=lambda m: m.update(count="30")), "30 Gaussians"),
         (remade(meta=lambda m: m.update(count=31_000)), "pixels"),
-        (remade(meta=lambda m: m.update(count=4_000_000)), "do not hold"),
+        (remade(meta=lambda m: m.update(count=4_000_000)), "cannot hold"),
         (remade(meta=lambda m: m["means"].update(mins=[0, 0])), "must list 3"),
         (remade(meta=lambda m: m["means"].update(mins=[0, 0, float("nan")])), "finite"),
         (remade(meta=lambda m: m["means"].update(mins=[10**400, 0, 0])), "finite"),
