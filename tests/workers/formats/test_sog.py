@@ -142,7 +142,7 @@ def blank(side):
         (remade(drop=("meta.json",)), "no meta.json"),
         (remade(drop=("quats.webp",)), "no quats"),
         (remade(images={"meta.json": b"[" * 200_000}), "meta.json"),
-        (remade(images={"meta.json": b" " * (1 << 21)}), "meta.json holds"),
+        (remade(images={"meta.json": b" " * (1 << 21)}), "more than its Gaussians need"),
         (remade(images={"meta.json": b"[1]"}), "not an object"),
         (remade(images={"sh0.webp": b"RIFF"}), "cannot be decoded"),
         (remade(images={"sh0.webp": blank(4)}), "16 pixels"),
