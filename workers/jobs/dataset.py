@@ -4,7 +4,6 @@ The job itself plans and writes. All work is done by parts of it (`dataset_tasks
 """
 
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -28,9 +27,6 @@ from workers.jobs.context import JobContext
 from workers.jobs.dataset_parts import DistributedExecutor
 from workers.jobs.dataset_sources import list_origins, open_bucket
 from workers.jobs.dataset_world import JobWorkspace, load_components
-
-# signs the manifests this worker makes; a secret of the operator
-KEY = "MAQUETTE_DATASET_KEY"
 
 
 def run(context: JobContext, request: DatasetJob) -> Manifest:
@@ -57,7 +53,12 @@ def run(context: JobContext, request: DatasetJob) -> Manifest:
         built = Pipeline(crew, settings).run(sources)
         context.progress("write", message="writing the tables")
         written = write(
-            workspace, built, settings, infos, version("maquette-server"), os.environ.get(KEY) or None
+            workspace,
+            built,
+            settings,
+            infos,
+            version("maquette-server"),
+            context.settings.dataset_key or None,
         )
     except DatasetError as error:
         raise JobProblem(error.code, error.detail) from error
