@@ -25,7 +25,7 @@ from PIL import Image
 from service.embedded import Stack, free_port
 from tests.chaos.conftest import QUICK
 from workers.datasets.reader import Dataset
-from workers.datasets.verify import verify
+from workers.datasets.verification import verify
 
 pytestmark = pytest.mark.slow
 ROUNDS = int(os.environ.get("MAQUETTE_CHAOS_ROUNDS", "1"))

@@ -11,7 +11,7 @@ from maquette.contract import DatasetResult, Manifest
 from tests.support.dataset_worlds import FRAMES, Heartbeat, Killed, World, version
 from workers.datasets import clip_reader
 from workers.datasets.reader import Dataset
-from workers.datasets.verify import verify
+from workers.datasets.verification import verify
 from workers.errors import JobProblem
 from workers.jobs import dataset_world
 

@@ -1,4 +1,4 @@
-"""The wire, defined once: the service, the SDK and the OpenAPI document all use these models."""
+"""The contract between clients and the service: the SDK, the service and OpenAPI use these models."""
 
 from maquette.contract.engines import Engine, Engines
 from maquette.contract.events import JobEvent

@@ -1,4 +1,4 @@
-"""What datasets know of their sources, how gates are set, and what came of them."""
+"""Sources, gates and splits of datasets."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,7 @@ from maquette.contract.media import DepthFrames
 
 ShortText = Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
 BucketAddress = Annotated[str, Field(max_length=4096, pattern=r"^[a-z][a-z0-9]*://[^\s]+$")]
-# every gate there is; the policy of the workers has bounds for each
+# every gate; the workers' policy has bounds for each
 GateName = Literal[
     "duration",
     "luminance",
@@ -34,24 +34,28 @@ GateName = Literal[
 
 
 class SourceInfo(RequestModel):
-    """What the submitter knows of one video; everything may be left out, and then it is unknown, not false.
-
-    `camera` is in pixels of the full picture. `world_from_cam` and `actions` have one entry a decoded frame
-    (`actions` may lack the last one). `scale` says whether the world of `world_from_cam` is in metres.
-    `depth` tells how far away what each decoded frame shows is. `time_assumed` tells that frames came
-    numbered, and their times are the submitter's guess.
-    """
+    """What the submitter knows of one video; whatever is left out is unknown."""
 
     name: ShortText | None = None
+    """Name of the video."""
     licence: ShortText | None = None
+    """Licence of the video."""
     consent: ShortText | None = None
+    """Consent of the people in the video."""
     attribution: ShortText | None = None
+    """Whom to credit."""
     session: ShortText | None = None
+    """Recording session; videos of one session stay in one split."""
     time_assumed: bool = False
+    """Whether frame times are the submitter's guess, as with numbered images."""
     camera: Intrinsics | None = None
+    """Intrinsics in pixels of the full image."""
     world_from_cam: Annotated[list[RigidMotion], Field(min_length=1, max_length=100_000)] | None = None
+    """Camera poses, a 4x4 matrix per decoded frame."""
     scale: Literal["metric", "relative"] = "relative"
+    """Whether `world_from_cam` is in metres."""
     depth: DepthFrames | None = None
+    """Depth map of each decoded frame."""
     actions: (
         Annotated[
             list[Annotated[list[Finite], Field(min_length=1, max_length=64)]],
@@ -59,10 +63,12 @@ class SourceInfo(RequestModel):
         ]
         | None
     ) = None
+    """Values per decoded frame; the last frame's may be left out."""
     action_names: Annotated[list[ShortText], Field(max_length=64)] = []
+    """A name per value of `actions`."""
 
     @model_validator(mode="after")
-    def _rectangular(self) -> "SourceInfo":
+    def _check_actions(self) -> "SourceInfo":
         widths = {len(row) for row in self.actions or ()}
         if len(widths) > 1:
             raise ValueError("'actions' needs the same number of values for every frame")
@@ -72,48 +78,52 @@ class SourceInfo(RequestModel):
 
 
 class BucketInput(RequestModel):
-    """Videos and folders of numbered frames that workers read: an object, a prefix, or a pattern with `*`.
-
-    `source` holds for all of them; their names are those of the objects. Numbered frames come
-    `frame_rate` a second.
-    """
+    """Videos and folders of numbered frames that workers read; names are those of the objects."""
 
     address: BucketAddress
+    """Address of an object, a prefix, or a pattern with `*`."""
     source: SourceInfo = SourceInfo()
+    """What is known of all of these videos."""
     frame_rate: Annotated[float, Field(gt=0, le=240)] = 10.0
+    """Frames per second of folders of numbered frames."""
 
     @model_validator(mode="after")
-    def _of_all(self) -> "BucketInput":
+    def _check_source(self) -> "BucketInput":
         if self.source.depth is not None:
-            raise ValueError("'source' of a bucket holds for all of its videos: it can have no 'depth'")
+            raise ValueError("'source' of a bucket describes all of its videos: it cannot have a 'depth'")
         return self
 
 
 class Bounds(RequestModel):
-    """A gate lets through scores from `low` to `high`, inclusive; null is no bound."""
+    """The scores that pass a gate, inclusive."""
 
     low: Finite | None = None
+    """Lowest score that passes; null is no bound."""
     high: Finite | None = None
+    """Highest score that passes; null is no bound."""
 
 
 class SplitShares(RequestModel):
-    """Which share of the split groups each split gets."""
+    """The share of the split groups that each split receives."""
 
     train: Annotated[float, Field(ge=0, le=1)] = 0.8
     val: Annotated[float, Field(ge=0, le=1)] = 0.1
     test: Annotated[float, Field(ge=0, le=1)] = 0.1
 
     @model_validator(mode="after")
-    def _whole(self) -> "SplitShares":
+    def _check_sum(self) -> "SplitShares":
         if abs(self.train + self.val + self.test - 1) > 1e-6:
             raise ValueError("the shares of 'train', 'val' and 'test' add up to 1")
         return self
 
 
 class FunnelStep(ResponseModel):
-    """How many of what went into a stage and how many came out."""
+    """How many items a stage received and kept."""
 
     stage: str
     unit: str
+    """What is counted: videos, clips, tracks, ..."""
     given: int
+    """Items that the stage received."""
     kept: int
+    """Items that the stage kept."""

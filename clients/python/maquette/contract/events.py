@@ -1,4 +1,4 @@
-"""What GET /v1/jobs/{id}/events streams."""
+"""The events of `GET /v1/jobs/{id}/events`."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -7,12 +7,12 @@ from maquette.contract.base import ResponseModel
 
 
 class JobEvent(ResponseModel):
-    """One step of a job; `seq` is the SSE id to send back as Last-Event-ID.
-
-    `data` of an `artefact` event is an Artefact that is ready before the job is over, told once.
-    """
+    """One entry of a job's history."""
 
     seq: int
+    """The SSE id, to be sent back as Last-Event-ID."""
     type: Literal["state", "progress", "artefact"]
+    """An `artefact` event announces, once, an artefact that is ready before the job is."""
     at: datetime
     data: dict[str, Any]
+    """The new state, a Progress, or an Artefact."""

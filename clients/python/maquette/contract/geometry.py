@@ -1,4 +1,4 @@
-"""Geometry on the wire. Pixels have centres at +0.5; cameras are OpenCV; quaternions are wxyz."""
+"""Geometry of requests and results: pixel centres at +0.5, OpenCV cameras, quaternions wxyz."""
 
 import math
 from typing import Annotated
@@ -11,10 +11,11 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Vector3 = tuple[Finite, Finite, Finite]
 Quaternion = tuple[Finite, Finite, Finite, Finite]
 Row = tuple[Finite, Finite, Finite, Finite]
+# fields of view beyond these are taken for a mistake in the units; chosen, not measured
 WIDEST_DEGREES, NARROWEST_DEGREES = 170.0, 0.5
 
 
-def _rigid(rows: tuple[Row, Row, Row, Row]) -> tuple[Row, Row, Row, Row]:
+def _check_rigid(rows: tuple[Row, Row, Row, Row]) -> tuple[Row, Row, Row, Row]:
     if any(abs(a - b) > 1e-6 for a, b in zip(rows[3], (0, 0, 0, 1), strict=True)):
         raise ValueError("the last row of a rigid motion is 0 0 0 1")
     axes = [row[:3] for row in rows[:3]]
@@ -24,11 +25,11 @@ def _rigid(rows: tuple[Row, Row, Row, Row]) -> tuple[Row, Row, Row, Row]:
             raise ValueError("the upper left 3x3 of a rigid motion is a rotation: its rows are orthonormal")
     (a, b, c), (d, e, f), (g, h, k) = axes
     if a * (e * k - f * h) - b * (d * k - f * g) + c * (d * h - e * g) < 0:
-        raise ValueError("the upper left 3x3 of a rigid motion mirrors: its determinant must be +1")
+        raise ValueError("the upper left 3x3 of a rigid motion is a reflection: its determinant must be +1")
     return rows
 
 
-RigidMotion = Annotated[tuple[Row, Row, Row, Row], AfterValidator(_rigid)]
+RigidMotion = Annotated[tuple[Row, Row, Row, Row], AfterValidator(_check_rigid)]
 
 
 class Box(RequestModel):
@@ -40,35 +41,38 @@ class Box(RequestModel):
     y1: Finite
 
     @model_validator(mode="after")
-    def _ordered(self) -> "Box":
+    def _check_order(self) -> "Box":
         if self.x1 <= self.x0 or self.y1 <= self.y0:
             raise ValueError("a box needs x1 > x0 and y1 > y0 (xyxy pixels, end-exclusive)")
         return self
 
     def xyxy(self) -> tuple[float, float, float, float]:
+        """Return x0, y0, x1, y1."""
         return (self.x0, self.y0, self.x1, self.y1)
 
     def is_outside(self, width: int, height: int) -> bool:
-        """Whether no part of it lies in a picture of that size."""
+        """Whether no part of it lies in an image of that size."""
         return self.x1 <= 0 or self.y1 <= 0 or self.x0 >= width or self.y0 >= height
 
 
 class Point(RequestModel):
-    """A click in pixels; label 1 lies on the object, 0 lies off it."""
+    """A point in pixels."""
 
     x: Finite
     y: Finite
     label: Annotated[int, Field(ge=0, le=1)] = 1
+    """1 lies on the object, 0 does not."""
 
     def is_outside(self, width: int, height: int) -> bool:
-        """Whether it lies outside a picture of that size, whose edges belong to it."""
+        """Whether it lies outside an image of that size; points on the edges lie inside."""
         return not (0 <= self.x <= width and 0 <= self.y <= height)
 
 
 class Rle(RequestModel):
-    """A mask in compressed COCO run-length encoding; `size` is [height, width]."""
+    """A mask in compressed COCO run-length encoding."""
 
     size: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
+    """Height and width."""
     counts: Annotated[str, Field(min_length=1, max_length=8_000_000)]
 
 
@@ -81,25 +85,25 @@ class Intrinsics(RequestModel):
     cy: Finite
 
     def fields_of_view(self, width: int, height: int) -> tuple[float, float]:
-        """Horizontal and vertical angle in degrees that an image of `width` x `height` pixels spans."""
+        """Return the horizontal and vertical angles in degrees of an image of `width` x `height` pixels."""
         return (
             math.degrees(math.atan((width - self.cx) / self.fx) + math.atan(self.cx / self.fx)),
             math.degrees(math.atan((height - self.cy) / self.fy) + math.atan(self.cy / self.fy)),
         )
 
     def why_implausible(self, width: int, height: int) -> str | None:
-        """Why no camera can have these intrinsics for an image of that size; None when one can."""
+        """Say why no camera has these intrinsics for an image of that size; None when they are plausible."""
         across, down = self.fields_of_view(width, height)
         if max(across, down) > WIDEST_DEGREES or min(across, down) < NARROWEST_DEGREES:
             return (
-                f"the camera would span {across:.4g} x {down:.4g} degrees of a {width} x {height} image; "
+                f"a {width} x {height} image would span {across:.4g} x {down:.4g} degrees; "
                 f"{NARROWEST_DEGREES:g} to {WIDEST_DEGREES:g} are plausible: give fx, fy, cx and cy in pixels"
             )
         return None
 
 
 class CameraModel(RequestModel):
-    """Intrinsics with the image size and where they come from: given, exif, estimated or assumed."""
+    """Intrinsics in pixels with the image size."""
 
     width: int
     height: int
@@ -108,6 +112,7 @@ class CameraModel(RequestModel):
     cx: float
     cy: float
     source: str
+    """Where they come from: given, exif, estimated or assumed."""
 
 
 class Pose(RequestModel):

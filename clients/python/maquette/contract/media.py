@@ -1,4 +1,4 @@
-"""Images and videos on the wire."""
+"""Images, videos and depth maps of requests."""
 
 from typing import Annotated, Literal
 
@@ -14,66 +14,73 @@ class MediaRef(RequestModel):
     """An uploaded medium by its content hash, or an https address to fetch it from."""
 
     id: Sha256 | None = None
+    """Hash of an upload."""
     url: Annotated[str, Field(max_length=4096)] | None = None
+    """An https address; it is fetched when the job runs."""
 
     @model_validator(mode="after")
-    def _one(self) -> "MediaRef":
+    def _check_one(self) -> "MediaRef":
         if (self.id is None) == (self.url is None):
             raise ValueError("give exactly one of 'id' (from POST /v1/uploads) and 'url' (https)")
         return self
 
 
 class DepthMap(RequestModel):
-    """The depth of each pixel of the upright picture: a 16-bit or float PNG or TIFF, or a NumPy file (.npy).
+    """The depth of each pixel of the upright image; zero, negative, NaN and infinite depths are unknown.
 
-    (H, W) numbers are z along the optical axis, or the length of each pixel's ray (`measures`: "distance").
-    (H, W, 3) numbers are points in the camera's frame, its axes those of OpenCV (x right, y down, z ahead),
-    OpenGL (x right, y up, z back) or PyTorch3D (x left, y up, z ahead); without intrinsics the camera is the
-    one that fits them. A unit is `metres_per_unit`: 0.001 for whole numbers and 1 for others unless told.
-    Zero, negative, NaN and infinite depths are unknown.
+    A 16-bit or float PNG or TIFF, or a NumPy file (.npy) of depths (H, W) or of points (H, W, 3) in the
+    camera frame. From points without intrinsics, the camera that fits them is estimated.
     """
 
     media: MediaRef
+    """The file."""
     measures: Literal["z", "distance"] = "z"
+    """What depths (H, W) are: z along the optical axis, or the distance along each pixel's ray."""
     axes: Literal["opencv", "opengl", "pytorch3d"] = "opencv"
+    """Axes of points: OpenCV (x right, y down, z forward), OpenGL (x right, y up, z backward) or PyTorch3D
+    (x left, y up, z forward)."""
     metres_per_unit: Annotated[float, Field(gt=0, le=1000)] | None = None
+    """Metres per unit; null is 0.001 for integers and 1 for floats."""
 
 
 class DepthFrames(RequestModel):
-    """The depth of each decoded frame of a video, of the size of its upright pictures.
+    """The depth of each decoded frame of a video, of the size of its upright frames.
 
-    An upload: a NumPy file (.npy, or .npz with one array) of (T, H, W) whole numbers or floats in C order, or
-    a video of 16-bit or float grey pictures, as clients pack folders of numbered PNG or TIFF files.
-    `measures`, `metres_per_unit` and what is unknown are as in DepthMap; beyond 2 km is unknown too.
+    A NumPy file (.npy, or .npz with one array) of integers or floats (T, H, W) in C order, or a video of
+    16-bit or float grey frames, as clients pack folders of numbered PNG or TIFF files. Zero, negative, NaN
+    and infinite depths, and those beyond 2 km, are unknown.
     """
 
     media: MediaRef
+    """The upload."""
     measures: Literal["z", "distance"] = "z"
+    """What depths are: z along the optical axis, or the distance along each pixel's ray."""
     metres_per_unit: Annotated[float, Field(gt=0, le=1000)] | None = None
+    """Metres per unit; null is 0.001 for integers and 1 for floats."""
 
     @model_validator(mode="after")
-    def _uploaded(self) -> "DepthFrames":
+    def _check_uploaded(self) -> "DepthFrames":
         if self.media.id is None:
-            raise ValueError("the depth of a video has to be uploaded: POST /v1/uploads, and give its 'id'")
+            raise ValueError("the depth of a video must be uploaded: POST /v1/uploads, and give its 'id'")
         return self
 
 
 class Media(ResponseModel):
-    """What the service knows of an upload without decoding it all; unknown is null.
-
-    An asset is a splat or a mesh: it has no width and height. An array with `frames` holds so many maps.
-    `flags` are warnings: `file_truncated`, `hdr_not_tone_mapped`, `wide_gamut_not_converted`,
-    `icc_profile_ignored`, `pixels_made_square`.
-    """
+    """What the service knows of an upload from its headers; unknown is null."""
 
     id: Sha256
     kind: MediaKind
+    """An asset is a splat or a mesh, an array a NumPy file of depth."""
     media_type: str
     bytes: int
     width: int | None
+    """Width of the upright image in pixels; null for assets."""
     height: int | None
     frames: int | None = None
+    """Frames of a video, or depth maps of an array."""
     duration_seconds: float | None = None
     frame_rate: float | None = None
     codec: str | None = None
     flags: list[str] = []
+    """Warnings: `file_truncated`, `hdr_not_tone_mapped`, `wide_gamut_not_converted`, `icc_profile_ignored`,
+    `pixels_made_square`."""

@@ -1,4 +1,4 @@
-"""RFC 9457 problem details: every error carries a stable code and says what to do."""
+"""Problem details (RFC 9457): every error carries a stable code and says what to do."""
 
 import warnings
 from typing import Any
@@ -11,23 +11,28 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class FieldError(ResponseModel):
-    """One field that is wrong: `loc` is its path in the request."""
+    """One invalid field of a request."""
 
     loc: list[str | int]
+    """Path of the field in the request."""
     message: str
 
 
 class Problem(ResponseModel):
-    """`code` never changes its meaning; `detail` is a sentence for a person."""
+    """An error of a request or a job."""
 
     model_config = ConfigDict(extra="allow")
 
     type: str
     title: str
     status: int
+    """HTTP status."""
     code: str
+    """Stable code; its meaning never changes."""
     detail: str
+    """A sentence for a person."""
     errors: list[FieldError] | None = None
+    """The invalid fields of a request."""
 
     @classmethod
     def from_code(cls, code: str, status: int, detail: str, **extra: Any) -> "Problem":

@@ -1,4 +1,4 @@
-"""How a request names objects: phrases, boxes, points, masks, and things that are shown."""
+"""How a request names objects: phrases, boxes, points, masks and exemplars."""
 
 from collections.abc import Iterable
 from typing import Annotated
@@ -23,22 +23,23 @@ ObjectId = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class Exemplar(RequestModel):
-    """A box around a thing that is meant, or (positive = false) around one that is not.
-
-    `image` names another picture that the box lies in, for engines that can learn from one.
-    """
+    """A box around an example of a concept."""
 
     box: Box
     positive: bool = True
+    """False for an example of what is not meant."""
     image: MediaRef | None = None
+    """Another image that the box lies in, for engines that accept one."""
 
 
 class VideoExemplar(RequestModel):
-    """A box on a frame of a video that shows what a phrase means; the phrase "visual" has no words."""
+    """A box on a frame of a video that shows what a phrase means."""
 
     frame: FrameIndex = 0
+    """Index of the frame, from 0."""
     box: Box
     phrase: Annotated[int, Field(ge=0, lt=64)] = 0
+    """Index of the phrase in `text`; the phrase "visual" stands for the box alone."""
 
 
 class ObjectPrompt(RequestModel):
@@ -46,20 +47,22 @@ class ObjectPrompt(RequestModel):
 
     box: Box | None = None
     points: PointGroup = []
+    """Points on the object (label 1) and off it (label 0)."""
     mask: Rle | None = None
+    """A mask to start from."""
 
     @model_validator(mode="after")
-    def _says_something(self) -> "ObjectPrompt":
-        if self._needed() and self.box is None and not self.points and self.mask is None:
+    def _check_not_empty(self) -> "ObjectPrompt":
+        if self._needs_shape() and self.box is None and not self.points and self.mask is None:
             raise ValueError("an object prompt needs 'box', 'points' or 'mask'")
         return self
 
-    def _needed(self) -> bool:
+    def _needs_shape(self) -> bool:
         return True
 
     @staticmethod
     def merge(prompts: Iterable["ObjectPrompt"]) -> "ObjectPrompt":
-        """Several prompts of one object as one: the last box, the last mask, and all points."""
+        """Merge prompts of one object: the last box, the last mask, and the last 64 of all points."""
         box, mask, points = None, None, []
         for prompt in prompts:
             box, mask = prompt.box or box, prompt.mask or mask
@@ -68,24 +71,26 @@ class ObjectPrompt(RequestModel):
 
 
 class VideoPrompt(ObjectPrompt):
-    """A prompt on one frame of a video.
+    """A prompt on one frame of a video; several prompts of one object on one frame are merged.
 
-    Without `object` it starts a new one. With the id of an object it starts that one, where nothing has yet,
-    or mends it from this frame on: points correct its mask, a box or a mask replaces it, and `remove` ends it
-    for good. Several prompts of one object on one frame count together.
+    With the id of an object that exists it corrects that object from this frame on: points correct the mask,
+    a box or a mask replaces it.
     """
 
     frame: FrameIndex = 0
+    """Index of the frame, from 0."""
     object: ObjectId | None = None
+    """Id of the object to start or correct; null starts a new one."""
     remove: bool = False
+    """End the object on this frame for good."""
 
     @model_validator(mode="after")
-    def _removes_one(self) -> "VideoPrompt":
+    def _check_removal(self) -> "VideoPrompt":
         if self.remove and self.object is None:
             raise ValueError("'remove' needs the id of an 'object'")
         if self.remove and (self.box or self.points or self.mask):
             raise ValueError("'remove' takes no 'box', 'points' or 'mask'")
         return self
 
-    def _needed(self) -> bool:
+    def _needs_shape(self) -> bool:
         return not self.remove

@@ -1,4 +1,4 @@
-"""The closed vocabulary of the default engine: 80 classes with synonyms and plurals, colours, extremes."""
+"""The closed vocabulary of the default engine: COCO's 80 classes, synonyms, plurals, colours, extremes."""
 
 import re
 import unicodedata
@@ -18,12 +18,12 @@ class UnknownPhrase(ValueError):
         self.vocabulary = tuple(vocabulary)
 
     def problem(self) -> Problem:
-        """As the service answers it, with every word that would have been understood."""
+        """Return the problem that the service answers with, which lists the vocabulary."""
         return Problem.from_code(
             "unknown_phrase",
             422,
             f"the default engine does not know {self.phrase!r}: use a phrase of its vocabulary, or run SAM 3 "
-            "(docs/default-engines.md tells how)",
+            "(see docs/sam3.md)",
             vocabulary=list(self.vocabulary),
         )
 
@@ -114,7 +114,7 @@ _LEADING = re.compile(r"^(?:(?:a|an|the|all|every|each|some|any|of|this|that|the
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a phrase asks for: classes, or everything; and what is then measured from the pixels."""
+    """A parsed phrase: classes to detect, and a colour and an extreme to select among the detections."""
 
     classes: tuple[str, ...]
     color: str | None = None
@@ -123,10 +123,10 @@ class Query:
 
 
 def parse_phrase(phrase: str) -> Query:
-    """What a phrase asks for ("the largest red cars"); raises UnknownPhrase when it names no class.
+    """Parse a phrase such as "the largest red cars"; raises UnknownPhrase when it names no class.
 
-    Colours and extremes come before the class. Case, articles, hyphens, accents of width, final dots and
-    plurals do not matter.
+    Colours and extremes precede the class. Case, articles, hyphens, full-width characters, final punctuation
+    and plurals do not matter.
     """
     words = unicodedata.normalize("NFKC", phrase).casefold()
     words = re.sub(r"[-_\s]+", " ", words).strip(" .,;:!?'\"")
@@ -160,7 +160,7 @@ def _classes(words: str) -> tuple[str, ...]:
 
 
 def _singulars(words: str) -> list[str]:
-    """The phrase as it is, then with its last word in the singular."""
+    """Return the phrase itself, then with its last word in possible singular forms."""
     head, _, last = words.rpartition(" ")
     forms = [last]
     if last in _IRREGULAR:

@@ -1,6 +1,5 @@
 """Writing a version to a folder so that readers see all of it or nothing, and only one writer wins."""
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -13,7 +12,7 @@ from workers.datasets.manifest import DatasetManifest
 MARKER = ".published"
 
 
-def publish(
+def publish_folder(
     folder: Path, built: DatasetManifest, files: Mapping[str, bytes | Path], *, key: str | None = None
 ) -> bool:
     """Write a version to `folder`; False when somebody else has published there first.
@@ -65,8 +64,3 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def sha256(data: bytes) -> str:
-    """The address of a content."""
-    return hashlib.sha256(data).hexdigest()

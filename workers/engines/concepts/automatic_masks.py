@@ -6,11 +6,14 @@ import numpy as np
 
 from workers.engines.concepts.consensus import prompt_of
 from workers.engines.concepts.handles import EmbeddedImage
-from workers.engines.concepts.masks import box_of, mask_iou, tidy, touches_border
+from workers.engines.concepts.masks import tidy
 from workers.engines.concepts.mobilesam import LOW, SIDE, Floats, MobileSam, View
 from workers.engines.concepts.naming import SURE as NAME_SURE
 from workers.engines.concepts.naming import Namer
-from workers.engines.protocols import Mask, Segmented
+from workers.engines.protocols import Mask, SegmentedInstance
+from workers.geometry.borders import truncation_flags
+from workers.geometry.boxes import bounding_box
+from workers.geometry.overlap import mask_iou
 
 GRID = 12
 SURE, STABLE, DUPLICATE = 0.84, 0.88, 0.6
@@ -75,27 +78,34 @@ def _coarse_first(size: int) -> list[tuple[int, int]]:
     return sorted(places, key=lambda place: (place[0] % 3 != 1 or place[1] % 3 != 1, place))
 
 
-def candidates(sam: MobileSam, image: EmbeddedImage) -> list[Segmented]:
+def candidates(sam: MobileSam, image: EmbeddedImage) -> list[SegmentedInstance]:
     """All that the grid finds, without names; the score is the mask's quality."""
     view = image.views[0]
     out = []
     for blob in blobs(sam, view):
         mask = tidy(np.asarray(sam.upsample(view, blob.logits) > 0, dtype=np.bool_))
         if mask.any():
-            flags = ("truncated",) if touches_border(mask) else ()
-            out.append(Segmented(mask, box_of(mask), blob.quality, 0, None, flags, blob.stability))
+            flags = truncation_flags(mask)
+            out.append(
+                SegmentedInstance(mask, bounding_box(mask), blob.quality, 0, None, flags, blob.stability)
+            )
     return out
 
 
 def further(
-    sam: MobileSam, namer: Namer, image: EmbeddedImage, known: list[Segmented], prompt: int, least: float
-) -> list[Segmented]:
+    sam: MobileSam,
+    namer: Namer,
+    image: EmbeddedImage,
+    known: list[SegmentedInstance],
+    prompt: int,
+    least: float,
+) -> list[SegmentedInstance]:
     """What the grid finds beside the `known` instances, with ImageNet names where one is likely.
 
     The score is the mask's quality; `name_weak` tells a name with a probability below 0.6.
     """
     taken = [item.mask for item in known]
-    out: list[Segmented] = []
+    out: list[SegmentedInstance] = []
     for item in candidates(sam, image):
         if item.score < least or any(mask_iou(item.mask, other) >= DUPLICATE for other in taken):
             continue

@@ -5,9 +5,10 @@ from typing import Any
 
 import torch
 
-from workers.engines.concepts.masks import box_of, touches_border
 from workers.engines.concepts.sam3.upsample import upsample
-from workers.engines.protocols import FrameResult, Mask, Tracked, TrackPrompts
+from workers.engines.protocols import FrameResult, Mask, TrackedInstance, TrackPrompts
+from workers.geometry.borders import truncation_flags
+from workers.geometry.boxes import bounding_box
 
 
 @dataclass(slots=True)
@@ -59,7 +60,7 @@ def show(frame: Pending, prompts: TrackPrompts, size: tuple[int, int], chunk: in
     Phrase objects of one prompt share no pixel: the better rank has it (transformers' video processor).
     """
     offset = prompts.objects + 1
-    objects: list[Tracked] = []
+    objects: list[TrackedInstance] = []
     if frame.clicks:
         for row, mask in enumerate(upsample(frame.clicks.masks, size, chunk, soft=False)):
             objects += _tracked(frame.clicks, row, mask, 0, prompts)
@@ -96,10 +97,10 @@ def _deal(side: Shown, masks: list[Mask]) -> list[int]:
     return rows
 
 
-def _tracked(side: Shown, row: int, mask: Mask, offset: int, prompts: TrackPrompts) -> list[Tracked]:
+def _tracked(side: Shown, row: int, mask: Mask, offset: int, prompts: TrackPrompts) -> list[TrackedInstance]:
     if not mask.any():
         return []
-    flags = ("truncated",) if touches_border(mask) else ()
+    flags = truncation_flags(mask)
     number, prompt = side.ids[row] + offset, side.prompts[row]
     label = prompts.phrases[prompt] if prompt < len(prompts.phrases) else None
-    return [Tracked(number, mask, box_of(mask), side.scores[row], prompt, label, flags)]
+    return [TrackedInstance(number, mask, bounding_box(mask), side.scores[row], prompt, label, flags)]

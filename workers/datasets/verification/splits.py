@@ -11,7 +11,7 @@ from workers.datasets.stages import duplicates
 Problem = tuple[str, str, str]
 
 
-def check(data: Dataset) -> Iterator[Problem]:
+def check_splits(data: Dataset) -> Iterator[Problem]:
     """What straddles splits, as (code, where, detail)."""
     whole: dict[tuple[str, str], set[str]] = defaultdict(set)
     for row in data.clip_rows:

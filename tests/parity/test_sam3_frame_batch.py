@@ -135,7 +135,7 @@ def test_waiting_frames_are_all_that_a_batch_adds_to_the_state() -> None:
 
 
 def test_what_cannot_be_followed_is_refused_when_its_batch_is_worked_on() -> None:
-    tracker = engine_of(4).tracker(TrackPrompts(PHRASES, clicks=(at(2, 77, CLICK),)))
+    tracker = engine_of(4).tracker(TrackPrompts(PHRASES, visual_prompts=(at(2, 77, CLICK),)))
     for number in range(3):
         tracker.step(frame(number))
     with pytest.raises(ObjectUnknown):

@@ -16,7 +16,7 @@ from transformers.models.sam3.modeling_sam3 import Sam3ImageSegmentationOutput, 
 from workers.engines.concepts.sam3.sessions import Features
 
 
-class Ahead:
+class FrameBatch:
     """Frames (1, 3, S, S) in order; nothing is computed before it is asked for.
 
     The backbone takes all frames from the first one asked for on in one forward. The detector takes frames x

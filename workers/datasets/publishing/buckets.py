@@ -14,10 +14,10 @@ from workers.datasets.errors import DatasetError
 # says which version a folder belongs to, before its first file is written
 CLAIM = ".claimed"
 WRITERS = 8
-PATIENCE = 20
+CLAIM_READ_ATTEMPTS = 20
 
 
-def publish(
+def publish_to_bucket(
     files: Any,
     folder: str,
     version: str,
@@ -68,7 +68,7 @@ def _claim(files: Any, path: str, version: str) -> None:
 
 def _claimant(files: Any, path: str) -> str:
     """Whose claim it is; on a disk a claim is empty for the moment between its making and its writing."""
-    for _ in range(PATIENCE):
+    for _ in range(CLAIM_READ_ATTEMPTS):
         if told := files.cat_file(path).decode():
             return str(told)
         time.sleep(0.1)

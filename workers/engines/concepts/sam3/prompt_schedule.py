@@ -6,16 +6,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from workers.engines.concepts.sam3.clicks import checked
-from workers.engines.protocols import Click, TrackPrompts
+from workers.engines.protocols import TrackPrompts, VisualPrompt
 
 
-class Asked:
+class PromptSchedule:
     """The clicks and removals of a video by the index of their frame; `gone` are ids that were removed."""
 
     def __init__(self, prompts: TrackPrompts) -> None:
-        self._clicks: dict[int, dict[int, list[Click]]] = defaultdict(lambda: defaultdict(list))
-        for timed in prompts.clicks:
-            self._clicks[timed.frame][timed.id].append(timed.click)
+        self._clicks: dict[int, dict[int, list[VisualPrompt]]] = defaultdict(lambda: defaultdict(list))
+        for timed in prompts.visual_prompts:
+            self._clicks[timed.frame][timed.id].append(timed.prompt)
         self._removals: dict[int, list[int]] = defaultdict(list)
         for removal in prompts.removals:
             self._removals[removal.frame].append(removal.id)
@@ -28,7 +28,7 @@ class Asked:
                 for click in clicks:
                     checked(click, size, mends=True)
 
-    def clicks(self, frame: int) -> dict[int, Click]:
+    def clicks(self, frame: int) -> dict[int, VisualPrompt]:
         """The click of each object on it, several on one object as one; none of those that are gone."""
         asked = self._clicks.get(frame, {})
         return {number: merged(clicks) for number, clicks in asked.items() if number not in self.gone}
@@ -38,7 +38,7 @@ class Asked:
         return self._removals.get(frame, ())
 
 
-def merged(clicks: Sequence[Click]) -> Click:
+def merged(clicks: Sequence[VisualPrompt]) -> VisualPrompt:
     """Several clicks on one object and one frame as one.
 
     It is the last box or mask, which replaces what came before it, with all points since.
@@ -53,4 +53,4 @@ def merged(clicks: Sequence[Click]) -> Click:
         np.ones(len(xy), np.int64) if click.labels is None else np.asarray(click.labels, np.int64).ravel()
         for click, xy in zip(pointed, points, strict=True)
     ]
-    return Click(since[0].box, np.concatenate(points), np.concatenate(labels), since[0].mask)
+    return VisualPrompt(since[0].box, np.concatenate(points), np.concatenate(labels), since[0].mask)

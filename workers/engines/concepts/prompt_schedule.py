@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.concepts.masks import clip_box
-from workers.engines.protocols import Click, TrackPrompts
+from workers.engines.protocols import TrackPrompts, VisualPrompt
+from workers.geometry.boxes import clip_box
 
 
-def points_of(click: Click) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def points_of(click: VisualPrompt) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """The points (N, 2) and labels (N,) of a click, empty without; ValueError if malformed."""
     if click.points is None:
         return np.zeros((0, 2), np.float64), np.zeros(0, np.int64)
@@ -22,7 +22,7 @@ def points_of(click: Click) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     return points, labels
 
 
-def check(click: Click, size: tuple[int, int], *, mends: bool = False) -> None:
+def check(click: VisualPrompt, size: tuple[int, int], *, mends: bool = False) -> None:
     """Raise ValueError for a click that can never be answered in an image of (height, width).
 
     One that `mends` a known object may say only where that is not.
@@ -38,12 +38,12 @@ def check(click: Click, size: tuple[int, int], *, mends: bool = False) -> None:
         raise ValueError("a click needs a box, a mask, or a point inside the object")
 
 
-def together(clicks: Sequence[Click]) -> Click:
+def together(clicks: Sequence[VisualPrompt]) -> VisualPrompt:
     """Several clicks on one object and one frame as one: the last box, the last mask, and all points."""
     boxes = [click.box for click in clicks if click.box is not None]
     masks = [click.mask for click in clicks if click.mask is not None]
     pointed = [points_of(click) for click in clicks if click.points is not None]
-    return Click(
+    return VisualPrompt(
         boxes[-1] if boxes else None,
         np.concatenate([points for points, _ in pointed]) if pointed else None,
         np.concatenate([labels for _, labels in pointed]) if pointed else None,
@@ -51,7 +51,7 @@ def together(clicks: Sequence[Click]) -> Click:
     )
 
 
-class Asked:
+class PromptSchedule:
     """The prompts of a video by the index of their frame."""
 
     def __init__(self, prompts: TrackPrompts) -> None:
@@ -60,17 +60,17 @@ class Asked:
     def check(self, size: tuple[int, int]) -> None:
         """Raise ValueError for the first click that can never be answered in frames of (height, width)."""
         known = set()
-        for timed in self._prompts.clicks:
+        for timed in self._prompts.visual_prompts:
             mends = timed.id in known or timed.id > self._prompts.objects
-            check(timed.click, size, mends=mends)
+            check(timed.prompt, size, mends=mends)
             known.add(timed.id)
 
-    def clicks(self, frame: int) -> dict[int, Click]:
+    def clicks(self, frame: int) -> dict[int, VisualPrompt]:
         """The click of each object on a frame, those on one object as one."""
-        asked: dict[int, list[Click]] = {}
-        for timed in self._prompts.clicks:
+        asked: dict[int, list[VisualPrompt]] = {}
+        for timed in self._prompts.visual_prompts:
             if timed.frame == frame:
-                asked.setdefault(timed.id, []).append(timed.click)
+                asked.setdefault(timed.id, []).append(timed.prompt)
         return {number: together(clicks) for number, clicks in asked.items()}
 
     def removals(self, frame: int) -> list[int]:
