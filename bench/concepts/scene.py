@@ -16,8 +16,9 @@ from PIL import Image
 from bench.report import Report
 from bench.timing import Stopwatch
 from workers.engines.concepts.default import DefaultConcepts
-from workers.engines.concepts.masks import box_of, mask_iou
 from workers.engines.protocols import Mask, VisualPrompt
+from workers.geometry.boxes import bounding_box
+from workers.geometry.overlap import mask_iou
 
 
 def load(folder: Path) -> tuple[np.ndarray, list[Mask]]:
@@ -56,8 +57,8 @@ def run(options: argparse.Namespace, report: Report) -> None:
     figures: dict[str, float] = {"embed_s": watch.lap().wall}
     one = np.ones(1, np.int64)
     prompts = {
-        "box": [VisualPrompt(box=box_of(mask)) for mask in masks],
-        "box_point": [VisualPrompt(box=box_of(m), points=deepest_point(m), labels=one) for m in masks],
+        "box": [VisualPrompt(box=bounding_box(mask)) for mask in masks],
+        "box_point": [VisualPrompt(box=bounding_box(m), points=deepest_point(m), labels=one) for m in masks],
         "point": [VisualPrompt(points=deepest_point(mask), labels=one) for mask in masks],
     }
     table = report.table("Masks", {"prompt": "", "mask": "", "IoU": ".3f", "score": ".3f", "flags": ""})

@@ -16,13 +16,14 @@ from PIL import Image
 from bench.concepts.scene import load
 from bench.report import Report
 from tests.support.stacks import running_stack
-from workers.engines.concepts.masks import box_of, mask_iou
+from workers.geometry.boxes import bounding_box
+from workers.geometry.overlap import mask_iou
 
 
 def mean_iou(mq: Maquette, folder: Path) -> float:
     """Send the image and the boxes of the masks, and compare the masks that come back."""
     image, masks = load(folder)
-    boxes = [box_of(mask) for mask in masks]
+    boxes = [bounding_box(mask) for mask in masks]
     result = mq.segment(Image.fromarray(image), boxes=boxes).wait()
     overlaps = [mask_iou(found.mask, truth) for found, truth in zip(result.instances, masks, strict=True)]
     return float(np.mean(overlaps))

@@ -18,10 +18,10 @@ from bench.timing import Stopwatch
 from tests.support.movi_clips import draw
 from workers.engines.concepts.consensus import prompt_of
 from workers.engines.concepts.default import DefaultConcepts
-from workers.engines.concepts.masks import box_of
 from workers.engines.concepts.mobilesam import MobileSam
 from workers.engines.concepts.picodet import PicoDet
 from workers.engines.protocols import TrackPrompts, VideoFrame, VisualPrompt
+from workers.geometry.boxes import bounding_box
 
 # frames per turn of the tracker, and of the other, whose cost is the same on every frame
 TURN, SAMPLE = 12, 3
@@ -51,7 +51,7 @@ def measure_speed(report: Report, engine: DefaultConcepts, seed: int, frames: in
     """Frames per second of both ways on one clip."""
     clip = draw(seed, frames=frames, size=(360, 640), objects=objects)
     sam, detector = MobileSam(THREADS), PicoDet(THREADS)
-    boxes = [box_of(clip.ids[0] == number) for number in range(1, objects + 1)]
+    boxes = [bounding_box(clip.ids[0] == number) for number in range(1, objects + 1)]
     # the phrase makes the tracker pay for detection as well
     prompts = TrackPrompts.from_visual_prompts([VisualPrompt(box=box) for box in boxes], ["person"])
     tracker = engine.tracker(prompts)

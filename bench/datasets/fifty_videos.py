@@ -30,8 +30,8 @@ from workers.datasets.scene_clip import SceneClip
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import Source
 from workers.datasets.track_sources import EngineTracks
-from workers.engines.concepts.masks import mask_iou
 from workers.engines.registry import load_engines
+from workers.geometry.overlap import mask_iou
 
 RATE = 12
 # a track is of the drawn thing that it covers best, from this mask IoU on

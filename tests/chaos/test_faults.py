@@ -13,7 +13,8 @@ from maquette import JobCancelled, JobFailed, Maquette
 from maquette.handles import AnyJob
 
 from service.embedded import Stack
-from tests.support.scenes import box_of, moving_ball, wall
+from tests.support.scenes import moving_ball, wall
+from workers.geometry.boxes import bounding_box
 
 pytestmark = pytest.mark.slow
 FRAMES = 110
@@ -22,7 +23,7 @@ FRAMES = 110
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[float, float, float, float]]:
     path = tmp_path_factory.mktemp("video") / "ball.mp4"
-    return path, box_of(moving_ball(path, FRAMES)[0])
+    return path, bounding_box(moving_ball(path, FRAMES)[0])
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ import torch
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from tests.parity.sam3_tiny import picture, tiny_engine, tiny_model
-from workers.engines.concepts.masks import box_of
 from workers.engines.concepts.sam3.engine import Sam3Concepts
 from workers.engines.concepts.sam3.errors import PhraseRejected
 from workers.engines.concepts.sam3.image import Exemplar
@@ -21,6 +20,7 @@ from workers.engines.concepts.sam3.preprocess import click_points, to_pixels
 from workers.engines.concepts.sam3.sessions import features_of
 from workers.engines.protocols import ConceptEngine, TrackPrompts, VideoFrame, VisualPrompt
 from workers.formats import rle
+from workers.geometry.boxes import bounding_box
 
 IMAGE = picture()
 SIZE = IMAGE.shape[:2]
@@ -83,7 +83,7 @@ def test_what_ground_gives_can_be_stored_and_comes_in_order(engine: Sam3Concepts
         assert {item.label for item in mine} == {phrase}
     for item in found:
         assert item.mask.shape == SIZE and item.mask.dtype == np.bool_
-        assert item.box == box_of(item.mask)
+        assert item.box == bounding_box(item.mask)
         assert 0 <= item.score <= 1
         assert np.array_equal(rle.decode_mask(rle.encode_mask(item.mask)), item.mask)
 
@@ -299,7 +299,7 @@ def test_every_click_gives_exactly_one_instance(engine: Sam3Concepts) -> None:
     assert [item.prompt for item in found] == list(range(len(clicks)))
     for item in found:
         assert item.mask.any() and item.mask.shape == SIZE and item.label is None
-        assert item.box == box_of(item.mask) and 0 <= item.score <= 1
+        assert item.box == bounding_box(item.mask) and 0 <= item.score <= 1
     assert not np.array_equal(found[4].mask, found[0].mask)
 
 

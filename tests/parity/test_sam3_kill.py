@@ -18,8 +18,9 @@ from tests.chaos.conftest import QUICK
 from tests.chaos.test_faults import finished, kill, masks, running_past, succeeded_once, until
 from tests.parity.sam3_runs import SEED
 from tests.parity.sam3_tiny import tiny_model
-from tests.support.scenes import box_of, moving_ball
+from tests.support.scenes import moving_ball
 from workers.engines.concepts.sam3.tokenizer import from_open_clip
+from workers.geometry.boxes import bounding_box
 
 pytestmark = pytest.mark.slow
 FRAMES, CHUNK, KILLED_AT = 110, 48, 60
@@ -67,7 +68,7 @@ def track(mq: Maquette, video: Path, box: tuple[float, ...]) -> AnyJob:
 
 def test_a_killed_sam3_worker_goes_on_from_its_last_chunk(stack: Stack, tmp_path: Path) -> None:
     video = tmp_path / "ball.mp4"
-    box = box_of(moving_ball(video, FRAMES)[0])
+    box = bounding_box(moving_ball(video, FRAMES)[0])
     with Maquette(stack.url, api_key=stack.api_key, retries=8) as mq:
         undisturbed = track(mq, video, box)
         expected = masks(undisturbed)

@@ -28,9 +28,9 @@ from workers.datasets.stages.encoding import TOGETHER, encode_crops
 from workers.datasets.stages.follow import TrackObservation
 from workers.datasets.track_sources import OracleTracks
 from workers.datasets.verification import verify
-from workers.engines.concepts.masks import box_of
 from workers.engines.protocols import EngineInfo, Rgb
 from workers.formats.rle import encode_mask
+from workers.geometry.boxes import bounding_box
 
 STEP, FRAMES = 7, 12
 
@@ -138,7 +138,7 @@ def seen_and_kept(count: int) -> tuple[list[FrameRow], list[TrackRow], dict[int,
         mask = np.zeros(image.shape[:2], np.bool_)
         mask[:, 10 * number : 10 * number + 8] = True
         image[mask] = colour
-        seen[number] = [TrackObservation(0, box_of(mask), 1.0, encode_mask(mask), 320, None, None, ())]
+        seen[number] = [TrackObservation(0, bounding_box(mask), 1.0, encode_mask(mask), 320, None, None, ())]
         tracks.append(TrackRow("c", number, "x", "x", 0, 0, 1, None, 320.0, 1.0, None, None, 0, True, (), ()))
     data = io.BytesIO()
     Image.fromarray(image).save(data, "PNG")

@@ -23,6 +23,7 @@ from workers.datasets.schema import CameraRow, ClipRow, FrameRow, ObservationRow
 from workers.datasets.stages.duplicates import PLACES, format_signature
 from workers.datasets.stages.survey import compute_dct_hash, downscale
 from workers.formats.rle import encode_mask
+from workers.geometry.boxes import bounding_box
 from workers.geometry.poses import matrix_from_quaternion, quaternion_from_matrix
 
 Floats = NDArray[np.float64]
@@ -205,7 +206,7 @@ class _ExampleParser:
         return found
 
     def _observation(self, frame: int, number: int, mask: NDArray[np.bool_]) -> ObservationRow:
-        rows, columns = np.nonzero(mask.any(axis=1))[0], np.nonzero(mask.any(axis=0))[0]
+        x0, y0, x1, y1 = bounding_box(mask)
         rle = encode_mask(mask)
         area = int(mask.sum())
         depth = None if self._depth is None else self._depth[frame][mask]
@@ -215,10 +216,10 @@ class _ExampleParser:
             clip=self._clip,
             frame=frame,
             track=number + 1,
-            x0=float(columns[0]),
-            y0=float(rows[0]),
-            x1=float(columns[-1] + 1),
-            y1=float(rows[-1] + 1),
+            x0=x0,
+            y0=y0,
+            x1=x1,
+            y1=y1,
             score=1.0,
             mask_height=self._height,
             mask_width=self._width,

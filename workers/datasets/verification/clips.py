@@ -11,8 +11,8 @@ from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import ObservationRow
 from workers.datasets.stages.alignment import GATE
-from workers.engines.concepts.masks import box_of
 from workers.formats.rle import RleError
+from workers.geometry.boxes import bounding_box
 
 Problem = tuple[str, str, str]
 NEAR = 1e-5
@@ -124,7 +124,7 @@ def _mask(clip: SceneClip, row: ObservationRow) -> Iterator[tuple[str, str]]:
     if not mask.any() or int(np.count_nonzero(mask)) != row.area:
         yield "mask_broken", f"has {int(np.count_nonzero(mask))} pixels, its row says {row.area}"
         return
-    x0, y0, x1, y1 = box_of(mask)
+    x0, y0, x1, y1 = bounding_box(mask)
     if x0 < row.x0 - NEAR or y0 < row.y0 - NEAR or x1 > row.x1 + NEAR or y1 > row.y1 + NEAR:
         yield "mask_outside_box", f"mask reaches {x0, y0, x1, y1}"
 

@@ -6,11 +6,14 @@ import numpy as np
 
 from workers.engines.concepts.consensus import prompt_of
 from workers.engines.concepts.handles import EmbeddedImage
-from workers.engines.concepts.masks import box_of, mask_iou, tidy, touches_border
+from workers.engines.concepts.masks import tidy
 from workers.engines.concepts.mobilesam import LOW, SIDE, Floats, MobileSam, View
 from workers.engines.concepts.naming import SURE as NAME_SURE
 from workers.engines.concepts.naming import Namer
 from workers.engines.protocols import Mask, SegmentedInstance
+from workers.geometry.borders import truncation_flags
+from workers.geometry.boxes import bounding_box
+from workers.geometry.overlap import mask_iou
 
 GRID = 12
 SURE, STABLE, DUPLICATE = 0.84, 0.88, 0.6
@@ -82,8 +85,10 @@ def candidates(sam: MobileSam, image: EmbeddedImage) -> list[SegmentedInstance]:
     for blob in blobs(sam, view):
         mask = tidy(np.asarray(sam.upsample(view, blob.logits) > 0, dtype=np.bool_))
         if mask.any():
-            flags = ("truncated",) if touches_border(mask) else ()
-            out.append(SegmentedInstance(mask, box_of(mask), blob.quality, 0, None, flags, blob.stability))
+            flags = truncation_flags(mask)
+            out.append(
+                SegmentedInstance(mask, bounding_box(mask), blob.quality, 0, None, flags, blob.stability)
+            )
     return out
 
 

@@ -13,7 +13,7 @@ from workers.engines.concepts.consensus import Proposal, agree, choose, prompt_o
 from workers.engines.concepts.exemplars import ALIKE, Example, alike, unlike
 from workers.engines.concepts.handles import EmbeddedImage, HandleCache
 from workers.engines.concepts.mask_correction import mend
-from workers.engines.concepts.masks import box_of, clip_box, clip_mask, tidy, touches_border
+from workers.engines.concepts.masks import clip_mask, tidy
 from workers.engines.concepts.mobilesam import DECODER, ENCODER, MobileSam, View
 from workers.engines.concepts.naming import MODEL as CLASSIFIER
 from workers.engines.concepts.naming import Namer
@@ -34,6 +34,8 @@ from workers.engines.protocols import (
     VisualPrompt,
 )
 from workers.engines.weights import WeightsError, load_manifest
+from workers.geometry.borders import touches_border
+from workers.geometry.boxes import bounding_box, clip_box
 
 THRESHOLD = 0.5
 LOW_QUALITY = 0.55
@@ -148,7 +150,9 @@ class DefaultConcepts:
                     mask, quality, stability = made[item]
                     flags = _flags(mask, quality)
                     named.append(
-                        SegmentedInstance(mask, box_of(mask), item.score, index, item.label, flags, stability)
+                        SegmentedInstance(
+                            mask, bounding_box(mask), item.score, index, item.label, flags, stability
+                        )
                     )
             if query.everything and self._sam and self._namer:
                 named += further(self._sam, self._namer, image, named, index, least)
@@ -211,12 +215,12 @@ class DefaultConcepts:
         if self._sam is None or base is None or click.box is not None:
             return self._click(image, click, 0)
         if not len(points):
-            return SegmentedInstance(base, box_of(base), 1.0, 0, None, _flags(base, 1.0))
+            return SegmentedInstance(base, bounding_box(base), 1.0, 0, None, _flags(base, 1.0))
         found = mend(self._sam, image.views[0], base, points, labels)
         mask, quality = tidy(found.mask, points[labels == 1]), found.quality
         if not mask.any():
             mask, quality = base, 0.0
-        return SegmentedInstance(mask, box_of(mask), quality, 0, None, _flags(mask, quality))
+        return SegmentedInstance(mask, bounding_box(mask), quality, 0, None, _flags(mask, quality))
 
     def _need_detector(self) -> PicoDet:
         if self._detector is None:
@@ -243,7 +247,7 @@ class DefaultConcepts:
     def _click(self, image: EmbeddedImage, click: VisualPrompt, index: int) -> SegmentedInstance:
         points, labels = points_of(click)
         box = None if click.box is None else clip_box(click.box, image.size)
-        around = box if box is not None or click.mask is None else box_of(click.mask)
+        around = box if box is not None or click.mask is None else bounding_box(click.mask)
         stability: float | None = None
         if self._sam is None:
             mask, quality = watershed(image.image, around, points, labels), 0.0
@@ -258,7 +262,7 @@ class DefaultConcepts:
         flags = _flags(mask, quality)
         if self._sam is None:
             flags = (*flags, "fallback_watershed")
-        return SegmentedInstance(mask, box_of(mask), quality, index, None, flags, stability)
+        return SegmentedInstance(mask, bounding_box(mask), quality, index, None, flags, stability)
 
     def _decode(
         self,

@@ -5,7 +5,7 @@ import numpy as np
 from workers.engines.concepts.appearance import Bins, histogram, locate
 from workers.engines.concepts.flow import Soft
 from workers.engines.concepts.foreground_prior import agreement, belief
-from workers.engines.concepts.masks import area_of, box_of, mask_iou
+from workers.engines.concepts.masks import area_of
 from workers.engines.concepts.picodet import Detection
 from workers.engines.concepts.reid import (
     FOREIGN_LOOK,
@@ -19,6 +19,8 @@ from workers.engines.concepts.reid import (
 from workers.engines.concepts.reprompt import Answer, Reprompter
 from workers.engines.concepts.tracks import Track
 from workers.engines.protocols import Mask
+from workers.geometry.boxes import bounding_box
+from workers.geometry.overlap import mask_iou
 
 LEARN = 0.2
 # the least share of a lost object that is worth a look
@@ -63,7 +65,7 @@ def search(track: Track, asking: Reprompter, bins: Bins, taken: Mask, now: int) 
     """
     places = [(box, KNOWN_LOOK) for box, _ in locate(bins, track.look, track.area, taken, PART)]
     if now - track.lost_at <= RECENT and track.whole.any():
-        places.insert(0, (box_of(track.whole), SAME_LOOK))
+        places.insert(0, (bounding_box(track.whole), SAME_LOOK))
     for box, least in places:
         answer = asking.find(box)
         mask = answer.mask

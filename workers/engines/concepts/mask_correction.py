@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.concepts.consensus import Proposal, prompt_of
-from workers.engines.concepts.masks import area_of, box_of, mask_iou
+from workers.engines.concepts.masks import area_of
 from workers.engines.concepts.mobilesam import LOW, SIDE, Floats, MobileSam, Prompt, View
 from workers.engines.protocols import Mask
+from workers.geometry.boxes import bounding_box
+from workers.geometry.overlap import mask_iou
 
 # of two masks that obey, the one that changes less is a little better
 CHANGE = 0.25
@@ -64,7 +66,7 @@ def _asks(
 ) -> Iterator[tuple[Prompt, Floats | None]]:
     """Prompts from the one that holds most to what is known to the one that holds least."""
     inside = points[labels == 1]
-    x0, y0, x1, y1 = box_of(known)
+    x0, y0, x1, y1 = bounding_box(known)
     if len(inside):
         x0, y0 = min(x0, float(inside[:, 0].min())), min(y0, float(inside[:, 1].min()))
         x1, y1 = max(x1, float(inside[:, 0].max())), max(y1, float(inside[:, 1].max()))

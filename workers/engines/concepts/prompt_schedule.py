@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.concepts.masks import clip_box
 from workers.engines.protocols import TrackPrompts, VisualPrompt
+from workers.geometry.boxes import clip_box
 
 
 def points_of(click: VisualPrompt) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from workers.engines.concepts.appearance import Bins, Histogram, histogram, part_similarity, similarity
-from workers.engines.concepts.masks import area_of, mask_iou
+from workers.engines.concepts.masks import area_of
 from workers.engines.concepts.tracks import Track
 from workers.engines.protocols import Mask
+from workers.geometry.overlap import mask_iou
 
 SAME_LOOK = 0.75
 # without a class to go by, colours must fit well

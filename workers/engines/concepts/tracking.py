@@ -22,7 +22,7 @@ from workers.engines.concepts.flow import (
 )
 from workers.engines.concepts.handles import EmbeddedImage
 from workers.engines.concepts.key_frame import correct, recover, replace, search, sighted
-from workers.engines.concepts.masks import area_of, box_of, tidy, touches_border
+from workers.engines.concepts.masks import area_of, tidy
 from workers.engines.concepts.mobilesam import MobileSam, View
 from workers.engines.concepts.picodet import Detection, PicoDet
 from workers.engines.concepts.prompt_schedule import PromptSchedule, points_of
@@ -48,6 +48,8 @@ from workers.engines.protocols import (
     VideoFrame,
     VisualPrompt,
 )
+from workers.geometry.borders import touches_border
+from workers.geometry.boxes import bounding_box
 
 # keyframes come sooner where masks needed correction, later where they did not
 PAUSE, LONGEST, SHORTEST = 5, 10, 4
@@ -312,7 +314,7 @@ def _result(track: Track, size: tuple[int, int]) -> TrackedInstance:
     flags = ("occluded",) if area_of(track.mask) < OCCLUDED_SHARE * track.area else ()
     if touches_border(mask):
         flags = (*flags, "truncated")
-    return TrackedInstance(track.id, mask, box_of(mask), track.score, track.prompt, track.label, flags)
+    return TrackedInstance(track.id, mask, bounding_box(mask), track.score, track.prompt, track.label, flags)
 
 
 def _full(track: Track, size: tuple[int, int]) -> Mask:

@@ -26,7 +26,10 @@ from workers.engines.objects.single_view.texture import complete
 from workers.engines.objects.single_view.triangulation import Sheet, triangulate
 from workers.engines.objects.splats.view_refinement import STEPS
 from workers.engines.protocols import EngineInfo, Mask, ObjectAsset, Rgb
+from workers.geometry.borders import touches_border
+from workers.geometry.boxes import mask_extent
 from workers.geometry.cameras import Camera
+from workers.geometry.overlap import mask_iou
 from workers.geometry.posed import PosedCamera
 from workers.geometry.raster import silhouette
 
@@ -95,7 +98,7 @@ class DefaultObjects:
         cleaned, parts = clean_mask(mask)
         height, width = mask.shape
         view = camera or Camera.assumed(width, height)
-        truncated = bool(mask[[0, -1]].any() or mask[:, [0, -1]].any())
+        truncated = touches_border(mask)
         texture = complete(image, cleaned)
         surface, kind = None, None
         metric = False
@@ -237,9 +240,9 @@ def _silhouette_iou(
     Objects longer than `MEASURED_SIDE` pixels are compared at every n-th pixel centre.
     """
     pixels = camera.project(vertices)
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    low = np.minimum(pixels.min(axis=0), [columns[0], rows[0]])
-    high = np.maximum(pixels.max(axis=0), [columns[-1] + 1, rows[-1] + 1])
+    left, top, right, bottom = mask_extent(mask)
+    low = np.minimum(pixels.min(axis=0), [left, top])
+    high = np.maximum(pixels.max(axis=0), [right, bottom])
     x0, y0 = (int(v) for v in np.maximum(np.floor(low), 0))
     x1, y1 = (int(v) for v in np.minimum(np.ceil(high), [camera.width, camera.height]))
     stride = max(1, int(np.ceil(max(x1 - x0, y1 - y0) / MEASURED_SIDE)))
@@ -255,7 +258,7 @@ def _silhouette_iou(
         (camera.cy - y0) / stride - shift,
     )
     drawn = silhouette(vertices, faces, thinned)
-    return float((drawn & truth).sum() / max(int((drawn | truth).sum()), 1))
+    return mask_iou(drawn, truth)
 
 
 def _confidence(iou: float, parts: int, *, metric: bool, truncated: bool, tiny: bool) -> float:

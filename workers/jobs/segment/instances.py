@@ -15,12 +15,13 @@ from maquette.contract import (
     SegmentResult,
 )
 from maquette.contract.requests import PromptedJob
-from maquette.contract.results import Side
 from numpy.typing import NDArray
 
 from workers.engines.protocols import ConceptEngine, ImageHandle, SegmentedInstance, VisualPrompt
 from workers.errors import JobProblem
 from workers.formats import rle
+from workers.geometry.borders import touched_sides
+from workers.geometry.boxes import bounding_box
 from workers.jobs.context import JobContext, LoadedImage
 
 
@@ -51,17 +52,6 @@ class InstanceMask:
             polygons=rle.mask_to_polygons(self.mask) if polygons else None,
             flags=list(self.flags),
         )
-
-
-def touched_sides(mask: NDArray[np.bool_]) -> list[Side]:
-    """The sides of the picture that a mask (H, W) touches."""
-    touched: dict[Side, NDArray[np.bool_]] = {
-        "left": mask[:, 0],
-        "top": mask[0],
-        "right": mask[:, -1],
-        "bottom": mask[-1],
-    }
-    return [side for side, edge in touched.items() if edge.any()]
 
 
 def find_instances(context: JobContext, image: LoadedImage, request: PromptedJob) -> list[InstanceMask]:
@@ -169,7 +159,7 @@ def decode_masks(masks: list[Rle], image: LoadedImage) -> list[InstanceMask]:
     found = []
     for index, wire in enumerate(masks):
         mask = _fitting(wire, f"masks[{index}]", image.width, image.height)
-        found.append(InstanceMask(mask, tight_box(mask), None, None, PromptRef(kind="mask", index=index)))
+        found.append(InstanceMask(mask, bounding_box(mask), None, None, PromptRef(kind="mask", index=index)))
     return found
 
 
@@ -208,12 +198,6 @@ def decode_rle(wire: Rle, what: str) -> NDArray[np.bool_]:
         return rle.decode_mask({"size": list(wire.size), "counts": wire.counts})
     except rle.RleError as error:
         raise JobProblem("mask_invalid", f"{what} is not valid COCO RLE: {error}") from error
-
-
-def tight_box(mask: NDArray[np.bool_]) -> tuple[float, float, float, float]:
-    """The tight box (xyxy, end-exclusive) of a mask that has pixels."""
-    ys, xs = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return float(xs[0]), float(ys[0]), float(xs[-1] + 1), float(ys[-1] + 1)
 
 
 def to_wire_box(box: tuple[float, float, float, float]) -> Box:

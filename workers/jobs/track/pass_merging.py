@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from workers.engines.protocols import FrameResult, Mask, TrackedInstance
+from workers.engines.protocols import FrameResult, TrackedInstance
 from workers.formats import rle
+from workers.geometry.overlap import mask_iou
 from workers.jobs.context import JobContext
 from workers.jobs.track.chunked_tracking import Row, TrackingCheckpoint, write
 
@@ -58,7 +59,7 @@ class TrackIdMapper:
         overlaps = np.array(
             [
                 [
-                    _iou(item.mask, mask) * (item.prompt == old["prompt"])
+                    mask_iou(item.mask, mask) * (item.prompt == old["prompt"])
                     for mask, old in zip(masks, before, strict=True)
                 ]
                 for item in after
@@ -78,8 +79,3 @@ class TrackIdMapper:
 
 def _rows(context: JobContext, sha256: str) -> list[Row]:
     return [json.loads(line) for line in context.stored(sha256).decode().splitlines()]
-
-
-def _iou(a: Mask, b: Mask) -> float:
-    either = np.count_nonzero(a | b)
-    return np.count_nonzero(a & b) / either if either else 0.0

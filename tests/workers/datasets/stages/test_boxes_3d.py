@@ -16,8 +16,8 @@ from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import ObservationRow
 from workers.datasets.source import GroundTruth, Source
 from workers.datasets.track_sources import EngineTracks
-from workers.engines.concepts.masks import mask_iou
 from workers.engines.registry import load_engines
+from workers.geometry.overlap import mask_iou
 
 LONG = replace(SETTINGS, clip_seconds=2.0, shares={"train": 1.0, "val": 0.0, "test": 0.0})
 

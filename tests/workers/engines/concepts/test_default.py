@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from skimage import data, transform
 
 from workers.engines.concepts.default import DefaultConcepts
-from workers.engines.concepts.masks import box_of, mask_iou
 from workers.engines.protocols import ConceptEngine, Mask, Rgb, TrackPrompts, VisualPrompt
 from workers.engines.weights import MODELS_ENV, WeightsCorrupt, WeightsMissing, models_dir
+from workers.geometry.boxes import bounding_box
+from workers.geometry.overlap import mask_iou
 
 HEIGHT, WIDTH = 300, 400
 
@@ -65,13 +66,14 @@ def test_it_is_a_concept_engine_that_tells_what_it_is(engine: DefaultConcepts) -
 def test_boxes_cut_out_exact_shapes_and_stay_inside(engine: DefaultConcepts) -> None:
     image, disc, rectangle = SCENE
     found = engine.segment(
-        engine.embed(image, "scene"), [VisualPrompt(box=box_of(disc)), VisualPrompt(box=box_of(rectangle))]
+        engine.embed(image, "scene"),
+        [VisualPrompt(box=bounding_box(disc)), VisualPrompt(box=bounding_box(rectangle))],
     )
     assert [item.prompt for item in found] == [0, 1]
     for item, truth in zip(found, (disc, rectangle), strict=True):
         assert mask_iou(item.mask, truth) >= 0.95
-        assert item.box == box_of(item.mask)
-        outer, inner = box_of(truth), item.box
+        assert item.box == bounding_box(item.mask)
+        outer, inner = bounding_box(truth), item.box
         assert inner[0] >= outer[0] and inner[1] >= outer[1] and inner[2] <= outer[2] and inner[3] <= outer[3]
         assert item.flags == () and 0.5 < item.score <= 1
 
@@ -80,7 +82,7 @@ def test_points_with_and_without_a_box(engine: DefaultConcepts) -> None:
     image, disc, rectangle = SCENE
     clicks = [
         VisualPrompt(points=_points((120.5, 150.5))),
-        VisualPrompt(box=box_of(rectangle), points=_points((300.5, 160.5)), labels=np.array([1])),
+        VisualPrompt(box=bounding_box(rectangle), points=_points((300.5, 160.5)), labels=np.array([1])),
         VisualPrompt(
             points=_points((300.5, 160.5), (260.5, 110.5), (20.5, 20.5)), labels=np.array([1, 1, 0])
         ),
@@ -163,7 +165,7 @@ def test_the_same_key_gives_the_same_handle_and_the_same_bytes(engine: DefaultCo
     image, disc, _ = SCENE
     handle = engine.embed(image, "scene")
     assert engine.embed(image, "scene") is handle and handle.size == (HEIGHT, WIDTH)
-    click = [VisualPrompt(box=box_of(disc))]
+    click = [VisualPrompt(box=bounding_box(disc))]
     first, second = engine.segment(handle, click), engine.segment(engine.embed(image, "anew"), click)
     assert first[0].mask.tobytes() == second[0].mask.tobytes() and first[0].score == second[0].score
 
@@ -181,7 +183,7 @@ def test_without_weights_a_watershed_answers_clicks(tmp_path: Path, monkeypatch:
     image, disc, _ = SCENE
     handle = bare.embed(image, "scene")
     found = bare.segment(
-        handle, [VisualPrompt(box=box_of(disc)), VisualPrompt(points=_points((120.5, 150.5)))]
+        handle, [VisualPrompt(box=bounding_box(disc)), VisualPrompt(points=_points((120.5, 150.5)))]
     )
     assert all("fallback_watershed" in item.flags and "low_iou" in item.flags for item in found)
     assert mask_iou(found[0].mask, disc) >= 0.7
@@ -202,7 +204,7 @@ def test_a_corrupt_detector_leaves_the_boxes(tmp_path: Path, monkeypatch: pytest
     assert "picodet_coco.onnx" in partial.info.limits[0]
     image, disc, _ = SCENE
     handle = partial.embed(image, "scene")
-    assert mask_iou(partial.segment(handle, [VisualPrompt(box=box_of(disc))])[0].mask, disc) >= 0.9
+    assert mask_iou(partial.segment(handle, [VisualPrompt(box=bounding_box(disc))])[0].mask, disc) >= 0.9
     with pytest.raises(WeightsCorrupt):
         partial.ground(handle, ["cat"])
 

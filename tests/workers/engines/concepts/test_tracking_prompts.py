@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from skimage import data
 
-from tests.support.scenes import ball, iou, wall
+from tests.support.scenes import ball, wall
 from workers.engines.concepts.default import DefaultConcepts
-from workers.engines.concepts.masks import box_of
 from workers.engines.protocols import (
     FrameResult,
     Mask,
@@ -19,6 +18,8 @@ from workers.engines.protocols import (
     VideoFrame,
     VisualPrompt,
 )
+from workers.geometry.boxes import bounding_box
+from workers.geometry.overlap import mask_iou
 
 FRAMES = 12
 
@@ -76,8 +77,8 @@ def test_each_object_starts_on_its_own_frame_under_its_own_id(
     prompts = TrackPrompts(
         objects=3,
         visual_prompts=(
-            TimedPrompt(2, 3, VisualPrompt(box=box_of(truth[2]["red"]))),
-            TimedPrompt(4, 1, VisualPrompt(box=box_of(truth[4]["blue"]))),
+            TimedPrompt(2, 3, VisualPrompt(box=bounding_box(truth[2]["red"]))),
+            TimedPrompt(4, 1, VisualPrompt(box=bounding_box(truth[4]["blue"]))),
         ),
     )
     results = run(engine, prompts, frames, range(FRAMES))
@@ -87,8 +88,8 @@ def test_each_object_starts_on_its_own_frame_under_its_own_id(
             *([3] if index >= 2 else []),
         ]
         assert [item.prompt for item in result.objects] == [item.id - 1 for item in result.objects]
-    assert iou(mask_of(results[11], 3), truth[11]["red"]) > 0.9
-    assert iou(mask_of(results[11], 1), truth[11]["blue"]) > 0.9
+    assert mask_iou(mask_of(results[11], 3), truth[11]["red"]) > 0.9
+    assert mask_iou(mask_of(results[11], 1), truth[11]["blue"]) > 0.9
 
 
 def test_backwards_from_the_middle(
@@ -98,14 +99,14 @@ def test_backwards_from_the_middle(
     prompts = TrackPrompts(
         objects=2,
         visual_prompts=(
-            TimedPrompt(9, 1, VisualPrompt(box=box_of(truth[9]["red"]))),
-            TimedPrompt(6, 2, VisualPrompt(box=box_of(truth[6]["blue"]))),
+            TimedPrompt(9, 1, VisualPrompt(box=bounding_box(truth[9]["red"]))),
+            TimedPrompt(6, 2, VisualPrompt(box=bounding_box(truth[6]["blue"]))),
         ),
     )
     results = run(engine, prompts, frames, range(9, -1, -1))
     assert list(results) == list(range(9, -1, -1))
-    assert all(iou(mask_of(results[index], 1), truth[index]["red"]) > 0.85 for index in range(10))
-    assert all(iou(mask_of(results[index], 2), truth[index]["blue"]) > 0.85 for index in range(7))
+    assert all(mask_iou(mask_of(results[index], 1), truth[index]["red"]) > 0.85 for index in range(10))
+    assert all(mask_iou(mask_of(results[index], 2), truth[index]["blue"]) > 0.85 for index in range(7))
     assert mask_of(results[8], 2) is None
 
 
@@ -127,10 +128,10 @@ def test_points_take_away_and_add(
     )
     results = run(engine, prompts, frames, range(FRAMES))
     # a mask is taken as it is
-    assert iou(mask_of(results[0], 1), both) > 0.97 and iou(mask_of(results[0], 2), half) > 0.97
+    assert mask_iou(mask_of(results[0], 1), both) > 0.97 and mask_iou(mask_of(results[0], 2), half) > 0.97
     for index in range(1, FRAMES):
-        assert iou(mask_of(results[index], 1), truth[index]["red"]) > 0.85
-        assert iou(mask_of(results[index], 2), truth[index]["blue"]) > 0.85
+        assert mask_iou(mask_of(results[index], 1), truth[index]["red"]) > 0.85
+        assert mask_iou(mask_of(results[index], 2), truth[index]["blue"]) > 0.85
 
 
 @pytest.mark.parametrize("how", ["box", "mask"])
@@ -142,13 +143,15 @@ def test_a_box_or_a_mask_replaces_an_object(
     prompts = TrackPrompts(
         objects=1,
         visual_prompts=(
-            TimedPrompt(0, 1, VisualPrompt(box=box_of(truth[0]["red"]))),
-            TimedPrompt(5, 1, VisualPrompt(box=box_of(right)) if how == "box" else VisualPrompt(mask=right)),
+            TimedPrompt(0, 1, VisualPrompt(box=bounding_box(truth[0]["red"]))),
+            TimedPrompt(
+                5, 1, VisualPrompt(box=bounding_box(right)) if how == "box" else VisualPrompt(mask=right)
+            ),
         ),
     )
     results = run(engine, prompts, frames, range(FRAMES))
     for index, result in results.items():
-        assert iou(mask_of(result, 1), truth[index]["red" if index < 5 else "blue"]) > 0.85
+        assert mask_iou(mask_of(result, 1), truth[index]["red" if index < 5 else "blue"]) > 0.85
 
 
 def test_what_is_removed_stays_away(
@@ -158,9 +161,9 @@ def test_what_is_removed_stays_away(
     prompts = TrackPrompts(
         objects=2,
         visual_prompts=(
-            TimedPrompt(0, 1, VisualPrompt(box=box_of(truth[0]["red"]))),
-            TimedPrompt(0, 2, VisualPrompt(box=box_of(truth[0]["blue"]))),
-            TimedPrompt(9, 1, VisualPrompt(box=box_of(truth[9]["red"]))),
+            TimedPrompt(0, 1, VisualPrompt(box=bounding_box(truth[0]["red"]))),
+            TimedPrompt(0, 2, VisualPrompt(box=bounding_box(truth[0]["blue"]))),
+            TimedPrompt(9, 1, VisualPrompt(box=bounding_box(truth[9]["red"]))),
         ),
         removals=(Removal(4, 1),),
     )
@@ -188,7 +191,7 @@ def test_what_a_phrase_found_can_be_mended_and_removed(engine: DefaultConcepts) 
     assert [[(item.id, item.prompt) for item in results[index].objects] for index in range(4)] == [
         [(2, 0)]
     ] * 4
-    assert iou(mask_of(results[2], 2), half) > 0.95
+    assert mask_iou(mask_of(results[2], 2), half) > 0.95
     assert all(not results[index].objects for index in range(4, 10))
 
 
@@ -218,7 +221,7 @@ def test_a_lost_object_is_given_back_by_a_click(engine: DefaultConcepts) -> None
         True,
         True,
     ]
-    assert iou(mask_of(results[9], 1), green) > 0.85
+    assert mask_iou(mask_of(results[9], 1), green) > 0.85
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from workers.engines.concepts.masks import box_of, clip_box, touches_border
 from workers.engines.concepts.sam3.image import Sam3Image
 from workers.engines.concepts.sam3.kernels import tidy_logits
 from workers.engines.concepts.sam3.loading import Loaded, click_model
@@ -14,6 +13,8 @@ from workers.engines.concepts.sam3.postprocess import stabilities
 from workers.engines.concepts.sam3.preprocess import click_points, square_mask
 from workers.engines.concepts.sam3.upsample import upsample
 from workers.engines.protocols import Box, Mask, SegmentedInstance, VisualPrompt
+from workers.geometry.borders import touches_border
+from workers.geometry.boxes import bounding_box, clip_box
 
 LOW_QUALITY = 0.55
 # a prior mask as logits, as transformers reads a mask that is given: almost 0 and almost 1
@@ -47,7 +48,7 @@ class Clicks:
         """
         box, points, labels = checked(click, image.size)
         size = self._model.prompt_encoder.mask_input_size
-        around = box_of(click.mask) if box is None and click.mask is not None else box
+        around = bounding_box(click.mask) if box is None and click.mask is not None else box
         coordinates, marks = click_points(around, points, labels, image.size, self._loaded.side)
         prior = None
         if click.mask is not None:
@@ -82,7 +83,7 @@ def answered(
     flags = ("low_iou",) if score < LOW_QUALITY else ()
     if touches_border(mask):
         flags = (*flags, "truncated")
-    return SegmentedInstance(mask, box_of(mask), score, index, None, flags, stability)
+    return SegmentedInstance(mask, bounding_box(mask), score, index, None, flags, stability)
 
 
 def prior_logits(mask: Mask, side: int) -> Any:

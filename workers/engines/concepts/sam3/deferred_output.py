@@ -5,9 +5,10 @@ from typing import Any
 
 import torch
 
-from workers.engines.concepts.masks import box_of, touches_border
 from workers.engines.concepts.sam3.upsample import upsample
 from workers.engines.protocols import FrameResult, Mask, TrackedInstance, TrackPrompts
+from workers.geometry.borders import truncation_flags
+from workers.geometry.boxes import bounding_box
 
 
 @dataclass(slots=True)
@@ -99,7 +100,7 @@ def _deal(side: Shown, masks: list[Mask]) -> list[int]:
 def _tracked(side: Shown, row: int, mask: Mask, offset: int, prompts: TrackPrompts) -> list[TrackedInstance]:
     if not mask.any():
         return []
-    flags = ("truncated",) if touches_border(mask) else ()
+    flags = truncation_flags(mask)
     number, prompt = side.ids[row] + offset, side.prompts[row]
     label = prompts.phrases[prompt] if prompt < len(prompts.phrases) else None
-    return [TrackedInstance(number, mask, box_of(mask), side.scores[row], prompt, label, flags)]
+    return [TrackedInstance(number, mask, bounding_box(mask), side.scores[row], prompt, label, flags)]

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import transformers
 
-from workers.engines.concepts.masks import box_of, touches_border
 from workers.engines.concepts.sam3.clicks import Clicks
 from workers.engines.concepts.sam3.errors import LICENCE
 from workers.engines.concepts.sam3.image import Exemplar, Grounding, Raw, Sam3Image
@@ -18,13 +17,14 @@ from workers.engines.protocols import (
     Box,
     EngineInfo,
     ImageHandle,
-    Mask,
     Rgb,
     SegmentedInstance,
     Tracker,
     TrackPrompts,
     VisualPrompt,
 )
+from workers.geometry.borders import truncation_flags
+from workers.geometry.boxes import bounding_box
 
 LIMITS = (
     "A phrase is a short noun phrase of at most 30 tokens; longer ones are refused, not cut.",
@@ -166,14 +166,12 @@ class Sam3Concepts:
         scores, logits = select(raw.scores, raw.masks, rules)
         masks = upsample(logits, image.size, rules.chunk, soft=True)
         return [
-            SegmentedInstance(mask, box_of(mask), score, index, label, (*flags, *_border(mask)), stable)
+            SegmentedInstance(
+                mask, bounding_box(mask), score, index, label, (*flags, *truncation_flags(mask)), stable
+            )
             for score, mask, stable in zip(scores, masks, stabilities(logits), strict=True)
             if mask.any()
         ]
-
-
-def _border(mask: Mask) -> tuple[str, ...]:
-    return ("truncated",) if touches_border(mask) else ()
 
 
 def _own(handle: ImageHandle) -> Sam3Image:

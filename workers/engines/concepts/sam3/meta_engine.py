@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 from maquette.contract import Problem
 
-from workers.engines.concepts.masks import box_of, touches_border
 from workers.engines.concepts.sam3 import meta_loading
 from workers.engines.concepts.sam3.errors import LICENCE, PhraseRejected
 from workers.engines.concepts.sam3.image import Raw
@@ -27,6 +26,8 @@ from workers.engines.protocols import (
     TrackPrompts,
     VisualPrompt,
 )
+from workers.geometry.borders import truncation_flags
+from workers.geometry.boxes import bounding_box
 
 LIMITS = (
     "A phrase is a short noun phrase of at most 30 tokens; longer ones are refused, not cut.",
@@ -144,11 +145,11 @@ class MetaConcepts:
         return [
             SegmentedInstance(
                 mask,
-                box_of(mask),
+                bounding_box(mask),
                 score,
                 index,
                 label,
-                ("truncated",) if touches_border(mask) else (),
+                truncation_flags(mask),
                 stable,
             )
             for score, mask, stable in zip(scores, masks, stabilities(logits), strict=True)

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from PIL import Image
 
-from workers.engines.concepts.masks import box_of
 from workers.engines.concepts.sam3.cache import ByteLru
 from workers.engines.concepts.sam3.clicks import answered, checked, prior_logits
 from workers.engines.concepts.sam3.image import VISUAL, Raw
@@ -17,6 +16,7 @@ from workers.engines.concepts.sam3.meta_loading import MetaLoaded
 from workers.engines.concepts.sam3.postprocess import scores_of, stabilities
 from workers.engines.concepts.sam3.preprocess import centre_boxes
 from workers.engines.protocols import Box, Rgb, SegmentedInstance, VisualPrompt
+from workers.geometry.boxes import bounding_box
 
 
 @dataclass(slots=True)
@@ -86,7 +86,7 @@ class MetaGrounding:
         """
         model = self._loaded.image
         box, points, labels = checked(click, image.size)
-        around = box_of(click.mask) if box is None and click.mask is not None else box
+        around = bounding_box(click.mask) if box is None and click.mask is not None else box
         predictor = model.inst_interactive_predictor.model
         side = int(predictor.image_size)
         # the model adds half a pixel of its square, our points have their pixel's centre at +0.5 already

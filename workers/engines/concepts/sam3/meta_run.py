@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from workers.engines.concepts.masks import box_of, touches_border
 from workers.engines.concepts.sam3.clicks import checked
 from workers.engines.concepts.sam3.errors import ObjectUnknown
 from workers.engines.concepts.sam3.image import VISUAL
@@ -24,6 +23,8 @@ from workers.engines.protocols import (
     TrackPrompts,
     VisualPrompt,
 )
+from workers.geometry.borders import truncation_flags
+from workers.geometry.boxes import bounding_box
 
 Found = dict[int, tuple[Mask, float]]
 # no score reaches it
@@ -171,8 +172,8 @@ class MetaRun:
         phrases = self._prompts.phrases
         prompt = self._prompt_of.get(number, len(phrases) + number - 1)
         label = phrases[prompt] if prompt < len(phrases) else None
-        flags = ("truncated",) if touches_border(mask) else ()
-        return TrackedInstance(number, mask, box_of(mask), score, prompt, label, flags)
+        flags = truncation_flags(mask)
+        return TrackedInstance(number, mask, bounding_box(mask), score, prompt, label, flags)
 
     @contextmanager
     def _threshold(self, value: float | None) -> Iterator[None]:

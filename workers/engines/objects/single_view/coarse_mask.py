@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.geometry.boxes import mask_extent
 from workers.geometry.cameras import Camera
+from workers.geometry.overlap import mask_iou
 
 SIDE = 128
 MARGIN = 4
@@ -81,7 +83,7 @@ class Window:
 
     def iou(self, drawn: NDArray[np.bool_]) -> float:
         """IoU of the mask with another of the window's size."""
-        return float((drawn & self.mask).sum() / max(int((drawn | self.mask).sum()), 1))
+        return mask_iou(drawn, self.mask)
 
 
 def attainable(mask: NDArray[np.bool_]) -> float:
@@ -92,8 +94,7 @@ def attainable(mask: NDArray[np.bool_]) -> float:
 
 def window_of(mask: NDArray[np.bool_], camera: Camera) -> Window:
     """The window of a non-empty mask; its holes are filled."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    y0, y1, x0, x1 = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    x0, y0, x1, y1 = mask_extent(mask)
     zoom = SIDE / max(y1 - y0, x1 - x0)
     size = (max(1, round((x1 - x0) * zoom)), max(1, round((y1 - y0) * zoom)))
     crop = mask[y0:y1, x0:x1].astype(np.uint8)
