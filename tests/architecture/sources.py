@@ -18,11 +18,11 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True)
 class Source:
-    """One file: its path below the repository, its number of lines, and its syntax tree."""
+    """One file: its path below the repository, its number of lines, and all nodes of its syntax tree."""
 
     path: str
     lines: int
-    tree: ast.Module
+    nodes: tuple[ast.AST, ...]
 
     @property
     def stem(self) -> str:
@@ -30,7 +30,7 @@ class Source:
 
     def functions(self) -> Iterator[Function]:
         """All functions and methods, nested ones too."""
-        return (node for node in ast.walk(self.tree) if isinstance(node, Function))
+        return (node for node in self.nodes if isinstance(node, Function))
 
 
 @cache
@@ -47,4 +47,5 @@ def sources(folders: tuple[str, ...] = EVERYTHING) -> tuple[Source, ...]:
 @cache
 def _parse(path: Path) -> Source:
     text = path.read_text(encoding="utf-8")
-    return Source(path.relative_to(REPOSITORY).as_posix(), len(text.splitlines()), ast.parse(text))
+    nodes = tuple(ast.walk(ast.parse(text)))
+    return Source(path.relative_to(REPOSITORY).as_posix(), len(text.splitlines()), nodes)

@@ -22,13 +22,15 @@ NOT_YET_MOVED = {
 
 def environment_lines(source: Source) -> Iterator[int]:
     """The lines that name `os.environ` or `os.getenv`, or import them."""
-    for node in ast.walk(source.tree):
-        if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv"):
-            if isinstance(node.value, ast.Name) and node.value.id == "os":
-                yield node.lineno
+    for node in source.nodes:
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os":
+            names = {node.attr}
         elif isinstance(node, ast.ImportFrom) and node.module == "os":
-            if {"environ", "getenv"} & {name.name for name in node.names}:
-                yield node.lineno
+            names = {name.name for name in node.names}
+        else:
+            continue
+        if {"environ", "getenv"} & names:
+            yield node.lineno
 
 
 def test_only_settings_modules_read_the_environment() -> None:
