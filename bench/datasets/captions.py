@@ -135,7 +135,22 @@ def _row(
     first, last, area = seen[0].frame, seen[-1].frame, float(np.mean([item.area for item in seen]))
     reference = like.reference_frame if like else first
     return TrackRow(
-        clip.id, key, name, name, first, last, len(seen), 1.0, area, 1.0, None, None, reference, True, (), ()
+        clip=clip.id,
+        track=key,
+        concept=name,
+        label=name,
+        first_frame=first,
+        last_frame=last,
+        frames=len(seen),
+        mean_score=1.0,
+        mean_area=area,
+        visible_fraction=1.0,
+        size=None,
+        scale_source=None,
+        reference_frame=reference,
+        kept=True,
+        failed=(),
+        flags=(),
     )
 
 

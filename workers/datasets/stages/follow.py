@@ -168,7 +168,16 @@ class ClipMeasurer:
         picture = encode_jpeg(stored)
         packed, unit = (None, None) if depth is None else pack_depth(depth)
         digest = hashlib.sha256(picture).hexdigest()
-        return FrameRow(self._plan.id, local, frame.index, frame.pts, picture, digest, packed, unit)
+        return FrameRow(
+            clip=self._plan.id,
+            frame=local,
+            source_frame=frame.index,
+            pts=frame.pts,
+            jpeg=picture,
+            jpeg_sha256=digest,
+            depth_png=packed,
+            depth_unit=unit,
+        )
 
 
 def encode_jpeg(image: Rgb) -> bytes:

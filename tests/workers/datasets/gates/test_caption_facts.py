@@ -111,7 +111,18 @@ def cameras(step: np.ndarray, count: int = 16) -> list[CameraRow]:  # type: igno
     for _ in range(count - 1):
         poses.append(poses[-1] @ step)
     return [
-        CameraRow("c", k, 300, 300, 128, 128, tuple(pose.ravel()), "given", "given", None)
+        CameraRow(
+            clip="c",
+            frame=k,
+            fx=300,
+            fy=300,
+            cx=128,
+            cy=128,
+            world_from_cam=tuple(pose.ravel()),
+            source="given",
+            intrinsics_source="given",
+            confidence=None,
+        )
         for k, pose in enumerate(poses)
     ]
 

@@ -7,20 +7,20 @@ from typing import Any
 
 from workers.datasets import parquet
 from workers.datasets.errors import DatasetError
-from workers.datasets.manifest import DatasetManifest, File
+from workers.datasets.manifest import DatasetManifest, FileEntry, describe_file
 from workers.datasets.publishing import folders
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import TABLES, LineageRow
 from workers.datasets.stages.keys import hash_json, hash_rows
-from workers.datasets.writing import totals
+from workers.datasets.version import compute_totals
 
 NO_POLICY = "none"
 STAGE, VERSION = "import", "1"
 # the tables of a clip that a SceneClip gives under another name, or that it is not asked for
-OWN = {"tracks": "all_tracks"}
+CLIP_ATTRIBUTES = {"tracks": "all_tracks"}
 
 
-def publish(clips: Sequence[SceneClip], out: Path, importer: str) -> DatasetManifest:
+def publish_clips(clips: Sequence[SceneClip], out: Path, importer: str) -> DatasetManifest:
     """Write clips to `out` as they are: no gate judged them.
 
     Raises DatasetError `dataset_conflict` when `out` holds something already.
@@ -30,12 +30,12 @@ def publish(clips: Sequence[SceneClip], out: Path, importer: str) -> DatasetMani
     rows["sources"].sort(key=lambda row: row.source)
     rows["clips"] = [clip.row for clip in clips]
     files: dict[str, bytes | Path] = {}
-    tables: dict[str, tuple[File, ...]] = dict.fromkeys(TABLES, ())
+    tables: dict[str, tuple[FileEntry, ...]] = dict.fromkeys(TABLES, ())
     for clip in clips:
         for name, table in TABLES.items():
             if name in ("sources", "clips"):
                 continue
-            mine = list(getattr(clip, OWN.get(name, name)))
+            mine = list(getattr(clip, CLIP_ATTRIBUTES.get(name, name)))
             if name == "lineage" and not mine:
                 mine = [_lineage(clip, importer)]
             rows[name] += mine
@@ -46,7 +46,7 @@ def publish(clips: Sequence[SceneClip], out: Path, importer: str) -> DatasetMani
             tables[name] = (_store(files, f"{name}.parquet", name, rows[name], None),)
     made = DatasetManifest(
         tables=tables,
-        totals=totals(rows, tables),
+        totals=compute_totals(rows, tables),
         parameters={"importer": importer},
         policy=NO_POLICY,
     )
@@ -60,12 +60,21 @@ def _lineage(clip: SceneClip, importer: str) -> LineageRow:
     inputs, parameters = (clip.source.source,), {"importer": importer}
     made = hash_rows([*clip.frames, *clip.cameras, *clip.all_tracks, *clip.observations])
     key = hash_json([STAGE, VERSION, list(inputs), parameters])
-    return LineageRow(clip.id, STAGE, key, inputs, VERSION, json.dumps(parameters), "{}", made)
+    return LineageRow(
+        clip=clip.id,
+        stage=STAGE,
+        key=key,
+        inputs=inputs,
+        code_version=VERSION,
+        parameters=json.dumps(parameters),
+        weights="{}",
+        output=made,
+    )
 
 
 def _store(
     files: dict[str, bytes | Path], file: str, table: str, rows: Sequence[Any], clip: str | None
-) -> File:
+) -> FileEntry:
     data = parquet.write(TABLES[table].row, rows)
     files[file] = data
-    return File(file, folders.sha256(data), len(data), len(rows), clip)
+    return describe_file(file, data, rows=len(rows), clip=clip)

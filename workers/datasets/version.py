@@ -9,7 +9,7 @@ from maquette.contract.datasets import FunnelStep
 
 from workers.datasets import manifest, parquet
 from workers.datasets.clip_work import PARQUET
-from workers.datasets.manifest import DatasetManifest, File
+from workers.datasets.manifest import DatasetManifest, FileEntry
 from workers.datasets.pipeline import PipelineResult
 from workers.datasets.protocols import Workspace
 from workers.datasets.schema import TABLES, ClipRow
@@ -19,7 +19,7 @@ from workers.engines.protocols import EngineInfo
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class DatasetVersion:
     """The version, and its rows of the tables of the whole part."""
 
     manifest: DatasetManifest
@@ -28,31 +28,33 @@ class Written:
     signed: bool
 
 
-def write(
+def write_version(
     workspace: Workspace,
     built: PipelineResult,
     settings: DatasetSettings,
     engines: Sequence[EngineInfo],
     code_version: str,
     key: str | None = None,
-) -> Written:
+) -> DatasetVersion:
     """Store the tables and the manifest; `key` signs it."""
-    rows = gather(built)
-    tables: dict[str, tuple[File, ...]] = {}
+    rows = collect_rows(built)
+    tables: dict[str, tuple[FileEntry, ...]] = {}
     for name, table in TABLES.items():
         if table.per_clip:
             tables[name] = tuple(r.shards[name] for r in built.records if name in r.shards)
             continue
         data = parquet.write(table.row, rows[name])
         digest = workspace.store(f"{name}.parquet", "table", PARQUET, data)
-        tables[name] = (File(f"{name}.parquet", digest, len(data), len(rows[name])),)
+        tables[name] = (
+            FileEntry(name=f"{name}.parquet", sha256=digest, bytes=len(data), rows=len(rows[name])),
+        )
     # equal content is one file, whoever made it
     files = {file.name: file for record in built.records for file in record.files}
     made = DatasetManifest(
         tables=tables,
         files=tuple(files.values()),
-        totals=totals(rows, tables),
-        rejected=rejected(rows),
+        totals=compute_totals(rows, tables),
+        rejected=count_rejected(rows),
         parameters=settings.as_json(),
         policy=settings.policy.name,
         code_version=code_version,
@@ -65,10 +67,10 @@ def write(
     workspace.store(manifest.MANIFEST, "dataset", "application/json", data)
     if key is not None:
         workspace.store(manifest.SIGNATURE, "signature", "application/json", manifest.sign(data, key))
-    return Written(made, rows, funnel(rows, tables), key is not None)
+    return DatasetVersion(made, rows, build_funnel(rows, tables), key is not None)
 
 
-def gather(built: PipelineResult) -> dict[str, list[Any]]:
+def collect_rows(built: PipelineResult) -> dict[str, list[Any]]:
     """The rows of every table of the whole part, in the order of sources and time."""
     rows: dict[str, list[Any]] = {name: [] for name, table in TABLES.items() if not table.per_clip}
     rows["sources"] = sorted(built.planned.sources, key=lambda row: row.source)
@@ -90,7 +92,9 @@ def gather(built: PipelineResult) -> dict[str, list[Any]]:
     return rows
 
 
-def totals(rows: Mapping[str, Sequence[Any]], tables: Mapping[str, Sequence[File]]) -> dict[str, float]:
+def compute_totals(
+    rows: Mapping[str, Sequence[Any]], tables: Mapping[str, Sequence[FileEntry]]
+) -> dict[str, float]:
     """What was kept, counted."""
     kept = [row for row in rows["clips"] if row.kept]
     return {
@@ -105,12 +109,14 @@ def totals(rows: Mapping[str, Sequence[Any]], tables: Mapping[str, Sequence[File
     }
 
 
-def rejected(rows: Mapping[str, Sequence[Any]]) -> dict[str, int]:
+def count_rejected(rows: Mapping[str, Sequence[Any]]) -> dict[str, int]:
     """Clips, tracks and captions that failed, by gate."""
     return dict(sorted(Counter(row.gate for row in rows["decisions"] if not row.passed).items()))
 
 
-def funnel(rows: Mapping[str, Sequence[Any]], tables: Mapping[str, Sequence[File]]) -> tuple[FunnelStep, ...]:
+def build_funnel(
+    rows: Mapping[str, Sequence[Any]], tables: Mapping[str, Sequence[FileEntry]]
+) -> tuple[FunnelStep, ...]:
     """How many went into each stage and came out: frames, clips, then tracks gate by gate."""
     clips, tracks = rows["clips"], rows["tracks"]
     decoded = sum(row.frames for row in rows["sources"])
