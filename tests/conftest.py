@@ -26,7 +26,7 @@ SHARED_FIXTURES = ("stack", "db")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark slow folders, and tell pytest-xdist which tests stay together: those of a group, else of a file."""
+    """Mark slow folders, and tell pytest-xdist which tests stay in one process: a group, else a file."""
     for item in items:
         path = item.path.relative_to(TESTS)
         if path.parts[0] in SLOW_FOLDERS:
