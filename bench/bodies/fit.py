@@ -1,12 +1,11 @@
-"""Judges the default bodies engine: milliseconds by stage, and joint errors over landmark noise.
+"""The default bodies engine: milliseconds per stage, and joint errors over landmark noise.
 
     python -m bench run bodies.fit [--people 100] [--image PHOTO --mask MASK.png] [--mediapipe PYTHON]
 
-First the stages of one photo (by default the astronaut of scikit-image) on one thread, median of ten. Then
+First the stages on one photo (by default the astronaut of scikit-image) on one thread, median of ten. Then
 random bodies inside joint limits, projected by a known camera, with Gaussian noise on the landmarks: MPJPE
-(roots laid together), PA-MPJPE (after the best similarity) and PVE (vertices, roots laid together), all in
-mm. With a mask, the intersection over union of the body's silhouette with it, fitted with and without the
-mask.
+(roots aligned), PA-MPJPE (after the best similarity) and PVE (vertices, roots aligned), all in mm. With a
+mask, also the IoU of the fitted body's silhouette with it, fitted with and without the mask.
 """
 
 import argparse
@@ -14,7 +13,6 @@ import json
 import statistics
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,7 +21,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
+from bench.report import Report
+from bench.timing import Stopwatch, median, time_calls
 from tests.support.mannequins import mannequin
+from tests.support.paths import REPOSITORY
 from tests.support.random_bodies import draw, pa_mpjpe
 from workers.engines.bodies.default import DefaultBodies
 from workers.engines.bodies.export import body_glb
@@ -37,22 +38,19 @@ from workers.engines.protocols import Box, Mask
 from workers.geometry.cameras import Camera
 from workers.geometry.raster import rasterize
 
+# noise of image landmarks as a share of the person's height in the image, of world landmarks in metres
 NOISE = ((0.0, 0.0), (0.005, 0.015), (0.01, 0.03), (0.015, 0.045), (0.02, 0.06))
+ERRORS = {"MPJPE mm": ".1f", "PA-MPJPE mm": ".1f", "PVE mm": ".1f", "CPU ms": ".1f", "steps": ".1f"}
 Rgb = NDArray[np.uint8]
 
 
-def clock(call: Callable[[], object], repeats: int = 10) -> float:
+def cpu_ms(call: Callable[[], object], rounds: int = 10) -> float:
     """Median CPU milliseconds of a call."""
-    call()
-    times = []
-    for _ in range(repeats):
-        began = time.process_time()
-        call()
-        times.append(time.process_time() - began)
-    return statistics.median(times) * 1e3
+    return 1e3 * median(time_calls(call, rounds)).cpu
 
 
-def stages(engine: DefaultBodies, image: Rgb, box: Box) -> None:
+def measure_stages(report: Report, engine: DefaultBodies, image: Rgb, box: Box) -> None:
+    """CPU milliseconds of every stage on one person."""
     camera = Camera.assumed(image.shape[1], image.shape[0])
     poses, fit, skinner = engine._poses, engine._fit, engine._skinner
     region = poses.find(image, box)
@@ -62,111 +60,112 @@ def stages(engine: DefaultBodies, image: Rgb, box: Box) -> None:
     mask = pose.mask(camera.height, camera.width)
     rig = skinner.rig(fitted.state)
     (body,) = engine.recover(image, [box])
-    table = {
-        "detector": clock(lambda: poses.find(image, box)),
-        "landmarks, one reading": clock(lambda: poses.read(image, region)),
-        "landmarks, all readings": clock(lambda: poses.pose(image, box)),
-        "start": clock(lambda: start(fit.kinematics, seen, 0.0)),
-        "fit to landmarks": clock(lambda: fit.solve(seen)),
-        "fit to mask": clock(lambda: engine._silhouette.refine(fitted, seen, mask)),
-        "skinning": clock(lambda: reskin(rig)),
-        "person, all": clock(lambda: engine.recover(image, [box])),
+    stages: dict[str, Callable[[], object]] = {
+        "detector": lambda: poses.find(image, box),
+        "landmarks, one reading": lambda: poses.read(image, region),
+        "landmarks, all readings": lambda: poses.pose(image, box),
+        "start": lambda: start(fit.kinematics, seen, 0.0),
+        "fit to landmarks": lambda: fit.solve(seen),
+        "fit to mask": lambda: engine._silhouette.refine(fitted, seen, mask),
+        "skinning": lambda: reskin(rig),
+        "person, all stages": lambda: engine.recover(image, [box]),
     }
     if body is not None:
-        table["GLB"] = clock(lambda: body_glb(body), 3)
-    print(f"{'stage':28}{'CPU ms':>8}")
-    for name, value in table.items():
-        print(f"{name:28}{value:8.1f}")
+        stages["GLB"] = lambda: body_glb(body)
+    table = report.table("Stages", {"stage": "", "CPU ms": ".1f"})
+    for name, call in stages.items():
+        table.add(name, cpu_ms(call, 3 if name == "GLB" else 10))
 
 
-def curve(people: int, *, plain: bool) -> None:
+def measure_errors(report: Report, people: int, *, plain: bool) -> None:
+    """Mean errors of the fit per level of noise; `plain` people are neutral adults."""
     fit = BodyFit(Kinematics(load_skeleton()))
     skinner = Skinner(fit.kinematics)
-    heads = ("image noise", "world noise", "scale", "MPJPE", "PA", "PVE", "ms", "steps")
-    print("\n" + "".join(f"{head:>12}" for head in heads))
+    title = "Errors: " + ("neutral adults" if plain else "any sex, from adult to child")
+    columns = {"image noise": ".3f", "world noise mm": ".0f", "scale": "", **ERRORS}
+    table = report.table(title, columns)
     for image, world in NOISE:
-        for trust, label in ((1.0, "observed"), (0.0, "prior")):
-            rng, rows = np.random.default_rng(7), []
+        for trust, scale in ((1.0, "observed"), (0.0, "prior")):
+            rng = np.random.default_rng(7)
+            rows = []
             for _ in range(people):
                 truth = draw(fit.kinematics, rng, image_noise=image, world_noise=world, plain=plain)
-                began = time.process_time()
-                out = fit.solve(truth.seen, height=fit.height(truth.seen, trust))
-                spent = (time.process_time() - began) * 1e3
-                a, b = skinner.rig(out.state), skinner.rig(truth.state)
-                joints = [joints_of(rig)[1] for rig in (a, b)]
-                gaps = [
-                    np.linalg.norm((x - joints[0][0]) - (y - joints[1][0]), axis=1).mean() * 1e3
-                    for x, y in ((out.posed.joints, truth.posed.joints), (reskin(a), reskin(b)))
-                ]
-                aligned = pa_mpjpe(out.posed.joints, truth.posed.joints)
-                rows.append((gaps[0], aligned, gaps[1], spent, out.steps))
-            mean = np.mean(rows, axis=0)
-            print(f"{image:12.3f}{world * 1e3:9.0f} mm{label:>12}" + "".join(f"{x:12.1f}" for x in mean))
+                watch = Stopwatch()
+                fitted = fit.solve(truth.seen, height=fit.height(truth.seen, trust))
+                spent = 1e3 * watch.lap().cpu
+                ours, true = skinner.rig(fitted.state), skinner.rig(truth.state)
+                roots = joints_of(ours)[1][0], joints_of(true)[1][0]
+                mpjpe, pve = (
+                    np.linalg.norm((a - roots[0]) - (b - roots[1]), axis=1).mean() * 1e3
+                    for a, b in ((fitted.posed.joints, truth.posed.joints), (reskin(ours), reskin(true)))
+                )
+                aligned = pa_mpjpe(fitted.posed.joints, truth.posed.joints)
+                rows.append((mpjpe, aligned, pve, spent, fitted.steps))
+            table.add(image, 1e3 * world, scale, *np.mean(rows, axis=0))
 
 
-def overlap(engine: DefaultBodies, image: Rgb, mask: Mask) -> None:
-    ys, xs = np.nonzero(mask)
-    box = (float(xs.min()), float(ys.min()), float(xs.max() + 1), float(ys.max() + 1))
-    for label, masks in (("with the mask", [mask]), ("without", None)):
-        (body,) = engine.recover(image, [box], masks)
+def measure_overlap(report: Report, engine: DefaultBodies, image: Rgb, mask: Mask) -> None:
+    """IoU of the fitted silhouette with a mask, which the fit is given or not."""
+    table = report.table("Silhouette", {"mask": "", "IoU": ".3f", "landmarks, RMS px": ".1f"})
+    for label, masks in (("given", [mask]), ("not given", None)):
+        (body,) = engine.recover(image, [_box(mask)], masks)
         if body is None:
-            print(f"silhouette IoU, {label}: no body")
+            table.add(label, None, None)
             continue
         covered = rasterize(body.vertices, body.rig.faces, body.camera).face >= 0
-        iou = (covered & mask).sum() / (covered | mask).sum()
-        print(f"silhouette IoU, {label}: {iou:.3f}, landmarks {body.reprojection_error:.1f} px RMS")
+        table.add(label, (covered & mask).sum() / (covered | mask).sum(), body.reprojection_error)
 
 
-def against_mediapipe(engine: DefaultBodies, python: str) -> None:
-    """People a CPU-second: landmarks alone by MediaPipe, and landmarks with a fitted body by us."""
-    pictures = {f"person {seed}": mannequin(seed, turn)[0] for seed, turn in enumerate((0.0, 0.5, -0.6))}
-    script = Path(__file__).parents[2] / "tests" / "parity" / "mediapipe_pose.py"
+def compare_with_mediapipe(report: Report, engine: DefaultBodies, python: str) -> None:
+    """People per CPU second: landmarks alone by MediaPipe, and landmarks with a fitted body by us."""
+    images = {f"person {seed}": mannequin(seed, turn)[0] for seed, turn in enumerate((0.0, 0.5, -0.6))}
+    script = REPOSITORY / "tests" / "parity" / "mediapipe_pose.py"
     with tempfile.NamedTemporaryFile(suffix=".npz") as file:
-        np.savez(file.name, **pictures)
-        told = subprocess.run(
-            [python, str(script), file.name, "10"], capture_output=True, text=True, check=True
-        ).stdout
-    theirs = statistics.median(s for one in json.loads(told.splitlines()[-1]) for s in one["seconds"]) * 1e3
+        np.savez(file.name, **images)
+        command = [python, str(script), file.name, "10"]
+        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    answers = json.loads(output.splitlines()[-1])
+    theirs = 1e3 * statistics.median(seconds for answer in answers for seconds in answer["seconds"])
     boxes = [(0.0, 0.0, 480.0, 640.0)]
     poses = engine._poses
     rows = {
         "MediaPipe, landmarks": theirs,
         "ours, one reading": statistics.median(
-            clock(lambda p=p: poses.read(p, poses.find(p, boxes[0]))) for p in pictures.values()
+            cpu_ms(lambda p=p: poses.read(p, poses.find(p, boxes[0]))) for p in images.values()
         ),
         "ours, body": statistics.median(
-            clock(lambda p=p: engine.recover(p, boxes)) for p in pictures.values()
+            cpu_ms(lambda p=p: engine.recover(p, boxes)) for p in images.values()
         ),
     }
-    print(f"\n{'':24}{'CPU ms':>8}{'people/s':>10}{'ratio':>8}")
+    table = report.table("MediaPipe", {"what": "", "CPU ms": ".1f", "people/s": ".1f", "ratio": ".2f"})
     for name, spent in rows.items():
-        print(f"{name:24}{spent:8.1f}{1e3 / spent:10.1f}{theirs / spent:8.2f}")
+        table.add(name, spent, 1e3 / spent, theirs / spent)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--people", type=int, default=100)
-    parser.add_argument("--image", type=Path)
-    parser.add_argument("--mask", type=Path)
+    parser.add_argument("--image", type=Path, help="a photo of one person")
+    parser.add_argument("--mask", type=Path, help="the mask of that person")
     parser.add_argument("--mediapipe", help="an interpreter that has mediapipe 0.10.21")
-    arguments = parser.parse_args()
+
+
+def run(options: argparse.Namespace, report: Report) -> None:
     engine = DefaultBodies(threads=1)
     image, box = np.ascontiguousarray(data.astronaut()), (20.0, 0.0, 440.0, 512.0)
-    if arguments.image is not None:
-        image = np.asarray(Image.open(arguments.image).convert("RGB"))
+    if options.image is not None:
+        image = np.asarray(Image.open(options.image).convert("RGB"))
         box = (0.0, 0.0, float(image.shape[1]), float(image.shape[0]))
-    if arguments.mask is not None:
-        mask = np.asarray(Image.open(arguments.mask).convert("L")) > 127
-        ys, xs = np.nonzero(mask)
-        box = (float(xs.min()), float(ys.min()), float(xs.max() + 1), float(ys.max() + 1))
-        overlap(engine, image, mask)
-    stages(engine, image, box)
-    if arguments.mediapipe:
-        against_mediapipe(engine, arguments.mediapipe)
+    if options.mask is not None:
+        mask = np.asarray(Image.open(options.mask).convert("L")) > 127
+        box = _box(mask)
+        measure_overlap(report, engine, image, mask)
+    measure_stages(report, engine, image, box)
+    if options.mediapipe:
+        compare_with_mediapipe(report, engine, options.mediapipe)
     for plain in (True, False):
-        print("\n" + ("neutral adults" if plain else "any sex, from adult to child"))
-        curve(arguments.people, plain=plain)
+        measure_errors(report, options.people, plain=plain)
 
 
-if __name__ == "__main__":
-    main()
+def _box(mask: Mask) -> Box:
+    ys, xs = np.nonzero(mask)
+    return float(xs.min()), float(ys.min()), float(xs.max() + 1), float(ys.max() + 1)

@@ -1,60 +1,68 @@
-"""Judges how motions of bodies are smoothed, on tracks whose truth is known, and what that costs.
+"""Smoothing of body motions on tracks with known ground truth, and what it costs.
 
     python -m bench run bodies.motion [--frames 150]
 
-Noise is Gaussian on every joint's rotation, in degrees; a share of rotations is off by about a radian; the
-distance is off by 3%. Errors are means: degrees of rotation, mm of the root, m/s² of acceleration against the
-truth.
+Noise is Gaussian on the rotation of every joint, in degrees; a share of rotations is off by about a radian;
+distances are off by 3%. Errors are means against the truth: degrees of rotation, mm of the root, m/s² of the
+joints' acceleration, each before and after smoothing.
 """
 
 import argparse
-import time
 
 import numpy as np
+from numpy.typing import NDArray
 
+from bench.report import Report
+from bench.timing import Stopwatch
 from tests.support.synthetic_bodies import Walk, walk
 from workers.bodies.animation import TO_FILE, motion_bvh, motion_glb
 from workers.bodies.motion import Motion, build
 from workers.bodies.smoothing import angle_between
 
+# frames per second, degrees of noise, share of outliers
 CASES = ((30, 1, 0.0), (30, 3, 0.0), (30, 8, 0.0), (30, 3, 0.05), (30, 8, 0.1), (12, 3, 0.0), (12, 8, 0.1))
+ERRORS = ("rotation °", "root mm", "acceleration m/s²")
 
 
-def errors(motion: Motion, clean: Walk, true: np.ndarray, rate: float) -> tuple[float, float, float]:
-    """Mean errors: rotation in degrees, root in mm, acceleration of the joints in m/s²."""
+def errors(
+    motion: Motion, clean: Walk, joints: NDArray[np.float64], rate: float
+) -> tuple[float, float, float]:
+    """Mean errors as in ERRORS against a walk without noise and its `joints` (T, J, 3)."""
     return (
         float(np.degrees(angle_between(motion.rotations, clean.rotations).mean())),
         float(np.linalg.norm(motion.positions - clean.positions, axis=1).mean() * 1e3),
-        float(np.linalg.norm(np.diff(motion.joints() - true, 2, axis=0), axis=-1).mean() * rate**2),
+        float(np.linalg.norm(np.diff(motion.joints() - joints, 2, axis=0), axis=-1).mean() * rate**2),
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frames", type=int, default=150)
-    frames = parser.parse_args().frames
-    heads = ("rate", "noise", "lone", "rot raw", "rot", "root raw", "root", "acc raw", "acc", "ms/frame")
-    print("".join(f"{head:>10}" for head in heads))
-    for rate, degrees, lone in CASES:
-        clean = walk(frames, rate)
-        true = build(clean.rig, clean.seen, clean.seconds, smoothing=False).joints()
-        made = walk(frames, rate, noise=np.radians(degrees), lone=lone, distance_noise=0.03)
-        raw = build(made.rig, made.seen, made.seconds, smoothing=False)
-        began = time.process_time()
-        smooth = build(made.rig, made.seen, made.seconds)
-        spent = (time.process_time() - began) * 1e3 / frames
 
-        both = [errors(motion, clean, true, rate) for motion in (raw, smooth)]
+
+def run(options: argparse.Namespace, report: Report) -> None:
+    columns = {"frames/s": "", "noise °": "", "outliers": ".2f"}
+    for name in ERRORS:
+        columns |= {f"{name}, raw": ".1f", name: ".1f"}
+    table = report.table("Smoothing", columns | {"CPU ms/frame": ".1f"})
+    for rate, degrees, outliers in CASES:
+        clean = walk(options.frames, rate)
+        joints = build(clean.rig, clean.seen, clean.seconds, smoothing=False).joints()
+        noisy = walk(options.frames, rate, noise=np.radians(degrees), lone=outliers, distance_noise=0.03)
+        raw = build(noisy.rig, noisy.seen, noisy.seconds, smoothing=False)
+        watch = Stopwatch()
+        smooth = build(noisy.rig, noisy.seen, noisy.seconds)
+        spent = 1e3 * watch.lap().cpu / options.frames
+        both = [errors(motion, clean, joints, rate) for motion in (raw, smooth)]
         pairs = [value for pair in zip(*both, strict=True) for value in pair]
-        print(f"{rate:10d}{degrees:9d}°{lone:10.2f}" + "".join(f"{v:10.1f}" for v in (*pairs, spent)))
-    began = time.process_time()
-    glb = motion_glb(smooth, "track", {}, TO_FILE["-y"])
-    middle = time.process_time()
-    bvh = motion_bvh(smooth, smooth.spans[0], TO_FILE["-y"])
-    after = time.process_time()
-    print(f"GLB {(middle - began) * 1e3 / frames:.2f} ms/frame, {len(glb) / frames / 1e3:.1f} kB/frame")
-    print(f"BVH {(after - middle) * 1e3 / frames:.2f} ms/frame, {len(bvh) / frames / 1e3:.1f} kB/frame")
+        table.add(rate, degrees, outliers, *pairs, spent)
+    measure_files(report, smooth, options.frames)
 
 
-if __name__ == "__main__":
-    main()
+def measure_files(report: Report, motion: Motion, frames: int) -> None:
+    """CPU milliseconds and kilobytes per frame of the files of a motion."""
+    table = report.table("Files", {"format": "", "CPU ms/frame": ".2f", "kB/frame": ".1f"})
+    watch = Stopwatch()
+    glb = motion_glb(motion, "track", {}, TO_FILE["-y"])
+    table.add("GLB", 1e3 * watch.lap().cpu / frames, len(glb) / frames / 1e3)
+    bvh = motion_bvh(motion, motion.spans[0], TO_FILE["-y"])
+    table.add("BVH", 1e3 * watch.lap().cpu / frames, len(bvh) / frames / 1e3)

@@ -1,13 +1,11 @@
-"""SAM 3 video on RANDOM weights: where a frame's time goes, and frames together against one at a time.
+"""SAM 3 video on RANDOM weights: where a frame's time goes, and frames in batches against one at a time.
 
-Run: python -m bench run concepts.sam3_batch [--size tiny|full] [--device cpu|cuda]
-[--dtype float32|bfloat16] [--batches 1 4 8] [--frames 16] [--objects 4] [--phrases 1] [--repeat 3]
-[--json FILE]
-
-Every batch follows the same phrases through the same frames, in turns; `ratio` is its CPU time (a GPU's: its
-time on the wall) a frame over that of the first batch. Stages are timed in the first batch's runs.
+Every batch size tracks the same phrases through the same frames, in turns; `ratio` is its CPU time per frame
+(on a GPU: its time on the wall) over that of the first batch size. Stages are timed at the first batch size,
+if that is 1.
 """
 
+import argparse
 import time
 from collections import defaultdict
 from dataclasses import replace
@@ -17,8 +15,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.concepts.sam3_random_weights import engine, parser, peak_mb, report
-from bench.concepts.sam3_video import STILL
+from bench.concepts.sam3_random_weights import add_model_options, peak_mb, random_engine
+from bench.concepts.sam3_video import CONSTANT_OBJECTS
+from bench.report import Report
 from tests.parity.sam3_tiny import picture
 from workers.engines.concepts.sam3.engine import Sam3Concepts
 from workers.engines.protocols import FrameResult, TrackPrompts, VideoFrame
@@ -54,7 +53,7 @@ class Stages:
         return timed
 
     def undo(self) -> None:
-        """The model as it was."""
+        """Unwrap the methods."""
         detector = self._model.detector_model
         del detector.get_vision_features
         for name in [name for name in vars(self._model) if name.startswith(("run_", "get_vision"))]:
@@ -69,13 +68,13 @@ def clock(device: str) -> float:
     return time.perf_counter()
 
 
-def follow(made: Sam3Concepts, frames: int, phrases: int, device: str) -> tuple[float, list[FrameResult]]:
-    """Seconds a frame, and what was found."""
-    pictures = [picture(number % 40, SIZE) for number in range(frames)]
-    tracker = made.tracker(TrackPrompts(PHRASES[:phrases]))
+def track(engine: Sam3Concepts, frames: int, phrases: int, device: str) -> tuple[float, list[FrameResult]]:
+    """Seconds per frame, and the results."""
+    images = [picture(number % 40, SIZE) for number in range(frames)]
+    tracker = engine.tracker(TrackPrompts(PHRASES[:phrases]))
     found: list[FrameResult] = []
     start = clock(device)
-    for number, image in enumerate(pictures):
+    for number, image in enumerate(images):
         found += tracker.step(VideoFrame(number, number, image))
     found += tracker.finish()
     return (clock(device) - start) / frames, found
@@ -98,58 +97,46 @@ def differences(left: list[FrameResult], right: list[FrameResult]) -> dict[str, 
     }
 
 
-def main() -> None:
-    options = parser(__doc__)
-    options.add_argument("--batches", type=int, nargs="+", default=[1, 4, 8])
-    options.add_argument("--frames", type=int, default=16)
-    options.add_argument("--objects", type=int, default=4)
-    options.add_argument("--phrases", type=int, default=1)
-    arguments = options.parse_args()
-    made = engine(arguments, seed=7, objects=arguments.objects, **STILL)
-    loaded, device = made._loaded, arguments.device
+def add_options(parser: argparse.ArgumentParser) -> None:
+    add_model_options(parser)
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 4, 8])
+    parser.add_argument("--frames", type=int, default=16)
+    parser.add_argument("--objects", type=int, default=4)
+    parser.add_argument("--phrases", type=int, default=1)
+
+
+def run(options: argparse.Namespace, report: Report) -> None:
+    engine = random_engine(options, seed=7, objects=options.objects, **CONSTANT_OBJECTS)
+    loaded, device = engine._loaded, options.device
     engines = {
-        batch: Sam3Concepts(replace(made._settings, batch=batch), loaded=loaded)
-        for batch in arguments.batches
+        batch: Sam3Concepts(replace(engine._settings, batch=batch), loaded=loaded)
+        for batch in options.batches
     }
-    first = arguments.batches[0]
+    first = options.batches[0]
     for each in engines.values():
-        follow(each, min(arguments.frames, max(engines)), arguments.phrases, device)
-    took: dict[int, list[float]] = {batch: [] for batch in engines}
-    found: dict[int, list[FrameResult]] = {}
+        track(each, min(options.frames, max(engines)), options.phrases, device)
+    seconds: dict[int, list[float]] = {batch: [] for batch in engines}
+    results: dict[int, list[FrameResult]] = {}
     stages: dict[str, float] = defaultdict(float)
-    for _ in range(arguments.repeat):
+    for _ in range(options.repeat):
         for batch, each in engines.items():
             timed = Stages(loaded.model, device) if batch == first == 1 else None
-            seconds, found[batch] = follow(each, arguments.frames, arguments.phrases, device)
-            took[batch].append(seconds)
+            per_frame, results[batch] = track(each, options.frames, options.phrases, device)
+            seconds[batch].append(per_frame)
             if timed:
                 for stage, spent in timed.seconds.items():
                     stages[stage] += spent
                 timed.undo()
-    whole = sum(took[first]) * arguments.frames
-    report(
-        arguments,
-        {
-            "device": made.info.device,
-            "threads": torch.get_num_threads(),
-            "frames": arguments.frames,
-            "phrases": arguments.phrases,
-            "share_of_stages": {
-                stage: round(spent / whole, 3)
-                for stage, spent in sorted(stages.items(), key=lambda item: -item[1])
-            },
-            "batches": {
-                batch: {
-                    "seconds_a_frame": round(median(seconds), 4),
-                    "ratio": round(median(seconds) / median(took[first]), 3),
-                    **differences(found[first], found[batch]),
-                }
-                for batch, seconds in took.items()
-            },
-            "peak_mb": peak_mb(),
-        },
-    )
-
-
-if __name__ == "__main__":
-    main()
+    report.add({"device": engine.info.device, "threads": torch.get_num_threads()})
+    whole = sum(seconds[first]) * options.frames
+    shares = report.table("Stages", {"stage": "", "share of the time": ".3f"})
+    for stage, spent in sorted(stages.items(), key=lambda item: -item[1]):
+        shares.add(stage, spent / whole)
+    for batch, each in seconds.items():
+        figures = {
+            "seconds_per_frame": round(median(each), 4),
+            "ratio": round(median(each) / median(seconds[first]), 3),
+            **differences(results[first], results[batch]),
+        }
+        report.add({f"batch of {batch}": figures})
+    report.add({"peak_mb": peak_mb()})

@@ -1,30 +1,31 @@
-"""SAM 3 on RANDOM weights: a phrase on a kept image against the first one, and many against plain calls.
+"""SAM 3 on RANDOM weights: a phrase on a cached image against the first one, and many against plain calls.
 
-Speed only: random weights say nothing of quality. Run: python -m bench run concepts.sam3_phrases
-[--size tiny|full] [--device cpu|cuda] [--dtype float32|bfloat16] [--phrases 8] [--repeat 5] [--json FILE]
+Speed only: random weights say nothing about quality.
 """
 
+import argparse
 from typing import Any
 
 import torch
 
-from bench.concepts.sam3_random_weights import engine, parser, peak_mb, report, took
+from bench.concepts.sam3_random_weights import add_model_options, peak_mb, random_engine, time_model
+from bench.report import Report
 from tests.parity.sam3_tiny import picture
 from workers.engines.concepts.sam3.engine import Sam3Concepts
 from workers.engines.concepts.sam3.preprocess import to_pixels
-from workers.engines.protocols import Click
+from workers.engines.protocols import VisualPrompt
 
 SIZE = 480, 640
 BOX = (100.0, 120.0, 300.0, 400.0)
 
 
-def phrases(made: Sam3Concepts, words: list[str], repeat: int, device: str) -> dict[str, Any]:
+def measure_phrases(engine: Sam3Concepts, words: list[str], repeat: int, device: str) -> dict[str, Any]:
     """Seconds for an image, for phrases and clicks on it, and for the same phrases by plain calls."""
-    loaded, image = made._loaded, picture(0, SIZE)
-    handle = made.embed(image, "kept")
+    loaded, image = engine._loaded, picture(0, SIZE)
+    handle = engine.embed(image, "cached")
 
     def first(number: int) -> None:
-        made.ground(made.embed(image, f"first-{number}"), [f"cat {number}"])
+        engine.ground(engine.embed(image, f"first-{number}"), [f"cat {number}"])
 
     def plain(_: int) -> None:
         for word in words:
@@ -36,19 +37,19 @@ def phrases(made: Sam3Concepts, words: list[str], repeat: int, device: str) -> d
                     attention_mask=torch.tensor([mask], device=loaded.device),
                 )
 
-    clocks = {
-        "embed": lambda n: made.embed(image, f"new-{n}"),
+    calls = {
+        "embed": lambda n: engine.embed(image, f"new-{n}"),
         "first_phrase": first,
-        "further_phrase": lambda n: made.ground(handle, [f"dog {n}"]),
-        "known_phrase": lambda _: made.ground(handle, ["dog 0"]),
-        "exemplar": lambda _: made.ground_exemplars(handle, [BOX], [1]),
-        "further_click": lambda _: made.segment(handle, [Click(box=BOX)]),
-        "phrases_on_one_image": lambda _: made.ground(handle, words),
+        "further_phrase": lambda n: engine.ground(handle, [f"dog {n}"]),
+        "known_phrase": lambda _: engine.ground(handle, ["dog 0"]),
+        "exemplar": lambda _: engine.ground_exemplars(handle, [BOX], [1]),
+        "further_click": lambda _: engine.segment(handle, [VisualPrompt(box=BOX)]),
+        "phrases_on_one_image": lambda _: engine.ground(handle, words),
         "plain_calls_for_the_same": plain,
     }
-    found = {name: took(work, repeat, device) for name, work in clocks.items()}
-    # a CPU is shared with whatever else runs there, and its seconds of work are not
-    cost = {name: each.cpu if device == "cpu" else each.wall for name, each in found.items()}
+    timings = {name: time_model(work, repeat, device) for name, work in calls.items()}
+    # other programs lengthen the time on the wall, not the seconds of CPU
+    cost = {name: each.cpu if device == "cpu" else each.wall for name, each in timings.items()}
     ratios = {
         f"{one} / {other}": round(cost[one] / cost[other], 4)
         for one, other in (
@@ -60,21 +61,23 @@ def phrases(made: Sam3Concepts, words: list[str], repeat: int, device: str) -> d
     return {
         "phrases": len(words),
         "image": SIZE,
-        "calls": {name: each.told() for name, each in found.items()},
-        "kept_image_mb": round(handle.nbytes / 1e6, 1),
+        "calls": {
+            name: {"wall_s": round(each.wall, 4), "cpu_s": round(each.cpu, 4)}
+            for name, each in timings.items()
+        },
+        "cached_image_mb": round(handle.nbytes / 1e6, 1),
         "ratios": ratios,
     }
 
 
-def main() -> None:
-    options = parser(__doc__)
-    options.add_argument("--phrases", type=int, default=8)
-    arguments = options.parse_args()
-    made = engine(arguments)
-    words = [f"thing number {index}" for index in range(arguments.phrases)]
-    figures = phrases(made, words, arguments.repeat, arguments.device)
-    report(arguments, {"device": made.info.device, **figures, "peak_mb": peak_mb()})
+def add_options(parser: argparse.ArgumentParser) -> None:
+    add_model_options(parser)
+    parser.add_argument("--phrases", type=int, default=8)
 
 
-if __name__ == "__main__":
-    main()
+def run(options: argparse.Namespace, report: Report) -> None:
+    engine = random_engine(options)
+    words = [f"thing number {index}" for index in range(options.phrases)]
+    report.add({"device": engine.info.device})
+    report.add(measure_phrases(engine, words, options.repeat, options.device))
+    report.add({"peak_mb": peak_mb()})

@@ -1,17 +1,18 @@
 """Our post-processing of SAM 3's 200 queries against transformers' own: masks alone, and with their RLE.
 
 The queries are discs of 4 to 20% of the side of the model's square, of which a tenth or all pass the
-threshold. Run:
-python -m bench run concepts.sam3_postprocessing [--device cpu|cuda] [--repeat 5] [--json FILE]
+threshold.
 """
 
+import argparse
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import torch
 
-from bench.concepts.sam3_random_weights import parser, peak_mb, report, took
+from bench.concepts.sam3_random_weights import add_model_options, peak_mb, time_model
+from bench.report import Report
 from tests.parity.stock import stock_functions
 from workers.engines.concepts.sam3.postprocess import Rules, scores_of, select
 from workers.engines.concepts.sam3.upsample import upsample
@@ -21,8 +22,8 @@ SIZE = 1080, 1920
 QUERIES, SIDE = 200, 288
 
 
-def outputs(device: str) -> Any:
-    """What a detector would say of 200 discs."""
+def disc_outputs(device: str) -> Any:
+    """Outputs of a detector that sees 200 discs."""
     torch.manual_seed(0)
     rows, columns = torch.meshgrid(torch.arange(float(SIDE)), torch.arange(float(SIDE)), indexing="ij")
     centres, radii = torch.rand(QUERIES, 2) * SIDE, 6 + 23 * torch.rand(QUERIES)
@@ -41,7 +42,7 @@ def compare(repeat: int, device: str) -> dict[str, Any]:
         "sam3/image_processing_sam3", "post_process_instance_segmentation", "_scale_boxes"
     )
     stock.post_process_instance_segmentation.__func__.__globals__["_scale_boxes"] = stock._scale_boxes
-    out = outputs(device)
+    out = disc_outputs(device)
     scores = scores_of(out.pred_logits, out.presence_logits)[0]
 
     def ours(threshold: float, nms: float | None) -> list[Any]:
@@ -54,15 +55,15 @@ def compare(repeat: int, device: str) -> dict[str, Any]:
             "masks"
         ]
 
-    def time_of(make: Callable[[], Any], *, coded: bool) -> float:
+    def seconds(make: Callable[[], Any], *, coded: bool) -> float:
         def work(_: int) -> None:
             for mask in make():
                 if coded:
                     rle.encode_mask(mask if not torch.is_tensor(mask) else mask.cpu().numpy() == 1)
 
-        return took(work, repeat, device).wall
+        return time_model(work, repeat, device).wall
 
-    found: dict[str, Any] = {}
+    figures: dict[str, Any] = {}
     # ours first, because peak memory only ever grows
     for name, threshold in (("tenth", float(scores[QUERIES * 9 // 10 - 1])), ("all", 0.0)):
         makers: dict[str, Callable[[], Any]] = {
@@ -72,7 +73,7 @@ def compare(repeat: int, device: str) -> dict[str, Any]:
         }
         rows: dict[str, Any] = {}
         for who, make in makers.items():
-            masks, coded = time_of(make, coded=False), time_of(make, coded=True)
+            masks, coded = seconds(make, coded=False), seconds(make, coded=True)
             rows[who] = {
                 "masks_ms": round(1000 * masks, 1),
                 "with_rle_ms": round(1000 * coded, 1),
@@ -81,14 +82,13 @@ def compare(repeat: int, device: str) -> dict[str, Any]:
         rows["stock / ours"] = {
             kind: round(rows["stock"][kind] / rows["ours"][kind], 2) for kind in ("masks_ms", "with_rle_ms")
         }
-        found[name] = rows
-    return found
+        figures[name] = rows
+    return figures
 
 
-def main() -> None:
-    arguments = parser(__doc__).parse_args()
-    report(arguments, {"image": SIZE, "queries": QUERIES, **compare(arguments.repeat, arguments.device)})
+def add_options(parser: argparse.ArgumentParser) -> None:
+    add_model_options(parser)
 
 
-if __name__ == "__main__":
-    main()
+def run(options: argparse.Namespace, report: Report) -> None:
+    report.add({"image": SIZE, "queries": QUERIES, **compare(options.repeat, options.device)})

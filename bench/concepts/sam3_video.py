@@ -1,17 +1,15 @@
-"""SAM 3 video on RANDOM weights: memory of the bounded tracker against transformers' session, frame by frame.
+"""SAM 3 video on RANDOM weights: memory of the bounded tracker against transformers' session, by frame."""
 
-Run: python -m bench run concepts.sam3_video [--size tiny|full] [--device cpu|cuda]
-[--dtype float32|bfloat16] [--frames 500] [--objects 8] [--side 360] [--unbounded] [--json FILE]
-"""
-
-import time
+import argparse
 from typing import Any
 
 import psutil
 import torch
 from transformers.models.sam3_video.modeling_sam3_video import Sam3VideoInferenceSession
 
-from bench.concepts.sam3_random_weights import engine, parser, peak_mb, report
+from bench.concepts.sam3_random_weights import add_model_options, peak_mb, random_engine
+from bench.report import Report
+from bench.timing import Stopwatch
 from tests.parity.sam3_tiny import picture
 from workers.engines.concepts.sam3.engine import Sam3Concepts
 from workers.engines.concepts.sam3.loading import Loaded
@@ -19,10 +17,10 @@ from workers.engines.concepts.sam3.preprocess import to_pixels
 from workers.engines.concepts.sam3.sessions import object_ceiling, saved_state
 from workers.engines.concepts.sam3.snapshot import nbytes
 from workers.engines.concepts.sam3.video import Sam3Tracker
-from workers.engines.protocols import Click, TrackPrompts, VideoFrame
+from workers.engines.protocols import TrackPrompts, VideoFrame, VisualPrompt
 
-# every detection starts a track and none is taken for a duplicate, so that the number of objects stands still
-STILL = {
+# every detection starts a track and none counts as a duplicate, so that the number of objects stays the same
+CONSTANT_OBJECTS = {
     "score_threshold_detection": 0.0,
     "new_det_thresh": 0.0,
     "assoc_iou_thresh": 1.1,
@@ -37,39 +35,39 @@ STILL = {
 MARKS = (20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 18_000)
 
 
-def bounded(made: Sam3Concepts, frames: int, size: tuple[int, int]) -> dict[str, Any]:
-    """Megabytes of state and of the process at some frames, the speed, and how many objects were followed.
+def measure_bounded(engine: Sam3Concepts, frames: int, size: tuple[int, int]) -> dict[str, Any]:
+    """Megabytes of state and of the process at some frames, the speed, and the number of tracked objects.
 
-    One object is clicked, the others are a phrase's.
+    One object comes from a box, the others from a phrase.
     """
     box = (0.1 * size[1], 0.2 * size[0], 0.5 * size[1], 0.8 * size[0])
-    tracker = made.tracker(TrackPrompts.begin([Click(box=box)], ("thing",)))
+    tracker = engine.tracker(TrackPrompts.from_visual_prompts([VisualPrompt(box=box)], ("thing",)))
     assert isinstance(tracker, Sam3Tracker)
-    pictures = [picture(number, size) for number in range(40)]
+    images = [picture(number, size) for number in range(40)]
     process, held, resident = psutil.Process(), {}, {}
-    wall, cpu = time.perf_counter(), time.process_time()
+    watch = Stopwatch()
     for number in range(frames):
-        tracker.step(VideoFrame(number, number, pictures[number % 40]))
+        tracker.step(VideoFrame(number, number, images[number % 40]))
         if number + 1 in MARKS or number + 1 == frames:
             held[number + 1] = round(tracker.state_bytes() / 1e6, 3)
             resident[number + 1] = round(process.memory_info().rss / 1e6, 1)
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    per_frame = watch.lap() / frames
     assert tracker._phrases is not None
-    loaded = made._loaded
-    ceiling = object_ceiling(loaded.model.config, made._settings.pointer_history, loaded.dtype)
+    loaded = engine._loaded
+    ceiling = object_ceiling(loaded.model.config, engine._settings.pointer_history, loaded.dtype)
     return {
         "objects": len(tracker._phrases.session.obj_ids) + 1,
         "state_mb_at_frame": held,
         "resident_mb_at_frame": resident,
         "snapshot_mb": round(len(tracker.snapshot()) / 1e6, 3),
         "ceiling_mb_per_object": round(ceiling / 1e6, 3),
-        "wall_s_per_frame": round(wall / frames, 4),
-        "cpu_s_per_frame": round(cpu / frames, 4),
+        "wall_s_per_frame": round(per_frame.wall, 4),
+        "cpu_s_per_frame": round(per_frame.cpu, 4),
     }
 
 
-def unbounded(loaded: Loaded, frames: int, size: tuple[int, int]) -> dict[str, Any]:
-    """The same by transformers alone: a session that keeps its frames and outputs."""
+def measure_unbounded(loaded: Loaded, frames: int, size: tuple[int, int]) -> dict[str, Any]:
+    """The same with transformers alone: a session that keeps its frames and outputs."""
     model, device = loaded.model, loaded.device
     session = Sam3VideoInferenceSession(
         video=torch.zeros(0, 3, loaded.side, loaded.side),
@@ -86,39 +84,36 @@ def unbounded(loaded: Loaded, frames: int, size: tuple[int, int]) -> dict[str, A
     session.prompt_attention_masks[number] = torch.tensor([mask], device=device)
     session.obj_with_new_inputs = []
     session.saved = ("output_dict_per_obj", "mask_inputs_per_obj", "processed_frames")
-    start, held = time.perf_counter(), {}
+    watch, held = Stopwatch(), {}
     for index in range(frames):
         pixels = to_pixels(picture(index % 40, size), loaded.side, device=device, dtype=loaded.dtype)
         session.processed_frames[index] = pixels[0]
         model(inference_session=session, frame_idx=index)
         if index + 1 in MARKS or index + 1 == frames:
             held[index + 1] = round(nbytes(saved_state(session)) / 1e6, 3)
-    elapsed = time.perf_counter() - start
+    per_frame = watch.lap() / frames
     return {
         "objects": len(session.obj_ids),
         "state_mb_at_frame": held,
-        "wall_s_per_frame": round(elapsed / frames, 4),
+        "wall_s_per_frame": round(per_frame.wall, 4),
     }
 
 
-def main() -> None:
-    options = parser(__doc__)
-    options.add_argument("--frames", type=int, default=500)
-    options.add_argument("--objects", type=int, default=8)
-    options.add_argument("--side", type=int, default=360, help="the height of the frames; they are 16:9")
-    options.add_argument("--unbounded", action="store_true", help="also transformers' own session")
-    arguments = options.parse_args()
-    size = arguments.side, arguments.side * 16 // 9
-    made = engine(arguments, seed=7, objects=arguments.objects, **STILL)
-    figures: dict[str, Any] = {"device": made.info.device, "frames": arguments.frames, "image": size}
-    figures["bounded"] = bounded(made, arguments.frames, size)
-    figures["peak_mb"] = peak_mb()
-    if arguments.unbounded:
-        figures["unbounded"] = unbounded(made._loaded, arguments.frames, size)
-        last = [figures[kind]["state_mb_at_frame"][arguments.frames] for kind in ("unbounded", "bounded")]
-        figures["unbounded / bounded"] = round(last[0] / last[1], 1)
-    report(arguments, figures)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    add_model_options(parser)
+    parser.add_argument("--frames", type=int, default=500)
+    parser.add_argument("--objects", type=int, default=8)
+    parser.add_argument("--side", type=int, default=360, help="height of the frames in pixels; they are 16:9")
+    parser.add_argument("--unbounded", action="store_true", help="also transformers' own session")
 
 
-if __name__ == "__main__":
-    main()
+def run(options: argparse.Namespace, report: Report) -> None:
+    size = options.side, options.side * 16 // 9
+    engine = random_engine(options, seed=7, objects=options.objects, **CONSTANT_OBJECTS)
+    report.add({"device": engine.info.device, "image": size})
+    bounded = measure_bounded(engine, options.frames, size)
+    report.add({"bounded": bounded, "peak_mb": peak_mb()})
+    if options.unbounded:
+        unbounded = measure_unbounded(engine._loaded, options.frames, size)
+        last = [each["state_mb_at_frame"][options.frames] for each in (unbounded, bounded)]
+        report.add({"unbounded": unbounded, "unbounded / bounded": round(last[0] / last[1], 1)})

@@ -1,25 +1,28 @@
 """Mean IoU of the default engine's masks on a folder with an `image.png` and object masks `0.png`, `1.png`, …
 
+    python -m bench run concepts.scene FOLDER [--no-mirror]
+
 Each mask is the alpha channel of its file (or its grey value). Prompts come from the masks: the tight box,
-the box and a point, a point. Run: python -m bench run concepts.scene FOLDER [--no-mirror] [--json FILE]
+the box and a point, a point.
 """
 
 import argparse
-import json
-import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image
 
+from bench.report import Report
+from bench.timing import Stopwatch
 from workers.engines.concepts.default import DefaultConcepts
-from workers.engines.concepts.masks import box_of, mask_iou
-from workers.engines.protocols import Click, Mask
+from workers.engines.protocols import Mask, VisualPrompt
+from workers.geometry.boxes import bounding_box
+from workers.geometry.overlap import mask_iou
 
 
 def load(folder: Path) -> tuple[np.ndarray, list[Mask]]:
-    """The RGB image and its masks, in the order of their numbers."""
+    """The RGB image (H, W, 3) and its masks (H, W), in the order of their numbers."""
     image = np.array(Image.open(folder / "image.png").convert("RGB"))
     files = sorted(
         (path for path in folder.glob("*.png") if path.stem.isdigit()), key=lambda path: int(path.stem)
@@ -39,36 +42,32 @@ def deepest_point(mask: Mask) -> np.ndarray:
     return np.array([[x + 0.5, y + 0.5]])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--no-mirror", action="store_true", help="one look at the image instead of two")
-    parser.add_argument("--json", type=Path, help="also write the figures here")
-    arguments = parser.parse_args()
-    image, masks = load(arguments.folder)
-    engine = DefaultConcepts(mirror=not arguments.no_mirror)
-    start = time.perf_counter()
+    parser.add_argument(
+        "--no-mirror", action="store_true", help="segment the image alone, not its mirror image too"
+    )
+
+
+def run(options: argparse.Namespace, report: Report) -> None:
+    image, masks = load(options.folder)
+    engine = DefaultConcepts(mirror=not options.no_mirror)
+    watch = Stopwatch()
     handle = engine.embed(image, "scene")
-    figures: dict[str, float] = {"embed_s": time.perf_counter() - start}
+    figures: dict[str, float] = {"embed_s": watch.lap().wall}
     one = np.ones(1, np.int64)
     prompts = {
-        "box": [Click(box=box_of(mask)) for mask in masks],
-        "box_point": [Click(box=box_of(m), points=deepest_point(m), labels=one) for m in masks],
-        "point": [Click(points=deepest_point(mask), labels=one) for mask in masks],
+        "box": [VisualPrompt(box=bounding_box(mask)) for mask in masks],
+        "box_point": [VisualPrompt(box=bounding_box(m), points=deepest_point(m), labels=one) for m in masks],
+        "point": [VisualPrompt(points=deepest_point(mask), labels=one) for mask in masks],
     }
+    table = report.table("Masks", {"prompt": "", "mask": "", "IoU": ".3f", "score": ".3f", "flags": ""})
     for name, clicks in prompts.items():
-        start = time.perf_counter()
+        watch = Stopwatch()
         results = engine.segment(handle, clicks)
-        figures[f"{name}_s_per_mask"] = (time.perf_counter() - start) / len(masks)
+        figures[f"{name}_s_per_mask"] = watch.lap().wall / len(masks)
         overlaps = [mask_iou(found.mask, truth) for found, truth in zip(results, masks, strict=True)]
         figures[f"{name}_miou"] = float(np.mean(overlaps))
         for index, (found, overlap) in enumerate(zip(results, overlaps, strict=True)):
-            print(f"{name:10s} {index:3d} iou {overlap:.3f} score {found.score:.3f} {' '.join(found.flags)}")
-    for name, value in figures.items():
-        print(f"{name}: {value:.4f}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
+            table.add(name, index, overlap, found.score, " ".join(found.flags))
+    report.add(figures)

@@ -1,11 +1,11 @@
-"""Mean IoU of box prompts on a folder as of `concepts.scene`, through the SDK and HTTP.
+"""Mean IoU of box prompts through the SDK and HTTP, on a folder as for `concepts.scene`.
 
-Starts an embedded stack, or uses the one that MAQUETTE_URL names.
-Run: python -m bench run concepts.scene_over_http FOLDER
+    python -m bench run concepts.scene_over_http FOLDER [--url http://127.0.0.1:8700]
+
+Without --url it starts an embedded stack.
 """
 
 import argparse
-import os
 import tempfile
 from pathlib import Path
 
@@ -14,36 +14,34 @@ from maquette import Maquette
 from PIL import Image
 
 from bench.concepts.scene import load
-from service.embedded import Stack, free_port
-from workers.engines.concepts.masks import box_of, mask_iou
+from bench.report import Report
+from tests.support.stacks import running_stack
+from workers.geometry.boxes import bounding_box
+from workers.geometry.overlap import mask_iou
 
 
-def measure(mq: Maquette, folder: Path) -> float:
-    """Send the image and the boxes of the masks; compare what comes back."""
+def mean_iou(mq: Maquette, folder: Path) -> float:
+    """Send the image and the boxes of the masks, and compare the masks that come back."""
     image, masks = load(folder)
-    boxes = [box_of(mask) for mask in masks]
+    boxes = [bounding_box(mask) for mask in masks]
     result = mq.segment(Image.fromarray(image), boxes=boxes).wait()
     overlaps = [mask_iou(found.mask, truth) for found, truth in zip(result.instances, masks, strict=True)]
     return float(np.mean(overlaps))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
-    if "MAQUETTE_URL" in os.environ:
-        with Maquette() as mq:
-            print(f"box mIoU through the service: {measure(mq, folder):.4f}")
+    parser.add_argument("--url", help="a service that runs already; its key is read from MAQUETTE_API_KEY")
+
+
+def run(options: argparse.Namespace, report: Report) -> None:
+    if options.url:
+        with Maquette(options.url) as mq:
+            report.add({"box_miou": mean_iou(mq, options.folder)})
         return
-    with tempfile.TemporaryDirectory() as data:
-        stack = Stack(Path(data), free_port())
-        try:
-            stack.start()
-            with Maquette(stack.url, api_key=stack.api_key) as mq:
-                print(f"box mIoU through the service: {measure(mq, folder):.4f}")
-        finally:
-            stack.stop()
-
-
-if __name__ == "__main__":
-    main()
+    with (
+        tempfile.TemporaryDirectory() as data,
+        running_stack(Path(data)) as stack,
+        Maquette(stack.url, api_key=stack.api_key) as mq,
+    ):
+        report.add({"box_miou": mean_iou(mq, options.folder)})

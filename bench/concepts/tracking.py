@@ -1,122 +1,102 @@
-"""The default tracker on drawn clips: quality against exact masks and ids, and speed.
+"""The default tracker on rendered clips: quality against exact masks and ids, and speed.
+
+    python -m bench run concepts.tracking [--clips 20] [--first 0] [--skip quality|speed]
 
 Quality: prompts are the boxes of the first frame; every other clip has a moving camera. HOTA needs
 TrackEval (pip install trackeval). Speed, at 640 x 360: the tracker against detection and MobileSAM on every
-frame, in turns in one run. The clips for quality are as jerky as MOVi's, 12 frames a second;
-the one for speed moves as things do at 30 frames a second.
-
-Run: python -m bench run concepts.tracking [--clips 20] [--first 0] [--skip quality|speed] [--json FILE]
+frame, in turns in one run. The clips for quality have 12 frames per second, like MOVi's; the one for speed
+moves as things do at 30 frames per second.
 """
 
 import argparse
-import json
-import time
-from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bench.concepts.tracking_scores import follow, score
+from bench.report import Report
+from bench.timing import Stopwatch
 from tests.support.movi_clips import draw
 from workers.engines.concepts.consensus import prompt_of
 from workers.engines.concepts.default import DefaultConcepts
-from workers.engines.concepts.masks import box_of
 from workers.engines.concepts.mobilesam import MobileSam
 from workers.engines.concepts.picodet import PicoDet
-from workers.engines.protocols import Click, TrackPrompts, VideoFrame
+from workers.engines.protocols import TrackPrompts, VideoFrame, VisualPrompt
+from workers.geometry.boxes import bounding_box
 
-# frames of a turn for the tracker, and for the other, whose cost is the same on every frame
+# frames per turn of the tracker, and of the other, whose cost is the same on every frame
 TURN, SAMPLE = 12, 3
 THREADS = 2
+SPEED_SEED = 50
 
 
-def quality(engine: DefaultConcepts, seeds: range, frames: int) -> dict[str, float]:
-    """Print a line a clip and give the means."""
+def measure_quality(report: Report, engine: DefaultConcepts, seeds: range, frames: int) -> None:
+    """Scores of every clip, and their means."""
+    columns = {"clip": "", "objects": "", "camera": ""}
+    columns |= {"mean IoU": ".3f", "IDF1": ".3f", "MOTA": ".3f", "HOTA": ".3f", "switches": ""}
+    table = report.table("Quality", columns)
     rows = []
-    print("clip  objects  camera  mean IoU   IDF1   MOTA  switches   HOTA")
     for seed in seeds:
         clip = draw(seed, frames=frames, moving_camera=seed % 2 == 1)
-        made = score(clip, follow(engine, clip))
-        rows.append((made.iou, made.idf1, made.mota, np.nan if made.hota is None else made.hota))
-        print(
-            f"{seed:4d}  {len(clip.labels):7d}  {'moves' if seed % 2 else 'still':6s}  {made.iou:8.3f}  "
-            f"{made.idf1:5.3f}  {made.mota:5.3f}  {made.switches:8d}  {rows[-1][3]:5.3f}",
-            flush=True,
-        )
-    means = dict(zip(("mean_iou", "idf1", "mota", "hota"), np.mean(rows, axis=0).tolist(), strict=True))
-    print(
-        f"mean{'':19s}  {means['mean_iou']:8.3f}  {means['idf1']:5.3f}  {means['mota']:5.3f}"
-        f"  {'':8s}  {means['hota']:5.3f}"
-    )
-    return means
+        scores = score(clip, follow(engine, clip))
+        hota = np.nan if scores.hota is None else scores.hota
+        rows.append((scores.iou, scores.idf1, scores.mota, hota))
+        camera = "moves" if seed % 2 else "stands still"
+        table.add(seed, len(clip.labels), camera, *rows[-1], scores.switches)
+    means = np.mean(rows, axis=0).tolist()
+    table.add("mean", None, "", *means, None)
+    report.add(dict(zip(("mean_iou", "idf1", "mota", "hota"), means, strict=True)))
 
 
-def speed(engine: DefaultConcepts, seed: int, frames: int, objects: int) -> dict[str, float]:
-    """Frames a second of both ways in one clip."""
+def measure_speed(report: Report, engine: DefaultConcepts, seed: int, frames: int, objects: int) -> None:
+    """Frames per second of both ways on one clip."""
     clip = draw(seed, frames=frames, size=(360, 640), objects=objects)
     sam, detector = MobileSam(THREADS), PicoDet(THREADS)
-    boxes = [box_of(clip.ids[0] == number) for number in range(1, objects + 1)]
+    boxes = [bounding_box(clip.ids[0] == number) for number in range(1, objects + 1)]
     # the phrase makes the tracker pay for detection as well
-    prompts = TrackPrompts.begin([Click(box=box) for box in boxes], ["person"])
+    prompts = TrackPrompts.from_visual_prompts([VisualPrompt(box=box) for box in boxes], ["person"])
     tracker = engine.tracker(prompts)
-    nothing = np.zeros((0, 2), np.float64), np.zeros(0, np.int64)
-    spent = {"tracker": np.zeros(2), "every frame": np.zeros(2)}
+    no_points = np.zeros((0, 2), np.float64), np.zeros(0, np.int64)
+    seconds = {"tracker": np.zeros(2), "every frame": np.zeros(2)}
     tracker.step(VideoFrame(0, 0, clip.frames[0]))
     for start in range(1, frames, TURN):
         turn = range(start, start + TURN)
-        began = _clocks()
+        watch = Stopwatch()
         for index in turn:
             tracker.step(VideoFrame(index, index, clip.frames[index]))
-        spent["tracker"] += _clocks() - began
-        began = _clocks()
+        lap = watch.lap()
+        seconds["tracker"] += lap.wall, lap.cpu
         for index in turn[:SAMPLE]:
             detector.detect(clip.frames[index])
             view = sam.encode(clip.frames[index])
             for box in boxes:
-                masks, _ = sam.decode(view, prompt_of(box, *nothing))
+                masks, _ = sam.decode(view, prompt_of(box, *no_points))
                 sam.upsample(view, masks[0])
-        spent["every frame"] += _clocks() - began
+        lap = watch.lap()
+        seconds["every frame"] += lap.wall, lap.cpu
     turns = (frames - 1) // TURN
-    tracker, every = turns * TURN / spent["tracker"], turns * SAMPLE / spent["every frame"]
-    ratio = tracker / every
-    print("                frames/s   frames per CPU second")
-    print(f"tracker         {tracker[0]:8.2f}   {tracker[1]:8.2f}")
-    print(f"every frame     {every[0]:8.2f}   {every[1]:8.2f}")
-    print(f"ratio           {ratio[0]:8.2f}   {ratio[1]:8.2f}")
-    return {
-        "tracker_fps": float(tracker[0]),
-        "every_frame_fps": float(every[0]),
-        "ratio": float(ratio[0]),
-        "ratio_cpu": float(ratio[1]),
+    rates = {
+        "tracker": turns * TURN / seconds["tracker"],
+        "every frame": turns * SAMPLE / seconds["every frame"],
     }
+    rates["ratio"] = rates["tracker"] / rates["every frame"]
+    table = report.table("Speed", {"what": "", "frames/s": ".2f", "frames per CPU second": ".2f"})
+    for name, (wall, cpu) in rates.items():
+        table.add(name, wall, cpu)
+    report.add({"speed_ratio": rates["ratio"][0], "speed_ratio_cpu": rates["ratio"][1]})
 
 
-def _clocks() -> NDArray[np.float64]:
-    """Seconds on the wall and of the CPU; the second says more on a machine that has other work to do."""
-    return np.array([time.perf_counter(), time.process_time()])
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", type=int, default=20)
     parser.add_argument("--first", type=int, default=0, help="seed of the first clip")
     parser.add_argument("--frames", type=int, default=48)
-    parser.add_argument(
-        "--objects", type=int, default=3, help="objects in the clip that speed is measured on"
-    )
+    parser.add_argument("--objects", type=int, default=3, help="objects in the clip for speed")
     parser.add_argument("--skip", choices=("quality", "speed"))
-    parser.add_argument("--json", type=Path, help="also write the figures here")
-    arguments = parser.parse_args()
+
+
+def run(options: argparse.Namespace, report: Report) -> None:
     engine = DefaultConcepts(threads=THREADS)
-    figures: dict[str, float] = {}
-    if arguments.skip != "speed":
-        figures |= speed(engine, 50, 10 * TURN + 1, arguments.objects)
-    if arguments.skip != "quality":
-        seeds = range(arguments.first, arguments.first + arguments.clips)
-        figures |= quality(engine, seeds, arguments.frames)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
+    if options.skip != "speed":
+        measure_speed(report, engine, SPEED_SEED, 10 * TURN + 1, options.objects)
+    if options.skip != "quality":
+        seeds = range(options.first, options.first + options.clips)
+        measure_quality(report, engine, seeds, options.frames)

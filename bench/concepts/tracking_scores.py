@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.support.movi_clips import Clip
-from workers.engines.concepts.masks import box_of, mask_iou
-from workers.engines.protocols import Click, ConceptEngine, Mask, TrackPrompts, VideoFrame
+from workers.engines.protocols import ConceptEngine, Mask, TrackPrompts, VideoFrame, VisualPrompt
+from workers.geometry.boxes import bounding_box
+from workers.geometry.overlap import mask_iou
 
 # an object counts in a frame where it shows this share of its largest area in the clip
 SEEN = 0.01
@@ -36,8 +37,8 @@ class Scores:
 
 def follow(engine: ConceptEngine, clip: Clip) -> list[Shown]:
     """Track every object of a clip from its box in the first frame; ids are those of the clip."""
-    boxes = [box_of(clip.ids[0] == number) for number in range(1, len(clip.labels) + 1)]
-    tracker = engine.tracker(TrackPrompts.begin([Click(box=box) for box in boxes]))
+    boxes = [bounding_box(clip.ids[0] == number) for number in range(1, len(clip.labels) + 1)]
+    tracker = engine.tracker(TrackPrompts.from_visual_prompts([VisualPrompt(box=box) for box in boxes]))
     results = [
         result
         for index, image in enumerate(clip.frames)

@@ -38,9 +38,10 @@ from workers.datasets.stages.crops import Crop
 from workers.datasets.stages.facts import NUMBERS
 from workers.datasets.stages.follow import TrackObservation
 from workers.datasets.track_sources import EngineTracks, OracleTracks
-from workers.engines.concepts.masks import box_of, mask_iou
 from workers.engines.registry import load_engines
 from workers.formats.rle import encode_mask
+from workers.geometry.boxes import bounding_box
+from workers.geometry.overlap import mask_iou
 
 SETTINGS = DatasetSettings(phrases=tuple(SOLIDS), clip_seconds=5.0, min_clip_seconds=1.0, trim_seconds=0.0)
 # the middle comes last: a thing in the middle third is least often seen on a side
@@ -123,7 +124,9 @@ def _shown(clip: SceneClip, truth: Clip, number: int) -> Iterator[TrackObservati
         mask = truth.ids[frame.source_frame] == number + 1
         if mask.any():
             area = int(np.count_nonzero(mask))
-            yield TrackObservation(frame.frame, box_of(mask), 1.0, encode_mask(mask), area, None, None, ())
+            yield TrackObservation(
+                frame.frame, bounding_box(mask), 1.0, encode_mask(mask), area, None, None, ()
+            )
 
 
 def _row(
@@ -132,7 +135,22 @@ def _row(
     first, last, area = seen[0].frame, seen[-1].frame, float(np.mean([item.area for item in seen]))
     reference = like.reference_frame if like else first
     return TrackRow(
-        clip.id, key, name, name, first, last, len(seen), 1.0, area, 1.0, None, None, reference, True, (), ()
+        clip=clip.id,
+        track=key,
+        concept=name,
+        label=name,
+        first_frame=first,
+        last_frame=last,
+        frames=len(seen),
+        mean_score=1.0,
+        mean_area=area,
+        visible_fraction=1.0,
+        size=None,
+        scale_source=None,
+        reference_frame=reference,
+        kept=True,
+        failed=(),
+        flags=(),
     )
 
 
@@ -142,7 +160,7 @@ def matched(clip: SceneClip, track: int, truth: Clip) -> int | None:
         np.mean(
             [
                 mask_iou(clip.mask(row), truth.ids[clip.frames[row.frame].source_frame] == number + 1)
-                for row in clip.of_track(track)
+                for row in clip.track_observations(track)
             ]
         )
         for number in range(len(truth.labels))

@@ -30,8 +30,8 @@ from workers.datasets.scene_clip import SceneClip
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import Source
 from workers.datasets.track_sources import EngineTracks
-from workers.engines.concepts.masks import mask_iou
 from workers.engines.registry import load_engines
+from workers.geometry.overlap import mask_iou
 
 RATE = 12
 # a track is of the drawn thing that it covers best, from this mask IoU on
@@ -52,7 +52,7 @@ def filmed(clip: Clip, path: Path) -> Path:
 def covered(clip: SceneClip, track: int, drawn: Clip) -> str | None:
     """The drawn solid that a track's masks cover best, None when they cover none with a mean IoU of SAME."""
     sums = np.zeros(len(drawn.labels))
-    seen = list(clip.of_track(track))
+    seen = list(clip.track_observations(track))
     for row in seen:
         ids = drawn.ids[clip.frames[row.frame].source_frame]
         sums += [mask_iou(clip.mask(row), ids == number + 1) for number in range(len(sums))]

@@ -34,17 +34,17 @@ from workers.datasets.source import ClipTracker, GroundTruth, Source
 from workers.datasets.stages import colmap
 from workers.datasets.stages.shots import ClipPlan
 from workers.datasets.track_sources import EngineTracks, OracleTracks
-from workers.engines.concepts.masks import box_of
 from workers.engines.protocols import (
-    Click,
     ConceptEngine,
     FrameResult,
     Rgb,
     Tracker,
     TrackPrompts,
     VideoFrame,
+    VisualPrompt,
 )
 from workers.engines.registry import load_engines
+from workers.geometry.boxes import bounding_box
 
 SETTINGS = DatasetSettings(
     phrases=tuple(SOLIDS), clip_seconds=5.0, shares={"train": 1.0, "val": 0.0, "test": 0.0}
@@ -66,8 +66,8 @@ class BoxTracks:
         assert source.truth.objects is not None
         seen = {n: mask for n, mask in source.truth.objects(plan.first).items() if mask.any()}
         labels = [source.truth.labels[number] for number in seen]
-        clicks = [Click(box=box_of(mask)) for mask in seen.values()]
-        return _Named(self._engine.tracker(TrackPrompts.begin(clicks)), labels)
+        clicks = [VisualPrompt(box=bounding_box(mask)) for mask in seen.values()]
+        return _Named(self._engine.tracker(TrackPrompts.from_visual_prompts(clicks)), labels)
 
 
 class _Named:

@@ -11,7 +11,7 @@ from bench.concepts.tracking_scores import SAME, score
 from tests.support.movi_clips import Clip
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import ObservationRow
-from workers.engines.concepts.masks import mask_iou
+from workers.geometry.overlap import mask_iou
 from workers.geometry.poses import matrix_from_quaternion
 
 Array = NDArray[np.float64]
@@ -120,7 +120,7 @@ class Judged:
                 if metres is not None:
                     metres.append(off)
                 diagonals.append(off / exact.diagonal)
-                ious.append(box_iou(aligned, exact))
+                ious.append(solid_iou(aligned, exact))
             if label in TURNABLE:
                 self.turnable += 1
                 if "rotation_unknown" not in row.flags:
@@ -162,7 +162,7 @@ def true_solid(drawn: Clip, frame: int, number: int) -> Solid:
     return Solid(pose[:3, 3], pose[:3, :3], drawn.sizes[number - 1])
 
 
-def box_iou(a: Solid, b: Solid) -> float:
+def solid_iou(a: Solid, b: Solid) -> float:
     """Intersection over union of two boxes by 8,000 points, good to about 0.01."""
     points = GRID * a.size @ a.turn.T + a.center
     inside = np.all(np.abs((points - b.center) @ b.turn) <= b.size / 2, axis=1).mean()

@@ -2,23 +2,36 @@
 
     python -m bench run formats.splat_sizes [SPLAT.ply ...] [--count 100000 500000]
 
-For each file, and for flat Gaussians spread over a sphere of diameter 1, prints a row a format: bytes a
-Gaussian, seconds to write and to read, and the largest errors after a round trip: distance of a mean along an
-axis, ln(scale) with the 99th percentile, degrees of turn, opacity and colour.
+For each file, and for flat Gaussians spread over a sphere of diameter 1, one row per format: bytes per
+Gaussian, seconds to write and to read, and the largest errors after a round trip: of a mean along an axis,
+of ln(scale) with its 99th percentile, of the rotation in degrees, of opacity and of colour.
 """
 
 import argparse
-import time
 from pathlib import Path
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from bench.report import Report, Table
+from bench.timing import Stopwatch
 from workers.formats.convert import SPLAT_FORMATS, SPLAT_READERS, SPLAT_WRITERS
 from workers.geometry.gaussians import Gaussians, sanitize
 from workers.geometry.morton import morton_order
 
-HEAD = "splat | format | B/Gaussian | write s | read s | mean | ln scale | p99 | turn ° | opacity | colour"
+COLUMNS = {
+    "splat": "",
+    "format": "",
+    "B/Gaussian": ".1f",
+    "write s": ".2f",
+    "read s": ".2f",
+    "mean": ".1e",
+    "ln scale": ".3f",
+    "ln scale p99": ".3f",
+    "turn °": ".2f",
+    "opacity": ".4f",
+    "colour": ".4f",
+}
 
 
 def sphere(count: int) -> Gaussians:
@@ -41,42 +54,45 @@ def sphere(count: int) -> Gaussians:
     )
 
 
-def row(name: str, splat: Gaussians, fmt: str) -> str:
+def measure(table: Table, name: str, splat: Gaussians, fmt: str) -> None:
+    """Write and read one splat in one format, and add a row of what it took and lost."""
     clean = sanitize(splat)
-    start = time.perf_counter()
+    watch = Stopwatch()
     data = SPLAT_WRITERS[fmt](clean)
-    written = time.perf_counter()
+    written = watch.lap()
     again = SPLAT_READERS[fmt](data)
-    read = time.perf_counter()
+    read = watch.lap()
     order = morton_order(clean.means.astype(np.float64)) if fmt == "sog" else slice(None)
-    logs = np.abs(np.log(again.scales) - np.log(clean.scales[order]))
+    log_scales = np.abs(np.log(again.scales) - np.log(clean.scales[order]))
     turn = rotation(again.rotations).inv() * rotation(clean.rotations[order])
-    cells = [
-        *(name, fmt, f"{len(data) / len(clean):.1f}", f"{written - start:.2f}", f"{read - written:.2f}"),
-        f"{np.abs(again.means - clean.means[order]).max():.1e}",
-        *(f"{logs.max():.3f}", f"{np.percentile(logs, 99):.3f}", f"{np.degrees(turn.magnitude()).max():.2f}"),
-        f"{np.abs(again.opacities - clean.opacities[order]).max():.4f}",
-        f"{np.abs(again.colors - clean.colors[order]).max():.4f}",
-    ]
-    return " | ".join(cells)
+    table.add(
+        name,
+        fmt,
+        len(data) / len(clean),
+        written.wall,
+        read.wall,
+        np.abs(again.means - clean.means[order]).max(),
+        log_scales.max(),
+        np.percentile(log_scales, 99),
+        np.degrees(turn.magnitude()).max(),
+        np.abs(again.opacities - clean.opacities[order]).max(),
+        np.abs(again.colors - clean.colors[order]).max(),
+    )
 
 
 def rotation(wxyz: np.ndarray) -> Rotation:
     return Rotation.from_quat(wxyz[:, [1, 2, 3, 0]].astype(np.float64))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("files", nargs="*", type=Path)
-    parser.add_argument("--count", nargs="*", type=int, default=[100_000, 500_000])
-    options = parser.parse_args()
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="*", type=Path, help="splats as PLY files")
+    parser.add_argument("--count", nargs="*", type=int, default=[100_000, 500_000], help="of made-up splats")
+
+
+def run(options: argparse.Namespace, report: Report) -> None:
     splats = [(f"{count} on a sphere", sphere(count)) for count in options.count]
     splats += [(file.name, SPLAT_READERS["ply"](file.read_bytes())) for file in options.files]
-    print(HEAD)
+    table = report.table("Splat formats", COLUMNS)
     for name, splat in splats:
         for fmt in SPLAT_FORMATS:
-            print(row(name, splat, fmt))
-
-
-if __name__ == "__main__":
-    main()
+            measure(table, name, splat, fmt)

@@ -3,15 +3,14 @@
     python -m bench run formats.splats_and_meshes [--count 200000] [--rounds 5]
 
 Splats are compared with gsply where it is installed (PLY, and SPZ where its extra `spz` is), meshes with
-trimesh. Both sides go from arrays to bytes of a file and back, in turns; prints milliseconds of CPU of the
-fastest round and ours over theirs (under 1: ours is faster).
+trimesh. Both sides go from arrays to bytes of a file and back, in turns. CPU milliseconds of the fastest
+round, and the ratio of ours to theirs (below 1: ours is faster).
 """
 
 import argparse
 import importlib
 import io
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,8 @@ import numpy as np
 import trimesh
 
 from bench.formats.splat_sizes import sphere
+from bench.report import Report
+from bench.timing import fastest, time_in_turns
 from workers.formats.gltf import GlbBuilder
 from workers.formats.mesh_files import mesh_obj
 from workers.formats.mesh_readers import read_mesh_glb, read_mesh_obj
@@ -31,11 +32,12 @@ from workers.geometry.meshes import Mesh, vertex_normals
 Pair = tuple[Callable[[], Any], Callable[[], Any]]
 
 
-def splat_pairs(splat: Gaussians, folder: Path) -> dict[str, Pair]:
-    """Ours and gsply's, by what they do; empty without gsply."""
+def splat_pairs(report: Report, splat: Gaussians, folder: Path) -> dict[str, Pair]:
+    """Our function and gsply's for each task; empty without gsply."""
     try:
         gsply: Any = importlib.import_module("gsply")
     except ImportError:
+        report.note("gsply is not installed: splats are not compared.")
         return {}
     opacities = splat.opacities.astype(np.float64)
     theirs = gsply.GSData(
@@ -58,7 +60,7 @@ def splat_pairs(splat: Gaussians, folder: Path) -> dict[str, Pair]:
     try:
         gsply.write_spz(their_spz, theirs)
     except ImportError as error:
-        print(f"SPZ of gsply: {error}")
+        report.note(f"SPZ is not compared: {error}")
         return pairs
     pairs["write SPZ"] = (
         lambda: ours_spz.write_bytes(write_spz(splat)),
@@ -69,7 +71,7 @@ def splat_pairs(splat: Gaussians, folder: Path) -> dict[str, Pair]:
 
 
 def mesh_pairs() -> dict[str, Pair]:
-    """Ours and trimesh's, for a ball of 80,000 faces with vertex colours."""
+    """Our function and trimesh's for each task, on a ball of 80,000 faces with vertex colours."""
     ball = trimesh.creation.icosphere(subdivisions=6)
     vertices, faces = np.asarray(ball.vertices), np.asarray(ball.faces, dtype=np.int64)
     colors = np.clip(255 * (vertices + 1) / 2, 0, 255).astype(np.uint8)
@@ -87,41 +89,25 @@ def mesh_pairs() -> dict[str, Pair]:
     def load(data: bytes, kind: str) -> Any:
         return trimesh.load(io.BytesIO(data), file_type=kind, process=False)
 
-    made_glb, made_obj = glb(), mesh_obj(mesh)
+    glb_file, obj_file = glb(), mesh_obj(mesh)
     return {
         "write GLB": (glb, lambda: ball.export(file_type="glb")),
-        "read GLB": (lambda: read_mesh_glb(made_glb), lambda: load(made_glb, "glb")),
+        "read GLB": (lambda: read_mesh_glb(glb_file), lambda: load(glb_file, "glb")),
         "write OBJ": (lambda: mesh_obj(mesh), lambda: ball.export(file_type="obj")),
-        "read OBJ": (lambda: read_mesh_obj(made_obj), lambda: load(made_obj, "obj")),
+        "read OBJ": (lambda: read_mesh_obj(obj_file), lambda: load(obj_file, "obj")),
     }
 
 
-def fastest(pair: Pair, rounds: int) -> tuple[float, float]:
-    """CPU milliseconds of each side's fastest round, in turns; the first round is thrown away."""
-    best = [np.inf, np.inf]
-    for number in range(rounds + 1):
-        for side, call in enumerate(pair):
-            start = time.process_time()
-            call()
-            if number:
-                best[side] = min(best[side], 1000 * (time.process_time() - start))
-    return best[0], best[1]
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=200_000)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--count", type=int, default=200_000, help="Gaussians")
     parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
+
+
+def run(options: argparse.Namespace, report: Report) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        pairs = splat_pairs(sphere(options.count), Path(folder))
-        if not pairs:
-            print("gsply is not installed: splats are not compared")
-        print("what | ours ms | library ms | ratio")
+        pairs = splat_pairs(report, sphere(options.count), Path(folder))
+        columns = {"task": "", "ours CPU ms": ".1f", "library CPU ms": ".1f", "ratio": ".2f"}
+        table = report.table("Ours and the library", columns)
         for name, pair in (pairs | mesh_pairs()).items():
-            ours, theirs = fastest(pair, options.rounds)
-            print(f"{name} | {ours:.1f} | {theirs:.1f} | {ours / theirs:.2f}")
-
-
-if __name__ == "__main__":
-    main()
+            ours, theirs = (1e3 * fastest(each).cpu for each in time_in_turns(pair, options.rounds))
+            table.add(name, ours, theirs, ours / theirs)

@@ -24,6 +24,7 @@ from workers.engines.objects.splats.surfels import sample_surface
 from workers.engines.protocols import ObjectEngine
 from workers.engines.registry import load_engines
 from workers.geometry.cameras import Camera
+from workers.geometry.overlap import mask_iou
 from workers.geometry.posed import PosedCamera
 from workers.geometry.poses import Similarity, look_at
 from workers.geometry.raster import rasterize, silhouette
@@ -37,7 +38,7 @@ VIEW_SETS = {"tuned": VIEWS, "other": OTHER_VIEWS, "held": HELD_VIEWS}
 NOVEL = tuple((azimuth, elevation) for azimuth in (60.0, 120.0, 180.0, 270.0) for elevation in (-20.0, 30.0))
 POINTS = 8000
 ENGINES = ("default", "sam3d_objects")
-SHAPE_FLAGS = ("shape_box", "shape_turned", "shape_extruded", "shape_legged")
+SHAPE_FLAGS = ("shape_box", "shape_turned")
 
 
 def box(*size: float) -> trimesh.Trimesh:
@@ -228,7 +229,7 @@ def judge(
     milliseconds = 1e3 * (time.perf_counter() - start)
     points = asset.pose.apply(asset.mesh.vertices)
     outline = silhouette(points, asset.mesh.faces, camera)
-    input_iou = float((outline & mask).sum() / (outline | mask).sum())
+    input_iou = mask_iou(outline, mask)
     if asset.scale_source == "relative":
         points = points * (middle(truth)[2] / middle(points)[2])
     samples = sample_surface(truth, faces, POINTS, 0)
@@ -242,7 +243,7 @@ def judge(
     for cam in cameras:
         one = silhouette(cam.apply(turned_truth), faces, camera)
         two = silhouette(cam.apply(turned_points), asset.mesh.faces, camera)
-        overlaps.append(float((one & two).sum() / (one | two).sum()))
+        overlaps.append(mask_iou(one, two))
     looks = (float("nan"), float("nan"))
     if not quick:
         assert asset.mesh.colors is not None

@@ -1,174 +1,86 @@
-"""Measures what the service costs around its engines, side by side with bare applications in one run.
+"""What the service costs around its engines, side by side with bare applications in one run.
 
-    python -m bench run service.overhead [--json FILE] [--requests 150]
+    python -m bench run service.overhead [--requests 150]
 
-It starts the embedded stack and a bare FastAPI application in a temporary folder, and prints each figure
-with its aim. CPU is that of the whole process with its threads; for uploads its children count too.
+Starts the embedded stack and a bare FastAPI application in a temporary folder, and reports each figure with
+its aim. CPU is that of the whole process with its threads; for uploads its children count too.
 """
 
 import argparse
-import hashlib
-import http.client
 import io
-import json
-import os
-import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import psutil
 import skimage
-from fastapi import FastAPI, Request
 from PIL import Image
 
-# the script's own folder would hide the package `service` behind this file
-from service.embedded import HOST, Stack, free_port
+from bench.report import Report
+from bench.service.bare_application import bare_application
+from bench.service.client import Client, Job, as_json
+from service.embedded import Stack
+from tests.support.stacks import running_stack
 from workers.engines.concepts.default import DefaultConcepts
 
-ROOT = Path(__file__).resolve().parents[2]
 WARM_UP = 100
 ROUNDS = 7
+# a BMP of 101 MB
 UPLOAD_SIZE = (7000, 4800)
-SINK = "BENCH_SINK"
 FIRST, SECOND = "motorcycle", "bottle"
-Job = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line of the table; `best` is the aim, met from below unless `more` is better; None has no aim."""
+    """One row of the table. Values of at most `aim` meet it, or of at least `aim` where more is better."""
 
     name: str
     value: float
     unit: str
-    best: float | None = None
-    more: bool = False
+    aim: float | None = None
+    more_is_better: bool = False
 
     def verdict(self) -> str:
         """Whether the aim is met."""
-        if self.best is None:
+        if self.aim is None:
             return ""
-        return "met" if (self.value >= self.best if self.more else self.value <= self.best) else "NOT MET"
+        met = self.value >= self.aim if self.more_is_better else self.value <= self.aim
+        return "met" if met else "NOT MET"
 
-    def aim(self) -> str:
-        """The aim as a person reads it."""
-        return "" if self.best is None else f"{'≥' if self.more else '≤'} {self.best:g}"
-
-
-def bare_app() -> FastAPI:
-    """The yardstick: an echo of JSON, and a body that is hashed and written to a file."""
-    app = FastAPI()
-    sink = Path(os.environ[SINK])
-
-    @app.post("/echo")
-    async def echo(body: dict[str, Any]) -> dict[str, Any]:
-        return body
-
-    @app.post("/raw")
-    async def raw(request: Request) -> dict[str, str]:
-        digest = hashlib.sha256()
-        with sink.open("wb") as out:
-            async for chunk in request.stream():
-                digest.update(chunk)
-                out.write(chunk)
-        return {"sha256": digest.hexdigest()}
-
-    return app
+    def describe_aim(self) -> str:
+        """The aim for the table."""
+        return "" if self.aim is None else f"{'≥' if self.more_is_better else '≤'} {self.aim:g}"
 
 
-class Client:
-    """One kept-alive connection, so that the client's own cost stays out of the figures."""
-
-    def __init__(self, port: int, key: str | None = None) -> None:
-        self._connection = http.client.HTTPConnection(HOST, port, timeout=120)
-        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
-
-    def post(self, path: str, body: bytes, **headers: str) -> Job:
-        """Post bytes and read the JSON answer; raises RuntimeError for a problem."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self._connection.request("POST", path, body, {**self._headers, **named})
-        answer = self._connection.getresponse()
-        read = answer.read()
-        if answer.status >= 400:
-            raise RuntimeError(f"POST {path}: {answer.status} {read.decode(errors='replace')}")
-        told: Job = json.loads(read)
-        return told
-
-    def upload(self, data: bytes) -> str:
-        """Upload a medium and give its id."""
-        return str(self.post("/v1/uploads", data, Content_Type="application/octet-stream")["id"])
-
-    def finished(self, request: Job) -> Job:
-        """Submit a job and wait for its end."""
-        job = self.post("/v1/jobs", _json(request), Content_Type="application/json", Prefer="wait=60")
-        if job["state"] != "succeeded":
-            raise RuntimeError(f"job {job['id']} is {job['state']}: {job.get('problem')}")
-        return job
-
-
-@contextmanager
-def bare(folder: Path) -> Iterator[tuple[psutil.Process, Client]]:
-    """The bare application in a process of its own, started as the gateway is."""
-    port = free_port()
-    command = [
-        *(sys.executable, "-m", "uvicorn", "--factory", "bench.service:bare_app", "--host", HOST),
-        *("--port", str(port), "--log-level", "warning", "--no-access-log"),
-    ]
-    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, SINK: str(folder / "sink")})
-    try:
-        _until(lambda: Client(port).post("/echo", b"{}", Content_Type="application/json"))
-        yield psutil.Process(process.pid), Client(port)
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-@contextmanager
-def embedded(folder: Path) -> Iterator[Stack]:
-    """The embedded stack in a folder."""
-    stack = Stack(folder / "stack", free_port())
-    try:
-        stack.start()
-        yield stack
-    finally:
-        stack.stop()
-
-
-def part(stack: Stack, name: str) -> psutil.Process:
+def process_named(stack: Stack, name: str) -> psutil.Process:
     """One process of the stack."""
-    found = next(part.process for part in stack.processes if part.name == name)
-    assert found is not None
-    return psutil.Process(found.pid)
+    process = stack.process(name).process
+    assert process is not None
+    return psutil.Process(process.pid)
 
 
-def cpu(process: psutil.Process, *, family: bool = False) -> float:
-    """CPU seconds of a process so far; with `family`, of its children too."""
-    members = [process, *process.children(recursive=True)] if family else [process]
+def cpu_seconds(process: psutil.Process, *, with_children: bool = False) -> float:
+    """CPU seconds of a process so far."""
+    members = [process, *process.children(recursive=True)] if with_children else [process]
     return sum(member.cpu_times().user + member.cpu_times().system for member in members)
 
 
-def submit_cpu(
+def measure_submission(
     gateway: psutil.Process, here: Client, yardstick: psutil.Process, there: Client, count: int
 ) -> list[Figure]:
     """CPU of a submitted job against an echo of the same body; no worker is running."""
     image = here.upload(_png(_photo("astronaut.png")[:240, :320]))
-    body = _json(_boxed(image))
+    body = as_json(_boxed(image))
 
     def cost(process: psutil.Process, client: Client, path: str, repeats: int) -> float:
-        before = cpu(process)
+        before = cpu_seconds(process)
         for _ in range(repeats):
             client.post(path, body, Content_Type="application/json")
-        return (cpu(process) - before) / repeats * 1e6
+        return (cpu_seconds(process) - before) / repeats * 1e6
 
     cost(yardstick, there, "/echo", WARM_UP)
     cost(gateway, here, "/v1/jobs", WARM_UP)
@@ -185,7 +97,7 @@ def submit_cpu(
     ]
 
 
-def submit_to_start(here: Client, count: int = 20) -> list[Figure]:
+def measure_start(here: Client, count: int = 20) -> list[Figure]:
     """From the job's record to its start on an idle worker."""
     image = here.upload(_png(_photo("coffee.png")[:240, :320]))
     waits = []
@@ -199,7 +111,7 @@ def submit_to_start(here: Client, count: int = 20) -> list[Figure]:
     ]
 
 
-def uploading(
+def measure_uploads(
     gateway: psutil.Process, here: Client, yardstick: psutil.Process, there: Client, repeats: int = 5
 ) -> list[Figure]:
     """Uploads of a large BMP against a raw body that is hashed and written; new bytes each time."""
@@ -211,10 +123,10 @@ def uploading(
     rates: dict[str, list[float]] = {"cpu": [], "wall": [], "raw_cpu": [], "raw_wall": []}
 
     def timed(process: psutil.Process, client: Client, path: str, name: str) -> None:
-        before, start = cpu(process, family=True), time.perf_counter()
+        before, start = cpu_seconds(process, with_children=True), time.perf_counter()
         client.post(path, bytes(data), **octets)
         rates[f"{name}wall"].append(megabytes / (time.perf_counter() - start))
-        rates[f"{name}cpu"].append(megabytes / (cpu(process, family=True) - before))
+        rates[f"{name}cpu"].append(megabytes / (cpu_seconds(process, with_children=True) - before))
 
     for number in range(repeats + 1):
         data[-1] = number
@@ -224,12 +136,12 @@ def uploading(
     return [
         Figure(f"raw body of {megabytes:.0f} MB", middle["raw_cpu"], "MB/CPU-s"),
         Figure("POST /v1/uploads", middle["cpu"], "MB/CPU-s"),
-        Figure("upload / raw, CPU", middle["cpu"] / middle["raw_cpu"], "×", 0.8, more=True),
-        Figure("upload / raw, wall", middle["wall"] / middle["raw_wall"], "×", 0.8, more=True),
+        Figure("upload / raw, CPU", middle["cpu"] / middle["raw_cpu"], "×", 0.8, more_is_better=True),
+        Figure("upload / raw, wall", middle["wall"] / middle["raw_wall"], "×", 0.8, more_is_better=True),
     ]
 
 
-def phrases(here: Client, repeats: int = 5) -> list[Figure]:
+def measure_phrases(here: Client, repeats: int = 5) -> list[Figure]:
     """A second phrase on an image that is embedded already, and the engine's share of a job."""
     photo = _photo("motorcycle_left.png").copy()
     engine = DefaultConcepts()
@@ -260,39 +172,32 @@ def phrases(here: Client, repeats: int = 5) -> list[Figure]:
 
 def measure(folder: Path, requests: int) -> list[Figure]:
     """Every figure, in one run."""
-    with embedded(folder) as stack, bare(folder) as (yardstick, there):
+    with (
+        running_stack(folder / "stack") as stack,
+        bare_application(folder) as (yardstick, there),
+    ):
         here = Client(stack.port, stack.api_key)
-        gateway = part(stack, "gateway")
-        figures = submit_to_start(here) + phrases(here)
-        figures += uploading(gateway, here, yardstick, there)
-        worker = part(stack, "worker")
+        gateway = process_named(stack, "gateway")
+        figures = measure_start(here) + measure_phrases(here)
+        figures += measure_uploads(gateway, here, yardstick, there)
+        worker = process_named(stack, "worker")
         worker.terminate()
         worker.wait(30)
-        return submit_cpu(gateway, here, yardstick, there, requests) + figures
+        return measure_submission(gateway, here, yardstick, there, requests) + figures
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--json", type=Path, help="also write the figures here")
-    parser.add_argument("--requests", type=int, default=150, help="jobs submitted in a round")
-    given = parser.parse_args()
-    load = os.getloadavg()[0]
-    folder = Path(tempfile.mkdtemp(prefix="maquette-bench-"))
-    try:
-        figures = measure(folder, given.requests)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    print(f"{'figure':36}{'value':>10} {'unit':10}{'aim':8}verdict")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--requests", type=int, default=150, help="jobs submitted per round")
+
+
+def run(options: argparse.Namespace, report: Report) -> None:
+    with tempfile.TemporaryDirectory(prefix="maquette-bench-", ignore_cleanup_errors=True) as folder:
+        figures = measure(Path(folder), options.requests)
+    table = report.table("Overhead", {"figure": "", "value": ".4g", "unit": "", "aim": "", "verdict": ""})
     for figure in figures:
-        value = f"{figure.value:10.3g}" if figure.value < 10 else f"{figure.value:10.0f}"
-        print(f"{figure.name:36}{value} {figure.unit:10}{figure.aim():8}{figure.verdict()}")
-    cores = os.cpu_count() or 1
-    print(f"{cores} cores, load average {load:.1f} before the run")
-    if load > cores:
-        print("the machine was busy: times on the wall are too long; CPU figures suffer less")
-    if given.json:
-        told = [{**asdict(figure), "verdict": figure.verdict()} for figure in figures]
-        given.json.write_text(json.dumps({"load": load, "cores": cores, "figures": told}, indent=1) + "\n")
+        table.add(figure.name, figure.value, figure.unit, figure.describe_aim(), figure.verdict())
+    if report.machine["load average"] > report.machine["cores"]:
+        report.note("The machine was busy: times on the wall are too long; CPU figures suffer less.")
 
 
 def _boxed(image: str) -> Job:
@@ -311,25 +216,5 @@ def _png(pixels: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
-def _json(data: Job) -> bytes:
-    return json.dumps(data).encode()
-
-
 def _span(job: Job, first: str, last: str) -> float:
     return (datetime.fromisoformat(job[last]) - datetime.fromisoformat(job[first])).total_seconds()
-
-
-def _until(call: Callable[[], object], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            call()
-            return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-
-
-if __name__ == "__main__":
-    main()

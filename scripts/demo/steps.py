@@ -16,6 +16,7 @@ from maquette.rle import decode
 from numpy.typing import NDArray
 
 from scripts.demo import inputs
+from workers.geometry.overlap import mask_iou
 
 
 @dataclass(slots=True)
@@ -90,7 +91,7 @@ class Demo:
             lambda: self._mq.track(first, text="motorcycle"),
             lambda r: f"{len(r.tracks)} track(s)",
         )
-        track.notes.append(f"mean IoU with the exact masks of the composition: {_iou(track, truth):.3f}")
+        track.notes.append(f"mean IoU with the exact masks of the composition: {_mean_iou(track, truth):.3f}")
         self._step(
             "dataset",
             "both videos as clips, tracks and observations",
@@ -117,7 +118,7 @@ def _objects_made(result: Any) -> str:
     return f"{len(result.objects)} GLB + splat, silhouette IoU ≥ {worst:.3f}"
 
 
-def _iou(track: Step, truth: list[NDArray[np.bool_]]) -> float:
+def _mean_iou(track: Step, truth: list[NDArray[np.bool_]]) -> float:
     scores = []
     for file in sorted(track.folder.glob("masks-*.jsonl")):
         for line in file.read_text().splitlines():
@@ -126,5 +127,5 @@ def _iou(track: Step, truth: list[NDArray[np.bool_]]) -> float:
             found = np.zeros_like(exact)
             for item in row["objects"]:
                 found |= decode(Rle.model_validate(item["mask"]))
-            scores.append((found & exact).sum() / max(1, (found | exact).sum()))
+            scores.append(mask_iou(found, exact))
     return float(np.mean(scores)) if scores else 0.0

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from service.embedded import Stack
-from tests.support.scenes import ball, box_of, wall
+from tests.support.scenes import ball, wall
+from workers.geometry.boxes import bounding_box
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_segment_takes_globs_and_saves(stack: Stack, pictures: Path) -> None:
 
 def test_json_chains_a_job_into_objects(stack: Stack, pictures: Path) -> None:
     picture = wall()
-    x0, y0, x1, y1 = box_of(ball(picture, (120, 90), 50, (220, 60, 40)))
+    x0, y0, x1, y1 = bounding_box(ball(picture, (120, 90), 50, (220, 60, 40)))
     box = f"{x0},{y0},{x1},{y1}"
     first = json.loads(maquette(stack, "--json", "segment", str(pictures / "a.png"), "--box", box).stdout)
     assert len(first["result"]["instances"]) == 1

@@ -13,11 +13,12 @@ from maquette.contract import MediaRef
 from service.embedded import Stack
 from storage.artefacts import ArtefactStore
 from tests.acceptance.test_cli import maquette
-from tests.support.scenes import ball, box_of, wall
+from tests.support.scenes import ball, wall
 from tests.support.splats import random_splat
 from workers.errors import JobProblem
 from workers.formats.ply import read_splat_ply, write_splat_ply
 from workers.formats.spz import read_spz
+from workers.geometry.boxes import bounding_box
 from workers.jobs.context import MAX_ASSET_BYTES, JobContext
 
 
@@ -38,7 +39,7 @@ def test_a_splat_goes_through_every_format(mq: Maquette, tmp_path: Path) -> None
 def test_the_mesh_of_a_job_becomes_obj(mq: Maquette) -> None:
     picture = wall()
     mask = ball(picture, (120, 150), 60, (220, 60, 40))
-    made = mq.objects(picture, boxes=[box_of(mask)]).wait()
+    made = mq.objects(picture, boxes=[bounding_box(mask)]).wait()
     mesh = next(item for item in made.artefacts if item.name == made.objects[0].mesh)
     result = mq.convert(mesh, ["obj", "ply"]).wait()
     [stored] = [item for item in result.artefacts if item.name == result.data.files["obj"]]

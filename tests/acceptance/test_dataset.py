@@ -23,9 +23,9 @@ from pycocotools.coco import COCO
 from typer.testing import CliRunner
 
 from service.embedded import Stack
-from tests.support.scenes import box_of
 from workers.datasets.reader import Dataset
-from workers.datasets.verify import verify
+from workers.datasets.verification import verify
+from workers.geometry.boxes import bounding_box
 
 MOTORCYCLE = Path(skimage.data.__file__).parent / "motorcycle_left.png"
 
@@ -74,7 +74,7 @@ def test_a_folder_of_frames_and_a_video_become_one_dataset(
     rows = pq.read_table(shard).to_pylist()
     assert len(rows) == 6
     for row, observation in zip(rows, clip.observations, strict=True):
-        assert (row["x0"], row["y0"], row["x1"], row["y1"]) == box_of(clip.mask(observation))
+        assert (row["x0"], row["y0"], row["x1"], row["y1"]) == bounding_box(clip.mask(observation))
     frames = pq.read_table(next(out.glob(f"frames-{clip.id}.parquet"))).to_pylist()
     assert [row["pts"] for row in frames] == [100 * (clip.row.first_frame + n) for n in range(6)]
 

@@ -17,7 +17,7 @@ from PIL import Image
 from service.embedded import Stack
 from tests.acceptance.test_dataset import run
 from workers.datasets.reader import Dataset
-from workers.datasets.verify import verify
+from workers.datasets.verification import verify
 
 MOTORCYCLE = Path(skimage.data.__file__).parent / "motorcycle_left.png"
 FRAMES, SIZE = 12, (160, 240)

@@ -14,8 +14,10 @@ from typer.testing import CliRunner
 
 from service.embedded import Stack
 from tests.support.media_files import png
-from tests.support.scenes import ball, box_of, iou, wall
+from tests.support.scenes import ball, wall
 from workers.formats.convert import MESH_READERS, SPLAT_READERS, detect
+from workers.geometry.boxes import bounding_box
+from workers.geometry.overlap import mask_iou
 
 ROLES = {"glb": "mesh", "ply": "splat", "spz": "splat", "sog": "splat", "khr_glb": "splat", "obj": "mesh"}
 
@@ -23,7 +25,7 @@ ROLES = {"glb": "mesh", "ply": "splat", "spz": "splat", "sog": "splat", "khr_glb
 @pytest.fixture(scope="module")
 def picture() -> tuple[bytes, tuple[int, int, int, int]]:
     pixels = wall()
-    box = box_of(ball(pixels, (120, 90), 50, (220, 60, 40)))
+    box = bounding_box(ball(pixels, (120, 90), 50, (220, 60, 40)))
     return png(pixels), box
 
 
@@ -81,12 +83,12 @@ def test_placed_turntable_and_simulation(mq: Maquette, tmp_path: Path) -> None:
     picture = wall()
     mask = ball(picture, (120, 150), 60, (220, 60, 40))
     asked = {"outputs": ["placed", "turntable", "simulation"], "density": 600.0, "longest_side_m": 0.2}
-    result = mq.objects(picture, boxes=[box_of(mask)], **asked).wait()
+    result = mq.objects(picture, boxes=[bounding_box(mask)], **asked).wait()
     [thing] = result.objects
     folder = result.save(tmp_path)
     shown = np.asarray(Image.open(folder / thing.extras["placed"]))
     changed = np.abs(shown.astype(int) - (0.5 * picture + 127.5)).max(axis=2) > 12
-    assert iou(changed, mask) > 0.85
+    assert mask_iou(changed, mask) > 0.85
     with av.open(str(folder / thing.extras["turntable"])) as film:
         assert sum(1 for _ in film.decode(video=0)) == 48
     with zipfile.ZipFile(folder / thing.extras["simulation"]) as archive:
@@ -96,5 +98,5 @@ def test_placed_turntable_and_simulation(mq: Maquette, tmp_path: Path) -> None:
     assert told["scale_source"] == "given" and "mass_not_metric" not in thing.flags
     ball_mass = 600 * 4 / 3 * np.pi * 0.1**3
     assert 0.5 * ball_mass < told["mass_kg"] < 1.3 * ball_mass
-    unknown = mq.objects(picture, boxes=[box_of(mask)], outputs=["simulation"]).wait().objects[0]
+    unknown = mq.objects(picture, boxes=[bounding_box(mask)], outputs=["simulation"]).wait().objects[0]
     assert "mass_not_metric" in unknown.flags

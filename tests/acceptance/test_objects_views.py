@@ -13,8 +13,8 @@ from PIL import Image
 
 from service.embedded import Stack
 from tests.acceptance.test_cli import maquette
-from tests.support.scenes import box_of
 from tests.support.synthetic_objects import around, thing
+from workers.geometry.boxes import bounding_box
 from workers.geometry.posed import PosedCamera
 from workers.geometry.raster import render
 
@@ -45,7 +45,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Box]:
         for image, _ in pictures:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
-    return path, box_of(pictures[0][1])
+    return path, bounding_box(pictures[0][1])
 
 
 def test_a_film_round_an_object_gives_its_size_and_place(

@@ -21,9 +21,11 @@ from PIL import Image
 
 from service.embedded import Stack
 from tests.support.gltf_validator import assert_valid
-from tests.support.scenes import ball, box_of, iou, moving_ball, wall
+from tests.support.scenes import ball, moving_ball, wall
 from workers.formats.ply import read_splat_ply
+from workers.geometry.boxes import bounding_box
 from workers.geometry.cameras import Camera
+from workers.geometry.overlap import mask_iou
 from workers.geometry.poses import Similarity
 from workers.geometry.raster import silhouette
 
@@ -35,15 +37,15 @@ def test_boxes_points_and_phrases_in_one_request(mq: Maquette) -> None:
     first = ball(picture, (120, 90), 50, (220, 60, 40))
     second = ball(picture, (120, 240), 40, (40, 90, 220))
     told: list[str] = []
-    job = mq.segment(picture, text=["cat"], boxes=[box_of(first)], points=[[(240, 120), (10, 10, 0)]])
+    job = mq.segment(picture, text=["cat"], boxes=[bounding_box(first)], points=[[(240, 120), (10, 10, 0)]])
     result = job.wait(progress=lambda job: told.append(job.state))
     assert told[-1] == "succeeded"
     assert [(i.data.prompt.kind, i.data.prompt.index) for i in result.instances] == [
         ("box", 0),
         ("points", 0),
     ]
-    assert iou(result.instances[0].mask, first) > 0.9
-    assert iou(result.instances[1].mask, second) > 0.9
+    assert mask_iou(result.instances[0].mask, first) > 0.9
+    assert mask_iou(result.instances[1].mask, second) > 0.9
     for instance in result.instances:
         assert instance.mask.shape == picture.shape[:2]
         assert instance.area == instance.mask.sum()
@@ -66,12 +68,14 @@ def test_one_exemplar_finds_all_of_its_kind_and_a_counter_example_keeps_others_o
     places = [(70 + 110 * row, 70 + 110 * column) for row, column in ((0, 0), (1, 2), (2, 1), (2, 3))]
     red = [ball(picture, place, 34, (220, 50, 40)) for place in places]
     orange = ball(picture, (70, 400), 34, (235, 120, 40))
-    result = mq.segment(picture, exemplars=[box_of(red[0])], counter_exemplars=[box_of(orange)]).wait()
+    result = mq.segment(
+        picture, exemplars=[bounding_box(red[0])], counter_exemplars=[bounding_box(orange)]
+    ).wait()
     assert {item.data.prompt.kind for item in result.instances} == {"exemplars"}
     assert len(result.instances) == len(red)
     for exact in red:
-        assert max(iou(item.mask, exact) for item in result.instances) > 0.9
-    assert max(iou(item.mask, orange) for item in result.instances) < 0.1
+        assert max(mask_iou(item.mask, exact) for item in result.instances) > 0.9
+    assert max(mask_iou(item.mask, orange) for item in result.instances) < 0.1
 
 
 def test_nothing_found_is_a_success_with_a_reason(mq: Maquette) -> None:
@@ -102,7 +106,7 @@ def test_objects_from_a_job_agree_with_its_masks(mq: Maquette, tmp_path: Path) -
     c = found.camera
     camera = Camera(c.width, c.height, c.fx, c.fy, c.cx, c.cy)
     seen = silhouette(pose.apply(np.asarray(mesh.vertices)), np.asarray(mesh.faces), camera)
-    assert iou(seen, mask) >= 0.97
+    assert mask_iou(seen, mask) >= 0.97
     _, distance, _ = trimesh.proximity.closest_point_naive(welded, splat.means[::301].astype(np.float64))
     assert distance.max() < 1e-5
     assert {"default_engine", "unseen_side_guessed", "camera_assumed"} <= set(found.flags)
@@ -187,7 +191,7 @@ def test_a_scene_holds_everything_in_one_frame(mq: Maquette, tmp_path: Path) -> 
 def test_track_follows_a_box_through_a_video(mq: Maquette, tmp_path: Path) -> None:
     video = tmp_path / "ball.mp4"
     exact = moving_ball(video, 60)
-    result = mq.track(video, boxes=[box_of(exact[0])]).wait()
+    result = mq.track(video, boxes=[bounding_box(exact[0])]).wait()
     [track] = result.tracks
     assert (track.id, track.first_frame, track.last_frame, track.frames) == (1, 0, 59, 60)
     folder = result.save(tmp_path / "out")
@@ -195,7 +199,9 @@ def test_track_follows_a_box_through_a_video(mq: Maquette, tmp_path: Path) -> No
     for file in sorted(folder.glob("masks-*.jsonl")):
         rows += [json.loads(line) for line in file.read_text().splitlines()]
     assert [row["frame"] for row in rows] == list(range(60))
-    scores = [iou(decode(Rle.model_validate(row["objects"][0]["mask"])), exact[row["frame"]]) for row in rows]
+    scores = [
+        mask_iou(decode(Rle.model_validate(row["objects"][0]["mask"])), exact[row["frame"]]) for row in rows
+    ]
     assert np.mean(scores) > 0.85
     times = [row["pts"] * result.data.time_base[0] / result.data.time_base[1] for row in rows]
     np.testing.assert_allclose(np.diff(times), 1 / 24, atol=1e-3)
@@ -298,8 +304,8 @@ def test_an_exemplar_may_lie_in_another_picture(mq: Maquette) -> None:
     picture = wall(seed=4)
     wanted = ball(picture, (140, 220), 44, (220, 60, 40))
     other = ball(picture, (100, 90), 44, (40, 90, 220))
-    asked = [{"box": box_of(red), "image": shown}]
-    against = [{"box": box_of(blue), "image": shown}]
+    asked = [{"box": bounding_box(red), "image": shown}]
+    against = [{"box": bounding_box(blue), "image": shown}]
     found = mq.segment(picture, exemplars=asked, counter_exemplars=against).wait().instances
-    assert max(iou(item.mask, wanted) for item in found) > 0.85
-    assert max((iou(item.mask, other) for item in found), default=0) < 0.1
+    assert max(mask_iou(item.mask, wanted) for item in found) > 0.85
+    assert max((mask_iou(item.mask, other) for item in found), default=0) < 0.1

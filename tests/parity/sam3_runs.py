@@ -7,10 +7,10 @@ import numpy as np
 
 from tests.parity.sam3_tiny import picture
 from workers.engines.concepts.sam3.engine import Sam3Concepts
-from workers.engines.protocols import Click, FrameResult, TrackPrompts, VideoFrame
+from workers.engines.protocols import FrameResult, TrackPrompts, VideoFrame, VisualPrompt
 
 PHRASES = ("cat", "dog")
-CLICK = Click(box=(5.0, 20.0, 40.0, 60.0))
+CLICK = VisualPrompt(box=(5.0, 20.0, 40.0, 60.0))
 FRAMES = 40
 FIRST = 100
 # of the first eight seeds the one whose masks live and vary, so that the memory shows in them

@@ -12,15 +12,15 @@ import torch
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from tests.parity.sam3_tiny import picture, tiny_engine, tiny_model
-from workers.engines.concepts.masks import box_of
 from workers.engines.concepts.sam3.engine import Sam3Concepts
 from workers.engines.concepts.sam3.errors import PhraseRejected
 from workers.engines.concepts.sam3.image import Exemplar
 from workers.engines.concepts.sam3.loading import click_model
 from workers.engines.concepts.sam3.preprocess import click_points, to_pixels
 from workers.engines.concepts.sam3.sessions import features_of
-from workers.engines.protocols import Click, ConceptEngine, TrackPrompts, VideoFrame
+from workers.engines.protocols import ConceptEngine, TrackPrompts, VideoFrame, VisualPrompt
 from workers.formats import rle
+from workers.geometry.boxes import bounding_box
 
 IMAGE = picture()
 SIZE = IMAGE.shape[:2]
@@ -83,7 +83,7 @@ def test_what_ground_gives_can_be_stored_and_comes_in_order(engine: Sam3Concepts
         assert {item.label for item in mine} == {phrase}
     for item in found:
         assert item.mask.shape == SIZE and item.mask.dtype == np.bool_
-        assert item.box == box_of(item.mask)
+        assert item.box == bounding_box(item.mask)
         assert 0 <= item.score <= 1
         assert np.array_equal(rle.decode_mask(rle.encode_mask(item.mask)), item.mask)
 
@@ -113,7 +113,7 @@ def test_a_second_phrase_runs_neither_the_vision_encoder_nor_known_text() -> Non
         engine.ground(first, ["cat"])
         engine.ground(first, ["dog", "cat"])
         engine.ground(engine.embed(IMAGE, "one"), ["cat", "dog"])
-        engine.segment(first, [Click(box=BOX)])
+        engine.segment(first, [VisualPrompt(box=BOX)])
         assert (vision.count, text.count) == (1, 2)
         engine.ground(engine.embed(picture(3), "two"), ["cat"])
         assert (vision.count, text.count) == (2, 2)
@@ -259,8 +259,8 @@ def test_clicks_read_the_features_of_the_click_trackers_first_frame() -> None:
 def test_clicks_on_a_cached_image_are_the_first_frame_of_the_click_tracker() -> None:
     engine = tiny_engine(1)
     handle = engine.embed(IMAGE, "picture")
-    clicks = [Click(box=BOX), Click(points=np.array([[20.0, 40.0]]))]
-    (result,) = engine.tracker(TrackPrompts.begin(clicks)).step(VideoFrame(0, 0, IMAGE))
+    clicks = [VisualPrompt(box=BOX), VisualPrompt(points=np.array([[20.0, 40.0]]))]
+    (result,) = engine.tracker(TrackPrompts.from_visual_prompts(clicks)).step(VideoFrame(0, 0, IMAGE))
     shown = {item.prompt: item.mask for item in result.objects}
     assert shown, "at least one click must find something for this test to say anything"
     for item in engine.segment(handle, clicks):
@@ -288,18 +288,18 @@ def test_every_click_gives_exactly_one_instance(engine: Sam3Concepts) -> None:
     mask = np.zeros(SIZE, np.bool_)
     mask[30:60, 90:130] = True
     clicks = [
-        Click(box=BOX),
-        Click(points=np.array([[20.0, 40.0]]), labels=np.array([1])),
-        Click(points=np.array([[20.0, 40.0], [100.0, 80.0]]), labels=np.array([1, 0])),
-        Click(box=BOX, points=np.array([[20.0, 40.0]])),
-        Click(mask=mask),
-        Click(box=BOX, mask=mask, points=np.array([[20.0, 40.0]]), labels=np.array([0])),
+        VisualPrompt(box=BOX),
+        VisualPrompt(points=np.array([[20.0, 40.0]]), labels=np.array([1])),
+        VisualPrompt(points=np.array([[20.0, 40.0], [100.0, 80.0]]), labels=np.array([1, 0])),
+        VisualPrompt(box=BOX, points=np.array([[20.0, 40.0]])),
+        VisualPrompt(mask=mask),
+        VisualPrompt(box=BOX, mask=mask, points=np.array([[20.0, 40.0]]), labels=np.array([0])),
     ]
     found = engine.segment(engine.embed(IMAGE, "picture"), clicks)
     assert [item.prompt for item in found] == list(range(len(clicks)))
     for item in found:
         assert item.mask.any() and item.mask.shape == SIZE and item.label is None
-        assert item.box == box_of(item.mask) and 0 <= item.score <= 1
+        assert item.box == bounding_box(item.mask) and 0 <= item.score <= 1
     assert not np.array_equal(found[4].mask, found[0].mask)
 
 
@@ -312,23 +312,23 @@ def test_a_lone_point_takes_the_best_of_three_masks(engine: Sam3Concepts) -> Non
             image_embeddings=maps, input_points=points, input_labels=labels, multimask_output=True
         )
     assert out.iou_scores.shape[-1] == 3
-    (found,) = engine.segment(handle, [Click(points=np.array([[20.0, 40.0]]))])
+    (found,) = engine.segment(handle, [VisualPrompt(points=np.array([[20.0, 40.0]]))])
     assert found.score in (0.0, pytest.approx(float(out.iou_scores.max().clamp(0, 1))))
 
 
 @pytest.mark.parametrize(
     "click",
     [
-        Click(),
-        Click(points=np.array([[500.0, 5.0]])),
-        Click(points=np.array([[5.0, 5.0]]), labels=np.array([0])),
-        Click(points=np.array([[5.0, 5.0]]), labels=np.array([1, 0])),
-        Click(box=(200.0, 0.0, 300.0, 10.0)),
-        Click(mask=np.zeros(SIZE, np.bool_)),
-        Click(mask=np.ones((3, 3), np.bool_)),
+        VisualPrompt(),
+        VisualPrompt(points=np.array([[500.0, 5.0]])),
+        VisualPrompt(points=np.array([[5.0, 5.0]]), labels=np.array([0])),
+        VisualPrompt(points=np.array([[5.0, 5.0]]), labels=np.array([1, 0])),
+        VisualPrompt(box=(200.0, 0.0, 300.0, 10.0)),
+        VisualPrompt(mask=np.zeros(SIZE, np.bool_)),
+        VisualPrompt(mask=np.ones((3, 3), np.bool_)),
     ],
 )
-def test_a_click_that_says_nothing_is_refused(engine: Sam3Concepts, click: Click) -> None:
+def test_a_click_that_says_nothing_is_refused(engine: Sam3Concepts, click: VisualPrompt) -> None:
     with pytest.raises(ValueError, match=r"click|point|box|mask"):
         engine.segment(engine.embed(IMAGE, "picture"), [click])
 
@@ -362,7 +362,9 @@ def test_bfloat16_runs_through_every_path() -> None:
     handle = engine.embed(IMAGE, "picture")
     assert engine.ground(handle, ["cat", "dog"])
     assert engine.ground_exemplars(handle, [BOX], [1])
-    assert len(engine.segment(handle, [Click(box=BOX), Click(mask=np.ones(SIZE, np.bool_))])) == 2
+    assert (
+        len(engine.segment(handle, [VisualPrompt(box=BOX), VisualPrompt(mask=np.ones(SIZE, np.bool_))])) == 2
+    )
 
 
 def test_text_embeddings_are_passed_as_the_model_makes_them(engine: Sam3Concepts) -> None:

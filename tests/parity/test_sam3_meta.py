@@ -24,17 +24,18 @@ from workers.engines.concepts.sam3 import backends, meta_loading
 from workers.engines.concepts.sam3.engine import Sam3Concepts
 from workers.engines.concepts.sam3.errors import ObjectUnknown, PhraseRejected, Sam3Unavailable
 from workers.engines.concepts.sam3.meta_engine import MetaConcepts
-from workers.engines.concepts.sam3.meta_loading import MetaLoaded, MetaPackageMissing, MetaSettings, NeedsCuda
+from workers.engines.concepts.sam3.meta_loading import MetaLoaded, MetaPackageMissing, NeedsCuda
+from workers.engines.concepts.sam3.settings import BACKEND_VARIABLE, CHECKPOINT_VARIABLE, MetaSettings
 from workers.engines.protocols import (
-    Click,
     ConceptEngine,
+    FrameExemplar,
     FrameResult,
     Removal,
     RequestRefused,
-    ShownOnFrame,
-    TimedClick,
+    TimedPrompt,
     TrackPrompts,
     VideoFrame,
+    VisualPrompt,
 )
 from workers.engines.weights import WeightsCorrupt
 
@@ -60,17 +61,17 @@ def frame(number: int) -> VideoFrame:
 def run(
     made: MetaConcepts,
     prompts: TrackPrompts,
-    shown: Sequence[ShownOnFrame] = (),
+    shown: Sequence[FrameExemplar] = (),
     numbers: Sequence[int] = range(FRAMES),
 ) -> list[FrameResult]:
-    tracker = made.tracker(replace(prompts, shown=tuple(shown)))
+    tracker = made.tracker(replace(prompts, exemplars=tuple(shown)))
     for number in numbers:
         assert list(tracker.step(frame(number))) == []
     return list(tracker.finish())
 
 
-def point(at: tuple[float, float], label: int = 1) -> Click:
-    return Click(points=np.array([at]), labels=np.array([label]))
+def point(at: tuple[float, float], label: int = 1) -> VisualPrompt:
+    return VisualPrompt(points=np.array([at]), labels=np.array([label]))
 
 
 def masks(results: list[FrameResult], name: int) -> dict[int, Any]:
@@ -95,8 +96,10 @@ def test_phrases_exemplars_and_clicks_on_an_image() -> None:
     assert made.ground(handle, ["red"], thresholds=[0.999]) == []
     (alike,) = made.ground_exemplars(handle, [(10.0, 30.0, 30.0, 50.0)], [1])
     assert np.array_equal(alike.mask, seen(IMAGE, "red"))
-    box = Click(box=(110.0, 50.0, 130.0, 70.0))
-    answers = made.segment(handle, [point(RED), box, Click(mask=seen(IMAGE, "green")), point((70.0, 80.0))])
+    box = VisualPrompt(box=(110.0, 50.0, 130.0, 70.0))
+    answers = made.segment(
+        handle, [point(RED), box, VisualPrompt(mask=seen(IMAGE, "green")), point((70.0, 80.0))]
+    )
     for answer, name in zip(answers, ("red", "green", "green"), strict=False):
         assert np.array_equal(answer.mask, seen(IMAGE, name))
     assert [item.score for item in answers] == [0.9, 0.2, 0.2, 0.0]
@@ -138,7 +141,7 @@ def test_each_phrase_is_a_pass_and_its_objects_have_ids_of_their_own() -> None:
 
 
 def test_points_mend_an_object_of_a_phrase_from_their_frame_on() -> None:
-    prompts = TrackPrompts(("red",), clicks=(TimedClick(FIRST + 3, 1, point(GREEN_AT_3)),))
+    prompts = TrackPrompts(("red",), visual_prompts=(TimedPrompt(FIRST + 3, 1, point(GREEN_AT_3)),))
     results = run(engine(), prompts)
     for number, mask in masks(results, 1).items():
         image = picture(number)
@@ -151,11 +154,11 @@ GREEN_AT_3 = (114.0, 60.0)
 
 
 def test_clicked_objects_start_on_their_frames_and_can_be_removed() -> None:
-    box = Click(box=(10.0, 30.0, 34.0, 50.0))
+    box = VisualPrompt(box=(10.0, 30.0, 34.0, 50.0))
     prompts = TrackPrompts(
         ("red",),
         objects=2,
-        clicks=(TimedClick(FIRST, 1, box), TimedClick(FIRST + 3, 2, point(GREEN_AT_3))),
+        visual_prompts=(TimedPrompt(FIRST, 1, box), TimedPrompt(FIRST + 3, 2, point(GREEN_AT_3))),
         removals=(Removal(FIRST + 5, 2), Removal(FIRST + 6, 3), Removal(FIRST + 99, 1)),
     )
     made = engine()
@@ -176,7 +179,7 @@ def test_a_box_on_a_frame_shows_what_is_meant_in_both_directions() -> None:
     for place, box in ((3, (104.0, 50.0, 124.0, 70.0)), (FRAMES - 1, (96.0, 50.0, 116.0, 70.0))):
         made = engine()
         predictor(made).model.new_det_thresh = 0.5
-        results = run(made, TrackPrompts(("visual",)), [ShownOnFrame(FIRST + place, 0, box)])
+        results = run(made, TrackPrompts(("visual",)), [FrameExemplar(FIRST + place, 0, box)])
         assert sorted(masks(results, 1)) == list(range(FRAMES))
         assert all(np.array_equal(mask, seen(picture(n), "green")) for n, mask in masks(results, 1).items())
         first = next(each for each in predictor(made).asked if each["type"] == "add_prompt")
@@ -184,7 +187,9 @@ def test_a_box_on_a_frame_shows_what_is_meant_in_both_directions() -> None:
 
 
 def test_frames_may_come_backwards_and_a_restored_tracker_gives_the_same() -> None:
-    prompts = TrackPrompts(("red",), objects=1, clicks=(TimedClick(FIRST + 3, 1, point(GREEN_AT_3)),))
+    prompts = TrackPrompts(
+        ("red",), objects=1, visual_prompts=(TimedPrompt(FIRST + 3, 1, point(GREEN_AT_3)),)
+    )
     numbers = list(range(FRAMES - 1, -1, -1))
     results = run(engine(), prompts, numbers=numbers)
     assert [each.index - FIRST for each in results] == numbers
@@ -209,13 +214,13 @@ def test_what_the_package_cannot_do_in_a_video_is_refused() -> None:
     made = engine(max_frames=2)
     with pytest.raises(ValueError, match="at least one"):
         made.tracker(TrackPrompts())
-    drawn = TrackPrompts.begin([Click(mask=seen(IMAGE, "red"))], frame=FIRST)
+    drawn = TrackPrompts.from_visual_prompts([VisualPrompt(mask=seen(IMAGE, "red"))], frame=FIRST)
     with pytest.raises(RequestRefused) as refused:
         made.tracker(drawn)
     assert refused.value.problem.code == "mask_prompt_unsupported"
-    twice = [ShownOnFrame(FIRST, 0, (1.0, 1.0, 9.0, 9.0))] * 2
+    twice = [FrameExemplar(FIRST, 0, (1.0, 1.0, 9.0, 9.0))] * 2
     with pytest.raises(RequestRefused) as many:
-        made.tracker(TrackPrompts(("red",), shown=tuple(twice)))
+        made.tracker(TrackPrompts(("red",), exemplars=tuple(twice)))
     assert many.value.problem.code == "exemplars_too_many"
     tracker = made.tracker(TrackPrompts(("red",)))
     tracker.step(frame(0))
@@ -226,19 +231,19 @@ def test_what_the_package_cannot_do_in_a_video_is_refused() -> None:
         tracker.step(frame(2))
     assert long.value.problem.code == "video_too_long"
     with pytest.raises(ObjectUnknown):
-        run(engine(), TrackPrompts(("red",), clicks=(TimedClick(FIRST, 7, point(RED)),)))
+        run(engine(), TrackPrompts(("red",), visual_prompts=(TimedPrompt(FIRST, 7, point(RED)),)))
 
 
 def test_the_setting_picks_the_backend(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[type] = []
-    monkeypatch.setattr(Sam3Concepts, "__init__", lambda self: made.append(type(self)))
-    monkeypatch.setattr(MetaConcepts, "__init__", lambda self: made.append(type(self)))
+    monkeypatch.setattr(Sam3Concepts, "__init__", lambda self, settings: made.append(type(self)))
+    monkeypatch.setattr(MetaConcepts, "__init__", lambda self, settings: made.append(type(self)))
     for value, kind in (("", Sam3Concepts), ("transformers", Sam3Concepts), ("Meta ", MetaConcepts)):
-        monkeypatch.setenv(backends.BACKEND_ENV, value)
+        monkeypatch.setenv(BACKEND_VARIABLE, value)
         assert type(backends.concepts()) is kind
     assert made == [Sam3Concepts, Sam3Concepts, MetaConcepts]
-    monkeypatch.setenv(backends.BACKEND_ENV, "onnx")
-    with pytest.raises(ValueError, match="known: transformers, meta"):
+    monkeypatch.setenv(BACKEND_VARIABLE, "onnx")
+    with pytest.raises(ValueError, match=r"BACKEND\n.*'transformers' or 'meta'"):
         backends.concepts()
 
 
@@ -259,13 +264,13 @@ def test_loading_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     with pytest.raises(NeedsCuda, match="cpu will not do"):
         meta_loading.load(MetaSettings(device="cpu"))
-    with pytest.raises(Sam3Unavailable, match=meta_loading.CHECKPOINT_ENV):
+    with pytest.raises(Sam3Unavailable, match=CHECKPOINT_VARIABLE):
         meta_loading.load(MetaSettings())
     with pytest.raises(Sam3Unavailable, match="not a file"):
         meta_loading.load(MetaSettings(checkpoint=str(tmp_path / "sam3.pt")))
     (tmp_path / "sam3.pt").write_bytes(b"weights")
-    monkeypatch.setenv(meta_loading.CHECKPOINT_ENV, str(tmp_path / "sam3.pt"))
-    loaded = meta_loading.load(MetaSettings.from_env())
+    monkeypatch.setenv(CHECKPOINT_VARIABLE, str(tmp_path / "sam3.pt"))
+    loaded = meta_loading.load(MetaSettings())
     assert loaded.device == "cuda" and len(loaded.weights["sam3.pt"]) == 64
 
 

@@ -25,11 +25,18 @@ from workers.engines.concepts.sam3.clicks import checked
 from workers.engines.concepts.sam3.engine import Sam3Concepts
 from workers.engines.concepts.sam3.image import Exemplar
 from workers.engines.concepts.sam3.meta_engine import MetaConcepts
-from workers.engines.concepts.sam3.meta_loading import MetaLoaded, MetaSettings
+from workers.engines.concepts.sam3.meta_loading import MetaLoaded
 from workers.engines.concepts.sam3.preprocess import click_points, to_pixels
-from workers.engines.concepts.sam3.settings import Sam3Settings
+from workers.engines.concepts.sam3.settings import MetaSettings, Sam3Settings
 from workers.engines.concepts.sam3.video import Sam3Tracker
-from workers.engines.protocols import Click, FrameResult, ShownOnFrame, TimedClick, TrackPrompts, VideoFrame
+from workers.engines.protocols import (
+    FrameExemplar,
+    FrameResult,
+    TimedPrompt,
+    TrackPrompts,
+    VideoFrame,
+    VisualPrompt,
+)
 
 Engines = tuple[Sam3Concepts, Sam3Concepts, MetaConcepts]
 BOXES = [(5.0, 20.0, 40.0, 60.0), (100.0, 40.0, 130.0, 80.0)]
@@ -86,7 +93,11 @@ def test_clicks_agree_with_metas_click_predictor(engines: Engines) -> None:
     _, bare, meta = engines
     drawn = np.zeros(IMAGE.shape[:2], np.bool_)
     drawn[30:60, 90:130] = True
-    clicks = [Click(box=BOXES[0]), Click(points=np.array([[20.0, 40.0]])), Click(mask=drawn)]
+    clicks = [
+        VisualPrompt(box=BOXES[0]),
+        VisualPrompt(points=np.array([[20.0, 40.0]])),
+        VisualPrompt(mask=drawn),
+    ]
     theirs = meta.segment(meta.embed(IMAGE, "picture"), clicks)
     ours = bare.segment(bare.embed(IMAGE, "picture"), clicks)
     for one, other in zip(ours, theirs, strict=True):
@@ -98,8 +109,8 @@ def test_a_click_and_its_correction_in_a_video_agree_with_metas_tracker(engines:
     """Prompted frames agree; tracked ones nearly: transformers resizes masks before it squashes them."""
     _, bare, meta = engines
     last, turn, size, name = 20, 12, IMAGE.shape[:2], 1
-    mend = Click(points=np.array([[30.0, 45.0], [60.0, 10.0]]), labels=np.array([1, 0]))
-    clicks = (TimedClick(0, name, Click(box=BOXES[0])), TimedClick(turn, name, mend))
+    mend = VisualPrompt(points=np.array([[30.0, 45.0], [60.0, 10.0]]), labels=np.array([1, 0]))
+    clicks = (TimedPrompt(0, name, VisualPrompt(box=BOXES[0])), TimedPrompt(turn, name, mend))
     theirs = meta_tracker(bare._loaded.model)
     theirs.backbone = meta._loaded.image.backbone
     expected: dict[int, torch.Tensor] = {}
@@ -109,7 +120,7 @@ def test_a_click_and_its_correction_in_a_video_agree_with_metas_tracker(engines:
             [to_pixels(picture(n), SIDE, device="cpu", dtype=torch.float32) for n in range(last)]
         )
         for timed in clicks:
-            box, points, labels = checked(timed.click, (size[0], size[1]))
+            box, points, labels = checked(timed.prompt, (size[0], size[1]))
             coordinates, marks = click_points(box, points, labels, (size[0], size[1]), SIDE)
             theirs.add_new_points_or_box(
                 state, timed.frame, name, points=coordinates[0, 0] / SIDE, labels=marks[0, 0].int()
@@ -128,8 +139,8 @@ def test_a_click_and_its_correction_in_a_video_agree_with_metas_tracker(engines:
         assert away < (1e-4 if number in (0, turn) else 0.02)
 
 
-def follow(meta: MetaConcepts, prompts: TrackPrompts, *shown: ShownOnFrame) -> list[FrameResult]:
-    tracker = meta.tracker(replace(prompts, shown=shown))
+def follow(meta: MetaConcepts, prompts: TrackPrompts, *shown: FrameExemplar) -> list[FrameResult]:
+    tracker = meta.tracker(replace(prompts, exemplars=shown))
     for number in range(FRAMES):
         tracker.step(VideoFrame(FIRST + number, number, picture(number)))
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -144,8 +155,10 @@ def test_a_video_goes_through_metas_session(engines: Engines) -> None:
     last = max(item.id for each in results for item in each.objects if item.prompt == 0)
     assert all(item.id > last for each in results for item in each.objects if item.prompt == 1)
     chosen = results[3].objects[0]
-    click = Click(points=np.array([[70.0, 80.0]]), labels=np.array([1]))
-    mended = follow(meta, TrackPrompts(("cat", "dog"), clicks=(TimedClick(FIRST + 3, chosen.id, click),)))
+    click = VisualPrompt(points=np.array([[70.0, 80.0]]), labels=np.array([1]))
+    mended = follow(
+        meta, TrackPrompts(("cat", "dog"), visual_prompts=(TimedPrompt(FIRST + 3, chosen.id, click),))
+    )
     assert [item.id for item in mended[2].objects] == [item.id for item in results[2].objects]
     again = [item for item in mended[3].objects if item.id == chosen.id]
     assert again and not np.array_equal(again[0].mask, chosen.mask)
@@ -154,12 +167,12 @@ def test_a_video_goes_through_metas_session(engines: Engines) -> None:
 def test_clicks_and_shown_boxes_go_through_metas_session(engines: Engines) -> None:
     meta = engines[2]
     clicks = (
-        TimedClick(FIRST + 2, 1, Click(box=BOXES[0])),
-        TimedClick(FIRST + 4, 2, Click(points=np.array([[110.0, 60.0]]))),
+        TimedPrompt(FIRST + 2, 1, VisualPrompt(box=BOXES[0])),
+        TimedPrompt(FIRST + 4, 2, VisualPrompt(points=np.array([[110.0, 60.0]]))),
     )
-    results = follow(meta, TrackPrompts(objects=2, clicks=clicks))
+    results = follow(meta, TrackPrompts(objects=2, visual_prompts=clicks))
     for name, begun in ((1, FIRST + 2), (2, FIRST + 4)):
         seen = [each.index for each in results for item in each.objects if item.id == name]
         assert seen and min(seen) == begun
-    shown = follow(meta, TrackPrompts(("visual",)), ShownOnFrame(FIRST + 3, 0, BOXES[0]))
+    shown = follow(meta, TrackPrompts(("visual",)), FrameExemplar(FIRST + 3, 0, BOXES[0]))
     assert any(each.objects for each in shown[3:])

@@ -20,7 +20,7 @@ from workers.engines.concepts.sam3.errors import PhraseRejected
 from workers.engines.concepts.sam3.preprocess import to_pixels
 from workers.engines.concepts.sam3.settings import Sam3Settings
 from workers.engines.concepts.sam3.video import Sam3Tracker
-from workers.engines.protocols import Click, FrameResult, TrackPrompts, VideoFrame
+from workers.engines.protocols import FrameResult, TrackPrompts, VideoFrame, VisualPrompt
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +126,7 @@ def test_objects_are_labelled_with_their_phrase_and_do_not_overlap(bounded: list
 
 @pytest.mark.parametrize("cut", [1, 9, 17, 30])
 def test_a_restored_tracker_goes_on_bit_for_bit(engine: Sam3Concepts, cut: int) -> None:
-    prompts = TrackPrompts.begin([CLICK], PHRASES, frame=100)
+    prompts = TrackPrompts.from_visual_prompts([CLICK], PHRASES, frame=100)
     tracker = engine.tracker(prompts)
     first = run(tracker, 0, cut)
     kept = tracker.snapshot()
@@ -156,7 +156,7 @@ def test_state_stays_under_its_ceiling_per_object_and_stops_growing() -> None:
     still = {"hotstart_unmatch_thresh": 15, "hotstart_dup_thresh": 15, "recondition_every_nth_frame": 2}
     model = tiny_model(SEED, **{**LIVELY, **still, "high_iou_thresh": 0.0, "assoc_iou_thresh": 0.0})
     engine = Sam3Concepts(settings, loaded=tiny_loaded(model, settings))
-    tracker = engine.tracker(TrackPrompts.begin([CLICK], PHRASES, frame=100))
+    tracker = engine.tracker(TrackPrompts.from_visual_prompts([CLICK], PHRASES, frame=100))
     assert isinstance(tracker, Sam3Tracker)
     sizes, written = [], []
     for number in range(120):
@@ -178,11 +178,11 @@ def test_clicks_alone_answer_at_once_under_stable_ids(engine: Sam3Concepts) -> N
     mask = np.zeros((90, 140), np.bool_)
     mask[30:60, 90:130] = True
     clicks = (
-        Click(box=(5.0, 20.0, 40.0, 60.0)),
-        Click(points=np.array([[20.0, 40.0], [100.0, 80.0]]), labels=np.array([1, 0])),
-        Click(mask=mask),
+        VisualPrompt(box=(5.0, 20.0, 40.0, 60.0)),
+        VisualPrompt(points=np.array([[20.0, 40.0], [100.0, 80.0]]), labels=np.array([1, 0])),
+        VisualPrompt(mask=mask),
     )
-    tracker = engine.tracker(TrackPrompts.begin(clicks, frame=100))
+    tracker = engine.tracker(TrackPrompts.from_visual_prompts(clicks, frame=100))
     results = []
     for number in range(18):
         (result,) = tracker.step(frame(number))
@@ -213,7 +213,7 @@ def test_clicks_agree_with_the_stock_click_tracker(engine: Sam3Concepts) -> None
     index = session.obj_id_to_idx(0)
     session.add_point_inputs(index, 0, {"point_coords": points, "point_labels": labels.int()})
     session.obj_with_new_inputs = [0]
-    tracker = engine.tracker(TrackPrompts.begin([Click(box=box)], frame=100))
+    tracker = engine.tracker(TrackPrompts.from_visual_prompts([VisualPrompt(box=box)], frame=100))
     assert isinstance(tracker, Sam3Tracker)
     seen = 0
     for number in range(30):
@@ -250,7 +250,7 @@ def test_bfloat16_and_padded_geometry_run_through_video() -> None:
     settings = Sam3Settings(source="random", max_objects=4, pad_geometry=True)
     model = tiny_model(SEED, **LIVELY).bfloat16()
     engine = Sam3Concepts(settings, loaded=tiny_loaded(model, settings))
-    prompts = TrackPrompts.begin([CLICK], ("cat", "dog", "cat"), frame=100)
+    prompts = TrackPrompts.from_visual_prompts([CLICK], ("cat", "dog", "cat"), frame=100)
     tracker = engine.tracker(prompts)
     first = run(tracker, 0, 17)
     again = engine.tracker(prompts, state=tracker.snapshot())

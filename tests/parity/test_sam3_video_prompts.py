@@ -37,10 +37,17 @@ from workers.engines.concepts.sam3.preprocess import click_points, square_mask, 
 from workers.engines.concepts.sam3.settings import Sam3Settings
 from workers.engines.concepts.sam3.upsample import upsample
 from workers.engines.concepts.sam3.video import Sam3Tracker
-from workers.engines.protocols import Click, FrameResult, Removal, TimedClick, TrackPrompts, VideoFrame
+from workers.engines.protocols import (
+    FrameResult,
+    Removal,
+    TimedPrompt,
+    TrackPrompts,
+    VideoFrame,
+    VisualPrompt,
+)
 
 SIZE = (90, 140)
-OTHER = Click(box=(90.0, 40.0, 138.0, 85.0))
+OTHER = VisualPrompt(box=(90.0, 40.0, 138.0, 85.0))
 DRAWN = np.zeros(SIZE, np.bool_)
 DRAWN[30:60, 90:130] = True
 NO_POINTS = np.zeros((0, 2)), np.zeros(0, np.int64)
@@ -63,18 +70,18 @@ def bounded(engine: Sam3Concepts) -> list[FrameResult]:
     return whole(engine, EVERYTHING)
 
 
-def at(number: int, name: int, click: Click) -> TimedClick:
-    return TimedClick(FIRST + number, name, click)
+def at(number: int, name: int, click: VisualPrompt) -> TimedPrompt:
+    return TimedPrompt(FIRST + number, name, click)
 
 
-def points(*xyl: tuple[float, float, int]) -> Click:
-    return Click(
+def points(*xyl: tuple[float, float, int]) -> VisualPrompt:
+    return VisualPrompt(
         points=np.array([each[:2] for each in xyl], np.float64), labels=np.array([each[2] for each in xyl])
     )
 
 
-def clicked(*clicks: TimedClick, objects: int = 1, removals: tuple[Removal, ...] = ()) -> TrackPrompts:
-    return TrackPrompts(objects=objects, clicks=clicks, removals=removals)
+def clicked(*clicks: TimedPrompt, objects: int = 1, removals: tuple[Removal, ...] = ()) -> TrackPrompts:
+    return TrackPrompts(objects=objects, visual_prompts=clicks, removals=removals)
 
 
 class Stock:
@@ -90,7 +97,7 @@ class Stock:
             dtype=torch.float32,
         )
 
-    def ask(self, number: int, name: int, click: Click) -> None:
+    def ask(self, number: int, name: int, click: VisualPrompt) -> None:
         index, side = self.session.obj_id_to_idx(name), self.loaded.side
         if click.mask is None:
             coordinates, labels = click_points(click.box, *NO_POINTS, SIZE, side)
@@ -115,8 +122,8 @@ def mask_of(result: FrameResult, name: int) -> Any:
     return found[0] if found else np.zeros(SIZE, np.bool_)
 
 
-@pytest.mark.parametrize("second", [OTHER, Click(mask=DRAWN)], ids=["box", "mask"])
-def test_prompts_on_later_frames_are_transformers_own(engine: Sam3Concepts, second: Click) -> None:
+@pytest.mark.parametrize("second", [OTHER, VisualPrompt(mask=DRAWN)], ids=["box", "mask"])
+def test_prompts_on_later_frames_are_transformers_own(engine: Sam3Concepts, second: VisualPrompt) -> None:
     tracker = engine.tracker(clicked(at(7, 1, CLICK), at(26, 1, second)))
     stock, seen = Stock(engine), 0
     for number in range(FRAMES):
@@ -177,9 +184,9 @@ def test_a_correction_reads_the_frames_own_mask(engine: Sam3Concepts) -> None:
 EVERYTHING = TrackPrompts(
     PHRASES,
     objects=2,
-    clicks=(
+    visual_prompts=(
         at(3, 1, CLICK),
-        at(9, 2, Click(mask=DRAWN)),
+        at(9, 2, VisualPrompt(mask=DRAWN)),
         at(19, 1, points((30.0, 45.0, 1), (60.0, 10.0, 0))),
         at(19, 2, OTHER),
         at(30, 2, points((100.0, 50.0, 0))),
@@ -235,8 +242,8 @@ def test_a_tracker_restored_before_late_prompts_goes_on_bit_for_bit(
 
 def test_frames_may_come_backwards(engine: Sam3Concepts) -> None:
     mend = points((30.0, 45.0, 1), (60.0, 10.0, 0))
-    clicks = (at(38, 1, CLICK), at(30, 2, Click(mask=DRAWN)), at(21, 1, mend), at(15, 2, OTHER))
-    given = TrackPrompts(PHRASES, objects=2, clicks=clicks, removals=(Removal(FIRST + 9, 1),))
+    clicks = (at(38, 1, CLICK), at(30, 2, VisualPrompt(mask=DRAWN)), at(21, 1, mend), at(15, 2, OTHER))
+    given = TrackPrompts(PHRASES, objects=2, visual_prompts=clicks, removals=(Removal(FIRST + 9, 1),))
     backward = engine.tracker(given)
     numbers = range(FRAMES - 1, -1, -1)
     found = [*over(backward, numbers), *backward.finish()]
@@ -246,7 +253,7 @@ def test_frames_may_come_backwards(engine: Sam3Concepts) -> None:
         TrackPrompts(
             PHRASES,
             objects=2,
-            clicks=tuple(TimedClick(turned[each.frame], each.id, each.click) for each in clicks),
+            clicks=tuple(TimedPrompt(turned[each.frame], each.id, each.prompt) for each in clicks),
             removals=tuple(Removal(turned[each.frame], each.id) for each in given.removals),
         )
     )
@@ -265,7 +272,7 @@ def test_a_click_on_an_object_of_a_phrase_mends_it_under_its_own_id(
     last = {item.id: result.index - FIRST for result in alone for item in result.objects}
     chosen = next(item for item in alone[turn].objects if last[item.id] == FRAMES - 1)
     mend = points((chosen.box[0] + 1, chosen.box[1] + 1, 0), (70.0, 80.0, 1))
-    prompts = TrackPrompts(PHRASES, clicks=(at(turn, chosen.id, mend),))
+    prompts = TrackPrompts(PHRASES, visual_prompts=(at(turn, chosen.id, mend),))
     tracker = engine.tracker(prompts)
     mended = run(tracker, 0, cut)
     again = engine.tracker(prompts, state=tracker.snapshot())
@@ -286,7 +293,9 @@ def test_a_taken_object_starts_from_the_mask_that_the_phrase_had(
     engine: Sam3Concepts, alone: list[FrameResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen = alone[20].objects[0]
-    tracker = engine.tracker(TrackPrompts(PHRASES, clicks=(at(20, chosen.id, points((70.0, 80.0, 0))),)))
+    tracker = engine.tracker(
+        TrackPrompts(PHRASES, visual_prompts=(at(20, chosen.id, points((70.0, 80.0, 0))),))
+    )
     run(tracker, 0, 20)
     given: list[Any] = []
     model = engine._loaded.model.tracker_model
@@ -314,11 +323,11 @@ def test_a_taken_object_starts_from_the_mask_that_the_phrase_had(
 def test_removed_objects_are_gone_for_good_and_the_others_stay(
     engine: Sam3Concepts, alone: list[FrameResult]
 ) -> None:
-    kept = clicked(at(0, 1, CLICK), at(0, 2, OTHER), at(0, 3, Click(mask=DRAWN)), objects=3)
+    kept = clicked(at(0, 1, CLICK), at(0, 2, OTHER), at(0, 3, VisualPrompt(mask=DRAWN)), objects=3)
     before = whole(engine, kept)
     gone = TrackPrompts(
         objects=3,
-        clicks=(*kept.clicks, at(25, 2, OTHER)),
+        visual_prompts=(*kept.visual_prompts, at(25, 2, OTHER)),
         removals=(Removal(FIRST + 11, 2), Removal(FIRST + 11, 9)),
     )
     after = whole(engine, gone)
@@ -351,21 +360,21 @@ def test_several_clicks_on_one_object_and_frame_are_one_prompt(engine: Sam3Conce
     apart = clicked(
         at(0, 1, OTHER), at(0, 1, CLICK), at(0, 1, points((30.0, 40.0, 1))), at(0, 1, points((80.0, 5.0, 0)))
     )
-    box_and_points = Click(
+    box_and_points = VisualPrompt(
         box=CLICK.box, points=np.array([[30.0, 40.0], [80.0, 5.0]]), labels=np.array([1, 0])
     )
     assert same(whole(engine, apart, 10), whole(engine, clicked(at(0, 1, box_and_points)), 10))
 
 
 def test_a_mask_with_points_is_the_mask_mended(engine: Sam3Concepts) -> None:
-    drawn = Click(mask=DRAWN, points=np.array([[20.0, 20.0]]), labels=np.array([1]))
-    plain = whole(engine, clicked(at(0, 1, Click(mask=DRAWN))), 3)
+    drawn = VisualPrompt(mask=DRAWN, points=np.array([[20.0, 20.0]]), labels=np.array([1]))
+    plain = whole(engine, clicked(at(0, 1, VisualPrompt(mask=DRAWN))), 3)
     mended = whole(engine, clicked(at(0, 1, drawn)), 3)
     assert not same(plain, mended)
 
 
 def test_clicks_that_cannot_be_answered_are_refused(engine: Sam3Concepts) -> None:
-    tracker = engine.tracker(TrackPrompts(PHRASES, clicks=(at(2, 77, CLICK),)))
+    tracker = engine.tracker(TrackPrompts(PHRASES, visual_prompts=(at(2, 77, CLICK),)))
     run(tracker, 0, 2)
     with pytest.raises(ObjectUnknown) as unknown:
         tracker.step(frame(2))

@@ -12,10 +12,10 @@ from storage.artefacts.local import LocalStore
 from storage.ledger import Database, Submission, files, jobs, leases, parts, reaper
 from storage.ledger.tables import jobs as table
 from tests.support.scenes import moving_ball
-from workers.engines.concepts.masks import box_of
-from workers.engines.protocols import EngineInfo, FrameResult, Tracked, VideoFrame
+from workers.engines.protocols import EngineInfo, FrameResult, TrackedInstance, VideoFrame
 from workers.engines.registry import EngineSet
 from workers.errors import Parked, RetryPart
+from workers.geometry.boxes import bounding_box
 from workers.jobs import run_kind, run_part
 from workers.jobs.context import JobContext
 
@@ -46,7 +46,7 @@ class Follow:
         self.engine.frames += 1
         rgb = frame.image.astype(int)
         mask = (rgb[..., 0] - rgb[..., 1] > 40) & (rgb[..., 0] - rgb[..., 2] > 40)
-        found = (Tracked(1, mask, box_of(mask), 0.9, 0, "ball"),) if mask.any() else ()
+        found = (TrackedInstance(1, mask, bounding_box(mask), 0.9, 0, "ball"),) if mask.any() else ()
         self.held.append(FrameResult(frame.index, frame.pts, found))
         return [self.held.pop(0)] if len(self.held) > 3 else []
 

@@ -51,14 +51,3 @@ def moving_ball(path: Path, frames: int) -> list[NDArray[np.bool_]]:
         for packet in stream.encode():
             container.mux(packet)
     return masks
-
-
-def box_of(mask: NDArray[np.bool_]) -> tuple[float, float, float, float]:
-    """The tight box of a mask, xyxy, end-exclusive."""
-    ys, xs = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return float(xs[0]), float(ys[0]), float(xs[-1] + 1), float(ys[-1] + 1)
-
-
-def iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    """Intersection over union of two masks."""
-    return float((a & b).sum() / max(1, (a | b).sum()))

@@ -11,7 +11,7 @@ from media.sandbox import Sandbox
 from storage.artefacts.local import LocalStore
 from storage.ledger import Database, Submission, files, jobs
 from tests.support.media_files import gradient, png
-from workers.engines.protocols import Click, EngineInfo, Segmented
+from workers.engines.protocols import EngineInfo, SegmentedInstance, VisualPrompt
 from workers.engines.registry import EngineSet
 from workers.runner import COMPANIONS, Runner
 from workers.settings import WorkerSettings
@@ -35,9 +35,9 @@ class Remembering:
             self.known = key
         return image
 
-    def segment(self, handle: Any, clicks: Sequence[Click]) -> list[Segmented]:
+    def segment(self, handle: Any, clicks: Sequence[VisualPrompt]) -> list[SegmentedInstance]:
         mask = np.ones(handle.shape[:2], bool)
-        return [Segmented(mask, (0.0, 0.0, 64.0, 48.0), 1.0, n) for n in range(len(clicks))]
+        return [SegmentedInstance(mask, (0.0, 0.0, 64.0, 48.0), 1.0, n) for n in range(len(clicks))]
 
 
 def test_a_picture_is_embedded_once_for_all_that_wait(tmp_path: Path) -> None:

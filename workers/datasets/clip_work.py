@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from media.sandbox import DecodedFrame
 from workers.datasets import parquet
 from workers.datasets.gates import scores3d, track_scores
-from workers.datasets.manifest import File
+from workers.datasets.manifest import FileEntry
 from workers.datasets.protocols import Captioner, CropEncoder, InverseDynamics, TrackSource, Workspace
 from workers.datasets.records import ClipRecord
 from workers.datasets.schema import (
@@ -252,22 +252,22 @@ class ClipWork:
             flag for box in lifted.values() for flag in box.flags
         }
         return TrackRow(
-            self._plan.id,
-            track,
-            phrases[prompt] if prompt < len(phrases) else None,
-            followed.labels[track],
-            seen[0].frame,
-            seen[-1].frame,
-            len(seen),
-            float(np.mean(given)) if given else None,
-            float(np.mean([item.area for item in seen])),
-            len(seen) / (seen[-1].frame - seen[0].frame + 1),
-            tuple(float(value) for value in np.median(sizes, axis=0)) if sizes else None,
-            next(iter(lifted.values())).scale_source if lifted else None,
-            best,
-            not failed,
-            failed,
-            tuple(sorted(flags)),
+            clip=self._plan.id,
+            track=track,
+            concept=phrases[prompt] if prompt < len(phrases) else None,
+            label=followed.labels[track],
+            first_frame=seen[0].frame,
+            last_frame=seen[-1].frame,
+            frames=len(seen),
+            mean_score=float(np.mean(given)) if given else None,
+            mean_area=float(np.mean([item.area for item in seen])),
+            visible_fraction=len(seen) / (seen[-1].frame - seen[0].frame + 1),
+            size=tuple(float(value) for value in np.median(sizes, axis=0)) if sizes else None,
+            scale_source=next(iter(lifted.values())).scale_source if lifted else None,
+            reference_frame=best,
+            kept=not failed,
+            failed=failed,
+            flags=tuple(sorted(flags)),
         )
 
     def _features(
@@ -299,11 +299,11 @@ class ClipWork:
         engine = f"{info.name}/{info.version}"
         return [
             ConceptRow(
-                self._plan.id,
-                phrase,
-                sum(track.concept == phrase for track in tracks),
-                sum(track.concept == phrase and track.kept for track in tracks),
-                engine,
+                clip=self._plan.id,
+                phrase=phrase,
+                found=sum(track.concept == phrase for track in tracks),
+                kept=sum(track.concept == phrase and track.kept for track in tracks),
+                engine=engine,
             )
             for phrase in self._settings.phrases
         ]
@@ -327,7 +327,9 @@ class ClipWork:
             data = parquet.write(table.row, rows[name])
             file = f"{name}-{self._plan.id}.parquet"
             stored = self._workspace.store(file, "table", PARQUET, data)
-            shards[name] = File(file, stored, len(data), len(rows[name]), self._plan.id)
+            shards[name] = FileEntry(
+                name=file, sha256=stored, bytes=len(data), rows=len(rows[name]), clip=self._plan.id
+            )
         light = {name: list(rows[name]) for name in rows if not TABLES[name].per_clip}
         return ClipRecord(self._plan.id, shards, (), {**light, "lineage": lineage})
 
@@ -341,27 +343,31 @@ def _observations(
     for track, seen in kept:
         for item in seen:
             box = lifted[track.track].get(item.frame)
+            x0, y0, x1, y1 = item.box
             found.append(
                 ObservationRow(
-                    clip,
-                    item.frame,
-                    track.track,
-                    *item.box,
-                    item.score,
-                    item.mask["size"][0],
-                    item.mask["size"][1],
-                    item.mask["counts"],
-                    item.area,
-                    item.depth,
-                    box.center_cam if box else None,
-                    box.rotation_cam if box else None,
-                    box.center_world if box else None,
-                    box.rotation_world if box else None,
-                    box.size if box else None,
-                    box.scale_source if box else None,
-                    box.source if box else None,
-                    box.confidence if box else None,
-                    tuple(sorted({*item.flags, *(box.flags if box else ())})),
+                    clip=clip,
+                    frame=item.frame,
+                    track=track.track,
+                    x0=x0,
+                    y0=y0,
+                    x1=x1,
+                    y1=y1,
+                    score=item.score,
+                    mask_height=item.mask["size"][0],
+                    mask_width=item.mask["size"][1],
+                    mask_counts=item.mask["counts"],
+                    area=item.area,
+                    depth=item.depth,
+                    center_cam=box.center_cam if box else None,
+                    rotation_cam=box.rotation_cam if box else None,
+                    center_world=box.center_world if box else None,
+                    rotation_world=box.rotation_world if box else None,
+                    size=box.size if box else None,
+                    scale_source=box.scale_source if box else None,
+                    box3d_source=box.source if box else None,
+                    box3d_confidence=box.confidence if box else None,
+                    flags=tuple(sorted({*item.flags, *(box.flags if box else ())})),
                 )
             )
     return sorted(found, key=lambda row: (row.frame, row.track))

@@ -17,7 +17,7 @@ from workers.datasets.errors import DatasetError
 from workers.datasets.exporters.base import EXPORT_NOTE
 from workers.datasets.importers.movi import import_folder
 from workers.datasets.reader import Dataset
-from workers.datasets.verify import verify as check
+from workers.datasets.verification import verify as check
 
 MOST = 40
 KEY = "MAQUETTE_DATASET_KEY"
@@ -61,7 +61,7 @@ def diff(before: Folder, after: Folder) -> None:
     for group, pairs in (("", found.totals), ("rejected by ", found.rejected)):
         for key, (one, other) in sorted(pairs.items()):
             console.print(f"{group}{key}: {one:g} to {other:g}", highlight=False)
-    if found.same:
+    if found.is_empty:
         console.print("the same clips, judged the same way")
         return
     raise typer.Exit(1)

@@ -6,7 +6,7 @@ from workers.datasets.reader import Dataset
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class DatasetDiff:
     """Clips by id; `changed` have other shards or were judged otherwise, `moved` are in another split."""
 
     added: tuple[str, ...]
@@ -20,14 +20,14 @@ class Difference:
     rejected: dict[str, tuple[int, int]]
 
     @property
-    def same(self) -> bool:
+    def is_empty(self) -> bool:
         """Nothing changed."""
         return not (
             self.added or self.removed or self.changed or self.moved or self.settings or self.sources_added
         )
 
 
-def diff(before: Dataset, after: Dataset) -> Difference:
+def diff(before: Dataset, after: Dataset) -> DatasetDiff:
     """Compare two datasets by what they hold; file names and order do not matter."""
     old = {row.clip: row for row in before.clip_rows}
     new = {row.clip: row for row in after.clip_rows}
@@ -39,7 +39,7 @@ def diff(before: Dataset, after: Dataset) -> Difference:
         | ({"engines"} if a.engines != b.engines else set())
     )
     shards_old, shards_new = _shards(before), _shards(after)
-    return Difference(
+    return DatasetDiff(
         tuple(clip for clip in new if clip not in old),
         tuple(clip for clip in old if clip not in new),
         tuple(

@@ -133,48 +133,48 @@ class Pipeline:
         count = len(item.frames)
         elapsed = item.end - item.start
         return ClipRow(
-            item.id,
-            source.sha256,
-            source.info.session,
-            group,
-            splits.assign_split(group, self._settings.shares),
-            item.shot,
-            item.first,
-            item.last,
-            item.step,
-            count,
-            item.start,
-            item.end,
-            (count - 1) / elapsed if elapsed > 0 else None,
-            width,
-            height,
-            "unknown",
-            "assumed" if source.info.camera is None else "given",
-            None,
-            signature,
-            kept,
-            (),
+            clip=item.id,
+            source=source.sha256,
+            session=source.info.session,
+            split_group=group,
+            split=splits.assign_split(group, self._settings.shares),
+            shot=item.shot,
+            first_frame=item.first,
+            last_frame=item.last,
+            frame_step=item.step,
+            frames=count,
+            start_seconds=item.start,
+            end_seconds=item.end,
+            frame_rate=(count - 1) / elapsed if elapsed > 0 else None,
+            width=width,
+            height=height,
+            camera_source="unknown",
+            intrinsics_source="assumed" if source.info.camera is None else "given",
+            scale_source=None,
+            signature=signature,
+            kept=kept,
+            flags=(),
         )
 
     def _source(self, source: Source, group: str, seen: Survey, shots: int) -> SourceRow:
         info = source.info
         return SourceRow(
-            source.sha256,
-            info.name,
-            source.width,
-            source.height,
-            len(seen),
-            source.frame_rate,
-            int(seen.time_base[0]),
-            int(seen.time_base[1]),
-            info.licence,
-            info.consent,
-            info.attribution,
-            info.session,
-            group,
-            splits.assign_split(group, self._settings.shares),
-            shots,
-            ("time_assumed",) if info.time_assumed else (),
+            source=source.sha256,
+            name=info.name,
+            width=source.width,
+            height=source.height,
+            frames=len(seen),
+            frame_rate=source.frame_rate,
+            time_base_numerator=int(seen.time_base[0]),
+            time_base_denominator=int(seen.time_base[1]),
+            licence=info.licence,
+            consent=info.consent,
+            attribution=info.attribution,
+            session=info.session,
+            split_group=group,
+            split=splits.assign_split(group, self._settings.shares),
+            shots=shots,
+            flags=("time_assumed",) if info.time_assumed else (),
         )
 
 
@@ -191,7 +191,7 @@ def score_clip(item: ClipPlan, seen: Survey, distance: float) -> list[ScoreRow]:
     text = seen.text[inside][np.isfinite(seen.text[inside])]
 
     def row(name: str, value: float | None, unit: str) -> ScoreRow:
-        return ScoreRow(item.id, None, STAGE, name, value, unit)
+        return ScoreRow(clip=item.id, track=None, stage=STAGE, name=name, value=value, unit=unit)
 
     return [
         row("duration", item.length, "seconds"),

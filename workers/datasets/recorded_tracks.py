@@ -11,7 +11,7 @@ from workers.datasets.source import ClipTracker, Source
 from workers.datasets.stages.scaling import fit_size, resize_area
 from workers.datasets.stages.shots import ClipPlan
 from workers.datasets.stopwatch import Stopwatch
-from workers.engines.protocols import EngineInfo, FrameResult, Rgb, Tracked
+from workers.engines.protocols import EngineInfo, FrameResult, Rgb, TrackedInstance
 from workers.formats.rle import decode_mask, encode_mask
 
 
@@ -104,7 +104,7 @@ def _decode_results(data: bytes) -> list[FrameResult]:
             line["index"],
             line["pts"],
             tuple(
-                Tracked(
+                TrackedInstance(
                     item["id"],
                     decode_mask(item["mask"]),
                     (item["box"][0], item["box"][1], item["box"][2], item["box"][3]),

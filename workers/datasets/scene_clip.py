@@ -44,7 +44,7 @@ class SceneClip:
         self._load = load
 
     @classmethod
-    def of(cls, row: ClipRow, source: SourceRow, tables: Mapping[str, Sequence[Any]]) -> "SceneClip":
+    def from_tables(cls, row: ClipRow, source: SourceRow, tables: Mapping[str, Sequence[Any]]) -> "SceneClip":
         """A clip from rows in memory; tables that are absent are empty."""
         return cls(row, source, lambda name: tables.get(name, ()))
 
@@ -141,11 +141,11 @@ class SceneClip:
             found.setdefault(row.frame, []).append(row)
         return found
 
-    def observed(self, frame: int) -> list[ObservationRow]:
+    def frame_observations(self, frame: int) -> list[ObservationRow]:
         """The observations of a frame, by track."""
         return self._by_frame.get(frame, [])
 
-    def of_track(self, track: int) -> list[ObservationRow]:
+    def track_observations(self, track: int) -> list[ObservationRow]:
         """The observations of a track, by frame."""
         return [row for row in self.observations if row.track == track]
 
@@ -179,12 +179,12 @@ class SceneClip:
 
     def masks(self, frame: int) -> dict[int, NDArray[np.bool_]]:
         """Masks of a frame by track."""
-        return {row.track: self.mask(row) for row in self.observed(frame)}
+        return {row.track: self.mask(row) for row in self.frame_observations(frame)}
 
     def segmentation(self, frame: int) -> NDArray[np.int32]:
         """Track ids i32 (H, W), 0 is background; where masks overlap the smaller one lies on top."""
         out = np.zeros(self.size, np.int32)
-        for row in sorted(self.observed(frame), key=lambda row: -row.area):
+        for row in sorted(self.frame_observations(frame), key=lambda row: -row.area):
             out[self.mask(row)] = row.track
         return out
 

@@ -9,17 +9,18 @@ from workers.datasets.recorded_tracks import to_builtin
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import ClipTracker, Source
 from workers.datasets.stages.shots import ClipPlan
-from workers.engines.concepts.masks import box_of, touches_border
 from workers.engines.protocols import (
     ConceptEngine,
     EngineInfo,
     FrameResult,
     Rgb,
-    Tracked,
+    TrackedInstance,
     Tracker,
     TrackPrompts,
     VideoFrame,
 )
+from workers.geometry.borders import truncation_flags
+from workers.geometry.boxes import bounding_box
 
 
 class EngineTracks:
@@ -85,9 +86,9 @@ class OracleTracker:
                 )
             if not mask.any():
                 continue
-            flags = ("truncated",) if touches_border(mask) else ()
+            flags = truncation_flags(mask)
             prompt = self._phrases.index(label)
-            found.append(Tracked(number, mask, box_of(mask), 1.0, prompt, label, flags))
+            found.append(TrackedInstance(number, mask, bounding_box(mask), 1.0, prompt, label, flags))
         return [FrameResult(frame, pts, tuple(found))]
 
     def finish(self) -> Sequence[FrameResult]:

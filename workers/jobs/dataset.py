@@ -4,7 +4,6 @@ The job itself plans and writes. All work is done by parts of it (`dataset_tasks
 """
 
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -13,24 +12,21 @@ from typing import Any
 from maquette.contract import Artefact, DatasetJob, DatasetResult, Manifest
 
 from storage.broker import DEFAULT_QUEUE
-from workers.datasets.bucket_publishing import publish
 from workers.datasets.budget_limits import Prices
-from workers.datasets.documents import MEDIA_TYPES, documents
+from workers.datasets.documents import MEDIA_TYPES, render_documents
 from workers.datasets.errors import DatasetError
 from workers.datasets.failures import Failure
 from workers.datasets.pipeline import Pipeline
+from workers.datasets.publishing.buckets import publish_to_bucket
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.timing import build_timing
-from workers.datasets.writing import Written, write
+from workers.datasets.version import DatasetVersion, write_version
 from workers.engines.protocols import EngineInfo
 from workers.errors import JobProblem
 from workers.jobs.context import JobContext
 from workers.jobs.dataset_parts import DistributedExecutor
 from workers.jobs.dataset_sources import list_origins, open_bucket
 from workers.jobs.dataset_world import JobWorkspace, load_components
-
-# signs the manifests this worker makes; a secret of the operator
-KEY = "MAQUETTE_DATASET_KEY"
 
 
 def run(context: JobContext, request: DatasetJob) -> Manifest:
@@ -56,8 +52,13 @@ def run(context: JobContext, request: DatasetJob) -> Manifest:
         context.sources = [source.sha256 for source in sources]
         built = Pipeline(crew, settings).run(sources)
         context.progress("write", message="writing the tables")
-        written = write(
-            workspace, built, settings, infos, version("maquette-server"), os.environ.get(KEY) or None
+        written = write_version(
+            workspace,
+            built,
+            settings,
+            infos,
+            version("maquette-server"),
+            context.settings.dataset_key or None,
         )
     except DatasetError as error:
         raise JobProblem(error.code, error.detail) from error
@@ -102,9 +103,9 @@ def _lifting(context: JobContext) -> tuple[EngineInfo, str]:
     return context.engines.objects().info, context.job.queue
 
 
-def _finish(context: JobContext, workspace: JobWorkspace, written: Written) -> None:
+def _finish(context: JobContext, workspace: JobWorkspace, written: DatasetVersion) -> None:
     """The artefacts are the version's files, those of an earlier attempt among them, and its documents."""
-    for name, data in documents(written, context.stored).items():
+    for name, data in render_documents(written, context.stored).items():
         workspace.store(name, "document", MEDIA_TYPES[name], data)
     listed = {
         file.name: Artefact(
@@ -127,7 +128,7 @@ def _publish(context: JobContext, address: str, version: str) -> None:
         context.progress("publish", done, total, f"writing to {address}")
 
     try:
-        publish(files, folder, version, context.artefacts, context.stored, told)
+        publish_to_bucket(files, folder, version, context.artefacts, context.stored, told)
     except DatasetError as error:
         raise JobProblem(error.code, error.detail, 409) from error
     except OSError as error:
@@ -135,7 +136,7 @@ def _publish(context: JobContext, address: str, version: str) -> None:
 
 
 def _result(
-    written: Written, published: str | None, unreadable: dict[str, str], failed: Mapping[str, Failure]
+    written: DatasetVersion, published: str | None, unreadable: dict[str, str], failed: Mapping[str, Failure]
 ) -> DatasetResult:
     totals: Any = written.manifest.totals
     clips = [row for row in written.rows["clips"] if row.kept]

@@ -69,7 +69,7 @@ def test_a_window_is_what_the_record_says(data: Dataset) -> None:
             assert close(sample["intrinsics"][time], clip.intrinsics(frame))
             assert close(sample["world_from_cam"][time], clip.world_from_cam(frame))  # type: ignore[arg-type]
             assert np.array_equal(sample["depth"][time], clip.depth(frame), equal_nan=True)  # type: ignore[arg-type]
-            rows = {row.track: row for row in clip.observed(frame)}
+            rows = {row.track: row for row in clip.frame_observations(frame)}
             for slot, track in enumerate(sample["tracks"].tolist()):
                 row = rows.get(track)
                 assert sample["seen"][time, slot] == (row is not None)
@@ -91,7 +91,7 @@ def test_slots_are_the_tracks_of_the_first_frame_and_stay(data: Dataset) -> None
         sample = found[index]
         clip = data.clip(sample["clip"])
         tracks = [track for track in sample["tracks"].tolist() if track]
-        assert sorted(tracks) == [row.track for row in clip.observed(sample["frame"])]
+        assert sorted(tracks) == [row.track for row in clip.frame_observations(sample["frame"])]
         assert sample["seen"][0].sum() == len(tracks)
         orders.add(tracks == sorted(tracks))
         # the order of two tracks is the same in every window of a clip
@@ -109,10 +109,10 @@ def test_too_few_slots_keep_the_largest(data: Dataset) -> None:
             row.track: sum(
                 (r.x1 - r.x0) * (r.y1 - r.y0)
                 for number in (frame, frame + 1)
-                for r in clip.observed(number)
+                for r in clip.frame_observations(number)
                 if r.track == row.track
             )
-            for row in clip.observed(frame)
+            for row in clip.frame_observations(frame)
         }
         if areas:
             assert areas[int(sample["tracks"][0])] == max(areas.values())
@@ -176,10 +176,10 @@ def test_both_parquet_readers_give_the_same(data: Dataset, monkeypatch: pytest.M
     from maquette.data import tables
 
     first = windows(data)[5]
-    tables._reader.cache_clear()
+    tables._load_reader.cache_clear()
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     second = windows(data)[5]
-    tables._reader.cache_clear()
+    tables._load_reader.cache_clear()
     assert all(np.array_equal(first[key], second[key], equal_nan=key in _FLOATS) for key in first)
 
 
@@ -203,7 +203,7 @@ def test_pairs_have_the_arrays_of_the_paper(data: Dataset, assets: Path) -> None
             assert close(sample[name] * 255, clip.image(frame), 1e-4)
         inside = np.zeros((256, 256), bool)
         for told in entry["objects"]:
-            row = next(r for r in clip.observed(entry["source"]) if r.track == told["track"])
+            row = next(r for r in clip.frame_observations(entry["source"]) if r.track == told["track"])
             inside[int(row.y0) : int(row.y1), int(row.x0) : int(row.x1)] = True
         background = sample["src_bg_image"]
         assert (background[inside] == 0.5).all()
@@ -218,7 +218,7 @@ def test_edits_are_asked_for(data: Dataset, assets: Path) -> None:
         clip = data.clip(entry["clip"])
         hidden = edits[index]["src_bg_image"]
         # whatever the edit does, no object shows in the background
-        for row in clip.observed(entry["source"]):
+        for row in clip.frame_observations(entry["source"]):
             if row.track in {told["track"] for told in entry["objects"]}:
                 assert (hidden[int(row.y0) : int(row.y1), int(row.x0) : int(row.x1)] == 0.5).all()
     assert len(Pairs(assets, edits="with")) == len(edits) + len(Pairs(assets))

@@ -17,7 +17,7 @@ from workers.datasets.source import ClipTracker, Source
 from workers.datasets.stages.shots import ClipPlan
 from workers.datasets.stopwatch import Stopwatch
 from workers.datasets.track_sources import OracleTracks
-from workers.datasets.verify import verify
+from workers.datasets.verification import verify
 
 SETTINGS = DatasetSettings(
     phrases=("ball",), clip_seconds=1.0, min_clip_seconds=0.5, limits=BudgetLimits(25.0)

@@ -12,7 +12,7 @@ from maquette.contract.datasets import SourceInfo
 from numpy.typing import NDArray
 
 from tests.support.synthetic_datasets import RATE, balls, made_dataset, of_balls, source_of
-from workers.datasets import splits, verify_splits
+from workers.datasets import splits
 from workers.datasets.clip_work import Components
 from workers.datasets.local import FolderWorkspace
 from workers.datasets.local_executor import LocalExecutor
@@ -24,7 +24,8 @@ from workers.datasets.stages.duplicates import find_neighbours
 from workers.datasets.stages.shots import divide_span, find_cuts
 from workers.datasets.stages.survey import survey_frames
 from workers.datasets.track_sources import OracleTracks
-from workers.datasets.verify import verify
+from workers.datasets.verification import verify
+from workers.datasets.verification.splits import check_splits
 from workers.engines.protocols import Rgb
 
 SETTINGS = DatasetSettings(phrases=("ball",), clip_seconds=2.0, min_clip_seconds=1.0, trim_seconds=0.2)
@@ -226,4 +227,4 @@ def test_a_leak_made_by_hand_is_found(tmp_path: Path) -> None:
     [row] = leaking.clip_rows
     other = "test" if row.split == "train" else "train"
     leaking.__dict__["clip_rows"] = [row, replace(row, clip="0" * 20, split=other)]
-    assert {code for code, _, _ in verify_splits.check(leaking)} == {"split_leak"}
+    assert {code for code, _, _ in check_splits(leaking)} == {"split_leak"}

@@ -16,7 +16,7 @@ from workers.datasets.reader import Dataset
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import FrameStream, Source, SourceFrames
 from workers.datasets.stopwatch import Stopwatch
-from workers.datasets.verify import verify
+from workers.datasets.verification import verify
 
 RATE = 12
 

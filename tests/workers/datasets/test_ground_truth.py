@@ -11,7 +11,7 @@ from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import GroundTruth, Source
-from workers.engines.concepts.masks import box_of
+from workers.geometry.boxes import bounding_box
 from workers.geometry.poses import matrix_from_quaternion
 
 SEEDS = (0, 3)
@@ -37,7 +37,7 @@ def test_masks_and_boxes_are_those_that_were_drawn(data: Dataset, seed: int) -> 
     for row in clip.observations:
         exact = truth.ids[row.frame] == row.track
         assert np.array_equal(clip.mask(row), exact)
-        assert (row.x0, row.y0, row.x1, row.y1) == box_of(exact)
+        assert (row.x0, row.y0, row.x1, row.y1) == bounding_box(exact)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -6,9 +6,18 @@ import numpy as np
 import pytest
 import trimesh
 
-from tests.support.scenes import ball, box_of, iou, wall
-from workers.engines.protocols import BodyEngine, Click, ConceptEngine, ObjectEngine, TrackPrompts, VideoFrame
+from tests.support.scenes import ball, wall
+from workers.engines.protocols import (
+    BodyEngine,
+    ConceptEngine,
+    ObjectEngine,
+    TrackPrompts,
+    VideoFrame,
+    VisualPrompt,
+)
 from workers.engines.registry import EngineSet, load_engines
+from workers.geometry.boxes import bounding_box
+from workers.geometry.overlap import mask_iou
 from workers.geometry.raster import silhouette
 
 
@@ -36,13 +45,16 @@ def test_concepts(engines: EngineSet, picture: tuple[Any, Any]) -> None:
     assert isinstance(engine, ConceptEngine)
     handle = engine.embed(image, "a")
     assert handle.size == image.shape[:2]
-    clicks = [Click(box=box_of(mask)), Click(points=np.array([[150.0, 120.0]]), labels=np.array([1]))]
+    clicks = [
+        VisualPrompt(box=bounding_box(mask)),
+        VisualPrompt(points=np.array([[150.0, 120.0]]), labels=np.array([1])),
+    ]
     found = engine.segment(handle, clicks)
     assert [item.prompt for item in found] == [0, 1]
-    assert iou(found[0].mask, mask) > 0.9
+    assert mask_iou(found[0].mask, mask) > 0.9
     for item in found:
         assert item.mask.dtype == np.bool_ and item.mask.shape == image.shape[:2]
-        assert item.box == box_of(item.mask)
+        assert item.box == bounding_box(item.mask)
     assert engine.ground(handle, []) == []
 
 
@@ -54,7 +66,7 @@ def test_trackers_answer_each_frame_once_and_resume(engines: EngineSet) -> None:
         mask = ball(image, (120, 80 + 4 * index), 40, (220, 60, 40))
         frames.append(VideoFrame(index, index * 512, image))
         if index == 0:
-            prompts = TrackPrompts.begin([Click(box=box_of(mask))])
+            prompts = TrackPrompts.from_visual_prompts([VisualPrompt(box=bounding_box(mask))])
     whole = engine.tracker(prompts)
     expected = [result for frame in frames for result in whole.step(frame)] + list(whole.finish())
     assert [(r.index, r.pts) for r in expected] == [(f.index, f.pts) for f in frames]
@@ -73,7 +85,7 @@ def test_objects(engines: EngineSet, picture: tuple[Any, Any]) -> None:
     assert isinstance(engine, ObjectEngine)
     asset, again = (engine.reconstruct(image, mask, seed=1) for _ in range(2))
     placed = asset.pose.apply(asset.mesh.vertices)
-    assert iou(silhouette(placed, asset.mesh.faces, asset.camera), mask) >= 0.97
+    assert mask_iou(silhouette(placed, asset.mesh.faces, asset.camera), mask) >= 0.97
     assert trimesh.Trimesh(asset.mesh.vertices, asset.mesh.faces).is_watertight
     assert np.array_equal(asset.mesh.vertices, again.mesh.vertices)
     assert np.array_equal(asset.splat.means, again.splat.means)

@@ -17,7 +17,7 @@ from storage.artefacts.local import LocalStore
 from storage.ledger import Database, Submission, files, jobs, leases
 from tests.support.media_files import write_video
 from tests.support.synthetic_bodies import body
-from workers.engines.protocols import BodyEstimate, Box, EngineInfo, FrameResult, Tracked, VideoFrame
+from workers.engines.protocols import BodyEstimate, Box, EngineInfo, FrameResult, TrackedInstance, VideoFrame
 from workers.engines.registry import EngineSet
 from workers.errors import JobProblem
 from workers.jobs import run_kind
@@ -61,10 +61,10 @@ class Concepts:
     def snapshot(self) -> bytes:
         return b"{}"
 
-    def _person(self, index: int, number: int, x: float) -> Tracked:
+    def _person(self, index: int, number: int, x: float) -> TrackedInstance:
         mask = np.zeros((SIZE[1], SIZE[0]), bool)
         mask[4:40, int(x) : int(x) + 8] = True
-        return Tracked(number, mask, (x + index / 100, 4.0, x + 8.0, 40.0), 0.9, 0, "person")
+        return TrackedInstance(number, mask, (x + index / 100, 4.0, x + 8.0, 40.0), 0.9, 0, "person")
 
 
 class Bodies:

@@ -18,10 +18,10 @@ from storage.buckets import BucketUnknown, allowed, opened
 from tests.support.dataset_worlds import Heartbeat, World, version
 from tests.support.media_files import gradient
 from tests.support.scenes import moving_ball
-from workers.datasets import bucket_publishing
 from workers.datasets.errors import DatasetError
+from workers.datasets.publishing import buckets
 from workers.datasets.reader import Dataset
-from workers.datasets.verify import verify
+from workers.datasets.verification import verify
 from workers.errors import JobProblem
 
 INFO = {"licence": "CC0-1.0", "session": "s"}
@@ -160,7 +160,7 @@ def test_of_two_versions_one_wins_and_the_same_version_may_be_written_by_many(
     def write(text: str) -> str:
         files, folder = opened(root, endpoint)
         try:
-            bucket_publishing.publish(files, folder, text, made[text], world.store.get, lambda a, b: None)
+            buckets.publish_to_bucket(files, folder, text, made[text], world.store.get, lambda a, b: None)
         except DatasetError as error:
             return error.code
         return text
@@ -182,7 +182,7 @@ def test_a_writer_that_died_is_gone_on_from_and_the_manifest_comes_last(world: W
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        bucket_publishing.publish(files, "/dead", "c" * 64, made, world.store.get, dies)
+        buckets.publish_to_bucket(files, "/dead", "c" * 64, made, world.store.get, dies)
     half = files.find("/dead")
     assert 0 < len(half) < len(made) and "/dead/dataset.json" not in half
     read: list[str] = []
@@ -191,17 +191,17 @@ def test_a_writer_that_died_is_gone_on_from_and_the_manifest_comes_last(world: W
         read.append(sha256)
         return world.store.get(sha256)
 
-    bucket_publishing.publish(files, "/dead", "c" * 64, made, stored, lambda a, b: None)
+    buckets.publish_to_bucket(files, "/dead", "c" * 64, made, stored, lambda a, b: None)
     assert len(files.find("/dead")) == len(made) + 1
     assert len(read) == len(made) + 1 - len(half)
 
 
 def test_a_claim_without_a_version_is_nobodys(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bucket_publishing, "PATIENCE", 1)
+    monkeypatch.setattr(buckets, "CLAIM_READ_ATTEMPTS", 1)
     files = fsspec.filesystem("memory")
     files.pipe_file("/nobody/.claimed", b"")
     with pytest.raises(DatasetError, match="a writer that died"):
-        bucket_publishing.publish(files, "/nobody", "d" * 64, [], world.store.get, lambda a, b: None)
+        buckets.publish_to_bucket(files, "/nobody", "d" * 64, [], world.store.get, lambda a, b: None)
 
 
 @pytest.mark.parametrize(

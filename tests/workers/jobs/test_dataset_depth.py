@@ -28,11 +28,11 @@ from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import GroundTruth, SourceFrames
 from workers.datasets.stages.colmap import load_solver
 from workers.datasets.track_sources import EngineTracks
-from workers.datasets.verify import verify
-from workers.engines.concepts.masks import box_of
-from workers.engines.protocols import EngineInfo, FrameResult, Tracked, VideoFrame
+from workers.datasets.verification import verify
+from workers.engines.protocols import EngineInfo, FrameResult, TrackedInstance, VideoFrame
 from workers.engines.registry import EngineSet
 from workers.errors import JobProblem
+from workers.geometry.boxes import bounding_box
 
 SEED, FRAMES, RATE = 0, 24, 12
 CLIP = drawn(SEED, FRAMES)
@@ -59,7 +59,9 @@ class Drawn:
         self.frames += 1
         ids = CLIP.ids[frame.pts // TICKS]
         found = [
-            Tracked(n, ids == n, box_of(ids == n), 0.9, LABELS.index(CLIP.labels[n - 1]), CLIP.labels[n - 1])
+            TrackedInstance(
+                n, ids == n, bounding_box(ids == n), 0.9, LABELS.index(CLIP.labels[n - 1]), CLIP.labels[n - 1]
+            )
             for n in range(1, len(CLIP.labels) + 1)
             if (ids == n).any()
         ]

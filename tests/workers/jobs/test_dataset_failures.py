@@ -26,7 +26,7 @@ from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import Source, SourceFrames
 from workers.datasets.stages.colmap import load_solver
 from workers.datasets.track_sources import EngineTracks
-from workers.datasets.verify import verify
+from workers.datasets.verification import verify
 from workers.engines.protocols import EngineInfo, FrameResult, RequestRefused, VideoFrame
 from workers.engines.registry import EngineSet
 from workers.errors import JobProblem

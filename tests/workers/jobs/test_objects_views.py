@@ -15,7 +15,7 @@ from storage.ledger import Database, Submission, files, jobs, leases
 from tests.support.media_files import write_video
 from tests.support.synthetic_objects import around, thing
 from workers.engines.objects.default import DefaultObjects
-from workers.engines.protocols import EngineInfo, FrameResult, RequestRefused, Tracked, VideoFrame
+from workers.engines.protocols import EngineInfo, FrameResult, RequestRefused, TrackedInstance, VideoFrame
 from workers.engines.registry import EngineSet
 from workers.errors import JobProblem
 from workers.jobs import run_kind
@@ -45,9 +45,11 @@ class Concepts:
             mask = MASKS[frame.index]
             rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
             box = (float(columns[0]), float(rows[0]), columns[-1] + 1.0, rows[-1] + 1.0)
-            found.append(Tracked(1, mask, box, 0.9, 0, "block"))
+            found.append(TrackedInstance(1, mask, box, 0.9, 0, "block"))
         if frame.index == 4:
-            found.append(Tracked(2, np.roll(MASKS[4], 9, axis=1), (0.0, 0.0, 20.0, 20.0), 0.4, 0, "ghost"))
+            found.append(
+                TrackedInstance(2, np.roll(MASKS[4], 9, axis=1), (0.0, 0.0, 20.0, 20.0), 0.4, 0, "ghost")
+            )
         return [FrameResult(frame.index, frame.pts, tuple(found))]
 
     def finish(self) -> list[FrameResult]:

@@ -19,7 +19,7 @@ from media.sandbox import Sandbox
 from storage.artefacts.local import LocalStore
 from storage.ledger import Database, Submission, files, jobs, leases
 from tests.support.media_files import frame_color, write_video
-from workers.engines.protocols import EngineInfo, FrameResult, Tracked, TrackPrompts, VideoFrame
+from workers.engines.protocols import EngineInfo, FrameResult, TrackedInstance, TrackPrompts, VideoFrame
 from workers.engines.registry import EngineSet
 from workers.errors import JobProblem
 from workers.jobs import run_kind
@@ -56,7 +56,7 @@ class Following:
         assert np.abs(frame.image[20:].mean((0, 1)) - frame_color(frame.index)).max() < 8
         self.engine.seen.append(frame.index)
         on, found = self.state["on"], self.state["found"]
-        on += [t.id for t in self.prompts.clicks if t.frame == frame.index and t.id not in on]
+        on += [t.id for t in self.prompts.visual_prompts if t.frame == frame.index and t.id not in on]
         on[:] = [
             n for n in on if not any(r.id == n and r.frame == frame.index for r in self.prompts.removals)
         ]
@@ -75,10 +75,10 @@ class Following:
         return json.dumps(self.state).encode()
 
 
-def tracked(number: int, prompt: int, label: str | None, x: int) -> Tracked:
+def tracked(number: int, prompt: int, label: str | None, x: int) -> TrackedInstance:
     mask = np.zeros((SIZE[1], SIZE[0]), bool)
     mask[4:40, x : x + 6] = True
-    return Tracked(number, mask, (float(x), 4.0, x + 6.0, 40.0), 0.9, prompt, label)
+    return TrackedInstance(number, mask, (float(x), 4.0, x + 6.0, 40.0), 0.9, prompt, label)
 
 
 class Killed(Exception):

@@ -20,7 +20,7 @@ def asked(**exemplar: Any) -> TrackJob:
 
 
 def test_the_engine_is_shown_the_box_on_its_frame_for_its_phrase() -> None:
-    (shown,) = build_track_prompts(asked(frame=7, phrase=1, box=BOX), 0, 64, 48).shown
+    (shown,) = build_track_prompts(asked(frame=7, phrase=1, box=BOX), 0, 64, 48).exemplars
     assert (shown.frame, shown.prompt, shown.box, shown.label) == (7, 1, (1, 2, 30, 40), 1)
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from workers.datasets.documents.card import card, takedown
-from workers.datasets.documents.contact import contact_sheet
-from workers.datasets.documents.croissant import croissant
-from workers.datasets.documents.report import report
-from workers.datasets.writing import Written
+from workers.datasets.documents.card import build_takedown_index, render_card
+from workers.datasets.documents.contact_sheet import render_contact_sheet
+from workers.datasets.documents.croissant import build_croissant
+from workers.datasets.documents.report import render_report
+from workers.datasets.version import DatasetVersion
 
 MEDIA_TYPES = {
     "README.md": "text/markdown",
@@ -17,13 +17,13 @@ MEDIA_TYPES = {
 }
 
 
-def documents(written: Written, read: Callable[[str], bytes]) -> dict[str, bytes]:
+def render_documents(written: DatasetVersion, read: Callable[[str], bytes]) -> dict[str, bytes]:
     """All documents by name; `read` gives stored content by its hash."""
-    sheet = contact_sheet(written, read)
+    sheet = render_contact_sheet(written, read)
     return {
-        "README.md": card(written).encode(),
-        "takedown.json": takedown(written),
-        "croissant.json": croissant(written),
+        "README.md": render_card(written).encode(),
+        "takedown.json": build_takedown_index(written),
+        "croissant.json": build_croissant(written),
         "contact.png": sheet,
-        "report.html": report(written, sheet).encode(),
+        "report.html": render_report(written, sheet).encode(),
     }

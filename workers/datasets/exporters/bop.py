@@ -62,7 +62,9 @@ class Bop(Exporter):
             if row.depth_png is not None:
                 writer.write(row.depth_png, *folder, "depth", f"{stem}.png")
             cameras[str(row.frame)] = _camera(clip, row.frame, row.depth_unit)
-            seen = [item for item in clip.observed(row.frame) if item.track in ids and _metric(item)]
+            seen = [
+                item for item in clip.frame_observations(row.frame) if item.track in ids and _metric(item)
+            ]
             truths[str(row.frame)] = [_truth(item, ids) for item in seen]
             infos[str(row.frame)] = [_info(clip, item) for item in seen]
             for place, item in enumerate(seen):

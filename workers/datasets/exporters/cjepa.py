@@ -73,7 +73,7 @@ class CJepa(Exporter):
 def choose_slots(clip: SceneClip, seed: int) -> list[int]:
     """The tracks that are seen in frame 0, in an order that is the clip's own."""
     rng = np.random.default_rng([seed, zlib.crc32(clip.id.encode())])
-    return [int(track) for track in rng.permutation([row.track for row in clip.observed(0)])]
+    return [int(track) for track in rng.permutation([row.track for row in clip.frame_observations(0)])]
 
 
 def _npy(array: NDArray[Any]) -> bytes:

@@ -105,7 +105,7 @@ class CJepaSlots(Exporter):
         for frame in range(len(clip)):
             picture = np.asarray(clip.image(frame) / 255, np.float32)
             covered = np.zeros(clip.size, np.bool_)
-            for row in clip.observed(frame):
+            for row in clip.frame_observations(frame):
                 mask = clip.mask(row)
                 covered |= mask
                 if row.track in tracks:

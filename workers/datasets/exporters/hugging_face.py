@@ -81,7 +81,7 @@ def build_rows(clip: SceneClip) -> list[dict[str, Any]]:
     base = clip.source.time_base_numerator / clip.source.time_base_denominator
     found = []
     for row, camera in zip(clip.frames, clip.cameras, strict=True):
-        seen = clip.observed(row.frame)
+        seen = clip.frame_observations(row.frame)
         found.append(
             {
                 "clip": clip.id,

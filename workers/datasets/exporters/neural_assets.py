@@ -106,10 +106,10 @@ class NeuralAssets(Exporter):
                 return
 
     def _pair(self, clip: SceneClip, frame: ImageTransform, source: int, target: int) -> FramePair:
-        there = {row.track: row for row in clip.observed(target)}
+        there = {row.track: row for row in clip.frame_observations(target)}
         k = frame.matrix @ clip.intrinsics(target)
         found = []
-        for row in clip.observed(source):
+        for row in clip.frame_observations(source):
             other = there.get(row.track)
             if other is None or encode_box_3d(clip.corners(other), k, self.side) is None:
                 continue

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.datasets.boxes import project
+from workers.geometry.boxes import mask_extent
 
 Floats = NDArray[np.float64]
 # the corners that fix a box, of product((-, +), repeat=3) over x, y, z
@@ -18,12 +19,9 @@ def encode_box_2d(mask: NDArray[np.bool_]) -> NDArray[np.float32] | None:
     """(y0, x0, y1, x1) of a mask (H, W), end-exclusive, over H and W; None for an empty mask."""
     if not mask.any():
         return None
-    rows, columns = np.nonzero(mask.any(axis=1))[0], np.nonzero(mask.any(axis=0))[0]
+    x0, y0, x1, y1 = mask_extent(mask)
     height, width = mask.shape
-    return np.array(
-        [rows[0] / height, columns[0] / width, (rows[-1] + 1) / height, (columns[-1] + 1) / width],
-        np.float32,
-    )
+    return np.array([y0 / height, x0 / width, y1 / height, x1 / width], np.float32)
 
 
 def encode_box_3d(corners: Floats | None, intrinsics: Floats, side: int) -> NDArray[np.float32] | None:

@@ -68,7 +68,7 @@ class YouTubeVis(Exporter):
 def _masklets(clip: SceneClip, video: int, known: dict[str, int], first: int) -> list[dict[str, Any]]:
     found = []
     for number, track in enumerate(clip.tracks):
-        seen = {row.frame: row for row in clip.of_track(track.track)}
+        seen = {row.frame: row for row in clip.track_observations(track.track)}
         name = get_category_name(track)
         frames = [seen.get(frame) for frame in range(len(clip))]
         found.append(

@@ -23,8 +23,8 @@ def score_track_3d(
     half of the usual size; depth counts as constant where it is not measured. Null without such frames.
     """
     return [
-        ScoreRow(clip, track, STAGE, "jitter_3d", _jitter(lifted), "sizes"),
-        ScoreRow(clip, track, STAGE, "size_constancy", _steps(seen), "ln"),
+        ScoreRow(clip=clip, track=track, stage=STAGE, name="jitter_3d", value=_jitter(lifted), unit="sizes"),
+        ScoreRow(clip=clip, track=track, stage=STAGE, name="size_constancy", value=_steps(seen), unit="ln"),
     ]
 
 

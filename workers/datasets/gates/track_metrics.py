@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.concepts.appearance import Histogram, bins_of, histogram
-from workers.engines.concepts.masks import box_iou, box_of
 from workers.engines.protocols import Box, Mask, Rgb
+from workers.geometry.borders import touches_border
+from workers.geometry.boxes import bounding_box
+from workers.geometry.overlap import box_iou, mask_iou
 
 FLOW_SIDE = 256
 # one pixel of rim is the resolution of masks, not a fault of theirs
@@ -63,12 +65,12 @@ class TrackMetrics:
             bins = bins_of(image)
             for track, sighting in seen.items():
                 course = self.courses.setdefault(track, TrackStats(sighting.concept))
-                tight = box_of(sighting.mask)
+                tight = bounding_box(sighting.mask)
                 course.frames.append(frame)
                 course.areas.append(int(np.count_nonzero(sighting.mask)))
                 course.boxes.append(tight)
                 course.agreements.append(box_iou(tight, sighting.box))
-                course.truncated.append(box_touches_border(tight, sighting.mask.shape))
+                course.truncated.append(touches_border(sighting.mask))
                 course.looks.append(histogram(bins, sighting.mask))
         if self._luma is not None and self._before:
             self._compare(self._motion(self._luma, luma), seen)
@@ -116,14 +118,3 @@ def measure_flicker(a: Mask, b: Mask) -> float:
         return 0.0
     apart = cv2.morphologyEx((a ^ b).astype(np.uint8), cv2.MORPH_OPEN, RIM)
     return float(np.count_nonzero(apart)) / union
-
-
-def mask_iou(a: Mask, b: Mask) -> float:
-    """Intersection over union."""
-    union = int(np.count_nonzero(a | b))
-    return float(np.count_nonzero(a & b)) / union if union else 0.0
-
-
-def box_touches_border(box: Box, shape: tuple[int, ...]) -> bool:
-    """Whether a box reaches the edge of a picture of shape (H, W)."""
-    return box[0] <= 0 or box[1] <= 0 or box[2] >= shape[1] or box[3] >= shape[0]

@@ -64,7 +64,10 @@ def score_captions(
 
 def build_caption_scores(rows: Sequence[CaptionRow]) -> list[ScoreRow]:
     """A score for each caption, in their order."""
-    return [ScoreRow(row.clip, row.track, STAGE, GATE, row.score, "share") for row in rows]
+    return [
+        ScoreRow(clip=row.clip, track=row.track, stage=STAGE, name=GATE, value=row.score, unit="share")
+        for row in rows
+    ]
 
 
 def _check_clip_facts(

@@ -120,16 +120,16 @@ def build_camera_rows(clip: str, camera: Camera, poses: CameraPoses, count: int)
             pose = tuple(float(value) for value in poses.matrices[frame].ravel())
         found.append(
             CameraRow(
-                clip,
-                frame,
-                own.fx,
-                own.fy,
-                own.cx,
-                own.cy,
-                pose,
-                poses.source if pose is not None else "unknown",
-                own.source,
-                poses.confidence if pose is not None else None,
+                clip=clip,
+                frame=frame,
+                fx=own.fx,
+                fy=own.fy,
+                cx=own.cx,
+                cy=own.cy,
+                world_from_cam=pose,
+                source=poses.source if pose is not None else "unknown",
+                intrinsics_source=own.source,
+                confidence=poses.confidence if pose is not None else None,
             )
         )
     return found

@@ -31,10 +31,30 @@ def compose_captions(
 ) -> list[CaptionRow]:
     """A caption for the clip and one for each kept track; nothing has judged them yet."""
     kept = [track for track in tracks if track.kept]
-    rows = [CaptionRow(clip.clip, None, "composed", _describe_clip(clip, kept), ENGINE, None, None)]
+    rows = [
+        CaptionRow(
+            clip=clip.clip,
+            track=None,
+            kind="composed",
+            text=_describe_clip(clip, kept),
+            engine=ENGINE,
+            score=None,
+            kept=None,
+        )
+    ]
     for track in kept:
         text = _describe_track(clip, track, seen[track.track], crops.get(track.track, ()))
-        rows.append(CaptionRow(clip.clip, track.track, "composed", text, ENGINE, None, None))
+        rows.append(
+            CaptionRow(
+                clip=clip.clip,
+                track=track.track,
+                kind="composed",
+                text=text,
+                engine=ENGINE,
+                score=None,
+                kept=None,
+            )
+        )
     return rows
 
 

@@ -72,18 +72,18 @@ def build_crop_rows(
     """Crops as rows; windows in pixels of stored frames of width x height."""
     return [
         FeatureRow(
-            clip,
-            track,
-            crop.frame,
-            "crop",
-            None,
-            rank,
-            crop.window[0] * width,
-            crop.window[1] * height,
-            crop.window[2] * width,
-            crop.window[3] * height,
-            crop.jpeg,
-            None,
+            clip=clip,
+            track=track,
+            frame=crop.frame,
+            kind="crop",
+            encoder=None,
+            rank=rank,
+            x0=crop.window[0] * width,
+            y0=crop.window[1] * height,
+            x1=crop.window[2] * width,
+            y1=crop.window[3] * height,
+            jpeg=crop.jpeg,
+            vector=None,
         )
         for rank, crop in enumerate(crops)
     ]

@@ -54,7 +54,15 @@ def describe_with_engine(
 
     told = zip([None, *(track.track for track in kept)], _said(captioner, views()), strict=True)
     return [
-        CaptionRow(clip, number, "engine", " ".join(text.split()), name, None, None)
+        CaptionRow(
+            clip=clip,
+            track=number,
+            kind="engine",
+            text=" ".join(text.split()),
+            engine=name,
+            score=None,
+            kept=None,
+        )
         for number, text in told
         if text.strip()
     ]

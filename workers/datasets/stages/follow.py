@@ -21,9 +21,9 @@ from workers.datasets.stages.crops import Crop, CropSelector
 from workers.datasets.stages.scaling import fit_size, resize_area, resize_mask
 from workers.datasets.stages.shots import ClipPlan
 from workers.datasets.stopwatch import Stopwatch
-from workers.engines.concepts.masks import box_of
 from workers.engines.protocols import Box, FrameResult, Rgb
 from workers.formats.rle import Rle, encode_mask
+from workers.geometry.boxes import bounding_box
 
 JPEG_QUALITY = 92
 STILL_LOOKS = 6
@@ -129,7 +129,7 @@ class ClipMeasurer:
                     item.box[3] * scale[1],
                 )
                 sightings[item.id] = TrackedMask(mask, given, item.prompt)
-                tight = box_of(mask)
+                tight = bounding_box(mask)
                 area = int(np.count_nonzero(mask))
                 points = None if depth is None else self._points(depth, mask)
                 seen = TrackObservation(
@@ -168,7 +168,16 @@ class ClipMeasurer:
         picture = encode_jpeg(stored)
         packed, unit = (None, None) if depth is None else pack_depth(depth)
         digest = hashlib.sha256(picture).hexdigest()
-        return FrameRow(self._plan.id, local, frame.index, frame.pts, picture, digest, packed, unit)
+        return FrameRow(
+            clip=self._plan.id,
+            frame=local,
+            source_frame=frame.index,
+            pts=frame.pts,
+            jpeg=picture,
+            jpeg_sha256=digest,
+            depth_png=packed,
+            depth_unit=unit,
+        )
 
 
 def encode_jpeg(image: Rgb) -> bytes:

@@ -15,6 +15,7 @@ from workers.engines.bodies.silhouette import SilhouetteFit
 from workers.engines.bodies.skeleton import load_skeleton
 from workers.engines.protocols import BodyEstimate, Box, EngineInfo, Mask, Rgb
 from workers.engines.weights import load_manifest
+from workers.geometry.borders import box_touches_border
 from workers.geometry.cameras import Camera
 
 Floats = NDArray[np.float64]
@@ -131,7 +132,9 @@ class DefaultBodies:
         if float((seen.confidence[body] > SEEN).mean()) < 0.75:
             flags.append("low_visibility")
         unseen = float(seen.confidence[body].min()) < SEEN
-        if _outside(fitted.pixels, camera) >= TRUNCATED_LANDMARKS or (unseen and _at_edge(box, camera)):
+        if _outside(fitted.pixels, camera) >= TRUNCATED_LANDMARKS or (
+            unseen and box_touches_border(box, (camera.height, camera.width), EDGE_PIXELS)
+        ):
             flags.append("truncated")
         if fitted.error > HIGH_ERROR:
             flags.append("high_reprojection_error")
@@ -166,12 +169,6 @@ def _outside(pixels: Floats, camera: Camera) -> int:
     """How many of the landmarks (33, 2) lie outside the image."""
     x, y = pixels[:, 0], pixels[:, 1]
     return int(((x < 0) | (y < 0) | (x >= camera.width) | (y >= camera.height)).sum())
-
-
-def _at_edge(box: Box, camera: Camera) -> bool:
-    """Whether a box reaches an edge of the image."""
-    x0, y0, x1, y1 = box
-    return min(x0, y0, camera.width - x1, camera.height - y1) <= EDGE_PIXELS
 
 
 def _belongs(pose: Pose2D, box: Box) -> bool:

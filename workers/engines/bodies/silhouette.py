@@ -16,6 +16,7 @@ from workers.engines.bodies.kinematics import Kinematics, Posed, State, cross
 from workers.engines.bodies.observations import Observation, trusted
 from workers.engines.bodies.rig import Skinner
 from workers.engines.protocols import Mask
+from workers.geometry.boxes import mask_extent
 
 Floats = NDArray[np.float64]
 # The mask's longer side in the coarse picture, in cells; the margin is a share of it.
@@ -41,11 +42,10 @@ class Edge:
     @classmethod
     def of(cls, mask: Mask) -> "Edge | None":
         """The field about a mask; None when it is empty or fills the image."""
-        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        if not len(rows) or mask.all():
+        if not mask.any() or mask.all():
             return None
         height, width = mask.shape
-        x0, x1, y0, y1 = columns[0], columns[-1] + 1, rows[0], rows[-1] + 1
+        x0, y0, x1, y1 = mask_extent(mask)
         extent = float(max(x1 - x0, y1 - y0))
         cell, pad = extent / CELLS, MARGIN * extent
         size = np.ceil(np.array([x1 - x0 + 2 * pad, y1 - y0 + 2 * pad]) / cell).astype(int)

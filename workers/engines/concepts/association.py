@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from workers.engines.concepts.masks import box_iou, box_of
 from workers.engines.concepts.picodet import Detection
 from workers.engines.concepts.tracks import Track
+from workers.geometry.boxes import bounding_box
+from workers.geometry.overlap import box_iou
 
 GATE = 0.3
 
@@ -20,7 +21,7 @@ def match(
         return {}
     overlap = np.zeros((len(tracks), len(found)))
     for row, track in enumerate(tracks):
-        box = box_of(track.mask)
+        box = bounding_box(track.mask)
         for column, item in enumerate(found):
             if item.label in classes.get(track.prompt, ()):
                 overlap[row, column] = box_iou(box, item.box) + (0.05 if item.label == track.label else 0.0)

@@ -7,7 +7,7 @@ from maquette.contract.vocabulary import Extreme, Query
 
 from workers.engines.concepts.colours import ENOUGH, SURE, color_names, color_share
 from workers.engines.concepts.picodet import Detection
-from workers.engines.protocols import Box, Mask, Rgb, Segmented
+from workers.engines.protocols import Box, Mask, Rgb, SegmentedInstance
 
 # the first in this order of (box, area) is the extreme one
 RANK: dict[Extreme, Callable[[Box, float], float]] = {
@@ -18,7 +18,7 @@ RANK: dict[Extreme, Callable[[Box, float], float]] = {
 }
 
 
-def choose(image: Rgb, found: list[Segmented], query: Query) -> list[Segmented]:
+def choose(image: Rgb, found: list[SegmentedInstance], query: Query) -> list[SegmentedInstance]:
     """The instances of one phrase that have its colour, and of those the extreme one.
 
     A colour that covers less than 45% of an instance flags it `color_weak`; below 25% it is left out.

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.concepts.masks import mask_iou
 from workers.engines.concepts.mobilesam import Floats, MobileSam, Prompt, View
 from workers.engines.protocols import Box, Mask
+from workers.geometry.overlap import mask_iou
 
 # a lone click: take the largest candidate whose quality is this close to the best
 NEAR_BEST = 0.05

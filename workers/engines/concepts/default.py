@@ -7,33 +7,35 @@ import numpy as np
 from maquette.contract.vocabulary import COCO, parse_phrase
 from numpy.typing import NDArray
 
-from workers.engines.concepts.asked import check, points_of
 from workers.engines.concepts.attributes import choose as choose_named
+from workers.engines.concepts.automatic_masks import candidates, further
 from workers.engines.concepts.consensus import Proposal, agree, choose, prompt_of, sure
-from workers.engines.concepts.everything import candidates, further
 from workers.engines.concepts.exemplars import ALIKE, Example, alike, unlike
 from workers.engines.concepts.handles import EmbeddedImage, HandleCache
-from workers.engines.concepts.masks import box_of, clip_box, clip_mask, tidy, touches_border
-from workers.engines.concepts.mending import mend
+from workers.engines.concepts.mask_correction import mend
+from workers.engines.concepts.masks import clip_mask, tidy
 from workers.engines.concepts.mobilesam import DECODER, ENCODER, MobileSam, View
 from workers.engines.concepts.naming import MODEL as CLASSIFIER
 from workers.engines.concepts.naming import Namer
 from workers.engines.concepts.picodet import WEIGHTS as DETECTOR
 from workers.engines.concepts.picodet import Detection, PicoDet
+from workers.engines.concepts.prompt_schedule import check, points_of
 from workers.engines.concepts.tracking import DefaultTracker
 from workers.engines.concepts.watershed import watershed
 from workers.engines.protocols import (
     Box,
-    Click,
     EngineInfo,
     ImageHandle,
     Mask,
     Rgb,
-    Segmented,
+    SegmentedInstance,
     Tracker,
     TrackPrompts,
+    VisualPrompt,
 )
 from workers.engines.weights import WeightsError, load_manifest
+from workers.geometry.borders import touches_border
+from workers.geometry.boxes import bounding_box, clip_box
 
 THRESHOLD = 0.5
 LOW_QUALITY = 0.55
@@ -124,7 +126,7 @@ class DefaultConcepts:
         phrases: Sequence[str],
         *,
         thresholds: Sequence[float | None] = (),
-    ) -> list[Segmented]:
+    ) -> list[SegmentedInstance]:
         """All instances of each phrase, best first within a phrase; the engine's own threshold is 0.5.
 
         A phrase may ask for a colour and an extreme ("largest red car"): both are measured from the masks.
@@ -138,9 +140,9 @@ class DefaultConcepts:
             image.detections = detector.detect(image.image)
         chosen = [THRESHOLD if value is None else value for value in thresholds or [None] * len(wanted)]
         made: dict[Detection, tuple[Mask, float, float | None]] = {}
-        out: list[Segmented] = []
+        out: list[SegmentedInstance] = []
         for index, (query, least) in enumerate(zip(wanted, chosen, strict=True)):
-            named: list[Segmented] = []
+            named: list[SegmentedInstance] = []
             for item in image.detections:
                 if item.label in query.classes and item.score >= least:
                     if item not in made:
@@ -148,7 +150,9 @@ class DefaultConcepts:
                     mask, quality, stability = made[item]
                     flags = _flags(mask, quality)
                     named.append(
-                        Segmented(mask, box_of(mask), item.score, index, item.label, flags, stability)
+                        SegmentedInstance(
+                            mask, bounding_box(mask), item.score, index, item.label, flags, stability
+                        )
                     )
             if query.everything and self._sam and self._namer:
                 named += further(self._sam, self._namer, image, named, index, least)
@@ -163,7 +167,7 @@ class DefaultConcepts:
         *,
         shown: Sequence[ImageHandle | None] = (),
         threshold: float | None = None,
-    ) -> list[Segmented]:
+    ) -> list[SegmentedInstance]:
         """The things in the boxes labelled 1, then what looks like them and unlike the boxes labelled 0.
 
         Boxes may lie in other images (`shown`): their things are not in the result. Scores of what was found
@@ -177,7 +181,7 @@ class DefaultConcepts:
             raise self._missing or RuntimeError("no MobileSAM")
         places = [image if one is None else _own(one) for one in shown or [None] * len(boxes)]
         examples = [
-            Example(place, self.segment(place, [Click(box=box)])[0], label == 1)
+            Example(place, self.segment(place, [VisualPrompt(box=box)])[0], label == 1)
             for place, box, label in zip(places, boxes, labels, strict=True)
         ]
         here = [example for example in examples if example.image is image]
@@ -186,15 +190,15 @@ class DefaultConcepts:
         good = [replace(example.thing, prompt=0) for example in here if example.positive]
         return good + [replace(item, score=fit) for item, fit in found]
 
-    def segment(self, handle: ImageHandle, clicks: Sequence[Click]) -> list[Segmented]:
+    def segment(self, handle: ImageHandle, prompts: Sequence[VisualPrompt]) -> list[SegmentedInstance]:
         """Exactly one instance per click, in order; raises ValueError for a click that says nothing.
 
         A mask of low quality, or one that had to be made up because nothing was found, carries `low_iou`.
         """
         image = _own(handle)
-        for click in clicks:
-            check(click, image.size)
-        return [self._click(image, click, index) for index, click in enumerate(clicks)]
+        for prompt in prompts:
+            check(prompt, image.size)
+        return [self._click(image, prompt, index) for index, prompt in enumerate(prompts)]
 
     def tracker(self, prompts: TrackPrompts, *, state: bytes | None = None) -> Tracker:
         """A tracker for one video; `state` is a snapshot of an earlier one with the same prompts."""
@@ -204,19 +208,19 @@ class DefaultConcepts:
             raise self._missing or RuntimeError("no MobileSAM")
         return DefaultTracker(self._sam, detector, self._follow, prompts, state=state)
 
-    def _follow(self, image: EmbeddedImage, click: Click, known: Mask | None) -> Segmented:
+    def _follow(self, image: EmbeddedImage, click: VisualPrompt, known: Mask | None) -> SegmentedInstance:
         """The mask of a click in a video: a mask is taken as it is, points mend it or what is known."""
         points, labels = points_of(click)
         base = known if click.mask is None else click.mask
         if self._sam is None or base is None or click.box is not None:
             return self._click(image, click, 0)
         if not len(points):
-            return Segmented(base, box_of(base), 1.0, 0, None, _flags(base, 1.0))
+            return SegmentedInstance(base, bounding_box(base), 1.0, 0, None, _flags(base, 1.0))
         found = mend(self._sam, image.views[0], base, points, labels)
         mask, quality = tidy(found.mask, points[labels == 1]), found.quality
         if not mask.any():
             mask, quality = base, 0.0
-        return Segmented(mask, box_of(mask), quality, 0, None, _flags(mask, quality))
+        return SegmentedInstance(mask, bounding_box(mask), quality, 0, None, _flags(mask, quality))
 
     def _need_detector(self) -> PicoDet:
         if self._detector is None:
@@ -240,10 +244,10 @@ class DefaultConcepts:
             return _made_up(image.size, box, none[0]), 0.0, None
         return mask, found.quality, found.stability
 
-    def _click(self, image: EmbeddedImage, click: Click, index: int) -> Segmented:
+    def _click(self, image: EmbeddedImage, click: VisualPrompt, index: int) -> SegmentedInstance:
         points, labels = points_of(click)
         box = None if click.box is None else clip_box(click.box, image.size)
-        around = box if box is not None or click.mask is None else box_of(click.mask)
+        around = box if box is not None or click.mask is None else bounding_box(click.mask)
         stability: float | None = None
         if self._sam is None:
             mask, quality = watershed(image.image, around, points, labels), 0.0
@@ -258,7 +262,7 @@ class DefaultConcepts:
         flags = _flags(mask, quality)
         if self._sam is None:
             flags = (*flags, "fallback_watershed")
-        return Segmented(mask, box_of(mask), quality, index, None, flags, stability)
+        return SegmentedInstance(mask, bounding_box(mask), quality, index, None, flags, stability)
 
     def _decode(
         self,

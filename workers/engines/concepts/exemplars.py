@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from workers.engines.concepts.appearance import bins_of, histogram, similarity
 from workers.engines.concepts.handles import EmbeddedImage
 from workers.engines.concepts.mobilesam import SIDE, View
-from workers.engines.protocols import Mask, Segmented
+from workers.engines.protocols import Mask, SegmentedInstance
 
 # how alike the best positive must be, and by how much it must beat the best negative
 ALIKE, MARGIN = 0.62, 0.03
@@ -27,7 +27,7 @@ class Example:
     """A thing that was shown, in the image that it lies in."""
 
     image: EmbeddedImage
-    thing: Segmented
+    thing: SegmentedInstance
     positive: bool
 
 
@@ -63,8 +63,8 @@ def likeness(a: Look, b: Look) -> float:
 
 
 def alike(
-    image: EmbeddedImage, candidates: Sequence[Segmented], examples: Sequence[Example], least: float
-) -> list[tuple[Segmented, float]]:
+    image: EmbeddedImage, candidates: Sequence[SegmentedInstance], examples: Sequence[Example], least: float
+) -> list[tuple[SegmentedInstance, float]]:
     """Candidates that look like a positive and less like every negative, with their likeness, best first."""
     looks = Looks(image)
     places = {id(image): looks}
@@ -82,14 +82,14 @@ def alike(
         against = max((likeness(look, other) for other in bad), default=0.0)
         if fit >= least and fit > against + MARGIN:
             chosen.append((item, fit))
-    kept: list[tuple[Segmented, float]] = []
+    kept: list[tuple[SegmentedInstance, float]] = []
     for item, fit in sorted(chosen, key=lambda pair: -pair[1]):
         if all(_overlap(item.mask, other.mask) < SAME for other, _ in kept):
             kept.append((item, fit))
     return kept
 
 
-def unlike(candidates: Sequence[Segmented], known: Sequence[Mask]) -> list[Segmented]:
+def unlike(candidates: Sequence[SegmentedInstance], known: Sequence[Mask]) -> list[SegmentedInstance]:
     """Candidates that are not the known things again, nor a part of one, nor a group around one."""
     return [item for item in candidates if all(_overlap(item.mask, mask) < SAME for mask in known)]
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from workers.engines.concepts.masks import area_of
 from workers.engines.protocols import Mask, Rgb
+from workers.geometry.boxes import mask_extent
 
 WORK_SIDE = 640
 FLOW_SIDE = 320
@@ -169,8 +170,7 @@ def _spread(flow: Floats, weight: Floats, mean: Floats) -> Floats:
 
 def _search(motion: Motion, inside: Mask, mean: Floats) -> Floats | None:
     """The whole-pixel shift near `mean` that explains the colours clearly better, if there is one."""
-    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-    y0, y1, x0, x1 = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    x0, y0, x1, y1 = mask_extent(inside)
     stencil, template = inside[y0:y1, x0:x1], motion.old[y0:y1, x0:x1]
     dx, dy = round(float(mean[0])), round(float(mean[1]))
     pad = SEARCH + max(abs(dx), abs(dy))

@@ -5,6 +5,7 @@ import numpy as np
 
 from workers.engines.protocols import Mask, Rgb
 from workers.engines.weights import session, weight_path
+from workers.geometry.boxes import mask_extent
 
 MODEL = "pplcnetv2_imagenet.onnx"
 LABELS = "imagenet_labels.txt"
@@ -36,9 +37,9 @@ class Namer:
 
 
 def _square(image: Rgb, mask: Mask) -> np.ndarray:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    center = (rows[0] + rows[-1] + 1) / 2, (columns[0] + columns[-1] + 1) / 2
-    half = max(rows[-1] + 1 - rows[0], columns[-1] + 1 - columns[0]) * (0.5 + MARGIN)
+    x0, y0, x1, y1 = mask_extent(mask)
+    center = (y0 + y1) / 2, (x0 + x1) / 2
+    half = max(y1 - y0, x1 - x0) * (0.5 + MARGIN)
     matrix = np.array(
         [
             [SIDE / (2 * half), 0, SIDE / 2 - center[1] * SIDE / (2 * half)],

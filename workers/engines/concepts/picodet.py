@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 from maquette.contract.vocabulary import COCO
 
-from workers.engines.concepts.masks import box_iou, clip_box
 from workers.engines.protocols import Box, Rgb
 from workers.engines.weights import session
+from workers.geometry.boxes import clip_box
+from workers.geometry.overlap import box_iou
 
 WEIGHTS = "picodet_coco.onnx"
 SIDE = 416

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from workers.engines.concepts.belief import Belief, agreement
 from workers.engines.concepts.consensus import prompt_of
 from workers.engines.concepts.flow import Soft
-from workers.engines.concepts.masks import box_iou, box_of, clip_mask, tidy
+from workers.engines.concepts.foreground_prior import Belief, agreement
+from workers.engines.concepts.masks import clip_mask, tidy
 from workers.engines.concepts.mobilesam import LOW, SIDE, Floats, MobileSam, View
 from workers.engines.concepts.picodet import Detection
 from workers.engines.concepts.tracks import Track
 from workers.engines.protocols import Box, Mask
+from workers.geometry.boxes import bounding_box
+from workers.geometry.overlap import box_iou
 
 GROW = 0.15
 # a candidate this good needs no further asking
@@ -46,8 +48,10 @@ class Reprompter:
         """
         box = hit.box if hit else None
         likely = _likely(track.mask, probable)
-        asks: list[tuple[Box, Floats | None]] = [(box or box_of(track.mask), self._prior(track.visible))]
-        asks.append((box or box_of(likely), None))
+        asks: list[tuple[Box, Floats | None]] = [
+            (box or bounding_box(track.mask), self._prior(track.visible))
+        ]
+        asks.append((box or bounding_box(likely), None))
         height, width = (round(side * LOW / SIDE) for side in self._view.inner)
         low = cv2.resize(probable, (width, height), interpolation=cv2.INTER_AREA)
         best: tuple[float, Floats, float, Box] | None = None
@@ -59,7 +63,7 @@ class Reprompter:
                 mask = np.asarray(logits[:height, :width] > 0, dtype=np.bool_)
                 value = score * agreement(mask, low)
                 if hit is not None and mask.any():
-                    value *= box_iou(box_of(mask), self._low(hit.box)) ** hit.score
+                    value *= box_iou(bounding_box(mask), self._low(hit.box)) ** hit.score
                 if best is None or value > best[0]:
                     best = value, logits, score, around
         if best is None:

@@ -7,7 +7,6 @@ import numpy as np
 from maquette.contract.vocabulary import parse_phrase
 
 from workers.engines.concepts.appearance import Bins, bins_of, histogram
-from workers.engines.concepts.asked import Asked, points_of
 from workers.engines.concepts.association import match
 from workers.engines.concepts.attributes import has_color, ordered
 from workers.engines.concepts.flow import (
@@ -22,7 +21,12 @@ from workers.engines.concepts.flow import (
     shrink,
 )
 from workers.engines.concepts.handles import EmbeddedImage
-from workers.engines.concepts.judgement import (
+from workers.engines.concepts.key_frame import correct, recover, replace, search, sighted
+from workers.engines.concepts.masks import area_of, tidy
+from workers.engines.concepts.mobilesam import MobileSam, View
+from workers.engines.concepts.picodet import Detection, PicoDet
+from workers.engines.concepts.prompt_schedule import PromptSchedule, points_of
+from workers.engines.concepts.reid import (
     FOREIGN_LOOK,
     OCCLUDED_SHARE,
     RECENT,
@@ -31,23 +35,21 @@ from workers.engines.concepts.judgement import (
     returns,
     taken_by,
 )
-from workers.engines.concepts.keyframe import correct, recover, replace, search, sighted
-from workers.engines.concepts.masks import area_of, box_of, tidy, touches_border
-from workers.engines.concepts.mobilesam import MobileSam, View
-from workers.engines.concepts.picodet import Detection, PicoDet
 from workers.engines.concepts.reprompt import Reprompter
 from workers.engines.concepts.tracks import Memory, Track, from_bytes, to_bytes
 from workers.engines.concepts.visibility import part_ways, visible_part
 from workers.engines.protocols import (
-    Click,
     FrameResult,
     Mask,
     Rgb,
-    Segmented,
-    Tracked,
+    SegmentedInstance,
+    TrackedInstance,
     TrackPrompts,
     VideoFrame,
+    VisualPrompt,
 )
+from workers.geometry.borders import touches_border
+from workers.geometry.boxes import bounding_box
 
 # keyframes come sooner where masks needed correction, later where they did not
 PAUSE, LONGEST, SHORTEST = 5, 10, 4
@@ -62,7 +64,7 @@ MISSED_LIMIT = 6
 MISSED_LIMIT_OCCLUDED = 2
 LOST_LIMIT = 64
 
-Follow = Callable[[EmbeddedImage, Click, Mask | None], Segmented]
+Follow = Callable[[EmbeddedImage, VisualPrompt, Mask | None], SegmentedInstance]
 
 
 class DefaultTracker:
@@ -86,7 +88,7 @@ class DefaultTracker:
         `state` goes on from a snapshot; raises ValueError when it was made with other prompts.
         """
         self._sam, self._detector, self._follow, self._prompts = sam, detector, follow, prompts
-        self._asked = Asked(prompts)
+        self._asked = PromptSchedule(prompts)
         self._queries = [parse_phrase(phrase) for phrase in prompts.phrases]
         self._classes = {index: query.classes for index, query in enumerate(self._queries)}
         given = [prompts.threshold(index) for index in range(len(prompts.phrases))]
@@ -290,7 +292,7 @@ def _unsure(track: Track) -> bool:
     return track.lost_at >= 0 or (part and track.missed > 0)
 
 
-def _begins(click: Click) -> bool:
+def _begins(click: VisualPrompt) -> bool:
     """Whether a click can name an object of which nothing is known."""
     return click.box is not None or click.mask is not None or bool((points_of(click)[1] == 1).any())
 
@@ -306,13 +308,13 @@ def _soft_of(mask: Mask, work: tuple[int, ...]) -> Soft:
     return np.asarray(cv2.resize(mask.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA))
 
 
-def _result(track: Track, size: tuple[int, int]) -> Tracked:
+def _result(track: Track, size: tuple[int, int]) -> TrackedInstance:
     """A track as it is now, its mask at the frame's own (height, width)."""
     mask = _full(track, size)
     flags = ("occluded",) if area_of(track.mask) < OCCLUDED_SHARE * track.area else ()
     if touches_border(mask):
         flags = (*flags, "truncated")
-    return Tracked(track.id, mask, box_of(mask), track.score, track.prompt, track.label, flags)
+    return TrackedInstance(track.id, mask, bounding_box(mask), track.score, track.prompt, track.label, flags)
 
 
 def _full(track: Track, size: tuple[int, int]) -> Mask:

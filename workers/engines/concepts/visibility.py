@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from workers.engines.concepts.appearance import Bins, histogram, likelihood
 from workers.engines.concepts.flow import Carried, Soft, warp
-from workers.engines.concepts.masks import mask_iou
 from workers.engines.concepts.tracks import Track
+from workers.geometry.overlap import mask_iou
 
 SAME_COLOUR = 18.0
 NEARLY_EQUAL = 0.75

@@ -1,8 +1,8 @@
 """The default object engine: no learned weights.
 
-From several views: the visual hull. From one: a box, a solid of revolution, a thing on legs or an extrusion
-where one explains the outline, else silhouette inflation in ray space, where the mesh's outline is the mask's
-by construction, the thickness is a guess (or measured, given depth), and the unseen side mirrors the front.
+From several views: the visual hull. From one: a box or a solid of revolution where one explains the outline,
+else silhouette inflation in ray space, where the mesh's outline is the mask's by construction, the thickness
+is a guess (or measured, given depth), and the unseen side mirrors the front.
 """
 
 from collections.abc import Sequence
@@ -26,11 +26,14 @@ from workers.engines.objects.single_view.texture import complete
 from workers.engines.objects.single_view.triangulation import Sheet, triangulate
 from workers.engines.objects.splats.view_refinement import STEPS
 from workers.engines.protocols import EngineInfo, Mask, ObjectAsset, Rgb
+from workers.geometry.borders import touches_border
+from workers.geometry.boxes import mask_extent
 from workers.geometry.cameras import Camera
+from workers.geometry.overlap import mask_iou
 from workers.geometry.posed import PosedCamera
 from workers.geometry.raster import silhouette
 
-VERSION = "4"
+VERSION = "5"
 TINY_PIXELS = 64
 SPLATS = 15_000
 LOW_IOU = 0.97
@@ -52,12 +55,9 @@ class DefaultObjects:
         refine_steps: int = STEPS,
         *,
         carve: bool = True,
-        extrusions: bool = True,
     ) -> None:
-        """`carve` = False leaves the hull of several views as the outlines make it; `extrusions` = False has
-        one view's shapes inflated where neither a box, a solid of revolution nor legs explain them."""
+        """`carve` = False leaves the hull of several views as the outlines make it."""
         self._splats = splats
-        self._extrusions = extrusions
         self._carve = carve
         self._refine_steps = refine_steps
         self.info = EngineInfo(
@@ -95,12 +95,12 @@ class DefaultObjects:
         cleaned, parts = clean_mask(mask)
         height, width = mask.shape
         view = camera or Camera.assumed(width, height)
-        truncated = bool(mask[[0, -1]].any() or mask[:, [0, -1]].any())
+        truncated = touches_border(mask)
         texture = complete(image, cleaned)
         surface, kind = None, None
         metric = False
         if parts == 1 and not truncated:
-            surface, kind = _fitted(cleaned, mask, view, label, extrusions=self._extrusions)
+            surface, kind = _fitted(cleaned, mask, view, label)
         if surface is not None and depth is not None:
             ratio = scale_by_depth(surface, depth, cleaned)
             metric = ratio is not None
@@ -218,10 +218,10 @@ def _ones(sheet: Sheet) -> NDArray[np.float64]:
 
 
 def _fitted(
-    cleaned: Mask, mask: Mask, camera: Camera, label: str | None, *, extrusions: bool
+    cleaned: Mask, mask: Mask, camera: Camera, label: str | None
 ) -> tuple[Surface, str] | tuple[None, None]:
     """A simple solid that draws the mask from the camera, and its kind; nothing where none is good enough."""
-    for shape in find_shapes(cleaned, camera, label, extrusions=extrusions):
+    for shape in find_shapes(cleaned, camera, label):
         expected = expected_shape(label) == shape.kind
         wanted = LABELLED_IOU if expected else min(FITTED_IOU, attainable(cleaned))
         if _silhouette_iou(shape.vertices, shape.faces, mask, camera) >= wanted:
@@ -237,9 +237,9 @@ def _silhouette_iou(
     Objects longer than `MEASURED_SIDE` pixels are compared at every n-th pixel centre.
     """
     pixels = camera.project(vertices)
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    low = np.minimum(pixels.min(axis=0), [columns[0], rows[0]])
-    high = np.maximum(pixels.max(axis=0), [columns[-1] + 1, rows[-1] + 1])
+    left, top, right, bottom = mask_extent(mask)
+    low = np.minimum(pixels.min(axis=0), [left, top])
+    high = np.maximum(pixels.max(axis=0), [right, bottom])
     x0, y0 = (int(v) for v in np.maximum(np.floor(low), 0))
     x1, y1 = (int(v) for v in np.minimum(np.ceil(high), [camera.width, camera.height]))
     stride = max(1, int(np.ceil(max(x1 - x0, y1 - y0) / MEASURED_SIDE)))
@@ -255,7 +255,7 @@ def _silhouette_iou(
         (camera.cy - y0) / stride - shift,
     )
     drawn = silhouette(vertices, faces, thinned)
-    return float((drawn & truth).sum() / max(int((drawn | truth).sum()), 1))
+    return mask_iou(drawn, truth)
 
 
 def _confidence(iou: float, parts: int, *, metric: bool, truncated: bool, tiny: bool) -> float:

@@ -7,19 +7,19 @@ z forward), quaternions wxyz. Unknown values are None, never zero.
 
 from workers.engines.protocols.bodies import BodyEngine, BodyEstimate, LodBodyEngine, Rig
 from workers.engines.protocols.concepts import (
-    Click,
     ConceptEngine,
+    FrameExemplar,
     FrameResult,
     Frames,
     ImageHandle,
     Removal,
-    Segmented,
-    ShownOnFrame,
-    TimedClick,
-    Tracked,
+    SegmentedInstance,
+    TimedPrompt,
+    TrackedInstance,
     Tracker,
     TrackPrompts,
     VideoFrame,
+    VisualPrompt,
 )
 from workers.engines.protocols.objects import MultiViewEngine, ObjectAsset, ObjectEngine, ViewsReport
 from workers.engines.protocols.shared import (
@@ -36,10 +36,10 @@ __all__ = [
     "BodyEngine",
     "BodyEstimate",
     "Box",
-    "Click",
     "ConceptEngine",
     "EngineInfo",
     "EngineKind",
+    "FrameExemplar",
     "FrameResult",
     "Frames",
     "ImageHandle",
@@ -53,12 +53,12 @@ __all__ = [
     "Rgb",
     "Rig",
     "ScaleSource",
-    "Segmented",
-    "ShownOnFrame",
-    "TimedClick",
+    "SegmentedInstance",
+    "TimedPrompt",
     "TrackPrompts",
-    "Tracked",
+    "TrackedInstance",
     "Tracker",
     "VideoFrame",
     "ViewsReport",
+    "VisualPrompt",
 ]

@@ -11,8 +11,12 @@ from workers.engines.protocols.shared import Box, EngineInfo, Mask, Rgb
 
 
 @dataclass(frozen=True, slots=True)
-class Click:
-    """One object named by geometry: a box, points with labels (1 inside, 0 outside), or both."""
+class VisualPrompt:
+    """A box, points or a mask that names one object; several of them together name the same object.
+
+    `box` is xyxy in pixels; `points` is (N, 2) xy in pixels, and `labels` (N,) is 1 inside the object and 0
+    outside it (all 1 when None); `mask` is an approximate mask (H, W).
+    """
 
     box: Box | None = None
     points: NDArray[np.float64] | None = None
@@ -21,11 +25,11 @@ class Click:
 
 
 @dataclass(frozen=True, slots=True)
-class Segmented:
-    """One instance found in an image; `prompt` is the index of the phrase or click that found it.
+class SegmentedInstance:
+    """One instance in an image; `prompt` is the index of the phrase or visual prompt that it answers.
 
-    `stability` is the IoU of the masks at a higher and a lower cut of the logits, None where there are none
-    (Kirillov et al., Segment Anything, 2023: "stability score").
+    `stability` is the IoU of the masks at a higher and a lower threshold on the logits (Kirillov et al.,
+    Segment Anything, 2023: "stability score"), None where the engine has no logits.
     """
 
     mask: Mask
@@ -39,7 +43,7 @@ class Segmented:
 
 @dataclass(frozen=True, slots=True)
 class VideoFrame:
-    """A decoded frame: `pts` counts ticks of the stream's time base."""
+    """A decoded frame (H, W, 3); `pts` is in units of the stream's time base."""
 
     index: int
     pts: int
@@ -47,31 +51,31 @@ class VideoFrame:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class TimedClick:
-    """A click on the video frame whose index is `frame`.
+class TimedPrompt:
+    """A visual prompt for object `id` on the video frame whose index is `frame`.
 
-    The first click on an id starts that object; later ones, and clicks on an object that a phrase found,
-    mend it from that frame on: points correct its mask, a box or a mask replaces it.
+    The first prompt for an id starts that object. Later prompts, and prompts for an object that a phrase
+    found, correct it from that frame on: points correct its mask, a box or a mask replaces it.
     """
 
     frame: int
     id: int
-    click: Click
+    prompt: VisualPrompt
 
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """From frame `frame` on the object `id` is gone for good."""
+    """Object `id` is removed for good, from the frame whose index is `frame`."""
 
     frame: int
     id: int
 
 
 @dataclass(frozen=True, slots=True)
-class ShownOnFrame:
-    """A box on the video frame whose index is `frame` that shows (label 1) what phrase `prompt` means.
+class FrameExemplar:
+    """An exemplar box, positive (label 1) or negative (0), of phrase `prompt` on the video frame `frame`.
 
-    Only engines with the capability `video_exemplars` take it; the phrase "visual" leaves the words out.
+    Only engines with the capability `video_exemplars` accept it; for the phrase "visual" only boxes count.
     """
 
     frame: int
@@ -82,53 +86,54 @@ class ShownOnFrame:
 
 @dataclass(frozen=True, slots=True)
 class TrackPrompts:
-    """What to follow through a video: phrases on every frame, clicks and removals on their own frames.
+    """What to track in a video: phrases on every frame, visual prompts and removals on their own frames.
 
-    Ids 1 to `objects` belong to clicked objects; what phrases find gets higher ids. `thresholds` has one
-    value a phrase, None for the engine's own; it is empty when all are None.
+    Ids 1 to `objects` belong to the objects of visual prompts; objects of phrases get higher ids.
+    `thresholds` has one value per phrase, None for the engine's default; it is empty when all are None.
     """
 
     phrases: tuple[str, ...] = ()
     thresholds: tuple[float | None, ...] = ()
     objects: int = 0
-    clicks: tuple[TimedClick, ...] = ()
+    visual_prompts: tuple[TimedPrompt, ...] = ()
     removals: tuple[Removal, ...] = ()
-    shown: tuple[ShownOnFrame, ...] = ()
+    exemplars: tuple[FrameExemplar, ...] = ()
 
     @classmethod
-    def begin(
+    def from_visual_prompts(
         cls,
-        clicks: Sequence[Click],
+        prompts: Sequence[VisualPrompt],
         phrases: Sequence[str] = (),
         *,
         frame: int = 0,
         thresholds: Sequence[float | None] = (),
     ) -> Self:
-        """Phrases, and one object for each click on one frame, with ids from 1 in their order."""
-        timed = tuple(TimedClick(frame, number, click) for number, click in enumerate(clicks, start=1))
+        """Phrases, and one object per visual prompt, all on one frame; ids count from 1 in their order."""
+        timed = tuple(TimedPrompt(frame, number, prompt) for number, prompt in enumerate(prompts, start=1))
         return cls(tuple(phrases), tuple(thresholds), len(timed), timed)
 
     def threshold(self, phrase: int) -> float | None:
-        """The threshold of a phrase by its index."""
+        """The threshold of the phrase with that index, None for the engine's default."""
         return self.thresholds[phrase] if self.thresholds else None
 
     def signature(self) -> dict[str, object]:
-        """As JSON, for snapshots: a tracker goes on only with the prompts it was started with."""
+        """The prompts as JSON for snapshots: a tracker resumes only with the prompts it was started with."""
         return {
             "phrases": list(self.phrases),
             "thresholds": list(self.thresholds),
             "objects": self.objects,
-            "clicks": [[timed.frame, timed.id] for timed in self.clicks],
+            "clicks": [[timed.frame, timed.id] for timed in self.visual_prompts],
             "removals": [[removal.frame, removal.id] for removal in self.removals],
-            "shown": [[shown.frame, shown.prompt] for shown in self.shown],
+            "shown": [[exemplar.frame, exemplar.prompt] for exemplar in self.exemplars],
         }
 
 
 @dataclass(frozen=True, slots=True)
-class Tracked:
-    """One object in one frame; `id` stays with the object through the video, from 1.
+class TrackedInstance:
+    """One object in one frame; `id` counts from 1 and stays with the object through the video.
 
-    `prompt` is the index of the phrase that found it; of a clicked object, the number of phrases + id - 1.
+    `prompt` is the index of the phrase that found it; for an object of a visual prompt it is the number of
+    phrases + id - 1.
     """
 
     id: int
@@ -142,26 +147,26 @@ class Tracked:
 
 @dataclass(frozen=True, slots=True)
 class FrameResult:
-    """What a tracker found in one frame; `pts` counts ticks of the time base."""
+    """The tracked objects of one frame; `pts` is in units of the time base."""
 
     index: int
     pts: int
-    objects: tuple[Tracked, ...]
+    objects: tuple[TrackedInstance, ...]
 
 
 class Tracker(Protocol):
-    """Follows objects through one video in constant memory; its frames may also come in descending order."""
+    """Tracks objects through one video in constant memory; frames may also come in descending order."""
 
     def step(self, frame: VideoFrame) -> Sequence[FrameResult]:
-        """Take the next frame; give the results that are final now (none, one or several)."""
+        """Process the next frame and return the results that are final now (none, one or several)."""
         ...
 
     def finish(self) -> Sequence[FrameResult]:
-        """Give what was held back when the video ends."""
+        """Return the results that are still held back when the video ends."""
         ...
 
     def snapshot(self) -> bytes:
-        """The whole state as bytes (JSON or npz, never pickle), for a checkpoint."""
+        """The complete state as bytes (JSON or npz, never pickle), for a checkpoint."""
         ...
 
 
@@ -179,11 +184,11 @@ class ConceptEngine(Protocol):
     info: EngineInfo
 
     def embed(self, image: Rgb, key: str) -> ImageHandle:
-        """Embed once; the same key gives the cached handle."""
+        """Embed an image (H, W, 3); the same key returns the cached handle."""
         ...
 
     def check(self, phrases: Sequence[str]) -> None:
-        """Raise UnknownPhrase for the first phrase this engine can never answer."""
+        """Raise UnknownPhrase for the first phrase that this engine can never answer."""
         ...
 
     def ground(
@@ -192,10 +197,10 @@ class ConceptEngine(Protocol):
         phrases: Sequence[str],
         *,
         thresholds: Sequence[float | None] = (),
-    ) -> list[Segmented]:
+    ) -> list[SegmentedInstance]:
         """All instances of each phrase, best first within a phrase.
 
-        `thresholds` has one value a phrase, None for the engine's own; empty means None for all.
+        `thresholds` has one value per phrase, None for the engine's default; empty means None for all.
         """
         ...
 
@@ -207,20 +212,20 @@ class ConceptEngine(Protocol):
         *,
         shown: Sequence[ImageHandle | None] = (),
         threshold: float | None = None,
-    ) -> list[Segmented]:
+    ) -> list[SegmentedInstance]:
         """All instances that look like the boxes labelled 1 and unlike those labelled 0, best first.
 
-        `shown` says in which image each box lies, None for `handle` itself; empty means None for all.
-        Raises RequestRefused (`exemplars_other_image`) where the model takes boxes of the image itself alone.
+        `shown` holds the image in which each box lies, None for `handle` itself; empty means None for all.
+        Raises RequestRefused (`exemplars_other_image`) where only boxes of the searched image are accepted.
         """
         ...
 
-    def segment(self, handle: ImageHandle, clicks: Sequence[Click]) -> list[Segmented]:
-        """Exactly one instance per click, in the order of the clicks."""
+    def segment(self, handle: ImageHandle, prompts: Sequence[VisualPrompt]) -> list[SegmentedInstance]:
+        """Exactly one instance per prompt, in the order of the prompts."""
         ...
 
     def tracker(self, prompts: TrackPrompts, *, state: bytes | None = None) -> Tracker:
-        """A tracker for one video; `state` is a snapshot to go on from."""
+        """A tracker for one video; `state` is a snapshot to resume from."""
         ...
 
 

@@ -8,9 +8,10 @@ import numpy as np
 from maquette.contract import Problem
 from numpy.typing import NDArray
 
+from workers.geometry.boxes import Box as Box
+from workers.geometry.boxes import Mask as Mask
+
 Rgb = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
-Box = tuple[float, float, float, float]
 EngineKind = Literal["concepts", "objects", "bodies", "captions"]
 ScaleSource = Literal["metric", "prior", "relative"]
 

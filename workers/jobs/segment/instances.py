@@ -15,12 +15,13 @@ from maquette.contract import (
     SegmentResult,
 )
 from maquette.contract.requests import PromptedJob
-from maquette.contract.results import Side
 from numpy.typing import NDArray
 
-from workers.engines.protocols import Click, ConceptEngine, ImageHandle, Segmented
+from workers.engines.protocols import ConceptEngine, ImageHandle, SegmentedInstance, VisualPrompt
 from workers.errors import JobProblem
 from workers.formats import rle
+from workers.geometry.borders import touched_sides
+from workers.geometry.boxes import bounding_box
 from workers.jobs.context import JobContext, LoadedImage
 
 
@@ -51,17 +52,6 @@ class InstanceMask:
             polygons=rle.mask_to_polygons(self.mask) if polygons else None,
             flags=list(self.flags),
         )
-
-
-def touched_sides(mask: NDArray[np.bool_]) -> list[Side]:
-    """The sides of the picture that a mask (H, W) touches."""
-    touched: dict[Side, NDArray[np.bool_]] = {
-        "left": mask[:, 0],
-        "top": mask[0],
-        "right": mask[:, -1],
-        "bottom": mask[-1],
-    }
-    return [side for side, edge in touched.items() if edge.any()]
 
 
 def find_instances(context: JobContext, image: LoadedImage, request: PromptedJob) -> list[InstanceMask]:
@@ -122,15 +112,15 @@ def _alike(
     return [_found(item, PromptRef(kind="exemplars", index=0)) for item in found]
 
 
-def to_visual_prompts(boxes: list[Box], points: list[list[Point]]) -> list[Click]:
+def to_visual_prompts(boxes: list[Box], points: list[list[Point]]) -> list[VisualPrompt]:
     """Boxes first, then lists of points, as engines take them."""
-    clicks = [Click(box=box.xyxy()) for box in boxes]
+    clicks = [VisualPrompt(box=box.xyxy()) for box in boxes]
     for group in points:
         clicks.append(_pointed(None, group, None))
     return clicks
 
 
-def to_visual_prompt(prompt: ObjectPrompt, what: str, width: int, height: int) -> Click:
+def to_visual_prompt(prompt: ObjectPrompt, what: str, width: int, height: int) -> VisualPrompt:
     """One object's prompt as engines take it; raises JobProblem when it does not fit the picture."""
     if (prompt.box and prompt.box.is_outside(width, height)) or any(
         point.is_outside(width, height) for point in prompt.points
@@ -140,8 +130,8 @@ def to_visual_prompt(prompt: ObjectPrompt, what: str, width: int, height: int) -
     return _pointed(prompt.box, prompt.points, mask)
 
 
-def _pointed(box: Box | None, points: list[Point], mask: NDArray[np.bool_] | None) -> Click:
-    return Click(
+def _pointed(box: Box | None, points: list[Point], mask: NDArray[np.bool_] | None) -> VisualPrompt:
+    return VisualPrompt(
         box=None if box is None else box.xyxy(),
         points=np.array([[p.x, p.y] for p in points], dtype=np.float64) if points else None,
         labels=np.array([p.label for p in points], dtype=np.int64) if points else None,
@@ -169,7 +159,7 @@ def decode_masks(masks: list[Rle], image: LoadedImage) -> list[InstanceMask]:
     found = []
     for index, wire in enumerate(masks):
         mask = _fitting(wire, f"masks[{index}]", image.width, image.height)
-        found.append(InstanceMask(mask, tight_box(mask), None, None, PromptRef(kind="mask", index=index)))
+        found.append(InstanceMask(mask, bounding_box(mask), None, None, PromptRef(kind="mask", index=index)))
     return found
 
 
@@ -210,16 +200,10 @@ def decode_rle(wire: Rle, what: str) -> NDArray[np.bool_]:
         raise JobProblem("mask_invalid", f"{what} is not valid COCO RLE: {error}") from error
 
 
-def tight_box(mask: NDArray[np.bool_]) -> tuple[float, float, float, float]:
-    """The tight box (xyxy, end-exclusive) of a mask that has pixels."""
-    ys, xs = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return float(xs[0]), float(ys[0]), float(xs[-1] + 1), float(ys[-1] + 1)
-
-
 def to_wire_box(box: tuple[float, float, float, float]) -> Box:
     """A box as the contract tells it."""
     return Box(x0=box[0], y0=box[1], x1=box[2], y1=box[3])
 
 
-def _found(item: Segmented, ref: PromptRef) -> InstanceMask:
+def _found(item: SegmentedInstance, ref: PromptRef) -> InstanceMask:
     return InstanceMask(item.mask, item.box, item.score, item.label, ref, item.flags, item.stability)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from workers.engines.protocols import FrameResult, Mask, Tracked
+from workers.engines.protocols import FrameResult, TrackedInstance
 from workers.formats import rle
+from workers.geometry.overlap import mask_iou
 from workers.jobs.context import JobContext
 from workers.jobs.track.chunked_tracking import Row, TrackingCheckpoint, write
 
@@ -49,7 +50,7 @@ class TrackIdMapper:
             state.ids[number] = max(self._clicked, *state.tracks, *state.ids.values(), 0) + 1
         return state.ids[number]
 
-    def _matched(self, objects: Sequence[Tracked]) -> dict[int, int]:
+    def _matched(self, objects: Sequence[TrackedInstance]) -> dict[int, int]:
         before = [item for item in self._shared() if item["id"] > self._clicked]
         after = [item for item in objects if item.id > self._clicked]
         if not before or not after:
@@ -58,7 +59,7 @@ class TrackIdMapper:
         overlaps = np.array(
             [
                 [
-                    _iou(item.mask, mask) * (item.prompt == old["prompt"])
+                    mask_iou(item.mask, mask) * (item.prompt == old["prompt"])
                     for mask, old in zip(masks, before, strict=True)
                 ]
                 for item in after
@@ -78,8 +79,3 @@ class TrackIdMapper:
 
 def _rows(context: JobContext, sha256: str) -> list[Row]:
     return [json.loads(line) for line in context.stored(sha256).decode().splitlines()]
-
-
-def _iou(a: Mask, b: Mask) -> float:
-    either = np.count_nonzero(a | b)
-    return np.count_nonzero(a & b) / either if either else 0.0

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from maquette.contract import ObjectPrompt, PromptRef, TrackJob, VideoPrompt
 
-from workers.engines.protocols import Removal, ShownOnFrame, TimedClick, TrackPrompts
+from workers.engines.protocols import FrameExemplar, Removal, TimedPrompt, TrackPrompts
 from workers.errors import JobProblem
 from workers.jobs.segment.instances import (
     check_prompts_inside,
@@ -33,7 +33,7 @@ def build_track_prompts(request: TrackJob, start: int, width: int, height: int) 
             raise prompt_outside_problem(f"exemplars[{index}]", width, height)
     check_prompts_inside(request.boxes, request.points, width, height)
     clicks = [
-        TimedClick(start, number, click)
+        TimedPrompt(start, number, click)
         for number, click in enumerate(to_visual_prompts(request.boxes, request.points), start=1)
     ]
     grouped: dict[tuple[int, int], list[VideoPrompt]] = {}
@@ -43,7 +43,7 @@ def build_track_prompts(request: TrackJob, start: int, width: int, height: int) 
     for (frame, number), said in sorted(grouped.items()):
         what = f"the prompt of object {number} on frame {frame}"
         click = to_visual_prompt(ObjectPrompt.merge(said), what, width, height)
-        clicks.append(TimedClick(frame, number, click))
+        clicks.append(TimedPrompt(frame, number, click))
     removals = [Removal(item.frame, number) for number, _, item in _numbered(request) if item.remove]
     return TrackPrompts(
         tuple(request.text),
@@ -51,7 +51,7 @@ def build_track_prompts(request: TrackJob, start: int, width: int, height: int) 
         request.highest_prompted_id(),
         tuple(sorted(clicks, key=lambda timed: timed.frame)),
         tuple(removals),
-        tuple(ShownOnFrame(item.frame, item.phrase, item.box.xyxy()) for item in request.exemplars),
+        tuple(FrameExemplar(item.frame, item.phrase, item.box.xyxy()) for item in request.exemplars),
     )
 
 

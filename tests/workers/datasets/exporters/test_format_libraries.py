@@ -45,7 +45,7 @@ def test_hugging_face_datasets_gives_pictures(data: Dataset, tmp_path: Path, qui
             row = loaded[split][7]
             clip = data.clip(row["clip"])
             assert np.array_equal(np.asarray(row["image"]), clip.image(row["frame"]))
-            assert row["tracks"] == [item.track for item in clip.observed(row["frame"])]
+            assert row["tracks"] == [item.track for item in clip.frame_observations(row["frame"])]
 
 
 def test_lance_tables_have_a_row_a_step(data: Dataset, tmp_path: Path) -> None:

@@ -39,8 +39,8 @@ def test_coco_masks_boxes_and_pictures_come_back(data: Dataset, tmp_path: Path) 
                 stored = (tmp_path / image["file_name"]).read_bytes()
                 assert stored == clip.frames[frame].jpeg
                 found = {a["track_id"]: a for a in coco.loadAnns(coco.getAnnIds(image["id"]))}
-                assert set(found) == {row.track for row in clip.observed(frame)}
-                for row in clip.observed(frame):
+                assert set(found) == {row.track for row in clip.frame_observations(frame)}
+                for row in clip.frame_observations(frame):
                     annotation = found[row.track]
                     mask = coco.annToMask(annotation).astype(bool)
                     assert np.array_equal(mask, clip.mask(row)) and mask.sum() == annotation["area"]
@@ -74,7 +74,7 @@ def test_ytvis_keeps_masklets_and_negatives(data: Dataset, tmp_path: Path) -> No
             masklets = [a for a in content["annotations"] if a["video_id"] == video["id"]]
             assert [a["track_id"] for a in masklets] == [track.track for track in clip.tracks]
             for masklet in masklets:
-                rows = {row.frame: row for row in clip.of_track(masklet["track_id"])}
+                rows = {row.frame: row for row in clip.track_observations(masklet["track_id"])}
                 for frame, coded in enumerate(masklet["segmentations"]):
                     assert (coded is None) == (frame not in rows) == (masklet["bboxes"][frame] is None)
                     if coded is not None:
@@ -147,7 +147,7 @@ def test_parquet_rows_hold_the_frames(data: Dataset, tmp_path: Path) -> None:
         for row in rows:
             clip, frame = data.clip(row["clip"]), row["frame"]
             assert row["image"]["bytes"] == clip.frames[frame].jpeg
-            seen = clip.observed(frame)
+            seen = clip.frame_observations(frame)
             assert row["tracks"] == [item.track for item in seen]
             assert row["masks"] == [item.mask_counts for item in seen]
             assert row["boxes"] == [[item.x0, item.y0, item.x1, item.y1] for item in seen]

@@ -18,7 +18,7 @@ from workers.datasets.importers import movi_tfds
 from workers.datasets.importers.movi import from_example, import_folder
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
-from workers.datasets.verify import verify
+from workers.datasets.verification import verify
 
 SPLITS = {"train": "train", "validation": "val", "test": "test"}
 
@@ -83,7 +83,7 @@ def test_examples_hold_pixels_masks_depth_and_boxes(data: Dataset, out: Path) ->
             assert np.array_equal(video[frame], clip.image(frame))
             depth = clip.depth(frame)
             assert depth is not None and np.all(distance[frame] >= depth - (high - low) / 65535)
-            for row in clip.observed(frame):
+            for row in clip.frame_observations(frame):
                 assert np.array_equal(ids[frame] == order[row.track] + 1, clip.mask(row))
                 assert close(corners[order[row.track], frame], clip.corners(row, world=True), 1e-5)
         lengths = example["instances/bboxes/ragged_row_lengths_0"]
@@ -150,7 +150,7 @@ def same(clip: SceneClip, back: SceneClip) -> None:
         assert (before is None) == (after is None)
         if before is not None and after is not None:
             assert float(np.nanmax(np.abs(before - after))) < 2e-3
-        for row, other in zip(clip.observed(frame), back.observed(frame), strict=True):
+        for row, other in zip(clip.frame_observations(frame), back.frame_observations(frame), strict=True):
             assert order[row.track] == other.track
             assert np.array_equal(clip.mask(row), back.mask(other))
             told, found = clip.corners(row), back.corners(other)

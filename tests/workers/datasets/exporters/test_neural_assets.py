@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.export_datasets import close, dataset, unposed
 from workers.datasets.exporters.neural_assets import NeuralAssets
-from workers.datasets.importers.writing import publish
+from workers.datasets.importers.clip_publishing import publish_clips
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 
@@ -43,7 +43,7 @@ def corners_of(tokens: Any, camera: Any) -> Any:
 
 
 def row_of(clip: SceneClip, frame: int, track: int) -> Any:
-    return next(row for row in clip.observed(frame) if row.track == track)
+    return next(row for row in clip.frame_observations(frame) if row.track == track)
 
 
 def test_tokens_have_the_shapes_of_the_paper(out: Path) -> None:
@@ -169,8 +169,10 @@ def test_too_many_objects_keep_the_largest(data: Dataset, tmp_path: Path) -> Non
     for entry, arrays in pairs(tmp_path, edited=False):
         assert arrays["src_bboxes"].shape == (2, 4) and len(entry["objects"]) == 1
         clip = data.clip(entry["clip"])
-        there = {row.track for row in clip.observed(entry["target"]) if row.center_cam is not None}
-        sizes = {row.track: row.area for row in clip.observed(entry["source"]) if row.track in there}
+        there = {row.track for row in clip.frame_observations(entry["target"]) if row.center_cam is not None}
+        sizes = {
+            row.track: row.area for row in clip.frame_observations(entry["source"]) if row.track in there
+        }
         assert entry["objects"][0]["track"] == max(sizes, key=lambda track: sizes[track])
 
 
@@ -183,7 +185,7 @@ def test_the_same_dataset_gives_the_same_bytes(data: Dataset, out: Path, tmp_pat
 
 def test_an_unknown_camera_leaves_the_background_unknown(data: Dataset, tmp_path: Path) -> None:
     clip = next(clip for clip in data.clips() if clip.source.name == "room")
-    publish([unposed(clip)], tmp_path / "unposed", "test")
+    publish_clips([unposed(clip)], tmp_path / "unposed", "test")
     NeuralAssets().write(Dataset(tmp_path / "unposed"), tmp_path / "out", pairs=6)
     found = pairs(tmp_path / "out", edited=False)
     for entry, arrays in found:

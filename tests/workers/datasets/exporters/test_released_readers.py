@@ -96,7 +96,7 @@ def test_bop_toolkit_reads_cameras_poses_masks_and_depth(
                 if known is not None:
                     millimetres = inout.load_depth(depth) * cameras[frame]["depth_scale"]
                     assert close(millimetres / 1000, known, 1e-3)
-                rows = [row for row in clip.observed(frame) if row.scale_source == "metric"]
+                rows = [row for row in clip.frame_observations(frame) if row.scale_source == "metric"]
                 masks = scenewise.load_masks(scene, frame, "mask_visib", len(rows))
                 for place, (row, truth) in enumerate(zip(rows, truths[frame], strict=True)):
                     assert np.array_equal(masks[place] > 0, clip.mask(row))

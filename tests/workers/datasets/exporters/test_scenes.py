@@ -22,7 +22,7 @@ from workers.datasets.exporters.spatialvid import SpatialVid
 from workers.datasets.importers.movi import from_example, import_folder
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
-from workers.datasets.verify import verify
+from workers.datasets.verification import verify
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,9 @@ def test_a_dataset_comes_back_from_movi(data: Dataset, movi: Path, tmp_path: Pat
                 assert float(np.nanmax(np.abs(before - after))) < 2e-3
             picture = np.abs(same.image(frame).astype(int) - clip.image(frame))
             assert picture.mean() < 2
-            for row, other in zip(clip.observed(frame), same.observed(frame), strict=True):
+            for row, other in zip(
+                clip.frame_observations(frame), same.frame_observations(frame), strict=True
+            ):
                 assert order[row.track] == other.track
                 assert np.array_equal(clip.mask(row), same.mask(other))
                 for world in (False, True):
@@ -185,7 +187,7 @@ def test_bop_poses_put_models_where_the_boxes_are(data: Dataset, bop: Path) -> N
         truth = json.loads((folder / "scene_gt.json").read_text())
         cameras = json.loads((folder / "scene_camera.json").read_text())
         for frame in range(len(clip)):
-            for row, found in zip(clip.observed(frame), truth[str(frame)], strict=True):
+            for row, found in zip(clip.frame_observations(frame), truth[str(frame)], strict=True):
                 model = models[str(found["obj_id"])]
                 size = np.array([model[f"size_{axis}"] for axis in "xyz"])
                 low = np.array([model[f"min_{axis}"] for axis in "xyz"])
@@ -212,7 +214,7 @@ def test_bop_depth_and_masks_agree_with_pixels_at_whole_numbers(data: Dataset, b
     ours = (np.arange(256) + 0.5 - clip.intrinsics(0)[0, 2]) / clip.intrinsics(0)[0, 0]
     assert close(mine, ours)
     info = json.loads((folder / "scene_gt_info.json").read_text())["0"]
-    for place, row in enumerate(clip.observed(0)):
+    for place, row in enumerate(clip.frame_observations(0)):
         mask = np.asarray(Image.open(folder / "mask_visib" / f"000000_{place:06d}.png")) > 0
         assert np.array_equal(mask, clip.mask(row))
         x, y, w, h = info[place]["bbox_visib"]

@@ -107,9 +107,12 @@ def test_vpt_tells_which_buttons_are_new(data: Dataset) -> None:
     clip = next(clip for clip in data.clips() if clip.source.name == "game")
     names = ("button.0", "button.2", "hotbar", "gui")
     pressed = [(1, 0, 3, 0), (1, 1, 3, 1), (0, 1, 4, 0), (1, 0, 4, 0)]
-    rows = [ActionRow(clip.id, frame, "recorded", names, values) for frame, values in enumerate(pressed)]
+    rows = [
+        ActionRow(clip=clip.id, frame=frame, kind="recorded", names=names, values=values)
+        for frame, values in enumerate(pressed)
+    ]
     tables = {"frames": clip.frames, "actions": rows, "cameras": clip.cameras}
-    lines = build_lines(SceneClip.of(clip.row, clip.source, tables))
+    lines = build_lines(SceneClip.from_tables(clip.row, clip.source, tables))
     assert len(lines) == len(pressed)
     assert [line["mouse"]["buttons"] for line in lines] == [[0], [0, 2], [2], [0]]
     assert [line["mouse"]["newButtons"] for line in lines] == [[0], [2], [], [0]]
@@ -131,7 +134,7 @@ def test_cjepa_slots_are_anchored_in_the_first_frame(data: Dataset, tmp_path: Pa
         for clip in data.clips(split):
             video = samples[clip.id]["video.npy"]
             slots = samples[clip.id]["segmentations.npy"]
-            anchored = [row.track for row in clip.observed(0)]
+            anchored = [row.track for row in clip.frame_observations(0)]
             assert video.shape == (len(clip), 128, 128, 3) and video.dtype == np.uint8
             assert slots.shape == (len(clip), 128, 128, len(anchored))
             assert (slots[0] > 0).any(axis=(0, 1)).all()
@@ -177,7 +180,7 @@ def test_slot_pickles_are_read_as_cjepa_reads_them(data: Dataset, tmp_path: Path
         assert mine[0, :, places["seen"]].all()
         height, width = clip.size
         for frame in (0, 4, len(clip) - 1):
-            rows = {row.track: row for row in clip.observed(frame)}
+            rows = {row.track: row for row in clip.frame_observations(frame)}
             for slot, track in enumerate(entry["tracks"]):
                 state = mine[frame, slot]
                 row = rows.get(track)
@@ -222,7 +225,7 @@ def test_slots_with_actions_have_the_same_keys_and_lengths(data: Dataset, tmp_pa
 
 
 def _mask(clip, frame, number: int, track: int):  # type: ignore[no-untyped-def]
-    rows = [row for row in clip.observed(number) if row.track == track]
+    rows = [row for row in clip.frame_observations(number) if row.track == track]
     return frame.mask(clip.mask(rows[0])) if rows else np.zeros(frame.size, bool)
 
 

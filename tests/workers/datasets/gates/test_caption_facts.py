@@ -50,7 +50,7 @@ def seen(clip: SceneClip, track: int) -> list:  # type: ignore[type-arg]
         def __init__(self, row) -> None:  # type: ignore[no-untyped-def]
             self.frame, self.box = row.frame, (row.x0, row.y0, row.x1, row.y1)
 
-    return [Box(row) for row in clip.of_track(track)]
+    return [Box(row) for row in clip.track_observations(track)]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_place_is_where_the_boxes_are(rooms: Dataset, text: str, track: int, h
 )
 def test_a_count_fits_the_tracks(rooms: Dataset, text: str, holds: bool | None) -> None:
     clip = of_balls(rooms)
-    shown = [len(clip.observed(frame)) for frame in range(len(clip))]
+    shown = [len(clip.frame_observations(frame)) for frame in range(len(clip))]
     assert facts.check_count(text, ["ball"], clip.all_tracks, shown) is holds
 
 
@@ -111,7 +111,18 @@ def cameras(step: np.ndarray, count: int = 16) -> list[CameraRow]:  # type: igno
     for _ in range(count - 1):
         poses.append(poses[-1] @ step)
     return [
-        CameraRow("c", k, 300, 300, 128, 128, tuple(pose.ravel()), "given", "given", None)
+        CameraRow(
+            clip="c",
+            frame=k,
+            fx=300,
+            fy=300,
+            cx=128,
+            cy=128,
+            world_from_cam=tuple(pose.ravel()),
+            source="given",
+            intrinsics_source="given",
+            confidence=None,
+        )
         for k, pose in enumerate(poses)
     ]
 
@@ -177,7 +188,7 @@ def test_a_clip_of_another_count_and_camera_is_refused(rooms: Dataset) -> None:
     assert [row.text.partition(" shows ")[2] for row in of_clip] == ["three balls; the camera stands still."]
     told = {track.track: seen(clip, track.track) for track in clip.tracks}
     for track, boxes in told.items():
-        for box, row in zip(boxes, clip.of_track(track), strict=True):
+        for box, row in zip(boxes, clip.track_observations(track), strict=True):
             box.score, box.area = row.score, row.area
     for text, score in (
         (of_clip[0].text, 1.0),

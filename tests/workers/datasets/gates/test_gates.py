@@ -20,8 +20,8 @@ from workers.datasets.schema import DecisionRow, ScoreRow
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import ClipTracker, GroundTruth, Source
 from workers.datasets.stages.shots import ClipPlan
-from workers.engines.concepts.masks import box_of
-from workers.engines.protocols import Box, EngineInfo, FrameResult, Rgb, Tracked
+from workers.engines.protocols import Box, EngineInfo, FrameResult, Rgb, TrackedInstance
+from workers.geometry.boxes import bounding_box
 
 FRAMES = 24
 TRIALS = 6
@@ -55,8 +55,8 @@ class Scripted:
         found = []
         for track, mask in sorted(self.scene.masks[source_frame].items()):
             if mask.any():
-                box = self.scene.boxes(source_frame, track, box_of(mask))
-                found.append(Tracked(track, mask, box, 0.9, 0, "ball"))
+                box = self.scene.boxes(source_frame, track, bounding_box(mask))
+                found.append(TrackedInstance(track, mask, box, 0.9, 0, "ball"))
         return [FrameResult(frame, pts, tuple(found))]
 
     def finish(self) -> Sequence[FrameResult]:
@@ -95,7 +95,7 @@ def seldom(seed: int) -> Scene:
 def tiny(seed: int) -> Scene:
     scene = clean(seed)
     for frame in range(FRAMES):
-        x0, y0, x1, y1 = (int(value) for value in box_of(scene.masks[frame][1]))
+        x0, y0, x1, y1 = (int(value) for value in bounding_box(scene.masks[frame][1]))
         speck = np.zeros_like(scene.masks[frame][1])
         speck[(y0 + y1) // 2 - 3 :, (x0 + x1) // 2 - 3 :][:6, :6] = True
         scene.masks[frame][1] = speck
@@ -126,7 +126,7 @@ def flickering(seed: int) -> Scene:
     scene = clean(seed)
     for frame in range(FRAMES):
         mask = scene.masks[frame][1]
-        x0, y0, x1, y1 = (int(value) for value in box_of(mask))
+        x0, y0, x1, y1 = (int(value) for value in bounding_box(mask))
         if rng.random() < 0.6:
             # half of the mask is lost, another half each time
             half = np.zeros_like(mask)
@@ -257,7 +257,7 @@ def test_what_was_not_measured_passes_and_says_null(clean_decisions: list[Decisi
 
 
 def test_the_policy_decides_and_the_scores_stay(tmp_path: Path) -> None:
-    scores = [ScoreRow("c", 1, "gates", "length", 10.0, "frames")]
+    scores = [ScoreRow(clip="c", track=1, stage="gates", name="length", value=10.0, unit="frames")]
     [lenient] = DEFAULT.decide(scores)
     strict = DEFAULT.with_bounds({"length": (20.0, None)})
     [refused] = strict.decide(scores)
@@ -268,5 +268,8 @@ def test_the_policy_decides_and_the_scores_stay(tmp_path: Path) -> None:
 
 def test_bounds_are_inclusive() -> None:
     policy = GatePolicy("p", {"x": (1.0, 2.0)})
-    told = [policy.decide([ScoreRow("c", 1, "s", "x", v, "u")])[0].passed for v in (0.9, 1.0, 2.0, 2.1)]
+    told = [
+        policy.decide([ScoreRow(clip="c", track=1, stage="s", name="x", value=v, unit="u")])[0].passed
+        for v in (0.9, 1.0, 2.0, 2.1)
+    ]
     assert told == [False, True, True, False]

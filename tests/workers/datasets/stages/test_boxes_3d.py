@@ -16,8 +16,8 @@ from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import ObservationRow
 from workers.datasets.source import GroundTruth, Source
 from workers.datasets.track_sources import EngineTracks
-from workers.engines.concepts.masks import mask_iou
 from workers.engines.registry import load_engines
+from workers.geometry.overlap import mask_iou
 
 LONG = replace(SETTINGS, clip_seconds=2.0, shares={"train": 1.0, "val": 0.0, "test": 0.0})
 
@@ -59,7 +59,7 @@ def test_what_stands_is_where_it_was_drawn(still: tuple[Clip, SceneClip]) -> Non
 def test_a_box_is_as_large_and_turned_as_it_was_drawn(still: tuple[Clip, SceneClip]) -> None:
     drawn, clip = still
     [number] = [track.track for track in clip.tracks if track.label == "box"]
-    for row in clip.of_track(number):
+    for row in clip.track_observations(number):
         told = clip.corners(row)
         assert told is not None and row.size is not None
         corners, size = true_box(drawn, row, number)

@@ -18,7 +18,7 @@ from workers.datasets.local import build_dataset
 from workers.datasets.reader import Dataset
 from workers.datasets.source import GroundTruth, Source
 from workers.datasets.track_sources import OracleTracks
-from workers.datasets.verify import verify
+from workers.datasets.verification import verify
 from workers.engines.protocols import Rgb
 
 
@@ -75,7 +75,7 @@ def test_crops_show_the_whole_object_spread_over_the_clip(tmp_path: Path) -> Non
             pixels = np.asarray(picture.convert("RGB")).astype(int)
         assert pixels.shape[0] == pixels.shape[1] == round(row.x1 - row.x0)
         red = (pixels[..., 0] - pixels[..., 1]) > 40
-        seen = next(seen for seen in clip.of_track(1) if seen.frame == row.frame)
+        seen = next(seen for seen in clip.track_observations(1) if seen.frame == row.frame)
         assert red.sum() == pytest.approx(seen.area, rel=0.12)
     assert clip.tracks[0].reference_frame == clip.features[0].frame
 

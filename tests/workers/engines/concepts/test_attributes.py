@@ -7,12 +7,13 @@ import pytest
 import skimage.data
 from maquette.contract.vocabulary import COLORS, parse_phrase
 
-from tests.support.scenes import ball, iou, wall
+from tests.support.scenes import ball, wall
 from workers.engines.concepts.attributes import choose
 from workers.engines.concepts.colours import color_names, color_share
 from workers.engines.concepts.default import DefaultConcepts
-from workers.engines.concepts.masks import box_of
-from workers.engines.protocols import Segmented, TrackPrompts, VideoFrame
+from workers.engines.protocols import SegmentedInstance, TrackPrompts, VideoFrame
+from workers.geometry.boxes import bounding_box
+from workers.geometry.overlap import mask_iou
 
 # everyday colours by their CSS values
 CSS = {
@@ -50,10 +51,10 @@ def test_every_pixel_has_exactly_one_colour() -> None:
     assert sum(shares) > 0.9
 
 
-def instance(columns: slice, rows: slice = slice(10, 50)) -> Segmented:
+def instance(columns: slice, rows: slice = slice(10, 50)) -> SegmentedInstance:
     mask = np.zeros((60, 100), np.bool_)
     mask[rows, columns] = True
-    return Segmented(mask, box_of(mask), 0.9, 0, "car")
+    return SegmentedInstance(mask, bounding_box(mask), 0.9, 0, "car")
 
 
 def test_instances_are_chosen_by_colour_then_by_extreme() -> None:
@@ -110,7 +111,7 @@ def test_everything_finds_each_thing_once_and_names_what_it_can(engine: DefaultC
     assert len(spoon) == 1
     for index, item in enumerate(things):
         for other in things[index + 1 :]:
-            assert (item.mask & other.mask).sum() < 0.7 * (item.mask | other.mask).sum()
+            assert mask_iou(item.mask, other.mask) < 0.7
     assert [item.label for item in found if item.prompt == 1] == ["cup"]
 
 
@@ -119,8 +120,8 @@ def test_everything_takes_attributes_too(engine: DefaultConcepts) -> None:
     red = ball(picture, (120, 90), 45, (230, 30, 20))
     ball(picture, (120, 230), 45, (30, 60, 230))
     found = engine.ground(engine.embed(picture, "balls"), ["red things"])
-    assert any(iou(item.mask, red) > 0.85 for item in found)
-    assert all(iou(item.mask, red) > 0.1 for item in found)
+    assert any(mask_iou(item.mask, red) > 0.85 for item in found)
+    assert all(mask_iou(item.mask, red) > 0.1 for item in found)
 
 
 def test_one_coin_finds_them_all(engine: DefaultConcepts) -> None:

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from skimage import data, transform
 
 from workers.engines.concepts.default import DefaultConcepts
-from workers.engines.concepts.masks import box_of, mask_iou
-from workers.engines.protocols import Click, ConceptEngine, Mask, Rgb, TrackPrompts
-from workers.engines.weights import MODELS_ENV, WeightsCorrupt, WeightsMissing, models_dir
+from workers.engines.protocols import ConceptEngine, Mask, Rgb, TrackPrompts, VisualPrompt
+from workers.engines.settings import MODELS_VARIABLE
+from workers.engines.weights import WeightsCorrupt, WeightsMissing, models_dir
+from workers.geometry.boxes import bounding_box
+from workers.geometry.overlap import mask_iou
 
 HEIGHT, WIDTH = 300, 400
 
@@ -65,13 +67,14 @@ def test_it_is_a_concept_engine_that_tells_what_it_is(engine: DefaultConcepts) -
 def test_boxes_cut_out_exact_shapes_and_stay_inside(engine: DefaultConcepts) -> None:
     image, disc, rectangle = SCENE
     found = engine.segment(
-        engine.embed(image, "scene"), [Click(box=box_of(disc)), Click(box=box_of(rectangle))]
+        engine.embed(image, "scene"),
+        [VisualPrompt(box=bounding_box(disc)), VisualPrompt(box=bounding_box(rectangle))],
     )
     assert [item.prompt for item in found] == [0, 1]
     for item, truth in zip(found, (disc, rectangle), strict=True):
         assert mask_iou(item.mask, truth) >= 0.95
-        assert item.box == box_of(item.mask)
-        outer, inner = box_of(truth), item.box
+        assert item.box == bounding_box(item.mask)
+        outer, inner = bounding_box(truth), item.box
         assert inner[0] >= outer[0] and inner[1] >= outer[1] and inner[2] <= outer[2] and inner[3] <= outer[3]
         assert item.flags == () and 0.5 < item.score <= 1
 
@@ -79,9 +82,11 @@ def test_boxes_cut_out_exact_shapes_and_stay_inside(engine: DefaultConcepts) -> 
 def test_points_with_and_without_a_box(engine: DefaultConcepts) -> None:
     image, disc, rectangle = SCENE
     clicks = [
-        Click(points=_points((120.5, 150.5))),
-        Click(box=box_of(rectangle), points=_points((300.5, 160.5)), labels=np.array([1])),
-        Click(points=_points((300.5, 160.5), (260.5, 110.5), (20.5, 20.5)), labels=np.array([1, 1, 0])),
+        VisualPrompt(points=_points((120.5, 150.5))),
+        VisualPrompt(box=bounding_box(rectangle), points=_points((300.5, 160.5)), labels=np.array([1])),
+        VisualPrompt(
+            points=_points((300.5, 160.5), (260.5, 110.5), (20.5, 20.5)), labels=np.array([1, 1, 0])
+        ),
     ]
     found = engine.segment(engine.embed(image, "scene"), clicks)
     for item, truth in zip(found, (disc, rectangle, rectangle), strict=True):
@@ -92,13 +97,17 @@ def test_a_rough_mask_is_refined(engine: DefaultConcepts) -> None:
     image, disc, _ = SCENE
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     rough = (np.abs(x - 120) < 62) & (np.abs(y - 150) < 62)
-    found = engine.segment(engine.embed(image, "scene"), [Click(mask=rough)])
+    found = engine.segment(engine.embed(image, "scene"), [VisualPrompt(mask=rough)])
     assert mask_iou(found[0].mask, disc) > mask_iou(rough, disc) + 0.05
 
 
 def test_one_answer_per_click_in_order_even_on_nothing(engine: DefaultConcepts) -> None:
     flat = np.full((120, 160, 3), 127, np.uint8)
-    clicks = [Click(points=_points((80.5, 60.5))), Click(box=(10, 10, 20, 20)), Click(box=(0, 0, 160, 120))]
+    clicks = [
+        VisualPrompt(points=_points((80.5, 60.5))),
+        VisualPrompt(box=(10, 10, 20, 20)),
+        VisualPrompt(box=(0, 0, 160, 120)),
+    ]
     found = engine.segment(engine.embed(flat, "flat"), clicks)
     assert [item.prompt for item in found] == [0, 1, 2]
     assert all(item.mask.any() and item.mask.shape == (120, 160) for item in found)
@@ -107,17 +116,17 @@ def test_one_answer_per_click_in_order_even_on_nothing(engine: DefaultConcepts) 
 @pytest.mark.parametrize(
     "click",
     [
-        Click(),
-        Click(points=_points((5.5, 5.5)), labels=np.array([0])),
-        Click(points=_points((float("nan"), 5.5))),
-        Click(points=_points((900.5, 5.5))),
-        Click(points=_points((5.5, 5.5)), labels=np.array([2])),
-        Click(box=(500, 0, 600, 50)),
-        Click(mask=np.zeros((HEIGHT, WIDTH), np.bool_)),
-        Click(mask=np.ones((4, 4), np.bool_)),
+        VisualPrompt(),
+        VisualPrompt(points=_points((5.5, 5.5)), labels=np.array([0])),
+        VisualPrompt(points=_points((float("nan"), 5.5))),
+        VisualPrompt(points=_points((900.5, 5.5))),
+        VisualPrompt(points=_points((5.5, 5.5)), labels=np.array([2])),
+        VisualPrompt(box=(500, 0, 600, 50)),
+        VisualPrompt(mask=np.zeros((HEIGHT, WIDTH), np.bool_)),
+        VisualPrompt(mask=np.ones((4, 4), np.bool_)),
     ],
 )
-def test_clicks_that_say_nothing_are_refused(engine: DefaultConcepts, click: Click) -> None:
+def test_clicks_that_say_nothing_are_refused(engine: DefaultConcepts, click: VisualPrompt) -> None:
     with pytest.raises(ValueError, match=r"click|point|box|mask"):
         engine.segment(engine.embed(SCENE[0], "scene"), [click])
 
@@ -157,7 +166,7 @@ def test_the_same_key_gives_the_same_handle_and_the_same_bytes(engine: DefaultCo
     image, disc, _ = SCENE
     handle = engine.embed(image, "scene")
     assert engine.embed(image, "scene") is handle and handle.size == (HEIGHT, WIDTH)
-    click = [Click(box=box_of(disc))]
+    click = [VisualPrompt(box=bounding_box(disc))]
     first, second = engine.segment(handle, click), engine.segment(engine.embed(image, "anew"), click)
     assert first[0].mask.tobytes() == second[0].mask.tobytes() and first[0].score == second[0].score
 
@@ -169,12 +178,14 @@ def test_only_rgb_bytes_are_images(engine: DefaultConcepts) -> None:
 
 
 def test_without_weights_a_watershed_answers_clicks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(MODELS_ENV, str(tmp_path))
+    monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path))
     bare = DefaultConcepts()
     assert bare.info.capabilities == ("boxes", "points") and bare.info.weights == {}
     image, disc, _ = SCENE
     handle = bare.embed(image, "scene")
-    found = bare.segment(handle, [Click(box=box_of(disc)), Click(points=_points((120.5, 150.5)))])
+    found = bare.segment(
+        handle, [VisualPrompt(box=bounding_box(disc)), VisualPrompt(points=_points((120.5, 150.5)))]
+    )
     assert all("fallback_watershed" in item.flags and "low_iou" in item.flags for item in found)
     assert mask_iou(found[0].mask, disc) >= 0.7
     with pytest.raises(WeightsMissing):
@@ -188,13 +199,13 @@ def test_a_corrupt_detector_leaves_the_boxes(tmp_path: Path, monkeypatch: pytest
         (tmp_path / path.name).symlink_to(path)
     (tmp_path / "picodet_coco.onnx").unlink()
     (tmp_path / "picodet_coco.onnx").write_bytes(b"not the detector")
-    monkeypatch.setenv(MODELS_ENV, str(tmp_path))
+    monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path))
     partial = DefaultConcepts(mirror=False)
     assert partial.info.capabilities == ("boxes", "points", "masks")
     assert "picodet_coco.onnx" in partial.info.limits[0]
     image, disc, _ = SCENE
     handle = partial.embed(image, "scene")
-    assert mask_iou(partial.segment(handle, [Click(box=box_of(disc))])[0].mask, disc) >= 0.9
+    assert mask_iou(partial.segment(handle, [VisualPrompt(box=bounding_box(disc))])[0].mask, disc) >= 0.9
     with pytest.raises(WeightsCorrupt):
         partial.ground(handle, ["cat"])
 
@@ -205,7 +216,7 @@ def test_a_sharp_outline_is_stable_and_a_soft_one_is_not(engine: DefaultConcepts
     sharp = np.where((away < 60)[..., None], (220, 60, 40), (70, 90, 110)).astype(np.uint8)
     soft = (70 + 150 * np.exp(-((away / 60) ** 2)))[..., None].repeat(3, axis=2).astype(np.uint8)
     found = [
-        engine.segment(engine.embed(picture, name), [Click(points=_points((200.5, 150.5)))])[0]
+        engine.segment(engine.embed(picture, name), [VisualPrompt(points=_points((200.5, 150.5)))])[0]
         for name, picture in (("sharp", sharp), ("soft", soft))
     ]
     assert found[0].stability is not None and found[1].stability is not None

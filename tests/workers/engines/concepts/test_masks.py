@@ -1,23 +1,17 @@
-"""Boxes, overlaps, tidying, suppression and the cache, against values worked out by hand."""
+"""Clipping, tidying, suppression and the cache, against values worked out by hand."""
 
 import numpy as np
 import pytest
 
 from workers.engines.concepts.appearance import bins_of, histogram, part_similarity, similarity
 from workers.engines.concepts.handles import EmbeddedImage, HandleCache
-from workers.engines.concepts.masks import (
-    box_iou,
-    box_of,
-    clip_box,
-    clip_mask,
-    mask_iou,
-    tidy,
-    touches_border,
-)
+from workers.engines.concepts.masks import clip_mask, tidy
 from workers.engines.concepts.mobilesam import VIEW_BYTES
 from workers.engines.concepts.picodet import Detection, suppress
 from workers.engines.concepts.watershed import watershed
 from workers.engines.protocols import Mask
+from workers.geometry.boxes import bounding_box
+from workers.geometry.overlap import mask_iou
 
 
 def _rectangle(height: int, width: int, box: tuple[int, int, int, int]) -> Mask:
@@ -26,35 +20,10 @@ def _rectangle(height: int, width: int, box: tuple[int, int, int, int]) -> Mask:
     return mask
 
 
-def test_boxes_are_tight_and_end_exclusive() -> None:
-    assert box_of(_rectangle(20, 30, (4, 5, 9, 7))) == (4.0, 5.0, 9.0, 7.0)
-    with pytest.raises(ValueError, match="empty"):
-        box_of(np.zeros((4, 4), np.bool_))
-
-
-def test_overlaps() -> None:
-    assert box_iou((0, 0, 4, 4), (2, 0, 6, 4)) == pytest.approx(8 / 24)
-    assert box_iou((0, 0, 4, 4), (4, 0, 6, 4)) == 0.0
-    assert mask_iou(_rectangle(9, 9, (0, 0, 4, 4)), _rectangle(9, 9, (2, 0, 6, 4))) == pytest.approx(8 / 24)
-    assert mask_iou(np.zeros((2, 2), np.bool_), np.zeros((2, 2), np.bool_)) == 0.0
-
-
-def test_boxes_are_clipped_to_the_image_or_refused() -> None:
-    assert clip_box((-5, 2, 50, 8), (10, 20)) == (0.0, 2.0, 20.0, 8.0)
-    for box in [
-        (30.0, 0.0, 40.0, 5.0),
-        (5.0, 5.0, 5.0, 9.0),
-        (8.0, 0.0, 4.0, 5.0),
-        (float("nan"), 0.0, 4.0, 5.0),
-    ]:
-        with pytest.raises(ValueError, match="box"):
-            clip_box(box, (10, 20))
-
-
 def test_masks_are_clipped_with_a_margin() -> None:
     full = np.ones((20, 20), np.bool_)
-    assert box_of(clip_mask(full, (5, 5, 15, 15), 0.0)) == (5, 5, 15, 15)
-    assert box_of(clip_mask(full, (5, 5, 15, 15), 0.2)) == (3, 3, 17, 17)
+    assert bounding_box(clip_mask(full, (5, 5, 15, 15), 0.0)) == (5, 5, 15, 15)
+    assert bounding_box(clip_mask(full, (5, 5, 15, 15), 0.2)) == (3, 3, 17, 17)
 
 
 def test_specks_and_pinholes_go_but_pointed_parts_and_large_holes_stay() -> None:
@@ -65,11 +34,6 @@ def test_specks_and_pinholes_go_but_pointed_parts_and_large_holes_stay() -> None
     cleaned = tidy(mask)
     assert cleaned[20, 20] and not cleaned[40, 40] and not cleaned[90:92, 90:92].any()
     assert tidy(mask, np.array([[91.0, 91.0]]))[90:92, 90:92].all()
-
-
-def test_the_border_is_told() -> None:
-    assert touches_border(_rectangle(10, 10, (3, 3, 10, 6)))
-    assert not touches_border(_rectangle(10, 10, (1, 1, 9, 9)))
 
 
 def test_suppression_keeps_the_best_box_of_each_object_and_class() -> None:

@@ -6,8 +6,9 @@ import pytest
 from skimage import data, transform
 
 from workers.engines.concepts.default import DefaultConcepts
-from workers.engines.concepts.masks import box_of, mask_iou
-from workers.engines.protocols import Click, FrameResult, Mask, Rgb, TrackPrompts, VideoFrame
+from workers.engines.protocols import FrameResult, Mask, Rgb, TrackPrompts, VideoFrame, VisualPrompt
+from workers.geometry.boxes import bounding_box
+from workers.geometry.overlap import mask_iou
 
 HEIGHT, WIDTH, FRAMES = 240, 360, 28
 
@@ -54,7 +55,9 @@ def video() -> tuple[list[Rgb], list[dict[int, Mask]]]:
 
 
 def _clicks(truth: list[dict[int, Mask]]) -> TrackPrompts:
-    return TrackPrompts.begin([Click(box=box_of(truth[0][name])) for name in (1, 2, 3)])
+    return TrackPrompts.from_visual_prompts(
+        [VisualPrompt(box=bounding_box(truth[0][name])) for name in (1, 2, 3)]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +90,9 @@ def test_masks_follow_and_ids_stay_through_full_occlusion(
         for name, mask in truth.items():
             if np.count_nonzero(mask) > 1000:
                 overlaps[name].append(mask_iou(found[name].mask, mask) if name in found else 0.0)
-        assert all(item.prompt == item.id - 1 and item.box == box_of(item.mask) for item in result.objects)
+        assert all(
+            item.prompt == item.id - 1 and item.box == bounding_box(item.mask) for item in result.objects
+        )
         assert all(0 < item.score <= 1 for item in result.objects)
     means = {name: float(np.mean(values)) for name, values in overlaps.items()}
     assert min(means.values()) >= 0.8, means

@@ -6,19 +6,20 @@ import numpy as np
 import pytest
 from skimage import data
 
-from tests.support.scenes import ball, iou, wall
+from tests.support.scenes import ball, wall
 from workers.engines.concepts.default import DefaultConcepts
-from workers.engines.concepts.masks import box_of
 from workers.engines.protocols import (
-    Click,
     FrameResult,
     Mask,
     Removal,
     Rgb,
-    TimedClick,
+    TimedPrompt,
     TrackPrompts,
     VideoFrame,
+    VisualPrompt,
 )
+from workers.geometry.boxes import bounding_box
+from workers.geometry.overlap import mask_iou
 
 FRAMES = 12
 
@@ -59,9 +60,9 @@ def mask_of(result: FrameResult, number: int) -> Mask | None:
     return next((item.mask for item in result.objects if item.id == number), None)
 
 
-def points(*xyl: tuple[float, float, int]) -> Click:
+def points(*xyl: tuple[float, float, int]) -> VisualPrompt:
     rows = np.array(xyl, np.float64)
-    return Click(points=rows[:, :2], labels=rows[:, 2].astype(np.int64))
+    return VisualPrompt(points=rows[:, :2], labels=rows[:, 2].astype(np.int64))
 
 
 def centre(mask: Mask) -> tuple[float, float]:
@@ -75,9 +76,9 @@ def test_each_object_starts_on_its_own_frame_under_its_own_id(
     frames, truth = balls
     prompts = TrackPrompts(
         objects=3,
-        clicks=(
-            TimedClick(2, 3, Click(box=box_of(truth[2]["red"]))),
-            TimedClick(4, 1, Click(box=box_of(truth[4]["blue"]))),
+        visual_prompts=(
+            TimedPrompt(2, 3, VisualPrompt(box=bounding_box(truth[2]["red"]))),
+            TimedPrompt(4, 1, VisualPrompt(box=bounding_box(truth[4]["blue"]))),
         ),
     )
     results = run(engine, prompts, frames, range(FRAMES))
@@ -87,8 +88,8 @@ def test_each_object_starts_on_its_own_frame_under_its_own_id(
             *([3] if index >= 2 else []),
         ]
         assert [item.prompt for item in result.objects] == [item.id - 1 for item in result.objects]
-    assert iou(mask_of(results[11], 3), truth[11]["red"]) > 0.9
-    assert iou(mask_of(results[11], 1), truth[11]["blue"]) > 0.9
+    assert mask_iou(mask_of(results[11], 3), truth[11]["red"]) > 0.9
+    assert mask_iou(mask_of(results[11], 1), truth[11]["blue"]) > 0.9
 
 
 def test_backwards_from_the_middle(
@@ -97,15 +98,15 @@ def test_backwards_from_the_middle(
     frames, truth = balls
     prompts = TrackPrompts(
         objects=2,
-        clicks=(
-            TimedClick(9, 1, Click(box=box_of(truth[9]["red"]))),
-            TimedClick(6, 2, Click(box=box_of(truth[6]["blue"]))),
+        visual_prompts=(
+            TimedPrompt(9, 1, VisualPrompt(box=bounding_box(truth[9]["red"]))),
+            TimedPrompt(6, 2, VisualPrompt(box=bounding_box(truth[6]["blue"]))),
         ),
     )
     results = run(engine, prompts, frames, range(9, -1, -1))
     assert list(results) == list(range(9, -1, -1))
-    assert all(iou(mask_of(results[index], 1), truth[index]["red"]) > 0.85 for index in range(10))
-    assert all(iou(mask_of(results[index], 2), truth[index]["blue"]) > 0.85 for index in range(7))
+    assert all(mask_iou(mask_of(results[index], 1), truth[index]["red"]) > 0.85 for index in range(10))
+    assert all(mask_iou(mask_of(results[index], 2), truth[index]["blue"]) > 0.85 for index in range(7))
     assert mask_of(results[8], 2) is None
 
 
@@ -118,19 +119,19 @@ def test_points_take_away_and_add(
     half[:, int(centre(half)[0]) :] = False
     prompts = TrackPrompts(
         objects=2,
-        clicks=(
-            TimedClick(0, 1, Click(mask=both)),
-            TimedClick(0, 2, Click(mask=half)),
-            TimedClick(1, 1, points((*centre(truth[1]["blue"]), 0))),
-            TimedClick(1, 2, points((centre(truth[1]["blue"])[0] + 18, 170.0, 1))),
+        visual_prompts=(
+            TimedPrompt(0, 1, VisualPrompt(mask=both)),
+            TimedPrompt(0, 2, VisualPrompt(mask=half)),
+            TimedPrompt(1, 1, points((*centre(truth[1]["blue"]), 0))),
+            TimedPrompt(1, 2, points((centre(truth[1]["blue"])[0] + 18, 170.0, 1))),
         ),
     )
     results = run(engine, prompts, frames, range(FRAMES))
     # a mask is taken as it is
-    assert iou(mask_of(results[0], 1), both) > 0.97 and iou(mask_of(results[0], 2), half) > 0.97
+    assert mask_iou(mask_of(results[0], 1), both) > 0.97 and mask_iou(mask_of(results[0], 2), half) > 0.97
     for index in range(1, FRAMES):
-        assert iou(mask_of(results[index], 1), truth[index]["red"]) > 0.85
-        assert iou(mask_of(results[index], 2), truth[index]["blue"]) > 0.85
+        assert mask_iou(mask_of(results[index], 1), truth[index]["red"]) > 0.85
+        assert mask_iou(mask_of(results[index], 2), truth[index]["blue"]) > 0.85
 
 
 @pytest.mark.parametrize("how", ["box", "mask"])
@@ -141,14 +142,16 @@ def test_a_box_or_a_mask_replaces_an_object(
     right = truth[5]["blue"]
     prompts = TrackPrompts(
         objects=1,
-        clicks=(
-            TimedClick(0, 1, Click(box=box_of(truth[0]["red"]))),
-            TimedClick(5, 1, Click(box=box_of(right)) if how == "box" else Click(mask=right)),
+        visual_prompts=(
+            TimedPrompt(0, 1, VisualPrompt(box=bounding_box(truth[0]["red"]))),
+            TimedPrompt(
+                5, 1, VisualPrompt(box=bounding_box(right)) if how == "box" else VisualPrompt(mask=right)
+            ),
         ),
     )
     results = run(engine, prompts, frames, range(FRAMES))
     for index, result in results.items():
-        assert iou(mask_of(result, 1), truth[index]["red" if index < 5 else "blue"]) > 0.85
+        assert mask_iou(mask_of(result, 1), truth[index]["red" if index < 5 else "blue"]) > 0.85
 
 
 def test_what_is_removed_stays_away(
@@ -157,10 +160,10 @@ def test_what_is_removed_stays_away(
     frames, truth = balls
     prompts = TrackPrompts(
         objects=2,
-        clicks=(
-            TimedClick(0, 1, Click(box=box_of(truth[0]["red"]))),
-            TimedClick(0, 2, Click(box=box_of(truth[0]["blue"]))),
-            TimedClick(9, 1, Click(box=box_of(truth[9]["red"]))),
+        visual_prompts=(
+            TimedPrompt(0, 1, VisualPrompt(box=bounding_box(truth[0]["red"]))),
+            TimedPrompt(0, 2, VisualPrompt(box=bounding_box(truth[0]["blue"]))),
+            TimedPrompt(9, 1, VisualPrompt(box=bounding_box(truth[9]["red"]))),
         ),
         removals=(Removal(4, 1),),
     )
@@ -181,14 +184,14 @@ def test_what_a_phrase_found_can_be_mended_and_removed(engine: DefaultConcepts) 
     prompts = TrackPrompts(
         phrases=("person",),
         objects=1,
-        clicks=(TimedClick(2, 2, Click(mask=half)),),
+        visual_prompts=(TimedPrompt(2, 2, VisualPrompt(mask=half)),),
         removals=(Removal(4, 2),),
     )
     results = run(engine, prompts, frames, range(10))
     assert [[(item.id, item.prompt) for item in results[index].objects] for index in range(4)] == [
         [(2, 0)]
     ] * 4
-    assert iou(mask_of(results[2], 2), half) > 0.95
+    assert mask_iou(mask_of(results[2], 2), half) > 0.95
     assert all(not results[index].objects for index in range(4, 10))
 
 
@@ -203,10 +206,10 @@ def test_a_lost_object_is_given_back_by_a_click(engine: DefaultConcepts) -> None
         frames.append(picture)
     prompts = TrackPrompts(
         objects=1,
-        clicks=(
-            TimedClick(0, 1, Click(box=(6.0, 86.0, 74.0, 154.0))),
-            TimedClick(5, 1, points((30.0, 30.0, 0))),
-            TimedClick(7, 1, points((240.0, 120.0, 1))),
+        visual_prompts=(
+            TimedPrompt(0, 1, VisualPrompt(box=(6.0, 86.0, 74.0, 154.0))),
+            TimedPrompt(5, 1, points((30.0, 30.0, 0))),
+            TimedPrompt(7, 1, points((240.0, 120.0, 1))),
         ),
     )
     results = run(engine, prompts, frames, range(10))
@@ -218,21 +221,21 @@ def test_a_lost_object_is_given_back_by_a_click(engine: DefaultConcepts) -> None
         True,
         True,
     ]
-    assert iou(mask_of(results[9], 1), green) > 0.85
+    assert mask_iou(mask_of(results[9], 1), green) > 0.85
 
 
 @pytest.mark.parametrize(
     ("click", "said"),
     [
-        (Click(points=np.array([[500.0, 10.0]])), "outside the image"),
-        (Click(mask=np.ones((4, 4), np.bool_)), "size"),
-        (Click(points=np.array([[5.0, 5.0]]), labels=np.array([0])), "inside the object"),
-        (Click(box=(400.0, 10.0, 500.0, 20.0)), "does not meet"),
+        (VisualPrompt(points=np.array([[500.0, 10.0]])), "outside the image"),
+        (VisualPrompt(mask=np.ones((4, 4), np.bool_)), "size"),
+        (VisualPrompt(points=np.array([[5.0, 5.0]]), labels=np.array([0])), "inside the object"),
+        (VisualPrompt(box=(400.0, 10.0, 500.0, 20.0)), "does not meet"),
     ],
 )
 def test_a_click_that_cannot_be_answered_is_refused_before_any_work(
-    engine: DefaultConcepts, balls: tuple[list[Rgb], list[dict[str, Mask]]], click: Click, said: str
+    engine: DefaultConcepts, balls: tuple[list[Rgb], list[dict[str, Mask]]], click: VisualPrompt, said: str
 ) -> None:
-    tracker = engine.tracker(TrackPrompts(objects=1, clicks=(TimedClick(8, 1, click),)))
+    tracker = engine.tracker(TrackPrompts(objects=1, visual_prompts=(TimedPrompt(8, 1, click),)))
     with pytest.raises(ValueError, match=said):
         tracker.step(VideoFrame(0, 0, balls[0][0]))

@@ -17,6 +17,7 @@ from workers.engines.protocols import ObjectEngine
 from workers.formats.gltf import read_glb
 from workers.formats.ply import read_splat_ply
 from workers.geometry.cameras import Camera
+from workers.geometry.overlap import mask_iou
 from workers.geometry.raster import silhouette
 
 ENGINE = DefaultObjects(splats=2000)
@@ -70,7 +71,7 @@ MASKS = {
 
 def iou(asset, mask):
     seen = silhouette(asset.pose.apply(asset.mesh.vertices), asset.mesh.faces, asset.camera)
-    return (seen & mask).sum() / (seen | mask).sum()
+    return mask_iou(seen, mask)
 
 
 def assert_closed(mesh):

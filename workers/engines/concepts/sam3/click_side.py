@@ -12,13 +12,13 @@ from typing import Any
 import torch
 
 from workers.engines.concepts.sam3.clicks import checked
+from workers.engines.concepts.sam3.deferred_output import Shown
 from workers.engines.concepts.sam3.kernels import tidy_logits
 from workers.engines.concepts.sam3.loading import Loaded
-from workers.engines.concepts.sam3.pending import Shown
 from workers.engines.concepts.sam3.phrase_side import Seed
 from workers.engines.concepts.sam3.preprocess import click_points, square_mask
 from workers.engines.concepts.sam3.sessions import ClickSession, Features, Pruner, settings_of
-from workers.engines.protocols import Click, TrackPrompts
+from workers.engines.protocols import TrackPrompts, VisualPrompt
 
 # earlier logits go back into the model within this range, as in Meta's tracker
 LOGIT_RANGE = 32.0
@@ -48,7 +48,7 @@ class ClickSide:
         self,
         frame: int,
         features: Features,
-        asked: Mapping[int, Click],
+        asked: Mapping[int, VisualPrompt],
         seeds: Mapping[int, Seed],
     ) -> Shown:
         """Work on a frame, given as the tracker's features of it, and on its clicks by object id.
@@ -74,7 +74,7 @@ class ClickSide:
         """Forget what no frame after this one needs."""
         self._pruner.prune(self.session, frame)
 
-    def _answer(self, frame: int, number: int, click: Click, seed: Seed | None) -> None:
+    def _answer(self, frame: int, number: int, click: VisualPrompt, seed: Seed | None) -> None:
         started = not self.follows(number)
         index = self.session.obj_id_to_idx(number)
         if seed:

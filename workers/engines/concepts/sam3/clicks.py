@@ -6,14 +6,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from workers.engines.concepts.masks import box_of, clip_box, touches_border
 from workers.engines.concepts.sam3.image import Sam3Image
 from workers.engines.concepts.sam3.kernels import tidy_logits
 from workers.engines.concepts.sam3.loading import Loaded, click_model
 from workers.engines.concepts.sam3.postprocess import stabilities
 from workers.engines.concepts.sam3.preprocess import click_points, square_mask
 from workers.engines.concepts.sam3.upsample import upsample
-from workers.engines.protocols import Box, Click, Mask, Segmented
+from workers.engines.protocols import Box, Mask, SegmentedInstance, VisualPrompt
+from workers.geometry.borders import touches_border
+from workers.geometry.boxes import bounding_box, clip_box
 
 LOW_QUALITY = 0.55
 # a prior mask as logits, as transformers reads a mask that is given: almost 0 and almost 1
@@ -40,14 +41,14 @@ class Clicks:
                 ]
         return image.clicks
 
-    def segment(self, image: Sam3Image, vision: Any, click: Click, index: int) -> Segmented:
+    def segment(self, image: Sam3Image, vision: Any, click: VisualPrompt, index: int) -> SegmentedInstance:
         """Exactly one instance for a click; raises ValueError for a click that says nothing.
 
         One point alone is ambiguous: the best of three masks by the model's own score is taken.
         """
         box, points, labels = checked(click, image.size)
         size = self._model.prompt_encoder.mask_input_size
-        around = box_of(click.mask) if box is None and click.mask is not None else box
+        around = bounding_box(click.mask) if box is None and click.mask is not None else box
         coordinates, marks = click_points(around, points, labels, image.size, self._loaded.side)
         prior = None
         if click.mask is not None:
@@ -75,14 +76,14 @@ def answered(
     box: Box | None,
     points: NDArray[np.float64],
     index: int,
-) -> Segmented:
+) -> SegmentedInstance:
     """The answer to a click whose box and inner points are given; an empty mask is made up from these."""
     if not mask.any():
         mask, score, stability = _made_up(mask.shape, box, points), 0.0, None
     flags = ("low_iou",) if score < LOW_QUALITY else ()
     if touches_border(mask):
         flags = (*flags, "truncated")
-    return Segmented(mask, box_of(mask), score, index, None, flags, stability)
+    return SegmentedInstance(mask, bounding_box(mask), score, index, None, flags, stability)
 
 
 def prior_logits(mask: Mask, side: int) -> Any:
@@ -91,7 +92,7 @@ def prior_logits(mask: Mask, side: int) -> Any:
 
 
 def checked(
-    click: Click, size: tuple[int, int], *, mends: bool = False
+    click: VisualPrompt, size: tuple[int, int], *, mends: bool = False
 ) -> tuple[Box | None, NDArray[np.float64], NDArray[np.int64]]:
     """The click's box inside the image, points (N, 2) and labels (N,); ValueError when it is unusable.
 

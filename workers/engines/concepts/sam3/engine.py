@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import transformers
 
-from workers.engines.concepts.masks import box_of, touches_border
 from workers.engines.concepts.sam3.clicks import Clicks
 from workers.engines.concepts.sam3.errors import LICENCE
 from workers.engines.concepts.sam3.image import Exemplar, Grounding, Raw, Sam3Image
@@ -16,15 +15,16 @@ from workers.engines.concepts.sam3.upsample import upsample
 from workers.engines.concepts.sam3.video import Sam3Tracker
 from workers.engines.protocols import (
     Box,
-    Click,
     EngineInfo,
     ImageHandle,
-    Mask,
     Rgb,
-    Segmented,
+    SegmentedInstance,
     Tracker,
     TrackPrompts,
+    VisualPrompt,
 )
+from workers.geometry.borders import truncation_flags
+from workers.geometry.boxes import bounding_box
 
 LIMITS = (
     "A phrase is a short noun phrase of at most 30 tokens; longer ones are refused, not cut.",
@@ -42,7 +42,7 @@ class Sam3Concepts:
 
         Raises Sam3Unavailable, WeightsCorrupt, KernelMissing, ValueError: see `loading.load`.
         """
-        self._settings = settings or Sam3Settings.from_env()
+        self._settings = settings or Sam3Settings()
         self._loaded = loaded or load(self._settings)
         chosen = self._settings
         self._grounding = Grounding(
@@ -92,13 +92,13 @@ class Sam3Concepts:
         phrases: Sequence[str],
         *,
         thresholds: Sequence[float | None] = (),
-    ) -> list[Segmented]:
+    ) -> list[SegmentedInstance]:
         """All instances of each phrase, best first within a phrase; the label is the phrase.
 
         Scores count the model's presence score. Raises PhraseRejected.
         """
         image = _own(handle)
-        out: list[Segmented] = []
+        out: list[SegmentedInstance] = []
         chosen = thresholds or [None] * len(phrases)
         found = self._grounding.ground(image, phrases)
         for index, (raw, least) in enumerate(zip(found, chosen, strict=True)):
@@ -114,7 +114,7 @@ class Sam3Concepts:
         shown: Sequence[ImageHandle | None] = (),
         phrase: str | None = None,
         threshold: float | None = None,
-    ) -> list[Segmented]:
+    ) -> list[SegmentedInstance]:
         """All instances that look like the boxes labelled 1 and unlike those labelled 0, best first.
 
         Boxes are xyxy pixels of the image that `shown` names; a phrase narrows what is meant. The model was
@@ -130,14 +130,14 @@ class Sam3Concepts:
         flags = ("exemplar_from_other_image",) if any(one is not image for one in sources) else ()
         return self._instances(image, raw, threshold, 0, phrase, flags)
 
-    def segment(self, handle: ImageHandle, clicks: Sequence[Click]) -> list[Segmented]:
+    def segment(self, handle: ImageHandle, prompts: Sequence[VisualPrompt]) -> list[SegmentedInstance]:
         """Exactly one instance per click, in order; raises ValueError for a click that says nothing.
 
         A mask of low quality, or one that had to be made up because nothing was found, carries `low_iou`.
         """
         image = _own(handle)
         vision = self._grounding.vision(image)
-        return [self._clicks.segment(image, vision, click, index) for index, click in enumerate(clicks)]
+        return [self._clicks.segment(image, vision, prompt, index) for index, prompt in enumerate(prompts)]
 
     def tracker(self, prompts: TrackPrompts, *, state: bytes | None = None) -> Tracker:
         """A tracker for one video; `state` is a snapshot to go on from. Raises PhraseRejected, ValueError.
@@ -147,7 +147,7 @@ class Sam3Concepts:
         over, under the same id.
         """
         self.check(prompts.phrases)
-        if not prompts.phrases and not prompts.clicks:
+        if not prompts.phrases and not prompts.visual_prompts:
             raise ValueError("a video needs at least one phrase or click")
         return Sam3Tracker(self._loaded, self._grounding, self._settings, prompts, state=state)
 
@@ -159,21 +159,19 @@ class Sam3Concepts:
         index: int,
         label: str | None,
         flags: tuple[str, ...] = (),
-    ) -> list[Segmented]:
+    ) -> list[SegmentedInstance]:
         chosen = self._settings
         least = chosen.threshold if threshold is None else threshold
         rules = Rules(least, chosen.nms_iou, chosen.fill_area, chosen.mask_chunk)
         scores, logits = select(raw.scores, raw.masks, rules)
         masks = upsample(logits, image.size, rules.chunk, soft=True)
         return [
-            Segmented(mask, box_of(mask), score, index, label, (*flags, *_border(mask)), stable)
+            SegmentedInstance(
+                mask, bounding_box(mask), score, index, label, (*flags, *truncation_flags(mask)), stable
+            )
             for score, mask, stable in zip(scores, masks, stabilities(logits), strict=True)
             if mask.any()
         ]
-
-
-def _border(mask: Mask) -> tuple[str, ...]:
-    return ("truncated",) if touches_border(mask) else ()
 
 
 def _own(handle: ImageHandle) -> Sam3Image:

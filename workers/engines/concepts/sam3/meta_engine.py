@@ -5,28 +5,30 @@ from collections.abc import Sequence
 import numpy as np
 from maquette.contract import Problem
 
-from workers.engines.concepts.masks import box_of, touches_border
 from workers.engines.concepts.sam3 import meta_loading
 from workers.engines.concepts.sam3.errors import LICENCE, PhraseRejected
 from workers.engines.concepts.sam3.image import Raw
 from workers.engines.concepts.sam3.meta_image import MetaGrounding, MetaImage
-from workers.engines.concepts.sam3.meta_loading import COMMIT, MetaLoaded, MetaSettings
+from workers.engines.concepts.sam3.meta_loading import COMMIT, MetaLoaded
 from workers.engines.concepts.sam3.meta_video import MetaTracker
 from workers.engines.concepts.sam3.postprocess import Rules, select, stabilities
 from workers.engines.concepts.sam3.preprocess import check_image
+from workers.engines.concepts.sam3.settings import MetaSettings
 from workers.engines.concepts.sam3.tokenizer import LENGTH
 from workers.engines.concepts.sam3.upsample import upsample
 from workers.engines.protocols import (
     Box,
-    Click,
     EngineInfo,
     ImageHandle,
     RequestRefused,
     Rgb,
-    Segmented,
+    SegmentedInstance,
     Tracker,
     TrackPrompts,
+    VisualPrompt,
 )
+from workers.geometry.borders import truncation_flags
+from workers.geometry.boxes import bounding_box
 
 LIMITS = (
     "A phrase is a short noun phrase of at most 30 tokens; longer ones are refused, not cut.",
@@ -43,7 +45,7 @@ class MetaConcepts:
 
         Raises MetaPackageMissing, NeedsCuda, Sam3Unavailable: see `meta_loading.load`.
         """
-        self._loaded = loaded or meta_loading.load(settings or MetaSettings.from_env())
+        self._loaded = loaded or meta_loading.load(settings or MetaSettings())
         self._settings = self._loaded.settings
         self._grounding = MetaGrounding(self._loaded)
         multiplex = self._settings.multiplex is not None
@@ -80,11 +82,11 @@ class MetaConcepts:
         phrases: Sequence[str],
         *,
         thresholds: Sequence[float | None] = (),
-    ) -> list[Segmented]:
+    ) -> list[SegmentedInstance]:
         """All instances of each phrase, best first within a phrase; the label is the phrase."""
         self.check(phrases)
         image = _own(handle)
-        out: list[Segmented] = []
+        out: list[SegmentedInstance] = []
         chosen = thresholds or [None] * len(phrases)
         for index, (phrase, least) in enumerate(zip(phrases, chosen, strict=True)):
             out += self._instances(image, self._grounding.ground(image, phrase), least, index, phrase)
@@ -99,7 +101,7 @@ class MetaConcepts:
         shown: Sequence[ImageHandle | None] = (),
         phrase: str | None = None,
         threshold: float | None = None,
-    ) -> list[Segmented]:
+    ) -> list[SegmentedInstance]:
         """All instances that look like the boxes labelled 1 and unlike those labelled 0, best first.
 
         Raises ValueError without boxes or with other labels, RequestRefused for a box in another image.
@@ -118,10 +120,10 @@ class MetaConcepts:
         raw = self._grounding.ground(image, phrase, boxes, labels)
         return self._instances(image, raw, threshold, 0, phrase)
 
-    def segment(self, handle: ImageHandle, clicks: Sequence[Click]) -> list[Segmented]:
+    def segment(self, handle: ImageHandle, prompts: Sequence[VisualPrompt]) -> list[SegmentedInstance]:
         """Exactly one instance per click, in order; raises ValueError for a click that says nothing."""
         image = _own(handle)
-        return [self._grounding.click(image, click, index) for index, click in enumerate(clicks)]
+        return [self._grounding.click(image, prompt, index) for index, prompt in enumerate(prompts)]
 
     def tracker(self, prompts: TrackPrompts, *, state: bytes | None = None) -> Tracker:
         """A tracker for one video, which takes one exemplar box on a frame for each phrase.
@@ -129,26 +131,26 @@ class MetaConcepts:
         Raises PhraseRejected, RequestRefused for a mask prompt, ValueError.
         """
         self.check(prompts.phrases)
-        if not prompts.phrases and not prompts.clicks:
+        if not prompts.phrases and not prompts.visual_prompts:
             raise ValueError("a video needs at least one phrase or click")
         return MetaTracker(self._loaded, prompts, state=state)
 
     def _instances(
         self, image: MetaImage, raw: Raw, threshold: float | None, index: int, label: str | None
-    ) -> list[Segmented]:
+    ) -> list[SegmentedInstance]:
         chosen = self._settings
         least = chosen.threshold if threshold is None else threshold
         rules = Rules(least, chosen.nms_iou, chosen.fill_area, chosen.mask_chunk)
         scores, logits = select(raw.scores, raw.masks, rules)
         masks = upsample(logits, image.size, rules.chunk, soft=True)
         return [
-            Segmented(
+            SegmentedInstance(
                 mask,
-                box_of(mask),
+                bounding_box(mask),
                 score,
                 index,
                 label,
-                ("truncated",) if touches_border(mask) else (),
+                truncation_flags(mask),
                 stable,
             )
             for score, mask, stable in zip(scores, masks, stabilities(logits), strict=True)

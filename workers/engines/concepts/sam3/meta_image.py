@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from workers.engines.concepts.masks import box_of
 from workers.engines.concepts.sam3.cache import ByteLru
 from workers.engines.concepts.sam3.clicks import answered, checked, prior_logits
 from workers.engines.concepts.sam3.image import VISUAL, Raw
 from workers.engines.concepts.sam3.meta_loading import MetaLoaded
 from workers.engines.concepts.sam3.postprocess import scores_of, stabilities
 from workers.engines.concepts.sam3.preprocess import centre_boxes
-from workers.engines.protocols import Box, Click, Rgb, Segmented
+from workers.engines.protocols import Box, Rgb, SegmentedInstance, VisualPrompt
+from workers.geometry.boxes import bounding_box
 
 
 @dataclass(slots=True)
@@ -79,14 +79,14 @@ class MetaGrounding:
             scores = scores_of(out["pred_logits"][..., 0], out["presence_logit_dec"])
         return Raw(scores[0], out["pred_masks"][0])
 
-    def click(self, image: MetaImage, click: Click, index: int) -> Segmented:
+    def click(self, image: MetaImage, click: VisualPrompt, index: int) -> SegmentedInstance:
         """Exactly one instance for a click; raises ValueError for a click that says nothing.
 
         One point alone is ambiguous: the best of three masks by the model's own score is taken.
         """
         model = self._loaded.image
         box, points, labels = checked(click, image.size)
-        around = box_of(click.mask) if box is None and click.mask is not None else box
+        around = bounding_box(click.mask) if box is None and click.mask is not None else box
         predictor = model.inst_interactive_predictor.model
         side = int(predictor.image_size)
         # the model adds half a pixel of its square, our points have their pixel's centre at +0.5 already

@@ -10,13 +10,21 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from workers.engines.concepts.masks import box_of, touches_border
-from workers.engines.concepts.sam3.asked import Asked
 from workers.engines.concepts.sam3.clicks import checked
 from workers.engines.concepts.sam3.errors import ObjectUnknown
 from workers.engines.concepts.sam3.image import VISUAL
 from workers.engines.concepts.sam3.preprocess import click_points
-from workers.engines.protocols import Click, FrameResult, Mask, ShownOnFrame, Tracked, TrackPrompts
+from workers.engines.concepts.sam3.prompt_schedule import PromptSchedule
+from workers.engines.protocols import (
+    FrameExemplar,
+    FrameResult,
+    Mask,
+    TrackedInstance,
+    TrackPrompts,
+    VisualPrompt,
+)
+from workers.geometry.borders import truncation_flags
+from workers.geometry.boxes import bounding_box
 
 Found = dict[int, tuple[Mask, float]]
 # no score reaches it
@@ -44,7 +52,7 @@ class MetaRun:
         session: str,
         size: tuple[int, int],
         frames: Sequence[VideoPlace],
-        asked: Asked,
+        asked: PromptSchedule,
         prompts: TrackPrompts,
     ) -> None:
         self._predictor, self._session, self._size = predictor, session, size
@@ -64,7 +72,7 @@ class MetaRun:
             if place < self._gone.get(number, len(frames))
         ]
 
-    def phrase(self, prompt: int, shown: ShownOnFrame | None) -> None:
+    def phrase(self, prompt: int, shown: FrameExemplar | None) -> None:
         """Find a phrase's objects on every frame, then correct those that are clicked."""
         text, first, place = self._prompts.phrases[prompt], self._next, 0
         asked: dict[str, Any] = {"text": text}
@@ -119,7 +127,9 @@ class MetaRun:
         self._passes.append(found)
         return found
 
-    def _correct(self, found: list[Found], clicks: Sequence[tuple[int, int, Click]], first: int) -> None:
+    def _correct(
+        self, found: list[Found], clicks: Sequence[tuple[int, int, VisualPrompt]], first: int
+    ) -> None:
         """Answer clicks in the order of their frames, each followed to the end of the clip."""
         for place in sorted({each[0] for each in clicks}):
             for _, number, click in (each for each in clicks if each[0] == place):
@@ -127,7 +137,7 @@ class MetaRun:
                 self._ask(place, points=coordinates, point_labels=marks, obj_id=number - first)
             self._propagate(found, place, first, "forward")
 
-    def _points(self, click: Click) -> tuple[list[list[float]], list[int]]:
+    def _points(self, click: VisualPrompt) -> tuple[list[list[float]], list[int]]:
         side = int(self._predictor.model.image_size)
         box, points, labels = checked(click, self._size, mends=True)
         coordinates, marks = click_points(box, points, labels, self._size, side)
@@ -158,12 +168,12 @@ class MetaRun:
             if np.any(mask)
         }
 
-    def _tracked(self, number: int, mask: Mask, score: float) -> Tracked:
+    def _tracked(self, number: int, mask: Mask, score: float) -> TrackedInstance:
         phrases = self._prompts.phrases
         prompt = self._prompt_of.get(number, len(phrases) + number - 1)
         label = phrases[prompt] if prompt < len(phrases) else None
-        flags = ("truncated",) if touches_border(mask) else ()
-        return Tracked(number, mask, box_of(mask), score, prompt, label, flags)
+        flags = truncation_flags(mask)
+        return TrackedInstance(number, mask, bounding_box(mask), score, prompt, label, flags)
 
     @contextmanager
     def _threshold(self, value: float | None) -> Iterator[None]:

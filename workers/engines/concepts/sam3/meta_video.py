@@ -9,10 +9,10 @@ import torch
 from maquette.contract import Problem
 from PIL import Image
 
-from workers.engines.concepts.sam3.asked import Asked
 from workers.engines.concepts.sam3.meta_loading import COMMIT, MetaLoaded
 from workers.engines.concepts.sam3.meta_run import MetaRun
 from workers.engines.concepts.sam3.preprocess import check_image
+from workers.engines.concepts.sam3.prompt_schedule import PromptSchedule
 from workers.engines.concepts.sam3.snapshot import dump, restore
 from workers.engines.protocols import FrameResult, RequestRefused, TrackPrompts, VideoFrame
 
@@ -37,20 +37,20 @@ class MetaTracker:
         state: bytes | None = None,
     ) -> None:
         """Raises RequestRefused for mask prompts, ValueError for a snapshot of other prompts."""
-        if any(timed.click.mask is not None for timed in prompts.clicks):
+        if any(timed.prompt.mask is not None for timed in prompts.visual_prompts):
             raise RequestRefused(
                 Problem.from_code(
                     "mask_prompt_unsupported", 422, "this backend takes no masks as prompts in video"
                 )
             )
-        if len({one.prompt for one in prompts.shown}) < len(prompts.shown):
+        if len({one.prompt for one in prompts.exemplars}) < len(prompts.exemplars):
             raise RequestRefused(
                 Problem.from_code(
                     "exemplars_too_many", 422, "this backend takes one box on a frame for a phrase"
                 )
             )
-        self._loaded, self._prompts, self._asked = loaded, prompts, Asked(prompts)
-        self._shown = {one.prompt: one for one in prompts.shown}
+        self._loaded, self._prompts, self._asked = loaded, prompts, PromptSchedule(prompts)
+        self._shown = {one.prompt: one for one in prompts.exemplars}
         self._size: tuple[int, int] | None = None
         self._frames: list[Kept] = []
         if state is not None:
@@ -59,7 +59,7 @@ class MetaTracker:
     def step(self, frame: VideoFrame) -> Sequence[FrameResult]:
         """Take the next frame; nothing is final before the end.
 
-        Raises RequestRefused (`video_too_long`) beyond the limit, ValueError when the frame's size changes.
+        Raises RequestRefused (`video_too_long`) beyond the limit, ValueError when the frame size changed.
         """
         check_image(frame.image)
         size = frame.image.shape[0], frame.image.shape[1]

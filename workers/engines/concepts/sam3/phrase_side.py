@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
+from workers.engines.concepts.sam3.deferred_output import Shown
 from workers.engines.concepts.sam3.image import Grounding
 from workers.engines.concepts.sam3.loading import Loaded
-from workers.engines.concepts.sam3.pending import Shown
 from workers.engines.concepts.sam3.sessions import Features, PhraseSession, Pruner, settings_of
 from workers.engines.protocols import TrackPrompts
 

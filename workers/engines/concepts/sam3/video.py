@@ -9,15 +9,15 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
-from workers.engines.concepts.sam3.ahead import Ahead
-from workers.engines.concepts.sam3.asked import Asked
 from workers.engines.concepts.sam3.click_side import ClickSide
+from workers.engines.concepts.sam3.deferred_output import Pending, show
 from workers.engines.concepts.sam3.errors import ObjectUnknown
+from workers.engines.concepts.sam3.frame_batch import FrameBatch
 from workers.engines.concepts.sam3.image import Grounding
 from workers.engines.concepts.sam3.loading import Loaded
-from workers.engines.concepts.sam3.pending import Pending, show
 from workers.engines.concepts.sam3.phrase_side import PhraseSide, Seed
 from workers.engines.concepts.sam3.preprocess import check_image, to_pixels
+from workers.engines.concepts.sam3.prompt_schedule import PromptSchedule
 from workers.engines.concepts.sam3.sessions import Features, Pruner, features_of, load_state, saved_state
 from workers.engines.concepts.sam3.settings import Sam3Settings
 from workers.engines.concepts.sam3.snapshot import dump, nbytes, restore
@@ -42,7 +42,7 @@ class Sam3Tracker:
     ) -> None:
         """`state` goes on from a snapshot; ValueError when it is of another model or other prompts."""
         self._loaded, self._grounding, self._settings, self._prompts = loaded, grounding, settings, prompts
-        self._asked = Asked(prompts)
+        self._asked = PromptSchedule(prompts)
         self._size: tuple[int, int] | None = None
         self._count = 0
         self._batch = settings.frames_together(loaded.device.type)
@@ -100,11 +100,11 @@ class Sam3Tracker:
         ahead = None
         if len(window) > 1:
             pixels = [pixels for _, _, pixels in window]
-            ahead = Ahead(self._loaded.model, pixels, len(self._prompts.phrases))
+            ahead = FrameBatch(self._loaded.model, pixels, len(self._prompts.phrases))
         for row, (index, pts, pixels) in enumerate(window):
             self._frame(Pending(index, pts, None, None), pixels, ahead, row)
 
-    def _frame(self, waiting: Pending, pixels: Any, ahead: Ahead | None, row: int) -> None:
+    def _frame(self, waiting: Pending, pixels: Any, ahead: FrameBatch | None, row: int) -> None:
         features = None
         with ahead.answering(row) if ahead and self._phrases else nullcontext():
             if self._phrases:
@@ -117,7 +117,7 @@ class Sam3Tracker:
         self._tidy(self._count)
         self._count += 1
 
-    def _features(self, pixels: Any, ahead: Ahead | None, row: int) -> Features:
+    def _features(self, pixels: Any, ahead: FrameBatch | None, row: int) -> Features:
         return ahead.features(row) if ahead else features_of(self._loaded.model, pixels)
 
     def _click(
@@ -157,7 +157,7 @@ class Sam3Tracker:
         pruner = Pruner(loaded.model.tracker_model.config, self._settings.pointer_history)
         if prompts.phrases:
             self._phrases = PhraseSide(loaded, self._grounding, prompts, size, pruner)
-        if prompts.clicks or prompts.removals:
+        if prompts.visual_prompts or prompts.removals:
             self._clicks = ClickSide(loaded, prompts, size, pruner, self._settings.fill_area)
 
     def _release(self, keep: int) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.objects.multi_view.visual_hull import Field, Grid
+from workers.geometry.overlap import mask_iou
 from workers.geometry.posed import PosedCamera
 
 Flags = NDArray[np.bool_]
@@ -64,7 +65,7 @@ class _Drawn:
         outline = np.zeros_like(self._mask)
         cells = self._cells[held]
         outline[cells[cells >= 0]] = True
-        return float((outline & self._mask).sum() / max(int((outline | self._mask).sum()), 1))
+        return mask_iou(outline, self._mask)
 
 
 def _explained(drawn: Sequence[_Drawn], held: NDArray[np.int64]) -> float:

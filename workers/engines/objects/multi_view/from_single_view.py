@@ -17,6 +17,7 @@ from workers.engines.objects.multi_view.views import OneView, Taken, agreement, 
 from workers.engines.objects.splats.view_refinement import STEPS, refined
 from workers.engines.protocols import Mask, ObjectAsset, Rgb, ViewsReport
 from workers.formats.decimation import decimated
+from workers.geometry.borders import touches_border
 from workers.geometry.meshes import Mesh
 from workers.geometry.posed import PosedCamera, arc_degrees, upward
 from workers.geometry.poses import Similarity
@@ -109,7 +110,7 @@ def _best_view(taken: Taken) -> int:
     """The view with the largest mask, as a share of the picture, that the picture's edge does not cut."""
 
     def worth(mask: NDArray[np.bool_]) -> tuple[bool, float]:
-        cut = bool(mask[[0, -1]].any() or mask[:, [0, -1]].any())
+        cut = touches_border(mask)
         return not cut, float(mask.mean())
 
     return max(range(len(taken.masks)), key=lambda k: worth(taken.masks[k]))

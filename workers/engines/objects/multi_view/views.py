@@ -8,6 +8,8 @@ from maquette.contract import Problem
 from numpy.typing import NDArray
 
 from workers.engines.protocols import Mask, ObjectAsset, RequestRefused, Rgb
+from workers.geometry.borders import touches_border
+from workers.geometry.overlap import mask_iou
 from workers.geometry.posed import PosedCamera
 from workers.geometry.raster import silhouette
 
@@ -66,7 +68,7 @@ def those(
 ) -> Taken:
     """The views `chosen`, which were given as `numbers`."""
     picked = [masks[k] for k in chosen]
-    cut = sum(bool(mask[[0, -1]].any() or mask[:, [0, -1]].any()) for mask in picked)
+    cut = sum(touches_border(mask) for mask in picked)
     return Taken([images[k] for k in chosen], picked, [views[k] for k in chosen], numbers, cut)
 
 
@@ -77,5 +79,5 @@ def agreement(points: Array, faces: NDArray[np.int64], taken: Taken) -> float:
     for k in chosen:
         view, mask = taken.views[k], taken.masks[k]
         drawn = silhouette(view.cam_from_world.apply(points), faces, view.camera)
-        found.append(float((drawn & mask).sum() / max(int((drawn | mask).sum()), 1)))
+        found.append(mask_iou(drawn, mask))
     return float(np.mean(found))

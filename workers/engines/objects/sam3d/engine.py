@@ -22,12 +22,14 @@ from workers.engines.objects.sam3d.frames import (
     canonical_from_ply,
     pointmap_of,
 )
-from workers.engines.objects.sam3d.settings import Sam3dObjectsSettings
+from workers.engines.objects.sam3d.settings import CHILD, Sam3dObjectsSettings
 from workers.engines.protocols import EngineInfo, Mask, ObjectAsset, Rgb
 from workers.formats.ply import PlyError, read_splat_ply
+from workers.geometry.borders import touches_border
 from workers.geometry.cameras import Camera
 from workers.geometry.gaussians import Gaussians, transform
 from workers.geometry.meshes import Mesh
+from workers.geometry.overlap import mask_iou
 from workers.geometry.posed import PosedCamera
 from workers.geometry.poses import Similarity
 from workers.geometry.raster import silhouette
@@ -46,7 +48,7 @@ class Sam3dObjects:
 
     def __init__(self, settings: Sam3dObjectsSettings | None = None) -> None:
         """Start and load the child; raises Sam3dObjectsUnavailable or a HostError."""
-        self._settings = chosen = settings or Sam3dObjectsSettings.from_env()
+        self._settings = chosen = settings or Sam3dObjectsSettings()
         config = chosen.config
         if config is None:
             raise Sam3dObjectsUnavailable("no pipeline.yaml is named")
@@ -114,7 +116,7 @@ class Sam3dObjects:
         flags += moved
         if iou < LOW_IOU:
             flags.append("low_iou")
-        if mask[[0, -1]].any() or mask[:, [0, -1]].any():
+        if touches_border(mask):
             flags.append("truncated")
         return ObjectAsset(
             mesh=mesh,
@@ -199,8 +201,7 @@ def _iou(mesh: Mesh, pose: Similarity, mask: Mask, camera: Camera) -> float:
     if placed[:, 2].min() <= 1e-6:
         return 0.0
     seen = silhouette(placed, mesh.faces, camera)
-    either = np.count_nonzero(seen | mask)
-    return float(np.count_nonzero(seen & mask) / either) if either else 0.0
+    return mask_iou(seen, mask)
 
 
 def _check(image: Rgb, mask: Mask, camera: Camera | None, depth: NDArray[np.float32] | None) -> None:
@@ -220,7 +221,7 @@ def _check(image: Rgb, mask: Mask, camera: Camera | None, depth: NDArray[np.floa
 def _spec(settings: Sam3dObjectsSettings, config: Path) -> HostSpec:
     return HostSpec(
         name="sam3d_objects",
-        module=settings.child,
+        module=CHILD,
         python=settings.python,
         config={"config": str(config), "profile": settings.profile},
         pythonpath=(str(settings.source),) if settings.source is not None else (),

@@ -6,11 +6,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.geometry.boxes import mask_extent
 from workers.geometry.cameras import Camera
+from workers.geometry.overlap import mask_iou
 
 SIDE = 128
 MARGIN = 4
-LONG_EDGE = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +63,6 @@ class Window:
         off = grid - points.mean(axis=0)
         return self.iou(np.einsum("...i,ij,...j->...", off, spread, off) <= 4)
 
-    def straight_share(self) -> float:
-        """The share of the outline's length that straight edges of some length have."""
-        outlines, _ = cv2.findContours(self.mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        corners = cv2.approxPolyDP(max(outlines, key=len), 1.2, True)[:, 0].astype(np.float64)
-        lengths = np.hypot(*(np.roll(corners, -1, axis=0) - corners).T)
-        long = lengths > LONG_EDGE * max(self.mask.shape)
-        return float(lengths[long].sum() / max(float(lengths.sum()), 1e-9))
-
     def off(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Distance in samples from the mask of camera-frame points (..., 3); far beyond the window: 99."""
         pixels = np.floor(self.camera.project(points)).astype(np.int64)
@@ -81,7 +74,7 @@ class Window:
 
     def iou(self, drawn: NDArray[np.bool_]) -> float:
         """IoU of the mask with another of the window's size."""
-        return float((drawn & self.mask).sum() / max(int((drawn | self.mask).sum()), 1))
+        return mask_iou(drawn, self.mask)
 
 
 def attainable(mask: NDArray[np.bool_]) -> float:
@@ -92,8 +85,7 @@ def attainable(mask: NDArray[np.bool_]) -> float:
 
 def window_of(mask: NDArray[np.bool_], camera: Camera) -> Window:
     """The window of a non-empty mask; its holes are filled."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    y0, y1, x0, x1 = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    x0, y0, x1, y1 = mask_extent(mask)
     zoom = SIDE / max(y1 - y0, x1 - x0)
     size = (max(1, round((x1 - x0) * zoom)), max(1, round((y1 - y0) * zoom)))
     crop = mask[y0:y1, x0:x1].astype(np.uint8)

@@ -11,6 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from workers.geometry.boxes import mask_extent
+from workers.geometry.overlap import mask_iou
+
 Mask = NDArray[np.bool_]
 WANTED_IOU = 0.985
 DROPPED_SHARE = 0.005
@@ -63,8 +66,7 @@ def clean_mask(mask: Mask) -> tuple[Mask, int]:
 
 def fit_lattice(mask: Mask) -> Lattice:
     """The coarsest lattice whose outline keeps the mask; at worst one sample a pixel, unblurred."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    y0, y1, x0, x1 = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    x0, y0, x1, y1 = mask_extent(mask)
     crop = mask[y0:y1, x0:x1]
     long_side = max(crop.shape)
     best: tuple[float, Lattice] | None = None
@@ -128,8 +130,7 @@ def _outline_iou(lattice: Lattice, crop: Mask, corner: tuple[int, int]) -> float
     grid_x, grid_y = np.meshgrid(xs.astype(np.float32), ys.astype(np.float32))
     level = cv2.remap(lattice.field.astype(np.float32), grid_x, grid_y, cv2.INTER_LINEAR)
     drawn = level > 0.5
-    union = int((drawn | crop).sum())
-    return int((drawn & crop).sum()) / union
+    return mask_iou(drawn, crop)
 
 
 def nearest_inside(inside: Mask) -> NDArray[np.int64]:

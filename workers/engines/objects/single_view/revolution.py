@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.objects.single_view.coarse_mask import Window
+from workers.geometry.overlap import mask_iou
 
 Array = NDArray[np.float64]
 RINGS = 64
@@ -220,7 +221,7 @@ def pierced(window: Window, found: Turned) -> Turned | None:
         through &= disc
     drawn &= through == 0
     wanted = window.mask & ~window.open
-    iou = float((drawn & wanted).sum() / max(int((drawn | wanted).sum()), 1))
+    iou = mask_iou(drawn, wanted)
     return Turned(axis, heights, radii, found.tilt, iou, inner)
 
 

@@ -10,6 +10,7 @@ from workers.engines.objects.single_view.inflation import Thickness
 from workers.engines.objects.single_view.solid import Solid
 from workers.engines.objects.single_view.texture import Texture
 from workers.engines.objects.splats.surfels import sample_surface, splat_of
+from workers.geometry.boxes import mask_extent
 from workers.geometry.cameras import Camera
 from workers.geometry.gaussians import Gaussians
 from workers.geometry.meshes import Mesh, face_normals, vertex_normals
@@ -78,9 +79,8 @@ def of_shape(
 ) -> Surface:
     """A closed shape that was fitted to a mask: every point takes the colour of the pixel it projects to."""
     pixels = camera.project(vertices)
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    y0, x0 = int(rows[0]), int(columns[0])
-    crop = np.pad(mask[y0 : rows[-1] + 1, x0 : columns[-1] + 1], 1).astype(np.uint8)
+    x0, y0, x1, y1 = mask_extent(mask)
+    crop = np.pad(mask[y0:y1, x0:x1], 1).astype(np.uint8)
     inside = cv2.distanceTransform(crop, cv2.DIST_L2, 3)[1:-1, 1:-1]
     x = np.clip(pixels[:, 0] - x0, 0, inside.shape[1] - 1).astype(np.int64)
     y = np.clip(pixels[:, 1] - y0, 0, inside.shape[0] - 1).astype(np.int64)

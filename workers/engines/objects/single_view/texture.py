@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from workers.geometry.boxes import mask_extent
+
 LONG_SIDE = 384
 ERODE = 1.5
 FAINT = 1e-3
@@ -46,8 +48,7 @@ def complete(image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> Texture:
 
     The outermost 1.5 pixels of the mask, which mix with the background, count only where nothing else does.
     """
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    y0, y1, x0, x1 = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    x0, y0, x1, y1 = mask_extent(mask)
     crop = np.pad(mask[y0:y1, x0:x1], 1)
     core = cv2.distanceTransform(crop.astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1] > ERODE
     weight = np.where(core, 1.0, FAINT).astype(np.float32) * crop[1:-1, 1:-1]

@@ -16,6 +16,7 @@ from workers.engines.objects.splats.mcmc import Growth
 from workers.engines.objects.splats.optimizer import Opened
 from workers.engines.protocols import Mask, Rgb
 from workers.engines.rasterisers.protocol import Rasteriser
+from workers.geometry.boxes import mask_extent
 from workers.geometry.gaussians import Gaussians
 from workers.geometry.posed import PosedCamera
 
@@ -87,10 +88,10 @@ def refine(
 
 def target(image: Rgb, mask: Mask, view: PosedCamera, long_side: int = LONG_SIDE) -> Target:
     """The object's window of a view, at most `long_side` pixels long."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    margin = int(MARGIN * max(np.ptp(rows), np.ptp(columns))) + 2
-    y0, y1 = max(int(rows[0]) - margin, 0), min(int(rows[-1]) + 1 + margin, mask.shape[0])
-    x0, x1 = max(int(columns[0]) - margin, 0), min(int(columns[-1]) + 1 + margin, mask.shape[1])
+    left, top, right, bottom = mask_extent(mask)
+    margin = int(MARGIN * (max(right - left, bottom - top) - 1)) + 2
+    y0, y1 = max(top - margin, 0), min(bottom + margin, mask.shape[0])
+    x0, x1 = max(left - margin, 0), min(right + margin, mask.shape[1])
     ratio = min(1.0, long_side / max(y1 - y0, x1 - x0))
     width, height = max(1, round((x1 - x0) * ratio)), max(1, round((y1 - y0) * ratio))
     camera = view.camera.crop(x0, y0, x1 - x0, y1 - y0).resized(width, height)

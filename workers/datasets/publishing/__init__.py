@@ -1,0 +1,1 @@
+"""Writing a version so that readers see it complete or not at all."""

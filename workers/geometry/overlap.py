@@ -1,0 +1,21 @@
+"""Intersection over union (the Jaccard index) of masks and of boxes."""
+
+import numpy as np
+
+from workers.geometry.boxes import Box, Mask
+
+
+def mask_iou(a: Mask, b: Mask) -> float:
+    """Intersection over union of two masks of one shape, in [0, 1]; 0 when both are empty."""
+    union = int(np.count_nonzero(a | b))
+    return int(np.count_nonzero(a & b)) / union if union else 0.0
+
+
+def box_iou(a: Box, b: Box) -> float:
+    """Intersection over union of two xyxy boxes, in [0, 1]; 0 when they only touch."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    intersection = width * height
+    return intersection / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - intersection)
