@@ -1,5 +1,6 @@
 """Depth maps and point maps: 16-bit and float images, and NumPy files; runs inside the sandbox."""
 
+import math
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -33,8 +34,8 @@ def probe(path: str) -> dict[str, Any] | None:
     with array(path) as (stream, room):
         shape, dtype, _ = header(stream)
         frames = stacked(shape)
-        if frames is not None and room < stream.tell() + int(np.prod(shape)) * dtype.itemsize:
-            raise MediaError("depth_unreadable", f"the NumPy file ends before {frames} maps: send it again")
+        if room < stream.tell() + math.prod(shape) * dtype.itemsize:
+            raise MediaError("depth_unreadable", f"the file ends before its {shape} numbers: send it again")
     height, width = shape[1:] if frames is not None else shape[:2]
     return {
         "kind": "array",
@@ -119,7 +120,7 @@ def header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
         raise MediaError(
             "depth_unreadable", f"the NumPy file has no header that can be read: {error}"
         ) from error
-    if len(shape) not in (2, 3) or not all(shape) or dtype.kind not in "uif":
+    if len(shape) not in (2, 3) or min(shape) < 1 or dtype.kind not in "uif":
         raise MediaError(
             "depth_unreadable",
             "a depth map is (H, W) numbers, a point map (H, W, 3), the depth of a video (T, H, W); the file "

@@ -1,101 +1,107 @@
-"""Fetch a medium by https: the address is resolved once, must be global, and is the one connected to."""
+"""Fetch a medium by https: the address is resolved once, must be public, and is the one connected to."""
 
 import http.client
 import ipaddress
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
-from urllib.parse import urljoin, urlsplit
+from contextlib import contextmanager, suppress
+from urllib.parse import urljoin
 
+from media.addresses import check_url, require_public
 from media.errors import MediaError
 
 CHUNK = 1 << 20
 REDIRECTS = 5
-
-
-def check_url(url: str) -> None:
-    """Refuse what can be refused without a look-up: other schemes, user info, literal private addresses."""
-    parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname:
-        raise MediaError("url_not_allowed", "only https addresses are fetched; or upload the file instead")
-    if parts.username or parts.password:
-        raise MediaError("url_not_allowed", "an address with a user or password in it is not fetched")
-    try:
-        addresses = [ipaddress.ip_address(parts.hostname)]
-    except ValueError:
-        if parts.hostname == "localhost" or parts.hostname.endswith((".localhost", ".local", ".internal")):
-            raise _private(parts.hostname) from None
-        return
-    _require_global(parts.hostname, addresses)
+CONNECT_SECONDS = 10.0
+TOO_SLOW = "the address sends too slowly"
 
 
 def fetch(
     url: str, limit: int, seconds: float, resolve: Callable[[str], list[str]] | None = None
 ) -> Iterator[bytes]:
-    """Stream the body of `url`, at most `limit` bytes in at most `seconds`; raises MediaError."""
+    """Stream the body of `url`, at most `limit` bytes, all of it within `seconds`; raises MediaError.
+
+    Every redirect is checked like the first address. The deadline holds for headers too, however slowly they
+    arrive.
+    """
     deadline = time.monotonic() + seconds
     for _ in range(REDIRECTS + 1):
-        check_url(url)
-        parts = urlsplit(url)
+        parts = check_url(url)
         assert parts.hostname is not None
-        address = _pinned(parts.hostname, resolve or _resolve)
-        connection = _PinnedConnection(parts.hostname, parts.port or 443, address, timeout=10)
+        address = _pin(parts.hostname, resolve or _resolve)
+        timeout = max(0.001, min(CONNECT_SECONDS, deadline - time.monotonic()))
+        connection = _PinnedConnection(parts.hostname, parts.port or 443, address, timeout=timeout)
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         try:
-            path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            connection.request("GET", path, headers={"User-Agent": "maquette", "Accept": "image/*,video/*"})
-            response = connection.getresponse()
-            if response.status in (301, 302, 303, 307, 308):
-                url = urljoin(url, response.headers.get("Location", ""))
-                continue
-            if response.status != 200:
-                raise MediaError("url_failed", f"the address answered {response.status}")
-            yield from _body(response, limit, deadline)
-            return
-        except (OSError, http.client.HTTPException) as error:
-            raise MediaError("url_failed", f"the address cannot be fetched: {error}") from error
+            connection.connect()
+            with _cut_at(deadline, connection.sock):
+                connection.request(
+                    "GET", path, headers={"User-Agent": "maquette", "Accept": "image/*,video/*"}
+                )
+                response = connection.getresponse()
+                if response.status in (301, 302, 303, 307, 308):
+                    url = urljoin(url, response.headers.get("Location", ""))
+                    continue
+                if response.status != 200:
+                    raise MediaError("url_failed", f"the address answered {response.status}")
+                yield from _read_body(response, limit, deadline)
+                return
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            late = time.monotonic() >= deadline
+            detail = TOO_SLOW if late else f"the address cannot be fetched: {error}"
+            raise MediaError("url_failed", detail) from error
         finally:
             connection.close()
     raise MediaError("url_failed", f"more than {REDIRECTS} redirects")
 
 
-def _body(response: http.client.HTTPResponse, limit: int, deadline: float) -> Iterator[bytes]:
+@contextmanager
+def _cut_at(deadline: float, sock: socket.socket) -> Iterator[None]:
+    """End a connection at the deadline: a server that sends byte by byte resets the time-out of each read."""
+
+    def cut() -> None:
+        with suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(max(0.0, deadline - time.monotonic()), cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _read_body(response: http.client.HTTPResponse, limit: int, deadline: float) -> Iterator[bytes]:
     total = 0
-    while chunk := response.read(CHUNK):
+    while chunk := response.read1(CHUNK):
         total += len(chunk)
         if total > limit:
             raise MediaError("upload_too_large", f"the file is larger than {limit:,} bytes", 413)
-        if time.monotonic() > deadline:
-            raise MediaError("url_failed", "the address sends too slowly")
         yield chunk
+    if time.monotonic() >= deadline:
+        raise MediaError("url_failed", TOO_SLOW)
+    if response.length:
+        raise MediaError("url_failed", "the address stopped sending before the end")
 
 
 def _resolve(host: str) -> list[str]:
     try:
         return [str(info[4][0]) for info in socket.getaddrinfo(host, 443, type=socket.SOCK_STREAM)]
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise MediaError("url_failed", f"the host {host} is not known") from error
 
 
-def _pinned(host: str, resolve: Callable[[str], list[str]]) -> str:
+def _pin(host: str, resolve: Callable[[str], list[str]]) -> str:
+    """The address to connect to; all addresses of the host have to be public."""
     addresses = [ipaddress.ip_address(address.split("%")[0]) for address in resolve(host)]
     if not addresses:
         raise MediaError("url_failed", f"the host {host} is not known")
-    _require_global(host, addresses)
+    require_public(host, addresses)
     return str(addresses[0])
-
-
-def _require_global(host: str, addresses: list[ipaddress.IPv4Address | ipaddress.IPv6Address]) -> None:
-    for address in addresses:
-        plain = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None) or address
-        if not plain.is_global or plain.is_multicast:
-            raise _private(host)
-
-
-def _private(host: str) -> MediaError:
-    return MediaError(
-        "url_not_allowed", f"{host} is not a public address; upload the file with POST /v1/uploads instead"
-    )
 
 
 class _PinnedConnection(http.client.HTTPSConnection):

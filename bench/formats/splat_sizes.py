@@ -92,7 +92,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, report: Report) -> None:
     splats = [(f"{count} on a sphere", sphere(count)) for count in options.count]
     splats += [(file.name, SPLAT_READERS["ply"](file.read_bytes())) for file in options.files]
-    table = report.table("Gaussians formats", COLUMNS)
+    table = report.table("Splat formats", COLUMNS)
     for name, splat in splats:
         for fmt in SPLAT_FORMATS:
             measure(table, name, splat, fmt)

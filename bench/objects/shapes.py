@@ -38,7 +38,7 @@ VIEW_SETS = {"tuned": VIEWS, "other": OTHER_VIEWS, "held": HELD_VIEWS}
 NOVEL = tuple((azimuth, elevation) for azimuth in (60.0, 120.0, 180.0, 270.0) for elevation in (-20.0, 30.0))
 POINTS = 8000
 ENGINES = ("default", "sam3d_objects")
-SHAPE_FLAGS = ("shape_box", "shape_turned", "shape_extruded", "shape_legged")
+SHAPE_FLAGS = ("shape_box", "shape_turned")
 
 
 def box(*size: float) -> trimesh.Trimesh:

@@ -24,7 +24,7 @@ from maquette.contract import (
 )
 from maquette.contract.vocabulary import parse_phrase
 
-from media.fetch import check_url
+from media.addresses import check_url
 from service.problems import ServiceProblem
 from storage.broker import DEFAULT_QUEUE
 from storage.ledger import Database, files, jobs

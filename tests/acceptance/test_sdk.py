@@ -210,7 +210,7 @@ def test_track_follows_a_box_through_a_video(mq: Maquette, tmp_path: Path) -> No
 def test_uploads_are_sent_once(mq: Maquette) -> None:
     picture = wall(seed=77)
     sent: list[str] = []
-    mq._driver.client.event_hooks["request"].append(lambda r: sent.append(f"{r.method} {r.url.path}"))
+    mq._http._client.event_hooks["request"].append(lambda r: sent.append(f"{r.method} {r.url.path}"))
     first, again = mq.upload(picture), mq.upload(picture)
     assert first == again
     assert sent.count("POST /v1/uploads") == 1

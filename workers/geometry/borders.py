@@ -29,4 +29,4 @@ def box_touches_border(box: Box, size: tuple[int, int], margin: float = 0.0) -> 
 
 def truncation_flags(mask: Mask) -> tuple[str, ...]:
     """`("truncated",)` for a mask that touches the border of its image, else nothing."""
-    return truncation_flags(mask)
+    return ("truncated",) if touches_border(mask) else ()

@@ -33,18 +33,3 @@ def vertex_normals(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> N
         out[:, axis] = np.bincount(flat, np.repeat(areas[:, axis], 3), minlength=len(vertices))
     length = np.linalg.norm(out, axis=1, keepdims=True)
     return np.where(length > 1e-20, out / np.maximum(length, 1e-20), np.array([0.0, 1.0, 0.0]))
-
-
-def divided(
-    vertices: NDArray[np.float64], faces: NDArray[np.int64], rounds: int
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The same surface with each triangle cut into four at the middles of its edges, `rounds` times."""
-    for _ in range(rounds):
-        edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
-        ends, middle = np.unique(edges, axis=0, return_inverse=True)
-        ab, bc, ca = (middle.reshape(3, -1) + len(vertices)).astype(np.int64)
-        a, b, c = faces.T
-        vertices = np.concatenate([vertices, vertices[ends].mean(axis=1)])
-        cut = ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))
-        faces = np.concatenate([np.stack(each, axis=1) for each in cut])
-    return vertices, faces

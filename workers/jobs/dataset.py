@@ -4,7 +4,6 @@ The job itself plans and writes. All work is done by parts of it (`dataset_tasks
 """
 
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -21,16 +20,13 @@ from workers.datasets.pipeline import Pipeline
 from workers.datasets.publishing.buckets import publish_to_bucket
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.timing import build_timing
-from workers.datasets.writing import Written, write
+from workers.datasets.version import DatasetVersion, write_version
 from workers.engines.protocols import EngineInfo
 from workers.errors import JobProblem
 from workers.jobs.context import JobContext
 from workers.jobs.dataset_parts import DistributedExecutor
 from workers.jobs.dataset_sources import list_origins, open_bucket
 from workers.jobs.dataset_world import JobWorkspace, load_components
-
-# signs the manifests this worker makes; a secret of the operator
-KEY = "MAQUETTE_DATASET_KEY"
 
 
 def run(context: JobContext, request: DatasetJob) -> Manifest:
@@ -56,8 +52,13 @@ def run(context: JobContext, request: DatasetJob) -> Manifest:
         context.sources = [source.sha256 for source in sources]
         built = Pipeline(crew, settings).run(sources)
         context.progress("write", message="writing the tables")
-        written = write(
-            workspace, built, settings, infos, version("maquette-server"), os.environ.get(KEY) or None
+        written = write_version(
+            workspace,
+            built,
+            settings,
+            infos,
+            version("maquette-server"),
+            context.settings.dataset_key or None,
         )
     except DatasetError as error:
         raise JobProblem(error.code, error.detail) from error
@@ -102,7 +103,7 @@ def _lifting(context: JobContext) -> tuple[EngineInfo, str]:
     return context.engines.objects().info, context.job.queue
 
 
-def _finish(context: JobContext, workspace: JobWorkspace, written: Written) -> None:
+def _finish(context: JobContext, workspace: JobWorkspace, written: DatasetVersion) -> None:
     """The artefacts are the version's files, those of an earlier attempt among them, and its documents."""
     for name, data in render_documents(written, context.stored).items():
         workspace.store(name, "document", MEDIA_TYPES[name], data)
@@ -135,7 +136,7 @@ def _publish(context: JobContext, address: str, version: str) -> None:
 
 
 def _result(
-    written: Written, published: str | None, unreadable: dict[str, str], failed: Mapping[str, Failure]
+    written: DatasetVersion, published: str | None, unreadable: dict[str, str], failed: Mapping[str, Failure]
 ) -> DatasetResult:
     totals: Any = written.manifest.totals
     clips = [row for row in written.rows["clips"] if row.kept]

@@ -20,7 +20,7 @@ from workers.datasets.executor import AssetTask, PartOutcome, parse_plan
 from workers.datasets.failures import Failure
 from workers.datasets.local_executor import time_decoding
 from workers.datasets.recorded_tracks import RecordedTracks, record_tracks
-from workers.datasets.records import ClipRecord, row_of
+from workers.datasets.records import ClipRecord, parse_row
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import Source
 from workers.datasets.stopwatch import Stopwatch
@@ -140,7 +140,7 @@ def _clip(
     def run() -> bytes:
         with closing(ClipReader(source, plan.last)) as reel:
             frames = time_decoding(reel.clip(plan), workspace, components, 0, len(plan.frames))
-            return work.run(row_of("clips", content["clip"]), frames).encode()
+            return work.run(parse_row("clips", content["clip"]), frames).encode()
 
     return _tried(context, run, components.clock)
 

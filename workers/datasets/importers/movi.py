@@ -12,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from workers.datasets import boxes
+from workers.datasets import oriented_boxes
 from workers.datasets.errors import DatasetError
 from workers.datasets.exporters.movi import LEVELS, ray_lengths
 from workers.datasets.exporters.neural_assets_tokens import BLENDER_FROM_OPENCV
 from workers.datasets.importers import movi_tfds
-from workers.datasets.importers.writing import publish
+from workers.datasets.importers.clip_publishing import publish_clips
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import CameraRow, ClipRow, FrameRow, ObservationRow, SourceRow, TrackRow
-from workers.datasets.stages.duplicates import PLACES, format_signature
-from workers.datasets.stages.survey import compute_dct_hash, downscale
+from workers.datasets.shots.near_duplicates import PLACES, format_signature
+from workers.datasets.shots.survey import compute_dct_hash, downscale
 from workers.formats.rle import encode_mask
 from workers.geometry.boxes import bounding_box
 from workers.geometry.poses import matrix_from_quaternion, quaternion_from_matrix
@@ -50,7 +50,7 @@ def import_folder(folder: Path, out: Path) -> Path:
             clips.append(from_example(read_example(path), split=split))
     if not clips:
         raise DatasetError("dataset_missing", f"{folder} holds no MOVi arrays, <split>/<clip>/, and no TFDS")
-    publish(clips, out, "movi")
+    publish_clips(clips, out, "movi")
     return out
 
 
@@ -187,14 +187,31 @@ class _ExampleParser:
         jpeg = data.getvalue()
         png, unit = (None, None) if self._depth is None else _depth_png(self._depth[frame])
         pts = round(frame / self._rate * 1_000_000)
-        return FrameRow(self._clip, frame, frame, pts, jpeg, hashlib.sha256(jpeg).hexdigest(), png, unit)
+        return FrameRow(
+            clip=self._clip,
+            frame=frame,
+            source_frame=frame,
+            pts=pts,
+            jpeg=jpeg,
+            jpeg_sha256=hashlib.sha256(jpeg).hexdigest(),
+            depth_png=png,
+            depth_unit=unit,
+        )
 
     def _camera_row(self, frame: int) -> CameraRow:
         k = self._k
-        pose = tuple(float(value) for value in self._poses[frame].ravel())
-        sources = self._camera_source, self._intrinsics_source
-        focal, middle = (k[0, 0], k[1, 1]), (k[0, 2], k[1, 2])
-        return CameraRow(self._clip, frame, *focal, *middle, pose, *sources, None)
+        return CameraRow(
+            clip=self._clip,
+            frame=frame,
+            fx=k[0, 0],
+            fy=k[1, 1],
+            cx=k[0, 2],
+            cy=k[1, 2],
+            world_from_cam=tuple(float(value) for value in self._poses[frame].ravel()),
+            source=self._camera_source,
+            intrinsics_source=self._intrinsics_source,
+            confidence=None,
+        )
 
     def _observations(self) -> list[ObservationRow]:
         found = []
@@ -248,7 +265,7 @@ class _ExampleParser:
         if (size <= 0).any():
             raise ValueError(f"the corners of instance {number} are in another order")
         turn = turn / np.linalg.norm(turn)
-        here, rotation = boxes.transform_box(center, turn, np.linalg.inv(self._poses[frame]))
+        here, rotation = oriented_boxes.transform_box(center, turn, np.linalg.inv(self._poses[frame]))
         world = quaternion_from_matrix(matrix_from_quaternion(turn))
         parts = (here, rotation, center, world, size)
         return tuple(tuple(float(value) for value in part) for part in parts)

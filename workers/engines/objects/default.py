@@ -1,8 +1,8 @@
 """The default object engine: no learned weights.
 
-From several views: the visual hull. From one: a box, a solid of revolution, a thing on legs or an extrusion
-where one explains the outline, else silhouette inflation in ray space, where the mesh's outline is the mask's
-by construction, the thickness is a guess (or measured, given depth), and the unseen side mirrors the front.
+From several views: the visual hull. From one: a box or a solid of revolution where one explains the outline,
+else silhouette inflation in ray space, where the mesh's outline is the mask's by construction, the thickness
+is a guess (or measured, given depth), and the unseen side mirrors the front.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ from workers.geometry.overlap import mask_iou
 from workers.geometry.posed import PosedCamera
 from workers.geometry.raster import silhouette
 
-VERSION = "4"
+VERSION = "5"
 TINY_PIXELS = 64
 SPLATS = 15_000
 LOW_IOU = 0.97
@@ -55,12 +55,9 @@ class DefaultObjects:
         refine_steps: int = STEPS,
         *,
         carve: bool = True,
-        extrusions: bool = True,
     ) -> None:
-        """`carve` = False leaves the hull of several views as the outlines make it; `extrusions` = False has
-        one view's shapes inflated where neither a box, a solid of revolution nor legs explain them."""
+        """`carve` = False leaves the hull of several views as the outlines make it."""
         self._splats = splats
-        self._extrusions = extrusions
         self._carve = carve
         self._refine_steps = refine_steps
         self.info = EngineInfo(
@@ -103,7 +100,7 @@ class DefaultObjects:
         surface, kind = None, None
         metric = False
         if parts == 1 and not truncated:
-            surface, kind = _fitted(cleaned, mask, view, label, extrusions=self._extrusions)
+            surface, kind = _fitted(cleaned, mask, view, label)
         if surface is not None and depth is not None:
             ratio = scale_by_depth(surface, depth, cleaned)
             metric = ratio is not None
@@ -221,10 +218,10 @@ def _ones(sheet: Sheet) -> NDArray[np.float64]:
 
 
 def _fitted(
-    cleaned: Mask, mask: Mask, camera: Camera, label: str | None, *, extrusions: bool
+    cleaned: Mask, mask: Mask, camera: Camera, label: str | None
 ) -> tuple[Surface, str] | tuple[None, None]:
     """A simple solid that draws the mask from the camera, and its kind; nothing where none is good enough."""
-    for shape in find_shapes(cleaned, camera, label, extrusions=extrusions):
+    for shape in find_shapes(cleaned, camera, label):
         expected = expected_shape(label) == shape.kind
         wanted = LABELLED_IOU if expected else min(FITTED_IOU, attainable(cleaned))
         if _silhouette_iou(shape.vertices, shape.faces, mask, camera) >= wanted:

@@ -19,7 +19,7 @@ from workers.datasets.errors import DatasetError
 from workers.datasets.exporters import EXPORTERS, exporter
 from workers.datasets.exporters.action_space import ActionSpace
 from workers.datasets.exporters.image_transform import ImageTransform
-from workers.datasets.importers.writing import publish
+from workers.datasets.importers.clip_publishing import publish_clips
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 
@@ -118,7 +118,7 @@ def test_nothing_and_a_single_frame_can_be_exported(data: Dataset, tmp_path: Pat
     row = replace(clip.row, frames=1, last_frame=clip.row.first_frame, frame_rate=None)
     one = SceneClip.from_tables(row, clip.source, tables)
     for kind, clips in (("none", []), ("one", [one])):
-        publish(clips, tmp_path / kind / "dataset", "test")
+        publish_clips(clips, tmp_path / kind / "dataset", "test")
         for name in sorted(set(EXPORTERS) - HEAVY):
             files = exporter(name).write(Dataset(tmp_path / kind / "dataset"), tmp_path / kind / name)
             note = json.loads((tmp_path / kind / name / "maquette.json").read_text())

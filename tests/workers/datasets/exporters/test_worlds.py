@@ -107,7 +107,10 @@ def test_vpt_tells_which_buttons_are_new(data: Dataset) -> None:
     clip = next(clip for clip in data.clips() if clip.source.name == "game")
     names = ("button.0", "button.2", "hotbar", "gui")
     pressed = [(1, 0, 3, 0), (1, 1, 3, 1), (0, 1, 4, 0), (1, 0, 4, 0)]
-    rows = [ActionRow(clip.id, frame, "recorded", names, values) for frame, values in enumerate(pressed)]
+    rows = [
+        ActionRow(clip=clip.id, frame=frame, kind="recorded", names=names, values=values)
+        for frame, values in enumerate(pressed)
+    ]
     tables = {"frames": clip.frames, "actions": rows, "cameras": clip.cameras}
     lines = build_lines(SceneClip.from_tables(clip.row, clip.source, tables))
     assert len(lines) == len(pressed)
