@@ -15,7 +15,7 @@ SAM3 := .venv-sam3
 SAM3_STAMP := $(SAM3)/.installed
 SITE := $(VENV)/lib/python3.11/site-packages
 
-.PHONY: setup dev demo up check test test-sam3 lint openapi clean
+.PHONY: setup dev demo up check test test-sam3 lint generate openapi clean
 
 setup: $(STAMP)
 
@@ -61,6 +61,10 @@ lint: dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# the blocking client from the asynchronous one
+generate: dev
+	$(BIN)/python -m scripts.generate_sync
 
 openapi: dev
 	$(BIN)/maquette-server openapi docs/openapi.json

@@ -22,7 +22,7 @@ from PIL import Image
 from service.embedded import Stack
 from tests.support.gltf_validator import assert_valid
 from tests.support.scenes import ball, moving_ball, wall
-from workers.formats.ply import read_splat_ply
+from workers.formats.splat_ply import read_splat_ply
 from workers.geometry.boxes import bounding_box
 from workers.geometry.cameras import Camera
 from workers.geometry.overlap import mask_iou
@@ -210,7 +210,7 @@ def test_track_follows_a_box_through_a_video(mq: Maquette, tmp_path: Path) -> No
 def test_uploads_are_sent_once(mq: Maquette) -> None:
     picture = wall(seed=77)
     sent: list[str] = []
-    mq._driver.client.event_hooks["request"].append(lambda r: sent.append(f"{r.method} {r.url.path}"))
+    mq._http._client.event_hooks["request"].append(lambda r: sent.append(f"{r.method} {r.url.path}"))
     first, again = mq.upload(picture), mq.upload(picture)
     assert first == again
     assert sent.count("POST /v1/uploads") == 1

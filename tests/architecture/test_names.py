@@ -14,7 +14,7 @@ MODULES_LEFT = {
     "workers/engines/objects/legged.py",
     "workers/engines/objects/lying.py",
     "workers/engines/objects/swept.py",
-    "workers/formats/film.py",
+    "workers/formats/video_writer.py",
 }
 FUNCTIONS_LEFT = {
     ("bench/datasets/ground_truth.py", "told_of"),
@@ -46,7 +46,7 @@ FUNCTIONS_LEFT = {
     ("tests/workers/jobs/test_dataset_failures.py", "result_of"),
     ("workers/bodies/sightings.py", "sightings_of"),
     ("workers/datasets/records.py", "row_of"),
-    ("workers/datasets/stages/dissolves.py", "_of"),
+    ("workers/datasets/shots/dissolves.py", "_of"),
     ("workers/engines/bodies/mhr/rig.py", "rig_of"),
     ("workers/engines/bodies/rig.py", "joints_of"),
     ("workers/engines/bodies/sam3d/camera.py", "centre_of"),

@@ -7,8 +7,6 @@ vertices, faces and vertex colours go on; textures, materials, node trees, skins
 from typing import Literal, get_args
 
 from workers.formats.glb_reader import GlbError, read_glb
-from workers.formats.gltf import GlbBuilder
-from workers.formats.mesh_files import mesh_obj, mesh_ply
 from workers.formats.mesh_readers import (
     OBJ_VERTEX,
     MeshError,
@@ -16,13 +14,14 @@ from workers.formats.mesh_readers import (
     read_mesh_obj,
     read_mesh_ply,
 )
-from workers.formats.ply import PlyError, is_splat, read_splat_ply, write_splat_ply
+from workers.formats.mesh_writers import write_mesh_glb, write_mesh_obj, write_mesh_ply
+from workers.formats.ply_header import PlyError, has_splat_properties
 from workers.formats.sog import SogError, write_sog
 from workers.formats.sog_reader import read_sog
-from workers.formats.splat_gltf import has_splats, read_splat_glb, write_splat_glb
+from workers.formats.splat_glb import has_splats, read_splat_glb, write_splat_glb
+from workers.formats.splat_ply import read_splat_ply, write_splat_ply
 from workers.formats.spz import SpzError, read_spz, write_spz
 from workers.geometry.gaussians import Gaussians, transform
-from workers.geometry.meshes import Mesh, vertex_normals
 from workers.geometry.poses import Similarity
 
 SplatFormat = Literal["ply", "spz", "sog", "khr_glb"]
@@ -38,6 +37,7 @@ OBJ_PROBE = 1 << 16
 SPLAT_READERS = {"ply": read_splat_ply, "spz": read_spz, "sog": read_sog, "khr_glb": read_splat_glb}
 SPLAT_WRITERS = {"ply": write_splat_ply, "spz": write_spz, "sog": write_sog, "khr_glb": write_splat_glb}
 MESH_READERS = {"glb": read_mesh_glb, "obj": read_mesh_obj, "ply": read_mesh_ply}
+MESH_WRITERS = {"glb": write_mesh_glb, "obj": write_mesh_obj, "ply": write_mesh_ply}
 
 
 class ConvertError(ValueError):
@@ -51,7 +51,7 @@ def detect(data: bytes) -> tuple[Kind, SplatFormat | MeshFormat]:
     if data[:4] == b"PK\x03\x04":
         return "splat", "sog"
     if data[:3] == b"ply":
-        return ("splat" if is_splat(data) else "mesh"), "ply"
+        return ("splat" if has_splat_properties(data) else "mesh"), "ply"
     if data[:4] == b"glTF":
         try:
             return ("splat", "khr_glb") if has_splats(read_glb(data)) else ("mesh", "glb")
@@ -90,21 +90,9 @@ def convert_mesh(data: bytes, source: MeshFormat | None, target: MeshFormat) -> 
     if source is None:
         source = _mesh_format(data)
     try:
-        return _write_mesh(MESH_READERS[source](data), target)
+        return MESH_WRITERS[target](MESH_READERS[source](data))
     except MeshError as error:
         raise ConvertError(f"{source} to {target}: {error}") from error
-
-
-def _write_mesh(mesh: Mesh, target: MeshFormat) -> bytes:
-    if target == "obj":
-        return mesh_obj(mesh)
-    if target == "ply":
-        return mesh_ply(mesh)
-    builder = GlbBuilder()
-    normals = vertex_normals(mesh.vertices, mesh.faces)
-    index = builder.add_mesh("mesh", mesh.vertices, mesh.faces, normals=normals, colors=mesh.colors)
-    builder.add_node("mesh", mesh=index)
-    return builder.build()
 
 
 def _splat_format(data: bytes) -> SplatFormat:

@@ -21,9 +21,9 @@ from workers.formats.convert import (
     convert_splat,
     detect,
 )
-from workers.formats.gltf import GlbBuilder
-from workers.formats.mesh_files import mesh_obj, mesh_ply
+from workers.formats.glb_builder import GlbBuilder
 from workers.formats.mesh_readers import MeshError, read_mesh_glb, read_mesh_obj, read_mesh_ply
+from workers.formats.mesh_writers import write_mesh_obj, write_mesh_ply
 from workers.geometry.meshes import Mesh
 
 BALL = trimesh.creation.icosphere(1)
@@ -39,7 +39,7 @@ def mesh_glb(mesh=MESH, **placed):
     return builder.build()
 
 
-MESH_FILES = {"glb": mesh_glb(), "obj": mesh_obj(MESH), "ply": mesh_ply(MESH)}
+MESH_FILES = {"glb": mesh_glb(), "obj": write_mesh_obj(MESH), "ply": write_mesh_ply(MESH)}
 SPLAT_FILES = {name: write(random_splat(30)) for name, write in SPLAT_WRITERS.items()}
 
 
@@ -143,12 +143,12 @@ def cut(name, old, new):
         ("ply", cut("ply", b"vertex_indices", b"vertex_indizes"), "vertex_indizes"),
         ("ply", cut("ply", b"little", b"bigger"), "little"),
         ("ply", MESH_FILES["ply"][:-1], "ends before"),
-        ("ply", MESH_FILES["ply"][:-4] + b"\xff\xff\xff\x7f", "not there"),
+        ("ply", MESH_FILES["ply"][:-4] + b"\xff\xff\xff\x7f", "do not exist"),
         ("obj", b"v 0 0\nf 1 1 1", "three numbers"),
-        ("obj", b"v 0 0 0\nf 1 1", "three vertices"),
-        ("obj", b"v 0 0 0\nf 1 1 2", "not there"),
-        ("obj", b"v 0 0 0\nf 1 1 -9", "three vertices"),
-        ("obj", b"v 0 0 0\nf 1 1 " + b"9" * 40, "three vertices"),
+        ("obj", b"v 0 0 0\nf 1 1", "three vertices that exist"),
+        ("obj", b"v 0 0 0\nf 1 1 2", "do not exist"),
+        ("obj", b"v 0 0 0\nf 1 1 -9", "three vertices that exist"),
+        ("obj", b"v 0 0 0\nf 1 1 " + b"9" * 40, "three vertices that exist"),
         ("obj", b"v 0 0 zero\n", "cannot be read"),
         ("obj", b"v 0 0 nan\nf 1 1 1\n", "finite"),
         ("obj", b"v 0 0 0\n", "faces"),
@@ -179,7 +179,7 @@ def test_meshes_and_splats_do_not_mix():
 
 
 def test_more_gaussians_than_are_read_are_refused(monkeypatch):
-    monkeypatch.setattr("workers.formats.ply.MAX_GAUSSIANS", 29)
+    monkeypatch.setattr("workers.formats.splat_ply.MAX_GAUSSIANS", 29)
     with pytest.raises(ConvertError, match="30 Gaussians; at most 29"):
         convert_splat(SPLAT_FILES["ply"], None, "spz")
 

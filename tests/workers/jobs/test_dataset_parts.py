@@ -14,11 +14,11 @@ from media.sandbox import Sandbox
 from storage.ledger import fleet, jobs, leases
 from tests.support.dataset_worlds import FRAMES, TENANT, Heartbeat, Reds, World, version
 from workers.datasets.budget_limits import Prices
+from workers.datasets.cameras.colmap_solver import load_solver
 from workers.datasets.clip_work import Components
 from workers.datasets.local import build_dataset
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import Source, SourceFrames
-from workers.datasets.stages.colmap import load_solver
 from workers.datasets.track_sources import EngineTracks
 from workers.engines.registry import EngineSet
 from workers.errors import JobProblem

@@ -16,10 +16,10 @@ from workers.engines.objects.export import (
 from workers.engines.protocols import ObjectAsset
 from workers.errors import JobProblem
 from workers.formats import rle
-from workers.formats.mesh_files import mesh_obj
-from workers.formats.overlay import png
+from workers.formats.images import encode_png
+from workers.formats.mesh_writers import write_mesh_obj
 from workers.formats.sog import write_sog
-from workers.formats.splat_gltf import write_splat_glb
+from workers.formats.splat_glb import write_splat_glb
 from workers.formats.spz import write_spz
 from workers.formats.usdz import UsdMissing, check_usd
 from workers.jobs.cameras import find_measured_camera, to_wire_camera, to_wire_pose
@@ -33,7 +33,7 @@ EXTRAS: dict[ObjectFormat, tuple[str, str, str, Callable[[ObjectAsset], bytes]]]
     "spz": ("spz", "splat", "application/x-spz", lambda asset: write_spz(asset.splat)),
     "sog": ("sog", "splat", "application/x-sog", lambda asset: write_sog(asset.splat)),
     "khr_glb": ("splat.glb", "splat", "model/gltf-binary", lambda asset: write_splat_glb(asset.splat)),
-    "obj": ("obj", "mesh", "model/obj", lambda asset: mesh_obj(asset.mesh)),
+    "obj": ("obj", "mesh", "model/obj", lambda asset: write_mesh_obj(asset.mesh)),
 }
 # The same of what is written with a baked texture, which is made once for all of them.
 TEXTURED: dict[ObjectFormat, tuple[str, str, str, Callable[[ObjectAsset, Baked], bytes]]] = {
@@ -109,7 +109,7 @@ def write_object(
         f"{name}.glb", "mesh", "model/gltf-binary", asset_glb(asset, item.instance.label or name)
     )
     splat = context.save(f"{name}.ply", "splat", "application/x-ply", asset_splat_ply(asset))
-    context.save(f"{name}.png", "preview", "image/png", png(render_asset_preview(asset)))
+    context.save(f"{name}.png", "preview", "image/png", encode_png(render_asset_preview(asset)))
     files: dict[ObjectFormat, str] = {"glb": mesh.name, "ply": splat.name}
     for wanted in EXTRAS:
         if wanted in formats:

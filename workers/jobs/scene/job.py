@@ -7,9 +7,9 @@ from maquette.contract import Manifest, Pose, SceneFormat, SceneJob, SceneNode, 
 from maquette.contract.requests import PromptedJob
 
 from workers.formats.overlay import overlay_png
-from workers.formats.ply import write_splat_ply
 from workers.formats.sog import write_sog
-from workers.formats.splat_gltf import write_splat_glb
+from workers.formats.splat_glb import write_splat_glb
+from workers.formats.splat_ply import write_splat_ply
 from workers.formats.spz import write_spz
 from workers.geometry.gaussians import Gaussians
 from workers.jobs.bodies.recovery import recover_people
