@@ -25,9 +25,9 @@ from tests.support.scenes import ball, moving_ball, wall
 from workers.formats.splat_ply import read_splat_ply
 from workers.geometry.boxes import bounding_box
 from workers.geometry.cameras import Camera
+from workers.geometry.mesh_renderer import silhouette
 from workers.geometry.overlap import mask_iou
 from workers.geometry.poses import Similarity
-from workers.geometry.raster import silhouette
 
 MOTORCYCLE = Path(skimage.data.__file__).parent / "motorcycle_left.png"
 

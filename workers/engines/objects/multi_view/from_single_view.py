@@ -19,7 +19,7 @@ from workers.engines.protocols import Mask, ObjectAsset, Rgb, ViewsReport
 from workers.formats.decimation import decimate
 from workers.geometry.borders import touches_border
 from workers.geometry.meshes import Mesh
-from workers.geometry.posed import PosedCamera, arc_degrees, upward
+from workers.geometry.posed_cameras import PosedCamera, estimate_up, measure_arc
 from workers.geometry.poses import Similarity
 
 FEW_FACES, SMALL_SIDE = 4000, 256
@@ -56,7 +56,7 @@ def from_views(
     if better is not None:
         splat, gain = better
     seen = colour(points, asset.mesh.faces, taken.images, taken.views)[1]
-    up = upward(taken.views)
+    up = estimate_up(taken.views)
     centres = np.stack([view.centre() for view in taken.views])
     first = taken.views[0]
     known = {"scale_not_metric": not metric, "low_iou": iou < low_iou, "truncated": taken.cut > 0}
@@ -73,7 +73,7 @@ def from_views(
             *(name for name, present in known.items() if present),
         ),
         views=ViewsReport(
-            arc_degrees=round(arc_degrees(centres, points.mean(axis=0), up), 1),
+            arc_degrees=round(measure_arc(centres, points.mean(axis=0), up), 1),
             given=len(frames),
             used=len(taken.views),
             cut=taken.cut,
