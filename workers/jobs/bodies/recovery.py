@@ -13,7 +13,8 @@ from workers.engines.bodies.export import body_bvh, body_glb, body_obj, body_ply
 from workers.engines.protocols import BodyEngine, BodyEstimate, LodBodyEngine
 from workers.formats.annotated_arrays import write_json, write_npz
 from workers.jobs.cameras import find_measured_camera, to_wire_camera
-from workers.jobs.context import JobContext, LoadedImage
+from workers.jobs.context import JobContext
+from workers.jobs.media_loader import LoadedImage
 from workers.jobs.segment.instances import InstanceMask, find_instances, to_wire_box
 
 MEDIA_TYPES: dict[BodyFormat, str] = {
@@ -66,7 +67,7 @@ def recover_people(
     """
     numbers = range(len(boxes)) if indices is None else indices
     engine = context.engines.bodies()
-    context.used(engine.info)
+    context.record_engine(engine.info)
     context.progress("bodies", 0, len(boxes))
     if not boxes:
         return [], []

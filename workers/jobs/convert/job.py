@@ -26,7 +26,7 @@ ENDINGS = {"khr_glb": "khr.glb"}
 
 def run(context: JobContext, request: ConvertJob) -> Manifest:
     """Read the asset once, and write each format that was asked for."""
-    data = context.asset(request.asset)
+    data = context.media.load_asset(request.asset)
     files = {}
     try:
         kind, source = detect(data)
@@ -38,7 +38,7 @@ def run(context: JobContext, request: ConvertJob) -> Manifest:
     except ConvertError as error:
         raise JobProblem("asset_unreadable", f"{error}: send a file that its own viewer opens") from error
     result = ConvertResult(asset=kind, source=source, files=files)
-    return context.manifest(result, parameters={"y_down": request.y_down}, seed=request.seed)
+    return context.build_manifest(result, parameters={"y_down": request.y_down}, seed=request.seed)
 
 
 def _converted(data: bytes, kind: str, wanted: str, *, y_down: bool) -> bytes:
