@@ -16,7 +16,7 @@ from tests.support.cli import run_cli
 from tests.support.scenes import ball, wall
 from tests.support.splats import random_splat
 from workers.errors import JobProblem
-from workers.formats.ply import read_splat_ply, write_splat_ply
+from workers.formats.splat_ply import read_splat_ply, write_splat_ply
 from workers.formats.spz import read_spz
 from workers.geometry.boxes import bounding_box
 from workers.jobs.context import MAX_ASSET_BYTES, JobContext

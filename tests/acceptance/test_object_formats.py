@@ -13,7 +13,8 @@ from service.embedded import Stack
 from tests.support.cli import run_cli
 from tests.support.media_files import count_frames, png
 from tests.support.scenes import ball, wall
-from workers.formats.convert import MESH_READERS, SPLAT_READERS, detect
+from workers.formats.convert import detect
+from workers.formats.registry import MESH_CODECS, SPLAT_CODECS
 from workers.geometry.boxes import bounding_box
 from workers.geometry.overlap import mask_iou
 
@@ -38,14 +39,14 @@ def test_all_formats_hold_one_object(mq: Maquette, image, tmp_path: Path) -> Non
     assert {a.name: a.role for a in result.artefacts}.items() >= {
         lifted.files[name]: role for name, role in ROLES.items()
     }.items()
-    reference = SPLAT_READERS["ply"](files["ply"])
+    reference = SPLAT_CODECS["ply"].read(files["ply"])
     for name in ("spz", "sog", "khr_glb"):
         assert detect(files[name]) == ("splat", name)
-        splat = SPLAT_READERS[name](files[name])
+        splat = SPLAT_CODECS[name].read(files[name])
         assert len(splat) == lifted.gaussians
         for pick in (np.min, np.mean, np.max):
             np.testing.assert_allclose(pick(splat.means, 0), pick(reference.means, 0), rtol=0, atol=1e-5)
-    meshes = [MESH_READERS[name](files[name]) for name in ("glb", "obj")]
+    meshes = [MESH_CODECS[name].read(files[name]) for name in ("glb", "obj")]
     np.testing.assert_allclose(meshes[0].vertices, meshes[1].vertices, rtol=0, atol=1e-6)
     np.testing.assert_array_equal(meshes[0].faces, meshes[1].faces)
 

@@ -22,7 +22,7 @@ from PIL import Image
 from service.embedded import Stack
 from tests.support.gltf_validator import assert_valid
 from tests.support.scenes import MOTORCYCLE, ball, moving_ball, wall
-from workers.formats.ply import read_splat_ply
+from workers.formats.splat_ply import read_splat_ply
 from workers.geometry.boxes import bounding_box
 from workers.geometry.cameras import Camera
 from workers.geometry.overlap import mask_iou

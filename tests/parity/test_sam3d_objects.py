@@ -35,7 +35,7 @@ from workers.engines.objects.sam3d.settings import Sam3dObjectsSettings
 from workers.engines.protocols import MultiViewEngine, ObjectEngine, RequestRefused
 from workers.engines.registry import load_engines
 from workers.formats.glb_reader import read_glb
-from workers.formats.ply import read_splat_fields, read_splat_ply
+from workers.formats.splat_ply import read_splat_fields, read_splat_ply
 from workers.geometry.cameras import Camera
 from workers.geometry.gaussians import Gaussians, transform
 from workers.geometry.posed import PosedCamera

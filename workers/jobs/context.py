@@ -294,11 +294,11 @@ class JobContext:
 
     def queues(self) -> set[str]:
         """The queues that have workers."""
-        return {row.queue for row in fleet.alive(self._db, parts.SEEN_SECONDS)}
+        return {row.queue for row in fleet.list_alive(self._db, parts.SEEN_SECONDS)}
 
     def serving(self, kind: str) -> list[WorkerRow]:
         """Workers seen lately that have an engine of a kind."""
-        told = fleet.alive(self._db, parts.SEEN_SECONDS)
+        told = fleet.list_alive(self._db, parts.SEEN_SECONDS)
         return [row for row in told if any(e["kind"] == kind and e["available"] for e in row.engines)]
 
     def used(self, info: EngineInfo) -> None:

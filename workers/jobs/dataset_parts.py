@@ -17,9 +17,9 @@ from workers.datasets.executor import AssetTask, ClipResults, ClipTask, PartOutc
 from workers.datasets.failures import Failure
 from workers.datasets.records import ClipRecord
 from workers.datasets.settings import DatasetSettings
+from workers.datasets.shots.survey import Survey
 from workers.datasets.source import Source
 from workers.datasets.stages.keys import hash_json
-from workers.datasets.stages.survey import Survey
 from workers.engines.protocols import EngineInfo
 from workers.errors import JobProblem, Parked
 from workers.jobs.context import JobContext

@@ -12,7 +12,7 @@ from maquette.errors import MaquetteError
 from maquette.sources.buckets import BucketVideo, list_bucket_videos
 
 from media.errors import MediaError
-from storage.buckets import BucketUnknown, opened
+from storage.buckets import BucketUnknown, open_address
 from workers.datasets.stages.keys import hash_json
 from workers.errors import JobProblem
 from workers.jobs.context import JobContext
@@ -100,6 +100,6 @@ def _listed(context: JobContext, number: int, given: BucketInput) -> list[Origin
 def open_bucket(context: JobContext, address: str) -> tuple[Any, str]:
     """A file system and the path in it; raises JobProblem."""
     try:
-        return opened(address, context.settings.s3_endpoint)
+        return open_address(address, context.settings.s3_endpoint)
     except (BucketUnknown, MaquetteError) as error:
         raise JobProblem("bucket_unknown", str(error)) from error

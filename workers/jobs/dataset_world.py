@@ -7,13 +7,13 @@ from maquette.contract import Artefact, DatasetJob, MediaRef
 from maquette.contract.datasets import SourceInfo
 
 from workers.datasets import plugins
+from workers.datasets.cameras.clip_camera import build_camera
+from workers.datasets.cameras.colmap_solver import load_solver
 from workers.datasets.clip_work import Components
 from workers.datasets.errors import DatasetError
 from workers.datasets.protocols import TrackSource
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import Source, SourceFrames
-from workers.datasets.stages.cameras import build_camera
-from workers.datasets.stages.colmap import load_solver
 from workers.datasets.track_sources import EngineTracks
 from workers.errors import JobProblem
 from workers.jobs.context import JobContext

@@ -46,7 +46,7 @@ def parked(db: Database, count: int = 3) -> str:
 
 
 def queued(db: Database, job_id: str) -> list[str]:
-    return [item[0] for item in parts.unannounced(db, job_id)]
+    return [item[0] for item in parts.list_unannounced(db, job_id)]
 
 
 def complete(db: Database, row: JobRow, seconds: float = 1.0) -> bool:
@@ -78,9 +78,9 @@ def test_the_last_part_wakes_the_job_and_its_attempt_does_not_count(db: Database
     assert leases.succeed(db, again, "b" * 64)
     # nothing of the parts is left behind
     assert parts.outcomes(db, job_id, KIND) == {}
-    told = [event["data"]["done"] for event in jobs.history(db, job_id, 0) if event["type"] == "progress"]
+    told = [event["data"]["done"] for event in jobs.list_events(db, job_id, 0) if event["type"] == "progress"]
     assert told == [0, 1, 2, 3]
-    assert sum(event["type"] == "artefact" for event in jobs.history(db, job_id, 0)) == 3
+    assert sum(event["type"] == "artefact" for event in jobs.list_events(db, job_id, 0)) == 3
 
 
 def test_parts_that_are_known_are_not_made_again(db: Database) -> None:
@@ -168,13 +168,13 @@ def test_a_part_that_lost_every_worker_lets_the_others_go_on(db: Database) -> No
             complete(db, claimed(db, part))
     assert complete(db, last)
     assert queued(db, job_id) == [job_id]
-    told = [event["data"]["done"] for event in jobs.history(db, job_id, 0) if event["type"] == "progress"]
+    told = [event["data"]["done"] for event in jobs.list_events(db, job_id, 0) if event["type"] == "progress"]
     assert told == [0, 1, 2, 3, 4, 5]
     # what is parked again waits for what is new, and is not woken by what was lost
     assert leases.park(db, claimed(db, job_id), made(2, first=4))
     [left] = queued(db, job_id)
     assert claimed(db, left).part == "key 5"
-    told = [event["data"] for event in jobs.history(db, job_id, 0) if event["type"] == "progress"]
+    told = [event["data"] for event in jobs.list_events(db, job_id, 0) if event["type"] == "progress"]
     assert (told[-1]["done"], told[-1]["total"]) == (5, 6)
 
 
@@ -246,6 +246,8 @@ def test_parts_are_no_jobs_of_their_own(db: Database) -> None:
     part = queued(db, job_id)[0]
     assert jobs.get(db, "acme", part) is None
     assert not jobs.cancel(db, "acme", part)
-    assert [row.id for row in jobs.page(db, "acme", kind=None, state=None, before=None, limit=9)] == [job_id]
+    assert [row.id for row in jobs.list_page(db, "acme", kind=None, state=None, before=None, limit=9)] == [
+        job_id
+    ]
     # a job that waits for its parts needs no worker, its parts do
     assert jobs.count_by_state(db) == {("default", "queued"): 2}

@@ -7,7 +7,7 @@ from maquette.contract import BodiesJob, BodiesResult, Manifest, TrackResult
 
 from workers.engines.protocols import Box, Mask
 from workers.errors import JobProblem
-from workers.formats.overlay import png
+from workers.formats.images import encode_png
 from workers.jobs.bodies.recovery import find_people, list_ignored_options, recover_people, write_body
 from workers.jobs.bodies.video import run as run_video
 from workers.jobs.context import JobContext, LoadedImage
@@ -56,7 +56,7 @@ def _still(context: JobContext, request: BodiesJob) -> Manifest:
     )
     context.progress("write", message="writing bodies")
     panels = render_body_panels(image.pixels, [person.body for person in persons])
-    context.save("overlay.png", "overlay", "image/png", png(panels))
+    context.save("overlay.png", "overlay", "image/png", encode_png(panels))
     own = list_ignored_options(context, request)
     result = BodiesResult(
         width=image.width,

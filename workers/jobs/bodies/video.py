@@ -16,8 +16,7 @@ from media.sandbox import DecodedFrame
 from workers.bodies.sightings import Gatherer, rig_bytes
 from workers.engines.protocols import BodyEstimate, TrackPrompts
 from workers.errors import JobProblem
-from workers.formats.film import fitted
-from workers.formats.overlay import png
+from workers.formats.images import encode_png, shrink_image
 from workers.geometry.cameras import Camera
 from workers.jobs.bodies.motion_files import RecoveredVideo, write_motions
 from workers.jobs.bodies.recovery import apply_lod, list_ignored_options
@@ -216,8 +215,8 @@ def _may_be_person(label: str | None) -> bool:
 
 def _preview(context: JobContext, frame: DecodedFrame, found: Sequence[tuple[int, BodyEstimate]]) -> str:
     placed = [PosedBody(body.vertices, body.rig.faces, body.camera, track) for track, body in found]
-    picture = draw_bodies(fitted(frame.pixels, PANEL).copy(), placed)
-    return context.save(f"overlay-{frame.index:05d}.png", "overlay", "image/png", png(picture)).sha256
+    picture = draw_bodies(shrink_image(frame.pixels, PANEL).copy(), placed)
+    return context.save(f"overlay-{frame.index:05d}.png", "overlay", "image/png", encode_png(picture)).sha256
 
 
 def _restored(context: JobContext) -> BodiesCheckpoint:

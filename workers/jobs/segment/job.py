@@ -3,7 +3,8 @@
 import numpy as np
 from maquette.contract import Manifest, SegmentJob, SegmentResult
 
-from workers.formats.overlay import overlay_png, png
+from workers.formats.images import encode_png
+from workers.formats.overlay import overlay_png
 from workers.jobs.context import JobContext
 from workers.jobs.segment.instances import find_instances
 
@@ -21,7 +22,9 @@ def run(context: JobContext, request: SegmentJob) -> Manifest:
     context.save("overlay.png", "overlay", "image/png", overlay)
     if "png" in request.outputs:
         for index, item in enumerate(found):
-            context.save(f"mask-{index:03d}.png", "mask", "image/png", png(item.mask.astype(np.uint8) * 255))
+            context.save(
+                f"mask-{index:03d}.png", "mask", "image/png", encode_png(item.mask.astype(np.uint8) * 255)
+            )
     polygons = "polygons" in request.outputs
     result = SegmentResult(
         width=image.width,

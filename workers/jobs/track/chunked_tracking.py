@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from media.sandbox import DecodedFrame
 from workers.engines.protocols import FrameResult, TrackPrompts, VideoFrame
 from workers.formats import overlay, rle
+from workers.formats.images import encode_png
 from workers.jobs.context import JobContext, LoadedVideo
 
 CHUNK_FRAMES = 48
@@ -171,11 +172,11 @@ def _jsonl(rows: Sequence[Row]) -> bytes:
 
 
 def _preview(context: JobContext, image: NDArray[np.uint8], result: FrameResult) -> str:
-    picture = overlay.overlay(
+    picture = overlay.overlay_masks(
         image,
         [item.mask for item in result.objects],
         [f"{item.id} {item.label or ''}".strip() for item in result.objects],
         [item.id for item in result.objects],
     )
     name = f"overlay-{result.index:05d}.png"
-    return context.save(name, "overlay", "image/png", overlay.png(picture)).sha256
+    return context.save(name, "overlay", "image/png", encode_png(picture)).sha256

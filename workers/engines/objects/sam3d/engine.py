@@ -24,7 +24,8 @@ from workers.engines.objects.sam3d.frames import (
 )
 from workers.engines.objects.sam3d.settings import CHILD, Sam3dObjectsSettings
 from workers.engines.protocols import EngineInfo, Mask, ObjectAsset, Rgb
-from workers.formats.ply import PlyError, read_splat_ply
+from workers.formats.ply_header import PlyError
+from workers.formats.splat_ply import read_splat_ply
 from workers.geometry.borders import touches_border
 from workers.geometry.cameras import Camera
 from workers.geometry.gaussians import Gaussians, transform

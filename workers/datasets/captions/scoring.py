@@ -13,11 +13,11 @@ from dataclasses import replace
 import numpy as np
 from maquette.contract.vocabulary import COLORS, SYNONYMS
 
+from workers.datasets.appearance.crops import Crop
+from workers.datasets.captions import facts
+from workers.datasets.captions.composed import LARGE, MOVES, SMALL, name_inner_colors
 from workers.datasets.schema import CameraRow, CaptionRow, ClipRow, ScoreRow, TrackRow
-from workers.datasets.stages import facts
-from workers.datasets.stages.captions import LARGE, MOVES, SMALL, name_inner_colors
-from workers.datasets.stages.crops import Crop
-from workers.datasets.stages.follow import TrackObservation
+from workers.datasets.stages.measure import TrackObservation
 from workers.engines.concepts.colours import ENOUGH
 
 GATE = "caption_alignment"

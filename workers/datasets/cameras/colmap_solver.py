@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.spatial.transform import Rotation, Slerp
 
-from workers.datasets.stages.cameras import CameraPoses, MovingMask, PoseSolver
+from workers.datasets.cameras.clip_camera import CameraPoses, MovingMask, PoseSolver
 from workers.geometry import colmap
 from workers.geometry.cameras import Camera
 

@@ -7,8 +7,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.datasets.stages.shots import ClipPlan
-from workers.datasets.stages.survey import Survey
+from workers.datasets.shots.clip_planning import ClipPlan
+from workers.datasets.shots.survey import Survey
 
 PLACES = (1 / 6, 1 / 2, 5 / 6)
 # mean bits of 64 that differ: closer clips belong in one split, even where both are kept

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.datasets.settings import DatasetSettings
+from workers.datasets.shots.dissolves import find_dissolves
+from workers.datasets.shots.survey import Survey
 from workers.datasets.source import Source
-from workers.datasets.stages.dissolves import find_dissolves
 from workers.datasets.stages.keys import hash_json
-from workers.datasets.stages.survey import Survey
 
 WINDOW = 2
 RATIO = 3.0

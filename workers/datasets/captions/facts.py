@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.datasets.schema import CameraRow, ClipRow, TrackRow
-from workers.datasets.stages.follow import TrackObservation
+from workers.datasets.stages.measure import TrackObservation
 
 # of the picture; a thing near the bound of a third may be told to be on either side of it
 SLACK = 0.07

@@ -7,11 +7,11 @@ from itertools import islice
 import numpy as np
 from PIL import Image
 
+from workers.datasets.captions import composed, scoring
 from workers.datasets.errors import DatasetError
 from workers.datasets.protocols import BatchCaptioner, Captioner, MaskedImage
 from workers.datasets.schema import CameraRow, CaptionRow, ClipRow, FrameRow, TrackRow
-from workers.datasets.stages import alignment, captions
-from workers.datasets.stages.follow import TrackedClip, TrackObservation
+from workers.datasets.stages.measure import TrackedClip, TrackObservation
 from workers.engines.protocols import Rgb
 from workers.formats.rle import decode_mask
 
@@ -26,11 +26,11 @@ def caption_clip(
     cameras: Sequence[CameraRow],
 ) -> list[CaptionRow]:
     """Captions of the clip and of its kept tracks, with their scores; an engine's stand first."""
-    found = captions.compose_captions(clip, tracks, followed.seen, followed.crops)
+    found = composed.compose_captions(clip, tracks, followed.seen, followed.crops)
     if captioner is not None:
         # readers who want one caption take the first
         found = describe_with_engine(captioner, followed.frames, tracks, followed.seen) + found
-    return alignment.score_captions(found, clip, tracks, followed.seen, followed.crops, cameras)
+    return scoring.score_captions(found, clip, tracks, followed.seen, followed.crops, cameras)
 
 
 def describe_with_engine(

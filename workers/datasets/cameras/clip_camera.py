@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from workers.datasets.errors import DatasetError
 from workers.datasets.schema import CameraRow
+from workers.datasets.shots.clip_planning import ClipPlan
 from workers.datasets.source import Source
-from workers.datasets.stages.shots import ClipPlan
 from workers.geometry.cameras import Camera
 
 # on 50 drawn clips with moving things, still cameras kept 0.36 to 0.68 of the blocks, moving ones none

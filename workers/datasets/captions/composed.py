@@ -10,9 +10,9 @@ from maquette.contract.vocabulary import COLORS
 from numpy.typing import NDArray
 from PIL import Image
 
+from workers.datasets.appearance.crops import MARGIN, Crop
 from workers.datasets.schema import CaptionRow, ClipRow, TrackRow
-from workers.datasets.stages.crops import MARGIN, Crop
-from workers.datasets.stages.follow import TrackObservation
+from workers.datasets.stages.measure import TrackObservation
 from workers.engines.concepts.colours import color_names
 
 ENGINE = "composed/2"

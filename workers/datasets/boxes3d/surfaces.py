@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError
 
-from workers.datasets import boxes
-from workers.datasets.stages.follow import TrackObservation
+from workers.datasets import oriented_boxes
+from workers.datasets.stages.measure import TrackObservation
 from workers.formats.rle import decode_mask
 
 Array = NDArray[np.float64]
@@ -90,7 +90,7 @@ def _within(points: Array, item: TrackObservation, pose: Array, intrinsics: Arra
     """1 for each point of the world (N, 3) that lies in a frame's mask, 0 beside it, NaN out of sight."""
     mask = cv2.dilate(decode_mask(item.mask).astype(np.uint8), RIM)
     cam_from_world = np.linalg.inv(pose)
-    where = boxes.project(points @ cam_from_world[:3, :3].T + cam_from_world[:3, 3], intrinsics)
+    where = oriented_boxes.project(points @ cam_from_world[:3, :3].T + cam_from_world[:3, 3], intrinsics)
     pixels = np.floor(np.nan_to_num(where, nan=-1)).astype(np.int64)
     inside = np.all((pixels >= 0) & (pixels < mask.shape[::-1]), axis=1)
     out = np.full(len(points), np.nan)

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.datasets import boxes
+from workers.datasets import oriented_boxes
+from workers.datasets.boxes3d import surfaces
+from workers.datasets.boxes3d.size_priors import get_usual_size
 from workers.datasets.source import KnownBox
-from workers.datasets.stages import solids
-from workers.datasets.stages.follow import TrackObservation
-from workers.datasets.stages.priors import get_usual_size
+from workers.datasets.stages.measure import TrackObservation
 from workers.geometry.poses import quaternion_from_matrix
 
 Array = NDArray[np.float64]
@@ -89,17 +89,19 @@ def _known(known: Mapping[int, KnownBox], view: ClipCamera) -> dict[int, Box3d]:
 def _measured(seen: Sequence[TrackObservation], view: ClipCamera) -> dict[int, Box3d]:
     clouds: dict[int, Array] = {}
     for item in seen:
-        points = solids.select_own_points(item, view.intrinsics)
+        points = surfaces.select_own_points(item, view.intrinsics)
         if points is not None and len(points) >= LEAST_POINTS:
             clouds[item.frame] = points
     # metres of depth have no place in a world of another scale
     metric = view if view.scale == "metric" else replace(view, poses=None)
     poses = {frame: pose for frame in clouds if (pose := metric.pose(frame)) is not None}
     still = (
-        solids.find_static_points(seen, clouds, poses, view.intrinsics) if len(poses) == len(clouds) else None
+        surfaces.find_static_points(seen, clouds, poses, view.intrinsics)
+        if len(poses) == len(clouds)
+        else None
     )
     if still is not None:
-        fixed = solids.fit_box(still, np.mean([pose[:3, 3] for pose in poses.values()], axis=0))
+        fixed = surfaces.fit_box(still, np.mean([pose[:3, 3] for pose in poses.values()], axis=0))
         rotation = quaternion_from_matrix(fixed.axes.T)
         return {
             frame: _world_box(fixed.center, rotation, fixed.size, pose, "metric", "depth", 0.7, ())
@@ -107,9 +109,9 @@ def _measured(seen: Sequence[TrackObservation], view: ClipCamera) -> dict[int, B
         }
     whole = [item.frame for item in seen if item.frame in clouds and "truncated" not in item.flags]
     spans = np.array([_span(clouds[frame]) for frame in whole or clouds])
-    size = np.maximum(np.percentile(spans, 75, axis=0) if len(spans) else 0.0, np.full(3, solids.THINNEST))
+    size = np.maximum(np.percentile(spans, 75, axis=0) if len(spans) else 0.0, np.full(3, surfaces.THINNEST))
     # depth shows the front only
-    size[2] = solids.complete_depth(float(size[2]), float(min(size[0], size[1])))
+    size[2] = surfaces.complete_depth(float(size[2]), float(min(size[0], size[1])))
     found = {}
     for frame, points in clouds.items():
         low, high = np.percentile(points, LOW, axis=0), np.percentile(points, HIGH, axis=0)
@@ -200,7 +202,7 @@ def _world_box(
     flags: tuple[str, ...],
 ) -> Box3d:
     inverse = np.linalg.inv(pose)
-    middle, turned = boxes.transform_box(center, rotation, np.asarray(inverse, np.float64))
+    middle, turned = oriented_boxes.transform_box(center, rotation, np.asarray(inverse, np.float64))
     return Box3d(
         _floats(middle), turned, _floats(center), rotation, _floats(size), scale, source, confidence, flags
     )
@@ -215,7 +217,7 @@ def _camera_box(
     confidence: float,
     flags: tuple[str, ...],
 ) -> Box3d:
-    world, turned = (None, None) if pose is None else boxes.transform_box(center, IDENTITY, pose)
+    world, turned = (None, None) if pose is None else oriented_boxes.transform_box(center, IDENTITY, pose)
     where = None if world is None else _floats(world)
     return Box3d(_floats(center), IDENTITY, where, turned, _floats(size), scale, source, confidence, flags)
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.sandbox import DecodedFrame
-from workers.datasets.stages.dissolves import DissolveDetector
-from workers.datasets.stages.scaling import resize_area
-from workers.datasets.stages.text import measure_text_area
+from workers.datasets.images import resize_area
+from workers.datasets.shots.dissolves import DissolveDetector
+from workers.datasets.shots.text import measure_text_area
 
 LOOK_SIDE = 128
 HASH_SIDE = 32

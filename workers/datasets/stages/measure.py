@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from media.sandbox import DecodedFrame
-from workers.datasets import boxes
+from workers.datasets import oriented_boxes
+from workers.datasets.appearance.crops import Crop, CropSelector
+from workers.datasets.cameras.clip_camera import StillCameraDetector, build_camera
 from workers.datasets.errors import DatasetError
 from workers.datasets.gates.track_metrics import TrackedMask, TrackMetrics, TrackStats
+from workers.datasets.images import fit_size, resize_area, resize_mask
 from workers.datasets.schema import FrameRow
+from workers.datasets.shots.clip_planning import ClipPlan
 from workers.datasets.source import ClipTracker, DepthReader, Source
-from workers.datasets.stages.cameras import StillCameraDetector, build_camera
-from workers.datasets.stages.crops import Crop, CropSelector
-from workers.datasets.stages.scaling import fit_size, resize_area, resize_mask
-from workers.datasets.stages.shots import ClipPlan
 from workers.datasets.stopwatch import Stopwatch
 from workers.engines.protocols import Box, FrameResult, Rgb
 from workers.formats.rle import Rle, encode_mask
@@ -149,7 +149,7 @@ class ClipMeasurer:
             self._meters.step(result.index, stored, sightings)
 
     def _points(self, depth: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-        found = boxes.back_project(depth, mask, self._camera.matrix())
+        found = oriented_boxes.back_project(depth, mask, self._camera.matrix())
         return found[:: max(1, len(found) // POINTS)]
 
     def _depth(self, frame: DecodedFrame) -> NDArray[np.float32] | None:
