@@ -31,9 +31,9 @@ from workers.bodies.still import MESH_ARRAYS, camera_about
 from workers.engines.protocols import Rig, ScaleSource
 from workers.formats.annotated_arrays import AnnotatedArray, write_json, write_npz
 from workers.formats.images import shrink_image, shrunk_size
+from workers.formats.registry import BODY_FORMATS
 from workers.formats.video_writer import VideoWriter
 from workers.geometry.cameras import Camera
-from workers.jobs.bodies.recovery import MEDIA_TYPES, ROLES
 from workers.jobs.cameras import to_wire_camera
 from workers.jobs.context import JobContext
 from workers.jobs.previews import PosedBody, draw_bodies
@@ -180,7 +180,8 @@ def _write(
             made.append((f"{person.name}.npz", write_npz(about, whole)))
         else:
             made.append((f"{person.name}.json", write_json(about, columns, MESH_ARRAYS)))
-        files[kind] = [context.save(name, ROLES[kind], MEDIA_TYPES[kind], data).name for name, data in made]
+        role, media_type = BODY_FORMATS[kind].role, BODY_FORMATS[kind].media_type
+        files[kind] = [context.save(name, role, media_type, data).name for name, data in made]
     states = motion.state
     if (states == FILLED).any():
         flags.append("gaps_filled")
