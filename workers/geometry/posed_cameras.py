@@ -44,7 +44,7 @@ class PosedCamera:
 
 
 def intersect_lines(origins: Array, directions: Array) -> Array:
-    """The point (3,) nearest, in the least-squares sense, to lines: `origins` and unit `directions` (N, 3)."""
+    """The point (3,) nearest by least squares to lines with `origins` and unit `directions` (N, 3)."""
     across = np.eye(3) - directions[:, :, None] * directions[:, None, :]
     total = across.sum(axis=0) + 1e-9 * np.eye(3)
     return np.asarray(np.linalg.solve(total, (across @ origins[..., None]).sum(axis=0)[:, 0]))
