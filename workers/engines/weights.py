@@ -2,14 +2,14 @@
 
 import hashlib
 import json
-import os
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-MODELS_ENV = "MAQUETTE_MODELS_DIR"
+from workers.engines.settings import MODELS_VARIABLE, SharedEngineSettings
+
 _verify_lock = threading.Lock()
 
 
@@ -39,9 +39,8 @@ class Weight:
 
 
 def models_dir() -> Path:
-    """The folder of the weights: the environment's choice, else the one beside the code."""
-    chosen = os.environ.get(MODELS_ENV)
-    return Path(chosen) if chosen else Path(__file__).resolve().parents[2] / "models"
+    """The folder of the weights: MAQUETTE_MODELS_DIR, else the one beside the code."""
+    return SharedEngineSettings().models_dir
 
 
 def load_manifest() -> dict[str, Weight]:
@@ -51,12 +50,14 @@ def load_manifest() -> dict[str, Weight]:
         entries = json.loads(path.read_text(encoding="utf-8"))
         return {entry["file"]: Weight(**entry) for entry in entries}
     except FileNotFoundError as error:
-        raise WeightsMissing(f"{path} is not there; set {MODELS_ENV} to the folder of the weights") from error
+        raise WeightsMissing(
+            f"{path} is not there; set {MODELS_VARIABLE} to the folder of the weights"
+        ) from error
     except (ValueError, TypeError, KeyError) as error:
         raise WeightsCorrupt(f"{path} is not a manifest of weights: {error}") from error
 
 
-def weight_path(name: str) -> Path:
+def find_weight(name: str) -> Path:
     """The path of a weight file whose bytes match the manifest.
 
     The hash is computed once a process for each path, size and time of change. Raises WeightsMissing
@@ -86,14 +87,14 @@ def _sha256(path: Path, _size: int, _mtime_ns: int) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def session(name: str, threads: int = 2) -> Any:
+def open_session(name: str, threads: int = 2) -> Any:
     """An ONNX Runtime session on the CPU for a verified weight file, with a fixed thread count.
 
-    Raises the errors of `weight_path`, and WeightsCorrupt when the runtime cannot read the graph.
+    Raises the errors of `find_weight`, and WeightsCorrupt when the runtime cannot read the graph.
     """
     import onnxruntime as ort
 
-    path = weight_path(name)
+    path = find_weight(name)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -80,7 +80,9 @@ class MoviTfds(Exporter):
                 part = ids[number * self.examples : (number + 1) * self.examples]
                 path = writer.new_file(*folder, tfds.format_file_name(NAME, SPLITS[split], number, count))
                 with path.open("wb") as file:
-                    written += tfrecord.write(file, _encode_examples(writer, part, group.has_depth, licences))
+                    written += tfrecord.write_records(
+                        file, _encode_examples(writer, part, group.has_depth, licences)
+                    )
                 lengths.append(len(part))
             splits.append(tfds.TfdsSplit(SPLITS[split], written, lengths))
         info = tfds.build_dataset_info(
@@ -122,7 +124,7 @@ def _encode_examples(
             licences.add(clip.source.licence or "unknown")
             if not depth and clip.frames[0].depth_png is not None:
                 writer.leave_out(clip, "depth: another clip of its shape has none", what="depth")
-            yield tfrecord.example(build_record(clip, depth=depth))
+            yield tfrecord.encode_example(build_record(clip, depth=depth))
 
 
 def build_features(shape: Shape, depth: bool) -> dict[str, Any]:
@@ -162,13 +164,13 @@ def build_features(shape: Shape, depth: bool) -> dict[str, Any]:
     return tfds.features({**parts, "metadata": tfds.features(metadata)})
 
 
-def build_record(clip: SceneClip, *, depth: bool) -> dict[str, tfrecord.Value]:
+def build_record(clip: SceneClip, *, depth: bool) -> dict[str, tfrecord.Feature]:
     """The features of a clip as TFDS stores them in an Example: names joined by /, nested lists as ragged."""
     example = movi_example.build_example(clip)
     metadata, instances = example["metadata"], example["instances"]
     seen = np.isfinite(instances["bboxes"]).all(axis=-1)
     rate = metadata["frame_rate"]
-    record: dict[str, tfrecord.Value] = {
+    record: dict[str, tfrecord.Feature] = {
         "metadata/frame_rate": np.array([np.nan if rate is None else rate], np.float32),
         "instances/bboxes/ragged_flat_values": instances["bboxes"][seen],
         "instances/bboxes/ragged_row_lengths_0": seen.sum(axis=1),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.datasets import boxes
+from workers.datasets import oriented_boxes
 from workers.datasets.schema import ObservationRow
 from workers.geometry.poses import matrix_from_quaternion
 
@@ -72,7 +72,7 @@ def propose_edits(rows: Sequence[ObservationRow]) -> list[ObjectEdit]:
 
 
 def _build_corners(center: Floats, size: Floats, rotation: Floats) -> Floats:
-    return boxes.SIGNS * size @ rotation.T + center
+    return oriented_boxes.SIGNS * size @ rotation.T + center
 
 
 def _find_upright_axis(rotation: Floats) -> int:

@@ -3,11 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.datasets.boxes import project_points
 from workers.datasets.exporters.shared.camera_axes import BLENDER_FROM_OPENCV
+from workers.datasets.oriented_boxes import project
+from workers.geometry.boxes import mask_extent
 
 Floats = NDArray[np.float64]
-# the corners that determine a box, in the order of `boxes.SIGNS`: the origin and one along each axis
+# the corners that determine a box, in the order of `oriented_boxes.SIGNS`: the origin and one along each axis
 ANCHOR_CORNERS = (0, 1, 2, 4)
 # z-depth in metres or units; a corner that is nearer cannot be projected
 NEAREST_DEPTH = 1e-6
@@ -18,12 +19,9 @@ def encode_box_2d(mask: NDArray[np.bool_]) -> NDArray[np.float32] | None:
     """(y0, x0, y1, x1) of a mask (H, W), end-exclusive, over H and W; None for an empty mask."""
     if not mask.any():
         return None
-    rows, columns = np.nonzero(mask.any(axis=1))[0], np.nonzero(mask.any(axis=0))[0]
+    x0, y0, x1, y1 = mask_extent(mask)
     height, width = mask.shape
-    return np.array(
-        [rows[0] / height, columns[0] / width, (rows[-1] + 1) / height, (columns[-1] + 1) / width],
-        np.float32,
-    )
+    return np.array([y0 / height, x0 / width, y1 / height, x1 / width], np.float32)
 
 
 def encode_box_3d(corners: Floats | None, intrinsics: Floats, side: int) -> NDArray[np.float32] | None:
@@ -36,7 +34,7 @@ def encode_box_3d(corners: Floats | None, intrinsics: Floats, side: int) -> NDAr
     anchors = corners[list(ANCHOR_CORNERS)]
     if (anchors[:, 2] <= NEAREST_DEPTH).any():
         return None
-    pixels = project_points(anchors, intrinsics) / side
+    pixels = project(anchors, intrinsics) / side
     return np.concatenate([pixels, anchors[:, 2:]], axis=1).astype(np.float32).ravel()
 
 

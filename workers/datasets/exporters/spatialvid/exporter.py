@@ -117,7 +117,7 @@ def _encode_depths(clip: SceneClip, frames: list[int]) -> bytes | None:
                 1 / np.maximum(depth.astype(np.float64), NEAREST_DEPTH), LARGEST_INVERSE_DEPTH
             )
             entry = zipfile.ZipInfo(f"{number:05d}.exr", ZIP_TIME)
-            file.writestr(entry, exr.encode(inverse.astype(np.float16)), zipfile.ZIP_DEFLATED)
+            file.writestr(entry, exr.write_exr(inverse.astype(np.float16)), zipfile.ZIP_DEFLATED)
     return out.getvalue()
 
 

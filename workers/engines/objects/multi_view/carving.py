@@ -17,8 +17,8 @@ from workers.engines.objects.multi_view.vertex_colors import colour
 from workers.engines.objects.multi_view.visual_hull import Field, Grid
 from workers.engines.objects.splats.refinement import Target, target
 from workers.engines.protocols import Mask, Rgb
-from workers.geometry.posed import PosedCamera
-from workers.geometry.raster import render
+from workers.geometry.mesh_renderer import render_mesh
+from workers.geometry.posed_cameras import PosedCamera
 
 Array = NDArray[np.float64]
 LONG_SIDE = 128
@@ -115,7 +115,7 @@ def _explained(
     colors, _ = colour(points, faces, pictures, [one.view for one in shown])
     out = []
     for one in judges:
-        drawn, _ = render(
+        drawn, _ = render_mesh(
             points,
             faces,
             colors,

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from workers.engines.objects.multi_view.visual_hull import Field, Grid
 from workers.geometry.overlap import mask_iou
-from workers.geometry.posed import PosedCamera
+from workers.geometry.posed_cameras import PosedCamera
 
 Flags = NDArray[np.bool_]
 GOOD_ENOUGH, LEAST_GAIN, LEAST_SHARE = 0.9, 0.004, 0.5

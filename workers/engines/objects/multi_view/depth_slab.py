@@ -5,9 +5,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from workers.engines.objects.multi_view.visual_hull import Field, Grid
+from workers.geometry.mesh_renderer import rasterize
 from workers.geometry.meshes import face_normals
-from workers.geometry.posed import PosedCamera
-from workers.geometry.raster import rasterize
+from workers.geometry.posed_cameras import PosedCamera
 
 Array = NDArray[np.float64]
 NARROW_ARC = 75.0

@@ -16,10 +16,10 @@ from workers.engines.objects.multi_view.vertex_colors import colour
 from workers.engines.objects.multi_view.views import OneView, Taken, agreement, taken_of
 from workers.engines.objects.splats.view_refinement import STEPS, refined
 from workers.engines.protocols import Mask, ObjectAsset, Rgb, ViewsReport
-from workers.formats.decimation import decimated
+from workers.formats.decimation import decimate
 from workers.geometry.borders import touches_border
 from workers.geometry.meshes import Mesh
-from workers.geometry.posed import PosedCamera, arc_degrees, upward
+from workers.geometry.posed_cameras import PosedCamera, estimate_up, measure_arc
 from workers.geometry.poses import Similarity
 
 FEW_FACES, SMALL_SIDE = 4000, 256
@@ -56,7 +56,7 @@ def from_views(
     if better is not None:
         splat, gain = better
     seen = colour(points, asset.mesh.faces, taken.images, taken.views)[1]
-    up = upward(taken.views)
+    up = estimate_up(taken.views)
     centres = np.stack([view.centre() for view in taken.views])
     first = taken.views[0]
     known = {"scale_not_metric": not metric, "low_iou": iou < low_iou, "truncated": taken.cut > 0}
@@ -73,7 +73,7 @@ def from_views(
             *(name for name, present in known.items() if present),
         ),
         views=ViewsReport(
-            arc_degrees=round(arc_degrees(centres, points.mean(axis=0), up), 1),
+            arc_degrees=round(measure_arc(centres, points.mean(axis=0), up), 1),
             given=len(frames),
             used=len(taken.views),
             cut=taken.cut,
@@ -88,7 +88,7 @@ def placed(mesh: Mesh, pose: Similarity, taken: Taken, reference: int) -> Simila
     """world_from_object: `pose` in the camera of view `reference`, scaled about it so that outlines fit."""
     view = taken.views[reference]
     small = _small(taken)
-    coarse = decimated(mesh, FEW_FACES)
+    coarse = decimate(mesh, FEW_FACES)
     middle = view.cam_from_world.apply(hull.middle(taken.masks, taken.views))
     start = max(float(middle[2] / pose.apply(mesh.vertices)[:, 2].mean()), 1e-9)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from workers.engines.objects.multi_view.visual_hull import Field, Grid
 from workers.engines.objects.splats.refinement import Target
 from workers.geometry.cameras import Camera
-from workers.geometry.posed import PosedCamera
+from workers.geometry.posed_cameras import PosedCamera
 
 Array = NDArray[np.float64]
 NEIGHBOURS = 4

@@ -16,7 +16,7 @@ from workers.engines.objects.splats.view_refinement import refined
 from workers.engines.protocols import Mask, ObjectAsset, RequestRefused, Rgb, ViewsReport
 from workers.geometry.gaussians import Gaussians
 from workers.geometry.meshes import Mesh
-from workers.geometry.posed import PosedCamera, arc_degrees, upward
+from workers.geometry.posed_cameras import PosedCamera, estimate_up, measure_arc
 from workers.geometry.poses import Similarity
 
 Array = NDArray[np.float64]
@@ -42,12 +42,12 @@ def from_views(
     `one_view` gives the object of one view, for the depth under an arc of 75 degrees.
     """
     shown = taken_of(frames, masks, cameras)
-    up = upward(shown.views)
+    up = estimate_up(shown.views)
     taken = _fitting(shown, up)
     try:
         grid, field = hull.carve(taken.masks, taken.views, up)
         middle = hull.middle(taken.masks, taken.views)
-        arc = arc_degrees(np.stack([view.centre() for view in taken.views]), middle, up)
+        arc = measure_arc(np.stack([view.centre() for view in taken.views]), middle, up)
         if arc < slab.USEFUL_ARC:
             field = _less_deep(grid, field, taken, one_view, arc, middle)
         height = hull.standing_height(grid, field, taken.masks, taken.views)

@@ -12,7 +12,7 @@ from workers.engines.objects.multi_view.carving import carve
 from workers.engines.objects.multi_view.vertex_colors import colour
 from workers.engines.objects.multi_view.visual_hull import Field, Grid
 from workers.engines.protocols import Mask, Rgb
-from workers.geometry.posed import PosedCamera
+from workers.geometry.posed_cameras import PosedCamera
 
 CIRCLE = 360.0
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import marching_cubes
 
-from workers.geometry.posed import PosedCamera, nearest_point
+from workers.geometry.posed_cameras import PosedCamera, intersect_lines
 
 Array = NDArray[np.float64]
 Field = NDArray[np.float32]
@@ -155,7 +155,7 @@ def middle(masks: Sequence[Mask], views: Sequence[PosedCamera]) -> Array:
     """About where the object's middle is in the world: where the rays through the masks' middles meet."""
     pixels = [np.argwhere(mask).mean(axis=0)[::-1] + 0.5 for mask in masks]
     rays = np.stack([view.ray(pixel) for view, pixel in zip(views, pixels, strict=True)])
-    return nearest_point(np.stack([view.centre() for view in views]), rays)
+    return intersect_lines(np.stack([view.centre() for view in views]), rays)
 
 
 def around(masks: Sequence[Mask], views: Sequence[PosedCamera], up: Array) -> Grid:

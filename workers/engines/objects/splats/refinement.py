@@ -18,7 +18,7 @@ from workers.engines.protocols import Mask, Rgb
 from workers.engines.rasterisers.protocol import Rasteriser
 from workers.geometry.boxes import mask_extent
 from workers.geometry.gaussians import Gaussians
-from workers.geometry.posed import PosedCamera
+from workers.geometry.posed_cameras import PosedCamera
 
 Array = NDArray[np.float64]
 LEAST_VIEWS = 8

@@ -1,0 +1,48 @@
+"""Oriented boxes: corners, projection, and moves between camera and world."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from workers.geometry.poses import matrix_from_quaternion, quaternion_from_matrix
+
+Array = NDArray[np.float64]
+# corner k has x from bit 2, y from bit 1, z from bit 0: product((-, +), repeat=3)
+SIGNS: Array = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
+
+
+def compute_corners(center: ArrayLike, size: ArrayLike, rotation: ArrayLike) -> Array:
+    """The corners (8, 3) of a box in the order of `SIGNS`; rotation wxyz takes box axes to the space's."""
+    return SIGNS * np.asarray(size, dtype=np.float64) @ matrix_from_quaternion(rotation).T + np.asarray(
+        center, dtype=np.float64
+    )
+
+
+def transform_box(
+    center: ArrayLike, rotation: ArrayLike, transform: Array
+) -> tuple[Array, tuple[float, ...]]:
+    """A box's centre and rotation wxyz after a rigid 4x4 `transform`."""
+    turn = transform[:3, :3]
+    where = turn @ np.asarray(center, dtype=np.float64) + transform[:3, 3]
+    return where, quaternion_from_matrix(turn @ matrix_from_quaternion(rotation))
+
+
+def project(points: Array, intrinsics: Array) -> Array:
+    """Camera-frame points (N, 3) to pixels (N, 2) by K (3, 3); points behind the camera give NaN."""
+    ahead = np.where(points[:, 2] > 1e-9, points[:, 2], np.nan)
+    return np.stack(
+        [
+            intrinsics[0, 0] * points[:, 0] / ahead + intrinsics[0, 2],
+            intrinsics[1, 1] * points[:, 1] / ahead + intrinsics[1, 2],
+        ],
+        axis=1,
+    )
+
+
+def back_project(depth: NDArray[np.float32], mask: NDArray[np.bool_], intrinsics: Array) -> Array:
+    """The camera-frame points (N, 3) of the masked pixels whose z-depth is finite and positive."""
+    known = mask & np.isfinite(depth) & (depth > 0)
+    rows, columns = np.nonzero(known)
+    z = depth[rows, columns].astype(np.float64)
+    x = (columns + 0.5 - intrinsics[0, 2]) / intrinsics[0, 0] * z
+    y = (rows + 0.5 - intrinsics[1, 2]) / intrinsics[1, 1] * z
+    return np.stack([x, y, z], axis=1)
