@@ -47,6 +47,6 @@ def render(state: State) -> bytes:
     for (queue, name), count in jobs.count_by_state(state.db).items():
         JOBS.labels(queue, name).set(count)
     WORKERS.clear()
-    for worker in fleet.alive(state.db, state.settings.worker_seen_seconds):
+    for worker in fleet.list_alive(state.db, state.settings.worker_seen_seconds):
         WORKERS.labels(worker.queue).inc()
     return generate_latest(REGISTRY)

@@ -42,7 +42,7 @@ async def events(db: Database, job_id: str, after: int) -> AsyncIterator[dict[st
     pause = FIRST_PAUSE
     quiet_since = time.monotonic()
     while True:
-        found = await run_in_threadpool(jobs.history, db, job_id, after)
+        found = await run_in_threadpool(jobs.list_events, db, job_id, after)
         for event in found:
             after = event["seq"]
             yield event

@@ -14,7 +14,6 @@ MODULES_LEFT = {
     "workers/engines/objects/legged.py",
     "workers/engines/objects/lying.py",
     "workers/engines/objects/swept.py",
-    "workers/formats/film.py",
 }
 FUNCTIONS_LEFT = {
     ("bench/datasets/ground_truth.py", "told_of"),
@@ -34,7 +33,6 @@ FUNCTIONS_LEFT = {
     ("tests/parity/test_sam3_video_prompts.py", "mask_of"),
     ("tests/parity/test_sam3d_body.py", "is_person_of"),
     ("tests/support/dataset_worlds.py", "kind_of"),
-    ("tests/support/scenes.py", "box_of"),
     ("tests/support/synthetic_datasets.py", "source_of"),
     ("tests/workers/bodies/test_formats.py", "points_of"),
     ("tests/workers/datasets/exporters/test_neural_assets.py", "corners_of"),
@@ -54,7 +52,6 @@ FUNCTIONS_LEFT = {
     ("workers/engines/concepts/consensus.py", "prompt_of"),
     ("workers/engines/concepts/default.py", "_mask_of"),
     ("workers/engines/concepts/masks.py", "area_of"),
-    ("workers/engines/concepts/masks.py", "box_of"),
     ("workers/engines/concepts/prompt_schedule.py", "points_of"),
     ("workers/engines/concepts/sam3/phrase_side.py", "_prompt_of"),
     ("workers/engines/concepts/sam3/postprocess.py", "scores_of"),
@@ -68,9 +65,6 @@ FUNCTIONS_LEFT = {
     ("workers/engines/objects/sam3d/frames.py", "pointmap_of"),
     ("workers/engines/objects/single_view/coarse_mask.py", "window_of"),
     ("workers/engines/objects/splats/surfels.py", "splat_of"),
-    ("workers/formats/overlay.py", "color_of"),
-    ("workers/formats/simulation/solids.py", "mass_of"),
-    ("workers/formats/tfrecord_reader.py", "_of"),
     ("workers/jobs/bodies/video.py", "_bodies_of"),
     ("workers/jobs/bodies/video.py", "_people_of"),
     ("workers/jobs/dataset_parts.py", "_of"),

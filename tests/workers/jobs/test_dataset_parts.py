@@ -91,7 +91,7 @@ def test_two_workers_share_a_job_and_do_each_clip_once(world: World, alone: str)
     assert all(engine.frames for engine in engines)
     assert sum(engine.frames for engine in engines) == ALL_FRAMES
     states = [
-        event["data"]["state"] for event in jobs.history(world.db, job_id, 0) if event["type"] == "state"
+        event["data"]["state"] for event in jobs.list_events(world.db, job_id, 0) if event["type"] == "state"
     ]
     assert states.count("succeeded") == 1
 

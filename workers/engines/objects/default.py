@@ -26,9 +26,9 @@ from workers.engines.protocols import EngineInfo, Mask, ObjectAsset, Rgb
 from workers.geometry.borders import touches_border
 from workers.geometry.boxes import mask_extent
 from workers.geometry.cameras import Camera
+from workers.geometry.mesh_renderer import silhouette
 from workers.geometry.overlap import mask_iou
-from workers.geometry.posed import PosedCamera
-from workers.geometry.raster import silhouette
+from workers.geometry.posed_cameras import PosedCamera
 
 VERSION = "5"
 TINY_PIXELS = 64

@@ -17,7 +17,7 @@ from workers.engines.objects.multi_view.vertex_colors import color_vertices
 from workers.engines.objects.multi_view.views import MaskedViews
 from workers.engines.objects.multi_view.visual_hull import triangulate_centre
 from workers.engines.objects.splats.view_crops import ViewCrop, crop_views, split_held_out
-from workers.geometry.raster import render
+from workers.geometry.mesh_renderer import render_mesh
 
 # Longest side of the compared crops, in pixels: the sweep's time grows with its square.
 LONG_SIDE = 128
@@ -119,7 +119,7 @@ def _mean_psnr(
     colors, _ = color_vertices(points, faces, images, [crop.view for crop in shown])
     out = []
     for crop in judges:
-        rendered, _ = render(
+        rendered, _ = render_mesh(
             points,
             faces,
             colors,

@@ -9,7 +9,7 @@ from workers.engines.objects.multi_view.distance_field import Array, Distances
 from workers.engines.objects.multi_view.views import MIN_VIEWS, MaskedViews
 from workers.engines.objects.multi_view.visual_hull import place_rough_grid, signed_distance
 from workers.geometry.overlap import mask_iou
-from workers.geometry.posed import PosedCamera
+from workers.geometry.posed_cameras import PosedCamera
 
 Flags = NDArray[np.bool_]
 # Mean IoU of the rough hull with all masks from which no view is left out: the grid's steps cost as much.

@@ -10,9 +10,9 @@ from workers.engines.objects.multi_view.views import (
     SingleViewReconstructor,
     mean_silhouette_iou,
 )
+from workers.geometry.mesh_renderer import rasterize
 from workers.geometry.meshes import face_normals
-from workers.geometry.posed import PosedCamera
-from workers.geometry.raster import rasterize
+from workers.geometry.posed_cameras import PosedCamera
 
 # Degrees: below the first the hull has no depth of its own and is always cut; below the second it is cut
 # where the masks agree nearly as well.

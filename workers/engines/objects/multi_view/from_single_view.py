@@ -19,10 +19,10 @@ from workers.engines.objects.multi_view.views import (
 from workers.engines.objects.multi_view.visual_hull import triangulate_centre
 from workers.engines.objects.splats.refinement import CPU_STEPS, refine_in_object_frame
 from workers.engines.protocols import Mask, ObjectAsset
-from workers.formats.decimation import decimated
+from workers.formats.decimation import decimate
 from workers.geometry.borders import touches_border
 from workers.geometry.meshes import Mesh
-from workers.geometry.posed import PosedCamera, arc_degrees, upward
+from workers.geometry.posed_cameras import PosedCamera, estimate_up, measure_arc
 from workers.geometry.poses import Similarity
 
 # Silhouettes are rendered some 400 times: of a coarse mesh, in small images.
@@ -62,7 +62,7 @@ def reconstruct_from_best_view(
     if refined is not None:
         splat, gain = refined
     visible = color_vertices(points, asset.mesh.faces, views.images, views.cameras)[1]
-    arc = arc_degrees(views.centres(), points.mean(axis=0), upward(views.cameras))
+    arc = measure_arc(views.centres(), points.mean(axis=0), estimate_up(views.cameras))
     first = views.cameras[0]
     conditions = {"scale_not_metric": not metric, "low_iou": iou < low_iou, "truncated": views.truncated > 0}
     return replace(
@@ -85,7 +85,7 @@ def fit_scale(mesh: Mesh, pose: Similarity, views: MaskedViews, reference: int) 
     """world_from_object: `pose` in the camera of view `reference`, scaled about it so that outlines fit."""
     view = views.cameras[reference]
     small = _shrink(views)
-    coarse = decimated(mesh, COARSE_FACES)
+    coarse = decimate(mesh, COARSE_FACES)
     centre = view.cam_from_world.apply(triangulate_centre(views))
     start = max(float(centre[2] / pose.apply(mesh.vertices)[:, 2].mean()), 1e-9)
 

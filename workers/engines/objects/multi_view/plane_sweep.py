@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from workers.engines.objects.multi_view.distance_field import Array, DistanceField
 from workers.engines.objects.splats.view_crops import ViewCrop
 from workers.geometry.cameras import Camera
-from workers.geometry.posed import PosedCamera
+from workers.geometry.posed_cameras import PosedCamera
 
 Mask = NDArray[np.bool_]
 Costs = NDArray[np.float32]

@@ -23,7 +23,7 @@ from workers.engines.objects.splats.refinement import refine_in_object_frame
 from workers.engines.objects.splats.surfels import build_vertex_colored_surfels
 from workers.engines.protocols import Mask, ObjectAsset, RequestRefused, Rgb
 from workers.geometry.meshes import Mesh
-from workers.geometry.posed import PosedCamera, arc_degrees, upward
+from workers.geometry.posed_cameras import PosedCamera, estimate_up, measure_arc
 from workers.geometry.poses import Similarity
 
 # Arc in degrees from which all sides count as seen.
@@ -88,12 +88,12 @@ def _reconstruct_from_hull(
     seed: int,
     metric: bool,
 ) -> ObjectAsset:
-    up = upward(given.cameras)
+    up = estimate_up(given.cameras)
     views = select_consistent(given, up)
     try:
         hull = build_hull(views, up)
         centre = triangulate_centre(views)
-        arc = arc_degrees(views.centres(), centre, up)
+        arc = measure_arc(views.centres(), centre, up)
         hull = bound_depth(hull, views, single_view, arc, centre)
         floor = find_support_height(hull, views)
         if floor is not None:

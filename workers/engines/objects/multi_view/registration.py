@@ -8,7 +8,7 @@ from maquette.contract import Problem
 from workers.engines.protocols import RequestRefused, Rgb
 from workers.geometry import colmap
 from workers.geometry.cameras import Camera
-from workers.geometry.posed import PosedCamera
+from workers.geometry.posed_cameras import PosedCamera
 from workers.geometry.poses import Similarity
 
 # share of the frames that have to be registered together; chosen, not measured

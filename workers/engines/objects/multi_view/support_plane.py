@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from workers.engines.objects.multi_view.distance_field import Array, DistanceField
 from workers.engines.objects.multi_view.views import MaskedViews
-from workers.geometry.posed import PosedCamera
+from workers.geometry.posed_cameras import PosedCamera
 
 Mask = NDArray[np.bool_]
 # Share of a mask that may be uncovered by what is above the plane: a few cells at the outline.

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from workers.geometry.mesh_renderer import rasterize
 from workers.geometry.meshes import vertex_normals
-from workers.geometry.posed import PosedCamera
-from workers.geometry.raster import rasterize
+from workers.geometry.posed_cameras import PosedCamera
 
 Array = NDArray[np.float64]
 # Power of the cosine between the normal and the direction to the camera: oblique views are blurred.

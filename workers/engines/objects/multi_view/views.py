@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from workers.engines.protocols import Mask, ObjectAsset, RequestRefused, Rgb, ViewsReport
 from workers.geometry.borders import touches_border
+from workers.geometry.mesh_renderer import silhouette
 from workers.geometry.overlap import mask_iou
-from workers.geometry.posed import PosedCamera
-from workers.geometry.raster import silhouette
+from workers.geometry.posed_cameras import PosedCamera
 
 Array = NDArray[np.float64]
 # Two views leave most of the depth open. Chosen, not measured.

@@ -19,7 +19,7 @@ from workers.engines.objects.multi_view.distance_field import (
     Grid,
 )
 from workers.engines.objects.multi_view.views import MaskedViews
-from workers.geometry.posed import PosedCamera, nearest_point
+from workers.geometry.posed_cameras import PosedCamera, intersect_lines
 
 Mask = NDArray[np.bool_]
 # Points along each side of the final and of the first, rough grid. The hull's time grows with the cube.
@@ -62,7 +62,7 @@ def triangulate_centre(views: MaskedViews) -> Array:
     """About where the object's centre is in the world (3,): where rays through the masks' centres meet."""
     pixels = [np.argwhere(mask).mean(axis=0)[::-1] + 0.5 for mask in views.masks]
     rays = np.stack([view.ray(pixel) for view, pixel in zip(views.cameras, pixels, strict=True)])
-    return nearest_point(views.centres(), rays)
+    return intersect_lines(views.centres(), rays)
 
 
 def place_rough_grid(views: MaskedViews, up: Array) -> Grid:

@@ -25,15 +25,16 @@ from workers.engines.objects.sam3d.frames import (
 )
 from workers.engines.objects.sam3d.settings import CHILD, Sam3dObjectsSettings
 from workers.engines.protocols import EngineInfo, Mask, ObjectAsset, Rgb
-from workers.formats.ply import PlyError, read_splat_ply
+from workers.formats.ply_header import PlyError
+from workers.formats.splat_ply import read_splat_ply
 from workers.geometry.borders import touches_border
 from workers.geometry.cameras import Camera
 from workers.geometry.gaussians import Gaussians, transform
+from workers.geometry.mesh_renderer import silhouette
 from workers.geometry.meshes import Mesh
 from workers.geometry.overlap import mask_iou
-from workers.geometry.posed import PosedCamera
+from workers.geometry.posed_cameras import PosedCamera
 from workers.geometry.poses import Similarity
-from workers.geometry.raster import silhouette
 
 # An outline that misses its mask by more is told.
 LOW_IOU = 0.7

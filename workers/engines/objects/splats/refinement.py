@@ -19,7 +19,7 @@ from workers.engines.protocols import Mask, Rgb
 from workers.engines.rasterisers.choice import choose_rasteriser
 from workers.engines.rasterisers.protocol import Rasteriser, RasteriserMissing
 from workers.geometry.gaussians import Gaussians, transform
-from workers.geometry.posed import PosedCamera
+from workers.geometry.posed_cameras import PosedCamera
 from workers.geometry.poses import Similarity
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from workers.engines.protocols import Mask, Rgb
 from workers.geometry.boxes import mask_extent
-from workers.geometry.posed import PosedCamera
+from workers.geometry.posed_cameras import PosedCamera
 
 # Border around the mask, as a share of its longer side: what is rendered beside the mask is wrong too. Not
 # tuned.

@@ -1,9 +1,9 @@
-"""Splats in GLB with KHR_gaussian_splatting, which viewers without it draw as coloured points.
+"""Splats in GLB with KHR_gaussian_splatting; viewers without it show coloured points.
 
 The extension (github.com/KhronosGroup/glTF, Release Candidate of July 2026): a POINTS primitive with unit
-quaternions xyzw, linear standard deviations, opacity in [0, 1] and spherical harmonics. Earlier drafts had
-the scales as logarithms. glTF is right-handed and y up, as our canonical frame, so numbers go in as they
-are, in float32: nothing is lost but spherical harmonics beyond degree 0, which our splats do not have.
+quaternions xyzw, linear standard deviations, opacity in [0, 1] and spherical harmonics. Earlier drafts stored
+the logarithms of scales. glTF is right-handed and y up like our canonical frame, so float32 values are stored
+as they are: nothing is lost but spherical harmonics beyond degree 0, which our splats do not have.
 """
 
 from collections.abc import Mapping
@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.formats.color import linear_to_srgb, srgb_to_linear
+from workers.formats.color import color_to_sh, linear_to_srgb, sh_to_color, srgb_to_linear
 from workers.formats.glb_container import pack_glb
 from workers.formats.glb_reader import FLOAT, USHORT, Glb, GlbError, Json, read_glb
 from workers.formats.limits import MAX_GAUSSIANS
-from workers.formats.ply import SH_C0
 from workers.geometry.gaussians import Gaussians, concatenate, sanitize, transform
 from workers.geometry.poses import Similarity
 
@@ -25,28 +24,22 @@ PREFIX = f"{EXTENSION}:"
 SRGB, LINEAR = "srgb_rec709_display", "lin_rec709_display"
 POINTS = 0
 ARRAY_BUFFER = 34962
+# How far a node's matrix may be from an even scale and a rotation, as a share of the scale squared.
+EVEN_TOLERANCE = 1e-5
 
 
 def write_splat_glb(splat: Gaussians, name: str = "splat", extras: Mapping[str, Any] | None = None) -> bytes:
-    """A GLB of one node and a sanitised copy of `splat`; `extras` goes on the node.
+    """A GLB of one node with a sanitised copy of `splat`; `extras` goes on the node.
 
-    COLOR_0 holds linear colours and opacity for viewers without the extension, so it is used, not required.
-    Raises GlbError for a splat without Gaussians.
+    COLOR_0 holds linear colours and opacity for viewers without the extension, so the extension is declared
+    as used, not as required. Raises GlbError for a splat without Gaussians.
     """
     clean = sanitize(splat)
     if not len(clean):
         raise GlbError("a splat GLB holds at least one Gaussian")
-    rgba = np.column_stack([srgb_to_linear(clean.colors.astype(np.float64)), clean.opacities])
-    arrays: dict[str, NDArray[Any]] = {
-        "POSITION": clean.means,
-        "COLOR_0": np.rint(rgba * 65535).astype(np.uint16),
-        f"{PREFIX}ROTATION": clean.rotations[:, [1, 2, 3, 0]],
-        f"{PREFIX}SCALE": clean.scales,
-        f"{PREFIX}OPACITY": clean.opacities,
-        f"{PREFIX}SH_DEGREE_0_COEF_0": ((clean.colors.astype(np.float64) - 0.5) / SH_C0).astype(np.float32),
-    }
+    attributes = _encode_attributes(clean)
     binary, views, accessors = b"", [], []
-    for index, values in enumerate(arrays.values()):
+    for index, values in enumerate(attributes.values()):
         data = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<")).tobytes()
         views.append(
             {"buffer": 0, "byteOffset": len(binary), "byteLength": len(data), "target": ARRAY_BUFFER}
@@ -55,7 +48,7 @@ def write_splat_glb(splat: Gaussians, name: str = "splat", extras: Mapping[str, 
         binary += data
     accessors[0] |= {"min": clean.means.min(axis=0).tolist(), "max": clean.means.max(axis=0).tolist()}
     primitive = {
-        "attributes": {semantic: index for index, semantic in enumerate(arrays)},
+        "attributes": {semantic: index for index, semantic in enumerate(attributes)},
         "mode": POINTS,
         "extensions": {
             EXTENSION: {
@@ -85,12 +78,12 @@ def write_splat_glb(splat: Gaussians, name: str = "splat", extras: Mapping[str, 
 def read_splat_glb(data: bytes) -> Gaussians:
     """All splats of a GLB in its scene's frame, sanitised; at most `MAX_GAUSSIANS` together.
 
-    Nodes may move, turn and scale them evenly. Raises GlbError for broken files, for other kernels and
+    Nodes may move, rotate and evenly scale them. Raises GlbError for broken files, for other kernels and
     colour spaces, and where there is no splat.
     """
     glb = read_glb(data)
     try:
-        return sanitize(concatenate(_all(glb)))
+        return sanitize(concatenate(_read_nodes(glb)))
     except (KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError) as error:
         if isinstance(error, GlbError):
             raise
@@ -98,13 +91,26 @@ def read_splat_glb(data: bytes) -> Gaussians:
 
 
 def has_splats(glb: Glb) -> bool:
-    """Whether the document says that it uses the extension."""
+    """Whether the document declares that it uses the extension."""
     used = glb.document.get("extensionsUsed")
     return isinstance(used, list) and EXTENSION in used
 
 
-def _all(glb: Glb) -> list[Gaussians]:
-    out: list[Gaussians] = []
+def _encode_attributes(splat: Gaussians) -> dict[str, NDArray[Any]]:
+    """The arrays of the primitive by glTF semantic."""
+    rgba = np.column_stack([srgb_to_linear(splat.colors.astype(np.float64)), splat.opacities])
+    return {
+        "POSITION": splat.means,
+        "COLOR_0": np.rint(rgba * 65535).astype(np.uint16),
+        f"{PREFIX}ROTATION": splat.rotations[:, [1, 2, 3, 0]],
+        f"{PREFIX}SCALE": splat.scales,
+        f"{PREFIX}OPACITY": splat.opacities,
+        f"{PREFIX}SH_DEGREE_0_COEF_0": color_to_sh(splat.colors).astype(np.float32),
+    }
+
+
+def _read_nodes(glb: Glb) -> list[Gaussians]:
+    splats: list[Gaussians] = []
     total = 0
     matrices = glb.world_matrices()
     for node, matrix in zip(glb.document.get("nodes", []), matrices, strict=True):
@@ -115,20 +121,20 @@ def _all(glb: Glb) -> list[Gaussians]:
                 continue
             total += int(glb.document["accessors"][primitive["attributes"]["POSITION"]]["count"])
             if total > MAX_GAUSSIANS:
-                raise GlbError(f"over {MAX_GAUSSIANS} Gaussians, which is the most that are read")
-            out.append(transform(_one(glb, primitive), _similarity(matrix)))
-    if not out:
+                raise GlbError(f"over {MAX_GAUSSIANS} Gaussians, the most that are supported")
+            splats.append(transform(_read_primitive(glb, primitive), _parse_similarity(matrix)))
+    if not splats:
         raise GlbError(f"no node shows a primitive with {EXTENSION}")
-    return out
+    return splats
 
 
-def _one(glb: Glb, primitive: Json) -> Gaussians:
-    told = primitive["extensions"][EXTENSION]
-    space = told["colorSpace"]
-    if told["kernel"] != "ellipse" or space not in (SRGB, LINEAR) or primitive.get("mode", 4) != POINTS:
-        raise GlbError("only POINTS with the kernel 'ellipse' and a BT.709 colour space are read")
-    got = {
-        semantic: _plain(glb, primitive["attributes"][semantic], width)
+def _read_primitive(glb: Glb, primitive: Json) -> Gaussians:
+    extension = primitive["extensions"][EXTENSION]
+    space = extension["colorSpace"]
+    if extension["kernel"] != "ellipse" or space not in (SRGB, LINEAR) or primitive.get("mode", 4) != POINTS:
+        raise GlbError("only POINTS with the kernel 'ellipse' and a BT.709 colour space are supported")
+    arrays = {
+        semantic: _read_floats(glb, primitive["attributes"][semantic], width)
         for semantic, width in (
             ("POSITION", 3),
             (f"{PREFIX}ROTATION", 4),
@@ -137,10 +143,10 @@ def _one(glb: Glb, primitive: Json) -> Gaussians:
             (f"{PREFIX}SH_DEGREE_0_COEF_0", 3),
         )
     }
-    means, xyzw, scales, opacities, dc = got.values()
-    if len({len(values) for values in got.values()}) != 1:
+    means, xyzw, scales, opacities, coefficients = arrays.values()
+    if len({len(values) for values in arrays.values()}) != 1:
         raise GlbError("the attributes of a splat differ in length")
-    colors = 0.5 + SH_C0 * dc
+    colors = sh_to_color(coefficients)
     if space == LINEAR:
         colors = linear_to_srgb(colors) / 255.0
     return Gaussians(
@@ -152,7 +158,8 @@ def _one(glb: Glb, primitive: Json) -> Gaussians:
     )
 
 
-def _plain(glb: Glb, index: int, width: int) -> NDArray[np.float64]:
+def _read_floats(glb: Glb, index: int, width: int) -> NDArray[np.float64]:
+    """The values (N, width) of an accessor; normalised integers become numbers in [-1, 1]."""
     raw = glb.accessor(index)
     values = raw.reshape(len(raw), -1).astype(np.float64)
     if values.shape[1] != width:
@@ -162,11 +169,12 @@ def _plain(glb: Glb, index: int, width: int) -> NDArray[np.float64]:
     return values
 
 
-def _similarity(matrix: NDArray[np.float64]) -> Similarity:
+def _parse_similarity(matrix: NDArray[np.float64]) -> Similarity:
+    """The pose that a node's 4x4 matrix stands for; raises GlbError when it is not a similarity."""
     linear = matrix[:3, :3]
     scale = float(np.cbrt(np.linalg.det(linear)))
-    spread = linear @ linear.T / scale**2 if scale > 0 else np.zeros((3, 3))
-    if not np.allclose(spread, np.eye(3), rtol=0, atol=1e-5):
+    gram = linear @ linear.T / scale**2 if scale > 0 else np.zeros((3, 3))
+    if not np.allclose(gram, np.eye(3), rtol=0, atol=EVEN_TOLERANCE):
         raise GlbError("a node shears or mirrors a splat, or scales it unevenly")
     return Similarity.from_parts(linear / scale, matrix[:3, 3], scale)
 

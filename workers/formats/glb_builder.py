@@ -1,7 +1,7 @@
-"""GLB 2.0 writing: meshes, colours, textures, node trees, skins, animations; the same bytes every time.
+"""Writing GLB 2.0: meshes, colours, textures, node trees, skins, animations; the same bytes every time.
 
-glTF is right-handed, y up, metres; quaternions are xyzw and matrices column-major in the file, while
-this module takes wxyz and ordinary row-indexed matrices. `glb_reader` reads files back.
+glTF is right-handed, y up, in metres; quaternions are xyzw and matrices column-major in the file, while this
+module takes wxyz and row-indexed matrices. `glb_reader` reads files back.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,29 +10,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from workers.formats.color import srgb_to_linear
-from workers.formats.glb_container import pack_glb
-from workers.formats.glb_reader import (
-    DTYPES,
-    FLOAT,
-    UBYTE,
-    UINT,
-    USHORT,
-    Glb,
-    GlbError,
-    GlbMesh,
-    Json,
-    read_glb,
+from workers.formats.glb_attributes import (
+    align_quaternions,
+    encode_colors,
+    encode_skin,
+    normalise,
+    to_float_rows,
+    to_numbers,
 )
-
-__all__ = ["Glb", "GlbBuilder", "GlbError", "GlbMesh", "read_glb"]
+from workers.formats.glb_container import pack_glb
+from workers.formats.glb_reader import DTYPES, FLOAT, UBYTE, UINT, USHORT, Json
 
 ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER = 34962, 34963
+# The largest 16-bit index is reserved for primitive restart.
 RESTART_INDEX_16 = 65535
 
 
 class GlbBuilder:
-    """Collects meshes, skins and nodes, then builds one GLB; every `add_*` returns its glTF index."""
+    """Collects meshes, skins, nodes and animations for one GLB; every `add_*` returns the glTF index."""
 
     def __init__(self) -> None:
         self._binary = bytearray()
@@ -56,45 +51,33 @@ class GlbBuilder:
     ) -> int:
         """Add one mesh of one primitive.
 
-        `vertices` (V, 3) metres, y up; `faces` (F, 3) counter-clockwise from outside; `normals` (V, 3), made
-        unit here; `colors` (V, 3) sRGB uint8, stored linear as COLOR_0; `uvs` (V, 2) with the origin at the
-        top left of the image; `joints` (V, 4) indices into the skin's joints and `weights` (V, 4), which
+        `vertices` (V, 3) metres, y up; `faces` (F, 3) counter-clockwise from outside; `normals` (V, 3), which
+        are normalised; `colors` (V, 3) sRGB uint8, stored linear as COLOR_0; `uvs` (V, 2) with the origin at
+        the top left of the image; `joints` (V, 4) indices into the skin's joints with `weights` (V, 4), which
         are merged where a joint repeats, and normalised.
         Raises ValueError for shapes or values that a valid file cannot hold.
         """
-        xyz = _floats(vertices, 3, "vertices")
-        count = len(xyz)
-        indices = np.asarray(faces)
-        if indices.ndim != 2 or indices.shape[1] != 3 or not len(indices) or indices.dtype.kind not in "ui":
-            raise ValueError(f"faces must be a non-empty integer (F, 3) array, got {indices.shape}")
-        if indices.min() < 0 or indices.max() >= count:
-            raise ValueError(f"faces index vertices outside 0..{count - 1}")
+        xyz = to_float_rows(vertices, 3, "vertices")
+        indices = _check_faces(faces, len(xyz))
         if texture_png is not None and uvs is None:
             raise ValueError("a texture needs uvs")
         if (joints is None) != (weights is None):
             raise ValueError("joints and weights go together")
         attributes = {"POSITION": self._accessor(xyz, "VEC3", FLOAT, ARRAY_BUFFER, bounds=True)}
         if normals is not None:
-            unit = _unit_normals(_floats(normals, 3, "normals", count))
+            unit = normalise(to_float_rows(normals, 3, "normals", len(xyz)))
             attributes["NORMAL"] = self._accessor(unit, "VEC3", FLOAT, ARRAY_BUFFER)
         if uvs is not None:
-            uv = _floats(uvs, 2, "uvs", count)
+            uv = to_float_rows(uvs, 2, "uvs", len(xyz))
             attributes["TEXCOORD_0"] = self._accessor(uv, "VEC2", FLOAT, ARRAY_BUFFER)
         if colors is not None:
-            rgba = _linear_rgba16(np.asarray(colors), count)
+            rgba = encode_colors(np.asarray(colors), len(xyz))
             attributes["COLOR_0"] = self._accessor(rgba, "VEC4", USHORT, ARRAY_BUFFER, normalized=True)
         if joints is not None and weights is not None:
-            index, weight = _skin_attributes(np.asarray(joints), _floats(weights, 4, "weights", count))
-            kind = UBYTE if index.dtype == np.uint8 else USHORT
-            attributes["JOINTS_0"] = self._accessor(index, "VEC4", kind, ARRAY_BUFFER)
-            attributes["WEIGHTS_0"] = self._accessor(weight, "VEC4", FLOAT, ARRAY_BUFFER)
-        wide = count > RESTART_INDEX_16
-        flat = indices.reshape(-1).astype(np.uint32 if wide else np.uint16)
+            attributes |= self._skin_attributes(joints, weights, len(xyz))
         primitive: Json = {
             "attributes": attributes,
-            "indices": self._accessor(
-                flat, "SCALAR", UINT if wide else USHORT, ELEMENT_ARRAY_BUFFER, bounds=True
-            ),
+            "indices": self._indices(indices, len(xyz)),
             "material": self._material(name, texture_png, metallic, roughness, double_sided),
             "mode": 4,
         }
@@ -114,7 +97,7 @@ class GlbBuilder:
     ) -> int:
         """Add a node under `parent` (or at the root); its transform is scale, rotation, translation.
 
-        The quaternion is normalised here. Raises ValueError for an unknown parent or a zero quaternion.
+        The quaternion is normalised. Raises ValueError for an unknown parent or a zero quaternion.
         """
         node: Json = {"name": name}
         if mesh is not None:
@@ -122,15 +105,15 @@ class GlbBuilder:
         if skin is not None:
             node["skin"] = skin
         if translation is not None:
-            node["translation"] = _numbers(translation, 3, "translation")
+            node["translation"] = to_numbers(translation, 3, "translation")
         if rotation_wxyz is not None:
-            w, x, y, z = _numbers(rotation_wxyz, 4, "rotation_wxyz")
+            w, x, y, z = to_numbers(rotation_wxyz, 4, "rotation_wxyz")
             norm = float(np.sqrt(w * w + x * x + y * y + z * z))
             if norm < 1e-12:
                 raise ValueError("rotation_wxyz is zero")
             node["rotation"] = [x / norm, y / norm, z / norm, w / norm]
         if scale is not None:
-            node["scale"] = _numbers(np.broadcast_to(np.asarray(scale, dtype=np.float64), 3), 3, "scale")
+            node["scale"] = to_numbers(np.broadcast_to(np.asarray(scale, dtype=np.float64), 3), 3, "scale")
         if extras:
             node["extras"] = dict(extras)
         nodes = self._lists.setdefault("nodes", [])
@@ -173,31 +156,34 @@ class GlbBuilder:
         rotations_wxyz: Mapping[int, ArrayLike],
         translations: Mapping[int, ArrayLike],
     ) -> int:
-        """Add an animation with linear keys at `seconds` (T,), which rise from 0 or later.
+        """Add an animation with linear key frames at ascending `seconds` (T,), the first at least 0.
 
-        `rotations_wxyz` gives (T, 4) and `translations` (T, 3) for nodes; neighbouring quaternions are put on
-        one side, so that viewers take the short way. Raises ValueError for other times or shapes.
+        `rotations_wxyz` (T, 4) and `translations` (T, 3) are by node; signs of quaternions are chosen so that
+        viewers interpolate the short way. Raises ValueError for other times or shapes.
         """
         times = np.asarray(seconds, dtype=np.float32)
         if times.ndim != 1 or not len(times) or times[0] < 0 or not (np.diff(times) > 0).all():
-            raise ValueError("an animation's times rise, and start at 0 or later")
-        clock = self._accessor(times, "SCALAR", FLOAT, None, bounds=True)
+            raise ValueError("an animation's times ascend and start at 0 or later")
+        keys = self._accessor(times, "SCALAR", FLOAT, None, bounds=True)
         samplers: list[Json] = []
         channels: list[Json] = []
         for path, width, given in (("rotation", 4, rotations_wxyz), ("translation", 3, translations)):
             for node, rows in given.items():
-                values = _floats(rows, width, path, len(times))
+                values = to_float_rows(rows, width, path, len(times))
                 if path == "rotation":
-                    values = _one_side(values)[:, [1, 2, 3, 0]]
+                    values = align_quaternions(values)[:, [1, 2, 3, 0]]
                 output = self._accessor(values, f"VEC{width}", FLOAT, None)
                 channels.append({"sampler": len(samplers), "target": {"node": int(node), "path": path}})
-                samplers.append({"input": clock, "output": output, "interpolation": "LINEAR"})
+                samplers.append({"input": keys, "output": output, "interpolation": "LINEAR"})
         if not channels:
             raise ValueError("an animation moves at least one node")
         return self._append("animations", {"name": name, "channels": channels, "samplers": samplers})
 
     def build(self, extras: Mapping[str, Any] | None = None) -> bytes:
-        """The finished GLB; `extras` goes on the asset. The same calls give the same bytes."""
+        """The GLB of everything added; `extras` goes on the asset. The same calls give the same bytes.
+
+        Raises ValueError without nodes.
+        """
         nodes = self._lists.get("nodes", [])
         if not nodes:
             raise ValueError("a GLB needs at least one node")
@@ -209,6 +195,20 @@ class GlbBuilder:
         document: Json = {"asset": asset, "scene": 0, "scenes": [{"nodes": roots}]}
         document.update(self._lists)
         return pack_glb(document, bytes(self._binary))
+
+    def _skin_attributes(self, joints: ArrayLike, weights: ArrayLike, count: int) -> dict[str, int]:
+        index, weight = encode_skin(np.asarray(joints), to_float_rows(weights, 4, "weights", count))
+        component = UBYTE if index.dtype == np.uint8 else USHORT
+        return {
+            "JOINTS_0": self._accessor(index, "VEC4", component, ARRAY_BUFFER),
+            "WEIGHTS_0": self._accessor(weight, "VEC4", FLOAT, ARRAY_BUFFER),
+        }
+
+    def _indices(self, faces: NDArray[Any], count: int) -> int:
+        """The accessor of the corners of faces of `count` vertices, in 16 bits where they suffice."""
+        dtype, component = (np.uint32, UINT) if count > RESTART_INDEX_16 else (np.uint16, USHORT)
+        flat = faces.reshape(-1).astype(dtype)
+        return self._accessor(flat, "SCALAR", component, ELEMENT_ARRAY_BUFFER, bounds=True)
 
     def _append(self, kind: str, item: Json) -> int:
         items = self._lists.setdefault(kind, [])
@@ -267,64 +267,11 @@ class GlbBuilder:
         return self._append("materials", material)
 
 
-def _numbers(values: ArrayLike, count: int, what: str) -> list[float]:
-    array = np.asarray(values, dtype=np.float64)
-    if array.shape != (count,) or not np.isfinite(array).all():
-        raise ValueError(f"{what} must be {count} finite numbers")
-    return [float(value) for value in array]
-
-
-def _floats(values: ArrayLike, width: int, what: str, rows: int | None = None) -> NDArray[np.float32]:
-    array = np.asarray(values, dtype=np.float32)
-    if array.ndim != 2 or array.shape[1] != width or not len(array) or len(array) != (rows or len(array)):
-        raise ValueError(f"{what} must have shape ({rows or 'V'}, {width}), got {array.shape}")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{what} holds values that are not finite")
-    return array
-
-
-def _unit_normals(normals: NDArray[np.float32]) -> NDArray[np.float32]:
-    wide = normals.astype(np.float64)
-    length = np.linalg.norm(wide, axis=1, keepdims=True)
-    up = np.array([0.0, 1.0, 0.0])
-    return np.where(length > 1e-12, wide / np.maximum(length, 1e-12), up).astype(np.float32)
-
-
-def _one_side(wxyz: NDArray[np.float32]) -> NDArray[np.float32]:
-    wide = wxyz.astype(np.float64)
-    wide /= np.linalg.norm(wide, axis=1, keepdims=True)
-    turns = np.where((wide[1:] * wide[:-1]).sum(axis=1) < 0, -1.0, 1.0)
-    wide[1:] *= np.cumprod(turns)[:, None]
-    return wide.astype(np.float32)
-
-
-def _linear_rgba16(colors: NDArray[Any], count: int) -> NDArray[np.uint16]:
-    if colors.dtype != np.uint8 or colors.shape != (count, 3):
-        raise ValueError(f"colors must be uint8 of shape ({count}, 3), got {colors.dtype} {colors.shape}")
-    rgba = np.full((count, 4), 65535, dtype=np.uint16)
-    rgba[:, :3] = np.round(srgb_to_linear(colors) * 65535.0).astype(np.uint16)
-    return rgba
-
-
-def _skin_attributes(
-    joints: NDArray[Any], weights: NDArray[np.float32]
-) -> tuple[NDArray[np.uint8] | NDArray[np.uint16], NDArray[np.float32]]:
-    if joints.shape != weights.shape or joints.dtype.kind not in "ui":
-        raise ValueError(
-            f"joints must be integers of shape {weights.shape}, got {joints.dtype} {joints.shape}"
-        )
-    if joints.min() < 0 or joints.max() > 65535:
-        raise ValueError("joints must lie in 0..65535")
-    merged = weights.astype(np.float64)
-    # A valid file names a joint once a vertex.
-    for later, first in ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2)):
-        same = joints[:, later] == joints[:, first]
-        merged[same, first] += merged[same, later]
-        merged[same, later] = 0.0
-    total = merged.sum(axis=1, keepdims=True)
-    if weights.min() < 0 or total.min() <= 0:
-        raise ValueError("weights must be at least 0, with a positive sum for every vertex")
-    unit = (merged / total).astype(np.float32)
-    # The validator warns about joints that carry no weight.
-    used = np.where(unit > 0, joints, 0)
-    return (used.astype(np.uint8) if used.max() <= 255 else used.astype(np.uint16)), unit
+def _check_faces(faces: ArrayLike, count: int) -> NDArray[Any]:
+    """Integer faces (F, 3) of `count` vertices; raises ValueError for others."""
+    indices = np.asarray(faces)
+    if indices.ndim != 2 or indices.shape[1] != 3 or not len(indices) or indices.dtype.kind not in "ui":
+        raise ValueError(f"faces must be a non-empty integer (F, 3) array, got {indices.shape}")
+    if indices.min() < 0 or indices.max() >= count:
+        raise ValueError(f"faces index vertices outside 0..{count - 1}")
+    return indices

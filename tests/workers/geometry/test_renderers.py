@@ -6,9 +6,9 @@ import trimesh
 
 from workers.geometry.cameras import Camera
 from workers.geometry.gaussians import Gaussians
+from workers.geometry.mesh_renderer import rasterize, render_mesh, silhouette
 from workers.geometry.meshes import vertex_normals
 from workers.geometry.poses import Similarity, look_at
-from workers.geometry.raster import rasterize, render, silhouette
 from workers.geometry.splat_renderer import render_splat
 
 CAMERA = Camera(width=64, height=48, fx=50, fy=50, cx=32, cy=24)
@@ -65,7 +65,7 @@ def test_a_sphere_has_the_area_of_its_cone():
 def test_render_shades_towards_the_camera_and_keeps_colours():
     ball = trimesh.creation.icosphere(4)
     colors = np.tile(np.array([200, 20, 20], np.uint8), (len(ball.vertices), 1))
-    image, depth = render(
+    image, depth = render_mesh(
         np.asarray(ball.vertices), np.asarray(ball.faces), colors, CAMERA, look_at([0, 0, 3], [0, 0, 0])
     )
     assert np.abs(image[24, 32].astype(int) - [200, 20, 20]).max() <= 3
