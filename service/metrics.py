@@ -68,7 +68,7 @@ class LedgerRegistry(CollectorRegistry):
         for (queue, name), count in jobs.count_by_state(self._state.db).items():
             JOBS.labels(queue, name).set(count)
         WORKERS.clear()
-        for worker in fleet.alive(self._state.db, self._state.settings.worker_seen_seconds):
+        for worker in fleet.list_alive(self._state.db, self._state.settings.worker_seen_seconds):
             WORKERS.labels(worker.queue).inc()
         yield from REGISTRY.collect()
 

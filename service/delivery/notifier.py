@@ -56,7 +56,7 @@ class Notifier:
         key = (job_id, after)
         task = self._reads.get(key)
         if task is None:
-            task = asyncio.create_task(run_in_threadpool(jobs.history, self._db, job_id, after))
+            task = asyncio.create_task(run_in_threadpool(jobs.list_events, self._db, job_id, after))
             self._reads[key] = task
             task.add_done_callback(lambda _: self._reads.pop(key, None))
         return await asyncio.shield(task)

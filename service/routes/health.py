@@ -28,7 +28,7 @@ def ready(http: Request) -> dict[str, object]:
     try:
         with state.db.read() as connection:
             connection.execute(text("SELECT 1"))
-        workers = fleet.alive(state.db, state.settings.worker_seen_seconds)
+        workers = fleet.list_alive(state.db, state.settings.worker_seen_seconds)
     except Exception as error:
         raise ServiceProblem("not_ready", 503, "the ledger cannot be reached") from error
     return {"status": "ready", "workers": len(workers)}

@@ -57,7 +57,7 @@ def list_jobs(
 ) -> JobPage:
     """Your jobs, newest first."""
     here = get_state(http)
-    rows = jobs.page(here.db, key.tenant, kind=kind, state=state, before=cursor, limit=limit + 1)
+    rows = jobs.list_page(here.db, key.tenant, kind=kind, state=state, before=cursor, limit=limit + 1)
     more = len(rows) > limit
     return JobPage(
         jobs=[to_job(row) for row in rows[:limit]], next_cursor=rows[limit - 1].id if more else None

@@ -25,8 +25,8 @@ from service.delivery.results import to_datetime, to_job
 from service.delivery.waiting import preferred_wait, wait_until_final
 from service.dispatch.session_jobs import build_preview_job, build_propagation_job
 from service.dispatch.submission import submit_job
-from service.guards import requests
 from service.guards.keys import Caller
+from service.guards.requests import check_request
 from service.problems import ServiceProblem
 from service.routes.jobs import Prefer
 from service.state import State, get_state
@@ -156,7 +156,7 @@ def _prompted(
 def _check(state: State, tenant: str, video: str, engine: str, text: list[str], prompt: VideoPrompt) -> None:
     """Refuse now what the track job would refuse later."""
     job = TrackJob(video=MediaRef(id=video), text=text, prompts=[prompt], engine=engine)
-    requests.check(state.db, tenant, job, state.router.choose_queue(job))
+    check_request(state, tenant, job, state.router.choose_queue(job))
 
 
 def _previewed(state: State, session: SessionRow, added: VideoPrompt) -> JobRow:

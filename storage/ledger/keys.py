@@ -89,7 +89,7 @@ def revoke(db: Database, key_id: str) -> bool:
         return bool(done.rowcount)
 
 
-def everyone(db: Database) -> list[ApiKey]:
+def list_open(db: Database) -> list[ApiKey]:
     """All keys that are open."""
     with db.read() as connection:
         rows = connection.execute(

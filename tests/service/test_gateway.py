@@ -72,7 +72,7 @@ def test_prefer_wait_answers_when_the_job_is_over(
     gateway: TestClient, state: State, tenant: str, image: str
 ) -> None:
     def work() -> None:
-        while not (rows := jobs.page(state.db, tenant, kind=None, state="queued", before=None, limit=1)):
+        while not (rows := jobs.list_page(state.db, tenant, kind=None, state="queued", before=None, limit=1)):
             time.sleep(0.01)
         finish(state, rows[0].id)
 

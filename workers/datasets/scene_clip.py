@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from workers.datasets import boxes
+from workers.datasets import oriented_boxes
 from workers.datasets.schema import (
     ActionRow,
     AssetRow,
@@ -194,7 +194,7 @@ class SceneClip:
         rotation = row.rotation_world if world else row.rotation_cam
         if center is None or rotation is None or row.size is None:
             return None
-        return boxes.compute_corners(center, row.size, rotation)
+        return oriented_boxes.compute_corners(center, row.size, rotation)
 
     def world_from_object(self, row: ObservationRow) -> NDArray[np.float64] | None:
         """The box's pose (4, 4) in the world; None where unknown."""

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from typing import Any
@@ -79,15 +79,18 @@ class EngineSet:
         return self.loaded[kind]
 
 
-def load_engines(suite: str) -> EngineSet:
-    """Import and build every engine of a suite; one that fails is noted, the others serve."""
+def load_engines(suite: str, options: Mapping[str, Any] | None = None) -> EngineSet:
+    """Import and build every engine of a suite; one that fails is noted, the others serve.
+
+    `options` are keyword arguments of the engines; without them, engines read their settings themselves.
+    """
     if suite not in SUITES:
         raise ValueError(f"no engine suite is called {suite!r}; known: {', '.join(SUITES)}")
     engines = EngineSet(suite)
     for kind, target in SUITES[suite].items():
         start = time.monotonic()
         try:
-            engines.loaded[kind] = _resolve(target)()
+            engines.loaded[kind] = _resolve(target)(**(options or {}))
         except Exception as error:
             log.exception("the %s engine of suite %s cannot be loaded", kind, suite)
             engines.failures[kind] = f"{type(error).__name__}: {error}"
@@ -96,7 +99,7 @@ def load_engines(suite: str) -> EngineSet:
     return engines
 
 
-def _resolve(target: str) -> Callable[[], Any]:
+def _resolve(target: str) -> Callable[..., Any]:
     module, name = target.split(":")
-    found: Callable[[], Any] = getattr(import_module(module), name)
-    return found
+    factory: Callable[..., Any] = getattr(import_module(module), name)
+    return factory

@@ -2,14 +2,14 @@
 
 import hashlib
 import json
-import os
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-MODELS_ENV = "MAQUETTE_MODELS_DIR"
+from workers.engines.settings import MODELS_VARIABLE, SharedEngineSettings
+
 _verify_lock = threading.Lock()
 
 
@@ -39,9 +39,8 @@ class Weight:
 
 
 def models_dir() -> Path:
-    """The folder of the weights: the environment's choice, else the one beside the code."""
-    chosen = os.environ.get(MODELS_ENV)
-    return Path(chosen) if chosen else Path(__file__).resolve().parents[2] / "models"
+    """The folder of the weights: MAQUETTE_MODELS_DIR, else the one beside the code."""
+    return SharedEngineSettings().models_dir
 
 
 def load_manifest() -> dict[str, Weight]:
@@ -51,7 +50,9 @@ def load_manifest() -> dict[str, Weight]:
         entries = json.loads(path.read_text(encoding="utf-8"))
         return {entry["file"]: Weight(**entry) for entry in entries}
     except FileNotFoundError as error:
-        raise WeightsMissing(f"{path} is not there; set {MODELS_ENV} to the folder of the weights") from error
+        raise WeightsMissing(
+            f"{path} is not there; set {MODELS_VARIABLE} to the folder of the weights"
+        ) from error
     except (ValueError, TypeError, KeyError) as error:
         raise WeightsCorrupt(f"{path} is not a manifest of weights: {error}") from error
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import MODELS
+from workers.engines.settings import MODELS_VARIABLE
 from workers.engines.weights import (
-    MODELS_ENV,
     WeightsCorrupt,
     WeightsMissing,
     load_manifest,
@@ -34,12 +34,12 @@ def _models(folder: Path, content: bytes, named: bytes | None = None) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(MODELS_ENV, str(tmp_path))
+    monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path))
     return tmp_path
 
 
 def test_shipped_weights_match_the_manifest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(MODELS_ENV, raising=False)
+    monkeypatch.delenv(MODELS_VARIABLE, raising=False)
     assert models_dir() == MODELS
     entries = json.loads((MODELS / "manifest.json").read_text())
     names = [entry["file"] for entry in entries]
@@ -79,7 +79,7 @@ def test_an_unlisted_file_is_missing(folder: Path) -> None:
 
 
 def test_a_missing_manifest_names_the_setting(folder: Path) -> None:
-    with pytest.raises(WeightsMissing, match=MODELS_ENV):
+    with pytest.raises(WeightsMissing, match=MODELS_VARIABLE):
         load_manifest()
 
 

@@ -72,7 +72,7 @@ class MoviTfds(Exporter):
                 part = ids[number * self.examples : (number + 1) * self.examples]
                 path = writer.path(*folder, tfds.file_name(NAME, SPLITS[split], number, count))
                 with path.open("wb") as file:
-                    written += tfrecord.write(file, self._examples(writer, part, depth, licences))
+                    written += tfrecord.write_records(file, self._examples(writer, part, depth, licences))
                 lengths.append(len(part))
             told.append(tfds.TfdsSplit(SPLITS[split], written, lengths))
         about = f"Clips of {shape[0]} frames of {shape[1]} x {shape[2]}, exported with MOVi's features."
@@ -89,7 +89,7 @@ class MoviTfds(Exporter):
                 licences.add(clip.source.licence or "unknown")
                 if not depth and clip.frames[0].depth_png is not None:
                     writer.leave_out(clip, "depth: another clip of its shape has none", what="depth")
-                yield tfrecord.example(build_record(clip, depth=depth))
+                yield tfrecord.encode_example(build_record(clip, depth=depth))
 
 
 def _find_obstacle(clip: SceneClip) -> str | None:
@@ -138,13 +138,13 @@ def build_features(shape: Shape, depth: bool) -> dict[str, Any]:
     return tfds.features({**parts, "metadata": tfds.features(metadata)})
 
 
-def build_record(clip: SceneClip, *, depth: bool) -> dict[str, tfrecord.Value]:
+def build_record(clip: SceneClip, *, depth: bool) -> dict[str, tfrecord.Feature]:
     """A clip's features as TFDS lays them into an Example: names joined by /, lists of lists as ragged."""
     made = build_example(clip)
     told, instances = made["metadata"], made["instances"]
     seen = np.isfinite(instances["bboxes"]).all(axis=-1)
     rate = told["frame_rate"]
-    out: dict[str, tfrecord.Value] = {
+    out: dict[str, tfrecord.Feature] = {
         "metadata/frame_rate": np.array([np.nan if rate is None else rate], np.float32),
         "instances/bboxes/ragged_flat_values": instances["bboxes"][seen],
         "instances/bboxes/ragged_row_lengths_0": seen.sum(axis=1),

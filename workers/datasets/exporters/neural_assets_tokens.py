@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.datasets.boxes import project
+from workers.datasets.oriented_boxes import project
 from workers.geometry.boxes import mask_extent
 
 Floats = NDArray[np.float64]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.datasets import boxes
+from workers.datasets import oriented_boxes
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import ObservationRow
 from workers.geometry.poses import matrix_from_quaternion
@@ -72,7 +72,7 @@ def propose_edits(clip: SceneClip, rows: Sequence[ObservationRow]) -> list[Objec
 
 
 def _box(center: Floats, size: Floats, turn: Floats) -> Floats:
-    return boxes.SIGNS * size @ turn.T + center
+    return oriented_boxes.SIGNS * size @ turn.T + center
 
 
 def _upright(turn: Floats) -> int:

@@ -142,7 +142,7 @@ def _depths(clip: SceneClip, frames: list[int]) -> bytes | None:
             # half floats end at 65504
             inverse = np.minimum(1 / np.maximum(depth.astype(np.float64), 1e-4), 6e4)
             entry = zipfile.ZipInfo(f"{number:05d}.exr", (1980, 1, 1, 0, 0, 0))
-            file.writestr(entry, exr.encode(inverse.astype(np.float16)), zipfile.ZIP_DEFLATED)
+            file.writestr(entry, exr.write_exr(inverse.astype(np.float16)), zipfile.ZIP_DEFLATED)
     return out.getvalue()
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from workers.datasets import boxes
+from workers.datasets import oriented_boxes
 from workers.datasets.errors import DatasetError
 from workers.datasets.exporters.movi import LEVELS, ray_lengths
 from workers.datasets.exporters.neural_assets_tokens import BLENDER_FROM_OPENCV
@@ -20,8 +20,8 @@ from workers.datasets.importers import movi_tfds
 from workers.datasets.importers.clip_publishing import publish_clips
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import CameraRow, ClipRow, FrameRow, ObservationRow, SourceRow, TrackRow
-from workers.datasets.stages.duplicates import PLACES, format_signature
-from workers.datasets.stages.survey import compute_dct_hash, downscale
+from workers.datasets.shots.near_duplicates import PLACES, format_signature
+from workers.datasets.shots.survey import compute_dct_hash, downscale
 from workers.formats.rle import encode_mask
 from workers.geometry.boxes import bounding_box
 from workers.geometry.poses import matrix_from_quaternion, quaternion_from_matrix
@@ -265,7 +265,7 @@ class _ExampleParser:
         if (size <= 0).any():
             raise ValueError(f"the corners of instance {number} are in another order")
         turn = turn / np.linalg.norm(turn)
-        here, rotation = boxes.transform_box(center, turn, np.linalg.inv(self._poses[frame]))
+        here, rotation = oriented_boxes.transform_box(center, turn, np.linalg.inv(self._poses[frame]))
         world = quaternion_from_matrix(matrix_from_quaternion(turn))
         parts = (here, rotation, center, world, size)
         return tuple(tuple(float(value) for value in part) for part in parts)

@@ -15,6 +15,7 @@ from typing import Any, Self
 from numpy.typing import NDArray
 
 from media import wire
+from storage import environment
 from workers.engines.host.arrays import Arrays, pack, unpack
 from workers.engines.host.errors import ArraysGarbled, HostCrashed, HostGarbled, HostRefused, HostTimeout
 from workers.engines.host.group import ChildGroup
@@ -177,11 +178,7 @@ class EngineHost:
             child.stop(grace)
 
     def _environment(self) -> dict[str, str]:
-        passed = {
-            name: value
-            for name, value in os.environ.items()
-            if name in PASSED or name.startswith(PASSED_FAMILIES)
-        }
+        passed = environment.inherit(lambda name: name in PASSED or name.startswith(PASSED_FAMILIES))
         own = {
             "PYTHONUNBUFFERED": "1",
             "PYTHONSAFEPATH": "1",

@@ -10,7 +10,7 @@ import typer
 
 from maquette.client import Maquette
 from maquette.contract import BodyFormat
-from maquette.inputs import Source
+from maquette.inputs import MediaInput
 
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the artefacts.")]
 Text = Annotated[list[str] | None, typer.Option("--text", "-t", help="A phrase; may be repeated.")]
@@ -80,9 +80,9 @@ class State:
         return Maquette(self.server, api_key=self.api_key)
 
 
-def sources(patterns: list[str]) -> list[Source]:
+def sources(patterns: list[str]) -> list[MediaInput]:
     """Files, addresses and globs as a list of media; raises FileNotFoundError for a glob of nothing."""
-    found: list[Source] = []
+    found: list[MediaInput] = []
     for pattern in patterns:
         if pattern.startswith(("https://", "http://")):
             found.append(pattern)

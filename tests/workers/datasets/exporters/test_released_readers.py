@@ -23,7 +23,7 @@ import pytest
 
 from tests.support.export_datasets import close, dataset
 from tests.support.synthetic_datasets import SETTINGS, drawn, made_dataset, of_movi
-from workers.datasets import boxes
+from workers.datasets import oriented_boxes
 from workers.datasets.exporters import exporter
 from workers.datasets.reader import Dataset
 
@@ -109,7 +109,7 @@ def test_bop_toolkit_reads_cameras_poses_masks_and_depth(
                     corners = clip.corners(row)
                     assert corners is not None
                     # its pixel centres are whole numbers
-                    assert close(pixels + 0.5, boxes.project(corners, clip.intrinsics(frame)), 1e-3)
+                    assert close(pixels + 0.5, oriented_boxes.project(corners, clip.intrinsics(frame)), 1e-3)
                     assert infos[frame][place]["px_count_visib"] == row.area
                     read += 1
                 # what is not known to be hidden is -1, and no target of the toolkit's own choice

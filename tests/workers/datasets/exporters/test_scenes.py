@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 from scipy.spatial.transform import Rotation
 
 from tests.support.export_datasets import close, dataset
-from workers.datasets import boxes
+from workers.datasets import oriented_boxes
 from workers.datasets.errors import DatasetError
 from workers.datasets.exporters.bop import Bop
 from workers.datasets.exporters.movi import Movi, build_example
@@ -69,7 +69,7 @@ def test_movi_corners_project_as_the_record_says(data: Dataset, movi: Path) -> N
             assert corners is not None
             given = instances["bboxes_3d"][order.index(row.track), row.frame]
             pixels, depth = by_kubric(camera, row.frame, given, clip.size)
-            assert close(pixels, boxes.project(corners, clip.intrinsics(row.frame)), 1e-5)
+            assert close(pixels, oriented_boxes.project(corners, clip.intrinsics(row.frame)), 1e-5)
             assert close(depth, corners[:, 2])
             checked += 1
     assert checked > 60

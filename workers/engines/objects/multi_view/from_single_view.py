@@ -16,7 +16,7 @@ from workers.engines.objects.multi_view.vertex_colors import colour
 from workers.engines.objects.multi_view.views import OneView, Taken, agreement, taken_of
 from workers.engines.objects.splats.view_refinement import STEPS, refined
 from workers.engines.protocols import Mask, ObjectAsset, Rgb, ViewsReport
-from workers.formats.decimation import decimated
+from workers.formats.decimation import decimate
 from workers.geometry.borders import touches_border
 from workers.geometry.meshes import Mesh
 from workers.geometry.posed import PosedCamera, arc_degrees, upward
@@ -88,7 +88,7 @@ def placed(mesh: Mesh, pose: Similarity, taken: Taken, reference: int) -> Simila
     """world_from_object: `pose` in the camera of view `reference`, scaled about it so that outlines fit."""
     view = taken.views[reference]
     small = _small(taken)
-    coarse = decimated(mesh, FEW_FACES)
+    coarse = decimate(mesh, FEW_FACES)
     middle = view.cam_from_world.apply(hull.middle(taken.masks, taken.views))
     start = max(float(middle[2] / pose.apply(mesh.vertices)[:, 2].mean()), 1e-9)
 

@@ -22,9 +22,10 @@ from workers.engines.objects.sam3d.frames import (
     canonical_from_ply,
     pointmap_of,
 )
-from workers.engines.objects.sam3d.settings import Sam3dObjectsSettings
+from workers.engines.objects.sam3d.settings import CHILD, Sam3dObjectsSettings
 from workers.engines.protocols import EngineInfo, Mask, ObjectAsset, Rgb
-from workers.formats.ply import PlyError, read_splat_ply
+from workers.formats.ply_header import PlyError
+from workers.formats.splat_ply import read_splat_ply
 from workers.geometry.borders import touches_border
 from workers.geometry.cameras import Camera
 from workers.geometry.gaussians import Gaussians, transform
@@ -48,7 +49,7 @@ class Sam3dObjects:
 
     def __init__(self, settings: Sam3dObjectsSettings | None = None) -> None:
         """Start and load the child; raises Sam3dObjectsUnavailable or a HostError."""
-        self._settings = chosen = settings or Sam3dObjectsSettings.from_env()
+        self._settings = chosen = settings or Sam3dObjectsSettings()
         config = chosen.config
         if config is None:
             raise Sam3dObjectsUnavailable("no pipeline.yaml is named")
@@ -221,7 +222,7 @@ def _check(image: Rgb, mask: Mask, camera: Camera | None, depth: NDArray[np.floa
 def _spec(settings: Sam3dObjectsSettings, config: Path) -> HostSpec:
     return HostSpec(
         name="sam3d_objects",
-        module=settings.child,
+        module=CHILD,
         python=settings.python,
         config={"config": str(config), "profile": settings.profile},
         pythonpath=(str(settings.source),) if settings.source is not None else (),
