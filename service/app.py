@@ -8,7 +8,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from service import metrics, problems
+from service import metrics, openapi, problems
 from service.delivery.notifier import Notifier
 from service.delivery.results import ResultCache
 from service.delivery.streams import StreamLimit
@@ -102,4 +102,5 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     app.add_middleware(metrics.MetricsMiddleware)
     for module in (uploads, jobs, events, artefacts, sessions, engines, health, home):
         app.include_router(module.router)
+    openapi.install(app)
     return app
