@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from workers.engines.bodies.mhr import assets as mhr
-from workers.engines.weights import WeightsError, load_manifest, models_dir, weight_path
+from workers.engines.weights import WeightsError, find_weight, load_manifest, models_dir
 
 app = typer.Typer(help="Weights of the engines.", no_args_is_help=True)
 GATED = ("sam3",)
@@ -34,7 +34,7 @@ def verify() -> None:
     broken = 0
     for name in load_manifest():
         try:
-            weight_path(name)
+            find_weight(name)
         except WeightsError as error:
             broken += 1
             typer.echo(f"{name}: {error}", err=True)

@@ -57,7 +57,7 @@ def load_manifest() -> dict[str, Weight]:
         raise WeightsCorrupt(f"{path} is not a manifest of weights: {error}") from error
 
 
-def weight_path(name: str) -> Path:
+def find_weight(name: str) -> Path:
     """The path of a weight file whose bytes match the manifest.
 
     The hash is computed once a process for each path, size and time of change. Raises WeightsMissing
@@ -87,14 +87,14 @@ def _sha256(path: Path, _size: int, _mtime_ns: int) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def session(name: str, threads: int = 2) -> Any:
+def open_session(name: str, threads: int = 2) -> Any:
     """An ONNX Runtime session on the CPU for a verified weight file, with a fixed thread count.
 
-    Raises the errors of `weight_path`, and WeightsCorrupt when the runtime cannot read the graph.
+    Raises the errors of `find_weight`, and WeightsCorrupt when the runtime cannot read the graph.
     """
     import onnxruntime as ort
 
-    path = weight_path(name)
+    path = find_weight(name)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -14,7 +14,7 @@ from workers.engines.rasterisers.protocol import (
     Rendering,
 )
 from workers.geometry.gaussians import Array, Gaussians
-from workers.geometry.posed import PosedCamera
+from workers.geometry.posed_cameras import PosedCamera
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
