@@ -14,8 +14,8 @@ from PIL import Image
 
 from workers.datasets import oriented_boxes
 from workers.datasets.errors import DatasetError
-from workers.datasets.exporters.movi import LEVELS, ray_lengths
-from workers.datasets.exporters.neural_assets_tokens import BLENDER_FROM_OPENCV
+from workers.datasets.exporters.movi.example import LEVELS, compute_ray_lengths
+from workers.datasets.exporters.shared.camera_axes import BLENDER_FROM_OPENCV
 from workers.datasets.importers import movi_tfds
 from workers.datasets.importers.clip_publishing import publish_clips
 from workers.datasets.scene_clip import SceneClip
@@ -177,7 +177,7 @@ class _ExampleParser:
             return None
         low, high = (float(value) for value in self._meta["depth_range"])
         distance = np.asarray(example["depth"])[..., 0].astype(np.float64) / LEVELS * (high - low) + low
-        depth = distance / ray_lengths(self._k, (self._height, self._width))
+        depth = distance / compute_ray_lengths(self._k, (self._height, self._width))
         known = example.get("known")
         return depth if known is None else np.where(np.asarray(known)[..., 0], depth, np.nan)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workers.datasets.errors import DatasetError
-from workers.datasets.exporters.movi_tfds import SPLITS
+from workers.datasets.exporters.movi.tfds import SPLITS
 from workers.formats import tfrecord_reader
 from workers.formats.tfrecord_reader import Feature
 

@@ -21,7 +21,7 @@ from maquette.contract import (
 )
 from numpy.typing import NDArray
 
-from workers.engines.objects.registration import register
+from workers.engines.objects.multi_view.registration import register
 from workers.engines.protocols import Mask, MultiViewEngine, RequestRefused, Rgb, ViewsReport
 from workers.errors import JobProblem
 from workers.formats.overlay import overlay_png

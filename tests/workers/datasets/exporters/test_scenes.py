@@ -17,8 +17,9 @@ from tests.support.export_datasets import close, dataset
 from workers.datasets import oriented_boxes
 from workers.datasets.errors import DatasetError
 from workers.datasets.exporters.bop import Bop
-from workers.datasets.exporters.movi import Movi, build_example
-from workers.datasets.exporters.spatialvid import SpatialVid
+from workers.datasets.exporters.movi.arrays import Movi
+from workers.datasets.exporters.movi.example import build_example
+from workers.datasets.exporters.spatialvid.exporter import SpatialVid
 from workers.datasets.importers.movi import from_example, import_folder
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
@@ -262,7 +263,7 @@ def test_spatialvid_reads_back_with_its_own_conventions(data: Dataset, tmp_path:
 
 
 def test_spatialvid_says_how_the_camera_moves() -> None:
-    from workers.datasets.exporters.spatialvid import describe_motion
+    from workers.datasets.exporters.spatialvid.motion import describe_motion
 
     still = np.tile([0.0, 0, 0, 0, 0, 0, 1], (6, 1))
     assert describe_motion(still) == {"0->5": ["Stay"]}

@@ -7,7 +7,7 @@ from scipy.spatial import cKDTree
 
 from tests.support.synthetic_objects import around, thing
 from workers.engines.objects.default import DefaultObjects
-from workers.engines.objects.registration import register
+from workers.engines.objects.multi_view.registration import register
 from workers.engines.objects.splats.surfels import sample_surface
 from workers.engines.protocols import MultiViewEngine, RequestRefused
 from workers.geometry.mesh_renderer import silhouette

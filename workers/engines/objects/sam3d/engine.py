@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from workers.engines.host.errors import HostRefused
 from workers.engines.host.host import EngineHost, HostSpec
-from workers.engines.objects.multi_view.from_single_view import from_views
+from workers.engines.objects.multi_view.from_single_view import reconstruct_from_best_view
+from workers.engines.objects.multi_view.views import select_views
 from workers.engines.objects.sam3d.assets import capped, mesh_of, repaired
 from workers.engines.objects.sam3d.errors import (
     LICENCE,
@@ -146,10 +147,11 @@ class Sam3dObjects:
         Raises what `reconstruct` does, and RequestRefused `too_few_views`.
         """
 
-        def one_view(image: Rgb, mask: Mask, view: PosedCamera) -> ObjectAsset:
+        def single_view(image: Rgb, mask: Mask, view: PosedCamera) -> ObjectAsset:
             return self.reconstruct(image, mask, camera=view.camera, label=label, seed=seed)
 
-        return from_views(frames, masks, cameras, one_view, seed=seed, metric=metric, low_iou=LOW_IOU)
+        views = select_views(frames, masks, cameras)
+        return reconstruct_from_best_view(views, single_view, seed=seed, metric=metric, low_iou=LOW_IOU)
 
 
 def _assets(reply: Reply) -> tuple[Gaussians, Mesh, list[str]]:
