@@ -39,7 +39,7 @@ class ChildGroup:
         self._reader.start()
 
     def alive(self) -> bool:
-        """Whether the child is running; an ended one is not reaped here, which keeps its group id reserved."""
+        """Whether the child is running; an ended one is not reaped, to keep its group id reserved."""
         return not self._reaped and _ended(self.pid) is False
 
     def kill(self) -> None:
@@ -50,7 +50,7 @@ class ChildGroup:
                 os.killpg(self.pid, signal.SIGKILL)
 
     def stop(self, grace: float) -> None:
-        """Close its stdin, give it `grace` seconds to end, then kill what is left of the group and reap it."""
+        """Close its stdin, give it `grace` seconds to end, then kill and reap its group."""
         if self._reaped:
             return
         assert self._popen.stdin is not None and self._popen.stdout is not None
