@@ -45,8 +45,6 @@ from workers.engines.protocols import ObjectEngine
 from workers.formats.rle import decode_mask
 from workers.geometry.cameras import Camera
 
-PARQUET = "application/vnd.apache.parquet"
-
 
 @dataclass(frozen=True, slots=True)
 class Components:
@@ -321,7 +319,7 @@ class ClipWork:
                 continue
             data = parquet.write(table.row, rows[name])
             file = f"{name}-{self._plan.id}.parquet"
-            stored = self._workspace.store(file, "table", PARQUET, data)
+            stored = self._workspace.store(file, "table", parquet.MEDIA_TYPE, data)
             shards[name] = FileEntry(
                 name=file, sha256=stored, bytes=len(data), rows=len(rows[name]), clip=self._plan.id
             )
