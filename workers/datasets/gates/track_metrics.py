@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.concepts.appearance import Histogram, bins_of, histogram
+from workers.engines.concepts.images.color_histograms import Histogram, color_histogram, quantize_colors
 from workers.engines.protocols import Box, Mask, Rgb
 from workers.geometry.borders import touches_border
 from workers.geometry.boxes import bounding_box
@@ -62,7 +62,7 @@ class TrackMetrics:
         """Note the tracks that are seen in a frame; `image` is RGB of the masks' size."""
         luma = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         if seen:
-            bins = bins_of(image)
+            bins = quantize_colors(image)
             for track, sighting in seen.items():
                 course = self.courses.setdefault(track, TrackStats(sighting.concept))
                 tight = bounding_box(sighting.mask)
@@ -71,7 +71,7 @@ class TrackMetrics:
                 course.boxes.append(tight)
                 course.agreements.append(box_iou(tight, sighting.box))
                 course.truncated.append(touches_border(sighting.mask))
-                course.looks.append(histogram(bins, sighting.mask))
+                course.looks.append(color_histogram(bins, sighting.mask))
         if self._luma is not None and self._before:
             self._compare(self._motion(self._luma, luma), seen)
         self._luma, self._before = luma, dict(seen)

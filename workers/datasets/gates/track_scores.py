@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from workers.datasets.gates.track_metrics import TrackStats
 from workers.datasets.schema import ScoreRow
-from workers.engines.concepts.appearance import Histogram, similarity
+from workers.engines.concepts.images.color_histograms import Histogram, histogram_similarity
 
 STAGE = "gates"
 SHORT_GAP = 3
@@ -61,7 +61,7 @@ def _returns(course: TrackStats) -> float | None:
         if b - a > 1:
             before = _mean(course, max(0, index + 1 - MEMORY), index + 1)
             after = _mean(course, index + 1, index + 1 + MEMORY)
-            found.append(similarity(before, after))
+            found.append(histogram_similarity(before, after))
     return min(found) if found else None
 
 
@@ -87,8 +87,8 @@ def _swapped(one: TrackStats, other: TrackStats) -> bool:
             continue
         a_old, a_new = _part(a, 0, cut[0]), _part(a, cut[0], len(where[0]))
         b_old, b_new = _part(b, 0, cut[1]), _part(b, cut[1], len(where[1]))
-        stayed = similarity(a_old, a_new) + similarity(b_old, b_new)
-        crossed = similarity(a_old, b_new) + similarity(b_old, a_new)
+        stayed = histogram_similarity(a_old, a_new) + histogram_similarity(b_old, b_new)
+        crossed = histogram_similarity(a_old, b_new) + histogram_similarity(b_old, a_new)
         if crossed > stayed + SWAP_MARGIN:
             return True
     return False

@@ -18,7 +18,7 @@ from workers.datasets.stages import facts
 from workers.datasets.stages.captions import LARGE, MOVES, SMALL, name_inner_colors
 from workers.datasets.stages.crops import Crop
 from workers.datasets.stages.follow import TrackObservation
-from workers.engines.concepts.colours import ENOUGH
+from workers.engines.concepts.images.config import AttributeConfig
 
 GATE = "caption_alignment"
 STAGE = "captions"
@@ -112,7 +112,7 @@ def _color(text: str, other: TrackObservation | None, crops: Sequence[Crop]) -> 
     if not stated or crop is None:
         return None
     colors = name_inner_colors(crop)
-    return bool(np.isin(colors, stated).mean() >= ENOUGH) if colors.size else None
+    return bool(np.isin(colors, stated).mean() >= AttributeConfig().min_color_share) if colors.size else None
 
 
 def _size(text: str, clip: ClipRow, other: TrackObservation | None) -> bool | None:

@@ -13,7 +13,7 @@ from PIL import Image
 from workers.datasets.schema import CaptionRow, ClipRow, TrackRow
 from workers.datasets.stages.crops import MARGIN, Crop
 from workers.datasets.stages.follow import TrackObservation
-from workers.engines.concepts.colours import color_names
+from workers.engines.concepts.images.color_names import color_names
 
 ENGINE = "composed/2"
 PLAIN_SHARE = 0.35
