@@ -15,8 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 import skimage.data
 from maquette import Maquette
-from maquette.cli import dataset as command
+from maquette.cli.dataset.serve import ReportRequestHandler
+from maquette.cli.dataset.server_commands import ENTRY_POINT_GROUP, FOLDER_COMMANDS
 from maquette.cli.main import app
+from maquette.dataset_plan import read_plan
 from maquette.errors import JobFailed
 from PIL import Image
 from pycocotools.coco import COCO
@@ -158,9 +160,22 @@ def test_objects_are_lifted_within_the_budget(folder: Path, mq: Maquette, tmp_pa
     assert Dataset(out).path(mesh).read_bytes()[:4] == b"glTF"
 
 
-def test_a_plan_is_made_from_a_probe(stack: Stack, folder: Path) -> None:
+def test_a_plan_file_makes_the_dataset_of_the_flags_and_is_saved_beside_it(
+    stack: Stack, folder: Path, tmp_path: Path
+) -> None:
     words = (str(folder / "roll.webp"), "--text", "motorcycle", *LENGTHS)
-    told = json.loads(run(stack, *words, "--plan", "--workers", "2", "--price", "2"))
+    by_flags = json.loads(run(stack, *words, "--out", str(tmp_path / "one")))
+    again = ("run", str(tmp_path / "one" / "plan.toml"), "--set", f"output.folder={tmp_path / 'two'}")
+    by_plan = json.loads(run(stack, *again))
+    assert by_plan["result"]["version"] == by_flags["result"]["version"]
+    assert verify(tmp_path / "two") == []
+    plans = [read_plan(tmp_path / name / "plan.toml") for name in ("one", "two")]
+    assert plans[0].input == plans[1].input and plans[1].clip_seconds == 0.6
+
+
+def test_an_estimate_comes_from_a_trial(stack: Stack, folder: Path) -> None:
+    words = (str(folder / "roll.webp"), "--text", "motorcycle", *LENGTHS)
+    told = json.loads(run(stack, *words, "--estimate", "--workers", "2", "--price", "2"))
     assert told["videos"] == 1 and told["worker_hours"] > 0
     assert told["wall_hours"] == pytest.approx(told["worker_hours"] / 2)
     assert told["cost"] == pytest.approx(2 * told["worker_hours"])
@@ -180,7 +195,7 @@ def test_serve_shows_the_report_and_nothing_outside(tmp_path: Path) -> None:
     shown = tmp_path / "data"
     shown.mkdir()
     (shown / "report.html").write_text("<h1>report</h1>")
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(command._Files, directory=str(shown))) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(ReportRequestHandler, directory=str(shown))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         base = f"http://127.0.0.1:{server.server_port}"
         assert b"report" in urllib.request.urlopen(f"{base}/").read()
@@ -190,10 +205,10 @@ def test_serve_shows_the_report_and_nothing_outside(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(
-    not entry_points(group=command.GROUP), reason="the checkout's entry points are older than this test"
+    not entry_points(group=ENTRY_POINT_GROUP), reason="the checkout's entry points are older than this test"
 )
 def test_every_command_over_folders_is_there() -> None:
-    names = {point.name for point in entry_points(group=command.GROUP)}
-    assert {*command.HELPERS, "check_formats", "write_formats"} <= names
-    for point in entry_points(group=command.GROUP):
+    names = {point.name for point in entry_points(group=ENTRY_POINT_GROUP)}
+    assert {*FOLDER_COMMANDS, "check_formats", "write_formats"} <= names
+    for point in entry_points(group=ENTRY_POINT_GROUP):
         assert callable(point.load())
