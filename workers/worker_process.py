@@ -41,6 +41,6 @@ class WorkerProcess:
     def _say_alive(self) -> None:
         while not self._stop.wait(SEEN_EVERY):
             try:
-                fleet.seen(self._db, self._settings.worker_id)
+                fleet.record_seen(self._db, self._settings.worker_id)
             except SQLAlchemyError:
                 log.warning("the ledger cannot be reached", exc_info=True)

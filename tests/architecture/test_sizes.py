@@ -18,8 +18,6 @@ LONG_FUNCTIONS = {
     ("workers/bodies/motion.py", "build"),
     ("workers/datasets/documents/card.py", "render_card"),
     ("workers/engines/objects/multi_view/reconstruction.py", "from_views"),
-    ("workers/engines/rasterisers/numba_projection.py", "pull_back"),
-    ("workers/formats/gltf.py", "add_mesh"),
     ("workers/jobs/bodies/motion_files.py", "_write"),
     ("workers/jobs/scene/job.py", "run"),
 }

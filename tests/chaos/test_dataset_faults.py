@@ -12,17 +12,16 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
-import skimage.data
 from maquette import Maquette
 from maquette.handles import Job
 from maquette.results import DatasetResult
-from PIL import Image
 
 from service.embedded import Stack
 from tests.support.faults import kill, read_state, wait_until
+from tests.support.media_files import write_clip
+from tests.support.scenes import motorcycle
 from tests.support.stacks import QUICK, running_stack
 from workers.datasets.reader import Dataset
 from workers.datasets.verification import verify
@@ -34,17 +33,9 @@ FRAMES = 36
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three seconds of a photo of a motorcycle that moves sideways."""
-    path = tmp_path_factory.mktemp("video") / "ride.mp4"
-    source = Path(skimage.data.__file__).parent / "motorcycle_left.png"
-    picture = np.asarray(Image.open(source).convert("RGB").resize((240, 160)))
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=12, options={"crf": "18"})
-        stream.width, stream.height, stream.pix_fmt = 240, 160, "yuv420p"
-        for index in range(FRAMES):
-            frame = av.VideoFrame.from_ndarray(np.roll(picture, index, axis=1), format="rgb24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
+    photo = motorcycle((240, 160))
+    rolled = [np.roll(photo, index, axis=1) for index in range(FRAMES)]
+    return write_clip(tmp_path_factory.mktemp("video") / "ride.mp4", rolled, rate=12, crf=18)
 
 
 @pytest.fixture(scope="module")

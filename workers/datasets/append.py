@@ -15,7 +15,7 @@ from workers.datasets.manifest import DatasetManifest, FileEntry, describe_file
 from workers.datasets.publishing import folders
 from workers.datasets.reader import Dataset
 from workers.datasets.schema import TABLES, ClipRow, SourceRow
-from workers.datasets.stages import duplicates
+from workers.datasets.shots import near_duplicates
 from workers.datasets.version import DatasetVersion, build_funnel, compute_totals, count_rejected
 
 REMADE = ("sources", "clips")
@@ -89,10 +89,10 @@ def _split(
 ) -> tuple[list[SourceRow], list[ClipRow]]:
     numbers: dict[tuple[str, int], int] = {}
     shots = np.array([numbers.setdefault((row.source, row.shot), len(numbers)) for row in clips], np.int64)
-    signatures = np.array([duplicates.parse_signature(row.signature) for row in clips], np.uint64).reshape(
-        -1, 3
-    )
-    near = duplicates.find_neighbours(shots, signatures)
+    signatures = np.array(
+        [near_duplicates.parse_signature(row.signature) for row in clips], np.uint64
+    ).reshape(-1, 3)
+    near = near_duplicates.find_neighbours(shots, signatures)
     links = [(clips[a].source, clips[b].source) for a, b in near.links]
     # groups of a part stay together, whatever linked them there
     links += [(row.source, row.split_group) for row in sources.values() if row.split_group in sources]

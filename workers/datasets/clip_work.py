@@ -12,6 +12,12 @@ from numpy.typing import NDArray
 
 from media.sandbox import DecodedFrame
 from workers.datasets import parquet
+from workers.datasets.appearance import crops, encoding
+from workers.datasets.boxes3d import lifting
+from workers.datasets.boxes3d.lifting import Box3d, ClipCamera
+from workers.datasets.cameras import clip_camera
+from workers.datasets.cameras.clip_camera import CameraPoses, PoseSolver
+from workers.datasets.captions import composed, described, scoring
 from workers.datasets.gates import scores3d, track_scores
 from workers.datasets.manifest import FileEntry
 from workers.datasets.protocols import Captioner, CropEncoder, InverseDynamics, TrackSource, Workspace
@@ -29,22 +35,11 @@ from workers.datasets.schema import (
     TrackRow,
 )
 from workers.datasets.settings import TRACK_SIZE, DatasetSettings
+from workers.datasets.shots.clip_planning import ClipPlan
 from workers.datasets.source import KnownBox, Source
-from workers.datasets.stages import (
-    actions,
-    alignment,
-    boxes3d,
-    cameras,
-    captions,
-    crops,
-    describing,
-    encoding,
-)
-from workers.datasets.stages.boxes3d import Box3d, ClipCamera
-from workers.datasets.stages.cameras import CameraPoses, PoseSolver
-from workers.datasets.stages.follow import ClipMeasurer, TrackedClip, TrackObservation
+from workers.datasets.stages import actions
 from workers.datasets.stages.keys import StageKey, hash_json, hash_rows
-from workers.datasets.stages.shots import ClipPlan
+from workers.datasets.stages.measure import ClipMeasurer, TrackedClip, TrackObservation
 from workers.datasets.stopwatch import Stopwatch
 from workers.engines.protocols import ObjectEngine
 from workers.formats.rle import decode_mask
@@ -125,7 +120,7 @@ class ClipWork:
                 "captions",
                 mine,
                 {
-                    "engine": captions.ENGINE,
+                    "engine": composed.ENGINE,
                     "captioner": None if teller is None else f"{teller.name}/{teller.version}",
                 },
                 {} if teller is None else dict(teller.weights),
@@ -149,7 +144,7 @@ class ClipWork:
                 follower.step(frame)
         followed = follower.finish()
         height, width = followed.size
-        camera = cameras.build_camera(self._source, width, height)
+        camera = clip_camera.build_camera(self._source, width, height)
         with self._components.clock("cameras"):
             poses = self._poses(followed, camera)
         camera = poses.camera or camera
@@ -157,7 +152,7 @@ class ClipWork:
             lifted = self._lift(followed, camera, poses)
         tracks, scores, decisions = self._judge(followed, lifted)
         kept = [(track, followed.seen[track.track]) for track in tracks if track.kept]
-        camera_rows = cameras.build_camera_rows(self._plan.id, camera, poses, len(followed.frames))
+        camera_rows = clip_camera.build_camera_rows(self._plan.id, camera, poses, len(followed.frames))
         clip = replace(
             base,
             frames=len(followed.frames),
@@ -169,9 +164,9 @@ class ClipWork:
             flags=_flags(camera, poses, bool(kept)),
         )
         with self._components.clock("captions"):
-            told = describing.caption_clip(self._components.captioner, clip, followed, tracks, camera_rows)
-        scores += alignment.build_caption_scores(told)
-        decided = self._settings.policy.decide(alignment.build_caption_scores(told))
+            told = described.caption_clip(self._components.captioner, clip, followed, tracks, camera_rows)
+        scores += scoring.build_caption_scores(told)
+        decided = self._settings.policy.decide(scoring.build_caption_scores(told))
         if decided:
             told = [replace(row, kept=by.passed) for row, by in zip(told, decided, strict=True)]
         rows: dict[str, Sequence[Any]] = {
@@ -192,11 +187,11 @@ class ClipWork:
             return self._record(rows)
 
     def _poses(self, followed: TrackedClip, camera: Camera) -> CameraPoses:
-        given = cameras.load_given_poses(self._source, self._plan)
+        given = clip_camera.load_given_poses(self._source, self._plan)
         if given is not None:
             return given
         if followed.still:
-            poses = cameras.make_static_poses(len(followed.frames))
+            poses = clip_camera.make_static_poses(len(followed.frames))
             # the world of a camera that stands still is its own frame: depth gives it its scale
             return replace(poses, scale="metric") if self._source.has_depth else poses
         if self._components.solver is not None:
@@ -215,7 +210,7 @@ class ClipWork:
                 for track, box in self._source.truth.boxes(index).items():
                     known.setdefault(track, {})[local] = box
         return {
-            track: boxes3d.lift_track(seen, followed.labels[track], view, known.get(track))
+            track: lifting.lift_track(seen, followed.labels[track], view, known.get(track))
             for track, seen in followed.seen.items()
         }
 
@@ -290,7 +285,7 @@ class ClipWork:
         if self._components.dynamics is not None:
             with self._components.clock("actions"):
                 found += actions.infer_actions(
-                    self._components.dynamics, self._plan, map(describing.decode_image, followed.frames)
+                    self._components.dynamics, self._plan, map(described.decode_image, followed.frames)
                 )
         return found
 

@@ -8,15 +8,15 @@ import numpy as np
 from workers.datasets import budget, failures, splits
 from workers.datasets.executor import AssetTask, ClipResults, ClipTask, Executor
 from workers.datasets.failures import Failure
+from workers.datasets.images import fit_size
 from workers.datasets.records import ClipRecord
 from workers.datasets.schema import ClipRow, DecisionRow, ScoreRow, SourceRow
 from workers.datasets.settings import DatasetSettings
+from workers.datasets.shots import near_duplicates
+from workers.datasets.shots.clip_planning import ClipPlan, plan_clips
+from workers.datasets.shots.near_duplicates import Neighbours
+from workers.datasets.shots.survey import Survey
 from workers.datasets.source import Source
-from workers.datasets.stages import duplicates
-from workers.datasets.stages.duplicates import Neighbours
-from workers.datasets.stages.scaling import fit_size
-from workers.datasets.stages.shots import ClipPlan, plan_clips
-from workers.datasets.stages.survey import Survey
 from workers.datasets.surveying import STAGE
 
 # more shots than one source can have
@@ -81,10 +81,12 @@ class Pipeline:
             count, found = plan_clips(source, index, seen, self._settings)
             plans += found
             shots.append(count)
-        signatures = np.array([duplicates.compute_signature(surveys[p.source], p) for p in plans], np.uint64)
+        signatures = np.array(
+            [near_duplicates.compute_signature(surveys[p.source], p) for p in plans], np.uint64
+        )
         shot_of = np.array([item.source * SHOTS + item.shot for item in plans], np.int64)
         low, _ = self._settings.policy.bounds.get("near_duplicate", (None, None))
-        near = duplicates.find_neighbours(shot_of, signatures.reshape(-1, 3), low or 0.0)
+        near = near_duplicates.find_neighbours(shot_of, signatures.reshape(-1, 3), low or 0.0)
         groups = self._groups(sources, plans, near)
         scores, decisions, clips = [], [], []
         for index, item in enumerate(plans):
@@ -92,7 +94,7 @@ class Pipeline:
             judged = self._settings.clip_policy.decide(mine)
             kept = all(row.passed for row in judged)
             source = sources[item.source]
-            text = duplicates.format_signature(signatures[index])
+            text = near_duplicates.format_signature(signatures[index])
             clips.append(self._clip(source, item, groups[source.sha256], text, kept))
             scores += mine
             decisions += judged

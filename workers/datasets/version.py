@@ -8,13 +8,13 @@ from typing import Any
 from maquette.contract.datasets import FunnelStep
 
 from workers.datasets import manifest, parquet
+from workers.datasets.captions.scoring import GATE
 from workers.datasets.clip_work import PARQUET
 from workers.datasets.manifest import DatasetManifest, FileEntry
 from workers.datasets.pipeline import PipelineResult
 from workers.datasets.protocols import Workspace
 from workers.datasets.schema import TABLES, ClipRow
 from workers.datasets.settings import DatasetSettings
-from workers.datasets.stages.alignment import GATE
 from workers.engines.protocols import EngineInfo
 
 

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from workers.engines.protocols import BodyEstimate, ObjectAsset
 from workers.engines.rasterisers.preview import preview_splat
-from workers.formats.film import fitted
-from workers.formats.overlay import color_of
+from workers.formats.images import shrink_image
+from workers.formats.overlay import object_color
 from workers.geometry.cameras import Camera
+from workers.geometry.mesh_renderer import render_mesh
 from workers.geometry.poses import look_at
-from workers.geometry.raster import render
 
 SIDE = 320
 PANEL = 960
@@ -38,7 +38,7 @@ def render_asset_preview(asset: ObjectAsset) -> NDArray[np.uint8]:
     for eye in EYES:
         pose = look_at(eye, (0.0, 0.0, 0.0))
         mesh = asset.mesh
-        top.append(render(mesh.vertices, mesh.faces, mesh.colors, camera, pose)[0])
+        top.append(render_mesh(mesh.vertices, mesh.faces, mesh.colors, camera, pose)[0])
         bottom.append(preview_splat(asset.splat, camera, pose))
     return np.vstack([np.hstack(top), np.hstack(bottom)])
 
@@ -48,7 +48,7 @@ def render_body_panels(image: NDArray[np.uint8], bodies: Sequence[BodyEstimate])
     placed = [
         PosedBody(body.vertices, body.rig.faces, body.camera, index) for index, body in enumerate(bodies)
     ]
-    shown = fitted(image, PANEL)
+    shown = shrink_image(image, PANEL)
     panels = [shown, draw_bodies(shown.copy(), placed)]
     if placed:
         panels.append(_from_the_side(placed, shown.shape[0]))
@@ -59,8 +59,8 @@ def draw_bodies(canvas: NDArray[np.uint8], bodies: Sequence[PosedBody]) -> NDArr
     """Draw bodies over `canvas` (H, W, 3), a smaller picture of what their cameras saw, the nearest last."""
     height, width = canvas.shape[:2]
     for body in sorted(bodies, key=lambda body: -float(body.vertices[:, 2].mean())):
-        tint = np.tile(np.array(color_of(body.color), np.uint8), (len(body.vertices), 1))
-        drawn, depth = render(body.vertices, body.faces, tint, body.camera.resized(width, height))
+        tint = np.tile(np.array(object_color(body.color), np.uint8), (len(body.vertices), 1))
+        drawn, depth = render_mesh(body.vertices, body.faces, tint, body.camera.resized(width, height))
         hit = np.isfinite(depth)
         canvas[hit] = (0.25 * canvas[hit] + 0.75 * drawn[hit]).astype(np.uint8)
     return canvas

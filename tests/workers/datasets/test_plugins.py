@@ -15,6 +15,8 @@ from PIL import Image
 from tests.support.scenes import ball, wall
 from tests.support.synthetic_datasets import RATE, SETTINGS, source_of
 from workers.datasets import plugins
+from workers.datasets.appearance.encoding import TOGETHER, encode_crops
+from workers.datasets.captions.described import describe_with_engine
 from workers.datasets.clip_work import Components
 from workers.datasets.errors import DatasetError
 from workers.datasets.local import build_dataset
@@ -23,9 +25,7 @@ from workers.datasets.reader import Dataset
 from workers.datasets.schema import CaptionRow, FeatureRow, FrameRow, TrackRow
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import GroundTruth, Source
-from workers.datasets.stages.describing import describe_with_engine
-from workers.datasets.stages.encoding import TOGETHER, encode_crops
-from workers.datasets.stages.follow import TrackObservation
+from workers.datasets.stages.measure import TrackObservation
 from workers.datasets.track_sources import OracleTracks
 from workers.datasets.verification import verify
 from workers.engines.protocols import EngineInfo, Rgb

@@ -1,4 +1,4 @@
-"""Conversions: telling formats apart, splats and meshes every way, axes, the command, broken files."""
+"""Conversions: detecting formats, splats and meshes in every direction, axes, the command, broken files."""
 
 import io
 
@@ -11,19 +11,15 @@ from typer.testing import CliRunner
 from tests.support.splats import by_color, covariances, random_splat, signpost, turned
 from workers.convert_cli import convert
 from workers.formats.convert import (
-    MESH_FORMATS,
-    MESH_READERS,
-    SPLAT_FORMATS,
-    SPLAT_READERS,
-    SPLAT_WRITERS,
     ConvertError,
     convert_mesh,
     convert_splat,
     detect,
 )
-from workers.formats.gltf import GlbBuilder
-from workers.formats.mesh_files import mesh_obj, mesh_ply
+from workers.formats.glb_builder import GlbBuilder
 from workers.formats.mesh_readers import MeshError, read_mesh_glb, read_mesh_obj, read_mesh_ply
+from workers.formats.mesh_writers import write_mesh_obj, write_mesh_ply
+from workers.formats.registry import MESH_CODECS, SPLAT_CODECS
 from workers.geometry.meshes import Mesh
 
 BALL = trimesh.creation.icosphere(1)
@@ -39,17 +35,17 @@ def mesh_glb(mesh=MESH, **placed):
     return builder.build()
 
 
-MESH_FILES = {"glb": mesh_glb(), "obj": mesh_obj(MESH), "ply": mesh_ply(MESH)}
-SPLAT_FILES = {name: write(random_splat(30)) for name, write in SPLAT_WRITERS.items()}
+MESH_FILES = {"glb": mesh_glb(), "obj": write_mesh_obj(MESH), "ply": write_mesh_ply(MESH)}
+SPLAT_FILES = {name: codec.write(random_splat(30)) for name, codec in SPLAT_CODECS.items()}
 
 
-@pytest.mark.parametrize("name", SPLAT_FORMATS)
-def test_splats_are_told_by_their_bytes(name):
+@pytest.mark.parametrize("name", SPLAT_CODECS)
+def test_splats_are_detected_by_their_content(name):
     assert detect(SPLAT_FILES[name]) == ("splat", name)
 
 
-@pytest.mark.parametrize("name", MESH_FORMATS)
-def test_meshes_are_told_by_their_bytes(name):
+@pytest.mark.parametrize("name", MESH_CODECS)
+def test_meshes_are_detected_by_their_content(name):
     assert detect(MESH_FILES[name]) == ("mesh", name)
 
 
@@ -59,36 +55,38 @@ def test_other_bytes_are_neither(data):
         detect(data)
 
 
-@pytest.mark.parametrize("source", SPLAT_FORMATS)
-@pytest.mark.parametrize("target", SPLAT_FORMATS)
+@pytest.mark.parametrize("source", SPLAT_CODECS)
+@pytest.mark.parametrize("target", SPLAT_CODECS)
 def test_every_splat_format_becomes_every_other_in_place(source, target):
     post = signpost()
-    data = convert_splat(SPLAT_WRITERS[source](post), None, target)
-    got = by_color(SPLAT_READERS[target](data))
+    data = convert_splat(SPLAT_CODECS[source].write(post), None, target)
+    got = by_color(SPLAT_CODECS[target].read(data))
     np.testing.assert_allclose(got.means, post.means, atol=3e-5)
     np.testing.assert_allclose(covariances(got), covariances(post), atol=3e-3)
     np.testing.assert_allclose(got.colors, post.colors, atol=0.008)
     np.testing.assert_allclose(got.opacities, post.opacities, atol=0.006)
 
 
-@pytest.mark.parametrize("source", SPLAT_FORMATS)
-@pytest.mark.parametrize("target", SPLAT_FORMATS)
+@pytest.mark.parametrize("source", SPLAT_CODECS)
+@pytest.mark.parametrize("target", SPLAT_CODECS)
 def test_y_down_turns_about_x_between_the_families(source, target):
     post = signpost()
     crosses = (source in ("ply", "sog")) != (target in ("ply", "sog"))
     means, spread = turned(post, (1, -1, -1) if crosses else (1, 1, 1))
     got = by_color(
-        SPLAT_READERS[target](convert_splat(SPLAT_WRITERS[source](post), source, target, y_down=True))
+        SPLAT_CODECS[target].read(
+            convert_splat(SPLAT_CODECS[source].write(post), source, target, y_down=True)
+        )
     )
     np.testing.assert_allclose(got.means, means, atol=3e-5)
     np.testing.assert_allclose(covariances(got), spread, atol=3e-3)
 
 
-@pytest.mark.parametrize("source", MESH_FORMATS)
-@pytest.mark.parametrize("target", MESH_FORMATS)
+@pytest.mark.parametrize("source", MESH_CODECS)
+@pytest.mark.parametrize("target", MESH_CODECS)
 def test_every_mesh_format_becomes_every_other(source, target):
     data = convert_mesh(MESH_FILES[source], None, target)
-    got = MESH_READERS[target](data)
+    got = MESH_CODECS[target].read(data)
     np.testing.assert_allclose(got.vertices, MESH.vertices, atol=1e-6)
     np.testing.assert_array_equal(got.faces, MESH.faces)
     np.testing.assert_array_equal(got.colors, MESH.colors)
@@ -143,12 +141,12 @@ def cut(name, old, new):
         ("ply", cut("ply", b"vertex_indices", b"vertex_indizes"), "vertex_indizes"),
         ("ply", cut("ply", b"little", b"bigger"), "little"),
         ("ply", MESH_FILES["ply"][:-1], "ends before"),
-        ("ply", MESH_FILES["ply"][:-4] + b"\xff\xff\xff\x7f", "not there"),
+        ("ply", MESH_FILES["ply"][:-4] + b"\xff\xff\xff\x7f", "do not exist"),
         ("obj", b"v 0 0\nf 1 1 1", "three numbers"),
-        ("obj", b"v 0 0 0\nf 1 1", "three vertices"),
-        ("obj", b"v 0 0 0\nf 1 1 2", "not there"),
-        ("obj", b"v 0 0 0\nf 1 1 -9", "three vertices"),
-        ("obj", b"v 0 0 0\nf 1 1 " + b"9" * 40, "three vertices"),
+        ("obj", b"v 0 0 0\nf 1 1", "three vertices that exist"),
+        ("obj", b"v 0 0 0\nf 1 1 2", "do not exist"),
+        ("obj", b"v 0 0 0\nf 1 1 -9", "three vertices that exist"),
+        ("obj", b"v 0 0 0\nf 1 1 " + b"9" * 40, "three vertices that exist"),
         ("obj", b"v 0 0 zero\n", "cannot be read"),
         ("obj", b"v 0 0 nan\nf 1 1 1\n", "finite"),
         ("obj", b"v 0 0 0\n", "faces"),
@@ -160,12 +158,12 @@ def cut(name, old, new):
 )
 def test_broken_meshes_are_refused(name, data, words):
     with pytest.raises(MeshError, match=words):
-        MESH_READERS[name](data)
+        MESH_CODECS[name].read(data)
     with pytest.raises(ConvertError, match=words):
         convert_mesh(data, name, "glb")
 
 
-@pytest.mark.parametrize("name", SPLAT_FORMATS)
+@pytest.mark.parametrize("name", SPLAT_CODECS)
 def test_broken_splats_are_refused(name):
     with pytest.raises(ConvertError):
         convert_splat(SPLAT_FILES[name][:-9], name, "ply")
@@ -179,7 +177,7 @@ def test_meshes_and_splats_do_not_mix():
 
 
 def test_more_gaussians_than_are_read_are_refused(monkeypatch):
-    monkeypatch.setattr("workers.formats.ply.MAX_GAUSSIANS", 29)
+    monkeypatch.setattr("workers.formats.splat_ply.MAX_GAUSSIANS", 29)
     with pytest.raises(ConvertError, match="30 Gaussians; at most 29"):
         convert_splat(SPLAT_FILES["ply"], None, "spz")
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from workers.formats.exr import encode
+from workers.formats.exr import write_exr
 
 
 def values() -> NDArray[np.float16]:
@@ -17,7 +17,7 @@ def values() -> NDArray[np.float16]:
 
 
 def test_scan_lines_lie_where_the_table_says() -> None:
-    data = encode(values())
+    data = write_exr(values())
     assert struct.unpack_from("<2i", data) == (20000630, 2)
     at, header = 8, {}
     while data[at]:
@@ -50,7 +50,7 @@ def test_scan_lines_lie_where_the_table_says() -> None:
 def test_openexr_reads_half_floats_as_they_are(tmp_path: Path) -> None:
     exr = pytest.importorskip("OpenEXR", reason="OpenEXR is not installed")
     path = tmp_path / "one.exr"
-    path.write_bytes(encode(values()))
+    path.write_bytes(write_exr(values()))
     file = exr.InputFile(str(path))
     window = file.header()["dataWindow"]
     assert (window.max.x, window.max.y) == (52, 36)

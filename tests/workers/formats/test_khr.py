@@ -11,7 +11,7 @@ from tests.support.splats import covariances, degrees_apart, random_splat, signp
 from workers.formats.color import srgb_to_linear
 from workers.formats.glb_container import pack_glb
 from workers.formats.glb_reader import MAX_NODES, GlbError, read_glb
-from workers.formats.splat_gltf import read_splat_glb, write_splat_glb
+from workers.formats.splat_glb import read_splat_glb, write_splat_glb
 from workers.geometry.gaussians import sanitize
 
 NAME = "KHR_gaussian_splatting"
@@ -169,7 +169,7 @@ def looped(document):
         (lambda d: d.update(nodes=[[]]), "malformed|no node"),
         (lambda d: d.update(nodes=[{"mesh": "x"}]), "malformed"),
         (lambda d: d.update(nodes=[{"mesh": 0}] * (MAX_NODES + 1)), "nodes"),
-        (looped, "loop"),
+        (looped, "cycle"),
         (lambda d: d["nodes"][0].update(scale=[1, 2, 1]), "unevenly"),
         (lambda d: d["nodes"][0].update(scale=[-1, 1, 1]), "mirrors"),
         (lambda d: d["nodes"][0].update(scale=[0, 0, 0]), "shears"),
@@ -178,7 +178,7 @@ def looped(document):
         (lambda d: primitive(d)["extensions"][NAME].pop("colorSpace"), "colorSpace"),
         (lambda d: primitive(d).update(mode=4), "POINTS"),
         (lambda d: primitive(d)["attributes"].pop(f"{NAME}:SCALE"), "SCALE"),
-        (lambda d: d["accessors"][0].update(count=10**9), "most that are read"),
+        (lambda d: d["accessors"][0].update(count=10**9), "the most that are supported"),
         (lambda d: d["accessors"][0].update(count=11), "outside|length"),
         (lambda d: d["accessors"][2].update(count=10**15), "outside"),
         (lambda d: d["accessors"][2].update(type="VEC3"), "components"),

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from workers.formats.ply import FIELDS, PlyError, read_splat_fields, read_splat_ply, write_splat_fields
-from workers.formats.ply import write_splat_ply as write
+from workers.formats.ply_header import PlyError
+from workers.formats.splat_ply import FIELDS, read_splat_fields, read_splat_ply, write_splat_fields
+from workers.formats.splat_ply import write_splat_ply as write
 from workers.geometry.gaussians import Gaussians, transform
 from workers.geometry.poses import Similarity
 
@@ -103,7 +104,10 @@ def test_other_properties_and_doubles_are_read():
         (write(random_splat(3)).replace(b"opacity", b"opaqity"), "opacity"),
         (write(random_splat(3)).replace(b"vertex 3", b"vertex -3"), "count"),
         (write(random_splat(3)).replace(b"vertex 3", b"vertex 99999999999"), "ends before"),
-        (write(random_splat(3)).replace(b"property float rot_3", b"property list int rot_3"), "understood"),
+        (
+            write(random_splat(3)).replace(b"property float rot_3", b"property list int rot_3"),
+            "unknown property",
+        ),
     ],
 )
 def test_broken_files_are_refused(data, words):

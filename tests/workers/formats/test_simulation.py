@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from workers.formats.simulation.package import simulation_zip
-from workers.formats.simulation.solids import NotSolid, convex_parts, levels, mass_of
+from workers.formats.simulation.package import write_simulation_zip
+from workers.formats.simulation.solids import NotSolid, compute_mass, decompose_convex, make_lods
 from workers.geometry.meshes import Mesh
 
 DENSITY = 700.0
@@ -21,7 +21,7 @@ def solid(made: trimesh.Trimesh) -> Mesh:
 
 
 def unpacked(folder: Path, mesh: Mesh, scale: float = 1.0) -> dict[str, object]:
-    data = simulation_zip(
+    data = write_simulation_zip(
         mesh, "a box <1>", scale=scale, density=DENSITY, notes={"flags": ["scale_not_metric"]}
     )
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -32,7 +32,7 @@ def unpacked(folder: Path, mesh: Mesh, scale: float = 1.0) -> dict[str, object]:
 
 def test_a_box_has_the_mass_and_inertia_of_the_textbook() -> None:
     size = np.array([0.2, 0.4, 0.1])
-    made = mass_of(solid(trimesh.creation.box(size)), DENSITY)
+    made = compute_mass(solid(trimesh.creation.box(size)), DENSITY)
     mass = DENSITY * size.prod()
     expected = (
         mass
@@ -47,21 +47,21 @@ def test_a_box_has_the_mass_and_inertia_of_the_textbook() -> None:
 def test_an_open_mesh_has_no_mass() -> None:
     box = trimesh.creation.box((1, 1, 1))
     with pytest.raises(NotSolid):
-        mass_of(Mesh(np.asarray(box.vertices), np.asarray(box.faces)[:-2]), DENSITY)
+        compute_mass(Mesh(np.asarray(box.vertices), np.asarray(box.faces)[:-2]), DENSITY)
 
 
 def test_levels_of_detail_keep_the_shape() -> None:
     ball = solid(trimesh.creation.icosphere(subdivisions=5, radius=0.5))
-    made = levels(ball)
+    made = make_lods(ball)
     assert [len(level.faces) for level in made] == [20480, 4000, 1000, 250]
     volume = 4 / 3 * np.pi * 0.5**3
     for level, tolerance in zip(made, (0.01, 0.01, 0.02, 0.05), strict=True):
-        assert abs(mass_of(level, 1.0).mass - volume) / volume < tolerance
+        assert abs(compute_mass(level, 1.0).mass - volume) / volume < tolerance
 
 
 def test_convex_parts_follow_a_hole() -> None:
     ring = trimesh.creation.torus(0.4, 0.12)
-    parts = [trimesh.Trimesh(part.vertices, part.faces) for part in convex_parts(solid(ring))]
+    parts = [trimesh.Trimesh(part.vertices, part.faces) for part in decompose_convex(solid(ring))]
     assert 4 <= len(parts) <= 16 and all(part.is_convex for part in parts)
     covered = sum(part.volume for part in parts)
     assert covered < 1.2 * ring.volume, "the hole must stay open"

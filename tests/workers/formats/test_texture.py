@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from tests.support.gltf_validator import assert_valid
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.objects.export import TEXTURED_FACES, asset_textured_glb, baked
-from workers.formats.texture import bake
+from workers.formats.texture import bake_texture
 from workers.geometry.gaussians import Gaussians
 from workers.geometry.meshes import Mesh
 
@@ -46,7 +46,7 @@ def shape(kind: str) -> tuple[Mesh, Gaussians]:
 @pytest.mark.parametrize("kind", ["ball", "torus"])
 def test_each_point_of_the_surface_has_the_colour_of_its_gaussians(kind: str) -> None:
     mesh, splat = shape(kind)
-    made = bake(mesh, splat, 512)
+    made = bake_texture(mesh, splat, 512)
     vertices = mesh.vertices[made.source]
     assert np.array_equal(made.source[made.faces], mesh.faces), "faces keep their corners and their winding"
     assert made.uvs.min() >= 0 and made.uvs.max() <= 1
@@ -61,7 +61,7 @@ def test_each_point_of_the_surface_has_the_colour_of_its_gaussians(kind: str) ->
 
 def test_no_two_faces_share_a_texel() -> None:
     mesh, splat = shape("torus")
-    made = bake(mesh, splat, 512)
+    made = bake_texture(mesh, splat, 512)
     corners = 512 * made.uvs[made.faces]
     (ax, ay), (bx, by) = (corners[:, 1] - corners[:, 0]).T, (corners[:, 2] - corners[:, 0]).T
     area = 0.5 * np.abs(ax * by - ay * bx).sum()
@@ -94,4 +94,4 @@ def test_a_splat_of_nothing_makes_no_texture() -> None:
         splat.colors[:0],
     )
     with pytest.raises(ValueError, match="Gaussians"):
-        bake(mesh, empty)
+        bake_texture(mesh, empty)

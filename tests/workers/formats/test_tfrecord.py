@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.tfrecords import examples, records
 from workers.formats import tfrecord, tfrecord_reader
-from workers.formats.tfrecord import PIECE, crc32c, example, write
+from workers.formats.tfrecord import PIECE, crc32c, encode_example, write_records
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_long_data_sums_up_in_pieces_as_byte_by_byte(length: int, monkeypatch: p
 def test_records_come_back_and_damage_shows() -> None:
     file = io.BytesIO()
     told = [b"", b"short", bytes(range(256)) * 40]
-    assert write(file, told) == sum(map(len, told))
+    assert write_records(file, told) == sum(map(len, told))
     assert records(file.getvalue()) == told
     assert struct.unpack("<Q", file.getvalue()[:8]) == (0,)
     broken = bytearray(file.getvalue())
@@ -58,7 +58,7 @@ def test_examples_hold_bytes_floats_and_whole_numbers() -> None:
         "a/\u00e9": np.array([7], np.uint16),
     }
     file = io.BytesIO()
-    write(file, [example(given), example(dict(reversed(given.items())))])
+    write_records(file, [encode_example(given), encode_example(dict(reversed(given.items())))])
     first, second = examples(file.getvalue())
     assert list(first) == sorted(given)
     assert first["a/text"] == [b"one", b""]
@@ -70,7 +70,7 @@ def test_examples_hold_bytes_floats_and_whole_numbers() -> None:
 
 def test_what_an_example_cannot_hold_is_refused() -> None:
     with pytest.raises(ValueError, match="flag is bool"):
-        example({"flag": np.array([True])})
+        encode_example({"flag": np.array([True])})
 
 
 # two records of TensorFlow 2.21.0's TFRecordWriter: an Example, and nothing
@@ -82,23 +82,23 @@ GOLDEN = (
 
 def test_what_tensorflow_wrote_is_read_and_written_alike() -> None:
     data = base64.b64decode(GOLDEN)
-    first, second = tfrecord_reader.read(io.BytesIO(data))
+    first, second = tfrecord_reader.read_records(io.BytesIO(data))
     assert second == b""
-    found = tfrecord_reader.parse(first)
+    found = tfrecord_reader.parse_example(first)
     assert set(found) == {"text", "floats", "numbers"}
     assert found["text"] == [b"one", b""]
     assert list(found["floats"]) == [1.5, -2.0] and list(found["numbers"]) == [0, 300, -1]
     file = io.BytesIO()
-    write(file, [first, second])
+    write_records(file, [first, second])
     assert file.getvalue() == data
 
 
 def test_our_reader_reads_what_the_wire_format_says() -> None:
     given = {"a": [b"x" * 300], "b": np.array([1.5, np.nan]), "c": np.array([2**40, -5]), "d": np.zeros(0)}
     file = io.BytesIO()
-    write(file, [example(given)])
-    [mine], [theirs] = tfrecord_reader.read(io.BytesIO(file.getvalue())), examples(file.getvalue())
-    found = tfrecord_reader.parse(mine)
+    write_records(file, [encode_example(given)])
+    [mine], [theirs] = tfrecord_reader.read_records(io.BytesIO(file.getvalue())), examples(file.getvalue())
+    found = tfrecord_reader.parse_example(mine)
     assert found["a"] == theirs["a"]
     for name in "bcd":
         assert np.array_equal(np.asarray(found[name]), theirs[name], equal_nan=True)
@@ -109,17 +109,17 @@ def test_damaged_records_are_refused(place: int) -> None:
     data = bytearray(base64.b64decode(GOLDEN))
     data[place] ^= 1
     with pytest.raises(ValueError, match="damaged"):
-        list(tfrecord_reader.read(io.BytesIO(bytes(data))))
+        list(tfrecord_reader.read_records(io.BytesIO(bytes(data))))
 
 
 @pytest.mark.parametrize("length", [5, 12, 40, 100, 103])
 def test_files_that_are_cut_off_are_refused(length: int) -> None:
     data = base64.b64decode(GOLDEN)[:length]
     with pytest.raises(ValueError, match="damaged"):
-        list(tfrecord_reader.read(io.BytesIO(data)))
+        list(tfrecord_reader.read_records(io.BytesIO(data)))
 
 
 @pytest.mark.parametrize("record", [b"\x0a", b"\x0a\x09\x0a", b"\x0b\x00", b"\x0a" + b"\xff" * 12])
 def test_what_is_no_example_is_refused(record: bytes) -> None:
-    with pytest.raises(ValueError, match=r"cut off|wire type"):
-        tfrecord_reader.parse(record)
+    with pytest.raises(ValueError, match=r"truncated|wire type"):
+        tfrecord_reader.parse_example(record)

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from workers.datasets import parquet
 from workers.datasets.schema import ClipRow, FrameRow, ObservationRow
 from workers.datasets.version import DatasetVersion
-from workers.formats.overlay import overlay
+from workers.formats.overlay import overlay_masks
 from workers.formats.rle import decode_mask
 
 MOST_CLIPS = 16
@@ -67,7 +67,7 @@ def _pictures(
         with Image.open(io.BytesIO(frame.jpeg)) as picture:
             image = np.asarray(picture.convert("RGB"))
         mine = seen[frame.frame]
-        drawn = overlay(
+        drawn = overlay_masks(
             image,
             [decode_mask({"size": [r.mask_height, r.mask_width], "counts": r.mask_counts}) for r in mine],
             [labels[clip.clip, row.track] for row in mine],

@@ -5,10 +5,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from workers.datasets.boxes3d.lifting import Box3d
 from workers.datasets.gates.track_scores import STAGE
 from workers.datasets.schema import ScoreRow
-from workers.datasets.stages.boxes3d import Box3d
-from workers.datasets.stages.follow import TrackObservation
+from workers.datasets.stages.measure import TrackObservation
 
 WHOLE = 0.5
 USUAL = 40

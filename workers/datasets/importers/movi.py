@@ -12,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from workers.datasets import boxes
+from workers.datasets import oriented_boxes
 from workers.datasets.errors import DatasetError
-from workers.datasets.exporters.movi import LEVELS, ray_lengths
-from workers.datasets.exporters.neural_assets_tokens import BLENDER_FROM_OPENCV
+from workers.datasets.exporters.movi.example import LEVELS, compute_ray_lengths
+from workers.datasets.exporters.shared.camera_axes import BLENDER_FROM_OPENCV
 from workers.datasets.importers import movi_tfds
 from workers.datasets.importers.clip_publishing import publish_clips
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import CameraRow, ClipRow, FrameRow, ObservationRow, SourceRow, TrackRow
-from workers.datasets.stages.duplicates import PLACES, format_signature
-from workers.datasets.stages.survey import compute_dct_hash, downscale
+from workers.datasets.shots.near_duplicates import PLACES, format_signature
+from workers.datasets.shots.survey import compute_dct_hash, downscale
 from workers.formats.rle import encode_mask
 from workers.geometry.boxes import bounding_box
 from workers.geometry.poses import matrix_from_quaternion, quaternion_from_matrix
@@ -177,7 +177,7 @@ class _ExampleParser:
             return None
         low, high = (float(value) for value in self._meta["depth_range"])
         distance = np.asarray(example["depth"])[..., 0].astype(np.float64) / LEVELS * (high - low) + low
-        depth = distance / ray_lengths(self._k, (self._height, self._width))
+        depth = distance / compute_ray_lengths(self._k, (self._height, self._width))
         known = example.get("known")
         return depth if known is None else np.where(np.asarray(known)[..., 0], depth, np.nan)
 
@@ -265,7 +265,7 @@ class _ExampleParser:
         if (size <= 0).any():
             raise ValueError(f"the corners of instance {number} are in another order")
         turn = turn / np.linalg.norm(turn)
-        here, rotation = boxes.transform_box(center, turn, np.linalg.inv(self._poses[frame]))
+        here, rotation = oriented_boxes.transform_box(center, turn, np.linalg.inv(self._poses[frame]))
         world = quaternion_from_matrix(matrix_from_quaternion(turn))
         parts = (here, rotation, center, world, size)
         return tuple(tuple(float(value) for value in part) for part in parts)

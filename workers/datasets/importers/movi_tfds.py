@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workers.datasets.errors import DatasetError
-from workers.datasets.exporters.movi_tfds import SPLITS
+from workers.datasets.exporters.movi.tfds import SPLITS
 from workers.formats import tfrecord_reader
-from workers.formats.tfrecord_reader import Read
+from workers.formats.tfrecord_reader import Feature
 
 FEATURES, INFO = "features.json", "dataset_info.json"
 NAMES = "instances-category.labels.txt"
@@ -45,8 +45,8 @@ def read_examples(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         split, count = OURS.get(found["split"], "test"), 0
         try:
             with path.open("rb") as file:
-                for record in tfrecord_reader.read(file):
-                    yield split, parse_example(tfrecord_reader.parse(record), names)
+                for record in tfrecord_reader.read_records(file):
+                    yield split, parse_example(tfrecord_reader.parse_example(record), names)
                     count += 1
             # a file that ends after a record looks whole
             if count != lengths.get((found["split"], int(found["number"])), count):
@@ -67,7 +67,7 @@ def _lengths(folder: Path) -> dict[tuple[str, int], int]:
     }
 
 
-def parse_example(flat: dict[str, Read], names: Sequence[str]) -> dict[str, Any]:
+def parse_example(flat: dict[str, Feature], names: Sequence[str]) -> dict[str, Any]:
     """The features of one record with their shapes; `names` are those of the numbers of `category`."""
     video = _pictures(flat["video"])
     frames = len(video)
@@ -102,7 +102,7 @@ def parse_example(flat: dict[str, Read], names: Sequence[str]) -> dict[str, Any]
     return made
 
 
-def _pictures(values: Read) -> NDArray[Any]:
+def _pictures(values: Feature) -> NDArray[Any]:
     if not isinstance(values, list):
         raise ValueError("pictures are no bytes")
     made = []

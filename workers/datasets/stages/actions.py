@@ -9,8 +9,8 @@ from scipy.spatial.transform import Rotation
 from workers.datasets.errors import DatasetError
 from workers.datasets.protocols import InverseDynamics
 from workers.datasets.schema import ActionRow, CameraRow
+from workers.datasets.shots.clip_planning import ClipPlan
 from workers.datasets.source import Source
-from workers.datasets.stages.shots import ClipPlan
 from workers.engines.protocols import Rgb
 
 EGO = ("tx", "ty", "tz", "rx", "ry", "rz")

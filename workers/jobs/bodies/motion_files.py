@@ -29,10 +29,11 @@ from workers.bodies.motion import Motion, Sightings, build
 from workers.bodies.sightings import read_rig, sightings_of, timeline, tracks_in
 from workers.bodies.still import MESH_ARRAYS, camera_about
 from workers.engines.protocols import Rig, ScaleSource
-from workers.formats.film import Film, fitted, fitted_size
-from workers.formats.record import Column, record_json, record_npz
+from workers.formats.annotated_arrays import AnnotatedArray, write_json, write_npz
+from workers.formats.images import shrink_image, shrunk_size
+from workers.formats.registry import BODY_FORMATS
+from workers.formats.video_writer import VideoWriter
 from workers.geometry.cameras import Camera
-from workers.jobs.bodies.recovery import MEDIA_TYPES, ROLES
 from workers.jobs.cameras import to_wire_camera
 from workers.jobs.context import JobContext
 from workers.jobs.previews import PosedBody, draw_bodies
@@ -83,15 +84,15 @@ def write_motions(
 ) -> Manifest:
     """Write every track's files, then the film, and tell the result."""
     poses = None if request.world_from_cam is None else np.array(request.world_from_cam)
-    found = tracks_in(recovered.chunks, context.stored)
+    found = tracks_in(recovered.chunks, context.get)
     motions: list[tuple[int, Motion]] = []
     told: list[BodyTrack] = []
     if recovered.rig is not None and recovered.camera is not None:
-        rig, names, lengths = read_rig(context.stored(recovered.rig))
-        seconds = _seconds(timeline(recovered.chunks, context.stored), recovered.time_base)
+        rig, names, lengths = read_rig(context.get(recovered.rig))
+        seconds = _seconds(timeline(recovered.chunks, context.get), recovered.time_base)
         for number, track in enumerate(found):
             context.progress("motion", number, len(found))
-            seen = sightings_of(track, recovered.chunks, context.stored, lengths)
+            seen = sightings_of(track, recovered.chunks, context.get, lengths)
             person = PersonMotion(track, seen, _motion(rig, seen, seconds, request, poses))
             told.append(_write(context, request, person, names, recovered, recovered.camera, poses))
             motions.append((track, person.motion))
@@ -110,7 +111,7 @@ def write_motions(
         reason = (
             "no trustworthy body was found in the tracks" if tracks else "no person was found in the video"
         )
-    return context.manifest(
+    return context.build_manifest(
         result,
         parameters={
             "formats": request.formats,
@@ -176,10 +177,11 @@ def _write(
             whole = dict(columns)
             if request.vertices:
                 flags += _with_vertices(whole, motion)
-            made.append((f"{person.name}.npz", record_npz(about, whole)))
+            made.append((f"{person.name}.npz", write_npz(about, whole)))
         else:
-            made.append((f"{person.name}.json", record_json(about, columns, MESH_ARRAYS)))
-        files[kind] = [context.save(name, ROLES[kind], MEDIA_TYPES[kind], data).name for name, data in made]
+            made.append((f"{person.name}.json", write_json(about, columns, MESH_ARRAYS)))
+        role, media_type = BODY_FORMATS[kind].role, BODY_FORMATS[kind].media_type
+        files[kind] = [context.save(name, role, media_type, data).name for name, data in made]
     states = motion.state
     if (states == FILLED).any():
         flags.append("gaps_filled")
@@ -204,7 +206,7 @@ def _write(
     )
 
 
-def _with_vertices(columns: dict[str, Column], motion: Motion) -> list[str]:
+def _with_vertices(columns: dict[str, AnnotatedArray], motion: Motion) -> list[str]:
     """Add the vertices of every frame, NaN where open; a flag instead when they are too many."""
     shape = (len(motion.frames), *motion.rig.rest_vertices.shape)
     if int(np.prod(shape)) * 4 > VERTEX_BYTES:
@@ -213,7 +215,9 @@ def _with_vertices(columns: dict[str, Column], motion: Motion) -> list[str]:
     for run in motion.spans:
         for k in range(run.start, run.stop):
             out[k] = motion.vertices(k)
-    columns["vertices"] = Column(out, "posed vertices, filled and smoothed", "m", columns["joints"].frame)
+    columns["vertices"] = AnnotatedArray(
+        out, "posed vertices, filled and smoothed", "m", columns["joints"].frame
+    )
     return []
 
 
@@ -236,12 +240,17 @@ def _film(
     poses: Floats | None,
 ) -> None:
     """The frames beside the smoothed bodies over them, as an MP4."""
-    video = context.video(ref)
-    width, height = fitted_size(video.width, video.height, FILM_SIDE)
-    with Film(2 * width, height, video.time_base) as film, limit_frames(video, request.max_frames) as frames:
+    video = context.media.open_video(ref)
+    width, height = shrunk_size(video.width, video.height, FILM_SIDE)
+    with (
+        VideoWriter(2 * width, height, video.time_base) as film,
+        limit_frames(video, request.max_frames) as frames,
+    ):
         for frame in frames:
             context.progress("overlay", frame.index, video.frame_count)
-            film.add(_beside(fitted(frame.pixels, FILM_SIDE), frame.index, motions, camera, poses), frame.pts)
+            film.add(
+                _beside(shrink_image(frame.pixels, FILM_SIDE), frame.index, motions, camera, poses), frame.pts
+            )
         context.save("overlay.mp4", "overlay", "video/mp4", film.finish())
 
 

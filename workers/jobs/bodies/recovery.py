@@ -11,27 +11,12 @@ from numpy.typing import NDArray
 from workers.bodies.still import MESH_ARRAYS, still_about, still_columns
 from workers.engines.bodies.export import body_bvh, body_glb, body_obj, body_ply
 from workers.engines.protocols import BodyEngine, BodyEstimate, LodBodyEngine
-from workers.formats.record import record_json, record_npz
+from workers.formats.annotated_arrays import write_json, write_npz
+from workers.formats.registry import BODY_FORMATS
 from workers.jobs.cameras import find_measured_camera, to_wire_camera
-from workers.jobs.context import JobContext, LoadedImage
+from workers.jobs.context import JobContext
+from workers.jobs.media_loader import LoadedImage
 from workers.jobs.segment.instances import InstanceMask, find_instances, to_wire_box
-
-MEDIA_TYPES: dict[BodyFormat, str] = {
-    "glb": "model/gltf-binary",
-    "obj": "model/obj",
-    "ply": "application/x-ply",
-    "bvh": "text/plain",
-    "npz": "application/x-npz",
-    "json": "application/json",
-}
-ROLES: dict[BodyFormat, str] = {
-    "glb": "mesh",
-    "obj": "mesh",
-    "ply": "mesh",
-    "bvh": "motion",
-    "npz": "parameters",
-    "json": "parameters",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +51,7 @@ def recover_people(
     """
     numbers = range(len(boxes)) if indices is None else indices
     engine = context.engines.bodies()
-    context.used(engine.info)
+    context.record_engine(engine.info)
     context.progress("bodies", 0, len(boxes))
     if not boxes:
         return [], []
@@ -114,7 +99,10 @@ def write_body(
     body = person.body
     files = {
         kind: context.save(
-            f"{person.name}.{kind}", ROLES[kind], MEDIA_TYPES[kind], _encoded(context, person, kind, vertices)
+            f"{person.name}.{BODY_FORMATS[kind].extension}",
+            BODY_FORMATS[kind].role,
+            BODY_FORMATS[kind].media_type,
+            _encoded(context, person, kind, vertices),
         ).name
         for kind in dict.fromkeys(formats)
     }
@@ -156,4 +144,4 @@ def _encoded(context: JobContext, person: RecoveredPerson, kind: BodyFormat, ver
     info = context.engines.bodies().info
     about = still_about(body, f"{info.name} {info.version}")
     columns = still_columns(body, vertices=vertices)
-    return record_npz(about, columns) if kind == "npz" else record_json(about, columns, MESH_ARRAYS)
+    return write_npz(about, columns) if kind == "npz" else write_json(about, columns, MESH_ARRAYS)

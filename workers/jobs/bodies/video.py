@@ -16,13 +16,13 @@ from media.sandbox import DecodedFrame
 from workers.bodies.sightings import Gatherer, rig_bytes
 from workers.engines.protocols import BodyEstimate, TrackPrompts
 from workers.errors import JobProblem
-from workers.formats.film import fitted
-from workers.formats.overlay import png
+from workers.formats.images import encode_png, shrink_image
 from workers.geometry.cameras import Camera
 from workers.jobs.bodies.motion_files import RecoveredVideo, write_motions
 from workers.jobs.bodies.recovery import apply_lod, list_ignored_options
 from workers.jobs.cameras import parse_intrinsics
-from workers.jobs.context import JobContext, LoadedVideo
+from workers.jobs.context import JobContext
+from workers.jobs.media_loader import LoadedVideo
 from workers.jobs.previews import PANEL, PosedBody, draw_bodies
 from workers.jobs.track.chunked_tracking import (
     CHUNK_FRAMES,
@@ -58,7 +58,7 @@ def run(context: JobContext, request: BodiesJob, earlier: Manifest | None) -> Ma
         raise JobProblem("invalid_request", why)
     ref = request.video if earlier is None else MediaRef(id=earlier.provenance.sources[0])
     assert ref is not None
-    context.used(context.engines.bodies().info)
+    context.record_engine(context.engines.bodies().info)
     state = _restored(context)
     if earlier is None:
         state = _tracked(context, request, ref, state)
@@ -71,7 +71,7 @@ def run(context: JobContext, request: BodiesJob, earlier: Manifest | None) -> Ma
         masks = earlier.artefacts
         people = [(track.id, track.frames) for track in result.tracks if _may_be_person(track.label)]
     kept = {n for n, _ in sorted(people, key=lambda pair: (-pair[1], pair[0]))[: request.max_people]}
-    video = context.video(ref)
+    video = context.media.open_video(ref)
     recovered = _recover(context, request, video, _people_of(context, masks, kept), state)
     flags = list_ignored_options(context, request) + (["people_capped"] if len(kept) < len(people) else [])
     return write_motions(context, request, ref, recovered, sorted(kept), flags)
@@ -81,22 +81,24 @@ def _tracked(
     context: JobContext, request: BodiesJob, ref: MediaRef, state: BodiesCheckpoint
 ) -> BodiesCheckpoint:
     engine = context.engines.concepts()
-    context.used(engine.info)
+    context.record_engine(engine.info)
     if state.tracked:
         return state
     engine.check([PERSON])
     ledger = _ledger(state)
 
     def keep(ledger: TrackingCheckpoint) -> None:
-        context.checkpoint(asdict(BodiesCheckpoint(ledger=asdict(ledger), artefacts=dump_artefacts(context))))
+        context.save_checkpoint(
+            asdict(BodiesCheckpoint(ledger=asdict(ledger), artefacts=dump_artefacts(context)))
+        )
 
-    video = context.video(ref, start=max(ledger.decoded - 1, 0))
+    video = context.media.open_video(ref, start=max(ledger.decoded - 1, 0))
     with closing(video.frames):
         _check(request, video)
         prompts = TrackPrompts((PERSON,))
         track_in_chunks(context, video, prompts, request.max_frames, ledger, keep, previews=False)
     done = BodiesCheckpoint(ledger=asdict(ledger), tracked=True, artefacts=dump_artefacts(context))
-    context.checkpoint(asdict(done))
+    context.save_checkpoint(asdict(done))
     return done
 
 
@@ -126,7 +128,7 @@ def _recover(
             if state.decoded % CHUNK_FRAMES == 0:
                 state.chunks.append(context.put(gathered.chunk()))
                 state.artefacts = dump_artefacts(context)
-                context.checkpoint(asdict(state))
+                context.save_checkpoint(asdict(state))
     if state.decoded % CHUNK_FRAMES:
         state.chunks.append(context.put(gathered.chunk()))
     return RecoveredVideo(
@@ -216,15 +218,15 @@ def _may_be_person(label: str | None) -> bool:
 
 def _preview(context: JobContext, frame: DecodedFrame, found: Sequence[tuple[int, BodyEstimate]]) -> str:
     placed = [PosedBody(body.vertices, body.rig.faces, body.camera, track) for track, body in found]
-    picture = draw_bodies(fitted(frame.pixels, PANEL).copy(), placed)
-    return context.save(f"overlay-{frame.index:05d}.png", "overlay", "image/png", png(picture)).sha256
+    picture = draw_bodies(shrink_image(frame.pixels, PANEL).copy(), placed)
+    return context.save(f"overlay-{frame.index:05d}.png", "overlay", "image/png", encode_png(picture)).sha256
 
 
 def _restored(context: JobContext) -> BodiesCheckpoint:
     stored = context.job.checkpoint
     if stored is None:
         return BodiesCheckpoint()
-    context.restore(stored["artefacts"])
+    context.restore_artefacts(stored["artefacts"])
     return BodiesCheckpoint(**stored)
 
 

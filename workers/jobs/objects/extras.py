@@ -4,13 +4,13 @@ import numpy as np
 from maquette.contract import ObjectOutput, ObjectsJob
 
 from workers.engines.protocols import ObjectAsset, Rgb
-from workers.formats.overlay import png
-from workers.formats.simulation.package import simulation_zip
+from workers.formats.images import encode_png
+from workers.formats.simulation.package import write_simulation_zip
 from workers.formats.simulation.solids import NotSolid
-from workers.formats.turntable import turntable
-from workers.geometry.raster import render
+from workers.geometry.mesh_renderer import render_mesh
 from workers.jobs.context import JobContext
 from workers.jobs.objects.reconstruction import ReconstructedObject
+from workers.jobs.objects.turntable import render_turntable
 
 
 def write_extras(
@@ -23,10 +23,10 @@ def write_extras(
     made: dict[ObjectOutput, str] = {}
     flags: list[str] = []
     if "placed" in request.outputs:
-        picture = png(_placed(image, item.asset))
+        picture = encode_png(_placed(image, item.asset))
         made["placed"] = context.save(f"{item.name}-placed.png", "overlay", "image/png", picture).name
     if "turntable" in request.outputs:
-        film = turntable(item.asset)
+        film = render_turntable(item.asset)
         made["turntable"] = context.save(f"{item.name}-turntable.mp4", "preview", "video/mp4", film).name
     if "simulation" in request.outputs:
         scale, source = _metres(item.asset, request.longest_side_m)
@@ -37,7 +37,9 @@ def write_extras(
         }
         name = item.instance.label or item.name
         try:
-            data = simulation_zip(item.asset.mesh, name, scale=scale, density=request.density, notes=notes)
+            data = write_simulation_zip(
+                item.asset.mesh, name, scale=scale, density=request.density, notes=notes
+            )
         except NotSolid:
             return made, ["not_solid"]
         saved = context.save(f"{item.name}-simulation.zip", "simulation", "application/zip", data)
@@ -56,7 +58,7 @@ def _metres(asset: ObjectAsset, longest_side: float | None) -> tuple[float, str]
 def _placed(image: Rgb, asset: ObjectAsset) -> Rgb:
     """The picture (H, W, 3) with the posed mesh over it."""
     mesh = asset.mesh
-    drawn, depth = render(mesh.vertices, mesh.faces, mesh.colors, asset.camera, asset.pose)
+    drawn, depth = render_mesh(mesh.vertices, mesh.faces, mesh.colors, asset.camera, asset.pose)
     hit = np.isfinite(depth)
     out = (0.5 * image + 127.5).astype(np.uint8)
     out[hit] = drawn[hit]

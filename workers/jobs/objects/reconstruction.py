@@ -16,34 +16,25 @@ from workers.engines.objects.export import (
 from workers.engines.protocols import ObjectAsset
 from workers.errors import JobProblem
 from workers.formats import rle
-from workers.formats.mesh_files import mesh_obj
-from workers.formats.overlay import png
-from workers.formats.sog import write_sog
-from workers.formats.splat_gltf import write_splat_glb
-from workers.formats.spz import write_spz
-from workers.formats.usdz import UsdMissing, check_usd
+from workers.formats.images import encode_png
+from workers.formats.registry import (
+    MESH_CODECS,
+    SPLAT_CODECS,
+    TEXTURED_FORMATS,
+    FileFormat,
+    check_installed,
+)
 from workers.jobs.cameras import find_measured_camera, to_wire_camera, to_wire_pose
-from workers.jobs.context import JobContext, LoadedImage
+from workers.jobs.context import JobContext
 from workers.jobs.depth_maps import load_depth
+from workers.jobs.media_loader import LoadedImage
 from workers.jobs.previews import render_asset_preview
 from workers.jobs.segment.instances import InstanceMask, to_wire_box
 
-# Ending, role, media type and encoder of what is written on request.
-EXTRAS: dict[ObjectFormat, tuple[str, str, str, Callable[[ObjectAsset], bytes]]] = {
-    "spz": ("spz", "splat", "application/x-spz", lambda asset: write_spz(asset.splat)),
-    "sog": ("sog", "splat", "application/x-sog", lambda asset: write_sog(asset.splat)),
-    "khr_glb": ("splat.glb", "splat", "model/gltf-binary", lambda asset: write_splat_glb(asset.splat)),
-    "obj": ("obj", "mesh", "model/obj", lambda asset: mesh_obj(asset.mesh)),
-}
-# The same of what is written with a baked texture, which is made once for all of them.
-TEXTURED: dict[ObjectFormat, tuple[str, str, str, Callable[[ObjectAsset, Baked], bytes]]] = {
-    "textured_glb": (
-        "textured.glb",
-        "mesh",
-        "model/gltf-binary",
-        lambda asset, made: asset_textured_glb(asset, "object", made),
-    ),
-    "usdz": ("usdz", "mesh", "model/vnd.usdz+zip", asset_usdz),
+# What is written with a baked texture, which is made once for all of them.
+TEXTURED_WRITERS: dict[ObjectFormat, Callable[[ObjectAsset, Baked], bytes]] = {
+    "textured_glb": lambda asset, texture: asset_textured_glb(asset, "object", texture),
+    "usdz": asset_usdz,
 }
 
 
@@ -67,10 +58,10 @@ def reconstruct_objects(
 ) -> tuple[list[ReconstructedObject], list[ObjectFailure]]:
     """Lift each object; one that cannot be lifted is told, the others go on. JobProblem for bad depth."""
     engine = context.engines.objects()
-    context.used(engine.info)
+    context.record_engine(engine.info)
     camera, depth = find_measured_camera(image, given), None
     if depth_map is not None:
-        measured = load_depth(context, depth_map, image.width, image.height, camera)
+        measured = load_depth(context.media, depth_map, image.width, image.height, camera)
         camera, depth = measured.camera, measured.depth
     lifted: list[ReconstructedObject] = []
     failures: list[ObjectFailure] = []
@@ -93,11 +84,10 @@ def reconstruct_objects(
 
 def check_formats(formats: Sequence[ObjectFormat]) -> None:
     """Raise JobProblem (`extra_missing`) for a format whose library is not installed."""
-    if "usdz" in formats:
-        try:
-            check_usd()
-        except UsdMissing as error:
-            raise JobProblem("extra_missing", str(error)) from None
+    try:
+        check_installed(TEXTURED_FORMATS[name] for name in formats if name in TEXTURED_FORMATS)
+    except ImportError as error:
+        raise JobProblem("extra_missing", str(error)) from None
 
 
 def write_object(
@@ -109,18 +99,19 @@ def write_object(
         f"{name}.glb", "mesh", "model/gltf-binary", asset_glb(asset, item.instance.label or name)
     )
     splat = context.save(f"{name}.ply", "splat", "application/x-ply", asset_splat_ply(asset))
-    context.save(f"{name}.png", "preview", "image/png", png(render_asset_preview(asset)))
+    context.save(f"{name}.png", "preview", "image/png", encode_png(render_asset_preview(asset)))
     files: dict[ObjectFormat, str] = {"glb": mesh.name, "ply": splat.name}
-    for wanted in EXTRAS:
-        if wanted in formats:
-            ending, role, media_type, encode = EXTRAS[wanted]
-            files[wanted] = context.save(f"{name}.{ending}", role, media_type, encode(asset)).name
-    if TEXTURED.keys() & set(formats):
-        made = baked(asset)
-        for wanted, (ending, role, media_type, encode_textured) in TEXTURED.items():
-            if wanted in formats:
-                data = encode_textured(asset, made)
-                files[wanted] = context.save(f"{name}.{ending}", role, media_type, data).name
+    for wanted, splat_codec in SPLAT_CODECS.items():
+        if wanted in formats and wanted not in files:
+            files[wanted] = _save(context, name, splat_codec, splat_codec.write(asset.splat))
+    for wanted, mesh_codec in MESH_CODECS.items():
+        if wanted in formats and wanted not in files:
+            files[wanted] = _save(context, name, mesh_codec, mesh_codec.write(asset.mesh))
+    if TEXTURED_WRITERS.keys() & set(formats):
+        texture = baked(asset)
+        for textured, write in TEXTURED_WRITERS.items():
+            if textured in formats:
+                files[textured] = _save(context, name, TEXTURED_FORMATS[textured], write(asset, texture))
     return ObjectResult(
         index=item.index,
         label=item.instance.label,
@@ -140,3 +131,9 @@ def write_object(
         gaussians=len(asset.splat),
         flags=sorted({*asset.flags, *item.instance.flags}),
     )
+
+
+def _save(context: JobContext, name: str, file_format: FileFormat, data: bytes) -> str:
+    return context.save(
+        f"{name}.{file_format.extension}", file_format.role, file_format.media_type, data
+    ).name

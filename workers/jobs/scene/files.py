@@ -6,7 +6,7 @@ import numpy as np
 
 from workers.engines.objects.export import add_asset_node
 from workers.engines.protocols import BodyEstimate, ObjectAsset
-from workers.formats.gltf import GlbBuilder
+from workers.formats.glb_builder import GlbBuilder
 from workers.geometry.gaussians import Gaussians, concatenate, transform
 from workers.geometry.meshes import vertex_normals
 from workers.geometry.poses import opengl_from_opencv

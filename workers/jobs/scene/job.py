@@ -1,17 +1,12 @@
 """Scene: objects and bodies of one image in one camera frame."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from maquette.contract import Manifest, Pose, SceneFormat, SceneJob, SceneNode, SceneResult
 from maquette.contract.requests import PromptedJob
 
 from workers.formats.overlay import overlay_png
-from workers.formats.ply import write_splat_ply
-from workers.formats.sog import write_sog
-from workers.formats.splat_gltf import write_splat_glb
-from workers.formats.spz import write_spz
-from workers.geometry.gaussians import Gaussians
+from workers.formats.registry import SPLAT_CODECS
 from workers.jobs.bodies.recovery import recover_people
 from workers.jobs.cameras import choose_camera, to_wire_camera, to_wire_pose
 from workers.jobs.context import JobContext
@@ -20,19 +15,12 @@ from workers.jobs.scene.files import merge_splats, write_scene_glb
 from workers.jobs.scene.scene_scale import estimate_ground, place_on_ground
 from workers.jobs.segment.instances import find_instances, to_wire_box
 
-# Ending, media type and encoder of the merged splat.
-SPLATS: dict[SceneFormat, tuple[str, str, Callable[[Gaussians], bytes]]] = {
-    "ply": ("ply", "application/x-ply", write_splat_ply),
-    "spz": ("spz", "application/x-spz", write_spz),
-    "sog": ("sog", "application/x-sog", write_sog),
-    "khr_glb": ("splat.glb", "model/gltf-binary", write_splat_glb),
-}
 IDENTITY = Pose(rotation_wxyz=(1, 0, 0, 0), translation=(0, 0, 0), scale=1)
 
 
 def run(context: JobContext, request: SceneJob) -> Manifest:
     """Lift everything the phrases name; people become bodies, the rest objects."""
-    image = context.image(request.image)
+    image = context.media.load_image(request.image)
     found = find_instances(context, image, PromptedJob(text=request.text, threshold=request.threshold))
     humans = [item for item in found if item.label == "person"]
     things = [item for item in found if item.label != "person"]
@@ -90,10 +78,14 @@ def run(context: JobContext, request: SceneJob) -> Manifest:
         files["glb"] = mesh
     if assets:
         merged = merge_splats(assets)
-        for name in dict.fromkeys(("ply", *request.formats)):
+        wanted: tuple[SceneFormat, ...] = ("ply", *request.formats)
+        for name in dict.fromkeys(wanted):
             if name != "glb":
-                ending, media_type, encode = SPLATS[name]
-                files[name] = context.save(f"scene.{ending}", "splat", media_type, encode(merged)).name
+                codec = SPLAT_CODECS[name]
+                data = codec.write(merged)
+                files[name] = context.save(
+                    f"scene.{codec.extension}", codec.role, codec.media_type, data
+                ).name
         splat = files["ply"]
     result = SceneResult(
         width=image.width,
@@ -106,7 +98,7 @@ def run(context: JobContext, request: SceneJob) -> Manifest:
         failures=failures + missing,
     )
     context.save("layout.json", "layout", "application/json", result.model_dump_json(indent=1).encode())
-    return context.manifest(
+    return context.build_manifest(
         result,
         parameters={"threshold": request.threshold, "text": request.text, "contact": request.contact},
         seed=request.seed,

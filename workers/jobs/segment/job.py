@@ -3,7 +3,8 @@
 import numpy as np
 from maquette.contract import Manifest, SegmentJob, SegmentResult
 
-from workers.formats.overlay import overlay_png, png
+from workers.formats.images import encode_png
+from workers.formats.overlay import overlay_png
 from workers.jobs.context import JobContext
 from workers.jobs.segment.instances import find_instances
 
@@ -11,9 +12,9 @@ from workers.jobs.segment.instances import find_instances
 def run(context: JobContext, request: SegmentJob) -> Manifest:
     """Find every instance; the overlay shows them on the picture."""
     if request.frame is None:
-        image = context.image(request.image)
+        image = context.media.load_image(request.image)
     else:
-        image = context.frame(request.image, request.frame)
+        image = context.media.load_frame(request.image, request.frame)
     found = find_instances(context, image, request)
     context.progress("write", message="writing the overlay")
     labels = [item.label or f"{item.ref.kind} {item.ref.index}" for item in found]
@@ -21,7 +22,9 @@ def run(context: JobContext, request: SegmentJob) -> Manifest:
     context.save("overlay.png", "overlay", "image/png", overlay)
     if "png" in request.outputs:
         for index, item in enumerate(found):
-            context.save(f"mask-{index:03d}.png", "mask", "image/png", png(item.mask.astype(np.uint8) * 255))
+            context.save(
+                f"mask-{index:03d}.png", "mask", "image/png", encode_png(item.mask.astype(np.uint8) * 255)
+            )
     polygons = "polygons" in request.outputs
     result = SegmentResult(
         width=image.width,
@@ -29,7 +32,7 @@ def run(context: JobContext, request: SegmentJob) -> Manifest:
         frame=request.frame,
         instances=[item.instance(index, polygons=polygons) for index, item in enumerate(found)],
     )
-    return context.manifest(
+    return context.build_manifest(
         result,
         parameters={"thresholds": request.resolve_thresholds(), "text": request.text},
         seed=request.seed,

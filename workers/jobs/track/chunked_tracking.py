@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from media.sandbox import DecodedFrame
 from workers.engines.protocols import FrameResult, TrackPrompts, VideoFrame
 from workers.formats import overlay, rle
-from workers.jobs.context import JobContext, LoadedVideo
+from workers.formats.images import encode_png
+from workers.jobs.context import JobContext
+from workers.jobs.media_loader import LoadedVideo
 
 CHUNK_FRAMES = 48
 Row = dict[str, Any]
@@ -75,7 +77,7 @@ def track_in_chunks(
     each, to leave a checkpoint.
     """
     engine = context.engines.concepts()
-    tracker = engine.tracker(prompts, state=context.stored(state.tracker) if state.tracker else None)
+    tracker = engine.tracker(prompts, state=context.get(state.tracker) if state.tracker else None)
     lines: list[Row] = []
     # a joined pass begins on a frame that has been shown
     previewed = not previews or (rename is not None and state.decoded == 0)
@@ -171,11 +173,11 @@ def _jsonl(rows: Sequence[Row]) -> bytes:
 
 
 def _preview(context: JobContext, image: NDArray[np.uint8], result: FrameResult) -> str:
-    picture = overlay.overlay(
+    picture = overlay.overlay_masks(
         image,
         [item.mask for item in result.objects],
         [f"{item.id} {item.label or ''}".strip() for item in result.objects],
         [item.id for item in result.objects],
     )
     name = f"overlay-{result.index:05d}.png"
-    return context.save(name, "overlay", "image/png", overlay.png(picture)).sha256
+    return context.save(name, "overlay", "image/png", encode_png(picture)).sha256

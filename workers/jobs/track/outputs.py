@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from pycocotools import mask as coco
 
-from workers.formats.film import Film, fitted, fitted_size
-from workers.formats.overlay import overlay
+from workers.formats.images import shrink_image, shrunk_size
+from workers.formats.overlay import overlay_masks
+from workers.formats.video_writer import VideoWriter
 from workers.jobs.context import JobContext
 from workers.jobs.track.mask_reader import TrackedMask, read_chunks, read_frames
 
@@ -34,20 +35,20 @@ def write(context: JobContext, request: TrackJob, result: TrackResult) -> None:
         context.progress("write", message="writing YouTube-VIS JSON")
         with tempfile.TemporaryDirectory(prefix="maquette-ytvis-") as folder:
             pieces = _ytvis(request, result, list(_timeline(context, masks)), _spread(context, masks, folder))
-            context.save_pieces("ytvis.json", "annotations", "application/json", pieces)
+            context.save_chunks("ytvis.json", "annotations", "application/json", pieces)
     if "overlay" in request.outputs and masks:
         _film(context, request, result, masks)
 
 
 def _film(context: JobContext, request: TrackJob, result: TrackResult, masks: Sequence[Artefact]) -> None:
     first = min(chunk.first_frame for chunk in result.chunks)
-    video = context.video(request.video, start=first, limit=result.frames)
+    video = context.media.open_video(request.video, start=first, limit=result.frames)
     labels = {track.id: track.label or "" for track in result.tracks}
-    width, height = fitted_size(video.width, video.height, FILM_SIDE)
-    with closing(video.frames), Film(width, height, video.time_base) as film:
+    width, height = shrunk_size(video.width, video.height, FILM_SIDE)
+    with closing(video.frames), VideoWriter(width, height, video.time_base) as film:
         for frame, line in zip(video.frames, read_frames(context, masks), strict=False):
-            small = fitted(frame.pixels, FILM_SIDE)
-            drawn = overlay(
+            small = shrink_image(frame.pixels, FILM_SIDE)
+            drawn = overlay_masks(
                 small,
                 [_scaled(item.mask, small.shape) for item in line.objects],
                 [f"{item.id} {labels.get(item.id, '')}".strip() for item in line.objects],

@@ -13,7 +13,7 @@ from PIL import Image
 from tests.support.export_datasets import close, dataset
 from tests.support.tfrecords import examples
 from workers.datasets.errors import DatasetError
-from workers.datasets.exporters.movi_tfds import MoviTfds
+from workers.datasets.exporters.movi.tfds import MoviTfds
 from workers.datasets.importers import movi_tfds
 from workers.datasets.importers.movi import from_example, import_folder
 from workers.datasets.reader import Dataset

@@ -8,12 +8,12 @@ from scipy.spatial.transform import Rotation
 
 from tests.support.scenes import ball, wall
 from tests.support.synthetic_datasets import SETTINGS, drawn, made_dataset, of_movi, source_of
+from workers.datasets.captions import facts
+from workers.datasets.captions.scoring import score_captions
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import CameraRow
 from workers.datasets.source import GroundTruth, Source
-from workers.datasets.stages import facts
-from workers.datasets.stages.alignment import score_captions
 
 SWAPS = {"on the left": "on the right", "on the right": "on the left", "in the middle": "on the left"}
 

@@ -18,8 +18,8 @@ from workers.datasets.local_executor import LocalExecutor
 from workers.datasets.pipeline import Pipeline
 from workers.datasets.schema import DecisionRow, ScoreRow
 from workers.datasets.settings import DatasetSettings
+from workers.datasets.shots.clip_planning import ClipPlan
 from workers.datasets.source import ClipTracker, GroundTruth, Source
-from workers.datasets.stages.shots import ClipPlan
 from workers.engines.protocols import Box, EngineInfo, FrameResult, Rgb, TrackedInstance
 from workers.geometry.boxes import bounding_box
 
