@@ -187,7 +187,8 @@ def test_serve_shows_the_report_and_nothing_outside(tmp_path: Path) -> None:
     served = tmp_path / "data"
     served.mkdir()
     (served / "report.html").write_text("<h1>report</h1>")
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(ReportRequestHandler, directory=str(served))) as server:
+    handler = partial(ReportRequestHandler, directory=str(served))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         base = f"http://127.0.0.1:{server.server_port}"
         assert b"report" in urllib.request.urlopen(f"{base}/").read()
