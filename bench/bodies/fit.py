@@ -36,7 +36,7 @@ from workers.engines.bodies.skeleton import load_skeleton
 from workers.engines.bodies.start import start
 from workers.engines.protocols import Box, Mask
 from workers.geometry.cameras import Camera
-from workers.geometry.raster import rasterize
+from workers.geometry.mesh_renderer import rasterize
 
 # noise of image landmarks as a share of the person's height in the image, of world landmarks in metres
 NOISE = ((0.0, 0.0), (0.005, 0.015), (0.01, 0.03), (0.015, 0.045), (0.02, 0.06))

@@ -101,7 +101,7 @@ def record_loss(connection: Connection, job_id: str, kind: str) -> None:
     _advance(connection, job_id, failed=False)
 
 
-def outcomes(db: Database, job_id: str, kind: str) -> dict[str, PartRow]:
+def list_outcomes(db: Database, job_id: str, kind: str) -> dict[str, PartRow]:
     """The parts of a job that are over, by their keys."""
     over = (jobs.c.parent == job_id, jobs.c.kind == kind, jobs.c.state.not_in(OPEN))
     columns = (jobs.c.part, jobs.c.state, jobs.c.manifest_sha256, jobs.c.problem)
@@ -121,7 +121,7 @@ def worker_seconds(db: Database, job_id: str) -> WorkerSeconds:
     return WorkerSeconds(*(value or 0.0 for value in row)) if row else WorkerSeconds()
 
 
-def parent(db: Database, part: JobRow) -> JobRow | None:
+def find_parent(db: Database, part: JobRow) -> JobRow | None:
     """The job that a part is of; None when it is over."""
     with db.read() as connection:
         row = connection.execute(

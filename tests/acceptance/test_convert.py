@@ -19,7 +19,7 @@ from workers.errors import JobProblem
 from workers.formats.splat_ply import read_splat_ply, write_splat_ply
 from workers.formats.spz import read_spz
 from workers.geometry.boxes import bounding_box
-from workers.jobs.context import MAX_ASSET_BYTES, JobContext
+from workers.jobs.media_loader import MAX_ASSET_BYTES, MediaLoader
 
 
 def test_a_splat_goes_through_every_format(mq: Maquette, tmp_path: Path) -> None:
@@ -79,11 +79,11 @@ def test_an_asset_that_is_too_large_is_not_read(monkeypatch: pytest.MonkeyPatch)
         def get(self, sha256: str) -> bytes:
             raise AssertionError("read whole")
 
-    context = object.__new__(JobContext)
-    context._store = cast(ArtefactStore, Store())
-    monkeypatch.setattr(JobContext, "media", lambda self, ref: ("00" * 32, {"kind": "asset"}))
+    loader = object.__new__(MediaLoader)
+    loader._store = cast(ArtefactStore, Store())
+    monkeypatch.setattr(MediaLoader, "resolve", lambda self, ref: ("00" * 32, {"kind": "asset"}))
     with pytest.raises(JobProblem) as caught:
-        context.asset(MediaRef(url="https://example.org/splat.ply"))
+        loader.load_asset(MediaRef(url="https://example.org/splat.ply"))
     assert caught.value.problem.code == "asset_too_large"
 
 

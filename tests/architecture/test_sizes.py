@@ -19,7 +19,6 @@ LONG_FUNCTIONS = {
     ("workers/bodies/motion.py", "build"),
     ("workers/datasets/documents/card.py", "render_card"),
     ("workers/engines/objects/multi_view/reconstruction.py", "from_views"),
-    ("workers/engines/rasterisers/numba_projection.py", "pull_back"),
     ("workers/jobs/bodies/motion_files.py", "_write"),
     ("workers/jobs/scene/job.py", "run"),
 }

@@ -7,7 +7,7 @@ from maquette.contract import CameraModel, Intrinsics, Pose
 from workers.errors import JobProblem
 from workers.geometry.cameras import Camera
 from workers.geometry.poses import Similarity
-from workers.jobs.context import LoadedImage
+from workers.jobs.media_loader import LoadedImage
 
 FILM_DIAGONAL_MM = 43.2666
 

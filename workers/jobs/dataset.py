@@ -45,11 +45,11 @@ def run(context: JobContext, request: DatasetJob) -> Manifest:
     if components.captioner is not None:
         infos.append(components.captioner.info)
     for info in infos:
-        context.used(info)
+        context.record_engine(info)
     try:
         sources = crew.sources(list_origins(context, workspace, request), request)
         sources = crew.readable(sources)
-        context.sources = [source.sha256 for source in sources]
+        context.media.sources = [source.sha256 for source in sources]
         built = Pipeline(crew, settings).run(sources)
         context.progress("write", message="writing the tables")
         written = write_version(
@@ -75,7 +75,7 @@ def run(context: JobContext, request: DatasetJob) -> Manifest:
         "sources_unreadable": bool(crew.unreadable),
         "clips_failed": bool(built.failed),
     }
-    return context.manifest(
+    return context.build_manifest(
         _result(written, request.publish, crew.unreadable, built.failed),
         parameters=settings.as_json(),
         seed=request.seed,
@@ -95,7 +95,7 @@ def _priced(prices: Prices, *, on_gpu: bool) -> None:
 
 def _lifting(context: JobContext) -> tuple[EngineInfo, str]:
     """The engine of assets and the queue of its workers; raises EngineUnavailable."""
-    serving = {row.queue: row for row in context.serving("objects")}
+    serving = {row.queue: row for row in context.parts.list_workers("objects")}
     if "objects" not in context.engines.loaded and DEFAULT_QUEUE in serving:
         told = next(e for e in serving[DEFAULT_QUEUE].engines if e["kind"] == "objects")
         names = EngineInfo.__slots__
@@ -105,7 +105,7 @@ def _lifting(context: JobContext) -> tuple[EngineInfo, str]:
 
 def _finish(context: JobContext, workspace: JobWorkspace, written: DatasetVersion) -> None:
     """The artefacts are the version's files, those of an earlier attempt among them, and its documents."""
-    for name, data in render_documents(written, context.stored).items():
+    for name, data in render_documents(written, context.get).items():
         workspace.store(name, "document", MEDIA_TYPES[name], data)
     listed = {
         file.name: Artefact(
@@ -128,7 +128,7 @@ def _publish(context: JobContext, address: str, version: str) -> None:
         context.progress("publish", done, total, f"writing to {address}")
 
     try:
-        publish_to_bucket(files, folder, version, context.artefacts, context.stored, told)
+        publish_to_bucket(files, folder, version, context.artefacts, context.get, told)
     except DatasetError as error:
         raise JobProblem(error.code, error.detail, 409) from error
     except OSError as error:

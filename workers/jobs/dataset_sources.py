@@ -70,8 +70,8 @@ def find_upload(request: DatasetJob, origin: Origin) -> str | None:
 def fetch_video(context: JobContext, request: DatasetJob, origin: Origin) -> str:
     """Bring a video here; gives its hash. Raises JobProblem or MediaError."""
     if origin.bucket is None:
-        return context.media(MediaRef(url=request.videos[origin.video or 0].url))[0]
-    limit = context.upload_bytes
+        return context.media.resolve(MediaRef(url=request.videos[origin.video or 0].url))[0]
+    limit = context.media.upload_limit
     if origin.bytes > limit:
         raise MediaError("upload_too_large", f"{origin.name} is larger than {limit:,} bytes", 413)
     given = request.buckets[origin.bucket]
@@ -82,7 +82,7 @@ def fetch_video(context: JobContext, request: DatasetJob, origin: Origin) -> str
             path = video.fetch(Path(folder), given.frame_rate)
         except (OSError, ValueError) as error:
             raise JobProblem("bucket_unreadable", f"{origin.name} of {given.address}: {error}") from error
-        return context.adopt(path)
+        return context.media.add_file(path)
 
 
 def _listed(context: JobContext, number: int, given: BucketInput) -> list[Origin]:

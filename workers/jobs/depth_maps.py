@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from workers.errors import JobProblem
 from workers.geometry.cameras import Camera
-from workers.jobs.context import JobContext
+from workers.jobs.media_loader import MediaLoader
 
 Array = NDArray[np.float64]
 AXES = {"opencv": (1.0, 1.0, 1.0), "opengl": (1.0, -1.0, -1.0), "pytorch3d": (-1.0, -1.0, 1.0)}
@@ -26,7 +26,7 @@ class MetricDepth:
 
 
 def load_depth(
-    context: JobContext, given: DepthMap, width: int, height: int, camera: Camera | None
+    media: MediaLoader, given: DepthMap, width: int, height: int, camera: Camera | None
 ) -> MetricDepth:
     """Read `given` for a picture of that size, whose intrinsics are `camera` where they are known.
 
@@ -34,7 +34,7 @@ def load_depth(
     `depth_implausible` for a unit that puts the scene nearer than 1 cm or beyond 2 km, `depth_frame_mismatch`
     for points that do not lie on the camera's rays.
     """
-    values, whole = context.depth(given.media)
+    values, whole = media.load_depth_map(given.media)
     if values.shape[:2] != (height, width):
         raise JobProblem(
             "depth_mismatch",

@@ -11,8 +11,8 @@ from workers.engines.rasterisers.preview import preview_splat
 from workers.formats.images import shrink_image
 from workers.formats.overlay import object_color
 from workers.geometry.cameras import Camera
+from workers.geometry.mesh_renderer import render_mesh
 from workers.geometry.poses import look_at
-from workers.geometry.raster import render
 
 SIDE = 320
 PANEL = 960
@@ -38,7 +38,7 @@ def render_asset_preview(asset: ObjectAsset) -> NDArray[np.uint8]:
     for eye in EYES:
         pose = look_at(eye, (0.0, 0.0, 0.0))
         mesh = asset.mesh
-        top.append(render(mesh.vertices, mesh.faces, mesh.colors, camera, pose)[0])
+        top.append(render_mesh(mesh.vertices, mesh.faces, mesh.colors, camera, pose)[0])
         bottom.append(preview_splat(asset.splat, camera, pose))
     return np.vstack([np.hstack(top), np.hstack(bottom)])
 
@@ -60,7 +60,7 @@ def draw_bodies(canvas: NDArray[np.uint8], bodies: Sequence[PosedBody]) -> NDArr
     height, width = canvas.shape[:2]
     for body in sorted(bodies, key=lambda body: -float(body.vertices[:, 2].mean())):
         tint = np.tile(np.array(object_color(body.color), np.uint8), (len(body.vertices), 1))
-        drawn, depth = render(body.vertices, body.faces, tint, body.camera.resized(width, height))
+        drawn, depth = render_mesh(body.vertices, body.faces, tint, body.camera.resized(width, height))
         hit = np.isfinite(depth)
         canvas[hit] = (0.25 * canvas[hit] + 0.75 * drawn[hit]).astype(np.uint8)
     return canvas

@@ -69,7 +69,7 @@ def test_the_last_part_wakes_the_job_and_its_attempt_does_not_count(db: Database
             assert complete(db, claimed(db, part))
             done += 1
     assert done == 3
-    found = parts.outcomes(db, job_id, KIND)
+    found = parts.list_outcomes(db, job_id, KIND)
     assert {row.key for row in found.values()} == {"key 0", "key 1", "key 2"}
     assert {row.output for row in found.values()} == {"a" * 64}
     assert parts.worker_seconds(db, job_id) == WorkerSeconds(3.0, 0.0)
@@ -77,7 +77,7 @@ def test_the_last_part_wakes_the_job_and_its_attempt_does_not_count(db: Database
     assert again.attempt == 2
     assert leases.succeed(db, again, "b" * 64)
     # nothing of the parts is left behind
-    assert parts.outcomes(db, job_id, KIND) == {}
+    assert parts.list_outcomes(db, job_id, KIND) == {}
     told = [event["data"]["done"] for event in jobs.list_events(db, job_id, 0) if event["type"] == "progress"]
     assert told == [0, 1, 2, 3]
     assert sum(event["type"] == "artefact" for event in jobs.list_events(db, job_id, 0)) == 3
@@ -134,7 +134,7 @@ def test_of_two_committers_the_one_that_holds_the_lease_wins(db: Database) -> No
     assert not leases.complete(db, slow, "0" * 64, WorkerSeconds(), [])
     assert queued(db, job_id) == []
     assert leases.complete(db, fast, "f" * 64, WorkerSeconds(), [])
-    assert [row.output for row in parts.outcomes(db, job_id, KIND).values()] == ["f" * 64]
+    assert [row.output for row in parts.list_outcomes(db, job_id, KIND).values()] == ["f" * 64]
 
 
 def test_parts_that_end_at_the_same_moment_wake_the_job_once(db: Database) -> None:
@@ -159,7 +159,7 @@ def test_a_part_that_lost_every_worker_lets_the_others_go_on(db: Database) -> No
     first, other = queued(db, job_id)
     last = claimed(db, other)
     exhausted(db, first)
-    [lost] = parts.outcomes(db, job_id, KIND).values()
+    [lost] = parts.list_outcomes(db, job_id, KIND).values()
     assert lost.state == parts.LOST and lost.problem is not None
     assert lost.problem["code"] == "attempts_exhausted"
     while queued(db, job_id):
@@ -206,7 +206,7 @@ def test_a_part_that_fails_wakes_the_job_to_tell_why(db: Database) -> None:
     first, other = queued(db, job_id)
     running = claimed(db, other)
     leases.fail(db, claimed(db, first), {"code": "worker_differs"})
-    [failed] = parts.outcomes(db, job_id, KIND).values()
+    [failed] = parts.list_outcomes(db, job_id, KIND).values()
     assert failed.problem is not None and failed.problem["code"] == "worker_differs"
     assert job_id in queued(db, job_id)
     assert leases.fail(db, claimed(db, job_id), failed.problem)
@@ -222,7 +222,7 @@ def test_a_parked_job_is_cancelled_at_once_with_its_parts(db: Database) -> None:
     assert state(db, job_id) == "cancelled"
     assert queued(db, job_id) == []
     assert leases.heartbeat(db, running, LEASE) is HeartbeatReply.LOST
-    assert parts.parent(db, running) is None
+    assert parts.find_parent(db, running) is None
 
 
 def test_a_parked_job_has_one_deadline_from_its_first_claim(db: Database) -> None:

@@ -10,7 +10,8 @@ from workers.errors import JobProblem
 from workers.formats.images import encode_png
 from workers.jobs.bodies.recovery import find_people, list_ignored_options, recover_people, write_body
 from workers.jobs.bodies.video import run as run_video
-from workers.jobs.context import JobContext, LoadedImage
+from workers.jobs.context import JobContext
+from workers.jobs.media_loader import LoadedImage
 from workers.jobs.previews import render_body_panels
 from workers.jobs.segment.instances import InstanceMask, check_prompts_inside, decode_masks, load_instances
 from workers.jobs.sources import load_source_image
@@ -29,7 +30,7 @@ def run(context: JobContext, request: BodiesJob) -> Manifest:
     if request.video is not None:
         return run_video(context, request, None)
     if request.from_job is not None:
-        earlier = context.earlier(request.from_job)
+        earlier = context.load_manifest(request.from_job)
         if isinstance(earlier.result, TrackResult):
             return run_video(context, request, earlier)
         if why := request.video_only_field():
@@ -73,7 +74,7 @@ def _still(context: JobContext, request: BodiesJob) -> Manifest:
         reason = "no trustworthy body was found in the boxes"
     else:
         reason = "no person was found in the image"
-    return context.manifest(
+    return context.build_manifest(
         result,
         parameters={
             "formats": request.formats,

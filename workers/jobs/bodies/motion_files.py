@@ -84,15 +84,15 @@ def write_motions(
 ) -> Manifest:
     """Write every track's files, then the film, and tell the result."""
     poses = None if request.world_from_cam is None else np.array(request.world_from_cam)
-    found = tracks_in(recovered.chunks, context.stored)
+    found = tracks_in(recovered.chunks, context.get)
     motions: list[tuple[int, Motion]] = []
     told: list[BodyTrack] = []
     if recovered.rig is not None and recovered.camera is not None:
-        rig, names, lengths = read_rig(context.stored(recovered.rig))
-        seconds = _seconds(timeline(recovered.chunks, context.stored), recovered.time_base)
+        rig, names, lengths = read_rig(context.get(recovered.rig))
+        seconds = _seconds(timeline(recovered.chunks, context.get), recovered.time_base)
         for number, track in enumerate(found):
             context.progress("motion", number, len(found))
-            seen = sightings_of(track, recovered.chunks, context.stored, lengths)
+            seen = sightings_of(track, recovered.chunks, context.get, lengths)
             person = PersonMotion(track, seen, _motion(rig, seen, seconds, request, poses))
             told.append(_write(context, request, person, names, recovered, recovered.camera, poses))
             motions.append((track, person.motion))
@@ -111,7 +111,7 @@ def write_motions(
         reason = (
             "no trustworthy body was found in the tracks" if tracks else "no person was found in the video"
         )
-    return context.manifest(
+    return context.build_manifest(
         result,
         parameters={
             "formats": request.formats,
@@ -240,7 +240,7 @@ def _film(
     poses: Floats | None,
 ) -> None:
     """The frames beside the smoothed bodies over them, as an MP4."""
-    video = context.video(ref)
+    video = context.media.open_video(ref)
     width, height = shrunk_size(video.width, video.height, FILM_SIDE)
     with (
         VideoWriter(2 * width, height, video.time_base) as film,

@@ -14,7 +14,8 @@ from workers.engines.protocols import BodyEngine, BodyEstimate, LodBodyEngine
 from workers.formats.annotated_arrays import write_json, write_npz
 from workers.formats.registry import BODY_FORMATS
 from workers.jobs.cameras import find_measured_camera, to_wire_camera
-from workers.jobs.context import JobContext, LoadedImage
+from workers.jobs.context import JobContext
+from workers.jobs.media_loader import LoadedImage
 from workers.jobs.segment.instances import InstanceMask, find_instances, to_wire_box
 
 
@@ -50,7 +51,7 @@ def recover_people(
     """
     numbers = range(len(boxes)) if indices is None else indices
     engine = context.engines.bodies()
-    context.used(engine.info)
+    context.record_engine(engine.info)
     context.progress("bodies", 0, len(boxes))
     if not boxes:
         return [], []

@@ -21,7 +21,8 @@ from workers.geometry.cameras import Camera
 from workers.jobs.bodies.motion_files import RecoveredVideo, write_motions
 from workers.jobs.bodies.recovery import apply_lod, list_ignored_options
 from workers.jobs.cameras import parse_intrinsics
-from workers.jobs.context import JobContext, LoadedVideo
+from workers.jobs.context import JobContext
+from workers.jobs.media_loader import LoadedVideo
 from workers.jobs.previews import PANEL, PosedBody, draw_bodies
 from workers.jobs.track.chunked_tracking import (
     CHUNK_FRAMES,
@@ -57,7 +58,7 @@ def run(context: JobContext, request: BodiesJob, earlier: Manifest | None) -> Ma
         raise JobProblem("invalid_request", why)
     ref = request.video if earlier is None else MediaRef(id=earlier.provenance.sources[0])
     assert ref is not None
-    context.used(context.engines.bodies().info)
+    context.record_engine(context.engines.bodies().info)
     state = _restored(context)
     if earlier is None:
         state = _tracked(context, request, ref, state)
@@ -70,7 +71,7 @@ def run(context: JobContext, request: BodiesJob, earlier: Manifest | None) -> Ma
         masks = earlier.artefacts
         people = [(track.id, track.frames) for track in result.tracks if _may_be_person(track.label)]
     kept = {n for n, _ in sorted(people, key=lambda pair: (-pair[1], pair[0]))[: request.max_people]}
-    video = context.video(ref)
+    video = context.media.open_video(ref)
     recovered = _recover(context, request, video, _people_of(context, masks, kept), state)
     flags = list_ignored_options(context, request) + (["people_capped"] if len(kept) < len(people) else [])
     return write_motions(context, request, ref, recovered, sorted(kept), flags)
@@ -80,22 +81,24 @@ def _tracked(
     context: JobContext, request: BodiesJob, ref: MediaRef, state: BodiesCheckpoint
 ) -> BodiesCheckpoint:
     engine = context.engines.concepts()
-    context.used(engine.info)
+    context.record_engine(engine.info)
     if state.tracked:
         return state
     engine.check([PERSON])
     ledger = _ledger(state)
 
     def keep(ledger: TrackingCheckpoint) -> None:
-        context.checkpoint(asdict(BodiesCheckpoint(ledger=asdict(ledger), artefacts=dump_artefacts(context))))
+        context.save_checkpoint(
+            asdict(BodiesCheckpoint(ledger=asdict(ledger), artefacts=dump_artefacts(context)))
+        )
 
-    video = context.video(ref, start=max(ledger.decoded - 1, 0))
+    video = context.media.open_video(ref, start=max(ledger.decoded - 1, 0))
     with closing(video.frames):
         _check(request, video)
         prompts = TrackPrompts((PERSON,))
         track_in_chunks(context, video, prompts, request.max_frames, ledger, keep, previews=False)
     done = BodiesCheckpoint(ledger=asdict(ledger), tracked=True, artefacts=dump_artefacts(context))
-    context.checkpoint(asdict(done))
+    context.save_checkpoint(asdict(done))
     return done
 
 
@@ -125,7 +128,7 @@ def _recover(
             if state.decoded % CHUNK_FRAMES == 0:
                 state.chunks.append(context.put(gathered.chunk()))
                 state.artefacts = dump_artefacts(context)
-                context.checkpoint(asdict(state))
+                context.save_checkpoint(asdict(state))
     if state.decoded % CHUNK_FRAMES:
         state.chunks.append(context.put(gathered.chunk()))
     return RecoveredVideo(
@@ -223,7 +226,7 @@ def _restored(context: JobContext) -> BodiesCheckpoint:
     stored = context.job.checkpoint
     if stored is None:
         return BodiesCheckpoint()
-    context.restore(stored["artefacts"])
+    context.restore_artefacts(stored["artefacts"])
     return BodiesCheckpoint(**stored)
 
 

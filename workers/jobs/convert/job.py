@@ -13,7 +13,7 @@ EXTENSIONS = {"khr_glb": "khr.glb"}
 
 def run(context: JobContext, request: ConvertJob) -> Manifest:
     """Read the asset once and write each requested format."""
-    data = context.asset(request.asset)
+    data = context.media.load_asset(request.asset)
     files = {}
     try:
         kind, source = detect(data)
@@ -29,4 +29,4 @@ def run(context: JobContext, request: ConvertJob) -> Manifest:
     except ConvertError as error:
         raise JobProblem("asset_unreadable", f"{error}: send a file that its own viewer opens") from error
     result = ConvertResult(asset=kind, source=source, files=files)
-    return context.manifest(result, parameters={"y_down": request.y_down}, seed=request.seed)
+    return context.build_manifest(result, parameters={"y_down": request.y_down}, seed=request.seed)

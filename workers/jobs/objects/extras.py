@@ -7,7 +7,7 @@ from workers.engines.protocols import ObjectAsset, Rgb
 from workers.formats.images import encode_png
 from workers.formats.simulation.package import write_simulation_zip
 from workers.formats.simulation.solids import NotSolid
-from workers.geometry.raster import render
+from workers.geometry.mesh_renderer import render_mesh
 from workers.jobs.context import JobContext
 from workers.jobs.objects.reconstruction import ReconstructedObject
 from workers.jobs.objects.turntable import render_turntable
@@ -58,7 +58,7 @@ def _metres(asset: ObjectAsset, longest_side: float | None) -> tuple[float, str]
 def _placed(image: Rgb, asset: ObjectAsset) -> Rgb:
     """The picture (H, W, 3) with the posed mesh over it."""
     mesh = asset.mesh
-    drawn, depth = render(mesh.vertices, mesh.faces, mesh.colors, asset.camera, asset.pose)
+    drawn, depth = render_mesh(mesh.vertices, mesh.faces, mesh.colors, asset.camera, asset.pose)
     hit = np.isfinite(depth)
     out = (0.5 * image + 127.5).astype(np.uint8)
     out[hit] = drawn[hit]

@@ -3,7 +3,8 @@
 from maquette.contract import Manifest, ObjectResult, ObjectsJob, ObjectsResult
 
 from workers.formats.overlay import overlay_png
-from workers.jobs.context import JobContext, LoadedImage
+from workers.jobs.context import JobContext
+from workers.jobs.media_loader import LoadedImage
 from workers.jobs.objects import multi_view
 from workers.jobs.objects.extras import write_extras
 from workers.jobs.objects.reconstruction import (
@@ -37,7 +38,7 @@ def run(context: JobContext, request: ObjectsJob) -> Manifest:
         objects=[_written(context, image, item, request) for item in lifted],
         failures=failures,
     )
-    return context.manifest(
+    return context.build_manifest(
         result,
         parameters={"threshold": request.threshold, "text": request.text},
         seed=request.seed,

@@ -21,12 +21,12 @@ from maquette.contract import (
 )
 from numpy.typing import NDArray
 
-from workers.engines.objects.registration import register
+from workers.engines.objects.multi_view.registration import register
 from workers.engines.protocols import Mask, MultiViewEngine, RequestRefused, Rgb, ViewsReport
 from workers.errors import JobProblem
 from workers.formats.overlay import overlay_png
 from workers.geometry.cameras import Camera
-from workers.geometry.posed import PosedCamera
+from workers.geometry.posed_cameras import PosedCamera
 from workers.geometry.poses import Similarity
 from workers.jobs.cameras import parse_intrinsics
 from workers.jobs.context import JobContext
@@ -72,8 +72,8 @@ def run(context: JobContext, request: ObjectsJob) -> Manifest:
         raise JobProblem(
             "multiview_unsupported", f"engine {engine.info.name!r} takes one view: ask for engine 'default'"
         )
-    context.used(engine.info)
-    earlier = None if request.from_job is None else context.earlier(request.from_job)
+    context.record_engine(engine.info)
+    earlier = None if request.from_job is None else context.load_manifest(request.from_job)
     ref = request.video if earlier is None else MediaRef(id=earlier.provenance.sources[0])
     assert ref is not None
     followed = _tracked(context, request, ref) if earlier is None else _followed(earlier, request)
@@ -82,7 +82,7 @@ def run(context: JobContext, request: ObjectsJob) -> Manifest:
     if followed.tracks:
         cameras = _cameras(context, request, chosen)
         _lift_all(context, request, engine, followed, chosen, cameras, result)
-    return context.manifest(
+    return context.build_manifest(
         result,
         parameters={"text": request.text, "multiview": True, "max_views": request.max_views},
         seed=request.seed,
@@ -101,11 +101,11 @@ def _followed(earlier: Manifest, request: ObjectsJob) -> TrackedVideo:
 
 def _tracked(context: JobContext, request: ObjectsJob, ref: MediaRef) -> TrackedVideo:
     engine = context.engines.concepts()
-    context.used(engine.info)
+    context.record_engine(engine.info)
     engine.check(request.text)
     stored = context.job.checkpoint
     state = TrackingCheckpoint() if stored is None else parse_checkpoint(stored)
-    context.restore(state.chunks)
+    context.restore_artefacts(state.chunks)
     asked = TrackJob(
         video=ref,
         text=request.text,
@@ -114,10 +114,12 @@ def _tracked(context: JobContext, request: ObjectsJob, ref: MediaRef) -> Tracked
         threshold=request.threshold,
         thresholds=request.thresholds,
     )
-    video = context.video(ref, start=max(state.decoded - 1, 0))
+    video = context.media.open_video(ref, start=max(state.decoded - 1, 0))
     with closing(video.frames):
         prompts = build_track_prompts(asked, 0, video.width, video.height)
-        track_in_chunks(context, video, prompts, None, state, lambda state: context.checkpoint(asdict(state)))
+        track_in_chunks(
+            context, video, prompts, None, state, lambda state: context.save_checkpoint(asdict(state))
+        )
     tracks = {
         number: (item.label, item.scores / item.frames if item.frames else None)
         for number, item in sorted(state.tracks.items())
@@ -131,7 +133,7 @@ def _choose(context: JobContext, ref: MediaRef, followed: TrackedVideo, count: i
     wanted = {shown[k] for k in np.linspace(0, len(shown) - 1, min(count, len(shown))).round().astype(int)}
     lines = [line for line in read_frames(context, followed.masks) if line.frame in wanted]
     context.progress("views", 0, len(wanted))
-    video = context.video(ref)
+    video = context.media.open_video(ref)
     frames = []
     # read to the end: a decoder that is stopped on the way has to be started again
     for frame in video.frames:

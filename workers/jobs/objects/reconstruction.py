@@ -25,8 +25,9 @@ from workers.formats.registry import (
     check_installed,
 )
 from workers.jobs.cameras import find_measured_camera, to_wire_camera, to_wire_pose
-from workers.jobs.context import JobContext, LoadedImage
+from workers.jobs.context import JobContext
 from workers.jobs.depth_maps import load_depth
+from workers.jobs.media_loader import LoadedImage
 from workers.jobs.previews import render_asset_preview
 from workers.jobs.segment.instances import InstanceMask, to_wire_box
 
@@ -57,10 +58,10 @@ def reconstruct_objects(
 ) -> tuple[list[ReconstructedObject], list[ObjectFailure]]:
     """Lift each object; one that cannot be lifted is told, the others go on. JobProblem for bad depth."""
     engine = context.engines.objects()
-    context.used(engine.info)
+    context.record_engine(engine.info)
     camera, depth = find_measured_camera(image, given), None
     if depth_map is not None:
-        measured = load_depth(context, depth_map, image.width, image.height, camera)
+        measured = load_depth(context.media, depth_map, image.width, image.height, camera)
         camera, depth = measured.camera, measured.depth
     lifted: list[ReconstructedObject] = []
     failures: list[ObjectFailure] = []

@@ -20,7 +20,7 @@ IDENTITY = Pose(rotation_wxyz=(1, 0, 0, 0), translation=(0, 0, 0), scale=1)
 
 def run(context: JobContext, request: SceneJob) -> Manifest:
     """Lift everything the phrases name; people become bodies, the rest objects."""
-    image = context.image(request.image)
+    image = context.media.load_image(request.image)
     found = find_instances(context, image, PromptedJob(text=request.text, threshold=request.threshold))
     humans = [item for item in found if item.label == "person"]
     things = [item for item in found if item.label != "person"]
@@ -98,7 +98,7 @@ def run(context: JobContext, request: SceneJob) -> Manifest:
         failures=failures + missing,
     )
     context.save("layout.json", "layout", "application/json", result.model_dump_json(indent=1).encode())
-    return context.manifest(
+    return context.build_manifest(
         result,
         parameters={"threshold": request.threshold, "text": request.text, "contact": request.contact},
         seed=request.seed,

@@ -22,7 +22,8 @@ from workers.errors import JobProblem
 from workers.formats import rle
 from workers.geometry.borders import touched_sides
 from workers.geometry.boxes import bounding_box
-from workers.jobs.context import JobContext, LoadedImage
+from workers.jobs.context import JobContext
+from workers.jobs.media_loader import LoadedImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class InstanceMask:
 def find_instances(context: JobContext, image: LoadedImage, request: PromptedJob) -> list[InstanceMask]:
     """All instances of phrases, then one for each box and list of points, then all that is like exemplars."""
     engine = context.engines.concepts()
-    context.used(engine.info)
+    context.record_engine(engine.info)
     check_prompts_inside(request.boxes, request.points, image.width, image.height)
     prompts = request.prompts if isinstance(request, SegmentJob) else []
     clicks = to_visual_prompts(request.boxes, request.points)
@@ -96,7 +97,7 @@ def _alike(
         if exemplar.image is not None:
             name = exemplar.image.model_dump_json()
             if name not in others:
-                loaded = context.image(exemplar.image)
+                loaded = context.media.load_image(exemplar.image)
                 others[name] = loaded, engine.embed(loaded.pixels, loaded.key)
             place, known = others[name]
         if exemplar.box.is_outside(place.width, place.height):

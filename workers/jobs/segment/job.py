@@ -12,9 +12,9 @@ from workers.jobs.segment.instances import find_instances
 def run(context: JobContext, request: SegmentJob) -> Manifest:
     """Find every instance; the overlay shows them on the picture."""
     if request.frame is None:
-        image = context.image(request.image)
+        image = context.media.load_image(request.image)
     else:
-        image = context.frame(request.image, request.frame)
+        image = context.media.load_frame(request.image, request.frame)
     found = find_instances(context, image, request)
     context.progress("write", message="writing the overlay")
     labels = [item.label or f"{item.ref.kind} {item.ref.index}" for item in found]
@@ -32,7 +32,7 @@ def run(context: JobContext, request: SegmentJob) -> Manifest:
         frame=request.frame,
         instances=[item.instance(index, polygons=polygons) for index, item in enumerate(found)],
     )
-    return context.manifest(
+    return context.build_manifest(
         result,
         parameters={"thresholds": request.resolve_thresholds(), "text": request.text},
         seed=request.seed,

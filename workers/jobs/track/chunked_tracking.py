@@ -14,7 +14,8 @@ from media.sandbox import DecodedFrame
 from workers.engines.protocols import FrameResult, TrackPrompts, VideoFrame
 from workers.formats import overlay, rle
 from workers.formats.images import encode_png
-from workers.jobs.context import JobContext, LoadedVideo
+from workers.jobs.context import JobContext
+from workers.jobs.media_loader import LoadedVideo
 
 CHUNK_FRAMES = 48
 Row = dict[str, Any]
@@ -76,7 +77,7 @@ def track_in_chunks(
     each, to leave a checkpoint.
     """
     engine = context.engines.concepts()
-    tracker = engine.tracker(prompts, state=context.stored(state.tracker) if state.tracker else None)
+    tracker = engine.tracker(prompts, state=context.get(state.tracker) if state.tracker else None)
     lines: list[Row] = []
     # a joined pass begins on a frame that has been shown
     previewed = not previews or (rename is not None and state.decoded == 0)

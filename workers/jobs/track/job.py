@@ -7,7 +7,8 @@ from dataclasses import asdict
 from maquette.contract import Manifest, MaskChunk, PromptRef, Track, TrackJob, TrackResult
 
 from workers.errors import JobProblem
-from workers.jobs.context import JobContext, LoadedVideo
+from workers.jobs.context import JobContext
+from workers.jobs.media_loader import LoadedVideo
 from workers.jobs.track import outputs
 from workers.jobs.track.chunked_tracking import (
     TrackingCheckpoint,
@@ -27,7 +28,7 @@ def run(context: JobContext, request: TrackJob) -> Manifest:
     and the forward pass takes over its objects on the frame that they share.
     """
     engine = context.engines.concepts()
-    context.used(engine.info)
+    context.record_engine(engine.info)
     engine.check(request.text)
     if request.exemplars and "video_exemplars" not in engine.info.capabilities:
         raise JobProblem(
@@ -36,7 +37,7 @@ def run(context: JobContext, request: TrackJob) -> Manifest:
         )
     stored = context.job.checkpoint
     state = TrackingCheckpoint() if stored is None else parse_checkpoint(stored)
-    context.restore(state.chunks)
+    context.restore_artefacts(state.chunks)
     both = request.direction == "both"
     if state.start is None:
         state.start = choose_start_frame(request)
@@ -45,12 +46,12 @@ def run(context: JobContext, request: TrackJob) -> Manifest:
         video = _pass(context, request, state, backward=True)
         write_backward_pass(context, state, shared=state.start if both else None)
         state.turned, state.decoded, state.tracker, state.chunks = True, 0, None, dump_artefacts(context)
-        context.checkpoint(asdict(state))
+        context.save_checkpoint(asdict(state))
     if request.direction != "backward":
         video = _pass(context, request, state, backward=False)
     if video is None:
         # an earlier attempt had followed everything
-        video = context.video(request.video, limit=1)
+        video = context.media.open_video(request.video, limit=1)
         video.frames.close()
     result = TrackResult(
         width=video.width,
@@ -63,7 +64,7 @@ def run(context: JobContext, request: TrackJob) -> Manifest:
     )
     outputs.write(context, request, result)
     chosen = {"text", "direction", "start_frame", "max_frames"}
-    return context.manifest(
+    return context.build_manifest(
         result,
         parameters=request.model_dump(include=chosen) | {"thresholds": request.resolve_thresholds()},
         seed=request.seed,
@@ -80,7 +81,7 @@ def _pass(
     if start is not None:
         # the last frame that was seen is there for sure, the next may not be
         start += step * max(state.decoded - 1, 0)
-    video = context.video(request.video, start=start, backward=backward)
+    video = context.media.open_video(request.video, start=start, backward=backward)
     if state.start is None:
         state.start = video.first
     with closing(video.frames):
@@ -91,7 +92,7 @@ def _pass(
             prompts,
             request.max_frames,
             state,
-            lambda state: context.checkpoint(asdict(state)),
+            lambda state: context.save_checkpoint(asdict(state)),
             spooled=backward,
             rename=TrackIdMapper(context, state, prompts.objects) if state.turned else None,
         )

@@ -46,7 +46,7 @@ def read_chunks(context: JobContext, artefacts: Sequence[Artefact]) -> Iterator[
     """The same, a `masks` artefact at a time."""
     for artefact in artefacts:
         if artefact.role == "masks":
-            rows = context.stored(artefact.sha256).decode().splitlines()
+            rows = context.get(artefact.sha256).decode().splitlines()
             yield [_line(json.loads(row)) for row in rows]
 
 

@@ -35,14 +35,14 @@ def write(context: JobContext, request: TrackJob, result: TrackResult) -> None:
         context.progress("write", message="writing YouTube-VIS JSON")
         with tempfile.TemporaryDirectory(prefix="maquette-ytvis-") as folder:
             pieces = _ytvis(request, result, list(_timeline(context, masks)), _spread(context, masks, folder))
-            context.save_pieces("ytvis.json", "annotations", "application/json", pieces)
+            context.save_chunks("ytvis.json", "annotations", "application/json", pieces)
     if "overlay" in request.outputs and masks:
         _film(context, request, result, masks)
 
 
 def _film(context: JobContext, request: TrackJob, result: TrackResult, masks: Sequence[Artefact]) -> None:
     first = min(chunk.first_frame for chunk in result.chunks)
-    video = context.video(request.video, start=first, limit=result.frames)
+    video = context.media.open_video(request.video, start=first, limit=result.frames)
     labels = {track.id: track.label or "" for track in result.tracks}
     width, height = shrunk_size(video.width, video.height, FILM_SIDE)
     with closing(video.frames), VideoWriter(width, height, video.time_base) as film:

@@ -78,4 +78,4 @@ class TrackIdMapper:
 
 
 def _rows(context: JobContext, sha256: str) -> list[Row]:
-    return [json.loads(line) for line in context.stored(sha256).decode().splitlines()]
+    return [json.loads(line) for line in context.get(sha256).decode().splitlines()]
