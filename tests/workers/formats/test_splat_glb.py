@@ -23,14 +23,14 @@ def parse(data):
     size = struct.unpack_from("<I", data, 12)[0]
     document = json.loads(data[20 : 20 + size])
     binary = data[28 + size :]
-    found = {}
+    arrays = {}
     for name, index in document["meshes"][0]["primitives"][0]["attributes"].items():
         accessor = document["accessors"][index]
         view = document["bufferViews"][accessor["bufferView"]]
         kind = {5126: "<f4", 5123: "<u2"}[accessor["componentType"]]
         values = np.frombuffer(binary[view["byteOffset"] :][: view["byteLength"]], kind)
-        found[name] = values.reshape(accessor["count"], -1)
-    return document, found
+        arrays[name] = values.reshape(accessor["count"], -1)
+    return document, arrays
 
 
 def changed(change, splat=None):
@@ -63,16 +63,16 @@ def test_document_follows_the_extension():
 
 def test_numbers_are_xyzw_linear_and_y_up():
     post = sanitize(signpost())
-    document, got = parse(write_splat_glb(post))
-    np.testing.assert_array_equal(got["POSITION"], post.means)
-    np.testing.assert_array_equal(got[f"{NAME}:ROTATION"], post.rotations[:, [1, 2, 3, 0]])
-    np.testing.assert_array_equal(got[f"{NAME}:SCALE"], post.scales)
-    np.testing.assert_array_equal(got[f"{NAME}:OPACITY"][:, 0], post.opacities)
-    rgb = 0.5 + 0.28209479 * got[f"{NAME}:SH_DEGREE_0_COEF_0"]
+    document, arrays = parse(write_splat_glb(post))
+    np.testing.assert_array_equal(arrays["POSITION"], post.means)
+    np.testing.assert_array_equal(arrays[f"{NAME}:ROTATION"], post.rotations[:, [1, 2, 3, 0]])
+    np.testing.assert_array_equal(arrays[f"{NAME}:SCALE"], post.scales)
+    np.testing.assert_array_equal(arrays[f"{NAME}:OPACITY"][:, 0], post.opacities)
+    rgb = 0.5 + 0.28209479 * arrays[f"{NAME}:SH_DEGREE_0_COEF_0"]
     np.testing.assert_allclose(rgb, post.colors, atol=1e-6)
     linear = srgb_to_linear(post.colors.astype(np.float64))
-    np.testing.assert_allclose(got["COLOR_0"][:, :3] / 65535, linear, atol=1e-5)
-    np.testing.assert_allclose(got["COLOR_0"][:, 3] / 65535, post.opacities, atol=1e-5)
+    np.testing.assert_allclose(arrays["COLOR_0"][:, :3] / 65535, linear, atol=1e-5)
+    np.testing.assert_allclose(arrays["COLOR_0"][:, 3] / 65535, post.opacities, atol=1e-5)
     position = document["accessors"][primitive(document)["attributes"]["POSITION"]]
     assert position["min"] == post.means.min(axis=0).tolist()
     assert position["max"] == post.means.max(axis=0).tolist()
@@ -88,7 +88,7 @@ def test_round_trip_is_exact_but_for_the_last_bit_of_colours():
     assert write_splat_glb(splat) == write_splat_glb(splat)
 
 
-def test_the_validator_finds_only_names_it_does_not_know():
+def test_the_validator_reports_only_the_unknown_attribute_names():
     data = write_splat_glb(random_splat(20))
     issues = validate(data)["issues"]
     errors = [message for message in issues["messages"] if message["severity"] == 0]
@@ -97,7 +97,7 @@ def test_the_validator_finds_only_names_it_does_not_know():
     assert issues["numWarnings"] == 0
 
 
-def test_the_validator_finds_nothing_once_it_knows_the_names():
+def test_the_validator_reports_nothing_with_underscored_names():
     def rename(document):
         attributes = primitive(document)["attributes"]
         for name in OWN:
@@ -107,7 +107,7 @@ def test_the_validator_finds_nothing_once_it_knows_the_names():
     assert (issues["numErrors"], issues["numWarnings"]) == (0, 0)
 
 
-def test_nodes_move_turn_and_scale():
+def test_nodes_move_rotate_and_scale():
     half = 0.5**0.5
 
     def place(document):
@@ -121,7 +121,7 @@ def test_nodes_move_turn_and_scale():
     np.testing.assert_allclose(covariances(moved), 4 * turn @ covariances(post) @ turn.T, atol=1e-7)
 
 
-def test_quantised_attributes_and_linear_colours_read():
+def test_quantised_attributes_and_linear_colours_are_read():
     splat = sanitize(random_splat(40, seed=2))
     shorts = np.rint(splat.rotations[:, [1, 2, 3, 0]] * 32767).astype("<i2").tobytes()
     octets = np.rint(splat.opacities * 255).astype(np.uint8).tobytes()
@@ -207,7 +207,7 @@ def test_deep_json_is_refused():
         read_splat_glb(data)
 
 
-def test_a_chain_of_nodes_is_followed_once():
+def test_a_chain_of_nodes_is_traversed_once():
     def chain(document):
         document["nodes"] = [{"children": [i + 1], "translation": [1, 0, 0]} for i in range(5000)]
         document["nodes"].append({"mesh": 0})
