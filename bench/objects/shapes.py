@@ -24,10 +24,10 @@ from workers.engines.objects.splats.surfels import sample_surface
 from workers.engines.protocols import ObjectEngine
 from workers.engines.registry import load_engines
 from workers.geometry.cameras import Camera
+from workers.geometry.mesh_renderer import rasterize, silhouette
 from workers.geometry.overlap import mask_iou
-from workers.geometry.posed import PosedCamera
+from workers.geometry.posed_cameras import PosedCamera
 from workers.geometry.poses import Similarity, look_at
-from workers.geometry.raster import rasterize, silhouette
 
 Array = NDArray[np.float64]
 VIEWS = ((25.0, 20.0), (-50.0, 35.0))

@@ -24,7 +24,7 @@ from workers.formats.images import encode_png
 from workers.formats.sog import write_sog
 from workers.formats.spz import write_spz
 from workers.geometry.cameras import Camera
-from workers.geometry.posed import PosedCamera
+from workers.geometry.posed_cameras import PosedCamera
 from workers.jobs.objects.turntable import render_turntable
 from workers.jobs.previews import render_asset_preview
 

@@ -15,8 +15,8 @@ from tests.support.cli import run_cli
 from tests.support.media_files import write_clip
 from tests.support.synthetic_objects import around, thing
 from workers.geometry.boxes import bounding_box
-from workers.geometry.posed import PosedCamera
-from workers.geometry.raster import render
+from workers.geometry.mesh_renderer import render_mesh
+from workers.geometry.posed_cameras import PosedCamera
 
 Box = tuple[int, int, int, int]
 FRAMES, SIDE = 48, 256
@@ -29,7 +29,7 @@ def red_block(view: PosedCamera) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """A shaded image (H, W, 3) of a block of 0.5 x 1 x 0.35 m, and its mask (H, W)."""
     block = thing("block")
     colors = np.tile(np.array([205, 60, 45], np.uint8), (len(block.vertices), 1))
-    image, depth = render(
+    image, depth = render_mesh(
         block.vertices, block.faces, colors, view.camera, view.cam_from_world, background=(70, 90, 80)
     )
     return image, np.isfinite(depth)

@@ -25,9 +25,9 @@ from tests.support.scenes import MOTORCYCLE, ball, moving_ball, wall
 from workers.formats.splat_ply import read_splat_ply
 from workers.geometry.boxes import bounding_box
 from workers.geometry.cameras import Camera
+from workers.geometry.mesh_renderer import silhouette
 from workers.geometry.overlap import mask_iou
 from workers.geometry.poses import Similarity
-from workers.geometry.raster import silhouette
 
 
 def test_boxes_points_and_phrases_in_one_request(mq: Maquette) -> None:

@@ -38,9 +38,9 @@ from workers.formats.glb_reader import read_glb
 from workers.formats.splat_ply import read_splat_fields, read_splat_ply
 from workers.geometry.cameras import Camera
 from workers.geometry.gaussians import Gaussians, transform
-from workers.geometry.posed import PosedCamera
+from workers.geometry.mesh_renderer import render_mesh, silhouette
+from workers.geometry.posed_cameras import PosedCamera
 from workers.geometry.poses import Similarity, look_at
-from workers.geometry.raster import render, silhouette
 
 FAKE = Path(__file__).with_name("sam3d_objects_fake")
 GOLDEN = json.loads((GOLDEN_FOLDER / "sam3d_pose.json").read_text())
@@ -301,7 +301,7 @@ def around_the_block(count: int) -> tuple[list[Any], list[Any], list[PosedCamera
         views.append(PosedCamera(CAMERA, look_at(MIDDLE + away, MIDDLE, (0, -1, 0))))
     views[0] = PosedCamera(CAMERA, Similarity())
     shots = [
-        render(
+        render_mesh(
             TIMES * VERTICES, FACES, COLORS, CAMERA, view.cam_from_world, background=(9, 9, 9), ambient=1.0
         )
         for view in views

@@ -13,9 +13,9 @@ from scipy.spatial import cKDTree
 
 from workers.geometry.cameras import Camera
 from workers.geometry.gaussians import Gaussians
+from workers.geometry.mesh_renderer import rasterize
 from workers.geometry.meshes import Mesh
 from workers.geometry.poses import matrix_from_quaternion
-from workers.geometry.raster import rasterize
 
 # Texels along each side of the texture, and between charts of the atlas.
 SIDE = 1024

@@ -11,8 +11,8 @@ from workers.engines.rasterisers.preview import preview_splat
 from workers.formats.images import shrink_image
 from workers.formats.overlay import object_color
 from workers.geometry.cameras import Camera
+from workers.geometry.mesh_renderer import render_mesh
 from workers.geometry.poses import look_at
-from workers.geometry.raster import render
 
 # side of one view of an asset, and longest side of a panel with bodies, in pixels
 VIEW_SIDE = 320
@@ -43,7 +43,7 @@ def render_asset_preview(asset: ObjectAsset) -> Rgb:
     top, bottom = [], []
     for eye in EYES:
         pose = look_at(eye, (0.0, 0.0, 0.0))
-        top.append(render(mesh.vertices, mesh.faces, mesh.colors, camera, pose)[0])
+        top.append(render_mesh(mesh.vertices, mesh.faces, mesh.colors, camera, pose)[0])
         bottom.append(preview_splat(asset.splat, camera, pose))
     return np.vstack([np.hstack(top), np.hstack(bottom)])
 
@@ -66,7 +66,7 @@ def draw_bodies(canvas: Rgb, bodies: Sequence[PosedBody]) -> Rgb:
     for body in sorted(bodies, key=lambda body: -float(body.vertices[:, 2].mean())):
         colors = np.tile(np.array(object_color(body.color), np.uint8), (len(body.vertices), 1))
         camera = body.camera.resized(width, height)
-        rendered, depth = render(body.vertices, body.faces, colors, camera)
+        rendered, depth = render_mesh(body.vertices, body.faces, colors, camera)
         covered = np.isfinite(depth)
         canvas[covered] = (0.25 * canvas[covered] + 0.75 * rendered[covered]).astype(np.uint8)
     return canvas

@@ -11,7 +11,7 @@ from tests.support.synthetic_bodies import body
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.protocols import BodyEstimate
 from workers.geometry.cameras import Camera
-from workers.geometry.raster import silhouette
+from workers.geometry.mesh_renderer import silhouette
 from workers.jobs.scene.scene_scale import estimate_ground, place_on_ground
 
 CAMERA = Camera(640, 480, 600.0, 600.0, 320.0, 200.0)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from workers.engines.protocols import Mask, Rgb
-from workers.engines.weights import session, weight_path
+from workers.engines.weights import find_weight, open_session
 from workers.geometry.boxes import mask_extent
 
 MODEL = "pplcnetv2_imagenet.onnx"
@@ -18,11 +18,11 @@ DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
 
 
 class Namer:
-    """The classifier; raises the errors of `weights.session` when it cannot be loaded."""
+    """The classifier; raises the errors of `weights.open_session` when it cannot be loaded."""
 
     def __init__(self, threads: int = 2) -> None:
-        self._net = session(MODEL, threads)
-        self._names = weight_path(LABELS).read_text(encoding="utf-8").splitlines()
+        self._net = open_session(MODEL, threads)
+        self._names = find_weight(LABELS).read_text(encoding="utf-8").splitlines()
 
     def name(self, image: Rgb, mask: Mask) -> tuple[str | None, float]:
         """The best name of a masked region and its probability; no name where none is likely enough.

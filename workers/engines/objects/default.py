@@ -6,14 +6,11 @@ is a guess (or measured, given depth), and the unseen side mirrors the front.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.objects.multi_view import from_single_view as several
-from workers.engines.objects.multi_view.reconstruction import LOW_IOU as LOW_VIEWS_IOU
-from workers.engines.objects.multi_view.reconstruction import from_views
+from workers.engines.objects.multi_view.reconstruction import MultiViewOptions, reconstruct_views
 from workers.engines.objects.single_view.coarse_mask import attainable
 from workers.engines.objects.single_view.depth_alignment import from_depth, scale_by_depth
 from workers.engines.objects.single_view.inflation import Thickness, inflate, spread_evenly
@@ -24,14 +21,14 @@ from workers.engines.objects.single_view.solid import Solid, close_sheet, symmet
 from workers.engines.objects.single_view.surface import Surface, of_shape, of_solid
 from workers.engines.objects.single_view.texture import complete
 from workers.engines.objects.single_view.triangulation import Sheet, triangulate
-from workers.engines.objects.splats.view_refinement import STEPS
+from workers.engines.objects.splats.refinement import CPU_STEPS
 from workers.engines.protocols import EngineInfo, Mask, ObjectAsset, Rgb
 from workers.geometry.borders import touches_border
 from workers.geometry.boxes import mask_extent
 from workers.geometry.cameras import Camera
+from workers.geometry.mesh_renderer import silhouette
 from workers.geometry.overlap import mask_iou
-from workers.geometry.posed import PosedCamera
-from workers.geometry.raster import silhouette
+from workers.geometry.posed_cameras import PosedCamera
 
 VERSION = "5"
 TINY_PIXELS = 64
@@ -42,8 +39,6 @@ LABELLED_IOU = 0.93
 MEASURED_SIDE = 512
 CONFIDENCE_GUESSED = 0.5
 CONFIDENCE_DEPTH = 0.7
-# By how much one view's shape must agree better with all masks than the hull of a narrow arc.
-MUCH_BETTER = 0.05
 
 
 class DefaultObjects:
@@ -52,14 +47,13 @@ class DefaultObjects:
     def __init__(
         self,
         splats: int = SPLATS,
-        refine_steps: int = STEPS,
+        refine_steps: int = CPU_STEPS,
         *,
         carve: bool = True,
     ) -> None:
         """`carve` = False leaves the hull of several views as the outlines make it."""
         self._splats = splats
-        self._carve = carve
-        self._refine_steps = refine_steps
+        self._multi_view = MultiViewOptions(splat_size=splats, refine_steps=refine_steps, carve=carve)
         self.info = EngineInfo(
             name="default",
             kind="objects",
@@ -148,37 +142,12 @@ class DefaultObjects:
         The canonical frame has the world's up as +y, guessed from the cameras, and +z towards the first one.
         """
 
-        def one_view(image: Rgb, mask: Mask, view: PosedCamera) -> ObjectAsset:
+        def single_view(image: Rgb, mask: Mask, view: PosedCamera) -> ObjectAsset:
             return self.reconstruct(image, mask, camera=view.camera, label=label, seed=seed)
 
-        made = from_views(
-            frames,
-            masks,
-            cameras,
-            one_view,
-            splats=self._splats,
-            seed=seed,
-            metric=metric,
-            refine_steps=self._refine_steps,
-            carve=self._carve,
+        return reconstruct_views(
+            frames, masks, cameras, single_view, self._multi_view, seed=seed, metric=metric
         )
-        if "narrow_arc" not in made.flags or "low_iou" not in made.flags:
-            return made
-        # what stands before the object in other frames cuts its hull, not the shape of one view
-        other = several.from_views(
-            frames,
-            masks,
-            cameras,
-            one_view,
-            seed=seed,
-            metric=metric,
-            low_iou=LOW_VIEWS_IOU,
-            trust=CONFIDENCE_GUESSED,
-            refine_steps=self._refine_steps,
-        )
-        if (other.silhouette_iou or 0.0) < (made.silhouette_iou or 0.0) + MUCH_BETTER:
-            return made
-        return replace(other, flags=(*other.flags, "narrow_arc", "from_one_view"))
 
 
 def _check(image: Rgb, mask: Mask, camera: Camera | None, depth: NDArray[np.float32] | None) -> None:

@@ -7,7 +7,7 @@ from workers.engines.protocols import ObjectAsset, Rgb
 from workers.formats.images import encode_png
 from workers.formats.simulation.package import write_simulation_zip
 from workers.formats.simulation.solids import NotSolid
-from workers.geometry.raster import render
+from workers.geometry.mesh_renderer import render_mesh
 from workers.jobs.context import JobContext
 from workers.jobs.objects.files import write_object
 from workers.jobs.objects.reconstruction import ReconstructedObject
@@ -65,7 +65,7 @@ def _choose_metres_per_unit(asset: ObjectAsset, longest_side: float | None) -> t
 def _draw_over_image(image: Rgb, asset: ObjectAsset) -> Rgb:
     """The image (H, W, 3), lightened, with the posed mesh over it."""
     mesh = asset.mesh
-    rendered, depth = render(mesh.vertices, mesh.faces, mesh.colors, asset.camera, asset.pose)
+    rendered, depth = render_mesh(mesh.vertices, mesh.faces, mesh.colors, asset.camera, asset.pose)
     covered = np.isfinite(depth)
     out = (0.5 * image + 127.5).astype(np.uint8)
     out[covered] = rendered[covered]

@@ -15,12 +15,12 @@ from maquette.contract import (
 )
 from numpy.typing import NDArray
 
-from workers.engines.objects.registration import register
+from workers.engines.objects.multi_view.registration import register
 from workers.engines.protocols import MultiViewEngine, ObjectAsset, RequestRefused
 from workers.errors import JobProblem
 from workers.formats.overlay import overlay_png
 from workers.geometry.cameras import Camera
-from workers.geometry.posed import PosedCamera
+from workers.geometry.posed_cameras import PosedCamera
 from workers.geometry.poses import Similarity
 from workers.jobs.cameras import parse_intrinsics
 from workers.jobs.context import JobContext

@@ -6,8 +6,8 @@ from workers.engines.protocols import ObjectAsset
 from workers.engines.rasterisers.preview import preview_splat
 from workers.formats.video_writer import VideoWriter
 from workers.geometry.cameras import Camera
+from workers.geometry.mesh_renderer import render_mesh
 from workers.geometry.poses import look_at
-from workers.geometry.raster import render
 
 # Pixels of each side of a view, frames of the video, and frames per second.
 SIDE, FRAMES, RATE = 256, 48, 24
@@ -25,6 +25,6 @@ def render_turntable(asset: ObjectAsset) -> bytes:
             angle = 2 * np.pi * number / FRAMES
             eye = (DISTANCE * float(np.sin(angle)), HEIGHT, DISTANCE * float(np.cos(angle)))
             pose = look_at(eye, (0.0, 0.0, 0.0))
-            left, _ = render(mesh.vertices, mesh.faces, mesh.colors, camera, pose)
+            left, _ = render_mesh(mesh.vertices, mesh.faces, mesh.colors, camera, pose)
             video.add(np.hstack([left, preview_splat(asset.splat, camera, pose)]), number)
         return video.finish()

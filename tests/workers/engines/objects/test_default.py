@@ -17,8 +17,8 @@ from workers.engines.protocols import ObjectEngine
 from workers.formats.glb_reader import read_glb
 from workers.formats.splat_ply import read_splat_ply
 from workers.geometry.cameras import Camera
+from workers.geometry.mesh_renderer import silhouette
 from workers.geometry.overlap import mask_iou
-from workers.geometry.raster import silhouette
 
 ENGINE = DefaultObjects(splats=2000)
 H, W = 240, 320
