@@ -7,11 +7,15 @@ STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 INPUTS := pyproject.toml clients/python/pyproject.toml constraints.txt
 
+# one test process per core; tests that share a stack or a file stay together (tests/conftest.py)
+PARALLEL := -n logical --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
+SLOW_FOLDERS := acceptance chaos parity
+
 SAM3 := .venv-sam3
 SAM3_STAMP := $(SAM3)/.installed
 SITE := $(VENV)/lib/python3.11/site-packages
 
-.PHONY: setup dev demo up test test-sam3 lint openapi clean
+.PHONY: setup dev demo up check test test-sam3 lint generate openapi clean
 
 setup: $(STAMP)
 
@@ -34,8 +38,12 @@ demo: setup
 up: setup
 	@$(BIN)/python -m scripts.up --port $(PORT)
 
+# the inner loop: lint, types, and the tests that need no stack
+check: dev lint
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(SLOW_FOLDERS:%=--ignore=tests/%)
+
 test: dev lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 # torch lives in an environment of its own; everything else comes from the development one
 $(SAM3_STAMP): tests/parity/requirements.txt
@@ -53,6 +61,10 @@ lint: dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# the blocking client from the asynchronous one
+generate: dev
+	$(BIN)/python -m scripts.generate_sync
 
 openapi: dev
 	$(BIN)/maquette-server openapi docs/openapi.json

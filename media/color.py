@@ -29,6 +29,8 @@ BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLE_FORMAT, SAMPLE_MIN, SAMPLE_MAX = 258, 262, 
 WHITE_IS_ZERO = 0
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3
 
+STRIP_ROWS = 256
+
 COLOR_SPACES = {"L": "GRAY", "RGB": "RGB", "RGBA": "RGB", "CMYK": "CMYK", "LAB": "LAB"}
 
 
@@ -48,57 +50,71 @@ def to_srgb(image: Image.Image) -> tuple[Rgb, list[str]]:
 
     Raises MediaError `image_range_unknown` for signed numbers, and for floats beyond 0…1 that state no range.
     """
-    image = _to_common_mode(image)
-    alpha = image.getchannel("A") if image.mode == "RGBA" else None
-    image, flags = _apply_profile(image)
-    rgb = image.convert("RGB")
-    if alpha is not None:
-        white = Image.new("RGB", rgb.size, (255, 255, 255))
-        rgb = Image.composite(rgb, white, alpha)
-    return np.ascontiguousarray(np.asarray(rgb, dtype=np.uint8)), flags
+    to_8_bits = _Quantiser(image) if image.mode in ("I", "F") or image.mode.startswith("I;") else None
+    mode = "L" if to_8_bits else _common_mode(image)
+    transform, mode, flags = _build_transform(image.info.get("icc_profile"), mode)
+    out = np.empty((image.height, image.width, 3), np.uint8)
+    # strips keep the copies of each step small: Pillow takes four bytes per pixel for each of them
+    for top in range(0, image.height, STRIP_ROWS):
+        strip = image.crop((0, top, image.width, min(top + STRIP_ROWS, image.height)))
+        strip = Image.fromarray(to_8_bits(strip)) if to_8_bits else strip
+        out[top : top + STRIP_ROWS] = np.asarray(_convert_strip(strip, mode, transform))
+    return out, flags
 
 
-def _to_common_mode(image: Image.Image) -> Image.Image:
-    """The image as L, RGB, RGBA, CMYK or LAB of 8 bits, still in the colours of its profile."""
-    profile = image.info.get("icc_profile")
-    if image.mode in ("I", "F") or image.mode.startswith("I;"):
-        out = Image.fromarray(_to_8_bits(image))
-    elif image.mode in ("LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        out = image.convert("RGBA")
-    elif image.mode in COLOR_SPACES:
-        return image
+def _convert_strip(
+    strip: Image.Image, mode: str, transform: ImageCms.ImageCmsTransform | None
+) -> Image.Image:
+    """A strip as RGB, converted by its profile and composited over white."""
+    strip = strip if strip.mode == mode else strip.convert(mode)
+    alpha = strip.getchannel("A") if mode == "RGBA" else None
+    if transform is not None:
+        rgb = ImageCms.applyTransform(strip.convert(transform.input_mode), transform)
+        assert rgb is not None
     else:
-        out = image.convert("RGB")
-    if profile:
-        out.info["icc_profile"] = profile
-    return out
+        rgb = strip.convert("RGB")
+    if alpha is None:
+        return rgb
+    over_white = Image.new("RGB", rgb.size, (255, 255, 255))
+    over_white.paste(rgb, mask=alpha)
+    return over_white
 
 
-def _to_8_bits(image: Image.Image) -> NDArray[np.uint8]:
-    """Numbers of more than 8 bits as grey (H, W): whole numbers by the range of their type."""
-    tags = getattr(image, "tag_v2", {})
-    kind = _first(tags.get(SAMPLE_FORMAT), FLOAT if image.mode == "F" else UNSIGNED)
-    if kind == SIGNED:
-        raise _range_unknown("signed numbers")
-    values = np.asarray(image).astype(np.float64)
-    if image.mode == "F":
-        low, high = _float_range(values, tags)
-    else:
-        bits = _first(tags.get(BITS_PER_SAMPLE), 16)
-        low, high = 0.0, 2**bits - 1
-        if bits == 32:
-            # Pillow reads unsigned numbers of 32 bits into signed ones.
+def _common_mode(image: Image.Image) -> str:
+    """The mode of 8 bits, still in the colours of its profile, that keeps what an image holds."""
+    if image.mode in ("LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        return "RGBA"
+    return image.mode if image.mode in COLOR_SPACES else "RGB"
+
+
+class _Quantiser:
+    """Numbers of more than 8 bits as grey (H, W) uint8: whole numbers by the range of their type."""
+
+    def __init__(self, image: Image.Image) -> None:
+        tags = getattr(image, "tag_v2", {})
+        is_float = image.mode == "F"
+        if _first(tags.get(SAMPLE_FORMAT), FLOAT if is_float else UNSIGNED) == SIGNED:
+            raise _range_unknown("signed numbers")
+        self._bits = _first(tags.get(BITS_PER_SAMPLE), 16)
+        self._inverted = _first(tags.get(PHOTOMETRIC), 1) == WHITE_IS_ZERO
+        self._low, self._high = _float_range(image, tags) if is_float else (0.0, 2**self._bits - 1)
+
+    def __call__(self, strip: Image.Image) -> NDArray[np.uint8]:
+        values = np.asarray(strip).astype(np.float64)
+        if strip.mode == "I" and self._bits == 32:
+            # Pillow reads unsigned numbers of 32 bits into signed ones
             values = np.where(values < 0, values + 2.0**32, values)
-    share = np.nan_to_num((values - low) / (high - low), nan=0.0, posinf=1.0, neginf=0.0)
-    if _first(tags.get(PHOTOMETRIC), 1) == WHITE_IS_ZERO:
-        share = 1 - share
-    return np.clip(np.rint(share * 255), 0, 255).astype(np.uint8)
+        share = (values - self._low) / (self._high - self._low)
+        share = np.nan_to_num(share, nan=0.0, posinf=1.0, neginf=0.0)
+        share = 1 - share if self._inverted else share
+        return np.clip(np.rint(share * 255), 0, 255).astype(np.uint8)
 
 
-def _float_range(values: NDArray[np.float64], tags: dict[int, object]) -> tuple[float, float]:
+def _float_range(image: Image.Image, tags: dict[int, object]) -> tuple[float, float]:
     low, high = _first(tags.get(SAMPLE_MIN), 0), _first(tags.get(SAMPLE_MAX), 0)
     if high > low:
         return low, high
+    values = np.asarray(image)
     finite = values[np.isfinite(values)]
     if finite.size and (finite.min() < 0 or finite.max() > 1):
         raise _range_unknown(f"floats from {finite.min():g} to {finite.max():g}")
@@ -120,26 +136,32 @@ def _first(value: object, default: float) -> float:
     return float(value) if isinstance(value, int | float) else default
 
 
-def _apply_profile(image: Image.Image) -> tuple[Image.Image, list[str]]:
-    """Convert from the embedded ICC profile; one that does not fit the image or is broken is flagged."""
-    data = image.info.get("icc_profile")
-    if image.mode == "LAB":
+def _build_transform(
+    profile: bytes | None, mode: str
+) -> tuple[ImageCms.ImageCmsTransform | None, str, list[str]]:
+    """The transform from an embedded ICC profile to sRGB, the mode it takes, and flags.
+
+    A profile that is broken or does not fit the image's mode is ignored and flagged.
+    """
+    space = "LAB"
+    if mode == "LAB":
         source = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
-    elif not data:
-        return image, []
+    elif not profile:
+        return None, mode, []
     else:
         try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(data))
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         except (ImageCms.PyCMSError, OSError, ValueError):
-            return image, [PROFILE_IGNORED]
+            return None, mode, [PROFILE_IGNORED]
         space = source.profile.xcolor_space.strip()
-        if image.mode in ("RGB", "RGBA") and space == "GRAY":
-            image = image.convert("L")
-        if COLOR_SPACES[image.mode] != space:
-            return image, [PROFILE_IGNORED]
-    image = image.convert("RGB") if image.mode == "RGBA" else image
+        # grey images with a palette or saved as RGB keep a grey profile
+        mode = "L" if mode == "RGB" and space == "GRAY" else mode
+        if space != COLOR_SPACES[mode] and (mode, space) != ("RGBA", "GRAY"):
+            return None, mode, [PROFILE_IGNORED]
+    # the alpha channel stays aside
+    colors = {"RGBA": "L" if space == "GRAY" else "RGB"}.get(mode, mode)
     try:
-        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        target = ImageCms.createProfile("sRGB")
+        return ImageCms.buildTransform(source, target, colors, "RGB"), mode, []
     except (ImageCms.PyCMSError, OSError, ValueError):
-        return image, [PROFILE_IGNORED]
-    return (image, [PROFILE_IGNORED]) if converted is None else (converted, [])
+        return None, mode, [PROFILE_IGNORED]

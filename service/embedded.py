@@ -19,6 +19,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 
+from storage import environment
+
 log = logging.getLogger(__name__)
 HOST = "127.0.0.1"
 READY_SECONDS = 120.0
@@ -121,9 +123,10 @@ class Stack:
         }
         if self.broker_url is not None:
             given["MAQUETTE_BROKER_URL"] = self.broker_url
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith("MAQUETTE_")}
-        kept = {key: value for key, value in os.environ.items() if key == "MAQUETTE_MODELS_DIR"}
-        return {**inherited, **kept, **given, **self.settings}
+        inherited = environment.inherit(
+            lambda name: not name.startswith("MAQUETTE_") or name == "MAQUETTE_MODELS_DIR"
+        )
+        return {**inherited, **given, **self.settings}
 
     def _stored_key(self) -> str:
         file = self.folder / "api-key"
@@ -142,7 +145,7 @@ class Stack:
             *(_queue_binary(), "--bind", HOST, "--port", str(port), "--dir", str(folder.absolute())),
             *("--appendonly", "yes", "--save", "", "--daemonize", "no"),
         ]
-        self._add("queue", command, dict(os.environ))
+        self._add("queue", command, environment.inherit())
         deadline = time.monotonic() + 10
         while _is_free(port):
             if time.monotonic() > deadline:
@@ -210,9 +213,8 @@ def up(port: int, folder: Path, broker_url: str | None, say: Callable[[str], Non
 
 def _gateway_command(port: int) -> list[str]:
     return [
-        *(sys.executable, "-m", "uvicorn", "--factory", "service.app:create_app"),
-        *("--host", HOST, "--port", str(port), "--log-level", "warning", "--no-access-log"),
-        *("--timeout-graceful-shutdown", "3"),
+        *(sys.executable, "-m", "service.server"),
+        *("--host", HOST, "--port", str(port), "--log-level", "warning"),
     ]
 
 

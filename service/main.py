@@ -38,7 +38,7 @@ def create_key(tenant: str, name: str) -> None:
 @keys_app.command("list")
 def list_keys() -> None:
     """Show the open keys, without their secrets."""
-    for key in keys.everyone(Database(ServiceSettings().database_url)):
+    for key in keys.list_open(Database(ServiceSettings().database_url)):
         typer.echo(f"{key.id}  {key.tenant}  {key.name}")
 
 

@@ -7,7 +7,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from storage.publishing import Transport
+from storage.publish_transport import Transport
 
 TASK = "maquette.run"
 # what publishing raises when the queue is away

@@ -8,7 +8,7 @@ class BucketUnknown(LookupError):
     """Nothing here opens such an address; the message says what is missing."""
 
 
-def allowed(address: str, tenant: str, setting: str) -> bool:
+def is_allowed(address: str, tenant: str, setting: str) -> bool:
     """Whether an address lies under one of a setting's, parted by commas; `{tenant}` is the caller's."""
     # fsspec chains file systems by "::"
     if "::" in address or any(part in ("..", ".") for part in address.split("/")):
@@ -17,7 +17,7 @@ def allowed(address: str, tenant: str, setting: str) -> bool:
     return any(root and (address == root or address.startswith(f"{root}/")) for root in roots)
 
 
-def opened(address: str, s3_endpoint: str | None = None) -> tuple[Any, str]:
+def open_address(address: str, s3_endpoint: str | None = None) -> tuple[Any, str]:
     """An fsspec file system and the path in it; raises BucketUnknown."""
     scheme = address.partition("://")[0]
     try:

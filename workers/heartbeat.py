@@ -93,7 +93,7 @@ class Heartbeat:
 def settle(db: Database, job: JobRow, reply: HeartbeatReply) -> None:
     """Write down how a stopped job ends."""
     if reply is HeartbeatReply.CANCEL:
-        leases.cancelled(db, job)
+        leases.end_cancelled(db, job)
     elif reply is HeartbeatReply.TIMEOUT:
         detail = f"the job ran longer than its timeout_seconds ({job.timeout_seconds})"
         leases.fail(db, job, Problem.from_code("timed_out", 504, detail).model_dump(exclude_none=True))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery import signals
 
+from storage import environment
 from storage.broker import TASK, make_app
 from workers.settings import WorkerSettings
 
@@ -30,7 +31,7 @@ def _start_child(**_: Any) -> None:
     global _process
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # threads of BLAS that wait for each other cost a small solve ten times its own time on a busy machine
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    environment.set_default("OPENBLAS_NUM_THREADS", "1")
     try:
         from workers.worker_process import WorkerProcess
 

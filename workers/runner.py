@@ -70,7 +70,7 @@ class Runner:
                 return
             companions += 1
             worker, seconds = settings.worker_id, settings.lease_seconds
-            job = leases.claim_next_about(self._db, job, worker, seconds, task_id)
+            job = leases.claim_next_of_subject(self._db, job, worker, seconds, task_id)
 
     def _run(self, job: JobRow) -> bool:
         """One claimed job to its end; False when its lease was lost or it was handed back."""
@@ -131,7 +131,7 @@ class Runner:
         if self._announce is None:
             return
         try:
-            for item in ledger_parts.unannounced(self._db, job_id):
+            for item in ledger_parts.list_unannounced(self._db, job_id):
                 self._announce(*item)
                 jobs.mark_dispatched(self._db, [item[0]])
         except (*UNREACHABLE, SQLAlchemyError) as error:

@@ -28,7 +28,7 @@ class WorkerProcess:
         store = open_store(settings.artefacts, settings.scratch, settings.s3_endpoint)
         sandbox = Sandbox()
         sandbox.start()
-        engines = load_engines(settings.worker_engines)
+        engines = load_engines(settings.worker_engines, settings.engine_options())
         publishing = partial(publish, make_app(settings.broker_url, publishes_only=True))
         self._runner = Runner(self._db, store, engines, sandbox, settings, publishing)
         fleet.announce(self._db, settings.worker_id, settings.worker_queue, engines.describe())
@@ -41,6 +41,6 @@ class WorkerProcess:
     def _say_alive(self) -> None:
         while not self._stop.wait(SEEN_EVERY):
             try:
-                fleet.seen(self._db, self._settings.worker_id)
+                fleet.record_seen(self._db, self._settings.worker_id)
             except SQLAlchemyError:
                 log.warning("the ledger cannot be reached", exc_info=True)

@@ -24,6 +24,9 @@ from maquette.contract.vocabulary import COLORS
 from bench.datasets.ground_truth import TOLD, told_of
 from tests.support.movi_clips import SOLIDS, Clip, draw
 from tests.support.synthetic_datasets import of_movi
+from workers.datasets.appearance.crops import Crop
+from workers.datasets.captions import scoring
+from workers.datasets.captions.facts import NUMBERS
 from workers.datasets.clip_work import Components
 from workers.datasets.gates.policy import DEFAULT
 from workers.datasets.local import build_dataset
@@ -33,10 +36,7 @@ from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import CameraRow, CaptionRow, TrackRow
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import Source
-from workers.datasets.stages import alignment
-from workers.datasets.stages.crops import Crop
-from workers.datasets.stages.facts import NUMBERS
-from workers.datasets.stages.follow import TrackObservation
+from workers.datasets.stages.measure import TrackObservation
 from workers.datasets.track_sources import EngineTracks, OracleTracks
 from workers.engines.registry import load_engines
 from workers.formats.rle import encode_mask
@@ -47,7 +47,7 @@ SETTINGS = DatasetSettings(phrases=tuple(SOLIDS), clip_seconds=5.0, min_clip_sec
 # the middle comes last: a thing in the middle third is least often seen on a side
 PLACES = {"on the left": "on the right", "on the right": "on the left", "in the middle": "on the left"}
 OPPOSITE = {"right": "left", "left": "right", "down": "up", "up": "down"}
-LEAST = DEFAULT.bounds[alignment.GATE][0] or 0.0
+LEAST = DEFAULT.bounds[scoring.GATE][0] or 0.0
 SAME = 0.5
 
 
@@ -113,7 +113,7 @@ class Record:
         if row.track is not None and all(track.track != row.track for track in self.tracks):
             return 0.0
         row_of_clip = replace(clip.row, scale_source=self.scale)
-        [judged] = alignment.score_captions(
+        [judged] = scoring.score_captions(
             [told], row_of_clip, self.tracks, self.seen, self.crops, self.cameras
         )
         return judged.score
@@ -135,7 +135,22 @@ def _row(
     first, last, area = seen[0].frame, seen[-1].frame, float(np.mean([item.area for item in seen]))
     reference = like.reference_frame if like else first
     return TrackRow(
-        clip.id, key, name, name, first, last, len(seen), 1.0, area, 1.0, None, None, reference, True, (), ()
+        clip=clip.id,
+        track=key,
+        concept=name,
+        label=name,
+        first_frame=first,
+        last_frame=last,
+        frames=len(seen),
+        mean_score=1.0,
+        mean_area=area,
+        visible_fraction=1.0,
+        size=None,
+        scale_source=None,
+        reference_frame=reference,
+        kept=True,
+        failed=(),
+        flags=(),
     )
 
 

@@ -25,14 +25,14 @@ from maquette.contract.datasets import SourceInfo
 from bench.datasets.ground_truth_scores import Judged
 from tests.support.movi_clips import SOLIDS, Clip, draw
 from tests.support.synthetic_datasets import of_movi
+from workers.datasets.cameras import colmap_solver
 from workers.datasets.clip_work import Components
 from workers.datasets.local import build_dataset
 from workers.datasets.protocols import TrackSource
 from workers.datasets.reader import Dataset
 from workers.datasets.settings import DatasetSettings
+from workers.datasets.shots.clip_planning import ClipPlan
 from workers.datasets.source import ClipTracker, GroundTruth, Source
-from workers.datasets.stages import colmap
-from workers.datasets.stages.shots import ClipPlan
 from workers.datasets.track_sources import EngineTracks, OracleTracks
 from workers.engines.protocols import (
     ConceptEngine,
@@ -150,7 +150,7 @@ def run(case: Case, track_source: TrackSource, clips: Sequence[Clip], folder: Pa
     sources = [
         told_of(of_movi(clip, name=f"{case.scene} {number}"), case.told) for number, clip in enumerate(clips)
     ]
-    components = Components(track_source, solver=colmap.load_solver())
+    components = Components(track_source, solver=colmap_solver.load_solver())
     build_dataset(
         sources, components, KNOWN if case.way == "phrase" else SETTINGS, folder / "work", folder / "dataset"
     )

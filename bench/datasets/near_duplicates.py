@@ -10,7 +10,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.datasets.stages.duplicates import LINKED, find_neighbours
+from workers.datasets.shots.near_duplicates import LINKED, find_neighbours
 
 BLOCK = 512
 

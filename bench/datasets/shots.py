@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from bench.datasets.shot_videos import HAPPENINGS, HEIGHT, OTHERS, TUNED, WIDTH, dissolving, picture, uncut
 from media.sandbox import DecodedFrame
-from workers.datasets.stages.shots import find_cuts, find_transitions
-from workers.datasets.stages.survey import Survey, downscale, survey_frames
+from workers.datasets.shots.clip_planning import find_cuts, find_transitions
+from workers.datasets.shots.survey import Survey, downscale, survey_frames
 
 Rgb = NDArray[np.uint8]
 Finder = Callable[[Sequence[Rgb]], list[int]]

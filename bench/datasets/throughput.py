@@ -21,13 +21,13 @@ from PIL import Image
 
 from media.sandbox import Sandbox
 from workers.datasets.clip_work import Components
+from workers.datasets.images import fit_size, resize_area
 from workers.datasets.local import FolderWorkspace, build_dataset
 from workers.datasets.local_executor import LocalExecutor
 from workers.datasets.pipeline import Pipeline
 from workers.datasets.settings import TRACK_SIZE, DatasetSettings
+from workers.datasets.shots.clip_planning import ClipPlan
 from workers.datasets.source import Source, SourceFrames
-from workers.datasets.stages.scaling import fit_size, resize_area
-from workers.datasets.stages.shots import ClipPlan
 from workers.datasets.stopwatch import Stopwatch
 from workers.datasets.track_sources import EngineTracks
 from workers.engines.protocols import VideoFrame

@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from bench.report import Report, Table
 from bench.timing import Stopwatch
-from workers.formats.convert import SPLAT_FORMATS, SPLAT_READERS, SPLAT_WRITERS
+from workers.formats.registry import SPLAT_CODECS
 from workers.geometry.gaussians import Gaussians, sanitize
 from workers.geometry.morton import morton_order
 
@@ -58,9 +58,9 @@ def measure(table: Table, name: str, splat: Gaussians, fmt: str) -> None:
     """Write and read one splat in one format, and add a row of what it took and lost."""
     clean = sanitize(splat)
     watch = Stopwatch()
-    data = SPLAT_WRITERS[fmt](clean)
+    data = SPLAT_CODECS[fmt].write(clean)
     written = watch.lap()
-    again = SPLAT_READERS[fmt](data)
+    again = SPLAT_CODECS[fmt].read(data)
     read = watch.lap()
     order = morton_order(clean.means.astype(np.float64)) if fmt == "sog" else slice(None)
     log_scales = np.abs(np.log(again.scales) - np.log(clean.scales[order]))
@@ -91,8 +91,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, report: Report) -> None:
     splats = [(f"{count} on a sphere", sphere(count)) for count in options.count]
-    splats += [(file.name, SPLAT_READERS["ply"](file.read_bytes())) for file in options.files]
-    table = report.table("Gaussians formats", COLUMNS)
+    splats += [(file.name, SPLAT_CODECS["ply"].read(file.read_bytes())) for file in options.files]
+    table = report.table("Splat formats", COLUMNS)
     for name, splat in splats:
-        for fmt in SPLAT_FORMATS:
+        for fmt in SPLAT_CODECS:
             measure(table, name, splat, fmt)

@@ -21,10 +21,10 @@ import trimesh
 from bench.formats.splat_sizes import sphere
 from bench.report import Report
 from bench.timing import fastest, time_in_turns
-from workers.formats.gltf import GlbBuilder
-from workers.formats.mesh_files import mesh_obj
+from workers.formats.glb_builder import GlbBuilder
 from workers.formats.mesh_readers import read_mesh_glb, read_mesh_obj
-from workers.formats.ply import read_splat_ply, write_splat_ply
+from workers.formats.mesh_writers import write_mesh_obj
+from workers.formats.splat_ply import read_splat_ply, write_splat_ply
 from workers.formats.spz import read_spz, write_spz
 from workers.geometry.gaussians import Gaussians
 from workers.geometry.meshes import Mesh, vertex_normals
@@ -89,11 +89,11 @@ def mesh_pairs() -> dict[str, Pair]:
     def load(data: bytes, kind: str) -> Any:
         return trimesh.load(io.BytesIO(data), file_type=kind, process=False)
 
-    glb_file, obj_file = glb(), mesh_obj(mesh)
+    glb_file, obj_file = glb(), write_mesh_obj(mesh)
     return {
         "write GLB": (glb, lambda: ball.export(file_type="glb")),
         "read GLB": (lambda: read_mesh_glb(glb_file), lambda: load(glb_file, "glb")),
-        "write OBJ": (lambda: mesh_obj(mesh), lambda: ball.export(file_type="obj")),
+        "write OBJ": (lambda: write_mesh_obj(mesh), lambda: ball.export(file_type="obj")),
         "read OBJ": (lambda: read_mesh_obj(obj_file), lambda: load(obj_file, "obj")),
     }
 

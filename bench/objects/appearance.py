@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.geometry.cameras import Camera
-from workers.geometry.posed import PosedCamera
+from workers.geometry.mesh_renderer import render_mesh
+from workers.geometry.posed_cameras import PosedCamera
 from workers.geometry.poses import Similarity
-from workers.geometry.raster import render
 
 Array = NDArray[np.float64]
 BACKGROUND = (90, 120, 90)
@@ -18,7 +18,7 @@ Surface = tuple[Array, NDArray[np.int64], NDArray[np.uint8]]
 def photograph(surface: Surface, view: PosedCamera) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """The unshaded picture of coloured world vertices (V, 3), faces (F, 3), and where the object is."""
     vertices, faces, colors = surface
-    image, depth = render(
+    image, depth = render_mesh(
         vertices, faces, colors, view.camera, view.cam_from_world, background=BACKGROUND, ambient=1.0
     )
     return image, np.isfinite(depth)

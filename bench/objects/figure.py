@@ -19,8 +19,8 @@ from bench.objects import views as many
 from bench.objects.painted_shapes import painted
 from workers.engines.objects.default import DefaultObjects
 from workers.geometry.cameras import Camera
-from workers.geometry.posed import PosedCamera
-from workers.geometry.raster import render
+from workers.geometry.mesh_renderer import render_mesh
+from workers.geometry.posed_cameras import PosedCamera
 
 SHAPES = ("bottle", "carton", "vase", "mug", "chair")
 TITLES = ("input", "one view", "truth", "16 views", "truth")
@@ -30,7 +30,7 @@ Picture = NDArray[np.uint8]
 
 def drawn(vertices: NDArray[np.float64], faces: Any, colors: Any, view: PosedCamera) -> Picture:
     """A shaded mesh (SIDE, SIDE, 3) with world-frame vertices, on white."""
-    return render(vertices, faces, colors, view.camera, view.cam_from_world)[0]
+    return render_mesh(vertices, faces, colors, view.camera, view.cam_from_world)[0]
 
 
 def row(name: str, engine: DefaultObjects) -> Picture:

@@ -20,7 +20,7 @@ from workers.engines.rasterisers.numba_rasteriser import NumbaRasteriser
 from workers.engines.rasterisers.protocol import RasteriserMissing
 from workers.geometry.cameras import Camera
 from workers.geometry.gaussians import Gaussians
-from workers.geometry.posed import PosedCamera
+from workers.geometry.posed_cameras import PosedCamera
 from workers.geometry.poses import look_at
 from workers.geometry.splat_renderer import render_splat
 

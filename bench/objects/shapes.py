@@ -24,10 +24,10 @@ from workers.engines.objects.splats.surfels import sample_surface
 from workers.engines.protocols import ObjectEngine
 from workers.engines.registry import load_engines
 from workers.geometry.cameras import Camera
+from workers.geometry.mesh_renderer import rasterize, silhouette
 from workers.geometry.overlap import mask_iou
-from workers.geometry.posed import PosedCamera
+from workers.geometry.posed_cameras import PosedCamera
 from workers.geometry.poses import Similarity, look_at
-from workers.geometry.raster import rasterize, silhouette
 
 Array = NDArray[np.float64]
 VIEWS = ((25.0, 20.0), (-50.0, 35.0))
@@ -38,7 +38,7 @@ VIEW_SETS = {"tuned": VIEWS, "other": OTHER_VIEWS, "held": HELD_VIEWS}
 NOVEL = tuple((azimuth, elevation) for azimuth in (60.0, 120.0, 180.0, 270.0) for elevation in (-20.0, 30.0))
 POINTS = 8000
 ENGINES = ("default", "sam3d_objects")
-SHAPE_FLAGS = ("shape_box", "shape_turned", "shape_extruded", "shape_legged")
+SHAPE_FLAGS = ("shape_box", "shape_turned")
 
 
 def box(*size: float) -> trimesh.Trimesh:

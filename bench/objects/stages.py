@@ -20,12 +20,12 @@ from bench.objects.painted_shapes import painted
 from workers.engines.objects import default, export
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.objects.single_view import surface
-from workers.formats.overlay import png
+from workers.formats.images import encode_png
 from workers.formats.sog import write_sog
 from workers.formats.spz import write_spz
-from workers.formats.turntable import turntable
 from workers.geometry.cameras import Camera
-from workers.geometry.posed import PosedCamera
+from workers.geometry.posed_cameras import PosedCamera
+from workers.jobs.objects.turntable import render_turntable
 from workers.jobs.previews import render_asset_preview
 
 STAGES: dict[str, tuple[Any, str]] = {
@@ -40,11 +40,11 @@ STAGES: dict[str, tuple[Any, str]] = {
 FILES: dict[str, Callable[[Any], object]] = {
     "GLB": lambda asset: export.asset_glb(asset, "object"),
     "PLY": export.asset_splat_ply,
-    "preview": lambda asset: png(render_asset_preview(asset)),
+    "preview": lambda asset: encode_png(render_asset_preview(asset)),
     "SPZ": lambda asset: write_spz(asset.splat),
     "SOG": lambda asset: write_sog(asset.splat),
     "textured GLB": lambda asset: export.asset_textured_glb(asset, "object", export.baked(asset)),
-    "turntable": turntable,
+    "turntable": render_turntable,
 }
 
 

@@ -27,8 +27,8 @@ from workers.engines.objects.splats.surfels import sample_surface
 from workers.engines.protocols import MultiViewEngine
 from workers.engines.registry import load_engines
 from workers.geometry.cameras import Camera
-from workers.geometry.posed import PosedCamera
-from workers.geometry.raster import render
+from workers.geometry.mesh_renderer import render_mesh
+from workers.geometry.posed_cameras import PosedCamera
 
 SHAPES = ("egg", "carton", "bottle", "vase", "mug", "ell", "table", "chair", "star", "snowman")
 ARCS = (30, 60, 90, 180, 360)
@@ -104,7 +104,7 @@ def judge(
 
 def looks(points: one.Array, faces: NDArray[np.int64], camera: Camera) -> NDArray[np.uint8]:
     """A surface in light grey from above and from below, side by side."""
-    return np.hstack([render(points, faces, None, camera, one.orbit(*at, 2.2))[0] for at in LOOKS])
+    return np.hstack([render_mesh(points, faces, None, camera, one.orbit(*at, 2.2))[0] for at in LOOKS])
 
 
 def main() -> None:

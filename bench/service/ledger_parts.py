@@ -35,7 +35,7 @@ def run(options: argparse.Namespace, report: Report) -> None:
         leases.park(db, job, rows)
         parked = watch.lap()
         for _ in range(options.completed):
-            row = leases.claim(db, parts.unannounced(db, job.id)[0][0], "w", 600)
+            row = leases.claim(db, parts.list_unannounced(db, job.id)[0][0], "w", 600)
             assert row is not None
             leases.complete(db, row, "a" * 64, WorkerSeconds(1.0, 0.0), [])
         completed = watch.lap() / options.completed

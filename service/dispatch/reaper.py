@@ -61,11 +61,11 @@ class Reaper:
         for task_id in report.to_kill:
             self._app.control.revoke(task_id, terminate=True, signal="SIGKILL")
         sessions.drop_expired(self._db)
-        self._publish(reaper.undispatched(self._db, OUTBOX_SECONDS, BATCH))
-        for queue in reaper.queues_in_use(self._db):
+        self._publish(reaper.list_undispatched(self._db, OUTBOX_SECONDS, BATCH))
+        for queue in reaper.list_busy_queues(self._db):
             # an empty queue with old jobs waiting means their messages were lost with a worker or the broker
             if self._queue.llen(queue) == 0:
-                late = reaper.waiting_longer_than(self._db, settings.redispatch_seconds, queue, BATCH)
+                late = reaper.list_waiting(self._db, settings.redispatch_seconds, queue, BATCH)
                 self._publish(late)
 
     def _publish(self, waiting: list[tuple[str, str, int]]) -> None:

@@ -52,7 +52,7 @@ class Router:
     def _alive(self) -> Sequence[WorkerRow]:
         with self._lock:
             if time.monotonic() >= self._until:
-                self._workers = fleet.alive(self._db, self._seen)
+                self._workers = fleet.list_alive(self._db, self._seen)
                 self._until = time.monotonic() + FLEET_SECONDS
             return self._workers
 

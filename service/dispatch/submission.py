@@ -2,9 +2,9 @@
 
 import hashlib
 
-from maquette.contract import DatasetJob, JobRequest, SegmentJob
+from maquette.contract import JobRequest, SegmentJob
 
-from service.guards import datasets, requests
+from service.guards.requests import check_request
 from service.problems import ServiceProblem
 from service.state import State
 from storage.ledger import JobRow, Submission, jobs
@@ -13,9 +13,7 @@ from storage.ledger import JobRow, Submission, jobs
 def submit_job(state: State, tenant: str, request: JobRequest, idempotency_key: str | None) -> JobRow:
     """Check, store and announce a job; raises ServiceProblem, MediaError or UnknownPhrase."""
     queue = state.router.choose_queue(request)
-    requests.check(state.db, tenant, request, queue)
-    if isinstance(request, DatasetJob):
-        datasets.check(state, tenant, request, queue)
+    check_request(state, tenant, request, queue)
     body = request.model_dump_json()
     submission = Submission(
         tenant=tenant,

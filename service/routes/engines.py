@@ -16,7 +16,7 @@ def list_engines(http: Request, key: Caller) -> Engines:
     """Engines of the workers that are connected, then those that are known but absent."""
     state = get_state(http)
     found: dict[tuple[str, str], Engine] = {}
-    for worker in fleet.alive(state.db, state.settings.worker_seen_seconds):
+    for worker in fleet.list_alive(state.db, state.settings.worker_seen_seconds):
         for told in worker.engines:
             key_of = (told["kind"], told["name"])
             known = found.get(key_of)

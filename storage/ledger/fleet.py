@@ -22,7 +22,7 @@ def announce(db: Database, worker: str, queue: str, engines: list[dict[str, Any]
         )
 
 
-def seen(db: Database, worker: str) -> None:
+def record_seen(db: Database, worker: str) -> None:
     """A worker is alive."""
     with db.write() as connection:
         connection.execute(update(workers).where(workers.c.id == worker).values(seen_at=now()))
@@ -40,7 +40,7 @@ def leave(db: Database, worker: str) -> None:
         connection.execute(delete(workers).where(workers.c.id == worker))
 
 
-def alive(db: Database, within_seconds: float) -> list[WorkerRow]:
+def list_alive(db: Database, within_seconds: float) -> list[WorkerRow]:
     """Workers seen lately."""
     with db.read() as connection:
         rows = connection.execute(select(workers).where(workers.c.seen_at > now() - within_seconds))

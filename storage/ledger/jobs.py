@@ -28,6 +28,7 @@ INSERT_JOB = (
     )
     .returning(jobs.c.created_at)
 )
+NOTIFY = select(func.pg_notify("maquette_events", bindparam("job")))
 INSERT_EVENT = (
     insert(events)
     .values(job_id=bindparam("of_job"), type=bindparam("kind"), data=bindparam("content"), at=now())
@@ -49,9 +50,12 @@ def new_id() -> str:
     return f"job_{time.time_ns():016x}{secrets.token_hex(6)}"
 
 
-def record(connection: Connection, job_id: str, kind: str, data: dict[str, Any]) -> None:
+def record_event(connection: Connection, job_id: str, kind: str, data: dict[str, Any]) -> None:
     """Append an event to a job's history."""
     connection.execute(INSERT_EVENT, {"of_job": job_id, "kind": kind, "content": json.dumps(data)})
+    if connection.dialect.name == "postgresql":
+        # delivered when the transaction commits
+        connection.execute(NOTIFY, {"job": job_id})
 
 
 def drop_parts(connection: Connection, job_id: str) -> None:
@@ -66,7 +70,7 @@ def submit(db: Database, submission: Submission) -> tuple[JobRow, bool]:
     try:
         with db.write() as connection:
             created_at = connection.execute(INSERT_JOB, {"id": job_id, **values}).scalar_one()
-            record(connection, job_id, "state", {"state": "queued"})
+            record_event(connection, job_id, "state", {"state": "queued"})
     except IntegrityError:
         existing = _by_idempotency_key(db, submission)
         if existing is None:
@@ -76,7 +80,7 @@ def submit(db: Database, submission: Submission) -> tuple[JobRow, bool]:
         found = get(db, submission.tenant, existing[0])
         assert found is not None
         return found, False
-    return JobRow.new(submission, job_id, created_at), True
+    return JobRow.from_submission(submission, job_id, created_at), True
 
 
 def _by_idempotency_key(db: Database, submission: Submission) -> tuple[str, str] | None:
@@ -95,10 +99,10 @@ def get(db: Database, tenant: str, job_id: str) -> JobRow | None:
     """One job of a tenant."""
     with db.read() as connection:
         row = connection.execute(SELECT_JOB, {"job": job_id, "of_tenant": tenant}).one_or_none()
-    return JobRow.of(row) if row else None
+    return JobRow.from_row(row) if row else None
 
 
-def page(
+def list_page(
     db: Database, tenant: str, *, kind: str | None, state: str | None, before: str | None, limit: int
 ) -> list[JobRow]:
     """Jobs of a tenant, newest first, older than the id `before`."""
@@ -111,10 +115,10 @@ def page(
     if before:
         query = query.where(jobs.c.id < before)
     with db.read() as connection:
-        return [JobRow.of(row) for row in connection.execute(query)]
+        return [JobRow.from_row(row) for row in connection.execute(query)]
 
 
-def history(db: Database, job_id: str, after: int) -> list[dict[str, Any]]:
+def list_events(db: Database, job_id: str, after: int) -> list[dict[str, Any]]:
     """Events of a job after a sequence number, oldest first."""
     with db.read() as connection:
         rows = connection.execute(
@@ -137,7 +141,7 @@ def cancel(db: Database, tenant: str, job_id: str) -> bool:
         )
         if queued.rowcount:
             drop_parts(connection, job_id)
-            record(connection, job_id, "state", {"state": "cancelled"})
+            record_event(connection, job_id, "state", {"state": "cancelled"})
             return True
         connection.execute(
             update(jobs)

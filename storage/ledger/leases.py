@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, case, func, select, update
 from storage.ledger import parts as job_parts
 from storage.ledger.clock import now
 from storage.ledger.database import Database
-from storage.ledger.jobs import COLUMNS, drop_parts, record
+from storage.ledger.jobs import COLUMNS, drop_parts, record_event
 from storage.ledger.records import JobRow, Part, WorkerSeconds
 from storage.ledger.tables import jobs, workers
 
@@ -53,11 +53,11 @@ def claim(
         ).one_or_none()
         if row is None:
             return None
-        record(connection, job_id, "state", {"state": "running", "attempt": row.attempt})
-    return JobRow.of(row)
+        record_event(connection, job_id, "state", {"state": "running", "attempt": row.attempt})
+    return JobRow.from_row(row)
 
 
-def claim_next_about(
+def claim_next_of_subject(
     db: Database, job: JobRow, worker: str, lease_seconds: float, task_id: str | None
 ) -> JobRow | None:
     """Take the oldest queued job about the same picture as `job`, of the same tenant and queue."""
@@ -91,7 +91,7 @@ def heartbeat(
         if row is None:
             return HeartbeatReply.LOST
         if progress is not None:
-            record(connection, job.id, "progress", progress)
+            record_event(connection, job.id, "progress", progress)
         draining = connection.execute(select(workers.c.draining).where(workers.c.id == job.worker)).scalar()
     if row.cancel_requested_at is not None:
         return HeartbeatReply.CANCEL
@@ -106,7 +106,7 @@ def checkpoint(db: Database, job: JobRow, state: dict[str, Any], made: Sequence[
         done = connection.execute(update(jobs).where(*_held(job)).values(checkpoint=json.dumps(state)))
         if done.rowcount:
             for artefact in made:
-                record(connection, job.id, "artefact", artefact)
+                record_event(connection, job.id, "artefact", artefact)
         return bool(done.rowcount)
 
 
@@ -160,7 +160,7 @@ def fail(db: Database, job: JobRow, problem: dict[str, Any]) -> bool:
     return _finish(db, job, "failed", {"problem": json.dumps(problem)})
 
 
-def cancelled(db: Database, job: JobRow) -> bool:
+def end_cancelled(db: Database, job: JobRow) -> bool:
     """End a job that was asked to stop; False when the lease is lost."""
     return _finish(db, job, "cancelled", {})
 
@@ -181,7 +181,7 @@ def hand_back(db: Database, job: JobRow) -> bool:
             )
         )
         if done.rowcount:
-            record(connection, job.id, "state", {"state": "queued", "reason": "handed_back"})
+            record_event(connection, job.id, "state", {"state": "queued", "reason": "handed_back"})
         return bool(done.rowcount)
 
 
@@ -194,7 +194,7 @@ def retry(db: Database, part: JobRow) -> bool:
             .values(state="queued", worker=None, lease_until=None, deadline_at=None, dispatched_at=None)
         )
         if done.rowcount:
-            record(connection, part.id, "state", {"state": "queued", "reason": "went_wrong"})
+            record_event(connection, part.id, "state", {"state": "queued", "reason": "went_wrong"})
         return bool(done.rowcount)
 
 
@@ -217,14 +217,14 @@ def _finish(
         )
         if not done.rowcount:
             return False
-        record(connection, job.id, "state", {"state": state})
+        record_event(connection, job.id, "state", {"state": state})
         if job.parent is None:
             drop_parts(connection, job.id)
         else:
             for artefact in made:
-                record(connection, job.parent, "artefact", artefact)
+                record_event(connection, job.parent, "artefact", artefact)
             job_parts.add(connection, job, then)
-            job_parts.ended(connection, job, state, used)
+            job_parts.record_end(connection, job, state, used)
         return True
 
 

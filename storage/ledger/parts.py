@@ -15,7 +15,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from storage.ledger.clock import now
 from storage.ledger.database import Database
-from storage.ledger.jobs import COLUMNS, PARKED, new_id, record
+from storage.ledger.jobs import COLUMNS, PARKED, new_id, record_event
 from storage.ledger.records import JobRow, Part, PartRow, WorkerSeconds
 from storage.ledger.tables import jobs, workers
 
@@ -72,7 +72,7 @@ def begin(connection: Connection, job_id: str, kind: str) -> None:
     _advance(connection, job_id, failed=bool(states.keys() - OPEN - {"succeeded", LOST}))
 
 
-def ended(connection: Connection, part: JobRow, state: str, used: WorkerSeconds | None) -> None:
+def record_end(connection: Connection, part: JobRow, state: str, used: WorkerSeconds | None) -> None:
     """Note that a part has ended; its job is locked already."""
     job_id = str(part.parent)
     if used is not None:
@@ -89,19 +89,19 @@ def ended(connection: Connection, part: JobRow, state: str, used: WorkerSeconds 
     _advance(connection, job_id, failed=state != "succeeded")
 
 
-def failed(connection: Connection, job_id: str) -> None:
+def wake_parent(connection: Connection, job_id: str) -> None:
     """Wake a locked job, because a part of it will never be done."""
     _advance(connection, job_id, failed=True)
 
 
-def lost(connection: Connection, job_id: str, kind: str) -> None:
+def record_loss(connection: Connection, job_id: str, kind: str) -> None:
     """Note that a part of a locked job has lost its last worker; the other parts go on."""
     progress = connection.execute(select(jobs.c.progress).where(jobs.c.id == job_id)).scalar()
     _tell_one_more(connection, job_id, kind, progress)
     _advance(connection, job_id, failed=False)
 
 
-def outcomes(db: Database, job_id: str, kind: str) -> dict[str, PartRow]:
+def list_outcomes(db: Database, job_id: str, kind: str) -> dict[str, PartRow]:
     """The parts of a job that are over, by their keys."""
     over = (jobs.c.parent == job_id, jobs.c.kind == kind, jobs.c.state.not_in(OPEN))
     columns = (jobs.c.part, jobs.c.state, jobs.c.manifest_sha256, jobs.c.problem)
@@ -121,16 +121,16 @@ def worker_seconds(db: Database, job_id: str) -> WorkerSeconds:
     return WorkerSeconds(*(value or 0.0 for value in row)) if row else WorkerSeconds()
 
 
-def parent(db: Database, part: JobRow) -> JobRow | None:
+def find_parent(db: Database, part: JobRow) -> JobRow | None:
     """The job that a part is of; None when it is over."""
     with db.read() as connection:
         row = connection.execute(
             select(*COLUMNS).where(jobs.c.id == part.parent, jobs.c.state.in_(OPEN))
         ).one_or_none()
-    return JobRow.of(row) if row else None
+    return JobRow.from_row(row) if row else None
 
 
-def unannounced(db: Database, job_id: str) -> list[tuple[str, str, int]]:
+def list_unannounced(db: Database, job_id: str) -> list[tuple[str, str, int]]:
     """Of a job and its parts those that are queued and the queue has not heard of."""
     found = []
     with db.read() as connection:
@@ -196,7 +196,7 @@ def _tell(connection: Connection, job_id: str, kind: str, done: int, total: int)
     stage = _stage(kind)
     told = {"stage": stage, "done": done, "total": total, "message": f"{stage}: {done} of {total} parts"}
     connection.execute(update(jobs).where(jobs.c.id == job_id).values(progress=json.dumps(told)))
-    record(connection, job_id, "progress", told)
+    record_event(connection, job_id, "progress", told)
 
 
 def _stage(kind: str) -> str:

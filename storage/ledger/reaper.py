@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select, update
 from storage.ledger import parts
 from storage.ledger.clock import now
 from storage.ledger.database import Database
-from storage.ledger.jobs import PARKED, drop_parts, record
+from storage.ledger.jobs import PARKED, drop_parts, record_event
 from storage.ledger.tables import jobs
 
 EXHAUSTED = "every attempt lost its worker; the input may crash the engine"
@@ -46,9 +46,9 @@ def reap(db: Database, *, max_attempts: int, cancel_grace: float, queue_seconds:
                 parts.lock(connection, parent)
             outcome, task_id = _settle(connection, job_id, max_attempts, cancel_grace, queue_seconds)
             if outcome == "ended" and parent is not None:
-                parts.failed(connection, parent)
+                parts.wake_parent(connection, parent)
             elif outcome == parts.LOST and parent is not None:
-                parts.lost(connection, parent, kind)
+                parts.record_loss(connection, parent, kind)
         if outcome is None:
             continue
         (requeued if outcome == "queued" else ended).append(job_id)
@@ -58,7 +58,7 @@ def reap(db: Database, *, max_attempts: int, cancel_grace: float, queue_seconds:
     return ReapReport(tuple(requeued), tuple(ended), tuple(to_kill))
 
 
-def undispatched(db: Database, older_than: float, limit: int) -> list[tuple[str, str, int]]:
+def list_undispatched(db: Database, older_than: float, limit: int) -> list[tuple[str, str, int]]:
     """Queued jobs the queue was not told of: (id, queue, timeout in seconds).
 
     Jobs younger than `older_than` seconds are left out: their gateway is about to tell the queue.
@@ -66,12 +66,12 @@ def undispatched(db: Database, older_than: float, limit: int) -> list[tuple[str,
     return _queued(db, jobs.c.dispatched_at.is_(None) & (jobs.c.created_at < now() - older_than), limit)
 
 
-def waiting_longer_than(db: Database, seconds: float, queue: str, limit: int) -> list[tuple[str, str, int]]:
+def list_waiting(db: Database, seconds: float, queue: str, limit: int) -> list[tuple[str, str, int]]:
     """Queued jobs that the queue was told of some time ago."""
     return _queued(db, (jobs.c.dispatched_at < now() - seconds) & (jobs.c.queue == queue), limit)
 
 
-def queues_in_use(db: Database) -> list[str]:
+def list_busy_queues(db: Database) -> list[str]:
     """Queues that have jobs waiting."""
     with db.read() as connection:
         return list(
@@ -138,7 +138,7 @@ def _settle_running(connection: Connection, job_id: str, row: Any, max_attempts:
         .where(jobs.c.id == job_id, jobs.c.attempt == row.attempt, jobs.c.state == "running")
         .values(state="queued", worker=None, lease_until=None, deadline_at=None, dispatched_at=None)
     )
-    record(connection, job_id, "state", {"state": "queued", "reason": "worker_lost"})
+    record_event(connection, job_id, "state", {"state": "queued", "reason": "worker_lost"})
     return "queued"
 
 
@@ -153,6 +153,6 @@ def _end(connection: Connection, job_id: str, row: Any, state: str, problem: Pro
     )
     if not done.rowcount:
         return None
-    record(connection, job_id, "state", {"state": state})
+    record_event(connection, job_id, "state", {"state": state})
     drop_parts(connection, job_id)
     return "ended"

@@ -110,14 +110,14 @@ class JobRow:
     part: str | None
 
     @classmethod
-    def new(cls, submission: Submission, job_id: str, created_at: float) -> "JobRow":
+    def from_submission(cls, submission: Submission, job_id: str, created_at: float) -> "JobRow":
         """A job that was stored just now."""
         known = {name: getattr(submission, name) for name in Submission.__slots__ if name in cls.__slots__}
         begun = {"id": job_id, "state": "queued", "attempt": 0, "handed_back": 0, "created_at": created_at}
         return cls(**{**dict.fromkeys(cls.__slots__), **known, **begun})
 
     @classmethod
-    def of(cls, row: Row[Any]) -> "JobRow":
+    def from_row(cls, row: Row[Any]) -> "JobRow":
         """From a row of the table."""
         values = {name: row._mapping[name] for name in cls.__slots__}
         for name in ("progress", "checkpoint", "problem"):

@@ -27,7 +27,7 @@ class SessionRow:
     expires_at: float
 
     @classmethod
-    def of(cls, row: Row[Any]) -> "SessionRow":
+    def from_row(cls, row: Row[Any]) -> "SessionRow":
         """From a row of the table."""
         values = {name: row._mapping[name] for name in cls.__slots__}
         return cls(**{**values, "state": json.loads(values["state"])})
@@ -50,7 +50,7 @@ def add(db: Database, tenant: str, video: str, ttl_seconds: int, state: dict[str
     }
     with db.write() as connection:
         row = connection.execute(insert(sessions).values(**values).returning(*COLUMNS)).one()
-    return SessionRow.of(row)
+    return SessionRow.from_row(row)
 
 
 def get(db: Database, tenant: str, session_id: str) -> SessionRow | None:
@@ -58,7 +58,7 @@ def get(db: Database, tenant: str, session_id: str) -> SessionRow | None:
     mine = (sessions.c.id == session_id, sessions.c.tenant == tenant, sessions.c.expires_at > now())
     with db.read() as connection:
         row = connection.execute(select(*COLUMNS).where(*mine)).one_or_none()
-    return SessionRow.of(row) if row else None
+    return SessionRow.from_row(row) if row else None
 
 
 def change(db: Database, known: SessionRow, state: dict[str, Any]) -> SessionRow | None:
@@ -74,7 +74,7 @@ def change(db: Database, known: SessionRow, state: dict[str, Any]) -> SessionRow
             )
             .returning(*COLUMNS)
         ).one_or_none()
-    return SessionRow.of(row) if row else None
+    return SessionRow.from_row(row) if row else None
 
 
 def close(db: Database, tenant: str, session_id: str) -> bool:

@@ -10,77 +10,59 @@ import pytest
 from PIL import Image
 
 from service.embedded import Stack
+from tests.support.cli import client_environment, run_cli
 from tests.support.scenes import ball, wall
 from workers.geometry.boxes import bounding_box
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
+def images(tmp_path: Path) -> Path:
     for name, x in (("a", 90), ("b", 200)):
-        picture = wall()
-        ball(picture, (120, x), 50, (220, 60, 40))
-        Image.fromarray(picture).save(tmp_path / f"{name}.png")
+        image = wall()
+        ball(image, (120, x), 50, (220, 60, 40))
+        Image.fromarray(image).save(tmp_path / f"{name}.png")
     return tmp_path
 
 
-def maquette(stack: Stack, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    environment = {
-        **os.environ,
-        "MAQUETTE_URL": stack.url,
-        "MAQUETTE_API_KEY": stack.api_key,
-        "COLUMNS": "160",
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", "from maquette.cli import main; main()", *words],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
+def test_segment_takes_globs_and_saves(stack: Stack, images: Path) -> None:
+    outcome = run_cli(
+        stack, "segment", str(images / "*.png"), "--point", "145,120", "--out", str(images / "o")
     )
-    if check:
-        assert done.returncode == 0, done.stderr + done.stdout
-    return done
+    assert (images / "o" / "a" / "overlay.png").is_file()
+    assert (images / "o" / "b" / "result.json").is_file()
+    assert "points" not in outcome.stderr
 
 
-def test_segment_takes_globs_and_saves(stack: Stack, pictures: Path) -> None:
-    told = maquette(
-        stack, "segment", str(pictures / "*.png"), "--point", "145,120", "--out", str(pictures / "o")
-    )
-    assert (pictures / "o" / "a" / "overlay.png").is_file()
-    assert (pictures / "o" / "b" / "result.json").is_file()
-    assert "points" not in told.stderr
-
-
-def test_json_chains_a_job_into_objects(stack: Stack, pictures: Path) -> None:
-    picture = wall()
-    x0, y0, x1, y1 = bounding_box(ball(picture, (120, 90), 50, (220, 60, 40)))
+def test_json_chains_a_job_into_objects(stack: Stack, images: Path) -> None:
+    image = wall()
+    x0, y0, x1, y1 = bounding_box(ball(image, (120, 90), 50, (220, 60, 40)))
     box = f"{x0},{y0},{x1},{y1}"
-    first = json.loads(maquette(stack, "--json", "segment", str(pictures / "a.png"), "--box", box).stdout)
+    first = json.loads(run_cli(stack, "--json", "segment", str(images / "a.png"), "--box", box).stdout)
     assert len(first["result"]["instances"]) == 1
-    out = pictures / "objects"
-    told = maquette(stack, "--json", "objects", "--from-job", first["job"], "--out", str(out))
-    assert json.loads(told.stdout)["result"]["objects"][0]["mesh"] == "object-000.glb"
+    out = images / "objects"
+    outcome = run_cli(stack, "--json", "objects", "--from-job", first["job"], "--out", str(out))
+    assert json.loads(outcome.stdout)["result"]["objects"][0]["mesh"] == "object-000.glb"
     assert (out / "object-000.glb").read_bytes()[:4] == b"glTF"
     assert (out / "object-000.ply").read_bytes()[:3] == b"ply"
 
 
-def test_jobs_get_cancel_and_engines(stack: Stack, pictures: Path) -> None:
-    done = json.loads(maquette(stack, "--json", "segment", str(pictures / "a.png"), "-t", "cat").stdout)
-    assert done["job"] in [job["id"] for job in json.loads(maquette(stack, "--json", "jobs").stdout)]
-    maquette(stack, "get", done["job"], "--out", str(pictures / "again"))
-    assert (pictures / "again" / "overlay.png").is_file()
-    assert json.loads(maquette(stack, "--json", "cancel", done["job"]).stdout)["state"] == "succeeded"
-    engines = json.loads(maquette(stack, "--json", "engines").stdout)
+def test_jobs_get_cancel_and_engines(stack: Stack, images: Path) -> None:
+    job = json.loads(run_cli(stack, "--json", "segment", str(images / "a.png"), "-t", "cat").stdout)
+    assert job["job"] in [listed["id"] for listed in json.loads(run_cli(stack, "--json", "jobs").stdout)]
+    run_cli(stack, "get", job["job"], "--out", str(images / "again"))
+    assert (images / "again" / "overlay.png").is_file()
+    assert json.loads(run_cli(stack, "--json", "cancel", job["job"]).stdout)["state"] == "succeeded"
+    engines = json.loads(run_cli(stack, "--json", "engines").stdout)
     assert {e["kind"] for e in engines if e["name"] == "default" and e["available"]} == {
         "concepts",
         "objects",
         "bodies",
     }
-    assert "80 words" in maquette(stack, "engines").stdout
+    assert "80 words" in run_cli(stack, "engines").stdout
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["segment", "nowhere.png", "-t", "cat"], "no such file"),
         (["segment", "*.nothing", "-t", "cat"], "no file matches"),
@@ -89,9 +71,17 @@ def test_jobs_get_cancel_and_engines(stack: Stack, pictures: Path) -> None:
         (["get", "job_0000"], "job_unknown"),
     ],
 )
-def test_problems_end_with_a_line_and_a_status(
-    stack: Stack, pictures: Path, words: list[str], said: str
+def test_problems_print_one_line_and_set_the_status(
+    stack: Stack, images: Path, words: list[str], message: str
 ) -> None:
-    done = maquette(stack, *(word.format(a=pictures / "a.png") for word in words), check=False)
-    assert done.returncode != 0
-    assert said in done.stderr and "Traceback" not in done.stderr
+    outcome = run_cli(stack, *(word.format(a=images / "a.png") for word in words), check=False)
+    assert outcome.status != 0
+    assert message in outcome.stderr and "Traceback" not in outcome.stderr
+
+
+def test_the_entry_point_runs_in_a_process_of_its_own(stack: Stack) -> None:
+    command = [sys.executable, "-c", "from maquette.cli import main; main()", "get", "job_0000"]
+    environment = {**os.environ, **client_environment(stack)}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 1
+    assert "job_unknown" in ended.stderr and "Traceback" not in ended.stderr

@@ -12,14 +12,14 @@ from maquette.contract import MediaRef
 
 from service.embedded import Stack
 from storage.artefacts import ArtefactStore
-from tests.acceptance.test_cli import maquette
+from tests.support.cli import run_cli
 from tests.support.scenes import ball, wall
 from tests.support.splats import random_splat
 from workers.errors import JobProblem
-from workers.formats.ply import read_splat_ply, write_splat_ply
+from workers.formats.splat_ply import read_splat_ply, write_splat_ply
 from workers.formats.spz import read_spz
 from workers.geometry.boxes import bounding_box
-from workers.jobs.context import MAX_ASSET_BYTES, JobContext
+from workers.jobs.media_loader import MAX_ASSET_BYTES, MediaLoader
 
 
 def test_a_splat_goes_through_every_format(mq: Maquette, tmp_path: Path) -> None:
@@ -32,30 +32,30 @@ def test_a_splat_goes_through_every_format(mq: Maquette, tmp_path: Path) -> None
     np.testing.assert_allclose(again.means, splat.means, atol=1e-3)
     same = read_splat_ply((folder / result.data.files["ply"]).read_bytes())
     np.testing.assert_array_equal(same.means, splat.means)
-    back = mq.convert(folder / result.data.files["spz"], ["ply"]).wait()
-    assert back.data.source == "spz"
+    again = mq.convert(folder / result.data.files["spz"], ["ply"]).wait()
+    assert again.data.source == "spz"
 
 
 def test_the_mesh_of_a_job_becomes_obj(mq: Maquette) -> None:
-    picture = wall()
-    mask = ball(picture, (120, 150), 60, (220, 60, 40))
-    made = mq.objects(picture, boxes=[bounding_box(mask)]).wait()
-    mesh = next(item for item in made.artefacts if item.name == made.objects[0].mesh)
+    image = wall()
+    mask = ball(image, (120, 150), 60, (220, 60, 40))
+    lifted = mq.objects(image, boxes=[bounding_box(mask)]).wait()
+    mesh = next(item for item in lifted.artefacts if item.name == lifted.objects[0].mesh)
     result = mq.convert(mesh, ["obj", "ply"]).wait()
     [stored] = [item for item in result.artefacts if item.name == result.data.files["obj"]]
     read = trimesh.load(io.BytesIO(mq.read(stored)), file_type="obj", process=False)
-    assert len(read.faces) == made.objects[0].faces and read.is_watertight
+    assert len(read.faces) == lifted.objects[0].faces and read.is_watertight
     assert result.provenance.sources == [mesh.sha256]
 
 
-def test_files_that_are_none(mq: Maquette) -> None:
+def test_broken_and_foreign_files_are_refused(mq: Maquette) -> None:
     whole = write_splat_ply(random_splat(50))
     with pytest.raises(JobFailed) as caught:
         mq.convert(whole[: len(whole) // 2], ["spz"]).wait()
     assert caught.value.code == "asset_unreadable"
-    many = whole.replace(b"element vertex 50", b"element vertex 10000000")
+    promising = whole.replace(b"element vertex 50", b"element vertex 10000000")
     with pytest.raises(JobFailed) as caught:
-        mq.convert(many, ["spz"]).wait()
+        mq.convert(promising, ["spz"]).wait()
     assert caught.value.code == "asset_unreadable" and "promises" in str(caught.value)
     with pytest.raises(JobFailed) as caught:
         mq.convert(whole, ["obj"]).wait()
@@ -79,21 +79,21 @@ def test_an_asset_that_is_too_large_is_not_read(monkeypatch: pytest.MonkeyPatch)
         def get(self, sha256: str) -> bytes:
             raise AssertionError("read whole")
 
-    context = object.__new__(JobContext)
-    context._store = cast(ArtefactStore, Store())
-    monkeypatch.setattr(JobContext, "media", lambda self, ref: ("00" * 32, {"kind": "asset"}))
+    loader = object.__new__(MediaLoader)
+    loader._store = cast(ArtefactStore, Store())
+    monkeypatch.setattr(MediaLoader, "resolve", lambda self, ref: ("00" * 32, {"kind": "asset"}))
     with pytest.raises(JobProblem) as caught:
-        context.asset(MediaRef(url="https://example.org/splat.ply"))
+        loader.load_asset(MediaRef(url="https://example.org/splat.ply"))
     assert caught.value.problem.code == "asset_too_large"
 
 
-def test_the_command(stack: Stack, tmp_path: Path) -> None:
+def test_the_command_converts(stack: Stack, tmp_path: Path) -> None:
     (tmp_path / "a.ply").write_bytes(write_splat_ply(random_splat(30)))
-    told = maquette(
+    outcome = run_cli(
         stack, "convert", str(tmp_path / "a.ply"), str(tmp_path / "b.spz"), str(tmp_path / "c.khr.glb")
     )
-    assert "splat (ply)" in told.stdout
+    assert "splat (ply)" in outcome.stdout
     assert len(read_spz((tmp_path / "b.spz").read_bytes()).means) == 30
     assert (tmp_path / "c.khr.glb").read_bytes()[:4] == b"glTF"
-    refused = maquette(stack, "convert", str(tmp_path / "a.ply"), str(tmp_path / "b.doc"), check=False)
-    assert refused.returncode != 0
+    refused = run_cli(stack, "convert", str(tmp_path / "a.ply"), str(tmp_path / "b.doc"), check=False)
+    assert refused.status != 0

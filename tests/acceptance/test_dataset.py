@@ -13,41 +13,33 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import skimage.data
 from maquette import Maquette
-from maquette.cli import dataset as command
-from maquette.cli.main import app
+from maquette.cli.dataset.serve import ReportRequestHandler
+from maquette.cli.dataset.server_commands import ENTRY_POINT_GROUP, FOLDER_COMMANDS
+from maquette.dataset_plan import read_plan
 from maquette.errors import JobFailed
 from PIL import Image
 from pycocotools.coco import COCO
-from typer.testing import CliRunner
 
 from service.embedded import Stack
+from tests.support.cli import run_cli, run_dataset
+from tests.support.scenes import motorcycle
 from workers.datasets.reader import Dataset
 from workers.datasets.verification import verify
 from workers.geometry.boxes import bounding_box
 
-MOTORCYCLE = Path(skimage.data.__file__).parent / "motorcycle_left.png"
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An animation, and the same ride the other way as numbered frames."""
-    made = tmp_path_factory.mktemp("videos")
-    picture = np.asarray(Image.open(MOTORCYCLE).convert("RGB").resize((240, 160)))
-    there = [Image.fromarray(np.roll(picture, 2 * shift, axis=1)) for shift in range(12)]
-    there[0].save(made / "roll.webp", save_all=True, append_images=there[1:], duration=100, lossless=True)
-    (made / "frames").mkdir()
+    """An animation of a motorcycle, and the same the other way round as numbered frames."""
+    videos = tmp_path_factory.mktemp("videos")
+    photo = motorcycle((240, 160))
+    frames = [Image.fromarray(np.roll(photo, 2 * shift, axis=1)) for shift in range(12)]
+    frames[0].save(videos / "roll.webp", save_all=True, append_images=frames[1:], duration=100, lossless=True)
+    (videos / "frames").mkdir()
     for shift in range(12):
-        Image.fromarray(np.roll(picture[:, ::-1], -2 * shift, axis=1)).save(made / "frames" / f"{shift}.png")
-    return made
-
-
-def run(stack: Stack, *words: str) -> str:
-    environment = {"MAQUETTE_URL": stack.url, "MAQUETTE_API_KEY": stack.api_key}
-    done = CliRunner().invoke(app, ["--json", "dataset", *words], env=environment, catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    return done.stdout
+        Image.fromarray(np.roll(photo[:, ::-1], -2 * shift, axis=1)).save(videos / "frames" / f"{shift}.png")
+    return videos
 
 
 LENGTHS = ("--clip-seconds", "0.6", "--size", "200")
@@ -58,11 +50,11 @@ def test_a_folder_of_frames_and_a_video_become_one_dataset(
 ) -> None:
     out = tmp_path / "data"
     words = (str(folder / "frames"), str(folder / "roll.webp"), "--text", "motorcycle", *LENGTHS)
-    told = json.loads(run(stack, *words, "--licence", "CC0-1.0", "--out", str(out)))
-    assert told["result"]["kind"] == "dataset"
+    output = json.loads(run_dataset(stack, *words, "--licence", "CC0-1.0", "--out", str(out)))
+    assert output["result"]["kind"] == "dataset"
     assert verify(out) == []
     data = Dataset(out)
-    assert data.version == told["result"]["version"]
+    assert data.version == output["result"]["version"]
     assert sorted((row.name, row.licence, row.flags) for row in data.sources.values()) == [
         ("frames", "CC0-1.0", ("time_assumed",)),
         ("roll.webp", "CC0-1.0", ()),
@@ -79,16 +71,16 @@ def test_a_folder_of_frames_and_a_video_become_one_dataset(
     assert [row["pts"] for row in frames] == [100 * (clip.row.first_frame + n) for n in range(6)]
 
 
-def test_a_bucket_is_read_like_a_folder(stack: Stack, folder: Path, mq: Maquette, tmp_path: Path) -> None:
+def test_a_bucket_is_read_as_a_folder_is(stack: Stack, folder: Path, mq: Maquette, tmp_path: Path) -> None:
     files = pytest.importorskip("fsspec").filesystem("memory")
     files.put(str(folder / "frames"), "/bucket/frames", recursive=True)
-    made = {}
+    versions = {}
     for where in (str(folder / "frames"), "memory://bucket/frames"):
-        out = tmp_path / str(len(made))
-        told = json.loads(run(stack, where, "--text", "motorcycle", *LENGTHS, "--out", str(out)))
-        made[where] = told["result"]["version"]
+        out = tmp_path / str(len(versions))
+        output = json.loads(run_dataset(stack, where, "--text", "motorcycle", *LENGTHS, "--out", str(out)))
+        versions[where] = output["result"]["version"]
         assert [row.name for row in Dataset(out).sources.values()] == ["frames"]
-    assert len(set(made.values())) == 1
+    assert len(set(versions.values())) == 1
     files.rm("/bucket", recursive=True)
 
 
@@ -97,43 +89,43 @@ def test_workers_read_and_write_buckets_themselves(stack: Stack, folder: Path, t
     shutil.copytree(folder / "frames", stack.folder / "buckets" / "frames")
     bucket = f"file://{stack.folder}/buckets"
     words = ("--text", "motorcycle", *LENGTHS, "--licence", "CC0-1.0")
-    local = json.loads(run(stack, str(folder / "frames"), *words, "--max-dollars", "100"))
-    away = (f"{bucket}/frames", "--remote", "--publish", f"{bucket}/made", "--max-dollars", "100")
-    told = json.loads(run(stack, *words, *away))
-    # the budget is enough, and it makes no difference who reads
-    assert told["result"]["version"] == local["result"]["version"]
-    assert verify(stack.folder / "buckets" / "made") == []
-    assert Dataset(stack.folder / "buckets" / "made").version == told["result"]["version"]
+    local = json.loads(run_dataset(stack, str(folder / "frames"), *words, "--max-dollars", "100"))
+    remote = (f"{bucket}/frames", "--remote", "--publish", f"{bucket}/published", "--max-dollars", "100")
+    output = json.loads(run_dataset(stack, *words, *remote))
+    # the budget suffices, and the version does not depend on who reads
+    assert output["result"]["version"] == local["result"]["version"]
+    assert verify(stack.folder / "buckets" / "published") == []
+    assert Dataset(stack.folder / "buckets" / "published").version == output["result"]["version"]
 
 
-def test_a_folder_comes_out_in_the_formats_asked_for(stack: Stack, folder: Path, tmp_path: Path) -> None:
+def test_the_requested_formats_are_written(stack: Stack, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "data"
     words = (str(folder / "roll.webp"), "--text", "motorcycle", "--text", "person", *LENGTHS)
-    run(stack, *words, "--format", "coco,ytvis", "--out", str(out))
+    run_dataset(stack, *words, "--format", "coco,ytvis", "--out", str(out))
     clips = list(Dataset(out).clips())
-    seen = [row for clip in clips for row in clip.observations]
-    # both clips are of one source, and so of one split
+    observations = [row for clip in clips for row in clip.observations]
+    # clips of one source are in one split
     [split] = {clip.row.split for clip in clips}
     coco = COCO(str(next((out / "coco").rglob(f"{split}.json"))))
     assert len(coco.imgs) == sum(clip.row.frames for clip in clips) == 12
-    assert len(coco.anns) == len(seen) > 0
+    assert len(coco.anns) == len(observations) > 0
     areas = sorted(int(coco.annToMask(annotation).sum()) for annotation in coco.anns.values())
-    assert areas == sorted(row.area for row in seen)
+    assert areas == sorted(row.area for row in observations)
     videos = json.loads(next((out / "ytvis").rglob(f"{split}.json")).read_text())
     assert [video["length"] for video in videos["videos"]] == [clip.row.frames for clip in clips]
     assert len(videos["annotations"]) == sum(len(clip.tracks) for clip in clips)
-    # a phrase that was asked and not found is a pair without a mask
+    # a requested phrase that was not found is a pair without a mask
     assert {pair["noun_phrase"] for pair in videos["video_np_pairs"]} == {"motorcycle", "person"}
 
 
 def test_a_budget_that_is_spent_is_flagged(stack: Stack, folder: Path) -> None:
     words = (str(folder / "roll.webp"), "--text", "motorcycle", *LENGTHS, "--max-seconds", "0.001")
-    told = json.loads(run(stack, *words))
-    assert "budget_reached" in told["flags"]
-    assert told["result"]["clips"] == 0 and told["result"]["rejected"]["budget"] == 2
+    output = json.loads(run_dataset(stack, *words))
+    assert "budget_reached" in output["flags"]
+    assert output["result"]["clips"] == 0 and output["result"]["rejected"]["budget"] == 2
 
 
-def test_a_plug_in_that_is_not_there_is_refused(folder: Path, mq: Maquette) -> None:
+def test_an_unknown_plugin_is_refused(folder: Path, mq: Maquette) -> None:
     with pytest.raises(JobFailed) as caught:
         mq.dataset([folder / "roll.webp"], "motorcycle", captioner="nobody").wait()
     assert caught.value.code == "plugin_unknown"
@@ -158,29 +150,45 @@ def test_objects_are_lifted_within_the_budget(folder: Path, mq: Maquette, tmp_pa
     assert Dataset(out).path(mesh).read_bytes()[:4] == b"glTF"
 
 
-def test_a_plan_is_made_from_a_probe(stack: Stack, folder: Path) -> None:
+def test_a_plan_file_makes_the_dataset_of_the_flags_and_is_saved_beside_it(
+    stack: Stack, folder: Path, tmp_path: Path
+) -> None:
     words = (str(folder / "roll.webp"), "--text", "motorcycle", *LENGTHS)
-    told = json.loads(run(stack, *words, "--plan", "--workers", "2", "--price", "2"))
-    assert told["videos"] == 1 and told["worker_hours"] > 0
-    assert told["wall_hours"] == pytest.approx(told["worker_hours"] / 2)
-    assert told["cost"] == pytest.approx(2 * told["worker_hours"])
-    assert told["video_hours"] == pytest.approx(1.2 / 3600, rel=0.05)
+    by_flags = json.loads(run_dataset(stack, *words, "--out", str(tmp_path / "one")))
+    again = ("run", str(tmp_path / "one" / "plan.toml"), "--set", f"output.folder={tmp_path / 'two'}")
+    by_plan = json.loads(run_dataset(stack, *again))
+    assert by_plan["result"]["version"] == by_flags["result"]["version"]
+    assert verify(tmp_path / "two") == []
+    plans = [read_plan(tmp_path / name / "plan.toml") for name in ("one", "two")]
+    assert plans[0].input == plans[1].input and plans[1].clip_seconds == 0.6
 
 
-def test_inspect_tells_what_the_manifest_says(stack: Stack, folder: Path, tmp_path: Path) -> None:
+def test_an_estimate_comes_from_a_trial(stack: Stack, folder: Path) -> None:
+    words = (str(folder / "roll.webp"), "--text", "motorcycle", *LENGTHS)
+    output = json.loads(run_dataset(stack, *words, "--estimate", "--workers", "2", "--price", "2"))
+    assert output["videos"] == 1 and output["worker_hours"] > 0
+    assert output["wall_hours"] == pytest.approx(output["worker_hours"] / 2)
+    assert output["cost"] == pytest.approx(2 * output["worker_hours"])
+    assert output["video_hours"] == pytest.approx(1.2 / 3600, rel=0.05)
+
+
+def test_inspect_prints_the_manifest(stack: Stack, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "data"
-    run(stack, str(folder / "roll.webp"), "--text", "motorcycle", *LENGTHS, "--out", str(out))
-    assert json.loads(run(stack, "inspect", str(out))) == json.loads((out / "dataset.json").read_text())
-    missing = CliRunner().invoke(app, ["dataset", "inspect", str(tmp_path)])
-    assert isinstance(missing.exception, FileNotFoundError)
+    run_dataset(stack, str(folder / "roll.webp"), "--text", "motorcycle", *LENGTHS, "--out", str(out))
+    assert json.loads(run_dataset(stack, "inspect", str(out))) == json.loads(
+        (out / "dataset.json").read_text()
+    )
+    missing = run_cli(stack, "dataset", "inspect", str(tmp_path), check=False)
+    assert missing.status == 1 and "dataset.json" in missing.stderr
 
 
 def test_serve_shows_the_report_and_nothing_outside(tmp_path: Path) -> None:
     (tmp_path / "secret.txt").write_text("s")
-    shown = tmp_path / "data"
-    shown.mkdir()
-    (shown / "report.html").write_text("<h1>report</h1>")
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(command._Files, directory=str(shown))) as server:
+    served = tmp_path / "data"
+    served.mkdir()
+    (served / "report.html").write_text("<h1>report</h1>")
+    handler = partial(ReportRequestHandler, directory=str(served))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         base = f"http://127.0.0.1:{server.server_port}"
         assert b"report" in urllib.request.urlopen(f"{base}/").read()
@@ -190,10 +198,10 @@ def test_serve_shows_the_report_and_nothing_outside(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(
-    not entry_points(group=command.GROUP), reason="the checkout's entry points are older than this test"
+    not entry_points(group=ENTRY_POINT_GROUP), reason="the checkout's entry points are older than this test"
 )
-def test_every_command_over_folders_is_there() -> None:
-    names = {point.name for point in entry_points(group=command.GROUP)}
-    assert {*command.HELPERS, "check_formats", "write_formats"} <= names
-    for point in entry_points(group=command.GROUP):
+def test_every_dataset_command_is_registered() -> None:
+    names = {point.name for point in entry_points(group=ENTRY_POINT_GROUP)}
+    assert {*FOLDER_COMMANDS, "check_formats", "write_formats"} <= names
+    for point in entry_points(group=ENTRY_POINT_GROUP):
         assert callable(point.load())

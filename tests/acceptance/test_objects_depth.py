@@ -1,4 +1,4 @@
-"""Objects with a depth map, as users of the SDK and the command line have them."""
+"""Objects with a depth map, through the SDK and the command line."""
 
 from pathlib import Path
 
@@ -8,21 +8,23 @@ from maquette import ApiError, Maquette
 from PIL import Image
 
 from service.embedded import Stack
-from tests.acceptance.test_cli import maquette
+from tests.support.cli import run_cli
 from workers.geometry.cameras import Camera
 
-W, H, RADIUS, AWAY = 320, 240, 0.2, 1.5
+W, H = 320, 240
+# metres
+RADIUS, DISTANCE = 0.2, 1.5
 CAMERA = Camera(W, H, 300.0, 300.0, 160.0, 120.0)
 
 
 def scene() -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
-    """A picture, the mask and z in metres of a ball of 0.4 m, 1.5 m away, before a wall at 2.5 m."""
+    """The image, mask and depth in metres of a ball of 0.4 m, 1.5 m away, in front of a wall at 2.5 m."""
     y, x = np.mgrid[:H, :W] + 0.5
     rays = np.stack([(x - 160) / 300, (y - 120) / 300, np.ones_like(x)], axis=-1)
-    square = (rays**2).sum(axis=-1)
-    inside = AWAY**2 - square * (AWAY**2 - RADIUS**2)
-    mask = inside >= 0
-    z = np.where(mask, (AWAY - np.sqrt(np.maximum(inside, 0))) / square, 2.5)
+    squared = (rays**2).sum(axis=-1)
+    discriminant = DISTANCE**2 - squared * (DISTANCE**2 - RADIUS**2)
+    mask = discriminant >= 0
+    z = np.where(mask, (DISTANCE - np.sqrt(np.maximum(discriminant, 0))) / squared, 2.5)
     image = np.full((H, W, 3), (90, 110, 130), np.uint8)
     image[mask] = (200, 80, 40)
     return image, mask, z
@@ -34,22 +36,22 @@ def test_depth_gives_size_and_place_in_metres(mq: Maquette, stack: Stack, tmp_pa
     [ball] = mq.objects(image, masks=[mask], camera=intrinsics, depth=z.astype(np.float32)).wait().objects
     assert ball.scale_source == "metric" and "scale_not_metric" not in ball.flags
     assert ball.pose.scale == pytest.approx(2 * RADIUS, rel=0.1)
-    assert ball.pose.translation == pytest.approx((0, 0, AWAY), abs=0.05)
-    [free] = mq.objects(image, masks=[mask], camera=intrinsics).wait().objects
-    assert free.scale_source == "relative"
-    picture, millimetres = tmp_path / "ball.png", tmp_path / "depth.png"
-    Image.fromarray(image).save(picture)
+    assert ball.pose.translation == pytest.approx((0, 0, DISTANCE), abs=0.05)
+    [without_depth] = mq.objects(image, masks=[mask], camera=intrinsics).wait().objects
+    assert without_depth.scale_source == "relative"
+    photo, millimetres = tmp_path / "ball.png", tmp_path / "depth.png"
+    Image.fromarray(image).save(photo)
     Image.fromarray(np.round(1000 * z).astype(np.uint16)).save(millimetres)
     rows, columns = np.nonzero(mask)
     box = ",".join(str(int(v)) for v in (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1))
     out = tmp_path / "out"
     camera = ("--camera", "300,300,160,120")
-    maquette(stack, "objects", str(picture), "-b", box, *camera, "--depth", str(millimetres), "-o", str(out))
-    [told] = sorted(out.rglob("result.json")) or sorted(out.rglob("manifest.json"))
-    assert '"scale_source":"metric"' in told.read_text().replace(" ", "")
+    run_cli(stack, "objects", str(photo), "-b", box, *camera, "--depth", str(millimetres), "-o", str(out))
+    [written] = sorted(out.rglob("result.json")) or sorted(out.rglob("manifest.json"))
+    assert '"scale_source":"metric"' in written.read_text().replace(" ", "")
 
 
-def test_another_size_is_refused_before_a_worker_sees_it(mq: Maquette) -> None:
+def test_depth_of_another_size_is_refused_by_the_gateway(mq: Maquette) -> None:
     image, mask, z = scene()
     with pytest.raises(ApiError) as wrong:
         mq.objects(image, masks=[mask], depth=z[:, :-2].astype(np.float32))

@@ -1,8 +1,7 @@
-"""An object of a film, from many views, as users of the SDK and the command line have it."""
+"""An object from many views of a video, through the SDK and the command line."""
 
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import pytest
@@ -12,11 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from service.embedded import Stack
-from tests.acceptance.test_cli import maquette
+from tests.support.cli import run_cli
+from tests.support.media_files import write_clip
 from tests.support.synthetic_objects import around, thing
 from workers.geometry.boxes import bounding_box
-from workers.geometry.posed import PosedCamera
-from workers.geometry.raster import render
+from workers.geometry.mesh_renderer import render_mesh
+from workers.geometry.posed_cameras import PosedCamera
 
 Box = tuple[int, int, int, int]
 FRAMES, SIDE = 48, 256
@@ -26,32 +26,27 @@ CAMERA = {"fx": VIEWS[0].camera.fx, "fy": VIEWS[0].camera.fy, "cx": SIDE / 2, "c
 
 
 def red_block(view: PosedCamera) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """A shaded picture (H, W, 3) of a block of 0.5 x 1 x 0.35 m, and its mask (H, W)."""
+    """A shaded image (H, W, 3) of a block of 0.5 x 1 x 0.35 m, and its mask (H, W)."""
     block = thing("block")
     colors = np.tile(np.array([205, 60, 45], np.uint8), (len(block.vertices), 1))
-    image, depth = render(
+    image, depth = render_mesh(
         block.vertices, block.faces, colors, view.camera, view.cam_from_world, background=(70, 90, 80)
     )
     return image, np.isfinite(depth)
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Box]:
-    path = tmp_path_factory.mktemp("film") / "block.mp4"
-    pictures = [red_block(view) for view in VIEWS]
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=12, options={"crf": "12"})
-        stream.width, stream.height = SIDE, SIDE
-        for image, _ in pictures:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        container.mux(stream.encode())
-    return path, bounding_box(pictures[0][1])
+def video(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Box]:
+    rendered = [red_block(view) for view in VIEWS]
+    path = tmp_path_factory.mktemp("video") / "block.mp4"
+    write_clip(path, [image for image, _ in rendered], rate=12, crf=12)
+    return path, bounding_box(rendered[0][1])
 
 
-def test_a_film_round_an_object_gives_its_size_and_place(
-    mq: Maquette, film: tuple[Path, Box], tmp_path: Path
+def test_a_video_around_an_object_gives_its_size_and_pose(
+    mq: Maquette, video: tuple[Path, Box], tmp_path: Path
 ) -> None:
-    path, box = film
+    path, box = video
     tracked = mq.track(path, boxes=[box])
     tracked.wait()
     result = mq.objects(
@@ -63,47 +58,47 @@ def test_a_film_round_an_object_gives_its_size_and_place(
         formats=["glb", "textured_glb"],
         outputs=["placed", "turntable", "simulation"],
     ).wait()
-    [found] = result.objects
-    assert found.views is not None and 14 <= found.views.used <= 16 and found.views.arc_degrees > 300
-    assert found.scale_source == "metric" and found.silhouette_iou > 0.9
+    [lifted] = result.objects
+    assert lifted.views is not None and 14 <= lifted.views.used <= 16 and lifted.views.arc_degrees > 300
+    assert lifted.scale_source == "metric" and lifted.silhouette_iou > 0.9
     folder = result.save(tmp_path)
     mesh = trimesh.load(folder / "object-000.glb", force="mesh")
     assert mesh.is_watertight
-    height = np.ptp(mesh.vertices, axis=0)[1] * found.pose.scale
+    height = np.ptp(mesh.vertices, axis=0)[1] * lifted.pose.scale
     assert height == pytest.approx(1.0, abs=0.1)
     assert Image.open(folder / "object-000-reference.png").size == (SIDE, SIDE)
-    assert found.extras.keys() == {"placed", "turntable", "simulation"}
-    placed = np.asarray(Image.open(folder / found.extras["placed"]).convert("RGB"), np.float64)
-    image, mask = red_block(VIEWS[found.views.reference])
-    # away from the object the placed picture is the film's, half way to white
-    away = ~cv2.dilate(mask.astype(np.uint8), np.ones((15, 15), np.uint8)).astype(np.bool_)
-    assert np.abs(placed - (0.5 * image + 127.5))[away].mean() < 4
+    assert lifted.extras.keys() == {"placed", "turntable", "simulation"}
+    placed = np.asarray(Image.open(folder / lifted.extras["placed"]).convert("RGB"), np.float64)
+    image, mask = red_block(VIEWS[lifted.views.reference])
+    # away from the object, the placed image is that of the video, half way to white
+    elsewhere = ~cv2.dilate(mask.astype(np.uint8), np.ones((15, 15), np.uint8)).astype(np.bool_)
+    assert np.abs(placed - (0.5 * image + 127.5))[elsewhere].mean() < 4
     assert (placed[mask][:, 0] - placed[mask][:, 1]).mean() > 40
-    baked = trimesh.load(folder / found.files["textured_glb"], force="mesh")
+    baked = trimesh.load(folder / lifted.files["textured_glb"], force="mesh")
     texture = np.asarray(baked.visual.material.baseColorTexture.convert("RGB"), np.float64)
     assert (texture[..., 0] - texture[..., 1]).mean() > 40
 
 
-def test_what_has_one_view_is_refused(mq: Maquette, film: tuple[Path, Box], tmp_path: Path) -> None:
-    picture = tmp_path / "block.png"
-    Image.fromarray(red_block(VIEWS[0])[0]).save(picture)
-    segmented = mq.segment(picture, boxes=[film[1]])
+def test_jobs_with_a_single_view_are_refused(mq: Maquette, video: tuple[Path, Box], tmp_path: Path) -> None:
+    photo = tmp_path / "block.png"
+    Image.fromarray(red_block(VIEWS[0])[0]).save(photo)
+    segmented = mq.segment(photo, boxes=[video[1]])
     segmented.wait()
     with pytest.raises(InvalidRequest) as wrong:
         mq.objects(from_job=segmented, multiview=True)
     assert wrong.value.code == "source_wrong_kind"
-    tracked = mq.track(film[0], boxes=[film[1]])
+    tracked = mq.track(video[0], boxes=[video[1]])
     with pytest.raises(InvalidRequest) as wrong:
         mq.objects(from_job=tracked)
     assert wrong.value.code == "source_wrong_kind"
     tracked.cancel()
 
 
-def test_cameras_that_cannot_be_found_fail_the_job_with_the_reason(
-    stack: Stack, film: tuple[Path, Box], tmp_path: Path
+def test_cameras_that_cannot_be_solved_fail_the_job_with_a_reason(
+    stack: Stack, video: tuple[Path, Box], tmp_path: Path
 ) -> None:
-    path, box = film
+    path, box = video
     words = ("objects", str(path), "--multiview", "--box", ",".join(str(value) for value in box))
-    ran = maquette(stack, *words, "--out", str(tmp_path / "out"), check=False)
-    assert ran.returncode != 0
-    assert any(code in ran.stderr + ran.stdout for code in ("cameras_not_found", "extra_missing"))
+    outcome = run_cli(stack, *words, "--out", str(tmp_path / "out"), check=False)
+    assert outcome.status != 0
+    assert any(code in outcome.stderr + outcome.stdout for code in ("cameras_not_found", "extra_missing"))

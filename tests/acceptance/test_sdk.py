@@ -1,4 +1,4 @@
-"""What a user of the SDK gets from the embedded stack: every kind of job on real pictures, over HTTP."""
+"""The SDK against the embedded stack: every kind of job on real images, over HTTP."""
 
 import asyncio
 import contextlib
@@ -21,25 +21,23 @@ from PIL import Image
 
 from service.embedded import Stack
 from tests.support.gltf_validator import assert_valid
-from tests.support.scenes import ball, moving_ball, wall
-from workers.formats.ply import read_splat_ply
+from tests.support.scenes import MOTORCYCLE, ball, moving_ball, wall
+from workers.formats.splat_ply import read_splat_ply
 from workers.geometry.boxes import bounding_box
 from workers.geometry.cameras import Camera
+from workers.geometry.mesh_renderer import silhouette
 from workers.geometry.overlap import mask_iou
 from workers.geometry.poses import Similarity
-from workers.geometry.raster import silhouette
-
-MOTORCYCLE = Path(skimage.data.__file__).parent / "motorcycle_left.png"
 
 
 def test_boxes_points_and_phrases_in_one_request(mq: Maquette) -> None:
-    picture = wall()
-    first = ball(picture, (120, 90), 50, (220, 60, 40))
-    second = ball(picture, (120, 240), 40, (40, 90, 220))
-    told: list[str] = []
-    job = mq.segment(picture, text=["cat"], boxes=[bounding_box(first)], points=[[(240, 120), (10, 10, 0)]])
-    result = job.wait(progress=lambda job: told.append(job.state))
-    assert told[-1] == "succeeded"
+    image = wall()
+    first = ball(image, (120, 90), 50, (220, 60, 40))
+    second = ball(image, (120, 240), 40, (40, 90, 220))
+    states: list[str] = []
+    job = mq.segment(image, text=["cat"], boxes=[bounding_box(first)], points=[[(240, 120), (10, 10, 0)]])
+    result = job.wait(progress=lambda job: states.append(job.state))
+    assert states[-1] == "succeeded"
     assert [(i.data.prompt.kind, i.data.prompt.index) for i in result.instances] == [
         ("box", 0),
         ("points", 0),
@@ -47,12 +45,12 @@ def test_boxes_points_and_phrases_in_one_request(mq: Maquette) -> None:
     assert mask_iou(result.instances[0].mask, first) > 0.9
     assert mask_iou(result.instances[1].mask, second) > 0.9
     for instance in result.instances:
-        assert instance.mask.shape == picture.shape[:2]
+        assert instance.mask.shape == image.shape[:2]
         assert instance.area == instance.mask.sum()
         assert instance.score is not None and 0 < instance.score <= 1
 
 
-def test_a_phrase_finds_what_it_names_and_the_result_says_how(mq: Maquette, tmp_path: Path) -> None:
+def test_a_phrase_finds_what_it_names_and_the_result_names_the_engine(mq: Maquette, tmp_path: Path) -> None:
     result = mq.segment(MOTORCYCLE, text="motorbikes").wait()
     assert [i.label for i in result.instances] == ["motorcycle"]
     assert 0.1 < result.instances[0].mask.mean() < 0.5
@@ -63,13 +61,13 @@ def test_a_phrase_finds_what_it_names_and_the_result_says_how(mq: Maquette, tmp_
     assert json.loads((folder / "result.json").read_text())["result"]["kind"] == "segment"
 
 
-def test_one_exemplar_finds_all_of_its_kind_and_a_counter_example_keeps_others_out(mq: Maquette) -> None:
-    picture = wall(size=(360, 480))
+def test_exemplars_find_all_of_their_kind_and_counter_exemplars_exclude(mq: Maquette) -> None:
+    image = wall(size=(360, 480))
     places = [(70 + 110 * row, 70 + 110 * column) for row, column in ((0, 0), (1, 2), (2, 1), (2, 3))]
-    red = [ball(picture, place, 34, (220, 50, 40)) for place in places]
-    orange = ball(picture, (70, 400), 34, (235, 120, 40))
+    red = [ball(image, place, 34, (220, 50, 40)) for place in places]
+    orange = ball(image, (70, 400), 34, (235, 120, 40))
     result = mq.segment(
-        picture, exemplars=[bounding_box(red[0])], counter_exemplars=[bounding_box(orange)]
+        image, exemplars=[bounding_box(red[0])], counter_exemplars=[bounding_box(orange)]
     ).wait()
     assert {item.data.prompt.kind for item in result.instances} == {"exemplars"}
     assert len(result.instances) == len(red)
@@ -95,34 +93,34 @@ def test_objects_from_a_job_agree_with_its_masks(mq: Maquette, tmp_path: Path) -
     masks = mq.segment(MOTORCYCLE, text="motorcycle")
     mask = masks.wait().instances[0].mask
     result = mq.objects(from_job=masks).wait()
-    [found] = result.objects
+    [lifted] = result.objects
     folder = result.save(tmp_path)
-    mesh = trimesh.load(folder / found.mesh, force="mesh", process=False)
-    splat = read_splat_ply((folder / found.splat).read_bytes())
+    mesh = trimesh.load(folder / lifted.mesh, force="mesh", process=False)
+    splat = read_splat_ply((folder / lifted.splat).read_bytes())
     welded = trimesh.Trimesh(mesh.vertices, mesh.faces)
     assert welded.is_watertight and welded.volume > 0
     assert np.ptp(mesh.vertices, axis=0).max() == pytest.approx(1.0, abs=1e-5)
-    pose = Similarity(found.pose.rotation_wxyz, found.pose.translation, found.pose.scale)
-    c = found.camera
+    pose = Similarity(lifted.pose.rotation_wxyz, lifted.pose.translation, lifted.pose.scale)
+    c = lifted.camera
     camera = Camera(c.width, c.height, c.fx, c.fy, c.cx, c.cy)
     seen = silhouette(pose.apply(np.asarray(mesh.vertices)), np.asarray(mesh.faces), camera)
     assert mask_iou(seen, mask) >= 0.97
     _, distance, _ = trimesh.proximity.closest_point_naive(welded, splat.means[::301].astype(np.float64))
     assert distance.max() < 1e-5
-    assert {"default_engine", "unseen_side_guessed", "camera_assumed"} <= set(found.flags)
-    assert found.scale_source == "relative"
+    assert {"default_engine", "unseen_side_guessed", "camera_assumed"} <= set(lifted.flags)
+    assert lifted.scale_source == "relative"
 
 
-def test_objects_from_masks_of_the_users_own(mq: Maquette) -> None:
-    picture = wall()
-    mask = ball(picture, (120, 150), 60, (220, 60, 40))
-    [found] = (
-        mq.objects(picture, masks=[mask], camera={"fx": 400, "fy": 400, "cx": 160, "cy": 120}).wait().objects
+def test_objects_from_masks_of_the_user(mq: Maquette) -> None:
+    image = wall()
+    mask = ball(image, (120, 150), 60, (220, 60, 40))
+    [lifted] = (
+        mq.objects(image, masks=[mask], camera={"fx": 400, "fy": 400, "cx": 160, "cy": 120}).wait().objects
     )
-    assert found.silhouette_iou is not None and found.silhouette_iou >= 0.97
-    assert found.camera.fx == 400 and "camera_assumed" not in found.flags
+    assert lifted.silhouette_iou is not None and lifted.silhouette_iou >= 0.97
+    assert lifted.camera.fx == 400 and "camera_assumed" not in lifted.flags
     with pytest.raises(InvalidRequest) as refused:
-        mq.objects(picture, masks=[mask[:100]])
+        mq.objects(image, masks=[mask[:100]])
     assert refused.value.code == "mask_size_mismatch"
 
 
@@ -130,10 +128,10 @@ def test_only_the_workers_child_holds_the_engines(stack: Stack) -> None:
     process = stack.process("worker").process
     assert process is not None
     parent = psutil.Process(process.pid)
-    child = max(parent.children(), key=lambda found: found.memory_info().rss)
+    child = max(parent.children(), key=lambda process: process.memory_info().rss)
 
-    def loads(found: psutil.Process, library: str) -> bool:
-        return any(library in part.path for part in found.memory_maps())
+    def loads(process: psutil.Process, library: str) -> bool:
+        return any(library in part.path for part in process.memory_maps())
 
     assert loads(child, "onnxruntime") and loads(child, "cv2")
     assert not loads(parent, "onnxruntime") and not loads(parent, "cv2")
@@ -155,17 +153,17 @@ def test_bodies_of_several_people_are_rigged(mq: Maquette, tmp_path: Path) -> No
         assert_valid((folder / body.mesh).read_bytes())
 
 
-def test_bodies_without_people_say_why(mq: Maquette) -> None:
+def test_an_image_without_people_has_no_bodies_and_a_reason(mq: Maquette) -> None:
     result = mq.bodies(wall()).wait()
     assert result.bodies == [] and result.reason == "no person was found in the image"
 
 
-def test_a_scene_holds_everything_in_one_frame(mq: Maquette, tmp_path: Path) -> None:
+def test_a_scene_has_one_coordinate_frame(mq: Maquette, tmp_path: Path) -> None:
     person = Image.fromarray(skimage.data.astronaut())
-    picture = Image.new("RGB", (1300, 520), (120, 120, 120))
-    picture.paste(person, (0, 4))
-    picture.paste(Image.open(MOTORCYCLE).convert("RGB"), (540, 10))
-    result = mq.scene(picture, ["person", "motorcycle"]).wait()
+    image = Image.new("RGB", (1300, 520), (120, 120, 120))
+    image.paste(person, (0, 4))
+    image.paste(Image.open(MOTORCYCLE).convert("RGB"), (540, 10))
+    result = mq.scene(image, ["person", "motorcycle"]).wait()
     assert sorted(node.kind for node in result.nodes) == ["body", "object"]
     folder = result.save(tmp_path)
     scene = trimesh.load(folder / "scene.glb")
@@ -178,17 +176,17 @@ def test_a_scene_holds_everything_in_one_frame(mq: Maquette, tmp_path: Path) -> 
         u = camera.fx * points[:, 0] / -points[:, 2] + camera.cx
         assert node.box.x0 - 60 < np.median(u) < node.box.x1 + 60
     splat = read_splat_ply((folder / "scene.ply").read_bytes())
-    [thing] = [node for node in result.nodes if node.kind == "object"]
-    transform, name = scene.graph[thing.name]
+    [node] = [node for node in result.nodes if node.kind == "object"]
+    transform, name = scene.graph[node.name]
     solid = trimesh.Trimesh(
         trimesh.transform_points(scene.geometry[name].vertices, transform), scene.geometry[name].faces
     )
     _, distance, _ = trimesh.proximity.closest_point_naive(solid, splat.means[::501].astype(np.float64))
-    assert distance.max() < 1e-5 * max(1.0, thing.pose.scale)
+    assert distance.max() < 1e-5 * max(1.0, node.pose.scale)
     assert_valid((folder / "scene.glb").read_bytes())
 
 
-def test_track_follows_a_box_through_a_video(mq: Maquette, tmp_path: Path) -> None:
+def test_a_box_is_tracked_through_a_video(mq: Maquette, tmp_path: Path) -> None:
     video = tmp_path / "ball.mp4"
     exact = moving_ball(video, 60)
     result = mq.track(video, boxes=[bounding_box(exact[0])]).wait()
@@ -208,10 +206,10 @@ def test_track_follows_a_box_through_a_video(mq: Maquette, tmp_path: Path) -> No
 
 
 def test_uploads_are_sent_once(mq: Maquette) -> None:
-    picture = wall(seed=77)
+    image = wall(seed=77)
     sent: list[str] = []
-    mq._driver.client.event_hooks["request"].append(lambda r: sent.append(f"{r.method} {r.url.path}"))
-    first, again = mq.upload(picture), mq.upload(picture)
+    mq._http._client.event_hooks["request"].append(lambda r: sent.append(f"{r.method} {r.url.path}"))
+    first, again = mq.upload(image), mq.upload(image)
     assert first == again
     assert sent.count("POST /v1/uploads") == 1
 
@@ -239,7 +237,7 @@ def test_problems_are_typed_exceptions(mq: Maquette, stack: Stack) -> None:
     assert mq.segment(wall(), boxes=[(50, 50, 150, 150)]).wait().instances
 
 
-def test_a_truncated_image_is_refused_when_it_arrives_or_fails_its_job(mq: Maquette) -> None:
+def test_a_truncated_image_is_refused_at_once_or_fails_its_job(mq: Maquette) -> None:
     small, large = io.BytesIO(), io.BytesIO()
     Image.fromarray(wall(seed=5)).save(small, "JPEG", quality=95)
     with pytest.raises(InvalidRequest) as refused:
@@ -252,21 +250,21 @@ def test_a_truncated_image_is_refused_when_it_arrives_or_fails_its_job(mq: Maque
     assert failed.value.code == "image_broken"
 
 
-def test_a_body_longer_than_it_says_is_cut_there_and_harms_nobody(stack: Stack, mq: Maquette) -> None:
+def test_an_upload_longer_than_its_content_length_is_cut(stack: Stack, mq: Maquette) -> None:
     head = (
         f"POST /v1/uploads HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {stack.api_key}\r\n"
         "Content-Type: application/octet-stream\r\nContent-Length: 1024\r\n\r\n"
     )
-    begun = time.monotonic()
-    with socket.create_connection(("127.0.0.1", stack.port), timeout=10) as line:
-        line.sendall(head.encode() + b"\0" * 1024)
+    started = time.monotonic()
+    with socket.create_connection(("127.0.0.1", stack.port), timeout=10) as connection:
+        connection.sendall(head.encode() + b"\0" * 1024)
         with contextlib.suppress(OSError):
             for _ in range(100):
-                line.sendall(b"\0" * (1 << 20))
+                connection.sendall(b"\0" * (1 << 20))
         answer = b""
         with contextlib.suppress(OSError):
-            answer = line.recv(4096)
-    assert time.monotonic() - begun < 5
+            answer = connection.recv(4096)
+    assert time.monotonic() - started < 5
     assert not answer or b"415" in answer.split(b"\r\n")[0] or b"400" in answer.split(b"\r\n")[0]
     assert mq.engines()
 
@@ -274,13 +272,13 @@ def test_a_body_longer_than_it_says_is_cut_there_and_harms_nobody(stack: Stack, 
 def test_jobs_are_listed_and_read_again(mq: Maquette) -> None:
     job = mq.segment(wall(), text="cat")
     job.wait()
-    assert job.id in [found.id for found, _ in zip(mq.jobs(kind="segment"), range(5), strict=False)]
+    assert job.id in [listed.id for listed, _ in zip(mq.jobs(kind="segment"), range(5), strict=False)]
     assert mq.job(job.id).result().data.kind == "segment"
     events = list(job.events())
     assert [e.data["state"] for e in events if e.type == "state"] == ["queued", "running", "succeeded"]
 
 
-def test_the_asynchronous_client_does_the_same(stack: Stack, tmp_path: Path) -> None:
+def test_the_asynchronous_client(stack: Stack, tmp_path: Path) -> None:
     async def work() -> list[Any]:
         async with AsyncMaquette(stack.url, api_key=stack.api_key) as mq:
             jobs = [await mq.segment(wall(), text=[word]) for word in ("cat", "dog")]
@@ -297,15 +295,15 @@ def test_the_asynchronous_client_does_the_same(stack: Stack, tmp_path: Path) -> 
     assert {job.id for job in jobs} <= set(known)
 
 
-def test_an_exemplar_may_lie_in_another_picture(mq: Maquette) -> None:
-    shown = wall(seed=3)
-    red = ball(shown, (100, 100), 40, (220, 60, 40))
-    blue = ball(shown, (100, 230), 40, (40, 90, 220))
-    picture = wall(seed=4)
-    wanted = ball(picture, (140, 220), 44, (220, 60, 40))
-    other = ball(picture, (100, 90), 44, (40, 90, 220))
-    asked = [{"box": bounding_box(red), "image": shown}]
-    against = [{"box": bounding_box(blue), "image": shown}]
-    found = mq.segment(picture, exemplars=asked, counter_exemplars=against).wait().instances
-    assert max(mask_iou(item.mask, wanted) for item in found) > 0.85
-    assert max((mask_iou(item.mask, other) for item in found), default=0) < 0.1
+def test_an_exemplar_can_come_from_another_image(mq: Maquette) -> None:
+    example = wall(seed=3)
+    red = ball(example, (100, 100), 40, (220, 60, 40))
+    blue = ball(example, (100, 230), 40, (40, 90, 220))
+    image = wall(seed=4)
+    wanted = ball(image, (140, 220), 44, (220, 60, 40))
+    other = ball(image, (100, 90), 44, (40, 90, 220))
+    positive = [{"box": bounding_box(red), "image": example}]
+    negative = [{"box": bounding_box(blue), "image": example}]
+    instances = mq.segment(image, exemplars=positive, counter_exemplars=negative).wait().instances
+    assert max(mask_iou(item.mask, wanted) for item in instances) > 0.85
+    assert max((mask_iou(item.mask, other) for item in instances), default=0) < 0.1

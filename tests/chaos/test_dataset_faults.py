@@ -1,62 +1,48 @@
-"""Parts of the stack are killed while a dataset is made: it comes out once, and the same.
+"""Processes are killed while a dataset job runs: it publishes one version, and the same one.
 
-MAQUETTE_CHAOS_ROUNDS sets how often each part is killed at a random time.
+MAQUETTE_CHAOS_ROUNDS sets how often each process is killed, after the first round at a random time.
 """
 
 import json
 import os
 import random
-import signal
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
-import skimage.data
 from maquette import Maquette
 from maquette.handles import Job
 from maquette.results import DatasetResult
-from PIL import Image
 
-from service.embedded import Stack, free_port
-from tests.chaos.conftest import QUICK
+from service.embedded import Stack
+from tests.support.faults import kill, read_state, wait_until
+from tests.support.media_files import write_clip
+from tests.support.scenes import motorcycle
+from tests.support.stacks import QUICK, running_stack
 from workers.datasets.reader import Dataset
 from workers.datasets.verification import verify
 
-pytestmark = pytest.mark.slow
 ROUNDS = int(os.environ.get("MAQUETTE_CHAOS_ROUNDS", "1"))
 FRAMES = 36
 
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A motorcycle that drives along, three seconds of it."""
-    path = tmp_path_factory.mktemp("video") / "ride.mp4"
-    source = Path(skimage.data.__file__).parent / "motorcycle_left.png"
-    picture = np.asarray(Image.open(source).convert("RGB").resize((240, 160)))
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=12, options={"crf": "18"})
-        stream.width, stream.height, stream.pix_fmt = 240, 160, "yuv420p"
-        for index in range(FRAMES):
-            frame = av.VideoFrame.from_ndarray(np.roll(picture, index, axis=1), format="rgb24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
+    """Three seconds of a photo of a motorcycle that moves sideways."""
+    photo = motorcycle((240, 160))
+    rolled = [np.roll(photo, index, axis=1) for index in range(FRAMES)]
+    return write_clip(tmp_path_factory.mktemp("video") / "ride.mp4", rolled, rate=12, crf=18)
 
 
 @pytest.fixture(scope="module")
 def shaky(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Two workers that share the clips of a job."""
-    stack = Stack(tmp_path_factory.mktemp("shaky"), free_port(), settings=QUICK, workers=2)
-    try:
-        stack.start()
+    with running_stack(tmp_path_factory.mktemp("shaky"), QUICK, workers=2) as stack:
         yield stack
-    finally:
-        stack.stop()
 
 
 def start(client: Maquette, video: Path) -> Job[DatasetResult]:
@@ -65,41 +51,16 @@ def start(client: Maquette, video: Path) -> Job[DatasetResult]:
 
 @pytest.fixture(scope="module")
 def undisturbed(shaky: Stack, video: Path) -> tuple[str, float]:
-    """The version of a run that nobody disturbs, and how long it took."""
+    """The version of an undisturbed run, and how many seconds it took."""
     with Maquette(shaky.url, api_key=shaky.api_key) as mq:
-        begun = time.monotonic()
+        started = time.monotonic()
         result = start(mq, video).wait(timeout=180)
-        return result.data.version, time.monotonic() - begun
-
-
-def until(stack: Stack, true: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it never happened"
-        stack.restart_dead()
-        time.sleep(0.05)
-
-
-def kill(stack: Stack, name: str) -> None:
-    process = stack.process(name).process
-    assert process is not None
-    if name.startswith("worker"):
-        os.killpg(process.pid, signal.SIGKILL)
-    else:
-        process.kill()
-    process.wait(30)
-
-
-def state_of(job: Job[DatasetResult]) -> str | None:
-    try:
-        return job.refresh().state
-    except Exception:
-        return None
+        return result.data.version, time.monotonic() - started
 
 
 @pytest.mark.parametrize("part", ["worker", "gateway", "queue"])
 @pytest.mark.parametrize("number", range(ROUNDS))
-def test_one_version_comes_out_whoever_is_killed_and_when(
+def test_the_version_is_the_same_whichever_process_is_killed(
     shaky: Stack,
     client: Maquette,
     video: Path,
@@ -110,11 +71,12 @@ def test_one_version_comes_out_whoever_is_killed_and_when(
 ) -> None:
     version, seconds = undisturbed
     job = start(client, video)
-    # the first round is in the middle, so that there is something to go on from
+    # the first kill is in the middle, so that there is something to resume from
     share = 0.6 if number == 0 else random.Random(f"{part} {number}").uniform(0.0, 1.0)
     time.sleep(share * seconds)
-    kill(shaky, "worker-2" if part == "worker" and number % 2 else part)
-    until(shaky, lambda: state_of(job) == "succeeded", 120)
+    name = "worker-2" if part == "worker" and number % 2 else part
+    kill(shaky, name, group=part == "worker")
+    wait_until(shaky, lambda: read_state(job) == "succeeded", 120)
     result = job.wait(timeout=10)
     assert result.data.version == version
     assert [event.data.get("state") for event in job.events()].count("succeeded") == 1
@@ -123,18 +85,14 @@ def test_one_version_comes_out_whoever_is_killed_and_when(
 
 
 @pytest.fixture
-def alone(tmp_path: Path) -> Iterator[Stack]:
-    """One worker, so that nothing else dies with it."""
-    stack = Stack(tmp_path / "alone", free_port(), settings=QUICK, workers=1)
-    try:
-        stack.start()
+def single_worker(tmp_path: Path) -> Iterator[Stack]:
+    """A stack with one worker, so that nothing else dies with it."""
+    with running_stack(tmp_path / "stack", QUICK) as stack:
         yield stack
-    finally:
-        stack.stop()
 
 
 def attempts(stack: Stack, first: int) -> set[int]:
-    """The attempt that a worker makes now at the clip that begins with a frame."""
+    """The attempt in progress at the clip that begins with a frame."""
     with closing(sqlite3.connect(stack.folder / "ledger.db", timeout=30)) as ledger:
         rows = ledger.execute(
             "SELECT request, attempt FROM jobs WHERE kind = 'dataset.clips' AND state = 'running'"
@@ -142,25 +100,25 @@ def attempts(stack: Stack, first: int) -> set[int]:
     return {attempt for request, attempt in rows if json.loads(request)["plan"]["first"] == first}
 
 
-def test_a_clip_that_kills_whoever_takes_it_is_left_out_and_the_others_are_not(
-    alone: Stack, video: Path, tmp_path: Path
+def test_a_clip_that_kills_every_worker_is_left_out_alone(
+    single_worker: Stack, video: Path, tmp_path: Path
 ) -> None:
-    with Maquette(alone.url, api_key=alone.api_key, retries=8) as mq:
+    with Maquette(single_worker.url, api_key=single_worker.api_key, retries=8) as mq:
         job = start(mq, video)
         killed: set[int] = set()
         deadline = time.monotonic() + 240
-        while state_of(job) not in ("succeeded", "failed"):
-            assert time.monotonic() < deadline, "it never came to an end"
-            alone.restart_dead()
-            if now := attempts(alone, 12) - killed:
-                kill(alone, "worker")
+        while read_state(job) not in ("succeeded", "failed"):
+            assert time.monotonic() < deadline, "the job has not ended within 240 s"
+            single_worker.restart_dead()
+            if now := attempts(single_worker, 12) - killed:
+                kill(single_worker, "worker", group=True)
                 killed |= now
             time.sleep(0.02)
         result = job.wait(timeout=10)
         assert killed == {1, 2, 3}
         assert "clips_failed" in result.flags
-        [(clip, told)] = result.data.failed.items()
-        assert told.startswith("attempts_exhausted")
+        [(clip, reason)] = result.data.failed.items()
+        assert reason.startswith("attempts_exhausted")
         assert (result.data.clips, result.data.rejected["processing"]) == (2, 1)
         out = result.save(tmp_path / "data")
         assert verify(out) == []

@@ -1,23 +1,21 @@
 """Reads the deployment's files as data; resolves what kustomizations name, without kustomize."""
 
-import inspect
-import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic_settings import BaseSettings
 
+from scripts.settings_reference import list_variables
 from service import catalogue
 from service.settings import ServiceSettings
 from tests.support.paths import REPOSITORY
-from workers.engines.bodies.mhr.assets import FOLDER_ENV
-from workers.engines.bodies.sam3d.settings import PREFIX, Sam3dBodySettings
-from workers.engines.objects.sam3d.settings import PREFIX as OBJECTS_PREFIX
+from workers.engines.bodies.mhr.settings import MhrSettings
+from workers.engines.bodies.sam3d.settings import Sam3dBodySettings
 from workers.engines.objects.sam3d.settings import Sam3dObjectsSettings
-from workers.engines.rasterisers.choice import PYTHON as GSPLAT_PYTHON
-from workers.engines.weights import MODELS_ENV
+from workers.engines.settings import SharedEngineSettings
 from workers.settings import WorkerSettings
 
 K8S = REPOSITORY / "k8s"
@@ -31,20 +29,16 @@ def prefix() -> str:
     return str(ServiceSettings.model_config["env_prefix"])
 
 
-def settings_of(*classes: type[ServiceSettings] | type[WorkerSettings]) -> set[str]:
+def variable_names(*classes: type[BaseSettings]) -> set[str]:
     """The variables that a process with these settings reads."""
-    return {f"{prefix()}{name.upper()}" for kind in classes for name in kind.model_fields}
+    return {variable.name for kind in classes for variable in list_variables(kind)}
 
 
-GATEWAY_VARIABLES = settings_of(ServiceSettings)
-WORKER_VARIABLES = settings_of(WorkerSettings) | {MODELS_ENV}
+GATEWAY_VARIABLES = variable_names(ServiceSettings)
+WORKER_VARIABLES = variable_names(WorkerSettings, SharedEngineSettings)
 KNOWN_ENGINES = {engine.name for engine in catalogue.KNOWN}
-GPU_VARIABLES = {
-    prefix + name
-    for prefix, kind in ((PREFIX, Sam3dBodySettings), (OBJECTS_PREFIX, Sam3dObjectsSettings))
-    for name in re.findall(r'get\("(\w+)"\)', inspect.getsource(kind.from_env))
-}
-SERVER_VARIABLES = GATEWAY_VARIABLES | WORKER_VARIABLES | GPU_VARIABLES | {FOLDER_ENV, GSPLAT_PYTHON}
+GPU_VARIABLES = variable_names(Sam3dBodySettings, Sam3dObjectsSettings, MhrSettings)
+SERVER_VARIABLES = GATEWAY_VARIABLES | WORKER_VARIABLES | GPU_VARIABLES
 
 
 def documents(file: Path) -> list[Data]:

@@ -1,5 +1,7 @@
 """Images of every mode come out upright, in sRGB, with the size the probe told."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -201,3 +203,27 @@ def test_a_child_that_dies_is_replaced(keep: Store) -> None:
         sandbox._child.kill()
         sandbox._child.wait()
         assert sandbox.probe(file)["width"] == 64
+
+
+MEASURE_PEAK = """
+import resource, sys
+from media import images
+from media.limits import MediaLimits
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+pixels, _ = images.decode(sys.argv[1], MediaLimits())
+after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print((after - before) * 1024 / (pixels.shape[0] * pixels.shape[1]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "format"), [("RGBA", "PNG"), ("P", "GIF"), ("RGBA", "WEBP"), ("CMYK", "TIFF")]
+)
+def test_decoding_takes_few_bytes_per_pixel(mode: str, format: str, tmp_path: Path) -> None:
+    """Flat images pack small: the limit of pixels decides, and docs/media.md states 10 bytes for each."""
+    path = tmp_path / "flat"
+    Image.new("RGB", (4000, 4000), (200, 80, 60)).convert(mode).save(path, format)
+    result = subprocess.run(
+        [sys.executable, "-c", MEASURE_PEAK, str(path)], capture_output=True, text=True, check=True
+    )
+    assert float(result.stdout) < 12

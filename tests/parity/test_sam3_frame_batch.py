@@ -164,7 +164,7 @@ def test_the_batch_is_told_or_follows_from_the_device(
     monkeypatch.delenv("MAQUETTE_SAM3_BATCH", raising=False)
     if told is not None:
         monkeypatch.setenv("MAQUETTE_SAM3_BATCH", told)
-    assert Sam3Settings.from_env().frames_together(device) == frames
+    assert Sam3Settings().frames_together(device) == frames
 
 
 def test_the_version_tells_a_batch_that_rounds_in_another_order(singly: Sam3Concepts) -> None:
@@ -175,4 +175,4 @@ def test_the_version_tells_a_batch_that_rounds_in_another_order(singly: Sam3Conc
 def test_a_batch_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
     monkeypatch.setenv("MAQUETTE_SAM3_BATCH", told)
     with pytest.raises(ValueError, match="MAQUETTE_SAM3_BATCH"):
-        Sam3Settings.from_env()
+        Sam3Settings()

@@ -1,4 +1,4 @@
-"""A SAM 3 worker is killed in the middle of a video: it goes on from its last chunk, bit for bit."""
+"""A SAM 3 worker is killed in the middle of a video: it resumes from its last chunk, bit for bit."""
 
 import sys
 import time
@@ -13,18 +13,25 @@ pytest.importorskip("transformers", reason="SAM 3 needs transformers (extra sam3
 from maquette import Maquette
 from maquette.handles import AnyJob
 
-from service.embedded import Stack, free_port
-from tests.chaos.conftest import QUICK
-from tests.chaos.test_faults import finished, kill, masks, running_past, succeeded_once, until
+from service.embedded import Stack
 from tests.parity.sam3_runs import SEED
 from tests.parity.sam3_tiny import tiny_model
+from tests.support.faults import (
+    is_past_frame,
+    kill,
+    read_masks,
+    resumed_frames,
+    succeeded_once,
+    wait_for_success,
+    wait_until,
+)
 from tests.support.scenes import moving_ball
+from tests.support.stacks import QUICK, running_stack
 from workers.engines.concepts.sam3.tokenizer import from_open_clip
 from workers.geometry.boxes import bounding_box
 
-pytestmark = pytest.mark.slow
 FRAMES, CHUNK, KILLED_AT = 110, 48, 60
-# every detection of the first frame starts a track and no later one does
+# every detection of the first frame starts a track, and no later one
 FEW = {"score_threshold_detection": 0.05, "new_det_thresh": 0.05, "assoc_iou_thresh": 0.0}
 COMMAND = (
     *("-m", "celery", "-A", "workers.main", "worker", "--queues", "sam3", "--concurrency", "1"),
@@ -38,23 +45,19 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     weights = tmp_path_factory.mktemp("weights")
     tiny_model(SEED, **FEW).save_pretrained(weights)
     from_open_clip()._tokenizer.save_pretrained(weights)
-    running = Stack(tmp_path_factory.mktemp("stack"), free_port(), settings=QUICK)
-    try:
-        running.start()
-        own = {
-            "MAQUETTE_WORKER_ENGINES": "sam3",
-            "MAQUETTE_WORKER_QUEUE": "sam3",
-            "MAQUETTE_SAM3_PATH": str(weights),
-            "OMP_NUM_THREADS": "1",
-        }
-        running._add("sam3", [sys.executable, *COMMAND], {**running.part("worker").environment, **own})
+    own = {
+        "MAQUETTE_WORKER_ENGINES": "sam3",
+        "MAQUETTE_WORKER_QUEUE": "sam3",
+        "MAQUETTE_SAM3_PATH": str(weights),
+        "OMP_NUM_THREADS": "1",
+    }
+    with running_stack(tmp_path_factory.mktemp("stack"), QUICK) as running:
+        running._add("sam3", [sys.executable, *COMMAND], {**running.process("worker").environment, **own})
         with Maquette(running.url, api_key=running.api_key) as mq:
-            until(running, lambda: any(one.name == "sam3" and one.available for one in mq.engines()), 90)
+            wait_until(running, lambda: any(e.name == "sam3" and e.available for e in mq.engines()), 90)
         # the gateway looks the workers up every two seconds
         time.sleep(2.5)
         yield running
-    finally:
-        running.stop()
 
 
 def track(mq: Maquette, video: Path, box: tuple[float, ...]) -> AnyJob:
@@ -66,26 +69,19 @@ def track(mq: Maquette, video: Path, box: tuple[float, ...]) -> AnyJob:
     return mq.track(video, text="ball", boxes=[box], prompts=late, engine="sam3")
 
 
-def test_a_killed_sam3_worker_goes_on_from_its_last_chunk(stack: Stack, tmp_path: Path) -> None:
+def test_a_killed_sam3_worker_resumes_from_its_last_chunk(stack: Stack, tmp_path: Path) -> None:
     video = tmp_path / "ball.mp4"
     box = bounding_box(moving_ball(video, FRAMES)[0])
     with Maquette(stack.url, api_key=stack.api_key, retries=8) as mq:
         undisturbed = track(mq, video, box)
-        expected = masks(undisturbed)
+        expected = read_masks(undisturbed)
         ids = sorted(each.id for each in undisturbed.wait(timeout=60).tracks)
         assert len(expected) >= FRAMES // CHUNK and {1, 2} <= set(ids)
         job = track(mq, video, box)
-        until(stack, running_past(job, KILLED_AT))
+        wait_until(stack, is_past_frame(job, KILLED_AT))
         kill(stack, "sam3", group=True)
-        finished(stack, job)
-        assert masks(job) == expected
+        wait_for_success(stack, job)
+        assert read_masks(job) == expected
         assert sorted(each.id for each in job.wait(timeout=60).tracks) == ids
         assert job.data.attempt == 2 and succeeded_once(job)
-        events = list(job.events())
-        lost = next(at for at, event in enumerate(events) if event.data.get("reason") == "worker_lost")
-        resumed = [
-            event.data["done"]
-            for event in events[lost:]
-            if event.type == "progress" and event.data["stage"] == "track"
-        ]
-        assert min(resumed) > CHUNK
+        assert min(resumed_frames(job)) > CHUNK

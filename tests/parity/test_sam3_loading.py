@@ -19,8 +19,8 @@ from safetensors.torch import load_file, save_file
 from tests.parity.sam3_tiny import picture, tiny_model
 from workers.engines.concepts.sam3 import loading, tokenizer
 from workers.engines.concepts.sam3.engine import Sam3Concepts
-from workers.engines.concepts.sam3.errors import PATH_ENV, PhraseRejected, Sam3Unavailable
-from workers.engines.concepts.sam3.settings import Sam3Settings
+from workers.engines.concepts.sam3.errors import PhraseRejected, Sam3Unavailable
+from workers.engines.concepts.sam3.settings import PATH_VARIABLE, Sam3Settings
 from workers.engines.concepts.sam3.tokenizer import from_folder, from_open_clip
 from workers.engines.registry import load_engines
 from workers.engines.weights import WeightsCorrupt, WeightsMissing
@@ -42,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_local_folder_serves_and_names_its_weights(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(PATH_ENV, str(folder))
+    monkeypatch.setenv(PATH_VARIABLE, str(folder))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     engine = Sam3Concepts()
     digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
@@ -58,11 +58,11 @@ def test_a_local_folder_serves_and_names_its_weights(folder: Path, monkeypatch: 
 
 
 def test_the_suite_of_the_registry_loads_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(PATH_ENV, str(folder))
+    monkeypatch.setenv(PATH_VARIABLE, str(folder))
     monkeypatch.setenv("MAQUETTE_SAM3_DTYPE", "bfloat16")
     engines = load_engines("sam3")
     assert engines.concepts().info.device == "cpu:bfloat16"
-    monkeypatch.setenv(PATH_ENV, str(folder / "nowhere"))
+    monkeypatch.setenv(PATH_VARIABLE, str(folder / "nowhere"))
     (told,) = load_engines("sam3").describe()
     assert told["available"] is False and "SAM License" in told["why_not"]
 
@@ -100,7 +100,7 @@ def test_what_the_hub_refuses_names_the_gate_and_the_licence(
     monkeypatch.setattr(loading, "snapshot_download", refuse)
     with pytest.raises(WeightsMissing) as caught:
         loading.load(Sam3Settings())
-    for word in (told, "gated", "SAM License", "facebook/sam3", "HF_TOKEN", PATH_ENV):
+    for word in (told, "gated", "SAM License", "facebook/sam3", "HF_TOKEN", PATH_VARIABLE):
         assert word in str(caught.value)
 
 

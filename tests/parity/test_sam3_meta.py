@@ -24,7 +24,8 @@ from workers.engines.concepts.sam3 import backends, meta_loading
 from workers.engines.concepts.sam3.engine import Sam3Concepts
 from workers.engines.concepts.sam3.errors import ObjectUnknown, PhraseRejected, Sam3Unavailable
 from workers.engines.concepts.sam3.meta_engine import MetaConcepts
-from workers.engines.concepts.sam3.meta_loading import MetaLoaded, MetaPackageMissing, MetaSettings, NeedsCuda
+from workers.engines.concepts.sam3.meta_loading import MetaLoaded, MetaPackageMissing, NeedsCuda
+from workers.engines.concepts.sam3.settings import BACKEND_VARIABLE, CHECKPOINT_VARIABLE, MetaSettings
 from workers.engines.protocols import (
     ConceptEngine,
     FrameExemplar,
@@ -235,14 +236,14 @@ def test_what_the_package_cannot_do_in_a_video_is_refused() -> None:
 
 def test_the_setting_picks_the_backend(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[type] = []
-    monkeypatch.setattr(Sam3Concepts, "__init__", lambda self: made.append(type(self)))
-    monkeypatch.setattr(MetaConcepts, "__init__", lambda self: made.append(type(self)))
+    monkeypatch.setattr(Sam3Concepts, "__init__", lambda self, settings: made.append(type(self)))
+    monkeypatch.setattr(MetaConcepts, "__init__", lambda self, settings: made.append(type(self)))
     for value, kind in (("", Sam3Concepts), ("transformers", Sam3Concepts), ("Meta ", MetaConcepts)):
-        monkeypatch.setenv(backends.BACKEND_ENV, value)
+        monkeypatch.setenv(BACKEND_VARIABLE, value)
         assert type(backends.concepts()) is kind
     assert made == [Sam3Concepts, Sam3Concepts, MetaConcepts]
-    monkeypatch.setenv(backends.BACKEND_ENV, "onnx")
-    with pytest.raises(ValueError, match="known: transformers, meta"):
+    monkeypatch.setenv(BACKEND_VARIABLE, "onnx")
+    with pytest.raises(ValueError, match=r"BACKEND\n.*'transformers' or 'meta'"):
         backends.concepts()
 
 
@@ -263,13 +264,13 @@ def test_loading_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     with pytest.raises(NeedsCuda, match="cpu will not do"):
         meta_loading.load(MetaSettings(device="cpu"))
-    with pytest.raises(Sam3Unavailable, match=meta_loading.CHECKPOINT_ENV):
+    with pytest.raises(Sam3Unavailable, match=CHECKPOINT_VARIABLE):
         meta_loading.load(MetaSettings())
     with pytest.raises(Sam3Unavailable, match="not a file"):
         meta_loading.load(MetaSettings(checkpoint=str(tmp_path / "sam3.pt")))
     (tmp_path / "sam3.pt").write_bytes(b"weights")
-    monkeypatch.setenv(meta_loading.CHECKPOINT_ENV, str(tmp_path / "sam3.pt"))
-    loaded = meta_loading.load(MetaSettings.from_env())
+    monkeypatch.setenv(CHECKPOINT_VARIABLE, str(tmp_path / "sam3.pt"))
+    loaded = meta_loading.load(MetaSettings())
     assert loaded.device == "cuda" and len(loaded.weights["sam3.pt"]) == 64
 
 

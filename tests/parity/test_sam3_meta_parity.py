@@ -24,9 +24,9 @@ from tests.parity.sam3_tiny import picture, tiny_loaded
 from workers.engines.concepts.sam3.engine import Sam3Concepts
 from workers.engines.concepts.sam3.image import Exemplar
 from workers.engines.concepts.sam3.meta_engine import MetaConcepts
-from workers.engines.concepts.sam3.meta_loading import MetaLoaded, MetaSettings
+from workers.engines.concepts.sam3.meta_loading import MetaLoaded
 from workers.engines.concepts.sam3.preprocess import click_points, to_pixels
-from workers.engines.concepts.sam3.settings import Sam3Settings
+from workers.engines.concepts.sam3.settings import MetaSettings, Sam3Settings
 from workers.engines.concepts.sam3.video import Sam3Tracker
 from workers.engines.concepts.visual_prompts import parse_prompt
 from workers.engines.protocols import (

@@ -47,7 +47,9 @@ def settings(tmp_path: Path, mode: str = "full", **wrong: Any) -> Sam3dBodySetti
     checkpoint = tmp_path / "model.ckpt"
     checkpoint.write_text(json.dumps({"note": str(tmp_path / "note.json"), **wrong}))
     chosen: Any = mode
-    return Sam3dBodySettings(checkpoint, FAKE, tmp_path, mode=chosen, load_seconds=60, request_seconds=60)
+    return Sam3dBodySettings(
+        checkpoint=checkpoint, source=FAKE, assets=tmp_path, mode=chosen, load_seconds=60, request_seconds=60
+    )
 
 
 @pytest.fixture
@@ -206,7 +208,7 @@ def test_an_estimator_tells_the_camera_where_none_is_given(tmp_path: Path) -> No
     """The field-of-view estimator of upstream (MoGe 2) is a fake here."""
     estimated = [[350.0, 0.0, 158.0], [0.0, 360.0, 121.0], [0.0, 0.0, 1.0]]
     (tmp_path / "moge.pt").write_text(json.dumps(estimated))
-    chosen = replace(settings(tmp_path), fov=tmp_path / "moge.pt")
+    chosen = settings(tmp_path).model_copy(update={"fov": tmp_path / "moge.pt"})
     engine = Sam3dBody(chosen, MODEL)
     try:
         (body,) = engine.recover(picture(), BOXES[:1])
@@ -218,7 +220,7 @@ def test_an_estimator_tells_the_camera_where_none_is_given(tmp_path: Path) -> No
     finally:
         engine.close()
     with pytest.raises(Sam3dBodyUnavailable, match="fov_missing"):
-        Sam3dBody(replace(chosen, fov=tmp_path / "nothing.pt"), MODEL)
+        Sam3dBody(chosen.model_copy(update={"fov": tmp_path / "nothing.pt"}), MODEL)
 
 
 def test_order_is_ours_and_a_missing_person_is_none(start: Any) -> None:
@@ -340,7 +342,7 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
 
 def test_a_pinned_checkpoint_with_other_bytes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsCorrupt, match=r"sha256"):
-        Sam3dBody(replace(settings(tmp_path), sha256="0" * 64), MODEL)
+        Sam3dBody(settings(tmp_path).model_copy(update={"sha256": "0" * 64}), MODEL)
 
 
 @pytest.mark.parametrize("missing", ["model.ckpt", "model_config.yaml"])
@@ -353,7 +355,7 @@ def test_without_weights_the_gate_is_named(tmp_path: Path, missing: str) -> None
 
 def test_without_upstream_the_reason_is_told(tmp_path: Path) -> None:
     with pytest.raises(Sam3dBodyUnavailable, match=r"upstream_missing"):
-        Sam3dBody(replace(settings(tmp_path), source=tmp_path), MODEL)
+        Sam3dBody(settings(tmp_path).model_copy(update={"source": tmp_path}), MODEL)
 
 
 def test_without_the_rig_there_is_no_engine(tmp_path: Path) -> None:
@@ -374,8 +376,8 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("MAQUETTE_SAM3D_BODY_MODE", "hands")
     monkeypatch.setenv("MAQUETTE_SAM3D_BODY_PYTHON", "/opt/upstream/bin/python")
     monkeypatch.setenv("MAQUETTE_SAM3D_BODY_LOD", "3")
-    chosen = Sam3dBodySettings.from_env()
+    chosen = Sam3dBodySettings()
     assert (chosen.mode, chosen.python, chosen.lod) == ("hands", "/opt/upstream/bin/python", 3)
     monkeypatch.setenv("MAQUETTE_SAM3D_BODY_MODE", "feet")
-    with pytest.raises(ValueError, match=r"body, hands, full"):
-        Sam3dBodySettings.from_env()
+    with pytest.raises(ValueError, match=r"MODE\n.*'body', 'hands' or 'full'"):
+        Sam3dBodySettings()

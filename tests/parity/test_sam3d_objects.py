@@ -35,12 +35,12 @@ from workers.engines.objects.sam3d.settings import Sam3dObjectsSettings
 from workers.engines.protocols import MultiViewEngine, ObjectEngine, RequestRefused
 from workers.engines.registry import load_engines
 from workers.formats.glb_reader import read_glb
-from workers.formats.ply import read_splat_fields, read_splat_ply
+from workers.formats.splat_ply import read_splat_fields, read_splat_ply
 from workers.geometry.cameras import Camera
 from workers.geometry.gaussians import Gaussians, transform
-from workers.geometry.posed import PosedCamera
+from workers.geometry.mesh_renderer import render_mesh, silhouette
+from workers.geometry.posed_cameras import PosedCamera
 from workers.geometry.poses import Similarity, look_at
-from workers.geometry.raster import render, silhouette
 
 FAKE = Path(__file__).with_name("sam3d_objects_fake")
 GOLDEN = json.loads((GOLDEN_FOLDER / "sam3d_pose.json").read_text())
@@ -82,7 +82,9 @@ def settings(folder: Path, profile: str = "standard", **wrong: Any) -> Sam3dObje
         )
     )
     chosen: Any = profile
-    return Sam3dObjectsSettings(config, FAKE, profile=chosen, load_seconds=60, request_seconds=60)
+    return Sam3dObjectsSettings(
+        config=config, source=FAKE, profile=chosen, load_seconds=60, request_seconds=60
+    )
 
 
 @pytest.fixture
@@ -260,13 +262,13 @@ def test_a_configuration_that_runs_other_code_is_refused(tmp_path: Path) -> None
 
 def test_without_weights_the_gate_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Sam3dObjectsUnavailable, match="facebook/sam-3d-objects"):
-        Sam3dObjects(Sam3dObjectsSettings(tmp_path / "nothing.yaml"))
+        Sam3dObjects(Sam3dObjectsSettings(config=tmp_path / "nothing.yaml"))
     monkeypatch.delenv("MAQUETTE_SAM3D_OBJECTS_CONFIG", raising=False)
     told = load_engines("sam3d_objects").describe()
     assert told[0]["available"] is False and "gated" in told[0]["why_not"]
     monkeypatch.setenv("MAQUETTE_SAM3D_OBJECTS_PROFILE", "finest")
     with pytest.raises(ValueError, match="finest"):
-        Sam3dObjectsSettings.from_env()
+        Sam3dObjectsSettings()
 
 
 def test_meshes_are_mended() -> None:
@@ -299,7 +301,7 @@ def around_the_block(count: int) -> tuple[list[Any], list[Any], list[PosedCamera
         views.append(PosedCamera(CAMERA, look_at(MIDDLE + away, MIDDLE, (0, -1, 0))))
     views[0] = PosedCamera(CAMERA, Similarity())
     shots = [
-        render(
+        render_mesh(
             TIMES * VERTICES, FACES, COLORS, CAMERA, view.cam_from_world, background=(9, 9, 9), ambient=1.0
         )
         for view in views

@@ -16,10 +16,10 @@ import pytest
 
 from tests.support.splats import by_color, covariances, random_splat, signpost, turned
 from workers.formats.convert import convert_splat
-from workers.formats.ply import read_splat_ply, write_splat_ply
 from workers.formats.sog import write_sog
 from workers.formats.sog_reader import read_sog
-from workers.formats.splat_gltf import read_splat_glb, write_splat_glb
+from workers.formats.splat_glb import read_splat_glb, write_splat_glb
+from workers.formats.splat_ply import read_splat_ply, write_splat_ply
 from workers.formats.spz import read_spz, write_spz
 from workers.geometry.gaussians import sanitize
 

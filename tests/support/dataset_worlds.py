@@ -115,7 +115,7 @@ class World:
 
     def queued(self, job_id: str) -> list[str]:
         """Of a job and its parts those that a worker may take."""
-        return [item[0] for item in parts.unannounced(self.db, job_id)]
+        return [item[0] for item in parts.list_unannounced(self.db, job_id)]
 
     def lose(self) -> None:
         """Whoever held anything has died."""

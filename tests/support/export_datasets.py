@@ -8,7 +8,7 @@ from tempfile import mkdtemp
 import numpy as np
 
 from tests.support.synthetic_datasets import SETTINGS, drawn, made_dataset, of_balls, of_movi
-from workers.datasets.importers.writing import OWN, publish
+from workers.datasets.importers.clip_publishing import CLIP_ATTRIBUTES, publish_clips
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import TABLES
@@ -35,14 +35,18 @@ def dataset() -> Dataset:
     folder = Path(mkdtemp(prefix="exports-"))
     made = made_dataset(folder, sources, settings)
     clips = [unposed(clip) if clip.source.name == "balls" else clip for clip in made.clips()]
-    publish(clips, folder / "exported", "test")
+    publish_clips(clips, folder / "exported", "test")
     return Dataset(folder / "exported")
 
 
 def unposed(clip: SceneClip) -> SceneClip:
     """The clip, as if nobody knew where its camera was."""
     cameras = [replace(row, world_from_cam=None, source="unknown") for row in clip.cameras]
-    tables = {name: getattr(clip, OWN.get(name, name)) for name in TABLES if name not in ("sources", "clips")}
+    tables = {
+        name: getattr(clip, CLIP_ATTRIBUTES.get(name, name))
+        for name in TABLES
+        if name not in ("sources", "clips")
+    }
     row = replace(clip.row, camera_source="unknown", scale_source=None)
     return SceneClip.from_tables(row, clip.source, {**tables, "cameras": cameras, "actions": []})
 

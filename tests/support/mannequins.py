@@ -9,7 +9,7 @@ from workers.engines.bodies.rig import Skinner, reskin
 from workers.engines.bodies.rotations import exp_map
 from workers.engines.bodies.skeleton import load_skeleton
 from workers.geometry.cameras import Camera
-from workers.geometry.raster import rasterize
+from workers.geometry.mesh_renderer import rasterize
 
 CAMERA = Camera(480, 640, 700.0, 700.0, 240.0, 320.0)
 LIGHT = np.array([-0.4, -0.5, -0.77])

@@ -1,4 +1,4 @@
-"""Files that tests draw themselves: images of every mode, videos of known frames, and hostile bytes."""
+"""Synthetic media: images of every mode, videos of known frames, and hostile bytes."""
 
 import io
 import struct
@@ -84,6 +84,25 @@ def write_frames(
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
+
+
+def write_clip(path: Path, frames: Iterable[NDArray[np.uint8]], *, rate: int, crf: int = 16) -> Path:
+    """An H.264 video of RGB frames (H, W, 3) at a constant number of frames per second."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=rate, options={"crf": str(crf)})
+        stream.pix_fmt, stream.codec_context.time_base = "yuv420p", Fraction(1, rate)
+        for index, pixels in enumerate(frames):
+            if index == 0:
+                stream.height, stream.width = pixels.shape[:2]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def count_frames(video: bytes) -> int:
+    """The number of frames of a video file."""
+    with av.open(io.BytesIO(video)) as container:
+        return sum(1 for _ in container.decode(video=0))
 
 
 def flat_frames(frames: int, size: tuple[int, int] = (64, 48)) -> Iterator[NDArray[np.uint8]]:

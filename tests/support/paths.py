@@ -3,5 +3,6 @@
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+TESTS = REPOSITORY / "tests"
 MODELS = REPOSITORY / "models"
-GOLDEN = REPOSITORY / "tests" / "golden"
+GOLDEN = TESTS / "golden"

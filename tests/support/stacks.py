@@ -6,6 +6,16 @@ from pathlib import Path
 
 from service.embedded import Stack, free_port
 
+# seconds after which a stack notices that something is gone
+QUICK = {
+    "MAQUETTE_LEASE_SECONDS": "3",
+    "MAQUETTE_HEARTBEAT_SECONDS": "0.3",
+    "MAQUETTE_SWEEP_SECONDS": "0.3",
+    "MAQUETTE_REDISPATCH_SECONDS": "1",
+    "MAQUETTE_CANCEL_GRACE_SECONDS": "2",
+    "MAQUETTE_STOP_GRACE_SECONDS": "1",
+}
+
 
 @contextmanager
 def running_stack(

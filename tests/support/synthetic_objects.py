@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from workers.engines.objects.splats.surfels import sample_surface
 from workers.geometry.cameras import Camera
-from workers.geometry.posed import PosedCamera
+from workers.geometry.mesh_renderer import render_mesh
+from workers.geometry.posed_cameras import PosedCamera
 from workers.geometry.poses import look_at
-from workers.geometry.raster import render
 
 Array = NDArray[np.float64]
 BACKGROUND = (60, 90, 60)
@@ -46,7 +46,7 @@ class Thing:
 
     def photograph(self, view: PosedCamera) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """The picture (H, W, 3), unshaded, and the mask (H, W)."""
-        image, depth = render(
+        image, depth = render_mesh(
             self.vertices,
             self.faces,
             self.colors,

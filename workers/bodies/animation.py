@@ -6,15 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.bodies.motion import Motion, Sightings
-from workers.bodies.names import humanoid
 from workers.bodies.smoothing import slerp
 from workers.bodies.still import CAMERA_FRAME, IMAGE_FRAME, camera_about, keypoint_columns, rig_columns
 from workers.bodies.views import Keypoints
 from workers.engines.bodies.export import add_rig
+from workers.engines.bodies.joint_names import humanoid
 from workers.engines.bodies.rotations import from_quaternions, quaternions
+from workers.formats.annotated_arrays import AnnotatedArray
 from workers.formats.bvh import write_bvh
-from workers.formats.gltf import GlbBuilder
-from workers.formats.record import Column
+from workers.formats.glb_builder import GlbBuilder
 from workers.geometry.cameras import Camera
 
 Floats = NDArray[np.float64]
@@ -74,20 +74,30 @@ def in_file(motion: Motion, run: slice, to_file: Floats) -> tuple[Floats, Floats
 
 def motion_columns(
     motion: Motion, seen: Sightings, names: tuple[str, ...], world_from_cam: Floats | None
-) -> dict[str, Column]:
+) -> dict[str, AnnotatedArray]:
     """The arrays of one track; row k is frame `frames[k]`. Keypoints stay in the camera's frame."""
     frame = CAMERA_FRAME if world_from_cam is None else WORLD_FRAME
     at = seen.frames - motion.frames[0]
     count = len(motion.frames)
     columns = rig_columns(motion.rig)
-    columns["frames"] = Column(motion.frames, "frames of the video, from 0")
-    columns["seconds"] = Column(motion.seconds, "time of each frame from the video's first", "s")
-    columns["state"] = Column(motion.state, "0 open (no body), 1 found, 2 filled between neighbours")
-    columns["joint_rotations"] = Column(_small(motion.rotations), "local rotations wxyz, filled and smoothed")
-    columns["joint_rotations_raw"] = Column(_small(motion.raw_rotations), "the same as they were found")
-    columns["root_translation"] = Column(motion.positions, "the root, filled and smoothed", "m", frame)
-    columns["root_translation_raw"] = Column(motion.raw_positions, "the root as it was found", "m", frame)
-    columns["joints"] = Column(_small(motion.joints()), "posed joints, filled and smoothed", "m", frame)
+    columns["frames"] = AnnotatedArray(motion.frames, "frames of the video, from 0")
+    columns["seconds"] = AnnotatedArray(motion.seconds, "time of each frame from the video's first", "s")
+    columns["state"] = AnnotatedArray(motion.state, "0 open (no body), 1 found, 2 filled between neighbours")
+    columns["joint_rotations"] = AnnotatedArray(
+        _small(motion.rotations), "local rotations wxyz, filled and smoothed"
+    )
+    columns["joint_rotations_raw"] = AnnotatedArray(
+        _small(motion.raw_rotations), "the same as they were found"
+    )
+    columns["root_translation"] = AnnotatedArray(
+        motion.positions, "the root, filled and smoothed", "m", frame
+    )
+    columns["root_translation_raw"] = AnnotatedArray(
+        motion.raw_positions, "the root as it was found", "m", frame
+    )
+    columns["joints"] = AnnotatedArray(
+        _small(motion.joints()), "posed joints, filled and smoothed", "m", frame
+    )
     points = Keypoints(
         names,
         _spread(seen.keypoints_2d, at, count),
@@ -95,15 +105,19 @@ def motion_columns(
         _spread(seen.visibility, at, count),
     )
     columns |= keypoint_columns(points, CAMERA_FRAME)
-    columns["boxes"] = Column(_spread(seen.boxes, at, count), "xyxy, end-exclusive", "px", IMAGE_FRAME)
-    columns["confidence"] = Column(_spread(seen.confidence, at, count), "in [0, 1]")
-    columns["reprojection_error"] = Column(_spread(seen.errors, at, count), "weighted RMS", "px")
+    columns["boxes"] = AnnotatedArray(
+        _spread(seen.boxes, at, count), "xyxy, end-exclusive", "px", IMAGE_FRAME
+    )
+    columns["confidence"] = AnnotatedArray(_spread(seen.confidence, at, count), "in [0, 1]")
+    columns["reprojection_error"] = AnnotatedArray(_spread(seen.errors, at, count), "weighted RMS", "px")
     if world_from_cam is not None:
-        columns["world_from_cam"] = Column(
+        columns["world_from_cam"] = AnnotatedArray(
             world_from_cam[motion.frames], "as given; p_world = M p_camera", "m"
         )
     for name, values in motion.parameters.items():
-        columns[f"parameter_{name}"] = Column(np.asarray(values), "engine's own parameter, robust mean")
+        columns[f"parameter_{name}"] = AnnotatedArray(
+            np.asarray(values), "engine's own parameter, robust mean"
+        )
     return columns
 
 

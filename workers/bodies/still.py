@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from workers.bodies.names import humanoid
 from workers.bodies.views import Keypoints, coco17, openpose25
+from workers.engines.bodies.joint_names import humanoid
 from workers.engines.protocols import BodyEstimate, Rig
-from workers.formats.record import Column
+from workers.formats.annotated_arrays import AnnotatedArray
 from workers.geometry.cameras import Camera
 
 CAMERA_FRAME = "camera (OpenCV: x right, y down, z forward)"
@@ -18,20 +18,26 @@ IMAGE_FRAME = "image (origin at the top left corner, pixel centres at +0.5)"
 MESH_ARRAYS = frozenset({"rest_vertices", "faces", "skin_joints", "skin_weights"})
 
 
-def still_columns(body: BodyEstimate, *, vertices: bool) -> dict[str, Column]:
+def still_columns(body: BodyEstimate, *, vertices: bool) -> dict[str, AnnotatedArray]:
     """The arrays of one body; posed vertices only when asked for."""
     rig = body.rig
     points = Keypoints(body.keypoint_names, body.keypoints_2d, body.keypoints_3d, body.keypoint_visibility)
     columns = rig_columns(rig)
-    columns["joint_rotations"] = Column(rig.rotations, "local rotations wxyz, relative to the parent")
-    columns["root_translation"] = Column(rig.root_translation, "position of the root", "m", CAMERA_FRAME)
-    columns["joints"] = Column(body.joints, "posed joints", "m", CAMERA_FRAME)
+    columns["joint_rotations"] = AnnotatedArray(rig.rotations, "local rotations wxyz, relative to the parent")
+    columns["root_translation"] = AnnotatedArray(
+        rig.root_translation, "position of the root", "m", CAMERA_FRAME
+    )
+    columns["joints"] = AnnotatedArray(body.joints, "posed joints", "m", CAMERA_FRAME)
     columns |= keypoint_columns(points, CAMERA_FRAME)
     for name, values in body.parameters.items():
-        columns[f"parameter_{name}"] = Column(np.asarray(values, dtype=np.float64), "engine's own parameter")
-    columns["box"] = Column(np.asarray(body.box), "xyxy, end-exclusive", "px", IMAGE_FRAME)
+        columns[f"parameter_{name}"] = AnnotatedArray(
+            np.asarray(values, dtype=np.float64), "engine's own parameter"
+        )
+    columns["box"] = AnnotatedArray(np.asarray(body.box), "xyxy, end-exclusive", "px", IMAGE_FRAME)
     if vertices:
-        columns["vertices"] = Column(body.vertices.astype(np.float32), "posed vertices", "m", CAMERA_FRAME)
+        columns["vertices"] = AnnotatedArray(
+            body.vertices.astype(np.float32), "posed vertices", "m", CAMERA_FRAME
+        )
     return columns
 
 
@@ -50,33 +56,37 @@ def still_about(body: BodyEstimate, engine: str) -> dict[str, Any]:
     }
 
 
-def rig_columns(rig: Rig) -> dict[str, Column]:
+def rig_columns(rig: Rig) -> dict[str, AnnotatedArray]:
     """The rig at rest."""
     return {
-        "joint_names": Column(np.array(rig.joint_names), "joints, parents first"),
-        "parents": Column(rig.parents, "index of each joint's parent, -1 for the root"),
-        "rest_joints": Column(rig.rest_joints, "joints at rest", "m", REST_FRAME),
-        "rest_vertices": Column(rig.rest_vertices.astype(np.float32), "vertices at rest", "m", REST_FRAME),
-        "faces": Column(rig.faces.astype(np.int32), "triangles, counter-clockwise from outside"),
-        "skin_joints": Column(rig.skin_joints.astype(np.int32), "the four strongest joints of a vertex"),
-        "skin_weights": Column(rig.skin_weights.astype(np.float32), "their weights, summing to 1"),
+        "joint_names": AnnotatedArray(np.array(rig.joint_names), "joints, parents first"),
+        "parents": AnnotatedArray(rig.parents, "index of each joint's parent, -1 for the root"),
+        "rest_joints": AnnotatedArray(rig.rest_joints, "joints at rest", "m", REST_FRAME),
+        "rest_vertices": AnnotatedArray(
+            rig.rest_vertices.astype(np.float32), "vertices at rest", "m", REST_FRAME
+        ),
+        "faces": AnnotatedArray(rig.faces.astype(np.int32), "triangles, counter-clockwise from outside"),
+        "skin_joints": AnnotatedArray(
+            rig.skin_joints.astype(np.int32), "the four strongest joints of a vertex"
+        ),
+        "skin_weights": AnnotatedArray(rig.skin_weights.astype(np.float32), "their weights, summing to 1"),
     }
 
 
-def keypoint_columns(points: Keypoints, frame: str) -> dict[str, Column]:
+def keypoint_columns(points: Keypoints, frame: str) -> dict[str, AnnotatedArray]:
     """Keypoints under the engine's names and as COCO-17 and OpenPose BODY_25."""
-    columns: dict[str, Column] = {}
+    columns: dict[str, AnnotatedArray] = {}
     sets = (
         ("keypoint", "keypoints", points),
         ("coco17", "coco17", coco17(points)),
         ("openpose25", "openpose25", openpose25(points)),
     )
     for one, many, named in sets:
-        columns[f"{one}_names"] = Column(np.array(named.names), "names of the points")
-        columns[f"{many}_2d"] = Column(named.xy, "as seen in the image", "px", IMAGE_FRAME)
-        columns[f"{many}_3d"] = Column(named.xyz, "on the body that was found", "m", frame)
-        columns[f"{one}_visibility"] = Column(named.visibility, "in [0, 1]")
-        columns[f"{one}_valid"] = Column(named.valid, "known, and visible at 0.5 or more")
+        columns[f"{one}_names"] = AnnotatedArray(np.array(named.names), "names of the points")
+        columns[f"{many}_2d"] = AnnotatedArray(named.xy, "as seen in the image", "px", IMAGE_FRAME)
+        columns[f"{many}_3d"] = AnnotatedArray(named.xyz, "on the body that was found", "m", frame)
+        columns[f"{one}_visibility"] = AnnotatedArray(named.visibility, "in [0, 1]")
+        columns[f"{one}_valid"] = AnnotatedArray(named.valid, "known, and visible at 0.5 or more")
     return columns
 
 

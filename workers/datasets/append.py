@@ -1,5 +1,6 @@
 """Two versions to one: shards as they are, splits made again so that nothing leaks between the parts."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,17 +11,17 @@ import numpy as np
 from workers.datasets import parquet, splits
 from workers.datasets.documents import render_documents
 from workers.datasets.errors import DatasetError
-from workers.datasets.manifest import DatasetManifest, File
+from workers.datasets.manifest import DatasetManifest, FileEntry, describe_file
 from workers.datasets.publishing import folders
 from workers.datasets.reader import Dataset
 from workers.datasets.schema import TABLES, ClipRow, SourceRow
-from workers.datasets.stages import duplicates
-from workers.datasets.writing import Written, funnel, rejected, totals
+from workers.datasets.shots import near_duplicates
+from workers.datasets.version import DatasetVersion, build_funnel, compute_totals, count_rejected
 
 REMADE = ("sources", "clips")
 
 
-def append(first: Dataset, second: Dataset, out: Path, *, key: str | None = None) -> Written:
+def append(first: Dataset, second: Dataset, out: Path, *, key: str | None = None) -> DatasetVersion:
     """Write a version with the clips of both to `out`; its parents are both versions.
 
     A group of sources that now hang together gets the strictest split of its members: what was held out stays
@@ -31,11 +32,11 @@ def append(first: Dataset, second: Dataset, out: Path, *, key: str | None = None
     sources, clips = _split({**second.sources, **first.sources}, kept)
     remade: dict[str, Sequence[Any]] = {"sources": sources, "clips": clips}
     files: dict[str, bytes | Path] = {}
-    tables: dict[str, tuple[File, ...]] = {}
+    tables: dict[str, tuple[FileEntry, ...]] = {}
     for name, table in TABLES.items():
         if name in remade:
             data = parquet.write(table.row, remade[name])
-            file = File(f"{name}.parquet", folders.sha256(data), len(data), len(remade[name]))
+            file = describe_file(f"{name}.parquet", data, rows=len(remade[name]))
             tables[name], files[file.name] = (file,), data
             continue
         tables[name] = _tables(name, first, second, files)
@@ -45,8 +46,8 @@ def append(first: Dataset, second: Dataset, out: Path, *, key: str | None = None
     made = DatasetManifest(
         tables=tables,
         files=tuple(assets.values()),
-        totals=totals(rows, tables),
-        rejected=rejected(rows),
+        totals=compute_totals(rows, tables),
+        rejected=count_rejected(rows),
         parameters=_both("parameters", first, second),
         policy=_names(first.manifest.policy, second.manifest.policy),
         code_version=_names(first.manifest.code_version, second.manifest.code_version),
@@ -55,7 +56,7 @@ def append(first: Dataset, second: Dataset, out: Path, *, key: str | None = None
         ),
         parents=(first.version, second.version),
     )
-    written = Written(made, rows, funnel(rows, tables), key is not None)
+    written = DatasetVersion(made, rows, build_funnel(rows, tables), key is not None)
     blobs = {file.sha256: files[file.name] for file in made.all_files()}
     files |= render_documents(written, lambda digest: _bytes(blobs[digest]))
     if not folders.publish_folder(out, made, files, key=key):
@@ -88,10 +89,10 @@ def _split(
 ) -> tuple[list[SourceRow], list[ClipRow]]:
     numbers: dict[tuple[str, int], int] = {}
     shots = np.array([numbers.setdefault((row.source, row.shot), len(numbers)) for row in clips], np.int64)
-    signatures = np.array([duplicates.parse_signature(row.signature) for row in clips], np.uint64).reshape(
-        -1, 3
-    )
-    near = duplicates.find_neighbours(shots, signatures)
+    signatures = np.array(
+        [near_duplicates.parse_signature(row.signature) for row in clips], np.uint64
+    ).reshape(-1, 3)
+    near = near_duplicates.find_neighbours(shots, signatures)
     links = [(clips[a].source, clips[b].source) for a, b in near.links]
     # groups of a part stay together, whatever linked them there
     links += [(row.source, row.split_group) for row in sources.values() if row.split_group in sources]
@@ -110,7 +111,9 @@ def _split(
     )
 
 
-def _tables(name: str, first: Dataset, second: Dataset, files: dict[str, bytes | Path]) -> tuple[File, ...]:
+def _tables(
+    name: str, first: Dataset, second: Dataset, files: dict[str, bytes | Path]
+) -> tuple[FileEntry, ...]:
     found = {file.name: file for file in first.manifest.tables.get(name, ())}
     files |= {file: first.folder / file for file in found}
     known = {row.clip for row in first.clip_rows}
@@ -123,15 +126,15 @@ def _tables(name: str, first: Dataset, second: Dataset, files: dict[str, bytes |
         rows = [row for row in second.read(name, file) if row.clip not in known]
         if rows:
             data = parquet.write(TABLES[name].row, rows)
-            digest = folders.sha256(data)
-            made = File(f"{name}-{digest[:8]}.parquet", digest, len(data), len(rows))
+            digest = hashlib.sha256(data).hexdigest()
+            made = describe_file(f"{name}-{digest[:8]}.parquet", data, rows=len(rows))
             found[made.name], files[made.name] = made, data
     return tuple(found.values())
 
 
 def _rows(
     remade: Mapping[str, Sequence[Any]],
-    tables: Mapping[str, Sequence[File]],
+    tables: Mapping[str, Sequence[FileEntry]],
     files: Mapping[str, bytes | Path],
 ) -> dict[str, Sequence[Any]]:
     rows: dict[str, Sequence[Any]] = dict(remade)

@@ -49,4 +49,17 @@ def exclude_clips(
     """The clips with only the chosen ones kept, and decisions that say which the budget left out."""
     rest = [row.clip for row in clips if row.kept and row.clip not in chosen]
     out = [replace(row, kept=row.kept and row.clip in chosen) for row in clips]
-    return out, [DecisionRow(name, None, GATE, None, None, most, False, policy, None) for name in rest]
+    return out, [
+        DecisionRow(
+            clip=name,
+            track=None,
+            gate=GATE,
+            score=None,
+            low=None,
+            high=most,
+            passed=False,
+            policy=policy,
+            reason=None,
+        )
+        for name in rest
+    ]

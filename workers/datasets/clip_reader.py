@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from media.sandbox import DecodedFrame
+from workers.datasets.shots.clip_planning import ClipPlan
+from workers.datasets.shots.dissolves import LOOKBACK
+from workers.datasets.shots.survey import Survey, SurveyState, survey_frames
 from workers.datasets.source import FrameStream, Source, SourceFrames
-from workers.datasets.stages.dissolves import LOOKBACK
-from workers.datasets.stages.shots import ClipPlan
-from workers.datasets.stages.survey import Survey, SurveyState, survey_frames
 
 # frames between two checkpoints of a survey
 PIECE = 4096

@@ -12,8 +12,14 @@ from numpy.typing import NDArray
 
 from media.sandbox import DecodedFrame
 from workers.datasets import parquet
+from workers.datasets.appearance import crops, encoding
+from workers.datasets.boxes3d import lifting
+from workers.datasets.boxes3d.lifting import Box3d, ClipCamera
+from workers.datasets.cameras import clip_camera
+from workers.datasets.cameras.clip_camera import CameraPoses, PoseSolver
+from workers.datasets.captions import composed, described, scoring
 from workers.datasets.gates import scores3d, track_scores
-from workers.datasets.manifest import File
+from workers.datasets.manifest import FileEntry
 from workers.datasets.protocols import Captioner, CropEncoder, InverseDynamics, TrackSource, Workspace
 from workers.datasets.records import ClipRecord
 from workers.datasets.schema import (
@@ -29,22 +35,11 @@ from workers.datasets.schema import (
     TrackRow,
 )
 from workers.datasets.settings import TRACK_SIZE, DatasetSettings
+from workers.datasets.shots.clip_planning import ClipPlan
 from workers.datasets.source import KnownBox, Source
-from workers.datasets.stages import (
-    actions,
-    alignment,
-    boxes3d,
-    cameras,
-    captions,
-    crops,
-    describing,
-    encoding,
-)
-from workers.datasets.stages.boxes3d import Box3d, ClipCamera
-from workers.datasets.stages.cameras import CameraPoses, PoseSolver
-from workers.datasets.stages.follow import ClipMeasurer, TrackedClip, TrackObservation
+from workers.datasets.stages import actions
 from workers.datasets.stages.keys import StageKey, hash_json, hash_rows
-from workers.datasets.stages.shots import ClipPlan
+from workers.datasets.stages.measure import ClipMeasurer, TrackedClip, TrackObservation
 from workers.datasets.stopwatch import Stopwatch
 from workers.engines.protocols import ObjectEngine
 from workers.formats.rle import decode_mask
@@ -125,7 +120,7 @@ class ClipWork:
                 "captions",
                 mine,
                 {
-                    "engine": captions.ENGINE,
+                    "engine": composed.ENGINE,
                     "captioner": None if teller is None else f"{teller.name}/{teller.version}",
                 },
                 {} if teller is None else dict(teller.weights),
@@ -149,7 +144,7 @@ class ClipWork:
                 follower.step(frame)
         followed = follower.finish()
         height, width = followed.size
-        camera = cameras.build_camera(self._source, width, height)
+        camera = clip_camera.build_camera(self._source, width, height)
         with self._components.clock("cameras"):
             poses = self._poses(followed, camera)
         camera = poses.camera or camera
@@ -157,7 +152,7 @@ class ClipWork:
             lifted = self._lift(followed, camera, poses)
         tracks, scores, decisions = self._judge(followed, lifted)
         kept = [(track, followed.seen[track.track]) for track in tracks if track.kept]
-        camera_rows = cameras.build_camera_rows(self._plan.id, camera, poses, len(followed.frames))
+        camera_rows = clip_camera.build_camera_rows(self._plan.id, camera, poses, len(followed.frames))
         clip = replace(
             base,
             frames=len(followed.frames),
@@ -169,9 +164,9 @@ class ClipWork:
             flags=_flags(camera, poses, bool(kept)),
         )
         with self._components.clock("captions"):
-            told = describing.caption_clip(self._components.captioner, clip, followed, tracks, camera_rows)
-        scores += alignment.build_caption_scores(told)
-        decided = self._settings.policy.decide(alignment.build_caption_scores(told))
+            told = described.caption_clip(self._components.captioner, clip, followed, tracks, camera_rows)
+        scores += scoring.build_caption_scores(told)
+        decided = self._settings.policy.decide(scoring.build_caption_scores(told))
         if decided:
             told = [replace(row, kept=by.passed) for row, by in zip(told, decided, strict=True)]
         rows: dict[str, Sequence[Any]] = {
@@ -192,11 +187,11 @@ class ClipWork:
             return self._record(rows)
 
     def _poses(self, followed: TrackedClip, camera: Camera) -> CameraPoses:
-        given = cameras.load_given_poses(self._source, self._plan)
+        given = clip_camera.load_given_poses(self._source, self._plan)
         if given is not None:
             return given
         if followed.still:
-            poses = cameras.make_static_poses(len(followed.frames))
+            poses = clip_camera.make_static_poses(len(followed.frames))
             # the world of a camera that stands still is its own frame: depth gives it its scale
             return replace(poses, scale="metric") if self._source.has_depth else poses
         if self._components.solver is not None:
@@ -215,7 +210,7 @@ class ClipWork:
                 for track, box in self._source.truth.boxes(index).items():
                     known.setdefault(track, {})[local] = box
         return {
-            track: boxes3d.lift_track(seen, followed.labels[track], view, known.get(track))
+            track: lifting.lift_track(seen, followed.labels[track], view, known.get(track))
             for track, seen in followed.seen.items()
         }
 
@@ -252,22 +247,22 @@ class ClipWork:
             flag for box in lifted.values() for flag in box.flags
         }
         return TrackRow(
-            self._plan.id,
-            track,
-            phrases[prompt] if prompt < len(phrases) else None,
-            followed.labels[track],
-            seen[0].frame,
-            seen[-1].frame,
-            len(seen),
-            float(np.mean(given)) if given else None,
-            float(np.mean([item.area for item in seen])),
-            len(seen) / (seen[-1].frame - seen[0].frame + 1),
-            tuple(float(value) for value in np.median(sizes, axis=0)) if sizes else None,
-            next(iter(lifted.values())).scale_source if lifted else None,
-            best,
-            not failed,
-            failed,
-            tuple(sorted(flags)),
+            clip=self._plan.id,
+            track=track,
+            concept=phrases[prompt] if prompt < len(phrases) else None,
+            label=followed.labels[track],
+            first_frame=seen[0].frame,
+            last_frame=seen[-1].frame,
+            frames=len(seen),
+            mean_score=float(np.mean(given)) if given else None,
+            mean_area=float(np.mean([item.area for item in seen])),
+            visible_fraction=len(seen) / (seen[-1].frame - seen[0].frame + 1),
+            size=tuple(float(value) for value in np.median(sizes, axis=0)) if sizes else None,
+            scale_source=next(iter(lifted.values())).scale_source if lifted else None,
+            reference_frame=best,
+            kept=not failed,
+            failed=failed,
+            flags=tuple(sorted(flags)),
         )
 
     def _features(
@@ -290,7 +285,7 @@ class ClipWork:
         if self._components.dynamics is not None:
             with self._components.clock("actions"):
                 found += actions.infer_actions(
-                    self._components.dynamics, self._plan, map(describing.decode_image, followed.frames)
+                    self._components.dynamics, self._plan, map(described.decode_image, followed.frames)
                 )
         return found
 
@@ -299,11 +294,11 @@ class ClipWork:
         engine = f"{info.name}/{info.version}"
         return [
             ConceptRow(
-                self._plan.id,
-                phrase,
-                sum(track.concept == phrase for track in tracks),
-                sum(track.concept == phrase and track.kept for track in tracks),
-                engine,
+                clip=self._plan.id,
+                phrase=phrase,
+                found=sum(track.concept == phrase for track in tracks),
+                kept=sum(track.concept == phrase and track.kept for track in tracks),
+                engine=engine,
             )
             for phrase in self._settings.phrases
         ]
@@ -327,7 +322,9 @@ class ClipWork:
             data = parquet.write(table.row, rows[name])
             file = f"{name}-{self._plan.id}.parquet"
             stored = self._workspace.store(file, "table", PARQUET, data)
-            shards[name] = File(file, stored, len(data), len(rows[name]), self._plan.id)
+            shards[name] = FileEntry(
+                name=file, sha256=stored, bytes=len(data), rows=len(rows[name]), clip=self._plan.id
+            )
         light = {name: list(rows[name]) for name in rows if not TABLES[name].per_clip}
         return ClipRecord(self._plan.id, shards, (), {**light, "lineage": lineage})
 
@@ -341,27 +338,31 @@ def _observations(
     for track, seen in kept:
         for item in seen:
             box = lifted[track.track].get(item.frame)
+            x0, y0, x1, y1 = item.box
             found.append(
                 ObservationRow(
-                    clip,
-                    item.frame,
-                    track.track,
-                    *item.box,
-                    item.score,
-                    item.mask["size"][0],
-                    item.mask["size"][1],
-                    item.mask["counts"],
-                    item.area,
-                    item.depth,
-                    box.center_cam if box else None,
-                    box.rotation_cam if box else None,
-                    box.center_world if box else None,
-                    box.rotation_world if box else None,
-                    box.size if box else None,
-                    box.scale_source if box else None,
-                    box.source if box else None,
-                    box.confidence if box else None,
-                    tuple(sorted({*item.flags, *(box.flags if box else ())})),
+                    clip=clip,
+                    frame=item.frame,
+                    track=track.track,
+                    x0=x0,
+                    y0=y0,
+                    x1=x1,
+                    y1=y1,
+                    score=item.score,
+                    mask_height=item.mask["size"][0],
+                    mask_width=item.mask["size"][1],
+                    mask_counts=item.mask["counts"],
+                    area=item.area,
+                    depth=item.depth,
+                    center_cam=box.center_cam if box else None,
+                    rotation_cam=box.rotation_cam if box else None,
+                    center_world=box.center_world if box else None,
+                    rotation_world=box.rotation_world if box else None,
+                    size=box.size if box else None,
+                    scale_source=box.scale_source if box else None,
+                    box3d_source=box.source if box else None,
+                    box3d_confidence=box.confidence if box else None,
+                    flags=tuple(sorted({*item.flags, *(box.flags if box else ())})),
                 )
             )
     return sorted(found, key=lambda row: (row.frame, row.track))

@@ -8,9 +8,9 @@ from typing import Protocol
 from workers.datasets.failures import Failure
 from workers.datasets.records import ClipRecord
 from workers.datasets.schema import ClipRow
+from workers.datasets.shots.clip_planning import ClipPlan
+from workers.datasets.shots.survey import Survey
 from workers.datasets.source import Source
-from workers.datasets.stages.shots import ClipPlan
-from workers.datasets.stages.survey import Survey
 
 
 @dataclass(frozen=True, slots=True)

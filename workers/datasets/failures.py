@@ -50,7 +50,18 @@ def exclude_failed(
     mine = [row.clip for row in clips if row.clip in failed]
     out = [replace(row, kept=row.kept and row.clip not in failed) for row in clips]
     return out, [
-        DecisionRow(clip, None, GATE, None, None, None, False, policy, failed[clip].code) for clip in mine
+        DecisionRow(
+            clip=clip,
+            track=None,
+            gate=GATE,
+            score=None,
+            low=None,
+            high=None,
+            passed=False,
+            policy=policy,
+            reason=failed[clip].code,
+        )
+        for clip in mine
     ]
 
 

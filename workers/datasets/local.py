@@ -15,7 +15,7 @@ from workers.datasets.publishing import folders
 from workers.datasets.reader import Dataset
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import Source
-from workers.datasets.writing import Written, write
+from workers.datasets.version import DatasetVersion, write_version
 
 ProgressCallback = Callable[[str, int, int | None, str | None], None]
 
@@ -85,7 +85,7 @@ def build_dataset(
     *,
     key: str | None = None,
     told: ProgressCallback | None = None,
-) -> Written:
+) -> DatasetVersion:
     """Make a dataset in `out`, going on from what `work` remembers.
 
     Raises DatasetError; FileExistsError when `out` holds another version already.
@@ -94,7 +94,7 @@ def build_dataset(
     built = Pipeline(LocalExecutor(workspace, components, settings), settings).run(sources)
     infos = [components.track_source.info]
     infos += [tool.info for tool in (components.objects, components.captioner) if tool is not None]
-    written = write(workspace, built, settings, infos, version("maquette-server"))
+    written = write_version(workspace, built, settings, infos, version("maquette-server"))
     files: dict[str, bytes | Path] = {f.name: workspace.blob(f.sha256) for f in written.manifest.all_files()}
     files |= render_documents(written, workspace.load)
     if not folders.publish_folder(out, written.manifest, files, key=key):

@@ -16,9 +16,9 @@ from workers.datasets.failures import Failure
 from workers.datasets.protocols import Workspace
 from workers.datasets.records import ClipRecord
 from workers.datasets.settings import DatasetSettings
+from workers.datasets.shots.survey import Survey
 from workers.datasets.source import Source
 from workers.datasets.stages.keys import hash_json
-from workers.datasets.stages.survey import Survey
 from workers.datasets.surveying import survey_source
 from workers.engines.protocols import RequestRefused
 

@@ -16,8 +16,8 @@ SIGNATURE = "dataset.sig.json"
 ALGORITHM = "hmac-sha256"
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileEntry:
     """A file of the dataset; `clip` is set for the shard of one clip, `rows` for a table."""
 
     name: str
@@ -32,12 +32,18 @@ class File:
         return {key: value for key, value in asdict(self).items() if value is not None}
 
 
+def describe_file(name: str, data: bytes, *, rows: int | None = None, clip: str | None = None) -> FileEntry:
+    """The entry of a file with the content `data`."""
+    digest = hashlib.sha256(data).hexdigest()
+    return FileEntry(name=name, sha256=digest, bytes=len(data), rows=rows, clip=clip)
+
+
 @dataclass(frozen=True, slots=True)
 class DatasetManifest:
     """What a version is made of. Nothing in it depends on when or where it was made."""
 
-    tables: Mapping[str, tuple[File, ...]]
-    files: tuple[File, ...] = ()
+    tables: Mapping[str, tuple[FileEntry, ...]]
+    files: tuple[FileEntry, ...] = ()
     totals: Mapping[str, float] = field(default_factory=dict)
     rejected: Mapping[str, int] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -72,7 +78,7 @@ class DatasetManifest:
         """sha256 of the encoded manifest."""
         return hashlib.sha256(self.encode()).hexdigest()
 
-    def all_files(self) -> list[File]:
+    def all_files(self) -> list[FileEntry]:
         """Every file the version is made of."""
         return [item for items in self.tables.values() for item in items] + list(self.files)
 
@@ -90,10 +96,12 @@ def decode(data: bytes) -> DatasetManifest:
             raise DatasetError(
                 "dataset_incompatible", f"schema version {found} cannot be read, only {SCHEMA_VERSION}"
             )
-        tables = {name: tuple(File(**item) for item in content["tables"].get(name, ())) for name in TABLES}
+        tables = {
+            name: tuple(FileEntry(**item) for item in content["tables"].get(name, ())) for name in TABLES
+        }
         return DatasetManifest(
             tables=tables,
-            files=tuple(File(**item) for item in content["files"]),
+            files=tuple(FileEntry(**item) for item in content["files"]),
             totals=content["totals"],
             rejected=content["rejected"],
             parameters=content["parameters"],

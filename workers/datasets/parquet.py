@@ -10,7 +10,7 @@ import numpy as np
 from arro3.core import Array, DataType, Field, Schema, Table, list_array
 
 from workers.datasets.errors import DatasetError
-from workers.datasets.schema import SCHEMA_VERSION, Column, columns
+from workers.datasets.schema import SCHEMA_VERSION, ColumnSpec, list_columns
 
 T = TypeVar("T")
 TYPES = {
@@ -26,7 +26,7 @@ LISTS = {"strings": DataType.utf8(), "floats": DataType.float64()}
 def write(row: type[Any], rows: Sequence[Any]) -> bytes:
     """Rows (instances of the dataclass `row`) as one Parquet file of one row group."""
     arrays, fields = [], []
-    named = columns(row)
+    named = list_columns(row)
     for column in named:
         values = [getattr(item, column.name) for item in rows]
         array = _lists(values, column) if column.kind in LISTS else Array(values, TYPES[column.kind])
@@ -65,25 +65,25 @@ def read(row: type[T], source: Path | bytes) -> list[T]:
         raise DatasetError(
             "dataset_broken", f"{_name(source)} is no readable Parquet file: {error}"
         ) from error
-    named = columns(row)
+    named = list_columns(row)
     known = set(table.column_names)
     missing = [column.name for column in named if column.name not in known and not column.nullable]
     if missing:
         raise DatasetError("dataset_broken", f"{_name(source)} has no column {', '.join(missing)}")
     count = table.num_rows
-    parts: list[list[Any]] = []
+    parts: dict[str, list[Any]] = {}
     for column in named:
         if column.name not in known:
-            parts.append([None] * count)
+            parts[column.name] = [None] * count
             continue
         values = table[column.name].to_pylist()
         if column.kind in LISTS:
             values = [None if value is None else tuple(value) for value in values]
-        parts.append(values)
-    return [row(*values) for values in zip(*parts, strict=True)]
+        parts[column.name] = values
+    return [row(**dict(zip(parts, values, strict=True))) for values in zip(*parts.values(), strict=True)]
 
 
-def _lists(values: Sequence[tuple[Any, ...] | None], column: Column) -> Any:
+def _lists(values: Sequence[tuple[Any, ...] | None], column: ColumnSpec) -> Any:
     flat = [part for value in values for part in value or ()]
     offsets = np.cumsum([0, *(len(value or ()) for value in values)], dtype=np.int32)
     inner = Array(flat, LISTS[column.kind])

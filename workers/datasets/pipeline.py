@@ -8,15 +8,15 @@ import numpy as np
 from workers.datasets import budget, failures, splits
 from workers.datasets.executor import AssetTask, ClipResults, ClipTask, Executor
 from workers.datasets.failures import Failure
+from workers.datasets.images import fit_size
 from workers.datasets.records import ClipRecord
 from workers.datasets.schema import ClipRow, DecisionRow, ScoreRow, SourceRow
 from workers.datasets.settings import DatasetSettings
+from workers.datasets.shots import near_duplicates
+from workers.datasets.shots.clip_planning import ClipPlan, plan_clips
+from workers.datasets.shots.near_duplicates import Neighbours
+from workers.datasets.shots.survey import Survey
 from workers.datasets.source import Source
-from workers.datasets.stages import duplicates
-from workers.datasets.stages.duplicates import Neighbours
-from workers.datasets.stages.scaling import fit_size
-from workers.datasets.stages.shots import ClipPlan, plan_clips
-from workers.datasets.stages.survey import Survey
 from workers.datasets.surveying import STAGE
 
 # more shots than one source can have
@@ -81,10 +81,12 @@ class Pipeline:
             count, found = plan_clips(source, index, seen, self._settings)
             plans += found
             shots.append(count)
-        signatures = np.array([duplicates.compute_signature(surveys[p.source], p) for p in plans], np.uint64)
+        signatures = np.array(
+            [near_duplicates.compute_signature(surveys[p.source], p) for p in plans], np.uint64
+        )
         shot_of = np.array([item.source * SHOTS + item.shot for item in plans], np.int64)
         low, _ = self._settings.policy.bounds.get("near_duplicate", (None, None))
-        near = duplicates.find_neighbours(shot_of, signatures.reshape(-1, 3), low or 0.0)
+        near = near_duplicates.find_neighbours(shot_of, signatures.reshape(-1, 3), low or 0.0)
         groups = self._groups(sources, plans, near)
         scores, decisions, clips = [], [], []
         for index, item in enumerate(plans):
@@ -92,7 +94,7 @@ class Pipeline:
             judged = self._settings.clip_policy.decide(mine)
             kept = all(row.passed for row in judged)
             source = sources[item.source]
-            text = duplicates.format_signature(signatures[index])
+            text = near_duplicates.format_signature(signatures[index])
             clips.append(self._clip(source, item, groups[source.sha256], text, kept))
             scores += mine
             decisions += judged
@@ -133,48 +135,48 @@ class Pipeline:
         count = len(item.frames)
         elapsed = item.end - item.start
         return ClipRow(
-            item.id,
-            source.sha256,
-            source.info.session,
-            group,
-            splits.assign_split(group, self._settings.shares),
-            item.shot,
-            item.first,
-            item.last,
-            item.step,
-            count,
-            item.start,
-            item.end,
-            (count - 1) / elapsed if elapsed > 0 else None,
-            width,
-            height,
-            "unknown",
-            "assumed" if source.info.camera is None else "given",
-            None,
-            signature,
-            kept,
-            (),
+            clip=item.id,
+            source=source.sha256,
+            session=source.info.session,
+            split_group=group,
+            split=splits.assign_split(group, self._settings.shares),
+            shot=item.shot,
+            first_frame=item.first,
+            last_frame=item.last,
+            frame_step=item.step,
+            frames=count,
+            start_seconds=item.start,
+            end_seconds=item.end,
+            frame_rate=(count - 1) / elapsed if elapsed > 0 else None,
+            width=width,
+            height=height,
+            camera_source="unknown",
+            intrinsics_source="assumed" if source.info.camera is None else "given",
+            scale_source=None,
+            signature=signature,
+            kept=kept,
+            flags=(),
         )
 
     def _source(self, source: Source, group: str, seen: Survey, shots: int) -> SourceRow:
         info = source.info
         return SourceRow(
-            source.sha256,
-            info.name,
-            source.width,
-            source.height,
-            len(seen),
-            source.frame_rate,
-            int(seen.time_base[0]),
-            int(seen.time_base[1]),
-            info.licence,
-            info.consent,
-            info.attribution,
-            info.session,
-            group,
-            splits.assign_split(group, self._settings.shares),
-            shots,
-            ("time_assumed",) if info.time_assumed else (),
+            source=source.sha256,
+            name=info.name,
+            width=source.width,
+            height=source.height,
+            frames=len(seen),
+            frame_rate=source.frame_rate,
+            time_base_numerator=int(seen.time_base[0]),
+            time_base_denominator=int(seen.time_base[1]),
+            licence=info.licence,
+            consent=info.consent,
+            attribution=info.attribution,
+            session=info.session,
+            split_group=group,
+            split=splits.assign_split(group, self._settings.shares),
+            shots=shots,
+            flags=("time_assumed",) if info.time_assumed else (),
         )
 
 
@@ -191,7 +193,7 @@ def score_clip(item: ClipPlan, seen: Survey, distance: float) -> list[ScoreRow]:
     text = seen.text[inside][np.isfinite(seen.text[inside])]
 
     def row(name: str, value: float | None, unit: str) -> ScoreRow:
-        return ScoreRow(item.id, None, STAGE, name, value, unit)
+        return ScoreRow(clip=item.id, track=None, stage=STAGE, name=name, value=value, unit=unit)
 
     return [
         row("duration", item.length, "seconds"),

@@ -6,8 +6,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.datasets.shots.clip_planning import ClipPlan
 from workers.datasets.source import ClipTracker, Source
-from workers.datasets.stages.shots import ClipPlan
 from workers.engines.protocols import EngineInfo, Rgb
 
 

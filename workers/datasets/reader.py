@@ -9,7 +9,7 @@ from typing import Any
 
 from workers.datasets import manifest, parquet
 from workers.datasets.errors import DatasetError
-from workers.datasets.manifest import DatasetManifest, File
+from workers.datasets.manifest import DatasetManifest, FileEntry
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import TABLES, AssetRow, ClipRow, SourceRow
 
@@ -25,7 +25,7 @@ class Dataset:
         self.manifest: DatasetManifest = manifest.load(self.folder)
         data = (self.folder / manifest.MANIFEST).read_bytes()
         self.version = hashlib.sha256(data).hexdigest()
-        self._shards: dict[tuple[str, str], File] = {}
+        self._shards: dict[tuple[str, str], FileEntry] = {}
         for name, files in self.manifest.tables.items():
             for file in files:
                 if file.clip is not None:
@@ -90,7 +90,7 @@ class Dataset:
 
         return SceneClip(row, self.sources[row.source], load)
 
-    def read(self, table: str, file: File) -> list[Any]:
+    def read(self, table: str, file: FileEntry) -> list[Any]:
         """The rows of one file of a table; raises DatasetError."""
         path = self.folder / Path(file.name).name
         if not path.is_file():

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from media.sandbox import DecodedFrame
+from workers.datasets.images import fit_size, resize_area
 from workers.datasets.protocols import TrackSource
 from workers.datasets.settings import TRACK_SIZE, DatasetSettings
+from workers.datasets.shots.clip_planning import ClipPlan
 from workers.datasets.source import ClipTracker, Source
-from workers.datasets.stages.scaling import fit_size, resize_area
-from workers.datasets.stages.shots import ClipPlan
 from workers.datasets.stopwatch import Stopwatch
 from workers.engines.protocols import EngineInfo, FrameResult, Rgb, TrackedInstance
 from workers.formats.rle import decode_mask, encode_mask

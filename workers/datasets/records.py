@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from workers.datasets.manifest import File
-from workers.datasets.schema import TABLES, columns
+from workers.datasets.manifest import FileEntry
+from workers.datasets.schema import TABLES, list_columns
 
 LISTS = ("strings", "floats")
 
@@ -16,8 +16,8 @@ class ClipRecord:
     """Shards and asset files that are stored already, and the clip's rows of the tables of the whole part."""
 
     clip: str
-    shards: Mapping[str, File]
-    files: tuple[File, ...]
+    shards: Mapping[str, FileEntry]
+    files: tuple[FileEntry, ...]
     rows: Mapping[str, Sequence[Any]]
     # what it took, for the budget of a job that goes on; no part of a version
     seconds: float = 0.0
@@ -39,16 +39,16 @@ class ClipRecord:
         content = json.loads(data)
         return cls(
             content["clip"],
-            {name: File(**file) for name, file in content["shards"].items()},
-            tuple(File(**file) for file in content["files"]),
-            {name: [row_of(name, row) for row in rows] for name, rows in content["rows"].items()},
+            {name: FileEntry(**file) for name, file in content["shards"].items()},
+            tuple(FileEntry(**file) for file in content["files"]),
+            {name: [parse_row(name, row) for row in rows] for name, rows in content["rows"].items()},
             content.get("seconds", 0.0),
         )
 
 
-def row_of(table: str, values: dict[str, Any]) -> Any:
+def parse_row(table: str, values: dict[str, Any]) -> Any:
     """A row of a table from its values as JSON."""
     row = TABLES[table].row
-    lists = {column.name for column in columns(row) if column.kind in LISTS}
+    lists = {column.name for column in list_columns(row) if column.kind in LISTS}
     fixed = {name: tuple(v) if name in lists and v is not None else v for name, v in values.items()}
     return row(**fixed)

@@ -1,7 +1,7 @@
 """The canonical record of one clip, the same in memory and on disk; exporters read nothing else."""
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from workers.datasets import boxes
+from workers.datasets import oriented_boxes
 from workers.datasets.schema import (
     ActionRow,
     AssetRow,
@@ -149,6 +149,25 @@ class SceneClip:
         """The observations of a track, by frame."""
         return [row for row in self.observations if row.track == track]
 
+    @property
+    def has_poses(self) -> bool:
+        """Whether the camera's pose is known in every frame."""
+        return all(row.world_from_cam is not None for row in self.cameras)
+
+    @property
+    def caption(self) -> str | None:
+        """The first caption of the clip itself; None without one."""
+        return next((row.text for row in self.captions if row.track is None), None)
+
+    def timestamps(self) -> NDArray[np.float64]:
+        """Times of the frames in the source, in seconds (T,)."""
+        ticks = np.array([row.pts for row in self.frames], np.float64)
+        return ticks * self.source.time_base_numerator / self.source.time_base_denominator
+
+    def images(self) -> Iterator[NDArray[np.uint8]]:
+        """RGB (H, W, 3) of every frame, in order; each is decoded when it is reached."""
+        return (self.image(frame) for frame in range(len(self)))
+
     def image(self, frame: int) -> NDArray[np.uint8]:
         """RGB (H, W, 3)."""
         with Image.open(io.BytesIO(self.frames[frame].jpeg)) as picture:
@@ -194,7 +213,7 @@ class SceneClip:
         rotation = row.rotation_world if world else row.rotation_cam
         if center is None or rotation is None or row.size is None:
             return None
-        return boxes.compute_corners(center, row.size, rotation)
+        return oriented_boxes.compute_corners(center, row.size, rotation)
 
     def world_from_object(self, row: ObservationRow) -> NDArray[np.float64] | None:
         """The box's pose (4, 4) in the world; None where unknown."""

@@ -19,7 +19,7 @@ IntrinsicsSource = Literal["given", "exif", "colmap", "assumed"]
 Box3dSource = Literal["given", "depth", "multiview", "prior"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceRow:
     """A medium that went in, and what its owner allows."""
 
@@ -41,7 +41,7 @@ class SourceRow:
     flags: Annotated[Strings, "time_assumed: frames came numbered, without times"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClipRow:
     """A piece of one shot; rejected clips keep their row, with kept = false and no shards."""
 
@@ -68,7 +68,7 @@ class ClipRow:
     flags: Annotated[Strings, "camera_unknown, camera_assumed, nothing_found, ..."]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FrameRow:
     """A stored picture."""
 
@@ -82,7 +82,7 @@ class FrameRow:
     depth_unit: Annotated[float | None, "metres (or camera units) of one level of depth_png"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CameraRow:
     """The camera of a stored frame, in pixels of that frame."""
 
@@ -98,7 +98,7 @@ class CameraRow:
     confidence: Annotated[float | None, "of the pose, 0 to 1; null where nothing measures it"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrackRow:
     """An object through a clip; rejected tracks keep their row, with kept = false and no observations."""
 
@@ -120,7 +120,7 @@ class TrackRow:
     flags: Annotated[Strings, "of the engine and of the stages"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ObservationRow:
     """A kept track in a frame: box, mask, and its oriented 3D box in camera and world."""
 
@@ -148,7 +148,7 @@ class ObservationRow:
     flags: Annotated[Strings, "occluded, truncated, scale_not_metric, rotation_unknown, assumed_still"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureRow:
     """Appearance of a track in a frame: a reference crop, or a vector of an encoder."""
 
@@ -166,7 +166,7 @@ class FeatureRow:
     vector: Annotated[Floats | None, "the feature; null for a crop"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AssetRow:
     """A 3D asset of a track, stored as a file of its own named by its hash."""
 
@@ -188,7 +188,7 @@ class AssetRow:
     flags: Annotated[Strings, "of the engine"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ActionRow:
     """What moved between a frame and the next one."""
 
@@ -201,7 +201,7 @@ class ActionRow:
     ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CaptionRow:
     """Words about a clip or a track."""
 
@@ -214,7 +214,7 @@ class CaptionRow:
     kept: Annotated[bool | None, "whether it passed caption_alignment; null without that gate"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConceptRow:
     """A phrase that was asked of a clip; found = 0 makes it a negative."""
 
@@ -225,7 +225,7 @@ class ConceptRow:
     engine: Annotated[str, "who looked"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreRow:
     """A measured number of a clip or a track."""
 
@@ -237,7 +237,7 @@ class ScoreRow:
     unit: Annotated[str, "of the value"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionRow:
     """What a gate decided, with the score and the bounds it went by; every one is kept."""
 
@@ -254,7 +254,7 @@ class DecisionRow:
     ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LineageRow:
     """Which stage made what from what; the same key always gives the same output."""
 
@@ -269,7 +269,7 @@ class LineageRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TableSpec:
     """A table: its row, and whether it is one file for the part or one file (one row group) a clip."""
 
     name: str
@@ -278,29 +278,29 @@ class Table:
     key: tuple[str, ...]
 
 
-TABLES: dict[str, Table] = {
+TABLES: dict[str, TableSpec] = {
     table.name: table
     for table in (
-        Table("sources", SourceRow, False, ("source",)),
-        Table("clips", ClipRow, False, ("clip",)),
-        Table("tracks", TrackRow, False, ("clip", "track")),
-        Table("concepts", ConceptRow, False, ("clip", "phrase")),
-        Table("captions", CaptionRow, False, ()),
-        Table("assets", AssetRow, False, ("clip", "track", "kind")),
-        Table("scores", ScoreRow, False, ()),
-        Table("decisions", DecisionRow, False, ()),
-        Table("lineage", LineageRow, False, ("clip", "stage")),
-        Table("frames", FrameRow, True, ("clip", "frame")),
-        Table("cameras", CameraRow, True, ("clip", "frame")),
-        Table("observations", ObservationRow, True, ("clip", "frame", "track")),
-        Table("features", FeatureRow, True, ()),
-        Table("actions", ActionRow, True, ("clip", "frame", "kind")),
+        TableSpec("sources", SourceRow, False, ("source",)),
+        TableSpec("clips", ClipRow, False, ("clip",)),
+        TableSpec("tracks", TrackRow, False, ("clip", "track")),
+        TableSpec("concepts", ConceptRow, False, ("clip", "phrase")),
+        TableSpec("captions", CaptionRow, False, ()),
+        TableSpec("assets", AssetRow, False, ("clip", "track", "kind")),
+        TableSpec("scores", ScoreRow, False, ()),
+        TableSpec("decisions", DecisionRow, False, ()),
+        TableSpec("lineage", LineageRow, False, ("clip", "stage")),
+        TableSpec("frames", FrameRow, True, ("clip", "frame")),
+        TableSpec("cameras", CameraRow, True, ("clip", "frame")),
+        TableSpec("observations", ObservationRow, True, ("clip", "frame", "track")),
+        TableSpec("features", FeatureRow, True, ()),
+        TableSpec("actions", ActionRow, True, ("clip", "frame", "kind")),
     )
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ColumnSpec:
     """A column as Parquet has it: kind is str, int, float, bool, bytes, strings or floats."""
 
     name: str
@@ -320,7 +320,7 @@ _KINDS: dict[Any, str] = {
 }
 
 
-def columns(row: type[Any]) -> list[Column]:
+def list_columns(row: type[Any]) -> list[ColumnSpec]:
     """The columns of a row class, in order."""
     hints = get_type_hints(row, include_extras=True)
     found = []
@@ -331,5 +331,5 @@ def columns(row: type[Any]) -> list[Column]:
         if get_origin(inner) is Union or str(get_origin(inner)) == "<class 'types.UnionType'>":
             inner = next(part for part in get_args(inner) if part is not type(None))
             nullable = True
-        found.append(Column(item.name, _KINDS[inner], nullable, doc))
+        found.append(ColumnSpec(item.name, _KINDS[inner], nullable, doc))
     return found

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from workers.datasets.schema import SCHEMA, SCHEMA_VERSION, TABLES, columns
+from workers.datasets.schema import SCHEMA, SCHEMA_VERSION, TABLES, list_columns
 
 PARQUET = {
     "str": "string",
@@ -39,7 +39,7 @@ def document() -> str:
         if table.key:
             lines[-1] += f" Key: {', '.join(f'`{name}`' for name in table.key)}."
         lines += ["", "| column | type | null | what |", "|---|---|---|---|"]
-        for column in columns(table.row):
+        for column in list_columns(table.row):
             null = "yes" if column.nullable else ""
             lines.append(f"| `{column.name}` | {PARQUET[column.kind]} | {null} | {column.doc} |")
     return "\n".join(lines) + "\n"

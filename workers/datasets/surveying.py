@@ -3,9 +3,9 @@
 from workers.datasets import clip_reader
 from workers.datasets.clip_reader import SurveyReader
 from workers.datasets.protocols import Workspace
+from workers.datasets.shots.survey import Survey, join_surveys
 from workers.datasets.source import Source
 from workers.datasets.stages.keys import StageKey
-from workers.datasets.stages.survey import Survey, join_surveys
 from workers.datasets.stopwatch import Stopwatch
 
 STAGE = "survey"

@@ -6,12 +6,12 @@ from typing import Any
 from workers.datasets.budget import GATE
 from workers.datasets.budget_limits import Prices
 from workers.datasets.pipeline import PipelineResult
-from workers.datasets.writing import Written
+from workers.datasets.version import DatasetVersion
 
 
 def build_timing(
     built: PipelineResult,
-    written: Written,
+    written: DatasetVersion,
     seconds: Mapping[str, float],
     gpu_seconds: Mapping[str, float],
     prices: Prices,

@@ -7,8 +7,8 @@ import numpy as np
 
 from workers.datasets.recorded_tracks import to_builtin
 from workers.datasets.settings import DatasetSettings
+from workers.datasets.shots.clip_planning import ClipPlan
 from workers.datasets.source import ClipTracker, Source
-from workers.datasets.stages.shots import ClipPlan
 from workers.engines.protocols import (
     ConceptEngine,
     EngineInfo,

@@ -1,9 +1,10 @@
 """BVH: a skeleton and its motion as text.
 
-Biovision's format as read by Blender, Maya and MotionBuilder: the root has six channels, Xposition Yposition
-Zposition Zrotation Xrotation Yrotation, every other joint Zrotation Xrotation Yrotation, in degrees; a
-joint's matrix is Rz Rx Ry, its position the parent's plus the parent's turned offset. Lengths here are metres
-and y is up. The root's OFFSET is zero and its position is in the channels, so every reader agrees on it.
+Biovision's format as Blender, Maya and MotionBuilder read it: the root has six channels, Xposition Yposition
+Zposition Zrotation Xrotation Yrotation, every other joint Zrotation Xrotation Yrotation, in degrees. The
+matrix of a joint is Rz Rx Ry; its position is the parent's plus its own offset in the parent's rotated axes.
+Lengths are metres and y is up. The root's OFFSET is zero and its position is in the channels, so that all
+readers agree.
 """
 
 from collections.abc import Sequence
@@ -13,9 +14,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 ROTATIONS = "Zrotation Xrotation Yrotation"
-# Share of a bone that an end site adds where the skeleton ends.
-TIP = 0.5
-SMALLEST_TIP = 0.01
+# An end site extends the last bone by this share of its length, at least by this many metres.
+TIP_SHARE = 0.5
+MIN_TIP = 0.01
 
 
 def write_bvh(
@@ -29,7 +30,7 @@ def write_bvh(
     """A BVH of J joints over T frames, joints in depth-first order.
 
     `parents` (J,) with -1 at the only root, before its children; `rest_joints` (J, 3) metres; `rotations`
-    (T, J, 3, 3) local; `positions` (T, 3) of the root, metres. Raises ValueError for a forest or no frame.
+    (T, J, 3, 3) local; `positions` (T, 3) of the root, metres. Raises ValueError without exactly one root.
     """
     if int((parents < 0).sum()) != 1 or parents[0] >= 0:
         raise ValueError("a BVH has one root, and it comes first")
@@ -42,7 +43,7 @@ def write_bvh(
     offsets[0] = 0.0
     lines: list[str] = ["HIERARCHY"]
     order: list[int] = []
-    _joint(0, 0, names, children, offsets, lines, order)
+    _write_joint(0, 0, names, children, offsets, lines, order)
     angles = np.degrees(zxy_angles(rotations))[:, order].reshape(len(rotations), -1)
     lines += ["MOTION", f"Frames: {len(rotations)}", f"Frame Time: {frame_seconds:.8f}"]
     table = np.concatenate([positions, angles], axis=1)
@@ -65,7 +66,7 @@ def zxy_angles(rotations: Floats) -> Floats:
     return out
 
 
-def _joint(
+def _write_joint(
     joint: int,
     depth: int,
     names: Sequence[str],
@@ -74,22 +75,23 @@ def _joint(
     lines: list[str],
     order: list[int],
 ) -> None:
+    """Append a joint and its descendants to `lines`, and their numbers to `order`."""
     pad, inner = "  " * depth, "  " * (depth + 1)
     order.append(joint)
     kind, channels = ("JOINT", f"3 {ROTATIONS}")
     if depth == 0:
         kind, channels = "ROOT", f"6 Xposition Yposition Zposition {ROTATIONS}"
     lines += [f"{pad}{kind} {names[joint]}", f"{pad}{{"]
-    lines += [f"{inner}OFFSET {_numbers(offsets[joint])}", f"{inner}CHANNELS {channels}"]
+    lines += [f"{inner}OFFSET {_format_row(offsets[joint])}", f"{inner}CHANNELS {channels}"]
     for child in children[joint]:
-        _joint(child, depth + 1, names, children, offsets, lines, order)
+        _write_joint(child, depth + 1, names, children, offsets, lines, order)
     if not children[joint]:
-        tip = TIP * offsets[joint]
-        if np.linalg.norm(tip) < SMALLEST_TIP:
-            tip = np.array([0.0, SMALLEST_TIP, 0.0])
-        lines += [f"{inner}End Site", f"{inner}{{", f"{inner}  OFFSET {_numbers(tip)}", f"{inner}}}"]
+        tip = TIP_SHARE * offsets[joint]
+        if np.linalg.norm(tip) < MIN_TIP:
+            tip = np.array([0.0, MIN_TIP, 0.0])
+        lines += [f"{inner}End Site", f"{inner}{{", f"{inner}  OFFSET {_format_row(tip)}", f"{inner}}}"]
     lines.append(f"{pad}}}")
 
 
-def _numbers(values: Floats) -> str:
+def _format_row(values: Floats) -> str:
     return " ".join(f"{value:.6f}" for value in values)

@@ -1,11 +1,20 @@
-"""The sRGB transfer function (IEC 61966-2-1); glTF stores vertex colours linear, images carry sRGB."""
+"""Colour conversions: the sRGB transfer function, and spherical harmonics of degree 0.
+
+Images and splats carry sRGB; glTF stores vertex colours linear (IEC 61966-2-1). Splat files store colours as
+the coefficient of the constant spherical harmonic, color = 0.5 + C0 * coefficient (Kerbl et al. 2023).
+"""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+# The constant spherical harmonic, 1 / (2 sqrt(pi)).
+SH_C0 = 0.28209479177387814
+
 
 def srgb_to_linear(values: NDArray[np.uint8] | NDArray[np.float64]) -> NDArray[np.float64]:
-    """sRGB to linear light; uint8 in [0, 255] or float in [0, 1] of any shape, float64 in [0, 1] out."""
+    """sRGB to linear light; uint8 in [0, 255] or float in [0, 1] of any shape to float64 in [0, 1]."""
     x = np.asarray(values, dtype=np.float64)
     if values.dtype == np.uint8:
         x = x / 255.0
@@ -17,3 +26,13 @@ def linear_to_srgb(values: NDArray[np.float64]) -> NDArray[np.uint8]:
     x = np.clip(np.asarray(values, dtype=np.float64), 0.0, 1.0)
     encoded = np.where(x <= 0.0031308, 12.92 * x, 1.055 * np.maximum(x, 0.0031308) ** (1 / 2.4) - 0.055)
     return np.round(encoded * 255.0).astype(np.uint8)
+
+
+def color_to_sh(colors: NDArray[Any]) -> NDArray[np.float64]:
+    """Colours in [0, 1] of any shape to coefficients of degree 0."""
+    return np.asarray((colors.astype(np.float64) - 0.5) / SH_C0)
+
+
+def sh_to_color(coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Coefficients of degree 0 of any shape to colours, which are not clipped to [0, 1]."""
+    return np.asarray(0.5 + SH_C0 * coefficients)

@@ -1,57 +1,43 @@
-"""From one file format to another: splats to splats, meshes to meshes, and telling which is which.
+"""Conversion of splats and meshes between the formats of the registry.
 
-Splats: PLY and GLB keep float32, SPZ and SOG round (docs/formats.md measures it), and SOG reorders. Meshes:
-vertices, faces and vertex colours go on; textures, materials, node trees, skins and animations do not.
+PLY and GLB keep a splat's float32 values, SPZ and SOG round them (docs/benchmarks/formats.md), and SOG
+reorders. Of a mesh, vertices, faces and vertex colours are converted; textures, materials, node trees, skins
+and animations are not.
 """
 
-from typing import Literal, get_args
+from maquette.contract.formats import AssetFormat
 
 from workers.formats.glb_reader import GlbError, read_glb
-from workers.formats.gltf import GlbBuilder
-from workers.formats.mesh_files import mesh_obj, mesh_ply
-from workers.formats.mesh_readers import (
-    OBJ_VERTEX,
-    MeshError,
-    read_mesh_glb,
-    read_mesh_obj,
-    read_mesh_ply,
-)
-from workers.formats.ply import PlyError, is_splat, read_splat_ply, write_splat_ply
-from workers.formats.sog import SogError, write_sog
-from workers.formats.sog_reader import read_sog
-from workers.formats.splat_gltf import has_splats, read_splat_glb, write_splat_glb
-from workers.formats.spz import SpzError, read_spz, write_spz
-from workers.geometry.gaussians import Gaussians, transform
-from workers.geometry.meshes import Mesh, vertex_normals
+from workers.formats.mesh_readers import OBJ_VERTEX, MeshError
+from workers.formats.ply_header import PlyError, has_splat_properties
+from workers.formats.registry import MESH_CODECS, SPLAT_CODECS, AssetKind
+from workers.formats.sog import SogError
+from workers.formats.splat_glb import has_splats
+from workers.formats.spz import SpzError
+from workers.geometry.gaussians import transform
 from workers.geometry.poses import Similarity
 
-SplatFormat = Literal["ply", "spz", "sog", "khr_glb"]
-MeshFormat = Literal["glb", "obj", "ply"]
-Kind = Literal["splat", "mesh"]
-SPLAT_FORMATS: tuple[SplatFormat, ...] = get_args(SplatFormat)
-MESH_FORMATS: tuple[MeshFormat, ...] = get_args(MeshFormat)
-# 3DGS training writes y down into these; SPZ and glTF are y up by their specifications.
-Y_DOWN_FORMATS: frozenset[SplatFormat] = frozenset({"ply", "sog"})
 HALF_TURN_ABOUT_X = Similarity(rotation=(0.0, 1.0, 0.0, 0.0))
+# An OBJ has no signature: a vertex must occur within this many bytes.
 OBJ_PROBE = 1 << 16
-
-SPLAT_READERS = {"ply": read_splat_ply, "spz": read_spz, "sog": read_sog, "khr_glb": read_splat_glb}
-SPLAT_WRITERS = {"ply": write_splat_ply, "spz": write_spz, "sog": write_sog, "khr_glb": write_splat_glb}
-MESH_READERS = {"glb": read_mesh_glb, "obj": read_mesh_obj, "ply": read_mesh_ply}
 
 
 class ConvertError(ValueError):
     """The file cannot be converted; the message says why."""
 
 
-def detect(data: bytes) -> tuple[Kind, SplatFormat | MeshFormat]:
-    """What a file holds and its format, from its bytes alone; raises ConvertError when neither is known."""
+class FormatMismatch(ConvertError):
+    """The asset cannot be written in that format: it is of the other kind, or the format is unknown."""
+
+
+def detect(data: bytes) -> tuple[AssetKind, AssetFormat]:
+    """The kind of an asset and its format, from its bytes alone; raises ConvertError for unknown files."""
     if data[:2] == b"\x1f\x8b" or data[:4] == b"NGSP":
         return "splat", "spz"
     if data[:4] == b"PK\x03\x04":
         return "splat", "sog"
     if data[:3] == b"ply":
-        return ("splat" if is_splat(data) else "mesh"), "ply"
+        return ("splat" if has_splat_properties(data) else "mesh"), "ply"
     if data[:4] == b"glTF":
         try:
             return ("splat", "khr_glb") if has_splats(read_glb(data)) else ("mesh", "glb")
@@ -62,62 +48,63 @@ def detect(data: bytes) -> tuple[Kind, SplatFormat | MeshFormat]:
     raise ConvertError("neither a splat (PLY, SPZ, SOG, GLB) nor a mesh (GLB, OBJ, PLY)")
 
 
-def convert_splat(
-    data: bytes, source: SplatFormat | None, target: SplatFormat, *, y_down: bool = False
-) -> bytes:
-    """A splat file in another format; `source` None takes it from the bytes.
+def convert_asset(data: bytes, target: str, *, y_down: bool = False) -> bytes:
+    """A splat or a mesh in another format of its kind; `y_down` is for splats, see `convert_splat`.
 
-    All formats hold the canonical frame (x right, y up, z back), so numbers stay. With `y_down`, PLY and SOG
-    hold 3DGS's axes instead (x right, y down, z forward), and the splat is turned by 180 degrees about x
-    wherever it enters or leaves one of them. Raises ConvertError for files that cannot be read or written.
+    Raises ConvertError for files that cannot be read or written, FormatMismatch for a target of the other
+    kind.
     """
-    if source is None:
-        source = _splat_format(data)
+    kind, source = detect(data)
+    if kind == "splat":
+        return convert_splat(data, source, target, y_down=y_down)
+    return convert_mesh(data, source, target)
+
+
+def convert_splat(data: bytes, source: str | None, target: str, *, y_down: bool = False) -> bytes:
+    """A splat file in another format; `source` None detects it from the bytes.
+
+    All formats hold the canonical frame (x right, y up, z back), so values are kept. With `y_down`, PLY and
+    SOG hold 3DGS's axes instead (x right, y down, z forward), and the splat is rotated by 180 degrees about x
+    whenever it enters or leaves one of them. Raises ConvertError for files that cannot be read or written,
+    FormatMismatch for formats that are not of splats.
+    """
+    source = _check_format(data, source, "splat")
+    reader, writer = SPLAT_CODECS[source], SPLAT_CODECS[_check_name(target, "splat")]
     try:
-        splat: Gaussians = SPLAT_READERS[source](data)
-        if y_down and (source in Y_DOWN_FORMATS) != (target in Y_DOWN_FORMATS):
+        splat = reader.read(data)
+        if y_down and reader.y_down_when_trained != writer.y_down_when_trained:
             splat = transform(splat, HALF_TURN_ABOUT_X)
-        return SPLAT_WRITERS[target](splat)
+        return writer.write(splat)
     except (PlyError, SpzError, SogError, GlbError) as error:
         raise ConvertError(f"{source} to {target}: {error}") from error
 
 
-def convert_mesh(data: bytes, source: MeshFormat | None, target: MeshFormat) -> bytes:
-    """A mesh file in another format, in its frame and units; `source` None takes it from the bytes.
+def convert_mesh(data: bytes, source: str | None, target: str) -> bytes:
+    """A mesh file in another format, in its own frame and units; `source` None detects it from the bytes.
 
-    Raises ConvertError for files that cannot be read.
+    Raises ConvertError for files that cannot be read, FormatMismatch for formats that are not of meshes.
     """
-    if source is None:
-        source = _mesh_format(data)
+    source = _check_format(data, source, "mesh")
+    reader, writer = MESH_CODECS[source], MESH_CODECS[_check_name(target, "mesh")]
     try:
-        return _write_mesh(MESH_READERS[source](data), target)
+        return writer.write(reader.read(data))
     except MeshError as error:
         raise ConvertError(f"{source} to {target}: {error}") from error
 
 
-def _write_mesh(mesh: Mesh, target: MeshFormat) -> bytes:
-    if target == "obj":
-        return mesh_obj(mesh)
-    if target == "ply":
-        return mesh_ply(mesh)
-    builder = GlbBuilder()
-    normals = vertex_normals(mesh.vertices, mesh.faces)
-    index = builder.add_mesh("mesh", mesh.vertices, mesh.faces, normals=normals, colors=mesh.colors)
-    builder.add_node("mesh", mesh=index)
-    return builder.build()
+def _check_format(data: bytes, source: str | None, kind: AssetKind) -> AssetFormat:
+    """The format of the data, which must be of that kind; a given `source` is trusted."""
+    if source is not None:
+        return _check_name(source, kind)
+    detected, name = detect(data)
+    if detected != kind:
+        raise FormatMismatch(f"a {detected} in {name} is not a {kind}")
+    return name
 
 
-def _splat_format(data: bytes) -> SplatFormat:
-    kind, name = detect(data)
-    for known in SPLAT_FORMATS:
-        if kind == "splat" and name == known:
-            return known
-    raise ConvertError(f"a {kind} in {name} is not a splat")
-
-
-def _mesh_format(data: bytes) -> MeshFormat:
-    kind, name = detect(data)
-    for known in MESH_FORMATS:
-        if kind == "mesh" and name == known:
-            return known
-    raise ConvertError(f"a {kind} in {name} is not a mesh")
+def _check_name(name: str, kind: AssetKind) -> AssetFormat:
+    known = SPLAT_CODECS if kind == "splat" else MESH_CODECS
+    for candidate in known:
+        if candidate == name:
+            return candidate
+    raise FormatMismatch(f"a {kind} becomes one of {', '.join(known)}, not {name!r}")

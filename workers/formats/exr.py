@@ -1,6 +1,6 @@
-"""OpenEXR pictures of one channel, written without a library.
+"""OpenEXR images of one channel, written without a library.
 
-One scan line a block, no compression (https://openexr.com/en/latest/OpenEXRFileLayout.html).
+One scan line per block, no compression (https://openexr.com/en/latest/OpenEXRFileLayout.html).
 """
 
 import struct
@@ -12,11 +12,11 @@ MAGIC, VERSION = 20000630, 2
 HALF = 1
 
 
-def encode(values: NDArray[np.float16], channel: str = "Z") -> bytes:
-    """Half floats (H, W) as an EXR with that one channel; NaN and infinity stay what they are."""
+def write_exr(values: NDArray[np.float16], channel: str = "Z") -> bytes:
+    """Half floats (H, W) as an EXR with that one channel; NaN and infinity are kept."""
     height, width = values.shape
     window = struct.pack("<4i", 0, 0, width - 1, height - 1)
-    # kind of number, not linear in what the eye sees, three spare bytes, every pixel sampled
+    # Pixel type, not perceptually linear, three reserved bytes, every pixel sampled.
     channels = _text(channel) + struct.pack("<iB3x2i", HALF, 0, 1, 1) + b"\0"
     header = struct.pack("<2i", MAGIC, VERSION) + b"".join(
         _text(name) + _text(kind) + struct.pack("<i", len(data)) + data

@@ -11,14 +11,14 @@ BIN_CHUNK = 0x004E4942
 
 
 def pack_glb(document: Mapping[str, Any], binary: bytes) -> bytes:
-    """A GLB of a glTF document and its one buffer, whose `buffers` entry is written here.
+    """A GLB of a glTF document and its one buffer; the entry `buffers` is added here.
 
-    Raises ValueError for numbers that are not finite. The same content gives the same bytes.
+    The same content gives the same bytes. Raises ValueError for numbers that are not finite.
     """
-    whole = dict(document)
+    content = dict(document)
     if binary:
-        whole["buffers"] = [{"byteLength": len(binary)}]
-    text = json.dumps(whole, separators=(",", ":"), allow_nan=False).encode()
+        content["buffers"] = [{"byteLength": len(binary)}]
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False).encode()
     chunks = _chunk(JSON_CHUNK, text, b" ")
     if binary:
         chunks += _chunk(BIN_CHUNK, binary, b"\0")

@@ -1,4 +1,4 @@
-"""Reading GLB 2.0: enough to check what was written, and to merge or convert meshes."""
+"""Reading GLB 2.0: enough to verify written files, and to merge or convert meshes."""
 
 import json
 import struct
@@ -57,7 +57,7 @@ class Glb:
         """The values of an accessor as (count,) or (count, components), in the file's own type."""
         item = self._item("accessors", index)
         if "sparse" in item:
-            raise GlbError(f"accessor {index} is sparse, which is not read")
+            raise GlbError(f"accessor {index} is sparse, which is not supported")
         view = self._item("bufferViews", item.get("bufferView", -1))
         try:
             dtype = np.dtype(DTYPES[item["componentType"]]).newbyteorder("<")
@@ -79,47 +79,47 @@ class Glb:
         attributes = primitive.get("attributes", {})
         if primitive.get("mode", 4) != 4 or "indices" not in primitive or "POSITION" not in attributes:
             raise GlbError(f"mesh {index} is not an indexed triangle list")
-        got = {key: self.accessor(accessor) for key, accessor in attributes.items()}
-        colors = got.get("COLOR_0")
+        arrays = {key: self.accessor(accessor) for key, accessor in attributes.items()}
+        colors = arrays.get("COLOR_0")
         if colors is not None:
-            top = 1.0 if colors.dtype.kind == "f" else float(np.iinfo(colors.dtype).max)
-            colors = linear_to_srgb(colors[:, :3].astype(np.float64) / top)
-        joints = got.get("JOINTS_0")
+            largest = 1.0 if colors.dtype.kind == "f" else float(np.iinfo(colors.dtype).max)
+            colors = linear_to_srgb(colors[:, :3].astype(np.float64) / largest)
+        joints = arrays.get("JOINTS_0")
         return GlbMesh(
             name=str(item.get("name", "")),
-            vertices=got["POSITION"],
+            vertices=arrays["POSITION"],
             faces=self.accessor(primitive["indices"]).astype(np.int64).reshape(-1, 3),
-            normals=got.get("NORMAL"),
+            normals=arrays.get("NORMAL"),
             colors=colors,
-            uvs=got.get("TEXCOORD_0"),
+            uvs=arrays.get("TEXCOORD_0"),
             joints=None if joints is None else joints.astype(np.int64),
-            weights=got.get("WEIGHTS_0"),
+            weights=arrays.get("WEIGHTS_0"),
         )
 
     def world_matrix(self, node: int) -> NDArray[np.float64]:
-        """The 4x4 matrix that takes points of `node` to the scene."""
+        """The 4x4 matrix that maps points of `node` into the scene."""
         return self.world_matrices()[node]
 
     def world_matrices(self) -> list[NDArray[np.float64]]:
-        """The 4x4 matrices that take points of each node to the scene; raises GlbError for loops of nodes."""
+        """The 4x4 matrices that map points of each node into the scene; raises GlbError for cycles."""
         nodes = self.document.get("nodes", [])
         if len(nodes) > MAX_NODES:
-            raise GlbError(f"{len(nodes)} nodes; at most {MAX_NODES} are read")
+            raise GlbError(f"{len(nodes)} nodes; at most {MAX_NODES} are supported")
         parents = {child: index for index, item in enumerate(nodes) for child in item.get("children", ())}
-        done: dict[int, NDArray[np.float64]] = {}
+        world: dict[int, NDArray[np.float64]] = {}
         for index in range(len(nodes)):
             chain: list[int] = []
             current: int | None = index
-            while current is not None and current not in done:
+            while current is not None and current not in world:
                 if len(chain) >= len(nodes):
-                    raise GlbError("the nodes form a loop")
+                    raise GlbError("the nodes form a cycle")
                 chain.append(current)
                 current = parents.get(current)
-            matrix = np.eye(4) if current is None else done[current]
+            matrix = np.eye(4) if current is None else world[current]
             for step in reversed(chain):
                 matrix = matrix @ _local_matrix(self._item("nodes", step))
-                done[step] = matrix
-        return [done[index] for index in range(len(nodes))]
+                world[step] = matrix
+        return [world[index] for index in range(len(nodes))]
 
     def _item(self, kind: str, index: int) -> Json:
         items = self.document.get(kind, [])
@@ -136,7 +136,7 @@ def read_glb(data: bytes) -> Glb:
     if magic != MAGIC or version != 2:
         raise GlbError("not a GLB 2.0 file")
     if length != len(data):
-        raise GlbError(f"the header says {length} bytes, the file has {len(data)}")
+        raise GlbError(f"the header promises {length} bytes, the file has {len(data)}")
     chunks: dict[int, bytes] = {}
     offset = 12
     while offset + 8 <= length:

@@ -35,7 +35,7 @@ def decode_mask(rle: Rle) -> NDArray[np.bool_]:
     if not isinstance(text, str) or not text.isascii():
         raise RleError("counts must be an ASCII string of compressed runs")
     # pycocotools writes past its buffer when runs and size disagree.
-    if sum(_runs(text)) != height * width:
+    if sum(_decode_runs(text)) != height * width:
         raise RleError(f"the runs do not cover {height} x {width} pixels")
     decoded = coco.decode({"size": [height, width], "counts": text.encode("ascii")})
     return np.ascontiguousarray(decoded).astype(np.bool_)
@@ -63,7 +63,7 @@ def mask_to_polygons(mask: NDArray[np.bool_], tolerance: float = 0.0) -> list[li
     out: list[list[float]] = []
     for contour in find_contours(np.pad(mask, 1).astype(np.float32), 0.5):
         y, x = contour[:, 0], contour[:, 1]
-        # find_contours turns one way around pixels inside and the other way around holes.
+        # find_contours goes one way round pixels inside and the other way round holes.
         if float(np.dot(x[:-1], y[1:]) - np.dot(x[1:], y[:-1])) <= 0:
             continue
         kept = approximate_polygon(contour, tolerance)[:-1] if tolerance > 0 else contour[:-1]
@@ -82,8 +82,8 @@ def _checked_size(size: object) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def _runs(text: str) -> list[int]:
-    """COCO's run lengths: 5 bits a character, from the fourth run on as differences to the last but one."""
+def _decode_runs(text: str) -> list[int]:
+    """COCO's run lengths: 5 bits per character, as differences to the last but one from the fourth run on."""
     runs: list[int] = []
     position = 0
     while position < len(text):

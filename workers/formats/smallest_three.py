@@ -3,16 +3,16 @@
 import numpy as np
 from numpy.typing import NDArray
 
-# No component but the largest exceeds this in a unit quaternion.
+# In a unit quaternion only the largest component can exceed this.
 LIMIT = float(np.sqrt(0.5))
 
 
 def drop_largest(
     quaternions: NDArray[np.float32] | NDArray[np.float64],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Which component of each quaternion (N, 4) is largest (N,), and the other three (N, 3) in their order.
+    """The index of the largest component of each quaternion (N, 4), and the other three (N, 3) in order.
 
-    The sign is chosen so that the dropped component is positive; the order of the four is the caller's.
+    Signs are chosen so that the dropped component is positive; whether w comes first is up to the caller.
     """
     unit = quaternions.astype(np.float64)
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
@@ -23,7 +23,7 @@ def drop_largest(
 
 
 def restore_largest(largest: NDArray[np.integer], rest: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The quaternions (N, 4) of which `drop_largest` gave `largest` (N,) and `rest` (N, 3)."""
+    """The inverse of `drop_largest`: quaternions (N, 4) from `largest` (N,) and `rest` (N, 3)."""
     out = np.zeros((len(rest), 4))
     out[_others(largest)] = rest.reshape(-1)
     out[np.arange(len(rest)), largest] = np.sqrt(np.maximum(0.0, 1.0 - (rest * rest).sum(axis=1)))

@@ -4,8 +4,9 @@ A ZIP of meta.json and lossless WebP images, one pixel a Gaussian (developer.pla
 Format"): means as 16 bits an axis of sign(x) ln(1 + |x|), scales and colours as indices into tables of 256,
 quaternions without their largest component, opacity as a byte. Gaussians are laid out along a Z-order curve.
 
-Axes: the specification says x right, y up, z back, which is our canonical frame, so numbers go in as they
-are. Tools that fill a SOG with the numbers of a 3DGS PLY (y down) do not keep to it; `convert` turns those.
+Axes: the specification says x right, y up, z back, which is our canonical frame, so values are stored as they
+are. Tools that copy the values of a 3DGS PLY (y down) into a SOG break that rule; `convert` rotates those on
+request.
 """
 
 import io
@@ -17,12 +18,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workers.formats.codebook import codebook, nearest
-from workers.formats.ply import SH_C0
+from workers.formats.color import color_to_sh
 from workers.formats.smallest_three import LIMIT, drop_largest
 from workers.geometry.gaussians import Gaussians, sanitize
 from workers.geometry.morton import morton_order
 
+# A quaternion's fourth byte is 252 plus the index of the component that is left out.
 FIRST_TAG = 252
+# The largest side of a WebP image.
 LONGEST_SIDE = 16383
 
 
@@ -34,7 +37,7 @@ def write_sog(splat: Gaussians) -> bytes:
     """Encode a sanitised copy of `splat`, reordered; the same splat gives the same bytes.
 
     Lossy: means to 2^-17 of the range of sign(x) ln(1 + |x|), quaternion components to 0.0028, opacity to
-    1/510, ln(scale) and colour to the nearest of 256 entries made for this splat.
+    1/510, ln(scale) and colour to the nearest of 256 entries fitted to this splat.
     Raises SogError for a splat without Gaussians.
     """
     clean = sanitize(splat)
@@ -47,15 +50,15 @@ def write_sog(splat: Gaussians) -> bytes:
     low, high = logs.min(axis=0), logs.max(axis=0)
     steps = np.rint((logs - low) / np.where(high > low, high - low, 1.0) * 65535).astype(np.uint16)
     scales = np.log(clean.scales[order].astype(np.float64))
-    dc = (clean.colors[order].astype(np.float64) - 0.5) / SH_C0
-    scale_table, color_table = codebook(scales.reshape(-1)), codebook(dc.reshape(-1))
+    coefficients = color_to_sh(clean.colors[order])
+    scale_table, color_table = codebook(scales.reshape(-1)), codebook(coefficients.reshape(-1))
     alpha = np.rint(clean.opacities[order].astype(np.float64) * 255).astype(np.uint8)
     images = {
         "means_l.webp": (steps & 0xFF).astype(np.uint8),
         "means_u.webp": (steps >> 8).astype(np.uint8),
         "scales.webp": nearest(scale_table, scales),
         "quats.webp": _quaternion_pixels(clean.rotations[order]),
-        "sh0.webp": np.column_stack([nearest(color_table, dc), alpha]),
+        "sh0.webp": np.column_stack([nearest(color_table, coefficients), alpha]),
     }
     meta = {
         "version": 2,
@@ -72,23 +75,23 @@ def write_sog(splat: Gaussians) -> bytes:
         "sh0": {"codebook": color_table.tolist(), "files": ["sh0.webp"]},
     }
     files = {"meta.json": json.dumps(meta, separators=(",", ":"), allow_nan=False).encode()}
-    files |= {name: _webp(pixels) for name, pixels in images.items()}
-    return _bundle(files)
+    files |= {name: _encode_webp(pixels) for name, pixels in images.items()}
+    return _zip(files)
 
 
 def _quaternion_pixels(wxyz: NDArray[np.float32]) -> NDArray[np.uint8]:
     largest, rest = drop_largest(wxyz)
-    bytes_ = np.rint((rest / LIMIT * 0.5 + 0.5) * 255).clip(0, 255)
-    return np.column_stack([bytes_, largest + FIRST_TAG]).astype(np.uint8)
+    quantised = np.rint((rest / LIMIT * 0.5 + 0.5) * 255).clip(0, 255)
+    return np.column_stack([quantised, largest + FIRST_TAG]).astype(np.uint8)
 
 
-def _webp(pixels: NDArray[np.uint8]) -> bytes:
-    """Rows (N, 3 or 4) as the pixels of a nearly square lossless image, the rest black."""
+def _encode_webp(pixels: NDArray[np.uint8]) -> bytes:
+    """Rows (N, 3 or 4) as the pixels of a nearly square lossless image; pixels left over are black."""
     count, channels = pixels.shape
     width = 4 * int(np.ceil(np.sqrt(count) / 4))
     height = 4 * int(np.ceil(count / width / 4))
     if max(width, height) > LONGEST_SIDE:
-        raise SogError(f"{count} Gaussians do not fit a WebP image")
+        raise SogError(f"{count} Gaussians do not fit into a WebP image")
     flat = np.zeros((width * height, channels), dtype=np.uint8)
     flat[:count] = pixels
     out = io.BytesIO()
@@ -98,7 +101,7 @@ def _webp(pixels: NDArray[np.uint8]) -> bytes:
     return out.getvalue()
 
 
-def _bundle(files: dict[str, bytes]) -> bytes:
+def _zip(files: dict[str, bytes]) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as bundle:
         for name, data in files.items():

@@ -1,4 +1,4 @@
-"""Reading SOG bundles of version 2; `sog` says how they are laid out."""
+"""Reading SOG bundles of version 2; `sog` describes the layout."""
 
 import io
 import json
@@ -11,85 +11,87 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from workers.formats.codebook import SIZE
+from workers.formats.color import sh_to_color
 from workers.formats.limits import MAX_GAUSSIANS
-from workers.formats.ply import SH_C0
 from workers.formats.smallest_three import LIMIT, restore_largest
 from workers.formats.sog import FIRST_TAG, SogError
 from workers.geometry.gaussians import Gaussians, sanitize
 
 MAX_META = 1 << 20
-# What an image may hold beyond one pixel a Gaussian, and a file beyond eight bytes a pixel.
+# Pixels of an image beyond one per Gaussian, and bytes of a file beyond eight per Gaussian, that are allowed.
 SLACK = 1 << 16
-# No number of a real file comes near; whole numbers of JSON have no bounds of their own.
+# Far beyond any number of a real file; JSON itself does not bound integers.
 LARGEST = 1e30
-# Real files need eight bytes and more for a Gaussian; a blank image shrinks without end.
-MOST_PER_BYTE = 64
+# Real files need at least eight bytes per Gaussian, but a blank image compresses to almost nothing.
+MAX_PER_BYTE = 64
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
 
 
 def read_sog(data: bytes) -> Gaussians:
     """Decode and sanitise a SOG bundle; spherical harmonics beyond degree 0 are left out.
 
-    At most `MAX_GAUSSIANS` are read; images and texts are measured before they are decoded. Raises SogError
-    for other versions and for broken files.
+    At most `MAX_GAUSSIANS` are accepted; the sizes of images and texts are checked before they are decoded.
+    Raises SogError for other versions and for broken files.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as bundle:
-            meta = _meta(bundle)
+            meta = _read_meta(bundle)
             count = meta.get("count")
             if type(count) is not int or not 0 < count <= MAX_GAUSSIANS:
-                raise SogError(f"{count} Gaussians; 1 to {MAX_GAUSSIANS} are read")
-            if count > MOST_PER_BYTE * len(data):
-                raise SogError(f"{len(data)} bytes do not hold {count} Gaussians")
+                raise SogError(f"{count} Gaussians; 1 to {MAX_GAUSSIANS} are supported")
+            if count > MAX_PER_BYTE * len(data):
+                raise SogError(f"{len(data)} bytes cannot hold {count} Gaussians")
             return _decode(bundle, meta, count)
     except (*ZIP_ERRORS, ValueError) as error:
         if isinstance(error, SogError):
             raise
-        raise SogError(f"not a SOG that can be read: {error}") from error
+        raise SogError(f"not a readable SOG: {error}") from error
 
 
 def _decode(bundle: zipfile.ZipFile, meta: dict[str, Any], count: int) -> Gaussians:
-    low, high = (_numbers(meta, "means", key, 3) for key in ("mins", "maxs"))
-    lower, upper = (_pixels(bundle, meta, "means", index, count, 3) for index in (0, 1))
-    steps = (upper.astype(np.uint16) << 8 | lower) / 65535
+    low, high = (_read_numbers(meta, "means", key, 3) for key in ("mins", "maxs"))
+    low_bytes, high_bytes = (_read_pixels(bundle, meta, "means", index, count, 3) for index in (0, 1))
+    steps = (high_bytes.astype(np.uint16) << 8 | low_bytes) / 65535
     logs = low + (high - low) * steps
-    scale_table, color_table = (_numbers(meta, part, "codebook", SIZE) for part in ("scales", "sh0"))
-    scale_index = _pixels(bundle, meta, "scales", 0, count, 3)
-    color_index = _pixels(bundle, meta, "sh0", 0, count, 4)
-    turns = _pixels(bundle, meta, "quats", 0, count, 4)
-    if turns[:, 3].min() < FIRST_TAG:
-        raise SogError("quats: a pixel does not say which component is left out")
-    rest = (turns[:, :3] / 127.5 - 1.0) * LIMIT
+    scale_table, color_table = (_read_numbers(meta, part, "codebook", SIZE) for part in ("scales", "sh0"))
+    scale_index = _read_pixels(bundle, meta, "scales", 0, count, 3)
+    color_index = _read_pixels(bundle, meta, "sh0", 0, count, 4)
+    quaternions = _read_pixels(bundle, meta, "quats", 0, count, 4)
+    if quaternions[:, 3].min() < FIRST_TAG:
+        raise SogError("quats: a pixel does not name the component that is left out")
+    rest = (quaternions[:, :3] / 127.5 - 1.0) * LIMIT
     with np.errstate(over="ignore"):
         splat = Gaussians(
             means=(np.sign(logs) * np.expm1(np.abs(logs))).astype(np.float32),
-            rotations=restore_largest(turns[:, 3].astype(np.int64) - FIRST_TAG, rest).astype(np.float32),
+            rotations=restore_largest(quaternions[:, 3].astype(np.int64) - FIRST_TAG, rest).astype(
+                np.float32
+            ),
             scales=np.exp(scale_table)[scale_index].astype(np.float32),
             opacities=(color_index[:, 3] / 255.0).astype(np.float32),
-            colors=(0.5 + SH_C0 * color_table)[color_index[:, :3]].astype(np.float32),
+            colors=sh_to_color(color_table)[color_index[:, :3]].astype(np.float32),
         )
     return sanitize(splat)
 
 
-def _meta(bundle: zipfile.ZipFile) -> dict[str, Any]:
+def _read_meta(bundle: zipfile.ZipFile) -> dict[str, Any]:
     try:
-        meta = json.loads(_member(bundle, "meta.json", MAX_META))
+        meta = json.loads(_read_member(bundle, "meta.json", MAX_META))
     except (ValueError, RecursionError) as error:
         raise SogError(f"no readable meta.json: {error}") from error
     if not isinstance(meta, dict):
         raise SogError("meta.json is not an object")
     if meta.get("version") != 2:
-        raise SogError(f"SOG version {meta.get('version')} is not read, only 2")
+        raise SogError(f"SOG version {meta.get('version')} is not supported, only 2")
     return meta
 
 
-def _member(bundle: zipfile.ZipFile, name: str, limit: int) -> bytes:
+def _read_member(bundle: zipfile.ZipFile, name: str, limit: int) -> bytes:
     try:
         entry = bundle.getinfo(name)
     except KeyError as error:
         raise SogError(f"the bundle has no {name}") from error
     if entry.file_size > limit:
-        raise SogError(f"{name} holds {entry.file_size} bytes, more than its Gaussians need")
+        raise SogError(f"{name} is {entry.file_size} bytes, more than its Gaussians need")
     with bundle.open(entry) as file:
         return file.read(limit)
 
@@ -102,20 +104,20 @@ def _field(meta: dict[str, Any], part: str, key: str, count: int) -> list[Any]:
     return values[:count]
 
 
-def _numbers(meta: dict[str, Any], part: str, key: str, count: int) -> NDArray[np.float64]:
+def _read_numbers(meta: dict[str, Any], part: str, key: str, count: int) -> NDArray[np.float64]:
     values = _field(meta, part, key, count)
     if not all(type(value) in (int, float) and -LARGEST < value < LARGEST for value in values):
         raise SogError(f"meta.json: {part}.{key} must hold finite numbers")
     return np.array(values, dtype=np.float64)
 
 
-def _pixels(
+def _read_pixels(
     bundle: zipfile.ZipFile, meta: dict[str, Any], part: str, index: int, count: int, channels: int
 ) -> NDArray[np.uint8]:
     name = _field(meta, part, "files", index + 1)[index]
     if not isinstance(name, str):
         raise SogError(f"meta.json: {part}.files must hold names")
-    file = io.BytesIO(_member(bundle, name, 8 * count + SLACK))
+    file = io.BytesIO(_read_member(bundle, name, 8 * count + SLACK))
     try:
         with Image.open(file, formats=["WEBP", "PNG"]) as image:
             size = image.width * image.height

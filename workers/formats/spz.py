@@ -1,12 +1,12 @@
-"""SPZ, Niantic's compressed splats: version 3 written, versions 2 and 3 read.
+"""SPZ, Niantic's compressed splats: writes version 3, reads versions 2 and 3.
 
-Layout (github.com/nianticlabs/spz, README and load-spz.cc): gzip over a 16-byte header and the attributes one
+Layout (github.com/nianticlabs/spz, README and load-spz.cc): gzip over a 16-byte header and one attribute
 after another: means as 24-bit fixed point, opacities, colours, log scales and quaternions in bytes, spherical
 harmonics last.
 
-Axes: SPZ is RUB, x right, y up, z back. Our canonical frame is the same, so numbers go in as they are. Tools
-that take a PLY for RDF (3DGS: y down, z forward) turn it by 180 degrees about x on the way to SPZ and back;
-`convert` does so on request.
+Axes: SPZ is RUB, x right, y up, z back. Our canonical frame is the same, so values are stored as they are.
+Tools that assume RDF for a PLY (3DGS: y down, z forward) rotate it by 180 degrees about x on the way to SPZ
+and back; `convert` does so on request.
 """
 
 import gzip
@@ -17,8 +17,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.formats.color import color_to_sh, sh_to_color
 from workers.formats.limits import MAX_GAUSSIANS
-from workers.formats.ply import SH_C0
 from workers.formats.smallest_three import LIMIT, drop_largest, restore_largest
 from workers.geometry.gaussians import Gaussians, sanitize
 
@@ -51,14 +51,14 @@ def write_spz(splat: Gaussians) -> bytes:
     means = clean.means.astype(np.float64)
     bits = _fraction_bits(means)
     fixed = np.rint(means * 2.0**bits).astype("<i4")
-    dc = (clean.colors.astype(np.float64) - 0.5) / SH_C0
+    coefficients = color_to_sh(clean.colors)
     body = b"".join(
         (
             HEADER.pack(MAGIC, 3, count, 0, bits, 0, 0),
             fixed.view(np.uint8).reshape(count, 3, 4)[:, :, :3].tobytes(),
-            _bytes(clean.opacities.astype(np.float64) * 255.0),
-            _bytes((dc * COLOR_SCALE + 0.5) * 255.0),
-            _bytes((np.log(clean.scales.astype(np.float64)) + 10.0) * 16.0),
+            _to_bytes(clean.opacities.astype(np.float64) * 255.0),
+            _to_bytes((coefficients * COLOR_SCALE + 0.5) * 255.0),
+            _to_bytes((np.log(clean.scales.astype(np.float64)) + 10.0) * 16.0),
             _pack_quaternions(clean.rotations),
         )
     )
@@ -68,12 +68,12 @@ def write_spz(splat: Gaussians) -> bytes:
 def read_spz(data: bytes) -> Gaussians:
     """Decode and sanitise an SPZ of version 2 or 3; spherical harmonics beyond degree 0 are left out.
 
-    At most `MAX_GAUSSIANS` are read. Raises SpzError for other versions, for extensions (which may state
-    other axes) and for broken files. Memory grows with what the file really unpacks to, up to what its count
-    needs.
+    At most `MAX_GAUSSIANS` are accepted. Raises SpzError for other versions, for extensions (which may state
+    other axes) and for broken files. Memory grows with what the file actually unpacks to, up to what its
+    count needs.
     """
     if data[:4] == b"NGSP":
-        raise SpzError("SPZ 4 (zstd) is not read: write version 3")
+        raise SpzError("SPZ 4 (zstd) is not supported: write version 3")
     if data[:2] != b"\x1f\x8b":
         raise SpzError("not an SPZ: it does not start as gzip")
     stream = zlib.decompressobj(wbits=31)
@@ -84,13 +84,13 @@ def read_spz(data: bytes) -> Gaussians:
     if magic != MAGIC:
         raise SpzError("not an SPZ: wrong magic inside the gzip")
     if version not in (2, 3):
-        raise SpzError(f"SPZ version {version} is not read, only 2 and 3")
+        raise SpzError(f"SPZ version {version} is not supported, only 2 and 3")
     if degree >= len(SH_COEFFICIENTS) or bits > MAX_FRACTION:
-        raise SpzError(f"SH degree {degree} with {bits} fraction bits is not SPZ")
+        raise SpzError(f"SH degree {degree} with {bits} fraction bits is not valid SPZ")
     if flags & HAS_EXTENSIONS:
-        raise SpzError("SPZ extensions are not read: they may change the axes")
+        raise SpzError("SPZ extensions are not supported: they may change the axes")
     if not 0 < count <= MAX_GAUSSIANS:
-        raise SpzError(f"{count} Gaussians; 1 to {MAX_GAUSSIANS} are read")
+        raise SpzError(f"{count} Gaussians; 1 to {MAX_GAUSSIANS} are supported")
     widths = (9, 1, 3, 3, 4 if version == 3 else 3, 3 * SH_COEFFICIENTS[degree])
     size = count * sum(widths)
     body = _inflate(stream, stream.unconsumed_tail, size)
@@ -101,14 +101,14 @@ def read_spz(data: bytes) -> Gaussians:
     ends = np.cumsum([0, *(count * width for width in widths)])
     raw = np.frombuffer(body, dtype=np.uint8)
     parts = [raw[a:b].reshape(count, -1) for a, b in pairwise(ends)]
-    xyzw = _unpack_quaternions(parts[4]) if version == 3 else _first_three(parts[4])
+    xyzw = _unpack_quaternions(parts[4]) if version == 3 else _unpack_first_three(parts[4])
     return sanitize(
         Gaussians(
             means=_fixed_point(parts[0], bits).astype(np.float32),
             rotations=xyzw[:, [3, 0, 1, 2]].astype(np.float32),
             scales=np.exp(parts[3] / 16.0 - 10.0).astype(np.float32),
             opacities=(parts[1][:, 0] / 255.0).astype(np.float32),
-            colors=(0.5 + SH_C0 * (parts[2] / 255.0 - 0.5) / COLOR_SCALE).astype(np.float32),
+            colors=sh_to_color((parts[2] / 255.0 - 0.5) / COLOR_SCALE).astype(np.float32),
         )
     )
 
@@ -120,18 +120,19 @@ def _inflate(stream: "zlib._Decompress", data: bytes, limit: int) -> bytes:
         raise SpzError(f"the gzip is broken: {error}") from error
 
 
-def _bytes(values: NDArray[np.float64]) -> bytes:
+def _to_bytes(values: NDArray[np.float64]) -> bytes:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8).tobytes()
 
 
 def _fraction_bits(means: NDArray[np.float64]) -> int:
+    """How many of the 24 bits come after the point: as many as `STEPS_LOG2` asks for and the means allow."""
     furthest = float(np.abs(means).max())
     side = float(np.ptp(means, axis=0).max())
-    fits = MAX_FRACTION if furthest == 0 else int(np.floor(np.log2(FIXED_MAX / furthest)))
+    fitting = MAX_FRACTION if furthest == 0 else int(np.floor(np.log2(FIXED_MAX / furthest)))
     wanted = MAX_FRACTION if side == 0 else int(np.ceil(STEPS_LOG2 - np.log2(side)))
-    if fits < 0:
-        raise SpzError("a mean lies beyond what 24 bits hold")
-    return int(np.clip(min(fits, wanted), 0, MAX_FRACTION))
+    if fitting < 0:
+        raise SpzError("a mean is too large for 24 bits")
+    return int(np.clip(min(fitting, wanted), 0, MAX_FRACTION))
 
 
 def _fixed_point(triples: NDArray[np.uint8], bits: int) -> NDArray[np.float64]:
@@ -141,13 +142,13 @@ def _fixed_point(triples: NDArray[np.uint8], bits: int) -> NDArray[np.float64]:
 
 
 def _pack_quaternions(wxyz: NDArray[np.float32]) -> bytes:
-    """Two bits say which of x, y, z, w is left out; the others follow, a sign and nine bits each."""
+    """Two bits for which component of xyzw is left out, then a sign and nine bits for each of the others."""
     largest, rest = drop_largest(wxyz[:, [1, 2, 3, 0]])
     packed = largest.astype(np.uint32)
-    size = np.rint(np.abs(rest) / LIMIT * COMPONENT_STEPS).astype(np.uint32)
+    magnitude = np.rint(np.abs(rest) / LIMIT * COMPONENT_STEPS).astype(np.uint32)
     for column in range(3):
         sign = (rest[:, column] < 0).astype(np.uint32)
-        packed = packed << np.uint32(10) | sign << np.uint32(9) | size[:, column]
+        packed = packed << np.uint32(10) | sign << np.uint32(9) | magnitude[:, column]
     return packed.astype("<u4").tobytes()
 
 
@@ -156,11 +157,11 @@ def _unpack_quaternions(words: NDArray[np.uint8]) -> NDArray[np.float64]:
     rest = np.empty((len(packed), 3))
     for column, shift in enumerate((20, 10, 0)):
         field = packed >> np.uint32(shift) & np.uint32(0x3FF)
-        size = (field & np.uint32(0x1FF)) * (LIMIT / COMPONENT_STEPS)
-        rest[:, column] = np.where(field >> np.uint32(9) == 1, -size, size)
+        magnitude = (field & np.uint32(0x1FF)) * (LIMIT / COMPONENT_STEPS)
+        rest[:, column] = np.where(field >> np.uint32(9) == 1, -magnitude, magnitude)
     return restore_largest((packed >> np.uint32(30)).astype(np.int64), rest)
 
 
-def _first_three(triples: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Version 2 stores x, y, z in bytes; w is what remains, and positive."""
+def _unpack_first_three(triples: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Version 2 stores x, y and z in a byte each; w follows from unit length and is positive."""
     return restore_largest(np.full(len(triples), 3), triples / 127.5 - 1.0)

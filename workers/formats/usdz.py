@@ -1,4 +1,4 @@
-"""USDZ (OpenUSD, extra `usd`): one textured mesh with a preview surface, as AR viewers read it."""
+"""USDZ (OpenUSD, extra `usd`): one textured mesh with a preview surface, as AR viewers expect it."""
 
 import importlib.util
 import tempfile
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.formats.overlay import png
+from workers.formats.images import encode_png
 
 
 class UsdMissing(ImportError):
@@ -19,7 +19,7 @@ class UsdMissing(ImportError):
 
 
 def check_usd() -> None:
-    """Raise UsdMissing where OpenUSD cannot be imported."""
+    """Raise UsdMissing when OpenUSD is not installed."""
     if importlib.util.find_spec("pxr") is None:
         raise UsdMissing
 
@@ -35,15 +35,15 @@ def write_usdz(
 ) -> bytes:
     """A package of `vertices` (V, 3) y up, `faces` (F, 3), unit `normals` (V, 3), `texture` (S, S, 3) sRGB.
 
-    `uvs` (V, 2) have their origin at the top left, as in glTF; USD's lies at the bottom left.
+    `uvs` (V, 2) have their origin at the top left, as in glTF; USD's is at the bottom left.
     Raises UsdMissing.
     """
     check_usd()
     from pxr import Gf, Sdf, Usd, UsdGeom, UsdShade, UsdUtils, Vt
 
-    with tempfile.TemporaryDirectory() as held:
-        folder = Path(held)
-        (folder / "texture.png").write_bytes(png(texture))
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        (folder / "texture.png").write_bytes(encode_png(texture))
         stage = Usd.Stage.CreateNew(str(folder / "object.usdc"))
         UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
         UsdGeom.SetStageMetersPerUnit(stage, metres_per_unit)

@@ -1,4 +1,4 @@
-"""The pinhole camera every record uses."""
+"""The pinhole camera that all records use."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 class Camera:
     """Pinhole intrinsics in pixels; OpenCV axes (x right, y down, z forward), pixel centres at +0.5.
 
-    `source` says where the intrinsics come from: "given", "exif", "estimated" (by a network) or "assumed".
+    `source` is where the intrinsics come from: "given", "exif", "estimated" (by a network) or "assumed".
     """
 
     width: int
@@ -29,9 +29,9 @@ class Camera:
 
     @classmethod
     def with_field_of_view(cls, width: int, height: int, degrees: float) -> "Camera":
-        """A camera whose longer side spans `degrees`, with square pixels; degrees in (0, 180)."""
+        """A camera with square pixels whose longer side spans `degrees`, which must be in (0, 180)."""
         if not 0 < degrees < 180:
-            raise ValueError(f"a field of view lies in (0, 180) degrees, got {degrees}")
+            raise ValueError(f"a field of view must be in (0, 180) degrees, got {degrees}")
         focal = max(width, height) / 2 / float(np.tan(np.radians(degrees) / 2))
         return cls(width, height, focal, focal, width / 2, height / 2)
 
@@ -53,7 +53,7 @@ class Camera:
         return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1]], dtype=np.float64)
 
     def crop(self, x: float, y: float, width: int, height: int) -> "Camera":
-        """The camera of a window of the image whose top left corner is pixel corner (x, y)."""
+        """The camera of a window of the image, whose top left corner is at (x, y) pixels."""
         return Camera(width, height, self.fx, self.fy, self.cx - x, self.cy - y, self.source)
 
     def resized(self, width: int, height: int) -> "Camera":

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.geometry.poses import Similarity, quaternions_multiply
+from workers.geometry.poses import Similarity, multiply_quaternions
 
 Array = NDArray[np.float32]
 # What `sanitize` accepts by default. Both are chosen so that a logit and a logarithm stay finite in float32.
@@ -89,7 +89,7 @@ def sanitize(
 
 def transform(splat: Gaussians, pose: Similarity) -> Gaussians:
     """Move a splat: means, quaternions and scales together, so that it stays with its mesh."""
-    rotations = quaternions_multiply(np.asarray(pose.rotation), splat.rotations.astype(np.float64))
+    rotations = multiply_quaternions(np.asarray(pose.rotation), splat.rotations.astype(np.float64))
     return Gaussians(
         means=pose.apply(splat.means.astype(np.float64)).astype(np.float32),
         rotations=rotations.astype(np.float32),

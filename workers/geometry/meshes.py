@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Mesh:
-    """Vertices (V, 3) float64 and faces (F, 3) int64 wound counter-clockwise from outside.
+    """Vertices (V, 3) float64 and faces (F, 3) int64, counter-clockwise seen from outside.
 
-    `colors` are sRGB uint8 of shape (V, 3), or None where unknown.
+    `colors` are sRGB uint8 (V, 3), or None where unknown.
     """
 
     vertices: NDArray[np.float64]
@@ -19,32 +19,17 @@ class Mesh:
 
 
 def face_normals(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Normals (F, 3) whose length is twice the triangle's area; zero for degenerate triangles."""
+    """Normals (F, 3) with a length of twice the triangle's area; zero for degenerate triangles."""
     a, b, c = vertices[faces[:, 0]], vertices[faces[:, 1]], vertices[faces[:, 2]]
     return np.asarray(np.cross(b - a, c - a), dtype=np.float64)
 
 
 def vertex_normals(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Unit normals (V, 3), area-weighted over the faces around a vertex; +y where nothing defines one."""
-    areas = face_normals(vertices, faces)
-    out = np.empty_like(vertices, dtype=np.float64)
-    flat = faces.reshape(-1)
+    """Unit normals (V, 3), area-weighted over the faces around each vertex; +y where there is none."""
+    weighted = face_normals(vertices, faces)
+    sums = np.empty_like(vertices, dtype=np.float64)
+    corners = faces.reshape(-1)
     for axis in range(3):
-        out[:, axis] = np.bincount(flat, np.repeat(areas[:, axis], 3), minlength=len(vertices))
-    length = np.linalg.norm(out, axis=1, keepdims=True)
-    return np.where(length > 1e-20, out / np.maximum(length, 1e-20), np.array([0.0, 1.0, 0.0]))
-
-
-def divided(
-    vertices: NDArray[np.float64], faces: NDArray[np.int64], rounds: int
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The same surface with each triangle cut into four at the middles of its edges, `rounds` times."""
-    for _ in range(rounds):
-        edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
-        ends, middle = np.unique(edges, axis=0, return_inverse=True)
-        ab, bc, ca = (middle.reshape(3, -1) + len(vertices)).astype(np.int64)
-        a, b, c = faces.T
-        vertices = np.concatenate([vertices, vertices[ends].mean(axis=1)])
-        cut = ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))
-        faces = np.concatenate([np.stack(each, axis=1) for each in cut])
-    return vertices, faces
+        sums[:, axis] = np.bincount(corners, np.repeat(weighted[:, axis], 3), minlength=len(vertices))
+    length = np.linalg.norm(sums, axis=1, keepdims=True)
+    return np.where(length > 1e-20, sums / np.maximum(length, 1e-20), np.array([0.0, 1.0, 0.0]))

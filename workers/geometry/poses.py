@@ -1,7 +1,7 @@
 """Similarity transforms and changes of camera axes. Quaternions are wxyz, points are columns.
 
-Camera axes: OpenCV is x right, y down, z forward; OpenGL, Blender and glTF cameras are x right, y up and
-look down -z; PyTorch3D is x left, y up, z forward.
+Camera axes: OpenCV is x right, y down, z forward; OpenGL, Blender and glTF are x right, y up, z backward;
+PyTorch3D is x left, y up, z forward.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ OPENCV_FROM_PYTORCH3D: NDArray[np.float64] = np.diag([-1.0, -1.0, 1.0])
 
 @dataclass(frozen=True, slots=True)
 class Similarity:
-    """p -> scale * R(rotation) @ p + translation; rotation is a unit quaternion wxyz."""
+    """The map p -> scale * R(rotation) @ p + translation; `rotation` is a unit quaternion wxyz."""
 
     rotation: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 0.0)
     translation: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -26,7 +26,7 @@ class Similarity:
     def from_parts(
         cls, rotation: NDArray[np.float64], translation: ArrayLike, scale: float = 1.0
     ) -> "Similarity":
-        """From a rotation matrix (3, 3), a translation (3,) and a scale above zero."""
+        """From a rotation matrix (3, 3), a translation (3,) and a positive scale."""
         x, y, z = (float(value) for value in np.asarray(translation, dtype=np.float64))
         return cls(quaternion_from_matrix(rotation), (x, y, z), float(scale))
 
@@ -47,14 +47,13 @@ class Similarity:
         return np.asarray(moved, dtype=np.float64)
 
     def inverse(self) -> "Similarity":
-        """The transform that undoes this one; needs a scale other than zero."""
-        back = self.rotation_matrix().T
-        return Similarity.from_parts(
-            back, -back @ np.asarray(self.translation) / self.scale, 1.0 / self.scale
-        )
+        """The inverse map; the scale must not be zero."""
+        inverse = self.rotation_matrix().T
+        translation = -inverse @ np.asarray(self.translation) / self.scale
+        return Similarity.from_parts(inverse, translation, 1.0 / self.scale)
 
     def compose(self, first: "Similarity") -> "Similarity":
-        """self after `first`: a.compose(b).apply(p) == a.apply(b.apply(p))."""
+        """This map after `first`: a.compose(b).apply(p) == a.apply(b.apply(p))."""
         return Similarity.from_parts(
             self.rotation_matrix() @ first.rotation_matrix(),
             self.apply(np.asarray(first.translation, dtype=np.float64)),
@@ -63,13 +62,13 @@ class Similarity:
 
 
 def quaternion_from_matrix(rotation: NDArray[np.float64]) -> tuple[float, float, float, float]:
-    """A rotation matrix (3, 3) to a unit quaternion wxyz with w at least 0."""
+    """The unit quaternion wxyz, with w at least 0, of a rotation matrix (3, 3)."""
     x, y, z, w = (float(value) for value in Rotation.from_matrix(rotation).as_quat(canonical=True))
     return w, x, y, z
 
 
-def quaternions_multiply(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Hamilton products a * b of quaternions wxyz, shapes (..., 4), broadcast: rotate by b, then by a."""
+def multiply_quaternions(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Hamilton products a * b of quaternions wxyz (..., 4), broadcast: the rotation by b, then by a."""
     aw, ax, ay, az = np.moveaxis(np.asarray(a, dtype=np.float64), -1, 0)
     bw, bx, by, bz = np.moveaxis(np.asarray(b, dtype=np.float64), -1, 0)
     return np.stack(
@@ -84,26 +83,27 @@ def quaternions_multiply(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDAr
 
 
 def change_camera_axes(pose: Similarity, axes: NDArray[np.float64]) -> Similarity:
-    """The same pose in other camera axes: p_cam becomes axes @ p_cam; `axes` is a rotation (3, 3)."""
+    """The same pose in other camera axes: p_cam becomes axes @ p_cam with a rotation `axes` (3, 3)."""
     return Similarity.from_parts(
         axes @ pose.rotation_matrix(), axes @ np.asarray(pose.translation, dtype=np.float64), pose.scale
     )
 
 
 def opengl_from_opencv(pose: Similarity) -> Similarity:
-    """A pose into the OpenCV camera frame to one into the OpenGL (and glTF) camera frame."""
+    """Change a pose from the OpenCV to the OpenGL (and glTF) camera frame."""
     return change_camera_axes(pose, OPENGL_FROM_OPENCV)
 
 
 def opencv_from_opengl(pose: Similarity) -> Similarity:
-    """The inverse of `opengl_from_opencv`; the axes are an involution."""
+    """The inverse of `opengl_from_opencv`, which is its own inverse."""
     return change_camera_axes(pose, OPENGL_FROM_OPENCV)
 
 
 def look_at(eye: ArrayLike, target: ArrayLike, up: ArrayLike = (0.0, 1.0, 0.0)) -> Similarity:
-    """`cam_from_world` of an OpenCV camera at `eye` that looks at `target`, world up shown upwards.
+    """`cam_from_world` of an OpenCV camera at `eye` that looks at `target`, with `up` upwards in the image.
 
-    Raises ValueError when eye and target coincide. An `up` along the view is replaced by another axis.
+    An `up` along the viewing direction is replaced by another axis. Raises ValueError when eye and target
+    coincide.
     """
     origin = np.asarray(eye, dtype=np.float64)
     forward = np.asarray(target, dtype=np.float64) - origin
@@ -120,6 +120,6 @@ def look_at(eye: ArrayLike, target: ArrayLike, up: ArrayLike = (0.0, 1.0, 0.0)) 
 
 
 def matrix_from_quaternion(rotation: ArrayLike) -> NDArray[np.float64]:
-    """Rotation matrices (3, 3) or (N, 3, 3) of quaternions wxyz (4,) or (N, 4), which need not be unit."""
+    """Rotation matrices (3, 3) or (N, 3, 3) of quaternions wxyz (4,) or (N, 4) of any length."""
     xyzw = np.roll(np.asarray(rotation, dtype=np.float64), -1, axis=-1)
     return np.asarray(Rotation.from_quat(xyzw).as_matrix(), dtype=np.float64)

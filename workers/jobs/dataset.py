@@ -4,7 +4,6 @@ The job itself plans and writes. All work is done by parts of it (`dataset_tasks
 """
 
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -21,16 +20,13 @@ from workers.datasets.pipeline import Pipeline
 from workers.datasets.publishing.buckets import publish_to_bucket
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.timing import build_timing
-from workers.datasets.writing import Written, write
+from workers.datasets.version import DatasetVersion, write_version
 from workers.engines.protocols import EngineInfo
 from workers.errors import JobProblem
 from workers.jobs.context import JobContext
 from workers.jobs.dataset_parts import DistributedExecutor
 from workers.jobs.dataset_sources import list_origins, open_bucket
 from workers.jobs.dataset_world import JobWorkspace, load_components
-
-# signs the manifests this worker makes; a secret of the operator
-KEY = "MAQUETTE_DATASET_KEY"
 
 
 def run(context: JobContext, request: DatasetJob) -> Manifest:
@@ -49,15 +45,20 @@ def run(context: JobContext, request: DatasetJob) -> Manifest:
     if components.captioner is not None:
         infos.append(components.captioner.info)
     for info in infos:
-        context.used(info)
+        context.record_engine(info)
     try:
         sources = crew.sources(list_origins(context, workspace, request), request)
         sources = crew.readable(sources)
-        context.sources = [source.sha256 for source in sources]
+        context.media.sources = [source.sha256 for source in sources]
         built = Pipeline(crew, settings).run(sources)
         context.progress("write", message="writing the tables")
-        written = write(
-            workspace, built, settings, infos, version("maquette-server"), os.environ.get(KEY) or None
+        written = write_version(
+            workspace,
+            built,
+            settings,
+            infos,
+            version("maquette-server"),
+            context.settings.dataset_key or None,
         )
     except DatasetError as error:
         raise JobProblem(error.code, error.detail) from error
@@ -74,7 +75,7 @@ def run(context: JobContext, request: DatasetJob) -> Manifest:
         "sources_unreadable": bool(crew.unreadable),
         "clips_failed": bool(built.failed),
     }
-    return context.manifest(
+    return context.build_manifest(
         _result(written, request.publish, crew.unreadable, built.failed),
         parameters=settings.as_json(),
         seed=request.seed,
@@ -94,7 +95,7 @@ def _priced(prices: Prices, *, on_gpu: bool) -> None:
 
 def _lifting(context: JobContext) -> tuple[EngineInfo, str]:
     """The engine of assets and the queue of its workers; raises EngineUnavailable."""
-    serving = {row.queue: row for row in context.serving("objects")}
+    serving = {row.queue: row for row in context.parts.list_workers("objects")}
     if "objects" not in context.engines.loaded and DEFAULT_QUEUE in serving:
         told = next(e for e in serving[DEFAULT_QUEUE].engines if e["kind"] == "objects")
         names = EngineInfo.__slots__
@@ -102,9 +103,9 @@ def _lifting(context: JobContext) -> tuple[EngineInfo, str]:
     return context.engines.objects().info, context.job.queue
 
 
-def _finish(context: JobContext, workspace: JobWorkspace, written: Written) -> None:
+def _finish(context: JobContext, workspace: JobWorkspace, written: DatasetVersion) -> None:
     """The artefacts are the version's files, those of an earlier attempt among them, and its documents."""
-    for name, data in render_documents(written, context.stored).items():
+    for name, data in render_documents(written, context.get).items():
         workspace.store(name, "document", MEDIA_TYPES[name], data)
     listed = {
         file.name: Artefact(
@@ -127,7 +128,7 @@ def _publish(context: JobContext, address: str, version: str) -> None:
         context.progress("publish", done, total, f"writing to {address}")
 
     try:
-        publish_to_bucket(files, folder, version, context.artefacts, context.stored, told)
+        publish_to_bucket(files, folder, version, context.artefacts, context.get, told)
     except DatasetError as error:
         raise JobProblem(error.code, error.detail, 409) from error
     except OSError as error:
@@ -135,7 +136,7 @@ def _publish(context: JobContext, address: str, version: str) -> None:
 
 
 def _result(
-    written: Written, published: str | None, unreadable: dict[str, str], failed: Mapping[str, Failure]
+    written: DatasetVersion, published: str | None, unreadable: dict[str, str], failed: Mapping[str, Failure]
 ) -> DatasetResult:
     totals: Any = written.manifest.totals
     clips = [row for row in written.rows["clips"] if row.kept]

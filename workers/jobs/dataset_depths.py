@@ -34,7 +34,9 @@ class SourceDepthReader:
         Raises MediaError `depth_unreadable`, DatasetError `depth_mismatch` or `depth_implausible`.
         """
         if self._maps is None:
-            self._maps = self._context.depths(self._given.media, self._first, self._last - self._first + 1)
+            self._maps = self._context.media.open_depth_frames(
+                self._given.media, self._first, self._last - self._first + 1
+            )
         for index, found in zip(self._indices, self._maps, strict=False):
             if index == frame:
                 unit = self._given.metres_per_unit or (0.001 if found.whole else 1.0)
@@ -68,7 +70,7 @@ class SourceDepthReader:
 
 def check_depth_size(context: JobContext, given: DepthFrames, width: int, height: int) -> None:
     """Raise JobProblem for depth of another size than the video, MediaError for depth that is not there."""
-    _, told = context.media(given.media)
+    _, told = context.media.resolve(given.media)
     if (told["width"], told["height"]) != (width, height):
         raise JobProblem(
             "depth_mismatch",
@@ -79,7 +81,7 @@ def check_depth_size(context: JobContext, given: DepthFrames, width: int, height
 def check_depth_count(context: JobContext, given: DepthFrames, frames: int) -> None:
     """Raise JobProblem unless there is depth for each of so many decoded frames, and it can be read."""
     try:
-        found = len(list(context.depths(given.media, max(0, frames - 1), 2)))
+        found = len(list(context.media.open_depth_frames(given.media, max(0, frames - 1), 2)))
     except MediaError as error:
         raise JobProblem(error.code, error.detail) from error
     if found != min(frames, 1):

@@ -17,9 +17,9 @@ from workers.datasets.executor import AssetTask, ClipResults, ClipTask, PartOutc
 from workers.datasets.failures import Failure
 from workers.datasets.records import ClipRecord
 from workers.datasets.settings import DatasetSettings
+from workers.datasets.shots.survey import Survey
 from workers.datasets.source import Source
 from workers.datasets.stages.keys import hash_json
-from workers.datasets.stages.survey import Survey
 from workers.engines.protocols import EngineInfo
 from workers.errors import JobProblem, Parked
 from workers.jobs.context import JobContext
@@ -164,7 +164,7 @@ class DistributedExecutor:
     def _cheap_queue(self) -> str:
         """Of workers without a GPU, where there are any."""
         here = self._context.job.queue
-        return DEFAULT_QUEUE if DEFAULT_QUEUE in self._context.queues() else here
+        return DEFAULT_QUEUE if DEFAULT_QUEUE in self._context.parts.list_queues() else here
 
     def _done(
         self, kind: str, queue: str, requests: Mapping[str, Mapping[str, Any]]
@@ -173,7 +173,7 @@ class DistributedExecutor:
 
         Raises Parked while some are not over, JobProblem if one failed for all of the job.
         """
-        known = self._context.outcomes(kind)
+        known = self._context.parts.list_outcomes(kind)
         for row in known.values():
             if row.state == LOST and kind in SPARED:
                 continue
@@ -190,7 +190,7 @@ class DistributedExecutor:
             if (problem := known[key].problem) is not None:
                 found.append((PartOutcome(b"", failure=Failure(problem["code"], problem["detail"])), ""))
                 continue
-            outcome = PartOutcome.decode(self._context.stored(output))
+            outcome = PartOutcome.decode(self._context.get(output))
             for stage, seconds in outcome.stages.items():
                 self._components.clock.seconds[stage] += seconds
                 if outcome.on_gpu:

@@ -12,7 +12,7 @@ from maquette.errors import MaquetteError
 from maquette.sources.buckets import BucketVideo, list_bucket_videos
 
 from media.errors import MediaError
-from storage.buckets import BucketUnknown, opened
+from storage.buckets import BucketUnknown, open_address
 from workers.datasets.stages.keys import hash_json
 from workers.errors import JobProblem
 from workers.jobs.context import JobContext
@@ -70,8 +70,8 @@ def find_upload(request: DatasetJob, origin: Origin) -> str | None:
 def fetch_video(context: JobContext, request: DatasetJob, origin: Origin) -> str:
     """Bring a video here; gives its hash. Raises JobProblem or MediaError."""
     if origin.bucket is None:
-        return context.media(MediaRef(url=request.videos[origin.video or 0].url))[0]
-    limit = context.upload_bytes
+        return context.media.resolve(MediaRef(url=request.videos[origin.video or 0].url))[0]
+    limit = context.media.upload_limit
     if origin.bytes > limit:
         raise MediaError("upload_too_large", f"{origin.name} is larger than {limit:,} bytes", 413)
     given = request.buckets[origin.bucket]
@@ -82,7 +82,7 @@ def fetch_video(context: JobContext, request: DatasetJob, origin: Origin) -> str
             path = video.fetch(Path(folder), given.frame_rate)
         except (OSError, ValueError) as error:
             raise JobProblem("bucket_unreadable", f"{origin.name} of {given.address}: {error}") from error
-        return context.adopt(path)
+        return context.media.add_file(path)
 
 
 def _listed(context: JobContext, number: int, given: BucketInput) -> list[Origin]:
@@ -100,6 +100,6 @@ def _listed(context: JobContext, number: int, given: BucketInput) -> list[Origin
 def open_bucket(context: JobContext, address: str) -> tuple[Any, str]:
     """A file system and the path in it; raises JobProblem."""
     try:
-        return opened(address, context.settings.s3_endpoint)
+        return open_address(address, context.settings.s3_endpoint)
     except (BucketUnknown, MaquetteError) as error:
         raise JobProblem("bucket_unknown", str(error)) from error

@@ -20,7 +20,7 @@ from workers.datasets.executor import AssetTask, PartOutcome, parse_plan
 from workers.datasets.failures import Failure
 from workers.datasets.local_executor import time_decoding
 from workers.datasets.recorded_tracks import RecordedTracks, record_tracks
-from workers.datasets.records import ClipRecord, row_of
+from workers.datasets.records import ClipRecord, parse_row
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import Source
 from workers.datasets.stopwatch import Stopwatch
@@ -51,7 +51,7 @@ class PartResult:
 
 def run_part(context: JobContext) -> PartResult:
     """Do one part; raises JobProblem, MediaError, Stopped or RetryPart."""
-    request = DatasetJob.model_validate_json(context.whole().request)
+    request = DatasetJob.model_validate_json(context.parts.load_parent().request)
     content = json.loads(context.job.request)
     clock = Stopwatch()
     begun = clock.now()
@@ -128,7 +128,7 @@ def _clip(
     if (followed := content.get("followed")) is not None:
         # the GPU is paid for, so the rest is done whatever the budget says
         track_source = RecordedTracks(
-            EngineInfo(**content["engine"]), PartOutcome.decode(context.stored(followed)).data
+            EngineInfo(**content["engine"]), PartOutcome.decode(context.get(followed)).data
         )
     elif (limit := _limit(context, settings)) is not None:
         return PartOutcome(b"", limit=limit)
@@ -140,7 +140,7 @@ def _clip(
     def run() -> bytes:
         with closing(ClipReader(source, plan.last)) as reel:
             frames = time_decoding(reel.clip(plan), workspace, components, 0, len(plan.frames))
-            return work.run(row_of("clips", content["clip"]), frames).encode()
+            return work.run(parse_row("clips", content["clip"]), frames).encode()
 
     return _tried(context, run, components.clock)
 
@@ -150,7 +150,7 @@ def _assets(
 ) -> PartOutcome:
     if (limit := _limit(context, settings)) is not None:
         return PartOutcome(b"", limit=limit)
-    record = ClipRecord.decode(PartOutcome.decode(context.stored(content["record"])).data)
+    record = ClipRecord.decode(PartOutcome.decode(context.get(content["record"])).data)
     task, engine = AssetTask(record, content["count"]), context.engines.objects()
     _same(context, asset_work.compute_key(task, settings, engine.info))
     clock = Stopwatch()
@@ -198,7 +198,7 @@ _RUN: dict[str, Callable[[JobContext, DatasetJob, DatasetSettings, dict[str, Any
 def _limit(context: JobContext, settings: DatasetSettings) -> float | None:
     if not settings.limits.any:
         return None
-    spent = context.spent()
+    spent = context.parts.worker_seconds()
     return settings.limits.reached(spent.seconds, spent.gpu_seconds)
 
 

@@ -7,13 +7,13 @@ from maquette.contract import Artefact, DatasetJob, MediaRef
 from maquette.contract.datasets import SourceInfo
 
 from workers.datasets import plugins
+from workers.datasets.cameras.clip_camera import build_camera
+from workers.datasets.cameras.colmap_solver import load_solver
 from workers.datasets.clip_work import Components
 from workers.datasets.errors import DatasetError
 from workers.datasets.protocols import TrackSource
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import Source, SourceFrames
-from workers.datasets.stages.cameras import build_camera
-from workers.datasets.stages.colmap import load_solver
 from workers.datasets.track_sources import EngineTracks
 from workers.errors import JobProblem
 from workers.jobs.context import JobContext
@@ -33,7 +33,7 @@ class JobWorkspace:
         self._recent: dict[str, str] = stored["recent"]
         self._known: dict[str, str] = dict(self._recent)
         for sha256 in self._folded:
-            self._known |= json.loads(context.stored(sha256))
+            self._known |= json.loads(context.get(sha256))
 
     def report_progress(self, stage: str, done: int, total: int | None, message: str | None = None) -> None:
         """Tell how far the job is; raises Stopped when it has to end."""
@@ -47,12 +47,12 @@ class JobWorkspace:
 
     def load(self, sha256: str) -> bytes:
         """The content of a file that was stored."""
-        return self._context.stored(sha256)
+        return self._context.get(sha256)
 
     def get_cached(self, key: str) -> bytes | None:
         """What an earlier attempt of this job has finished."""
         sha256 = self._known.get(key)
-        return None if sha256 is None else self._context.stored(sha256)
+        return None if sha256 is None else self._context.get(sha256)
 
     def put_cached(self, key: str, data: bytes) -> None:
         """Leave a checkpoint. Older memories are folded away, or checkpoints would grow with the job."""
@@ -60,7 +60,7 @@ class JobWorkspace:
         if len(self._recent) >= FOLD:
             self._folded.append(self._context.put(json.dumps(self._recent).encode()))
             self._recent = {}
-        self._context.checkpoint({"folded": self._folded, "recent": self._recent})
+        self._context.save_checkpoint({"folded": self._folded, "recent": self._recent})
 
 
 def load_components(
@@ -90,7 +90,7 @@ def load_components(
 
 def open_source(context: JobContext, ref: MediaRef, info: SourceInfo) -> Source:
     """A video of the request; raises JobProblem for what is none, and for a camera that does not fit it."""
-    sha256, told = context.media(ref)
+    sha256, told = context.media.resolve(ref)
     if told["kind"] == "image" and (told.get("frames") or 1) < 2:
         raise JobProblem("not_a_video", "this job needs videos; one of the media is a still image")
     if info.depth is not None:
@@ -99,7 +99,7 @@ def open_source(context: JobContext, ref: MediaRef, info: SourceInfo) -> Source:
         raise JobProblem("camera_implausible", f"the camera of source {sha256[:12]}: {why}")
 
     def opened(first: int, count: int | None) -> SourceFrames:
-        video = context.video(MediaRef(id=sha256), start=first, limit=count)
+        video = context.media.open_video(MediaRef(id=sha256), start=first, limit=count)
         return SourceFrames(video.time_base, video.frames)
 
     source = Source(

@@ -1,21 +1,24 @@
-"""What can go wrong, as exceptions that carry the service's stable codes."""
+"""Exceptions of the client; those of the service carry its stable codes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 from pydantic import ValidationError
 
-from maquette.contract import FieldError, Problem
+from maquette.contract import FieldError, Job, Problem
 
 
 class MaquetteError(Exception):
-    """Anything that this library raises on purpose."""
+    """Base of all exceptions of this library."""
 
 
 class ConnectionFailed(MaquetteError):
-    """The service cannot be reached, also after retries."""
+    """The service could not be reached, even after retries."""
 
 
 class ApiError(MaquetteError):
-    """The service answered with a problem; `code` is stable, `problem` is the whole answer."""
+    """The service answered with an error; `problem` is its answer."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(f"{problem.detail} [{problem.code}]")
@@ -37,15 +40,15 @@ class Unauthorized(ApiError):
 
 
 class NotFound(ApiError):
-    """What was asked for does not exist, or belongs to another tenant (404)."""
+    """The resource does not exist, or belongs to another tenant (404)."""
 
 
 class Conflict(ApiError):
-    """The request contradicts an earlier one, or comes too early (409)."""
+    """The request conflicts with an earlier one, or comes too early (409)."""
 
 
 class InvalidRequest(ApiError):
-    """The request cannot succeed as it is (400, 413, 415, 422)."""
+    """The request is invalid (400, 413, 415, 422)."""
 
 
 class ServiceError(ApiError):
@@ -53,7 +56,7 @@ class ServiceError(ApiError):
 
 
 class JobFailed(ApiError):
-    """A job ended as failed; the problem says why."""
+    """A job failed; the problem says why."""
 
 
 class JobCancelled(MaquetteError):
@@ -61,7 +64,7 @@ class JobCancelled(MaquetteError):
 
 
 class WaitTimeout(MaquetteError):
-    """The job was not over in time; it goes on, and can be waited for again."""
+    """The job did not finish in time; it continues and can be waited for again."""
 
 
 BY_STATUS: dict[int, type[ApiError]] = {
@@ -75,8 +78,8 @@ BY_STATUS: dict[int, type[ApiError]] = {
 }
 
 
-def error_of(response: httpx.Response) -> ApiError:
-    """The exception for an answer that is no success."""
+def parse_error(response: httpx.Response) -> ApiError:
+    """Return the exception for an error response."""
     try:
         problem = Problem.model_validate_json(response.content)
     except ValueError:
@@ -86,12 +89,29 @@ def error_of(response: httpx.Response) -> ApiError:
     return kind(problem)
 
 
-def invalid(error: ValidationError) -> InvalidRequest:
-    """What the service would answer to a request that breaks the contract."""
-    wrong = [
+def raise_for_state(job: Job) -> None:
+    """Raise JobFailed or JobCancelled unless the job succeeded."""
+    if job.state == "failed" and job.problem is not None:
+        raise JobFailed(job.problem)
+    if job.state != "succeeded":
+        raise JobCancelled(f"job {job.id} is {job.state}")
+
+
+@contextmanager
+def invalid_requests() -> Iterator[None]:
+    """Raise InvalidRequest, as the service would, where building a request breaks the contract."""
+    try:
+        yield
+    except ValidationError as error:
+        raise to_invalid_request(error) from error
+
+
+def to_invalid_request(error: ValidationError) -> InvalidRequest:
+    """Return what the service would answer to a request that breaks the contract."""
+    errors = [
         FieldError(loc=list(item["loc"]), message=item["msg"].removeprefix("Value error, "))
         for item in error.errors()
     ]
-    where = ".".join(str(part) for part in wrong[0].loc) or "the request"
-    detail = f"{where}: {wrong[0].message}"
-    return InvalidRequest(Problem.from_code("invalid_request", 422, detail, errors=wrong))
+    where = ".".join(str(part) for part in errors[0].loc) or "the request"
+    detail = f"{where}: {errors[0].message}"
+    return InvalidRequest(Problem.from_code("invalid_request", 422, detail, errors=errors))

@@ -1,4 +1,4 @@
-"""Frames of a track job as users meet them."""
+"""Frames of a track job, with masks as arrays."""
 
 from collections.abc import Iterator
 from functools import cached_property
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, Field
 
 from maquette import rle
-from maquette.contract import Artefact, Job, Rle
+from maquette.contract import Rle
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class TrackedObject(BaseModel):
-    """One object in one frame: `box` is xyxy pixels, `id` its track's."""
+    """One object in one frame; `id` is its track's, `box` is xyxy in pixels."""
 
     id: int
     label: str | None
@@ -31,20 +31,14 @@ class TrackedObject(BaseModel):
 
 
 class TrackedFrame(BaseModel):
-    """A frame of the video: its index, its pts in ticks of the result's time base, and what is in it."""
+    """A frame of the video: its index, its pts in units of the result's time base, and its objects."""
 
     index: int = Field(alias="frame")
     pts: int
     objects: list[TrackedObject]
 
 
-def frames_of(chunk: bytes) -> Iterator[TrackedFrame]:
-    """The frames of a `masks` artefact (JSON Lines)."""
+def parse_frames(chunk: bytes) -> Iterator[TrackedFrame]:
+    """Yield the frames of a `masks` artefact (JSON Lines)."""
     for line in chunk.splitlines():
         yield TrackedFrame.model_validate_json(line)
-
-
-def left_of(job: Job, told: set[str]) -> list[Artefact]:
-    """The `masks` artefacts of a succeeded job that no event has told of."""
-    made = [] if job.result is None else job.result.artefacts
-    return [artefact for artefact in made if artefact.role == "masks" and artefact.name not in told]

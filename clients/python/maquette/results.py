@@ -1,19 +1,20 @@
-"""Results as users meet them: masks as arrays, artefacts as files."""
+"""Results of jobs, with masks as arrays and artefacts as files."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from maquette import contract, rle
-from maquette.calls import Operation, download
 from maquette.contract import Artefact, Job, Manifest, Provenance
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Run = Callable[[Operation[Any]], Any]
+# saves all artefacts in a folder; returns the folder, or an awaitable of it with AsyncMaquette
+SaveResult = Callable[[Manifest, Path], Any]
 R = TypeVar(
     "R",
     contract.SegmentResult,
@@ -27,23 +28,23 @@ R = TypeVar(
 
 
 class Result(Generic[R]):
-    """What a job made. `data` is the typed result; `save` fetches every artefact."""
+    """The result of a succeeded job; `data` is the typed result of the contract."""
 
-    def __init__(self, job: Job, run: Run) -> None:
+    def __init__(self, job: Job, save_result: SaveResult) -> None:
         if job.result is None:
             raise ValueError(f"job {job.id} has no result")
         self.job = job
-        self._run = run
+        self._save_result = save_result
 
     @property
     def manifest(self) -> Manifest:
-        """The whole manifest."""
+        """The manifest."""
         assert self.job.result is not None
         return self.job.result
 
     @property
     def data(self) -> R:
-        """The result as the contract has it."""
+        """The typed result."""
         return cast(R, self.manifest.result)
 
     @property
@@ -58,24 +59,17 @@ class Result(Generic[R]):
 
     @property
     def flags(self) -> list[str]:
-        """What to know before trusting the result."""
+        """Machine-readable warnings about the result."""
         return self.manifest.flags
 
     @property
     def reason(self) -> str | None:
-        """Why nothing was found."""
+        """Why the result is empty; None otherwise."""
         return self.manifest.reason
 
     def save(self, folder: str | Path) -> Any:
-        """Write every artefact and `result.json`; gives the folder (to be awaited with AsyncMaquette)."""
-        return self._run(self._save(Path(folder)))
-
-    def _save(self, folder: Path) -> Operation[Path]:
-        folder.mkdir(parents=True, exist_ok=True)
-        for artefact in self.artefacts:
-            yield from download(artefact, folder)
-        (folder / "result.json").write_text(self.manifest.model_dump_json(indent=1) + "\n")
-        return folder
+        """Save every artefact and `result.json`; returns the folder (await it with AsyncMaquette)."""
+        return self._save_result(self.manifest, Path(folder))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.job.id}>"
@@ -102,6 +96,18 @@ class Instance:
         return f"<Instance {self.index} {self.label!r} score={self.score} box={self.box}>"
 
 
+@dataclass(frozen=True, slots=True)
+class PromptResult:
+    """What a prompt of a video session did.
+
+    `object` is the id of the prompt's object, `preview` its mask on the frame, or None where the prompt
+    removes the object.
+    """
+
+    object: int
+    preview: Instance | None
+
+
 class SegmentResult(Result[contract.SegmentResult]):
     """Masks of an image."""
 
@@ -112,7 +118,7 @@ class SegmentResult(Result[contract.SegmentResult]):
 
 
 class TrackResult(Result[contract.TrackResult]):
-    """Tracks of a video; masks are in the `masks` artefacts."""
+    """Tracks of a video; `Job.frames` reads their masks."""
 
     @property
     def tracks(self) -> list[contract.Track]:
@@ -125,21 +131,21 @@ class ObjectsResult(Result[contract.ObjectsResult]):
 
     @property
     def objects(self) -> list[contract.ObjectResult]:
-        """The objects that were lifted."""
+        """The reconstructed objects."""
         return self.data.objects
 
 
 class BodiesResult(Result[contract.BodiesResult]):
-    """Rigged bodies of an image, or moving ones of a video."""
+    """Rigged bodies of an image, or animated ones of a video."""
 
     @property
     def bodies(self) -> list[contract.BodyResult]:
-        """The bodies that were found in an image."""
+        """The people of an image."""
         return self.data.bodies
 
     @property
     def tracks(self) -> list[contract.BodyTrack]:
-        """The people of a video, by their track's id."""
+        """The people of a video."""
         return self.data.tracks
 
 
@@ -148,7 +154,7 @@ class SceneResult(Result[contract.SceneResult]):
 
     @property
     def nodes(self) -> list[contract.SceneNode]:
-        """The things of the scene."""
+        """The objects and bodies of the scene."""
         return self.data.nodes
 
 
@@ -163,7 +169,7 @@ class DatasetResult(Result[contract.DatasetResult]):
 AnyResult = (
     SegmentResult | TrackResult | ObjectsResult | BodiesResult | SceneResult | ConvertResult | DatasetResult
 )
-KINDS: dict[str, type[AnyResult]] = {
+RESULT_CLASSES: dict[str, type[AnyResult]] = {
     "segment": SegmentResult,
     "track": TrackResult,
     "objects": ObjectsResult,
@@ -174,6 +180,6 @@ KINDS: dict[str, type[AnyResult]] = {
 }
 
 
-def result_of(job: Job, run: Run) -> AnyResult:
-    """The result of a succeeded job, by its kind."""
-    return KINDS[job.kind](job, run)
+def build_result(job: Job, save_result: SaveResult) -> AnyResult:
+    """Return the result of a succeeded job as the class of its kind."""
+    return RESULT_CLASSES[job.kind](job, save_result)

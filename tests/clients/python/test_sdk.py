@@ -1,5 +1,7 @@
-"""The SDK without a service: inputs, RLE, retries and errors."""
+"""The SDK without a service: inputs, RLE, retries, errors, and the asynchronous client."""
 
+import asyncio
+import hashlib
 import itertools
 import json
 from pathlib import Path
@@ -11,8 +13,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from maquette import ConnectionFailed, InvalidRequest, JobFailed, Maquette, ServiceError, WaitTimeout, inputs
-from maquette.contract import MediaRef, Rle
+from maquette import (
+    AsyncMaquette,
+    ConnectionFailed,
+    InvalidRequest,
+    JobFailed,
+    Maquette,
+    ServiceError,
+    WaitTimeout,
+    inputs,
+    sessions,
+)
+from maquette.contract import MediaRef, Problem, Rle
+from maquette.results import PromptResult
 from maquette.rle import decode, encode
 from PIL import Image
 from pycocotools import mask as coco
@@ -30,7 +43,7 @@ shapes = st.tuples(st.integers(1, 40), st.integers(1, 40))
 
 
 @given(arrays(np.bool_, shapes))
-def test_rle_is_what_coco_makes(mask: Any) -> None:
+def test_rle_equals_pycocotools(mask: Any) -> None:
     theirs = coco.encode(np.asfortranarray(mask.view(np.uint8)))
     ours = encode(mask)
     assert ours.counts == theirs["counts"].decode()
@@ -39,13 +52,13 @@ def test_rle_is_what_coco_makes(mask: Any) -> None:
 
 
 @pytest.mark.parametrize("counts", ["5", "T3T3", "ZZZZZZ"])
-def test_broken_rle_is_refused(counts: str) -> None:
+def test_invalid_rle_is_refused(counts: str) -> None:
     with pytest.raises(ValueError, match="fill"):
         decode(Rle(size=(10, 10), counts=counts))
 
 
-def test_points_may_be_given_in_every_sensible_way() -> None:
-    single = inputs.points([(3, 4), [(1, 2), (5, 6, 0)], np.array([[7.0, 8.0]])])
+def test_points_are_accepted_in_every_documented_form() -> None:
+    single = inputs.to_points([(3, 4), [(1, 2), (5, 6, 0)], np.array([[7.0, 8.0]])])
     assert [[(p.x, p.y, p.label) for p in group] for group in single] == [
         [(3, 4, 1)],
         [(1, 2, 1), (5, 6, 0)],
@@ -53,19 +66,19 @@ def test_points_may_be_given_in_every_sensible_way() -> None:
     ]
 
 
-def test_media_may_be_given_in_every_sensible_way(tmp_path: Path) -> None:
+def test_media_are_accepted_in_every_documented_form(tmp_path: Path) -> None:
     pixels = np.zeros((4, 5, 3), np.uint8)
-    assert isinstance(inputs.media(pixels), bytes)
-    assert isinstance(inputs.media(Image.fromarray(pixels)), bytes)
-    assert inputs.media("https://example.com/a.png") == "https://example.com/a.png"
+    assert isinstance(inputs.to_media(pixels), bytes)
+    assert isinstance(inputs.to_media(Image.fromarray(pixels)), bytes)
+    assert inputs.to_media("https://example.com/a.png") == "https://example.com/a.png"
     (tmp_path / "a.png").write_bytes(b"x")
-    assert inputs.media(str(tmp_path / "a.png")) == tmp_path / "a.png"
+    assert inputs.to_media(str(tmp_path / "a.png")) == tmp_path / "a.png"
     with pytest.raises(FileNotFoundError):
-        inputs.media("nowhere.png")
+        inputs.to_media("nowhere.png")
 
 
-def test_a_camera_matrix_is_understood() -> None:
-    camera = inputs.camera(np.array([[500, 0, 320], [0, 510, 240], [0, 0, 1]]))
+def test_a_camera_matrix_is_accepted() -> None:
+    camera = inputs.to_intrinsics(np.array([[500, 0, 320], [0, 510, 240], [0, 0, 1]]))
     assert camera is not None
     assert (camera.fx, camera.fy, camera.cx, camera.cy) == (500, 510, 320, 240)
 
@@ -75,8 +88,9 @@ def client(answer: Any, retries: int = 4) -> Maquette:
 
 
 @pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("maquette.drivers.backoff", lambda *_: 0.0)
+def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("maquette._async.http", "maquette._sync.http"):
+        monkeypatch.setattr(f"{module}.backoff_seconds", lambda *_: 0.0)
 
 
 def test_a_retried_submission_is_the_same_request() -> None:
@@ -98,7 +112,7 @@ def test_a_retried_submission_is_the_same_request() -> None:
     assert len(keys) == 3 and len(set(keys)) == 1
 
 
-def test_what_cannot_succeed_is_not_tried_again() -> None:
+def test_an_invalid_request_is_not_repeated() -> None:
     calls = itertools.count()
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -110,7 +124,7 @@ def test_what_cannot_succeed_is_not_tried_again() -> None:
     assert (caught.value.code, caught.value.status, next(calls)) == ("some_code", 422, 1)
 
 
-def test_a_service_that_stays_down_is_said_to_be() -> None:
+def test_a_service_that_stays_down_raises() -> None:
     def down(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused", request=request)
 
@@ -147,3 +161,43 @@ def test_the_service_may_add_fields_that_this_client_does_not_know() -> None:
 
     with client(answer) as mq:
         assert mq.job(JOB["id"]).state == "queued"
+
+
+def test_the_async_client_retries_waits_and_saves_as_the_blocking_one(tmp_path: Path) -> None:
+    content = b"a preview"
+    digest = hashlib.sha256(content).hexdigest()
+    manifest = {
+        "result": {"kind": "segment", "width": 4, "height": 3, "instances": []},
+        "artefacts": [
+            {"name": "a.txt", "role": "preview", "sha256": digest, "media_type": "text/plain", "bytes": 9}
+        ],
+        "provenance": {"code_version": "1", "engines": [], "seed": 0, "parameters": {}, "sources": []},
+    }
+    answers = itertools.count()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if next(answers) == 0:
+            return httpx.Response(503, json=PROBLEM)
+        if request.url.path.startswith("/v1/artefacts/"):
+            return httpx.Response(200, content=content)
+        return httpx.Response(200, json={**JOB, "state": "succeeded", "result": manifest})
+
+    async def run() -> Path:
+        states: list[str] = []
+        async with AsyncMaquette("http://test", transport=httpx.MockTransport(answer)) as mq:
+            job = await mq.segment(MediaRef(id=REF), text="cat")
+            result = await job.wait(progress=lambda seen: states.append(seen.state))
+            assert states == ["succeeded"] and result.instances == []
+            saved: Path = await result.save(tmp_path / "out")
+            return saved
+
+    folder = asyncio.run(run())
+    assert (folder / "a.txt").read_bytes() == content
+    assert json.loads((folder / "result.json").read_text())["provenance"]["code_version"] == "1"
+
+
+def test_old_names_warn_and_keep_working() -> None:
+    with pytest.warns(DeprecationWarning, match="PromptResult"):
+        assert sessions.Prompted is PromptResult
+    with pytest.warns(DeprecationWarning, match="from_code"):
+        assert Problem.of("some_code", 422, "say so") == Problem.from_code("some_code", 422, "say so")

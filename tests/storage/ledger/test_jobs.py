@@ -74,7 +74,7 @@ def test_jobs_of_another_tenant_do_not_exist(db: Database) -> None:
     job_id = submitted(db)
     assert jobs.get(db, "other", job_id) is None
     assert not jobs.cancel(db, "other", job_id)
-    assert jobs.page(db, "other", kind=None, state=None, before=None, limit=10) == []
+    assert jobs.list_page(db, "other", kind=None, state=None, before=None, limit=10) == []
     assert state(db, job_id) == "queued"
 
 
@@ -126,7 +126,7 @@ def test_cancel_ends_a_queued_job_and_asks_a_running_one(db: Database) -> None:
     assert state(db, waiting) == "cancelled"
     assert state(db, running) == "running"
     assert leases.heartbeat(db, job, LEASE) is HeartbeatReply.CANCEL
-    assert leases.cancelled(db, job)
+    assert leases.end_cancelled(db, job)
     assert state(db, running) == "cancelled"
 
 
@@ -157,13 +157,13 @@ def test_a_job_nobody_ever_took_expires(db: Database) -> None:
 
 def test_jobs_the_queue_was_not_told_of_are_found_once(db: Database) -> None:
     job_id = submitted(db)
-    assert [row[0] for row in reaper.undispatched(db, -1, 10)] == [job_id]
-    assert reaper.undispatched(db, 60, 10) == []
+    assert [row[0] for row in reaper.list_undispatched(db, -1, 10)] == [job_id]
+    assert reaper.list_undispatched(db, 60, 10) == []
     jobs.mark_dispatched(db, [job_id])
-    assert reaper.undispatched(db, -1, 10) == []
-    assert [row[0] for row in reaper.waiting_longer_than(db, -1, "default", 10)] == [job_id]
+    assert reaper.list_undispatched(db, -1, 10) == []
+    assert [row[0] for row in reaper.list_waiting(db, -1, "default", 10)] == [job_id]
     leases.hand_back(db, claimed(db, job_id))
-    assert [row[0] for row in reaper.undispatched(db, -1, 10)] == [job_id]
+    assert [row[0] for row in reaper.list_undispatched(db, -1, 10)] == [job_id]
 
 
 def test_history_tells_every_step_in_order_and_resumes(db: Database) -> None:
@@ -171,23 +171,23 @@ def test_history_tells_every_step_in_order_and_resumes(db: Database) -> None:
     job = claimed(db, job_id)
     leases.heartbeat(db, job, LEASE, {"stage": "lift", "done": 1, "total": 2})
     leases.succeed(db, job, "a" * 64)
-    told = jobs.history(db, job_id, 0)
+    told = jobs.list_events(db, job_id, 0)
     assert [(e["type"], e["data"].get("state")) for e in told] == [
         ("state", "queued"),
         ("state", "running"),
         ("progress", None),
         ("state", "succeeded"),
     ]
-    assert [e["seq"] for e in jobs.history(db, job_id, told[1]["seq"])] == [e["seq"] for e in told[2:]]
+    assert [e["seq"] for e in jobs.list_events(db, job_id, told[1]["seq"])] == [e["seq"] for e in told[2:]]
 
 
 def test_pages_are_newest_first_and_filtered(db: Database) -> None:
     ids = [submitted(db) for _ in range(5)]
     claimed(db, ids[2])
-    first = jobs.page(db, "acme", kind=None, state=None, before=None, limit=3)
-    rest = jobs.page(db, "acme", kind=None, state=None, before=first[-1].id, limit=3)
+    first = jobs.list_page(db, "acme", kind=None, state=None, before=None, limit=3)
+    rest = jobs.list_page(db, "acme", kind=None, state=None, before=first[-1].id, limit=3)
     assert [row.id for row in first + rest] == sorted(ids, reverse=True)
-    running = jobs.page(db, "acme", kind="segment", state="running", before=None, limit=9)
+    running = jobs.list_page(db, "acme", kind="segment", state="running", before=None, limit=9)
     assert [row.id for row in running] == [ids[2]]
 
 
@@ -198,7 +198,7 @@ def test_a_draining_worker_is_told_to_hand_back(db: Database) -> None:
     fleet.drain(db, "w1")
     assert leases.heartbeat(db, job, LEASE) is HeartbeatReply.HAND_BACK
     fleet.leave(db, "w1")
-    assert fleet.alive(db, 60) == []
+    assert fleet.list_alive(db, 60) == []
 
 
 def test_keys_open_until_they_are_revoked_and_only_their_hash_is_stored(db: Database) -> None:

@@ -46,7 +46,7 @@ def parked(db: Database, count: int = 3) -> str:
 
 
 def queued(db: Database, job_id: str) -> list[str]:
-    return [item[0] for item in parts.unannounced(db, job_id)]
+    return [item[0] for item in parts.list_unannounced(db, job_id)]
 
 
 def complete(db: Database, row: JobRow, seconds: float = 1.0) -> bool:
@@ -69,7 +69,7 @@ def test_the_last_part_wakes_the_job_and_its_attempt_does_not_count(db: Database
             assert complete(db, claimed(db, part))
             done += 1
     assert done == 3
-    found = parts.outcomes(db, job_id, KIND)
+    found = parts.list_outcomes(db, job_id, KIND)
     assert {row.key for row in found.values()} == {"key 0", "key 1", "key 2"}
     assert {row.output for row in found.values()} == {"a" * 64}
     assert parts.worker_seconds(db, job_id) == WorkerSeconds(3.0, 0.0)
@@ -77,10 +77,10 @@ def test_the_last_part_wakes_the_job_and_its_attempt_does_not_count(db: Database
     assert again.attempt == 2
     assert leases.succeed(db, again, "b" * 64)
     # nothing of the parts is left behind
-    assert parts.outcomes(db, job_id, KIND) == {}
-    told = [event["data"]["done"] for event in jobs.history(db, job_id, 0) if event["type"] == "progress"]
+    assert parts.list_outcomes(db, job_id, KIND) == {}
+    told = [event["data"]["done"] for event in jobs.list_events(db, job_id, 0) if event["type"] == "progress"]
     assert told == [0, 1, 2, 3]
-    assert sum(event["type"] == "artefact" for event in jobs.history(db, job_id, 0)) == 3
+    assert sum(event["type"] == "artefact" for event in jobs.list_events(db, job_id, 0)) == 3
 
 
 def test_parts_that_are_known_are_not_made_again(db: Database) -> None:
@@ -134,7 +134,7 @@ def test_of_two_committers_the_one_that_holds_the_lease_wins(db: Database) -> No
     assert not leases.complete(db, slow, "0" * 64, WorkerSeconds(), [])
     assert queued(db, job_id) == []
     assert leases.complete(db, fast, "f" * 64, WorkerSeconds(), [])
-    assert [row.output for row in parts.outcomes(db, job_id, KIND).values()] == ["f" * 64]
+    assert [row.output for row in parts.list_outcomes(db, job_id, KIND).values()] == ["f" * 64]
 
 
 def test_parts_that_end_at_the_same_moment_wake_the_job_once(db: Database) -> None:
@@ -159,7 +159,7 @@ def test_a_part_that_lost_every_worker_lets_the_others_go_on(db: Database) -> No
     first, other = queued(db, job_id)
     last = claimed(db, other)
     exhausted(db, first)
-    [lost] = parts.outcomes(db, job_id, KIND).values()
+    [lost] = parts.list_outcomes(db, job_id, KIND).values()
     assert lost.state == parts.LOST and lost.problem is not None
     assert lost.problem["code"] == "attempts_exhausted"
     while queued(db, job_id):
@@ -168,13 +168,13 @@ def test_a_part_that_lost_every_worker_lets_the_others_go_on(db: Database) -> No
             complete(db, claimed(db, part))
     assert complete(db, last)
     assert queued(db, job_id) == [job_id]
-    told = [event["data"]["done"] for event in jobs.history(db, job_id, 0) if event["type"] == "progress"]
+    told = [event["data"]["done"] for event in jobs.list_events(db, job_id, 0) if event["type"] == "progress"]
     assert told == [0, 1, 2, 3, 4, 5]
     # what is parked again waits for what is new, and is not woken by what was lost
     assert leases.park(db, claimed(db, job_id), made(2, first=4))
     [left] = queued(db, job_id)
     assert claimed(db, left).part == "key 5"
-    told = [event["data"] for event in jobs.history(db, job_id, 0) if event["type"] == "progress"]
+    told = [event["data"] for event in jobs.list_events(db, job_id, 0) if event["type"] == "progress"]
     assert (told[-1]["done"], told[-1]["total"]) == (5, 6)
 
 
@@ -206,7 +206,7 @@ def test_a_part_that_fails_wakes_the_job_to_tell_why(db: Database) -> None:
     first, other = queued(db, job_id)
     running = claimed(db, other)
     leases.fail(db, claimed(db, first), {"code": "worker_differs"})
-    [failed] = parts.outcomes(db, job_id, KIND).values()
+    [failed] = parts.list_outcomes(db, job_id, KIND).values()
     assert failed.problem is not None and failed.problem["code"] == "worker_differs"
     assert job_id in queued(db, job_id)
     assert leases.fail(db, claimed(db, job_id), failed.problem)
@@ -222,7 +222,7 @@ def test_a_parked_job_is_cancelled_at_once_with_its_parts(db: Database) -> None:
     assert state(db, job_id) == "cancelled"
     assert queued(db, job_id) == []
     assert leases.heartbeat(db, running, LEASE) is HeartbeatReply.LOST
-    assert parts.parent(db, running) is None
+    assert parts.find_parent(db, running) is None
 
 
 def test_a_parked_job_has_one_deadline_from_its_first_claim(db: Database) -> None:
@@ -246,6 +246,8 @@ def test_parts_are_no_jobs_of_their_own(db: Database) -> None:
     part = queued(db, job_id)[0]
     assert jobs.get(db, "acme", part) is None
     assert not jobs.cancel(db, "acme", part)
-    assert [row.id for row in jobs.page(db, "acme", kind=None, state=None, before=None, limit=9)] == [job_id]
+    assert [row.id for row in jobs.list_page(db, "acme", kind=None, state=None, before=None, limit=9)] == [
+        job_id
+    ]
     # a job that waits for its parts needs no worker, its parts do
     assert jobs.count_by_state(db) == {("default", "queued"): 2}

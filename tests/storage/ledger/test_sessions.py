@@ -44,7 +44,7 @@ def test_jobs_about_one_picture_are_taken_in_their_order(db: Database) -> None:
     third, _ = jobs.submit(db, JOB)
     held = leases.claim(db, first.id, "w", 60)
     assert held is not None
-    taken = [leases.claim_next_about(db, held, "w", 60, "t") for _ in range(3)]
+    taken = [leases.claim_next_of_subject(db, held, "w", 60, "t") for _ in range(3)]
     assert [job and job.id for job in taken] == [second.id, third.id, None]
     for left in (other, elsewhere):
         row = jobs.get(db, "acme", left.id)
@@ -58,4 +58,4 @@ def test_a_job_about_nothing_has_no_companions(db: Database) -> None:
     jobs.submit(db, replace(JOB, subject=None))
     held = leases.claim(db, first.id, "w", 60)
     assert held is not None
-    assert leases.claim_next_about(db, held, "w", 60, None) is None
+    assert leases.claim_next_of_subject(db, held, "w", 60, None) is None

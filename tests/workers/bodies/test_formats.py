@@ -14,17 +14,18 @@ from tests.support.gltf_validator import assert_valid
 from tests.support.synthetic_bodies import Walk, body, walk
 from workers.bodies.animation import TO_FILE, motion_about, motion_bvh, motion_columns, motion_glb
 from workers.bodies.motion import Motion, build
-from workers.bodies.names import humanoid
 from workers.bodies.still import MESH_ARRAYS, still_about, still_columns
 from workers.bodies.views import COCO_17, Keypoints, coco17, openpose25
 from workers.engines.bodies.export import body_bvh, body_glb, body_ply, to_gltf
+from workers.engines.bodies.joint_names import humanoid
 from workers.engines.bodies.rig import reskin
 from workers.engines.bodies.rotations import exp_map, from_quaternions, quaternions
 from workers.engines.protocols import Rig
+from workers.formats.annotated_arrays import AnnotatedArray, write_json, write_npz
 from workers.formats.bvh import write_bvh, zxy_angles
-from workers.formats.film import Film, fitted
 from workers.formats.glb_reader import Glb, read_glb
-from workers.formats.record import Column, record_json, record_npz
+from workers.formats.images import shrink_image
+from workers.formats.video_writer import VideoWriter
 
 
 @pytest.fixture(scope="module")
@@ -226,8 +227,8 @@ def test_coco_and_openpose_views() -> None:
 def test_records_carry_everything_with_units(tmp_path: Path) -> None:
     found = body()
     about, columns = still_about(found, "default 1"), still_columns(found, vertices=True)
-    data = record_npz(about, columns)
-    assert data == record_npz(about, columns)
+    data = write_npz(about, columns)
+    assert data == write_npz(about, columns)
     stored = np.load(io.BytesIO(data), allow_pickle=False)
     header = json.loads(str(stored["header"]))
     assert set(header["arrays"]) | {"header"} == set(stored.files)
@@ -255,7 +256,7 @@ def test_records_carry_everything_with_units(tmp_path: Path) -> None:
 
 def test_json_says_null_where_nothing_is_known() -> None:
     found = body()
-    text = record_json(still_about(found, "e"), still_columns(found, vertices=False), MESH_ARRAYS)
+    text = write_json(still_about(found, "e"), still_columns(found, vertices=False), MESH_ARRAYS)
     told = json.loads(text)
     values = told["values"]
     small = values["openpose25_names"].index("LSmallToe")
@@ -266,7 +267,7 @@ def test_json_says_null_where_nothing_is_known() -> None:
     assert values["keypoint_valid"][3] is False and values["keypoint_valid"][0] is True
     np.testing.assert_allclose(values["joints"], found.joints, atol=1e-6)
     assert not set(values) & MESH_ARRAYS and "rest_joints" in values
-    assert json.loads(record_json({}, {"x": Column(np.array([np.nan, 1.0]), "s")}))["values"]["x"] == [
+    assert json.loads(write_json({}, {"x": AnnotatedArray(np.array([np.nan, 1.0]), "s")}))["values"]["x"] == [
         None,
         1.0,
     ]
@@ -282,14 +283,14 @@ def test_a_track_record_marks_frames_without_a_body(made: Walk, motion: Motion) 
     raw = from_quaternions(columns["joint_rotations_raw"].values[0].astype(np.float64))
     np.testing.assert_allclose(quaternions(raw), made.seen.rotations[0], atol=1e-5)
     about = motion_about(motion, "e", body().camera, "prior", "camera")
-    told = json.loads(record_json(about, columns, MESH_ARRAYS))
+    told = json.loads(write_json(about, columns, MESH_ARRAYS))
     assert told["values"]["keypoints_2d"][5][0] == [None, None]
     assert told["about"]["spans"] == [[0, 13]] and told["about"]["space"] == "camera"
 
 
 def test_a_film_keeps_the_times_of_its_frames(tmp_path: Path) -> None:
     times = [100, 140, 180, 300, 340]
-    with Film(65, 48, (1, 1000)) as film:
+    with VideoWriter(65, 48, (1, 1000)) as film:
         for k, time in enumerate(times):
             film.add(np.full((48, 65, 3), 40 * k, np.uint8), time)
         data = film.finish()
@@ -300,4 +301,4 @@ def test_a_film_keeps_the_times_of_its_frames(tmp_path: Path) -> None:
     np.testing.assert_allclose(seconds, [(time - 100) / 1000 for time in times], atol=1e-3)
     assert frames[0].width == 64
     assert [round(frame.to_ndarray(format="rgb24").mean() / 40) for frame in frames] == [0, 1, 2, 3, 4]
-    assert fitted(np.zeros((200, 100, 3), np.uint8), 50).shape == (50, 25, 3)
+    assert shrink_image(np.zeros((200, 100, 3), np.uint8), 50).shape == (50, 25, 3)

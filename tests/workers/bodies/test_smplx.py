@@ -10,12 +10,12 @@ from scipy.spatial.transform import Rotation
 from typer.testing import CliRunner
 
 from tests.support.synthetic_bodies import body
-from workers.bodies.names import humanoid
 from workers.bodies.smplx.fitting import UNITY, fit_smplx
 from workers.bodies.smplx.model import JOINTS, SmplxFileError, SmplxModel
 from workers.bodies.still import still_about, still_columns
 from workers.engines.bodies.anny import load_anny
-from workers.formats.record import record_npz
+from workers.engines.bodies.joint_names import humanoid
+from workers.formats.annotated_arrays import write_npz
 from workers.smplx_cli import app
 
 PARENTS = [0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19]
@@ -102,7 +102,7 @@ def test_a_body_is_said_in_smplx(file: Path) -> None:
 def test_the_command(file: Path, tmp_path: Path) -> None:
     made = body()
     record = tmp_path / "body-000.npz"
-    record.write_bytes(record_npz(still_about(made, "test"), still_columns(made, vertices=False)))
+    record.write_bytes(write_npz(still_about(made, "test"), still_columns(made, vertices=False)))
     out = tmp_path / "smplx.npz"
     done = CliRunner().invoke(app, ["convert", str(record), "--model", str(file), "--out", str(out)])
     assert done.exit_code == 0, done.output

@@ -13,8 +13,8 @@ from workers.datasets.local_executor import LocalExecutor
 from workers.datasets.pipeline import Pipeline, PipelineResult
 from workers.datasets.reader import Dataset
 from workers.datasets.settings import DatasetSettings
+from workers.datasets.shots.clip_planning import ClipPlan
 from workers.datasets.source import ClipTracker, Source
-from workers.datasets.stages.shots import ClipPlan
 from workers.datasets.stopwatch import Stopwatch
 from workers.datasets.track_sources import OracleTracks
 from workers.datasets.verification import verify

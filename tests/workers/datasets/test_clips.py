@@ -19,10 +19,10 @@ from workers.datasets.local_executor import LocalExecutor
 from workers.datasets.pipeline import DatasetPlan, Pipeline
 from workers.datasets.reader import Dataset
 from workers.datasets.settings import DatasetSettings
+from workers.datasets.shots.clip_planning import divide_span, find_cuts
+from workers.datasets.shots.near_duplicates import find_neighbours
+from workers.datasets.shots.survey import survey_frames
 from workers.datasets.source import Source
-from workers.datasets.stages.duplicates import find_neighbours
-from workers.datasets.stages.shots import divide_span, find_cuts
-from workers.datasets.stages.survey import survey_frames
 from workers.datasets.track_sources import OracleTracks
 from workers.datasets.verification import verify
 from workers.datasets.verification.splits import check_splits

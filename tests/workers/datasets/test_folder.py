@@ -15,8 +15,7 @@ from workers.datasets import commands, manifest, parquet
 from workers.datasets.append import append
 from workers.datasets.diff import diff
 from workers.datasets.errors import DatasetError
-from workers.datasets.manifest import File
-from workers.datasets.publishing.folders import sha256
+from workers.datasets.manifest import describe_file
 from workers.datasets.reader import Dataset
 from workers.datasets.schema import TABLES
 from workers.datasets.verification import verify
@@ -39,7 +38,7 @@ def rewrite(data: Dataset, table: str, change: Callable[[list], list]) -> None: 
     rows = change(data.read(table, file))
     content = parquet.write(TABLES[table].row, rows)
     (data.folder / file.name).write_bytes(content)
-    told = File(file.name, sha256(content), len(content), len(rows), file.clip)
+    told = describe_file(file.name, content, rows=len(rows), clip=file.clip)
     files = tuple(told if item is file else item for item in data.manifest.tables[table])
     changed = replace(data.manifest, tables={**data.manifest.tables, table: files})
     (data.folder / manifest.MANIFEST).write_bytes(changed.encode())
@@ -133,7 +132,7 @@ def test_a_signature_is_asked_for_where_a_key_is_given(copy: Dataset) -> None:
 
 def test_names_in_a_manifest_cannot_reach_out_of_the_folder(copy: Dataset, tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(b"x")
-    evil = File("../secret", sha256(b"x"), 1)
+    evil = describe_file("../secret", b"x")
     changed = replace(copy.manifest, files=(evil,))
     (copy.folder / manifest.MANIFEST).write_bytes(changed.encode())
     assert "file_missing" in codes(copy)

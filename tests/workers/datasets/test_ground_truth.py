@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.support.synthetic_datasets import drawn, made_dataset, of_movi
-from workers.datasets import boxes
+from workers.datasets import oriented_boxes
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.settings import DatasetSettings
@@ -47,10 +47,12 @@ def test_projected_corners_are_those_of_the_truth(data: Dataset, seed: int) -> N
     for row in clip.observations:
         number = row.track - 1
         pose = np.linalg.inv(truth.world_from_cam[row.frame]) @ truth.world_from_object[row.frame, number]
-        exact = boxes.SIGNS * truth.sizes[number] @ pose[:3, :3].T + pose[:3, 3]
+        exact = oriented_boxes.SIGNS * truth.sizes[number] @ pose[:3, :3].T + pose[:3, 3]
         told = clip.corners(row)
         assert told is not None
-        error = boxes.project(told, clip.intrinsics(row.frame)) - boxes.project(exact, truth.intrinsics)
+        error = oriented_boxes.project(told, clip.intrinsics(row.frame)) - oriented_boxes.project(
+            exact, truth.intrinsics
+        )
         worst = max(worst, float(np.nanmax(np.abs(error))))
         assert row.box3d_source == "given" and row.scale_source == "metric"
     assert worst <= 1e-5
@@ -65,9 +67,9 @@ def test_stored_depth_projects_back_to_within_a_centimetre(data: Dataset, seed: 
         assert depth is not None and pose is not None
         everywhere = np.ones(clip.size, np.bool_)
         k = clip.intrinsics(frame)
-        told = boxes.back_project(depth, everywhere, k) @ pose[:3, :3].T + pose[:3, 3]
+        told = oriented_boxes.back_project(depth, everywhere, k) @ pose[:3, :3].T + pose[:3, 3]
         turn = truth.world_from_cam[frame]
-        exact = boxes.back_project(truth.depth[frame], everywhere, truth.intrinsics)
+        exact = oriented_boxes.back_project(truth.depth[frame], everywhere, truth.intrinsics)
         errors.append(np.linalg.norm(told - (exact @ turn[:3, :3].T + turn[:3, 3]), axis=1))
     assert float(np.percentile(np.concatenate(errors), 99)) <= 0.01
 
@@ -78,7 +80,7 @@ def test_masked_depth_lies_inside_the_boxes(data: Dataset) -> None:
             depth = clip.depth(row.frame)
             assert depth is not None and row.center_cam is not None
             assert row.rotation_cam is not None and row.size is not None
-            points = boxes.back_project(depth, clip.mask(row), clip.intrinsics(row.frame))
+            points = oriented_boxes.back_project(depth, clip.mask(row), clip.intrinsics(row.frame))
             local = (points - row.center_cam) @ matrix_from_quaternion(row.rotation_cam)
             assert np.all(np.abs(local) <= np.array(row.size) / 2 + 0.02)
 

@@ -15,6 +15,8 @@ from PIL import Image
 from tests.support.scenes import ball, wall
 from tests.support.synthetic_datasets import RATE, SETTINGS, source_of
 from workers.datasets import plugins
+from workers.datasets.appearance.encoding import TOGETHER, encode_crops
+from workers.datasets.captions.described import describe_with_engine
 from workers.datasets.clip_work import Components
 from workers.datasets.errors import DatasetError
 from workers.datasets.local import build_dataset
@@ -23,9 +25,7 @@ from workers.datasets.reader import Dataset
 from workers.datasets.schema import CaptionRow, FeatureRow, FrameRow, TrackRow
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import GroundTruth, Source
-from workers.datasets.stages.describing import describe_with_engine
-from workers.datasets.stages.encoding import TOGETHER, encode_crops
-from workers.datasets.stages.follow import TrackObservation
+from workers.datasets.stages.measure import TrackObservation
 from workers.datasets.track_sources import OracleTracks
 from workers.datasets.verification import verify
 from workers.engines.protocols import EngineInfo, Rgb
@@ -139,10 +139,44 @@ def seen_and_kept(count: int) -> tuple[list[FrameRow], list[TrackRow], dict[int,
         mask[:, 10 * number : 10 * number + 8] = True
         image[mask] = colour
         seen[number] = [TrackObservation(0, bounding_box(mask), 1.0, encode_mask(mask), 320, None, None, ())]
-        tracks.append(TrackRow("c", number, "x", "x", 0, 0, 1, None, 320.0, 1.0, None, None, 0, True, (), ()))
+        tracks.append(
+            TrackRow(
+                clip="c",
+                track=number,
+                concept="x",
+                label="x",
+                first_frame=0,
+                last_frame=0,
+                frames=1,
+                mean_score=None,
+                mean_area=320.0,
+                visible_fraction=1.0,
+                size=None,
+                scale_source=None,
+                reference_frame=0,
+                kept=True,
+                failed=(),
+                flags=(),
+            )
+        )
     data = io.BytesIO()
     Image.fromarray(image).save(data, "PNG")
-    return [FrameRow("c", 0, 0, 0, data.getvalue(), "", None, None)], tracks, seen
+    return (
+        [
+            FrameRow(
+                clip="c",
+                frame=0,
+                source_frame=0,
+                pts=0,
+                jpeg=data.getvalue(),
+                jpeg_sha256="",
+                depth_png=None,
+                depth_unit=None,
+            )
+        ],
+        tracks,
+        seen,
+    )
 
 
 def test_an_engine_that_takes_many_views_gets_them_sixteen_at_a_time() -> None:
@@ -179,7 +213,22 @@ def test_crops_are_encoded_so_many_at_a_time_and_keep_their_order() -> None:
     for number in range(TOGETHER + 5):
         data = io.BytesIO()
         Image.fromarray(np.full((8, 8, 3), (number, 0, 0), np.uint8)).save(data, "PNG")
-        crops.append(FeatureRow("c", number, 0, "crop", None, 0, 0, 0, 8, 8, data.getvalue(), None))
+        crops.append(
+            FeatureRow(
+                clip="c",
+                track=number,
+                frame=0,
+                kind="crop",
+                encoder=None,
+                rank=0,
+                x0=0,
+                y0=0,
+                x1=8,
+                y1=8,
+                jpeg=data.getvalue(),
+                vector=None,
+            )
+        )
     rows = encode_crops(encoder, crops)
     assert encoder.asked == [TOGETHER, 5]
     assert [(row.track, row.vector) for row in rows] == [(n, (float(n),)) for n in range(TOGETHER + 5)]

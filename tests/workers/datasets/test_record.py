@@ -13,10 +13,10 @@ from tests.support.paths import REPOSITORY
 from tests.support.synthetic_datasets import made_dataset, of_balls
 from workers.datasets import manifest, parquet
 from workers.datasets.errors import DatasetError
-from workers.datasets.manifest import DatasetManifest, File
+from workers.datasets.manifest import DatasetManifest, FileEntry
 from workers.datasets.publishing.folders import publish_folder
 from workers.datasets.reader import Dataset
-from workers.datasets.schema import TABLES, CameraRow, ScoreRow, columns
+from workers.datasets.schema import TABLES, CameraRow, ScoreRow, list_columns
 from workers.datasets.schema_doc import document
 
 
@@ -33,15 +33,39 @@ def test_the_page_about_the_schema_is_current() -> None:
 
 def test_rows_come_back_exactly_and_unknown_stays_null() -> None:
     rows = [
-        CameraRow("c", 0, 1.5, 2.5, 3.0, 4.0, tuple(np.eye(4).ravel().tolist()), "given", "given", None),
-        CameraRow("c", 1, 0.1 + 0.2, 2.5, 3.0, 4.0, None, "unknown", "assumed", 0.25),
+        CameraRow(
+            clip="c",
+            frame=0,
+            fx=1.5,
+            fy=2.5,
+            cx=3.0,
+            cy=4.0,
+            world_from_cam=tuple(np.eye(4).ravel().tolist()),
+            source="given",
+            intrinsics_source="given",
+            confidence=None,
+        ),
+        CameraRow(
+            clip="c",
+            frame=1,
+            fx=0.1 + 0.2,
+            fy=2.5,
+            cx=3.0,
+            cy=4.0,
+            world_from_cam=None,
+            source="unknown",
+            intrinsics_source="assumed",
+            confidence=0.25,
+        ),
     ]
     assert parquet.read(CameraRow, parquet.write(CameraRow, rows)) == rows
     assert parquet.read(CameraRow, parquet.write(CameraRow, [])) == []
 
 
 def test_equal_rows_are_equal_bytes() -> None:
-    rows = [ScoreRow("c", index, "s", "n", index / 3, "u") for index in range(50)]
+    rows = [
+        ScoreRow(clip="c", track=index, stage="s", name="n", value=index / 3, unit="u") for index in range(50)
+    ]
     assert len({parquet.write(ScoreRow, rows) for _ in range(20)}) == 1
 
 
@@ -53,14 +77,14 @@ def test_a_shard_is_one_row_group_and_pyarrow_reads_it(made: Dataset) -> None:
                 assert stored.metadata.num_row_groups == 1
             read = stored.read()
             assert read.num_rows == file.rows
-            assert read.column_names == [column.name for column in columns(table.row)]
-            for column in columns(table.row):
+            assert read.column_names == [column.name for column in list_columns(table.row)]
+            for column in list_columns(table.row):
                 if not column.nullable:
                     assert read[column.name].null_count == 0
 
 
 def test_a_missing_column_is_told(tmp_path: Path) -> None:
-    wrong = parquet.write(ScoreRow, [ScoreRow("c", 1, "s", "n", 1.0, "u")])
+    wrong = parquet.write(ScoreRow, [ScoreRow(clip="c", track=1, stage="s", name="n", value=1.0, unit="u")])
     with pytest.raises(DatasetError) as caught:
         parquet.read(CameraRow, wrong)
     assert caught.value.code == "dataset_broken" and "frame" in caught.value.detail
@@ -77,7 +101,9 @@ def test_the_version_is_the_hash_of_the_manifest_and_sees_every_change(made: Dat
 
 
 def test_only_the_key_that_signed_verifies() -> None:
-    data = DatasetManifest({"clips": (File("clips.parquet", "0" * 64, 1, 0),)}).encode()
+    data = DatasetManifest(
+        {"clips": (FileEntry(name="clips.parquet", sha256="0" * 64, bytes=1, rows=0),)}
+    ).encode()
     signature = manifest.sign(data, "right")
     manifest.check_signature(data, signature, "right")
     assert b"right" not in signature

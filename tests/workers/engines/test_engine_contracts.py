@@ -17,8 +17,8 @@ from workers.engines.protocols import (
 )
 from workers.engines.registry import EngineSet, load_engines
 from workers.geometry.boxes import bounding_box
+from workers.geometry.mesh_renderer import silhouette
 from workers.geometry.overlap import mask_iou
-from workers.geometry.raster import silhouette
 
 
 @pytest.fixture(scope="module")

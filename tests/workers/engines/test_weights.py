@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import MODELS
+from workers.engines.settings import MODELS_VARIABLE
 from workers.engines.weights import (
-    MODELS_ENV,
     WeightsCorrupt,
     WeightsMissing,
+    find_weight,
     load_manifest,
     models_dir,
-    session,
-    weight_path,
+    open_session,
 )
 
 
@@ -34,52 +34,52 @@ def _models(folder: Path, content: bytes, named: bytes | None = None) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(MODELS_ENV, str(tmp_path))
+    monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path))
     return tmp_path
 
 
 def test_shipped_weights_match_the_manifest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(MODELS_ENV, raising=False)
+    monkeypatch.delenv(MODELS_VARIABLE, raising=False)
     assert models_dir() == MODELS
     entries = json.loads((MODELS / "manifest.json").read_text())
     names = [entry["file"] for entry in entries]
     assert names == sorted(names)
     assert {"mobilesam_encoder.onnx", "mobilesam_decoder.onnx", "picodet_coco.onnx"} <= set(names)
     for name, entry in load_manifest().items():
-        path = weight_path(name)
+        path = find_weight(name)
         assert path.stat().st_size == entry.bytes < 30 * 2**20
         assert (MODELS.parent / entry.script).is_file()
 
 
-def test_a_whole_file_is_given(folder: Path) -> None:
+def test_an_intact_file_is_returned(folder: Path) -> None:
     _models(folder, b"weights")
-    assert weight_path("a.onnx") == folder / "a.onnx"
+    assert find_weight("a.onnx") == folder / "a.onnx"
 
 
-def test_changed_bytes_are_refused_even_after_a_good_check(folder: Path) -> None:
+def test_changed_bytes_are_refused_even_after_a_successful_check(folder: Path) -> None:
     _models(folder, b"weights")
-    weight_path("a.onnx")
+    find_weight("a.onnx")
     (folder / "a.onnx").write_bytes(b"weights, changed")
     with pytest.raises(WeightsCorrupt, match=r"a\.onnx.*make_a\.py"):
-        weight_path("a.onnx")
+        find_weight("a.onnx")
 
 
 def test_a_missing_file_names_the_script(folder: Path) -> None:
     _models(folder, b"weights")
     (folder / "a.onnx").unlink()
     with pytest.raises(WeightsMissing, match=r"make_a\.py"):
-        weight_path("a.onnx")
+        find_weight("a.onnx")
 
 
 def test_an_unlisted_file_is_missing(folder: Path) -> None:
     _models(folder, b"weights")
     (folder / "b.onnx").write_bytes(b"weights")
     with pytest.raises(WeightsMissing, match=r"b\.onnx"):
-        weight_path("b.onnx")
+        find_weight("b.onnx")
 
 
 def test_a_missing_manifest_names_the_setting(folder: Path) -> None:
-    with pytest.raises(WeightsMissing, match=MODELS_ENV):
+    with pytest.raises(WeightsMissing, match=MODELS_VARIABLE):
         load_manifest()
 
 
@@ -90,7 +90,7 @@ def test_a_broken_manifest_is_corrupt(folder: Path, text: str) -> None:
         load_manifest()
 
 
-def test_bytes_that_are_no_graph_are_corrupt(folder: Path) -> None:
+def test_bytes_that_are_not_a_graph_are_corrupt(folder: Path) -> None:
     _models(folder, b"not a graph")
     with pytest.raises(WeightsCorrupt, match="ONNX Runtime"):
-        session("a.onnx")
+        open_session("a.onnx")

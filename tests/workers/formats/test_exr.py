@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from workers.formats.exr import encode
+from workers.formats.exr import write_exr
 
 
 def values() -> NDArray[np.float16]:
-    made = np.random.default_rng(0).uniform(0, 60_000, (37, 53)).astype(np.float16)
-    made[3, :4] = np.nan, 0.0, 6e-8, np.inf
-    return made
+    pixels = np.random.default_rng(0).uniform(0, 60_000, (37, 53)).astype(np.float16)
+    pixels[3, :4] = np.nan, 0.0, 6e-8, np.inf
+    return pixels
 
 
 def test_scan_lines_lie_where_the_table_says() -> None:
-    data = encode(values())
+    data = write_exr(values())
     assert struct.unpack_from("<2i", data) == (20000630, 2)
     at, header = 8, {}
     while data[at]:
@@ -50,9 +50,9 @@ def test_scan_lines_lie_where_the_table_says() -> None:
 def test_openexr_reads_half_floats_as_they_are(tmp_path: Path) -> None:
     exr = pytest.importorskip("OpenEXR", reason="OpenEXR is not installed")
     path = tmp_path / "one.exr"
-    path.write_bytes(encode(values()))
+    path.write_bytes(write_exr(values()))
     file = exr.InputFile(str(path))
     window = file.header()["dataWindow"]
     assert (window.max.x, window.max.y) == (52, 36)
-    found = np.frombuffer(file.channel("Z"), np.float16).reshape(37, 53)
-    assert np.array_equal(found, values(), equal_nan=True)
+    read_back = np.frombuffer(file.channel("Z"), np.float16).reshape(37, 53)
+    assert np.array_equal(read_back, values(), equal_nan=True)

@@ -9,7 +9,7 @@ from pycocotools import mask as coco
 
 from workers.formats.rle import (
     RleError,
-    _runs,
+    _decode_runs,
     decode_mask,
     encode_mask,
     mask_to_polygons,
@@ -33,7 +33,7 @@ def test_round_trip_and_pycocotools_agree(mask):
     flat = mask.T.ravel()
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flat])))
     runs = np.diff(np.concatenate([[0], edges, [flat.size]]))
-    assert _runs(rle["counts"]) == runs.tolist()
+    assert _decode_runs(rle["counts"]) == runs.tolist()
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from workers.formats.simulation.package import simulation_zip
-from workers.formats.simulation.solids import NotSolid, convex_parts, levels, mass_of
+from workers.formats.simulation.package import write_simulation_zip
+from workers.formats.simulation.solids import NotSolid, compute_mass, decompose_convex, make_lods
 from workers.geometry.meshes import Mesh
 
 DENSITY = 700.0
@@ -20,19 +20,19 @@ def solid(made: trimesh.Trimesh) -> Mesh:
     return Mesh(np.asarray(made.vertices, dtype=np.float64), np.asarray(made.faces, dtype=np.int64))
 
 
-def unpacked(folder: Path, mesh: Mesh, scale: float = 1.0) -> dict[str, object]:
-    data = simulation_zip(
+def unpack(folder: Path, mesh: Mesh, scale: float = 1.0) -> dict[str, object]:
+    data = write_simulation_zip(
         mesh, "a box <1>", scale=scale, density=DENSITY, notes={"flags": ["scale_not_metric"]}
     )
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         archive.extractall(folder)
-    told: dict[str, object] = json.loads((folder / "simulation.json").read_text())
-    return told
+    summary: dict[str, object] = json.loads((folder / "simulation.json").read_text())
+    return summary
 
 
 def test_a_box_has_the_mass_and_inertia_of_the_textbook() -> None:
     size = np.array([0.2, 0.4, 0.1])
-    made = mass_of(solid(trimesh.creation.box(size)), DENSITY)
+    made = compute_mass(solid(trimesh.creation.box(size)), DENSITY)
     mass = DENSITY * size.prod()
     expected = (
         mass
@@ -47,21 +47,21 @@ def test_a_box_has_the_mass_and_inertia_of_the_textbook() -> None:
 def test_an_open_mesh_has_no_mass() -> None:
     box = trimesh.creation.box((1, 1, 1))
     with pytest.raises(NotSolid):
-        mass_of(Mesh(np.asarray(box.vertices), np.asarray(box.faces)[:-2]), DENSITY)
+        compute_mass(Mesh(np.asarray(box.vertices), np.asarray(box.faces)[:-2]), DENSITY)
 
 
 def test_levels_of_detail_keep_the_shape() -> None:
     ball = solid(trimesh.creation.icosphere(subdivisions=5, radius=0.5))
-    made = levels(ball)
+    made = make_lods(ball)
     assert [len(level.faces) for level in made] == [20480, 4000, 1000, 250]
     volume = 4 / 3 * np.pi * 0.5**3
     for level, tolerance in zip(made, (0.01, 0.01, 0.02, 0.05), strict=True):
-        assert abs(mass_of(level, 1.0).mass - volume) / volume < tolerance
+        assert abs(compute_mass(level, 1.0).mass - volume) / volume < tolerance
 
 
-def test_convex_parts_follow_a_hole() -> None:
+def test_convex_parts_keep_a_hole_open() -> None:
     ring = trimesh.creation.torus(0.4, 0.12)
-    parts = [trimesh.Trimesh(part.vertices, part.faces) for part in convex_parts(solid(ring))]
+    parts = [trimesh.Trimesh(part.vertices, part.faces) for part in decompose_convex(solid(ring))]
     assert 4 <= len(parts) <= 16 and all(part.is_convex for part in parts)
     covered = sum(part.volume for part in parts)
     assert covered < 1.2 * ring.volume, "the hole must stay open"
@@ -72,7 +72,7 @@ def test_convex_parts_follow_a_hole() -> None:
 def test_pybullet_loads_it_and_it_comes_to_rest_on_its_side(tmp_path: Path) -> None:
     p = pytest.importorskip("pybullet", reason="pybullet is not installed")
     size = (0.2, 0.4, 0.1)
-    told = unpacked(tmp_path, solid(trimesh.creation.box(size)))
+    summary = unpack(tmp_path, solid(trimesh.creation.box(size)))
     client = p.connect(p.DIRECT)
     try:
         p.setGravity(0, 0, -9.81, client)
@@ -98,12 +98,12 @@ def test_pybullet_loads_it_and_it_comes_to_rest_on_its_side(tmp_path: Path) -> N
         assert place[2] == pytest.approx(0.2, abs=0.02)
     finally:
         p.disconnect(client)
-    assert told["flags"] == ["scale_not_metric"]
+    assert summary["flags"] == ["scale_not_metric"]
 
 
 def test_mujoco_loads_it_and_it_comes_to_rest(tmp_path: Path) -> None:
     mujoco = pytest.importorskip("mujoco", reason="mujoco is not installed")
-    unpacked(tmp_path, solid(trimesh.creation.box((0.2, 0.4, 0.1))), scale=2.0)
+    unpack(tmp_path, solid(trimesh.creation.box((0.2, 0.4, 0.1))), scale=2.0)
     xml = (tmp_path / "object.xml").read_text()
     floor = '<worldbody><geom type="plane" size="5 5 0.1"/>'
     (tmp_path / "world.xml").write_text(

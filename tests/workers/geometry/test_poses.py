@@ -10,9 +10,9 @@ from workers.geometry.poses import (
     OPENCV_FROM_PYTORCH3D,
     Similarity,
     look_at,
+    multiply_quaternions,
     opencv_from_opengl,
     opengl_from_opencv,
-    quaternions_multiply,
 )
 
 POINTS = np.random.default_rng(0).normal(size=(20, 3))
@@ -73,7 +73,7 @@ def test_quaternion_products_agree_with_scipy():
     a, b = rng.normal(size=(2, 10, 4))
     a /= np.linalg.norm(a, axis=1, keepdims=True)
     b /= np.linalg.norm(b, axis=1, keepdims=True)
-    turned = quaternions_multiply(a, b)
+    product = multiply_quaternions(a, b)
     expected = Rotation.from_quat(a[:, [1, 2, 3, 0]]) * Rotation.from_quat(b[:, [1, 2, 3, 0]])
-    got = Rotation.from_quat(turned[:, [1, 2, 3, 0]])
-    np.testing.assert_allclose(got.as_matrix(), expected.as_matrix(), atol=1e-12)
+    actual = Rotation.from_quat(product[:, [1, 2, 3, 0]])
+    np.testing.assert_allclose(actual.as_matrix(), expected.as_matrix(), atol=1e-12)

@@ -14,7 +14,7 @@ from moto.server import ThreadedMotoServer
 from PIL import Image
 
 from service.state import State
-from storage.buckets import BucketUnknown, allowed, opened
+from storage.buckets import BucketUnknown, is_allowed, open_address
 from tests.support.dataset_worlds import Heartbeat, World, version
 from tests.support.media_files import gradient
 from tests.support.scenes import moving_ball
@@ -158,7 +158,7 @@ def test_of_two_versions_one_wins_and_the_same_version_may_be_written_by_many(
     made = {text: artefacts(world, text) for text in ("a" * 64, "b" * 64)}
 
     def write(text: str) -> str:
-        files, folder = opened(root, endpoint)
+        files, folder = open_address(root, endpoint)
         try:
             buckets.publish_to_bucket(files, folder, text, made[text], world.store.get, lambda a, b: None)
         except DatasetError as error:
@@ -169,7 +169,7 @@ def test_of_two_versions_one_wins_and_the_same_version_may_be_written_by_many(
         told = list(pool.map(write, ["a" * 64, "b" * 64] * 2))
     [winner] = set(told) - {"dataset_exists"}
     assert told.count(winner) == told.count("dataset_exists") == 2
-    files, folder = opened(root, endpoint)
+    files, folder = open_address(root, endpoint)
     for item in made[winner]:
         assert files.cat_file(f"{folder}/{item.name}") == world.store.get(item.sha256)
 
@@ -218,12 +218,12 @@ def test_a_claim_without_a_version_is_nobodys(world: World, monkeypatch: pytest.
     ],
 )
 def test_only_what_the_operator_allows_is_allowed(address: str, setting: str, fine: bool) -> None:
-    assert allowed(address, "acme", setting) is fine
+    assert is_allowed(address, "acme", setting) is fine
 
 
 def test_nobody_opens_unknown_schemes() -> None:
     with pytest.raises(BucketUnknown):
-        opened("betamax://tape")
+        open_address("betamax://tape")
 
 
 @pytest.mark.parametrize(

@@ -21,12 +21,12 @@ from tests.support.dataset_worlds import Heartbeat, Killed, World, version
 from tests.support.media_files import write_video
 from tests.support.synthetic_datasets import drawn, of_movi
 from workers.datasets.budget_limits import Prices
+from workers.datasets.cameras.colmap_solver import load_solver
 from workers.datasets.clip_work import Components
 from workers.datasets.local import build_dataset
 from workers.datasets.reader import Dataset
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import GroundTruth, SourceFrames
-from workers.datasets.stages.colmap import load_solver
 from workers.datasets.track_sources import EngineTracks
 from workers.datasets.verification import verify
 from workers.engines.protocols import EngineInfo, FrameResult, TrackedInstance, VideoFrame

@@ -19,12 +19,12 @@ from storage.ledger.tables import jobs as table
 from tests.support.dataset_worlds import TENANT, Follow, Heartbeat, Reds, World, version
 from tests.workers.jobs.test_dataset_parts import work
 from workers.datasets.budget_limits import Prices
+from workers.datasets.cameras.colmap_solver import load_solver
 from workers.datasets.clip_work import Components
 from workers.datasets.local import build_dataset
 from workers.datasets.reader import Dataset
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import Source, SourceFrames
-from workers.datasets.stages.colmap import load_solver
 from workers.datasets.track_sources import EngineTracks
 from workers.datasets.verification import verify
 from workers.engines.protocols import EngineInfo, FrameResult, RequestRefused, VideoFrame

@@ -13,7 +13,7 @@ from workers.datasets import clip_reader
 from workers.datasets.reader import Dataset
 from workers.datasets.verification import verify
 from workers.errors import JobProblem
-from workers.jobs import dataset, dataset_world
+from workers.jobs import dataset_world
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_killed_again_and_again_it_comes_to_an_end_and_does_nothing_twice(
 def test_a_key_signs_and_only_it_verifies(
     world: World, undisturbed: tuple[Manifest, Heartbeat], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(dataset.KEY, "secret")
+    monkeypatch.setenv("MAQUETTE_DATASET_KEY", "secret")
     manifest = world.go(world.job(), Heartbeat())
     assert isinstance(manifest.result, DatasetResult)
     assert manifest.result.signed and version(manifest) == version(undisturbed[0])

@@ -14,11 +14,11 @@ from media.sandbox import Sandbox
 from storage.ledger import fleet, jobs, leases
 from tests.support.dataset_worlds import FRAMES, TENANT, Heartbeat, Reds, World, version
 from workers.datasets.budget_limits import Prices
+from workers.datasets.cameras.colmap_solver import load_solver
 from workers.datasets.clip_work import Components
 from workers.datasets.local import build_dataset
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import Source, SourceFrames
-from workers.datasets.stages.colmap import load_solver
 from workers.datasets.track_sources import EngineTracks
 from workers.engines.registry import EngineSet
 from workers.errors import JobProblem
@@ -91,7 +91,7 @@ def test_two_workers_share_a_job_and_do_each_clip_once(world: World, alone: str)
     assert all(engine.frames for engine in engines)
     assert sum(engine.frames for engine in engines) == ALL_FRAMES
     states = [
-        event["data"]["state"] for event in jobs.history(world.db, job_id, 0) if event["type"] == "state"
+        event["data"]["state"] for event in jobs.list_events(world.db, job_id, 0) if event["type"] == "state"
     ]
     assert states.count("succeeded") == 1
 

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from workers.errors import JobProblem
 from workers.geometry.cameras import Camera
-from workers.jobs.context import JobContext
 from workers.jobs.depth_maps import MetricDepth, load_depth
+from workers.jobs.media_loader import MediaLoader
 
 W, H = 96, 64
 CAMERA = Camera(W, H, 110.0, 104.0, 45.0, 34.0)
@@ -38,11 +38,11 @@ def points(z: Array) -> Array:
 
 def read(values: Array, camera: Camera | None = CAMERA, *, whole: bool = False, **said: Any) -> MetricDepth:
     class Held:
-        def depth(self, ref: Any) -> Any:
+        def load_depth_map(self, ref: Any) -> Any:
             return values.astype(np.float32), whole
 
     given = DepthMap.model_validate({"media": REF, **said})
-    return load_depth(cast(JobContext, Held()), given, W, H, camera)
+    return load_depth(cast(MediaLoader, Held()), given, W, H, camera)
 
 
 def test_millimetres_feet_and_lengths_of_rays_become_the_same_metres() -> None:

@@ -158,7 +158,7 @@ def test_it_goes_on_from_a_track_job(world: World) -> None:
     assert manifest.result.kind == "track"
     job = asked(world, video=None, text=[], from_job=job_id)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(JobContext, "earlier", lambda self, job_id: manifest)
+        patch.setattr(JobContext, "load_manifest", lambda self, job_id: manifest)
         _, lifted = world.run(job)
     assert [item.label for item in lifted.result.objects] == ["block"]
     assert lifted.provenance.from_job == job_id

@@ -130,7 +130,7 @@ class World:
             except Killed:
                 assert dies_at is not None
                 continue
-            self.events = [e for e in jobs.history(self.db, row.id, 0) if e["type"] == "artefact"]
+            self.events = [e for e in jobs.list_events(self.db, row.id, 0) if e["type"] == "artefact"]
             return manifest
         raise AssertionError("never reached")
 

@@ -6,7 +6,7 @@ from workers.datasets.documents.card import build_takedown_index, render_card
 from workers.datasets.documents.contact_sheet import render_contact_sheet
 from workers.datasets.documents.croissant import build_croissant
 from workers.datasets.documents.report import render_report
-from workers.datasets.writing import Written
+from workers.datasets.version import DatasetVersion
 
 MEDIA_TYPES = {
     "README.md": "text/markdown",
@@ -17,7 +17,7 @@ MEDIA_TYPES = {
 }
 
 
-def render_documents(written: Written, read: Callable[[str], bytes]) -> dict[str, bytes]:
+def render_documents(written: DatasetVersion, read: Callable[[str], bytes]) -> dict[str, bytes]:
     """All documents by name; `read` gives stored content by its hash."""
     sheet = render_contact_sheet(written, read)
     return {

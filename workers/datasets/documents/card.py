@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workers.datasets.schema import SCHEMA_VERSION, TABLES
-from workers.datasets.writing import Written
+from workers.datasets.version import DatasetVersion
 
 UNKNOWN = "unknown"
 
 
-def render_card(written: Written) -> str:
+def render_card(written: DatasetVersion) -> str:
     """Markdown with yields, licences, splits and limits; its head is what the Hugging Face hub reads."""
     rows, manifest = written.rows, written.manifest
     totals = manifest.totals
@@ -89,7 +89,7 @@ def render_card(written: Written) -> str:
     return "\n".join(lines) + "\n"
 
 
-def build_takedown_index(written: Written) -> bytes:
+def build_takedown_index(written: DatasetVersion) -> bytes:
     """For each source what has to go when it goes: clips, files of its own, and tables with rows of it."""
     rows, manifest = written.rows, written.manifest
     of_source: dict[str, list[str]] = defaultdict(list)

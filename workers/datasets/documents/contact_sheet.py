@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw
 
 from workers.datasets import parquet
 from workers.datasets.schema import ClipRow, FrameRow, ObservationRow
-from workers.datasets.writing import Written
-from workers.formats.overlay import overlay
+from workers.datasets.version import DatasetVersion
+from workers.formats.overlay import overlay_masks
 from workers.formats.rle import decode_mask
 
 MOST_CLIPS = 16
@@ -24,7 +24,7 @@ PAPER, INK = (250, 250, 248), (30, 30, 30)
 Picture = NDArray[np.uint8]
 
 
-def render_contact_sheet(written: Written, read: Callable[[str], bytes]) -> bytes:
+def render_contact_sheet(written: DatasetVersion, read: Callable[[str], bytes]) -> bytes:
     """PNG: one line a kept clip, four frames each with masks; evenly chosen when there are more than 16."""
     kept = [row for row in written.rows["clips"] if row.kept]
     chosen = (
@@ -55,7 +55,7 @@ def render_contact_sheet(written: Written, read: Callable[[str], bytes]) -> byte
 
 
 def _pictures(
-    written: Written, read: Callable[[str], bytes], clip: ClipRow, labels: dict[tuple[str, int], str]
+    written: DatasetVersion, read: Callable[[str], bytes], clip: ClipRow, labels: dict[tuple[str, int], str]
 ) -> Sequence[Picture]:
     frames = _shard(written, read, "frames", FrameRow, clip.clip)
     seen: dict[int, list[ObservationRow]] = defaultdict(list)
@@ -67,7 +67,7 @@ def _pictures(
         with Image.open(io.BytesIO(frame.jpeg)) as picture:
             image = np.asarray(picture.convert("RGB"))
         mine = seen[frame.frame]
-        drawn = overlay(
+        drawn = overlay_masks(
             image,
             [decode_mask({"size": [r.mask_height, r.mask_width], "counts": r.mask_counts}) for r in mine],
             [labels[clip.clip, row.track] for row in mine],
@@ -80,7 +80,7 @@ def _pictures(
 
 
 def _shard(
-    written: Written, read: Callable[[str], bytes], table: str, row: type[Any], clip: str
+    written: DatasetVersion, read: Callable[[str], bytes], table: str, row: type[Any], clip: str
 ) -> list[Any]:
     for file in written.manifest.tables[table]:
         if file.clip == clip:

@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from workers.datasets.schema import TABLES, columns
-from workers.datasets.writing import Written
+from workers.datasets.schema import TABLES, list_columns
+from workers.datasets.version import DatasetVersion
 
 CONTEXT: dict[str, Any] = {
     "@language": "en",
@@ -56,7 +56,7 @@ DATA_TYPES = {
 }
 
 
-def build_croissant(written: Written) -> bytes:
+def build_croissant(written: DatasetVersion) -> bytes:
     """JSON-LD with every file and a record set for every table."""
     manifest = written.manifest
     licences = sorted({row.licence for row in written.rows["sources"] if row.licence})
@@ -76,7 +76,7 @@ def build_croissant(written: Written) -> bytes:
     return (json.dumps(content, indent=1) + "\n").encode()
 
 
-def _distribution(written: Written) -> list[dict[str, Any]]:
+def _distribution(written: DatasetVersion) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for name, files in written.manifest.tables.items():
         for file in files:
@@ -128,6 +128,6 @@ def _records(name: str) -> dict[str, Any]:
                 **({"repeated": True} if column.kind in ("strings", "floats") else {}),
                 "source": {**origin, "extract": {"column": column.name}},
             }
-            for column in columns(table.row)
+            for column in list_columns(table.row)
         ],
     }

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from workers.datasets.writing import Written
+from workers.datasets.version import DatasetVersion
 
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}
@@ -23,7 +23,7 @@ td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}h2{margin-top:2.2re
 WIDTH, HEIGHT, BINS = 240, 70, 24
 
 
-def render_report(written: Written, sheet: bytes) -> str:
+def render_report(written: DatasetVersion, sheet: bytes) -> str:
     """A page that needs nothing but itself."""
     manifest, totals = written.manifest, written.manifest.totals
     told = (
@@ -49,7 +49,7 @@ def render_report(written: Written, sheet: bytes) -> str:
     )
 
 
-def _funnel(written: Written) -> str:
+def _funnel(written: DatasetVersion) -> str:
     rows = []
     for step in written.funnel:
         share = step.kept / step.given if step.given else 1.0
@@ -61,7 +61,7 @@ def _funnel(written: Written) -> str:
     return f"<table><tr><th>stage<th>of<th class=n>in<th class=n>out<th>share{''.join(rows)}</table>"
 
 
-def _gates(written: Written) -> str:
+def _gates(written: DatasetVersion) -> str:
     scores: dict[str, list[Any]] = defaultdict(list)
     for row in written.rows["decisions"]:
         scores[row.gate].append(row)
@@ -102,7 +102,7 @@ def _gate(name: str, rows: Sequence[Any]) -> str:
     return f"<figure><b>{escape(name)}</b><br>{chart}<figcaption>{note}</figcaption></figure>"
 
 
-def _concepts(written: Written) -> str:
+def _concepts(written: DatasetVersion) -> str:
     found: dict[str, list[int]] = {}
     for row in written.rows["concepts"]:
         mine = found.setdefault(row.phrase, [0, 0, 0, 0])
@@ -116,7 +116,7 @@ def _concepts(written: Written) -> str:
     return f"<table><tr>{head}{rows}</table>"
 
 
-def _sources(written: Written) -> str:
+def _sources(written: DatasetVersion) -> str:
     rows = "".join(
         f"<tr><td><code>{row.source[:12]}</code> {escape(row.name or '')}<td>{row.width} x {row.height}"
         f"<td class=n>{row.frames}<td class=n>{row.shots}<td>{escape(row.licence or 'unknown')}"
@@ -127,7 +127,7 @@ def _sources(written: Written) -> str:
     return f"<table><tr>{head}{rows}</table>"
 
 
-def _captions(written: Written, most: int = 40) -> str:
+def _captions(written: DatasetVersion, most: int = 40) -> str:
     rows = written.rows["captions"]
     items = "".join(
         f"<li><code>{row.clip[:8]}</code>{'' if row.track is None else f' track {row.track}'}: "

@@ -30,7 +30,17 @@ class GatePolicy:
                 (low is None or value >= low - 1e-9) and (high is None or value <= high + 1e-9)
             )
             found.append(
-                DecisionRow(score.clip, score.track, score.name, value, low, high, passed, self.name, None)
+                DecisionRow(
+                    clip=score.clip,
+                    track=score.track,
+                    gate=score.name,
+                    score=value,
+                    low=low,
+                    high=high,
+                    passed=passed,
+                    policy=self.name,
+                    reason=None,
+                )
             )
         return found
 

@@ -5,10 +5,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from workers.datasets.boxes3d.lifting import Box3d
 from workers.datasets.gates.track_scores import STAGE
 from workers.datasets.schema import ScoreRow
-from workers.datasets.stages.boxes3d import Box3d
-from workers.datasets.stages.follow import TrackObservation
+from workers.datasets.stages.measure import TrackObservation
 
 WHOLE = 0.5
 USUAL = 40
@@ -23,8 +23,8 @@ def score_track_3d(
     half of the usual size; depth counts as constant where it is not measured. Null without such frames.
     """
     return [
-        ScoreRow(clip, track, STAGE, "jitter_3d", _jitter(lifted), "sizes"),
-        ScoreRow(clip, track, STAGE, "size_constancy", _steps(seen), "ln"),
+        ScoreRow(clip=clip, track=track, stage=STAGE, name="jitter_3d", value=_jitter(lifted), unit="sizes"),
+        ScoreRow(clip=clip, track=track, stage=STAGE, name="size_constancy", value=_steps(seen), unit="ln"),
     ]
 
 

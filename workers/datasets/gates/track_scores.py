@@ -33,7 +33,7 @@ def _score_track(
     clip: str, track: int, course: TrackStats, courses: Mapping[int, TrackStats], pixels: int
 ) -> list[ScoreRow]:
     def row(name: str, value: float | None, unit: str) -> ScoreRow:
-        return ScoreRow(clip, track, STAGE, name, value, unit)
+        return ScoreRow(clip=clip, track=track, stage=STAGE, name=name, value=value, unit=unit)
 
     seen = course.frames
     span = seen[-1] - seen[0] + 1

@@ -1,6 +1,5 @@
 """Writing a version to a folder so that readers see all of it or nothing, and only one writer wins."""
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -65,8 +64,3 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def sha256(data: bytes) -> str:
-    """The address of a content."""
-    return hashlib.sha256(data).hexdigest()

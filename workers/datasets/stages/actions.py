@@ -9,8 +9,8 @@ from scipy.spatial.transform import Rotation
 from workers.datasets.errors import DatasetError
 from workers.datasets.protocols import InverseDynamics
 from workers.datasets.schema import ActionRow, CameraRow
+from workers.datasets.shots.clip_planning import ClipPlan
 from workers.datasets.source import Source
-from workers.datasets.stages.shots import ClipPlan
 from workers.engines.protocols import Rgb
 
 EGO = ("tx", "ty", "tz", "rx", "ry", "rz")
@@ -37,7 +37,7 @@ def infer_actions(model: InverseDynamics, plan: ClipPlan, frames: Iterable[Rgb])
             f"{model.name} gave actions {values.shape}; finite ones of {expected} were expected",
         )
     return [
-        ActionRow(plan.id, frame, "inferred", model.names, tuple(row))
+        ActionRow(clip=plan.id, frame=frame, kind="inferred", names=model.names, values=tuple(row))
         for frame, row in enumerate(values.tolist())
     ]
 
@@ -56,7 +56,7 @@ def _ego(plan: ClipPlan, cameras: Sequence[CameraRow]) -> list[ActionRow]:
         step = np.linalg.inv(here) @ there
         turn = Rotation.from_matrix(step[:3, :3]).as_rotvec()
         values = tuple(float(value) for value in (*step[:3, 3], *turn))
-        found.append(ActionRow(plan.id, before.frame, "ego_motion", EGO, values))
+        found.append(ActionRow(clip=plan.id, frame=before.frame, kind="ego_motion", names=EGO, values=values))
     return found
 
 
@@ -72,6 +72,6 @@ def _recorded(source: Source, plan: ClipPlan) -> list[ActionRow]:
         )
     names = tuple(source.info.action_names) or tuple(f"a{index}" for index in range(len(given[0])))
     return [
-        ActionRow(plan.id, frame, "recorded", names, tuple(given[index]))
+        ActionRow(clip=plan.id, frame=frame, kind="recorded", names=names, values=tuple(given[index]))
         for frame, index in enumerate(frames[:-1])
     ]

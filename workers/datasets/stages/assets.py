@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from workers.datasets.manifest import File
+from workers.datasets.manifest import FileEntry
 from workers.datasets.protocols import Workspace
 from workers.datasets.schema import AssetRow, TrackRow
 from workers.engines.objects.export import asset_glb, asset_splat_ply
@@ -34,7 +34,7 @@ class AssetResult:
     """What the stage made; `failed` counts objects the engine could not lift."""
 
     rows: tuple[AssetRow, ...]
-    files: tuple[File, ...]
+    files: tuple[FileEntry, ...]
     failed: int
 
 
@@ -47,7 +47,7 @@ def reconstruct_assets(
 ) -> AssetResult:
     """A mesh and a splat for each track, from one view of it."""
     rows: list[AssetRow] = []
-    files: list[File] = []
+    files: list[FileEntry] = []
     failed = 0
     for view in views:
         track = view.track
@@ -69,25 +69,25 @@ def reconstruct_assets(
         for kind, ending, media_type in KINDS:
             data = written[ending]
             name, digest = _stored(workspace, ending, kind, media_type, data)
-            files.append(File(name, digest, len(data), media_type=media_type))
+            files.append(FileEntry(name=name, sha256=digest, bytes=len(data), media_type=media_type))
             rows.append(
                 AssetRow(
-                    track.clip,
-                    track.track,
-                    view.frame,
-                    kind,
-                    name,
-                    digest,
-                    media_type,
-                    len(data),
-                    tuple(asset.pose.rotation),
-                    tuple(asset.pose.translation),
-                    asset.pose.scale,
-                    asset.scale_source,
-                    asset.confidence,
-                    asset.silhouette_iou,
-                    f"{engine.info.name}/{engine.info.version}",
-                    tuple(asset.flags),
+                    clip=track.clip,
+                    track=track.track,
+                    frame=view.frame,
+                    kind=kind,
+                    file=name,
+                    sha256=digest,
+                    media_type=media_type,
+                    bytes=len(data),
+                    rotation=tuple(asset.pose.rotation),
+                    translation=tuple(asset.pose.translation),
+                    scale=asset.pose.scale,
+                    scale_source=asset.scale_source,
+                    confidence=asset.confidence,
+                    silhouette_iou=asset.silhouette_iou,
+                    engine=f"{engine.info.name}/{engine.info.version}",
+                    flags=tuple(asset.flags),
                 )
             )
     return AssetResult(tuple(rows), tuple(files), failed)

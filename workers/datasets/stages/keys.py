@@ -45,14 +45,14 @@ class StageKey:
     def lineage(self, clip: str, output: str) -> LineageRow:
         """The row that says so."""
         return LineageRow(
-            clip,
-            self.stage,
-            self.digest(),
-            self.inputs,
-            self.code_version,
-            json.dumps(dict(self.parameters), sort_keys=True),
-            json.dumps(dict(self.weights), sort_keys=True),
-            output,
+            clip=clip,
+            stage=self.stage,
+            key=self.digest(),
+            inputs=self.inputs,
+            code_version=self.code_version,
+            parameters=json.dumps(dict(self.parameters), sort_keys=True),
+            weights=json.dumps(dict(self.weights), sort_keys=True),
+            output=output,
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from workers.datasets import manifest
 from workers.datasets.errors import DatasetError
-from workers.datasets.manifest import File
+from workers.datasets.manifest import FileEntry
 from workers.datasets.reader import Dataset
 from workers.datasets.schema import TABLES
 from workers.datasets.verification.clips import check_clip
@@ -72,7 +72,7 @@ def _signature(folder: Path, key: str | None) -> Iterator[Violation]:
         yield Violation("unsigned", manifest.SIGNATURE, error.detail)
 
 
-def _file(folder: Path, file: File) -> Iterator[Violation]:
+def _file(folder: Path, file: FileEntry) -> Iterator[Violation]:
     path = folder / Path(file.name).name
     if path.name != file.name:
         yield Violation("file_missing", file.name, "names of files have no folders")

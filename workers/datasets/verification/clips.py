@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
+from workers.datasets.captions.scoring import GATE
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import ObservationRow
-from workers.datasets.stages.alignment import GATE
 from workers.formats.rle import RleError
 from workers.geometry.boxes import bounding_box
 

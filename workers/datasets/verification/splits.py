@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from workers.datasets.reader import Dataset
-from workers.datasets.stages import duplicates
+from workers.datasets.shots import near_duplicates
 
 Problem = tuple[str, str, str]
 
@@ -27,8 +27,8 @@ def check_splits(data: Dataset) -> Iterator[Problem]:
         return
     numbers: dict[tuple[str, int], int] = {}
     shots = np.array([numbers.setdefault((r.source, r.shot), len(numbers)) for r in rows], np.int64)
-    signatures = np.stack([duplicates.parse_signature(row.signature) for row in rows])
-    for a, b in duplicates.find_neighbours(shots, signatures).links:
+    signatures = np.stack([near_duplicates.parse_signature(row.signature) for row in rows])
+    for a, b in near_duplicates.find_neighbours(shots, signatures).links:
         if rows[a].split != rows[b].split:
             where = f"{rows[a].clip} and {rows[b].clip}"
             yield "split_leak", where, f"near-duplicates in {rows[a].split} and {rows[b].split}"

@@ -18,7 +18,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.weights import weight_path
+from workers.engines.weights import find_weight
 
 FILE = "anny_compact.npz"
 Floats = NDArray[np.float64]
@@ -104,7 +104,7 @@ def skin(
 @lru_cache(maxsize=1)
 def load_anny() -> AnnyModel:
     """The shipped model; raises the errors of `weight_path`."""
-    with np.load(weight_path(FILE), allow_pickle=False) as data:
+    with np.load(find_weight(FILE), allow_pickle=False) as data:
         weights = data["skin_weights"].astype(np.float64)
         model = AnnyModel(
             joint_names=tuple(str(name) for name in data["joint_names"]),

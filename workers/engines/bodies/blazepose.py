@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from workers.engines.bodies.crops import Region
 from workers.engines.protocols import Box, Mask, Rgb
-from workers.engines.weights import session
+from workers.engines.weights import open_session
 
 DETECTOR_SIDE = 224
 LANDMARK_SIDE = 256
@@ -69,8 +69,8 @@ class BlazePose:
     """Detector and landmark model; one instance holds both sessions."""
 
     def __init__(self, threads: int = 2) -> None:
-        self._detector: Any = session("blazepose_detector.onnx", threads)
-        self._landmarks: Any = session("blazepose_landmark_full.onnx", threads)
+        self._detector: Any = open_session("blazepose_detector.onnx", threads)
+        self._landmarks: Any = open_session("blazepose_landmark_full.onnx", threads)
         self._anchors = anchors()
 
     def find(self, image: Rgb, box: Box) -> Region:

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.bodies.names import humanoid
+from workers.engines.bodies.joint_names import humanoid
 from workers.engines.bodies.rotations import from_quaternions, quaternions
 from workers.engines.protocols import BodyEstimate, Rig
 from workers.formats.bvh import write_bvh
-from workers.formats.gltf import GlbBuilder
-from workers.formats.mesh_files import mesh_ply
+from workers.formats.glb_builder import GlbBuilder
+from workers.formats.mesh_writers import write_mesh_ply
 from workers.geometry.meshes import Mesh, vertex_normals
 
 Floats = NDArray[np.float64]
@@ -97,7 +97,7 @@ def body_obj(estimate: BodyEstimate, name: str = "body") -> bytes:
 
 def body_ply(estimate: BodyEstimate) -> bytes:
     """The posed mesh as binary PLY with normals in glTF axes (y up), metres."""
-    return mesh_ply(Mesh(to_gltf(estimate.vertices), estimate.rig.faces))
+    return write_mesh_ply(Mesh(to_gltf(estimate.vertices), estimate.rig.faces))
 
 
 def body_bvh(estimate: BodyEstimate) -> bytes:

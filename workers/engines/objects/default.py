@@ -1,19 +1,16 @@
 """The default object engine: no learned weights.
 
-From several views: the visual hull. From one: a box, a solid of revolution, a thing on legs or an extrusion
-where one explains the outline, else silhouette inflation in ray space, where the mesh's outline is the mask's
-by construction, the thickness is a guess (or measured, given depth), and the unseen side mirrors the front.
+From several views: the visual hull. From one: a box or a solid of revolution where one explains the outline,
+else silhouette inflation in ray space, where the mesh's outline is the mask's by construction, the thickness
+is a guess (or measured, given depth), and the unseen side mirrors the front.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.objects.multi_view import from_single_view as several
-from workers.engines.objects.multi_view.reconstruction import LOW_IOU as LOW_VIEWS_IOU
-from workers.engines.objects.multi_view.reconstruction import from_views
+from workers.engines.objects.multi_view.reconstruction import MultiViewOptions, reconstruct_views
 from workers.engines.objects.single_view.coarse_mask import attainable
 from workers.engines.objects.single_view.depth_alignment import from_depth, scale_by_depth
 from workers.engines.objects.single_view.inflation import Thickness, inflate, spread_evenly
@@ -24,16 +21,16 @@ from workers.engines.objects.single_view.solid import Solid, close_sheet, symmet
 from workers.engines.objects.single_view.surface import Surface, of_shape, of_solid
 from workers.engines.objects.single_view.texture import complete
 from workers.engines.objects.single_view.triangulation import Sheet, triangulate
-from workers.engines.objects.splats.view_refinement import STEPS
+from workers.engines.objects.splats.refinement import CPU_STEPS
 from workers.engines.protocols import EngineInfo, Mask, ObjectAsset, Rgb
 from workers.geometry.borders import touches_border
 from workers.geometry.boxes import mask_extent
 from workers.geometry.cameras import Camera
+from workers.geometry.mesh_renderer import silhouette
 from workers.geometry.overlap import mask_iou
-from workers.geometry.posed import PosedCamera
-from workers.geometry.raster import silhouette
+from workers.geometry.posed_cameras import PosedCamera
 
-VERSION = "4"
+VERSION = "5"
 TINY_PIXELS = 64
 SPLATS = 15_000
 LOW_IOU = 0.97
@@ -42,8 +39,6 @@ LABELLED_IOU = 0.93
 MEASURED_SIDE = 512
 CONFIDENCE_GUESSED = 0.5
 CONFIDENCE_DEPTH = 0.7
-# By how much one view's shape must agree better with all masks than the hull of a narrow arc.
-MUCH_BETTER = 0.05
 
 
 class DefaultObjects:
@@ -52,17 +47,13 @@ class DefaultObjects:
     def __init__(
         self,
         splats: int = SPLATS,
-        refine_steps: int = STEPS,
+        refine_steps: int = CPU_STEPS,
         *,
         carve: bool = True,
-        extrusions: bool = True,
     ) -> None:
-        """`carve` = False leaves the hull of several views as the outlines make it; `extrusions` = False has
-        one view's shapes inflated where neither a box, a solid of revolution nor legs explain them."""
+        """`carve` = False leaves the hull of several views as the outlines make it."""
         self._splats = splats
-        self._extrusions = extrusions
-        self._carve = carve
-        self._refine_steps = refine_steps
+        self._multi_view = MultiViewOptions(splat_size=splats, refine_steps=refine_steps, carve=carve)
         self.info = EngineInfo(
             name="default",
             kind="objects",
@@ -103,7 +94,7 @@ class DefaultObjects:
         surface, kind = None, None
         metric = False
         if parts == 1 and not truncated:
-            surface, kind = _fitted(cleaned, mask, view, label, extrusions=self._extrusions)
+            surface, kind = _fitted(cleaned, mask, view, label)
         if surface is not None and depth is not None:
             ratio = scale_by_depth(surface, depth, cleaned)
             metric = ratio is not None
@@ -151,37 +142,12 @@ class DefaultObjects:
         The canonical frame has the world's up as +y, guessed from the cameras, and +z towards the first one.
         """
 
-        def one_view(image: Rgb, mask: Mask, view: PosedCamera) -> ObjectAsset:
+        def single_view(image: Rgb, mask: Mask, view: PosedCamera) -> ObjectAsset:
             return self.reconstruct(image, mask, camera=view.camera, label=label, seed=seed)
 
-        made = from_views(
-            frames,
-            masks,
-            cameras,
-            one_view,
-            splats=self._splats,
-            seed=seed,
-            metric=metric,
-            refine_steps=self._refine_steps,
-            carve=self._carve,
+        return reconstruct_views(
+            frames, masks, cameras, single_view, self._multi_view, seed=seed, metric=metric
         )
-        if "narrow_arc" not in made.flags or "low_iou" not in made.flags:
-            return made
-        # what stands before the object in other frames cuts its hull, not the shape of one view
-        other = several.from_views(
-            frames,
-            masks,
-            cameras,
-            one_view,
-            seed=seed,
-            metric=metric,
-            low_iou=LOW_VIEWS_IOU,
-            trust=CONFIDENCE_GUESSED,
-            refine_steps=self._refine_steps,
-        )
-        if (other.silhouette_iou or 0.0) < (made.silhouette_iou or 0.0) + MUCH_BETTER:
-            return made
-        return replace(other, flags=(*other.flags, "narrow_arc", "from_one_view"))
 
 
 def _check(image: Rgb, mask: Mask, camera: Camera | None, depth: NDArray[np.float32] | None) -> None:
@@ -221,10 +187,10 @@ def _ones(sheet: Sheet) -> NDArray[np.float64]:
 
 
 def _fitted(
-    cleaned: Mask, mask: Mask, camera: Camera, label: str | None, *, extrusions: bool
+    cleaned: Mask, mask: Mask, camera: Camera, label: str | None
 ) -> tuple[Surface, str] | tuple[None, None]:
     """A simple solid that draws the mask from the camera, and its kind; nothing where none is good enough."""
-    for shape in find_shapes(cleaned, camera, label, extrusions=extrusions):
+    for shape in find_shapes(cleaned, camera, label):
         expected = expected_shape(label) == shape.kind
         wanted = LABELLED_IOU if expected else min(FITTED_IOU, attainable(cleaned))
         if _silhouette_iou(shape.vertices, shape.faces, mask, camera) >= wanted:

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.protocols import ObjectAsset
-from workers.formats.decimation import decimated
-from workers.formats.gltf import GlbBuilder
-from workers.formats.overlay import png
-from workers.formats.ply import write_splat_ply
-from workers.formats.texture import Textured, bake
+from workers.formats.decimation import decimate
+from workers.formats.glb_builder import GlbBuilder
+from workers.formats.images import encode_png
+from workers.formats.splat_ply import write_splat_ply
+from workers.formats.texture import BakedTexture, bake_texture
 from workers.formats.usdz import write_usdz
 from workers.geometry.meshes import vertex_normals
 from workers.geometry.poses import opengl_from_opencv
@@ -36,13 +36,13 @@ class Baked:
 
     vertices: NDArray[np.float64]
     normals: NDArray[np.float64]
-    texture: Textured
+    texture: BakedTexture
 
 
 def baked(asset: ObjectAsset) -> Baked:
     """The mesh of at most 10,000 faces with a texture from the splat: the costly part of two formats."""
-    mesh = decimated(asset.mesh, TEXTURED_FACES)
-    made = bake(mesh, asset.splat)
+    mesh = decimate(asset.mesh, TEXTURED_FACES)
+    made = bake_texture(mesh, asset.splat)
     normals = vertex_normals(mesh.vertices, mesh.faces)
     return Baked(mesh.vertices[made.source], normals[made.source], made)
 
@@ -57,7 +57,7 @@ def asset_textured_glb(asset: ObjectAsset, name: str, made: Baked) -> bytes:
         texture.faces,
         normals=made.normals,
         uvs=texture.uvs,
-        texture_png=png(texture.pixels),
+        texture_png=encode_png(texture.pixels),
     )
     builder.add_node(name, mesh=index, extras=_extras(asset))
     return builder.build()

@@ -11,7 +11,7 @@ from workers.engines.protocols.shared import EngineInfo, Mask, Rgb, ScaleSource
 from workers.geometry.cameras import Camera
 from workers.geometry.gaussians import Gaussians
 from workers.geometry.meshes import Mesh
-from workers.geometry.posed import PosedCamera
+from workers.geometry.posed_cameras import PosedCamera
 from workers.geometry.poses import Similarity
 
 

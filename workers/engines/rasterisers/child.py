@@ -10,7 +10,7 @@ from workers.engines.rasterisers.numba_rasteriser import NumbaRasteriser
 from workers.engines.rasterisers.protocol import Rasteriser, RasteriserMissing
 from workers.geometry.cameras import Camera
 from workers.geometry.gaussians import Gaussians
-from workers.geometry.posed import PosedCamera
+from workers.geometry.posed_cameras import PosedCamera
 from workers.geometry.poses import Similarity
 
 RASTERISERS: Mapping[str, Callable[[], Rasteriser]] = {"gsplat": GsplatRasteriser, "numba": NumbaRasteriser}

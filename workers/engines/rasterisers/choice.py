@@ -1,7 +1,6 @@
 """Chooses the rasteriser that this machine can run."""
 
 import logging
-import os
 from collections.abc import Callable
 from functools import cache
 
@@ -9,9 +8,9 @@ from workers.engines.rasterisers.gsplat_rasteriser import GsplatRasteriser
 from workers.engines.rasterisers.hosted import HostedRasteriser
 from workers.engines.rasterisers.numba_rasteriser import NumbaRasteriser
 from workers.engines.rasterisers.protocol import Rasteriser, RasteriserMissing
+from workers.engines.settings import GSPLAT_PYTHON_VARIABLE, SharedEngineSettings
 
 log = logging.getLogger(__name__)
-PYTHON = "MAQUETTE_GSPLAT_PYTHON"
 
 
 def choose_rasteriser() -> Rasteriser:
@@ -19,7 +18,7 @@ def choose_rasteriser() -> Rasteriser:
 
     Raises RasteriserMissing with what each of them needs.
     """
-    python = os.environ.get(PYTHON)
+    python = SharedEngineSettings().gsplat_python
     makers: list[Callable[[], Rasteriser]] = [GsplatRasteriser, NumbaRasteriser]
     if python:
         makers.insert(0, lambda: _start_hosted(python))
@@ -38,5 +37,5 @@ def _start_hosted(python: str) -> HostedRasteriser:
     try:
         return HostedRasteriser(python)
     except RasteriserMissing as error:
-        log.warning("%s is set, but: %s", PYTHON, error)
+        log.warning("%s is set, but: %s", GSPLAT_PYTHON_VARIABLE, error)
         raise

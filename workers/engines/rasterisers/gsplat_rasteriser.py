@@ -7,7 +7,7 @@ import numpy as np
 
 from workers.engines.rasterisers.protocol import GaussianGradients, RasteriserMissing, Rendering
 from workers.geometry.gaussians import Array, Gaussians
-from workers.geometry.posed import PosedCamera
+from workers.geometry.posed_cameras import PosedCamera
 
 
 class GsplatRasteriser:

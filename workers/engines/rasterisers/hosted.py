@@ -11,7 +11,7 @@ from workers.engines.host.errors import HostError
 from workers.engines.host.host import EngineHost, HostSpec
 from workers.engines.rasterisers.protocol import GaussianGradients, RasteriserMissing, Rendering
 from workers.geometry.gaussians import Array, Gaussians
-from workers.geometry.posed import PosedCamera
+from workers.geometry.posed_cameras import PosedCamera
 
 CHILD = "workers.engines.rasterisers.child"
 

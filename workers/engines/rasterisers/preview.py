@@ -9,7 +9,7 @@ from workers.engines.rasterisers.choice import choose_rasteriser
 from workers.engines.rasterisers.protocol import Rasteriser, RasteriserMissing
 from workers.geometry.cameras import Camera
 from workers.geometry.gaussians import Gaussians, transform
-from workers.geometry.posed import PosedCamera
+from workers.geometry.posed_cameras import PosedCamera
 from workers.geometry.poses import Similarity
 from workers.geometry.splat_renderer import render_splat
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from workers.geometry.gaussians import Array, Gaussians
-from workers.geometry.posed import PosedCamera
+from workers.geometry.posed_cameras import PosedCamera
 
 # Square pixels added to every projected covariance, against aliasing.
 LOW_PASS = 0.3

@@ -1,1 +1,1 @@
-"""Assets that physics engines load: levels of detail, convex parts, mass and inertia, URDF and MJCF."""
+"""Assets for physics engines: levels of detail, convex parts, mass and inertia, URDF and MJCF."""

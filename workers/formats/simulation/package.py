@@ -9,32 +9,34 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.formats.mesh_files import mesh_obj
-from workers.formats.simulation.solids import MassProperties, convex_parts, levels, mass_of
+from workers.formats.mesh_writers import write_mesh_obj
+from workers.formats.simulation.solids import MassProperties, compute_mass, decompose_convex, make_lods
 from workers.geometry.meshes import Mesh
 
-# robots' worlds are z up: y up becomes z up by a quarter turn about x
+# Robotics uses z up; a quarter turn about x takes y up to z up.
 Z_UP: NDArray[np.float64] = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
-def simulation_zip(mesh: Mesh, name: str, *, scale: float, density: float, notes: dict[str, object]) -> bytes:
-    """`mesh` in its canonical frame (y up), times `scale` metres, as a body of an even density in kg/m³.
+def write_simulation_zip(
+    mesh: Mesh, name: str, *, scale: float, density: float, notes: dict[str, object]
+) -> bytes:
+    """A package of `mesh`, in its canonical frame (y up), as a body with a uniform density in kg/m³.
 
-    Its origin stays that of the mesh. `notes` go into `simulation.json` and the files' comments. Raises
-    NotSolid for a mesh that encloses nothing.
+    `scale` is the length of the mesh's unit in metres; the origin stays that of the mesh. `notes` go into
+    `simulation.json` and the comments of the files. Raises NotSolid for a mesh without volume.
     """
     solid = replace(mesh, vertices=scale * mesh.vertices @ Z_UP.T)
-    mass = mass_of(solid, density)
-    meshes = {f"visual_lod{level}.obj": made for level, made in enumerate(levels(solid))}
-    parts = {f"collision_{number:02d}.obj": part for number, part in enumerate(convex_parts(solid))}
+    mass = compute_mass(solid, density)
+    visuals = {f"visual_lod{level}.obj": lod for level, lod in enumerate(make_lods(solid))}
+    parts = {f"collision_{number:02d}.obj": part for number, part in enumerate(decompose_convex(solid))}
     about = {
         "units": "metres, kilograms, z up",
         "density_kg_m3": density,
         "mass_kg": mass.mass,
         "centre_of_mass": mass.centre.tolist(),
         "inertia_kg_m2": mass.inertia.tolist(),
-        "visual": {file: len(made.faces) for file, made in meshes.items()},
+        "visual": {file: len(lod.faces) for file, lod in visuals.items()},
         "collision": {file: len(part.faces) for file, part in parts.items()},
         **notes,
     }
@@ -46,15 +48,15 @@ def simulation_zip(mesh: Mesh, name: str, *, scale: float, density: float, notes
     }
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file, made in {**meshes, **parts}.items():
-            archive.writestr(zipfile.ZipInfo(file, ZIP_TIME), mesh_obj(made))
+        for file, part in {**visuals, **parts}.items():
+            archive.writestr(zipfile.ZipInfo(file, ZIP_TIME), write_mesh_obj(part))
         for file, text in files.items():
             archive.writestr(zipfile.ZipInfo(file, ZIP_TIME), text)
     return out.getvalue()
 
 
 def _urdf(name: str, mass: MassProperties, parts: list[str], comment: str) -> str:
-    """ROS's Unified Robot Description Format: one link, its frame the mesh's own."""
+    """ROS's Unified Robot Description Format: one link in the frame of the mesh."""
     i = mass.inertia
     shapes = "\n".join(
         f'    <collision><geometry><mesh filename="{part}"/></geometry></collision>' for part in parts
@@ -64,7 +66,7 @@ def _urdf(name: str, mass: MassProperties, parts: list[str], comment: str) -> st
 <robot name={quoteattr(name)}>
   <link name="object">
     <inertial>
-      <origin xyz="{_row(mass.centre)}"/>
+      <origin xyz="{_format_row(mass.centre)}"/>
       <mass value="{mass.mass:.9g}"/>
       <inertia ixx="{i[0, 0]:.9g}" ixy="{i[0, 1]:.9g}" ixz="{i[0, 2]:.9g}"
                iyy="{i[1, 1]:.9g}" iyz="{i[1, 2]:.9g}" izz="{i[2, 2]:.9g}"/>
@@ -77,13 +79,13 @@ def _urdf(name: str, mass: MassProperties, parts: list[str], comment: str) -> st
 
 
 def _mjcf(name: str, mass: MassProperties, parts: list[str], comment: str) -> str:
-    """MuJoCo's XML: a free body that is drawn as the mesh and collides as its parts."""
+    """MuJoCo's XML: a free body that is shown as the mesh and collides as its convex parts."""
     i = mass.inertia
     assets = "\n".join(
         f'    <mesh name="{part[:-4]}" file="{part}"/>' for part in ("visual_lod0.obj", *parts)
     )
     shapes = "\n".join(f'      <geom type="mesh" mesh="{part[:-4]}" group="3"/>' for part in parts)
-    full = (i[0, 0], i[1, 1], i[2, 2], i[0, 1], i[0, 2], i[1, 2])
+    inertia = np.array((i[0, 0], i[1, 1], i[2, 2], i[0, 1], i[0, 2], i[1, 2]))
     return f"""{comment}
 <mujoco model={quoteattr(name)}>
   <asset>
@@ -92,7 +94,7 @@ def _mjcf(name: str, mass: MassProperties, parts: list[str], comment: str) -> st
   <worldbody>
     <body name="object">
       <freejoint/>
-      <inertial pos="{_row(mass.centre)}" mass="{mass.mass:.9g}" fullinertia="{_row(np.array(full))}"/>
+      <inertial pos="{_format_row(mass.centre)}" mass="{mass.mass:.9g}" fullinertia="{_format_row(inertia)}"/>
       <geom type="mesh" mesh="visual_lod0" contype="0" conaffinity="0" group="2"/>
 {shapes}
     </body>
@@ -101,5 +103,5 @@ def _mjcf(name: str, mass: MassProperties, parts: list[str], comment: str) -> st
 """
 
 
-def _row(values: NDArray[np.float64]) -> str:
+def _format_row(values: NDArray[np.float64]) -> str:
     return " ".join(f"{value:.9g}" for value in values)

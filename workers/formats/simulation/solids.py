@@ -1,4 +1,4 @@
-"""What a simulator needs of a closed mesh: fewer faces, convex parts, mass and inertia."""
+"""What a simulator needs besides a closed mesh: levels of detail, convex parts, mass and inertia."""
 
 from dataclasses import dataclass
 
@@ -6,13 +6,15 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
-from workers.formats.decimation import decimated
+from workers.formats.decimation import decimate
 from workers.geometry.meshes import Mesh
 
+# The most faces of each level of detail; chosen, not measured.
 LOD_FACES = (4000, 1000, 250)
-# what V-HACD may give at most, and how fine it looks
-MOST_PARTS, VOXELS = 16, 100_000
-SMALLEST_VOLUME = 1e-12
+# V-HACD's limit of convex parts and the number of its voxels; chosen, not measured.
+MAX_PARTS, VOXELS = 16, 100_000
+# Cubic metres below which a mesh counts as flat.
+MIN_VOLUME = 1e-12
 
 
 class NotSolid(ValueError):
@@ -28,13 +30,13 @@ class MassProperties:
     inertia: NDArray[np.float64]
 
 
-def mass_of(mesh: Mesh, density: float) -> MassProperties:
-    """Mass properties of a closed mesh in metres at an even density in kg/m³; raises NotSolid.
+def compute_mass(mesh: Mesh, density: float) -> MassProperties:
+    """Mass properties of a closed mesh in metres with a uniform density in kg/m³; raises NotSolid.
 
-    Source: Eberly, "Polyhedral Mass Properties (Revisited)", 2002, as trimesh computes it.
+    Source: Eberly, "Polyhedral Mass Properties (Revisited)", 2002, as implemented by trimesh.
     """
-    solid = _trimesh(mesh)
-    if not solid.is_watertight or abs(float(solid.volume)) < SMALLEST_VOLUME:
+    solid = _to_trimesh(mesh)
+    if not solid.is_watertight or abs(float(solid.volume)) < MIN_VOLUME:
         raise NotSolid("the mesh is not closed or has no volume")
     solid.density = density
     return MassProperties(
@@ -42,19 +44,19 @@ def mass_of(mesh: Mesh, density: float) -> MassProperties:
     )
 
 
-def levels(mesh: Mesh) -> list[Mesh]:
-    """The mesh and versions with at most 4000, 1000 and 250 faces, each of fewer than the one before."""
-    out = [mesh]
-    for most in LOD_FACES:
-        if most < len(out[-1].faces):
-            out.append(decimated(mesh, most))
-    return out
+def make_lods(mesh: Mesh) -> list[Mesh]:
+    """The mesh and versions with at most 4000, 1000 and 250 faces, each with fewer than the one before."""
+    lods = [mesh]
+    for max_faces in LOD_FACES:
+        if max_faces < len(lods[-1].faces):
+            lods.append(decimate(mesh, max_faces))
+    return lods
 
 
-def convex_parts(mesh: Mesh) -> list[Mesh]:
-    """Convex meshes that together cover the mesh (V-HACD, Mamou 2016); at most 16."""
+def decompose_convex(mesh: Mesh) -> list[Mesh]:
+    """At most 16 convex meshes that together cover the mesh (V-HACD, Mamou 2016)."""
     parts = trimesh.decomposition.convex_decomposition(
-        _trimesh(mesh), maxConvexHulls=MOST_PARTS, resolution=VOXELS
+        _to_trimesh(mesh), maxConvexHulls=MAX_PARTS, resolution=VOXELS
     )
     return [
         Mesh(np.asarray(part["vertices"], dtype=np.float64), np.asarray(part["faces"], dtype=np.int64))
@@ -62,5 +64,5 @@ def convex_parts(mesh: Mesh) -> list[Mesh]:
     ]
 
 
-def _trimesh(mesh: Mesh) -> trimesh.Trimesh:
+def _to_trimesh(mesh: Mesh) -> trimesh.Trimesh:
     return trimesh.Trimesh(vertices=mesh.vertices, faces=mesh.faces, process=False)

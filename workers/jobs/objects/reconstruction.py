@@ -1,55 +1,21 @@
-"""From found masks to 3D objects: what objects and scene share."""
+"""Reconstructs the objects of one image; objects and scene jobs share it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from maquette.contract import DepthMap, Intrinsics, ObjectFailure, ObjectFormat, ObjectResult, Rle
+from maquette.contract import DepthMap, Intrinsics, ObjectFailure
 
-from workers.engines.objects.export import (
-    Baked,
-    asset_glb,
-    asset_splat_ply,
-    asset_textured_glb,
-    asset_usdz,
-    baked,
-)
 from workers.engines.protocols import ObjectAsset
-from workers.errors import JobProblem
-from workers.formats import rle
-from workers.formats.mesh_files import mesh_obj
-from workers.formats.overlay import png
-from workers.formats.sog import write_sog
-from workers.formats.splat_gltf import write_splat_glb
-from workers.formats.spz import write_spz
-from workers.formats.usdz import UsdMissing, check_usd
-from workers.jobs.cameras import find_measured_camera, to_wire_camera, to_wire_pose
-from workers.jobs.context import JobContext, LoadedImage
+from workers.jobs.cameras import find_measured_camera
+from workers.jobs.context import JobContext
 from workers.jobs.depth_maps import load_depth
-from workers.jobs.previews import render_asset_preview
-from workers.jobs.segment.instances import InstanceMask, to_wire_box
-
-# Ending, role, media type and encoder of what is written on request.
-EXTRAS: dict[ObjectFormat, tuple[str, str, str, Callable[[ObjectAsset], bytes]]] = {
-    "spz": ("spz", "splat", "application/x-spz", lambda asset: write_spz(asset.splat)),
-    "sog": ("sog", "splat", "application/x-sog", lambda asset: write_sog(asset.splat)),
-    "khr_glb": ("splat.glb", "splat", "model/gltf-binary", lambda asset: write_splat_glb(asset.splat)),
-    "obj": ("obj", "mesh", "model/obj", lambda asset: mesh_obj(asset.mesh)),
-}
-# The same of what is written with a baked texture, which is made once for all of them.
-TEXTURED: dict[ObjectFormat, tuple[str, str, str, Callable[[ObjectAsset, Baked], bytes]]] = {
-    "textured_glb": (
-        "textured.glb",
-        "mesh",
-        "model/gltf-binary",
-        lambda asset, made: asset_textured_glb(asset, "object", made),
-    ),
-    "usdz": ("usdz", "mesh", "model/vnd.usdz+zip", asset_usdz),
-}
+from workers.jobs.media_loader import LoadedImage
+from workers.jobs.segment.instances import InstanceMask
 
 
 @dataclass(frozen=True, slots=True)
 class ReconstructedObject:
-    """A found object and its asset."""
+    """An instance and its asset; `index` counts the instances of the job."""
 
     index: int
     name: str
@@ -60,83 +26,34 @@ class ReconstructedObject:
 def reconstruct_objects(
     context: JobContext,
     image: LoadedImage,
-    found: list[InstanceMask],
-    given: Intrinsics | None,
+    instances: Sequence[InstanceMask],
+    intrinsics: Intrinsics | None,
     seed: int,
     depth_map: DepthMap | None = None,
 ) -> tuple[list[ReconstructedObject], list[ObjectFailure]]:
-    """Lift each object; one that cannot be lifted is told, the others go on. JobProblem for bad depth."""
+    """Reconstruct each instance; those that cannot be reconstructed are reported as failures.
+
+    Raises JobProblem for intrinsics or depth that do not fit the image.
+    """
     engine = context.engines.objects()
-    context.used(engine.info)
-    camera, depth = find_measured_camera(image, given), None
+    context.record_engine(engine.info)
+    camera, depth = find_measured_camera(image, intrinsics), None
     if depth_map is not None:
-        measured = load_depth(context, depth_map, image.width, image.height, camera)
+        measured = load_depth(context.media, depth_map, image.width, image.height, camera)
         camera, depth = measured.camera, measured.depth
-    lifted: list[ReconstructedObject] = []
+    objects: list[ReconstructedObject] = []
     failures: list[ObjectFailure] = []
-    for index, item in enumerate(found):
-        context.progress("lift", index, len(found), item.label)
+    for index, instance in enumerate(instances):
+        context.progress("lift", index, len(instances), instance.label)
         try:
             asset = engine.reconstruct(
-                image.pixels, item.mask, camera=camera, depth=depth, label=item.label, seed=seed
+                image.pixels, instance.mask, camera=camera, depth=depth, label=instance.label, seed=seed
             )
         except ValueError as error:
             failures.append(
-                ObjectFailure(index=index, label=item.label, code="object_not_lifted", detail=str(error))
+                ObjectFailure(index=index, label=instance.label, code="object_not_lifted", detail=str(error))
             )
             continue
-        name = f"object-{index:03d}"
-        lifted.append(ReconstructedObject(index, name, item, asset))
-    context.progress("lift", len(found), len(found))
-    return lifted, failures
-
-
-def check_formats(formats: Sequence[ObjectFormat]) -> None:
-    """Raise JobProblem (`extra_missing`) for a format whose library is not installed."""
-    if "usdz" in formats:
-        try:
-            check_usd()
-        except UsdMissing as error:
-            raise JobProblem("extra_missing", str(error)) from None
-
-
-def write_object(
-    context: JobContext, item: ReconstructedObject, formats: Sequence[ObjectFormat] = ()
-) -> ObjectResult:
-    """Store an asset's GLB, splat and preview, and what else `formats` asks for."""
-    asset, name = item.asset, item.name
-    mesh = context.save(
-        f"{name}.glb", "mesh", "model/gltf-binary", asset_glb(asset, item.instance.label or name)
-    )
-    splat = context.save(f"{name}.ply", "splat", "application/x-ply", asset_splat_ply(asset))
-    context.save(f"{name}.png", "preview", "image/png", png(render_asset_preview(asset)))
-    files: dict[ObjectFormat, str] = {"glb": mesh.name, "ply": splat.name}
-    for wanted in EXTRAS:
-        if wanted in formats:
-            ending, role, media_type, encode = EXTRAS[wanted]
-            files[wanted] = context.save(f"{name}.{ending}", role, media_type, encode(asset)).name
-    if TEXTURED.keys() & set(formats):
-        made = baked(asset)
-        for wanted, (ending, role, media_type, encode_textured) in TEXTURED.items():
-            if wanted in formats:
-                data = encode_textured(asset, made)
-                files[wanted] = context.save(f"{name}.{ending}", role, media_type, data).name
-    return ObjectResult(
-        index=item.index,
-        label=item.instance.label,
-        score=item.instance.score,
-        box=to_wire_box(item.instance.box),
-        mask=Rle.model_validate(rle.encode_mask(item.instance.mask)),
-        mesh=mesh.name,
-        splat=splat.name,
-        files=files,
-        pose=to_wire_pose(asset.pose),
-        camera=to_wire_camera(asset.camera),
-        scale_source=asset.scale_source,
-        confidence=asset.confidence,
-        silhouette_iou=asset.silhouette_iou,
-        vertices=len(asset.mesh.vertices),
-        faces=len(asset.mesh.faces),
-        gaussians=len(asset.splat),
-        flags=sorted({*asset.flags, *item.instance.flags}),
-    )
+        objects.append(ReconstructedObject(index, f"object-{index:03d}", instance, asset))
+    context.progress("lift", len(instances), len(instances))
+    return objects, failures

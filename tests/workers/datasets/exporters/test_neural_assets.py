@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.support.export_datasets import close, dataset, unposed
-from workers.datasets.exporters.neural_assets import NeuralAssets
-from workers.datasets.importers.writing import publish
+from workers.datasets.exporters.neural_assets.exporter import NeuralAssets
+from workers.datasets.importers.clip_publishing import publish_clips
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 
@@ -185,7 +185,7 @@ def test_the_same_dataset_gives_the_same_bytes(data: Dataset, out: Path, tmp_pat
 
 def test_an_unknown_camera_leaves_the_background_unknown(data: Dataset, tmp_path: Path) -> None:
     clip = next(clip for clip in data.clips() if clip.source.name == "room")
-    publish([unposed(clip)], tmp_path / "unposed", "test")
+    publish_clips([unposed(clip)], tmp_path / "unposed", "test")
     NeuralAssets().write(Dataset(tmp_path / "unposed"), tmp_path / "out", pairs=6)
     found = pairs(tmp_path / "out", edited=False)
     for entry, arrays in found:

@@ -8,12 +8,12 @@ from scipy.spatial.transform import Rotation
 
 from tests.support.scenes import ball, wall
 from tests.support.synthetic_datasets import SETTINGS, drawn, made_dataset, of_movi, source_of
+from workers.datasets.captions import facts
+from workers.datasets.captions.scoring import score_captions
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import CameraRow
 from workers.datasets.source import GroundTruth, Source
-from workers.datasets.stages import facts
-from workers.datasets.stages.alignment import score_captions
 
 SWAPS = {"on the left": "on the right", "on the right": "on the left", "in the middle": "on the left"}
 
@@ -111,7 +111,18 @@ def cameras(step: np.ndarray, count: int = 16) -> list[CameraRow]:  # type: igno
     for _ in range(count - 1):
         poses.append(poses[-1] @ step)
     return [
-        CameraRow("c", k, 300, 300, 128, 128, tuple(pose.ravel()), "given", "given", None)
+        CameraRow(
+            clip="c",
+            frame=k,
+            fx=300,
+            fy=300,
+            cx=128,
+            cy=128,
+            world_from_cam=tuple(pose.ravel()),
+            source="given",
+            intrinsics_source="given",
+            confidence=None,
+        )
         for k, pose in enumerate(poses)
     ]
 

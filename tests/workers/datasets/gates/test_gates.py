@@ -18,8 +18,8 @@ from workers.datasets.local_executor import LocalExecutor
 from workers.datasets.pipeline import Pipeline
 from workers.datasets.schema import DecisionRow, ScoreRow
 from workers.datasets.settings import DatasetSettings
+from workers.datasets.shots.clip_planning import ClipPlan
 from workers.datasets.source import ClipTracker, GroundTruth, Source
-from workers.datasets.stages.shots import ClipPlan
 from workers.engines.protocols import Box, EngineInfo, FrameResult, Rgb, TrackedInstance
 from workers.geometry.boxes import bounding_box
 
@@ -257,7 +257,7 @@ def test_what_was_not_measured_passes_and_says_null(clean_decisions: list[Decisi
 
 
 def test_the_policy_decides_and_the_scores_stay(tmp_path: Path) -> None:
-    scores = [ScoreRow("c", 1, "gates", "length", 10.0, "frames")]
+    scores = [ScoreRow(clip="c", track=1, stage="gates", name="length", value=10.0, unit="frames")]
     [lenient] = DEFAULT.decide(scores)
     strict = DEFAULT.with_bounds({"length": (20.0, None)})
     [refused] = strict.decide(scores)
@@ -268,5 +268,8 @@ def test_the_policy_decides_and_the_scores_stay(tmp_path: Path) -> None:
 
 def test_bounds_are_inclusive() -> None:
     policy = GatePolicy("p", {"x": (1.0, 2.0)})
-    told = [policy.decide([ScoreRow("c", 1, "s", "x", v, "u")])[0].passed for v in (0.9, 1.0, 2.0, 2.1)]
+    told = [
+        policy.decide([ScoreRow(clip="c", track=1, stage="s", name="x", value=v, unit="u")])[0].passed
+        for v in (0.9, 1.0, 2.0, 2.1)
+    ]
     assert told == [False, True, True, False]

@@ -14,7 +14,7 @@ from workers.datasets.local import FolderWorkspace
 from workers.datasets.local_executor import LocalExecutor
 from workers.datasets.pipeline import DatasetPlan, Pipeline
 from workers.datasets.settings import DatasetSettings
-from workers.datasets.stages.text import measure_text_area
+from workers.datasets.shots.text import measure_text_area
 from workers.datasets.track_sources import OracleTracks
 from workers.engines.protocols import Rgb
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.movi_clips import Clip, draw
 from tests.support.synthetic_datasets import SETTINGS, made_dataset, of_movi
-from workers.datasets import boxes
+from workers.datasets import oriented_boxes
 from workers.datasets.clip_work import Components
 from workers.datasets.local import build_dataset
 from workers.datasets.reader import Dataset
@@ -32,7 +32,7 @@ def true_box(clip: Clip, row: ObservationRow, number: int) -> tuple[np.ndarray, 
     """Corners (8, 3) in camera axes and edge lengths (3,)."""
     pose = np.linalg.inv(clip.world_from_cam[row.frame]) @ clip.world_from_object[row.frame, number - 1]
     size = clip.sizes[number - 1]
-    return boxes.SIGNS * size @ pose[:3, :3].T + pose[:3, 3], size
+    return oriented_boxes.SIGNS * size @ pose[:3, :3].T + pose[:3, 3], size
 
 
 def off(clip: Clip, row: ObservationRow, number: int) -> float:

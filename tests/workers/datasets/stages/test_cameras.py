@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from tests.support.synthetic_datasets import drawn, made_dataset, source_of
-from workers.datasets import boxes
+from workers.datasets import oriented_boxes
+from workers.datasets.boxes3d.lifting import ClipCamera, lift_track
+from workers.datasets.cameras.clip_camera import StillCameraDetector
+from workers.datasets.cameras.colmap_solver import ColmapSolver, load_solver
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import GroundTruth, KnownBox
-from workers.datasets.stages.boxes3d import ClipCamera, lift_track
-from workers.datasets.stages.cameras import StillCameraDetector
-from workers.datasets.stages.colmap import ColmapSolver, load_solver
-from workers.datasets.stages.follow import TrackObservation, encode_jpeg
+from workers.datasets.stages.measure import TrackObservation, encode_jpeg
 from workers.formats.rle import encode_mask
 from workers.geometry.cameras import Camera
 
@@ -137,9 +137,9 @@ def seen_from(
     """A cube of 40 cm at `center`, seen by each camera; boxes without masks of their own."""
     found = []
     for frame, pose in enumerate(poses):
-        corners = boxes.SIGNS * 0.4 + center
+        corners = oriented_boxes.SIGNS * 0.4 + center
         local = (corners - pose[:3, 3]) @ pose[:3, :3]
-        pixels = boxes.project(local, k)
+        pixels = oriented_boxes.project(local, k)
         low, high = pixels.min(axis=0), pixels.max(axis=0)
         box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
         area = int((box[2] - box[0]) * (box[3] - box[1]))
@@ -186,7 +186,7 @@ def test_known_boxes_keep_their_pose_in_camera_and_world() -> None:
     known = {frame: KnownBox(place, np.array([0.3, 0.4, 0.5])) for frame in range(len(poses))}
     for frame, box in lift_track([], None, ClipCamera(k, poses, "metric"), known).items():
         assert box.center_world is not None and box.rotation_world is not None
-        world = boxes.compute_corners(box.center_world, box.size, box.rotation_world)
-        camera = boxes.compute_corners(box.center_cam, box.size, box.rotation_cam)
+        world = oriented_boxes.compute_corners(box.center_world, box.size, box.rotation_world)
+        camera = oriented_boxes.compute_corners(box.center_cam, box.size, box.rotation_cam)
         back = camera @ poses[frame][:3, :3].T + poses[frame][:3, 3]
         assert np.allclose(world, back, atol=1e-9) and box.flags == ()

@@ -15,10 +15,10 @@ from workers.datasets.local import FolderWorkspace
 from workers.datasets.local_executor import LocalExecutor
 from workers.datasets.pipeline import Pipeline
 from workers.datasets.settings import DatasetSettings
+from workers.datasets.shots.clip_planning import find_transitions
+from workers.datasets.shots.dissolves import LOOKBACK
+from workers.datasets.shots.survey import Survey, join_surveys, survey_frames
 from workers.datasets.source import Source
-from workers.datasets.stages.dissolves import LOOKBACK
-from workers.datasets.stages.shots import find_transitions
-from workers.datasets.stages.survey import Survey, join_surveys, survey_frames
 from workers.datasets.track_sources import OracleTracks
 from workers.engines.protocols import Rgb
 

@@ -10,7 +10,8 @@ from skimage import data, transform
 
 from workers.engines.concepts.default import DefaultConcepts
 from workers.engines.protocols import ConceptEngine, Mask, Rgb, TrackPrompts, VisualPrompt
-from workers.engines.weights import MODELS_ENV, WeightsCorrupt, WeightsMissing, models_dir
+from workers.engines.settings import MODELS_VARIABLE
+from workers.engines.weights import WeightsCorrupt, WeightsMissing, models_dir
 from workers.geometry.boxes import bounding_box
 from workers.geometry.overlap import mask_iou
 
@@ -177,7 +178,7 @@ def test_only_rgb_bytes_are_images(engine: DefaultConcepts) -> None:
 
 
 def test_without_weights_a_watershed_answers_clicks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(MODELS_ENV, str(tmp_path))
+    monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path))
     bare = DefaultConcepts()
     assert bare.info.capabilities == ("boxes", "points") and bare.info.weights == {}
     image, disc, _ = SCENE
@@ -198,7 +199,7 @@ def test_a_corrupt_detector_leaves_the_boxes(tmp_path: Path, monkeypatch: pytest
         (tmp_path / path.name).symlink_to(path)
     (tmp_path / "picodet_coco.onnx").unlink()
     (tmp_path / "picodet_coco.onnx").write_bytes(b"not the detector")
-    monkeypatch.setenv(MODELS_ENV, str(tmp_path))
+    monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path))
     partial = DefaultConcepts(mirror=False)
     assert partial.info.capabilities == ("boxes", "points", "masks")
     assert "picodet_coco.onnx" in partial.info.limits[0]

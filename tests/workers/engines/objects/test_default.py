@@ -14,11 +14,11 @@ from workers.engines.objects.default import DefaultObjects
 from workers.engines.objects.export import asset_glb, asset_splat_ply, scene_glb
 from workers.engines.objects.single_view.outline import EmptyMask
 from workers.engines.protocols import ObjectEngine
-from workers.formats.gltf import read_glb
-from workers.formats.ply import read_splat_ply
+from workers.formats.glb_reader import read_glb
+from workers.formats.splat_ply import read_splat_ply
 from workers.geometry.cameras import Camera
+from workers.geometry.mesh_renderer import silhouette
 from workers.geometry.overlap import mask_iou
-from workers.geometry.raster import silhouette
 
 ENGINE = DefaultObjects(splats=2000)
 H, W = 240, 320

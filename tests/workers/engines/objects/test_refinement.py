@@ -1,12 +1,13 @@
-"""Refining a splat: it is kept only when it is better on views that it was not refined on."""
+"""Refining a splat: it is kept only when it is better on held-out views."""
 
 import numpy as np
 import pytest
 
 from tests.support.synthetic_objects import around, thing
 from workers.engines.objects.default import DefaultObjects
-from workers.engines.objects.multi_view.reconstruction import surface_splat
-from workers.engines.objects.splats.refinement import HELD_EVERY, quality, refine, target
+from workers.engines.objects.splats.refinement import HELD_OUT_EVERY, RefinementBudget, mean_psnr, refine
+from workers.engines.objects.splats.surfels import build_vertex_colored_surfels
+from workers.engines.objects.splats.view_crops import crop_views, split_held_out
 from workers.engines.rasterisers.protocol import Rendering
 from workers.geometry.gaussians import Gaussians
 from workers.geometry.meshes import Mesh
@@ -18,25 +19,27 @@ IMAGES, MASKS = (list(part) for part in zip(*(SHOWN.photograph(view) for view in
 
 def start(grey=False):
     colors = np.full_like(SHOWN.colors, 128) if grey else SHOWN.colors
-    return surface_splat(Mesh(SHOWN.vertices, SHOWN.faces, colors), 400, 0)
+    return build_vertex_colored_surfels(Mesh(SHOWN.vertices, SHOWN.faces, colors), 400, 0)
 
 
-def test_wrong_colours_are_mended_and_the_gain_is_that_of_held_out_views(rasteriser):
-    made, gain = refine(start(grey=True), IMAGES, MASKS, VIEWS, rasteriser, steps=60, seed=0)
-    held = [target(*of) for of in zip(IMAGES, MASKS, VIEWS, strict=True)][HELD_EVERY // 2 :: HELD_EVERY]
+def test_wrong_colours_are_corrected_and_the_gain_is_that_of_held_out_views(rasteriser):
+    budget = RefinementBudget(steps=60)
+    refined, gain = refine(start(grey=True), IMAGES, MASKS, VIEWS, rasteriser, budget=budget, seed=0)
+    _, held_out = split_held_out(crop_views(IMAGES, MASKS, VIEWS, budget.long_side), HELD_OUT_EVERY)
+    assert len(held_out) == 2
     assert gain > 1
-    before, after = (quality(splat, held, rasteriser) for splat in (start(grey=True), made))
+    before, after = (mean_psnr(splat, held_out, rasteriser) for splat in (start(grey=True), refined))
     assert gain == pytest.approx(after - before, abs=1e-6)
-    np.testing.assert_allclose(np.linalg.norm(made.rotations, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(refined.rotations, axis=1), 1, atol=1e-5)
     for name in Gaussians.__slots__:
-        assert np.isfinite(getattr(made, name)).all()
+        assert np.isfinite(getattr(refined, name)).all()
 
 
 def test_a_refinement_that_does_not_help_is_dropped(rasteriser):
-    class Misled:
-        """Draws rightly, and gives gradients that point the wrong way."""
+    class WrongGradients:
+        """Renders correctly, and returns gradients that point the wrong way."""
 
-        name = "misled"
+        name = "wrong"
 
         def render(self, gaussians, view) -> Rendering:
             return rasteriser.render(gaussians, view)
@@ -44,17 +47,19 @@ def test_a_refinement_that_does_not_help_is_dropped(rasteriser):
         def backward(self, gaussians, view, by_color, by_alpha):
             return rasteriser.backward(gaussians, view, -by_color, -by_alpha)
 
-    first = start()
-    made, gain = refine(first, IMAGES, MASKS, VIEWS, Misled(), steps=10, seed=0)
-    assert gain == 0 and made is first
+    initial = start()
+    budget = RefinementBudget(steps=10)
+    kept, gain = refine(initial, IMAGES, MASKS, VIEWS, WrongGradients(), budget=budget, seed=0)
+    assert gain == 0 and kept is initial
 
 
 def test_too_few_views_are_not_refined(rasteriser):
-    assert refine(start(), IMAGES[:5], MASKS[:5], VIEWS[:5], rasteriser, steps=10, seed=0) is None
-    assert refine(start(), IMAGES, MASKS, VIEWS, rasteriser, steps=0, seed=0) is None
+    some, none = RefinementBudget(steps=10), RefinementBudget(steps=0)
+    assert refine(start(), IMAGES[:5], MASKS[:5], VIEWS[:5], rasteriser, budget=some, seed=0) is None
+    assert refine(start(), IMAGES, MASKS, VIEWS, rasteriser, budget=none, seed=0) is None
 
 
-def test_the_engine_tells_the_gain_and_keeps_splat_and_mesh_together(rasteriser):
+def test_the_engine_reports_the_gain_and_keeps_splat_and_mesh_together(rasteriser):
     assert rasteriser.name
     engine = DefaultObjects(splats=1500, refine_steps=40)
     asset = engine.reconstruct_views(IMAGES, MASKS, VIEWS, seed=1)

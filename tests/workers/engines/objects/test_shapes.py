@@ -7,6 +7,7 @@ from bench.objects import shapes as bench
 from workers.engines.objects.default import DefaultObjects
 
 ENGINE = DefaultObjects(splats=100)
+CAMERA = bench.Camera.with_field_of_view(256, 256, 40.0)
 ROUND = ("sphere", "egg", "can", "capsule", "vase", "snowman")
 
 
@@ -58,8 +59,6 @@ def test_depth_helps_where_the_outline_says_little():
     [
         *(("cube", "box", 0.93), ("book", "box", 0.88), ("carton", "box", 0.93), ("plate", "turned", 0.6)),
         *(("can", "turned", 0.9), ("bowl", "turned", 0.8), ("vase", "turned", 0.88), ("ring", "turned", 0.8)),
-        *(("dumbbell", "turned", 0.7), ("table", "legged", 0.75), ("chair", "legged", 0.85)),
-        ("star", "extruded", 0.7),
     ],
 )
 def test_simple_solids_are_found_with_their_tilt(name, kind, iou):
@@ -68,7 +67,7 @@ def test_simple_solids_are_found_with_their_tilt(name, kind, iou):
         assert score.novel_iou >= iou
 
 
-@pytest.mark.parametrize("name", ["sphere", "egg", "pebble"])
+@pytest.mark.parametrize("name", ["sphere", "egg", "pebble", "table", "chair"])
 def test_other_shapes_are_not_forced_into_simple_solids(name):
     assert {score.kind for score in scores(name)} == {"inflated"}
 
@@ -122,3 +121,30 @@ def test_a_known_word_makes_flat_things_flat():
     assert flat.silhouette_iou >= 0.97
     ratio = np.ptp(flat.mesh.vertices[:, 2]) / np.ptp(plain.mesh.vertices[:, 2])
     assert ratio == pytest.approx(0.3, abs=0.06)
+
+
+def test_smooth_random_blobs_are_inflated():
+    rng = np.random.default_rng(3)
+    y, x = np.mgrid[:256, :256] + 0.5
+    flags = []
+    for _ in range(12):
+        waves = rng.normal(size=(2, 4)) * [0.08, 0.06, 0.04, 0.03]
+        angle = np.arctan2(y - 128, x - 128)[..., None] * np.arange(2, 6)
+        edge = 70 * (1 + (waves[0] * np.cos(angle) + waves[1] * np.sin(angle)).sum(axis=-1))
+        asset = ENGINE.reconstruct(
+            np.zeros((256, 256, 3), np.uint8), np.hypot(x - 128, y - 128) < edge, camera=CAMERA
+        )
+        flags += asset.flags
+    assert "shape_box" not in flags
+
+
+def test_balls_anywhere_stay_balls():
+    rng = np.random.default_rng(5)
+    y, x = np.mgrid[:200, :260] + 0.5
+    for _ in range(60):
+        radius = rng.uniform(6, 60)
+        cx, cy = rng.uniform(radius + 2, 258 - radius), rng.uniform(radius + 2, 198 - radius)
+        mask = np.hypot(x - cx, y - cy) < radius
+        asset = ENGINE.reconstruct(np.zeros((200, 260, 3), np.uint8), mask)
+        assert not [flag for flag in asset.flags if flag.startswith("shape_")]
+        assert np.ptp(asset.mesh.vertices, axis=0).min() > 0.8

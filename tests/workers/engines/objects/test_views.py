@@ -7,13 +7,13 @@ from scipy.spatial import cKDTree
 
 from tests.support.synthetic_objects import around, thing
 from workers.engines.objects.default import DefaultObjects
-from workers.engines.objects.registration import register
+from workers.engines.objects.multi_view.registration import register
 from workers.engines.objects.splats.surfels import sample_surface
 from workers.engines.protocols import MultiViewEngine, RequestRefused
+from workers.geometry.mesh_renderer import silhouette
 from workers.geometry.overlap import mask_iou
-from workers.geometry.posed import arc_degrees, upward
+from workers.geometry.posed_cameras import estimate_up, measure_arc
 from workers.geometry.poses import Similarity
-from workers.geometry.raster import silhouette
 
 ENGINE = DefaultObjects(splats=500, refine_steps=0)
 
@@ -167,10 +167,10 @@ def test_up_and_arc_of_cameras_are_found():
     for arc in (20.0, 120.0, 360.0):
         views = around(12, arc)
         moved = [type(view)(view.camera, view.cam_from_world.compose(turn.inverse())) for view in views]
-        up = upward(moved)
+        up = estimate_up(moved)
         np.testing.assert_allclose(up, turn.rotation_matrix() @ [0, 1, 0], atol=1e-6)
         centres = np.stack([view.centre() for view in moved])
-        found = arc_degrees(centres, np.asarray(turn.translation), up)
+        found = measure_arc(centres, np.asarray(turn.translation), up)
         assert found == pytest.approx(arc, abs=1e-6)
 
 

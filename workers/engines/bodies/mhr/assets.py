@@ -6,7 +6,6 @@ that lies here already; nothing is unpacked before its size and sha256 are right
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 import urllib.error
@@ -16,9 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from workers.engines.bodies.mhr.settings import ASSETS_VARIABLE, MhrSettings
 from workers.engines.weights import WeightsCorrupt, WeightsMissing
 
-FOLDER_ENV, URL_ENV = "MAQUETTE_MHR_ASSETS", "MAQUETTE_MHR_URL"
 REQUIRED = ("mhr_model.pt", "corrective_activation.npz", "corrective_blendshapes_lod1.npz")
 OPTIONAL = tuple(f"lod{lod}.fbx" for lod in range(7))
 RECORD = "pulled.json"
@@ -51,10 +50,11 @@ RELEASE = Pin(
 
 def assets_folder() -> Path:
     """The folder that MAQUETTE_MHR_ASSETS names; raises MhrMissing when it names none with the model."""
-    chosen = os.environ.get(FOLDER_ENV)
-    if not chosen:
-        raise MhrMissing(f"MHR's assets are needed: run scripts/models/mhr_assets.py pull, set {FOLDER_ENV}")
-    folder = Path(chosen)
+    folder = MhrSettings().assets
+    if folder is None:
+        raise MhrMissing(
+            f"MHR's assets are needed: run scripts/models/mhr_assets.py pull, set {ASSETS_VARIABLE}"
+        )
     missing = [name for name in REQUIRED if not (folder / name).is_file()]
     if missing:
         raise MhrMissing(f"{folder} lacks {', '.join(missing)}: run scripts/models/mhr_assets.py pull")
@@ -67,7 +67,7 @@ def pull(destination: Path, source: str | None = None, pin: Pin = RELEASE) -> Ma
     `source` is an https URL or the path of a zip; None means MAQUETTE_MHR_URL, else the release. Raises
     MhrMissing when the archive cannot be had, MhrCorrupt when it is another one.
     """
-    chosen = source or os.environ.get(URL_ENV) or pin.url
+    chosen = source or MhrSettings().url or pin.url
     destination.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=destination) as scratch:
         archive = Path(chosen)

@@ -18,7 +18,7 @@ from workers.engines.bodies.mhr.model import Floats, Ints, SkinnedMesh, stronges
 from workers.engines.bodies.mhr.rig import unskin
 from workers.engines.bodies.rig import joints_of
 from workers.engines.protocols import BodyEstimate
-from workers.engines.weights import weight_path
+from workers.engines.weights import find_weight
 
 COUNTS = (73639, 18439, 10661, 4899, 2461, 971, 595)
 NATIVE = 1
@@ -54,7 +54,7 @@ def load_map(lod: int) -> LodMap:
     """The mapping of a level; raises ValueError for LOD 1 and unknown levels, and as `weight_path`."""
     if lod == NATIVE or not 0 <= lod < len(COUNTS):
         raise ValueError(f"levels other than {NATIVE} are 0 and 2 to {len(COUNTS) - 1}, got {lod}")
-    with np.load(weight_path(f"mhr_lod{lod}.npz"), allow_pickle=False) as data:
+    with np.load(find_weight(f"mhr_lod{lod}.npz"), allow_pickle=False) as data:
         two = data["weights"].astype(np.float64)
         weights = np.concatenate([two, 1.0 - two.sum(axis=1, keepdims=True)], axis=1)
         return LodMap(data["triangles"].astype(np.int64), weights)

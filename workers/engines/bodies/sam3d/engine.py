@@ -15,7 +15,7 @@ from workers.engines.bodies.mhr.model import MhrModel, SkinnedMesh
 from workers.engines.bodies.sam3d.assemble import Assembler
 from workers.engines.bodies.sam3d.contract import Person, assign, read_people
 from workers.engines.bodies.sam3d.errors import LICENCE, Sam3dBodyContract, Sam3dBodyUnavailable
-from workers.engines.bodies.sam3d.settings import Sam3dBodySettings
+from workers.engines.bodies.sam3d.settings import CHILD, Sam3dBodySettings
 from workers.engines.host.errors import HostRefused
 from workers.engines.host.host import EngineHost, HostSpec
 from workers.engines.protocols import BodyEstimate, Box, EngineInfo, Mask, Rgb
@@ -34,7 +34,7 @@ class Sam3dBody:
 
         Raises Sam3dBodyUnavailable, MhrMissing, MhrCorrupt, WeightsCorrupt, or a HostError.
         """
-        self._settings = chosen = settings or Sam3dBodySettings.from_env()
+        self._settings = chosen = settings or Sam3dBodySettings()
         checkpoint = _checkpoint(chosen)
         assets = chosen.assets or assets_folder()
         weights = {checkpoint.name: _checked(checkpoint, chosen.sha256), **verify(assets)}
@@ -192,7 +192,7 @@ def _checked(path: Path, pinned: str | None) -> str:
 def _spec(settings: Sam3dBodySettings, checkpoint: Path, assets: Path) -> HostSpec:
     return HostSpec(
         name="sam3d_body",
-        module=settings.child,
+        module=CHILD,
         python=settings.python,
         config={
             "checkpoint": str(checkpoint),

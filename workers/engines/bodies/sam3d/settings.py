@@ -1,62 +1,48 @@
 """How SAM 3D Body is run: from the environment in a worker, from arguments in tests."""
 
-import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Mode = Literal["body", "hands", "full"]
-PREFIX = "MAQUETTE_SAM3D_BODY_"
 CHILD = "workers.engines.bodies.sam3d.child"
 
 
-@dataclass(frozen=True, slots=True)
-class Sam3dBodySettings:
-    """`python` is the interpreter of upstream's environment and `source` upstream's checkout.
+class Sam3dBodySettings(BaseSettings):
+    """Read by workers that serve SAM 3D Body."""
 
-    `mode`: "full" refines both hands from crops of their own (slowest), "body" leaves hands to the body
-    decoder, "hands" takes every box for a right hand and trusts nothing else. `lod` is the level of all
-    bodies. `sha256` pins the checkpoint; None tells its hash and judges nothing. `assets` is the folder of
-    MHR's assets. `fov` is a checkpoint of MoGe 2, which estimates the field of view of pictures whose camera
-    is not known; None leaves it out.
-    """
+    model_config = SettingsConfigDict(
+        env_prefix="MAQUETTE_SAM3D_BODY_",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
 
     checkpoint: Path | None = None
+    """The file `model.ckpt`; `model_config.yaml` lies beside it."""
     source: Path | None = None
+    """Upstream's checkout."""
     assets: Path | None = None
+    """Folder of MHR's assets; by default MAQUETTE_MHR_ASSETS."""
     fov: Path | None = None
+    """Checkpoint of MoGe 2, which estimates the field of view of images whose camera is unknown."""
     python: str = sys.executable
+    """Interpreter of upstream's environment; by default the worker's own."""
     sha256: str | None = None
-    mode: Mode = "full"
+    """Pins the checkpoint; without it any checkpoint is loaded, and its hash is reported."""
+    mode: Mode = Field(default="full", validation_alias="MAQUETTE_SAM3D_BODY_MODE")
+    """`full` refines both hands from their own crops (slowest), `body` leaves hands to the body decoder,
+    `hands` takes every box for a right hand and trusts nothing else."""
     lod: int = 1
+    """Level of detail of all bodies, from 0 (finest) to 6."""
     load_seconds: float = 900.0
-    request_seconds: float = 300.0
+    """How long loading may take."""
+    request_seconds: float = Field(default=300.0, validation_alias="MAQUETTE_SAM3D_BODY_TIMEOUT")
+    """How long one image may take."""
     requests_before_recycle: int = 2000
-    child: str = CHILD
-
-    @classmethod
-    def from_env(cls) -> "Sam3dBodySettings":
-        """MAQUETTE_SAM3D_BODY_CHECKPOINT, _SOURCE, _FOV, _PYTHON, _SHA256, _MODE, _LOD and _TIMEOUT.
-
-        Raises ValueError for a mode or a number that is none.
-        """
-
-        def get(name: str) -> str | None:
-            return os.environ.get(PREFIX + name) or None
-
-        mode = get("MODE") or "full"
-        if mode not in get_args(Mode):
-            raise ValueError(f"{PREFIX}MODE is {mode!r}; it is one of {', '.join(get_args(Mode))}")
-        chosen: Mode = "body" if mode == "body" else "hands" if mode == "hands" else "full"
-        checkpoint, source, fov = get("CHECKPOINT"), get("SOURCE"), get("FOV")
-        return cls(
-            checkpoint=Path(checkpoint) if checkpoint else None,
-            source=Path(source) if source else None,
-            fov=Path(fov) if fov else None,
-            python=get("PYTHON") or sys.executable,
-            sha256=get("SHA256"),
-            mode=chosen,
-            lod=int(get("LOD") or 1),
-            request_seconds=float(get("TIMEOUT") or 300.0),
-        )
+    """After this many images the child process is replaced."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.protocols import Rgb
-from workers.engines.weights import session
+from workers.engines.weights import open_session
 
 ENCODER = "mobilesam_encoder.onnx"
 DECODER = "mobilesam_decoder.onnx"
@@ -56,11 +56,11 @@ class DecoderPrompt:
 
 
 class MobileSam:
-    """The encoder and the decoder; raises the errors of `weights.session` when they cannot be loaded."""
+    """The encoder and the decoder; raises the errors of `weights.open_session` when they cannot be loaded."""
 
     def __init__(self, threads: int = 2) -> None:
-        self._encoder = session(ENCODER, threads)
-        self._decoder = session(DECODER, threads)
+        self._encoder = open_session(ENCODER, threads)
+        self._decoder = open_session(DECODER, threads)
 
     def encode(self, image: Rgb, *, mirrored: bool = False) -> ImageEmbedding:
         """Embed an RGB image (H, W, 3), as it is or flipped left to right."""

@@ -9,7 +9,7 @@ from maquette.contract.vocabulary import COCO
 
 from workers.engines.concepts.images.config import DetectionConfig
 from workers.engines.protocols import Box, Rgb
-from workers.engines.weights import session
+from workers.engines.weights import open_session
 from workers.geometry.boxes import clip_box
 from workers.geometry.overlap import box_iou
 
@@ -31,10 +31,10 @@ class Detection:
 
 
 class PicoDet:
-    """The detector; raises the errors of `weights.session` when it cannot be loaded."""
+    """The detector; raises the errors of `weights.open_session` when it cannot be loaded."""
 
     def __init__(self, threads: int = 2, config: DetectionConfig | None = None) -> None:
-        self._network = session(WEIGHTS, threads)
+        self._network = open_session(WEIGHTS, threads)
         self._config = config or DetectionConfig()
 
     def detect(self, image: Rgb, *, tiles: bool = True) -> list[Detection]:

@@ -5,7 +5,7 @@ import numpy as np
 
 from workers.engines.concepts.images.config import NamingConfig
 from workers.engines.protocols import Mask, Rgb
-from workers.engines.weights import session, weight_path
+from workers.engines.weights import find_weight, open_session
 from workers.geometry.boxes import mask_extent
 
 WEIGHTS = "pplcnetv2_imagenet.onnx"
@@ -18,11 +18,11 @@ _STD = np.array([0.229, 0.224, 0.225], np.float32)
 
 
 class RegionClassifier:
-    """The classifier; raises the errors of `weights.session` when it cannot be loaded."""
+    """The classifier; raises the errors of `weights.open_session` when it cannot be loaded."""
 
     def __init__(self, threads: int = 2, config: NamingConfig | None = None) -> None:
-        self._network = session(WEIGHTS, threads)
-        self._names = weight_path(LABELS).read_text(encoding="utf-8").splitlines()
+        self._network = open_session(WEIGHTS, threads)
+        self._names = find_weight(LABELS).read_text(encoding="utf-8").splitlines()
         self._config = config or NamingConfig()
 
     def classify(self, image: Rgb, mask: Mask) -> tuple[str | None, float]:

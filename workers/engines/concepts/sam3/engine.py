@@ -42,7 +42,7 @@ class Sam3Concepts:
 
         Raises Sam3Unavailable, WeightsCorrupt, KernelMissing, ValueError: see `loading.load`.
         """
-        self._settings = settings or Sam3Settings.from_env()
+        self._settings = settings or Sam3Settings()
         self._loaded = loaded or load(self._settings)
         chosen = self._settings
         self._grounding = Grounding(

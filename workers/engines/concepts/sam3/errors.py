@@ -2,17 +2,16 @@
 
 from maquette.contract import Problem
 
+from workers.engines.concepts.sam3.settings import HUB_ID, PATH_VARIABLE
 from workers.engines.protocols import RequestRefused
 from workers.engines.weights import WeightsMissing
 
-HUB_ID = "facebook/sam3"
 LICENCE = "SAM License"
-PATH_ENV = "MAQUETTE_SAM3_PATH"
 
 _HELP = (
     f"SAM 3's weights are gated and come under the {LICENCE}: read and accept it on the model page of "
     f"{HUB_ID} with your own account, then either set HF_TOKEN to a token of that account, or download the "
-    f"files once and set {PATH_ENV} to their folder (config.json and *.safetensors; this also works offline)"
+    f"files once and set {PATH_VARIABLE} to their folder (config.json and *.safetensors; works offline too)"
 )
 
 

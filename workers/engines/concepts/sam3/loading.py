@@ -20,8 +20,8 @@ from huggingface_hub.errors import (
 from safetensors import SafetensorError
 
 from workers.engines.concepts.sam3 import kernels, roi
-from workers.engines.concepts.sam3.errors import HUB_ID, Sam3Unavailable
-from workers.engines.concepts.sam3.settings import Sam3Settings
+from workers.engines.concepts.sam3.errors import Sam3Unavailable
+from workers.engines.concepts.sam3.settings import HUB_ID, Sam3Settings
 from workers.engines.concepts.sam3.tokenizer import PhraseTokenizer, from_folder
 from workers.engines.concepts.sam3.video_model import AlignedSam3Video, pad_geometry
 from workers.engines.weights import WeightsCorrupt

@@ -9,10 +9,11 @@ from workers.engines.concepts.sam3 import meta_loading
 from workers.engines.concepts.sam3.errors import LICENCE, PhraseRejected
 from workers.engines.concepts.sam3.image import Raw
 from workers.engines.concepts.sam3.meta_image import MetaGrounding, MetaImage
-from workers.engines.concepts.sam3.meta_loading import COMMIT, MetaLoaded, MetaSettings
+from workers.engines.concepts.sam3.meta_loading import COMMIT, MetaLoaded
 from workers.engines.concepts.sam3.meta_video import MetaTracker
 from workers.engines.concepts.sam3.postprocess import Rules, select, stabilities
 from workers.engines.concepts.sam3.preprocess import check_image
+from workers.engines.concepts.sam3.settings import MetaSettings
 from workers.engines.concepts.sam3.tokenizer import LENGTH
 from workers.engines.concepts.sam3.upsample import upsample
 from workers.engines.protocols import (
@@ -44,7 +45,7 @@ class MetaConcepts:
 
         Raises MetaPackageMissing, NeedsCuda, Sam3Unavailable: see `meta_loading.load`.
         """
-        self._loaded = loaded or meta_loading.load(settings or MetaSettings.from_env())
+        self._loaded = loaded or meta_loading.load(settings or MetaSettings())
         self._settings = self._loaded.settings
         self._grounding = MetaGrounding(self._loaded)
         multiplex = self._settings.multiplex is not None

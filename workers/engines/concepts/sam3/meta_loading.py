@@ -7,7 +7,6 @@ models can be built part by part, as a test does, but not by them.
 import hashlib
 import importlib
 import importlib.util
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,40 +16,10 @@ from typing import Any
 import torch
 
 from workers.engines.concepts.sam3.errors import Sam3Unavailable
+from workers.engines.concepts.sam3.settings import CHECKPOINT_VARIABLE, MetaSettings
 from workers.engines.weights import WeightsCorrupt
 
 COMMIT = "bfbed072a07a6a52c8d5fdc75a7a186251a835b1"
-CHECKPOINT_ENV = "MAQUETTE_SAM3_META_CHECKPOINT"
-MULTIPLEX_ENV = "MAQUETTE_SAM3_META_MULTIPLEX"
-
-
-@dataclass(frozen=True, slots=True)
-class MetaSettings:
-    """`checkpoint` is a `sam3.pt`; `multiplex` a `sam3.1_multiplex.pt`, which then does the videos.
-
-    `max_frames` bounds a video, because Meta's session holds all of its frames at once.
-    """
-
-    checkpoint: str | None = None
-    multiplex: str | None = None
-    device: str = "auto"
-    threshold: float = 0.5
-    nms_iou: float | None = 0.7
-    fill_area: int = 16
-    mask_chunk: int = 8
-    cache_bytes: int = 2 * 2**30
-    max_objects: int = 128
-    max_frames: int = 600
-
-    @classmethod
-    def from_env(cls) -> "MetaSettings":
-        """MAQUETTE_SAM3_META_CHECKPOINT, _META_MULTIPLEX, MAQUETTE_SAM3_DEVICE; else defaults."""
-        get = os.environ.get
-        return cls(
-            checkpoint=get(CHECKPOINT_ENV) or None,
-            multiplex=get(MULTIPLEX_ENV) or None,
-            device=get("MAQUETTE_SAM3_DEVICE") or "auto",
-        )
 
 
 class MetaPackageMissing(Sam3Unavailable):
@@ -125,7 +94,7 @@ def load(settings: MetaSettings) -> MetaLoaded:
             f"Meta's package needs CUDA ({device} will not do): set MAQUETTE_SAM3_BACKEND=transformers"
         )
     if settings.checkpoint is None:
-        raise Sam3Unavailable(f"{CHECKPOINT_ENV} does not name the file sam3.pt")
+        raise Sam3Unavailable(f"{CHECKPOINT_VARIABLE} does not name the file sam3.pt")
     weights = {}
     for name in (settings.checkpoint, settings.multiplex):
         if name is not None:

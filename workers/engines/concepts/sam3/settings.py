@@ -1,61 +1,103 @@
 """How SAM 3 is run: from the environment in a worker, from arguments in tests and benches."""
 
-import os
-from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from workers.engines.concepts.sam3.errors import HUB_ID, PATH_ENV
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-BATCH_ENV = "MAQUETTE_SAM3_BATCH"
+HUB_ID = "facebook/sam3"
+PATH_VARIABLE = "MAQUETTE_SAM3_PATH"
+BACKEND_VARIABLE = "MAQUETTE_SAM3_BACKEND"
+CHECKPOINT_VARIABLE = "MAQUETTE_SAM3_META_CHECKPOINT"
+# frames per batch on a GPU; a CPU is busy with one
 GPU_BATCH = 4
 
+Backend = Annotated[
+    Literal["transformers", "meta"],
+    BeforeValidator(lambda value: value.strip().lower() if isinstance(value, str) else value),
+]
 
-@dataclass(frozen=True, slots=True)
-class Sam3Settings:
-    """`source` is a folder or a hub id; `device` and `dtype` of "auto" mean bf16 on a GPU, else fp32.
 
-    `nms_iou` of None keeps overlapping detections of a phrase, `fill_area` of 0 keeps holes and sprinkles
-    (both in pixels of the model's own masks, 288 x 288). `pad_geometry` gives text-only calls the empty
-    geometry token that Meta's own code always has. `pointer_history` bounds the conditioning frames of one
-    tracked object whose pointer is kept; up to that many, video is bit-identical to the unbounded model.
-    `batch` frames of a video go through backbone and detector together; None means `frames_together`.
-    """
+class Sam3Settings(BaseSettings):
+    """Read by workers that serve SAM 3."""
 
-    source: str = HUB_ID
+    model_config = SettingsConfigDict(
+        env_prefix="MAQUETTE_SAM3_",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
+
+    backend: Backend = Field(default="transformers", validation_alias=BACKEND_VARIABLE)
+    """The code that runs SAM 3: `transformers`, or `meta` for Meta's own package."""
+    source: str = Field(default=HUB_ID, validation_alias=PATH_VARIABLE)
+    """Folder of the weights (`config.json` and `*.safetensors`), or a hub id."""
     revision: str | None = None
+    """Revision on the hub."""
     device: str = "auto"
+    """`auto`, `cpu`, or a CUDA device."""
     dtype: str = "auto"
+    """`auto` is bfloat16 on a GPU and float32 elsewhere."""
     threshold: float = 0.5
+    """Lowest score of a detection, where the request names none."""
     nms_iou: float | None = 0.7
+    """Mask IoU above which the weaker of two detections of a phrase is dropped."""
     fill_area: int = 16
+    """Holes and specks up to this many pixels of the model's 288 x 288 masks are removed; 0 keeps them."""
     pad_geometry: bool = False
+    """Give text-only calls the empty geometry token that Meta's own code always has."""
     phrase_chunk: int = 4
+    """Phrases per pass of the decoder."""
     mask_chunk: int = 8
+    """Masks per pass of the mask upsampler."""
     cache_bytes: int = 2 * 2**30
+    """Memory for embeddings of images."""
     phrase_cache_bytes: int = 64 * 2**20
+    """Memory for embeddings of phrases."""
     max_objects: int = 128
+    """Most objects that one video tracks."""
     pointer_history: int = 64
-    batch: int | None = None
+    """Conditioning frames per tracked object whose pointer is kept; up to that many, video is bit-identical
+    to the unbounded model."""
+    batch: int | None = Field(default=None, ge=1, validation_alias="MAQUETTE_SAM3_BATCH")
+    """Frames of a video per pass of backbone and detector; by default 4 on a GPU, 1 on a CPU."""
 
     def frames_together(self, device: str) -> int:
-        """How many frames of a video are worked on together on a device of that type: `batch`, else 4 on a
-        GPU and 1 on a CPU, which a single frame keeps busy.
-        """
+        """Frames of a video per batch on a device of that type."""
         return self.batch or (1 if device == "cpu" else GPU_BATCH)
 
-    @classmethod
-    def from_env(cls) -> "Sam3Settings":
-        """MAQUETTE_SAM3_PATH (folder or hub id), _REVISION, _DEVICE, _DTYPE, _PAD_GEOMETRY, _BATCH; else
-        defaults. Raises ValueError for a batch that is no whole number from 1 on.
-        """
-        get = os.environ.get
-        batch = get(BATCH_ENV) or None
-        if batch is not None and not (batch.isdecimal() and int(batch) >= 1):
-            raise ValueError(f"{BATCH_ENV} is {batch!r}; a whole number from 1 on is needed")
-        return cls(
-            source=get(PATH_ENV) or HUB_ID,
-            revision=get("MAQUETTE_SAM3_REVISION") or None,
-            device=get("MAQUETTE_SAM3_DEVICE") or "auto",
-            dtype=get("MAQUETTE_SAM3_DTYPE") or "auto",
-            pad_geometry=(get("MAQUETTE_SAM3_PAD_GEOMETRY") or "").lower() in {"1", "true", "yes"},
-            batch=None if batch is None else int(batch),
-        )
+
+class MetaSettings(BaseSettings):
+    """Read by workers that serve SAM 3 with Meta's package (`MAQUETTE_SAM3_BACKEND=meta`)."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MAQUETTE_SAM3_META_",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
+
+    checkpoint: str | None = None
+    """The file `sam3.pt`."""
+    multiplex: str | None = None
+    """The file `sam3.1_multiplex.pt`, which then does the videos."""
+    device: str = Field(default="auto", validation_alias="MAQUETTE_SAM3_DEVICE")
+    """As MAQUETTE_SAM3_DEVICE of the other backend, which it shares."""
+    threshold: float = 0.5
+    """Lowest score of a detection, where the request names none."""
+    nms_iou: float | None = 0.7
+    """Mask IoU above which the weaker of two detections of a phrase is dropped."""
+    fill_area: int = 16
+    """Holes and specks up to this many pixels are removed; 0 keeps them."""
+    mask_chunk: int = 8
+    """Masks per pass."""
+    cache_bytes: int = 2 * 2**30
+    """Memory for embeddings of images."""
+    max_objects: int = 128
+    """Most objects that one video tracks."""
+    max_frames: int = 600
+    """Longest video, because Meta's session holds all of its frames at once."""

@@ -1,72 +1,90 @@
-"""Which masks of several views fit together: one mask that misses a part takes that part from the hull."""
+"""Leaving out views whose masks miss a part: one such mask would take that part from the hull."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.objects.multi_view.visual_hull import Field, Grid
+from workers.engines.objects.multi_view.distance_field import Array, Distances
+from workers.engines.objects.multi_view.views import MIN_VIEWS, MaskedViews
+from workers.engines.objects.multi_view.visual_hull import place_rough_grid, signed_distance
 from workers.geometry.overlap import mask_iou
-from workers.geometry.posed import PosedCamera
+from workers.geometry.posed_cameras import PosedCamera
 
 Flags = NDArray[np.bool_]
-GOOD_ENOUGH, LEAST_GAIN, LEAST_SHARE = 0.9, 0.004, 0.5
+# Mean IoU of the rough hull with all masks from which no view is left out: the grid's steps cost as much.
+GOOD_IOU = 0.9
+# Gain of mean IoU below which leaving out one more view is not worth it.
+MIN_GAIN = 0.004
+# At least this share of the views stays.
+MIN_KEPT_SHARE = 0.5
+# Cells that IoU is measured in, in steps of the grid.
+CELL_STEPS = 1.5
 
 
-def agreeing(grid: Grid, inside: Sequence[Field], views: Sequence[PosedCamera], least: int) -> list[int]:
-    """Numbers of the views to carve with: all, unless the hull without some explains all masks better.
+def select_consistent(views: MaskedViews, up: Array) -> MaskedViews:
+    """The views whose masks fit together: all, unless the hull without some explains all masks better.
 
-    `inside` has signed distances (H, W) to the masks' outlines. Views are left out one by one, the most
-    harmful first, while the mean IoU of the hull's outline with all masks grows; half of them stay, and
-    `least` at the fewest.
+    Views are left out one by one, the most harmful first, while the mean IoU of the hull's silhouette with
+    all masks grows; half of them stay, and `MIN_VIEWS` at the fewest.
     """
+    grid = place_rough_grid(views, up)
     points = np.concatenate([grid.layer(index) for index in range(grid.side)])
-    drawn = [_Drawn(points, grid.step, field, view) for field, view in zip(inside, views, strict=True)]
-    out_of = np.stack([one.outside for one in drawn])
-    needed = max(1, len(views) // 2)
-    candidates = np.flatnonzero(np.stack([one.seen for one in drawn]).sum(axis=0) >= needed)
-    kept = list(range(len(views)))
-    count = out_of[:, candidates].sum(axis=0)
-    best = _explained(drawn, candidates[count == 0])
-    while best < GOOD_ENOUGH and len(kept) > max(least, LEAST_SHARE * len(views)):
-        found = [
-            (_explained(drawn, candidates[count - out_of[number, candidates] == 0]), number)
+    distances = [signed_distance(mask) for mask in views.masks]
+    projected = [
+        _ProjectedGrid(points, grid.step, distance, view)
+        for distance, view in zip(distances, views.cameras, strict=True)
+    ]
+    return views.subset(_greedy_selection(projected))
+
+
+def _greedy_selection(projected: Sequence["_ProjectedGrid"]) -> list[int]:
+    """The places of the views to keep."""
+    outside = np.stack([view.outside for view in projected])
+    needed = max(1, len(projected) // 2)
+    candidates = np.flatnonzero(np.stack([view.visible for view in projected]).sum(axis=0) >= needed)
+    kept = list(range(len(projected)))
+    outside_of = outside[:, candidates].sum(axis=0)
+    best = _mean_iou(projected, candidates[outside_of == 0])
+    while best < GOOD_IOU and len(kept) > max(MIN_VIEWS, MIN_KEPT_SHARE * len(projected)):
+        trials = [
+            (_mean_iou(projected, candidates[outside_of - outside[number, candidates] == 0]), number)
             for number in kept
         ]
-        value, number = max(found)
-        if value < best + LEAST_GAIN:
+        iou, number = max(trials)
+        if iou < best + MIN_GAIN:
             break
-        best = value
+        best = iou
         kept.remove(number)
-        count = count - out_of[number, candidates]
+        outside_of = outside_of - outside[number, candidates]
     return kept
 
 
-class _Drawn:
-    """The grid's points in one view: outside its mask or not, and in cells as large as a step of the grid."""
+class _ProjectedGrid:
+    """The grid's points in one view: outside its mask or not, and in which cell of its image."""
 
-    def __init__(self, points: NDArray[np.float64], step: float, field: Field, view: PosedCamera) -> None:
-        height, width = field.shape
+    def __init__(self, points: Array, step: float, distance: Distances, view: PosedCamera) -> None:
+        height, width = distance.shape
         pixels, depth = view.project(points)
         at = np.floor(pixels).astype(np.int64)
-        self.seen: Flags = (depth > 0) & (at >= 0).all(axis=1) & (at[:, 0] < width) & (at[:, 1] < height)
+        self.visible: Flags = (depth > 0) & (at >= 0).all(axis=1) & (at[:, 0] < width) & (at[:, 1] < height)
         at = np.clip(at, 0, (width - 1, height - 1))
-        self.outside: Flags = self.seen & (field[at[:, 1], at[:, 0]] <= 0)
-        cell = max(1, round(1.5 * step * view.camera.fx / float(np.median(depth[self.seen]))))
+        self.outside: Flags = self.visible & (distance[at[:, 1], at[:, 0]] <= 0)
+        cell = max(1, round(CELL_STEPS * step * view.camera.fx / float(np.median(depth[self.visible]))))
         across = -(-width // cell)
-        self._cells = np.where(self.seen, at[:, 1] // cell * across + at[:, 0] // cell, -1)
-        rows, columns = np.nonzero(field > 0)
+        self._cells = np.where(self.visible, at[:, 1] // cell * across + at[:, 0] // cell, -1)
+        rows, columns = np.nonzero(distance > 0)
         size = across * -(-height // cell)
-        held = np.bincount(rows // cell * across + columns // cell, minlength=size)
-        self._mask: Flags = held >= cell * cell / 2
+        covered = np.bincount(rows // cell * across + columns // cell, minlength=size)
+        self._mask: Flags = covered >= cell * cell / 2
 
-    def iou(self, held: NDArray[np.int64]) -> float:
-        """Of the outline of the points `held` with the mask, in cells."""
-        outline = np.zeros_like(self._mask)
-        cells = self._cells[held]
-        outline[cells[cells >= 0]] = True
-        return mask_iou(outline, self._mask)
+    def iou(self, hull: NDArray[np.int64]) -> float:
+        """IoU in cells of the silhouette of the points at `hull` with the mask."""
+        silhouette = np.zeros_like(self._mask)
+        cells = self._cells[hull]
+        silhouette[cells[cells >= 0]] = True
+        return mask_iou(silhouette, self._mask)
 
 
-def _explained(drawn: Sequence[_Drawn], held: NDArray[np.int64]) -> float:
-    return float(np.mean([one.iou(held) for one in drawn]))
+def _mean_iou(projected: Sequence[_ProjectedGrid], hull: NDArray[np.int64]) -> float:
+    return float(np.mean([view.iou(hull) for view in projected]))

@@ -1,35 +1,73 @@
-"""How deep an object may be when its views span a narrow arc: as deep as one view's shape."""
+"""Bounding the depth of a narrow arc's hull by the shape that one view alone gives."""
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from workers.engines.objects.multi_view.visual_hull import Field, Grid
+from workers.engines.objects.multi_view.distance_field import Array, DistanceField
+from workers.engines.objects.multi_view.views import (
+    MaskedViews,
+    SingleViewReconstructor,
+    mean_silhouette_iou,
+)
+from workers.geometry.mesh_renderer import rasterize
 from workers.geometry.meshes import face_normals
-from workers.geometry.posed import PosedCamera
-from workers.geometry.raster import rasterize
+from workers.geometry.posed_cameras import PosedCamera
 
-Array = NDArray[np.float64]
-NARROW_ARC = 75.0
-USEFUL_ARC = 200.0
+# Degrees: below the first the hull has no depth of its own and is always cut; below the second it is cut
+# where the masks agree nearly as well.
+NARROW_ARC, WIDEST_ARC = 75.0, 200.0
+# Room in front of and behind the shape, as shares of its size: the first, and where the masks object to it.
 SLACKS = (0.03, 0.12)
+# Mean IoU with the masks that a cut hull of a narrow arc should reach.
+GOOD_IOU = 0.93
+# Mean IoU that a cut may cost a wider arc.
+MAX_IOU_LOSS = 0.03
 
 
-def within_slab(
-    grid: Grid,
-    field: Field,
+def bound_depth(
+    hull: DistanceField, views: MaskedViews, single_view: SingleViewReconstructor, arc: float, centre: Array
+) -> DistanceField:
+    """The hull cut to the depth of one view's shape: always in a narrow arc, else where all masks agree.
+
+    `arc` is in degrees, `centre` (3,) is the object's in the world. Above `WIDEST_ARC` the hull stays.
+    """
+    if arc >= WIDEST_ARC:
+        return hull
+    reference = _find_central_view(views.cameras, centre)
+    view = views.cameras[reference]
+    asset = single_view(views.images[reference], views.masks[reference], view)
+    vertices = asset.pose.apply(asset.mesh.vertices)
+    narrow = arc < NARROW_ARC
+    needed = GOOD_IOU if narrow else mean_silhouette_iou(*hull.extract_mesh(), views) - MAX_IOU_LOSS
+    for slack in SLACKS if narrow else SLACKS[:1]:
+        cut = _cut_to_slab(hull, vertices, asset.mesh.faces, view, centre, slack)
+        if not cut.is_empty() and mean_silhouette_iou(*cut.extract_mesh(), views) >= needed:
+            return cut
+    return cut if narrow and not cut.is_empty() else hull
+
+
+def _find_central_view(cameras: list[PosedCamera], centre: Array) -> int:
+    """The view whose direction is nearest to the mean of all."""
+    directions = np.stack([centre - view.centre() for view in cameras])
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    return int((directions @ directions.mean(axis=0)).argmax())
+
+
+def _cut_to_slab(
+    hull: DistanceField,
     vertices: Array,
     faces: NDArray[np.int64],
     view: PosedCamera,
-    middle: Array,
+    centre: Array,
     slack: float,
-) -> Field:
-    """The hull's field cut to the depths that a closed surface (V, 3), in a view's camera frame, has there.
+) -> DistanceField:
+    """The hull between the front and the back of a closed surface (V, 3) in a view's camera frame.
 
-    The surface's own distance is unknown: it is scaled to stand at `middle` (3,). `slack` times its size
-    is left in front of it and behind it.
+    The surface's own distance is unknown: it is scaled to stand at `centre` (3,). `slack` times its size is
+    left in front of it and behind it.
     """
-    target = float(view.project(middle[None])[1][0])
+    target = float(view.project(centre[None])[1][0])
     scale = target / float((vertices[:, 2].min() + vertices[:, 2].max()) / 2)
     placed = vertices * scale
     away = (face_normals(placed, faces) * placed[faces].mean(axis=1)).sum(axis=1) > 0
@@ -38,13 +76,14 @@ def within_slab(
     hit = np.isfinite(near) & np.isfinite(far)
     source = ndimage.distance_transform_edt(~hit, return_distances=False, return_indices=True)
     near, far = near[source[0], source[1]], far[source[0], source[1]]
-    room_for_error = slack * float(np.ptp(placed, axis=0).max())
-    out = np.empty_like(field)
-    for index in range(grid.side):
-        pixels, z = view.project(grid.layer(index))
+    margin = slack * float(np.ptp(placed, axis=0).max())
+    side = hull.grid.side
+    values = np.empty_like(hull.values)
+    for index in range(side):
+        pixels, z = view.project(hull.grid.layer(index))
         where = np.stack([pixels[:, 1], pixels[:, 0]]) - 0.5
         front = ndimage.map_coordinates(near, where, order=1, mode="nearest")
         back = ndimage.map_coordinates(far, where, order=1, mode="nearest")
-        room = np.minimum(z - front, back - z) + room_for_error
-        out[index] = np.minimum(field[index], room.reshape(grid.side, grid.side))
-    return out
+        room = np.minimum(z - front, back - z) + margin
+        values[index] = np.minimum(hull.values[index], room.reshape(side, side))
+    return hull.with_values(values)

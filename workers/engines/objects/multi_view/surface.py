@@ -1,74 +1,64 @@
-"""From the hull of several views to a coloured surface: carved by colour, finished where no view looks."""
+"""From the hull of several views to a coloured surface: carved by colour, completed where no view looks."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.objects.multi_view import hole_filling as unseen
-from workers.engines.objects.multi_view import visual_hull as hull
-from workers.engines.objects.multi_view.carving import carve
-from workers.engines.objects.multi_view.vertex_colors import colour
-from workers.engines.objects.multi_view.visual_hull import Field, Grid
-from workers.engines.protocols import Mask, Rgb
-from workers.geometry.posed import PosedCamera
+from workers.engines.objects.multi_view.carving import carve_by_color
+from workers.engines.objects.multi_view.distance_field import Array, DistanceField
+from workers.engines.objects.multi_view.hole_filling import deepen_hollows, flatten_undersides
+from workers.engines.objects.multi_view.vertex_colors import color_vertices
+from workers.engines.objects.multi_view.views import MaskedViews
 
-CIRCLE = 360.0
+# Hollows are completed only when they are seen from all around.
+CLOSED_ARC = 360.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Surfaced:
-    """A closed surface: world vertices (V, 3), faces (F, 3), sRGB (V, 3), and which vertices (V,) are seen.
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class ColoredSurface:
+    """A closed surface: world vertices (V, 3), faces (F, 3), sRGB (V, 3), which vertices (V,) are visible.
 
-    `carved_gain_db` tells by how much carving explains held-out views better, None where it was not kept.
+    `carved_gain_db` is the gain of carving on held-out views, None where it was not kept. The two flags say
+    which parts that no view sees were completed.
     """
 
-    points: NDArray[np.float64]
+    points: Array
     faces: NDArray[np.int64]
     colors: NDArray[np.uint8]
-    seen: NDArray[np.bool_]
+    visible: NDArray[np.bool_]
     carved_gain_db: float | None
     hollow_guessed: bool
     underside_guessed: bool
 
 
-def surfaced(
-    grid: Grid,
-    field: Field,
-    floor: float | None,
-    arc: float,
-    images: Sequence[Rgb],
-    masks: Sequence[Mask],
-    views: Sequence[PosedCamera],
-    *,
-    carving: bool,
-) -> Surfaced:
-    """The surface of a hull's field that stands at `floor` along the grid's second axis, None if unknown.
+def extract_surface(
+    hull: DistanceField, floor: float | None, arc: float, views: MaskedViews, *, carve: bool
+) -> ColoredSurface:
+    """The surface of a hull that stands at `floor` along the grid's second axis, None if unknown.
 
-    Without `carving` it is the hull's, also where no view looks.
+    `arc` is in degrees. Without `carve` the surface is the hull's, also where no view looks.
     """
-    carved = carve(grid, field, images, masks, views) if carving else None
-    solid, deeper = field, None
-    if carved is not None:
-        field = carved.field
-    points, faces = hull.surface(grid, field)
-    colors, seen = colour(points, faces, images, views)
-    if carved is not None and floor is not None and arc >= CIRCLE:
-        deeper = unseen.deepen_hollows(points, faces, seen, grid, field, solid, floor)
-    if deeper is not None:
-        field = deeper
-        points, faces = hull.surface(grid, field)
-        colors, seen = colour(points, faces, images, views)
-    flat = False
-    if floor is not None and carving:
-        points, flat = unseen.flatten_undersides(points, faces, seen, grid, field, floor)
-    return Surfaced(
-        points,
-        faces,
-        colors,
-        seen,
-        None if carved is None else carved.gain_db,
-        deeper is not None,
-        flat,
+    carved = carve_by_color(hull, views) if carve else None
+    field = hull if carved is None else carved.field
+    points, faces = field.extract_mesh()
+    colors, visible = color_vertices(points, faces, views.images, views.cameras)
+    deepened = None
+    if carved is not None and floor is not None and arc >= CLOSED_ARC:
+        deepened = deepen_hollows(points, faces, visible, field, hull, floor)
+    if deepened is not None:
+        field = deepened
+        points, faces = field.extract_mesh()
+        colors, visible = color_vertices(points, faces, views.images, views.cameras)
+    flattened = False
+    if floor is not None and carve:
+        points, flattened = flatten_undersides(points, faces, visible, field, floor)
+    return ColoredSurface(
+        points=points,
+        faces=faces,
+        colors=colors,
+        visible=visible,
+        carved_gain_db=None if carved is None else carved.gain_db,
+        hollow_guessed=deepened is not None,
+        underside_guessed=flattened,
     )

@@ -8,7 +8,6 @@ through. A mask must be bool: its 0 and 255 overflow inside, and soft masks unde
 import contextlib
 import hashlib
 import importlib.util
-import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -33,7 +32,6 @@ class Pipeline:
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         """Load the pipeline of the config; raises ChildError with a code that tells what is missing."""
-        os.environ.setdefault("LIDRA_SKIP_INIT", "true")
         try:
             import torch
             from hydra.utils import instantiate

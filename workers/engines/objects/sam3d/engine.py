@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from workers.engines.host.errors import HostRefused
 from workers.engines.host.host import EngineHost, HostSpec
-from workers.engines.objects.multi_view.from_single_view import from_views
+from workers.engines.objects.multi_view.from_single_view import reconstruct_from_best_view
+from workers.engines.objects.multi_view.views import select_views
 from workers.engines.objects.sam3d.assets import capped, mesh_of, repaired
 from workers.engines.objects.sam3d.errors import (
     LICENCE,
@@ -22,17 +23,18 @@ from workers.engines.objects.sam3d.frames import (
     canonical_from_ply,
     pointmap_of,
 )
-from workers.engines.objects.sam3d.settings import Sam3dObjectsSettings
+from workers.engines.objects.sam3d.settings import CHILD, Sam3dObjectsSettings
 from workers.engines.protocols import EngineInfo, Mask, ObjectAsset, Rgb
-from workers.formats.ply import PlyError, read_splat_ply
+from workers.formats.ply_header import PlyError
+from workers.formats.splat_ply import read_splat_ply
 from workers.geometry.borders import touches_border
 from workers.geometry.cameras import Camera
 from workers.geometry.gaussians import Gaussians, transform
+from workers.geometry.mesh_renderer import silhouette
 from workers.geometry.meshes import Mesh
 from workers.geometry.overlap import mask_iou
-from workers.geometry.posed import PosedCamera
+from workers.geometry.posed_cameras import PosedCamera
 from workers.geometry.poses import Similarity
-from workers.geometry.raster import silhouette
 
 # An outline that misses its mask by more is told.
 LOW_IOU = 0.7
@@ -48,7 +50,7 @@ class Sam3dObjects:
 
     def __init__(self, settings: Sam3dObjectsSettings | None = None) -> None:
         """Start and load the child; raises Sam3dObjectsUnavailable or a HostError."""
-        self._settings = chosen = settings or Sam3dObjectsSettings.from_env()
+        self._settings = chosen = settings or Sam3dObjectsSettings()
         config = chosen.config
         if config is None:
             raise Sam3dObjectsUnavailable("no pipeline.yaml is named")
@@ -145,10 +147,11 @@ class Sam3dObjects:
         Raises what `reconstruct` does, and RequestRefused `too_few_views`.
         """
 
-        def one_view(image: Rgb, mask: Mask, view: PosedCamera) -> ObjectAsset:
+        def single_view(image: Rgb, mask: Mask, view: PosedCamera) -> ObjectAsset:
             return self.reconstruct(image, mask, camera=view.camera, label=label, seed=seed)
 
-        return from_views(frames, masks, cameras, one_view, seed=seed, metric=metric, low_iou=LOW_IOU)
+        views = select_views(frames, masks, cameras)
+        return reconstruct_from_best_view(views, single_view, seed=seed, metric=metric, low_iou=LOW_IOU)
 
 
 def _assets(reply: Reply) -> tuple[Gaussians, Mesh, list[str]]:
@@ -221,7 +224,7 @@ def _check(image: Rgb, mask: Mask, camera: Camera | None, depth: NDArray[np.floa
 def _spec(settings: Sam3dObjectsSettings, config: Path) -> HostSpec:
     return HostSpec(
         name="sam3d_objects",
-        module=settings.child,
+        module=CHILD,
         python=settings.python,
         config={"config": str(config), "profile": settings.profile},
         pythonpath=(str(settings.source),) if settings.source is not None else (),

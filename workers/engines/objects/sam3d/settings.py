@@ -1,55 +1,40 @@
 """How SAM 3D Objects is run: from the environment in a worker, from arguments in tests."""
 
-import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Profile = Literal["fast", "standard", "best"]
-PREFIX = "MAQUETTE_SAM3D_OBJECTS_"
 CHILD = "workers.engines.objects.sam3d.child"
 
 
-@dataclass(frozen=True, slots=True)
-class Sam3dObjectsSettings:
-    """`config` is upstream's pipeline.yaml beside its checkpoints, `source` upstream's checkout.
+class Sam3dObjectsSettings(BaseSettings):
+    """Read by workers that serve SAM 3D Objects."""
 
-    `profile`: "fast" uses the distilled generators, "standard" upstream's defaults, "best" optimises the pose
-    after it and believes that only where the outline fits better.
-    """
+    model_config = SettingsConfigDict(
+        env_prefix="MAQUETTE_SAM3D_OBJECTS_",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
 
     config: Path | None = None
+    """Upstream's `pipeline.yaml`, which lies beside its checkpoints."""
     source: Path | None = None
+    """Upstream's checkout."""
     python: str = sys.executable
-    profile: Profile = "standard"
+    """Interpreter of upstream's environment; by default the worker's own."""
+    profile: Profile = Field(default="standard", validation_alias="MAQUETTE_SAM3D_OBJECTS_PROFILE")
+    """`fast` uses the distilled generators, `standard` upstream's defaults, `best` also optimises the pose
+    and keeps the result only where the outline fits better."""
     load_seconds: float = 1800.0
-    request_seconds: float = 300.0
+    """How long loading may take."""
+    request_seconds: float = Field(default=300.0, validation_alias="MAQUETTE_SAM3D_OBJECTS_TIMEOUT")
+    """How long one object may take."""
     requests_before_recycle: int = 500
-    child: str = CHILD
-
-    @classmethod
-    def from_env(cls) -> "Sam3dObjectsSettings":
-        """MAQUETTE_SAM3D_OBJECTS_CONFIG, _SOURCE, _PYTHON, _PROFILE and _TIMEOUT.
-
-        Raises ValueError for a profile or a number that is none.
-        """
-
-        def get(name: str) -> str | None:
-            return os.environ.get(PREFIX + name) or None
-
-        asked = get("PROFILE") or "standard"
-        profiles: tuple[Profile, ...] = get_args(Profile)
-        for profile in profiles:
-            if profile == asked:
-                break
-        else:
-            raise ValueError(f"{PREFIX}PROFILE is {asked!r}; it is one of {', '.join(profiles)}")
-        config, source = get("CONFIG"), get("SOURCE")
-        return cls(
-            config=Path(config) if config else None,
-            source=Path(source) if source else None,
-            python=get("PYTHON") or sys.executable,
-            profile=profile,
-            request_seconds=float(get("TIMEOUT") or 300.0),
-        )
+    """After this many objects the child process is replaced."""

@@ -12,7 +12,6 @@ from workers.geometry.overlap import mask_iou
 
 SIDE = 128
 MARGIN = 4
-LONG_EDGE = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +62,6 @@ class Window:
         grid = np.stack(np.meshgrid(*(np.arange(n) for n in self.mask.shape[::-1])), axis=-1)
         off = grid - points.mean(axis=0)
         return self.iou(np.einsum("...i,ij,...j->...", off, spread, off) <= 4)
-
-    def straight_share(self) -> float:
-        """The share of the outline's length that straight edges of some length have."""
-        outlines, _ = cv2.findContours(self.mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        corners = cv2.approxPolyDP(max(outlines, key=len), 1.2, True)[:, 0].astype(np.float64)
-        lengths = np.hypot(*(np.roll(corners, -1, axis=0) - corners).T)
-        long = lengths > LONG_EDGE * max(self.mask.shape)
-        return float(lengths[long].sum() / max(float(lengths.sum()), 1e-9))
 
     def off(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Distance in samples from the mask of camera-frame points (..., 3); far beyond the window: 99."""

@@ -1,4 +1,4 @@
-"""Which simple solid an outline is: a box, a solid of revolution, a thing on legs, an extrusion, or none.
+"""Which simple solid an outline is: a box, a solid of revolution, or none.
 
 A shape counts as found when its own outline, drawn from the input camera, covers the mask. Where a mask
 alone leaves the tilt open, the steepest tilt that still explains it is taken: flat tops and bottoms then
@@ -12,8 +12,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.objects import legged, lying, ranking
-from workers.engines.objects.legs import without_legs
 from workers.engines.objects.single_view import cuboid as boxed
 from workers.engines.objects.single_view import revolution as turned
 from workers.engines.objects.single_view.coarse_mask import Window, attainable, window_of
@@ -23,7 +21,6 @@ from workers.geometry.cameras import Camera
 Array = NDArray[np.float64]
 LEAST_PIXELS = 400
 FOUND, FOUND_LABEL = 0.965, 0.93
-FOUND_LEGS, PLAIN, MUCH_BETTER = 0.94, 0.975, 0.01
 EVEN, EVEN_LABEL = 0.93, 0.8
 SOLID_HULL = 0.9
 HOLES = 0.01
@@ -40,17 +37,15 @@ SLENDER, SLENDER_RANGE = 5.0, 3.0
 class Shape:
     """A closed mesh in the camera frame, at about z = 1; `axes` has rows x, y (up) and z (to the camera)."""
 
-    kind: Literal["box", "turned", "legged", "extruded"]
+    kind: Literal["box", "turned"]
     vertices: Array
     faces: NDArray[np.int64]
     axes: Array
     iou: float
 
 
-def find_shapes(
-    mask: NDArray[np.bool_], camera: Camera, label: str | None, *, extrusions: bool = True
-) -> Iterator[Shape]:
-    """The simple solids that explain a mask (H, W), the likeliest first; `extrusions` = False tries none."""
+def find_shapes(mask: NDArray[np.bool_], camera: Camera, label: str | None) -> Iterator[Shape]:
+    """The simple solids that explain a mask (H, W), the likeliest first."""
     if int(mask.sum()) < LEAST_PIXELS:
         return
     window = window_of(mask, camera)
@@ -65,44 +60,7 @@ def find_shapes(
         # what the steps of a mask of few pixels cost an outline says nothing against a shape or a tilt
         steps = max(AS_GOOD, STEPS * (1 - attainable(mask)))
         found += _turned(window, steps, holes=holes, labelled=expected == "turned")
-    # a plainer shape is believed unless legs explain a good deal more
-    plain = max((shape.iou for shape in found), default=0.0)
-    if expected is None and plain < PLAIN:
-        found += [
-            shape
-            for shape in _legged(window, min(FOUND_LEGS, attainable(mask)))
-            if shape.iou > plain + MUCH_BETTER
-        ]
     yield from sorted(found, key=lambda shape: -shape.iou)
-    if expected in (None, "turned") and not holes:
-        yield from _lying(window)
-    if extrusions and expected is None:
-        yield from _extruded(window)
-
-
-def _legged(window: Window, wanted: float) -> list[Shape]:
-    body = without_legs(window.mask & ~window.open)
-    found = None if body is None else legged.fit(window, body)
-    if found is None or found.iou < wanted:
-        return []
-    vertices, faces = found.mesh()
-    return [Shape("legged", vertices, faces, found.axes, found.iou)]
-
-
-def _extruded(window: Window) -> list[Shape]:
-    found = ranking.likeliest(window)
-    if found is None:
-        return []
-    vertices, faces = found.mesh()
-    return [Shape("extruded", vertices, faces, found.axes(), found.iou)]
-
-
-def _lying(window: Window) -> list[Shape]:
-    found = lying.fit(window)
-    if found is None:
-        return []
-    vertices, faces = found.mesh()
-    return [Shape("turned", vertices, faces, lying.axes(window, found), found.iou)]
 
 
 def _box(window: Window, wanted: float) -> list[Shape]:

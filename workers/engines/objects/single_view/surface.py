@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from workers.engines.objects.single_view.inflation import Thickness
 from workers.engines.objects.single_view.solid import Solid
 from workers.engines.objects.single_view.texture import Texture
-from workers.engines.objects.splats.surfels import sample_surface, splat_of
+from workers.engines.objects.splats.surfels import build_surfels, sample_surface
 from workers.geometry.boxes import mask_extent
 from workers.geometry.cameras import Camera
 from workers.geometry.gaussians import Gaussians
@@ -54,7 +54,7 @@ class Surface:
         pixels = samples.interpolate(self.pixels, mesh.faces)
         distance = samples.interpolate(self.distance[:, None], mesh.faces)[:, 0]
         colors = texture.sample(pixels, self.front_faces[samples.faces], distance)
-        return splat_of(mesh, samples, colors)
+        return build_surfels(mesh, samples, colors)
 
 
 def of_solid(solid: Solid, thickness: Thickness) -> Surface:

@@ -1,1 +1,1 @@
-"""Gaussian splats of objects: initialised on a surface, refined on views."""
+"""Gaussian splats of objects: initialised as surfels on a mesh, refined on posed views."""

@@ -9,6 +9,7 @@ from maquette.contract.requests.common import Direction, EngineName, JobBase, Jo
 from maquette.contract.requests.convert import ConvertJob
 from maquette.contract.requests.dataset import DatasetJob, DatasetOptions
 from maquette.contract.requests.objects import ObjectsJob
+from maquette.contract.requests.regions import Misfit, Region, find_misfit
 from maquette.contract.requests.scene import SceneJob
 from maquette.contract.requests.segment import SegmentJob
 from maquette.contract.requests.track import TrackJob
@@ -28,9 +29,12 @@ __all__ = [
     "JobBase",
     "JobId",
     "JobRequest",
+    "Misfit",
     "ObjectsJob",
     "PromptedJob",
+    "Region",
     "SceneJob",
     "SegmentJob",
     "TrackJob",
+    "find_misfit",
 ]

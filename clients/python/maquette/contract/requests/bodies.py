@@ -1,5 +1,6 @@
 """A bodies job: rigged bodies of the people in an image or a video."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -9,6 +10,7 @@ from maquette.contract.geometry import Intrinsics
 from maquette.contract.media import MediaRef
 from maquette.contract.prompts import Boxes, Masks
 from maquette.contract.requests.common import CameraPoses, FrameLimit, JobBase, JobId
+from maquette.contract.requests.regions import Region, list_regions
 
 
 class BodiesJob(JobBase):
@@ -62,6 +64,11 @@ class BodiesJob(JobBase):
         if self.video is not None and (why := self.image_only_format()):
             raise ValueError(why)
         return self
+
+    def regions(self) -> Iterator[Region]:
+        """Yield boxes and masks."""
+        yield from list_regions("boxes", self.boxes)
+        yield from list_regions("masks", self.masks)
 
     def video_only_field(self) -> str | None:
         """Name a field that is set although only videos have it, with its verb; None when there is none."""

@@ -1,5 +1,6 @@
 """What several kinds of job share."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -7,6 +8,7 @@ from pydantic import Field, model_validator
 from maquette.contract.base import RequestModel
 from maquette.contract.geometry import RigidMotion
 from maquette.contract.prompts import Boxes, Phrases, PointGroups, Threshold
+from maquette.contract.requests.regions import Misfit, Region, find_misfit, list_regions
 
 EngineName = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")]
 JobId = Annotated[str, Field(pattern=r"^job_[0-9a-f]{28}$")]
@@ -24,6 +26,18 @@ class JobBase(RequestModel):
     """Seed of every random choice."""
     timeout_seconds: Annotated[int, Field(ge=1, le=86_400)] = 900
     """Longest time the job may run, in seconds."""
+
+    def phrases(self) -> list[str]:
+        """Return the phrases that the concept engine must know."""
+        return []
+
+    def regions(self) -> Iterator[Region]:
+        """Yield the boxes, points and masks that refer to the job's own image or video."""
+        yield from ()
+
+    def find_misfit(self, width: int, height: int) -> Misfit | None:
+        """Return why a region does not fit an image of that size; None when all fit."""
+        return find_misfit(self.regions(), width, height)
 
 
 class PromptedJob(JobBase):
@@ -45,6 +59,15 @@ class PromptedJob(JobBase):
         if self.thresholds and len(self.thresholds) != len(self.text):
             raise ValueError("'thresholds' needs one value (or null) for each phrase of 'text'")
         return self
+
+    def phrases(self) -> list[str]:
+        """Return `text`."""
+        return self.text
+
+    def regions(self) -> Iterator[Region]:
+        """Yield the boxes, then the lists of points."""
+        yield from list_regions("boxes", self.boxes)
+        yield from list_regions("points", self.points)
 
     def resolve_thresholds(self) -> list[float | None]:
         """Return one value per phrase: its own, else `threshold`, else None for the engine's."""

@@ -67,6 +67,10 @@ class DatasetOptions(JobBase):
     timeout_seconds: Annotated[int, Field(ge=1, le=604_800)] = 86_400
     """Longest time the job may run, in seconds."""
 
+    def phrases(self) -> list[str]:
+        """Return `text`."""
+        return self.text
+
 
 class DatasetJob(DatasetOptions):
     """Clips, tracks, cameras and crops of many videos, as versioned shards."""

@@ -1,5 +1,6 @@
 """An objects job: a mesh, a splat and a pose for each object."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -9,6 +10,7 @@ from maquette.contract.geometry import Intrinsics
 from maquette.contract.media import DepthMap, MediaRef
 from maquette.contract.prompts import Masks
 from maquette.contract.requests.common import CameraPoses, JobId, PromptedJob
+from maquette.contract.requests.regions import Region, list_regions
 
 
 class ObjectsJob(PromptedJob):
@@ -68,3 +70,8 @@ class ObjectsJob(PromptedJob):
         if self.from_job is not None and (self.image or self.text or self.boxes or self.points or self.masks):
             raise ValueError("'from_job' brings its own image and masks: leave the other prompts out")
         return self
+
+    def regions(self) -> Iterator[Region]:
+        """Yield boxes, points and masks."""
+        yield from super().regions()
+        yield from list_regions("masks", self.masks)

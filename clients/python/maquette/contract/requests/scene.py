@@ -27,3 +27,7 @@ class SceneJob(JobBase):
     """Lowest score of an instance that a phrase finds; null takes the engine's."""
     camera: Intrinsics | None = None
     """Intrinsics in pixels of the full image; null takes EXIF or an estimate."""
+
+    def phrases(self) -> list[str]:
+        """Return `text`."""
+        return self.text

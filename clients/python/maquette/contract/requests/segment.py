@@ -1,5 +1,6 @@
 """A segment job: masks of an image."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -8,6 +9,7 @@ from maquette.contract.formats import MaskOutput
 from maquette.contract.media import MediaRef
 from maquette.contract.prompts import Exemplar, FrameIndex, ObjectPrompt
 from maquette.contract.requests.common import PromptedJob
+from maquette.contract.requests.regions import Region, list_prompt_regions
 
 
 class SegmentJob(PromptedJob):
@@ -32,3 +34,11 @@ class SegmentJob(PromptedJob):
         if self.exemplars and not any(exemplar.positive for exemplar in self.exemplars):
             raise ValueError("'exemplars' need at least one positive box")
         return self
+
+    def regions(self) -> Iterator[Region]:
+        """Yield boxes, points, exemplars of the image itself, and prompts."""
+        yield from super().regions()
+        for index, exemplar in enumerate(self.exemplars):
+            if exemplar.image is None:
+                yield Region(f"exemplars[{index}]", exemplar.box)
+        yield from list_prompt_regions("prompts", self.prompts)

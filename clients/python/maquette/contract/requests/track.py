@@ -1,5 +1,6 @@
 """A track job: objects through a video."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -8,6 +9,7 @@ from maquette.contract.formats import TrackOutput
 from maquette.contract.media import MediaRef
 from maquette.contract.prompts import FrameIndex, VideoExemplar, VideoPrompt
 from maquette.contract.requests.common import Direction, FrameLimit, PromptedJob
+from maquette.contract.requests.regions import Region, list_prompt_regions, list_regions
 
 
 class TrackJob(PromptedJob):
@@ -58,3 +60,9 @@ class TrackJob(PromptedJob):
         """Return the highest id of a prompted object; objects that phrases find get higher ones."""
         started = sum(prompt.object is None for prompt in self.prompts)
         return max(len(self.boxes) + len(self.points) + started, self.reserved_ids)
+
+    def regions(self) -> Iterator[Region]:
+        """Yield boxes, points, exemplars and prompts; frames of a video all have one size."""
+        yield from super().regions()
+        yield from list_regions("exemplars", (exemplar.box for exemplar in self.exemplars))
+        yield from list_prompt_regions("prompts", self.prompts)

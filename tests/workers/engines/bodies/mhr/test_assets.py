@@ -6,10 +6,8 @@ from pathlib import Path
 import pytest
 
 from workers.engines.bodies.mhr.assets import (
-    FOLDER_ENV,
     RELEASE,
     REQUIRED,
-    URL_ENV,
     MhrCorrupt,
     MhrMissing,
     Pin,
@@ -19,6 +17,7 @@ from workers.engines.bodies.mhr.assets import (
     verify,
 )
 from workers.engines.bodies.mhr.evaluation import BodyModelsMhr
+from workers.engines.bodies.mhr.settings import ASSETS_VARIABLE, URL_VARIABLE
 
 
 def archive(path: Path, names: tuple[str, ...] = (*REQUIRED, "lod2.fbx")) -> Pin:
@@ -46,7 +45,7 @@ def test_pull_puts_the_files_there_and_remembers_them(
     assert sorted(path.name for path in folder.iterdir()) == sorted([*hashes, "pulled.json"])
     assert not (tmp_path.parent / "escaped.txt").exists() and not (tmp_path / "escaped.txt").exists()
     assert verify(folder) == {name: hashes[name] for name in REQUIRED}
-    monkeypatch.setenv(FOLDER_ENV, str(folder))
+    monkeypatch.setenv(ASSETS_VARIABLE, str(folder))
     assert assets_folder() == folder
     (folder / REQUIRED[0]).write_text("other")
     with pytest.raises(MhrCorrupt, match=r"mhr_model\.pt .* changed"):
@@ -74,7 +73,7 @@ def test_another_archive_is_refused_and_nothing_is_left(
     (tmp_path / "b.zip").write_bytes(changed)
     (tmp_path / "c.zip").write_bytes(changed[:-1])
     for name in ("b.zip", "c.zip"):
-        monkeypatch.setenv(URL_ENV, str(tmp_path / name))
+        monkeypatch.setenv(URL_VARIABLE, str(tmp_path / name))
         with pytest.raises(MhrCorrupt, match=r"not the archive of MHR"):
             pull(folder, None, pin)
         assert list(folder.iterdir()) == []
@@ -98,7 +97,7 @@ def test_a_server_that_cannot_be_reached_names_the_way_out(tmp_path: Path) -> No
 
 
 def test_without_assets_the_message_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(FOLDER_ENV, raising=False)
+    monkeypatch.delenv(ASSETS_VARIABLE, raising=False)
     with pytest.raises(MhrMissing, match=r"mhr_assets\.py pull"):
         assets_folder()
     with pytest.raises(MhrMissing, match=r"lacks mhr_model\.pt"):

@@ -1,0 +1,89 @@
+"""The client of a Maquette service."""
+
+from collections.abc import AsyncIterator
+from typing import Any, Self
+
+import httpx
+
+from maquette._async import artefacts, jobs, sessions, uploads
+from maquette._async.http import AsyncHttpClient
+from maquette._async.jobs import AsyncJob
+from maquette._async.sessions import AsyncVideoSession
+from maquette._async.submit import AsyncJobSubmitter
+from maquette.contract import Artefact, Engine, Engines, Media, MediaRef
+from maquette.contract.defaults import SESSION
+from maquette.http import HttpRequest
+from maquette.inputs import MediaInput, Phrases
+from maquette.settings import ClientSettings
+
+
+class AsyncMaquette(AsyncJobSubmitter):
+    """Client of a Maquette service; close it, or use it as a context manager.
+
+    `url` and `api_key` default to MAQUETTE_URL and MAQUETTE_API_KEY. Failed requests are repeated up to
+    `retries` times. Further keyword arguments of the methods that submit jobs are fields of the request, such
+    as `engine`, `seed` and `timeout_seconds`. Raises the exceptions of `maquette.errors`.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        api_key: str | None = None,
+        retries: int = 4,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        super().__init__(AsyncHttpClient(ClientSettings.load(url, api_key), retries, transport))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.close()
+
+    async def upload(self, source: MediaInput) -> MediaRef:
+        """Upload a medium unless the service has it; any number of jobs may use the reference."""
+        return await uploads.upload(self._http, source)
+
+    async def media(self, ref: MediaRef) -> Media | None:
+        """Return what the service knows of an upload; None for an address, which it has not fetched yet."""
+        return await uploads.describe(self._http, ref)
+
+    async def session(
+        self,
+        video: MediaInput,
+        *,
+        text: Phrases | None = None,
+        threshold: float | None = None,
+        engine: str = SESSION.engine,
+        ttl_seconds: int = SESSION.ttl_seconds,
+    ) -> AsyncVideoSession:
+        """Open a session for annotating a video: prompt any frame, preview, propagate, correct."""
+        return await sessions.open_session(
+            self._http, video, text=text, threshold=threshold, engine=engine, ttl_seconds=ttl_seconds
+        )
+
+    async def resume_session(self, session_id: str) -> AsyncVideoSession:
+        """Return an open session by its id."""
+        return AsyncVideoSession(await sessions.get_session(self._http, session_id), self._http)
+
+    async def job(self, job_id: str) -> AsyncJob[Any]:
+        """Return a job by its id."""
+        return AsyncJob(await jobs.get_job(self._http, job_id), self._http)
+
+    def jobs(self, *, kind: str | None = None, state: str | None = None) -> AsyncIterator[AsyncJob[Any]]:
+        """Iterate over all your jobs, newest first; pages are fetched as they are needed."""
+        return jobs.list_jobs(self._http, kind, state)
+
+    async def engines(self) -> list[Engine]:
+        """Return all engines, with the reason why some cannot run."""
+        response = await self._http.send(HttpRequest(method="GET", path="/v1/engines"))
+        return Engines.model_validate_json(response.content).engines
+
+    async def read(self, artefact: Artefact) -> bytes:
+        """Return the bytes of an artefact."""
+        return await artefacts.read_artefact(self._http, artefact)

@@ -1,0 +1,312 @@
+"""The methods of the client that submit jobs."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from maquette import inputs
+from maquette._async import uploads
+from maquette._async.http import AsyncHttpClient
+from maquette._async.jobs import AsyncJob, submit_job
+from maquette.contract import (
+    Artefact,
+    AssetFormat,
+    BodiesJob,
+    BodyFormat,
+    ConvertJob,
+    DatasetJob,
+    Direction,
+    MaskOutput,
+    MediaRef,
+    ObjectFormat,
+    ObjectOutput,
+    ObjectPrompt,
+    ObjectsJob,
+    SceneFormat,
+    SceneJob,
+    SegmentJob,
+    TrackJob,
+    TrackOutput,
+    VideoExemplar,
+    VideoPrompt,
+)
+from maquette.contract.defaults import BODIES, CONVERT, DATASET, OBJECTS, SCENE, SEGMENT, TRACK
+from maquette.errors import invalid_requests
+from maquette.inputs import MediaInput, Phrases
+from maquette.results import (
+    BodiesResult,
+    ConvertResult,
+    DatasetResult,
+    ObjectsResult,
+    SceneResult,
+    SegmentResult,
+    TrackResult,
+)
+
+
+class AsyncJobSubmitter:
+    """One method per kind of job; each uploads its media, builds the request and submits it."""
+
+    def __init__(self, http: AsyncHttpClient) -> None:
+        self._http = http
+
+    async def segment(
+        self,
+        image: MediaInput,
+        *,
+        text: Phrases | None = None,
+        boxes: Iterable[Any] | None = None,
+        points: Iterable[Any] | None = None,
+        exemplars: Iterable[Any] | None = None,
+        counter_exemplars: Iterable[Any] | None = None,
+        prompts: Iterable[Any] | None = None,
+        threshold: float | None = None,
+        thresholds: Sequence[float | None] = SEGMENT.thresholds,
+        frame: int | None = None,
+        outputs: Iterable[MaskOutput] = SEGMENT.outputs,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> AsyncJob[SegmentResult]:
+        """Segment what phrases, boxes (xyxy pixels) and points name; `points` holds one item per object.
+
+        `exemplars` are boxes around examples of a concept: all instances that look like them are segmented,
+        except those that look more like `counter_exemplars`; a dict of `box` and `image` is an example in
+        another image. `prompts` are dicts of `box`, `points` and `mask` that name one object together. With
+        `frame` the image is that frame of a video.
+        """
+        with invalid_requests():
+            fields = inputs.to_prompt_fields(text, boxes, points, threshold)
+            object_prompts = inputs.to_prompts(prompts, ObjectPrompt)
+            examples = await uploads.upload_exemplars(self._http, exemplars, positive=True)
+            examples += await uploads.upload_exemplars(self._http, counter_exemplars, positive=False)
+            request = SegmentJob(
+                image=await uploads.upload(self._http, image),
+                exemplars=examples,
+                prompts=object_prompts,
+                thresholds=list(thresholds),
+                frame=frame,
+                outputs=list(outputs),
+                **fields,
+                **options,
+            )
+        return await submit_job(self._http, request, idempotency_key)
+
+    async def track(
+        self,
+        video: MediaInput,
+        *,
+        text: Phrases | None = None,
+        boxes: Iterable[Any] | None = None,
+        points: Iterable[Any] | None = None,
+        prompts: Iterable[Any] | None = None,
+        exemplars: Iterable[Any] | None = None,
+        threshold: float | None = None,
+        thresholds: Sequence[float | None] = TRACK.thresholds,
+        start_frame: int | None = None,
+        direction: Direction = TRACK.direction,
+        max_frames: int | None = None,
+        outputs: Iterable[TrackOutput] = TRACK.outputs,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> AsyncJob[TrackResult]:
+        """Track objects through a video; boxes and points lie on `start_frame`, the first frame by default.
+
+        `prompts` are dicts of `frame` and `box`, `points` or `mask`: each starts an object on its frame, or
+        with the id of an `object` corrects that one (`remove` ends it). `outputs` may add an overlay video,
+        PNGs of ids, and YouTube-VIS JSON. `exemplars` are dicts of `frame`, `box` and `phrase`: the box shows
+        what the phrase means (engines with the capability `video_exemplars`).
+        """
+        with invalid_requests():
+            fields = inputs.to_prompt_fields(text, boxes, points, threshold)
+            video_prompts = inputs.to_prompts(prompts, VideoPrompt)
+            examples = inputs.to_prompts(exemplars, VideoExemplar)
+            request = TrackJob(
+                video=await uploads.upload(self._http, video),
+                prompts=video_prompts,
+                exemplars=examples,
+                thresholds=list(thresholds),
+                start_frame=start_frame,
+                direction=direction,
+                max_frames=max_frames,
+                outputs=list(outputs),
+                **fields,
+                **options,
+            )
+        return await submit_job(self._http, request, idempotency_key)
+
+    async def objects(
+        self,
+        image: MediaInput | None = None,
+        *,
+        text: Phrases | None = None,
+        boxes: Iterable[Any] | None = None,
+        points: Iterable[Any] | None = None,
+        masks: Iterable[Any] | None = None,
+        from_job: Any = None,
+        threshold: float | None = None,
+        camera: Any = None,
+        depth: Any = None,
+        formats: Iterable[ObjectFormat] = OBJECTS.formats,
+        outputs: Iterable[ObjectOutput] = OBJECTS.outputs,
+        density: float = OBJECTS.density,
+        longest_side_m: float | None = None,
+        video: MediaInput | None = None,
+        multiview: bool = OBJECTS.multiview,
+        world_from_cam: Iterable[Any] | None = None,
+        max_views: int = OBJECTS.max_views,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> AsyncJob[ObjectsResult]:
+        """Reconstruct a mesh, a splat and a pose per object; `from_job` continues a segment job.
+
+        `depth` makes them metric: a file or an array (H, W) of z or (H, W, 3) of points, or a dict with one
+        as `media` and further fields of `DepthMap`. `outputs` may add the posed mesh over the image (placed),
+        a turntable video, and a simulation package.
+
+        With `multiview`, each object of a `video` (or of a track job) is reconstructed from up to `max_views`
+        frames, whose camera poses are `world_from_cam` (4x4 per frame, in metres) or are estimated.
+        """
+        with invalid_requests():
+            fields = inputs.to_prompt_fields(text, boxes, points, threshold)
+            request = ObjectsJob(
+                image=await uploads.upload_optional(self._http, image),
+                video=await uploads.upload_optional(self._http, video),
+                world_from_cam=inputs.to_camera_poses(world_from_cam),
+                masks=inputs.to_masks(masks),
+                from_job=inputs.to_job_id(from_job),
+                camera=inputs.to_intrinsics(camera),
+                depth=await uploads.upload_depth_map(self._http, depth),
+                formats=list(formats),
+                outputs=list(outputs),
+                density=density,
+                longest_side_m=longest_side_m,
+                multiview=multiview,
+                max_views=max_views,
+                **fields,
+                **options,
+            )
+        return await submit_job(self._http, request, idempotency_key)
+
+    async def bodies(
+        self,
+        image: MediaInput | None = None,
+        *,
+        video: MediaInput | None = None,
+        boxes: Iterable[Any] | None = None,
+        masks: Iterable[Any] | None = None,
+        from_job: Any = None,
+        camera: Any = None,
+        formats: Iterable[BodyFormat] = BODIES.formats,
+        lod: int | None = None,
+        vertices: bool = BODIES.vertices,
+        max_people: int = BODIES.max_people,
+        max_frames: int | None = None,
+        smoothing: bool = BODIES.smoothing,
+        max_gap_seconds: float = BODIES.max_gap_seconds,
+        world_from_cam: Iterable[Any] | None = None,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> AsyncJob[BodiesResult]:
+        """Recover a rigged body per person of an image, or an animated one per person of a video.
+
+        Without boxes, masks or a job, people are detected first; `from_job` continues a segment or a track
+        job. `world_from_cam` holds a 4x4 matrix per frame and places a video's bodies in the world.
+        """
+        with invalid_requests():
+            request = BodiesJob(
+                image=await uploads.upload_optional(self._http, image),
+                video=await uploads.upload_optional(self._http, video),
+                world_from_cam=inputs.to_camera_poses(world_from_cam),
+                boxes=inputs.to_boxes(boxes),
+                masks=inputs.to_masks(masks),
+                from_job=inputs.to_job_id(from_job),
+                camera=inputs.to_intrinsics(camera),
+                formats=list(formats),
+                lod=lod,
+                vertices=vertices,
+                max_people=max_people,
+                max_frames=max_frames,
+                smoothing=smoothing,
+                max_gap_seconds=max_gap_seconds,
+                **options,
+            )
+        return await submit_job(self._http, request, idempotency_key)
+
+    async def scene(
+        self,
+        image: MediaInput,
+        text: Phrases,
+        *,
+        threshold: float | None = None,
+        camera: Any = None,
+        formats: Iterable[SceneFormat] = SCENE.formats,
+        contact: bool = SCENE.contact,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> AsyncJob[SceneResult]:
+        """Place the objects and bodies of an image in one camera frame.
+
+        A body gives its scale to the objects; with `contact` they stand on the ground that its feet define.
+        """
+        with invalid_requests():
+            request = SceneJob(
+                image=await uploads.upload(self._http, image),
+                text=inputs.to_phrases(text),
+                threshold=threshold,
+                camera=inputs.to_intrinsics(camera),
+                formats=list(formats),
+                contact=contact,
+                **options,
+            )
+        return await submit_job(self._http, request, idempotency_key)
+
+    async def convert(
+        self,
+        asset: MediaInput,
+        formats: Sequence[AssetFormat],
+        *,
+        y_down: bool = CONVERT.y_down,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> AsyncJob[ConvertResult]:
+        """Convert a splat (PLY, SPZ, SOG, GLB) or a mesh (GLB, OBJ, PLY) to other formats.
+
+        `asset` is a file, an upload, or an artefact of an earlier job. With `y_down`, PLY and SOG use the
+        axes of 3DGS: y down, z forward.
+        """
+        with invalid_requests():
+            if isinstance(asset, Artefact):
+                ref = MediaRef(id=asset.sha256)
+            else:
+                ref = await uploads.upload(self._http, asset)
+            request = ConvertJob(asset=ref, formats=list(formats), y_down=y_down, **options)
+        return await submit_job(self._http, request, idempotency_key)
+
+    async def dataset(
+        self,
+        videos: Sequence[MediaInput],
+        text: Phrases,
+        *,
+        threshold: float | None = None,
+        clip_seconds: float = DATASET.clip_seconds,
+        size: int = DATASET.size,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> AsyncJob[DatasetResult]:
+        """Make a dataset of clips, tracks and observations from videos, as Parquet shards.
+
+        `sources` holds what is known of each video, as SourceInfo or dict; its `depth` may be a folder of
+        numbered 16-bit PNG or TIFF files, a NumPy file, an array (T, H, W), or a dict with one as `media`.
+        """
+        with invalid_requests():
+            refs = [await uploads.upload(self._http, video) for video in videos]
+            sources = options.pop("sources", None) or ()
+            request = DatasetJob(
+                videos=refs,
+                sources=[await uploads.upload_source_info(self._http, info) for info in sources],
+                text=inputs.to_phrases(text),
+                threshold=threshold,
+                clip_seconds=clip_seconds,
+                size=size,
+                **options,
+            )
+        return await submit_job(self._http, request, idempotency_key)

@@ -1,0 +1,89 @@
+"""Uploads: media themselves, and the media that parts of a request refer to."""
+
+import base64
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from maquette import inputs
+from maquette._async.http import AsyncHttpClient
+from maquette.contract import DepthFrames, DepthMap, Exemplar, Media, MediaRef
+from maquette.hashing import sha256
+from maquette.http import HttpRequest
+from maquette.inputs import MediaInput
+from maquette.sources.depth_frames import write_depth_file
+
+
+async def upload(http: AsyncHttpClient, source: MediaInput | MediaRef) -> MediaRef:
+    """Upload a medium unless the service has it; an https address is left to the service."""
+    if isinstance(source, MediaRef):
+        return source
+    content = inputs.to_media(source)
+    if isinstance(content, str):
+        return MediaRef(url=content)
+    digest = sha256(content)
+    known = await http.send(HttpRequest(method="GET", path=f"/v1/uploads/{digest.hex()}", accept=(404,)))
+    if known.status_code != 404:
+        return MediaRef(id=digest.hex())
+    headers = {
+        "Content-Type": "application/octet-stream",
+        "Content-Digest": f"sha-256=:{base64.b64encode(digest).decode()}:",
+    }
+    request = HttpRequest(method="POST", path="/v1/uploads", headers=headers, content=content)
+    return MediaRef(id=Media.model_validate_json((await http.send(request)).content).id)
+
+
+async def upload_optional(http: AsyncHttpClient, source: MediaInput | MediaRef | None) -> MediaRef | None:
+    """Upload a medium if there is one."""
+    return None if source is None else await upload(http, source)
+
+
+async def describe(http: AsyncHttpClient, ref: MediaRef) -> Media | None:
+    """Return what the service knows of an upload; None for an address, which it has not fetched yet."""
+    if ref.id is None:
+        return None
+    response = await http.send(HttpRequest(method="GET", path=f"/v1/uploads/{ref.id}"))
+    return Media.model_validate_json(response.content)
+
+
+async def upload_depth_map(http: AsyncHttpClient, depth: Any) -> DepthMap | None:
+    """Upload a depth map: a file, an array, or a dict with one as `media` and further fields of DepthMap."""
+    if depth is None or isinstance(depth, DepthMap):
+        return depth
+    fields = dict(depth) if isinstance(depth, dict) else {"media": depth}
+    ref = await upload(http, inputs.to_depth_file(fields.pop("media")))
+    return DepthMap(media=ref, **fields)
+
+
+async def upload_exemplars(
+    http: AsyncHttpClient, exemplars: Iterable[Any] | None, *, positive: bool
+) -> list[Exemplar]:
+    """Upload the images of exemplars that are dicts of a `box` and an `image`; others are boxes alone."""
+    uploaded = []
+    for exemplar in exemplars or ():
+        if isinstance(exemplar, dict):
+            [box] = inputs.to_boxes([exemplar["box"]])
+            image = await upload(http, exemplar["image"])
+            uploaded.append(Exemplar(box=box, positive=positive, image=image))
+        else:
+            [box] = inputs.to_boxes([exemplar])
+            uploaded.append(Exemplar(box=box, positive=positive))
+    return uploaded
+
+
+async def upload_source_info(http: AsyncHttpClient, info: Any) -> dict[str, Any]:
+    """Return the fields of a SourceInfo or dict, with its depth uploaded.
+
+    The depth is a folder, a file, an array, or a dict with one as `media` and further fields of DepthFrames.
+    """
+    fields: dict[str, Any] = info if isinstance(info, dict) else info.model_dump()
+    depth = fields.get("depth")
+    if depth is None or isinstance(depth, DepthFrames):
+        return fields
+    depth_fields = dict(depth) if isinstance(depth, dict) else {"media": depth}
+    media = depth_fields["media"]
+    if not isinstance(media, dict | MediaRef):
+        with tempfile.TemporaryDirectory() as scratch:
+            depth_fields["media"] = await upload(http, write_depth_file(media, Path(scratch)))
+    return {**fields, "depth": depth_fields}

@@ -1,0 +1,90 @@
+# Generated from maquette/_async/client.py by scripts/generate_sync.py: do not edit.
+"""The client of a Maquette service."""
+
+from collections.abc import Iterator
+from typing import Any, Self
+
+import httpx
+
+from maquette._sync import artefacts, jobs, sessions, uploads
+from maquette._sync.http import HttpClient
+from maquette._sync.jobs import Job
+from maquette._sync.sessions import VideoSession
+from maquette._sync.submit import JobSubmitter
+from maquette.contract import Artefact, Engine, Engines, Media, MediaRef
+from maquette.contract.defaults import SESSION
+from maquette.http import HttpRequest
+from maquette.inputs import MediaInput, Phrases
+from maquette.settings import ClientSettings
+
+
+class Maquette(JobSubmitter):
+    """Client of a Maquette service; close it, or use it as a context manager.
+
+    `url` and `api_key` default to MAQUETTE_URL and MAQUETTE_API_KEY. Failed requests are repeated up to
+    `retries` times. Further keyword arguments of the methods that submit jobs are fields of the request, such
+    as `engine`, `seed` and `timeout_seconds`. Raises the exceptions of `maquette.errors`.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        api_key: str | None = None,
+        retries: int = 4,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        super().__init__(HttpClient(ClientSettings.load(url, api_key), retries, transport))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def upload(self, source: MediaInput) -> MediaRef:
+        """Upload a medium unless the service has it; any number of jobs may use the reference."""
+        return uploads.upload(self._http, source)
+
+    def media(self, ref: MediaRef) -> Media | None:
+        """Return what the service knows of an upload; None for an address, which it has not fetched yet."""
+        return uploads.describe(self._http, ref)
+
+    def session(
+        self,
+        video: MediaInput,
+        *,
+        text: Phrases | None = None,
+        threshold: float | None = None,
+        engine: str = SESSION.engine,
+        ttl_seconds: int = SESSION.ttl_seconds,
+    ) -> VideoSession:
+        """Open a session for annotating a video: prompt any frame, preview, propagate, correct."""
+        return sessions.open_session(
+            self._http, video, text=text, threshold=threshold, engine=engine, ttl_seconds=ttl_seconds
+        )
+
+    def resume_session(self, session_id: str) -> VideoSession:
+        """Return an open session by its id."""
+        return VideoSession(sessions.get_session(self._http, session_id), self._http)
+
+    def job(self, job_id: str) -> Job[Any]:
+        """Return a job by its id."""
+        return Job(jobs.get_job(self._http, job_id), self._http)
+
+    def jobs(self, *, kind: str | None = None, state: str | None = None) -> Iterator[Job[Any]]:
+        """Iterate over all your jobs, newest first; pages are fetched as they are needed."""
+        return jobs.list_jobs(self._http, kind, state)
+
+    def engines(self) -> list[Engine]:
+        """Return all engines, with the reason why some cannot run."""
+        response = self._http.send(HttpRequest(method="GET", path="/v1/engines"))
+        return Engines.model_validate_json(response.content).engines
+
+    def read(self, artefact: Artefact) -> bytes:
+        """Return the bytes of an artefact."""
+        return artefacts.read_artefact(self._http, artefact)

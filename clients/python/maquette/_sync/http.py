@@ -1,0 +1,86 @@
+# Generated from maquette/_async/http.py by scripts/generate_sync.py: do not edit.
+"""HTTP with retries: the only module of the client that touches the network."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+
+from maquette.errors import ConnectionFailed, parse_error
+from maquette.http import CHUNK_BYTES, RETRY_STATUS, TIMEOUT, HttpRequest, backoff_seconds
+from maquette.settings import ClientSettings
+
+STREAM_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+
+
+class HttpClient:
+    """An httpx client that repeats failed requests and raises the errors of `maquette.errors`.
+
+    Every request may be repeated: uploads are addressed by content, and jobs carry an idempotency key.
+    """
+
+    def __init__(self, settings: ClientSettings, retries: int, transport: httpx.BaseTransport | None) -> None:
+        self._client = httpx.Client(
+            base_url=settings.url, headers=settings.headers(), timeout=TIMEOUT, transport=transport
+        )
+        self._retries = retries
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def send(self, request: HttpRequest) -> httpx.Response:
+        """Send a request, repeatedly if it fails; raises ApiError or ConnectionFailed."""
+        for attempt in range(self._retries + 1):
+            try:
+                response = self._send_once(request)
+            except httpx.TransportError as error:
+                if attempt == self._retries:
+                    raise ConnectionFailed(f"{self._client.base_url} cannot be reached: {error}") from error
+                time.sleep(backoff_seconds(attempt, None))
+                continue
+            if response.status_code not in RETRY_STATUS or attempt == self._retries:
+                break
+            time.sleep(backoff_seconds(attempt, response))
+        if not request.accepts(response):
+            raise parse_error(response)
+        return response
+
+    def stream_lines(self, path: str, headers: dict[str, str]) -> Iterator[str]:
+        """Yield the lines of a response as they arrive; raises ApiError."""
+        with self._client.stream("GET", path, headers=headers, timeout=STREAM_TIMEOUT) as response:
+            if not response.is_success:
+                response.read()
+                raise parse_error(response)
+            yield from response.iter_lines()
+
+    def _send_once(self, request: HttpRequest) -> httpx.Response:
+        content = request.content
+        message = self._client.build_request(
+            request.method,
+            request.path,
+            headers=request.all_headers(),
+            params=request.params,
+            content=_read_chunks(content) if isinstance(content, Path) else content,
+        )
+        if request.save_to is None:
+            return self._client.send(message)
+        response = self._client.send(message, stream=True)
+        try:
+            if not response.is_success:
+                response.read()
+                return response
+            request.save_to.parent.mkdir(parents=True, exist_ok=True)
+            with request.save_to.open("wb") as out:
+                for chunk in response.iter_bytes(CHUNK_BYTES):
+                    out.write(chunk)
+            return response
+        finally:
+            response.close()
+
+
+def _read_chunks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            yield chunk

@@ -1,0 +1,88 @@
+# Generated from maquette/_async/uploads.py by scripts/generate_sync.py: do not edit.
+"""Uploads: media themselves, and the media that parts of a request refer to."""
+
+import base64
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from maquette import inputs
+from maquette._sync.http import HttpClient
+from maquette.contract import DepthFrames, DepthMap, Exemplar, Media, MediaRef
+from maquette.hashing import sha256
+from maquette.http import HttpRequest
+from maquette.inputs import MediaInput
+from maquette.sources.depth_frames import write_depth_file
+
+
+def upload(http: HttpClient, source: MediaInput | MediaRef) -> MediaRef:
+    """Upload a medium unless the service has it; an https address is left to the service."""
+    if isinstance(source, MediaRef):
+        return source
+    content = inputs.to_media(source)
+    if isinstance(content, str):
+        return MediaRef(url=content)
+    digest = sha256(content)
+    known = http.send(HttpRequest(method="GET", path=f"/v1/uploads/{digest.hex()}", accept=(404,)))
+    if known.status_code != 404:
+        return MediaRef(id=digest.hex())
+    headers = {
+        "Content-Type": "application/octet-stream",
+        "Content-Digest": f"sha-256=:{base64.b64encode(digest).decode()}:",
+    }
+    request = HttpRequest(method="POST", path="/v1/uploads", headers=headers, content=content)
+    return MediaRef(id=Media.model_validate_json((http.send(request)).content).id)
+
+
+def upload_optional(http: HttpClient, source: MediaInput | MediaRef | None) -> MediaRef | None:
+    """Upload a medium if there is one."""
+    return None if source is None else upload(http, source)
+
+
+def describe(http: HttpClient, ref: MediaRef) -> Media | None:
+    """Return what the service knows of an upload; None for an address, which it has not fetched yet."""
+    if ref.id is None:
+        return None
+    response = http.send(HttpRequest(method="GET", path=f"/v1/uploads/{ref.id}"))
+    return Media.model_validate_json(response.content)
+
+
+def upload_depth_map(http: HttpClient, depth: Any) -> DepthMap | None:
+    """Upload a depth map: a file, an array, or a dict with one as `media` and further fields of DepthMap."""
+    if depth is None or isinstance(depth, DepthMap):
+        return depth
+    fields = dict(depth) if isinstance(depth, dict) else {"media": depth}
+    ref = upload(http, inputs.to_depth_file(fields.pop("media")))
+    return DepthMap(media=ref, **fields)
+
+
+def upload_exemplars(http: HttpClient, exemplars: Iterable[Any] | None, *, positive: bool) -> list[Exemplar]:
+    """Upload the images of exemplars that are dicts of a `box` and an `image`; others are boxes alone."""
+    uploaded = []
+    for exemplar in exemplars or ():
+        if isinstance(exemplar, dict):
+            [box] = inputs.to_boxes([exemplar["box"]])
+            image = upload(http, exemplar["image"])
+            uploaded.append(Exemplar(box=box, positive=positive, image=image))
+        else:
+            [box] = inputs.to_boxes([exemplar])
+            uploaded.append(Exemplar(box=box, positive=positive))
+    return uploaded
+
+
+def upload_source_info(http: HttpClient, info: Any) -> dict[str, Any]:
+    """Return the fields of a SourceInfo or dict, with its depth uploaded.
+
+    The depth is a folder, a file, an array, or a dict with one as `media` and further fields of DepthFrames.
+    """
+    fields: dict[str, Any] = info if isinstance(info, dict) else info.model_dump()
+    depth = fields.get("depth")
+    if depth is None or isinstance(depth, DepthFrames):
+        return fields
+    depth_fields = dict(depth) if isinstance(depth, dict) else {"media": depth}
+    media = depth_fields["media"]
+    if not isinstance(media, dict | MediaRef):
+        with tempfile.TemporaryDirectory() as scratch:
+            depth_fields["media"] = upload(http, write_depth_file(media, Path(scratch)))
+    return {**fields, "depth": depth_fields}

@@ -1,0 +1,51 @@
+"""What the blocking and the asynchronous HTTP clients share."""
+
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+# the service is overloaded or restarting; a later attempt may succeed
+RETRY_STATUS = frozenset({429, 502, 503, 504})
+# answers to `Prefer: wait` take longer than most; chosen, not measured
+TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+CHUNK_BYTES = 1 << 20
+FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 0.2, 8.0
+LONGEST_RETRY_AFTER_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpRequest:
+    """A request of the API; it is safe to repeat.
+
+    `content` may be a file, `save_to` streams the body of a successful answer to a file, and `accept` lists
+    statuses besides 2xx that are not errors.
+    """
+
+    method: str
+    path: str
+    headers: dict[str, str] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    content: bytes | Path | None = None
+    save_to: Path | None = None
+    accept: tuple[int, ...] = ()
+
+    def all_headers(self) -> dict[str, str]:
+        """Return the headers, with the length of a file so that it is not sent in chunks."""
+        if isinstance(self.content, Path):
+            return {**self.headers, "Content-Length": str(self.content.stat().st_size)}
+        return self.headers
+
+    def accepts(self, response: httpx.Response) -> bool:
+        """Whether the answer is not an error."""
+        return response.is_success or response.status_code in self.accept
+
+
+def backoff_seconds(attempt: int, response: httpx.Response | None) -> float:
+    """Return the pause before the next attempt: the service's Retry-After, else doubling with jitter."""
+    retry_after = response.headers.get("Retry-After", "") if response is not None else ""
+    if retry_after.isdigit():
+        return min(LONGEST_RETRY_AFTER_SECONDS, float(retry_after))
+    longest = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2**attempt)
+    return float(longest * (0.5 + random.random() / 2))

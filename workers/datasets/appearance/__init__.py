@@ -1,0 +1,1 @@
+"""What tracks look like: reference crops and their vectors."""

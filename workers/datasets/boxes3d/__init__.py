@@ -1,0 +1,1 @@
+"""Oriented 3D boxes of tracks, from depth, from several cameras or from usual sizes."""

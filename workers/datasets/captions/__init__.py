@@ -1,0 +1,1 @@
+"""Captions of clips and tracks, and whether what they state holds."""

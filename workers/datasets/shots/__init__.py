@@ -1,0 +1,1 @@
+"""From frames to clips: survey, cuts, dissolves, near-duplicates, and text in images."""

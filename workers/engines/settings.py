@@ -1,0 +1,26 @@
+"""Settings that engines of several kinds share; each engine's own are in its `settings.py`."""
+
+from pathlib import Path
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MODELS_VARIABLE = "MAQUETTE_MODELS_DIR"
+GSPLAT_PYTHON_VARIABLE = "MAQUETTE_GSPLAT_PYTHON"
+SHIPPED_MODELS = Path(__file__).resolve().parents[2] / "models"
+
+
+class SharedEngineSettings(BaseSettings):
+    """Read by workers, for engines of all kinds."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MAQUETTE_",
+        env_file=None,
+        env_ignore_empty=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+    )
+
+    models_dir: Path = SHIPPED_MODELS
+    """Folder of the weights; by default `models/` of the checkout, in images `/models`."""
+    gsplat_python: str | None = None
+    """Interpreter of an environment with torch and gsplat, in which a child process renders Gaussians."""

@@ -1,0 +1,162 @@
+"""Every file format of assets in one table: what it holds, how it is named, who reads and writes it.
+
+Jobs, the converter and `maquette-convert` look formats up here instead of testing their names. To add a
+format of splats or meshes, write a reader and a writer and add a row. For one that needs more than a splat or
+a mesh (a texture, a skeleton), add its description here and its writer to the job that writes it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from maquette.contract.formats import AssetFormat, BodyFormat, ObjectFormat
+
+from workers.formats.mesh_readers import read_mesh_glb, read_mesh_obj, read_mesh_ply
+from workers.formats.mesh_writers import write_mesh_glb, write_mesh_obj, write_mesh_ply
+from workers.formats.sog import write_sog
+from workers.formats.sog_reader import read_sog
+from workers.formats.splat_glb import read_splat_glb, write_splat_glb
+from workers.formats.splat_ply import read_splat_ply, write_splat_ply
+from workers.formats.spz import read_spz, write_spz
+from workers.formats.usdz import check_usd
+from workers.geometry.gaussians import Gaussians
+from workers.geometry.meshes import Mesh
+
+AssetKind = Literal["splat", "mesh"]
+Role = Literal["splat", "mesh", "motion", "parameters"]
+Asset = TypeVar("Asset", Gaussians, Mesh)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFormat:
+    """What a file format is, whoever writes it.
+
+    `extension` has no leading dot, `role` is that of the artefact, `loses` says what the file cannot hold.
+    `check` raises an ImportError that names the extra to install when the format's library is missing.
+    """
+
+    extension: str
+    media_type: str
+    role: Role
+    loses: str
+    check: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetCodec(FileFormat, Generic[Asset]):
+    """A format with the reader and the writer of one kind of asset.
+
+    `y_down_when_trained` marks formats into which 3DGS training writes y down; the others are y up by their
+    specifications.
+    """
+
+    read: Callable[[bytes], Asset]
+    write: Callable[[Asset], bytes]
+    y_down_when_trained: bool = False
+
+
+SPLAT_CODECS: Mapping[AssetFormat, AssetCodec[Gaussians]] = {
+    "ply": AssetCodec(
+        extension="ply",
+        media_type="application/x-ply",
+        role="splat",
+        loses="nothing",
+        read=read_splat_ply,
+        write=write_splat_ply,
+        y_down_when_trained=True,
+    ),
+    "spz": AssetCodec(
+        extension="spz",
+        media_type="application/x-spz",
+        role="splat",
+        loses="precision of all values",
+        read=read_spz,
+        write=write_spz,
+    ),
+    "sog": AssetCodec(
+        extension="sog",
+        media_type="application/x-sog",
+        role="splat",
+        loses="precision of all values; the order of Gaussians",
+        read=read_sog,
+        write=write_sog,
+        y_down_when_trained=True,
+    ),
+    "khr_glb": AssetCodec(
+        extension="splat.glb",
+        media_type="model/gltf-binary",
+        role="splat",
+        loses="nothing",
+        read=read_splat_glb,
+        write=write_splat_glb,
+    ),
+}
+MESH_CODECS: Mapping[AssetFormat, AssetCodec[Mesh]] = {
+    "glb": AssetCodec(
+        extension="glb",
+        media_type="model/gltf-binary",
+        role="mesh",
+        loses="float64 precision of vertices",
+        read=read_mesh_glb,
+        write=write_mesh_glb,
+    ),
+    "obj": AssetCodec(
+        extension="obj",
+        media_type="model/obj",
+        role="mesh",
+        loses="vertices beyond 8 decimals",
+        read=read_mesh_obj,
+        write=write_mesh_obj,
+    ),
+    "ply": AssetCodec(
+        extension="ply",
+        media_type="application/x-ply",
+        role="mesh",
+        loses="float64 precision of vertices",
+        read=read_mesh_ply,
+        write=write_mesh_ply,
+    ),
+}
+# Meshes with a baked texture; the objects job has the writers.
+TEXTURED_FORMATS: Mapping[ObjectFormat, FileFormat] = {
+    "textured_glb": FileFormat(
+        extension="textured.glb",
+        media_type="model/gltf-binary",
+        role="mesh",
+        loses="faces beyond 10,000; vertex colours",
+    ),
+    "usdz": FileFormat(
+        extension="usdz",
+        media_type="model/vnd.usdz+zip",
+        role="mesh",
+        loses="faces beyond 10,000; vertex colours",
+        check=check_usd,
+    ),
+}
+# Bodies; the bodies job has the writers.
+BODY_FORMATS: Mapping[BodyFormat, FileFormat] = {
+    "glb": FileFormat(
+        extension="glb", media_type="model/gltf-binary", role="mesh", loses="keypoints and parameters"
+    ),
+    "obj": FileFormat(
+        extension="obj", media_type="model/obj", role="mesh", loses="the skeleton and its pose"
+    ),
+    "ply": FileFormat(
+        extension="ply", media_type="application/x-ply", role="mesh", loses="the skeleton and its pose"
+    ),
+    "bvh": FileFormat(extension="bvh", media_type="text/plain", role="motion", loses="the mesh and its skin"),
+    "npz": FileFormat(extension="npz", media_type="application/x-npz", role="parameters", loses="nothing"),
+    "json": FileFormat(
+        extension="json",
+        media_type="application/json",
+        role="parameters",
+        loses="the mesh; digits beyond six",
+    ),
+}
+
+
+def check_installed(formats: Iterable[FileFormat]) -> None:
+    """Raise ImportError, with the extra to install, for a format whose library is missing."""
+    for item in formats:
+        if item.check is not None:
+            item.check()

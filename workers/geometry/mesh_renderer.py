@@ -1,0 +1,125 @@
+"""A software renderer of meshes in NumPy: silhouettes, depth maps and shaded previews.
+
+A pixel is covered when its centre (+0.5, +0.5) is inside the projected triangle, edges included, from either
+side. Triangles with a vertex nearer than `NEAR` are left out.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.geometry.batches import split_batches
+from workers.geometry.cameras import Camera
+from workers.geometry.meshes import vertex_normals
+from workers.geometry.poses import Similarity
+
+NEAR = 1e-6
+# Candidate pixels that are tested at once, which bounds memory.
+CHUNK = 2_000_000
+# Grey of meshes without colours.
+GREY = 200.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fragments:
+    """The visible face of each pixel: `face` (H, W) int64, -1 for none, and `depth` (H, W) z, inf for none.
+
+    `weights` (H, W, 3) are the perspective-correct barycentric weights of the face's corners.
+    """
+
+    face: NDArray[np.int64]
+    depth: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+
+def rasterize(vertices: NDArray[np.float64], faces: NDArray[np.int64], camera: Camera) -> Fragments:
+    """The nearest face of every pixel, for vertices (V, 3) in the camera frame (OpenCV axes)."""
+    height, width = camera.height, camera.width
+    depth = np.full(height * width, np.inf)
+    face = np.full(height * width, -1, dtype=np.int64)
+    weights = np.zeros((height * width, 3))
+    front = np.flatnonzero((vertices[faces, 2] > NEAR).all(axis=1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pixels = camera.project(vertices)
+    corners = pixels[faces[front]]
+    low = np.ceil(np.clip(corners.min(axis=1), -1, [width + 1, height + 1]) - 0.5).astype(np.int64)
+    high = np.floor(np.clip(corners.max(axis=1), -1, [width + 1, height + 1]) - 0.5).astype(np.int64)
+    low = np.maximum(low, 0)
+    size = np.minimum(high, [width - 1, height - 1]) - low + 1
+    (ax, ay), (bx, by) = (corners[:, 1] - corners[:, 0]).T, (corners[:, 2] - corners[:, 0]).T
+    area = ax * by - ay * bx
+    kept = np.flatnonzero((size > 0).all(axis=1) & (area != 0))
+    counts = size[kept, 0] * size[kept, 1]
+    inverse_z = 1.0 / vertices[:, 2]
+    for part in split_batches(counts, CHUNK):
+        ids = kept[part]
+        repeat = np.repeat(np.arange(len(ids)), counts[part])
+        within = np.arange(len(repeat)) - np.repeat(np.cumsum(counts[part]) - counts[part], counts[part])
+        x = low[ids[repeat], 0] + within % size[ids[repeat], 0]
+        y = low[ids[repeat], 1] + within // size[ids[repeat], 0]
+        bary = _barycentric(corners[ids], area[ids], repeat, x + 0.5, y + 0.5)
+        inside = np.flatnonzero((bary >= 0).all(axis=1))
+        bary = bary[inside] * inverse_z[faces[front[ids[repeat[inside]]]]]
+        total = bary.sum(axis=1)
+        z = 1.0 / total
+        where = y[inside] * width + x[inside]
+        np.minimum.at(depth, where, z)
+        nearest = np.flatnonzero(z == depth[where])
+        face[where[nearest]] = front[ids[repeat[inside[nearest]]]]
+        weights[where[nearest]] = bary[nearest] / total[nearest, None]
+    shape = (height, width)
+    return Fragments(face.reshape(shape), depth.reshape(shape), weights.reshape(*shape, 3))
+
+
+def silhouette(vertices: NDArray[np.float64], faces: NDArray[np.int64], camera: Camera) -> NDArray[np.bool_]:
+    """The mask (H, W) of a mesh with vertices (V, 3) in the camera frame."""
+    return rasterize(vertices, faces, camera).face >= 0
+
+
+def render_mesh(
+    vertices: NDArray[np.float64],
+    faces: NDArray[np.int64],
+    colors: NDArray[np.uint8] | None,
+    camera: Camera,
+    cam_from_mesh: Similarity | None = None,
+    *,
+    background: tuple[int, int, int] = (255, 255, 255),
+    ambient: float = 0.45,
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Smoothly shaded RGB uint8 (H, W, 3), lit from the camera, and depth (H, W), inf where empty.
+
+    `colors` are sRGB (V, 3); without them the mesh is light grey. `ambient` = 1 switches shading off.
+    """
+    in_camera = vertices if cam_from_mesh is None else cam_from_mesh.apply(vertices)
+    fragments = rasterize(in_camera, faces, camera)
+    hit = fragments.face >= 0
+    corners, weights = faces[fragments.face[hit]], fragments.weights[hit][..., None]
+    base = np.full((len(vertices), 3), GREY) if colors is None else colors.astype(np.float64)
+    tint = (base[corners] * weights).sum(axis=1)
+    normals = (vertex_normals(in_camera, faces)[corners] * weights).sum(axis=1)
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    rays = (in_camera[corners] * weights).sum(axis=1)
+    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+    light = ambient + (1 - ambient) * np.clip(-(normals * rays).sum(axis=1), 0, 1)
+    image = np.empty((camera.height, camera.width, 3), dtype=np.uint8)
+    image[:] = background
+    image[hit] = np.clip(np.round(tint * light[:, None]), 0, 255).astype(np.uint8)
+    return image, fragments.depth
+
+
+def _barycentric(
+    corners: NDArray[np.float64],
+    area: NDArray[np.float64],
+    triangle: NDArray[np.int64],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Screen-space barycentric weights (N, 3) of points (x, y); all are at least 0 inside the triangle."""
+    out = np.empty((len(x), 3))
+    for corner in range(3):
+        a, b = corners[:, (corner + 1) % 3], corners[:, (corner + 2) % 3]
+        edge = (b - a) / area[:, None]
+        offset = edge[:, 0] * a[:, 1] - edge[:, 1] * a[:, 0]
+        out[:, corner] = edge[triangle, 0] * y - edge[triangle, 1] * x - offset[triangle]
+    return out
