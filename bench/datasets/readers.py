@@ -30,7 +30,7 @@ from maquette.data import Pairs, ShardedIterable, Windows
 from PIL import Image
 
 from tests.support.synthetic_datasets import SETTINGS, drawn, made_dataset, of_movi
-from workers.datasets.exporters import exporter
+from workers.datasets.exporters import load_exporter
 from workers.datasets.reader import Dataset
 
 LENGTH = 4
@@ -118,9 +118,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         data = made(folder, options.clips)
-        exporter("webdataset").write(data, folder / "webdataset")
-        exporter("stable-worldmodel").write(data, folder / "hdf5", side=256)
-        exporter("neural-assets").write(data, folder / "pairs", pairs=4)
+        load_exporter("webdataset").write(data, folder / "webdataset")
+        load_exporter("stable-worldmodel").write(data, folder / "hdf5", side=256)
+        load_exporter("neural-assets").write(data, folder / "pairs", pairs=4)
         raw, count = raw_windows(folder / "hdf5" / "train.h5")
         pictures = [row.jpeg for clip in data.clips() for row in clip.frames[:LENGTH]]
 
@@ -149,7 +149,7 @@ def main() -> None:
             "hdf5_raw_pixels": (raw, count),
         }
         if find_spec("lance") is not None:
-            exporter("stable-worldmodel-lance").write(data, folder / "lance", side=256)
+            load_exporter("stable-worldmodel-lance").write(data, folder / "lance", side=256)
             readers["lance_pixels"] = (lance_windows(folder / "lance" / "train.lance"), count)
         took: dict[str, list[list[float]]] = {name: [] for name in readers}
         rng = np.random.default_rng(0)

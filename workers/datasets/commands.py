@@ -15,7 +15,7 @@ from workers.datasets.append import append as join
 from workers.datasets.diff import diff as compare
 from workers.datasets.errors import DatasetError
 from workers.datasets.exporters.base import EXPORT_NOTE
-from workers.datasets.importers.movi import import_folder
+from workers.datasets.importers.movi.folders import import_folder
 from workers.datasets.reader import Dataset
 from workers.datasets.verification import verify as check
 
@@ -96,7 +96,7 @@ def export(
 
 def write_formats(folder: Path, formats: str, out: Path) -> None:
     """Write each of the formats under `out` and say what it cannot hold."""
-    chosen = [exporters.exporter(name) for name in names(formats)]
+    chosen = [exporters.load_exporter(name) for name in names(formats)]
     data = Dataset(folder)
     for made in chosen:
         target = out / made.name
@@ -126,7 +126,7 @@ def check_formats(formats: str) -> None:
     """Raise DatasetError `format_unknown` before any work is done."""
     with _told():
         for name in names(formats):
-            exporters.exporter(name)
+            exporters.load_exporter(name)
 
 
 def names(formats: str) -> list[str]:

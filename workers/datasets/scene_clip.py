@@ -1,7 +1,7 @@
 """The canonical record of one clip, the same in memory and on disk; exporters read nothing else."""
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -148,6 +148,25 @@ class SceneClip:
     def track_observations(self, track: int) -> list[ObservationRow]:
         """The observations of a track, by frame."""
         return [row for row in self.observations if row.track == track]
+
+    @property
+    def has_poses(self) -> bool:
+        """Whether the camera's pose is known in every frame."""
+        return all(row.world_from_cam is not None for row in self.cameras)
+
+    @property
+    def caption(self) -> str | None:
+        """The first caption of the clip itself; None without one."""
+        return next((row.text for row in self.captions if row.track is None), None)
+
+    def timestamps(self) -> NDArray[np.float64]:
+        """Times of the frames in the source, in seconds (T,)."""
+        ticks = np.array([row.pts for row in self.frames], np.float64)
+        return ticks * self.source.time_base_numerator / self.source.time_base_denominator
+
+    def images(self) -> Iterator[NDArray[np.uint8]]:
+        """RGB (H, W, 3) of every frame, in order; each is decoded when it is reached."""
+        return (self.image(frame) for frame in range(len(self)))
 
     def image(self, frame: int) -> NDArray[np.uint8]:
         """RGB (H, W, 3)."""

@@ -20,7 +20,7 @@ from maquette.data.tables import PackedStrings
 from maquette.rle import encode
 
 from tests.support.export_datasets import NAMES, close, dataset, recorded
-from workers.datasets.exporters.neural_assets import NeuralAssets
+from workers.datasets.exporters.neural_assets.exporter import NeuralAssets
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import SCHEMA_VERSION

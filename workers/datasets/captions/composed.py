@@ -12,7 +12,7 @@ from workers.datasets.appearance.crops import MARGIN, Crop
 from workers.datasets.images import decode_image
 from workers.datasets.observations import TrackObservation
 from workers.datasets.schema import CaptionRow, ClipRow, TrackRow
-from workers.engines.concepts.colours import color_names
+from workers.engines.concepts.images.color_names import color_names
 
 ENGINE = "composed/2"
 # share of the middle of a crop that one colour has to have to be named; chosen, not measured

@@ -20,7 +20,7 @@ from workers.datasets.captions.camera_facts import check_camera_motion
 from workers.datasets.captions.composed import LARGE, MOVES, SMALL, name_inner_colors
 from workers.datasets.observations import TrackObservation
 from workers.datasets.schema import CameraRow, CaptionRow, ClipRow, ScoreRow, TrackRow
-from workers.engines.concepts.colours import ENOUGH
+from workers.engines.concepts.images.config import AttributeConfig
 
 GATE = "caption_alignment"
 STAGE = "captions"
@@ -126,7 +126,8 @@ def _check_color(text: str, other: TrackObservation | None, crops: Sequence[Crop
     if not stated or crop is None:
         return None
     colors = name_inner_colors(crop)
-    return bool(np.isin(colors, stated).mean() >= ENOUGH) if colors.size else None
+    least = AttributeConfig().min_color_share
+    return bool(np.isin(colors, stated).mean() >= least) if colors.size else None
 
 
 def _check_size(text: str, clip: ClipRow, other: TrackObservation | None) -> bool | None:

@@ -1,78 +1,75 @@
-"""What every exporter does: take its options, write the kept clips, and note what it left out."""
+"""The interface of an exporter: its name, what it loses, its options and the libraries it needs."""
 
-import json
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args, get_type_hints
 
 from workers.datasets.errors import DatasetError
+from workers.datasets.exporters.export_writer import ExportWriter
+from workers.datasets.exporters.shared.encoding import encode_json
 from workers.datasets.reader import Dataset
-from workers.datasets.scene_clip import SceneClip
-from workers.datasets.schema import ObservationRow, TrackRow
 
 EXPORT_NOTE = "maquette.json"
-SPLITS = ("train", "val", "test")
+# the extra of maquette-server that installs the libraries of all exporters
 EXTRA = "export"
 
 
-@dataclass
-class ExportWriter:
-    """One export: the dataset, where it goes, the files so far, and what could not be written."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionSpec:
+    """An option of an exporter: a field of its class."""
 
-    dataset: Dataset
-    out: Path
-    files: list[Path] = field(default_factory=list)
-    left_out: list[dict[str, Any]] = field(default_factory=list)
-
-    def clips(self) -> Iterator[SceneClip]:
-        """The kept clips, in order."""
-        return self.dataset.clips()
-
-    def by_split(self) -> dict[str, list[SceneClip]]:
-        """The kept clips of each split that has any."""
-        found: dict[str, list[SceneClip]] = defaultdict(list)
-        for clip in self.clips():
-            found[clip.row.split].append(clip)
-        return {split: found[split] for split in SPLITS if split in found}
-
-    def path(self, *parts: str) -> Path:
-        """A file to write under the export's folder, counted among its files."""
-        path = self.out.joinpath(*parts)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.files.append(path)
-        return path
-
-    def write(self, content: bytes | str, *parts: str) -> Path:
-        """Write a file under the export's folder."""
-        path = self.path(*parts)
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    def leave_out(self, clip: SceneClip, reason: str, **more: Any) -> None:
-        """Note that a clip, or a part of it, is not in the export, and why."""
-        self.left_out.append({"clip": clip.id, "reason": reason, **more})
+    name: str
+    type: str
+    default: Any
+    description: str
 
 
 @dataclass(frozen=True)
 class Exporter(ABC):
-    """A format: its fields are its options, `loses` says in words what it cannot hold.
+    """A format that a dataset can be exported to.
 
-    Every export has a `maquette.json`: the dataset's version, options, losses, what was left out, and the
-    licences of the sources, so that a medium can be taken out of an export too.
+    A subclass is a frozen dataclass. It declares the class variables below; its fields are its options, each
+    `Annotated[type, "description"]` with a default; its docstring describes the files. It implements
+    `export`. `EXPORTERS` lists it, and docs/reference/exporters.md is generated from these declarations.
+
+    Every export has a file `maquette.json`: the version of the dataset, the options, what the format loses,
+    what was left out of this export and why, and the licence of each source with its clips, so that a source
+    can be removed from an export too.
     """
 
+    # on the command line, and of the folder of the export
     name: ClassVar[str]
     summary: ClassVar[str]
+    # what the format cannot hold, or what this exporter does not write
     loses: ClassVar[tuple[str, ...]]
+    # modules that are not installed with the server
+    libraries: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def list_options(cls) -> list[OptionSpec]:
+        """The options with their types, defaults and descriptions."""
+        hints = get_type_hints(cls, include_extras=True)
+        options = []
+        for item in fields(cls):
+            assert item.default is not MISSING
+            kind, description = get_args(hints[item.name])
+            options.append(
+                OptionSpec(
+                    name=item.name,
+                    type=getattr(kind, "__name__", "") if isinstance(kind, type) else _format_literal(kind),
+                    default=item.default,
+                    description=description,
+                )
+            )
+        return options
 
     def write(self, dataset: Dataset, out: Path, **options: Any) -> list[Path]:
-        """Write the kept clips under `out` and give the files.
+        """Write the kept clips to the folder `out` and return the files.
 
-        Raises DatasetError `option_unknown`, or `extra_missing` when the format needs a library.
+        Raises DatasetError `option_unknown`, or `extra_missing` when a library is not installed.
         """
         known = {item.name for item in fields(self)}
         if unknown := sorted(set(options) - known):
@@ -80,18 +77,20 @@ class Exporter(ABC):
                 "option_unknown",
                 f"{self.name} has no option {', '.join(unknown)}; known: {', '.join(sorted(known))}",
             )
-        chosen = replace(self, **options)
+        for library in self.libraries:
+            import_library(library)
+        configured = replace(self, **options)
         writer = ExportWriter(dataset, out)
-        out.mkdir(parents=True, exist_ok=True)
-        chosen.export(writer)
-        writer.write(chosen._note(writer), EXPORT_NOTE)
+        configured.export(writer)
+        writer.write(encode_json(configured._describe_export(writer)), EXPORT_NOTE)
         return writer.files
 
     @abstractmethod
     def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
 
-    def _note(self, writer: ExportWriter) -> str:
+    def _describe_export(self, writer: ExportWriter) -> dict[str, Any]:
+        """The content of `maquette.json`."""
         clips: dict[str, list[str]] = defaultdict(list)
         for clip in writer.clips():
             clips[clip.source.source].append(clip.id)
@@ -107,24 +106,18 @@ class Exporter(ABC):
             for source in writer.dataset.sources.values()
             if source.source in clips
         ]
-        content = {
+        return {
             "format": self.name,
             "dataset_version": writer.dataset.version,
             "options": {item.name: getattr(self, item.name) for item in fields(self)},
             "loses": list(self.loses),
-            "left_out": writer.left_out,
+            "left_out": writer.omissions,
             "sources": sources,
         }
-        return to_json(content)
 
 
-def to_json(content: Any) -> str:
-    """JSON with one newline at the end; NaN is refused, because no other reader takes it."""
-    return json.dumps(content, indent=1, allow_nan=False) + "\n"
-
-
-def import_optional(module: str) -> Any:
-    """Import a library that only some formats use; raises DatasetError `extra_missing`."""
+def import_library(module: str) -> Any:
+    """Import a library that only some exporters need; raises DatasetError `extra_missing`."""
     try:
         return import_module(module)
     except ImportError as error:
@@ -133,21 +126,5 @@ def import_optional(module: str) -> Any:
         ) from error
 
 
-def get_category_name(track: TrackRow) -> str:
-    """What a track is called in formats of categories: its phrase, else the engine's label."""
-    return track.concept or track.label or "object"
-
-
-def index_tracks(clip: SceneClip) -> dict[int, TrackRow]:
-    """The kept tracks of a clip."""
-    return {track.track: track for track in clip.tracks}
-
-
-def to_xywh(row: ObservationRow) -> list[float]:
-    """A box as COCO has it: left, top, width, height in pixels."""
-    return [row.x0, row.y0, row.x1 - row.x0, row.y1 - row.y0]
-
-
-def to_coco_rle(row: ObservationRow) -> dict[str, Any]:
-    """The mask as COCO's compressed RLE."""
-    return {"size": [row.mask_height, row.mask_width], "counts": row.mask_counts}
+def _format_literal(kind: Any) -> str:
+    return " or ".join(repr(value) for value in get_args(kind))

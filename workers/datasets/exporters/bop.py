@@ -1,30 +1,43 @@
 """BOP: scenes of images with object poses in millimetres."""
 
-import io
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
-from workers.datasets.exporters.base import Exporter, ExportWriter, get_category_name, index_tracks, to_json
+from workers.datasets.exporters.base import Exporter
+from workers.datasets.exporters.export_writer import ExportWriter
+from workers.datasets.exporters.shared.categories import get_category_name, index_tracks
+from workers.datasets.exporters.shared.coco_annotations import to_xywh
+from workers.datasets.exporters.shared.encoding import encode_json, encode_png
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import ObservationRow
 from workers.geometry.poses import matrix_from_quaternion
 
-MM = 1000.0
-# BOP has pixel centres at whole numbers
-CENTRE = 0.5
+MILLIMETRES_PER_METRE = 1000.0
+# BOP has pixel centres at whole numbers, the record at +0.5
+PIXEL_CENTRE = 0.5
+# what BOP writes for a number that is not known
+UNKNOWN = -1
+
+
+@dataclass
+class _Models:
+    """The objects of the export: their sizes and their names, by BOP's object id."""
+
+    sizes: dict[str, dict[str, Any]]
+    names: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Bop(Exporter):
-    """`<split>/NNNNNN/` a clip: rgb, depth, mask_visib, `scene_camera.json`, `scene_gt.json`,
+    """`<split>/NNNNNN/` per clip, with `rgb`, `depth`, `mask_visib`, `scene_camera.json`, `scene_gt.json` and
     `scene_gt_info.json`; and `models/models_info.json`, whose sizes are those of the 3D boxes.
 
-    An object is one track of one clip. Its model frame is the box's: origin in the middle, so
-    min_x = -size_x / 2. Depth PNGs are the record's own, in units of depth_scale millimetres.
+    An object is one track of one clip; `maquette_models.json` has its name. The frame of its model is that of
+    its 3D box, with the origin in the middle: min_x = -size_x / 2. Lengths are millimetres, axes OpenCV's,
+    pixel centres at whole numbers (cx and cy are 0.5 smaller than in the record). Depth PNGs are those of the
+    record, in units of `depth_scale` millimetres.
     """
 
     name: ClassVar[str] = "bop"
@@ -38,109 +51,104 @@ class Bop(Exporter):
 
     def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
-        models: dict[str, dict[str, Any]] = {}
-        names: dict[str, dict[str, Any]] = {}
-        for split, clips in writer.by_split().items():
+        models = _Models({}, {})
+        for split, clips in writer.clips_by_split().items():
             for number, clip in enumerate(clips):
-                ids = _models(clip, models, names)
+                ids = _add_models(clip, models)
                 if not ids:
                     writer.leave_out(clip, "no track has a metric 3D box")
                     continue
-                self._scene(writer, clip, (split, f"{number:06d}"), ids)
-        writer.write(to_json(models), "models", "models_info.json")
-        writer.write(to_json(names), "maquette_models.json")
-
-    def _scene(
-        self, writer: ExportWriter, clip: SceneClip, folder: tuple[str, str], ids: dict[int, int]
-    ) -> None:
-        truths: dict[str, Any] = {}
-        infos: dict[str, Any] = {}
-        cameras: dict[str, Any] = {}
-        for row in clip.frames:
-            stem = f"{row.frame:06d}"
-            writer.write(row.jpeg, *folder, "rgb", f"{stem}.jpg")
-            if row.depth_png is not None:
-                writer.write(row.depth_png, *folder, "depth", f"{stem}.png")
-            cameras[str(row.frame)] = _camera(clip, row.frame, row.depth_unit)
-            seen = [
-                item for item in clip.frame_observations(row.frame) if item.track in ids and _metric(item)
-            ]
-            truths[str(row.frame)] = [_truth(item, ids) for item in seen]
-            infos[str(row.frame)] = [_info(clip, item) for item in seen]
-            for place, item in enumerate(seen):
-                writer.write(_png(clip.mask(item)), *folder, "mask_visib", f"{stem}_{place:06d}.png")
-        writer.write(to_json(cameras), *folder, "scene_camera.json")
-        writer.write(to_json(truths), *folder, "scene_gt.json")
-        writer.write(to_json(infos), *folder, "scene_gt_info.json")
+                _write_scene(writer, clip, (split, f"{number:06d}"), ids)
+        writer.write(encode_json(models.sizes), "models", "models_info.json")
+        writer.write(encode_json(models.names), "maquette_models.json")
 
 
-def _metric(row: ObservationRow) -> bool:
+def _write_scene(writer: ExportWriter, clip: SceneClip, folder: tuple[str, str], ids: dict[int, int]) -> None:
+    """Write the folder of a clip; `ids` maps its tracks to BOP's object ids."""
+    poses: dict[str, Any] = {}
+    visibilities: dict[str, Any] = {}
+    cameras: dict[str, Any] = {}
+    for row in clip.frames:
+        stem = f"{row.frame:06d}"
+        writer.write(row.jpeg, *folder, "rgb", f"{stem}.jpg")
+        if row.depth_png is not None:
+            writer.write(row.depth_png, *folder, "depth", f"{stem}.png")
+        cameras[str(row.frame)] = _describe_camera(clip, row.frame, row.depth_unit)
+        observations = [
+            item for item in clip.frame_observations(row.frame) if item.track in ids and _has_metric_box(item)
+        ]
+        poses[str(row.frame)] = [_describe_pose(item, ids) for item in observations]
+        visibilities[str(row.frame)] = [_describe_visibility(clip, item) for item in observations]
+        for place, item in enumerate(observations):
+            mask = clip.mask(item).astype(np.uint8) * 255
+            writer.write(encode_png(mask), *folder, "mask_visib", f"{stem}_{place:06d}.png")
+    writer.write(encode_json(cameras), *folder, "scene_camera.json")
+    writer.write(encode_json(poses), *folder, "scene_gt.json")
+    writer.write(encode_json(visibilities), *folder, "scene_gt_info.json")
+
+
+def _has_metric_box(row: ObservationRow) -> bool:
     return row.center_cam is not None and row.rotation_cam is not None and row.scale_source == "metric"
 
 
-def _models(
-    clip: SceneClip, models: dict[str, dict[str, Any]], names: dict[str, dict[str, Any]]
-) -> dict[int, int]:
-    """Number the tracks that have a metric box, and add their sizes."""
+def _add_models(clip: SceneClip, models: _Models) -> dict[int, int]:
+    """Number the tracks that have a metric box, and add their sizes and names to `models`."""
     ids: dict[int, int] = {}
-    known = index_tracks(clip)
+    tracks = index_tracks(clip)
     for row in clip.observations:
-        if row.track in ids or not _metric(row) or row.size is None:
+        if row.track in ids or not _has_metric_box(row) or row.size is None:
             continue
-        ids[row.track] = len(models) + 1
-        size = [edge * MM for edge in row.size]
-        models[str(ids[row.track])] = {
+        ids[row.track] = len(models.sizes) + 1
+        key = str(ids[row.track])
+        size = [length * MILLIMETRES_PER_METRE for length in row.size]
+        models.sizes[key] = {
             "diameter": float(np.linalg.norm(size)),
-            **{f"min_{axis}": -edge / 2 for axis, edge in zip("xyz", size, strict=True)},
-            **{f"size_{axis}": edge for axis, edge in zip("xyz", size, strict=True)},
+            **{f"min_{axis}": -length / 2 for axis, length in zip("xyz", size, strict=True)},
+            **{f"size_{axis}": length for axis, length in zip("xyz", size, strict=True)},
         }
-        names[str(ids[row.track])] = {
+        models.names[key] = {
             "clip": clip.id,
             "track": row.track,
-            "name": get_category_name(known[row.track]),
+            "name": get_category_name(tracks[row.track]),
             "box3d_source": row.box3d_source,
         }
     return ids
 
 
-def _camera(clip: SceneClip, frame: int, unit: float | None) -> dict[str, Any]:
-    k = clip.intrinsics(frame)
-    k[:2, 2] -= CENTRE
-    told: dict[str, Any] = {"cam_K": k.ravel().tolist()}
-    if unit is not None:
-        told["depth_scale"] = unit * MM
-    pose = clip.world_from_cam(frame)
-    if pose is not None:
-        back = np.linalg.inv(pose)
-        told["cam_R_w2c"] = back[:3, :3].ravel().tolist()
-        told["cam_t_w2c"] = (back[:3, 3] * MM).tolist()
-    return told
+def _describe_camera(clip: SceneClip, frame: int, depth_unit: float | None) -> dict[str, Any]:
+    """An entry of `scene_camera.json`."""
+    intrinsics = clip.intrinsics(frame)
+    intrinsics[:2, 2] -= PIXEL_CENTRE
+    camera: dict[str, Any] = {"cam_K": intrinsics.ravel().tolist()}
+    if depth_unit is not None:
+        camera["depth_scale"] = depth_unit * MILLIMETRES_PER_METRE
+    world_from_cam = clip.world_from_cam(frame)
+    if world_from_cam is not None:
+        cam_from_world = np.linalg.inv(world_from_cam)
+        camera["cam_R_w2c"] = cam_from_world[:3, :3].ravel().tolist()
+        camera["cam_t_w2c"] = (cam_from_world[:3, 3] * MILLIMETRES_PER_METRE).tolist()
+    return camera
 
 
-def _truth(row: ObservationRow, ids: dict[int, int]) -> dict[str, Any]:
+def _describe_pose(row: ObservationRow, ids: dict[int, int]) -> dict[str, Any]:
+    """An entry of `scene_gt.json`."""
     assert row.center_cam is not None and row.rotation_cam is not None
     return {
         "obj_id": ids[row.track],
         "cam_R_m2c": matrix_from_quaternion(row.rotation_cam).ravel().tolist(),
-        "cam_t_m2c": [value * MM for value in row.center_cam],
+        "cam_t_m2c": [value * MILLIMETRES_PER_METRE for value in row.center_cam],
     }
 
 
-def _info(clip: SceneClip, row: ObservationRow) -> dict[str, Any]:
-    x, y, w, h = (round(v) for v in (row.x0, row.y0, row.x1 - row.x0, row.y1 - row.y0))
+def _describe_visibility(clip: SceneClip, row: ObservationRow) -> dict[str, Any]:
+    """An entry of `scene_gt_info.json`."""
     depth = clip.depth(row.frame)
-    valid = -1 if depth is None else int(np.isfinite(depth[clip.mask(row)]).sum())
+    valid = UNKNOWN if depth is None else int(np.isfinite(depth[clip.mask(row)]).sum())
     return {
-        "bbox_visib": [x, y, w, h],
-        "bbox_obj": [-1, -1, -1, -1],
+        "bbox_visib": [round(value) for value in to_xywh(row)],
+        "bbox_obj": [UNKNOWN] * 4,
         "px_count_visib": row.area,
         "px_count_valid": valid,
-        "px_count_all": -1,
-        "visib_fract": -1.0,
+        "px_count_all": UNKNOWN,
+        "visib_fract": float(UNKNOWN),
     }
-
-
-def _png(mask: NDArray[np.bool_]) -> bytes:
-    data = io.BytesIO()
-    Image.fromarray(mask.astype(np.uint8) * 255).save(data, "PNG")
-    return data.getvalue()

@@ -1,30 +1,23 @@
-"""COCO instances: one JSON a split, the frames as they are."""
+"""COCO instances: one JSON per split, the frames as they are."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from workers.datasets.exporters.base import (
-    Exporter,
-    ExportWriter,
-    get_category_name,
-    index_tracks,
-    to_coco_rle,
-    to_json,
-    to_xywh,
-)
+from workers.datasets.exporters.base import Exporter
+from workers.datasets.exporters.export_writer import ExportWriter
+from workers.datasets.exporters.shared.categories import get_category_name, index_tracks, number_categories
+from workers.datasets.exporters.shared.coco_annotations import to_coco_rle, to_xywh
+from workers.datasets.exporters.shared.encoding import encode_json
 from workers.datasets.scene_clip import SceneClip
-
-
-def number_categories(writer: ExportWriter) -> dict[str, int]:
-    """Every name that is used and every phrase that was asked, numbered from 1 in alphabetical order."""
-    names = {get_category_name(track) for clip in writer.clips() for track in clip.tracks}
-    names |= {row.phrase for clip in writer.clips() for row in clip.concepts}
-    return {name: number for number, name in enumerate(sorted(names), 1)}
 
 
 @dataclass(frozen=True)
 class Coco(Exporter):
-    """`<split>.json` and `images/`; read by pycocotools and every tool that reads COCO."""
+    """`<split>.json` and `images/`, as pycocotools and every tool for COCO reads them.
+
+    Boxes are left, top, width, height in pixels. Images have `video_id`, `clip` and `frame_id`; annotations
+    have `track_id` and `score`.
+    """
 
     name: ClassVar[str] = "coco"
     summary: ClassVar[str] = "COCO instances with RLE masks and track ids"
@@ -36,67 +29,73 @@ class Coco(Exporter):
 
     def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
-        known = number_categories(writer)
-        named = [{"id": number, "name": name, "supercategory": "object"} for name, number in known.items()]
-        first = 1
-        for split, clips in writer.by_split().items():
+        categories = number_categories(writer)
+        first_image = 1
+        for split, clips in writer.clips_by_split().items():
+            licences = _number_licences(clips)
             images: list[dict[str, Any]] = []
-            found: list[dict[str, Any]] = []
+            annotations: list[dict[str, Any]] = []
             for video, clip in enumerate(clips, 1):
-                images += self._images(writer, clip, video, first)
-                found += self._annotations(clip, known, first, len(found) + 1)
-                first += len(clip)
-            licences = _licences(clips)
-            for image in images:
-                image["license"] = licences.get(image.pop("_licence"))
+                licence = licences.get(clip.source.licence)
+                images += _write_images(writer, clip, video, first_image, licence)
+                annotations += _list_annotations(clip, categories, first_image, len(annotations) + 1)
+                first_image += len(clip)
             content = {
                 "info": {"description": f"maquette dataset {writer.dataset.version[:12]}, {split}"},
                 "licenses": [{"id": number, "name": name, "url": ""} for name, number in licences.items()],
                 "images": images,
-                "annotations": found,
-                "categories": named,
+                "annotations": annotations,
+                "categories": [
+                    {"id": number, "name": name, "supercategory": "object"}
+                    for name, number in categories.items()
+                ],
             }
-            writer.write(to_json(content), f"{split}.json")
+            writer.write(encode_json(content), f"{split}.json")
 
-    def _images(self, writer: ExportWriter, clip: SceneClip, video: int, first: int) -> list[dict[str, Any]]:
-        found = []
-        for row in clip.frames:
-            name = f"{clip.id}-{row.frame:05d}.jpg"
-            writer.write(row.jpeg, "images", name)
-            found.append(
-                {
-                    "id": first + row.frame,
-                    "file_name": f"images/{name}",
-                    "height": clip.row.height,
-                    "width": clip.row.width,
-                    "video_id": video,
-                    "clip": clip.id,
-                    "frame_id": row.frame,
-                    "_licence": clip.source.licence,
-                }
-            )
-        return found
 
-    def _annotations(
-        self, clip: SceneClip, known: dict[str, int], image: int, first: int
-    ) -> list[dict[str, Any]]:
-        tracks = index_tracks(clip)
-        return [
+def _write_images(
+    writer: ExportWriter, clip: SceneClip, video: int, first_image: int, licence: int | None
+) -> list[dict[str, Any]]:
+    """Write the frames of a clip; return their entries."""
+    images = []
+    for row in clip.frames:
+        name = f"{clip.id}-{row.frame:05d}.jpg"
+        writer.write(row.jpeg, "images", name)
+        images.append(
             {
-                "id": first + number,
-                "image_id": image + row.frame,
-                "category_id": known[get_category_name(tracks[row.track])],
-                "segmentation": to_coco_rle(row),
-                "bbox": to_xywh(row),
-                "area": row.area,
-                "iscrowd": 0,
-                "track_id": row.track,
-                "score": row.score,
+                "id": first_image + row.frame,
+                "file_name": f"images/{name}",
+                "height": clip.row.height,
+                "width": clip.row.width,
+                "video_id": video,
+                "clip": clip.id,
+                "frame_id": row.frame,
+                "license": licence,
             }
-            for number, row in enumerate(clip.observations)
-        ]
+        )
+    return images
 
 
-def _licences(clips: list[SceneClip]) -> dict[str, int]:
+def _list_annotations(
+    clip: SceneClip, categories: dict[str, int], first_image: int, first_annotation: int
+) -> list[dict[str, Any]]:
+    tracks = index_tracks(clip)
+    return [
+        {
+            "id": first_annotation + number,
+            "image_id": first_image + row.frame,
+            "category_id": categories[get_category_name(tracks[row.track])],
+            "segmentation": to_coco_rle(row),
+            "bbox": to_xywh(row),
+            "area": row.area,
+            "iscrowd": 0,
+            "track_id": row.track,
+            "score": row.score,
+        }
+        for number, row in enumerate(clip.observations)
+    ]
+
+
+def _number_licences(clips: list[SceneClip]) -> dict[str | None, int]:
     names = sorted({clip.source.licence for clip in clips if clip.source.licence is not None})
     return {name: number for number, name in enumerate(names, 1)}

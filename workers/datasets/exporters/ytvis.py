@@ -3,21 +3,21 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from workers.datasets.exporters.base import (
-    Exporter,
-    ExportWriter,
-    get_category_name,
-    to_coco_rle,
-    to_json,
-    to_xywh,
-)
-from workers.datasets.exporters.coco import number_categories
+from workers.datasets.exporters.base import Exporter
+from workers.datasets.exporters.export_writer import ExportWriter
+from workers.datasets.exporters.shared.categories import get_category_name, number_categories
+from workers.datasets.exporters.shared.coco_annotations import to_coco_rle, to_xywh
+from workers.datasets.exporters.shared.encoding import encode_json
 from workers.datasets.scene_clip import SceneClip
 
 
 @dataclass(frozen=True)
 class YouTubeVis(Exporter):
-    """`<split>.json` and `JPEGImages/<clip>/`, as SA-Co/VEval and YouTube-VIS have them."""
+    """`<split>.json` and `JPEGImages/<clip>/`, as YouTube-VIS and SA-Co/VEval have them.
+
+    `video_np_pairs` has every phrase of the job for every video, with `num_masklets: 0` for negatives. A
+    phrase of which a track was found and rejected has no pair: it is neither complete nor absent.
+    """
 
     name: ClassVar[str] = "ytvis"
     summary: ClassVar[str] = "YouTube-VIS / SA-Co JSON: masklets with noun phrases, negatives kept"
@@ -29,81 +29,85 @@ class YouTubeVis(Exporter):
 
     def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
-        known = number_categories(writer)
-        named = [{"id": number, "name": name} for name, number in known.items()]
-        for split, clips in writer.by_split().items():
+        categories = number_categories(writer)
+        for split, clips in writer.clips_by_split().items():
+            videos: list[dict[str, Any]] = []
+            annotations: list[dict[str, Any]] = []
+            pairs: list[dict[str, Any]] = []
+            for video, clip in enumerate(clips, 1):
+                videos.append(_write_video(writer, clip, video))
+                annotations += _list_masklets(clip, video, categories, len(annotations) + 1)
+                pairs += _list_phrase_pairs(writer, clip, video, categories, len(pairs) + 1)
             content: dict[str, Any] = {
                 "info": {
                     "version": writer.dataset.version,
                     "description": f"maquette dataset {writer.dataset.version[:12]}, {split}",
                 },
-                "videos": [],
-                "annotations": [],
-                "categories": named,
-                "video_np_pairs": [],
+                "videos": videos,
+                "annotations": annotations,
+                "categories": [{"id": number, "name": name} for name, number in categories.items()],
+                "video_np_pairs": pairs,
             }
-            for video, clip in enumerate(clips, 1):
-                content["videos"].append(self._video(writer, clip, video))
-                content["annotations"] += _masklets(clip, video, known, len(content["annotations"]) + 1)
-                content["video_np_pairs"] += _pairs(
-                    writer, clip, video, known, len(content["video_np_pairs"]) + 1
-                )
-            writer.write(to_json(content), f"{split}.json")
-
-    def _video(self, writer: ExportWriter, clip: SceneClip, video: int) -> dict[str, Any]:
-        names = []
-        for row in clip.frames:
-            names.append(f"{clip.id}/{row.frame:05d}.jpg")
-            writer.write(row.jpeg, "JPEGImages", *names[-1].split("/"))
-        return {
-            "id": video,
-            "video_name": clip.id,
-            "file_names": names,
-            "height": clip.row.height,
-            "width": clip.row.width,
-            "length": len(clip),
-        }
+            writer.write(encode_json(content), f"{split}.json")
 
 
-def _masklets(clip: SceneClip, video: int, known: dict[str, int], first: int) -> list[dict[str, Any]]:
-    found = []
+def _write_video(writer: ExportWriter, clip: SceneClip, video: int) -> dict[str, Any]:
+    """Write the frames of a clip; return the entry of the video."""
+    names = []
+    for row in clip.frames:
+        writer.write(row.jpeg, "JPEGImages", clip.id, f"{row.frame:05d}.jpg")
+        names.append(f"{clip.id}/{row.frame:05d}.jpg")
+    return {
+        "id": video,
+        "video_name": clip.id,
+        "file_names": names,
+        "height": clip.row.height,
+        "width": clip.row.width,
+        "length": len(clip),
+    }
+
+
+def _list_masklets(
+    clip: SceneClip, video: int, categories: dict[str, int], first: int
+) -> list[dict[str, Any]]:
+    masklets = []
     for number, track in enumerate(clip.tracks):
-        seen = {row.frame: row for row in clip.track_observations(track.track)}
+        by_frame = {row.frame: row for row in clip.track_observations(track.track)}
+        rows = [by_frame.get(frame) for frame in range(len(clip))]
         name = get_category_name(track)
-        frames = [seen.get(frame) for frame in range(len(clip))]
-        found.append(
+        masklets.append(
             {
                 "id": first + number,
                 "video_id": video,
-                "category_id": known[name],
+                "category_id": categories[name],
                 "noun_phrase": name,
-                "segmentations": [None if row is None else to_coco_rle(row) for row in frames],
-                "bboxes": [None if row is None else to_xywh(row) for row in frames],
-                "areas": [None if row is None else row.area for row in frames],
+                "segmentations": [None if row is None else to_coco_rle(row) for row in rows],
+                "bboxes": [None if row is None else to_xywh(row) for row in rows],
+                "areas": [None if row is None else row.area for row in rows],
                 "iscrowd": 0,
                 "height": clip.row.height,
                 "width": clip.row.width,
                 "track_id": track.track,
             }
         )
-    return found
+    return masklets
 
 
-def _pairs(
-    writer: ExportWriter, clip: SceneClip, video: int, known: dict[str, int], first: int
+def _list_phrase_pairs(
+    writer: ExportWriter, clip: SceneClip, video: int, categories: dict[str, int], first: int
 ) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
+    pairs: list[dict[str, Any]] = []
     for row in clip.concepts:
         if row.kept < row.found:
             writer.leave_out(clip, "found but rejected", phrase=row.phrase, rejected=row.found - row.kept)
             continue
-        found.append(
+        pairs.append(
             {
-                "id": first + len(found),
+                "id": first + len(pairs),
                 "video_id": video,
-                "category_id": known[row.phrase],
+                "category_id": categories[row.phrase],
                 "noun_phrase": row.phrase,
                 "num_masklets": row.kept,
             }
         )
-    return found
+    return pairs

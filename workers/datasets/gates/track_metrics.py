@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.concepts.appearance import Histogram, bins_of, histogram
+from workers.engines.concepts.images.color_histograms import Histogram, color_histogram, quantize_colors
 from workers.engines.protocols import Box, Mask, Rgb
 from workers.geometry.borders import touches_border
 from workers.geometry.boxes import bounding_box
@@ -75,14 +75,14 @@ class TrackMetrics:
         self._luma, self._previous = luma, dict(masks)
 
     def _note(self, frame: int, image: Rgb, masks: Mapping[int, TrackedMask]) -> None:
-        bins = bins_of(image)
+        bins = quantize_colors(image)
         for track, tracked in masks.items():
             stats = self.stats.setdefault(track, TrackStats(tracked.prompt))
             stats.frames.append(frame)
             stats.areas.append(int(np.count_nonzero(tracked.mask)))
             stats.box_ious.append(box_iou(bounding_box(tracked.mask), tracked.box))
             stats.truncated.append(touches_border(tracked.mask))
-            stats.appearances.append(histogram(bins, tracked.mask))
+            stats.appearances.append(color_histogram(bins, tracked.mask))
 
     def _compare(self, came_from: Floats, masks: Mapping[int, TrackedMask]) -> None:
         """Compare masks with those of the frame before, moved by the flow."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from workers.datasets.gates.track_metrics import TrackStats
 from workers.datasets.schema import ScoreRow
-from workers.engines.concepts.appearance import Histogram, similarity
+from workers.engines.concepts.images.color_histograms import Histogram, histogram_similarity
 
 STAGE = "gates"
 # frames: a gap up to this long counts as flicker, and a longer one as a loss; chosen, not measured
@@ -63,7 +63,7 @@ def _measure_reidentification(stats: TrackStats) -> float | None:
         if after - before > 1:
             old = _average_by_area(stats, max(0, index + 1 - MEMORY), index + 1)
             new = _average_by_area(stats, index + 1, index + 1 + MEMORY)
-            similarities.append(similarity(old, new))
+            similarities.append(histogram_similarity(old, new))
     return min(similarities) if similarities else None
 
 
@@ -91,8 +91,8 @@ def _have_swapped(one: TrackStats, other: TrackStats) -> bool:
             continue
         a_old, a_new = _average(a, 0, cut[0]), _average(a, cut[0], len(frames[0]))
         b_old, b_new = _average(b, 0, cut[1]), _average(b, cut[1], len(frames[1]))
-        stayed = similarity(a_old, a_new) + similarity(b_old, b_new)
-        crossed = similarity(a_old, b_new) + similarity(b_old, a_new)
+        stayed = histogram_similarity(a_old, a_new) + histogram_similarity(b_old, b_new)
+        crossed = histogram_similarity(a_old, b_new) + histogram_similarity(b_old, a_new)
         if crossed > stayed + SWAP_MARGIN:
             return True
     return False

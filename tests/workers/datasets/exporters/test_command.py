@@ -16,9 +16,9 @@ from tests.support.export_datasets import dataset
 from tests.support.paths import REPOSITORY
 from workers.datasets import commands
 from workers.datasets.errors import DatasetError
-from workers.datasets.exporters import EXPORTERS, exporter
-from workers.datasets.exporters.action_space import ActionSpace
-from workers.datasets.exporters.image_transform import ImageTransform
+from workers.datasets.exporters import EXPORTERS, load_exporter
+from workers.datasets.exporters.shared.action_space import ActionSpace
+from workers.datasets.exporters.shared.image_transform import ImageTransform
 from workers.datasets.importers.clip_publishing import publish_clips
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
@@ -67,7 +67,7 @@ def test_every_file_is_told_and_comes_out_the_same_again(
     data: Dataset, exported: tuple[Path, str], tmp_path: Path
 ) -> None:
     for name in sorted(set(EXPORTERS) - HEAVY):
-        made = exporter(name)
+        made = load_exporter(name)
         files = made.write(data, tmp_path / name)
         assert made.name == name and made.summary and made.loses
         assert sorted(files) == sorted(path for path in (tmp_path / name).rglob("*") if path.is_file())
@@ -120,7 +120,7 @@ def test_nothing_and_a_single_frame_can_be_exported(data: Dataset, tmp_path: Pat
     for kind, clips in (("none", []), ("one", [one])):
         publish_clips(clips, tmp_path / kind / "dataset", "test")
         for name in sorted(set(EXPORTERS) - HEAVY):
-            files = exporter(name).write(Dataset(tmp_path / kind / "dataset"), tmp_path / kind / name)
+            files = load_exporter(name).write(Dataset(tmp_path / kind / "dataset"), tmp_path / kind / name)
             note = json.loads((tmp_path / kind / name / "maquette.json").read_text())
             assert len(note["sources"]) == len(clips)
             if clips and not note["left_out"]:
@@ -133,7 +133,7 @@ def test_nothing_and_a_single_frame_can_be_exported(data: Dataset, tmp_path: Pat
 
 def test_an_option_nobody_has_is_refused(data: Dataset, tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as found:
-        exporter("tinyworlds").write(data, tmp_path / "out", sides=64)
+        load_exporter("tinyworlds").write(data, tmp_path / "out", sides=64)
     assert found.value.code == "option_unknown" and "side" in found.value.detail
     assert not (tmp_path / "out").exists()
 
@@ -152,7 +152,7 @@ def test_a_missing_library_is_named_with_its_extra(
 
     monkeypatch.setattr("workers.datasets.exporters.base.import_module", absent)
     with pytest.raises(DatasetError) as found:
-        exporter(name).write(data, tmp_path / "out")
+        load_exporter(name).write(data, tmp_path / "out")
     assert found.value.code == "extra_missing"
     assert library in found.value.detail and "maquette-server[export]" in found.value.detail
 
@@ -165,20 +165,20 @@ def test_the_documentation_has_every_format() -> None:
 @pytest.mark.parametrize("size", [(90, 160), (160, 90), (100, 100), (37, 53)])
 @pytest.mark.parametrize("fit", ["crop", "pad"])
 def test_frames_masks_and_pixels_move_together(size: tuple[int, int], fit: Any) -> None:
-    frame = ImageTransform.fit(size, (80, 80), fit)
+    transform = ImageTransform.fit(size, (80, 80), fit)
     rows, columns = size[0] // 2, size[1] // 2
     mask = np.zeros(size, np.bool_)
     mask[rows - 12 : rows + 12, columns - 9 : columns + 15] = True
     picture = np.where(mask[..., None], np.uint8(255), np.uint8(0)).repeat(3, axis=2)
-    seen, moved = frame.image(picture), frame.mask(mask)
+    seen, moved = transform.transform_image(picture), transform.transform_mask(mask)
     assert seen.shape == (80, 80, 3) and moved.shape == (80, 80)
-    corner = frame.matrix @ [columns - 9, rows - 12, 1]
-    end = frame.matrix @ [columns + 15, rows + 12, 1]
+    corner = transform.matrix @ [columns - 9, rows - 12, 1]
+    end = transform.matrix @ [columns + 15, rows + 12, 1]
     found = np.nonzero(moved)
     told = [found[1].min(), found[0].min(), found[1].max() + 1, found[0].max() + 1]
     assert np.abs(np.array(told) - [*corner[:2], *end[:2]]).max() <= 0.75
     inside = np.zeros((80, 80), bool)
-    u0, v0, u1, v1 = frame.inside
+    u0, v0, u1, v1 = transform.inside
     inside[v0:v1, u0:u1] = True
     bright = (seen[..., 0] > 200) & inside
     assert (bright & moved).sum() > 0.8 * moved.sum() and (bright & ~moved).sum() < 0.05 * moved.sum()

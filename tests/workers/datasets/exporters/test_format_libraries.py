@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.support.export_datasets import close, dataset
-from workers.datasets.exporters import exporter
-from workers.datasets.exporters.image_transform import ImageTransform
+from workers.datasets.exporters import load_exporter
+from workers.datasets.exporters.shared.image_transform import ImageTransform
 from workers.datasets.reader import Dataset
 
 
@@ -30,7 +30,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 def test_hugging_face_datasets_gives_pictures(data: Dataset, tmp_path: Path, quiet: None) -> None:
     datasets = pytest.importorskip("datasets")
     out = tmp_path / "hf"
-    exporter("hf-datasets").write(data, out)
+    load_exporter("hf-datasets").write(data, out)
     for loaded in (
         datasets.load_dataset(str(out), cache_dir=str(tmp_path / "one")),
         datasets.load_dataset(
@@ -50,7 +50,7 @@ def test_hugging_face_datasets_gives_pictures(data: Dataset, tmp_path: Path, qui
 
 def test_lance_tables_have_a_row_a_step(data: Dataset, tmp_path: Path) -> None:
     lance = pytest.importorskip("lance")
-    exporter("stable-worldmodel-lance").write(data, tmp_path, side=256)
+    load_exporter("stable-worldmodel-lance").write(data, tmp_path, side=256)
     for split in ("train", "val"):
         rows = lance.dataset(str(tmp_path / f"{split}.lance")).to_table().to_pylist()
         clips = list(data.clips(split))
@@ -71,7 +71,7 @@ def test_stable_worldmodel_loads_chunks(data: Dataset, tmp_path: Path, stored: s
     if stored == "hdf5" and not hasattr(swm, "HDF5Dataset"):
         pytest.skip("stable-worldmodel was installed without its extra for HDF5")
     name = "stable-worldmodel" + ("-lance" if stored == "lance" else "")
-    exporter(name).write(data, tmp_path, side=128)
+    load_exporter(name).write(data, tmp_path, side=128)
     clips = list(data.clips("train"))
     if stored == "hdf5":
         read = swm.HDF5Dataset(path=tmp_path / "train.h5", num_steps=4)
@@ -81,9 +81,9 @@ def test_stable_worldmodel_loads_chunks(data: Dataset, tmp_path: Path, stored: s
     assert len(read) == sum(len(clip) - 3 for clip in clips)
     step = read[3]
     assert tuple(step["pixels"].shape) == (4, 3, 128, 128) and step["action"].shape[0] == 4
-    frame = ImageTransform.fit(clips[0].size, (128, 128))
+    transform = ImageTransform.fit(clips[0].size, (128, 128))
     seen = step["pixels"][2].permute(1, 2, 0).numpy().astype(int)
-    error = np.abs(seen - frame.image(clips[0].image(5))).mean()
+    error = np.abs(seen - transform.transform_image(clips[0].image(5))).mean()
     assert error == 0 if stored == "hdf5" else error < 3
 
 
@@ -92,7 +92,7 @@ def test_lerobot_finds_every_frame(
 ) -> None:
     robots = pytest.importorskip("lerobot.datasets.lerobot_dataset")
     out = tmp_path / "lerobot"
-    exporter("lerobot").write(data, out, side=128)
+    load_exporter("lerobot").write(data, out, side=128)
     if not hasattr(sys.modules["torchvision"].io, "VideoReader"):
         # its own decoders need torchcodec or an older torchvision; times are checked all the same
         monkeypatch.setattr(robots, "decode_video_frames", _by_pyav)
@@ -101,13 +101,13 @@ def test_lerobot_finds_every_frame(
     place = 0
     for episode in range(read.num_episodes):
         clip = data.clip(read.meta.episodes[episode]["clip"])
-        frame = ImageTransform.fit(clip.size, (128, 128))
+        transform = ImageTransform.fit(clip.size, (128, 128))
         for number in (0, len(clip) - 1):
             item = read[place + number]
             assert int(item["episode_index"]) == episode and int(item["frame_index"]) == number
             assert item["task"] == clip.captions[0].text
             seen = item["observation.images.main"].permute(1, 2, 0).numpy() * 255
-            assert np.abs(seen - frame.image(clip.image(number))).mean() < 8
+            assert np.abs(seen - transform.transform_image(clip.image(number))).mean() < 8
         place += len(clip)
     assert close(read.meta.stats["timestamp"]["max"], 11 / 12, 1e-4)
 

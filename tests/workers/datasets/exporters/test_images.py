@@ -13,9 +13,9 @@ from pycocotools import mask as rle
 from pycocotools.coco import COCO
 
 from tests.support.export_datasets import close, dataset
-from workers.datasets.exporters.base import get_category_name
 from workers.datasets.exporters.coco import Coco
 from workers.datasets.exporters.hugging_face import HuggingFace
+from workers.datasets.exporters.shared.categories import get_category_name
 from workers.datasets.exporters.webdataset import WebDataset
 from workers.datasets.exporters.ytvis import YouTubeVis
 from workers.datasets.reader import Dataset

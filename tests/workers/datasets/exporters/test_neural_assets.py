@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.support.export_datasets import close, dataset, unposed
-from workers.datasets.exporters.neural_assets import NeuralAssets
+from workers.datasets.exporters.neural_assets.exporter import NeuralAssets
 from workers.datasets.importers.clip_publishing import publish_clips
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip

@@ -24,7 +24,7 @@ import pytest
 from tests.support.export_datasets import close, dataset
 from tests.support.synthetic_datasets import SETTINGS, drawn, made_dataset, of_movi
 from workers.datasets import oriented_boxes
-from workers.datasets.exporters import exporter
+from workers.datasets.exporters import load_exporter
 from workers.datasets.reader import Dataset
 
 READERS = "MAQUETTE_READERS"
@@ -75,7 +75,7 @@ def test_bop_toolkit_reads_cameras_poses_masks_and_depth(
     scenewise = importlib.import_module("bop_toolkit_lib.dataset.bop_scenewise")
     misc = importlib.import_module("bop_toolkit_lib.misc")
     out = tmp_path / "bop"
-    exporter("bop").write(data, out)
+    load_exporter("bop").write(data, out)
     models = inout.load_json(out / "models" / "models_info.json", keys_to_int=True)
     read = 0
     for split in ("train", "val"):
@@ -129,7 +129,7 @@ def test_vpt_loader_gives_frames_with_the_recorded_actions(
     monkeypatch.setitem(sys.modules, "agent", agent)
     loader = released("Video-Pre-Training", "data_loader", empty=("torch", "inverse_dynamics_model"))
     out = tmp_path / "vpt"
-    exporter("vpt").write(data, out)
+    load_exporter("vpt").write(data, out)
     games = [clip for clip in data.clips() if clip.source.name == "game"]
     assert len(games) == 2
     for clip in games:
@@ -164,7 +164,7 @@ def test_spatialvid_scripts_read_cameras_frames_depth_and_masks(
     turned = released("SpatialVID", "utils/quat_to_mat", ("einops", "pandas", "tqdm"))
     evaluation = released("SpatialVID", "utils/evaluation")
     out = tmp_path / "spatialvid"
-    exporter("spatialvid").write(data, out)
+    load_exporter("spatialvid").write(data, out)
     read = 0
     for clip in data.clips():
         folder = out / "annotations" / "group_0001" / clip.id
@@ -199,7 +199,7 @@ def test_spatialvid_scripts_read_cameras_frames_depth_and_masks(
 def test_spatialvid_words_are_its_own_for_a_camera_that_begins_at_the_origin(released: Load) -> None:
     from scipy.spatial.transform import Rotation
 
-    from workers.datasets.exporters.spatialvid import describe_motion
+    from workers.datasets.exporters.spatialvid.motion import describe_motion
 
     theirs = released("SpatialVID", "utils/get_instructions", ("pandas", "tqdm"))
     rng = np.random.default_rng(3)
@@ -236,7 +236,7 @@ def test_neural_assets_preprocessing_of_movi_tfds_gives_our_pairs(
     sources = [of_movi(drawn(seed, 24, seed == 0), name=str(seed)) for seed in (0, 3)]
     data = made_dataset(tmp_path / "made", sources, settings)
     for name in ("movi-tfds", "neural-assets"):
-        exporter(name).write(data, tmp_path / name)
+        load_exporter(name).write(data, tmp_path / name)
     index = json.loads((tmp_path / "neural-assets" / "index.json").read_text())
     builder = tfds.builder_from_directory(str(tmp_path / "movi-tfds" / "24x256x256" / "1.0.0"))
     compared = 0

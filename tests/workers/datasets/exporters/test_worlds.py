@@ -11,15 +11,18 @@ import pandas
 import pyarrow.parquet as pq
 import pytest
 import webdataset
+from numpy.typing import NDArray
 
 from tests.support.export_datasets import NAMES, close, dataset, recorded
-from workers.datasets.exporters.base import ExportWriter, get_category_name
-from workers.datasets.exporters.cjepa import CJepa
-from workers.datasets.exporters.cjepa_slots import CJepaSlots
-from workers.datasets.exporters.coco import number_categories
-from workers.datasets.exporters.flat_hdf5 import StableWorldModel, TinyWorlds
-from workers.datasets.exporters.image_transform import ImageTransform
-from workers.datasets.exporters.lerobot import CAMERA, LeRobot
+from workers.datasets.exporters.cjepa.measured_slots import CJepaSlots
+from workers.datasets.exporters.cjepa.video import CJepa
+from workers.datasets.exporters.export_writer import ExportWriter
+from workers.datasets.exporters.lerobot.exporter import LeRobot
+from workers.datasets.exporters.lerobot.layout import CAMERA
+from workers.datasets.exporters.shared.categories import get_category_name, number_categories
+from workers.datasets.exporters.shared.image_transform import ImageTransform
+from workers.datasets.exporters.stable_worldmodel import StableWorldModel
+from workers.datasets.exporters.tinyworlds import TinyWorlds
 from workers.datasets.exporters.vpt import Vpt, build_lines
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
@@ -50,9 +53,9 @@ def test_stable_worldmodel_episodes_are_the_clips(data: Dataset, tmp_path: Path)
             for clip, length, offset in zip(clips, file["ep_len"], file["ep_offset"], strict=True):
                 assert length == len(clip)
                 pixels = file["pixels"][offset : offset + length]
-                frame = ImageTransform.fit(clip.size, (96, 96))
+                transform = ImageTransform.fit(clip.size, (96, 96))
                 for number in range(length):
-                    assert np.array_equal(pixels[number], frame.image(clip.image(number)))
+                    assert np.array_equal(pixels[number], transform.transform_image(clip.image(number)))
                 action = file["action"][offset : offset + length]
                 assert np.isnan(action[-1]).all()
                 if clip.source.name == "game":
@@ -74,8 +77,8 @@ def test_tinyworlds_has_one_file_a_clip(data: Dataset, tmp_path: Path) -> None:
         with h5py.File(tmp_path / clip.row.split / f"{clip.id}.h5") as file:
             frames = file["frames"][:]
             assert frames.shape == (len(clip), 64, 64, 3) and frames.dtype == np.uint8
-            frame = ImageTransform.fit(clip.size, (64, 64))
-            assert np.array_equal(frames[5], frame.image(clip.image(5)))
+            transform = ImageTransform.fit(clip.size, (64, 64))
+            assert np.array_equal(frames[5], transform.transform_image(clip.image(5)))
 
 
 def test_vpt_has_a_line_for_every_frame_of_the_video(data: Dataset, tmp_path: Path) -> None:
@@ -138,17 +141,19 @@ def test_cjepa_slots_are_anchored_in_the_first_frame(data: Dataset, tmp_path: Pa
             assert video.shape == (len(clip), 128, 128, 3) and video.dtype == np.uint8
             assert slots.shape == (len(clip), 128, 128, len(anchored))
             assert (slots[0] > 0).any(axis=(0, 1)).all()
-            frame = ImageTransform.fit(clip.size, (128, 128))
+            transform = ImageTransform.fit(clip.size, (128, 128))
             named = {track.track: get_category_name(track) for track in clip.tracks}
             order = []
             for slot in range(slots.shape[-1]):
                 mine = [
-                    t for t in anchored if np.array_equal(slots[0, ..., slot] > 0, _mask(clip, frame, 0, t))
+                    t
+                    for t in anchored
+                    if np.array_equal(slots[0, ..., slot] > 0, _mask(clip, transform, 0, t))
                 ]
                 assert len(mine) == 1
                 order.append(mine[0])
                 for number in range(len(clip)):
-                    expected = _mask(clip, frame, number, mine[0]) * numbers[named[mine[0]]]
+                    expected = _mask(clip, transform, number, mine[0]) * numbers[named[mine[0]]]
                     assert np.array_equal(slots[number, ..., slot], expected)
             assert sorted(order) == anchored
             orders.append(order == anchored)
@@ -224,9 +229,9 @@ def test_slots_with_actions_have_the_same_keys_and_lengths(data: Dataset, tmp_pa
         assert close(proprio[split][key], poses)
 
 
-def _mask(clip, frame, number: int, track: int):  # type: ignore[no-untyped-def]
+def _mask(clip: SceneClip, transform: ImageTransform, number: int, track: int) -> NDArray[np.bool_]:
     rows = [row for row in clip.frame_observations(number) if row.track == track]
-    return frame.mask(clip.mask(rows[0])) if rows else np.zeros(frame.size, bool)
+    return transform.transform_mask(clip.mask(rows[0])) if rows else np.zeros(transform.size, bool)
 
 
 def test_lerobot_index_leads_to_the_right_frames(data: Dataset, tmp_path: Path) -> None:
@@ -254,12 +259,13 @@ def test_lerobot_index_leads_to_the_right_frames(data: Dataset, tmp_path: Path) 
             video_key=CAMERA, chunk_index=place["chunk"], file_index=place["file"]
         )
         frames = decoded(tmp_path / video)
-        frame = ImageTransform.fit(clip.size, (128, 128))
+        transform = ImageTransform.fit(clip.size, (128, 128))
         for step in mine:
             when = episode[f"videos/{CAMERA}/from_timestamp"] + step["timestamp"]
             time, seen = min(frames, key=lambda item: abs(item[0] - when))
             assert abs(time - when) < 1e-4
-            assert np.abs(seen.astype(int) - frame.image(clip.image(step["frame_index"]))).mean() < 8
+            expected = transform.transform_image(clip.image(step["frame_index"]))
+            assert np.abs(seen.astype(int) - expected).mean() < 8
         assert tasks.iloc[mine[0]["task_index"]].name == clip.captions[0].text
         assert np.isnan(mine[-1]["action"]).all()
         assert np.isnan(mine[0]["action"]).all() == (clip.source.name != "game")

@@ -1,0 +1,1 @@
+"""C-JEPA: shards of videos and masks, and a pickle of measured slots."""

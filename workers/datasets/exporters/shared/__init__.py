@@ -1,0 +1,1 @@
+"""What several exporters share: encodings, categories, image transforms, action columns, file writers."""

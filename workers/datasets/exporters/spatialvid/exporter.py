@@ -1,0 +1,154 @@
+"""The exporter of SpatialVID."""
+
+import csv
+import io
+import zipfile
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from workers.datasets.exporters.base import Exporter
+from workers.datasets.exporters.export_writer import ExportWriter
+from workers.datasets.exporters.shared.categories import get_category_name
+from workers.datasets.exporters.shared.encoding import encode_json, encode_npy, encode_npz
+from workers.datasets.exporters.shared.mp4 import write_mp4
+from workers.datasets.exporters.spatialvid.motion import describe_motion, stack_poses
+from workers.datasets.scene_clip import SceneClip
+from workers.formats import exr
+
+GROUP = "group_0001"
+# metres; nearer depths are clipped, so that 1 / z is finite
+NEAREST_DEPTH = 1e-4
+# 1 / metres; half floats end at 65504
+LARGEST_INVERSE_DEPTH = 6e4
+# a zip stores a time for every entry; the earliest that it can hold, so that equal clips give equal bytes
+ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class SpatialVid(Exporter):
+    """`annotations/group_0001/<clip>/`, `videos/group_0001/<clip>.mp4` and `data/train/metadata.csv`.
+
+    Cameras are sampled every `interval` seconds: `indexes.txt` lists the frames; `poses.npy` f64 (n, 7) is
+    cam_from_world in OpenCV axes as t and q (xyzw); `intrinsics.npy` f64 (n, 4) is fx/W fy/H cx/W cy/H.
+    `dyn_masks.npz` holds the union of the tracked objects, moving or not, as CSR matrices.
+    `instructions.json` says in words how the camera moves between two samples; steps are taken in the axes of
+    the camera. `depths/group_0001/<clip>.zip` has one EXR per sample where depth is known in all of them:
+    half floats of 1 / z, NaN where a pixel has no depth, as SpatialVID's `utils/read_depth.py` reads them.
+    """
+
+    interval: Annotated[float, "seconds between two samples of the camera"] = 0.2
+
+    name: ClassVar[str] = "spatialvid"
+    summary: ClassVar[str] = "SpatialVID layout: MP4, camera poses, object masks, captions, instructions"
+    loses: ClassVar[tuple[str, ...]] = (
+        "tracks: masks are one union a frame, of everything tracked, moving or not",
+        "frames between two samples, but for the video",
+        "boxes and recorded actions",
+        "depth finer than a half float of 1 / z; its reader takes all of it into 1 mm to 100 m",
+        "pixels, to H.264 (crf 17), and an odd last row or column",
+        "the scale of the world: its thresholds of motion are in units of the world",
+        "clips without camera poses",
+    )
+
+    def export(self, writer: ExportWriter) -> None:
+        """Write the files of the format."""
+        table = []
+        for clip in writer.clips():
+            if not clip.has_poses:
+                writer.leave_out(clip, "the camera's pose is unknown")
+                continue
+            _write_clip(writer, clip, sample_frames(clip, self.interval))
+            table.append(_build_table_row(clip))
+        writer.write(_encode_csv(table), "data", "train", "metadata.csv")
+
+
+def sample_frames(clip: SceneClip, interval: float) -> list[int]:
+    """The frames nearest to every `interval` seconds, from the first one."""
+    step = max(1, round(interval * (clip.row.frame_rate or 1.0)))
+    return list(range(0, len(clip), step))
+
+
+def _write_clip(writer: ExportWriter, clip: SceneClip, frames: list[int]) -> None:
+    folder = ("annotations", GROUP, clip.id)
+    poses = stack_poses(clip, frames)
+    writer.write(encode_npy(poses), *folder, "poses.npy")
+    writer.write(encode_npy(_normalise_intrinsics(clip, frames)), *folder, "intrinsics.npy")
+    lines = "".join(f"{number} {frame}\n" for number, frame in enumerate(frames))
+    writer.write(lines, *folder, "indexes.txt")
+    writer.write(_encode_masks(clip, frames), *folder, "dyn_masks.npz")
+    writer.write(encode_json(_describe_clip(clip)), *folder, "caption.json")
+    writer.write(encode_json(describe_motion(poses)), *folder, "instructions.json")
+    depths = _encode_depths(clip, frames)
+    if depths is not None:
+        writer.write(depths, "depths", GROUP, f"{clip.id}.zip")
+    video = writer.new_file("videos", GROUP, f"{clip.id}.mp4")
+    write_mp4(video, clip.images(), clip.row.frame_rate or 1.0)
+
+
+def _normalise_intrinsics(clip: SceneClip, frames: list[int]) -> NDArray[np.float64]:
+    width, height = clip.row.width, clip.row.height
+    rows = [clip.cameras[frame] for frame in frames]
+    return np.array([(c.fx / width, c.fy / height, c.cx / width, c.cy / height) for c in rows])
+
+
+def _encode_masks(clip: SceneClip, frames: list[int]) -> bytes:
+    arrays: dict[str, Any] = {"shape": np.array(clip.size)}
+    for number, frame in enumerate(frames):
+        union = csr_matrix(clip.segmentation(frame) > 0)
+        arrays[f"f_{number}_data"] = union.data
+        arrays[f"f_{number}_indices"] = union.indices
+        arrays[f"f_{number}_indptr"] = union.indptr
+    return encode_npz(arrays, compressed=True)
+
+
+def _encode_depths(clip: SceneClip, frames: list[int]) -> bytes | None:
+    """A zip of EXR files, or None when a frame has no depth."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as file:
+        for number, frame in enumerate(frames):
+            depth = clip.depth(frame)
+            if depth is None:
+                return None
+            inverse = np.minimum(
+                1 / np.maximum(depth.astype(np.float64), NEAREST_DEPTH), LARGEST_INVERSE_DEPTH
+            )
+            entry = zipfile.ZipInfo(f"{number:05d}.exr", ZIP_TIME)
+            file.writestr(entry, exr.write_exr(inverse.astype(np.float16)), zipfile.ZIP_DEFLATED)
+    return out.getvalue()
+
+
+def _describe_clip(clip: SceneClip) -> dict[str, Any]:
+    """`caption.json`."""
+    return {
+        "SceneDescription": clip.caption,
+        "Objects": {str(row.track): row.text for row in clip.captions if row.track is not None},
+        "Tags": sorted({get_category_name(track) for track in clip.tracks}),
+    }
+
+
+def _build_table_row(clip: SceneClip) -> dict[str, Any]:
+    """A row of `metadata.csv`."""
+    return {
+        "id": clip.id,
+        "group id": 1,
+        "video path": f"{GROUP}/{clip.id}.mp4",
+        "annotation path": f"{GROUP}/{clip.id}",
+        "num frames": len(clip),
+        "fps": clip.row.frame_rate,
+        "resolution": f"{clip.row.width}x{clip.row.height}",
+        "split": clip.row.split,
+        "licence": clip.source.licence,
+    }
+
+
+def _encode_csv(rows: list[dict[str, Any]]) -> str:
+    out = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return out.getvalue()

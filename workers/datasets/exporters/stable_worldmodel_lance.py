@@ -1,0 +1,78 @@
+"""stable-worldmodel: Lance tables with one row per step, images as JPEG."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from workers.datasets.exporters.base import Exporter, import_library
+from workers.datasets.exporters.export_writer import ExportWriter
+from workers.datasets.exporters.shared.action_space import ActionSpace
+from workers.datasets.exporters.shared.encoding import encode_jpeg
+from workers.datasets.exporters.shared.image_transform import FitOption, ImageTransform
+from workers.datasets.scene_clip import SceneClip
+
+JPEG_QUALITY = 95
+
+
+@dataclass(frozen=True)
+class StableWorldModelLance(Exporter):
+    """`<split>.lance`: `episode_idx` and `step_idx` i32, `pixels` JPEG, `action` f32 (A,), `timestamp` f32
+    (1,).
+
+    The folder is a LanceDB database and each split one of its tables. A frame that is already square with
+    `side` pixels keeps its bytes. The library adds names and times of its own, so two exports differ.
+    """
+
+    side: Annotated[int, "pixels of the square images"] = 224
+    fit: FitOption = "crop"
+
+    name: ClassVar[str] = "stable-worldmodel-lance"
+    summary: ClassVar[str] = "stable-worldmodel Lance: one row per step, JPEG images"
+    loses: ClassVar[tuple[str, ...]] = (
+        "tracks, masks, boxes, cameras, depth and captions",
+        "the picture outside the square crop (fit=pad keeps it), its size, and pixels to a second JPEG",
+        "one of two kinds of actions: recorded ones go before ego-motion",
+        "frame rates: a step is a step",
+    )
+    libraries: ClassVar[tuple[str, ...]] = ("lance", "pyarrow")
+
+    def export(self, writer: ExportWriter) -> None:
+        """Write the files of the format."""
+        lance, pa = import_library("lance"), import_library("pyarrow")
+        actions = ActionSpace.choose(writer.clips())
+        fields = [("episode_idx", pa.int32()), ("step_idx", pa.int32()), ("pixels", pa.binary())]
+        if actions is not None:
+            fields.append(("action", pa.list_(pa.float32(), len(actions.names))))
+        fields.append(("timestamp", pa.list_(pa.float32(), 1)))
+        schema = pa.schema(fields)
+        for split, clips in writer.clips_by_split().items():
+            folder = writer.out / f"{split}.lance"
+            episodes = self._build_episodes(clips, actions)
+            batches = (pa.RecordBatch.from_pylist(rows, schema=schema) for rows in episodes)
+            lance.write_dataset(pa.RecordBatchReader.from_batches(schema, batches), str(folder))
+            writer.files += sorted(path for path in folder.rglob("*") if path.is_file())
+
+    def _build_episodes(
+        self, clips: list[SceneClip], actions: ActionSpace | None
+    ) -> Iterator[list[dict[str, Any]]]:
+        for episode, clip in enumerate(clips):
+            transform = ImageTransform.fit_square(clip, self.side, self.fit)
+            rows: list[dict[str, Any]] = [
+                {
+                    "episode_idx": episode,
+                    "step_idx": row.frame,
+                    "pixels": _encode_frame(clip, row.frame, transform),
+                    "timestamp": [float(seconds)],
+                }
+                for row, seconds in zip(clip.frames, clip.timestamps(), strict=True)
+            ]
+            if actions is not None:
+                for step, values in zip(rows, actions.matrix(clip), strict=True):
+                    step["action"] = values.tolist()
+            yield rows
+
+
+def _encode_frame(clip: SceneClip, frame: int, transform: ImageTransform) -> bytes:
+    if clip.size == transform.size:
+        return clip.frames[frame].jpeg
+    return encode_jpeg(transform.transform_image(clip.image(frame)), quality=JPEG_QUALITY)
