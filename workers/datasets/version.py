@@ -62,9 +62,9 @@ def write_version(
 def collect_rows(result: PipelineResult) -> dict[str, list[Any]]:
     """The rows of every table that is one file per dataset, in the order of sources and time."""
     rows: dict[str, list[Any]] = {name: [] for name, table in TABLES.items() if not table.per_clip}
-    rows["sources"] = sorted(result.planned.sources, key=lambda row: row.source)
-    rows["scores"] += result.planned.scores
-    rows["decisions"] += result.planned.decisions
+    rows["sources"] = sorted(result.plan.sources, key=lambda row: row.source)
+    rows["scores"] += result.plan.scores
+    rows["decisions"] += result.plan.decisions
     processed: dict[str, ClipRow] = {}
     for record in result.records:
         for name, clip_rows in record.rows.items():
@@ -72,7 +72,7 @@ def collect_rows(result: PipelineResult) -> dict[str, list[Any]]:
                 processed[record.clip] = clip_rows[0]
             else:
                 rows[name] += clip_rows
-    for planned in result.planned.clips:
+    for planned in result.plan.clips:
         row = processed.get(planned.clip, planned)
         # splits depend on the other sources, which the record of a clip does not know
         rows["clips"].append(replace(row, split=planned.split, split_group=planned.split_group))
