@@ -178,7 +178,7 @@ class DistributedExecutor:
             if row.state == LOST and kind in SPARED:
                 continue
             if row.problem is not None:
-                raise JobProblem.of(row.problem)
+                raise JobProblem.from_problem(row.problem)
             if row.output is None:
                 raise JobProblem("part_lost", f"a part of the job is {row.state} without a result", 500)
         missing = [key for key in requests if key not in known]
