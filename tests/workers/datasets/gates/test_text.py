@@ -7,7 +7,7 @@ import pytest
 import skimage.data
 from PIL import Image, ImageDraw, ImageFont
 
-from tests.support.synthetic_datasets import RATE, source_of
+from tests.support.synthetic_datasets import RATE, make_source
 from workers.datasets.clip_work import Components
 from workers.datasets.gates.policy import DEFAULT
 from workers.datasets.local import FolderWorkspace
@@ -73,7 +73,7 @@ def planned(clips: list[list[Rgb]], folder: Path) -> DatasetPlan:
         clip_seconds=1.0, min_clip_seconds=0.5, policy=DEFAULT.with_bounds({"near_duplicate": (None, None)})
     )
     crew = LocalExecutor(FolderWorkspace(folder), Components(OracleTracks(())), settings)
-    return Pipeline(crew, settings).plan([source_of(frames) for frames in clips])
+    return Pipeline(crew, settings).plan([make_source(frames) for frames in clips])
 
 
 def test_titles_are_caught_and_captions_are_let_through(tmp_path: Path) -> None:

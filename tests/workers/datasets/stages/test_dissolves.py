@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bench.datasets.shot_videos import dissolving, uncut
-from tests.support.synthetic_datasets import source_of
+from tests.support.synthetic_datasets import make_source
 from workers.datasets import clip_reader
 from workers.datasets.clip_reader import SurveyReader
 from workers.datasets.clip_work import Components
@@ -27,7 +27,7 @@ NAMES = ("astronaut", "coffee", "chelsea", "rocket", "motorcycle_left")
 
 
 def looked(frames: list[Rgb]) -> Survey:
-    return survey_frames(source_of(frames, rate=RATE).open(0, None).frames, (1, RATE))
+    return survey_frames(make_source(frames, rate=RATE).open(0, None).frames, (1, RATE))
 
 
 @pytest.mark.parametrize(("length", "speed"), [(8, 1.0), (24, 1.0), (48, 0.0)])
@@ -47,7 +47,7 @@ def test_clips_keep_away_from_dissolves(tmp_path: Path) -> None:
     pipeline = Pipeline(
         LocalExecutor(FolderWorkspace(tmp_path), Components(OracleTracks(())), settings), settings
     )
-    planned = pipeline.plan([source_of(frames, rate=RATE)])
+    planned = pipeline.plan([make_source(frames, rate=RATE)])
     assert len(planned.clips) >= 3 and len({clip.shot for clip in planned.clips}) == 3
     for clip in planned.clips:
         for middle in middles:
@@ -84,7 +84,7 @@ def in_pieces(source: Source, again: bool) -> Iterator[Survey]:
 def test_a_survey_in_pieces_finds_what_one_walk_finds(again: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clip_reader, "PIECE", LOOKBACK + 5)
     frames, middles = dissolving(3, NAMES, 24, 1.0)
-    found = join_surveys(list(in_pieces(source_of(frames, rate=RATE), again)))
+    found = join_surveys(list(in_pieces(make_source(frames, rate=RATE), again)))
     whole = looked(frames)
     assert np.array_equal(found.mixes, whole.mixes) and whole.mixes.any()
     assert np.array_equal(found.content, whole.content)
