@@ -67,9 +67,8 @@ def make_object(kind: str, *, wavy: bool = False) -> SyntheticObject:
     mesh = trimesh.util.concatenate([_box(*low_and_high) for low_and_high in PARTS[kind]])
     for _ in range(3):
         mesh = mesh.subdivide()
-    return SyntheticObject(
-        np.asarray(made.vertices, dtype=np.float64), np.asarray(made.faces, dtype=np.int64), wavy
-    )
+    vertices, faces = np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64)
+    return SyntheticObject(vertices, faces, wavy)
 
 
 def count_volume(kind: str) -> float:
