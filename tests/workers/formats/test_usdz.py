@@ -19,7 +19,7 @@ from workers.errors import JobProblem
 from workers.formats import usdz
 from workers.geometry.cameras import Camera
 from workers.geometry.poses import Similarity
-from workers.jobs.objects.reconstruction import check_formats
+from workers.jobs.objects.files import check_formats
 
 
 def painted(scale_source: Any) -> ObjectAsset:
