@@ -49,8 +49,7 @@ COPY --from=environment /venv /venv
 EXPOSE 8700
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8700/healthz', timeout=4)"]
-CMD ["uvicorn", "--factory", "service.app:create_app", "--host", "0.0.0.0", "--port", "8700", \
-     "--no-access-log", "--timeout-graceful-shutdown", "20"]
+CMD ["python", "-m", "service.server", "--host", "0.0.0.0", "--port", "8700", "--graceful-seconds", "20"]
 
 FROM base AS worker-default
 COPY --from=default-environment /venv /venv

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class MediaLimits:
-    """Sizes in pixels, frames, seconds and bytes; memory bounds the decoding process.
+    """Sizes in pixels, frames, seconds and bytes.
+
+    `memory_bytes` bounds what the decoding process may take beside its own code.
 
     Images up to the `verify` sizes are decoded when they arrive, so that a broken one is refused at once.
     """

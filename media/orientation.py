@@ -5,6 +5,7 @@ frames, depth maps and videos all pass through `apply_orientation`.
 """
 
 import io
+import struct
 from typing import Any, TypeVar
 
 import numpy as np
@@ -52,10 +53,29 @@ def read_orientation(image: Image.Image) -> int:
     if image.format == "TIFF":
         return UPRIGHT
     try:
-        code = image.getexif().get(ExifTags.Base.Orientation, UPRIGHT)
-    except (OSError, SyntaxError, ValueError):
+        exif = _read_png_exif(image) if image.format == "PNG" else image.getexif()
+    except (OSError, SyntaxError, ValueError, struct.error):
         return UPRIGHT
+    code = exif.get(ExifTags.Base.Orientation, UPRIGHT)
     return code if code in AXES else UPRIGHT
+
+
+def _read_png_exif(image: Image.Image) -> Image.Exif:
+    """The EXIF block of a PNG, which may stand behind the pixels: Pillow would decode them to reach it."""
+    exif = Image.Exif()
+    file = image.fp  # type: ignore[attr-defined]
+    if file is None or "exif" in image.info:
+        return image.getexif()
+    place = file.tell()
+    file.seek(8)
+    while len(head := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", head)
+        if kind == b"eXIf":
+            exif.load(file.read(length))
+            break
+        file.seek(length + 4, 1)
+    file.seek(place)
+    return exif
 
 
 def packet_orientation(packet: bytes) -> int:

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from itertools import count, islice
+from pathlib import Path
 from typing import Any
 
 from media import assets, backwards, depth, depth_frames, images, video, wire
@@ -21,7 +22,8 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_RDWR), 0)
     os.dup2(2, 1)
     limits = MediaLimits(**wire.receive(inbox)[0]["limits"])
-    resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
+    address_space = _address_space() + limits.memory_bytes
+    resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
     # a traceback written to a log file must not kill the child
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
@@ -41,6 +43,15 @@ def main() -> None:
                 outbox,
                 {"error": "media_too_costly", "detail": "decoding needs too much memory", "status": 413},
             )
+
+
+def _address_space() -> int:
+    """Bytes of address space that the interpreter and the decoders take before the first medium."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except OSError:
+        return 0
+    return pages * resource.getpagesize()
 
 
 def _serve(outbox: int, request: dict[str, Any], limits: MediaLimits) -> None:

@@ -213,9 +213,8 @@ def up(port: int, folder: Path, broker_url: str | None, say: Callable[[str], Non
 
 def _gateway_command(port: int) -> list[str]:
     return [
-        *(sys.executable, "-m", "uvicorn", "--factory", "service.app:create_app"),
-        *("--host", HOST, "--port", str(port), "--log-level", "warning", "--no-access-log"),
-        *("--timeout-graceful-shutdown", "3"),
+        *(sys.executable, "-m", "service.server"),
+        *("--host", HOST, "--port", str(port), "--log-level", "warning"),
     ]
 
 

@@ -1,12 +1,26 @@
 """What operators watch."""
 
-import time
+from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Metric,
+    generate_latest,
+    start_http_server,
+)
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.state import State
 from storage.ledger import fleet, jobs
+
+if TYPE_CHECKING:
+    from service.state import State
 
 REGISTRY = CollectorRegistry()
 REQUESTS = Counter(
@@ -16,6 +30,7 @@ SECONDS = Histogram(
     "maquette_http_request_seconds", "Time to the first byte of the answer", ["route"], registry=REGISTRY
 )
 JOBS = Gauge("maquette_jobs", "Jobs by queue and state", ["queue", "state"], registry=REGISTRY)
+STREAMS = Gauge("maquette_event_streams", "Event streams that are open", registry=REGISTRY)
 WORKERS = Gauge("maquette_workers", "Workers seen lately by queue", ["queue"], registry=REGISTRY)
 
 
@@ -41,12 +56,39 @@ class MetricsMiddleware:
         await self._app(scope, receive, noted)
 
 
+class LedgerRegistry(CollectorRegistry):
+    """The metrics, with the gauges of jobs and workers read from the ledger at each scrape."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__()
+        self._state = state
+
+    def collect(self) -> Iterator[Metric]:
+        JOBS.clear()
+        for (queue, name), count in jobs.count_by_state(self._state.db).items():
+            JOBS.labels(queue, name).set(count)
+        WORKERS.clear()
+        for worker in fleet.list_alive(self._state.db, self._state.settings.worker_seen_seconds):
+            WORKERS.labels(worker.queue).inc()
+        yield from REGISTRY.collect()
+
+
 def render(state: State) -> bytes:
-    """The metrics, with the gauges read from the ledger now."""
-    JOBS.clear()
-    for (queue, name), count in jobs.count_by_state(state.db).items():
-        JOBS.labels(queue, name).set(count)
-    WORKERS.clear()
-    for worker in fleet.list_alive(state.db, state.settings.worker_seen_seconds):
-        WORKERS.labels(worker.queue).inc()
-    return generate_latest(REGISTRY)
+    """The metrics in Prometheus text format."""
+    return generate_latest(LedgerRegistry(state))
+
+
+def serve(state: State) -> Callable[[], None]:
+    """Serve the metrics on a port of their own; returns what stops it."""
+    settings = state.settings
+    assert settings.metrics_port is not None
+    server, thread = start_http_server(
+        settings.metrics_port, addr=settings.metrics_host, registry=LedgerRegistry(state)
+    )
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+        thread.join(timeout=2)
+
+    return stop

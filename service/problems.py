@@ -1,5 +1,6 @@
 """Errors of the gateway as problem+json."""
 
+import errno
 import logging
 from typing import Any
 
@@ -9,11 +10,18 @@ from fastapi.responses import Response
 from maquette.contract import FieldError, Problem
 from maquette.contract.problems import MEDIA_TYPE
 from maquette.contract.vocabulary import UnknownPhrase
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from media.errors import MediaError
 
 log = logging.getLogger(__name__)
+HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 400: "bad_request", 413: "body_too_large"}
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+RETRY = {"Retry-After": "1"}
+MAX_FIELD_ERRORS = 20
 
 
 class ServiceProblem(Exception):
@@ -51,24 +59,61 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_request: Request, error: RequestValidationError) -> Response:
-        wrong = [_field(item) for item in error.errors()]
+        wrong = [_field(item) for item in error.errors()[:MAX_FIELD_ERRORS]]
         first = wrong[0]
         where = ".".join(str(part) for part in first.loc) or "the request"
         return respond(Problem.from_code("invalid_request", 422, f"{where}: {first.message}", errors=wrong))
 
     @app.exception_handler(HTTPException)
-    async def _http(_request: Request, error: HTTPException) -> Response:
-        codes = {404: "not_found", 405: "method_not_allowed", 400: "bad_request", 413: "body_too_large"}
-        code = codes.get(error.status_code, f"http_{error.status_code}")
-        headers = dict(error.headers) if error.headers else None
+    async def _http(request: Request, error: HTTPException) -> Response:
+        code = HTTP_CODES.get(error.status_code, f"http_{error.status_code}")
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(sorted(_allowed_methods(request)))
         return respond(Problem.from_code(code, error.status_code, str(error.detail)), headers)
+
+    @app.exception_handler(OperationalError)
+    async def _ledger(request: Request, error: OperationalError) -> Response:
+        log.warning("%s %s: the ledger: %s", request.method, request.url.path, error.orig)
+        if "disk is full" in str(error.orig) or "No space left" in str(error.orig):
+            return respond(storage_full())
+        detail = "the ledger is busy or cannot be reached: try again"
+        return respond(Problem.from_code("ledger_unavailable", 503, detail), RETRY)
+
+    @app.exception_handler(OSError)
+    async def _system(request: Request, error: OSError) -> Response:
+        if error.errno in FULL:
+            log.error("%s %s: the disk is full", request.method, request.url.path)
+            return respond(storage_full())
+        return _failed(request, error)
 
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, error: Exception) -> Response:
-        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        return respond(
-            Problem.from_code("internal_error", 500, "the service failed on this request; nothing was lost")
-        )
+        return _failed(request, error)
+
+
+def storage_full() -> Problem:
+    """The problem of a request for which no space is left."""
+    detail = "the service has no space left: nothing was kept; the operator has to free some"
+    return Problem.from_code("storage_full", 507, detail)
+
+
+def _failed(request: Request, error: Exception) -> Response:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    problem = Problem.from_code("internal_error", 500, "the service failed on this request; nothing was lost")
+    # what is left of the request's body may not have been read
+    return respond(problem, {"Connection": "close"})
+
+
+def _allowed_methods(request: Request) -> set[str]:
+    """The methods of all routes for a path (RFC 9110, 15.5.6); Starlette names those of the first one."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        for method in METHODS:
+            match, _ = route.matches({**request.scope, "method": method})
+            if match is Match.FULL:
+                methods.add(method)
+    return methods
 
 
 def _field(item: Any) -> FieldError:

@@ -12,6 +12,22 @@ class ServiceSettings(StorageSettings):
     """Largest upload."""
     max_body_bytes: int = 32 << 20
     """Largest JSON body."""
+    max_body_elements: int = 300_000
+    """Most commas, brackets and braces of a JSON body; parsing so many takes about 0.1 s."""
+    upload_idle_seconds: float = 60.0
+    """An upload of which nothing arrives for this long is ended."""
+    max_streams: int = 2_000
+    """Event streams that may be open at once."""
+    max_streams_per_tenant: int = 1_000
+    """Event streams that one tenant may have open at once."""
+    min_free_bytes: int = 256 << 20
+    """With less free space than this, the gateway is not ready."""
+    ledger_busy_seconds: float = 5.0
+    """How long a write waits for an SQLite ledger that another process has locked."""
+    metrics_port: int | None = None
+    """Serve metrics without a key on a port of their own; unset, `/metrics` needs an API key."""
+    metrics_host: str = "0.0.0.0"
+    """The address that the port of the metrics is bound to."""
     max_wait_seconds: float = 60.0
     """Longest wait that `Prefer: wait=N` gets."""
     max_attempts: int = 3
@@ -26,6 +42,8 @@ class ServiceSettings(StorageSettings):
     """A job that waits longer than this expires."""
     probe_processes: int = 2
     """Sandboxes that probe uploads."""
+    probe_queue: int = 16
+    """Uploads that may wait for a sandbox; further ones are answered 503."""
     key_cache_seconds: float = 10.0
     """How long a revoked key may still work."""
     api_key: str | None = None

@@ -4,11 +4,14 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
+from service.delivery.notifier import Notifier
 from service.delivery.results import ResultCache
+from service.delivery.streams import StreamLimit
 from service.dispatch.outbox import Outbox
 from service.dispatch.routing import Router
 from service.guards.keys import KeyRing
 from service.guards.probing import ProbePool
+from service.lanes import Lane
 from service.settings import ServiceSettings
 from storage.artefacts import ArtefactStore
 from storage.ledger import Database
@@ -26,6 +29,11 @@ class State:
     keys: KeyRing
     probes: ProbePool
     results: ResultCache
+    notifier: Notifier
+    streams: StreamLimit
+    # threads for what may block long: files that arrive, and writes to a ledger that another process may lock
+    uploads: Lane
+    writes: Lane
 
 
 def get_state(request: Request) -> State:

@@ -1,4 +1,4 @@
-"""`maquette-server models`: what weights are here, whether they are whole, and how to get others."""
+"""`maquette-server models`: lists and verifies the shipped weights, and fetches others."""
 
 import json
 from pathlib import Path
@@ -9,13 +9,13 @@ import typer
 from workers.engines.bodies.mhr import assets as mhr
 from workers.engines.weights import WeightsError, find_weight, load_manifest, models_dir
 
-app = typer.Typer(help="Weights of the engines.", no_args_is_help=True)
+app = typer.Typer(help="List, verify and fetch the weights of engines.", no_args_is_help=True)
 GATED = ("sam3",)
 
 
 @app.command("list")
 def list_models(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
-    """The weights that ship, with their source and licence."""
+    """List the shipped weights with their source and licence."""
     rows: list[dict[str, Any]] = [
         {"file": w.file, "bytes": w.bytes, "licence": w.licence, "source": w.source, "sha256": w.sha256}
         for w in load_manifest().values()
@@ -30,7 +30,7 @@ def list_models(as_json: Annotated[bool, typer.Option("--json")] = False) -> Non
 
 @app.command()
 def verify() -> None:
-    """Compare every file with its sha256; status 1 when one is missing or differs."""
+    """Compare every file with its SHA-256; exits with 1 if one is missing or differs."""
     broken = 0
     for name in load_manifest():
         try:
@@ -47,10 +47,10 @@ def verify() -> None:
 @app.command()
 def pull(
     name: Annotated[str, typer.Argument(help="mhr (Apache-2.0) or sam3 (gated, needs HF_TOKEN).")],
-    folder: Annotated[Path, typer.Argument(help="Where to put it.")],
-    source: Annotated[str | None, typer.Option(help="A local file or another address.")] = None,
+    folder: Annotated[Path, typer.Argument(help="The folder to put them in.")],
+    source: Annotated[str | None, typer.Option(help="A local file or another URL.")] = None,
 ) -> None:
-    """Fetch weights that do not ship; sizes and hashes are checked before anything is unpacked."""
+    """Fetch weights that are not shipped; sizes and hashes are checked before anything is unpacked."""
     try:
         files = _pull(name, folder, source)
     except WeightsError as error:

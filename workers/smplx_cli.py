@@ -1,4 +1,4 @@
-"""`maquette-server smplx`: bodies of a job as SMPL-X parameters, with the user's own model file."""
+"""`maquette-server smplx`: converts bodies to SMPL-X parameters with the user's own model file."""
 
 import io
 from pathlib import Path
@@ -12,12 +12,12 @@ from workers.bodies.smplx.model import SmplxFileError, SmplxModel
 from workers.engines.bodies.rig import joints_of, reskin
 from workers.engines.protocols import Rig
 
-app = typer.Typer(help="SMPL-X from bodies, with your own licensed model.", no_args_is_help=True)
+app = typer.Typer(help="Convert bodies to SMPL-X with your own licensed model.", no_args_is_help=True)
 
 
 @app.callback()
 def root() -> None:
-    """SMPL-X from bodies."""
+    """Convert bodies to SMPL-X."""
 
 
 @app.command()
@@ -26,9 +26,14 @@ def convert(
         Path, typer.Argument(exists=True, dir_okay=False, help="The NPZ of a bodies job on an image.")
     ],
     model: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="SMPLX_NEUTRAL.npz or another.")],
-    out: Annotated[Path, typer.Option("--out", "-o", dir_okay=False, help="Where to write the parameters.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", dir_okay=False, help="The NPZ to write the parameters to.")
+    ],
 ) -> None:
-    """Fit SMPL-X to a body; the NPZ has the parameters as the `smplx` package takes them, in camera axes."""
+    """Fit SMPL-X to a body.
+
+    The output has the parameters of the `smplx` package, in camera axes.
+    """
     try:
         smplx = SmplxModel.load(model)
         with np.load(body, allow_pickle=False) as data:
@@ -37,17 +42,17 @@ def convert(
     except (SmplxFileError, KeyError, ValueError) as error:
         typer.echo(f"{body}: {error}", err=True)
         raise typer.Exit(1) from error
-    stored = io.BytesIO()
+    buffer = io.BytesIO()
     arrays: dict[str, Any] = {**fitted.arrays(), "faces": smplx.faces, "vertices": fitted.vertices}
-    np.savez_compressed(stored, **arrays)
-    out.write_bytes(stored.getvalue())
+    np.savez_compressed(buffer, **arrays)
+    out.write_bytes(buffer.getvalue())
     surface, joints = fitted.surface_error * 1e3, fitted.joint_error * 1e3
     typer.echo(f"{out}: surface {surface:.1f} mm, joints {joints:.1f} mm on average")
 
 
 def _rig(data: dict[str, Any]) -> Rig:
     if data["joint_rotations"].ndim != 2:
-        raise ValueError("this is the record of a video: give that of an image")
+        raise ValueError("this NPZ is of a video; use that of an image")
     return Rig(
         joint_names=tuple(str(name) for name in data["joint_names"]),
         parents=data["parents"].astype(np.int64),

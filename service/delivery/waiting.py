@@ -9,49 +9,62 @@ from typing import Any
 from fastapi.concurrency import run_in_threadpool
 from maquette.contract import FINAL_STATES
 
+from service.delivery.notifier import Notifier
 from storage.ledger import Database, JobRow, jobs
 
-FIRST_PAUSE = 0.015
-LONGEST_PAUSE = 0.25
 KEEP_ALIVE = 15.0
-WAIT = re.compile(r"(?:^|,)\s*wait\s*=\s*(\d{1,4})\s*(?:,|$)")
+PREFERENCE = re.compile(r'\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^\s,;"]*))?[^,]*')
+SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 def preferred_wait(prefer: str | None, most: float) -> float | None:
-    """The seconds that a Prefer header (RFC 7240) asks to wait, `most` at most; None when it asks nothing."""
-    wanted = WAIT.search(prefer or "")
-    return min(float(wanted.group(1)), most) if wanted else None
+    """The seconds that a Prefer header (RFC 7240) asks to wait, `most` at most; None when it asks nothing.
+
+    Names are compared without case, values may be quoted, and of several the first counts.
+    """
+    for preference in PREFERENCE.finditer(prefer or ""):
+        name, value = preference.group(1), (preference.group(2) or "").strip('"')
+        if name.lower() == "wait":
+            return min(float(value), most) if SECONDS.fullmatch(value) else None
+    return None
 
 
-async def until_final(db: Database, row: JobRow, seconds: float) -> JobRow:
+async def wait_until_final(db: Database, notifier: Notifier, row: JobRow, seconds: float) -> JobRow:
     """The job once it is over, or as it is after `seconds`."""
     deadline = time.monotonic() + seconds
-    pause = FIRST_PAUSE
-    while row.state not in FINAL_STATES and time.monotonic() < deadline:
-        await asyncio.sleep(min(pause, max(0.0, deadline - time.monotonic())))
-        pause = min(LONGEST_PAUSE, pause * 1.3)
-        found = await run_in_threadpool(jobs.get, db, row.tenant, row.id)
-        if found is None:
-            break
-        row = found
-    return row
+    with notifier.subscribe(row.id) as changed:
+        while True:
+            changed.clear()
+            current = await run_in_threadpool(jobs.get, db, row.tenant, row.id)
+            if current is None:
+                return row
+            row = current
+            left = deadline - time.monotonic()
+            if row.state in FINAL_STATES or left <= 0:
+                return row
+            await _wait(changed, left)
 
 
-async def events(db: Database, job_id: str, after: int) -> AsyncIterator[dict[str, Any] | None]:
-    """Events of a job as they come, from `after` on, until it is over; None keeps the line alive."""
-    pause = FIRST_PAUSE
-    quiet_since = time.monotonic()
-    while True:
-        found = await run_in_threadpool(jobs.list_events, db, job_id, after)
-        for event in found:
-            after = event["seq"]
-            yield event
-            if event["type"] == "state" and event["data"]["state"] in FINAL_STATES:
-                return
-        if found:
-            pause, quiet_since = FIRST_PAUSE, time.monotonic()
-        elif time.monotonic() - quiet_since > KEEP_ALIVE:
-            quiet_since = time.monotonic()
-            yield None
-        await asyncio.sleep(pause)
-        pause = min(LONGEST_PAUSE, pause * 1.3)
+async def follow_events(notifier: Notifier, job_id: str, after: int) -> AsyncIterator[dict[str, Any] | None]:
+    """Events of a job as they come, from `after` on, until it is over; None keeps the connection alive."""
+    with notifier.subscribe(job_id) as changed:
+        while True:
+            changed.clear()
+            events = await notifier.read_history(job_id, after)
+            for event in events:
+                after = event["seq"]
+                yield event
+                if event["type"] == "state" and event["data"]["state"] in FINAL_STATES:
+                    return
+            if not events and not await _wait(changed, KEEP_ALIVE):
+                yield None
+
+
+async def _wait(changed: asyncio.Event, seconds: float) -> bool:
+    """Whether the event was set in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            await changed.wait()
+    except TimeoutError:
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""Who is asking: API keys, looked up by their hash."""
+"""Who is asking: API keys, looked up by their hash before a request's body is read."""
 
 import time
 from typing import Annotated
@@ -6,24 +6,29 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.concurrency import run_in_threadpool
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from maquette.contract import Problem
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.problems import ServiceProblem
+from service.problems import respond
 from storage.ledger import ApiKey, Database, keys
 
 BEARER = HTTPBearer(auto_error=False, description="An API key as a bearer token")
 HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="An API key")
+PROTECTED = ("/v1/", "/metrics")
 CACHE_SIZE = 10_000
+SEND_KEY = "send an API key as 'Authorization: Bearer mq_…' or 'X-API-Key: mq_…'"
 
 
 class KeyRing:
-    """Looks keys up, and remembers open ones for a short while."""
+    """Looks keys up, and caches open ones for a short while."""
 
     def __init__(self, db: Database, cache_seconds: float) -> None:
         self._db = db
         self._seconds = cache_seconds
         self._known: dict[str, tuple[float, ApiKey]] = {}
 
-    def cached(self, secret: str) -> ApiKey | None:
+    def get_cached(self, secret: str) -> ApiKey | None:
         """A key that was looked up lately."""
         known = self._known.get(keys.hash_key(secret))
         return known[1] if known and known[0] > time.monotonic() else None
@@ -38,24 +43,47 @@ class KeyRing:
         return key
 
 
+class KeyGuard:
+    """Answers 401 under `/v1/` without an open key, before anything of the body is read."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith(PROTECTED):
+            await self._app(scope, receive, send)
+            return
+        secret = read_secret(Headers(scope=scope))
+        key = None
+        if secret:
+            ring: KeyRing = scope["app"].state.maquette.keys
+            key = ring.get_cached(secret) or await run_in_threadpool(ring.find, secret)
+        if key is None:
+            detail = "this API key is unknown or revoked" if secret else SEND_KEY
+            problem = Problem.from_code("unauthorized", 401, detail)
+            response = respond(problem, {"WWW-Authenticate": "Bearer", "Connection": "close"})
+            await response(scope, receive, send)
+            return
+        scope["maquette.key"] = key
+        await self._app(scope, receive, send)
+
+
+def read_secret(headers: Headers) -> str | None:
+    """The secret that a request carries."""
+    scheme, _, bearer = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and bearer.strip():
+        return bearer.strip()
+    return headers.get("x-api-key")
+
+
 async def caller(
     request: Request,
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],
-    header: Annotated[str | None, Security(HEADER)],
+    _bearer: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],
+    _header: Annotated[str | None, Security(HEADER)],
 ) -> ApiKey:
-    """The key of a request; 401 without an open one."""
-    secret = bearer.credentials if bearer else header
-    if not secret:
-        raise _unauthorized("send an API key as 'Authorization: Bearer mq_…' or 'X-API-Key: mq_…'")
-    ring: KeyRing = request.app.state.maquette.keys
-    key = ring.cached(secret) or await run_in_threadpool(ring.find, secret)
-    if key is None:
-        raise _unauthorized("this API key is unknown or revoked")
+    """The key that `KeyGuard` found; the other parameters describe it in the OpenAPI document."""
+    key: ApiKey = request.scope["maquette.key"]
     return key
-
-
-def _unauthorized(detail: str) -> ServiceProblem:
-    return ServiceProblem("unauthorized", 401, detail, {"WWW-Authenticate": "Bearer"})
 
 
 Caller = Annotated[ApiKey, Depends(caller)]

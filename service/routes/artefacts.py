@@ -1,5 +1,7 @@
 """Artefacts: immutable files by their hash, whole or in ranges."""
 
+import logging
+from itertools import chain
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Request, Response
@@ -9,8 +11,10 @@ from service.delivery import ranges
 from service.guards.keys import Caller
 from service.problems import ServiceProblem
 from service.state import get_state
+from storage.artefacts import ArtefactMissing
 from storage.ledger import files
 
+log = logging.getLogger(__name__)
 router = APIRouter(prefix="/v1/artefacts", tags=["artefacts"])
 CONTENT: dict[int | str, dict[str, Any]] = {
     200: {"description": "The whole file", "content": {"application/octet-stream": {}}},
@@ -44,10 +48,12 @@ def get_artefact(
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "sandbox; default-src 'none'",
     }
-    if if_none_match and (if_none_match.strip() == "*" or etag in if_none_match):
+    if if_none_match and _matches(if_none_match, etag):
         return Response(status_code=304, headers=headers)
+    # a range means something to GET alone (RFC 9110, 14.2)
+    may_be_partial = http.method == "GET" and if_range in (None, etag)
     try:
-        wanted = ranges.parse(content_range, size) if if_range in (None, etag) else None
+        wanted = ranges.parse(content_range, size) if may_be_partial else None
     except ranges.Unsatisfiable:
         raise ServiceProblem(
             "range_not_satisfiable",
@@ -62,4 +68,18 @@ def get_artefact(
     status = 206 if wanted else 200
     if http.method == "HEAD":
         return Response(status_code=status, headers=headers, media_type=media_type)
-    return StreamingResponse(state.store.read(sha256, start, stop), status, headers, media_type)
+    try:
+        # the first piece is read before the headers are sent: a lost file is a problem, not a broken stream
+        pieces = state.store.read(sha256, start, stop)
+        content = chain([next(pieces, b"")], pieces)
+    except ArtefactMissing:
+        log.error("the artefact %s is in the ledger and not in the store", sha256)
+        raise ServiceProblem(
+            "artefact_gone", 410, "the file of this artefact is lost: run the job again"
+        ) from None
+    return StreamingResponse(content, status, headers, media_type)
+
+
+def _matches(if_none_match: str, etag: str) -> bool:
+    tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+    return bool(tags & {"*", etag})

@@ -7,7 +7,7 @@ from fastapi.concurrency import run_in_threadpool
 from maquette.contract import FINAL_STATES, Job, JobKind, JobPage, JobRequest, JobState
 
 from service.delivery.results import to_job
-from service.delivery.waiting import preferred_wait, until_final
+from service.delivery.waiting import preferred_wait, wait_until_final
 from service.dispatch.submission import submit_job
 from service.guards.keys import Caller
 from service.problems import ServiceProblem
@@ -15,6 +15,7 @@ from service.state import State, get_state
 from storage.ledger import JobRow, jobs
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+Prefer = Annotated[list[str] | None, Header(description="RFC 7240: 'wait=10' waits for the job")]
 JobPath = Annotated[str, Path(description="The id of a job")]
 
 
@@ -28,16 +29,16 @@ async def submit(
     http: Request,
     request: JobRequest,
     key: Caller,
-    prefer: Annotated[str | None, Header(description="RFC 7240: 'wait=10' waits for the job")] = None,
+    prefer: Prefer = None,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
 ) -> Response:
     """Submit a job. 202 means that it is durable; with 'Prefer: wait=N' a finished job answers 200."""
     state = get_state(http)
-    row = await run_in_threadpool(submit_job, state, key.tenant, request, idempotency_key)
+    row = await state.writes.run(submit_job, state, key.tenant, request, idempotency_key)
     headers = {"Location": f"/v1/jobs/{row.id}"}
-    seconds = preferred_wait(prefer, state.settings.max_wait_seconds)
+    seconds = preferred_wait(", ".join(prefer or ()), state.settings.max_wait_seconds)
     if seconds is not None:
-        row = await until_final(state.db, row, seconds)
+        row = await wait_until_final(state.db, state.notifier, row, seconds)
         headers["Preference-Applied"] = f"wait={seconds:.0f}"
     status = 200 if row.state in FINAL_STATES else 202
     if row.manifest_sha256 is None:
@@ -71,12 +72,13 @@ def get_job(http: Request, key: Caller, job_id: JobPath) -> Response:
 
 
 @router.post("/{job_id}/cancel", status_code=202)
-def cancel(http: Request, key: Caller, job_id: JobPath) -> Job:
+async def cancel(http: Request, key: Caller, job_id: JobPath) -> Job:
     """Cancel a job: a queued one at once, a running one at its next heartbeat; a finished one stays."""
     state = get_state(http)
-    if not jobs.cancel(state.db, key.tenant, job_id):
+    if not await state.writes.run(jobs.cancel, state.db, key.tenant, job_id):
         raise _unknown(job_id)
-    return to_job(_known(state, key.tenant, job_id), state.results)
+    row = await run_in_threadpool(_known, state, key.tenant, job_id)
+    return await run_in_threadpool(to_job, row, state.results)
 
 
 def _told(job: Job, status: int, headers: dict[str, str] | None = None) -> Response:

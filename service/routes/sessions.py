@@ -6,7 +6,7 @@ with a worker.
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from maquette.contract import (
     Job,
@@ -22,35 +22,39 @@ from maquette.contract import (
 from maquette.contract.sessions import SESSION_OBJECTS, SESSION_PROMPTS
 
 from service.delivery.results import to_datetime, to_job
-from service.delivery.waiting import preferred_wait, until_final
+from service.delivery.waiting import preferred_wait, wait_until_final
 from service.dispatch.session_jobs import build_preview_job, build_propagation_job
 from service.dispatch.submission import submit_job
 from service.guards.keys import Caller
 from service.guards.requests import check_request
 from service.problems import ServiceProblem
+from service.routes.jobs import Prefer
 from service.state import State, get_state
 from storage.ledger import JobRow, SessionRow, files, sessions
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 SessionPath = Annotated[str, Path(description="The id of a session")]
-Prefer = Annotated[str | None, Header(description="RFC 7240: 'wait=10' waits for the job")]
 TRIES = 5
 
 
 @router.post("", status_code=201)
-def open_session(http: Request, request: OpenSession, key: Caller) -> Session:
+async def open_session(http: Request, request: OpenSession, key: Caller) -> Session:
     """Open a session on an uploaded video."""
     state = get_state(http)
+    return await state.writes.run(_open, state, key.tenant, request)
+
+
+def _open(state: State, tenant: str, request: OpenSession) -> Session:
     opening = VideoPrompt(points=[Point(x=0, y=0)])
-    _check(state, key.tenant, request.video, request.engine, request.text, opening)
-    begun = {
+    _check(state, tenant, request.video, request.engine, request.text, opening)
+    content = {
         "engine": request.engine,
         "text": request.text,
         "threshold": request.threshold,
         "prompts": [],
         "last_job": None,
     }
-    return _told(state, sessions.add(state.db, key.tenant, request.video, request.ttl_seconds, begun))
+    return _told(state, sessions.add(state.db, tenant, request.video, request.ttl_seconds, content))
 
 
 @router.get("/{session_id}")
@@ -61,9 +65,10 @@ def get_session(http: Request, key: Caller, session_id: SessionPath) -> Session:
 
 
 @router.delete("/{session_id}", status_code=204)
-def close_session(http: Request, key: Caller, session_id: SessionPath) -> None:
+async def close_session(http: Request, key: Caller, session_id: SessionPath) -> None:
     """End a session; its jobs and their results stay."""
-    if not sessions.close(get_state(http).db, key.tenant, session_id):
+    state = get_state(http)
+    if not await state.writes.run(sessions.close, state.db, key.tenant, session_id):
         raise _unknown(session_id)
 
 
@@ -73,19 +78,19 @@ async def add_prompt(
 ) -> SessionAnswer:
     """Add a prompt; its preview is a segment job of the frame. 'Prefer: wait=N' waits for it."""
     state = get_state(http)
-    session, added = await run_in_threadpool(_prompted, state, key.tenant, session_id, prompt)
+    session, added = await state.writes.run(_prompted, state, key.tenant, session_id, prompt)
     if added.remove:
         return SessionAnswer(session=_told(state, session), object=added.object or 0)
-    row = await run_in_threadpool(_previewed, state, session, added)
-    seconds = preferred_wait(prefer, state.settings.max_wait_seconds)
+    row = await state.writes.run(_previewed, state, session, added)
+    seconds = preferred_wait(", ".join(prefer or ()), state.settings.max_wait_seconds)
     if seconds is not None:
-        row = await until_final(state.db, row, seconds)
+        row = await wait_until_final(state.db, state.notifier, row, seconds)
     job = await run_in_threadpool(to_job, row, state.results)
     return SessionAnswer(session=_told(state, session), object=added.object or 0, preview=job)
 
 
 @router.delete("/{session_id}/prompts/{index}")
-def drop_prompt(http: Request, key: Caller, session_id: SessionPath, index: int) -> Session:
+async def drop_prompt(http: Request, key: Caller, session_id: SessionPath, index: int) -> Session:
     """Take a prompt back by its place in the session's list."""
     state = get_state(http)
 
@@ -94,7 +99,8 @@ def drop_prompt(http: Request, key: Caller, session_id: SessionPath, index: int)
             raise ServiceProblem("prompt_unknown", 404, f"the session has no prompt {index}")
         del content["prompts"][index]
 
-    return _told(state, _changed(state, key.tenant, session_id, without))
+    row = await state.writes.run(_changed, state, key.tenant, session_id, without)
+    return await run_in_threadpool(_told, state, row)
 
 
 @router.post("/{session_id}/propagate", status_code=202)
@@ -108,11 +114,11 @@ async def propagate(
 ) -> Job:
     """Follow all objects through the video: a track job, whose ids are those of the session."""
     state = get_state(http)
-    row = await run_in_threadpool(_propagated, state, key.tenant, session_id, asked)
+    row = await state.writes.run(_propagated, state, key.tenant, session_id, asked)
     response.headers["Location"] = f"/v1/jobs/{row.id}"
-    seconds = preferred_wait(prefer, state.settings.max_wait_seconds)
+    seconds = preferred_wait(", ".join(prefer or ()), state.settings.max_wait_seconds)
     if seconds is not None:
-        row = await until_final(state.db, row, seconds)
+        row = await wait_until_final(state.db, state.notifier, row, seconds)
     return await run_in_threadpool(to_job, row, state.results)
 
 

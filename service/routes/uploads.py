@@ -1,22 +1,25 @@
 """Uploads: streamed to disk and hashed on the way, probed, then kept under their hash."""
 
+import asyncio
 import base64
-import binascii
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from maquette.contract import Media
-from starlette.datastructures import UploadFile
 
 from service.guards.keys import Caller
 from service.problems import ServiceProblem
+from service.routes.forms import read_form_file
 from service.state import State, get_state
 from storage.artefacts import ArtefactWriter
 from storage.ledger import files
 
 router = APIRouter(prefix="/v1/uploads", tags=["uploads"])
 PIECE = 1 << 20
+# boundaries and headers of a form beside its file
+FORM_BYTES = 1 << 16
 BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -44,22 +47,19 @@ async def upload(
 ) -> Media:
     """Upload an image or a video; the same content again gives the same id with status 200."""
     state = get_state(request)
-    expected = _expected(content_digest)
+    expected = read_digest(content_digest)
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > state.settings.max_upload_bytes:
+    if declared.isdigit() and int(declared) > state.settings.max_upload_bytes + FORM_BYTES:
         raise _too_large(state)
     with state.store.writer() as writer:
-        if request.headers.get("content-type", "").startswith("multipart/form-data"):
-            await _receive_form(request, writer, state)
-        else:
-            await _receive(request, writer, state)
+        await _receive(request, writer, state)
         if writer.bytes == 0:
             raise ServiceProblem("upload_empty", 422, "the upload has no bytes: send the file as the body")
         if expected is not None and writer.sha256() != expected:
             raise ServiceProblem(
                 "digest_mismatch", 400, "the bytes do not match Content-Digest: send the file again"
             )
-        media, is_new = await run_in_threadpool(_keep, state, key.tenant, writer)
+        media, is_new = await _keep(state, key.tenant, writer)
     if not is_new:
         response.status_code = 200
     return media
@@ -77,25 +77,41 @@ def get_upload(
 
 
 async def _receive(request: Request, writer: ArtefactWriter, state: State) -> None:
+    """Write the body, or the file of a form, as it arrives; raises ServiceProblem past a limit."""
+    content_type = request.headers.get("content-type", "")
+    stream = _read_body(request.stream(), state)
+    if content_type.lower().startswith("multipart/form-data"):
+        stream = read_form_file(stream, content_type)
     # chunks are collected, not joined: joining would copy every byte twice more
     pending: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
+    async for chunk in stream:
         pending.append(chunk)
         size += len(chunk)
         if size >= PIECE:
             full, pending, size = pending, [], 0
-            await run_in_threadpool(_write, writer, full, state)
-    await run_in_threadpool(_write, writer, pending, state)
+            await state.uploads.run(_write, writer, full, state)
+    await state.uploads.run(_write, writer, pending, state)
 
 
-async def _receive_form(request: Request, writer: ArtefactWriter, state: State) -> None:
-    async with request.form(max_files=1, max_fields=8) as form:
-        part = form.get("file")
-        if not isinstance(part, UploadFile):
-            raise ServiceProblem("upload_empty", 422, "the form needs the part 'file' with a file name")
-        while chunk := await part.read(PIECE):
-            await run_in_threadpool(_write, writer, [chunk], state)
+async def _read_body(stream: AsyncIterator[bytes], state: State) -> AsyncIterator[bytes]:
+    """The body, ended with a problem when nothing arrives for some time, or too much."""
+    seconds = state.settings.upload_idle_seconds
+    size = 0
+    while True:
+        try:
+            async with asyncio.timeout(seconds):
+                chunk = await anext(stream, None)
+        except TimeoutError:
+            raise ServiceProblem(
+                "upload_stalled", 408, f"nothing arrived for {seconds:.0f} s: send the file again"
+            ) from None
+        if chunk is None:
+            return
+        size += len(chunk)
+        if size > state.settings.max_upload_bytes + FORM_BYTES:
+            raise _too_large(state)
+        yield chunk
 
 
 def _write(writer: ArtefactWriter, chunks: list[bytes], state: State) -> None:
@@ -105,26 +121,44 @@ def _write(writer: ArtefactWriter, chunks: list[bytes], state: State) -> None:
         writer.write(chunk)
 
 
-def _keep(state: State, tenant: str, writer: ArtefactWriter) -> tuple[Media, bool]:
-    known = files.find_media(state.db, tenant, writer.sha256())
+async def _keep(state: State, tenant: str, writer: ArtefactWriter) -> tuple[Media, bool]:
+    """Probe and keep a complete upload; the second value is whether it is new."""
+    known = await run_in_threadpool(files.find_media, state.db, tenant, writer.sha256())
     if known is not None:
         return Media(id=known.sha256, **known.info), False
-    info = state.probes.probe(writer.flush())
+    info = await state.probes.probe(writer.flush())
     info["bytes"] = writer.bytes
-    sha256 = writer.commit()
-    files.add_media(state.db, tenant, sha256, info)
+    sha256 = await state.uploads.run(writer.commit)
+    await state.writes.run(files.add_media, state.db, tenant, sha256, info)
     return Media(id=sha256, **info), True
 
 
-def _expected(header: str | None) -> str | None:
-    if header is None or not header.startswith("sha-256=:") or not header.endswith(":"):
-        return None
-    try:
-        return base64.b64decode(header[9:-1], validate=True).hex()
-    except binascii.Error:
-        raise ServiceProblem("digest_mismatch", 400, "Content-Digest is not valid base64") from None
+def read_digest(header: str | None) -> str | None:
+    """The hex SHA-256 of a Content-Digest (RFC 9530); None where there is none.
+
+    Other algorithms in the list are left out; one that is not valid is a ServiceProblem `digest_mismatch`.
+    """
+    for item in (header or "").split(","):
+        name, _, value = item.strip().partition("=")
+        if name.strip().lower() != "sha-256":
+            continue
+        encoded = value.split(";")[0].strip()
+        try:
+            if len(encoded) < 2 or encoded[0] != ":" or encoded[-1] != ":":
+                raise ValueError("a digest stands between colons")
+            digest = base64.b64decode(encoded[1:-1], validate=True)
+            if len(digest) != 32:
+                raise ValueError("SHA-256 has 32 bytes")
+        except ValueError as error:
+            raise ServiceProblem(
+                "digest_mismatch", 400, f"Content-Digest is not valid base64 of a SHA-256: {error}"
+            ) from None
+        return digest.hex()
+    return None
 
 
 def _too_large(state: State) -> ServiceProblem:
     limit = state.settings.max_upload_bytes
-    return ServiceProblem("upload_too_large", 413, f"uploads are limited to {limit:,} bytes")
+    return ServiceProblem(
+        "upload_too_large", 413, f"uploads are limited to {limit:,} bytes", {"Connection": "close"}
+    )

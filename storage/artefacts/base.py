@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -34,6 +35,11 @@ class ArtefactStore(ABC):
     @abstractmethod
     def adopt(self, file: Path, sha256: str) -> None:
         """Take over a finished local file whose hash is known."""
+
+    def free_bytes(self) -> int:
+        """Space that is left for files in use, in bytes."""
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        return shutil.disk_usage(self.scratch).free
 
     def writer(self) -> "ArtefactWriter":
         """A file that is hashed while it is written."""

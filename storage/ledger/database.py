@@ -14,9 +14,12 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 class Database:
-    """Gives transactions; `url` is an SQLAlchemy address (`sqlite:///…` or `postgresql+psycopg://…`)."""
+    """Gives transactions; `url` is an SQLAlchemy address (`sqlite:///…` or `postgresql+psycopg://…`).
 
-    def __init__(self, url: str) -> None:
+    `busy_seconds` is how long a write waits for another process that has locked an SQLite file.
+    """
+
+    def __init__(self, url: str, *, busy_seconds: float = 20.0) -> None:
         parsed = make_url(url)
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
@@ -26,7 +29,7 @@ class Database:
             if parsed.database:
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
             self.engine = create_engine(
-                parsed, connect_args={"timeout": 20, "check_same_thread": False}, pool_size=20
+                parsed, connect_args={"timeout": busy_seconds, "check_same_thread": False}, pool_size=20
             )
             event.listen(self.engine, "connect", _sqlite_connect)
             event.listen(self.engine, "begin", _sqlite_begin)

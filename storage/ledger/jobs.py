@@ -28,6 +28,7 @@ INSERT_JOB = (
     )
     .returning(jobs.c.created_at)
 )
+NOTIFY = select(func.pg_notify("maquette_events", bindparam("job")))
 INSERT_EVENT = (
     insert(events)
     .values(job_id=bindparam("of_job"), type=bindparam("kind"), data=bindparam("content"), at=now())
@@ -52,6 +53,9 @@ def new_id() -> str:
 def record_event(connection: Connection, job_id: str, kind: str, data: dict[str, Any]) -> None:
     """Append an event to a job's history."""
     connection.execute(INSERT_EVENT, {"of_job": job_id, "kind": kind, "content": json.dumps(data)})
+    if connection.dialect.name == "postgresql":
+        # delivered when the transaction commits
+        connection.execute(NOTIFY, {"job": job_id})
 
 
 def drop_parts(connection: Connection, job_id: str) -> None:

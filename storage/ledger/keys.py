@@ -1,9 +1,12 @@
 """API keys: 256 random bits, of which only the hash is kept."""
 
 import hashlib
+import re
 import secrets
+from contextlib import suppress
 
 from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from storage.ledger.clock import now
 from storage.ledger.database import Database
@@ -11,6 +14,7 @@ from storage.ledger.records import ApiKey
 from storage.ledger.tables import api_keys
 
 PREFIX = "mq_"
+TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 
 def hash_key(secret: str) -> str:
@@ -18,21 +22,49 @@ def hash_key(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+class InvalidTenant(ValueError):
+    """A tenant's name that cannot be used in paths, messages and metrics."""
+
+
+def check_tenant(name: str) -> None:
+    """Raise InvalidTenant for an empty or long name, and for other characters than letters, digits, `._-`."""
+    if not TENANT.fullmatch(name):
+        raise InvalidTenant(
+            f"{name!r} is no name of a tenant: use 1 to 64 of a-z, A-Z, 0-9, '.', '_' and '-', "
+            "with a letter or digit first"
+        )
+
+
 def create(db: Database, tenant: str, name: str) -> str:
-    """Make a key and give its secret, which is shown this once."""
+    """Create a key and return its secret, which is shown this once. Raises InvalidTenant."""
     secret = PREFIX + secrets.token_urlsafe(32)
     add(db, tenant, name, secret)
     return secret
 
 
 def add(db: Database, tenant: str, name: str, secret: str) -> None:
-    """Store a key whose secret the operator chose."""
+    """Store a key whose secret the operator chose. Raises InvalidTenant."""
+    check_tenant(tenant)
     with db.write() as connection:
         connection.execute(
             insert(api_keys).values(
                 id=secrets.token_hex(8), tenant=tenant, name=name, key_hash=hash_key(secret), created_at=now()
             )
         )
+
+
+def ensure(db: Database, tenant: str, name: str, secret: str) -> bool:
+    """Store a key unless it is there; False when it is there and was revoked, which stays so."""
+    if find(db, secret) is not None:
+        return True
+    with db.read() as connection:
+        known = connection.execute(select(api_keys.c.id).where(api_keys.c.key_hash == hash_key(secret)))
+        if known.first() is not None:
+            return False
+    with suppress(IntegrityError):
+        # another gateway may have stored it at the same moment
+        add(db, tenant, name, secret)
+    return True
 
 
 def find(db: Database, secret: str) -> ApiKey | None:

@@ -9,7 +9,6 @@ LONG_FUNCTIONS = {
     ("bench/datasets/readers.py", "main"),
     ("bench/datasets/throughput.py", "main"),
     ("bench/objects/shapes.py", "judge"),
-    ("clients/python/maquette/cli/dataset.py", "make"),
     ("scripts/models/export_anny.py", "main"),
     ("storage/ledger/migrations/versions/0001_initial.py", "upgrade"),
     ("tests/parity/sam3_meta_tiny.py", "detector_parts"),
@@ -19,12 +18,10 @@ LONG_FUNCTIONS = {
     ("workers/bodies/motion.py", "build"),
     ("workers/datasets/documents/card.py", "render_card"),
     ("workers/engines/objects/multi_view/reconstruction.py", "from_views"),
-    ("workers/engines/rasterisers/numba_projection.py", "pull_back"),
     ("workers/jobs/bodies/motion_files.py", "_write"),
     ("workers/jobs/scene/job.py", "run"),
 }
 LONG_FILES = {
-    "clients/python/maquette/cli/dataset.py",
     "scripts/models/convert_blazepose.py",
     "tests/deployment/test_k8s.py",
     "tests/parity/sam3_meta_tiny.py",
@@ -32,7 +29,6 @@ LONG_FILES = {
     "tests/parity/test_sam3_video_prompts.py",
     "tests/parity/test_sam3d_body.py",
     "tests/workers/jobs/test_dataset_depth.py",
-    "workers/datasets/clip_work.py",
 }
 
 

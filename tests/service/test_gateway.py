@@ -213,7 +213,8 @@ def test_probes_and_metrics(gateway: TestClient, image: str) -> None:
     gateway.post("/v1/jobs", json=body(image))
     assert gateway.get("/healthz", headers={"Authorization": ""}).json() == {"status": "ok"}
     assert gateway.get("/readyz", headers={"Authorization": ""}).json()["status"] == "ready"
-    text = gateway.get("/metrics", headers={"Authorization": ""}).text
+    assert gateway.get("/metrics", headers={"Authorization": ""}).status_code == 401
+    text = gateway.get("/metrics").text
     queued = re.search(r'maquette_jobs\{queue="default",state="queued"\} (\d+)', text)
     assert queued is not None and int(queued.group(1)) >= 1
     assert 'route="/v1/jobs"' in text

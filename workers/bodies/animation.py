@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.bodies.motion import Motion, Sightings
-from workers.bodies.names import humanoid
 from workers.bodies.smoothing import slerp
 from workers.bodies.still import CAMERA_FRAME, IMAGE_FRAME, camera_about, keypoint_columns, rig_columns
 from workers.bodies.views import Keypoints
 from workers.engines.bodies.export import add_rig
+from workers.engines.bodies.joint_names import humanoid
 from workers.engines.bodies.rotations import from_quaternions, quaternions
 from workers.formats.annotated_arrays import AnnotatedArray
 from workers.formats.bvh import write_bvh

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from workers.bodies.names import humanoid
 from workers.bodies.views import Keypoints, coco17, openpose25
+from workers.engines.bodies.joint_names import humanoid
 from workers.engines.protocols import BodyEstimate, Rig
 from workers.formats.annotated_arrays import AnnotatedArray
 from workers.geometry.cameras import Camera

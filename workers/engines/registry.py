@@ -1,4 +1,4 @@
-"""Which engines this worker has: loaded once a process, from the names in its settings."""
+"""The engines of this worker, loaded once per process from the suite that its settings name."""
 
 import logging
 import time
@@ -11,7 +11,7 @@ from workers.engines.protocols import BodyEngine, ConceptEngine, EngineInfo, Obj
 
 log = logging.getLogger(__name__)
 
-# suite -> kind -> "module:class"; a module is imported only when its suite is asked for
+# suite -> kind -> "module:factory"; a module is imported only when its suite is loaded.
 SUITES: dict[str, dict[str, str]] = {
     "default": {
         "concepts": "workers.engines.concepts.default:DefaultConcepts",
@@ -61,17 +61,17 @@ class EngineSet:
         return any(engine.info.device.startswith("cuda") for engine in self.loaded.values())
 
     def describe(self) -> list[dict[str, Any]]:
-        """What the gateway tells of these engines."""
-        told = []
+        """One entry per kind of engine, as `GET /v1/engines` lists them."""
+        entries = []
         for kind in SUITES[self.suite]:
             if kind in self.loaded:
                 info: EngineInfo = self.loaded[kind].info
-                told.append({**asdict(info), "weights": dict(info.weights), "available": True})
+                entries.append({**asdict(info), "weights": dict(info.weights), "available": True})
             else:
-                told.append(
+                entries.append(
                     {"kind": kind, "name": self.suite, "available": False, "why_not": self.failures[kind]}
                 )
-        return told
+        return entries
 
     def _get(self, kind: str) -> Any:
         if kind not in self.loaded:
@@ -80,7 +80,7 @@ class EngineSet:
 
 
 def load_engines(suite: str, options: Mapping[str, Any] | None = None) -> EngineSet:
-    """Import and build every engine of a suite; one that fails is noted, the others serve.
+    """Import and build every engine of a suite; failures are kept in the result, the others still serve.
 
     `options` are keyword arguments of the engines; without them, engines read their settings themselves.
     """

@@ -1,4 +1,4 @@
-"""Default weights: where they lie, whether they are whole, and how they become a session."""
+"""The shipped weights: where they are, whether they are intact, and how to open them."""
 
 import hashlib
 import json
@@ -18,16 +18,16 @@ class WeightsError(RuntimeError):
 
 
 class WeightsMissing(WeightsError):
-    """A weight file, or the manifest that names it, is not there."""
+    """A weight file, or the manifest that lists it, does not exist."""
 
 
 class WeightsCorrupt(WeightsError):
-    """A weight file is there, but its bytes are not the ones that the manifest names."""
+    """A weight file exists, but its bytes are not those that the manifest lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """One line of `models/manifest.json`."""
+    """One entry of `models/manifest.json`: a file with its source, licence and the script that makes it."""
 
     file: str
     sha256: str
@@ -39,7 +39,7 @@ class Weight:
 
 
 def models_dir() -> Path:
-    """The folder of the weights: MAQUETTE_MODELS_DIR, else the one beside the code."""
+    """The folder of the weights: MAQUETTE_MODELS_DIR, by default `models/` beside the code."""
     return SharedEngineSettings().models_dir
 
 
@@ -51,7 +51,7 @@ def load_manifest() -> dict[str, Weight]:
         return {entry["file"]: Weight(**entry) for entry in entries}
     except FileNotFoundError as error:
         raise WeightsMissing(
-            f"{path} is not there; set {MODELS_VARIABLE} to the folder of the weights"
+            f"{path} does not exist; set {MODELS_VARIABLE} to the folder of the weights"
         ) from error
     except (ValueError, TypeError, KeyError) as error:
         raise WeightsCorrupt(f"{path} is not a manifest of weights: {error}") from error
@@ -60,8 +60,8 @@ def load_manifest() -> dict[str, Weight]:
 def find_weight(name: str) -> Path:
     """The path of a weight file whose bytes match the manifest.
 
-    The hash is computed once a process for each path, size and time of change. Raises WeightsMissing
-    when the file or its line in the manifest is not there, WeightsCorrupt when the bytes differ.
+    The hash is computed once per process for each path, size and modification time. Raises WeightsMissing
+    when the file or its entry in the manifest does not exist, WeightsCorrupt when the bytes differ.
     """
     entry = load_manifest().get(name)
     if entry is None:
@@ -70,7 +70,7 @@ def find_weight(name: str) -> Path:
     try:
         stat = path.stat()
     except FileNotFoundError as error:
-        raise WeightsMissing(f"{path} is not there; run {entry.script} to make it") from error
+        raise WeightsMissing(f"{path} does not exist; run {entry.script} to make it") from error
     with _verify_lock:
         actual = _sha256(path, stat.st_size, stat.st_mtime_ns)
     if actual != entry.sha256:
@@ -99,7 +99,7 @@ def open_session(name: str, threads: int = 2) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # idle ORT threads spin by default and steal the cores from flow and post-processing
+    # Idle threads of ONNX Runtime spin by default, which takes cores from optical flow and post-processing.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -14,10 +14,10 @@ from tests.support.gltf_validator import assert_valid
 from tests.support.synthetic_bodies import Walk, body, walk
 from workers.bodies.animation import TO_FILE, motion_about, motion_bvh, motion_columns, motion_glb
 from workers.bodies.motion import Motion, build
-from workers.bodies.names import humanoid
 from workers.bodies.still import MESH_ARRAYS, still_about, still_columns
 from workers.bodies.views import COCO_17, Keypoints, coco17, openpose25
 from workers.engines.bodies.export import body_bvh, body_glb, body_ply, to_gltf
+from workers.engines.bodies.joint_names import humanoid
 from workers.engines.bodies.rig import reskin
 from workers.engines.bodies.rotations import exp_map, from_quaternions, quaternions
 from workers.engines.protocols import Rig

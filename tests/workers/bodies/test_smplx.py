@@ -10,11 +10,11 @@ from scipy.spatial.transform import Rotation
 from typer.testing import CliRunner
 
 from tests.support.synthetic_bodies import body
-from workers.bodies.names import humanoid
 from workers.bodies.smplx.fitting import UNITY, fit_smplx
 from workers.bodies.smplx.model import JOINTS, SmplxFileError, SmplxModel
 from workers.bodies.still import still_about, still_columns
 from workers.engines.bodies.anny import load_anny
+from workers.engines.bodies.joint_names import humanoid
 from workers.formats.annotated_arrays import write_npz
 from workers.smplx_cli import app
 

@@ -9,8 +9,8 @@ from scipy.optimize import least_squares
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
-from workers.bodies.names import humanoid
 from workers.bodies.smplx.model import BETAS, BODY_JOINTS, JOINTS, SmplxModel
+from workers.engines.bodies.joint_names import humanoid
 
 Floats = NDArray[np.float64]
 # SMPL-X's joint for each of Unity's names; the spines differ too much between rigs to be told as points

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.bodies.names import humanoid
+from workers.engines.bodies.joint_names import humanoid
 from workers.engines.bodies.rotations import from_quaternions, quaternions
 from workers.engines.protocols import BodyEstimate, Rig
 from workers.formats.bvh import write_bvh

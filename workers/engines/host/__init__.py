@@ -1,1 +1,1 @@
-"""Engines with an environment of their own: a long-lived child process, spoken to over pipes."""
+"""Engines that need an environment of their own: a long-lived child process behind a pair of pipes."""

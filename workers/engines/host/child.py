@@ -1,7 +1,7 @@
-"""The child's side: read requests, answer each once, and end when the parent is gone.
+"""The child's side: it reads requests, answers each once, and ends with its parent.
 
-Runs in the hosted engine's own environment: nothing but the standard library, NumPy, `media.wire` and this
-package may be imported here.
+This runs in the hosted engine's own environment, so it may import only the standard library, NumPy,
+`media.wire` and this package.
 """
 
 import logging
@@ -17,14 +17,14 @@ from media import wire
 from workers.engines.host.arrays import Arrays, pack, unpack
 from workers.engines.host.errors import ArraysGarbled
 
-# After one of these a process cannot be trusted to work again.
+# After one of these errors a process cannot be trusted again.
 FATAL_NAMES = frozenset({"OutOfMemoryError", "AcceleratorError", "MemoryError"})
 Answer = tuple[Mapping[str, Any], Arrays]
 Message = tuple[dict[str, Any], bytearray]
 
 
 class ChildError(Exception):
-    """An error with a code the parent knows; `fatal` asks to be replaced."""
+    """An error with a stable code for the parent; `fatal` asks the parent to replace this child."""
 
     def __init__(self, code: str, detail: str, *, fatal: bool = False) -> None:
         super().__init__(detail)
@@ -32,23 +32,23 @@ class ChildError(Exception):
         self.fatal = fatal
 
 
-class Engine(Protocol):
-    """What a loaded engine offers: `ready` is told once, `answer` serves one request."""
+class HostedEngine(Protocol):
+    """A loaded engine: `ready` is sent once, `answer` serves one request."""
 
     ready: Answer
 
     def answer(self, fields: Mapping[str, Any], arrays: Arrays) -> Answer:
-        """Fields and arrays of the reply; raises ChildError, or anything."""
+        """Fields and arrays of the reply; raises ChildError for known errors, but any error is reported."""
         ...
 
 
-def serve(load: Callable[[Mapping[str, Any]], Engine]) -> None:
-    """Load with the parent's config, then answer until the parent goes or an error is fatal."""
+def serve(load: Callable[[Mapping[str, Any]], HostedEngine]) -> None:
+    """Load the engine with the parent's config, then answer until the parent ends or an error is fatal."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO)
     incoming, outgoing = _take_pipes()
     inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(incoming, inbox), name="parent", daemon=True).start()
-    engine: Engine | None = None
+    engine: HostedEngine | None = None
     while True:
         header, payload = inbox.get()
         try:
@@ -57,39 +57,39 @@ def serve(load: Callable[[Mapping[str, Any]], Engine]) -> None:
                 fields, arrays = engine.ready
             else:
                 fields, arrays = engine.answer(header["fields"], unpack(header["arrays"], payload))
-            told, body = pack(arrays)
+            descriptions, payload_out = pack(arrays)
         except ChildError as error:
-            _refuse(outgoing, error.code, str(error), error.fatal)
+            _send_error(outgoing, error.code, str(error), error.fatal)
             if error.fatal or engine is None:
                 return
         except ArraysGarbled as error:
-            _refuse(outgoing, "garbled", str(error), False)
-        # whatever the engine raises must reach the parent as an answer
+            _send_error(outgoing, "garbled", str(error), False)
+        # Whatever the engine raises must reach the parent as an answer.
         except Exception as error:  # noqa: BLE001
             traceback.print_exc()
             fatal = engine is None or is_fatal(error)
-            _refuse(outgoing, "engine_failed", f"{type(error).__name__}: {error}", fatal)
+            _send_error(outgoing, "engine_failed", f"{type(error).__name__}: {error}", fatal)
             if fatal:
                 return
         else:
-            wire.send(outgoing, {"fields": dict(fields), "arrays": told}, body)
+            wire.send(outgoing, {"fields": dict(fields), "arrays": descriptions}, payload_out)
 
 
 def is_fatal(error: BaseException) -> bool:
-    """Whether the process is of no use after this: CUDA errors stick, and so does lost memory."""
+    """Whether the process is unusable after this error: CUDA errors persist, and so does exhausted memory."""
     return type(error).__name__ in FATAL_NAMES or "CUDA" in str(error) or "cuDNN" in str(error)
 
 
-def _refuse(outgoing: int, code: str, detail: str, fatal: bool) -> None:
+def _send_error(outgoing: int, code: str, detail: str, fatal: bool) -> None:
     wire.send(outgoing, {"error": code, "detail": detail, "fatal": fatal})
 
 
 def _take_pipes() -> tuple[int, int]:
-    """Keep the pipes to ourselves: what the engine prints goes to stderr, what it reads is empty."""
+    """Take over the pipes: what the engine prints goes to stderr, and its stdin is empty."""
     incoming, outgoing = os.dup(0), os.dup(1)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
+    empty = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, 0)
+    os.close(empty)
     os.dup2(2, 1)
     return incoming, outgoing
 
@@ -99,5 +99,5 @@ def _listen(incoming: int, inbox: "queue.SimpleQueue[Message]") -> None:
         try:
             inbox.put(wire.receive(incoming))
         except (wire.Closed, OSError, ValueError):
-            # nobody waits for an answer any more, not even for the one in the making
+            # The parent is gone: no answer is wanted, not even one in progress.
             os._exit(0)

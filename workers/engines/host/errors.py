@@ -1,8 +1,8 @@
-"""Why a hosted engine gave no answer."""
+"""Why a hosted engine did not answer."""
 
 
 class HostError(RuntimeError):
-    """A hosted engine gave no answer; `engine` is its name."""
+    """A hosted engine did not answer; `engine` is its name."""
 
     def __init__(self, engine: str, detail: str) -> None:
         super().__init__(f"{engine}: {detail}")
@@ -10,19 +10,19 @@ class HostError(RuntimeError):
 
 
 class HostTimeout(HostError):
-    """The answer took too long; the child and all it started were killed."""
+    """The answer took too long; the child and all its descendants were killed."""
 
 
 class HostCrashed(HostError):
-    """The child ended while it worked; the message carries the end of its stderr."""
+    """The child ended during a request; the message has the end of its stderr."""
 
 
 class HostGarbled(HostError):
-    """The child answered with something that is no message; it was killed."""
+    """The child answered with something that is not a message; it was killed."""
 
 
 class HostRefused(HostError):
-    """The child answered with an error of its own: `code` is stable, `fatal` means it was replaced."""
+    """The child reported an error: `code` is stable, `fatal` means that the child was replaced."""
 
     def __init__(self, engine: str, code: str, detail: str, *, fatal: bool = False) -> None:
         super().__init__(engine, f"{code}: {detail}")
@@ -31,4 +31,4 @@ class HostRefused(HostError):
 
 
 class ArraysGarbled(ValueError):
-    """Bytes and their description do not fit each other."""
+    """The bytes of arrays and their descriptions do not match."""

@@ -1,4 +1,4 @@
-"""One child process that leads a process group, with its stderr on the log, killed and reaped as a whole."""
+"""A child process that leads a process group: its stderr is logged, and the group is killed as a whole."""
 
 import logging
 import os
@@ -10,15 +10,16 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 
 log = logging.getLogger(__name__)
+# How much of stderr is kept for error messages, and the longest line that is logged.
 TAIL_LINES, LINE_BYTES = 40, 2000
 POLL_SECONDS = 0.01
 
 
 class ChildGroup:
-    """A running child; `stdin` and `stdout` are the file descriptors to speak to it."""
+    """A running child; `stdin` and `stdout` are the file descriptors of its pipes."""
 
     def __init__(self, name: str, argv: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start it. Raises OSError when the program cannot be run."""
+        """Start the child; raises OSError when the program cannot be run."""
         self._name = name
         self._popen = subprocess.Popen(
             list(argv),
@@ -38,18 +39,18 @@ class ChildGroup:
         self._reader.start()
 
     def alive(self) -> bool:
-        """Whether the child still runs; one that ended is not reaped here, so that its group stays known."""
+        """Whether the child is running; an ended one is not reaped, to keep its group id reserved."""
         return not self._reaped and _ended(self.pid) is False
 
     def kill(self) -> None:
-        """Kill the child and everything it started in its group; safe from any thread."""
+        """Kill the child and its group; can be called from any thread."""
         with self._lock:
             if not self._reaped:
-                # an unreaped leader keeps the group's number from being given to somebody else
+                # While the leader is not reaped, its group id cannot be reused.
                 os.killpg(self.pid, signal.SIGKILL)
 
     def stop(self, grace: float) -> None:
-        """Close its stdin, give it `grace` seconds to end, kill what is left of the group, reap it."""
+        """Close its stdin, give it `grace` seconds to end, then kill and reap its group."""
         if self._reaped:
             return
         assert self._popen.stdin is not None and self._popen.stdout is not None
@@ -65,7 +66,7 @@ class ChildGroup:
         self._reader.join(timeout=1)
 
     def tail(self) -> str:
-        """The last lines of its stderr; after `stop` they are complete."""
+        """The last lines of its stderr; complete after `stop`."""
         return "\n".join(self._tail)
 
     def _read_stderr(self) -> None:

@@ -1,7 +1,7 @@
-"""The parent's side: starts the child when needed, asks it, and replaces it when it failed or grew old.
+"""The parent's side: it starts the child, sends requests, and replaces a child that failed or served many.
 
-A message is a JSON header and raw bytes (`media.wire`), never a pickle. The first message tells the child
-what to load; every later one is a request with exactly one answer.
+A message is a JSON header and raw bytes (`media.wire`), never a pickle. The first message carries the config
+that the child loads; every later one is a request with exactly one answer.
 """
 
 import logging
@@ -22,23 +22,23 @@ from workers.engines.host.group import ChildGroup
 
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[3]
-# Our packages come last on the child's path: beside an installed `workers` lies our NumPy, not the child's.
+# Our packages come last on the child's path, because our NumPy may be installed beside them.
 BOOT = (
     "import runpy, sys; sys.path.append(sys.argv.pop(1)); "
     "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
 )
-# What a child may see of our environment: no keys, no database, no queue.
+# What a child inherits of our environment: no keys, no database, no queue.
 PASSED = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "HF_HOME", "TORCH_HOME", "XDG_CACHE_HOME")
 PASSED_FAMILIES = ("CUDA_", "NVIDIA_", "PYTORCH_", "OMP_", "MKL_", "LC_")
 
 
 @dataclass(frozen=True, slots=True)
 class HostSpec:
-    """What to run and how patiently.
+    """The child to run, and its limits.
 
-    `module` is run as the main one and calls `workers.engines.host.child.serve`; `pythonpath` comes first on
-    its path, then what its environment has, then our packages. `config` is told to it once. Times are in
-    seconds.
+    `module` is run as `__main__` by the interpreter `python` and calls `workers.engines.host.child.serve`.
+    `pythonpath` comes first on its path, then its environment's packages, then ours. `config` is sent once.
+    Times are in seconds.
     """
 
     name: str
@@ -55,14 +55,14 @@ class HostSpec:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer: its JSON fields and its arrays."""
+    """An answer: its JSON fields and its arrays."""
 
     fields: Mapping[str, Any]
     arrays: Mapping[str, NDArray[Any]]
 
 
 class EngineHost:
-    """A hosted engine; threads may share it, requests go one at a time."""
+    """A hosted engine; threads may share it, and requests are served one at a time."""
 
     def __init__(self, spec: HostSpec) -> None:
         self.spec = spec
@@ -79,11 +79,11 @@ class EngineHost:
 
     @property
     def pid(self) -> int | None:
-        """The child's process id, None while there is none."""
+        """The child's process id, None without a child."""
         return self._child.pid if self._child is not None else None
 
     def start(self) -> Reply:
-        """Start and load the child unless it runs; gives what it told when it was ready.
+        """Start and load the child unless it is running; returns what it sent when it was ready.
 
         Raises HostTimeout, HostCrashed, HostGarbled, or HostRefused with the child's own code.
         """
@@ -91,19 +91,19 @@ class EngineHost:
             return self._running()[1]
 
     def ask(self, fields: Mapping[str, Any], arrays: Arrays, *, seconds: float | None = None) -> Reply:
-        """One request and its answer; a child that crashed before is replaced first. Raises as `start`."""
+        """Send a request, return its answer; a crashed child is replaced first. Raises as `start` does."""
         with self._lock:
             child, _ = self._running()
             limit = self.spec.request_seconds if seconds is None else seconds
             reply = self._exchange(child, "ask", fields, arrays, limit)
             self._served += 1
             if self._served >= self.spec.requests_before_recycle:
-                log.info("%s served %d requests: it is replaced", self.spec.name, self._served)
+                log.info("%s served %d requests and is replaced", self.spec.name, self._served)
                 self._drop(self.spec.grace_seconds)
             return reply
 
     def close(self) -> None:
-        """Stop the child; the next request would start another."""
+        """Stop the child; a later request starts another."""
         with self._lock:
             self._drop(self.spec.grace_seconds)
 
@@ -127,36 +127,36 @@ class EngineHost:
     def _exchange(
         self, child: ChildGroup, verb: str, fields: Mapping[str, Any], arrays: Arrays, seconds: float
     ) -> Reply:
-        told, payload = pack(arrays)
+        descriptions, payload = pack(arrays)
         expired = threading.Event()
 
         def expire() -> None:
             expired.set()
             child.kill()
 
-        # Killing ends a blocked write as well as a blocked read: one clock for both.
-        clock = threading.Timer(seconds, expire)
-        clock.daemon = True
-        clock.start()
+        # Killing the child ends a blocked write as well as a blocked read, so one timer covers both.
+        timer = threading.Timer(seconds, expire)
+        timer.daemon = True
+        timer.start()
         try:
-            wire.send(child.stdin, {"verb": verb, "fields": dict(fields), "arrays": told}, payload)
+            wire.send(child.stdin, {"verb": verb, "fields": dict(fields), "arrays": descriptions}, payload)
             header, answer = wire.receive(child.stdout)
         except (OSError, wire.Closed) as error:
-            clock.cancel()
+            timer.cancel()
             self._drop(0.0)
             if expired.is_set():
                 raise HostTimeout(self.spec.name, f"no answer within {seconds:g} s") from error
-            last = child.tail() or "it said nothing"
-            raise HostCrashed(self.spec.name, f"the child ended; its last words: {last}") from error
+            last = child.tail() or "nothing"
+            raise HostCrashed(self.spec.name, f"the child ended; last on its stderr: {last}") from error
         except (ValueError, KeyError, MemoryError, OverflowError) as error:
             self._drop(0.0)
-            raise HostGarbled(self.spec.name, f"the child's answer is no message: {error}") from error
+            raise HostGarbled(self.spec.name, f"the child's answer is not a message: {error}") from error
         except BaseException:
-            # an interrupted exchange leaves half a message behind
+            # An interrupted exchange leaves half a message in the pipe.
             self._drop(0.0)
             raise
         finally:
-            clock.cancel()
+            timer.cancel()
         return self._read(header, answer)
 
     def _read(self, header: dict[str, Any], payload: bytearray) -> Reply:

@@ -1,6 +1,8 @@
-"""Tiles of 16 x 16 pixels blended front to back and differentiated back to front, compiled by numba.
+"""Blending of tiles of 16 x 16 pixels, front to back, and its gradients, back to front, compiled by numba.
 
-Imported only where numba is installed (extra `raster`).
+Imported only where numba is installed (extra `raster`). `entries` lists, tile after tile, the indices of the
+Gaussians that may touch it, nearest first; `starts` (tiles + 1,) are the offsets of the tiles. `cuts` (M,)
+are the exponents of the Gaussians beyond which their alpha counts as nothing.
 """
 
 # mypy: disable-error-code="no-untyped-def,untyped-decorator,import-untyped,import-not-found,no-untyped-call"
@@ -16,14 +18,15 @@ TILE = 16
 
 
 @numba.njit(cache=True)
-def bins(centres, radii, across, down):
-    """Which Gaussians, nearest first, touch each tile: starts (tiles + 1,) and places (total,)."""
+def bin_tiles(centres, radii, across, down):
+    """The Gaussians that may touch each tile, nearest first: starts (tiles + 1,) and entries (total,)."""
     counts = np.zeros(across * down + 1, np.int64)
-    for turn in range(2):
-        if turn == 1:
+    # The first pass counts, the second fills.
+    for filling in range(2):
+        if filling == 1:
             for k in range(across * down):
                 counts[k + 1] += counts[k]
-            places = np.empty(counts[across * down], np.int32)
+            entries = np.empty(counts[across * down], np.int32)
             filled = counts.copy()
         for k in range(len(radii)):
             x0 = max(0, math.floor((centres[k, 0] - radii[k]) / TILE))
@@ -33,27 +36,24 @@ def bins(centres, radii, across, down):
             for y in range(y0, y1 + 1):
                 for x in range(x0, x1 + 1):
                     tile = y * across + x
-                    if turn == 0:
+                    if filling == 0:
                         counts[tile + 1] += 1
                     else:
-                        places[filled[tile]] = k
+                        entries[filled[tile]] = k
                         filled[tile] += 1
-    return counts, places
+    return counts, entries
 
 
 @numba.njit(cache=True, inline="always")
 def window(centre, radius, low, high):
-    """First and last pixel in [low, high) whose centre may lie within a radius, the last exclusive."""
+    """The range of pixels within [low, high) whose centres may be within a radius; the end is exclusive."""
     first = max(low, int(math.ceil(centre - radius - 0.5)))  # noqa: RUF046
     return first, min(high, int(math.floor(centre + radius - 0.5)) + 1)  # noqa: RUF046
 
 
 @numba.njit(cache=True, parallel=True, fastmath=True)
-def forward(starts, places, centres, conics, radii, cuts, opacities, colors, width, height):
-    """Colours (H, W, 3), the light left (H, W), and how many of its tile's Gaussians each pixel used.
-
-    `cuts` (M,) is the power of each Gaussian's bell beyond which its alpha counts as nothing.
-    """
+def forward(starts, entries, centres, conics, radii, cuts, opacities, colors, width, height):
+    """Colours (H, W, 3), transmittance (H, W), and how many entries of its tile each pixel used (H, W)."""
     across = (width + TILE - 1) // TILE
     color = np.zeros((height, width, 3), np.float32)
     light = np.ones((height, width), np.float32)
@@ -62,8 +62,8 @@ def forward(starts, places, centres, conics, radii, cuts, opacities, colors, wid
     for tile in numba.prange(len(starts) - 1):
         left, top = (tile % across) * TILE, (tile // across) * TILE
         right, bottom = min(left + TILE, width), min(top + TILE, height)
-        for place in range(starts[tile], starts[tile + 1]):
-            k = places[place]
+        for entry in range(starts[tile], starts[tile + 1]):
+            k = entries[entry]
             x0, x1 = window(centres[k, 0], radii[k], left, right)
             y0, y1 = window(centres[k, 1], radii[k], top, bottom)
             for y in range(y0, y1):
@@ -79,44 +79,44 @@ def forward(starts, places, centres, conics, radii, cuts, opacities, colors, wid
                     color[y, x, 1] += weight * colors[k, 1]
                     color[y, x, 2] += weight * colors[k, 2]
                     light[y, x] *= np.float32(1) - alpha
-                    used[y, x] = place + 1 - starts[tile]
+                    used[y, x] = entry + 1 - starts[tile]
     return color, light, used
 
 
 @numba.njit(cache=True, parallel=True, fastmath=True)
 def backward(
-    starts, places, centres, conics, radii, cuts, opacities, colors, light, used, by_color, by_alpha
+    starts, entries, centres, conics, radii, cuts, opacities, colors, light, used, by_color, by_alpha
 ):
-    """Gradients of each tile's uses (total, 9): centre 2, conic 3, opacity 1, colour 3."""
+    """Gradients by every entry (total, 9): its centre 2, conic 3, opacity 1, colour 3."""
     height, width = light.shape
     across = (width + TILE - 1) // TILE
-    out = np.zeros((len(places), 9), np.float32)
+    out = np.zeros((len(entries), 9), np.float32)
     for tile in numba.prange(len(starts) - 1):
         left, top = (tile % across) * TILE, (tile // across) * TILE
         right, bottom = min(left + TILE, width), min(top + TILE, height)
         through = np.ones((TILE, TILE), np.float64)
-        # the loss's gradient by what lies behind, and by the light that is left at the end
+        # What lies behind the current Gaussian, weighted by the loss's gradients by colour and alpha.
         behind = np.zeros((TILE, TILE), np.float64)
         for y in range(top, bottom):
             for x in range(left, right):
                 through[y - top, x - left] = light[y, x]
                 behind[y - top, x - left] = -by_alpha[y, x] * light[y, x]
-        for place in range(starts[tile + 1] - 1, starts[tile] - 1, -1):
-            k = places[place]
+        for entry in range(starts[tile + 1] - 1, starts[tile] - 1, -1):
+            k = entries[entry]
             x0, x1 = window(centres[k, 0], radii[k], left, right)
             y0, y1 = window(centres[k, 1], radii[k], top, bottom)
             sums = np.zeros(9, np.float64)
             for y in range(y0, y1):
                 dy = y + 0.5 - centres[k, 1]
                 for x in range(x0, x1):
-                    if place - starts[tile] >= used[y, x]:
+                    if entry - starts[tile] >= used[y, x]:
                         continue
                     dx = x + 0.5 - centres[k, 0]
                     power = 0.5 * (conics[k, 0] * dx * dx + conics[k, 2] * dy * dy) + conics[k, 1] * dx * dy
                     if power > cuts[k]:
                         continue
-                    bell = math.exp(-power)
-                    alpha = opacities[k] * bell
+                    falloff = math.exp(-power)
+                    alpha = opacities[k] * falloff
                     capped = alpha > ALPHA_CEILING
                     if capped:
                         alpha = ALPHA_CEILING
@@ -132,22 +132,22 @@ def backward(
                     behind[y - top, x - left] += weight * shade
                     if capped:
                         continue
-                    sums[5] += by * bell
+                    sums[5] += by * falloff
                     by_power = -by * alpha
                     sums[0] -= by_power * (conics[k, 0] * dx + conics[k, 1] * dy)
                     sums[1] -= by_power * (conics[k, 2] * dy + conics[k, 1] * dx)
                     sums[2] += by_power * 0.5 * dx * dx
                     sums[3] += by_power * dx * dy
                     sums[4] += by_power * 0.5 * dy * dy
-            out[place] = sums
+            out[entry] = sums
     return out
 
 
 @numba.njit(cache=True)
-def sum_entries(places, uses, count):
-    """The gradients of each Gaussian (count, 9): the sum over its uses."""
+def sum_entries(entries, per_entry, count):
+    """The gradients by each Gaussian (count, 9): the sums over its entries (total, 9)."""
     out = np.zeros((count, 9), np.float64)
-    for place in range(len(places)):
+    for entry in range(len(entries)):
         for k in range(9):
-            out[places[place], k] += uses[place, k]
+            out[entries[entry], k] += per_entry[entry, k]
     return out

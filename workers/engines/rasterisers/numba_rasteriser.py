@@ -99,7 +99,7 @@ class NumbaRasteriser:
         tile = self._kernels.TILE
         across, down = -(-camera.width // tile), -(-camera.height // tile)
         conics = conics[order]
-        bins = self._kernels.bins(centres[order], radii[order], across, down)
+        bins = self._kernels.bin_tiles(centres[order], radii[order], across, down)
         opacities = gaussians.opacities[order]
         projected = (
             centres[order].astype(np.float32),

@@ -1,0 +1,50 @@
+"""The OpenAPI document: what FastAPI derives, with the errors as they are sent."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from maquette.contract import Problem
+from maquette.contract.problems import MEDIA_TYPE
+from pydantic.json_schema import models_json_schema
+
+METHODS = frozenset({"get", "head", "post", "put", "patch", "delete"})
+ERRORS = {
+    "4XX": "The request cannot be served; `code` says why, and `detail` what to do",
+    "5XX": "The service cannot serve the request now; `Retry-After` may say when to try again",
+}
+# the form that FastAPI gives errors unless its handlers are replaced
+REPLACED_SCHEMAS = ("HTTPValidationError", "ValidationError")
+
+
+def install(app: FastAPI) -> None:
+    """Declare problem+json for every error of an application's operations."""
+    derive = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = declare_problems(derive())
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def declare_problems(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with a Problem as the body of every error, in place of FastAPI's own form."""
+    schemas = document["components"]["schemas"]
+    for name in REPLACED_SCHEMAS:
+        schemas.pop(name, None)
+    _, problem = models_json_schema([(Problem, "serialization")], ref_template="#/components/schemas/{model}")
+    schemas.update(problem["$defs"])
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for path in document["paths"].values():
+        for method, operation in path.items():
+            if method not in METHODS:
+                continue
+            responses = operation["responses"]
+            responses.pop("422", None)
+            for status, response in responses.items():
+                if status >= "400":
+                    response["content"] = content
+            for status, description in ERRORS.items():
+                responses[status] = {"description": description, "content": content}
+    return document
