@@ -38,7 +38,6 @@ FUNCTIONS_LEFT = {
     ("tests/workers/jobs/test_dataset_failures.py", "result_of"),
     ("workers/bodies/sightings.py", "sightings_of"),
     ("workers/datasets/records.py", "row_of"),
-    ("workers/datasets/shots/dissolves.py", "_of"),
     ("workers/engines/bodies/mhr/rig.py", "rig_of"),
     ("workers/engines/bodies/rig.py", "joints_of"),
     ("workers/engines/bodies/sam3d/camera.py", "centre_of"),
@@ -61,7 +60,6 @@ FUNCTIONS_LEFT = {
     ("workers/engines/objects/splats/surfels.py", "splat_of"),
     ("workers/jobs/bodies/video.py", "_bodies_of"),
     ("workers/jobs/bodies/video.py", "_people_of"),
-    ("workers/jobs/dataset_parts.py", "_of"),
     ("workers/jobs/depth_maps.py", "_camera_of"),
 }
 

@@ -10,7 +10,7 @@ from maquette.contract import MediaRef, Point, SegmentJob
 from media.sandbox import Sandbox
 from storage.artefacts.local import LocalStore
 from storage.ledger import Database, Submission, files, jobs
-from tests.support.media_files import gradient, png
+from tests.support.media_files import encode_png, make_gradient
 from workers.engines.protocols import EngineInfo, SegmentedInstance, VisualPrompt
 from workers.engines.registry import EngineSet
 from workers.runner import MAX_COMPANIONS, Runner
@@ -48,7 +48,7 @@ def test_a_picture_is_embedded_once_for_all_that_wait(tmp_path: Path) -> None:
     with Sandbox() as sandbox:
         pictures = []
         for shade in (0, 40):
-            sha256 = store.put(png(np.roll(gradient(), shade, axis=1)))
+            sha256 = store.put(encode_png(np.roll(make_gradient(), shade, axis=1)))
             files.add_media(db, "t", sha256, {**sandbox.probe(store.path(sha256)), "bytes": 1})
             pictures.append(sha256)
 
