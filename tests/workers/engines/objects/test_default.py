@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.support.gltf_validator import assert_valid
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.objects.export import asset_glb, asset_splat_ply, scene_glb
-from workers.engines.objects.single_view.outline import EmptyMask
+from workers.engines.objects.inputs import EmptyMaskError
 from workers.engines.protocols import ObjectEngine
 from workers.formats.glb_reader import read_glb
 from workers.formats.splat_ply import read_splat_ply
@@ -271,7 +271,7 @@ def test_a_flat_depth_map_gives_a_closed_slab():
 
 
 def test_wrong_input_is_refused_with_words():
-    with pytest.raises(EmptyMask, match="empty"):
+    with pytest.raises(EmptyMaskError, match="empty"):
         ENGINE.reconstruct(IMAGE, np.zeros((H, W), bool))
     with pytest.raises(ValueError, match="mask must be bool"):
         ENGINE.reconstruct(IMAGE, np.ones((H, W - 1), bool))

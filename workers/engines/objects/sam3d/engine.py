@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from workers.engines.host.errors import HostRefused
 from workers.engines.host.host import EngineHost, HostSpec
+from workers.engines.objects.inputs import check_inputs
 from workers.engines.objects.multi_view.from_single_view import reconstruct_from_best_view
 from workers.engines.objects.multi_view.views import select_views
 from workers.engines.objects.sam3d.assets import capped, mesh_of, repaired
@@ -97,7 +98,7 @@ class Sam3dObjects:
         Raises ValueError for an empty mask or shapes that do not fit, Sam3dObjectsContract when upstream's
         answer is not what was recorded, and a HostError when the child gave none.
         """
-        _check(image, mask, camera, depth)
+        check_inputs(image, mask, camera, depth)
         height, width = mask.shape
         arrays: dict[str, NDArray[Any]] = {"image": np.ascontiguousarray(image), "mask": mask}
         view = camera
@@ -205,20 +206,6 @@ def _iou(mesh: Mesh, pose: Similarity, mask: Mask, camera: Camera) -> float:
         return 0.0
     seen = silhouette(placed, mesh.faces, camera)
     return mask_iou(seen, mask)
-
-
-def _check(image: Rgb, mask: Mask, camera: Camera | None, depth: NDArray[np.float32] | None) -> None:
-    height, width = image.shape[:2]
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise ValueError(f"the image is {image.dtype} {image.shape}, not uint8 (H, W, 3)")
-    if mask.dtype != np.bool_ or mask.shape != (height, width):
-        raise ValueError(f"the mask is {mask.dtype} {mask.shape}, not bool {(height, width)}")
-    if not mask.any():
-        raise ValueError("the mask is empty")
-    if camera is not None and (camera.width, camera.height) != (width, height):
-        raise ValueError(f"the camera is of {camera.width}x{camera.height}, the image {width}x{height}")
-    if depth is not None and depth.shape != mask.shape:
-        raise ValueError(f"the depth map is {depth.shape}, the image {(height, width)}")
 
 
 def _spec(settings: Sam3dObjectsSettings, config: Path) -> HostSpec:
