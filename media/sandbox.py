@@ -246,6 +246,8 @@ class Sandbox:
     def _running(self) -> subprocess.Popen[bytes]:
         if self._child is not None and self._child.poll() is None:
             return self._child
+        # the pipes of a child that died are still open
+        self._stop()
         self._child = subprocess.Popen(
             [sys.executable, "-m", "media.sandbox_child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )

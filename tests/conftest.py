@@ -40,6 +40,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=lambda item: (*_is_short(item), item.path.as_posix()))
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name bytes by their length: their text may differ between the processes of a parallel run."""
+    return f"{len(val)} bytes" if isinstance(val, bytes) else None
+
+
 def _is_short(item: pytest.Item) -> tuple[bool, bool]:
     return "stack" not in getattr(item, "fixturenames", ()), item.get_closest_marker("slow") is None
 

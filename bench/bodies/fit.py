@@ -37,6 +37,7 @@ from workers.engines.bodies.start import start
 from workers.engines.protocols import Box, Mask
 from workers.geometry.cameras import Camera
 from workers.geometry.mesh_renderer import rasterize
+from workers.geometry.overlap import mask_iou
 
 # noise of image landmarks as a share of the person's height in the image, of world landmarks in metres
 NOISE = ((0.0, 0.0), (0.005, 0.015), (0.01, 0.03), (0.015, 0.045), (0.02, 0.06))
@@ -113,7 +114,7 @@ def measure_overlap(report: Report, engine: DefaultBodies, image: Rgb, mask: Mas
             table.add(label, None, None)
             continue
         covered = rasterize(body.vertices, body.rig.faces, body.camera).face >= 0
-        table.add(label, (covered & mask).sum() / (covered | mask).sum(), body.reprojection_error)
+        table.add(label, mask_iou(covered, mask), body.reprojection_error)
 
 
 def compare_with_mediapipe(report: Report, engine: DefaultBodies, python: str) -> None:

@@ -16,10 +16,10 @@ from bench.concepts.tracking_scores import follow, score
 from bench.report import Report
 from bench.timing import Stopwatch
 from tests.support.movi_clips import draw
-from workers.engines.concepts.consensus import prompt_of
 from workers.engines.concepts.default import DefaultConcepts
-from workers.engines.concepts.mobilesam import MobileSam
-from workers.engines.concepts.picodet import PicoDet
+from workers.engines.concepts.images.mask_decoding import build_prompt
+from workers.engines.concepts.images.mobilesam import MobileSam
+from workers.engines.concepts.images.picodet import PicoDet
 from workers.engines.protocols import TrackPrompts, VideoFrame, VisualPrompt
 from workers.geometry.boxes import bounding_box
 
@@ -69,7 +69,7 @@ def measure_speed(report: Report, engine: DefaultConcepts, seed: int, frames: in
             detector.detect(clip.frames[index])
             view = sam.encode(clip.frames[index])
             for box in boxes:
-                masks, _ = sam.decode(view, prompt_of(box, *no_points))
+                masks, _ = sam.decode(view, build_prompt(box, *no_points))
                 sam.upsample(view, masks[0])
         lap = watch.lap()
         seconds["every frame"] += lap.wall, lap.cpu

@@ -27,16 +27,16 @@ from tests.support.synthetic_datasets import of_movi
 from workers.datasets.appearance.crops import Crop
 from workers.datasets.captions import scoring
 from workers.datasets.captions.facts import NUMBERS
-from workers.datasets.clip_work import Components
+from workers.datasets.components import Components
 from workers.datasets.gates.policy import DEFAULT
 from workers.datasets.local import build_dataset
+from workers.datasets.observations import TrackObservation
 from workers.datasets.protocols import TrackSource
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import CameraRow, CaptionRow, TrackRow
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import Source
-from workers.datasets.stages.measure import TrackObservation
 from workers.datasets.track_sources import EngineTracks, OracleTracks
 from workers.engines.registry import load_engines
 from workers.formats.rle import encode_mask
@@ -70,7 +70,16 @@ class Record:
             mask = {"size": [row.mask_height, row.mask_width], "counts": row.mask_counts}
             box = row.x0, row.y0, row.x1, row.y1
             seen.setdefault(row.track, []).append(
-                TrackObservation(row.frame, box, row.score, mask, row.area, None, None, row.flags)  # type: ignore[arg-type]
+                TrackObservation(
+                    frame=row.frame,
+                    box=box,
+                    score=row.score,
+                    mask=mask,  # type: ignore[arg-type]
+                    area=row.area,
+                    depth=None,
+                    points=None,
+                    flags=row.flags,
+                )
             )
         crops: dict[int, list[Crop]] = {}
         for feature in sorted(clip.features, key=lambda row: row.rank):
@@ -125,7 +134,14 @@ def _shown(clip: SceneClip, truth: Clip, number: int) -> Iterator[TrackObservati
         if mask.any():
             area = int(np.count_nonzero(mask))
             yield TrackObservation(
-                frame.frame, bounding_box(mask), 1.0, encode_mask(mask), area, None, None, ()
+                frame=frame.frame,
+                box=bounding_box(mask),
+                score=1.0,
+                mask=encode_mask(mask),
+                area=area,
+                depth=None,
+                points=None,
+                flags=(),
             )
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from bench.datasets.throughput import source_of
 from media.sandbox import Sandbox
 from tests.support.movi_clips import Clip, draw
-from workers.datasets.clip_work import Components
+from workers.datasets.components import Components
 from workers.datasets.local import build_dataset
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip

@@ -14,7 +14,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from maquette import Maquette
-from maquette.cli import dataset as command
+from maquette.cli.dataset.serve import ReportRequestHandler
+from maquette.cli.dataset.server_commands import ENTRY_POINT_GROUP, FOLDER_COMMANDS
+from maquette.dataset_plan import read_plan
 from maquette.errors import JobFailed
 from PIL import Image
 from pycocotools.coco import COCO
@@ -148,9 +150,22 @@ def test_objects_are_lifted_within_the_budget(folder: Path, mq: Maquette, tmp_pa
     assert Dataset(out).path(mesh).read_bytes()[:4] == b"glTF"
 
 
-def test_a_plan_is_made_from_a_probe(stack: Stack, folder: Path) -> None:
+def test_a_plan_file_makes_the_dataset_of_the_flags_and_is_saved_beside_it(
+    stack: Stack, folder: Path, tmp_path: Path
+) -> None:
     words = (str(folder / "roll.webp"), "--text", "motorcycle", *LENGTHS)
-    output = json.loads(run_dataset(stack, *words, "--plan", "--workers", "2", "--price", "2"))
+    by_flags = json.loads(run_dataset(stack, *words, "--out", str(tmp_path / "one")))
+    again = ("run", str(tmp_path / "one" / "plan.toml"), "--set", f"output.folder={tmp_path / 'two'}")
+    by_plan = json.loads(run_dataset(stack, *again))
+    assert by_plan["result"]["version"] == by_flags["result"]["version"]
+    assert verify(tmp_path / "two") == []
+    plans = [read_plan(tmp_path / name / "plan.toml") for name in ("one", "two")]
+    assert plans[0].input == plans[1].input and plans[1].clip_seconds == 0.6
+
+
+def test_an_estimate_comes_from_a_trial(stack: Stack, folder: Path) -> None:
+    words = (str(folder / "roll.webp"), "--text", "motorcycle", *LENGTHS)
+    output = json.loads(run_dataset(stack, *words, "--estimate", "--workers", "2", "--price", "2"))
     assert output["videos"] == 1 and output["worker_hours"] > 0
     assert output["wall_hours"] == pytest.approx(output["worker_hours"] / 2)
     assert output["cost"] == pytest.approx(2 * output["worker_hours"])
@@ -172,7 +187,8 @@ def test_serve_shows_the_report_and_nothing_outside(tmp_path: Path) -> None:
     served = tmp_path / "data"
     served.mkdir()
     (served / "report.html").write_text("<h1>report</h1>")
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(command._Files, directory=str(served))) as server:
+    handler = partial(ReportRequestHandler, directory=str(served))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         base = f"http://127.0.0.1:{server.server_port}"
         assert b"report" in urllib.request.urlopen(f"{base}/").read()
@@ -182,10 +198,10 @@ def test_serve_shows_the_report_and_nothing_outside(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(
-    not entry_points(group=command.GROUP), reason="the checkout's entry points are older than this test"
+    not entry_points(group=ENTRY_POINT_GROUP), reason="the checkout's entry points are older than this test"
 )
 def test_every_dataset_command_is_registered() -> None:
-    names = {point.name for point in entry_points(group=command.GROUP)}
-    assert {*command.HELPERS, "check_formats", "write_formats"} <= names
-    for point in entry_points(group=command.GROUP):
+    names = {point.name for point in entry_points(group=ENTRY_POINT_GROUP)}
+    assert {*FOLDER_COMMANDS, "check_formats", "write_formats"} <= names
+    for point in entry_points(group=ENTRY_POINT_GROUP):
         assert callable(point.load())

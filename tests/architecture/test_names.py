@@ -21,12 +21,6 @@ FUNCTIONS_LEFT = {
     ("bench/datasets/shots.py", "told_of"),
     ("bench/datasets/throughput.py", "cpu_of"),
     ("bench/datasets/throughput.py", "source_of"),
-    ("clients/python/maquette/cli/dataset.py", "_depth_of"),
-    ("clients/python/maquette/drivers.py", "headers_of"),
-    ("clients/python/maquette/errors.py", "error_of"),
-    ("clients/python/maquette/frames.py", "frames_of"),
-    ("clients/python/maquette/frames.py", "left_of"),
-    ("clients/python/maquette/results.py", "result_of"),
     ("tests/chaos/test_dataset_faults.py", "state_of"),
     ("tests/deployment/manifests.py", "settings_of"),
     ("tests/parity/test_sam3_frame_batch.py", "engine_of"),
@@ -44,7 +38,6 @@ FUNCTIONS_LEFT = {
     ("tests/workers/jobs/test_dataset_failures.py", "result_of"),
     ("workers/bodies/sightings.py", "sightings_of"),
     ("workers/datasets/records.py", "row_of"),
-    ("workers/datasets/shots/dissolves.py", "_of"),
     ("workers/engines/bodies/mhr/rig.py", "rig_of"),
     ("workers/engines/bodies/rig.py", "joints_of"),
     ("workers/engines/bodies/sam3d/camera.py", "centre_of"),
@@ -67,7 +60,6 @@ FUNCTIONS_LEFT = {
     ("workers/engines/objects/splats/surfels.py", "splat_of"),
     ("workers/jobs/bodies/video.py", "_bodies_of"),
     ("workers/jobs/bodies/video.py", "_people_of"),
-    ("workers/jobs/dataset_parts.py", "_of"),
     ("workers/jobs/depth_maps.py", "_camera_of"),
 }
 

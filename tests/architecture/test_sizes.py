@@ -9,7 +9,6 @@ LONG_FUNCTIONS = {
     ("bench/datasets/readers.py", "main"),
     ("bench/datasets/throughput.py", "main"),
     ("bench/objects/shapes.py", "judge"),
-    ("clients/python/maquette/cli/dataset.py", "make"),
     ("scripts/models/export_anny.py", "main"),
     ("storage/ledger/migrations/versions/0001_initial.py", "upgrade"),
     ("tests/parity/sam3_meta_tiny.py", "detector_parts"),
@@ -23,7 +22,6 @@ LONG_FUNCTIONS = {
     ("workers/jobs/scene/job.py", "run"),
 }
 LONG_FILES = {
-    "clients/python/maquette/cli/dataset.py",
     "scripts/models/convert_blazepose.py",
     "tests/deployment/test_k8s.py",
     "tests/parity/sam3_meta_tiny.py",
@@ -31,7 +29,6 @@ LONG_FILES = {
     "tests/parity/test_sam3_video_prompts.py",
     "tests/parity/test_sam3d_body.py",
     "tests/workers/jobs/test_dataset_depth.py",
-    "workers/datasets/clip_work.py",
 }
 
 

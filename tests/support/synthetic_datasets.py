@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from media.sandbox import DecodedFrame
 from tests.support import movi_clips as movi
 from tests.support.scenes import ball, wall
-from workers.datasets.clip_work import Components
+from workers.datasets.components import Components
 from workers.datasets.local import build_dataset
 from workers.datasets.reader import Dataset
 from workers.datasets.settings import DatasetSettings

@@ -15,7 +15,7 @@ from workers.datasets.append import append as join
 from workers.datasets.diff import diff as compare
 from workers.datasets.errors import DatasetError
 from workers.datasets.exporters.base import EXPORT_NOTE
-from workers.datasets.importers.movi import import_folder
+from workers.datasets.importers.movi.folders import import_folder
 from workers.datasets.reader import Dataset
 from workers.datasets.verification import verify as check
 

@@ -13,6 +13,7 @@ from workers.datasets.errors import DatasetError
 from workers.datasets.schema import SCHEMA_VERSION, ColumnSpec, list_columns
 
 T = TypeVar("T")
+MEDIA_TYPE = "application/vnd.apache.parquet"
 TYPES = {
     "int": DataType.int64(),
     "float": DataType.float64(),

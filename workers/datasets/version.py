@@ -9,7 +9,6 @@ from maquette.contract.datasets import FunnelStep
 
 from workers.datasets import manifest, parquet
 from workers.datasets.captions.scoring import GATE
-from workers.datasets.clip_work import PARQUET
 from workers.datasets.manifest import DatasetManifest, FileEntry
 from workers.datasets.pipeline import PipelineResult
 from workers.datasets.protocols import Workspace
@@ -44,7 +43,7 @@ def write_version(
             tables[name] = tuple(r.shards[name] for r in built.records if name in r.shards)
             continue
         data = parquet.write(table.row, rows[name])
-        digest = workspace.store(f"{name}.parquet", "table", PARQUET, data)
+        digest = workspace.store(f"{name}.parquet", "table", parquet.MEDIA_TYPE, data)
         tables[name] = (
             FileEntry(name=f"{name}.parquet", sha256=digest, bytes=len(data), rows=len(rows[name])),
         )
@@ -73,9 +72,9 @@ def write_version(
 def collect_rows(built: PipelineResult) -> dict[str, list[Any]]:
     """The rows of every table of the whole part, in the order of sources and time."""
     rows: dict[str, list[Any]] = {name: [] for name, table in TABLES.items() if not table.per_clip}
-    rows["sources"] = sorted(built.planned.sources, key=lambda row: row.source)
-    rows["scores"] += built.planned.scores
-    rows["decisions"] += built.planned.decisions
+    rows["sources"] = sorted(built.plan.sources, key=lambda row: row.source)
+    rows["scores"] += built.plan.scores
+    rows["decisions"] += built.plan.decisions
     done: dict[str, ClipRow] = {}
     for record in built.records:
         for name, mine in record.rows.items():
@@ -83,7 +82,7 @@ def collect_rows(built: PipelineResult) -> dict[str, list[Any]]:
                 done[record.clip] = mine[0]
             else:
                 rows[name] += mine
-    for row in built.planned.clips:
+    for row in built.plan.clips:
         worked = done.get(row.clip)
         # splits depend on the other sources, which a clip's own record does not know
         rows["clips"].append(

@@ -1,6 +1,6 @@
 """Conversion of splats and meshes between the formats of the registry.
 
-PLY and GLB keep a splat's float32 values, SPZ and SOG round them (docs/formats.md has measurements), and SOG
+PLY and GLB keep a splat's float32 values, SPZ and SOG round them (docs/benchmarks/formats.md), and SOG
 reorders. Of a mesh, vertices, faces and vertex colours are converted; textures, materials, node trees, skins
 and animations are not.
 """

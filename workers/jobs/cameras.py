@@ -1,19 +1,19 @@
-"""Which camera an image has: the request's, the EXIF's, or an assumption that is flagged."""
+"""The intrinsics of an image: the request's, else the EXIF's, else assumed."""
 
 import math
 
-from maquette.contract import CameraModel, Intrinsics, Pose
+from maquette.contract import Intrinsics
 
 from workers.errors import JobProblem
 from workers.geometry.cameras import Camera
-from workers.geometry.poses import Similarity
 from workers.jobs.media_loader import LoadedImage
 
-FILM_DIAGONAL_MM = 43.2666
+# diagonal of a 24 x 36 mm frame, which "35 mm equivalent" focal lengths refer to
+FULL_FRAME_DIAGONAL_MM = 43.2666
 
 
 def find_measured_camera(image: LoadedImage, given: Intrinsics | None) -> Camera | None:
-    """Intrinsics that somebody measured; None when there are none, and the engine has to assume."""
+    """Intrinsics of the request or the EXIF; None when there are neither, and the engine has to assume."""
     return choose_camera(image, given) if given is not None or image.focal_35mm else None
 
 
@@ -22,7 +22,7 @@ def choose_camera(image: LoadedImage, given: Intrinsics | None) -> Camera:
     if given is not None:
         return parse_intrinsics(given, image.width, image.height)
     if image.focal_35mm:
-        focal = image.focal_35mm / FILM_DIAGONAL_MM * math.hypot(image.width, image.height)
+        focal = image.focal_35mm / FULL_FRAME_DIAGONAL_MM * math.hypot(image.width, image.height)
         return Camera(
             image.width, image.height, focal, focal, image.width / 2, image.height / 2, source="exif"
         )
@@ -30,25 +30,7 @@ def choose_camera(image: LoadedImage, given: Intrinsics | None) -> Camera:
 
 
 def parse_intrinsics(given: Intrinsics, width: int, height: int) -> Camera:
-    """The request's camera; raises JobProblem when no camera can have such intrinsics."""
+    """The request's intrinsics for an image of that size; raises JobProblem (`camera_implausible`)."""
     if why := given.why_implausible(width, height):
         raise JobProblem("camera_implausible", why)
     return Camera(width, height, given.fx, given.fy, given.cx, given.cy, source="given")
-
-
-def to_wire_camera(camera: Camera) -> CameraModel:
-    """A camera as the contract tells it."""
-    return CameraModel(
-        width=camera.width,
-        height=camera.height,
-        fx=camera.fx,
-        fy=camera.fy,
-        cx=camera.cx,
-        cy=camera.cy,
-        source=camera.source,
-    )
-
-
-def to_wire_pose(pose: Similarity) -> Pose:
-    """A pose as the contract tells it."""
-    return Pose(rotation_wxyz=pose.rotation, translation=pose.translation, scale=pose.scale)

@@ -1,4 +1,4 @@
-"""COCO's compressed run-length encoding in NumPy: column-major runs, the first of zeros."""
+"""COCO's compressed run-length encoding in NumPy: column-major runs that start with zeros."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def decode(rle: Rle) -> "NDArray[np.bool_]":
-    """A mask (H, W) bool; raises ValueError when the runs do not fill it."""
+    """Return a mask (H, W) bool; raises ValueError when the runs do not fill it."""
     import numpy as np
 
     height, width = rle.size
@@ -23,7 +23,7 @@ def decode(rle: Rle) -> "NDArray[np.bool_]":
         if not code & 0x20:
             if code & 0x10:
                 value |= -1 << shift
-            # from the fourth run on, runs are told as differences to the one two before
+            # from the fourth run on, a run is stored as the difference from the one two before
             runs.append(value + runs[-2] if len(runs) > 2 else value)
             value = shift = 0
     if sum(runs) != height * width or min(runs) < 0:
@@ -33,7 +33,7 @@ def decode(rle: Rle) -> "NDArray[np.bool_]":
 
 
 def encode(mask: Any) -> Rle:
-    """A mask (H, W) of bools, or of numbers where above zero is inside, as RLE."""
+    """Encode a mask (H, W) of bools, or of numbers where positive is inside."""
     import numpy as np
 
     array = np.asarray(mask) > 0

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 URL_VARIABLE = "MAQUETTE_URL"
 API_KEY_VARIABLE = "MAQUETTE_API_KEY"
-DEFAULT_URL = "http://127.0.0.1:8700"
+DEFAULT_PORT = 8700
+DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
 
 
 @dataclass(frozen=True, slots=True)

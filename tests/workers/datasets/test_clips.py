@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from tests.support.synthetic_datasets import RATE, balls, made_dataset, of_balls, source_of
 from workers.datasets import splits
-from workers.datasets.clip_work import Components
-from workers.datasets.local import FolderWorkspace
-from workers.datasets.local_executor import LocalExecutor
-from workers.datasets.pipeline import DatasetPlan, Pipeline
+from workers.datasets.components import Components
+from workers.datasets.local import FolderWorkspace, build_local_pipeline
+from workers.datasets.planning import DatasetPlan
 from workers.datasets.reader import Dataset
 from workers.datasets.settings import DatasetSettings
-from workers.datasets.shots.clip_planning import divide_span, find_cuts
+from workers.datasets.shots.clip_planning import divide_span
+from workers.datasets.shots.cuts import find_cuts
 from workers.datasets.shots.near_duplicates import find_neighbours
 from workers.datasets.shots.survey import survey_frames
 from workers.datasets.source import Source
@@ -42,9 +42,7 @@ def scenery(seed: int, frames: int = 24) -> list[Rgb]:
 
 
 def planned(sources: Sequence[Source], folder: Path, settings: DatasetSettings = SETTINGS) -> DatasetPlan:
-    return Pipeline(
-        LocalExecutor(FolderWorkspace(folder), Components(OracleTracks(())), settings), settings
-    ).plan(sources)
+    return build_local_pipeline(FolderWorkspace(folder), Components(OracleTracks(())), settings).plan(sources)
 
 
 def decision(found: DatasetPlan, gate: str) -> list[bool]:

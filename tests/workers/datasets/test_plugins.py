@@ -15,17 +15,17 @@ from PIL import Image
 from tests.support.scenes import ball, wall
 from tests.support.synthetic_datasets import RATE, SETTINGS, source_of
 from workers.datasets import plugins
-from workers.datasets.appearance.encoding import TOGETHER, encode_crops
-from workers.datasets.captions.described import describe_with_engine
-from workers.datasets.clip_work import Components
+from workers.datasets.appearance.encoding import MOST_CROPS, encode_crops
+from workers.datasets.captions.engine_captions import describe_with_engine
+from workers.datasets.components import Components
 from workers.datasets.errors import DatasetError
 from workers.datasets.local import build_dataset
+from workers.datasets.observations import TrackObservation
 from workers.datasets.protocols import Captioner, MaskedImage
 from workers.datasets.reader import Dataset
 from workers.datasets.schema import CaptionRow, FeatureRow, FrameRow, TrackRow
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import GroundTruth, Source
-from workers.datasets.stages.measure import TrackObservation
 from workers.datasets.track_sources import OracleTracks
 from workers.datasets.verification import verify
 from workers.engines.protocols import EngineInfo, Rgb
@@ -138,7 +138,18 @@ def seen_and_kept(count: int) -> tuple[list[FrameRow], list[TrackRow], dict[int,
         mask = np.zeros(image.shape[:2], np.bool_)
         mask[:, 10 * number : 10 * number + 8] = True
         image[mask] = colour
-        seen[number] = [TrackObservation(0, bounding_box(mask), 1.0, encode_mask(mask), 320, None, None, ())]
+        seen[number] = [
+            TrackObservation(
+                frame=0,
+                box=bounding_box(mask),
+                score=1.0,
+                mask=encode_mask(mask),
+                area=320,
+                depth=None,
+                points=None,
+                flags=(),
+            )
+        ]
         tracks.append(
             TrackRow(
                 clip="c",
@@ -210,7 +221,7 @@ class Reds:
 
 def test_crops_are_encoded_so_many_at_a_time_and_keep_their_order() -> None:
     encoder, crops = Reds(), []
-    for number in range(TOGETHER + 5):
+    for number in range(MOST_CROPS + 5):
         data = io.BytesIO()
         Image.fromarray(np.full((8, 8, 3), (number, 0, 0), np.uint8)).save(data, "PNG")
         crops.append(
@@ -230,8 +241,8 @@ def test_crops_are_encoded_so_many_at_a_time_and_keep_their_order() -> None:
             )
         )
     rows = encode_crops(encoder, crops)
-    assert encoder.asked == [TOGETHER, 5]
-    assert [(row.track, row.vector) for row in rows] == [(n, (float(n),)) for n in range(TOGETHER + 5)]
+    assert encoder.asked == [MOST_CROPS, 5]
+    assert [(row.track, row.vector) for row in rows] == [(n, (float(n),)) for n in range(MOST_CROPS + 5)]
 
 
 def test_an_orange_is_no_colour(tmp_path: Path) -> None:

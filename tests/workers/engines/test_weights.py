@@ -51,12 +51,12 @@ def test_shipped_weights_match_the_manifest(monkeypatch: pytest.MonkeyPatch) -> 
         assert (MODELS.parent / entry.script).is_file()
 
 
-def test_a_whole_file_is_given(folder: Path) -> None:
+def test_an_intact_file_is_returned(folder: Path) -> None:
     _models(folder, b"weights")
     assert find_weight("a.onnx") == folder / "a.onnx"
 
 
-def test_changed_bytes_are_refused_even_after_a_good_check(folder: Path) -> None:
+def test_changed_bytes_are_refused_even_after_a_successful_check(folder: Path) -> None:
     _models(folder, b"weights")
     find_weight("a.onnx")
     (folder / "a.onnx").write_bytes(b"weights, changed")
@@ -90,7 +90,7 @@ def test_a_broken_manifest_is_corrupt(folder: Path, text: str) -> None:
         load_manifest()
 
 
-def test_bytes_that_are_no_graph_are_corrupt(folder: Path) -> None:
+def test_bytes_that_are_not_a_graph_are_corrupt(folder: Path) -> None:
     _models(folder, b"not a graph")
     with pytest.raises(WeightsCorrupt, match="ONNX Runtime"):
         open_session("a.onnx")

@@ -27,10 +27,10 @@ COLORS = np.random.default_rng(0).integers(0, 256, (len(BALL.vertices), 3)).asty
 MESH = Mesh(np.asarray(BALL.vertices) * [1, 2, 3] + [0, 0, 5], np.asarray(BALL.faces), COLORS)
 
 
-def mesh_glb(mesh=MESH, **placed):
+def mesh_glb(mesh=MESH, **placement):
     builder = GlbBuilder()
     builder.add_node(
-        "it", mesh=builder.add_mesh("it", mesh.vertices, mesh.faces, colors=mesh.colors), **placed
+        "it", mesh=builder.add_mesh("it", mesh.vertices, mesh.faces, colors=mesh.colors), **placement
     )
     return builder.build()
 
@@ -57,14 +57,14 @@ def test_other_bytes_are_neither(data):
 
 @pytest.mark.parametrize("source", SPLAT_CODECS)
 @pytest.mark.parametrize("target", SPLAT_CODECS)
-def test_every_splat_format_becomes_every_other_in_place(source, target):
+def test_every_splat_format_converts_to_every_other(source, target):
     post = signpost()
     data = convert_splat(SPLAT_CODECS[source].write(post), None, target)
-    got = by_color(SPLAT_CODECS[target].read(data))
-    np.testing.assert_allclose(got.means, post.means, atol=3e-5)
-    np.testing.assert_allclose(covariances(got), covariances(post), atol=3e-3)
-    np.testing.assert_allclose(got.colors, post.colors, atol=0.008)
-    np.testing.assert_allclose(got.opacities, post.opacities, atol=0.006)
+    actual = by_color(SPLAT_CODECS[target].read(data))
+    np.testing.assert_allclose(actual.means, post.means, atol=3e-5)
+    np.testing.assert_allclose(covariances(actual), covariances(post), atol=3e-3)
+    np.testing.assert_allclose(actual.colors, post.colors, atol=0.008)
+    np.testing.assert_allclose(actual.opacities, post.opacities, atol=0.006)
 
 
 @pytest.mark.parametrize("source", SPLAT_CODECS)
@@ -73,29 +73,29 @@ def test_y_down_turns_about_x_between_the_families(source, target):
     post = signpost()
     crosses = (source in ("ply", "sog")) != (target in ("ply", "sog"))
     means, spread = turned(post, (1, -1, -1) if crosses else (1, 1, 1))
-    got = by_color(
+    actual = by_color(
         SPLAT_CODECS[target].read(
             convert_splat(SPLAT_CODECS[source].write(post), source, target, y_down=True)
         )
     )
-    np.testing.assert_allclose(got.means, means, atol=3e-5)
-    np.testing.assert_allclose(covariances(got), spread, atol=3e-3)
+    np.testing.assert_allclose(actual.means, means, atol=3e-5)
+    np.testing.assert_allclose(covariances(actual), spread, atol=3e-3)
 
 
 @pytest.mark.parametrize("source", MESH_CODECS)
 @pytest.mark.parametrize("target", MESH_CODECS)
-def test_every_mesh_format_becomes_every_other(source, target):
+def test_every_mesh_format_converts_to_every_other(source, target):
     data = convert_mesh(MESH_FILES[source], None, target)
-    got = MESH_CODECS[target].read(data)
-    np.testing.assert_allclose(got.vertices, MESH.vertices, atol=1e-6)
-    np.testing.assert_array_equal(got.faces, MESH.faces)
-    np.testing.assert_array_equal(got.colors, MESH.colors)
+    actual = MESH_CODECS[target].read(data)
+    np.testing.assert_allclose(actual.vertices, MESH.vertices, atol=1e-6)
+    np.testing.assert_array_equal(actual.faces, MESH.faces)
+    np.testing.assert_array_equal(actual.colors, MESH.colors)
     loaded = trimesh.load(io.BytesIO(data), file_type=target, process=False, force="mesh")
     np.testing.assert_allclose(loaded.vertices, MESH.vertices, atol=1e-6)
     np.testing.assert_array_equal(loaded.faces, MESH.faces)
 
 
-def test_placed_meshes_are_read_in_the_scene_and_mirrors_keep_the_outside():
+def test_nodes_place_meshes_and_mirrors_keep_the_outside():
     half = 0.5**0.5
     moved = read_mesh_glb(mesh_glb(rotation_wxyz=[half, half, 0, 0], translation=[1, 0, 0], scale=2))
     # A quarter turn about x takes y to z and z to -y.
@@ -105,14 +105,14 @@ def test_placed_meshes_are_read_in_the_scene_and_mirrors_keep_the_outside():
     assert trimesh.Trimesh(mirrored.vertices, mirrored.faces, process=False).volume > 0
 
 
-def test_obj_of_others_reads():
+def test_obj_of_other_tools_is_read():
     text = b"# quad\no it\nv 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nvt 0 0\nf 1/1 2/1 3/1 4/1\nf -4 -3//2 -2\n"
     mesh = read_mesh_obj(text.replace(b"\n", b"\r\n"))
     np.testing.assert_array_equal(mesh.faces, [[0, 1, 2], [0, 2, 3], [0, 1, 2]])
     assert mesh.colors is None
 
 
-def test_ply_of_others_reads():
+def test_ply_of_other_tools_is_read():
     head = b"ply\nformat binary_little_endian 1.0\nelement vertex 3\nproperty double x\nproperty double y\n"
     head += b"property double z\nproperty float quality\nelement face 1\nproperty uchar flags\n"
     head += b"property list uint8 uint32 vertex_index\nend_header\n"
@@ -176,7 +176,7 @@ def test_meshes_and_splats_do_not_mix():
         convert_mesh(SPLAT_FILES["spz"], None, "glb")
 
 
-def test_more_gaussians_than_are_read_are_refused(monkeypatch):
+def test_too_many_gaussians_are_refused(monkeypatch):
     monkeypatch.setattr("workers.formats.splat_ply.MAX_GAUSSIANS", 29)
     with pytest.raises(ConvertError, match="30 Gaussians; at most 29"):
         convert_splat(SPLAT_FILES["ply"], None, "spz")
@@ -188,10 +188,10 @@ def run(*arguments):
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-def test_the_command_goes_by_the_ending(tmp_path):
+def test_the_command_goes_by_the_extension(tmp_path):
     (tmp_path / "a.ply").write_bytes(SPLAT_FILES["ply"])
     (tmp_path / "m.ply").write_bytes(MESH_FILES["ply"])
-    for source, target, told in (
+    for source, target, detected in (
         ("a.ply", "a.spz", ("splat", "spz")),
         ("a.ply", "a.sog", ("splat", "sog")),
         ("a.ply", "a.glb", ("splat", "khr_glb")),
@@ -199,14 +199,14 @@ def test_the_command_goes_by_the_ending(tmp_path):
         ("m.ply", "m.glb", ("mesh", "glb")),
         ("m.glb", "m.obj", ("mesh", "obj")),
     ):
-        done = run(tmp_path / source, tmp_path / target)
-        assert done.exit_code == 0, done.output
-        assert detect((tmp_path / target).read_bytes()) == told
+        result = run(tmp_path / source, tmp_path / target)
+        assert result.exit_code == 0, result.output
+        assert detect((tmp_path / target).read_bytes()) == detected
     assert run(tmp_path / "a.ply", tmp_path / "x", "--to", "sog", "--y-down").exit_code == 0
     assert detect((tmp_path / "x").read_bytes()) == ("splat", "sog")
 
 
-def test_the_command_tells_what_is_wrong(tmp_path):
+def test_the_command_reports_errors(tmp_path):
     (tmp_path / "a.ply").write_bytes(SPLAT_FILES["ply"][:-1])
     (tmp_path / "m.obj").write_bytes(MESH_FILES["obj"])
     broken = run(tmp_path / "a.ply", tmp_path / "a.spz")

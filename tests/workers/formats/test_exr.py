@@ -11,9 +11,9 @@ from workers.formats.exr import write_exr
 
 
 def values() -> NDArray[np.float16]:
-    made = np.random.default_rng(0).uniform(0, 60_000, (37, 53)).astype(np.float16)
-    made[3, :4] = np.nan, 0.0, 6e-8, np.inf
-    return made
+    pixels = np.random.default_rng(0).uniform(0, 60_000, (37, 53)).astype(np.float16)
+    pixels[3, :4] = np.nan, 0.0, 6e-8, np.inf
+    return pixels
 
 
 def test_scan_lines_lie_where_the_table_says() -> None:
@@ -54,5 +54,5 @@ def test_openexr_reads_half_floats_as_they_are(tmp_path: Path) -> None:
     file = exr.InputFile(str(path))
     window = file.header()["dataWindow"]
     assert (window.max.x, window.max.y) == (52, 36)
-    found = np.frombuffer(file.channel("Z"), np.float16).reshape(37, 53)
-    assert np.array_equal(found, values(), equal_nan=True)
+    read_back = np.frombuffer(file.channel("Z"), np.float16).reshape(37, 53)
+    assert np.array_equal(read_back, values(), equal_nan=True)

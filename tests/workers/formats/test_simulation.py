@@ -20,14 +20,14 @@ def solid(made: trimesh.Trimesh) -> Mesh:
     return Mesh(np.asarray(made.vertices, dtype=np.float64), np.asarray(made.faces, dtype=np.int64))
 
 
-def unpacked(folder: Path, mesh: Mesh, scale: float = 1.0) -> dict[str, object]:
+def unpack(folder: Path, mesh: Mesh, scale: float = 1.0) -> dict[str, object]:
     data = write_simulation_zip(
         mesh, "a box <1>", scale=scale, density=DENSITY, notes={"flags": ["scale_not_metric"]}
     )
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         archive.extractall(folder)
-    told: dict[str, object] = json.loads((folder / "simulation.json").read_text())
-    return told
+    summary: dict[str, object] = json.loads((folder / "simulation.json").read_text())
+    return summary
 
 
 def test_a_box_has_the_mass_and_inertia_of_the_textbook() -> None:
@@ -59,7 +59,7 @@ def test_levels_of_detail_keep_the_shape() -> None:
         assert abs(compute_mass(level, 1.0).mass - volume) / volume < tolerance
 
 
-def test_convex_parts_follow_a_hole() -> None:
+def test_convex_parts_keep_a_hole_open() -> None:
     ring = trimesh.creation.torus(0.4, 0.12)
     parts = [trimesh.Trimesh(part.vertices, part.faces) for part in decompose_convex(solid(ring))]
     assert 4 <= len(parts) <= 16 and all(part.is_convex for part in parts)
@@ -72,7 +72,7 @@ def test_convex_parts_follow_a_hole() -> None:
 def test_pybullet_loads_it_and_it_comes_to_rest_on_its_side(tmp_path: Path) -> None:
     p = pytest.importorskip("pybullet", reason="pybullet is not installed")
     size = (0.2, 0.4, 0.1)
-    told = unpacked(tmp_path, solid(trimesh.creation.box(size)))
+    summary = unpack(tmp_path, solid(trimesh.creation.box(size)))
     client = p.connect(p.DIRECT)
     try:
         p.setGravity(0, 0, -9.81, client)
@@ -98,12 +98,12 @@ def test_pybullet_loads_it_and_it_comes_to_rest_on_its_side(tmp_path: Path) -> N
         assert place[2] == pytest.approx(0.2, abs=0.02)
     finally:
         p.disconnect(client)
-    assert told["flags"] == ["scale_not_metric"]
+    assert summary["flags"] == ["scale_not_metric"]
 
 
 def test_mujoco_loads_it_and_it_comes_to_rest(tmp_path: Path) -> None:
     mujoco = pytest.importorskip("mujoco", reason="mujoco is not installed")
-    unpacked(tmp_path, solid(trimesh.creation.box((0.2, 0.4, 0.1))), scale=2.0)
+    unpack(tmp_path, solid(trimesh.creation.box((0.2, 0.4, 0.1))), scale=2.0)
     xml = (tmp_path / "object.xml").read_text()
     floor = '<worldbody><geom type="plane" size="5 5 0.1"/>'
     (tmp_path / "world.xml").write_text(

@@ -52,12 +52,12 @@ def ordered(splat):
     return clean.select(morton_order(clean.means.astype(np.float64)))
 
 
-def assert_close(got: Gaussians, want: Gaussians):
-    np.testing.assert_allclose(got.means, want.means, rtol=0, atol=1e-5)
-    np.testing.assert_allclose(np.log(got.scales), np.log(want.scales), rtol=0, atol=0.03)
-    np.testing.assert_allclose(got.opacities, want.opacities, rtol=0, atol=1 / 510 + 1e-6)
-    np.testing.assert_allclose(got.colors, want.colors, rtol=0, atol=0.004)
-    assert degrees_apart(got, want) < 1.0
+def assert_close(actual: Gaussians, expected: Gaussians):
+    np.testing.assert_allclose(actual.means, expected.means, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(np.log(actual.scales), np.log(expected.scales), rtol=0, atol=0.03)
+    np.testing.assert_allclose(actual.opacities, expected.opacities, rtol=0, atol=1 / 510 + 1e-6)
+    np.testing.assert_allclose(actual.colors, expected.colors, rtol=0, atol=0.004)
+    assert degrees_apart(actual, expected) < 1.0
 
 
 def test_layout_by_an_independent_parser():
@@ -70,7 +70,7 @@ def test_round_trip():
     assert_close(read_sog(write_sog(splat)), ordered(splat))
 
 
-def test_axes_are_ours_up_stays_up():
+def test_values_keep_the_canonical_axes():
     again = by_color(parse(write_sog(signpost())))
     np.testing.assert_allclose(again.means, np.diag([0.5, 0.4, 0.3]), atol=1e-5)
     assert degrees_apart(again, signpost()) < 1.0
@@ -113,7 +113,7 @@ def test_the_curve_visits_octants_one_after_another():
     assert walk < np.linalg.norm(np.diff(points, axis=0), axis=1).mean() / 5
 
 
-def remade(splat=None, *, meta=None, drop=(), images=None):
+def rebuild(splat=None, *, meta=None, drop=(), images=None):
     """A bundle with a changed text, fewer files or other images."""
     source = zipfile.ZipFile(io.BytesIO(write_sog(splat or random_splat(30))))
     files = {name: source.read(name) for name in source.namelist() if name not in drop} | (images or {})
@@ -139,26 +139,26 @@ def blank(side):
     [
         (b"", "not a readable SOG"),
         (b"PK\x03\x04" + bytes(100), "not a readable SOG"),
-        (remade(drop=("meta.json",)), "no meta.json"),
-        (remade(drop=("quats.webp",)), "no quats"),
-        (remade(images={"meta.json": b"[" * 200_000}), "meta.json"),
-        (remade(images={"meta.json": b" " * (1 << 21)}), "more than its Gaussians need"),
-        (remade(images={"meta.json": b"[1]"}), "not an object"),
-        (remade(images={"sh0.webp": b"RIFF"}), "cannot be decoded"),
-        (remade(images={"sh0.webp": blank(4)}), "16 pixels"),
-        (remade(images={"sh0.webp": blank(2000)}), "4000000 pixels"),
-        (remade(images={"quats.webp": blank(8)}), "left out"),
-        (remade(meta=lambda m: m.update(version=1)), "version 1"),
-        (remade(meta=lambda m: m.update(count=10**9)), "1000000000 Gaussians"),
-        (remade(meta=lambda m: m.update(count="30")), "30 Gaussians"),
-        (remade(meta=lambda m: m.update(count=31_000)), "pixels"),
-        (remade(meta=lambda m: m.update(count=4_000_000)), "cannot hold"),
-        (remade(meta=lambda m: m["means"].update(mins=[0, 0])), "must list 3"),
-        (remade(meta=lambda m: m["means"].update(mins=[0, 0, float("nan")])), "finite"),
-        (remade(meta=lambda m: m["means"].update(mins=[10**400, 0, 0])), "finite"),
-        (remade(meta=lambda m: m["scales"].update(codebook=[0])), "must list 256"),
-        (remade(meta=lambda m: m["sh0"].update(files=[3])), "names"),
-        (remade(meta=lambda m: m.pop("quats")), "quats.files"),
+        (rebuild(drop=("meta.json",)), "no meta.json"),
+        (rebuild(drop=("quats.webp",)), "no quats"),
+        (rebuild(images={"meta.json": b"[" * 200_000}), "meta.json"),
+        (rebuild(images={"meta.json": b" " * (1 << 21)}), "more than its Gaussians need"),
+        (rebuild(images={"meta.json": b"[1]"}), "not an object"),
+        (rebuild(images={"sh0.webp": b"RIFF"}), "cannot be decoded"),
+        (rebuild(images={"sh0.webp": blank(4)}), "16 pixels"),
+        (rebuild(images={"sh0.webp": blank(2000)}), "4000000 pixels"),
+        (rebuild(images={"quats.webp": blank(8)}), "left out"),
+        (rebuild(meta=lambda m: m.update(version=1)), "version 1"),
+        (rebuild(meta=lambda m: m.update(count=10**9)), "1000000000 Gaussians"),
+        (rebuild(meta=lambda m: m.update(count="30")), "30 Gaussians"),
+        (rebuild(meta=lambda m: m.update(count=31_000)), "pixels"),
+        (rebuild(meta=lambda m: m.update(count=4_000_000)), "cannot hold"),
+        (rebuild(meta=lambda m: m["means"].update(mins=[0, 0])), "must list 3"),
+        (rebuild(meta=lambda m: m["means"].update(mins=[0, 0, float("nan")])), "finite"),
+        (rebuild(meta=lambda m: m["means"].update(mins=[10**400, 0, 0])), "finite"),
+        (rebuild(meta=lambda m: m["scales"].update(codebook=[0])), "must list 256"),
+        (rebuild(meta=lambda m: m["sh0"].update(files=[3])), "names"),
+        (rebuild(meta=lambda m: m.pop("quats")), "quats.files"),
     ],
 )
 def test_broken_files_are_refused(data, words):
@@ -166,9 +166,9 @@ def test_broken_files_are_refused(data, words):
         read_sog(data)
 
 
-def test_deflated_bundles_read_too():
+def test_deflated_bundles_are_read_too():
     splat = random_splat(30)
-    np.testing.assert_array_equal(read_sog(remade(splat)).means, read_sog(write_sog(splat)).means)
+    np.testing.assert_array_equal(read_sog(rebuild(splat)).means, read_sog(write_sog(splat)).means)
 
 
 def test_truncations_are_refused():

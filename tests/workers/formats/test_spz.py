@@ -61,31 +61,31 @@ def version_two(splat: Gaussians, degree=1):
     return gzip.compress(body + bytes(count * {0: 0, 1: 9}[degree]))
 
 
-def assert_close(got: Gaussians, want: Gaussians):
-    np.testing.assert_allclose(got.means, want.means, rtol=0, atol=2**-17)
-    np.testing.assert_allclose(np.log(got.scales), np.log(want.scales), rtol=0, atol=1 / 32 + 1e-5)
-    np.testing.assert_allclose(got.opacities, want.opacities, rtol=0, atol=1 / 510 + 1e-6)
-    np.testing.assert_allclose(got.colors, want.colors, rtol=0, atol=0.00371)
-    assert degrees_apart(got, want) < 0.3
+def assert_close(actual: Gaussians, expected: Gaussians):
+    np.testing.assert_allclose(actual.means, expected.means, rtol=0, atol=2**-17)
+    np.testing.assert_allclose(np.log(actual.scales), np.log(expected.scales), rtol=0, atol=1 / 32 + 1e-5)
+    np.testing.assert_allclose(actual.opacities, expected.opacities, rtol=0, atol=1 / 510 + 1e-6)
+    np.testing.assert_allclose(actual.colors, expected.colors, rtol=0, atol=0.00371)
+    assert degrees_apart(actual, expected) < 0.3
 
 
 def test_layout_by_an_independent_parser():
     splat = sanitize(random_splat(300))
-    told = parse(write_spz(splat))
-    got = Gaussians(
-        np.array(told["means"]).reshape(-1, 3),
-        np.array(told["quats"]),
-        np.array(told["scales"]).reshape(-1, 3),
-        np.array(told["alpha"]),
-        np.array(told["rgb"]).reshape(-1, 3),
+    parsed = parse(write_spz(splat))
+    actual = Gaussians(
+        np.array(parsed["means"]).reshape(-1, 3),
+        np.array(parsed["quats"]),
+        np.array(parsed["scales"]).reshape(-1, 3),
+        np.array(parsed["alpha"]),
+        np.array(parsed["rgb"]).reshape(-1, 3),
     )
-    assert_close(got, splat)
+    assert_close(actual, splat)
 
 
-def test_axes_are_ours_up_stays_up():
-    told = parse(write_spz(signpost()))
-    np.testing.assert_allclose(np.array(told["means"]).reshape(3, 3), np.diag([0.5, 0.4, 0.3]), atol=1e-5)
-    quats = np.array(told["quats"])
+def test_values_keep_the_canonical_axes():
+    parsed = parse(write_spz(signpost()))
+    np.testing.assert_allclose(np.array(parsed["means"]).reshape(3, 3), np.diag([0.5, 0.4, 0.3]), atol=1e-5)
+    quats = np.array(parsed["quats"])
     signs = np.sign((quats * signpost().rotations).sum(axis=1))[:, None]
     np.testing.assert_allclose(quats * signs, signpost().rotations, atol=2e-3)
 
@@ -111,13 +111,13 @@ def test_far_from_the_origin_is_coarser_and_too_far_is_refused():
         write_spz(beyond)
 
 
-def test_same_bytes_every_time_and_no_clock_in_them():
+def test_the_same_bytes_every_time_without_timestamps():
     data = write_spz(random_splat(100))
     assert data == write_spz(random_splat(100))
     assert data[4:8] == bytes(4)
 
 
-def test_version_two_reads_and_harmonics_are_left_out():
+def test_version_two_is_read_and_harmonics_are_left_out():
     splat = sanitize(random_splat(200, seed=3))
     again = read_spz(version_two(splat))
     np.testing.assert_allclose(again.means, splat.means, rtol=0, atol=1 / 8192 + 1e-6)
@@ -133,7 +133,7 @@ def _level(splat):
     return rotations, splat.scales, splat.opacities, splat.colors
 
 
-def packed(version=3, count=2, degree=0, bits=12, flags=0, magic=b"NGSP", body=bytes(40)):
+def pack(version=3, count=2, degree=0, bits=12, flags=0, magic=b"NGSP", body=bytes(40)):
     return gzip.compress(struct.pack("<4sIIBBBB", magic, version, count, degree, bits, flags, 0) + body)
 
 
@@ -144,18 +144,18 @@ def packed(version=3, count=2, degree=0, bits=12, flags=0, magic=b"NGSP", body=b
         (b"NGSP" + bytes(40), "SPZ 4"),
         (b"\x1f\x8b" + bytes(30), "gzip is broken"),
         (gzip.compress(b"NGSP"), "header"),
-        (packed(magic=b"PGSN"), "magic"),
-        (packed(version=1), "version 1"),
-        (packed(degree=9), "degree"),
-        (packed(bits=200), "fraction"),
-        (packed(flags=2), "extensions"),
-        (packed(count=0), "0 Gaussians"),
-        (packed(count=2**32 - 1), "4294967295 Gaussians"),
-        (packed(count=3), "ends before"),
-        (packed(count=4_000_000), "ends before"),
-        (packed(count=1), "goes on"),
-        (packed()[:-4], "cut off"),
-        (packed(body=bytes(range(40)))[:-20], "ends before"),
+        (pack(magic=b"PGSN"), "magic"),
+        (pack(version=1), "version 1"),
+        (pack(degree=9), "degree"),
+        (pack(bits=200), "fraction"),
+        (pack(flags=2), "extensions"),
+        (pack(count=0), "0 Gaussians"),
+        (pack(count=2**32 - 1), "4294967295 Gaussians"),
+        (pack(count=3), "ends before"),
+        (pack(count=4_000_000), "ends before"),
+        (pack(count=1), "goes on"),
+        (pack()[:-4], "cut off"),
+        (pack(body=bytes(range(40)))[:-20], "ends before"),
     ],
 )
 def test_broken_files_are_refused(data, words):
@@ -170,8 +170,8 @@ def test_every_truncation_is_refused():
             read_spz(data[:end])
 
 
-def test_a_count_that_lies_allocates_nothing():
-    bomb = packed(count=4_999_999, degree=4, body=bytes(1_000_000))
+def test_a_false_count_allocates_nothing():
+    bomb = pack(count=4_999_999, degree=4, body=bytes(1_000_000))
     tracemalloc.start()
     with pytest.raises(SpzError, match="ends before"):
         read_spz(bomb)

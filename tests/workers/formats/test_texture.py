@@ -25,12 +25,12 @@ def paint(points: Array) -> Array:
 
 def shape(kind: str) -> tuple[Mesh, Gaussians]:
     """A ball or a torus of longest side 1, with painted Gaussians spread over it."""
-    made: Any = (
+    baked: Any = (
         trimesh.creation.icosphere(subdivisions=3, radius=0.5)
         if kind == "ball"
         else trimesh.creation.torus(0.35, 0.15, major_sections=48, minor_sections=24)
     )
-    means = np.asarray(trimesh.sample.sample_surface_even(made, 12_000, seed=3)[0])
+    means = np.asarray(trimesh.sample.sample_surface_even(baked, 12_000, seed=3)[0])
     count = len(means)
     turned = np.tile(np.array([1, 0, 0, 0], np.float32), (count, 1))
     splat = Gaussians(
@@ -40,36 +40,36 @@ def shape(kind: str) -> tuple[Mesh, Gaussians]:
         np.full(count, 0.9, np.float32),
         paint(means).astype(np.float32),
     )
-    return Mesh(np.asarray(made.vertices, np.float64), np.asarray(made.faces, np.int64)), splat
+    return Mesh(np.asarray(baked.vertices, np.float64), np.asarray(baked.faces, np.int64)), splat
 
 
 @pytest.mark.parametrize("kind", ["ball", "torus"])
 def test_each_point_of_the_surface_has_the_colour_of_its_gaussians(kind: str) -> None:
     mesh, splat = shape(kind)
-    made = bake_texture(mesh, splat, 512)
-    vertices = mesh.vertices[made.source]
-    assert np.array_equal(made.source[made.faces], mesh.faces), "faces keep their corners and their winding"
-    assert made.uvs.min() >= 0 and made.uvs.max() <= 1
-    cut = trimesh.Trimesh(vertices, made.faces, process=False)
+    baked = bake_texture(mesh, splat, 512)
+    vertices = mesh.vertices[baked.source]
+    assert np.array_equal(baked.source[baked.faces], mesh.faces), "faces keep their corners and their winding"
+    assert baked.uvs.min() >= 0 and baked.uvs.max() <= 1
+    cut = trimesh.Trimesh(vertices, baked.faces, process=False)
     points, on = trimesh.sample.sample_surface(cut, 4000, seed=1)
     weights = trimesh.triangles.points_to_barycentric(cut.triangles[on], points)
-    uv = (made.uvs[made.faces[on]] * weights[..., None]).sum(axis=1)
+    uv = (baked.uvs[baked.faces[on]] * weights[..., None]).sum(axis=1)
     columns, rows = np.clip((uv * 512).astype(int), 0, 511).T
-    off = np.abs(made.pixels[rows, columns] / 255 - paint(points))
+    off = np.abs(baked.pixels[rows, columns] / 255 - paint(points))
     assert off.mean() < 0.015 and np.quantile(off, 0.99) < 0.06
 
 
 def test_no_two_faces_share_a_texel() -> None:
     mesh, splat = shape("torus")
-    made = bake_texture(mesh, splat, 512)
-    corners = 512 * made.uvs[made.faces]
+    baked = bake_texture(mesh, splat, 512)
+    corners = 512 * baked.uvs[baked.faces]
     (ax, ay), (bx, by) = (corners[:, 1] - corners[:, 0]).T, (corners[:, 2] - corners[:, 0]).T
     area = 0.5 * np.abs(ax * by - ay * bx).sum()
-    assert made.covered.sum() == pytest.approx(area, rel=0.02)
-    assert made.covered.mean() > 0.3
+    assert baked.covered.sum() == pytest.approx(area, rel=0.02)
+    assert baked.covered.mean() > 0.3
 
 
-def test_the_file_is_read_by_others_and_keeps_the_assets_shape() -> None:
+def test_trimesh_reads_the_file_with_the_assets_shape() -> None:
     y, x = np.mgrid[:120, :160]
     image = np.zeros((120, 160, 3), np.uint8)
     image[..., 0], image[..., 1] = 40 + x, 200 - y
@@ -87,7 +87,7 @@ def test_the_file_is_read_by_others_and_keeps_the_assets_shape() -> None:
     assert_valid(data)
 
 
-def test_a_splat_of_nothing_makes_no_texture() -> None:
+def test_an_empty_splat_makes_no_texture() -> None:
     mesh, splat = shape("ball")
     empty = Gaussians(
         *(part[:0] for part in (splat.means, splat.rotations, splat.scales, splat.opacities)),

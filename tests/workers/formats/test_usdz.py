@@ -19,7 +19,7 @@ from workers.errors import JobProblem
 from workers.formats import usdz
 from workers.geometry.cameras import Camera
 from workers.geometry.poses import Similarity
-from workers.jobs.objects.reconstruction import check_formats
+from workers.jobs.objects.files import check_formats
 
 
 def painted(scale_source: Any) -> ObjectAsset:
@@ -43,7 +43,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_stage_has_the_mesh_its_scale_and_its_paint(package: Path, tmp_path: Path) -> None:
+def test_the_stage_has_the_mesh_its_scale_and_its_texture(package: Path, tmp_path: Path) -> None:
     stage = Usd.Stage.Open(str(package))
     assert UsdGeom.GetStageUpAxis(stage) == "Y" and UsdGeom.GetStageMetersPerUnit(stage) == 0.25
     mesh = UsdGeom.Mesh(stage.GetDefaultPrim().GetChild("mesh"))
@@ -53,10 +53,10 @@ def test_the_stage_has_the_mesh_its_scale_and_its_paint(package: Path, tmp_path:
     assert np.allclose(points[faces], truth.vertices[truth.faces], atol=1e-6)
     st = np.array(UsdGeom.PrimvarsAPI(mesh).GetPrimvar("st").Get())
     UsdUtils.ExtractUsdzPackage(str(package), str(tmp_path / "open"), True, False)
-    [picture] = (tmp_path / "open").rglob("*.png")
+    [image] = (tmp_path / "open").rglob("*.png")
     from PIL import Image
 
-    pixels = np.asarray(Image.open(picture).convert("RGB"))
+    pixels = np.asarray(Image.open(image).convert("RGB"))
     side = len(pixels)
     columns = np.clip(st[:, 0] * side, 0, side - 1).astype(int)
     rows = np.clip((1 - st[:, 1]) * side, 0, side - 1).astype(int)
@@ -65,7 +65,7 @@ def test_the_stage_has_the_mesh_its_scale_and_its_paint(package: Path, tmp_path:
     assert bound.ComputeSurfaceSource()[0].GetIdAttr().Get() == "UsdPreviewSurface"
 
 
-def test_openusds_validators_find_nothing(package: Path) -> None:
+def test_openusds_validators_report_nothing(package: Path) -> None:
     registry = UsdValidation.ValidationRegistry()
     validators = registry.GetOrLoadAllValidators()
     assert len(validators) > 5
@@ -73,21 +73,21 @@ def test_openusds_validators_find_nothing(package: Path) -> None:
     assert [error.GetMessage() for error in errors] == []
 
 
-def test_a_relative_scale_is_not_told_in_metres_and_both_files_hold_one_mesh(tmp_path: Path) -> None:
+def test_a_relative_scale_is_not_written_as_metres_and_both_files_hold_the_same_mesh(tmp_path: Path) -> None:
     asset = painted("relative")
     path = tmp_path / "torus.usdz"
-    made = baked(asset)
-    path.write_bytes(asset_usdz(asset, made))
+    texture = baked(asset)
+    path.write_bytes(asset_usdz(asset, texture))
     stage = Usd.Stage.Open(str(path))
     assert UsdGeom.GetStageMetersPerUnit(stage) == 1.0
     other: Any = trimesh.load(
-        io.BytesIO(asset_textured_glb(asset, "torus", made)), file_type="glb", force="mesh"
+        io.BytesIO(asset_textured_glb(asset, "torus", texture)), file_type="glb", force="mesh"
     )
     points = np.array(UsdGeom.Mesh(stage.GetPrimAtPath("/object/mesh")).GetPointsAttr().Get())
     assert np.allclose(points, other.vertices, atol=1e-6)
 
 
-def test_without_the_library_the_job_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_library_the_job_fails_with_extra_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(usdz.importlib.util, "find_spec", lambda name: None)
     check_formats(["glb", "ply"])
     with pytest.raises(JobProblem) as missing:

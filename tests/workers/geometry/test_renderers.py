@@ -23,13 +23,13 @@ def rectangle(x0, y0, x1, y1, z):
 def test_pixel_centres_lie_at_half():
     assert CAMERA.project(np.array([0.0, 0, 1])).tolist() == [32, 24]
     np.testing.assert_allclose(CAMERA.unproject(np.array([32.5, 24.5]), np.array(2.0)), [0.02, 0.02, 2])
-    drawn = silhouette(*rectangle(10, 20, 30, 25, 3), CAMERA)
+    mask = silhouette(*rectangle(10, 20, 30, 25, 3), CAMERA)
     expected = np.zeros((48, 64), bool)
     expected[20:25, 10:30] = True
-    np.testing.assert_array_equal(drawn, expected)
+    np.testing.assert_array_equal(mask, expected)
 
 
-def test_a_rectangle_smaller_than_half_a_pixel_covers_only_a_centre_it_holds():
+def test_a_rectangle_smaller_than_half_a_pixel_covers_only_a_centre_inside_it():
     assert silhouette(*rectangle(10.4, 20.4, 10.6, 20.6, 1), CAMERA).sum() == 1
     assert silhouette(*rectangle(10.6, 20.6, 10.9, 20.9, 1), CAMERA).sum() == 0
 
@@ -37,9 +37,9 @@ def test_a_rectangle_smaller_than_half_a_pixel_covers_only_a_centre_it_holds():
 def test_depth_is_z_and_the_nearer_face_wins():
     far, faces = rectangle(0, 0, 64, 48, 5)
     near, _ = rectangle(10, 10, 20, 20, 2)
-    seen = rasterize(np.vstack([far, near]), np.vstack([faces, faces + 4]), CAMERA)
-    assert seen.depth[15, 15] == pytest.approx(2) and seen.depth[0, 0] == pytest.approx(5)
-    assert seen.face[15, 15] >= 2 and seen.face[0, 0] < 2
+    fragments = rasterize(np.vstack([far, near]), np.vstack([faces, faces + 4]), CAMERA)
+    assert fragments.depth[15, 15] == pytest.approx(2) and fragments.depth[0, 0] == pytest.approx(5)
+    assert fragments.face[15, 15] >= 2 and fragments.face[0, 0] < 2
 
 
 def test_depth_is_perspective_correct_on_a_slope():
@@ -57,9 +57,9 @@ def test_triangles_behind_the_camera_are_left_out():
 def test_a_sphere_has_the_area_of_its_cone():
     camera = Camera.with_field_of_view(256, 256, 40)
     ball = trimesh.creation.icosphere(5)
-    drawn = silhouette(ball.vertices + np.array([0, 0, 4]), np.asarray(ball.faces), camera)
+    mask = silhouette(ball.vertices + np.array([0, 0, 4]), np.asarray(ball.faces), camera)
     radius = camera.fx * np.tan(np.arcsin(1 / 4))
-    assert drawn.sum() == pytest.approx(np.pi * radius**2, rel=0.005)
+    assert mask.sum() == pytest.approx(np.pi * radius**2, rel=0.005)
 
 
 def test_render_shades_towards_the_camera_and_keeps_colours():

@@ -22,7 +22,7 @@ from tests.support.media_files import write_video
 from tests.support.synthetic_datasets import drawn, of_movi
 from workers.datasets.budget_limits import Prices
 from workers.datasets.cameras.colmap_solver import load_solver
-from workers.datasets.clip_work import Components
+from workers.datasets.components import Components
 from workers.datasets.local import build_dataset
 from workers.datasets.reader import Dataset
 from workers.datasets.settings import DatasetSettings

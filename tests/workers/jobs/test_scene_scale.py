@@ -26,7 +26,7 @@ def standing(*, flags: tuple[str, ...] = ()) -> BodyEstimate:
 
 
 def ball(radius: float, ahead: float, lift: float = 0.0) -> NDArray[np.bool_]:
-    """What the camera sees of a ball that stands on the ground, or `lift` metres above it."""
+    """The silhouette of a ball that stands on the ground, or `lift` metres above it."""
     solid = trimesh.creation.icosphere(subdivisions=4, radius=radius)
     centre = np.array([0.4, HEIGHT - radius - lift, ahead])
     return silhouette(np.asarray(solid.vertices) + centre, np.asarray(solid.faces), CAMERA)
@@ -37,9 +37,10 @@ def test_a_ball_on_the_ground_has_its_true_size_and_distance(radius: float, ahea
     mask = ball(radius, ahead)
     image = np.full((480, 640, 3), 128, np.uint8)
     alone = DefaultObjects().reconstruct(image, mask, camera=CAMERA)
-    stage = estimate_ground([standing()])
-    assert stage is not None and stage.drop == pytest.approx(HEIGHT) and stage.distance == pytest.approx(FEET)
-    placed = place_on_ground(alone, mask, CAMERA, stage, contact=True)
+    ground = estimate_ground([standing()])
+    assert ground is not None
+    assert ground.ground_y == pytest.approx(HEIGHT) and ground.people_z == pytest.approx(FEET)
+    placed = place_on_ground(alone, mask, CAMERA, ground, contact=True)
     points = placed.pose.apply(placed.mesh.vertices)
     assert np.median(points[:, 2]) == pytest.approx(ahead, rel=0.08)
     assert np.ptp(points[:, 0]) / 2 == pytest.approx(radius, rel=0.08)
@@ -52,14 +53,14 @@ def test_a_ball_on_the_ground_has_its_true_size_and_distance(radius: float, ahea
 
 
 @pytest.mark.parametrize("why", ["high", "cut", "no_contact", "no_feet"])
-def test_where_no_contact_is_told_the_people_tell_the_distance(why: str) -> None:
+def test_without_contact_objects_are_as_far_away_as_the_people(why: str) -> None:
     mask = ball(0.3, 5.0, lift=2.0 if why == "high" else 0.0)
     if why == "cut":
         mask = np.roll(mask, 479 - int(np.nonzero(mask)[0].max()), axis=0)
     alone = DefaultObjects().reconstruct(np.full((480, 640, 3), 128, np.uint8), mask, camera=CAMERA)
-    stage = estimate_ground([standing(flags=("truncated",) if why == "no_feet" else ())])
-    assert stage is not None
-    placed = place_on_ground(alone, mask, CAMERA, stage, contact=why != "no_contact")
+    ground = estimate_ground([standing(flags=("truncated",) if why == "no_feet" else ())])
+    assert ground is not None
+    placed = place_on_ground(alone, mask, CAMERA, ground, contact=why != "no_contact")
     assert np.median(placed.pose.apply(placed.mesh.vertices)[:, 2]) == pytest.approx(FEET, rel=1e-6)
     assert "distance_guessed" in placed.flags
 
@@ -68,6 +69,6 @@ def test_a_metric_object_stays_where_it_is() -> None:
     mask = ball(0.3, 5.0)
     alone = DefaultObjects().reconstruct(np.full((480, 640, 3), 128, np.uint8), mask, camera=CAMERA)
     known = replace(alone, scale_source="metric")
-    stage = estimate_ground([standing()])
-    assert stage is not None and place_on_ground(known, mask, CAMERA, stage, contact=True) is known
+    ground = estimate_ground([standing()])
+    assert ground is not None and place_on_ground(known, mask, CAMERA, ground, contact=True) is known
     assert estimate_ground([]) is None

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from maquette.cli import options
+from maquette.cli.parsing import parse_video_exemplars
 from maquette.contract import TrackJob
 from pydantic import ValidationError
 
@@ -33,6 +33,6 @@ def test_a_box_outside_the_picture_and_a_phrase_that_is_not_asked_for_are_refuse
 
 
 def test_the_command_line_takes_the_frame_and_the_phrase() -> None:
-    short, long = options.video_exemplars(["7,1,2,30,40", "7,1,1,2,30,40"])
+    short, long = parse_video_exemplars(["7,1,2,30,40", "7,1,1,2,30,40"])
     assert short == {"frame": 7, "phrase": 0, "box": [1, 2, 30, 40]}
     assert long == {"frame": 7, "phrase": 1, "box": [1, 2, 30, 40]}

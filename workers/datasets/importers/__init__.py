@@ -1,1 +1,1 @@
-"""Other people's datasets as SceneClips."""
+"""Datasets in other formats, read into a dataset folder."""

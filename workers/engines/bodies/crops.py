@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.protocols import Box, Mask, Rgb
+from workers.geometry.overlap import box_iou
 
 GREY = 127
 # Boxes that overlap by more are taken for the same person: greying one would erase the other.
@@ -90,7 +91,7 @@ def isolate(image: Rgb, index: int, boxes: Sequence[Box], masks: Sequence[Mask] 
     near = np.s_[top:bottom, left:right]
     others = np.zeros((max(0, bottom - top), max(0, right - left)), dtype=np.bool_)
     for k, box in enumerate(boxes):
-        if k == index or overlap(box, boxes[index]) > SAME_BOX:
+        if k == index or box_iou(box, boxes[index]) > SAME_BOX:
             continue
         if masks is not None:
             others |= masks[k][near]
@@ -109,16 +110,6 @@ def _inside(box: Box, left: int, top: int, right: int, bottom: int) -> tuple[sli
     """A box as rows and columns of the window whose corner is (left, top)."""
     x0, y0, x1, y1 = pixels(box, right, bottom)
     return np.s_[max(y0 - top, 0) : max(y1 - top, 0), max(x0 - left, 0) : max(x1 - left, 0)]
-
-
-def overlap(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes."""
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    shared = width * height
-    return float(shared / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared))
 
 
 def pixels(box: Box, width: int, height: int) -> tuple[int, int, int, int]:

@@ -1,32 +1,30 @@
-"""Bodies: people of an image to rigged meshes; a video goes to `bodies_video`."""
+"""Runs a bodies job; videos are handed to `workers.jobs.bodies.video`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from maquette.contract import BodiesJob, BodiesResult, Manifest, TrackResult
 
-from workers.engines.protocols import Box, Mask
 from workers.errors import JobProblem
 from workers.formats.images import encode_png
-from workers.jobs.bodies.recovery import find_people, list_ignored_options, recover_people, write_body
+from workers.jobs.bodies.files import write_body
+from workers.jobs.bodies.recovery import (
+    PersonRegion,
+    find_people,
+    list_ignored_options,
+    recover_people,
+    to_regions,
+)
 from workers.jobs.bodies.video import run as run_video
 from workers.jobs.context import JobContext
 from workers.jobs.media_loader import LoadedImage
 from workers.jobs.previews import render_body_panels
-from workers.jobs.segment.instances import InstanceMask, check_prompts_inside, decode_masks, load_instances
+from workers.jobs.segment.instances import decode_masks, load_instances
+from workers.jobs.segment.prompts import check_regions
 from workers.jobs.sources import load_source_image
 
 
-@dataclass(frozen=True, slots=True)
-class PersonRegions:
-    """Where people may be: boxes, and their masks when they are known."""
-
-    boxes: list[Box]
-    masks: list[Mask] | None
-
-
 def run(context: JobContext, request: BodiesJob) -> Manifest:
-    """Find or take the people, then recover a body for each."""
+    """Find the people or take the given ones, then recover a body for each."""
     if request.video is not None:
         return run_video(context, request, None)
     if request.from_job is not None:
@@ -35,78 +33,63 @@ def run(context: JobContext, request: BodiesJob) -> Manifest:
             return run_video(context, request, earlier)
         if why := request.video_only_field():
             raise JobProblem("source_wrong_kind", f"{why} of a video; job {request.from_job} read an image")
-    return _still(context, request)
+    return _run_image(context, request)
 
 
-def _still(context: JobContext, request: BodiesJob) -> Manifest:
+def _run_image(context: JobContext, request: BodiesJob) -> Manifest:
     image, earlier = load_source_image(context, request)
     if earlier is not None:
-        asked = _masked(load_instances(earlier, str(request.from_job)))
+        regions = to_regions(load_instances(earlier, str(request.from_job)))
     else:
-        asked = _asked(context, image, request)
-    chosen = _largest(asked.boxes, request.max_people)
-    persons, failures = recover_people(
-        context,
-        image,
-        [asked.boxes[i] for i in chosen],
-        None if asked.masks is None else [asked.masks[i] for i in chosen],
-        request.camera,
-        request.seed,
-        chosen,
-        request.lod,
-    )
+        regions = _select_regions(context, image, request)
+    kept = _keep_largest(regions, request.max_people)
+    people, failures = recover_people(context, image, kept, request.camera, request.seed, request.lod)
     context.progress("write", message="writing bodies")
-    panels = render_body_panels(image.pixels, [person.body for person in persons])
+    panels = render_body_panels(image.pixels, [person.body for person in people])
     context.save("overlay.png", "overlay", "image/png", encode_png(panels))
-    own = list_ignored_options(context, request)
+    ignored = list_ignored_options(context, request)
     result = BodiesResult(
         width=image.width,
         height=image.height,
         bodies=[
-            write_body(context, person, request.formats, vertices=request.vertices, flags=own)
-            for person in persons
+            write_body(context, person, request.formats, vertices=request.vertices, flags=ignored)
+            for person in people
         ],
         failures=failures,
     )
-    if persons:
-        reason = None
-    elif asked.boxes:
-        reason = "no trustworthy body was found in the boxes"
-    else:
-        reason = "no person was found in the image"
+    reason = None
+    if not people:
+        reason = (
+            "no trustworthy body was found in the boxes" if regions else "no person was found in the image"
+        )
     return context.build_manifest(
         result,
-        parameters={
-            "formats": request.formats,
-            "lod": request.lod,
-            "vertices": request.vertices,
-            "max_people": request.max_people,
-        },
+        parameters=request.model_dump(include={"formats", "lod", "vertices", "max_people"}),
         seed=request.seed,
         reason=reason,
         flags=[
-            *([] if persons else ["nothing_found"]),
-            *(["people_capped"] if len(chosen) < len(asked.boxes) else []),
-            *own,
+            *([] if people else ["nothing_found"]),
+            *(["people_capped"] if len(kept) < len(regions) else []),
+            *ignored,
         ],
         from_job=request.from_job,
     )
 
 
-def _asked(context: JobContext, image: LoadedImage, request: BodiesJob) -> PersonRegions:
-    check_prompts_inside(request.boxes, [], image.width, image.height)
+def _select_regions(context: JobContext, image: LoadedImage, request: BodiesJob) -> list[PersonRegion]:
+    check_regions(request, image.width, image.height)
     if request.masks:
-        return _masked(decode_masks(request.masks, image))
+        return to_regions(decode_masks(request.masks))
     if request.boxes:
-        return PersonRegions([box.xyxy() for box in request.boxes], None)
-    return _masked(find_people(context, image))
+        return [PersonRegion(index, box.xyxy(), None) for index, box in enumerate(request.boxes)]
+    return find_people(context, image)
 
 
-def _masked(found: Sequence[InstanceMask]) -> PersonRegions:
-    return PersonRegions([item.box for item in found], [item.mask for item in found])
+def _keep_largest(regions: Sequence[PersonRegion], limit: int) -> list[PersonRegion]:
+    """The `limit` largest regions, in their order."""
 
+    def rank(region: PersonRegion) -> tuple[float, int]:
+        x0, y0, x1, y1 = region.box
+        return -(x1 - x0) * (y1 - y0), region.index
 
-def _largest(boxes: Sequence[Box], limit: int) -> list[int]:
-    """The indices of the `limit` largest boxes, in the order they came in."""
-    areas = [(x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in boxes]
-    return sorted(sorted(range(len(boxes)), key=lambda i: (-areas[i], i))[:limit])
+    return sorted(sorted(regions, key=rank)[:limit], key=lambda region: region.index)

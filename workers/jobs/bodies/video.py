@@ -1,13 +1,13 @@
-"""Bodies of a video: people are tracked, recovered frame by frame, then made into motions.
+"""Bodies of a video: people are tracked, recovered frame by frame, then turned into motions.
 
-Three passes over the video, none of which keeps frames: the tracker's (left out when the request goes on from
-a track job), the bodies', and the overlay's. The first two leave a checkpoint every 48 frames.
+Three passes over the video, none of which keeps frames in memory: the tracker's (skipped when a track job is
+continued), the body engine's, and the overlay's. The first two save a checkpoint every 48 frames.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from maquette.contract import Artefact, BodiesJob, Manifest, MediaRef, TrackResult
 from maquette.contract.vocabulary import UnknownPhrase, parse_phrase
@@ -18,32 +18,37 @@ from workers.engines.protocols import BodyEstimate, TrackPrompts
 from workers.errors import JobProblem
 from workers.formats.images import encode_png, shrink_image
 from workers.geometry.cameras import Camera
-from workers.jobs.bodies.motion_files import RecoveredVideo, write_motions
-from workers.jobs.bodies.recovery import apply_lod, list_ignored_options
+from workers.jobs.bodies.motions import RecoveredVideo, write_motions
+from workers.jobs.bodies.recovery import PERSON, apply_lod, list_ignored_options
 from workers.jobs.cameras import parse_intrinsics
 from workers.jobs.context import JobContext
 from workers.jobs.media_loader import LoadedVideo
-from workers.jobs.previews import PANEL, PosedBody, draw_bodies
+from workers.jobs.previews import PANEL_SIDE, PosedBody, draw_bodies
 from workers.jobs.track.chunked_tracking import (
     CHUNK_FRAMES,
+    ChunkedTracker,
     TrackingCheckpoint,
     dump_artefacts,
     limit_frames,
-    parse_checkpoint,
-    track_in_chunks,
 )
-from workers.jobs.track.mask_reader import FrameMasks, read_frames
+from workers.jobs.track.mask_rows import FrameMasks, read_frames
 
-PERSON = "person"
-# Flags of a body that hold for all frames of a video.
-LASTING_FLAGS = frozenset({"default_engine", "scale_not_metric", "camera_assumed"})
+# flags of the first body that hold for all frames of a video
+SHARED_FLAGS = frozenset({"default_engine", "scale_not_metric", "camera_assumed"})
+# a body with the id of its track
+TrackedBody = tuple[int, BodyEstimate]
 
 
 @dataclass(slots=True)
 class BodiesCheckpoint:
-    """The state between chunks; goes into checkpoints as JSON. `artefacts` are those of both passes."""
+    """The state between chunks. Checkpoints in the ledger have these field names.
 
-    ledger: dict[str, Any] | None = None
+    `tracking` is that of the first pass, `tracked` whether it is done. `decoded` counts the frames of the
+    second pass, whose bodies are stored as `chunks`; `rig` is the hash of the rig, `first` what the first
+    body says of all. `artefacts` are those saved by both passes.
+    """
+
+    tracking: dict[str, Any] | None = None
     tracked: bool = False
     decoded: int = 0
     rig: str | None = None
@@ -51,163 +56,182 @@ class BodiesCheckpoint:
     first: dict[str, Any] | None = None
     artefacts: list[dict[str, Any]] = field(default_factory=list)
 
+    def to_json(self) -> dict[str, Any]:
+        """The checkpoint as JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any] | None) -> Self:
+        """A stored checkpoint, or a fresh one for None."""
+        if stored is None:
+            return cls()
+        # version 0.1.0 called the first field "ledger"
+        return cls(**{"tracking" if name == "ledger" else name: value for name, value in stored.items()})
+
+    def estimated_camera(self) -> Camera | None:
+        """The camera estimated on the first frame with a body; it is one camera through the video."""
+        camera = self.first and self.first["camera"]
+        return Camera(**camera) if camera and camera["source"] == "estimated" else None
+
 
 def run(context: JobContext, request: BodiesJob, earlier: Manifest | None) -> Manifest:
-    """Bodies of `request.video`, or of the video that the track job `earlier` followed."""
+    """Bodies of `request.video`, or of the video of the track job `earlier`."""
     if why := request.image_only_format():
         raise JobProblem("invalid_request", why)
-    ref = request.video if earlier is None else MediaRef(id=earlier.provenance.sources[0])
-    assert ref is not None
+    video_ref = request.video if earlier is None else MediaRef(id=earlier.provenance.sources[0])
+    assert video_ref is not None
     context.record_engine(context.engines.bodies().info)
-    state = _restored(context)
+    checkpoint = BodiesCheckpoint.from_json(context.job.checkpoint)
+    context.restore_artefacts(checkpoint.artefacts)
     if earlier is None:
-        state = _tracked(context, request, ref, state)
-        ledger = _ledger(state)
-        masks = [Artefact.model_validate(item) for item in ledger.chunks]
-        people = [(n, item.frames) for n, item in ledger.tracks.items()]
+        checkpoint = _track_people(context, request, video_ref, checkpoint)
+        tracking = TrackingCheckpoint.from_json(checkpoint.tracking)
+        masks = [Artefact.model_validate(item) for item in tracking.chunks]
+        lengths = {number: item.frames for number, item in tracking.tracks.items()}
     else:
-        result = earlier.result
-        assert isinstance(result, TrackResult)
+        assert isinstance(earlier.result, TrackResult)
         masks = earlier.artefacts
-        people = [(track.id, track.frames) for track in result.tracks if _may_be_person(track.label)]
-    kept = {n for n, _ in sorted(people, key=lambda pair: (-pair[1], pair[0]))[: request.max_people]}
-    video = context.media.open_video(ref)
-    recovered = _recover(context, request, video, _people_of(context, masks, kept), state)
-    flags = list_ignored_options(context, request) + (["people_capped"] if len(kept) < len(people) else [])
-    return write_motions(context, request, ref, recovered, sorted(kept), flags)
+        lengths = {track.id: track.frames for track in earlier.result.tracks if _may_be_person(track.label)}
+    longest = sorted(lengths, key=lambda number: (-lengths[number], number))
+    kept = set(longest[: request.max_people])
+    video = context.media.open_video(video_ref)
+    recovered = _recover_video(context, request, video, _read_people(context, masks, kept), checkpoint)
+    flags = list_ignored_options(context, request)
+    if len(kept) < len(lengths):
+        flags.append("people_capped")
+    return write_motions(context, request, video_ref, recovered, sorted(kept), flags)
 
 
-def _tracked(
-    context: JobContext, request: BodiesJob, ref: MediaRef, state: BodiesCheckpoint
+def _track_people(
+    context: JobContext, request: BodiesJob, video_ref: MediaRef, checkpoint: BodiesCheckpoint
 ) -> BodiesCheckpoint:
+    """Track people from where the checkpoint is; returns the checkpoint of the finished pass."""
     engine = context.engines.concepts()
     context.record_engine(engine.info)
-    if state.tracked:
-        return state
+    if checkpoint.tracked:
+        return checkpoint
     engine.check([PERSON])
-    ledger = _ledger(state)
+    tracking = TrackingCheckpoint.from_json(checkpoint.tracking)
 
-    def keep(ledger: TrackingCheckpoint) -> None:
-        context.save_checkpoint(
-            asdict(BodiesCheckpoint(ledger=asdict(ledger), artefacts=dump_artefacts(context)))
-        )
+    def save(tracking: TrackingCheckpoint, *, tracked: bool = False) -> BodiesCheckpoint:
+        checkpoint = BodiesCheckpoint(tracking.to_json(), tracked, artefacts=dump_artefacts(context))
+        context.save_checkpoint(checkpoint.to_json())
+        return checkpoint
 
-    video = context.media.open_video(ref, start=max(ledger.decoded - 1, 0))
+    video = context.media.open_video(video_ref, start=max(tracking.decoded - 1, 0))
     with closing(video.frames):
-        _check(request, video)
-        prompts = TrackPrompts((PERSON,))
-        track_in_chunks(context, video, prompts, request.max_frames, ledger, keep, previews=False)
-    done = BodiesCheckpoint(ledger=asdict(ledger), tracked=True, artefacts=dump_artefacts(context))
-    context.save_checkpoint(asdict(done))
-    return done
+        _check_cameras(request, video)
+        tracker = ChunkedTracker(context=context, checkpoint=tracking, save=save, previews=False)
+        tracker.track(video, TrackPrompts((PERSON,)), request.max_frames)
+    return save(tracking, tracked=True)
 
 
-def _recover(
+def _recover_video(
     context: JobContext,
     request: BodiesJob,
     video: LoadedVideo,
-    lines: Iterator[FrameMasks],
-    state: BodiesCheckpoint,
+    people: Iterator[FrameMasks],
+    checkpoint: BodiesCheckpoint,
 ) -> RecoveredVideo:
-    """Bodies of every frame, as chunks in the store."""
-    gathered = Gatherer()
+    """The bodies of every frame, as chunks in the store."""
+    gatherer = Gatherer()
     with limit_frames(video, request.max_frames) as frames:
-        camera = _check(request, video)
-        for frame, line in zip(frames, lines, strict=False):
-            if frame.index < state.decoded:
+        given = _check_cameras(request, video)
+        for frame, masks in zip(frames, people, strict=False):
+            if frame.index < checkpoint.decoded:
                 continue
-            found = _bodies_of(context, request, frame, line, camera or _settled(state))
-            gathered.add(frame.index, frame.pts, found)
-            if found and state.rig is None:
-                state.rig, state.first = context.put(rig_bytes(found[0][1])), _lasting(found[0][1])
-            state.decoded = frame.index + 1
+            camera = given or checkpoint.estimated_camera()
+            bodies = _recover_frame(context, request, frame, masks, camera)
+            gatherer.add(frame.index, frame.pts, bodies)
+            if bodies and checkpoint.rig is None:
+                checkpoint.rig = context.put(rig_bytes(bodies[0][1]))
+                checkpoint.first = _describe_first(bodies[0][1])
+            checkpoint.decoded = frame.index + 1
             preview = None
-            if frame.index % CHUNK_FRAMES == 0 and found:
-                preview = _preview(context, frame, found)
-            context.progress("bodies", state.decoded, video.frame_count, preview=preview)
-            if state.decoded % CHUNK_FRAMES == 0:
-                state.chunks.append(context.put(gathered.chunk()))
-                state.artefacts = dump_artefacts(context)
-                context.save_checkpoint(asdict(state))
-    if state.decoded % CHUNK_FRAMES:
-        state.chunks.append(context.put(gathered.chunk()))
+            if frame.index % CHUNK_FRAMES == 0 and bodies:
+                preview = _save_preview(context, frame, bodies)
+            context.progress("bodies", checkpoint.decoded, video.frame_count, preview=preview)
+            if checkpoint.decoded % CHUNK_FRAMES == 0:
+                checkpoint.chunks.append(context.put(gatherer.chunk()))
+                checkpoint.artefacts = dump_artefacts(context)
+                context.save_checkpoint(checkpoint.to_json())
+    if checkpoint.decoded % CHUNK_FRAMES:
+        checkpoint.chunks.append(context.put(gatherer.chunk()))
+    return _build_recovered(video, checkpoint)
+
+
+def _build_recovered(video: LoadedVideo, checkpoint: BodiesCheckpoint) -> RecoveredVideo:
+    first = checkpoint.first
     return RecoveredVideo(
         width=video.width,
         height=video.height,
-        frame_count=state.decoded,
+        frame_count=checkpoint.decoded,
         frame_rate=video.frame_rate,
         time_base=video.time_base,
-        chunks=state.chunks,
-        rig=state.rig,
-        camera=Camera(**state.first["camera"]) if state.first else None,
-        scale_source=state.first["scale_source"] if state.first else "prior",
-        flags=state.first["flags"] if state.first else [],
+        chunks=checkpoint.chunks,
+        rig=checkpoint.rig,
+        camera=Camera(**first["camera"]) if first else None,
+        scale_source=first["scale_source"] if first else "prior",
+        flags=first["flags"] if first else [],
     )
 
 
-def _bodies_of(
-    context: JobContext, request: BodiesJob, frame: DecodedFrame, line: FrameMasks, camera: Camera | None
-) -> list[tuple[int, BodyEstimate]]:
+def _recover_frame(
+    context: JobContext, request: BodiesJob, frame: DecodedFrame, people: FrameMasks, camera: Camera | None
+) -> list[TrackedBody]:
     """The bodies of one frame with the ids of their tracks."""
     poses = request.world_from_cam
     if poses is not None and frame.index >= len(poses):
-        raise _too_few_poses(len(poses), frame.index + 1)
-    if not line.objects:
+        raise _poses_missing(len(poses), frame.index + 1)
+    if not people.objects:
         return []
     engine = context.engines.bodies()
     bodies = engine.recover(
         frame.pixels,
-        [person.box for person in line.objects],
-        [person.mask for person in line.objects],
+        [person.box for person in people.objects],
+        [person.mask for person in people.objects],
         camera=camera,
         seed=request.seed,
     )
-    pairs = zip(line.objects, bodies, strict=True)
+    pairs = zip(people.objects, bodies, strict=True)
     return [(person.id, apply_lod(engine, body, request.lod)) for person, body in pairs if body is not None]
 
 
-def _settled(state: BodiesCheckpoint) -> Camera | None:
-    """The camera that was estimated on the first frame with a body: it is one camera through the video."""
-    known = state.first and state.first["camera"]
-    return Camera(**known) if known and known["source"] == "estimated" else None
-
-
-def _lasting(body: BodyEstimate) -> dict[str, Any]:
-    """What the first body tells of all."""
+def _describe_first(body: BodyEstimate) -> dict[str, Any]:
+    """What the first body says of all: camera, source of the scale, shared flags."""
     return {
         "camera": asdict(body.camera),
         "scale_source": body.scale_source,
-        "flags": [flag for flag in body.flags if flag in LASTING_FLAGS],
+        "flags": [flag for flag in body.flags if flag in SHARED_FLAGS],
     }
 
 
-def _check(request: BodiesJob, video: LoadedVideo) -> Camera | None:
-    """The request's camera; raises JobProblem when it, or the number of poses, cannot be right."""
+def _check_cameras(request: BodiesJob, video: LoadedVideo) -> Camera | None:
+    """The request's camera; raises JobProblem when it is implausible or poses are missing."""
     poses, frames = request.world_from_cam, video.frame_count
     if poses is not None and frames is not None:
         needed = min(frames, request.max_frames or frames)
         if len(poses) < needed:
-            raise _too_few_poses(len(poses), needed)
+            raise _poses_missing(len(poses), needed)
     if request.camera is None:
         return None
     return parse_intrinsics(request.camera, video.width, video.height)
 
 
-def _too_few_poses(given: int, needed: int) -> JobProblem:
+def _poses_missing(given: int, needed: int) -> JobProblem:
     return JobProblem(
         "camera_poses_missing",
-        f"'world_from_cam' holds {given} poses, the video has {needed} frames: give one for each frame",
+        f"'world_from_cam' holds {given} poses, but the video has {needed} frames: give one pose per frame",
     )
 
 
-def _people_of(context: JobContext, masks: Sequence[Artefact], kept: set[int]) -> Iterator[FrameMasks]:
-    for line in read_frames(context, masks):
-        people = [person for person in line.objects if person.id in kept]
-        yield FrameMasks(line.frame, line.pts, people)
+def _read_people(context: JobContext, masks: Sequence[Artefact], kept: set[int]) -> Iterator[FrameMasks]:
+    for frame in read_frames(context, masks):
+        yield FrameMasks(frame.frame, frame.pts, [person for person in frame.objects if person.id in kept])
 
 
 def _may_be_person(label: str | None) -> bool:
-    """Whether a track's label leaves open that it is a person; engines with open words have any label."""
+    """Whether a track's label does not rule out a person; open-vocabulary engines give any label."""
     if label is None:
         return True
     try:
@@ -216,19 +240,7 @@ def _may_be_person(label: str | None) -> bool:
         return True
 
 
-def _preview(context: JobContext, frame: DecodedFrame, found: Sequence[tuple[int, BodyEstimate]]) -> str:
-    placed = [PosedBody(body.vertices, body.rig.faces, body.camera, track) for track, body in found]
-    picture = draw_bodies(shrink_image(frame.pixels, PANEL).copy(), placed)
-    return context.save(f"overlay-{frame.index:05d}.png", "overlay", "image/png", encode_png(picture)).sha256
-
-
-def _restored(context: JobContext) -> BodiesCheckpoint:
-    stored = context.job.checkpoint
-    if stored is None:
-        return BodiesCheckpoint()
-    context.restore_artefacts(stored["artefacts"])
-    return BodiesCheckpoint(**stored)
-
-
-def _ledger(state: BodiesCheckpoint) -> TrackingCheckpoint:
-    return TrackingCheckpoint() if state.ledger is None else parse_checkpoint(state.ledger)
+def _save_preview(context: JobContext, frame: DecodedFrame, bodies: Sequence[TrackedBody]) -> str:
+    posed = [PosedBody(body.vertices, body.rig.faces, body.camera, track) for track, body in bodies]
+    overlay = encode_png(draw_bodies(shrink_image(frame.pixels, PANEL_SIDE).copy(), posed))
+    return context.save(f"overlay-{frame.index:05d}.png", "overlay", "image/png", overlay).sha256

@@ -1,4 +1,4 @@
-"""Convert: a splat or a mesh in other file formats."""
+"""Runs a convert job."""
 
 from maquette.contract import ConvertJob, ConvertResult, Manifest
 

@@ -1,7 +1,7 @@
-"""What an objects job makes of an asset on request: a simulation package, a turntable film."""
+"""The extra outputs of an object: the posed mesh over the image, a turntable video, a simulation package."""
 
 import numpy as np
-from maquette.contract import ObjectOutput, ObjectsJob
+from maquette.contract import ObjectOutput, ObjectResult, ObjectsJob
 
 from workers.engines.protocols import ObjectAsset, Rgb
 from workers.formats.images import encode_png
@@ -9,57 +9,64 @@ from workers.formats.simulation.package import write_simulation_zip
 from workers.formats.simulation.solids import NotSolid
 from workers.geometry.mesh_renderer import render_mesh
 from workers.jobs.context import JobContext
+from workers.jobs.objects.files import write_object
 from workers.jobs.objects.reconstruction import ReconstructedObject
 from workers.jobs.objects.turntable import render_turntable
 
 
-def write_extras(
+def write_object_with_extras(
     context: JobContext, image: Rgb, item: ReconstructedObject, request: ObjectsJob
-) -> tuple[dict[ObjectOutput, str], list[str]]:
-    """Save what `outputs` asks for; gives the artefact of each, and flags.
-
-    `image` (H, W, 3) is what the asset's camera looks at.
-    """
-    made: dict[ObjectOutput, str] = {}
+) -> ObjectResult:
+    """Save the formats and extra outputs that the request names; `image` (H, W, 3) is the asset's view."""
+    extras: dict[ObjectOutput, str] = {}
     flags: list[str] = []
     if "placed" in request.outputs:
-        picture = encode_png(_placed(image, item.asset))
-        made["placed"] = context.save(f"{item.name}-placed.png", "overlay", "image/png", picture).name
+        overlay = encode_png(_draw_over_image(image, item.asset))
+        extras["placed"] = context.save(f"{item.name}-placed.png", "overlay", "image/png", overlay).name
     if "turntable" in request.outputs:
-        film = render_turntable(item.asset)
-        made["turntable"] = context.save(f"{item.name}-turntable.mp4", "preview", "video/mp4", film).name
+        video = render_turntable(item.asset)
+        extras["turntable"] = context.save(f"{item.name}-turntable.mp4", "preview", "video/mp4", video).name
     if "simulation" in request.outputs:
-        scale, source = _metres(item.asset, request.longest_side_m)
-        notes: dict[str, object] = {
-            "engine": context.engines.objects().info.name,
-            "scale_source": source,
-            "flags": list(item.asset.flags),
-        }
-        name = item.instance.label or item.name
-        try:
-            data = write_simulation_zip(
-                item.asset.mesh, name, scale=scale, density=request.density, notes=notes
-            )
-        except NotSolid:
-            return made, ["not_solid"]
-        saved = context.save(f"{item.name}-simulation.zip", "simulation", "application/zip", data)
-        made["simulation"] = saved.name
-        flags = [] if source in ("given", "metric") else ["mass_not_metric"]
-    return made, flags
+        package, flags = _build_simulation(context, item, request)
+        if package is not None:
+            saved = context.save(f"{item.name}-simulation.zip", "simulation", "application/zip", package)
+            extras["simulation"] = saved.name
+    result = write_object(context, item, request.formats)
+    return result.model_copy(update={"extras": extras, "flags": sorted({*result.flags, *flags})})
 
 
-def _metres(asset: ObjectAsset, longest_side: float | None) -> tuple[float, str]:
-    """How many metres a unit of the mesh is, and who says so."""
+def _build_simulation(
+    context: JobContext, item: ReconstructedObject, request: ObjectsJob
+) -> tuple[bytes | None, list[str]]:
+    """The package and its flags; None for a mesh that encloses no volume."""
+    scale, source = _choose_metres_per_unit(item.asset, request.longest_side_m)
+    notes: dict[str, object] = {
+        "engine": context.engines.objects().info.name,
+        "scale_source": source,
+        "flags": list(item.asset.flags),
+    }
+    name = item.instance.label or item.name
+    try:
+        package = write_simulation_zip(
+            item.asset.mesh, name, scale=scale, density=request.density, notes=notes
+        )
+    except NotSolid:
+        return None, ["not_solid"]
+    return package, [] if source in ("given", "metric") else ["mass_not_metric"]
+
+
+def _choose_metres_per_unit(asset: ObjectAsset, longest_side: float | None) -> tuple[float, str]:
+    """Metres per unit of the mesh, and where they come from."""
     if longest_side is None:
         return asset.pose.scale, asset.scale_source
     return longest_side / float(np.ptp(asset.mesh.vertices, axis=0).max()), "given"
 
 
-def _placed(image: Rgb, asset: ObjectAsset) -> Rgb:
-    """The picture (H, W, 3) with the posed mesh over it."""
+def _draw_over_image(image: Rgb, asset: ObjectAsset) -> Rgb:
+    """The image (H, W, 3), lightened, with the posed mesh over it."""
     mesh = asset.mesh
-    drawn, depth = render_mesh(mesh.vertices, mesh.faces, mesh.colors, asset.camera, asset.pose)
-    hit = np.isfinite(depth)
+    rendered, depth = render_mesh(mesh.vertices, mesh.faces, mesh.colors, asset.camera, asset.pose)
+    covered = np.isfinite(depth)
     out = (0.5 * image + 127.5).astype(np.uint8)
-    out[hit] = drawn[hit]
+    out[covered] = rendered[covered]
     return out

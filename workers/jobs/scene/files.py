@@ -1,4 +1,4 @@
-"""One GLB and one splat for a whole scene, in the camera frame."""
+"""One GLB and one splat of a scene, in the camera frame."""
 
 from collections.abc import Sequence
 
@@ -11,32 +11,33 @@ from workers.geometry.gaussians import Gaussians, concatenate, transform
 from workers.geometry.meshes import vertex_normals
 from workers.geometry.poses import opengl_from_opencv
 
-# glTF's camera axes (x right, y up, z backward) from OpenCV's
-GL_FROM_CV = np.array([1.0, -1.0, -1.0])
-NEUTRAL = 190
+# signs that turn OpenCV's camera axes into glTF's (x right, y up, z backward)
+GLTF_FROM_OPENCV = np.array([1.0, -1.0, -1.0])
+# grey of bodies, which have no colour
+BODY_GREY = 190
 
 
 def write_scene_glb(
     objects: Sequence[tuple[str, ObjectAsset]], bodies: Sequence[tuple[str, BodyEstimate]]
 ) -> bytes:
-    """A node for each object and body; the camera is at the origin and looks down -z, y is up."""
+    """A node per named object and body; the camera is at the origin and looks along -z, y is up."""
     builder = GlbBuilder()
     for name, asset in objects:
         add_asset_node(builder, name, asset)
     for name, body in bodies:
-        root = body.joints[0] * GL_FROM_CV
-        vertices = body.vertices * GL_FROM_CV - root
+        root = body.joints[0] * GLTF_FROM_OPENCV
+        vertices = body.vertices * GLTF_FROM_OPENCV - root
         mesh = builder.add_mesh(
             name,
             vertices,
             body.rig.faces,
             normals=vertex_normals(vertices, body.rig.faces),
-            colors=np.full((len(vertices), 3), NEUTRAL, np.uint8),
+            colors=np.full((len(vertices), 3), BODY_GREY, np.uint8),
         )
         builder.add_node(name, mesh=mesh, translation=root, extras={"unit": "metre", "kind": "body"})
     return builder.build()
 
 
 def merge_splats(objects: Sequence[tuple[str, ObjectAsset]]) -> Gaussians:
-    """All splats of a scene in the axes of `write_scene_glb`: means, rotations and scales moved together."""
+    """The splats of named objects in the axes of `write_scene_glb`."""
     return concatenate([transform(asset.splat, opengl_from_opencv(asset.pose)) for _, asset in objects])

@@ -1,8 +1,8 @@
-"""One scale for a scene: bodies tell metres and the ground, and objects are moved along their rays onto it.
+"""One scale for a scene: bodies give metres and the ground, and objects are moved along their rays to fit.
 
-A single picture of an object says nothing of its distance: moving it away and making it larger by the same
-factor leaves the picture as it is. People are seen with a prior on their height, and their feet tell how far
-below the camera the ground lies, if the camera is level (gravity along +y of the camera).
+A single image of an object does not determine its distance: an object twice as far and twice as large gives
+the same image. Bodies are recovered with a prior on their height, and their feet show how far below the
+camera the ground is, provided that the camera is level (gravity along +y of the camera).
 """
 
 from collections.abc import Sequence
@@ -15,64 +15,70 @@ from workers.engines.protocols import BodyEstimate, Mask, ObjectAsset
 from workers.geometry.cameras import Camera
 from workers.geometry.poses import Similarity
 
-# the lowest part of a mask or a mesh that may touch the ground
+# share of a mask's rows or a mesh's vertices that count as its lower end; chosen, not measured
 LOWEST_SHARE = 0.02
-# nearer to the horizon than this, a pixel more or less is metres more or less
-STEEPEST_SLOPE = 0.03
-SCALED = "scale_from_body"
+# Smallest slope (y over z) of a ray that is taken down to the ground: nearer to the horizon one pixel is
+# metres. Chosen, not measured.
+MIN_GROUND_SLOPE = 0.03
+SCALED_FLAG = "scale_from_body"
 
 
 @dataclass(frozen=True, slots=True)
 class GroundEstimate:
-    """Where people stand: metres down to the ground, None where no feet are seen, and metres ahead."""
+    """Where people stand, in metres.
 
-    drop: float | None
-    distance: float
+    `ground_y` is the ground's y in the camera frame, None where no feet are visible; `people_z` the median
+    distance of the people along z.
+    """
+
+    ground_y: float | None
+    people_z: float
 
 
 def estimate_ground(bodies: Sequence[BodyEstimate]) -> GroundEstimate | None:
-    """What the bodies of a picture tell of its scale; None without bodies."""
+    """The ground that the bodies of an image stand on; None without bodies."""
     if not bodies:
         return None
-    drops = [float(body.vertices[:, 1].max()) for body in bodies if "truncated" not in body.flags]
-    below = [drop for drop in drops if drop > 0]
-    distance = float(np.median([body.joints[0][2] for body in bodies]))
-    return GroundEstimate(float(np.median(below)) if below else None, distance)
+    lowest = [float(body.vertices[:, 1].max()) for body in bodies if "truncated" not in body.flags]
+    below_camera = [y for y in lowest if y > 0]
+    people_z = float(np.median([body.joints[0][2] for body in bodies]))
+    return GroundEstimate(float(np.median(below_camera)) if below_camera else None, people_z)
 
 
 def place_on_ground(
-    asset: ObjectAsset, mask: Mask, camera: Camera, stage: GroundEstimate, *, contact: bool
+    asset: ObjectAsset, mask: Mask, camera: Camera, ground: GroundEstimate, *, contact: bool
 ) -> ObjectAsset:
-    """The object at a distance that fits the bodies; its picture stays as it is.
+    """The object at a distance that fits the bodies; its image stays the same.
 
-    With `contact` it stands on the ground where its mask (H, W) ends below; otherwise, and where that cannot
-    be told, it is as far away as the people are (flag `distance_guessed`). Metric objects are left alone.
+    With `contact` it stands on the ground where the lower end of its mask (H, W) meets it. Otherwise, and
+    where that cannot be determined, it is as far away as the people (flag `distance_guessed`). Metric objects
+    are not moved.
     """
     if asset.scale_source == "metric":
         return asset
     points = asset.pose.apply(asset.mesh.vertices)
-    reached = _ground_depth(mask, camera, stage) if contact else None
-    if reached is None:
-        factor = stage.distance / float(np.median(points[:, 2]))
-        flags = (SCALED, "distance_guessed")
+    ground_z = _find_ground_depth(mask, camera, ground) if contact else None
+    if ground_z is None:
+        factor = ground.people_z / float(np.median(points[:, 2]))
+        flags = (SCALED_FLAG, "distance_guessed")
     else:
-        factor = reached / float(points[_lowest(points[:, 1]), 2].mean())
-        flags = (SCALED, "on_ground")
+        factor = ground_z / float(points[_select_lowest(points[:, 1]), 2].mean())
+        flags = (SCALED_FLAG, "on_ground")
     x, y, z = asset.pose.translation
-    moved = Similarity(asset.pose.rotation, (factor * x, factor * y, factor * z), factor * asset.pose.scale)
-    return replace(asset, pose=moved, scale_source="prior", flags=(*asset.flags, *flags))
+    pose = Similarity(asset.pose.rotation, (factor * x, factor * y, factor * z), factor * asset.pose.scale)
+    return replace(asset, pose=pose, scale_source="prior", flags=(*asset.flags, *flags))
 
 
-def _ground_depth(mask: Mask, camera: Camera, stage: GroundEstimate) -> float | None:
-    """Metres along z to where the mask's lower end meets the ground; None when nothing tells it."""
-    if stage.drop is None or mask[-1].any():
+def _find_ground_depth(mask: Mask, camera: Camera, ground: GroundEstimate) -> float | None:
+    """z in metres where the lower end of the mask meets the ground; None when it is not visible."""
+    if ground.ground_y is None or mask[-1].any():
         return None
     rows, _ = np.nonzero(mask)
     bottom = float(np.quantile(rows, 1 - LOWEST_SHARE)) + 1.0
     slope = (bottom - camera.cy) / camera.fy
-    return stage.drop / slope if slope > STEEPEST_SLOPE else None
+    return ground.ground_y / slope if slope > MIN_GROUND_SLOPE else None
 
 
-def _lowest(heights: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """The points (V,) that lie lowest, y pointing down."""
+def _select_lowest(heights: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which points (V,) are lowest; y points down."""
     return np.asarray(heights >= np.quantile(heights, 1 - LOWEST_SHARE))

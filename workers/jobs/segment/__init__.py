@@ -1,7 +1,7 @@
 """Segment jobs: an image and prompts to masks.
 
 Reads one image, or one frame of a video. Calls the concept engine. Writes an overlay, and on request a PNG
-of each mask; the masks themselves are COCO RLE in the manifest.
+per mask; the masks themselves are COCO RLE in the manifest.
 """
 
 from workers.jobs.segment.job import run

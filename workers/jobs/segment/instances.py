@@ -1,45 +1,45 @@
-"""From the prompts of a request to masks: what segment, objects, bodies and scene share."""
+"""Instances of an image with their masks, from prompts or from an earlier job."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from maquette.contract import (
-    Box,
-    Instance,
-    Manifest,
-    ObjectPrompt,
-    Point,
-    PromptRef,
-    Rle,
-    SegmentJob,
-    SegmentResult,
-)
-from maquette.contract.requests import PromptedJob
-from numpy.typing import NDArray
+from maquette.contract import Instance, Manifest, PromptRef, Rle, SegmentJob, SegmentResult
+from maquette.contract.requests import PromptedJob, Region, find_misfit
 
-from workers.engines.protocols import ConceptEngine, ImageHandle, SegmentedInstance, VisualPrompt
+from workers.engines.protocols import Box, ConceptEngine, ImageHandle, Mask, SegmentedInstance, VisualPrompt
 from workers.errors import JobProblem
 from workers.formats import rle
 from workers.geometry.borders import touched_sides
 from workers.geometry.boxes import bounding_box
 from workers.jobs.context import JobContext
 from workers.jobs.media_loader import LoadedImage
+from workers.jobs.segment.prompts import (
+    check_regions,
+    decode_mask,
+    decode_rle,
+    to_visual_prompt,
+    to_visual_prompts,
+)
+from workers.jobs.wire import to_wire_box
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceMask:
-    """One instance with its mask (H, W) bool; `ref` names the prompt that found it."""
+    """One instance: a mask (H, W), an xyxy box in pixels, and the prompt that it answers.
 
-    mask: NDArray[np.bool_]
-    box: tuple[float, float, float, float]
+    `score` and `label` are None for masks that the request gave.
+    """
+
+    mask: Mask
+    box: Box
     score: float | None
     label: str | None
-    ref: PromptRef
+    prompt: PromptRef
     flags: tuple[str, ...] = ()
     stability: float | None = None
 
-    def instance(self, index: int, *, polygons: bool = False) -> Instance:
-        """As the contract tells it."""
+    def to_wire(self, index: int, *, polygons: bool = False) -> Instance:
+        """The instance as the contract writes it."""
         return Instance(
             index=index,
             label=self.label,
@@ -47,7 +47,7 @@ class InstanceMask:
             box=to_wire_box(self.box),
             area=int(self.mask.sum()),
             mask=Rle.model_validate(rle.encode_mask(self.mask)),
-            prompt=self.ref,
+            prompt=self.prompt,
             stability=self.stability,
             borders=touched_sides(self.mask),
             polygons=rle.mask_to_polygons(self.mask) if polygons else None,
@@ -56,155 +56,107 @@ class InstanceMask:
 
 
 def find_instances(context: JobContext, image: LoadedImage, request: PromptedJob) -> list[InstanceMask]:
-    """All instances of phrases, then one for each box and list of points, then all that is like exemplars."""
+    """Every instance of the phrases, one per visual prompt, then every instance that matches the exemplars.
+
+    Empty masks are left out. Raises JobProblem for prompts that do not fit the image, UnknownPhrase.
+    """
     engine = context.engines.concepts()
     context.record_engine(engine.info)
-    check_prompts_inside(request.boxes, request.points, image.width, image.height)
-    prompts = request.prompts if isinstance(request, SegmentJob) else []
-    clicks = to_visual_prompts(request.boxes, request.points)
-    clicks += [
-        to_visual_prompt(prompt, f"prompts[{index}]", image.width, image.height)
-        for index, prompt in enumerate(prompts)
-    ]
+    check_regions(request, image.width, image.height)
+    prompts, refs = _build_visual_prompts(request)
     engine.check(request.text)
     context.progress("embed", message="reading the image")
     handle = engine.embed(image.pixels, image.key)
     context.progress("prompt", message="finding objects")
-    found = []
+    instances: list[InstanceMask] = []
     if request.text:
-        named = engine.ground(handle, request.text, thresholds=request.resolve_thresholds())
-        found = [_found(item, PromptRef(kind="text", index=item.prompt)) for item in named]
-    if clicks:
-        refs = [
-            *(PromptRef(kind="box", index=index) for index in range(len(request.boxes))),
-            *(PromptRef(kind="points", index=index) for index in range(len(request.points))),
-            *(PromptRef(kind="prompt", index=index) for index in range(len(prompts))),
-        ]
-        found += [_found(item, refs[item.prompt]) for item in engine.segment(handle, clicks)]
+        segmented = engine.ground(handle, request.text, thresholds=request.resolve_thresholds())
+        instances += [_to_instance(item, PromptRef(kind="text", index=item.prompt)) for item in segmented]
+    if prompts:
+        instances += [_to_instance(item, refs[item.prompt]) for item in engine.segment(handle, prompts)]
     if isinstance(request, SegmentJob) and request.exemplars:
-        found += _alike(context, engine, image, handle, request)
-    return [item for item in found if item.mask.any()]
+        instances += _match_exemplars(context, engine, handle, request)
+    return [instance for instance in instances if instance.mask.any()]
 
 
-def _alike(
-    context: JobContext, engine: ConceptEngine, image: LoadedImage, handle: ImageHandle, request: SegmentJob
-) -> list[InstanceMask]:
-    """All that looks like the request's exemplars, some of which may lie in other pictures."""
-    others: dict[str, tuple[LoadedImage, ImageHandle]] = {}
-    shown: list[ImageHandle | None] = []
-    for index, exemplar in enumerate(request.exemplars):
-        place, known = image, None
-        if exemplar.image is not None:
-            name = exemplar.image.model_dump_json()
-            if name not in others:
-                loaded = context.media.load_image(exemplar.image)
-                others[name] = loaded, engine.embed(loaded.pixels, loaded.key)
-            place, known = others[name]
-        if exemplar.box.is_outside(place.width, place.height):
-            raise prompt_outside_problem(f"exemplars[{index}]", place.width, place.height)
-        shown.append(known)
-    found = engine.ground_exemplars(
-        handle,
-        [exemplar.box.xyxy() for exemplar in request.exemplars],
-        [int(exemplar.positive) for exemplar in request.exemplars],
-        shown=shown if others else (),
-        threshold=request.threshold,
-    )
-    return [_found(item, PromptRef(kind="exemplars", index=0)) for item in found]
-
-
-def to_visual_prompts(boxes: list[Box], points: list[list[Point]]) -> list[VisualPrompt]:
-    """Boxes first, then lists of points, as engines take them."""
-    clicks = [VisualPrompt(box=box.xyxy()) for box in boxes]
-    for group in points:
-        clicks.append(_pointed(None, group, None))
-    return clicks
-
-
-def to_visual_prompt(prompt: ObjectPrompt, what: str, width: int, height: int) -> VisualPrompt:
-    """One object's prompt as engines take it; raises JobProblem when it does not fit the picture."""
-    if (prompt.box and prompt.box.is_outside(width, height)) or any(
-        point.is_outside(width, height) for point in prompt.points
-    ):
-        raise prompt_outside_problem(what, width, height)
-    mask = None if prompt.mask is None else _fitting(prompt.mask, f"{what}.mask", width, height)
-    return _pointed(prompt.box, prompt.points, mask)
-
-
-def _pointed(box: Box | None, points: list[Point], mask: NDArray[np.bool_] | None) -> VisualPrompt:
-    return VisualPrompt(
-        box=None if box is None else box.xyxy(),
-        points=np.array([[p.x, p.y] for p in points], dtype=np.float64) if points else None,
-        labels=np.array([p.label for p in points], dtype=np.int64) if points else None,
-        mask=mask,
-    )
-
-
-def check_prompts_inside(boxes: list[Box], points: list[list[Point]], width: int, height: int) -> None:
-    """Raise JobProblem when a prompt lies outside the picture."""
-    for index, box in enumerate(boxes):
-        if box.is_outside(width, height):
-            raise prompt_outside_problem(f"boxes[{index}]", width, height)
-    for index, group in enumerate(points):
-        if any(point.is_outside(width, height) for point in group):
-            raise prompt_outside_problem(f"points[{index}]", width, height)
-
-
-def prompt_outside_problem(what: str, width: int, height: int) -> JobProblem:
-    """That a prompt lies outside the picture."""
-    return JobProblem("prompt_outside_image", f"{what} lies outside the {width} x {height} picture")
-
-
-def decode_masks(masks: list[Rle], image: LoadedImage) -> list[InstanceMask]:
-    """Masks of the request as instances; raises JobProblem for one of another size or broken RLE."""
-    found = []
-    for index, wire in enumerate(masks):
-        mask = _fitting(wire, f"masks[{index}]", image.width, image.height)
-        found.append(InstanceMask(mask, bounding_box(mask), None, None, PromptRef(kind="mask", index=index)))
-    return found
-
-
-def _fitting(wire: Rle, what: str, width: int, height: int) -> NDArray[np.bool_]:
-    if wire.size != (height, width):
-        raise JobProblem(
-            "mask_size_mismatch",
-            f"{what} is {wire.size[0]} x {wire.size[1]} (height x width), the picture is {height} x {width}",
+def decode_masks(masks: Sequence[Rle]) -> list[InstanceMask]:
+    """Masks of a request that `check_regions` accepted; raises JobProblem for one that is broken or empty."""
+    instances = []
+    for index, encoded in enumerate(masks):
+        mask = decode_mask(encoded, f"masks[{index}]")
+        prompt = PromptRef(kind="mask", index=index)
+        instances.append(
+            InstanceMask(mask=mask, box=bounding_box(mask), score=None, label=None, prompt=prompt)
         )
-    mask = decode_rle(wire, what)
-    if not mask.any():
-        raise JobProblem("mask_empty", f"{what} has no pixel")
-    return mask
+    return instances
 
 
 def load_instances(manifest: Manifest, job_id: str) -> list[InstanceMask]:
-    """The instances of an earlier segment job."""
+    """The instances of an earlier segment job; raises JobProblem for another kind of job."""
     if not isinstance(manifest.result, SegmentResult):
-        raise JobProblem("source_wrong_kind", f"job {job_id} is no segment job: its result has no masks")
+        raise JobProblem("source_wrong_kind", f"job {job_id} is not a segment job: its result has no masks")
     return [
         InstanceMask(
-            decode_rle(item.mask, f"instance {item.index}"),
-            item.box.xyxy(),
-            item.score,
-            item.label,
-            PromptRef(kind="job", index=item.index),
-            tuple(item.flags),
+            mask=decode_rle(item.mask, f"instance {item.index}"),
+            box=item.box.xyxy(),
+            score=item.score,
+            label=item.label,
+            prompt=PromptRef(kind="job", index=item.index),
+            flags=tuple(item.flags),
         )
         for item in manifest.result.instances
     ]
 
 
-def decode_rle(wire: Rle, what: str) -> NDArray[np.bool_]:
-    """A mask of the wire; raises JobProblem when its runs are broken."""
-    try:
-        return rle.decode_mask({"size": list(wire.size), "counts": wire.counts})
-    except rle.RleError as error:
-        raise JobProblem("mask_invalid", f"{what} is not valid COCO RLE: {error}") from error
+def _build_visual_prompts(request: PromptedJob) -> tuple[list[VisualPrompt], list[PromptRef]]:
+    """One prompt per box, per list of points and per object prompt, and where each is in the request."""
+    object_prompts = request.prompts if isinstance(request, SegmentJob) else []
+    prompts = to_visual_prompts(request.boxes, request.points)
+    prompts += [to_visual_prompt(item, f"prompts[{index}]") for index, item in enumerate(object_prompts)]
+    refs = [
+        *(PromptRef(kind="box", index=index) for index in range(len(request.boxes))),
+        *(PromptRef(kind="points", index=index) for index in range(len(request.points))),
+        *(PromptRef(kind="prompt", index=index) for index in range(len(object_prompts))),
+    ]
+    return prompts, refs
 
 
-def to_wire_box(box: tuple[float, float, float, float]) -> Box:
-    """A box as the contract tells it."""
-    return Box(x0=box[0], y0=box[1], x1=box[2], y1=box[3])
+def _match_exemplars(
+    context: JobContext, engine: ConceptEngine, handle: ImageHandle, request: SegmentJob
+) -> list[InstanceMask]:
+    """Every instance that matches the exemplars, which may lie in other images."""
+    others: dict[str, tuple[LoadedImage, ImageHandle]] = {}
+    handles: list[ImageHandle | None] = []
+    for index, exemplar in enumerate(request.exemplars):
+        if exemplar.image is None:
+            handles.append(None)
+            continue
+        key = exemplar.image.model_dump_json()
+        if key not in others:
+            loaded = context.media.load_image(exemplar.image)
+            others[key] = loaded, engine.embed(loaded.pixels, loaded.key)
+        other, other_handle = others[key]
+        misfit = find_misfit([Region(f"exemplars[{index}]", exemplar.box)], other.width, other.height)
+        if misfit is not None:
+            raise JobProblem(misfit.code, misfit.detail)
+        handles.append(other_handle)
+    segmented = engine.ground_exemplars(
+        handle,
+        [exemplar.box.xyxy() for exemplar in request.exemplars],
+        [int(exemplar.positive) for exemplar in request.exemplars],
+        shown=handles if others else (),
+        threshold=request.threshold,
+    )
+    return [_to_instance(item, PromptRef(kind="exemplars", index=0)) for item in segmented]
 
 
-def _found(item: SegmentedInstance, ref: PromptRef) -> InstanceMask:
-    return InstanceMask(item.mask, item.box, item.score, item.label, ref, item.flags, item.stability)
+def _to_instance(item: SegmentedInstance, prompt: PromptRef) -> InstanceMask:
+    return InstanceMask(
+        mask=item.mask,
+        box=item.box,
+        score=item.score,
+        label=item.label,
+        prompt=prompt,
+        flags=item.flags,
+        stability=item.stability,
+    )

@@ -1,4 +1,4 @@
-"""Segment: a picture and prompts to masks."""
+"""Runs a segment job."""
 
 import numpy as np
 from maquette.contract import Manifest, SegmentJob, SegmentResult
@@ -6,36 +6,39 @@ from maquette.contract import Manifest, SegmentJob, SegmentResult
 from workers.formats.images import encode_png
 from workers.formats.overlay import overlay_png
 from workers.jobs.context import JobContext
-from workers.jobs.segment.instances import find_instances
+from workers.jobs.segment.instances import InstanceMask, find_instances
 
 
 def run(context: JobContext, request: SegmentJob) -> Manifest:
-    """Find every instance; the overlay shows them on the picture."""
+    """Find every instance; write the overlay and the requested outputs."""
     if request.frame is None:
         image = context.media.load_image(request.image)
     else:
         image = context.media.load_frame(request.image, request.frame)
-    found = find_instances(context, image, request)
+    instances = find_instances(context, image, request)
     context.progress("write", message="writing the overlay")
-    labels = [item.label or f"{item.ref.kind} {item.ref.index}" for item in found]
-    overlay = overlay_png(image.pixels, [item.mask for item in found], labels)
+    labels = [item.label or f"{item.prompt.kind} {item.prompt.index}" for item in instances]
+    overlay = overlay_png(image.pixels, [item.mask for item in instances], labels)
     context.save("overlay.png", "overlay", "image/png", overlay)
     if "png" in request.outputs:
-        for index, item in enumerate(found):
-            context.save(
-                f"mask-{index:03d}.png", "mask", "image/png", encode_png(item.mask.astype(np.uint8) * 255)
-            )
+        _write_masks(context, instances)
     polygons = "polygons" in request.outputs
     result = SegmentResult(
         width=image.width,
         height=image.height,
         frame=request.frame,
-        instances=[item.instance(index, polygons=polygons) for index, item in enumerate(found)],
+        instances=[item.to_wire(index, polygons=polygons) for index, item in enumerate(instances)],
     )
     return context.build_manifest(
         result,
         parameters={"thresholds": request.resolve_thresholds(), "text": request.text},
         seed=request.seed,
-        reason=None if found else "nothing in the picture matches the prompts",
-        flags=[] if found else ["nothing_found"],
+        reason=None if instances else "nothing in the image matches the prompts",
+        flags=[] if instances else ["nothing_found"],
     )
+
+
+def _write_masks(context: JobContext, instances: list[InstanceMask]) -> None:
+    for index, item in enumerate(instances):
+        data = encode_png(item.mask.astype(np.uint8) * 255)
+        context.save(f"mask-{index:03d}.png", "mask", "image/png", data)

@@ -1,29 +1,32 @@
-"""Objects followed through a video in chunks that survive a killed worker: what track and bodies share."""
+"""Tracks objects through a video in chunks, so that a job resumes after its worker died.
 
-import json
+Track, bodies and multi-view objects jobs share it.
+"""
+
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from media.sandbox import DecodedFrame
 from workers.engines.protocols import FrameResult, TrackPrompts, VideoFrame
-from workers.formats import overlay, rle
 from workers.formats.images import encode_png
+from workers.formats.overlay import overlay_masks
 from workers.jobs.context import JobContext
 from workers.jobs.media_loader import LoadedVideo
+from workers.jobs.track.mask_rows import Row, encode_rows, to_row
 
+# frames per chunk and checkpoint; chosen, not measured
 CHUNK_FRAMES = 48
-Row = dict[str, Any]
 
 
 @dataclass(slots=True)
 class TrackSummary:
-    """What is known of one track so far."""
+    """One track so far: its first and last frame, in how many frames it is, and the sum of its scores."""
 
     label: str | None
     prompt: int
@@ -33,14 +36,21 @@ class TrackSummary:
     scores: float = 0.0
     flags: list[str] = field(default_factory=list)
 
+    @property
+    def mean_score(self) -> float | None:
+        """The mean score over the frames that the object is in."""
+        return self.scores / self.frames if self.frames else None
+
 
 @dataclass(slots=True)
 class TrackingCheckpoint:
-    """The state of following between chunks; goes into checkpoints as JSON.
+    """The state of tracking between chunks. Checkpoints in the ledger have these field names.
 
-    `start` is the frame that the passes begin on, `decoded` counts the frames of the present pass. A backward
-    pass keeps its lines in `spool`, by their hashes in the store, until it is `turned`; `ids` are what the
-    second pass calls its objects in the result.
+    `start` is the frame that the passes begin on, `decoded` counts the frames of the current pass, `written`
+    those in artefacts. `tracker` is the hash of the tracker's snapshot. `chunks` are the artefacts saved so
+    far, `spans` the name, first and last frame of each `masks` artefact. A backward pass stores its rows in
+    `spool`, by hash, until it is finished (`turned`) and they are written in ascending order; `ids` maps the
+    objects of the forward pass to those of the backward pass.
     """
 
     start: int | None = None
@@ -54,130 +64,121 @@ class TrackingCheckpoint:
     turned: bool = False
     ids: dict[int, int] | None = None
 
+    def to_json(self) -> dict[str, Any]:
+        """The checkpoint as JSON."""
+        return asdict(self)
 
-Rename = Callable[[FrameResult], FrameResult]
+    @classmethod
+    def from_json(cls, stored: dict[str, Any] | None) -> Self:
+        """A stored checkpoint, or a fresh one for None; JSON has made strings of integer keys."""
+        if stored is None:
+            return cls()
+        tracks = {int(key): TrackSummary(**value) for key, value in stored["tracks"].items()}
+        ids = stored["ids"] and {int(key): value for key, value in stored["ids"].items()}
+        return cls(**{**stored, "tracks": tracks, "ids": ids})
+
+    def add_rows(self, name: str, rows: Sequence[Row]) -> None:
+        """Record the rows that were written as artefact `name`."""
+        self.spans.append({"name": name, "first_frame": rows[0]["frame"], "last_frame": rows[-1]["frame"]})
+        for row in rows:
+            self.written += 1
+            for item in row["objects"]:
+                summary = self.tracks.setdefault(
+                    item["id"], TrackSummary(item["label"], item["prompt"], row["frame"], row["frame"])
+                )
+                summary.last = row["frame"]
+                summary.frames += 1
+                summary.scores += item["score"]
+                summary.flags = sorted({*summary.flags, *item["flags"]})
 
 
-def track_in_chunks(
-    context: JobContext,
-    video: LoadedVideo,
-    prompts: TrackPrompts,
-    limit: int | None,
-    state: TrackingCheckpoint,
-    keep: Callable[[TrackingCheckpoint], None],
-    *,
-    previews: bool = True,
-    spooled: bool = False,
-    rename: Rename | None = None,
-) -> None:
-    """Follow the prompts from where `state` is to the video's end, or through `limit` frames in all.
+RowSink = Callable[[JobContext, Sequence[Row], TrackingCheckpoint], None]
 
-    `video` begins with the last frame that `state` has seen, which is passed over, or with the first of all.
-    Lines are JSON Lines artefacts of 48 frames each (`spooled`: bytes in the store); `keep` is called after
-    each, to leave a checkpoint.
+
+def save_rows(context: JobContext, rows: Sequence[Row], checkpoint: TrackingCheckpoint) -> None:
+    """Save rows in ascending order of frames as a `masks` artefact."""
+    if rows:
+        name = f"masks-{len(checkpoint.spans):05d}.jsonl"
+        context.save(name, "masks", "application/jsonl", encode_rows(rows))
+        checkpoint.add_rows(name, rows)
+
+
+def spool_rows(context: JobContext, rows: Sequence[Row], checkpoint: TrackingCheckpoint) -> None:
+    """Store rows of a backward pass until they can be written in ascending order."""
+    if rows:
+        checkpoint.spool.append(context.put(encode_rows(rows)))
+
+
+@dataclass(slots=True, kw_only=True)
+class ChunkedTracker:
+    """Tracks through a video from where its checkpoint is, and calls `save` after every chunk.
+
+    `rename` gives objects other ids. With `previews`, each chunk's first frame is shown in the progress.
     """
-    engine = context.engines.concepts()
-    tracker = engine.tracker(prompts, state=context.get(state.tracker) if state.tracker else None)
-    lines: list[Row] = []
-    # a joined pass begins on a frame that has been shown
-    previewed = not previews or (rename is not None and state.decoded == 0)
-    put = spool if spooled else write
 
-    def named(results: Sequence[FrameResult]) -> Sequence[FrameResult]:
-        return results if rename is None else [rename(found) for found in results]
+    context: JobContext
+    checkpoint: TrackingCheckpoint
+    save: Callable[[TrackingCheckpoint], object]
+    sink: RowSink = save_rows
+    rename: Callable[[FrameResult], FrameResult] | None = None
+    previews: bool = True
 
-    seen = min(state.decoded, 1)
-    with limit_frames(video, None if limit is None else limit - state.decoded + seen) as frames:
-        for frame in islice(frames, seen, None):
-            done = named(tracker.step(VideoFrame(frame.index, frame.pts, frame.pixels)))
-            lines += [to_row(found) for found in done]
-            state.decoded += 1
-            preview = None
-            if not previewed and done and done[-1].index == frame.index:
-                preview, previewed = _preview(context, frame.pixels, done[-1]), True
-            context.progress("track", state.decoded, video.frame_count, preview=preview)
-            if state.decoded % CHUNK_FRAMES == 0:
-                put(context, lines, state)
-                state.tracker = context.put(tracker.snapshot())
-                state.chunks = dump_artefacts(context)
-                keep(state)
-                lines, previewed = [], not previews
-    lines += [to_row(found) for found in named(tracker.finish())]
-    put(context, lines, state)
-    state.chunks = dump_artefacts(context)
+    def track(self, video: LoadedVideo, prompts: TrackPrompts, max_frames: int | None) -> None:
+        """Track to the video's end, or through `max_frames` in total.
+
+        `video` begins with the last frame that the checkpoint counts, which is skipped, or with the first.
+        """
+        context, checkpoint = self.context, self.checkpoint
+        snapshot = context.get(checkpoint.tracker) if checkpoint.tracker else None
+        tracker = context.engines.concepts().tracker(prompts, state=snapshot)
+        rows: list[Row] = []
+        # the forward pass of two begins on a frame that was shown already
+        shown = not self.previews or (self.rename is not None and checkpoint.decoded == 0)
+        overlap = min(checkpoint.decoded, 1)
+        limit = None if max_frames is None else max_frames - checkpoint.decoded + overlap
+        with limit_frames(video, limit) as frames:
+            for frame in islice(frames, overlap, None):
+                results = self._rename(tracker.step(VideoFrame(frame.index, frame.pts, frame.pixels)))
+                rows += [to_row(result) for result in results]
+                checkpoint.decoded += 1
+                preview = None
+                if not shown and results and results[-1].index == frame.index:
+                    preview, shown = _save_preview(context, frame.pixels, results[-1]), True
+                context.progress("track", checkpoint.decoded, video.frame_count, preview=preview)
+                if checkpoint.decoded % CHUNK_FRAMES == 0:
+                    self._write(rows)
+                    checkpoint.tracker = context.put(tracker.snapshot())
+                    self.save(checkpoint)
+                    rows, shown = [], not self.previews
+        rows += [to_row(result) for result in self._rename(tracker.finish())]
+        self._write(rows)
+
+    def _write(self, rows: Sequence[Row]) -> None:
+        self.sink(self.context, rows, self.checkpoint)
+        self.checkpoint.chunks = dump_artefacts(self.context)
+
+    def _rename(self, results: Sequence[FrameResult]) -> Sequence[FrameResult]:
+        return results if self.rename is None else [self.rename(result) for result in results]
 
 
 @contextmanager
 def limit_frames(video: LoadedVideo, limit: int | None) -> Iterator[Iterator[DecodedFrame]]:
-    """The frames of a video up to a limit, in a `with` block; the decoder is free again after it."""
+    """The frames of a video, `limit` at most; the decoder is free again after the `with` block."""
     with closing(video.frames) as frames:
         yield islice(frames, limit)
 
 
-def parse_checkpoint(stored: dict[str, Any]) -> TrackingCheckpoint:
-    """A ledger from a checkpoint; JSON has made strings of its whole numbers."""
-    tracks = {int(key): TrackSummary(**value) for key, value in stored["tracks"].items()}
-    ids = stored["ids"] and {int(key): value for key, value in stored["ids"].items()}
-    return TrackingCheckpoint(**{**stored, "tracks": tracks, "ids": ids})
-
-
-def write(context: JobContext, rows: Sequence[Row], state: TrackingCheckpoint) -> None:
-    """Save a chunk of lines, in ascending order of frames, and count what is in them."""
-    if not rows:
-        return
-    name = f"masks-{len(state.spans):05d}.jsonl"
-    context.save(name, "masks", "application/jsonl", _jsonl(rows))
-    state.spans.append({"name": name, "first_frame": rows[0]["frame"], "last_frame": rows[-1]["frame"]})
-    for row in rows:
-        state.written += 1
-        for item in row["objects"]:
-            summary = state.tracks.setdefault(
-                item["id"], TrackSummary(item["label"], item["prompt"], row["frame"], row["frame"])
-            )
-            summary.last = row["frame"]
-            summary.frames += 1
-            summary.scores += item["score"]
-            summary.flags = sorted({*summary.flags, *item["flags"]})
-
-
 def dump_artefacts(context: JobContext) -> list[dict[str, Any]]:
-    """What has been saved so far, for a checkpoint."""
+    """The artefacts saved so far, for a checkpoint."""
     return [artefact.model_dump() for artefact in context.artefacts]
 
 
-def spool(context: JobContext, rows: Sequence[Row], state: TrackingCheckpoint) -> None:
-    """Keep lines of a backward pass in the store, until they can be written in order."""
-    if rows:
-        state.spool.append(context.put(_jsonl(rows)))
-
-
-def to_row(result: FrameResult) -> Row:
-    """A frame's line."""
-    objects = [
-        {
-            "id": item.id,
-            "label": item.label,
-            "prompt": item.prompt,
-            "box": [round(value, 3) for value in item.box],
-            "score": round(item.score, 5),
-            "mask": rle.encode_mask(item.mask),
-            "flags": list(item.flags),
-        }
-        for item in result.objects
-    ]
-    return {"frame": result.index, "pts": result.pts, "objects": objects}
-
-
-def _jsonl(rows: Sequence[Row]) -> bytes:
-    return "".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows).encode()
-
-
-def _preview(context: JobContext, image: NDArray[np.uint8], result: FrameResult) -> str:
-    picture = overlay.overlay_masks(
+def _save_preview(context: JobContext, image: NDArray[np.uint8], result: FrameResult) -> str:
+    overlay = overlay_masks(
         image,
         [item.mask for item in result.objects],
         [f"{item.id} {item.label or ''}".strip() for item in result.objects],
         [item.id for item in result.objects],
     )
     name = f"overlay-{result.index:05d}.png"
-    return context.save(name, "overlay", "image/png", encode_png(picture)).sha256
+    return context.save(name, "overlay", "image/png", encode_png(overlay)).sha256

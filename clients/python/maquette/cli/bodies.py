@@ -1,98 +1,104 @@
-"""The command that makes bodies."""
+"""`maquette bodies`."""
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from maquette.cli import options as o
-from maquette.cli.each import each
+from maquette.cli import parsing
+from maquette.cli.batch import run_each_or_continue
 from maquette.client import Maquette
+from maquette.contract import BodiesJob, BodyFormat
+from maquette.contract.defaults import BODIES
 from maquette.handles import Job
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(bodies)
+Media = Annotated[list[str] | None, typer.Argument(help="Images or videos; none with --from-job.")]
+MaskFiles = Annotated[
+    list[Path] | None, typer.Option(help="A PNG with the mask of one person of an image; repeatable.")
+]
+FromJob = Annotated[str | None, o.field_option(BodiesJob, "from_job")]
+PosesFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="JSON file: a camera pose (4x4 matrix) per frame; places a video's bodies in the world."
+    ),
+]
+AsVideo = Annotated[bool, typer.Option("--video", help="Take addresses and animated images for videos.")]
 
 
 def bodies(
     context: typer.Context,
-    media: Annotated[list[str] | None, typer.Argument(help="Images or videos; none with --from-job.")] = None,
+    media: Media = None,
     box: o.Boxes = None,
-    mask: Annotated[
-        list[Path] | None, typer.Option(help="A PNG of one person's mask; may be repeated, of an image.")
-    ] = None,
-    from_job: Annotated[str | None, typer.Option(help="A segment or a track job to go on from.")] = None,
+    mask: MaskFiles = None,
+    from_job: FromJob = None,
     camera: o.CameraOption = None,
-    formats: o.Formats = "glb",
-    lod: Annotated[
-        int | None, typer.Option(min=0, max=6, help="Level of detail of engines with some.")
-    ] = None,
-    vertices: Annotated[bool, typer.Option("--vertices", help="Posed vertices in NPZ and JSON.")] = False,
-    max_people: Annotated[int, typer.Option(help="The largest so many people.")] = 64,
-    max_frames: Annotated[int | None, typer.Option(help="Stop a video here.")] = None,
-    smoothing: Annotated[bool, typer.Option(help="Smooth the motion of a video.")] = True,
-    max_gap: Annotated[float, typer.Option(help="Seconds of a gap in a motion that is filled.")] = 0.5,
-    world_from_cam: Annotated[
-        Path | None, typer.Option(help="JSON: a 4x4 matrix for each frame puts bodies into the world.")
-    ] = None,
-    world_up: Annotated[str, typer.Option(help="The world's up: -y, y or z.")] = "-y",
-    as_video: Annotated[bool, typer.Option("--video", help="Addresses and animations are videos.")] = False,
-    seed: o.Seed = 0,
-    engine: o.EngineName = "auto",
+    formats: Annotated[str, o.formats_option(BodiesJob)] = ",".join(BODIES.formats),
+    lod: Annotated[int | None, o.field_option(BodiesJob, "lod")] = None,
+    vertices: Annotated[bool, o.field_option(BodiesJob, "vertices", "--vertices")] = BODIES.vertices,
+    max_people: Annotated[int, o.field_option(BodiesJob, "max_people")] = BODIES.max_people,
+    max_frames: Annotated[int | None, o.field_option(BodiesJob, "max_frames")] = None,
+    smoothing: Annotated[bool, o.field_option(BodiesJob, "smoothing")] = BODIES.smoothing,
+    max_gap: Annotated[
+        float, o.field_option(BodiesJob, "max_gap_seconds", "--max-gap")
+    ] = BODIES.max_gap_seconds,
+    world_from_cam: PosesFile = None,
+    world_up: Annotated[Literal["-y", "y", "z"], o.field_option(BodiesJob, "world_up")] = BODIES.world_up,
+    as_video: AsVideo = False,
+    seed: o.Seed = BODIES.seed,
+    engine: o.EngineName = BODIES.engine,
     out: o.Out = None,
 ) -> None:
-    """Rigged bodies of images, moving ones of videos."""
-    poses = None if world_from_cam is None else _matrices(world_from_cam)
-    masks = [_mask(file) for file in mask or ()]
+    """Recover rigged bodies of the people in images, animated ones of those in videos."""
+    fields: dict[str, Any] = {
+        "boxes": parsing.parse_boxes(box),
+        "masks": [_read_mask(file) for file in mask or ()],
+        "from_job": from_job,
+        "camera": parsing.parse_camera(camera),
+        "formats": parsing.parse_names(formats, BodyFormat),
+        "lod": lod,
+        "vertices": vertices,
+        "max_people": max_people,
+        "max_frames": max_frames,
+        "smoothing": smoothing,
+        "max_gap_seconds": max_gap,
+        "world_from_cam": None if world_from_cam is None else _read_poses(world_from_cam),
+        "world_up": world_up,
+        "seed": seed,
+        "engine": engine,
+    }
 
-    def start(mq: Maquette, source: Any) -> Job[Any]:
-        place = None if source is None else mq.upload(source)
-        known = None if place is None else mq.media(place)
-        moves = as_video or (known is not None and known.kind == "video")
-        return mq.bodies(
-            None if moves else place,
-            video=place if moves else None,
-            boxes=o.boxes(box),
-            masks=masks,
-            from_job=from_job,
-            camera=o.camera(camera),
-            formats=o.formats(formats),
-            lod=lod,
-            vertices=vertices,
-            max_people=max_people,
-            max_frames=max_frames,
-            smoothing=smoothing,
-            max_gap_seconds=max_gap,
-            world_from_cam=poses,
-            world_up=world_up,
-            seed=seed,
-            engine=engine,
-        )
+    def start(mq: Maquette, medium: Any) -> Job[Any]:
+        if medium is None:
+            return mq.bodies(**fields)
+        ref = mq.upload(medium)
+        info = mq.media(ref)
+        is_video = as_video or (info is not None and info.kind == "video")
+        return mq.bodies(None if is_video else ref, video=ref if is_video else None, **fields)
 
-    each(context, media or [], start, out, alone=from_job is not None)
+    run_each_or_continue(context, media, start, out, from_job)
 
 
-def _matrices(file: Path) -> list[Any]:
-    found = json.loads(file.read_text())
-    shaped = isinstance(found, list) and all(
+def _read_poses(file: Path) -> list[Any]:
+    poses = json.loads(file.read_text())
+    is_valid = isinstance(poses, list) and all(
         isinstance(matrix, list) and len(matrix) == 4 and all(len(row) == 4 for row in matrix)
-        for matrix in found
+        for matrix in poses
     )
-    if not shaped:
+    if not is_valid:
         raise typer.BadParameter(f"{file} must hold a JSON list of 4x4 matrices")
-    return list(found)
+    return list(poses)
 
 
-def _mask(file: Path) -> Any:
+def _read_mask(file: Path) -> Any:
     try:
         import numpy as np
         from PIL import Image
     except ImportError as error:
         raise typer.BadParameter("install maquette[arrays] to read masks") from error
-    with Image.open(file) as picture:
-        # a mask that was cut out lies in the alpha channel
-        plane = picture.getchannel("A") if "A" in picture.getbands() else picture.convert("L")
+    with Image.open(file) as image:
+        # the mask of a cut-out lies in its alpha channel
+        plane = image.getchannel("A") if "A" in image.getbands() else image.convert("L")
         return np.asarray(plane) > 127

@@ -1,40 +1,58 @@
-"""The commands' root: the server, its options, and the way errors are told."""
+"""The root of the command line: the service's address, and how errors are printed."""
 
 import sys
+from collections.abc import Callable
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from maquette.cli import bodies, convert, dataset, fleet, media, sessions
-from maquette.cli.options import State
+from maquette.cli import sessions
+from maquette.cli.bodies import bodies
+from maquette.cli.context import CliContext
+from maquette.cli.convert import convert
+from maquette.cli.dataset import dataset_app
+from maquette.cli.jobs import cancel, get, jobs
+from maquette.cli.objects import objects
+from maquette.cli.scene import scene
+from maquette.cli.segment import segment
+from maquette.cli.server import engines, up
+from maquette.cli.track import track
 from maquette.errors import ApiError, MaquetteError
+from maquette.settings import API_KEY_VARIABLE, DEFAULT_URL, URL_VARIABLE
 
 app = typer.Typer(
-    help="Masks, splats, meshes, bodies and datasets from images and videos.",
+    help="Masks, tracks, meshes, splats, bodies and datasets from images and videos.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-media.register(app)
-bodies.register(app)
-convert.register(app)
-dataset.register(app)
-fleet.register(app)
-app.add_typer(sessions.app, name="session")
+PANELS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Images and videos": (segment, track, objects, bodies, scene, convert),
+    "Jobs": (jobs, get, cancel),
+    "Service": (engines, up),
+}
+for panel, commands in PANELS.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
+app.add_typer(sessions.app, name="session", rich_help_panel="Images and videos")
+app.add_typer(dataset_app, name="dataset", rich_help_panel="Datasets")
 
 
 @app.callback()
 def root(
     context: typer.Context,
-    server: str | None = typer.Option(None, envvar="MAQUETTE_URL", help="Address of the service."),
-    api_key: str | None = typer.Option(None, envvar="MAQUETTE_API_KEY", help="API key."),
-    as_json: bool = typer.Option(False, "--json", help="Print JSON and no progress bars."),
+    server: Annotated[
+        str | None, typer.Option(help=f"Address of the service; else {URL_VARIABLE}, else {DEFAULT_URL}.")
+    ] = None,
+    api_key: Annotated[str | None, typer.Option(help=f"API key; else {API_KEY_VARIABLE}.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and no progress bars.")] = False,
 ) -> None:
-    """Talk to a Maquette service."""
-    context.obj = State(server, api_key, as_json)
+    """Call a Maquette service."""
+    context.obj = CliContext(server, api_key, as_json)
 
 
 def main() -> None:
-    """Run the command line; a problem ends it with one line and status 1."""
+    """Run the command line; errors end it with one line and status 1."""
     try:
         app()
     except ApiError as error:

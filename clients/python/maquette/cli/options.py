@@ -1,187 +1,125 @@
-"""Options that commands share, and how they are read."""
+"""Options that commands share; help, ranges and defaults come from the contract."""
 
-import glob
-import json
-from dataclasses import dataclass
+import re
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, cast, get_args
+from typing import Annotated, Any
 
 import typer
+from pydantic import BaseModel
 
-from maquette.client import Maquette
-from maquette.contract import BodyFormat
-from maquette.inputs import MediaInput
+from maquette.contract import DepthMap, ObjectsJob, SegmentJob
+from maquette.contract.base import describe_field
 
-Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the artefacts.")]
-Text = Annotated[list[str] | None, typer.Option("--text", "-t", help="A phrase; may be repeated.")]
+
+def field_option(model: type[BaseModel], name: str, *flags: str, help: str | None = None) -> Any:
+    """Return an option for a field of a request, with the field's description and range."""
+    bounds = _bounds(model, name)
+    return typer.Option(
+        *flags,
+        help=help or _describe(model, name),
+        min=bounds.get("minimum"),
+        max=bounds.get("maximum"),
+    )
+
+
+def _describe(model: type[BaseModel], name: str) -> str:
+    """Return a field's description, in which other fields stand as options."""
+
+    def to_option(match: re.Match[str]) -> str:
+        field = match[1]
+        return f"--{field.replace('_', '-')}" if field in model.model_fields else field
+
+    return re.sub(r"`(\w+)`", to_option, describe_field(model, name))
+
+
+def _bounds(model: type[BaseModel], name: str) -> dict[str, Any]:
+    """Return the part of a field's schema that may hold its range; of an optional field, its first type."""
+    schema: dict[str, Any] = _properties(model)[name]
+    options: list[dict[str, Any]] = schema.get("anyOf", [schema])
+    return options[0]
+
+
+@cache
+def _properties(model: type[BaseModel]) -> dict[str, Any]:
+    properties: dict[str, Any] = model.model_json_schema()["properties"]
+    return properties
+
+
+EngineName = Annotated[str, field_option(SegmentJob, "engine")]
+Seed = Annotated[int, field_option(SegmentJob, "seed")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="Folder to save the result in; several inputs get one each."),
+]
+
+Images = Annotated[list[str], typer.Argument(help="Images: files, globs or https addresses.")]
+Videos = Annotated[list[str], typer.Argument(help="Videos: files, globs or https addresses.")]
+
+PHRASE_HELP = "A phrase; repeat the option for several."
+Text = Annotated[list[str] | None, typer.Option("--text", "-t", help=PHRASE_HELP)]
+RequiredText = Annotated[list[str], typer.Option("--text", "-t", help=PHRASE_HELP)]
 Boxes = Annotated[
-    list[str] | None, typer.Option("--box", "-b", help="x0,y0,x1,y1 in pixels; may be repeated.")
+    list[str] | None,
+    typer.Option("--box", "-b", help="A box around one object: x0,y0,x1,y1 in pixels; repeatable."),
 ]
 Points = Annotated[
     list[str] | None,
-    typer.Option("--point", "-p", help="x,y or x,y,label; several of one object joined by ';'."),
+    typer.Option(
+        "--point", "-p", help="One object by points: x,y or x,y,label, several joined by ';'; repeatable."
+    ),
 ]
 Exemplars = Annotated[
     list[str] | None,
-    typer.Option("--exemplar", "-e", help="x0,y0,x1,y1 around a thing of a kind: finds all like it."),
+    typer.Option(
+        "--exemplar", "-e", help="x0,y0,x1,y1 around an example: finds everything like it; repeatable."
+    ),
+]
+CounterExemplars = Annotated[
+    list[str] | None,
+    typer.Option("--counter", help="x0,y0,x1,y1 around an example of what is not meant; repeatable."),
 ]
 VideoExemplars = Annotated[
     list[str] | None,
     typer.Option(
         "--exemplar",
         "-e",
-        help="frame,x0,y0,x1,y1 around what phrase 0 means, or frame,phrase,x0,y0,x1,y1.",
+        help="frame,x0,y0,x1,y1 around an example of the first phrase, or frame,phrase,x0,y0,x1,y1 with the "
+        "phrase's index from 0; repeatable.",
     ),
-]
-Counters = Annotated[
-    list[str] | None, typer.Option("--counter", help="x0,y0,x1,y1 around a thing that is not meant.")
-]
-Threshold = Annotated[float | None, typer.Option(help="Least score of a phrase's instances.")]
-Thresholds = Annotated[
-    list[float] | None,
-    typer.Option("--threshold", help="Least score; once for all phrases, or once for each in their order."),
 ]
 Prompts = Annotated[
     Path | None,
     typer.Option(
-        help="JSON file: a list of objects with box, points, mask; of videos also frame, object, remove."
+        help="JSON file: a list of objects, each with a box, points or a mask; of videos also with a frame, "
+        "and with object and remove to correct or end an object."
     ),
 ]
-EngineName = Annotated[str, typer.Option(help="Engine, or auto.")]
-Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
-CameraOption = Annotated[str | None, typer.Option(help="fx,fy,cx,cy in pixels of the full image.")]
+Threshold = Annotated[float | None, field_option(SegmentJob, "threshold")]
+Thresholds = Annotated[
+    list[float] | None,
+    typer.Option(
+        "--threshold",
+        help="Lowest score of an instance that a phrase finds: once for all phrases, or once per phrase.",
+    ),
+]
+
+FromJob = Annotated[str | None, field_option(ObjectsJob, "from_job")]
+CameraOption = Annotated[
+    str | None,
+    typer.Option(help="Intrinsics fx,fy,cx,cy in pixels of the full image; else EXIF or an estimate."),
+]
 DepthFile = Annotated[
     Path | None,
-    typer.Option(
-        "--depth", help="Depth of the picture: 16-bit or float PNG or TIFF, or NPY of z or of points."
-    ),
+    typer.Option("--depth", help="Depth map of the image: a 16-bit or float PNG or TIFF, or a NumPy file."),
 ]
-DepthUnit = Annotated[
-    float | None, typer.Option(min=0, help="Metres a unit; else 0.001 for whole numbers, 1 for others.")
+DepthUnit = Annotated[float | None, field_option(DepthMap, "metres_per_unit")]
+DepthDistance = Annotated[
+    bool, typer.Option("--depth-distance", help="Depths are distances along rays instead of z.")
 ]
-DepthDistance = Annotated[bool, typer.Option("--depth-distance", help="Lengths of rays instead of z.")]
-DepthAxes = Annotated[str, typer.Option(help="Of a point map: opencv, opengl or pytorch3d.")]
-Formats = Annotated[
-    str, typer.Option("--format", "-f", help="Of glb, obj, ply, bvh, npz and json, joined by commas.")
-]
-FromJob = Annotated[str | None, typer.Option(help="A segment job to go on from.")]
 
 
-@dataclass(slots=True)
-class State:
-    """What the root command read."""
-
-    server: str | None
-    api_key: str | None
-    as_json: bool
-
-    def client(self) -> Maquette:
-        """A client for the service."""
-        return Maquette(self.server, api_key=self.api_key)
-
-
-def sources(patterns: list[str]) -> list[MediaInput]:
-    """Files, addresses and globs as a list of media; raises FileNotFoundError for a glob of nothing."""
-    found: list[MediaInput] = []
-    for pattern in patterns:
-        if pattern.startswith(("https://", "http://")):
-            found.append(pattern)
-            continue
-        # Path.glob takes no absolute patterns
-        matches = sorted(glob.glob(pattern, recursive=True)) if glob.has_magic(pattern) else [pattern]  # noqa: PTH207
-        if not matches:
-            raise FileNotFoundError(f"no file matches {pattern}")
-        found.extend(Path(match) for match in matches)
-    return found
-
-
-def boxes(given: list[str] | None) -> list[list[float]]:
-    """Boxes from 'x0,y0,x1,y1'."""
-    return [_numbers(text, (4,), "a box is x0,y0,x1,y1") for text in given or ()]
-
-
-def video_exemplars(given: list[str] | None) -> list[dict[str, Any]]:
-    """Boxes on frames from 'frame,x0,y0,x1,y1' or 'frame,phrase,x0,y0,x1,y1'."""
-    found = []
-    for text in given or ():
-        frame, *rest = _numbers(text, (5, 6), "an exemplar is frame,x0,y0,x1,y1 or frame,phrase,x0,y0,x1,y1")
-        found.append({"frame": frame, "phrase": rest[0] if len(rest) == 5 else 0, "box": rest[-4:]})
-    return found
-
-
-def points(given: list[str] | None) -> list[list[list[float]]]:
-    """Objects from 'x,y' or 'x,y,label', joined by ';'."""
-    return [
-        [_numbers(part, (2, 3), "a point is x,y or x,y,label") for part in text.split(";")]
-        for text in given or ()
-    ]
-
-
-def thresholds(given: list[float] | None, text: list[str] | None) -> dict[str, Any]:
-    """The client's `threshold` for all, or `thresholds` with one for each phrase."""
-    phrases = len(text or ())
-    if given and len(given) not in (1, phrases):
-        raise typer.BadParameter(f"{len(given)} thresholds for {phrases} phrases: give one, or one for each")
-    if not given or len(given) == 1:
-        return {"threshold": given[0] if given else None}
-    return {"thresholds": given}
-
-
-def prompts(file: Path | None) -> list[dict[str, Any]]:
-    """Object prompts from a JSON file."""
-    if file is None:
-        return []
-    found = json.loads(file.read_text())
-    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-        raise typer.BadParameter(f"{file} must hold a JSON list of objects")
-    return found
-
-
-def chosen(**switches: bool) -> list[Any]:
-    """The names that are on."""
-    return [name for name, on in switches.items() if on]
-
-
-def camera(given: str | None) -> dict[str, float] | None:
-    """Intrinsics from 'fx,fy,cx,cy'."""
-    if given is None:
-        return None
-    fx, fy, cx, cy = _numbers(given, (4,), "a camera is fx,fy,cx,cy")
-    return {"fx": fx, "fy": fy, "cx": cx, "cy": cy}
-
-
-def depth(file: Path | None, unit: float | None, axes: str, *, distance: bool) -> dict[str, Any] | None:
-    """A depth map's file and what is said of it."""
-    if file is None:
-        return None
-    measures = "distance" if distance else "z"
-    return {"media": file, "metres_per_unit": unit, "axes": axes, "measures": measures}
-
-
-def formats(given: str) -> list[BodyFormat]:
-    """Formats of bodies from 'glb,bvh'."""
-    return cast(list[BodyFormat], named(given, BodyFormat))
-
-
-def named(given: str, kinds: Any) -> list[str]:
-    """Names joined by commas, each one of a Literal."""
-    found = [part.strip() for part in given.split(",") if part.strip()]
-    for part in found:
-        if part not in get_args(kinds):
-            raise typer.BadParameter(f"a format is one of {', '.join(get_args(kinds))}, not {part!r}")
-    return found
-
-
-def emit(data: Any) -> None:
-    """Print JSON."""
-    typer.echo(json.dumps(data, indent=1))
-
-
-def _numbers(text: str, counts: tuple[int, ...], what: str) -> list[float]:
-    try:
-        values = [float(part) for part in text.split(",")]
-    except ValueError:
-        values = []
-    if len(values) not in counts:
-        raise typer.BadParameter(f"{what}, not {text!r}")
-    return values
+def formats_option(model: type[BaseModel]) -> Any:
+    """Return the option for a job's output formats."""
+    names = ", ".join(_properties(model)["formats"]["items"]["enum"])
+    return typer.Option("--format", "-f", help=f"Formats to write, joined by commas: {names}.")

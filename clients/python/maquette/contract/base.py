@@ -1,5 +1,6 @@
 """The base classes of every model of the contract. Attribute docstrings become OpenAPI descriptions."""
 
+import re
 from typing import Self, cast
 
 from pydantic import BaseModel, ConfigDict
@@ -19,6 +20,12 @@ class RequestModel(BaseModel):
         Signatures elsewhere read their defaults from it, so that each is written once, in the contract.
         """
         return cast(Self, cls.model_construct())
+
+
+def describe_field(model: type[BaseModel], name: str) -> str:
+    """Return a field's description on one line, for readers who write no JSON."""
+    description = " ".join((model.model_fields[name].description or "").split())
+    return re.sub(r"\bnull\b", "unset", description)
 
 
 class ResponseModel(BaseModel):

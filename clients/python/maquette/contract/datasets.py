@@ -33,8 +33,8 @@ GateName = Literal[
 ]
 
 
-class SourceInfo(RequestModel):
-    """What the submitter knows of one video; whatever is left out is unknown."""
+class SourceFacts(RequestModel):
+    """What the submitter knows of one video besides its depth; whatever is left out is unknown."""
 
     name: ShortText | None = None
     """Name of the video."""
@@ -54,8 +54,6 @@ class SourceInfo(RequestModel):
     """Camera poses, a 4x4 matrix per decoded frame."""
     scale: Literal["metric", "relative"] = "relative"
     """Whether `world_from_cam` is in metres."""
-    depth: DepthFrames | None = None
-    """Depth map of each decoded frame."""
     actions: (
         Annotated[
             list[Annotated[list[Finite], Field(min_length=1, max_length=64)]],
@@ -68,13 +66,20 @@ class SourceInfo(RequestModel):
     """A name per value of `actions`."""
 
     @model_validator(mode="after")
-    def _check_actions(self) -> "SourceInfo":
+    def _check_actions(self) -> "SourceFacts":
         widths = {len(row) for row in self.actions or ()}
         if len(widths) > 1:
             raise ValueError("'actions' needs the same number of values for every frame")
         if self.action_names and widths != {len(self.action_names)}:
             raise ValueError("'action_names' needs one name for each value of 'actions'")
         return self
+
+
+class SourceInfo(SourceFacts):
+    """What the submitter knows of one video; whatever is left out is unknown."""
+
+    depth: DepthFrames | None = None
+    """Depth map of each decoded frame."""
 
 
 class BucketInput(RequestModel):

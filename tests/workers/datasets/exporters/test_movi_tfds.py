@@ -14,8 +14,9 @@ from tests.support.export_datasets import close, dataset
 from tests.support.tfrecords import examples
 from workers.datasets.errors import DatasetError
 from workers.datasets.exporters.movi.tfds import MoviTfds
-from workers.datasets.importers import movi_tfds
-from workers.datasets.importers.movi import from_example, import_folder
+from workers.datasets.importers.movi.clips import import_example
+from workers.datasets.importers.movi.folders import import_folder
+from workers.datasets.importers.movi.tfds import parse_example
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.verification import verify
@@ -174,9 +175,9 @@ def test_numbers_of_categories_have_names_in_a_file_beside(out: Path) -> None:
     (_, flat), *_ = read(folder)
     flat["instances/category"] = np.arange(len(flat["instances/category"]))[::-1]
     names = ["cube", "ball", "cone", "torus"]
-    told = movi_tfds.parse_example(flat, names)["instances"]["category"]
+    told = parse_example(flat, names)["instances"]["category"]
     assert told == names[: len(told)][::-1]
-    assert "category" not in movi_tfds.parse_example(flat, [])["instances"]
+    assert "category" not in parse_example(flat, [])["instances"]
 
 
 def test_broken_folders_of_tfds_are_refused(out: Path, tmp_path: Path) -> None:
@@ -221,6 +222,6 @@ def test_tensorflow_datasets_reads_it_and_the_importer_takes_it(data: Dataset, o
                 assert sorted(value for value in example["instances"]["visibility"][:, 0] if value) == sorted(
                     seen
                 )
-                same(clip, from_example(example, split=clip.row.split))
+                same(clip, import_example(example, split=clip.row.split))
                 found.append(clip.id)
     assert len(found) == len(set(found)) == 6

@@ -20,7 +20,8 @@ from workers.datasets.exporters.bop import Bop
 from workers.datasets.exporters.movi.arrays import Movi
 from workers.datasets.exporters.movi.example import build_example
 from workers.datasets.exporters.spatialvid.exporter import SpatialVid
-from workers.datasets.importers.movi import from_example, import_folder
+from workers.datasets.importers.movi.clips import import_example
+from workers.datasets.importers.movi.folders import import_folder
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.verification import verify
@@ -141,7 +142,7 @@ def test_examples_of_tfds_are_read_without_our_additions(data: Dataset) -> None:
     instances = {name: made["instances"][name] for name in ("bboxes_3d", "quaternions", "positions")}
     given = {name: made[name] for name in ("video", "segmentations", "depth", "camera")}
     told = {**given, "metadata": {**own, "video_name": b"17"}, "instances": instances}
-    back = from_example(told, split="test")
+    back = import_example(told, split="test")
     assert back.source.name == "17" and back.row.split == "test"
     # MOVi tells no rate; its videos are made of 12 frames a second
     assert back.row.frame_rate == 12 and back.source.flags == ("time_assumed",)
@@ -149,7 +150,7 @@ def test_examples_of_tfds_are_read_without_our_additions(data: Dataset) -> None:
         assert close(clip.corners(row), back.corners(other))  # type: ignore[arg-type]
     turned = {**told, "instances": {**instances, "bboxes_3d": instances["bboxes_3d"][:, :, ::-1]}}
     with pytest.raises(DatasetError, match="another order"):
-        from_example(turned)
+        import_example(turned)
 
 
 def test_movi_leaves_out_what_has_no_camera(data: Dataset, movi: Path) -> None:

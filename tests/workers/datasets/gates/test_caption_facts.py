@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation
 from tests.support.scenes import ball, wall
 from tests.support.synthetic_datasets import SETTINGS, drawn, made_dataset, of_movi, source_of
 from workers.datasets.captions import facts
+from workers.datasets.captions.camera_facts import check_camera_motion
 from workers.datasets.captions.scoring import score_captions
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
@@ -158,9 +159,9 @@ def moved(x: float = 0, y: float = 0, z: float = 0, *, yaw: float = 0, pitch: fl
     ],
 )
 def test_the_camera_does_what_is_told(text: str, step: np.ndarray, holds: bool | None) -> None:  # type: ignore[type-arg]
-    assert facts.check_camera_motion(text, cameras(step), "metric") is holds
+    assert check_camera_motion(text, cameras(step), "metric") is holds
     unknown = [replace(row, world_from_cam=None) for row in cameras(step)]
-    assert facts.check_camera_motion(text, unknown, "metric") is None
+    assert check_camera_motion(text, unknown, "metric") is None
 
 
 def test_composed_captions_hold_and_exchanged_places_do_not(rooms: Dataset) -> None:

@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 
 from tests.support.scenes import ball, wall
 from tests.support.synthetic_datasets import balls, source_of
-from workers.datasets.clip_work import Components
+from workers.datasets.clip_plan import ClipPlan
+from workers.datasets.components import Components
 from workers.datasets.gates.policy import DEFAULT, GatePolicy
-from workers.datasets.local import FolderWorkspace
-from workers.datasets.local_executor import LocalExecutor
-from workers.datasets.pipeline import Pipeline
+from workers.datasets.local import FolderWorkspace, build_local_pipeline
+from workers.datasets.protocols import ClipTracker
 from workers.datasets.schema import DecisionRow, ScoreRow
 from workers.datasets.settings import DatasetSettings
-from workers.datasets.shots.clip_planning import ClipPlan
-from workers.datasets.source import ClipTracker, GroundTruth, Source
+from workers.datasets.source import GroundTruth, Source
 from workers.engines.protocols import Box, EngineInfo, FrameResult, Rgb, TrackedInstance
 from workers.geometry.boxes import bounding_box
 
@@ -48,7 +47,7 @@ class Scripted:
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
 
-    def tracks(self, source: Source, plan: ClipPlan) -> ClipTracker:
+    def tracker(self, source: Source, plan: ClipPlan) -> ClipTracker:
         return self
 
     def step(self, source_frame: int, frame: int, pts: int, image: Rgb) -> Sequence[FrameResult]:
@@ -65,9 +64,7 @@ class Scripted:
 
 def judged(scene: Scene, folder: Path) -> list[DecisionRow]:
     source = source_of(scene.frames, truth=GroundTruth(depth=scene.depth))
-    pipeline = Pipeline(
-        LocalExecutor(FolderWorkspace(folder), Components(Scripted(scene)), SETTINGS), SETTINGS
-    )
+    pipeline = build_local_pipeline(FolderWorkspace(folder), Components(Scripted(scene)), SETTINGS)
     [record] = pipeline.run([source]).records
     return list(record.rows["decisions"])
 

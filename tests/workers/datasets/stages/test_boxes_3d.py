@@ -9,7 +9,7 @@ import pytest
 from tests.support.movi_clips import Clip, draw
 from tests.support.synthetic_datasets import SETTINGS, made_dataset, of_movi
 from workers.datasets import oriented_boxes
-from workers.datasets.clip_work import Components
+from workers.datasets.components import Components
 from workers.datasets.local import build_dataset
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip

@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.support.scenes import ball, wall
 from tests.support.synthetic_datasets import SETTINGS, source_of
-from workers.datasets.clip_work import Components
+from workers.datasets.components import Components
 from workers.datasets.local import build_dataset
 from workers.datasets.reader import Dataset
 from workers.datasets.source import GroundTruth, Source

@@ -46,7 +46,7 @@ def gone(pid: int) -> bool:
     return False
 
 
-def test_arrays_make_the_round_trip(host: EngineHost) -> None:
+def test_arrays_round_trip(host: EngineHost) -> None:
     sent = {
         "image": np.arange(600, dtype=np.uint8).reshape(10, 20, 3)[:, ::2],
         "mask": np.eye(5, dtype=np.bool_),
@@ -62,14 +62,14 @@ def test_arrays_make_the_round_trip(host: EngineHost) -> None:
         np.testing.assert_array_equal(reply.arrays[name], array)
 
 
-def test_loads_once(host: EngineHost) -> None:
+def test_the_engine_is_loaded_once(host: EngineHost) -> None:
     pid = pid_of(host)
     for _ in range(3):
         host.ask({"op": "echo", "say": ""}, {"big": np.zeros(3_000_000, np.uint8)})
     assert pid_of(host) == pid
 
 
-def test_the_child_sees_no_settings_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_child_inherits_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAQUETTE_SECRET", "s3cret")
     with EngineHost(SPEC) as host:
         assert host.start().fields["secret"] is None
@@ -82,7 +82,7 @@ def test_the_childs_own_packages_come_before_ours(tmp_path: Path) -> None:
     assert path[0] == str(tmp_path) and path[-1] == root and "" not in path
 
 
-def test_timeout_kills_the_whole_group(tmp_path: Path) -> None:
+def test_a_timeout_kills_the_process_group(tmp_path: Path) -> None:
     with EngineHost(SPEC) as host:
         pid = pid_of(host)
         note = tmp_path / "grandchild"
@@ -93,7 +93,7 @@ def test_timeout_kills_the_whole_group(tmp_path: Path) -> None:
         assert host.pid != pid
 
 
-def test_loading_has_a_limit_of_its_own() -> None:
+def test_loading_has_its_own_timeout() -> None:
     with EngineHost(replace(SPEC, config={"sleep": 30}, load_seconds=0.5)) as host:
         with pytest.raises(HostTimeout):
             host.start()
@@ -137,7 +137,7 @@ def test_a_cuda_error_replaces_the_child() -> None:
         assert pid_of(host) != pid
 
 
-def test_recycled_after_enough_requests() -> None:
+def test_the_child_is_recycled_after_enough_requests() -> None:
     with EngineHost(replace(SPEC, requests_before_recycle=2)) as host:
         pids = []
         for _ in range(4):
@@ -147,14 +147,14 @@ def test_recycled_after_enough_requests() -> None:
         assert gone(pids[0])
 
 
-def test_a_refusal_to_load_has_its_code_and_leaves_nothing() -> None:
+def test_a_failed_load_reports_its_code_and_leaves_no_child() -> None:
     with EngineHost(replace(SPEC, config={"refuse": True})) as host:
         with pytest.raises(HostRefused, match=r"they are gated") as refused:
             host.start()
         assert refused.value.code == "no_weights" and host.pid is None
 
 
-def test_an_interpreter_that_is_not_there() -> None:
+def test_a_missing_interpreter_is_reported() -> None:
     with (
         EngineHost(replace(SPEC, python="/nowhere/python")) as host,
         pytest.raises(HostCrashed, match=r"cannot be run"),
@@ -162,7 +162,7 @@ def test_an_interpreter_that_is_not_there() -> None:
         host.start()
 
 
-def test_no_zombie_after_close() -> None:
+def test_closing_leaves_no_zombie() -> None:
     host = EngineHost(SPEC)
     pid = pid_of(host)
     host.close()
@@ -170,7 +170,7 @@ def test_no_zombie_after_close() -> None:
     assert not psutil.pid_exists(pid)
 
 
-def test_objects_do_not_travel_and_short_bytes_are_found_out() -> None:
+def test_unsupported_dtypes_and_short_payloads_are_refused() -> None:
     with pytest.raises(ArraysGarbled):
         pack({"a": np.array([{}], dtype=object)})
     told, payload = pack({"a": np.ones((2, 3))})

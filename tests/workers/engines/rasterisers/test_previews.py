@@ -25,7 +25,7 @@ def cloud() -> Gaussians:
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.5])
-def test_the_compiled_picture_is_the_plain_one(scale: float) -> None:
+def test_the_compiled_preview_equals_that_of_numpy(scale: float) -> None:
     pytest.importorskip("numba", reason="the extra 'raster' is not installed")
     seen = look_at((0.6, 0.4, 1.4), (0.0, 0.0, 0.0))
     pose = type(seen)(seen.rotation, seen.translation, scale)
@@ -35,7 +35,7 @@ def test_the_compiled_picture_is_the_plain_one(scale: float) -> None:
     assert np.abs(compiled - plain).max() <= 6 and np.abs(compiled - plain).mean() < 0.3
 
 
-def test_without_a_rasteriser_numpy_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_rasteriser_numpy_renders(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preview, "_rasteriser", lambda: None)
     pose = look_at((0.6, 0.4, 1.4), (0.0, 0.0, 0.0))
     assert np.array_equal(preview.preview_splat(cloud(), CAMERA, pose), render_splat(cloud(), CAMERA, pose))

@@ -100,7 +100,7 @@ def psnr(a, b):
 
 
 @pytest.mark.parametrize("view", around(3, 120, 64))
-def test_pictures_agree_with_the_reference(rasteriser, view):
+def test_renderings_agree_with_the_reference(rasteriser, view):
     parts = scene(300)
     drawn = rasteriser.render(given(parts), view)
     color, alpha = reference(parts, view)
@@ -109,7 +109,7 @@ def test_pictures_agree_with_the_reference(rasteriser, view):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_gradients_agree_with_differences_of_the_reference(rasteriser, name):
+def test_gradients_agree_with_finite_differences_of_the_reference(rasteriser, name):
     view = around(1, 360, 32)[0]
     rng = np.random.default_rng(5)
     parts = scene(12, seed=3, size=0.15)
@@ -136,7 +136,7 @@ def test_gradients_agree_with_differences_of_the_reference(rasteriser, name):
     assert error <= 1e-4
 
 
-def test_what_cannot_be_seen_costs_nothing_and_has_no_gradient(rasteriser):
+def test_invisible_gaussians_change_nothing_and_have_no_gradient(rasteriser):
     view = around(1, 360, 32)[0]
     parts = scene(3)
     behind = view.centre() * 1.5
@@ -151,7 +151,7 @@ def test_what_cannot_be_seen_costs_nothing_and_has_no_gradient(rasteriser):
         assert not getattr(found, name)[:2].any() and np.isfinite(getattr(found, name)).all()
 
 
-def test_nothing_to_draw_is_black(rasteriser):
+def test_no_gaussians_render_black(rasteriser):
     view = around(1, 360, 32)[0]
     drawn = rasteriser.render(given([part[:0] for part in scene(1)]), view)
     assert not drawn.color.any() and not drawn.alpha.any()
@@ -175,7 +175,7 @@ def test_a_missing_rasteriser_names_what_it_needs(monkeypatch):
     assert RasteriserMissing.code == "rasteriser_missing"
 
 
-def test_an_interpreter_without_gsplat_is_told_and_the_next_one_draws(monkeypatch, caplog):
+def test_an_interpreter_without_gsplat_is_logged_and_the_next_rasteriser_is_used(monkeypatch, caplog):
     if importlib.util.find_spec("numba") is None:
         pytest.skip("the extra 'raster' is not installed")
     monkeypatch.setenv("MAQUETTE_GSPLAT_PYTHON", sys.executable)
@@ -190,7 +190,7 @@ def _no_gpu(self):
     raise RasteriserMissing("no GPU")
 
 
-def test_the_best_one_here_draws():
+def test_a_rasteriser_is_chosen():
     if importlib.util.find_spec("numba") is None:
         pytest.skip("the extra 'raster' is not installed")
     assert choice.choose_rasteriser().name in ("gsplat", "numba")

@@ -17,6 +17,7 @@ from workers.engines.bodies.sam3d.recorded import KEYPOINTS
 from workers.engines.bodies.sam3d.settings import Mode
 from workers.engines.protocols import BodyEstimate, Box
 from workers.geometry.cameras import Camera
+from workers.geometry.overlap import box_iou
 
 Floats = NDArray[np.float64]
 # Joints that the mode "full" turns after it last told their rotations: all below the elbows.
@@ -127,12 +128,9 @@ class Assembler:
 
 def box_agreement(pixels: Floats, box: Box, camera: Camera) -> float:
     """Intersection over union of a box and the box of pixels (N, 2), cut off at the image; 0 when apart."""
-    low = np.clip(pixels.min(axis=0), 0, [camera.width, camera.height])
-    high = np.clip(pixels.max(axis=0), 0, [camera.width, camera.height])
-    given = np.clip(np.asarray(box).reshape(2, 2), 0, [camera.width, camera.height])
-    shared = np.prod(np.maximum(np.minimum(high, given[1]) - np.maximum(low, given[0]), 0))
-    union = np.prod(high - low) + np.prod(given[1] - given[0]) - shared
-    return float(shared / union) if union > 0 else 0.0
+    corners = np.concatenate([pixels.min(axis=0), pixels.max(axis=0), np.asarray(box)]).reshape(4, 2)
+    x0, y0, x1, y1, *other = np.clip(corners, 0, [camera.width, camera.height]).ravel().tolist()
+    return box_iou((x0, y0, x1, y1), (other[0], other[1], other[2], other[3]))
 
 
 def turn_between(a: Floats, b: Floats) -> Floats:

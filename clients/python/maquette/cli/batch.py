@@ -1,0 +1,49 @@
+"""One job per input file."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from maquette.cli.context import get_context
+from maquette.cli.output import finish_job
+from maquette.client import Maquette
+from maquette.handles import Job
+from maquette.sources.globs import expand_globs
+
+StartJob = Callable[[Maquette, Any], Job[Any]]
+
+
+def run_each(context: typer.Context, patterns: list[str], start: StartJob, out: Path | None) -> None:
+    """Submit a job per input, then wait for all of them and save their results."""
+    cli = get_context(context)
+    inputs = expand_globs(patterns)
+    if not inputs:
+        raise typer.BadParameter("give at least one input, or --from-job")
+    with cli.client() as mq:
+        # all are submitted before the first is waited for, so that workers are never idle
+        jobs = [(medium, start(mq, medium)) for medium in inputs]
+        for medium, job in jobs:
+            name = Path(str(medium)).stem
+            folder = out / name if out is not None and len(jobs) > 1 else out
+            finish_job(cli, job, name, folder)
+
+
+def run_each_or_continue(
+    context: typer.Context,
+    patterns: list[str] | None,
+    start: StartJob,
+    out: Path | None,
+    from_job: str | None,
+) -> None:
+    """Do as `run_each`, or submit one job that continues an earlier one and has no input of its own."""
+    if from_job is None:
+        run_each(context, patterns or [], start, out)
+        return
+    if patterns:
+        raise typer.BadParameter("--from-job brings its own input: leave the files out")
+    cli = get_context(context)
+    with cli.client() as mq:
+        job = start(mq, None)
+        finish_job(cli, job, job.id, out)

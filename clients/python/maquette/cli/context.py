@@ -1,0 +1,33 @@
+"""What the root command read, for the commands below it."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+from maquette.client import Maquette
+
+
+@dataclass(frozen=True, slots=True)
+class CliContext:
+    """The service to call and the kind of output to print."""
+
+    server: str | None
+    api_key: str | None
+    as_json: bool
+
+    def client(self) -> Maquette:
+        """Open a client for the service."""
+        return Maquette(self.server, api_key=self.api_key)
+
+
+def get_context(context: typer.Context) -> CliContext:
+    """Return what the root command read."""
+    cli: CliContext = context.obj
+    return cli
+
+
+def print_json(data: Any) -> None:
+    """Print data as JSON."""
+    typer.echo(json.dumps(data, indent=1))

@@ -1,0 +1,73 @@
+"""Run a plan, estimate it, or print it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from maquette.cli.context import get_context
+from maquette.cli.dataset.estimate import print_estimate
+from maquette.cli.dataset.server_commands import load_server_function
+from maquette.cli.output import finish_job
+from maquette.dataset_plan import DatasetPlan, format_plan
+from maquette.dataset_plan.running import estimate_plan, submit_plan
+
+PLAN_FILE = "plan.toml"
+
+SetKeys = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Set a key of the plan, such as gates.motion.low=0.2; repeatable."
+    ),
+]
+Estimate = Annotated[
+    bool, typer.Option("--estimate", help="Process a few clips and print what everything will take.")
+]
+Workers = Annotated[int, typer.Option(min=1, help="Number of workers to estimate for.")]
+Price = Annotated[
+    float | None,
+    typer.Option(min=0, help="Price of an hour of any worker, for the estimate; else the operator's prices."),
+]
+PrintPlan = Annotated[bool, typer.Option("--print-plan", help="Print the plan as TOML, and do nothing else.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanMode:
+    """What to do with a plan; it is run unless it is printed or estimated."""
+
+    estimate: bool
+    workers: int
+    price: float | None
+    print_plan: bool
+
+
+def execute_plan(context: typer.Context, plan: DatasetPlan, mode: PlanMode) -> None:
+    """Print, estimate or run a plan."""
+    cli = get_context(context)
+    if mode.print_plan:
+        typer.echo(format_plan(plan), nl=False)
+    elif mode.estimate:
+        with cli.client() as mq:
+            estimate = estimate_plan(mq, plan, progress=not cli.as_json)
+        print_estimate(cli, estimate, mode.workers, mode.price)
+    else:
+        _run_plan(context, plan)
+
+
+def _run_plan(context: typer.Context, plan: DatasetPlan) -> None:
+    cli = get_context(context)
+    folder, formats = plan.output.folder, ",".join(plan.output.formats)
+    if formats:
+        # unknown formats are refused before the job, not after it
+        load_server_function("check_formats")(formats)
+    with cli.client() as mq:
+        finish_job(cli, submit_plan(mq, plan), "dataset", folder)
+    if folder is not None:
+        _save_plan(plan, folder)
+    if formats:
+        load_server_function("write_formats")(folder, formats, folder)
+
+
+def _save_plan(plan: DatasetPlan, folder: Path) -> None:
+    (folder / PLAN_FILE).write_text(format_plan(plan))

@@ -1,0 +1,68 @@
+"""`maquette jobs`, `get` and `cancel`."""
+
+from itertools import islice
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from maquette.cli import options as o
+from maquette.cli.context import get_context, print_json
+from maquette.contract import JobKind, JobState
+
+JobIdArgument = Annotated[str, typer.Argument(help="Id of the job.")]
+
+
+def jobs(
+    context: typer.Context,
+    kind: Annotated[JobKind | None, typer.Option(help="Only jobs of this kind.")] = None,
+    state: Annotated[JobState | None, typer.Option(help="Only jobs in this state.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of jobs to list.")] = 20,
+) -> None:
+    """List your latest jobs."""
+    cli = get_context(context)
+    with cli.client() as mq:
+        latest = list(islice(mq.jobs(kind=kind, state=state), limit))
+    if cli.as_json:
+        print_json([job.data.model_dump(mode="json", exclude={"result", "request"}) for job in latest])
+        return
+    table = Table("id", "kind", "state", "created", "attempt")
+    for job in latest:
+        created = job.data.created_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        table.add_row(job.id, job.kind, job.state, created, str(job.data.attempt))
+    Console().print(table)
+
+
+def get(context: typer.Context, job_id: JobIdArgument, out: o.Out = None) -> None:
+    """Show a job; with --out, wait for it and save its result."""
+    cli = get_context(context)
+    with cli.client() as mq:
+        job = mq.job(job_id)
+        if out is not None:
+            job.wait(progress=not cli.as_json).save(out)
+    if cli.as_json:
+        print_json(job.data.model_dump(mode="json"))
+        return
+    console = Console()
+    console.print(f"{job.id} {job.kind} [bold]{job.state}[/bold], attempt {job.data.attempt}")
+    if job.data.problem is not None:
+        console.print(f"{job.data.problem.code}: {job.data.problem.detail}")
+    if job.data.result is not None:
+        for artefact in job.data.result.artefacts:
+            console.print(f"  {artefact.name}  {artefact.media_type}  {artefact.bytes:,} bytes")
+    if out is not None:
+        console.print(f"saved in {out}")
+
+
+def cancel(context: typer.Context, job_id: JobIdArgument) -> None:
+    """Ask a job to stop."""
+    cli = get_context(context)
+    with cli.client() as mq:
+        job = mq.job(job_id).cancel()
+    if cli.as_json:
+        print_json(job.data.model_dump(mode="json", exclude={"result"}))
+    elif job.state == "running":
+        typer.echo(f"{job.id} was asked to stop")
+    else:
+        typer.echo(f"{job.id} is {job.state}")

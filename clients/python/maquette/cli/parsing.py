@@ -1,0 +1,85 @@
+"""Parse the values of options."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import typer
+
+
+def parse_boxes(texts: Iterable[str] | None) -> list[list[float]]:
+    """Parse boxes 'x0,y0,x1,y1'."""
+    return [_parse_numbers(text, (4,), "a box is x0,y0,x1,y1") for text in texts or ()]
+
+
+def parse_points(texts: Iterable[str] | None) -> list[list[list[float]]]:
+    """Parse objects 'x,y' or 'x,y,label', joined by ';'."""
+    return [
+        [_parse_numbers(part, (2, 3), "a point is x,y or x,y,label") for part in text.split(";")]
+        for text in texts or ()
+    ]
+
+
+def parse_video_exemplars(texts: Iterable[str] | None) -> list[dict[str, Any]]:
+    """Parse boxes on frames: 'frame,x0,y0,x1,y1' or 'frame,phrase,x0,y0,x1,y1'."""
+    exemplars = []
+    for text in texts or ():
+        form = "an exemplar is frame,x0,y0,x1,y1 or frame,phrase,x0,y0,x1,y1"
+        frame, *rest = _parse_numbers(text, (5, 6), form)
+        exemplars.append({"frame": frame, "phrase": rest[0] if len(rest) == 5 else 0, "box": rest[-4:]})
+    return exemplars
+
+
+def parse_thresholds(values: list[float] | None, text: list[str] | None) -> dict[str, Any]:
+    """Return the client's `threshold` for all phrases, or its `thresholds` with one per phrase."""
+    phrases = len(text or ())
+    if values and len(values) not in (1, phrases):
+        raise typer.BadParameter(
+            f"{len(values)} thresholds for {phrases} phrases: give one, or one per phrase"
+        )
+    if not values or len(values) == 1:
+        return {"threshold": values[0] if values else None}
+    return {"thresholds": values}
+
+
+def parse_camera(text: str | None) -> dict[str, float] | None:
+    """Parse intrinsics 'fx,fy,cx,cy'."""
+    if text is None:
+        return None
+    fx, fy, cx, cy = _parse_numbers(text, (4,), "a camera is fx,fy,cx,cy")
+    return {"fx": fx, "fy": fy, "cx": cx, "cy": cy}
+
+
+def parse_names(text: str, kinds: Any) -> list[Any]:
+    """Parse names joined by commas, each one of a Literal."""
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    for name in names:
+        if name not in get_args(kinds):
+            raise typer.BadParameter(f"a format is one of {', '.join(get_args(kinds))}, not {name!r}")
+    return names
+
+
+def read_prompts(file: Path | None) -> list[dict[str, Any]]:
+    """Read object prompts from a JSON file."""
+    if file is None:
+        return []
+    prompts = json.loads(file.read_text())
+    if not isinstance(prompts, list) or not all(isinstance(prompt, dict) for prompt in prompts):
+        raise typer.BadParameter(f"{file} must hold a JSON list of objects")
+    return prompts
+
+
+def list_enabled(switches: Mapping[str, bool]) -> list[Any]:
+    """Return the names of the switches that are on."""
+    return [name for name, is_on in switches.items() if is_on]
+
+
+def _parse_numbers(text: str, counts: tuple[int, ...], form: str) -> list[float]:
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) not in counts:
+        raise typer.BadParameter(f"{form}, not {text!r}")
+    return values

@@ -1,0 +1,51 @@
+"""`maquette segment`."""
+
+from typing import Annotated, Any
+
+import typer
+
+from maquette.cli import options as o
+from maquette.cli import parsing
+from maquette.cli.batch import run_each
+from maquette.client import Maquette
+from maquette.contract import SegmentJob
+from maquette.contract.defaults import SEGMENT
+from maquette.handles import Job
+
+
+def segment(
+    context: typer.Context,
+    images: o.Images,
+    text: o.Text = None,
+    box: o.Boxes = None,
+    point: o.Points = None,
+    exemplar: o.Exemplars = None,
+    counter: o.CounterExemplars = None,
+    prompts: o.Prompts = None,
+    threshold: o.Thresholds = None,
+    frame: Annotated[
+        int | None, o.field_option(SegmentJob, "frame", help="Index of a frame of videos, from 0.")
+    ] = None,
+    polygons: Annotated[bool, typer.Option("--polygons", help="Add polygons to the result.")] = False,
+    png: Annotated[bool, typer.Option("--png", help="Write a PNG per mask.")] = False,
+    engine: o.EngineName = SEGMENT.engine,
+    out: o.Out = None,
+) -> None:
+    """Segment everything that phrases, boxes, points and exemplars name in images."""
+
+    def start(mq: Maquette, image: Any) -> Job[Any]:
+        return mq.segment(
+            image,
+            text=text,
+            boxes=parsing.parse_boxes(box),
+            points=parsing.parse_points(point),
+            exemplars=parsing.parse_boxes(exemplar),
+            counter_exemplars=parsing.parse_boxes(counter),
+            prompts=parsing.read_prompts(prompts),
+            **parsing.parse_thresholds(threshold, text),
+            frame=frame,
+            outputs=parsing.list_enabled({"polygons": polygons, "png": png}),
+            engine=engine,
+        )
+
+    run_each(context, images, start, out)

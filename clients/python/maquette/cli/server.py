@@ -1,0 +1,48 @@
+"""`maquette engines` and `maquette up`."""
+
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from maquette.cli.context import get_context, print_json
+from maquette.settings import DEFAULT_PORT
+
+
+def engines(context: typer.Context) -> None:
+    """List the engines of the service, and why some cannot run."""
+    cli = get_context(context)
+    with cli.client() as mq:
+        known = mq.engines()
+    if cli.as_json:
+        print_json([engine.model_dump(mode="json") for engine in known])
+        return
+    table = Table("engine", "kind", "runs", "vocabulary", "notes")
+    for engine in known:
+        vocabulary = "open" if engine.vocabulary is None else f"{len(engine.vocabulary)} words"
+        table.add_row(
+            engine.name,
+            engine.kind,
+            "yes" if engine.available else "no",
+            vocabulary if engine.available and engine.kind == "concepts" else "",
+            engine.why_not or "; ".join(engine.limits),
+        )
+    Console().print(table)
+
+
+def up(
+    port: Annotated[int, typer.Option(help="Port of the gateway.")] = DEFAULT_PORT,
+    data: Annotated[Path, typer.Option(help="Folder for the ledger and the artefacts.")] = Path(".maquette"),
+    broker: Annotated[
+        str | None, typer.Option(help="URL of a running Redis or Valkey; else one is started.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Number of workers; a dataset job uses all.")] = 1,
+) -> None:
+    """Run the embedded stack until Ctrl-C (needs maquette-server)."""
+    launchers = [point for point in entry_points(group="maquette.launchers") if point.name == "embedded"]
+    if not launchers:
+        raise typer.BadParameter("the server is not installed here: see the README of the repository")
+    launchers[0].load()(port, data, broker, typer.echo, workers)

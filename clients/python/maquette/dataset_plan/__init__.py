@@ -1,0 +1,19 @@
+"""Dataset plans: a TOML file that holds everything about a dataset, from its videos to its formats."""
+
+from maquette.dataset_plan.errors import PlanError
+from maquette.dataset_plan.reading import build_plan, read_plan
+from maquette.dataset_plan.schema import DatasetPlan, PlanInput, PlanOutput, PlanSource
+from maquette.dataset_plan.template import plan_template
+from maquette.dataset_plan.writing import format_plan
+
+__all__ = [
+    "DatasetPlan",
+    "PlanError",
+    "PlanInput",
+    "PlanOutput",
+    "PlanSource",
+    "build_plan",
+    "format_plan",
+    "plan_template",
+    "read_plan",
+]

@@ -1,0 +1,95 @@
+"""What a plan holds: the options of a dataset job, and its inputs and outputs on this machine."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from maquette.contract.base import RequestModel
+from maquette.contract.datasets import BucketInput, SourceFacts
+from maquette.contract.media import MediaRef
+from maquette.contract.prompts import Phrase
+from maquette.contract.requests import DatasetOptions
+
+
+def _to_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Names = Annotated[list[Annotated[str, Field(min_length=1)]], BeforeValidator(_to_list)]
+
+
+class PlanDepth(RequestModel):
+    """Depth maps of a video on this machine, and what their numbers mean."""
+
+    media: MediaRef | Path
+    """A folder of numbered 16-bit PNG or TIFF files, a NumPy file (.npy, .npz) of shape (T, H, W), or an
+    upload."""
+    measures: Literal["z", "distance"] = "z"
+    """What depths are: z along the optical axis, or the distance along each pixel's ray."""
+    metres_per_unit: Annotated[float, Field(gt=0, le=1000)] | None = None
+    """Metres per unit; unset is 0.001 for integers and 1 for floats."""
+
+
+def _to_depth_table(value: Any) -> Any:
+    return {"media": value} if isinstance(value, str | Path) else value
+
+
+Depth = Annotated[PlanDepth, BeforeValidator(_to_depth_table)]
+
+
+class PlanSource(SourceFacts):
+    """What is known of one video."""
+
+    depth: Depth | None = None
+    """Depth map of each decoded frame: a path, or a table with the path as `media`."""
+
+
+class PlanInput(RequestModel):
+    """The videos, and what is known of them."""
+
+    videos: Annotated[Names, Field(min_length=1)]
+    """Videos, folders of videos or of numbered frames, globs, https addresses, buckets (s3://...), and
+    @FILE for a list of these, one per line."""
+    numbered_rate: Annotated[float, Field(gt=0, le=240)] = BucketInput.model_fields["frame_rate"].default
+    """Frames per second of folders of numbered frames."""
+    remote: bool = False
+    """Let workers read buckets themselves, instead of copying their videos through this machine."""
+    depth: Depth | None = None
+    """Depth of the only video: a folder of numbered 16-bit PNG or TIFF files, or a NumPy file."""
+    sources_file: Path | None = None
+    """JSON file that maps names of videos to what is known of them: licence, camera, depth, ..."""
+    source: SourceFacts = SourceFacts()
+    """What is known of every video."""
+    sources: dict[str, PlanSource] = {}
+    """What is known of single videos, by name with or without suffix; it overrides `source`."""
+
+
+class PlanOutput(RequestModel):
+    """Where the dataset goes."""
+
+    folder: Path | None = None
+    """Folder to download the dataset to; unset leaves it with the service."""
+    formats: Names = []
+    """Formats to export to, beside the dataset in `folder` (needs maquette-server)."""
+
+    @model_validator(mode="after")
+    def _check_folder(self) -> "PlanOutput":
+        if self.formats and self.folder is None:
+            raise ValueError("'formats' needs a 'folder' to write to")
+        return self
+
+
+class DatasetPlan(DatasetOptions):
+    """Everything about a dataset: options of the job, inputs and outputs."""
+
+    text: Annotated[list[Phrase], Field(min_length=1, max_length=64), BeforeValidator(_to_list)]
+    """Phrases; each names every instance of a concept."""
+    input: PlanInput
+    """The videos, and what is known of them."""
+    output: PlanOutput = PlanOutput()
+    """Where the dataset goes."""
+
+    def job_options(self) -> dict[str, Any]:
+        """Return the options as fields of a DatasetJob; those that are not set are left out."""
+        return self.model_dump(exclude={"input", "output"}, exclude_none=True)

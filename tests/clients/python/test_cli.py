@@ -1,0 +1,73 @@
+"""The command line without a service: help, options and their errors."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer
+from maquette.cli.main import app
+from maquette.cli.parsing import parse_boxes, parse_names, parse_points, parse_thresholds
+from maquette.contract import BodiesJob, BodyFormat
+from typer.testing import CliRunner
+
+ROOT: Any = typer.main.get_command(app)
+
+
+def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    yield path, command
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from commands(inner, (*path, name))
+
+
+@pytest.mark.parametrize("path", [path for path, _ in commands(ROOT)], ids=" ".join)
+def test_every_command_explains_itself(path: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "200"})
+    assert done.exit_code == 0 and "Usage" in done.output
+
+
+def test_every_option_of_the_client_has_help() -> None:
+    # commands of the server's package are not this package's to explain
+    silent = [
+        (" ".join(path), parameter.name)
+        for path, command in commands(ROOT)
+        if getattr(command.callback, "__module__", "").startswith("maquette.")
+        for parameter in command.params
+        if not (getattr(parameter, "help", None) or getattr(parameter, "hidden", False))
+    ]
+    assert silent == []
+
+
+def test_defaults_and_ranges_are_those_of_the_contract() -> None:
+    [bodies] = [command for path, command in commands(ROOT) if path == ("bodies",)]
+    option = next(parameter for parameter in bodies.params if parameter.name == "max_people")
+    assert option.default == BodiesJob.defaults().max_people
+    done = CliRunner().invoke(app, ["bodies", "a.png", "--max-people", "999"])
+    assert done.exit_code == 2 and "256" in done.output
+
+
+@pytest.mark.parametrize("text", ["1,2,3", "1,2,3,x", ""])
+def test_malformed_boxes_are_refused(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="a box is x0,y0,x1,y1"):
+        parse_boxes([text])
+
+
+def test_options_are_parsed() -> None:
+    assert parse_boxes(["1,2,3,4.5"]) == [[1, 2, 3, 4.5]]
+    assert parse_points(["1,2;3,4,0", "5,6"]) == [[[1, 2], [3, 4, 0]], [[5, 6]]]
+    assert parse_names("glb, bvh", BodyFormat) == ["glb", "bvh"]
+    assert parse_thresholds([0.5], ["a", "b"]) == {"threshold": 0.5}
+    assert parse_thresholds([0.5, 0.6], ["a", "b"]) == {"thresholds": [0.5, 0.6]}
+    with pytest.raises(typer.BadParameter, match="2 thresholds for 3 phrases"):
+        parse_thresholds([0.5, 0.6], ["a", "b", "c"])
+    with pytest.raises(typer.BadParameter, match="a format is one of glb"):
+        parse_names("fbx", BodyFormat)
+
+
+def test_the_old_name_of_a_flag_still_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    modes = []
+    monkeypatch.setattr(
+        "maquette.cli.dataset.make.execute_plan", lambda *arguments: modes.append(arguments[2])
+    )
+    done = CliRunner().invoke(app, ["dataset", "a.mp4", "-t", "cup", "--plan"])
+    assert done.exit_code == 0 and "--estimate" in done.output
+    assert modes[0].estimate

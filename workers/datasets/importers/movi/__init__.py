@@ -1,0 +1,1 @@
+"""MOVi / Kubric: examples of TFDS, and the folders that the exporter `movi` writes."""

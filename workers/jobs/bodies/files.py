@@ -1,0 +1,69 @@
+"""Writes the files of a body in a still image."""
+
+from collections.abc import Callable, Sequence
+
+from maquette.contract import BodyFormat, BodyResult, Keypoint
+
+from workers.bodies.still import MESH_ARRAYS, still_about, still_columns
+from workers.engines.bodies.export import body_bvh, body_glb, body_obj, body_ply
+from workers.engines.protocols import BodyEstimate
+from workers.formats.annotated_arrays import write_json, write_npz
+from workers.formats.registry import BODY_FORMATS
+from workers.jobs.bodies.recovery import RecoveredPerson
+from workers.jobs.context import JobContext
+from workers.jobs.wire import to_wire_box, to_wire_camera
+
+
+def write_body(
+    context: JobContext,
+    person: RecoveredPerson,
+    formats: Sequence[BodyFormat] = ("glb",),
+    *,
+    vertices: bool = False,
+    flags: Sequence[str] = (),
+) -> BodyResult:
+    """Save a body in each format; `flags` are added to its own, `vertices` adds vertices to NPZ and JSON."""
+    body, name = person.body, person.name
+    info = context.engines.bodies().info
+    engine = f"{info.name} {info.version}"
+    writers: dict[BodyFormat, Callable[[], bytes]] = {
+        "glb": lambda: body_glb(body, name),
+        "obj": lambda: body_obj(body, name),
+        "ply": lambda: body_ply(body),
+        "bvh": lambda: body_bvh(body),
+        "npz": lambda: write_npz(still_about(body, engine), still_columns(body, vertices=vertices)),
+        "json": lambda: write_json(
+            still_about(body, engine), still_columns(body, vertices=vertices), MESH_ARRAYS
+        ),
+    }
+    files: dict[BodyFormat, str] = {}
+    for kind in dict.fromkeys(formats):
+        file_format = BODY_FORMATS[kind]
+        file = f"{name}.{file_format.extension}"
+        files[kind] = context.save(file, file_format.role, file_format.media_type, writers[kind]()).name
+    return BodyResult(
+        index=person.index,
+        box=to_wire_box(body.box),
+        mesh=files.get("glb"),
+        files=files,
+        camera=to_wire_camera(body.camera),
+        keypoints=_to_keypoints(body),
+        parameters=dict(body.parameters),
+        scale_source=body.scale_source,
+        confidence=body.confidence,
+        reprojection_error_px=body.reprojection_error,
+        flags=[*body.flags, *flags],
+    )
+
+
+def _to_keypoints(body: BodyEstimate) -> list[Keypoint]:
+    return [
+        Keypoint(name=name, xy=(xy[0], xy[1]), xyz=(xyz[0], xyz[1], xyz[2]), visibility=visibility)
+        for name, xy, xyz, visibility in zip(
+            body.keypoint_names,
+            body.keypoints_2d.tolist(),
+            body.keypoints_3d.tolist(),
+            body.keypoint_visibility.tolist(),
+            strict=True,
+        )
+    ]
