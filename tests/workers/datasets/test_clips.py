@@ -225,4 +225,4 @@ def test_a_leak_made_by_hand_is_found(tmp_path: Path) -> None:
     [row] = leaking.clip_rows
     other = "test" if row.split == "train" else "train"
     leaking.__dict__["clip_rows"] = [row, replace(row, clip="0" * 20, split=other)]
-    assert {code for code, _, _ in check_splits(leaking)} == {"split_leak"}
+    assert {violation.code for violation in check_splits(leaking)} == {"split_leak"}

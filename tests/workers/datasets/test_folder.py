@@ -35,7 +35,7 @@ def copy(sound: Dataset, tmp_path: Path) -> Dataset:
 def rewrite(data: Dataset, table: str, change: Callable[[list], list]) -> None:  # type: ignore[type-arg]
     """Change the rows of a table's largest file, and the manifest with it: every hash is right again."""
     file = max(data.manifest.tables[table], key=lambda file: file.bytes)
-    rows = change(data.read(table, file))
+    rows = change(data.read_file(table, file))
     content = parquet.write(TABLES[table].row, rows)
     (data.folder / file.name).write_bytes(content)
     told = describe_file(file.name, content, rows=len(rows), clip=file.clip)

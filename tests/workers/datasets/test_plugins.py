@@ -280,7 +280,7 @@ def test_a_caption_that_does_not_fit_is_left_out_and_told(tmp_path: Path) -> Non
         dict(engine) for engine in data.manifest.engines
     ]
     report = (data.folder / "report.html").read_text()
-    assert "A small blue cup. (does not fit)" in report
+    assert "A small blue cup. (rejected)" in report
 
 
 def test_a_stricter_bound_leaves_more_out(tmp_path: Path) -> None:

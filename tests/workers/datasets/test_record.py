@@ -17,7 +17,7 @@ from workers.datasets.manifest import DatasetManifest, FileEntry
 from workers.datasets.publishing.folders import publish_folder
 from workers.datasets.reader import Dataset
 from workers.datasets.schema import TABLES, CameraRow, ScoreRow, list_columns
-from workers.datasets.schema_doc import document
+from workers.datasets.schema_doc import render_page
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 def test_the_page_about_the_schema_is_current() -> None:
-    assert (REPOSITORY / "docs/schema.md").read_text() == document(), (
+    assert (REPOSITORY / "docs/schema.md").read_text() == render_page(), (
         "run: python -m workers.datasets.schema_doc docs/schema.md"
     )
 

@@ -200,7 +200,7 @@ def test_a_claim_without_a_version_is_nobodys(world: World, monkeypatch: pytest.
     monkeypatch.setattr(buckets, "CLAIM_READ_ATTEMPTS", 1)
     files = fsspec.filesystem("memory")
     files.pipe_file("/nobody/.claimed", b"")
-    with pytest.raises(DatasetError, match="a writer that died"):
+    with pytest.raises(DatasetError, match="whose writer stopped"):
         buckets.publish_to_bucket(files, "/nobody", "d" * 64, [], world.store.get, lambda a, b: None)
 
 
