@@ -29,6 +29,9 @@ class Heartbeat:
         self._stop_asked_at = 0.0
         self._progress: dict[str, Any] | None = None
         self._last_beat = 0.0
+        # by a clock that does not jump, unlike the database's
+        seconds = job.timeout_seconds if job.remaining_seconds is None else job.remaining_seconds
+        self._deadline = time.monotonic() + seconds
         self._wake = threading.Event()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"heartbeat-{job.id}", daemon=True)
@@ -81,6 +84,8 @@ class Heartbeat:
             return
         finally:
             self._last_beat = time.monotonic()
+        if reply is HeartbeatReply.CONTINUE and time.monotonic() > self._deadline:
+            reply = HeartbeatReply.TIMEOUT
         if reply is not HeartbeatReply.CONTINUE:
             self._reply, self._stop_asked_at = reply, time.monotonic()
 

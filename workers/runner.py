@@ -13,7 +13,7 @@ from media.errors import MediaError
 from media.sandbox import Sandbox
 from storage.artefacts import ArtefactStore
 from storage.broker import UNREACHABLE
-from storage.ledger import Database, JobRow, files, jobs, leases
+from storage.ledger import Database, JobRow, fairness, files, jobs, leases
 from storage.ledger import parts as ledger_parts
 from workers.engines.protocols import RequestRefused
 from workers.engines.registry import EngineSet, EngineUnavailable
@@ -57,24 +57,25 @@ class Runner:
         self._announce = announce
 
     def run(self, job_id: str, task_id: str) -> None:
-        """Run a job if it is still queued, then queued jobs about the same image.
+        """Run the job whose turn it is, then those that wait for the same image.
 
-        `task_id` is the id of the message that asked for the job.
+        `task_id` names the message that woke this worker, and `job_id` the job that it announced: each
+        message stands for one queued job of the queue, and `claim_next` decides which.
         """
         settings = self._settings
-        job = leases.claim(self._db, job_id, settings.worker_id, settings.lease_seconds, task_id)
+        worker, seconds = settings.worker_id, settings.lease_seconds
+        job = fairness.claim_next(self._db, settings.worker_queue, worker, seconds, task_id)
         if job is None:
-            log.info("job %s is claimed or has ended", job_id)
+            log.info("no job waits; %s is taken or over", job_id)
             return
-        # the message's time limit is that of the first job: its companions must end well before it
-        until = time.monotonic() + job.timeout_seconds / 2
         companions = 0
         while job is not None:
             held = self._run_claimed(job)
-            if not held or companions == MAX_COMPANIONS or time.monotonic() > until:
+            if not held or companions == MAX_COMPANIONS:
+                return
+            if fairness.has_other_tenants(self._db, settings.worker_queue, job.tenant):
                 return
             companions += 1
-            worker, seconds = settings.worker_id, settings.lease_seconds
             job = leases.claim_next_of_subject(self._db, job, worker, seconds, task_id)
 
     def _run_claimed(self, job: JobRow) -> bool:

@@ -38,12 +38,12 @@ STAGES: dict[str, tuple[Any, str]] = {
     "measure the outline": (mask_view.MaskView, "silhouette_iou"),
 }
 FILES: dict[str, Callable[[Any], object]] = {
-    "GLB": lambda asset: export.asset_glb(asset, "object"),
-    "PLY": export.asset_splat_ply,
+    "GLB": lambda asset: export.write_asset_glb(asset, "object"),
+    "PLY": export.write_asset_splat_ply,
     "preview": lambda asset: encode_png(render_asset_preview(asset)),
     "SPZ": lambda asset: write_spz(asset.splat),
     "SOG": lambda asset: write_sog(asset.splat),
-    "textured GLB": lambda asset: export.asset_textured_glb(asset, "object", export.baked(asset)),
+    "textured GLB": lambda asset: export.write_asset_textured_glb(asset, "object", export.bake_asset(asset)),
     "turntable": render_turntable,
 }
 
