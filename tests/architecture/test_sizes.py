@@ -18,8 +18,6 @@ LONG_FUNCTIONS = {
     ("workers/bodies/motion.py", "build"),
     ("workers/datasets/documents/card.py", "render_card"),
     ("workers/engines/objects/multi_view/reconstruction.py", "from_views"),
-    ("workers/jobs/bodies/motion_files.py", "_write"),
-    ("workers/jobs/scene/job.py", "run"),
 }
 LONG_FILES = {
     "scripts/models/convert_blazepose.py",
