@@ -28,7 +28,6 @@ LONG_FILES = {
     "tests/parity/test_sam3_video_prompts.py",
     "tests/parity/test_sam3d_body.py",
     "tests/workers/jobs/test_dataset_depth.py",
-    "workers/datasets/clip_work.py",
 }
 
 

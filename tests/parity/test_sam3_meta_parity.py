@@ -21,7 +21,6 @@ from tests.parity.sam3_meta_tiny import (
     without_cuda,
 )
 from tests.parity.sam3_tiny import picture, tiny_loaded
-from workers.engines.concepts.sam3.clicks import checked
 from workers.engines.concepts.sam3.engine import Sam3Concepts
 from workers.engines.concepts.sam3.image import Exemplar
 from workers.engines.concepts.sam3.meta_engine import MetaConcepts
@@ -29,6 +28,7 @@ from workers.engines.concepts.sam3.meta_loading import MetaLoaded
 from workers.engines.concepts.sam3.preprocess import click_points, to_pixels
 from workers.engines.concepts.sam3.settings import MetaSettings, Sam3Settings
 from workers.engines.concepts.sam3.video import Sam3Tracker
+from workers.engines.concepts.visual_prompts import parse_prompt
 from workers.engines.protocols import (
     FrameExemplar,
     FrameResult,
@@ -120,7 +120,8 @@ def test_a_click_and_its_correction_in_a_video_agree_with_metas_tracker(engines:
             [to_pixels(picture(n), SIDE, device="cpu", dtype=torch.float32) for n in range(last)]
         )
         for timed in clicks:
-            box, points, labels = checked(timed.prompt, (size[0], size[1]))
+            parsed = parse_prompt(timed.prompt, (size[0], size[1]))
+            box, points, labels = parsed.box, parsed.points, parsed.labels
             coordinates, marks = click_points(box, points, labels, (size[0], size[1]), SIDE)
             theirs.add_new_points_or_box(
                 state, timed.frame, name, points=coordinates[0, 0] / SIDE, labels=marks[0, 0].int()

@@ -21,7 +21,7 @@ class Truth:
     observed: LandmarkObservation
 
 
-def draw(
+def draw_body(
     kinematics: Kinematics,
     rng: np.random.Generator,
     *,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.spatial.transform import Rotation, Slerp
 
-from workers.datasets.cameras.clip_camera import CameraPoses, MovingMask, PoseSolver
+from workers.datasets.cameras.clip_camera import ClipCamera, MovingMask, PoseSolver
 from workers.geometry import colmap
 from workers.geometry.cameras import Camera
 
@@ -33,8 +33,8 @@ class ColmapSolver:
 
     name = "pycolmap"
 
-    def __call__(self, frames: Sequence[bytes], camera: Camera, moving: MovingMask) -> CameraPoses | None:
-        """World poses of all frames; None when too few can be registered, or not well enough to be trusted.
+    def __call__(self, frames: Sequence[bytes], camera: Camera, moving: MovingMask) -> ClipCamera | None:
+        """The poses of all frames; None when too few can be registered, or not well enough to be trusted.
 
         `frames` are JPEG files. The confidence falls from 1 to 0.5 with the reprojection error.
         """
@@ -66,7 +66,7 @@ def _encode_mask(moving: NDArray[np.bool_]) -> bytes:
     return out.getvalue()
 
 
-def _interpolate(found: colmap.Reconstruction, count: int, confidence: float, camera: Camera) -> CameraPoses:
+def _interpolate(found: colmap.Reconstruction, count: int, confidence: float, camera: Camera) -> ClipCamera:
     """Rotations by slerp, positions linearly; NaN before the first and after the last registered frame."""
     placed = {int(Path(name).stem): np.linalg.inv(pose) for name, pose in found.cam_from_world.items()}
     frames = sorted(placed)
@@ -78,8 +78,10 @@ def _interpolate(found: colmap.Reconstruction, count: int, confidence: float, ca
         matrices[:, axis, 3] = np.interp(inside, frames, [placed[frame][axis, 3] for frame in frames])
     matrices[: frames[0]] = np.nan
     matrices[frames[-1] + 1 :] = np.nan
-    if camera.source != "assumed":
-        return CameraPoses(matrices, "colmap", "relative", confidence, camera)
-    own = next(iter(found.cameras.values()))
-    solved = Camera(camera.width, camera.height, own.fx, own.fy, own.cx, own.cy, source="colmap")
-    return CameraPoses(matrices, "colmap", "relative", confidence, solved)
+    intrinsics = camera
+    if camera.source == "assumed":
+        own = next(iter(found.cameras.values()))
+        intrinsics = Camera(camera.width, camera.height, own.fx, own.fy, own.cx, own.cy, source="colmap")
+    return ClipCamera(
+        intrinsics=intrinsics, poses=matrices, source="colmap", scale="relative", confidence=confidence
+    )

@@ -1,4 +1,4 @@
-"""Small operations on boolean masks: area, clipping, removal of specks and holes."""
+"""Operations on masks (H, W) of a mask decoder: area, clipping to a box, removal of specks and pinholes."""
 
 import cv2
 import numpy as np
@@ -7,17 +7,17 @@ from numpy.typing import NDArray
 from workers.engines.protocols import Box, Mask
 from workers.geometry.boxes import mask_extent
 
-# parts and holes below this share of the mask are taken for noise of the decoder
-SPECK = 0.01
+# components and holes below this share of the mask are noise of the decoder; chosen, not measured
+SPECK_SHARE = 0.01
 
 
-def area_of(mask: Mask) -> int:
+def mask_area(mask: Mask) -> int:
     """The number of pixels of a mask."""
     return int(np.count_nonzero(mask))
 
 
 def clip_mask(mask: Mask, box: Box, margin: float) -> Mask:
-    """The mask inside the box, grown on each side by `margin` times the box's size."""
+    """The part of a mask inside a box that is enlarged on each side by `margin` times the box's own side."""
     dx, dy = margin * (box[2] - box[0]), margin * (box[3] - box[1])
     x0, y0 = max(int(np.floor(box[0] - dx)), 0), max(int(np.floor(box[1] - dy)), 0)
     x1, y1 = int(np.ceil(box[2] + dx)), int(np.ceil(box[3] + dy))
@@ -26,24 +26,25 @@ def clip_mask(mask: Mask, box: Box, margin: float) -> Mask:
     return out
 
 
-def tidy(mask: Mask, keep: NDArray[np.float64] | None = None) -> Mask:
-    """Drop specks and fill pinholes below 1% of the mask; parts under the points `keep` (N, 2) stay."""
+def remove_specks(mask: Mask, keep: NDArray[np.float64] | None = None) -> Mask:
+    """Drop components and fill holes below 1% of the mask; components under the points `keep` (N, 2) stay."""
     if not mask.any():
         return mask
     x0, y0, x1, y1 = mask_extent(mask)
     part = np.pad(mask[y0:y1, x0:x1], 1)
-    limit = SPECK * np.count_nonzero(part)
+    min_area = SPECK_SHARE * np.count_nonzero(part)
     points = [] if keep is None else [(int(y) - y0 + 1, int(x) - x0 + 1) for x, y in keep]
-    part = _without_small(part, limit, points)
-    part = ~_without_small(~part, limit, [])
+    part = _keep_components(part, min_area, points)
+    part = ~_keep_components(~part, min_area, [])
     out = np.zeros_like(mask)
     out[y0:y1, x0:x1] = part[1:-1, 1:-1]
     return out
 
 
-def _without_small(part: Mask, limit: float, points: list[tuple[int, int]]) -> Mask:
+def _keep_components(part: Mask, min_area: float, points: list[tuple[int, int]]) -> Mask:
+    """The 8-connected components of at least `min_area` pixels, or under a point (row, column)."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(part.astype(np.uint8), connectivity=8)
-    stays = stats[:count, cv2.CC_STAT_AREA] >= limit
+    stays = stats[:count, cv2.CC_STAT_AREA] >= min_area
     for y, x in points:
         if 0 <= y < part.shape[0] and 0 <= x < part.shape[1]:
             stays[labels[y, x]] = True

@@ -1,78 +1,43 @@
-"""Which clicks and removals of a video come on which of its frames."""
+"""Which visual prompts and removals of a video fall on which of its frames."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
+from workers.engines.concepts.visual_prompts import merge_prompts, parse_prompt
 from workers.engines.protocols import TrackPrompts, VisualPrompt
-from workers.geometry.boxes import clip_box
-
-
-def points_of(click: VisualPrompt) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The points (N, 2) and labels (N,) of a click, empty without; ValueError if malformed."""
-    if click.points is None:
-        return np.zeros((0, 2), np.float64), np.zeros(0, np.int64)
-    points = np.asarray(click.points, np.float64).reshape(-1, 2)
-    labels = np.ones(len(points), np.int64) if click.labels is None else np.asarray(click.labels, np.int64)
-    if labels.shape != (len(points),) or not np.isin(labels, (0, 1)).all():
-        raise ValueError("each point needs one label, 1 inside or 0 outside")
-    if not np.isfinite(points).all():
-        raise ValueError("a point holds a value that is not finite")
-    return points, labels
-
-
-def check(click: VisualPrompt, size: tuple[int, int], *, mends: bool = False) -> None:
-    """Raise ValueError for a click that can never be answered in an image of (height, width).
-
-    One that `mends` a known object may say only where that is not.
-    """
-    points, labels = points_of(click)
-    if click.mask is not None and (click.mask.shape != size or not click.mask.any()):
-        raise ValueError(f"a mask prompt is a non-empty mask of the image's size {size}")
-    if len(points) and not ((points >= 0) & (points <= size[::-1])).all():
-        raise ValueError("a point lies outside the image")
-    if click.box is not None:
-        clip_box(click.box, size)
-    elif click.mask is None and not (len(points) if mends else (labels == 1).any()):
-        raise ValueError("a click needs a box, a mask, or a point inside the object")
-
-
-def together(clicks: Sequence[VisualPrompt]) -> VisualPrompt:
-    """Several clicks on one object and one frame as one: the last box, the last mask, and all points."""
-    boxes = [click.box for click in clicks if click.box is not None]
-    masks = [click.mask for click in clicks if click.mask is not None]
-    pointed = [points_of(click) for click in clicks if click.points is not None]
-    return VisualPrompt(
-        boxes[-1] if boxes else None,
-        np.concatenate([points for points, _ in pointed]) if pointed else None,
-        np.concatenate([labels for _, labels in pointed]) if pointed else None,
-        masks[-1] if masks else None,
-    )
 
 
 class PromptSchedule:
-    """The prompts of a video by the index of their frame."""
+    """The prompts of a video by the index of their frame; `merge` makes one of several for one object."""
 
-    def __init__(self, prompts: TrackPrompts) -> None:
-        self._prompts = prompts
+    def __init__(
+        self,
+        prompts: TrackPrompts,
+        merge: Callable[[Sequence[VisualPrompt]], VisualPrompt] = merge_prompts,
+    ) -> None:
+        self._merge, self._objects, self._timed = merge, prompts.objects, prompts.visual_prompts
+        self._prompts: dict[int, dict[int, list[VisualPrompt]]] = {}
+        for timed in prompts.visual_prompts:
+            on_frame = self._prompts.setdefault(timed.frame, {})
+            on_frame.setdefault(timed.id, []).append(timed.prompt)
+        self._removals: dict[int, list[int]] = {}
+        for removal in prompts.removals:
+            self._removals.setdefault(removal.frame, []).append(removal.id)
 
-    def check(self, size: tuple[int, int]) -> None:
-        """Raise ValueError for the first click that can never be answered in frames of (height, width)."""
-        known = set()
-        for timed in self._prompts.visual_prompts:
-            mends = timed.id in known or timed.id > self._prompts.objects
-            check(timed.prompt, size, mends=mends)
-            known.add(timed.id)
+    def validate(self, size: tuple[int, int], *, first_must_start: bool = True) -> None:
+        """Raise ValueError for the first prompt that can never be answered in frames of (height, width).
 
-    def clicks(self, frame: int) -> dict[int, VisualPrompt]:
-        """The click of each object on a frame, those on one object as one."""
-        asked: dict[int, list[VisualPrompt]] = {}
-        for timed in self._prompts.visual_prompts:
-            if timed.frame == frame:
-                asked.setdefault(timed.id, []).append(timed.prompt)
-        return {number: together(clicks) for number, clicks in asked.items()}
+        With `first_must_start`, the first prompt for an object that no phrase finds must be able to start it.
+        """
+        started: set[int] = set()
+        for timed in self._timed:
+            is_known = timed.id in started or timed.id > self._objects
+            parse_prompt(timed.prompt, size, is_correction=is_known or not first_must_start)
+            started.add(timed.id)
 
-    def removals(self, frame: int) -> list[int]:
-        """The ids that go on a frame."""
-        return [removal.id for removal in self._prompts.removals if removal.frame == frame]
+    def prompts_on(self, frame: int) -> dict[int, VisualPrompt]:
+        """The prompt for each object id on a frame, several for one object merged."""
+        return {number: self._merge(prompts) for number, prompts in self._prompts.get(frame, {}).items()}
+
+    def removals_on(self, frame: int) -> Sequence[int]:
+        """The ids of the objects that are removed on a frame."""
+        return self._removals.get(frame, ())

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.support.random_bodies import CAMERA, draw, mpjpe, pa_mpjpe
+from tests.support.random_bodies import CAMERA, mpjpe, pa_mpjpe
 from workers.engines.bodies.fit import UNSEEN_PRIOR, BodyFitter
 from workers.engines.bodies.kinematics import Kinematics
 from workers.engines.bodies.observations import observe
@@ -30,7 +30,7 @@ def errors(
     """Mean MPJPE and PA-MPJPE in mm over the same people; `plain` ones are neutral adults."""
     rng, found = np.random.default_rng(7), []
     for _ in range(PEOPLE):
-        truth = draw(fitter.kinematics, rng, image_noise=image, world_noise=world, plain=plain)
+        truth = draw_body(fitter.kinematics, rng, image_noise=image, world_noise=world, plain=plain)
         out = fitter.solve(truth.observed, height=fitter.height(truth.observed, trust))
         found.append(
             (mpjpe(out.posed.joints, truth.posed.joints), pa_mpjpe(out.posed.joints, truth.posed.joints))
@@ -56,7 +56,7 @@ def test_exact_landmarks_with_scale_from_the_prior(fitter: BodyFitter) -> None:
 def test_proportions_tell_of_sex_and_youth(fitter: BodyFitter) -> None:
     rng, true, found = np.random.default_rng(5), [], []
     for _ in range(PEOPLE):
-        truth = draw(fitter.kinematics, rng)
+        truth = draw_body(fitter.kinematics, rng)
         out = fitter.solve(truth.observed, height=fitter.height(truth.observed, 1.0))
         true.append(truth.state.shape[2:])
         found.append(out.state.shape[2:])
@@ -72,7 +72,7 @@ def test_noise_makes_it_worse_gracefully(fitter: BodyFitter) -> None:
 
 
 def test_same_input_same_output(fitter: BodyFitter) -> None:
-    truth = draw(fitter.kinematics, np.random.default_rng(1), image_noise=0.01, world_noise=0.03)
+    truth = draw_body(fitter.kinematics, np.random.default_rng(1), image_noise=0.01, world_noise=0.03)
     a, b = fitter.solve(truth.observed), fitter.solve(truth.observed)
     assert (a.posed.joints == b.posed.joints).all()
     assert a.cost == b.cost
@@ -84,7 +84,7 @@ def test_unseen_arms_stay_relaxed(fitter: BodyFitter) -> None:
     skeleton = fitter.kinematics.skeleton
     arm = [13, 15, 17, 19, 21]
     for _ in range(5):
-        truth = draw(fitter.kinematics, rng)
+        truth = draw_body(fitter.kinematics, rng)
         confidence, pixels, world = (
             np.ones(33),
             truth.observed.pixels.copy(),
@@ -101,7 +101,7 @@ def test_unseen_arms_stay_relaxed(fitter: BodyFitter) -> None:
 
 
 def test_an_arm_that_is_not_seen_holds_its_angle_against_a_mask(fitter: BodyFitter) -> None:
-    truth = draw(fitter.kinematics, np.random.default_rng(3))
+    truth = draw_body(fitter.kinematics, np.random.default_rng(3))
     observed, names = truth.observed, fitter.kinematics.skeleton.model.landmark_names
     arm = [n for n, name in enumerate(names) if name.startswith("left_") and name[5:] in ARM]
     hidden = observed.confidence.copy()
@@ -120,7 +120,7 @@ def test_an_arm_that_is_not_seen_holds_its_angle_against_a_mask(fitter: BodyFitt
 def test_joints_stay_within_their_limits(fitter: BodyFitter) -> None:
     rng, skeleton = np.random.default_rng(4), fitter.kinematics.skeleton
     for _ in range(10):
-        truth = draw(fitter.kinematics, rng, image_noise=0.02, world_noise=0.08)
+        truth = draw_body(fitter.kinematics, rng, image_noise=0.02, world_noise=0.08)
         out = fitter.solve(truth.observed)
         angles = np.einsum("mab,mb->ma", skeleton.frames[1:], log_map(out.state.rotations[1:]))
         over = np.maximum(angles - skeleton.high[1:], skeleton.low[1:] - angles)
@@ -133,7 +133,7 @@ def test_a_mask_draws_the_outline(fitter: BodyFitter) -> None:
 
     skinner = Skinner(fitter.kinematics)
     silhouette = SilhouetteFitter(fitter, skinner)
-    truth = draw(fitter.kinematics, np.random.default_rng(11))
+    truth = draw_body(fitter.kinematics, np.random.default_rng(11))
     heavy = replace(truth.state, shape=np.array([truth.state.shape[0], 3.0, *truth.state.shape[2:]]))
     pixels = CAMERA.project(skinner.vertices(heavy))
     mask = np.zeros((CAMERA.height, CAMERA.width), np.uint8)
@@ -150,7 +150,7 @@ def test_a_mask_draws_the_outline(fitter: BodyFitter) -> None:
 def test_a_fit_is_fast(fitter: BodyFitter) -> None:
     """150 ms a person is the aim; the bound here leaves room for a busy machine."""
     rng = np.random.default_rng(5)
-    people = [draw(fitter.kinematics, rng, image_noise=0.01, world_noise=0.03) for _ in range(10)]
+    people = [draw_body(fitter.kinematics, rng, image_noise=0.01, world_noise=0.03) for _ in range(10)]
     began = time.perf_counter()
     for truth in people:
         fitter.solve(truth.observed)

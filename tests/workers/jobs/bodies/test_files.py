@@ -11,7 +11,7 @@ import pytest
 import trimesh
 
 from tests.support.gltf_validator import assert_valid
-from tests.support.synthetic_bodies import Walk, body, walk
+from tests.support.synthetic_bodies import Walk, make_body, make_walk
 from workers.engines.bodies.export import to_gltf, write_body_bvh, write_body_glb, write_body_ply
 from workers.engines.bodies.joint_names import map_humanoid_joints
 from workers.engines.bodies.keypoint_sets import COCO_17, KeypointSet, to_coco17, to_openpose25
@@ -36,7 +36,7 @@ from workers.jobs.bodies.motion_export import (
 
 @pytest.fixture(scope="module")
 def made() -> Walk:
-    return walk(14, 12, noise=0.05, missing=(5, 6))
+    return make_walk(14, 12, noise=0.05, missing=(5, 6))
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def joints_read(path: Path, frame: int, names: tuple[str, ...]) -> np.ndarray:
 
 
 def test_bvh_of_a_body_is_read_by_others(tmp_path: Path) -> None:
-    estimate = body()
+    estimate = make_body()
     path = tmp_path / "body.bvh"
     path.write_bytes(write_body_bvh(estimate))
     joints = joints_read(path, 0, estimate.rig.joint_names)
@@ -107,7 +107,7 @@ def test_bvh_refuses_a_forest() -> None:
 
 
 def test_ply_holds_the_posed_mesh() -> None:
-    estimate = body()
+    estimate = make_body()
     mesh = trimesh.load(io.BytesIO(write_body_ply(estimate)), file_type="ply", process=False)
     assert np.abs(mesh.vertices - to_gltf(estimate.vertices)).max() < 1e-5
     assert (mesh.faces == estimate.rig.faces).all()
@@ -150,14 +150,14 @@ def test_an_animated_glb_passes_the_validator(motion: BodyMotion) -> None:
         write_motion_glb(
             motion,
             "track-001",
-            describe_motion(motion, "e", body().camera, "prior", "camera"),
+            describe_motion(motion, "e", make_body().camera, "prior", "camera"),
             FILE_FROM_MOTION["-y"],
         )
     )
 
 
 def test_open_gaps_become_clips_of_their_own() -> None:
-    made = walk(30, 30, missing=tuple(range(8, 28)))
+    made = make_walk(30, 30, missing=tuple(range(8, 28)))
     motion = build_motion(made.rig, made.estimates, made.seconds, max_gap=0.1)
     data = write_motion_glb(motion, "track-004", {}, FILE_FROM_MOTION["-y"])
     glb = read_glb(data)
@@ -188,7 +188,7 @@ def test_joints_that_never_turn_have_no_keys(made: Walk) -> None:
 
 
 def test_joints_have_the_names_of_unity_and_mixamo() -> None:
-    names = map_humanoid_joints(body().rig.joint_names)
+    names = map_humanoid_joints(make_body().rig.joint_names)
     assert names["root"] == {"unity": "Hips", "mixamo": "Hips"}
     assert names["upperarm01_L"] == {"unity": "LeftUpperArm", "mixamo": "LeftArm"}
     assert names["finger5_3_R"] == {"unity": "RightLittleDistal", "mixamo": "RightHandPinky3"}
@@ -201,7 +201,7 @@ def test_joints_have_the_names_of_unity_and_mixamo() -> None:
         for b in ("UpperArm", "LowerArm", "Hand", "UpperLeg", "LowerLeg", "Foot")
     ]
     assert {"Hips", "Spine", "Head", *sides} <= set(every)
-    document = read_glb(write_body_glb(body())).document
+    document = read_glb(write_body_glb(make_body())).document
     assert document["skins"][0]["extras"]["humanoid"] == names
     mhr = map_humanoid_joints(
         ("root", "c_spine0", "c_head", "l_uparm", "r_wrist", "l_index1", "c_jaw", "l_foot_twist")
@@ -212,7 +212,7 @@ def test_joints_have_the_names_of_unity_and_mixamo() -> None:
 
 
 def named_points() -> KeypointSet:
-    estimate = body()
+    estimate = make_body()
     return KeypointSet(
         estimate.keypoint_names, estimate.keypoints_2d, estimate.keypoints_3d, estimate.keypoint_visibility
     )
@@ -238,7 +238,7 @@ def test_coco_and_openpose_views() -> None:
 
 
 def test_records_carry_everything_with_units(tmp_path: Path) -> None:
-    estimate = body()
+    estimate = make_body()
     about, columns = describe_body(estimate, "default 1"), list_body_arrays(estimate, vertices=True)
     data = write_npz(about, columns)
     assert data == write_npz(about, columns)
@@ -268,7 +268,7 @@ def test_records_carry_everything_with_units(tmp_path: Path) -> None:
 
 
 def test_json_says_null_where_nothing_is_known() -> None:
-    estimate = body()
+    estimate = make_body()
     text = write_json(describe_body(estimate, "e"), list_body_arrays(estimate, vertices=False), MESH_ARRAYS)
     record = json.loads(text)
     values = record["values"]
@@ -287,7 +287,7 @@ def test_json_says_null_where_nothing_is_known() -> None:
 
 
 def test_a_track_record_marks_frames_without_a_body(made: Walk, motion: BodyMotion) -> None:
-    columns = list_motion_arrays(motion, made.estimates, body().keypoint_names, None)
+    columns = list_motion_arrays(motion, made.estimates, make_body().keypoint_names, None)
     assert columns["state"].values.tolist() == [1] * 5 + [2, 2] + [1] * 7
     assert np.isnan(columns["keypoints_2d"].values[5:7]).all()
     assert not columns["keypoint_valid"].values[5:7].any() and columns["keypoint_valid"].values[4].all()
@@ -295,7 +295,7 @@ def test_a_track_record_marks_frames_without_a_body(made: Walk, motion: BodyMoti
     assert np.isfinite(columns["joint_rotations"].values).all()
     raw = from_quaternions(columns["joint_rotations_raw"].values[0].astype(np.float64))
     np.testing.assert_allclose(quaternions(raw), made.estimates.rotations[0], atol=1e-5)
-    about = describe_motion(motion, "e", body().camera, "prior", "camera")
+    about = describe_motion(motion, "e", make_body().camera, "prior", "camera")
     record = json.loads(write_json(about, columns, MESH_ARRAYS))
     assert record["values"]["keypoints_2d"][5][0] == [None, None]
     assert record["about"]["spans"] == [[0, 13]] and record["about"]["space"] == "camera"

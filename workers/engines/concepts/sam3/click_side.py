@@ -11,13 +11,13 @@ from typing import Any
 
 import torch
 
-from workers.engines.concepts.sam3.clicks import checked
 from workers.engines.concepts.sam3.deferred_output import Shown
 from workers.engines.concepts.sam3.kernels import tidy_logits
 from workers.engines.concepts.sam3.loading import Loaded
 from workers.engines.concepts.sam3.phrase_side import Seed
 from workers.engines.concepts.sam3.preprocess import click_points, square_mask
 from workers.engines.concepts.sam3.sessions import ClickSession, Features, Pruner, settings_of
+from workers.engines.concepts.visual_prompts import parse_prompt
 from workers.engines.protocols import TrackPrompts, VisualPrompt
 
 # earlier logits go back into the model within this range, as in Meta's tracker
@@ -81,13 +81,12 @@ class ClickSide:
             self.session.handed[number] = seed.prompt
         whole = click.mask is not None or click.box is not None
         mends = not whole and (not started or (seed is not None and seed.mask is not None))
-        box, points, labels = checked(click, self._size, mends=mends)
-        if click.mask is not None:
-            box = None
+        parsed = parse_prompt(click, self._size, is_correction=mends)
+        box = None if click.mask is not None else parsed.box
         loaded = self._loaded
         given: dict[str, Any] = {}
-        if len(points) or box is not None:
-            coordinates, marks = click_points(box, points, labels, self._size, loaded.side)
+        if len(parsed.points) or box is not None:
+            coordinates, marks = click_points(box, parsed.points, parsed.labels, self._size, loaded.side)
             given = {
                 "point_coords": coordinates.to(loaded.device),
                 "point_labels": marks.to(loaded.device, torch.int32),

@@ -13,7 +13,7 @@ from transformers.models.sam3.modeling_sam3 import (
     Sam3VisionEncoderOutput,
 )
 
-from workers.engines.concepts.sam3.cache import ByteLru
+from workers.engines.concepts.byte_cache import ByteLimitedCache
 from workers.engines.concepts.sam3.loading import Loaded
 from workers.engines.concepts.sam3.postprocess import scores_of
 from workers.engines.concepts.sam3.preprocess import centre_boxes, to_pixels
@@ -78,8 +78,8 @@ class Grounding:
     def __init__(self, loaded: Loaded, *, image_bytes: int, phrase_bytes: int, chunk: int) -> None:
         self._loaded = loaded
         self._detector = loaded.model.detector_model
-        self._images: ByteLru[Sam3Image] = ByteLru(image_bytes)
-        self._phrases: ByteLru[Phrase] = ByteLru(phrase_bytes)
+        self._images: ByteLimitedCache[Sam3Image] = ByteLimitedCache(image_bytes)
+        self._phrases: ByteLimitedCache[Phrase] = ByteLimitedCache(phrase_bytes)
         self._chunk = chunk
         self._positions: tuple[Any, ...] | None = None
 

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from workers.engines.concepts.sam3.cache import ByteLru
-from workers.engines.concepts.sam3.clicks import answered, checked, prior_logits
+from workers.engines.concepts.byte_cache import ByteLimitedCache
+from workers.engines.concepts.sam3.clicks import LOW_QUALITY, prior_logits
 from workers.engines.concepts.sam3.image import VISUAL, Raw
 from workers.engines.concepts.sam3.meta_loading import MetaLoaded
 from workers.engines.concepts.sam3.postprocess import scores_of, stabilities
 from workers.engines.concepts.sam3.preprocess import centre_boxes
+from workers.engines.concepts.visual_prompts import build_instance, parse_prompt
 from workers.engines.protocols import Box, Rgb, SegmentedInstance, VisualPrompt
-from workers.geometry.boxes import bounding_box
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class MetaGrounding:
 
     def __init__(self, loaded: MetaLoaded) -> None:
         self._loaded = loaded
-        self._images: ByteLru[MetaImage] = ByteLru(loaded.settings.cache_bytes)
+        self._images: ByteLimitedCache[MetaImage] = ByteLimitedCache(loaded.settings.cache_bytes)
 
     def embed(self, image: Rgb, key: str) -> MetaImage:
         """The embedded image (H, W, 3) u8; the key's own when it is still kept."""
@@ -85,8 +85,9 @@ class MetaGrounding:
         One point alone is ambiguous: the best of three masks by the model's own score is taken.
         """
         model = self._loaded.image
-        box, points, labels = checked(click, image.size)
-        around = bounding_box(click.mask) if box is None and click.mask is not None else box
+        parsed = parse_prompt(click, image.size)
+        points, labels = parsed.points, parsed.labels
+        around = parsed.region_box
         predictor = model.inst_interactive_predictor.model
         side = int(predictor.image_size)
         # the model adds half a pixel of its square, our points have their pixel's centre at +0.5 already
@@ -107,7 +108,7 @@ class MetaGrounding:
         mask = np.asarray(masks[best]) > 0
         score = float(np.clip(qualities[best], 0, 1))
         [stable] = stabilities(torch.as_tensor(np.asarray(low[best : best + 1])))
-        return answered(mask, score, stable, around, points[labels == 1], index)
+        return build_instance(parsed, index, mask, score, stable, low_quality=LOW_QUALITY)
 
     @contextmanager
     def _inference(self) -> Iterator[None]:

@@ -10,11 +10,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from workers.engines.concepts.sam3.clicks import checked
+from workers.engines.concepts.prompt_schedule import PromptSchedule
 from workers.engines.concepts.sam3.errors import ObjectUnknown
 from workers.engines.concepts.sam3.image import VISUAL
 from workers.engines.concepts.sam3.preprocess import click_points
-from workers.engines.concepts.sam3.prompt_schedule import PromptSchedule
+from workers.engines.concepts.visual_prompts import parse_prompt
 from workers.engines.protocols import (
     FrameExemplar,
     FrameResult,
@@ -68,7 +68,7 @@ class MetaRun:
         self._clicks = [
             (place, number, click)
             for place, kept in enumerate(frames)
-            for number, click in asked.clicks(kept.index).items()
+            for number, click in asked.prompts_on(kept.index).items()
             if place < self._gone.get(number, len(frames))
         ]
 
@@ -139,8 +139,8 @@ class MetaRun:
 
     def _points(self, click: VisualPrompt) -> tuple[list[list[float]], list[int]]:
         side = int(self._predictor.model.image_size)
-        box, points, labels = checked(click, self._size, mends=True)
-        coordinates, marks = click_points(box, points, labels, self._size, side)
+        parsed = parse_prompt(click, self._size, is_correction=True)
+        coordinates, marks = click_points(parsed.box, parsed.points, parsed.labels, self._size, side)
         return (coordinates[0, 0] / side).tolist(), marks[0, 0].tolist()
 
     def _ask(self, place: int, **asked: Any) -> Any:

@@ -9,11 +9,12 @@ import torch
 from maquette.contract import Problem
 from PIL import Image
 
+from workers.engines.concepts.prompt_schedule import PromptSchedule
 from workers.engines.concepts.sam3.meta_loading import COMMIT, MetaLoaded
 from workers.engines.concepts.sam3.meta_run import MetaRun
 from workers.engines.concepts.sam3.preprocess import check_image
-from workers.engines.concepts.sam3.prompt_schedule import PromptSchedule
 from workers.engines.concepts.sam3.snapshot import dump, restore
+from workers.engines.concepts.visual_prompts import merge_since_last_region
 from workers.engines.protocols import FrameResult, RequestRefused, TrackPrompts, VideoFrame
 
 
@@ -49,7 +50,11 @@ class MetaTracker:
                     "exemplars_too_many", 422, "this backend takes one box on a frame for a phrase"
                 )
             )
-        self._loaded, self._prompts, self._asked = loaded, prompts, PromptSchedule(prompts)
+        self._loaded, self._prompts, self._asked = (
+            loaded,
+            prompts,
+            PromptSchedule(prompts, merge_since_last_region),
+        )
         self._shown = {one.prompt: one for one in prompts.exemplars}
         self._size: tuple[int, int] | None = None
         self._frames: list[Kept] = []
@@ -64,7 +69,7 @@ class MetaTracker:
         check_image(frame.image)
         size = frame.image.shape[0], frame.image.shape[1]
         if self._size is None:
-            self._asked.check(size)
+            self._asked.validate(size, first_must_start=False)
             self._size = size
         elif size != self._size:
             raise ValueError(f"the frame's size {size} is not that of the first one {self._size}")

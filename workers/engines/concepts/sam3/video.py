@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
+from workers.engines.concepts.prompt_schedule import PromptSchedule
 from workers.engines.concepts.sam3.click_side import ClickSide
 from workers.engines.concepts.sam3.deferred_output import Pending, show
 from workers.engines.concepts.sam3.errors import ObjectUnknown
@@ -17,10 +18,10 @@ from workers.engines.concepts.sam3.image import Grounding
 from workers.engines.concepts.sam3.loading import Loaded
 from workers.engines.concepts.sam3.phrase_side import PhraseSide, Seed
 from workers.engines.concepts.sam3.preprocess import check_image, to_pixels
-from workers.engines.concepts.sam3.prompt_schedule import PromptSchedule
 from workers.engines.concepts.sam3.sessions import Features, Pruner, features_of, load_state, saved_state
 from workers.engines.concepts.sam3.settings import Sam3Settings
 from workers.engines.concepts.sam3.snapshot import dump, nbytes, restore
+from workers.engines.concepts.visual_prompts import merge_since_last_region
 from workers.engines.protocols import FrameResult, TrackPrompts, VideoFrame
 
 
@@ -42,7 +43,8 @@ class Sam3Tracker:
     ) -> None:
         """`state` goes on from a snapshot; ValueError when it is of another model or other prompts."""
         self._loaded, self._grounding, self._settings, self._prompts = loaded, grounding, settings, prompts
-        self._asked = PromptSchedule(prompts)
+        self._asked = PromptSchedule(prompts, merge_since_last_region)
+        self._gone: set[int] = set()
         self._size: tuple[int, int] | None = None
         self._count = 0
         self._batch = settings.frames_together(loaded.device.type)
@@ -63,7 +65,7 @@ class Sam3Tracker:
         check_image(frame.image)
         size = frame.image.shape[0], frame.image.shape[1]
         if self._size is None:
-            self._asked.check(size)
+            self._asked.validate(size, first_must_start=False)
             self._open(size)
         elif size != self._size:
             raise ValueError(f"the frame's size {size} is not that of the first one {self._size}")
@@ -124,9 +126,13 @@ class Sam3Tracker:
         self, side: ClickSide, waiting: Pending, known: Features | None, make: Callable[[], Features]
     ) -> None:
         """Answer the clicks and removals of this frame, and propagate what was clicked before."""
-        for number in self._asked.removals(waiting.index):
+        for number in self._asked.removals_on(waiting.index):
             self._remove(side, number, waiting)
-        asked = self._asked.clicks(waiting.index)
+        asked = {
+            number: prompt
+            for number, prompt in self._asked.prompts_on(waiting.index).items()
+            if number not in self._gone
+        }
         seeds = {}
         for number in asked:
             if number > self._prompts.objects and not side.follows(number):
@@ -144,7 +150,7 @@ class Sam3Tracker:
         return seed
 
     def _remove(self, side: ClickSide, number: int, waiting: Pending) -> None:
-        self._asked.gone.add(number)
+        self._gone.add(number)
         side.drop(number)
         if self._phrases and number > self._prompts.objects:
             inner = number - self._prompts.objects - 1
@@ -188,7 +194,7 @@ class Sam3Tracker:
         return {
             "size": self._size,
             "count": self._count,
-            "gone": self._asked.gone,
+            "gone": self._gone,
             "pending": [frame.packed() for frame in self._pending],
             "ready": [frame.packed() for frame in self._ready],
             "phrases": saved_state(self._phrases.session) if self._phrases else None,
@@ -198,7 +204,7 @@ class Sam3Tracker:
     def _restore(self, state: dict[str, Any]) -> None:
         self._open(state["size"])
         self._count = state["count"]
-        self._asked.gone = state["gone"]
+        self._gone = state["gone"]
         self._pending = [Pending.of(packed) for packed in state["pending"]]
         self._ready = [Pending.of(packed) for packed in state["ready"]]
         for side, name in ((self._phrases, "phrases"), (self._clicks, "clicks")):

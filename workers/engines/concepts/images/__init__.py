@@ -1,0 +1,1 @@
+"""Still images for the default concept engine: detection, masks, exemplars, colours and names."""

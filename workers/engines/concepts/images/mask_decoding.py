@@ -1,0 +1,131 @@
+"""From a prompt to one mask: the mean over several decodings of the image.
+
+The decoder's own score picks worse among its masks than always taking the first. The errors of separate
+decodings (the image, its mirror image, a second pass with the first mask as prior) differ, and their mean
+beats each of them: a test-time augmentation. docs/default-engines.md has the comparison.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.engines.concepts.images.config import MaskDecodingConfig
+from workers.engines.concepts.images.mobilesam import DecoderPrompt, Floats, ImageEmbedding, MobileSam
+from workers.engines.protocols import Box, Mask
+from workers.geometry.overlap import mask_iou
+
+# the decoder's masks for ambiguous prompts: part, object, group
+AMBIGUOUS = (1, 2, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A mask as logits (H, W), and its quality in 0..1: predicted IoU x stability."""
+
+    logits: Floats
+    quality: float
+
+    @property
+    def mask(self) -> Mask:
+        """The pixels with positive logits."""
+        return np.asarray(self.logits > 0, dtype=np.bool_)
+
+    @property
+    def stability(self) -> float:
+        """IoU of the masks at logits above 1 and above -1."""
+        return measure_stability(self.logits)
+
+
+def build_prompt(
+    box: Box | None, points: NDArray[np.float64] | None = None, labels: NDArray[np.int64] | None = None
+) -> DecoderPrompt:
+    """A box and points (N, 2) with labels (N,) as one prompt; corners are the centres of outer pixels."""
+    coords = [] if points is None else points.tolist()
+    kinds = [] if labels is None else labels.tolist()
+    if box is None:
+        coords, kinds = [*coords, [0.0, 0.0]], [*kinds, -1]
+    else:
+        inset_x, inset_y = min(0.5, (box[2] - box[0]) / 2), min(0.5, (box[3] - box[1]) / 2)
+        corners = [[box[0] + inset_x, box[1] + inset_y], [box[2] - inset_x, box[3] - inset_y]]
+        coords, kinds = [*corners, *coords], [2, 3, *kinds]
+    return DecoderPrompt(np.array(coords, np.float64).reshape(-1, 2), np.array(kinds, np.int64))
+
+
+def decode_mean(
+    sam: MobileSam,
+    embeddings: Sequence[ImageEmbedding],
+    prompt: DecoderPrompt,
+    *,
+    prior: Mask | None = None,
+    refine: bool = True,
+) -> Proposal:
+    """The mean of the first masks over all embeddings; with `refine`, also of a pass that reads the first.
+
+    `prior` is a mask (H, W) that the caller knows to be approximately right. Raises ValueError without
+    embeddings.
+    """
+    total: Floats | None = None
+    predicted: list[float] = []
+    for embedding in embeddings:
+        given = None if prior is None else sam.prior_logits(embedding, prior.astype(np.float32))
+        masks, scores = sam.decode(embedding, prompt, given)
+        low, passes = masks[0], 1
+        predicted.append(float(scores[0]))
+        if refine:
+            again, _ = sam.decode(embedding, prompt, masks[0])
+            low, passes = low + again[0], 2
+        full = sam.upsample(embedding, low / passes)
+        total = full if total is None else total + full
+    if total is None:
+        raise ValueError("no embedding to decode")
+    mean: Floats = total / np.float32(len(predicted))
+    return Proposal(mean, _quality(mean, float(np.mean(predicted))))
+
+
+def decode_ambiguous(
+    sam: MobileSam,
+    embeddings: Sequence[ImageEmbedding],
+    prompt: DecoderPrompt,
+    config: MaskDecodingConfig,
+) -> Proposal:
+    """For an ambiguous prompt: of part, object and group the largest whose quality is nearly the best."""
+    decoded = [sam.decode(embedding, prompt) for embedding in embeddings]
+    proposals: list[Proposal] = []
+    for index in AMBIGUOUS:
+        upsampled = [
+            sam.upsample(embedding, masks[index])
+            for embedding, (masks, _) in zip(embeddings, decoded, strict=True)
+        ]
+        mean: Floats = np.mean(np.stack(upsampled), axis=0, dtype=np.float32)
+        consistency = mask_iou(upsampled[0] > 0, upsampled[-1] > 0)
+        predicted = float(np.mean([scores[index] for _, scores in decoded]))
+        proposals.append(Proposal(mean, _quality(mean, predicted) * consistency))
+    best = max(proposal.quality for proposal in proposals)
+    near = [proposal for proposal in proposals if proposal.quality >= best - config.ambiguity_tolerance]
+    return max(near, key=lambda proposal: int(np.count_nonzero(proposal.logits > 0)))
+
+
+def replace_low_quality(
+    sam: MobileSam,
+    embeddings: Sequence[ImageEmbedding],
+    prompt: DecoderPrompt,
+    proposal: Proposal,
+    config: MaskDecodingConfig,
+) -> Proposal:
+    """`proposal`, or, where embeddings disagree until its quality is low, a candidate on which they agree."""
+    if proposal.quality >= config.low_quality:
+        return proposal
+    other = decode_ambiguous(sam, embeddings, prompt, config)
+    return other if other.quality >= config.low_quality else proposal
+
+
+def measure_stability(logits: Floats) -> float:
+    """The stability score of a mask's logits: IoU of the masks above 1 and above -1; 0 without pixels."""
+    inner, outer = int(np.count_nonzero(logits > 1)), int(np.count_nonzero(logits > -1))
+    return inner / outer if outer else 0.0
+
+
+def _quality(logits: Floats, predicted: float) -> float:
+    return min(max(predicted, 0.0), 1.0) * measure_stability(logits)

@@ -1,0 +1,133 @@
+"""MobileSAM (Zhang et al. 2023) by ONNX Runtime: an image to an embedding, a prompt to small masks."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.engines.protocols import Rgb
+from workers.engines.weights import open_session
+
+ENCODER = "mobilesam_encoder.onnx"
+DECODER = "mobilesam_decoder.onnx"
+# side in pixels of the square that the encoder reads, and of the masks that the decoder returns
+INPUT_SIDE = 1024
+MASK_SIDE = 256
+# cells per side and channels of an embedding
+GRID_SIDE = 64
+CHANNELS = 256
+EMBEDDING_BYTES = CHANNELS * GRID_SIDE * GRID_SIDE * 4
+# logits beyond this are certain enough for a mask that is fed back as a prompt
+PRIOR_LOGIT = 8.0
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageEmbedding:
+    """The encoder's features f32[1,256,64,64] of an image, and how its pixels map into them.
+
+    `image_size` is the image's (height, width), `scaled_size` the (height, width) of its copy in the top left
+    of the 1024 x 1024 input. A mirrored embedding is that of the image flipped left to right.
+    """
+
+    features: Floats
+    image_size: tuple[int, int]
+    scaled_size: tuple[int, int]
+    mirrored: bool = False
+
+    @property
+    def mask_extent(self) -> tuple[int, int]:
+        """The (height, width) of the image in the decoder's 256 x 256 masks, at least 1 each."""
+        height, width = (round(side * MASK_SIDE / INPUT_SIDE) for side in self.scaled_size)
+        return max(height, 1), max(width, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderPrompt:
+    """Points xy (N, 2) in pixels of the image (pixel centres at +0.5) and their labels (N,).
+
+    Labels: 1 inside, 0 outside, 2 and 3 the corners of a box, -1 padding.
+    """
+
+    points: NDArray[np.float64]
+    labels: NDArray[np.int64]
+
+
+class MobileSam:
+    """The encoder and the decoder; raises the errors of `weights.open_session` when they cannot be loaded."""
+
+    def __init__(self, threads: int = 2) -> None:
+        self._encoder = open_session(ENCODER, threads)
+        self._decoder = open_session(DECODER, threads)
+
+    def encode(self, image: Rgb, *, mirrored: bool = False) -> ImageEmbedding:
+        """Embed an RGB image (H, W, 3), as it is or flipped left to right."""
+        height, width = image.shape[:2]
+        scale = INPUT_SIDE / max(height, width)
+        scaled = max(round(height * scale), 1), max(round(width * scale), 1)
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        pixels = cv2.resize(np.ascontiguousarray(image), (scaled[1], scaled[0]), interpolation=method)
+        if mirrored:
+            pixels = np.ascontiguousarray(pixels[:, ::-1])
+        features = self._encoder.run(None, {"image": pixels})[0]
+        return ImageEmbedding(features, (height, width), scaled, mirrored)
+
+    def decode(
+        self, embedding: ImageEmbedding, prompt: DecoderPrompt, prior: Floats | None = None
+    ) -> tuple[Floats, Floats]:
+        """Masks as logits f32[4,256,256] and their predicted IoU f32[4].
+
+        The first mask answers an unambiguous prompt; the others go from part to complete object. `prior` is
+        an earlier mask of the same embedding as logits f32[256,256].
+        """
+        points, labels = prompt.points.copy(), prompt.labels
+        if embedding.mirrored:
+            points[:, 0] = embedding.image_size[1] - points[:, 0]
+            points = _restore_corner_order(points, labels)
+        height, width = embedding.image_size
+        points *= (embedding.scaled_size[1] / width, embedding.scaled_size[0] / height)
+        mask = np.zeros((MASK_SIDE, MASK_SIDE), np.float32) if prior is None else prior
+        masks, scores = self._decoder.run(
+            None,
+            {
+                "embedding": embedding.features,
+                "coords": points[None].astype(np.float32),
+                "labels": labels[None].astype(np.float32),
+                "mask_logits": mask[None, None],
+                "has_mask": np.array([prior is not None], np.float32),
+            },
+        )
+        return masks[0], scores[0]
+
+    @staticmethod
+    def upsample(embedding: ImageEmbedding, logits: Floats, size: tuple[int, int] | None = None) -> Floats:
+        """Logits f32[256,256] as logits of the unmirrored image, at its own (H, W) or at `size`."""
+        square = cv2.resize(logits, (INPUT_SIDE, INPUT_SIDE), interpolation=cv2.INTER_LINEAR)
+        scaled = square[: embedding.scaled_size[0], : embedding.scaled_size[1]]
+        if embedding.mirrored:
+            scaled = scaled[:, ::-1]
+        height, width = embedding.image_size if size is None else size
+        scaled = np.ascontiguousarray(scaled)
+        return np.asarray(cv2.resize(scaled, (width, height), interpolation=cv2.INTER_LINEAR))
+
+    @staticmethod
+    def prior_logits(embedding: ImageEmbedding, probability: Floats) -> Floats:
+        """A mask (H, W) in 0..1, at any resolution of the image, as logits f32[256,256] of a prior mask."""
+        if embedding.mirrored:
+            probability = np.ascontiguousarray(probability[:, ::-1])
+        height, width = embedding.mask_extent
+        small = cv2.resize(probability, (width, height), interpolation=cv2.INTER_AREA)
+        out = np.full((MASK_SIDE, MASK_SIDE), -PRIOR_LOGIT, np.float32)
+        out[:height, :width] = (small * 2 - 1) * PRIOR_LOGIT
+        return out
+
+
+def _restore_corner_order(points: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Swap the x of a mirrored box's corners, so that the corner with label 2 is the left one again."""
+    corners = np.flatnonzero(labels >= 2)
+    if corners.size == 2:
+        first, second = corners
+        points[[first, second], 0] = points[[second, first], 0]
+    return points

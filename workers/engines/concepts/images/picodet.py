@@ -1,0 +1,103 @@
+"""PicoDet (Yu et al. 2021) by ONNX Runtime: boxes of the 80 COCO classes, on the image and on tiles."""
+
+from dataclasses import dataclass
+from itertools import product
+
+import cv2
+import numpy as np
+from maquette.contract.vocabulary import COCO
+
+from workers.engines.concepts.images.config import DetectionConfig
+from workers.engines.protocols import Box, Rgb
+from workers.engines.weights import open_session
+from workers.geometry.boxes import clip_box
+from workers.geometry.overlap import box_iou
+
+WEIGHTS = "picodet_coco.onnx"
+# side in pixels of the square that the network reads, and ImageNet's mean and deviation, on which it was
+# trained
+INPUT_SIDE = 416
+_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+_STD = np.array([0.229, 0.224, 0.225], np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One box (xyxy pixels, end-exclusive) with its class and score."""
+
+    label: str
+    score: float
+    box: Box
+
+
+class PicoDet:
+    """The detector; raises the errors of `weights.open_session` when it cannot be loaded."""
+
+    def __init__(self, threads: int = 2, config: DetectionConfig | None = None) -> None:
+        self._network = open_session(WEIGHTS, threads)
+        self._config = config or DetectionConfig()
+
+    def detect(self, image: Rgb, *, tiles: bool = True) -> list[Detection]:
+        """All boxes of an RGB image (H, W, 3) with at least the minimum score, best first.
+
+        A large image is also read in 2 x 2 overlapping tiles, which finds smaller objects; boxes that an
+        inner border of a tile cuts are dropped.
+        """
+        height, width = image.shape[:2]
+        detections = self._run(image, 0, 0)
+        if tiles and max(height, width) > self._config.tile_above:
+            tile_h, tile_w = round(height * self._config.tile_share), round(width * self._config.tile_share)
+            for y, x in product((0, height - tile_h), (0, width - tile_w)):
+                on_tile = self._run(image[y : y + tile_h, x : x + tile_w], x, y)
+                tile = (x, y, x + tile_w, y + tile_h)
+                detections += [item for item in on_tile if not self._is_cut(item.box, tile, (height, width))]
+        return suppress_duplicates(detections, self._config)
+
+    def _run(self, image: Rgb, left: int, top: int) -> list[Detection]:
+        height, width = image.shape[:2]
+        small = cv2.resize(
+            np.ascontiguousarray(image), (INPUT_SIDE, INPUT_SIDE), interpolation=cv2.INTER_CUBIC
+        )
+        pixels = ((small.astype(np.float32) / 255 - _MEAN) / _STD).transpose(2, 0, 1)[None]
+        scale = np.array([[INPUT_SIDE / height, INPUT_SIDE / width]], np.float32)
+        rows = self._network.run(None, {"image": pixels, "scale_factor": scale})[0]
+        detections: list[Detection] = []
+        for kind, score, x0, y0, x1, y1 in rows.astype(np.float64).tolist():
+            if score < self._config.min_score or kind < 0 or x1 - x0 < 1 or y1 - y0 < 1:
+                continue
+            x0, y0, x1, y1 = clip_box((x0, y0, x1, y1), (height, width))
+            detections.append(Detection(COCO[int(kind)], score, (x0 + left, y0 + top, x1 + left, y1 + top)))
+        return detections
+
+    def _is_cut(self, box: Box, tile: tuple[int, int, int, int], size: tuple[int, int]) -> bool:
+        """Whether a box reaches a border of its tile that is not a border of the image (height, width)."""
+        slack_x = self._config.tile_border_share * (tile[2] - tile[0])
+        slack_y = self._config.tile_border_share * (tile[3] - tile[1])
+        return (
+            (tile[0] > 0 and box[0] < tile[0] + slack_x)
+            or (tile[1] > 0 and box[1] < tile[1] + slack_y)
+            or (tile[2] < size[1] and box[2] > tile[2] - slack_x)
+            or (tile[3] < size[0] and box[3] > tile[3] - slack_y)
+        )
+
+
+def suppress_duplicates(detections: list[Detection], config: DetectionConfig) -> list[Detection]:
+    """The best box of each object and class, best first (greedy non-maximum suppression)."""
+    kept: list[Detection] = []
+    for item in sorted(detections, key=lambda item: (-item.score, item.box, item.label)):
+        rivals = (other for other in kept if other.label == item.label)
+        if not any(
+            box_iou(other.box, item.box) > config.duplicate_iou
+            or _contained_share(item.box, other.box) > config.contained_share
+            for other in rivals
+        ):
+            kept.append(item)
+    return kept
+
+
+def _contained_share(box: Box, other: Box) -> float:
+    """The share of a box's area inside another."""
+    width = min(box[2], other[2]) - max(box[0], other[0])
+    height = min(box[3], other[3]) - max(box[1], other[1])
+    area = (box[2] - box[0]) * (box[3] - box[1])
+    return max(width, 0.0) * max(height, 0.0) / area

@@ -1,0 +1,1 @@
+"""The default tracker: optical flow between key frames, detection and MobileSAM on key frames."""

@@ -1,0 +1,42 @@
+"""Matching of detections and tracks on a key frame.
+
+Model: the Hungarian method on box IoU, as in SORT (Bewley et al. 2016). Units: working pixels.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from workers.engines.concepts.images.picodet import Detection
+from workers.engines.concepts.tracking.config import AssociationConfig
+from workers.engines.concepts.tracking.state import Track
+from workers.geometry.boxes import bounding_box
+from workers.geometry.overlap import box_iou
+
+
+def match_detections(
+    tracks: Sequence[Track],
+    detections: Sequence[Detection],
+    classes: Mapping[int, Sequence[str]],
+    config: AssociationConfig,
+) -> dict[int, int]:
+    """Index of track to index of detection, one to one, by box IoU within the classes of the track's prompt.
+
+    Boxes are in working pixels; `classes` maps a prompt's index to its labels. No track may be empty.
+    """
+    if not tracks or not detections:
+        return {}
+    scores = np.zeros((len(tracks), len(detections)))
+    for row, track in enumerate(tracks):
+        box = bounding_box(track.visible_mask)
+        for column, item in enumerate(detections):
+            if item.label in classes.get(track.prompt, ()):
+                bonus = config.same_label_bonus if item.label == track.label else 0.0
+                scores[row, column] = box_iou(box, item.box) + bonus
+    rows, columns = linear_sum_assignment(-scores)
+    return {
+        int(row): int(column)
+        for row, column in zip(rows, columns, strict=True)
+        if scores[row, column] >= config.min_box_iou
+    }

@@ -1,0 +1,87 @@
+"""What the default tracker keeps between two frames."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.engines.concepts.images.color_histograms import Histogram
+from workers.engines.protocols import Mask, Rgb
+
+# a mask whose edge has sub-pixel position: 0 outside, 255 inside, 127.5 on the edge
+SoftMask = NDArray[np.uint8]
+
+
+@dataclass(slots=True, kw_only=True)
+class Track:
+    """One object; its masks are u8 (h, w) in working pixels.
+
+    `amodal` is the mask of the complete object, `visible` that of its part in sight. `histogram` is its usual
+    appearance and `area` its usual size in working pixels, both learnt while it is surely seen. `velocity`
+    (x, y) is in flow pixels per frame. `missed` counts key frames in a row that did not confirm it. `lost_at`
+    is the number of the frame that lost it, -1 while it is not lost.
+    """
+
+    id: int
+    prompt: int
+    label: str | None
+    score: float
+    amodal: SoftMask
+    visible: SoftMask
+    histogram: Histogram
+    area: float
+    velocity: tuple[float, float] = (0.0, 0.0)
+    missed: int = 0
+    lost_at: int = -1
+
+    @property
+    def amodal_mask(self) -> Mask:
+        """The complete object (h, w)."""
+        return threshold_mask(self.amodal)
+
+    @property
+    def visible_mask(self) -> Mask:
+        """The part in sight (h, w)."""
+        return threshold_mask(self.visible)
+
+    @property
+    def is_lost(self) -> bool:
+        return self.lost_at >= 0
+
+
+@dataclass(slots=True, kw_only=True)
+class TrackerState:
+    """All that a tracker knows between two frames; its size does not grow with the video.
+
+    `frames` counts the frames so far and `last_key_frame` is the number of the last key frame; `interval` is
+    how many frames the next one may wait. `size` is the video's (height, width), `flow_image` the last frame
+    in flow pixels. `removed` are the ids that the user removed: those of phrases stay among the tracks, out
+    of the results, so that the same object does not come back under another id.
+    """
+
+    frames: int
+    last_key_frame: int
+    next_id: int
+    size: tuple[int, int]
+    flow_image: Rgb
+    tracks: list[Track]
+    removed: list[int]
+    interval: int
+
+    @property
+    def active_tracks(self) -> list[Track]:
+        """The tracks that are not lost."""
+        return [track for track in self.tracks if not track.is_lost]
+
+
+def threshold_mask(soft: SoftMask) -> Mask:
+    """The pixels of a soft mask inside its edge."""
+    return np.asarray(soft > 127, dtype=np.bool_)
+
+
+def merge_visible_masks(tracks: list[Track], shape: tuple[int, ...]) -> Mask:
+    """The pixels (h, w) that some of the tracks show."""
+    merged = np.zeros(shape, np.bool_)
+    for track in tracks:
+        merged |= track.visible_mask
+    return merged

@@ -1,0 +1,219 @@
+"""The default tracker: from frame to frame by propagation, on key frames by detection and MobileSAM."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from workers.engines.concepts.images.config import ImageConfig
+from workers.engines.concepts.images.mobilesam import MobileSam
+from workers.engines.concepts.images.picodet import PicoDet
+from workers.engines.concepts.images.prompt_segmenter import PromptSegmenter
+from workers.engines.concepts.masks import mask_area, remove_specks
+from workers.engines.concepts.prompt_schedule import PromptSchedule
+from workers.engines.concepts.tracking.config import TrackerConfig
+from workers.engines.concepts.tracking.key_frames import KeyFrameProcessor, WorkingFrame
+from workers.engines.concepts.tracking.optical_flow import Floats, FrameFlow, compute_flow
+from workers.engines.concepts.tracking.propagation import extrapolate_mask, propagate_mask
+from workers.engines.concepts.tracking.reid import appearance_score, is_in_sight
+from workers.engines.concepts.tracking.snapshot import dump_state, load_state
+from workers.engines.concepts.tracking.state import SoftMask, Track, TrackerState, merge_visible_masks
+from workers.engines.concepts.tracking.track_update import reset_track, start_track
+from workers.engines.concepts.tracking.visibility import estimate_visible_part, resolve_overlaps
+from workers.engines.concepts.visual_prompts import can_start_object
+from workers.engines.protocols import (
+    FrameResult,
+    Mask,
+    TrackedInstance,
+    TrackPrompts,
+    VideoFrame,
+    VisualPrompt,
+)
+from workers.geometry.borders import truncation_flags
+from workers.geometry.boxes import bounding_box
+
+
+class DefaultTracker:
+    """Tracks objects through one video; it keeps one small frame and two masks per object.
+
+    Results are final at once. `prompt` counts the phrases first, then the visual prompts. An object that is
+    hidden or has left is not in the results until it is found again, then under its old id.
+    """
+
+    def __init__(
+        self,
+        sam: MobileSam,
+        detector: PicoDet,
+        segmenter: PromptSegmenter,
+        prompts: TrackPrompts,
+        *,
+        config: TrackerConfig,
+        images: ImageConfig,
+        state: bytes | None = None,
+    ) -> None:
+        """`state` is a snapshot to resume from; raises ValueError when it was made with other prompts."""
+        self._segmenter, self._prompts, self._config = segmenter, prompts, config
+        self._schedule = PromptSchedule(prompts)
+        self._key_frames = KeyFrameProcessor(sam, detector, prompts, config, images.attributes)
+        self._state = None if state is None else load_state(state, prompts.signature())
+
+    def step(self, frame: VideoFrame) -> Sequence[FrameResult]:
+        """Process the next frame and return its objects.
+
+        Raises ValueError when the frame's size has changed, and on the first frame for a prompt that can
+        never be answered.
+        """
+        working = WorkingFrame.prepare(frame.image, self._config.propagation)
+        if self._state is None:
+            state, color_errors = self._start(working), {}
+        else:
+            state = self._state
+            color_errors = self._advance(state, working)
+        resolve_overlaps(state.active_tracks, color_errors, working.bins, self._config.visibility)
+        self._apply_prompts(state, frame.index, working)
+        self._retire_tracks(state, working)
+        state.flow_image = working.flow_image
+        state.frames += 1
+        tracks = [track for track in state.active_tracks if track.id not in state.removed]
+        objects = [self._to_instance(track, state.size) for track in sorted(tracks, key=lambda t: t.id)]
+        return [FrameResult(frame.index, frame.pts, tuple(objects))]
+
+    def finish(self) -> Sequence[FrameResult]:
+        """Nothing is held back."""
+        return []
+
+    def snapshot(self) -> bytes:
+        """The state as npz bytes, from which a tracker continues as this one would.
+
+        Raises ValueError before the first frame.
+        """
+        if self._state is None:
+            raise ValueError("there is no state before the first frame")
+        return dump_state(self._state, self._prompts.signature())
+
+    def _start(self, frame: WorkingFrame) -> TrackerState:
+        size = frame.image.size
+        self._schedule.validate(size)
+        state = self._state = TrackerState(
+            frames=0,
+            last_key_frame=0,
+            next_id=self._prompts.objects + 1,
+            size=size,
+            flow_image=frame.flow_image,
+            tracks=[],
+            removed=[],
+            interval=self._config.key_frames.interval,
+        )
+        self._key_frames.process(state, frame)
+        return state
+
+    def _advance(self, state: TrackerState, frame: WorkingFrame) -> dict[int, Floats]:
+        """Propagate all tracks to a frame, make it a key frame if one is due; colour errors by track id."""
+        if frame.image.size != state.size:
+            raise ValueError(f"the frame's size {frame.image.size} is not that of the first one {state.size}")
+        config = self._config.key_frames
+        flow = compute_flow(state.flow_image, frame.flow_image, self._config.propagation)
+        color_errors, is_doubtful = self._propagate(state, flow, frame)
+        elapsed = state.frames - state.last_key_frame
+        is_due = elapsed >= state.interval
+        is_due |= is_doubtful and elapsed >= int(config.doubt_share * state.interval)
+        if is_due or (elapsed == config.interval and self._key_frames.has_new_object(state, frame)):
+            self._key_frames.process(state, frame)
+        return color_errors
+
+    def _propagate(
+        self, state: TrackerState, flow: FrameFlow, frame: WorkingFrame
+    ) -> tuple[dict[int, Floats], bool]:
+        """Move every mask to the new frame: colour errors by track id, and whether an object is in doubt."""
+        config, bins = self._config, frame.bins
+        color_errors: dict[int, Floats] = {}
+        is_doubtful = False
+        for track in state.tracks:
+            if track.is_lost:
+                if state.frames - track.lost_at <= config.reid.recent_frames:
+                    track.amodal = extrapolate_mask(flow, track.amodal, track.velocity)
+                continue
+            before = mask_area(track.visible_mask)
+            moved = propagate_mask(flow, track, config.propagation)
+            visible = estimate_visible_part(track, moved, bins, config.visibility)
+            track.amodal, track.visible, track.velocity = moved.amodal, visible, moved.velocity
+            color_errors[track.id] = moved.color_error
+            change = mask_area(track.visible_mask) / max(before, 1)
+            limits = config.key_frames
+            is_doubtful |= moved.trust < limits.min_flow_trust
+            is_doubtful |= not limits.min_area_change <= change <= limits.max_area_change
+        occupied = merge_visible_masks(state.active_tracks, frame.shape)
+        lost = [track for track in state.tracks if track.is_lost and track.label is None]
+        is_doubtful |= any(is_in_sight(track, bins, occupied, config) for track in lost)
+        return color_errors, is_doubtful
+
+    def _apply_prompts(self, state: TrackerState, index: int, frame: WorkingFrame) -> None:
+        """Apply removals and visual prompts of a frame; a prompt for a removed or unknown id does nothing."""
+        state.removed += self._schedule.removals_on(index)
+        # a removed object of a phrase stays tracked, so that the phrase does not find it again
+        state.tracks = [
+            track
+            for track in state.tracks
+            if track.id > self._prompts.objects or track.id not in state.removed
+        ]
+        for number, prompt in self._schedule.prompts_on(index).items():
+            track = next((track for track in state.tracks if track.id == number), None)
+            can_start = track is None and number <= self._prompts.objects
+            if number not in state.removed and (track or can_start):
+                self._apply_prompt(state, frame, number, track, prompt)
+
+    def _apply_prompt(
+        self, state: TrackerState, frame: WorkingFrame, number: int, track: Track | None, prompt: VisualPrompt
+    ) -> None:
+        known = None
+        if track is not None and not track.is_lost and track.visible_mask.any():
+            known = upscale_mask(track.visible, state.size)
+        if known is None and not can_start_object(prompt):
+            return
+        self._key_frames.embed(frame)
+        instance = self._segmenter.segment_in_video(frame.image, prompt, known)
+        mask = _downscale_mask(instance.mask, frame.shape)
+        if track is not None:
+            reset_track(track, mask, frame.bins, instance.score)
+            return
+        index = len(self._prompts.phrases) + number - 1
+        state.tracks.append(
+            start_track(number, mask, frame.bins, prompt=index, label=None, score=instance.score)
+        )
+
+    def _retire_tracks(self, state: TrackerState, frame: WorkingFrame) -> None:
+        """Mark tracks as lost that are hidden, gone or no longer look alike; forget the longest lost."""
+        limits, config = self._config.lifetime, self._config
+        for track in state.active_tracks:
+            mask = track.visible_mask
+            area = mask_area(mask)
+            is_small = area < max(limits.min_visible_share * track.area, limits.min_visible_pixels)
+            is_occluded = area < config.visibility.occluded_share * track.area
+            is_missed = track.missed > (limits.max_missed_occluded if is_occluded else limits.max_missed)
+            appearance = appearance_score(track, frame.bins, mask, config)
+            if is_small or is_missed or appearance < config.reid.min_appearance:
+                track.lost_at = state.frames
+        lost = [track for track in state.tracks if track.is_lost]
+        lost.sort(key=lambda track: (track.lost_at, track.id))
+        for track in lost[: max(len(lost) - limits.max_lost, 0)]:
+            state.tracks.remove(track)
+
+    def _to_instance(self, track: Track, size: tuple[int, int]) -> TrackedInstance:
+        """A track as it is now, its mask at the frame's own (height, width)."""
+        mask = upscale_mask(track.visible, size)
+        is_occluded = mask_area(track.visible_mask) < self._config.visibility.occluded_share * track.area
+        flags = (*(("occluded",) if is_occluded else ()), *truncation_flags(mask))
+        return TrackedInstance(
+            track.id, mask, bounding_box(mask), track.score, track.prompt, track.label, flags
+        )
+
+
+def upscale_mask(soft: SoftMask, size: tuple[int, int]) -> Mask:
+    """A soft mask u8 (h, w) as a clean mask of (height, width)."""
+    full = cv2.resize(soft, (size[1], size[0]), interpolation=cv2.INTER_LINEAR) > 127
+    return remove_specks(np.asarray(full, dtype=np.bool_))
+
+
+def _downscale_mask(mask: Mask, shape: tuple[int, int]) -> SoftMask:
+    size = shape[1], shape[0]
+    return np.asarray(cv2.resize(mask.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA))
