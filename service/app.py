@@ -45,6 +45,8 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
             log.warning("MAQUETTE_API_KEY is a key that was revoked: it opens nothing")
         store = open_store(chosen.artefacts, chosen.scratch, chosen.s3_endpoint)
         celery = make_app(chosen.broker_url, publishes_only=True)
+        if abandoned := store.remove_abandoned():
+            log.info("removed %d files of uploads that were cut off", len(abandoned))
         outbox = Outbox(db, celery)
         reaper = Reaper(db, celery, chosen)
         probes = ProbePool(chosen.probe_processes, chosen.probe_queue)

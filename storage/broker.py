@@ -1,7 +1,6 @@
 """The queue: Celery over Redis or Valkey carries job ids only and wakes workers."""
 
 import secrets
-from typing import Any
 
 from celery import Celery
 from kombu.exceptions import OperationalError
@@ -53,7 +52,4 @@ def publish(app: Celery, job_id: str, queue: str, timeout_seconds: int) -> None:
 
     Each message has an id of its own: a worker discards an id that was once revoked.
     """
-    limits: dict[str, Any] = {"time_limit": timeout_seconds + 20}
-    app.send_task(
-        TASK, args=[job_id], queue=queue, task_id=f"{job_id}.{secrets.token_hex(4)}", retry=False, **limits
-    )
+    app.send_task(TASK, args=[job_id], queue=queue, task_id=f"{job_id}.{secrets.token_hex(4)}", retry=False)

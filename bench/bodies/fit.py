@@ -23,9 +23,9 @@ from skimage import data
 
 from bench.report import Report
 from bench.timing import Stopwatch, median, time_calls
-from tests.support.mannequins import mannequin
+from tests.support.mannequins import render_mannequin
 from tests.support.paths import REPOSITORY
-from tests.support.random_bodies import draw, pa_mpjpe
+from tests.support.random_bodies import draw_body, pa_mpjpe
 from workers.engines.bodies.default import DefaultBodies
 from workers.engines.bodies.export import body_glb
 from workers.engines.bodies.fit import BodyFit
@@ -90,7 +90,7 @@ def measure_errors(report: Report, people: int, *, plain: bool) -> None:
             rng = np.random.default_rng(7)
             rows = []
             for _ in range(people):
-                truth = draw(fit.kinematics, rng, image_noise=image, world_noise=world, plain=plain)
+                truth = draw_body(fit.kinematics, rng, image_noise=image, world_noise=world, plain=plain)
                 watch = Stopwatch()
                 fitted = fit.solve(truth.seen, height=fit.height(truth.seen, trust))
                 spent = 1e3 * watch.lap().cpu
@@ -119,7 +119,7 @@ def measure_overlap(report: Report, engine: DefaultBodies, image: Rgb, mask: Mas
 
 def compare_with_mediapipe(report: Report, engine: DefaultBodies, python: str) -> None:
     """People per CPU second: landmarks alone by MediaPipe, and landmarks with a fitted body by us."""
-    images = {f"person {seed}": mannequin(seed, turn)[0] for seed, turn in enumerate((0.0, 0.5, -0.6))}
+    images = {f"person {seed}": render_mannequin(seed, turn)[0] for seed, turn in enumerate((0.0, 0.5, -0.6))}
     script = REPOSITORY / "tests" / "parity" / "mediapipe_pose.py"
     with tempfile.NamedTemporaryFile(suffix=".npz") as file:
         np.savez(file.name, **images)

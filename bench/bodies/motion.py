@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bench.report import Report
 from bench.timing import Stopwatch
-from tests.support.synthetic_bodies import Walk, walk
+from tests.support.synthetic_bodies import Walk, make_walk
 from workers.bodies.animation import TO_FILE, motion_bvh, motion_glb
 from workers.bodies.motion import Motion, build
 from workers.bodies.smoothing import angle_between
@@ -45,9 +45,9 @@ def run(options: argparse.Namespace, report: Report) -> None:
         columns |= {f"{name}, raw": ".1f", name: ".1f"}
     table = report.table("Smoothing", columns | {"CPU ms/frame": ".1f"})
     for rate, degrees, outliers in CASES:
-        clean = walk(options.frames, rate)
+        clean = make_walk(options.frames, rate)
         joints = build(clean.rig, clean.seen, clean.seconds, smoothing=False).joints()
-        noisy = walk(options.frames, rate, noise=np.radians(degrees), lone=outliers, distance_noise=0.03)
+        noisy = make_walk(options.frames, rate, noise=np.radians(degrees), lone=outliers, distance_noise=0.03)
         raw = build(noisy.rig, noisy.seen, noisy.seconds, smoothing=False)
         watch = Stopwatch()
         smooth = build(noisy.rig, noisy.seen, noisy.seconds)

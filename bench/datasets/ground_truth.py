@@ -23,8 +23,8 @@ import numpy as np
 from maquette.contract.datasets import SourceInfo
 
 from bench.datasets.ground_truth_scores import Judged
-from tests.support.movi_clips import SOLIDS, Clip, draw
-from tests.support.synthetic_datasets import of_movi
+from tests.support.movi_clips import SOLIDS, RenderedClip, render_clip
+from tests.support.synthetic_datasets import movi_source
 from workers.datasets.cameras import colmap_solver
 from workers.datasets.clip_plan import ClipPlan
 from workers.datasets.components import Components
@@ -145,10 +145,11 @@ def told_of(source: Source, told: str) -> Source:
     return replace(source, truth=truth, info=source.info if told == TOLD[1] else SourceInfo())
 
 
-def run(case: Case, track_source: TrackSource, clips: Sequence[Clip], folder: Path) -> Row:
+def run(case: Case, track_source: TrackSource, clips: Sequence[RenderedClip], folder: Path) -> Row:
     """Make the dataset of one case and judge it."""
     sources = [
-        told_of(of_movi(clip, name=f"{case.scene} {number}"), case.told) for number, clip in enumerate(clips)
+        told_of(movi_source(clip, name=f"{case.scene} {number}"), case.told)
+        for number, clip in enumerate(clips)
     ]
     components = Components(track_source, solver=colmap_solver.load_solver())
     build_dataset(
@@ -254,7 +255,7 @@ def main() -> None:
     for scene in SCENES:
         still = scene == "standing"
         clips = [
-            draw(seed, frames=options.frames, moving_camera=2.0 if still else 1.0, standing=still)
+            render_clip(seed, frames=options.frames, moving_camera=2.0 if still else 1.0, standing=still)
             for seed in seeds
         ]
         for way, track_source in makers.items():

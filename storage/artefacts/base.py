@@ -1,11 +1,14 @@
 """What every store of artefacts can do."""
 
+import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 CHUNK = 1 << 20
@@ -41,6 +44,18 @@ class ArtefactStore(ABC):
         self.scratch.mkdir(parents=True, exist_ok=True)
         return shutil.disk_usage(self.scratch).free
 
+    def remove_abandoned(self, min_age_seconds: float = 300.0) -> list[Path]:
+        """Remove temporary files whose writer is gone (it was killed); returns which."""
+        removed = []
+        for file in self.scratch.glob("tmp*"):
+            with suppress(OSError), file.open("rb") as opened:
+                if time.time() - file.stat().st_mtime < min_age_seconds:
+                    continue
+                fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                file.unlink()
+                removed.append(file)
+        return removed
+
     def writer(self) -> "ArtefactWriter":
         """A file that is hashed while it is written."""
         return ArtefactWriter(self)
@@ -70,6 +85,8 @@ class ArtefactWriter:
         self._store = store
         store.scratch.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=store.scratch)
+        # held until the process ends, however it ends: what nobody holds was abandoned
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         self.file = Path(name)
         self._file = os.fdopen(descriptor, "wb")
         self._hash = hashlib.sha256()

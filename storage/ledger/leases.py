@@ -5,6 +5,7 @@ Every write names the attempt it was claimed under: a worker that lost its lease
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import Enum
 from typing import Any
 
@@ -49,12 +50,12 @@ def claim(
                 deadline_at=func.coalesce(jobs.c.deadline_at, now() + jobs.c.timeout_seconds),
                 started_at=case((jobs.c.started_at.is_(None), now()), else_=jobs.c.started_at),
             )
-            .returning(*COLUMNS)
+            .returning(*COLUMNS, (jobs.c.deadline_at - now()).label("remaining_seconds"))
         ).one_or_none()
         if row is None:
             return None
         record_event(connection, job_id, "state", {"state": "running", "attempt": row.attempt})
-    return JobRow.from_row(row)
+    return replace(JobRow.from_row(row), remaining_seconds=float(row.remaining_seconds))
 
 
 def claim_next_of_subject(
@@ -77,16 +78,16 @@ def claim_next_of_subject(
 def heartbeat(
     db: Database, job: JobRow, lease_seconds: float, progress: dict[str, Any] | None = None
 ) -> HeartbeatReply:
-    """Keep the lease and tell progress; gives what the worker has to do now."""
+    """Keep the lease and report progress; returns what the worker has to do now.
+
+    Deadlines are the worker's own matter: it counts by a clock that does not jump.
+    """
     with db.write() as connection:
         values: dict[str, Any] = {"lease_until": now() + lease_seconds}
         if progress is not None:
             values["progress"] = json.dumps(progress)
         row = connection.execute(
-            update(jobs)
-            .where(*_held(job))
-            .values(**values)
-            .returning(jobs.c.cancel_requested_at, (jobs.c.deadline_at < now()).label("late"))
+            update(jobs).where(*_held(job)).values(**values).returning(jobs.c.cancel_requested_at)
         ).one_or_none()
         if row is None:
             return HeartbeatReply.LOST
@@ -95,8 +96,6 @@ def heartbeat(
         draining = connection.execute(select(workers.c.draining).where(workers.c.id == job.worker)).scalar()
     if row.cancel_requested_at is not None:
         return HeartbeatReply.CANCEL
-    if row.late:
-        return HeartbeatReply.TIMEOUT
     return HeartbeatReply.HAND_BACK if draining else HeartbeatReply.CONTINUE
 
 
@@ -150,7 +149,7 @@ def park(db: Database, job: JobRow, parts: Sequence[Part]) -> bool:
             )
         )
         if done.rowcount:
-            job_parts.add(connection, job, parts)
+            job_parts.add(connection, job, parts, db.time)
             job_parts.begin(connection, job.id, parts[0].kind)
         return bool(done.rowcount)
 
@@ -223,7 +222,7 @@ def _finish(
         else:
             for artefact in made:
                 record_event(connection, job.parent, "artefact", artefact)
-            job_parts.add(connection, job, then)
+            job_parts.add(connection, job, then, db.time)
             job_parts.record_end(connection, job, state, used)
         return True
 

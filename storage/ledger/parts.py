@@ -18,6 +18,7 @@ from storage.ledger.database import Database
 from storage.ledger.jobs import COLUMNS, PARKED, new_id, record_event
 from storage.ledger.records import JobRow, Part, PartRow, WorkerSeconds
 from storage.ledger.tables import jobs, workers
+from storage.ledger.time_source import TimeSource
 
 # parts that may be queued or running for each worker: enough to keep it busy, and others wait for few
 FOR_EACH_WORKER = 2
@@ -28,12 +29,12 @@ OPEN = frozenset({"waiting", "queued", "running"})
 LOST = "lost"
 
 
-def add(connection: Connection, job: JobRow, parts: Sequence[Part]) -> None:
+def add(connection: Connection, job: JobRow, parts: Sequence[Part], time: TimeSource) -> None:
     """Store parts that are not stored yet, of a job or of the one that `job` is a part of; it is locked."""
     make: Any = sqlite_insert if connection.dialect.name == "sqlite" else postgres_insert
     rows: Iterator[dict[str, Any]] = (
         {
-            "id": new_id(),
+            "id": new_id(time),
             "tenant": job.tenant,
             "kind": part.kind,
             "state": "waiting",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from maquette.contract import Problem
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from storage.ledger import parts
 from storage.ledger.clock import now
@@ -13,6 +13,8 @@ from storage.ledger.database import Database
 from storage.ledger.jobs import PARKED, drop_parts, record_event
 from storage.ledger.tables import jobs
 
+# a job that was claimed once, and a part of a job, have a deadline in place of a time to expire
+NEVER_RAN = (jobs.c.attempt == 0) & jobs.c.parent.is_(None)
 EXHAUSTED = "every attempt lost its worker; the input may crash the engine"
 
 
@@ -36,7 +38,7 @@ def reap(db: Database, *, max_attempts: int, cancel_grace: float, queue_seconds:
                 ((jobs.c.state == "running") & (jobs.c.lease_until < now()))
                 | ((jobs.c.state == "running") & (jobs.c.cancel_requested_at < now() - cancel_grace))
                 | (PARKED & (jobs.c.deadline_at < now()))
-                | ((jobs.c.state == "queued") & (jobs.c.created_at < now() - queue_seconds))
+                | ((jobs.c.state == "queued") & NEVER_RAN & (jobs.c.created_at < now() - queue_seconds))
             )
         )
         candidates = list(stale)
@@ -69,6 +71,13 @@ def list_undispatched(db: Database, older_than: float, limit: int) -> list[tuple
 def list_waiting(db: Database, seconds: float, queue: str, limit: int) -> list[tuple[str, str, int]]:
     """Queued jobs that the queue was told of some time ago."""
     return _queued(db, (jobs.c.dispatched_at < now() - seconds) & (jobs.c.queue == queue), limit)
+
+
+def count_announced(db: Database, seconds: float, queue: str) -> int:
+    """How many queued jobs the queue was told of some time ago."""
+    waiting = (jobs.c.queue == queue, jobs.c.state == "queued", jobs.c.dispatched_at < now() - seconds)
+    with db.read() as connection:
+        return connection.execute(select(func.count()).where(*waiting)).scalar_one()
 
 
 def list_busy_queues(db: Database) -> list[str]:
@@ -106,7 +115,7 @@ def _settle(
             PARKED.label("parked"),
             (jobs.c.deadline_at < now()).label("late"),
             (jobs.c.cancel_requested_at < now() - cancel_grace).label("deaf"),
-            (jobs.c.created_at < now() - queue_seconds).label("old"),
+            (NEVER_RAN & (jobs.c.created_at < now() - queue_seconds)).label("old"),
         )
         .where(jobs.c.id == job_id)
         .with_for_update()

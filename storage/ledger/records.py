@@ -108,6 +108,8 @@ class JobRow:
     subject: str | None
     parent: str | None
     part: str | None
+    # seconds to the deadline at the claim; of a claimed job only
+    remaining_seconds: float | None = None
 
     @classmethod
     def from_submission(cls, submission: Submission, job_id: str, created_at: float) -> "JobRow":
@@ -119,7 +121,11 @@ class JobRow:
     @classmethod
     def from_row(cls, row: Row[Any]) -> "JobRow":
         """From a row of the table."""
-        values = {name: row._mapping[name] for name in cls.__slots__}
+        values = {name: row._mapping[name] for name in STORED}
         for name in ("progress", "checkpoint", "problem"):
             values[name] = json.loads(values[name]) if values[name] else None
         return cls(**values)
+
+
+STORED = tuple(name for name in JobRow.__slots__ if name != "remaining_seconds")
+"""The fields of a job that are columns of its table."""

@@ -1,8 +1,6 @@
 """Video sessions: what was prompted so far. They hold no worker, so that any worker may go on with them."""
 
 import json
-import secrets
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +37,7 @@ COLUMNS = [sessions.c[name] for name in SessionRow.__slots__]
 def add(db: Database, tenant: str, video: str, ttl_seconds: int, state: dict[str, Any]) -> SessionRow:
     """Open a session."""
     values = {
-        "id": f"ses_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(8)}",
+        "id": f"ses_{db.time.now_ns() // 1_000_000:012x}{db.time.token(8)}",
         "tenant": tenant,
         "video": video,
         "ttl_seconds": ttl_seconds,

@@ -10,11 +10,7 @@ MODULES = {
     "unseen",
 }
 # to be renamed: empty when that is done
-MODULES_LEFT = {
-    "workers/engines/objects/legged.py",
-    "workers/engines/objects/lying.py",
-    "workers/engines/objects/swept.py",
-}
+MODULES_LEFT: set[str] = set()
 FUNCTIONS_LEFT = {
     ("bench/datasets/ground_truth.py", "told_of"),
     ("bench/datasets/ground_truth_scores.py", "solid_of"),
@@ -33,7 +29,6 @@ FUNCTIONS_LEFT = {
     ("tests/workers/datasets/exporters/test_neural_assets.py", "row_of"),
     ("tests/workers/engines/concepts/test_tracking_prompts.py", "mask_of"),
     ("tests/workers/engines/host/test_host.py", "pid_of"),
-    ("tests/workers/engines/objects/test_solids.py", "mask_of"),
     ("tests/workers/jobs/test_dataset_depth.py", "rows_of"),
     ("tests/workers/jobs/test_dataset_failures.py", "result_of"),
     ("workers/bodies/sightings.py", "sightings_of"),
@@ -51,13 +46,6 @@ FUNCTIONS_LEFT = {
     ("workers/engines/concepts/sam3/sessions.py", "features_of"),
     ("workers/engines/concepts/sam3/sessions.py", "settings_of"),
     ("workers/engines/concepts/tracking.py", "_soft_of"),
-    ("workers/engines/objects/frames.py", "frame_of"),
-    ("workers/engines/objects/multi_view/views.py", "taken_of"),
-    ("workers/engines/objects/regular.py", "plan_of"),
-    ("workers/engines/objects/sam3d/assets.py", "mesh_of"),
-    ("workers/engines/objects/sam3d/frames.py", "pointmap_of"),
-    ("workers/engines/objects/single_view/coarse_mask.py", "window_of"),
-    ("workers/engines/objects/splats/surfels.py", "splat_of"),
     ("workers/jobs/bodies/video.py", "_bodies_of"),
     ("workers/jobs/bodies/video.py", "_people_of"),
     ("workers/jobs/depth_maps.py", "_camera_of"),

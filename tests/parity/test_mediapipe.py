@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.support.mannequins import mannequin
+from tests.support.mannequins import render_mannequin
 from workers.engines.bodies.blazepose import BlazePose
 
 PYTHON = os.environ.get("MAQUETTE_MEDIAPIPE_PYTHON")
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(
 def pictures() -> dict[str, NDArray[np.uint8]]:
     """Whole people, seen from the front and from both sides."""
     turns = {"front": 0.0, "left": 0.5, "right": -0.6, "slight": 0.2}
-    return {name: mannequin(seed, turn)[0] for seed, (name, turn) in enumerate(turns.items())}
+    return {name: render_mannequin(seed, turn)[0] for seed, (name, turn) in enumerate(turns.items())}
 
 
 @pytest.fixture(scope="module")

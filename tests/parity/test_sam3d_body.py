@@ -14,7 +14,7 @@ import psutil
 import pytest
 from scipy.spatial.transform import Rotation
 
-from tests.support.mhr_outputs import golden, outputs
+from tests.support.mhr_outputs import load_golden, load_outputs
 from tests.support.synthetic_mhr import HANDS, SyntheticMhr, random_parameters
 from workers.engines.bodies.mhr.assets import REQUIRED, MhrMissing
 from workers.engines.bodies.mhr.layout import CAMERA_FROM_MHR, at_rest
@@ -96,7 +96,7 @@ def is_person_of(body: BodyEstimate, box: tuple[float, ...]) -> bool:
 
 
 def test_the_contract_is_that_of_the_real_outputs() -> None:
-    for person in outputs():
+    for person in load_outputs():
         for name, shape in SHAPES.items():
             # upstream told the focal length only after these were recorded
             if name != "focal_length":
@@ -104,7 +104,7 @@ def test_the_contract_is_that_of_the_real_outputs() -> None:
 
 
 def test_real_people_agree_with_their_boxes() -> None:
-    for person, told in zip(outputs(), golden(), strict=True):
+    for person, told in zip(load_outputs(), load_golden(), strict=True):
         focal, cx, cy = told["focal_cx_cy"]
         camera = Camera(1920, 890, focal, focal, cx, cy)
         pixels = camera.project(person["pred_vertices"] + person["pred_cam_t"])

@@ -17,7 +17,7 @@ from starlette.types import Message
 from service.guards.probing import ProbePool
 from service.problems import ServiceProblem
 from service.state import State
-from tests.support.media_files import gradient, png
+from tests.support.media_files import encode_png, make_gradient
 
 
 async def send_request(
@@ -161,7 +161,7 @@ def test_probes_have_a_bounded_queue(tmp_path: Path) -> None:
 def test_a_locked_ledger_is_503_and_reads_go_on(
     gateway: TestClient, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    image = gateway.post("/v1/uploads", content=png(gradient())).json()["id"]
+    image = gateway.post("/v1/uploads", content=encode_png(make_gradient())).json()["id"]
     request = {"kind": "segment", "image": {"id": image}, "text": ["cat"]}
     job_id = gateway.post("/v1/jobs", json=request).json()["id"]
     file = state.db.engine.url.database
@@ -193,7 +193,7 @@ def test_a_full_disk_is_507_and_nothing_is_kept(
 
     with monkeypatch.context() as patched:
         patched.setattr("storage.artefacts.base.ArtefactWriter.write", write)
-        answer = gateway.post("/v1/uploads", content=png(gradient()) + b"full")
+        answer = gateway.post("/v1/uploads", content=encode_png(make_gradient()) + b"full")
     assert (answer.status_code, answer.json()["code"]) == (507, "storage_full")
     assert list(state.store.scratch.iterdir()) == []
     with monkeypatch.context() as patched:
@@ -204,7 +204,7 @@ def test_a_full_disk_is_507_and_nothing_is_kept(
 
 
 def test_streams_are_capped(gateway: TestClient, state: State, monkeypatch: pytest.MonkeyPatch) -> None:
-    image = gateway.post("/v1/uploads", content=png(gradient())).json()["id"]
+    image = gateway.post("/v1/uploads", content=encode_png(make_gradient())).json()["id"]
     request = {"kind": "segment", "image": {"id": image}, "text": ["cat"]}
     job_id = gateway.post("/v1/jobs", json=request).json()["id"]
     monkeypatch.setattr(state.streams, "_max_per_tenant", 0)

@@ -16,7 +16,7 @@ LIGHT = np.array([-0.4, -0.5, -0.77])
 SKIN, SHIRT, TROUSERS = (224, 172, 140), (60, 90, 170), (50, 50, 60)
 
 
-def mannequin(seed: int, turn: float = 0.0) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+def render_mannequin(seed: int, turn: float = 0.0) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """A standing person (640, 480, 3) and its mask: posed near rest at random, turned by `turn` radians."""
     kinematics = Kinematics(load_skeleton())
     skeleton, rng = kinematics.skeleton, np.random.default_rng(seed)

@@ -21,7 +21,7 @@ class Truth:
     seen: Observation
 
 
-def draw(
+def draw_body(
     kinematics: Kinematics,
     rng: np.random.Generator,
     *,

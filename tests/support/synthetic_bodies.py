@@ -20,13 +20,13 @@ CAMERA = Camera(640, 480, 900.0, 900.0, 320.0, 240.0)
 
 
 @lru_cache(maxsize=1)
-def skinner() -> Skinner:
+def load_skinner() -> Skinner:
     return Skinner(Kinematics(load_skeleton()))
 
 
-def body(seed: int = 0, *, bend: float = 0.3) -> BodyEstimate:
+def make_body(seed: int = 0, *, bend: float = 0.3) -> BodyEstimate:
     """A random body that stands upright before the camera; one keypoint of four is not visible."""
-    made = skinner()
+    made = load_skinner()
     rng = np.random.default_rng(seed)
     rotations = exp_map(bend * rng.normal(size=(len(made.kinematics.skeleton.joints), 3)))
     rotations[0] = FLIP @ rotations[0]
@@ -63,7 +63,7 @@ class Walk:
     seen: Sightings
 
 
-def walk(
+def make_walk(
     frames: int = 60,
     rate: float = 30.0,
     *,
@@ -79,7 +79,7 @@ def walk(
     `distance_noise` the relative error of the distance; `missing` frames have no body.
     """
     rng = np.random.default_rng(seed)
-    rig = body().rig
+    rig = make_body().rig
     count = len(rig.parents)
     seconds = np.arange(frames) / rate
     axes = rng.normal(size=(count, 3))

@@ -1,4 +1,4 @@
-"""The kinds of job: what each reads, which engines it calls, what it writes."""
+"""The kinds of job: one package each, which says what it reads, which engines it calls and what it writes."""
 
 from collections.abc import Callable
 from typing import Any

@@ -11,7 +11,7 @@ import pytest
 import trimesh
 
 from tests.support.gltf_validator import assert_valid
-from tests.support.synthetic_bodies import Walk, body, walk
+from tests.support.synthetic_bodies import Walk, make_body, make_walk
 from workers.bodies.animation import TO_FILE, motion_about, motion_bvh, motion_columns, motion_glb
 from workers.bodies.motion import Motion, build
 from workers.bodies.still import MESH_ARRAYS, still_about, still_columns
@@ -30,7 +30,7 @@ from workers.formats.video_writer import VideoWriter
 
 @pytest.fixture(scope="module")
 def made() -> Walk:
-    return walk(14, 12, noise=0.05, missing=(5, 6))
+    return make_walk(14, 12, noise=0.05, missing=(5, 6))
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def joints_read(path: Path, frame: int, names: tuple[str, ...]) -> np.ndarray:
 
 
 def test_bvh_of_a_body_is_read_by_others(tmp_path: Path) -> None:
-    found = body()
+    found = make_body()
     path = tmp_path / "body.bvh"
     path.write_bytes(body_bvh(found))
     joints = joints_read(path, 0, found.rig.joint_names)
@@ -101,7 +101,7 @@ def test_bvh_refuses_a_forest() -> None:
 
 
 def test_ply_holds_the_posed_mesh() -> None:
-    found = body()
+    found = make_body()
     mesh = trimesh.load(io.BytesIO(body_ply(found)), file_type="ply", process=False)
     assert np.abs(mesh.vertices - to_gltf(found.vertices)).max() < 1e-5
     assert (mesh.faces == found.rig.faces).all()
@@ -142,13 +142,16 @@ def test_the_frames_that_files_may_have() -> None:
 def test_an_animated_glb_passes_the_validator(motion: Motion) -> None:
     assert_valid(
         motion_glb(
-            motion, "track-001", motion_about(motion, "e", body().camera, "prior", "camera"), TO_FILE["-y"]
+            motion,
+            "track-001",
+            motion_about(motion, "e", make_body().camera, "prior", "camera"),
+            TO_FILE["-y"],
         )
     )
 
 
 def test_open_gaps_become_clips_of_their_own() -> None:
-    made = walk(30, 30, missing=tuple(range(8, 28)))
+    made = make_walk(30, 30, missing=tuple(range(8, 28)))
     motion = build(made.rig, made.seen, made.seconds, max_gap=0.1)
     data = motion_glb(motion, "track-004", {}, TO_FILE["-y"])
     glb = read_glb(data)
@@ -179,7 +182,7 @@ def test_joints_that_never_turn_have_no_keys(made: Walk) -> None:
 
 
 def test_joints_have_the_names_of_unity_and_mixamo() -> None:
-    names = humanoid(body().rig.joint_names)
+    names = humanoid(make_body().rig.joint_names)
     assert names["root"] == {"unity": "Hips", "mixamo": "Hips"}
     assert names["upperarm01_L"] == {"unity": "LeftUpperArm", "mixamo": "LeftArm"}
     assert names["finger5_3_R"] == {"unity": "RightLittleDistal", "mixamo": "RightHandPinky3"}
@@ -192,7 +195,7 @@ def test_joints_have_the_names_of_unity_and_mixamo() -> None:
         for b in ("UpperArm", "LowerArm", "Hand", "UpperLeg", "LowerLeg", "Foot")
     ]
     assert {"Hips", "Spine", "Head", *sides} <= set(every)
-    document = read_glb(body_glb(body())).document
+    document = read_glb(body_glb(make_body())).document
     assert document["skins"][0]["extras"]["humanoid"] == names
     mhr = humanoid(("root", "c_spine0", "c_head", "l_uparm", "r_wrist", "l_index1", "c_jaw", "l_foot_twist"))
     assert mhr["l_uparm"]["unity"] == "LeftUpperArm" and mhr["l_index1"]["mixamo"] == "LeftHandIndex1"
@@ -201,7 +204,7 @@ def test_joints_have_the_names_of_unity_and_mixamo() -> None:
 
 
 def points_of() -> Keypoints:
-    found = body()
+    found = make_body()
     return Keypoints(found.keypoint_names, found.keypoints_2d, found.keypoints_3d, found.keypoint_visibility)
 
 
@@ -225,7 +228,7 @@ def test_coco_and_openpose_views() -> None:
 
 
 def test_records_carry_everything_with_units(tmp_path: Path) -> None:
-    found = body()
+    found = make_body()
     about, columns = still_about(found, "default 1"), still_columns(found, vertices=True)
     data = write_npz(about, columns)
     assert data == write_npz(about, columns)
@@ -255,7 +258,7 @@ def test_records_carry_everything_with_units(tmp_path: Path) -> None:
 
 
 def test_json_says_null_where_nothing_is_known() -> None:
-    found = body()
+    found = make_body()
     text = write_json(still_about(found, "e"), still_columns(found, vertices=False), MESH_ARRAYS)
     told = json.loads(text)
     values = told["values"]
@@ -274,7 +277,7 @@ def test_json_says_null_where_nothing_is_known() -> None:
 
 
 def test_a_track_record_marks_frames_without_a_body(made: Walk, motion: Motion) -> None:
-    columns = motion_columns(motion, made.seen, body().keypoint_names, None)
+    columns = motion_columns(motion, made.seen, make_body().keypoint_names, None)
     assert columns["state"].values.tolist() == [1] * 5 + [2, 2] + [1] * 7
     assert np.isnan(columns["keypoints_2d"].values[5:7]).all()
     assert not columns["keypoint_valid"].values[5:7].any() and columns["keypoint_valid"].values[4].all()
@@ -282,7 +285,7 @@ def test_a_track_record_marks_frames_without_a_body(made: Walk, motion: Motion) 
     assert np.isfinite(columns["joint_rotations"].values).all()
     raw = from_quaternions(columns["joint_rotations_raw"].values[0].astype(np.float64))
     np.testing.assert_allclose(quaternions(raw), made.seen.rotations[0], atol=1e-5)
-    about = motion_about(motion, "e", body().camera, "prior", "camera")
+    about = motion_about(motion, "e", make_body().camera, "prior", "camera")
     told = json.loads(write_json(about, columns, MESH_ARRAYS))
     assert told["values"]["keypoints_2d"][5][0] == [None, None]
     assert told["about"]["spans"] == [[0, 13]] and told["about"]["space"] == "camera"

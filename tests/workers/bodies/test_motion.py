@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.support.synthetic_bodies import body, walk
+from tests.support.synthetic_bodies import make_body, make_walk
 from workers.bodies.gaps import FILLED, FOUND, OPEN, fill, spans
 from workers.bodies.motion import Motion, build, jitter
 from workers.bodies.shape import robust_weights
@@ -24,7 +24,7 @@ def error(motion: Motion, made: object) -> float:
 
 @pytest.mark.parametrize(("rate", "noise", "lone"), [(30, 0.05, 0.0), (30, 0.05, 0.05), (12, 0.1, 0.05)])
 def test_jitter_falls_and_the_error_does_not_rise(rate: float, noise: float, lone: float) -> None:
-    made = walk(60, rate, noise=noise, lone=lone, distance_noise=0.03)
+    made = make_walk(60, rate, noise=noise, lone=lone, distance_noise=0.03)
     raw = build(made.rig, made.seen, made.seconds, smoothing=False)
     smooth = build(made.rig, made.seen, made.seconds)
     assert smooth.jitter_raw == pytest.approx(raw.jitter_raw)
@@ -36,8 +36,8 @@ def test_jitter_falls_and_the_error_does_not_rise(rate: float, noise: float, lon
 
 
 def test_acceleration_comes_nearer_to_the_truth() -> None:
-    made = walk(noise=0.05, distance_noise=0.02)
-    true = build(made.rig, walk().seen, made.seconds, smoothing=False).joints()
+    made = make_walk(noise=0.05, distance_noise=0.02)
+    true = build(made.rig, make_walk().seen, made.seconds, smoothing=False).joints()
 
     def acceleration_error(joints: np.ndarray) -> float:
         return float(np.linalg.norm(np.diff(joints - true, 2, axis=0), axis=-1).mean() * 30**2)
@@ -49,7 +49,7 @@ def test_acceleration_comes_nearer_to_the_truth() -> None:
 
 
 def test_a_clean_motion_is_kept() -> None:
-    made = walk()
+    made = make_walk()
     assert error(build(made.rig, made.seen, made.seconds), made) < 1.5
 
 
@@ -78,7 +78,7 @@ def test_slerp_takes_the_short_way_at_constant_speed() -> None:
 
 
 def test_short_gaps_are_filled_and_long_ones_stay_open() -> None:
-    made = walk(60, 30, missing=(*range(10, 16), *range(30, 50)))
+    made = make_walk(60, 30, missing=(*range(10, 16), *range(30, 50)))
     motion = build(made.rig, made.seen, made.seconds, smoothing=False, max_gap=0.5)
     assert (motion.state[10:16] == FILLED).all() and (motion.state[30:50] == OPEN).all()
     assert int((motion.state == FOUND).sum()) == 34
@@ -111,12 +111,12 @@ def test_jitter_of_a_known_acceleration_over_uneven_times() -> None:
 
 def test_one_shape_that_a_wild_frame_does_not_spoil() -> None:
     rng = np.random.default_rng(0)
-    true = body().rig.rest_joints
+    true = make_body().rig.rest_joints
     shapes = true * (1 + 0.02 * rng.normal(size=(9, 1, 1)))
     shapes[4] = 1.6 * true
     weights = robust_weights(shapes, np.full(9, 0.8))
     assert weights.sum() == pytest.approx(1.0) and weights[4] < 0.01
-    made = walk(9)
+    made = make_walk(9)
     seen = replace(
         made.seen,
         rest_joints=shapes,
@@ -134,7 +134,7 @@ def test_one_shape_that_a_wild_frame_does_not_spoil() -> None:
 
 
 def test_known_camera_poses_put_the_motion_into_the_world() -> None:
-    made = walk(20, 30)
+    made = make_walk(20, 30)
     poses = np.tile(np.eye(4), (20, 1, 1))
     poses[:, :3, :3] = exp_map(np.stack([0 * made.seconds, 1.5 * made.seconds, 0 * made.seconds], axis=1))
     poses[:, :3, 3] = np.stack([made.seconds, 0 * made.seconds, 2 * made.seconds], axis=1)
@@ -146,7 +146,7 @@ def test_known_camera_poses_put_the_motion_into_the_world() -> None:
 
 
 def test_bodies_survive_their_way_through_the_store() -> None:
-    bodies = [body(seed) for seed in range(5)]
+    bodies = [make_body(seed) for seed in range(5)]
     store: dict[str, bytes] = {}
     gatherer = Gatherer()
     for frame, found in enumerate(bodies):

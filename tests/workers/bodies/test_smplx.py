@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 from typer.testing import CliRunner
 
-from tests.support.synthetic_bodies import body
+from tests.support.synthetic_bodies import make_body
 from workers.bodies.smplx.fitting import UNITY, fit_smplx
 from workers.bodies.smplx.model import JOINTS, SmplxFileError, SmplxModel
 from workers.bodies.still import still_about, still_columns
@@ -84,7 +84,7 @@ def test_the_forward_pass_turns_what_hangs_on_a_joint(file: Path) -> None:
 
 
 def test_a_body_is_said_in_smplx(file: Path) -> None:
-    made = body()
+    made = make_body()
     fitted = fit_smplx(SmplxModel.load(file), made.vertices, made.joints, list(made.rig.joint_names))
     assert fitted.surface_error < 0.012
     assert fitted.joint_error < 0.025
@@ -100,7 +100,7 @@ def test_a_body_is_said_in_smplx(file: Path) -> None:
 
 
 def test_the_command(file: Path, tmp_path: Path) -> None:
-    made = body()
+    made = make_body()
     record = tmp_path / "body-000.npz"
     record.write_bytes(write_npz(still_about(made, "test"), still_columns(made, vertices=False)))
     out = tmp_path / "smplx.npz"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.synthetic_datasets import of_balls
+from tests.support.synthetic_datasets import balls_source
 from workers.datasets.budget_limits import BudgetLimits
 from workers.datasets.clip_plan import ClipPlan
 from workers.datasets.components import Components
@@ -55,13 +55,13 @@ def components(time: Time) -> Components:
 def ran(workspace: FolderWorkspace, settings: DatasetSettings = SETTINGS) -> PipelineResult:
     time = Time()
     pipeline = build_local_pipeline(workspace, components(time), settings, Stopwatch(time))
-    return pipeline.run([of_balls(1, 48)])
+    return pipeline.run([balls_source(1, 48)])
 
 
 def test_no_clip_is_begun_after_the_seconds_and_decisions_say_so(tmp_path: Path) -> None:
     time = Time()
     folders = tmp_path / "work", tmp_path / "data"
-    build_dataset([of_balls(1, 48)], components(time), SETTINGS, *folders, stopwatch=Stopwatch(time))
+    build_dataset([balls_source(1, 48)], components(time), SETTINGS, *folders, stopwatch=Stopwatch(time))
     data = Dataset(tmp_path / "data")
     assert verify(data.folder) == []
     # begun at 0, 10 and 20 seconds, and not at 30

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from media.errors import MediaError
-from tests.support.synthetic_datasets import of_balls
+from tests.support.synthetic_datasets import balls_source
 from tests.workers.datasets.test_budget import SETTINGS, Slow, Time
 from workers.datasets.budget_limits import BudgetLimits
 from workers.datasets.components import Components
@@ -39,7 +39,7 @@ def breaking(source: Source, frames: range) -> Source:
 
 
 def made(folder: Path, frames: range, settings: DatasetSettings) -> Dataset:
-    source = breaking(of_balls(1, 48), frames)
+    source = breaking(balls_source(1, 48), frames)
     time = Time()
     build_dataset(
         [source],

@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests.support.scenes import ball, wall
-from tests.support.synthetic_datasets import RATE, SETTINGS, source_of
+from tests.support.scenes import draw_ball, make_wall
+from tests.support.synthetic_datasets import RATE, SETTINGS, make_source
 from workers.datasets import plugins
 from workers.datasets.appearance.encoding import MOST_CROPS, encode_crops
 from workers.datasets.captions.engine_captions import describe_with_engine
@@ -39,10 +39,10 @@ def rolling(label: str = "sports ball") -> Source:
     """A large red ball that rolls from the left to the right by seven pixels a frame."""
     frames, masks = [], []
     for index in range(FRAMES):
-        picture = wall(1, (120, 160))
-        masks.append({1: ball(picture, (60, 40 + STEP * index), 32, (220, 40, 40))})
+        picture = make_wall(1, (120, 160))
+        masks.append({1: draw_ball(picture, (60, 40 + STEP * index), 32, (220, 40, 40))})
         frames.append(picture)
-    return source_of(frames, truth=GroundTruth(lambda frame: masks[frame], {1: label}))
+    return make_source(frames, truth=GroundTruth(lambda frame: masks[frame], {1: label}))
 
 
 class Says:
@@ -280,7 +280,7 @@ def test_a_caption_that_does_not_fit_is_left_out_and_told(tmp_path: Path) -> Non
         dict(engine) for engine in data.manifest.engines
     ]
     report = (data.folder / "report.html").read_text()
-    assert "A small blue cup. (does not fit)" in report
+    assert "A small blue cup. (rejected)" in report
 
 
 def test_a_stricter_bound_leaves_more_out(tmp_path: Path) -> None:

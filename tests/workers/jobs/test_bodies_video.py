@@ -16,7 +16,7 @@ from media.sandbox import Sandbox
 from storage.artefacts.local import LocalStore
 from storage.ledger import Database, Submission, files, jobs, leases
 from tests.support.media_files import write_video
-from tests.support.synthetic_bodies import body
+from tests.support.synthetic_bodies import make_body
 from workers.engines.protocols import BodyEstimate, Box, EngineInfo, FrameResult, TrackedInstance, VideoFrame
 from workers.engines.registry import EngineSet
 from workers.errors import JobProblem
@@ -89,7 +89,7 @@ class Bodies:
         self.alive -= 1
 
     def _body(self, box: Box) -> BodyEstimate:
-        found = body()
+        found = make_body()
         place = np.array([box[0] / 10, 0.0, 4.0])
         return replace(found, rig=replace(found.rig, root_translation=place), box=box)
 
@@ -264,7 +264,7 @@ def test_options_of_the_motion(world: World, whole: Manifest) -> None:
     second = result(raw).tracks[1]
     stored = np.load(BytesIO(world.file(raw, "track-001.npz")))
     np.testing.assert_array_equal(stored["joint_rotations"], stored["joint_rotations_raw"])
-    assert stored["vertices"].shape == (10, *body().vertices.shape)
+    assert stored["vertices"].shape == (10, *make_body().vertices.shape)
     assert second.filled == 0 and len(second.spans) == 2
     assert "lod_ignored" in raw.flags
     hidden = np.load(BytesIO(world.file(raw, "track-002.npz")))

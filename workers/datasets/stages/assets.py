@@ -14,7 +14,7 @@ from workers.datasets.schema import AssetRow, CameraRow, ClipRow, FrameRow, Obse
 from workers.datasets.stages.base import Resources
 from workers.datasets.stages.keys import StageKey, build_asset_key, hash_json, hash_rows
 from workers.datasets.tasks import AssetTask
-from workers.engines.objects.export import asset_glb, asset_splat_ply
+from workers.engines.objects.export import write_asset_glb, write_asset_splat_ply
 from workers.engines.protocols import EngineInfo, ObjectAsset, ObjectEngine
 from workers.formats.rle import Rle, decode_mask
 from workers.geometry.cameras import Camera
@@ -162,8 +162,8 @@ def flag_failed_assets(clip: ClipRow) -> ClipRow:
 
 def _encode(asset: ObjectAsset, name: str) -> list[AssetFile]:
     return [
-        AssetFile("mesh", "glb", "model/gltf-binary", asset_glb(asset, name)),
-        AssetFile("splat", "ply", "application/x-ply", asset_splat_ply(asset)),
+        AssetFile("mesh", "glb", "model/gltf-binary", write_asset_glb(asset, name)),
+        AssetFile("splat", "ply", "application/x-ply", write_asset_splat_ply(asset)),
     ]
 
 

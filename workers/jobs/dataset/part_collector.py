@@ -67,6 +67,6 @@ def _check(kind: str, row: PartRow) -> None:
     if row.state == LOST and kind in SPARED:
         return
     if row.problem is not None:
-        raise JobProblem.of(row.problem)
+        raise JobProblem.from_problem(row.problem)
     if row.output is None:
         raise JobProblem("part_lost", f"a part of the job is {row.state} without a result", 500)

@@ -39,7 +39,7 @@ class SourceDepthReader:
             )
         for index, depth in zip(self._indices, self._maps, strict=False):
             if index == frame:
-                unit = self._given.metres_per_unit or (0.001 if depth.whole else 1.0)
+                unit = self._given.metres_per_unit or (0.001 if depth.integers else 1.0)
                 return self._to_metres(depth.values, unit)
         raise DatasetError("depth_mismatch", f"the depth ends before frame {frame} of its video")
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.support.scenes import ball, wall
-from tests.support.synthetic_datasets import balls, source_of
+from tests.support.scenes import draw_ball, make_wall
+from tests.support.synthetic_datasets import make_source, render_balls
 from workers.datasets.clip_plan import ClipPlan
 from workers.datasets.components import Components
 from workers.datasets.gates.policy import DEFAULT, GatePolicy
@@ -63,14 +63,14 @@ class Scripted:
 
 
 def judged(scene: Scene, folder: Path) -> list[DecisionRow]:
-    source = source_of(scene.frames, truth=GroundTruth(depth=scene.depth))
+    source = make_source(scene.frames, truth=GroundTruth(depth=scene.depth))
     pipeline = build_local_pipeline(FolderWorkspace(folder), Components(Scripted(scene)), SETTINGS)
     [record] = pipeline.run([source]).records
     return list(record.rows["decisions"])
 
 
 def clean(seed: int, count: int = 2) -> Scene:
-    frames, masks = balls(seed, FRAMES, count)
+    frames, masks = render_balls(seed, FRAMES, count)
     return Scene(frames, [dict(mine) for mine in masks], set())
 
 
@@ -108,11 +108,11 @@ def flooded(seed: int) -> Scene:
 
 def cut_off(seed: int) -> Scene:
     frames, masks = [], []
-    background = wall(seed, (120, 160))
+    background = make_wall(seed, (120, 160))
     for index in range(FRAMES):
         picture = background.copy()
-        edge = ball(picture, (30, 2 + index * 0.2), 18, (220, 60, 40))
-        inner = ball(picture, (85, 40 + 2 * index), 18, (40, 110, 220))
+        edge = draw_ball(picture, (30, 2 + index * 0.2), 18, (220, 60, 40))
+        inner = draw_ball(picture, (85, 40 + 2 * index), 18, (40, 110, 220))
         frames.append(picture)
         masks.append({1: edge, 2: inner})
     return Scene(frames, masks, {1})

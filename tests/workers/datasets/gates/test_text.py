@@ -7,7 +7,7 @@ import pytest
 import skimage.data
 from PIL import Image, ImageDraw, ImageFont
 
-from tests.support.synthetic_datasets import RATE, source_of
+from tests.support.synthetic_datasets import RATE, make_source
 from workers.datasets.components import Components
 from workers.datasets.gates.policy import DEFAULT
 from workers.datasets.local import FolderWorkspace, build_local_pipeline
@@ -72,7 +72,7 @@ def planned(clips: list[list[Rgb]], folder: Path) -> DatasetPlan:
         clip_seconds=1.0, min_clip_seconds=0.5, policy=DEFAULT.with_bounds({"near_duplicate": (None, None)})
     )
     return build_local_pipeline(FolderWorkspace(folder), Components(OracleTracks(())), settings).plan(
-        [source_of(frames) for frames in clips]
+        [make_source(frames) for frames in clips]
     )
 
 

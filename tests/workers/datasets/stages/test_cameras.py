@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from tests.support.synthetic_datasets import drawn, made_dataset, source_of
+from tests.support.synthetic_datasets import make_dataset, make_source, rendered_clip
 from workers.datasets import oriented_boxes
 from workers.datasets.boxes3d.lifting import lift_track
 from workers.datasets.cameras.clip_camera import ClipCamera
@@ -81,9 +81,9 @@ def test_a_still_camera_makes_a_world_of_its_own_frame(tmp_path: Path) -> None:
     frames = [pictures[0].copy() for _ in range(24)]
     for index, frame in enumerate(frames):
         cv2.circle(frame, (60 + 5 * index, 60), 20, (250, 30, 30), -1)
-    [clip] = made_dataset(
+    [clip] = make_dataset(
         tmp_path,
-        [source_of(frames, truth=GroundTruth(lambda frame: {}, {}))],
+        [make_source(frames, truth=GroundTruth(lambda frame: {}, {}))],
         DatasetSettings(phrases=("ball",), clip_seconds=5.0, min_clip_seconds=1.0),
     ).clips()
     assert clip.row.camera_source == "static" and clip.row.scale_source == "relative"
@@ -115,7 +115,7 @@ def test_structure_from_motion_finds_the_path_and_the_focal_length(known: bool) 
 @pytest.mark.skipif(importlib.util.find_spec("pycolmap") is None, reason="pycolmap is not installed")
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_rooms_of_soft_walls_and_moving_things_are_solved_right_or_not_at_all(seed: int) -> None:
-    clip = drawn(seed, 24)
+    clip = rendered_clip(seed, 24)
     camera = Camera(256, 256, clip.intrinsics[0, 0], clip.intrinsics[1, 1], 128, 128)
     found = ColmapSolver()(
         [encode_jpeg(frame) for frame in clip.frames], camera, lambda frame: clip.ids[frame] > 0

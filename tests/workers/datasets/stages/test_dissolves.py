@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bench.datasets.shot_videos import dissolving, uncut
-from tests.support.synthetic_datasets import source_of
+from tests.support.synthetic_datasets import make_source
 from workers.datasets.clip_reader import SurveyReader
 from workers.datasets.components import Components
 from workers.datasets.local import FolderWorkspace, build_local_pipeline
@@ -25,7 +25,7 @@ PIECE = LOOKBACK + 5
 
 
 def looked(frames: list[Rgb]) -> Survey:
-    return survey_frames(source_of(frames, rate=RATE).open(0, None).frames, (1, RATE))
+    return survey_frames(make_source(frames, rate=RATE).open(0, None).frames, (1, RATE))
 
 
 @pytest.mark.parametrize(("length", "speed"), [(8, 1.0), (24, 1.0), (48, 0.0)])
@@ -43,7 +43,7 @@ def test_clips_keep_away_from_dissolves(tmp_path: Path) -> None:
     frames, middles = dissolving(3, NAMES[:3], 24, 1.0)
     settings = DatasetSettings(phrases=("ball",), clip_seconds=2.0, min_clip_seconds=0.5, trim_seconds=0.2)
     pipeline = build_local_pipeline(FolderWorkspace(tmp_path), Components(OracleTracks(())), settings)
-    planned = pipeline.plan([source_of(frames, rate=RATE)])
+    planned = pipeline.plan([make_source(frames, rate=RATE)])
     assert len(planned.clips) >= 3 and len({clip.shot for clip in planned.clips}) == 3
     for clip in planned.clips:
         for middle in middles:
@@ -79,7 +79,7 @@ def in_pieces(source: Source, again: bool) -> Iterator[Survey]:
 @pytest.mark.parametrize("again", [False, True])
 def test_a_survey_in_pieces_finds_what_one_walk_finds(again: bool) -> None:
     frames, middles = dissolving(3, NAMES, 24, 1.0)
-    found = join_surveys(list(in_pieces(source_of(frames, rate=RATE), again)))
+    found = join_surveys(list(in_pieces(make_source(frames, rate=RATE), again)))
     whole = looked(frames)
     assert np.array_equal(found.dissolves, whole.dissolves) and whole.dissolves.any()
     assert np.array_equal(found.content, whole.content)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.support.random_bodies import CAMERA, draw, mpjpe, pa_mpjpe
+from tests.support.random_bodies import CAMERA, draw_body, mpjpe, pa_mpjpe
 from workers.engines.bodies.fit import UNSEEN_PRIOR, BodyFit
 from workers.engines.bodies.kinematics import Kinematics
 from workers.engines.bodies.observations import observe
@@ -30,7 +30,7 @@ def errors(
     """Mean MPJPE and PA-MPJPE in mm over the same people; `plain` ones are neutral adults."""
     rng, found = np.random.default_rng(7), []
     for _ in range(PEOPLE):
-        truth = draw(fit.kinematics, rng, image_noise=image, world_noise=world, plain=plain)
+        truth = draw_body(fit.kinematics, rng, image_noise=image, world_noise=world, plain=plain)
         out = fit.solve(truth.seen, height=fit.height(truth.seen, trust))
         found.append(
             (mpjpe(out.posed.joints, truth.posed.joints), pa_mpjpe(out.posed.joints, truth.posed.joints))
@@ -56,7 +56,7 @@ def test_exact_landmarks_with_scale_from_the_prior(fit: BodyFit) -> None:
 def test_proportions_tell_of_sex_and_youth(fit: BodyFit) -> None:
     rng, true, found = np.random.default_rng(5), [], []
     for _ in range(PEOPLE):
-        truth = draw(fit.kinematics, rng)
+        truth = draw_body(fit.kinematics, rng)
         out = fit.solve(truth.seen, height=fit.height(truth.seen, 1.0))
         true.append(truth.state.shape[2:])
         found.append(out.state.shape[2:])
@@ -72,7 +72,7 @@ def test_noise_makes_it_worse_gracefully(fit: BodyFit) -> None:
 
 
 def test_same_input_same_output(fit: BodyFit) -> None:
-    truth = draw(fit.kinematics, np.random.default_rng(1), image_noise=0.01, world_noise=0.03)
+    truth = draw_body(fit.kinematics, np.random.default_rng(1), image_noise=0.01, world_noise=0.03)
     a, b = fit.solve(truth.seen), fit.solve(truth.seen)
     assert (a.posed.joints == b.posed.joints).all()
     assert a.cost == b.cost
@@ -84,7 +84,7 @@ def test_unseen_arms_stay_relaxed(fit: BodyFit) -> None:
     skeleton = fit.kinematics.skeleton
     arm = [13, 15, 17, 19, 21]
     for _ in range(5):
-        truth = draw(fit.kinematics, rng)
+        truth = draw_body(fit.kinematics, rng)
         confidence, pixels, world = np.ones(33), truth.seen.pixels.copy(), truth.seen.world @ truth.seen.view
         confidence[arm] = 0.04
         pixels[arm] += 80 * rng.normal(size=(5, 2))
@@ -97,7 +97,7 @@ def test_unseen_arms_stay_relaxed(fit: BodyFit) -> None:
 
 
 def test_an_arm_that_is_not_seen_holds_its_angle_against_a_mask(fit: BodyFit) -> None:
-    truth = draw(fit.kinematics, np.random.default_rng(3))
+    truth = draw_body(fit.kinematics, np.random.default_rng(3))
     seen, names = truth.seen, fit.kinematics.skeleton.model.landmark_names
     arm = [n for n, name in enumerate(names) if name.startswith("left_") and name[5:] in ARM]
     hidden = seen.confidence.copy()
@@ -116,7 +116,7 @@ def test_an_arm_that_is_not_seen_holds_its_angle_against_a_mask(fit: BodyFit) ->
 def test_joints_stay_within_their_limits(fit: BodyFit) -> None:
     rng, skeleton = np.random.default_rng(4), fit.kinematics.skeleton
     for _ in range(10):
-        truth = draw(fit.kinematics, rng, image_noise=0.02, world_noise=0.08)
+        truth = draw_body(fit.kinematics, rng, image_noise=0.02, world_noise=0.08)
         out = fit.solve(truth.seen)
         angles = np.einsum("mab,mb->ma", skeleton.frames[1:], log_map(out.state.rotations[1:]))
         over = np.maximum(angles - skeleton.high[1:], skeleton.low[1:] - angles)
@@ -129,7 +129,7 @@ def test_a_mask_draws_the_outline(fit: BodyFit) -> None:
 
     skinner = Skinner(fit.kinematics)
     silhouette = SilhouetteFit(fit, skinner)
-    truth = draw(fit.kinematics, np.random.default_rng(11))
+    truth = draw_body(fit.kinematics, np.random.default_rng(11))
     heavy = replace(truth.state, shape=np.array([truth.state.shape[0], 3.0, *truth.state.shape[2:]]))
     pixels = CAMERA.project(skinner.vertices(heavy))
     mask = np.zeros((CAMERA.height, CAMERA.width), np.uint8)
@@ -146,7 +146,7 @@ def test_a_mask_draws_the_outline(fit: BodyFit) -> None:
 def test_a_fit_is_fast(fit: BodyFit) -> None:
     """150 ms a person is the aim; the bound here leaves room for a busy machine."""
     rng = np.random.default_rng(5)
-    people = [draw(fit.kinematics, rng, image_noise=0.01, world_noise=0.03) for _ in range(10)]
+    people = [draw_body(fit.kinematics, rng, image_noise=0.01, world_noise=0.03) for _ in range(10)]
     began = time.perf_counter()
     for truth in people:
         fit.solve(truth.seen)

@@ -8,8 +8,8 @@ import pytest
 import trimesh
 from scipy.spatial import cKDTree
 
-from tests.support.fbx_files import array, mesh_node, write_fbx
-from tests.support.mhr_outputs import native_faces, outputs
+from tests.support.fbx_files import array_property, make_mesh_node, write_fbx
+from tests.support.mhr_outputs import load_native_faces, load_outputs
 from tests.support.synthetic_mhr import SyntheticMhr, random_parameters
 from workers.engines.bodies.mhr import lods
 from workers.engines.bodies.mhr.assets import MhrCorrupt, MhrMissing
@@ -57,8 +57,8 @@ def test_levels_without_a_mapping(lod: int) -> None:
 
 @pytest.mark.parametrize("lod", OTHERS)
 def test_levels_of_real_bodies_lie_on_their_surface(lod: int) -> None:
-    faces = native_faces()
-    person = outputs()[lod % 4]
+    faces = load_native_faces()
+    person = load_outputs()[lod % 4]
     mapped = load_map(lod).apply(person["pred_vertices"], faces)
     assert mapped.shape == (COUNTS[lod], 3)
     chosen = np.random.default_rng(0).choice(len(mapped), 300, replace=False)
@@ -111,10 +111,10 @@ def small_lods(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[Path, L
     mapping = a_map(40, len(ball.faces), 5)
     monkeypatch.setattr(lods, "COUNTS", (0, len(ball.vertices), 40))
     monkeypatch.setattr(lods, "load_map", lambda _lod: mapping)
-    write_fbx(tmp_path / "lod1.fbx", [mesh_node(100 * ball.vertices, ball.faces)])
+    write_fbx(tmp_path / "lod1.fbx", [make_mesh_node(100 * ball.vertices, ball.faces)])
     faces = np.random.default_rng(1).permutation(39).reshape(13, 3)
     points = 100 * mapping.apply(ball.vertices, ball.faces)
-    write_fbx(tmp_path / "lod2.fbx", [mesh_node(points, faces)], version=7700)
+    write_fbx(tmp_path / "lod2.fbx", [make_mesh_node(points, faces)], version=7700)
     return tmp_path, mapping, ball
 
 
@@ -129,7 +129,7 @@ def test_faces_come_from_the_file_of_the_level(
 def test_a_file_in_another_order_is_found_out(small_lods: tuple[Path, LodMap, trimesh.Trimesh]) -> None:
     folder, mapping, ball = small_lods
     points = 100 * mapping.apply(ball.vertices, ball.faces)[::-1]
-    write_fbx(folder / "lod2.fbx", [mesh_node(points, np.arange(39).reshape(13, 3))])
+    write_fbx(folder / "lod2.fbx", [make_mesh_node(points, np.arange(39).reshape(13, 3))])
     with pytest.raises(MhrCorrupt, match=r"not those of the mapping"):
         load_faces(folder, 2)
     (folder / "lod2.fbx").unlink()
@@ -144,7 +144,7 @@ def test_a_file_in_another_order_is_found_out(small_lods: tuple[Path, LodMap, tr
 @pytest.mark.parametrize("packed", [True, False])
 def test_meshes_of_an_fbx_file(tmp_path: Path, version: int, packed: bool) -> None:
     ball = a_ball()
-    node = mesh_node(ball.vertices, ball.faces, packed=packed)
+    node = make_mesh_node(ball.vertices, ball.faces, packed=packed)
     (mesh,) = read_meshes(write_fbx(tmp_path / "a.fbx", [node], version))
     np.testing.assert_array_equal(mesh.vertices, ball.vertices)
     np.testing.assert_array_equal(mesh.faces, ball.faces)
@@ -152,7 +152,7 @@ def test_meshes_of_an_fbx_file(tmp_path: Path, version: int, packed: bool) -> No
 
 def test_damaged_files_are_errors_of_their_kind(tmp_path: Path) -> None:
     ball = a_ball()
-    whole = write_fbx(tmp_path / "a.fbx", [mesh_node(ball.vertices, ball.faces)]).read_bytes()
+    whole = write_fbx(tmp_path / "a.fbx", [make_mesh_node(ball.vertices, ball.faces)]).read_bytes()
     random = np.random.default_rng(0)
     for cut in (0, 10, 40, 200, len(whole) // 2, len(whole) - 40):
         (tmp_path / "cut.fbx").write_bytes(whole[:cut])
@@ -168,13 +168,13 @@ def test_damaged_files_are_errors_of_their_kind(tmp_path: Path) -> None:
         except FbxError:
             continue
     quads = (b"Geometry", [], [
-        (b"Vertices", [array(b"d", np.zeros(12))], []),
-        (b"PolygonVertexIndex", [array(b"i", np.array([0, 1, 2, ~3], "<i4"))], []),
+        (b"Vertices", [array_property(b"d", np.zeros(12))], []),
+        (b"PolygonVertexIndex", [array_property(b"i", np.array([0, 1, 2, ~3], "<i4"))], []),
     ])  # fmt: skip
     with pytest.raises(FbxError, match=r"triangles"):
         read_meshes(write_fbx(tmp_path / "quads.fbx", [quads]))
     with pytest.raises(FbxError, match=r"version 6100"):
-        read_meshes(write_fbx(tmp_path / "old.fbx", [mesh_node(ball.vertices, ball.faces)], 6100))
+        read_meshes(write_fbx(tmp_path / "old.fbx", [make_mesh_node(ball.vertices, ball.faces)], 6100))
 
 
 def test_a_body_at_another_level_keeps_its_pose_and_reskins() -> None:

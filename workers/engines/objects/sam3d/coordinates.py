@@ -1,8 +1,8 @@
-"""Upstream's frames as ours. Its splat is z up, its GLB y up, its pose row vectors in PyTorch3D's camera.
+"""Upstream's coordinates to ours. Its splat is z up, its GLB y up, its pose in row vectors of PyTorch3D.
 
     p_glb = (x, z, -y) of p_ply                     p_p3d = s (p_ply R(q)) + t       (row vectors)
 
-PyTorch3D's camera is x left, y up, z forward. With columns, OpenCV's axes and the GLB's frame as canonical:
+PyTorch3D's camera is x left, y up, z forward. With columns, OpenCV's axes and the GLB's as object frame:
 
     p_cv = s D R(q)' A p_glb + D t,   D = diag(-1, -1, 1),   p_ply = A p_glb
 """
@@ -15,21 +15,19 @@ from workers.geometry.poses import OPENCV_FROM_PYTORCH3D, Similarity, matrix_fro
 
 Floats = NDArray[np.float64]
 GLB_FROM_PLY: Floats = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
-LEAST_POINTS = 16
+# Upstream's splat frame (z up) to the object frame (y up).
+OBJECT_FROM_PLY = Similarity.from_parts(GLB_FROM_PLY, np.zeros(3))
+# Points that a camera is fitted to at least. Chosen, not measured.
+MIN_POINTS = 16
 
 
-def canonical_from_ply() -> Similarity:
-    """Takes upstream's splat frame (z up) to the canonical one (y up)."""
-    return Similarity.from_parts(GLB_FROM_PLY, np.zeros(3))
+def convert_pose(rotation: Floats, translation: Floats, scale: float) -> Similarity:
+    """The pose of an asset in the camera (OpenCV) from upstream's q (4,) wxyz, t (3,) and s."""
+    turn = OPENCV_FROM_PYTORCH3D @ matrix_from_quaternion(rotation).T @ GLB_FROM_PLY.T
+    return Similarity.from_parts(turn, OPENCV_FROM_PYTORCH3D @ translation, scale)
 
 
-def camera_pose(rotation: Floats, translation: Floats, scale: float) -> Similarity:
-    """The pose of a canonical asset in the camera (OpenCV) from upstream's q (4,) wxyz, t (3,) and s."""
-    turned = OPENCV_FROM_PYTORCH3D @ matrix_from_quaternion(rotation).T @ GLB_FROM_PLY.T
-    return Similarity.from_parts(turned, OPENCV_FROM_PYTORCH3D @ translation, scale)
-
-
-def pointmap_of(depth: NDArray[np.float32], camera: Camera) -> NDArray[np.float32]:
+def unproject_depth(depth: NDArray[np.float32], camera: Camera) -> NDArray[np.float32]:
     """Points (H, W, 3) of z-depth (H, W) in metres in PyTorch3D's camera; unknown and infinite become NaN."""
     height, width = depth.shape
     u, v = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
@@ -38,7 +36,7 @@ def pointmap_of(depth: NDArray[np.float32], camera: Camera) -> NDArray[np.float3
     return np.asarray(points @ OPENCV_FROM_PYTORCH3D.T, dtype=np.float32)
 
 
-def camera_of_pointmap(pointmap: NDArray[np.float32], width: int, height: int) -> Camera | None:
+def fit_camera(pointmap: NDArray[np.float32], width: int, height: int) -> Camera | None:
     """The pinhole camera that saw a pointmap (h, w, 3) in PyTorch3D's axes; None when too little is known.
 
     Square pixels and a centred principal point: f minimises the distance of f x/z to the pixels' places.
@@ -47,7 +45,7 @@ def camera_of_pointmap(pointmap: NDArray[np.float32], width: int, height: int) -
     points = pointmap.astype(np.float64) @ OPENCV_FROM_PYTORCH3D.T
     u, v = np.meshgrid((np.arange(columns) + 0.5) / columns - 0.5, (np.arange(rows) + 0.5) / rows - 0.5)
     known = np.isfinite(points).all(axis=2) & (points[..., 2] > 1e-6)
-    if known.sum() < LEAST_POINTS:
+    if known.sum() < MIN_POINTS:
         return None
     slopes = points[known][:, :2] / points[known][:, 2:]
     places = np.stack([u[known] * width, v[known] * height], axis=1)
