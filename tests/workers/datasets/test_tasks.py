@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from maquette.contract.datasets import SourceInfo
 
-from tests.support.synthetic_datasets import SETTINGS, drawn, of_movi
+from tests.support.synthetic_datasets import SETTINGS, movi_source, rendered_clip
 from workers.datasets.components import Components
 from workers.datasets.local import FolderWorkspace, build_local_pipeline
 from workers.datasets.tasks import ANNOTATIONS, WORDS, ClipTask
@@ -16,7 +16,7 @@ def test_every_field_of_a_source_enters_keys_or_is_only_words() -> None:
 
 
 def test_annotations_change_keys_and_words_do_not(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    source = of_movi(drawn(0), name="room")
+    source = movi_source(rendered_clip(0), name="room")
     components = Components(OracleTracks(SETTINGS.phrases))
     plan = build_local_pipeline(FolderWorkspace(tmp_path), components, SETTINGS).plan([source])
     task = ClipTask(source, plan.plans[0], plan.clips[0])
