@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.support.random_bodies import CAMERA, mpjpe, pa_mpjpe
+from tests.support.random_bodies import CAMERA, draw_body, mpjpe, pa_mpjpe
 from workers.engines.bodies.fit import UNSEEN_PRIOR, BodyFitter
 from workers.engines.bodies.kinematics import Kinematics
 from workers.engines.bodies.observations import observe
