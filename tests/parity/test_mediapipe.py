@@ -42,7 +42,7 @@ def test_landmarks_are_those_of_mediapipe(theirs: dict[str, dict[str, Any]], nam
     image, told = pictures()[name], theirs[name]
     poses = BlazePose(threads=1)
     height, width = image.shape[:2]
-    pose = poses.read(image, poses.find(image, (0.0, 0.0, float(width), float(height))))
+    pose = poses.read_landmarks(image, poses.find_region(image, (0.0, 0.0, float(width), float(height))))
     landmarks, world = np.array(told["landmarks"]), np.array(told["world"])
     sure = (landmarks[:, 3] > 0.5) & (pose.confidence > 0.5)
     assert sure.sum() >= 25

@@ -6,13 +6,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.bodies.motion import Sightings
-from workers.engines.bodies.kinematics import Kinematics, State
-from workers.engines.bodies.rig import Skinner, joints_of, reskin
+from workers.engines.bodies.kinematics import BodyState, Kinematics
+from workers.engines.bodies.rig import Skinner, pose_rig, skin_rig
 from workers.engines.bodies.rotations import exp_map, from_quaternions, quaternions
 from workers.engines.bodies.skeleton import load_skeleton
 from workers.engines.protocols import BodyEstimate, Rig
 from workers.geometry.cameras import Camera
+from workers.jobs.bodies.motion import TrackEstimates
 
 Floats = NDArray[np.float64]
 FLIP = np.diag([1.0, -1.0, -1.0])
@@ -30,14 +30,14 @@ def make_body(seed: int = 0, *, bend: float = 0.3) -> BodyEstimate:
     rng = np.random.default_rng(seed)
     rotations = exp_map(bend * rng.normal(size=(len(made.kinematics.skeleton.joints), 3)))
     rotations[0] = FLIP @ rotations[0]
-    state = State(rotations, np.array([0.3, -0.1, 3.0]), np.array([0.5, 1.0, -0.3, 0.2]))
+    state = BodyState(rotations, np.array([0.3, -0.1, 3.0]), np.array([0.5, 1.0, -0.3, 0.2]))
     rig = made.rig(state)
     landmarks = made.kinematics.pose(state).landmarks
     visibility = np.where(np.arange(33) % 4 == 3, 0.1, 0.9)
     return BodyEstimate(
         rig=rig,
-        vertices=reskin(rig),
-        joints=joints_of(rig)[1],
+        vertices=skin_rig(rig),
+        joints=pose_rig(rig)[1],
         keypoint_names=made.kinematics.skeleton.model.landmark_names,
         keypoints_2d=CAMERA.project(landmarks),
         keypoints_3d=landmarks,
@@ -60,7 +60,7 @@ class Walk:
     seconds: Floats
     rotations: Floats
     positions: Floats
-    seen: Sightings
+    estimates: TrackEstimates
 
 
 def make_walk(
@@ -101,7 +101,7 @@ def make_walk(
         seconds,
         rotations,
         positions,
-        Sightings(
+        TrackEstimates(
             frames=there,
             rotations=quaternions(from_quaternions(rotations) @ exp_map(off))[there],
             positions=(positions * (1 + distance_noise * rng.normal(size=(frames, 1))))[there],

@@ -50,7 +50,7 @@ class Pipeline:
         )
 
     def plan(self, sources: Sequence[Source]) -> DatasetPlan:
-        """Survey every source, divide it into clips, and judge them by their surveys."""
+        """Survey every source, divide it into clips, and score them by their surveys."""
         return plan_dataset(sources, self._executor.run_surveys(sources), self._settings)
 
     def _exclude(self, plan: DatasetPlan, results: ClipResults) -> DatasetPlan:

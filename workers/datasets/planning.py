@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workers.datasets import budget, splits
 from workers.datasets.clip_plan import ClipPlan
@@ -39,12 +40,12 @@ class DatasetPlan:
 def plan_dataset(
     sources: Sequence[Source], surveys: Sequence[Survey], settings: DatasetSettings
 ) -> DatasetPlan:
-    """Divide every source into clips, and judge them by their surveys."""
+    """Divide every source into clips, and score them by their surveys."""
     plans: list[ClipPlan] = []
     shots = []
     for number, (source, survey) in enumerate(zip(sources, surveys, strict=True)):
-        count, found = plan_clips(source, number, survey, settings)
-        plans += found
+        count, clip_plans = plan_clips(source, number, survey, settings)
+        plans += clip_plans
         shots.append(count)
     signatures = [near_duplicates.compute_signature(surveys[plan.source], plan) for plan in plans]
     neighbours = _find_neighbours(plans, signatures, settings)
@@ -76,7 +77,7 @@ def plan_dataset(
 
 
 def _find_neighbours(
-    plans: Sequence[ClipPlan], signatures: Sequence[np.ndarray], settings: DatasetSettings
+    plans: Sequence[ClipPlan], signatures: Sequence[NDArray[np.uint64]], settings: DatasetSettings
 ) -> Neighbours:
     """Near-duplicates among all clips, as far as the gate needs to see."""
     shots = np.array([plan.source * MOST_SHOTS + plan.shot for plan in plans], np.int64)

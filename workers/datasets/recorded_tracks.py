@@ -1,6 +1,6 @@
 """Tracks as bytes, for a clip whose next stages run on another worker.
 
-Only what an engine found crosses between workers, never pixels: whoever goes on decodes the frames again.
+Only what an engine found crosses between workers, never pixels: the next worker decodes the frames again.
 """
 
 import json

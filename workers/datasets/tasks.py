@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from maquette.contract.datasets import SourceInfo
+
 from workers.datasets.clip_plan import ClipPlan
 from workers.datasets.failures import Failure
 from workers.datasets.records import ClipRecord
@@ -10,6 +12,21 @@ from workers.datasets.schema import ClipRow
 from workers.datasets.shots.survey import Survey
 from workers.datasets.source import Source
 from workers.datasets.stages.keys import hash_rows
+
+# what stages read of a source, in the order in which it enters keys: the contract may reorder its fields
+ANNOTATIONS = (
+    "attribution",
+    "session",
+    "time_assumed",
+    "camera",
+    "world_from_cam",
+    "scale",
+    "depth",
+    "actions",
+    "action_names",
+)
+# words of the submitter that no stage reads
+WORDS = ("name", "licence", "consent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +55,7 @@ class ClipTask:
     @property
     def annotated_inputs(self) -> tuple[str, ...]:
         """The same with a hash of what is known about the source: cameras, poses, actions."""
-        info = self.source.info.model_dump_json(exclude={"name", "licence", "consent"})
-        return *self.inputs, hash_rows([info])
+        return *self.inputs, hash_rows([_dump_annotations(self.source.info)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +77,9 @@ class ClipResults:
     records: tuple[ClipRecord, ...]
     limit: float | None = None
     failed: Mapping[str, Failure] = field(default_factory=dict)
+
+
+def _dump_annotations(info: SourceInfo) -> str:
+    """JSON of what stages read of a source's info."""
+    fields = (info.model_dump_json(include={name})[1:-1] for name in ANNOTATIONS)
+    return "{" + ",".join(fields) + "}"

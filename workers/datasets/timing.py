@@ -1,4 +1,4 @@
-"""What a small trial run tells the client, which scales it to all videos."""
+"""What a small trial run reports to the client, which scales it to all videos."""
 
 from collections.abc import Mapping
 from typing import Any

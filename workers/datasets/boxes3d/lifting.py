@@ -12,8 +12,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.datasets import oriented_boxes
 from workers.datasets.boxes3d import surfaces
+from workers.datasets.boxes3d.placing import build_camera_box, build_world_box
 from workers.datasets.boxes3d.size_priors import get_usual_size
 from workers.datasets.boxes3d.triangulation import triangulate
 from workers.datasets.cameras.clip_camera import ClipCamera
@@ -23,7 +23,6 @@ from workers.datasets.source import KnownBox
 from workers.geometry.poses import quaternion_from_matrix
 
 Array = NDArray[np.float64]
-IDENTITY = (1.0, 0.0, 0.0, 0.0)
 # fewer points of a surface than this say nothing about its size; chosen, not measured
 LEAST_POINTS = 16
 # percentiles of coordinates that span an object: the outermost points are often those of a mask that bleeds
@@ -56,7 +55,7 @@ def _place_known(known: Mapping[int, KnownBox], camera: ClipCamera) -> dict[int,
         if pose is None:
             continue
         center, rotation = box.world_from_object[:3, 3], quaternion_from_matrix(box.world_from_object[:3, :3])
-        placed[frame] = _build_world_box(
+        placed[frame] = build_world_box(
             center,
             rotation,
             box.size,
@@ -91,7 +90,7 @@ def _fit_static(points: Array, poses: Mapping[int, Array]) -> dict[int, Box3d]:
     fixed = surfaces.fit_box(points, eye)
     rotation = quaternion_from_matrix(fixed.axes.T)
     return {
-        frame: _build_world_box(
+        frame: build_world_box(
             fixed.center, rotation, fixed.size, pose, scale="metric", source="depth", confidence=STANDING
         )
         for frame, pose in poses.items()
@@ -114,7 +113,7 @@ def _fit_frames(
         low, high = np.percentile(points, LOW, axis=0), np.percentile(points, HIGH, axis=0)
         center = (low + high) / 2
         center[2] = low[2] + size[2] / 2
-        boxes[frame] = _build_camera_box(
+        boxes[frame] = build_camera_box(
             center,
             size,
             camera.pose(frame),
@@ -146,7 +145,7 @@ def _triangulate(observations: Sequence[TrackObservation], camera: ClipCamera) -
     scale = camera.scale or "relative"
     flags = ("rotation_unknown", "assumed_still") + (() if scale == "metric" else ("scale_not_metric",))
     return {
-        item.frame: _build_world_box(
+        item.frame: build_world_box(
             center,
             rotation,
             size,
@@ -177,7 +176,7 @@ def _guess(
         x = ((item.box[0] + item.box[2]) / 2 - k[0, 2]) / k[0, 0] * z
         y = ((item.box[1] + item.box[3]) / 2 - k[1, 2]) / k[1, 1] * z
         hidden = {"truncated", "occluded"} & set(item.flags)
-        boxes[item.frame] = _build_camera_box(
+        boxes[item.frame] = build_camera_box(
             np.array([x, y, z]),
             usual * np.array([width, height, min(width, height)]) / longer,
             # a guess in metres has no place in a world of another scale
@@ -190,64 +189,5 @@ def _guess(
     return boxes
 
 
-def _build_world_box(
-    center: Array,
-    rotation: tuple[float, ...],
-    size: Array,
-    pose: Array,
-    *,
-    scale: str,
-    source: str,
-    confidence: float,
-    flags: tuple[str, ...] = (),
-) -> Box3d:
-    """A box that is known in the world, as a camera with that pose sees it."""
-    cam_from_world = np.asarray(np.linalg.inv(pose), np.float64)
-    center_cam, rotation_cam = oriented_boxes.transform_box(center, rotation, cam_from_world)
-    return Box3d(
-        center_cam=_to_floats(center_cam),
-        rotation_cam=rotation_cam,
-        center_world=_to_floats(center),
-        rotation_world=rotation,
-        size=_to_floats(size),
-        scale_source=scale,
-        source=source,
-        confidence=confidence,
-        flags=flags,
-    )
-
-
-def _build_camera_box(
-    center: Array,
-    size: Array,
-    pose: Array | None,
-    *,
-    scale: str,
-    source: str,
-    confidence: float,
-    flags: tuple[str, ...],
-) -> Box3d:
-    """A box along the camera's axes, placed in the world where the pose is known."""
-    center_world, rotation_world = None, None
-    if pose is not None:
-        placed, rotation_world = oriented_boxes.transform_box(center, IDENTITY, pose)
-        center_world = _to_floats(placed)
-    return Box3d(
-        center_cam=_to_floats(center),
-        rotation_cam=IDENTITY,
-        center_world=center_world,
-        rotation_world=rotation_world,
-        size=_to_floats(size),
-        scale_source=scale,
-        source=source,
-        confidence=confidence,
-        flags=flags,
-    )
-
-
 def _measure_span(points: Array) -> Array:
     return np.asarray(np.percentile(points, HIGH, axis=0) - np.percentile(points, LOW, axis=0))
-
-
-def _to_floats(values: Array) -> tuple[float, ...]:
-    return tuple(float(value) for value in values)

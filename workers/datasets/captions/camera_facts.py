@@ -15,7 +15,7 @@ TURNS, MOVES = 2.0, 0.05
 MOVES_AT_ALL = 1e-6
 # share of the distance along a direction that counts as moving in it; chosen, not measured
 ALONG = 0.3
-# of the frames, that are left out at both ends
+# one in so many frames is left out at each end, as captions may be made from the ends; chosen, not measured
 ENDS = 8
 STILL = re.compile(
     r"\bcamera (?:stands|stays|is|remains|holds) (?:still|static|fixed|stationary|in place)\b"

@@ -1,7 +1,7 @@
 """Whether captions hold: what they state is measured again on other frames than they were made from.
 
 Facts of a track are class, colour, size word, place and motion; facts of a clip are the classes, how many
-of each, and what the camera does. This reads simple English and judges nothing else; it is no vision-
+of each, and what the camera does. This reads simple English and checks nothing else; it is no vision-
 language model. A caption that states none of these has no score. What it notices is counted by `python -m
 bench run datasets.captions` (docs/benchmarks/datasets.md).
 """
@@ -29,7 +29,8 @@ FOUND_AGAIN = 0.5
 # factor on the bounds of size words and motion, which an object near a bound may miss in another frame;
 # chosen
 SLACK = 1.5
-# of the frames, that are left out at both ends when motion is measured: captions are made from the ends
+# one in so many frames is left out at each end when motion is measured: captions are made from the ends.
+# Chosen, not measured
 ENDS = 8
 LARGE_WORDS = re.compile(r"\b(large|big|huge)\b")
 SMALL_WORDS = re.compile(r"\b(small|tiny|little)\b")
@@ -52,7 +53,7 @@ def score_captions(
     crops: Mapping[int, Sequence[Crop]],
     cameras: Sequence[CameraRow],
 ) -> list[CaptionRow]:
-    """The captions with their scores: the share of judged facts that hold, null where none can be judged."""
+    """The captions with their scores: the share of checked facts that hold, null where none can be."""
     kept = {track.track: track for track in tracks if track.kept}
     scored = []
     for row in rows:
@@ -63,8 +64,8 @@ def score_captions(
         else:
             own = observations[row.track], crops.get(row.track, ())
             results = _check_track_facts(text, clip, kept[row.track], *own)
-        known = [holds for holds in results if holds is not None]
-        scored.append(replace(row, score=sum(known) / len(known) if known else None))
+        checked = [holds for holds in results if holds is not None]
+        scored.append(replace(row, score=sum(checked) / len(checked) if checked else None))
     return scored
 
 

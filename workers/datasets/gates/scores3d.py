@@ -10,8 +10,8 @@ from workers.datasets.observations import TrackObservation
 from workers.datasets.oriented_boxes import Box3d
 from workers.datasets.schema import ScoreRow
 
-# share of the usual size above which a frame shows an object whole enough; chosen, not measured
-WHOLE = 0.5
+# share of the usual size above which a frame shows enough of an object; chosen, not measured
+LEAST_SHOWN = 0.5
 # percentile of a track's sizes that counts as usual. Below the median, or a mask that leaks for half of the
 # clip would pass for the usual size
 USUAL = 40
@@ -50,7 +50,7 @@ def _measure_jitter(boxes: Mapping[int, Box3d]) -> float | None:
 def _measure_steps(observations: Sequence[TrackObservation]) -> float | None:
     measured = all(item.depth is not None for item in observations)
     sizes = [item.area * ((item.depth or 1.0) ** 2 if measured else 1.0) for item in observations]
-    least = WHOLE * float(np.percentile(sizes, USUAL))
+    least = LEAST_SHOWN * float(np.percentile(sizes, USUAL))
     steps = []
     for (before, old), (now, new) in pairwise(zip(observations, sizes, strict=True)):
         hidden = {"occluded", "truncated"} & {*before.flags, *now.flags}

@@ -53,7 +53,7 @@ class CaptionStage(ClipStage):
         )
 
     def _write(self, batch: ClipBatch) -> list[CaptionRow]:
-        """Scored captions; those of an engine come first, for readers who want one caption take the first."""
+        """Scored captions; an engine's come first, for readers who want one caption take the first."""
         clip, tracked, tracks = batch.clip_row, batch.tracked, batch.rows["tracks"]
         rows = compose_captions(clip, tracks, tracked.observations, tracked.crops)
         if self._captioner is not None:

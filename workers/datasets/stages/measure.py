@@ -138,7 +138,7 @@ class _Measurement:
             return None
         if depth.shape != frame.source_shape:
             raise DatasetError(
-                "depth_mismatch", f"depth {depth.shape} does not fit the picture {frame.source_shape}"
+                "depth_mismatch", f"depth {depth.shape} does not fit the frame {frame.source_shape}"
             )
         return np.asarray(cv2.resize(depth, self._size, interpolation=cv2.INTER_NEAREST), np.float32)
 

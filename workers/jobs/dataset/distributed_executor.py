@@ -52,7 +52,7 @@ class DistributedExecutor:
         self._outputs: dict[str, str] = {}
 
     def run_surveys(self, sources: Sequence[Source]) -> list[Survey]:
-        """The surveys that were made when the sources were prepared."""
+        """The surveys, which preparing the sources has made."""
         return [self._preparation.get_survey(source) for source in sources]
 
     def run_clips(self, tasks: Sequence[ClipTask]) -> ClipResults:
@@ -73,7 +73,7 @@ class DistributedExecutor:
             parts = self._collector.collect(placement.kind, placement.queue, open_requests)
             for clip, part in zip(clips, parts, strict=True):
                 self._outputs[clip] = part.sha256
-                # of a clip that goes on, the part that follows has the outcome
+                # the outcome of a clip that is handed over is that of its last part
                 if placement is placements[-1] or not part.outcome.is_done:
                     ended[clip] = part.outcome
         return _build_results({clip: ended[clip] for clip in requests})

@@ -1,4 +1,4 @@
-"""A dataset job: plans, collects what its parts made, and writes a version."""
+"""A dataset job: plans, collects the outcomes of its parts, and writes a version."""
 
 import json
 from importlib.metadata import version
@@ -26,7 +26,7 @@ from workers.jobs.dataset.workspace import JobWorkspace, load_components, load_e
 
 
 def run(context: JobContext, request: DatasetJob) -> Manifest:
-    """Cut each video into clips, track the phrases in each, judge the tracks, write shards.
+    """Cut each video into clips, track the phrases in each, score the tracks, write shards.
 
     Raises Parked while parts of the job have not ended; run again, it finds their outcomes and goes on.
     """

@@ -25,7 +25,7 @@ class CollectedPart:
 class PartCollector:
     """Asks the ledger which parts have ended, and adds up the seconds that they took.
 
-    `seconds` are by stage, and `gpu_seconds` those of them on workers with a GPU.
+    `seconds` are by stage, and `gpu_seconds` the part of them on workers with a GPU.
     """
 
     def __init__(self, context: JobContext) -> None:

@@ -3,10 +3,9 @@
 import json
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
-from maquette.contract import DatasetJob, MediaRef
+from maquette.contract import DatasetJob
 from sqlalchemy.exc import SQLAlchemyError
 
 from media.errors import MediaError
@@ -25,11 +24,9 @@ from workers.datasets.protocols import TrackSource
 from workers.datasets.recorded_tracks import record_tracks, replay_tracks
 from workers.datasets.records import ClipRecord, parse_row
 from workers.datasets.settings import DatasetSettings
-from workers.datasets.source import Source
 from workers.datasets.stages.assets import AssetStage
 from workers.datasets.stages.base import ClipStage
 from workers.datasets.stages.survey import SurveyStage
-from workers.datasets.stopwatch import Stopwatch
 from workers.datasets.tasks import AssetTask, ClipTask, SurveyTask
 from workers.datasets.track_sources import RemoteTracks
 from workers.engines.protocols import EngineInfo
@@ -39,16 +36,14 @@ from workers.jobs.context import JobContext
 from workers.jobs.dataset.origins import Origin, fetch_video
 from workers.jobs.dataset.outcomes import ASSETS, CLIPS, FETCH, HANDED_OVER, SURVEY, PartOutcome
 from workers.jobs.dataset.placement import Placement
+from workers.jobs.dataset.running_part import RunningPart
 from workers.jobs.dataset.source_depths import check_depth_count
 from workers.jobs.dataset.workspace import (
     JobWorkspace,
     load_components,
     load_engine_tracks,
-    open_source,
 )
 
-# attempts at a part whose error may pass: as many as it has workers to lose
-ATTEMPTS = 3
 # storage and ledger: not the fault of a clip
 INFRASTRUCTURE_ERRORS = (OSError, SQLAlchemyError)
 
@@ -62,60 +57,12 @@ class PartResult:
     then: tuple[Part, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _RunningPart:
-    """A claimed part; `content` is its own request, `request` and `settings` are those of the job."""
-
-    context: JobContext
-    request: DatasetJob
-    settings: DatasetSettings
-    content: dict[str, Any]
-    stopwatch: Stopwatch = field(default_factory=Stopwatch)
-
-    @property
-    def has_attempts_left(self) -> bool:
-        """Whether the part may be tried again."""
-        return self.context.job.attempt - self.context.job.handed_back < ATTEMPTS
-
-    @property
-    def limit(self) -> float | None:
-        """The limit of the budget that forbids to begin this part."""
-        limits = self.settings.limits
-        if not limits.any:
-            return None
-        spent = self.context.parts.worker_seconds()
-        return limits.reached(spent.seconds, spent.gpu_seconds)
-
-    def open_source(self) -> Source:
-        """The video that the part is about."""
-        info = Origin.from_json(self.content["origin"]).load_info(self.request)
-        return open_source(self.context, MediaRef(id=self.content["sha256"]), info)
-
-    def check_key(self, key: str) -> None:
-        """Raise JobProblem `worker_differs`: other code or weights would mix two datasets in one."""
-        if key != self.context.job.part:
-            raise JobProblem(
-                "worker_differs",
-                "this worker has other code, weights or plug-ins than the one that planned the job: "
-                "run the same release on all workers, and send the job again",
-                409,
-            )
-
-    def finish(self, data: bytes) -> PartOutcome:
-        """The outcome of a part that is done."""
-        return PartOutcome(data, self.stopwatch.seconds)
-
-    def fail(self, failure: Failure | None) -> PartOutcome:
-        """The outcome of a part that can never be done."""
-        return PartOutcome(b"", self.stopwatch.seconds, failure=failure)
-
-
 def run_part(context: JobContext) -> PartResult:
     """Run one part; raises JobProblem, MediaError, Stopped or RetryPart."""
     request = DatasetJob.model_validate_json(context.parts.load_parent().request)
     content = json.loads(context.job.request)
     settings = DatasetSettings.from_request(request, Prices(**content["prices"]))
-    part = _RunningPart(context, request, settings, content)
+    part = RunningPart(context, request, settings, content)
     begun = part.stopwatch.now()
     try:
         outcome = _RUN[context.job.kind](part)
@@ -128,7 +75,7 @@ def run_part(context: JobContext) -> PartResult:
     return PartResult(output, WorkerSeconds(seconds, seconds if on_gpu else 0.0), then)
 
 
-def _hand_over(part: _RunningPart, output: str) -> tuple[Part, ...]:
+def _hand_over(part: RunningPart, output: str) -> tuple[Part, ...]:
     """The part of the next placement of a clip, which resumes from this one's output."""
     step = part.content.get("step", 0) + 1
     if step >= len(part.content.get("placements", ())):
@@ -138,7 +85,7 @@ def _hand_over(part: _RunningPart, output: str) -> tuple[Part, ...]:
     return (Part(placement.kind, str(part.context.job.part), placement.queue, request),)
 
 
-def _fetch(part: _RunningPart) -> PartOutcome:
+def _fetch(part: RunningPart) -> PartOutcome:
     origin = Origin.from_json(part.content["origin"])
     with part.stopwatch("fetch"):
         try:
@@ -151,7 +98,7 @@ def _fetch(part: _RunningPart) -> PartOutcome:
     return part.finish(json.dumps(result).encode())
 
 
-def _survey(part: _RunningPart) -> PartOutcome:
+def _survey(part: RunningPart) -> PartOutcome:
     task = SurveyTask(part.open_source())
     stage = SurveyStage(JobWorkspace(part.context))
     part.check_key(stage.key(task).digest())
@@ -168,7 +115,7 @@ def _survey(part: _RunningPart) -> PartOutcome:
     return part.finish(survey.encode())
 
 
-def _run_clip(part: _RunningPart) -> PartOutcome:
+def _run_clip(part: RunningPart) -> PartOutcome:
     """Run the stages of a clip that are placed here, on what the part before handed over."""
     handed_over = part.content.get("handed_over")
     # a clip whose GPU time is paid for is finished whatever the budget says
@@ -184,7 +131,7 @@ def _run_clip(part: _RunningPart) -> PartOutcome:
     return _attempt(part, lambda: _run_placed(part, task, placed, workspace, handed_over))
 
 
-def _load_track_source(part: _RunningPart, placement: Placement) -> TrackSource:
+def _load_track_source(part: RunningPart, placement: Placement) -> TrackSource:
     """The engine where it tracks; elsewhere what its worker said about it."""
     if "tracks" in placement.stages:
         return load_engine_tracks(part.context, part.request, part.settings)
@@ -192,7 +139,7 @@ def _load_track_source(part: _RunningPart, placement: Placement) -> TrackSource:
 
 
 def _run_placed(
-    part: _RunningPart,
+    part: RunningPart,
     task: ClipTask,
     stages: list[ClipStage],
     workspace: JobWorkspace,
@@ -214,7 +161,7 @@ def _run_placed(
         return record_tracks(batch.frames) if batch.record is None else batch.record.encode()
 
 
-def _make_assets(part: _RunningPart) -> PartOutcome:
+def _make_assets(part: RunningPart) -> PartOutcome:
     if (limit := part.limit) is not None:
         return PartOutcome(b"", limit=limit)
     record = ClipRecord.decode(PartOutcome.decode(part.context.get(part.content["record"])).data)
@@ -224,7 +171,7 @@ def _make_assets(part: _RunningPart) -> PartOutcome:
     return _attempt(part, lambda: run_stages([stage], task, part.stopwatch).record.encode())
 
 
-def _attempt(part: _RunningPart, work: Callable[[], bytes]) -> PartOutcome:
+def _attempt(part: RunningPart, work: Callable[[], bytes]) -> PartOutcome:
     """The outcome of a clip, or why there can be none; raises RetryPart while another attempt is left."""
     try:
         return part.finish(work())
@@ -245,7 +192,7 @@ def _attempt(part: _RunningPart, work: Callable[[], bytes]) -> PartOutcome:
         return part.fail(failure)
 
 
-_RUN: dict[str, Callable[[_RunningPart], PartOutcome]] = {
+_RUN: dict[str, Callable[[RunningPart], PartOutcome]] = {
     FETCH: _fetch,
     SURVEY: _survey,
     HANDED_OVER: _run_clip,

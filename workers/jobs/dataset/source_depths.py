@@ -37,10 +37,10 @@ class SourceDepthReader:
             self._maps = self._context.media.open_depth_frames(
                 self._given.media, self._first, self._last - self._first + 1
             )
-        for index, found in zip(self._indices, self._maps, strict=False):
+        for index, depth in zip(self._indices, self._maps, strict=False):
             if index == frame:
-                unit = self._given.metres_per_unit or (0.001 if found.integers else 1.0)
-                return self._to_metres(found.values, unit)
+                unit = self._given.metres_per_unit or (0.001 if depth.integers else 1.0)
+                return self._to_metres(depth.values, unit)
         raise DatasetError("depth_mismatch", f"the depth ends before frame {frame} of its video")
 
     def close(self) -> None:

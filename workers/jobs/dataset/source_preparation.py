@@ -49,7 +49,7 @@ class SourcePreparation:
         return self._surveys[source.sha256]
 
     def build_request(self, source: Source) -> dict[str, Any]:
-        """What every part about a source is told."""
+        """What the request of every part about a source holds."""
         origin = self._origins[source.sha256].as_brief_json()
         return {"origin": origin, "sha256": source.sha256, "prices": self._prices.as_json()}
 

@@ -11,14 +11,14 @@ from workers.engines.bodies.mhr.layout import (
     ROTATION,
     SCALES,
     TRANSLATION,
-    at_rest,
+    from_6d,
     from_euler,
-    from_six,
+    reset_pose,
+    to_6d,
     to_euler,
-    to_six,
 )
 from workers.engines.bodies.sam3d.assemble import STALE_IN_FULL
-from workers.engines.bodies.sam3d.camera import place, project, translation_to
+from workers.engines.bodies.sam3d.camera import place, project, solve_translation
 from workers.geometry.cameras import Camera
 
 # Joints whose rotation relative to their parent is a fixed turn times the angles from this parameter on.
@@ -130,19 +130,19 @@ def test_the_true_translation_is_found_again() -> None:
     camera = Camera(1000, 800, 900, 950, 420, 500)
     # what upstream would tell, had it seen these pixels with the centre of the image in mind
     pixels = camera.project(points + true)
-    np.testing.assert_allclose(translation_to(points, pixels, camera), true, atol=1e-9)
+    np.testing.assert_allclose(solve_translation(points, pixels, camera), true, atol=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_angles_and_six_numbers_come_back(seed: int) -> None:
     matrices = Rotation.random(50, random_state=seed).as_matrix()
     np.testing.assert_allclose(from_euler(to_euler(matrices)), matrices, atol=1e-12)
-    np.testing.assert_allclose(from_six(to_six(matrices)), matrices, atol=1e-12)
-    np.testing.assert_allclose(from_six(3 * to_six(matrices)), matrices, atol=1e-12)
+    np.testing.assert_allclose(from_6d(to_6d(matrices)), matrices, atol=1e-12)
+    np.testing.assert_allclose(from_6d(3 * to_6d(matrices)), matrices, atol=1e-12)
 
 
 def test_at_rest_keeps_sizes_alone() -> None:
     parameters = np.arange(204.0) + 1
-    rest = at_rest(parameters)
+    rest = reset_pose(parameters)
     np.testing.assert_array_equal(rest[SCALES], parameters[SCALES])
     assert not rest[:136].any() and parameters[0] == 1

@@ -5,15 +5,15 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.bodies.smoothing import slerp
+from workers.jobs.bodies.smoothing import slerp
 
 Floats = NDArray[np.float64]
 # What a frame of a track is.
-OPEN, FOUND, FILLED = 0, 1, 2
+OPEN, ESTIMATED, FILLED = 0, 1, 2
 TOLERANCE = 1e-6
 
 
-def fill(
+def fill_gaps(
     seconds: Floats, found: NDArray[np.bool_], rotations: Floats, positions: Floats, limit: float
 ) -> tuple[NDArray[np.uint8], Floats, Floats]:
     """States (T,), and rotations (T, J, 4) and positions (T, 3) with the short gaps filled.
@@ -21,7 +21,7 @@ def fill(
     A gap counts from the last frame with a body to the next; up to `limit` seconds its rotations are put in
     by SLERP and its positions along a line. What stays open is NaN.
     """
-    state = np.where(found, FOUND, OPEN).astype(np.uint8)
+    state = np.where(found, ESTIMATED, OPEN).astype(np.uint8)
     turned, placed = rotations.copy(), positions.copy()
     turned[~found], placed[~found] = np.nan, np.nan
     places = np.flatnonzero(found)
@@ -37,7 +37,7 @@ def fill(
     return state, turned, placed
 
 
-def spans(state: NDArray[np.uint8]) -> list[slice]:
+def find_spans(state: NDArray[np.uint8]) -> list[slice]:
     """The longest runs of frames that are not open, in order."""
     closed = np.concatenate([[False], state != OPEN, [False]])
     edges = np.flatnonzero(closed[1:] != closed[:-1])

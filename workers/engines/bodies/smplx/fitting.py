@@ -9,8 +9,8 @@ from scipy.optimize import least_squares
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
-from workers.bodies.smplx.model import BETAS, BODY_JOINTS, JOINTS, SmplxModel
-from workers.engines.bodies.joint_names import humanoid
+from workers.engines.bodies.joint_names import map_humanoid_joints
+from workers.engines.bodies.smplx.model import BETAS, BODY_JOINTS, JOINTS, SmplxModel
 
 Floats = NDArray[np.float64]
 # SMPL-X's joint for each of Unity's names; the spines differ too much between rigs to be told as points
@@ -97,7 +97,7 @@ def fit_smplx(model: SmplxModel, vertices: Floats, joints: Floats, joint_names: 
 
 
 def _targets(joints: Floats, joint_names: list[str]) -> Mapping[str, Floats]:
-    named = humanoid(joint_names)
+    named = map_humanoid_joints(joint_names)
     places = {
         UNITY[told["unity"]]: joints[joint_names.index(joint)]
         for joint, told in named.items()

@@ -1,4 +1,4 @@
-"""Files of a body and of a motion: what is read back is what was found."""
+"""Files of a body and of a motion: what is read back is what was written."""
 
 import io
 import json
@@ -12,13 +12,10 @@ import trimesh
 
 from tests.support.gltf_validator import assert_valid
 from tests.support.synthetic_bodies import Walk, make_body, make_walk
-from workers.bodies.animation import TO_FILE, motion_about, motion_bvh, motion_columns, motion_glb
-from workers.bodies.motion import Motion, build
-from workers.bodies.still import MESH_ARRAYS, still_about, still_columns
-from workers.bodies.views import COCO_17, Keypoints, coco17, openpose25
-from workers.engines.bodies.export import body_bvh, body_glb, body_ply, to_gltf
-from workers.engines.bodies.joint_names import humanoid
-from workers.engines.bodies.rig import reskin
+from workers.engines.bodies.export import to_gltf, write_body_bvh, write_body_glb, write_body_ply
+from workers.engines.bodies.joint_names import map_humanoid_joints
+from workers.engines.bodies.keypoint_sets import COCO_17, KeypointSet, to_coco17, to_openpose25
+from workers.engines.bodies.rig import skin_rig
 from workers.engines.bodies.rotations import exp_map, from_quaternions, quaternions
 from workers.engines.protocols import Rig
 from workers.formats.annotated_arrays import AnnotatedArray, write_json, write_npz
@@ -26,6 +23,15 @@ from workers.formats.bvh import write_bvh, zxy_angles
 from workers.formats.glb_reader import Glb, read_glb
 from workers.formats.images import shrink_image
 from workers.formats.video_writer import VideoWriter
+from workers.jobs.bodies.body_record import MESH_ARRAYS, describe_body, list_body_arrays
+from workers.jobs.bodies.motion import BodyMotion, build_motion
+from workers.jobs.bodies.motion_export import (
+    FILE_FROM_MOTION,
+    describe_motion,
+    list_motion_arrays,
+    write_motion_bvh,
+    write_motion_glb,
+)
 
 
 @pytest.fixture(scope="module")
@@ -34,28 +40,28 @@ def made() -> Walk:
 
 
 @pytest.fixture(scope="module")
-def motion(made: Walk) -> Motion:
-    return build(made.rig, made.seen, made.seconds)
+def motion(made: Walk) -> BodyMotion:
+    return build_motion(made.rig, made.estimates, made.seconds)
 
 
 def joints_read(path: Path, frame: int, names: tuple[str, ...]) -> np.ndarray:
     root = bvhio.readAsHierarchy(str(path))
     root.loadPose(frame)
-    found = {joint.Name: np.array(joint.PositionWorld) for joint, _, _ in root.layout()}
-    return np.stack([found[name] for name in names])
+    positions = {joint.Name: np.array(joint.PositionWorld) for joint, _, _ in root.layout()}
+    return np.stack([positions[name] for name in names])
 
 
 def test_bvh_of_a_body_is_read_by_others(tmp_path: Path) -> None:
-    found = make_body()
+    estimate = make_body()
     path = tmp_path / "body.bvh"
-    path.write_bytes(body_bvh(found))
-    joints = joints_read(path, 0, found.rig.joint_names)
-    assert np.abs(joints - to_gltf(found.joints)).max() < 1e-3
+    path.write_bytes(write_body_bvh(estimate))
+    joints = joints_read(path, 0, estimate.rig.joint_names)
+    assert np.abs(joints - to_gltf(estimate.joints)).max() < 1e-3
 
 
-def test_bvh_of_a_motion_is_read_by_others(motion: Motion, tmp_path: Path) -> None:
+def test_bvh_of_a_motion_is_read_by_others(motion: BodyMotion, tmp_path: Path) -> None:
     path = tmp_path / "motion.bvh"
-    path.write_bytes(motion_bvh(motion, motion.spans[0], TO_FILE["-y"]))
+    path.write_bytes(write_motion_bvh(motion, motion.spans[0], FILE_FROM_MOTION["-y"]))
     text = path.read_text()
     assert "Frames: 14" in text and f"Frame Time: {1 / 12:.8f}" in text
     assert text.count("CHANNELS 3 Zrotation Xrotation Yrotation") == len(motion.rig.parents) - 1
@@ -81,8 +87,8 @@ def test_bvh_angles_are_exact_and_never_jump() -> None:
 
 def test_bvh_puts_uneven_frames_on_an_even_rate(made: Walk, tmp_path: Path) -> None:
     uneven = made.seconds + 0.02 * (np.arange(14) % 2)
-    motion = build(made.rig, made.seen, uneven, smoothing=False)
-    data = motion_bvh(motion, motion.spans[0], TO_FILE["-y"])
+    motion = build_motion(made.rig, made.estimates, uneven, smoothing=False)
+    data = write_motion_bvh(motion, motion.spans[0], FILE_FROM_MOTION["-y"])
     (tmp_path / "u.bvh").write_bytes(data)
     step = float(next(line for line in data.decode().splitlines() if "Frame Time" in line).split()[-1])
     frame = 4
@@ -101,10 +107,10 @@ def test_bvh_refuses_a_forest() -> None:
 
 
 def test_ply_holds_the_posed_mesh() -> None:
-    found = make_body()
-    mesh = trimesh.load(io.BytesIO(body_ply(found)), file_type="ply", process=False)
-    assert np.abs(mesh.vertices - to_gltf(found.vertices)).max() < 1e-5
-    assert (mesh.faces == found.rig.faces).all()
+    estimate = make_body()
+    mesh = trimesh.load(io.BytesIO(write_body_ply(estimate)), file_type="ply", process=False)
+    assert np.abs(mesh.vertices - to_gltf(estimate.vertices)).max() < 1e-5
+    assert (mesh.faces == estimate.rig.faces).all()
 
 
 def posed_by_file(glb: Glb, animation: int, key: int) -> np.ndarray:
@@ -126,34 +132,34 @@ def posed_by_file(glb: Glb, animation: int, key: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("up", ["-y", "y", "z"])
-def test_an_animated_glb_skins_to_the_smoothed_vertices(motion: Motion, up: str) -> None:
-    data = motion_glb(motion, "track-001", {}, TO_FILE[up])
+def test_an_animated_glb_skins_to_the_smoothed_vertices(motion: BodyMotion, up: str) -> None:
+    data = write_motion_glb(motion, "track-001", {}, FILE_FROM_MOTION[up])
     for frame in (0, 5, 13):
         posed = posed_by_file(read_glb(data), 0, frame)
-        assert np.abs(posed - motion.vertices(frame) @ TO_FILE[up].T).max() < 1e-5
+        assert np.abs(posed - motion.vertices(frame) @ FILE_FROM_MOTION[up].T).max() < 1e-5
 
 
 def test_the_frames_that_files_may_have() -> None:
     for up, axis in (("-y", [0, -1, 0]), ("y", [0, 1, 0]), ("z", [0, 0, 1])):
-        np.testing.assert_array_equal(TO_FILE[up] @ axis, [0, 1, 0])
-        assert np.linalg.det(TO_FILE[up]) == pytest.approx(1.0)
+        np.testing.assert_array_equal(FILE_FROM_MOTION[up] @ axis, [0, 1, 0])
+        assert np.linalg.det(FILE_FROM_MOTION[up]) == pytest.approx(1.0)
 
 
-def test_an_animated_glb_passes_the_validator(motion: Motion) -> None:
+def test_an_animated_glb_passes_the_validator(motion: BodyMotion) -> None:
     assert_valid(
-        motion_glb(
+        write_motion_glb(
             motion,
             "track-001",
-            motion_about(motion, "e", make_body().camera, "prior", "camera"),
-            TO_FILE["-y"],
+            describe_motion(motion, "e", make_body().camera, "prior", "camera"),
+            FILE_FROM_MOTION["-y"],
         )
     )
 
 
 def test_open_gaps_become_clips_of_their_own() -> None:
     made = make_walk(30, 30, missing=tuple(range(8, 28)))
-    motion = build(made.rig, made.seen, made.seconds, max_gap=0.1)
-    data = motion_glb(motion, "track-004", {}, TO_FILE["-y"])
+    motion = build_motion(made.rig, made.estimates, made.seconds, max_gap=0.1)
+    data = write_motion_glb(motion, "track-004", {}, FILE_FROM_MOTION["-y"])
     glb = read_glb(data)
     clips = glb.document["animations"]
     assert [clip["name"] for clip in clips] == ["track-004-0", "track-004-1"]
@@ -164,8 +170,8 @@ def test_open_gaps_become_clips_of_their_own() -> None:
     assert_valid(data)
 
 
-def test_neighbouring_keys_take_the_short_way(motion: Motion) -> None:
-    glb = read_glb(motion_glb(motion, "t", {}, TO_FILE["-y"]))
+def test_neighbouring_keys_take_the_short_way(motion: BodyMotion) -> None:
+    glb = read_glb(write_motion_glb(motion, "t", {}, FILE_FROM_MOTION["-y"]))
     clip = glb.document["animations"][0]
     turns = [c for c in clip["channels"] if c["target"]["path"] == "rotation"]
     assert len(turns) == len(motion.rig.parents)
@@ -175,14 +181,14 @@ def test_neighbouring_keys_take_the_short_way(motion: Motion) -> None:
 
 
 def test_joints_that_never_turn_have_no_keys(made: Walk) -> None:
-    still = build(made.rig, made.seen, made.seconds, smoothing=False)
+    still = build_motion(made.rig, made.estimates, made.seconds, smoothing=False)
     still.rotations[:, 50:] = still.rotations[0, 50:]
-    clip = read_glb(motion_glb(still, "t", {}, TO_FILE["-y"])).document["animations"][0]
+    clip = read_glb(write_motion_glb(still, "t", {}, FILE_FROM_MOTION["-y"])).document["animations"][0]
     assert sum(c["target"]["path"] == "rotation" for c in clip["channels"]) == 50
 
 
 def test_joints_have_the_names_of_unity_and_mixamo() -> None:
-    names = humanoid(make_body().rig.joint_names)
+    names = map_humanoid_joints(make_body().rig.joint_names)
     assert names["root"] == {"unity": "Hips", "mixamo": "Hips"}
     assert names["upperarm01_L"] == {"unity": "LeftUpperArm", "mixamo": "LeftArm"}
     assert names["finger5_3_R"] == {"unity": "RightLittleDistal", "mixamo": "RightHandPinky3"}
@@ -195,23 +201,27 @@ def test_joints_have_the_names_of_unity_and_mixamo() -> None:
         for b in ("UpperArm", "LowerArm", "Hand", "UpperLeg", "LowerLeg", "Foot")
     ]
     assert {"Hips", "Spine", "Head", *sides} <= set(every)
-    document = read_glb(body_glb(make_body())).document
+    document = read_glb(write_body_glb(make_body())).document
     assert document["skins"][0]["extras"]["humanoid"] == names
-    mhr = humanoid(("root", "c_spine0", "c_head", "l_uparm", "r_wrist", "l_index1", "c_jaw", "l_foot_twist"))
+    mhr = map_humanoid_joints(
+        ("root", "c_spine0", "c_head", "l_uparm", "r_wrist", "l_index1", "c_jaw", "l_foot_twist")
+    )
     assert mhr["l_uparm"]["unity"] == "LeftUpperArm" and mhr["l_index1"]["mixamo"] == "LeftHandIndex1"
     assert mhr["c_jaw"] == {"unity": "Jaw"} and "l_foot_twist" not in mhr
-    assert humanoid(("a", "b")) == {}
+    assert map_humanoid_joints(("a", "b")) == {}
 
 
-def points_of() -> Keypoints:
-    found = make_body()
-    return Keypoints(found.keypoint_names, found.keypoints_2d, found.keypoints_3d, found.keypoint_visibility)
+def named_points() -> KeypointSet:
+    estimate = make_body()
+    return KeypointSet(
+        estimate.keypoint_names, estimate.keypoints_2d, estimate.keypoints_3d, estimate.keypoint_visibility
+    )
 
 
 def test_coco_and_openpose_views() -> None:
-    points = points_of()
+    points = named_points()
     at = points.names.index
-    coco, openpose = coco17(points), openpose25(points)
+    coco, openpose = to_coco17(points), to_openpose25(points)
     assert coco.names == COCO_17 and len(openpose.names) == 25
     assert coco.names[5:9] == ("left_shoulder", "right_shoulder", "left_elbow", "right_elbow")
     np.testing.assert_array_equal(coco.xy[9], points.xy[at("left_wrist")])
@@ -228,17 +238,17 @@ def test_coco_and_openpose_views() -> None:
 
 
 def test_records_carry_everything_with_units(tmp_path: Path) -> None:
-    found = make_body()
-    about, columns = still_about(found, "default 1"), still_columns(found, vertices=True)
+    estimate = make_body()
+    about, columns = describe_body(estimate, "default 1"), list_body_arrays(estimate, vertices=True)
     data = write_npz(about, columns)
     assert data == write_npz(about, columns)
     stored = np.load(io.BytesIO(data), allow_pickle=False)
     header = json.loads(str(stored["header"]))
     assert set(header["arrays"]) | {"header"} == set(stored.files)
-    for name, told in header["arrays"].items():
-        assert list(stored[name].shape) == told["shape"] and told["says"]
+    for name, record in header["arrays"].items():
+        assert list(stored[name].shape) == record["shape"] and record["says"]
     assert header["arrays"]["vertices"]["unit"] == "m" and "camera" in header["arrays"]["joints"]["frame"]
-    assert header["about"]["camera"]["fx"] == found.camera.fx
+    assert header["about"]["camera"]["fx"] == estimate.camera.fx
     assert header["about"]["humanoid"]["head"]["unity"] == "Head"
     rig = Rig(
         joint_names=tuple(stored["joint_names"]),
@@ -251,24 +261,24 @@ def test_records_carry_everything_with_units(tmp_path: Path) -> None:
         rotations=stored["joint_rotations"],
         root_translation=stored["root_translation"],
     )
-    assert np.abs(reskin(rig) - found.vertices).max() < 1e-5
-    assert np.abs(stored["vertices"] - found.vertices).max() < 1e-5
+    assert np.abs(skin_rig(rig) - estimate.vertices).max() < 1e-5
+    assert np.abs(stored["vertices"] - estimate.vertices).max() < 1e-5
     assert stored["parameter_fit_shape"].tolist() == [0.5, 1.0, -0.3, 0.2]
-    assert "vertices" not in still_columns(found, vertices=False)
+    assert "vertices" not in list_body_arrays(estimate, vertices=False)
 
 
 def test_json_says_null_where_nothing_is_known() -> None:
-    found = make_body()
-    text = write_json(still_about(found, "e"), still_columns(found, vertices=False), MESH_ARRAYS)
-    told = json.loads(text)
-    values = told["values"]
+    estimate = make_body()
+    text = write_json(describe_body(estimate, "e"), list_body_arrays(estimate, vertices=False), MESH_ARRAYS)
+    record = json.loads(text)
+    values = record["values"]
     small = values["openpose25_names"].index("LSmallToe")
     assert values["openpose25_2d"][small] == [None, None]
     assert values["openpose25_3d"][small] == [None, None, None]
     assert values["openpose25_valid"][small] is False and values["openpose25_visibility"][small] is None
-    assert values["keypoint_names"] == list(found.keypoint_names)
+    assert values["keypoint_names"] == list(estimate.keypoint_names)
     assert values["keypoint_valid"][3] is False and values["keypoint_valid"][0] is True
-    np.testing.assert_allclose(values["joints"], found.joints, atol=1e-6)
+    np.testing.assert_allclose(values["joints"], estimate.joints, atol=1e-6)
     assert not set(values) & MESH_ARRAYS and "rest_joints" in values
     assert json.loads(write_json({}, {"x": AnnotatedArray(np.array([np.nan, 1.0]), "s")}))["values"]["x"] == [
         None,
@@ -276,19 +286,19 @@ def test_json_says_null_where_nothing_is_known() -> None:
     ]
 
 
-def test_a_track_record_marks_frames_without_a_body(made: Walk, motion: Motion) -> None:
-    columns = motion_columns(motion, made.seen, make_body().keypoint_names, None)
+def test_a_track_record_marks_frames_without_a_body(made: Walk, motion: BodyMotion) -> None:
+    columns = list_motion_arrays(motion, made.estimates, make_body().keypoint_names, None)
     assert columns["state"].values.tolist() == [1] * 5 + [2, 2] + [1] * 7
     assert np.isnan(columns["keypoints_2d"].values[5:7]).all()
     assert not columns["keypoint_valid"].values[5:7].any() and columns["keypoint_valid"].values[4].all()
     assert np.isnan(columns["joint_rotations_raw"].values[5]).all()
     assert np.isfinite(columns["joint_rotations"].values).all()
     raw = from_quaternions(columns["joint_rotations_raw"].values[0].astype(np.float64))
-    np.testing.assert_allclose(quaternions(raw), made.seen.rotations[0], atol=1e-5)
-    about = motion_about(motion, "e", make_body().camera, "prior", "camera")
-    told = json.loads(write_json(about, columns, MESH_ARRAYS))
-    assert told["values"]["keypoints_2d"][5][0] == [None, None]
-    assert told["about"]["spans"] == [[0, 13]] and told["about"]["space"] == "camera"
+    np.testing.assert_allclose(quaternions(raw), made.estimates.rotations[0], atol=1e-5)
+    about = describe_motion(motion, "e", make_body().camera, "prior", "camera")
+    record = json.loads(write_json(about, columns, MESH_ARRAYS))
+    assert record["values"]["keypoints_2d"][5][0] == [None, None]
+    assert record["about"]["spans"] == [[0, 13]] and record["about"]["space"] == "camera"
 
 
 def test_a_film_keeps_the_times_of_its_frames(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ ALIASES = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Keypoints:
+class KeypointSet:
     """K named points over any leading axes: `xy` (..., K, 2) pixels, `xyz` (..., K, 3) metres.
 
     `visibility` (..., K) in [0, 1]; what is not known is NaN.
@@ -70,17 +70,17 @@ class Keypoints:
             return np.asarray(finite & (self.visibility >= VALID), dtype=np.bool_)
 
 
-def coco17(points: Keypoints) -> Keypoints:
+def to_coco17(points: KeypointSet) -> KeypointSet:
     """The 17 keypoints of COCO."""
     return _view(points, [(name, (name,)) for name in COCO_17])
 
 
-def openpose25(points: Keypoints) -> Keypoints:
+def to_openpose25(points: KeypointSet) -> KeypointSet:
     """The 25 keypoints of OpenPose's BODY_25, without its background."""
     return _view(points, OPENPOSE_25)
 
 
-def _view(points: Keypoints, wanted: Sequence[tuple[str, tuple[str, ...]]]) -> Keypoints:
+def _view(points: KeypointSet, wanted: Sequence[tuple[str, tuple[str, ...]]]) -> KeypointSet:
     """Each point is the middle of its sources and as visible as the least of them."""
     lead = points.visibility.shape[:-1]
     xy = np.full((*lead, len(wanted), 2), np.nan)
@@ -94,7 +94,7 @@ def _view(points: Keypoints, wanted: Sequence[tuple[str, tuple[str, ...]]]) -> K
         xy[..., k, :] = points.xy[..., found, :].mean(axis=-2)
         xyz[..., k, :] = points.xyz[..., found, :].mean(axis=-2)
         visibility[..., k] = points.visibility[..., found].min(axis=-1)
-    return Keypoints(tuple(name for name, _ in wanted), xy, xyz, visibility)
+    return KeypointSet(tuple(name for name, _ in wanted), xy, xyz, visibility)
 
 
 def _place(names: Sequence[str], name: str) -> int | None:

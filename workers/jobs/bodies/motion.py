@@ -10,18 +10,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.bodies.gaps import FOUND, OPEN, fill, spans
-from workers.bodies.shape import robust_weights, size
-from workers.bodies.smoothing import smooth_positions, smooth_rotations
-from workers.engines.bodies.rig import joints_of, reskin
+from workers.engines.bodies.rig import pose_rig, skin_rig
 from workers.engines.bodies.rotations import from_quaternions, quaternions
 from workers.engines.protocols import Rig
+from workers.jobs.bodies.gap_filling import ESTIMATED, fill_gaps, find_spans
+from workers.jobs.bodies.mean_shape import measure_size, robust_weights
+from workers.jobs.bodies.smoothing import smooth_positions, smooth_rotations
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sightings:
+class TrackEstimates:
     """One person in N frames, as the engine found it, frames rising; J joints, K keypoints.
 
     `rotations` (N, J, 4) local wxyz, `positions` (N, 3) of the root and `rest_joints` (N, J, 3) in metres;
@@ -46,10 +46,10 @@ class Sightings:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Motion:
+class BodyMotion:
     """T successive frames of one person; `rig` holds the one shape, and the pose of the first frame.
 
-    `frames` (T,) count the video's, `seconds` (T,) from its first; `state` (T,) is OPEN, FOUND or FILLED.
+    `frames` (T,) count the video's, `seconds` (T,) from its first; `state` (T,) is OPEN, ESTIMATED or FILLED.
     `raw_rotations` (T, J, 4) and `raw_positions` (T, 3) are as found, `rotations` and `positions` with gaps
     filled and smoothed; open frames are NaN.
     """
@@ -69,7 +69,7 @@ class Motion:
     @property
     def spans(self) -> list[slice]:
         """Runs of frames without an open gap."""
-        return spans(self.state)
+        return find_spans(self.state)
 
     def pose(self, frame: int) -> Rig:
         """The rig in the pose of place `frame`, which must not be open."""
@@ -77,22 +77,22 @@ class Motion:
 
     def vertices(self, frame: int) -> Floats:
         """Posed vertices (V, 3) in metres in the motion's frame."""
-        return reskin(self.pose(frame))
+        return skin_rig(self.pose(frame))
 
     def joints(self) -> Floats:
         """Posed joints (T, J, 3), NaN where open."""
         return _joints(self.rig, self.rotations, self.positions)
 
 
-def build(
+def build_motion(
     rig: Rig,
-    seen: Sightings,
+    seen: TrackEstimates,
     seconds: Floats,
     *,
     world_from_cam: Floats | None = None,
     smoothing: bool = True,
     max_gap: float = 0.5,
-) -> Motion:
+) -> BodyMotion:
     """The motion of one person.
 
     `rig` gives the skeleton and the skin; `seconds` holds the time of every frame of the video;
@@ -103,7 +103,7 @@ def build(
     weights = robust_weights(seen.rest_joints[seen.samples], seen.confidence[seen.samples])
     rest_vertices = np.tensordot(weights, seen.sample_vertices, 1)
     rest_joints = np.tensordot(weights, seen.rest_joints[seen.samples], 1)
-    ratio = size(rest_joints) / size(seen.rest_joints)
+    ratio = measure_size(rest_joints) / measure_size(seen.rest_joints)
     turned, placed = seen.rotations, seen.positions * ratio[:, None]
     own = _own_joints(rig, seen)
     if world_from_cam is not None:
@@ -118,9 +118,9 @@ def build(
     raw_rotations = np.full((len(frames), *turned.shape[1:]), np.nan)
     raw_positions = np.full((len(frames), 3), np.nan)
     raw_rotations[at], raw_positions[at] = turned, placed
-    state, rotations, positions = fill(times, found, raw_rotations, raw_positions, max_gap)
+    state, rotations, positions = fill_gaps(times, found, raw_rotations, raw_positions, max_gap)
     if smoothing:
-        for run in spans(state):
+        for run in find_spans(state):
             rotations[run] = smooth_rotations(rotations[run], times[run])
             positions[run] = _smoothed(positions[run], times[run], world_from_cam, frames[run])
     shaped = replace(
@@ -132,7 +132,7 @@ def build(
     )
     as_found = np.full((len(frames), *own.shape[1:]), np.nan)
     as_found[at] = own
-    return Motion(
+    return BodyMotion(
         rig=shaped,
         frames=frames,
         seconds=times,
@@ -145,12 +145,12 @@ def build(
             name: np.tensordot(weights, values[seen.samples], 1).tolist()
             for name, values in seen.parameters.items()
         },
-        jitter_raw=jitter(as_found, times, state == FOUND),
-        jitter=jitter(_joints(shaped, rotations, positions), times, state == FOUND),
+        jitter_raw=measure_jitter(as_found, times, state == ESTIMATED),
+        jitter=measure_jitter(_joints(shaped, rotations, positions), times, state == ESTIMATED),
     )
 
 
-def jitter(joints: Floats, seconds: Floats, counted: NDArray[np.bool_]) -> float | None:
+def measure_jitter(joints: Floats, seconds: Floats, counted: NDArray[np.bool_]) -> float | None:
     """Mean length of the joints' acceleration in m/s²; None without three counted frames in a row.
 
     `joints` (T, J, 3) metres. The second difference over uneven times: a_k = 2 (v_k+ - v_k-) / (t_k+1 -
@@ -183,19 +183,16 @@ def _moved(turned: Floats, placed: Floats, poses: Floats) -> tuple[Floats, Float
     return out, np.einsum("tab,tb->ta", poses[:, :3, :3], placed) + poses[:, :3, 3]
 
 
-def _own_joints(rig: Rig, seen: Sightings) -> Floats:
+def _own_joints(rig: Rig, seen: TrackEstimates) -> Floats:
     """Joints (N, J, 3) of each frame's own shape, in its camera's frame."""
     rows = zip(seen.rest_joints, seen.rotations, seen.positions, strict=True)
     return np.stack(
-        [joints_of(replace(rig, rest_joints=r, rotations=q, root_translation=t))[1] for r, q, t in rows]
+        [pose_rig(replace(rig, rest_joints=r, rotations=q, root_translation=t))[1] for r, q, t in rows]
     )
 
 
 def _joints(rig: Rig, rotations: Floats, positions: Floats) -> Floats:
     out = np.full((len(rotations), len(rig.parents), 3), np.nan)
     for k in np.flatnonzero(np.isfinite(positions).all(axis=1)):
-        out[k] = joints_of(replace(rig, rotations=rotations[k], root_translation=positions[k]))[1]
+        out[k] = pose_rig(replace(rig, rotations=rotations[k], root_translation=positions[k]))[1]
     return out
-
-
-__all__ = ["FOUND", "OPEN", "Motion", "Sightings", "build", "jitter"]

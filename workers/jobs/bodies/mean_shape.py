@@ -22,7 +22,7 @@ def robust_weights(shapes: Floats, trust: Floats) -> Floats:
     return normal
 
 
-def size(rest_joints: Floats) -> Floats:
+def measure_size(rest_joints: Floats) -> Floats:
     """How large a body is (...): RMS distance in metres of rest joints (..., J, 3) from their middle."""
     middle = rest_joints.mean(axis=-2, keepdims=True)
     found: Floats = np.sqrt(((rest_joints - middle) ** 2).sum(axis=-1).mean(axis=-1))

@@ -5,22 +5,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.bodies.motion import Motion, Sightings
-from workers.bodies.smoothing import slerp
-from workers.bodies.still import CAMERA_FRAME, IMAGE_FRAME, camera_about, keypoint_columns, rig_columns
-from workers.bodies.views import Keypoints
 from workers.engines.bodies.export import add_rig
-from workers.engines.bodies.joint_names import humanoid
+from workers.engines.bodies.joint_names import map_humanoid_joints
+from workers.engines.bodies.keypoint_sets import KeypointSet
 from workers.engines.bodies.rotations import from_quaternions, quaternions
 from workers.formats.annotated_arrays import AnnotatedArray
 from workers.formats.bvh import write_bvh
 from workers.formats.glb_builder import GlbBuilder
 from workers.geometry.cameras import Camera
+from workers.jobs.bodies.body_record import (
+    CAMERA_FRAME,
+    IMAGE_FRAME,
+    describe_camera,
+    list_keypoint_arrays,
+    list_rig_arrays,
+)
+from workers.jobs.bodies.motion import BodyMotion, TrackEstimates
+from workers.jobs.bodies.smoothing import slerp
 
 Floats = NDArray[np.float64]
 WORLD_FRAME = "world (as given by world_from_cam)"
 # From the motion's frame, by its up, to the files' y up.
-TO_FILE = {
+FILE_FROM_MOTION = {
     "-y": np.diag([1.0, -1.0, -1.0]),
     "y": np.eye(3),
     "z": np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]]),
@@ -32,7 +38,7 @@ EVEN_SECONDS = 1e-3
 ALONE_SECONDS = 1 / 30
 
 
-def motion_glb(motion: Motion, name: str, extras: dict[str, Any], to_file: Floats) -> bytes:
+def write_motion_glb(motion: BodyMotion, name: str, extras: dict[str, Any], to_file: Floats) -> bytes:
     """A skinned GLB with one animation for every span, keys at the frames' own seconds; metres, y up.
 
     Without playback the file stands in the pose of its first frame. Joints that never turn have no keys.
@@ -43,16 +49,16 @@ def motion_glb(motion: Motion, name: str, extras: dict[str, Any], to_file: Float
     known = np.isfinite(motion.positions).all(axis=1)
     swing = np.ptp(motion.rotations[known], axis=0).max(axis=-1)
     for number, run in enumerate(motion.spans):
-        turned, placed = in_file(motion, run, to_file)
+        turned, placed = to_file_frame(motion, run, to_file)
         moving = {nodes[j]: turned[:, j] for j in range(len(nodes)) if j == 0 or swing[j] > STILL}
         clip = name if len(motion.spans) == 1 else f"{name}-{number}"
         builder.add_animation(clip, motion.seconds[run], moving, {nodes[0]: placed})
     return builder.build()
 
 
-def motion_bvh(motion: Motion, run: slice, to_file: Floats) -> bytes:
+def write_motion_bvh(motion: BodyMotion, run: slice, to_file: Floats) -> bytes:
     """One span as BVH; frames of an uneven rate are put on an even one by SLERP."""
-    turned, placed = in_file(motion, run, to_file)
+    turned, placed = to_file_frame(motion, run, to_file)
     seconds = motion.seconds[run]
     steps = np.diff(seconds)
     step = float(np.median(steps)) if len(steps) else ALONE_SECONDS
@@ -65,21 +71,21 @@ def motion_bvh(motion: Motion, run: slice, to_file: Floats) -> bytes:
     return write_bvh(rig.joint_names, rig.parents, rig.rest_joints, from_quaternions(turned), placed, step)
 
 
-def in_file(motion: Motion, run: slice, to_file: Floats) -> tuple[Floats, Floats]:
+def to_file_frame(motion: BodyMotion, run: slice, to_file: Floats) -> tuple[Floats, Floats]:
     """Local rotations (T, J, 4) and root positions (T, 3) of a span in a file's frame."""
     turned = motion.rotations[run].copy()
     turned[:, 0] = quaternions(to_file @ from_quaternions(turned[:, 0]))
     return turned, motion.positions[run] @ to_file.T
 
 
-def motion_columns(
-    motion: Motion, seen: Sightings, names: tuple[str, ...], world_from_cam: Floats | None
+def list_motion_arrays(
+    motion: BodyMotion, seen: TrackEstimates, names: tuple[str, ...], world_from_cam: Floats | None
 ) -> dict[str, AnnotatedArray]:
-    """The arrays of one track; row k is frame `frames[k]`. Keypoints stay in the camera's frame."""
+    """The arrays of one track; row k is frame `frames[k]`. KeypointSet stay in the camera's frame."""
     frame = CAMERA_FRAME if world_from_cam is None else WORLD_FRAME
     at = seen.frames - motion.frames[0]
     count = len(motion.frames)
-    columns = rig_columns(motion.rig)
+    columns = list_rig_arrays(motion.rig)
     columns["frames"] = AnnotatedArray(motion.frames, "frames of the video, from 0")
     columns["seconds"] = AnnotatedArray(motion.seconds, "time of each frame from the video's first", "s")
     columns["state"] = AnnotatedArray(motion.state, "0 open (no body), 1 found, 2 filled between neighbours")
@@ -98,13 +104,13 @@ def motion_columns(
     columns["joints"] = AnnotatedArray(
         _small(motion.joints()), "posed joints, filled and smoothed", "m", frame
     )
-    points = Keypoints(
+    points = KeypointSet(
         names,
         _spread(seen.keypoints_2d, at, count),
         _spread(seen.keypoints_3d, at, count),
         _spread(seen.visibility, at, count),
     )
-    columns |= keypoint_columns(points, CAMERA_FRAME)
+    columns |= list_keypoint_arrays(points, CAMERA_FRAME)
     columns["boxes"] = AnnotatedArray(
         _spread(seen.boxes, at, count), "xyxy, end-exclusive", "px", IMAGE_FRAME
     )
@@ -121,20 +127,20 @@ def motion_columns(
     return columns
 
 
-def motion_about(
-    motion: Motion, engine: str, camera: Camera, scale_source: str, space: str
+def describe_motion(
+    motion: BodyMotion, engine: str, camera: Camera, scale_source: str, space: str
 ) -> dict[str, Any]:
     """What the header of a track's record says."""
     return {
         "format": "maquette-body-track/1",
         "engine": engine,
-        "camera": camera_about(camera),
+        "camera": describe_camera(camera),
         "space": space,
         "scale_source": scale_source,
         "jitter_raw_m_s2": motion.jitter_raw,
         "jitter_m_s2": motion.jitter,
         "spans": [[int(motion.frames[s.start]), int(motion.frames[s.stop - 1])] for s in motion.spans],
-        "humanoid": humanoid(motion.rig.joint_names),
+        "humanoid": map_humanoid_joints(motion.rig.joint_names),
         "posing": "t_j = t_p + G_p (r_j - r_p), G_j = G_p R_j; v' = sum_k w_k (G_k (v - r_k) + t_k)",
     }
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.bodies.kinematics import SHAPE, Kinematics, State
+from workers.engines.bodies.kinematics import SHAPE, BodyState, Kinematics
 from workers.engines.bodies.observations import (
     ANKLES,
     ELBOWS,
@@ -12,7 +12,7 @@ from workers.engines.bodies.observations import (
     SHOULDERS,
     TORSO,
     WRISTS,
-    Observation,
+    LandmarkObservation,
 )
 from workers.engines.bodies.rotations import exp_map, frame, kabsch, swing
 
@@ -27,21 +27,23 @@ LIMBS = (
 )
 
 
-def start(kinematics: Kinematics, seen: Observation, height: float) -> State:
+def estimate_initial_state(kinematics: Kinematics, observed: LandmarkObservation, height: float) -> BodyState:
     """The state that a fit starts from; `height` is the first shape parameter."""
     skeleton = kinematics.skeleton
     rest = skeleton.model.base
     torso = list(TORSO)
     rotations = exp_map(skeleton.relaxed_rotations())
-    rotations[0] = kabsch(rest.landmarks[torso], seen.world[torso], np.maximum(seen.weights[torso], 0.02))
+    rotations[0] = kabsch(
+        rest.landmarks[torso], observed.world[torso], np.maximum(observed.weights[torso], 0.02)
+    )
     places = dict(zip(skeleton.model.joint_names, rest.joints, strict=True))
     for upper, lower, end, roots, middles, ends in LIMBS:
         for k, side in enumerate(("L", "R")):
-            sure = min(float(seen.weights[n[k]]) for n in (roots, middles))
+            sure = min(float(observed.weights[n[k]]) for n in (roots, middles))
             if sure < UNSURE:
                 continue
-            a = seen.world[middles[k]] - seen.world[roots[k]]
-            b = seen.world[ends[k]] - seen.world[middles[k]]
+            a = observed.world[middles[k]] - observed.world[roots[k]]
+            b = observed.world[ends[k]] - observed.world[middles[k]]
             first, second = skeleton.index(f"{upper}_{side}"), skeleton.index(f"{lower}_{side}")
             bone = places[f"{lower}_{side}"] - places[f"{upper}_{side}"]
             hinge = skeleton.frames[second, 1]
@@ -49,7 +51,7 @@ def start(kinematics: Kinematics, seen: Observation, height: float) -> State:
             normal = np.cross(a, b)
             lengths = float(np.linalg.norm(a)) * float(np.linalg.norm(b))
             bent = float(np.linalg.norm(normal)) / max(lengths, 1e-9)
-            certain = float(seen.weights[ends[k]]) >= UNSURE
+            certain = float(observed.weights[ends[k]]) >= UNSURE
             if bent > STRAIGHT and certain:
                 target = frame(a, normal) @ frame(bone, hinge).T
             else:
@@ -60,21 +62,21 @@ def start(kinematics: Kinematics, seen: Observation, height: float) -> State:
                 rotations[second] = target.T @ swing(target @ fore, b) @ target
     shape = np.zeros(len(SHAPE))
     shape[0] = height
-    state = State(rotations, np.zeros(3), shape)
+    state = BodyState(rotations, np.zeros(3), shape)
     points = kinematics.pose(state).landmarks
-    return State(rotations, locate(points, seen), shape)
+    return BodyState(rotations, solve_translation(points, observed), shape)
 
 
-def locate(points: Floats, seen: Observation) -> Floats:
+def solve_translation(points: Floats, observed: LandmarkObservation) -> Floats:
     """The translation (3,) that best projects points (33, 3) onto the landmarks, by linear least squares."""
-    camera = seen.camera
-    u = (seen.pixels[:, 0] - camera.cx) / camera.fx
-    v = (seen.pixels[:, 1] - camera.cy) / camera.fy
+    camera = observed.camera
+    u = (observed.pixels[:, 0] - camera.cx) / camera.fx
+    v = (observed.pixels[:, 1] - camera.cy) / camera.fy
     rows = np.zeros((2, len(points), 3))
     rows[0, :, 0], rows[0, :, 2] = 1.0, -u
     rows[1, :, 1], rows[1, :, 2] = 1.0, -v
     right = np.stack([u * points[:, 2] - points[:, 0], v * points[:, 2] - points[:, 1]])
-    weights = np.maximum(seen.weights, 1e-3)
+    weights = np.maximum(observed.weights, 1e-3)
     a = (rows * weights[None, :, None]).reshape(-1, 3)
     solution = np.asarray(np.linalg.lstsq(a, (right * weights).reshape(-1), rcond=None)[0], dtype=np.float64)
     nearest = NEAREST_METRES - points[:, 2].min()

@@ -10,12 +10,12 @@ from scipy.spatial.transform import Rotation
 from typer.testing import CliRunner
 
 from tests.support.synthetic_bodies import make_body
-from workers.bodies.smplx.fitting import UNITY, fit_smplx
-from workers.bodies.smplx.model import JOINTS, SmplxFileError, SmplxModel
-from workers.bodies.still import still_about, still_columns
 from workers.engines.bodies.anny import load_anny
-from workers.engines.bodies.joint_names import humanoid
+from workers.engines.bodies.joint_names import map_humanoid_joints
+from workers.engines.bodies.smplx.fitting import UNITY, fit_smplx
+from workers.engines.bodies.smplx.model import JOINTS, SmplxFileError, SmplxModel
 from workers.formats.annotated_arrays import write_npz
+from workers.jobs.bodies.body_record import describe_body, list_body_arrays
 from workers.smplx_cli import app
 
 PARENTS = [0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19]
@@ -28,7 +28,11 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A body of another topology under SMPL-X's names: every third vertex of Anny on 22 joints."""
     anny = load_anny()
     names = list(anny.joint_names)
-    own = {UNITY[told["unity"]]: joint for joint, told in humanoid(names).items() if told["unity"] in UNITY}
+    own = {
+        UNITY[told["unity"]]: joint
+        for joint, told in map_humanoid_joints(names).items()
+        if told["unity"] in UNITY
+    }
     joints = [names.index((own | SPINES)[name]) for name in JOINTS]
     # every joint of Anny follows its nearest ancestor that SMPL-X has
     carrier = np.zeros(len(names), dtype=int)
@@ -102,7 +106,7 @@ def test_a_body_is_said_in_smplx(file: Path) -> None:
 def test_the_command(file: Path, tmp_path: Path) -> None:
     made = make_body()
     record = tmp_path / "body-000.npz"
-    record.write_bytes(write_npz(still_about(made, "test"), still_columns(made, vertices=False)))
+    record.write_bytes(write_npz(describe_body(made, "test"), list_body_arrays(made, vertices=False)))
     out = tmp_path / "smplx.npz"
     done = CliRunner().invoke(app, ["convert", str(record), "--model", str(file), "--out", str(out)])
     assert done.exit_code == 0, done.output

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.bodies.motion import Sightings
 from workers.engines.protocols import BodyEstimate, Rig
+from workers.jobs.bodies.motion import TrackEstimates
 
 Floats = NDArray[np.float64]
 # Rest meshes kept of a person in one chunk, and used of a person in all.
@@ -21,7 +21,7 @@ COLUMNS = (
 )
 
 
-class Gatherer:
+class EstimateChunkWriter:
     """Bodies of successive frames, until they are written as one chunk."""
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class Gatherer:
         return out.getvalue()
 
 
-def rig_bytes(body: BodyEstimate) -> bytes:
+def dump_rig(body: BodyEstimate) -> bytes:
     """What all bodies of an engine share, as NPZ bytes: skeleton, skin, names."""
     names = {
         "joint_names": np.array(body.rig.joint_names),
@@ -65,7 +65,7 @@ def rig_bytes(body: BodyEstimate) -> bytes:
     return out.getvalue()
 
 
-def read_rig(data: bytes) -> tuple[Rig, tuple[str, ...], dict[str, int]]:
+def load_rig(data: bytes) -> tuple[Rig, tuple[str, ...], dict[str, int]]:
     """The rig in its rest pose, the names of the keypoints, and the lengths of the parameters."""
     with np.load(io.BytesIO(data), allow_pickle=False) as stored:
         names = tuple(str(name) for name in stored["joint_names"])
@@ -81,20 +81,20 @@ def read_rig(data: bytes) -> tuple[Rig, tuple[str, ...], dict[str, int]]:
         return rig, tuple(str(name) for name in stored["keypoint_names"]), lengths
 
 
-def timeline(chunks: Sequence[str], stored: Callable[[str], bytes]) -> NDArray[np.int64]:
+def load_timeline(chunks: Sequence[str], stored: Callable[[str], bytes]) -> NDArray[np.int64]:
     """Frame and pts (T, 2) of every frame that was read."""
     parts = [_load(stored(chunk))["timeline"] for chunk in chunks]
     return np.concatenate([np.zeros((0, 2), np.int64), *(part.reshape(-1, 2) for part in parts)])
 
 
-def tracks_in(chunks: Sequence[str], stored: Callable[[str], bytes]) -> list[int]:
+def list_tracks(chunks: Sequence[str], stored: Callable[[str], bytes]) -> list[int]:
     """Ids of all tracks that have a body somewhere."""
     return sorted({int(t) for chunk in chunks for t in _load(stored(chunk))["tracks"]})
 
 
-def sightings_of(
+def load_track_estimates(
     track: int, chunks: Sequence[str], stored: Callable[[str], bytes], lengths: dict[str, int]
-) -> Sightings:
+) -> TrackEstimates:
     """All bodies of one track; only its rows are kept in memory."""
     parts: dict[str, list[NDArray[Any]]] = {name: [] for name in COLUMNS}
     samples: list[int] = []
@@ -116,7 +116,7 @@ def sightings_of(
     table = {name: np.concatenate(values) for name, values in parts.items()}
     packed = table.pop("parameters").astype(np.float64)
     ends = np.cumsum(list(lengths.values()))[:-1]
-    return Sightings(
+    return TrackEstimates(
         frames=table.pop("frames"),
         samples=np.array([samples[k] for k in kept], dtype=np.int64),
         sample_vertices=np.stack([meshes[k] for k in kept]).astype(np.float64),

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from workers.bodies.views import Keypoints, coco17, openpose25
-from workers.engines.bodies.joint_names import humanoid
+from workers.engines.bodies.joint_names import map_humanoid_joints
+from workers.engines.bodies.keypoint_sets import KeypointSet, to_coco17, to_openpose25
 from workers.engines.protocols import BodyEstimate, Rig
 from workers.formats.annotated_arrays import AnnotatedArray
 from workers.geometry.cameras import Camera
@@ -18,17 +18,17 @@ IMAGE_FRAME = "image (origin at the top left corner, pixel centres at +0.5)"
 MESH_ARRAYS = frozenset({"rest_vertices", "faces", "skin_joints", "skin_weights"})
 
 
-def still_columns(body: BodyEstimate, *, vertices: bool) -> dict[str, AnnotatedArray]:
+def list_body_arrays(body: BodyEstimate, *, vertices: bool) -> dict[str, AnnotatedArray]:
     """The arrays of one body; posed vertices only when asked for."""
     rig = body.rig
-    points = Keypoints(body.keypoint_names, body.keypoints_2d, body.keypoints_3d, body.keypoint_visibility)
-    columns = rig_columns(rig)
+    points = KeypointSet(body.keypoint_names, body.keypoints_2d, body.keypoints_3d, body.keypoint_visibility)
+    columns = list_rig_arrays(rig)
     columns["joint_rotations"] = AnnotatedArray(rig.rotations, "local rotations wxyz, relative to the parent")
     columns["root_translation"] = AnnotatedArray(
         rig.root_translation, "position of the root", "m", CAMERA_FRAME
     )
     columns["joints"] = AnnotatedArray(body.joints, "posed joints", "m", CAMERA_FRAME)
-    columns |= keypoint_columns(points, CAMERA_FRAME)
+    columns |= list_keypoint_arrays(points, CAMERA_FRAME)
     for name, values in body.parameters.items():
         columns[f"parameter_{name}"] = AnnotatedArray(
             np.asarray(values, dtype=np.float64), "engine's own parameter"
@@ -41,22 +41,22 @@ def still_columns(body: BodyEstimate, *, vertices: bool) -> dict[str, AnnotatedA
     return columns
 
 
-def still_about(body: BodyEstimate, engine: str) -> dict[str, Any]:
+def describe_body(body: BodyEstimate, engine: str) -> dict[str, Any]:
     """What the header of one body's record says."""
     return {
         "format": "maquette-body/1",
         "engine": engine,
-        "camera": camera_about(body.camera),
+        "camera": describe_camera(body.camera),
         "scale_source": body.scale_source,
         "confidence": body.confidence,
         "reprojection_error_px": body.reprojection_error,
         "flags": list(body.flags),
-        "humanoid": humanoid(body.rig.joint_names),
+        "humanoid": map_humanoid_joints(body.rig.joint_names),
         "posing": "t_j = t_p + G_p (r_j - r_p), G_j = G_p R_j; v' = sum_k w_k (G_k (v - r_k) + t_k)",
     }
 
 
-def rig_columns(rig: Rig) -> dict[str, AnnotatedArray]:
+def list_rig_arrays(rig: Rig) -> dict[str, AnnotatedArray]:
     """The rig at rest."""
     return {
         "joint_names": AnnotatedArray(np.array(rig.joint_names), "joints, parents first"),
@@ -73,13 +73,13 @@ def rig_columns(rig: Rig) -> dict[str, AnnotatedArray]:
     }
 
 
-def keypoint_columns(points: Keypoints, frame: str) -> dict[str, AnnotatedArray]:
+def list_keypoint_arrays(points: KeypointSet, frame: str) -> dict[str, AnnotatedArray]:
     """Keypoints under the engine's names and as COCO-17 and OpenPose BODY_25."""
     columns: dict[str, AnnotatedArray] = {}
     sets = (
         ("keypoint", "keypoints", points),
-        ("coco17", "coco17", coco17(points)),
-        ("openpose25", "openpose25", openpose25(points)),
+        ("coco17", "coco17", to_coco17(points)),
+        ("openpose25", "openpose25", to_openpose25(points)),
     )
     for one, many, named in sets:
         columns[f"{one}_names"] = AnnotatedArray(np.array(named.names), "names of the points")
@@ -90,7 +90,7 @@ def keypoint_columns(points: Keypoints, frame: str) -> dict[str, AnnotatedArray]
     return columns
 
 
-def camera_about(camera: Camera) -> dict[str, Any]:
+def describe_camera(camera: Camera) -> dict[str, Any]:
     """A camera as headers tell it; the field of view is the horizontal one in degrees."""
     return {
         **{name: getattr(camera, name) for name in ("width", "height", "fx", "fy", "cx", "cy", "source")},
