@@ -1,1 +1,1 @@
-"""Untrusted images and videos: fetched, probed and decoded behind limits, in a process of their own."""
+"""Untrusted images and videos: fetched, probed and decoded within limits, in a process of their own."""

@@ -1,4 +1,4 @@
-"""Splats and meshes by their first bytes; runs inside the sandbox. Whoever converts one reads it whole."""
+"""Detects splats and meshes by their first bytes; runs inside the sandbox. Convert jobs read them all."""
 
 import re
 import zipfile
@@ -18,10 +18,10 @@ MEDIA_TYPES = {
 
 
 def probe(path: str) -> dict[str, Any] | None:
-    """What an asset says it is; None when the bytes are no splat or mesh that can be converted."""
+    """Format of an asset; None when the bytes are not a splat or mesh that can be converted."""
     with Path(path).open("rb") as file:
         head = file.read(HEAD)
-    name = _format(path, head)
+    name = _detect_format(path, head)
     if name is None:
         return None
     return {
@@ -34,20 +34,20 @@ def probe(path: str) -> dict[str, Any] | None:
     }
 
 
-def _format(path: str, head: bytes) -> str | None:
+def _detect_format(path: str, head: bytes) -> str | None:
     if head[:4] == b"ply\n" or head[:5] == b"ply\r\n":
         return "ply"
     if head[:4] == b"glTF":
         return "glb"
-    if head[:4] == b"NGSP" or (head[:2] == b"\x1f\x8b" and _unzipped(head) == b"NGSP"):
+    if head[:4] == b"NGSP" or (head[:2] == b"\x1f\x8b" and _decompress_magic(head) == b"NGSP"):
         return "spz"
     if head[:4] == b"PK\x03\x04" and _is_sog(path):
         return "sog"
-    # text with a zero byte is no text
+    # a file with a zero byte is not text
     return "obj" if b"\0" not in head and OBJ_VERTEX.search(head) else None
 
 
-def _unzipped(head: bytes) -> bytes:
+def _decompress_magic(head: bytes) -> bytes:
     try:
         return zlib.decompressobj(wbits=31).decompress(head, 4)
     except zlib.error:

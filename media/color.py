@@ -88,7 +88,7 @@ def _common_mode(image: Image.Image) -> str:
 
 
 class _Quantiser:
-    """Numbers of more than 8 bits as grey (H, W) uint8: whole numbers by the range of their type."""
+    """Values of more than 8 bits as grey (H, W) uint8; integers are scaled by the range of their type."""
 
     def __init__(self, image: Image.Image) -> None:
         tags = getattr(image, "tag_v2", {})

@@ -12,28 +12,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.errors import MediaError
-from media.images import opened
+from media.images import open_image
 from media.limits import MediaLimits
 from media.orientation import apply_orientation, read_orientation
 
 MAGIC = b"\x93NUMPY"
 ZIPPED = b"PK\x03\x04"
-WHOLE_IMAGES = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+INTEGER_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
 def probe(path: str) -> dict[str, Any] | None:
-    """What a NumPy file says it is; None for other bytes. Raises MediaError for one that is no map.
+    """Describe a NumPy file; None for other bytes. Raises MediaError for one that is not a depth map.
 
     `frames` is how many maps a file of (T, H, W) holds.
     """
     with Path(path).open("rb") as file:
         begun = file.read(len(MAGIC))
-    zipped = begun.startswith(ZIPPED) and _arrays(path)
+    zipped = begun.startswith(ZIPPED) and _list_arrays(path)
     if begun != MAGIC and not zipped:
         return None
-    with array(path) as (stream, room):
-        shape, dtype, _ = header(stream)
-        frames = stacked(shape)
+    with open_array(path) as (stream, room):
+        shape, dtype, _ = read_header(stream)
+        frames = count_maps(shape)
         if room < stream.tell() + math.prod(shape) * dtype.itemsize:
             raise MediaError("depth_unreadable", f"the file ends before its {shape} numbers: send it again")
     height, width = shape[1:] if frames is not None else shape[:2]
@@ -48,17 +48,17 @@ def probe(path: str) -> dict[str, Any] | None:
 
 
 @contextmanager
-def array(path: str) -> Iterator[tuple[Any, int]]:
-    """A stream of the array in a NumPy file, and how many bytes it has; raises MediaError."""
+def open_array(path: str) -> Iterator[tuple[Any, int]]:
+    """A stream of the array in a NumPy file, and its size in bytes; raises MediaError."""
     with Path(path).open("rb") as file:
         if file.read(len(ZIPPED)) != ZIPPED:
             file.seek(0)
             yield file, Path(path).stat().st_size
             return
-    names = _arrays(path)
+    names = _list_arrays(path)
     chosen = names if len(names) == 1 else [name for name in names if name == "depth.npy"]
     if len(chosen) != 1:
-        raise MediaError("depth_unreadable", "the NPZ holds several arrays: call one of them 'depth'")
+        raise MediaError("depth_unreadable", "the NPZ holds several arrays: name one of them 'depth'")
     try:
         with zipfile.ZipFile(path) as archive, archive.open(chosen[0]) as member:
             yield member, archive.getinfo(chosen[0]).file_size
@@ -66,24 +66,24 @@ def array(path: str) -> Iterator[tuple[Any, int]]:
         raise MediaError("depth_unreadable", f"the NPZ cannot be read: {error}") from error
 
 
-def stacked(shape: tuple[int, ...]) -> int | None:
+def count_maps(shape: tuple[int, ...]) -> int | None:
     """How many maps an array of that shape holds; None for one map, and for one of points."""
     return shape[0] if len(shape) == 3 and shape[2] != 3 else None
 
 
 def decode(path: str, limits: MediaLimits) -> tuple[NDArray[np.float32], bool]:
-    """The numbers of a map, (H, W) or (H, W, 3) float32, and whether they are whole numbers.
+    """The values of a map, (H, W) or (H, W, 3) float32, and whether they are integers.
 
-    Raises MediaError: `depth_unreadable` for a picture of colours or of 8 bits, `image_too_large`.
+    Raises MediaError: `depth_unreadable` for colour or 8-bit images, `image_too_large`.
     """
     with Path(path).open("rb") as file:
         numbers = file.read(len(MAGIC)) == MAGIC
         if numbers:
             file.seek(0)
-            shape, dtype, _ = header(file)
-            if stacked(shape) is not None:
-                raise MediaError("depth_unreadable", f"the file holds {shape[0]} maps, a picture has one")
-            _fits(shape, limits)
+            shape, dtype, _ = read_header(file)
+            if count_maps(shape) is not None:
+                raise MediaError("depth_unreadable", f"the file holds {shape[0]} maps; an image has one")
+            _check_size(shape, limits)
             file.seek(0)
             try:
                 values = np.lib.format.read_array(file, allow_pickle=False)
@@ -91,8 +91,8 @@ def decode(path: str, limits: MediaLimits) -> tuple[NDArray[np.float32], bool]:
                 raise MediaError("depth_unreadable", f"the NumPy file cannot be read: {error}") from error
             return np.ascontiguousarray(values, np.float32), dtype.kind in "ui"
     try:
-        with opened(path, limits) as image:
-            if image.mode != "F" and image.mode not in WHOLE_IMAGES:
+        with open_image(path, limits) as image:
+            if image.mode != "F" and image.mode not in INTEGER_MODES:
                 raise MediaError(
                     "depth_unreadable",
                     f"a depth map has one channel of 16 bits or of floats; the image is {image.mode!r}",
@@ -105,8 +105,8 @@ def decode(path: str, limits: MediaLimits) -> tuple[NDArray[np.float32], bool]:
         raise MediaError("depth_unreadable", f"the depth map cannot be decoded: {error.detail}") from error
 
 
-def header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
-    """Shape, kind of numbers, and whether the first axis is the fastest; leaves the file at the numbers.
+def read_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
+    """Shape, dtype, and whether the array is in Fortran order; leaves the file at the first value.
 
     Raises MediaError `depth_unreadable`.
     """
@@ -118,18 +118,18 @@ def header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
         shape, fortran, dtype = read(file)
     except (ValueError, EOFError, OSError) as error:
         raise MediaError(
-            "depth_unreadable", f"the NumPy file has no header that can be read: {error}"
+            "depth_unreadable", f"the header of the NumPy file cannot be read: {error}"
         ) from error
     if len(shape) not in (2, 3) or min(shape) < 1 or dtype.kind not in "uif":
         raise MediaError(
             "depth_unreadable",
-            "a depth map is (H, W) numbers, a point map (H, W, 3), the depth of a video (T, H, W); the file "
+            "a depth map is (H, W), a point map (H, W, 3), the depth of a video (T, H, W); the file "
             f"holds {dtype} {shape}",
         )
     return shape, dtype, fortran
 
 
-def _arrays(path: str) -> list[str]:
+def _list_arrays(path: str) -> list[str]:
     """The names of the arrays in an archive."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -138,6 +138,6 @@ def _arrays(path: str) -> list[str]:
         return []
 
 
-def _fits(shape: tuple[int, ...], limits: MediaLimits) -> None:
+def _check_size(shape: tuple[int, ...], limits: MediaLimits) -> None:
     if shape[0] * shape[1] > limits.image_pixels:
         raise MediaError("image_too_large", f"the depth map has {shape[1]} x {shape[0]} pixels", 413)

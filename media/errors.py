@@ -1,8 +1,8 @@
-"""What can be wrong with a medium; `code` is stable and goes to the client as it is."""
+"""The error of a medium that cannot be used."""
 
 
 class MediaError(Exception):
-    """A medium that cannot be used; `status` is the HTTP status it maps to."""
+    """Clients read its stable `code` and its `detail`; `status` is the HTTP status of the answer."""
 
     def __init__(self, code: str, detail: str, status: int = 422) -> None:
         super().__init__(detail)

@@ -1,4 +1,4 @@
-"""Fetch a medium by https: the address is resolved once, must be public, and is the one connected to."""
+"""Fetches a medium by https: its host is resolved once, and only a public address is connected to."""
 
 import http.client
 import ipaddress

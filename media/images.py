@@ -68,7 +68,7 @@ def probe(path: str, limits: MediaLimits) -> dict[str, Any] | None:
                 "height": height,
                 "frames": _count_frames(image),
                 "codec": str(image.format).lower(),
-                "flags": _flags(path),
+                "flags": _list_flags(path),
             }
 
 
@@ -77,16 +77,16 @@ def decode(path: str, limits: MediaLimits) -> tuple[NDArray[np.uint8], dict[str,
 
     Raises MediaError.
     """
-    with opened(path, limits) as image:
+    with open_image(path, limits) as image:
         focal = _focal_35mm(image)
         code = read_orientation(image)
         image.load()
         pixels, flags = to_srgb(image)
-        return apply_orientation(pixels, code), {"focal_35mm": focal, "flags": [*_flags(path), *flags]}
+        return apply_orientation(pixels, code), {"focal_35mm": focal, "flags": [*_list_flags(path), *flags]}
 
 
 @contextmanager
-def opened(path: str, limits: MediaLimits) -> Iterator[Image.Image]:
+def open_image(path: str, limits: MediaLimits) -> Iterator[Image.Image]:
     """An image within the limits; whatever its decoder raises becomes a MediaError."""
     try:
         # from a file object, Pillow maps no memory: a mapped TIFF would not be turned
@@ -97,7 +97,9 @@ def opened(path: str, limits: MediaLimits) -> Iterator[Image.Image]:
         raise _broken(error) from error
 
 
-def animation(path: str, limits: MediaLimits, start: int = 0) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def decode_animation(
+    path: str, limits: MediaLimits, start: int = 0
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Upright sRGB frames of an animated image with their time in milliseconds, from frame `start` on.
 
     Raises MediaError, `video_size_changes` for pages of several sizes.
@@ -105,7 +107,7 @@ def animation(path: str, limits: MediaLimits, start: int = 0) -> Iterator[tuple[
     time_ms = 0
     shape: tuple[int, ...] | None = None
     try:
-        with opened(path, limits) as image:
+        with open_image(path, limits) as image:
             code = read_orientation(image)
             for count, frame in enumerate(ImageSequence.Iterator(image)):
                 _check(frame, limits)
@@ -130,7 +132,7 @@ def _count_frames(image: Image.Image) -> int:
     return 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
 
 
-def _flags(path: str) -> list[str]:
+def _list_flags(path: str) -> list[str]:
     codes = read_color_codes(path)
     flags = [] if codes is None else flag_transfer(codes[1], codes[0], bits=8)
     return [*flags, "file_truncated"] if is_truncated(path) else flags

@@ -19,7 +19,8 @@ from media.errors import MediaError
 from media.limits import MediaLimits
 
 T = TypeVar("T")
-PIPE = 1 << 20
+# bytes of the pipe from the child
+PIPE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,10 @@ class DecodedFrame:
 
 @dataclass(frozen=True, slots=True)
 class DecodedDepth:
-    """The numbers (H, W) float32 of one map as they are stored, and whether they are whole numbers."""
+    """The values (H, W) float32 of one depth map in the units of the file, and whether they are integers."""
 
     values: NDArray[np.float32]
-    whole: bool
+    integers: bool
 
 
 Frames = Generator[DecodedFrame, None, None]
@@ -71,7 +72,7 @@ class Sandbox:
     def __init__(self, limits: MediaLimits | None = None) -> None:
         self.limits = limits or MediaLimits()
         self._child: subprocess.Popen[bytes] | None = None
-        self._aside: Sandbox | None = None
+        self._second: Sandbox | None = None
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -81,17 +82,17 @@ class Sandbox:
         self.close()
 
     @property
-    def aside(self) -> "Sandbox":
-        """A sandbox for what is decoded while frames of this one are being read; closed with it."""
-        if self._aside is None:
-            self._aside = Sandbox(self.limits)
-        return self._aside
+    def second(self) -> "Sandbox":
+        """Another sandbox, to decode something while frames of this one are read; closed with this one."""
+        if self._second is None:
+            self._second = Sandbox(self.limits)
+        return self._second
 
     def close(self) -> None:
         """Stop the child."""
         self._stop()
-        if self._aside is not None:
-            self._aside.close()
+        if self._second is not None:
+            self._second.close()
 
     def _stop(self) -> None:
         child, self._child = self._child, None
@@ -102,29 +103,29 @@ class Sandbox:
     def start(self) -> None:
         """Start the child now, so that the first request does not wait for it."""
         with self._lock:
-            self._running()
+            self._ensure_child()
 
     def probe(self, path: Path) -> dict[str, Any]:
         """Kind, media type, size, frames, duration and codec; raises MediaError."""
         with self._lock:
-            header, _ = self._ask({"op": "probe", "path": str(path)}, self.limits.probe_seconds)
+            header, _ = self._request({"op": "probe", "path": str(path)}, self.limits.probe_seconds)
         header.pop("bytes")
         return header
 
     def image(self, path: Path) -> DecodedImage:
         """Decode an image, or the first frame of an animation; raises MediaError."""
         with self._lock:
-            header, payload = self._ask({"op": "image", "path": str(path)}, self.limits.decode_seconds)
-        return DecodedImage(_pixels(header, payload), header["focal_35mm"], tuple(header["flags"]))
+            header, payload = self._request({"op": "image", "path": str(path)}, self.limits.decode_seconds)
+        return DecodedImage(_to_pixels(header, payload), header["focal_35mm"], tuple(header["flags"]))
 
     def depth(self, path: Path) -> tuple[NDArray[np.float32], bool]:
-        """The numbers of a depth map (H, W) or point map (H, W, 3), and whether they are whole.
+        """The values of a depth map (H, W) or point map (H, W, 3), and whether they are integers.
 
         Raises MediaError.
         """
         with self._lock:
-            header, payload = self._ask({"op": "depth", "path": str(path)}, self.limits.decode_seconds)
-        return np.frombuffer(payload, dtype=np.float32).reshape(header["shape"]), bool(header["whole"])
+            header, payload = self._request({"op": "depth", "path": str(path)}, self.limits.decode_seconds)
+        return np.frombuffer(payload, dtype=np.float32).reshape(header["shape"]), bool(header["integers"])
 
     def frames(
         self,
@@ -138,7 +139,7 @@ class Sandbox:
         """The frames of a video in constant memory; close them to decode something else.
 
         They begin at frame `start` (by default the first; backward, the last) and run to the end (backward,
-        to frame 0); `limit` is how many. Raises MediaError, `frame_beyond_end` for a start that is not there.
+        to frame 0), `limit` at most. Raises MediaError, `frame_beyond_end` for a start beyond the last frame.
         """
         self._lock.acquire()
         try:
@@ -149,9 +150,9 @@ class Sandbox:
                 "backward": backward,
                 "limit": limit,
             }
-            header, _ = self._ask(request, self.limits.decode_seconds)
+            header, _ = self._request(request, self.limits.decode_seconds)
             while "skipped" in header:
-                header, _ = self._next(self.limits.decode_seconds)
+                header, _ = self._receive(self.limits.decode_seconds)
         except BaseException:
             self._lock.release()
             raise
@@ -159,7 +160,7 @@ class Sandbox:
         indices = count(header["first"], step)
 
         def read(header: dict[str, Any], payload: bytearray) -> DecodedFrame:
-            return DecodedFrame(next(indices), header["pts"], _pixels(header, payload))
+            return DecodedFrame(next(indices), header["pts"], _to_pixels(header, payload))
 
         flags: list[str] = []
         frames = self._stream(DecodedFrame(-1, 0, np.zeros((0, 0, 3), np.uint8)), read, flags)
@@ -167,23 +168,23 @@ class Sandbox:
         return OpenVideo((base[0], base[1]), header["first"], frames, flags)
 
     def depths(self, path: Path, *, start: int = 0, limit: int | None = None) -> Depths:
-        """The maps of a video's depth from frame `start` on, `limit` of them, in constant memory.
+        """The depth maps of a video from frame `start` on, `limit` at most, in constant memory.
 
-        Close them to decode something else. Raises MediaError; past the end there are none.
+        Close them to decode something else. Raises MediaError; there are none after the last frame.
         """
         self._lock.acquire()
         try:
             request = {"op": "depths", "path": str(path), "start": start, "limit": limit}
-            self._ask(request, self.limits.decode_seconds)
+            self._request(request, self.limits.decode_seconds)
         except BaseException:
             self._lock.release()
             raise
 
         def read(header: dict[str, Any], payload: bytearray) -> DecodedDepth:
             values = np.frombuffer(payload, dtype=np.float32).reshape(header["shape"])
-            return DecodedDepth(values, bool(header["whole"]))
+            return DecodedDepth(values, bool(header["integers"]))
 
-        return self._stream(DecodedDepth(np.zeros((0, 0), np.float32), whole=False), read)
+        return self._stream(DecodedDepth(np.zeros((0, 0), np.float32), integers=False), read)
 
     def _stream(
         self, placeholder: T, read: Callable[[dict[str, Any], bytearray], T], flags: list[str] | None = None
@@ -200,7 +201,7 @@ class Sandbox:
         try:
             yield placeholder
             while True:
-                header, payload = self._next(self.limits.decode_seconds)
+                header, payload = self._receive(self.limits.decode_seconds)
                 if header.get("end"):
                     complete = True
                     flags.extend(header.get("flags", ()))
@@ -213,19 +214,19 @@ class Sandbox:
                 self._stop()
             self._lock.release()
 
-    def _ask(self, request: dict[str, Any], timeout: float) -> tuple[dict[str, Any], bytearray]:
-        child = self._running()
+    def _request(self, request: dict[str, Any], timeout: float) -> tuple[dict[str, Any], bytearray]:
+        child = self._ensure_child()
         assert child.stdin is not None
         try:
             wire.send(child.stdin.fileno(), request)
         except BrokenPipeError:
             self._stop()
-            child = self._running()
+            child = self._ensure_child()
             assert child.stdin is not None
             wire.send(child.stdin.fileno(), request)
-        return self._next(timeout)
+        return self._receive(timeout)
 
-    def _next(self, timeout: float) -> tuple[dict[str, Any], bytearray]:
+    def _receive(self, timeout: float) -> tuple[dict[str, Any], bytearray]:
         child = self._child
         if child is None or child.stdout is None:
             raise MediaError("decoding_stopped", "decoding was stopped")
@@ -243,7 +244,7 @@ class Sandbox:
             raise MediaError(header["error"], header["detail"], header["status"])
         return header, payload
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _ensure_child(self) -> subprocess.Popen[bytes]:
         if self._child is not None and self._child.poll() is None:
             return self._child
         # the pipes of a child that died are still open
@@ -252,13 +253,13 @@ class Sandbox:
             [sys.executable, "-m", "media.sandbox_child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         assert self._child.stdin is not None and self._child.stdout is not None
-        # a frame is larger than the usual 64 kB, and each piece of one is waited for; a refusal is no loss
+        # a pipe's default 64 kB holds a fraction of a frame; where it cannot grow, reading is only slower
         with suppress(OSError, AttributeError):
-            fcntl.fcntl(self._child.stdout.fileno(), fcntl.F_SETPIPE_SZ, PIPE)
+            fcntl.fcntl(self._child.stdout.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         wire.send(self._child.stdin.fileno(), {"limits": asdict(self.limits)})
-        self._next(30)
+        self._receive(30)
         return self._child
 
 
-def _pixels(header: dict[str, Any], payload: bytearray) -> NDArray[np.uint8]:
+def _to_pixels(header: dict[str, Any], payload: bytearray) -> NDArray[np.uint8]:
     return np.frombuffer(payload, dtype=np.uint8).reshape(header["shape"])

@@ -1,4 +1,4 @@
-"""The child that touches untrusted bytes: limited memory, no new files, one request at a time."""
+"""The child that reads untrusted bytes: with limited memory, without new files, one request at a time."""
 
 import os
 import resource
@@ -9,10 +9,11 @@ from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
-from media import assets, backwards, depth, depth_frames, images, video, wire
+from media import assets, depth, depth_frames, images, reverse_reading, video, wire
 from media.errors import MediaError
 from media.limits import MediaLimits
 
+# skipped frames per message to the parent
 SKIPPED_EVERY = 64
 
 
@@ -73,19 +74,19 @@ def _serve(outbox: int, request: dict[str, Any], limits: MediaLimits) -> None:
         pixels, info = images.decode(path, limits)
         wire.send(outbox, {"shape": pixels.shape, **info}, pixels.data.cast("B"))
     elif request["op"] == "depth":
-        values, whole = depth.decode(path, limits)
-        wire.send(outbox, {"shape": values.shape, "whole": whole}, values.data.cast("B"))
+        values, integers = depth.decode(path, limits)
+        wire.send(outbox, {"shape": values.shape, "integers": integers}, values.data.cast("B"))
     elif request["op"] == "depths":
-        _depths(outbox, request, limits)
+        _send_depth_frames(outbox, request, limits)
     else:
-        _video(outbox, request, limits)
+        _send_frames(outbox, request, limits)
 
 
-def _depths(outbox: int, request: dict[str, Any], limits: MediaLimits) -> None:
+def _send_depth_frames(outbox: int, request: dict[str, Any], limits: MediaLimits) -> None:
     wire.send(outbox, {"opened": True})
     maps = depth_frames.decode(str(request["path"]), limits, int(request["start"]), _report_skipped(outbox))
-    for values, whole in islice(maps, request["limit"]):
-        wire.send(outbox, {"shape": values.shape, "whole": whole}, values.data.cast("B"))
+    for values, integers in islice(maps, request["limit"]):
+        wire.send(outbox, {"shape": values.shape, "integers": integers}, values.data.cast("B"))
     wire.send(outbox, {"end": True})
 
 
@@ -101,19 +102,21 @@ def _report_skipped(outbox: int) -> Callable[[], None]:
     return on_skip
 
 
-def _video(outbox: int, request: dict[str, Any], limits: MediaLimits) -> None:
+def _send_frames(outbox: int, request: dict[str, Any], limits: MediaLimits) -> None:
     path, start = str(request["path"]), request["start"]
     animated = request["op"] == "animation"
     on_skip = _report_skipped(outbox)
     flags: set[str] = set()
-    frames: Iterator[backwards.Frame]
+    frames: Iterator[reverse_reading.Frame]
     if request["backward"]:
-        first, frames = backwards.backwards(path, limits, animated=animated, start=start, on_skip=on_skip)
+        first, frames = reverse_reading.decode_backward(
+            path, limits, animated=animated, start=start, on_skip=on_skip
+        )
     elif animated:
-        first, frames = start or 0, images.animation(path, limits, start or 0)
+        first, frames = start or 0, images.decode_animation(path, limits, start or 0)
     else:
         first, frames = start or 0, video.decode(path, limits, start or 0, on_skip, flags)
-    base = (1, 1000) if animated else video.time_base(path)
+    base = (1, 1000) if animated else video.read_time_base(path)
     wire.send(outbox, {"time_base": base, "first": first})
     empty = True
     for pts, frame in islice(frames, request["limit"]):

@@ -79,7 +79,7 @@ def probe(path: str, limits: MediaLimits) -> dict[str, Any] | None:
         }
 
 
-def time_base(path: str) -> tuple[int, int]:
+def read_time_base(path: str) -> tuple[int, int]:
     """The time base of the video stream as (numerator, denominator) of a second."""
     with av.open(path, options=OPTIONS) as container:
         base = select_stream(container).time_base
@@ -98,7 +98,7 @@ def decode(
     `on_skip` is called for each frame before it. `flags` receives `file_truncated` and `frames_missing` when
     the video ends before its container says. Raises MediaError.
     """
-    with opened(path, limits) as (container, stream):
+    with open_video(path, limits) as (container, stream):
         decoder = VideoDecoder(container, stream)
         shape: tuple[int, ...] | None = None
         for count, (pts, frame, code) in enumerate(decoder.frames()):
@@ -120,7 +120,7 @@ def decode(
 
 
 @contextmanager
-def opened(path: str, limits: MediaLimits) -> Iterator[tuple[Any, Any]]:
+def open_video(path: str, limits: MediaLimits) -> Iterator[tuple[Any, Any]]:
     """The container and the video stream to show; what FFmpeg cannot read becomes a MediaError."""
     try:
         with av.open(path, options=OPTIONS) as container:
@@ -212,7 +212,7 @@ class VideoDecoder:
 
 
 def _end_flags(path: str, stream: Any, decoder: VideoDecoder) -> set[str]:
-    """What the end of a video says about the whole of it."""
+    """Flags that are known once the last frame has been decoded."""
     flags = {"file_truncated"} if is_truncated(path) else set()
     if decoder.failed or (flags and decoder.count < stream.frames):
         flags.add("frames_missing")

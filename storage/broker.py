@@ -1,7 +1,6 @@
 """The queue: Celery over Redis or Valkey carries job ids only and wakes workers."""
 
 import secrets
-from typing import Any
 
 from celery import Celery
 from kombu.exceptions import OperationalError
@@ -49,11 +48,8 @@ def make_app(url: str, *, publishes_only: bool = False) -> Celery:
 
 
 def publish(app: Celery, job_id: str, queue: str, timeout_seconds: int) -> None:
-    """Tell the queue of a job; raises at once when the queue cannot be reached.
+    """Announce a job to the queue; raises at once when the queue cannot be reached.
 
     Each message has an id of its own: a worker discards an id that was once revoked.
     """
-    limits: dict[str, Any] = {"time_limit": timeout_seconds + 20}
-    app.send_task(
-        TASK, args=[job_id], queue=queue, task_id=f"{job_id}.{secrets.token_hex(4)}", retry=False, **limits
-    )
+    app.send_task(TASK, args=[job_id], queue=queue, task_id=f"{job_id}.{secrets.token_hex(4)}", retry=False)

@@ -1,4 +1,4 @@
-"""Why a job ends early."""
+"""Why a job, or an attempt at one, ends early."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,21 +10,21 @@ from storage.ledger.leases import HeartbeatReply
 
 
 class JobProblem(Exception):
-    """The job cannot succeed, for a reason the client can read."""
+    """The job cannot succeed, for a reason that the client can read."""
 
     def __init__(self, code: str, detail: str, status: int = 422, **extra: Any) -> None:
         super().__init__(detail)
         self.problem = Problem.from_code(code, status, detail, **extra)
 
     @classmethod
-    def of(cls, problem: dict[str, Any]) -> "JobProblem":
-        """The problem of a part, as the ledger has it."""
-        known = Problem.model_validate(problem)
-        return cls(known.code, known.detail, known.status)
+    def from_problem(cls, problem: dict[str, Any]) -> "JobProblem":
+        """The problem of a part, as the ledger stores it."""
+        stored = Problem.model_validate(problem)
+        return cls(stored.code, stored.detail, stored.status)
 
 
 class Parked(Exception):
-    """The job goes on when these parts of it are done, and holds no worker until then."""
+    """The job continues when these parts of it are done, and holds no worker until then."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
         super().__init__(f"{len(parts)} parts")
@@ -32,11 +32,11 @@ class Parked(Exception):
 
 
 class RetryPart(Exception):
-    """An attempt at a part went wrong in a way that may not come again, here or on another worker."""
+    """An attempt at a part failed for a reason that may not recur, here or on another worker."""
 
 
 class Stopped(Exception):
-    """The ledger told this worker to stop the job."""
+    """The ledger wants this worker to stop the job; `reply` says how the job ends."""
 
     def __init__(self, reply: HeartbeatReply) -> None:
         super().__init__(reply.value)

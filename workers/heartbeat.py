@@ -1,4 +1,4 @@
-"""The heartbeat of one running job: keeps its lease, carries its progress, hears when to stop."""
+"""The heartbeat of one running job: it extends the lease, sends progress, and learns when to stop."""
 
 import logging
 import os
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """Beats in a thread while the job works; `check` raises Stopped in the thread that works."""
+    """Beats in a thread of its own while the job runs; `check` raises Stopped in the thread that works."""
 
     def __init__(self, db: Database, job: JobRow, settings: WorkerSettings) -> None:
         self._db = db
@@ -29,6 +29,9 @@ class Heartbeat:
         self._stop_asked_at = 0.0
         self._progress: dict[str, Any] | None = None
         self._last_beat = 0.0
+        # by a clock that does not jump, unlike the database's
+        seconds = job.timeout_seconds if job.remaining_seconds is None else job.remaining_seconds
+        self._deadline = time.monotonic() + seconds
         self._wake = threading.Event()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"heartbeat-{job.id}", daemon=True)
@@ -45,18 +48,18 @@ class Heartbeat:
 
     @property
     def stopped(self) -> bool:
-        """Whether the ledger wanted the work to end."""
+        """Whether the ledger has asked for the job to end."""
         return self._reply is not HeartbeatReply.CONTINUE
 
     def progress(self, progress: dict[str, Any]) -> None:
-        """Tell how far the work is; raises Stopped when it has to end."""
+        """Report progress with the next beat; raises Stopped when the job has to end."""
         self.check()
         self._progress = progress
         if time.monotonic() - self._last_beat >= self._settings.progress_seconds:
             self._wake.set()
 
     def check(self) -> None:
-        """Raise Stopped when the ledger wants the work to end."""
+        """Raise Stopped when the ledger has asked for the job to end."""
         if self._reply is not HeartbeatReply.CONTINUE:
             raise Stopped(self._reply)
 
@@ -69,29 +72,31 @@ class Heartbeat:
             if self._reply is HeartbeatReply.CONTINUE:
                 self._beat()
             elif time.monotonic() - self._stop_asked_at > self._settings.stop_grace_seconds:
-                self._stop_by_force()
+                self._kill_process()
 
     def _beat(self) -> None:
         progress, self._progress = self._progress, None
         try:
             reply = leases.heartbeat(self._db, self._job, self._settings.lease_seconds, progress)
         except SQLAlchemyError:
-            # the lease is long enough to outlive a short outage of the database
+            # the lease is long enough to survive a short outage of the database
             log.warning("heartbeat of %s failed", self._job.id, exc_info=True)
             return
         finally:
             self._last_beat = time.monotonic()
+        if reply is HeartbeatReply.CONTINUE and time.monotonic() > self._deadline:
+            reply = HeartbeatReply.TIMEOUT
         if reply is not HeartbeatReply.CONTINUE:
             self._reply, self._stop_asked_at = reply, time.monotonic()
 
-    def _stop_by_force(self) -> None:
+    def _kill_process(self) -> None:
         log.error("job %s does not stop (%s): killing its process", self._job.id, self._reply.value)
-        settle(self._db, self._job, self._reply)
+        end_stopped(self._db, self._job, self._reply)
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def settle(db: Database, job: JobRow, reply: HeartbeatReply) -> None:
-    """Write down how a stopped job ends."""
+def end_stopped(db: Database, job: JobRow, reply: HeartbeatReply) -> None:
+    """Record how a stopped job ends; a job whose lease is lost is another worker's."""
     if reply is HeartbeatReply.CANCEL:
         leases.end_cancelled(db, job)
     elif reply is HeartbeatReply.TIMEOUT:

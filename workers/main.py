@@ -21,7 +21,7 @@ _process: "WorkerProcess | None" = None
 
 @app.task(name=TASK, bind=True)
 def run(self: Any, job_id: str) -> None:
-    """Run one job by its id; the ledger decides whether it is still to be run."""
+    """Run one job by its id, if the ledger says that it is still queued."""
     assert _process is not None
     _process.run(job_id, self.request.id)
 
@@ -30,14 +30,14 @@ def run(self: Any, job_id: str) -> None:
 def _start_child(**_: Any) -> None:
     global _process
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # threads of BLAS that wait for each other cost a small solve ten times its own time on a busy machine
+    # on a busy machine, BLAS threads that wait for each other make a small solve ten times slower
     environment.set_default("OPENBLAS_NUM_THREADS", "1")
     try:
         from workers.worker_process import WorkerProcess
 
         _process = WorkerProcess(settings)
     except Exception:
-        # Celery would go on with a child that can run nothing, and it would swallow every job
+        # Celery would keep a child that cannot run anything and would swallow every job
         logging.getLogger(__name__).critical("the worker cannot start", exc_info=True)
         os.kill(os.getppid(), signal.SIGTERM)
         os._exit(1)

@@ -1,5 +1,6 @@
-"""One job from claim to commit."""
+"""Runs one job from its claim to its commit."""
 
+import errno
 import logging
 import time
 from collections.abc import Callable
@@ -13,27 +14,33 @@ from media.errors import MediaError
 from media.sandbox import Sandbox
 from storage.artefacts import ArtefactStore
 from storage.broker import UNREACHABLE
-from storage.ledger import Database, JobRow, files, jobs, leases
+from storage.ledger import Database, JobRow, fairness, files, jobs, leases
 from storage.ledger import parts as ledger_parts
 from workers.engines.protocols import RequestRefused
 from workers.engines.registry import EngineSet, EngineUnavailable
 from workers.errors import JobProblem, Parked, RetryPart, Stopped
-from workers.heartbeat import Heartbeat, settle
+from workers.heartbeat import Heartbeat, end_stopped
 from workers.jobs import run_kind, run_part
 from workers.jobs.context import JobContext
 from workers.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 REQUEST: TypeAdapter[JobRequest] = TypeAdapter(JobRequest)
-# how many jobs about one picture may go ahead of older jobs about others
-COMPANIONS = 15
-# the kind of job that is worked on in parts
-PARTED = "dataset"
+# Jobs about the image of the first that may run before older jobs about others: they reuse its embedding, but
+# must not starve the queue. Chosen, not measured.
+MAX_COMPANIONS = 15
+# the kind of job that runs in parts
+PARTED_KIND = "dataset"
 MANIFEST_TYPE = "application/vnd.maquette.manifest+json"
+# how long a commit is retried while the database is down
+COMMIT_SECONDS = 60.0
+# how long a worker rests after it met a full disk, so that its job does not go round without end
+DISK_FULL_SECONDS = 5.0
+Commit = Callable[[], object]
 
 
 class Runner:
-    """Claims jobs, runs them, and commits what they made."""
+    """Claims jobs, runs them and commits their results."""
 
     def __init__(
         self,
@@ -44,6 +51,7 @@ class Runner:
         settings: WorkerSettings,
         announce: Callable[[str, str, int], None] | None = None,
     ) -> None:
+        """`announce` publishes a job to the queue by its id, queue and timeout in seconds."""
         self._db = db
         self._store = store
         self._engines = engines
@@ -52,32 +60,33 @@ class Runner:
         self._announce = announce
 
     def run(self, job_id: str, task_id: str) -> None:
-        """Run a job if it is still queued, then those that wait for the same picture.
+        """Run the job whose turn it is, then those that wait for the same image.
 
-        `task_id` names the message that asks for it.
+        `task_id` names the message that woke this worker, and `job_id` the job that it announced: each
+        message stands for one queued job of the queue, and `claim_next` decides which.
         """
         settings = self._settings
-        job = leases.claim(self._db, job_id, settings.worker_id, settings.lease_seconds, task_id)
+        worker, seconds = settings.worker_id, settings.lease_seconds
+        job = fairness.claim_next(self._db, settings.worker_queue, worker, seconds, task_id)
         if job is None:
-            log.info("job %s is taken or over", job_id)
+            log.info("no job waits; %s is taken or over", job_id)
             return
-        # the message's own time limit is that of the first job: its companions must end well before it
-        until = time.monotonic() + job.timeout_seconds / 2
         companions = 0
         while job is not None:
-            held = self._run(job)
-            if not held or companions == COMPANIONS or time.monotonic() > until:
+            held = self._run_claimed(job)
+            if not held or companions == MAX_COMPANIONS:
+                return
+            if fairness.has_other_tenants(self._db, settings.worker_queue, job.tenant):
                 return
             companions += 1
-            worker, seconds = settings.worker_id, settings.lease_seconds
             job = leases.claim_next_of_subject(self._db, job, worker, seconds, task_id)
 
-    def _run(self, job: JobRow) -> bool:
-        """One claimed job to its end; False when its lease was lost or it was handed back."""
+    def _run_claimed(self, job: JobRow) -> bool:
+        """Run a claimed job to its end; False when its lease was lost or it was handed back."""
         start = time.monotonic()
         with Heartbeat(self._db, job, self._settings) as heartbeat:
-            ending = self._work(job, heartbeat)
-        held = _patiently(ending)
+            commit = self._work(job, heartbeat)
+        held = _commit_with_retries(commit)
         log.info(
             "job %s (%s) took %.2f s%s",
             job.id,
@@ -85,18 +94,18 @@ class Runner:
             time.monotonic() - start,
             "" if held else "; its lease was lost",
         )
-        if job.kind == PARTED or job.parent is not None:
-            self._wake(job.parent or job.id)
+        if job.kind == PARTED_KIND or job.parent is not None:
+            self._announce_ready(job.parent or job.id)
         return held and not heartbeat.stopped
 
-    def _work(self, job: JobRow, heartbeat: Heartbeat) -> Callable[[], object]:
-        """Do the work; gives the commit that ends the job."""
+    def _work(self, job: JobRow, heartbeat: Heartbeat) -> Commit:
+        """Do the work; returns the commit that ends the job."""
         try:
             context = JobContext(
                 job, heartbeat, self._db, self._store, self._engines, self._sandbox, self._settings
             )
             if job.parent is not None:
-                return self._part(job, context, heartbeat)
+                return self._work_on_part(job, context, heartbeat)
             manifest = run_kind(context, REQUEST.validate_json(job.request))
             heartbeat.check()
             data = manifest.model_dump_json().encode()
@@ -107,27 +116,31 @@ class Runner:
             return lambda: leases.park(self._db, job, parts)
         except Stopped as stopped:
             reply = stopped.reply
-            return lambda: settle(self._db, job, reply)
+            return lambda: end_stopped(self._db, job, reply)
         except Exception as error:
-            problem = _problem(error)
+            if is_disk_full(error):
+                log.error("the disk is full: job %s waits", job.id)
+                time.sleep(DISK_FULL_SECONDS)
+                return lambda: leases.hand_back(self._db, job)
+            problem = to_problem(error)
             if problem.status >= 500:
                 log.exception("job %s failed", job.id)
-            told = problem.model_dump(mode="json", exclude_none=True)
-            return lambda: leases.fail(self._db, job, told)
+            stored = problem.model_dump(mode="json", exclude_none=True)
+            return lambda: leases.fail(self._db, job, stored)
         return lambda: leases.succeed(self._db, job, sha256)
 
-    def _part(self, job: JobRow, context: JobContext, heartbeat: Heartbeat) -> Callable[[], object]:
+    def _work_on_part(self, job: JobRow, context: JobContext, heartbeat: Heartbeat) -> Commit:
         try:
             done = run_part(context)
         except RetryPart:
-            log.warning("part %s is tried again", job.id, exc_info=True)
+            log.warning("part %s is retried", job.id, exc_info=True)
             return lambda: leases.retry(self._db, job)
         heartbeat.check()
-        made = [artefact.model_dump(mode="json") for artefact in context.artefacts]
-        return lambda: leases.complete(self._db, job, done.output, done.spent, made, done.then)
+        artefacts = [artefact.model_dump(mode="json") for artefact in context.artefacts]
+        return lambda: leases.complete(self._db, job, done.output, done.spent, artefacts, done.then)
 
-    def _wake(self, job_id: str) -> None:
-        """Tell the queue of what a part or a parked job has set free; what fails is left to the reaper."""
+    def _announce_ready(self, job_id: str) -> None:
+        """Announce the queued parts of a job, and the job itself; what fails is left to the reaper."""
         if self._announce is None:
             return
         try:
@@ -138,15 +151,23 @@ class Runner:
             log.warning("parts of %s are left to the reaper: %s", job_id, error)
 
 
-def _problem(error: Exception) -> Problem:
-    if isinstance(error, JobProblem):
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether an error, or what caused it, is that no space is left: the job may run once there is some."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def to_problem(error: Exception) -> Problem:
+    """The problem that a client reads for an error of a job; unknown errors are the engine's."""
+    if isinstance(error, JobProblem | RequestRefused):
         return error.problem
     if isinstance(error, MediaError):
         return Problem.from_code(error.code, error.status, error.detail)
     if isinstance(error, UnknownPhrase):
         return error.problem()
-    if isinstance(error, RequestRefused):
-        return error.problem
     if isinstance(error, EngineUnavailable):
         return Problem.from_code("engine_unavailable", 503, str(error))
     if isinstance(error, MemoryError):
@@ -156,9 +177,9 @@ def _problem(error: Exception) -> Problem:
     )
 
 
-def _patiently(commit: Callable[[], object], seconds: float = 60.0) -> bool:
-    """Commit, over a short outage of the database."""
-    deadline = time.monotonic() + seconds
+def _commit_with_retries(commit: Commit) -> bool:
+    """Commit in spite of a short outage of the database; False when the lease was lost."""
+    deadline = time.monotonic() + COMMIT_SECONDS
     while True:
         try:
             return commit() is not False

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from workers.bodies.smplx.fitting import fit_smplx
-from workers.bodies.smplx.model import SmplxFileError, SmplxModel
-from workers.engines.bodies.rig import joints_of, reskin
+from workers.engines.bodies.rig import pose_rig, skin_rig
+from workers.engines.bodies.smplx.fitting import fit_smplx
+from workers.engines.bodies.smplx.model import SmplxFileError, SmplxModel
 from workers.engines.protocols import Rig
 
 app = typer.Typer(help="Convert bodies to SMPL-X with your own licensed model.", no_args_is_help=True)
@@ -38,15 +38,15 @@ def convert(
         smplx = SmplxModel.load(model)
         with np.load(body, allow_pickle=False) as data:
             rig = _rig(dict(data))
-        fitted = fit_smplx(smplx, reskin(rig), joints_of(rig)[1], list(rig.joint_names))
+        fit = fit_smplx(smplx, skin_rig(rig), pose_rig(rig)[1], list(rig.joint_names))
     except (SmplxFileError, KeyError, ValueError) as error:
         typer.echo(f"{body}: {error}", err=True)
         raise typer.Exit(1) from error
     buffer = io.BytesIO()
-    arrays: dict[str, Any] = {**fitted.arrays(), "faces": smplx.faces, "vertices": fitted.vertices}
+    arrays: dict[str, Any] = {**fit.arrays(), "faces": smplx.faces, "vertices": fit.vertices}
     np.savez_compressed(buffer, **arrays)
     out.write_bytes(buffer.getvalue())
-    surface, joints = fitted.surface_error * 1e3, fitted.joint_error * 1e3
+    surface, joints = fit.surface_error * 1e3, fit.joint_error * 1e3
     typer.echo(f"{out}: surface {surface:.1f} mm, joints {joints:.1f} mm on average")
 
 

@@ -1,4 +1,4 @@
-"""One worker child: its engines, its database, its sandbox, and the runner that uses them."""
+"""One child of a worker: its database, engines and sandbox, and the runner that uses them."""
 
 import logging
 import threading
@@ -15,11 +15,12 @@ from workers.runner import Runner
 from workers.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
-SEEN_EVERY = 5.0
+# how often the worker reports that it is alive; well below `worker_seen_seconds`
+REPORT_SECONDS = 5.0
 
 
 class WorkerProcess:
-    """Loads everything once; `run` takes one job id."""
+    """Loads everything once, then runs jobs by their ids."""
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
@@ -29,17 +30,17 @@ class WorkerProcess:
         sandbox = Sandbox()
         sandbox.start()
         engines = load_engines(settings.worker_engines, settings.engine_options())
-        publishing = partial(publish, make_app(settings.broker_url, publishes_only=True))
-        self._runner = Runner(self._db, store, engines, sandbox, settings, publishing)
+        announce = partial(publish, make_app(settings.broker_url, publishes_only=True))
+        self._runner = Runner(self._db, store, engines, sandbox, settings, announce)
         fleet.announce(self._db, settings.worker_id, settings.worker_queue, engines.describe())
-        threading.Thread(target=self._say_alive, name="alive", daemon=True).start()
+        threading.Thread(target=self._report_alive, name="alive", daemon=True).start()
 
     def run(self, job_id: str, task_id: str) -> None:
-        """Run a job if it is still to be run."""
+        """Run a job, and queued jobs about the same image, if it is still queued."""
         self._runner.run(job_id, task_id)
 
-    def _say_alive(self) -> None:
-        while not self._stop.wait(SEEN_EVERY):
+    def _report_alive(self) -> None:
+        while not self._stop.wait(REPORT_SECONDS):
             try:
                 fleet.record_seen(self._db, self._settings.worker_id)
             except SQLAlchemyError:

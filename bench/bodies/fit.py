@@ -23,17 +23,17 @@ from skimage import data
 
 from bench.report import Report
 from bench.timing import Stopwatch, median, time_calls
-from tests.support.mannequins import mannequin
+from tests.support.mannequins import render_mannequin
 from tests.support.paths import REPOSITORY
-from tests.support.random_bodies import draw, pa_mpjpe
+from tests.support.random_bodies import draw_body, pa_mpjpe
 from workers.engines.bodies.default import DefaultBodies
-from workers.engines.bodies.export import body_glb
-from workers.engines.bodies.fit import BodyFit
+from workers.engines.bodies.export import write_body_glb
+from workers.engines.bodies.fit import BodyFitter
+from workers.engines.bodies.initial_state import estimate_initial_state
 from workers.engines.bodies.kinematics import Kinematics
-from workers.engines.bodies.observations import of_pose
-from workers.engines.bodies.rig import Skinner, joints_of, reskin
+from workers.engines.bodies.observations import observe_pose
+from workers.engines.bodies.rig import Skinner, pose_rig, skin_rig
 from workers.engines.bodies.skeleton import load_skeleton
-from workers.engines.bodies.start import start
 from workers.engines.protocols import Box, Mask
 from workers.geometry.cameras import Camera
 from workers.geometry.mesh_renderer import rasterize
@@ -53,26 +53,26 @@ def cpu_ms(call: Callable[[], object], rounds: int = 10) -> float:
 def measure_stages(report: Report, engine: DefaultBodies, image: Rgb, box: Box) -> None:
     """CPU milliseconds of every stage on one person."""
     camera = Camera.assumed(image.shape[1], image.shape[0])
-    poses, fit, skinner = engine._poses, engine._fit, engine._skinner
-    region = poses.find(image, box)
-    pose = poses.pose(image, box)
-    seen = of_pose(pose, camera)
-    fitted = fit.solve(seen)
+    poses, fitter, skinner = engine._poses, engine._fitter, engine._skinner
+    region = poses.find_region(image, box)
+    pose = poses.estimate_pose(image, box)
+    observed = observe_pose(pose, camera)
+    fit = fitter.solve(observed)
     mask = pose.mask(camera.height, camera.width)
-    rig = skinner.rig(fitted.state)
+    rig = skinner.rig(fit.state)
     (body,) = engine.recover(image, [box])
     stages: dict[str, Callable[[], object]] = {
-        "detector": lambda: poses.find(image, box),
-        "landmarks, one reading": lambda: poses.read(image, region),
-        "landmarks, all readings": lambda: poses.pose(image, box),
-        "start": lambda: start(fit.kinematics, seen, 0.0),
-        "fit to landmarks": lambda: fit.solve(seen),
-        "fit to mask": lambda: engine._silhouette.refine(fitted, seen, mask),
-        "skinning": lambda: reskin(rig),
+        "detector": lambda: poses.find_region(image, box),
+        "landmarks, one reading": lambda: poses.read_landmarks(image, region),
+        "landmarks, all readings": lambda: poses.estimate_pose(image, box),
+        "start": lambda: estimate_initial_state(fitter.kinematics, observed, 0.0),
+        "fit to landmarks": lambda: fitter.solve(observed),
+        "fit to mask": lambda: engine._silhouette.refine(fit, observed, mask),
+        "skinning": lambda: skin_rig(rig),
         "person, all stages": lambda: engine.recover(image, [box]),
     }
     if body is not None:
-        stages["GLB"] = lambda: body_glb(body)
+        stages["GLB"] = lambda: write_body_glb(body)
     table = report.table("Stages", {"stage": "", "CPU ms": ".1f"})
     for name, call in stages.items():
         table.add(name, cpu_ms(call, 3 if name == "GLB" else 10))
@@ -80,8 +80,8 @@ def measure_stages(report: Report, engine: DefaultBodies, image: Rgb, box: Box) 
 
 def measure_errors(report: Report, people: int, *, plain: bool) -> None:
     """Mean errors of the fit per level of noise; `plain` people are neutral adults."""
-    fit = BodyFit(Kinematics(load_skeleton()))
-    skinner = Skinner(fit.kinematics)
+    fitter = BodyFitter(Kinematics(load_skeleton()))
+    skinner = Skinner(fitter.kinematics)
     title = "Errors: " + ("neutral adults" if plain else "any sex, from adult to child")
     columns = {"image noise": ".3f", "world noise mm": ".0f", "scale": "", **ERRORS}
     table = report.table(title, columns)
@@ -90,18 +90,18 @@ def measure_errors(report: Report, people: int, *, plain: bool) -> None:
             rng = np.random.default_rng(7)
             rows = []
             for _ in range(people):
-                truth = draw(fit.kinematics, rng, image_noise=image, world_noise=world, plain=plain)
+                truth = draw_body(fitter.kinematics, rng, image_noise=image, world_noise=world, plain=plain)
                 watch = Stopwatch()
-                fitted = fit.solve(truth.seen, height=fit.height(truth.seen, trust))
+                fit = fitter.solve(truth.observed, height=fitter.height(truth.observed, trust))
                 spent = 1e3 * watch.lap().cpu
-                ours, true = skinner.rig(fitted.state), skinner.rig(truth.state)
-                roots = joints_of(ours)[1][0], joints_of(true)[1][0]
+                ours, true = skinner.rig(fit.state), skinner.rig(truth.state)
+                roots = pose_rig(ours)[1][0], pose_rig(true)[1][0]
                 mpjpe, pve = (
                     np.linalg.norm((a - roots[0]) - (b - roots[1]), axis=1).mean() * 1e3
-                    for a, b in ((fitted.posed.joints, truth.posed.joints), (reskin(ours), reskin(true)))
+                    for a, b in ((fit.posed.joints, truth.posed.joints), (skin_rig(ours), skin_rig(true)))
                 )
-                aligned = pa_mpjpe(fitted.posed.joints, truth.posed.joints)
-                rows.append((mpjpe, aligned, pve, spent, fitted.steps))
+                aligned = pa_mpjpe(fit.posed.joints, truth.posed.joints)
+                rows.append((mpjpe, aligned, pve, spent, fit.steps))
             table.add(image, 1e3 * world, scale, *np.mean(rows, axis=0))
 
 
@@ -119,7 +119,7 @@ def measure_overlap(report: Report, engine: DefaultBodies, image: Rgb, mask: Mas
 
 def compare_with_mediapipe(report: Report, engine: DefaultBodies, python: str) -> None:
     """People per CPU second: landmarks alone by MediaPipe, and landmarks with a fitted body by us."""
-    images = {f"person {seed}": mannequin(seed, turn)[0] for seed, turn in enumerate((0.0, 0.5, -0.6))}
+    images = {f"person {seed}": render_mannequin(seed, turn)[0] for seed, turn in enumerate((0.0, 0.5, -0.6))}
     script = REPOSITORY / "tests" / "parity" / "mediapipe_pose.py"
     with tempfile.NamedTemporaryFile(suffix=".npz") as file:
         np.savez(file.name, **images)
@@ -132,7 +132,8 @@ def compare_with_mediapipe(report: Report, engine: DefaultBodies, python: str) -
     rows = {
         "MediaPipe, landmarks": theirs,
         "ours, one reading": statistics.median(
-            cpu_ms(lambda p=p: poses.read(p, poses.find(p, boxes[0]))) for p in images.values()
+            cpu_ms(lambda p=p: poses.read_landmarks(p, poses.find_region(p, boxes[0])))
+            for p in images.values()
         ),
         "ours, body": statistics.median(
             cpu_ms(lambda p=p: engine.recover(p, boxes)) for p in images.values()

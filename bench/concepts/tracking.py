@@ -15,7 +15,7 @@ import numpy as np
 from bench.concepts.tracking_scores import follow, score
 from bench.report import Report
 from bench.timing import Stopwatch
-from tests.support.movi_clips import draw
+from tests.support.movi_clips import render_clip
 from workers.engines.concepts.default import DefaultConcepts
 from workers.engines.concepts.images.mask_decoding import build_prompt
 from workers.engines.concepts.images.mobilesam import MobileSam
@@ -36,7 +36,7 @@ def measure_quality(report: Report, engine: DefaultConcepts, seeds: range, frame
     table = report.table("Quality", columns)
     rows = []
     for seed in seeds:
-        clip = draw(seed, frames=frames, moving_camera=seed % 2 == 1)
+        clip = render_clip(seed, frames=frames, moving_camera=seed % 2 == 1)
         scores = score(clip, follow(engine, clip))
         hota = np.nan if scores.hota is None else scores.hota
         rows.append((scores.iou, scores.idf1, scores.mota, hota))
@@ -49,7 +49,7 @@ def measure_quality(report: Report, engine: DefaultConcepts, seeds: range, frame
 
 def measure_speed(report: Report, engine: DefaultConcepts, seed: int, frames: int, objects: int) -> None:
     """Frames per second of both ways on one clip."""
-    clip = draw(seed, frames=frames, size=(360, 640), objects=objects)
+    clip = render_clip(seed, frames=frames, size=(360, 640), objects=objects)
     sam, detector = MobileSam(THREADS), PicoDet(THREADS)
     boxes = [bounding_box(clip.ids[0] == number) for number in range(1, objects + 1)]
     # the phrase makes the tracker pay for detection as well

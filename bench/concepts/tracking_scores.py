@@ -7,7 +7,7 @@ import motmetrics
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.support.movi_clips import Clip
+from tests.support.movi_clips import RenderedClip
 from workers.engines.protocols import ConceptEngine, Mask, TrackPrompts, VideoFrame, VisualPrompt
 from workers.geometry.boxes import bounding_box
 from workers.geometry.overlap import mask_iou
@@ -35,7 +35,7 @@ class Scores:
     hota: float | None
 
 
-def follow(engine: ConceptEngine, clip: Clip) -> list[Shown]:
+def follow(engine: ConceptEngine, clip: RenderedClip) -> list[Shown]:
     """Track every object of a clip from its box in the first frame; ids are those of the clip."""
     boxes = [bounding_box(clip.ids[0] == number) for number in range(1, len(clip.labels) + 1)]
     tracker = engine.tracker(TrackPrompts.from_visual_prompts([VisualPrompt(box=box) for box in boxes]))
@@ -48,7 +48,7 @@ def follow(engine: ConceptEngine, clip: Clip) -> list[Shown]:
     return [{item.id: item.mask for item in result.objects} for result in results]
 
 
-def score(clip: Clip, shown: Sequence[Shown]) -> Scores:
+def score(clip: RenderedClip, shown: Sequence[Shown]) -> Scores:
     """Judge what a tracker showed in each frame of a clip."""
     numbers = range(1, len(clip.labels) + 1)
     areas = np.array([[np.count_nonzero(ids == number) for ids in clip.ids] for number in numbers])

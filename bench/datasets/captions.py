@@ -22,21 +22,21 @@ import numpy as np
 from maquette.contract.vocabulary import COLORS
 
 from bench.datasets.ground_truth import TOLD, told_of
-from tests.support.movi_clips import SOLIDS, Clip, draw
-from tests.support.synthetic_datasets import of_movi
+from tests.support.movi_clips import SOLIDS, RenderedClip, render_clip
+from tests.support.synthetic_datasets import movi_source
 from workers.datasets.appearance.crops import Crop
 from workers.datasets.captions import scoring
 from workers.datasets.captions.facts import NUMBERS
-from workers.datasets.clip_work import Components
+from workers.datasets.components import Components
 from workers.datasets.gates.policy import DEFAULT
 from workers.datasets.local import build_dataset
+from workers.datasets.observations import TrackObservation
 from workers.datasets.protocols import TrackSource
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import CameraRow, CaptionRow, TrackRow
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import Source
-from workers.datasets.stages.measure import TrackObservation
 from workers.datasets.track_sources import EngineTracks, OracleTracks
 from workers.engines.registry import load_engines
 from workers.formats.rle import encode_mask
@@ -70,7 +70,16 @@ class Record:
             mask = {"size": [row.mask_height, row.mask_width], "counts": row.mask_counts}
             box = row.x0, row.y0, row.x1, row.y1
             seen.setdefault(row.track, []).append(
-                TrackObservation(row.frame, box, row.score, mask, row.area, None, None, row.flags)  # type: ignore[arg-type]
+                TrackObservation(
+                    frame=row.frame,
+                    box=box,
+                    score=row.score,
+                    mask=mask,  # type: ignore[arg-type]
+                    area=row.area,
+                    depth=None,
+                    points=None,
+                    flags=row.flags,
+                )
             )
         crops: dict[int, list[Crop]] = {}
         for feature in sorted(clip.features, key=lambda row: row.rank):
@@ -80,7 +89,7 @@ class Record:
         return cls(clip.all_tracks, seen, crops, clip.cameras, clip.row.scale_source)
 
     @classmethod
-    def drawn(cls, clip: SceneClip, truth: Clip, names: Sequence[str]) -> "Record":
+    def drawn(cls, clip: SceneClip, truth: RenderedClip, names: Sequence[str]) -> "Record":
         """As it was drawn; the tracks of the dataset that cover nothing drawn are left out.
 
         A track's thing is looked at over the track's own span. Drawn things of `names` that have no track are
@@ -119,13 +128,20 @@ class Record:
         return judged.score
 
 
-def _shown(clip: SceneClip, truth: Clip, number: int) -> Iterator[TrackObservation]:
+def _shown(clip: SceneClip, truth: RenderedClip, number: int) -> Iterator[TrackObservation]:
     for frame in clip.frames:
         mask = truth.ids[frame.source_frame] == number + 1
         if mask.any():
             area = int(np.count_nonzero(mask))
             yield TrackObservation(
-                frame.frame, bounding_box(mask), 1.0, encode_mask(mask), area, None, None, ()
+                frame=frame.frame,
+                box=bounding_box(mask),
+                score=1.0,
+                mask=encode_mask(mask),
+                area=area,
+                depth=None,
+                points=None,
+                flags=(),
             )
 
 
@@ -154,7 +170,7 @@ def _row(
     )
 
 
-def matched(clip: SceneClip, track: int, truth: Clip) -> int | None:
+def matched(clip: SceneClip, track: int, truth: RenderedClip) -> int | None:
     """The index of the drawn thing that a track's masks cover with a mean IoU of SAME or more."""
     means = [
         np.mean(
@@ -208,9 +224,9 @@ def made(
     return Dataset(folder / "dataset")
 
 
-def exact(clips: Sequence[Clip], folder: Path) -> dict[str, Any]:
+def exact(clips: Sequence[RenderedClip], folder: Path) -> dict[str, Any]:
     """Captions of exact tracks, true and with faults."""
-    sources = [of_movi(clip, name=str(number)) for number, clip in enumerate(clips)]
+    sources = [movi_source(clip, name=str(number)) for number, clip in enumerate(clips)]
     place = {source.sha256: number for number, source in enumerate(sources)}
     data = made(sources, OracleTracks(SETTINGS.phrases), SETTINGS, folder)
     counted: dict[str, list[int]] = {}
@@ -240,9 +256,9 @@ def exact(clips: Sequence[Clip], folder: Path) -> dict[str, Any]:
     }
 
 
-def followed(clips: Sequence[Clip], folder: Path) -> dict[str, Any]:
+def followed(clips: Sequence[RenderedClip], folder: Path) -> dict[str, Any]:
     """Captions of the default engine's tracks, against what was drawn."""
-    sources = [told_of(of_movi(clip, name=str(number)), TOLD[2]) for number, clip in enumerate(clips)]
+    sources = [told_of(movi_source(clip, name=str(number)), TOLD[2]) for number, clip in enumerate(clips)]
     of_source = {source.sha256: clip for source, clip in zip(sources, clips, strict=True)}
     settings = replace(SETTINGS, phrases=("ball",))
     data = made(sources, EngineTracks(load_engines("default").concepts(), settings), settings, folder)
@@ -290,7 +306,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the figures here")
     options = parser.parse_args()
     clips = [
-        draw(options.first + number, frames=options.frames, moving_camera=float(number % 2))
+        render_clip(options.first + number, frames=options.frames, moving_camera=float(number % 2))
         for number in range(options.clips)
     ]
     told: dict[str, Any] = {"clips": len(clips), "things": sum(len(clip.labels) for clip in clips)}

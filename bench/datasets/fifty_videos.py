@@ -22,8 +22,8 @@ import numpy as np
 
 from bench.datasets.throughput import source_of
 from media.sandbox import Sandbox
-from tests.support.movi_clips import Clip, draw
-from workers.datasets.clip_work import Components
+from tests.support.movi_clips import RenderedClip, render_clip
+from workers.datasets.components import Components
 from workers.datasets.local import build_dataset
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
@@ -38,7 +38,7 @@ RATE = 12
 SAME = 0.5
 
 
-def filmed(clip: Clip, path: Path) -> Path:
+def filmed(clip: RenderedClip, path: Path) -> Path:
     """A drawn clip as an H.264 file."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=RATE, options={"crf": "18"})
@@ -49,7 +49,7 @@ def filmed(clip: Clip, path: Path) -> Path:
     return path
 
 
-def covered(clip: SceneClip, track: int, drawn: Clip) -> str | None:
+def covered(clip: SceneClip, track: int, drawn: RenderedClip) -> str | None:
     """The drawn solid that a track's masks cover best, None when they cover none with a mean IoU of SAME."""
     sums = np.zeros(len(drawn.labels))
     seen = list(clip.track_observations(track))
@@ -60,7 +60,9 @@ def covered(clip: SceneClip, track: int, drawn: Clip) -> str | None:
     return drawn.labels[int(means.argmax())] if means.max() >= SAME else None
 
 
-def figures(data: Dataset, clips: Sequence[Clip], sources: Sequence[Source], moving: int) -> dict[str, Any]:
+def figures(
+    data: Dataset, clips: Sequence[RenderedClip], sources: Sequence[Source], moving: int
+) -> dict[str, Any]:
     """What the dataset says, counted against what was drawn; every `moving`-th camera moves."""
     of_source = {source.sha256: number for number, source in enumerate(sources)}
     labels: Counter[str] = Counter()
@@ -107,7 +109,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the figures here")
     options = parser.parse_args()
     clips = [
-        draw(options.first + number, frames=options.frames, moving_camera=float(number % 2))
+        render_clip(options.first + number, frames=options.frames, moving_camera=float(number % 2))
         for number in range(options.clips)
     ]
     settings = DatasetSettings(

@@ -23,16 +23,16 @@ import numpy as np
 from maquette.contract.datasets import SourceInfo
 
 from bench.datasets.ground_truth_scores import Judged
-from tests.support.movi_clips import SOLIDS, Clip, draw
-from tests.support.synthetic_datasets import of_movi
+from tests.support.movi_clips import SOLIDS, RenderedClip, render_clip
+from tests.support.synthetic_datasets import movi_source
 from workers.datasets.cameras import colmap_solver
-from workers.datasets.clip_work import Components
+from workers.datasets.clip_plan import ClipPlan
+from workers.datasets.components import Components
 from workers.datasets.local import build_dataset
-from workers.datasets.protocols import TrackSource
+from workers.datasets.protocols import ClipTracker, TrackSource
 from workers.datasets.reader import Dataset
 from workers.datasets.settings import DatasetSettings
-from workers.datasets.shots.clip_planning import ClipPlan
-from workers.datasets.source import ClipTracker, GroundTruth, Source
+from workers.datasets.source import GroundTruth, Source
 from workers.datasets.track_sources import EngineTracks, OracleTracks
 from workers.engines.protocols import (
     ConceptEngine,
@@ -61,7 +61,7 @@ class BoxTracks:
     def __init__(self, engine: ConceptEngine) -> None:
         self._engine, self.info = engine, engine.info
 
-    def tracks(self, source: Source, plan: ClipPlan) -> ClipTracker:
+    def tracker(self, source: Source, plan: ClipPlan) -> ClipTracker:
         """A tracker for one clip."""
         assert source.truth.objects is not None
         seen = {n: mask for n, mask in source.truth.objects(plan.first).items() if mask.any()}
@@ -96,12 +96,12 @@ class Remembered:
         self._track_source, self.info = track_source, track_source.info
         self._known: dict[str, list[Sequence[FrameResult]]] = {}
 
-    def tracks(self, source: Source, plan: ClipPlan) -> ClipTracker:
+    def tracker(self, source: Source, plan: ClipPlan) -> ClipTracker:
         """What was found before, or a tracker whose results are kept."""
         known = self._known.get(plan.id)
         if known is not None:
             return _Replayed(known)
-        return _Recorded(self._track_source.tracks(source, plan), self._known.setdefault(plan.id, []))
+        return _Recorded(self._track_source.tracker(source, plan), self._known.setdefault(plan.id, []))
 
 
 class _Recorded:
@@ -145,10 +145,11 @@ def told_of(source: Source, told: str) -> Source:
     return replace(source, truth=truth, info=source.info if told == TOLD[1] else SourceInfo())
 
 
-def run(case: Case, track_source: TrackSource, clips: Sequence[Clip], folder: Path) -> Row:
+def run(case: Case, track_source: TrackSource, clips: Sequence[RenderedClip], folder: Path) -> Row:
     """Make the dataset of one case and judge it."""
     sources = [
-        told_of(of_movi(clip, name=f"{case.scene} {number}"), case.told) for number, clip in enumerate(clips)
+        told_of(movi_source(clip, name=f"{case.scene} {number}"), case.told)
+        for number, clip in enumerate(clips)
     ]
     components = Components(track_source, solver=colmap_solver.load_solver())
     build_dataset(
@@ -254,7 +255,7 @@ def main() -> None:
     for scene in SCENES:
         still = scene == "standing"
         clips = [
-            draw(seed, frames=options.frames, moving_camera=2.0 if still else 1.0, standing=still)
+            render_clip(seed, frames=options.frames, moving_camera=2.0 if still else 1.0, standing=still)
             for seed in seeds
         ]
         for way, track_source in makers.items():

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.concepts.tracking_scores import SAME, score
-from tests.support.movi_clips import Clip
+from tests.support.movi_clips import RenderedClip
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import ObservationRow
 from workers.geometry.overlap import mask_iou
@@ -74,7 +74,7 @@ class Judged:
     camera_turns: list[float] = field(default_factory=list)
     camera_paths: list[float] = field(default_factory=list)
 
-    def add(self, clip: SceneClip, drawn: Clip) -> None:
+    def add(self, clip: SceneClip, drawn: RenderedClip) -> None:
         """Judge the kept tracks of one clip of the dataset."""
         shown = [clip.masks(frame) for frame in range(len(clip))]
         numbers = [row.source_frame for row in clip.frames]
@@ -127,7 +127,7 @@ class Judged:
                     self.turns.append(turn_between(told.turn, exact.turn))
 
 
-def camera_errors(clip: SceneClip, drawn: Clip, numbers: list[int]) -> tuple[float, float]:
+def camera_errors(clip: SceneClip, drawn: RenderedClip, numbers: list[int]) -> tuple[float, float]:
     """Median degrees, and median distance from the true path over its extent, from the first placed frame."""
     poses = {frame: clip.world_from_cam(frame) for frame in range(len(clip))}
     placed = {frame: pose for frame, pose in poses.items() if pose is not None}
@@ -156,7 +156,7 @@ def solid_of(row: ObservationRow) -> Solid | None:
     return Solid(np.array(row.center_cam), matrix_from_quaternion(row.rotation_cam), np.array(row.size))
 
 
-def true_solid(drawn: Clip, frame: int, number: int) -> Solid:
+def true_solid(drawn: RenderedClip, frame: int, number: int) -> Solid:
     """The box that was drawn."""
     pose = np.linalg.inv(drawn.world_from_cam[frame]) @ drawn.world_from_object[frame, number - 1]
     return Solid(pose[:3, 3], pose[:3, :3], drawn.sizes[number - 1])

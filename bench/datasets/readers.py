@@ -29,7 +29,7 @@ import webdataset
 from maquette.data import Pairs, ShardedIterable, Windows
 from PIL import Image
 
-from tests.support.synthetic_datasets import SETTINGS, drawn, made_dataset, of_movi
+from tests.support.synthetic_datasets import SETTINGS, make_dataset, movi_source, rendered_clip
 from workers.datasets.exporters import load_exporter
 from workers.datasets.reader import Dataset
 
@@ -39,9 +39,9 @@ Read = Callable[[int], object]
 
 def made(folder: Path, clips: int) -> Dataset:
     """Drawn clips of 48 frames."""
-    sources = [of_movi(drawn(number, 48), name=str(number)) for number in range(clips)]
+    sources = [movi_source(rendered_clip(number, 48), name=str(number)) for number in range(clips)]
     shares = {"train": 1.0, "val": 0.0, "test": 0.0}
-    return made_dataset(folder, sources, replace(SETTINGS, clip_seconds=4.0, shares=shares))
+    return make_dataset(folder, sources, replace(SETTINGS, clip_seconds=4.0, shares=shares))
 
 
 def milliseconds(read: Read, places: list[int]) -> list[float]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bench.datasets.shot_videos import HAPPENINGS, HEIGHT, OTHERS, TUNED, WIDTH, dissolving, picture, uncut
 from media.sandbox import DecodedFrame
-from workers.datasets.shots.clip_planning import find_cuts, find_transitions
+from workers.datasets.shots.cuts import find_cuts, find_transitions
 from workers.datasets.shots.survey import Survey, downscale, survey_frames
 
 Rgb = NDArray[np.uint8]

@@ -20,13 +20,11 @@ import skimage.data
 from PIL import Image
 
 from media.sandbox import Sandbox
-from workers.datasets.clip_work import Components
+from workers.datasets.clip_plan import ClipPlan
+from workers.datasets.components import Components
 from workers.datasets.images import fit_size, resize_area
-from workers.datasets.local import FolderWorkspace, build_dataset
-from workers.datasets.local_executor import LocalExecutor
-from workers.datasets.pipeline import Pipeline
+from workers.datasets.local import FolderWorkspace, build_dataset, build_local_pipeline
 from workers.datasets.settings import TRACK_SIZE, DatasetSettings
-from workers.datasets.shots.clip_planning import ClipPlan
 from workers.datasets.source import Source, SourceFrames
 from workers.datasets.stopwatch import Stopwatch
 from workers.datasets.track_sources import EngineTracks
@@ -100,34 +98,33 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, Sandbox() as sandbox:
         folder = Path(name)
         source = source_of(sandbox, options.video or ride(folder / "ride.mp4", options.frames))
-        planned = Pipeline(
-            LocalExecutor(FolderWorkspace(folder / "plan"), Components(track_source), settings), settings
-        ).plan([source])
+        components = Components(track_source)
+        pipeline = build_local_pipeline(FolderWorkspace(folder / "plan"), components, settings)
+        planned = pipeline.plan([source])
         plans = [p for p, c in zip(planned.plans, planned.clips, strict=True) if c.kept]
         plain(track_source, source, plans[:1])
         ratios, stages, rates = [], Stopwatch(), []
         made = 0
         for number in range(options.rounds):
             loop, frames = plain(track_source, source, plans)
-            components = Components(track_source, clock=Stopwatch())
+            stopwatch = Stopwatch()
             begun = time.perf_counter()
-            written = build_dataset(
-                [source], components, settings, folder / f"w{number}", folder / f"d{number}"
-            )
+            folders = folder / f"w{number}", folder / f"d{number}"
+            written = build_dataset([source], components, settings, *folders, stopwatch=stopwatch)
             took = time.perf_counter() - begun
             # once more: machines drift
             again, _ = plain(track_source, source, plans)
             ratios.append((loop + again) / 2 / took)
             rates.append((2 * frames / (loop + again), frames / took))
             made = int(written.manifest.totals["bytes"])
-            for stage, seconds in components.clock.seconds.items():
+            for stage, seconds in stopwatch.seconds.items():
                 stages.seconds[stage] += seconds / options.rounds
             stages.seconds["everything"] += took / options.rounds
         cpu = Stopwatch(time.process_time)
         busy = cpu_of(sandbox)
         plain(track_source, source, plans)
         loop_cpu, busy = cpu_of(sandbox) - busy, cpu_of(sandbox)
-        build_dataset([source], Components(track_source, clock=cpu), settings, folder / "wc", folder / "dc")
+        build_dataset([source], components, settings, folder / "wc", folder / "dc", stopwatch=cpu)
         made_cpu, busy = cpu_of(sandbox) - busy, cpu_of(sandbox)
         plain(track_source, source, plans)
         loop_cpu = (loop_cpu + cpu_of(sandbox) - busy) / 2

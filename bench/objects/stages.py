@@ -17,9 +17,9 @@ import numpy as np
 from bench.objects import shapes as one
 from bench.objects import views as many
 from bench.objects.painted_shapes import painted
-from workers.engines.objects import default, export
+from workers.engines.objects import export
 from workers.engines.objects.default import DefaultObjects
-from workers.engines.objects.single_view import surface
+from workers.engines.objects.single_view import inflation, mask_view, reconstruction, surface
 from workers.formats.images import encode_png
 from workers.formats.sog import write_sog
 from workers.formats.spz import write_spz
@@ -29,21 +29,21 @@ from workers.jobs.objects.turntable import render_turntable
 from workers.jobs.previews import render_asset_preview
 
 STAGES: dict[str, tuple[Any, str]] = {
-    "clean the mask": (default, "clean_mask"),
-    "complete the colours": (default, "complete"),
-    "try simple solids": (default, "_fitted"),
-    "inflate": (default, "_lift"),
-    "mesh and pose": (surface.Surface, "canonical"),
-    "splat": (surface.Surface, "splat"),
-    "measure the outline": (default, "_silhouette_iou"),
+    "clean the mask": (mask_view, "clean_mask"),
+    "fit hypotheses": (reconstruction, "fit_hypotheses"),
+    "inflate": (inflation, "inflate"),
+    "complete the colours": (reconstruction, "complete_texture"),
+    "mesh and pose": (surface.Surface, "to_object_frame"),
+    "splat": (surface.Surface, "build_splat"),
+    "measure the outline": (mask_view.MaskView, "silhouette_iou"),
 }
 FILES: dict[str, Callable[[Any], object]] = {
-    "GLB": lambda asset: export.asset_glb(asset, "object"),
-    "PLY": export.asset_splat_ply,
+    "GLB": lambda asset: export.write_asset_glb(asset, "object"),
+    "PLY": export.write_asset_splat_ply,
     "preview": lambda asset: encode_png(render_asset_preview(asset)),
     "SPZ": lambda asset: write_spz(asset.splat),
     "SOG": lambda asset: write_sog(asset.splat),
-    "textured GLB": lambda asset: export.asset_textured_glb(asset, "object", export.baked(asset)),
+    "textured GLB": lambda asset: export.write_asset_textured_glb(asset, "object", export.bake_asset(asset)),
     "turntable": render_turntable,
 }
 

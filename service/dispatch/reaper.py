@@ -1,4 +1,4 @@
-"""The reaper: settles jobs whose worker is gone and wakes the queue for those it forgot."""
+"""The reaper: requeues or ends jobs whose worker is gone, and announces those the queue has lost."""
 
 import logging
 import threading
@@ -9,10 +9,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service.settings import ServiceSettings
 from storage.broker import UNREACHABLE, publish
-from storage.ledger import Database, jobs, reaper, sessions
+from storage.ledger import Database, clock, jobs, reaper, sessions
 
 log = logging.getLogger(__name__)
 BATCH = 200
+# NTP corrects smaller differences by slewing, and leases last longer
+MIN_JUMP_SECONDS = 3.0
 # the outbox has told the queue of a new job by then, unless its gateway died
 OUTBOX_SECONDS = 2.0
 
@@ -27,6 +29,8 @@ class Reaper:
         self._queue = redis.Redis.from_url(
             settings.broker_url, socket_timeout=2.0, socket_connect_timeout=1.0
         )
+        # database time, monotonic time and number of absorbed jumps at the last round
+        self._last_reading: tuple[float, float, int] | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reaper", daemon=True)
 
@@ -52,6 +56,7 @@ class Reaper:
     def reap(self) -> None:
         """One round; stops at the first publish that fails."""
         settings = self._settings
+        self._absorb_jump()
         report = reaper.reap(
             self._db,
             max_attempts=settings.max_attempts,
@@ -63,10 +68,28 @@ class Reaper:
         sessions.drop_expired(self._db)
         self._publish(reaper.list_undispatched(self._db, OUTBOX_SECONDS, BATCH))
         for queue in reaper.list_busy_queues(self._db):
-            # an empty queue with old jobs waiting means their messages were lost with a worker or the broker
-            if self._queue.llen(queue) == 0:
-                late = reaper.list_waiting(self._db, settings.redispatch_seconds, queue, BATCH)
-                self._publish(late)
+            # fewer messages than jobs that were announced: some were lost with a worker or the broker
+            announced = reaper.count_announced(self._db, settings.redispatch_seconds, queue)
+            missing = min(announced - self._queue.llen(queue), BATCH)
+            if missing > 0:
+                self._publish(reaper.list_waiting(self._db, settings.redispatch_seconds, queue, missing))
+
+    def _absorb_jump(self) -> None:
+        """Move the times of open jobs along when the database's clock jumped since the last round."""
+        time = self._db.time
+        with self._db.read() as connection:
+            at, jumps = clock.read_clock(connection)
+        elapsed = time.monotonic()
+        before, self._last_reading = self._last_reading, (at, elapsed, jumps)
+        if before is None:
+            return
+        jump = (at - before[0]) - (elapsed - before[1])
+        if abs(jump) < MIN_JUMP_SECONDS:
+            return
+        with self._db.write() as connection:
+            if clock.absorb_jump(connection, jump, before[2]):
+                log.warning("the ledger's clock jumped by %+.1f s: the times of open jobs move along", jump)
+            self._last_reading = (at, elapsed, clock.read_clock(connection)[1])
 
     def _publish(self, waiting: list[tuple[str, str, int]]) -> None:
         for job_id, queue, timeout in waiting:

@@ -1,11 +1,14 @@
-"""What every store of artefacts can do."""
+"""The interface of artefact stores."""
 
+import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 CHUNK = 1 << 20
@@ -41,25 +44,37 @@ class ArtefactStore(ABC):
         self.scratch.mkdir(parents=True, exist_ok=True)
         return shutil.disk_usage(self.scratch).free
 
+    def remove_abandoned(self, min_age_seconds: float = 300.0) -> list[Path]:
+        """Remove temporary files whose writer is gone (it was killed); returns which."""
+        removed = []
+        for file in self.scratch.glob("tmp*"):
+            with suppress(OSError), file.open("rb") as opened:
+                if time.time() - file.stat().st_mtime < min_age_seconds:
+                    continue
+                fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                file.unlink()
+                removed.append(file)
+        return removed
+
     def writer(self) -> "ArtefactWriter":
         """A file that is hashed while it is written."""
         return ArtefactWriter(self)
 
     def put(self, data: bytes) -> str:
-        """Store bytes and give their hash."""
+        """Store bytes and return their hash."""
         with self.writer() as writer:
             writer.write(data)
             return writer.commit()
 
     def put_file(self, file: Path) -> str:
-        """Store a file's content and give its hash; the file stays where it is."""
+        """Store a file's content and return its hash; the file stays where it is."""
         with self.writer() as writer, file.open("rb") as source:
             while chunk := source.read(CHUNK):
                 writer.write(chunk)
             return writer.commit()
 
     def get(self, sha256: str) -> bytes:
-        """The whole content; raises ArtefactMissing."""
+        """The complete content; raises ArtefactMissing."""
         return b"".join(self.read(sha256))
 
 
@@ -70,6 +85,8 @@ class ArtefactWriter:
         self._store = store
         store.scratch.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=store.scratch)
+        # held until the process ends, however it ends: what nobody holds was abandoned
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         self.file = Path(name)
         self._file = os.fdopen(descriptor, "wb")
         self._hash = hashlib.sha256()
@@ -88,7 +105,7 @@ class ArtefactWriter:
         self.bytes += len(data)
 
     def flush(self) -> Path:
-        """Make what was written readable at the path that is given."""
+        """Make what was written readable at the returned path."""
         self._file.flush()
         return self.file
 
@@ -97,7 +114,7 @@ class ArtefactWriter:
         return self._hash.hexdigest()
 
     def commit(self) -> str:
-        """Make the content durable and give its hash."""
+        """Make the content durable and return its hash."""
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
@@ -106,6 +123,6 @@ class ArtefactWriter:
         return digest
 
     def discard(self) -> None:
-        """Forget what was not committed."""
+        """Drop what was not committed."""
         self._file.close()
         self.file.unlink(missing_ok=True)

@@ -8,7 +8,9 @@ from typing import Any
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import make_url
 
+from storage.ledger.clock import SQLITE_FUNCTION
 from storage.ledger.records import MediaRow
+from storage.ledger.time_source import SystemTime, TimeSource
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -19,7 +21,8 @@ class Database:
     `busy_seconds` is how long a write waits for another process that has locked an SQLite file.
     """
 
-    def __init__(self, url: str, *, busy_seconds: float = 20.0) -> None:
+    def __init__(self, url: str, *, busy_seconds: float = 20.0, time: TimeSource | None = None) -> None:
+        self.time = time or SystemTime()
         parsed = make_url(url)
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
@@ -31,7 +34,7 @@ class Database:
             self.engine = create_engine(
                 parsed, connect_args={"timeout": busy_seconds, "check_same_thread": False}, pool_size=20
             )
-            event.listen(self.engine, "connect", _sqlite_connect)
+            event.listen(self.engine, "connect", self._set_up_sqlite)
             event.listen(self.engine, "begin", _sqlite_begin)
         else:
             self.engine = create_engine(parsed, pool_size=10, max_overflow=20, pool_pre_ping=True)
@@ -65,16 +68,16 @@ class Database:
         """Close every connection."""
         self.engine.dispose()
 
-
-def _sqlite_connect(connection: Any, _record: Any) -> None:
-    # SQLAlchemy's begin event starts transactions; the driver must not start its own
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    # 202 means durable: every commit reaches the disk
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
+    def _set_up_sqlite(self, connection: Any, _record: Any) -> None:
+        connection.create_function(SQLITE_FUNCTION, 0, lambda: self.time.now_ns() / 1e9)
+        # SQLAlchemy's begin event starts transactions; the driver must not start its own
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        # 202 means durable: every commit reaches the disk
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
 
 
 def _sqlite_begin(connection: Connection) -> None:

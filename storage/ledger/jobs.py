@@ -1,8 +1,6 @@
 """Jobs from the gateway's side: submit, read, list and cancel."""
 
 import json
-import secrets
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,10 +9,11 @@ from sqlalchemy.exc import IntegrityError
 
 from storage.ledger.clock import now
 from storage.ledger.database import Database
-from storage.ledger.records import JobRow, Submission
+from storage.ledger.records import STORED, JobRow, Submission
 from storage.ledger.tables import events, jobs
+from storage.ledger.time_source import TimeSource
 
-COLUMNS = [jobs.c[name] for name in JobRow.__slots__]
+COLUMNS = [jobs.c[name] for name in STORED]
 # built once: building a statement costs more than running it
 INSERT_JOB = (
     insert(jobs)
@@ -45,9 +44,9 @@ class IdempotencyConflict(Exception):
     """The idempotency key already names a job with another request."""
 
 
-def new_id() -> str:
-    """A job id that sorts by the time it was made, to the nanosecond."""
-    return f"job_{time.time_ns():016x}{secrets.token_hex(6)}"
+def new_id(time: TimeSource) -> str:
+    """A job id that sorts by the time of its creation, to the nanosecond."""
+    return f"job_{time.now_ns():016x}{time.token(6)}"
 
 
 def record_event(connection: Connection, job_id: str, kind: str, data: dict[str, Any]) -> None:
@@ -59,13 +58,13 @@ def record_event(connection: Connection, job_id: str, kind: str, data: dict[str,
 
 
 def drop_parts(connection: Connection, job_id: str) -> None:
-    """Forget the parts of a job that is over; a worker that still runs one has lost its lease."""
+    """Delete the parts of a job that has ended; a worker that still runs one has lost its lease."""
     connection.execute(delete(jobs).where(jobs.c.parent == job_id))
 
 
 def submit(db: Database, submission: Submission) -> tuple[JobRow, bool]:
-    """Store a job durably; gives it and whether it is new. Raises IdempotencyConflict."""
-    job_id = new_id()
+    """Store a job durably; returns it and whether it is new. Raises IdempotencyConflict."""
+    job_id = new_id(db.time)
     values = {name: getattr(submission, name) for name in Submission.__slots__}
     try:
         with db.write() as connection:
@@ -131,7 +130,7 @@ def list_events(db: Database, job_id: str, after: int) -> list[dict[str, Any]]:
 
 
 def cancel(db: Database, tenant: str, job_id: str) -> bool:
-    """Cancel a job that no worker holds at once, ask a running one to stop; False when there is none."""
+    """Cancel a job that no worker holds, or ask a running one to stop; False when there is none."""
     with db.write() as connection:
         mine = (jobs.c.id == job_id, jobs.c.tenant == tenant, jobs.c.parent.is_(None))
         queued = connection.execute(
@@ -152,7 +151,7 @@ def cancel(db: Database, tenant: str, job_id: str) -> bool:
 
 
 def mark_dispatched(db: Database, job_ids: Sequence[str]) -> None:
-    """Note that the queue was told of these jobs."""
+    """Record that these jobs were announced to the queue."""
     with db.write() as connection:
         connection.execute(update(jobs).where(jobs.c.id.in_(job_ids)).values(dispatched_at=now()))
 

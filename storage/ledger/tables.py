@@ -82,7 +82,7 @@ jobs = Table(
     Column("created_at", Double, nullable=False),
     Column("started_at", Double),
     Column("finished_at", Double),
-    # the picture that a job is about: jobs about one picture share its embedding
+    # the image that a job is about: jobs about one image share its embedding
     Column("subject", String(64)),
     # a part of another job: which job, and the key of the part in it
     Column("parent", String(40)),
@@ -95,6 +95,8 @@ jobs = Table(
     Index(None, "parent", "kind", "part", unique=True),
     Index(None, "parent", "state", "queue", "id"),
     Index(None, "state", "dispatched_at"),
+    Index(None, "queue", "state", "tenant", "id"),
+    Index(None, "tenant", "started_at"),
 )
 
 events = Table(
@@ -132,3 +134,6 @@ workers = Table(
     Column("draining", Boolean, nullable=False),
     Column("seen_at", Double, nullable=False),
 )
+
+# one row: how many jumps of the database's clock were absorbed
+ledger_clock = Table("ledger_clock", metadata, Column("jumps", Integer, nullable=False))

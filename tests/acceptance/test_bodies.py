@@ -14,9 +14,9 @@ from PIL import Image
 from service.embedded import Stack
 from tests.support.cli import run_cli
 from tests.support.gltf_validator import assert_valid
-from tests.support.mannequins import mannequin
+from tests.support.mannequins import render_mannequin
 from tests.support.media_files import count_frames, write_clip
-from tests.support.scenes import wall
+from tests.support.scenes import make_wall
 from workers.formats.glb_reader import read_glb
 
 FRAMES, RATE = 10, 10
@@ -27,12 +27,12 @@ BOX = (20.0, 0.0, 440.0, 512.0)
 @pytest.fixture(scope="module")
 def moving(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A mannequin that moves to the right in front of a wall, by 12 pixels per frame."""
-    whole, silhouette = mannequin(0, 0.3)
+    whole, silhouette = render_mannequin(0, 0.3)
     person = np.asarray(Image.fromarray(whole).resize((240, 320)))
     outline = np.asarray(Image.fromarray(silhouette).resize((240, 320)))
     images = []
     for index in range(FRAMES):
-        image = wall(size=(320, 480))
+        image = make_wall(size=(320, 480))
         image[:, 12 * index : 12 * index + 240][outline] = person[outline]
         images.append(image)
     return write_clip(tmp_path_factory.mktemp("video") / "mannequin.mp4", images, rate=RATE)
@@ -60,7 +60,7 @@ def test_an_image_in_every_format(mq: Maquette, tmp_path: Path) -> None:
 
 
 def test_a_mask_without_a_box_and_a_box_without_a_person(mq: Maquette) -> None:
-    image = np.hstack([skimage.data.astronaut(), wall(size=(512, 512))])
+    image = np.hstack([skimage.data.astronaut(), make_wall(size=(512, 512))])
     mask = np.zeros(image.shape[:2], bool)
     mask[:, 60:400] = True
     [body] = mq.bodies(image, masks=[mask]).wait().bodies
@@ -80,7 +80,7 @@ def test_too_many_people_are_capped_to_the_largest(mq: Maquette) -> None:
 def test_implausible_cameras_are_refused(mq: Maquette) -> None:
     for focal in (1.0, 1e6):
         with pytest.raises(InvalidRequest) as caught:
-            mq.bodies(wall(), camera={"fx": focal, "fy": focal, "cx": 160, "cy": 120})
+            mq.bodies(make_wall(), camera={"fx": focal, "fy": focal, "cx": 160, "cy": 120})
         assert caught.value.code == "camera_implausible"
 
 

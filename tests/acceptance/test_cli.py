@@ -11,15 +11,15 @@ from PIL import Image
 
 from service.embedded import Stack
 from tests.support.cli import client_environment, run_cli
-from tests.support.scenes import ball, wall
+from tests.support.scenes import draw_ball, make_wall
 from workers.geometry.boxes import bounding_box
 
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
     for name, x in (("a", 90), ("b", 200)):
-        image = wall()
-        ball(image, (120, x), 50, (220, 60, 40))
+        image = make_wall()
+        draw_ball(image, (120, x), 50, (220, 60, 40))
         Image.fromarray(image).save(tmp_path / f"{name}.png")
     return tmp_path
 
@@ -34,8 +34,8 @@ def test_segment_takes_globs_and_saves(stack: Stack, images: Path) -> None:
 
 
 def test_json_chains_a_job_into_objects(stack: Stack, images: Path) -> None:
-    image = wall()
-    x0, y0, x1, y1 = bounding_box(ball(image, (120, 90), 50, (220, 60, 40)))
+    image = make_wall()
+    x0, y0, x1, y1 = bounding_box(draw_ball(image, (120, 90), 50, (220, 60, 40)))
     box = f"{x0},{y0},{x1},{y1}"
     first = json.loads(run_cli(stack, "--json", "segment", str(images / "a.png"), "--box", box).stdout)
     assert len(first["result"]["instances"]) == 1

@@ -13,7 +13,7 @@ from maquette.contract import MediaRef
 from service.embedded import Stack
 from storage.artefacts import ArtefactStore
 from tests.support.cli import run_cli
-from tests.support.scenes import ball, wall
+from tests.support.scenes import draw_ball, make_wall
 from tests.support.splats import random_splat
 from workers.errors import JobProblem
 from workers.formats.splat_ply import read_splat_ply, write_splat_ply
@@ -37,8 +37,8 @@ def test_a_splat_goes_through_every_format(mq: Maquette, tmp_path: Path) -> None
 
 
 def test_the_mesh_of_a_job_becomes_obj(mq: Maquette) -> None:
-    image = wall()
-    mask = ball(image, (120, 150), 60, (220, 60, 40))
+    image = make_wall()
+    mask = draw_ball(image, (120, 150), 60, (220, 60, 40))
     lifted = mq.objects(image, boxes=[bounding_box(mask)]).wait()
     mesh = next(item for item in lifted.artefacts if item.name == lifted.objects[0].mesh)
     result = mq.convert(mesh, ["obj", "ply"]).wait()
@@ -61,7 +61,7 @@ def test_broken_and_foreign_files_are_refused(mq: Maquette) -> None:
         mq.convert(whole, ["obj"]).wait()
     assert caught.value.code == "format_unfit"
     with pytest.raises(ApiError) as refused:
-        mq.convert(wall(), ["ply"])
+        mq.convert(make_wall(), ["ply"])
     assert refused.value.code == "not_an_asset"
     with pytest.raises(ApiError) as refused:
         mq.segment(whole, text="cat")

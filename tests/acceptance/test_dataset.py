@@ -23,7 +23,7 @@ from pycocotools.coco import COCO
 
 from service.embedded import Stack
 from tests.support.cli import run_cli, run_dataset
-from tests.support.scenes import motorcycle
+from tests.support.scenes import load_motorcycle
 from workers.datasets.reader import Dataset
 from workers.datasets.verification import verify
 from workers.geometry.boxes import bounding_box
@@ -33,7 +33,7 @@ from workers.geometry.boxes import bounding_box
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An animation of a motorcycle, and the same the other way round as numbered frames."""
     videos = tmp_path_factory.mktemp("videos")
-    photo = motorcycle((240, 160))
+    photo = load_motorcycle((240, 160))
     frames = [Image.fromarray(np.roll(photo, 2 * shift, axis=1)) for shift in range(12)]
     frames[0].save(videos / "roll.webp", save_all=True, append_images=frames[1:], duration=100, lossless=True)
     (videos / "frames").mkdir()

@@ -15,7 +15,7 @@ from PIL import Image
 from service.embedded import Stack
 from tests.support.cli import run_dataset
 from tests.support.media_files import write_clip
-from tests.support.scenes import motorcycle
+from tests.support.scenes import load_motorcycle
 from workers.datasets.reader import Dataset
 from workers.datasets.verification import verify
 
@@ -29,7 +29,7 @@ DEPTH = np.stack([np.full(SIZE, 4.0 - 0.1 * frame) for frame in range(FRAMES)])
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A video, its depth as numbered images in millimetres, and a file that relates them."""
     videos = tmp_path_factory.mktemp("videos")
-    photo = motorcycle(SIZE[::-1])
+    photo = load_motorcycle(SIZE[::-1])
     rolled = [np.roll(photo, 2 * shift, axis=1) for shift in range(FRAMES)]
     write_clip(videos / "roll.mp4", rolled, rate=10, crf=12)
     write_depth(videos / "roll-depth", DEPTH)

@@ -11,8 +11,8 @@ from PIL import Image
 
 from service.embedded import Stack
 from tests.support.cli import run_cli
-from tests.support.media_files import count_frames, png
-from tests.support.scenes import ball, wall
+from tests.support.media_files import count_frames, encode_png
+from tests.support.scenes import draw_ball, make_wall
 from workers.formats.convert import detect
 from workers.formats.registry import MESH_CODECS, SPLAT_CODECS
 from workers.geometry.boxes import bounding_box
@@ -23,9 +23,9 @@ ROLES = {"glb": "mesh", "ply": "splat", "spz": "splat", "sog": "splat", "khr_glb
 
 @pytest.fixture(scope="module")
 def image() -> tuple[bytes, tuple[int, int, int, int]]:
-    pixels = wall()
-    box = bounding_box(ball(pixels, (120, 90), 50, (220, 60, 40)))
-    return png(pixels), box
+    pixels = make_wall()
+    box = bounding_box(draw_ball(pixels, (120, 90), 50, (220, 60, 40)))
+    return encode_png(pixels), box
 
 
 def test_all_formats_hold_one_object(mq: Maquette, image, tmp_path: Path) -> None:
@@ -70,8 +70,8 @@ def test_the_command_takes_formats(stack: Stack, image, tmp_path: Path) -> None:
 
 
 def test_placed_turntable_and_simulation(mq: Maquette, tmp_path: Path) -> None:
-    image = wall()
-    mask = ball(image, (120, 150), 60, (220, 60, 40))
+    image = make_wall()
+    mask = draw_ball(image, (120, 150), 60, (220, 60, 40))
     options = {"outputs": ["placed", "turntable", "simulation"], "density": 600.0, "longest_side_m": 0.2}
     result = mq.objects(image, boxes=[bounding_box(mask)], **options).wait()
     [lifted] = result.objects

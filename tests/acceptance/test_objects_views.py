@@ -13,21 +13,21 @@ from PIL import Image
 from service.embedded import Stack
 from tests.support.cli import run_cli
 from tests.support.media_files import write_clip
-from tests.support.synthetic_objects import around, thing
+from tests.support.synthetic_objects import cameras_around, make_object
 from workers.geometry.boxes import bounding_box
 from workers.geometry.mesh_renderer import render_mesh
 from workers.geometry.posed_cameras import PosedCamera
 
 Box = tuple[int, int, int, int]
 FRAMES, SIDE = 48, 256
-VIEWS = around(FRAMES, 360, SIDE)
+VIEWS = cameras_around(FRAMES, 360, SIDE)
 WORLD_FROM_CAM = [view.cam_from_world.inverse().matrix().tolist() for view in VIEWS]
 CAMERA = {"fx": VIEWS[0].camera.fx, "fy": VIEWS[0].camera.fy, "cx": SIDE / 2, "cy": SIDE / 2}
 
 
 def red_block(view: PosedCamera) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """A shaded image (H, W, 3) of a block of 0.5 x 1 x 0.35 m, and its mask (H, W)."""
-    block = thing("block")
+    block = make_object("block")
     colors = np.tile(np.array([205, 60, 45], np.uint8), (len(block.vertices), 1))
     image, depth = render_mesh(
         block.vertices, block.faces, colors, view.camera, view.cam_from_world, background=(70, 90, 80)

@@ -21,7 +21,7 @@ from PIL import Image
 
 from service.embedded import Stack
 from tests.support.gltf_validator import assert_valid
-from tests.support.scenes import MOTORCYCLE, ball, moving_ball, wall
+from tests.support.scenes import MOTORCYCLE, draw_ball, make_wall, write_ball_video
 from workers.formats.splat_ply import read_splat_ply
 from workers.geometry.boxes import bounding_box
 from workers.geometry.cameras import Camera
@@ -31,9 +31,9 @@ from workers.geometry.poses import Similarity
 
 
 def test_boxes_points_and_phrases_in_one_request(mq: Maquette) -> None:
-    image = wall()
-    first = ball(image, (120, 90), 50, (220, 60, 40))
-    second = ball(image, (120, 240), 40, (40, 90, 220))
+    image = make_wall()
+    first = draw_ball(image, (120, 90), 50, (220, 60, 40))
+    second = draw_ball(image, (120, 240), 40, (40, 90, 220))
     states: list[str] = []
     job = mq.segment(image, text=["cat"], boxes=[bounding_box(first)], points=[[(240, 120), (10, 10, 0)]])
     result = job.wait(progress=lambda job: states.append(job.state))
@@ -62,10 +62,10 @@ def test_a_phrase_finds_what_it_names_and_the_result_names_the_engine(mq: Maquet
 
 
 def test_exemplars_find_all_of_their_kind_and_counter_exemplars_exclude(mq: Maquette) -> None:
-    image = wall(size=(360, 480))
+    image = make_wall(size=(360, 480))
     places = [(70 + 110 * row, 70 + 110 * column) for row, column in ((0, 0), (1, 2), (2, 1), (2, 3))]
-    red = [ball(image, place, 34, (220, 50, 40)) for place in places]
-    orange = ball(image, (70, 400), 34, (235, 120, 40))
+    red = [draw_ball(image, place, 34, (220, 50, 40)) for place in places]
+    orange = draw_ball(image, (70, 400), 34, (235, 120, 40))
     result = mq.segment(
         image, exemplars=[bounding_box(red[0])], counter_exemplars=[bounding_box(orange)]
     ).wait()
@@ -77,7 +77,7 @@ def test_exemplars_find_all_of_their_kind_and_counter_exemplars_exclude(mq: Maqu
 
 
 def test_nothing_found_is_a_success_with_a_reason(mq: Maquette) -> None:
-    result = mq.segment(wall(), text="giraffe").wait()
+    result = mq.segment(make_wall(), text="giraffe").wait()
     assert result.instances == []
     assert result.reason and "nothing_found" in result.flags
 
@@ -112,8 +112,8 @@ def test_objects_from_a_job_agree_with_its_masks(mq: Maquette, tmp_path: Path) -
 
 
 def test_objects_from_masks_of_the_user(mq: Maquette) -> None:
-    image = wall()
-    mask = ball(image, (120, 150), 60, (220, 60, 40))
+    image = make_wall()
+    mask = draw_ball(image, (120, 150), 60, (220, 60, 40))
     [lifted] = (
         mq.objects(image, masks=[mask], camera={"fx": 400, "fy": 400, "cx": 160, "cy": 120}).wait().objects
     )
@@ -154,7 +154,7 @@ def test_bodies_of_several_people_are_rigged(mq: Maquette, tmp_path: Path) -> No
 
 
 def test_an_image_without_people_has_no_bodies_and_a_reason(mq: Maquette) -> None:
-    result = mq.bodies(wall()).wait()
+    result = mq.bodies(make_wall()).wait()
     assert result.bodies == [] and result.reason == "no person was found in the image"
 
 
@@ -188,7 +188,7 @@ def test_a_scene_has_one_coordinate_frame(mq: Maquette, tmp_path: Path) -> None:
 
 def test_a_box_is_tracked_through_a_video(mq: Maquette, tmp_path: Path) -> None:
     video = tmp_path / "ball.mp4"
-    exact = moving_ball(video, 60)
+    exact = write_ball_video(video, 60)
     result = mq.track(video, boxes=[bounding_box(exact[0])]).wait()
     [track] = result.tracks
     assert (track.id, track.first_frame, track.last_frame, track.frames) == (1, 0, 59, 60)
@@ -206,7 +206,7 @@ def test_a_box_is_tracked_through_a_video(mq: Maquette, tmp_path: Path) -> None:
 
 
 def test_uploads_are_sent_once(mq: Maquette) -> None:
-    image = wall(seed=77)
+    image = make_wall(seed=77)
     sent: list[str] = []
     mq._http._client.event_hooks["request"].append(lambda r: sent.append(f"{r.method} {r.url.path}"))
     first, again = mq.upload(image), mq.upload(image)
@@ -216,10 +216,10 @@ def test_uploads_are_sent_once(mq: Maquette) -> None:
 
 def test_problems_are_typed_exceptions(mq: Maquette, stack: Stack) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        mq.segment(wall(), text="quasar")
+        mq.segment(make_wall(), text="quasar")
     assert caught.value.code == "unknown_phrase"
     with pytest.raises(InvalidRequest) as caught:
-        mq.segment(wall(), boxes=[(5, 5, 1, 1)])
+        mq.segment(make_wall(), boxes=[(5, 5, 1, 1)])
     assert caught.value.code == "invalid_request"
     with pytest.raises(InvalidRequest) as caught:
         mq.segment(b"not an image", text="cat")
@@ -234,12 +234,12 @@ def test_problems_are_typed_exceptions(mq: Maquette, stack: Stack) -> None:
     with pytest.raises(JobFailed) as failed:
         mq.segment("https://no-such-host.invalid/x.png", text="cat").wait()
     assert failed.value.code == "url_failed"
-    assert mq.segment(wall(), boxes=[(50, 50, 150, 150)]).wait().instances
+    assert mq.segment(make_wall(), boxes=[(50, 50, 150, 150)]).wait().instances
 
 
 def test_a_truncated_image_is_refused_at_once_or_fails_its_job(mq: Maquette) -> None:
     small, large = io.BytesIO(), io.BytesIO()
-    Image.fromarray(wall(seed=5)).save(small, "JPEG", quality=95)
+    Image.fromarray(make_wall(seed=5)).save(small, "JPEG", quality=95)
     with pytest.raises(InvalidRequest) as refused:
         mq.segment(small.getvalue()[: small.tell() // 2], text="cat")
     assert refused.value.code == "image_broken"
@@ -270,7 +270,7 @@ def test_an_upload_longer_than_its_content_length_is_cut(stack: Stack, mq: Maque
 
 
 def test_jobs_are_listed_and_read_again(mq: Maquette) -> None:
-    job = mq.segment(wall(), text="cat")
+    job = mq.segment(make_wall(), text="cat")
     job.wait()
     assert job.id in [listed.id for listed, _ in zip(mq.jobs(kind="segment"), range(5), strict=False)]
     assert mq.job(job.id).result().data.kind == "segment"
@@ -281,7 +281,7 @@ def test_jobs_are_listed_and_read_again(mq: Maquette) -> None:
 def test_the_asynchronous_client(stack: Stack, tmp_path: Path) -> None:
     async def work() -> list[Any]:
         async with AsyncMaquette(stack.url, api_key=stack.api_key) as mq:
-            jobs = [await mq.segment(wall(), text=[word]) for word in ("cat", "dog")]
+            jobs = [await mq.segment(make_wall(), text=[word]) for word in ("cat", "dog")]
             results = await asyncio.gather(*(job.wait() for job in jobs))
             folder = await results[0].save(tmp_path / "async")
             states = [event.data.get("state") async for event in jobs[0].events()]
@@ -296,12 +296,12 @@ def test_the_asynchronous_client(stack: Stack, tmp_path: Path) -> None:
 
 
 def test_an_exemplar_can_come_from_another_image(mq: Maquette) -> None:
-    example = wall(seed=3)
-    red = ball(example, (100, 100), 40, (220, 60, 40))
-    blue = ball(example, (100, 230), 40, (40, 90, 220))
-    image = wall(seed=4)
-    wanted = ball(image, (140, 220), 44, (220, 60, 40))
-    other = ball(image, (100, 90), 44, (40, 90, 220))
+    example = make_wall(seed=3)
+    red = draw_ball(example, (100, 100), 40, (220, 60, 40))
+    blue = draw_ball(example, (100, 230), 40, (40, 90, 220))
+    image = make_wall(seed=4)
+    wanted = draw_ball(image, (140, 220), 44, (220, 60, 40))
+    other = draw_ball(image, (100, 90), 44, (40, 90, 220))
     positive = [{"box": bounding_box(red), "image": example}]
     negative = [{"box": bounding_box(blue), "image": example}]
     instances = mq.segment(image, exemplars=positive, counter_exemplars=negative).wait().instances

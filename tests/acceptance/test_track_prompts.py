@@ -13,7 +13,7 @@ from pycocotools import mask as coco
 
 from service.embedded import Stack
 from tests.support.cli import run_cli
-from tests.support.scenes import moving_ball
+from tests.support.scenes import write_ball_video
 from workers.geometry.boxes import bounding_box
 from workers.geometry.overlap import mask_iou
 
@@ -23,7 +23,7 @@ FRAMES = 60
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[NDArray[np.bool_]]]:
     path = tmp_path_factory.mktemp("video") / "ball.mp4"
-    return path, moving_ball(path, FRAMES)
+    return path, write_ball_video(path, FRAMES)
 
 
 Video = tuple[Path, list[NDArray[np.bool_]]]

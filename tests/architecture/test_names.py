@@ -10,11 +10,7 @@ MODULES = {
     "unseen",
 }
 # to be renamed: empty when that is done
-MODULES_LEFT = {
-    "workers/engines/objects/legged.py",
-    "workers/engines/objects/lying.py",
-    "workers/engines/objects/swept.py",
-}
+MODULES_LEFT: set[str] = set()
 FUNCTIONS_LEFT = {
     ("bench/datasets/ground_truth.py", "told_of"),
     ("bench/datasets/ground_truth_scores.py", "solid_of"),
@@ -22,26 +18,17 @@ FUNCTIONS_LEFT = {
     ("bench/datasets/throughput.py", "cpu_of"),
     ("bench/datasets/throughput.py", "source_of"),
     ("tests/chaos/test_dataset_faults.py", "state_of"),
-    ("tests/deployment/manifests.py", "settings_of"),
     ("tests/parity/test_sam3_frame_batch.py", "engine_of"),
     ("tests/parity/test_sam3_video_prompts.py", "mask_of"),
-    ("tests/parity/test_sam3d_body.py", "is_person_of"),
     ("tests/support/dataset_worlds.py", "kind_of"),
     ("tests/support/synthetic_datasets.py", "source_of"),
-    ("tests/workers/bodies/test_formats.py", "points_of"),
     ("tests/workers/datasets/exporters/test_neural_assets.py", "corners_of"),
     ("tests/workers/datasets/exporters/test_neural_assets.py", "row_of"),
     ("tests/workers/engines/concepts/test_tracking_prompts.py", "mask_of"),
     ("tests/workers/engines/host/test_host.py", "pid_of"),
-    ("tests/workers/engines/objects/test_solids.py", "mask_of"),
     ("tests/workers/jobs/test_dataset_depth.py", "rows_of"),
     ("tests/workers/jobs/test_dataset_failures.py", "result_of"),
-    ("workers/bodies/sightings.py", "sightings_of"),
     ("workers/datasets/records.py", "row_of"),
-    ("workers/datasets/shots/dissolves.py", "_of"),
-    ("workers/engines/bodies/mhr/rig.py", "rig_of"),
-    ("workers/engines/bodies/rig.py", "joints_of"),
-    ("workers/engines/bodies/sam3d/camera.py", "centre_of"),
     ("workers/engines/concepts/appearance.py", "bins_of"),
     ("workers/engines/concepts/consensus.py", "prompt_of"),
     ("workers/engines/concepts/default.py", "_mask_of"),
@@ -52,17 +39,6 @@ FUNCTIONS_LEFT = {
     ("workers/engines/concepts/sam3/sessions.py", "features_of"),
     ("workers/engines/concepts/sam3/sessions.py", "settings_of"),
     ("workers/engines/concepts/tracking.py", "_soft_of"),
-    ("workers/engines/objects/frames.py", "frame_of"),
-    ("workers/engines/objects/multi_view/views.py", "taken_of"),
-    ("workers/engines/objects/regular.py", "plan_of"),
-    ("workers/engines/objects/sam3d/assets.py", "mesh_of"),
-    ("workers/engines/objects/sam3d/frames.py", "pointmap_of"),
-    ("workers/engines/objects/single_view/coarse_mask.py", "window_of"),
-    ("workers/engines/objects/splats/surfels.py", "splat_of"),
-    ("workers/jobs/bodies/video.py", "_bodies_of"),
-    ("workers/jobs/bodies/video.py", "_people_of"),
-    ("workers/jobs/dataset_parts.py", "_of"),
-    ("workers/jobs/depth_maps.py", "_camera_of"),
 }
 
 

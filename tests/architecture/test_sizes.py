@@ -15,11 +15,9 @@ LONG_FUNCTIONS = {
     ("tests/parity/sam3_tiny.py", "tiny_config"),
     ("tests/support/movi_clips.py", "draw"),
     ("tests/workers/engines/bodies/mhr/test_evaluation.py", "write_model"),
-    ("workers/bodies/motion.py", "build"),
+    ("workers/jobs/bodies/motion.py", "build_motion"),
     ("workers/datasets/documents/card.py", "render_card"),
     ("workers/engines/objects/multi_view/reconstruction.py", "from_views"),
-    ("workers/jobs/bodies/motion_files.py", "_write"),
-    ("workers/jobs/scene/job.py", "run"),
 }
 LONG_FILES = {
     "scripts/models/convert_blazepose.py",
@@ -29,7 +27,6 @@ LONG_FILES = {
     "tests/parity/test_sam3_video_prompts.py",
     "tests/parity/test_sam3d_body.py",
     "tests/workers/jobs/test_dataset_depth.py",
-    "workers/datasets/clip_work.py",
 }
 
 

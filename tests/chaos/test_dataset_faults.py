@@ -21,7 +21,7 @@ from maquette.results import DatasetResult
 from service.embedded import Stack
 from tests.support.faults import kill, read_state, wait_until
 from tests.support.media_files import write_clip
-from tests.support.scenes import motorcycle
+from tests.support.scenes import load_motorcycle
 from tests.support.stacks import QUICK, running_stack
 from workers.datasets.reader import Dataset
 from workers.datasets.verification import verify
@@ -33,7 +33,7 @@ FRAMES = 36
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three seconds of a photo of a motorcycle that moves sideways."""
-    photo = motorcycle((240, 160))
+    photo = load_motorcycle((240, 160))
     rolled = [np.roll(photo, index, axis=1) for index in range(FRAMES)]
     return write_clip(tmp_path_factory.mktemp("video") / "ride.mp4", rolled, rate=12, crf=18)
 

@@ -20,7 +20,7 @@ from tests.support.faults import (
     wait_for_success,
     wait_until,
 )
-from tests.support.scenes import moving_ball, wall
+from tests.support.scenes import make_wall, write_ball_video
 from workers.geometry.boxes import bounding_box
 
 FRAMES = 110
@@ -29,7 +29,7 @@ FRAMES = 110
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[float, float, float, float]]:
     path = tmp_path_factory.mktemp("video") / "ball.mp4"
-    return path, bounding_box(moving_ball(path, FRAMES)[0])
+    return path, bounding_box(write_ball_video(path, FRAMES)[0])
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_a_hung_child_does_not_prevent_cancellation(
     job.cancel()
     wait_until(shaky, lambda: job.refresh().state == "cancelled", 20)
     wait_until(shaky, lambda: not hung.is_running(), 20)
-    wait_for_success(shaky, client.segment(wall(), boxes=[(50, 50, 150, 150)], seed=42))
+    wait_for_success(shaky, client.segment(make_wall(), boxes=[(50, 50, 150, 150)], seed=42))
 
 
 def test_a_terminated_worker_hands_its_job_back(
@@ -104,8 +104,8 @@ def test_a_terminated_worker_hands_its_job_back(
 
 
 def test_a_gateway_killed_after_202_loses_nothing(shaky: Stack, client: Maquette) -> None:
-    client.upload(wall())
-    jobs = [client.segment(wall(), boxes=[(50, 50, 150, 150)], seed=seed) for seed in range(5)]
+    client.upload(make_wall())
+    jobs = [client.segment(make_wall(), boxes=[(50, 50, 150, 150)], seed=seed) for seed in range(5)]
     kill(shaky, "gateway")
     wait_until(shaky, lambda: answers(client))
     wait_for_success(shaky, *jobs)
@@ -113,9 +113,9 @@ def test_a_gateway_killed_after_202_loses_nothing(shaky: Stack, client: Maquette
 
 
 def test_a_restarted_queue_loses_nothing(shaky: Stack, client: Maquette) -> None:
-    before = [client.segment(wall(), boxes=[(50, 50, 150, 150)], seed=10 + n) for n in range(4)]
+    before = [client.segment(make_wall(), boxes=[(50, 50, 150, 150)], seed=10 + n) for n in range(4)]
     kill(shaky, "queue")
-    during = [client.segment(wall(), boxes=[(50, 50, 150, 150)], seed=20 + n) for n in range(4)]
+    during = [client.segment(make_wall(), boxes=[(50, 50, 150, 150)], seed=20 + n) for n in range(4)]
     wait_for_success(shaky, *before, *during)
     assert all(succeeded_once(job) for job in (*before, *during))
 
@@ -123,7 +123,7 @@ def test_a_restarted_queue_loses_nothing(shaky: Stack, client: Maquette) -> None
 def test_an_emptied_queue_is_filled_again(shaky: Stack, client: Maquette) -> None:
     worker = shaky.process("worker").process
     assert worker is not None
-    jobs = [client.segment(wall(), boxes=[(50, 50, 150, 150)], seed=30 + n) for n in range(4)]
+    jobs = [client.segment(make_wall(), boxes=[(50, 50, 150, 150)], seed=30 + n) for n in range(4)]
     kill(shaky, "queue")
     shutil.rmtree(shaky.folder / "queue")
     (shaky.folder / "queue").mkdir()
@@ -141,7 +141,7 @@ def test_cancel_stops_the_job_and_not_the_worker(
         job.wait(timeout=15)
     frames = [event.data["done"] for event in job.events() if event.type == "progress"]
     assert max(frames) < FRAMES
-    wait_for_success(shaky, client.segment(wall(), boxes=[(50, 50, 150, 150)], seed=40))
+    wait_for_success(shaky, client.segment(make_wall(), boxes=[(50, 50, 150, 150)], seed=40))
 
 
 def test_a_job_over_its_time_limit_is_stopped(
@@ -151,4 +151,4 @@ def test_a_job_over_its_time_limit_is_stopped(
     with pytest.raises(JobFailed) as caught:
         job.wait(timeout=30)
     assert caught.value.code == "timed_out"
-    wait_for_success(shaky, client.segment(wall(), boxes=[(50, 50, 150, 150)], seed=41))
+    wait_for_success(shaky, client.segment(make_wall(), boxes=[(50, 50, 150, 150)], seed=41))

@@ -104,7 +104,7 @@ def test_depth_of_a_video_comes_one_map_after_the_other_from_any_frame(
     for path, scale, whole in ((array, 1, True), (packed, 1000, False)):
         told = sandbox.probe(path)
         assert (told["kind"], told["frames"], told["width"], told["height"]) == ("array", 6, 16, 12)
-        assert [item.whole for item in sandbox.depths(path)] == [whole] * 6
+        assert [item.integers for item in sandbox.depths(path)] == [whole] * 6
         assert np.allclose(maps(sandbox, path), FILM / scale)
         assert np.allclose(maps(sandbox, path, 4), FILM[4:] / scale)
         assert np.allclose(maps(sandbox, path, 1, 2), FILM[1:3] / scale)
@@ -164,7 +164,7 @@ def test_a_stack_that_is_cut_or_is_no_stack_is_refused_on_arrival(sandbox: Sandb
 
 def test_depth_is_read_beside_the_video_it_belongs_to(sandbox: Sandbox, tmp_path: Path) -> None:
     video, depth = write_video(tmp_path / "v.mp4", 6), filmed(tmp_path, "z", ".png", FILM)
-    aside = sandbox.aside.depths(depth)
+    aside = sandbox.second.depths(depth)
     pairs = list(zip(sandbox.frames(video).frames, aside, strict=True))
     assert [frame.index for frame, _ in pairs] == list(range(6))
     assert all(np.array_equal(item.values, FILM[frame.index]) for frame, item in pairs)

@@ -13,7 +13,7 @@ from PIL import Image
 from media.errors import MediaError
 from media.limits import MediaLimits
 from media.sandbox import Sandbox
-from tests.support.media_files import encoded, gradient, png, png_bomb
+from tests.support.media_files import encode_image, encode_png, make_gradient, make_png_bomb
 
 Store = Callable[[bytes], Path]
 
@@ -34,12 +34,12 @@ def keep(tmp_path: Path) -> Store:
     return store
 
 
-PLAIN = gradient()
+PLAIN = make_gradient()
 GREY = np.repeat(np.asarray(Image.fromarray(PLAIN).convert("L"))[..., None], 3, axis=2)
 
 
 def test_png_is_exact_and_probed_without_decoding(sandbox: Sandbox, keep: Store) -> None:
-    file = keep(png(PLAIN))
+    file = keep(encode_png(PLAIN))
     told = sandbox.probe(file)
     assert (told["kind"], told["width"], told["height"], told["media_type"]) == ("image", 64, 48, "image/png")
     np.testing.assert_array_equal(sandbox.image(file).pixels, PLAIN)
@@ -49,7 +49,7 @@ def test_png_is_exact_and_probed_without_decoding(sandbox: Sandbox, keep: Store)
     ("format", "tolerance"), [("JPEG", 6), ("WEBP", 10), ("AVIF", 10), ("BMP", 0), ("TIFF", 0)]
 )
 def test_common_formats(sandbox: Sandbox, keep: Store, format: str, tolerance: int) -> None:
-    file = keep(encoded(Image.fromarray(PLAIN), format))
+    file = keep(encode_image(Image.fromarray(PLAIN), format))
     assert sandbox.probe(file)["codec"] == format.lower()
     difference = np.abs(sandbox.image(file).pixels.astype(int) - PLAIN)
     assert difference.mean() <= tolerance
@@ -58,12 +58,12 @@ def test_common_formats(sandbox: Sandbox, keep: Store, format: str, tolerance: i
 def test_heic(sandbox: Sandbox, keep: Store) -> None:
     pillow_heif.register_heif_opener()
     try:
-        data = encoded(Image.fromarray(gradient(64, 64)), "HEIF", quality=95)
+        data = encode_image(Image.fromarray(make_gradient(64, 64)), "HEIF", quality=95)
     except (RuntimeError, OSError, KeyError, ValueError) as error:
         pytest.skip(f"this wheel cannot encode HEIC, so there is nothing to read: {error}")
     file = keep(data)
     assert sandbox.probe(file)["media_type"] == "image/heif"
-    assert np.abs(sandbox.image(file).pixels.astype(int) - gradient(64, 64)).mean() < 6
+    assert np.abs(sandbox.image(file).pixels.astype(int) - make_gradient(64, 64)).mean() < 6
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_exif_orientation(
 ) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
-    file = keep(encoded(Image.fromarray(PLAIN), "PNG", exif=exif))
+    file = keep(encode_image(Image.fromarray(PLAIN), "PNG", exif=exif))
     expected = upright(PLAIN)
     told = sandbox.probe(file)
     assert (told["height"], told["width"]) == expected.shape[:2]
@@ -94,38 +94,38 @@ def test_exif_orientation(
 def test_exif_focal_length_is_told_or_unknown(sandbox: Sandbox, keep: Store) -> None:
     exif = Image.Exif()
     exif.get_ifd(0x8769)[0xA405] = 28
-    assert sandbox.image(keep(encoded(Image.fromarray(PLAIN), "JPEG", exif=exif))).focal_35mm == 28
-    assert sandbox.image(keep(png(PLAIN))).focal_35mm is None
+    assert sandbox.image(keep(encode_image(Image.fromarray(PLAIN), "JPEG", exif=exif))).focal_35mm == 28
+    assert sandbox.image(keep(encode_png(PLAIN))).focal_35mm is None
 
 
 def test_grey_and_palette_and_bilevel(sandbox: Sandbox, keep: Store) -> None:
     grey = Image.fromarray(PLAIN).convert("L")
-    np.testing.assert_array_equal(sandbox.image(keep(encoded(grey, "PNG"))).pixels, GREY)
+    np.testing.assert_array_equal(sandbox.image(keep(encode_image(grey, "PNG"))).pixels, GREY)
     palette = Image.fromarray(PLAIN).quantize(64)
     np.testing.assert_array_equal(
-        sandbox.image(keep(encoded(palette, "PNG"))).pixels, np.asarray(palette.convert("RGB"))
+        sandbox.image(keep(encode_image(palette, "PNG"))).pixels, np.asarray(palette.convert("RGB"))
     )
-    bilevel = sandbox.image(keep(encoded(grey.convert("1"), "PNG"))).pixels
+    bilevel = sandbox.image(keep(encode_image(grey.convert("1"), "PNG"))).pixels
     assert set(np.unique(bilevel)) == {0, 255}
 
 
 def test_sixteen_bits_keep_their_tones(sandbox: Sandbox, keep: Store) -> None:
     wide = (GREY[..., 0].astype(np.uint16) * 257).astype(np.uint16)
-    pixels = sandbox.image(keep(encoded(Image.fromarray(wide), "PNG"))).pixels
+    pixels = sandbox.image(keep(encode_image(Image.fromarray(wide), "PNG"))).pixels
     np.testing.assert_array_equal(pixels, GREY)
 
 
 def test_alpha_is_laid_over_white(sandbox: Sandbox, keep: Store) -> None:
     rgba = np.dstack([PLAIN, np.full(PLAIN.shape[:2], 255, np.uint8)])
     rgba[:10, :10, 3] = 0
-    pixels = sandbox.image(keep(encoded(Image.fromarray(rgba), "PNG"))).pixels
+    pixels = sandbox.image(keep(encode_image(Image.fromarray(rgba), "PNG"))).pixels
     assert (pixels[:10, :10] == 255).all()
     np.testing.assert_array_equal(pixels[10:, 10:], PLAIN[10:, 10:])
 
 
 def test_cmyk_looks_like_its_rgb(sandbox: Sandbox, keep: Store) -> None:
     cmyk = Image.fromarray(PLAIN).convert("CMYK")
-    pixels = sandbox.image(keep(encoded(cmyk, "JPEG", quality=95))).pixels
+    pixels = sandbox.image(keep(encode_image(cmyk, "JPEG", quality=95))).pixels
     assert np.abs(pixels.astype(int) - PLAIN).mean() < 8
 
 
@@ -137,7 +137,7 @@ def test_animation_gives_its_first_frame_and_all_frames_in_time(
     pictures = [Image.new("RGB", (32, 24), color) for color in colors]
     options = {"lossless": True} if format == "WEBP" else {}
     file = keep(
-        encoded(
+        encode_image(
             pictures[0], format, save_all=True, append_images=pictures[1:], duration=[100, 50, 80], **options
         )
     )
@@ -170,7 +170,7 @@ def test_what_is_no_medium_is_refused(sandbox: Sandbox, keep: Store, data: bytes
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF"])
 def test_a_truncated_image_is_broken_not_half_decoded(sandbox: Sandbox, keep: Store, format: str) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (256, 256, 3), np.uint8)
-    data = encoded(Image.fromarray(noise), format)
+    data = encode_image(Image.fromarray(noise), format)
     file = keep(data[: len(data) // 2])
     for use in (sandbox.probe, sandbox.image):
         with pytest.raises(MediaError) as caught:
@@ -179,7 +179,7 @@ def test_a_truncated_image_is_broken_not_half_decoded(sandbox: Sandbox, keep: St
 
 
 def test_a_bomb_is_refused_by_its_header(sandbox: Sandbox, keep: Store) -> None:
-    data = png_bomb()
+    data = make_png_bomb()
     assert len(data) < 200_000
     with pytest.raises(MediaError) as caught:
         sandbox.probe(keep(data))
@@ -190,14 +190,14 @@ def test_the_child_is_bounded_in_memory_and_the_next_request_is_served(keep: Sto
     limits = MediaLimits(image_pixels=2_000_000_000, memory_bytes=1 << 30)
     with Sandbox(limits) as sandbox:
         with pytest.raises(MediaError) as caught:
-            sandbox.image(keep(png_bomb()))
+            sandbox.image(keep(make_png_bomb()))
         assert caught.value.code in ("media_too_costly", "decoding_crashed")
-        np.testing.assert_array_equal(sandbox.image(keep(png(PLAIN))).pixels, PLAIN)
+        np.testing.assert_array_equal(sandbox.image(keep(encode_png(PLAIN))).pixels, PLAIN)
 
 
 def test_a_child_that_dies_is_replaced(keep: Store) -> None:
     with Sandbox() as sandbox:
-        file = keep(png(PLAIN))
+        file = keep(encode_png(PLAIN))
         sandbox.probe(file)
         assert sandbox._child is not None
         sandbox._child.kill()

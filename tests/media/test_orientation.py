@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from media.orientation import apply_orientation, matrix_orientation
 from media.sandbox import Sandbox
-from tests.support.media_files import gradient, set_display_matrix, write_frames
+from tests.support.media_files import make_gradient, set_display_matrix, write_frames
 
 pillow_heif.register_heif_opener()
 
@@ -45,7 +45,7 @@ ANIMATIONS: dict[str, tuple[str, dict[str, object]]] = {
 
 def upright(index: int = 0) -> NDArray[np.uint8]:
     """An image (40, 64, 3) whose corners differ; frames differ by their brightness."""
-    return np.clip(gradient(40, 64).astype(int) + 10 * index, 0, 255).astype(np.uint8)
+    return np.clip(make_gradient(40, 64).astype(int) + 10 * index, 0, 255).astype(np.uint8)
 
 
 def stored(pixels: NDArray[np.generic], code: int) -> Image.Image:

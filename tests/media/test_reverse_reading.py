@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from media import backwards
+from media import reverse_reading
 from media.errors import MediaError
 from media.limits import MediaLimits
 from media.sandbox import DecodedFrame, Sandbox
@@ -33,8 +33,8 @@ def test_backwards_is_forwards_reversed(
     path = write_video(tmp_path / "clip.mp4", 40, gop=gop)
     forward = read(path)
     # the child has its own module: the window is set by driving the reader itself
-    monkeypatch.setattr(backwards, "WINDOW_BYTES", window * forward[0].pixels.nbytes)
-    first, frames = backwards.backwards(
+    monkeypatch.setattr(reverse_reading, "WINDOW_BYTES", window * forward[0].pixels.nbytes)
+    first, frames = reverse_reading.decode_backward(
         str(path), MediaLimits(), animated=False, start=None, on_skip=lambda: None
     )
     turned = [DecodedFrame(first - n, pts, pixels) for n, (pts, pixels) in enumerate(frames)]
@@ -44,11 +44,11 @@ def test_backwards_is_forwards_reversed(
 
 def test_windows_are_sought_at_key_frames(tmp_path: Path) -> None:
     path = str(write_video(tmp_path / "clip.mp4", 40, gop=8))
-    marks = backwards._marks(path, MediaLimits(), lambda: None)
-    assert sum(mark.key for mark in marks) > 3
-    found = backwards._sought(path, MediaLimits(), marks, 19, 23)
-    assert found is not None
-    assert [pts for pts, _ in found] == [frame.pts for frame in read(Path(path), start=19, limit=4)]
+    positions = reverse_reading._index_frames(path, MediaLimits(), lambda: None)
+    assert sum(position.key for position in positions) > 3
+    window = reverse_reading._seek_window(path, MediaLimits(), positions, 19, 23)
+    assert window is not None
+    assert [pts for pts, _ in window] == [frame.pts for frame in read(Path(path), start=19, limit=4)]
 
 
 def test_from_a_frame_on_and_from_a_frame_back(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.support.mannequins import mannequin
+from tests.support.mannequins import render_mannequin
 from workers.engines.bodies.blazepose import BlazePose
 
 PYTHON = os.environ.get("MAQUETTE_MEDIAPIPE_PYTHON")
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(
 def pictures() -> dict[str, NDArray[np.uint8]]:
     """Whole people, seen from the front and from both sides."""
     turns = {"front": 0.0, "left": 0.5, "right": -0.6, "slight": 0.2}
-    return {name: mannequin(seed, turn)[0] for seed, (name, turn) in enumerate(turns.items())}
+    return {name: render_mannequin(seed, turn)[0] for seed, (name, turn) in enumerate(turns.items())}
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_landmarks_are_those_of_mediapipe(theirs: dict[str, dict[str, Any]], nam
     image, told = pictures()[name], theirs[name]
     poses = BlazePose(threads=1)
     height, width = image.shape[:2]
-    pose = poses.read(image, poses.find(image, (0.0, 0.0, float(width), float(height))))
+    pose = poses.read_landmarks(image, poses.find_region(image, (0.0, 0.0, float(width), float(height))))
     landmarks, world = np.array(told["landmarks"]), np.array(told["world"])
     sure = (landmarks[:, 3] > 0.5) & (pose.confidence > 0.5)
     assert sure.sum() >= 25

@@ -25,7 +25,7 @@ from tests.support.faults import (
     wait_for_success,
     wait_until,
 )
-from tests.support.scenes import moving_ball
+from tests.support.scenes import write_ball_video
 from tests.support.stacks import QUICK, running_stack
 from workers.engines.concepts.sam3.tokenizer import load_open_clip_tokenizer
 from workers.geometry.boxes import bounding_box
@@ -71,7 +71,7 @@ def track(mq: Maquette, video: Path, box: tuple[float, ...]) -> AnyJob:
 
 def test_a_killed_sam3_worker_resumes_from_its_last_chunk(stack: Stack, tmp_path: Path) -> None:
     video = tmp_path / "ball.mp4"
-    box = bounding_box(moving_ball(video, FRAMES)[0])
+    box = bounding_box(write_ball_video(video, FRAMES)[0])
     with Maquette(stack.url, api_key=stack.api_key, retries=8) as mq:
         undisturbed = track(mq, video, box)
         expected = read_masks(undisturbed)

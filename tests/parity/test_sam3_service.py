@@ -17,7 +17,7 @@ from maquette import JobFailed, Maquette
 
 from service.embedded import Stack
 from tests.parity.sam3_tiny import tiny_model
-from tests.support.scenes import moving_ball
+from tests.support.scenes import write_ball_video
 from workers.engines.concepts.sam3.tokenizer import load_open_clip_tokenizer
 from workers.geometry.boxes import bounding_box
 
@@ -74,7 +74,7 @@ def test_auto_goes_to_sam3_and_any_phrase_is_taken(mq: Maquette) -> None:
 @pytest.mark.usefixtures("sam3_worker")
 def test_a_video_goes_through_it(mq: Maquette, tmp_path: Path) -> None:
     video = tmp_path / "ball.mp4"
-    exact = moving_ball(video, 20)
+    exact = write_ball_video(video, 20)
     result = mq.track(video, text="ball", boxes=[bounding_box(exact[0])]).wait(timeout=120)
     assert result.provenance.engines[0].name == "sam3"
     assert result.data.frames == 20

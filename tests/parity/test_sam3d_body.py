@@ -14,12 +14,12 @@ import psutil
 import pytest
 from scipy.spatial.transform import Rotation
 
-from tests.support.mhr_outputs import golden, outputs
+from tests.support.mhr_outputs import load_golden, load_outputs
 from tests.support.synthetic_mhr import HANDS, SyntheticMhr, random_parameters
 from workers.engines.bodies.mhr.assets import REQUIRED, MhrMissing
-from workers.engines.bodies.mhr.layout import CAMERA_FROM_MHR, at_rest
-from workers.engines.bodies.rig import joints_of, reskin
-from workers.engines.bodies.sam3d.assemble import box_agreement, turn_between
+from workers.engines.bodies.mhr.layout import CAMERA_FROM_MHR, reset_pose
+from workers.engines.bodies.rig import pose_rig, skin_rig
+from workers.engines.bodies.sam3d.assemble import measure_angles, measure_box_overlap
 from workers.engines.bodies.sam3d.engine import Sam3dBody
 from workers.engines.bodies.sam3d.errors import Sam3dBodyContract, Sam3dBodyUnavailable
 from workers.engines.bodies.sam3d.keypoints import MHR_70
@@ -91,12 +91,12 @@ def note(tmp_path: Path) -> dict[str, Any]:
     return told
 
 
-def is_person_of(body: BodyEstimate, box: tuple[float, ...]) -> bool:
+def is_in_box(body: BodyEstimate, box: tuple[float, ...]) -> bool:
     return bool(np.allclose(body.parameters["mhr_model_parameters"], true_parameters(box), atol=1e-6))
 
 
 def test_the_contract_is_that_of_the_real_outputs() -> None:
-    for person in outputs():
+    for person in load_outputs():
         for name, shape in SHAPES.items():
             # upstream told the focal length only after these were recorded
             if name != "focal_length":
@@ -104,19 +104,19 @@ def test_the_contract_is_that_of_the_real_outputs() -> None:
 
 
 def test_real_people_agree_with_their_boxes() -> None:
-    for person, told in zip(outputs(), golden(), strict=True):
+    for person, told in zip(load_outputs(), load_golden(), strict=True):
         focal, cx, cy = told["focal_cx_cy"]
         camera = Camera(1920, 890, focal, focal, cx, cy)
         pixels = camera.project(person["pred_vertices"] + person["pred_cam_t"])
         x0, y0, x1, y1 = person["bbox"]
-        assert box_agreement(pixels, (x0, y0, x1, y1), camera) > 0.9
-        assert box_agreement(pixels + np.array([500, 0]), (x0, y0, x1, y1), camera) < 0.2
+        assert measure_box_overlap(pixels, (x0, y0, x1, y1), camera) > 0.9
+        assert measure_box_overlap(pixels + np.array([500, 0]), (x0, y0, x1, y1), camera) < 0.2
 
 
 def test_angles_between_rotations() -> None:
     turn = Rotation.from_rotvec([[1e-7, 0, 0], [0, 0.5, 0], [0, 0, np.pi], [2.5, 0, 0]]).as_matrix()
     np.testing.assert_allclose(
-        turn_between(turn, np.tile(np.eye(3), (4, 1, 1))), [1e-7, 0.5, np.pi, 2.5], rtol=1e-6
+        measure_angles(turn, np.tile(np.eye(3), (4, 1, 1))), [1e-7, 0.5, np.pi, 2.5], rtol=1e-6
     )
 
 
@@ -125,7 +125,7 @@ def test_several_people_in_one_call_with_all_they_need(start: Any, tmp_path: Pat
     assert isinstance(engine, BodyEngine)
     image = picture()
     found = engine.recover(image, BOXES, masks(), camera=CENTRED)
-    assert len(found) == 3 and all(is_person_of(body, box) for body, box in zip(found, BOXES, strict=True))
+    assert len(found) == 3 and all(is_in_box(body, box) for body, box in zip(found, BOXES, strict=True))
     told = note(tmp_path)
     assert told["calls"] == 1 and told["boxes"] == [list(box) for box in BOXES]
     assert told["masks"] == [int(mask.sum()) for mask in masks()]
@@ -137,12 +137,12 @@ def test_several_people_in_one_call_with_all_they_need(start: Any, tmp_path: Pat
 def test_a_body_is_whole(start: Any) -> None:
     (body,) = start().recover(picture(), BOXES[:1], camera=CENTRED)
     true = true_parameters(BOXES[0])
-    posed, shift = MODEL.skeleton(true), np.array(body.parameters["translation"])
+    posed, shift = MODEL.pose(true), np.array(body.parameters["translation"])
     truth = MODEL.vertices(true, np.full(45, 0.25)) @ CAMERA_FROM_MHR + shift
     np.testing.assert_allclose(body.vertices, truth, atol=1e-5)
     np.testing.assert_allclose(body.joints, posed.joints @ CAMERA_FROM_MHR + shift, atol=1e-5)
-    np.testing.assert_allclose(reskin(body.rig), body.vertices, atol=1e-5)
-    np.testing.assert_allclose(joints_of(body.rig)[1], body.joints, atol=1e-5)
+    np.testing.assert_allclose(skin_rig(body.rig), body.vertices, atol=1e-5)
+    np.testing.assert_allclose(pose_rig(body.rig)[1], body.joints, atol=1e-5)
     assert body.rig.joint_names == MODEL.joint_names and body.keypoint_names == MHR_70
     np.testing.assert_allclose(CENTRED.project(body.keypoints_3d), body.keypoints_2d, atol=1e-3)
     assert body.reprojection_error < 1e-3 and body.scale_source == "prior" and body.confidence > 0.6
@@ -164,17 +164,17 @@ def test_a_body_is_whole(start: Any) -> None:
 def test_rotations_are_recomputed_in_the_frame_of_the_camera(start: Any, mode: str) -> None:
     (body,) = start(mode).recover(picture(), BOXES[:1], camera=CENTRED)
     true = true_parameters(BOXES[0])
-    rest = MODEL.skeleton(at_rest(true)).rotations
-    expected = CAMERA_FROM_MHR @ MODEL.skeleton(true).rotations @ rest.transpose(0, 2, 1)
-    found = joints_of(body.rig)[0]
+    rest = MODEL.pose(reset_pose(true)).rotations
+    expected = CAMERA_FROM_MHR @ MODEL.pose(true).rotations @ rest.transpose(0, 2, 1)
+    found = pose_rig(body.rig)[0]
     np.testing.assert_allclose(found, expected, atol=1e-5)
     early = true.copy()
     early[6:136][HANDS - 2] = 0
-    stale = CAMERA_FROM_MHR @ MODEL.skeleton(early).rotations @ rest.transpose(0, 2, 1)
+    stale = CAMERA_FROM_MHR @ MODEL.pose(early).rotations @ rest.transpose(0, 2, 1)
     assert np.abs(found[HANDS] - stale[HANDS]).max() > 0.3
     assert ("hands_not_refined" in body.flags) == (mode == "body")
     root = Rotation.from_quat(body.parameters["root_rotation_wxyz"], scalar_first=True).as_matrix()
-    np.testing.assert_allclose(root, CAMERA_FROM_MHR @ MODEL.skeleton(true).rotations[1], atol=1e-6)
+    np.testing.assert_allclose(root, CAMERA_FROM_MHR @ MODEL.pose(true).rotations[1], atol=1e-6)
     assert "upstream_rotations_differ" not in body.flags
 
 
@@ -192,7 +192,7 @@ def test_a_centre_off_the_middle_is_respected(start: Any, mode: str, uses_camera
         assert body.confidence > 0.5 and body.reprojection_error < 3
         assert ("camera_centre_mended" in body.flags) == (not uses_camera)
         assert "upstream_pixels_differ" not in body.flags
-        np.testing.assert_allclose(reskin(body.rig), body.vertices, atol=1e-5)
+        np.testing.assert_allclose(skin_rig(body.rig), body.vertices, atol=1e-5)
 
 
 def test_without_a_camera_the_diagonal_is_assumed_and_told(start: Any, tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_an_estimator_tells_the_camera_where_none_is_given(tmp_path: Path) -> No
 def test_order_is_ours_and_a_missing_person_is_none(start: Any) -> None:
     found = start(reverse=True, drop=[1]).recover(picture(), BOXES, camera=CENTRED)
     assert found[1] is None
-    assert is_person_of(found[0], BOXES[0]) and is_person_of(found[2], BOXES[2])
+    assert is_in_box(found[0], BOXES[0]) and is_in_box(found[2], BOXES[2])
 
 
 def test_wild_people_are_none(start: Any) -> None:
@@ -241,7 +241,7 @@ def test_boxes_that_hold_nobody_are_not_sent(start: Any, tmp_path: Path) -> None
     assert not (tmp_path / "note.json").exists()
     found = engine.recover(picture(), [bad[0], BOXES[1], bad[2]], camera=CENTRED)
     assert [body is not None for body in found] == [False, True, False]
-    assert is_person_of(found[1], BOXES[1]) and note(tmp_path)["boxes"] == [list(BOXES[1])]
+    assert is_in_box(found[1], BOXES[1]) and note(tmp_path)["boxes"] == [list(BOXES[1])]
     assert engine.recover(picture(), [], camera=CENTRED) == []
 
 
@@ -265,7 +265,7 @@ def test_other_levels_of_detail_need_their_faces(start: Any) -> None:
 def test_sixty_people(start: Any, tmp_path: Path) -> None:
     boxes = [(10.0 + 3 * k, 60.0, 105.0 + 3 * k, 165.0) for k in range(60)]
     found = start().recover(picture(), boxes, camera=CENTRED)
-    assert all(is_person_of(body, box) for body, box in zip(found, boxes, strict=True))
+    assert all(is_in_box(body, box) for body, box in zip(found, boxes, strict=True))
     assert note(tmp_path)["calls"] == 1
 
 
@@ -275,7 +275,7 @@ def test_a_crash_is_an_error_and_the_next_image_is_served(start: Any, tmp_path: 
     with pytest.raises(HostCrashed, match=r"Segmentation fault \(fake\)"):
         engine.recover(picture(), BOXES[:1], camera=CENTRED)
     (body,) = engine.recover(picture(), BOXES[:1], camera=CENTRED)
-    assert is_person_of(body, BOXES[0])
+    assert is_in_box(body, BOXES[0])
 
 
 def test_cuda_errors_replace_the_child(start: Any) -> None:

@@ -19,18 +19,18 @@ from scipy.spatial.transform import Rotation
 
 from tests.support.paths import GOLDEN as GOLDEN_FOLDER
 from workers.engines.host.errors import HostCrashed, HostRefused
-from workers.engines.objects.export import asset_glb, asset_splat_ply
+from workers.engines.objects.export import write_asset_glb, write_asset_splat_ply
 from workers.engines.objects.sam3d import plyfile
-from workers.engines.objects.sam3d.assets import mesh_of, repaired
-from workers.engines.objects.sam3d.engine import Sam3dObjects
-from workers.engines.objects.sam3d.errors import Sam3dObjectsContract, Sam3dObjectsUnavailable
-from workers.engines.objects.sam3d.frames import (
+from workers.engines.objects.sam3d.cleanup import mesh_from_splat, repair_mesh
+from workers.engines.objects.sam3d.coordinates import (
     GLB_FROM_PLY,
-    camera_of_pointmap,
-    camera_pose,
-    canonical_from_ply,
-    pointmap_of,
+    OBJECT_FROM_PLY,
+    convert_pose,
+    fit_camera,
+    unproject_depth,
 )
+from workers.engines.objects.sam3d.engine import Sam3dObjects
+from workers.engines.objects.sam3d.errors import Sam3dObjectsContractError, Sam3dObjectsUnavailable
 from workers.engines.objects.sam3d.settings import Sam3dObjectsSettings
 from workers.engines.protocols import MultiViewEngine, ObjectEngine, RequestRefused
 from workers.engines.registry import load_engines
@@ -107,11 +107,13 @@ def calls(tmp_path: Path) -> list[dict[str, Any]]:
 
 
 def test_poses_are_those_of_the_real_code() -> None:
-    pose = camera_pose(np.array(GOLDEN["rotation_wxyz"]), np.array(GOLDEN["translation"]), GOLDEN["scale"][0])
+    pose = convert_pose(
+        np.array(GOLDEN["rotation_wxyz"]), np.array(GOLDEN["translation"]), GOLDEN["scale"][0]
+    )
     ply = np.array(GOLDEN["points_ply"])
     np.testing.assert_allclose(pose.apply(ply @ GLB_FROM_PLY.T), GOLDEN["points_opencv_camera"], atol=2e-6)
     np.testing.assert_allclose(ply @ GLB_FROM_PLY.T, ply[:, [0, 2, 1]] * [1, 1, -1])
-    np.testing.assert_allclose(canonical_from_ply().apply(ply), ply @ GLB_FROM_PLY.T, atol=1e-12)
+    np.testing.assert_allclose(OBJECT_FROM_PLY.apply(ply), ply @ GLB_FROM_PLY.T, atol=1e-12)
 
 
 def test_mesh_splat_and_pose_agree_and_stand_where_the_picture_has_them(start: Any) -> None:
@@ -127,9 +129,9 @@ def test_mesh_splat_and_pose_agree_and_stand_where_the_picture_has_them(start: A
     _, away, _ = trimesh.proximity.closest_point_naive(solid, points[::40])
     assert away.max() < 1e-5
     # after every format too
-    again = read_splat_ply(asset_splat_ply(asset))
+    again = read_splat_ply(write_asset_splat_ply(asset))
     np.testing.assert_allclose(again.means, asset.splat.means, atol=1e-6)
-    read = read_glb(asset_glb(asset, "block"))
+    read = read_glb(write_asset_glb(asset, "block"))
     assert read is not None
     assert asset.silhouette_iou is not None and asset.silhouette_iou > 0.97
     assert asset.scale_source == "relative"
@@ -173,10 +175,10 @@ def test_depth_becomes_a_pointmap_once_and_makes_metres(start: Any, tmp_path: Pa
     # PyTorch3D's x points left: the first column lies at positive x
     assert told["left"] == pytest.approx(2.5 * 159.5 / 400, rel=1e-4)
     assert asset.scale_source == "metric" and "scale_not_metric" not in asset.flags
-    points = pointmap_of(depth, CAMERA)
-    found = camera_of_pointmap(points, WIDTH, HEIGHT)
+    points = unproject_depth(depth, CAMERA)
+    found = fit_camera(points, WIDTH, HEIGHT)
     assert found is not None and found.fx == pytest.approx(400, rel=1e-6)
-    assert camera_of_pointmap(np.full((4, 4, 3), np.nan, np.float32), WIDTH, HEIGHT) is None
+    assert fit_camera(np.full((4, 4, 3), np.nan, np.float32), WIDTH, HEIGHT) is None
 
 
 @pytest.mark.parametrize(("profile", "steps"), [("fast", 4), ("standard", None)])
@@ -237,7 +239,7 @@ def test_a_crash_is_an_error_and_the_next_object_is_served(start: Any) -> None:
 def test_half_a_splat_may_be_broken_but_a_scale_may_not(start: Any) -> None:
     asset = start(nan=True).reconstruct(IMAGE, MASK, camera=CAMERA)
     assert len(asset.splat) == 2000
-    with pytest.raises(Sam3dObjectsContract, match="scale"):
+    with pytest.raises(Sam3dObjectsContractError, match="scale"):
         start(uneven=True).reconstruct(IMAGE, MASK, camera=CAMERA)
 
 
@@ -276,13 +278,15 @@ def test_meshes_are_mended() -> None:
     vertices, faces = np.asarray(box.vertices, float), np.asarray(box.faces)
     broken = np.vstack([vertices, [[np.nan, 0, 0]]])
     torn = np.vstack([faces[1:], [[0, 1, len(vertices)], [0, 0, 1], [0, 1, 10**6]]])
-    mesh, closed = repaired(broken, torn, None)
+    mesh, closed = repair_mesh(broken, torn, None)
     assert closed and np.isfinite(mesh.vertices).all()
     assert trimesh.Trimesh(mesh.vertices, mesh.faces).volume == pytest.approx(1)
     with pytest.raises(ValueError):
-        repaired(broken, np.array([[0, 0, 1]]), None)
+        repair_mesh(broken, np.array([[0, 0, 1]]), None)
     with pytest.raises(ValueError):
-        mesh_of(Gaussians(*(np.zeros(shape, np.float32) for shape in ((3, 3), (3, 4), (3, 3), (3,), (3, 3)))))
+        mesh_from_splat(
+            Gaussians(*(np.zeros(shape, np.float32) for shape in ((3, 3), (3, 4), (3, 3), (3,), (3, 3))))
+        )
 
 
 # the world is the reference camera's frame, 1.7 times as large as upstream, which sees one view, takes it for

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.splats import by_color, covariances, random_splat, signpost, turned
+from tests.support.splats import compute_covariances, flip_axes, make_signpost, random_splat, sort_by_color
 from workers.formats.convert import convert_splat
 from workers.formats.sog import write_sog
 from workers.formats.sog_reader import read_sog
@@ -23,7 +23,7 @@ from workers.formats.splat_ply import read_splat_ply, write_splat_ply
 from workers.formats.spz import read_spz, write_spz
 from workers.geometry.gaussians import sanitize
 
-POST = sanitize(signpost())
+POST = sanitize(make_signpost())
 
 
 def npm(package: str) -> tuple[str, Path]:
@@ -48,26 +48,26 @@ def transformed(data: bytes, name: str, target: str, folder: Path, *options: str
 
 
 def assert_placed(splat, means, spread, *, means_to=2e-5, spread_to=2e-3, colors_to=0.005):
-    got = by_color(splat)
+    got = sort_by_color(splat)
     np.testing.assert_allclose(got.means, means, rtol=0, atol=means_to)
-    np.testing.assert_allclose(covariances(got), spread, rtol=0, atol=spread_to)
+    np.testing.assert_allclose(compute_covariances(got), spread, rtol=0, atol=spread_to)
     np.testing.assert_allclose(got.colors, POST.colors, rtol=0, atol=colors_to)
     np.testing.assert_allclose(got.opacities, POST.opacities, rtol=0, atol=0.003)
 
 
 def test_splat_transform_reads_our_spz(tmp_path):
     read = read_splat_ply(transformed(write_spz(POST), "post.spz", "out.ply", tmp_path))
-    assert_placed(read, *turned(POST, (1, -1, -1)))
+    assert_placed(read, *flip_axes(POST, (1, -1, -1)))
 
 
 def test_splat_transform_reads_our_sog(tmp_path):
     read = read_splat_ply(transformed(write_sog(POST), "post.sog", "out.ply", tmp_path))
-    assert_placed(read, *turned(POST, (1, 1, 1)))
+    assert_placed(read, *flip_axes(POST, (1, 1, 1)))
 
 
 def test_splat_transform_reads_our_ply(tmp_path):
     read = read_splat_ply(transformed(write_splat_ply(POST), "post.ply", "out.ply", tmp_path))
-    assert_placed(read, *turned(POST, (1, 1, 1)), means_to=1e-6, spread_to=1e-6)
+    assert_placed(read, *flip_axes(POST, (1, 1, 1)), means_to=1e-6, spread_to=1e-6)
 
 
 def test_many_gaussians_come_through_alike(tmp_path):
@@ -75,11 +75,13 @@ def test_many_gaussians_come_through_alike(tmp_path):
     ours = read_sog(write_sog(splat))
     theirs = read_splat_ply(transformed(write_sog(splat), "many.sog", "out.ply", tmp_path))
     np.testing.assert_allclose(theirs.means, ours.means, rtol=0, atol=1e-6)
-    np.testing.assert_allclose(covariances(theirs), covariances(ours), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(compute_covariances(theirs), compute_covariances(ours), rtol=0, atol=1e-6)
     ours = read_spz(write_spz(splat))
     theirs = read_splat_ply(transformed(write_spz(splat), "many.spz", "out.ply", tmp_path))
     np.testing.assert_allclose(theirs.means, ours.means * [1, -1, -1], rtol=0, atol=1e-6)
-    np.testing.assert_allclose(covariances(theirs), turned(ours, (1, -1, -1))[1], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(
+        compute_covariances(theirs), flip_axes(ours, (1, -1, -1))[1], rtol=0, atol=1e-5
+    )
     np.testing.assert_allclose(theirs.colors, ours.colors, rtol=0, atol=1e-5)
 
 
@@ -95,15 +97,15 @@ def test_we_read_what_splat_transform_writes(tmp_path, target, read, axes):
     options = ("--spz-version", "3") if target.endswith("spz") else ()
     data = transformed(write_splat_ply(POST), "post.ply", target, tmp_path, *options)
     # It keeps 12 bits behind the point in SPZ, and merges colours of a SOG even where there are few.
-    assert_placed(read(data), *turned(POST, axes), means_to=2e-4, colors_to=0.03)
+    assert_placed(read(data), *flip_axes(POST, axes), means_to=2e-4, colors_to=0.03)
 
 
 def test_y_down_does_what_splat_transform_does(tmp_path):
     ply = write_splat_ply(POST)
-    theirs = by_color(read_spz(transformed(ply, "post.ply", "out.spz", tmp_path, "--spz-version", "3")))
-    ours = by_color(read_spz(convert_splat(ply, "ply", "spz", y_down=True)))
+    theirs = sort_by_color(read_spz(transformed(ply, "post.ply", "out.spz", tmp_path, "--spz-version", "3")))
+    ours = sort_by_color(read_spz(convert_splat(ply, "ply", "spz", y_down=True)))
     np.testing.assert_allclose(ours.means, theirs.means, rtol=0, atol=2e-4)
-    np.testing.assert_allclose(covariances(ours), covariances(theirs), rtol=0, atol=1e-4)
+    np.testing.assert_allclose(compute_covariances(ours), compute_covariances(theirs), rtol=0, atol=1e-4)
 
 
 def test_three_js_reads_our_glb(tmp_path):
@@ -118,7 +120,7 @@ def test_three_js_reads_our_glb(tmp_path):
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     np.testing.assert_allclose(np.reshape(told["position"], (3, 3)), POST.means, rtol=0, atol=1e-7)
-    upper = covariances(POST)[:, [0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2]]
+    upper = compute_covariances(POST)[:, [0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2]]
     np.testing.assert_allclose(np.reshape(told["covariance"], (3, 6)), upper, rtol=1e-4, atol=1e-8)
     rgba = np.column_stack([POST.colors, POST.opacities]) * 255
     np.testing.assert_allclose(np.reshape(told["color"], (3, 4)), rgba, rtol=0, atol=0.51)

@@ -7,7 +7,7 @@ from fastapi.testclient import TestClient
 
 from service.state import State
 from storage.ledger import leases
-from tests.support.media_files import gradient, png
+from tests.support.media_files import encode_png, make_gradient
 
 BOX = {"x0": 1, "y0": 1, "x1": 20, "y1": 20}
 RLE = {"size": [10, 10], "counts": "T3"}
@@ -16,7 +16,7 @@ URL = {"kind": "segment", "text": ["cat"]}
 
 @pytest.fixture
 def image(gateway: TestClient) -> str:
-    return str(gateway.post("/v1/uploads", content=png(gradient())).json()["id"])
+    return str(gateway.post("/v1/uploads", content=encode_png(make_gradient())).json()["id"])
 
 
 def refused(gateway: TestClient, request: dict[str, Any]) -> tuple[int, str]:

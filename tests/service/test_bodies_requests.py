@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 
 from service.state import State
 from storage.ledger import leases
-from tests.support.media_files import gradient, png, write_video
+from tests.support.media_files import encode_png, make_gradient, write_video
 
 EYE = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
 MIRROR = [[-1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
@@ -19,7 +19,7 @@ CAMERA = {"fx": 60, "fy": 60, "cx": 32, "cy": 24}
 
 @pytest.fixture
 def image(gateway: TestClient) -> dict[str, str]:
-    return {"id": gateway.post("/v1/uploads", content=png(gradient())).json()["id"]}
+    return {"id": gateway.post("/v1/uploads", content=encode_png(make_gradient())).json()["id"]}
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from pydantic import TypeAdapter
 from service.dispatch.routing import Router
 from service.state import State
 from storage.ledger import files, fleet, jobs, leases
-from tests.support.media_files import gradient, png
+from tests.support.media_files import encode_png, make_gradient
 
-PICTURE = png(gradient())
+PICTURE = encode_png(make_gradient())
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from service.delivery import ranges
 from service.delivery.waiting import preferred_wait
 from service.state import State
 from storage.ledger import files, leases
-from tests.support.media_files import gradient, png
+from tests.support.media_files import encode_png, make_gradient
 
-IMAGE = png(gradient())
+IMAGE = encode_png(make_gradient())
 DIGEST = base64.b64encode(hashlib.sha256(IMAGE).digest()).decode()
 OTHER = base64.b64encode(hashlib.sha256(b"other").digest()).decode()
 

@@ -7,9 +7,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from service.state import State
-from tests.support.media_files import gradient, png, png_bomb
+from tests.support.media_files import encode_png, make_gradient, make_png_bomb
 
-PICTURE = png(gradient())
+PICTURE = encode_png(make_gradient())
 ID = hashlib.sha256(PICTURE).hexdigest()
 
 
@@ -45,7 +45,7 @@ def test_the_digest_is_checked(gateway: TestClient) -> None:
     [
         (b"", 422, "upload_empty"),
         (b"not a picture", 415, "unsupported_media"),
-        (png_bomb(), 413, "image_too_large"),
+        (make_png_bomb(), 413, "image_too_large"),
         (b"\0" * (9 << 20), 413, "upload_too_large"),
     ],
 )

@@ -11,7 +11,7 @@ from media.sandbox import Sandbox
 from storage.artefacts.local import LocalStore
 from storage.ledger import Database, Submission, files, jobs, leases, parts, reaper
 from storage.ledger.tables import jobs as table
-from tests.support.scenes import moving_ball
+from tests.support.scenes import write_ball_video
 from workers.engines.protocols import EngineInfo, FrameResult, TrackedInstance, VideoFrame
 from workers.engines.registry import EngineSet
 from workers.errors import Parked, RetryPart
@@ -82,8 +82,8 @@ class World:
         self.sandbox = Sandbox()
         self.engine = Reds()
         self.engines = EngineSet("default", {"concepts": self.engine})
-        moving_ball(folder / "v.mp4", FRAMES)
-        moving_ball(folder / "w.mp4", FRAMES - 24)
+        write_ball_video(folder / "v.mp4", FRAMES)
+        write_ball_video(folder / "w.mp4", FRAMES - 24)
         self.videos = [self.put(folder / name) for name in ("v.mp4", "w.mp4")]
         self.count = 0
 

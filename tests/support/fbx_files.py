@@ -10,34 +10,42 @@ import numpy as np
 Node = tuple[bytes, list[bytes], "Sequence[Node]"]
 
 
-def array(code: bytes, values: np.ndarray, *, packed: bool = True) -> bytes:
+def array_property(code: bytes, values: np.ndarray, *, packed: bool = True) -> bytes:
     """An array property."""
     data = values.tobytes()
     stored = zlib.compress(data) if packed else data
     return code + struct.pack("<III", len(values), int(packed), len(stored)) + stored
 
 
-def text(value: bytes) -> bytes:
+def text_property(value: bytes) -> bytes:
     """A string property."""
     return b"S" + struct.pack("<I", len(value)) + value
 
 
-def mesh_node(vertices: np.ndarray, faces: np.ndarray, *, packed: bool = True) -> Node:
+def make_mesh_node(vertices: np.ndarray, faces: np.ndarray, *, packed: bool = True) -> Node:
     """A geometry of triangles."""
     corners = faces.astype("<i4").copy()
     corners[:, -1] = ~corners[:, -1]
     children: list[Node] = [
-        (b"Vertices", [array(b"d", vertices.astype("<f8").ravel(), packed=packed)], []),
-        (b"PolygonVertexIndex", [array(b"i", corners.ravel(), packed=packed)], []),
+        (b"Vertices", [array_property(b"d", vertices.astype("<f8").ravel(), packed=packed)], []),
+        (b"PolygonVertexIndex", [array_property(b"i", corners.ravel(), packed=packed)], []),
     ]
-    return (b"Geometry", [b"L" + struct.pack("<q", 7), text(b"body"), text(b"Mesh")], children)
+    return (
+        b"Geometry",
+        [b"L" + struct.pack("<q", 7), text_property(b"body"), text_property(b"Mesh")],
+        children,
+    )
 
 
 def write_fbx(path: Path, objects: Sequence[Node], version: int = 7400) -> Path:
     """A file with one `Objects` node, after a node that a reader must skip."""
-    shape: Node = (b"Geometry", [text(b"Shape")], [(b"Vertices", [array(b"d", np.ones(3))], [])])
+    shape: Node = (
+        b"Geometry",
+        [text_property(b"Shape")],
+        [(b"Vertices", [array_property(b"d", np.ones(3))], [])],
+    )
     tree: list[Node] = [
-        (b"GlobalSettings", [text(b"skip me")], [(b"P", [text(b"UpAxis")], [])]),
+        (b"GlobalSettings", [text_property(b"skip me")], [(b"P", [text_property(b"UpAxis")], [])]),
         (b"Objects", [], [shape, *objects]),
     ]
     out = bytearray(b"Kaydara FBX Binary  \x00\x1a\x00" + struct.pack("<I", version))

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.bodies.kinematics import Kinematics, State
-from workers.engines.bodies.rig import Skinner, reskin
+from workers.engines.bodies.kinematics import BodyState, Kinematics
+from workers.engines.bodies.rig import Skinner, skin_rig
 from workers.engines.bodies.rotations import exp_map
 from workers.engines.bodies.skeleton import load_skeleton
 from workers.geometry.cameras import Camera
@@ -16,7 +16,7 @@ LIGHT = np.array([-0.4, -0.5, -0.77])
 SKIN, SHIRT, TROUSERS = (224, 172, 140), (60, 90, 170), (50, 50, 60)
 
 
-def mannequin(seed: int, turn: float = 0.0) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+def render_mannequin(seed: int, turn: float = 0.0) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """A standing person (640, 480, 3) and its mask: posed near rest at random, turned by `turn` radians."""
     kinematics = Kinematics(load_skeleton())
     skeleton, rng = kinematics.skeleton, np.random.default_rng(seed)
@@ -26,8 +26,8 @@ def mannequin(seed: int, turn: float = 0.0) -> tuple[NDArray[np.uint8], NDArray[
     angles[1:] = np.clip(drawn, 0.9 * skeleton.low[1:], 0.9 * skeleton.high[1:])
     rotations = exp_map(np.einsum("mab,ma->mb", skeleton.frames, angles))
     rotations[0] = np.diag([1.0, -1.0, -1.0]) @ exp_map(np.array([0.0, turn, 0.0]))
-    rig = Skinner(kinematics).rig(State(rotations, np.array([0.0, 0.1, 2.6]), np.zeros(4)))
-    vertices, faces = reskin(rig), rig.faces
+    rig = Skinner(kinematics).rig(BodyState(rotations, np.array([0.0, 0.1, 2.6]), np.zeros(4)))
+    vertices, faces = skin_rig(rig), rig.faces
     corners = vertices[faces]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-9

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 
-def gradient(height: int = 48, width: int = 64) -> NDArray[np.uint8]:
+def make_gradient(height: int = 48, width: int = 64) -> NDArray[np.uint8]:
     """A smooth picture whose corners differ, so that turns and flips show."""
     y, x = np.mgrid[0:height, 0:width]
     red = 255 * x / (width - 1)
@@ -21,19 +21,19 @@ def gradient(height: int = 48, width: int = 64) -> NDArray[np.uint8]:
     return np.stack([red, green, np.full_like(red, 60)], axis=-1).astype(np.uint8)
 
 
-def encoded(image: Image.Image, format: str, **options: object) -> bytes:
+def encode_image(image: Image.Image, format: str, **options: object) -> bytes:
     """A PIL image as a file's bytes."""
     out = io.BytesIO()
     image.save(out, format, **options)
     return out.getvalue()
 
 
-def png(pixels: NDArray[np.uint8]) -> bytes:
+def encode_png(pixels: NDArray[np.uint8]) -> bytes:
     """Pixels as PNG."""
-    return encoded(Image.fromarray(pixels), "PNG")
+    return encode_image(Image.fromarray(pixels), "PNG")
 
 
-def png_bomb(side: int = 32_000) -> bytes:
+def make_png_bomb(side: int = 32_000) -> bytes:
     """A valid PNG of a hundred kilobytes that unpacks to a gigabyte."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:

@@ -16,7 +16,7 @@ FOLDER = Path(os.environ.get("MAQUETTE_TEST_MHR") or paths.REPOSITORY.parent / "
 
 
 @lru_cache(maxsize=1)
-def golden() -> list[dict[str, Any]]:
+def load_golden() -> list[dict[str, Any]]:
     """One entry a person, arrays as float64, maps of index to array."""
     people: list[dict[str, Any]] = json.loads(GOLDEN.read_text())["people"]
     for person in people:
@@ -29,7 +29,7 @@ def golden() -> list[dict[str, Any]]:
 
 
 @lru_cache(maxsize=1)
-def outputs() -> list[dict[str, np.ndarray]]:
+def load_outputs() -> list[dict[str, np.ndarray]]:
     """All four outputs, float64; skips the test when they are not here."""
     files = sorted(FOLDER.glob("img_subj0?.npz"))
     if len(files) != 4:
@@ -43,7 +43,7 @@ def outputs() -> list[dict[str, np.ndarray]]:
     return people
 
 
-def native_faces() -> np.ndarray:
+def load_native_faces() -> np.ndarray:
     """The faces (36874, 3) of LOD 1 from the PLY beside the outputs; skips when it is not here."""
     path = FOLDER / "mhr_face_mask.ply"
     if not path.is_file():

@@ -36,7 +36,7 @@ BULKY = ("box", "ball", "cylinder", "capsule")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Clip:
+class RenderedClip:
     """One clip of T frames and N objects; object k has the id k from 1, the background 0.
 
     `depth` is z in metres at pixel centres (+0.5); `intrinsics` are in pixels; cameras are OpenCV. An
@@ -58,7 +58,7 @@ class Clip:
         return self.labels[number - 1]
 
 
-def draw(
+def render_clip(
     seed: int,
     *,
     frames: int = 48,
@@ -66,7 +66,7 @@ def draw(
     objects: int | None = None,
     moving_camera: float = False,
     standing: bool = False,
-) -> Clip:
+) -> RenderedClip:
     """Draw one clip; `size` is (height, width), `objects` 3 to 6, chosen by the seed when None.
 
     The camera sways by up to half a metre times `moving_camera`. With `standing`, objects stay where they are
@@ -110,7 +110,7 @@ def draw(
             shots.append(stage.shoot(cameras[frame], intrinsics, size, light))
     number = np.zeros(max(bodies) + 2, np.int32)
     number[bodies] = np.arange(1, count + 1)
-    return Clip(
+    return RenderedClip(
         np.stack([shot[0] for shot in shots]),
         number[np.stack([shot[1] for shot in shots])],
         np.stack([shot[2] for shot in shots]),

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.bodies.kinematics import Kinematics, Posed, State
-from workers.engines.bodies.observations import Observation, observe
+from workers.engines.bodies.kinematics import BodyState, Kinematics, PosedSkeleton
+from workers.engines.bodies.observations import LandmarkObservation, observe
 from workers.engines.bodies.rotations import exp_map, kabsch
 from workers.geometry.cameras import Camera
 
@@ -16,12 +16,12 @@ HIPS = [23, 24]
 
 @dataclass(frozen=True)
 class Truth:
-    state: State
-    posed: Posed
-    seen: Observation
+    state: BodyState
+    posed: PosedSkeleton
+    observed: LandmarkObservation
 
 
-def draw(
+def draw_body(
     kinematics: Kinematics,
     rng: np.random.Generator,
     *,
@@ -47,7 +47,7 @@ def draw(
     shape = np.array([np.clip(0.7 * rng.normal(), -1.5, 1.5), 0.3 * rng.normal(), 0.0, 0.0])
     if not plain:
         shape[2:] = rng.uniform(-1.0, 1.0), min(abs(0.4 * rng.normal()), 1.0)
-    state = State(rotations, place, shape)
+    state = BodyState(rotations, place, shape)
     posed = kinematics.pose(state)
     points = posed.landmarks
     reach = 1.7 * CAMERA.fx / place[2]

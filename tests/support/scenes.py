@@ -15,14 +15,14 @@ SIZE = (240, 320)
 MOTORCYCLE = Path(skimage.data.__file__).parent / "motorcycle_left.png"
 
 
-def wall(seed: int = 0, size: tuple[int, int] = SIZE) -> NDArray[np.uint8]:
+def make_wall(seed: int = 0, size: tuple[int, int] = SIZE) -> NDArray[np.uint8]:
     """A soft grey texture (H, W, 3)."""
     noise = gaussian(np.random.default_rng(seed).random(size), 3)
     noise = (noise - noise.min()) / np.ptp(noise)
     return np.repeat((110 + 60 * noise)[..., None], 3, axis=2).astype(np.uint8)
 
 
-def ball(
+def draw_ball(
     image: NDArray[np.uint8], center: tuple[float, float], radius: float, color: tuple[int, int, int]
 ) -> NDArray[np.bool_]:
     """Draw a shaded, striped ball at (y, x) into an image; returns its exact mask."""
@@ -36,20 +36,20 @@ def ball(
     return mask
 
 
-def moving_ball(path: Path, frames: int) -> list[NDArray[np.bool_]]:
+def write_ball_video(path: Path, frames: int) -> list[NDArray[np.bool_]]:
     """Write a video of a ball that crosses the wall; returns the exact mask of every frame."""
-    background = wall()
+    background = make_wall()
     images, masks = [], []
     for index in range(frames):
         image = background.copy()
         phase = index / 96
         center = (120 + 40 * np.sin(4 * phase), 60 + 190 * (0.5 - 0.5 * np.cos(np.pi * phase)))
-        masks.append(ball(image, center, 34, (220, 60, 40)))
+        masks.append(draw_ball(image, center, 34, (220, 60, 40)))
         images.append(image)
     write_clip(path, images, rate=24)
     return masks
 
 
-def motorcycle(size: tuple[int, int]) -> NDArray[np.uint8]:
+def load_motorcycle(size: tuple[int, int]) -> NDArray[np.uint8]:
     """The photo of a motorcycle that scikit-image carries, (H, W, 3); `size` is (width, height)."""
     return np.asarray(Image.open(MOTORCYCLE).convert("RGB").resize(size))

@@ -21,7 +21,7 @@ def random_splat(count: int = 500, seed: int = 0, side: float = 1.0) -> Gaussian
     )
 
 
-def signpost() -> Gaussians:
+def make_signpost() -> Gaussians:
     """A red Gaussian on +x, a green one on +y, a blue one on +z, each long along another slanted axis."""
     turns = Rotation.from_euler("xyz", [[20, 40, 10], [-30, 15, 60], [70, -25, 35]], degrees=True)
     x, y, z, w = turns.as_quat().T
@@ -34,26 +34,28 @@ def signpost() -> Gaussians:
     )
 
 
-def by_color(splat: Gaussians) -> Gaussians:
+def sort_by_color(splat: Gaussians) -> Gaussians:
     """A signpost's Gaussians as red, green, blue, however a file orders them."""
     order = np.array([int(np.argmax(splat.colors[:, channel])) for channel in range(3)])
     return splat.select(order)
 
 
-def covariances(splat: Gaussians) -> NDArray[np.float64]:
+def compute_covariances(splat: Gaussians) -> NDArray[np.float64]:
     """(N, 3, 3): what scales and quaternions mean together."""
     w, x, y, z = splat.rotations.astype(np.float64).T
     half = Rotation.from_quat(np.stack([x, y, z, w], axis=1)).as_matrix() * splat.scales[:, None, :]
     return np.asarray(half @ half.transpose(0, 2, 1))
 
 
-def turned(splat: Gaussians, axes: tuple[int, int, int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def flip_axes(
+    splat: Gaussians, axes: tuple[int, int, int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Means and covariances with the signs of the axes changed, worked out without the code under test."""
     signs = np.array(axes, dtype=np.float64)
-    return splat.means * signs, covariances(splat) * signs[:, None] * signs[None, :]
+    return splat.means * signs, compute_covariances(splat) * signs[:, None] * signs[None, :]
 
 
-def degrees_apart(a: Gaussians, b: Gaussians) -> float:
+def largest_rotation(a: Gaussians, b: Gaussians) -> float:
     """The largest angle between the turns of two splats."""
 
     def rotation(splat: Gaussians) -> Rotation:

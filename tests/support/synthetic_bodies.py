@@ -6,13 +6,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.bodies.motion import Sightings
-from workers.engines.bodies.kinematics import Kinematics, State
-from workers.engines.bodies.rig import Skinner, joints_of, reskin
+from workers.engines.bodies.kinematics import BodyState, Kinematics
+from workers.engines.bodies.rig import Skinner, pose_rig, skin_rig
 from workers.engines.bodies.rotations import exp_map, from_quaternions, quaternions
 from workers.engines.bodies.skeleton import load_skeleton
 from workers.engines.protocols import BodyEstimate, Rig
 from workers.geometry.cameras import Camera
+from workers.jobs.bodies.motion import TrackEstimates
 
 Floats = NDArray[np.float64]
 FLIP = np.diag([1.0, -1.0, -1.0])
@@ -20,24 +20,24 @@ CAMERA = Camera(640, 480, 900.0, 900.0, 320.0, 240.0)
 
 
 @lru_cache(maxsize=1)
-def skinner() -> Skinner:
+def load_skinner() -> Skinner:
     return Skinner(Kinematics(load_skeleton()))
 
 
-def body(seed: int = 0, *, bend: float = 0.3) -> BodyEstimate:
+def make_body(seed: int = 0, *, bend: float = 0.3) -> BodyEstimate:
     """A random body that stands upright before the camera; one keypoint of four is not visible."""
-    made = skinner()
+    made = load_skinner()
     rng = np.random.default_rng(seed)
     rotations = exp_map(bend * rng.normal(size=(len(made.kinematics.skeleton.joints), 3)))
     rotations[0] = FLIP @ rotations[0]
-    state = State(rotations, np.array([0.3, -0.1, 3.0]), np.array([0.5, 1.0, -0.3, 0.2]))
+    state = BodyState(rotations, np.array([0.3, -0.1, 3.0]), np.array([0.5, 1.0, -0.3, 0.2]))
     rig = made.rig(state)
     landmarks = made.kinematics.pose(state).landmarks
     visibility = np.where(np.arange(33) % 4 == 3, 0.1, 0.9)
     return BodyEstimate(
         rig=rig,
-        vertices=reskin(rig),
-        joints=joints_of(rig)[1],
+        vertices=skin_rig(rig),
+        joints=pose_rig(rig)[1],
         keypoint_names=made.kinematics.skeleton.model.landmark_names,
         keypoints_2d=CAMERA.project(landmarks),
         keypoints_3d=landmarks,
@@ -60,10 +60,10 @@ class Walk:
     seconds: Floats
     rotations: Floats
     positions: Floats
-    seen: Sightings
+    estimates: TrackEstimates
 
 
-def walk(
+def make_walk(
     frames: int = 60,
     rate: float = 30.0,
     *,
@@ -79,7 +79,7 @@ def walk(
     `distance_noise` the relative error of the distance; `missing` frames have no body.
     """
     rng = np.random.default_rng(seed)
-    rig = body().rig
+    rig = make_body().rig
     count = len(rig.parents)
     seconds = np.arange(frames) / rate
     axes = rng.normal(size=(count, 3))
@@ -101,7 +101,7 @@ def walk(
         seconds,
         rotations,
         positions,
-        Sightings(
+        TrackEstimates(
             frames=there,
             rotations=quaternions(from_quaternions(rotations) @ exp_map(off))[there],
             positions=(positions * (1 + distance_noise * rng.normal(size=(frames, 1))))[there],

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from media.sandbox import DecodedFrame
 from tests.support import movi_clips as movi
-from tests.support.scenes import ball, wall
-from workers.datasets.clip_work import Components
+from tests.support.scenes import draw_ball, make_wall
+from workers.datasets.components import Components
 from workers.datasets.local import build_dataset
 from workers.datasets.reader import Dataset
 from workers.datasets.settings import DatasetSettings
@@ -25,7 +25,7 @@ Masks = Mapping[int, NDArray[np.bool_]]
 RATE = 12
 
 
-def source_of(
+def make_source(
     frames: Sequence[Rgb],
     *,
     info: SourceInfo | None = None,
@@ -56,7 +56,7 @@ def source_of(
     )
 
 
-def of_movi(clip: movi.Clip, rate: int = RATE, **told: object) -> Source:
+def movi_source(clip: movi.RenderedClip, rate: int = RATE, **told: object) -> Source:
     """A drawn clip with everything known: masks, depth, camera, boxes."""
     k = clip.intrinsics
 
@@ -77,21 +77,21 @@ def of_movi(clip: movi.Clip, rate: int = RATE, **told: object) -> Source:
     )
     labels = {number + 1: label for number, label in enumerate(clip.labels)}
     truth = GroundTruth(objects, labels, lambda frame: clip.depth[frame], known)
-    return source_of(list(clip.frames), info=info, truth=truth, rate=rate)
+    return make_source(list(clip.frames), info=info, truth=truth, rate=rate)
 
 
 @lru_cache(maxsize=8)
-def drawn(seed: int, frames: int = 24, moving: bool = True) -> movi.Clip:
+def rendered_clip(seed: int, frames: int = 24, moving: bool = True) -> movi.RenderedClip:
     """A clip of the drawer, made once."""
-    return movi.draw(seed, frames=frames, moving_camera=moving)
+    return movi.render_clip(seed, frames=frames, moving_camera=moving)
 
 
-def balls(
+def render_balls(
     seed: int, frames: int = 24, count: int = 2, *, label: str = "ball", size: tuple[int, int] = (120, 160)
 ) -> tuple[list[Rgb], list[dict[int, NDArray[np.bool_]]]]:
     """Striped balls of different colours on a wall, each on its own lane; frames and masks by id."""
     rng = np.random.default_rng([7, seed])
-    background = wall(seed, size)
+    background = make_wall(seed, size)
     colors = [(220, 60, 40), (40, 110, 220), (60, 180, 70), (230, 200, 40)]
     order = rng.permutation(len(colors))[:count]
     radius = size[0] / (2.6 * count + 1.5)
@@ -107,30 +107,30 @@ def balls(
             low, high = radius + 2, size[1] - radius - 2
             x = low + abs((x - low) % (2 * (high - low)) - (high - low))
             y = (number + 0.5) * size[0] / count
-            mine[number + 1] = ball(picture, (y, x), radius, colors[order[number]])
+            mine[number + 1] = draw_ball(picture, (y, x), radius, colors[order[number]])
         pictures.append(picture)
         masks.append(mine)
     return pictures, masks
 
 
-def of_balls(seed: int, frames: int = 24, count: int = 2, **told: object) -> Source:
+def balls_source(seed: int, frames: int = 24, count: int = 2, **told: object) -> Source:
     """A source of drawn balls with known masks, and nothing else known."""
-    pictures, masks = balls(seed, frames, count)
+    pictures, masks = render_balls(seed, frames, count)
     truth = GroundTruth(lambda frame: masks[frame], dict.fromkeys(range(1, count + 1), "ball"))
-    return source_of(pictures, info=SourceInfo(**told), truth=truth)  # type: ignore[arg-type]
+    return make_source(pictures, info=SourceInfo(**told), truth=truth)  # type: ignore[arg-type]
 
 
 SETTINGS = DatasetSettings(phrases=("ball", "box", "capsule", "cylinder", "torus", "cone"), clip_seconds=1.0)
 
 
-def made_dataset(
+def make_dataset(
     folder: Path, sources: Sequence[Source] = (), settings: DatasetSettings = SETTINGS
 ) -> Dataset:
     """A dataset on disk; by default one drawn clip with everything known and two videos of balls."""
     given = list(sources) or [
-        of_movi(drawn(0), name="room", licence="CC-BY-4.0", session="a"),
-        of_balls(1, name="balls", licence="CC0-1.0", session="b"),
-        of_balls(2, count=3, name="more balls", session="b"),
+        movi_source(rendered_clip(0), name="room", licence="CC-BY-4.0", session="a"),
+        balls_source(1, name="balls", licence="CC0-1.0", session="b"),
+        balls_source(2, count=3, name="more balls", session="b"),
     ]
     build_dataset(
         given, Components(OracleTracks(settings.phrases)), settings, folder / "work", folder / "dataset"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from workers.engines.bodies.mhr.layout import JOINTS, SCALES, VERTICES, from_euler
-from workers.engines.bodies.mhr.model import Floats, Ints, Skeleton, SkinnedMesh
+from workers.engines.bodies.mhr.model import Floats, Ints, MhrPose, SkinnedMesh
 
 # As in MHR: everything below the elbows.
 HANDS = np.r_[41:69, 77:105]
@@ -47,7 +47,7 @@ class SyntheticMhr:
     def mesh(self) -> SkinnedMesh:
         return self._mesh
 
-    def skeleton(self, parameters: Floats) -> Skeleton:
+    def pose(self, parameters: Floats) -> MhrPose:
         rotations, joints = np.empty((JOINTS, 3, 3)), np.empty((JOINTS, 3))
         sizes = 2.0 ** (0.1 * parameters[SCALES])
         rotations[0], joints[0] = np.eye(3), parameters[:3] / 10
@@ -60,11 +60,11 @@ class SyntheticMhr:
                 local = self._before[j] @ from_euler(np.array([angle, 0.5 * angle, 0.0]))
             rotations[j] = rotations[p] @ local
             joints[j] = joints[p] + rotations[p] @ (self._offsets[j] * sizes[j % len(sizes)])
-        return Skeleton(rotations, joints)
+        return MhrPose(rotations, joints)
 
     def vertices(self, parameters: Floats, shape: Floats) -> Floats:
         """Posed vertices (V, 3) in MHR's frame; the first shape number makes the body thicker."""
-        rest, posed = self.skeleton(np.zeros(204)), self.skeleton(parameters)
+        rest, posed = self.pose(np.zeros(204)), self.pose(parameters)
         riders = self._mesh.skin_joints
         arms = self._rest_vertices[:, None] - rest.joints[riders]
         local = np.einsum("vkba,vkb->vka", rest.rotations[riders], arms) * (1 + 0.1 * shape[0])
@@ -72,7 +72,7 @@ class SyntheticMhr:
         return np.einsum("vk,vka->va", self._mesh.skin_weights, placed)
 
     def _skin(self, random: np.random.Generator) -> tuple[Floats, SkinnedMesh]:
-        joints = self.skeleton(np.zeros(204)).joints
+        joints = self.pose(np.zeros(204)).joints
         strongest = random.integers(1, JOINTS, VERTICES)
         riders = np.empty((VERTICES, 4), dtype=np.int64)
         riders[:, 0] = strongest

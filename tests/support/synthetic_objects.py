@@ -31,7 +31,7 @@ PARTS: dict[str, list[tuple[Corner, Corner]]] = {
 
 
 @dataclass(frozen=True)
-class Thing:
+class SyntheticObject:
     """A mesh in the world (y up, standing on y = -0.5) with colours that vary smoothly."""
 
     vertices: Array
@@ -62,15 +62,16 @@ class Thing:
         return sample_surface(self.vertices, self.faces, count, 0).interpolate(self.vertices, self.faces)
 
 
-def thing(kind: str, *, wavy: bool = False) -> Thing:
+def make_object(kind: str, *, wavy: bool = False) -> SyntheticObject:
     """A "block" of 0.5 x 1 x 0.35, a "tee" with arms, a "cup" with walls of 0.1, or a "table"."""
-    made = trimesh.util.concatenate([_box(*low_and_high) for low_and_high in PARTS[kind]])
+    mesh = trimesh.util.concatenate([_box(*low_and_high) for low_and_high in PARTS[kind]])
     for _ in range(3):
-        made = made.subdivide()
-    return Thing(np.asarray(made.vertices, dtype=np.float64), np.asarray(made.faces, dtype=np.int64), wavy)
+        mesh = mesh.subdivide()
+    vertices, faces = np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64)
+    return SyntheticObject(vertices, faces, wavy)
 
 
-def volume(kind: str) -> float:
+def count_volume(kind: str) -> float:
     """Of the union of a thing's parts, counted on a fine grid."""
     at = (np.stack(np.meshgrid(*[np.arange(100)] * 3, indexing="ij"), axis=-1) + 0.5) / 100 - 0.5
     inside = [((at > low) & (at < high)).all(axis=-1) for low, high in PARTS[kind]]
@@ -81,7 +82,7 @@ def _box(low: Corner, high: Corner) -> trimesh.Trimesh:
     return trimesh.creation.box(bounds=[low, high])
 
 
-def around(
+def cameras_around(
     count: int, arc: float, side: int = 128, *, elevation: float = 25.0, distance: float = 2.6
 ) -> list[PosedCamera]:
     """Cameras along an arc in degrees about the origin; a closed circle does not end where it began."""

@@ -8,7 +8,7 @@ import numpy as np
 from workers.formats.tfrecord import crc32c
 
 
-def records(data: bytes) -> list[bytes]:
+def read_records(data: bytes) -> list[bytes]:
     """The records of a file; raises ValueError where a checksum is wrong."""
     found, at = [], 0
     while at < len(data):
@@ -24,9 +24,9 @@ def records(data: bytes) -> list[bytes]:
     return found
 
 
-def examples(data: bytes) -> list[dict[str, Any]]:
+def read_examples(data: bytes) -> list[dict[str, Any]]:
     """The examples of a file: lists of bytes, or arrays, by name."""
-    return [_example(record) for record in records(data)]
+    return [_example(record) for record in read_records(data)]
 
 
 def _example(record: bytes) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from maquette.contract import MediaRef, Point, SegmentJob
 from media.sandbox import Sandbox
 from storage.artefacts.local import LocalStore
 from storage.ledger import Database, Submission, files, jobs
-from tests.support.media_files import gradient, png
+from tests.support.media_files import encode_png, make_gradient
 from workers.engines.protocols import EngineInfo, SegmentedInstance, VisualPrompt
 from workers.engines.registry import EngineSet
-from workers.runner import COMPANIONS, Runner
+from workers.runner import MAX_COMPANIONS, Runner
 from workers.settings import WorkerSettings
 
 
@@ -48,7 +48,7 @@ def test_a_picture_is_embedded_once_for_all_that_wait(tmp_path: Path) -> None:
     with Sandbox() as sandbox:
         pictures = []
         for shade in (0, 40):
-            sha256 = store.put(png(np.roll(gradient(), shade, axis=1)))
+            sha256 = store.put(encode_png(np.roll(make_gradient(), shade, axis=1)))
             files.add_media(db, "t", sha256, {**sandbox.probe(store.path(sha256)), "bytes": 1})
             pictures.append(sha256)
 
@@ -58,12 +58,12 @@ def test_a_picture_is_embedded_once_for_all_that_wait(tmp_path: Path) -> None:
             made = Submission("t", "segment", "auto", "default", body, "h", 900, subject=sha256)
             return jobs.submit(db, made)[0].id
 
-        waiting = [submitted(pictures[n % 2]) for n in range(2 * COMPANIONS + 6)]
+        waiting = [submitted(pictures[n % 2]) for n in range(2 * MAX_COMPANIONS + 6)]
         runner = Runner(db, store, EngineSet("default", {"concepts": engine}), sandbox, WorkerSettings())
         runner.run(waiting[0], "task")
         rows = [jobs.get(db, "t", job_id) for job_id in waiting]
         done = [n for n, row in enumerate(rows) if row is not None and row.state == "succeeded"]
-        assert done == list(range(0, 2 * COMPANIONS + 2, 2)), "the oldest of the same picture, and no more"
+        assert done == list(range(0, 2 * MAX_COMPANIONS + 2, 2)), "the oldest of the same image, and no more"
         for job_id in waiting:
             runner.run(job_id, "task")
     assert engine.embedded == [pictures[0], pictures[1], pictures[0], pictures[1]]

@@ -1,19 +1,17 @@
-"""What a dataset may take: seconds of workers, seconds of GPUs, dollars."""
+"""What a dataset may cost: seconds of workers, seconds of GPUs, dollars."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Dollars for an hour of a worker without and with a GPU; None is unknown, and costs are unknown then."""
+    """Dollars per hour of a worker without and with a GPU; None is unknown, and so are then the costs."""
 
     cpu_hour: float | None = None
     gpu_hour: float | None = None
 
     def dollars(self, seconds: float, gpu_seconds: float) -> float | None:
-        """What so many seconds of workers cost, those with a GPU among them."""
+        """What so many seconds of workers cost, `gpu_seconds` of which had a GPU."""
         cost = 0.0
         for spent, price in ((seconds - gpu_seconds, self.cpu_hour), (gpu_seconds, self.gpu_hour)):
             if spent > 0:
@@ -42,14 +40,10 @@ class BudgetLimits:
         return (self.seconds, self.gpu_seconds, self.dollars) != (None, None, None)
 
     def reached(self, seconds: float, gpu_seconds: float) -> float | None:
-        """The first limit that is reached, None while there is none."""
-        spent: Mapping[str, Any] = {
-            "seconds": seconds,
-            "gpu_seconds": gpu_seconds,
-            "dollars": None if self.dollars is None else self.prices.dollars(seconds, gpu_seconds),
-        }
-        for name, value in spent.items():
-            limit: float | None = getattr(self, name)
+        """The first limit that is reached, None while there is none; unknown costs reach any limit."""
+        dollars = None if self.dollars is None else self.prices.dollars(seconds, gpu_seconds)
+        spent = ((self.seconds, seconds), (self.gpu_seconds, gpu_seconds), (self.dollars, dollars))
+        for limit, value in spent:
             if limit is not None and (value is None or value >= limit):
                 return limit
         return None

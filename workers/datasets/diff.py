@@ -1,13 +1,21 @@
-"""What changed from one version to another."""
+"""What changed from one version of a dataset to another."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
+from workers.datasets.manifest import DatasetManifest
 from workers.datasets.reader import Dataset
 
+Number = TypeVar("Number", int, float)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetDiff:
-    """Clips by id; `changed` have other shards or were judged otherwise, `moved` are in another split."""
+    """Clips by id; `changed` have other files or another decision, `moved` are (clip, old, new split).
+
+    `settings` are the names of the parameters that differ. `totals` and `rejected` are (before, after).
+    """
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
@@ -21,53 +29,62 @@ class DatasetDiff:
 
     @property
     def is_empty(self) -> bool:
-        """Nothing changed."""
+        """Whether nothing changed."""
         return not (
             self.added or self.removed or self.changed or self.moved or self.settings or self.sources_added
         )
 
 
 def diff(before: Dataset, after: Dataset) -> DatasetDiff:
-    """Compare two datasets by what they hold; file names and order do not matter."""
+    """Compare two datasets by their content; names of files and order do not matter."""
     old = {row.clip: row for row in before.clip_rows}
     new = {row.clip: row for row in after.clip_rows}
-    both = [clip for clip in new if clip in old]
-    a, b = before.manifest, after.manifest
-    settings = sorted(
-        {key for key in {*a.parameters, *b.parameters} if a.parameters.get(key) != b.parameters.get(key)}
-        | ({"policy"} if a.policy != b.policy else set())
-        | ({"engines"} if a.engines != b.engines else set())
-    )
-    shards_old, shards_new = _shards(before), _shards(after)
+    common = [clip for clip in new if clip in old]
+    old_files, new_files = index_clip_files(before), index_clip_files(after)
     return DatasetDiff(
-        tuple(clip for clip in new if clip not in old),
-        tuple(clip for clip in old if clip not in new),
-        tuple(
+        added=tuple(clip for clip in new if clip not in old),
+        removed=tuple(clip for clip in old if clip not in new),
+        changed=tuple(
             clip
-            for clip in both
-            if shards_old.get(clip) != shards_new.get(clip) or old[clip].kept != new[clip].kept
+            for clip in common
+            if old_files.get(clip) != new_files.get(clip) or old[clip].kept != new[clip].kept
         ),
-        tuple((c, old[c].split, new[c].split) for c in both if old[c].split != new[c].split),
-        tuple(sorted(after.sources.keys() - before.sources.keys())),
-        tuple(sorted(before.sources.keys() - after.sources.keys())),
-        tuple(settings),
-        {
-            key: (a.totals.get(key, 0), b.totals.get(key, 0))
-            for key in {*a.totals, *b.totals}
-            if a.totals.get(key, 0) != b.totals.get(key, 0)
-        },
-        {
-            key: (a.rejected.get(key, 0), b.rejected.get(key, 0))
-            for key in {*a.rejected, *b.rejected}
-            if a.rejected.get(key, 0) != b.rejected.get(key, 0)
-        },
+        moved=tuple(
+            (clip, old[clip].split, new[clip].split) for clip in common if old[clip].split != new[clip].split
+        ),
+        sources_added=tuple(sorted(after.sources.keys() - before.sources.keys())),
+        sources_removed=tuple(sorted(before.sources.keys() - after.sources.keys())),
+        settings=_list_changed_settings(before.manifest, after.manifest),
+        totals=_list_changes(before.manifest.totals, after.manifest.totals),
+        rejected=_list_changes(before.manifest.rejected, after.manifest.rejected),
     )
 
 
-def _shards(data: Dataset) -> dict[str, frozenset[tuple[str, str]]]:
-    found: dict[str, set[tuple[str, str]]] = {}
-    for table, files in data.manifest.tables.items():
-        for file in files:
-            if file.clip is not None:
-                found.setdefault(file.clip, set()).add((table, file.sha256))
-    return {clip: frozenset(files) for clip, files in found.items()}
+def index_clip_files(data: Dataset) -> dict[str, frozenset[tuple[str, str]]]:
+    """The files of each clip, as (table, sha256)."""
+    files: dict[str, set[tuple[str, str]]] = {}
+    for table, entries in data.manifest.tables.items():
+        for entry in entries:
+            if entry.clip is not None:
+                files.setdefault(entry.clip, set()).add((table, entry.sha256))
+    return {clip: frozenset(entries) for clip, entries in files.items()}
+
+
+def _list_changed_settings(before: DatasetManifest, after: DatasetManifest) -> tuple[str, ...]:
+    old, new = before.parameters, after.parameters
+    changed = {name for name in {*old, *new} if old.get(name) != new.get(name)}
+    if before.policy != after.policy:
+        changed.add("policy")
+    if before.engines != after.engines:
+        changed.add("engines")
+    return tuple(sorted(changed))
+
+
+def _list_changes(
+    before: Mapping[str, Number], after: Mapping[str, Number]
+) -> dict[str, tuple[Number, Number]]:
+    return {
+        name: (before.get(name, 0), after.get(name, 0))
+        for name in {*before, *after}
+        if before.get(name, 0) != after.get(name, 0)
+    }

@@ -1,4 +1,4 @@
-"""The pipeline without a service: memory in a folder, results in a folder, published by one rename."""
+"""The pipeline without a service: it works in one folder, and publishes to another by one rename."""
 
 import hashlib
 import os
@@ -7,55 +7,58 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from workers.datasets.clip_work import Components
+from workers.datasets.components import Components
 from workers.datasets.documents import render_documents
 from workers.datasets.local_executor import LocalExecutor
 from workers.datasets.pipeline import Pipeline
+from workers.datasets.protocols import Workspace
 from workers.datasets.publishing import folders
 from workers.datasets.reader import Dataset
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import Source
+from workers.datasets.stopwatch import Stopwatch
 from workers.datasets.version import DatasetVersion, write_version
 
+# stage, done, total and message
 ProgressCallback = Callable[[str, int, int | None, str | None], None]
 
 
 class FolderWorkspace:
-    """Keeps everything under `folder`: content by its hash, memories by their key; the first writer wins."""
+    """Keeps everything under `folder`: content by its hash, the cache by its keys; the first writer wins."""
 
-    def __init__(self, folder: Path, told: ProgressCallback | None = None) -> None:
+    def __init__(self, folder: Path, report: ProgressCallback | None = None) -> None:
         self.files: dict[str, Path] = {}
-        self._folder, self._told = folder, told
+        self._folder, self._report = folder, report
         (folder / "blobs").mkdir(parents=True, exist_ok=True)
         (folder / "keys").mkdir(exist_ok=True)
 
     def report_progress(self, stage: str, done: int, total: int | None, message: str | None = None) -> None:
-        """Hand on to whoever listens."""
-        if self._told is not None:
-            self._told(stage, done, total, message)
+        """Pass it on to the callback."""
+        if self._report is not None:
+            self._report(stage, done, total, message)
 
     def store(self, name: str, role: str, media_type: str, data: bytes) -> str:
-        """Keep a file under its hash."""
-        digest = hashlib.sha256(data).hexdigest()
-        self._place(self._folder / "blobs" / digest, data)
-        self.files[name] = self._folder / "blobs" / digest
-        return digest
+        """Store a file under its hash."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        self._place(self._folder / "blobs" / sha256, data)
+        self.files[name] = self._folder / "blobs" / sha256
+        return sha256
 
     def load(self, sha256: str) -> bytes:
-        """What lies under a hash."""
-        return self.blob(sha256).read_bytes()
+        """The content under a hash."""
+        return self.get_path(sha256).read_bytes()
 
     def get_cached(self, key: str) -> bytes | None:
-        """What was kept under a key."""
+        """What was kept under a key, None without it."""
         path = self._folder / "keys" / key
         return path.read_bytes() if path.is_file() else None
 
     def put_cached(self, key: str, data: bytes) -> None:
-        """Keep it unless somebody has."""
+        """Keep it unless the key is taken."""
         self._place(self._folder / "keys" / key, data)
 
-    def blob(self, sha256: str) -> Path:
-        """Where a stored content lies."""
+    def get_path(self, sha256: str) -> Path:
+        """The file of a stored content."""
         return self._folder / "blobs" / sha256
 
     def _place(self, path: Path, data: bytes) -> None:
@@ -68,7 +71,7 @@ class FolderWorkspace:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            # a link fails where the name is taken: the marker that the first writer wins
+            # a link fails where the name is taken, so the first writer wins
             path.hardlink_to(scratch)
         except FileExistsError:
             pass
@@ -84,21 +87,33 @@ def build_dataset(
     out: Path,
     *,
     key: str | None = None,
-    told: ProgressCallback | None = None,
+    report: ProgressCallback | None = None,
+    stopwatch: Stopwatch | None = None,
 ) -> DatasetVersion:
-    """Make a dataset in `out`, going on from what `work` remembers.
+    """Make a dataset in the folder `out`, resuming from what the folder `work` holds; `key` signs it.
 
     Raises DatasetError; FileExistsError when `out` holds another version already.
     """
-    workspace = FolderWorkspace(work, told)
-    built = Pipeline(LocalExecutor(workspace, components, settings), settings).run(sources)
-    infos = [components.track_source.info]
-    infos += [tool.info for tool in (components.objects, components.captioner) if tool is not None]
-    written = write_version(workspace, built, settings, infos, version("maquette-server"))
-    files: dict[str, bytes | Path] = {f.name: workspace.blob(f.sha256) for f in written.manifest.all_files()}
+    workspace = FolderWorkspace(work, report)
+    result = build_local_pipeline(workspace, components, settings, stopwatch).run(sources)
+    engines = components.list_engines(None if components.objects is None else components.objects.info)
+    written = write_version(workspace, result, settings, engines, version("maquette-server"))
+    files: dict[str, bytes | Path] = {
+        file.name: workspace.get_path(file.sha256) for file in written.manifest.all_files()
+    }
     files |= render_documents(written, workspace.load)
     if not folders.publish_folder(out, written.manifest, files, key=key):
-        there = Dataset(out).version
-        if there != written.manifest.version:
-            raise FileExistsError(f"{out} holds another version already: {there[:12]}")
+        existing = Dataset(out).version
+        if existing != written.manifest.version:
+            raise FileExistsError(f"{out} holds another version already: {existing[:12]}")
     return written
+
+
+def build_local_pipeline(
+    workspace: Workspace,
+    components: Components,
+    settings: DatasetSettings,
+    stopwatch: Stopwatch | None = None,
+) -> Pipeline:
+    """A pipeline whose stages all run in this process."""
+    return Pipeline(LocalExecutor(workspace, components, settings, stopwatch), settings)

@@ -1,9 +1,9 @@
-"""The dataset's manifest: every file with its hash. The hash of the manifest is the version."""
+"""The manifest of a dataset: every file with its hash. The hash of the manifest is the version."""
 
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ ALGORITHM = "hmac-sha256"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileEntry:
-    """A file of the dataset; `clip` is set for the shard of one clip, `rows` for a table."""
+    """A file of the dataset; `clip` is set for a file of one clip, `rows` for a table."""
 
     name: str
     sha256: str
@@ -28,7 +28,7 @@ class FileEntry:
     media_type: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Without what is unset."""
+        """The fields that are set."""
         return {key: value for key, value in asdict(self).items() if value is not None}
 
 
@@ -40,7 +40,7 @@ def describe_file(name: str, data: bytes, *, rows: int | None = None, clip: str 
 
 @dataclass(frozen=True, slots=True)
 class DatasetManifest:
-    """What a version is made of. Nothing in it depends on when or where it was made."""
+    """The files of a version and how it came about; nothing in it depends on the time or the machine."""
 
     tables: Mapping[str, tuple[FileEntry, ...]]
     files: tuple[FileEntry, ...] = ()
@@ -58,11 +58,8 @@ class DatasetManifest:
         content = {
             "schema": SCHEMA,
             "schema_version": self.schema_version,
-            "tables": {
-                name: [f.as_json() for f in sorted(self.tables.get(name, ()), key=lambda file: file.name)]
-                for name in TABLES
-            },
-            "files": [item.as_json() for item in sorted(self.files, key=lambda item: item.name)],
+            "tables": {name: _encode_files(self.tables.get(name, ())) for name in TABLES},
+            "files": _encode_files(self.files),
             "totals": dict(self.totals),
             "rejected": dict(self.rejected),
             "parameters": dict(self.parameters),
@@ -71,7 +68,7 @@ class DatasetManifest:
             "engines": [dict(item) for item in self.engines],
             "parents": list(self.parents),
         }
-        return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
+        return _encode_json(content)
 
     @property
     def version(self) -> str:
@@ -79,8 +76,8 @@ class DatasetManifest:
         return hashlib.sha256(self.encode()).hexdigest()
 
     def all_files(self) -> list[FileEntry]:
-        """Every file the version is made of."""
-        return [item for items in self.tables.values() for item in items] + list(self.files)
+        """Every file of the version, tables first."""
+        return [entry for entries in self.tables.values() for entry in entries] + list(self.files)
 
 
 def decode(data: bytes) -> DatasetManifest:
@@ -89,19 +86,17 @@ def decode(data: bytes) -> DatasetManifest:
         content = json.loads(data)
         if content["schema"] != SCHEMA:
             raise DatasetError(
-                "dataset_broken", f"the manifest is of {content['schema']!r}, not of {SCHEMA!r}"
+                "dataset_broken", f"the schema of the manifest is {content['schema']!r}, not {SCHEMA!r}"
             )
-        found = content["schema_version"]
-        if found != SCHEMA_VERSION:
+        schema_version = content["schema_version"]
+        if schema_version != SCHEMA_VERSION:
             raise DatasetError(
-                "dataset_incompatible", f"schema version {found} cannot be read, only {SCHEMA_VERSION}"
+                "dataset_incompatible",
+                f"this release reads schema version {SCHEMA_VERSION}; the dataset has {schema_version}",
             )
-        tables = {
-            name: tuple(FileEntry(**item) for item in content["tables"].get(name, ())) for name in TABLES
-        }
         return DatasetManifest(
-            tables=tables,
-            files=tuple(FileEntry(**item) for item in content["files"]),
+            tables={name: _decode_files(content["tables"].get(name, ())) for name in TABLES},
+            files=_decode_files(content["files"]),
             totals=content["totals"],
             rejected=content["rejected"],
             parameters=content["parameters"],
@@ -114,37 +109,49 @@ def decode(data: bytes) -> DatasetManifest:
         raise DatasetError("dataset_broken", f"the manifest cannot be read: {error}") from error
 
 
-def sign(manifest: bytes, key: str) -> bytes:
-    """A signature file: HMAC-SHA256 of the manifest's bytes; `key_id` tells keys apart."""
-    content = {
-        "algorithm": ALGORITHM,
-        "key_id": key_id(key),
-        "manifest_sha256": hashlib.sha256(manifest).hexdigest(),
-        "signature": hmac.new(key.encode(), manifest, hashlib.sha256).hexdigest(),
-    }
-    return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
-
-
-def check_signature(manifest: bytes, signature: bytes, key: str) -> None:
-    """Raise DatasetError `dataset_unsigned` unless the signature is the key's own over these bytes."""
-    try:
-        content = json.loads(signature)
-        told, algorithm = str(content["signature"]), content["algorithm"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise DatasetError("dataset_unsigned", f"the signature cannot be read: {error}") from error
-    made = hmac.new(key.encode(), manifest, hashlib.sha256).hexdigest()
-    if algorithm != ALGORITHM or not hmac.compare_digest(made, told):
-        raise DatasetError("dataset_unsigned", "the signature was not made with this key over this manifest")
-
-
-def key_id(key: str) -> str:
-    """Eight digits that tell one key from another."""
-    return hashlib.sha256(b"maquette.dataset.key\0" + key.encode()).hexdigest()[:8]
-
-
 def load(folder: Path) -> DatasetManifest:
     """The manifest of a dataset folder; raises DatasetError."""
     path = folder / MANIFEST
     if not path.is_file():
-        raise DatasetError("dataset_missing", f"{folder} holds no {MANIFEST}: it is no dataset")
+        raise DatasetError("dataset_missing", f"{folder} is not a dataset: it has no {MANIFEST}")
     return decode(path.read_bytes())
+
+
+def sign(manifest: bytes, key: str) -> bytes:
+    """The content of the signature file: HMAC-SHA256 over the manifest, and the id of the key."""
+    content = {
+        "algorithm": ALGORITHM,
+        "key_id": compute_key_id(key),
+        "manifest_sha256": hashlib.sha256(manifest).hexdigest(),
+        "signature": hmac.new(key.encode(), manifest, hashlib.sha256).hexdigest(),
+    }
+    return _encode_json(content)
+
+
+def check_signature(manifest: bytes, signature: bytes, key: str) -> None:
+    """Raise DatasetError `dataset_unsigned` unless `signature` was made with this key over this manifest."""
+    try:
+        content = json.loads(signature)
+        given, algorithm = str(content["signature"]), content["algorithm"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatasetError("dataset_unsigned", f"the signature cannot be read: {error}") from error
+    expected = hmac.new(key.encode(), manifest, hashlib.sha256).hexdigest()
+    if algorithm != ALGORITHM or not hmac.compare_digest(expected, given):
+        raise DatasetError("dataset_unsigned", "the signature was not made with this key over this manifest")
+
+
+def compute_key_id(key: str) -> str:
+    """Eight hex digits that distinguish keys without revealing them."""
+    return hashlib.sha256(b"maquette.dataset.key\0" + key.encode()).hexdigest()[:8]
+
+
+def _encode_files(entries: Iterable[FileEntry]) -> list[dict[str, Any]]:
+    return [entry.as_json() for entry in sorted(entries, key=lambda entry: entry.name)]
+
+
+def _decode_files(content: Iterable[Mapping[str, Any]]) -> tuple[FileEntry, ...]:
+    return tuple(FileEntry(**item) for item in content)
+
+
+def _encode_json(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()

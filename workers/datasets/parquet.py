@@ -1,4 +1,4 @@
-"""Rows to Parquet and back; the same rows give the same bytes."""
+"""Rows to Parquet and back; equal rows give equal bytes."""
 
 import io
 from collections.abc import Sequence
@@ -13,32 +13,31 @@ from workers.datasets.errors import DatasetError
 from workers.datasets.schema import SCHEMA_VERSION, ColumnSpec, list_columns
 
 T = TypeVar("T")
-TYPES = {
+MEDIA_TYPE = "application/vnd.apache.parquet"
+SCALAR_TYPES = {
     "int": DataType.int64(),
     "float": DataType.float64(),
     "str": DataType.utf8(),
     "bytes": DataType.binary(),
     "bool": DataType.bool(),
 }
-LISTS = {"strings": DataType.utf8(), "floats": DataType.float64()}
+ITEM_TYPES = {"strings": DataType.utf8(), "floats": DataType.float64()}
 
 
 def write(row: type[Any], rows: Sequence[Any]) -> bytes:
-    """Rows (instances of the dataclass `row`) as one Parquet file of one row group."""
-    arrays, fields = [], []
-    named = list_columns(row)
-    for column in named:
-        values = [getattr(item, column.name) for item in rows]
-        array = _lists(values, column) if column.kind in LISTS else Array(values, TYPES[column.kind])
-        arrays.append(array)
-        fields.append(Field(column.name, array.type, nullable=column.nullable))
-    table = Table.from_arrays(arrays, schema=Schema(fields))
-    # pictures are compressed already; numbers are read in small windows, where opening zstd costs most
-    blobs = [column.name for column in named if column.kind == "bytes"]
-    texts = [column.name for column in named if column.kind == "str"]
+    """Rows (instances of the dataclass `row`) as one Parquet file with one row group."""
+    columns = list_columns(row)
+    arrays = [_build_array(column, [getattr(item, column.name) for item in rows]) for column in columns]
+    fields = [
+        Field(column.name, array.type, nullable=column.nullable)
+        for column, array in zip(columns, arrays, strict=True)
+    ]
+    # images are compressed already; numbers are read in small windows, where opening zstd would cost most
+    blobs = [column.name for column in columns if column.kind == "bytes"]
+    texts = [column.name for column in columns if column.kind == "str"]
     out = io.BytesIO()
     arro3.io.write_parquet(
-        table,
+        Table.from_arrays(arrays, schema=Schema(fields)),
         out,
         compression="lz4_raw",
         column_compression=dict.fromkeys(blobs, "uncompressed") | dict.fromkeys(texts, "zstd(3)"),
@@ -46,7 +45,7 @@ def write(row: type[Any], rows: Sequence[Any]) -> bytes:
         column_dictionary_enabled=dict.fromkeys(texts, True),
         max_row_group_size=max(1, len(rows)),
         created_by="maquette",
-        # one entry only: several come out in any order, and equal rows would not be equal bytes
+        # one entry only: arro3 writes several in any order, and equal rows would not give equal bytes
         key_value_metadata={"maquette.schema": f"{row.__name__}/{SCHEMA_VERSION}"},
         skip_arrow_metadata=True,
     )
@@ -55,41 +54,49 @@ def write(row: type[Any], rows: Sequence[Any]) -> bytes:
 
 def read(row: type[T], source: Path | bytes) -> list[T]:
     """The rows of a file; raises DatasetError `dataset_broken` when its columns are not those of `row`."""
+    table = _read_table(source)
+    columns = list_columns(row)
+    present = set(table.column_names)
+    missing = [column.name for column in columns if column.name not in present and not column.nullable]
+    if missing:
+        raise DatasetError("dataset_broken", f"{_get_name(source)} has no column {', '.join(missing)}")
+    values = {
+        column.name: _read_column(table, column) if column.name in present else [None] * table.num_rows
+        for column in columns
+    }
+    return [row(**dict(zip(values, items, strict=True))) for items in zip(*values.values(), strict=True)]
+
+
+def _read_table(source: Path | bytes) -> Any:
     try:
         file: Any = io.BytesIO(source) if isinstance(source, bytes) else source
-        table = arro3.io.read_parquet(file, batch_size=1 << 16).read_all()
+        return arro3.io.read_parquet(file, batch_size=1 << 16).read_all()
     except BaseException as error:
-        # a broken file makes arro3 panic, and its panics are no Exceptions
+        # arro3 panics on a broken file, and a panic is not an Exception
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
         raise DatasetError(
-            "dataset_broken", f"{_name(source)} is no readable Parquet file: {error}"
+            "dataset_broken", f"{_get_name(source)} is not a readable Parquet file: {error}"
         ) from error
-    named = list_columns(row)
-    known = set(table.column_names)
-    missing = [column.name for column in named if column.name not in known and not column.nullable]
-    if missing:
-        raise DatasetError("dataset_broken", f"{_name(source)} has no column {', '.join(missing)}")
-    count = table.num_rows
-    parts: dict[str, list[Any]] = {}
-    for column in named:
-        if column.name not in known:
-            parts[column.name] = [None] * count
-            continue
-        values = table[column.name].to_pylist()
-        if column.kind in LISTS:
-            values = [None if value is None else tuple(value) for value in values]
-        parts[column.name] = values
-    return [row(**dict(zip(parts, values, strict=True))) for values in zip(*parts.values(), strict=True)]
 
 
-def _lists(values: Sequence[tuple[Any, ...] | None], column: ColumnSpec) -> Any:
-    flat = [part for value in values for part in value or ()]
+def _read_column(table: Any, column: ColumnSpec) -> list[Any]:
+    values: list[Any] = table[column.name].to_pylist()
+    if column.kind in ITEM_TYPES:
+        return [None if value is None else tuple(value) for value in values]
+    return values
+
+
+def _build_array(column: ColumnSpec, values: Sequence[Any]) -> Any:
+    if column.kind not in ITEM_TYPES:
+        return Array(values, SCALAR_TYPES[column.kind])
+    items = [item for value in values for item in value or ()]
     offsets = np.cumsum([0, *(len(value or ()) for value in values)], dtype=np.int32)
-    inner = Array(flat, LISTS[column.kind])
-    absent = Array([value is None for value in values], DataType.bool()) if column.nullable else None
-    return list_array(Array(offsets.tolist(), DataType.int32()), inner, mask=absent)
+    mask = Array([value is None for value in values], DataType.bool()) if column.nullable else None
+    return list_array(
+        Array(offsets.tolist(), DataType.int32()), Array(items, ITEM_TYPES[column.kind]), mask=mask
+    )
 
 
-def _name(source: Path | bytes) -> str:
+def _get_name(source: Path | bytes) -> str:
     return source.name if isinstance(source, Path) else "the table"

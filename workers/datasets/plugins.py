@@ -1,4 +1,4 @@
-"""Caption engines and inverse-dynamics models that other packages bring, by entry point."""
+"""Caption engines and inverse-dynamics models of other packages, by entry point."""
 
 from importlib.metadata import EntryPoint, entry_points
 
@@ -10,22 +10,22 @@ ACTIONS = "maquette.actions"
 
 
 def load_captioner(name: str | None) -> Captioner | None:
-    """The caption engine of a name; None for None. Raises DatasetError `plugin_unknown`."""
+    """The caption engine of a name, None for None; raises DatasetError `plugin_unknown`."""
     if name is None:
         return None
-    made: Captioner = _point(CAPTIONS, name).load()()
-    return made
+    captioner: Captioner = _find(CAPTIONS, name).load()()
+    return captioner
 
 
 def load_inverse_dynamics(name: str | None) -> InverseDynamics | None:
-    """The inverse-dynamics model of a name; None for None. Raises DatasetError `plugin_unknown`."""
+    """The inverse-dynamics model of a name, None for None; raises DatasetError `plugin_unknown`."""
     if name is None:
         return None
-    made: InverseDynamics = _point(ACTIONS, name).load()()
-    return made
+    model: InverseDynamics = _find(ACTIONS, name).load()()
+    return model
 
 
-def _point(group: str, name: str) -> EntryPoint:
+def _find(group: str, name: str) -> EntryPoint:
     points = {point.name: point for point in entry_points(group=group)}
     if name not in points:
         known = ", ".join(sorted(points)) or "none"

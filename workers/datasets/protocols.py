@@ -1,4 +1,4 @@
-"""What the pipeline needs of the world around it: a job of the service, or a folder."""
+"""What the pipeline needs from outside: a place to store its output, a tracker, and plug-ins."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol, runtime_checkable
@@ -6,24 +6,24 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.datasets.shots.clip_planning import ClipPlan
-from workers.datasets.source import ClipTracker, Source
-from workers.engines.protocols import EngineInfo, Rgb
+from workers.datasets.clip_plan import ClipPlan
+from workers.datasets.source import Source
+from workers.engines.protocols import EngineInfo, FrameResult, Rgb
 
 
 class Workspace(Protocol):
-    """Storage, memory and ears."""
+    """Where a run keeps its files and cache, and reports its progress: a folder, or a job of the service."""
 
     def report_progress(self, stage: str, done: int, total: int | None, message: str | None = None) -> None:
-        """Tell how far the work is; may raise to stop it."""
+        """Report how far a stage is; may raise to stop the run."""
         ...
 
     def store(self, name: str, role: str, media_type: str, data: bytes) -> str:
-        """Keep a file of the result and give its sha256; the same content again changes nothing."""
+        """Store a file of the result and return its sha256; storing it again changes nothing."""
         ...
 
     def load(self, sha256: str) -> bytes:
-        """The content of a file that was stored."""
+        """The content of a stored file."""
         ...
 
     def get_cached(self, key: str) -> bytes | None:
@@ -31,33 +31,48 @@ class Workspace(Protocol):
         ...
 
     def put_cached(self, key: str, data: bytes) -> None:
-        """Keep the output of a stage; the first that is kept under a key stays."""
+        """Keep the output of a stage; what is kept under a key first stays."""
+        ...
+
+
+class ClipTracker(Protocol):
+    """Tracks objects through the frames of one clip, in order."""
+
+    def step(self, source_frame: int, frame: int, pts: int, image: Rgb) -> Sequence[FrameResult]:
+        """Take the next frame and return the results that are final now.
+
+        `source_frame` counts the decoded frames of the source and `frame` those of the clip, both from 0.
+        """
+        ...
+
+    def finish(self) -> Sequence[FrameResult]:
+        """Return the results that were held back."""
         ...
 
 
 class TrackSource(Protocol):
-    """Makes the tracks of a clip: a concept engine, or an oracle."""
+    """Where the tracks of clips come from: a concept engine, or an oracle."""
 
     @property
     def info(self) -> EngineInfo:
-        """Who follows."""
+        """The engine, for keys, placement and provenance."""
         ...
 
-    def tracks(self, source: Source, plan: ClipPlan) -> ClipTracker:
-        """A fresh follower for one clip."""
+    def tracker(self, source: Source, plan: ClipPlan) -> ClipTracker:
+        """A new tracker for one clip."""
         ...
 
 
 class Captioner(Protocol):
-    """Says in words what it sees; entry point group `maquette.captions`, called without arguments."""
+    """Describes images; entry point group `maquette.captions`, called without arguments."""
 
     @property
     def info(self) -> EngineInfo:
-        """Who describes; its kind is captions."""
+        """The engine; its kind is captions."""
         ...
 
     def describe(self, image: Rgb, mask: NDArray[np.bool_] | None = None) -> str:
-        """English about an RGB image u8 (H, W, 3), or about what its mask (H, W) covers; empty: nothing."""
+        """English about an RGB image u8 (H, W, 3), or about what its mask (H, W) covers; may be empty."""
         ...
 
 
@@ -67,31 +82,31 @@ MaskedImage = tuple[Rgb, NDArray[np.bool_] | None]
 
 @runtime_checkable
 class BatchCaptioner(Captioner, Protocol):
-    """A captioner that looks at several views in one forward; it is then asked for no single one."""
+    """A captioner that takes several images in one forward pass; `describe` is then not called."""
 
     def describe_all(self, views: Sequence[MaskedImage]) -> Sequence[str]:
-        """What `describe` says of each view, in order; at most 16 at once."""
+        """What `describe` would return for each image, in order; gets at most 16 at once."""
         ...
 
 
 class InverseDynamics(Protocol):
-    """Tells which actions led from frame to frame; entry point group `maquette.actions`, as above."""
+    """Infers the actions between frames; entry point group `maquette.actions`, called without arguments."""
 
     name: str
     weights: dict[str, str]
     names: tuple[str, ...]
 
     def actions(self, frames: Iterable[Rgb], seconds: Sequence[float]) -> NDArray[np.float32]:
-        """Values f32 (T - 1, len(names)) between T frames of RGB u8 (H, W, 3), shown at `seconds` (T,)."""
+        """Values f32 (T - 1, len(names)) between T frames of RGB u8 (H, W, 3) at the times `seconds` (T,)."""
         ...
 
 
 class CropEncoder(Protocol):
-    """Turns crops into vectors; a plug-in, none by default."""
+    """Turns reference crops into vectors; a plug-in, none by default."""
 
     name: str
     weights: dict[str, str]
 
     def encode(self, crops: Sequence[Rgb]) -> NDArray[np.float32]:
-        """Vectors f32 (N, D) of N RGB crops, at most 32 at once."""
+        """Vectors f32 (N, D) of N RGB crops u8 (H, W, 3), at most 32 at once."""
         ...

@@ -1,68 +1,34 @@
-"""An engine's part of a clip by itself: a worker with a GPU follows, workers without one do the rest."""
+"""Tracks as bytes, for a clip whose next stages run on another worker.
+
+Only what an engine found crosses between workers, never pixels: the next worker decodes the frames again.
+"""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
-from media.sandbox import DecodedFrame
-from workers.datasets.images import fit_size, resize_area
-from workers.datasets.protocols import TrackSource
-from workers.datasets.settings import TRACK_SIZE, DatasetSettings
-from workers.datasets.shots.clip_planning import ClipPlan
-from workers.datasets.source import ClipTracker, Source
-from workers.datasets.stopwatch import Stopwatch
-from workers.engines.protocols import EngineInfo, FrameResult, Rgb, TrackedInstance
+from workers.datasets.clip_frames import ClipFrame
+from workers.engines.protocols import FrameResult, TrackedInstance
 from workers.formats.rle import decode_mask, encode_mask
 
 
-def record_tracks(
-    track_source: TrackSource,
-    source: Source,
-    plan: ClipPlan,
-    settings: DatasetSettings,
-    frames: Iterable[DecodedFrame],
-    clock: Stopwatch,
-) -> bytes:
-    """What the engine finds in the kept frames of a clip, for `Followed`."""
-    size = fit_size(source.width, source.height, max(settings.size, TRACK_SIZE))
-    tracks = track_source.tracks(source, plan)
-    found: list[FrameResult] = []
-    for local, frame in enumerate(frames):
-        with clock("pictures"):
-            picture = resize_area(frame.pixels, size)
-        with clock("engine"):
-            found += tracks.step(frame.index, local, frame.pts, picture)
-    with clock("engine"):
-        found += tracks.finish()
-    return _encode_results(found)
+def record_tracks(frames: Iterator[ClipFrame]) -> bytes:
+    """The tracks of a stream of frames, which is read to its end."""
+    results = [frame.tracks for frame in frames if frame.tracks is not None]
+    return json.dumps([_dump_result(result) for result in results], separators=(",", ":")).encode()
 
 
-class RecordedTracks:
-    """Tells again what an engine found, as that engine."""
-
-    def __init__(self, info: EngineInfo, data: bytes) -> None:
-        self.info = info
-        self._results = _decode_results(data)
-
-    def tracks(self, source: Source, plan: ClipPlan) -> ClipTracker:
-        """The results of the clip, each with its frame."""
-        return ReplayTracker(self._results)
-
-
-class ReplayTracker:
-    def __init__(self, results: Sequence[FrameResult]) -> None:
-        self._results = {result.index: result for result in results}
-
-    def step(self, source_frame: int, frame: int, pts: int, image: Rgb) -> Sequence[FrameResult]:
-        result = self._results.get(frame)
-        return () if result is None else (result,)
-
-    def finish(self) -> Sequence[FrameResult]:
-        return ()
+def replay_tracks(frames: Iterator[ClipFrame], data: bytes) -> Iterator[ClipFrame]:
+    """The frames with the tracks that `record_tracks` wrote; masks are exactly the same."""
+    results = {result["index"]: result for result in json.loads(data)}
+    for frame in frames:
+        result = results.get(frame.number)
+        yield frame if result is None else replace(frame, tracks=_parse_result(result))
 
 
 def to_builtin(result: FrameResult) -> FrameResult:
-    """The same with Python's own numbers, which are written and read without a change."""
+    """The same with Python's own numbers, which JSON holds exactly."""
     objects = (
         replace(
             item,
@@ -75,46 +41,35 @@ def to_builtin(result: FrameResult) -> FrameResult:
     return replace(result, objects=tuple(objects))
 
 
-def _encode_results(results: Sequence[FrameResult]) -> bytes:
-    content = [
+def _dump_result(result: FrameResult) -> dict[str, Any]:
+    objects = [
         {
-            "index": result.index,
-            "pts": result.pts,
-            "objects": [
-                {
-                    "id": item.id,
-                    "mask": encode_mask(item.mask),
-                    "box": item.box,
-                    "score": item.score,
-                    "prompt": item.prompt,
-                    "label": item.label,
-                    "flags": item.flags,
-                }
-                for item in result.objects
-            ],
+            "id": item.id,
+            "mask": encode_mask(item.mask),
+            "box": item.box,
+            "score": item.score,
+            "prompt": item.prompt,
+            "label": item.label,
+            "flags": item.flags,
         }
-        for result in results
+        for item in result.objects
     ]
-    return json.dumps(content, separators=(",", ":")).encode()
+    return {"index": result.index, "pts": result.pts, "objects": objects}
 
 
-def _decode_results(data: bytes) -> list[FrameResult]:
-    return [
-        FrameResult(
-            line["index"],
-            line["pts"],
-            tuple(
-                TrackedInstance(
-                    item["id"],
-                    decode_mask(item["mask"]),
-                    (item["box"][0], item["box"][1], item["box"][2], item["box"][3]),
-                    item["score"],
-                    item["prompt"],
-                    item["label"],
-                    tuple(item["flags"]),
-                )
-                for item in line["objects"]
-            ),
-        )
-        for line in json.loads(data)
-    ]
+def _parse_result(content: dict[str, Any]) -> FrameResult:
+    objects = tuple(_parse_object(item) for item in content["objects"])
+    return FrameResult(content["index"], content["pts"], objects)
+
+
+def _parse_object(content: dict[str, Any]) -> TrackedInstance:
+    x0, y0, x1, y1 = content["box"]
+    return TrackedInstance(
+        id=content["id"],
+        mask=decode_mask(content["mask"]),
+        box=(x0, y0, x1, y1),
+        score=content["score"],
+        prompt=content["prompt"],
+        label=content["label"],
+        flags=tuple(content["flags"]),
+    )

@@ -1,4 +1,4 @@
-"""What became of one clip, as bytes that a later run can go on from."""
+"""The result of processing one clip, as bytes from which an interrupted job resumes."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,22 +8,26 @@ from typing import Any
 from workers.datasets.manifest import FileEntry
 from workers.datasets.schema import TABLES, list_columns
 
-LISTS = ("strings", "floats")
+LIST_KINDS = ("strings", "floats")
 
 
 @dataclass(frozen=True, slots=True)
 class ClipRecord:
-    """Shards and asset files that are stored already, and the clip's rows of the tables of the whole part."""
+    """The rows of a clip, and its files, which are stored already.
+
+    `shards` are its own Parquet files by table, `files` its assets, `rows` its rows of the tables that are
+    one file per dataset. `seconds` of processing count towards the budget of a job that resumes; they are not
+    part of a version.
+    """
 
     clip: str
     shards: Mapping[str, FileEntry]
     files: tuple[FileEntry, ...]
     rows: Mapping[str, Sequence[Any]]
-    # what it took, for the budget of a job that goes on; no part of a version
     seconds: float = 0.0
 
     def encode(self) -> bytes:
-        """As JSON; numbers come back exactly."""
+        """As JSON; numbers are read back exactly."""
         content = {
             "clip": self.clip,
             "seconds": self.seconds,
@@ -35,20 +39,24 @@ class ClipRecord:
 
     @classmethod
     def decode(cls, data: bytes) -> "ClipRecord":
-        """What `encode` wrote."""
+        """The record that `encode` wrote."""
         content = json.loads(data)
         return cls(
-            content["clip"],
-            {name: FileEntry(**file) for name, file in content["shards"].items()},
-            tuple(FileEntry(**file) for file in content["files"]),
-            {name: [parse_row(name, row) for row in rows] for name, rows in content["rows"].items()},
-            content.get("seconds", 0.0),
+            clip=content["clip"],
+            shards={name: FileEntry(**file) for name, file in content["shards"].items()},
+            files=tuple(FileEntry(**file) for file in content["files"]),
+            rows={name: [parse_row(name, row) for row in rows] for name, rows in content["rows"].items()},
+            seconds=content.get("seconds", 0.0),
         )
 
 
-def parse_row(table: str, values: dict[str, Any]) -> Any:
+def parse_row(table: str, values: Mapping[str, Any]) -> Any:
     """A row of a table from its values as JSON."""
     row = TABLES[table].row
-    lists = {column.name for column in list_columns(row) if column.kind in LISTS}
-    fixed = {name: tuple(v) if name in lists and v is not None else v for name, v in values.items()}
-    return row(**fixed)
+    lists = {column.name for column in list_columns(row) if column.kind in LIST_KINDS}
+    return row(
+        **{
+            name: tuple(value) if name in lists and value is not None else value
+            for name, value in values.items()
+        }
+    )

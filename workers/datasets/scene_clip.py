@@ -1,4 +1,4 @@
-"""The canonical record of one clip, the same in memory and on disk; exporters read nothing else."""
+"""The record of one clip, the same in memory and on disk; exporters read nothing else."""
 
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,16 +29,17 @@ from workers.datasets.schema import (
 from workers.formats.rle import decode_mask
 from workers.geometry.poses import matrix_from_quaternion
 
-Load = Callable[[str], Sequence[Any]]
+# reads the rows of a table by its name
+LoadRows = Callable[[str], Sequence[Any]]
 
 
 class SceneClip:
-    """One clip: its rows of every table, read when they are first asked for, and what they mean as arrays.
+    """One clip: its rows of every table, read on first use, and the arrays that they stand for.
 
     Only kept tracks have observations. `frame` arguments count from 0 within the clip.
     """
 
-    def __init__(self, row: ClipRow, source: SourceRow, load: Load) -> None:
+    def __init__(self, row: ClipRow, source: SourceRow, load: LoadRows) -> None:
         self.row = row
         self.source = source
         self._load = load
@@ -50,7 +51,7 @@ class SceneClip:
 
     @property
     def id(self) -> str:
-        """The clip's id."""
+        """Id of the clip."""
         return self.row.clip
 
     @property
@@ -66,17 +67,17 @@ class SceneClip:
 
     @cached_property
     def frames(self) -> list[FrameRow]:
-        """Pictures, in order."""
+        """Stored frames, in order."""
         return list(self._load("frames"))
 
     @cached_property
     def cameras(self) -> list[CameraRow]:
-        """One camera a frame, in order."""
+        """One camera per frame, in order."""
         return list(self._load("cameras"))
 
     @cached_property
     def all_tracks(self) -> list[TrackRow]:
-        """Every track, the rejected ones too, by id."""
+        """All tracks, including rejected ones, by id."""
         return list(self._load("tracks"))
 
     @cached_property
@@ -86,7 +87,7 @@ class SceneClip:
 
     @cached_property
     def observations(self) -> list[ObservationRow]:
-        """Kept tracks in frames, by frame and then by track."""
+        """Observations of the kept tracks, by frame and then by track."""
         return list(self._load("observations"))
 
     @cached_property
@@ -96,7 +97,7 @@ class SceneClip:
 
     @cached_property
     def assets(self) -> list[AssetRow]:
-        """3D assets; their files lie in the dataset's folder."""
+        """3D assets; `Dataset.path` gives their files."""
         return list(self._load("assets"))
 
     @cached_property
@@ -106,40 +107,40 @@ class SceneClip:
 
     @cached_property
     def captions(self) -> list[CaptionRow]:
-        """Captions of the clip (track is None) and of its tracks, without those that do not fit."""
+        """Captions of the clip (track is None) and of its tracks that passed the gate `caption_alignment`."""
         return [row for row in self.all_captions if row.kept is not False]
 
     @cached_property
     def all_captions(self) -> list[CaptionRow]:
-        """Captions, those that failed the mismatch filter too."""
+        """All captions, including rejected ones."""
         return list(self._load("captions"))
 
     @cached_property
     def concepts(self) -> list[ConceptRow]:
-        """Phrases that were asked; those with found = 0 are negatives."""
+        """The phrases of the job; those with found = 0 are negatives."""
         return list(self._load("concepts"))
 
     @cached_property
     def scores(self) -> list[ScoreRow]:
-        """What was measured."""
+        """Measurements of the clip and its tracks."""
         return list(self._load("scores"))
 
     @cached_property
     def decisions(self) -> list[DecisionRow]:
-        """What the gates decided."""
+        """Decisions of the gates."""
         return list(self._load("decisions"))
 
     @cached_property
     def lineage(self) -> list[LineageRow]:
-        """What was made from what."""
+        """Provenance of the rows, by stage."""
         return list(self._load("lineage"))
 
     @cached_property
     def _by_frame(self) -> dict[int, list[ObservationRow]]:
-        found: dict[int, list[ObservationRow]] = {}
+        by_frame: dict[int, list[ObservationRow]] = {}
         for row in self.observations:
-            found.setdefault(row.frame, []).append(row)
-        return found
+            by_frame.setdefault(row.frame, []).append(row)
+        return by_frame
 
     def frame_observations(self, frame: int) -> list[ObservationRow]:
         """The observations of a frame, by track."""
@@ -169,46 +170,49 @@ class SceneClip:
         return (self.image(frame) for frame in range(len(self)))
 
     def image(self, frame: int) -> NDArray[np.uint8]:
-        """RGB (H, W, 3)."""
-        with Image.open(io.BytesIO(self.frames[frame].jpeg)) as picture:
-            return np.asarray(picture.convert("RGB"))
+        """The frame as RGB u8 (H, W, 3)."""
+        with Image.open(io.BytesIO(self.frames[frame].jpeg)) as image:
+            return np.asarray(image.convert("RGB"))
 
     def depth(self, frame: int) -> NDArray[np.float32] | None:
-        """z-depth f32 (H, W), NaN where unknown; None for a clip without depth."""
+        """z-depth f32 (H, W), NaN where unknown; None for a frame without depth."""
         row = self.frames[frame]
         if row.depth_png is None or row.depth_unit is None:
             return None
-        with Image.open(io.BytesIO(row.depth_png)) as picture:
-            levels = np.asarray(picture).astype(np.float32)
+        with Image.open(io.BytesIO(row.depth_png)) as image:
+            levels = np.asarray(image).astype(np.float32)
         return np.asarray(np.where(levels > 0, levels * np.float32(row.depth_unit), np.float32(np.nan)))
 
     def intrinsics(self, frame: int) -> NDArray[np.float64]:
-        """K (3, 3) in pixels of the stored frame."""
+        """Intrinsic matrix (3, 3) in pixels of the stored frame."""
         camera = self.cameras[frame]
         return np.array([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]], np.float64)
 
     def world_from_cam(self, frame: int) -> NDArray[np.float64] | None:
-        """The camera's pose (4, 4), rigid; None where it is unknown."""
+        """The pose of the camera (4, 4), rigid; None where it is unknown."""
         pose = self.cameras[frame].world_from_cam
         return None if pose is None else np.array(pose, np.float64).reshape(4, 4)
 
     def mask(self, row: ObservationRow) -> NDArray[np.bool_]:
-        """The visible mask, bool (H, W)."""
+        """The visible mask of an observation, bool (H, W)."""
         return decode_mask({"size": [row.mask_height, row.mask_width], "counts": row.mask_counts})
 
     def masks(self, frame: int) -> dict[int, NDArray[np.bool_]]:
-        """Masks of a frame by track."""
+        """The masks of a frame by track."""
         return {row.track: self.mask(row) for row in self.frame_observations(frame)}
 
     def segmentation(self, frame: int) -> NDArray[np.int32]:
-        """Track ids i32 (H, W), 0 is background; where masks overlap the smaller one lies on top."""
+        """Track ids i32 (H, W), 0 is background; where masks overlap the smaller one is on top."""
         out = np.zeros(self.size, np.int32)
         for row in sorted(self.frame_observations(frame), key=lambda row: -row.area):
             out[self.mask(row)] = row.track
         return out
 
     def corners(self, row: ObservationRow, *, world: bool = False) -> NDArray[np.float64] | None:
-        """The 3D box's corners (8, 3), product((-, +), repeat=3) over x, y, z; None where unknown."""
+        """Corners of the 3D box (8, 3), product((-, +), repeat=3) over x, y, z; None where unknown.
+
+        In camera axes, or in the world.
+        """
         center = row.center_world if world else row.center_cam
         rotation = row.rotation_world if world else row.rotation_cam
         if center is None or rotation is None or row.size is None:
@@ -216,7 +220,7 @@ class SceneClip:
         return oriented_boxes.compute_corners(center, row.size, rotation)
 
     def world_from_object(self, row: ObservationRow) -> NDArray[np.float64] | None:
-        """The box's pose (4, 4) in the world; None where unknown."""
+        """The pose of the 3D box (4, 4) in the world; None where unknown."""
         if row.center_world is None or row.rotation_world is None:
             return None
         out = np.eye(4)

@@ -1,11 +1,11 @@
-"""docs/schema.md from the row classes: `python -m workers.datasets.schema_doc docs/schema.md`."""
+"""The reference page of the schema: `python -m workers.datasets.schema_doc docs/schema.md`."""
 
 import sys
 from pathlib import Path
 
-from workers.datasets.schema import SCHEMA, SCHEMA_VERSION, TABLES, list_columns
+from workers.datasets.schema import SCHEMA, SCHEMA_VERSION, TABLES, TableSpec, list_columns
 
-PARQUET = {
+PARQUET_TYPES = {
     "str": "string",
     "int": "int64",
     "float": "double",
@@ -14,40 +14,42 @@ PARQUET = {
     "strings": "list<string>",
     "floats": "list<double>",
 }
+INTRODUCTION = f"""\
+# Schema of datasets
+
+`{SCHEMA}` version {SCHEMA_VERSION}. This page is generated from `workers/datasets/schema.py`:
+`python -m workers.datasets.schema_doc docs/schema.md`.
+
+Conventions of every table: OpenCV camera axes (x right, y down, z forward), pixel centres at +0.5,
+boxes xyxy end-exclusive, masks COCO compressed RLE, quaternions wxyz, z-depth. An unknown value is
+null, never zero.
+
+A table with one file per clip is stored as `<table>-<clip>.parquet` with one row group each; the
+others are `<table>.parquet`. `dataset.json` lists every file with its sha256; the sha256 of
+`dataset.json` is the version. `dataset.sig.json` is its signature, when the worker has a key.
+"""
 
 
-def document() -> str:
+def render_page() -> str:
     """The page as Markdown."""
-    lines = [
-        "# Schema of datasets",
-        "",
-        f"`{SCHEMA}` version {SCHEMA_VERSION}. This page is made from `workers/datasets/schema.py`:",
-        "`python -m workers.datasets.schema_doc docs/schema.md`.",
-        "",
-        "OpenCV camera axes (x right, y down, z forward), pixel centres at +0.5, boxes xyxy",
-        "end-exclusive, masks COCO compressed RLE, quaternions wxyz, z-depth. A value nobody knows is null,",
-        "never zero.",
-        "",
-        "Tables with one file a clip are `<table>-<clip>.parquet`, one row group each; the others are",
-        "`<table>.parquet`. `dataset.json` lists every file with its sha256; the sha256 of",
-        "`dataset.json` is the version. `dataset.sig.json` is a signature of it, when the worker has a key.",
-    ]
-    for table in TABLES.values():
-        text = " ".join((table.row.__doc__ or "").split())
-        lines += ["", f"## {table.name}", "", text]
-        lines += ["", f"One file {'a clip' if table.per_clip else 'a dataset'}."]
-        if table.key:
-            lines[-1] += f" Key: {', '.join(f'`{name}`' for name in table.key)}."
-        lines += ["", "| column | type | null | what |", "|---|---|---|---|"]
-        for column in list_columns(table.row):
-            null = "yes" if column.nullable else ""
-            lines.append(f"| `{column.name}` | {PARQUET[column.kind]} | {null} | {column.doc} |")
+    return INTRODUCTION + "".join(_render_table(table) for table in TABLES.values())
+
+
+def _render_table(table: TableSpec) -> str:
+    note = f"One file per {'clip' if table.per_clip else 'dataset'}."
+    if table.key:
+        note += f" Key: {', '.join(f'`{name}`' for name in table.key)}."
+    lines = ["", f"## {table.name}", "", " ".join((table.row.__doc__ or "").split()), "", note, ""]
+    lines += ["| column | type | null | description |", "|---|---|---|---|"]
+    for column in list_columns(table.row):
+        null = "yes" if column.nullable else ""
+        lines.append(f"| `{column.name}` | {PARQUET_TYPES[column.kind]} | {null} | {column.doc} |")
     return "\n".join(lines) + "\n"
 
 
 def main() -> None:
     """Write the page to the path given."""
-    Path(sys.argv[1]).write_text(document())
+    Path(sys.argv[1]).write_text(render_page())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How a dataset is made: everything that may change its content, and nothing else."""
+"""How a dataset is made: everything that can change its content, and nothing else."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -9,13 +9,24 @@ from maquette.contract import DatasetJob
 from workers.datasets.budget_limits import BudgetLimits, Prices
 from workers.datasets.gates.policy import DEFAULT, Bound, GatePolicy
 
-# engines look at no more than this; stored frames are smaller still
+# pixels of the longer side of the frames that engines see, unless stored frames are larger; chosen, not
+# measured
 TRACK_SIZE = 640
 
 
-@dataclass(frozen=True, slots=True)
+# of the shortest clip: a frame more or less is no reason to lose a clip
+DURATION_SLACK = 0.99
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetSettings:
-    """Lengths in seconds, sizes in pixels."""
+    """What a job asks for; names and values go into the manifest.
+
+    `clip_seconds`, `min_clip_seconds` and `trim_seconds` (cut off at cuts) are seconds, `frame_rate` is
+    frames per second (None keeps all), `size` is pixels of the longer side of stored frames. `threshold` is
+    None for the engine's own, `shares` are those of the splits, `crops` and `assets` count per track and
+    per dataset.
+    """
 
     phrases: tuple[str, ...] = ()
     threshold: float | None = None
@@ -34,44 +45,42 @@ class DatasetSettings:
 
     @classmethod
     def from_request(cls, request: DatasetJob, prices: Prices) -> "DatasetSettings":
-        """The settings of a request; `prices` matter to a budget of dollars alone."""
+        """The settings of a request; `prices` only matter to a budget in dollars."""
         bounds: dict[str, Bound] = {name: (bound.low, bound.high) for name, bound in request.gates.items()}
+        limits = BudgetLimits(
+            seconds=request.max_seconds,
+            gpu_seconds=request.max_gpu_seconds,
+            dollars=request.max_dollars,
+            prices=Prices() if request.max_dollars is None else prices,
+        )
         return cls(
-            tuple(request.text),
-            request.threshold,
-            request.clip_seconds,
-            request.min_clip_seconds,
-            request.trim_seconds,
-            request.frame_rate,
-            request.size,
-            DEFAULT.with_bounds(bounds) if bounds else DEFAULT,
-            request.splits.model_dump(),
-            request.crops,
-            request.assets,
-            request.seed,
-            request.max_clips,
-            BudgetLimits(
-                request.max_seconds,
-                request.max_gpu_seconds,
-                request.max_dollars,
-                Prices() if request.max_dollars is None else prices,
-            ),
+            phrases=tuple(request.text),
+            threshold=request.threshold,
+            clip_seconds=request.clip_seconds,
+            min_clip_seconds=request.min_clip_seconds,
+            trim_seconds=request.trim_seconds,
+            frame_rate=request.frame_rate,
+            size=request.size,
+            policy=DEFAULT.with_bounds(bounds) if bounds else DEFAULT,
+            shares=request.splits.model_dump(),
+            crops=request.crops,
+            assets=request.assets,
+            seed=request.seed,
+            max_clips=request.max_clips,
+            limits=limits,
         )
 
     @property
     def least_seconds(self) -> float:
-        """The shortest clip: nobody who asks for shorter clips than the minimum means to get none."""
+        """The shortest clip: who asks for clips shorter than the minimum does not mean to get none."""
         return min(self.min_clip_seconds, self.clip_seconds)
 
     @property
     def clip_policy(self) -> GatePolicy:
-        """The policy, with the shortest clip as a bound unless the job has one of its own."""
-        # a frame more or less is no reason to lose a clip
-        return (
-            self.policy
-            if "duration" in self.policy.bounds
-            else self.policy.with_min_duration(0.99 * self.least_seconds)
-        )
+        """The policy, with the shortest clip as a bound unless the job sets one of its own."""
+        if "duration" in self.policy.bounds:
+            return self.policy
+        return self.policy.with_min_duration(DURATION_SLACK * self.least_seconds)
 
     def as_json(self) -> dict[str, Any]:
         """For the manifest."""

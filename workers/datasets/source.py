@@ -1,6 +1,6 @@
-"""What the pipeline reads: a video that can be decoded again, and what is known about it beforehand."""
+"""A video of a dataset: how it is decoded, and what is known about it beforehand."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -9,14 +9,13 @@ from maquette.contract.datasets import SourceInfo
 from numpy.typing import NDArray
 
 from media.sandbox import DecodedFrame
-from workers.engines.protocols import FrameResult, Rgb
 
 FrameStream = Generator[DecodedFrame, None, None]
 
 
 @dataclass(frozen=True, slots=True)
 class KnownBox:
-    """An oriented box that is known: pose in the world (4, 4), rigid, and full edge lengths (3,)."""
+    """A known oriented box: its pose in the world (4, 4), rigid, and its full edge lengths (3,)."""
 
     world_from_object: NDArray[np.float64]
     size: NDArray[np.float64]
@@ -24,10 +23,10 @@ class KnownBox:
 
 @dataclass(frozen=True, slots=True)
 class GroundTruth:
-    """What an oracle knows of a source; each function takes the index of a decoded frame.
+    """What is known exactly about a source; each function takes the index of a decoded frame.
 
-    `objects` gives masks by id at the source's size, `labels` names ids. `depth` is z f32 (H, W), NaN where
-    unknown. `boxes` gives known boxes by id, in the world of `SourceInfo.world_from_cam`.
+    `objects` returns masks (H, W) by id at the source's size, `labels` names ids. `depth` returns z f32 (H,
+    W), NaN where unknown. `boxes` returns boxes by id, in the world of `SourceInfo.world_from_cam`.
     """
 
     objects: Callable[[int], Mapping[int, NDArray[np.bool_]]] | None = None
@@ -37,10 +36,10 @@ class GroundTruth:
 
 
 class DepthReader(Protocol):
-    """The depth of a source's decoded frames, asked for in their order."""
+    """The depth of a source's decoded frames, read in their order."""
 
     def at(self, frame: int) -> NDArray[np.float32] | None:
-        """z f32 (H, W) at the source's size, NaN where unknown; None where nothing is known of a frame.
+        """z f32 (H, W) at the source's size, NaN where unknown; None for a frame without depth.
 
         Raises DatasetError or MediaError for depth that does not fit or cannot be read.
         """
@@ -53,22 +52,21 @@ class DepthReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KnownDepth:
-    """Depth that an oracle tells, or that nobody does."""
+    """Depth from ground truth, or none."""
 
     depth: Callable[[int], NDArray[np.float32] | None] | None
 
     def at(self, frame: int) -> NDArray[np.float32] | None:
-        """What the oracle tells."""
+        """z of a frame, None without ground truth."""
         return None if self.depth is None else self.depth(frame)
 
     def close(self) -> None:
-        """Nothing is open."""
-        return
+        """Do nothing: nothing is open."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFrames:
-    """A video that is being decoded: seconds of a tick as a fraction, and its frames."""
+    """A video that is being decoded: seconds per tick as a fraction, and its frames."""
 
     time_base: tuple[int, int]
     frames: FrameStream
@@ -83,7 +81,7 @@ class Source:
     """A video of the dataset.
 
     `open(first, count)` decodes `count` frames (None: all) from frame `first` on; one video at a time.
-    `depth(first, last)` opens its depth for these frames, while they are decoded.
+    `depth(first, last)` opens the depth of these frames, to be read while they are decoded.
     """
 
     sha256: str
@@ -101,18 +99,6 @@ class Source:
         """Whether depth came with it."""
         return self.depth is not None or self.truth.depth is not None
 
-    def depths(self, first: int, last: int) -> DepthReader:
+    def open_depth(self, first: int, last: int) -> DepthReader:
         """The depth of frames `first` to `last`; close it after use."""
         return KnownDepth(self.truth.depth) if self.depth is None else self.depth(first, last)
-
-
-class ClipTracker(Protocol):
-    """Follows objects through the frames of one clip; an engine's tracker, or an oracle."""
-
-    def step(self, source_frame: int, frame: int, pts: int, image: Rgb) -> Sequence[FrameResult]:
-        """Take the next frame of the clip; give the results that are final now."""
-        ...
-
-    def finish(self) -> Sequence[FrameResult]:
-        """Give what was held back."""
-        ...

@@ -1,6 +1,5 @@
-"""From what was built to the files of a version: tables, manifest, totals and the funnel."""
+"""The files of a version from the result of the pipeline: tables, manifest and signature."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,19 +7,18 @@ from typing import Any
 from maquette.contract.datasets import FunnelStep
 
 from workers.datasets import manifest, parquet
-from workers.datasets.captions.scoring import GATE
-from workers.datasets.clip_work import PARQUET
 from workers.datasets.manifest import DatasetManifest, FileEntry
 from workers.datasets.pipeline import PipelineResult
 from workers.datasets.protocols import Workspace
 from workers.datasets.schema import TABLES, ClipRow
 from workers.datasets.settings import DatasetSettings
+from workers.datasets.summary import build_funnel, compute_totals, count_rejected
 from workers.engines.protocols import EngineInfo
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetVersion:
-    """The version, and its rows of the tables of the whole part."""
+    """A version that was written, with its rows of the tables that are one file per dataset."""
 
     manifest: DatasetManifest
     rows: Mapping[str, Sequence[Any]]
@@ -30,27 +28,18 @@ class DatasetVersion:
 
 def write_version(
     workspace: Workspace,
-    built: PipelineResult,
+    result: PipelineResult,
     settings: DatasetSettings,
     engines: Sequence[EngineInfo],
     code_version: str,
     key: str | None = None,
 ) -> DatasetVersion:
-    """Store the tables and the manifest; `key` signs it."""
-    rows = collect_rows(built)
-    tables: dict[str, tuple[FileEntry, ...]] = {}
-    for name, table in TABLES.items():
-        if table.per_clip:
-            tables[name] = tuple(r.shards[name] for r in built.records if name in r.shards)
-            continue
-        data = parquet.write(table.row, rows[name])
-        digest = workspace.store(f"{name}.parquet", "table", PARQUET, data)
-        tables[name] = (
-            FileEntry(name=f"{name}.parquet", sha256=digest, bytes=len(data), rows=len(rows[name])),
-        )
-    # equal content is one file, whoever made it
-    files = {file.name: file for record in built.records for file in record.files}
-    made = DatasetManifest(
+    """Store the tables that are one file per dataset, and the manifest; `key` signs it."""
+    rows = collect_rows(result)
+    tables = _store_tables(workspace, result, rows)
+    # equal assets of two clips are one file
+    files = {file.name: file for record in result.records for file in record.files}
+    built = DatasetManifest(
         tables=tables,
         files=tuple(files.values()),
         totals=compute_totals(rows, tables),
@@ -63,84 +52,44 @@ def write_version(
             for info in engines
         ),
     )
-    data = made.encode()
+    data = built.encode()
     workspace.store(manifest.MANIFEST, "dataset", "application/json", data)
     if key is not None:
         workspace.store(manifest.SIGNATURE, "signature", "application/json", manifest.sign(data, key))
-    return DatasetVersion(made, rows, build_funnel(rows, tables), key is not None)
+    return DatasetVersion(built, rows, build_funnel(rows), key is not None)
 
 
-def collect_rows(built: PipelineResult) -> dict[str, list[Any]]:
-    """The rows of every table of the whole part, in the order of sources and time."""
+def collect_rows(result: PipelineResult) -> dict[str, list[Any]]:
+    """The rows of every table that is one file per dataset, in the order of sources and time."""
     rows: dict[str, list[Any]] = {name: [] for name, table in TABLES.items() if not table.per_clip}
-    rows["sources"] = sorted(built.planned.sources, key=lambda row: row.source)
-    rows["scores"] += built.planned.scores
-    rows["decisions"] += built.planned.decisions
-    done: dict[str, ClipRow] = {}
-    for record in built.records:
-        for name, mine in record.rows.items():
+    rows["sources"] = sorted(result.plan.sources, key=lambda row: row.source)
+    rows["scores"] += result.plan.scores
+    rows["decisions"] += result.plan.decisions
+    processed: dict[str, ClipRow] = {}
+    for record in result.records:
+        for name, clip_rows in record.rows.items():
             if name == "clips":
-                done[record.clip] = mine[0]
+                processed[record.clip] = clip_rows[0]
             else:
-                rows[name] += mine
-    for row in built.planned.clips:
-        worked = done.get(row.clip)
-        # splits depend on the other sources, which a clip's own record does not know
-        rows["clips"].append(
-            row if worked is None else replace(worked, split=row.split, split_group=row.split_group)
-        )
+                rows[name] += clip_rows
+    for planned in result.plan.clips:
+        row = processed.get(planned.clip, planned)
+        # splits depend on the other sources, which the record of a clip does not know
+        rows["clips"].append(replace(row, split=planned.split, split_group=planned.split_group))
     return rows
 
 
-def compute_totals(
-    rows: Mapping[str, Sequence[Any]], tables: Mapping[str, Sequence[FileEntry]]
-) -> dict[str, float]:
-    """What was kept, counted."""
-    kept = [row for row in rows["clips"] if row.kept]
-    return {
-        "sources": len(rows["sources"]),
-        "clips": len(kept),
-        "frames": sum(row.frames for row in kept),
-        "seconds": round(sum(row.end_seconds - row.start_seconds for row in kept), 6),
-        "tracks": sum(row.kept for row in rows["tracks"]),
-        "observations": sum(file.rows or 0 for file in tables["observations"]),
-        "assets": len(rows["assets"]),
-        "bytes": sum(file.bytes for files in tables.values() for file in files),
-    }
-
-
-def count_rejected(rows: Mapping[str, Sequence[Any]]) -> dict[str, int]:
-    """Clips, tracks and captions that failed, by gate."""
-    return dict(sorted(Counter(row.gate for row in rows["decisions"] if not row.passed).items()))
-
-
-def build_funnel(
-    rows: Mapping[str, Sequence[Any]], tables: Mapping[str, Sequence[FileEntry]]
-) -> tuple[FunnelStep, ...]:
-    """How many went into each stage and came out: frames, clips, then tracks gate by gate."""
-    clips, tracks = rows["clips"], rows["tracks"]
-    decoded = sum(row.frames for row in rows["sources"])
-    planned = sum(row.frames for row in clips)
-    steps = [FunnelStep(stage="shots", unit="frames", given=decoded, kept=planned)]
-    decisions = [row for row in rows["decisions"] if row.gate != GATE]
-    steps += _gates("clips", len(clips), [row for row in decisions if row.track is None])
-    looked = [row for row in clips if row.kept]
-    full = {row.clip for row in tracks}
-    steps.append(FunnelStep(stage="found", unit="clips", given=len(looked), kept=len(full)))
-    steps += _gates("tracks", len(tracks), [row for row in decisions if row.track is not None])
-    captions = rows["captions"]
-    fits = sum(row.kept is not False for row in captions)
-    steps.append(FunnelStep(stage=GATE, unit="captions", given=len(captions), kept=fits))
-    return tuple(steps)
-
-
-def _gates(unit: str, count: int, decisions: Sequence[Any]) -> list[FunnelStep]:
-    """One step a gate, in the order of the gates; what an earlier gate stopped does not reach the next."""
-    steps: list[FunnelStep] = []
-    order = list(dict.fromkeys(row.gate for row in decisions))
-    gone: set[tuple[str, int | None]] = set()
-    for gate in order:
-        given = count - len(gone)
-        gone |= {(row.clip, row.track) for row in decisions if row.gate == gate and not row.passed}
-        steps.append(FunnelStep(stage=gate, unit=unit, given=given, kept=count - len(gone)))
-    return steps
+def _store_tables(
+    workspace: Workspace, result: PipelineResult, rows: Mapping[str, Sequence[Any]]
+) -> dict[str, tuple[FileEntry, ...]]:
+    """The files of every table; those of clips are stored already."""
+    tables: dict[str, tuple[FileEntry, ...]] = {}
+    for name, table in TABLES.items():
+        if table.per_clip:
+            tables[name] = tuple(record.shards[name] for record in result.records if name in record.shards)
+            continue
+        file = f"{name}.parquet"
+        data = parquet.write(table.row, rows[name])
+        digest = workspace.store(file, "table", parquet.MEDIA_TYPE, data)
+        tables[name] = (FileEntry(name=file, sha256=digest, bytes=len(data), rows=len(rows[name])),)
+    return tables

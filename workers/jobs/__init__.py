@@ -1,4 +1,4 @@
-"""The kinds of job: what each reads, which engines it calls, what it writes."""
+"""The kinds of job: one package each, which says what it reads, which engines it calls and what it writes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from workers.jobs.bodies import run as run_bodies
 from workers.jobs.context import JobContext
 from workers.jobs.convert import run as run_convert
 from workers.jobs.dataset import run as run_dataset
-from workers.jobs.dataset_tasks import run_part
+from workers.jobs.dataset import run_part
 from workers.jobs.objects import run as run_objects
 from workers.jobs.scene import run as run_scene
 from workers.jobs.segment import run as run_segment

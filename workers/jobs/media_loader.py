@@ -174,7 +174,7 @@ class MediaLoader:
             raise JobProblem(
                 "not_a_depth_map", "the depth of a video is a NumPy file of (T, H, W), or grey frames"
             )
-        return self._sandbox.aside.depths(self._store.path(sha256), start=start, limit=limit)
+        return self._sandbox.second.depths(self._store.path(sha256), start=start, limit=limit)
 
     def load_asset(self, ref: MediaRef) -> bytes:
         """The bytes of a splat or a mesh: an upload, or an artefact of the tenant.

@@ -12,7 +12,7 @@ from maquette.sources import buckets
 from PIL import Image
 
 from media.sandbox import Sandbox
-from tests.support.media_files import gradient, write_video
+from tests.support.media_files import make_gradient, write_video
 
 fsspec = pytest.importorskip("fsspec")
 FRAMES = 12
@@ -25,7 +25,7 @@ def bucket(tmp_path: Path) -> Iterator[str]:
     for name in ("a10.mp4", "deep/a9.mp4"):
         files.pipe(f"{root}/videos/{name}", write_video(tmp_path / Path(name).name, 4).read_bytes())
     for number in range(FRAMES):
-        picture = Image.fromarray(np.roll(gradient(48, 64), 3 * number, axis=1))
+        picture = Image.fromarray(np.roll(make_gradient(48, 64), 3 * number, axis=1))
         picture.save(tmp_path / "frame.png")
         files.pipe(f"{root}/videos/walk/{number}.png", (tmp_path / "frame.png").read_bytes())
     files.pipe(f"{root}/videos/notes.txt", b"no video")

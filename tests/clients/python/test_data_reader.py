@@ -19,7 +19,7 @@ from maquette.data.masks import paint
 from maquette.data.tables import PackedStrings
 from maquette.rle import encode
 
-from tests.support.export_datasets import NAMES, close, dataset, recorded
+from tests.support.export_datasets import NAMES, all_close, load_export_dataset, make_actions
 from workers.datasets.exporters.neural_assets.exporter import NeuralAssets
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
@@ -30,7 +30,7 @@ SIZE = (120, 160)
 
 @pytest.fixture(scope="module")
 def data() -> Dataset:
-    return dataset()
+    return load_export_dataset()
 
 
 def windows(data: Dataset, **options: Any) -> Windows:
@@ -66,8 +66,8 @@ def test_a_window_is_what_the_record_says(data: Dataset) -> None:
         frames = [sample["frame"] + 2 * k for k in range(3)]
         for time, frame in enumerate(frames):
             assert np.array_equal(sample["pixels"][time].transpose(1, 2, 0), clip.image(frame))
-            assert close(sample["intrinsics"][time], clip.intrinsics(frame))
-            assert close(sample["world_from_cam"][time], clip.world_from_cam(frame))  # type: ignore[arg-type]
+            assert all_close(sample["intrinsics"][time], clip.intrinsics(frame))
+            assert all_close(sample["world_from_cam"][time], clip.world_from_cam(frame))  # type: ignore[arg-type]
             assert np.array_equal(sample["depth"][time], clip.depth(frame), equal_nan=True)  # type: ignore[arg-type]
             rows = {row.track: row for row in clip.frame_observations(frame)}
             for slot, track in enumerate(sample["tracks"].tolist()):
@@ -78,9 +78,9 @@ def test_a_window_is_what_the_record_says(data: Dataset) -> None:
                     assert np.isnan(sample["boxes_3d"][time, slot]).all()
                     continue
                 assert np.array_equal(sample["masks"][time, slot], clip.mask(row))
-                assert close(sample["boxes"][time, slot], [row.x0, row.y0, row.x1, row.y1])
+                assert all_close(sample["boxes"][time, slot], [row.x0, row.y0, row.x1, row.y1])
                 told = [*(row.center_cam or ()), *(row.rotation_cam or ()), *(row.size or ())]
-                assert close(sample["boxes_3d"][time, slot], told, 1e-5)
+                assert all_close(sample["boxes_3d"][time, slot], told, 1e-5)
 
 
 def test_slots_are_the_tracks_of_the_first_frame_and_stay(data: Dataset) -> None:
@@ -126,9 +126,9 @@ def test_everything_is_stretched_together(data: Dataset) -> None:
     for index in (0, len(found) - 1):
         small, large = found[index], plain[index]
         assert small["pixels"].shape == (2, 3, 64, 128)
-        assert close(small["boxes"], large["boxes"] * [0.5, 0.25, 0.5, 0.25])
-        assert close(small["intrinsics"][:, 0], large["intrinsics"][:, 0] * 0.5)
-        assert close(small["intrinsics"][:, 1], large["intrinsics"][:, 1] * 0.25)
+        assert all_close(small["boxes"], large["boxes"] * [0.5, 0.25, 0.5, 0.25])
+        assert all_close(small["intrinsics"][:, 0], large["intrinsics"][:, 0] * 0.5)
+        assert all_close(small["intrinsics"][:, 1], large["intrinsics"][:, 1] * 0.25)
         # a pixel of the small mask is the large one's under its centre
         assert np.array_equal(small["masks"], large["masks"][:, :, 2::4, 1::2])
         means = large["pixels"].reshape(2, 3, 64, 4, 128, 2).mean(axis=(3, 5))
@@ -147,8 +147,8 @@ def test_actions_come_by_name_and_are_unknown_elsewhere(data: Dataset) -> None:
             values = sample["actions"][time]
             assert np.isnan(values[2])
             if clip.source.name == "game" and frame < len(clip) - 1:
-                dx, key, _ = recorded(24)[clip.frames[frame].source_frame]
-                assert close(values[:2], [key, dx])
+                dx, key, _ = make_actions(24)[clip.frames[frame].source_frame]
+                assert all_close(values[:2], [key, dx])
             else:
                 assert np.isnan(values).all()
     assert "game" in names
@@ -200,7 +200,7 @@ def test_pairs_have_the_arrays_of_the_paper(data: Dataset, assets: Path) -> None
         clip = data.clip(entry["clip"])
         for name, frame in (("src_image", entry["source"]), ("tgt_image", entry["target"])):
             assert sample[name].dtype == np.float32
-            assert close(sample[name] * 255, clip.image(frame), 1e-4)
+            assert all_close(sample[name] * 255, clip.image(frame), 1e-4)
         inside = np.zeros((256, 256), bool)
         for told in entry["objects"]:
             row = next(r for r in clip.frame_observations(entry["source"]) if r.track == told["track"])

@@ -15,13 +15,13 @@ from pydantic import ValidationError
 
 from media.errors import MediaError
 from media.sandbox import Sandbox
-from tests.support.media_files import gradient, write_video
+from tests.support.media_files import make_gradient, write_video
 
 
 def frames(folder: Path, count: int, ending: str = "jpg", size: tuple[int, int] = (48, 64)) -> Path:
     folder.mkdir(parents=True)
     for number in range(count):
-        picture = np.roll(gradient(*size), 3 * number, axis=1)
+        picture = np.roll(make_gradient(*size), 3 * number, axis=1)
         Image.fromarray(picture).save(folder / f"{number}.{ending}")
     return folder
 
@@ -70,7 +70,7 @@ def test_packed_frames_keep_their_bytes_and_are_decoded(tmp_path: Path, ending: 
 
 def test_frames_of_different_sizes_are_refused(tmp_path: Path) -> None:
     frames(tmp_path / "in", 3)
-    Image.fromarray(gradient(50, 64)).save(tmp_path / "in" / "3.jpg")
+    Image.fromarray(make_gradient(50, 64)).save(tmp_path / "in" / "3.jpg")
     folder = find_videos(tmp_path / "in")[0]
     assert isinstance(folder, FrameFolder)
     with pytest.raises(ValueError, match=r"3\.jpg differs in size"):

@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from storage.artefacts import ArtefactMissing, ArtefactStore, open_store
+from storage.artefacts.local import LocalStore
 from storage.artefacts.s3 import S3Store
+from tests.support.paths import REPOSITORY
 
 DATA = bytes(range(256)) * 10_000
 HASH = hashlib.sha256(DATA).hexdigest()
@@ -88,3 +92,22 @@ def test_a_file_is_stored_and_stays(store: ArtefactStore, tmp_path: Path) -> Non
     file.write_bytes(DATA)
     assert store.put_file(file) == HASH
     assert file.read_bytes() == DATA
+
+
+def test_files_of_killed_writers_are_removed_and_those_in_use_are_not(tmp_path: Path) -> None:
+    """A child writes half a file and is killed; this process has another one open."""
+    store = LocalStore(tmp_path)
+    program = (
+        "import os, signal, sys; from pathlib import Path; from storage.artefacts.local import LocalStore\n"
+        "writer = LocalStore(Path(sys.argv[1])).writer(); writer.write(b'half'); writer.flush()\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=REPOSITORY, check=False)
+    [orphan] = store.scratch.iterdir()
+    with store.writer() as writer:
+        writer.write(b"whole")
+        assert store.remove_abandoned() == []
+        assert store.remove_abandoned(min_age_seconds=0) == [orphan]
+        sha256 = writer.commit()
+    assert store.get(sha256) == b"whole"
+    assert list(store.scratch.iterdir()) == []

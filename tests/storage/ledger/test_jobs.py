@@ -112,8 +112,7 @@ def test_handing_a_job_back_costs_no_attempt(db: Database) -> None:
 
 def test_a_lost_job_over_its_deadline_fails_as_timed_out(db: Database) -> None:
     job_id = submitted(db, timeout=-1)
-    job = claimed(db, job_id)
-    assert leases.heartbeat(db, job, -1) is HeartbeatReply.TIMEOUT
+    claimed(db, job_id, lease=-1)
     reaper.reap(db, **REAP)
     ended = jobs.get(db, "acme", job_id)
     assert ended is not None and ended.problem is not None and ended.problem["code"] == "timed_out"

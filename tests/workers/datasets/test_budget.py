@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.synthetic_datasets import of_balls
+from tests.support.synthetic_datasets import balls_source
 from workers.datasets.budget_limits import BudgetLimits
-from workers.datasets.clip_work import Components
-from workers.datasets.local import FolderWorkspace, build_dataset
-from workers.datasets.local_executor import LocalExecutor
-from workers.datasets.pipeline import Pipeline, PipelineResult
+from workers.datasets.clip_plan import ClipPlan
+from workers.datasets.components import Components
+from workers.datasets.local import FolderWorkspace, build_dataset, build_local_pipeline
+from workers.datasets.pipeline import PipelineResult
+from workers.datasets.protocols import ClipTracker
 from workers.datasets.reader import Dataset
 from workers.datasets.settings import DatasetSettings
-from workers.datasets.shots.clip_planning import ClipPlan
-from workers.datasets.source import ClipTracker, Source
+from workers.datasets.source import Source
 from workers.datasets.stopwatch import Stopwatch
 from workers.datasets.track_sources import OracleTracks
 from workers.datasets.verification import verify
@@ -42,22 +42,26 @@ class Slow(OracleTracks):
         super().__init__(SETTINGS.phrases)
         self.time, self.clips = time, 0
 
-    def tracks(self, source: Source, plan: ClipPlan) -> ClipTracker:
+    def tracker(self, source: Source, plan: ClipPlan) -> ClipTracker:
         self.time.seconds += SECONDS_A_CLIP
         self.clips += 1
-        return super().tracks(source, plan)
+        return super().tracker(source, plan)
 
 
 def components(time: Time) -> Components:
-    return Components(Slow(time), clock=Stopwatch(time))
+    return Components(Slow(time))
 
 
 def ran(workspace: FolderWorkspace, settings: DatasetSettings = SETTINGS) -> PipelineResult:
-    return Pipeline(LocalExecutor(workspace, components(Time()), settings), settings).run([of_balls(1, 48)])
+    time = Time()
+    pipeline = build_local_pipeline(workspace, components(time), settings, Stopwatch(time))
+    return pipeline.run([balls_source(1, 48)])
 
 
 def test_no_clip_is_begun_after_the_seconds_and_decisions_say_so(tmp_path: Path) -> None:
-    build_dataset([of_balls(1, 48)], components(Time()), SETTINGS, tmp_path / "work", tmp_path / "data")
+    time = Time()
+    folders = tmp_path / "work", tmp_path / "data"
+    build_dataset([balls_source(1, 48)], components(time), SETTINGS, *folders, stopwatch=Stopwatch(time))
     data = Dataset(tmp_path / "data")
     assert verify(data.folder) == []
     # begun at 0, 10 and 20 seconds, and not at 30
@@ -71,7 +75,7 @@ def test_no_clip_is_begun_after_the_seconds_and_decisions_say_so(tmp_path: Path)
 def test_time_enough_changes_nothing(tmp_path: Path, most: float | None) -> None:
     built = ran(FolderWorkspace(tmp_path), replace(SETTINGS, limits=BudgetLimits(most)))
     assert len(built.records) == CLIPS and not built.budget_reached
-    assert all(row.gate != "budget" for row in built.planned.decisions)
+    assert all(row.gate != "budget" for row in built.plan.decisions)
 
 
 def test_a_run_that_goes_on_counts_the_clips_of_the_first(tmp_path: Path) -> None:

@@ -11,15 +11,15 @@ import pytest
 from maquette.contract.datasets import SourceInfo
 from numpy.typing import NDArray
 
-from tests.support.synthetic_datasets import RATE, balls, made_dataset, of_balls, source_of
+from tests.support.synthetic_datasets import RATE, balls_source, make_dataset, make_source, render_balls
 from workers.datasets import splits
-from workers.datasets.clip_work import Components
-from workers.datasets.local import FolderWorkspace
-from workers.datasets.local_executor import LocalExecutor
-from workers.datasets.pipeline import DatasetPlan, Pipeline
+from workers.datasets.components import Components
+from workers.datasets.local import FolderWorkspace, build_local_pipeline
+from workers.datasets.planning import PlannedClips
 from workers.datasets.reader import Dataset
 from workers.datasets.settings import DatasetSettings
-from workers.datasets.shots.clip_planning import divide_span, find_cuts
+from workers.datasets.shots.clip_planning import divide_span
+from workers.datasets.shots.cuts import find_cuts
 from workers.datasets.shots.near_duplicates import find_neighbours
 from workers.datasets.shots.survey import survey_frames
 from workers.datasets.source import Source
@@ -36,18 +36,16 @@ def scenery(seed: int, frames: int = 24) -> list[Rgb]:
     rng = np.random.default_rng(seed)
     coarse = rng.integers(40, 215, (5, 7, 3)).astype(np.uint8)
     background = cv2.resize(coarse, (160, 120), interpolation=cv2.INTER_CUBIC)
-    moving, _ = balls(seed, frames, 1)
-    still, _ = balls(seed, 1, 1)
+    moving, _ = render_balls(seed, frames, 1)
+    still, _ = render_balls(seed, 1, 1)
     return [np.where(np.abs(p.astype(int) - still[0]) > 30, p, background).astype(np.uint8) for p in moving]
 
 
-def planned(sources: Sequence[Source], folder: Path, settings: DatasetSettings = SETTINGS) -> DatasetPlan:
-    return Pipeline(
-        LocalExecutor(FolderWorkspace(folder), Components(OracleTracks(())), settings), settings
-    ).plan(sources)
+def planned(sources: Sequence[Source], folder: Path, settings: DatasetSettings = SETTINGS) -> PlannedClips:
+    return build_local_pipeline(FolderWorkspace(folder), Components(OracleTracks(())), settings).plan(sources)
 
 
-def decision(found: DatasetPlan, gate: str) -> list[bool]:
+def decision(found: PlannedClips, gate: str) -> list[bool]:
     return [row.passed for row in found.decisions if row.gate == gate]
 
 
@@ -58,7 +56,7 @@ def test_cuts_are_found_and_fast_motion_is_none() -> None:
     wide = np.concatenate([scenery(seed, 1)[0] for seed in range(20, 26)], axis=1)
     shifts = [0] * 8 + list(range(0, 800, 20))
     frames += [np.ascontiguousarray(wide[:, shift : shift + 160]) for shift in shifts]
-    looked = survey_frames(source_of(frames).open(0, None).frames, (1, RATE))
+    looked = survey_frames(make_source(frames).open(0, None).frames, (1, RATE))
     assert find_cuts(looked.content) == [int(value) for value in np.cumsum(lengths)]
 
 
@@ -79,7 +77,7 @@ def test_clips_fill_their_shots_within_the_lengths_asked_for() -> None:
 
 def test_clips_are_trimmed_at_cuts_and_keep_their_times(tmp_path: Path) -> None:
     frames = scenery(1, 30) + scenery(2, 30)
-    found = planned([source_of(frames)], tmp_path)
+    found = planned([make_source(frames)], tmp_path)
     assert [(clip.first_frame, clip.last_frame) for clip in found.clips] == [
         (0, 13),
         (14, 27),
@@ -94,7 +92,7 @@ def test_clips_are_trimmed_at_cuts_and_keep_their_times(tmp_path: Path) -> None:
 
 def test_fewer_frames_a_second_keep_every_nth(tmp_path: Path) -> None:
     thin = DatasetSettings(phrases=("ball",), clip_seconds=2.0, frame_rate=RATE / 3)
-    found = planned([source_of(scenery(1, 24))], tmp_path, thin)
+    found = planned([make_source(scenery(1, 24))], tmp_path, thin)
     assert [(clip.frames, clip.frame_step) for clip in found.clips] == [(8, 3)]
     assert found.clips[0].frame_rate == pytest.approx(RATE / 3)
 
@@ -105,7 +103,7 @@ def test_dark_blurred_frozen_and_short_clips_are_rejected(tmp_path: Path) -> Non
     soft = [cv2.GaussianBlur(frame, (0, 0), 12) for frame in scenery(3)]
     frozen = [scenery(4)[0]] * 24
     short = scenery(5)[:7]
-    found = planned([source_of(frames) for frames in (good, dark, soft, frozen, short)], tmp_path)
+    found = planned([make_source(frames) for frames in (good, dark, soft, frozen, short)], tmp_path)
     assert decision(found, "luminance") == [True, False, True, True, True]
     assert decision(found, "sharpness")[:3] == [True, False, False]
     assert decision(found, "motion") == [True, True, True, False, True]
@@ -128,13 +126,13 @@ def recoded(frames: Sequence[Rgb], quality: int = 40) -> list[Rgb]:
 
 def test_a_copy_is_rejected_and_the_original_kept(tmp_path: Path) -> None:
     original, other = scenery(1), scenery(2)
-    found = planned([source_of(original), source_of(recoded(original)), source_of(other)], tmp_path)
+    found = planned([make_source(original), make_source(recoded(original)), make_source(other)], tmp_path)
     assert decision(found, "near_duplicate") == [True, False, True]
     assert found.clips[0].split_group == found.clips[1].split_group != found.clips[2].split_group
 
 
 def test_clips_of_one_shot_are_no_duplicates_of_each_other(tmp_path: Path) -> None:
-    found = planned([source_of(scenery(1, 72))], tmp_path)
+    found = planned([make_source(scenery(1, 72))], tmp_path)
     assert len(found.clips) == 3 and decision(found, "near_duplicate") == [True] * 3
 
 
@@ -189,9 +187,9 @@ def test_near_duplicates_and_sessions_never_straddle_splits(tmp_path: Path) -> N
     for seed in range(20):
         frames = scenery(seed)
         session = f"s{seed // 4}" if seed % 2 else None
-        first = source_of(frames, info=SourceInfo(session=session))
-        second = source_of(recoded(frames, 60), info=SourceInfo(session=f"t{seed // 5}"))
-        third = source_of(scenery(1000 + seed))
+        first = make_source(frames, info=SourceInfo(session=session))
+        second = make_source(recoded(frames, 60), info=SourceInfo(session=f"t{seed // 5}"))
+        third = make_source(scenery(1000 + seed))
         sources += [first, second, third]
         twin[second.sha256] = first.sha256
         session_of |= {first.sha256: session, second.sha256: f"t{seed // 5}"}
@@ -206,8 +204,8 @@ def test_near_duplicates_and_sessions_never_straddle_splits(tmp_path: Path) -> N
 
 
 def test_splits_of_old_sources_stay_when_others_come(tmp_path: Path) -> None:
-    few = [source_of(scenery(seed)) for seed in range(12)]
-    more = few + [source_of(scenery(seed)) for seed in range(50, 60)]
+    few = [make_source(scenery(seed)) for seed in range(12)]
+    more = few + [make_source(scenery(seed)) for seed in range(50, 60)]
     before = {row.source: row.split for row in planned(few, tmp_path / "a").sources}
     after = {row.source: row.split for row in planned(more, tmp_path / "b").sources}
     assert all(after[source] == split for source, split in before.items())
@@ -221,10 +219,10 @@ def test_shares_of_splits_are_about_those_asked_for() -> None:
 
 
 def test_a_leak_made_by_hand_is_found(tmp_path: Path) -> None:
-    data = made_dataset(tmp_path, [of_balls(1)], SETTINGS)
+    data = make_dataset(tmp_path, [balls_source(1)], SETTINGS)
     assert not verify(data.folder)
     leaking = Dataset(data.folder)
     [row] = leaking.clip_rows
     other = "test" if row.split == "train" else "train"
     leaking.__dict__["clip_rows"] = [row, replace(row, clip="0" * 20, split=other)]
-    assert {code for code, _, _ in check_splits(leaking)} == {"split_leak"}
+    assert {violation.code for violation in check_splits(leaking)} == {"split_leak"}

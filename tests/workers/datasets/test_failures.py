@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from media.errors import MediaError
-from tests.support.synthetic_datasets import of_balls
+from tests.support.synthetic_datasets import balls_source
 from tests.workers.datasets.test_budget import SETTINGS, Slow, Time
 from workers.datasets.budget_limits import BudgetLimits
-from workers.datasets.clip_work import Components
+from workers.datasets.components import Components
 from workers.datasets.errors import DatasetError
 from workers.datasets.local import build_dataset
 from workers.datasets.reader import Dataset
@@ -39,10 +39,15 @@ def breaking(source: Source, frames: range) -> Source:
 
 
 def made(folder: Path, frames: range, settings: DatasetSettings) -> Dataset:
-    source = breaking(of_balls(1, 48), frames)
+    source = breaking(balls_source(1, 48), frames)
     time = Time()
     build_dataset(
-        [source], Components(Slow(time), clock=Stopwatch(time)), settings, folder / "work", folder / "data"
+        [source],
+        Components(Slow(time)),
+        settings,
+        folder / "work",
+        folder / "data",
+        stopwatch=Stopwatch(time),
     )
     return Dataset(folder / "data")
 

@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from tests.support.synthetic_datasets import SETTINGS, drawn, made_dataset, of_balls, of_movi
+from tests.support.synthetic_datasets import SETTINGS, balls_source, make_dataset, movi_source, rendered_clip
 from workers.datasets import commands, manifest, parquet
 from workers.datasets.append import append
 from workers.datasets.diff import diff
@@ -23,7 +23,7 @@ from workers.datasets.verification import verify
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return made_dataset(tmp_path_factory.mktemp("sound"))
+    return make_dataset(tmp_path_factory.mktemp("sound"))
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def copy(sound: Dataset, tmp_path: Path) -> Dataset:
 def rewrite(data: Dataset, table: str, change: Callable[[list], list]) -> None:  # type: ignore[type-arg]
     """Change the rows of a table's largest file, and the manifest with it: every hash is right again."""
     file = max(data.manifest.tables[table], key=lambda file: file.bytes)
-    rows = change(data.read(table, file))
+    rows = change(data.read_file(table, file))
     content = parquet.write(TABLES[table].row, rows)
     (data.folder / file.name).write_bytes(content)
     told = describe_file(file.name, content, rows=len(rows), clip=file.clip)
@@ -139,7 +139,7 @@ def test_names_in_a_manifest_cannot_reach_out_of_the_folder(copy: Dataset, tmp_p
 
 
 def test_joined_parts_are_sound_and_hold_both(sound: Dataset, tmp_path: Path) -> None:
-    other = made_dataset(tmp_path / "b", [of_balls(1, session="b"), of_balls(5, session="c")])
+    other = make_dataset(tmp_path / "b", [balls_source(1, session="b"), balls_source(5, session="c")])
     written = append(sound, other, tmp_path / "c", key="k")
     joined = Dataset(tmp_path / "c")
     assert verify(joined.folder, key="k") == []
@@ -159,11 +159,11 @@ def test_joined_parts_are_sound_and_hold_both(sound: Dataset, tmp_path: Path) ->
 
 def test_what_was_held_out_stays_held_out_when_parts_hang_together(tmp_path: Path) -> None:
     everything = {name: {"train": 0.0, "val": 0.0, "test": 0.0, name: 1.0} for name in ("train", "test")}
-    one = made_dataset(
-        tmp_path / "a", [of_balls(1, session="s")], replace(SETTINGS, shares=everything["test"])
+    one = make_dataset(
+        tmp_path / "a", [balls_source(1, session="s")], replace(SETTINGS, shares=everything["test"])
     )
-    two = made_dataset(
-        tmp_path / "b", [of_balls(2, session="s")], replace(SETTINGS, shares=everything["train"])
+    two = make_dataset(
+        tmp_path / "b", [balls_source(2, session="s")], replace(SETTINGS, shares=everything["train"])
     )
     append(two, one, tmp_path / "c")
     joined = Dataset(tmp_path / "c")
@@ -174,8 +174,8 @@ def test_what_was_held_out_stays_held_out_when_parts_hang_together(tmp_path: Pat
 
 
 def test_one_clip_made_in_two_ways_cannot_be_joined(tmp_path: Path) -> None:
-    one = made_dataset(tmp_path / "a", [of_balls(1)])
-    two = made_dataset(tmp_path / "b", [of_balls(1)], replace(SETTINGS, crops=1))
+    one = make_dataset(tmp_path / "a", [balls_source(1)])
+    two = make_dataset(tmp_path / "b", [balls_source(1)], replace(SETTINGS, crops=1))
     with pytest.raises(DatasetError) as caught:
         append(one, two, tmp_path / "c")
     assert caught.value.code == "dataset_conflict" and not (tmp_path / "c").exists()
@@ -204,7 +204,7 @@ def test_documents_tell_what_the_version_is(sound: Dataset) -> None:
 
 def test_names_from_submitters_cannot_break_the_report(tmp_path: Path) -> None:
     bad = "<script>alert(1)</script>|x"
-    data = made_dataset(tmp_path, [of_balls(1, name=bad, licence=bad)])
+    data = make_dataset(tmp_path, [balls_source(1, name=bad, licence=bad)])
     assert "<script>" not in (data.folder / "report.html").read_text()
     card = (data.folder / "README.md").read_text()
     assert "license: other\n" in card
@@ -235,5 +235,5 @@ def test_commands_end_with_status_one_when_something_is_wrong(
 
 
 def test_a_room_with_everything_known_is_sound(tmp_path: Path) -> None:
-    data = made_dataset(tmp_path, [of_movi(drawn(2))])
+    data = make_dataset(tmp_path, [movi_source(rendered_clip(2))])
     assert verify(data.folder) == []

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.synthetic_datasets import drawn, made_dataset, of_movi
+from tests.support.synthetic_datasets import make_dataset, movi_source, rendered_clip
 from workers.datasets import oriented_boxes
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
@@ -22,8 +22,8 @@ EVERYTHING = DatasetSettings(
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    sources = [of_movi(drawn(seed, 48), name=str(seed)) for seed in SEEDS]
-    return made_dataset(tmp_path_factory.mktemp("truth"), sources, EVERYTHING)
+    sources = [movi_source(rendered_clip(seed, 48), name=str(seed)) for seed in SEEDS]
+    return make_dataset(tmp_path_factory.mktemp("truth"), sources, EVERYTHING)
 
 
 def of_seed(data: Dataset, seed: int) -> SceneClip:
@@ -32,7 +32,7 @@ def of_seed(data: Dataset, seed: int) -> SceneClip:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_masks_and_boxes_are_those_that_were_drawn(data: Dataset, seed: int) -> None:
-    clip, truth = of_seed(data, seed), drawn(seed, 48)
+    clip, truth = of_seed(data, seed), rendered_clip(seed, 48)
     assert clip.row.frames == 48 and clip.tracks
     for row in clip.observations:
         exact = truth.ids[row.frame] == row.track
@@ -42,7 +42,7 @@ def test_masks_and_boxes_are_those_that_were_drawn(data: Dataset, seed: int) -> 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_projected_corners_are_those_of_the_truth(data: Dataset, seed: int) -> None:
-    clip, truth = of_seed(data, seed), drawn(seed, 48)
+    clip, truth = of_seed(data, seed), rendered_clip(seed, 48)
     worst = 0.0
     for row in clip.observations:
         number = row.track - 1
@@ -60,7 +60,7 @@ def test_projected_corners_are_those_of_the_truth(data: Dataset, seed: int) -> N
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_stored_depth_projects_back_to_within_a_centimetre(data: Dataset, seed: int) -> None:
-    clip, truth = of_seed(data, seed), drawn(seed, 48)
+    clip, truth = of_seed(data, seed), rendered_clip(seed, 48)
     errors = []
     for frame in range(0, 48, 7):
         depth, pose = clip.depth(frame), clip.world_from_cam(frame)
@@ -117,9 +117,9 @@ def without(source: Source, *, boxes: bool = True, depth: bool = True) -> Source
 
 
 def test_depth_alone_places_objects_and_says_what_it_does_not_know(tmp_path: Path) -> None:
-    source = without(of_movi(drawn(0, 48)), depth=False)
-    clip = next(made_dataset(tmp_path, [source], EVERYTHING).clips())
-    truth = drawn(0, 48)
+    source = without(movi_source(rendered_clip(0, 48)), depth=False)
+    clip = next(make_dataset(tmp_path, [source], EVERYTHING).clips())
+    truth = rendered_clip(0, 48)
     errors = []
     for row in clip.observations:
         if row.area < 16:
@@ -136,7 +136,7 @@ def test_depth_alone_places_objects_and_says_what_it_does_not_know(tmp_path: Pat
 
 
 def test_without_depth_and_cameras_nothing_is_claimed(tmp_path: Path) -> None:
-    source = without(of_movi(drawn(0, 48)))
+    source = without(movi_source(rendered_clip(0, 48)))
     blind = Source(
         source.sha256,
         source.width,
@@ -146,7 +146,7 @@ def test_without_depth_and_cameras_nothing_is_claimed(tmp_path: Path) -> None:
         source.open,
         truth=source.truth,
     )
-    clip = next(made_dataset(tmp_path, [blind], EVERYTHING).clips())
+    clip = next(make_dataset(tmp_path, [blind], EVERYTHING).clips())
     assert {"camera_assumed", "camera_unknown"} <= set(clip.row.flags)
     assert clip.row.scale_source is None and clip.depth(0) is None and not clip.actions
     for camera in clip.cameras:

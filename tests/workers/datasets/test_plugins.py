@@ -12,20 +12,20 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests.support.scenes import ball, wall
-from tests.support.synthetic_datasets import RATE, SETTINGS, source_of
+from tests.support.scenes import draw_ball, make_wall
+from tests.support.synthetic_datasets import RATE, SETTINGS, make_source
 from workers.datasets import plugins
-from workers.datasets.appearance.encoding import TOGETHER, encode_crops
-from workers.datasets.captions.described import describe_with_engine
-from workers.datasets.clip_work import Components
+from workers.datasets.appearance.encoding import MOST_CROPS, encode_crops
+from workers.datasets.captions.engine_captions import describe_with_engine
+from workers.datasets.components import Components
 from workers.datasets.errors import DatasetError
 from workers.datasets.local import build_dataset
+from workers.datasets.observations import TrackObservation
 from workers.datasets.protocols import Captioner, MaskedImage
 from workers.datasets.reader import Dataset
 from workers.datasets.schema import CaptionRow, FeatureRow, FrameRow, TrackRow
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import GroundTruth, Source
-from workers.datasets.stages.measure import TrackObservation
 from workers.datasets.track_sources import OracleTracks
 from workers.datasets.verification import verify
 from workers.engines.protocols import EngineInfo, Rgb
@@ -39,10 +39,10 @@ def rolling(label: str = "sports ball") -> Source:
     """A large red ball that rolls from the left to the right by seven pixels a frame."""
     frames, masks = [], []
     for index in range(FRAMES):
-        picture = wall(1, (120, 160))
-        masks.append({1: ball(picture, (60, 40 + STEP * index), 32, (220, 40, 40))})
+        picture = make_wall(1, (120, 160))
+        masks.append({1: draw_ball(picture, (60, 40 + STEP * index), 32, (220, 40, 40))})
         frames.append(picture)
-    return source_of(frames, truth=GroundTruth(lambda frame: masks[frame], {1: label}))
+    return make_source(frames, truth=GroundTruth(lambda frame: masks[frame], {1: label}))
 
 
 class Says:
@@ -138,7 +138,18 @@ def seen_and_kept(count: int) -> tuple[list[FrameRow], list[TrackRow], dict[int,
         mask = np.zeros(image.shape[:2], np.bool_)
         mask[:, 10 * number : 10 * number + 8] = True
         image[mask] = colour
-        seen[number] = [TrackObservation(0, bounding_box(mask), 1.0, encode_mask(mask), 320, None, None, ())]
+        seen[number] = [
+            TrackObservation(
+                frame=0,
+                box=bounding_box(mask),
+                score=1.0,
+                mask=encode_mask(mask),
+                area=320,
+                depth=None,
+                points=None,
+                flags=(),
+            )
+        ]
         tracks.append(
             TrackRow(
                 clip="c",
@@ -210,7 +221,7 @@ class Reds:
 
 def test_crops_are_encoded_so_many_at_a_time_and_keep_their_order() -> None:
     encoder, crops = Reds(), []
-    for number in range(TOGETHER + 5):
+    for number in range(MOST_CROPS + 5):
         data = io.BytesIO()
         Image.fromarray(np.full((8, 8, 3), (number, 0, 0), np.uint8)).save(data, "PNG")
         crops.append(
@@ -230,8 +241,8 @@ def test_crops_are_encoded_so_many_at_a_time_and_keep_their_order() -> None:
             )
         )
     rows = encode_crops(encoder, crops)
-    assert encoder.asked == [TOGETHER, 5]
-    assert [(row.track, row.vector) for row in rows] == [(n, (float(n),)) for n in range(TOGETHER + 5)]
+    assert encoder.asked == [MOST_CROPS, 5]
+    assert [(row.track, row.vector) for row in rows] == [(n, (float(n),)) for n in range(MOST_CROPS + 5)]
 
 
 def test_an_orange_is_no_colour(tmp_path: Path) -> None:
@@ -269,7 +280,7 @@ def test_a_caption_that_does_not_fit_is_left_out_and_told(tmp_path: Path) -> Non
         dict(engine) for engine in data.manifest.engines
     ]
     report = (data.folder / "report.html").read_text()
-    assert "A small blue cup. (does not fit)" in report
+    assert "A small blue cup. (rejected)" in report
 
 
 def test_a_stricter_bound_leaves_more_out(tmp_path: Path) -> None:

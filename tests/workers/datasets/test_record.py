@@ -10,23 +10,23 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.support.paths import REPOSITORY
-from tests.support.synthetic_datasets import made_dataset, of_balls
+from tests.support.synthetic_datasets import balls_source, make_dataset
 from workers.datasets import manifest, parquet
 from workers.datasets.errors import DatasetError
 from workers.datasets.manifest import DatasetManifest, FileEntry
 from workers.datasets.publishing.folders import publish_folder
 from workers.datasets.reader import Dataset
 from workers.datasets.schema import TABLES, CameraRow, ScoreRow, list_columns
-from workers.datasets.schema_doc import document
+from workers.datasets.schema_doc import render_page
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return made_dataset(tmp_path_factory.mktemp("made"))
+    return make_dataset(tmp_path_factory.mktemp("made"))
 
 
 def test_the_page_about_the_schema_is_current() -> None:
-    assert (REPOSITORY / "docs/schema.md").read_text() == document(), (
+    assert (REPOSITORY / "docs/schema.md").read_text() == render_page(), (
         "run: python -m workers.datasets.schema_doc docs/schema.md"
     )
 
@@ -177,7 +177,7 @@ def test_the_first_to_publish_wins_and_readers_never_see_half(tmp_path: Path) ->
 def test_the_same_sources_give_the_same_version_in_any_place(tmp_path: Path) -> None:
     versions = set()
     for name in ("one", "two"):
-        versions.add(made_dataset(tmp_path / name, [of_balls(3)]).version)
+        versions.add(make_dataset(tmp_path / name, [balls_source(3)]).version)
     assert len(versions) == 1
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from tests.support.scenes import ball, wall
+from tests.support.scenes import draw_ball, make_wall
 from workers.engines.protocols import (
     BodyEngine,
     ConceptEngine,
@@ -28,8 +28,8 @@ def engines() -> EngineSet:
 
 @pytest.fixture(scope="module")
 def picture() -> tuple[Any, Any]:
-    image = wall()
-    return image, ball(image, (120, 150), 60, (220, 60, 40))
+    image = make_wall()
+    return image, draw_ball(image, (120, 150), 60, (220, 60, 40))
 
 
 def test_every_kind_is_there_and_describes_itself(engines: EngineSet) -> None:
@@ -62,8 +62,8 @@ def test_trackers_answer_each_frame_once_and_resume(engines: EngineSet) -> None:
     engine = engines.concepts()
     frames = []
     for index in range(12):
-        image = wall()
-        mask = ball(image, (120, 80 + 4 * index), 40, (220, 60, 40))
+        image = make_wall()
+        mask = draw_ball(image, (120, 80 + 4 * index), 40, (220, 60, 40))
         frames.append(VideoFrame(index, index * 512, image))
         if index == 0:
             prompts = TrackPrompts.from_visual_prompts([VisualPrompt(box=bounding_box(mask))])

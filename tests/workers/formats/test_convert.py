@@ -8,7 +8,7 @@ import trimesh
 import typer
 from typer.testing import CliRunner
 
-from tests.support.splats import by_color, covariances, random_splat, signpost, turned
+from tests.support.splats import compute_covariances, flip_axes, make_signpost, random_splat, sort_by_color
 from workers.convert_cli import convert
 from workers.formats.convert import (
     ConvertError,
@@ -58,11 +58,11 @@ def test_other_bytes_are_neither(data):
 @pytest.mark.parametrize("source", SPLAT_CODECS)
 @pytest.mark.parametrize("target", SPLAT_CODECS)
 def test_every_splat_format_converts_to_every_other(source, target):
-    post = signpost()
+    post = make_signpost()
     data = convert_splat(SPLAT_CODECS[source].write(post), None, target)
-    actual = by_color(SPLAT_CODECS[target].read(data))
+    actual = sort_by_color(SPLAT_CODECS[target].read(data))
     np.testing.assert_allclose(actual.means, post.means, atol=3e-5)
-    np.testing.assert_allclose(covariances(actual), covariances(post), atol=3e-3)
+    np.testing.assert_allclose(compute_covariances(actual), compute_covariances(post), atol=3e-3)
     np.testing.assert_allclose(actual.colors, post.colors, atol=0.008)
     np.testing.assert_allclose(actual.opacities, post.opacities, atol=0.006)
 
@@ -70,16 +70,16 @@ def test_every_splat_format_converts_to_every_other(source, target):
 @pytest.mark.parametrize("source", SPLAT_CODECS)
 @pytest.mark.parametrize("target", SPLAT_CODECS)
 def test_y_down_turns_about_x_between_the_families(source, target):
-    post = signpost()
+    post = make_signpost()
     crosses = (source in ("ply", "sog")) != (target in ("ply", "sog"))
-    means, spread = turned(post, (1, -1, -1) if crosses else (1, 1, 1))
-    actual = by_color(
+    means, spread = flip_axes(post, (1, -1, -1) if crosses else (1, 1, 1))
+    actual = sort_by_color(
         SPLAT_CODECS[target].read(
             convert_splat(SPLAT_CODECS[source].write(post), source, target, y_down=True)
         )
     )
     np.testing.assert_allclose(actual.means, means, atol=3e-5)
-    np.testing.assert_allclose(covariances(actual), spread, atol=3e-3)
+    np.testing.assert_allclose(compute_covariances(actual), spread, atol=3e-3)
 
 
 @pytest.mark.parametrize("source", MESH_CODECS)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.splats import by_color, degrees_apart, random_splat, signpost
+from tests.support.splats import largest_rotation, make_signpost, random_splat, sort_by_color
 from workers.formats.codebook import codebook, nearest
 from workers.formats.sog import SogError, write_sog
 from workers.formats.sog_reader import read_sog
@@ -57,7 +57,7 @@ def assert_close(actual: Gaussians, expected: Gaussians):
     np.testing.assert_allclose(np.log(actual.scales), np.log(expected.scales), rtol=0, atol=0.03)
     np.testing.assert_allclose(actual.opacities, expected.opacities, rtol=0, atol=1 / 510 + 1e-6)
     np.testing.assert_allclose(actual.colors, expected.colors, rtol=0, atol=0.004)
-    assert degrees_apart(actual, expected) < 1.0
+    assert largest_rotation(actual, expected) < 1.0
 
 
 def test_layout_by_an_independent_parser():
@@ -71,9 +71,9 @@ def test_round_trip():
 
 
 def test_values_keep_the_canonical_axes():
-    again = by_color(parse(write_sog(signpost())))
+    again = sort_by_color(parse(write_sog(make_signpost())))
     np.testing.assert_allclose(again.means, np.diag([0.5, 0.4, 0.3]), atol=1e-5)
-    assert degrees_apart(again, signpost()) < 1.0
+    assert largest_rotation(again, make_signpost()) < 1.0
 
 
 def test_colours_of_transparent_gaussians_survive():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.support.gltf_validator import validate
-from tests.support.splats import covariances, degrees_apart, random_splat, signpost
+from tests.support.splats import compute_covariances, largest_rotation, make_signpost, random_splat
 from workers.formats.color import srgb_to_linear
 from workers.formats.glb_container import pack_glb
 from workers.formats.glb_reader import MAX_NODES, GlbError, read_glb
@@ -62,7 +62,7 @@ def test_document_follows_the_extension():
 
 
 def test_numbers_are_xyzw_linear_and_y_up():
-    post = sanitize(signpost())
+    post = sanitize(make_signpost())
     document, arrays = parse(write_splat_glb(post))
     np.testing.assert_array_equal(arrays["POSITION"], post.means)
     np.testing.assert_array_equal(arrays[f"{NAME}:ROTATION"], post.rotations[:, [1, 2, 3, 0]])
@@ -84,7 +84,7 @@ def test_round_trip_is_exact_but_for_the_last_bit_of_colours():
     for field in ("means", "scales", "opacities"):
         np.testing.assert_array_equal(getattr(again, field), getattr(splat, field))
     np.testing.assert_allclose(again.colors, splat.colors, atol=1e-6)
-    assert degrees_apart(again, splat) < 1e-4
+    assert largest_rotation(again, splat) < 1e-4
     assert write_splat_glb(splat) == write_splat_glb(splat)
 
 
@@ -113,12 +113,14 @@ def test_nodes_move_rotate_and_scale():
     def place(document):
         document["nodes"][0] |= {"rotation": [0, 0, half, half], "scale": [2, 2, 2], "translation": [1, 2, 3]}
 
-    post = sanitize(signpost())
+    post = sanitize(make_signpost())
     moved = read_splat_glb(changed(place, post))
     # A quarter turn about z takes x to y and y to -x.
     turn = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
     np.testing.assert_allclose(moved.means, 2 * post.means @ turn.T + [1, 2, 3], atol=1e-6)
-    np.testing.assert_allclose(covariances(moved), 4 * turn @ covariances(post) @ turn.T, atol=1e-7)
+    np.testing.assert_allclose(
+        compute_covariances(moved), 4 * turn @ compute_covariances(post) @ turn.T, atol=1e-7
+    )
 
 
 def test_quantised_attributes_and_linear_colours_are_read():
@@ -139,7 +141,7 @@ def test_quantised_attributes_and_linear_colours_are_read():
     primitive(document)["extensions"][NAME]["colorSpace"] = "lin_rec709_display"
     document.pop("buffers")
     again = read_splat_glb(pack_glb(document, glb.binary))
-    assert degrees_apart(again, splat) < 0.01
+    assert largest_rotation(again, splat) < 0.01
     np.testing.assert_allclose(again.opacities, splat.opacities, atol=1 / 500)
     back = srgb_to_linear(again.colors.astype(np.float64))
     np.testing.assert_allclose(back, splat.colors, atol=0.005)

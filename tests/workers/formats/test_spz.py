@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from tests.support.splats import degrees_apart, random_splat, signpost
+from tests.support.splats import largest_rotation, make_signpost, random_splat
 from workers.formats.spz import SpzError, read_spz, write_spz
 from workers.geometry.gaussians import Gaussians, sanitize
 
@@ -66,7 +66,7 @@ def assert_close(actual: Gaussians, expected: Gaussians):
     np.testing.assert_allclose(np.log(actual.scales), np.log(expected.scales), rtol=0, atol=1 / 32 + 1e-5)
     np.testing.assert_allclose(actual.opacities, expected.opacities, rtol=0, atol=1 / 510 + 1e-6)
     np.testing.assert_allclose(actual.colors, expected.colors, rtol=0, atol=0.00371)
-    assert degrees_apart(actual, expected) < 0.3
+    assert largest_rotation(actual, expected) < 0.3
 
 
 def test_layout_by_an_independent_parser():
@@ -83,11 +83,11 @@ def test_layout_by_an_independent_parser():
 
 
 def test_values_keep_the_canonical_axes():
-    parsed = parse(write_spz(signpost()))
+    parsed = parse(write_spz(make_signpost()))
     np.testing.assert_allclose(np.array(parsed["means"]).reshape(3, 3), np.diag([0.5, 0.4, 0.3]), atol=1e-5)
     quats = np.array(parsed["quats"])
-    signs = np.sign((quats * signpost().rotations).sum(axis=1))[:, None]
-    np.testing.assert_allclose(quats * signs, signpost().rotations, atol=2e-3)
+    signs = np.sign((quats * make_signpost().rotations).sum(axis=1))[:, None]
+    np.testing.assert_allclose(quats * signs, make_signpost().rotations, atol=2e-3)
 
 
 def test_round_trip():
@@ -123,9 +123,9 @@ def test_version_two_is_read_and_harmonics_are_left_out():
     np.testing.assert_allclose(again.means, splat.means, rtol=0, atol=1 / 8192 + 1e-6)
     np.testing.assert_allclose(again.colors, splat.colors, rtol=0, atol=0.0038)
     # Bytes near a half turn leave little of w.
-    assert degrees_apart(again, splat) < 12
+    assert largest_rotation(again, splat) < 12
     upright = sanitize(Gaussians(*(getattr(splat, f) for f in ("means",)), *_level(splat)))
-    assert degrees_apart(read_spz(version_two(upright, 0)), upright) < 1.0
+    assert largest_rotation(read_spz(version_two(upright, 0)), upright) < 1.0
 
 
 def _level(splat):

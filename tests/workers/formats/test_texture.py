@@ -1,4 +1,4 @@
-"""Baked textures: read back by trimesh, against colours that are known everywhere on a drawn shape."""
+"""BakedAsset textures: read back by trimesh, against colours that are known everywhere on a drawn shape."""
 
 import io
 from typing import Any
@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from tests.support.gltf_validator import assert_valid
 from workers.engines.objects.default import DefaultObjects
-from workers.engines.objects.export import TEXTURED_FACES, asset_textured_glb, baked
+from workers.engines.objects.export import TEXTURED_FACES, bake_asset, write_asset_textured_glb
 from workers.formats.texture import bake_texture
 from workers.geometry.gaussians import Gaussians
 from workers.geometry.meshes import Mesh
@@ -74,7 +74,7 @@ def test_trimesh_reads_the_file_with_the_assets_shape() -> None:
     image = np.zeros((120, 160, 3), np.uint8)
     image[..., 0], image[..., 1] = 40 + x, 200 - y
     asset = DefaultObjects().reconstruct(image, (x - 80) ** 2 + (y - 60) ** 2 < 40**2)
-    data = asset_textured_glb(asset, "ball", baked(asset))
+    data = write_asset_textured_glb(asset, "ball", bake_asset(asset))
     read: Any = trimesh.load(io.BytesIO(data), file_type="glb", force="mesh")
     assert len(read.faces) <= TEXTURED_FACES < len(asset.mesh.faces)
     whole = trimesh.Trimesh(asset.mesh.vertices, asset.mesh.faces, process=False)

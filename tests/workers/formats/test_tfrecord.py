@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import pytest
 
-from tests.support.tfrecords import examples, records
+from tests.support.tfrecords import read_examples, read_records
 from workers.formats import tfrecord, tfrecord_reader
 from workers.formats.tfrecord import PIECE, crc32c, encode_example, write_records
 
@@ -41,12 +41,12 @@ def test_records_round_trip_and_damage_is_detected() -> None:
     file = io.BytesIO()
     payloads = [b"", b"short", bytes(range(256)) * 40]
     assert write_records(file, payloads) == sum(map(len, payloads))
-    assert records(file.getvalue()) == payloads
+    assert read_records(file.getvalue()) == payloads
     assert struct.unpack("<Q", file.getvalue()[:8]) == (0,)
     broken = bytearray(file.getvalue())
     broken[-100] ^= 4
     with pytest.raises(ValueError, match="checksum"):
-        records(bytes(broken))
+        read_records(bytes(broken))
 
 
 def test_examples_hold_bytes_floats_and_integers() -> None:
@@ -59,7 +59,7 @@ def test_examples_hold_bytes_floats_and_integers() -> None:
     }
     file = io.BytesIO()
     write_records(file, [encode_example(features), encode_example(dict(reversed(features.items())))])
-    first, second = examples(file.getvalue())
+    first, second = read_examples(file.getvalue())
     assert list(first) == sorted(features)
     assert first["a/text"] == [b"one", b""]
     assert np.array_equal(first["b/floats"], np.array([1.5, -2, np.nan, 3e8], np.float32), equal_nan=True)
@@ -97,7 +97,10 @@ def test_the_reader_follows_the_wire_format() -> None:
     features = {"a": [b"x" * 300], "b": np.array([1.5, np.nan]), "c": np.array([2**40, -5]), "d": np.zeros(0)}
     file = io.BytesIO()
     write_records(file, [encode_example(features)])
-    [ours], [theirs] = tfrecord_reader.read_records(io.BytesIO(file.getvalue())), examples(file.getvalue())
+    [ours], [theirs] = (
+        tfrecord_reader.read_records(io.BytesIO(file.getvalue())),
+        read_examples(file.getvalue()),
+    )
     parsed = tfrecord_reader.parse_example(ours)
     assert parsed["a"] == theirs["a"]
     for name in "bcd":

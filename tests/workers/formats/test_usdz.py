@@ -13,7 +13,7 @@ pytest.importorskip("pxr", reason="the extra 'usd' is not installed")
 from pxr import Usd, UsdGeom, UsdShade, UsdUtils, UsdValidation
 
 from tests.workers.formats.test_texture import paint, shape
-from workers.engines.objects.export import asset_textured_glb, asset_usdz, baked
+from workers.engines.objects.export import bake_asset, write_asset_textured_glb, write_asset_usdz
 from workers.engines.protocols import ObjectAsset
 from workers.errors import JobProblem
 from workers.formats import usdz
@@ -39,7 +39,7 @@ def painted(scale_source: Any) -> ObjectAsset:
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("usd") / "torus.usdz"
     asset = painted("metric")
-    path.write_bytes(asset_usdz(asset, baked(asset)))
+    path.write_bytes(write_asset_usdz(asset, bake_asset(asset)))
     return path
 
 
@@ -76,12 +76,12 @@ def test_openusds_validators_report_nothing(package: Path) -> None:
 def test_a_relative_scale_is_not_written_as_metres_and_both_files_hold_the_same_mesh(tmp_path: Path) -> None:
     asset = painted("relative")
     path = tmp_path / "torus.usdz"
-    texture = baked(asset)
-    path.write_bytes(asset_usdz(asset, texture))
+    texture = bake_asset(asset)
+    path.write_bytes(write_asset_usdz(asset, texture))
     stage = Usd.Stage.Open(str(path))
     assert UsdGeom.GetStageMetersPerUnit(stage) == 1.0
     other: Any = trimesh.load(
-        io.BytesIO(asset_textured_glb(asset, "torus", texture)), file_type="glb", force="mesh"
+        io.BytesIO(write_asset_textured_glb(asset, "torus", texture)), file_type="glb", force="mesh"
     )
     points = np.array(UsdGeom.Mesh(stage.GetPrimAtPath("/object/mesh")).GetPointsAttr().Get())
     assert np.allclose(points, other.vertices, atol=1e-6)

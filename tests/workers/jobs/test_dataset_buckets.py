@@ -16,8 +16,8 @@ from PIL import Image
 from service.state import State
 from storage.buckets import BucketUnknown, is_allowed, open_address
 from tests.support.dataset_worlds import Heartbeat, World, version
-from tests.support.media_files import gradient
-from tests.support.scenes import moving_ball
+from tests.support.media_files import make_gradient
+from tests.support.scenes import write_ball_video
 from workers.datasets.errors import DatasetError
 from workers.datasets.publishing import buckets
 from workers.datasets.reader import Dataset
@@ -48,7 +48,7 @@ def s3() -> Iterator[Any]:
 def world(tmp_path_factory: pytest.TempPathFactory, s3: Any) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("world")
     made = World(folder)
-    moving_ball(folder / "cut.mp4", 36)
+    write_ball_video(folder / "cut.mp4", 36)
     for name in ("v.mp4", "w.mp4"):
         s3.upload_file(str(folder / name), "videos-in", f"set/{name}")
     s3.upload_file(str(folder / "cut.mp4"), "videos-in", "settled/other.mp4")
@@ -115,7 +115,7 @@ def test_numbered_frames_in_a_folder_are_one_video(world: World, tmp_path: Path)
     frames = tmp_path / "walk"
     frames.mkdir()
     for number in range(12):
-        Image.fromarray(gradient(48, 64)).save(frames / f"{number}.png")
+        Image.fromarray(make_gradient(48, 64)).save(frames / f"{number}.png")
     bucket = {"address": f"file://{tmp_path}", "frame_rate": 6}
     out = tmp_path / "out"
     manifest = world.go(
@@ -200,7 +200,7 @@ def test_a_claim_without_a_version_is_nobodys(world: World, monkeypatch: pytest.
     monkeypatch.setattr(buckets, "CLAIM_READ_ATTEMPTS", 1)
     files = fsspec.filesystem("memory")
     files.pipe_file("/nobody/.claimed", b"")
-    with pytest.raises(DatasetError, match="a writer that died"):
+    with pytest.raises(DatasetError, match="whose writer stopped"):
         buckets.publish_to_bucket(files, "/nobody", "d" * 64, [], world.store.get, lambda a, b: None)
 
 

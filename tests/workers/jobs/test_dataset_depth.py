@@ -19,10 +19,10 @@ from bench.datasets.ground_truth_scores import Judged
 from storage.ledger import fleet
 from tests.support.dataset_worlds import Heartbeat, Killed, World, version
 from tests.support.media_files import write_video
-from tests.support.synthetic_datasets import drawn, of_movi
+from tests.support.synthetic_datasets import movi_source, rendered_clip
 from workers.datasets.budget_limits import Prices
 from workers.datasets.cameras.colmap_solver import load_solver
-from workers.datasets.clip_work import Components
+from workers.datasets.components import Components
 from workers.datasets.local import build_dataset
 from workers.datasets.reader import Dataset
 from workers.datasets.settings import DatasetSettings
@@ -35,8 +35,8 @@ from workers.errors import JobProblem
 from workers.geometry.boxes import bounding_box
 
 SEED, FRAMES, RATE = 0, 24, 12
-CLIP = drawn(SEED, FRAMES)
-SOURCE = of_movi(CLIP)
+CLIP = rendered_clip(SEED, FRAMES)
+SOURCE = movi_source(CLIP)
 LABELS = tuple(dict.fromkeys(CLIP.labels))
 TICKS = 1024
 
@@ -244,7 +244,7 @@ def test_what_is_unknown_stays_unknown(world: World, tmp_path: Path) -> None:
 
 
 def test_a_still_camera_with_depth_has_a_world_in_metres(world: World, tmp_path: Path) -> None:
-    still = drawn(SEED, FRAMES, moving=False)
+    still = rendered_clip(SEED, FRAMES, moving=False)
     video = world.put(film(world.folder / "still.mp4", np.repeat(still.frames[:1], FRAMES, axis=0)))
     depth = {"media": stored(world, "still.npy", np.repeat(still.depth[:1], FRAMES, axis=0))}
     told = {"camera": SOURCE.info.camera.model_dump(), "depth": depth}  # type: ignore[union-attr]

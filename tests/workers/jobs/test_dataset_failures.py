@@ -20,7 +20,7 @@ from tests.support.dataset_worlds import TENANT, Follow, Heartbeat, Reds, World,
 from tests.workers.jobs.test_dataset_parts import work
 from workers.datasets.budget_limits import Prices
 from workers.datasets.cameras.colmap_solver import load_solver
-from workers.datasets.clip_work import Components
+from workers.datasets.components import Components
 from workers.datasets.local import build_dataset
 from workers.datasets.reader import Dataset
 from workers.datasets.settings import DatasetSettings

@@ -9,11 +9,11 @@ import pytest
 from maquette.contract import DatasetResult, Manifest
 
 from tests.support.dataset_worlds import FRAMES, Heartbeat, Killed, World, version
-from workers.datasets import clip_reader
 from workers.datasets.reader import Dataset
+from workers.datasets.stages import survey
 from workers.datasets.verification import verify
 from workers.errors import JobProblem
-from workers.jobs import dataset_world
+from workers.jobs.dataset import workspace
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +59,8 @@ def test_killed_at_any_point_it_makes_the_same_version(
 def test_killed_again_and_again_it_comes_to_an_end_and_does_nothing_twice(
     world: World, undisturbed: tuple[Manifest, Heartbeat], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dataset_world, "FOLD", 2)
-    monkeypatch.setattr(clip_reader, "PIECE", 20)
+    monkeypatch.setattr(workspace, "MOST_RECENT", 2)
+    monkeypatch.setattr(survey, "PIECE", 20)
     job, before, deaths = world.job(), world.engine.frames, 0
     while True:
         try:

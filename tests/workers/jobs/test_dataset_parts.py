@@ -15,7 +15,7 @@ from storage.ledger import fleet, jobs, leases
 from tests.support.dataset_worlds import FRAMES, TENANT, Heartbeat, Reds, World, version
 from workers.datasets.budget_limits import Prices
 from workers.datasets.cameras.colmap_solver import load_solver
-from workers.datasets.clip_work import Components
+from workers.datasets.components import Components
 from workers.datasets.local import build_dataset
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import Source, SourceFrames

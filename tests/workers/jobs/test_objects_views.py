@@ -13,7 +13,7 @@ from media.sandbox import Sandbox
 from storage.artefacts.local import LocalStore
 from storage.ledger import Database, Submission, files, jobs, leases
 from tests.support.media_files import write_video
-from tests.support.synthetic_objects import around, thing
+from tests.support.synthetic_objects import cameras_around, make_object
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.protocols import EngineInfo, FrameResult, RequestRefused, TrackedInstance, VideoFrame
 from workers.engines.registry import EngineSet
@@ -22,8 +22,8 @@ from workers.jobs import run_kind
 from workers.jobs.context import JobContext
 
 FRAMES, SIDE, TENANT = 12, 96, "t"
-VIEWS = around(FRAMES, 360, SIDE)
-MASKS = [thing("block").photograph(view)[1] for view in VIEWS]
+VIEWS = cameras_around(FRAMES, 360, SIDE)
+MASKS = [make_object("block").photograph(view)[1] for view in VIEWS]
 WORLD_FROM_CAM = [view.cam_from_world.inverse().matrix().tolist() for view in VIEWS]
 CAMERA = {"fx": VIEWS[0].camera.fx, "fy": VIEWS[0].camera.fy, "cx": SIDE / 2, "cy": SIDE / 2}
 

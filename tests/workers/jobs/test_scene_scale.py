@@ -7,7 +7,7 @@ import pytest
 import trimesh
 from numpy.typing import NDArray
 
-from tests.support.synthetic_bodies import body
+from tests.support.synthetic_bodies import make_body
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.protocols import BodyEstimate
 from workers.geometry.cameras import Camera
@@ -20,7 +20,7 @@ HEIGHT, FEET = 1.5, 4.0
 
 def standing(*, flags: tuple[str, ...] = ()) -> BodyEstimate:
     """A person whose feet are HEIGHT below the camera and FEET ahead."""
-    made = body()
+    made = make_body()
     move = np.array([0.0, HEIGHT - made.vertices[:, 1].max(), FEET - made.joints[0][2]])
     return replace(made, vertices=made.vertices + move, joints=made.joints + move, flags=flags)
 

@@ -1,4 +1,4 @@
-"""Reference crops: for each track the best views, spread over the clip."""
+"""Reference crops: the best views of each track, spread over the clip."""
 
 import math
 from collections.abc import Sequence
@@ -7,19 +7,22 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from workers.datasets.images import encode_jpeg
 from workers.datasets.schema import FeatureRow
 from workers.engines.protocols import Box, Rgb
 
+# of a box's longer side, on each side of the crop; chosen, not measured
 MARGIN = 0.15
+# pixels of a side at most: the input of common image encoders
 SIDE = 224
-QUALITY = 92
-# a hidden or cut-off view is worth less than a smaller whole one
+# factor on the quality of an occluded or truncated view: a smaller view of everything is worth more.
+# Chosen, not measured
 PENALTY = 0.4
 
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """A square window of a frame, in relative units 0..1 of its width and height, as JPEG."""
+    """A square window of a frame as JPEG; `window` is xyxy in shares 0..1 of the frame's width and height."""
 
     frame: int
     quality: float
@@ -28,7 +31,7 @@ class Crop:
 
 
 class CropSelector:
-    """Keeps the best view of each of `count` equal parts of the clip, for each track."""
+    """Keeps the best view of each track in each of `count` equal parts of a clip of `frames` frames."""
 
     def __init__(self, count: int, frames: int) -> None:
         self._count, self._frames = count, max(1, frames)
@@ -37,22 +40,21 @@ class CropSelector:
     def offer(
         self, track: int, frame: int, image: Rgb, box: Box, score: float, area: int, flags: Sequence[str]
     ) -> None:
-        """Show the book a view; `box` is in pixels of `image`."""
+        """Consider a view; `box` is in pixels of `image`, `area` in pixels of the mask."""
         if not self._count:
             return
         quality = score * math.sqrt(area) * PENALTY ** len({"occluded", "truncated"} & set(flags))
         part = frame * self._count // self._frames
-        mine = self._best.setdefault(track, {})
-        if part in mine and mine[part].quality >= quality:
+        best = self._best.setdefault(track, {})
+        if part in best and best[part].quality >= quality:
             return
         window = make_square(box)
-        picture = _cut(image, window)
         height, width = image.shape[:2]
         relative = window[0] / width, window[1] / height, window[2] / width, window[3] / height
-        mine[part] = Crop(frame, quality, relative, picture)
+        best[part] = Crop(frame, quality, relative, _cut(image, window))
 
-    def chosen(self) -> dict[int, list[Crop]]:
-        """The crops of each track, best first."""
+    def select(self) -> dict[int, list[Crop]]:
+        """The crops of each track, the best first."""
         return {
             track: sorted(parts.values(), key=lambda crop: (-crop.quality, crop.frame))
             for track, parts in self._best.items()
@@ -90,7 +92,7 @@ def build_crop_rows(
 
 
 def _cut(image: Rgb, window: Box) -> bytes:
-    """The window as a JPEG of at most 224 pixels a side; what lies outside the image repeats its edge."""
+    """The window as a JPEG of at most 224 pixels a side; outside the image its edge is repeated."""
     side = max(1, round(window[2] - window[0]))
     x, y = round(window[0]), round(window[1])
     height, width = image.shape[:2]
@@ -99,7 +101,4 @@ def _cut(image: Rgb, window: Box) -> bytes:
     patch = image[rows[:, None], columns[None, :]]
     if side > SIDE:
         patch = cv2.resize(patch, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    flipped = cv2.cvtColor(np.ascontiguousarray(patch), cv2.COLOR_RGB2BGR)
-    done, data = cv2.imencode(".jpg", flipped, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    assert done
-    return data.tobytes()
+    return encode_jpeg(np.ascontiguousarray(patch))

@@ -1,26 +1,24 @@
 """Vectors of reference crops, by an encoder that is plugged in."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-from PIL import Image
-
+from workers.datasets.images import decode_image
 from workers.datasets.protocols import CropEncoder
 from workers.datasets.schema import FeatureRow
 from workers.engines.protocols import Rgb
 
-# crops of one forward: a clip of many tracks has hundreds
-TOGETHER = 32
+# crops per forward pass, as the protocol promises: a clip of many tracks has hundreds
+MOST_CROPS = 32
 
 
 def encode_crops(encoder: CropEncoder, crops: Sequence[FeatureRow]) -> list[FeatureRow]:
     """A row with a vector for each crop, in order."""
-    made: list[FeatureRow] = []
-    for start in range(0, len(crops), TOGETHER):
-        part = crops[start : start + TOGETHER]
-        made += [
+    rows: list[FeatureRow] = []
+    for start in range(0, len(crops), MOST_CROPS):
+        batch = crops[start : start + MOST_CROPS]
+        vectors = encoder.encode([_decode(crop) for crop in batch])
+        rows += [
             replace(
                 crop,
                 kind="vector",
@@ -28,12 +26,11 @@ def encode_crops(encoder: CropEncoder, crops: Sequence[FeatureRow]) -> list[Feat
                 jpeg=None,
                 vector=tuple(float(value) for value in vector),
             )
-            for crop, vector in zip(part, encoder.encode([_pixels(crop) for crop in part]), strict=True)
+            for crop, vector in zip(batch, vectors, strict=True)
         ]
-    return made
+    return rows
 
 
-def _pixels(crop: FeatureRow) -> Rgb:
+def _decode(crop: FeatureRow) -> Rgb:
     assert crop.jpeg is not None
-    with Image.open(io.BytesIO(crop.jpeg)) as picture:
-        return np.asarray(picture.convert("RGB"))
+    return decode_image(crop.jpeg)

@@ -1,6 +1,7 @@
-"""How large things of a known name usually are: the longer side of what is seen of them, in metres.
+"""How large objects of a known name usually are: the longer side of what is seen of them, in metres.
 
-Everyday sizes, good to about a third: a guess of distance where nothing is measured, always flagged.
+Everyday sizes, not measured, right to about a third. They stand in for a distance where nothing measures
+it, and such boxes are always flagged.
 """
 
 METRES: dict[str, float] = {
@@ -22,5 +23,5 @@ METRES: dict[str, float] = {
 
 
 def get_usual_size(label: str | None) -> float | None:
-    """Metres for a label, or None where nothing is known."""
+    """Metres for a label, None for one that is not in the table."""
     return None if label is None else METRES.get(label.strip().lower())

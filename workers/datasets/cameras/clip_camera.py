@@ -1,47 +1,53 @@
-"""The camera of each frame of a clip: what is given, else estimated, else static or unknown and flagged."""
+"""The camera of a clip: given with the source, standing still, or with unknown poses and flagged."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.datasets.clip_plan import ClipPlan
 from workers.datasets.errors import DatasetError
 from workers.datasets.schema import CameraRow
-from workers.datasets.shots.clip_planning import ClipPlan
 from workers.datasets.source import Source
 from workers.geometry.cameras import Camera
 
-# on 50 drawn clips with moving things, still cameras kept 0.36 to 0.68 of the blocks, moving ones none
-STILL_SHARE = 0.25
-GRID, REACH = 10, 3
-LEAST_BLOCKS = 12
-# grey levels: a flat block fits anywhere
-LEAST_TEXTURE = 2.0
-LOOK_SIDE = 320
-
-Gray = NDArray[np.uint8]
+Array = NDArray[np.float64]
+# confidence of the poses of a camera that stands still: chosen, not measured
+STATIC_CONFIDENCE = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class CameraPoses:
-    """World poses (T, 4, 4) of a clip's frames, and where they come from; `matrices` is None when unknown."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipCamera:
+    """Intrinsics in pixels of the stored frames, and a pose per frame.
 
-    matrices: NDArray[np.float64] | None
-    source: str
-    scale: str | None
-    confidence: float | None
-    camera: Camera | None = None
+    `poses` are world_from_cam (T, 4, 4), NaN for frames without one, None when none is known. `source` says
+    where they come from (given, static, colmap, unknown), `scale` what a unit of the world is (metric,
+    prior, relative, None without poses), `confidence` lies in 0..1 and is None where nothing measures it.
+    """
+
+    intrinsics: Camera
+    poses: Array | None = None
+    source: str = "unknown"
+    scale: str | None = None
+    confidence: float | None = None
+
+    def pose(self, frame: int) -> Array | None:
+        """world_from_cam (4, 4) of a frame, None where it is unknown."""
+        if self.poses is None or not np.isfinite(self.poses[frame]).all():
+            return None
+        return np.asarray(self.poses[frame])
 
 
+# the mask (H, W) of what may move on its own in a frame, by the frame's number
 MovingMask = Callable[[int], NDArray[np.bool_]]
-# pictures as JPEG, the camera, and what may move in a frame (H, W); None when the scene does not allow it
-PoseSolver = Callable[[Sequence[bytes], Camera, MovingMask], CameraPoses | None]
+# frames as JPEG files, intrinsics or a first guess of them, and what may move; None when poses cannot be
+# found
+PoseSolver = Callable[[Sequence[bytes], Camera, MovingMask], ClipCamera | None]
 
 
-def build_camera(source: Source, width: int, height: int) -> Camera:
-    """The camera of stored frames of width x height; `source` is given or assumed."""
+def build_intrinsics(source: Source, width: int, height: int) -> Camera:
+    """The intrinsics of stored frames of width x height; their `source` is given or assumed."""
     given = source.info.camera
     if given is None:
         return Camera.assumed(width, height)
@@ -49,8 +55,8 @@ def build_camera(source: Source, width: int, height: int) -> Camera:
     return full.resized(width, height)
 
 
-def load_given_poses(source: Source, plan: ClipPlan) -> CameraPoses | None:
-    """The poses that came with the source; raises DatasetError `cameras_mismatch` when there are too few."""
+def load_given_camera(source: Source, plan: ClipPlan, intrinsics: Camera) -> ClipCamera | None:
+    """The poses that came with the source, None without; raises DatasetError `cameras_mismatch`."""
     motions = source.info.world_from_cam
     if motions is None:
         return None
@@ -59,77 +65,37 @@ def load_given_poses(source: Source, plan: ClipPlan) -> CameraPoses | None:
             "cameras_mismatch",
             f"source {source.sha256[:12]} has frame {plan.last}, world_from_cam only {len(motions)} entries",
         )
-    matrices = np.array([motions[frame] for frame in plan.frames], np.float64)
-    return CameraPoses(matrices, "given", source.info.scale, None)
+    poses = np.array([motions[frame] for frame in plan.frames], np.float64)
+    return ClipCamera(intrinsics=intrinsics, poses=poses, source="given", scale=source.info.scale)
 
 
-class StillCameraDetector:
-    """Whether the camera stood still: blocks of the first frame, looked for around their place in later ones.
-
-    Blocks work on soft walls, where the few corners there are belong to things that move.
-    """
-
-    def __init__(self) -> None:
-        self._first: Gray | None = None
-        self._shares: list[float] = []
-
-    def look(self, gray: Gray) -> None:
-        """Compare a frame with the first; give it a few frames of the clip, the last among them."""
-        height, width = gray.shape
-        scale = min(1.0, LOOK_SIDE / max(height, width))
-        size = max(16, round(width * scale)), max(16, round(height * scale))
-        small = cv2.GaussianBlur(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), (0, 0), 1)
-        if self._first is None:
-            self._first = small
-        else:
-            self._shares.append(_unmoved(self._first, small))
-
-    @property
-    def still(self) -> bool:
-        """Enough blocks stayed exactly where they were in every frame that was looked at."""
-        return bool(self._shares) and min(self._shares) >= STILL_SHARE
+def make_static_camera(intrinsics: Camera, count: int, *, metric: bool) -> ClipCamera:
+    """A camera that does not move for `count` frames: the world is its frame; depth gives it a scale."""
+    return ClipCamera(
+        intrinsics=intrinsics,
+        poses=np.broadcast_to(np.eye(4), (count, 4, 4)).copy(),
+        source="static",
+        scale="metric" if metric else "relative",
+        confidence=STATIC_CONFIDENCE,
+    )
 
 
-def _unmoved(first: Gray, now: Gray) -> float:
-    """The share of blocks with any texture that fit best where they were; 0 when there are too few."""
-    height, width = first.shape[0] // GRID, first.shape[1] // GRID
-    found = []
-    for y in range(height, first.shape[0] - 2 * height + 1, height):
-        for x in range(width, first.shape[1] - 2 * width + 1, width):
-            block = now[y : y + height, x : x + width]
-            if block.std() < LEAST_TEXTURE:
-                continue
-            around = first[y - REACH : y + height + REACH, x - REACH : x + width + REACH]
-            fit = cv2.matchTemplate(around, block, cv2.TM_SQDIFF)
-            found.append(int(np.argmin(fit)) == REACH * fit.shape[1] + REACH)
-    return float(np.mean(found)) if len(found) >= LEAST_BLOCKS else 0.0
+def build_camera_rows(clip: str, camera: ClipCamera, count: int) -> list[CameraRow]:
+    """A row for each of `count` frames."""
+    return [_build_row(clip, camera, frame) for frame in range(count)]
 
 
-def make_static_poses(count: int) -> CameraPoses:
-    """A camera that does not move: the world is its frame, of unknown scale."""
-    return CameraPoses(np.broadcast_to(np.eye(4), (count, 4, 4)).copy(), "static", "relative", 0.5)
-
-
-def build_camera_rows(clip: str, camera: Camera, poses: CameraPoses, count: int) -> list[CameraRow]:
-    """A row for each frame."""
-    own = poses.camera or camera
-    found = []
-    for frame in range(count):
-        pose = None
-        if poses.matrices is not None and np.isfinite(poses.matrices[frame]).all():
-            pose = tuple(float(value) for value in poses.matrices[frame].ravel())
-        found.append(
-            CameraRow(
-                clip=clip,
-                frame=frame,
-                fx=own.fx,
-                fy=own.fy,
-                cx=own.cx,
-                cy=own.cy,
-                world_from_cam=pose,
-                source=poses.source if pose is not None else "unknown",
-                intrinsics_source=own.source,
-                confidence=poses.confidence if pose is not None else None,
-            )
-        )
-    return found
+def _build_row(clip: str, camera: ClipCamera, frame: int) -> CameraRow:
+    pose, intrinsics = camera.pose(frame), camera.intrinsics
+    return CameraRow(
+        clip=clip,
+        frame=frame,
+        fx=intrinsics.fx,
+        fy=intrinsics.fy,
+        cx=intrinsics.cx,
+        cy=intrinsics.cy,
+        world_from_cam=None if pose is None else tuple(float(value) for value in pose.ravel()),
+        source="unknown" if pose is None else camera.source,
+        intrinsics_source=intrinsics.source,
+        confidence=None if pose is None else camera.confidence,
+    )

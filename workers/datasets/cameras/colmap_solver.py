@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.spatial.transform import Rotation, Slerp
 
-from workers.datasets.cameras.clip_camera import CameraPoses, MovingMask, PoseSolver
+from workers.datasets.cameras.clip_camera import ClipCamera, MovingMask, PoseSolver
 from workers.geometry import colmap
 from workers.geometry.cameras import Camera
 
@@ -33,8 +33,8 @@ class ColmapSolver:
 
     name = "pycolmap"
 
-    def __call__(self, frames: Sequence[bytes], camera: Camera, moving: MovingMask) -> CameraPoses | None:
-        """World poses of all frames; None when too few can be registered, or not well enough to be trusted.
+    def __call__(self, frames: Sequence[bytes], camera: Camera, moving: MovingMask) -> ClipCamera | None:
+        """The poses of all frames; None when too few can be registered, or not well enough to be trusted.
 
         `frames` are JPEG files. The confidence falls from 1 to 0.5 with the reprojection error.
         """
@@ -43,32 +43,32 @@ class ColmapSolver:
         if len(chosen) < 3:
             return None
         images = {f"{frame:06d}.jpg": frames[frame] for frame in chosen}
-        # what moves on its own would be taken for the static world
+        # what moves on its own would count as the static world
         masks = {f"{frame:06d}.jpg": _encode_mask(moving(frame)) for frame in chosen}
         # one thread, so that a resumed job finds the same poses
         options = colmap.ColmapOptions(
             sequential=True, threads=1, refine_focal_length=camera.source == "assumed"
         )
-        found = colmap.reconstruct(images, camera, options, masks)
-        if found is None or len(found.cam_from_world) < LEAST_REGISTERED * len(chosen):
+        model = colmap.reconstruct(images, camera, options, masks)
+        if model is None or len(model.cam_from_world) < LEAST_REGISTERED * len(chosen):
             return None
-        if found.reprojection_error > MOST_PIXELS or found.observations < LEAST_OBSERVATIONS:
+        if model.reprojection_error > MOST_PIXELS or model.observations < LEAST_OBSERVATIONS:
             return None
-        share = len(found.cam_from_world) / len(chosen)
-        confidence = share * (1 - found.reprojection_error / (2 * MOST_PIXELS))
-        return _interpolate(found, count, confidence, camera)
+        share = len(model.cam_from_world) / len(chosen)
+        confidence = share * (1 - model.reprojection_error / (2 * MOST_PIXELS))
+        return _interpolate(model, count, confidence, camera)
 
 
 def _encode_mask(moving: NDArray[np.bool_]) -> bytes:
-    """A PNG that is black where features are not looked for."""
+    """A PNG that is black where features are not searched."""
     out = io.BytesIO()
     Image.fromarray(np.where(moving, 0, 255).astype(np.uint8)).save(out, "PNG")
     return out.getvalue()
 
 
-def _interpolate(found: colmap.Reconstruction, count: int, confidence: float, camera: Camera) -> CameraPoses:
+def _interpolate(model: colmap.Reconstruction, count: int, confidence: float, camera: Camera) -> ClipCamera:
     """Rotations by slerp, positions linearly; NaN before the first and after the last registered frame."""
-    placed = {int(Path(name).stem): np.linalg.inv(pose) for name, pose in found.cam_from_world.items()}
+    placed = {int(Path(name).stem): np.linalg.inv(pose) for name, pose in model.cam_from_world.items()}
     frames = sorted(placed)
     inside = np.clip(np.arange(count), frames[0], frames[-1])
     turns = Slerp(frames, Rotation.from_matrix(np.stack([placed[frame][:3, :3] for frame in frames])))(inside)
@@ -78,8 +78,10 @@ def _interpolate(found: colmap.Reconstruction, count: int, confidence: float, ca
         matrices[:, axis, 3] = np.interp(inside, frames, [placed[frame][axis, 3] for frame in frames])
     matrices[: frames[0]] = np.nan
     matrices[frames[-1] + 1 :] = np.nan
-    if camera.source != "assumed":
-        return CameraPoses(matrices, "colmap", "relative", confidence, camera)
-    own = next(iter(found.cameras.values()))
-    solved = Camera(camera.width, camera.height, own.fx, own.fy, own.cx, own.cy, source="colmap")
-    return CameraPoses(matrices, "colmap", "relative", confidence, solved)
+    intrinsics = camera
+    if camera.source == "assumed":
+        own = next(iter(model.cameras.values()))
+        intrinsics = Camera(camera.width, camera.height, own.fx, own.fy, own.cx, own.cy, source="colmap")
+    return ClipCamera(
+        intrinsics=intrinsics, poses=matrices, source="colmap", scale="relative", confidence=confidence
+    )

@@ -1,11 +1,12 @@
-"""What people and other tools read about a version; made from its rows, and no part of its hash."""
+"""What people and other tools read about a version; rendered from its rows, and not part of its hash."""
 
 from collections.abc import Callable
 
-from workers.datasets.documents.card import build_takedown_index, render_card
+from workers.datasets.documents.card import render_card
 from workers.datasets.documents.contact_sheet import render_contact_sheet
 from workers.datasets.documents.croissant import build_croissant
 from workers.datasets.documents.report import render_report
+from workers.datasets.documents.takedown import build_takedown_index
 from workers.datasets.version import DatasetVersion
 
 MEDIA_TYPES = {
@@ -17,13 +18,13 @@ MEDIA_TYPES = {
 }
 
 
-def render_documents(written: DatasetVersion, read: Callable[[str], bytes]) -> dict[str, bytes]:
+def render_documents(version: DatasetVersion, read: Callable[[str], bytes]) -> dict[str, bytes]:
     """All documents by name; `read` gives stored content by its hash."""
-    sheet = render_contact_sheet(written, read)
+    sheet = render_contact_sheet(version, read)
     return {
-        "README.md": render_card(written).encode(),
-        "takedown.json": build_takedown_index(written),
-        "croissant.json": build_croissant(written),
+        "README.md": render_card(version).encode(),
+        "takedown.json": build_takedown_index(version),
+        "croissant.json": build_croissant(version),
         "contact.png": sheet,
-        "report.html": render_report(written, sheet).encode(),
+        "report.html": render_report(version, sheet).encode(),
     }

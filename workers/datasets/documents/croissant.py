@@ -1,9 +1,10 @@
-"""Croissant 1.0 metadata (MLCommons), so that other tools find the files, their hashes and their columns."""
+"""Croissant 1.0 metadata (MLCommons): the files, their hashes and their columns, for other tools."""
 
 import json
 from typing import Any
 
-from workers.datasets.schema import TABLES, list_columns
+from workers.datasets.manifest import FileEntry
+from workers.datasets.schema import TABLES, ColumnSpec, TableSpec, list_columns
 from workers.datasets.version import DatasetVersion
 
 CONTEXT: dict[str, Any] = {
@@ -56,78 +57,81 @@ DATA_TYPES = {
 }
 
 
-def build_croissant(written: DatasetVersion) -> bytes:
-    """JSON-LD with every file and a record set for every table."""
-    manifest = written.manifest
-    licences = sorted({row.licence for row in written.rows["sources"] if row.licence})
+def build_croissant(version: DatasetVersion) -> bytes:
+    """JSON-LD with every file, and a record set for every table."""
+    manifest = version.manifest
+    licences = sorted({row.licence for row in version.rows["sources"] if row.licence})
     content = {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": f"maquette-{manifest.version[:12]}",
-        "description": "Clips, tracks, cameras and captions made from video by Maquette.",
+        "description": "Clips with tracks, cameras, 3D boxes and captions, made from video by Maquette.",
         "version": f"{manifest.schema_version}.0.0+{manifest.version[:12]}",
         "license": licences or ["unknown"],
         "url": f"urn:maquette:dataset:{manifest.version}",
         "isLiveDataset": False,
-        "distribution": _distribution(written),
-        "recordSet": [_records(name) for name, files in manifest.tables.items() if files],
+        "distribution": _build_distribution(version),
+        "recordSet": [_build_record_set(TABLES[name]) for name, files in manifest.tables.items() if files],
     }
     return (json.dumps(content, indent=1) + "\n").encode()
 
 
-def _distribution(written: DatasetVersion) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    for name, files in written.manifest.tables.items():
-        for file in files:
-            found.append(
-                {
-                    "@type": "cr:FileObject",
-                    "@id": file.name,
-                    "name": file.name,
-                    "contentUrl": file.name,
-                    "contentSize": f"{file.bytes} B",
-                    "encodingFormat": PARQUET,
-                    "sha256": file.sha256,
-                }
-            )
-        if TABLES[name].per_clip and files:
-            found.append(
-                {
-                    "@type": "cr:FileSet",
-                    "@id": f"{name}-files",
-                    "name": f"{name}-files",
-                    "description": "one file a clip, one row group each",
-                    "encodingFormat": PARQUET,
-                    "includes": f"{name}-*.parquet",
-                }
-            )
-    return found
+def _build_distribution(version: DatasetVersion) -> list[dict[str, Any]]:
+    distribution: list[dict[str, Any]] = []
+    for name, entries in version.manifest.tables.items():
+        distribution += [_build_file_object(entry) for entry in entries]
+        if TABLES[name].per_clip and entries:
+            distribution.append(_build_file_set(name))
+    return distribution
 
 
-def _records(name: str) -> dict[str, Any]:
-    table = TABLES[name]
+def _build_file_object(entry: FileEntry) -> dict[str, Any]:
+    return {
+        "@type": "cr:FileObject",
+        "@id": entry.name,
+        "name": entry.name,
+        "contentUrl": entry.name,
+        "contentSize": f"{entry.bytes} B",
+        "encodingFormat": PARQUET,
+        "sha256": entry.sha256,
+    }
+
+
+def _build_file_set(table: str) -> dict[str, Any]:
+    return {
+        "@type": "cr:FileSet",
+        "@id": f"{table}-files",
+        "name": f"{table}-files",
+        "description": "one file per clip, with one row group each",
+        "encodingFormat": PARQUET,
+        "includes": f"{table}-*.parquet",
+    }
+
+
+def _build_record_set(table: TableSpec) -> dict[str, Any]:
     origin = (
-        {"fileSet": {"@id": f"{name}-files"}}
+        {"fileSet": {"@id": f"{table.name}-files"}}
         if table.per_clip
-        else {"fileObject": {"@id": f"{name}.parquet"}}
+        else {"fileObject": {"@id": f"{table.name}.parquet"}}
     )
     return {
         "@type": "cr:RecordSet",
-        "@id": name,
-        "name": name,
+        "@id": table.name,
+        "name": table.name,
         "description": " ".join((table.row.__doc__ or "").split()),
-        "key": [{"@id": f"{name}/{column}"} for column in table.key],
-        "field": [
-            {
-                "@type": "cr:Field",
-                "@id": f"{name}/{column.name}",
-                "name": column.name,
-                "description": column.doc,
-                "dataType": DATA_TYPES[column.kind],
-                **({"repeated": True} if column.kind in ("strings", "floats") else {}),
-                "source": {**origin, "extract": {"column": column.name}},
-            }
-            for column in list_columns(table.row)
-        ],
+        "key": [{"@id": f"{table.name}/{column}"} for column in table.key],
+        "field": [_build_field(table.name, column, origin) for column in list_columns(table.row)],
+    }
+
+
+def _build_field(table: str, column: ColumnSpec, origin: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "@type": "cr:Field",
+        "@id": f"{table}/{column.name}",
+        "name": column.name,
+        "description": column.doc,
+        "dataType": DATA_TYPES[column.kind],
+        **({"repeated": True} if column.kind in ("strings", "floats") else {}),
+        "source": {**origin, "extract": {"column": column.name}},
     }

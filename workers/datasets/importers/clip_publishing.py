@@ -12,7 +12,7 @@ from workers.datasets.publishing.folders import publish_folder
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import TABLES, LineageRow
 from workers.datasets.stages.keys import hash_json, hash_rows
-from workers.datasets.version import compute_totals
+from workers.datasets.summary import compute_totals
 
 NO_POLICY = "none"
 STAGE, STAGE_VERSION = "import", "1"

@@ -1,1 +1,1 @@
-"""Writing a version so that readers see it complete or not at all."""
+"""Writing a version so that readers see all of it or nothing, and only one writer succeeds."""

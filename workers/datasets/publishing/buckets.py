@@ -1,4 +1,4 @@
-"""Writing a version to a bucket: one writer wins, and whoever looks for the manifest sees all or nothing."""
+"""Writing a version to a folder of a bucket."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -11,10 +11,12 @@ from maquette.contract import Artefact
 from workers.datasets import manifest
 from workers.datasets.errors import DatasetError
 
-# says which version a folder belongs to, before its first file is written
+# the version that a folder belongs to; written before every other file
 CLAIM = ".claimed"
 WRITERS = 8
+# a claim on a disk is empty for the moment between its creation and its first write
 CLAIM_READ_ATTEMPTS = 20
+CLAIM_READ_PAUSE_SECONDS = 0.1
 
 
 def publish_to_bucket(
@@ -22,54 +24,62 @@ def publish_to_bucket(
     folder: str,
     version: str,
     artefacts: Sequence[Artefact],
-    stored: Callable[[str], bytes],
-    told: Callable[[int, int], None],
+    read: Callable[[str], bytes],
+    on_progress: Callable[[int, int], None],
 ) -> None:
-    """Write the artefacts of a version to `folder` of an fsspec file system, the manifest last.
+    """Write the artefacts of a version to `folder` of the fsspec file system `files`, the manifest last.
 
-    The same version again goes on where the last writer stopped. Raises DatasetError `dataset_exists` when
-    the folder belongs to another version.
+    `read` gives the content of a hash; `on_progress` is called with the number of artefacts done and their
+    total. Files that an earlier writer of the same version left are not written again. Raises DatasetError
+    `dataset_exists` when the folder belongs to another version.
     """
     files.makedirs(folder, exist_ok=True)
-    try:
-        _claim(files, f"{folder}/{CLAIM}", version)
-    except FileExistsError:
-        there = _claimant(files, f"{folder}/{CLAIM}")
-        if there != version:
-            detail = f"{folder} belongs to version {there[:12] or 'of a writer that died'}"
-            raise DatasetError("dataset_exists", f"{detail}: publish somewhere else, or empty it") from None
+    _claim_folder(files, f"{folder}/{CLAIM}", folder, version)
     sizes = {name.rpartition("/")[2]: info["size"] for name, info in files.find(folder, detail=True).items()}
-    left = [item for item in artefacts if item.name != manifest.MANIFEST]
-    missing = [item for item in left if sizes.get(item.name) != item.bytes]
+    others = [item for item in artefacts if item.name != manifest.MANIFEST]
+    missing = [item for item in others if sizes.get(item.name) != item.bytes]
 
     def write(item: Artefact) -> None:
-        files.pipe_file(f"{folder}/{item.name}", stored(item.sha256))
+        files.pipe_file(f"{folder}/{item.name}", read(item.sha256))
 
-    done = len(left) - len(missing)
+    done = len(others) - len(missing)
     with ThreadPoolExecutor(WRITERS) as pool:
         for start in range(0, len(missing), WRITERS):
-            told(done, len(artefacts))
+            on_progress(done, len(artefacts))
             done += len(list(pool.map(write, missing[start : start + WRITERS])))
     for item in artefacts:
         if item.name == manifest.MANIFEST:
             write(item)
-    told(len(artefacts), len(artefacts))
+    on_progress(len(artefacts), len(artefacts))
 
 
-def _claim(files: Any, path: str, version: str) -> None:
-    """Make the claim; raises FileExistsError when there is one."""
+def _claim_folder(files: Any, path: str, folder: str, version: str) -> None:
+    """Claim a folder for a version; raises DatasetError `dataset_exists` when another version has it."""
+    try:
+        _create_claim(files, path, version)
+    except FileExistsError:
+        owner = _read_claim(files, path)
+        if owner != version:
+            belongs = f"version {owner[:12]}" if owner else "a version whose writer stopped at its claim"
+            raise DatasetError(
+                "dataset_exists", f"{folder} belongs to {belongs}: publish to another folder, or empty it"
+            ) from None
+
+
+def _create_claim(files: Any, path: str, version: str) -> None:
+    """Write the claim; raises FileExistsError when there is one."""
     if "file" in files.protocol:
-        # fsspec looks and then writes on a disk, which two writers may do at once
+        # on a disk, fsspec checks and writes in two steps, between which another writer may come
         with Path(path).open("xb") as claim:
             claim.write(version.encode())
     else:
         files.pipe_file(path, version.encode(), mode="create")
 
 
-def _claimant(files: Any, path: str) -> str:
-    """Whose claim it is; on a disk a claim is empty for the moment between its making and its writing."""
+def _read_claim(files: Any, path: str) -> str:
+    """The version of a claim; empty when its writer never wrote it."""
     for _ in range(CLAIM_READ_ATTEMPTS):
-        if told := files.cat_file(path).decode():
-            return str(told)
-        time.sleep(0.1)
+        if owner := files.cat_file(path).decode():
+            return str(owner)
+        time.sleep(CLAIM_READ_PAUSE_SECONDS)
     return ""

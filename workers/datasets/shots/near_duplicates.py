@@ -7,19 +7,27 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.datasets.shots.clip_planning import ClipPlan
+from workers.datasets.clip_plan import ClipPlan
 from workers.datasets.shots.survey import Survey
 
+# places in a clip of the frames that are hashed
 PLACES = (1 / 6, 1 / 2, 5 / 6)
-# mean bits of 64 that differ: closer clips belong in one split, even where both are kept
+# mean bits of 64 that differ: closer clips belong in one split, even where both are kept. Chosen, not
+# measured
 LINKED = 10.0
+# the distance of a clip without a neighbour: all bits of a hash
+ALL_BITS = 64.0
 # a signature as 12 bands of 16 bits
 BANDS, WIDTH = 12, 16
-# with more differing bits in a band its buckets are too many to look into, and all pairs are compared
-FEW = 3
-# of so few clips all pairs are compared sooner than buckets are made
-CLIPS = 512
+# with more differing bits per band there are more buckets than pairs, and all pairs are compared; chosen
+# for speed
+MOST_DIFFERING = 3
+# comparing all pairs of so few clips is faster than making buckets; chosen for speed
+FEW_CLIPS = 512
+# pairs that are compared at once; chosen for memory
 PAIRS = 1 << 20
+
+Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,27 +39,37 @@ class Neighbours:
 
 
 def compute_signature(survey: Survey, plan: ClipPlan) -> NDArray[np.uint64]:
-    """The hashes (3,) of frames at 1/6, 1/2 and 5/6 of a clip."""
+    """The hashes (3,) of the frames at 1/6, 1/2 and 5/6 of a clip."""
     frames = plan.frames
     return survey.hashes[[frames[min(len(frames) - 1, int(place * len(frames)))] for place in PLACES]]
 
 
-def find_neighbours(
-    shot: NDArray[np.int64], signatures: NDArray[np.uint64], reach: float = LINKED
-) -> Neighbours:
+def find_neighbours(shot: Indices, signatures: NDArray[np.uint64], reach: float = LINKED) -> Neighbours:
     """Compare every clip with the earlier ones that may be near, by their signatures (N, 3).
 
-    `shot` (N,) numbers the shots they are of: clips of one shot go on, they do not repeat. Distances over
-    `reach` (mean bits of 64; at least LINKED) count as none. Two signatures that are so near have one of
-    twelve bands with few differing bits (Norouzi et al., Fast Search in Hamming Space, 2012): only what
-    shares a bucket up to those bits is compared, and nothing near is missed.
+    `shot` (N,) numbers their shots: clips of one shot continue each other, they do not repeat. Distances
+    over `reach` (mean bits of 64; at least LINKED) count as none. Two signatures that are so near have one
+    of twelve bands with few differing bits (Norouzi et al., Fast Search in Hamming Space, 2012): only clips
+    that share a bucket up to those bits are compared, and nothing near is missed.
     """
-    distances = np.full(len(shot), 64.0)
-    rows, columns, apart = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     most = int(3 * max(reach, LINKED) + 1e-6)
-    differing = most // BANDS if most // BANDS <= FEW and len(shot) > CLIPS else WIDTH
+    differing = most // BANDS if most // BANDS <= MOST_DIFFERING and len(shot) > FEW_CLIPS else WIDTH
+    later, earlier, bits = _find_near_pairs(shot, signatures, most, differing)
+    means = bits.astype(np.float32) / np.float32(3)
+    distances = np.full(len(shot), ALL_BITS)
+    np.minimum.at(distances, later, means)
+    linked = means <= LINKED
+    links = sorted(zip(later[linked].tolist(), earlier[linked].tolist(), strict=True))
+    return Neighbours(tuple(distances.tolist()), tuple(links))
+
+
+def _find_near_pairs(
+    shot: Indices, signatures: NDArray[np.uint64], most: int, differing: int
+) -> tuple[Indices, Indices, Indices]:
+    """Later clips, earlier clips and differing bits of all pairs of two shots within `most` bits."""
+    rows, columns, distances = ([np.empty(0, np.int64)] for _ in range(3))
     bands = np.ascontiguousarray(signatures).astype("<u8").view("<u2").reshape(-1, BANDS)
-    for band, later, earlier in _candidates(bands, differing):
+    for band, later, earlier in _list_candidates(bands, differing):
         other = shot[later] != shot[earlier]
         later, earlier = later[other], earlier[other]
         bits = np.bitwise_count(signatures[later] ^ signatures[earlier]).sum(axis=1, dtype=np.int64)
@@ -62,19 +80,12 @@ def find_neighbours(
         first = shared.argmax(axis=1) == band
         rows.append(later[first])
         columns.append(earlier[first])
-        apart.append(bits[first])
-    means = np.concatenate(apart).astype(np.float32) / np.float32(3)
-    later, earlier = np.concatenate(rows), np.concatenate(columns)
-    np.minimum.at(distances, later, means)
-    linked = means <= LINKED
-    links = sorted(zip(later[linked].tolist(), earlier[linked].tolist(), strict=True))
-    return Neighbours(tuple(distances.tolist()), tuple(links))
+        distances.append(bits[first])
+    return np.concatenate(rows), np.concatenate(columns), np.concatenate(distances)
 
 
-def _candidates(
-    bands: NDArray[np.uint16], differing: int
-) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
-    """Pairs (band, later, earlier) that agree in a band up to so many bits; each once a band."""
+def _list_candidates(bands: NDArray[np.uint16], differing: int) -> Iterator[tuple[int, Indices, Indices]]:
+    """Pairs (band, later, earlier) that agree in a band up to so many bits; each once per band."""
     if differing == WIDTH:
         for row in range(1, len(bands)):
             yield 0, np.full(row, row), np.arange(row)
@@ -90,14 +101,14 @@ def _candidates(
         ends = np.cumsum(np.bincount(keys, minlength=1 << WIDTH))
         starts = ends - np.bincount(keys, minlength=1 << WIDTH)
         for mask in masks:
-            for later, earlier in _pairs(keys ^ mask, order, starts, ends):
+            for later, earlier in _pair_with_bucket(keys ^ mask, order, starts, ends):
                 yield band, later, earlier
 
 
-def _pairs(
-    wanted: NDArray[np.int64], order: NDArray[np.int64], starts: NDArray[np.int64], ends: NDArray[np.int64]
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Each clip with the earlier ones of the bucket it wants, in pieces that fit the memory."""
+def _pair_with_bucket(
+    wanted: Indices, order: Indices, starts: Indices, ends: Indices
+) -> Iterator[tuple[Indices, Indices]]:
+    """Each clip with the earlier ones of the bucket it wants, in pieces that fit in memory."""
     clips = np.flatnonzero(ends[wanted] > starts[wanted])
     counts = (ends - starts)[wanted[clips]]
     filled = np.cumsum(counts)
@@ -110,10 +121,10 @@ def _pairs(
 
 
 def format_signature(hashes: NDArray[np.uint64]) -> str:
-    """A signature as hex."""
+    """A signature as hex digits."""
     return "".join(f"{int(value):016x}" for value in hashes)
 
 
 def parse_signature(text: str) -> NDArray[np.uint64]:
-    """What `written` wrote."""
+    """What `format_signature` wrote."""
     return np.array([int(text[start : start + 16], 16) for start in range(0, len(text), 16)], np.uint64)

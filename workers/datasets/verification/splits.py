@@ -1,34 +1,25 @@
-"""Whether splits leak: groups, sessions and near-duplicates stay whole."""
+"""Whether splits leak: sources, groups, sessions and near-duplicates must each lie in one split."""
 
 from collections import defaultdict
 from collections.abc import Iterator
 
-import numpy as np
-
+from workers.datasets.duplicate_clips import pair_near_duplicates
 from workers.datasets.reader import Dataset
-from workers.datasets.shots import near_duplicates
-
-Problem = tuple[str, str, str]
+from workers.datasets.verification.violation import Violation
 
 
-def check_splits(data: Dataset) -> Iterator[Problem]:
-    """What straddles splits, as (code, where, detail)."""
-    whole: dict[tuple[str, str], set[str]] = defaultdict(set)
+def check_splits(data: Dataset) -> Iterator[Violation]:
+    """Everything that lies in more than one split."""
+    splits: dict[tuple[str, str], set[str]] = defaultdict(set)
     for row in data.clip_rows:
-        whole["source", row.source].add(row.split)
-        whole["split group", row.split_group].add(row.split)
+        splits["source", row.source].add(row.split)
+        splits["split group", row.split_group].add(row.split)
         if row.session is not None:
-            whole["session", row.session].add(row.split)
-    for (kind, name), found in whole.items():
-        if len(found) > 1:
-            yield "split_leak", name, f"one {kind} is in {', '.join(sorted(found))}"
-    rows = [row for row in data.clip_rows if row.kept]
-    if not rows:
-        return
-    numbers: dict[tuple[str, int], int] = {}
-    shots = np.array([numbers.setdefault((r.source, r.shot), len(numbers)) for r in rows], np.int64)
-    signatures = np.stack([near_duplicates.parse_signature(row.signature) for row in rows])
-    for a, b in near_duplicates.find_neighbours(shots, signatures).links:
-        if rows[a].split != rows[b].split:
-            where = f"{rows[a].clip} and {rows[b].clip}"
-            yield "split_leak", where, f"near-duplicates in {rows[a].split} and {rows[b].split}"
+            splits["session", row.session].add(row.split)
+    for (kind, name), names in splits.items():
+        if len(names) > 1:
+            yield Violation("split_leak", name, f"one {kind} is in {', '.join(sorted(names))}")
+    for later, earlier in pair_near_duplicates([row for row in data.clip_rows if row.kept]):
+        if later.split != earlier.split:
+            where = f"{later.clip} and {earlier.clip}"
+            yield Violation("split_leak", where, f"near-duplicates in {later.split} and {earlier.split}")

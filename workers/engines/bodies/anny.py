@@ -67,32 +67,34 @@ class AnnyModel:
         )
 
 
-def pose(
+def pose_joints(
     parents: NDArray[np.int64], rest_joints: Floats, rotations: Floats, root_translation: Floats
 ) -> tuple[Floats, Floats]:
     """Global rotations (J, 3, 3) and positions (J, 3) of joints from local rotations (J, 3, 3)."""
-    turned = np.empty_like(rotations)
+    global_rotations = np.empty_like(rotations)
     placed = np.empty_like(rest_joints)
     for j, p in enumerate(parents):
         if p < 0:
-            turned[j], placed[j] = rotations[j], root_translation
+            global_rotations[j], placed[j] = rotations[j], root_translation
         else:
-            turned[j] = turned[p] @ rotations[j]
-            placed[j] = placed[p] + turned[p] @ (rest_joints[j] - rest_joints[p])
-    return turned, placed
+            global_rotations[j] = global_rotations[p] @ rotations[j]
+            placed[j] = placed[p] + global_rotations[p] @ (rest_joints[j] - rest_joints[p])
+    return global_rotations, placed
 
 
-def skin(
+def skin_vertices(
     rest_vertices: Floats,
     rest_joints: Floats,
     skin_joints: NDArray[np.int64],
     skin_weights: Floats,
-    turned: Floats,
+    global_rotations: Floats,
     placed: Floats,
 ) -> Floats:
     """Posed vertices (V, 3) by linear blend skinning with four joints a vertex."""
-    offsets = placed - np.einsum("jab,jb->ja", turned, rest_joints)
-    affine = np.concatenate([turned, offsets[:, :, None]], axis=2).reshape(len(turned), 12)
+    offsets = placed - np.einsum("jab,jb->ja", global_rotations, rest_joints)
+    affine = np.concatenate([global_rotations, offsets[:, :, None]], axis=2).reshape(
+        len(global_rotations), 12
+    )
     blended = np.zeros((len(rest_vertices), 12))
     for k in range(skin_joints.shape[1]):
         blended += skin_weights[:, k, None] * affine[skin_joints[:, k]]

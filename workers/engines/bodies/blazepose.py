@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.bodies.crops import Region
+from workers.engines.bodies.crops import CropRegion
 from workers.engines.protocols import Box, Mask, Rgb
 from workers.engines.weights import open_session
 
@@ -51,7 +51,7 @@ class Pose2D:
     score: float
     hip: Floats
     top: Floats
-    region: Region
+    region: CropRegion
     foreground: NDArray[np.float32]
     """Probability (256, 256) that a point of the region belongs to the person."""
 
@@ -71,12 +71,12 @@ class BlazePose:
     def __init__(self, threads: int = 2) -> None:
         self._detector: Any = open_session("blazepose_detector.onnx", threads)
         self._landmarks: Any = open_session("blazepose_landmark_full.onnx", threads)
-        self._anchors = anchors()
+        self._anchors = build_anchors()
 
-    def find(self, image: Rgb, box: Box) -> Region:
+    def find_region(self, image: Rgb, box: Box) -> CropRegion:
         """The aligned region of the person in a box: by the detector, else the box's own square."""
-        upright = Region.around(box, SCALE)
-        crop = upright.cut(image, DETECTOR_SIDE)
+        upright = CropRegion.around(box, SCALE)
+        crop = upright.extract(image, DETECTOR_SIDE)
         scaled = (crop.astype(np.float32) / 127.5 - 1.0)[None]
         raw, logits = self._detector.run(["boxes", "scores"], {"image": scaled})
         scores = sigmoid(logits[0, :, 0].astype(np.float64))
@@ -88,39 +88,39 @@ class BlazePose:
         if scores[best] < DETECTION_SCORE:
             return upright
         hip, top = upright.to_image(points[best, [2, 3]])
-        region = Region.aligned(hip, top, SCALE)
+        region = CropRegion.aligned(hip, top, SCALE)
         # A region far from the box's own size is another person, or none.
         return region if 0.4 < region.size / upright.size < 2.5 else upright
 
-    def read(self, image: Rgb, region: Region, *, mirrored: bool = False) -> Pose2D:
+    def read_landmarks(self, image: Rgb, region: CropRegion, *, mirrored: bool = False) -> Pose2D:
         """Landmarks of the person in a region; `mirrored` shows the mirror image and undoes that."""
-        crop = region.cut(image, LANDMARK_SIDE)
+        crop = region.extract(image, LANDMARK_SIDE)
         if mirrored:
             crop = np.ascontiguousarray(crop[:, ::-1])
         names = ["landmarks", "presence", "mask", "heatmap", "world"]
         scaled = (crop.astype(np.float32) / 255.0)[None]
         flat, score, mask, heatmap, world = self._landmarks.run(names, {"image": scaled})
-        return decode(
+        return decode_outputs(
             flat[0], float(score[0, 0]), mask[0, :, :, 0], heatmap[0], world[0], region, mirrored=mirrored
         )
 
-    def pose(self, image: Rgb, box: Box) -> Pose2D:
+    def estimate_pose(self, image: Rgb, box: Box) -> Pose2D:
         """Landmarks of the person in a box: find, read, and read twice more where the first reading says.
 
         The second and third reading see the aligned region and its mirror image: their mean is steadier, and
         where they disagree the model is guessing.
         """
-        first = self.read(image, self.find(image, box))
+        first = self.read_landmarks(image, self.find_region(image, box))
         if first.score < DETECTION_SCORE:
             return first
-        region = Region.aligned(first.hip, first.top, SCALE)
+        region = CropRegion.aligned(first.hip, first.top, SCALE)
         if not 0.4 < region.size / first.region.size < 2.5:
             region = first.region
-        second, third = self.read(image, region), self.read(image, region, mirrored=True)
-        return merge(second, third) if min(second.score, third.score) >= DETECTION_SCORE else first
+        second, third = self.read_landmarks(image, region), self.read_landmarks(image, region, mirrored=True)
+        return merge_poses(second, third) if min(second.score, third.score) >= DETECTION_SCORE else first
 
 
-def merge(a: Pose2D, b: Pose2D) -> Pose2D:
+def merge_poses(a: Pose2D, b: Pose2D) -> Pose2D:
     """The mean of two readings of one region; confidence falls where they are apart."""
     weights = np.stack([a.confidence, b.confidence]) + 1e-3
     share = (weights[0] / weights.sum(axis=0))[:, None]
@@ -138,7 +138,7 @@ def merge(a: Pose2D, b: Pose2D) -> Pose2D:
     )
 
 
-def anchors() -> Floats:
+def build_anchors() -> Floats:
     """Anchor centres (2254, 2) in [0, 1] of the detector."""
     parts = []
     for grid, count in ANCHOR_GRIDS:
@@ -154,20 +154,20 @@ def sigmoid(x: Floats) -> Floats:
     return out
 
 
-def decode(
+def decode_outputs(
     flat: NDArray[np.float32],
     score: float,
     mask: NDArray[np.float32],
     heatmap: NDArray[np.float32],
     world: NDArray[np.float32],
-    region: Region,
+    region: CropRegion,
     *,
     mirrored: bool = False,
 ) -> Pose2D:
     """The model's raw outputs (195,), (256, 256), (64, 64, 39), (117,) as a Pose2D."""
     table = flat.astype(np.float64).reshape(-1, 5)
     unit = table[:, :2] / LANDMARK_SIDE
-    unit[:LANDMARKS] = refine(unit[:LANDMARKS], heatmap[:, :, :LANDMARKS])
+    unit[:LANDMARKS] = refine_landmarks(unit[:LANDMARKS], heatmap[:, :, :LANDMARKS])
     confidence = sigmoid(table[:LANDMARKS, 3]) * sigmoid(table[:LANDMARKS, 4])
     turned = world.astype(np.float64).reshape(-1, 3)[:LANDMARKS].copy()
     foreground = sigmoid(mask.astype(np.float64)).astype(np.float32)
@@ -190,7 +190,7 @@ def decode(
     )
 
 
-def refine(points: Floats, heatmap: NDArray[np.float32]) -> Floats:
+def refine_landmarks(points: Floats, heatmap: NDArray[np.float32]) -> Floats:
     """Landmarks (33, 2) in [0, 1] moved to the centroid of their heatmap (h, w, 33) where it is sure.
 
     MediaPipe's RefineLandmarksFromHeatmap: a 7x7 window about the landmark, used where its peak reaches 0.5.

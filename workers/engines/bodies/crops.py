@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Region:
+class CropRegion:
     """A square of `size` pixels about (x, y), turned clockwise by `angle` radians in the image."""
 
     x: float
@@ -28,20 +28,20 @@ class Region:
     angle: float = 0.0
 
     @classmethod
-    def around(cls, box: Box, scale: float) -> "Region":
+    def around(cls, box: Box, scale: float) -> "CropRegion":
         """The upright square about a box, its longer side times `scale`."""
         x0, y0, x1, y1 = box
         return cls((x0 + x1) / 2, (y0 + y1) / 2, scale * max(x1 - x0, y1 - y0))
 
     @classmethod
-    def aligned(cls, hip: Floats, top: Floats, scale: float) -> "Region":
+    def aligned(cls, hip: Floats, top: Floats, scale: float) -> "CropRegion":
         """MediaPipe's alignment: centred at the hips, the person upright, twice the reach to `top` wide."""
         dx, dy = (float(v) for v in top - hip)
         size = 2.0 * float(np.hypot(dx, dy)) * scale
         return cls(float(hip[0]), float(hip[1]), size, float(np.arctan2(dx, -dy)))
 
     def rotation(self) -> Floats:
-        """Region axes to image axes (2, 2)."""
+        """CropRegion axes to image axes (2, 2)."""
         c, s = np.cos(self.angle), np.sin(self.angle)
         return np.array([[c, -s], [s, c]])
 
@@ -54,9 +54,9 @@ class Region:
         """Pixel bounds of the region's corners inside an image, end-exclusive."""
         corners = self.to_image(np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]))
         (x0, y0), (x1, y1) = corners.min(axis=0) - 2, corners.max(axis=0) + 2
-        return pixels((float(x0), float(y0), float(x1), float(y1)), width, height)
+        return to_pixel_bounds((float(x0), float(y0), float(x1), float(y1)), width, height)
 
-    def cut(self, image: Rgb, side: int) -> NDArray[np.uint8]:
+    def extract(self, image: Rgb, side: int) -> NDArray[np.uint8]:
         """The region as (side, side, 3), grey outside the image."""
         x0, y0, x1, y1 = self.bounds(image.shape[1], image.shape[0])
         if x0 >= x1 or y0 >= y1:
@@ -80,14 +80,14 @@ class Region:
         return out
 
 
-def isolate(image: Rgb, index: int, boxes: Sequence[Box], masks: Sequence[Mask] | None) -> Rgb:
+def grey_out_others(image: Rgb, index: int, boxes: Sequence[Box], masks: Sequence[Mask] | None) -> Rgb:
     """A copy of the image with the other people grey: by their masks, else by what of their boxes is theirs.
 
     A pixel inside two boxes stays, for it may be the person's own.
     """
     if len(boxes) < 2:
         return image
-    left, top, right, bottom = Region.around(boxes[index], REACH).bounds(image.shape[1], image.shape[0])
+    left, top, right, bottom = CropRegion.around(boxes[index], REACH).bounds(image.shape[1], image.shape[0])
     near = np.s_[top:bottom, left:right]
     others = np.zeros((max(0, bottom - top), max(0, right - left)), dtype=np.bool_)
     for k, box in enumerate(boxes):
@@ -108,11 +108,11 @@ def isolate(image: Rgb, index: int, boxes: Sequence[Box], masks: Sequence[Mask] 
 
 def _inside(box: Box, left: int, top: int, right: int, bottom: int) -> tuple[slice, slice]:
     """A box as rows and columns of the window whose corner is (left, top)."""
-    x0, y0, x1, y1 = pixels(box, right, bottom)
+    x0, y0, x1, y1 = to_pixel_bounds(box, right, bottom)
     return np.s_[max(y0 - top, 0) : max(y1 - top, 0), max(x0 - left, 0) : max(x1 - left, 0)]
 
 
-def pixels(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
+def to_pixel_bounds(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
     """A box as integer pixel bounds inside the image, end-exclusive."""
     x0, y0, x1, y1 = box
     left, top = max(0, int(np.floor(x0))), max(0, int(np.floor(y0)))

@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.bodies.blazepose import DETECTION_SCORE, BlazePose, Pose2D
-from workers.engines.bodies.crops import isolate
-from workers.engines.bodies.fit import BodyFit, Fitted
+from workers.engines.bodies.crops import grey_out_others
+from workers.engines.bodies.fit import BodyFit, BodyFitter
 from workers.engines.bodies.kinematics import SHAPE, Kinematics
-from workers.engines.bodies.observations import Observation, of_pose
-from workers.engines.bodies.rig import Skinner, joints_of, reskin
-from workers.engines.bodies.silhouette import SilhouetteFit
+from workers.engines.bodies.observations import LandmarkObservation, observe_pose
+from workers.engines.bodies.rig import Skinner, pose_rig, skin_rig
+from workers.engines.bodies.silhouette import SilhouetteFitter
 from workers.engines.bodies.skeleton import load_skeleton
 from workers.engines.protocols import BodyEstimate, Box, EngineInfo, Mask, Rgb
 from workers.engines.weights import load_manifest
@@ -33,7 +33,7 @@ LEAST_CONFIDENCE = 0.3
 IN_BOX, BOX_MARGIN = 0.5, 0.15
 SMALLEST_BOX = 16
 TRUNCATED_LANDMARKS, EDGE_PIXELS = 2, 2
-# World points of BlazePose come from a mean body: their metres are trusted a third of the way.
+# World points of BlazePose come from a mean body: their metres are weigh_confidence a third of the way.
 METRES_TRUST = 0.3
 
 
@@ -44,9 +44,9 @@ class DefaultBodies:
         self._poses = BlazePose(threads)
         kinematics = Kinematics(load_skeleton())
         self._names = kinematics.skeleton.model.landmark_names
-        self._fit = BodyFit(kinematics)
+        self._fitter = BodyFitter(kinematics)
         self._skinner = Skinner(kinematics)
-        self._silhouette = SilhouetteFit(self._fit, self._skinner)
+        self._silhouette = SilhouetteFitter(self._fitter, self._skinner)
         manifest = load_manifest()
         self.info = EngineInfo(
             name="default",
@@ -105,61 +105,61 @@ class DefaultBodies:
         x0, y0, x1, y1 = box
         if not (np.isfinite(box).all() and min(x1 - x0, y1 - y0) >= SMALLEST_BOX):
             return None
-        pose = self._poses.pose(isolate(image, index, boxes, masks), box)
+        pose = self._poses.estimate_pose(grey_out_others(image, index, boxes, masks), box)
         if pose.score < DETECTION_SCORE or not _belongs(pose, box):
             return None
-        seen = of_pose(pose, camera)
-        tall = self._fit.height(seen, METRES_TRUST)
-        fitted = self._fit.solve(seen, height=tall)
-        if not (fitted.error < WILD_ERROR and fitted.cost < WILD_COST * float(seen.weights.sum())):
+        observed = observe_pose(pose, camera)
+        tall = self._fitter.height(observed, METRES_TRUST)
+        fit = self._fitter.solve(observed, height=tall)
+        if not (fit.error < WILD_ERROR and fit.cost < WILD_COST * float(observed.weights.sum())):
             return None
         mask = masks[index] if masks is not None else pose.mask(camera.height, camera.width)
-        refined = self._silhouette.refine(fitted, seen, mask, height=tall)
-        if np.isfinite(refined.cost) and refined.error < fitted.error + MASK_COST:
-            fitted = refined
-        body = self._estimate(pose, seen, fitted, camera, box)
+        refined = self._silhouette.refine(fit, observed, mask, height=tall)
+        if np.isfinite(refined.cost) and refined.error < fit.error + MASK_COST:
+            fit = refined
+        body = self._estimate(pose, observed, fit, camera, box)
         return body if body.confidence >= LEAST_CONFIDENCE else None
 
     def _estimate(
-        self, pose: Pose2D, seen: Observation, fitted: Fitted, camera: Camera, box: Box
+        self, pose: Pose2D, observed: LandmarkObservation, fit: BodyFit, camera: Camera, box: Box
     ) -> BodyEstimate:
-        rig = self._skinner.rig(fitted.state)
-        _, joints = joints_of(rig)
+        rig = self._skinner.rig(fit.state)
+        _, joints = pose_rig(rig)
         flags = ["default_engine", "scale_not_metric"]
         if camera.source == "assumed":
             flags.append("camera_assumed")
         body = list(range(11, 17)) + list(range(23, 29))
-        if float((seen.confidence[body] > SEEN).mean()) < 0.75:
+        if float((observed.confidence[body] > SEEN).mean()) < 0.75:
             flags.append("low_visibility")
-        unseen = float(seen.confidence[body].min()) < SEEN
-        if _outside(fitted.pixels, camera) >= TRUNCATED_LANDMARKS or (
+        unseen = float(observed.confidence[body].min()) < SEEN
+        if _outside(fit.pixels, camera) >= TRUNCATED_LANDMARKS or (
             unseen and box_touches_border(box, (camera.height, camera.width), EDGE_PIXELS)
         ):
             flags.append("truncated")
-        if fitted.error > HIGH_ERROR:
+        if fit.error > HIGH_ERROR:
             flags.append("high_reprojection_error")
-        distance = np.linalg.norm(fitted.pixels - pose.pixels, axis=1)
-        pixels = float(np.sqrt(np.average(distance**2, weights=seen.weights + 1e-9)))
-        certainty = float(np.exp(-((fitted.error / HIGH_ERROR) ** 2) / 4))
-        shape = self._fit.kinematics.coefficients(fitted.state.shape)
-        model = self._fit.kinematics.skeleton.model
+        distance = np.linalg.norm(fit.pixels - pose.pixels, axis=1)
+        pixels = float(np.sqrt(np.average(distance**2, weights=observed.weights + 1e-9)))
+        certainty = float(np.exp(-((fit.error / HIGH_ERROR) ** 2) / 4))
+        shape = self._fitter.kinematics.coefficients(fit.state.shape)
+        model = self._fitter.kinematics.skeleton.model
         return BodyEstimate(
             rig=rig,
-            vertices=reskin(rig),
+            vertices=skin_rig(rig),
             joints=joints,
             keypoint_names=self._names,
             keypoints_2d=pose.pixels,
-            keypoints_3d=fitted.posed.landmarks,
-            keypoint_visibility=seen.confidence,
+            keypoints_3d=fit.posed.landmarks,
+            keypoint_visibility=observed.confidence,
             parameters={
                 **{name: [float(v)] for name, v in zip(model.shape_names, shape, strict=True)},
-                "fit_shape": [float(v) for v in fitted.state.shape[: len(SHAPE)]],
+                "fit_shape": [float(v) for v in fit.state.shape[: len(SHAPE)]],
                 "stature_m": [float(np.ptp(rig.rest_vertices[:, 1]))],
             },
             camera=camera,
             box=box,
             scale_source="prior",
-            confidence=float(pose.score * seen.confidence[body].mean() * certainty),
+            confidence=float(pose.score * observed.confidence[body].mean() * certainty),
             reprojection_error=pixels,
             flags=tuple(flags),
         )

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.bodies.joint_names import humanoid
+from workers.engines.bodies.joint_names import map_humanoid_joints
 from workers.engines.bodies.rotations import from_quaternions, quaternions
 from workers.engines.protocols import BodyEstimate, Rig
 from workers.formats.bvh import write_bvh
@@ -33,7 +33,7 @@ def to_gltf(points: Floats) -> Floats:
     return points @ CAMERA_TO_GLTF
 
 
-def body_glb(estimate: BodyEstimate, name: str = "body") -> bytes:
+def write_body_glb(estimate: BodyEstimate, name: str = "body") -> bytes:
     """A GLB of one skinned mesh, its skeleton, and the pose as node rotations; metres, y up.
 
     Two roots: `name`, which carries the numbers as extras and holds the joint tree, and the skinned mesh.
@@ -78,7 +78,7 @@ def add_rig(builder: GlbBuilder, name: str, rig: Rig, extras: dict[str, Any], to
         )
     binds = np.tile(np.eye(4), (len(nodes), 1, 1))
     binds[:, :3, 3] = -rig.rest_joints
-    named = humanoid(rig.joint_names)
+    named = map_humanoid_joints(rig.joint_names)
     skin = builder.add_skin(
         f"{name}_skin", nodes, binds, skeleton=nodes[0], extras={"humanoid": named} if named else None
     )
@@ -87,7 +87,7 @@ def add_rig(builder: GlbBuilder, name: str, rig: Rig, extras: dict[str, Any], to
     return nodes
 
 
-def body_obj(estimate: BodyEstimate, name: str = "body") -> bytes:
+def write_body_obj(estimate: BodyEstimate, name: str = "body") -> bytes:
     """The posed mesh as OBJ text in glTF axes (y up), metres."""
     lines = [f"o {name}"]
     lines += [f"v {x:.6f} {y:.6f} {z:.6f}" for x, y, z in to_gltf(estimate.vertices)]
@@ -95,12 +95,12 @@ def body_obj(estimate: BodyEstimate, name: str = "body") -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def body_ply(estimate: BodyEstimate) -> bytes:
+def write_body_ply(estimate: BodyEstimate) -> bytes:
     """The posed mesh as binary PLY with normals in glTF axes (y up), metres."""
     return write_mesh_ply(Mesh(to_gltf(estimate.vertices), estimate.rig.faces))
 
 
-def body_bvh(estimate: BodyEstimate) -> bytes:
+def write_body_bvh(estimate: BodyEstimate) -> bytes:
     """The skeleton and one frame of motion, the pose, in glTF axes (y up), metres."""
     rig = estimate.rig
     rotations = from_quaternions(rig.rotations)[None]

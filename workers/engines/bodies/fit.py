@@ -12,13 +12,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.bodies.kinematics import SHAPE, Kinematics, Posed, State
-from workers.engines.bodies.observations import BONE_FROM, BONE_TO, SCALE_BONES, Observation, trusted
+from workers.engines.bodies.initial_state import estimate_initial_state
+from workers.engines.bodies.kinematics import SHAPE, BodyState, Kinematics, PosedSkeleton
+from workers.engines.bodies.observations import (
+    BONE_FROM,
+    BONE_TO,
+    SCALE_BONES,
+    LandmarkObservation,
+    weigh_confidence,
+)
 from workers.engines.bodies.rotations import log_map, right_jacobian_inverse
-from workers.engines.bodies.start import start
 
 Floats = NDArray[np.float64]
-Extra = Callable[[State, Posed], tuple[Floats, Floats, float]]
+Extra = Callable[[BodyState, PosedSkeleton], tuple[Floats, Floats, float]]
 # Deviations: landmarks in metres on the body, directions across and along the ray.
 LANDMARK_METRES = 0.02
 DIRECTION_ACROSS, DIRECTION_ALONG = 0.20, 0.30
@@ -40,18 +46,18 @@ ENOUGH = 1e-4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Fitted:
+class BodyFit:
     """A finished fit; `error` is the weighted RMS distance of landmarks over the body's height in pixels."""
 
-    state: State
-    posed: Posed
+    state: BodyState
+    posed: PosedSkeleton
     pixels: Floats
     error: float
     cost: float
     steps: int
 
 
-class BodyFit:
+class BodyFitter:
     """Fits one kinematic model to observations; holds only constant tables, so it can be shared."""
 
     def __init__(self, kinematics: Kinematics) -> None:
@@ -68,35 +74,35 @@ class BodyFit:
         self._stretch = grown / _bones(rest) - 1.0
         self._growth = float(self._stretch[skeleton.model.shape_names.index("height")])
 
-    def height(self, seen: Observation, trust: float) -> float:
+    def height(self, observed: LandmarkObservation, trust: float) -> float:
         """The size that the world points' own metres suggest, `trust` in [0, 1] of the way.
 
         It is in units of 10 cm about 1.70 m, as long as the bones of a neutral adult of that height.
         """
-        weights = seen.bone_weights[SCALE_BONES]
-        ratio = float((weights @ seen.lengths[SCALE_BONES]) / (weights @ self._lengths[SCALE_BONES]))
+        weights = observed.bone_weights[SCALE_BONES]
+        ratio = float((weights @ observed.lengths[SCALE_BONES]) / (weights @ self._lengths[SCALE_BONES]))
         return float(np.clip(trust * (ratio - 1.0) / self._growth, -3.0, 3.0))
 
     def solve(
         self,
-        seen: Observation,
+        observed: LandmarkObservation,
         *,
         height: float = 0.0,
-        initial: State | None = None,
+        initial: BodyState | None = None,
         extra: Extra | None = None,
         max_steps: int = MAX_STEPS,
-    ) -> Fitted:
+    ) -> BodyFit:
         """The body that best explains an observation.
 
         `height` is the mean of the prior on size, see `height`; `extra` adds weighted
         residuals (N,), their Jacobian (N, P) and their robust cost. Deterministic, at most `max_steps`
         evaluations.
         """
-        state = start(self.kinematics, seen, height) if initial is None else initial
+        state = estimate_initial_state(self.kinematics, observed, height) if initial is None else initial
         posed = self.kinematics.pose(state)
         # Fixed for the whole fit: were it to follow the depth, moving away would pay.
-        scale = seen.pixels_per_metre(posed.landmarks[:, 2])
-        residual, jacobian, cost = self._evaluate(state, posed, seen, height, scale, extra)
+        scale = observed.pixels_per_metre(posed.landmarks[:, 2])
+        residual, jacobian, cost = self._evaluate(state, posed, observed, height, scale, extra)
         damping, steps = (1e-3 if extra is None else 1e-2), 0
         while steps < max_steps:
             steps += 1
@@ -106,7 +112,7 @@ class BodyFit:
             step = np.asarray(np.linalg.solve(normal, -gradient), dtype=np.float64)
             trial = state.moved(step)
             trial_posed = self.kinematics.pose(trial)
-            r, j, trial_cost = self._evaluate(trial, trial_posed, seen, height, scale, extra)
+            r, j, trial_cost = self._evaluate(trial, trial_posed, observed, height, scale, extra)
             if not trial_cost < cost:
                 damping *= 8.0
                 if damping > 1e6:
@@ -117,33 +123,35 @@ class BodyFit:
             damping = max(damping / 6.0, 1e-7)
             if gain < ENOUGH:
                 break
-        return self._finish(state, posed, seen, cost, steps)
+        return self._finish(state, posed, observed, cost, steps)
 
-    def _finish(self, state: State, posed: Posed, seen: Observation, cost: float, steps: int) -> Fitted:
-        pixels = seen.camera.project(posed.landmarks)
-        distance = np.linalg.norm(pixels - seen.pixels, axis=1)
-        weights = seen.weights + 1e-9
+    def _finish(
+        self, state: BodyState, posed: PosedSkeleton, observed: LandmarkObservation, cost: float, steps: int
+    ) -> BodyFit:
+        pixels = observed.camera.project(posed.landmarks)
+        distance = np.linalg.norm(pixels - observed.pixels, axis=1)
+        weights = observed.weights + 1e-9
         rms = float(np.sqrt(np.average(distance**2, weights=weights)))
-        return Fitted(
-            state, posed, pixels, rms / (1.7 * seen.pixels_per_metre(posed.landmarks[:, 2])), cost, steps
+        return BodyFit(
+            state, posed, pixels, rms / (1.7 * observed.pixels_per_metre(posed.landmarks[:, 2])), cost, steps
         )
 
     def _evaluate(
         self,
-        state: State,
-        posed: Posed,
-        seen: Observation,
+        state: BodyState,
+        posed: PosedSkeleton,
+        observed: LandmarkObservation,
         height: float,
         scale: float,
         extra: Extra | None,
     ) -> tuple[Floats, Floats, float]:
         """Residuals (N,) and Jacobian (N, P) with robust weights in, and the robust cost."""
-        image = self._image(posed, seen, scale)
+        image = self._image(posed, observed, scale)
         if image is None:
             return np.zeros(1), np.zeros((1, self.kinematics.size)), float("inf")
         spread = GIRTH_SPREAD if extra is None else GIRTH_SPREAD_MASK
-        shape = self._shape(state, seen, height, spread)
-        plain = [self._directions(posed, seen), self._angles(state, seen), shape]
+        shape = self._shape(state, observed, height, spread)
+        plain = [self._directions(posed, observed), self._angles(state, observed), shape]
         robust = [image, self._upright(posed)]
         if extra is not None:
             robust.append(extra(state, posed))
@@ -152,12 +160,14 @@ class BodyFit:
         cost = sum(part[2] for part in robust) + float(sum(r @ r for r, _ in plain))
         return residual, jacobian, cost
 
-    def _image(self, posed: Posed, seen: Observation, scale: float) -> tuple[Floats, Floats, float] | None:
-        points, camera = posed.landmarks, seen.camera
+    def _image(
+        self, posed: PosedSkeleton, observed: LandmarkObservation, scale: float
+    ) -> tuple[Floats, Floats, float] | None:
+        points, camera = posed.landmarks, observed.camera
         depth = points[:, 2]
         if depth.min() < 0.05:
             return None
-        error = camera.project(points) - seen.pixels
+        error = camera.project(points) - observed.pixels
         inverse = 1.0 / depth
         du = (camera.fx * inverse)[:, None] * (
             posed.jacobian[:, 0] - (points[:, 0] * inverse)[:, None] * posed.jacobian[:, 2]
@@ -167,26 +177,26 @@ class BodyFit:
         )
         unit = 1.0 / (LANDMARK_METRES * scale)
         squared = (error**2).sum(axis=1) * unit**2
-        cost = float(seen.weights @ (CAUCHY**2 * np.log1p(squared / CAUCHY**2)))
-        weight = unit * np.sqrt(seen.weights / (1.0 + squared / CAUCHY**2))
+        cost = float(observed.weights @ (CAUCHY**2 * np.log1p(squared / CAUCHY**2)))
+        weight = unit * np.sqrt(observed.weights / (1.0 + squared / CAUCHY**2))
         residual = (error * weight[:, None]).T.reshape(-1)
         return residual, np.concatenate([du * weight[:, None], dv * weight[:, None]]), cost
 
-    def _directions(self, posed: Posed, seen: Observation) -> tuple[Floats, Floats]:
-        bones = (posed.landmarks[BONE_TO] - posed.landmarks[BONE_FROM]) @ seen.view
-        jacobian = seen.view.T @ (posed.jacobian[BONE_TO] - posed.jacobian[BONE_FROM])
+    def _directions(self, posed: PosedSkeleton, observed: LandmarkObservation) -> tuple[Floats, Floats]:
+        bones = (posed.landmarks[BONE_TO] - posed.landmarks[BONE_FROM]) @ observed.view
+        jacobian = observed.view.T @ (posed.jacobian[BONE_TO] - posed.jacobian[BONE_FROM])
         length = np.linalg.norm(bones, axis=1)
         unit = bones / length[:, None]
         square = (jacobian - unit[:, :, None] * (unit[:, None] @ jacobian)) / length[:, None, None]
         deviation = np.array([DIRECTION_ACROSS, DIRECTION_ACROSS, DIRECTION_ALONG])
-        weight = np.sqrt(seen.bone_weights)[:, None] / deviation
-        residual = (unit - seen.directions) * weight
+        weight = np.sqrt(observed.bone_weights)[:, None] / deviation
+        residual = (unit - observed.directions) * weight
         return residual.reshape(-1), (square * weight[:, :, None]).reshape(residual.size, -1)
 
-    def _angles(self, state: State, seen: Observation) -> tuple[Floats, Floats]:
+    def _angles(self, state: BodyState, observed: LandmarkObservation) -> tuple[Floats, Floats]:
         """Prior about the relaxed pose and one-sided limits, for every joint but the root."""
         skeleton = self.kinematics.skeleton
-        sure = (trusted(seen.confidence)[:, None] * self._carries).max(axis=0)
+        sure = (weigh_confidence(observed.confidence)[:, None] * self._carries).max(axis=0)
         prior = self._prior * (1.0 + UNSEEN_PRIOR * (1.0 - sure) ** 4)[:, None]
         vectors = log_map(state.rotations[1:])
         frames = skeleton.frames[1:]
@@ -203,21 +213,23 @@ class BodyFit:
             jacobian[:, np.arange(count), :, column] = blocks[:, :, :, axis].transpose(1, 0, 2)
         return residual.reshape(-1), jacobian.reshape(residual.size, -1)
 
-    def _upright(self, posed: Posed) -> tuple[Floats, Floats, float]:
+    def _upright(self, posed: PosedSkeleton) -> tuple[Floats, Floats, float]:
         """The pelvis' up against the image's up (-y)."""
-        up = posed.turned[0][:, 1]
+        up = posed.global_rotations[0][:, 1]
         residual = (up - np.array([0.0, -1.0, 0.0])) / UPRIGHT_RADIANS
         squared = float(residual @ residual)
         weight = 1.0 / np.sqrt(1.0 + squared)
         jacobian = np.zeros((3, self.kinematics.size))
         # d(R exp(w) y) / dw = R (w x y): columns are R (e_k x y).
-        jacobian[:, 0] = posed.turned[0][:, 2]
-        jacobian[:, 2] = -posed.turned[0][:, 0]
+        jacobian[:, 0] = posed.global_rotations[0][:, 2]
+        jacobian[:, 2] = -posed.global_rotations[0][:, 0]
         return residual * weight, jacobian * (weight / UPRIGHT_RADIANS), float(np.log1p(squared))
 
-    def _shape(self, state: State, seen: Observation, height: float, girth: float) -> tuple[Floats, Floats]:
+    def _shape(
+        self, state: BodyState, observed: LandmarkObservation, height: float, girth: float
+    ) -> tuple[Floats, Floats]:
         # a child is told by its proportions: of half a body they are not known
-        whole = max(float(seen.bone_weights[SCALE_BONES].mean()), 0.1)
+        whole = max(float(observed.bone_weights[SCALE_BONES].mean()), 0.1)
         spread = np.array([HEIGHT_SPREAD, girth, SEX_SPREAD, YOUTH_SPREAD * whole**2])
         rows = np.eye(len(SHAPE))
         # the prior is on size: of two bodies as large, the one with a child's proportions is not the smaller

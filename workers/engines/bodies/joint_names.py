@@ -53,7 +53,7 @@ FINGERS = (
 )
 
 
-def humanoid(joint_names: Sequence[str]) -> dict[str, dict[str, str]]:
+def map_humanoid_joints(joint_names: Sequence[str]) -> dict[str, dict[str, str]]:
     """For each joint that has one, its names as {"unity": ..., "mixamo": ...}; empty for an unknown rig."""
     known = set(joint_names)
     if {row[0] for row in ANNY if "*" not in row[0]} <= known:

@@ -24,31 +24,31 @@ SHAPE = (
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class BodyState:
     """Local rotations (M, 3, 3), root position (3,) in metres in the camera frame, shape (S,)."""
 
     rotations: Floats
     translation: Floats
     shape: Floats
 
-    def moved(self, step: Floats) -> "State":
+    def moved(self, step: Floats) -> "BodyState":
         """The state after an update (3M + 3 + S,)."""
         count = len(self.rotations)
-        turned = self.rotations @ exp_map(step[: 3 * count].reshape(count, 3))
+        global_rotations = self.rotations @ exp_map(step[: 3 * count].reshape(count, 3))
         # Products drift off the group; a round trip through quaternions puts them back.
         return replace(
             self,
-            rotations=from_quaternions(quaternions(turned)),
+            rotations=from_quaternions(quaternions(global_rotations)),
             translation=self.translation + step[3 * count : 3 * count + 3],
             shape=self.shape + step[3 * count + 3 :],
         )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Posed:
+class PosedSkeleton:
     """Global rotations (M, 3, 3), joint positions (M, 3), landmarks (33, 3), landmark Jacobian (33, 3, P)."""
 
-    turned: Floats
+    global_rotations: Floats
     joints: Floats
     joint_shape: Floats
     landmarks: Floats
@@ -56,7 +56,7 @@ class Posed:
 
 
 class Kinematics:
-    """The fitted joints and landmarks as functions of State; all tables are made once."""
+    """The fitted joints and landmarks as functions of BodyState; all tables are made once."""
 
     def __init__(self, skeleton: Skeleton) -> None:
         model = skeleton.model
@@ -92,40 +92,40 @@ class Kinematics:
 
     def turn(self, rotations: Floats) -> Floats:
         """Global rotations (M, 3, 3) of local ones."""
-        turned = rotations.copy()
+        global_rotations = rotations.copy()
         for level in self._levels:
-            turned[level] = turned[self.skeleton.parents[level]] @ rotations[level]
-        return turned
+            global_rotations[level] = global_rotations[self.skeleton.parents[level]] @ rotations[level]
+        return global_rotations
 
-    def pose(self, state: State) -> Posed:
+    def pose(self, state: BodyState) -> PosedSkeleton:
         """Landmarks and their Jacobian at a state."""
         riders, parents = self.skeleton.riders, self.skeleton.parents
         active = self.active(state.shape)
         weights = active @ state.shape
         offsets = self.offsets + np.tensordot(weights, self._offset_directions, 1)
         arms = self.arms + np.tensordot(weights, self._arm_directions, 1)
-        turned = self.turn(state.rotations)
-        steps = np.einsum("mab,mb->ma", turned[parents], offsets)
+        global_rotations = self.turn(state.rotations)
+        steps = np.einsum("mab,mb->ma", global_rotations[parents], offsets)
         joints = state.translation + self._above @ steps
-        landmarks = joints[riders] + np.einsum("lab,lb->la", turned[riders], arms)
+        landmarks = joints[riders] + np.einsum("lab,lb->la", global_rotations[riders], arms)
 
         offset_shape = np.einsum("ks,kmb->mbs", active, self._offset_directions)
         arm_shape = np.einsum("ks,klb->lbs", active, self._arm_directions)
-        step_shape = turned[parents] @ offset_shape
+        step_shape = global_rotations[parents] @ offset_shape
         joint_shape = np.tensordot(self._above, step_shape, 1)
-        landmark_shape = joint_shape[riders] + turned[riders] @ arm_shape
+        landmark_shape = joint_shape[riders] + global_rotations[riders] @ arm_shape
 
         count = len(riders)
         jacobian = np.empty((count, 3, self.size))
         # Axes are the columns of the global rotation: (m, axis, xyz).
-        axes = turned.transpose(0, 2, 1)[None]
+        axes = global_rotations.transpose(0, 2, 1)[None]
         lever = (landmarks[:, None] - joints[None])[:, :, None]
         turns = cross(axes, lever) * self._on[:, :, None, None]
         width = 3 * len(parents)
         jacobian[:, :, :width] = turns.reshape(count, width, 3).transpose(0, 2, 1)
         jacobian[:, :, width : width + 3] = np.eye(3)
         jacobian[:, :, width + 3 :] = landmark_shape
-        return Posed(turned, joints, joint_shape, landmarks, jacobian)
+        return PosedSkeleton(global_rotations, joints, joint_shape, landmarks, jacobian)
 
 
 def cross(a: Floats, b: Floats) -> Floats:

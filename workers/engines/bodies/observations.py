@@ -52,7 +52,7 @@ SCALE_BONES = slice(0, 12)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Observation:
+class LandmarkObservation:
     """One person as seen.
 
     `pixels` (33, 2); `confidence` and `weights` (33,) in [0, 1]; `directions` (B, 3) unit bone directions in
@@ -75,13 +75,13 @@ class Observation:
         return 0.5 * (self.camera.fx + self.camera.fy) / max(float(np.median(depth)), 0.05)
 
 
-def observe(pixels: Floats, confidence: Floats, world: Floats, camera: Camera) -> Observation:
+def observe(pixels: Floats, confidence: Floats, world: Floats, camera: Camera) -> LandmarkObservation:
     """Observation from landmarks (33, 2), confidences (33,) in [0, 1] and world points (33, 3).
 
     World points are in the axes of a camera looking straight at the person; `view` accounts for a person who
     stands off the optical axis.
     """
-    trust = trusted(confidence)
+    trust = weigh_confidence(confidence)
     weights = trust.copy()
     weights[:11] *= FACE_WEIGHT
     weights[17:23] *= HAND_WEIGHT
@@ -97,7 +97,7 @@ def observe(pixels: Floats, confidence: Floats, world: Floats, camera: Camera) -
     bones = world[BONE_TO] - world[BONE_FROM]
     lengths = np.linalg.norm(bones, axis=1)
     sure = np.minimum(trust[BONE_FROM], trust[BONE_TO])
-    return Observation(
+    return LandmarkObservation(
         pixels=pixels,
         confidence=confidence,
         weights=weights,
@@ -110,12 +110,12 @@ def observe(pixels: Floats, confidence: Floats, world: Floats, camera: Camera) -
     )
 
 
-def trusted(confidence: Floats) -> Floats:
+def weigh_confidence(confidence: Floats) -> Floats:
     """Weight of a landmark for its confidence: a guess counts for nothing, a sight for all."""
     ramp: Floats = np.clip((confidence - GUESSED) / (SIGHTED - GUESSED), 0.0, 1.0)
     return ramp**2
 
 
-def of_pose(pose: Pose2D, camera: Camera) -> Observation:
+def observe_pose(pose: Pose2D, camera: Camera) -> LandmarkObservation:
     """Observation from BlazePose."""
     return observe(pose.pixels, pose.confidence, pose.world, camera)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.bodies.anny import AnnyModel, RestBody, pose, skin
-from workers.engines.bodies.kinematics import Kinematics, State
+from workers.engines.bodies.anny import AnnyModel, RestBody, pose_joints, skin_vertices
+from workers.engines.bodies.kinematics import BodyState, Kinematics
 from workers.engines.bodies.rotations import exp_map, from_quaternions, quaternions
 from workers.engines.protocols import Rig
 
@@ -36,7 +36,7 @@ class Skinner:
         self.kinematics = kinematics
         self._model = kinematics.skeleton.model
         self._riders = kinematics.skeleton.nearest[self._model.skin_joints]
-        self._resting = relaxed_hands(self._model)
+        self._resting = relax_hands(self._model)
         curled = self._resting[:, 0] < 1.0
         strongest = np.take_along_axis(
             self._model.skin_joints, self._model.skin_weights.argmax(axis=1)[:, None], axis=1
@@ -44,15 +44,15 @@ class Skinner:
         self.rigid = ~curled[strongest]
         """Vertices (V,) that `subset` places right: all but those of the curled fingers."""
 
-    def rest(self, state: State) -> RestBody:
+    def rest(self, state: BodyState) -> RestBody:
         """The state's body at rest."""
         return self._model.rest(self.kinematics.coefficients(state.shape))
 
-    def vertices(self, state: State) -> Floats:
+    def vertices(self, state: BodyState) -> Floats:
         """Posed vertices (V, 3) in the camera frame."""
-        return reskin(self.rig(state))
+        return skin_rig(self.rig(state))
 
-    def rig(self, state: State) -> Rig:
+    def rig(self, state: BodyState) -> Rig:
         """The full rig of a state."""
         model, rest = self._model, self.rest(state)
         rotations = self._resting.copy()
@@ -80,7 +80,7 @@ class Skinner:
         return SkinnedPoints(riders, model.skin_weights[chosen], arms, grown)
 
 
-def relaxed_hands(model: AnnyModel) -> Floats:
+def relax_hands(model: AnnyModel) -> Floats:
     """Local rotations (J, 4) wxyz: fingers two to five curl about the axis that their rest bend shows."""
     names = {name: j for j, name in enumerate(model.joint_names)}
     rotations = np.zeros((len(names), 4))
@@ -95,12 +95,14 @@ def relaxed_hands(model: AnnyModel) -> Floats:
     return rotations
 
 
-def joints_of(rig: Rig) -> tuple[Floats, Floats]:
+def pose_rig(rig: Rig) -> tuple[Floats, Floats]:
     """Global rotations (J, 3, 3) and positions (J, 3) of a rig's joints in the camera frame."""
-    return pose(rig.parents, rig.rest_joints, from_quaternions(rig.rotations), rig.root_translation)
+    return pose_joints(rig.parents, rig.rest_joints, from_quaternions(rig.rotations), rig.root_translation)
 
 
-def reskin(rig: Rig) -> Floats:
+def skin_rig(rig: Rig) -> Floats:
     """Posed vertices (V, 3) of a rig in the camera frame, by the formula at the head of `anny`."""
-    turned, placed = joints_of(rig)
-    return skin(rig.rest_vertices, rig.rest_joints, rig.skin_joints, rig.skin_weights, turned, placed)
+    global_rotations, placed = pose_rig(rig)
+    return skin_vertices(
+        rig.rest_vertices, rig.rest_joints, rig.skin_joints, rig.skin_weights, global_rotations, placed
+    )

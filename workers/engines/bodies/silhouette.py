@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.bodies.fit import BodyFit, Fitted
-from workers.engines.bodies.kinematics import Kinematics, Posed, State, cross
-from workers.engines.bodies.observations import Observation, trusted
+from workers.engines.bodies.fit import BodyFit, BodyFitter
+from workers.engines.bodies.kinematics import BodyState, Kinematics, PosedSkeleton, cross
+from workers.engines.bodies.observations import LandmarkObservation, weigh_confidence
 from workers.engines.bodies.rig import Skinner
 from workers.engines.protocols import Mask
 from workers.geometry.boxes import mask_extent
@@ -21,15 +21,15 @@ from workers.geometry.boxes import mask_extent
 Floats = NDArray[np.float64]
 # The mask's longer side in the coarse picture, in cells; the margin is a share of it.
 CELLS, MARGIN = 192, 0.25
-RIM_POINTS = 240
-RIM_METRES, RIM_REACH = 0.025, 2.0
+OUTLINE_POINTS = 240
+OUTLINE_METRES, OUTLINE_REACH = 0.025, 2.0
 # Neighbouring rim points repeat each other: all together they count as this many.
-RIM_WORTH = 200.0
+OUTLINE_WORTH = 200.0
 ROUNDS, STEPS = 4, 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Edge:
+class MaskDistanceField:
     """Signed distance (h, w) in image pixels, positive outside the mask, on a grid of `cell` pixels."""
 
     distance: NDArray[np.float32]
@@ -40,7 +40,7 @@ class Edge:
     """Cells (h, w) inside the image: beyond it nothing is known of the mask."""
 
     @classmethod
-    def of(cls, mask: Mask) -> "Edge | None":
+    def from_mask(cls, mask: Mask) -> "MaskDistanceField | None":
         """The field about a mask; None when it is empty or fills the image."""
         if not mask.any() or mask.all():
             return None
@@ -76,8 +76,8 @@ class Edge:
         return value, np.stack([dx, dy], axis=1), known & self.known[j, i] & self.known[j + 1, i + 1]
 
 
-def rim(pixels: Floats, edge: Edge) -> NDArray[np.int64]:
-    """Vertices on the outline of projected vertices (V, 2), evenly spread, at most RIM_POINTS."""
+def find_outline(pixels: Floats, edge: MaskDistanceField) -> NDArray[np.int64]:
+    """Vertices on the outline of projected vertices (V, 2), evenly spread, at most OUTLINE_POINTS."""
     height, width = edge.distance.shape
     x = np.floor((pixels[:, 0] - edge.x0) / edge.cell).astype(int)
     y = np.floor((pixels[:, 1] - edge.y0) / edge.cell).astype(int)
@@ -92,42 +92,46 @@ def rim(pixels: Floats, edge: Edge) -> NDArray[np.int64]:
     # One vertex a cell: crowded hands and faces must not outvote a leg.
     _, first = np.unique(y[chosen] * width + x[chosen], return_index=True)
     chosen = chosen[first]
-    if len(chosen) > RIM_POINTS:
-        chosen = chosen[np.linspace(0, len(chosen) - 1, RIM_POINTS).astype(int)]
+    if len(chosen) > OUTLINE_POINTS:
+        chosen = chosen[np.linspace(0, len(chosen) - 1, OUTLINE_POINTS).astype(int)]
     out: NDArray[np.int64] = chosen.astype(np.int64)
     return out
 
 
-class SilhouetteFit:
+class SilhouetteFitter:
     """Refines a fit by a mask."""
 
-    def __init__(self, fit: BodyFit, skinner: Skinner) -> None:
-        self._fit = fit
+    def __init__(self, fit: BodyFitter, skinner: Skinner) -> None:
+        self._fitter = fit
         self._skinner = skinner
         self._kinematics: Kinematics = fit.kinematics
 
-    def refine(self, fitted: Fitted, seen: Observation, mask: Mask, *, height: float = 0.0) -> Fitted:
+    def refine(
+        self, fit: BodyFit, observed: LandmarkObservation, mask: Mask, *, height: float = 0.0
+    ) -> BodyFit:
         """The fit with the mask (H, W) as a further residual; the same fit when the mask says nothing."""
-        edge = Edge.of(mask)
+        edge = MaskDistanceField.from_mask(mask)
         if edge is None:
-            return fitted
+            return fit
         for _ in range(ROUNDS):
-            vertices = self._skinner.vertices(fitted.state)
+            vertices = self._skinner.vertices(fit.state)
             if vertices[:, 2].min() < 0.05:
-                return fitted
-            chosen = rim(seen.camera.project(vertices), edge)
+                return fit
+            chosen = find_outline(observed.camera.project(vertices), edge)
             chosen = chosen[self._skinner.rigid[chosen]]
             if len(chosen) < 20:
-                return fitted
-            term = RimTerm(self._kinematics, self._skinner, chosen, edge, seen, vertices[chosen, 2])
-            fitted = self._fit.solve(seen, height=height, initial=fitted.state, extra=term, max_steps=STEPS)
-        return fitted
+                return fit
+            term = SilhouetteTerm(
+                self._kinematics, self._skinner, chosen, edge, observed, vertices[chosen, 2]
+            )
+            fit = self._fitter.solve(observed, height=height, initial=fit.state, extra=term, max_steps=STEPS)
+        return fit
 
 
-def joint_trust(kinematics: Kinematics, seen: Observation) -> Floats:
+def weigh_joints(kinematics: Kinematics, observed: LandmarkObservation) -> Floats:
     """How far each fitted joint (M,) is seen: by its landmarks, else as its least seen child."""
     skeleton = kinematics.skeleton
-    landmark = trusted(seen.confidence)
+    landmark = weigh_confidence(observed.confidence)
     out = np.ones(len(skeleton.joints))
     for m in reversed(range(len(out))):
         on = skeleton.riders == m
@@ -138,7 +142,7 @@ def joint_trust(kinematics: Kinematics, seen: Observation) -> Floats:
     return out
 
 
-class RimTerm:
+class SilhouetteTerm:
     """Residuals of chosen vertices against the edge, with the analytic Jacobian of skinning."""
 
     def __init__(
@@ -146,26 +150,26 @@ class RimTerm:
         kinematics: Kinematics,
         skinner: Skinner,
         chosen: NDArray[np.int64],
-        edge: Edge,
-        seen: Observation,
+        edge: MaskDistanceField,
+        observed: LandmarkObservation,
         depth: Floats,
     ) -> None:
         """`chosen` (N,) vertices and their `depth` (N,) in metres as the fit stands."""
         self._kinematics = kinematics
         self._edge = edge
-        self._seen = seen
+        self._observed = observed
         self._points = skinner.subset(chosen)
-        self._scale = 1.0 / (RIM_METRES * seen.pixels_per_metre(depth))
-        trust = joint_trust(kinematics, seen)
+        self._scale = 1.0 / (OUTLINE_METRES * observed.pixels_per_metre(depth))
+        trust = weigh_joints(kinematics, observed)
         strongest = self._points.riders[np.arange(len(chosen)), self._points.weights.argmax(axis=1)]
-        self._weights = trust[strongest] * (RIM_WORTH / len(chosen))
+        self._weights = trust[strongest] * (OUTLINE_WORTH / len(chosen))
 
-    def __call__(self, state: State, posed: Posed) -> tuple[Floats, Floats, float]:
-        kinematics, points, camera = self._kinematics, self._points, self._seen.camera
+    def __call__(self, state: BodyState, posed: PosedSkeleton) -> tuple[Floats, Floats, float]:
+        kinematics, points, camera = self._kinematics, self._points, self._observed.camera
         coefficients = kinematics.coefficients(state.shape)
         active = kinematics.active(state.shape)
         arms = points.arms + np.einsum("k,knbx->nbx", coefficients, points.arm_directions)
-        levers = np.einsum("nbxy,nby->nbx", posed.turned[points.riders], arms)
+        levers = np.einsum("nbxy,nby->nbx", posed.global_rotations[points.riders], arms)
         under = posed.joints[points.riders] + levers
         places = np.einsum("nb,nbx->nx", points.weights, under)
         if places[:, 2].min() < 0.05:
@@ -186,8 +190,8 @@ class RimTerm:
         squared = (distance * self._scale) ** 2
         # Geman and McClure: an edge that is not the body's (hair, a bag) stops pulling.
         share = self._weights * known
-        cost = float(share @ (squared / (1.0 + squared / RIM_REACH**2)))
-        weight = np.sqrt(share) * self._scale / (1.0 + squared / RIM_REACH**2)
+        cost = float(share @ (squared / (1.0 + squared / OUTLINE_REACH**2)))
+        weight = np.sqrt(share) * self._scale / (1.0 + squared / OUTLINE_REACH**2)
         gradient *= weight[:, None]
 
         jacobian = np.empty((len(places), kinematics.size))
@@ -195,10 +199,12 @@ class RimTerm:
         above = kinematics.skeleton.above[points.riders]
         lever = under[:, :, None] - posed.joints[None, None]
         moment = cross(lever, gradient[:, None, None, :]) * (points.weights[:, :, None] * above)[..., None]
-        width = 3 * posed.turned.shape[0]
-        jacobian[:, :width] = np.einsum("nmx,mxa->nma", moment.sum(axis=1), posed.turned).reshape(-1, width)
+        width = 3 * posed.global_rotations.shape[0]
+        jacobian[:, :width] = np.einsum("nmx,mxa->nma", moment.sum(axis=1), posed.global_rotations).reshape(
+            -1, width
+        )
         jacobian[:, width : width + 3] = gradient
         grown = np.einsum("ks,knbx->nbxs", active, points.arm_directions)
-        moved = posed.joint_shape[points.riders] + posed.turned[points.riders] @ grown
+        moved = posed.joint_shape[points.riders] + posed.global_rotations[points.riders] @ grown
         jacobian[:, width + 3 :] = np.einsum("nx,nb,nbxs->ns", gradient, points.weights, moved)
         return distance * weight, jacobian, cost

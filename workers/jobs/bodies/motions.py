@@ -17,15 +17,21 @@ from maquette.contract import (
 )
 from numpy.typing import NDArray
 
-from workers.bodies.animation import TO_FILE, motion_about, motion_bvh, motion_columns, motion_glb
-from workers.bodies.gaps import FILLED, FOUND
-from workers.bodies.motion import Motion, Sightings, build
-from workers.bodies.sightings import read_rig, sightings_of, timeline, tracks_in
-from workers.bodies.still import MESH_ARRAYS, camera_about
 from workers.engines.protocols import ScaleSource
 from workers.formats.annotated_arrays import AnnotatedArray, write_json, write_npz
 from workers.formats.registry import BODY_FORMATS
 from workers.geometry.cameras import Camera
+from workers.jobs.bodies.body_record import MESH_ARRAYS, describe_camera
+from workers.jobs.bodies.estimate_chunks import list_tracks, load_rig, load_timeline, load_track_estimates
+from workers.jobs.bodies.gap_filling import ESTIMATED, FILLED
+from workers.jobs.bodies.motion import BodyMotion, TrackEstimates, build_motion
+from workers.jobs.bodies.motion_export import (
+    FILE_FROM_MOTION,
+    describe_motion,
+    list_motion_arrays,
+    write_motion_bvh,
+    write_motion_glb,
+)
 from workers.jobs.bodies.overlay_video import write_overlay_video
 from workers.jobs.bodies.recovery import PERSON
 from workers.jobs.context import JobContext
@@ -57,8 +63,8 @@ class PersonMotion:
     """One track: its bodies in single frames, and the motion built from them."""
 
     track: int
-    sightings: Sightings
-    motion: Motion
+    sightings: TrackEstimates
+    motion: BodyMotion
 
     @property
     def name(self) -> str:
@@ -76,16 +82,16 @@ def write_motions(
 ) -> Manifest:
     """Write every track's files, then the overlay video; returns the job's manifest."""
     poses = None if request.world_from_cam is None else np.array(request.world_from_cam)
-    with_bodies = tracks_in(recovered.chunks, context.get)
+    with_bodies = list_tracks(recovered.chunks, context.get)
     body_tracks: list[BodyTrack] = []
     if recovered.rig is not None and recovered.camera is not None:
-        rig, keypoint_names, lengths = read_rig(context.get(recovered.rig))
-        seconds = _to_seconds(timeline(recovered.chunks, context.get), recovered.time_base)
-        motions: list[tuple[int, Motion]] = []
+        rig, keypoint_names, lengths = load_rig(context.get(recovered.rig))
+        seconds = _to_seconds(load_timeline(recovered.chunks, context.get), recovered.time_base)
+        motions: list[tuple[int, BodyMotion]] = []
         for number, track in enumerate(with_bodies):
             context.progress("motion", number, len(with_bodies))
-            sightings = sightings_of(track, recovered.chunks, context.get, lengths)
-            motion = build(
+            sightings = load_track_estimates(track, recovered.chunks, context.get, lengths)
+            motion = build_motion(
                 rig,
                 sightings,
                 seconds,
@@ -148,8 +154,8 @@ def _write_track(
     motion, sightings = person.motion, person.sightings
     info = context.engines.bodies().info
     space: Literal["camera", "world"] = "camera" if poses is None else "world"
-    about = motion_about(motion, f"{info.name} {info.version}", camera, recovered.scale_source, space)
-    columns = motion_columns(motion, sightings, keypoint_names, poses)
+    about = describe_motion(motion, f"{info.name} {info.version}", camera, recovered.scale_source, space)
+    columns = list_motion_arrays(motion, sightings, keypoint_names, poses)
     flags = list(recovered.flags)
     files = _write_files(context, request, person, about, columns, camera, flags)
     if (motion.state == FILLED).any():
@@ -160,7 +166,7 @@ def _write_track(
         id=person.track,
         first_frame=int(motion.frames[0]),
         last_frame=int(motion.frames[-1]),
-        frames=int((motion.state == FOUND).sum()),
+        frames=int((motion.state == ESTIMATED).sum()),
         filled=int((motion.state == FILLED).sum()),
         spans=[_to_frame_span(motion, span) for span in motion.spans],
         files=files,
@@ -186,17 +192,19 @@ def _write_files(
 ) -> dict[BodyFormat, list[str]]:
     """Save each format; flags of the files are appended to `flags`. BVH has one file per span."""
     motion, name = person.motion, person.name
-    to_file = TO_FILE["-y" if request.world_from_cam is None else request.world_up]
+    to_file = FILE_FROM_MOTION["-y" if request.world_from_cam is None else request.world_up]
 
     def write_glb() -> list[tuple[str, bytes]]:
-        extras = {**about, "camera": camera_about(camera), "flags": flags}
+        extras = {**about, "camera": describe_camera(camera), "flags": flags}
         extras.pop("humanoid")
-        return [(f"{name}.glb", motion_glb(motion, name, extras, to_file))]
+        return [(f"{name}.glb", write_motion_glb(motion, name, extras, to_file))]
 
     def write_bvh() -> list[tuple[str, bytes]]:
         spans = motion.spans
         names = [f"{name}.bvh"] if len(spans) == 1 else [f"{name}-{k}.bvh" for k in range(len(spans))]
-        return [(file, motion_bvh(motion, span, to_file)) for file, span in zip(names, spans, strict=True)]
+        return [
+            (file, write_motion_bvh(motion, span, to_file)) for file, span in zip(names, spans, strict=True)
+        ]
 
     def write_arrays() -> list[tuple[str, bytes]]:
         arrays = dict(columns)
@@ -220,7 +228,7 @@ def _write_files(
     return files
 
 
-def _add_vertices(columns: dict[str, AnnotatedArray], motion: Motion) -> list[str]:
+def _add_vertices(columns: dict[str, AnnotatedArray], motion: BodyMotion) -> list[str]:
     """Add the vertices of every frame, NaN in open gaps; returns a flag instead when they are too many."""
     shape = (len(motion.frames), *motion.rig.rest_vertices.shape)
     if int(np.prod(shape)) * 4 > MAX_VERTEX_BYTES:
@@ -235,7 +243,7 @@ def _add_vertices(columns: dict[str, AnnotatedArray], motion: Motion) -> list[st
     return []
 
 
-def _to_frame_span(motion: Motion, span: slice) -> FrameSpan:
+def _to_frame_span(motion: BodyMotion, span: slice) -> FrameSpan:
     first, last = span.start, span.stop - 1
     return FrameSpan(
         first_frame=int(motion.frames[first]),

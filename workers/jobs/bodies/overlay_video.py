@@ -6,11 +6,11 @@ import numpy as np
 from maquette.contract import BodiesJob, MediaRef
 from numpy.typing import NDArray
 
-from workers.bodies.motion import Motion
 from workers.engines.protocols import Rgb
 from workers.formats.images import shrink_image, shrunk_size
 from workers.formats.video_writer import VideoWriter
 from workers.geometry.cameras import Camera
+from workers.jobs.bodies.motion import BodyMotion
 from workers.jobs.context import JobContext
 from workers.jobs.previews import PosedBody, draw_bodies
 from workers.jobs.track.chunked_tracking import limit_frames
@@ -24,7 +24,7 @@ def write_overlay_video(
     context: JobContext,
     request: BodiesJob,
     video_ref: MediaRef,
-    motions: Sequence[tuple[int, Motion]],
+    motions: Sequence[tuple[int, BodyMotion]],
     camera: Camera,
     world_from_cam: Floats | None,
 ) -> None:
@@ -49,7 +49,7 @@ def _draw_beside(image: Rgb, bodies: Sequence[PosedBody]) -> Rgb:
 
 
 def _pose_bodies(
-    frame: int, motions: Sequence[tuple[int, Motion]], camera: Camera, world_from_cam: Floats | None
+    frame: int, motions: Sequence[tuple[int, BodyMotion]], camera: Camera, world_from_cam: Floats | None
 ) -> list[PosedBody]:
     """The bodies of a frame in the camera frame; those in open gaps are left out."""
     posed = []

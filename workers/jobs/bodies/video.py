@@ -13,11 +13,11 @@ from maquette.contract import Artefact, BodiesJob, Manifest, MediaRef, TrackResu
 from maquette.contract.vocabulary import UnknownPhrase, parse_phrase
 
 from media.sandbox import DecodedFrame
-from workers.bodies.sightings import Gatherer, rig_bytes
 from workers.engines.protocols import BodyEstimate, TrackPrompts
 from workers.errors import JobProblem
 from workers.formats.images import encode_png, shrink_image
 from workers.geometry.cameras import Camera
+from workers.jobs.bodies.estimate_chunks import EstimateChunkWriter, dump_rig
 from workers.jobs.bodies.motions import RecoveredVideo, write_motions
 from workers.jobs.bodies.recovery import PERSON, apply_lod, list_ignored_options
 from workers.jobs.cameras import parse_intrinsics
@@ -134,7 +134,7 @@ def _recover_video(
     checkpoint: BodiesCheckpoint,
 ) -> RecoveredVideo:
     """The bodies of every frame, as chunks in the store."""
-    gatherer = Gatherer()
+    gatherer = EstimateChunkWriter()
     with limit_frames(video, request.max_frames) as frames:
         given = _check_cameras(request, video)
         for frame, masks in zip(frames, people, strict=False):
@@ -144,7 +144,7 @@ def _recover_video(
             bodies = _recover_frame(context, request, frame, masks, camera)
             gatherer.add(frame.index, frame.pts, bodies)
             if bodies and checkpoint.rig is None:
-                checkpoint.rig = context.put(rig_bytes(bodies[0][1]))
+                checkpoint.rig = context.put(dump_rig(bodies[0][1]))
                 checkpoint.first = _describe_first(bodies[0][1])
             checkpoint.decoded = frame.index + 1
             preview = None

@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from maquette.contract import ObjectFormat, ObjectResult, Rle
 
 from workers.engines.objects.export import (
-    Baked,
-    asset_glb,
-    asset_splat_ply,
-    asset_textured_glb,
-    asset_usdz,
-    baked,
+    BakedAsset,
+    bake_asset,
+    write_asset_glb,
+    write_asset_splat_ply,
+    write_asset_textured_glb,
+    write_asset_usdz,
 )
 from workers.engines.protocols import ObjectAsset
 from workers.errors import JobProblem
@@ -29,9 +29,9 @@ from workers.jobs.previews import render_asset_preview
 from workers.jobs.wire import to_wire_box, to_wire_camera, to_wire_pose
 
 # formats with a baked texture, which is baked once for all of them
-TEXTURED_WRITERS: dict[ObjectFormat, Callable[[ObjectAsset, Baked], bytes]] = {
-    "textured_glb": lambda asset, texture: asset_textured_glb(asset, "object", texture),
-    "usdz": asset_usdz,
+TEXTURED_WRITERS: dict[ObjectFormat, Callable[[ObjectAsset, BakedAsset], bytes]] = {
+    "textured_glb": lambda asset, texture: write_asset_textured_glb(asset, "object", texture),
+    "usdz": write_asset_usdz,
 }
 
 
@@ -74,10 +74,10 @@ def _write_files(
     context: JobContext, item: ReconstructedObject, formats: Sequence[ObjectFormat]
 ) -> dict[ObjectFormat, str]:
     asset, name = item.asset, item.name
-    mesh = asset_glb(asset, item.instance.label or name)
+    mesh = write_asset_glb(asset, item.instance.label or name)
     files: dict[ObjectFormat, str] = {
         "glb": _save(context, name, MESH_CODECS["glb"], mesh),
-        "ply": _save(context, name, SPLAT_CODECS["ply"], asset_splat_ply(asset)),
+        "ply": _save(context, name, SPLAT_CODECS["ply"], write_asset_splat_ply(asset)),
     }
     context.save(f"{name}.png", "preview", "image/png", encode_png(render_asset_preview(asset)))
     for splat_format, splat_codec in SPLAT_CODECS.items():
@@ -87,7 +87,7 @@ def _write_files(
         if mesh_format in formats and mesh_format not in files:
             files[mesh_format] = _save(context, name, mesh_codec, mesh_codec.write(asset.mesh))
     if TEXTURED_WRITERS.keys() & set(formats):
-        texture = baked(asset)
+        texture = bake_asset(asset)
         for textured, write in TEXTURED_WRITERS.items():
             if textured in formats:
                 files[textured] = _save(context, name, TEXTURED_FORMATS[textured], write(asset, texture))

@@ -1,11 +1,11 @@
-"""What can go wrong when a dataset is read."""
+"""Errors of reading a dataset."""
 
 from maquette.errors import MaquetteError
 
 
 class DataError(MaquetteError):
-    """Codes: dataset_missing, dataset_broken, dataset_incompatible, dataset_empty, sizes_differ,
-    extra_missing.
+    """A dataset cannot be read; `code` is one of dataset_missing, dataset_broken, dataset_incompatible,
+    dataset_empty, sizes_differ and extra_missing.
     """
 
     def __init__(self, code: str, detail: str) -> None:
@@ -15,5 +15,5 @@ class DataError(MaquetteError):
 
     @classmethod
     def missing(cls, library: str) -> "DataError":
-        """A library that reading needs is not installed."""
+        """The error of a library that is not installed."""
         return cls("extra_missing", f"{library} is missing: pip install 'maquette[data]'")

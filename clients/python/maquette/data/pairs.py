@@ -15,17 +15,19 @@ Edits = Literal["without", "with", "only"]
 
 
 class Pairs:
-    """Map-style: `pairs[i]` has what the released training code makes of a clip (N objects, side S).
+    """Map-style: `pairs[i]` has the inputs of the released training code (N objects, side S).
 
     - `src_image`, `tgt_image` f32 (S, S, 3) in [0, 1]; edits have no `tgt_image`
     - `src_bg_image` f32 (S, S, 3): the source with the objects' boxes filled by 0.5
-    - `src_bboxes` f32 (N + 1, 4): y0 x0 y1 x1 in [0, 1], the last row is the whole picture
-    - `tgt_bboxes_3d` f32 (N + 1, 12): corners p0 p1 p2 p4 as u v z each; the last row is the camera's motion
+    - `src_bboxes` f32 (N + 1, 4): y0 x0 y1 x1 in [0, 1], the last row is the complete image
+    - `tgt_bboxes_3d` f32 (N + 1, 12): corners p0 p1 p2 p4, u v z each; the last row is the camera's motion
     - `src_bboxes_padding` bool (N + 1,): True is a real row
-    - `camera` f64 (3, 3): intrinsics of the square picture in pixels
+    - `camera` f64 (3, 3): intrinsics of the square image in pixels
 
-    `entries[i]` is what `index.json` says of it. Pairs whose camera motion is unknown have NaN there, and are
-    left out unless `unknown_cameras`. `edits` mixes edits in: then not every sample has the same keys.
+    `entries[i]` is its entry of `index.json`. Pairs whose camera motion is unknown have NaN there, and are
+    left out unless `unknown_cameras`. With `edits="with"`, edits are among them, and samples differ in keys.
+    `as_tensors`: torch tensors (True), NumPy arrays (False), or tensors if torch is installed (None).
+
     Raises DataError.
     """
 
@@ -41,7 +43,7 @@ class Pairs:
         self._folder, self._as_tensors = Path(folder), as_tensors
         index = self._folder / "index.json"
         if not index.is_file():
-            raise DataError("dataset_missing", f"{self._folder} holds no index.json of neural-assets pairs")
+            raise DataError("dataset_missing", f"{self._folder} has no index.json of neural-assets pairs")
         try:
             listed = json.loads(index.read_bytes())["pairs"]
             self.entries: list[dict[str, Any]] = [
@@ -54,7 +56,7 @@ class Pairs:
         except (ValueError, KeyError, TypeError) as error:
             raise DataError("dataset_broken", f"{index} cannot be read: {error!r}") from error
         if not self.entries:
-            raise DataError("dataset_empty", f"none of {len(listed)} pairs of {self._folder} is asked for")
+            raise DataError("dataset_empty", f"none of the {len(listed)} pairs of {self._folder} matches")
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -67,8 +69,8 @@ class Pairs:
                 stored = {name: file[name] for name in file.files}
             boxes, source = stored["src_bboxes"], stored["src_image"]
             sample: dict[str, Any] = {
-                "src_image": _float(source),
-                "src_bg_image": background(_float(source), stored["src_fg_bboxes"]),
+                "src_image": _to_float(source),
+                "src_bg_image": fill_boxes(_to_float(source), stored["src_fg_bboxes"]),
                 "src_bboxes": boxes,
                 "src_bboxes_padding": (boxes != 0).any(axis=1),
                 "tgt_bboxes_3d": stored["tgt_bboxes_3d"],
@@ -77,21 +79,21 @@ class Pairs:
         except (OSError, ValueError, KeyError) as error:
             raise DataError("dataset_broken", f"{path.name} cannot be read: {error}") from error
         if "tgt_image" in stored:
-            sample["tgt_image"] = _float(stored["tgt_image"])
+            sample["tgt_image"] = _to_float(stored["tgt_image"])
         return tensors.to_tensors(sample, self._as_tensors)
 
     def __repr__(self) -> str:
         return f"<Pairs {len(self)} of {self._folder}>"
 
 
-def background(picture: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A picture (S, S, 3) with boxes (N, 4) of y0 x0 y1 x1 in [0, 1] filled by 0.5."""
-    out = picture.copy()
-    height, width = picture.shape[:2]
+def fill_boxes(image: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """An image (S, S, 3) with boxes (N, 4), y0 x0 y1 x1 in [0, 1], filled with 0.5."""
+    out = image.copy()
+    height, width = image.shape[:2]
     for y0, x0, y1, x1 in np.rint(boxes * [height, width, height, width]).astype(np.int64).tolist():
         out[y0:y1, x0:x1] = GREY
     return out
 
 
-def _float(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return picture.astype(np.float32) / np.float32(255)
+def _to_float(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return image.astype(np.float32) / np.float32(255)

@@ -1,4 +1,4 @@
-"""Columns of Parquet files, read by pyarrow or else by arro3."""
+"""Columns of Parquet files, read by pyarrow, or by arro3 where it is not installed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,41 +15,41 @@ from maquette.data.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class PackedStrings:
-    """ASCII strings one after the other: `codes` u8, string k is `codes[ends[k] : ends[k + 1]]`."""
+    """ASCII strings one after another: `codes` u8, string k is `codes[ends[k] : ends[k + 1]]`."""
 
     codes: NDArray[np.uint8]
     ends: NDArray[np.integer[Any]]
 
     @classmethod
     def pack(cls, values: Sequence[str]) -> "PackedStrings":
-        """Strings, packed; what is no ASCII becomes a question mark."""
+        """Pack strings; a character that is not ASCII becomes a question mark."""
         packed = [value.encode("ascii", "replace") for value in values]
         ends = np.cumsum([0, *map(len, packed)], dtype=np.int64)
         return cls(np.frombuffer(b"".join(packed), np.uint8), ends)
 
 
 class ColumnReader:
-    """Some columns of a file."""
+    """Some columns of a file, as Python values or arrays."""
 
     def __init__(self, table: Any) -> None:
         self._table = table
 
     def values(self, name: str) -> list[Any]:
         """Python values; None is null."""
-        found: list[Any] = self._table[name].to_pylist()
-        return found
+        values: list[Any] = self._table[name].to_pylist()
+        return values
 
     def value(self, name: str, row: int) -> Any:
-        """One Python value, without a look at the others."""
+        """One Python value; the others are not converted."""
         return self._table[name][row].as_py()
 
     def numbers(self, name: str) -> NDArray[Any]:
-        """Numbers of a column without nulls, (N,)."""
-        return np.asarray(self._whole(name).to_numpy())
+        """The numbers of a column without nulls, (N,)."""
+        return np.asarray(self._join_chunks(name).to_numpy())
 
     def strings(self, name: str) -> PackedStrings:
-        """Strings of a column without nulls."""
-        column = self._whole(name)
+        """The strings of a column without nulls."""
+        column = self._join_chunks(name)
         if (
             not hasattr(column, "buffers")
             or str(column.type) != "string"
@@ -63,10 +63,10 @@ class ColumnReader:
         return PackedStrings(np.frombuffer(codes, np.uint8), np.frombuffer(ends, np.int32, len(column) + 1))
 
     def lists(self, name: str, width: int) -> NDArray[np.float64]:
-        """Lists of `width` numbers, f64 (N, width); null is NaN."""
-        column = self._whole(name)
+        """The lists of `width` numbers of a column, f64 (N, width); null is NaN."""
+        column = self._join_chunks(name)
         if not hasattr(column, "flatten"):
-            return _padded(column.to_pylist(), width)
+            return _pad_nulls(column.to_pylist(), width)
         values = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
         if not column.null_count:
             return np.asarray(values)
@@ -74,12 +74,12 @@ class ColumnReader:
         out[column.is_valid().to_numpy(zero_copy_only=False)] = values
         return out
 
-    def _whole(self, name: str) -> Any:
+    def _join_chunks(self, name: str) -> Any:
         column = self._table[name]
         return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
-def _padded(values: Sequence[Sequence[float] | None], width: int) -> NDArray[np.float64]:
+def _pad_nulls(values: Sequence[Sequence[float] | None], width: int) -> NDArray[np.float64]:
     out = np.full((len(values), width), np.nan)
     for number, value in enumerate(values):
         if value is not None:
@@ -97,7 +97,7 @@ def read(path: Path, columns: Sequence[str]) -> ColumnReader:
         if lost := set(columns) - set(table.column_names):
             raise DataError("dataset_broken", f"{path.name} has no column {', '.join(sorted(lost))}")
     except BaseException as error:
-        # a broken file makes arro3 panic, and its panics are no Exceptions
+        # arro3 panics on a broken file, and a panic is not an Exception
         known = isinstance(error, Exception) or type(error).__name__ == "PanicException"
         if isinstance(error, DataError) or not known:
             raise
@@ -107,14 +107,14 @@ def read(path: Path, columns: Sequence[str]) -> ColumnReader:
 
 @cache
 def _load_reader() -> Any:
-    """A function of a path and columns. pyarrow goes first: it leaves out what is not asked for."""
+    """A function of a path and columns; pyarrow is preferred, because it reads only these columns."""
     try:
         parquet = import_module("pyarrow.parquet")
     except ImportError:
         return _load_arro3_reader()
 
     def read_columns(path: Path, columns: list[str]) -> Any:
-        # what is read at once needs no reading ahead, and no thread for it
+        # the file is read at once: neither reading ahead nor a thread for it would help
         with parquet.ParquetFile(path, pre_buffer=False) as file:
             return file.read(columns=columns, use_threads=False)
 

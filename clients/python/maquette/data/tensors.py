@@ -9,9 +9,10 @@ import numpy as np
 def to_tensors(sample: dict[str, Any], wanted: bool | None) -> dict[str, Any]:
     """The sample with its arrays as tensors that share their memory.
 
-    `wanted`: True needs torch (ImportError), False gives NumPy, None takes torch if it is there.
+    `wanted`: True for tensors (raises ImportError without torch), False for NumPy, None for tensors if torch
+    is installed.
     """
-    if wanted is False or (wanted is None and not _installed()):
+    if wanted is False or (wanted is None and not _is_torch_installed()):
         return sample
     import torch
 
@@ -22,7 +23,7 @@ def to_tensors(sample: dict[str, Any], wanted: bool | None) -> dict[str, Any]:
 
 
 @cache
-def _installed() -> bool:
+def _is_torch_installed() -> bool:
     from importlib.util import find_spec
 
     return find_spec("torch") is not None

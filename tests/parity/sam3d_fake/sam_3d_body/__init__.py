@@ -48,7 +48,7 @@ class _Model:
         self, box: np.ndarray, size: tuple[int, int], camera: np.ndarray, kind: str
     ) -> dict[str, Any]:
         parameters = person_parameters(box).astype(np.float64)
-        skeleton = self.rig.skeleton(parameters)
+        skeleton = self.rig.pose(parameters)
         vertices = self.rig.vertices(parameters, person_shape()) * FLIP
         joints = skeleton.joints * FLIP
         keypoints = np.concatenate([joints[1:36], vertices[::500][:35]])
@@ -58,7 +58,7 @@ class _Model:
         if kind == "full":
             early = parameters.copy()
             early[POSE][HANDS - 2] = 0
-            rotations = self.rig.skeleton(early).rotations
+            rotations = self.rig.pose(early).rotations
         focal = camera[0, 0]
         centre = camera[:2, 2] if self.checkpoint.get("use_intrin_center") else np.array(size) / 2
         low, high = vertices.min(axis=0), vertices.max(axis=0)

@@ -12,7 +12,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from tests.support.export_datasets import dataset
+from tests.support.export_datasets import load_export_dataset
 from tests.support.paths import REPOSITORY
 from workers.datasets import commands
 from workers.datasets.errors import DatasetError
@@ -29,7 +29,7 @@ HEAVY = {"stable-worldmodel-lance"}
 
 @pytest.fixture(scope="module")
 def data() -> Dataset:
-    return dataset()
+    return load_export_dataset()
 
 
 @pytest.fixture(scope="module")

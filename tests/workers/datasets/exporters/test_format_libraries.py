@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.export_datasets import close, dataset
+from tests.support.export_datasets import all_close, load_export_dataset
 from workers.datasets.exporters import load_exporter
 from workers.datasets.exporters.shared.image_transform import ImageTransform
 from workers.datasets.reader import Dataset
@@ -16,7 +16,7 @@ from workers.datasets.reader import Dataset
 
 @pytest.fixture(scope="module")
 def data() -> Dataset:
-    return dataset()
+    return load_export_dataset()
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_lerobot_finds_every_frame(
             seen = item["observation.images.main"].permute(1, 2, 0).numpy() * 255
             assert np.abs(seen - transform.transform_image(clip.image(number))).mean() < 8
         place += len(clip)
-    assert close(read.meta.stats["timestamp"]["max"], 11 / 12, 1e-4)
+    assert all_close(read.meta.stats["timestamp"]["max"], 11 / 12, 1e-4)
 
 
 def _by_pyav(path: Any, timestamps: list[float], tolerance: float, *_: Any, **__: Any) -> Any:

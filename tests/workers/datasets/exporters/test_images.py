@@ -12,7 +12,7 @@ from PIL import Image
 from pycocotools import mask as rle
 from pycocotools.coco import COCO
 
-from tests.support.export_datasets import close, dataset
+from tests.support.export_datasets import all_close, load_export_dataset
 from workers.datasets.exporters.coco import Coco
 from workers.datasets.exporters.hugging_face import HuggingFace
 from workers.datasets.exporters.shared.categories import get_category_name
@@ -23,7 +23,7 @@ from workers.datasets.reader import Dataset
 
 @pytest.fixture(scope="module")
 def data() -> Dataset:
-    return dataset()
+    return load_export_dataset()
 
 
 def test_coco_masks_boxes_and_pictures_come_back(data: Dataset, tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_coco_masks_boxes_and_pictures_come_back(data: Dataset, tmp_path: Path) 
                     mask = coco.annToMask(annotation).astype(bool)
                     assert np.array_equal(mask, clip.mask(row)) and mask.sum() == annotation["area"]
                     x, y, w, h = annotation["bbox"]
-                    assert close([x, y, x + w, y + h], [row.x0, row.y0, row.x1, row.y1])
+                    assert all_close([x, y, x + w, y + h], [row.x0, row.y0, row.x1, row.y1])
                     name = coco.loadCats(annotation["category_id"])[0]["name"]
                     assert name == get_category_name(tracks[row.track])
                     seen += 1
@@ -133,7 +133,7 @@ def test_webdataset_depth_is_exact(data: Dataset, tmp_path: Path) -> None:
     sample = next(s for s in webdataset.WebDataset(shard, shardshuffle=False) if s["__key__"] == clip.id)
     unit = json.loads(sample["json"])["frames"][2]["depth_unit"]
     levels = np.asarray(Image.open(io.BytesIO(sample["00002.depth.png"])))
-    assert close(levels * unit, clip.depth(2))  # type: ignore[arg-type]
+    assert all_close(levels * unit, clip.depth(2))  # type: ignore[arg-type]
 
 
 def test_parquet_rows_hold_the_frames(data: Dataset, tmp_path: Path) -> None:

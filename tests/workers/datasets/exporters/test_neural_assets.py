@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.export_datasets import close, dataset, unposed
+from tests.support.export_datasets import all_close, load_export_dataset, without_cameras
 from workers.datasets.exporters.neural_assets.exporter import NeuralAssets
 from workers.datasets.importers.clip_publishing import publish_clips
 from workers.datasets.reader import Dataset
@@ -19,7 +19,7 @@ FLIP = np.diag([1.0, -1, -1, 1])
 
 @pytest.fixture(scope="module")
 def data() -> Dataset:
-    return dataset()
+    return load_export_dataset()
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +73,9 @@ def test_poses_are_the_boxes_of_the_target_frame(data: Dataset, out: Path) -> No
             assert corners is not None
             points = corners_of(arrays["tgt_bboxes_3d"][number], arrays["camera"])
             # p0, p1, p2, p4 of product(x, y, z): what is left follows from them
-            assert close(points, corners[[0, 1, 2, 4]], 1e-5 * float(points[:, 2].max()))
+            assert all_close(points, corners[[0, 1, 2, 4]], 1e-5 * float(points[:, 2].max()))
             seventh = points[1] + points[2] + points[3] - 2 * points[0]
-            assert close(seventh, corners[7], 1e-4)
+            assert all_close(seventh, corners[7], 1e-4)
             checked += 1
     assert checked >= 20
 
@@ -100,8 +100,8 @@ def test_the_background_carries_the_camera_between_frames(data: Dataset, out: Pa
         source, target = poses[0] @ FLIP, poses[1] @ FLIP
         expected = np.linalg.inv(target) @ source
         tokens = arrays["tgt_bboxes_3d"][-1]
-        assert close(tokens[:9].reshape(3, 3), expected[:3, :3], 1e-6)
-        assert close(tokens[9:], expected[:3, 3], 1e-6)
+        assert all_close(tokens[:9].reshape(3, 3), expected[:3, :3], 1e-6)
+        assert all_close(tokens[9:], expected[:3, 3], 1e-6)
         moved += float(np.linalg.norm(tokens[9:])) > 1e-3
     assert moved
 
@@ -125,7 +125,7 @@ def test_edits_change_the_tokens_of_one_object_and_draw_nothing(data: Dataset, o
             corners = clip.corners(row_of(clip, entry["source"], told["track"]))
             assert corners is not None
             points = corners_of(arrays["tgt_bboxes_3d"][number], arrays["camera"])
-            same = close(points, corners[[0, 1, 2, 4]], 1e-4)
+            same = all_close(points, corners[[0, 1, 2, 4]], 1e-4)
             assert same == (number != place or edit["operation"] == "replace")
         row = row_of(clip, entry["source"], edit["track"])
         corners = clip.corners(row)
@@ -134,16 +134,16 @@ def test_edits_change_the_tokens_of_one_object_and_draw_nothing(data: Dataset, o
         edges = np.linalg.norm(points[[3, 2, 1]] - points[0], axis=1)
         middle = (points[1] + points[2] + points[3] - points[0]) / 2
         if edit["operation"] == "move":
-            assert close(middle - corners.mean(axis=0), [edit["x"], 0, 0], 1e-4)
-            assert close(edges, row.size, 1e-4)
+            assert all_close(middle - corners.mean(axis=0), [edit["x"], 0, 0], 1e-4)
+            assert all_close(edges, row.size, 1e-4)
         elif edit["operation"] == "resize":
-            assert close(edges, np.array(row.size) * edit["factor"], 1e-4)
-            assert close(middle, corners.mean(axis=0), 1e-4)
+            assert all_close(edges, np.array(row.size) * edit["factor"], 1e-4)
+            assert all_close(middle, corners.mean(axis=0), 1e-4)
         elif edit["operation"] == "rotate":
-            assert close(edges, row.size, 1e-4) and close(middle, corners.mean(axis=0), 1e-4)
+            assert all_close(edges, row.size, 1e-4) and all_close(middle, corners.mean(axis=0), 1e-4)
             axis = [3, 2, 1][int(edit["axis"])]
             # the upright edge stays, the others turn by the angle
-            assert close(points[axis] - points[0], corners[[0, 1, 2, 4]][axis] - corners[0], 1e-4)
+            assert all_close(points[axis] - points[0], corners[[0, 1, 2, 4]][axis] - corners[0], 1e-4)
             other = [3, 2, 1][(int(edit["axis"]) + 1) % 3]
             before = corners[[0, 1, 2, 4]][other] - corners[0]
             after = points[other] - points[0]
@@ -161,7 +161,7 @@ def test_a_crop_moves_the_intrinsics_with_the_picture(data: Dataset, tmp_path: P
     for entry, arrays in pairs(tmp_path, edited=False):
         clip = data.clip(entry["clip"])
         assert arrays["tgt_image"].shape == (100, 100, 3)
-        assert close(arrays["camera"][:2], clip.intrinsics(entry["target"])[:2] * 100 / 256, 1e-9)
+        assert all_close(arrays["camera"][:2], clip.intrinsics(entry["target"])[:2] * 100 / 256, 1e-9)
 
 
 def test_too_many_objects_keep_the_largest(data: Dataset, tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_the_same_dataset_gives_the_same_bytes(data: Dataset, out: Path, tmp_pat
 
 def test_an_unknown_camera_leaves_the_background_unknown(data: Dataset, tmp_path: Path) -> None:
     clip = next(clip for clip in data.clips() if clip.source.name == "room")
-    publish_clips([unposed(clip)], tmp_path / "unposed", "test")
+    publish_clips([without_cameras(clip)], tmp_path / "unposed", "test")
     NeuralAssets().write(Dataset(tmp_path / "unposed"), tmp_path / "out", pairs=6)
     found = pairs(tmp_path / "out", edited=False)
     for entry, arrays in found:

@@ -21,8 +21,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.support.export_datasets import close, dataset
-from tests.support.synthetic_datasets import SETTINGS, drawn, made_dataset, of_movi
+from tests.support.export_datasets import all_close, load_export_dataset
+from tests.support.synthetic_datasets import SETTINGS, make_dataset, movi_source, rendered_clip
 from workers.datasets import oriented_boxes
 from workers.datasets.exporters import load_exporter
 from workers.datasets.reader import Dataset
@@ -33,7 +33,7 @@ Load = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def data() -> Dataset:
-    return dataset()
+    return load_export_dataset()
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_bop_toolkit_reads_cameras_poses_masks_and_depth(
                 assert depth.exists() == (known is not None)
                 if known is not None:
                     millimetres = inout.load_depth(depth) * cameras[frame]["depth_scale"]
-                    assert close(millimetres / 1000, known, 1e-3)
+                    assert all_close(millimetres / 1000, known, 1e-3)
                 rows = [row for row in clip.frame_observations(frame) if row.scale_source == "metric"]
                 masks = scenewise.load_masks(scene, frame, "mask_visib", len(rows))
                 for place, (row, truth) in enumerate(zip(rows, truths[frame], strict=True)):
@@ -109,7 +109,9 @@ def test_bop_toolkit_reads_cameras_poses_masks_and_depth(
                     corners = clip.corners(row)
                     assert corners is not None
                     # its pixel centres are whole numbers
-                    assert close(pixels + 0.5, oriented_boxes.project(corners, clip.intrinsics(frame)), 1e-3)
+                    assert all_close(
+                        pixels + 0.5, oriented_boxes.project(corners, clip.intrinsics(frame)), 1e-3
+                    )
                     assert infos[frame][place]["px_count_visib"] == row.area
                     read += 1
                 # what is not known to be hidden is -1, and no target of the toolkit's own choice
@@ -183,8 +185,8 @@ def test_spatialvid_scripts_read_cameras_frames_depth_and_masks(
         for number, frame in enumerate(frames):
             pose = clip.world_from_cam(frame)
             assert pose is not None
-            assert close(matrices[number], np.linalg.inv(pose)[:3], 1e-5)
-            assert close(cameras[number], clip.intrinsics(frame), 1e-3)
+            assert all_close(matrices[number], np.linalg.inv(pose)[:3], 1e-5)
+            assert all_close(cameras[number], clip.intrinsics(frame), 1e-3)
             assert np.abs(pictures[number].astype(int) - clip.image(frame)).mean() < 6
             assert np.array_equal(masks[number].numpy() > 0, clip.segmentation(frame) > 0)
         if clip.depth(0) is not None:
@@ -233,8 +235,8 @@ def test_neural_assets_preprocessing_of_movi_tfds_gives_our_pairs(
     preprocessing = released("neural_assets_jax", "preprocessing", needs)
     tfds = importlib.import_module("tensorflow_datasets")
     settings = replace(SETTINGS, phrases=(*SETTINGS.phrases, "wedge"), clip_seconds=2.0, trim_seconds=0.0)
-    sources = [of_movi(drawn(seed, 24, seed == 0), name=str(seed)) for seed in (0, 3)]
-    data = made_dataset(tmp_path / "made", sources, settings)
+    sources = [movi_source(rendered_clip(seed, 24, seed == 0), name=str(seed)) for seed in (0, 3)]
+    data = make_dataset(tmp_path / "made", sources, settings)
     for name in ("movi-tfds", "neural-assets"):
         load_exporter(name).write(data, tmp_path / name)
     index = json.loads((tmp_path / "neural-assets" / "index.json").read_text())
@@ -256,9 +258,9 @@ def test_neural_assets_preprocessing_of_movi_tfds_gives_our_pairs(
                 order = [track.track for track in clip.tracks]
                 rows = [order.index(track) for track in pair["tracks"]]
                 theirs = {name: made[name].numpy() for name in ("src_bboxes", "tgt_bboxes_3d", "tgt_image")}
-                assert close(theirs["src_bboxes"][rows], pair["src_bboxes"][: len(rows)], 1e-7)
-                assert close(theirs["tgt_bboxes_3d"][rows], pair["tgt_bboxes_3d"][: len(rows)], 1e-4)
-                assert close(theirs["tgt_bboxes_3d"][-1], pair["tgt_bboxes_3d"][-1], 1e-5)
-                assert close(theirs["tgt_image"] * 255, pair["tgt_image"], 1e-3)
+                assert all_close(theirs["src_bboxes"][rows], pair["src_bboxes"][: len(rows)], 1e-7)
+                assert all_close(theirs["tgt_bboxes_3d"][rows], pair["tgt_bboxes_3d"][: len(rows)], 1e-4)
+                assert all_close(theirs["tgt_bboxes_3d"][-1], pair["tgt_bboxes_3d"][-1], 1e-5)
+                assert all_close(theirs["tgt_image"] * 255, pair["tgt_image"], 1e-3)
                 compared += len(rows)
     assert compared > 20

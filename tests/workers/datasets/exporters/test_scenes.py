@@ -13,7 +13,7 @@ from PIL import Image
 from scipy.sparse import csr_matrix
 from scipy.spatial.transform import Rotation
 
-from tests.support.export_datasets import close, dataset
+from tests.support.export_datasets import all_close, load_export_dataset
 from workers.datasets import oriented_boxes
 from workers.datasets.errors import DatasetError
 from workers.datasets.exporters.bop import Bop
@@ -29,7 +29,7 @@ from workers.datasets.verification import verify
 
 @pytest.fixture(scope="module")
 def data() -> Dataset:
-    return dataset()
+    return load_export_dataset()
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +71,8 @@ def test_movi_corners_project_as_the_record_says(data: Dataset, movi: Path) -> N
             assert corners is not None
             given = instances["bboxes_3d"][order.index(row.track), row.frame]
             pixels, depth = by_kubric(camera, row.frame, given, clip.size)
-            assert close(pixels, oriented_boxes.project(corners, clip.intrinsics(row.frame)), 1e-5)
-            assert close(depth, corners[:, 2])
+            assert all_close(pixels, oriented_boxes.project(corners, clip.intrinsics(row.frame)), 1e-5)
+            assert all_close(depth, corners[:, 2])
             checked += 1
     assert checked > 60
 
@@ -87,7 +87,7 @@ def test_movi_depth_is_the_distance_to_the_camera(data: Dataset, movi: Path) -> 
     y, x = np.mgrid[:256, :256] + 0.5
     k = clip.intrinsics(3)
     points = np.stack([(x - k[0, 2]) / k[0, 0] * z, (y - k[1, 2]) / k[1, 1] * z, z])
-    assert close(distance, np.linalg.norm(points, axis=0), (high - low) / 65535)
+    assert all_close(distance, np.linalg.norm(points, axis=0), (high - low) / 65535)
 
 
 def test_movi_masks_count_from_one_in_the_order_of_instances(data: Dataset, movi: Path) -> None:
@@ -111,8 +111,8 @@ def test_a_dataset_comes_back_from_movi(data: Dataset, movi: Path, tmp_path: Pat
         order = {track.track: number for number, track in enumerate(clip.tracks, 1)}
         assert [t.label for t in same.tracks] == [t.concept for t in clip.tracks]
         for frame in range(len(clip)):
-            assert close(same.intrinsics(frame), clip.intrinsics(frame))
-            assert close(same.world_from_cam(frame), clip.world_from_cam(frame))  # type: ignore[arg-type]
+            assert all_close(same.intrinsics(frame), clip.intrinsics(frame))
+            assert all_close(same.world_from_cam(frame), clip.world_from_cam(frame))  # type: ignore[arg-type]
             before, after = clip.depth(frame), same.depth(frame)
             assert (before is None) == (after is None)
             if before is not None and after is not None:
@@ -127,7 +127,7 @@ def test_a_dataset_comes_back_from_movi(data: Dataset, movi: Path, tmp_path: Pat
                 for world in (False, True):
                     told, found = clip.corners(row, world=world), same.corners(other, world=world)
                     assert (told is None) == (found is None)
-                    assert told is None or close(told, found)
+                    assert told is None or all_close(told, found)
 
 
 def test_examples_of_tfds_are_read_without_our_additions(data: Dataset) -> None:
@@ -147,7 +147,7 @@ def test_examples_of_tfds_are_read_without_our_additions(data: Dataset) -> None:
     # MOVi tells no rate; its videos are made of 12 frames a second
     assert back.row.frame_rate == 12 and back.source.flags == ("time_assumed",)
     for row, other in zip(clip.observations, back.observations, strict=True):
-        assert close(clip.corners(row), back.corners(other))  # type: ignore[arg-type]
+        assert all_close(clip.corners(row), back.corners(other))  # type: ignore[arg-type]
     turned = {**told, "instances": {**instances, "bboxes_3d": instances["bboxes_3d"][:, :, ::-1]}}
     with pytest.raises(DatasetError, match="another order"):
         import_example(turned)
@@ -196,11 +196,11 @@ def test_bop_poses_put_models_where_the_boxes_are(data: Dataset, bop: Path) -> N
                 points = np.array([low + size * corner for corner in np.ndindex(2, 2, 2)])
                 turn = np.reshape(found["cam_R_m2c"], (3, 3))
                 there = points @ turn.T + found["cam_t_m2c"]
-                assert close(there / 1000, clip.corners(row))  # type: ignore[arg-type]
+                assert all_close(there / 1000, clip.corners(row))  # type: ignore[arg-type]
             camera = cameras[str(frame)]
             back = np.linalg.inv(clip.world_from_cam(frame))  # type: ignore[arg-type]
-            assert close(np.reshape(camera["cam_R_w2c"], (3, 3)), back[:3, :3])
-            assert close(np.array(camera["cam_t_w2c"]) / 1000, back[:3, 3])
+            assert all_close(np.reshape(camera["cam_R_w2c"], (3, 3)), back[:3, :3])
+            assert all_close(np.array(camera["cam_t_w2c"]) / 1000, back[:3, 3])
 
 
 def test_bop_depth_and_masks_agree_with_pixels_at_whole_numbers(data: Dataset, bop: Path) -> None:
@@ -209,12 +209,12 @@ def test_bop_depth_and_masks_agree_with_pixels_at_whole_numbers(data: Dataset, b
     camera = json.loads((folder / "scene_camera.json").read_text())["0"]
     depth = np.asarray(Image.open(folder / "depth" / "000000.png")) * camera["depth_scale"] / 1000
     z = clip.depth(0)
-    assert z is not None and close(depth, z)
+    assert z is not None and all_close(depth, z)
     k = np.reshape(camera["cam_K"], (3, 3))
     # BOP's own components put pixel (column, row) on the ray ((column - cx) / fx, (row - cy) / fy)
     mine = (np.arange(256) - k[0, 2]) / k[0, 0]
     ours = (np.arange(256) + 0.5 - clip.intrinsics(0)[0, 2]) / clip.intrinsics(0)[0, 0]
-    assert close(mine, ours)
+    assert all_close(mine, ours)
     info = json.loads((folder / "scene_gt_info.json").read_text())["0"]
     for place, row in enumerate(clip.frame_observations(0)):
         mask = np.asarray(Image.open(folder / "mask_visib" / f"000000_{place:06d}.png")) > 0
@@ -239,10 +239,10 @@ def test_spatialvid_reads_back_with_its_own_conventions(data: Dataset, tmp_path:
             back = np.eye(4)
             back[:3, :3] = Rotation.from_quat(poses[number, 3:]).as_matrix()
             back[:3, 3] = poses[number, :3]
-            assert close(np.linalg.inv(back), clip.world_from_cam(frame))  # type: ignore[arg-type]
+            assert all_close(np.linalg.inv(back), clip.world_from_cam(frame))  # type: ignore[arg-type]
             own = clip.intrinsics(frame)
             height, width = clip.size
-            assert close(
+            assert all_close(
                 k[number] * [width, height, width, height], [own[0, 0], own[1, 1], own[0, 2], own[1, 2]]
             )
         masks = np.load(folder / "dyn_masks.npz")
@@ -260,7 +260,7 @@ def test_spatialvid_reads_back_with_its_own_conventions(data: Dataset, tmp_path:
                 assert sorted(file.namelist()) == [f"{number:05d}.exr" for number in range(len(frames))]
                 row = np.frombuffer(file.read("00002.exr")[-2 * clip.size[1] :], np.float16)
             z = clip.depth(frames[2])
-            assert z is not None and close(1 / row.astype(float), z[-1], 0.002 * float(np.nanmax(z[-1])))
+            assert z is not None and all_close(1 / row.astype(float), z[-1], 0.002 * float(np.nanmax(z[-1])))
 
 
 def test_spatialvid_says_how_the_camera_moves() -> None:

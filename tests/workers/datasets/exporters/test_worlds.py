@@ -13,7 +13,7 @@ import pytest
 import webdataset
 from numpy.typing import NDArray
 
-from tests.support.export_datasets import NAMES, close, dataset, recorded
+from tests.support.export_datasets import NAMES, all_close, load_export_dataset, make_actions
 from workers.datasets.exporters.cjepa.measured_slots import CJepaSlots
 from workers.datasets.exporters.cjepa.video import CJepa
 from workers.datasets.exporters.export_writer import ExportWriter
@@ -31,7 +31,7 @@ from workers.datasets.schema import ActionRow
 
 @pytest.fixture(scope="module")
 def data() -> Dataset:
-    return dataset()
+    return load_export_dataset()
 
 
 def decoded(path: Path) -> list[tuple[float, "np.ndarray"]]:  # type: ignore[type-arg]
@@ -60,13 +60,13 @@ def test_stable_worldmodel_episodes_are_the_clips(data: Dataset, tmp_path: Path)
                 assert np.isnan(action[-1]).all()
                 if clip.source.name == "game":
                     first = clip.frames[0].source_frame
-                    assert close(action[:-1], recorded(24)[first : first + length - 1])
+                    assert all_close(action[:-1], make_actions(24)[first : first + length - 1])
                 else:
                     # ego-motion is no recorded action: what was pressed there is unknown
                     assert np.isnan(action).all()
             assert list(file["action"].attrs["names"]) == list(NAMES)
             times = file["timestamp"][:]
-            assert close(np.diff(times[: len(clips[0])]), 1 / 12, 2e-3)
+            assert all_close(np.diff(times[: len(clips[0])]), 1 / 12, 2e-3)
 
 
 def test_tinyworlds_has_one_file_a_clip(data: Dataset, tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_vpt_has_a_line_for_every_frame_of_the_video(data: Dataset, tmp_path: Pa
         by_frame = {row.frame: row for row in clip.actions if row.kind == "recorded"}
         # VPT's loader takes every line for an action: what the last frame led to was not recorded
         assert len(frames) == len(clip) == len(lines) + bool(by_frame)
-        assert close([time for time, _ in frames], np.arange(len(clip)) / 12, 1e-4)
+        assert all_close([time for time, _ in frames], np.arange(len(clip)) / 12, 1e-4)
         error = [np.abs(seen.astype(int) - clip.image(k)).mean() for k, (_, seen) in enumerate(frames)]
         assert max(error) < 6
         for frame, line in enumerate(lines):
@@ -194,15 +194,15 @@ def test_slot_pickles_are_read_as_cjepa_reads_them(data: Dataset, tmp_path: Path
                     assert not state.any()
                     continue
                 box = state[places["box"]] * (width, height, width, height)
-                assert close(box, [row.x0, row.y0, row.x1, row.y1], 1e-3)
+                assert all_close(box, [row.x0, row.y0, row.x1, row.y1], 1e-3)
                 mask = clip.mask(row)
-                assert close(state[places["color"]] * 255, clip.image(frame)[mask].mean(axis=0), 1e-2)
+                assert all_close(state[places["color"]] * 255, clip.image(frame)[mask].mean(axis=0), 1e-2)
                 covered = state[places["mask"]].mean() * (row.x1 - row.x0) * (row.y1 - row.y0)
-                assert close(covered, row.area, 0.1)
+                assert all_close(covered, row.area, 0.1)
                 assert state[places["box_3d_known"]] == (row.center_cam is not None)
                 if row.center_cam is not None:
-                    assert close(state[places["center"]], row.center_cam, 1e-4)
-                    assert close(state[places["size"]], row.size, 1e-4)
+                    assert all_close(state[places["center"]], row.center_cam, 1e-4)
+                    assert all_close(state[places["size"]], row.size, 1e-4)
             behind = mine[frame, len(entry["tracks"]) :]
             assert (
                 behind[:, places["background"]].all()
@@ -224,9 +224,9 @@ def test_slots_with_actions_have_the_same_keys_and_lengths(data: Dataset, tmp_pa
         count = len(clip) - 1
         assert slots[split][key].shape == (count, 3, 128)
         first = clip.frames[0].source_frame
-        assert close(actions[split][key], recorded(24)[first : first + count])
+        assert all_close(actions[split][key], make_actions(24)[first : first + count])
         poses = [clip.world_from_cam(frame)[:3].ravel() for frame in range(count)]  # type: ignore[index]
-        assert close(proprio[split][key], poses)
+        assert all_close(proprio[split][key], poses)
 
 
 def _mask(clip: SceneClip, transform: ImageTransform, number: int, track: int) -> NDArray[np.bool_]:
@@ -253,7 +253,7 @@ def test_lerobot_index_leads_to_the_right_frames(data: Dataset, tmp_path: Path) 
         mine = steps[episode["dataset_from_index"] : episode["dataset_to_index"]]
         assert len(mine) == episode["length"] == len(clip)
         assert {step["episode_index"] for step in mine} == {episode["episode_index"]}
-        assert close([step["timestamp"] for step in mine], np.arange(len(clip)) / 12, 1e-4)
+        assert all_close([step["timestamp"] for step in mine], np.arange(len(clip)) / 12, 1e-4)
         place = {part: episode[f"videos/{CAMERA}/{part}_index"] for part in ("chunk", "file")}
         video = info["video_path"].format(
             video_key=CAMERA, chunk_index=place["chunk"], file_index=place["file"]

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from tests.support.scenes import ball, wall
-from tests.support.synthetic_datasets import SETTINGS, drawn, made_dataset, of_movi, source_of
+from tests.support.scenes import draw_ball, make_wall
+from tests.support.synthetic_datasets import SETTINGS, make_dataset, make_source, movi_source, rendered_clip
 from workers.datasets.captions import facts
+from workers.datasets.captions.camera_facts import check_camera_motion
 from workers.datasets.captions.scoring import score_captions
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
@@ -20,25 +21,27 @@ SWAPS = {"on the left": "on the right", "on the right": "on the left", "in the m
 
 @pytest.fixture(scope="module")
 def rooms(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    sources = [of_movi(drawn(seed, 24, seed == 0), name=str(seed)) for seed in (0, 3)]
+    sources = [movi_source(rendered_clip(seed, 24, seed == 0), name=str(seed)) for seed in (0, 3)]
     settings = replace(SETTINGS, clip_seconds=2.0)
-    return made_dataset(tmp_path_factory.mktemp("facts"), [*sources, three()], settings)
+    return make_dataset(tmp_path_factory.mktemp("facts"), [*sources, three()], settings)
 
 
 def three() -> Source:
     """Two balls that stand in their corners, and one that swings in the middle for half of the time."""
     frames, masks = [], []
     for index in range(24):
-        picture = wall(3, (120, 160))
+        picture = make_wall(3, (120, 160))
         seen = {
-            1: ball(picture, (30, 30), 18, (220, 40, 40)),
-            2: ball(picture, (90, 130), 18, (40, 60, 220)),
+            1: draw_ball(picture, (30, 30), 18, (220, 40, 40)),
+            2: draw_ball(picture, (90, 130), 18, (40, 60, 220)),
         }
         if index < 12:
-            seen[3] = ball(picture, (60, 74 + index), 12, (60, 180, 70))
+            seen[3] = draw_ball(picture, (60, 74 + index), 12, (60, 180, 70))
         masks.append(seen)
         frames.append(picture)
-    return source_of(frames, truth=GroundTruth(lambda frame: masks[frame], dict.fromkeys((1, 2, 3), "ball")))
+    return make_source(
+        frames, truth=GroundTruth(lambda frame: masks[frame], dict.fromkeys((1, 2, 3), "ball"))
+    )
 
 
 def of_balls(rooms: Dataset) -> SceneClip:
@@ -158,9 +161,9 @@ def moved(x: float = 0, y: float = 0, z: float = 0, *, yaw: float = 0, pitch: fl
     ],
 )
 def test_the_camera_does_what_is_told(text: str, step: np.ndarray, holds: bool | None) -> None:  # type: ignore[type-arg]
-    assert facts.check_camera_motion(text, cameras(step), "metric") is holds
+    assert check_camera_motion(text, cameras(step), "metric") is holds
     unknown = [replace(row, world_from_cam=None) for row in cameras(step)]
-    assert facts.check_camera_motion(text, unknown, "metric") is None
+    assert check_camera_motion(text, unknown, "metric") is None
 
 
 def test_composed_captions_hold_and_exchanged_places_do_not(rooms: Dataset) -> None:

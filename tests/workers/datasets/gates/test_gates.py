@@ -9,17 +9,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.support.scenes import ball, wall
-from tests.support.synthetic_datasets import balls, source_of
-from workers.datasets.clip_work import Components
+from tests.support.scenes import draw_ball, make_wall
+from tests.support.synthetic_datasets import make_source, render_balls
+from workers.datasets.clip_plan import ClipPlan
+from workers.datasets.components import Components
 from workers.datasets.gates.policy import DEFAULT, GatePolicy
-from workers.datasets.local import FolderWorkspace
-from workers.datasets.local_executor import LocalExecutor
-from workers.datasets.pipeline import Pipeline
+from workers.datasets.local import FolderWorkspace, build_local_pipeline
+from workers.datasets.protocols import ClipTracker
 from workers.datasets.schema import DecisionRow, ScoreRow
 from workers.datasets.settings import DatasetSettings
-from workers.datasets.shots.clip_planning import ClipPlan
-from workers.datasets.source import ClipTracker, GroundTruth, Source
+from workers.datasets.source import GroundTruth, Source
 from workers.engines.protocols import Box, EngineInfo, FrameResult, Rgb, TrackedInstance
 from workers.geometry.boxes import bounding_box
 
@@ -48,7 +47,7 @@ class Scripted:
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
 
-    def tracks(self, source: Source, plan: ClipPlan) -> ClipTracker:
+    def tracker(self, source: Source, plan: ClipPlan) -> ClipTracker:
         return self
 
     def step(self, source_frame: int, frame: int, pts: int, image: Rgb) -> Sequence[FrameResult]:
@@ -64,16 +63,14 @@ class Scripted:
 
 
 def judged(scene: Scene, folder: Path) -> list[DecisionRow]:
-    source = source_of(scene.frames, truth=GroundTruth(depth=scene.depth))
-    pipeline = Pipeline(
-        LocalExecutor(FolderWorkspace(folder), Components(Scripted(scene)), SETTINGS), SETTINGS
-    )
+    source = make_source(scene.frames, truth=GroundTruth(depth=scene.depth))
+    pipeline = build_local_pipeline(FolderWorkspace(folder), Components(Scripted(scene)), SETTINGS)
     [record] = pipeline.run([source]).records
     return list(record.rows["decisions"])
 
 
 def clean(seed: int, count: int = 2) -> Scene:
-    frames, masks = balls(seed, FRAMES, count)
+    frames, masks = render_balls(seed, FRAMES, count)
     return Scene(frames, [dict(mine) for mine in masks], set())
 
 
@@ -111,11 +108,11 @@ def flooded(seed: int) -> Scene:
 
 def cut_off(seed: int) -> Scene:
     frames, masks = [], []
-    background = wall(seed, (120, 160))
+    background = make_wall(seed, (120, 160))
     for index in range(FRAMES):
         picture = background.copy()
-        edge = ball(picture, (30, 2 + index * 0.2), 18, (220, 60, 40))
-        inner = ball(picture, (85, 40 + 2 * index), 18, (40, 110, 220))
+        edge = draw_ball(picture, (30, 2 + index * 0.2), 18, (220, 60, 40))
+        inner = draw_ball(picture, (85, 40 + 2 * index), 18, (40, 110, 220))
         frames.append(picture)
         masks.append({1: edge, 2: inner})
     return Scene(frames, masks, {1})

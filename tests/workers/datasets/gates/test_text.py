@@ -7,12 +7,11 @@ import pytest
 import skimage.data
 from PIL import Image, ImageDraw, ImageFont
 
-from tests.support.synthetic_datasets import RATE, source_of
-from workers.datasets.clip_work import Components
+from tests.support.synthetic_datasets import RATE, make_source
+from workers.datasets.components import Components
 from workers.datasets.gates.policy import DEFAULT
-from workers.datasets.local import FolderWorkspace
-from workers.datasets.local_executor import LocalExecutor
-from workers.datasets.pipeline import DatasetPlan, Pipeline
+from workers.datasets.local import FolderWorkspace, build_local_pipeline
+from workers.datasets.planning import PlannedClips
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.shots.text import measure_text_area
 from workers.datasets.track_sources import OracleTracks
@@ -68,12 +67,13 @@ def clip(name: str, lines: int, height: int, colour: str = "white") -> list[Rgb]
     return [np.where(text, still, np.roll(moving, 3 * frame, axis=1)) for frame in range(RATE)]
 
 
-def planned(clips: list[list[Rgb]], folder: Path) -> DatasetPlan:
+def planned(clips: list[list[Rgb]], folder: Path) -> PlannedClips:
     settings = DatasetSettings(
         clip_seconds=1.0, min_clip_seconds=0.5, policy=DEFAULT.with_bounds({"near_duplicate": (None, None)})
     )
-    crew = LocalExecutor(FolderWorkspace(folder), Components(OracleTracks(())), settings)
-    return Pipeline(crew, settings).plan([source_of(frames) for frames in clips])
+    return build_local_pipeline(FolderWorkspace(folder), Components(OracleTracks(())), settings).plan(
+        [make_source(frames) for frames in clips]
+    )
 
 
 def test_titles_are_caught_and_captions_are_let_through(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.movi_clips import Clip, draw
-from tests.support.synthetic_datasets import SETTINGS, made_dataset, of_movi
+from tests.support.movi_clips import RenderedClip, render_clip
+from tests.support.synthetic_datasets import SETTINGS, make_dataset, movi_source
 from workers.datasets import oriented_boxes
-from workers.datasets.clip_work import Components
+from workers.datasets.components import Components
 from workers.datasets.local import build_dataset
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
@@ -22,33 +22,33 @@ from workers.geometry.overlap import mask_iou
 LONG = replace(SETTINGS, clip_seconds=2.0, shares={"train": 1.0, "val": 0.0, "test": 0.0})
 
 
-def measured(clip: Clip, name: str) -> Source:
+def measured(clip: RenderedClip, name: str) -> Source:
     """The clip with cameras and depth, and no boxes."""
-    source = of_movi(clip, name=name)
+    source = movi_source(clip, name=name)
     return replace(source, truth=replace(source.truth, boxes=None))
 
 
-def true_box(clip: Clip, row: ObservationRow, number: int) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def true_box(clip: RenderedClip, row: ObservationRow, number: int) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
     """Corners (8, 3) in camera axes and edge lengths (3,)."""
     pose = np.linalg.inv(clip.world_from_cam[row.frame]) @ clip.world_from_object[row.frame, number - 1]
     size = clip.sizes[number - 1]
     return oriented_boxes.SIGNS * size @ pose[:3, :3].T + pose[:3, 3], size
 
 
-def off(clip: Clip, row: ObservationRow, number: int) -> float:
+def off(clip: RenderedClip, row: ObservationRow, number: int) -> float:
     """The distance between told and true centre, in diagonals of the true box."""
     corners, size = true_box(clip, row, number)
     return float(np.linalg.norm(np.array(row.center_cam) - corners.mean(axis=0)) / np.linalg.norm(size))
 
 
 @pytest.fixture(scope="module")
-def still(tmp_path_factory: pytest.TempPathFactory) -> tuple[Clip, SceneClip]:
-    clip = draw(1, frames=24, moving_camera=2.0, standing=True)
-    data = made_dataset(tmp_path_factory.mktemp("still"), [measured(clip, "still")], LONG)
+def still(tmp_path_factory: pytest.TempPathFactory) -> tuple[RenderedClip, SceneClip]:
+    clip = render_clip(1, frames=24, moving_camera=2.0, standing=True)
+    data = make_dataset(tmp_path_factory.mktemp("still"), [measured(clip, "still")], LONG)
     return clip, next(data.clips())
 
 
-def test_what_stands_is_where_it_was_drawn(still: tuple[Clip, SceneClip]) -> None:
+def test_what_stands_is_where_it_was_drawn(still: tuple[RenderedClip, SceneClip]) -> None:
     drawn, clip = still
     assert {"ball", "box", "cylinder", "capsule"} <= {track.label for track in clip.tracks}
     for row in clip.observations:
@@ -56,7 +56,7 @@ def test_what_stands_is_where_it_was_drawn(still: tuple[Clip, SceneClip]) -> Non
         assert off(drawn, row, row.track) < 0.1
 
 
-def test_a_box_is_as_large_and_turned_as_it_was_drawn(still: tuple[Clip, SceneClip]) -> None:
+def test_a_box_is_as_large_and_turned_as_it_was_drawn(still: tuple[RenderedClip, SceneClip]) -> None:
     drawn, clip = still
     [number] = [track.track for track in clip.tracks if track.label == "box"]
     for row in clip.track_observations(number):
@@ -70,8 +70,8 @@ def test_a_box_is_as_large_and_turned_as_it_was_drawn(still: tuple[Clip, SceneCl
 
 
 def test_what_turns_in_its_place_has_no_rotation(tmp_path: Path) -> None:
-    drawn = draw(1, frames=24, moving_camera=1.0)
-    clip = next(made_dataset(tmp_path, [measured(drawn, "turning")], LONG).clips())
+    drawn = render_clip(1, frames=24, moving_camera=1.0)
+    clip = next(make_dataset(tmp_path, [measured(drawn, "turning")], LONG).clips())
     swinging = [row for row in clip.observations if row.track == 3 and row.area >= 50]
     assert len(swinging) >= 10
     for row in swinging:
@@ -79,12 +79,12 @@ def test_what_turns_in_its_place_has_no_rotation(tmp_path: Path) -> None:
 
 
 def test_depth_has_no_place_in_a_world_of_unknown_scale(
-    still: tuple[Clip, SceneClip], tmp_path: Path
+    still: tuple[RenderedClip, SceneClip], tmp_path: Path
 ) -> None:
     drawn, _ = still
     source = measured(drawn, "relative")
     info = source.info.model_copy(update={"scale": "relative"})
-    clip = next(made_dataset(tmp_path, [replace(source, info=info)], LONG).clips())
+    clip = next(make_dataset(tmp_path, [replace(source, info=info)], LONG).clips())
     for row in clip.observations:
         assert row.box3d_source == "depth" and row.scale_source == "metric"
         assert row.center_cam is not None and row.center_world is None
@@ -92,7 +92,7 @@ def test_depth_has_no_place_in_a_world_of_unknown_scale(
 
 
 def test_a_ball_that_the_default_engine_finds_is_in_its_place(tmp_path: Path) -> None:
-    drawn = draw(0, frames=8, moving_camera=2.0, standing=True)
+    drawn = render_clip(0, frames=8, moving_camera=2.0, standing=True)
     source = measured(drawn, "found")
     source = replace(source, truth=GroundTruth(depth=source.truth.depth))
     settings = replace(LONG, phrases=("ball",), clip_seconds=0.6)

@@ -10,18 +10,21 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from tests.support.synthetic_datasets import drawn, made_dataset, source_of
+from tests.support.synthetic_datasets import make_dataset, make_source, rendered_clip
 from workers.datasets import oriented_boxes
-from workers.datasets.boxes3d.lifting import ClipCamera, lift_track
-from workers.datasets.cameras.clip_camera import StillCameraDetector
+from workers.datasets.boxes3d.lifting import lift_track
+from workers.datasets.cameras.clip_camera import ClipCamera
 from workers.datasets.cameras.colmap_solver import ColmapSolver, load_solver
+from workers.datasets.cameras.still_camera import StillCameraDetector
+from workers.datasets.images import encode_jpeg
+from workers.datasets.observations import TrackObservation
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import GroundTruth, KnownBox
-from workers.datasets.stages.measure import TrackObservation, encode_jpeg
 from workers.formats.rle import encode_mask
 from workers.geometry.cameras import Camera
 
 SIZE, FOCAL = (240, 320), 300.0
+INTRINSICS = Camera(SIZE[1], SIZE[0], FOCAL, FOCAL, SIZE[1] / 2, SIZE[0] / 2)
 
 
 @lru_cache
@@ -58,19 +61,19 @@ def test_a_camera_that_stands_still_is_told_from_one_that_walks() -> None:
     pictures, _ = walk()
     rng = np.random.default_rng(1)
     for picture in pictures:
-        walking.look(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))
+        walking.add(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))
         noisy = np.clip(pictures[0] + rng.normal(0, 3, pictures[0].shape), 0, 255).astype(np.uint8)
         # something crosses the picture; the rest stays
         noisy[80:140, 40:100] = 200
-        still.look(cv2.cvtColor(noisy, cv2.COLOR_RGB2GRAY))
-    assert still.still and not walking.still
+        still.add(cv2.cvtColor(noisy, cv2.COLOR_RGB2GRAY))
+    assert still.is_still and not walking.is_still
 
 
 def test_a_picture_without_features_is_not_called_still() -> None:
-    look = StillCameraDetector()
+    detector = StillCameraDetector()
     for _ in range(4):
-        look.look(np.full(SIZE, 128, np.uint8))
-    assert not look.still
+        detector.add(np.full(SIZE, 128, np.uint8))
+    assert not detector.is_still
 
 
 def test_a_still_camera_makes_a_world_of_its_own_frame(tmp_path: Path) -> None:
@@ -78,9 +81,9 @@ def test_a_still_camera_makes_a_world_of_its_own_frame(tmp_path: Path) -> None:
     frames = [pictures[0].copy() for _ in range(24)]
     for index, frame in enumerate(frames):
         cv2.circle(frame, (60 + 5 * index, 60), 20, (250, 30, 30), -1)
-    [clip] = made_dataset(
+    [clip] = make_dataset(
         tmp_path,
-        [source_of(frames, truth=GroundTruth(lambda frame: {}, {}))],
+        [make_source(frames, truth=GroundTruth(lambda frame: {}, {}))],
         DatasetSettings(phrases=("ball",), clip_seconds=5.0, min_clip_seconds=1.0),
     ).clips()
     assert clip.row.camera_source == "static" and clip.row.scale_source == "relative"
@@ -97,32 +100,32 @@ def test_structure_from_motion_finds_the_path_and_the_focal_length(known: bool) 
     camera = given if known else Camera.assumed(width, height)
     nothing = np.zeros(SIZE, np.bool_)
     found = ColmapSolver()([encode_jpeg(picture) for picture in pictures], camera, lambda frame: nothing)
-    assert found is not None and found.matrices is not None and found.scale == "relative"
-    assert found.camera is not None and found.camera.fx == pytest.approx(FOCAL, rel=0.02)
-    told, exact = found.matrices[:, :3, 3], truth[:, :3, 3]
+    assert found is not None and found.poses is not None and found.scale == "relative"
+    assert found.intrinsics.fx == pytest.approx(FOCAL, rel=0.02)
+    told, exact = found.poses[:, :3, 3], truth[:, :3, 3]
     told, exact = told - told[0], exact - exact[0]
     # one rotation and one scale take one world to the other
-    turn = truth[0, :3, :3] @ found.matrices[0, :3, :3].T
+    turn = truth[0, :3, :3] @ found.poses[0, :3, :3].T
     scale = np.linalg.norm(exact[-1]) / np.linalg.norm(told[-1])
     assert float(np.abs(scale * told @ turn.T - exact).max()) < 0.03
-    turns = [(turn @ a[:3, :3]).T @ b[:3, :3] for a, b in zip(found.matrices, truth, strict=True)]
+    turns = [(turn @ a[:3, :3]).T @ b[:3, :3] for a, b in zip(found.poses, truth, strict=True)]
     assert max(np.linalg.norm(Rotation.from_matrix(t).as_rotvec(degrees=True)) for t in turns) < 0.5
 
 
 @pytest.mark.skipif(importlib.util.find_spec("pycolmap") is None, reason="pycolmap is not installed")
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_rooms_of_soft_walls_and_moving_things_are_solved_right_or_not_at_all(seed: int) -> None:
-    clip = drawn(seed, 24)
+    clip = rendered_clip(seed, 24)
     camera = Camera(256, 256, clip.intrinsics[0, 0], clip.intrinsics[1, 1], 128, 128)
     found = ColmapSolver()(
         [encode_jpeg(frame) for frame in clip.frames], camera, lambda frame: clip.ids[frame] > 0
     )
     if found is None:
         return
-    assert found.matrices is not None
+    assert found.poses is not None
     turns = [
-        (found.matrices[0, :3, :3].T @ a[:3, :3]).T @ clip.world_from_cam[0, :3, :3].T @ b[:3, :3]
-        for a, b in zip(found.matrices, clip.world_from_cam, strict=True)
+        (found.poses[0, :3, :3].T @ a[:3, :3]).T @ clip.world_from_cam[0, :3, :3].T @ b[:3, :3]
+        for a, b in zip(found.poses, clip.world_from_cam, strict=True)
     ]
     assert max(np.linalg.norm(Rotation.from_matrix(t).as_rotvec(degrees=True)) for t in turns) < 2
 
@@ -131,29 +134,40 @@ def test_the_solver_is_there_when_its_package_is() -> None:
     assert (load_solver() is None) == (importlib.util.find_spec("pycolmap") is None)
 
 
-def seen_from(
-    poses: NDArray[np.float64], k: NDArray[np.float64], center: NDArray[np.float64]
-) -> list[TrackObservation]:
+def metric(poses: NDArray[np.float64]) -> ClipCamera:
+    """A camera with known poses in metres."""
+    return ClipCamera(intrinsics=INTRINSICS, poses=poses, source="given", scale="metric")
+
+
+def seen_from(poses: NDArray[np.float64], center: NDArray[np.float64]) -> list[TrackObservation]:
     """A cube of 40 cm at `center`, seen by each camera; boxes without masks of their own."""
     found = []
     for frame, pose in enumerate(poses):
         corners = oriented_boxes.SIGNS * 0.4 + center
         local = (corners - pose[:3, 3]) @ pose[:3, :3]
-        pixels = oriented_boxes.project(local, k)
+        pixels = oriented_boxes.project(local, INTRINSICS.matrix())
         low, high = pixels.min(axis=0), pixels.max(axis=0)
         box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
         area = int((box[2] - box[0]) * (box[3] - box[1]))
         found.append(
-            TrackObservation(frame, box, 1.0, encode_mask(np.ones((2, 2), np.bool_)), area, None, None, ())
+            TrackObservation(
+                frame=frame,
+                box=box,
+                score=1.0,
+                mask=encode_mask(np.ones((2, 2), np.bool_)),
+                area=area,
+                depth=None,
+                points=None,
+                flags=(),
+            )
         )
     return found
 
 
 def test_a_thing_that_stands_still_is_triangulated_from_known_cameras() -> None:
     _, poses = walk()
-    k = np.array([[FOCAL, 0, 160.0], [0, FOCAL, 120.0], [0, 0, 1]])
     center = np.array([0.5, 0.1, 4.0])
-    lifted = lift_track(seen_from(poses, k, center), "thing", ClipCamera(k, poses, "metric"), None)
+    lifted = lift_track(seen_from(poses, center), "thing", metric(poses), None)
     assert len(lifted) == len(poses)
     for box in lifted.values():
         assert box.source == "multiview" and box.scale_source == "metric" and "rotation_unknown" in box.flags
@@ -161,30 +175,26 @@ def test_a_thing_that_stands_still_is_triangulated_from_known_cameras() -> None:
         # the middle of a box in the picture is not quite the middle of the thing
         assert float(np.linalg.norm(np.array(box.center_world) - center)) < 0.1
     # two cameras in one place see no depth
-    assert not lift_track(
-        seen_from(poses[:1].repeat(5, axis=0), k, center), None, ClipCamera(k, poses, "metric"), None
-    )
+    assert not lift_track(seen_from(poses[:1].repeat(5, axis=0), center), None, metric(poses), None)
 
 
 def test_a_usual_size_is_a_guess_that_says_so() -> None:
     _, poses = walk()
-    k = np.array([[FOCAL, 0, 160.0], [0, FOCAL, 120.0], [0, 0, 1]])
-    seen = seen_from(poses[:4], k, np.array([0.5, 0.1, 4.0]))
-    lifted = lift_track(seen, "cup", ClipCamera(k, None, None), None)
+    seen = seen_from(poses[:4], np.array([0.5, 0.1, 4.0]))
+    lifted = lift_track(seen, "cup", ClipCamera(intrinsics=INTRINSICS), None)
     for box in lifted.values():
         assert box.scale_source == box.source == "prior" and box.confidence <= 0.3
         assert "scale_not_metric" in box.flags and box.center_world is None
-    assert lift_track(seen, "wedge", ClipCamera(k, None, None), None) == {}
+    assert lift_track(seen, "wedge", ClipCamera(intrinsics=INTRINSICS), None) == {}
 
 
 def test_known_boxes_keep_their_pose_in_camera_and_world() -> None:
     _, poses = walk()
-    k = np.array([[FOCAL, 0, 160.0], [0, FOCAL, 120.0], [0, 0, 1]])
     place = np.eye(4)
     place[:3, :3] = Rotation.from_euler("xyz", [20, 30, 40], degrees=True).as_matrix()
     place[:3, 3] = (0.2, 0.1, 4.0)
     known = {frame: KnownBox(place, np.array([0.3, 0.4, 0.5])) for frame in range(len(poses))}
-    for frame, box in lift_track([], None, ClipCamera(k, poses, "metric"), known).items():
+    for frame, box in lift_track([], None, metric(poses), known).items():
         assert box.center_world is not None and box.rotation_world is not None
         world = oriented_boxes.compute_corners(box.center_world, box.size, box.rotation_world)
         camera = oriented_boxes.compute_corners(box.center_cam, box.size, box.rotation_cam)

@@ -11,9 +11,9 @@ from maquette.contract.vocabulary import COLORS
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests.support.scenes import ball, wall
-from tests.support.synthetic_datasets import SETTINGS, source_of
-from workers.datasets.clip_work import Components
+from tests.support.scenes import draw_ball, make_wall
+from tests.support.synthetic_datasets import SETTINGS, make_source
+from workers.datasets.components import Components
 from workers.datasets.local import build_dataset
 from workers.datasets.reader import Dataset
 from workers.datasets.source import GroundTruth, Source
@@ -26,10 +26,10 @@ def rolling(label: str) -> Source:
     """A large red ball that rolls from the left to the right."""
     frames, masks = [], []
     for index in range(12):
-        picture = wall(1, (120, 160))
-        masks.append({1: ball(picture, (60, 40 + 7 * index), 32, (220, 40, 40))})
+        picture = make_wall(1, (120, 160))
+        masks.append({1: draw_ball(picture, (60, 40 + 7 * index), 32, (220, 40, 40))})
         frames.append(picture)
-    return source_of(frames, truth=GroundTruth(lambda frame: masks[frame], {1: label}))
+    return make_source(frames, truth=GroundTruth(lambda frame: masks[frame], {1: label}))
 
 
 class Means:

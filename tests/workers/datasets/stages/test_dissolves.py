@@ -7,15 +7,12 @@ import numpy as np
 import pytest
 
 from bench.datasets.shot_videos import dissolving, uncut
-from tests.support.synthetic_datasets import source_of
-from workers.datasets import clip_reader
+from tests.support.synthetic_datasets import make_source
 from workers.datasets.clip_reader import SurveyReader
-from workers.datasets.clip_work import Components
-from workers.datasets.local import FolderWorkspace
-from workers.datasets.local_executor import LocalExecutor
-from workers.datasets.pipeline import Pipeline
+from workers.datasets.components import Components
+from workers.datasets.local import FolderWorkspace, build_local_pipeline
 from workers.datasets.settings import DatasetSettings
-from workers.datasets.shots.clip_planning import find_transitions
+from workers.datasets.shots.cuts import find_transitions
 from workers.datasets.shots.dissolves import LOOKBACK
 from workers.datasets.shots.survey import Survey, join_surveys, survey_frames
 from workers.datasets.source import Source
@@ -24,10 +21,11 @@ from workers.engines.protocols import Rgb
 
 RATE = 24
 NAMES = ("astronaut", "coffee", "chelsea", "rocket", "motorcycle_left")
+PIECE = LOOKBACK + 5
 
 
 def looked(frames: list[Rgb]) -> Survey:
-    return survey_frames(source_of(frames, rate=RATE).open(0, None).frames, (1, RATE))
+    return survey_frames(make_source(frames, rate=RATE).open(0, None).frames, (1, RATE))
 
 
 @pytest.mark.parametrize(("length", "speed"), [(8, 1.0), (24, 1.0), (48, 0.0)])
@@ -44,10 +42,8 @@ def test_dissolves_are_found_where_they_are(length: int, speed: float) -> None:
 def test_clips_keep_away_from_dissolves(tmp_path: Path) -> None:
     frames, middles = dissolving(3, NAMES[:3], 24, 1.0)
     settings = DatasetSettings(phrases=("ball",), clip_seconds=2.0, min_clip_seconds=0.5, trim_seconds=0.2)
-    pipeline = Pipeline(
-        LocalExecutor(FolderWorkspace(tmp_path), Components(OracleTracks(())), settings), settings
-    )
-    planned = pipeline.plan([source_of(frames, rate=RATE)])
+    pipeline = build_local_pipeline(FolderWorkspace(tmp_path), Components(OracleTracks(())), settings)
+    planned = pipeline.plan([make_source(frames, rate=RATE)])
     assert len(planned.clips) >= 3 and len({clip.shot for clip in planned.clips}) == 3
     for clip in planned.clips:
         for middle in middles:
@@ -63,29 +59,28 @@ def test_what_only_changes_much_is_no_dissolve(kind: str) -> None:
 def test_noise_and_nothing_are_no_dissolve() -> None:
     rng = np.random.default_rng(0)
     noise = [rng.integers(0, 255, (90, 160, 3)).astype(np.uint8) for _ in range(80)]
-    assert not looked(noise).mixes.any()
-    assert not looked([np.zeros((90, 160, 3), np.uint8)] * 80).mixes.any()
+    assert not looked(noise).dissolves.any()
+    assert not looked([np.zeros((90, 160, 3), np.uint8)] * 80).dissolves.any()
 
 
 def in_pieces(source: Source, again: bool) -> Iterator[Survey]:
     """A survey of pieces; with `again` each is begun by a worker that has seen nothing before."""
-    pieces = SurveyReader(source)
+    pieces = SurveyReader(source, PIECE)
     start = 0
     while True:
-        found = pieces.look(start, lambda done: None)
+        found = pieces.read(start, lambda done: None)
         yield found
-        if len(found) < clip_reader.PIECE:
+        if len(found) < PIECE:
             return
         start += len(found)
-        pieces = SurveyReader(source) if again else pieces
+        pieces = SurveyReader(source, PIECE) if again else pieces
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_a_survey_in_pieces_finds_what_one_walk_finds(again: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clip_reader, "PIECE", LOOKBACK + 5)
+def test_a_survey_in_pieces_finds_what_one_walk_finds(again: bool) -> None:
     frames, middles = dissolving(3, NAMES, 24, 1.0)
-    found = join_surveys(list(in_pieces(source_of(frames, rate=RATE), again)))
+    found = join_surveys(list(in_pieces(make_source(frames, rate=RATE), again)))
     whole = looked(frames)
-    assert np.array_equal(found.mixes, whole.mixes) and whole.mixes.any()
+    assert np.array_equal(found.dissolves, whole.dissolves) and whole.dissolves.any()
     assert np.array_equal(found.content, whole.content)
     assert len(find_transitions(found)) == len(middles)

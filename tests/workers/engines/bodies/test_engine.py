@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from skimage import data
 
-from workers.engines.bodies.blazepose import BlazePose, anchors, refine
-from workers.engines.bodies.crops import Region, isolate
+from workers.engines.bodies.blazepose import BlazePose, build_anchors, refine_landmarks
+from workers.engines.bodies.crops import CropRegion, grey_out_others
 from workers.engines.bodies.default import DefaultBodies
-from workers.engines.bodies.rig import reskin
+from workers.engines.bodies.rig import skin_rig
 from workers.engines.protocols import BodyEngine, BodyEstimate
 from workers.geometry.cameras import Camera
 
@@ -65,7 +65,7 @@ def test_a_real_person(body: BodyEstimate) -> None:
 
 
 def test_rig_explains_the_vertices(body: BodyEstimate) -> None:
-    assert np.abs(reskin(body.rig) - body.vertices).max() < 1e-5
+    assert np.abs(skin_rig(body.rig) - body.vertices).max() < 1e-5
     assert np.abs(np.linalg.norm(body.rig.rotations, axis=1) - 1).max() < 1e-9
     assert np.abs(body.rig.skin_weights.sum(axis=1) - 1).max() < 1e-9
     assert np.abs(body.joints[0] - body.rig.root_translation).max() < 1e-9
@@ -145,7 +145,7 @@ def test_a_mask_is_used_and_an_empty_one_is_not_fatal(engine: DefaultBodies, ast
 def test_converted_models_on_a_known_picture(astronaut: np.ndarray) -> None:
     """Numbers of the original TensorFlow Lite models on the same crop."""
     poses = BlazePose(threads=1)
-    pose = poses.read(astronaut, Region(256.0, 256.0, 512.0))
+    pose = poses.read_landmarks(astronaut, CropRegion(256.0, 256.0, 512.0))
     assert pose.score == pytest.approx(KNOWN_SCORE, abs=1e-3)
     assert np.abs(pose.pixels[[0, 11, 12]] - KNOWN_PIXELS).max() < 0.5
     assert np.abs(pose.world[[0, 11, 12]] - KNOWN_WORLD).max() < 1e-3
@@ -154,9 +154,9 @@ def test_converted_models_on_a_known_picture(astronaut: np.ndarray) -> None:
 def test_turned_region_finds_a_turned_person(astronaut: np.ndarray) -> None:
     """The detector aligns a person who lies on the side."""
     poses = BlazePose(threads=1)
-    upright = poses.pose(astronaut, BOX)
+    upright = poses.estimate_pose(astronaut, BOX)
     lying = np.ascontiguousarray(np.rot90(astronaut))
-    turned = poses.pose(lying, (0.0, 512 - BOX[2], 512.0, 512 - BOX[0]))
+    turned = poses.estimate_pose(lying, (0.0, 512 - BOX[2], 512.0, 512 - BOX[0]))
     assert turned.score > 0.5
     back = np.stack([512 - turned.pixels[:, 1], turned.pixels[:, 0]], axis=1)
     upper = [0, 7, 8, 11, 12]
@@ -166,37 +166,37 @@ def test_turned_region_finds_a_turned_person(astronaut: np.ndarray) -> None:
 def test_region_cut_is_exact() -> None:
     y, x = np.mgrid[:200, :300]
     ramp = np.stack([x % 256, y, np.zeros_like(x)], axis=2).astype(np.uint8)
-    crop = Region(100.0, 90.0, 64.0).cut(ramp, 64)
+    crop = CropRegion(100.0, 90.0, 64.0).extract(ramp, 64)
     assert (crop[:, :, 0] == ramp[58:122, 68:132, 0]).all()
     assert (crop[:, :, 1] == ramp[58:122, 68:132, 1]).all()
-    outside = Region(0.0, 0.0, 64.0).cut(ramp, 64)
+    outside = CropRegion(0.0, 0.0, 64.0).extract(ramp, 64)
     assert (outside[:31, :31] == 127).all()
-    corners = Region(100.0, 90.0, 64.0, np.pi / 2).to_image(np.array([[0.0, 0.0], [1.0, 0.0]]))
+    corners = CropRegion(100.0, 90.0, 64.0, np.pi / 2).to_image(np.array([[0.0, 0.0], [1.0, 0.0]]))
     assert np.abs(corners - np.array([[132.0, 58.0], [132.0, 122.0]])).max() < 1e-9
 
 
 def test_others_are_grey(astronaut: np.ndarray) -> None:
     boxes = [(0.0, 0.0, 200.0, 512.0), (150.0, 0.0, 512.0, 512.0)]
-    alone = isolate(astronaut, 0, boxes, None)
+    alone = grey_out_others(astronaut, 0, boxes, None)
     assert (alone[:, :200] == astronaut[:, :200]).all()
     assert (alone[:, 200:] == 127).all()
     masks = [np.zeros((512, 512), dtype=bool), np.zeros((512, 512), dtype=bool)]
     masks[1][:100, :100] = True
     masks[0][:50, :50] = True
-    alone = isolate(astronaut, 0, boxes, masks)
+    alone = grey_out_others(astronaut, 0, boxes, masks)
     assert (alone[:50, :50] == astronaut[:50, :50]).all()
     assert (alone[60:100, 60:100] == 127).all()
     assert (alone[100:] == astronaut[100:]).all()
 
 
 def test_anchor_grid_and_heatmap() -> None:
-    grid = anchors()
+    grid = build_anchors()
     assert grid.shape == (2254, 2)
     assert np.abs(grid[0] - 0.5 / 28).max() < 1e-12
     heat = np.full((64, 64, 1), -10.0, np.float32)
     heat[30:33, 20:23, 0] = 5.0
-    moved = refine(np.array([[20.2 / 64, 30.2 / 64]]), heat)
+    moved = refine_landmarks(np.array([[20.2 / 64, 30.2 / 64]]), heat)
     assert np.abs(moved * 64 - np.array([[21.0, 31.0]])).max() < 0.05
     unsure = np.full((64, 64, 1), -10.0, np.float32)
     point = np.array([[0.3, 0.4]])
-    assert (refine(point, unsure) == point).all()
+    assert (refine_landmarks(point, unsure) == point).all()

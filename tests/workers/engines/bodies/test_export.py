@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tests.support.gltf_validator import assert_valid
-from workers.engines.bodies.export import body_glb, body_obj, to_gltf
-from workers.engines.bodies.kinematics import Kinematics, State
-from workers.engines.bodies.rig import Skinner, joints_of, reskin
+from workers.engines.bodies.export import to_gltf, write_body_glb, write_body_obj
+from workers.engines.bodies.kinematics import BodyState, Kinematics
+from workers.engines.bodies.rig import Skinner, pose_rig, skin_rig
 from workers.engines.bodies.rotations import exp_map
 from workers.engines.bodies.skeleton import load_skeleton
 from workers.engines.protocols import BodyEstimate
@@ -23,12 +23,12 @@ def estimate() -> BodyEstimate:
     rotations = exp_map(0.3 * rng.normal(size=(len(kinematics.skeleton.joints), 3)))
     rotations[0] = np.diag([1.0, -1.0, -1.0]) @ rotations[0]
     rig = Skinner(kinematics).rig(
-        State(rotations, np.array([0.3, -0.1, 3.0]), np.array([0.5, 1.0, 0.4, -0.5]))
+        BodyState(rotations, np.array([0.3, -0.1, 3.0]), np.array([0.5, 1.0, 0.4, -0.5]))
     )
-    _, joints = joints_of(rig)
+    _, joints = pose_rig(rig)
     return BodyEstimate(
         rig=rig,
-        vertices=reskin(rig),
+        vertices=skin_rig(rig),
         joints=joints,
         keypoint_names=kinematics.skeleton.model.landmark_names,
         keypoints_2d=np.zeros((33, 2)),
@@ -45,7 +45,7 @@ def estimate() -> BodyEstimate:
 
 
 def test_glb_skins_to_the_posed_body(estimate: BodyEstimate) -> None:
-    glb = read_glb(body_glb(estimate, "person"))
+    glb = read_glb(write_body_glb(estimate, "person"))
     skin = glb.document["skins"][0]
     mesh = glb.mesh(0)
     assert mesh.joints is not None
@@ -62,7 +62,7 @@ def test_glb_skins_to_the_posed_body(estimate: BodyEstimate) -> None:
 
 
 def test_glb_has_a_clean_skeleton(estimate: BodyEstimate) -> None:
-    document = read_glb(body_glb(estimate)).document
+    document = read_glb(write_body_glb(estimate)).document
     nodes, joints = document["nodes"], document["skins"][0]["joints"]
     names = [nodes[j]["name"] for j in joints]
     assert names == list(estimate.rig.joint_names)
@@ -76,15 +76,15 @@ def test_glb_has_a_clean_skeleton(estimate: BodyEstimate) -> None:
 
 
 def test_glb_is_the_same_every_time(estimate: BodyEstimate) -> None:
-    assert body_glb(estimate) == body_glb(estimate)
+    assert write_body_glb(estimate) == write_body_glb(estimate)
 
 
 def test_glb_passes_the_validator(estimate: BodyEstimate) -> None:
-    assert_valid(body_glb(estimate))
+    assert_valid(write_body_glb(estimate))
 
 
 def test_obj_holds_the_posed_mesh(estimate: BodyEstimate) -> None:
-    lines = body_obj(estimate).decode().splitlines()
+    lines = write_body_obj(estimate).decode().splitlines()
     vertices = np.array([[float(v) for v in line.split()[1:]] for line in lines if line.startswith("v ")])
     faces = np.array([[int(v) for v in line.split()[1:]] for line in lines if line.startswith("f ")])
     assert np.abs(vertices - to_gltf(estimate.vertices)).max() < 1e-6

@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.support.random_bodies import CAMERA, draw, mpjpe, pa_mpjpe
-from workers.engines.bodies.fit import UNSEEN_PRIOR, BodyFit
+from tests.support.random_bodies import CAMERA, draw_body, mpjpe, pa_mpjpe
+from workers.engines.bodies.fit import UNSEEN_PRIOR, BodyFitter
 from workers.engines.bodies.kinematics import Kinematics
 from workers.engines.bodies.observations import observe
 from workers.engines.bodies.rig import Skinner
 from workers.engines.bodies.rotations import log_map
-from workers.engines.bodies.silhouette import SilhouetteFit
+from workers.engines.bodies.silhouette import SilhouetteFitter
 from workers.engines.bodies.skeleton import load_skeleton
 
 PEOPLE = 40
@@ -20,18 +20,18 @@ ARM = ("elbow", "wrist", "pinky", "index", "thumb")
 
 
 @pytest.fixture(scope="module")
-def fit() -> BodyFit:
-    return BodyFit(Kinematics(load_skeleton()))
+def fitter() -> BodyFitter:
+    return BodyFitter(Kinematics(load_skeleton()))
 
 
 def errors(
-    fit: BodyFit, trust: float, image: float = 0.0, world: float = 0.0, *, plain: bool = False
+    fitter: BodyFitter, trust: float, image: float = 0.0, world: float = 0.0, *, plain: bool = False
 ) -> tuple[float, float]:
     """Mean MPJPE and PA-MPJPE in mm over the same people; `plain` ones are neutral adults."""
     rng, found = np.random.default_rng(7), []
     for _ in range(PEOPLE):
-        truth = draw(fit.kinematics, rng, image_noise=image, world_noise=world, plain=plain)
-        out = fit.solve(truth.seen, height=fit.height(truth.seen, trust))
+        truth = draw_body(fitter.kinematics, rng, image_noise=image, world_noise=world, plain=plain)
+        out = fitter.solve(truth.observed, height=fitter.height(truth.observed, trust))
         found.append(
             (mpjpe(out.posed.joints, truth.posed.joints), pa_mpjpe(out.posed.joints, truth.posed.joints))
         )
@@ -39,115 +39,119 @@ def errors(
     return float(a), float(b)
 
 
-def test_exact_landmarks_with_metres_observed(fit: BodyFit) -> None:
-    mean, aligned = errors(fit, trust=1.0)
+def test_exact_landmarks_with_metres_observed(fitter: BodyFitter) -> None:
+    mean, aligned = errors(fitter, trust=1.0)
     assert mean <= 15.0
     assert aligned <= 10.0
 
 
-def test_exact_landmarks_with_scale_from_the_prior(fit: BodyFit) -> None:
-    mean, aligned = errors(fit, trust=0.0, plain=True)
+def test_exact_landmarks_with_scale_from_the_prior(fitter: BodyFitter) -> None:
+    mean, aligned = errors(fitter, trust=0.0, plain=True)
     assert mean <= 30.0
     assert aligned <= 12.0
     # nothing tells the size of a child, but its proportions are found
-    assert errors(fit, trust=0.0)[1] <= 14.0
+    assert errors(fitter, trust=0.0)[1] <= 14.0
 
 
-def test_proportions_tell_of_sex_and_youth(fit: BodyFit) -> None:
+def test_proportions_tell_of_sex_and_youth(fitter: BodyFitter) -> None:
     rng, true, found = np.random.default_rng(5), [], []
     for _ in range(PEOPLE):
-        truth = draw(fit.kinematics, rng)
-        out = fit.solve(truth.seen, height=fit.height(truth.seen, 1.0))
+        truth = draw_body(fitter.kinematics, rng)
+        out = fitter.solve(truth.observed, height=fitter.height(truth.observed, 1.0))
         true.append(truth.state.shape[2:])
         found.append(out.state.shape[2:])
     for one, other in zip(np.transpose(true), np.transpose(found), strict=True):
         assert np.corrcoef(one, other)[0, 1] > 0.5
 
 
-def test_noise_makes_it_worse_gracefully(fit: BodyFit) -> None:
-    exact = errors(fit, trust=1.0)[1]
-    slight = errors(fit, trust=1.0, image=0.005, world=0.015)[1]
-    usual = errors(fit, trust=1.0, image=0.01, world=0.03)[1]
+def test_noise_makes_it_worse_gracefully(fitter: BodyFitter) -> None:
+    exact = errors(fitter, trust=1.0)[1]
+    slight = errors(fitter, trust=1.0, image=0.005, world=0.015)[1]
+    usual = errors(fitter, trust=1.0, image=0.01, world=0.03)[1]
     assert exact < slight < usual < 45.0
 
 
-def test_same_input_same_output(fit: BodyFit) -> None:
-    truth = draw(fit.kinematics, np.random.default_rng(1), image_noise=0.01, world_noise=0.03)
-    a, b = fit.solve(truth.seen), fit.solve(truth.seen)
+def test_same_input_same_output(fitter: BodyFitter) -> None:
+    truth = draw_body(fitter.kinematics, np.random.default_rng(1), image_noise=0.01, world_noise=0.03)
+    a, b = fitter.solve(truth.observed), fitter.solve(truth.observed)
     assert (a.posed.joints == b.posed.joints).all()
     assert a.cost == b.cost
 
 
-def test_unseen_arms_stay_relaxed(fit: BodyFit) -> None:
-    """Wrong guesses for landmarks that are not visible must not bend what is not seen."""
+def test_unseen_arms_stay_relaxed(fitter: BodyFitter) -> None:
+    """Wrong guesses for landmarks that are not visible must not bend what is not observed."""
     rng = np.random.default_rng(2)
-    skeleton = fit.kinematics.skeleton
+    skeleton = fitter.kinematics.skeleton
     arm = [13, 15, 17, 19, 21]
     for _ in range(5):
-        truth = draw(fit.kinematics, rng)
-        confidence, pixels, world = np.ones(33), truth.seen.pixels.copy(), truth.seen.world @ truth.seen.view
+        truth = draw_body(fitter.kinematics, rng)
+        confidence, pixels, world = (
+            np.ones(33),
+            truth.observed.pixels.copy(),
+            truth.observed.world @ truth.observed.view,
+        )
         confidence[arm] = 0.04
         pixels[arm] += 80 * rng.normal(size=(5, 2))
         world[arm] += 0.3 * rng.normal(size=(5, 3))
-        out = fit.solve(observe(pixels, confidence, world, CAMERA))
+        out = fitter.solve(observe(pixels, confidence, world, CAMERA))
         for name in ("upperarm01_L", "lowerarm01_L", "lowerarm02_L", "wrist_L"):
             m = skeleton.index(name)
             angles = skeleton.frames[m] @ log_map(out.state.rotations[m])
             assert np.abs(angles - skeleton.relaxed[m]).max() < np.radians(3), name
 
 
-def test_an_arm_that_is_not_seen_holds_its_angle_against_a_mask(fit: BodyFit) -> None:
-    truth = draw(fit.kinematics, np.random.default_rng(3))
-    seen, names = truth.seen, fit.kinematics.skeleton.model.landmark_names
+def test_an_arm_that_is_not_seen_holds_its_angle_against_a_mask(fitter: BodyFitter) -> None:
+    truth = draw_body(fitter.kinematics, np.random.default_rng(3))
+    observed, names = truth.observed, fitter.kinematics.skeleton.model.landmark_names
     arm = [n for n, name in enumerate(names) if name.startswith("left_") and name[5:] in ARM]
-    hidden = seen.confidence.copy()
+    hidden = observed.confidence.copy()
     hidden[arm] = 0.0
-    elbow = 3 * (fit.kinematics.skeleton.index("lowerarm01_L") - 1)
-    other = 3 * (fit.kinematics.skeleton.index("lowerarm01_R") - 1)
-    plain, _ = fit._angles(truth.state, seen)
-    held, jacobian = fit._angles(truth.state, replace(seen, confidence=hidden))
+    elbow = 3 * (fitter.kinematics.skeleton.index("lowerarm01_L") - 1)
+    other = 3 * (fitter.kinematics.skeleton.index("lowerarm01_R") - 1)
+    plain, _ = fitter._angles(truth.state, observed)
+    held, jacobian = fitter._angles(truth.state, replace(observed, confidence=hidden))
     np.testing.assert_allclose(held[elbow : elbow + 3], (1 + UNSEEN_PRIOR) * plain[elbow : elbow + 3])
     np.testing.assert_allclose(held[other : other + 3], plain[other : other + 3])
-    moved = truth.state.moved(1e-6 * np.eye(fit.kinematics.size)[elbow + 3])
-    slope = (fit._angles(moved, replace(seen, confidence=hidden))[0] - held) / 1e-6
+    moved = truth.state.moved(1e-6 * np.eye(fitter.kinematics.size)[elbow + 3])
+    slope = (fitter._angles(moved, replace(observed, confidence=hidden))[0] - held) / 1e-6
     np.testing.assert_allclose(slope, jacobian[:, elbow + 3], atol=1e-3)
 
 
-def test_joints_stay_within_their_limits(fit: BodyFit) -> None:
-    rng, skeleton = np.random.default_rng(4), fit.kinematics.skeleton
+def test_joints_stay_within_their_limits(fitter: BodyFitter) -> None:
+    rng, skeleton = np.random.default_rng(4), fitter.kinematics.skeleton
     for _ in range(10):
-        truth = draw(fit.kinematics, rng, image_noise=0.02, world_noise=0.08)
-        out = fit.solve(truth.seen)
+        truth = draw_body(fitter.kinematics, rng, image_noise=0.02, world_noise=0.08)
+        out = fitter.solve(truth.observed)
         angles = np.einsum("mab,mb->ma", skeleton.frames[1:], log_map(out.state.rotations[1:]))
         over = np.maximum(angles - skeleton.high[1:], skeleton.low[1:] - angles)
         assert over.max() < np.radians(15)
 
 
-def test_a_mask_draws_the_outline(fit: BodyFit) -> None:
+def test_a_mask_draws_the_outline(fitter: BodyFitter) -> None:
     """A heavy person's mask makes the fitted body heavier, and the landmarks stay explained."""
     import cv2
 
-    skinner = Skinner(fit.kinematics)
-    silhouette = SilhouetteFit(fit, skinner)
-    truth = draw(fit.kinematics, np.random.default_rng(11))
+    skinner = Skinner(fitter.kinematics)
+    silhouette = SilhouetteFitter(fitter, skinner)
+    truth = draw_body(fitter.kinematics, np.random.default_rng(11))
     heavy = replace(truth.state, shape=np.array([truth.state.shape[0], 3.0, *truth.state.shape[2:]]))
     pixels = CAMERA.project(skinner.vertices(heavy))
     mask = np.zeros((CAMERA.height, CAMERA.width), np.uint8)
     for face in skinner.rig(heavy).faces:
         cv2.fillConvexPoly(mask, np.round(pixels[face]).astype(np.int32), 1)
-    before = fit.solve(truth.seen)
-    after = silhouette.refine(before, truth.seen, mask.astype(bool))
+    before = fitter.solve(truth.observed)
+    after = silhouette.refine(before, truth.observed, mask.astype(bool))
     assert after.state.shape[1] > before.state.shape[1] + 1.0
     assert after.error < 0.02
     empty = np.zeros((CAMERA.height, CAMERA.width), dtype=bool)
-    assert silhouette.refine(before, truth.seen, empty) is before
+    assert silhouette.refine(before, truth.observed, empty) is before
 
 
-def test_a_fit_is_fast(fit: BodyFit) -> None:
+def test_a_fit_is_fast(fitter: BodyFitter) -> None:
     """150 ms a person is the aim; the bound here leaves room for a busy machine."""
     rng = np.random.default_rng(5)
-    people = [draw(fit.kinematics, rng, image_noise=0.01, world_noise=0.03) for _ in range(10)]
+    people = [draw_body(fitter.kinematics, rng, image_noise=0.01, world_noise=0.03) for _ in range(10)]
     began = time.perf_counter()
     for truth in people:
-        fit.solve(truth.seen)
+        fitter.solve(truth.observed)
     assert (time.perf_counter() - began) / len(people) < 0.3

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from workers.engines.bodies.anny import load_anny, pose, skin
-from workers.engines.bodies.fit import BodyFit
-from workers.engines.bodies.kinematics import Kinematics, State
+from workers.engines.bodies.anny import load_anny, pose_joints, skin_vertices
+from workers.engines.bodies.fit import BodyFitter
+from workers.engines.bodies.kinematics import BodyState, Kinematics
 from workers.engines.bodies.observations import observe
-from workers.engines.bodies.rig import Skinner, joints_of, reskin
+from workers.engines.bodies.rig import Skinner, pose_rig, skin_rig
 from workers.engines.bodies.rotations import (
     exp_map,
     from_quaternions,
@@ -17,7 +17,7 @@ from workers.engines.bodies.rotations import (
     right_jacobian_inverse,
     swing,
 )
-from workers.engines.bodies.silhouette import Edge, RimTerm, rim
+from workers.engines.bodies.silhouette import MaskDistanceField, SilhouetteTerm, find_outline
 from workers.engines.bodies.skeleton import load_skeleton
 from workers.geometry.cameras import Camera
 
@@ -29,20 +29,22 @@ def kinematics() -> Kinematics:
     return Kinematics(load_skeleton())
 
 
-def some_state(kinematics: Kinematics, spread: float = 0.4) -> State:
+def some_state(kinematics: Kinematics, spread: float = 0.4) -> BodyState:
     rng = np.random.default_rng(3)
     rotations = exp_map(rng.normal(size=(len(kinematics.skeleton.joints), 3)) * spread)
     rotations[0] = np.diag([1.0, -1.0, -1.0]) @ rotations[0]
-    return State(rotations, np.array([0.1, 0.2, 4.0]), np.array([0.4, -0.6, 0.5, -0.3]))
+    return BodyState(rotations, np.array([0.1, 0.2, 4.0]), np.array([0.4, -0.6, 0.5, -0.3]))
 
 
 def test_rest_pose_skins_to_the_rest_mesh() -> None:
     model = load_anny()
     rest = model.rest(model.coefficients({"height": 1.0, "heavy": 0.5}))
     still = np.broadcast_to(np.eye(3), (len(model.parents), 3, 3)).copy()
-    turned, placed = pose(model.parents, rest.joints, still, rest.joints[0])
+    turned, placed = pose_joints(model.parents, rest.joints, still, rest.joints[0])
     assert np.abs(placed - rest.joints).max() < 1e-12
-    vertices = skin(rest.vertices, rest.joints, model.skin_joints, model.skin_weights, turned, placed)
+    vertices = skin_vertices(
+        rest.vertices, rest.joints, model.skin_joints, model.skin_weights, turned, placed
+    )
     assert np.abs(vertices - rest.vertices).max() < 1e-12
 
 
@@ -71,7 +73,7 @@ def test_a_turned_joint_carries_its_children_only() -> None:
     rotations = np.broadcast_to(np.eye(3), (len(model.parents), 3, 3)).copy()
     elbow = model.joint_names.index("lowerarm01_L")
     rotations[elbow] = exp_map(np.array([0.0, 0.9, 0.3]))
-    _, placed = pose(model.parents, model.base.joints, rotations, model.base.joints[0])
+    _, placed = pose_joints(model.parents, model.base.joints, rotations, model.base.joints[0])
     moved = np.linalg.norm(placed - model.base.joints, axis=1) > 1e-9
     below = np.zeros(len(model.parents), dtype=bool)
     for j in range(elbow + 1, len(model.parents)):
@@ -133,13 +135,15 @@ def test_landmark_jacobian(kinematics: Kinematics) -> None:
 
 def test_residual_jacobian(kinematics: Kinematics) -> None:
     """Of the directions, angles and shape; the image term reweights itself and is tested by the fits."""
-    fit, state, step = BodyFit(kinematics), some_state(kinematics, 0.3), 1e-6
+    fitter, state, step = BodyFitter(kinematics), some_state(kinematics, 0.3), 1e-6
     posed = kinematics.pose(state)
-    seen = observe(CAMERA.project(posed.landmarks), np.ones(33), posed.landmarks - state.translation, CAMERA)
+    observed = observe(
+        CAMERA.project(posed.landmarks), np.ones(33), posed.landmarks - state.translation, CAMERA
+    )
     terms = {
-        "directions": lambda s: fit._directions(kinematics.pose(s), seen),
-        "angles": lambda s: fit._angles(s, seen),
-        "shape": lambda s: fit._shape(s, seen, 0.2, 0.3),
+        "directions": lambda s: fitter._directions(kinematics.pose(s), observed),
+        "angles": lambda s: fitter._angles(s, observed),
+        "shape": lambda s: fitter._shape(s, observed, 0.2, 0.3),
     }
     for name, term in terms.items():
         jacobian = term(state)[1]
@@ -152,12 +156,12 @@ def test_residual_jacobian(kinematics: Kinematics) -> None:
 
 def test_robust_gradients(kinematics: Kinematics) -> None:
     """The gradient of a robust cost is 2 J^T r of its reweighted residuals."""
-    fit, state, step = BodyFit(kinematics), some_state(kinematics, 0.3), 1e-6
+    fitter, state, step = BodyFitter(kinematics), some_state(kinematics, 0.3), 1e-6
     posed = kinematics.pose(state)
     rng = np.random.default_rng(0)
     pixels = CAMERA.project(posed.landmarks) + rng.normal(size=(33, 2)) * 20
-    seen = observe(pixels, np.ones(33), posed.landmarks - state.translation, CAMERA)
-    terms = {"image": lambda p: fit._image(p, seen, 250.0), "upright": fit._upright}
+    observed = observe(pixels, np.ones(33), posed.landmarks - state.translation, CAMERA)
+    terms = {"image": lambda p: fitter._image(p, observed, 250.0), "upright": fitter._upright}
     for name, term in terms.items():
         residual, jacobian, _ = term(posed)
         gradient = 2 * jacobian.T @ residual
@@ -172,17 +176,19 @@ def test_rim_jacobian(kinematics: Kinematics, monkeypatch: pytest.MonkeyPatch) -
     """Sideways moves of rim points change the residual as the Jacobian says (mask of smooth outline)."""
     import workers.engines.bodies.silhouette as module
 
-    monkeypatch.setattr(module, "RIM_REACH", 1e9)
+    monkeypatch.setattr(module, "OUTLINE_REACH", 1e9)
     skinner, state = Skinner(kinematics), some_state(kinematics, 0.1)
     posed = kinematics.pose(state)
     y, x = np.mgrid[:960, :1280]
     mask = ((x - 660) / 200.0) ** 2 + ((y - 500) / 350.0) ** 2 < 1
-    edge = Edge.of(mask)
+    edge = MaskDistanceField.from_mask(mask)
     assert edge is not None
-    seen = observe(CAMERA.project(posed.landmarks), np.ones(33), posed.landmarks - state.translation, CAMERA)
-    chosen = rim(CAMERA.project(skinner.vertices(state)), edge)
+    observed = observe(
+        CAMERA.project(posed.landmarks), np.ones(33), posed.landmarks - state.translation, CAMERA
+    )
+    chosen = find_outline(CAMERA.project(skinner.vertices(state)), edge)
     assert 50 < len(chosen) <= 240
-    term = RimTerm(kinematics, skinner, chosen, edge, seen, skinner.vertices(state)[chosen, 2])
+    term = SilhouetteTerm(kinematics, skinner, chosen, edge, observed, skinner.vertices(state)[chosen, 2])
     residual, jacobian, cost = term(state, posed)
     assert cost == pytest.approx(float(residual @ residual))
     assert np.isfinite(residual).all()
@@ -199,12 +205,12 @@ def test_rig_reskins_to_the_fit(kinematics: Kinematics) -> None:
     state = some_state(kinematics)
     skinner = Skinner(kinematics)
     rig = skinner.rig(state)
-    vertices = reskin(rig)
+    vertices = skin_rig(rig)
     assert np.abs(vertices - skinner.vertices(state)).max() < 1e-12
-    _, joints = joints_of(rig)
+    _, joints = pose_rig(rig)
     assert np.abs(joints[kinematics.skeleton.joints] - kinematics.pose(state).joints).max() < 1e-9
     # The formula of the module's head, written out without its helpers for some vertices.
-    turned, placed = joints_of(rig)
+    turned, placed = pose_rig(rig)
     for v in range(0, len(vertices), 997):
         point = sum(
             w * (turned[j] @ (rig.rest_vertices[v] - rig.rest_joints[j]) + placed[j])

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import trimesh
 
-from tests.support.synthetic_objects import around, thing, volume
+from tests.support.synthetic_objects import cameras_around, count_volume, make_object
 from workers.engines.objects.default import DefaultObjects
 
-VIEWS = around(16, 360, 112)
+VIEWS = cameras_around(16, 360, 112)
 FULL = DefaultObjects(splats=500, refine_steps=0)
 HULL = DefaultObjects(splats=500, refine_steps=0, carve=False)
 
 
 def photographs(kind, *, wavy):
-    shown = thing(kind, wavy=wavy)
+    shown = make_object(kind, wavy=wavy)
     images, masks = zip(*(shown.photograph(view) for view in VIEWS), strict=True)
     return list(images), list(masks)
 
@@ -34,7 +34,7 @@ def cup():
 
 def test_colours_hollow_a_cup(cup):
     assert cup.views.carved_gain_db > 1 and "hollows_filled" not in cup.flags
-    assert solid(cup).volume == pytest.approx(volume("cup"), rel=0.2)
+    assert solid(cup).volume == pytest.approx(count_volume("cup"), rel=0.2)
 
 
 def test_the_depth_that_no_view_sees_goes_on_with_the_wall_and_is_told(cup):
@@ -62,7 +62,7 @@ def test_colours_that_agree_with_nothing_take_nothing():
     noise = [rng.integers(0, 255, image.shape, dtype=np.uint8) for image in images]
     asset = FULL.reconstruct_views(noise, masks, VIEWS)
     assert asset.views.carved_gain_db is None
-    assert solid(asset).volume == pytest.approx(volume("block"), rel=0.15)
+    assert solid(asset).volume == pytest.approx(count_volume("block"), rel=0.15)
 
 
 def test_a_table_gets_a_flat_underside_that_is_told():
@@ -72,5 +72,5 @@ def test_a_table_gets_a_flat_underside_that_is_told():
     made = solid(asset)
     under = made.vertices[(np.abs(made.vertices[:, [0, 2]]) < 0.2).all(axis=1) & (made.vertices[:, 1] < 0.06)]
     np.testing.assert_allclose(under[:, 1], 0.0, atol=0.05)
-    assert made.volume == pytest.approx(volume("table"), rel=0.25)
-    assert solid(rough).volume > 1.3 * volume("table")
+    assert made.volume == pytest.approx(count_volume("table"), rel=0.25)
+    assert solid(rough).volume > 1.3 * count_volume("table")

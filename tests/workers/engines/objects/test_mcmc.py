@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.support.synthetic_objects import around, thing
+from tests.support.synthetic_objects import cameras_around, make_object
 from workers.engines.objects.splats.mcmc import McmcParameters, densify, split_opacity
 from workers.engines.objects.splats.optimizer import GaussianParameters
 from workers.engines.objects.splats.refinement import RefinementBudget, refine, subsample
@@ -11,8 +11,8 @@ from workers.engines.objects.splats.surfels import build_vertex_colored_surfels
 from workers.geometry.gaussians import Gaussians, concatenate
 from workers.geometry.meshes import Mesh
 
-VIEWS = around(10, 360, 80)
-SHOWN = thing("tee", wavy=True)
+VIEWS = cameras_around(10, 360, 80)
+SHOWN = make_object("tee", wavy=True)
 IMAGES, MASKS = (list(part) for part in zip(*(SHOWN.photograph(view) for view in VIEWS), strict=True))
 
 

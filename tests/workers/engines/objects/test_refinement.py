@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.support.synthetic_objects import around, thing
+from tests.support.synthetic_objects import cameras_around, make_object
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.objects.splats.refinement import HELD_OUT_EVERY, RefinementBudget, mean_psnr, refine
 from workers.engines.objects.splats.surfels import build_vertex_colored_surfels
@@ -12,8 +12,8 @@ from workers.engines.rasterisers.protocol import Rendering
 from workers.geometry.gaussians import Gaussians
 from workers.geometry.meshes import Mesh
 
-VIEWS = around(10, 360, 64)
-SHOWN = thing("block")
+VIEWS = cameras_around(10, 360, 64)
+SHOWN = make_object("block")
 IMAGES, MASKS = (list(part) for part in zip(*(SHOWN.photograph(view) for view in VIEWS), strict=True))
 
 

@@ -5,7 +5,7 @@ import pytest
 import trimesh
 from scipy.spatial import cKDTree
 
-from tests.support.synthetic_objects import around, thing
+from tests.support.synthetic_objects import cameras_around, make_object
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.objects.multi_view.registration import register
 from workers.engines.objects.splats.surfels import sample_surface
@@ -19,7 +19,7 @@ ENGINE = DefaultObjects(splats=500, refine_steps=0)
 
 
 def lifted(kind, views, spoil=None, **options):
-    shown = thing(kind)
+    shown = make_object(kind)
     images, masks = zip(*(shown.photograph(view) for view in views), strict=True)
     masks = [mask.copy() for mask in masks]
     if spoil:
@@ -34,14 +34,14 @@ def in_world(asset, views):
 
 def f_score(kind, points, faces):
     made = sample_surface(points, faces, 4000, 0).interpolate(points, faces)
-    truth = thing(kind).points()
+    truth = make_object(kind).points()
     near = [float((cKDTree(a).query(b)[0] <= 0.05).mean()) for a, b in ((made, truth), (truth, made))]
     return 2 * near[0] * near[1] / sum(near)
 
 
 @pytest.fixture(scope="module")
 def whole():
-    views = around(16, 360)
+    views = cameras_around(16, 360)
     return views, lifted("tee", views, metric=True)
 
 
@@ -78,7 +78,7 @@ def test_colours_come_from_where_the_surface_is(whole):
 
 @pytest.mark.parametrize(("arc", "least"), [(30.0, 0.6), (90.0, 0.75)])
 def test_less_of_an_arc_is_flagged_and_still_useful(arc, least):
-    views = around(8, arc)
+    views = cameras_around(8, arc)
     asset = lifted("block", views)
     _, points = in_world(asset, views)
     assert asset.views.arc_degrees == pytest.approx(arc, abs=4)
@@ -88,7 +88,7 @@ def test_less_of_an_arc_is_flagged_and_still_useful(arc, least):
 
 
 def test_frames_without_the_object_and_cut_ones_are_counted():
-    views = around(12, 360)
+    views = cameras_around(12, 360)
 
     def spoil(masks):
         masks[0][:] = False
@@ -100,7 +100,7 @@ def test_frames_without_the_object_and_cut_ones_are_counted():
 
 
 def test_masks_that_miss_a_part_do_not_take_it_from_the_object():
-    views = around(16, 360)
+    views = cameras_around(16, 360)
 
     def spoil(masks):
         for number in (2, 7, 12):
@@ -114,7 +114,7 @@ def test_masks_that_miss_a_part_do_not_take_it_from_the_object():
 
 
 def test_in_a_narrow_arc_what_stands_before_it_does_not_cut_the_object_to_pieces():
-    views, whole = around(8, 10), []
+    views, whole = cameras_around(8, 10), []
 
     def spoil(masks):
         whole.extend(mask.copy() for mask in masks)
@@ -134,15 +134,15 @@ def test_in_a_narrow_arc_what_stands_before_it_does_not_cut_the_object_to_pieces
 
 
 def test_what_few_frames_show_does_not_grow_towers():
-    views = around(12, 360, distance=1.6)
+    views = cameras_around(12, 360, distance=1.6)
     asset = lifted("block", views)
     _, points = in_world(asset, views)
     assert np.abs(points).max() < 0.7
 
 
 def test_views_that_cannot_be_used_are_refused_with_a_code():
-    views = around(6, 360)
-    shown = thing("block")
+    views = cameras_around(6, 360)
+    shown = make_object("block")
     images, masks = zip(*(shown.photograph(view) for view in views), strict=True)
     with pytest.raises(RequestRefused) as few:
         ENGINE.reconstruct_views(images[:2], masks[:2], views[:2])
@@ -165,7 +165,7 @@ def test_up_and_arc_of_cameras_are_found():
         trimesh.transformations.rotation_matrix(0.7, [1, 2, 3])[:3, :3], [3.0, -2.0, 5.0]
     )
     for arc in (20.0, 120.0, 360.0):
-        views = around(12, arc)
+        views = cameras_around(12, arc)
         moved = [type(view)(view.camera, view.cam_from_world.compose(turn.inverse())) for view in views]
         up = estimate_up(moved)
         np.testing.assert_allclose(up, turn.rotation_matrix() @ [0, 1, 0], atol=1e-6)

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.support.synthetic_objects import around
+from tests.support.synthetic_objects import cameras_around
 from workers.engines.rasterisers import choice, numba_rasteriser
 from workers.engines.rasterisers.gsplat_rasteriser import GsplatRasteriser
 from workers.engines.rasterisers.hosted import HostedRasteriser
@@ -99,7 +99,7 @@ def psnr(a, b):
     return 10 * np.log10(1 / max(float(((a - b) ** 2).mean()), 1e-20))
 
 
-@pytest.mark.parametrize("view", around(3, 120, 64))
+@pytest.mark.parametrize("view", cameras_around(3, 120, 64))
 def test_renderings_agree_with_the_reference(rasteriser, view):
     parts = scene(300)
     drawn = rasteriser.render(given(parts), view)
@@ -110,7 +110,7 @@ def test_renderings_agree_with_the_reference(rasteriser, view):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_gradients_agree_with_finite_differences_of_the_reference(rasteriser, name):
-    view = around(1, 360, 32)[0]
+    view = cameras_around(1, 360, 32)[0]
     rng = np.random.default_rng(5)
     parts = scene(12, seed=3, size=0.15)
     weights = rng.normal(size=(32, 32, 3)), rng.normal(size=(32, 32))
@@ -137,7 +137,7 @@ def test_gradients_agree_with_finite_differences_of_the_reference(rasteriser, na
 
 
 def test_invisible_gaussians_change_nothing_and_have_no_gradient(rasteriser):
-    view = around(1, 360, 32)[0]
+    view = cameras_around(1, 360, 32)[0]
     parts = scene(3)
     behind = view.centre() * 1.5
     parts[0][0] = behind
@@ -152,13 +152,13 @@ def test_invisible_gaussians_change_nothing_and_have_no_gradient(rasteriser):
 
 
 def test_no_gaussians_render_black(rasteriser):
-    view = around(1, 360, 32)[0]
+    view = cameras_around(1, 360, 32)[0]
     drawn = rasteriser.render(given([part[:0] for part in scene(1)]), view)
     assert not drawn.color.any() and not drawn.alpha.any()
 
 
 def test_the_same_call_gives_the_same_numbers(rasteriser):
-    view = around(1, 360, 64)[0]
+    view = cameras_around(1, 360, 64)[0]
     one, two = (rasteriser.render(given(scene(500)), view) for _ in range(2))
     np.testing.assert_array_equal(one.color, two.color)
 

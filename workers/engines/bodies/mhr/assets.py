@@ -33,7 +33,7 @@ class MhrCorrupt(WeightsCorrupt):
 
 
 @dataclass(frozen=True, slots=True)
-class Pin:
+class PinnedArchive:
     """Which archive: where it is from by default, how long it is, its sha256."""
 
     url: str
@@ -41,14 +41,14 @@ class Pin:
     sha256: str
 
 
-RELEASE = Pin(
+RELEASE = PinnedArchive(
     "https://github.com/facebookresearch/MHR/releases/download/v1.0.1/assets.zip",
     198_943_157,
     "e4f4f205cd87c0fa106577ba1de4fc763e4eb197c924461d2ef7e6944e9d6b94",
 )
 
 
-def assets_folder() -> Path:
+def find_assets() -> Path:
     """The folder that MAQUETTE_MHR_ASSETS names; raises MhrMissing when it names none with the model."""
     folder = MhrSettings().assets
     if folder is None:
@@ -61,7 +61,7 @@ def assets_folder() -> Path:
     return folder
 
 
-def pull(destination: Path, source: str | None = None, pin: Pin = RELEASE) -> Mapping[str, str]:
+def pull(destination: Path, source: str | None = None, pin: PinnedArchive = RELEASE) -> Mapping[str, str]:
     """Unpack the pinned archive into `destination`; gives the sha256 of every file that it put there.
 
     `source` is an https URL or the path of a zip; None means MAQUETTE_MHR_URL, else the release. Raises
@@ -73,13 +73,13 @@ def pull(destination: Path, source: str | None = None, pin: Pin = RELEASE) -> Ma
         archive = Path(chosen)
         if not archive.is_file():
             archive = _download(chosen, Path(scratch) / "assets.zip", pin)
-        if archive.stat().st_size != pin.size or (actual := file_sha256(archive)) != pin.sha256:
+        if archive.stat().st_size != pin.size or (actual := hash_file(archive)) != pin.sha256:
             told = f"{archive.stat().st_size} bytes" if archive.stat().st_size != pin.size else actual
             raise MhrCorrupt(
                 f"{chosen} is not the archive of MHR v1.0.1: {told}, not {pin.size} {pin.sha256}"
             )
         files = _unpack(archive, Path(scratch))
-        hashes = {name: file_sha256(path) for name, path in files.items()}
+        hashes = {name: hash_file(path) for name, path in files.items()}
         for name, path in files.items():
             path.replace(destination / name)
         record = {"archive": pin.sha256, "files": hashes}
@@ -94,7 +94,7 @@ def verify(folder: Path) -> Mapping[str, str]:
     Raises MhrCorrupt when `pull` recorded others, MhrMissing when one is not there.
     """
     try:
-        hashes = {name: file_sha256(folder / name) for name in REQUIRED}
+        hashes = {name: hash_file(folder / name) for name in REQUIRED}
         record = folder / RECORD
         told = json.loads(record.read_text(encoding="utf-8"))["files"] if record.is_file() else {}
     except FileNotFoundError as error:
@@ -107,13 +107,13 @@ def verify(folder: Path) -> Mapping[str, str]:
     return hashes
 
 
-def file_sha256(path: Path) -> str:
+def hash_file(path: Path) -> str:
     """The sha256 of a file, in hex."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _download(url: str, target: Path, pin: Pin) -> Path:
+def _download(url: str, target: Path, pin: PinnedArchive) -> Path:
     if not url.startswith("https://"):
         raise MhrMissing(f"{url} is neither a file nor an https URL")
     try:

@@ -7,7 +7,7 @@ import numpy as np
 
 from workers.engines.bodies.mhr.assets import REQUIRED, MhrCorrupt, MhrMissing
 from workers.engines.bodies.mhr.layout import JOINTS, PARAMETERS, VERTICES
-from workers.engines.bodies.mhr.model import Floats, Ints, Skeleton, SkinnedMesh, strongest
+from workers.engines.bodies.mhr.model import Floats, Ints, MhrPose, SkinnedMesh, keep_strongest
 
 
 class BodyModelsMhr:
@@ -32,7 +32,7 @@ class BodyModelsMhr:
         self._unpack = unpack_pose
         self._parents = np.asarray(self._model.parents, dtype=np.int64)
         self._names = tuple(str(name) for name in self._model.joint_names)
-        joints, weights = strongest(np.asarray(self._model.skin_weights))
+        joints, weights = keep_strongest(np.asarray(self._model.skin_weights))
         self._mesh = SkinnedMesh(np.asarray(self._model.faces, dtype=np.int64), joints, weights)
         self._check(folder)
 
@@ -51,7 +51,7 @@ class BodyModelsMhr:
         """The mesh and skin of LOD 1."""
         return self._mesh
 
-    def skeleton(self, parameters: Floats) -> Skeleton:
+    def pose(self, parameters: Floats) -> MhrPose:
         """All joints posed by the 204 parameters; raises ValueError for another number of them."""
         if parameters.shape != (PARAMETERS,):
             raise ValueError(f"MHR has {PARAMETERS} parameters, got {parameters.shape}")
@@ -59,7 +59,7 @@ class BodyModelsMhr:
         world = np.asarray(self._model.forward_skeleton(body, head, hand), dtype=np.float64)[0]
         # Bones have sizes: the linear part is a rotation times a uniform scale.
         scale = np.cbrt(np.linalg.det(world[:, :3, :3]))
-        return Skeleton(world[:, :3, :3] / scale[:, None, None], world[:, :3, 3])
+        return MhrPose(world[:, :3, :3] / scale[:, None, None], world[:, :3, 3])
 
     def _check(self, folder: Path) -> None:
         count = len(self._parents)

@@ -33,12 +33,12 @@ def to_euler(matrices: Floats) -> Floats:
     return np.asarray(angles, dtype=np.float64).reshape(*lead, 3)
 
 
-def to_six(matrices: Floats) -> Floats:
+def to_6d(matrices: Floats) -> Floats:
     """The continuous form (..., 6) of rotations (..., 3, 3): first column, then second (Zhou et al. 2019)."""
     return np.concatenate([matrices[..., 0], matrices[..., 1]], axis=-1)
 
 
-def from_six(six: Floats) -> Floats:
+def from_6d(six: Floats) -> Floats:
     """Rotations (..., 3, 3) of the continuous form (..., 6), by Gram-Schmidt."""
     a, b = six[..., :3], six[..., 3:]
     x = a / np.linalg.norm(a, axis=-1, keepdims=True)
@@ -47,7 +47,7 @@ def from_six(six: Floats) -> Floats:
     return np.stack([x, y, np.cross(x, y)], axis=-1)
 
 
-def at_rest(parameters: Floats) -> Floats:
+def reset_pose(parameters: Floats) -> Floats:
     """The same person (204,) unposed and at the origin: scales kept, everything else zero."""
     out = np.zeros_like(parameters)
     out[SCALES] = parameters[SCALES]

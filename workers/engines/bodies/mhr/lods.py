@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from workers.engines.bodies.mhr.assets import MhrCorrupt, MhrMissing
 from workers.engines.bodies.mhr.fbx import FbxError, read_meshes
-from workers.engines.bodies.mhr.model import Floats, Ints, SkinnedMesh, strongest
+from workers.engines.bodies.mhr.model import Floats, Ints, SkinnedMesh, keep_strongest
 from workers.engines.bodies.mhr.rig import unskin
-from workers.engines.bodies.rig import joints_of
+from workers.engines.bodies.rig import pose_rig
 from workers.engines.protocols import BodyEstimate
 from workers.engines.weights import find_weight
 
@@ -46,11 +46,11 @@ class LodMap:
         for corner in range(3):
             shares = self.weights[:, corner, None] * mesh.skin_weights[corners[:, corner]]
             np.add.at(dense, (rows, mesh.skin_joints[corners[:, corner]]), shares)
-        return SkinnedMesh(faces, *strongest(dense))
+        return SkinnedMesh(faces, *keep_strongest(dense))
 
 
 @lru_cache(maxsize=8)
-def load_map(lod: int) -> LodMap:
+def load_lod_map(lod: int) -> LodMap:
     """The mapping of a level; raises ValueError for LOD 1 and unknown levels, and as `weight_path`."""
     if lod == NATIVE or not 0 <= lod < len(COUNTS):
         raise ValueError(f"levels other than {NATIVE} are 0 and 2 to {len(COUNTS) - 1}, got {lod}")
@@ -60,12 +60,12 @@ def load_map(lod: int) -> LodMap:
         return LodMap(data["triangles"].astype(np.int64), weights)
 
 
-def load_faces(folder: Path, lod: int) -> Ints:
+def load_lod_faces(folder: Path, lod: int) -> Ints:
     """Faces (G, 3) of a level from the assets' FBX files, whose vertices are proved to be the mapping's.
 
     Raises MhrMissing without the files, MhrCorrupt when they cannot be read or are of another mesh.
     """
-    mapping = load_map(lod)
+    mapping = load_lod_map(lod)
     native, level = _mesh(folder, NATIVE), _mesh(folder, lod)
     mapped = mapping.apply(native[0], native[1])
     distance = np.linalg.norm(mapped - level[0], axis=1)
@@ -75,16 +75,16 @@ def load_faces(folder: Path, lod: int) -> Ints:
     return level[1]
 
 
-def mesh_at(mesh: SkinnedMesh, folder: Path, lod: int, joints: int) -> SkinnedMesh:
-    """The mesh and skin of a level other than 1, of `joints` joints; raises as `load_faces`."""
-    return load_map(lod).skin(mesh, load_faces(folder, lod), joints)
+def load_lod_mesh(mesh: SkinnedMesh, folder: Path, lod: int, joints: int) -> SkinnedMesh:
+    """The mesh and skin of a level other than 1, of `joints` joints; raises as `load_lod_faces`."""
+    return load_lod_map(lod).skin(mesh, load_lod_faces(folder, lod), joints)
 
 
-def body_at(body: BodyEstimate, lod: int, mesh: SkinnedMesh) -> BodyEstimate:
+def convert_lod(body: BodyEstimate, lod: int, mesh: SkinnedMesh) -> BodyEstimate:
     """A body of LOD 1 at another level, whose skin is `mesh`: same joints and pose, mapped vertices."""
     rig = body.rig
-    vertices = load_map(lod).apply(body.vertices, rig.faces)
-    turned, placed = joints_of(rig)
+    vertices = load_lod_map(lod).apply(body.vertices, rig.faces)
+    turned, placed = pose_rig(rig)
     finer = replace(
         rig,
         rest_vertices=unskin(vertices, mesh, turned, placed, rig.rest_joints),

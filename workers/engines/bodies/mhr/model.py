@@ -12,7 +12,7 @@ INFLUENCES = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Skeleton:
+class MhrPose:
     """Global rotations (J, 3, 3) and positions (J, 3) in metres of all joints, in MHR's frame."""
 
     rotations: Floats
@@ -46,12 +46,12 @@ class MhrModel(Protocol):
         """The mesh and skin of LOD 1."""
         ...
 
-    def skeleton(self, parameters: Floats) -> Skeleton:
+    def pose(self, parameters: Floats) -> MhrPose:
         """All joints posed by the 204 parameters (`layout`)."""
         ...
 
 
-def strongest(dense: NDArray[np.floating]) -> tuple[Ints, Floats]:
+def keep_strongest(dense: NDArray[np.floating]) -> tuple[Ints, Floats]:
     """The four strongest joints (V, 4) of dense skin weights (V, J), and their weights (V, 4), summing to 1.
 
     Ties and unused places go to the lowest joint. Raises ValueError for a vertex that no joint carries.

@@ -9,7 +9,7 @@ baked into the rest; the posed mesh is reproduced by construction.
 import numpy as np
 
 from workers.engines.bodies.mhr.layout import CAMERA_FROM_MHR
-from workers.engines.bodies.mhr.model import Floats, Ints, Skeleton, SkinnedMesh
+from workers.engines.bodies.mhr.model import Floats, Ints, MhrPose, SkinnedMesh
 from workers.engines.bodies.rotations import quaternions
 from workers.engines.protocols import Rig
 
@@ -17,18 +17,18 @@ from workers.engines.protocols import Rig
 LEAST_STRETCH = 0.1
 
 
-def rig_of(
+def build_rig(
     joint_names: tuple[str, ...],
     parents: Ints,
     mesh: SkinnedMesh,
-    posed: Skeleton,
-    rest: Skeleton,
+    posed: MhrPose,
+    rest: MhrPose,
     vertices: Floats,
     translation: Floats,
 ) -> Rig:
     """The rig of one person.
 
-    `posed` and `rest` are MHR's skeleton with the person's parameters and with `layout.at_rest` of them;
+    `posed` and `rest` are MHR's skeleton with the person's parameters and with `layout.reset_pose` of them;
     `vertices` (V, 3) the posed mesh in MHR's frame, metres; `translation` (3,) from MHR's origin to the
     camera, in the camera's axes.
     """

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.bodies.mhr.layout import CAMERA_FROM_MHR, at_rest, to_six
-from workers.engines.bodies.mhr.model import MhrModel, Skeleton
-from workers.engines.bodies.mhr.rig import rig_of
+from workers.engines.bodies.mhr.layout import CAMERA_FROM_MHR, reset_pose, to_6d
+from workers.engines.bodies.mhr.model import MhrModel, MhrPose
+from workers.engines.bodies.mhr.rig import build_rig
 from workers.engines.bodies.rotations import quaternions
 from workers.engines.bodies.sam3d.camera import place, upstream_pixels
-from workers.engines.bodies.sam3d.contract import Person
+from workers.engines.bodies.sam3d.contract import UpstreamPerson
 from workers.engines.bodies.sam3d.errors import Sam3dBodyContract
 from workers.engines.bodies.sam3d.keypoints import MHR_70, RIGHT_HAND
 from workers.engines.bodies.sam3d.recorded import KEYPOINTS
@@ -37,7 +37,7 @@ class Assembler:
     mode: Mode
     uses_camera_centre: bool
 
-    def body(self, person: Person, box: Box, camera: Camera) -> BodyEstimate | None:
+    def body(self, person: UpstreamPerson, box: Box, camera: Camera) -> BodyEstimate | None:
         """The body of a person; None when its numbers are wild or lie elsewhere than the box.
 
         Raises Sam3dBodyContract when upstream ignored the camera or uses another rig than ours.
@@ -55,11 +55,11 @@ class Assembler:
         seen = points + placed.translation
         pixels = camera.project(seen)
         surface = seen if self.mode == "hands" else person.vertices + placed.translation
-        agreement = box_agreement(camera.project(surface), box, camera)
+        agreement = measure_box_overlap(camera.project(surface), box, camera)
         if not agreement >= LEAST_AGREEMENT:
             return None
-        rest = self.model.skeleton(at_rest(person.parameters))
-        rig = rig_of(
+        rest = self.model.pose(reset_pose(person.parameters))
+        rig = build_rig(
             self.model.joint_names,
             self.model.parents,
             self.model.mesh,
@@ -86,9 +86,9 @@ class Assembler:
             flags=self._flags(person, points, posed, camera, inside, placed.moved, chosen),
         )
 
-    def _posed(self, person: Person) -> Skeleton:
+    def _posed(self, person: UpstreamPerson) -> MhrPose:
         """All joints from the 204 parameters; upstream's own positions prove that the rig is the same."""
-        posed = self.model.skeleton(person.parameters)
+        posed = self.model.pose(person.parameters)
         off = float(np.abs(posed.joints @ CAMERA_FROM_MHR - person.joints).max())
         if not off <= SAME_JOINT_METRES:
             raise Sam3dBodyContract(
@@ -98,9 +98,9 @@ class Assembler:
 
     def _flags(
         self,
-        person: Person,
+        person: UpstreamPerson,
         points: Floats,
-        posed: Skeleton,
+        posed: MhrPose,
         camera: Camera,
         inside: NDArray[np.bool_],
         moved: bool,
@@ -120,20 +120,20 @@ class Assembler:
             "camera_centre_mended": moved,
             "upstream_pixels_differ": bool(np.abs(told - person.keypoints_2d[chosen]).max() > SAME_PIXELS),
             "upstream_rotations_differ": bool(
-                turn_between(posed.rotations[fresh], person.rotations[fresh]).max() > SAME_TURN_RADIANS
+                measure_angles(posed.rotations[fresh], person.rotations[fresh]).max() > SAME_TURN_RADIANS
             ),
         }
         return tuple(name for name, holds in flags.items() if holds)
 
 
-def box_agreement(pixels: Floats, box: Box, camera: Camera) -> float:
+def measure_box_overlap(pixels: Floats, box: Box, camera: Camera) -> float:
     """Intersection over union of a box and the box of pixels (N, 2), cut off at the image; 0 when apart."""
     corners = np.concatenate([pixels.min(axis=0), pixels.max(axis=0), np.asarray(box)]).reshape(4, 2)
     x0, y0, x1, y1, *other = np.clip(corners, 0, [camera.width, camera.height]).ravel().tolist()
     return box_iou((x0, y0, x1, y1), (other[0], other[1], other[2], other[3]))
 
 
-def turn_between(a: Floats, b: Floats) -> Floats:
+def measure_angles(a: Floats, b: Floats) -> Floats:
     """Angles (N,) in radians between rotations (N, 3, 3)."""
     trace = np.einsum("nij,nij->n", a, b)
     # the arc cosine loses half of its digits near zero, where all of these lie
@@ -146,7 +146,7 @@ def _inside(pixels: Floats, camera: Camera) -> NDArray[np.bool_]:
     return np.asarray(((pixels >= 0) & (pixels < [camera.width, camera.height])).all(axis=1))
 
 
-def _parameters(person: Person, posed: Skeleton, translation: Floats) -> dict[str, list[float]]:
+def _parameters(person: UpstreamPerson, posed: MhrPose, translation: Floats) -> dict[str, list[float]]:
     root = CAMERA_FROM_MHR @ posed.rotations[1]
     return {
         "mhr_model_parameters": person.parameters.tolist(),
@@ -156,5 +156,5 @@ def _parameters(person: Person, posed: Skeleton, translation: Floats) -> dict[st
         "expression": person.expression.tolist(),
         "translation": translation.tolist(),
         "root_rotation_wxyz": quaternions(root).tolist(),
-        "root_rotation_6d": to_six(root).tolist(),
+        "root_rotation_6d": to_6d(root).tolist(),
     }

@@ -20,7 +20,7 @@ SAME_PIXELS, SAME_FOCAL = 1e-3, 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Placed:
+class PersonPlacement:
     """`pixels` (K, 2): what the network saw; `translation` (3,): origin to camera; `moved`: it was mended."""
 
     pixels: Floats
@@ -28,7 +28,7 @@ class Placed:
     moved: bool
 
 
-def centre_of(camera: Camera, uses_camera: bool) -> tuple[float, float]:
+def find_principal_point(camera: Camera, uses_camera: bool) -> tuple[float, float]:
     """The principal point of upstream's translation, in pixels."""
     return (camera.cx, camera.cy) if uses_camera else (camera.width / 2, camera.height / 2)
 
@@ -38,17 +38,17 @@ def project(points: Floats, focal: float, centre: tuple[float, float]) -> Floats
     return np.asarray(focal * points[:, :2] / points[:, 2:] + np.asarray(centre), dtype=np.float64)
 
 
-def place(points: Floats, translation: Floats, camera: Camera, uses_camera: bool) -> Placed:
+def place(points: Floats, translation: Floats, camera: Camera, uses_camera: bool) -> PersonPlacement:
     """Place a person of points (K, 3) about its origin, which upstream put at `translation` (3,)."""
-    centre = centre_of(camera, uses_camera)
+    centre = find_principal_point(camera, uses_camera)
     pixels = project(points + translation, camera.fx, centre)
     offset = max(abs(centre[0] - camera.cx), abs(centre[1] - camera.cy))
     if offset <= SAME_PIXELS and abs(camera.fy - camera.fx) <= SAME_FOCAL * camera.fx:
-        return Placed(pixels, translation, False)
-    return Placed(pixels, translation_to(points, pixels, camera), True)
+        return PersonPlacement(pixels, translation, False)
+    return PersonPlacement(pixels, solve_translation(points, pixels, camera), True)
 
 
-def translation_to(points: Floats, pixels: Floats, camera: Camera) -> Floats:
+def solve_translation(points: Floats, pixels: Floats, camera: Camera) -> Floats:
     """The translation (3,) that best projects points (K, 3) onto pixels (K, 2), by linear least squares.
 
     Each pixel gives (u - cx) (z + tz) = fx (x + tx) and the like for v; all depths are near, so the algebraic

@@ -16,7 +16,7 @@ SAME_BOX = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Person:
+class UpstreamPerson:
     """One person as upstream tells it, float64; fields come in the order of SHAPES and have its shapes."""
 
     box: Floats
@@ -38,7 +38,7 @@ class Person:
         return all(bool(np.isfinite(getattr(self, field.name)).all()) for field in fields(self))
 
 
-def read_people(arrays: Mapping[str, NDArray[Any]]) -> list[Person]:
+def read_people(arrays: Mapping[str, NDArray[Any]]) -> list[UpstreamPerson]:
     """The people of an answer, in upstream's order; raises Sam3dBodyContract for missing names or shapes."""
     missing = [name for name in SHAPES if name not in arrays]
     if missing:
@@ -49,15 +49,15 @@ def read_people(arrays: Mapping[str, NDArray[Any]]) -> list[Person]:
             told = f"{arrays[name].dtype} {arrays[name].shape}"
             raise Sam3dBodyContract(f"upstream gave {name} as {told}, not floats {(count, *tail)}")
     columns = [arrays[name].astype(np.float64) for name in SHAPES]
-    return [Person(*(np.asarray(column[i]) for column in columns)) for i in range(count)]
+    return [UpstreamPerson(*(np.asarray(column[i]) for column in columns)) for i in range(count)]
 
 
-def assign(people: list[Person], boxes: Floats) -> list[Person | None]:
+def assign(people: list[UpstreamPerson], boxes: Floats) -> list[UpstreamPerson | None]:
     """The person of each box (N, 4), None where upstream left it out; its order need not be ours.
 
     Raises Sam3dBodyContract for a person of a box that was not asked for, or two of one.
     """
-    out: list[Person | None] = [None] * len(boxes)
+    out: list[UpstreamPerson | None] = [None] * len(boxes)
     for person in people:
         off = np.abs(boxes - person.box).max(axis=1)
         free = [int(i) for i in np.flatnonzero(off <= SAME_BOX) if out[i] is None]

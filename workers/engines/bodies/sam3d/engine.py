@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.bodies.mhr.assets import assets_folder, file_sha256, verify
+from workers.engines.bodies.mhr.assets import find_assets, hash_file, verify
 from workers.engines.bodies.mhr.evaluation import BodyModelsMhr
-from workers.engines.bodies.mhr.lods import NATIVE, body_at, mesh_at
+from workers.engines.bodies.mhr.lods import NATIVE, convert_lod, load_lod_mesh
 from workers.engines.bodies.mhr.model import MhrModel, SkinnedMesh
 from workers.engines.bodies.sam3d.assemble import Assembler
-from workers.engines.bodies.sam3d.contract import Person, assign, read_people
+from workers.engines.bodies.sam3d.contract import UpstreamPerson, assign, read_people
 from workers.engines.bodies.sam3d.errors import LICENCE, Sam3dBodyContract, Sam3dBodyUnavailable
 from workers.engines.bodies.sam3d.settings import CHILD, Sam3dBodySettings
 from workers.engines.host.errors import HostRefused
@@ -36,7 +36,7 @@ class Sam3dBody:
         """
         self._settings = chosen = settings or Sam3dBodySettings()
         checkpoint = _checkpoint(chosen)
-        assets = chosen.assets or assets_folder()
+        assets = chosen.assets or find_assets()
         weights = {checkpoint.name: _checked(checkpoint, chosen.sha256), **verify(assets)}
         self._model = model or BodyModelsMhr(assets)
         self._assets, self._meshes = assets, dict[int, SkinnedMesh]()
@@ -124,9 +124,9 @@ class Sam3dBody:
         return self._levelled(body, lod)
 
     def _levelled(self, body: BodyEstimate, lod: int) -> BodyEstimate:
-        return body if lod == NATIVE else body_at(body, lod, self._mesh(lod))
+        return body if lod == NATIVE else convert_lod(body, lod, self._mesh(lod))
 
-    def _ask(self, arrays: dict[str, NDArray[Any]]) -> tuple[list[Person], NDArray[Any]]:
+    def _ask(self, arrays: dict[str, NDArray[Any]]) -> tuple[list[UpstreamPerson], NDArray[Any]]:
         """The people, and the intrinsics (3, 3) that upstream was given."""
         try:
             answer = self._host.ask({}, arrays).arrays
@@ -138,7 +138,7 @@ class Sam3dBody:
 
     def _mesh(self, lod: int) -> SkinnedMesh:
         if lod not in self._meshes:
-            self._meshes[lod] = mesh_at(self._model.mesh, self._assets, lod, len(self._model.parents))
+            self._meshes[lod] = load_lod_mesh(self._model.mesh, self._assets, lod, len(self._model.parents))
         return self._meshes[lod]
 
 
@@ -183,7 +183,7 @@ def _checkpoint(settings: Sam3dBodySettings) -> Path:
 
 
 def _checked(path: Path, pinned: str | None) -> str:
-    actual = file_sha256(path)
+    actual = hash_file(path)
     if pinned is not None and actual != pinned.lower():
         raise WeightsCorrupt(f"{path} has sha256 {actual[:12]}…, the setting says {pinned[:12]}…")
     return actual

@@ -1,8 +1,8 @@
-"""The child: upstream's pipeline in its own environment. Nothing but this file imports it.
+"""The child process: upstream's pipeline in its own environment. Only this file imports it.
 
 Upstream (facebookresearch/sam-3d-objects, SAM License) is not part of this product: its checkout lies on the
-child's PYTHONPATH. Its configuration names code to run, so only names of packages that it needs are let
-through. A mask must be bool: its 0 and 255 overflow inside, and soft masks under 1 vanish.
+child's PYTHONPATH. Its configuration names code to run, so only names of packages that it needs are
+allowed. A mask must be bool: 0 and 255 overflow inside upstream, and soft masks under 1 vanish.
 """
 
 import contextlib
@@ -22,16 +22,16 @@ from workers.engines.host.child import Answer, ChildError, serve
 from workers.engines.objects.sam3d import plyfile
 
 ALLOWED = frozenset({"sam3d_objects", "torch", "torchvision", "moge"})
-# What the distilled generators are made for.
+# What the distilled generators were trained for (upstream).
 FAST_STEPS = 4
 Tensors = dict[str, NDArray[Any]]
 
 
 class Pipeline:
-    """A loaded pipeline, answering one object at a time; what belongs to the picture is made once."""
+    """A loaded pipeline that answers one object at a time; the image's points are computed once."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        """Load the pipeline of the config; raises ChildError with a code that tells what is missing."""
+        """Load the pipeline of the config; raises ChildError with a code for what is missing."""
         try:
             import torch
             from hydra.utils import instantiate
@@ -50,11 +50,11 @@ class Pipeline:
         # upstream crashes when it is compiled
         settings.compile_model = False
         settings.workspace_dir = str(Path(config["config"]).parent)
-        for target in _targets(OmegaConf.to_container(settings)):
+        for target in _list_targets(OmegaConf.to_container(settings)):
             if target.split(".", 1)[0] not in ALLOWED:
-                raise ChildError("config_unsafe", f"pipeline.yaml wants to run {target}")
+                raise ChildError("config_unsafe", f"pipeline.yaml would run {target}")
         _choose_attention()
-        # before upstream is imported: it asks for the package at once
+        # before upstream is imported, which imports the package at once
         if importlib.util.find_spec("plyfile") is None:
             sys.modules["plyfile"] = plyfile
         try:
@@ -63,43 +63,43 @@ class Pipeline:
             raise ChildError("checkpoint_missing", str(error)) from error
         self._torch = torch
         self._profile = str(config["profile"])
-        self._known: tuple[str, Any] | None = None
+        self._cached_pointmap: tuple[str, Any] | None = None
         self.ready: Answer = ({"device": str(torch.cuda.get_device_name(0))}, {})
 
     def answer(self, fields: Mapping[str, Any], arrays: Arrays) -> Answer:
         """`image` (H, W, 3) uint8, `mask` (H, W) bool, `seed`, optional `pointmap` (H, W, 3) float32.
 
-        Gives the splat as PLY bytes, the mesh, the pose and, where it was optimised, the other pose.
+        Returns the splat as PLY bytes, the mesh, the pose and, where it was optimised, that pose too.
         """
         image, mask = arrays["image"], arrays["mask"]
         rgba = np.concatenate([image, mask[..., None].astype(np.uint8) * 255], axis=-1)
         given = arrays.get("pointmap")
-        pointmap = self._pointmap(image) if given is None else self._torch.from_numpy(given.copy())
+        pointmap = self._compute_pointmap(image) if given is None else self._torch.from_numpy(given.copy())
         out, step = self._run(rgba, int(fields["seed"]), pointmap)
-        told: Tensors = {
-            "splat": _ply_bytes(out["gs"]),
-            "rotation": _numbers(out["rotation"], 4),
-            "translation": _numbers(out["translation"], 3),
-            "scale": _numbers(out["scale"], 3),
+        reply: Tensors = {
+            "splat": _to_ply_bytes(out["gs"]),
+            "rotation": _to_numbers(out["rotation"], 4),
+            "translation": _to_numbers(out["translation"], 3),
+            "scale": _to_numbers(out["scale"], 3),
             "pointmap": np.asarray(out["pointmap"].cpu(), dtype=np.float32),
         }
         if out.get("glb") is not None:
-            told |= _mesh(out["glb"])
-        if self._profile == "best" and "vertices" in told:
-            told |= self._optimised(rgba, pointmap, out)
-        return {"memory": step, "voxels": int(out["coords"].shape[0])}, told
+            reply |= _to_arrays(out["glb"])
+        if self._profile == "best" and "vertices" in reply:
+            reply |= self._optimise_pose(rgba, pointmap, out)
+        return {"memory": step, "voxels": int(out["coords"].shape[0])}, reply
 
-    def _pointmap(self, image: NDArray[np.uint8]) -> Any:
-        """The points of the whole picture, once for all of its objects."""
+    def _compute_pointmap(self, image: NDArray[np.uint8]) -> Any:
+        """The points of the complete image, computed once for all of its objects."""
         key = hashlib.sha256(image.tobytes()).hexdigest()
-        if self._known is None or self._known[0] != key:
-            whole = np.full((*image.shape[:2], 1), 255, np.uint8)
-            made = self._pipeline.compute_pointmap(np.concatenate([image, whole], axis=-1))
-            self._known = key, made["pointmap"].permute(1, 2, 0)
-        return self._known[1]
+        if self._cached_pointmap is None or self._cached_pointmap[0] != key:
+            opaque = np.full((*image.shape[:2], 1), 255, np.uint8)
+            computed = self._pipeline.compute_pointmap(np.concatenate([image, opaque], axis=-1))
+            self._cached_pointmap = key, computed["pointmap"].permute(1, 2, 0)
+        return self._cached_pointmap[1]
 
     def _run(self, rgba: NDArray[np.uint8], seed: int, pointmap: Any) -> tuple[dict[str, Any], str]:
-        """Upstream's run; with too little memory the splat alone, then fewer voxels: told in a word."""
+        """Upstream's run and the step that fitted into memory: all, the splat alone, or fewer voxels."""
         fast = self._profile == "fast"
         options: dict[str, Any] = {
             "seed": seed,
@@ -130,28 +130,29 @@ class Pipeline:
             self._pipeline.downsample_ss_dist = distance
         raise ChildError("out_of_memory", "the object does not fit into the GPU's memory", fatal=True)
 
-    def _optimised(self, rgba: NDArray[np.uint8], pointmap: Any, out: Mapping[str, Any]) -> Tensors:
+    def _optimise_pose(self, rgba: NDArray[np.uint8], pointmap: Any, out: Mapping[str, Any]) -> Tensors:
         """The pose after upstream's layout optimisation, which swallows its errors when `run` calls it."""
         pipeline = self._pipeline
         if pipeline.layout_post_optimization_method is None:
             return {}
-        known = pipeline.compute_pointmap(rgba, pointmap)
-        shown = pipeline.preprocess_image(rgba, pipeline.ss_preprocessor, pointmap=known["pointmap"])
+        points = pipeline.compute_pointmap(rgba, pointmap)
+        inputs = pipeline.preprocess_image(rgba, pipeline.ss_preprocessor, pointmap=points["pointmap"])
         try:
-            found = pipeline.run_post_optimization(out["glb"].copy(), known["intrinsics"], out, shown)
+            pose = pipeline.run_post_optimization(out["glb"].copy(), points["intrinsics"], out, inputs)
         except (RuntimeError, ValueError, IndexError, AssertionError):
             return {}
         return {
-            "optimised_rotation": _numbers(found["rotation"], 4),
-            "optimised_translation": _numbers(found["translation"], 3),
-            "optimised_scale": _numbers(found["scale"], 3),
+            "optimised_rotation": _to_numbers(pose["rotation"], 4),
+            "optimised_translation": _to_numbers(pose["translation"], 3),
+            "optimised_scale": _to_numbers(pose["scale"], 3),
         }
 
 
 def _choose_attention() -> None:
-    """Upstream asks for FlashAttention on A100, H100 and H200, whether it is installed or not.
+    """Upstream selects FlashAttention on A100, H100 and H200, whether it is installed or not.
 
-    Its modules read that wish once, when they are imported: before it is made, they take torch's attention.
+    Its modules read the selection once, when they are imported; imported before it is made, they use torch's
+    attention.
     """
     if importlib.util.find_spec("flash_attn") is None:
         for name in ("attention", "sparse"):
@@ -159,38 +160,38 @@ def _choose_attention() -> None:
                 importlib.import_module(f"sam3d_objects.model.backbone.tdfy_dit.modules.{name}")
 
 
-def _targets(node: Any) -> Iterator[str]:
+def _list_targets(node: Any) -> Iterator[str]:
     """Every name of code in a configuration."""
     if isinstance(node, dict):
         for key, value in node.items():
             if key == "_target_":
                 yield str(value)
-            yield from _targets(value)
+            yield from _list_targets(value)
     elif isinstance(node, list):
         for value in node:
-            yield from _targets(value)
+            yield from _list_targets(value)
 
 
-def _ply_bytes(gaussian: Any) -> NDArray[np.uint8]:
-    """Upstream writes a splat to a file only."""
+def _to_ply_bytes(gaussian: Any) -> NDArray[np.uint8]:
+    """The splat as PLY; upstream writes files only."""
     with tempfile.TemporaryDirectory(prefix="maquette-sam3d-") as folder:
         path = Path(folder) / "splat.ply"
         gaussian.save_ply(str(path))
         return np.frombuffer(path.read_bytes(), dtype=np.uint8).copy()
 
 
-def _mesh(made: Any) -> Tensors:
+def _to_arrays(mesh: Any) -> Tensors:
     out: Tensors = {
-        "vertices": np.asarray(made.vertices, dtype=np.float64),
-        "faces": np.asarray(made.faces, dtype=np.int64),
+        "vertices": np.asarray(mesh.vertices, dtype=np.float64),
+        "faces": np.asarray(mesh.faces, dtype=np.int64),
     }
-    colors = getattr(made.visual, "vertex_colors", None)
+    colors = getattr(mesh.visual, "vertex_colors", None)
     if colors is not None and len(colors) == len(out["vertices"]):
         out["colors"] = np.asarray(colors, dtype=np.uint8)[:, :3].copy()
     return out
 
 
-def _numbers(tensor: Any, count: int) -> NDArray[np.float64]:
+def _to_numbers(tensor: Any, count: int) -> NDArray[np.float64]:
     values = np.asarray(tensor.detach().cpu(), dtype=np.float64).reshape(-1)
     if len(values) != count:
         raise ChildError("contract", f"upstream gave {len(values)} numbers where {count} were recorded")

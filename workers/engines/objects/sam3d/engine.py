@@ -9,19 +9,20 @@ from numpy.typing import NDArray
 
 from workers.engines.host.errors import HostRefused
 from workers.engines.host.host import EngineHost, HostSpec
+from workers.engines.objects.inputs import check_inputs
 from workers.engines.objects.multi_view.from_single_view import reconstruct_from_best_view
 from workers.engines.objects.multi_view.views import select_views
-from workers.engines.objects.sam3d.assets import capped, mesh_of, repaired
+from workers.engines.objects.sam3d.cleanup import cap_splat, mesh_from_splat, repair_mesh
+from workers.engines.objects.sam3d.coordinates import (
+    OBJECT_FROM_PLY,
+    convert_pose,
+    fit_camera,
+    unproject_depth,
+)
 from workers.engines.objects.sam3d.errors import (
     LICENCE,
-    Sam3dObjectsContract,
+    Sam3dObjectsContractError,
     Sam3dObjectsUnavailable,
-)
-from workers.engines.objects.sam3d.frames import (
-    camera_of_pointmap,
-    camera_pose,
-    canonical_from_ply,
-    pointmap_of,
 )
 from workers.engines.objects.sam3d.settings import CHILD, Sam3dObjectsSettings
 from workers.engines.protocols import EngineInfo, Mask, ObjectAsset, Rgb
@@ -36,26 +37,26 @@ from workers.geometry.overlap import mask_iou
 from workers.geometry.posed_cameras import PosedCamera
 from workers.geometry.poses import Similarity
 
-# An outline that misses its mask by more is told.
+# IoU with the mask below which the result is flagged `low_iou`. Chosen, not measured: weights are gated.
 LOW_IOU = 0.7
-# An optimised pose must fit by this much better before it is believed.
-BETTER = 0.01
-# Upstream's scale has three numbers that are one.
-EVEN = 1e-3
+# IoU by which an optimised pose must fit better to be used. Chosen, not measured.
+MIN_POSE_GAIN = 0.01
+# Relative difference up to which upstream's three scales count as the one number that they should be.
+SCALE_TOLERANCE = 1e-3
 Reply = Mapping[str, NDArray[Any]]
 
 
 class Sam3dObjects:
-    """Loads once; the child lives on between objects and is replaced when it fails."""
+    """Loads once; the child process is kept between objects and replaced when it fails."""
 
     def __init__(self, settings: Sam3dObjectsSettings | None = None) -> None:
         """Start and load the child; raises Sam3dObjectsUnavailable or a HostError."""
         self._settings = chosen = settings or Sam3dObjectsSettings()
         config = chosen.config
         if config is None:
-            raise Sam3dObjectsUnavailable("no pipeline.yaml is named")
+            raise Sam3dObjectsUnavailable("no pipeline.yaml is configured")
         if not config.is_file():
-            raise Sam3dObjectsUnavailable(f"{config} is not there")
+            raise Sam3dObjectsUnavailable(f"{config} does not exist")
         self._host = EngineHost(_spec(chosen, config))
         try:
             ready = self._host.start().fields
@@ -79,7 +80,7 @@ class Sam3dObjects:
         )
 
     def close(self) -> None:
-        """Stop the child and give its memory back; the next call starts it again."""
+        """Stop the child and free its memory; the next call starts it again."""
         self._host.close()
 
     def reconstruct(
@@ -92,30 +93,30 @@ class Sam3dObjects:
         label: str | None = None,
         seed: int = 0,
     ) -> ObjectAsset:
-        """Lift one masked object; `label` changes nothing. The canonical frame is upstream's GLB, y up.
+        """Reconstruct one masked object; `label` is ignored. The object frame is upstream's GLB's, y up.
 
-        Raises ValueError for an empty mask or shapes that do not fit, Sam3dObjectsContract when upstream's
-        answer is not what was recorded, and a HostError when the child gave none.
+        Raises ValueError for an empty mask or shapes that do not fit, Sam3dObjectsContractError when
+        upstream's answer does not have the recorded form, and a HostError when the child gave none.
         """
-        _check(image, mask, camera, depth)
+        check_inputs(image, mask, camera, depth)
         height, width = mask.shape
         arrays: dict[str, NDArray[Any]] = {"image": np.ascontiguousarray(image), "mask": mask}
         view = camera
         if depth is not None:
             view = camera or Camera.assumed(width, height)
-            arrays["pointmap"] = pointmap_of(depth, view)
+            arrays["pointmap"] = unproject_depth(depth, view)
         answer = self._host.ask({"seed": seed}, arrays)
         reply = answer.arrays
         flags = ["generated"] if depth is not None else ["generated", "scale_not_metric"]
         if view is None:
-            view = camera_of_pointmap(reply["pointmap"], width, height)
+            view = fit_camera(reply["pointmap"], width, height)
             flags.append("camera_assumed" if view is None else "camera_estimated")
             view = view or Camera.assumed(width, height)
-        splat, mesh, more = _assets(reply)
+        splat, mesh, asset_flags = _read_assets(reply)
         step = str(answer.fields["memory"])
-        flags += more + ([] if step == "whole" else [f"memory_{step}"])
-        pose, iou, moved = _best_pose(reply, mesh, mask, view)
-        flags += moved
+        flags += asset_flags + ([] if step == "whole" else [f"memory_{step}"])
+        pose, iou, pose_flags = _choose_pose(reply, mesh, mask, view)
+        flags += pose_flags
         if iou < LOW_IOU:
             flags.append("low_iou")
         if touches_border(mask):
@@ -126,7 +127,7 @@ class Sam3dObjects:
             pose=pose,
             camera=view,
             scale_source="relative" if depth is None else "metric",
-            # a stated rule: upstream gives no confidence of its own
+            # a stated rule, not calibrated: upstream gives no confidence
             confidence=iou,
             silhouette_iou=iou,
             flags=tuple(dict.fromkeys(flags)),
@@ -142,7 +143,7 @@ class Sam3dObjects:
         seed: int = 0,
         metric: bool = False,
     ) -> ObjectAsset:
-        """Lift the object of the best view and fit it to all; see `MultiViewEngine.reconstruct_views`.
+        """Reconstruct from the best view and fit to all; see `MultiViewEngine.reconstruct_views`.
 
         Raises what `reconstruct` does, and RequestRefused `too_few_views`.
         """
@@ -154,71 +155,60 @@ class Sam3dObjects:
         return reconstruct_from_best_view(views, single_view, seed=seed, metric=metric, low_iou=LOW_IOU)
 
 
-def _assets(reply: Reply) -> tuple[Gaussians, Mesh, list[str]]:
-    """The splat and the mesh in the canonical frame, and what had to be done to them."""
+def _read_assets(reply: Reply) -> tuple[Gaussians, Mesh, list[str]]:
+    """The splat and the mesh in the object frame, and flags for what had to be done to them."""
     flags = []
     try:
         raw = read_splat_ply(reply["splat"].tobytes())
     except PlyError as error:
-        raise Sam3dObjectsContract(f"upstream's splat cannot be read: {error}") from error
+        raise Sam3dObjectsContractError(f"upstream's splat cannot be read: {error}") from error
     if not len(raw):
-        raise Sam3dObjectsContract("upstream's splat has no Gaussian that is finite")
-    # centres and quaternions turn together
-    splat, cut = capped(transform(raw, canonical_from_ply()))
+        raise Sam3dObjectsContractError("upstream's splat has no Gaussian that is finite")
+    # centres and quaternions are rotated together
+    splat, cut = cap_splat(transform(raw, OBJECT_FROM_PLY))
     if cut:
         flags.append("splat_capped")
     try:
         if "vertices" not in reply:
-            return splat, mesh_of(splat), [*flags, "mesh_from_splat"]
-        mesh, closed = repaired(
+            return splat, mesh_from_splat(splat), [*flags, "mesh_from_splat"]
+        mesh, closed = repair_mesh(
             reply["vertices"].astype(np.float64), reply["faces"].astype(np.int64), reply.get("colors")
         )
     except ValueError as error:
-        raise Sam3dObjectsContract(f"upstream's mesh cannot be used: {error}") from error
+        raise Sam3dObjectsContractError(f"upstream's mesh cannot be used: {error}") from error
     return splat, mesh, flags if closed else [*flags, "mesh_open"]
 
 
-def _best_pose(reply: Reply, mesh: Mesh, mask: Mask, camera: Camera) -> tuple[Similarity, float, list[str]]:
+def _choose_pose(reply: Reply, mesh: Mesh, mask: Mask, camera: Camera) -> tuple[Similarity, float, list[str]]:
     """Upstream's pose, or its optimised one where that fits the mask better; with the outline's IoU."""
-    pose = _pose(reply, "")
-    iou = _iou(mesh, pose, mask, camera)
+    pose = _read_pose(reply, "")
+    iou = _silhouette_iou(mesh, pose, mask, camera)
     if "optimised_rotation" not in reply:
         return pose, iou, []
-    other = _pose(reply, "optimised_")
-    found = _iou(mesh, other, mask, camera)
-    return (other, found, ["pose_optimised"]) if found > iou + BETTER else (pose, iou, ["pose_not_optimised"])
+    other = _read_pose(reply, "optimised_")
+    other_iou = _silhouette_iou(mesh, other, mask, camera)
+    if other_iou > iou + MIN_POSE_GAIN:
+        return other, other_iou, ["pose_optimised"]
+    return pose, iou, ["pose_not_optimised"]
 
 
-def _pose(reply: Reply, prefix: str) -> Similarity:
+def _read_pose(reply: Reply, prefix: str) -> Similarity:
     rotation, translation, scale = (reply[f"{prefix}{name}"] for name in ("rotation", "translation", "scale"))
     if not all(np.isfinite(part).all() for part in (rotation, translation, scale)):
-        raise Sam3dObjectsContract("upstream's pose is not finite")
+        raise Sam3dObjectsContractError("upstream's pose is not finite")
     size = float(scale.mean())
-    if size <= 0 or np.ptp(scale) > EVEN * size or np.linalg.norm(rotation) < 1e-6:
-        raise Sam3dObjectsContract(f"upstream's scale {scale.tolist()} or rotation is not what was recorded")
-    return camera_pose(rotation, translation, size)
+    if size <= 0 or np.ptp(scale) > SCALE_TOLERANCE * size or np.linalg.norm(rotation) < 1e-6:
+        raise Sam3dObjectsContractError(
+            f"upstream's scale {scale.tolist()} or rotation does not have the recorded form"
+        )
+    return convert_pose(rotation, translation, size)
 
 
-def _iou(mesh: Mesh, pose: Similarity, mask: Mask, camera: Camera) -> float:
+def _silhouette_iou(mesh: Mesh, pose: Similarity, mask: Mask, camera: Camera) -> float:
     placed = pose.apply(mesh.vertices)
     if placed[:, 2].min() <= 1e-6:
         return 0.0
-    seen = silhouette(placed, mesh.faces, camera)
-    return mask_iou(seen, mask)
-
-
-def _check(image: Rgb, mask: Mask, camera: Camera | None, depth: NDArray[np.float32] | None) -> None:
-    height, width = image.shape[:2]
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise ValueError(f"the image is {image.dtype} {image.shape}, not uint8 (H, W, 3)")
-    if mask.dtype != np.bool_ or mask.shape != (height, width):
-        raise ValueError(f"the mask is {mask.dtype} {mask.shape}, not bool {(height, width)}")
-    if not mask.any():
-        raise ValueError("the mask is empty")
-    if camera is not None and (camera.width, camera.height) != (width, height):
-        raise ValueError(f"the camera is of {camera.width}x{camera.height}, the image {width}x{height}")
-    if depth is not None and depth.shape != mask.shape:
-        raise ValueError(f"the depth map is {depth.shape}, the image {(height, width)}")
+    return mask_iou(silhouette(placed, mesh.faces, camera), mask)
 
 
 def _spec(settings: Sam3dObjectsSettings, config: Path) -> HostSpec:

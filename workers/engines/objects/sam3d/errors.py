@@ -19,5 +19,5 @@ class Sam3dObjectsUnavailable(WeightsMissing):
         super().__init__(f"{reason}. {_HELP}.")
 
 
-class Sam3dObjectsContract(RuntimeError):
-    """Upstream's answer is not what was recorded of it."""
+class Sam3dObjectsContractError(RuntimeError):
+    """Upstream's answer does not have the recorded form: another version, perhaps."""

@@ -1,6 +1,6 @@
-"""What upstream needs of the package plyfile, which is under the GPL: to write one table of numbers.
+"""A stand-in for the package plyfile, which is under the GPL: upstream needs it to write one table.
 
-`child.py` gives it to upstream under that name where the package is not installed.
+`child.py` registers it under that name where the package is not installed.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ class PlyElement:
         return PlyElement(data, name)
 
     def header(self) -> list[str]:
-        """Its lines in a header."""
+        """Its lines of the header."""
         fields = self.data.dtype
         names = fields.names or ()
         properties = [f"property {TYPES[fields[name].str[1:]]} {name}" for name in names]
@@ -32,7 +32,7 @@ class PlyElement:
 
 
 class PlyData:
-    """A file of some elements."""
+    """A PLY file of some elements."""
 
     def __init__(self, elements: list[PlyElement]) -> None:
         self.elements = elements

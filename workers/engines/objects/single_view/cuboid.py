@@ -1,10 +1,10 @@
-"""Boxes: the cuboid whose outline is a mask's convex hull.
+"""Cuboids: the box whose outline is a mask's convex hull.
 
-Seen from a corner a box has six outline vertices, which fix its turn, its sides and its place up to the
-distance. Support functions of hull and box are matched by damped least squares from several starts at once
-(Levenberg 1944, Marquardt 1963).
+Seen from a corner a box has six outline vertices, which fix its rotation, its sides and its place up to the
+distance. The support functions of hull and box are matched by least squares from several starts.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
@@ -13,135 +13,156 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from workers.engines.objects.single_view.coarse_mask import Window
+from workers.engines.objects.single_view.coarse_mask import CoarseMask, attainable_iou
+from workers.engines.objects.single_view.hypotheses import ShapeFit, ShapeName, build_parametric_fit
+from workers.engines.objects.single_view.label_prior import LabelPrior
+from workers.engines.objects.single_view.least_squares import minimise_from_starts
+from workers.engines.objects.single_view.mask_view import MaskView
+from workers.geometry.overlap import mask_iou
 
 Array = NDArray[np.float64]
-DIRECTIONS = 48
-ROUNDS = 24
-STEP = 1e-5
-PRIOR_PITCH = 25.0
-# Standard deviations of what the outline leaves open: degrees of pitch and roll, of log sides.
-SPREAD_PITCH, SPREAD_ROLL, SPREAD_SIDES = 30.0, 8.0, 3.0
-SIGNS = np.array(list(product((-0.5, 0.5), repeat=3)))
-CORNER_FACES = np.array(
-    [
-        [0, 1, 3], [0, 3, 2], [4, 6, 7], [4, 7, 5], [0, 4, 5], [0, 5, 1],
-        [2, 3, 7], [2, 7, 6], [0, 2, 6], [0, 6, 4], [1, 5, 7], [1, 7, 3],
-    ],
-    dtype=np.int64,
-)  # fmt: skip
-DIVISIONS = 16
-# A covered sample's edge lies this far beyond its centre, in the mean over directions.
+# IoU with the coarse mask from which a box is a candidate, in general and where the label says "box".
+MIN_IOU, MIN_IOU_EXPECTED = 0.965, 0.93
+# A mask that covers less of its convex hull is no box; holes over this share of it neither.
+MIN_CONVEXITY, MAX_HOLE_SHARE = 0.9, 0.01
+# A mask that covers more of its smallest rectangle may be a box seen head-on, which shows no depth.
+HEAD_ON_RECTANGULARITY = 0.96
+# Directions in which support functions are compared, and rounds of least squares.
+DIRECTIONS, ROUNDS = 48, 24
+# Usual pitch in degrees, and standard deviations of what the outline leaves open: degrees of pitch and roll,
+# and logs of sides, for a residual of one sample.
+USUAL_PITCH = 25.0
+PITCH_DEVIATION, ROLL_DEVIATION, LOG_SIDE_DEVIATION = 30.0, 8.0, 3.0
+# A covered sample's edge lies this far beyond its centre, in samples, in the mean over directions.
 HALF_SAMPLE = 0.4
+# Squares along each edge of a side of the mesh, so that vertex colours have room.
+DIVISIONS = 16
+SIGNS = np.array(list(product((-0.5, 0.5), repeat=3)))
+# Corners of the six sides, in order around each, counter-clockwise from outside.
+SIDES = np.array(
+    [[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]], dtype=np.int64
+)
+
+
+class CuboidHypothesis:
+    """Boxes, where the mask is convex and has no holes."""
+
+    name: ShapeName = "box"
+
+    def fit(self, view: MaskView, prior: LabelPrior) -> Iterator[ShapeFit]:
+        """At most one box."""
+        if not view.is_parametric or prior.excludes(self.name):
+            return
+        coarse = view.coarse
+        if coarse.hole_share() > MAX_HOLE_SHARE or coarse.convexity() < MIN_CONVEXITY:
+            return
+        # head-on, the thickness that the label gives an inflated mask is the better guess
+        if prior.thickness is not None and coarse.rectangularity() > HEAD_ON_RECTANGULARITY:
+            return
+        cuboid = fit_cuboid(coarse)
+        required = MIN_IOU_EXPECTED if prior.expects(self.name) else MIN_IOU
+        if cuboid.iou >= min(required, attainable_iou(coarse.mask)):
+            yield build_parametric_fit(self.name, cuboid.mesh(), cuboid.axes(), cuboid.iou, view, prior)
 
 
 @dataclass(frozen=True, slots=True)
-class Boxed:
+class Cuboid:
     """Eight corners (8, 3) in the camera frame, ordered by sign of x, y, z; `iou` of its outline."""
 
     corners: Array
     iou: float
 
+    def axes(self) -> Array:
+        """Its x, y (up) and z (the side that faces the camera most) as rows (3, 3)."""
+        edges = self.corners[[4, 2, 1]] - self.corners[0]
+        x, y, z = edges / np.linalg.norm(edges, axis=1, keepdims=True)
+        view = self.corners.mean(axis=0)
+        quarter_turns = ((x, y, z), (-z, y, x), (-x, y, -z), (z, y, -x))
+        return np.stack(min(quarter_turns, key=lambda axes: float(axes[2] @ view)))
+
     def mesh(self) -> tuple[Array, NDArray[np.int64]]:
-        """Closed mesh, faces divided so that colours have room: vertices (V, 3), faces (F, 3)."""
-        points, faces = [], []
+        """Closed mesh with divided sides: vertices (V, 3), faces (F, 3) counter-clockwise outside."""
+        points: list[Array] = []
+        faces: list[NDArray[np.int64]] = []
         steps = np.linspace(0, 1, DIVISIONS + 1)
-        for triangle in range(0, 12, 2):
-            a, b, c = self.corners[CORNER_FACES[triangle]]
-            d = self.corners[CORNER_FACES[triangle + 1][2]]
-            # a, b, c, d run round a side
-            u, v = np.meshgrid(steps, steps, indexing="ij")
-            u, v = u[..., None], v[..., None]
+        u, v = (grid[..., None] for grid in np.meshgrid(steps, steps, indexing="ij"))
+        i, j = np.meshgrid(np.arange(DIVISIONS), np.arange(DIVISIONS), indexing="ij")
+        for side in SIDES:
+            a, b, c, d = self.corners[side]
+            at = len(points) * (DIVISIONS + 1) ** 2 + (i * (DIVISIONS + 1) + j).ravel()
             points.append(((1 - u) * ((1 - v) * a + v * d) + u * ((1 - v) * b + v * c)).reshape(-1, 3))
-            i, j = np.meshgrid(np.arange(DIVISIONS), np.arange(DIVISIONS), indexing="ij")
-            at = (len(points) - 1) * (DIVISIONS + 1) ** 2 + (i * (DIVISIONS + 1) + j).ravel()
-            down, over = at + DIVISIONS + 1, at + 1
-            faces += [np.stack([at, down, down + 1], 1), np.stack([at, down + 1, over], 1)]
-        loose = np.concatenate(points)
-        unit = np.abs(np.diff(self.corners[[0, 7]], axis=0)).max() * 1e-9
-        _, first, back = np.unique(
-            np.round(loose / unit).astype(np.int64), axis=0, return_index=True, return_inverse=True
-        )
-        return loose[first], back.reshape(-1)[np.concatenate(faces)].astype(np.int64)
+            down, right = at + DIVISIONS + 1, at + 1
+            faces += [np.stack([at, down, down + 1], 1), np.stack([at, down + 1, right], 1)]
+        return _merge_vertices(np.concatenate(points), np.concatenate(faces), self.corners)
 
 
-def fit(window: Window) -> Boxed:
-    """The box that matches the mask's convex hull best; `iou` tells how well it explains the mask."""
-    outline = _hull(window.mask)
+def fit_cuboid(coarse: CoarseMask) -> Cuboid:
+    """The box that matches the mask's convex hull best, at about z = 1."""
+    hull = cv2.convexHull(coarse.pixels().astype(np.int32))[:, 0] + 0.5
+    hull = np.asarray(hull, dtype=np.float64)
     angles = np.linspace(0, 2 * np.pi, DIRECTIONS, endpoint=False)
     normals = np.stack([np.cos(angles), np.sin(angles)])
-    wanted = (outline @ normals).max(axis=0) + HALF_SAMPLE
-    middle = (outline.min(axis=0) + outline.max(axis=0)) / 2
-    focal = float(np.sqrt(window.camera.fx * window.camera.fy))
-    size = float(np.ptp(outline, axis=0).max()) / focal
-    values = _starts(middle, size)
-    damping = np.full(len(values), 1e-2)
-    residual = _residual(values, window, normals, wanted, size)
-    cost = (residual**2).sum(axis=1)
-    for _ in range(ROUNDS):
-        shifted = values[:, None] + STEP * np.eye(8)
-        jacobian = (_residual(shifted.reshape(-1, 8), window, normals, wanted, size)).reshape(
-            len(values), 8, -1
-        )
-        jacobian = (jacobian - residual[:, None]) / STEP
-        normal = jacobian @ jacobian.transpose(0, 2, 1)
-        gradient = (jacobian @ residual[..., None])[..., 0]
-        ridge = (
-            damping[:, None, None] * np.eye(8) * np.maximum(np.einsum("nii->ni", normal)[:, :, None], 1e-6)
-        )
-        step = np.linalg.solve(normal + ridge, -gradient[..., None])[..., 0]
-        trial = values + np.clip(step, -0.5, 0.5)
-        tried = _residual(trial, window, normals, wanted, size)
-        better = (tried**2).sum(axis=1) < cost
-        values = np.where(better[:, None], trial, values)
-        residual = np.where(better[:, None], tried, residual)
-        cost = (residual**2).sum(axis=1)
-        damping = np.clip(np.where(better, damping * 0.3, damping * 4), 1e-7, 1e4)
+    support = (hull @ normals).max(axis=0) + HALF_SAMPLE
+    centre = (hull.min(axis=0) + hull.max(axis=0)) / 2
+    size = float(np.ptp(hull, axis=0).max()) / coarse.focal_length()
+
+    def residuals(values: Array) -> Array:
+        return _compute_residuals(values, coarse, normals, support, size)
+
+    values, cost = minimise_from_starts(residuals, _list_starts(centre), ROUNDS)
     best = int(cost.argmin())
-    corners = _corners(values[best : best + 1], window, size)[0]
-    drawn = np.zeros(window.mask.shape, dtype=np.uint8)
-    pixels = np.round(window.camera.project(corners) * 16 - 8).astype(np.int32)
-    cv2.fillConvexPoly(drawn, cv2.convexHull(pixels), 1, cv2.LINE_8, 4)
-    return Boxed(corners, window.iou(drawn > 0))
+    corners = _place_corners(values[best : best + 1], coarse, size)[0]
+    outline = np.zeros(coarse.mask.shape, dtype=np.uint8)
+    # OpenCV's sixteenths of a sample, centres at whole numbers
+    pixels = np.round(coarse.camera.project(corners) * 16 - 8).astype(np.int32)
+    cv2.fillConvexPoly(outline, cv2.convexHull(pixels), 1, cv2.LINE_8, 4)
+    return Cuboid(corners, mask_iou(outline > 0, coarse.mask))
 
 
-def _hull(mask: NDArray[np.bool_]) -> Array:
-    """Corners (N, 2) of the convex hull of a mask's pixel centres."""
-    ys, xs = np.nonzero(mask)
-    return np.asarray(cv2.convexHull(np.stack([xs, ys], 1).astype(np.int32))[:, 0] + 0.5, dtype=np.float64)
-
-
-def _starts(middle: Array, size: float) -> Array:
-    """Rows of yaw, pitch, roll (radians), three log sides in units of `size`, the centre's pixel / 100."""
+def _list_starts(centre: Array) -> Array:
+    """Rows of yaw, pitch, roll (radians), three log sides in the mask's unit, the centre's pixel / 100."""
     sides = ((0.7, 0.7, 0.7), (0.9, 0.25, 0.6), (0.5, 1.0, 0.4), (1.0, 0.2, 0.25))
     rows = [
-        [np.radians(yaw), np.radians(pitch), 0.0, *np.log(side), *(middle / 100)]
+        [np.radians(yaw), np.radians(pitch), 0.0, *np.log(side), *(centre / 100)]
         for yaw, pitch, side in product((-60, -20, 20, 60), (15, 35), sides)
     ]
     return np.array(rows)
 
 
-def _corners(values: Array, window: Window, size: float) -> Array:
+def _place_corners(values: Array, coarse: CoarseMask, size: float) -> Array:
     """Camera-frame corners (N, 8, 3) for rows of values (N, 8); the centres stand at z = 1."""
     # y is up in the box; a positive pitch looks down on it
-    turn = Rotation.from_euler("yxz", values[:, :3]).as_matrix()
-    turn = np.diag([1.0, -1.0, -1.0]) @ turn
+    rotation = Rotation.from_euler("yxz", values[:, :3]).as_matrix()
+    rotation = np.diag([1.0, -1.0, -1.0]) @ rotation
     sides = size * np.exp(np.clip(values[:, 3:6], -6, 3))
     local = SIGNS * sides[:, None]
-    centre = window.camera.unproject(values[:, 6:] * 100, np.ones(len(values)))
-    return np.asarray(local @ turn.transpose(0, 2, 1) + centre[:, None])
+    centre = coarse.camera.unproject(values[:, 6:] * 100, np.ones(len(values)))
+    return np.asarray(local @ rotation.transpose(0, 2, 1) + centre[:, None])
 
 
-def _residual(values: Array, window: Window, normals: Array, wanted: Array, size: float) -> Array:
-    """Support differences in samples (N, DIRECTIONS), and the weak priors (N, 5)."""
-    corners = _corners(values, window, size)
+def _compute_residuals(
+    values: Array, coarse: CoarseMask, normals: Array, support: Array, size: float
+) -> Array:
+    """Differences of support in samples (N, DIRECTIONS), and the weak priors (N, 5)."""
+    corners = _place_corners(values, coarse, size)
     corners[..., 2] = np.maximum(corners[..., 2], 0.05)
-    support = (window.camera.project(corners) @ normals).max(axis=1)
+    box_support = (coarse.camera.project(corners) @ normals).max(axis=1)
     priors = np.column_stack(
         [
-            (np.degrees(values[:, 1]) - PRIOR_PITCH) / SPREAD_PITCH,
-            np.degrees(values[:, 2]) / SPREAD_ROLL,
-            values[:, 3:6] / SPREAD_SIDES,
+            (np.degrees(values[:, 1]) - USUAL_PITCH) / PITCH_DEVIATION,
+            np.degrees(values[:, 2]) / ROLL_DEVIATION,
+            values[:, 3:6] / LOG_SIDE_DEVIATION,
         ]
     )
-    return np.concatenate([support - wanted, priors], axis=1)
+    return np.concatenate([box_support - support, priors], axis=1)
+
+
+def _merge_vertices(
+    points: Array, faces: NDArray[np.int64], corners: Array
+) -> tuple[Array, NDArray[np.int64]]:
+    """The mesh with the vertices of neighbouring sides joined."""
+    unit = np.abs(np.diff(corners[[0, 7]], axis=0)).max() * 1e-9
+    _, first, index = np.unique(
+        np.round(points / unit).astype(np.int64), axis=0, return_index=True, return_inverse=True
+    )
+    return points[first], index.reshape(-1)[faces].astype(np.int64)

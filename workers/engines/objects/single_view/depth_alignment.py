@@ -1,6 +1,7 @@
-"""Using a depth map: it measures the front, the back mirrors it in the plane of the rim.
+"""Using a depth map: it measures the front of a sheet, or the scale of a parametric shape.
 
-Where a simple solid explains the outline, the map gives its scale, and says whether it is the right one.
+A free-form sheet takes its front from the map, and its back mirrors the front in the plane of the rim. A
+parametric shape keeps its form; the map gives its scale, and says whether it is the right shape.
 """
 
 from dataclasses import dataclass
@@ -10,139 +11,157 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from workers.engines.objects.single_view.inflation import Thickness
 from workers.engines.objects.single_view.surface import Surface
+from workers.engines.objects.single_view.thickness import Thickness
 from workers.engines.objects.single_view.triangulation import Sheet
 from workers.geometry.cameras import Camera
 
-LEAST_PIXELS = 16
-LEAST_SHARE = 0.02
-EDGE_STEPS = 1.5
-STRONGEST = 4.0
-BACK_SHARE = 0.25
-AGREES = 0.03
+Array = NDArray[np.float64]
+DepthMap = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+# Usable values that a map needs inside the mask, in pixels and as a share of it. Chosen, not measured.
+MIN_PIXELS, MIN_SHARE = 16, 0.02
+# Values farther from the median than so many standard deviations (1.4826 times the median deviation), and
+# than this share of the median depth, are outliers.
+OUTLIER_DEVIATIONS, MAD_TO_DEVIATION, MIN_OUTLIER_SHARE = 6, 1.4826, 0.05
+# Depth within so many pixels of the rim mixes with the background.
+EDGE_PIXELS = 1.5
+# Bounds of the measured front, in half thicknesses, and of what may lie before the camera, as a share of the
+# median depth.
+MAX_RATIO, NEAREST_SHARE = 4.0, 0.05
+# The back is at least this share of the half thickness behind the rim, and of the front.
+MIN_BACK_SHARE = 0.25
+# Bounds of the bulge relative to the inflated one, and rounds of reweighting.
+MAX_BULGE, ROUNDS = 2.0, 8
+# Median difference, as a share of the shape's size, from which depth contradicts a parametric shape.
+MAX_DISAGREEMENT = 0.03
 
 
 @dataclass(frozen=True, slots=True)
-class Depths:
-    """z in metres for the inner points (front, back) and the rim points of a sheet."""
+class SheetDepths:
+    """z in metres of a sheet: of its inner points in `front` and at the `back`, and of its `rim` points."""
 
-    front: NDArray[np.float64]
-    back: NDArray[np.float64]
-    rim: NDArray[np.float64]
+    front: Array
+    back: Array
+    rim: Array
 
 
-def from_depth(
-    depth: NDArray[np.float32],
-    mask: NDArray[np.bool_],
-    sheet: Sheet,
-    thickness: Thickness,
-    camera: Camera,
-) -> Depths | None:
+def align_sheet(
+    depth: DepthMap, mask: Mask, sheet: Sheet, thickness: Thickness, camera: Camera
+) -> SheetDepths | None:
     """Depths from a z-depth map (H, W) in metres, or None when it says too little inside the mask.
 
-    The map is fitted robustly as plane(u, v) - bulge * half thickness; the plane stands for the rim, and
-    the measured front is kept as a ratio to the inflated one, which carries it to the rim without a step.
-    Values that are not finite, not positive, or far outside the object's spread are ignored.
+    The map is fitted robustly as plane(u, v) - bulge * half thickness; the plane stands for the rim, and the
+    measured front is kept as a ratio to the inflated one, which carries it to the rim without a step. Values
+    that are not finite, not positive, or outliers are ignored.
     """
     valid = mask & np.isfinite(depth) & (depth > 0)
-    if int(valid.sum()) < max(LEAST_PIXELS, LEAST_SHARE * int(mask.sum())):
+    if int(valid.sum()) < max(MIN_PIXELS, MIN_SHARE * int(mask.sum())):
         return None
     median = float(np.median(depth[valid]))
-    spread = float(np.median(np.abs(depth[valid] - median)))
-    height, width = mask.shape
-    reach = thickness.floor / camera.fx * median + 6 * 1.4826 * spread
-    valid &= np.abs(depth - median) <= max(reach, 0.05 * median)
-    source = ndimage.distance_transform_edt(~valid, return_distances=False, return_indices=True)
+    minimum = thickness.minimum / camera.fx * median
+    valid &= _find_inliers(depth, valid, median, minimum)
     pixels = sheet.points[: sheet.inner]
-    column = np.clip(pixels[:, 0], 0, width - 1).astype(np.int64)
-    row = np.clip(pixels[:, 1], 0, height - 1).astype(np.int64)
-    trusted = valid[row, column] & (thickness.distance(pixels) > EDGE_STEPS)
+    row, column = _to_indices(pixels, mask)
+    trusted = valid[row, column] & (thickness.distance(pixels) > EDGE_PIXELS)
     if int(trusted.sum()) < 3:
         trusted = valid[row, column]
-    filled = np.where(valid, depth, depth[source[0], source[1]]).astype(np.float64)
-    seen = ndimage.map_coordinates(filled, [pixels[:, 1] - 0.5, pixels[:, 0] - 0.5], order=1, mode="nearest")
+    measured = _interpolate(depth, valid, pixels)
     half = thickness.at(pixels) / camera.fx * median
-    plane, bulge = _fit(pixels, seen, half, trusted)
-    middle = plane(pixels)
-    ratio = np.where(trusted, (middle - seen) / half, bulge)
-    ratio = np.clip(ratio, -STRONGEST, STRONGEST)
-    ratio = _carried(pixels, ratio, trusted)
-    offset, nearest = ratio * half, 0.05 * median
-    behind = np.maximum(offset, BACK_SHARE * max(bulge, BACK_SHARE) * half)
-    behind = np.maximum(behind, BACK_SHARE * half - offset)
-    front = np.maximum(middle - offset, nearest)
-    return Depths(
+    plane, bulge = _fit_plane_and_bulge(pixels, measured, half, trusted)
+    rim_plane = plane(pixels)
+    ratio = np.where(trusted, (rim_plane - measured) / half, bulge)
+    ratio = np.clip(ratio, -MAX_RATIO, MAX_RATIO)
+    ratio = _extend(pixels, ratio, trusted)
+    offset, nearest = ratio * half, NEAREST_SHARE * median
+    behind = np.maximum(offset, MIN_BACK_SHARE * max(bulge, MIN_BACK_SHARE) * half)
+    behind = np.maximum(behind, MIN_BACK_SHARE * half - offset)
+    front = np.maximum(rim_plane - offset, nearest)
+    return SheetDepths(
         front=front,
-        back=np.maximum(middle + behind, front + thickness.floor / camera.fx * median),
+        back=np.maximum(rim_plane + behind, front + minimum),
         rim=np.maximum(plane(sheet.points[sheet.inner :]), nearest),
     )
 
 
-def scale_by_depth(surface: Surface, depth: NDArray[np.float32], mask: NDArray[np.bool_]) -> float | None:
+def measure_scale(surface: Surface, depth: DepthMap, mask: Mask) -> float | None:
     """The factor that brings a surface at about z = 1 to a z-depth map (H, W), in metres.
 
     None when the map says too little, or disagrees by more than 3% of the surface's size in the median.
     """
-    height, width = mask.shape
-    column = np.clip(surface.pixels[:, 0], 0, width - 1).astype(np.int64)
-    row = np.clip(surface.pixels[:, 1], 0, height - 1).astype(np.int64)
-    seen = depth[row, column].astype(np.float64)
-    used = surface.front & mask[row, column] & np.isfinite(seen) & (seen > 0)
-    if int(used.sum()) < LEAST_PIXELS:
+    row, column = _to_indices(surface.pixels, mask)
+    measured = depth[row, column].astype(np.float64)
+    used = surface.front & mask[row, column] & np.isfinite(measured) & (measured > 0)
+    if int(used.sum()) < MIN_PIXELS:
         return None
-    here, there = surface.vertices[used, 2], seen[used]
-    factor = float(np.median(there / here))
+    z, measured = surface.vertices[used, 2], measured[used]
+    factor = float(np.median(measured / z))
     size = factor * float(np.ptp(surface.vertices, axis=0).max())
-    off = float(np.median(np.abs(there - factor * here)))
-    return factor if off <= AGREES * size else None
+    disagreement = float(np.median(np.abs(measured - factor * z)))
+    return factor if disagreement <= MAX_DISAGREEMENT * size else None
+
+
+def _find_inliers(depth: DepthMap, valid: Mask, median: float, minimum: float) -> Mask:
+    """Which values (H, W) lie within the object's spread about the median."""
+    spread = float(np.median(np.abs(depth[valid] - median)))
+    reach = minimum + OUTLIER_DEVIATIONS * MAD_TO_DEVIATION * spread
+    return np.asarray(np.abs(depth - median) <= max(reach, MIN_OUTLIER_SHARE * median))
+
+
+def _to_indices(pixels: Array, mask: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns (N,) of the image at pixels (N, 2), clipped to it."""
+    height, width = mask.shape
+    column = np.clip(pixels[:, 0], 0, width - 1).astype(np.int64)
+    row = np.clip(pixels[:, 1], 0, height - 1).astype(np.int64)
+    return row, column
+
+
+def _interpolate(depth: DepthMap, valid: Mask, pixels: Array) -> Array:
+    """The map at pixels (N, 2), with invalid values replaced by the nearest valid ones."""
+    source = ndimage.distance_transform_edt(~valid, return_distances=False, return_indices=True)
+    filled = np.where(valid, depth, depth[source[0], source[1]]).astype(np.float64)
+    where = [pixels[:, 1] - 0.5, pixels[:, 0] - 0.5]
+    return np.asarray(ndimage.map_coordinates(filled, where, order=1, mode="nearest"))
 
 
 @dataclass(frozen=True, slots=True)
 class _Plane:
     """z = offset + slope . (pixel - centre)."""
 
-    centre: NDArray[np.float64]
-    slope: NDArray[np.float64]
+    centre: Array
+    slope: Array
     offset: float
 
-    def __call__(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+    def __call__(self, pixels: Array) -> Array:
         return np.asarray((pixels - self.centre) @ self.slope + self.offset, dtype=np.float64)
 
 
-def _fit(
-    pixels: NDArray[np.float64],
-    seen: NDArray[np.float64],
-    half: NDArray[np.float64],
-    trusted: NDArray[np.bool_],
-) -> tuple[_Plane, float]:
-    """Iteratively reweighted least squares of seen = plane - bulge * half, with bulge in [0, 2]."""
-    points, z, thick = pixels[trusted], seen[trusted], half[trusted]
+def _fit_plane_and_bulge(pixels: Array, measured: Array, half: Array, trusted: Mask) -> tuple[_Plane, float]:
+    """Iteratively reweighted least squares of measured = plane - bulge * half, bulge in [0, MAX_BULGE]."""
+    points, z, thick = pixels[trusted], measured[trusted], half[trusted]
     centre = points.mean(axis=0)
     scale = max(float(np.abs(points - centre).max()), 1.0)
     columns = np.column_stack([(points - centre) / scale, np.ones(len(points)), -thick])
-    weight: NDArray[np.float64] = np.ones(len(points))
-    solution: NDArray[np.float64] = np.zeros(4)
+    weight: Array = np.ones(len(points))
+    solution: Array = np.zeros(4)
     ridge = np.diag([1e-6, 1e-6, 0.0, 1e-6]) * len(points) * float(np.mean(thick**2) + 1e-12)
-    for _ in range(8):
+    for _ in range(ROUNDS):
         left = columns.T @ (columns * weight[:, None]) + ridge
         right = columns.T @ (weight * z)
         solution = np.asarray(np.linalg.lstsq(left, right, rcond=None)[0], dtype=np.float64)
-        if not 0 <= solution[3] <= 2:
-            bulge = float(np.clip(solution[3], 0, 2))
+        if not 0 <= solution[3] <= MAX_BULGE:
+            bulge = float(np.clip(solution[3], 0, MAX_BULGE))
             flat = columns[:, :3]
             rest = flat.T @ (flat * weight[:, None]) + ridge[:3, :3]
             target = flat.T @ (weight * (z + bulge * thick))
             solution = np.append(np.linalg.lstsq(rest, target, rcond=None)[0], bulge)
-        residual: NDArray[np.float64] = np.abs(columns @ solution - z)
+        residual: Array = np.abs(columns @ solution - z)
         weight = 1 / np.maximum(residual, 0.2 * float(np.median(residual)) + 1e-9)
         weight /= weight.mean()
     return _Plane(centre, solution[:2] / scale, float(solution[2])), float(solution[3])
 
 
-def _carried(
-    pixels: NDArray[np.float64], values: NDArray[np.float64], trusted: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Values of the trusted points carried to the others from the nearest trusted point."""
+def _extend(pixels: Array, values: Array, trusted: Mask) -> Array:
+    """Values (N,) of the trusted points, and for each other point that of the nearest trusted one."""
     nearest = cKDTree(pixels[trusted]).query(pixels)[1]
     return np.asarray(values[trusted][nearest], dtype=np.float64)

@@ -1,10 +1,12 @@
-"""What things of a known name usually are: thin, round, boxes, or solids of revolution."""
+"""What a label says about an object's shape before its mask is looked at."""
 
+from dataclasses import dataclass
 from typing import Literal
 
-FLAT = 0.3
-SLIM = 0.6
-WORDS: dict[str, float] = {
+ShapeClass = Literal["round", "turned", "box"]
+# Thickness of an inflated mask relative to a round one. Guesses about everyday things, not measured.
+FLAT, SLIM = 0.3, 0.6
+THICKNESS: dict[str, float] = {
     **dict.fromkeys(
         (
             *("tv", "laptop", "keyboard", "cell phone", "remote", "book", "clock", "kite", "frisbee"),
@@ -15,15 +17,7 @@ WORDS: dict[str, float] = {
     ),
     **dict.fromkeys(("bicycle", "tennis racket", "handbag", "mouse", "scarf", "sandwich"), SLIM),
 }
-
-
-def thickness_factor(label: str | None) -> float | None:
-    """The factor on the inflated thickness for a label such as "book", or None where nothing is known."""
-    return None if label is None else WORDS.get(label.strip().lower())
-
-
-Expected = Literal["round", "turned", "box"]
-SHAPES: dict[str, Expected] = {
+SHAPES: dict[str, ShapeClass] = {
     **dict.fromkeys(("ball", "sports ball", "apple", "orange", "balloon", "egg"), "round"),
     **dict.fromkeys(
         (
@@ -42,6 +36,23 @@ SHAPES: dict[str, Expected] = {
 }
 
 
-def expected_shape(label: str | None) -> Expected | None:
-    """The simple solid that a label such as "bottle" names, or None where nothing is known."""
-    return None if label is None else SHAPES.get(label.strip().lower())
+@dataclass(frozen=True, slots=True)
+class LabelPrior:
+    """The class of shape that a label names, and its usual thickness; None where nothing is known."""
+
+    shape: ShapeClass | None = None
+    thickness: float | None = None
+
+    @classmethod
+    def from_label(cls, label: str | None) -> "LabelPrior":
+        """The prior of a label such as "book"; without a label nothing is known."""
+        word = "" if label is None else label.strip().lower()
+        return cls(SHAPES.get(word), THICKNESS.get(word))
+
+    def excludes(self, name: str) -> bool:
+        """Whether the label names another class of shape than the hypothesis `name`."""
+        return self.shape is not None and self.shape != name
+
+    def expects(self, name: str) -> bool:
+        """Whether the label names the class of shape of the hypothesis `name`."""
+        return self.shape == name

@@ -1,7 +1,7 @@
 """Triangulating the inside of an outline: marching squares with filled cells.
 
-Samples inside become inner points, crossings of lattice edges become rim points. No triangle edge joins
-two rim points unless it lies on the rim, so two sheets glued along the rim make a closed 2-manifold.
+Samples inside become inner points, crossings of lattice edges become rim points. No triangle edge joins two
+rim points unless it lies on the rim, so two sheets joined along the rim make a closed 2-manifold.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from workers.engines.objects.single_view.outline import Lattice
 
-SNAP = 0.05
+Indices = NDArray[np.int64]
+# Rim points keep this share of a lattice edge away from samples, so that no triangle degenerates.
+MIN_SHARE = 0.05
 CORNER_STEPS = ((0, 0), (0, 1), (1, 1), (1, 0))
 
 
@@ -19,13 +21,13 @@ CORNER_STEPS = ((0, 0), (0, 1), (1, 1), (1, 0))
 class Sheet:
     """Points (P, 2) in image pixels, inner ones first; `inner` counts them; triangles (T, 3).
 
-    Triangles run clockwise as the image is seen (x right, y down); `rim_edges` (R, 2) follow them.
+    Triangles run clockwise in the image (x right, y down); `rim_edges` (R, 2) follow them.
     """
 
     points: NDArray[np.float64]
     inner: int
-    triangles: NDArray[np.int64]
-    rim_edges: NDArray[np.int64]
+    triangles: Indices
+    rim_edges: Indices
 
 
 def triangulate(lattice: Lattice) -> Sheet:
@@ -36,7 +38,7 @@ def triangulate(lattice: Lattice) -> Sheet:
     inner = int(inside.sum())
     ids[inside, 0] = np.arange(inner)
     rows, columns = np.nonzero(inside)
-    found = [lattice.pixels(columns.astype(np.float64), rows.astype(np.float64))]
+    points = [lattice.to_pixels(columns.astype(np.float64), rows.astype(np.float64))]
     total = inner
     for axis in (1, 0):
         crossed = np.zeros_like(inside)
@@ -44,45 +46,50 @@ def triangulate(lattice: Lattice) -> Sheet:
         (crossed[:, :-1] if axis else crossed[:-1])[...] = here != there
         y, x = np.nonzero(crossed)
         a, b = field[y, x], field[y + (1 - axis), x + axis]
-        share = np.clip((0.5 - a) / (b - a), SNAP, 1 - SNAP)
-        found.append(lattice.pixels(x + axis * share, y + (1 - axis) * share))
+        share = np.clip((0.5 - a) / (b - a), MIN_SHARE, 1 - MIN_SHARE)
+        points.append(lattice.to_pixels(x + axis * share, y + (1 - axis) * share))
         ids[crossed, 2 - axis] = total + np.arange(len(x))
         total += len(x)
-    triangles = _cells(inside, ids)
-    return Sheet(np.concatenate(found), inner, triangles, _rim(triangles, inner))
+    triangles = _triangulate_cells(inside, ids)
+    return Sheet(np.concatenate(points), inner, triangles, _list_rim_edges(triangles, inner))
 
 
-def _cells(inside: NDArray[np.bool_], ids: NDArray[np.int64]) -> NDArray[np.int64]:
+def _triangulate_cells(inside: NDArray[np.bool_], ids: Indices) -> Indices:
     """Triangles of all cells; `ids` (ny, nx, 3) are the points at a sample, right of it and below it."""
     rows, columns = inside.shape
     case = np.zeros((rows - 1, columns - 1), dtype=np.int64)
     for bit, (dy, dx) in enumerate(CORNER_STEPS):
         case |= inside[dy : rows - 1 + dy, dx : columns - 1 + dx].astype(np.int64) << bit
-    out: list[NDArray[np.int64]] = []
+    out: list[Indices] = []
     for value in range(1, 16):
         y, x = np.nonzero(case == value)
-        if not len(y):
-            continue
-        corner = [ids[y + dy, x + dx, 0] for dy, dx in CORNER_STEPS]
-        edge = [ids[y, x, 1], ids[y, x + 1, 2], ids[y + 1, x, 1], ids[y, x, 2]]
-        set_bits = [bool(value >> bit & 1) for bit in range(4)]
-        if value in (5, 10):
-            for k in range(4):
-                if set_bits[k]:
-                    out.append(np.stack([corner[k], edge[k], edge[k - 1]], axis=1))
-            continue
-        ring: list[NDArray[np.int64]] = []
-        first = next(k for k in range(4) if set_bits[k])
-        for k in range(first, first + 4):
-            if set_bits[k % 4]:
-                ring.append(corner[k % 4])
-            if set_bits[k % 4] != set_bits[(k + 1) % 4]:
-                ring.append(edge[k % 4])
-        # A fan from a corner draws no diagonal between two rim points.
-        out.extend(np.stack([ring[0], ring[k], ring[k + 1]], axis=1) for k in range(1, len(ring) - 1))
+        if len(y):
+            corners = [ids[y + dy, x + dx, 0] for dy, dx in CORNER_STEPS]
+            edges = [ids[y, x, 1], ids[y, x + 1, 2], ids[y + 1, x, 1], ids[y, x, 2]]
+            out.extend(_triangulate_case(value, corners, edges))
     return np.concatenate(out)
 
 
-def _rim(triangles: NDArray[np.int64], inner: int) -> NDArray[np.int64]:
+def _triangulate_case(value: int, corners: list[Indices], edges: list[Indices]) -> list[Indices]:
+    """Triangles of the cells whose corners inside are the bits of `value`, clockwise.
+
+    `corners` and `edges` have the points (N,) at each corner and on the edge after it.
+    """
+    is_inside = [bool(value >> bit & 1) for bit in range(4)]
+    if value in (5, 10):
+        # two opposite corners stay apart
+        return [np.stack([corners[k], edges[k], edges[k - 1]], axis=1) for k in range(4) if is_inside[k]]
+    ring: list[Indices] = []
+    first = is_inside.index(True)
+    for k in range(first, first + 4):
+        if is_inside[k % 4]:
+            ring.append(corners[k % 4])
+        if is_inside[k % 4] != is_inside[(k + 1) % 4]:
+            ring.append(edges[k % 4])
+    # a fan from a corner draws no diagonal between two rim points
+    return [np.stack([ring[0], ring[k], ring[k + 1]], axis=1) for k in range(1, len(ring) - 1)]
+
+
+def _list_rim_edges(triangles: Indices, inner: int) -> Indices:
     edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
     return np.asarray(edges[(edges >= inner).all(axis=1)], dtype=np.int64)

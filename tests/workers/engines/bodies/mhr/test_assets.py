@@ -10,9 +10,9 @@ from workers.engines.bodies.mhr.assets import (
     REQUIRED,
     MhrCorrupt,
     MhrMissing,
-    Pin,
-    assets_folder,
-    file_sha256,
+    PinnedArchive,
+    find_assets,
+    hash_file,
     pull,
     verify,
 )
@@ -20,14 +20,14 @@ from workers.engines.bodies.mhr.evaluation import BodyModelsMhr
 from workers.engines.bodies.mhr.settings import ASSETS_VARIABLE, URL_VARIABLE
 
 
-def archive(path: Path, names: tuple[str, ...] = (*REQUIRED, "lod2.fbx")) -> Pin:
+def archive(path: Path, names: tuple[str, ...] = (*REQUIRED, "lod2.fbx")) -> PinnedArchive:
     """A zip of small files in a folder, with members that do not belong; gives its pin."""
     with zipfile.ZipFile(path, "w") as out:
         for name in names:
             out.writestr(f"assets/{name}", f"content of {name}" * 50)
         out.writestr("../../escaped.txt", "no")
         out.writestr("assets/else.bin", "no")
-    return Pin("https://example.invalid/assets.zip", path.stat().st_size, file_sha256(path))
+    return PinnedArchive("https://example.invalid/assets.zip", path.stat().st_size, hash_file(path))
 
 
 def test_the_release_is_pinned() -> None:
@@ -46,7 +46,7 @@ def test_pull_puts_the_files_there_and_remembers_them(
     assert not (tmp_path.parent / "escaped.txt").exists() and not (tmp_path / "escaped.txt").exists()
     assert verify(folder) == {name: hashes[name] for name in REQUIRED}
     monkeypatch.setenv(ASSETS_VARIABLE, str(folder))
-    assert assets_folder() == folder
+    assert find_assets() == folder
     (folder / REQUIRED[0]).write_text("other")
     with pytest.raises(MhrCorrupt, match=r"mhr_model\.pt .* changed"):
         verify(folder)
@@ -54,13 +54,13 @@ def test_pull_puts_the_files_there_and_remembers_them(
     with pytest.raises(MhrMissing):
         verify(folder)
     with pytest.raises(MhrMissing, match=r"lacks mhr_model\.pt"):
-        assets_folder()
+        find_assets()
 
 
 def test_a_folder_filled_by_hand_is_told_and_not_judged(tmp_path: Path) -> None:
     for name in REQUIRED:
         (tmp_path / name).write_text(name)
-    assert verify(tmp_path)[REQUIRED[1]] == file_sha256(tmp_path / REQUIRED[1])
+    assert verify(tmp_path)[REQUIRED[1]] == hash_file(tmp_path / REQUIRED[1])
 
 
 def test_another_archive_is_refused_and_nothing_is_left(
@@ -99,6 +99,6 @@ def test_a_server_that_cannot_be_reached_names_the_way_out(tmp_path: Path) -> No
 def test_without_assets_the_message_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(ASSETS_VARIABLE, raising=False)
     with pytest.raises(MhrMissing, match=r"mhr_assets\.py pull"):
-        assets_folder()
+        find_assets()
     with pytest.raises(MhrMissing, match=r"lacks mhr_model\.pt"):
         BodyModelsMhr(tmp_path)

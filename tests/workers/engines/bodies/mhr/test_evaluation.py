@@ -16,9 +16,9 @@ torch = pytest.importorskip("torch", reason="torch writes the TorchScript that t
 
 from workers.engines.bodies.mhr.assets import MhrCorrupt  # noqa: E402
 from workers.engines.bodies.mhr.evaluation import BodyModelsMhr  # noqa: E402
-from workers.engines.bodies.mhr.layout import JOINTS, VERTICES, at_rest  # noqa: E402
-from workers.engines.bodies.mhr.rig import rig_of  # noqa: E402
-from workers.engines.bodies.rig import joints_of, reskin  # noqa: E402
+from workers.engines.bodies.mhr.layout import JOINTS, VERTICES, reset_pose  # noqa: E402
+from workers.engines.bodies.mhr.rig import build_rig  # noqa: E402
+from workers.engines.bodies.rig import pose_rig, skin_rig  # noqa: E402
 
 
 class Holder(torch.nn.Module):
@@ -136,7 +136,7 @@ def test_the_skeleton_is_that_of_the_tables(
     random = np.random.default_rng(seed)
     parameters = np.concatenate([random.normal(0, 0.5, 136), random.normal(0, 0.1, 68)])
     rotations, places = by_hand(tables, parameters)
-    skeleton = model.skeleton(parameters)
+    skeleton = model.pose(parameters)
     np.testing.assert_allclose(skeleton.rotations, rotations, atol=2e-5)
     np.testing.assert_allclose(skeleton.joints, places, atol=2e-5)
 
@@ -155,13 +155,15 @@ def test_a_rig_of_it_holds_its_joints(made: tuple[BodyModelsMhr, dict[str, np.nd
     model, _ = made
     random = np.random.default_rng(5)
     parameters = np.concatenate([random.normal(0, 0.3, 136), random.normal(0, 0.1, 68)])
-    posed, rest = model.skeleton(parameters), model.skeleton(at_rest(parameters))
+    posed, rest = model.pose(parameters), model.pose(reset_pose(parameters))
     strongest = model.mesh.skin_joints[:, 0]
     vertices = posed.joints[strongest] + random.normal(0, 0.05, (VERTICES, 3))
-    rig = rig_of(model.joint_names, model.parents, model.mesh, posed, rest, vertices, np.array([0, 0, 3.0]))
+    rig = build_rig(
+        model.joint_names, model.parents, model.mesh, posed, rest, vertices, np.array([0, 0, 3.0])
+    )
     expected = posed.joints * [1, -1, -1] + [0, 0, 3]
-    np.testing.assert_allclose(joints_of(rig)[1], expected, atol=1e-9)
-    assert np.median(np.linalg.norm(reskin(rig) - (vertices * [1, -1, -1] + [0, 0, 3]), axis=1)) < 1e-6
+    np.testing.assert_allclose(pose_rig(rig)[1], expected, atol=1e-9)
+    assert np.median(np.linalg.norm(skin_rig(rig) - (vertices * [1, -1, -1] + [0, 0, 3]), axis=1)) < 1e-6
 
 
 def test_a_model_of_another_size_is_refused(tmp_path: Path) -> None:

@@ -8,17 +8,17 @@ import pytest
 import trimesh
 from scipy.spatial import cKDTree
 
-from tests.support.fbx_files import array, mesh_node, write_fbx
-from tests.support.mhr_outputs import native_faces, outputs
+from tests.support.fbx_files import array_property, make_mesh_node, write_fbx
+from tests.support.mhr_outputs import load_native_faces, load_outputs
 from tests.support.synthetic_mhr import SyntheticMhr, random_parameters
 from workers.engines.bodies.mhr import lods
 from workers.engines.bodies.mhr.assets import MhrCorrupt, MhrMissing
 from workers.engines.bodies.mhr.fbx import FbxError, read_meshes
-from workers.engines.bodies.mhr.layout import CAMERA_FROM_MHR, at_rest
-from workers.engines.bodies.mhr.lods import COUNTS, LodMap, body_at, load_faces, load_map
+from workers.engines.bodies.mhr.layout import CAMERA_FROM_MHR, reset_pose
+from workers.engines.bodies.mhr.lods import COUNTS, LodMap, convert_lod, load_lod_faces, load_lod_map
 from workers.engines.bodies.mhr.model import SkinnedMesh
-from workers.engines.bodies.mhr.rig import rig_of
-from workers.engines.bodies.rig import joints_of, reskin
+from workers.engines.bodies.mhr.rig import build_rig
+from workers.engines.bodies.rig import pose_rig, skin_rig
 from workers.engines.protocols import BodyEstimate
 from workers.geometry.cameras import Camera
 
@@ -42,7 +42,7 @@ def distance_to(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> 
 
 @pytest.mark.parametrize("lod", OTHERS)
 def test_shipped_mappings(lod: int) -> None:
-    mapping = load_map(lod)
+    mapping = load_lod_map(lod)
     assert mapping.triangles.shape == (COUNTS[lod],) and mapping.weights.shape == (COUNTS[lod], 3)
     assert mapping.triangles.min() >= 0 and mapping.triangles.max() < 36874
     np.testing.assert_allclose(mapping.weights.sum(axis=1), 1, atol=1e-12)
@@ -52,14 +52,14 @@ def test_shipped_mappings(lod: int) -> None:
 @pytest.mark.parametrize("lod", [1, 7, -1])
 def test_levels_without_a_mapping(lod: int) -> None:
     with pytest.raises(ValueError, match=r"levels other than 1"):
-        load_map(lod)
+        load_lod_map(lod)
 
 
 @pytest.mark.parametrize("lod", OTHERS)
 def test_levels_of_real_bodies_lie_on_their_surface(lod: int) -> None:
-    faces = native_faces()
-    person = outputs()[lod % 4]
-    mapped = load_map(lod).apply(person["pred_vertices"], faces)
+    faces = load_native_faces()
+    person = load_outputs()[lod % 4]
+    mapped = load_lod_map(lod).apply(person["pred_vertices"], faces)
     assert mapped.shape == (COUNTS[lod], 3)
     chosen = np.random.default_rng(0).choice(len(mapped), 300, replace=False)
     assert distance_to(mapped[chosen], person["pred_vertices"], faces) <= 1e-5
@@ -110,11 +110,11 @@ def small_lods(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[Path, L
     ball = a_ball()
     mapping = a_map(40, len(ball.faces), 5)
     monkeypatch.setattr(lods, "COUNTS", (0, len(ball.vertices), 40))
-    monkeypatch.setattr(lods, "load_map", lambda _lod: mapping)
-    write_fbx(tmp_path / "lod1.fbx", [mesh_node(100 * ball.vertices, ball.faces)])
+    monkeypatch.setattr(lods, "load_lod_map", lambda _lod: mapping)
+    write_fbx(tmp_path / "lod1.fbx", [make_mesh_node(100 * ball.vertices, ball.faces)])
     faces = np.random.default_rng(1).permutation(39).reshape(13, 3)
     points = 100 * mapping.apply(ball.vertices, ball.faces)
-    write_fbx(tmp_path / "lod2.fbx", [mesh_node(points, faces)], version=7700)
+    write_fbx(tmp_path / "lod2.fbx", [make_mesh_node(points, faces)], version=7700)
     return tmp_path, mapping, ball
 
 
@@ -122,29 +122,29 @@ def test_faces_come_from_the_file_of_the_level(
     small_lods: tuple[Path, LodMap, trimesh.Trimesh],
 ) -> None:
     folder, _, _ = small_lods
-    faces = load_faces(folder, 2)
+    faces = load_lod_faces(folder, 2)
     np.testing.assert_array_equal(faces, np.random.default_rng(1).permutation(39).reshape(13, 3))
 
 
 def test_a_file_in_another_order_is_found_out(small_lods: tuple[Path, LodMap, trimesh.Trimesh]) -> None:
     folder, mapping, ball = small_lods
     points = 100 * mapping.apply(ball.vertices, ball.faces)[::-1]
-    write_fbx(folder / "lod2.fbx", [mesh_node(points, np.arange(39).reshape(13, 3))])
+    write_fbx(folder / "lod2.fbx", [make_mesh_node(points, np.arange(39).reshape(13, 3))])
     with pytest.raises(MhrCorrupt, match=r"not those of the mapping"):
-        load_faces(folder, 2)
+        load_lod_faces(folder, 2)
     (folder / "lod2.fbx").unlink()
     with pytest.raises(MhrMissing, match=r"lod2\.fbx"):
-        load_faces(folder, 2)
+        load_lod_faces(folder, 2)
     shutil.copy(folder / "lod1.fbx", folder / "lod2.fbx")
     with pytest.raises(MhrCorrupt, match=r"0 meshes of 40"):
-        load_faces(folder, 2)
+        load_lod_faces(folder, 2)
 
 
 @pytest.mark.parametrize("version", [7400, 7700])
 @pytest.mark.parametrize("packed", [True, False])
 def test_meshes_of_an_fbx_file(tmp_path: Path, version: int, packed: bool) -> None:
     ball = a_ball()
-    node = mesh_node(ball.vertices, ball.faces, packed=packed)
+    node = make_mesh_node(ball.vertices, ball.faces, packed=packed)
     (mesh,) = read_meshes(write_fbx(tmp_path / "a.fbx", [node], version))
     np.testing.assert_array_equal(mesh.vertices, ball.vertices)
     np.testing.assert_array_equal(mesh.faces, ball.faces)
@@ -152,7 +152,7 @@ def test_meshes_of_an_fbx_file(tmp_path: Path, version: int, packed: bool) -> No
 
 def test_damaged_files_are_errors_of_their_kind(tmp_path: Path) -> None:
     ball = a_ball()
-    whole = write_fbx(tmp_path / "a.fbx", [mesh_node(ball.vertices, ball.faces)]).read_bytes()
+    whole = write_fbx(tmp_path / "a.fbx", [make_mesh_node(ball.vertices, ball.faces)]).read_bytes()
     random = np.random.default_rng(0)
     for cut in (0, 10, 40, 200, len(whole) // 2, len(whole) - 40):
         (tmp_path / "cut.fbx").write_bytes(whole[:cut])
@@ -168,25 +168,25 @@ def test_damaged_files_are_errors_of_their_kind(tmp_path: Path) -> None:
         except FbxError:
             continue
     quads = (b"Geometry", [], [
-        (b"Vertices", [array(b"d", np.zeros(12))], []),
-        (b"PolygonVertexIndex", [array(b"i", np.array([0, 1, 2, ~3], "<i4"))], []),
+        (b"Vertices", [array_property(b"d", np.zeros(12))], []),
+        (b"PolygonVertexIndex", [array_property(b"i", np.array([0, 1, 2, ~3], "<i4"))], []),
     ])  # fmt: skip
     with pytest.raises(FbxError, match=r"triangles"):
         read_meshes(write_fbx(tmp_path / "quads.fbx", [quads]))
     with pytest.raises(FbxError, match=r"version 6100"):
-        read_meshes(write_fbx(tmp_path / "old.fbx", [mesh_node(ball.vertices, ball.faces)], 6100))
+        read_meshes(write_fbx(tmp_path / "old.fbx", [make_mesh_node(ball.vertices, ball.faces)], 6100))
 
 
 def test_a_body_at_another_level_keeps_its_pose_and_reskins() -> None:
     model, parameters = SyntheticMhr(), random_parameters(4)
     vertices = model.vertices(parameters, np.zeros(45))
-    posed, rest = model.skeleton(parameters), model.skeleton(at_rest(parameters))
+    posed, rest = model.pose(parameters), model.pose(reset_pose(parameters))
     shift = np.array([0.0, 0.0, 3.0])
-    rig = rig_of(model.joint_names, model.parents, model.mesh, posed, rest, vertices, shift)
+    rig = build_rig(model.joint_names, model.parents, model.mesh, posed, rest, vertices, shift)
     body = BodyEstimate(
         rig=rig,
         vertices=vertices @ CAMERA_FROM_MHR + shift,
-        joints=joints_of(rig)[1],
+        joints=pose_rig(rig)[1],
         keypoint_names=(),
         keypoints_2d=np.zeros((0, 2)),
         keypoints_3d=np.zeros((0, 3)),
@@ -198,9 +198,9 @@ def test_a_body_at_another_level_keeps_its_pose_and_reskins() -> None:
         confidence=1.0,
         reprojection_error=0.0,
     )
-    mesh = load_map(5).skin(model.mesh, np.zeros((0, 3), np.int64), len(model.parents))
-    lower = body_at(body, 5, mesh)
+    mesh = load_lod_map(5).skin(model.mesh, np.zeros((0, 3), np.int64), len(model.parents))
+    lower = convert_lod(body, 5, mesh)
     assert lower.vertices.shape == (COUNTS[5], 3) and lower.rig.rest_vertices.shape == (COUNTS[5], 3)
-    np.testing.assert_allclose(lower.vertices, load_map(5).apply(body.vertices, rig.faces), atol=1e-12)
-    np.testing.assert_allclose(reskin(lower.rig), lower.vertices, atol=1e-5)
+    np.testing.assert_allclose(lower.vertices, load_lod_map(5).apply(body.vertices, rig.faces), atol=1e-12)
+    np.testing.assert_allclose(skin_rig(lower.rig), lower.vertices, atol=1e-5)
     np.testing.assert_array_equal(lower.rig.rotations, rig.rotations)

@@ -5,10 +5,10 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from tests.support.synthetic_mhr import SyntheticMhr, random_parameters
-from workers.engines.bodies.mhr.layout import CAMERA_FROM_MHR, at_rest
-from workers.engines.bodies.mhr.model import SkinnedMesh, strongest
-from workers.engines.bodies.mhr.rig import rig_of, unskin
-from workers.engines.bodies.rig import joints_of, reskin
+from workers.engines.bodies.mhr.layout import CAMERA_FROM_MHR, reset_pose
+from workers.engines.bodies.mhr.model import SkinnedMesh, keep_strongest
+from workers.engines.bodies.mhr.rig import build_rig, unskin
+from workers.engines.bodies.rig import pose_rig, skin_rig
 from workers.engines.bodies.rotations import from_quaternions
 from workers.engines.protocols import Rig
 
@@ -22,30 +22,30 @@ def rigged(model: SyntheticMhr, seed: int) -> tuple[Rig, np.ndarray, np.ndarray,
     parameters = random_parameters(seed)
     vertices = model.vertices(parameters, np.full(45, 0.5))
     shift = np.array([0.3, -0.2, 4.0])
-    posed, rest = model.skeleton(parameters), model.skeleton(at_rest(parameters))
-    rig = rig_of(model.joint_names, model.parents, model.mesh, posed, rest, vertices, shift)
+    posed, rest = model.pose(parameters), model.pose(reset_pose(parameters))
+    rig = build_rig(model.joint_names, model.parents, model.mesh, posed, rest, vertices, shift)
     return rig, vertices @ CAMERA_FROM_MHR + shift, posed.joints @ CAMERA_FROM_MHR + shift, posed.rotations
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_the_rig_reproduces_joints_and_vertices(model: SyntheticMhr, seed: int) -> None:
     rig, vertices, joints, _ = rigged(model, seed)
-    np.testing.assert_allclose(joints_of(rig)[1], joints, atol=1e-9)
-    np.testing.assert_allclose(reskin(rig), vertices, atol=1e-6)
+    np.testing.assert_allclose(pose_rig(rig)[1], joints, atol=1e-9)
+    np.testing.assert_allclose(skin_rig(rig), vertices, atol=1e-6)
 
 
 def test_global_rotations_are_the_turns_from_rest(model: SyntheticMhr) -> None:
     rig, _, _, rotations = rigged(model, 1)
-    rest = model.skeleton(at_rest(random_parameters(1))).rotations
+    rest = model.pose(reset_pose(random_parameters(1))).rotations
     expected = CAMERA_FROM_MHR @ rotations @ rest.transpose(0, 2, 1)
-    np.testing.assert_allclose(joints_of(rig)[0], expected, atol=1e-9)
+    np.testing.assert_allclose(pose_rig(rig)[0], expected, atol=1e-9)
 
 
 def test_an_upright_person_carries_half_a_turn_about_x(model: SyntheticMhr) -> None:
     still = np.zeros(204)
-    rest = model.skeleton(still)
+    rest = model.pose(still)
     vertices = model.vertices(still, np.zeros(45))
-    rig = rig_of(model.joint_names, model.parents, model.mesh, rest, rest, vertices, np.zeros(3))
+    rig = build_rig(model.joint_names, model.parents, model.mesh, rest, rest, vertices, np.zeros(3))
     np.testing.assert_allclose(from_quaternions(rig.rotations[0]), np.diag([1, -1, -1]), atol=1e-12)
     np.testing.assert_allclose(rig.rotations[1:, 0], 1, atol=1e-12)
     np.testing.assert_allclose(rig.rest_vertices, vertices, atol=1e-9)
@@ -76,9 +76,9 @@ def test_opposite_turns_that_cancel_leave_a_sane_vertex() -> None:
 
 def test_the_four_strongest_joints_carry_all_of_a_vertex() -> None:
     dense = np.array([[0.1, 0.0, 0.3, 0.2, 0.25, 0.15], [0, 0, 2.0, 0, 0, 0]])
-    joints, weights = strongest(dense)
+    joints, weights = keep_strongest(dense)
     assert joints[0].tolist() == [2, 4, 3, 5]
     np.testing.assert_allclose(weights[0], np.array([0.3, 0.25, 0.2, 0.15]) / 0.9)
     assert joints[1].tolist() == [2, 2, 2, 2] and weights[1].tolist() == [1, 0, 0, 0]
     with pytest.raises(ValueError, match=r"1 vertices"):
-        strongest(np.array([[0.0, 0.0, 0.0, 0.0], [1.0, 0, 0, 0]]))
+        keep_strongest(np.array([[0.0, 0.0, 0.0, 0.0], [1.0, 0, 0, 0]]))

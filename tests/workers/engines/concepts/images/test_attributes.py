@@ -7,7 +7,7 @@ import pytest
 import skimage.data
 from maquette.contract.vocabulary import COLORS, parse_phrase
 
-from tests.support.scenes import ball, wall
+from tests.support.scenes import draw_ball, make_wall
 from workers.engines.concepts.default import DefaultConcepts
 from workers.engines.concepts.images.attributes import filter_by_attributes
 from workers.engines.concepts.images.color_names import color_names, color_share
@@ -94,7 +94,7 @@ def test_in_a_video_only_the_requested_colour_is_tracked(engine: DefaultConcepts
     bluish = person[..., ::-1]
     frames = []
     for index in range(4):
-        picture = wall(size=(520, 800))
+        picture = make_wall(size=(520, 800))
         picture[4:516, 20 + 2 * index : 380 + 2 * index] = person
         picture[4:516, 420:780] = bluish
         frames.append(VideoFrame(index, index, picture))
@@ -121,9 +121,9 @@ def test_everything_finds_each_object_once_and_names_some(engine: DefaultConcept
 
 
 def test_everything_takes_attributes_too(engine: DefaultConcepts) -> None:
-    picture = wall(size=(240, 320))
-    red = ball(picture, (120, 90), 45, (230, 30, 20))
-    ball(picture, (120, 230), 45, (30, 60, 230))
+    picture = make_wall(size=(240, 320))
+    red = draw_ball(picture, (120, 90), 45, (230, 30, 20))
+    draw_ball(picture, (120, 230), 45, (30, 60, 230))
     found = engine.ground(engine.embed(picture, "balls"), ["red things"])
     assert any(mask_iou(item.mask, red) > 0.85 for item in found)
     assert all(mask_iou(item.mask, red) > 0.1 for item in found)
@@ -139,6 +139,6 @@ def test_one_coin_finds_them_all(engine: DefaultConcepts) -> None:
 
 
 def test_exemplars_need_a_positive_one(engine: DefaultConcepts) -> None:
-    handle = engine.embed(wall(), "wall")
+    handle = engine.embed(make_wall(), "wall")
     with pytest.raises(ValueError, match="at least one 1"):
         engine.ground_exemplars(handle, [(5.0, 5.0, 50.0, 50.0)], [0])

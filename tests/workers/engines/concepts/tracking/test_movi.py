@@ -4,24 +4,24 @@ import numpy as np
 import pytest
 
 from bench.concepts.tracking_scores import Scores, Shown, follow, score
-from tests.support.movi_clips import Clip, draw
+from tests.support.movi_clips import RenderedClip, render_clip
 from workers.engines.concepts.default import DefaultConcepts
 
 SEEDS = (121, 122, 123)
 
 
 @pytest.fixture(scope="module")
-def runs() -> list[tuple[Clip, list[Shown], Scores]]:
+def runs() -> list[tuple[RenderedClip, list[Shown], Scores]]:
     """Clips with the camera still, moving, and still; seeds that no parameter was chosen on."""
     engine, out = DefaultConcepts(), []
     for seed in SEEDS:
-        clip = draw(seed, frames=24, objects=3, moving_camera=seed % 2 == 0)
+        clip = render_clip(seed, frames=24, objects=3, moving_camera=seed % 2 == 0)
         shown = follow(engine, clip)
         out.append((clip, shown, score(clip, shown)))
     return out
 
 
-def test_masks_and_ids_follow(runs: list[tuple[Clip, list[Shown], Scores]]) -> None:
+def test_masks_and_ids_follow(runs: list[tuple[RenderedClip, list[Shown], Scores]]) -> None:
     """The bench gives the figures for whole clips; these bounds leave room for other machines."""
     scores = [made for _, _, made in runs]
     assert np.mean([made.iou for made in scores]) >= 0.75, scores
@@ -29,7 +29,7 @@ def test_masks_and_ids_follow(runs: list[tuple[Clip, list[Shown], Scores]]) -> N
     assert sum(made.switches for made in scores) <= 1, scores
 
 
-def test_what_left_is_known_again(runs: list[tuple[Clip, list[Shown], Scores]]) -> None:
+def test_what_left_is_known_again(runs: list[tuple[RenderedClip, list[Shown], Scores]]) -> None:
     for clip, shown, _ in runs:
         away = np.flatnonzero([not (ids == 1).any() for ids in clip.ids])
         assert away.size and all(1 not in shown[time] for time in away)

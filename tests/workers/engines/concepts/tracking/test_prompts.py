@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from tests.support.scenes import ball, wall
+from tests.support.scenes import draw_ball, make_wall
 from workers.engines.concepts.default import DefaultConcepts
 from workers.engines.protocols import (
     FrameResult,
@@ -34,9 +34,9 @@ def balls() -> tuple[list[Rgb], list[dict[str, Mask]]]:
     """A red ball goes right, a blue one goes left below it."""
     frames, truth = [], []
     for step in range(FRAMES):
-        picture = wall()
-        red = ball(picture, (70, 70 + 6 * step), 34, (220, 60, 40))
-        blue = ball(picture, (170, 250 - 6 * step), 34, (40, 80, 220))
+        picture = make_wall()
+        red = draw_ball(picture, (70, 70 + 6 * step), 34, (220, 60, 40))
+        blue = draw_ball(picture, (170, 250 - 6 * step), 34, (40, 80, 220))
         frames.append(picture)
         truth.append({"red": red, "blue": blue})
     return frames, truth
@@ -199,10 +199,10 @@ def test_a_lost_object_is_given_back_by_a_click(engine: DefaultConcepts) -> None
     """It left to the left, and what the user names as the same looks different."""
     frames = []
     for step in range(10):
-        picture = wall()
+        picture = make_wall()
         if step < 4:
-            ball(picture, (120, 40 - 40 * step), 34, (220, 60, 40))
-        green = ball(picture, (120, 240), 34, (60, 200, 80))
+            draw_ball(picture, (120, 40 - 40 * step), 34, (220, 60, 40))
+        green = draw_ball(picture, (120, 240), 34, (60, 200, 80))
         frames.append(picture)
     prompts = TrackPrompts(
         objects=1,

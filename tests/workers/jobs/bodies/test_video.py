@@ -1,0 +1,314 @@
+"""The bodies job on videos with engines of the test's own: what is found where is known."""
+
+import json
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from maquette.contract import BodiesJob, BodiesResult, Intrinsics, Manifest, MediaRef, TrackJob
+
+from media.sandbox import Sandbox
+from storage.artefacts.local import LocalStore
+from storage.ledger import Database, Submission, files, jobs, leases
+from tests.support.media_files import write_video
+from tests.support.synthetic_bodies import make_body
+from workers.engines.protocols import BodyEstimate, Box, EngineInfo, FrameResult, TrackedInstance, VideoFrame
+from workers.engines.registry import EngineSet
+from workers.errors import JobProblem
+from workers.jobs import run_kind
+from workers.jobs.bodies import video as bodies_video
+from workers.jobs.context import JobContext
+from workers.jobs.track import chunked_tracking
+
+FRAMES, CHUNK, SIZE, TENANT = 27, 8, (64, 48), "t"
+ONCE = (5, 6, 7)
+LONG = range(12, 20)
+GAP = 0.2
+
+
+def info(kind: Any) -> EngineInfo:
+    return EngineInfo("fake", kind, "1", "cpu", "Apache-2.0", (), ())
+
+
+class Concepts:
+    """Follows two people; the second is hidden in some frames, and a third is in one frame only."""
+
+    info = info("concepts")
+
+    def check(self, phrases: Sequence[str]) -> None:
+        assert list(phrases) == ["person"]
+
+    def tracker(self, prompts: Any, *, state: bytes | None = None) -> "Concepts":
+        assert prompts.phrases == ("person",)
+        return self
+
+    def step(self, frame: VideoFrame) -> list[FrameResult]:
+        found = [self._person(frame.index, 1, 4)]
+        if frame.index not in ONCE and frame.index not in LONG:
+            found.append(self._person(frame.index, 2, 30))
+        if frame.index == 3:
+            found.append(self._person(frame.index, 3, 50))
+        return [FrameResult(frame.index, frame.pts, tuple(found))]
+
+    def finish(self) -> list[FrameResult]:
+        return []
+
+    def snapshot(self) -> bytes:
+        return b"{}"
+
+    def _person(self, index: int, number: int, x: float) -> TrackedInstance:
+        mask = np.zeros((SIZE[1], SIZE[0]), bool)
+        mask[4:40, int(x) : int(x) + 8] = True
+        return TrackedInstance(number, mask, (x + index / 100, 4.0, x + 8.0, 40.0), 0.9, 0, "person")
+
+
+class Bodies:
+    """A body whose root stands where the box is, and none for the box of the third person."""
+
+    info = info("bodies")
+
+    def __init__(self) -> None:
+        self.alive = 0
+        self.most = 0
+
+    def recover(
+        self, image: Any, boxes: Sequence[Box], masks: Any = None, *, camera: Any = None, seed: int = 0
+    ) -> list[BodyEstimate | None]:
+        assert masks is not None and all(mask.any() for mask in masks)
+        self.alive += 1
+        self.most = max(self.most, self.alive)
+        weakref.finalize(image, self._gone)
+        return [None if box[0] >= 50 else self._body(box) for box in boxes]
+
+    def _gone(self) -> None:
+        self.alive -= 1
+
+    def _body(self, box: Box) -> BodyEstimate:
+        found = make_body()
+        place = np.array([box[0] / 10, 0.0, 4.0])
+        return replace(found, rig=replace(found.rig, root_translation=place), box=box)
+
+
+class Killed(Exception):
+    """As if the worker had died."""
+
+
+class Heartbeat:
+    def __init__(self, at: tuple[str, int] | None = None) -> None:
+        self.at = at
+        self.told: list[dict[str, Any]] = []
+
+    def progress(self, progress: dict[str, Any]) -> None:
+        self.told.append(progress)
+        if self.at == (progress["stage"], progress["done"]):
+            raise Killed
+
+    def check(self) -> None:
+        return
+
+
+class World:
+    """A ledger, a store and a video; `run` does a job, `resume` goes on with one that was killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.db = Database(f"sqlite:///{folder / 'ledger.db'}")
+        self.db.migrate()
+        self.store = LocalStore(folder / "store")
+        self.sandbox = Sandbox()
+        self.bodies = Bodies()
+        self.engines = EngineSet("default", {"concepts": Concepts(), "bodies": self.bodies})
+        video = write_video(folder / "v.mp4", FRAMES, SIZE)
+        self.video = MediaRef(id=self.store.put(video.read_bytes()))
+        told = self.sandbox.probe(video)
+        files.add_media(self.db, TENANT, str(self.video.id), {**told, "bytes": 1})
+        self.count = 0
+
+    def job(self, request: Any) -> str:
+        self.count += 1
+        text = request.model_dump_json()
+        row, _ = jobs.submit(
+            self.db, Submission(TENANT, request.kind, "auto", "q", text, f"{self.count}", 900, None)
+        )
+        assert leases.claim(self.db, row.id, "w", 600) is not None
+        return row.id
+
+    def go(self, job_id: str, heartbeat: Heartbeat) -> Manifest:
+        row = jobs.get(self.db, TENANT, job_id)
+        assert row is not None
+        kinds: dict[str, Any] = {"bodies": BodiesJob, "track": TrackJob}
+        context = JobContext(row, heartbeat, self.db, self.store, self.engines, self.sandbox)  # type: ignore[arg-type]
+        return run_kind(context, kinds[row.kind].model_validate_json(row.request))
+
+    def run(self, request: Any, heartbeat: Heartbeat | None = None) -> Manifest:
+        return self.go(self.job(request), heartbeat or Heartbeat())
+
+    def file(self, manifest: Manifest, name: str) -> bytes:
+        return self.store.get(next(a.sha256 for a in manifest.artefacts if a.name == name))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    made = World(tmp_path_factory.mktemp("world"))
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (chunked_tracking, bodies_video):
+            patch.setattr(module, "CHUNK_FRAMES", CHUNK)
+        yield made
+    made.sandbox.close()
+    made.db.close()
+
+
+def asked(world: World, **options: Any) -> BodiesJob:
+    return BodiesJob.model_validate({"video": world.video, "formats": ["npz"], **options})
+
+
+@pytest.fixture(scope="module")
+def whole(world: World) -> Manifest:
+    return world.run(asked(world, formats=["glb", "bvh", "npz"], max_gap_seconds=GAP))
+
+
+def result(manifest: Manifest) -> BodiesResult:
+    assert isinstance(manifest.result, BodiesResult)
+    return manifest.result
+
+
+def hashes(manifest: Manifest) -> dict[str, str]:
+    return {item.name: item.sha256 for item in manifest.artefacts}
+
+
+def test_tracks_gaps_and_files(world: World, whole: Manifest) -> None:
+    told = result(whole)
+    assert [track.id for track in told.tracks] == [1, 2] and told.frames == FRAMES
+    first, second = told.tracks
+    assert (first.frames, first.filled, len(first.spans)) == (FRAMES, 0, 1)
+    assert (second.frames, second.filled) == (FRAMES - 3 - 8, 3)
+    assert [(s.first_frame, s.last_frame) for s in second.spans] == [(0, 11), (20, 26)]
+    assert second.spans[1].first_seconds == pytest.approx(20 / 25)
+    assert {"gaps_filled", "gaps_open"} <= set(second.flags) and not {"gaps_filled"} & set(first.flags)
+    assert second.files["bvh"] == ["track-002-0.bvh", "track-002-1.bvh"]
+    assert [(f.index, f.code) for f in told.failures] == [(3, "no_person_found")]
+    names = {item.name for item in whole.artefacts}
+    assert {"track-001.glb", "track-001.npz", "overlay.mp4", "masks-00000.jsonl"} <= names
+    assert whole.provenance.sources == [world.video.id]
+    stored = np.load(BytesIO(world.file(whole, "track-001.npz")))
+    np.testing.assert_allclose(
+        stored["root_translation_raw"][:, 0], [(4 + k / 100) / 10 for k in range(FRAMES)], atol=1e-4
+    )
+    np.testing.assert_allclose(stored["seconds"], np.arange(FRAMES) / 25, atol=1e-3)
+
+
+def test_frames_are_not_kept(world: World, whole: Manifest) -> None:
+    assert whole is not None and world.bodies.most <= 3
+
+
+@pytest.mark.parametrize(
+    "at", [("track", 5), ("track", 20), ("bodies", 1), ("bodies", 20), ("motion", 1), ("overlay", 6)]
+)
+def test_a_killed_worker_goes_on_with_the_same_result(
+    world: World, whole: Manifest, at: tuple[str, int]
+) -> None:
+    job_id = world.job(asked(world, formats=["glb", "bvh", "npz"], max_gap_seconds=GAP))
+    with pytest.raises(Killed):
+        world.go(job_id, Heartbeat(at))
+    heartbeat = Heartbeat()
+    again = world.go(job_id, heartbeat)
+    assert hashes(again) == hashes(whole)
+    assert [item.name for item in again.artefacts] == [item.name for item in whole.artefacts]
+    assert result(again) == result(whole)
+    done = [told["done"] for told in heartbeat.told if told["stage"] == at[0]]
+    if at == ("track", 20):
+        assert min(done) == 17
+    if at[0] != "track":
+        assert not any(told["stage"] == "track" for told in heartbeat.told)
+    if at == ("bodies", 20):
+        assert min(done) == 17
+
+
+def test_a_track_job_is_gone_on_from(world: World, whole: Manifest) -> None:
+    track = TrackJob(video=world.video, text=["person"])
+    job_id = world.job(track)
+    manifest = world.go(job_id, Heartbeat())
+    row = jobs.get(world.db, TENANT, job_id)
+    assert row is not None
+    data = manifest.model_dump_json().encode()
+    assert leases.succeed(world.db, row, world.store.put(data))
+    heartbeat = Heartbeat()
+    told = world.run(BodiesJob(from_job=job_id, formats=["npz", "glb"], max_gap_seconds=GAP), heartbeat)
+    assert not any(step["stage"] == "track" for step in heartbeat.told)
+    for name in ("track-001.npz", "track-002.glb"):
+        assert hashes(told)[name] == hashes(whole)[name]
+    with pytest.raises(JobProblem, match="one pose"):
+        world.run(BodiesJob(from_job=job_id, formats=["obj"]))
+
+
+def test_known_camera_poses_give_a_world(world: World, whole: Manifest) -> None:
+    turn = [[0.0, 0.0, 1.0, 5.0], [0.0, 1.0, 0.0, 0.0], [-1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
+    told = world.run(asked(world, world_from_cam=[turn] * FRAMES))
+    assert result(told).space == "world" and result(whole).space == "camera"
+    there, here = (
+        np.load(BytesIO(world.file(m, "track-001.npz")))["root_translation_raw"] for m in (told, whole)
+    )
+    np.testing.assert_allclose(there, here @ np.array(turn)[:3, :3].T + [5, 0, 0], atol=1e-6)
+    with pytest.raises(JobProblem, match="27 frames") as caught:
+        world.run(asked(world, world_from_cam=[turn] * 26))
+    assert caught.value.problem.code == "camera_poses_missing"
+    assert result(world.run(asked(world, world_from_cam=[turn] * 6, max_frames=6))).frames == 6
+
+
+def test_options_of_the_motion(world: World, whole: Manifest) -> None:
+    raw = world.run(asked(world, smoothing=False, max_gap_seconds=0, vertices=True, max_frames=10, lod=2))
+    second = result(raw).tracks[1]
+    stored = np.load(BytesIO(world.file(raw, "track-001.npz")))
+    np.testing.assert_array_equal(stored["joint_rotations"], stored["joint_rotations_raw"])
+    assert stored["vertices"].shape == (10, *make_body().vertices.shape)
+    assert second.filled == 0 and len(second.spans) == 2
+    assert "lod_ignored" in raw.flags
+    hidden = np.load(BytesIO(world.file(raw, "track-002.npz")))
+    assert np.isnan(hidden["vertices"][5]).all() and np.isfinite(hidden["vertices"][4]).all()
+
+
+def test_an_engine_with_levels_of_detail_is_asked_for_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_for: list[int] = []
+
+    def at_lod(self: Bodies, found: BodyEstimate, lod: int) -> BodyEstimate:
+        asked_for.append(lod)
+        return found
+
+    monkeypatch.setattr(Bodies, "at_lod", at_lod, raising=False)
+    told = world.run(asked(world, lod=4, max_frames=2))
+    assert asked_for == [4] * 4 and "lod_ignored" not in told.flags
+
+
+def test_too_many_people_are_capped_to_those_who_stay_longest(world: World) -> None:
+    told = world.run(asked(world, max_people=1, max_frames=10))
+    assert [track.id for track in result(told).tracks] == [1] and "people_capped" in told.flags
+
+
+def test_nobody_is_a_success_with_a_reason(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    nobody: Callable[..., list[FrameResult]] = lambda self, frame: [FrameResult(frame.index, frame.pts, ())]  # noqa: E731
+    monkeypatch.setattr(Concepts, "step", nobody)
+    told = world.run(asked(world, max_frames=5))
+    assert result(told).tracks == [] and told.reason == "no person was found in the video"
+    assert "nothing_found" in told.flags
+
+
+def test_an_implausible_camera_of_a_fetched_video_fails_its_job(world: World) -> None:
+    camera = Intrinsics(fx=1, fy=1, cx=32, cy=24)
+    with pytest.raises(JobProblem) as caught:
+        world.run(asked(world, camera=camera))
+    assert caught.value.problem.code == "camera_implausible"
+
+
+def test_checkpoints_are_small_json(world: World) -> None:
+    job_id = world.job(asked(world))
+    with pytest.raises(Killed):
+        world.go(job_id, Heartbeat(("bodies", 20)))
+    row = jobs.get(world.db, TENANT, job_id)
+    assert row is not None and row.checkpoint is not None
+    assert len(json.dumps(row.checkpoint)) < 8000

@@ -1,0 +1,31 @@
+"""Scores of clips, from the survey of their source: what clip gates go by, before any engine has run."""
+
+import numpy as np
+
+from workers.datasets.clip_plan import ClipPlan
+from workers.datasets.schema import ScoreRow
+from workers.datasets.shots.survey import Survey
+
+STAGE = "survey"
+
+
+def score_clip(plan: ClipPlan, survey: Survey, duplicate_distance: float) -> list[ScoreRow]:
+    """duration seconds; luminance, sharpness, motion as in `Survey`; near_duplicate bits; text_area share.
+
+    `motion` is null for a clip of one frame, `text_area` where no frame of the clip was searched for text.
+    """
+    inside = slice(plan.first, plan.last + 1)
+    motion = survey.motion[plan.first + 1 : plan.last + 1]
+    text = survey.text[inside][np.isfinite(survey.text[inside])]
+    scores: list[tuple[str, float | None, str]] = [
+        ("duration", plan.length, "seconds"),
+        ("luminance", float(survey.luminance[inside].mean()), "0..255"),
+        ("sharpness", float(np.median(survey.sharpness[inside])), "variance"),
+        ("motion", float(motion.mean()) if len(motion) else None, "0..255"),
+        ("near_duplicate", duplicate_distance, "bits of 64"),
+        ("text_area", float(np.median(text)) if len(text) else None, "share"),
+    ]
+    return [
+        ScoreRow(clip=plan.id, track=None, stage=STAGE, name=name, value=value, unit=unit)
+        for name, value, unit in scores
+    ]

@@ -1,0 +1,149 @@
+"""What is decided before any engine runs: shots, clips, near-duplicates, splits and clip gates."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.datasets import budget, splits
+from workers.datasets.clip_plan import ClipPlan
+from workers.datasets.gates.clip_scores import score_clip
+from workers.datasets.images import fit_size
+from workers.datasets.schema import ClipRow, DecisionRow, ScoreRow, SourceRow
+from workers.datasets.settings import DatasetSettings
+from workers.datasets.shots import near_duplicates
+from workers.datasets.shots.clip_planning import plan_clips
+from workers.datasets.shots.near_duplicates import Neighbours
+from workers.datasets.shots.survey import Survey
+from workers.datasets.source import Source
+
+# more shots than one source can have: numbers the shots of all sources
+MOST_SHOTS = 1 << 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedClips:
+    """Rows of the sources and of all clips, planned clips in the same order, and what the clip gates decided.
+
+    `seconds` of video were surveyed.
+    """
+
+    sources: tuple[SourceRow, ...]
+    plans: tuple[ClipPlan, ...]
+    clips: tuple[ClipRow, ...]
+    scores: tuple[ScoreRow, ...]
+    decisions: tuple[DecisionRow, ...]
+    seconds: float
+
+
+def plan_dataset(
+    sources: Sequence[Source], surveys: Sequence[Survey], settings: DatasetSettings
+) -> PlannedClips:
+    """Divide every source into clips, and score them by their surveys."""
+    plans: list[ClipPlan] = []
+    shots = []
+    for number, (source, survey) in enumerate(zip(sources, surveys, strict=True)):
+        count, clip_plans = plan_clips(source, number, survey, settings)
+        plans += clip_plans
+        shots.append(count)
+    signatures = [near_duplicates.compute_signature(surveys[plan.source], plan) for plan in plans]
+    neighbours = _find_neighbours(plans, signatures, settings)
+    groups = _group_sources(sources, plans, neighbours)
+    scores, decisions, clips = [], [], []
+    for plan, signature, distance in zip(plans, signatures, neighbours.distances, strict=True):
+        source = sources[plan.source]
+        own = score_clip(plan, surveys[plan.source], distance)
+        decided = settings.clip_policy.decide(own)
+        kept = all(row.passed for row in decided)
+        text = near_duplicates.format_signature(signature)
+        clips.append(_build_clip(source, plan, settings, groups[source.sha256], text, kept=kept))
+        scores += own
+        decisions += decided
+    most = settings.max_clips
+    chosen = budget.choose_evenly(clips, most)
+    clips, excluded = budget.exclude_unchosen(clips, chosen, float(most or 0), settings.policy.name)
+    return PlannedClips(
+        sources=tuple(
+            _build_source(source, settings, groups[source.sha256], survey, count)
+            for source, survey, count in zip(sources, surveys, shots, strict=True)
+        ),
+        plans=tuple(plans),
+        clips=tuple(clips),
+        scores=tuple(scores),
+        decisions=(*decisions, *excluded),
+        seconds=sum(survey.length for survey in surveys),
+    )
+
+
+def _find_neighbours(
+    plans: Sequence[ClipPlan], signatures: Sequence[NDArray[np.uint64]], settings: DatasetSettings
+) -> Neighbours:
+    """Near-duplicates among all clips, as far as the gate needs to see."""
+    shots = np.array([plan.source * MOST_SHOTS + plan.shot for plan in plans], np.int64)
+    bound, _ = settings.policy.bounds.get("near_duplicate", (None, None))
+    stacked = np.array(signatures, np.uint64).reshape(-1, 3)
+    return near_duplicates.find_neighbours(shots, stacked, bound or 0.0)
+
+
+def _group_sources(
+    sources: Sequence[Source], plans: Sequence[ClipPlan], neighbours: Neighbours
+) -> Mapping[str, str]:
+    """The split group of each source, by its hash."""
+    names = [source.sha256 for source in sources]
+    linked = [(names[plans[a].source], names[plans[b].source]) for a, b in neighbours.links]
+    return splits.group_sources(names, {source.sha256: source.info.session for source in sources}, linked)
+
+
+def _build_clip(
+    source: Source, plan: ClipPlan, settings: DatasetSettings, group: str, signature: str, *, kept: bool
+) -> ClipRow:
+    width, height = fit_size(source.width, source.height, settings.size)
+    count, elapsed = len(plan.frames), plan.end - plan.start
+    return ClipRow(
+        clip=plan.id,
+        source=source.sha256,
+        session=source.info.session,
+        split_group=group,
+        split=splits.assign_split(group, settings.shares),
+        shot=plan.shot,
+        first_frame=plan.first,
+        last_frame=plan.last,
+        frame_step=plan.step,
+        frames=count,
+        start_seconds=plan.start,
+        end_seconds=plan.end,
+        frame_rate=(count - 1) / elapsed if elapsed > 0 else None,
+        width=width,
+        height=height,
+        camera_source="unknown",
+        intrinsics_source="assumed" if source.info.camera is None else "given",
+        scale_source=None,
+        signature=signature,
+        kept=kept,
+        flags=(),
+    )
+
+
+def _build_source(
+    source: Source, settings: DatasetSettings, group: str, survey: Survey, shots: int
+) -> SourceRow:
+    info = source.info
+    return SourceRow(
+        source=source.sha256,
+        name=info.name,
+        width=source.width,
+        height=source.height,
+        frames=len(survey),
+        frame_rate=source.frame_rate,
+        time_base_numerator=int(survey.time_base[0]),
+        time_base_denominator=int(survey.time_base[1]),
+        licence=info.licence,
+        consent=info.consent,
+        attribution=info.attribution,
+        session=info.session,
+        split_group=group,
+        split=splits.assign_split(group, settings.shares),
+        shots=shots,
+        flags=("time_assumed",) if info.time_assumed else (),
+    )

@@ -1,0 +1,61 @@
+"""What a version holds, counted: totals, what gates rejected, and the funnel."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from maquette.contract.datasets import FunnelStep
+
+from workers.datasets.captions.scoring import GATE as CAPTION_GATE
+from workers.datasets.manifest import FileEntry
+
+RowsByTable = Mapping[str, Sequence[Any]]
+
+
+def compute_totals(rows: RowsByTable, tables: Mapping[str, Sequence[FileEntry]]) -> dict[str, float]:
+    """Counts of what was kept, the seconds of the kept clips, and the bytes of the tables."""
+    kept = [row for row in rows["clips"] if row.kept]
+    return {
+        "sources": len(rows["sources"]),
+        "clips": len(kept),
+        "frames": sum(row.frames for row in kept),
+        "seconds": round(sum(row.end_seconds - row.start_seconds for row in kept), 6),
+        "tracks": sum(row.kept for row in rows["tracks"]),
+        "observations": sum(file.rows or 0 for file in tables["observations"]),
+        "assets": len(rows["assets"]),
+        "bytes": sum(file.bytes for files in tables.values() for file in files),
+    }
+
+
+def count_rejected(rows: RowsByTable) -> dict[str, int]:
+    """The number of clips, tracks and captions that failed, by gate."""
+    return dict(sorted(Counter(row.gate for row in rows["decisions"] if not row.passed).items()))
+
+
+def build_funnel(rows: RowsByTable) -> tuple[FunnelStep, ...]:
+    """How many entered and left each stage: frames, clips, then tracks and captions, gate by gate."""
+    clips, tracks, captions = rows["clips"], rows["tracks"], rows["captions"]
+    decoded_frames = sum(row.frames for row in rows["sources"])
+    planned_frames = sum(row.frames for row in clips)
+    kept_clips = sum(row.kept for row in clips)
+    clips_with_tracks = len({row.clip for row in tracks})
+    kept_captions = sum(row.kept is not False for row in captions)
+    decisions = [row for row in rows["decisions"] if row.gate != CAPTION_GATE]
+    return (
+        FunnelStep(stage="shots", unit="frames", given=decoded_frames, kept=planned_frames),
+        *_build_gate_steps("clips", len(clips), [row for row in decisions if row.track is None]),
+        FunnelStep(stage="found", unit="clips", given=kept_clips, kept=clips_with_tracks),
+        *_build_gate_steps("tracks", len(tracks), [row for row in decisions if row.track is not None]),
+        FunnelStep(stage=CAPTION_GATE, unit="captions", given=len(captions), kept=kept_captions),
+    )
+
+
+def _build_gate_steps(unit: str, count: int, decisions: Sequence[Any]) -> list[FunnelStep]:
+    """One step per gate, in the order of the gates; what an earlier gate rejected does not reach the next."""
+    steps: list[FunnelStep] = []
+    rejected: set[tuple[str, int | None]] = set()
+    for gate in dict.fromkeys(row.gate for row in decisions):
+        given = count - len(rejected)
+        rejected |= {(row.clip, row.track) for row in decisions if row.gate == gate and not row.passed}
+        steps.append(FunnelStep(stage=gate, unit=unit, given=given, kept=count - len(rejected)))
+    return steps

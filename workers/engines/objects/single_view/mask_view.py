@@ -1,0 +1,85 @@
+"""What one view shows of an object: its mask, cleaned and measured, the camera and, where given, depth."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.engines.objects.single_view.coarse_mask import CoarseMask, attainable_iou, resample_mask
+from workers.engines.objects.single_view.outline import clean_mask
+from workers.engines.protocols import Mask
+from workers.geometry.borders import touches_border
+from workers.geometry.boxes import mask_extent
+from workers.geometry.cameras import Camera
+from workers.geometry.mesh_renderer import silhouette
+from workers.geometry.overlap import mask_iou
+
+# Pixels below which a mask's outline is too rough to tell parametric shapes apart. Chosen, not measured.
+MIN_PARAMETRIC_PIXELS = 400
+# Longest side, in pixels, at which IoU is measured in full; beyond it every n-th pixel centre is compared.
+MEASURED_SIDE = 512
+
+
+@dataclass(frozen=True)
+class MaskView:
+    """The evidence that shapes are fitted to.
+
+    `given` (H, W) is the mask as it came, `mask` the same without specks and pinholes, of `parts` connected
+    parts. `depth` (H, W) is z in metres, NaN where unknown, or None.
+    """
+
+    given: Mask
+    mask: Mask
+    parts: int
+    camera: Camera
+    depth: NDArray[np.float32] | None
+
+    @classmethod
+    def from_mask(cls, mask: Mask, camera: Camera, depth: NDArray[np.float32] | None = None) -> "MaskView":
+        """Clean and count the parts of a non-empty mask (H, W)."""
+        cleaned, parts = clean_mask(mask)
+        return cls(mask, cleaned, parts, camera, depth)
+
+    @cached_property
+    def coarse(self) -> CoarseMask:
+        """The cleaned mask at the size at which parametric shapes are fitted."""
+        return resample_mask(self.mask, self.camera)
+
+    @cached_property
+    def is_truncated(self) -> bool:
+        """Whether the border of the image cuts the object."""
+        return touches_border(self.given)
+
+    @property
+    def is_parametric(self) -> bool:
+        """Whether a parametric shape may explain the mask: one part, not truncated, and large enough."""
+        return self.parts == 1 and not self.is_truncated and int(self.mask.sum()) >= MIN_PARAMETRIC_PIXELS
+
+    @property
+    def attainable_iou(self) -> float:
+        """The IoU that an outline half a pixel off everywhere still has with the mask."""
+        return attainable_iou(self.mask)
+
+    def silhouette_iou(self, vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> float:
+        """IoU of the silhouette of a mesh (V, 3) in the camera frame with the mask as it was given."""
+        camera, mask = self.camera, self.given
+        pixels = camera.project(vertices)
+        left, top, right, bottom = mask_extent(mask)
+        low = np.minimum(pixels.min(axis=0), [left, top])
+        high = np.maximum(pixels.max(axis=0), [right, bottom])
+        x0, y0 = (int(v) for v in np.maximum(np.floor(low), 0))
+        x1, y1 = (int(v) for v in np.minimum(np.ceil(high), [camera.width, camera.height]))
+        stride = max(1, int(np.ceil(max(x1 - x0, y1 - y0) / MEASURED_SIDE)))
+        thinned = mask[y0:y1:stride, x0:x1:stride]
+        # Pixel k of the thinned mask has its centre at x0 + k * stride + 0.5.
+        shift = 0.5 / stride - 0.5
+        thinned_camera = Camera(
+            thinned.shape[1],
+            thinned.shape[0],
+            camera.fx / stride,
+            camera.fy / stride,
+            (camera.cx - x0) / stride - shift,
+            (camera.cy - y0) / stride - shift,
+        )
+        return mask_iou(silhouette(vertices, faces, thinned_camera), thinned)

@@ -1,0 +1,92 @@
+"""Brings the videos of a job here and surveys them, before clips are planned."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from maquette.contract import DatasetJob, MediaRef
+
+from workers.datasets.budget_limits import Prices
+from workers.datasets.failures import Failure
+from workers.datasets.shots.survey import Survey
+from workers.datasets.source import Source
+from workers.datasets.stages.keys import hash_json
+from workers.datasets.stages.survey import SurveyStage
+from workers.datasets.tasks import SurveyTask
+from workers.errors import JobProblem
+from workers.jobs.context import JobContext
+from workers.jobs.dataset.origins import Origin, find_upload
+from workers.jobs.dataset.outcomes import FETCH, SURVEY
+from workers.jobs.dataset.part_collector import PartCollector
+from workers.jobs.dataset.placement import find_cpu_queue
+from workers.jobs.dataset.workspace import JobWorkspace, open_source
+
+
+class SourcePreparation:
+    """Fetches and surveys videos by parts of the job; needs no engine.
+
+    `unreadable` has the names of videos that are left out, with the code why. `prices` are those of the
+    worker that planned the job, which hold for all of its parts.
+    """
+
+    def __init__(
+        self, context: JobContext, workspace: JobWorkspace, collector: PartCollector, prices: Prices
+    ) -> None:
+        self._context, self._collector, self._prices = context, collector, prices
+        self._stage = SurveyStage(workspace)
+        self._queue = find_cpu_queue(context)
+        self._origins: dict[str, Origin] = {}
+        self._surveys: dict[str, Survey] = {}
+        self.unreadable: dict[str, str] = {}
+
+    def prepare(self, origins: Sequence[Origin], request: DatasetJob) -> list[Source]:
+        """The videos that can be read to their end; raises JobProblem when there are none, or Parked."""
+        return self._survey(self._fetch(origins, request))
+
+    def get_survey(self, source: Source) -> Survey:
+        """The survey of a prepared source."""
+        return self._surveys[source.sha256]
+
+    def build_request(self, source: Source) -> dict[str, Any]:
+        """What the request of every part about a source holds."""
+        origin = self._origins[source.sha256].as_brief_json()
+        return {"origin": origin, "sha256": source.sha256, "prices": self._prices.as_json()}
+
+    def _fetch(self, origins: Sequence[Origin], request: DatasetJob) -> list[Source]:
+        """The videos of a request; those that are not here yet are fetched, each by a part."""
+        requests = {
+            hash_json(asdict(origin)): {"origin": asdict(origin), "prices": self._prices.as_json()}
+            for origin in origins
+            if find_upload(request, origin) is None
+        }
+        parts = self._collector.collect(FETCH, self._queue, requests) if requests else []
+        fetched = iter(json.loads(part.outcome.data) for part in parts)
+        for origin in origins:
+            uploaded = find_upload(request, origin)
+            result = next(fetched) if uploaded is None else {"sha256": uploaded}
+            if "sha256" in result:
+                self._origins[result["sha256"]] = origin
+            else:
+                self.unreadable[str(origin.name)] = result["code"]
+        if not self._origins:
+            raise JobProblem("bucket_empty", f"none of {len(self.unreadable)} videos can be read")
+        return [
+            open_source(self._context, MediaRef(id=sha256), origin.load_info(request))
+            for sha256, origin in self._origins.items()
+        ]
+
+    def _survey(self, sources: Sequence[Source]) -> list[Source]:
+        keys = [self._stage.key(SurveyTask(source)).digest() for source in sources]
+        requests = {key: self.build_request(source) for key, source in zip(keys, sources, strict=True)}
+        parts = self._collector.collect(SURVEY, self._queue, requests)
+        failures: list[Failure] = []
+        for source, part in zip(sources, parts, strict=True):
+            if part.outcome.failure is None:
+                self._surveys[source.sha256] = Survey.decode(part.outcome.data)
+            else:
+                self.unreadable[source.info.name or source.sha256] = part.outcome.failure.code
+                failures.append(part.outcome.failure)
+        if not self._surveys:
+            raise JobProblem(failures[0].code, failures[0].detail)
+        return [source for source in sources if source.sha256 in self._surveys]
