@@ -1,10 +1,11 @@
-"""The application: routes, errors, metrics, and what lives as long as the process."""
+"""The application: its routes, errors and metrics, and what lives as long as the process."""
 
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+from celery import Celery
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
@@ -32,55 +33,56 @@ WRITE_THREADS = 8
 DESCRIPTION = "Images and videos in; masks, splats, meshes, bodies and datasets out. Every job is durable."
 
 
+def open_ledger(settings: ServiceSettings) -> Database:
+    """The ledger with its newest schema and the operator's key."""
+    db = Database(settings.database_url, busy_seconds=settings.ledger_busy_seconds)
+    if settings.auto_migrate:
+        db.migrate()
+    if settings.api_key and not keys.ensure(db, settings.api_key_tenant, "operator", settings.api_key):
+        log.warning("MAQUETTE_API_KEY is a key that was revoked: it opens nothing")
+    return db
+
+
+def build_state(settings: ServiceSettings, db: Database, celery: Celery) -> State:
+    """What the routes need; nothing in it is started yet."""
+    store = open_store(settings.artefacts, settings.scratch, settings.s3_endpoint)
+    if abandoned := store.remove_abandoned():
+        log.info("removed %d files of uploads that were cut off", len(abandoned))
+    return State(
+        settings=settings,
+        db=db,
+        store=store,
+        outbox=Outbox(db, celery),
+        router=Router(db, settings.worker_seen_seconds),
+        keys=KeyRing(db, settings.key_cache_seconds),
+        probes=ProbePool(settings.probe_processes, settings.probe_queue),
+        results=ResultCache(store),
+        notifier=Notifier(db),
+        streams=StreamLimit(settings.max_streams, settings.max_streams_per_tenant),
+        uploads=Lane(UPLOAD_THREADS),
+        writes=Lane(WRITE_THREADS),
+    )
+
+
 def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     """The gateway; settings come from the environment unless they are given."""
     chosen = settings or ServiceSettings()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        db = Database(chosen.database_url, busy_seconds=chosen.ledger_busy_seconds)
-        if chosen.auto_migrate:
-            db.migrate()
-        if chosen.api_key and not keys.ensure(db, chosen.api_key_tenant, "operator", chosen.api_key):
-            log.warning("MAQUETTE_API_KEY is a key that was revoked: it opens nothing")
-        store = open_store(chosen.artefacts, chosen.scratch, chosen.s3_endpoint)
-        celery = make_app(chosen.broker_url, publishes_only=True)
-        if abandoned := store.remove_abandoned():
-            log.info("removed %d files of uploads that were cut off", len(abandoned))
-        outbox = Outbox(db, celery)
+        db, celery = open_ledger(chosen), make_app(chosen.broker_url, publishes_only=True)
+        app.state.maquette = state = build_state(chosen, db, celery)
         reaper = Reaper(db, celery, chosen)
-        probes = ProbePool(chosen.probe_processes, chosen.probe_queue)
-        notifier = Notifier(db)
-        ring = KeyRing(db, chosen.key_cache_seconds)
-        router = Router(db, chosen.worker_seen_seconds)
-        app.state.maquette = state = State(
-            settings=chosen,
-            db=db,
-            store=store,
-            outbox=outbox,
-            router=router,
-            keys=ring,
-            probes=probes,
-            results=ResultCache(store),
-            notifier=notifier,
-            streams=StreamLimit(chosen.max_streams, chosen.max_streams_per_tenant),
-            uploads=Lane(UPLOAD_THREADS),
-            writes=Lane(WRITE_THREADS),
-        )
         stop_metrics = metrics.serve(state) if chosen.metrics_port else None
-        probes.start()
-        notifier.start()
-        outbox.start()
-        reaper.start()
+        for part in (state.probes, state.notifier, state.outbox, reaper):
+            part.start()
         try:
             yield
         finally:
             if stop_metrics is not None:
                 stop_metrics()
-            notifier.close()
-            reaper.close()
-            outbox.close()
-            probes.close()
+            for part in (state.notifier, reaper, state.outbox, state.probes):
+                part.close()
             db.close()
 
     # Swagger's scripts come from a package, so that the page works without internet

@@ -18,7 +18,6 @@ FUNCTIONS_LEFT = {
     ("bench/datasets/throughput.py", "cpu_of"),
     ("bench/datasets/throughput.py", "source_of"),
     ("tests/chaos/test_dataset_faults.py", "state_of"),
-    ("tests/deployment/manifests.py", "settings_of"),
     ("tests/parity/test_sam3_frame_batch.py", "engine_of"),
     ("tests/parity/test_sam3_video_prompts.py", "mask_of"),
     ("tests/support/dataset_worlds.py", "kind_of"),
@@ -40,7 +39,6 @@ FUNCTIONS_LEFT = {
     ("workers/engines/concepts/sam3/sessions.py", "features_of"),
     ("workers/engines/concepts/sam3/sessions.py", "settings_of"),
     ("workers/engines/concepts/tracking.py", "_soft_of"),
-    ("workers/jobs/depth_maps.py", "_camera_of"),
 }
 
 

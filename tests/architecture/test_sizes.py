@@ -17,7 +17,6 @@ LONG_FUNCTIONS = {
     ("tests/workers/engines/bodies/mhr/test_evaluation.py", "write_model"),
     ("workers/datasets/documents/card.py", "render_card"),
     ("workers/engines/objects/multi_view/reconstruction.py", "from_views"),
-    ("workers/jobs/scene/job.py", "run"),
 }
 LONG_FILES = {
     "scripts/models/convert_blazepose.py",
