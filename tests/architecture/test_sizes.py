@@ -15,7 +15,6 @@ LONG_FUNCTIONS = {
     ("tests/parity/sam3_tiny.py", "tiny_config"),
     ("tests/support/movi_clips.py", "draw"),
     ("tests/workers/engines/bodies/mhr/test_evaluation.py", "write_model"),
-    ("workers/jobs/bodies/motion.py", "build_motion"),
     ("workers/datasets/documents/card.py", "render_card"),
     ("workers/engines/objects/multi_view/reconstruction.py", "from_views"),
 }
