@@ -61,7 +61,7 @@ class KeyGuard:
         if key is None:
             detail = "this API key is unknown or revoked" if secret else SEND_KEY
             problem = Problem.from_code("unauthorized", 401, detail)
-            response = respond(problem, {"WWW-Authenticate": "Bearer", "Connection": "close"})
+            response = respond(problem, {"WWW-Authenticate": "Bearer"})
             await response(scope, receive, send)
             return
         scope["maquette.key"] = key

@@ -159,6 +159,4 @@ def read_digest(header: str | None) -> str | None:
 
 def _too_large(state: State) -> ServiceProblem:
     limit = state.settings.max_upload_bytes
-    return ServiceProblem(
-        "upload_too_large", 413, f"uploads are limited to {limit:,} bytes", {"Connection": "close"}
-    )
+    return ServiceProblem("upload_too_large", 413, f"uploads are limited to {limit:,} bytes")

@@ -21,18 +21,12 @@ FUNCTIONS_LEFT = {
     ("tests/parity/test_sam3_video_prompts.py", "mask_of"),
     ("tests/workers/datasets/exporters/test_neural_assets.py", "corners_of"),
     ("tests/workers/datasets/exporters/test_neural_assets.py", "row_of"),
-    ("tests/workers/engines/concepts/test_tracking_prompts.py", "mask_of"),
+    ("tests/workers/engines/concepts/tracking/test_prompts.py", "mask_of"),
     ("tests/workers/engines/host/test_host.py", "pid_of"),
-    ("workers/engines/concepts/appearance.py", "bins_of"),
-    ("workers/engines/concepts/consensus.py", "prompt_of"),
-    ("workers/engines/concepts/default.py", "_mask_of"),
-    ("workers/engines/concepts/masks.py", "area_of"),
-    ("workers/engines/concepts/prompt_schedule.py", "points_of"),
     ("workers/engines/concepts/sam3/phrase_side.py", "_prompt_of"),
     ("workers/engines/concepts/sam3/postprocess.py", "scores_of"),
     ("workers/engines/concepts/sam3/sessions.py", "features_of"),
     ("workers/engines/concepts/sam3/sessions.py", "settings_of"),
-    ("workers/engines/concepts/tracking.py", "_soft_of"),
 }
 
 

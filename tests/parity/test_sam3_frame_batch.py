@@ -12,10 +12,10 @@ import numpy as np
 from tests.parity.sam3_runs import FIRST, FRAMES, LIVELY, PHRASES, SEED, frame, run, same, whole
 from tests.parity.sam3_tiny import picture, tiny_loaded, tiny_model
 from tests.parity.test_sam3_video_prompts import CLICK, EVERYTHING, at, clicked
-from workers.engines.concepts.sam3.engine import Sam3Concepts
 from workers.engines.concepts.sam3.errors import ObjectUnknown
 from workers.engines.concepts.sam3.settings import Sam3Settings
-from workers.engines.concepts.sam3.video import Sam3Tracker
+from workers.engines.concepts.sam3.transformers_backend.engine import Sam3Concepts
+from workers.engines.concepts.sam3.transformers_backend.tracker import Sam3Tracker
 from workers.engines.protocols import FrameResult, TrackPrompts, VideoFrame
 
 # sums of a batch are rounded in another order: scores are shares of one
@@ -130,8 +130,8 @@ def test_waiting_frames_are_all_that_a_batch_adds_to_the_state() -> None:
             tracker.step(frame(number))
         if number % 4 == 3:
             assert together.state_bytes() == singly.state_bytes()
-        assert len(together._window) == (number + 1) % 4
-        assert sum(pixels.nbytes for _, _, pixels in together._window) == len(together._window) * one
+        assert len(together._waiting) == (number + 1) % 4
+        assert sum(frame.pixels.nbytes for frame in together._waiting) == len(together._waiting) * one
 
 
 def test_what_cannot_be_followed_is_refused_when_its_batch_is_worked_on() -> None:
@@ -164,7 +164,7 @@ def test_the_batch_is_told_or_follows_from_the_device(
     monkeypatch.delenv("MAQUETTE_SAM3_BATCH", raising=False)
     if told is not None:
         monkeypatch.setenv("MAQUETTE_SAM3_BATCH", told)
-    assert Sam3Settings().frames_together(device) == frames
+    assert Sam3Settings().resolve_batch(device) == frames
 
 
 def test_the_version_tells_a_batch_that_rounds_in_another_order(singly: Sam3Concepts) -> None:
