@@ -17,15 +17,12 @@ FUNCTIONS_LEFT = {
     ("bench/datasets/shots.py", "told_of"),
     ("bench/datasets/throughput.py", "cpu_of"),
     ("bench/datasets/throughput.py", "source_of"),
-    ("tests/chaos/test_dataset_faults.py", "state_of"),
     ("tests/support/dataset_worlds.py", "kind_of"),
-    ("tests/support/synthetic_datasets.py", "source_of"),
     ("tests/workers/datasets/exporters/test_neural_assets.py", "corners_of"),
     ("tests/workers/datasets/exporters/test_neural_assets.py", "row_of"),
     ("tests/workers/engines/host/test_host.py", "pid_of"),
     ("tests/workers/jobs/test_dataset_depth.py", "rows_of"),
     ("tests/workers/jobs/test_dataset_failures.py", "result_of"),
-    ("workers/datasets/records.py", "row_of"),
 }
 
 
