@@ -1,4 +1,4 @@
-"""The truth of the object benches: shapes of longest side 1, their outer surface, and paints for them."""
+"""Ground truth of the object benches: shapes of longest side 1, their outer surface, and paints for them."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
-from bench.objects import shapes as one
+from bench.objects.analytic_shapes import SHAPES
 from workers.engines.objects.splats.surfels import sample_surface
 from workers.geometry.meshes import face_normals, vertex_normals
 
@@ -17,7 +17,7 @@ LAMP = np.array([0.5, 0.8, 0.33])
 
 
 @dataclass(frozen=True)
-class Painted:
+class PaintedMesh:
     """Vertices (V, 3) about the origin, faces (F, 3) and sRGB (V, 3)."""
 
     vertices: Array
@@ -25,17 +25,17 @@ class Painted:
     colors: NDArray[np.uint8]
 
 
-def painted(name: str, paint: str) -> Painted:
+def paint_shape(name: str, paint: str) -> PaintedMesh:
     """A shape with colours of its own, which do not depend on the camera.
 
     `waves` are smooth, bright and everywhere; `speckle` is fine grain of 40 grey levels; `lamp` is one colour
-    lit from one side; `flat` is one colour without any shading, which tells nothing but the outline.
+    lit from one side; `flat` is one colour without any shading, so that only the outline carries information.
     """
-    return coated(one.SHAPES[name][1](), paint)
+    return paint_mesh(SHAPES[name][1](), paint)
 
 
-def coated(mesh: trimesh.Trimesh, paint: str) -> Painted:
-    """A mesh of longest side 1 about the origin, painted as `painted` does."""
+def paint_mesh(mesh: trimesh.Trimesh, paint: str) -> PaintedMesh:
+    """A mesh of longest side 1 about the origin, painted as by `paint_shape`."""
     mesh = mesh.copy()
     low, high = mesh.bounds
     mesh.apply_translation(-(low + high) / 2)
@@ -49,18 +49,18 @@ def coated(mesh: trimesh.Trimesh, paint: str) -> Painted:
         colors = 128 + 100 * np.sin(vertices @ np.array([[14.0, 3, 5], [4, 17, 6], [7, 2, 15]]))
     elif paint == "speckle":
         rng = np.random.default_rng(0)
-        ways = rng.normal(size=(3, 12)) * 40
-        grain = np.tanh(np.sin(vertices @ ways + rng.uniform(0, 6, 12)).sum(axis=1))
+        waves = rng.normal(size=(3, 12)) * 40
+        grain = np.tanh(np.sin(vertices @ waves + rng.uniform(0, 6, 12)).sum(axis=1))
         colors = np.array([150.0, 120, 90]) + 40 * grain[:, None]
     elif paint == "lamp":
         light = np.clip(vertex_normals(vertices, faces) @ (LAMP / np.linalg.norm(LAMP)), 0, 1)
         colors = np.array([200.0, 170, 140]) * (0.4 + 0.6 * light[:, None])
     else:
         colors = np.tile([180.0, 150, 120], (len(vertices), 1))
-    return Painted(vertices, faces, np.clip(colors, 0, 255).astype(np.uint8))
+    return PaintedMesh(vertices, faces, np.clip(colors, 0, 255).astype(np.uint8))
 
 
-def surface_points(mesh: trimesh.Trimesh, count: int, *, outer: bool = True) -> Array:
+def sample_outer_surface(mesh: trimesh.Trimesh, count: int, *, outer: bool = True) -> Array:
     """Points (N, 3) spread over a mesh of longest side 1 about the origin.
 
     With `outer`, points of a part that lie inside another part are left out: no solid has a surface there.
@@ -83,12 +83,12 @@ def surface_points(mesh: trimesh.Trimesh, count: int, *, outer: bool = True) -> 
         near = ((probes > part.min(axis=0)) & (probes < part.max(axis=0))).all(axis=1)
         near &= owner[samples.faces] != number
         triangles = part[np.asarray(parts[number].faces)]
-        hidden[near] |= winding(probes[near], triangles) > 0.5
+        hidden[near] |= winding_numbers(probes[near], triangles) > 0.5
     return points[~hidden]
 
 
-def winding(points: Array, triangles: Array) -> Array:
-    """How often closed triangles (F, 3, 3) go round points (N, 3): van Oosterom & Strackee 1983."""
+def winding_numbers(points: Array, triangles: Array) -> Array:
+    """Winding numbers (N,) of closed triangles (F, 3, 3) around points (van Oosterom & Strackee 1983)."""
     out = np.empty(len(points))
     for part in np.array_split(np.arange(len(points)), max(1, len(points) * len(triangles) // 1_000_000)):
         a, b, c = (triangles[None, :, k] - points[part, None] for k in range(3))

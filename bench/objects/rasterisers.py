@@ -1,13 +1,12 @@
-"""Frames a second of the rasterisers at 512 x 512 with 100,000 Gaussians, beside plain NumPy, in one run.
+"""Frames per second of the rasterisers at 512 x 512 with 100,000 Gaussians, beside plain NumPy, in one run.
 
     python -m bench run objects.rasterisers [--count 100000] [--side 512] [--rounds 5]
 
-Prints milliseconds of the fastest round on the wall and of all cores together, frames a second, the ratio to
-NumPy, and PSNR against NumPy. On a machine that others use, only the second figure can be compared.
+Milliseconds of the fastest round on the wall and of the CPU on all cores, frames per second, the ratio to
+NumPy, and PSNR against NumPy. On a busy machine, only CPU milliseconds can be compared.
 """
 
 import argparse
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -15,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from bench.report import Report
+from bench.timing import Timing, fastest, time_calls
 from workers.engines.rasterisers.gsplat_rasteriser import GsplatRasteriser
 from workers.engines.rasterisers.numba_rasteriser import NumbaRasteriser
 from workers.engines.rasterisers.protocol import RasteriserMissing
@@ -25,8 +26,8 @@ from workers.geometry.poses import look_at
 from workers.geometry.splat_renderer import render_splat
 
 
-def ball(count: int) -> Gaussians:
-    """Gaussians on a sphere of radius 0.5, as an object's splat has them."""
+def sphere_of_gaussians(count: int) -> Gaussians:
+    """Gaussians on a sphere of radius 0.5, of the size that an object's splat has."""
     rng = np.random.default_rng(0)
     away = rng.normal(size=(count, 3))
     away /= np.linalg.norm(away, axis=1, keepdims=True)
@@ -35,58 +36,50 @@ def ball(count: int) -> Gaussians:
     return Gaussians(*(part.astype(np.float32) for part in parts))
 
 
-def fastest(run: Callable[[], Any], rounds: int) -> tuple[float, float]:
-    """Least seconds on the wall and of all cores of some runs, after one that does not count."""
-    run()
-    found = []
-    for _ in range(rounds):
-        start, busy = time.perf_counter(), time.process_time()
-        run()
-        found.append((time.perf_counter() - start, time.process_time() - busy))
-    return min(wall for wall, _ in found), min(cores for _, cores in found)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=100_000)
-    parser.add_argument("--side", type=int, default=512)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--count", type=int, default=100_000, help="Gaussians")
+    parser.add_argument("--side", type=int, default=512, help="image side in pixels")
     parser.add_argument("--rounds", type=int, default=5)
-    args = parser.parse_args()
-    camera = Camera.with_field_of_view(args.side, args.side, 40.0)
+
+
+def run(options: argparse.Namespace, report: Report) -> None:
+    camera = Camera.with_field_of_view(options.side, options.side, 40.0)
     view = PosedCamera(camera, look_at([0.6, 0.5, 1.6], [0, 0, 0]))
-    gaussians = ball(args.count)
+    gaussians = sphere_of_gaussians(options.count)
     norms = np.linalg.norm(gaussians.rotations, axis=1, keepdims=True)
     splat = replace(gaussians, rotations=(gaussians.rotations / norms).astype(np.float32))
 
-    def numpy() -> Any:
+    def render_by_numpy() -> Any:
         return render_splat(splat, camera, view.cam_from_world, background=(0.0, 0.0, 0.0))
 
-    plain = fastest(numpy, max(1, args.rounds // 2))
-    truth = numpy() / 255.0
-    _line("numpy", "draw", plain, plain, None)
-    for make in (NumbaRasteriser, GsplatRasteriser):
+    columns = {
+        "rasteriser": "",
+        "pass": "",
+        "ms": ".1f",
+        "CPU ms": ".1f",
+        "frames/s": ".2f",
+        "× NumPy": ".1f",
+    }
+    table = report.table("Rasterisers", {**columns, "PSNR to NumPy dB": ".1f"})
+
+    def add(name: str, what: str, call: Callable[[], Any], rounds: int, psnr: float | None = None) -> Timing:
+        timing = fastest(time_calls(call, rounds))
+        ratio = plain.wall / timing.wall if plain else 1.0
+        table.add(name, what, 1e3 * timing.wall, 1e3 * timing.cpu, 1 / timing.wall, ratio, psnr)
+        return timing
+
+    plain: Timing | None = None
+    plain = add("numpy", "forward", render_by_numpy, max(1, options.rounds // 2))
+    truth = render_by_numpy() / 255.0
+    for load in (NumbaRasteriser, GsplatRasteriser):
         try:
-            rasteriser = make()
+            rasteriser = load()
         except RasteriserMissing as error:
-            print(f"{make.name:8} left out: {error}")
+            report.note(f"{load.name} is left out: {error}")
             continue
-        seconds = fastest(partial(rasteriser.render, gaussians, view), args.rounds)
-        drawn = rasteriser.render(gaussians, view).color
-        error = float(((np.clip(drawn, 0, 1) - truth) ** 2).mean())
-        _line(rasteriser.name, "draw", seconds, plain, -10 * np.log10(error))
-        weights = np.ones_like(drawn), np.ones(drawn.shape[:2], np.float32)
-        both = fastest(partial(rasteriser.backward, gaussians, view, *weights), args.rounds)
-        _line(rasteriser.name, "both", both, plain, None)
-
-
-def _line(
-    name: str, what: str, took: tuple[float, float], plain: tuple[float, float], quality: float | None
-) -> None:
-    psnr = "" if quality is None else f"{quality:6.1f} dB"
-    wall, cores = took
-    rates = f"{1e3 * wall:8.1f} ms {1e3 * cores:8.1f} ms of cores {1 / wall:7.2f}/s {plain[0] / wall:7.1f} x"
-    print(f"{name:8} {what:5} {rates} {psnr}", flush=True)
-
-
-if __name__ == "__main__":
-    main()
+        image = rasteriser.render(gaussians, view).color
+        psnr = -10 * np.log10(float(((np.clip(image, 0, 1) - truth) ** 2).mean()))
+        add(rasteriser.name, "forward", partial(rasteriser.render, gaussians, view), options.rounds, psnr)
+        weights = np.ones_like(image), np.ones(image.shape[:2], np.float32)
+        backward = partial(rasteriser.backward, gaussians, view, *weights)
+        add(rasteriser.name, "forward and backward", backward, options.rounds)

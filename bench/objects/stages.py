@@ -1,25 +1,29 @@
-"""Objects a second, by stage, of the default engine from one view and of the files of an objects job.
+"""Objects per second by stage, of the default engine from one view and of the files of an objects job.
 
     python -m bench run objects.stages [--rounds 3] [--side 256]
 
-Each of the 24 drawn shapes of `objects.shapes` is lifted and written. Prints CPU milliseconds an object
-for each stage in the mean, and objects a second; a stage within another counts in its own alone.
+Each of the 24 shapes of `objects.shapes` is reconstructed and written. Mean CPU milliseconds per object for
+each stage, and objects per second; a stage that another one calls counts for itself alone.
 """
 
 import argparse
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from bench.objects import shapes as one
-from bench.objects import views as many
-from bench.objects.painted_shapes import painted
+from bench.objects.analytic_shapes import SHAPES
+from bench.objects.geometry_scores import orbit
+from bench.objects.painted_shapes import paint_shape
+from bench.objects.photos import DISTANCE, take_photos
+from bench.report import Report
+from bench.timing import Stopwatch
 from workers.engines.objects import export
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.objects.single_view import inflation, mask_view, reconstruction, surface
+from workers.engines.protocols import ObjectAsset
 from workers.formats.images import encode_png
 from workers.formats.sog import write_sog
 from workers.formats.spz import write_spz
@@ -46,75 +50,80 @@ FILES: dict[str, Callable[[Any], object]] = {
     "textured GLB": lambda asset: export.write_asset_textured_glb(asset, "object", export.bake_asset(asset)),
     "turntable": render_turntable,
 }
+SLOW_FILES = ("turntable", "textured GLB")
 
 
-class Watch:
-    """CPU seconds a stage, without those of the stages within it."""
+class StageClock:
+    """CPU seconds per stage, without those of the stages that it calls."""
 
     def __init__(self) -> None:
-        self.spent: dict[str, float] = defaultdict(float)
+        self.seconds: dict[str, float] = defaultdict(float)
         self._open: list[str] = []
         self._since = 0.0
 
     def run(self, stage: str, call: Callable[[], Any]) -> Any:
-        self._pass()
+        """Call a function as part of a stage."""
+        self._switch()
         self._open.append(stage)
         try:
             return call()
         finally:
-            self._pass()
+            self._switch()
             self._open.pop()
 
-    def _pass(self) -> None:
+    def wrap(self, stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The same function, timed as a stage."""
+
+        def timed(*arguments: Any, **named: Any) -> Any:
+            return self.run(stage, lambda: function(*arguments, **named))
+
+        return timed
+
+    def _switch(self) -> None:
         now = time.process_time()
         if self._open:
-            self.spent[self._open[-1]] += now - self._since
+            self.seconds[self._open[-1]] += now - self._since
         self._since = now
 
 
-def timed(watch: Watch, stage: str, call: Callable[..., Any]) -> Callable[..., Any]:
-    def through(*given: Any, **named: Any) -> Any:
-        return watch.run(stage, lambda: call(*given, **named))
-
-    return through
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--side", type=int, default=256, help="image side in pixels")
-    asked = parser.parse_args()
-    camera = Camera.with_field_of_view(asked.side, asked.side, 40)
-    view = PosedCamera(camera, one.orbit(35, 20, many.DISTANCE))
-    seen = [many.photographed(painted(name, "waves"), [view], 0.0, 0.0) for name in one.SHAPES]
-    pictures = [(photos.images[0], photos.masks[0]) for photos in seen]
-    watch = Watch()
+
+
+def run(options: argparse.Namespace, report: Report) -> None:
+    camera = Camera.with_field_of_view(options.side, options.side, 40)
+    view = PosedCamera(camera, orbit(35, 20, DISTANCE))
+    photos = [take_photos(paint_shape(name, "waves"), [view]) for name in SHAPES]
+    clock = StageClock()
     for stage, (owner, name) in STAGES.items():
-        setattr(owner, name, timed(watch, stage, getattr(owner, name)))
+        setattr(owner, name, clock.wrap(stage, getattr(owner, name)))
     engine = DefaultObjects()
-    engine.reconstruct(*pictures[0], camera=camera)
-    watch.spent.clear()
-    made = []
-    for _ in range(asked.rounds):
-        made = [
-            watch.run("the rest", lambda i=image, m=mask: engine.reconstruct(i, m, camera=camera))
-            for image, mask in pictures
+    engine.reconstruct(photos[0].images[0], photos[0].masks[0], camera=camera)
+    clock.seconds.clear()
+    assets = []
+    for _ in range(options.rounds):
+        assets = [
+            clock.run("other", lambda p=photo: engine.reconstruct(p.images[0], p.masks[0], camera=camera))
+            for photo in photos
         ]
-    count = asked.rounds * len(pictures)
-    print(f"{len(pictures)} shapes x {asked.rounds} rounds, {asked.side} x {asked.side}, CPU ms an object")
-    for stage in (*STAGES, "the rest"):
-        print(f"{stage:22}{1000 * watch.spent[stage] / count:9.1f}")
-    whole = sum(watch.spent.values()) / count
-    print(f"{'lifted':22}{1000 * whole:9.1f}   {1 / whole:.1f} objects/s")
+    count = options.rounds * len(photos)
+    stages = report.table("Stages", {"stage": "", "CPU ms/object": ".1f", "objects/s": ".1f"})
+    for stage in (*STAGES, "other"):
+        stages.add(stage, 1e3 * clock.seconds[stage] / count, None)
+    whole = sum(clock.seconds.values()) / count
+    stages.add("reconstruction", 1e3 * whole, 1 / whole)
+    measure_files(report, assets)
+    report.add({"shapes": len(photos), "gaussians": float(np.mean([len(asset.splat) for asset in assets]))})
+
+
+def measure_files(report: Report, assets: Sequence[ObjectAsset]) -> None:
+    """CPU milliseconds per object of each file; of the slow ones on every fourth object."""
+    table = report.table("Files", {"file": "", "CPU ms/object": ".1f", "objects/s": ".1f"})
     for name, write in FILES.items():
-        some = made if name not in ("turntable", "textured GLB") else made[:: max(len(made) // 6, 1)]
-        begun = time.process_time()
-        for asset in some:
+        chosen = assets[:: max(len(assets) // 6, 1)] if name in SLOW_FILES else assets
+        watch = Stopwatch()
+        for asset in chosen:
             write(asset)
-        spent = (time.process_time() - begun) / len(some)
-        print(f"{name:22}{1000 * spent:9.1f}   {1 / max(spent, 1e-9):.1f} objects/s")
-    print(f"Gaussians {np.mean([len(asset.splat) for asset in made]):.0f}")
-
-
-if __name__ == "__main__":
-    main()
+        seconds = max(watch.lap().cpu / len(chosen), 1e-9)
+        table.add(name, 1e3 * seconds, 1 / seconds)

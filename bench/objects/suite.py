@@ -1,52 +1,50 @@
-"""All that is measured of objects, in one run: how true they are, and what they cost.
+"""The object benches in one run: how good the reconstructions are, or what they cost.
 
-    python -m bench run objects.suite truth  the tables of docs/objects.md
-    python -m bench run objects.suite speed  files beside the best libraries, stages, rasterisers, refining
+    python -m bench run objects.suite quality  the tables of docs/objects.md
+    python -m bench run objects.suite speed    files beside the best libraries, stages, rasterisers, refining
 
-Runs the benches beside it, one after the other, and prints what each prints under its command.
+Runs each bench in a process of its own; their reports lie in numbered folders below `objects.suite`.
 """
 
 import argparse
 import subprocess
 import sys
 
-MANY = ["objects.views", "--views", "16", "--side", "192"]
-RUNS: dict[str, list[list[str]]] = {
-    "truth": [
-        ["objects.shapes"],
-        ["objects.shapes", "--views", "other"],
-        ["objects.shapes", "--views", "held"],
-        ["objects.shapes", "--label"],
-        ["objects.shapes", "--depth"],
-        MANY,
-        [*MANY, "--arcs", "360", "--paint", "speckle,lamp,flat"],
-        [*MANY, "--arcs", "360", "--noise", "4", "--exposure", "0.1"],
-    ],
-    "speed": [
-        ["formats.splats_and_meshes"],
-        ["objects.stages"],
-        ["objects.rasterisers"],
-        [*MANY, "--arcs", "360", "--refine"],
-    ],
+from bench.objects.shapes import ENGINES
+from bench.report import Report
+
+VIEWS = ("objects.views", "--views", "16", "--side", "192")
+RUNS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "quality": (
+        ("objects.shapes",),
+        ("objects.shapes", "--views", "other"),
+        ("objects.shapes", "--views", "held"),
+        ("objects.shapes", "--label"),
+        ("objects.shapes", "--depth"),
+        VIEWS,
+        (*VIEWS, "--arcs", "360", "--paint", "speckle,lamp,flat"),
+        (*VIEWS, "--arcs", "360", "--noise", "4", "--exposure", "0.1"),
+    ),
+    "speed": (
+        ("formats.splats_and_meshes",),
+        ("objects.stages",),
+        ("objects.rasterisers",),
+        (*VIEWS, "--arcs", "360", "--refine"),
+    ),
 }
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=sorted(RUNS))
-    parser.add_argument("--engine", default="default", help="whose truth: default or sam3d_objects")
-    options = parser.parse_args()
-    for run in RUNS[options.what]:
-        if options.what == "truth":
-            run = [*run, "--engine", options.engine]
-        print(f"\n## python -m bench run {' '.join(run)}\n", flush=True)
-        code = subprocess.run([sys.executable, "-m", "bench", "run", *run], check=False).returncode
-        if code:
-            return code
-    return 0
+    parser.add_argument("--engine", choices=ENGINES, default="default", help="whose quality")
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def run(options: argparse.Namespace, report: Report) -> None:
+    table = report.table("Runs", {"bench": "", "report": ""})
+    for number, (name, *arguments) in enumerate(RUNS[options.what], start=1):
+        if options.what == "quality":
+            arguments += ["--engine", options.engine]
+        out = options.out / report.bench / f"{number:02}"
+        command = [sys.executable, "-m", "bench", "run", name, *arguments, "--out", str(out)]
+        subprocess.run(command, check=True)
+        table.add(" ".join([name, *arguments]), out / f"{name}.md")

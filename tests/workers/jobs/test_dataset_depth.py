@@ -140,7 +140,7 @@ def test_with_depth_a_job_knows_places_and_without_it_does_not(
     assert verify(data.folder) == []
     known = judged(data)
     assert known.matched > 60 and set(known.sources) <= {"depth", "none"}
-    # as with `Truth.depth`: see "How true" of docs/datasets.md
+    # as with `Truth.depth`: see "Accuracy" of docs/benchmarks/datasets.md
     assert np.median(known.ious) > 0.45 and np.median(known.diagonals) < 0.1
     # things of the second clip are where they are, not where those of the first were
     assert np.percentile(known.diagonals, 90) < 0.5

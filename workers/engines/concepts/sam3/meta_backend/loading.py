@@ -1,4 +1,4 @@
-"""Meta's own `sam3` package: found, its models built once, its checkpoints named by their hashes.
+"""Meta's own `sam3` package: its models built once, its checkpoints named by their hashes.
 
 The contract is that of facebookresearch/sam3 at `COMMIT`. Its builders call CUDA by name: without a GPU its
 models can be built part by part, as a test does, but not by them.
@@ -33,12 +33,12 @@ class MetaPackageMissing(Sam3Unavailable):
 
 
 class NeedsCuda(RuntimeError):
-    """Meta's package is asked to run without CUDA, which it names in its code."""
+    """Meta's package is to run without CUDA, which it names in its code."""
 
 
 @dataclass
-class MetaLoaded:
-    """Meta's models, each built when it is first asked for; `weights` maps file names to sha256."""
+class MetaModels:
+    """Meta's models, each built when it is first used; `weights` maps file names to sha256."""
 
     settings: MetaSettings
     device: str
@@ -48,7 +48,7 @@ class MetaLoaded:
     @cached_property
     def image(self) -> Any:
         """The image model (`Sam3Image`) with its click predictor; raises WeightsCorrupt."""
-        builder = _module("sam3.model_builder")
+        builder = _import("sam3.model_builder")
         model = builder.build_sam3_image_model(
             device=self.device,
             eval_mode=True,
@@ -62,26 +62,26 @@ class MetaLoaded:
 
     @cached_property
     def processor(self) -> Any:
-        """Meta's `Sam3Processor`, which prepares pictures."""
-        module = _module("sam3.model.sam3_image_processor")
+        """Meta's `Sam3Processor`, which prepares images."""
+        module = _import("sam3.model.sam3_image_processor")
         return module.Sam3Processor(self.image, device=self.device)
 
     @cached_property
     def predictor(self) -> Any:
         """The video predictor: of SAM 3.1 (object multiplex) where its checkpoint is set."""
-        builder, settings = _module("sam3.model_builder"), self.settings
+        builder, settings = _import("sam3.model_builder"), self.settings
         if settings.multiplex is None:
             return builder.build_sam3_video_predictor(checkpoint_path=settings.checkpoint)
-        fast = importlib.util.find_spec("flash_attn_interface") is not None
+        has_flash_attention = importlib.util.find_spec("flash_attn_interface") is not None
         return builder.build_sam3_multiplex_video_predictor(
             checkpoint_path=settings.multiplex,
             max_num_objects=settings.max_objects,
-            use_fa3=fast,
-            use_rope_real=fast,
+            use_fa3=has_flash_attention,
+            use_rope_real=has_flash_attention,
         )
 
 
-def load(settings: MetaSettings) -> MetaLoaded:
+def find_models(settings: MetaSettings) -> MetaModels:
     """Check that Meta's package and the checkpoints are there; the models are built later.
 
     Raises MetaPackageMissing, NeedsCuda, Sam3Unavailable.
@@ -103,7 +103,7 @@ def load(settings: MetaSettings) -> MetaLoaded:
                 raise Sam3Unavailable(f"{path} is not a file")
             with path.open("rb") as stream:
                 weights[path.name] = hashlib.file_digest(stream, "sha256").hexdigest()
-    return MetaLoaded(settings, device, weights)
+    return MetaModels(settings, device, weights)
 
 
 def load_image_weights(model: Any, path: Path) -> None:
@@ -111,15 +111,15 @@ def load_image_weights(model: Any, path: Path) -> None:
 
     Meta's own loader goes on with random numbers there. The file names its parts "detector" and "tracker".
     """
-    held = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    held = held.get("model", held)
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    checkpoint = checkpoint.get("model", checkpoint)
     renamed = {
         "detector.": "",
         "tracker.": "inst_interactive_predictor.model.",
     }
     state = {
         new + key.removeprefix(old): value
-        for key, value in held.items()
+        for key, value in checkpoint.items()
         for old, new in renamed.items()
         if key.startswith(old)
     }
@@ -130,7 +130,7 @@ def load_image_weights(model: Any, path: Path) -> None:
         raise WeightsCorrupt(f"{path} lacks {len(lost)} tensors of SAM 3, the first is {sorted(lost)[0]}")
 
 
-def _module(name: str) -> Any:
+def _import(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:

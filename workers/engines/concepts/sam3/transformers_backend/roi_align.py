@@ -1,6 +1,6 @@
-"""ROI pooling in plain torch: the one thing SAM 3's boxes need torchvision for.
+"""ROI pooling in plain torch: the one thing for which SAM 3's boxes need torchvision.
 
-Same sampling as torchvision's `roi_align` with its defaults (aligned=False, adaptive sampling ratio):
+The sampling is that of torchvision's `roi_align` with its defaults (aligned=False, adaptive sampling ratio):
 He et al., Mask R-CNN, 2017; a bin's value is the mean of bilinear samples, zero beyond the border by 1.
 """
 
@@ -17,7 +17,7 @@ def roi_align(features: Any, boxes: Any, output_size: int) -> Any:
     `boxes` holds for each image a float (N, 4) of xyxy in feature cells.
     """
     pooled = [
-        _pool(plane, box, output_size)
+        _pool_box(plane, box, output_size)
         for plane, of_image in zip(features, boxes, strict=True)
         for box in of_image.float().tolist()
     ]
@@ -32,13 +32,13 @@ def install() -> None:
         stock.torchvision = SimpleNamespace(ops=SimpleNamespace(roi_align=roi_align))
 
 
-def _pool(plane: Any, box: list[float], size: int) -> Any:
-    rows = _weights(box[1], box[3], size, plane.shape[1], plane)
-    columns = _weights(box[0], box[2], size, plane.shape[2], plane)
+def _pool_box(plane: Any, box: list[float], size: int) -> Any:
+    rows = _sampling_weights(box[1], box[3], size, plane.shape[1], plane)
+    columns = _sampling_weights(box[0], box[2], size, plane.shape[2], plane)
     return rows @ plane @ columns.T
 
 
-def _weights(low: float, high: float, size: int, cells: int, like: Any) -> Any:
+def _sampling_weights(low: float, high: float, size: int, cells: int, like: Any) -> Any:
     """The share (size, cells) of each cell in each bin along one axis; bilinear sampling is separable."""
     length = max(high - low, 1.0)
     samples = max(int(-(-length // size)), 1)

@@ -10,53 +10,55 @@ PADDING = -10
 
 
 class AlignedSam3Video(Sam3VideoModel):  # type: ignore[misc]
-    """The same weights and arithmetic; masks keep their objects on a frame that removes one.
+    """The same weights and arithmetic; masks stay with their objects on a frame that removes one.
 
     transformers pairs the frame's propagated masks with the ids that are left *after* duplicates were
-    removed, so on that frame every later object shows its neighbour's mask and score. The masks belong to the
+    removed, so on that frame every later object gets its neighbour's mask and score. The masks belong to the
     ids from before.
 
-    `births` maps a prompt's number in the session to the score from which it starts tracks; a prompt that is
-    not in it has the model's own thresholds.
+    `birth_scores` maps a prompt's number in the session to the score from which it starts tracks; a prompt
+    without an entry has the model's own thresholds.
     """
 
-    births: Mapping[int, float] = {}
+    birth_scores: Mapping[int, float] = {}
     score_threshold_detection: float
     new_det_thresh: Any
 
     def run_detection(self, inference_session: Any, vision_embeds: Any) -> Any:
         """Detect for every prompt, each at the lower of the model's threshold and its own."""
-        if not self.births:
+        if not self.birth_scores:
             return super().run_detection(inference_session, vision_embeds)
-        prompts, usual = inference_session.prompts, self.score_threshold_detection
-        found: dict[int, Any] = {}
+        prompts, default = inference_session.prompts, self.score_threshold_detection
+        detections: dict[int, Any] = {}
         try:
             for number, text in prompts.items():
                 inference_session.prompts = {number: text}
-                self.score_threshold_detection = min(usual, self.births.get(number, usual))
-                found.update(super().run_detection(inference_session, vision_embeds))
+                self.score_threshold_detection = min(default, self.birth_scores.get(number, default))
+                detections.update(super().run_detection(inference_session, vision_embeds))
         finally:
-            inference_session.prompts, self.score_threshold_detection = prompts, usual
-        return found
+            inference_session.prompts, self.score_threshold_detection = prompts, default
+        return detections
 
-    def _associate_det_trk(self, **given: Any) -> Any:
+    def _associate_det_trk(self, **inputs: Any) -> Any:
         """Match detections to tracks; a track starts from its own prompt's threshold on."""
-        if not self.births:
-            return super()._associate_det_trk(**given)
-        usual, scores = self.new_det_thresh, given["det_scores"]
-        own = [self.births.get(number, usual) for number in given["det_prompt_ids"].tolist()]
+        if not self.birth_scores:
+            return super()._associate_det_trk(**inputs)
+        default, scores = self.new_det_thresh, inputs["det_scores"]
+        prompts = inputs["det_prompt_ids"].tolist()
+        own = [self.birth_scores.get(number, default) for number in prompts]
         try:
             self.new_det_thresh = torch.tensor(own, dtype=scores.dtype, device=scores.device)
-            started, *rest = super()._associate_det_trk(**given)
+            started, *rest = super()._associate_det_trk(**inputs)
         finally:
-            self.new_det_thresh = usual
-        asked = given["det_prompt_ids"].tolist()
+            self.new_det_thresh = default
         # without tracks on the frame the model starts one from any detection, whatever the threshold
-        started = [row for row in started if asked[row] not in self.births or float(scores[row]) >= own[row]]
+        started = [
+            row for row in started if prompts[row] not in self.birth_scores or float(scores[row]) >= own[row]
+        ]
         return (started, *rest)
 
     def run_tracker_propagation(self, inference_session: Any, frame_idx: int, reverse: bool) -> Any:
-        """Propagate one frame; remembers which ids the rows of the result belong to."""
+        """Propagate one frame; keeps the ids to which the rows of the result belong."""
         inference_session.propagated_ids = list(inference_session.obj_ids)
         return super().run_tracker_propagation(inference_session, frame_idx, reverse)
 
