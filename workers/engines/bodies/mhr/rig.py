@@ -2,8 +2,8 @@
 
 The rig's formulas (docs/bodies.md) are solved backwards for its rest pose. With D_j the rotation of joint j
 from MHR's own rest to its pose, r_j = r_p + D_p^T (t_j - t_p) puts every joint where MHR has it. Each rest
-vertex is chosen so that its four strongest joints carry it exactly onto the posed one. Bone sizes, shape and pose
-correctives are therefore part of the rest mesh, and the posed mesh is reproduced by construction.
+vertex is chosen so that its four strongest joints carry it exactly onto the posed one. Bone sizes, shape and
+pose correctives are therefore part of the rest mesh, and the posed mesh is reproduced by construction.
 """
 
 import numpy as np
