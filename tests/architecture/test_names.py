@@ -17,16 +17,9 @@ FUNCTIONS_LEFT = {
     ("bench/datasets/shots.py", "told_of"),
     ("bench/datasets/throughput.py", "cpu_of"),
     ("bench/datasets/throughput.py", "source_of"),
-    ("tests/parity/test_sam3_frame_batch.py", "engine_of"),
-    ("tests/parity/test_sam3_video_prompts.py", "mask_of"),
     ("tests/workers/datasets/exporters/test_neural_assets.py", "corners_of"),
     ("tests/workers/datasets/exporters/test_neural_assets.py", "row_of"),
-    ("tests/workers/engines/concepts/tracking/test_prompts.py", "mask_of"),
     ("tests/workers/engines/host/test_host.py", "pid_of"),
-    ("workers/engines/concepts/sam3/phrase_side.py", "_prompt_of"),
-    ("workers/engines/concepts/sam3/postprocess.py", "scores_of"),
-    ("workers/engines/concepts/sam3/sessions.py", "features_of"),
-    ("workers/engines/concepts/sam3/sessions.py", "settings_of"),
 }
 
 
