@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from workers.engines.bodies.sam3d.recorded import SHAPES
 from workers.engines.host.arrays import Arrays
 from workers.engines.host.child import Answer, ChildError, serve
+from workers.engines.host.upstream import report_missing_file, report_missing_package, require_gpu
 
 # Upstream's word for our mode; its "hand" path leaves the prediction under another name.
 INFERENCE = {"body": "body", "hands": "hand", "full": "full"}
@@ -25,29 +26,14 @@ class Estimator:
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         """Load the checkpoint of the config; raises ChildError whose code names what is missing."""
-        try:
+        with report_missing_package():
             import torch
             from sam_3d_body import SAM3DBodyEstimator, load_sam_3d_body
-        except ImportError as error:
-            raise ChildError(
-                "upstream_missing", f"{error.name or error} cannot be imported: {error}"
-            ) from error
-        if not torch.cuda.is_available():
-            raise ChildError("no_gpu", "upstream runs on CUDA alone, and torch sees no GPU")
-        try:
-            with _tensors_only(torch):
-                model, settings = load_sam_3d_body(
-                    config["checkpoint"], device="cuda", mhr_path=config["mhr_model"]
-                )
-        except FileNotFoundError as error:
-            raise ChildError("checkpoint_missing", str(error)) from error
-        # torch reports a refused pickle only in the text of its error
-        except Exception as error:
-            if "weights_only" in str(error) or "Weights only" in str(error):
-                raise ChildError(
-                    "checkpoint_unsafe", f"the checkpoint holds more than tensors: {error}"
-                ) from error
-            raise
+        require_gpu(torch)
+        with report_missing_file(), _tensors_only(torch):
+            model, settings = load_sam_3d_body(
+                config["checkpoint"], device="cuda", mhr_path=config["mhr_model"]
+            )
         _check_filled(model)
         self._fov = _fov_estimator(config.get("fov"))
         self._torch = torch
@@ -95,10 +81,8 @@ def _fov_estimator(checkpoint: str | None) -> Any:
     """Upstream's estimator of the field of view, MoGe 2, from a local checkpoint; None when none is named."""
     if checkpoint is None:
         return None
-    try:
+    with report_missing_package("fov_missing"):
         from tools.build_fov_estimator import FOVEstimator
-    except ImportError as error:
-        raise ChildError("fov_missing", f"{error.name or error} cannot be imported: {error}") from error
     try:
         return FOVEstimator(name="moge2", device="cuda", path=checkpoint)
     except (FileNotFoundError, ImportError) as error:
@@ -122,7 +106,10 @@ def _stacked(people: list[dict[str, Any]]) -> dict[str, NDArray[Any]]:
 
 @contextmanager
 def _tensors_only(torch: Any) -> Iterator[None]:
-    """Upstream loads its checkpoint as a pickle of anything: allow tensors alone."""
+    """Upstream loads its checkpoint as a pickle of anything: allow tensors alone.
+
+    Raises ChildError `checkpoint_unsafe` for a checkpoint with anything else.
+    """
     original = torch.load
 
     def load(*args: Any, **kwargs: Any) -> Any:
@@ -131,6 +118,15 @@ def _tensors_only(torch: Any) -> Iterator[None]:
     torch.load = load
     try:
         yield
+    except FileNotFoundError:
+        raise
+    # torch reports a refused pickle only in the text of its error
+    except Exception as error:
+        if "weights_only" in str(error) or "Weights only" in str(error):
+            raise ChildError(
+                "checkpoint_unsafe", f"the checkpoint holds more than tensors: {error}"
+            ) from error
+        raise
     finally:
         torch.load = original
 

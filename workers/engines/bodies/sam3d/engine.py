@@ -18,6 +18,7 @@ from workers.engines.bodies.sam3d.errors import LICENCE, Sam3dBodyContract, Sam3
 from workers.engines.bodies.sam3d.settings import CHILD, Sam3dBodySettings
 from workers.engines.host.errors import HostRefused
 from workers.engines.host.host import EngineHost, HostSpec
+from workers.engines.host.startup import start_host
 from workers.engines.protocols import BodyEstimate, Box, EngineInfo, Mask, Rgb
 from workers.engines.weights import WeightsCorrupt
 from workers.geometry.cameras import Camera
@@ -44,13 +45,7 @@ class Sam3dBody:
         if chosen.lod != NATIVE:
             self._mesh(chosen.lod)
         self._host = EngineHost(_spec(chosen, checkpoint, assets))
-        try:
-            ready = self._host.start().fields
-        except HostRefused as error:
-            self._host.close()
-            if error.code == "engine_failed":
-                raise
-            raise Sam3dBodyUnavailable(str(error)) from error
+        ready = start_host(self._host, Sam3dBodyUnavailable)
         self._assembler = Assembler(self._model, chosen.mode, bool(ready["uses_camera_centre"]))
         self.info = EngineInfo(
             name="sam3d_body",
