@@ -1,4 +1,4 @@
-"""How like pictures of two objects are: PSNR, and FLIP where flip-evaluator is installed."""
+"""How similar renderings of two objects are: PSNR, and FLIP where flip-evaluator is installed."""
 
 import importlib
 
@@ -16,7 +16,7 @@ Surface = tuple[Array, NDArray[np.int64], NDArray[np.uint8]]
 
 
 def photograph(surface: Surface, view: PosedCamera) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """The unshaded picture of coloured world vertices (V, 3), faces (F, 3), and where the object is."""
+    """The unshaded image (H, W, 3) of coloured world vertices (V, 3), faces (F, 3), and its mask (H, W)."""
     vertices, faces, colors = surface
     image, depth = render_mesh(
         vertices, faces, colors, view.camera, view.cam_from_world, background=BACKGROUND, ambient=1.0
@@ -24,29 +24,33 @@ def photograph(surface: Surface, view: PosedCamera) -> tuple[NDArray[np.uint8], 
     return image, np.isfinite(depth)
 
 
-def likeness(made: Surface, truth: Surface, camera: Camera, views: list[Similarity]) -> tuple[float, float]:
-    """Mean PSNR in dB and FLIP of pictures of one beside the other, where either is."""
-    found = []
+def compare_appearance(
+    result: Surface, truth: Surface, camera: Camera, views: list[Similarity]
+) -> tuple[float, float]:
+    """Mean PSNR in dB and FLIP over `views`, each `cam_from_world`, over the pixels that show either."""
+    scores = []
     for view in views:
-        (drawn, here), (wanted, there) = (photograph(one, PosedCamera(camera, view)) for one in (made, truth))
-        found.append((psnr(drawn, wanted, here | there), flip(wanted, drawn, here | there)))
-    quality, error = np.mean(found, axis=0)
-    return float(quality), float(error)
+        posed = PosedCamera(camera, view)
+        (image, mask), (expected, expected_mask) = (photograph(one, posed) for one in (result, truth))
+        either = mask | expected_mask
+        scores.append((psnr(image, expected, either), flip(expected, image, either)))
+    mean_psnr, mean_flip = np.mean(scores, axis=0)
+    return float(mean_psnr), float(mean_flip)
 
 
 def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8], where: NDArray[np.bool_]) -> float:
-    """Peak signal to noise in dB over some pixels."""
+    """Peak signal-to-noise ratio in dB over some pixels."""
     error = (a[where].astype(np.float64) - b[where]) ** 2
     return float(10 * np.log10(255**2 / max(error.mean(), 1e-12)))
 
 
-def flip(truth: NDArray[np.uint8], drawn: NDArray[np.uint8], where: NDArray[np.bool_]) -> float:
+def flip(truth: NDArray[np.uint8], image: NDArray[np.uint8], where: NDArray[np.bool_]) -> float:
     """Mean FLIP error (Andersson et al. 2020) over some pixels, NaN where flip-evaluator is not installed."""
     try:
         evaluator = importlib.import_module("flip_evaluator")
     except ImportError:
         return float("nan")
     error, _, _ = evaluator.evaluate(
-        truth.astype(np.float32) / 255, drawn.astype(np.float32) / 255, "LDR", applyMagma=False
+        truth.astype(np.float32) / 255, image.astype(np.float32) / 255, "LDR", applyMagma=False
     )
     return float(error[..., 0][where].mean())

@@ -1,9 +1,9 @@
-"""Frames a second of the rasterisers at 512 x 512 with 100,000 Gaussians, beside plain NumPy, in one run.
+"""Frames per second of the rasterisers at 512 x 512 with 100,000 Gaussians, beside plain NumPy, in one run.
 
     python -m bench run objects.rasterisers [--count 100000] [--side 512] [--rounds 5]
 
-Prints milliseconds of the fastest round on the wall and of all cores together, frames a second, the ratio to
-NumPy, and PSNR against NumPy. On a machine that others use, only the second figure can be compared.
+Reports the fastest round in milliseconds of wall time and of all cores together, frames per second, the ratio
+to NumPy, and PSNR against NumPy. On a machine that others use, only the time of all cores can be compared.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.report import Report, Table
 from workers.engines.rasterisers.gsplat_rasteriser import GsplatRasteriser
 from workers.engines.rasterisers.numba_rasteriser import NumbaRasteriser
 from workers.engines.rasterisers.protocol import RasteriserMissing
@@ -24,8 +25,10 @@ from workers.geometry.posed_cameras import PosedCamera
 from workers.geometry.poses import look_at
 from workers.geometry.splat_renderer import render_splat
 
+Seconds = tuple[float, float]
 
-def ball(count: int) -> Gaussians:
+
+def build_ball(count: int) -> Gaussians:
     """Gaussians on a sphere of radius 0.5, as an object's splat has them."""
     rng = np.random.default_rng(0)
     away = rng.normal(size=(count, 3))
@@ -35,58 +38,55 @@ def ball(count: int) -> Gaussians:
     return Gaussians(*(part.astype(np.float32) for part in parts))
 
 
-def fastest(run: Callable[[], Any], rounds: int) -> tuple[float, float]:
-    """Least seconds on the wall and of all cores of some runs, after one that does not count."""
-    run()
-    found = []
+def time_fastest(call: Callable[[], Any], rounds: int) -> Seconds:
+    """Fewest seconds of wall time and of all cores over some rounds, after one that does not count."""
+    call()
+    times = []
     for _ in range(rounds):
         start, busy = time.perf_counter(), time.process_time()
-        run()
-        found.append((time.perf_counter() - start, time.process_time() - busy))
-    return min(wall for wall, _ in found), min(cores for _, cores in found)
+        call()
+        times.append((time.perf_counter() - start, time.process_time() - busy))
+    return min(wall for wall, _ in times), min(cores for _, cores in times)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=100_000)
-    parser.add_argument("--side", type=int, default=512)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--count", type=int, default=100_000, help="number of Gaussians")
+    parser.add_argument("--side", type=int, default=512, help="image side in pixels")
     parser.add_argument("--rounds", type=int, default=5)
-    args = parser.parse_args()
-    camera = Camera.with_field_of_view(args.side, args.side, 40.0)
+
+
+def run(options: argparse.Namespace, report: Report) -> None:
+    """Time rendering, and rendering with gradients, of each rasteriser."""
+    camera = Camera.with_field_of_view(options.side, options.side, 40.0)
     view = PosedCamera(camera, look_at([0.6, 0.5, 1.6], [0, 0, 0]))
-    gaussians = ball(args.count)
+    gaussians = build_ball(options.count)
     norms = np.linalg.norm(gaussians.rotations, axis=1, keepdims=True)
     splat = replace(gaussians, rotations=(gaussians.rotations / norms).astype(np.float32))
+    columns = {"wall ms": ".1f", "cores ms": ".1f", "per second": ".2f", "times NumPy": ".1f", "PSNR": ".1f"}
+    table = report.table("", {"rasteriser": "", "task": "", **columns})
 
-    def numpy() -> Any:
+    def render_plain() -> Any:
         return render_splat(splat, camera, view.cam_from_world, background=(0.0, 0.0, 0.0))
 
-    plain = fastest(numpy, max(1, args.rounds // 2))
-    truth = numpy() / 255.0
-    _line("numpy", "draw", plain, plain, None)
-    for make in (NumbaRasteriser, GsplatRasteriser):
+    plain = time_fastest(render_plain, max(1, options.rounds // 2))
+    truth = render_plain() / 255.0
+    add_row(table, "numpy", "render", plain, plain, None)
+    for load in (NumbaRasteriser, GsplatRasteriser):
         try:
-            rasteriser = make()
+            rasteriser = load()
         except RasteriserMissing as error:
-            print(f"{make.name:8} left out: {error}")
+            report.note(f"{load.name} was not run: {error}")
             continue
-        seconds = fastest(partial(rasteriser.render, gaussians, view), args.rounds)
-        drawn = rasteriser.render(gaussians, view).color
-        error = float(((np.clip(drawn, 0, 1) - truth) ** 2).mean())
-        _line(rasteriser.name, "draw", seconds, plain, -10 * np.log10(error))
-        weights = np.ones_like(drawn), np.ones(drawn.shape[:2], np.float32)
-        both = fastest(partial(rasteriser.backward, gaussians, view, *weights), args.rounds)
-        _line(rasteriser.name, "both", both, plain, None)
+        seconds = time_fastest(partial(rasteriser.render, gaussians, view), options.rounds)
+        color = rasteriser.render(gaussians, view).color
+        error = float(((np.clip(color, 0, 1) - truth) ** 2).mean())
+        add_row(table, rasteriser.name, "render", seconds, plain, -10 * np.log10(error))
+        weights = np.ones_like(color), np.ones(color.shape[:2], np.float32)
+        both = time_fastest(partial(rasteriser.backward, gaussians, view, *weights), options.rounds)
+        add_row(table, rasteriser.name, "render and gradients", both, plain, None)
 
 
-def _line(
-    name: str, what: str, took: tuple[float, float], plain: tuple[float, float], quality: float | None
-) -> None:
-    psnr = "" if quality is None else f"{quality:6.1f} dB"
-    wall, cores = took
-    rates = f"{1e3 * wall:8.1f} ms {1e3 * cores:8.1f} ms of cores {1 / wall:7.2f}/s {plain[0] / wall:7.1f} x"
-    print(f"{name:8} {what:5} {rates} {psnr}", flush=True)
-
-
-if __name__ == "__main__":
-    main()
+def add_row(table: Table, name: str, task: str, seconds: Seconds, plain: Seconds, psnr: float | None) -> None:
+    """Add one timing, compared with that of plain NumPy."""
+    wall, cores = seconds
+    table.add(name, task, 1e3 * wall, 1e3 * cores, 1 / wall, plain[0] / wall, psnr)

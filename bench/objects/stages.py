@@ -1,9 +1,9 @@
-"""Objects a second, by stage, of the default engine from one view and of the files of an objects job.
+"""Objects per second, by stage, of the default engine from one view and of the files of an objects job.
 
     python -m bench run objects.stages [--rounds 3] [--side 256]
 
-Each of the 24 drawn shapes of `objects.shapes` is lifted and written. Prints CPU milliseconds an object
-for each stage in the mean, and objects a second; a stage within another counts in its own alone.
+Each of the 24 analytic shapes is reconstructed and written. Reports CPU milliseconds per object for each
+stage in the mean, and objects per second; a stage within another counts in its own alone.
 """
 
 import argparse
@@ -14,12 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from bench.objects import shapes as one
-from bench.objects import views as many
-from bench.objects.painted_shapes import painted
+from bench.objects.evaluation import DISTANCE, orbit
+from bench.objects.painted_shapes import paint_shape
+from bench.objects.solids import SHAPES
+from bench.objects.views import photograph_views
+from bench.report import Report
 from workers.engines.objects import export
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.objects.single_view import inflation, mask_view, reconstruction, surface
+from workers.engines.protocols import ObjectAsset
 from workers.formats.images import encode_png
 from workers.formats.sog import write_sog
 from workers.formats.spz import write_spz
@@ -46,75 +49,83 @@ FILES: dict[str, Callable[[Any], object]] = {
     "textured GLB": lambda asset: export.write_asset_textured_glb(asset, "object", export.bake_asset(asset)),
     "turntable": render_turntable,
 }
+# Files that take seconds are written for every fourth object.
+SLOW_FILES = ("turntable", "textured GLB")
 
 
-class Watch:
-    """CPU seconds a stage, without those of the stages within it."""
+class StageClock:
+    """CPU seconds per stage, without those of the stages within it."""
 
     def __init__(self) -> None:
-        self.spent: dict[str, float] = defaultdict(float)
-        self._open: list[str] = []
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._running: list[str] = []
         self._since = 0.0
 
-    def run(self, stage: str, call: Callable[[], Any]) -> Any:
-        self._pass()
-        self._open.append(stage)
+    def measure(self, stage: str, call: Callable[[], Any]) -> Any:
+        """Call and count the seconds as the stage's."""
+        self._count()
+        self._running.append(stage)
         try:
             return call()
         finally:
-            self._pass()
-            self._open.pop()
+            self._count()
+            self._running.pop()
 
-    def _pass(self) -> None:
+    def wrap(self, stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, measured at every call."""
+
+        def measured(*args: Any, **kwargs: Any) -> Any:
+            return self.measure(stage, lambda: function(*args, **kwargs))
+
+        return measured
+
+    def _count(self) -> None:
         now = time.process_time()
-        if self._open:
-            self.spent[self._open[-1]] += now - self._since
+        if self._running:
+            self.seconds[self._running[-1]] += now - self._since
         self._since = now
 
 
-def timed(watch: Watch, stage: str, call: Callable[..., Any]) -> Callable[..., Any]:
-    def through(*given: Any, **named: Any) -> Any:
-        return watch.run(stage, lambda: call(*given, **named))
-
-    return through
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--side", type=int, default=256, help="image side in pixels")
-    asked = parser.parse_args()
-    camera = Camera.with_field_of_view(asked.side, asked.side, 40)
-    view = PosedCamera(camera, one.orbit(35, 20, many.DISTANCE))
-    seen = [many.photographed(painted(name, "waves"), [view], 0.0, 0.0) for name in one.SHAPES]
-    pictures = [(photos.images[0], photos.masks[0]) for photos in seen]
-    watch = Watch()
-    for stage, (owner, name) in STAGES.items():
-        setattr(owner, name, timed(watch, stage, getattr(owner, name)))
-    engine = DefaultObjects()
-    engine.reconstruct(*pictures[0], camera=camera)
-    watch.spent.clear()
-    made = []
-    for _ in range(asked.rounds):
-        made = [
-            watch.run("the rest", lambda i=image, m=mask: engine.reconstruct(i, m, camera=camera))
-            for image, mask in pictures
-        ]
-    count = asked.rounds * len(pictures)
-    print(f"{len(pictures)} shapes x {asked.rounds} rounds, {asked.side} x {asked.side}, CPU ms an object")
+
+
+def run(options: argparse.Namespace, report: Report) -> None:
+    """Reconstruct and write each shape."""
+    table = report.table("", {"stage": "", "CPU ms per object": ".1f", "objects/s": ".1f"})
+    clock = StageClock()
+    assets = reconstruct_shapes(clock, options.rounds, options.side)
+    count = options.rounds * len(assets)
     for stage in (*STAGES, "the rest"):
-        print(f"{stage:22}{1000 * watch.spent[stage] / count:9.1f}")
-    whole = sum(watch.spent.values()) / count
-    print(f"{'lifted':22}{1000 * whole:9.1f}   {1 / whole:.1f} objects/s")
+        table.add(stage, 1e3 * clock.seconds[stage] / count, None)
+    seconds = sum(clock.seconds.values()) / count
+    table.add("reconstruction", 1e3 * seconds, 1 / seconds)
     for name, write in FILES.items():
-        some = made if name not in ("turntable", "textured GLB") else made[:: max(len(made) // 6, 1)]
-        begun = time.process_time()
+        some = assets[:: max(len(assets) // 6, 1)] if name in SLOW_FILES else assets
+        start = time.process_time()
         for asset in some:
             write(asset)
-        spent = (time.process_time() - begun) / len(some)
-        print(f"{name:22}{1000 * spent:9.1f}   {1 / max(spent, 1e-9):.1f} objects/s")
-    print(f"Gaussians {np.mean([len(asset.splat) for asset in made]):.0f}")
+        seconds = (time.process_time() - start) / len(some)
+        table.add(name, 1e3 * seconds, 1 / max(seconds, 1e-9))
+    report.add({"Gaussians per object": float(np.mean([len(asset.splat) for asset in assets]))})
 
 
-if __name__ == "__main__":
-    main()
+def reconstruct_shapes(clock: StageClock, rounds: int, side: int) -> list[ObjectAsset]:
+    """The asset of each shape from one view; `clock` counts all rounds but a first object."""
+    camera = Camera.with_field_of_view(side, side, 40)
+    view = PosedCamera(camera, orbit(35, 20, DISTANCE))
+    photos = [photograph_views(paint_shape(name, "waves"), [view], 0.0, 0.0) for name in SHAPES]
+    inputs = [(photo.images[0], photo.masks[0]) for photo in photos]
+    for stage, (owner, name) in STAGES.items():
+        setattr(owner, name, clock.wrap(stage, getattr(owner, name)))
+    engine = DefaultObjects()
+    engine.reconstruct(*inputs[0], camera=camera)
+    clock.seconds.clear()
+    assets = []
+    for _ in range(rounds):
+        assets = [
+            clock.measure("the rest", lambda i=image, m=mask: engine.reconstruct(i, m, camera=camera))
+            for image, mask in inputs
+        ]
+    return assets

@@ -8,7 +8,6 @@ FILE_LINES = 350
 LONG_FUNCTIONS = {
     ("bench/datasets/readers.py", "main"),
     ("bench/datasets/throughput.py", "main"),
-    ("bench/objects/shapes.py", "judge"),
     ("scripts/models/export_anny.py", "main"),
     ("storage/ledger/migrations/versions/0001_initial.py", "upgrade"),
     ("tests/parity/sam3_meta_tiny.py", "detector_parts"),
@@ -17,7 +16,6 @@ LONG_FUNCTIONS = {
     ("tests/workers/engines/bodies/mhr/test_evaluation.py", "write_model"),
     ("workers/jobs/bodies/motion.py", "build_motion"),
     ("workers/datasets/documents/card.py", "render_card"),
-    ("workers/engines/objects/multi_view/reconstruction.py", "from_views"),
     ("workers/jobs/scene/job.py", "run"),
 }
 LONG_FILES = {
