@@ -1,1 +1,1 @@
-"""The gateway: takes requests, writes them down, and tells how they go."""
+"""The gateway: accepts requests, stores them as jobs, and delivers progress and results."""

@@ -1,4 +1,4 @@
-"""The application: routes, errors, metrics, and what lives as long as the process."""
+"""The application: its routes, errors and metrics, and what lives as long as the process."""
 
 import logging
 from collections.abc import AsyncIterator

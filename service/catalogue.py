@@ -1,4 +1,4 @@
-"""Engines the service knows of that need weights or hardware of the operator's."""
+"""Engines that are known although no worker has them: they need weights or hardware from the operator."""
 
 from maquette.contract import Engine
 

@@ -1,4 +1,4 @@
-"""The server's own commands, for operators."""
+"""`maquette-server`: commands for operators."""
 
 import json
 from importlib.metadata import entry_points
@@ -17,13 +17,13 @@ app.add_typer(keys_app, name="keys")
 
 @app.command()
 def migrate() -> None:
-    """Bring the ledger's schema to the newest version."""
+    """Migrate the ledger's schema to the newest version."""
     Database(ServiceSettings().database_url).migrate()
 
 
 @app.command()
 def openapi(out: Annotated[Path, typer.Argument()] = Path("docs/openapi.json")) -> None:
-    """Write the OpenAPI document."""
+    """Write the OpenAPI document to a file."""
     from service.app import create_app
 
     out.write_text(json.dumps(create_app().openapi(), indent=1, sort_keys=True) + "\n")
@@ -31,26 +31,26 @@ def openapi(out: Annotated[Path, typer.Argument()] = Path("docs/openapi.json")) 
 
 @keys_app.command("create")
 def create_key(tenant: str, name: str) -> None:
-    """Make an API key and show it this once."""
+    """Create an API key and print its secret, which is not stored."""
     typer.echo(keys.create(Database(ServiceSettings().database_url), tenant, name))
 
 
 @keys_app.command("list")
 def list_keys() -> None:
-    """Show the open keys, without their secrets."""
+    """List the valid keys, without their secrets."""
     for key in keys.list_open(Database(ServiceSettings().database_url)):
         typer.echo(f"{key.id}  {key.tenant}  {key.name}")
 
 
 @keys_app.command("revoke")
 def revoke_key(key_id: str) -> None:
-    """Close an API key."""
+    """Revoke an API key."""
     if not keys.revoke(Database(ServiceSettings().database_url), key_id):
-        raise typer.BadParameter(f"no open key has the id {key_id}")
+        raise typer.BadParameter(f"no valid key has the id {key_id}")
 
 
 def main() -> None:
-    """The entry point of `maquette-server`; the workers' own commands come in as entry points."""
+    """The entry point of `maquette-server`; workers add their commands as entry points."""
     for point in entry_points(group="maquette.server"):
         app.add_typer(point.load(), name=point.name)
     app()

@@ -1,4 +1,4 @@
-"""What operators watch."""
+"""Prometheus metrics of the gateway, the jobs and the workers."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ class MetricsMiddleware:
             return
         start = time.perf_counter()
 
-        async def noted(message: Message) -> None:
+        async def send_counted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 route = getattr(scope.get("route"), "path", "unmatched")
                 REQUESTS.labels(scope["method"], route, message["status"]).inc()
                 SECONDS.labels(route).observe(time.perf_counter() - start)
             await send(message)
 
-        await self._app(scope, receive, noted)
+        await self._app(scope, receive, send_counted)
 
 
 class LedgerRegistry(CollectorRegistry):

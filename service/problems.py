@@ -59,7 +59,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_request: Request, error: RequestValidationError) -> Response:
-        wrong = [_field(item) for item in error.errors()[:MAX_FIELD_ERRORS]]
+        wrong = [_to_field_error(item) for item in error.errors()[:MAX_FIELD_ERRORS]]
         first = wrong[0]
         where = ".".join(str(part) for part in first.loc) or "the request"
         return respond(Problem.from_code("invalid_request", 422, f"{where}: {first.message}", errors=wrong))
@@ -116,7 +116,7 @@ def _allowed_methods(request: Request) -> set[str]:
     return methods
 
 
-def _field(item: Any) -> FieldError:
+def _to_field_error(item: Any) -> FieldError:
     loc = [part for part in item["loc"] if part != "body"]
     message = str(item["msg"]).removeprefix("Value error, ")
     if item["type"] == "json_invalid":

@@ -9,6 +9,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEADER_BYTES = 64 << 10
 HEADER_SECONDS = 20.0
+MAX_DISCARDED_BYTES = 64 << 20
 TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-type: text/plain; charset=utf-8\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -19,10 +20,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     """Ends a connection whose headers grow past 64 KB or are not complete after 20 s.
 
     The clock starts with the connection, and again with the first byte of each further request; in between
-    uvicorn's keep-alive timeout holds.
+    uvicorn's keep-alive timeout holds. A body that goes on after its answer is discarded, up to 64 MB, for
+    the client to read the answer.
     """
 
     _header_bytes = 0
+    _discarded_bytes = 0
     _reads_headers = True
     _timer: asyncio.TimerHandle | None = None
 
@@ -39,13 +42,18 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._header_bytes += len(data)
             if self._timer is None:
                 self._start_clock()
+        elif self.cycle is not None and self.cycle.response_complete:
+            self._discarded_bytes += len(data)
+            if self._discarded_bytes > MAX_DISCARDED_BYTES:
+                self.transport.close()
+                return
         super().data_received(data)
         if self._reads_headers and self._header_bytes > MAX_HEADER_BYTES and not self.transport.is_closing():
             self.transport.write(TOO_LARGE)
             self.transport.close()
 
     def on_headers_complete(self) -> None:
-        self._reads_headers, self._header_bytes = False, 0
+        self._reads_headers, self._header_bytes, self._discarded_bytes = False, 0, 0
         self._stop_clock()
         super().on_headers_complete()
 

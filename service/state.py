@@ -19,7 +19,7 @@ from storage.ledger import Database
 
 @dataclass(slots=True)
 class State:
-    """The parts every route may need."""
+    """What routes may need."""
 
     settings: ServiceSettings
     db: Database
@@ -37,6 +37,6 @@ class State:
 
 
 def get_state(request: Request) -> State:
-    """The state of the application that a request came to."""
+    """The state of the application that serves a request."""
     state: State = request.app.state.maquette
     return state

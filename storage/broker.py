@@ -48,7 +48,7 @@ def make_app(url: str, *, publishes_only: bool = False) -> Celery:
 
 
 def publish(app: Celery, job_id: str, queue: str, timeout_seconds: int) -> None:
-    """Tell the queue of a job; raises at once when the queue cannot be reached.
+    """Announce a job to the queue; raises at once when the queue cannot be reached.
 
     Each message has an id of its own: a worker discards an id that was once revoked.
     """

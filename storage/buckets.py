@@ -1,15 +1,15 @@
-"""Buckets that jobs read videos from and publish datasets to: which are allowed, and how they are opened."""
+"""Buckets that jobs read videos from and publish datasets to: whether one is allowed, and opening it."""
 
 from importlib import import_module
 from typing import Any
 
 
 class BucketUnknown(LookupError):
-    """Nothing here opens such an address; the message says what is missing."""
+    """No installed file system opens such an address; the message says what is missing."""
 
 
 def is_allowed(address: str, tenant: str, setting: str) -> bool:
-    """Whether an address lies under one of a setting's, parted by commas; `{tenant}` is the caller's."""
+    """Whether an address lies under one of the setting's comma-separated ones; `{tenant}` is the caller's."""
     # fsspec chains file systems by "::"
     if "::" in address or any(part in ("..", ".") for part in address.split("/")):
         return False

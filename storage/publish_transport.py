@@ -1,4 +1,4 @@
-"""A Redis transport for processes that only publish: it keeps its client instead of making one a message."""
+"""A Redis transport for processes that only publish: it reuses its client for all messages."""
 
 from typing import Any
 
@@ -21,6 +21,6 @@ class Channel(redis.Channel):
 
 
 class Transport(redis.Transport):
-    """Redis with clients that are kept."""
+    """Redis with reused clients."""
 
     Channel = Channel

@@ -1,4 +1,4 @@
-"""S3 by boto3 as an fsspec file system: what datasets need of one, without a second AWS library."""
+"""S3 by boto3 as an fsspec file system, as far as datasets need one, without a second AWS library."""
 
 import io
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ TAKEN = ("PreconditionFailed", "412", "ConditionalRequestConflict", "409")
 
 
 class S3Files(AbstractFileSystem):  # type: ignore[misc]
-    """Paths are `bucket/key`; objects are read as streams and written whole."""
+    """Paths are `bucket/key`; objects are read as streams and written at once."""
 
     protocol = "s3"
 
@@ -30,17 +30,17 @@ class S3Files(AbstractFileSystem):  # type: ignore[misc]
         """Every object under a prefix, or the object itself."""
         bucket, key = _parts(self._strip_protocol(path))
         found = {}
-        with _told(path):
+        with _translate_errors(path):
             pages = list(self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key))
         for page in pages:
-            for told in page.get("Contents", ()):
-                name = str(told["Key"])
+            for entry in page.get("Contents", ()):
+                name = str(entry["Key"])
                 rest = name[len(key) :].lstrip("/") if key else name
                 inside = not key or name == key or name.startswith(f"{key}/")
                 if not inside or name.endswith("/") or (maxdepth and rest.count("/") >= maxdepth):
                     continue
                 path = f"{bucket}/{name}"
-                found[path] = {"name": path, "size": int(told["Size"]), "type": "file"}
+                found[path] = {"name": path, "size": int(entry["Size"]), "type": "file"}
         return found if detail else sorted(found)
 
     def ls(self, path: str, detail: bool = True, **_: Any) -> Any:
@@ -53,7 +53,7 @@ class S3Files(AbstractFileSystem):  # type: ignore[misc]
         path = self._strip_protocol(path)
         bucket, key = _parts(path)
         try:
-            with _told(path):
+            with _translate_errors(path):
                 if key:
                     head = self._client.head_object(Bucket=bucket, Key=key)
                     return {"name": path, "size": int(head["ContentLength"]), "type": "file"}
@@ -67,7 +67,7 @@ class S3Files(AbstractFileSystem):  # type: ignore[misc]
         """Write an object; with mode "create" only where there is none, else FileExistsError."""
         bucket, key = _parts(self._strip_protocol(path))
         condition = {"IfNoneMatch": "*"} if mode == "create" else {}
-        with _told(path):
+        with _translate_errors(path):
             self._client.put_object(Bucket=bucket, Key=key, Body=value, **condition)
 
     def makedirs(self, path: str, exist_ok: bool = False) -> None:
@@ -77,7 +77,7 @@ class S3Files(AbstractFileSystem):  # type: ignore[misc]
         if mode != "rb":
             raise io.UnsupportedOperation(f"mode {mode!r}: objects are written by pipe_file")
         bucket, key = _parts(path)
-        with _told(path):
+        with _translate_errors(path):
             return self._client.get_object(Bucket=bucket, Key=key)["Body"]
 
 
@@ -87,8 +87,8 @@ def _parts(path: str) -> tuple[str, str]:
 
 
 @contextmanager
-def _told(path: str) -> Iterator[None]:
-    """Errors of S3 as those of files."""
+def _translate_errors(path: str) -> Iterator[None]:
+    """Turn errors of S3 into those of files."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:

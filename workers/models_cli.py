@@ -65,8 +65,8 @@ def _pull(name: str, folder: Path, source: str | None) -> dict[str, str]:
         return dict(mhr.pull(folder, source))
     if name in GATED:
         try:
-            from workers.engines.concepts.sam3.loading import pull as pull_sam3
+            from workers.engines.concepts.sam3.transformers_backend.weights import copy_weights
         except ImportError as error:
             raise WeightsError(f"install maquette-server[sam3] first ({error})") from error
-        return dict(pull_sam3(folder, source))
+        return dict(copy_weights(folder, source))
     raise WeightsError(f"{name!r} is neither mhr nor one of {', '.join(GATED)}")

@@ -1,5 +1,6 @@
 """Runs one job from its claim to its commit."""
 
+import errno
 import logging
 import time
 from collections.abc import Callable
@@ -33,6 +34,8 @@ PARTED_KIND = "dataset"
 MANIFEST_TYPE = "application/vnd.maquette.manifest+json"
 # how long a commit is retried while the database is down
 COMMIT_SECONDS = 60.0
+# how long a worker rests after it met a full disk, so that its job does not go round without end
+DISK_FULL_SECONDS = 5.0
 Commit = Callable[[], object]
 
 
@@ -115,6 +118,10 @@ class Runner:
             reply = stopped.reply
             return lambda: end_stopped(self._db, job, reply)
         except Exception as error:
+            if is_disk_full(error):
+                log.error("the disk is full: job %s waits", job.id)
+                time.sleep(DISK_FULL_SECONDS)
+                return lambda: leases.hand_back(self._db, job)
             problem = to_problem(error)
             if problem.status >= 500:
                 log.exception("job %s failed", job.id)
@@ -142,6 +149,15 @@ class Runner:
                 jobs.mark_dispatched(self._db, [item[0]])
         except (*UNREACHABLE, SQLAlchemyError) as error:
             log.warning("parts of %s are left to the reaper: %s", job_id, error)
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether an error, or what caused it, is that no space is left: the job may run once there is some."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def to_problem(error: Exception) -> Problem:

@@ -8,7 +8,6 @@ if that is 1.
 import argparse
 import time
 from collections import defaultdict
-from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -19,7 +18,7 @@ from bench.concepts.sam3_random_weights import add_model_options, peak_mb, rando
 from bench.concepts.sam3_video import CONSTANT_OBJECTS
 from bench.report import Report
 from tests.parity.sam3_tiny import picture
-from workers.engines.concepts.sam3.engine import Sam3Concepts
+from workers.engines.concepts.sam3.transformers_backend.engine import Sam3Concepts
 from workers.engines.protocols import FrameResult, TrackPrompts, VideoFrame
 
 SIZE = 360, 640
@@ -109,7 +108,7 @@ def run(options: argparse.Namespace, report: Report) -> None:
     engine = random_engine(options, seed=7, objects=options.objects, **CONSTANT_OBJECTS)
     loaded, device = engine._loaded, options.device
     engines = {
-        batch: Sam3Concepts(replace(engine._settings, batch=batch), loaded=loaded)
+        batch: Sam3Concepts(engine._settings.model_copy(update={"batch": batch}), loaded=loaded)
         for batch in options.batches
     }
     first = options.batches[0]

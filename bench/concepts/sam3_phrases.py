@@ -11,8 +11,8 @@ import torch
 from bench.concepts.sam3_random_weights import add_model_options, peak_mb, random_engine, time_model
 from bench.report import Report
 from tests.parity.sam3_tiny import picture
-from workers.engines.concepts.sam3.engine import Sam3Concepts
 from workers.engines.concepts.sam3.preprocess import to_pixels
+from workers.engines.concepts.sam3.transformers_backend.engine import Sam3Concepts
 from workers.engines.protocols import VisualPrompt
 
 SIZE = 480, 640

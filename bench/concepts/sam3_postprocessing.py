@@ -14,8 +14,9 @@ import torch
 from bench.concepts.sam3_random_weights import add_model_options, peak_mb, time_model
 from bench.report import Report
 from tests.parity.stock import stock_functions
-from workers.engines.concepts.sam3.postprocess import Rules, scores_of, select
-from workers.engines.concepts.sam3.upsample import upsample
+from workers.engines.concepts.sam3.postprocess import RawDetections, compute_scores, select_detections
+from workers.engines.concepts.sam3.settings import PostprocessConfig
+from workers.engines.concepts.sam3.upsample import upsample_masks
 from workers.formats import rle
 
 SIZE = 1080, 1920
@@ -43,12 +44,12 @@ def compare(repeat: int, device: str) -> dict[str, Any]:
     )
     stock.post_process_instance_segmentation.__func__.__globals__["_scale_boxes"] = stock._scale_boxes
     out = disc_outputs(device)
-    scores = scores_of(out.pred_logits, out.presence_logits)[0]
+    scores = compute_scores(out.pred_logits, out.presence_logits)[0]
 
     def ours(threshold: float, nms: float | None) -> list[Any]:
-        rules = Rules(threshold, nms, 0, 8)
-        _, logits = select(scores, out.pred_masks[0], rules)
-        return list(upsample(logits, SIZE, rules.chunk, soft=True))
+        config = PostprocessConfig(threshold=threshold, nms_iou=nms, fill_area=0, mask_chunk=8)
+        _, logits = select_detections(RawDetections(scores, out.pred_masks[0]), config)
+        return list(upsample_masks(logits, SIZE, config.mask_chunk, probabilities=True))
 
     def theirs(threshold: float) -> Any:
         return stock.post_process_instance_segmentation(out, threshold=threshold, target_sizes=[SIZE])[0][

@@ -11,10 +11,10 @@ from transformers import Sam3VideoConfig
 
 from bench.timing import Timing, median, time_calls
 from tests.parity.sam3_tiny import tiny_loaded, tiny_model
-from workers.engines.concepts.sam3.engine import Sam3Concepts
-from workers.engines.concepts.sam3.loading import DTYPES
 from workers.engines.concepts.sam3.settings import Sam3Settings
-from workers.engines.concepts.sam3.video_model import AlignedSam3Video
+from workers.engines.concepts.sam3.transformers_backend.engine import Sam3Concepts
+from workers.engines.concepts.sam3.transformers_backend.loading import DTYPES
+from workers.engines.concepts.sam3.transformers_backend.video_model import AlignedSam3Video
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:

@@ -11,12 +11,13 @@ from bench.concepts.sam3_random_weights import add_model_options, peak_mb, rando
 from bench.report import Report
 from bench.timing import Stopwatch
 from tests.parity.sam3_tiny import picture
-from workers.engines.concepts.sam3.engine import Sam3Concepts
-from workers.engines.concepts.sam3.loading import Loaded
 from workers.engines.concepts.sam3.preprocess import to_pixels
-from workers.engines.concepts.sam3.sessions import object_ceiling, saved_state
-from workers.engines.concepts.sam3.snapshot import nbytes
-from workers.engines.concepts.sam3.video import Sam3Tracker
+from workers.engines.concepts.sam3.snapshot import count_tensor_bytes
+from workers.engines.concepts.sam3.transformers_backend.engine import Sam3Concepts
+from workers.engines.concepts.sam3.transformers_backend.loading import LoadedModel
+from workers.engines.concepts.sam3.transformers_backend.pruning import max_object_bytes
+from workers.engines.concepts.sam3.transformers_backend.sessions import save_session
+from workers.engines.concepts.sam3.transformers_backend.tracker import Sam3Tracker
 from workers.engines.protocols import TrackPrompts, VideoFrame, VisualPrompt
 
 # every detection starts a track and none counts as a duplicate, so that the number of objects stays the same
@@ -52,11 +53,11 @@ def measure_bounded(engine: Sam3Concepts, frames: int, size: tuple[int, int]) ->
             held[number + 1] = round(tracker.state_bytes() / 1e6, 3)
             resident[number + 1] = round(process.memory_info().rss / 1e6, 1)
     per_frame = watch.lap() / frames
-    assert tracker._phrases is not None
+    assert tracker._phrase_tracker is not None
     loaded = engine._loaded
-    ceiling = object_ceiling(loaded.model.config, engine._settings.pointer_history, loaded.dtype)
+    ceiling = max_object_bytes(loaded.model.config, engine._settings.pointer_history, loaded.dtype)
     return {
-        "objects": len(tracker._phrases.session.obj_ids) + 1,
+        "objects": len(tracker._phrase_tracker.session.obj_ids) + 1,
         "state_mb_at_frame": held,
         "resident_mb_at_frame": resident,
         "snapshot_mb": round(len(tracker.snapshot()) / 1e6, 3),
@@ -66,7 +67,7 @@ def measure_bounded(engine: Sam3Concepts, frames: int, size: tuple[int, int]) ->
     }
 
 
-def measure_unbounded(loaded: Loaded, frames: int, size: tuple[int, int]) -> dict[str, Any]:
+def measure_unbounded(loaded: LoadedModel, frames: int, size: tuple[int, int]) -> dict[str, Any]:
     """The same with transformers alone: a session that keeps its frames and outputs."""
     model, device = loaded.model, loaded.device
     session = Sam3VideoInferenceSession(
@@ -90,7 +91,7 @@ def measure_unbounded(loaded: Loaded, frames: int, size: tuple[int, int]) -> dic
         session.processed_frames[index] = pixels[0]
         model(inference_session=session, frame_idx=index)
         if index + 1 in MARKS or index + 1 == frames:
-            held[index + 1] = round(nbytes(saved_state(session)) / 1e6, 3)
+            held[index + 1] = round(count_tensor_bytes(save_session(session)) / 1e6, 3)
     per_frame = watch.lap() / frames
     return {
         "objects": len(session.obj_ids),

@@ -1,4 +1,4 @@
-"""How similar renderings of two objects are: PSNR, and FLIP where flip-evaluator is installed."""
+"""How similar images of two objects are: PSNR, and FLIP where flip-evaluator is installed."""
 
 import importlib
 
@@ -12,11 +12,12 @@ from workers.geometry.poses import Similarity
 
 Array = NDArray[np.float64]
 BACKGROUND = (90, 120, 90)
+# vertices (V, 3), faces (F, 3), sRGB (V, 3)
 Surface = tuple[Array, NDArray[np.int64], NDArray[np.uint8]]
 
 
 def photograph(surface: Surface, view: PosedCamera) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """The unshaded image (H, W, 3) of coloured world vertices (V, 3), faces (F, 3), and its mask (H, W)."""
+    """The unshaded image (H, W, 3) of a surface in world coordinates, and its mask (H, W)."""
     vertices, faces, colors = surface
     image, depth = render_mesh(
         vertices, faces, colors, view.camera, view.cam_from_world, background=BACKGROUND, ambient=1.0
@@ -25,15 +26,15 @@ def photograph(surface: Surface, view: PosedCamera) -> tuple[NDArray[np.uint8], 
 
 
 def compare_appearance(
-    result: Surface, truth: Surface, camera: Camera, views: list[Similarity]
+    ours: Surface, truth: Surface, camera: Camera, views: list[Similarity]
 ) -> tuple[float, float]:
-    """Mean PSNR in dB and FLIP over `views`, each `cam_from_world`, over the pixels that show either."""
+    """Mean PSNR in dB and FLIP of images of both surfaces, over the pixels that show either."""
     scores = []
     for view in views:
-        posed = PosedCamera(camera, view)
-        (image, mask), (expected, expected_mask) = (photograph(one, posed) for one in (result, truth))
-        either = mask | expected_mask
-        scores.append((psnr(image, expected, either), flip(expected, image, either)))
+        image, mask = photograph(ours, PosedCamera(camera, view))
+        true_image, true_mask = photograph(truth, PosedCamera(camera, view))
+        shown = mask | true_mask
+        scores.append((psnr(image, true_image, shown), flip(true_image, image, shown)))
     mean_psnr, mean_flip = np.mean(scores, axis=0)
     return float(mean_psnr), float(mean_flip)
 

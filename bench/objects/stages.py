@@ -1,24 +1,25 @@
-"""Objects per second, by stage, of the default engine from one view and of the files of an objects job.
+"""Objects per second by stage, of the default engine from one view and of the files of an objects job.
 
     python -m bench run objects.stages [--rounds 3] [--side 256]
 
-Each of the 24 analytic shapes is reconstructed and written. Reports CPU milliseconds per object for each
-stage in the mean, and objects per second; a stage within another counts in its own alone.
+Each of the 24 shapes of `objects.shapes` is reconstructed and written. Mean CPU milliseconds per object for
+each stage, and objects per second; a stage that another one calls counts for itself alone.
 """
 
 import argparse
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from bench.objects.evaluation import DISTANCE, orbit
+from bench.objects.analytic_shapes import SHAPES
+from bench.objects.geometry_scores import orbit
 from bench.objects.painted_shapes import paint_shape
-from bench.objects.solids import SHAPES
-from bench.objects.views import photograph_views
+from bench.objects.photos import DISTANCE, take_photos
 from bench.report import Report
+from bench.timing import Stopwatch
 from workers.engines.objects import export
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.objects.single_view import inflation, mask_view, reconstruction, surface
@@ -49,40 +50,39 @@ FILES: dict[str, Callable[[Any], object]] = {
     "textured GLB": lambda asset: export.write_asset_textured_glb(asset, "object", export.bake_asset(asset)),
     "turntable": render_turntable,
 }
-# Files that take seconds are written for every fourth object.
 SLOW_FILES = ("turntable", "textured GLB")
 
 
 class StageClock:
-    """CPU seconds per stage, without those of the stages within it."""
+    """CPU seconds per stage, without those of the stages that it calls."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
-        self._running: list[str] = []
+        self._open: list[str] = []
         self._since = 0.0
 
-    def measure(self, stage: str, call: Callable[[], Any]) -> Any:
-        """Call and count the seconds as the stage's."""
-        self._count()
-        self._running.append(stage)
+    def run(self, stage: str, call: Callable[[], Any]) -> Any:
+        """Call a function as part of a stage."""
+        self._switch()
+        self._open.append(stage)
         try:
             return call()
         finally:
-            self._count()
-            self._running.pop()
+            self._switch()
+            self._open.pop()
 
     def wrap(self, stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, measured at every call."""
+        """The same function, timed as a stage."""
 
-        def measured(*args: Any, **kwargs: Any) -> Any:
-            return self.measure(stage, lambda: function(*args, **kwargs))
+        def timed(*arguments: Any, **named: Any) -> Any:
+            return self.run(stage, lambda: function(*arguments, **named))
 
-        return measured
+        return timed
 
-    def _count(self) -> None:
+    def _switch(self) -> None:
         now = time.process_time()
-        if self._running:
-            self.seconds[self._running[-1]] += now - self._since
+        if self._open:
+            self.seconds[self._open[-1]] += now - self._since
         self._since = now
 
 
@@ -92,40 +92,38 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, report: Report) -> None:
-    """Reconstruct and write each shape."""
-    table = report.table("", {"stage": "", "CPU ms per object": ".1f", "objects/s": ".1f"})
-    clock = StageClock()
-    assets = reconstruct_shapes(clock, options.rounds, options.side)
-    count = options.rounds * len(assets)
-    for stage in (*STAGES, "the rest"):
-        table.add(stage, 1e3 * clock.seconds[stage] / count, None)
-    seconds = sum(clock.seconds.values()) / count
-    table.add("reconstruction", 1e3 * seconds, 1 / seconds)
-    for name, write in FILES.items():
-        some = assets[:: max(len(assets) // 6, 1)] if name in SLOW_FILES else assets
-        start = time.process_time()
-        for asset in some:
-            write(asset)
-        seconds = (time.process_time() - start) / len(some)
-        table.add(name, 1e3 * seconds, 1 / max(seconds, 1e-9))
-    report.add({"Gaussians per object": float(np.mean([len(asset.splat) for asset in assets]))})
-
-
-def reconstruct_shapes(clock: StageClock, rounds: int, side: int) -> list[ObjectAsset]:
-    """The asset of each shape from one view; `clock` counts all rounds but a first object."""
-    camera = Camera.with_field_of_view(side, side, 40)
+    camera = Camera.with_field_of_view(options.side, options.side, 40)
     view = PosedCamera(camera, orbit(35, 20, DISTANCE))
-    photos = [photograph_views(paint_shape(name, "waves"), [view], 0.0, 0.0) for name in SHAPES]
-    inputs = [(photo.images[0], photo.masks[0]) for photo in photos]
+    photos = [take_photos(paint_shape(name, "waves"), [view]) for name in SHAPES]
+    clock = StageClock()
     for stage, (owner, name) in STAGES.items():
         setattr(owner, name, clock.wrap(stage, getattr(owner, name)))
     engine = DefaultObjects()
-    engine.reconstruct(*inputs[0], camera=camera)
+    engine.reconstruct(photos[0].images[0], photos[0].masks[0], camera=camera)
     clock.seconds.clear()
     assets = []
-    for _ in range(rounds):
+    for _ in range(options.rounds):
         assets = [
-            clock.measure("the rest", lambda i=image, m=mask: engine.reconstruct(i, m, camera=camera))
-            for image, mask in inputs
+            clock.run("other", lambda p=photo: engine.reconstruct(p.images[0], p.masks[0], camera=camera))
+            for photo in photos
         ]
-    return assets
+    count = options.rounds * len(photos)
+    stages = report.table("Stages", {"stage": "", "CPU ms/object": ".1f", "objects/s": ".1f"})
+    for stage in (*STAGES, "other"):
+        stages.add(stage, 1e3 * clock.seconds[stage] / count, None)
+    whole = sum(clock.seconds.values()) / count
+    stages.add("reconstruction", 1e3 * whole, 1 / whole)
+    measure_files(report, assets)
+    report.add({"shapes": len(photos), "gaussians": float(np.mean([len(asset.splat) for asset in assets]))})
+
+
+def measure_files(report: Report, assets: Sequence[ObjectAsset]) -> None:
+    """CPU milliseconds per object of each file; of the slow ones on every fourth object."""
+    table = report.table("Files", {"file": "", "CPU ms/object": ".1f", "objects/s": ".1f"})
+    for name, write in FILES.items():
+        chosen = assets[:: max(len(assets) // 6, 1)] if name in SLOW_FILES else assets
+        watch = Stopwatch()
+        for asset in chosen:
+            write(asset)
+        seconds = max(watch.lap().cpu / len(chosen), 1e-9)
+        table.add(name, 1e3 * seconds, 1 / seconds)

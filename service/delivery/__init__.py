@@ -1,1 +1,1 @@
-"""What goes back to the client: jobs, events and artefacts."""
+"""What clients receive: jobs, events and artefacts."""

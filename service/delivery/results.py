@@ -1,4 +1,4 @@
-"""Jobs as the contract tells them; manifests come from the artefacts, through a bounded cache."""
+"""Jobs as clients receive them; manifests are read from the artefacts through a bounded cache."""
 
 import json
 import threading
@@ -10,11 +10,12 @@ from maquette.contract import Job, Manifest
 from storage.artefacts import ArtefactStore
 from storage.ledger import JobRow
 
+# bytes of JSON whose manifests stay parsed; chosen, not measured
 CACHE_BYTES = 64 << 20
 
 
 class ResultCache:
-    """Manifests by hash; they never change, so the least used are dropped and nothing expires."""
+    """Manifests by hash; they never change, so only the least recently used are evicted."""
 
     def __init__(self, store: ArtefactStore) -> None:
         self._store = store
@@ -22,7 +23,7 @@ class ResultCache:
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def manifest(self, sha256: str) -> Manifest:
+    def get_manifest(self, sha256: str) -> Manifest:
         """A manifest; raises ArtefactMissing."""
         with self._lock:
             if sha256 in self._known:
@@ -40,8 +41,7 @@ class ResultCache:
 
 
 def to_job(row: JobRow, results: ResultCache | None = None) -> Job:
-    """A row as a job; with `results`, the request and the result are in it."""
-    whole = results is not None
+    """A row as a job; with `results` it includes its request and its result."""
     return Job.model_validate(
         {
             "id": row.id,
@@ -56,8 +56,8 @@ def to_job(row: JobRow, results: ResultCache | None = None) -> Job:
             "progress": row.progress,
             "problem": row.problem,
             "result_sha256": row.manifest_sha256,
-            "result": results.manifest(row.manifest_sha256) if results and row.manifest_sha256 else None,
-            "request": json.loads(row.request) if whole else None,
+            "result": results.get_manifest(row.manifest_sha256) if results and row.manifest_sha256 else None,
+            "request": None if results is None else json.loads(row.request),
         }
     )
 

@@ -18,7 +18,7 @@ SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 def preferred_wait(prefer: str | None, most: float) -> float | None:
-    """The seconds that a Prefer header (RFC 7240) asks to wait, `most` at most; None when it asks nothing.
+    """The seconds that a Prefer header (RFC 7240) asks to wait, at most `most`; None without such a wish.
 
     Names are compared without case, values may be quoted, and of several the first counts.
     """
@@ -30,7 +30,7 @@ def preferred_wait(prefer: str | None, most: float) -> float | None:
 
 
 async def wait_until_final(db: Database, notifier: Notifier, row: JobRow, seconds: float) -> JobRow:
-    """The job once it is over, or as it is after `seconds`."""
+    """The job once it has ended, or as it is after `seconds`."""
     deadline = time.monotonic() + seconds
     with notifier.subscribe(row.id) as changed:
         while True:
@@ -46,7 +46,7 @@ async def wait_until_final(db: Database, notifier: Notifier, row: JobRow, second
 
 
 async def follow_events(notifier: Notifier, job_id: str, after: int) -> AsyncIterator[dict[str, Any] | None]:
-    """Events of a job as they come, from `after` on, until it is over; None keeps the connection alive."""
+    """Events of a job after the number `after`, as they occur, until it ends; None means keep-alive."""
     with notifier.subscribe(job_id) as changed:
         while True:
             changed.clear()

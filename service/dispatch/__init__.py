@@ -1,1 +1,1 @@
-"""Waking the workers: the queue carries job ids, the ledger keeps the truth."""
+"""Hands jobs to workers: the queue carries job ids only, the ledger has the state of every job."""

@@ -1,4 +1,4 @@
-"""The outbox: publishes new jobs in a thread, so that a dead queue never delays or loses a request."""
+"""The outbox: announces new jobs to the queue in a thread, so that a broken queue delays no request."""
 
 import logging
 import queue
@@ -12,19 +12,20 @@ from storage.ledger import Database, jobs
 
 log = logging.getLogger(__name__)
 Announcement = tuple[str, str, int]
-MARK_EVERY = 0.5
-REST_AFTER_FAILURE = 1.0
+# published jobs are marked in the ledger in batches of this many seconds
+MARK_SECONDS = 0.5
+PAUSE_AFTER_FAILURE = 1.0
 
 
 class Outbox:
-    """Tells the queue of jobs that the ledger already has; what fails is left to the reaper."""
+    """Announces jobs that are stored in the ledger already; what fails is left to the reaper."""
 
     def __init__(self, db: Database, app: Celery) -> None:
         self._db = db
         self._app = app
         self._inbox: queue.SimpleQueue[Announcement | None] = queue.SimpleQueue()
-        self._told: list[str] = []
-        self._resting_until = 0.0
+        self._published: list[str] = []
+        self._paused_until = 0.0
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
 
     def start(self) -> None:
@@ -32,7 +33,7 @@ class Outbox:
         self._thread.start()
 
     def close(self) -> None:
-        """Publish what is announced, then stop."""
+        """Publish what was announced, then stop."""
         self._inbox.put(None)
         self._thread.join(timeout=5)
 
@@ -44,7 +45,7 @@ class Outbox:
         marked_at = time.monotonic()
         while True:
             try:
-                item = self._inbox.get(timeout=MARK_EVERY)
+                item = self._inbox.get(timeout=MARK_SECONDS)
             except queue.Empty:
                 item = ("", "", 0)
             if item is None:
@@ -52,26 +53,26 @@ class Outbox:
                 return
             if item[0]:
                 self._publish(item)
-            if self._told and time.monotonic() - marked_at > MARK_EVERY:
+            if self._published and time.monotonic() - marked_at > MARK_SECONDS:
                 self._mark()
                 marked_at = time.monotonic()
 
     def _publish(self, item: Announcement) -> None:
-        if time.monotonic() < self._resting_until:
+        if time.monotonic() < self._paused_until:
             return
         try:
             publish(self._app, *item)
         except UNREACHABLE as error:
             log.warning("the queue cannot be reached; the reaper will publish %s: %s", item[0], error)
-            self._resting_until = time.monotonic() + REST_AFTER_FAILURE
+            self._paused_until = time.monotonic() + PAUSE_AFTER_FAILURE
             return
-        self._told.append(item[0])
+        self._published.append(item[0])
 
     def _mark(self) -> None:
-        told, self._told = self._told, []
+        published, self._published = self._published, []
         try:
-            if told:
-                jobs.mark_dispatched(self._db, told)
+            if published:
+                jobs.mark_dispatched(self._db, published)
         except Exception:
-            # unmarked jobs are published once more, and a second claim finds nothing to do
-            log.warning("could not mark %d jobs as dispatched", len(told), exc_info=True)
+            # unmarked jobs are published again, and the second message finds the job claimed
+            log.warning("could not mark %d jobs as dispatched", len(published), exc_info=True)

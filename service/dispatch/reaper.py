@@ -1,4 +1,4 @@
-"""The reaper: settles jobs whose worker is gone and wakes the queue for those it forgot."""
+"""The reaper: requeues or ends jobs whose worker is gone, and announces those the queue has lost."""
 
 import logging
 import threading

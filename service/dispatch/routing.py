@@ -1,4 +1,4 @@
-"""Which queue a job goes to, and so which engines run it."""
+"""Chooses the queue of a job, and with it the engines that run it."""
 
 import threading
 import time
@@ -12,13 +12,14 @@ from storage.broker import DEFAULT_QUEUE
 from storage.ledger import Database, WorkerRow, fleet
 
 FLEET_SECONDS = 2.0
-# kinds of job that a concept engine does alone, so that a worker with nothing else can run them
+# kinds of job that need a concept engine only, so that workers without other engines can run them
 CONCEPT_KINDS = frozenset({"segment", "track", "dataset"})
+# concept engines that "auto" prefers over the default one, best first
 BEST_CONCEPTS = ("sam3",)
 
 
 class Router:
-    """Chooses by the workers that are connected; looks them up every two seconds at most."""
+    """Chooses among the connected workers, which it looks up every two seconds at most."""
 
     def __init__(self, db: Database, seen_seconds: float) -> None:
         self._db = db
@@ -28,17 +29,17 @@ class Router:
         self._lock = threading.Lock()
 
     def choose_queue(self, request: JobRequest) -> str:
-        """The queue of a request; raises ServiceProblem when no worker can serve its engine."""
+        """The queue for a request; raises ServiceProblem when no worker has its engine."""
         if request.engine == DEFAULT_QUEUE:
             return DEFAULT_QUEUE
-        workers = self._alive()
+        workers = self._list_workers()
         if request.engine == "auto":
             if request.kind in CONCEPT_KINDS:
                 for name in BEST_CONCEPTS:
-                    if queue := _serving(name, workers):
+                    if queue := _find_queue(name, workers):
                         return queue
             return DEFAULT_QUEUE
-        if queue := _serving(request.engine, workers):
+        if queue := _find_queue(request.engine, workers):
             return queue
         for known in catalogue.KNOWN:
             if known.name == request.engine:
@@ -46,10 +47,10 @@ class Router:
         raise ServiceProblem(
             "engine_unknown",
             422,
-            f"no engine is called {request.engine!r}; GET /v1/engines lists them, 'auto' chooses",
+            f"no engine is called {request.engine!r}; GET /v1/engines lists them, 'auto' chooses one",
         )
 
-    def _alive(self) -> Sequence[WorkerRow]:
+    def _list_workers(self) -> Sequence[WorkerRow]:
         with self._lock:
             if time.monotonic() >= self._until:
                 self._workers = fleet.list_alive(self._db, self._seen)
@@ -57,8 +58,8 @@ class Router:
             return self._workers
 
 
-def _serving(engine: str, workers: Sequence[WorkerRow]) -> str | None:
+def _find_queue(engine: str, workers: Sequence[WorkerRow]) -> str | None:
     for worker in workers:
-        if any(told["name"] == engine and told["available"] for told in worker.engines):
+        if any(info["name"] == engine and info["available"] for info in worker.engines):
             return worker.queue
     return None

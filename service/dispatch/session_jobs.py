@@ -1,4 +1,4 @@
-"""What a video session asks of the workers: a mask to show, or all its objects followed."""
+"""The jobs of a video session: a preview of one object, and the propagation of all objects."""
 
 import json
 from typing import Any
@@ -20,42 +20,45 @@ from service.problems import ServiceProblem
 from service.state import State
 from storage.ledger import SessionRow, jobs
 
+# time limit of a preview: one frame, for a person who waits
 PREVIEW_SECONDS = 120
 
 
 def build_preview_job(
     state: State, session: SessionRow, prompts: list[VideoPrompt], number: int, frame: int
 ) -> SegmentJob:
-    """The job that shows object `number` on a frame, by all that was said of it there.
+    """The job that segments object `number` on a frame, from all its prompts there.
 
-    Where it was only corrected by points, it starts from the mask that the last propagation has of it.
+    Where these are points only, it starts from the object's mask in the last propagation.
     """
-    said = [prompt for prompt in prompts if prompt.object == number and prompt.frame == frame]
-    whole = ObjectPrompt.merge(said)
-    if whole.box is None and whole.mask is None:
-        whole = whole.model_copy(update={"mask": last_masks(state, session, frame).get(number)})
+    merged = ObjectPrompt.merge(
+        prompt for prompt in prompts if prompt.object == number and prompt.frame == frame
+    )
+    if merged.box is None and merged.mask is None:
+        mask = load_last_masks(state, session, frame).get(number)
+        merged = merged.model_copy(update={"mask": mask})
     return SegmentJob(
         image=MediaRef(id=session.video),
         frame=frame,
-        prompts=[whole],
+        prompts=[merged],
         engine=session.state["engine"],
         timeout_seconds=PREVIEW_SECONDS,
     )
 
 
 def build_propagation_job(
-    state: State, session: SessionRow, prompts: list[VideoPrompt], asked: Propagate
+    state: State, session: SessionRow, prompts: list[VideoPrompt], request: Propagate
 ) -> TrackJob:
-    """The track job of a whole session; objects keep the ids that the session gave them.
+    """The track job of a session; objects keep the ids that the session gave them.
 
     Raises ServiceProblem when an object can neither be started nor be taken over on the first frame.
     """
-    start = asked.start_frame
+    start = request.start_frame
     if start is None and prompts:
         frames = [prompt.frame for prompt in prompts]
-        start = max(frames) if asked.direction == "backward" else min(frames)
+        start = max(frames) if request.direction == "backward" else min(frames)
     if start is not None:
-        prompts = _met(state, session, prompts, start, asked.direction)
+        prompts = _select_reached(state, session, prompts, start, request.direction)
     return TrackJob(
         video=MediaRef(id=session.video),
         text=session.state["text"],
@@ -64,55 +67,56 @@ def build_propagation_job(
         reserved_ids=SESSION_OBJECTS,
         start_frame=start,
         engine=session.state["engine"],
-        **asked.model_dump(exclude={"start_frame"}),
+        **request.model_dump(exclude={"start_frame"}),
     )
 
 
-def last_masks(state: State, session: SessionRow, frame: int) -> dict[int, Rle]:
-    """The masks of a session's last propagation on one frame, by object; empty where there are none."""
+def load_last_masks(state: State, session: SessionRow, frame: int) -> dict[int, Rle]:
+    """The masks of the session's last propagation on one frame, by object id; empty where there are none."""
     job_id = session.state["last_job"]
     row = None if job_id is None else jobs.get(state.db, session.tenant, job_id)
     if row is None or row.manifest_sha256 is None:
         return {}
-    manifest = state.results.manifest(row.manifest_sha256)
+    manifest = state.results.get_manifest(row.manifest_sha256)
     assert isinstance(manifest.result, TrackResult)
     files = {artefact.name: artefact.sha256 for artefact in manifest.artefacts}
     for chunk in manifest.result.chunks:
         if chunk.first_frame <= frame <= chunk.last_frame:
-            for text in state.store.get(files[chunk.name]).splitlines():
-                line: dict[str, Any] = json.loads(text)
-                if line["frame"] == frame:
-                    return {item["id"]: Rle.model_validate(item["mask"]) for item in line["objects"]}
+            for line in state.store.get(files[chunk.name]).splitlines():
+                tracked: dict[str, Any] = json.loads(line)
+                if tracked["frame"] == frame:
+                    objects = tracked["objects"]
+                    return {item["id"]: Rle.model_validate(item["mask"]) for item in objects}
     return {}
 
 
-def _met(
+def _select_reached(
     state: State, session: SessionRow, prompts: list[VideoPrompt], start: int, direction: Direction
 ) -> list[VideoPrompt]:
-    """The prompts that tracking from `start` meets, and the known masks there of objects from before."""
-    met = [prompt for prompt in prompts if _comes_to(prompt.frame, start, direction)]
-    passed = [prompt for prompt in prompts if prompt not in met]
-    if not passed:
-        return met
-    known = last_masks(state, session, start)
-    gone = {prompt.object for prompt in passed if prompt.remove}
-    for number in sorted({prompt.object for prompt in passed if prompt.object is not None} - gone):
-        mine = [prompt for prompt in met if prompt.object == number and not prompt.remove]
-        if any(prompt.frame == start and (prompt.box or prompt.mask) for prompt in mine):
+    """The prompts that tracking from `start` reaches, and the last masks there of the other objects."""
+    reached = [prompt for prompt in prompts if _is_reached(prompt.frame, start, direction)]
+    missed = [prompt for prompt in prompts if prompt not in reached]
+    if not missed:
+        return reached
+    last_masks = load_last_masks(state, session, start)
+    removed = {prompt.object for prompt in missed if prompt.remove}
+    for number in sorted({prompt.object for prompt in missed if prompt.object is not None} - removed):
+        own = [prompt for prompt in reached if prompt.object == number and not prompt.remove]
+        if any(prompt.frame == start and (prompt.box or prompt.mask) for prompt in own):
             continue
-        if number in known:
-            met.insert(0, VideoPrompt(frame=start, object=number, mask=known[number]))
-        elif not mine:
+        if number in last_masks:
+            reached.insert(0, VideoPrompt(frame=start, object=number, mask=last_masks[number]))
+        elif not own:
             raise ServiceProblem(
                 "object_not_followed",
                 409,
-                f"object {number} is prompted on other frames alone, and the last propagation has no mask of "
+                f"object {number} has prompts on other frames only, and the last propagation has no mask of "
                 f"it on frame {start}: prompt it there, or propagate from where it was prompted",
             )
-    return met
+    return reached
 
 
-def _comes_to(frame: int, start: int, direction: Direction) -> bool:
+def _is_reached(frame: int, start: int, direction: Direction) -> bool:
     if direction == "both" or frame == start:
         return True
     return frame > start if direction == "forward" else frame < start

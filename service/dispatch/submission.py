@@ -1,4 +1,4 @@
-"""A checked request to a durable job that the queue hears of."""
+"""Turns a request into a durable job, and announces it."""
 
 import hashlib
 

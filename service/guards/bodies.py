@@ -49,9 +49,9 @@ class BodyGuard:
 
     @staticmethod
     async def _refuse(code: str, detail: str, scope: Scope, receive: Receive, send: Send) -> None:
-        # what is left of the body is not read: the connection cannot be used again
-        response = respond(Problem.from_code(code, 413, detail), {"Connection": "close"})
-        await response(scope, receive, send)
+        # the server discards the rest of the body: to close at once would reset the connection before the
+        # client has read this answer
+        await respond(Problem.from_code(code, 413, detail))(scope, receive, send)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -1,4 +1,4 @@
-"""Who is asking: API keys, looked up by their hash before a request's body is read."""
+"""Authenticates callers by API keys, which are looked up by their hash before a body is read."""
 
 import time
 from typing import Annotated
@@ -29,7 +29,7 @@ class KeyRing:
         self._known: dict[str, tuple[float, ApiKey]] = {}
 
     def get_cached(self, secret: str) -> ApiKey | None:
-        """A key that was looked up lately."""
+        """A key that was looked up recently."""
         known = self._known.get(keys.hash_key(secret))
         return known[1] if known and known[0] > time.monotonic() else None
 
@@ -61,7 +61,7 @@ class KeyGuard:
         if key is None:
             detail = "this API key is unknown or revoked" if secret else SEND_KEY
             problem = Problem.from_code("unauthorized", 401, detail)
-            response = respond(problem, {"WWW-Authenticate": "Bearer", "Connection": "close"})
+            response = respond(problem, {"WWW-Authenticate": "Bearer"})
             await response(scope, receive, send)
             return
         scope["maquette.key"] = key

@@ -34,7 +34,7 @@ class ProbePool:
             sandbox.start()
 
     async def probe(self, file: Path) -> dict[str, Any]:
-        """What the file is; raises MediaError, and ServiceProblem `service_busy` when too many wait."""
+        """Probe a file; raises MediaError, and ServiceProblem `service_busy` when too many wait."""
         if self._pending >= self._max_pending:
             raise ServiceProblem(
                 "service_busy",

@@ -1,4 +1,4 @@
-"""Artefacts: immutable files by their hash, whole or in ranges."""
+"""Artefacts: immutable files by their hash, complete or in ranges."""
 
 import logging
 from itertools import chain
@@ -17,8 +17,8 @@ from storage.ledger import files
 log = logging.getLogger(__name__)
 router = APIRouter(prefix="/v1/artefacts", tags=["artefacts"])
 CONTENT: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The whole file", "content": {"application/octet-stream": {}}},
-    206: {"description": "The range that was asked for", "content": {"application/octet-stream": {}}},
+    200: {"description": "The complete file", "content": {"application/octet-stream": {}}},
+    206: {"description": "The requested range", "content": {"application/octet-stream": {}}},
     304: {"description": "The client has it already"},
     416: {"description": "The range lies outside the file"},
 }

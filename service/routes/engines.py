@@ -1,4 +1,4 @@
-"""Which engines can run here, and why others cannot."""
+"""The engines that can run here, and why others cannot."""
 
 from fastapi import APIRouter, Request
 from maquette.contract import Engine, Engines
@@ -15,14 +15,14 @@ router = APIRouter(prefix="/v1/engines", tags=["engines"])
 def list_engines(http: Request, key: Caller) -> Engines:
     """Engines of the workers that are connected, then those that are known but absent."""
     state = get_state(http)
-    found: dict[tuple[str, str], Engine] = {}
+    engines: dict[tuple[str, str], Engine] = {}
     for worker in fleet.list_alive(state.db, state.settings.worker_seen_seconds):
-        for told in worker.engines:
-            key_of = (told["kind"], told["name"])
-            known = found.get(key_of)
-            if known is None or (told["available"] and not known.available):
-                found[key_of] = Engine.model_validate({"licence": "unknown", **told})
-            found[key_of].workers += 1
-    present = {name for _, name in found}
+        for info in worker.engines:
+            identity = (info["kind"], info["name"])
+            known = engines.get(identity)
+            if known is None or (info["available"] and not known.available):
+                engines[identity] = Engine.model_validate({"licence": "unknown", **info})
+            engines[identity].workers += 1
+    present = {name for _, name in engines}
     absent = [engine for engine in catalogue.KNOWN if engine.name not in present]
-    return Engines(engines=[*found.values(), *absent])
+    return Engines(engines=[*engines.values(), *absent])

@@ -1,4 +1,4 @@
-"""Events of a job as a stream (Server-Sent Events) that can be taken up again."""
+"""Events of a job as a stream (Server-Sent Events) that can be resumed."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -21,7 +21,7 @@ STREAM: dict[int | str, dict[str, Any]] = {
         "description": "A stream of events; each data line is a JobEvent",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     },
-    204: {"description": "The job is over, and there are no events after Last-Event-ID"},
+    204: {"description": "The job has ended, and there are no events after Last-Event-ID"},
 }
 
 
@@ -32,9 +32,9 @@ async def job_events(
     job_id: str,
     last_event_id: Annotated[str | None, Header(pattern=r"^[0-9]{1,18}$")] = None,
 ) -> Response:
-    """Every event of a job from its start, or from after Last-Event-ID, until the job is over.
+    """Every event of a job from its start, or after Last-Event-ID, until the job ends.
 
-    204 says that the job is over and Last-Event-ID was its last event: a browser then stops reconnecting.
+    204 means that the job has ended and Last-Event-ID was its last event: a browser then stops reconnecting.
     """
     state = get_state(http)
     row = await run_in_threadpool(jobs.get, state.db, key.tenant, job_id)

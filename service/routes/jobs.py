@@ -23,7 +23,7 @@ JobPath = Annotated[str, Path(description="The id of a job")]
     "",
     status_code=202,
     response_model=Job,
-    responses={200: {"model": Job, "description": "The job is over"}},
+    responses={200: {"model": Job, "description": "The job has ended"}},
 )
 async def submit(
     http: Request,
@@ -42,8 +42,8 @@ async def submit(
         headers["Preference-Applied"] = f"wait={seconds:.0f}"
     status = 200 if row.state in FINAL_STATES else 202
     if row.manifest_sha256 is None:
-        return _told(to_job(row, state.results), status, headers)
-    return _told(await run_in_threadpool(to_job, row, state.results), status, headers)
+        return _respond(to_job(row, state.results), status, headers)
+    return _respond(await run_in_threadpool(to_job, row, state.results), status, headers)
 
 
 @router.get("")
@@ -56,8 +56,8 @@ def list_jobs(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> JobPage:
     """Your jobs, newest first."""
-    here = get_state(http)
-    rows = jobs.list_page(here.db, key.tenant, kind=kind, state=state, before=cursor, limit=limit + 1)
+    app = get_state(http)
+    rows = jobs.list_page(app.db, key.tenant, kind=kind, state=state, before=cursor, limit=limit + 1)
     more = len(rows) > limit
     return JobPage(
         jobs=[to_job(row) for row in rows[:limit]], next_cursor=rows[limit - 1].id if more else None
@@ -66,9 +66,9 @@ def list_jobs(
 
 @router.get("/{job_id}", response_model=Job)
 def get_job(http: Request, key: Caller, job_id: JobPath) -> Response:
-    """One job; the result is in it once it succeeded."""
+    """One job; it includes the result once it has succeeded."""
     state = get_state(http)
-    return _told(to_job(_known(state, key.tenant, job_id), state.results), 200)
+    return _respond(to_job(_require_job(state, key.tenant, job_id), state.results), 200)
 
 
 @router.post("/{job_id}/cancel", status_code=202)
@@ -76,22 +76,22 @@ async def cancel(http: Request, key: Caller, job_id: JobPath) -> Job:
     """Cancel a job: a queued one at once, a running one at its next heartbeat; a finished one stays."""
     state = get_state(http)
     if not await state.writes.run(jobs.cancel, state.db, key.tenant, job_id):
-        raise _unknown(job_id)
-    row = await run_in_threadpool(_known, state, key.tenant, job_id)
+        raise _job_unknown(job_id)
+    row = await run_in_threadpool(_require_job, state, key.tenant, job_id)
     return await run_in_threadpool(to_job, row, state.results)
 
 
-def _told(job: Job, status: int, headers: dict[str, str] | None = None) -> Response:
-    # the model is valid already: FastAPI would check it once more, and results are large
+def _respond(job: Job, status: int, headers: dict[str, str] | None = None) -> Response:
+    # the model is valid: FastAPI would validate it again, and results are large
     return Response(job.model_dump_json(), status, headers, media_type="application/json")
 
 
-def _known(state: State, tenant: str, job_id: str) -> JobRow:
+def _require_job(state: State, tenant: str, job_id: str) -> JobRow:
     row = jobs.get(state.db, tenant, job_id)
     if row is None:
-        raise _unknown(job_id)
+        raise _job_unknown(job_id)
     return row
 
 
-def _unknown(job_id: str) -> ServiceProblem:
+def _job_unknown(job_id: str) -> ServiceProblem:
     return ServiceProblem("job_unknown", 404, f"no job of yours has the id {job_id}")

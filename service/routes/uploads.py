@@ -69,7 +69,7 @@ async def upload(
 def get_upload(
     request: Request, key: Caller, sha256: Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
 ) -> Media:
-    """What the service knows of an upload; 404 says that it has to be sent."""
+    """What the service knows of an upload; 404 means that it has to be sent."""
     row = files.find_media(get_state(request).db, key.tenant, sha256)
     if row is None:
         raise ServiceProblem("media_unknown", 404, f"no upload has the id {sha256}")
@@ -159,6 +159,4 @@ def read_digest(header: str | None) -> str | None:
 
 def _too_large(state: State) -> ServiceProblem:
     limit = state.settings.max_upload_bytes
-    return ServiceProblem(
-        "upload_too_large", 413, f"uploads are limited to {limit:,} bytes", {"Connection": "close"}
-    )
+    return ServiceProblem("upload_too_large", 413, f"uploads are limited to {limit:,} bytes")

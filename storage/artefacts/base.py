@@ -1,4 +1,4 @@
-"""What every store of artefacts can do."""
+"""The interface of artefact stores."""
 
 import fcntl
 import hashlib
@@ -61,20 +61,20 @@ class ArtefactStore(ABC):
         return ArtefactWriter(self)
 
     def put(self, data: bytes) -> str:
-        """Store bytes and give their hash."""
+        """Store bytes and return their hash."""
         with self.writer() as writer:
             writer.write(data)
             return writer.commit()
 
     def put_file(self, file: Path) -> str:
-        """Store a file's content and give its hash; the file stays where it is."""
+        """Store a file's content and return its hash; the file stays where it is."""
         with self.writer() as writer, file.open("rb") as source:
             while chunk := source.read(CHUNK):
                 writer.write(chunk)
             return writer.commit()
 
     def get(self, sha256: str) -> bytes:
-        """The whole content; raises ArtefactMissing."""
+        """The complete content; raises ArtefactMissing."""
         return b"".join(self.read(sha256))
 
 
@@ -105,7 +105,7 @@ class ArtefactWriter:
         self.bytes += len(data)
 
     def flush(self) -> Path:
-        """Make what was written readable at the path that is given."""
+        """Make what was written readable at the returned path."""
         self._file.flush()
         return self.file
 
@@ -114,7 +114,7 @@ class ArtefactWriter:
         return self._hash.hexdigest()
 
     def commit(self) -> str:
-        """Make the content durable and give its hash."""
+        """Make the content durable and return its hash."""
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
@@ -123,6 +123,6 @@ class ArtefactWriter:
         return digest
 
     def discard(self) -> None:
-        """Forget what was not committed."""
+        """Drop what was not committed."""
         self._file.close()
         self.file.unlink(missing_ok=True)

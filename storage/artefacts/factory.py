@@ -1,4 +1,4 @@
-"""The store that a setting names."""
+"""Opens the store that a setting names."""
 
 from pathlib import Path
 from urllib.parse import urlsplit

@@ -1,4 +1,4 @@
-"""Artefacts in a folder: a temporary file is renamed to its hash, so that readers never see half of one."""
+"""Artefacts in a folder: temporary files are renamed to their hash, so readers see complete files only."""
 
 import os
 from collections.abc import Iterator

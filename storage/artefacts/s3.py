@@ -1,4 +1,4 @@
-"""Artefacts in S3 or a store that speaks it; a conditional put gives one winner."""
+"""Artefacts in S3 or a compatible store; of concurrent writers a conditional put lets one win."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,7 +76,7 @@ class S3Store(ArtefactStore):
         return file
 
     def _evict(self, keep: Path) -> None:
-        """Drop the files that were not asked for longest, until the rest fits."""
+        """Delete the least recently used files until the rest fits."""
         files = sorted(keep.parent.iterdir(), key=lambda file: file.stat().st_mtime)
         total = sum(file.stat().st_size for file in files)
         for file in files:

@@ -58,12 +58,12 @@ def record_event(connection: Connection, job_id: str, kind: str, data: dict[str,
 
 
 def drop_parts(connection: Connection, job_id: str) -> None:
-    """Forget the parts of a job that is over; a worker that still runs one has lost its lease."""
+    """Delete the parts of a job that has ended; a worker that still runs one has lost its lease."""
     connection.execute(delete(jobs).where(jobs.c.parent == job_id))
 
 
 def submit(db: Database, submission: Submission) -> tuple[JobRow, bool]:
-    """Store a job durably; gives it and whether it is new. Raises IdempotencyConflict."""
+    """Store a job durably; returns it and whether it is new. Raises IdempotencyConflict."""
     job_id = new_id(db.time)
     values = {name: getattr(submission, name) for name in Submission.__slots__}
     try:
@@ -130,7 +130,7 @@ def list_events(db: Database, job_id: str, after: int) -> list[dict[str, Any]]:
 
 
 def cancel(db: Database, tenant: str, job_id: str) -> bool:
-    """Cancel a job that no worker holds at once, ask a running one to stop; False when there is none."""
+    """Cancel a job that no worker holds, or ask a running one to stop; False when there is none."""
     with db.write() as connection:
         mine = (jobs.c.id == job_id, jobs.c.tenant == tenant, jobs.c.parent.is_(None))
         queued = connection.execute(
@@ -151,7 +151,7 @@ def cancel(db: Database, tenant: str, job_id: str) -> bool:
 
 
 def mark_dispatched(db: Database, job_ids: Sequence[str]) -> None:
-    """Note that the queue was told of these jobs."""
+    """Record that these jobs were announced to the queue."""
     with db.write() as connection:
         connection.execute(update(jobs).where(jobs.c.id.in_(job_ids)).values(dispatched_at=now()))
 

@@ -36,7 +36,7 @@ def check_tenant(name: str) -> None:
 
 
 def create(db: Database, tenant: str, name: str) -> str:
-    """Create a key and return its secret, which is shown this once. Raises InvalidTenant."""
+    """Create a key and return its secret, which is not stored. Raises InvalidTenant."""
     secret = PREFIX + secrets.token_urlsafe(32)
     add(db, tenant, name, secret)
     return secret
@@ -79,7 +79,7 @@ def find(db: Database, secret: str) -> ApiKey | None:
 
 
 def revoke(db: Database, key_id: str) -> bool:
-    """Close a key; False when there is no such key."""
+    """Revoke a key; False when there is no such valid key."""
     with db.write() as connection:
         done = connection.execute(
             update(api_keys)
@@ -90,7 +90,7 @@ def revoke(db: Database, key_id: str) -> bool:
 
 
 def list_open(db: Database) -> list[ApiKey]:
-    """All keys that are open."""
+    """All valid keys."""
     with db.read() as connection:
         rows = connection.execute(
             select(api_keys.c.id, api_keys.c.tenant, api_keys.c.name).where(api_keys.c.revoked_at.is_(None))

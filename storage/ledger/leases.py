@@ -20,7 +20,7 @@ from storage.ledger.tables import jobs, workers
 
 
 class HeartbeatReply(Enum):
-    """What the ledger tells a worker at a heartbeat."""
+    """What a worker has to do now, as a heartbeat returns it."""
 
     CONTINUE = "continue"
     CANCEL = "cancel"
@@ -32,9 +32,9 @@ class HeartbeatReply(Enum):
 def claim(
     db: Database, job_id: str, worker: str, lease_seconds: float, task_id: str | None = None
 ) -> JobRow | None:
-    """Take a queued job; None when another worker has it or it is over.
+    """Claim a queued job; None when another worker has it or it has ended.
 
-    `task_id` names the message that woke the worker, so that its process can be stopped by force.
+    `task_id` is the id of the message that woke the worker; the reaper can kill its process by it.
     """
     with db.write() as connection:
         row = connection.execute(
@@ -46,7 +46,7 @@ def claim(
                 worker=worker,
                 task_id=task_id,
                 lease_until=now() + lease_seconds,
-                # a job that was parked goes on under the deadline it had
+                # a job that was parked keeps its deadline
                 deadline_at=func.coalesce(jobs.c.deadline_at, now() + jobs.c.timeout_seconds),
                 started_at=case((jobs.c.started_at.is_(None), now()), else_=jobs.c.started_at),
             )
@@ -61,7 +61,7 @@ def claim(
 def claim_next_of_subject(
     db: Database, job: JobRow, worker: str, lease_seconds: float, task_id: str | None
 ) -> JobRow | None:
-    """Take the oldest queued job about the same picture as `job`, of the same tenant and queue."""
+    """Claim the oldest queued job about the same image as `job`, of the same tenant and queue."""
     if job.subject is None:
         return None
     same = (
@@ -99,12 +99,14 @@ def heartbeat(
     return HeartbeatReply.HAND_BACK if draining else HeartbeatReply.CONTINUE
 
 
-def checkpoint(db: Database, job: JobRow, state: dict[str, Any], made: Sequence[dict[str, Any]] = ()) -> bool:
-    """Store where to go on from, and tell of the artefacts made until there; False when the lease is lost."""
+def checkpoint(
+    db: Database, job: JobRow, state: dict[str, Any], artefacts: Sequence[dict[str, Any]] = ()
+) -> bool:
+    """Store where to resume, and record the artefacts made until there; False when the lease is lost."""
     with db.write() as connection:
         done = connection.execute(update(jobs).where(*_held(job)).values(checkpoint=json.dumps(state)))
         if done.rowcount:
-            for artefact in made:
+            for artefact in artefacts:
                 record_event(connection, job.id, "artefact", artefact)
         return bool(done.rowcount)
 
@@ -119,10 +121,10 @@ def complete(
     part: JobRow,
     output: str,
     used: WorkerSeconds,
-    made: Sequence[dict[str, Any]],
+    artefacts: Sequence[dict[str, Any]],
     then: Sequence[Part] = (),
 ) -> bool:
-    """Commit what a part made, tell of its artefacts, and add the parts that go on from it.
+    """Commit a part's output, record its artefacts, and add the parts that continue it.
 
     False when the lease is lost.
     """
@@ -131,11 +133,11 @@ def complete(
         "spent_seconds": used.seconds,
         "spent_gpu_seconds": used.gpu_seconds,
     }
-    return _finish(db, part, "succeeded", values, made, used, then)
+    return _finish(db, part, "succeeded", values, artefacts, used, then)
 
 
 def park(db: Database, job: JobRow, parts: Sequence[Part]) -> bool:
-    """Hand a job over to parts of it, until they are done; False when the lease is lost."""
+    """Park a job until the given parts of it are done; False when the lease is lost."""
     with db.write() as connection:
         done = connection.execute(
             update(jobs)
@@ -165,7 +167,7 @@ def end_cancelled(db: Database, job: JobRow) -> bool:
 
 
 def hand_back(db: Database, job: JobRow) -> bool:
-    """Give a job back unharmed (a worker drains): the attempt does not count."""
+    """Hand a job back because the worker drains; the attempt does not count. False when the lease is lost."""
     with db.write() as connection:
         done = connection.execute(
             update(jobs)
@@ -185,7 +187,7 @@ def hand_back(db: Database, job: JobRow) -> bool:
 
 
 def retry(db: Database, part: JobRow) -> bool:
-    """Give a part another attempt after one that went wrong; False when the lease is lost."""
+    """Requeue a part after a failed attempt; False when the lease is lost."""
     with db.write() as connection:
         done = connection.execute(
             update(jobs)
@@ -202,7 +204,7 @@ def _finish(
     job: JobRow,
     state: str,
     values: dict[str, Any],
-    made: Sequence[dict[str, Any]] = (),
+    artefacts: Sequence[dict[str, Any]] = (),
     used: WorkerSeconds | None = None,
     then: Sequence[Part] = (),
 ) -> bool:
@@ -220,7 +222,7 @@ def _finish(
         if job.parent is None:
             drop_parts(connection, job.id)
         else:
-            for artefact in made:
+            for artefact in artefacts:
                 record_event(connection, job.parent, "artefact", artefact)
             job_parts.add(connection, job, then, db.time)
             job_parts.record_end(connection, job, state, used)

@@ -1,6 +1,6 @@
-"""Parts of a job that many workers share: rows of their own, claimed like jobs and never shown as jobs.
+"""The parts of a job that many workers share: rows of the jobs table that clients never see.
 
-A job with parts holds no worker while they run: it is parked, and the last part to end wakes it. Whoever
+A job with parts holds no worker while they run: it is parked, and the last part to end wakes it. Code that
 changes both rows locks the parent first.
 """
 
@@ -20,17 +20,17 @@ from storage.ledger.records import JobRow, Part, PartRow, WorkerSeconds
 from storage.ledger.tables import jobs, workers
 from storage.ledger.time_source import TimeSource
 
-# parts that may be queued or running for each worker: enough to keep it busy, and others wait for few
-FOR_EACH_WORKER = 2
+# parts queued or running per worker: enough to keep it busy, few enough that other jobs do not wait long
+PARTS_PER_WORKER = 2
 SEEN_SECONDS = 30.0
 CHUNK = 500
 OPEN = frozenset({"waiting", "queued", "running"})
-# a part that lost its worker at every attempt; its job decides what becomes of that when the others are done
+# a part whose every attempt lost its worker; its job handles that when the other parts are done
 LOST = "lost"
 
 
 def add(connection: Connection, job: JobRow, parts: Sequence[Part], time: TimeSource) -> None:
-    """Store parts that are not stored yet, of a job or of the one that `job` is a part of; it is locked."""
+    """Store new parts of a job, or of the job that `job` is a part of; that one is locked."""
     make: Any = sqlite_insert if connection.dialect.name == "sqlite" else postgres_insert
     rows: Iterator[dict[str, Any]] = (
         {
@@ -61,7 +61,7 @@ def lock(connection: Connection, job_id: str) -> None:
 
 
 def begin(connection: Connection, job_id: str, kind: str) -> None:
-    """Tell how many parts of a kind a job has just been parked on, and queue the first."""
+    """Report how many parts of a kind a job was parked on, and queue the first."""
     counts = connection.execute(
         select(jobs.c.state, func.count())
         .where(jobs.c.parent == job_id, jobs.c.kind == kind)
@@ -69,12 +69,12 @@ def begin(connection: Connection, job_id: str, kind: str) -> None:
     )
     states = {row[0]: row[1] for row in counts}
     over = states.get("succeeded", 0) + states.get(LOST, 0)
-    _tell(connection, job_id, kind, over, sum(states.values()))
+    _report_progress(connection, job_id, kind, over, sum(states.values()))
     _advance(connection, job_id, failed=bool(states.keys() - OPEN - {"succeeded", LOST}))
 
 
 def record_end(connection: Connection, part: JobRow, state: str, used: WorkerSeconds | None) -> None:
-    """Note that a part has ended; its job is locked already."""
+    """Record that a part has ended; its job is locked already."""
     job_id = str(part.parent)
     if used is not None:
         row = connection.execute(
@@ -86,24 +86,24 @@ def record_end(connection: Connection, part: JobRow, state: str, used: WorkerSec
             )
             .returning(jobs.c.progress)
         ).one_or_none()
-        _tell_one_more(connection, job_id, part.kind, row.progress if row is not None else None)
+        _count_part(connection, job_id, part.kind, row.progress if row is not None else None)
     _advance(connection, job_id, failed=state != "succeeded")
 
 
 def wake_parent(connection: Connection, job_id: str) -> None:
-    """Wake a locked job, because a part of it will never be done."""
+    """Wake a locked job because one of its parts can never be done."""
     _advance(connection, job_id, failed=True)
 
 
 def record_loss(connection: Connection, job_id: str, kind: str) -> None:
-    """Note that a part of a locked job has lost its last worker; the other parts go on."""
+    """Record that a part of a locked job lost its worker at every attempt; the other parts continue."""
     progress = connection.execute(select(jobs.c.progress).where(jobs.c.id == job_id)).scalar()
-    _tell_one_more(connection, job_id, kind, progress)
+    _count_part(connection, job_id, kind, progress)
     _advance(connection, job_id, failed=False)
 
 
 def list_outcomes(db: Database, job_id: str, kind: str) -> dict[str, PartRow]:
-    """The parts of a job that are over, by their keys."""
+    """The parts of a job that have ended, by their keys."""
     over = (jobs.c.parent == job_id, jobs.c.kind == kind, jobs.c.state.not_in(OPEN))
     columns = (jobs.c.part, jobs.c.state, jobs.c.manifest_sha256, jobs.c.problem)
     with db.read() as connection:
@@ -115,7 +115,7 @@ def list_outcomes(db: Database, job_id: str, kind: str) -> dict[str, PartRow]:
 
 
 def worker_seconds(db: Database, job_id: str) -> WorkerSeconds:
-    """What the parts of a job that are done took."""
+    """The worker seconds that the finished parts of a job used."""
     sums = (jobs.c.spent_seconds, jobs.c.spent_gpu_seconds)
     with db.read() as connection:
         row = connection.execute(select(*sums).where(jobs.c.id == job_id)).one_or_none()
@@ -123,7 +123,7 @@ def worker_seconds(db: Database, job_id: str) -> WorkerSeconds:
 
 
 def find_parent(db: Database, part: JobRow) -> JobRow | None:
-    """The job that a part is of; None when it is over."""
+    """The job that a part belongs to; None when it has ended."""
     with db.read() as connection:
         row = connection.execute(
             select(*COLUMNS).where(jobs.c.id == part.parent, jobs.c.state.in_(OPEN))
@@ -132,7 +132,7 @@ def find_parent(db: Database, part: JobRow) -> JobRow | None:
 
 
 def list_unannounced(db: Database, job_id: str) -> list[tuple[str, str, int]]:
-    """Of a job and its parts those that are queued and the queue has not heard of."""
+    """Queued parts of a job, and the job itself, that were not announced: (id, queue, timeout in seconds)."""
     found = []
     with db.read() as connection:
         for mine in (jobs.c.id == job_id, jobs.c.parent == job_id):
@@ -152,9 +152,9 @@ def _advance(connection: Connection, job_id: str, *, failed: bool) -> None:
         .where(jobs.c.parent == job_id, jobs.c.state.in_(("queued", "running")))
         .group_by(jobs.c.queue)
     )
-    under_way = {row[0]: row[1] for row in rows}
-    waiting = _waiting_queues(connection, job_id)
-    if failed or not (under_way or waiting):
+    active = {row[0]: row[1] for row in rows}
+    waiting = _list_waiting_queues(connection, job_id)
+    if failed or not (active or waiting):
         connection.execute(
             update(jobs).where(jobs.c.id == job_id, PARKED).values(state="queued", dispatched_at=None)
         )
@@ -162,7 +162,7 @@ def _advance(connection: Connection, job_id: str, *, failed: bool) -> None:
     for queue in waiting:
         alive = (workers.c.queue == queue) & (workers.c.seen_at > now() - SEEN_SECONDS)
         serving = connection.execute(select(func.count()).where(alive)).scalar_one()
-        room = FOR_EACH_WORKER * max(1, serving) - under_way.get(queue, 0)
+        room = PARTS_PER_WORKER * max(1, serving) - active.get(queue, 0)
         if room > 0:
             next_ones = (
                 select(jobs.c.id)
@@ -173,31 +173,36 @@ def _advance(connection: Connection, job_id: str, *, failed: bool) -> None:
             connection.execute(update(jobs).where(jobs.c.id.in_(next_ones)).values(state="queued"))
 
 
-def _waiting_queues(connection: Connection, job_id: str) -> list[str]:
-    """One look into the index for each queue, however many parts wait."""
+def _list_waiting_queues(connection: Connection, job_id: str) -> list[str]:
+    """Queues with waiting parts, by one index lookup per queue, however many parts wait."""
     found: list[str] = []
     while True:
-        following = connection.execute(
+        queue = connection.execute(
             select(func.min(jobs.c.queue)).where(
                 jobs.c.parent == job_id, jobs.c.state == "waiting", jobs.c.queue > (found or [""])[-1]
             )
         ).scalar()
-        if following is None:
+        if queue is None:
             return found
-        found.append(following)
+        found.append(queue)
 
 
-def _tell_one_more(connection: Connection, job_id: str, kind: str, progress: str | None) -> None:
-    told = json.loads(progress) if progress else {}
-    if told.get("stage") == _stage(kind):
-        _tell(connection, job_id, kind, told["done"] + 1, told["total"])
+def _count_part(connection: Connection, job_id: str, kind: str, progress: str | None) -> None:
+    progress_data = json.loads(progress) if progress else {}
+    if progress_data.get("stage") == _stage(kind):
+        _report_progress(connection, job_id, kind, progress_data["done"] + 1, progress_data["total"])
 
 
-def _tell(connection: Connection, job_id: str, kind: str, done: int, total: int) -> None:
+def _report_progress(connection: Connection, job_id: str, kind: str, done: int, total: int) -> None:
     stage = _stage(kind)
-    told = {"stage": stage, "done": done, "total": total, "message": f"{stage}: {done} of {total} parts"}
-    connection.execute(update(jobs).where(jobs.c.id == job_id).values(progress=json.dumps(told)))
-    record_event(connection, job_id, "progress", told)
+    progress_data = {
+        "stage": stage,
+        "done": done,
+        "total": total,
+        "message": f"{stage}: {done} of {total} parts",
+    }
+    connection.execute(update(jobs).where(jobs.c.id == job_id).values(progress=json.dumps(progress_data)))
+    record_event(connection, job_id, "progress", progress_data)
 
 
 def _stage(kind: str) -> str:

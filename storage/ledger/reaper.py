@@ -1,4 +1,4 @@
-"""What the reaper mends: lost leases, late cancels, jobs the queue forgot."""
+"""What the reaper does in the ledger: it ends or requeues jobs that lost their lease or are overdue."""
 
 import json
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ EXHAUSTED = "every attempt lost its worker; the input may crash the engine"
 
 @dataclass(frozen=True, slots=True)
 class ReapReport:
-    """Jobs that went back to the queue, jobs that ended, and messages whose process must be stopped."""
+    """Jobs that were requeued, jobs that ended, and the messages whose processes must be killed."""
 
     requeued: tuple[str, ...]
     ended: tuple[str, ...]
@@ -28,7 +28,7 @@ class ReapReport:
 
 
 def reap(db: Database, *, max_attempts: int, cancel_grace: float, queue_seconds: float) -> ReapReport:
-    """Settle every job whose worker is gone or does not listen."""
+    """End or requeue every job whose worker is gone or does not react."""
     requeued: list[str] = []
     ended: list[str] = []
     to_kill: list[str] = []
@@ -46,7 +46,7 @@ def reap(db: Database, *, max_attempts: int, cancel_grace: float, queue_seconds:
         with db.write() as connection:
             if parent is not None:
                 parts.lock(connection, parent)
-            outcome, task_id = _settle(connection, job_id, max_attempts, cancel_grace, queue_seconds)
+            outcome, task_id = _end_or_requeue(connection, job_id, max_attempts, cancel_grace, queue_seconds)
             if outcome == "ended" and parent is not None:
                 parts.wake_parent(connection, parent)
             elif outcome == parts.LOST and parent is not None:
@@ -61,20 +61,20 @@ def reap(db: Database, *, max_attempts: int, cancel_grace: float, queue_seconds:
 
 
 def list_undispatched(db: Database, older_than: float, limit: int) -> list[tuple[str, str, int]]:
-    """Queued jobs the queue was not told of: (id, queue, timeout in seconds).
+    """Queued jobs that were not announced: (id, queue, timeout in seconds).
 
-    Jobs younger than `older_than` seconds are left out: their gateway is about to tell the queue.
+    Jobs younger than `older_than` seconds are left out: their gateway is about to announce them.
     """
     return _queued(db, jobs.c.dispatched_at.is_(None) & (jobs.c.created_at < now() - older_than), limit)
 
 
 def list_waiting(db: Database, seconds: float, queue: str, limit: int) -> list[tuple[str, str, int]]:
-    """Queued jobs that the queue was told of some time ago."""
+    """Queued jobs that were announced some time ago."""
     return _queued(db, (jobs.c.dispatched_at < now() - seconds) & (jobs.c.queue == queue), limit)
 
 
 def count_announced(db: Database, seconds: float, queue: str) -> int:
-    """How many queued jobs the queue was told of some time ago."""
+    """How many queued jobs were announced some time ago."""
     waiting = (jobs.c.queue == queue, jobs.c.state == "queued", jobs.c.dispatched_at < now() - seconds)
     with db.read() as connection:
         return connection.execute(select(func.count()).where(*waiting)).scalar_one()
@@ -99,10 +99,10 @@ def _queued(db: Database, condition: Any, limit: int) -> list[tuple[str, str, in
         return [(row.id, row.queue, row.timeout_seconds) for row in rows]
 
 
-def _settle(
+def _end_or_requeue(
     connection: Connection, job_id: str, max_attempts: int, cancel_grace: float, queue_seconds: float
 ) -> tuple[str | None, str | None]:
-    """How the job goes on, and the message whose process held it."""
+    """The outcome for a job, None when nothing changed, and the message whose process held it."""
     row = connection.execute(
         select(
             jobs.c.state,
@@ -126,10 +126,10 @@ def _settle(
         return _end(connection, job_id, row, "expired", None), None
     if row.state != "running":
         return None, None
-    return _settle_running(connection, job_id, row, max_attempts), row.task_id
+    return _end_or_requeue_running(connection, job_id, row, max_attempts), row.task_id
 
 
-def _settle_running(connection: Connection, job_id: str, row: Any, max_attempts: int) -> str | None:
+def _end_or_requeue_running(connection: Connection, job_id: str, row: Any, max_attempts: int) -> str | None:
     if row.deaf or (row.lost and row.cancel_requested_at is not None):
         return _end(connection, job_id, row, "cancelled", None)
     if not (row.lost or (row.parked and row.late)):

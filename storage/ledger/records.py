@@ -37,7 +37,7 @@ class WorkerRow:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A new job before it has an id; `request` is canonical JSON, `subject` the picture it is about."""
+    """A new job before it has an id; `request` is canonical JSON, `subject` the image it is about."""
 
     tenant: str
     kind: str
@@ -62,7 +62,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class PartRow:
-    """What became of a part; `output` is the sha256 of what it made, `problem` why it has none."""
+    """How a part ended; `output` is the sha256 of its output, `problem` why it has none."""
 
     key: str
     state: str
@@ -72,7 +72,7 @@ class PartRow:
 
 @dataclass(frozen=True, slots=True)
 class WorkerSeconds:
-    """Seconds of workers; those of workers with a GPU are among them and told once more."""
+    """Worker seconds; `gpu_seconds` counts those of workers with a GPU, which `seconds` includes."""
 
     seconds: float = 0.0
     gpu_seconds: float = 0.0
@@ -80,7 +80,7 @@ class WorkerSeconds:
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """A job as the ledger has it; times are seconds since the epoch. `parent` is set for a part of a job."""
+    """A job as the ledger stores it; times are seconds since the epoch; `parent` is set for parts."""
 
     id: str
     tenant: str
@@ -113,7 +113,7 @@ class JobRow:
 
     @classmethod
     def from_submission(cls, submission: Submission, job_id: str, created_at: float) -> "JobRow":
-        """A job that was stored just now."""
+        """A job that has just been stored."""
         known = {name: getattr(submission, name) for name in Submission.__slots__ if name in cls.__slots__}
         begun = {"id": job_id, "state": "queued", "attempt": 0, "handed_back": 0, "created_at": created_at}
         return cls(**{**dict.fromkeys(cls.__slots__), **known, **begun})

@@ -1,4 +1,4 @@
-"""Video sessions: what was prompted so far. They hold no worker, so that any worker may go on with them."""
+"""Video sessions and their prompts. They hold no worker, so any worker may continue them."""
 
 import json
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from storage.ledger.tables import sessions
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:
-    """A session as the ledger has it; `state` is the gateway's own JSON, `version` counts its changes."""
+    """A session as the ledger stores it; `state` is the gateway's own JSON, `version` counts its changes."""
 
     id: str
     tenant: str
@@ -60,7 +60,7 @@ def get(db: Database, tenant: str, session_id: str) -> SessionRow | None:
 
 
 def change(db: Database, known: SessionRow, state: dict[str, Any]) -> SessionRow | None:
-    """Store a new state and let the session live on; None when somebody else has changed it meanwhile."""
+    """Store a new state and extend the session; None when another request has changed it meanwhile."""
     with db.write() as connection:
         row = connection.execute(
             update(sessions)
@@ -83,7 +83,7 @@ def close(db: Database, tenant: str, session_id: str) -> bool:
 
 
 def drop_expired(db: Database) -> None:
-    """Forget the sessions whose time is over."""
+    """Delete expired sessions."""
     over = sessions.c.expires_at <= now()
     with db.read() as connection:
         if connection.execute(select(sessions.c.id).where(over).limit(1)).first() is None:

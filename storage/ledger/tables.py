@@ -82,7 +82,7 @@ jobs = Table(
     Column("created_at", Double, nullable=False),
     Column("started_at", Double),
     Column("finished_at", Double),
-    # the picture that a job is about: jobs about one picture share its embedding
+    # the image that a job is about: jobs about one image share its embedding
     Column("subject", String(64)),
     # a part of another job: which job, and the key of the part in it
     Column("parent", String(40)),

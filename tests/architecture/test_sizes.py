@@ -12,11 +12,7 @@ LONG_FUNCTIONS = {
     ("storage/ledger/migrations/versions/0001_initial.py", "upgrade"),
     ("tests/parity/sam3_meta_tiny.py", "detector_parts"),
     ("tests/parity/sam3_tiny.py", "tiny_config"),
-    ("tests/support/movi_clips.py", "draw"),
     ("tests/workers/engines/bodies/mhr/test_evaluation.py", "write_model"),
-    ("workers/jobs/bodies/motion.py", "build_motion"),
-    ("workers/datasets/documents/card.py", "render_card"),
-    ("workers/jobs/scene/job.py", "run"),
 }
 LONG_FILES = {
     "scripts/models/convert_blazepose.py",
@@ -25,6 +21,7 @@ LONG_FILES = {
     "tests/parity/test_sam3_image.py",
     "tests/parity/test_sam3_video_prompts.py",
     "tests/parity/test_sam3d_body.py",
+    "tests/support/movi_clips.py",
     "tests/workers/jobs/test_dataset_depth.py",
 }
 

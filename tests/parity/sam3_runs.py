@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tests.parity.sam3_tiny import picture
-from workers.engines.concepts.sam3.engine import Sam3Concepts
+from workers.engines.concepts.sam3.transformers_backend.engine import Sam3Concepts
 from workers.engines.protocols import FrameResult, TrackPrompts, VideoFrame, VisualPrompt
 
 PHRASES = ("cat", "dog")

@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 from transformers import Sam3VideoConfig
 
-from workers.engines.concepts.sam3.engine import Sam3Concepts
-from workers.engines.concepts.sam3.loading import Loaded, prepare
 from workers.engines.concepts.sam3.settings import Sam3Settings
-from workers.engines.concepts.sam3.tokenizer import from_open_clip
-from workers.engines.concepts.sam3.video_model import AlignedSam3Video
+from workers.engines.concepts.sam3.tokenizer import load_open_clip_tokenizer
+from workers.engines.concepts.sam3.transformers_backend.engine import Sam3Concepts
+from workers.engines.concepts.sam3.transformers_backend.loading import LoadedModel, prepare_model
+from workers.engines.concepts.sam3.transformers_backend.video_model import AlignedSam3Video
 
 try:
     metadata.distribution("open_clip_torch")
@@ -120,9 +120,11 @@ def enliven(model: Any) -> Any:
     return model
 
 
-def tiny_loaded(model: Any, settings: Sam3Settings) -> Loaded:
+def tiny_loaded(model: Any, settings: Sam3Settings) -> LoadedModel:
     """A tiny model made ready as a real one is."""
-    return prepare(model, from_open_clip(), settings, revision="random", weights={"random": "0" * 64})
+    return prepare_model(
+        model, load_open_clip_tokenizer(), settings, revision="random", weights={"random": "0" * 64}
+    )
 
 
 def tiny_engine(seed: int = 0, **settings: Any) -> Sam3Concepts:

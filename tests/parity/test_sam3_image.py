@@ -12,12 +12,12 @@ import torch
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from tests.parity.sam3_tiny import picture, tiny_engine, tiny_model
-from workers.engines.concepts.sam3.engine import Sam3Concepts
 from workers.engines.concepts.sam3.errors import PhraseRejected
-from workers.engines.concepts.sam3.image import Exemplar
-from workers.engines.concepts.sam3.loading import click_model
-from workers.engines.concepts.sam3.preprocess import click_points, to_pixels
-from workers.engines.concepts.sam3.sessions import features_of
+from workers.engines.concepts.sam3.preprocess import to_pixels, to_point_tokens
+from workers.engines.concepts.sam3.transformers_backend.engine import Sam3Concepts
+from workers.engines.concepts.sam3.transformers_backend.grounding import ExemplarBox
+from workers.engines.concepts.sam3.transformers_backend.prompt_decoder import build_image_tracker
+from workers.engines.concepts.sam3.transformers_backend.sessions import compute_features
 from workers.engines.protocols import ConceptEngine, TrackPrompts, VideoFrame, VisualPrompt
 from workers.formats import rle
 from workers.geometry.boxes import bounding_box
@@ -181,8 +181,8 @@ def test_exemplars_are_the_models_own_boxes(engine: Sam3Concepts) -> None:
         assert found and {item.label for item in found} == {phrase}
         assert {item.score for item in found} <= set(scores.tolist())
     positive, negative = (
-        engine._grounding.exemplars(
-            handle, None, [Exemplar(handle, box, label) for box, label in zip(boxes, given, strict=True)]
+        engine._grounding.ground_exemplars(
+            handle, None, [ExemplarBox(handle, box, label) for box, label in zip(boxes, given, strict=True)]
         ).scores
         for given in ([1, 1], [1, 0])
     )
@@ -197,33 +197,35 @@ def test_exemplars_of_another_image_are_read_from_its_features(engine: Sam3Conce
     other = engine.embed(picture(9, (120, 100)), "other")
     assert twin is not handle
     grounding = engine._grounding
-    own = grounding.exemplars(handle, None, [Exemplar(handle, BOX, 1), Exemplar(handle, BOX, 0)])
-    same = grounding.exemplars(handle, None, [Exemplar(twin, BOX, 1), Exemplar(twin, BOX, 0)])
+    own = grounding.ground_exemplars(handle, None, [ExemplarBox(handle, BOX, 1), ExemplarBox(handle, BOX, 0)])
+    same = grounding.ground_exemplars(handle, None, [ExemplarBox(twin, BOX, 1), ExemplarBox(twin, BOX, 0)])
     assert torch.equal(same.masks, own.masks) and torch.equal(same.scores, own.scores)
     # the two boxes no longer see each other, which is all that changes
-    split = grounding.exemplars(handle, None, [Exemplar(handle, BOX, 1), Exemplar(twin, BOX, 0)])
+    split = grounding.ground_exemplars(handle, None, [ExemplarBox(handle, BOX, 1), ExemplarBox(twin, BOX, 0)])
     assert not torch.equal(split.masks, own.masks)
     assert (split.masks - own.masks).abs().max() < 0.2 * own.masks.abs().max()
-    strange = grounding.exemplars(handle, None, [Exemplar(other, BOX, 1)])
-    alone = grounding.exemplars(handle, None, [Exemplar(handle, BOX, 1)])
+    strange = grounding.ground_exemplars(handle, None, [ExemplarBox(other, BOX, 1)])
+    alone = grounding.ground_exemplars(handle, None, [ExemplarBox(handle, BOX, 1)])
     assert (strange.masks - alone.masks).abs().max() > 1e-3
     found = engine.ground_exemplars(handle, [BOX, BOX], [1, 0], shown=[None, other])
     assert found and all("exemplar_from_other_image" in item.flags for item in found)
     plainly = engine.ground_exemplars(handle, [BOX], [1], shown=[None])
     assert not any("exemplar_from_other_image" in item.flags for item in plainly)
-    assert torch.equal(grounding.exemplars(handle, None, [Exemplar(handle, BOX, 1)]).masks, alone.masks)
+    assert torch.equal(
+        grounding.ground_exemplars(handle, None, [ExemplarBox(handle, BOX, 1)]).masks, alone.masks
+    )
 
 
 def test_clicks_share_the_modules_and_are_bit_equal_to_their_own_model() -> None:
     model = tiny_model(1)
-    shell = click_model(model)
+    shell = build_image_tracker(model)
     assert all(not value.is_meta for value in shell.parameters())
     mine = {value.data_ptr() for value in model.parameters()}
     assert {value.data_ptr() for value in shell.parameters()} <= mine, "no weight of its own"
     shell_class, config = type(shell), shell.config
     alone = shell_class(config).eval()
     alone.load_state_dict(shell.state_dict())
-    points, labels = click_points(BOX, *NO_POINTS, SIZE, 112)
+    points, labels = to_point_tokens(BOX, *NO_POINTS, SIZE, 112)
     pixels = to_pixels(IMAGE, 112, device="cpu", dtype=torch.float32)
     asked = {"pixel_values": pixels, "input_points": points, "input_labels": labels}
     with torch.inference_mode():
@@ -236,9 +238,9 @@ def test_clicks_read_the_features_of_the_click_trackers_first_frame() -> None:
     """transformers' image model adds its learned "no memory" to a map that it then drops; ours keeps it."""
     engine = tiny_engine(1)
     loaded, handle = engine._loaded, engine.embed(IMAGE, "picture")
-    maps = engine._clicks.features(handle, engine._grounding.vision(handle))
+    maps = engine._decoder.decoder_maps(handle, engine._grounding.vision_output(handle))
     pixels = to_pixels(IMAGE, loaded.side, device="cpu", dtype=torch.float32)
-    seen = features_of(loaded.model, pixels)
+    seen = compute_features(loaded.model, pixels)
     with torch.inference_mode():
         first = loaded.model.tracker_model._prepare_memory_conditioned_features(
             inference_session=None,
@@ -249,7 +251,7 @@ def test_clicks_read_the_features_of_the_click_trackers_first_frame() -> None:
             current_vision_positional_embeddings=seen["vision_pos_embeds"][-1],
             num_total_frames=1,
         )
-        stock = engine._clicks._model.get_image_embeddings(pixels)
+        stock = engine._decoder._model.get_image_embeddings(pixels)
     assert torch.equal(maps[-1], first)
     assert loaded.model.tracker_model.no_memory_embedding.abs().max() > 0
     for ours, theirs in zip(maps[:-1], stock[:-1], strict=True):
@@ -269,10 +271,10 @@ def test_clicks_on_a_cached_image_are_the_first_frame_of_the_click_tracker() -> 
 
 
 def test_a_box_is_its_corners_as_points(engine: Sam3Concepts) -> None:
-    model, side = engine._clicks._model, engine._loaded.side
+    model, side = engine._decoder._model, engine._loaded.side
     handle = engine.embed(IMAGE, "picture")
-    maps = engine._clicks.features(handle, engine._grounding.vision(handle))
-    points, labels = click_points(BOX, *NO_POINTS, SIZE, side)
+    maps = engine._decoder.decoder_maps(handle, engine._grounding.vision_output(handle))
+    points, labels = to_point_tokens(BOX, *NO_POINTS, SIZE, side)
     scale = torch.tensor([side / SIZE[1], side / SIZE[0]] * 2)
     with torch.inference_mode():
         corners = model(
@@ -305,10 +307,10 @@ def test_every_click_gives_exactly_one_instance(engine: Sam3Concepts) -> None:
 
 def test_a_lone_point_takes_the_best_of_three_masks(engine: Sam3Concepts) -> None:
     handle = engine.embed(IMAGE, "picture")
-    maps = engine._clicks.features(handle, engine._grounding.vision(handle))
-    points, labels = click_points(None, np.array([[20.0, 40.0]]), np.array([1]), SIZE, engine._loaded.side)
+    maps = engine._decoder.decoder_maps(handle, engine._grounding.vision_output(handle))
+    points, labels = to_point_tokens(None, np.array([[20.0, 40.0]]), np.array([1]), SIZE, engine._loaded.side)
     with torch.inference_mode():
-        out = engine._clicks._model(
+        out = engine._decoder._model(
             image_embeddings=maps, input_points=points, input_labels=labels, multimask_output=True
         )
     assert out.iou_scores.shape[-1] == 3
@@ -368,12 +370,12 @@ def test_bfloat16_runs_through_every_path() -> None:
 
 
 def test_text_embeddings_are_passed_as_the_model_makes_them(engine: Sam3Concepts) -> None:
-    phrase = engine._grounding.phrase("cat")
+    phrase = engine._grounding.encode_phrase("cat")
     loaded = engine._loaded
     handle = engine.embed(IMAGE, "picture")
     with torch.inference_mode():
         out = loaded.model.detector_model(
-            vision_embeds=engine._grounding.vision(handle),
+            vision_embeds=engine._grounding.vision_output(handle),
             text_embeds=BaseModelOutputWithPooling(pooler_output=phrase.features),
             attention_mask=phrase.attention,
         )

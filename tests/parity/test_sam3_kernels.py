@@ -16,10 +16,11 @@ from tests.parity.stock import stock_functions
 from workers.engines.concepts.sam3 import kernels
 from workers.engines.concepts.sam3.errors import KernelMissing
 from workers.engines.concepts.sam3.kernels import CvUtils
-from workers.engines.concepts.sam3.postprocess import Rules, scores_of, select
+from workers.engines.concepts.sam3.postprocess import RawDetections, compute_scores, select_detections
 from workers.engines.concepts.sam3.preprocess import to_pixels
-from workers.engines.concepts.sam3.roi import roi_align
-from workers.engines.concepts.sam3.upsample import upsample
+from workers.engines.concepts.sam3.settings import PostprocessConfig
+from workers.engines.concepts.sam3.transformers_backend.roi_align import roi_align
+from workers.engines.concepts.sam3.upsample import upsample_masks
 
 
 def slow_nms(ious: Any, scores: Any, threshold: float) -> list[int]:
@@ -105,12 +106,12 @@ def test_holes_and_sprinkles_go_and_shapes_stay(sides: tuple[int, int]) -> None:
     mask[1:7, 1:8] = 1.0
     mask[3, 3] = -1.0
     mask[0, 11] = 1.0
-    tidy = kernels.tidy_logits(torch.from_numpy(mask)[None], 4)[0].numpy() > 0
+    tidy = kernels.remove_small_areas(torch.from_numpy(mask)[None], 4)[0].numpy() > 0
     expected = mask > 0
     expected[3, 3], expected[0, 11] = True, False
     assert np.array_equal(tidy, expected)
     untouched = torch.from_numpy(mask)[None]
-    assert kernels.tidy_logits(untouched, 0) is untouched
+    assert kernels.remove_small_areas(untouched, 0) is untouched
 
 
 def slow_roi(plane: Any, box: list[float], size: int) -> Any:
@@ -166,6 +167,13 @@ def raw_outputs(seed: int) -> Any:
     return Outputs()
 
 
+def select(
+    scores: Any, masks: Any, threshold: float, nms_iou: float | None, fill_area: int = 0
+) -> tuple[list[float], Any]:
+    config = PostprocessConfig(threshold=threshold, nms_iou=nms_iou, fill_area=fill_area, mask_chunk=8)
+    return select_detections(RawDetections(scores, masks), config)
+
+
 @pytest.mark.parametrize("chunk", [1, 3, 50])
 def test_filter_then_upsample_gives_the_masks_of_the_stock_processor(chunk: int) -> None:
     out = raw_outputs(3)
@@ -175,10 +183,10 @@ def test_filter_then_upsample_gives_the_masks_of_the_stock_processor(chunk: int)
     processor.post_process_instance_segmentation.__func__.__globals__["_scale_boxes"] = processor._scale_boxes
     size = (77, 131)
     expected = processor.post_process_instance_segmentation(out, threshold=0.5, target_sizes=[size, size])
-    scores = scores_of(out.pred_logits, out.presence_logits)
+    scores = compute_scores(out.pred_logits, out.presence_logits)
     for index in range(2):
-        found, logits = select(scores[index], out.pred_masks[index], Rules(0.5, None, 0, chunk))
-        masks = list(upsample(logits, size, chunk, soft=True))
+        found, logits = select(scores[index], out.pred_masks[index], 0.5, None)
+        masks = list(upsample_masks(logits, size, chunk, probabilities=True))
         order = expected[index]["scores"].argsort(descending=True)
         assert len(masks) == len(order) > 0
         assert found == expected[index]["scores"][order].tolist() == sorted(found, reverse=True)
@@ -197,7 +205,7 @@ def test_small_masks_are_interpolated_around_themselves_alone(size: tuple[int, i
         logits[index, at[0] : at[0] + 16, at[1] : at[1] + 16] = 3 * torch.randn(16, 16, generator=generator)
     field = logits.sigmoid() if soft else logits
     whole = torch.nn.functional.interpolate(field[:, None], size=size, mode="bilinear")[:, 0]
-    masks = np.stack(list(upsample(logits, size, 8, soft=soft)))
+    masks = np.stack(list(upsample_masks(logits, size, 8, probabilities=soft)))
     assert masks.any(axis=(1, 2)).sum() == 39
     differ = np.argwhere(masks != (whole > (0.5 if soft else 0.0)).numpy())
     # only where the value is the cut itself, up to the last bits of a float
@@ -209,11 +217,11 @@ def test_nms_drops_the_weaker_twin_and_the_order_is_by_score() -> None:
     logits = torch.full((3, 8, 8), -5.0)
     logits[0, :4], logits[1, :4], logits[2, 5:] = 5.0, 5.0, 5.0
     scores = torch.tensor([0.6, 0.9, 0.7])
-    assert select(scores, logits, Rules(0.5, 0.7, 0, 8))[0] == pytest.approx([0.9, 0.7])
-    assert select(scores, logits, Rules(0.5, None, 0, 8))[0] == pytest.approx([0.9, 0.7, 0.6])
-    none, masks = select(scores, logits, Rules(0.95, 0.7, 4, 8))
+    assert select(scores, logits, 0.5, 0.7)[0] == pytest.approx([0.9, 0.7])
+    assert select(scores, logits, 0.5, None)[0] == pytest.approx([0.9, 0.7, 0.6])
+    none, masks = select(scores, logits, 0.95, 0.7, 4)
     assert none == [] and masks.shape == (0, 8, 8)
-    assert list(upsample(masks, (9, 9), 4, soft=True)) == []
+    assert list(upsample_masks(masks, (9, 9), 4, probabilities=True)) == []
 
 
 def test_pixels_are_resized_with_antialias_and_scaled_to_one() -> None:

@@ -27,7 +27,7 @@ from tests.support.faults import (
 )
 from tests.support.scenes import write_ball_video
 from tests.support.stacks import QUICK, running_stack
-from workers.engines.concepts.sam3.tokenizer import from_open_clip
+from workers.engines.concepts.sam3.tokenizer import load_open_clip_tokenizer
 from workers.geometry.boxes import bounding_box
 
 FRAMES, CHUNK, KILLED_AT = 110, 48, 60
@@ -44,7 +44,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack that notices lost workers soon, with a SAM 3 worker beside the default one."""
     weights = tmp_path_factory.mktemp("weights")
     tiny_model(SEED, **FEW).save_pretrained(weights)
-    from_open_clip()._tokenizer.save_pretrained(weights)
+    load_open_clip_tokenizer()._tokenizer.save_pretrained(weights)
     own = {
         "MAQUETTE_WORKER_ENGINES": "sam3",
         "MAQUETTE_WORKER_QUEUE": "sam3",

@@ -17,11 +17,12 @@ from huggingface_hub import errors as hub
 from safetensors.torch import load_file, save_file
 
 from tests.parity.sam3_tiny import picture, tiny_model
-from workers.engines.concepts.sam3 import loading, tokenizer
-from workers.engines.concepts.sam3.engine import Sam3Concepts
+from workers.engines.concepts.sam3 import tokenizer
 from workers.engines.concepts.sam3.errors import PhraseRejected, Sam3Unavailable
 from workers.engines.concepts.sam3.settings import PATH_VARIABLE, Sam3Settings
-from workers.engines.concepts.sam3.tokenizer import from_folder, from_open_clip
+from workers.engines.concepts.sam3.tokenizer import load_open_clip_tokenizer, load_tokenizer
+from workers.engines.concepts.sam3.transformers_backend import loading, weights
+from workers.engines.concepts.sam3.transformers_backend.engine import Sam3Concepts
 from workers.engines.registry import load_engines
 from workers.engines.weights import WeightsCorrupt, WeightsMissing
 
@@ -70,7 +71,7 @@ def test_the_suite_of_the_registry_loads_it(folder: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("source", ["/nowhere/at/all", "./weights", "sam3", "a/b/c"])
 def test_a_source_that_is_nothing_is_explained(source: str) -> None:
     with pytest.raises(Sam3Unavailable, match="neither a folder nor"):
-        loading.locate(source, None)
+        weights.find_weights(source, None)
 
 
 def response_error(kind: type[Exception]) -> Exception:
@@ -87,8 +88,8 @@ def response_error(kind: type[Exception]) -> Exception:
         (hub.RepositoryNotFoundError, "does not give"),
         (hub.LocalEntryNotFoundError, "not in the local cache"),
         (hub.OfflineModeIsEnabled, "not in the local cache"),
-        (hub.HfHubHTTPError, "cannot be fetched"),
-        (ConnectionError, "cannot be fetched"),
+        (hub.HfHubHTTPError, "cannot be downloaded"),
+        (ConnectionError, "cannot be downloaded"),
     ],
 )
 def test_what_the_hub_refuses_names_the_gate_and_the_licence(
@@ -97,9 +98,9 @@ def test_what_the_hub_refuses_names_the_gate_and_the_licence(
     def refuse(*_: Any, **__: Any) -> str:
         raise response_error(kind)
 
-    monkeypatch.setattr(loading, "snapshot_download", refuse)
+    monkeypatch.setattr(weights, "snapshot_download", refuse)
     with pytest.raises(WeightsMissing) as caught:
-        loading.load(Sam3Settings())
+        loading.load_model(Sam3Settings())
     for word in (told, "gated", "SAM License", "facebook/sam3", "HF_TOKEN", PATH_VARIABLE):
         assert word in str(caught.value)
 
@@ -115,8 +116,8 @@ def test_the_revision_of_the_hub_is_recorded(
         asked.update(options, repo=repo)
         return str(commit)
 
-    monkeypatch.setattr(loading, "snapshot_download", give)
-    loaded = loading.load(Sam3Settings(revision="main"))
+    monkeypatch.setattr(weights, "snapshot_download", give)
+    loaded = loading.load_model(Sam3Settings(revision="main"))
     assert (asked["repo"], asked["revision"]) == ("facebook/sam3", "main")
     assert loaded.revision == "0123abc"
     assert not any(pattern.endswith((".bin", ".pt", ".pkl", ".py")) for pattern in asked["allow_patterns"])
@@ -126,7 +127,7 @@ def test_a_folder_without_weights_or_with_a_pickle_is_refused(folder: Path, tmp_
     (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
     torch.save({}, tmp_path / "pytorch_model.bin")
     with pytest.raises(Sam3Unavailable, match="safetensors"):
-        loading.load(Sam3Settings(source=str(tmp_path)))
+        loading.load_model(Sam3Settings(source=str(tmp_path)))
 
 
 def test_weights_with_a_missing_tensor_or_broken_bytes_are_refused(folder: Path, tmp_path: Path) -> None:
@@ -136,15 +137,15 @@ def test_weights_with_a_missing_tensor_or_broken_bytes_are_refused(folder: Path,
     del tensors[name]
     save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(WeightsCorrupt, match="lacks 1 tensors"):
-        loading.load(Sam3Settings(source=str(tmp_path)))
+        loading.load_model(Sam3Settings(source=str(tmp_path)))
     (tmp_path / "model.safetensors").write_bytes(b"nonsense" * 20)
     with pytest.raises(WeightsCorrupt, match="cannot be read"):
-        loading.load(Sam3Settings(source=str(tmp_path)))
+        loading.load_model(Sam3Settings(source=str(tmp_path)))
 
 
 def test_a_bad_precision_is_a_clear_error() -> None:
     with pytest.raises(ValueError, match="int4"):
-        loading.load(Sam3Settings(dtype="int4"))
+        loading.load_model(Sam3Settings(dtype="int4"))
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +166,7 @@ def clip() -> Any:
 
 @pytest.mark.parametrize("phrase", PHRASES)
 def test_tokens_are_those_of_open_clip(phrase: str, clip: Any) -> None:
-    ids, mask = from_open_clip().encode(phrase)
+    ids, mask = load_open_clip_tokenizer().encode(phrase)
     expected = [clip.sot_token_id, *clip.encode(phrase), clip.eot_token_id]
     assert len(ids) == len(mask) == 32
     assert ids[: sum(mask)] == expected
@@ -173,21 +174,21 @@ def test_tokens_are_those_of_open_clip(phrase: str, clip: Any) -> None:
 
 
 def test_the_folders_own_tokenizer_comes_first(folder: Path, tmp_path: Path) -> None:
-    assert from_folder(folder).encode("cat") == from_open_clip().encode("cat")
-    from_open_clip()._tokenizer.save_pretrained(tmp_path)
-    own = from_folder(tmp_path)
+    assert load_tokenizer(folder).encode("cat") == load_open_clip_tokenizer().encode("cat")
+    load_open_clip_tokenizer()._tokenizer.save_pretrained(tmp_path)
+    own = load_tokenizer(tmp_path)
     for phrase in PHRASES:
-        assert own.encode(phrase) == from_open_clip().encode(phrase)
+        assert own.encode(phrase) == load_open_clip_tokenizer().encode(phrase)
 
 
 def test_without_any_tokenizer_the_error_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokenizer, "_BPE_FILE", "open_clip/not_there.gz")
     with pytest.raises(Sam3Unavailable, match="tokenizer"):
-        from_folder(tmp_path)
+        load_tokenizer(tmp_path)
 
 
 def test_a_phrase_at_the_limit_is_read_and_one_beyond_is_not() -> None:
-    words = from_open_clip()
+    words = load_open_clip_tokenizer()
     assert sum(words.encode("cat " * 30)[1]) == 32
     for phrase, code in (("cat " * 31, "phrase_too_long"), ("", "phrase_empty"), (" \n", "phrase_empty")):
         with pytest.raises(PhraseRejected) as caught:
@@ -202,6 +203,6 @@ def test_random_weights_are_reproducible() -> None:
 
 
 def test_pull_copies_a_folder_and_tells_its_hashes(folder: Path, tmp_path: Path) -> None:
-    hashes = loading.pull(tmp_path / "copy", str(folder))
-    assert hashes["model.safetensors"] == loading._sha256(folder / "model.safetensors")
+    hashes = weights.copy_weights(tmp_path / "copy", str(folder))
+    assert hashes["model.safetensors"] == weights.compute_sha256(folder / "model.safetensors")
     assert (tmp_path / "copy" / "config.json").read_bytes() == (folder / "config.json").read_bytes()

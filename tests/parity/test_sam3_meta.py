@@ -20,12 +20,13 @@ import torch
 from tests.parity.sam3_meta_fake import FakeImageModel, FakePredictor, FakeProcessor, seen
 from tests.parity.sam3_runs import same
 from tests.parity.sam3_tiny import picture
-from workers.engines.concepts.sam3 import backends, meta_loading
-from workers.engines.concepts.sam3.engine import Sam3Concepts
+from workers.engines.concepts.sam3 import backends
 from workers.engines.concepts.sam3.errors import ObjectUnknown, PhraseRejected, Sam3Unavailable
-from workers.engines.concepts.sam3.meta_engine import MetaConcepts
-from workers.engines.concepts.sam3.meta_loading import MetaLoaded, MetaPackageMissing, NeedsCuda
+from workers.engines.concepts.sam3.meta_backend import loading as meta_loading
+from workers.engines.concepts.sam3.meta_backend.engine import MetaConcepts
+from workers.engines.concepts.sam3.meta_backend.loading import MetaModels, MetaPackageMissing, NeedsCuda
 from workers.engines.concepts.sam3.settings import BACKEND_VARIABLE, CHECKPOINT_VARIABLE, MetaSettings
+from workers.engines.concepts.sam3.transformers_backend.engine import Sam3Concepts
 from workers.engines.protocols import (
     ConceptEngine,
     FrameExemplar,
@@ -45,13 +46,13 @@ IMAGE = picture()
 
 
 def engine(**settings: Any) -> MetaConcepts:
-    loaded = MetaLoaded(MetaSettings(fill_area=0, **settings), "cpu", {"sam3.pt": "0" * 64}, autocast=False)
+    loaded = MetaModels(MetaSettings(fill_area=0, **settings), "cpu", {"sam3.pt": "0" * 64}, autocast=False)
     loaded.__dict__.update(image=FakeImageModel(), processor=FakeProcessor(), predictor=FakePredictor())
-    return MetaConcepts(loaded=loaded)
+    return MetaConcepts(models=loaded)
 
 
 def predictor(made: MetaConcepts) -> Any:
-    return made._loaded.predictor
+    return made._models.predictor
 
 
 def frame(number: int) -> VideoFrame:
@@ -256,21 +257,21 @@ def test_loading_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path:
     found: list[object] = [None]
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: found[0])
     with pytest.raises(MetaPackageMissing, match=meta_loading.COMMIT):
-        meta_loading.load(MetaSettings())
+        meta_loading.find_models(MetaSettings())
     found[0] = object()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(NeedsCuda, match="MAQUETTE_SAM3_BACKEND=transformers"):
-        meta_loading.load(MetaSettings())
+        meta_loading.find_models(MetaSettings())
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     with pytest.raises(NeedsCuda, match="cpu will not do"):
-        meta_loading.load(MetaSettings(device="cpu"))
+        meta_loading.find_models(MetaSettings(device="cpu"))
     with pytest.raises(Sam3Unavailable, match=CHECKPOINT_VARIABLE):
-        meta_loading.load(MetaSettings())
+        meta_loading.find_models(MetaSettings())
     with pytest.raises(Sam3Unavailable, match="not a file"):
-        meta_loading.load(MetaSettings(checkpoint=str(tmp_path / "sam3.pt")))
+        meta_loading.find_models(MetaSettings(checkpoint=str(tmp_path / "sam3.pt")))
     (tmp_path / "sam3.pt").write_bytes(b"weights")
     monkeypatch.setenv(CHECKPOINT_VARIABLE, str(tmp_path / "sam3.pt"))
-    loaded = meta_loading.load(MetaSettings())
+    loaded = meta_loading.find_models(MetaSettings())
     assert loaded.device == "cuda" and len(loaded.weights["sam3.pt"]) == 64
 
 

@@ -21,13 +21,13 @@ from tests.parity.sam3_meta_tiny import (
     without_cuda,
 )
 from tests.parity.sam3_tiny import picture, tiny_loaded
-from workers.engines.concepts.sam3.engine import Sam3Concepts
-from workers.engines.concepts.sam3.image import Exemplar
-from workers.engines.concepts.sam3.meta_engine import MetaConcepts
-from workers.engines.concepts.sam3.meta_loading import MetaLoaded
-from workers.engines.concepts.sam3.preprocess import click_points, to_pixels
+from workers.engines.concepts.sam3.meta_backend.engine import MetaConcepts
+from workers.engines.concepts.sam3.meta_backend.loading import MetaModels
+from workers.engines.concepts.sam3.preprocess import to_pixels, to_point_tokens
 from workers.engines.concepts.sam3.settings import MetaSettings, Sam3Settings
-from workers.engines.concepts.sam3.video import Sam3Tracker
+from workers.engines.concepts.sam3.transformers_backend.engine import Sam3Concepts
+from workers.engines.concepts.sam3.transformers_backend.grounding import ExemplarBox
+from workers.engines.concepts.sam3.transformers_backend.tracker import Sam3Tracker
 from workers.engines.concepts.visual_prompts import parse_prompt
 from workers.engines.protocols import (
     FrameExemplar,
@@ -50,7 +50,7 @@ def engines() -> Iterator[Engines]:
     processor = pytest.importorskip("sam3.model.sam3_image_processor").Sam3Processor
     with without_cuda():
         model = same_weights(7)
-        loaded = MetaLoaded(MetaSettings(threshold=0.0, nms_iou=None), "cpu", autocast=False)
+        loaded = MetaModels(MetaSettings(threshold=0.0, nms_iou=None), "cpu", autocast=False)
         image = meta_image_model(model)
         loaded.__dict__.update(
             image=image,
@@ -63,7 +63,7 @@ def engines() -> Iterator[Engines]:
                 source="random", threshold=0.0, nms_iou=None, fill_area=0, pad_geometry=padded
             )
             made.append(Sam3Concepts(settings, loaded=tiny_loaded(same_weights(7), settings)))
-        yield made[0], made[1], MetaConcepts(loaded=loaded)
+        yield made[0], made[1], MetaConcepts(models=loaded)
 
 
 @pytest.mark.parametrize("phrase", ["cat", "a yellow school bus"])
@@ -83,8 +83,8 @@ def test_exemplars_agree_with_metas_code(engines: Engines, phrase: str | None) -
     _, bare, meta = engines
     theirs = meta._grounding.ground(meta.embed(IMAGE, "picture"), phrase, BOXES, [1, 0])
     handle = bare.embed(IMAGE, "picture")
-    shown = [Exemplar(handle, box, label) for box, label in zip(BOXES, [1, 0], strict=True)]
-    ours = bare._grounding.exemplars(handle, phrase, shown)
+    shown = [ExemplarBox(handle, box, label) for box, label in zip(BOXES, [1, 0], strict=True)]
+    ours = bare._grounding.ground_exemplars(handle, phrase, shown)
     assert torch.allclose(ours.scores, theirs.scores, atol=1e-5)
     assert torch.allclose(ours.masks, theirs.masks, atol=1e-3)
 
@@ -112,7 +112,7 @@ def test_a_click_and_its_correction_in_a_video_agree_with_metas_tracker(engines:
     mend = VisualPrompt(points=np.array([[30.0, 45.0], [60.0, 10.0]]), labels=np.array([1, 0]))
     clicks = (TimedPrompt(0, name, VisualPrompt(box=BOXES[0])), TimedPrompt(turn, name, mend))
     theirs = meta_tracker(bare._loaded.model)
-    theirs.backbone = meta._loaded.image.backbone
+    theirs.backbone = meta._models.image.backbone
     expected: dict[int, torch.Tensor] = {}
     with torch.inference_mode():
         state = theirs.init_state(*size, last, offload_state_to_cpu=True)
@@ -122,7 +122,7 @@ def test_a_click_and_its_correction_in_a_video_agree_with_metas_tracker(engines:
         for timed in clicks:
             parsed = parse_prompt(timed.prompt, (size[0], size[1]))
             box, points, labels = parsed.box, parsed.points, parsed.labels
-            coordinates, marks = click_points(box, points, labels, (size[0], size[1]), SIDE)
+            coordinates, marks = to_point_tokens(box, points, labels, (size[0], size[1]), SIDE)
             theirs.add_new_points_or_box(
                 state, timed.frame, name, points=coordinates[0, 0] / SIDE, labels=marks[0, 0].int()
             )
@@ -134,7 +134,7 @@ def test_a_click_and_its_correction_in_a_video_agree_with_metas_tracker(engines:
     assert isinstance(tracker, Sam3Tracker)
     for number in range(last):
         tracker.step(VideoFrame(number, number, picture(number)))
-        shown = tracker._pending[-1].clicks
+        shown = tracker._deferred[-1].of_prompts
         assert shown is not None
         away = (shown.masks - expected[number]).abs().max() / expected[number].abs().max()
         assert away < (1e-4 if number in (0, turn) else 0.02)

@@ -18,7 +18,7 @@ from maquette import JobFailed, Maquette
 from service.embedded import Stack
 from tests.parity.sam3_tiny import tiny_model
 from tests.support.scenes import write_ball_video
-from workers.engines.concepts.sam3.tokenizer import from_open_clip
+from workers.engines.concepts.sam3.tokenizer import load_open_clip_tokenizer
 from workers.geometry.boxes import bounding_box
 
 COMMAND = (
@@ -31,7 +31,7 @@ COMMAND = (
 def sam3_worker(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     folder = tmp_path_factory.mktemp("sam3")
     tiny_model().save_pretrained(folder)
-    from_open_clip()._tokenizer.save_pretrained(folder)
+    load_open_clip_tokenizer()._tokenizer.save_pretrained(folder)
     own = {k: v for k, v in stack.process("worker").environment.items() if k.startswith("MAQUETTE_")}
     settings = {
         **own,

@@ -14,12 +14,12 @@ from transformers.models.sam3_video.modeling_sam3_video import Sam3VideoInferenc
 from tests.parity.sam3_runs import CLICK, FRAMES, LIVELY, PHRASES, SEED, frame, run, same, whole
 from tests.parity.sam3_tiny import picture, tiny_config, tiny_loaded, tiny_model
 from tests.parity.stock import stock_functions
-from workers.engines.concepts.sam3 import sessions
-from workers.engines.concepts.sam3.engine import Sam3Concepts
 from workers.engines.concepts.sam3.errors import PhraseRejected
 from workers.engines.concepts.sam3.preprocess import to_pixels
 from workers.engines.concepts.sam3.settings import Sam3Settings
-from workers.engines.concepts.sam3.video import Sam3Tracker
+from workers.engines.concepts.sam3.transformers_backend import pruning
+from workers.engines.concepts.sam3.transformers_backend.engine import Sam3Concepts
+from workers.engines.concepts.sam3.transformers_backend.tracker import Sam3Tracker
 from workers.engines.protocols import FrameResult, TrackPrompts, VideoFrame, VisualPrompt
 
 
@@ -86,7 +86,7 @@ def test_bounded_streaming_is_the_unbounded_iterator_bit_for_bit(
     assert isinstance(tracker, Sam3Tracker)
     for number, masks in enumerate(logits):
         tracker.step(frame(number))
-        shown = tracker._pending[-1].phrases
+        shown = tracker._deferred[-1].of_phrases
         assert shown is not None and shown.ids == sorted(masks)
         assert all(
             torch.equal(mask, masks[named]) for named, mask in zip(shown.ids, shown.masks, strict=True)
@@ -96,13 +96,13 @@ def test_bounded_streaming_is_the_unbounded_iterator_bit_for_bit(
 def test_the_comparison_notices_a_memory_that_is_too_short(
     engine: Sam3Concepts, bounded: list[FrameResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = sessions.Pruner.__init__
+    original = pruning.SessionPruner.__init__
 
     def short(self: Any, config: Any, history: int) -> None:
         original(self, config, history)
         self._features, self._pointers = 3, 3
 
-    monkeypatch.setattr(sessions.Pruner, "__init__", short)
+    monkeypatch.setattr(pruning.SessionPruner, "__init__", short)
     assert not same(whole(engine, TrackPrompts(PHRASES)), bounded)
 
 
@@ -146,7 +146,7 @@ def test_a_snapshot_of_other_prompts_or_other_bytes_is_refused(engine: Sam3Conce
     with pytest.raises(ValueError, match="other prompts"):
         engine.tracker(TrackPrompts(("bird",)), state=kept)
     for broken in (b"", b"nonsense" * 9, kept[: len(kept) // 2]):
-        with pytest.raises(ValueError, match="no snapshot"):
+        with pytest.raises(ValueError, match="not a snapshot"):
             engine.tracker(TrackPrompts(PHRASES), state=broken)
 
 
@@ -163,12 +163,12 @@ def test_state_stays_under_its_ceiling_per_object_and_stops_growing() -> None:
         tracker.step(VideoFrame(number + 100, number, picture(number % 20)))
         sizes.append(tracker.state_bytes())
         written.append(len(tracker.snapshot()) if number in (79, 119) else 0)
-    side = tracker._phrases
+    side = tracker._phrase_tracker
     assert side is not None
     objects = len(side.session.obj_ids) + 1
     conditioned = [len(out["cond_frame_outputs"]) for out in side.session.output_dict_per_obj.values()]
     assert max(conditioned) == settings.pointer_history, "the bound on conditioning frames must be reached"
-    ceiling = sessions.object_ceiling(model.config, settings.pointer_history, model.dtype)
+    ceiling = pruning.max_object_bytes(model.config, settings.pointer_history, model.dtype)
     assert max(sizes) <= objects * ceiling + 2**16
     assert max(sizes[80:]) <= max(sizes[40:80])
     assert written[119] <= 1.02 * written[79], "the books around the tensors must not grow either"
@@ -199,8 +199,8 @@ def test_clicks_agree_with_the_stock_click_tracker(engine: Sam3Concepts) -> None
         Sam3TrackerVideoInferenceSession,
     )
 
-    from workers.engines.concepts.sam3.preprocess import click_points
-    from workers.engines.concepts.sam3.sessions import features_of
+    from workers.engines.concepts.sam3.preprocess import to_point_tokens
+    from workers.engines.concepts.sam3.transformers_backend.sessions import compute_features
 
     loaded, box = engine._loaded, (5.0, 20.0, 40.0, 60.0)
     session = Sam3TrackerVideoInferenceSession(
@@ -209,7 +209,7 @@ def test_clicks_agree_with_the_stock_click_tracker(engine: Sam3Concepts) -> None
         video_width=140,
         dtype=torch.float32,
     )
-    points, labels = click_points(box, np.zeros((0, 2)), np.zeros(0, np.int64), (90, 140), loaded.side)
+    points, labels = to_point_tokens(box, np.zeros((0, 2)), np.zeros(0, np.int64), (90, 140), loaded.side)
     index = session.obj_id_to_idx(0)
     session.add_point_inputs(index, 0, {"point_coords": points, "point_labels": labels.int()})
     session.obj_with_new_inputs = [0]
@@ -218,7 +218,7 @@ def test_clicks_agree_with_the_stock_click_tracker(engine: Sam3Concepts) -> None
     seen = 0
     for number in range(30):
         pixels = to_pixels(picture(number), loaded.side, device=loaded.device, dtype=loaded.dtype)
-        session.cache.cache_vision_features(number, features_of(loaded.model, pixels))
+        session.cache.cache_vision_features(number, compute_features(loaded.model, pixels))
         out = loaded.model.tracker_model(inference_session=session, frame_idx=number)
         (result,) = tracker.step(frame(number))
         logits = sessions_logits(engine, out.pred_masks[:, 0])
@@ -231,10 +231,14 @@ def test_clicks_agree_with_the_stock_click_tracker(engine: Sam3Concepts) -> None
 
 
 def sessions_logits(engine: Sam3Concepts, masks: Any) -> Any:
-    from workers.engines.concepts.sam3.kernels import tidy_logits
-    from workers.engines.concepts.sam3.upsample import upsample
+    from workers.engines.concepts.sam3.kernels import remove_small_areas
+    from workers.engines.concepts.sam3.upsample import upsample_masks
 
-    return next(upsample(tidy_logits(masks.float(), engine._settings.fill_area), (90, 140), 1, soft=False))
+    return next(
+        upsample_masks(
+            remove_small_areas(masks.float(), engine._settings.fill_area), (90, 140), 1, probabilities=False
+        )
+    )
 
 
 def test_a_threshold_holds_for_its_own_video_only(engine: Sam3Concepts) -> None:
@@ -299,8 +303,8 @@ def test_masks_stay_with_their_objects_when_a_duplicate_is_removed(repaired: boo
     before: set[int] = set()
     for number in range(14):
         tracker.step(frame(number))
-        side = tracker._phrases
-        shown = tracker._pending[-1].phrases
+        side = tracker._phrase_tracker
+        shown = tracker._deferred[-1].of_phrases
         assert side is not None
         assert shown is not None
         removed, before = before - set(side.session.obj_ids), set(side.session.obj_ids)

@@ -29,14 +29,14 @@ from tests.parity.sam3_runs import (
     whole,
 )
 from tests.parity.sam3_tiny import picture, tiny_loaded, tiny_model
-from workers.engines.concepts.sam3 import sessions
-from workers.engines.concepts.sam3.engine import Sam3Concepts
 from workers.engines.concepts.sam3.errors import ObjectUnknown
-from workers.engines.concepts.sam3.kernels import tidy_logits
-from workers.engines.concepts.sam3.preprocess import click_points, square_mask, to_pixels
+from workers.engines.concepts.sam3.kernels import remove_small_areas
+from workers.engines.concepts.sam3.preprocess import to_pixels, to_point_tokens, to_square_mask
 from workers.engines.concepts.sam3.settings import Sam3Settings
-from workers.engines.concepts.sam3.upsample import upsample
-from workers.engines.concepts.sam3.video import Sam3Tracker
+from workers.engines.concepts.sam3.transformers_backend import pruning, sessions
+from workers.engines.concepts.sam3.transformers_backend.engine import Sam3Concepts
+from workers.engines.concepts.sam3.transformers_backend.tracker import Sam3Tracker
+from workers.engines.concepts.sam3.upsample import upsample_masks
 from workers.engines.protocols import (
     FrameResult,
     Removal,
@@ -100,24 +100,26 @@ class Stock:
     def ask(self, number: int, name: int, click: VisualPrompt) -> None:
         index, side = self.session.obj_id_to_idx(name), self.loaded.side
         if click.mask is None:
-            coordinates, labels = click_points(click.box, *NO_POINTS, SIZE, side)
+            coordinates, labels = to_point_tokens(click.box, *NO_POINTS, SIZE, side)
             self.session.add_point_inputs(
                 index, number, {"point_coords": coordinates, "point_labels": labels.int()}
             )
         else:
-            self.session.add_mask_inputs(index, number, (square_mask(click.mask, side) >= 0.5).float())
+            self.session.add_mask_inputs(index, number, (to_square_mask(click.mask, side) >= 0.5).float())
         self.session.obj_with_new_inputs = [name]
 
     def step(self, number: int) -> Any:
         pixels = to_pixels(picture(number), self.loaded.side, device="cpu", dtype=torch.float32)
-        self.session.cache.cache_vision_features(number, sessions.features_of(self.loaded.model, pixels))
+        self.session.cache.cache_vision_features(number, sessions.compute_features(self.loaded.model, pixels))
         return self.model(inference_session=self.session, frame_idx=number).pred_masks[:, 0]
 
     def shown(self, logits: Any) -> Any:
-        return list(upsample(tidy_logits(logits.float(), self.fill), SIZE, 1, soft=False))
+        return list(
+            upsample_masks(remove_small_areas(logits.float(), self.fill), SIZE, 1, probabilities=False)
+        )
 
 
-def mask_of(result: FrameResult, name: int) -> Any:
+def find_mask(result: FrameResult, name: int) -> Any:
     found = [item.mask for item in result.objects if item.id == name]
     return found[0] if found else np.zeros(SIZE, np.bool_)
 
@@ -134,7 +136,7 @@ def test_prompts_on_later_frames_are_transformers_own(engine: Sam3Concepts, seco
         if number in (7, 26):
             stock.ask(number, 1, CLICK if number == 7 else second)
         (expected,) = stock.shown(stock.step(number))
-        assert np.array_equal(mask_of(result, 1), expected)
+        assert np.array_equal(find_mask(result, 1), expected)
         seen += bool(expected.any())
     assert seen > 20
 
@@ -147,8 +149,8 @@ def test_an_object_added_later_is_alone_in_its_masks_and_leaves_the_others_their
     both = whole(engine, clicked(at(0, 1, CLICK), at(17, 2, OTHER), objects=2))
     assert sum(bool(result.objects) for result in second) > 10
     for one, other, result in zip(first, second, both, strict=True):
-        assert np.array_equal(mask_of(result, 1), mask_of(one, 1))
-        assert np.array_equal(mask_of(result, 2), mask_of(other, 2))
+        assert np.array_equal(find_mask(result, 1), find_mask(one, 1))
+        assert np.array_equal(find_mask(result, 2), find_mask(other, 2))
 
 
 def test_a_correction_reads_the_frames_own_mask(engine: Sam3Concepts) -> None:
@@ -156,13 +158,13 @@ def test_a_correction_reads_the_frames_own_mask(engine: Sam3Concepts) -> None:
     before = whole(engine, clicked(at(0, 1, CLICK)))
     after = whole(engine, clicked(at(0, 1, CLICK), at(20, 1, mend)))
     assert same(before[:20], after[:20])
-    assert not np.array_equal(mask_of(before[20], 1), mask_of(after[20], 1))
+    assert not np.array_equal(find_mask(before[20], 1), find_mask(after[20], 1))
     assert not same(before[21:], after[21:]), "the correction is remembered"
     stock = Stock(engine)
     stock.ask(0, 1, CLICK)
     for number in range(21):
         logits = stock.step(number)
-    coordinates, labels = click_points(None, mend.points, mend.labels, SIZE, stock.loaded.side)
+    coordinates, labels = to_point_tokens(None, mend.points, mend.labels, SIZE, stock.loaded.side)
     asked = {"point_coords": coordinates, "point_labels": labels.int()}
     expected = []
     for prior in (logits[:, None].clamp(-32, 32), None):
@@ -170,12 +172,12 @@ def test_a_correction_reads_the_frames_own_mask(engine: Sam3Concepts) -> None:
             out = stock.model._run_single_frame_inference(
                 stock.session, 20, 0, 1, True, asked, None, False, prev_sam_mask_logits=prior
             )
-        expected.append(tidy_logits(out["pred_masks"][:, 0].float(), stock.fill))
+        expected.append(remove_small_areas(out["pred_masks"][:, 0].float(), stock.fill))
     # results of a phrase wait, and with them the frame's logits
     tracker = engine.tracker(TrackPrompts(("cat",), (), 1, (at(0, 1, CLICK), at(20, 1, mend))))
     assert isinstance(tracker, Sam3Tracker)
     run(tracker, 0, 21)
-    waiting = tracker._pending[-1].clicks
+    waiting = tracker._deferred[-1].of_prompts
     assert waiting is not None
     assert torch.equal(waiting.masks, expected[0])
     assert not torch.equal(expected[0], expected[1]), "the prior must matter for this test to say anything"
@@ -205,7 +207,7 @@ def test_all_of_it_in_bounded_memory_is_what_unbounded_memory_gives(
             frames.clear()
         session.cache.clear_all()
 
-    monkeypatch.setattr(sessions.Pruner, "prune", keep_everything)
+    monkeypatch.setattr(pruning.SessionPruner, "prune", keep_everything)
     assert same(whole(engine, EVERYTHING), bounded)
 
 
@@ -219,12 +221,12 @@ def test_corrections_without_end_stay_under_the_ceiling_of_an_object() -> None:
     for number in range(80):
         tracker.step(VideoFrame(FIRST + number, number, picture(number % 20)))
         sizes.append(tracker.state_bytes())
-    assert tracker._clicks is not None
-    (outputs,) = tracker._clicks.session.output_dict_per_obj.values()
+    assert tracker._prompt_tracker is not None
+    (outputs,) = tracker._prompt_tracker.session.output_dict_per_obj.values()
     assert len(outputs["cond_frame_outputs"]) == settings.pointer_history
     model = made._loaded.model
     # beside the object itself there is one position encoding, which all objects share
-    assert max(sizes) <= sessions.object_ceiling(model.config, settings.pointer_history, model.dtype) + 2**15
+    assert max(sizes) <= pruning.max_object_bytes(model.config, settings.pointer_history, model.dtype) + 2**15
     assert max(sizes[40:]) <= max(sizes[:40])
 
 
@@ -253,7 +255,7 @@ def test_frames_may_come_backwards(engine: Sam3Concepts) -> None:
         TrackPrompts(
             PHRASES,
             objects=2,
-            clicks=tuple(TimedPrompt(turned[each.frame], each.id, each.prompt) for each in clicks),
+            visual_prompts=tuple(TimedPrompt(turned[each.frame], each.id, each.prompt) for each in clicks),
             removals=tuple(Removal(turned[each.frame], each.id) for each in given.removals),
         )
     )
@@ -282,7 +284,7 @@ def test_a_click_on_an_object_of_a_phrase_mends_it_under_its_own_id(
     assert same(mended[:turn], alone[:turn])
     later = [item for result in mended[turn:] for item in result.objects if item.id == chosen.id]
     assert later and {(item.prompt, item.label) for item in later} == {(chosen.prompt, chosen.label)}
-    assert not np.array_equal(mask_of(mended[turn], chosen.id), chosen.mask)
+    assert not np.array_equal(find_mask(mended[turn], chosen.id), chosen.mask)
     for one, other in zip(mended[turn:], alone[turn:], strict=True):
         # a pixel that the taken object held may fall to another of its phrase, which then shows
         others = [{item.id for item in result.objects} - {chosen.id} for result in (one, other)]
@@ -308,12 +310,12 @@ def test_a_taken_object_starts_from_the_mask_that_the_phrase_had(
     monkeypatch.setattr(model, "_use_mask_as_output", spy)
     tracker.step(frame(20))
     seed = given[-1][0, 0]
-    assert isinstance(tracker, Sam3Tracker) and tracker._clicks is not None
-    assert tracker._clicks.follows(chosen.id)
+    assert isinstance(tracker, Sam3Tracker) and tracker._prompt_tracker is not None
+    assert tracker._prompt_tracker.is_tracking(chosen.id)
     plain = engine.tracker(TrackPrompts(PHRASES))
     run(plain, 0, 21)
     assert isinstance(plain, Sam3Tracker)
-    shown = plain._pending[-1].phrases
+    shown = plain._deferred[-1].of_phrases
     assert shown is not None
     # without clicked objects the ids of phrases begin at 1
     logits = shown.masks[shown.ids.index(chosen.id - 1)]

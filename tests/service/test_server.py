@@ -14,7 +14,11 @@ from service import server
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers every request with the bytes of its body."""
+    """Answers every request with the bytes of its body; under /refused it answers without reading."""
+    if scope["path"] == "/refused":
+        await send({"type": "http.response.start", "status": 401, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"no"})
+        return
     body = b""
     while True:
         message = await receive()
@@ -99,3 +103,21 @@ def test_large_bodies_and_further_requests_pass(address: tuple[str, int]) -> Non
             assert received.endswith(b"b" * 1000)
             # longer than headers may take: between requests the keep-alive timeout holds
             time.sleep(0.8)
+
+
+def test_an_answer_before_the_end_of_the_body_can_be_read(address: tuple[str, int]) -> None:
+    size = 28_000_000
+    with socket.create_connection(address) as peer:
+        peer.settimeout(10)
+        peer.sendall(b"POST /refused HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size)
+        peer.sendall(b"b" * size)
+        assert peer.recv(1 << 16).startswith(b"HTTP/1.1 401")
+
+
+def test_a_body_without_end_is_cut_after_its_answer(address: tuple[str, int]) -> None:
+    with socket.create_connection(address) as peer:
+        peer.settimeout(10)
+        peer.sendall(b"POST /refused HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n")
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            for _ in range(200):
+                peer.sendall(b"b" * 1_000_000)

@@ -1,9 +1,9 @@
-"""Seeded clips after MOVi (Kubric, Greff et al. 2022): moving solids in a room, with every truth known.
+"""Seeded clips after MOVi (Kubric, Greff et al. 2022): solids that move in a room, with ground truth.
 
-PyBullet's TinyRenderer draws on the CPU, about 20 to 40 ms a frame of 256 x 256. Paths are scripted, so that
-things hide behind each other, leave and come back in every clip; the same arguments give the same bytes.
+PyBullet's TinyRenderer renders on the CPU, some 20 to 40 ms per frame of 256 x 256. Paths are scripted:
+objects hide behind each other, leave and come back in every clip; the same arguments give the same bytes.
 
-    clip = draw(7, moving_camera=True)
+    clip = render_clip(7, moving_camera=True)
     clip.ids == 2  # where object 2 is seen
     clip.label(2)
 """
@@ -37,7 +37,7 @@ BULKY = ("box", "ball", "cylinder", "capsule")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RenderedClip:
-    """One clip of T frames and N objects; object k has the id k from 1, the background 0.
+    """T frames and N objects; object k has the id k, from 1, and the background 0.
 
     `depth` is z in metres at pixel centres (+0.5); `intrinsics` are in pixels; cameras are OpenCV. An
     object's frame has its origin in the middle of its box, z up at rest, and `sizes` are the full edge
@@ -67,7 +67,7 @@ def render_clip(
     moving_camera: float = False,
     standing: bool = False,
 ) -> RenderedClip:
-    """Draw one clip; `size` is (height, width), `objects` 3 to 6, chosen by the seed when None.
+    """Render one clip; `size` is (height, width), `objects` 3 to 6, chosen by the seed when None.
 
     The camera sways by up to half a metre times `moving_camera`. With `standing`, objects stay where they are
     in the first frame.
@@ -96,6 +96,30 @@ def render_clip(
     skins = [_skin(rng, hue) for hue in rng.permutation(hues)]
     room = [(_floor(), _ground(rng)), (_walls(), _ground(rng))]
     light = [float(rng.uniform(-2, 2)), -3.0, 5.0]
+    images, ids, depth = _shoot(room, shapes, skins, poses, cameras, intrinsics, size, light)
+    return RenderedClip(
+        images,
+        ids,
+        depth,
+        intrinsics,
+        cameras,
+        poses,
+        np.array([mesh.extents for _, mesh in shapes], np.float64),
+        tuple(label for label, _ in shapes),
+    )
+
+
+def _shoot(
+    room: list[tuple[trimesh.Trimesh, Rgb]],
+    shapes: list[tuple[str, trimesh.Trimesh]],
+    skins: list[Rgb],
+    poses: Floats,
+    cameras: Floats,
+    intrinsics: Floats,
+    size: tuple[int, int],
+    light: list[float],
+) -> tuple[Rgb, NDArray[np.int32], NDArray[np.float32]]:
+    """Images, ids and depth of all frames: the room, and the shapes in their poses."""
     with _Stage() as stage:
         for mesh, texture in room:
             stage.add(mesh, texture, smooth=False)
@@ -104,22 +128,14 @@ def render_clip(
             for (label, mesh), skin in zip(shapes, skins, strict=True)
         ]
         shots = []
-        for frame in range(frames):
+        for frame, camera in enumerate(cameras):
             for body, pose in zip(bodies, poses[frame], strict=True):
                 stage.place(body, pose)
-            shots.append(stage.shoot(cameras[frame], intrinsics, size, light))
+            shots.append(stage.shoot(camera, intrinsics, size, light))
     number = np.zeros(max(bodies) + 2, np.int32)
-    number[bodies] = np.arange(1, count + 1)
-    return RenderedClip(
-        np.stack([shot[0] for shot in shots]),
-        number[np.stack([shot[1] for shot in shots])],
-        np.stack([shot[2] for shot in shots]),
-        intrinsics,
-        cameras,
-        poses,
-        np.array([mesh.extents for _, mesh in shapes], np.float64),
-        tuple(label for label, _ in shapes),
-    )
+    number[bodies] = np.arange(1, len(shapes) + 1)
+    images, found, depth = (np.stack(each) for each in zip(*shots, strict=True))
+    return images, number[found], depth
 
 
 class _Stage:

@@ -12,7 +12,7 @@ from workers.engines.bodies.rotations import exp_map, from_quaternions, quaterni
 from workers.engines.bodies.skeleton import load_skeleton
 from workers.engines.protocols import BodyEstimate, Rig
 from workers.geometry.cameras import Camera
-from workers.jobs.bodies.motion import TrackEstimates
+from workers.jobs.bodies.track_estimates import TrackEstimates
 
 Floats = NDArray[np.float64]
 FLIP = np.diag([1.0, -1.0, -1.0])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from workers.datasets import budget, failures
 from workers.datasets.executor import Executor
 from workers.datasets.failures import Failure
-from workers.datasets.planning import DatasetPlan, plan_dataset
+from workers.datasets.planning import PlannedClips, plan_dataset
 from workers.datasets.records import ClipRecord
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import Source
@@ -18,7 +18,7 @@ from workers.datasets.tasks import AssetTask, ClipResults, ClipTask
 class PipelineResult:
     """All that is known when the last clip is done; `failed` has the clips that could not be processed."""
 
-    plan: DatasetPlan
+    plan: PlannedClips
     records: tuple[ClipRecord, ...]
     budget_reached: bool = False
     failed: Mapping[str, Failure] = field(default_factory=dict)
@@ -49,11 +49,11 @@ class Pipeline:
             results.failed,
         )
 
-    def plan(self, sources: Sequence[Source]) -> DatasetPlan:
+    def plan(self, sources: Sequence[Source]) -> PlannedClips:
         """Survey every source, divide it into clips, and score them by their surveys."""
         return plan_dataset(sources, self._executor.run_surveys(sources), self._settings)
 
-    def _exclude(self, plan: DatasetPlan, results: ClipResults) -> DatasetPlan:
+    def _exclude(self, plan: PlannedClips, results: ClipResults) -> PlannedClips:
         """The plan without the clips that the budget left out or that failed, and with their decisions."""
         policy = self._settings.policy.name
         clips, decisions = list(plan.clips), list(plan.decisions)

@@ -23,7 +23,7 @@ MOST_SHOTS = 1 << 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DatasetPlan:
+class PlannedClips:
     """Rows of the sources and of all clips, planned clips in the same order, and what the clip gates decided.
 
     `seconds` of video were surveyed.
@@ -39,7 +39,7 @@ class DatasetPlan:
 
 def plan_dataset(
     sources: Sequence[Source], surveys: Sequence[Survey], settings: DatasetSettings
-) -> DatasetPlan:
+) -> PlannedClips:
     """Divide every source into clips, and score them by their surveys."""
     plans: list[ClipPlan] = []
     shots = []
@@ -63,7 +63,7 @@ def plan_dataset(
     most = settings.max_clips
     chosen = budget.choose_evenly(clips, most)
     clips, excluded = budget.exclude_unchosen(clips, chosen, float(most or 0), settings.policy.name)
-    return DatasetPlan(
+    return PlannedClips(
         sources=tuple(
             _build_source(source, settings, groups[source.sha256], survey, count)
             for source, survey, count in zip(sources, surveys, shots, strict=True)

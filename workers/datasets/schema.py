@@ -206,7 +206,7 @@ class ActionRow:
     kind: Annotated[str, "ego_motion, recorded or inferred"]
     names: Annotated[Strings, "names of the values"]
     values: Annotated[
-        Floats, "for ego_motion: the next camera in the axes of this one, translation and rotation vector"
+        Floats, "for ego_motion: next camera in the axes of this one, translation and rotation vector"
     ]
 
 

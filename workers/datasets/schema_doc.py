@@ -1,4 +1,4 @@
-"""The reference page of the schema: `python -m workers.datasets.schema_doc docs/schema.md`."""
+"""The reference page of the schema: `python -m workers.datasets.schema_doc docs/reference/schema.md`."""
 
 import sys
 from pathlib import Path
@@ -18,7 +18,7 @@ INTRODUCTION = f"""\
 # Schema of datasets
 
 `{SCHEMA}` version {SCHEMA_VERSION}. This page is generated from `workers/datasets/schema.py`:
-`python -m workers.datasets.schema_doc docs/schema.md`.
+`python -m workers.datasets.schema_doc docs/reference/schema.md`.
 
 Conventions of every table: OpenCV camera axes (x right, y down, z forward), pixel centres at +0.5,
 boxes xyxy end-exclusive, masks COCO compressed RLE, quaternions wxyz, z-depth. An unknown value is

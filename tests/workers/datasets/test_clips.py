@@ -15,7 +15,7 @@ from tests.support.synthetic_datasets import RATE, balls_source, make_dataset, m
 from workers.datasets import splits
 from workers.datasets.components import Components
 from workers.datasets.local import FolderWorkspace, build_local_pipeline
-from workers.datasets.planning import DatasetPlan
+from workers.datasets.planning import PlannedClips
 from workers.datasets.reader import Dataset
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.shots.clip_planning import divide_span
@@ -41,11 +41,11 @@ def scenery(seed: int, frames: int = 24) -> list[Rgb]:
     return [np.where(np.abs(p.astype(int) - still[0]) > 30, p, background).astype(np.uint8) for p in moving]
 
 
-def planned(sources: Sequence[Source], folder: Path, settings: DatasetSettings = SETTINGS) -> DatasetPlan:
+def planned(sources: Sequence[Source], folder: Path, settings: DatasetSettings = SETTINGS) -> PlannedClips:
     return build_local_pipeline(FolderWorkspace(folder), Components(OracleTracks(())), settings).plan(sources)
 
 
-def decision(found: DatasetPlan, gate: str) -> list[bool]:
+def decision(found: PlannedClips, gate: str) -> list[bool]:
     return [row.passed for row in found.decisions if row.gate == gate]
 
 

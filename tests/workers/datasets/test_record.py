@@ -26,8 +26,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 def test_the_page_about_the_schema_is_current() -> None:
-    assert (REPOSITORY / "docs/schema.md").read_text() == render_page(), (
-        "run: python -m workers.datasets.schema_doc docs/schema.md"
+    assert (REPOSITORY / "docs/reference/schema.md").read_text() == render_page(), (
+        "run: python -m workers.datasets.schema_doc docs/reference/schema.md"
     )
 
 

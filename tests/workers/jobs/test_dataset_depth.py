@@ -129,7 +129,7 @@ def judged(data: Dataset) -> Judged:
     return found
 
 
-def rows_of(data: Dataset) -> list[Any]:
+def read_rows(data: Dataset) -> list[Any]:
     return [row for clip in data.clips() for row in clip.observations]
 
 
@@ -140,7 +140,7 @@ def test_with_depth_a_job_knows_places_and_without_it_does_not(
     assert verify(data.folder) == []
     known = judged(data)
     assert known.matched > 60 and set(known.sources) <= {"depth", "none"}
-    # as with `Truth.depth`: see "How true" of docs/datasets.md
+    # as with `Truth.depth`: see "Accuracy" of docs/benchmarks/datasets.md
     assert np.median(known.ious) > 0.45 and np.median(known.diagonals) < 0.1
     # things of the second clip are where they are, not where those of the first were
     assert np.percentile(known.diagonals, 90) < 0.5
@@ -217,8 +217,8 @@ def test_every_form_says_the_same(world: World, undisturbed: Manifest, form: str
         depth = {"media": stored(world, "feet.npy", CLIP.depth / 0.3048), "metres_per_unit": 0.3048}
     else:
         depth = {"media": pictures(world, form)}
-    truth = rows_of(Dataset(world.save(undisturbed, tmp_path / "exact")))
-    found = rows_of(made(world, depth, tmp_path / "other"))
+    truth = read_rows(Dataset(world.save(undisturbed, tmp_path / "exact")))
+    found = read_rows(made(world, depth, tmp_path / "other"))
     assert len(found) == len(truth)
     for row, other in zip(found, truth, strict=True):
         assert row.box3d_source == other.box3d_source

@@ -30,7 +30,7 @@ LOW, HIGH = 1.0, 99.0
 # percentile of an object's extent over its frames that counts as its size: in many frames part of it is
 # hidden
 USUAL_SPAN = 75
-# confidences by source, on the scale of `box3d_confidence` in docs/schema.md; chosen, not measured
+# confidences by source, on the scale of `box3d_confidence` in docs/reference/schema.md; chosen, not measured
 KNOWN, STANDING, SEEN, TRIANGULATED, GUESSED, GUESSED_HIDDEN = 1.0, 0.7, 0.5, 0.4, 0.25, 0.1
 
 

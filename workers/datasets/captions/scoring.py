@@ -3,7 +3,7 @@
 Facts of a track are class, colour, size word, place and motion; facts of a clip are the classes, how many
 of each, and what the camera does. This reads simple English and checks nothing else; it is no vision-
 language model. A caption that states none of these has no score. What it notices is counted by `python -m
-bench run datasets.captions` (docs/datasets.md).
+bench run datasets.captions` (docs/benchmarks/datasets.md).
 """
 
 import re

@@ -28,7 +28,7 @@ class Vpt(Exporter):
     `keyboard`, `hotbar` and `isGuiOpen`. VPT's loader needs all four in every line: in a clip that has any of
     these values, inputs without a column are written as at rest, and frames after the last recorded action
     have no line, because the loader would take rest for an action. A clip without such values has none of the
-    four keys, because nobody knows what was pressed; the loader rejects it.
+    four keys, because its inputs are unknown; the loader rejects it.
     """
 
     name: ClassVar[str] = "vpt"

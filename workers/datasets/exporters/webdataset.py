@@ -18,7 +18,7 @@ TABLES = ("cameras", "tracks", "observations", "actions", "captions", "concepts"
 class WebDataset(Exporter):
     """`<split>-000000.tar` and so on; a sample has `NNNNN.jpg` and `NNNNN.depth.png` per frame, and `json`.
 
-    The JSON has the rows of the record under the names of their tables (see the schema of datasets).
+    The JSON has the rows of the record under the names of their tables (see the [schema](schema.md)).
     """
 
     largest: ShardSizeOption = LARGEST_SHARD

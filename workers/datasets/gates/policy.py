@@ -61,7 +61,7 @@ class GatePolicy:
 # of the mask lost at random, exchanged ids, jumping depth, ...) and lets clean tracks pass, with precision
 # and recall of 1.0 on 6 faulty clips and 15 clean tracks (tests/workers/datasets/gates). Finer faults were
 # not measured. With exact masks 36 of 37 rendered tracks pass at 24 frames per second, and 33 of 37 at 12
-# (docs/datasets.md).
+# (docs/benchmarks/datasets.md).
 DEFAULT = GatePolicy(
     "maquette-3",
     {

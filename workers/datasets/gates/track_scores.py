@@ -1,4 +1,4 @@
-"""Scores of tracks, from the statistics of their masks; docs/datasets.md lists them with their bounds."""
+"""Scores of tracks, from the statistics of their masks; docs/reference/datasets.md has their bounds."""
 
 from collections.abc import Mapping
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""One body of an image as a record: all parameters, keypoints under three sets of names, camera."""
+"""One body of an image as a record: parameters, keypoints under three naming schemes, camera."""
 
 import math
 from typing import Any
@@ -14,12 +14,13 @@ from workers.geometry.cameras import Camera
 CAMERA_FRAME = "camera (OpenCV: x right, y down, z forward)"
 REST_FRAME = "rest (y up, facing +z, left hand at +x)"
 IMAGE_FRAME = "image (origin at the top left corner, pixel centres at +0.5)"
+POSING_FORMULA = "t_j = t_p + G_p (r_j - r_p), G_j = G_p R_j; v' = sum_k w_k (G_k (v - r_k) + t_k)"
 # Arrays of the mesh, which JSON leaves to the NPZ.
 MESH_ARRAYS = frozenset({"rest_vertices", "faces", "skin_joints", "skin_weights"})
 
 
 def list_body_arrays(body: BodyEstimate, *, vertices: bool) -> dict[str, AnnotatedArray]:
-    """The arrays of one body; posed vertices only when asked for."""
+    """The arrays of one body; posed vertices only on request."""
     rig = body.rig
     points = KeypointSet(body.keypoint_names, body.keypoints_2d, body.keypoints_3d, body.keypoint_visibility)
     columns = list_rig_arrays(rig)
@@ -42,7 +43,7 @@ def list_body_arrays(body: BodyEstimate, *, vertices: bool) -> dict[str, Annotat
 
 
 def describe_body(body: BodyEstimate, engine: str) -> dict[str, Any]:
-    """What the header of one body's record says."""
+    """The header of a body's record."""
     return {
         "format": "maquette-body/1",
         "engine": engine,
@@ -52,12 +53,12 @@ def describe_body(body: BodyEstimate, engine: str) -> dict[str, Any]:
         "reprojection_error_px": body.reprojection_error,
         "flags": list(body.flags),
         "humanoid": map_humanoid_joints(body.rig.joint_names),
-        "posing": "t_j = t_p + G_p (r_j - r_p), G_j = G_p R_j; v' = sum_k w_k (G_k (v - r_k) + t_k)",
+        "posing": POSING_FORMULA,
     }
 
 
 def list_rig_arrays(rig: Rig) -> dict[str, AnnotatedArray]:
-    """The rig at rest."""
+    """The arrays of a rig in its rest pose."""
     return {
         "joint_names": AnnotatedArray(np.array(rig.joint_names), "joints, parents first"),
         "parents": AnnotatedArray(rig.parents, "index of each joint's parent, -1 for the root"),
@@ -81,17 +82,17 @@ def list_keypoint_arrays(points: KeypointSet, frame: str) -> dict[str, Annotated
         ("coco17", "coco17", to_coco17(points)),
         ("openpose25", "openpose25", to_openpose25(points)),
     )
-    for one, many, named in sets:
-        columns[f"{one}_names"] = AnnotatedArray(np.array(named.names), "names of the points")
-        columns[f"{many}_2d"] = AnnotatedArray(named.xy, "as seen in the image", "px", IMAGE_FRAME)
-        columns[f"{many}_3d"] = AnnotatedArray(named.xyz, "on the body that was found", "m", frame)
-        columns[f"{one}_visibility"] = AnnotatedArray(named.visibility, "in [0, 1]")
-        columns[f"{one}_valid"] = AnnotatedArray(named.valid, "known, and visible at 0.5 or more")
+    for singular, plural, named in sets:
+        columns[f"{singular}_names"] = AnnotatedArray(np.array(named.names), "names of the points")
+        columns[f"{plural}_2d"] = AnnotatedArray(named.xy, "as seen in the image", "px", IMAGE_FRAME)
+        columns[f"{plural}_3d"] = AnnotatedArray(named.xyz, "on the body that was found", "m", frame)
+        columns[f"{singular}_visibility"] = AnnotatedArray(named.visibility, "in [0, 1]")
+        columns[f"{singular}_valid"] = AnnotatedArray(named.valid, "known, and visible at 0.5 or more")
     return columns
 
 
 def describe_camera(camera: Camera) -> dict[str, Any]:
-    """A camera as headers tell it; the field of view is the horizontal one in degrees."""
+    """A camera as in headers; the field of view is horizontal and in degrees."""
     return {
         **{name: getattr(camera, name) for name in ("width", "height", "fx", "fy", "cx", "cy", "source")},
         "field_of_view": math.degrees(2 * math.atan(camera.width / 2 / camera.fx)),

@@ -1,4 +1,4 @@
-"""Bodies of many frames on their way to motions: gathered into chunks, read back person by person."""
+"""Stores the bodies of many frames as chunks, and reads them back track by track."""
 
 import io
 import json
@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.protocols import BodyEstimate, Rig
-from workers.jobs.bodies.motion import TrackEstimates
+from workers.jobs.bodies.track_estimates import TrackEstimates
 
 Floats = NDArray[np.float64]
-# Rest meshes kept of a person in one chunk, and used of a person in all.
-CHUNK_SAMPLES, MOST_SAMPLES = 8, 32
+# Rest meshes stored per track and chunk, and used per track: they bound the memory, the mean shape needs no
+# more. Chosen, not measured.
+SAMPLES_PER_CHUNK, SAMPLES_PER_TRACK = 8, 32
 RIG_ARRAYS = ("parents", "rest_joints", "rest_vertices", "faces", "skin_joints", "skin_weights")
 COLUMNS = (
     *("frames", "rotations", "positions", "rest_joints", "keypoints_2d", "keypoints_3d"),
@@ -22,26 +23,26 @@ COLUMNS = (
 
 
 class EstimateChunkWriter:
-    """Bodies of successive frames, until they are written as one chunk."""
+    """Collects the bodies of successive frames and writes them as one chunk."""
 
     def __init__(self) -> None:
         self._rows: list[tuple[int, int, BodyEstimate]] = []
         self._frames: list[tuple[int, int]] = []
 
     def add(self, frame: int, pts: int, bodies: Sequence[tuple[int, BodyEstimate]]) -> None:
-        """The bodies of a frame, each with the id of its track."""
+        """Add the bodies of a frame, each with the id of its track."""
         self._frames.append((frame, pts))
         self._rows += [(track, frame, body) for track, body in bodies]
 
-    def chunk(self) -> bytes:
-        """What was gathered as NPZ bytes; the gatherer is empty afterwards."""
+    def flush(self) -> bytes:
+        """The collected frames as NPZ bytes; the writer is empty afterwards."""
         rows, self._rows = self._rows, []
         arrays: dict[str, NDArray[Any]] = {"timeline": np.array(self._frames, dtype=np.int64)}
         self._frames = []
         arrays["tracks"] = np.array([track for track, _, _ in rows], dtype=np.int64)
         if rows:
-            arrays |= _columns(rows)
-            samples = _chosen(arrays["tracks"], CHUNK_SAMPLES)
+            arrays |= _stack(rows)
+            samples = _sample_rows(arrays["tracks"], SAMPLES_PER_CHUNK)
             arrays["samples"] = samples
             arrays["sample_vertices"] = np.stack([rows[k][2].rig.rest_vertices for k in samples]).astype(
                 np.float32
@@ -52,7 +53,7 @@ class EstimateChunkWriter:
 
 
 def dump_rig(body: BodyEstimate) -> bytes:
-    """What all bodies of an engine share, as NPZ bytes: skeleton, skin, names."""
+    """What all bodies of an engine share, as NPZ bytes: joints, skin, names."""
     names = {
         "joint_names": np.array(body.rig.joint_names),
         "keypoint_names": np.array(body.keypoint_names),
@@ -69,11 +70,11 @@ def load_rig(data: bytes) -> tuple[Rig, tuple[str, ...], dict[str, int]]:
     """The rig in its rest pose, the names of the keypoints, and the lengths of the parameters."""
     with np.load(io.BytesIO(data), allow_pickle=False) as stored:
         names = tuple(str(name) for name in stored["joint_names"])
-        still = np.zeros((len(names), 4))
-        still[:, 0] = 1.0
+        identity = np.zeros((len(names), 4))
+        identity[:, 0] = 1.0
         rig = Rig(
             joint_names=names,
-            rotations=still,
+            rotations=identity,
             root_translation=np.zeros(3),
             **{name: stored[name] for name in RIG_ARRAYS},
         )
@@ -81,38 +82,40 @@ def load_rig(data: bytes) -> tuple[Rig, tuple[str, ...], dict[str, int]]:
         return rig, tuple(str(name) for name in stored["keypoint_names"]), lengths
 
 
-def load_timeline(chunks: Sequence[str], stored: Callable[[str], bytes]) -> NDArray[np.int64]:
-    """Frame and pts (T, 2) of every frame that was read."""
-    parts = [_load(stored(chunk))["timeline"] for chunk in chunks]
+def load_timeline(chunks: Sequence[str], read: Callable[[str], bytes]) -> NDArray[np.int64]:
+    """Frame number and pts (T, 2) of every frame."""
+    parts = [_load(read(chunk))["timeline"] for chunk in chunks]
     return np.concatenate([np.zeros((0, 2), np.int64), *(part.reshape(-1, 2) for part in parts)])
 
 
-def list_tracks(chunks: Sequence[str], stored: Callable[[str], bytes]) -> list[int]:
-    """Ids of all tracks that have a body somewhere."""
-    return sorted({int(t) for chunk in chunks for t in _load(stored(chunk))["tracks"]})
+def list_tracks(chunks: Sequence[str], read: Callable[[str], bytes]) -> list[int]:
+    """Ids of all tracks that have a body in some frame."""
+    return sorted({int(t) for chunk in chunks for t in _load(read(chunk))["tracks"]})
 
 
 def load_track_estimates(
-    track: int, chunks: Sequence[str], stored: Callable[[str], bytes], lengths: dict[str, int]
+    track: int, chunks: Sequence[str], read: Callable[[str], bytes], lengths: dict[str, int]
 ) -> TrackEstimates:
-    """All bodies of one track; only its rows are kept in memory."""
+    """All estimates of one track; only its rows are kept in memory."""
     parts: dict[str, list[NDArray[Any]]] = {name: [] for name in COLUMNS}
     samples: list[int] = []
     meshes: list[NDArray[np.float32]] = []
     count = 0
     for chunk in chunks:
-        data = _load(stored(chunk))
-        mine = np.flatnonzero(data["tracks"] == track)
-        if not len(mine):
+        data = _load(read(chunk))
+        track_rows = np.flatnonzero(data["tracks"] == track)
+        if not len(track_rows):
             continue
         for name in COLUMNS:
-            parts[name].append(data[name][mine])
+            parts[name].append(data[name][track_rows])
         for place, mesh in zip(data["samples"], data["sample_vertices"], strict=True):
             if data["tracks"][place] == track:
-                samples.append(count + int(np.searchsorted(mine, place)))
+                samples.append(count + int(np.searchsorted(track_rows, place)))
                 meshes.append(mesh)
-        count += len(mine)
-    kept = np.unique(np.linspace(0, len(samples) - 1, min(len(samples), MOST_SAMPLES)).round().astype(int))
+        count += len(track_rows)
+    kept = np.unique(
+        np.linspace(0, len(samples) - 1, min(len(samples), SAMPLES_PER_TRACK)).round().astype(int)
+    )
     table = {name: np.concatenate(values) for name, values in parts.items()}
     packed = table.pop("parameters").astype(np.float64)
     ends = np.cumsum(list(lengths.values()))[:-1]
@@ -125,7 +128,7 @@ def load_track_estimates(
     )
 
 
-def _columns(rows: Sequence[tuple[int, int, BodyEstimate]]) -> dict[str, NDArray[Any]]:
+def _stack(rows: Sequence[tuple[int, int, BodyEstimate]]) -> dict[str, NDArray[Any]]:
     bodies = [body for _, _, body in rows]
     return {
         "frames": np.array([frame for _, frame, _ in rows], dtype=np.int64),
@@ -144,13 +147,15 @@ def _columns(rows: Sequence[tuple[int, int, BodyEstimate]]) -> dict[str, NDArray
     }
 
 
-def _chosen(tracks: NDArray[Any], most: int) -> NDArray[np.int64]:
+def _sample_rows(tracks: NDArray[Any], most: int) -> NDArray[np.int64]:
     """At most `most` rows of each track, evenly through its rows."""
     kept: list[int] = []
     for track in np.unique(tracks):
-        mine = np.flatnonzero(tracks == track)
-        places = np.unique(np.linspace(0, len(mine) - 1, min(len(mine), most)).round().astype(int))
-        kept += mine[places].tolist()
+        track_rows = np.flatnonzero(tracks == track)
+        places = np.unique(
+            np.linspace(0, len(track_rows) - 1, min(len(track_rows), most)).round().astype(int)
+        )
+        kept += track_rows[places].tolist()
     return np.array(sorted(kept), dtype=np.int64)
 
 

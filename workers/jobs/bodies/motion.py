@@ -1,7 +1,7 @@
-"""A person's motion through a video: poses as they were found, one shape, gaps filled, smoothed.
+"""A person's motion through a video: raw poses, one shape, filled gaps, smoothed poses.
 
-Poses are local rotations and the root's position, in the camera's frame of each frame or in one world frame.
-The formula at the head of `workers.engines.bodies.anny` turns them into joints and vertices.
+Poses are local rotations and the root's position, in the camera frame of each video frame or in one world
+frame. The formula at the top of `workers.engines.bodies.anny` turns them into joints and vertices.
 """
 
 from collections.abc import Mapping
@@ -16,42 +16,18 @@ from workers.engines.protocols import Rig
 from workers.jobs.bodies.gap_filling import ESTIMATED, fill_gaps, find_spans
 from workers.jobs.bodies.mean_shape import measure_size, robust_weights
 from workers.jobs.bodies.smoothing import smooth_positions, smooth_rotations
+from workers.jobs.bodies.track_estimates import TrackEstimates
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TrackEstimates:
-    """One person in N frames, as the engine found it, frames rising; J joints, K keypoints.
-
-    `rotations` (N, J, 4) local wxyz, `positions` (N, 3) of the root and `rest_joints` (N, J, 3) in metres;
-    `keypoints_2d` (N, K, 2) pixels, `keypoints_3d` (N, K, 3), `visibility` (N, K); `boxes` (N, 4) pixels;
-    `confidence` and `errors` (N,), the latter in pixels; `parameters` (N, ...) by name. `samples` (S,) names
-    the rows whose rest vertices `sample_vertices` (S, V, 3) holds.
-    """
-
-    frames: NDArray[np.int64]
-    rotations: Floats
-    positions: Floats
-    rest_joints: Floats
-    keypoints_2d: Floats
-    keypoints_3d: Floats
-    visibility: Floats
-    boxes: Floats
-    confidence: Floats
-    errors: Floats
-    parameters: Mapping[str, Floats]
-    samples: NDArray[np.int64]
-    sample_vertices: Floats
-
-
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class BodyMotion:
-    """T successive frames of one person; `rig` holds the one shape, and the pose of the first frame.
+    """T successive frames of one person; `rig` has the mean shape and the pose of the first frame.
 
-    `frames` (T,) count the video's, `seconds` (T,) from its first; `state` (T,) is OPEN, ESTIMATED or FILLED.
-    `raw_rotations` (T, J, 4) and `raw_positions` (T, 3) are as found, `rotations` and `positions` with gaps
-    filled and smoothed; open frames are NaN.
+    `frames` (T,) are numbers of video frames, `seconds` (T,) count from the video's first frame; `state`
+    (T,) is OPEN, ESTIMATED or FILLED. `raw_rotations` (T, J, 4) and `raw_positions` (T, 3) are the engine's,
+    `rotations` and `positions` have gaps filled and are smoothed; open frames are NaN.
     """
 
     rig: Rig
@@ -72,7 +48,7 @@ class BodyMotion:
         return find_spans(self.state)
 
     def pose(self, frame: int) -> Rig:
-        """The rig in the pose of place `frame`, which must not be open."""
+        """The rig in the pose of row `frame`, which must not be open."""
         return replace(self.rig, rotations=self.rotations[frame], root_translation=self.positions[frame])
 
     def vertices(self, frame: int) -> Floats:
@@ -81,12 +57,23 @@ class BodyMotion:
 
     def joints(self) -> Floats:
         """Posed joints (T, J, 3), NaN where open."""
-        return _joints(self.rig, self.rotations, self.positions)
+        return _pose_frames(self.rig, self.rotations, self.positions)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class _RawMotion:
+    """The estimates of T frames in the motion's frame: NaN where `estimated` (T,) is false."""
+
+    frames: NDArray[np.int64]
+    estimated: NDArray[np.bool_]
+    rotations: Floats
+    positions: Floats
+    joints: Floats
 
 
 def build_motion(
     rig: Rig,
-    seen: TrackEstimates,
+    estimates: TrackEstimates,
     seconds: Floats,
     *,
     world_from_cam: Floats | None = None,
@@ -95,59 +82,80 @@ def build_motion(
 ) -> BodyMotion:
     """The motion of one person.
 
-    `rig` gives the skeleton and the skin; `seconds` holds the time of every frame of the video;
-    `world_from_cam` (frames, 4, 4) puts the motion into the world. The shape is a robust mean. As size and
-    distance trade off, a frame whose own body was larger than the mean has its root moved nearer by the
-    ratio, along the ray to it, so that it covers the same pixels.
+    `rig` gives the joints and the skin, `seconds` the time of every frame of the video, `world_from_cam`
+    (frames, 4, 4) the cameras if the motion shall be in the world; `max_gap` is in seconds. The shape is a
+    robust mean. Size and distance cannot be told apart in one frame, so the root of a frame whose body was
+    larger than the mean moves towards the camera by their ratio: the body then covers the same pixels.
     """
-    weights = robust_weights(seen.rest_joints[seen.samples], seen.confidence[seen.samples])
-    rest_vertices = np.tensordot(weights, seen.sample_vertices, 1)
-    rest_joints = np.tensordot(weights, seen.rest_joints[seen.samples], 1)
-    ratio = measure_size(rest_joints) / measure_size(seen.rest_joints)
-    turned, placed = seen.rotations, seen.positions * ratio[:, None]
-    own = _own_joints(rig, seen)
-    if world_from_cam is not None:
-        poses = world_from_cam[seen.frames]
-        turned, placed = _moved(turned, placed, poses)
-        own = np.einsum("tab,tjb->tja", poses[:, :3, :3], own) + poses[:, None, :3, 3]
-    frames = np.arange(seen.frames[0], seen.frames[-1] + 1)
-    times = seconds[frames]
-    at = seen.frames - frames[0]
-    found = np.zeros(len(frames), dtype=np.bool_)
-    found[at] = True
-    raw_rotations = np.full((len(frames), *turned.shape[1:]), np.nan)
-    raw_positions = np.full((len(frames), 3), np.nan)
-    raw_rotations[at], raw_positions[at] = turned, placed
-    state, rotations, positions = fill_gaps(times, found, raw_rotations, raw_positions, max_gap)
+    shaped, parameters, ratios = _average_shape(rig, estimates)
+    raw = _place_in_frames(rig, estimates, ratios, world_from_cam)
+    times = seconds[raw.frames]
+    state, rotations, positions = fill_gaps(times, raw.estimated, raw.rotations, raw.positions, max_gap)
     if smoothing:
-        for run in find_spans(state):
-            rotations[run] = smooth_rotations(rotations[run], times[run])
-            positions[run] = _smoothed(positions[run], times[run], world_from_cam, frames[run])
-    shaped = replace(
-        rig,
-        rest_vertices=rest_vertices,
-        rest_joints=rest_joints,
-        rotations=rotations[0],
-        root_translation=positions[0],
-    )
-    as_found = np.full((len(frames), *own.shape[1:]), np.nan)
-    as_found[at] = own
+        for span in find_spans(state):
+            frames = raw.frames[span]
+            rotations[span] = smooth_rotations(rotations[span], times[span])
+            positions[span] = _smooth_positions(positions[span], times[span], world_from_cam, frames)
+    shaped = replace(shaped, rotations=rotations[0], root_translation=positions[0])
+    estimated = state == ESTIMATED
     return BodyMotion(
         rig=shaped,
-        frames=frames,
+        frames=raw.frames,
         seconds=times,
         state=state,
-        raw_rotations=raw_rotations,
-        raw_positions=raw_positions,
+        raw_rotations=raw.rotations,
+        raw_positions=raw.positions,
         rotations=rotations,
         positions=positions,
-        parameters={
-            name: np.tensordot(weights, values[seen.samples], 1).tolist()
-            for name, values in seen.parameters.items()
-        },
-        jitter_raw=measure_jitter(as_found, times, state == ESTIMATED),
-        jitter=measure_jitter(_joints(shaped, rotations, positions), times, state == ESTIMATED),
+        parameters=parameters,
+        jitter_raw=measure_jitter(raw.joints, times, estimated),
+        jitter=measure_jitter(_pose_frames(shaped, rotations, positions), times, estimated),
     )
+
+
+def _average_shape(rig: Rig, estimates: TrackEstimates) -> tuple[Rig, dict[str, list[float]], Floats]:
+    """The rig with the mean shape, the mean parameters, and per frame the mean size over its own (N,)."""
+    samples = estimates.samples
+    sampled_joints = estimates.rest_joints[samples]
+    weights = robust_weights(sampled_joints, estimates.confidence[samples])
+    rest_joints = np.tensordot(weights, sampled_joints, 1)
+    rest_vertices = np.tensordot(weights, estimates.sample_vertices, 1)
+    parameters = {
+        name: np.tensordot(weights, values[samples], 1).tolist()
+        for name, values in estimates.parameters.items()
+    }
+    ratios = measure_size(rest_joints) / measure_size(estimates.rest_joints)
+    return replace(rig, rest_vertices=rest_vertices, rest_joints=rest_joints), parameters, ratios
+
+
+def _place_in_frames(
+    rig: Rig, estimates: TrackEstimates, ratios: Floats, world_from_cam: Floats | None
+) -> _RawMotion:
+    """The estimates in the motion's frame, one row per frame from the first to the last."""
+    rotations, positions = estimates.rotations, estimates.positions * ratios[:, None]
+    joints = _pose_estimates(rig, estimates)
+    if world_from_cam is not None:
+        poses = world_from_cam[estimates.frames]
+        rotations, positions = _transform(rotations, positions, poses)
+        joints = np.einsum("tab,tjb->tja", poses[:, :3, :3], joints) + poses[:, None, :3, 3]
+    frames = np.arange(estimates.frames[0], estimates.frames[-1] + 1)
+    rows = estimates.frames - frames[0]
+    estimated = np.zeros(len(frames), dtype=np.bool_)
+    estimated[rows] = True
+    return _RawMotion(
+        frames=frames,
+        estimated=estimated,
+        rotations=spread_rows(rotations, rows, len(frames)),
+        positions=spread_rows(positions, rows, len(frames)),
+        joints=spread_rows(joints, rows, len(frames)),
+    )
+
+
+def spread_rows(values: Floats, rows: NDArray[np.int64], count: int) -> Floats:
+    """Values (N, ...) at `rows` (N,) of an array with `count` rows; the other rows are NaN."""
+    out = np.full((count, *values.shape[1:]), np.nan)
+    out[rows] = values
+    return out
 
 
 def measure_jitter(joints: Floats, seconds: Floats, counted: NDArray[np.bool_]) -> float | None:
@@ -164,34 +172,35 @@ def measure_jitter(joints: Floats, seconds: Floats, counted: NDArray[np.bool_]) 
     return float(np.linalg.norm(acceleration[middle], axis=-1).mean())
 
 
-def _smoothed(
+def _smooth_positions(
     positions: Floats, seconds: Floats, world_from_cam: Floats | None, frames: NDArray[np.int64]
 ) -> Floats:
-    """Positions (T, 3) smoothed as their cameras see them."""
+    """World positions (T, 3) smoothed in the frames of their cameras."""
     if world_from_cam is None:
         return smooth_positions(positions, seconds)
-    turns, places = world_from_cam[frames, :3, :3], world_from_cam[frames, :3, 3]
-    seen = smooth_positions(np.einsum("tba,tb->ta", turns, positions - places), seconds)
-    back: Floats = np.einsum("tab,tb->ta", turns, seen) + places
-    return back
+    rotations, centres = world_from_cam[frames, :3, :3], world_from_cam[frames, :3, 3]
+    in_camera = np.einsum("tba,tb->ta", rotations, positions - centres)
+    smoothed = smooth_positions(in_camera, seconds)
+    in_world: Floats = np.einsum("tab,tb->ta", rotations, smoothed) + centres
+    return in_world
 
 
-def _moved(turned: Floats, placed: Floats, poses: Floats) -> tuple[Floats, Floats]:
-    """Poses (N, J, 4) and root positions (N, 3) after rigid motions (N, 4, 4)."""
-    out = turned.copy()
-    out[:, 0] = quaternions(poses[:, :3, :3] @ from_quaternions(turned[:, 0]))
-    return out, np.einsum("tab,tb->ta", poses[:, :3, :3], placed) + poses[:, :3, 3]
+def _transform(rotations: Floats, positions: Floats, poses: Floats) -> tuple[Floats, Floats]:
+    """Rotations (N, J, 4) and root positions (N, 3) after the transforms `poses` (N, 4, 4)."""
+    out = rotations.copy()
+    out[:, 0] = quaternions(poses[:, :3, :3] @ from_quaternions(rotations[:, 0]))
+    return out, np.einsum("tab,tb->ta", poses[:, :3, :3], positions) + poses[:, :3, 3]
 
 
-def _own_joints(rig: Rig, seen: TrackEstimates) -> Floats:
+def _pose_estimates(rig: Rig, estimates: TrackEstimates) -> Floats:
     """Joints (N, J, 3) of each frame's own shape, in its camera's frame."""
-    rows = zip(seen.rest_joints, seen.rotations, seen.positions, strict=True)
+    rows = zip(estimates.rest_joints, estimates.rotations, estimates.positions, strict=True)
     return np.stack(
         [pose_rig(replace(rig, rest_joints=r, rotations=q, root_translation=t))[1] for r, q, t in rows]
     )
 
 
-def _joints(rig: Rig, rotations: Floats, positions: Floats) -> Floats:
+def _pose_frames(rig: Rig, rotations: Floats, positions: Floats) -> Floats:
     out = np.full((len(rotations), len(rig.parents), 3), np.nan)
     for k in np.flatnonzero(np.isfinite(positions).all(axis=1)):
         out[k] = pose_rig(replace(rig, rotations=rotations[k], root_translation=positions[k]))[1]

@@ -1,14 +1,13 @@
-"""Turns the bodies of single frames into one motion per person, and writes the motions' files."""
+"""Turns the bodies of single frames into one motion per track, and reports them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from maquette.contract import (
     BodiesJob,
     BodiesResult,
-    BodyFormat,
     BodyTrack,
     FrameSpan,
     Manifest,
@@ -18,28 +17,24 @@ from maquette.contract import (
 from numpy.typing import NDArray
 
 from workers.engines.protocols import ScaleSource
-from workers.formats.annotated_arrays import AnnotatedArray, write_json, write_npz
-from workers.formats.registry import BODY_FORMATS
 from workers.geometry.cameras import Camera
-from workers.jobs.bodies.body_record import MESH_ARRAYS, describe_camera
 from workers.jobs.bodies.estimate_chunks import list_tracks, load_rig, load_timeline, load_track_estimates
 from workers.jobs.bodies.gap_filling import ESTIMATED, FILLED
-from workers.jobs.bodies.motion import BodyMotion, TrackEstimates, build_motion
-from workers.jobs.bodies.motion_export import (
-    FILE_FROM_MOTION,
-    describe_motion,
-    list_motion_arrays,
-    write_motion_bvh,
-    write_motion_glb,
+from workers.jobs.bodies.motion import BodyMotion, build_motion
+from workers.jobs.bodies.motion_files import (
+    MotionRecord,
+    choose_file_frame,
+    pose_vertices,
+    write_motion_files,
 )
+from workers.jobs.bodies.motion_record import describe_motion, list_motion_arrays
 from workers.jobs.bodies.overlay_video import write_overlay_video
 from workers.jobs.bodies.recovery import PERSON
+from workers.jobs.bodies.track_estimates import TrackEstimates
 from workers.jobs.context import JobContext
 from workers.jobs.wire import to_wire_camera
 
 Floats = NDArray[np.float64]
-# most bytes of vertices that one file of a track gets; chosen, not measured
-MAX_VERTEX_BYTES = 512 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,17 +54,13 @@ class RecoveredVideo:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PersonMotion:
-    """One track: its bodies in single frames, and the motion built from them."""
+class TrackMotion:
+    """One track: its estimates, the motion built from them, and the cameras if it is in the world."""
 
-    track: int
-    sightings: TrackEstimates
+    id: int
+    estimates: TrackEstimates
     motion: BodyMotion
-
-    @property
-    def name(self) -> str:
-        """The stem of its files."""
-        return f"track-{self.track:03d}"
+    world_from_cam: Floats | None
 
 
 def write_motions(
@@ -88,22 +79,22 @@ def write_motions(
         rig, keypoint_names, lengths = load_rig(context.get(recovered.rig))
         seconds = _to_seconds(load_timeline(recovered.chunks, context.get), recovered.time_base)
         motions: list[tuple[int, BodyMotion]] = []
-        for number, track in enumerate(with_bodies):
+        for number, track_id in enumerate(with_bodies):
             context.progress("motion", number, len(with_bodies))
-            sightings = load_track_estimates(track, recovered.chunks, context.get, lengths)
+            estimates = load_track_estimates(track_id, recovered.chunks, context.get, lengths)
             motion = build_motion(
                 rig,
-                sightings,
+                estimates,
                 seconds,
                 world_from_cam=poses,
                 smoothing=request.smoothing,
                 max_gap=request.max_gap_seconds,
             )
-            person = PersonMotion(track, sightings, motion)
+            track = TrackMotion(track_id, estimates, motion, poses)
             body_tracks.append(
-                _write_track(context, request, person, keypoint_names, recovered, recovered.camera, poses)
+                _write_track(context, request, track, keypoint_names, recovered, recovered.camera)
             )
-            motions.append((track, motion))
+            motions.append((track_id, motion))
         write_overlay_video(context, request, video_ref, motions, recovered.camera, poses)
     missing = [track for track in tracks if track not in with_bodies]
     return _build_manifest(context, request, recovered, body_tracks, missing, flags)
@@ -145,25 +136,20 @@ def _build_manifest(
 def _write_track(
     context: JobContext,
     request: BodiesJob,
-    person: PersonMotion,
+    track: TrackMotion,
     keypoint_names: tuple[str, ...],
     recovered: RecoveredVideo,
     camera: Camera,
-    poses: Floats | None,
 ) -> BodyTrack:
-    motion, sightings = person.motion, person.sightings
-    info = context.engines.bodies().info
-    space: Literal["camera", "world"] = "camera" if poses is None else "world"
-    about = describe_motion(motion, f"{info.name} {info.version}", camera, recovered.scale_source, space)
-    columns = list_motion_arrays(motion, sightings, keypoint_names, poses)
-    flags = list(recovered.flags)
-    files = _write_files(context, request, person, about, columns, camera, flags)
+    motion, estimates = track.motion, track.estimates
+    record, flags = _build_record(context, request, track, keypoint_names, recovered, camera)
+    files = write_motion_files(context, record, request.formats)
     if (motion.state == FILLED).any():
         flags.append("gaps_filled")
     if len(motion.spans) > 1:
         flags.append("gaps_open")
     return BodyTrack(
-        id=person.track,
+        id=track.id,
         first_frame=int(motion.frames[0]),
         last_frame=int(motion.frames[-1]),
         frames=int((motion.state == ESTIMATED).sum()),
@@ -173,74 +159,43 @@ def _write_track(
         camera=to_wire_camera(camera),
         parameters=dict(motion.parameters),
         scale_source=recovered.scale_source,
-        confidence=float(sightings.confidence.mean()),
-        reprojection_error_px=float(sightings.errors.mean()),
+        confidence=float(estimates.confidence.mean()),
+        reprojection_error_px=float(estimates.errors.mean()),
         jitter_raw=motion.jitter_raw,
         jitter=motion.jitter,
         flags=flags,
     )
 
 
-def _write_files(
+def _build_record(
     context: JobContext,
     request: BodiesJob,
-    person: PersonMotion,
-    about: dict[str, Any],
-    columns: dict[str, AnnotatedArray],
+    track: TrackMotion,
+    keypoint_names: tuple[str, ...],
+    recovered: RecoveredVideo,
     camera: Camera,
-    flags: list[str],
-) -> dict[BodyFormat, list[str]]:
-    """Save each format; flags of the files are appended to `flags`. BVH has one file per span."""
-    motion, name = person.motion, person.name
-    to_file = FILE_FROM_MOTION["-y" if request.world_from_cam is None else request.world_up]
-
-    def write_glb() -> list[tuple[str, bytes]]:
-        extras = {**about, "camera": describe_camera(camera), "flags": flags}
-        extras.pop("humanoid")
-        return [(f"{name}.glb", write_motion_glb(motion, name, extras, to_file))]
-
-    def write_bvh() -> list[tuple[str, bytes]]:
-        spans = motion.spans
-        names = [f"{name}.bvh"] if len(spans) == 1 else [f"{name}-{k}.bvh" for k in range(len(spans))]
-        return [
-            (file, write_motion_bvh(motion, span, to_file)) for file, span in zip(names, spans, strict=True)
-        ]
-
-    def write_arrays() -> list[tuple[str, bytes]]:
-        arrays = dict(columns)
-        if request.vertices:
-            flags.extend(_add_vertices(arrays, motion))
-        return [(f"{name}.npz", write_npz(about, arrays))]
-
-    writers: dict[str, Callable[[], list[tuple[str, bytes]]]] = {
-        "glb": write_glb,
-        "bvh": write_bvh,
-        "npz": write_arrays,
-        "json": lambda: [(f"{name}.json", write_json(about, columns, MESH_ARRAYS))],
-    }
-    files: dict[BodyFormat, list[str]] = {}
-    for kind in dict.fromkeys(request.formats):
-        file_format = BODY_FORMATS[kind]
-        files[kind] = [
-            context.save(file, file_format.role, file_format.media_type, data).name
-            for file, data in writers[kind]()
-        ]
-    return files
-
-
-def _add_vertices(columns: dict[str, AnnotatedArray], motion: BodyMotion) -> list[str]:
-    """Add the vertices of every frame, NaN in open gaps; returns a flag instead when they are too many."""
-    shape = (len(motion.frames), *motion.rig.rest_vertices.shape)
-    if int(np.prod(shape)) * 4 > MAX_VERTEX_BYTES:
-        return ["vertices_left_out"]
-    out = np.full(shape, np.nan, dtype=np.float32)
-    for span in motion.spans:
-        for k in range(span.start, span.stop):
-            out[k] = motion.vertices(k)
-    columns["vertices"] = AnnotatedArray(
-        out, "posed vertices, filled and smoothed", "m", columns["joints"].frame
+) -> tuple[MotionRecord, list[str]]:
+    """What the track's files hold, and the flags of the track so far."""
+    info = context.engines.bodies().info
+    space: Literal["camera", "world"] = "camera" if track.world_from_cam is None else "world"
+    engine = f"{info.name} {info.version}"
+    header = describe_motion(track.motion, engine, camera, recovered.scale_source, space)
+    arrays = list_motion_arrays(track.motion, track.estimates, keypoint_names, track.world_from_cam)
+    flags, vertices = list(recovered.flags), None
+    if request.vertices and "npz" in request.formats:
+        vertices = pose_vertices(track.motion, arrays["joints"].frame)
+        if vertices is None:
+            flags.append("vertices_left_out")
+    record = MotionRecord(
+        stem=f"track-{track.id:03d}",
+        motion=track.motion,
+        header=header,
+        arrays=arrays,
+        vertices=vertices,
+        file_from_motion=choose_file_frame(request),
+        flags=tuple(recovered.flags),
     )
-    return []
+    return record, flags
 
 
 def _to_frame_span(motion: BodyMotion, span: slice) -> FrameSpan:

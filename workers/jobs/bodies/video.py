@@ -6,8 +6,8 @@ continued), the body engine's, and the overlay's. The first two save a checkpoin
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from dataclasses import asdict
+from typing import Any
 
 from maquette.contract import Artefact, BodiesJob, Manifest, MediaRef, TrackResult
 from maquette.contract.vocabulary import UnknownPhrase, parse_phrase
@@ -17,6 +17,7 @@ from workers.engines.protocols import BodyEstimate, TrackPrompts
 from workers.errors import JobProblem
 from workers.formats.images import encode_png, shrink_image
 from workers.geometry.cameras import Camera
+from workers.jobs.bodies.checkpoint import BodiesCheckpoint
 from workers.jobs.bodies.estimate_chunks import EstimateChunkWriter, dump_rig
 from workers.jobs.bodies.motions import RecoveredVideo, write_motions
 from workers.jobs.bodies.recovery import PERSON, apply_lod, list_ignored_options
@@ -37,41 +38,6 @@ from workers.jobs.track.mask_rows import FrameMasks, read_frames
 SHARED_FLAGS = frozenset({"default_engine", "scale_not_metric", "camera_assumed"})
 # a body with the id of its track
 TrackedBody = tuple[int, BodyEstimate]
-
-
-@dataclass(slots=True)
-class BodiesCheckpoint:
-    """The state between chunks. Checkpoints in the ledger have these field names.
-
-    `tracking` is that of the first pass, `tracked` whether it is done. `decoded` counts the frames of the
-    second pass, whose bodies are stored as `chunks`; `rig` is the hash of the rig, `first` what the first
-    body says of all. `artefacts` are those saved by both passes.
-    """
-
-    tracking: dict[str, Any] | None = None
-    tracked: bool = False
-    decoded: int = 0
-    rig: str | None = None
-    chunks: list[str] = field(default_factory=list)
-    first: dict[str, Any] | None = None
-    artefacts: list[dict[str, Any]] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        """The checkpoint as JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, stored: dict[str, Any] | None) -> Self:
-        """A stored checkpoint, or a fresh one for None."""
-        if stored is None:
-            return cls()
-        # version 0.1.0 called the first field "ledger"
-        return cls(**{"tracking" if name == "ledger" else name: value for name, value in stored.items()})
-
-    def estimated_camera(self) -> Camera | None:
-        """The camera estimated on the first frame with a body; it is one camera through the video."""
-        camera = self.first and self.first["camera"]
-        return Camera(**camera) if camera and camera["source"] == "estimated" else None
 
 
 def run(context: JobContext, request: BodiesJob, earlier: Manifest | None) -> Manifest:
@@ -134,7 +100,7 @@ def _recover_video(
     checkpoint: BodiesCheckpoint,
 ) -> RecoveredVideo:
     """The bodies of every frame, as chunks in the store."""
-    gatherer = EstimateChunkWriter()
+    writer = EstimateChunkWriter()
     with limit_frames(video, request.max_frames) as frames:
         given = _check_cameras(request, video)
         for frame, masks in zip(frames, people, strict=False):
@@ -142,7 +108,7 @@ def _recover_video(
                 continue
             camera = given or checkpoint.estimated_camera()
             bodies = _recover_frame(context, request, frame, masks, camera)
-            gatherer.add(frame.index, frame.pts, bodies)
+            writer.add(frame.index, frame.pts, bodies)
             if bodies and checkpoint.rig is None:
                 checkpoint.rig = context.put(dump_rig(bodies[0][1]))
                 checkpoint.first = _describe_first(bodies[0][1])
@@ -152,11 +118,11 @@ def _recover_video(
                 preview = _save_preview(context, frame, bodies)
             context.progress("bodies", checkpoint.decoded, video.frame_count, preview=preview)
             if checkpoint.decoded % CHUNK_FRAMES == 0:
-                checkpoint.chunks.append(context.put(gatherer.chunk()))
+                checkpoint.chunks.append(context.put(writer.flush()))
                 checkpoint.artefacts = dump_artefacts(context)
                 context.save_checkpoint(checkpoint.to_json())
     if checkpoint.decoded % CHUNK_FRAMES:
-        checkpoint.chunks.append(context.put(gatherer.chunk()))
+        checkpoint.chunks.append(context.put(writer.flush()))
     return _build_recovered(video, checkpoint)
 
 

@@ -16,7 +16,8 @@ from tests.support.export_datasets import load_export_dataset
 from tests.support.paths import REPOSITORY
 from workers.datasets import commands
 from workers.datasets.errors import DatasetError
-from workers.datasets.exporters import EXPORTERS, load_exporter
+from workers.datasets.exporters import EXPORTERS, load_exporter, load_exporter_class
+from workers.datasets.exporters.reference import render_page
 from workers.datasets.exporters.shared.action_space import ActionSpace
 from workers.datasets.exporters.shared.image_transform import ImageTransform
 from workers.datasets.importers.clip_publishing import publish_clips
@@ -158,8 +159,18 @@ def test_a_missing_library_is_named_with_its_extra(
 
 
 def test_the_documentation_has_every_format() -> None:
-    text = (REPOSITORY / "docs" / "exporters.md").read_text().split("\n## ")[0]
-    assert set(re.findall(r"^\| `([a-z0-9-]+)`(?: \*)? \|", text, re.MULTILINE)) == set(EXPORTERS)
+    text = (REPOSITORY / "docs" / "reference" / "exporters.md").read_text()
+    assert text == render_page(), (
+        "run: python -m workers.datasets.exporters.reference docs/reference/exporters.md"
+    )
+    assert set(re.findall(r"^\| \[`([a-z0-9-]+)`\]", text, re.MULTILINE)) == set(EXPORTERS)
+
+
+@pytest.mark.parametrize("name", sorted(EXPORTERS))
+def test_an_exporter_declares_what_it_is(name: str) -> None:
+    declared = load_exporter_class(name)
+    assert declared.name == name and declared.summary and declared.loses and declared.__doc__
+    assert all(option.description and option.type for option in declared.list_options())
 
 
 @pytest.mark.parametrize("size", [(90, 160), (160, 90), (100, 100), (37, 53)])

@@ -11,7 +11,7 @@ from tests.support.synthetic_datasets import RATE, make_source
 from workers.datasets.components import Components
 from workers.datasets.gates.policy import DEFAULT
 from workers.datasets.local import FolderWorkspace, build_local_pipeline
-from workers.datasets.planning import DatasetPlan
+from workers.datasets.planning import PlannedClips
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.shots.text import measure_text_area
 from workers.datasets.track_sources import OracleTracks
@@ -67,7 +67,7 @@ def clip(name: str, lines: int, height: int, colour: str = "white") -> list[Rgb]
     return [np.where(text, still, np.roll(moving, 3 * frame, axis=1)) for frame in range(RATE)]
 
 
-def planned(clips: list[list[Rgb]], folder: Path) -> DatasetPlan:
+def planned(clips: list[list[Rgb]], folder: Path) -> PlannedClips:
     settings = DatasetSettings(
         clip_seconds=1.0, min_clip_seconds=0.5, policy=DEFAULT.with_bounds({"near_duplicate": (None, None)})
     )

@@ -25,13 +25,8 @@ from workers.formats.images import shrink_image
 from workers.formats.video_writer import VideoWriter
 from workers.jobs.bodies.body_record import MESH_ARRAYS, describe_body, list_body_arrays
 from workers.jobs.bodies.motion import BodyMotion, build_motion
-from workers.jobs.bodies.motion_export import (
-    FILE_FROM_MOTION,
-    describe_motion,
-    list_motion_arrays,
-    write_motion_bvh,
-    write_motion_glb,
-)
+from workers.jobs.bodies.motion_export import FILE_FROM_MOTION, write_motion_bvh, write_motion_glb
+from workers.jobs.bodies.motion_record import describe_motion, list_motion_arrays
 
 
 @pytest.fixture(scope="module")

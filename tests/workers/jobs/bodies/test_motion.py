@@ -157,11 +157,11 @@ def test_known_camera_poses_put_the_motion_into_the_world() -> None:
 def test_bodies_survive_their_way_through_the_store() -> None:
     bodies = [make_body(seed) for seed in range(5)]
     store: dict[str, bytes] = {}
-    gatherer = EstimateChunkWriter()
+    writer = EstimateChunkWriter()
     for frame, found in enumerate(bodies):
-        gatherer.add(frame, 100 * frame, [(7, found)] if frame == 2 else [(7, found), (3, bodies[0])])
+        writer.add(frame, 100 * frame, [(7, found)] if frame == 2 else [(7, found), (3, bodies[0])])
         if frame in (2, 4):
-            store[str(frame)] = gatherer.chunk()
+            store[str(frame)] = writer.flush()
     chunks = list(store)
     rig, names, lengths = load_rig(dump_rig(bodies[0]))
     assert names == bodies[0].keypoint_names and (rig.faces == bodies[0].rig.faces).all()
@@ -179,9 +179,9 @@ def test_bodies_survive_their_way_through_the_store() -> None:
 
 
 def test_a_chunk_without_a_body_is_read_back() -> None:
-    gatherer = EstimateChunkWriter()
-    gatherer.add(0, 0, [])
-    store = {"a": gatherer.chunk()}
+    writer = EstimateChunkWriter()
+    writer.add(0, 0, [])
+    store = {"a": writer.flush()}
     assert list_tracks(["a"], store.__getitem__) == []
     assert load_timeline(["a"], store.__getitem__).tolist() == [[0, 0]]
     assert load_timeline([], store.__getitem__).shape == (0, 2)

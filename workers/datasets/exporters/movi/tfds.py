@@ -42,8 +42,8 @@ class MoviTfds(Exporter):
     """`<frames>x<height>x<width>/1.0.0/`, one TFDS dataset per shape of clip, because TFDS needs one shape.
 
     Features have the names, shapes and types of MOVi's (Kubric's `challenges/movi`); `bboxes` have an entry
-    for each frame of `bbox_frames`, as there. What MOVi has and nobody knows here (flow, normals, object
-    coordinates, collisions, mass, friction) is not in `features.json`. In addition there are
+    for each frame of `bbox_frames`, as there. Features of MOVi that are unknown here (flow, normals, object
+    coordinates, collisions, mass, friction) are not in `features.json`. In addition there are
     `instances/category` and `instances/track`, and in `metadata` the frame rate and licence of the clip and
     the sources of its camera and scale, empty where unknown. Poses of frames in which a track is not seen are
     NaN. Written without TensorFlow; `maquette dataset import-movi` reads the folders back.

@@ -28,12 +28,16 @@ Arrays = dict[str, NDArray[Any]]
 class NeuralAssets(Exporter):
     """`<split>/<clip>-<source>-<target>.npz`, one per pair of frames, and `index.json`.
 
-    A file has `src_image` and `tgt_image` u8 (S, S, 3); `src_bboxes` f32 (N + 1, 4): y0 x0 y1 x1 of the
-    source mask over S, end-exclusive, the last row 0 0 1 1; `tgt_bboxes_3d` f32 (N + 1, 12): the corners p0
-    p1 p2 p4 of product((-, +), repeat=3) over x y z as u and v over S and z-depth in the target camera, the
-    last row R (row by row) and t of `inv(c2w_tgt) · c2w_src` in Blender's camera axes; `src_fg_bboxes` f32
-    (N, 4): the boxes to fill with 0.5 for `src_bg_image`; `camera` f64 (3, 3): intrinsics of the square
-    target image in pixels; `tracks` i64 (n,): the track of each row.
+    The arrays of a file:
+
+    - `src_image`, `tgt_image` u8 (S, S, 3): divide by 255
+    - `src_bboxes` f32 (N + 1, 4): y0 x0 y1 x1 of the source mask over S, end-exclusive; last row 0 0 1 1
+    - `tgt_bboxes_3d` f32 (N + 1, 12): the corners p0 p1 p2 p4 of product((-, +), repeat=3) over x y z, each
+      as u and v over S and z-depth in the target camera; the last row has R (row by row) and t of
+      `inv(c2w_tgt) · c2w_src` in Blender's camera axes
+    - `src_fg_bboxes` f32 (N, 4): the boxes to fill with 0.5 for `src_bg_image`
+    - `camera` f64 (3, 3): intrinsics of the square target image in pixels
+    - `tracks` i64 (n,): the track of each row
 
     Rows that are not used are 0. A camera whose motion is unknown gives NaN in the last row, and
     `background_known: false` in the index; objects whose pose is a guess say so there (`box3d_source: prior`,

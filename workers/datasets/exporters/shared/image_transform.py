@@ -11,9 +11,7 @@ from workers.datasets.scene_clip import SceneClip
 
 Rgb = NDArray[np.uint8]
 FitMode = Literal["crop", "pad"]
-FitOption = Annotated[
-    FitMode, "`crop` cuts the longer side evenly on both ends; `pad` adds grey to the shorter side"
-]
+FitOption = Annotated[FitMode, "`crop` cuts both ends of the longer side, `pad` adds grey"]
 PADDING_GREY = 128
 
 

@@ -24,7 +24,7 @@ class Estimator:
     """A loaded estimator, answering one image at a time."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        """Load the checkpoint of the config; raises ChildError with a code that tells what is missing."""
+        """Load the checkpoint of the config; raises ChildError whose code names what is missing."""
         try:
             import torch
             from sam_3d_body import SAM3DBodyEstimator, load_sam_3d_body
@@ -41,7 +41,7 @@ class Estimator:
                 )
         except FileNotFoundError as error:
             raise ChildError("checkpoint_missing", str(error)) from error
-        # torch tells a refused pickle in words alone
+        # torch reports a refused pickle only in the text of its error
         except Exception as error:
             if "weights_only" in str(error) or "Weights only" in str(error):
                 raise ChildError(
@@ -67,7 +67,7 @@ class Estimator:
     def answer(self, fields: Mapping[str, Any], arrays: Arrays) -> Answer:
         """`image` (H, W, 3) uint8 RGB, `boxes` (N, 4), optional `masks` packed to bits.
 
-        Without `intrinsics` (3, 3) they are estimated. Gives the arrays of `contract.SHAPES`, each with the
+        Without `intrinsics` (3, 3) they are estimated. Returns the arrays of `contract.SHAPES`, each with the
         people first, and the intrinsics that were used.
         """
         image = arrays["image"]
@@ -136,7 +136,7 @@ def _tensors_only(torch: Any) -> Iterator[None]:
 
 
 def _check_filled(model: Any) -> None:
-    """Upstream does not mind missing tensors: faces that stayed zero tell of another checkpoint."""
+    """Upstream does not mind missing tensors: faces that stayed zero show that it is another checkpoint."""
     if int(model.head_pose.faces.max()) == 0:
         raise ChildError("checkpoint_incomplete", "the checkpoint lacks the tensors of the MHR head")
 

@@ -17,7 +17,7 @@ class DetectionConfig:
     min_score: float = 0.2
     # Longest side in pixels above which 2 x 2 tiles are read as well. The network reads 416 pixels, so a
     # smaller image gains little resolution; a tiled image costs 90-130 ms instead of 20-27 ms
-    # (docs/default-engines.md).
+    # (docs/benchmarks/concepts.md).
     tile_above: int = 640
     # Side of a tile as a share of the image's side: neighbouring tiles overlap by 20%. Chosen, not measured.
     tile_share: float = 0.6

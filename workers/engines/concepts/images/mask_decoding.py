@@ -2,7 +2,7 @@
 
 The decoder's own score picks worse among its masks than always taking the first. The errors of separate
 decodings (the image, its mirror image, a second pass with the first mask as prior) differ, and their mean
-beats each of them: a test-time augmentation. docs/default-engines.md has the comparison.
+beats each of them: a test-time augmentation. docs/benchmarks/concepts.md has the comparison.
 """
 
 from collections.abc import Sequence

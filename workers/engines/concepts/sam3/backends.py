@@ -11,9 +11,9 @@ def concepts(settings: Sam3Settings | None = None, meta: MetaSettings | None = N
     """
     settings = settings or Sam3Settings()
     if settings.backend == "meta":
-        from workers.engines.concepts.sam3.meta_engine import MetaConcepts
+        from workers.engines.concepts.sam3.meta_backend.engine import MetaConcepts
 
         return MetaConcepts(meta)
-    from workers.engines.concepts.sam3.engine import Sam3Concepts
+    from workers.engines.concepts.sam3.transformers_backend.engine import Sam3Concepts
 
     return Sam3Concepts(settings)

@@ -1,4 +1,4 @@
-"""What can go wrong before SAM 3 has looked at a pixel; importable without torch."""
+"""What can go wrong before SAM 3 has read a pixel; importable without torch."""
 
 from maquette.contract import Problem
 
@@ -16,14 +16,14 @@ _HELP = (
 
 
 class Sam3Unavailable(WeightsMissing):
-    """The weights cannot be had; the message says why, names the gate and the licence, and what to do."""
+    """The weights are not available; the message says why, names the gate and the licence, and what to do."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"{reason}. {_HELP}.")
 
 
 class KernelMissing(RuntimeError):
-    """transformers would skip NMS, hole filling and sprinkle removal without a word."""
+    """transformers would silently skip NMS, hole filling and speck removal."""
 
 
 class PhraseRejected(RequestRefused):
@@ -34,14 +34,14 @@ class PhraseRejected(RequestRefused):
 
 
 class ObjectUnknown(RequestRefused):
-    """A click for an object that neither a click has started nor a phrase follows."""
+    """A visual prompt for an object that no earlier prompt has started and no phrase tracks."""
 
     def __init__(self, number: int, frame: int) -> None:
         super().__init__(
             Problem.from_code(
                 "object_unknown",
                 422,
-                f"a click on frame {frame} is for object {number}, which nothing follows there",
+                f"a visual prompt on frame {frame} is for object {number}, which is not tracked there",
                 object=number,
                 frame=frame,
             )

@@ -1,7 +1,8 @@
-"""Our own `cv_utils_kernel`: without one, transformers leaves video masks unprocessed and says nothing.
+"""The `cv_utils_kernel` of transformers in plain NumPy and OpenCV, and mask operations on top of it.
 
-transformers looks for a compiled kernel on the hub; these are the two functions that it calls, on any
-device, with no download (its call sites: transformers/models/sam3_video/modeling_sam3_video.py).
+transformers looks for a compiled kernel on the hub and, without one, silently leaves video masks unprocessed.
+These are the functions that it calls, on any device, with no download (its call sites:
+transformers/models/sam3_video/modeling_sam3_video.py).
 """
 
 from typing import Any
@@ -15,14 +16,15 @@ from workers.engines.concepts.sam3.errors import KernelMissing
 
 
 class CvUtils:
-    """The object that transformers calls; stateless."""
+    """The object that transformers calls; stateless. Method names and arguments are those of transformers."""
 
     @staticmethod
     def generic_nms(ious: Any, scores: Any, iou_threshold: float, use_iou_matrix: bool = True) -> Any:
-        """Greedy non-maximum suppression: int64 indices (K,) of what stays, best score first.
+        """Greedy non-maximum suppression: int64 indices (K,) of what remains, best score first.
 
-        `ious` is float (N, N), `scores` float (N,). One is dropped when its IoU with a better one that stays
-        is above the threshold; equal scores keep their order. Raises ValueError without an IoU matrix.
+        `ious` is float (N, N), `scores` float (N,). An item is dropped when its IoU with a better one that
+        remains is above the threshold; equal scores keep their order. Raises ValueError without an IoU
+        matrix.
         """
         if not use_iou_matrix:
             raise ValueError("only IoU matrices are supported")
@@ -40,19 +42,22 @@ class CvUtils:
     def cc_2d(masks: Any, get_counts: bool = True) -> Any:
         """8-connected components of uint8 masks (B, 1, H, W): int32 labels and areas of the same shape.
 
-        Labels count from 1 within each mask; both are 0 where the mask is 0. Only labels without counts.
+        Labels count from 1 within each mask; both are 0 where the mask is 0. Without `get_counts` labels
+        only.
         """
         images = masks.detach().cpu().numpy()
         labels = np.zeros(images.shape, np.int32)
         areas = np.zeros(images.shape, np.int32)
         for index, image in enumerate(images[:, 0]):
-            _, found, stats, _ = cv2.connectedComponentsWithStats(image, connectivity=8, ltype=cv2.CV_32S)
+            _, components, stats, _ = cv2.connectedComponentsWithStats(
+                image, connectivity=8, ltype=cv2.CV_32S
+            )
             sizes = stats[:, cv2.CC_STAT_AREA].astype(np.int32)
             sizes[0] = 0
-            labels[index, 0] = found
-            areas[index, 0] = sizes[found]
-        moved = torch.from_numpy(labels).to(masks.device)
-        return (moved, torch.from_numpy(areas).to(masks.device)) if get_counts else moved
+            labels[index, 0] = components
+            areas[index, 0] = sizes[components]
+        on_device = torch.from_numpy(labels).to(masks.device)
+        return (on_device, torch.from_numpy(areas).to(masks.device)) if get_counts else on_device
 
 
 def mask_iou(pred_masks: Any, gt_masks: Any) -> Any:
@@ -93,14 +98,14 @@ def check() -> None:
         )
 
 
-def tidy_logits(masks: Any, max_area: int) -> Any:
-    """Mask logits (N, H, W) without holes and sprinkles of up to `max_area` pixels; 0 changes nothing."""
+def remove_small_areas(masks: Any, max_area: int) -> Any:
+    """Mask logits (N, H, W) without holes and specks of up to `max_area` pixels; 0 changes nothing."""
     if max_area <= 0 or masks.shape[0] == 0:
         return masks
     return stock.fill_holes_in_mask_scores(masks.unsqueeze(1), max_area=max_area).squeeze(1)
 
 
-def suppress(scores: Any, masks: Any, iou_threshold: float) -> Any:
-    """Indices (K,) of mask logits (N, H, W) that stay after mask NMS, best of the scores (N,) first."""
+def suppress_overlaps(scores: Any, masks: Any, iou_threshold: float) -> Any:
+    """Indices (K,) of mask logits (N, H, W) that remain after mask NMS, best of the scores (N,) first."""
     binary = masks > 0
     return CvUtils.generic_nms(mask_iou(binary, binary), scores, iou_threshold)

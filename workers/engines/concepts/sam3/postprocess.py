@@ -1,4 +1,4 @@
-"""From the detector's raw outputs to what is worth upsampling: filter, NMS, tidy, in that order.
+"""From the detector's raw outputs to instances: filter, NMS, clean-up, and only then upsampling.
 
 The scores are those of transformers' `post_process_instance_segmentation`: sigmoid of the logits times
 sigmoid of the presence.
@@ -9,39 +9,74 @@ from typing import Any
 
 import torch
 
-from workers.engines.concepts.sam3.kernels import suppress, tidy_logits
+from workers.engines.concepts.sam3.kernels import remove_small_areas, suppress_overlaps
+from workers.engines.concepts.sam3.settings import PostprocessConfig
+from workers.engines.concepts.sam3.upsample import upsample_masks
+from workers.engines.protocols import SegmentedInstance
+from workers.geometry.borders import truncation_flags
+from workers.geometry.boxes import bounding_box
+
+# predicted IoU (0..1) below which the mask of a visual prompt is flagged `low_iou`, as in the default engine;
+# chosen, not measured on real weights
+LOW_QUALITY = 0.55
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """What stays: `threshold` on the score, `nms_iou` on mask overlap (None keeps all), `fill_area` in cells.
+class RawDetections:
+    """The detector's outputs for one phrase: scores (Q,) f32 and mask logits (Q, h, w)."""
 
-    `chunk` is how many masks a GPU upsamples at a time.
-    """
-
-    threshold: float
-    nms_iou: float | None
-    fill_area: int
-    chunk: int
+    scores: Any
+    masks: Any
 
 
-def scores_of(logits: Any, presence: Any) -> Any:
+def compute_scores(logits: Any, presence: Any) -> Any:
     """Scores (N, Q) in [0, 1], float32, from query logits (N, Q) and presence logits (N, 1) or None."""
     scores = logits.float().sigmoid()
     return scores if presence is None else scores * presence.float().sigmoid()
 
 
-def select(scores: Any, masks: Any, rules: Rules) -> tuple[list[float], Any]:
-    """What stays of one phrase's scores (Q,) and mask logits (Q, h, w): K of each, best first."""
-    keep = torch.nonzero(scores > rules.threshold)[:, 0]
-    scores, masks = scores[keep], masks[keep].float()
+def select_detections(
+    raw: RawDetections, config: PostprocessConfig, threshold: float | None = None
+) -> tuple[list[float], Any]:
+    """The scores and mask logits (K, h, w) of one phrase that remain, best first.
+
+    `threshold` takes the place of the config's.
+    """
+    least = config.threshold if threshold is None else threshold
+    keep = torch.nonzero(raw.scores > least)[:, 0]
+    scores, masks = raw.scores[keep], raw.masks[keep].float()
     order = torch.sort(scores, descending=True, stable=True).indices
-    if rules.nms_iou is not None and len(order):
-        order = suppress(scores, masks, rules.nms_iou)
-    return scores[order].tolist(), tidy_logits(masks[order], rules.fill_area)
+    if config.nms_iou is not None and len(order):
+        order = suppress_overlaps(scores, masks, config.nms_iou)
+    return scores[order].tolist(), remove_small_areas(masks[order], config.fill_area)
 
 
-def stabilities(logits: Any) -> list[float]:
+def build_instances(
+    raw: RawDetections,
+    size: tuple[int, int],
+    config: PostprocessConfig,
+    *,
+    threshold: float | None,
+    prompt: int,
+    label: str | None,
+    flags: tuple[str, ...] = (),
+) -> list[SegmentedInstance]:
+    """The instances of one phrase in an image of (height, width), best first.
+
+    `prompt` is the phrase's index.
+    """
+    scores, logits = select_detections(raw, config, threshold)
+    masks = upsample_masks(logits, size, config.mask_chunk, probabilities=True)
+    return [
+        SegmentedInstance(
+            mask, bounding_box(mask), score, prompt, label, (*flags, *truncation_flags(mask)), stability
+        )
+        for score, mask, stability in zip(scores, masks, measure_stabilities(logits), strict=True)
+        if mask.any()
+    ]
+
+
+def measure_stabilities(logits: Any) -> list[float]:
     """IoU of each mask (K, h, w) at +1 and -1 of its logits, on the model's own cells."""
     inner = (logits > 1).flatten(1).sum(1)
     outer = (logits > -1).flatten(1).sum(1)

@@ -1,5 +1,6 @@
 """How SAM 3 is run: from the environment in a worker, from arguments in tests and benches."""
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
@@ -9,13 +10,33 @@ HUB_ID = "facebook/sam3"
 PATH_VARIABLE = "MAQUETTE_SAM3_PATH"
 BACKEND_VARIABLE = "MAQUETTE_SAM3_BACKEND"
 CHECKPOINT_VARIABLE = "MAQUETTE_SAM3_META_CHECKPOINT"
-# frames per batch on a GPU; a CPU is busy with one
+# frames of a video per pass on a GPU; a single frame keeps a CPU busy. Chosen, not measured: no GPU has run
+# it
 GPU_BATCH = 4
 
 Backend = Annotated[
     Literal["transformers", "meta"],
     BeforeValidator(lambda value: value.strip().lower() if isinstance(value, str) else value),
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostprocessConfig:
+    """Which of the detector's raw outputs become instances; areas are in cells of its 288 x 288 masks.
+
+    The settings' default threshold is that of Meta's code (transformers has 0.3). Neither Meta's image code
+    nor transformers has mask NMS within a phrase, and no real weights have judged its IoU and the area of
+    holes.
+    """
+
+    # score (0..1) below which a detection is dropped
+    threshold: float
+    # mask IoU within a phrase above which the lower score is dropped; None keeps all
+    nms_iou: float | None
+    # holes and specks up to this area are removed; 0 keeps them
+    fill_area: int
+    # masks that a GPU upsamples at a time
+    mask_chunk: int
 
 
 class Sam3Settings(BaseSettings):
@@ -64,7 +85,16 @@ class Sam3Settings(BaseSettings):
     batch: int | None = Field(default=None, ge=1, validation_alias="MAQUETTE_SAM3_BATCH")
     """Frames of a video per pass of backbone and detector; by default 4 on a GPU, 1 on a CPU."""
 
-    def frames_together(self, device: str) -> int:
+    @property
+    def postprocess(self) -> PostprocessConfig:
+        return PostprocessConfig(
+            threshold=self.threshold,
+            nms_iou=self.nms_iou,
+            fill_area=self.fill_area,
+            mask_chunk=self.mask_chunk,
+        )
+
+    def resolve_batch(self, device: str) -> int:
         """Frames of a video per batch on a device of that type."""
         return self.batch or (1 if device == "cpu" else GPU_BATCH)
 
@@ -84,7 +114,7 @@ class MetaSettings(BaseSettings):
     checkpoint: str | None = None
     """The file `sam3.pt`."""
     multiplex: str | None = None
-    """The file `sam3.1_multiplex.pt`, which then does the videos."""
+    """The file `sam3.1_multiplex.pt`, which then processes the videos."""
     device: str = Field(default="auto", validation_alias="MAQUETTE_SAM3_DEVICE")
     """As MAQUETTE_SAM3_DEVICE of the other backend, which it shares."""
     threshold: float = 0.5
@@ -101,3 +131,12 @@ class MetaSettings(BaseSettings):
     """Most objects that one video tracks."""
     max_frames: int = 600
     """Longest video, because Meta's session holds all of its frames at once."""
+
+    @property
+    def postprocess(self) -> PostprocessConfig:
+        return PostprocessConfig(
+            threshold=self.threshold,
+            nms_iou=self.nms_iou,
+            fill_area=self.fill_area,
+            mask_chunk=self.mask_chunk,
+        )

@@ -11,15 +11,18 @@ from transformers import CLIPTokenizer
 
 from workers.engines.concepts.sam3.errors import PhraseRejected, Sam3Unavailable
 
+# tokens of the text encoder, the start and the end token included
 LENGTH = 32
+# the phrase that the model was trained to read when there are exemplars but no words
+VISUAL_PHRASE = "visual"
 _BPE_FILE = "open_clip/bpe_simple_vocab_16e6.txt.gz"
-# the file's header, then as many merges as fill 49,408 tokens with 2 x 256 bytes and 2 marks
+# the file's header, then as many merges as fill 49,408 tokens with 2 x 256 bytes and the two special tokens
 _MERGES = slice(1, 49152 - 256 - 2 + 1)
 _START, _END = "<|startoftext|>", "<|endoftext|>"
 
 
 class PhraseTokenizer:
-    """CLIP's byte-pair encoding, cleaned as CLIP does it, 32 tokens with both marks, never truncated."""
+    """CLIP's byte-pair encoding and text clean-up: 32 tokens with both special ones, never truncated."""
 
     def __init__(self, tokenizer: Any, length: int = LENGTH) -> None:
         self._tokenizer = tokenizer
@@ -29,30 +32,34 @@ class PhraseTokenizer:
         """Token ids and attention mask, both of the full length; raises PhraseRejected."""
         text = html.unescape(html.unescape(ftfy.fix_text(phrase))).strip()
         ids = list(self._tokenizer(text)["input_ids"])
-        if len(ids) <= 2:
-            raise PhraseRejected("phrase_empty", phrase, "a phrase needs at least one word")
-        if len(ids) > self._length:
-            raise PhraseRejected(
-                "phrase_too_long",
-                phrase,
-                f"the phrase has {len(ids) - 2} tokens, SAM 3 reads at most {self._length - 2}: use a short "
-                "noun phrase",
-            )
+        check_token_count(phrase, len(ids) - 2, self._length)
         padding = self._length - len(ids)
         return ids + [self._tokenizer.pad_token_id] * padding, [1] * len(ids) + [0] * padding
 
 
-def from_folder(folder: Path) -> PhraseTokenizer:
+def check_token_count(phrase: str, count: int, length: int = LENGTH) -> None:
+    """Raise PhraseRejected for a phrase of no tokens, or of more than the text encoder reads.
+
+    `count` leaves out the two special tokens.
+    """
+    if count <= 0:
+        raise PhraseRejected("phrase_empty", phrase, "a phrase needs at least one word")
+    if count > length - 2:
+        detail = f"the phrase has {count} tokens, SAM 3 reads at most {length - 2}: use a short noun phrase"
+        raise PhraseRejected("phrase_too_long", phrase, detail)
+
+
+def load_tokenizer(folder: Path) -> PhraseTokenizer:
     """The folder's own tokenizer where it has one, else open_clip's; Sam3Unavailable without either."""
-    own = (folder / "tokenizer.json").is_file() or (
+    has_own = (folder / "tokenizer.json").is_file() or (
         (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file()
     )
-    if own:
+    if has_own:
         return PhraseTokenizer(CLIPTokenizer.from_pretrained(str(folder), local_files_only=True))
-    return from_open_clip()
+    return load_open_clip_tokenizer()
 
 
-def from_open_clip() -> PhraseTokenizer:
+def load_open_clip_tokenizer() -> PhraseTokenizer:
     """The tokenizer from the byte-pair file in the open_clip_torch wheel, read without importing it."""
     try:
         path = Path(str(metadata.distribution("open_clip_torch").locate_file(_BPE_FILE)))

@@ -9,43 +9,46 @@ from numpy.typing import NDArray
 
 from workers.engines.protocols import Mask
 
-# above this share of the image the native kernel is faster than a crop
+# Share of the image's area above which PyTorch's own kernel is used instead of a crop about the object.
+# Chosen, not measured; bench/concepts/sam3_postprocessing.py compares the two ways as a whole.
 CROP_SHARE = 0.15
 
 
-def upsample(logits: Any, size: tuple[int, int], chunk: int, *, soft: bool) -> Iterator[Mask]:
+def upsample_masks(logits: Any, size: tuple[int, int], chunk: int, *, probabilities: bool) -> Iterator[Mask]:
     """Boolean masks (H, W) of logits (K, h, w), interpolated as transformers' processors do (bilinear).
 
-    `soft` interpolates probabilities and cuts at 0.5 (the detector), else logits at 0 (clicks and video).
-    A GPU takes `chunk` masks at a time. On a CPU a small object is interpolated around itself alone.
+    With `probabilities` they are interpolated and cut at 0.5 (the detector), else logits are cut at 0 (visual
+    prompts and video). A GPU takes `chunk` masks at a time. On a CPU only the surroundings of a small object
+    are interpolated.
     """
-    cut = 0.5 if soft else 0.0
+    threshold = 0.5 if probabilities else 0.0
     if not len(logits):
         return
     for part in logits.split(chunk if logits.is_cuda else 1):
-        field = part.float().sigmoid() if soft else part.float()
-        window = None if logits.is_cuda else _window((field[0] > cut).cpu().numpy(), size)
+        field = part.float().sigmoid() if probabilities else part.float()
+        window = None if logits.is_cuda else _find_window((field[0] > threshold).cpu().numpy(), size)
         if window is None:
-            grown = torch.nn.functional.interpolate(
+            full = torch.nn.functional.interpolate(
                 field[:, None], size=size, mode="bilinear", align_corners=False
             )[:, 0]
-            yield from (np.ascontiguousarray(mask) for mask in (grown > cut).cpu().numpy())
+            yield from (np.ascontiguousarray(mask) for mask in (full > threshold).cpu().numpy())
         else:
             mask = np.zeros(size, np.bool_)
-            mask[window] = (_crop(field[0], size, window) > cut).numpy()
+            mask[window] = (_interpolate_window(field[0], size, window) > threshold).numpy()
             yield mask
 
 
-def _window(cells: NDArray[np.bool_], size: tuple[int, int]) -> tuple[slice, slice] | None:
-    """The pixels that a set cell can reach, or None when that is most of the image; a pixel reads 4 cells."""
+def _find_window(cells: NDArray[np.bool_], size: tuple[int, int]) -> tuple[slice, slice] | None:
+    """The pixels (rows, columns) that a set cell can reach, or None where that is most of the image."""
     rows, columns = (
-        _reach(np.flatnonzero(cells.any(1 - axis)), cells.shape[axis], size[axis]) for axis in (0, 1)
+        _find_reach(np.flatnonzero(cells.any(1 - axis)), cells.shape[axis], size[axis]) for axis in (0, 1)
     )
     area = (rows.stop - rows.start) * (columns.stop - columns.start)
     return None if area > CROP_SHARE * size[0] * size[1] else (rows, columns)
 
 
-def _reach(on: NDArray[np.intp], cells: int, size: int) -> slice:
+def _find_reach(on: NDArray[np.intp], cells: int, size: int) -> slice:
+    """The pixels of one axis that read one of the cells `on`: bilinear interpolation reads two per axis."""
     if not len(on):
         return slice(0, 0)
     scale = size / cells
@@ -53,7 +56,7 @@ def _reach(on: NDArray[np.intp], cells: int, size: int) -> slice:
     return slice(max(int(low), 0), min(int(high) + 1, size))
 
 
-def _crop(field: Any, size: tuple[int, int], window: tuple[slice, slice]) -> Any:
+def _interpolate_window(field: Any, size: tuple[int, int], window: tuple[slice, slice]) -> Any:
     """What bilinear interpolation of the field (h, w) to the size (H, W) gives inside a window."""
     above, below, down = _neighbours(size[0], field.shape[0], window[0])
     rows = torch.lerp(field[above], field[below], down[:, None])
@@ -62,6 +65,7 @@ def _crop(field: Any, size: tuple[int, int], window: tuple[slice, slice]) -> Any
 
 
 def _neighbours(size: int, cells: int, window: slice) -> tuple[Any, Any, Any]:
+    """For each pixel of a window on one axis: its lower and upper cell, and the weight of the upper one."""
     pixels = torch.arange(window.start, window.stop, dtype=torch.float32)
     at = ((pixels + 0.5) * (cells / size) - 0.5).clamp(min=0)
     low = at.long()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from bench.objects.metrics import f_score
+from bench.objects.geometry_scores import f_score
 from tests.support.synthetic_objects import cameras_around, make_object
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.objects.multi_view.registration import register

@@ -1,13 +1,13 @@
-"""Reconstruction from one view against analytic solids, whose other sides are known."""
+"""Reconstruction against shapes whose other sides are known. The shapes are those of `bench.objects`."""
 
 import numpy as np
 import pytest
 import trimesh
 
-from bench.objects.evaluation import evaluate_view, orbit
-from bench.objects.metrics import align_similarity, chamfer, f_score
+from bench.objects.analytic_shapes import SHAPES, box
+from bench.objects.geometry_scores import chamfer, f_score, icp, orbit
 from bench.objects.shapes import VIEWS
-from bench.objects.solids import SHAPES, box
+from bench.objects.single_view_scores import score_single_view
 from workers.engines.objects.default import DefaultObjects
 from workers.geometry.cameras import Camera
 from workers.geometry.mesh_renderer import rasterize, silhouette
@@ -18,7 +18,9 @@ ROUND = ("sphere", "egg", "can", "capsule", "vase", "snowman")
 
 
 def scores(name, **options):
-    return [evaluate_view(ENGINE, SHAPES[name][1](), view, side=160, quick=True, **options) for view in VIEWS]
+    return [
+        score_single_view(ENGINE, SHAPES[name][1](), view, side=160, quick=True, **options) for view in VIEWS
+    ]
 
 
 @pytest.mark.parametrize("name", ["sphere", "cube", "can", "torus", "mug"])
@@ -28,14 +30,14 @@ def test_outline_of_rendered_shapes(name):
 
 @pytest.mark.parametrize("name", ["table", "chair", "dumbbell", "star"])
 def test_outline_of_composed_shapes(name):
-    evaluated = [evaluate_view(ENGINE, SHAPES[name][1](), view, quick=True) for view in VIEWS]
-    assert min(score.input_iou for score in evaluated) >= 0.96
+    every = [score_single_view(ENGINE, SHAPES[name][1](), view, quick=True) for view in VIEWS]
+    assert min(score.input_iou for score in every) >= 0.96
 
 
 def test_round_shapes_look_right_from_elsewhere(record_property):
-    evaluated = [score for name in ROUND for score in scores(name)]
-    mean_iou = float(np.mean([score.novel_iou for score in evaluated]))
-    mean_f_score = float(np.mean([score.f_score for score in evaluated]))
+    every = [score for name in ROUND for score in scores(name)]
+    mean_iou = float(np.mean([score.novel_iou for score in every]))
+    mean_f_score = float(np.mean([score.f_score for score in every]))
     record_property("novel_iou", mean_iou)
     record_property("f_score", mean_f_score)
     assert mean_iou >= 0.75
@@ -43,7 +45,7 @@ def test_round_shapes_look_right_from_elsewhere(record_property):
 
 
 def test_a_flat_plate_seen_from_low_down_keeps_its_tilt():
-    score = evaluate_view(ENGINE, SHAPES["plate"][1](), (-15.0, 12.0), side=256, quick=True)
+    score = score_single_view(ENGINE, SHAPES["plate"][1](), (-15.0, 12.0), side=256, quick=True)
     assert score.kind == "turned" and score.novel_iou >= 0.88 and score.f_score >= 0.95
 
 
@@ -64,14 +66,14 @@ def test_depth_helps_where_the_outline_says_little():
         *(("can", "turned", 0.9), ("bowl", "turned", 0.8), ("vase", "turned", 0.88), ("ring", "turned", 0.8)),
     ],
 )
-def test_parametric_solids_are_fitted_with_their_tilt(name, kind, iou):
+def test_simple_solids_are_found_with_their_tilt(name, kind, iou):
     for score in scores(name):
         assert score.kind == kind
         assert score.novel_iou >= iou
 
 
 @pytest.mark.parametrize("name", ["sphere", "egg", "pebble", "table", "chair"])
-def test_other_shapes_are_not_forced_into_parametric_solids(name):
+def test_other_shapes_are_not_forced_into_simple_solids(name):
     assert {score.kind for score in scores(name)} == {"inflated"}
 
 
@@ -92,29 +94,29 @@ def test_fitted_solids_are_closed_and_stand_upright_in_their_frame(name):
         assert np.ptp(asset.mesh.vertices, axis=0).max() == pytest.approx(1, abs=1e-9)
 
 
-def test_depth_makes_a_fitted_solid_metric_and_rejects_a_wrong_one():
+def test_depth_makes_a_fitted_solid_metric_and_throws_out_a_wrong_one():
     camera = Camera.with_field_of_view(256, 256, 40.0)
     mesh = box(0.2, 0.3, 0.2)
     placed = orbit(30, 25, 1.0).apply(np.asarray(mesh.vertices))
-    fragments = rasterize(placed, np.asarray(mesh.faces, dtype=np.int64), camera)
-    mask = fragments.face >= 0
+    raster = rasterize(placed, np.asarray(mesh.faces, dtype=np.int64), camera)
+    mask = raster.face >= 0
     image = np.full((256, 256, 3), 90, np.uint8)
-    depth = np.where(mask, fragments.depth, np.nan).astype(np.float32)
+    depth = np.where(mask, raster.depth, np.nan).astype(np.float32)
     asset = ENGINE.reconstruct(image, mask, camera=camera, depth=depth)
     assert asset.scale_source == "metric" and "shape_box" in asset.flags
     assert asset.pose.scale == pytest.approx(0.3, rel=0.05)
     flat = np.where(mask, 1.0, np.nan).astype(np.float32)
-    rejected = ENGINE.reconstruct(image, mask, camera=camera, depth=flat)
-    assert "shape_box" not in rejected.flags and rejected.scale_source == "metric"
+    refused = ENGINE.reconstruct(image, mask, camera=camera, depth=flat)
+    assert "shape_box" not in refused.flags and refused.scale_source == "metric"
 
 
-def test_f_score_and_icp_of_the_bench_separate_good_from_bad():
+def test_f_score_and_icp_of_the_bench_tell_good_from_bad():
     rng = np.random.default_rng(0)
     ball = rng.normal(size=(4000, 3))
     ball /= np.linalg.norm(ball, axis=1, keepdims=True)
     assert f_score(ball, ball, 0.05) == 1
     assert f_score(ball, ball * 1.2, 0.05) == 0
-    assert chamfer(ball, align_similarity(1.1 * ball + 0.05, ball)) < 0.02
+    assert chamfer(ball, icp(1.1 * ball + 0.05, ball)) < 0.02
 
 
 def test_a_known_word_makes_flat_things_flat():

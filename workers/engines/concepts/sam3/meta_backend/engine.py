@@ -1,0 +1,143 @@
+"""SAM 3 by Meta's own package, behind the protocol of concept engines."""
+
+from collections.abc import Sequence
+
+from maquette.contract import Problem
+
+from workers.engines.concepts.sam3.errors import LICENCE
+from workers.engines.concepts.sam3.meta_backend.grounding import MetaEmbedding, MetaGrounding
+from workers.engines.concepts.sam3.meta_backend.loading import COMMIT, MetaModels, find_models
+from workers.engines.concepts.sam3.meta_backend.tracker import MetaTracker
+from workers.engines.concepts.sam3.postprocess import build_instances
+from workers.engines.concepts.sam3.preprocess import check_image
+from workers.engines.concepts.sam3.requests import check_exemplars, check_track_prompts
+from workers.engines.concepts.sam3.settings import MetaSettings
+from workers.engines.concepts.sam3.tokenizer import check_token_count
+from workers.engines.protocols import (
+    Box,
+    EngineInfo,
+    ImageHandle,
+    RequestRefused,
+    Rgb,
+    SegmentedInstance,
+    Tracker,
+    TrackPrompts,
+    VisualPrompt,
+)
+
+LIMITS = (
+    "A phrase is a short noun phrase of at most 30 tokens; longer ones are refused, not cut.",
+    "Exemplar boxes lie in the searched image; boxes of another one are refused.",
+    "A video is held completely and its results come at its end; masks are no prompts in it.",
+)
+
+
+class MetaConcepts:
+    """Any noun phrase, any visual prompt; in video also exemplar boxes; SAM 3.1 where configured."""
+
+    def __init__(self, settings: MetaSettings | None = None, *, models: MetaModels | None = None) -> None:
+        """Find Meta's package and the checkpoints of the settings (of the environment by default).
+
+        Raises MetaPackageMissing, NeedsCuda, Sam3Unavailable: see `loading.find_models`.
+        """
+        self._models = models or find_models(settings or MetaSettings())
+        self._settings = self._models.settings
+        self._grounding = MetaGrounding(self._models)
+        has_multiplex = self._settings.multiplex is not None
+        self.info = EngineInfo(
+            name="sam3",
+            kind="concepts",
+            version=f"meta {'3.1' if has_multiplex else '3'} facebookresearch/sam3@{COMMIT[:12]}",
+            device=self._models.device,
+            licence=f"weights and code: {LICENCE}",
+            capabilities=("phrases", "boxes", "points", "masks", "exemplars", "video", "video_exemplars"),
+            limits=(*LIMITS, f"A video has at most {self._settings.max_frames} frames."),
+            vocabulary=None,
+            weights=dict(self._models.weights),
+        )
+
+    def embed(self, image: Rgb, key: str) -> MetaEmbedding:
+        """Embed an RGB image (H, W, 3) u8; the same key returns the cached handle."""
+        check_image(image)
+        return self._grounding.embed(image, key)
+
+    def check(self, phrases: Sequence[str]) -> None:
+        """Raise PhraseRejected for the first phrase that is empty or too long; no phrase is unknown."""
+        for phrase in phrases:
+            check_token_count(phrase, self._grounding.count_tokens(phrase) if phrase.strip() else 0)
+
+    def ground(
+        self,
+        handle: ImageHandle,
+        phrases: Sequence[str],
+        *,
+        thresholds: Sequence[float | None] = (),
+    ) -> list[SegmentedInstance]:
+        """All instances of each phrase, best first within a phrase; the label is the phrase."""
+        self.check(phrases)
+        image = _require_handle(handle)
+        instances: list[SegmentedInstance] = []
+        limits = thresholds or [None] * len(phrases)
+        for index, (phrase, threshold) in enumerate(zip(phrases, limits, strict=True)):
+            instances += build_instances(
+                self._grounding.ground(image, phrase),
+                image.size,
+                self._settings.postprocess,
+                threshold=threshold,
+                prompt=index,
+                label=phrase,
+            )
+        return instances
+
+    def ground_exemplars(
+        self,
+        handle: ImageHandle,
+        boxes: Sequence[Box],
+        labels: Sequence[int],
+        *,
+        shown: Sequence[ImageHandle | None] = (),
+        phrase: str | None = None,
+        threshold: float | None = None,
+    ) -> list[SegmentedInstance]:
+        """All instances that look like the boxes labelled 1 and unlike those labelled 0, best first.
+
+        Raises ValueError without boxes or with other labels, RequestRefused for a box in another image.
+        """
+        check_exemplars(boxes, labels)
+        image = _require_handle(handle)
+        if any(one is not None and one is not image for one in shown):
+            raise RequestRefused(
+                Problem.from_code(
+                    "exemplars_other_image",
+                    422,
+                    "this backend accepts exemplar boxes of the searched image only",
+                )
+            )
+        return build_instances(
+            self._grounding.ground(image, phrase, boxes, labels),
+            image.size,
+            self._settings.postprocess,
+            threshold=threshold,
+            prompt=0,
+            label=phrase,
+        )
+
+    def segment(self, handle: ImageHandle, prompts: Sequence[VisualPrompt]) -> list[SegmentedInstance]:
+        """Exactly one instance per prompt, in order; raises ValueError for one that cannot be answered."""
+        image = _require_handle(handle)
+        return [self._grounding.segment(image, prompt, index) for index, prompt in enumerate(prompts)]
+
+    def tracker(self, prompts: TrackPrompts, *, state: bytes | None = None) -> Tracker:
+        """A tracker for one video, which takes one exemplar box on a frame per phrase.
+
+        Raises PhraseRejected, RequestRefused for a mask prompt, ValueError.
+        """
+        self.check(prompts.phrases)
+        check_track_prompts(prompts)
+        return MetaTracker(self._models, prompts, state=state)
+
+
+def _require_handle(handle: ImageHandle) -> MetaEmbedding:
+    if not isinstance(handle, MetaEmbedding):
+        raise TypeError(f"a handle of this engine's embed is needed, not {type(handle).__name__}")
+    return handle

@@ -1,0 +1,139 @@
+"""Meta's own `sam3` package: its models built once, its checkpoints named by their hashes.
+
+The contract is that of facebookresearch/sam3 at `COMMIT`. Its builders call CUDA by name: without a GPU its
+models can be built part by part, as a test does, but not by them.
+"""
+
+import hashlib
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from workers.engines.concepts.sam3.errors import Sam3Unavailable
+from workers.engines.concepts.sam3.settings import CHECKPOINT_VARIABLE, MetaSettings
+from workers.engines.weights import WeightsCorrupt
+
+COMMIT = "bfbed072a07a6a52c8d5fdc75a7a186251a835b1"
+
+
+class MetaPackageMissing(Sam3Unavailable):
+    """Meta's package is not installed; the message says which commit to install."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the package `sam3` of facebookresearch/sam3 is not installed: "
+            f"pip install --no-deps git+https://github.com/facebookresearch/sam3@{COMMIT}"
+        )
+
+
+class NeedsCuda(RuntimeError):
+    """Meta's package is to run without CUDA, which it names in its code."""
+
+
+@dataclass
+class MetaModels:
+    """Meta's models, each built when it is first used; `weights` maps file names to sha256."""
+
+    settings: MetaSettings
+    device: str
+    weights: Mapping[str, str] = field(default_factory=dict)
+    autocast: bool = True
+
+    @cached_property
+    def image(self) -> Any:
+        """The image model (`Sam3Image`) with its click predictor; raises WeightsCorrupt."""
+        builder = _import("sam3.model_builder")
+        model = builder.build_sam3_image_model(
+            device=self.device,
+            eval_mode=True,
+            load_from_HF=False,
+            checkpoint_path=None,
+            enable_inst_interactivity=True,
+        )
+        if self.settings.checkpoint is not None:
+            load_image_weights(model, Path(self.settings.checkpoint))
+        return model
+
+    @cached_property
+    def processor(self) -> Any:
+        """Meta's `Sam3Processor`, which prepares images."""
+        module = _import("sam3.model.sam3_image_processor")
+        return module.Sam3Processor(self.image, device=self.device)
+
+    @cached_property
+    def predictor(self) -> Any:
+        """The video predictor: of SAM 3.1 (object multiplex) where its checkpoint is set."""
+        builder, settings = _import("sam3.model_builder"), self.settings
+        if settings.multiplex is None:
+            return builder.build_sam3_video_predictor(checkpoint_path=settings.checkpoint)
+        has_flash_attention = importlib.util.find_spec("flash_attn_interface") is not None
+        return builder.build_sam3_multiplex_video_predictor(
+            checkpoint_path=settings.multiplex,
+            max_num_objects=settings.max_objects,
+            use_fa3=has_flash_attention,
+            use_rope_real=has_flash_attention,
+        )
+
+
+def find_models(settings: MetaSettings) -> MetaModels:
+    """Check that Meta's package and the checkpoints are there; the models are built later.
+
+    Raises MetaPackageMissing, NeedsCuda, Sam3Unavailable.
+    """
+    if importlib.util.find_spec("sam3") is None:
+        raise MetaPackageMissing
+    device = "cuda" if settings.device == "auto" else settings.device
+    if not (device.startswith("cuda") and torch.cuda.is_available()):
+        raise NeedsCuda(
+            f"Meta's package needs CUDA ({device} will not do): set MAQUETTE_SAM3_BACKEND=transformers"
+        )
+    if settings.checkpoint is None:
+        raise Sam3Unavailable(f"{CHECKPOINT_VARIABLE} does not name the file sam3.pt")
+    weights = {}
+    for name in (settings.checkpoint, settings.multiplex):
+        if name is not None:
+            path = Path(name)
+            if not path.is_file():
+                raise Sam3Unavailable(f"{path} is not a file")
+            with path.open("rb") as stream:
+                weights[path.name] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return MetaModels(settings, device, weights)
+
+
+def load_image_weights(model: Any, path: Path) -> None:
+    """Load a `sam3.pt` into the image model; raises WeightsCorrupt when a tensor of the model is not in it.
+
+    Meta's own loader goes on with random numbers there. The file names its parts "detector" and "tracker".
+    """
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    checkpoint = checkpoint.get("model", checkpoint)
+    renamed = {
+        "detector.": "",
+        "tracker.": "inst_interactive_predictor.model.",
+    }
+    state = {
+        new + key.removeprefix(old): value
+        for key, value in checkpoint.items()
+        for old, new in renamed.items()
+        if key.startswith(old)
+    }
+    missing = list(model.load_state_dict(state, strict=False).missing_keys)
+    # the click predictor reads the features of the detector's ViT and has none of its own
+    lost = [key for key in missing if not key.startswith("inst_interactive_predictor.model.backbone.")]
+    if lost:
+        raise WeightsCorrupt(f"{path} lacks {len(lost)} tensors of SAM 3, the first is {sorted(lost)[0]}")
+
+
+def _import(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name == "sam3":
+            raise MetaPackageMissing from error
+        raise

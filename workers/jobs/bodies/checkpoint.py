@@ -1,0 +1,41 @@
+"""The checkpoint of a bodies job on a video."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+from workers.geometry.cameras import Camera
+
+
+@dataclass(slots=True)
+class BodiesCheckpoint:
+    """The state between chunks. Checkpoints in the ledger have these field names.
+
+    `tracking` is that of the first pass, `tracked` whether it is done. `decoded` counts the frames of the
+    second pass, whose bodies are stored as `chunks`; `rig` is the hash of the rig, `first` what the first
+    body says of all. `artefacts` are those saved by both passes.
+    """
+
+    tracking: dict[str, Any] | None = None
+    tracked: bool = False
+    decoded: int = 0
+    rig: str | None = None
+    chunks: list[str] = field(default_factory=list)
+    first: dict[str, Any] | None = None
+    artefacts: list[dict[str, Any]] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """The checkpoint as JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any] | None) -> Self:
+        """A stored checkpoint, or a fresh one for None."""
+        if stored is None:
+            return cls()
+        # version 0.1.0 called the first field "ledger"
+        return cls(**{"tracking" if name == "ledger" else name: value for name, value in stored.items()})
+
+    def estimated_camera(self) -> Camera | None:
+        """The camera estimated on the first frame with a body; it is one camera through the video."""
+        camera = self.first and self.first["camera"]
+        return Camera(**camera) if camera and camera["source"] == "estimated" else None
