@@ -6,7 +6,7 @@ import pytest
 from workers.engines.objects.single_view.hypotheses import ShapeFit
 from workers.engines.objects.single_view.label_prior import LabelPrior
 from workers.engines.objects.single_view.mask_view import MaskView
-from workers.engines.objects.single_view.selection import HYPOTHESES, fit_hypotheses, select
+from workers.engines.objects.single_view.shape_selection import HYPOTHESES, fit_hypotheses, select
 from workers.geometry.cameras import Camera
 
 Y, X = np.mgrid[:200, :200] + 0.5
