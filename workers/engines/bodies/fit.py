@@ -25,8 +25,8 @@ from workers.engines.bodies.rotations import log_map, right_jacobian_inverse
 
 Floats = NDArray[np.float64]
 Extra = Callable[[BodyState, PosedSkeleton], tuple[Floats, Floats, float]]
-# The constants below are deviations, scales of robust losses and limits. They were chosen with the synthetic
-# people of `python -m bench run bodies.fit` (docs/benchmarks/bodies.md), not searched systematically.
+# The constants below are deviations, scales of robust losses and limits: chosen, not measured one by one.
+# `python -m bench run bodies.fit` measures what they give together (docs/benchmarks/bodies.md).
 # Landmarks in metres on the body; components of unit directions across and along the viewing ray.
 LANDMARK_METRES = 0.02
 DIRECTION_ACROSS, DIRECTION_ALONG = 0.20, 0.30
