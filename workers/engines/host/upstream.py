@@ -17,11 +17,11 @@ def report_missing_package(code: str = "upstream_missing") -> Iterator[None]:
 
 
 @contextmanager
-def report_missing_file(*others: type[Exception]) -> Iterator[None]:
-    """Raise ChildError `checkpoint_missing` for a FileNotFoundError, or one of `others`, of the block."""
+def report_missing_checkpoint(errors: tuple[type[Exception], ...] = (FileNotFoundError,)) -> Iterator[None]:
+    """Raise ChildError `checkpoint_missing` for one of `errors` of the block."""
     try:
         yield
-    except (FileNotFoundError, *others) as error:
+    except errors as error:
         raise ChildError("checkpoint_missing", str(error)) from error
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from workers.engines.bodies.sam3d.recorded import SHAPES
 from workers.engines.host.arrays import Arrays
 from workers.engines.host.child import Answer, ChildError, serve
-from workers.engines.host.upstream import report_missing_file, report_missing_package, require_gpu
+from workers.engines.host.upstream import report_missing_checkpoint, report_missing_package, require_gpu
 
 # Upstream's word for our mode; its "hand" path leaves the prediction under another name.
 INFERENCE = {"body": "body", "hands": "hand", "full": "full"}
@@ -30,7 +30,7 @@ class Estimator:
             import torch
             from sam_3d_body import SAM3DBodyEstimator, load_sam_3d_body
         require_gpu(torch)
-        with report_missing_file(), _tensors_only(torch):
+        with report_missing_checkpoint(), _tensors_only(torch):
             model, settings = load_sam_3d_body(
                 config["checkpoint"], device="cuda", mhr_path=config["mhr_model"]
             )

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from workers.engines.host.arrays import Arrays
 from workers.engines.host.child import Answer, ChildError, serve
-from workers.engines.host.upstream import report_missing_file, report_missing_package, require_gpu
+from workers.engines.host.upstream import report_missing_checkpoint, report_missing_package, require_gpu
 from workers.engines.objects.sam3d import plyfile
 
 ALLOWED = frozenset({"sam3d_objects", "torch", "torchvision", "moge"})
@@ -38,7 +38,7 @@ class Pipeline:
             from hydra.utils import instantiate
             from omegaconf import OmegaConf
         require_gpu(torch)
-        with report_missing_file():
+        with report_missing_checkpoint():
             settings = OmegaConf.load(config["config"])
         settings.rendering_engine = "pytorch3d"
         # upstream crashes when it is compiled
@@ -51,7 +51,7 @@ class Pipeline:
         # before upstream is imported, which imports the package at once
         if importlib.util.find_spec("plyfile") is None:
             sys.modules["plyfile"] = plyfile
-        with report_missing_file(ImportError):
+        with report_missing_checkpoint((FileNotFoundError, ImportError)):
             self._pipeline = instantiate(settings)
         self._torch = torch
         self._profile = str(config["profile"])
