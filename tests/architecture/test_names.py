@@ -26,10 +26,6 @@ FUNCTIONS_LEFT = {
     ("tests/workers/engines/host/test_host.py", "pid_of"),
     ("tests/workers/jobs/test_dataset_depth.py", "rows_of"),
     ("tests/workers/jobs/test_dataset_failures.py", "result_of"),
-    ("workers/engines/concepts/sam3/phrase_side.py", "_prompt_of"),
-    ("workers/engines/concepts/sam3/postprocess.py", "scores_of"),
-    ("workers/engines/concepts/sam3/sessions.py", "features_of"),
-    ("workers/engines/concepts/sam3/sessions.py", "settings_of"),
 }
 
 
