@@ -119,7 +119,7 @@ class Stock:
         )
 
 
-def mask_of(result: FrameResult, name: int) -> Any:
+def find_mask(result: FrameResult, name: int) -> Any:
     found = [item.mask for item in result.objects if item.id == name]
     return found[0] if found else np.zeros(SIZE, np.bool_)
 
@@ -136,7 +136,7 @@ def test_prompts_on_later_frames_are_transformers_own(engine: Sam3Concepts, seco
         if number in (7, 26):
             stock.ask(number, 1, CLICK if number == 7 else second)
         (expected,) = stock.shown(stock.step(number))
-        assert np.array_equal(mask_of(result, 1), expected)
+        assert np.array_equal(find_mask(result, 1), expected)
         seen += bool(expected.any())
     assert seen > 20
 
@@ -149,8 +149,8 @@ def test_an_object_added_later_is_alone_in_its_masks_and_leaves_the_others_their
     both = whole(engine, clicked(at(0, 1, CLICK), at(17, 2, OTHER), objects=2))
     assert sum(bool(result.objects) for result in second) > 10
     for one, other, result in zip(first, second, both, strict=True):
-        assert np.array_equal(mask_of(result, 1), mask_of(one, 1))
-        assert np.array_equal(mask_of(result, 2), mask_of(other, 2))
+        assert np.array_equal(find_mask(result, 1), find_mask(one, 1))
+        assert np.array_equal(find_mask(result, 2), find_mask(other, 2))
 
 
 def test_a_correction_reads_the_frames_own_mask(engine: Sam3Concepts) -> None:
@@ -158,7 +158,7 @@ def test_a_correction_reads_the_frames_own_mask(engine: Sam3Concepts) -> None:
     before = whole(engine, clicked(at(0, 1, CLICK)))
     after = whole(engine, clicked(at(0, 1, CLICK), at(20, 1, mend)))
     assert same(before[:20], after[:20])
-    assert not np.array_equal(mask_of(before[20], 1), mask_of(after[20], 1))
+    assert not np.array_equal(find_mask(before[20], 1), find_mask(after[20], 1))
     assert not same(before[21:], after[21:]), "the correction is remembered"
     stock = Stock(engine)
     stock.ask(0, 1, CLICK)
@@ -284,7 +284,7 @@ def test_a_click_on_an_object_of_a_phrase_mends_it_under_its_own_id(
     assert same(mended[:turn], alone[:turn])
     later = [item for result in mended[turn:] for item in result.objects if item.id == chosen.id]
     assert later and {(item.prompt, item.label) for item in later} == {(chosen.prompt, chosen.label)}
-    assert not np.array_equal(mask_of(mended[turn], chosen.id), chosen.mask)
+    assert not np.array_equal(find_mask(mended[turn], chosen.id), chosen.mask)
     for one, other in zip(mended[turn:], alone[turn:], strict=True):
         # a pixel that the taken object held may fall to another of its phrase, which then shows
         others = [{item.id for item in result.objects} - {chosen.id} for result in (one, other)]

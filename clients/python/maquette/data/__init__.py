@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["DataError", "Pairs", "ShardedIterable", "Windows"]
 
 _MODULES = {"Pairs": "pairs", "ShardedIterable": "sharded_iterable", "Windows": "windows"}
-# spellings of release 0.1, to be removed in the release after next
+# spellings of release 0.1 that work for one more release
 _DEPRECATED = {"Stream": "ShardedIterable"}
 
 

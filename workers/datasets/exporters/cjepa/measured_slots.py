@@ -32,7 +32,7 @@ class CJepaSlots(Exporter):
     seen, its box (x0 y0 x1 y1 over the size of the frame), area, mean colour, a mask of 8 x 8 cells within
     the box, and its 3D box in camera axes where that is known (centre, first two axes, size; metres or units
     of the world). `slots.json` says which numbers are which, and the clip and the tracks of each key. Models
-    trained on slots of VideoSAUR or SAVi cannot read these. Slots are told apart in frame 0 and shuffled for
+    trained on slots of VideoSAUR or SAVi cannot read these. Slots are identified in frame 0 and shuffled for
     each clip; slots without a track show the background.
 
     With `actions`, `actions.pkl` and `proprio.pkl` (the pose of the camera, 12 numbers) have the same keys;

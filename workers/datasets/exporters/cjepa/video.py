@@ -23,7 +23,7 @@ MOST_CATEGORIES = 255
 class CJepa(Exporter):
     """`<split>-000000.tar`: a sample has `video.npy` u8 (T, S, S, 3) and `segmentations.npy` u8 (T, S, S, N).
 
-    Channel k is slot k: the number of its category inside its mask, 0 elsewhere. Slots are told apart in
+    Channel k is slot k: the number of its category inside its mask, 0 elsewhere. Slots are identified in
     frame 0, so only tracks that are visible there have one. Slots are shuffled for each clip, so that their
     order means nothing, and keep their place through the clip. Extract the slots of an encoder from these
     shards with VideoSAUR or SAVi, as for their other datasets, or see `cjepa-slots`.

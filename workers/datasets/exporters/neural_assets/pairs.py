@@ -45,18 +45,18 @@ class PairSampler:
         """Up to `count` different pairs that have an object; gaps are uniform, in both directions."""
         rng = make_clip_rng(self.clip, seed)
         length = len(self.clip)
-        drawn: set[tuple[int, int]] = set()
+        tried: set[tuple[int, int]] = set()
         for _ in range(DRAWS_PER_PAIR * count):
             gap = int(rng.integers(0, min(self.max_gap, length - 1) + 1))
             first = int(rng.integers(0, length - gap))
             ends = (first, first + gap) if rng.random() < 0.5 else (first + gap, first)
-            if ends in drawn:
+            if ends in tried:
                 continue
-            drawn.add(ends)
+            tried.add(ends)
             pair = self.build(*ends)
             if pair.observations:
                 yield pair
-            if len(drawn) == count:
+            if len(tried) == count:
                 return
 
     def build(self, source: int, target: int) -> FramePair:

@@ -56,7 +56,7 @@ def run(
     return results
 
 
-def mask_of(result: FrameResult, number: int) -> Mask | None:
+def find_mask(result: FrameResult, number: int) -> Mask | None:
     return next((item.mask for item in result.objects if item.id == number), None)
 
 
@@ -88,8 +88,8 @@ def test_each_object_starts_on_its_own_frame_under_its_own_id(
             *([3] if index >= 2 else []),
         ]
         assert [item.prompt for item in result.objects] == [item.id - 1 for item in result.objects]
-    assert mask_iou(mask_of(results[11], 3), truth[11]["red"]) > 0.9
-    assert mask_iou(mask_of(results[11], 1), truth[11]["blue"]) > 0.9
+    assert mask_iou(find_mask(results[11], 3), truth[11]["red"]) > 0.9
+    assert mask_iou(find_mask(results[11], 1), truth[11]["blue"]) > 0.9
 
 
 def test_backwards_from_the_middle(
@@ -105,9 +105,9 @@ def test_backwards_from_the_middle(
     )
     results = run(engine, prompts, frames, range(9, -1, -1))
     assert list(results) == list(range(9, -1, -1))
-    assert all(mask_iou(mask_of(results[index], 1), truth[index]["red"]) > 0.85 for index in range(10))
-    assert all(mask_iou(mask_of(results[index], 2), truth[index]["blue"]) > 0.85 for index in range(7))
-    assert mask_of(results[8], 2) is None
+    assert all(mask_iou(find_mask(results[index], 1), truth[index]["red"]) > 0.85 for index in range(10))
+    assert all(mask_iou(find_mask(results[index], 2), truth[index]["blue"]) > 0.85 for index in range(7))
+    assert find_mask(results[8], 2) is None
 
 
 def test_points_take_away_and_add(
@@ -128,10 +128,10 @@ def test_points_take_away_and_add(
     )
     results = run(engine, prompts, frames, range(FRAMES))
     # a mask is taken as it is
-    assert mask_iou(mask_of(results[0], 1), both) > 0.97 and mask_iou(mask_of(results[0], 2), half) > 0.97
+    assert mask_iou(find_mask(results[0], 1), both) > 0.97 and mask_iou(find_mask(results[0], 2), half) > 0.97
     for index in range(1, FRAMES):
-        assert mask_iou(mask_of(results[index], 1), truth[index]["red"]) > 0.85
-        assert mask_iou(mask_of(results[index], 2), truth[index]["blue"]) > 0.85
+        assert mask_iou(find_mask(results[index], 1), truth[index]["red"]) > 0.85
+        assert mask_iou(find_mask(results[index], 2), truth[index]["blue"]) > 0.85
 
 
 @pytest.mark.parametrize("how", ["box", "mask"])
@@ -151,7 +151,7 @@ def test_a_box_or_a_mask_replaces_an_object(
     )
     results = run(engine, prompts, frames, range(FRAMES))
     for index, result in results.items():
-        assert mask_iou(mask_of(result, 1), truth[index]["red" if index < 5 else "blue"]) > 0.85
+        assert mask_iou(find_mask(result, 1), truth[index]["red" if index < 5 else "blue"]) > 0.85
 
 
 def test_what_is_removed_stays_away(
@@ -191,7 +191,7 @@ def test_what_a_phrase_found_can_be_mended_and_removed(engine: DefaultConcepts) 
     assert [[(item.id, item.prompt) for item in results[index].objects] for index in range(4)] == [
         [(2, 0)]
     ] * 4
-    assert mask_iou(mask_of(results[2], 2), half) > 0.95
+    assert mask_iou(find_mask(results[2], 2), half) > 0.95
     assert all(not results[index].objects for index in range(4, 10))
 
 
@@ -221,7 +221,7 @@ def test_a_lost_object_is_given_back_by_a_click(engine: DefaultConcepts) -> None
         True,
         True,
     ]
-    assert mask_iou(mask_of(results[9], 1), green) > 0.85
+    assert mask_iou(find_mask(results[9], 1), green) > 0.85
 
 
 @pytest.mark.parametrize(
