@@ -1,6 +1,5 @@
 """docs/reference/settings.md from the settings classes: `python -m scripts.settings_reference`."""
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,4 +106,4 @@ def _format_default(variable: Variable) -> str:
 
 
 if __name__ == "__main__":
-    (Path(sys.argv[1]) if len(sys.argv) > 1 else PAGE).write_text(write_page())
+    PAGE.write_text(write_page())

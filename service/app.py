@@ -14,7 +14,7 @@ from service.delivery.notifier import Notifier
 from service.delivery.results import ResultCache
 from service.delivery.streams import StreamLimit
 from service.dispatch.outbox import Outbox
-from service.dispatch.reaper import Reaper
+from service.dispatch.reaper_thread import Reaper
 from service.dispatch.routing import Router
 from service.guards.bodies import BodyGuard
 from service.guards.keys import KeyGuard, KeyRing

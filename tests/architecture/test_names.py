@@ -14,12 +14,9 @@ MODULES_LEFT: set[str] = set()
 FUNCTIONS_LEFT = {
     ("bench/datasets/ground_truth.py", "told_of"),
     ("bench/datasets/ground_truth_scores.py", "solid_of"),
-    ("tests/support/dataset_worlds.py", "kind_of"),
     ("tests/workers/datasets/exporters/test_neural_assets.py", "corners_of"),
     ("tests/workers/datasets/exporters/test_neural_assets.py", "row_of"),
     ("tests/workers/engines/host/test_host.py", "pid_of"),
-    ("tests/workers/jobs/test_dataset_depth.py", "rows_of"),
-    ("tests/workers/jobs/test_dataset_failures.py", "result_of"),
 }
 
 

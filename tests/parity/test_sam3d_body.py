@@ -297,7 +297,7 @@ def test_a_name_that_is_gone_is_a_typed_error(start: Any) -> None:
 
 
 def test_another_rig_or_an_ignored_camera_is_a_typed_error(start: Any) -> None:
-    with pytest.raises(Sam3dBodyContract, match=r"mm from where upstream"):
+    with pytest.raises(Sam3dBodyContract, match=r"mm from upstream"):
         start(other_rig=True).recover(picture(), BOXES, camera=CENTRED)
     with pytest.raises(Sam3dBodyContract, match=r"focal length of 500"):
         start(focal=500).recover(picture(), BOXES, camera=CENTRED)

@@ -150,11 +150,11 @@ class World:
             assert leases.park(self.db, row, parked.parts)
             return None
 
-    def kind_of(self, job_id: str) -> str:
+    def find_kind(self, job_id: str) -> str:
         with self.db.read() as connection:
             return str(connection.execute(select(table.c.kind).where(table.c.id == job_id)).scalar())
 
-    def choose_queue(self, job_id: str) -> str:
+    def find_queue(self, job_id: str) -> str:
         with self.db.read() as connection:
             return str(connection.execute(select(table.c.queue).where(table.c.id == job_id)).scalar())
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from celery import Celery
 
-from service.dispatch.reaper import Reaper
+from service.dispatch.reaper_thread import Reaper
 from service.settings import ServiceSettings
 from storage.ledger import Database, JobRow, Submission, jobs, leases, reaper
 from storage.ledger.leases import HeartbeatReply

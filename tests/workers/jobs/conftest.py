@@ -5,6 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.dataset_worlds import World
+from tests.support.gateway import application, gateway, state, stranger, tenant
+
+__all__ = ["application", "gateway", "state", "stranger", "tenant", "world"]
 
 
 @pytest.fixture(scope="module")

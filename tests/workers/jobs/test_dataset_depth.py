@@ -129,7 +129,7 @@ def judged(data: Dataset) -> Judged:
     return found
 
 
-def rows_of(data: Dataset) -> list[Any]:
+def read_rows(data: Dataset) -> list[Any]:
     return [row for clip in data.clips() for row in clip.observations]
 
 
@@ -217,8 +217,8 @@ def test_every_form_says_the_same(world: World, undisturbed: Manifest, form: str
         depth = {"media": stored(world, "feet.npy", CLIP.depth / 0.3048), "metres_per_unit": 0.3048}
     else:
         depth = {"media": pictures(world, form)}
-    truth = rows_of(Dataset(world.save(undisturbed, tmp_path / "exact")))
-    found = rows_of(made(world, depth, tmp_path / "other"))
+    truth = read_rows(Dataset(world.save(undisturbed, tmp_path / "exact")))
+    found = read_rows(made(world, depth, tmp_path / "other"))
     assert len(found) == len(truth)
     for row, other in zip(found, truth, strict=True):
         assert row.box3d_source == other.box3d_source

@@ -65,14 +65,14 @@ def picky(world: World, error: Exception | None) -> Picky:
     return world.engine
 
 
-def result_of(manifest: Manifest) -> DatasetResult:
+def get_result(manifest: Manifest) -> DatasetResult:
     assert isinstance(manifest.result, DatasetResult)
     return manifest.result
 
 
 def check(world: World, manifest: Manifest, folder: Path, code: str, lost: int = 2) -> None:
     """The other clips are there, and everything says which are not, and why."""
-    result = result_of(manifest)
+    result = get_result(manifest)
     assert "clips_failed" in manifest.flags
     assert result.clips == 5 - lost and result.tracks == 5 - lost
     assert len(result.failed) == lost and all(told.startswith(code) for told in result.failed.values())
@@ -160,7 +160,7 @@ def go(world: World, job_id: str, lost: str) -> Manifest:
     poison = None
     while True:
         found = world.queued(job_id)
-        poison = poison or next((item for item in found if world.kind_of(item) == lost), None)
+        poison = poison or next((item for item in found if world.find_kind(item) == lost), None)
         if poison is not None and poison in found:
             lose(world, poison)
         if (made := world.step(job_id, Heartbeat())) is not None:
@@ -206,7 +206,7 @@ def test_assets_that_cannot_be_made_do_not_cost_the_clip(world: World, tmp_path:
     picky(world, None)
     world.engines = EngineSet("default", {"concepts": world.engine, "objects": Breaks()})
     manifest = world.go(world.job(assets=2), Heartbeat())
-    result = result_of(manifest)
+    result = get_result(manifest)
     assert (result.clips, result.assets, result.failed) == (5, 0, {})
     data = Dataset(world.save(manifest, tmp_path / "data"))
     assert verify(data.folder) == []
@@ -245,8 +245,8 @@ def test_a_video_that_breaks_on_the_way_is_left_out(world: World, tmp_path: Path
     bad = world.put(broken(tmp_path))
     told = [{}, {}, {"name": "bad one"}]
     manifest = world.go(world.job(videos=[*world.videos, bad], sources=told), Heartbeat())
-    assert result_of(manifest).unreadable == {"bad one": "video_broken"}
-    assert "sources_unreadable" in manifest.flags and result_of(manifest).clips == 5
+    assert get_result(manifest).unreadable == {"bad one": "video_broken"}
+    assert "sources_unreadable" in manifest.flags and get_result(manifest).clips == 5
     with pytest.raises(JobProblem) as caught:
         world.go(world.job(videos=[bad]), Heartbeat())
     assert caught.value.problem.code == "video_broken"
@@ -255,6 +255,6 @@ def test_a_video_that_breaks_on_the_way_is_left_out(world: World, tmp_path: Path
 def test_a_video_whose_survey_kills_its_workers_is_left_out(world: World) -> None:
     picky(world, None)
     manifest = go(world, world.job(), "dataset.survey")
-    [code] = result_of(manifest).unreadable.values()
+    [code] = get_result(manifest).unreadable.values()
     assert code == "attempts_exhausted"
-    assert 0 < result_of(manifest).clips < 5
+    assert 0 < get_result(manifest).clips < 5

@@ -130,7 +130,7 @@ def test_surveys_go_to_workers_without_a_gpu_where_there_are_any(world: World) -
     def queues() -> set[str]:
         job_id = world.job()
         world.step(job_id, Heartbeat())
-        return {world.choose_queue(part) for part in world.queued(job_id)}
+        return {world.find_queue(part) for part in world.queued(job_id)}
 
     assert queues() == {"q"}
     fleet.announce(world.db, "cpu", "default", [])
@@ -149,10 +149,10 @@ def test_a_gpu_only_follows_where_others_can_do_the_rest(
     try:
         manifest = None
         while manifest is None:
-            kinds |= {(world.kind_of(item), world.choose_queue(item)) for item in world.queued(job_id)}
+            kinds |= {(world.find_kind(item), world.find_queue(item)) for item in world.queued(job_id)}
             first = world.queued(job_id)[0]
-            at_once |= len({world.kind_of(item) for item in world.queued(job_id)}) > 1
-            before, follows = world.engine.frames, world.kind_of(first) == "dataset.follow"
+            at_once |= len({world.find_kind(item) for item in world.queued(job_id)}) > 1
+            before, follows = world.engine.frames, world.find_kind(first) == "dataset.follow"
             manifest = world.step(job_id, Heartbeat())
             assert (world.engine.frames > before) == follows
     finally:

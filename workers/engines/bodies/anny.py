@@ -59,7 +59,7 @@ class AnnyModel:
         return out
 
     def rest(self, coefficients: Floats) -> RestBody:
-        """The rest body of shape coefficients (K,); all zero is a neutral adult of 1.70 m."""
+        """The rest body of shape coefficients (K,); all zeros give a neutral adult of 1.70 m."""
         return RestBody(
             self.base.vertices + np.tensordot(coefficients, self.directions.vertices, 1),
             self.base.joints + np.tensordot(coefficients, self.directions.joints, 1),
@@ -72,14 +72,14 @@ def pose_joints(
 ) -> tuple[Floats, Floats]:
     """Global rotations (J, 3, 3) and positions (J, 3) of joints from local rotations (J, 3, 3)."""
     global_rotations = np.empty_like(rotations)
-    placed = np.empty_like(rest_joints)
+    positions = np.empty_like(rest_joints)
     for j, p in enumerate(parents):
         if p < 0:
-            global_rotations[j], placed[j] = rotations[j], root_translation
+            global_rotations[j], positions[j] = rotations[j], root_translation
         else:
             global_rotations[j] = global_rotations[p] @ rotations[j]
-            placed[j] = placed[p] + global_rotations[p] @ (rest_joints[j] - rest_joints[p])
-    return global_rotations, placed
+            positions[j] = positions[p] + global_rotations[p] @ (rest_joints[j] - rest_joints[p])
+    return global_rotations, positions
 
 
 def skin_vertices(
@@ -88,10 +88,10 @@ def skin_vertices(
     skin_joints: NDArray[np.int64],
     skin_weights: Floats,
     global_rotations: Floats,
-    placed: Floats,
+    positions: Floats,
 ) -> Floats:
-    """Posed vertices (V, 3) by linear blend skinning with four joints a vertex."""
-    offsets = placed - np.einsum("jab,jb->ja", global_rotations, rest_joints)
+    """Posed vertices (V, 3) by linear blend skinning with four joints per vertex."""
+    offsets = positions - np.einsum("jab,jb->ja", global_rotations, rest_joints)
     affine = np.concatenate([global_rotations, offsets[:, :, None]], axis=2).reshape(
         len(global_rotations), 12
     )
@@ -105,7 +105,7 @@ def skin_vertices(
 
 @lru_cache(maxsize=1)
 def load_anny() -> AnnyModel:
-    """The shipped model; raises the errors of `weight_path`."""
+    """The shipped model; raises the errors of `find_weight`."""
     with np.load(find_weight(FILE), allow_pickle=False) as data:
         weights = data["skin_weights"].astype(np.float64)
         model = AnnyModel(

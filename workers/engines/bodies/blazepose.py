@@ -1,7 +1,7 @@
 """BlazePose: 33 landmarks of one person in a region of an image, by ONNX Runtime.
 
 Model and decoding: Bazarevsky et al., "BlazePose: On-device Real-time Body Pose tracking" (2020), and the
-graphs `pose_detection` and `pose_landmark` of MediaPipe 0.10.21 (Apache-2.0), whose constants are kept here.
+graphs `pose_detection` and `pose_landmark` of MediaPipe 0.10.21 (Apache-2.0), with the same constants.
 """
 
 from dataclasses import dataclass
@@ -15,34 +15,39 @@ from workers.engines.bodies.crops import CropRegion
 from workers.engines.protocols import Box, Mask, Rgb
 from workers.engines.weights import open_session
 
+# From MediaPipe: input sides in pixels, and the size of a region over its box or its alignment points.
 DETECTOR_SIDE = 224
 LANDMARK_SIDE = 256
 LANDMARKS = 33
 SCALE = 1.25
 DETECTION_SCORE = 0.5
-# A torso this share of the box's square away from its middle is likely another person's.
+# Scale of the distance between torso and box centre, as a share of the box's square, at which a detection
+# counts less: it may be another person. Chosen, not measured.
 TORSO_SPREAD = 0.4
+# From MediaPipe: window in heatmap cells, and the peak from which a landmark is refined.
 HEATMAP_KERNEL = 7
 HEATMAP_CONFIDENCE = 0.5
-# Two readings this share of the region apart agree little.
-APART = 0.06
+# Distance between two readings, as a share of the region, at which the confidence falls to 1/e. Chosen, not
+# measured.
+AGREEMENT_SCALE = 0.06
+# Sizes of a region over that before it which are plausible for the same person. Chosen, not measured.
+MIN_SIZE_RATIO, MAX_SIZE_RATIO = 0.4, 2.5
 # Each landmark's partner on the other side.
 MIRROR = np.array(
     [0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(k + 1 if k % 2 else k - 1 for k in range(11, 33))], dtype=np.int64
 )
-# (grid, anchors a cell) of the detector's layers; layers of one stride are merged.
+# (grid, anchors per cell) of the detector's layers; layers of one stride are merged.
 ANCHOR_GRIDS = ((28, 2), (14, 2), (7, 6))
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Pose2D:
-    """What BlazePose says of one person.
+    """The landmarks of one person from BlazePose.
 
-    `pixels` (33, 2) in the image; `confidence` (33,) in [0, 1] that a landmark is where it is said to be, and
-    in sight; `world` (33, 3) metres about the mid-hip, OpenCV axes of a camera that looks at the person;
-    `score` in [0, 1] that a person is there at all; `hip` and `top` (2,) the model's own alignment points in
-    the image.
+    `pixels` (33, 2) in the image; `confidence` (33,) in [0, 1] that a landmark is right and visible;
+    `world` (33, 3) metres about the mid-hip, OpenCV axes of a camera that faces the person; `score` that
+    there is a person, in [0, 1]; `hip` and `top` (2,) the model's own alignment points in the image.
     """
 
     pixels: Floats
@@ -74,7 +79,7 @@ class BlazePose:
         self._anchors = build_anchors()
 
     def find_region(self, image: Rgb, box: Box) -> CropRegion:
-        """The aligned region of the person in a box: by the detector, else the box's own square."""
+        """The region of the person in a box: from the detector, otherwise the square around the box."""
         upright = CropRegion.around(box, SCALE)
         crop = upright.extract(image, DETECTOR_SIDE)
         scaled = (crop.astype(np.float32) / 127.5 - 1.0)[None]
@@ -89,11 +94,11 @@ class BlazePose:
             return upright
         hip, top = upright.to_image(points[best, [2, 3]])
         region = CropRegion.aligned(hip, top, SCALE)
-        # A region far from the box's own size is another person, or none.
-        return region if 0.4 < region.size / upright.size < 2.5 else upright
+        # A region of a very different size is another person, or none.
+        return region if _has_similar_size(region, upright) else upright
 
     def read_landmarks(self, image: Rgb, region: CropRegion, *, mirrored: bool = False) -> Pose2D:
-        """Landmarks of the person in a region; `mirrored` shows the mirror image and undoes that."""
+        """Landmarks of the person in a region; `mirrored` reads the mirror image and maps the result back."""
         crop = region.extract(image, LANDMARK_SIDE)
         if mirrored:
             crop = np.ascontiguousarray(crop[:, ::-1])
@@ -105,27 +110,31 @@ class BlazePose:
         )
 
     def estimate_pose(self, image: Rgb, box: Box) -> Pose2D:
-        """Landmarks of the person in a box: find, read, and read twice more where the first reading says.
+        """Landmarks of the person in a box: one reading, then two in the region that it gives.
 
-        The second and third reading see the aligned region and its mirror image: their mean is steadier, and
-        where they disagree the model is guessing.
+        The second and the third reading are of the aligned region and its mirror image: their mean is more
+        stable, and where they disagree the model is guessing.
         """
         first = self.read_landmarks(image, self.find_region(image, box))
         if first.score < DETECTION_SCORE:
             return first
         region = CropRegion.aligned(first.hip, first.top, SCALE)
-        if not 0.4 < region.size / first.region.size < 2.5:
+        if not _has_similar_size(region, first.region):
             region = first.region
         second, third = self.read_landmarks(image, region), self.read_landmarks(image, region, mirrored=True)
         return merge_poses(second, third) if min(second.score, third.score) >= DETECTION_SCORE else first
 
 
+def _has_similar_size(a: CropRegion, b: CropRegion) -> bool:
+    return MIN_SIZE_RATIO < a.size / b.size < MAX_SIZE_RATIO
+
+
 def merge_poses(a: Pose2D, b: Pose2D) -> Pose2D:
-    """The mean of two readings of one region; confidence falls where they are apart."""
+    """The mean of two readings of one region; confidence falls where they disagree."""
     weights = np.stack([a.confidence, b.confidence]) + 1e-3
     share = (weights[0] / weights.sum(axis=0))[:, None]
-    apart = np.linalg.norm(a.pixels - b.pixels, axis=1) / a.region.size
-    agreement = np.exp(-((apart / APART) ** 2))
+    distance = np.linalg.norm(a.pixels - b.pixels, axis=1) / a.region.size
+    agreement = np.exp(-((distance / AGREEMENT_SCALE) ** 2))
     return Pose2D(
         pixels=share * a.pixels + (1 - share) * b.pixels,
         confidence=0.5 * (a.confidence + b.confidence) * agreement,
@@ -169,29 +178,29 @@ def decode_outputs(
     unit = table[:, :2] / LANDMARK_SIDE
     unit[:LANDMARKS] = refine_landmarks(unit[:LANDMARKS], heatmap[:, :, :LANDMARKS])
     confidence = sigmoid(table[:LANDMARKS, 3]) * sigmoid(table[:LANDMARKS, 4])
-    turned = world.astype(np.float64).reshape(-1, 3)[:LANDMARKS].copy()
+    points = world.astype(np.float64).reshape(-1, 3)[:LANDMARKS].copy()
     foreground = sigmoid(mask.astype(np.float64)).astype(np.float32)
     if mirrored:
         unit[:, 0] = 1.0 - unit[:, 0]
-        turned[:, 0] *= -1.0
-        unit[:LANDMARKS], turned, confidence = unit[MIRROR], turned[MIRROR], confidence[MIRROR]
+        points[:, 0] *= -1.0
+        unit[:LANDMARKS], points, confidence = unit[MIRROR], points[MIRROR], confidence[MIRROR]
         foreground = foreground[:, ::-1]
-    turned[:, :2] = turned[:, :2] @ region.rotation().T
-    placed = region.to_image(unit)
+    points[:, :2] = points[:, :2] @ region.rotation().T
+    pixels = region.to_image(unit)
     return Pose2D(
-        pixels=placed[:LANDMARKS],
+        pixels=pixels[:LANDMARKS],
         confidence=confidence,
-        world=turned,
+        world=points,
         score=score,
-        hip=placed[LANDMARKS],
-        top=placed[LANDMARKS + 1],
+        hip=pixels[LANDMARKS],
+        top=pixels[LANDMARKS + 1],
         region=region,
         foreground=foreground,
     )
 
 
 def refine_landmarks(points: Floats, heatmap: NDArray[np.float32]) -> Floats:
-    """Landmarks (33, 2) in [0, 1] moved to the centroid of their heatmap (h, w, 33) where it is sure.
+    """Landmarks (33, 2) in [0, 1] moved to the centroid of their heatmap (h, w, 33) where its peak is high.
 
     MediaPipe's RefineLandmarksFromHeatmap: a 7x7 window about the landmark, used where its peak reaches 0.5.
     """

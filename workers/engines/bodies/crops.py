@@ -1,4 +1,4 @@
-"""Rotated square regions, and the picture of one person with everybody else greyed."""
+"""Rotated square regions of an image, and images with all people but one greyed out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +11,10 @@ from workers.engines.protocols import Box, Mask, Rgb
 from workers.geometry.overlap import box_iou
 
 GREY = 127
-# Boxes that overlap by more are taken for the same person: greying one would erase the other.
+# Box IoU above which two boxes count as the same person: greying one out would erase the other. Chosen, not
+# measured.
 SAME_BOX = 0.6
-# No region about a box is wider than this many times its longer side.
+# Upper bound of a region's size over the longer side of its box: only this part of the image is greyed.
 REACH = 4.0
 Floats = NDArray[np.float64]
 
@@ -29,13 +30,13 @@ class CropRegion:
 
     @classmethod
     def around(cls, box: Box, scale: float) -> "CropRegion":
-        """The upright square about a box, its longer side times `scale`."""
+        """The upright square around a box, its longer side times `scale`."""
         x0, y0, x1, y1 = box
         return cls((x0 + x1) / 2, (y0 + y1) / 2, scale * max(x1 - x0, y1 - y0))
 
     @classmethod
     def aligned(cls, hip: Floats, top: Floats, scale: float) -> "CropRegion":
-        """MediaPipe's alignment: centred at the hips, the person upright, twice the reach to `top` wide."""
+        """MediaPipe's alignment: centred at the hips, upright, twice the distance to `top` wide."""
         dx, dy = (float(v) for v in top - hip)
         size = 2.0 * float(np.hypot(dx, dy)) * scale
         return cls(float(hip[0]), float(hip[1]), size, float(np.arctan2(dx, -dy)))
@@ -47,8 +48,8 @@ class CropRegion:
 
     def to_image(self, points: Floats) -> Floats:
         """Points (..., 2) in [0, 1] of the region to image pixels."""
-        placed: Floats = (points - 0.5) * self.size @ self.rotation().T + np.array([self.x, self.y])
-        return placed
+        pixels: Floats = (points - 0.5) * self.size @ self.rotation().T + np.array([self.x, self.y])
+        return pixels
 
     def bounds(self, width: int, height: int) -> tuple[int, int, int, int]:
         """Pixel bounds of the region's corners inside an image, end-exclusive."""
@@ -81,9 +82,9 @@ class CropRegion:
 
 
 def grey_out_others(image: Rgb, index: int, boxes: Sequence[Box], masks: Sequence[Mask] | None) -> Rgb:
-    """A copy of the image with the other people grey: by their masks, else by what of their boxes is theirs.
+    """A copy of the image with the other people greyed out: their masks, or without masks their boxes.
 
-    A pixel inside two boxes stays, for it may be the person's own.
+    A pixel that is also inside the person's own mask or box stays.
     """
     if len(boxes) < 2:
         return image

@@ -1,4 +1,4 @@
-"""The default bodies engine: BlazePose landmarks of each person, fitted to the Anny body model, on a CPU."""
+"""The default bodies engine: the Anny body model fitted to BlazePose landmarks, on a CPU."""
 
 from collections.abc import Sequence
 
@@ -20,25 +20,32 @@ from workers.geometry.cameras import Camera
 
 Floats = NDArray[np.float64]
 FILES = ("anny_compact.npz", "blazepose_detector.onnx", "blazepose_landmark_full.onnx")
-SEEN = 0.5
-# Shares of the body's height in the image.
+# Confidence from which a landmark counts as visible; chosen, not measured.
+VISIBLE = 0.5
+# Distances as shares of the body's height in the image; chosen, not measured: the error that is flagged,
+# that of a failed fit, and that of landmarks below which two bodies are one person.
 HIGH_ERROR, WILD_ERROR, SAME_PERSON = 0.03, 0.10, 0.05
-# A mask may cost the landmarks this much; one that asks for more is of clothes, or of someone else.
+# By how much a mask may raise the landmarks' error, as a share of the body's height: a mask that needs more
+# shows clothes or another person. Chosen, not measured.
 MASK_COST = 0.01
-# Cost a unit of landmark weight: people that were looked at stay under 1.7, imagined ones start at 2.9.
+# Limit of the cost per unit of landmark weight: visible people cost at most 1.7, bodies imagined in a crop
+# of a head 2.9 and more (docs/benchmarks/bodies.md).
 WILD_COST = 2.4
-# Bodies of less confidence are guesses.
-LEAST_CONFIDENCE = 0.3
-# Of the landmarks that BlazePose is sure of, this share must lie in the (widened) box.
+# Confidence below which no body is returned; chosen, not measured.
+MIN_CONFIDENCE = 0.3
+# Share of the visible landmarks that must lie in the box, and the margin of the box as a share of its sides.
+# Chosen, not measured.
 IN_BOX, BOX_MARGIN = 0.5, 0.15
-SMALLEST_BOX = 16
+# Shortest side of a box in pixels: there are no landmarks to read in less. Chosen, not measured.
+MIN_BOX_SIDE = 16
+# Landmarks outside the image, and pixels from the box to the border, at which a body is flagged as truncated.
 TRUNCATED_LANDMARKS, EDGE_PIXELS = 2, 2
-# World points of BlazePose come from a mean body: their metres are weigh_confidence a third of the way.
-METRES_TRUST = 0.3
+# Weight of the size that BlazePose's world points suggest: they come from a mean body. Chosen, not measured.
+WORLD_SCALE_WEIGHT = 0.3
 
 
 class DefaultBodies:
-    """BlazePose to Anny. Results are the same for the same input: nothing in it is random."""
+    """BlazePose landmarks to an Anny body. Deterministic."""
 
     def __init__(self, threads: int = 2) -> None:
         self._poses = BlazePose(threads)
@@ -72,7 +79,7 @@ class DefaultBodies:
         camera: Camera | None = None,
         seed: int = 0,
     ) -> list[BodyEstimate | None]:
-        """One body per box, in order; None where no trustworthy body was found or an earlier box has it.
+        """One body per box, in order; None where none is trustworthy or an earlier box has the same person.
 
         Raises ValueError when masks or camera do not match the boxes or the image.
         """
@@ -83,17 +90,19 @@ class DefaultBodies:
             if any(mask.shape != (height, width) for mask in masks):
                 raise ValueError(f"masks must have the image's shape {(height, width)}")
         if camera is not None and (camera.width, camera.height) != (width, height):
-            raise ValueError(f"the camera is of {camera.width}x{camera.height}, the image {width}x{height}")
-        view = camera if camera is not None else Camera.assumed(width, height)
-        found: list[BodyEstimate | None] = []
+            raise ValueError(f"the camera has {camera.width}x{camera.height}, the image {width}x{height}")
+        used_camera = camera if camera is not None else Camera.assumed(width, height)
+        bodies: list[BodyEstimate | None] = []
         for index in range(len(boxes)):
-            body = self._person(image, index, boxes, masks, view)
-            if body is not None and any(_same(body, other) for other in found if other is not None):
+            body = self._recover_person(image, index, boxes, masks, used_camera)
+            if body is not None and any(
+                _is_same_person(body, other) for other in bodies if other is not None
+            ):
                 body = None
-            found.append(body)
-        return found
+            bodies.append(body)
+        return bodies
 
-    def _person(
+    def _recover_person(
         self,
         image: Rgb,
         index: int,
@@ -103,13 +112,13 @@ class DefaultBodies:
     ) -> BodyEstimate | None:
         box = boxes[index]
         x0, y0, x1, y1 = box
-        if not (np.isfinite(box).all() and min(x1 - x0, y1 - y0) >= SMALLEST_BOX):
+        if not (np.isfinite(box).all() and min(x1 - x0, y1 - y0) >= MIN_BOX_SIDE):
             return None
         pose = self._poses.estimate_pose(grey_out_others(image, index, boxes, masks), box)
-        if pose.score < DETECTION_SCORE or not _belongs(pose, box):
+        if pose.score < DETECTION_SCORE or not _lies_in_box(pose, box):
             return None
         observed = observe_pose(pose, camera)
-        tall = self._fitter.height(observed, METRES_TRUST)
+        tall = self._fitter.height(observed, WORLD_SCALE_WEIGHT)
         fit = self._fitter.solve(observed, height=tall)
         if not (fit.error < WILD_ERROR and fit.cost < WILD_COST * float(observed.weights.sum())):
             return None
@@ -118,7 +127,7 @@ class DefaultBodies:
         if np.isfinite(refined.cost) and refined.error < fit.error + MASK_COST:
             fit = refined
         body = self._estimate(pose, observed, fit, camera, box)
-        return body if body.confidence >= LEAST_CONFIDENCE else None
+        return body if body.confidence >= MIN_CONFIDENCE else None
 
     def _estimate(
         self, pose: Pose2D, observed: LandmarkObservation, fit: BodyFit, camera: Camera, box: Box
@@ -129,11 +138,11 @@ class DefaultBodies:
         if camera.source == "assumed":
             flags.append("camera_assumed")
         body = list(range(11, 17)) + list(range(23, 29))
-        if float((observed.confidence[body] > SEEN).mean()) < 0.75:
+        if float((observed.confidence[body] > VISIBLE).mean()) < 0.75:
             flags.append("low_visibility")
-        unseen = float(observed.confidence[body].min()) < SEEN
-        if _outside(fit.pixels, camera) >= TRUNCATED_LANDMARKS or (
-            unseen and box_touches_border(box, (camera.height, camera.width), EDGE_PIXELS)
+        has_hidden = float(observed.confidence[body].min()) < VISIBLE
+        if _count_outside(fit.pixels, camera) >= TRUNCATED_LANDMARKS or (
+            has_hidden and box_touches_border(box, (camera.height, camera.width), EDGE_PIXELS)
         ):
             flags.append("truncated")
         if fit.error > HIGH_ERROR:
@@ -165,26 +174,26 @@ class DefaultBodies:
         )
 
 
-def _outside(pixels: Floats, camera: Camera) -> int:
+def _count_outside(pixels: Floats, camera: Camera) -> int:
     """How many of the landmarks (33, 2) lie outside the image."""
     x, y = pixels[:, 0], pixels[:, 1]
     return int(((x < 0) | (y < 0) | (x >= camera.width) | (y >= camera.height)).sum())
 
 
-def _belongs(pose: Pose2D, box: Box) -> bool:
-    """Whether the landmarks that are sure lie in the box: another person's lie elsewhere."""
-    sure = pose.confidence > SEEN
-    if sure.sum() < 5:
+def _lies_in_box(pose: Pose2D, box: Box) -> bool:
+    """Whether the visible landmarks lie in the box; those of another person do not."""
+    visible = pose.confidence > VISIBLE
+    if visible.sum() < 5:
         return False
     x0, y0, x1, y1 = box
     dx, dy = BOX_MARGIN * (x1 - x0), BOX_MARGIN * (y1 - y0)
-    x, y = pose.pixels[sure].T
+    x, y = pose.pixels[visible].T
     inside = (x >= x0 - dx) & (x < x1 + dx) & (y >= y0 - dy) & (y < y1 + dy)
     return float(inside.mean()) >= IN_BOX
 
 
-def _same(a: BodyEstimate, b: BodyEstimate) -> bool:
-    """Whether two bodies are one person: the landmarks that both see lie together."""
+def _is_same_person(a: BodyEstimate, b: BodyEstimate) -> bool:
+    """Whether two bodies are the same person: the landmarks that are visible in both coincide."""
     both = np.minimum(a.keypoint_visibility, b.keypoint_visibility)
     if both.sum() < 1.0:
         return False

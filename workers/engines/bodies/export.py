@@ -1,4 +1,4 @@
-"""A body as files: a skinned GLB that opens in the found pose, OBJ and PLY of the posed mesh, BVH.
+"""Writes a body: a skinned GLB that opens in the estimated pose, OBJ and PLY of the posed mesh, BVH.
 
 glTF is y up and right-handed with the viewer looking along -z, so a point of the camera frame (OpenCV: x
 right, y down, z forward) becomes F p with F = diag(1, -1, -1), a half turn about x. The file's joint nodes
@@ -22,10 +22,10 @@ from workers.geometry.meshes import Mesh, vertex_normals
 
 Floats = NDArray[np.float64]
 CAMERA_TO_GLTF = np.diag([1.0, -1.0, -1.0])
-# A grey that stands for no one's skin.
+# A neutral grey, sRGB: no one's skin.
 NEUTRAL = np.array([196, 180, 168], dtype=np.uint8)
-# A BVH of one frame still has to tell a frame time.
-STILL_SECONDS = 1 / 30
+# The frame time that a BVH of one frame states, in seconds: the format requires one.
+SINGLE_FRAME_SECONDS = 1 / 30
 
 
 def to_gltf(points: Floats) -> Floats:
@@ -43,11 +43,13 @@ def write_body_glb(estimate: BodyEstimate, name: str = "body") -> bytes:
     return builder.build()
 
 
-def add_rig(builder: GlbBuilder, name: str, rig: Rig, extras: dict[str, Any], to_file: Floats) -> list[int]:
-    """Add a posed rig; gives the node of every joint.
+def add_rig(
+    builder: GlbBuilder, name: str, rig: Rig, extras: dict[str, Any], file_from_root: Floats
+) -> list[int]:
+    """Add a posed rig; returns the node of every joint.
 
-    `to_file` (3, 3) turns the frame of the rig's root into the file's y-up frame. The skin's extras name the
-    joints as Unity's humanoid and Mixamo do.
+    `file_from_root` (3, 3) maps the frame of the rig's root to the file's y-up frame. The skin's extras name
+    the joints as Unity's humanoid and Mixamo do.
     """
     mesh = builder.add_mesh(
         name,
@@ -64,8 +66,8 @@ def add_rig(builder: GlbBuilder, name: str, rig: Rig, extras: dict[str, Any], to
     for j, parent in enumerate(rig.parents):
         rotation, offset = rig.rotations[j], None
         if parent < 0:
-            rotation = quaternions(to_file @ from_quaternions(rotation))
-            offset = to_file @ rig.root_translation
+            rotation = quaternions(file_from_root @ from_quaternions(rotation))
+            offset = file_from_root @ rig.root_translation
         else:
             offset = rig.rest_joints[j] - rig.rest_joints[parent]
         nodes.append(
@@ -82,7 +84,7 @@ def add_rig(builder: GlbBuilder, name: str, rig: Rig, extras: dict[str, Any], to
     skin = builder.add_skin(
         f"{name}_skin", nodes, binds, skeleton=nodes[0], extras={"humanoid": named} if named else None
     )
-    # The validator asks for skinned meshes at the root: their own transform is ignored.
+    # The glTF validator wants skinned meshes at the root: their own transform is ignored.
     builder.add_node(f"{name}_mesh", mesh=mesh, skin=skin)
     return nodes
 
@@ -106,7 +108,7 @@ def write_body_bvh(estimate: BodyEstimate) -> bytes:
     rotations = from_quaternions(rig.rotations)[None]
     rotations[:, 0] = CAMERA_TO_GLTF @ rotations[:, 0]
     place = to_gltf(rig.root_translation)[None]
-    return write_bvh(rig.joint_names, rig.parents, rig.rest_joints, rotations, place, STILL_SECONDS)
+    return write_bvh(rig.joint_names, rig.parents, rig.rest_joints, rotations, place, SINGLE_FRAME_SECONDS)
 
 
 def _extras(estimate: BodyEstimate) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 Residuals, each over its own deviation: landmarks in the image (Cauchy loss), bone directions about the
 viewing ray, joint angles about the relaxed pose, joint limits, shape, and weakly that people are upright. See
-`observations` for what is seen and `kinematics` for the parameters. The damping follows Marquardt (1963) with
+`observations` for the input and `kinematics` for the parameters. The damping follows Marquardt (1963) with
 the diagonal of the normal matrix.
 """
 
@@ -25,24 +25,27 @@ from workers.engines.bodies.rotations import log_map, right_jacobian_inverse
 
 Floats = NDArray[np.float64]
 Extra = Callable[[BodyState, PosedSkeleton], tuple[Floats, Floats, float]]
-# Deviations: landmarks in metres on the body, directions across and along the ray.
+# The constants below are deviations, scales of robust losses and limits: chosen, not measured one by one.
+# `python -m bench run bodies.fit` measures what they give together (docs/benchmarks/bodies.md).
+# Landmarks in metres on the body; components of unit directions across and along the viewing ray.
 LANDMARK_METRES = 0.02
 DIRECTION_ACROSS, DIRECTION_ALONG = 0.20, 0.30
 CAUCHY = 3.0
-# A seen joint is free to leave its relaxed angle; priors only break ties.
+# Weight of the relaxed angles: a visible joint is free to leave its own; priors only break ties.
 PRIOR = 0.5
-# A joint whose landmarks are all unseen keeps to its relaxed angle by so much more: else a mask bends it.
+# Extra weight for a joint without visible landmarks: otherwise a mask bends it.
 UNSEEN_PRIOR = 2.0
 LIMIT_RADIANS = 0.04
-# Landmarks say little of girth; a mask says much, and counts clothes as girth.
+# Landmarks determine girth poorly; a mask determines it well, but includes clothes.
 GIRTH_SPREAD, GIRTH_SPREAD_MASK = 0.35, 1.0
 HEIGHT_SPREAD, SEX_SPREAD, YOUTH_SPREAD = 0.5, 0.6, 0.4
 # Height and youth may not pull against each other, and nobody is older than an adult.
 STATURE_SPREAD, OLDER_SPREAD = 1.5, 0.05
-# Most people are upright in the picture; those who are not lose little to a Cauchy loss.
+# Deviation in radians from upright: most people are, and a Cauchy loss costs the others little.
 UPRIGHT_RADIANS = 0.6
+# Most evaluations, and the relative gain of a step at which the fit has converged.
 MAX_STEPS = 40
-ENOUGH = 1e-4
+CONVERGED_GAIN = 1e-4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,8 +73,8 @@ class BodyFitter:
         rest = skeleton.model.base.landmarks
         self._lengths = np.linalg.norm(rest[BONE_TO] - rest[BONE_FROM], axis=1)
         units = np.eye(len(skeleton.model.shape_names))
-        grown = np.array([_bones(skeleton.model.rest(unit).landmarks) for unit in units])
-        self._stretch = grown / _bones(rest) - 1.0
+        grown = np.array([_sum_bones(skeleton.model.rest(unit).landmarks) for unit in units])
+        self._stretch = grown / _sum_bones(rest) - 1.0
         self._growth = float(self._stretch[skeleton.model.shape_names.index("height")])
 
     def height(self, observed: LandmarkObservation, trust: float) -> float:
@@ -100,7 +103,7 @@ class BodyFitter:
         """
         state = estimate_initial_state(self.kinematics, observed, height) if initial is None else initial
         posed = self.kinematics.pose(state)
-        # Fixed for the whole fit: were it to follow the depth, moving away would pay.
+        # Constant during the fit: if it changed with depth, moving away would lower the cost.
         scale = observed.pixels_per_metre(posed.landmarks[:, 2])
         residual, jacobian, cost = self._evaluate(state, posed, observed, height, scale, extra)
         damping, steps = (1e-3 if extra is None else 1e-2), 0
@@ -110,7 +113,7 @@ class BodyFitter:
             normal[np.diag_indices_from(normal)] *= 1.0 + damping
             normal[np.diag_indices_from(normal)] += 1e-9
             step = np.asarray(np.linalg.solve(normal, -gradient), dtype=np.float64)
-            trial = state.moved(step)
+            trial = state.update(step)
             trial_posed = self.kinematics.pose(trial)
             r, j, trial_cost = self._evaluate(trial, trial_posed, observed, height, scale, extra)
             if not trial_cost < cost:
@@ -121,7 +124,7 @@ class BodyFitter:
             gain = (cost - trial_cost) / cost
             state, posed, residual, jacobian, cost = trial, trial_posed, r, j, trial_cost
             damping = max(damping / 6.0, 1e-7)
-            if gain < ENOUGH:
+            if gain < CONVERGED_GAIN:
                 break
         return self._finish(state, posed, observed, cost, steps)
 
@@ -228,11 +231,11 @@ class BodyFitter:
     def _shape(
         self, state: BodyState, observed: LandmarkObservation, height: float, girth: float
     ) -> tuple[Floats, Floats]:
-        # a child is told by its proportions: of half a body they are not known
+        # youth shows in proportions, which are not known of half a body
         whole = max(float(observed.bone_weights[SCALE_BONES].mean()), 0.1)
         spread = np.array([HEIGHT_SPREAD, girth, SEX_SPREAD, YOUTH_SPREAD * whole**2])
         rows = np.eye(len(SHAPE))
-        # the prior is on size: of two bodies as large, the one with a child's proportions is not the smaller
+        # the prior is on size: of two bodies of one size, a child's proportions do not make one smaller
         rows[0] = self._stretch @ self.kinematics.active(state.shape) / self._growth
         mean = np.zeros(len(SHAPE))
         mean[0] = height
@@ -245,6 +248,6 @@ class BodyFitter:
         return slopes @ state.shape - np.concatenate([mean / spread, np.zeros(2)]), jacobian
 
 
-def _bones(landmarks: Floats) -> float:
-    """The summed length of the bones that tell a body's size, of landmarks (33, 3)."""
+def _sum_bones(landmarks: Floats) -> float:
+    """The summed length, in metres, of the bones that determine a body's size, from landmarks (33, 3)."""
     return float(np.linalg.norm((landmarks[BONE_TO] - landmarks[BONE_FROM])[SCALE_BONES], axis=1).sum())

@@ -1,4 +1,4 @@
-"""A first pose without iterations: the torso by Kabsch, the limbs by the directions of their bones."""
+"""A first pose in closed form: the torso by Kabsch, the limbs from the directions of their bones."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,11 @@ from workers.engines.bodies.observations import (
 from workers.engines.bodies.rotations import exp_map, frame, kabsch, swing
 
 Floats = NDArray[np.float64]
-# sin of the bend under which the plane of a limb says nothing.
-STRAIGHT = 0.3
-UNSURE = 0.3
-NEAREST_METRES = 0.2
+# Starting values only, chosen, not tuned: sine of the bend below which a limb is too straight to define a
+# plane, weight below which a landmark is not used, and the depth of the nearest landmark in metres.
+MIN_BEND = 0.3
+MIN_WEIGHT = 0.3
+MIN_DEPTH = 0.2
 LIMBS = (
     ("upperarm01", "lowerarm01", "wrist", SHOULDERS, ELBOWS, WRISTS),
     ("upperleg01", "lowerleg01", "foot", HIPS, KNEES, ANKLES),
@@ -40,7 +41,7 @@ def estimate_initial_state(kinematics: Kinematics, observed: LandmarkObservation
     for upper, lower, end, roots, middles, ends in LIMBS:
         for k, side in enumerate(("L", "R")):
             sure = min(float(observed.weights[n[k]]) for n in (roots, middles))
-            if sure < UNSURE:
+            if sure < MIN_WEIGHT:
                 continue
             a = observed.world[middles[k]] - observed.world[roots[k]]
             b = observed.world[ends[k]] - observed.world[middles[k]]
@@ -51,8 +52,8 @@ def estimate_initial_state(kinematics: Kinematics, observed: LandmarkObservation
             normal = np.cross(a, b)
             lengths = float(np.linalg.norm(a)) * float(np.linalg.norm(b))
             bent = float(np.linalg.norm(normal)) / max(lengths, 1e-9)
-            certain = float(observed.weights[ends[k]]) >= UNSURE
-            if bent > STRAIGHT and certain:
+            certain = float(observed.weights[ends[k]]) >= MIN_WEIGHT
+            if bent > MIN_BEND and certain:
                 target = frame(a, normal) @ frame(bone, hinge).T
             else:
                 target = swing(above @ bone, a) @ above
@@ -79,7 +80,7 @@ def solve_translation(points: Floats, observed: LandmarkObservation) -> Floats:
     weights = np.maximum(observed.weights, 1e-3)
     a = (rows * weights[None, :, None]).reshape(-1, 3)
     solution = np.asarray(np.linalg.lstsq(a, (right * weights).reshape(-1), rcond=None)[0], dtype=np.float64)
-    nearest = NEAREST_METRES - points[:, 2].min()
+    nearest = MIN_DEPTH - points[:, 2].min()
     if solution[2] < nearest:
         solution = solution * (nearest / max(abs(solution[2]), 1e-6))
         solution[2] = nearest

@@ -1,7 +1,7 @@
-"""An engine's keypoints under the names of COCO and OpenPose; what it does not tell is NaN, never zero.
+"""An engine's keypoints under the names of COCO and OpenPose; missing points are NaN, never zero.
 
 COCO-17: Lin et al., "Microsoft COCO" (2014), keypoint order of the challenge. BODY_25: Cao et al., "OpenPose"
-(2019); its neck is the middle of the shoulders and its mid-hip the middle of the hips.
+(2019); its neck is the midpoint of the shoulders and its mid-hip that of the hips.
 """
 
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-# A keypoint is valid from this visibility; under it, it is the model's guess.
-VALID = 0.5
+# Visibility from which a keypoint is valid: below it is the model's guess. A convention, not measured.
+MIN_VISIBILITY = 0.5
 
 COCO_17 = (
     "nose",
@@ -42,7 +42,7 @@ OPENPOSE_25 = (
     ("RSmallToe", ("right_small_toe",)),
     ("RHeel", ("right_heel",)),
 )
-# What engines call these points otherwise: BlazePose's foot index is the big toe.
+# Other names of these points in engines: BlazePose's foot index is the big toe.
 ALIASES = {
     f"{side}_{toe}": tuple(f"{side}_{other}" for other in others)
     for side in ("left", "right")
@@ -54,7 +54,7 @@ ALIASES = {
 class KeypointSet:
     """K named points over any leading axes: `xy` (..., K, 2) pixels, `xyz` (..., K, 3) metres.
 
-    `visibility` (..., K) in [0, 1]; what is not known is NaN.
+    `visibility` (..., K) in [0, 1]; unknown values are NaN.
     """
 
     names: tuple[str, ...]
@@ -64,40 +64,40 @@ class KeypointSet:
 
     @property
     def valid(self) -> NDArray[np.bool_]:
-        """Which points are seen and known (..., K)."""
+        """Which points are known and visible (..., K)."""
         finite = np.isfinite(self.xy).all(axis=-1) & np.isfinite(self.xyz).all(axis=-1)
         with np.errstate(invalid="ignore"):
-            return np.asarray(finite & (self.visibility >= VALID), dtype=np.bool_)
+            return np.asarray(finite & (self.visibility >= MIN_VISIBILITY), dtype=np.bool_)
 
 
 def to_coco17(points: KeypointSet) -> KeypointSet:
     """The 17 keypoints of COCO."""
-    return _view(points, [(name, (name,)) for name in COCO_17])
+    return _rename(points, [(name, (name,)) for name in COCO_17])
 
 
 def to_openpose25(points: KeypointSet) -> KeypointSet:
     """The 25 keypoints of OpenPose's BODY_25, without its background."""
-    return _view(points, OPENPOSE_25)
+    return _rename(points, OPENPOSE_25)
 
 
-def _view(points: KeypointSet, wanted: Sequence[tuple[str, tuple[str, ...]]]) -> KeypointSet:
-    """Each point is the middle of its sources and as visible as the least of them."""
+def _rename(points: KeypointSet, wanted: Sequence[tuple[str, tuple[str, ...]]]) -> KeypointSet:
+    """Each point is the mean of its sources, with the lowest of their visibilities."""
     lead = points.visibility.shape[:-1]
     xy = np.full((*lead, len(wanted), 2), np.nan)
     xyz = np.full((*lead, len(wanted), 3), np.nan)
     visibility = np.full((*lead, len(wanted)), np.nan)
     for k, (_, sources) in enumerate(wanted):
-        places = [_place(points.names, source) for source in sources]
-        found = [place for place in places if place is not None]
-        if len(found) < len(places):
+        columns = [_find(points.names, source) for source in sources]
+        known = [column for column in columns if column is not None]
+        if len(known) < len(columns):
             continue
-        xy[..., k, :] = points.xy[..., found, :].mean(axis=-2)
-        xyz[..., k, :] = points.xyz[..., found, :].mean(axis=-2)
-        visibility[..., k] = points.visibility[..., found].min(axis=-1)
+        xy[..., k, :] = points.xy[..., known, :].mean(axis=-2)
+        xyz[..., k, :] = points.xyz[..., known, :].mean(axis=-2)
+        visibility[..., k] = points.visibility[..., known].min(axis=-1)
     return KeypointSet(tuple(name for name, _ in wanted), xy, xyz, visibility)
 
 
-def _place(names: Sequence[str], name: str) -> int | None:
+def _find(names: Sequence[str], name: str) -> int | None:
     for candidate in (name, *ALIASES.get(name, ())):
         if candidate in names:
             return names.index(candidate)

@@ -31,11 +31,11 @@ class BodyState:
     translation: Floats
     shape: Floats
 
-    def moved(self, step: Floats) -> "BodyState":
+    def update(self, step: Floats) -> "BodyState":
         """The state after an update (3M + 3 + S,)."""
         count = len(self.rotations)
         global_rotations = self.rotations @ exp_map(step[: 3 * count].reshape(count, 3))
-        # Products drift off the group; a round trip through quaternions puts them back.
+        # Products drift away from rotations; a round trip through quaternions projects them back.
         return replace(
             self,
             rotations=from_quaternions(quaternions(global_rotations)),
@@ -56,16 +56,16 @@ class PosedSkeleton:
 
 
 class Kinematics:
-    """The fitted joints and landmarks as functions of BodyState; all tables are made once."""
+    """The fitted joints and landmarks as functions of BodyState; the tables are constant."""
 
     def __init__(self, skeleton: Skeleton) -> None:
         model = skeleton.model
         self.skeleton = skeleton
         self.offsets, self.arms = skeleton.compact(model.base)
         units = np.eye(len(model.shape_names))
-        made = [skeleton.compact(model.rest(units[k])) for k in range(len(units))]
-        self._offset_directions = np.stack([o - self.offsets for o, _ in made])
-        self._arm_directions = np.stack([a - self.arms for _, a in made])
+        compact = [skeleton.compact(model.rest(units[k])) for k in range(len(units))]
+        self._offset_directions = np.stack([o - self.offsets for o, _ in compact])
+        self._arm_directions = np.stack([a - self.arms for _, a in compact])
         self._levels = _levels(skeleton.parents)
         self._above = skeleton.above.astype(np.float64)
         self._on = skeleton.above[skeleton.riders].astype(np.float64)

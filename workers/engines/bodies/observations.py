@@ -1,4 +1,4 @@
-"""What a fit is held against: weighted landmarks in the image, bone directions about the viewing ray."""
+"""The input of a fit: weighted landmarks in the image, and bone directions about the viewing ray."""
 
 from dataclasses import dataclass
 
@@ -16,11 +16,12 @@ SHOULDERS, ELBOWS, WRISTS = (11, 12), (13, 14), (15, 16)
 PINKIES, INDICES = (17, 18), (19, 20)
 HIPS, KNEES, ANKLES, HEELS, TOES = (23, 24), (25, 26), (27, 28), (29, 30), (31, 32)
 TORSO = (*SHOULDERS, *HIPS)
-# Eleven face points say what three would: each counts for less.
+# Weights of single landmarks: eleven face points carry the information of three, hands are unreliable, and
+# points outside the image are guesses. Chosen, not measured.
 FACE_WEIGHT, HAND_WEIGHT, OUTSIDE_WEIGHT = 0.35, 0.4, 0.1
 
-# Confidence under which a landmark is a guess, and from which it is in plain sight.
-GUESSED, SIGHTED = 0.2, 0.8
+# Confidence below which a landmark has no weight, and from which it has full weight. Chosen, not measured.
+MIN_CONFIDENCE, FULL_CONFIDENCE = 0.2, 0.8
 
 
 def _both(a: tuple[int, int], b: tuple[int, int], weight: float) -> list[tuple[int, int, float]]:
@@ -47,13 +48,13 @@ BONES = (
 BONE_FROM = np.array([a for a, _, _ in BONES])
 BONE_TO = np.array([b for _, b, _ in BONES])
 BONE_WEIGHT = np.array([w for _, _, w in BONES])
-# Limb and torso bones long enough to tell a body's scale.
+# Limb and torso bones long enough to determine a body's scale.
 SCALE_BONES = slice(0, 12)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LandmarkObservation:
-    """One person as seen.
+    """The landmarks of one person, as the fit uses them.
 
     `pixels` (33, 2); `confidence` and `weights` (33,) in [0, 1]; `directions` (B, 3) unit bone directions in
     the axes of the viewing ray, with `bone_weights` (B,); `view` (3, 3) turns those axes into the camera's;
@@ -78,11 +79,11 @@ class LandmarkObservation:
 def observe(pixels: Floats, confidence: Floats, world: Floats, camera: Camera) -> LandmarkObservation:
     """Observation from landmarks (33, 2), confidences (33,) in [0, 1] and world points (33, 3).
 
-    World points are in the axes of a camera looking straight at the person; `view` accounts for a person who
-    stands off the optical axis.
+    World points are in the axes of a camera looking straight at the person; `view` accounts for a person away
+    from the optical axis.
     """
-    trust = weigh_confidence(confidence)
-    weights = trust.copy()
+    confidence_weights = weigh_confidence(confidence)
+    weights = confidence_weights.copy()
     weights[:11] *= FACE_WEIGHT
     weights[17:23] *= HAND_WEIGHT
     inside = (
@@ -96,13 +97,13 @@ def observe(pixels: Floats, confidence: Floats, world: Floats, camera: Camera) -
     view = swing(np.array([0.0, 0.0, 1.0]), camera.unproject(middle, np.array(1.0)))
     bones = world[BONE_TO] - world[BONE_FROM]
     lengths = np.linalg.norm(bones, axis=1)
-    sure = np.minimum(trust[BONE_FROM], trust[BONE_TO])
+    bone_confidence = np.minimum(confidence_weights[BONE_FROM], confidence_weights[BONE_TO])
     return LandmarkObservation(
         pixels=pixels,
         confidence=confidence,
         weights=weights,
         directions=bones / np.maximum(lengths, 1e-6)[:, None],
-        bone_weights=BONE_WEIGHT * sure * (lengths > 1e-3),
+        bone_weights=BONE_WEIGHT * bone_confidence * (lengths > 1e-3),
         lengths=lengths,
         view=view,
         world=world @ view.T,
@@ -111,11 +112,11 @@ def observe(pixels: Floats, confidence: Floats, world: Floats, camera: Camera) -
 
 
 def weigh_confidence(confidence: Floats) -> Floats:
-    """Weight of a landmark for its confidence: a guess counts for nothing, a sight for all."""
-    ramp: Floats = np.clip((confidence - GUESSED) / (SIGHTED - GUESSED), 0.0, 1.0)
+    """Weights in [0, 1] of landmarks from their confidence."""
+    ramp: Floats = np.clip((confidence - MIN_CONFIDENCE) / (FULL_CONFIDENCE - MIN_CONFIDENCE), 0.0, 1.0)
     return ramp**2
 
 
 def observe_pose(pose: Pose2D, camera: Camera) -> LandmarkObservation:
-    """Observation from BlazePose."""
+    """The observation of a BlazePose result."""
     return observe(pose.pixels, pose.confidence, pose.world, camera)

@@ -1,4 +1,4 @@
-"""From a fitted state to the full rig: all joints, all vertices, and chosen vertices for the silhouette."""
+"""From the state of a fit to the complete rig, and to chosen vertices for the silhouette."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,8 @@ from workers.engines.bodies.rotations import exp_map, from_quaternions, quaterni
 from workers.engines.protocols import Rig
 
 Floats = NDArray[np.float64]
-# A hand at ease is half closed; the model's rest hand is spread flat.
+# Bend of each finger joint in radians: a relaxed hand is half closed, the model's rest hand is flat. Chosen
+# by eye.
 CURL_RADIANS = 0.28
 
 
@@ -36,13 +37,13 @@ class Skinner:
         self.kinematics = kinematics
         self._model = kinematics.skeleton.model
         self._riders = kinematics.skeleton.nearest[self._model.skin_joints]
-        self._resting = relax_hands(self._model)
-        curled = self._resting[:, 0] < 1.0
+        self._rest_rotations = relax_hands(self._model)
+        curled = self._rest_rotations[:, 0] < 1.0
         strongest = np.take_along_axis(
             self._model.skin_joints, self._model.skin_weights.argmax(axis=1)[:, None], axis=1
         )[:, 0]
         self.rigid = ~curled[strongest]
-        """Vertices (V,) that `subset` places right: all but those of the curled fingers."""
+        """Vertices (V,) that `subset` poses exactly: all but those of the curled fingers."""
 
     def rest(self, state: BodyState) -> RestBody:
         """The state's body at rest."""
@@ -55,7 +56,7 @@ class Skinner:
     def rig(self, state: BodyState) -> Rig:
         """The full rig of a state."""
         model, rest = self._model, self.rest(state)
-        rotations = self._resting.copy()
+        rotations = self._rest_rotations.copy()
         rotations[self.kinematics.skeleton.joints] = quaternions(state.rotations)
         return Rig(
             joint_names=model.joint_names,
@@ -74,14 +75,14 @@ class Skinner:
         model = self._model
         skeleton = self.kinematics.skeleton
         riders = self._riders[chosen]
-        places = skeleton.joints[riders]
-        arms = model.base.vertices[chosen][:, None] - model.base.joints[places]
-        grown = model.directions.vertices[:, chosen][:, :, None] - model.directions.joints[:, places]
+        joints = skeleton.joints[riders]
+        arms = model.base.vertices[chosen][:, None] - model.base.joints[joints]
+        grown = model.directions.vertices[:, chosen][:, :, None] - model.directions.joints[:, joints]
         return SkinnedPoints(riders, model.skin_weights[chosen], arms, grown)
 
 
 def relax_hands(model: AnnyModel) -> Floats:
-    """Local rotations (J, 4) wxyz: fingers two to five curl about the axis that their rest bend shows."""
+    """Local rotations (J, 4) wxyz: fingers two to five curl about the axis of their bend at rest."""
     names = {name: j for j, name in enumerate(model.joint_names)}
     rotations = np.zeros((len(names), 4))
     rotations[:, 0] = 1.0
@@ -101,8 +102,8 @@ def pose_rig(rig: Rig) -> tuple[Floats, Floats]:
 
 
 def skin_rig(rig: Rig) -> Floats:
-    """Posed vertices (V, 3) of a rig in the camera frame, by the formula at the head of `anny`."""
-    global_rotations, placed = pose_rig(rig)
+    """Posed vertices (V, 3) of a rig in the camera frame, by the formula at the top of `anny`."""
+    global_rotations, positions = pose_rig(rig)
     return skin_vertices(
-        rig.rest_vertices, rig.rest_joints, rig.skin_joints, rig.skin_weights, global_rotations, placed
+        rig.rest_vertices, rig.rest_joints, rig.skin_joints, rig.skin_weights, global_rotations, positions
     )

@@ -1,8 +1,8 @@
-"""The person's mask as a residual: points on the body's rim are drawn to the mask's edge.
+"""The person's mask as a residual: points on the body's outline are pulled to that of the mask.
 
-The rim is found by splatting the posed vertices into a coarse picture; a signed distance field of the mask
-then gives, at every rim point, how far it is from the edge and in which direction. The rim is found again a
-few times between short fits, as in iterated closest points (Besl and McKay 1992).
+Splatting the posed vertices into a coarse grid gives the outline; a signed distance field of the mask then
+gives the distance and direction to the mask's outline. The outline is updated between short fits, as in
+iterative closest points (Besl and McKay 1992).
 """
 
 from dataclasses import dataclass
@@ -19,11 +19,14 @@ from workers.engines.protocols import Mask
 from workers.geometry.boxes import mask_extent
 
 Floats = NDArray[np.float64]
-# The mask's longer side in the coarse picture, in cells; the margin is a share of it.
+# The mask's longer side in the coarse grid, in cells; the margin is a share of it.
 CELLS, MARGIN = 192, 0.25
+# Most vertices of the outline; their deviation in metres, and where the robust loss levels off, in
+# deviations. Chosen, not measured.
 OUTLINE_POINTS = 240
 OUTLINE_METRES, OUTLINE_REACH = 0.025, 2.0
-# Neighbouring rim points repeat each other: all together they count as this many.
+# Total weight of the outline in units of a landmark: neighbouring points are correlated. Chosen, not
+# measured.
 OUTLINE_WORTH = 200.0
 ROUNDS, STEPS = 4, 5
 
@@ -37,11 +40,11 @@ class MaskDistanceField:
     y0: float
     cell: float
     known: Mask
-    """Cells (h, w) inside the image: beyond it nothing is known of the mask."""
+    """Cells (h, w) inside the image; the mask is unknown outside."""
 
     @classmethod
     def from_mask(cls, mask: Mask) -> "MaskDistanceField | None":
-        """The field about a mask; None when it is empty or fills the image."""
+        """The field around a mask; None when the mask is empty or fills the image."""
         if not mask.any() or mask.all():
             return None
         height, width = mask.shape
@@ -89,7 +92,7 @@ def find_outline(pixels: Floats, edge: MaskDistanceField) -> NDArray[np.int64]:
     filled = cv2.morphologyEx(filled, cv2.MORPH_CLOSE, kernel)
     shell = filled - cv2.erode(filled, np.ones((3, 3), np.uint8), borderValue=0)
     chosen = np.flatnonzero(inside)[shell[y[inside], x[inside]] > 0]
-    # One vertex a cell: crowded hands and faces must not outvote a leg.
+    # One vertex per cell: crowded hands and faces must not outvote a leg.
     _, first = np.unique(y[chosen] * width + x[chosen], return_index=True)
     chosen = chosen[first]
     if len(chosen) > OUTLINE_POINTS:
@@ -109,7 +112,7 @@ class SilhouetteFitter:
     def refine(
         self, fit: BodyFit, observed: LandmarkObservation, mask: Mask, *, height: float = 0.0
     ) -> BodyFit:
-        """The fit with the mask (H, W) as a further residual; the same fit when the mask says nothing."""
+        """The fit with the mask (H, W) as a further residual; the same fit when the mask is empty or full."""
         edge = MaskDistanceField.from_mask(mask)
         if edge is None:
             return fit
@@ -129,7 +132,7 @@ class SilhouetteFitter:
 
 
 def weigh_joints(kinematics: Kinematics, observed: LandmarkObservation) -> Floats:
-    """How far each fitted joint (M,) is seen: by its landmarks, else as its least seen child."""
+    """Visibility (M,) of each fitted joint: that of its landmarks, otherwise of its least visible child."""
     skeleton = kinematics.skeleton
     landmark = weigh_confidence(observed.confidence)
     out = np.ones(len(skeleton.joints))
@@ -143,7 +146,7 @@ def weigh_joints(kinematics: Kinematics, observed: LandmarkObservation) -> Float
 
 
 class SilhouetteTerm:
-    """Residuals of chosen vertices against the edge, with the analytic Jacobian of skinning."""
+    """Residuals of chosen vertices against the mask's outline, with the analytic Jacobian of skinning."""
 
     def __init__(
         self,
@@ -160,9 +163,9 @@ class SilhouetteTerm:
         self._observed = observed
         self._points = skinner.subset(chosen)
         self._scale = 1.0 / (OUTLINE_METRES * observed.pixels_per_metre(depth))
-        trust = weigh_joints(kinematics, observed)
+        visibility = weigh_joints(kinematics, observed)
         strongest = self._points.riders[np.arange(len(chosen)), self._points.weights.argmax(axis=1)]
-        self._weights = trust[strongest] * (OUTLINE_WORTH / len(chosen))
+        self._weights = visibility[strongest] * (OUTLINE_WORTH / len(chosen))
 
     def __call__(self, state: BodyState, posed: PosedSkeleton) -> tuple[Floats, Floats, float]:
         kinematics, points, camera = self._kinematics, self._points, self._observed.camera
@@ -188,7 +191,7 @@ class SilhouetteTerm:
             axis=1,
         )
         squared = (distance * self._scale) ** 2
-        # Geman and McClure: an edge that is not the body's (hair, a bag) stops pulling.
+        # Geman and McClure: an outline that is not the body's (hair, a bag) stops pulling.
         share = self._weights * known
         cost = float(share @ (squared / (1.0 + squared / OUTLINE_REACH**2)))
         weight = np.sqrt(share) * self._scale / (1.0 + squared / OUTLINE_REACH**2)

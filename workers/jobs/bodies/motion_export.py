@@ -22,7 +22,7 @@ FILE_FROM_MOTION = {
 # Joints whose quaternion components change by less through the video get no keys. Above the rounding of
 # float64, far below a visible rotation; not tuned.
 MIN_SWING = 1e-6
-# Frame intervals that differ by less, in seconds, count as an even rate: containers round times to 1 ms.
+# Frame intervals that differ by less, in seconds, count as an even rate. Chosen, not measured.
 EVEN_RATE_SECONDS = 1e-3
 # The frame time that a BVH of one frame states, in seconds: the format requires one.
 SINGLE_FRAME_SECONDS = 1 / 30

@@ -37,8 +37,8 @@ OUTLIER_SECONDS = 0.07
 OUTLIER_ANGLE, OUTLIER_BEARING, OUTLIER_DISTANCE = 0.17, 0.03, 0.04
 # Frames filtered at once: bounds the memory.
 BLOCK = 64
-# Tuned on synthetic tracks and two videos (docs/benchmarks/bodies.md). An image determines the bearing of a
-# person well and the distance poorly, so the two are smoothed separately.
+# Found on synthetic tracks and on videos; docs/benchmarks/bodies.md has what they give. An image determines
+# the bearing of a person well and the distance poorly, so the two are smoothed separately.
 ROTATIONS = OneEuro(min_cutoff=2.5, beta=1.5)
 BEARINGS = OneEuro(min_cutoff=3.0, beta=12.0)
 DISTANCES = OneEuro(min_cutoff=0.8, beta=1.5)

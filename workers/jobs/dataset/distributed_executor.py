@@ -16,8 +16,8 @@ from workers.engines.protocols import EngineInfo
 from workers.jobs.context import JobContext
 from workers.jobs.dataset.outcomes import ASSETS, PartOutcome
 from workers.jobs.dataset.part_collector import PartCollector
-from workers.jobs.dataset.placement import place_stages
 from workers.jobs.dataset.source_preparation import SourcePreparation
+from workers.jobs.dataset.stage_placement import place_stages
 from workers.jobs.dataset.workspace import JobWorkspace
 
 

@@ -35,9 +35,9 @@ from workers.errors import JobProblem, RetryPart, Stopped
 from workers.jobs.context import JobContext
 from workers.jobs.dataset.origins import Origin, fetch_video
 from workers.jobs.dataset.outcomes import ASSETS, CLIPS, FETCH, HANDED_OVER, SURVEY, PartOutcome
-from workers.jobs.dataset.placement import Placement
 from workers.jobs.dataset.running_part import RunningPart
 from workers.jobs.dataset.source_depths import check_depth_count
+from workers.jobs.dataset.stage_placement import Placement
 from workers.jobs.dataset.workspace import (
     JobWorkspace,
     load_components,

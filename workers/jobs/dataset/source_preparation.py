@@ -19,7 +19,7 @@ from workers.jobs.context import JobContext
 from workers.jobs.dataset.origins import Origin, find_upload
 from workers.jobs.dataset.outcomes import FETCH, SURVEY
 from workers.jobs.dataset.part_collector import PartCollector
-from workers.jobs.dataset.placement import find_cpu_queue
+from workers.jobs.dataset.stage_placement import find_cpu_queue
 from workers.jobs.dataset.workspace import JobWorkspace, open_source
 
 

@@ -7,9 +7,9 @@ import httpx
 
 from maquette._async import artefacts, jobs, sessions, uploads
 from maquette._async.http import AsyncHttpClient
+from maquette._async.job_methods import AsyncJobSubmitter
 from maquette._async.jobs import AsyncJob
 from maquette._async.sessions import AsyncVideoSession
-from maquette._async.submit import AsyncJobSubmitter
 from maquette.contract import Artefact, Engine, Engines, Media, MediaRef
 from maquette.contract.defaults import SESSION
 from maquette.http import HttpRequest

@@ -8,9 +8,9 @@ import httpx
 
 from maquette._sync import artefacts, jobs, sessions, uploads
 from maquette._sync.http import HttpClient
+from maquette._sync.job_methods import JobSubmitter
 from maquette._sync.jobs import Job
 from maquette._sync.sessions import VideoSession
-from maquette._sync.submit import JobSubmitter
 from maquette.contract import Artefact, Engine, Engines, Media, MediaRef
 from maquette.contract.defaults import SESSION
 from maquette.http import HttpRequest

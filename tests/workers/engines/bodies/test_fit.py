@@ -112,7 +112,7 @@ def test_an_arm_that_is_not_seen_holds_its_angle_against_a_mask(fitter: BodyFitt
     held, jacobian = fitter._angles(truth.state, replace(observed, confidence=hidden))
     np.testing.assert_allclose(held[elbow : elbow + 3], (1 + UNSEEN_PRIOR) * plain[elbow : elbow + 3])
     np.testing.assert_allclose(held[other : other + 3], plain[other : other + 3])
-    moved = truth.state.moved(1e-6 * np.eye(fitter.kinematics.size)[elbow + 3])
+    moved = truth.state.update(1e-6 * np.eye(fitter.kinematics.size)[elbow + 3])
     slope = (fitter._angles(moved, replace(observed, confidence=hidden))[0] - held) / 1e-6
     np.testing.assert_allclose(slope, jacobian[:, elbow + 3], atol=1e-3)
 

@@ -128,7 +128,7 @@ def test_landmark_jacobian(kinematics: Kinematics) -> None:
     for i in range(kinematics.size):
         move = np.zeros(kinematics.size)
         move[i] = step
-        up, down = kinematics.pose(state.moved(move)), kinematics.pose(state.moved(-move))
+        up, down = kinematics.pose(state.update(move)), kinematics.pose(state.update(-move))
         numeric[:, :, i] = (up.landmarks - down.landmarks) / (2 * step)
     assert np.abs(numeric - posed.jacobian).max() < 1e-7
 
@@ -150,7 +150,7 @@ def test_residual_jacobian(kinematics: Kinematics) -> None:
         for i in range(0, kinematics.size, 5):
             move = np.zeros(kinematics.size)
             move[i] = step
-            numeric = (term(state.moved(move))[0] - term(state.moved(-move))[0]) / (2 * step)
+            numeric = (term(state.update(move))[0] - term(state.update(-move))[0]) / (2 * step)
             assert np.abs(numeric - jacobian[:, i]).max() < 1e-4, (name, i)
 
 
@@ -168,7 +168,7 @@ def test_robust_gradients(kinematics: Kinematics) -> None:
         for i in range(kinematics.size):
             move = np.zeros(kinematics.size)
             move[i] = step
-            up, down = (term(kinematics.pose(state.moved(m)))[2] for m in (move, -move))
+            up, down = (term(kinematics.pose(state.update(m)))[2] for m in (move, -move))
             assert (up - down) / (2 * step) == pytest.approx(gradient[i], rel=1e-4, abs=1e-4), (name, i)
 
 
@@ -196,7 +196,7 @@ def test_rim_jacobian(kinematics: Kinematics, monkeypatch: pytest.MonkeyPatch) -
     for i in (0, 4, 3 * len(state.rotations), 3 * len(state.rotations) + 1, kinematics.size - 1):
         move = np.zeros(kinematics.size)
         move[i] = step
-        up, down = state.moved(move), state.moved(-move)
+        up, down = state.update(move), state.update(-move)
         numeric = (term(up, kinematics.pose(up))[0] - term(down, kinematics.pose(down))[0]) / (2 * step)
         assert np.median(np.abs(numeric - jacobian[:, i])) < 1e-3 * max(1.0, np.abs(jacobian[:, i]).max()), i
 

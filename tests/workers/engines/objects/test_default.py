@@ -1,4 +1,4 @@
-"""The default object engine on masks of all kinds: closed, true to the mask, one frame, the same bytes."""
+"""The default object engine on masks of all kinds: closed meshes, exact outlines, the same bytes."""
 
 import io
 
@@ -101,7 +101,7 @@ def test_random_masks(seed, threshold, sigma):
         asset = ENGINE.reconstruct(IMAGE, mask)
         assert_closed(asset.mesh)
         measured = iou(asset, mask)
-        # noise of a few pixels may be missed by little, and then it is told
+        # noise of a few pixels may be missed a little, and is flagged then
         assert measured >= 0.95
         assert ("low_iou" in asset.flags) == (asset.silhouette_iou < 0.97)
 

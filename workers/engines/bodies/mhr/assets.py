@@ -1,7 +1,7 @@
-"""MHR's assets: one pinned archive, unpacked into a folder with a record of what came out of it.
+"""MHR's assets: one pinned archive, unpacked into a folder with a record of its files.
 
-Release v1.0.1 of facebookresearch/MHR, Apache-2.0, not gated. The archive is taken from a URL, or from a zip
-that lies here already; nothing is unpacked before its size and sha256 are right.
+Release v1.0.1 of facebookresearch/MHR, Apache-2.0, not gated. The archive comes from a URL or a local zip;
+its size and sha256 are checked before anything is unpacked.
 """
 
 import hashlib
@@ -25,16 +25,16 @@ CHUNK, TIMEOUT_SECONDS = 1 << 20, 60
 
 
 class MhrMissing(WeightsMissing):
-    """MHR's assets, or what evaluates them, are not there; the message says what to do."""
+    """MHR's assets, or what evaluates them, are missing; the message says what to do."""
 
 
 class MhrCorrupt(WeightsCorrupt):
-    """MHR's assets are there, but they are not the pinned ones or cannot be read."""
+    """MHR's assets are not the pinned ones, or cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class PinnedArchive:
-    """Which archive: where it is from by default, how long it is, its sha256."""
+    """An archive: its default URL, its size in bytes, its sha256."""
 
     url: str
     size: int
@@ -62,10 +62,10 @@ def find_assets() -> Path:
 
 
 def pull(destination: Path, source: str | None = None, pin: PinnedArchive = RELEASE) -> Mapping[str, str]:
-    """Unpack the pinned archive into `destination`; gives the sha256 of every file that it put there.
+    """Unpack the pinned archive into `destination`; returns the sha256 of every file.
 
     `source` is an https URL or the path of a zip; None means MAQUETTE_MHR_URL, else the release. Raises
-    MhrMissing when the archive cannot be had, MhrCorrupt when it is another one.
+    MhrMissing when the archive cannot be fetched, MhrCorrupt when it is a different one.
     """
     chosen = source or MhrSettings().url or pin.url
     destination.mkdir(parents=True, exist_ok=True)
@@ -74,9 +74,9 @@ def pull(destination: Path, source: str | None = None, pin: PinnedArchive = RELE
         if not archive.is_file():
             archive = _download(chosen, Path(scratch) / "assets.zip", pin)
         if archive.stat().st_size != pin.size or (actual := hash_file(archive)) != pin.sha256:
-            told = f"{archive.stat().st_size} bytes" if archive.stat().st_size != pin.size else actual
+            actual_text = f"{archive.stat().st_size} bytes" if archive.stat().st_size != pin.size else actual
             raise MhrCorrupt(
-                f"{chosen} is not the archive of MHR v1.0.1: {told}, not {pin.size} {pin.sha256}"
+                f"{chosen} is not the archive of MHR v1.0.1: {actual_text}, not {pin.size} {pin.sha256}"
             )
         files = _unpack(archive, Path(scratch))
         hashes = {name: hash_file(path) for name, path in files.items()}
@@ -89,19 +89,19 @@ def pull(destination: Path, source: str | None = None, pin: PinnedArchive = RELE
 
 
 def verify(folder: Path) -> Mapping[str, str]:
-    """The sha256 of the required files. A folder filled by hand has no record: hashes are told, not judged.
+    """The sha256 of the required files. A folder filled by hand has no record: nothing to compare with.
 
-    Raises MhrCorrupt when `pull` recorded others, MhrMissing when one is not there.
+    Raises MhrCorrupt when they differ from those that `pull` recorded, MhrMissing when a file is missing.
     """
     try:
         hashes = {name: hash_file(folder / name) for name in REQUIRED}
         record = folder / RECORD
-        told = json.loads(record.read_text(encoding="utf-8"))["files"] if record.is_file() else {}
+        recorded = json.loads(record.read_text(encoding="utf-8"))["files"] if record.is_file() else {}
     except FileNotFoundError as error:
-        raise MhrMissing(f"{error.filename} is not there: run scripts/models/mhr_assets.py pull") from error
+        raise MhrMissing(f"{error.filename} is missing: run scripts/models/mhr_assets.py pull") from error
     except (ValueError, KeyError) as error:
         raise MhrCorrupt(f"{folder / RECORD} cannot be read: {error}") from error
-    changed = [name for name, value in hashes.items() if told.get(name, value) != value]
+    changed = [name for name, value in hashes.items() if recorded.get(name, value) != value]
     if changed:
         raise MhrCorrupt(f"{', '.join(changed)} in {folder} changed since they were pulled: pull again")
     return hashes
@@ -130,7 +130,7 @@ def _download(url: str, target: Path, pin: PinnedArchive) -> Path:
 
 
 def _unpack(archive: Path, scratch: Path) -> dict[str, Path]:
-    """The files we use, by name; folders of the archive are left out: no member can lead elsewhere."""
+    """The files in use, by name. Folders of the archive are ignored: no member can escape the folder."""
     out: dict[str, Path] = {}
     try:
         with zipfile.ZipFile(archive) as opened:

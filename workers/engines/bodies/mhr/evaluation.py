@@ -1,4 +1,4 @@
-"""MHR from its assets through `body-models`: NumPy alone, neither torch nor pymomentum."""
+"""Evaluates MHR from its assets with `body-models`: NumPy only, neither torch nor pymomentum."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from workers.engines.bodies.mhr.model import Floats, Ints, MhrPose, SkinnedMesh,
 
 
 class BodyModelsMhr:
-    """The model of an assets folder; one a process, 18439 vertices and 127 joints."""
+    """The model of an assets folder; one per process, 18439 vertices and 127 joints."""
 
     def __init__(self, folder: Path) -> None:
         """Load it. Raises MhrMissing without the folder or the package, MhrCorrupt for another model."""
@@ -64,8 +64,8 @@ class BodyModelsMhr:
     def _check(self, folder: Path) -> None:
         count = len(self._parents)
         if (count, len(self._names), len(self._mesh.skin_joints)) != (JOINTS, JOINTS, VERTICES):
-            told = f"{count} joints and {len(self._mesh.skin_joints)} vertices"
-            raise MhrCorrupt(f"{folder} holds a model of {told}, MHR has {JOINTS} and {VERTICES}")
+            size = f"{count} joints and {len(self._mesh.skin_joints)} vertices"
+            raise MhrCorrupt(f"{folder} holds a model of {size}, MHR has {JOINTS} and {VERTICES}")
         later = self._parents[1:]
         if self._parents[0] != -1 or (later >= np.arange(1, count)).any() or (later < 0).any():
             raise MhrCorrupt(f"the joints of {folder} do not come parents first")

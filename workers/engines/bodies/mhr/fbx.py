@@ -48,7 +48,7 @@ def read_meshes(path: Path) -> list[FbxMesh]:
     with path.open("rb") as stream:
         head = stream.read(HEADER_BYTES)
         if len(head) < HEADER_BYTES or not head.startswith(MAGIC):
-            raise FbxError("this is no binary FBX file")
+            raise FbxError("this is not a binary FBX file")
         (version,) = struct.unpack_from("<I", head, 23)
         if version < OLDEST:
             raise FbxError(f"version {version} is older than {OLDEST}")
@@ -93,11 +93,11 @@ def _array(stream: BinaryIO, node: _Node) -> NDArray[Any]:
     stream.seek(node.properties)
     dtype = ARRAYS.get(stream.read(1))
     if dtype is None:
-        raise FbxError(f"{node.name!r} holds no array")
+        raise FbxError(f"{node.name!r} has no array")
     count, encoding, stored = struct.unpack("<III", stream.read(12))
     expected = count * np.dtype(dtype).itemsize
     if expected > LARGEST_ARRAY or node.properties + 13 + stored > node.end:
-        raise FbxError(f"{node.name!r} tells an array of {expected} bytes")
+        raise FbxError(f"{node.name!r} declares an array of {expected} bytes")
     data = stream.read(stored)
     if encoding == 1:
         data = zlib.decompressobj().decompress(data, expected)

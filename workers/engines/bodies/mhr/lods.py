@@ -22,8 +22,9 @@ from workers.engines.weights import find_weight
 
 COUNTS = (73639, 18439, 10661, 4899, 2461, 971, 595)
 NATIVE = 1
-# A level's own rest mesh lies this near to the mapped one, as a share of its height.
-NEAR = 0.01
+# Median distance between a level's own rest mesh and the mapped one, as a share of the height, above which
+# the file is another mesh. Chosen, not measured: the files were not available.
+MAX_DISTANCE = 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +52,7 @@ class LodMap:
 
 @lru_cache(maxsize=8)
 def load_lod_map(lod: int) -> LodMap:
-    """The mapping of a level; raises ValueError for LOD 1 and unknown levels, and as `weight_path`."""
+    """The mapping of a level; raises ValueError for LOD 1 and unknown levels, or as `find_weight`."""
     if lod == NATIVE or not 0 <= lod < len(COUNTS):
         raise ValueError(f"levels other than {NATIVE} are 0 and 2 to {len(COUNTS) - 1}, got {lod}")
     with np.load(find_weight(f"mhr_lod{lod}.npz"), allow_pickle=False) as data:
@@ -61,7 +62,7 @@ def load_lod_map(lod: int) -> LodMap:
 
 
 def load_lod_faces(folder: Path, lod: int) -> Ints:
-    """Faces (G, 3) of a level from the assets' FBX files, whose vertices are proved to be the mapping's.
+    """Faces (G, 3) of a level from the assets' FBX files, whose vertices are checked against the mapping.
 
     Raises MhrMissing without the files, MhrCorrupt when they cannot be read or are of another mesh.
     """
@@ -70,7 +71,7 @@ def load_lod_faces(folder: Path, lod: int) -> Ints:
     mapped = mapping.apply(native[0], native[1])
     distance = np.linalg.norm(mapped - level[0], axis=1)
     height = float(np.ptp(native[0], axis=0).max())
-    if np.median(distance) > NEAR * height:
+    if np.median(distance) > MAX_DISTANCE * height:
         raise MhrCorrupt(f"the vertices of lod{lod}.fbx in {folder} are not those of the mapping")
     return level[1]
 
@@ -84,10 +85,10 @@ def convert_lod(body: BodyEstimate, lod: int, mesh: SkinnedMesh) -> BodyEstimate
     """A body of LOD 1 at another level, whose skin is `mesh`: same joints and pose, mapped vertices."""
     rig = body.rig
     vertices = load_lod_map(lod).apply(body.vertices, rig.faces)
-    turned, placed = pose_rig(rig)
+    global_rotations, positions = pose_rig(rig)
     finer = replace(
         rig,
-        rest_vertices=unskin(vertices, mesh, turned, placed, rig.rest_joints),
+        rest_vertices=unskin(vertices, mesh, global_rotations, positions, rig.rest_joints),
         faces=mesh.faces,
         skin_joints=mesh.skin_joints,
         skin_weights=mesh.skin_weights,
@@ -98,11 +99,11 @@ def convert_lod(body: BodyEstimate, lod: int, mesh: SkinnedMesh) -> BodyEstimate
 def _mesh(folder: Path, lod: int) -> tuple[Floats, Ints]:
     path = folder / f"lod{lod}.fbx"
     try:
-        found = [mesh for mesh in read_meshes(path) if len(mesh.vertices) == COUNTS[lod]]
+        meshes = [mesh for mesh in read_meshes(path) if len(mesh.vertices) == COUNTS[lod]]
     except FileNotFoundError as error:
-        raise MhrMissing(f"{path} is not there: LOD {lod} needs it") from error
+        raise MhrMissing(f"{path} is missing: LOD {lod} needs it") from error
     except FbxError as error:
         raise MhrCorrupt(f"{path}: {error}") from error
-    if len(found) != 1:
-        raise MhrCorrupt(f"{path} holds {len(found)} meshes of {COUNTS[lod]} vertices, not one")
-    return found[0].vertices, found[0].faces
+    if len(meshes) != 1:
+        raise MhrCorrupt(f"{path} holds {len(meshes)} meshes of {COUNTS[lod]} vertices, not one")
+    return meshes[0].vertices, meshes[0].faces

@@ -1,4 +1,4 @@
-"""What the product needs of an MHR model, whoever evaluates it."""
+"""The interface of an MHR model, whichever library evaluates it."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -60,6 +60,6 @@ def keep_strongest(dense: NDArray[np.floating]) -> tuple[Ints, Floats]:
     weights = np.take_along_axis(dense, order, axis=1).astype(np.float64)
     total = weights.sum(axis=1, keepdims=True)
     if not (total > 0).all():
-        raise ValueError(f"{int((total <= 0).sum())} vertices hang on no joint")
+        raise ValueError(f"{int((total <= 0).sum())} vertices have no joint")
     joints = np.where(weights > 0, order, order[:, :1]).astype(np.int64)
     return joints, weights / total

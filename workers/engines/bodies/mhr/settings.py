@@ -1,4 +1,4 @@
-"""Where MHR's assets are, and where they are fetched from."""
+"""Settings of MHR's assets: their folder and their address."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""From what upstream tells of a person to a body of ours: traps mended, rig built, agreement measured."""
+"""From upstream's answer to a body estimate: pitfalls corrected, rig built, agreement measured."""
 
 from dataclasses import dataclass
 
@@ -20,18 +20,19 @@ from workers.geometry.cameras import Camera
 from workers.geometry.overlap import box_iou
 
 Floats = NDArray[np.float64]
-# Joints that the mode "full" turns after it last told their rotations: all below the elbows.
+# Joints that the mode "full" rotates after it reports their rotations: all below the elbows.
 STALE_IN_FULL = np.r_[41:69, 77:105]
 # Float32 and another order of sums: joints of one model agree to far less.
 SAME_JOINT_METRES, SAME_TURN_RADIANS, SAME_PIXELS = 2e-3, 0.02, 1.0
-LEAST_AGREEMENT = 0.2
+# IoU of the body's box with the requested one below which there is no body; not calibrated on images.
+MIN_BOX_IOU = 0.2
 TRUNCATED_KEYPOINTS = 2
 RELIABLE_FOCAL = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
 class Assembler:
-    """Makes bodies of one mode with one model, at LOD 1."""
+    """Builds bodies of one mode with one model, at LOD 1."""
 
     model: MhrModel
     mode: Mode
@@ -42,21 +43,21 @@ class Assembler:
 
         Raises Sam3dBodyContract when upstream ignored the camera or uses another rig than ours.
         """
-        if not person.finite():
+        if not person.is_finite():
             return None
         if abs(float(person.focal) - camera.fx) > RELIABLE_FOCAL * camera.fx:
             raise Sam3dBodyContract(f"upstream used a focal length of {person.focal}, not {camera.fx}")
         chosen = RIGHT_HAND if self.mode == "hands" else slice(0, KEYPOINTS)
         points = person.keypoints_3d[chosen]
-        placed = place(points, person.translation, camera, self.uses_camera_centre)
-        if ((points[:, 2] + placed.translation[2]) <= 0).any():
+        placement = place(points, person.translation, camera, self.uses_camera_centre)
+        if ((points[:, 2] + placement.translation[2]) <= 0).any():
             return None
         posed = self._posed(person)
-        seen = points + placed.translation
+        seen = points + placement.translation
         pixels = camera.project(seen)
-        surface = seen if self.mode == "hands" else person.vertices + placed.translation
+        surface = seen if self.mode == "hands" else person.vertices + placement.translation
         agreement = measure_box_overlap(camera.project(surface), box, camera)
-        if not agreement >= LEAST_AGREEMENT:
+        if not agreement >= MIN_BOX_IOU:
             return None
         rest = self.model.pose(reset_pose(person.parameters))
         rig = build_rig(
@@ -66,24 +67,24 @@ class Assembler:
             posed,
             rest,
             person.vertices @ CAMERA_FROM_MHR,
-            placed.translation,
+            placement.translation,
         )
-        inside = _inside(placed.pixels, camera)
+        inside = _inside(placement.pixels, camera)
         return BodyEstimate(
             rig=rig,
-            vertices=person.vertices + placed.translation,
-            joints=posed.joints @ CAMERA_FROM_MHR + placed.translation,
+            vertices=person.vertices + placement.translation,
+            joints=posed.joints @ CAMERA_FROM_MHR + placement.translation,
             keypoint_names=MHR_70[chosen],
-            keypoints_2d=placed.pixels,
+            keypoints_2d=placement.pixels,
             keypoints_3d=seen,
             keypoint_visibility=inside.astype(np.float64),
-            parameters=_parameters(person, posed, placed.translation),
+            parameters=_parameters(person, posed, placement.translation),
             camera=camera,
             box=box,
             scale_source="prior",
             confidence=agreement,
-            reprojection_error=float(np.sqrt(((pixels - placed.pixels) ** 2).sum(axis=1).mean())),
-            flags=self._flags(person, points, posed, camera, inside, placed.moved, chosen),
+            reprojection_error=float(np.sqrt(((pixels - placement.pixels) ** 2).sum(axis=1).mean())),
+            flags=self._flags(person, points, posed, camera, inside, placement.moved, chosen),
         )
 
     def _posed(self, person: UpstreamPerson) -> MhrPose:
@@ -91,9 +92,7 @@ class Assembler:
         posed = self.model.pose(person.parameters)
         off = float(np.abs(posed.joints @ CAMERA_FROM_MHR - person.joints).max())
         if not off <= SAME_JOINT_METRES:
-            raise Sam3dBodyContract(
-                f"the MHR model here puts joints {off * 1000:.1f} mm from where upstream has them"
-            )
+            raise Sam3dBodyContract(f"the MHR model here puts joints {off * 1000:.1f} mm from upstream's")
         return posed
 
     def _flags(
@@ -106,7 +105,7 @@ class Assembler:
         moved: bool,
         chosen: slice,
     ) -> tuple[str, ...]:
-        told = upstream_pixels(points, person.translation, camera, self.mode)
+        expected = upstream_pixels(points, person.translation, camera, self.mode)
         fresh = np.ones(len(posed.rotations), dtype=np.bool_)
         if self.mode == "full":
             fresh[STALE_IN_FULL] = False
@@ -118,7 +117,9 @@ class Assembler:
             "hands_not_refined": self.mode == "body",
             "hand_only": self.mode == "hands",
             "camera_centre_mended": moved,
-            "upstream_pixels_differ": bool(np.abs(told - person.keypoints_2d[chosen]).max() > SAME_PIXELS),
+            "upstream_pixels_differ": bool(
+                np.abs(expected - person.keypoints_2d[chosen]).max() > SAME_PIXELS
+            ),
             "upstream_rotations_differ": bool(
                 measure_angles(posed.rotations[fresh], person.rotations[fresh]).max() > SAME_TURN_RADIANS
             ),

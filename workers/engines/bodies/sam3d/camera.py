@@ -21,7 +21,7 @@ SAME_PIXELS, SAME_FOCAL = 1e-3, 1e-6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PersonPlacement:
-    """`pixels` (K, 2): what the network saw; `translation` (3,): origin to camera; `moved`: it was mended."""
+    """`pixels` (K, 2): what the network saw; `translation` (3,), corrected if `moved`."""
 
     pixels: Floats
     translation: Floats
@@ -64,7 +64,7 @@ def solve_translation(points: Floats, pixels: Floats, camera: Camera) -> Floats:
 
 
 def upstream_pixels(points: Floats, translation: Floats, camera: Camera, mode: str) -> Floats:
-    """The pixels (K, 2) that upstream itself tells, traps and all: to recognise it by."""
+    """The pixels (K, 2) that upstream itself reports, uncorrected: they identify its version."""
     if mode == "full":
         return project(points + translation, camera.fx, (camera.width / 2, camera.height / 2))
     return camera.project(points + translation)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from workers.engines.bodies.sam3d.recorded import SHAPES
 from workers.engines.host.arrays import Arrays
 from workers.engines.host.child import Answer, ChildError, serve
+from workers.engines.host.upstream import report_missing_checkpoint, report_missing_package, require_gpu
 
 # Upstream's word for our mode; its "hand" path leaves the prediction under another name.
 INFERENCE = {"body": "body", "hands": "hand", "full": "full"}
@@ -24,30 +25,15 @@ class Estimator:
     """A loaded estimator, answering one image at a time."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        """Load the checkpoint of the config; raises ChildError with a code that tells what is missing."""
-        try:
+        """Load the checkpoint of the config; raises ChildError whose code names what is missing."""
+        with report_missing_package():
             import torch
             from sam_3d_body import SAM3DBodyEstimator, load_sam_3d_body
-        except ImportError as error:
-            raise ChildError(
-                "upstream_missing", f"{error.name or error} cannot be imported: {error}"
-            ) from error
-        if not torch.cuda.is_available():
-            raise ChildError("no_gpu", "upstream runs on CUDA alone, and torch sees no GPU")
-        try:
-            with _tensors_only(torch):
-                model, settings = load_sam_3d_body(
-                    config["checkpoint"], device="cuda", mhr_path=config["mhr_model"]
-                )
-        except FileNotFoundError as error:
-            raise ChildError("checkpoint_missing", str(error)) from error
-        # torch tells a refused pickle in words alone
-        except Exception as error:
-            if "weights_only" in str(error) or "Weights only" in str(error):
-                raise ChildError(
-                    "checkpoint_unsafe", f"the checkpoint holds more than tensors: {error}"
-                ) from error
-            raise
+        require_gpu(torch)
+        with report_missing_checkpoint(), _tensors_only(torch):
+            model, settings = load_sam_3d_body(
+                config["checkpoint"], device="cuda", mhr_path=config["mhr_model"]
+            )
         _check_filled(model)
         self._fov = _fov_estimator(config.get("fov"))
         self._torch = torch
@@ -67,7 +53,7 @@ class Estimator:
     def answer(self, fields: Mapping[str, Any], arrays: Arrays) -> Answer:
         """`image` (H, W, 3) uint8 RGB, `boxes` (N, 4), optional `masks` packed to bits.
 
-        Without `intrinsics` (3, 3) they are estimated. Gives the arrays of `contract.SHAPES`, each with the
+        Without `intrinsics` (3, 3) they are estimated. Returns the arrays of `contract.SHAPES`, each with the
         people first, and the intrinsics that were used.
         """
         image = arrays["image"]
@@ -95,10 +81,8 @@ def _fov_estimator(checkpoint: str | None) -> Any:
     """Upstream's estimator of the field of view, MoGe 2, from a local checkpoint; None when none is named."""
     if checkpoint is None:
         return None
-    try:
+    with report_missing_package("fov_missing"):
         from tools.build_fov_estimator import FOVEstimator
-    except ImportError as error:
-        raise ChildError("fov_missing", f"{error.name or error} cannot be imported: {error}") from error
     try:
         return FOVEstimator(name="moge2", device="cuda", path=checkpoint)
     except (FileNotFoundError, ImportError) as error:
@@ -122,7 +106,10 @@ def _stacked(people: list[dict[str, Any]]) -> dict[str, NDArray[Any]]:
 
 @contextmanager
 def _tensors_only(torch: Any) -> Iterator[None]:
-    """Upstream loads its checkpoint as a pickle of anything: allow tensors alone."""
+    """Upstream loads its checkpoint as a pickle of anything: allow tensors alone.
+
+    Raises ChildError `checkpoint_unsafe` for a checkpoint with anything else.
+    """
     original = torch.load
 
     def load(*args: Any, **kwargs: Any) -> Any:
@@ -131,12 +118,21 @@ def _tensors_only(torch: Any) -> Iterator[None]:
     torch.load = load
     try:
         yield
+    except FileNotFoundError:
+        raise
+    # torch reports a refused pickle only in the text of its error
+    except Exception as error:
+        if "weights_only" in str(error) or "Weights only" in str(error):
+            raise ChildError(
+                "checkpoint_unsafe", f"the checkpoint holds more than tensors: {error}"
+            ) from error
+        raise
     finally:
         torch.load = original
 
 
 def _check_filled(model: Any) -> None:
-    """Upstream does not mind missing tensors: faces that stayed zero tell of another checkpoint."""
+    """Upstream does not mind missing tensors: faces that stayed zero show that it is another checkpoint."""
     if int(model.head_pose.faces.max()) == 0:
         raise ChildError("checkpoint_incomplete", "the checkpoint lacks the tensors of the MHR head")
 

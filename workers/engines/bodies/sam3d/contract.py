@@ -1,4 +1,4 @@
-"""Upstream's answer, checked against what was recorded of it, person by person."""
+"""Upstream's answer, checked against its recorded names and shapes, person by person."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -17,7 +17,7 @@ SAME_BOX = 0.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UpstreamPerson:
-    """One person as upstream tells it, float64; fields come in the order of SHAPES and have its shapes."""
+    """One person in upstream's answer, float64; fields come in the order of SHAPES and have its shapes."""
 
     box: Floats
     keypoints_3d: Floats
@@ -33,8 +33,8 @@ class UpstreamPerson:
     parameters: Floats
     focal: Floats
 
-    def finite(self) -> bool:
-        """Whether every number is one."""
+    def is_finite(self) -> bool:
+        """Whether every number is finite."""
         return all(bool(np.isfinite(getattr(self, field.name)).all()) for field in fields(self))
 
 
@@ -46,8 +46,8 @@ def read_people(arrays: Mapping[str, NDArray[Any]]) -> list[UpstreamPerson]:
     count = len(arrays["bbox"])
     for name, tail in SHAPES.items():
         if arrays[name].shape != (count, *tail) or arrays[name].dtype.kind != "f":
-            told = f"{arrays[name].dtype} {arrays[name].shape}"
-            raise Sam3dBodyContract(f"upstream gave {name} as {told}, not floats {(count, *tail)}")
+            actual = f"{arrays[name].dtype} {arrays[name].shape}"
+            raise Sam3dBodyContract(f"upstream gave {name} as {actual}, not floats {(count, *tail)}")
     columns = [arrays[name].astype(np.float64) for name in SHAPES]
     return [UpstreamPerson(*(np.asarray(column[i]) for column in columns)) for i in range(count)]
 
@@ -55,13 +55,15 @@ def read_people(arrays: Mapping[str, NDArray[Any]]) -> list[UpstreamPerson]:
 def assign(people: list[UpstreamPerson], boxes: Floats) -> list[UpstreamPerson | None]:
     """The person of each box (N, 4), None where upstream left it out; its order need not be ours.
 
-    Raises Sam3dBodyContract for a person of a box that was not asked for, or two of one.
+    Raises Sam3dBodyContract for a person of a box that was not requested, or two of one.
     """
     out: list[UpstreamPerson | None] = [None] * len(boxes)
     for person in people:
         off = np.abs(boxes - person.box).max(axis=1)
         free = [int(i) for i in np.flatnonzero(off <= SAME_BOX) if out[i] is None]
         if not free:
-            raise Sam3dBodyContract(f"upstream gave a person for {person.box.tolist()}, a box not asked for")
+            raise Sam3dBodyContract(
+                f"upstream gave a person for {person.box.tolist()}, a box that was not requested"
+            )
         out[min(free, key=lambda i: off[i])] = person
     return out

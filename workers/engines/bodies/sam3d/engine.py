@@ -18,16 +18,18 @@ from workers.engines.bodies.sam3d.errors import LICENCE, Sam3dBodyContract, Sam3
 from workers.engines.bodies.sam3d.settings import CHILD, Sam3dBodySettings
 from workers.engines.host.errors import HostRefused
 from workers.engines.host.host import EngineHost, HostSpec
+from workers.engines.host.startup import start_host
 from workers.engines.protocols import BodyEstimate, Box, EngineInfo, Mask, Rgb
 from workers.engines.weights import WeightsCorrupt
 from workers.geometry.cameras import Camera
 
-SMALLEST_BOX = 16
+# Shortest visible side of a box in pixels that is sent to upstream; chosen, not measured.
+MIN_BOX_SIDE = 16
 CONFIG = "model_config.yaml"
 
 
 class Sam3dBody:
-    """Loads once; the child lives on between images and is replaced when it fails."""
+    """Loads once; the child serves many images and is replaced when it fails."""
 
     def __init__(self, settings: Sam3dBodySettings | None = None, model: MhrModel | None = None) -> None:
         """Check weights and assets, start and load the child.
@@ -43,13 +45,7 @@ class Sam3dBody:
         if chosen.lod != NATIVE:
             self._mesh(chosen.lod)
         self._host = EngineHost(_spec(chosen, checkpoint, assets))
-        try:
-            ready = self._host.start().fields
-        except HostRefused as error:
-            self._host.close()
-            if error.code == "engine_failed":
-                raise
-            raise Sam3dBodyUnavailable(str(error)) from error
+        ready = start_host(self._host, Sam3dBodyUnavailable)
         self._assembler = Assembler(self._model, chosen.mode, bool(ready["uses_camera_centre"]))
         self.info = EngineInfo(
             name="sam3d_body",
@@ -79,7 +75,7 @@ class Sam3dBody:
         camera: Camera | None = None,
         seed: int = 0,
     ) -> list[BodyEstimate | None]:
-        """One body per box, in order; None where no trustworthy body was found. `seed` changes nothing.
+        """One body per box, in order; None where there is no trustworthy body. `seed` has no effect.
 
         Raises ValueError when masks or camera do not match, Sam3dBodyContract when upstream's answer is not
         what was recorded, HostTimeout, HostCrashed, HostGarbled or HostRefused when the child gave none.
@@ -90,13 +86,13 @@ class Sam3dBody:
         if camera is None and self._settings.fov is None:
             known = Camera.assumed(width, height)
         usable = [i for i, box in enumerate(boxes) if _usable(box, width, height)]
-        found: list[BodyEstimate | None] = [None] * len(boxes)
+        bodies: list[BodyEstimate | None] = [None] * len(boxes)
         if not usable:
-            return found
-        asked = np.asarray([boxes[i] for i in usable], dtype=np.float32)
+            return bodies
+        requested = np.asarray([boxes[i] for i in usable], dtype=np.float32)
         arrays: dict[str, NDArray[Any]] = {
             "image": np.ascontiguousarray(image),
-            "boxes": asked,
+            "boxes": requested,
         }
         if known is not None:
             arrays["intrinsics"] = known.matrix()
@@ -105,11 +101,11 @@ class Sam3dBody:
             arrays["masks"] = np.packbits(np.stack([masks[i] for i in usable]))
         people, used = self._ask(arrays)
         view = known or _estimated(used, width, height)
-        for i, person in zip(usable, assign(people, asked.astype(np.float64)), strict=True):
+        for i, person in zip(usable, assign(people, requested.astype(np.float64)), strict=True):
             if person is not None:
                 body = self._assembler.body(person, boxes[i], view)
-                found[i] = None if body is None else self._levelled(body, self._settings.lod)
-        return found
+                bodies[i] = None if body is None else self._convert_lod(body, self._settings.lod)
+        return bodies
 
     def at_lod(self, body: BodyEstimate, lod: int) -> BodyEstimate:
         """A body of LOD 1 at another level, 0 (finest) to 6; LOD 1 gives it back.
@@ -121,9 +117,9 @@ class Sam3dBody:
             return body
         if self._settings.lod != NATIVE:
             return replace(body, flags=(*body.flags, "lod_ignored"))
-        return self._levelled(body, lod)
+        return self._convert_lod(body, lod)
 
-    def _levelled(self, body: BodyEstimate, lod: int) -> BodyEstimate:
+    def _convert_lod(self, body: BodyEstimate, lod: int) -> BodyEstimate:
         return body if lod == NATIVE else convert_lod(body, lod, self._mesh(lod))
 
     def _ask(self, arrays: dict[str, NDArray[Any]]) -> tuple[list[UpstreamPerson], NDArray[Any]]:
@@ -143,7 +139,7 @@ class Sam3dBody:
 
 
 def _estimated(matrix: NDArray[Any], width: int, height: int) -> Camera:
-    """The camera that the field-of-view estimator told; raises Sam3dBodyContract for one that is none."""
+    """The camera of the field-of-view estimator; raises Sam3dBodyContract for implausible intrinsics."""
     fx, fy, cx, cy = (float(value) for value in (matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2]))
     if not (np.isfinite([fx, fy, cx, cy]).all() and fx > 0 and fy > 0):
         raise Sam3dBodyContract(f"the estimated intrinsics are {matrix.tolist()}")
@@ -160,7 +156,7 @@ def _check(image: Rgb, boxes: Sequence[Box], masks: Sequence[Mask] | None, camer
         if any(mask.shape != (height, width) for mask in masks):
             raise ValueError(f"masks must have the image's shape {(height, width)}")
     if camera is not None and (camera.width, camera.height) != (width, height):
-        raise ValueError(f"the camera is of {camera.width}x{camera.height}, the image {width}x{height}")
+        raise ValueError(f"the camera has {camera.width}x{camera.height}, the image {width}x{height}")
 
 
 def _usable(box: Box, width: int, height: int) -> bool:
@@ -168,7 +164,7 @@ def _usable(box: Box, width: int, height: int) -> bool:
     if not np.isfinite(box).all():
         return False
     across, down = min(x1, width) - max(x0, 0), min(y1, height) - max(y0, 0)
-    return min(across, down) >= SMALLEST_BOX
+    return min(across, down) >= MIN_BOX_SIDE
 
 
 def _checkpoint(settings: Sam3dBodySettings) -> Path:
@@ -176,7 +172,7 @@ def _checkpoint(settings: Sam3dBodySettings) -> Path:
     if path is None:
         raise Sam3dBodyUnavailable("no checkpoint is named")
     if not path.is_file():
-        raise Sam3dBodyUnavailable(f"{path} is not there")
+        raise Sam3dBodyUnavailable(f"{path} does not exist")
     if not any((folder / CONFIG).is_file() for folder in (path.parent, path.parent.parent)):
         raise Sam3dBodyUnavailable(f"{CONFIG} lies neither beside {path} nor in the folder above")
     return path

@@ -1,4 +1,4 @@
-"""What can go wrong with SAM 3D Body; importable without its environment."""
+"""Errors of SAM 3D Body; importable without its environment."""
 
 from workers.engines.weights import WeightsMissing
 
@@ -20,4 +20,4 @@ class Sam3dBodyUnavailable(WeightsMissing):
 
 
 class Sam3dBodyContract(RuntimeError):
-    """Upstream's answer is not what was recorded of it: another version, or another rig."""
+    """Upstream's answer differs from the recorded one: another version, or another rig."""

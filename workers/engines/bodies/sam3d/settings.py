@@ -1,4 +1,4 @@
-"""How SAM 3D Body is run: from the environment in a worker, from arguments in tests."""
+"""Settings of SAM 3D Body: from the environment in a worker, from arguments in tests."""
 
 import sys
 from pathlib import Path

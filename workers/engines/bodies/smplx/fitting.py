@@ -1,4 +1,4 @@
-"""SMPL-X parameters for one posed body of ours: joints first, then nearest points of the surface."""
+"""Fits SMPL-X parameters to one posed body: joints first, then nearest points of the surface."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from workers.engines.bodies.joint_names import map_humanoid_joints
 from workers.engines.bodies.smplx.model import BETAS, BODY_JOINTS, JOINTS, SmplxModel
 
 Floats = NDArray[np.float64]
-# SMPL-X's joint for each of Unity's names; the spines differ too much between rigs to be told as points
+# SMPL-X's joint for each of Unity's names; spines differ too much between rigs to be used as points
 UNITY = {
     "Hips": "pelvis",
     "LeftUpperLeg": "left_hip",
@@ -31,14 +31,17 @@ UNITY = {
     "LeftHand": "left_wrist",
     "RightHand": "right_wrist",
 }
+# Deviations in metres, and the distance at which a nearest point loses weight. Chosen, not measured.
 JOINT_METRES, SURFACE_METRES, SURFACE_REACH = 0.02, 0.01, 0.05
+# Deviations of joint angles in radians and of betas (SMPL-X's are of unit variance).
 ANGLE_SPREAD, BETA_SPREAD = 0.6, 1.0
+# Sampled vertices, and rounds of nearest points.
 POINTS, ROUNDS = 400, 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SmplxBody:
-    """Parameters in the camera's axes (OpenCV) and how well they say the body.
+    """Parameters in the camera's axes (OpenCV) and how well they fit the body.
 
     `body_pose` (21, 3) and `global_orient` (3,) are rotation vectors, `transl` (3,) and `betas` (10,) as the
     model's own code takes them. `surface_error` is the mean distance in metres from the model's vertices to
@@ -70,45 +73,45 @@ def fit_smplx(model: SmplxModel, vertices: Floats, joints: Floats, joint_names: 
 
     Raises ValueError for a rig whose joints have no known names.
     """
-    places = _targets(joints, joint_names)
-    chosen = _spread(model)
+    places = _find_targets(joints, joint_names)
+    chosen = _sample_vertices(model)
     part, near = model.subset(chosen), cKDTree(vertices)
     indices = np.array([JOINTS.index(name) for name in places])
     wanted = np.array(list(places.values()))
-    solution = _start(model, indices, wanted)
+    solution = _align_torso(model, indices, wanted)
     surface: Floats | None = None
     distance = np.zeros(len(chosen))
     for _ in range(ROUNDS):
         solution = _solve(part, solution, indices, wanted, surface)
-        found = near.query(part.pose(*_split(solution))[0])
-        distance, surface = np.asarray(found[0]), vertices[found[1]]
+        nearest = near.query(part.pose(*_split(solution))[0])
+        distance, surface = np.asarray(nearest[0]), vertices[nearest[1]]
     betas, rotations, translation = _split(solution)
-    whole, placed = model.pose(betas, rotations, translation)
+    vertices_fit, joints_fit = model.pose(betas, rotations, translation)
     body = part.weights[:, :BODY_JOINTS].sum(axis=1) > 0.9
     return SmplxBody(
         betas,
         rotations[0],
         rotations[1:],
         translation,
-        whole,
+        vertices_fit,
         float(distance[body].mean()),
-        float(np.linalg.norm(placed[indices] - wanted, axis=1).mean()),
+        float(np.linalg.norm(joints_fit[indices] - wanted, axis=1).mean()),
     )
 
 
-def _targets(joints: Floats, joint_names: list[str]) -> Mapping[str, Floats]:
+def _find_targets(joints: Floats, joint_names: list[str]) -> Mapping[str, Floats]:
     named = map_humanoid_joints(joint_names)
     places = {
-        UNITY[told["unity"]]: joints[joint_names.index(joint)]
-        for joint, told in named.items()
-        if told["unity"] in UNITY
+        UNITY[names["unity"]]: joints[joint_names.index(joint)]
+        for joint, names in named.items()
+        if names["unity"] in UNITY
     }
     if len(places) < len(UNITY):
-        raise ValueError("the rig's joints have no names that are known: SMPL-X cannot be fitted to it")
+        raise ValueError("the rig's joints have no known names: SMPL-X cannot be fitted to it")
     return places
 
 
-def _spread(model: SmplxModel) -> NDArray[np.int64]:
+def _sample_vertices(model: SmplxModel) -> NDArray[np.int64]:
     """Vertices that body joints carry, evenly among all: hands and face have joints that stay at rest."""
     carried = np.flatnonzero(model.weights[:, :BODY_JOINTS].sum(axis=1) > 0.9)
     picked: NDArray[np.int64] = carried[
@@ -117,7 +120,7 @@ def _spread(model: SmplxModel) -> NDArray[np.int64]:
     return picked
 
 
-def _start(model: SmplxModel, indices: NDArray[np.int64], wanted: Floats) -> Floats:
+def _align_torso(model: SmplxModel, indices: NDArray[np.int64], wanted: Floats) -> Floats:
     """The rest pose turned and moved onto the torso."""
     rest = model.joint_template
     torso = [
@@ -161,5 +164,5 @@ def _solve(
             )
         return np.concatenate(parts)
 
-    found: Floats = least_squares(residual, initial, method="trf", max_nfev=8).x
-    return found
+    best: Floats = least_squares(residual, initial, method="trf", max_nfev=8).x
+    return best

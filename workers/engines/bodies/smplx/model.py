@@ -63,18 +63,18 @@ class SmplxModel:
 
     @classmethod
     def load(cls, path: Path) -> "SmplxModel":
-        """Read SMPLX_{NEUTRAL,MALE,FEMALE}.npz; raises SmplxFileError for anything else, pickles among it."""
+        """Read SMPLX_{NEUTRAL,MALE,FEMALE}.npz; raises SmplxFileError for anything else, such as pickles."""
         try:
             with np.load(path, allow_pickle=False) as data:
                 arrays = {name: np.asarray(data[name]) for name in ARRAYS}
         except (OSError, KeyError, ValueError) as error:
             raise SmplxFileError(
-                f"{path} is no SMPL-X model in NPZ form ({error}); download SMPLX_*.npz from the model's own "
+                f"{path} is not a SMPL-X model in NPZ form ({error}); download SMPLX_*.npz from the model's "
                 "site under its licence: .pkl files are pickles, which are never opened"
             ) from error
         template, weights = arrays["v_template"], arrays["weights"]
         if template.ndim != 2 or weights.shape[0] != len(template) or weights.shape[1] < BODY_JOINTS:
-            raise SmplxFileError(f"{path} has arrays of other shapes than SMPL-X")
+            raise SmplxFileError(f"{path} has arrays whose shapes are not SMPL-X's")
         parents = arrays["kintree_table"][0].astype(np.int64)
         # the file marks the root with the largest unsigned number
         parents[0] = -1

@@ -55,7 +55,7 @@ class AssociationConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PropagationConfig:
-    """Moving masks by optical flow (`optical_flow.py`, `propagation.py`)."""
+    """Moving masks by optical flow (`optical_flow.py`, `mask_propagation.py`)."""
 
     # Longest side of the frame in which masks are kept, and of the frame on which flow is computed, in
     # pixels: time and memory against detail. Chosen, not measured.

@@ -13,8 +13,8 @@ from workers.engines.concepts.masks import mask_area, remove_specks
 from workers.engines.concepts.prompt_schedule import PromptSchedule
 from workers.engines.concepts.tracking.config import TrackerConfig
 from workers.engines.concepts.tracking.key_frames import KeyFrameProcessor, WorkingFrame
+from workers.engines.concepts.tracking.mask_propagation import extrapolate_mask, propagate_mask
 from workers.engines.concepts.tracking.optical_flow import Floats, FrameFlow, compute_flow
-from workers.engines.concepts.tracking.propagation import extrapolate_mask, propagate_mask
 from workers.engines.concepts.tracking.reid import appearance_score, is_in_sight
 from workers.engines.concepts.tracking.snapshot import dump_state, load_state
 from workers.engines.concepts.tracking.state import SoftMask, Track, TrackerState, merge_visible_masks

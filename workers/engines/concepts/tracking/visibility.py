@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from workers.engines.concepts.images.color_histograms import ColorBins, color_histogram, color_likelihood
 from workers.engines.concepts.tracking.config import VisibilityConfig
-from workers.engines.concepts.tracking.propagation import PropagatedMask, warp_mask
+from workers.engines.concepts.tracking.mask_propagation import PropagatedMask, warp_mask
 from workers.engines.concepts.tracking.state import SoftMask, Track, threshold_mask
 from workers.geometry.overlap import mask_iou
 

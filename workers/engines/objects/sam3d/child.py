@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from workers.engines.host.arrays import Arrays
 from workers.engines.host.child import Answer, ChildError, serve
+from workers.engines.host.upstream import report_missing_checkpoint, report_missing_package, require_gpu
 from workers.engines.objects.sam3d import plyfile
 
 ALLOWED = frozenset({"sam3d_objects", "torch", "torchvision", "moge"})
@@ -32,20 +33,13 @@ class Pipeline:
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         """Load the pipeline of the config; raises ChildError with a code for what is missing."""
-        try:
+        with report_missing_package():
             import torch
             from hydra.utils import instantiate
             from omegaconf import OmegaConf
-        except ImportError as error:
-            raise ChildError(
-                "upstream_missing", f"{error.name or error} cannot be imported: {error}"
-            ) from error
-        if not torch.cuda.is_available():
-            raise ChildError("no_gpu", "upstream runs on CUDA alone, and torch sees no GPU")
-        try:
+        require_gpu(torch)
+        with report_missing_checkpoint():
             settings = OmegaConf.load(config["config"])
-        except FileNotFoundError as error:
-            raise ChildError("checkpoint_missing", str(error)) from error
         settings.rendering_engine = "pytorch3d"
         # upstream crashes when it is compiled
         settings.compile_model = False
@@ -57,10 +51,8 @@ class Pipeline:
         # before upstream is imported, which imports the package at once
         if importlib.util.find_spec("plyfile") is None:
             sys.modules["plyfile"] = plyfile
-        try:
+        with report_missing_checkpoint((FileNotFoundError, ImportError)):
             self._pipeline = instantiate(settings)
-        except (FileNotFoundError, ImportError) as error:
-            raise ChildError("checkpoint_missing", str(error)) from error
         self._torch = torch
         self._profile = str(config["profile"])
         self._cached_pointmap: tuple[str, Any] | None = None

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.host.errors import HostRefused
 from workers.engines.host.host import EngineHost, HostSpec
+from workers.engines.host.startup import start_host
 from workers.engines.objects.inputs import check_inputs
 from workers.engines.objects.multi_view.from_single_view import reconstruct_from_best_view
 from workers.engines.objects.multi_view.views import select_views
@@ -58,13 +58,7 @@ class Sam3dObjects:
         if not config.is_file():
             raise Sam3dObjectsUnavailable(f"{config} does not exist")
         self._host = EngineHost(_spec(chosen, config))
-        try:
-            ready = self._host.start().fields
-        except HostRefused as error:
-            self._host.close()
-            if error.code == "engine_failed":
-                raise
-            raise Sam3dObjectsUnavailable(str(error)) from error
+        ready = start_host(self._host, Sam3dObjectsUnavailable)
         self.info = EngineInfo(
             name="sam3d_objects",
             kind="objects",

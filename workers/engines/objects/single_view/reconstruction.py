@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from workers.engines.objects.single_view.hypotheses import ShapeFit
 from workers.engines.objects.single_view.label_prior import LabelPrior
 from workers.engines.objects.single_view.mask_view import MaskView
-from workers.engines.objects.single_view.selection import fit_hypotheses, select
+from workers.engines.objects.single_view.shape_selection import fit_hypotheses, select
 from workers.engines.objects.single_view.surface import Surface
 from workers.engines.objects.single_view.texture import complete_texture
 from workers.engines.protocols import Mask, ObjectAsset, Rgb

@@ -1,4 +1,4 @@
-"""What colours take from a hull, and what is guessed where no view looks, on known hollow shapes."""
+"""Carving by colour, and completing what no view sees, on known hollow shapes."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_colours_hollow_a_cup(cup):
     assert solid(cup).volume == pytest.approx(count_volume("cup"), rel=0.2)
 
 
-def test_the_depth_that_no_view_sees_goes_on_with_the_wall_and_is_told(cup):
+def test_the_ground_that_no_view_sees_continues_the_wall_and_is_flagged(cup):
     assert "hollow_guessed" in cup.flags
     middle = solid(cup)
     bottom = middle.vertices[(np.abs(middle.vertices[:, [0, 2]]) < 0.2).all(axis=1)]
@@ -56,7 +56,7 @@ def test_a_cup_of_one_colour_keeps_its_hull():
     np.testing.assert_allclose(solid(asset).volume, solid(rough).volume, rtol=0.01)
 
 
-def test_colours_that_agree_with_nothing_take_nothing():
+def test_colours_without_agreement_carve_nothing():
     images, masks = photographs("block", wavy=True)
     rng = np.random.default_rng(0)
     noise = [rng.integers(0, 255, image.shape, dtype=np.uint8) for image in images]
@@ -65,12 +65,13 @@ def test_colours_that_agree_with_nothing_take_nothing():
     assert solid(asset).volume == pytest.approx(count_volume("block"), rel=0.15)
 
 
-def test_a_table_gets_a_flat_underside_that_is_told():
+def test_a_table_gets_a_flat_underside_that_is_flagged():
     images, masks = photographs("table", wavy=True)
     asset, rough = (engine.reconstruct_views(images, masks, VIEWS) for engine in (FULL, HULL))
     assert "underside_guessed" in asset.flags and "underside_guessed" not in rough.flags
-    made = solid(asset)
-    under = made.vertices[(np.abs(made.vertices[:, [0, 2]]) < 0.2).all(axis=1) & (made.vertices[:, 1] < 0.06)]
+    carved = solid(asset)
+    vertices = carved.vertices
+    under = vertices[(np.abs(vertices[:, [0, 2]]) < 0.2).all(axis=1) & (vertices[:, 1] < 0.06)]
     np.testing.assert_allclose(under[:, 1], 0.0, atol=0.05)
-    assert made.volume == pytest.approx(count_volume("table"), rel=0.25)
+    assert carved.volume == pytest.approx(count_volume("table"), rel=0.25)
     assert solid(rough).volume > 1.3 * count_volume("table")

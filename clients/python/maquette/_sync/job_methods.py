@@ -1,4 +1,4 @@
-# Generated from maquette/_async/submit.py by scripts/generate_sync.py: do not edit.
+# Generated from maquette/_async/job_methods.py by scripts/generate_sync.py: do not edit.
 """The methods of the client that submit jobs."""
 
 from collections.abc import Iterable, Sequence

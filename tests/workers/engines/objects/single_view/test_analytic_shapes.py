@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import trimesh
-from objects.analytic_shapes import SHAPES, box
-from objects.geometry_scores import chamfer, f_score, icp, orbit
-from objects.shapes import VIEWS
-from objects.single_view_scores import score_single_view
 
+from bench.objects.analytic_shapes import SHAPES, box
+from bench.objects.geometry_scores import chamfer, f_score, icp, orbit
+from bench.objects.shapes import VIEWS
+from bench.objects.single_view_scores import score_single_view
 from workers.engines.objects.default import DefaultObjects
 from workers.geometry.cameras import Camera
 from workers.geometry.mesh_renderer import rasterize, silhouette

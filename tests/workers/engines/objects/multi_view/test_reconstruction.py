@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import trimesh
-from scipy.spatial import cKDTree
 
+from bench.objects.geometry_scores import f_score
 from tests.support.synthetic_objects import cameras_around, make_object
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.objects.multi_view.registration import register
@@ -18,12 +18,12 @@ from workers.geometry.poses import Similarity
 ENGINE = DefaultObjects(splats=500, refine_steps=0)
 
 
-def lifted(kind, views, spoil=None, **options):
-    shown = make_object(kind)
-    images, masks = zip(*(shown.photograph(view) for view in views), strict=True)
+def reconstruct(kind, views, corrupt=None, **options):
+    synthetic = make_object(kind)
+    images, masks = zip(*(synthetic.photograph(view) for view in views), strict=True)
     masks = [mask.copy() for mask in masks]
-    if spoil:
-        spoil(masks)
+    if corrupt:
+        corrupt(masks)
     return ENGINE.reconstruct_views(list(images), masks, views, **options)
 
 
@@ -32,23 +32,21 @@ def in_world(asset, views):
     return placed, placed.apply(asset.mesh.vertices)
 
 
-def f_score(kind, points, faces):
-    made = sample_surface(points, faces, 4000, 0).interpolate(points, faces)
-    truth = make_object(kind).points()
-    near = [float((cKDTree(a).query(b)[0] <= 0.05).mean()) for a, b in ((made, truth), (truth, made))]
-    return 2 * near[0] * near[1] / sum(near)
+def score_surface(kind, points, faces):
+    samples = sample_surface(points, faces, 4000, 0).interpolate(points, faces)
+    return f_score(samples, make_object(kind).points(), 0.05)
 
 
 @pytest.fixture(scope="module")
-def whole():
+def full_circle():
     views = cameras_around(16, 360)
-    return views, lifted("tee", views, metric=True)
+    return views, reconstruct("tee", views, metric=True)
 
 
-def test_a_full_circle_gives_the_shape_where_it_stands(whole):
-    views, asset = whole
+def test_a_full_circle_gives_the_shape_where_it_stands(full_circle):
+    views, asset = full_circle
     placed, points = in_world(asset, views)
-    assert f_score("tee", points, asset.mesh.faces) >= 0.9
+    assert score_surface("tee", points, asset.mesh.faces) >= 0.9
     assert points[:, 1].min() == pytest.approx(-0.5, abs=0.03)
     assert placed.scale == pytest.approx(1.0, abs=0.06)
     up = placed.rotation_matrix() @ [0, 1, 0]
@@ -58,65 +56,66 @@ def test_a_full_circle_gives_the_shape_where_it_stands(whole):
     assert asset.scale_source == "metric" and "scale_not_metric" not in asset.flags
 
 
-def test_it_tells_what_it_saw(whole):
-    _, asset = whole
-    told = asset.views
-    assert (told.arc_degrees, told.given, told.used, told.cut, told.reference) == (360.0, 16, 16, 0, 0)
-    assert told.seen_share > 0.8
+def test_the_report_states_arc_and_views(full_circle):
+    _, asset = full_circle
+    report = asset.views
+    assert report.arc_degrees == 360.0
+    assert (report.given, report.used, report.cut, report.reference) == (16, 16, 0, 0)
+    assert report.seen_share > 0.8
     assert asset.silhouette_iou >= 0.95 and 0.7 < asset.confidence <= 0.9
     assert not {"narrow_arc", "unseen_side_guessed", "low_iou"} & set(asset.flags)
 
 
-def test_colours_come_from_where_the_surface_is(whole):
-    views, asset = whole
+def test_colours_come_from_where_the_surface_is(full_circle):
+    views, asset = full_circle
     _, points = in_world(asset, views)
-    wanted = np.clip(255 * (points + 0.5), 0, 255)
-    # the flat bottom is seen by no camera
-    seen = points[:, 1] > -0.45
-    assert np.median(np.abs(asset.mesh.colors.astype(float) - wanted)[seen]) <= 12
+    expected = np.clip(255 * (points + 0.5), 0, 255)
+    # no camera sees the flat bottom
+    visible = points[:, 1] > -0.45
+    assert np.median(np.abs(asset.mesh.colors.astype(float) - expected)[visible]) <= 12
 
 
 @pytest.mark.parametrize(("arc", "least"), [(30.0, 0.6), (90.0, 0.75)])
 def test_less_of_an_arc_is_flagged_and_still_useful(arc, least):
     views = cameras_around(8, arc)
-    asset = lifted("block", views)
+    asset = reconstruct("block", views)
     _, points = in_world(asset, views)
     assert asset.views.arc_degrees == pytest.approx(arc, abs=4)
     assert ("narrow_arc" in asset.flags) == (arc < 75)
     assert "unseen_side_guessed" in asset.flags and asset.scale_source == "relative"
-    assert f_score("block", points, asset.mesh.faces) >= least
+    assert score_surface("block", points, asset.mesh.faces) >= least
 
 
 def test_frames_without_the_object_and_cut_ones_are_counted():
     views = cameras_around(12, 360)
 
-    def spoil(masks):
+    def corrupt(masks):
         masks[0][:] = False
         masks[3][:] = False
         masks[5][-1] = True
 
-    told = lifted("block", views, spoil).views
-    assert (told.given, told.used, told.cut, told.reference) == (12, 10, 1, 1)
+    report = reconstruct("block", views, corrupt).views
+    assert (report.given, report.used, report.cut, report.reference) == (12, 10, 1, 1)
 
 
 def test_masks_that_miss_a_part_do_not_take_it_from_the_object():
     views = cameras_around(16, 360)
 
-    def spoil(masks):
+    def corrupt(masks):
         for number in (2, 7, 12):
             masks[number][: masks[number].shape[0] // 2] = False
 
-    asset = lifted("block", views, spoil)
+    asset = reconstruct("block", views, corrupt)
     assert asset.views.used == 13 and "views_left_out" in asset.flags
     _, points = in_world(asset, views)
-    assert f_score("block", points, asset.mesh.faces) >= 0.9
-    assert "views_left_out" not in lifted("block", views).flags
+    assert score_surface("block", points, asset.mesh.faces) >= 0.9
+    assert "views_left_out" not in reconstruct("block", views).flags
 
 
-def test_in_a_narrow_arc_what_stands_before_it_does_not_cut_the_object_to_pieces():
+def test_in_a_narrow_arc_occluders_do_not_cut_the_object_to_pieces():
     views, whole = cameras_around(8, 10), []
 
-    def spoil(masks):
+    def corrupt(masks):
         whole.extend(mask.copy() for mask in masks)
         for number, mask in enumerate(masks[1:]):
             rows = np.flatnonzero(mask.any(axis=1))
@@ -124,7 +123,7 @@ def test_in_a_narrow_arc_what_stands_before_it_does_not_cut_the_object_to_pieces
             # someone passes: each frame misses another part
             mask[first : first + len(rows) // 4] = False
 
-    asset = lifted("block", views, spoil)
+    asset = reconstruct("block", views, corrupt)
     assert {"narrow_arc", "from_one_view", "unseen_side_guessed"} <= set(asset.flags)
     _, points = in_world(asset, views)
     for view, mask in zip(views, whole, strict=True):
@@ -133,9 +132,9 @@ def test_in_a_narrow_arc_what_stands_before_it_does_not_cut_the_object_to_pieces
     assert asset.confidence <= 0.5
 
 
-def test_what_few_frames_show_does_not_grow_towers():
+def test_parts_that_few_frames_show_do_not_grow_towers():
     views = cameras_around(12, 360, distance=1.6)
-    asset = lifted("block", views)
+    asset = reconstruct("block", views)
     _, points = in_world(asset, views)
     assert np.abs(points).max() < 0.7
 
@@ -160,7 +159,7 @@ def test_views_that_cannot_be_used_are_refused_with_a_code():
         ENGINE.reconstruct_views(images, [mask[:-1] for mask in masks], views)
 
 
-def test_up_and_arc_of_cameras_are_found():
+def test_up_and_arc_of_cameras_are_estimated():
     turn = Similarity.from_parts(
         trimesh.transformations.rotation_matrix(0.7, [1, 2, 3])[:3, :3], [3.0, -2.0, 5.0]
     )
@@ -174,11 +173,11 @@ def test_up_and_arc_of_cameras_are_found():
         assert found == pytest.approx(arc, abs=1e-6)
 
 
-def test_it_takes_many_views():
+def test_it_is_a_multi_view_engine():
     assert isinstance(ENGINE, MultiViewEngine) and "many_views" in ENGINE.info.capabilities
 
 
-def test_frames_that_show_nothing_to_hold_on_to_are_refused():
+def test_frames_without_features_are_refused():
     pytest.importorskip("pycolmap", reason="the extra 'cameras' is not installed")
     flat = [np.full((64, 64, 3), 40 * k, np.uint8) for k in range(4)]
     with pytest.raises(RequestRefused) as lost:
