@@ -31,10 +31,9 @@ WIDTH = 128
 GAIN = 3.0
 
 
-def tiny_config(**changes: Any) -> Sam3VideoConfig:
-    """The configuration of a video model of about 2 M parameters; `changes` go to its top level."""
-    sizes = [[4 * CELLS] * 2, [2 * CELLS] * 2, [CELLS] * 2]
-    vision = {
+def tiny_vision() -> dict[str, Any]:
+    """The vision encoder, which detector and click tracker share."""
+    return {
         "model_type": "sam3_vision_model",
         "backbone_config": {
             "model_type": "sam3_vit_model",
@@ -49,10 +48,14 @@ def tiny_config(**changes: Any) -> Sam3VideoConfig:
             "pretrain_image_size": SIDE,
         },
         "fpn_hidden_size": WIDTH,
-        "backbone_feature_sizes": sizes,
+        "backbone_feature_sizes": [[4 * CELLS] * 2, [2 * CELLS] * 2, [CELLS] * 2],
     }
+
+
+def tiny_detector(vision: dict[str, Any]) -> dict[str, Any]:
+    """The detector of phrases and exemplars."""
     small = {"hidden_size": WIDTH, "num_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
-    detector = {
+    return {
         "model_type": "sam3",
         "vision_config": vision,
         "text_config": {
@@ -71,7 +74,11 @@ def tiny_config(**changes: Any) -> Sam3VideoConfig:
         "detr_decoder_config": {**small, "num_queries": 10},
         "mask_decoder_config": {"hidden_size": WIDTH, "num_upsampling_stages": 2, "num_attention_heads": 2},
     }
-    tracker = {
+
+
+def tiny_tracker(vision: dict[str, Any]) -> dict[str, Any]:
+    """The click tracker."""
+    return {
         "model_type": "sam3_tracker_video",
         "vision_config": vision,
         "prompt_encoder_config": {"hidden_size": WIDTH, "image_size": SIDE, "patch_size": PATCH},
@@ -92,8 +99,16 @@ def tiny_config(**changes: Any) -> Sam3VideoConfig:
         "memory_fuser_intermediate_dim": 64,
         "image_size": SIDE,
     }
+
+
+def tiny_config(**changes: Any) -> Sam3VideoConfig:
+    """The configuration of a video model of about 2 M parameters; `changes` go to its top level."""
+    vision = tiny_vision()
     return Sam3VideoConfig(
-        detector_config=detector, tracker_config=tracker, low_res_mask_size=4 * CELLS, **changes
+        detector_config=tiny_detector(vision),
+        tracker_config=tiny_tracker(vision),
+        low_res_mask_size=4 * CELLS,
+        **changes,
     )
 
 
@@ -140,3 +155,10 @@ def picture(step: int = 0, size: tuple[int, int] = (90, 140)) -> NDArray[np.uint
     out[(columns - 20 - 2.5 * step) ** 2 + (rows - 40) ** 2 < 300] = (250, 30, 30)
     out[(columns - 120 + 2 * step) ** 2 + (rows - 60) ** 2 < 200] = (30, 240, 40)
     return out
+
+
+IMAGE = picture()
+SIZE = IMAGE.shape[:2]
+# around the red disc
+BOX = (5.0, 20.0, 40.0, 60.0)
+NO_POINTS = np.zeros((0, 2)), np.zeros(0, np.int64)

@@ -9,9 +9,9 @@ pytest.importorskip("transformers", reason="SAM 3 needs the extra 'sam3': transf
 
 import numpy as np
 
-from tests.parity.sam3_runs import FIRST, FRAMES, LIVELY, PHRASES, SEED, frame, run, same, whole
+from tests.parity.sam3_prompts import EVERYTHING, at, clicked
+from tests.parity.sam3_runs import CLICK, FIRST, FRAMES, LIVELY, PHRASES, SEED, frame, run, same, whole
 from tests.parity.sam3_tiny import picture, tiny_loaded, tiny_model
-from tests.parity.test_sam3_video_prompts import CLICK, EVERYTHING, at, clicked
 from workers.engines.concepts.sam3.errors import ObjectUnknown
 from workers.engines.concepts.sam3.settings import Sam3Settings
 from workers.engines.concepts.sam3.transformers_backend.engine import Sam3Concepts
