@@ -17,9 +17,6 @@ FUNCTIONS_LEFT = {
     ("bench/datasets/shots.py", "told_of"),
     ("bench/datasets/throughput.py", "cpu_of"),
     ("bench/datasets/throughput.py", "source_of"),
-    ("tests/workers/datasets/exporters/test_neural_assets.py", "corners_of"),
-    ("tests/workers/datasets/exporters/test_neural_assets.py", "row_of"),
-    ("tests/workers/engines/host/test_host.py", "pid_of"),
 }
 
 

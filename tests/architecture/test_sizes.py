@@ -21,7 +21,6 @@ LONG_FILES = {
     "tests/parity/test_sam3_image.py",
     "tests/parity/test_sam3_video_prompts.py",
     "tests/parity/test_sam3d_body.py",
-    "tests/support/movi_clips.py",
     "tests/workers/jobs/test_dataset_depth.py",
 }
 
