@@ -1,22 +1,22 @@
-"""Near-duplicates by bands against comparing all pairs, on the same signatures in the same run.
+"""Near-duplicates by bit bands against comparing all pairs, on the same signatures in the same run.
 
 python -m bench run datasets.near_duplicates [--clips 10000]
 """
 
 import argparse
-import json
-import time
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.report import Report
+from bench.timing import Stopwatch
 from workers.datasets.shots.near_duplicates import LINKED, find_neighbours
 
 BLOCK = 512
 
 
 def all_pairs(signatures: NDArray[np.uint64]) -> list[tuple[int, int]]:
-    """Every clip against every earlier one, block by block."""
+    """Compare every clip with every earlier one, block by block."""
     links = []
     for start in range(0, len(signatures), BLOCK):
         mine = signatures[start : start + BLOCK]
@@ -28,29 +28,26 @@ def all_pairs(signatures: NDArray[np.uint64]) -> list[tuple[int, int]]:
     return links
 
 
-def main() -> None:
-    """Print one JSON object; CPU seconds do not feel what else the machine does."""
-    parser = argparse.ArgumentParser()
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", type=int, default=10_000)
-    count = parser.parse_args().clips
+
+
+def run(options: argparse.Namespace, report: Report) -> None:
     rng = np.random.default_rng(0)
-    signatures = rng.integers(0, 2**64, (count, 3), dtype=np.uint64)
-    signatures[count // 2 :: 50] = signatures[: len(signatures[count // 2 :: 50])]
-    begun = time.process_time()
-    banded = find_neighbours(np.arange(count), signatures)
-    middle = time.process_time()
+    signatures = rng.integers(0, 2**64, (options.clips, 3), dtype=np.uint64)
+    half = options.clips // 2
+    signatures[half::50] = signatures[: len(signatures[half::50])]
+    watch = Stopwatch()
+    banded = find_neighbours(np.arange(options.clips), signatures)
+    banded_cpu = watch.lap().cpu
     quadratic = all_pairs(signatures)
-    ended = time.process_time()
-    told = {
-        "clips": count,
-        "links": len(quadratic),
-        "same": sorted(quadratic) == list(banded.links),
-        "banded_cpu_seconds": round(middle - begun, 3),
-        "all_pairs_cpu_seconds": round(ended - middle, 3),
-        "ratio": round((ended - middle) / (middle - begun), 2),
-    }
-    print(json.dumps(told, indent=1))
-
-
-if __name__ == "__main__":
-    main()
+    quadratic_cpu = watch.lap().cpu
+    report.add(
+        {
+            "links": len(quadratic),
+            "same_links": sorted(quadratic) == list(banded.links),
+            "banded_cpu_seconds": round(banded_cpu, 3),
+            "all_pairs_cpu_seconds": round(quadratic_cpu, 3),
+            "ratio": round(quadratic_cpu / banded_cpu, 2),
+        }
+    )

@@ -1,4 +1,4 @@
-"""Drawn films whose cuts and dissolves are known, and films of one shot in which much happens but no cut."""
+"""Synthetic videos with known cuts and dissolves, and videos of one shot in which much happens but no cut."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,26 +23,29 @@ OTHERS = (
 LONG = 144
 
 
-def picture(name: str) -> Rgb:
-    """A picture that is large enough to move a window over it."""
+def load_photo(name: str) -> Rgb:
+    """A photo of scikit-image, twice as large as the window that moves over it."""
     path = next(Path(skimage.data.__file__).parent.glob(f"{name}.*"))
     return np.asarray(Image.open(path).convert("RGB").resize((2 * WIDTH, 2 * HEIGHT)))
 
 
 def window(image: Rgb, x: float, y: float, zoom: float = 1.0, degrees: float = 0.0) -> Rgb:
-    """What is seen about (x, y) of a picture; beyond its edges it is mirrored."""
+    """The window about (x, y) of a photo, which is mirrored beyond its edges."""
     matrix = cv2.getRotationMatrix2D((x, y), degrees, zoom)
     matrix[:, 2] += (WIDTH / 2 - x, HEIGHT / 2 - y)
     return np.asarray(cv2.warpAffine(image, matrix, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REFLECT))
 
 
 def dissolving(seed: int, names: Sequence[str], frames: int, speed: float) -> tuple[list[Rgb], list[int]]:
-    """Shots that pan by `speed` pixels a frame, dissolves too, and the frames in the middle of these."""
+    """A video of panning shots with dissolves between them, and the middle frames of these.
+
+    Shots pan by `speed` pixels per frame, also while they dissolve.
+    """
     rng = np.random.default_rng([seed, frames])
-    film: list[Rgb] = []
+    video: list[Rgb] = []
     middles = []
     for name in rng.permutation(list(names)):
-        image, angle = picture(str(name)), rng.uniform(0, 2 * np.pi)
+        image, angle = load_photo(str(name)), rng.uniform(0, 2 * np.pi)
         length = SHOT + 2 * frames
         new = [
             window(
@@ -52,21 +55,21 @@ def dissolving(seed: int, names: Sequence[str], frames: int, speed: float) -> tu
             )
             for index in range(length)
         ]
-        if film:
-            old, film = film[-frames:], film[:-frames]
-            middles.append(len(film) + frames // 2)
+        if video:
+            old, video = video[-frames:], video[:-frames]
+            middles.append(len(video) + frames // 2)
             for step, (before, after) in enumerate(zip(old, new, strict=False)):
                 share = (step + 1) / (frames + 1)
-                film.append(np.asarray(cv2.addWeighted(before, 1 - share, after, share, 0)))
+                video.append(np.asarray(cv2.addWeighted(before, 1 - share, after, share, 0)))
             new = new[frames:]
-        film += new
-    return film, middles
+        video += new
+    return video, middles
 
 
 def uncut(kind: str, seed: int, names: Sequence[str]) -> list[Rgb]:
-    """One shot of six seconds in which something of a kind happens again and again."""
+    """One shot of six seconds in which something of a kind happens repeatedly."""
     rng = np.random.default_rng([seed, sorted(HAPPENINGS).index(kind)])
-    image, other = (picture(str(name)) for name in rng.choice(list(names), 2, replace=False))
+    image, other = (load_photo(str(name)) for name in rng.choice(list(names), 2, replace=False))
     angle, phase = rng.uniform(0, 2 * np.pi), rng.uniform(0, 6)
     return [HAPPENINGS[kind](image, other, index, angle, phase) for index in range(LONG)]
 
@@ -80,13 +83,13 @@ def _wave(index: int, period: float, phase: float) -> float:
 
 
 def _swing(image: Rgb, other: Rgb, index: int, angle: float, phase: float) -> Rgb:
-    """Up to 40 pixels a frame, and rests between."""
+    """Pans of up to 40 pixels per frame, with rests."""
     return _along(image, sum(40 * max(0.0, _wave(k, 48, phase)) ** 3 for k in range(index)), angle)
 
 
 def _flash(image: Rgb, other: Rgb, index: int, angle: float, phase: float) -> Rgb:
-    picture = _along(image, index / 2, angle)
-    return np.asarray(cv2.addWeighted(picture, 0.3, picture, 0, 180)) if index % 24 in (5, 6) else picture
+    frame = _along(image, index / 2, angle)
+    return np.asarray(cv2.addWeighted(frame, 0.3, frame, 0, 180)) if index % 24 in (5, 6) else frame
 
 
 def _lamp(image: Rgb, other: Rgb, index: int, angle: float, phase: float) -> Rgb:
@@ -100,7 +103,7 @@ def _focus(image: Rgb, other: Rgb, index: int, angle: float, phase: float) -> Rg
 
 
 def _passing(image: Rgb, other: Rgb, index: int, angle: float, phase: float) -> Rgb:
-    """Something as large as the picture goes through it."""
+    """Something as large as the window passes through it."""
     shown = _along(image, index / 2, angle).copy()
     left = (index % 48) * (WIDTH + 300) // 48 - 300
     place = slice(max(0, left), max(0, left + 260))

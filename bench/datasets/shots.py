@@ -1,18 +1,18 @@
-"""Cuts and dissolves that the survey finds against PySceneDetect's, on drawn films whose cuts are known.
+"""Cuts and dissolves of the survey against PySceneDetect's, on synthetic videos with known cuts.
 
-python -m bench run datasets.shots [--pictures others]    (theirs needs `pip install scenedetect-headless`)
+python -m bench run datasets.shots [--photos others]    (theirs needs `pip install scenedetect-headless`)
 """
 
 import argparse
-import json
-import time
 from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.datasets.shot_videos import HAPPENINGS, HEIGHT, OTHERS, TUNED, WIDTH, dissolving, picture, uncut
+from bench.datasets.shot_videos import HAPPENINGS, HEIGHT, OTHERS, TUNED, WIDTH, dissolving, load_photo, uncut
+from bench.report import Report
+from bench.timing import Stopwatch
 from media.sandbox import DecodedFrame
 from workers.datasets.shots.cuts import find_cuts, find_transitions
 from workers.datasets.shots.survey import Survey, downscale, survey_frames
@@ -30,8 +30,8 @@ LENGTHS, SPEEDS = (8, 12, 24, 48), (0.0, 1.0, 2.0)
 UNCUT = 4
 
 
-def shot(image: Rgb, rng: np.random.Generator, speed: float, flicker: float) -> list[Rgb]:
-    """A window that goes over a picture by `speed` pixels a frame, with light that changes."""
+def make_shot(image: Rgb, rng: np.random.Generator, speed: float, flicker: float) -> list[Rgb]:
+    """A window that moves over a photo by `speed` pixels per frame, with flickering light."""
     angle = rng.uniform(0, 2 * np.pi)
     frames = []
     for index in range(SHOT):
@@ -44,46 +44,46 @@ def shot(image: Rgb, rng: np.random.Generator, speed: float, flicker: float) -> 
     return frames
 
 
-def film(
+def make_video(
     seed: int, names: Sequence[str], speed: float, flicker: float, dissolve: int
 ) -> tuple[list[Rgb], list[int]]:
-    """Shots in a row, hard cuts or dissolves of so many frames, and the frames at which new shots begin.
+    """Shots in a row with hard cuts, or dissolves of so many frames, and the first frames of new shots.
 
     In a dissolve the new shot stands still.
     """
     rng = np.random.default_rng(seed)
     frames: list[Rgb] = []
-    begun = []
+    starts = []
     for name in rng.permutation(list(names)):
-        new = shot(picture(str(name)), rng, speed, flicker)
+        new = make_shot(load_photo(str(name)), rng, speed, flicker)
         if frames:
             for step in range(dissolve):
                 share = (step + 1) / (dissolve + 1)
                 frames[step - dissolve] = np.asarray(
                     cv2.addWeighted(frames[step - dissolve], 1 - share, new[0], share, 0)
                 )
-            begun.append(len(frames) - dissolve // 2)
+            starts.append(len(frames) - dissolve // 2)
         frames += new
-    return frames, begun
+    return frames, starts
 
 
-def seen(frames: Sequence[Rgb]) -> Survey:
-    """What the survey makes of a film."""
+def run_survey(frames: Sequence[Rgb]) -> Survey:
+    """The survey of a video."""
     return survey_frames((DecodedFrame(index, index, frame) for index, frame in enumerate(frames)), (1, RATE))
 
 
 def ours(frames: Sequence[Rgb]) -> list[int]:
-    """By the survey; of a dissolve its middle."""
-    return [round((before + after + 1) / 2) for before, after in find_transitions(seen(frames))]
+    """Cuts by the survey, and the middles of dissolves."""
+    return [round((before + after + 1) / 2) for before, after in find_transitions(run_survey(frames))]
 
 
-def sudden(frames: Sequence[Rgb]) -> list[int]:
-    """By the survey without dissolves."""
-    return find_cuts(seen(frames).content)
+def sudden_cuts(frames: Sequence[Rgb]) -> list[int]:
+    """Cuts by the survey, without dissolves."""
+    return find_cuts(run_survey(frames).content)
 
 
-def theirs(kind: str) -> Finder | None:
-    """By a detector of PySceneDetect, which sees what the survey looks at."""
+def load_scenedetect(kind: str) -> Finder | None:
+    """A detector of PySceneDetect on the images that the survey sees; None where it is not installed."""
     try:
         from scenedetect import AdaptiveDetector, ContentDetector, FrameTimecode
     except ImportError:
@@ -104,8 +104,8 @@ def theirs(kind: str) -> Finder | None:
     return detect
 
 
-def judged(found: Sequence[int], truth: Sequence[int], within: int) -> tuple[int, int, int]:
-    """Cuts that are found, that are not, and that are none."""
+def count_cuts(found: Sequence[int], truth: Sequence[int], within: int) -> tuple[int, int, int]:
+    """The numbers of true cuts that were found, of those that were missed, and of wrong ones."""
     left = list(found)
     hits = 0
     for cut in truth:
@@ -116,53 +116,50 @@ def judged(found: Sequence[int], truth: Sequence[int], within: int) -> tuple[int
     return hits, len(truth) - hits, len(left)
 
 
-def told_of(find: Finder, names: Sequence[str], films: int) -> dict[str, object]:
-    """Sums over the films of each kind."""
-    sums: dict[str, NDArray[np.int_]] = {}
-    seconds, count = 0.0, 0
+def measure_finder(report: Report, name: str, find: Finder, names: Sequence[str], videos: int) -> None:
+    """Count found, missed and wrong cuts over the videos of each kind."""
+    counts: dict[str, NDArray[np.int_]] = {}
+    seconds, frames = 0.0, 0
 
-    def add(kind: str, frames: Sequence[Rgb], truth: Sequence[int], within: int) -> None:
-        nonlocal seconds, count
-        begun = time.process_time()
-        found = find(frames)
-        seconds, count = seconds + time.process_time() - begun, count + len(frames)
-        sums[kind] = sums.get(kind, np.zeros(3, int)) + judged(found, truth, within)
+    def add(kind: str, images: Sequence[Rgb], truth: Sequence[int], within: int) -> None:
+        nonlocal seconds, frames
+        watch = Stopwatch()
+        cuts_found = find(images)
+        seconds, frames = seconds + watch.lap().cpu, frames + len(images)
+        counts[kind] = counts.get(kind, np.zeros(3, int)) + count_cuts(cuts_found, truth, within)
 
-    for seed in range(films):
+    for seed in range(videos):
         for kind, (speed, flicker, dissolve) in KINDS.items():
-            add(kind, *film(seed, names, speed, flicker, dissolve), 1 + dissolve)
+            add(kind, *make_video(seed, names, speed, flicker, dissolve), 1 + dissolve)
         for length in LENGTHS:
             for speed in SPEEDS:
-                made, middles = dissolving(seed, names, length, speed)
-                add(f"dissolves of {length} frames, pans of {speed:.0f}", made, middles, length // 2 + 3)
+                images, middles = dissolving(seed, names, length, speed)
+                add(f"dissolves of {length} frames, pans of {speed:.0f}", images, middles, length // 2 + 3)
     for kind in HAPPENINGS:
         for seed in range(UNCUT):
             add(f"no cut: {kind}", uncut(kind, seed, names), [], 0)
-    told: dict[str, object] = {
-        kind: dict(zip(("found", "missed", "wrong"), found.tolist(), strict=True))
-        for kind, found in sums.items()
-    }
+    table = report.table(name, {"videos": "", "found": "", "missed": "", "wrong": ""})
+    for kind, row in counts.items():
+        table.add(kind, *row.tolist())
     # ours includes the rest of the survey: motion, sharpness, hashes, text
-    told["cpu_ms_a_frame"] = round(1000 * seconds / count, 3)
-    return told
+    report.add({f"{name}: CPU ms per frame": round(1e3 * seconds / frames, 3)})
 
 
-def main() -> None:
-    """Print one JSON object."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--films", type=int, default=4)
-    parser.add_argument("--pictures", choices=("tuned", "others"), default="tuned")
-    options = parser.parse_args()
-    names = TUNED if options.pictures == "tuned" else OTHERS
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--videos", type=int, default=4, help="of each kind")
+    parser.add_argument("--photos", choices=("tuned", "others"), default="tuned")
+
+
+def run(options: argparse.Namespace, report: Report) -> None:
+    names = TUNED if options.photos == "tuned" else OTHERS
     finders: dict[str, Finder | None] = {
         "ours": ours,
-        "ours without dissolves": sudden,
-        "adaptive": theirs("adaptive"),
-        "content 21": theirs("content"),
+        "ours without dissolves": sudden_cuts,
+        "adaptive": load_scenedetect("adaptive"),
+        "content 21": load_scenedetect("content"),
     }
-    told = {name: told_of(find, names, options.films) for name, find in finders.items() if find is not None}
-    print(json.dumps(told, indent=1))
-
-
-if __name__ == "__main__":
-    main()
+    for name, find in finders.items():
+        if find is None:
+            report.note(f"{name}: PySceneDetect is not installed")
+        else:
+            measure_finder(report, name, find, names, options.videos)

@@ -14,9 +14,6 @@ MODULES_LEFT: set[str] = set()
 FUNCTIONS_LEFT = {
     ("bench/datasets/ground_truth.py", "told_of"),
     ("bench/datasets/ground_truth_scores.py", "solid_of"),
-    ("bench/datasets/shots.py", "told_of"),
-    ("bench/datasets/throughput.py", "cpu_of"),
-    ("bench/datasets/throughput.py", "source_of"),
 }
 
 

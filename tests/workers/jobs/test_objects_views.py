@@ -45,10 +45,10 @@ class Concepts:
             mask = MASKS[frame.index]
             rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
             box = (float(columns[0]), float(rows[0]), columns[-1] + 1.0, rows[-1] + 1.0)
-            found.append(TrackedInstance(1, mask, box, 0.9, 0, "block"))
+            found.append(TrackedInstance(mask, box, 0.9, 0, "block", id=1))
         if frame.index == 4:
             found.append(
-                TrackedInstance(2, np.roll(MASKS[4], 9, axis=1), (0.0, 0.0, 20.0, 20.0), 0.4, 0, "ghost")
+                TrackedInstance(np.roll(MASKS[4], 9, axis=1), (0.0, 0.0, 20.0, 20.0), 0.4, 0, "ghost", id=2)
             )
         return [FrameResult(frame.index, frame.pts, tuple(found))]
 

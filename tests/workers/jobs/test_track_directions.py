@@ -78,7 +78,7 @@ class Following:
 def tracked(number: int, prompt: int, label: str | None, x: int) -> TrackedInstance:
     mask = np.zeros((SIZE[1], SIZE[0]), bool)
     mask[4:40, x : x + 6] = True
-    return TrackedInstance(number, mask, (float(x), 4.0, x + 6.0, 40.0), 0.9, prompt, label)
+    return TrackedInstance(mask, (float(x), 4.0, x + 6.0, 40.0), 0.9, prompt, label, id=number)
 
 
 class Killed(Exception):

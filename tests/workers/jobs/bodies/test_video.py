@@ -64,7 +64,7 @@ class Concepts:
     def _person(self, index: int, number: int, x: float) -> TrackedInstance:
         mask = np.zeros((SIZE[1], SIZE[0]), bool)
         mask[4:40, int(x) : int(x) + 8] = True
-        return TrackedInstance(number, mask, (x + index / 100, 4.0, x + 8.0, 40.0), 0.9, 0, "person")
+        return TrackedInstance(mask, (x + index / 100, 4.0, x + 8.0, 40.0), 0.9, 0, "person", id=number)
 
 
 class Bodies:
