@@ -16,7 +16,6 @@ LONG_FILES = {
     "tests/parity/sam3_meta_tiny.py",
     "tests/parity/test_sam3_image.py",
     "tests/parity/test_sam3_video_prompts.py",
-    "tests/workers/jobs/test_dataset_depth.py",
 }
 
 
