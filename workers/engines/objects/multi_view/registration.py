@@ -30,7 +30,7 @@ def register(frames: Sequence[Rgb], camera: Camera | None) -> list[PosedCamera |
         found = colmap.reconstruct(images, camera, options)
     except colmap.ColmapMissingError:
         raise RequestRefused(
-            Problem.of(
+            Problem.from_code(
                 "extra_missing",
                 422,
                 "finding cameras needs pycolmap: pip install 'maquette-server[cameras]', or give "
@@ -41,7 +41,7 @@ def register(frames: Sequence[Rgb], camera: Camera | None) -> list[PosedCamera |
     registered = sum(pose is not None for pose in poses)
     if registered < LEAST_SHARE * len(frames):
         raise RequestRefused(
-            Problem.of(
+            Problem.from_code(
                 "cameras_not_found",
                 422,
                 f"{registered} of {len(frames)} frames could be placed, {LEAST_SHARE:.0%} are needed: move "
