@@ -1,6 +1,6 @@
 """The object benches in one run: how good the reconstructions are, or what they cost.
 
-    python -m bench run objects.suite quality  the tables of docs/objects.md
+    python -m bench run objects.suite quality  the tables of docs/benchmarks/objects.md
     python -m bench run objects.suite speed    files beside the best libraries, stages, rasterisers, refining
 
 Runs each bench in a process of its own; their reports lie in numbered folders below `objects.suite`.

@@ -14,9 +14,6 @@ MODULES_LEFT: set[str] = set()
 FUNCTIONS_LEFT = {
     ("bench/datasets/ground_truth.py", "told_of"),
     ("bench/datasets/ground_truth_scores.py", "solid_of"),
-    ("tests/workers/datasets/exporters/test_neural_assets.py", "corners_of"),
-    ("tests/workers/datasets/exporters/test_neural_assets.py", "row_of"),
-    ("tests/workers/engines/host/test_host.py", "pid_of"),
 }
 
 

@@ -15,12 +15,9 @@ LONG_FUNCTIONS = {
 }
 LONG_FILES = {
     "scripts/models/convert_blazepose.py",
-    "tests/deployment/test_k8s.py",
     "tests/parity/sam3_meta_tiny.py",
     "tests/parity/test_sam3_image.py",
     "tests/parity/test_sam3_video_prompts.py",
-    "tests/parity/test_sam3d_body.py",
-    "tests/support/movi_clips.py",
     "tests/workers/jobs/test_dataset_depth.py",
 }
 

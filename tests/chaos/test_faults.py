@@ -5,8 +5,10 @@ import signal
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from maquette import JobCancelled, JobFailed, Maquette
+from maquette.handles import AnyJob
 
 from service.embedded import Stack
 from tests.support.faults import (
@@ -64,13 +66,21 @@ def test_a_killed_child_is_replaced(
     assert worker is not None and worker.poll() is None
 
 
+def track_until_hung(
+    stack: Stack, client: Maquette, video: tuple[Path, tuple[float, ...]]
+) -> tuple[AnyJob, psutil.Process]:
+    """A track job past its fifth frame, and the child that runs it, which is suspended."""
+    job = client.track(video[0], boxes=[video[1]])
+    wait_until(stack, is_past_frame(job, 5))
+    child = pool_child(stack)
+    child.suspend()
+    return job, child
+
+
 def test_a_hung_child_is_killed_and_its_job_runs_again(
     shaky: Stack, client: Maquette, video: tuple[Path, tuple[float, ...]]
 ) -> None:
-    job = client.track(video[0], boxes=[video[1]])
-    wait_until(shaky, is_past_frame(job, 5))
-    hung = pool_child(shaky)
-    hung.suspend()
+    job, hung = track_until_hung(shaky, client, video)
     wait_for_success(shaky, job)
     assert job.data.attempt == 2 and succeeded_once(job)
     assert not hung.is_running()
@@ -79,10 +89,7 @@ def test_a_hung_child_is_killed_and_its_job_runs_again(
 def test_a_hung_child_does_not_prevent_cancellation(
     shaky: Stack, client: Maquette, video: tuple[Path, tuple[float, ...]]
 ) -> None:
-    job = client.track(video[0], boxes=[video[1]])
-    wait_until(shaky, is_past_frame(job, 5))
-    hung = pool_child(shaky)
-    hung.suspend()
+    job, hung = track_until_hung(shaky, client, video)
     job.cancel()
     wait_until(shaky, lambda: job.refresh().state == "cancelled", 20)
     wait_until(shaky, lambda: not hung.is_running(), 20)

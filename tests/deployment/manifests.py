@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from pydantic_settings import BaseSettings
 
@@ -130,3 +131,19 @@ def images() -> Iterator[tuple[str, str]]:
 def everything_runnable() -> list[Data]:
     """The manifests of every kustomization that an operator applies."""
     return [manifest for root in ROOTS for manifest in rendered(K8S / root)]
+
+
+def covers(selector: dict[str, Any], labels: dict[str, str]) -> bool:
+    """Whether a selector of labels matches; an empty one matches everything."""
+    assert set(selector) <= {"matchLabels"}
+    return selector.get("matchLabels", {}).items() <= labels.items()
+
+
+def named(manifest: Data) -> str:
+    """Kind and name in one word, for messages."""
+    return "/".join(identity(manifest))
+
+
+def by_root() -> list[Any]:
+    """The rendered manifests of every root, as parameters of a test."""
+    return [pytest.param(rendered(K8S / root), id=root) for root in ROOTS]

@@ -148,17 +148,18 @@ def test_depth_maps_are_upright(
     assert np.array_equal(sandbox.depth(path)[0], depth)
 
 
-# what the display matrix (a b; c d) of ISO/IEC 14496-12 has to be for each code: m = a p + c q, n = b p + d q
-MATRICES = {
-    1: (1, 0, 0, 1),
-    2: (-1, 0, 0, 1),
-    3: (-1, 0, 0, -1),
-    4: (1, 0, 0, -1),
-    5: (0, 1, 1, 0),
-    6: (0, 1, -1, 0),
-    7: (0, -1, -1, 0),
-    8: (0, -1, 1, 0),
-}
+# how the code of a stored image shows it: mirrored left to right or not, then so many quarter turns clockwise
+SHOWN = {1: (False, 0), 2: (True, 0), 3: (False, 2), 4: (True, 2), 5: (True, 3), 6: (False, 1), 7: (True, 1)}
+SHOWN[8] = (False, 3)
+MIRROR, QUARTER_TURN = np.diag([-1, 1]), np.array([[0, 1], [-1, 0]])
+
+
+def display_matrix(code: int) -> tuple[int, int, int, int]:
+    """The matrix (a b; c d) of ISO/IEC 14496-12 for a code: m = a p + c q, n = b p + d q."""
+    mirrored, turns = SHOWN[code]
+    matrix = np.linalg.matrix_power(QUARTER_TURN, turns)
+    a, b, c, d = (MIRROR @ matrix if mirrored else matrix).ravel().tolist()
+    return a, b, c, d
 
 
 def native_matrix(a: float, b: float, c: float, d: float) -> bytes:
@@ -173,7 +174,7 @@ def test_videos_are_upright(code: int, tmp_path: Path, sandbox: Sandbox) -> None
     path = tmp_path / "clip.mp4"
     frames = [np.ascontiguousarray(stored(upright(index), code)) for index in range(4)]
     write_frames(path, frames)
-    set_display_matrix(path, MATRICES[code])
+    set_display_matrix(path, display_matrix(code))
     assert (sandbox.probe(path)["width"], sandbox.probe(path)["height"]) == (64, 40)
     decoded = list(sandbox.frames(path).frames)
     backward = list(sandbox.frames(path, backward=True).frames)
@@ -187,7 +188,7 @@ def test_videos_are_upright(code: int, tmp_path: Path, sandbox: Sandbox) -> None
 @pytest.mark.parametrize("code", CODES)
 def test_display_matrices_move_pixels_as_the_standard_says(code: int) -> None:
     stored_pixels = np.arange(6).reshape(2, 3)
-    a, b, c, d = MATRICES[code]
+    a, b, c, d = display_matrix(code)
     places = {(a * p + c * q, b * p + d * q): stored_pixels[q, p] for q in range(2) for p in range(3)}
     columns, rows = sorted({x for x, _ in places}), sorted({y for _, y in places})
     shown = np.array([[places[x, y] for x in columns] for y in rows])

@@ -1,9 +1,8 @@
-"""The adapter of SAM 3D Body against a FAKE upstream (`sam3d_fake`): wiring, mended traps, typed errors.
+"""The adapter of SAM 3D Body against a FAKE upstream (`sam3d_fake`): wiring, fixed traps, typed errors.
 
 No test here runs the real network: its weights are gated and it needs a GPU.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,42 +13,32 @@ import psutil
 import pytest
 from scipy.spatial.transform import Rotation
 
+from tests.parity.sam3d_body_runs import (
+    BOXES,
+    CENTRED,
+    HEIGHT,
+    MODEL,
+    WIDTH,
+    is_in_box,
+    masks,
+    note,
+    picture,
+    settings,
+    true_parameters,
+)
 from tests.support.mhr_outputs import load_golden, load_outputs
-from tests.support.synthetic_mhr import HANDS, SyntheticMhr, random_parameters
+from tests.support.synthetic_mhr import HANDS
 from workers.engines.bodies.mhr.assets import REQUIRED, MhrMissing
 from workers.engines.bodies.mhr.layout import CAMERA_FROM_MHR, reset_pose
 from workers.engines.bodies.rig import pose_rig, skin_rig
 from workers.engines.bodies.sam3d.assemble import measure_angles, measure_box_overlap
 from workers.engines.bodies.sam3d.engine import Sam3dBody
-from workers.engines.bodies.sam3d.errors import Sam3dBodyContract, Sam3dBodyUnavailable
+from workers.engines.bodies.sam3d.errors import Sam3dBodyContract
 from workers.engines.bodies.sam3d.keypoints import MHR_70
 from workers.engines.bodies.sam3d.recorded import SHAPES
-from workers.engines.bodies.sam3d.settings import Sam3dBodySettings
 from workers.engines.host.errors import HostCrashed, HostRefused
-from workers.engines.protocols import BodyEngine, BodyEstimate
-from workers.engines.registry import load_engines
-from workers.engines.weights import WeightsCorrupt
+from workers.engines.protocols import BodyEngine
 from workers.geometry.cameras import Camera
-
-FAKE = Path(__file__).with_name("sam3d_fake")
-WIDTH, HEIGHT = 320, 240
-# the fake's people are as wide as they are tall
-BOXES = [(20.0, 60.0, 110.0, 165.0), (115.0, 50.0, 205.0, 150.0), (215.0, 70.0, 310.0, 175.0)]
-CENTRED = Camera(WIDTH, HEIGHT, 400.0, 400.0, WIDTH / 2, HEIGHT / 2)
-MODEL = SyntheticMhr()
-
-
-def settings(tmp_path: Path, mode: str = "full", **wrong: Any) -> Sam3dBodySettings:
-    """Settings whose checkpoint tells the fake what to do wrong."""
-    for name in REQUIRED:
-        (tmp_path / name).write_text(name)
-    (tmp_path / "model_config.yaml").write_text("fake: true\n")
-    checkpoint = tmp_path / "model.ckpt"
-    checkpoint.write_text(json.dumps({"note": str(tmp_path / "note.json"), **wrong}))
-    chosen: Any = mode
-    return Sam3dBodySettings(
-        checkpoint=checkpoint, source=FAKE, assets=tmp_path, mode=chosen, load_seconds=60, request_seconds=60
-    )
 
 
 @pytest.fixture
@@ -64,35 +53,6 @@ def start(tmp_path: Path) -> Iterator[Any]:
     yield starter
     for engine in running:
         engine.close()
-
-
-def picture() -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8)
-
-
-def masks() -> list[np.ndarray]:
-    out = []
-    for x0, y0, x1, y1 in BOXES:
-        mask = np.zeros((HEIGHT, WIDTH), dtype=np.bool_)
-        mask[int(y0) : int(y1), int(x0) + 5 : int(x1) - 5] = True
-        out.append(mask)
-    return out
-
-
-def true_parameters(box: tuple[float, ...]) -> np.ndarray:
-    """The fake's person of a box."""
-    return (
-        random_parameters(int(np.asarray(box, dtype=np.float32).sum())).astype(np.float32).astype(np.float64)
-    )
-
-
-def note(tmp_path: Path) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads((tmp_path / "note.json").read_text())
-    return told
-
-
-def is_in_box(body: BodyEstimate, box: tuple[float, ...]) -> bool:
-    return bool(np.allclose(body.parameters["mhr_model_parameters"], true_parameters(box), atol=1e-6))
 
 
 def test_the_contract_is_that_of_the_real_outputs() -> None:
@@ -204,25 +164,6 @@ def test_without_a_camera_the_diagonal_is_assumed_and_told(start: Any, tmp_path:
     assert body.camera.source == "exif" and "camera_assumed" not in body.flags
 
 
-def test_an_estimator_tells_the_camera_where_none_is_given(tmp_path: Path) -> None:
-    """The field-of-view estimator of upstream (MoGe 2) is a fake here."""
-    estimated = [[350.0, 0.0, 158.0], [0.0, 360.0, 121.0], [0.0, 0.0, 1.0]]
-    (tmp_path / "moge.pt").write_text(json.dumps(estimated))
-    chosen = settings(tmp_path).model_copy(update={"fov": tmp_path / "moge.pt"})
-    engine = Sam3dBody(chosen, MODEL)
-    try:
-        (body,) = engine.recover(picture(), BOXES[:1])
-        assert body is not None and body.camera.source == "estimated"
-        assert (body.camera.fx, body.camera.fy, body.camera.cx, body.camera.cy) == (350, 360, 158, 121)
-        assert "camera_estimated" in body.flags and "camera_assumed" not in body.flags
-        (body,) = engine.recover(picture(), BOXES[:1], camera=CENTRED)
-        assert body is not None and body.camera == CENTRED
-    finally:
-        engine.close()
-    with pytest.raises(Sam3dBodyUnavailable, match="fov_missing"):
-        Sam3dBody(chosen.model_copy(update={"fov": tmp_path / "nothing.pt"}), MODEL)
-
-
 def test_order_is_ours_and_a_missing_person_is_none(start: Any) -> None:
     found = start(reverse=True, drop=[1]).recover(picture(), BOXES, camera=CENTRED)
     assert found[1] is None
@@ -326,58 +267,3 @@ def test_the_engine_describes_itself_and_leaves_nothing_behind(start: Any) -> No
     assert children
     engine.close()
     assert not any(child.is_running() for child in children)
-
-
-def test_a_checkpoint_of_more_than_tensors_is_refused(tmp_path: Path) -> None:
-    chosen = settings(tmp_path)
-    (tmp_path / "model.ckpt").write_text("PICKLE")
-    with pytest.raises(Sam3dBodyUnavailable, match=r"checkpoint_unsafe.*Weights only"):
-        Sam3dBody(chosen, MODEL)
-
-
-def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Sam3dBodyUnavailable, match=r"checkpoint_incomplete"):
-        Sam3dBody(settings(tmp_path, empty=True), MODEL)
-
-
-def test_a_pinned_checkpoint_with_other_bytes_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(WeightsCorrupt, match=r"sha256"):
-        Sam3dBody(settings(tmp_path).model_copy(update={"sha256": "0" * 64}), MODEL)
-
-
-@pytest.mark.parametrize("missing", ["model.ckpt", "model_config.yaml"])
-def test_without_weights_the_gate_is_named(tmp_path: Path, missing: str) -> None:
-    chosen = settings(tmp_path)
-    (tmp_path / missing).unlink()
-    with pytest.raises(Sam3dBodyUnavailable, match=r"gated.*SAM License.*facebook/sam-3d-body-dinov3"):
-        Sam3dBody(chosen, MODEL)
-
-
-def test_without_upstream_the_reason_is_told(tmp_path: Path) -> None:
-    with pytest.raises(Sam3dBodyUnavailable, match=r"upstream_missing"):
-        Sam3dBody(settings(tmp_path).model_copy(update={"source": tmp_path}), MODEL)
-
-
-def test_without_the_rig_there_is_no_engine(tmp_path: Path) -> None:
-    chosen = settings(tmp_path)
-    (tmp_path / REQUIRED[0]).unlink()
-    with pytest.raises(MhrMissing, match=r"mhr_model\.pt"):
-        Sam3dBody(chosen)
-
-
-def test_the_suite_says_why_it_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MAQUETTE_SAM3D_BODY_CHECKPOINT", raising=False)
-    (told,) = load_engines("sam3d_body").describe()
-    assert told["kind"] == "bodies" and told["available"] is False
-    assert "gated" in told["why_not"] and "SAM License" in told["why_not"]
-
-
-def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MAQUETTE_SAM3D_BODY_MODE", "hands")
-    monkeypatch.setenv("MAQUETTE_SAM3D_BODY_PYTHON", "/opt/upstream/bin/python")
-    monkeypatch.setenv("MAQUETTE_SAM3D_BODY_LOD", "3")
-    chosen = Sam3dBodySettings()
-    assert (chosen.mode, chosen.python, chosen.lod) == ("hands", "/opt/upstream/bin/python", 3)
-    monkeypatch.setenv("MAQUETTE_SAM3D_BODY_MODE", "feet")
-    with pytest.raises(ValueError, match=r"MODE\n.*'body', 'hands' or 'full'"):
-        Sam3dBodySettings()

@@ -46,7 +46,7 @@ class Follow:
         self.engine.frames += 1
         rgb = frame.image.astype(int)
         mask = (rgb[..., 0] - rgb[..., 1] > 40) & (rgb[..., 0] - rgb[..., 2] > 40)
-        found = (TrackedInstance(1, mask, bounding_box(mask), 0.9, 0, "ball"),) if mask.any() else ()
+        found = (TrackedInstance(mask, bounding_box(mask), 0.9, 0, "ball", id=1),) if mask.any() else ()
         self.held.append(FrameResult(frame.index, frame.pts, found))
         return [self.held.pop(0)] if len(self.held) > 3 else []
 

@@ -28,31 +28,20 @@ class SyntheticMhr:
         for j in range(2, JOINTS):
             if parents[j] in HANDS and j not in HANDS:
                 parents[j] = 34
-        self._parents: Ints = parents.astype(np.int64)
+        self.parents: Ints = parents.astype(np.int64)
+        self.joint_names = tuple(f"joint_{j}" for j in range(JOINTS))
         self._offsets = random.normal(0, 0.05, (JOINTS, 3))
         self._offsets[:2] = (0, 0, 0), (0, 0.92, 0)
         self._before = Rotation.random(JOINTS, random_state=seed).as_matrix()
         self._before[:2] = np.eye(3)
-        self._rest_vertices, self._mesh = self._skin(random)
-
-    @property
-    def joint_names(self) -> tuple[str, ...]:
-        return tuple(f"joint_{j}" for j in range(JOINTS))
-
-    @property
-    def parents(self) -> Ints:
-        return self._parents
-
-    @property
-    def mesh(self) -> SkinnedMesh:
-        return self._mesh
+        self._rest_vertices, self.mesh = self._skin(random)
 
     def pose(self, parameters: Floats) -> MhrPose:
         rotations, joints = np.empty((JOINTS, 3, 3)), np.empty((JOINTS, 3))
         sizes = 2.0 ** (0.1 * parameters[SCALES])
         rotations[0], joints[0] = np.eye(3), parameters[:3] / 10
         for j in range(1, JOINTS):
-            p = self._parents[j]
+            p = self.parents[j]
             if j == 1:
                 local = from_euler(parameters[3:6])
             else:
@@ -65,11 +54,11 @@ class SyntheticMhr:
     def vertices(self, parameters: Floats, shape: Floats) -> Floats:
         """Posed vertices (V, 3) in MHR's frame; the first shape number makes the body thicker."""
         rest, posed = self.pose(np.zeros(204)), self.pose(parameters)
-        riders = self._mesh.skin_joints
+        riders = self.mesh.skin_joints
         arms = self._rest_vertices[:, None] - rest.joints[riders]
         local = np.einsum("vkba,vkb->vka", rest.rotations[riders], arms) * (1 + 0.1 * shape[0])
         placed = np.einsum("vkab,vkb->vka", posed.rotations[riders], local) + posed.joints[riders]
-        return np.einsum("vk,vka->va", self._mesh.skin_weights, placed)
+        return np.einsum("vk,vka->va", self.mesh.skin_weights, placed)
 
     def _skin(self, random: np.random.Generator) -> tuple[Floats, SkinnedMesh]:
         joints = self.pose(np.zeros(204)).joints
@@ -77,7 +66,7 @@ class SyntheticMhr:
         riders = np.empty((VERTICES, 4), dtype=np.int64)
         riders[:, 0] = strongest
         for k in range(1, 4):
-            riders[:, k] = np.maximum(self._parents[riders[:, k - 1]], 0)
+            riders[:, k] = np.maximum(self.parents[riders[:, k - 1]], 0)
         weights = random.dirichlet([8, 3, 1, 0.5], VERTICES)
         vertices = joints[strongest] + random.normal(0, 0.03, (VERTICES, 3))
         corners: NDArray[np.int64] = np.arange(36874)[:, None] % (VERTICES - 2) + [0, 1, 2]

@@ -1,5 +1,6 @@
 """Drawn clips with oracle masks, depth and cameras: the record says exactly what is true."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from workers.datasets import oriented_boxes
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.settings import DatasetSettings
-from workers.datasets.source import GroundTruth, Source
+from workers.datasets.source import GroundTruth, Source, SourceInfo
 from workers.geometry.boxes import bounding_box
 from workers.geometry.poses import matrix_from_quaternion
 
@@ -104,16 +105,7 @@ def without(source: Source, *, boxes: bool = True, depth: bool = True) -> Source
     kept = GroundTruth(
         truth.objects, truth.labels, None if depth else truth.depth, None if boxes else truth.boxes
     )
-    return Source(
-        source.sha256,
-        source.width,
-        source.height,
-        source.frame_count,
-        source.frame_rate,
-        source.open,
-        source.info,
-        kept,
-    )
+    return replace(source, truth=kept)
 
 
 def test_depth_alone_places_objects_and_says_what_it_does_not_know(tmp_path: Path) -> None:
@@ -137,15 +129,7 @@ def test_depth_alone_places_objects_and_says_what_it_does_not_know(tmp_path: Pat
 
 def test_without_depth_and_cameras_nothing_is_claimed(tmp_path: Path) -> None:
     source = without(movi_source(rendered_clip(0, 48)))
-    blind = Source(
-        source.sha256,
-        source.width,
-        source.height,
-        source.frame_count,
-        source.frame_rate,
-        source.open,
-        truth=source.truth,
-    )
+    blind = replace(source, info=SourceInfo())
     clip = next(make_dataset(tmp_path, [blind], EVERYTHING).clips())
     assert {"camera_assumed", "camera_unknown"} <= set(clip.row.flags)
     assert clip.row.scale_source is None and clip.depth(0) is None and not clip.actions

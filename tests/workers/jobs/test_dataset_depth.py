@@ -60,7 +60,12 @@ class Drawn:
         ids = CLIP.ids[frame.pts // TICKS]
         found = [
             TrackedInstance(
-                n, ids == n, bounding_box(ids == n), 0.9, LABELS.index(CLIP.labels[n - 1]), CLIP.labels[n - 1]
+                ids == n,
+                bounding_box(ids == n),
+                0.9,
+                LABELS.index(CLIP.labels[n - 1]),
+                CLIP.labels[n - 1],
+                id=n,
             )
             for n in range(1, len(CLIP.labels) + 1)
             if (ids == n).any()

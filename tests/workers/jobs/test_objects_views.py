@@ -6,22 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from maquette.contract import MediaRef, ObjectsJob, ObjectsResult, TrackJob
+from maquette.contract import ObjectsJob, ObjectsResult, TrackJob
 from pydantic import ValidationError
 
-from media.sandbox import Sandbox
-from storage.artefacts.local import LocalStore
-from storage.ledger import Database, Submission, files, jobs, leases
-from tests.support.media_files import write_video
 from tests.support.synthetic_objects import cameras_around, make_object
+from tests.support.video_worlds import VideoWorld
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.protocols import EngineInfo, FrameResult, RequestRefused, TrackedInstance, VideoFrame
-from workers.engines.registry import EngineSet
 from workers.errors import JobProblem
-from workers.jobs import run_kind
 from workers.jobs.context import JobContext
 
-FRAMES, SIDE, TENANT = 12, 96, "t"
+FRAMES, SIDE = 12, 96
 VIEWS = cameras_around(FRAMES, 360, SIDE)
 MASKS = [make_object("block").photograph(view)[1] for view in VIEWS]
 WORLD_FROM_CAM = [view.cam_from_world.inverse().matrix().tolist() for view in VIEWS]
@@ -45,10 +40,10 @@ class Concepts:
             mask = MASKS[frame.index]
             rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
             box = (float(columns[0]), float(rows[0]), columns[-1] + 1.0, rows[-1] + 1.0)
-            found.append(TrackedInstance(1, mask, box, 0.9, 0, "block"))
+            found.append(TrackedInstance(mask, box, 0.9, 0, "block", id=1))
         if frame.index == 4:
             found.append(
-                TrackedInstance(2, np.roll(MASKS[4], 9, axis=1), (0.0, 0.0, 20.0, 20.0), 0.4, 0, "ghost")
+                TrackedInstance(np.roll(MASKS[4], 9, axis=1), (0.0, 0.0, 20.0, 20.0), 0.4, 0, "ghost", id=2)
             )
         return [FrameResult(frame.index, frame.pts, tuple(found))]
 
@@ -59,51 +54,23 @@ class Concepts:
         return b"{}"
 
 
-class Heartbeat:
-    def progress(self, progress: dict[str, Any]) -> None:
-        return
-
-    def check(self) -> None:
-        return
-
-
-class World:
-    """A ledger, a store and a video whose frames the tracker knows by their number."""
+class World(VideoWorld):
+    """Its frames are known to the tracker by their numbers."""
 
     def __init__(self, folder: Path) -> None:
-        self.db = Database(f"sqlite:///{folder / 'ledger.db'}")
-        self.db.migrate()
-        self.store = LocalStore(folder / "store")
-        self.sandbox = Sandbox()
-        self.engines = EngineSet(
-            "default", {"concepts": Concepts(), "objects": DefaultObjects(splats=200, refine_steps=0)}
-        )
-        video = write_video(folder / "v.mp4", FRAMES, (SIDE, SIDE))
-        self.video = MediaRef(id=self.store.put(video.read_bytes()))
-        told = self.sandbox.probe(video)
-        files.add_media(self.db, TENANT, str(self.video.id), {**told, "bytes": 1})
-        self.count = 0
+        objects = DefaultObjects(splats=200, refine_steps=0)
+        super().__init__(folder, {"concepts": Concepts(), "objects": objects}, FRAMES, (SIDE, SIDE))
 
     def run(self, request: Any) -> tuple[str, Any]:
-        self.count += 1
-        row, _ = jobs.submit(
-            self.db,
-            Submission(
-                TENANT, request.kind, "auto", "q", request.model_dump_json(), f"{self.count}", 900, None
-            ),
-        )
-        claimed = leases.claim(self.db, row.id, "w", 600)
-        assert claimed is not None
-        context = JobContext(claimed, Heartbeat(), self.db, self.store, self.engines, self.sandbox)  # type: ignore[arg-type]
-        return row.id, run_kind(context, request)
+        job_id = self.submit(request)
+        return job_id, self.attempt(job_id, request)
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Any:
     made = World(tmp_path_factory.mktemp("world"))
     yield made
-    made.sandbox.close()
-    made.db.close()
+    made.close()
 
 
 def asked(world: World, **options: Any) -> ObjectsJob:

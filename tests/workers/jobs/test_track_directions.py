@@ -10,23 +10,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from maquette.contract import Manifest, MediaRef, TrackJob
+from maquette.contract import Manifest, TrackJob
 from PIL import Image
 from pycocotools import mask as coco
 
 from media.errors import MediaError
-from media.sandbox import Sandbox
-from storage.artefacts.local import LocalStore
-from storage.ledger import Database, Submission, files, jobs, leases
-from tests.support.media_files import frame_color, write_video
+from storage.ledger import jobs
+from tests.support.media_files import frame_color
+from tests.support.video_worlds import FakeHeartbeat, Killed, VideoWorld
 from workers.engines.protocols import EngineInfo, FrameResult, TrackedInstance, TrackPrompts, VideoFrame
-from workers.engines.registry import EngineSet
 from workers.errors import JobProblem
-from workers.jobs import run_kind
-from workers.jobs.context import JobContext
 from workers.jobs.track import chunked_tracking
 
-FRAMES, CHUNK, SIZE, TENANT = 30, 8, (64, 48), "t"
+FRAMES, CHUNK, SIZE = 30, 8, (64, 48)
 
 
 class Recorder:
@@ -78,69 +74,42 @@ class Following:
 def tracked(number: int, prompt: int, label: str | None, x: int) -> TrackedInstance:
     mask = np.zeros((SIZE[1], SIZE[0]), bool)
     mask[4:40, x : x + 6] = True
-    return TrackedInstance(number, mask, (float(x), 4.0, x + 6.0, 40.0), 0.9, prompt, label)
+    return TrackedInstance(mask, (float(x), 4.0, x + 6.0, 40.0), 0.9, prompt, label, id=number)
 
 
-class Killed(Exception):
-    """As if the worker had died."""
+class Heartbeat(FakeHeartbeat):
+    """Ends the worker after a number of tracked steps."""
+
+    def __init__(self, dies_at: int | None) -> None:
+        super().__init__()
+        self.dies_at = dies_at
+
+    def is_last(self, progress: dict[str, Any]) -> bool:
+        tracked_steps = sum(report["stage"] == "track" for report in self.reports)
+        return self.dies_at is not None and tracked_steps > self.dies_at
 
 
-class Heartbeat:
-    def __init__(self, dies_at: int | None = None) -> None:
-        self.left = dies_at
-
-    def progress(self, progress: dict[str, Any]) -> None:
-        if self.left is not None and progress["stage"] == "track":
-            self.left -= 1
-            if self.left < 0:
-                raise Killed
-
-    def check(self) -> None:
-        return
-
-
-class World:
-    """A ledger, a store, a video and the engine; `run` does a job, after deaths if it is told so."""
+class World(VideoWorld):
+    """`run` does a job, after deaths of its worker if there are any."""
 
     def __init__(self, folder: Path) -> None:
-        self.db = Database(f"sqlite:///{folder / 'ledger.db'}")
-        self.db.migrate()
-        self.store = LocalStore(folder / "store")
-        self.sandbox = Sandbox()
-        video = write_video(folder / "clip.mp4", FRAMES)
-        self.video = self.store.put_file(video)
-        info = {**self.sandbox.probe(video), "bytes": video.stat().st_size}
-        files.add_media(self.db, TENANT, self.video, info)
         self.engine = Recorder()
+        super().__init__(folder, {"concepts": self.engine}, FRAMES, SIZE)
         self.events: list[dict[str, Any]] = []
 
     def run(self, *deaths: int, **fields: Any) -> Manifest:
-        request = TrackJob(video=MediaRef(id=self.video), **fields)
-        body = request.model_dump_json()
-        row, _ = jobs.submit(
-            self.db, Submission(TENANT, "track", "auto", "default", body, "0" * 64, 900, None)
-        )
-        engines = EngineSet("default", {"concepts": self.engine})
-        for dies_at in [*deaths, None]:
-            held = leases.claim(self.db, row.id, "w", 60) or jobs.get(self.db, TENANT, row.id)
-            assert held is not None
-            context = JobContext(held, Heartbeat(dies_at), self.db, self.store, engines, self.sandbox)  # type: ignore[arg-type]
-            try:
-                manifest = run_kind(context, request)
-            except Killed:
-                assert dies_at is not None
-                continue
-            self.events = [e for e in jobs.list_events(self.db, row.id, 0) if e["type"] == "artefact"]
-            return manifest
-        raise AssertionError("never reached")
+        request = TrackJob(video=self.video, **fields)
+        job_id = self.submit(request)
+        for dies_at in deaths:
+            with pytest.raises(Killed):
+                self.attempt(job_id, request, Heartbeat(dies_at))
+        manifest = self.attempt(job_id, request)
+        self.events = [e for e in jobs.list_events(self.db, job_id, 0) if e["type"] == "artefact"]
+        return manifest
 
     def rows(self, manifest: Manifest) -> list[dict[str, Any]]:
         masks = [a for a in manifest.artefacts if a.role == "masks"]
         return [json.loads(line) for a in masks for line in self.store.get(a.sha256).decode().splitlines()]
-
-    def close(self) -> None:
-        self.sandbox.close()
-        self.db.close()
 
 
 @pytest.fixture

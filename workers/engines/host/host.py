@@ -71,12 +71,6 @@ class EngineHost:
         self._served = 0
         self._lock = threading.Lock()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     @property
     def pid(self) -> int | None:
         """The child's process id, None without a child."""
@@ -106,6 +100,12 @@ class EngineHost:
         """Stop the child; a later request starts another."""
         with self._lock:
             self._drop(self.spec.grace_seconds)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _running(self) -> tuple[ChildGroup, Reply]:
         if self._child is not None and self._ready is not None and self._child.alive():

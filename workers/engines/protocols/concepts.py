@@ -1,7 +1,7 @@
 """Concept engines: phrases, exemplars and visual prompts to masks in images and videos."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -25,12 +25,8 @@ class VisualPrompt:
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentedInstance:
-    """One instance in an image; `prompt` is the index of the phrase or visual prompt that it answers.
-
-    `stability` is the IoU of the masks at a higher and a lower threshold on the logits (Kirillov et al.,
-    Segment Anything, 2023: "stability score"), None where the engine has no logits.
-    """
+class MaskedInstance:
+    """One instance in an image or a frame; `prompt` tells which phrase or visual prompt it answers."""
 
     mask: Mask
     box: Box
@@ -38,6 +34,16 @@ class SegmentedInstance:
     prompt: int
     label: str | None = None
     flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentedInstance(MaskedInstance):
+    """One instance in an image; `prompt` is the index of the phrase or visual prompt that it answers.
+
+    `stability` is the IoU of the masks at a higher and a lower threshold on the logits (Kirillov et al.,
+    Segment Anything, 2023: "stability score"), None where the engine has no logits.
+    """
+
     stability: float | None = None
 
 
@@ -129,20 +135,14 @@ class TrackPrompts:
 
 
 @dataclass(frozen=True, slots=True)
-class TrackedInstance:
+class TrackedInstance(MaskedInstance):
     """One object in one frame; `id` counts from 1 and stays with the object through the video.
 
     `prompt` is the index of the phrase that found it; for an object of a visual prompt it is the number of
     phrases + id - 1.
     """
 
-    id: int
-    mask: Mask
-    box: Box
-    score: float
-    prompt: int
-    label: str | None = None
-    flags: tuple[str, ...] = ()
+    id: int = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

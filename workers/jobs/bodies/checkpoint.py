@@ -1,13 +1,14 @@
 """The checkpoint of a bodies job on a video."""
 
-from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass, field
+from typing import Any
 
 from workers.geometry.cameras import Camera
+from workers.jobs.checkpoint import JobCheckpoint
 
 
 @dataclass(slots=True)
-class BodiesCheckpoint:
+class BodiesCheckpoint(JobCheckpoint):
     """The state between chunks. Checkpoints in the ledger have these field names.
 
     `tracking` is that of the first pass, `tracked` whether it is done. `decoded` counts the frames of the
@@ -23,17 +24,10 @@ class BodiesCheckpoint:
     first: dict[str, Any] | None = None
     artefacts: list[dict[str, Any]] = field(default_factory=list)
 
-    def to_json(self) -> dict[str, Any]:
-        """The checkpoint as JSON."""
-        return asdict(self)
-
     @classmethod
-    def from_json(cls, stored: dict[str, Any] | None) -> Self:
-        """A stored checkpoint, or a fresh one for None."""
-        if stored is None:
-            return cls()
-        # version 0.1.0 called the first field "ledger"
-        return cls(**{"tracking" if name == "ledger" else name: value for name, value in stored.items()})
+    def read_fields(cls, stored: dict[str, Any]) -> dict[str, Any]:
+        """The values of the fields; version 0.1.0 called the first field "ledger"."""
+        return {"tracking" if name == "ledger" else name: value for name, value in stored.items()}
 
     def estimated_camera(self) -> Camera | None:
         """The camera estimated on the first frame with a body; it is one camera through the video."""

@@ -53,13 +53,15 @@ class RecoveredVideo:
     flags: list[str]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class TrackMotion:
     """One track: its estimates, the motion built from them, and the cameras if it is in the world."""
 
     id: int
     estimates: TrackEstimates
     motion: BodyMotion
+    keypoint_names: tuple[str, ...]
+    camera: Camera
     world_from_cam: Floats | None
 
 
@@ -90,10 +92,15 @@ def write_motions(
                 smoothing=request.smoothing,
                 max_gap=request.max_gap_seconds,
             )
-            track = TrackMotion(track_id, estimates, motion, poses)
-            body_tracks.append(
-                _write_track(context, request, track, keypoint_names, recovered, recovered.camera)
+            track = TrackMotion(
+                id=track_id,
+                estimates=estimates,
+                motion=motion,
+                keypoint_names=keypoint_names,
+                camera=recovered.camera,
+                world_from_cam=poses,
             )
+            body_tracks.append(_write_track(context, request, track, recovered))
             motions.append((track_id, motion))
         write_overlay_video(context, request, video_ref, motions, recovered.camera, poses)
     missing = [track for track in tracks if track not in with_bodies]
@@ -134,15 +141,10 @@ def _build_manifest(
 
 
 def _write_track(
-    context: JobContext,
-    request: BodiesJob,
-    track: TrackMotion,
-    keypoint_names: tuple[str, ...],
-    recovered: RecoveredVideo,
-    camera: Camera,
+    context: JobContext, request: BodiesJob, track: TrackMotion, recovered: RecoveredVideo
 ) -> BodyTrack:
     motion, estimates = track.motion, track.estimates
-    record, flags = _build_record(context, request, track, keypoint_names, recovered, camera)
+    record, flags = _build_record(context, request, track, recovered)
     files = write_motion_files(context, record, request.formats)
     if (motion.state == FILLED).any():
         flags.append("gaps_filled")
@@ -156,7 +158,7 @@ def _write_track(
         filled=int((motion.state == FILLED).sum()),
         spans=[_to_frame_span(motion, span) for span in motion.spans],
         files=files,
-        camera=to_wire_camera(camera),
+        camera=to_wire_camera(track.camera),
         parameters=dict(motion.parameters),
         scale_source=recovered.scale_source,
         confidence=float(estimates.confidence.mean()),
@@ -168,19 +170,14 @@ def _write_track(
 
 
 def _build_record(
-    context: JobContext,
-    request: BodiesJob,
-    track: TrackMotion,
-    keypoint_names: tuple[str, ...],
-    recovered: RecoveredVideo,
-    camera: Camera,
+    context: JobContext, request: BodiesJob, track: TrackMotion, recovered: RecoveredVideo
 ) -> tuple[MotionRecord, list[str]]:
     """What the track's files hold, and the flags of the track so far."""
     info = context.engines.bodies().info
     space: Literal["camera", "world"] = "camera" if track.world_from_cam is None else "world"
     engine = f"{info.name} {info.version}"
-    header = describe_motion(track.motion, engine, camera, recovered.scale_source, space)
-    arrays = list_motion_arrays(track.motion, track.estimates, keypoint_names, track.world_from_cam)
+    header = describe_motion(track.motion, engine, track.camera, recovered.scale_source, space)
+    arrays = list_motion_arrays(track.motion, track.estimates, track.keypoint_names, track.world_from_cam)
     flags, vertices = list(recovered.flags), None
     if request.vertices and "npz" in request.formats:
         vertices = pose_vertices(track.motion, arrays["joints"].frame)

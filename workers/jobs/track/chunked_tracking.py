@@ -5,9 +5,9 @@ Track, bodies and multi-view objects jobs share it.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from media.sandbox import DecodedFrame
 from workers.engines.protocols import FrameResult, TrackPrompts, VideoFrame
 from workers.formats.images import encode_png
 from workers.formats.overlay import overlay_masks
+from workers.jobs.checkpoint import JobCheckpoint
 from workers.jobs.context import JobContext
 from workers.jobs.media_loader import LoadedVideo
 from workers.jobs.track.mask_rows import Row, encode_rows, to_row
@@ -43,7 +44,7 @@ class TrackSummary:
 
 
 @dataclass(slots=True)
-class TrackingCheckpoint:
+class TrackingCheckpoint(JobCheckpoint):
     """The state of tracking between chunks. Checkpoints in the ledger have these field names.
 
     `start` is the frame that the passes begin on, `decoded` counts the frames of the current pass, `written`
@@ -64,18 +65,12 @@ class TrackingCheckpoint:
     turned: bool = False
     ids: dict[int, int] | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """The checkpoint as JSON."""
-        return asdict(self)
-
     @classmethod
-    def from_json(cls, stored: dict[str, Any] | None) -> Self:
-        """A stored checkpoint, or a fresh one for None; JSON has made strings of integer keys."""
-        if stored is None:
-            return cls()
+    def read_fields(cls, stored: dict[str, Any]) -> dict[str, Any]:
+        """The values of the fields; JSON has made strings of integer keys."""
         tracks = {int(key): TrackSummary(**value) for key, value in stored["tracks"].items()}
         ids = stored["ids"] and {int(key): value for key, value in stored["ids"].items()}
-        return cls(**{**stored, "tracks": tracks, "ids": ids})
+        return {**stored, "tracks": tracks, "ids": ids}
 
     def add_rows(self, name: str, rows: Sequence[Row]) -> None:
         """Record the rows that were written as artefact `name`."""

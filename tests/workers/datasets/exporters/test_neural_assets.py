@@ -34,7 +34,7 @@ def pairs(out: Path, *, edited: bool) -> list[tuple[dict[str, Any], Any]]:
     return [(entry, np.load(out / entry["file"])) for entry in index if (entry["edit"] is not None) == edited]
 
 
-def corners_of(tokens: Any, camera: Any) -> Any:
+def decode_corners(tokens: Any, camera: Any) -> Any:
     """Camera-frame points (4, 3) of one row of 12 numbers, in OpenCV axes."""
     u, v, z = tokens.reshape(4, 3).astype(np.float64).T
     x = (u * SIDE - camera[0, 2]) / camera[0, 0] * z
@@ -42,7 +42,7 @@ def corners_of(tokens: Any, camera: Any) -> Any:
     return np.stack([x, y, z], axis=1)
 
 
-def row_of(clip: SceneClip, frame: int, track: int) -> Any:
+def find_row(clip: SceneClip, frame: int, track: int) -> Any:
     return next(row for row in clip.frame_observations(frame) if row.track == track)
 
 
@@ -68,10 +68,10 @@ def test_poses_are_the_boxes_of_the_target_frame(data: Dataset, out: Path) -> No
             assert np.array_equal(arrays["src_image"], clip.image(entry["source"]))
             assert np.array_equal(arrays["tgt_image"], clip.image(entry["target"]))
         for number, told in enumerate(entry["objects"]):
-            row = row_of(clip, entry["target"], told["track"])
+            row = find_row(clip, entry["target"], told["track"])
             corners = clip.corners(row)
             assert corners is not None
-            points = corners_of(arrays["tgt_bboxes_3d"][number], arrays["camera"])
+            points = decode_corners(arrays["tgt_bboxes_3d"][number], arrays["camera"])
             # p0, p1, p2, p4 of product(x, y, z): what is left follows from them
             assert all_close(points, corners[[0, 1, 2, 4]], 1e-5 * float(points[:, 2].max()))
             seventh = points[1] + points[2] + points[3] - 2 * points[0]
@@ -84,7 +84,7 @@ def test_appearance_boxes_come_from_source_masks(data: Dataset, out: Path) -> No
     for entry, arrays in pairs(out, edited=False):
         clip = data.clip(entry["clip"])
         for number, told in enumerate(entry["objects"]):
-            mask = clip.mask(row_of(clip, entry["source"], told["track"]))
+            mask = clip.mask(find_row(clip, entry["source"], told["track"]))
             y0, x0, y1, x1 = np.rint(arrays["src_bboxes"][number] * SIDE).astype(int)
             assert mask[y0:y1, x0:x1].sum() == mask.sum()
             assert mask[y0].any() and mask[y1 - 1].any() and mask[:, x0].any() and mask[:, x1 - 1].any()
@@ -122,14 +122,14 @@ def test_edits_change_the_tokens_of_one_object_and_draw_nothing(data: Dataset, o
         seen.add(edit["operation"])
         place = edit["row"]
         for number, told in enumerate(entry["objects"]):
-            corners = clip.corners(row_of(clip, entry["source"], told["track"]))
+            corners = clip.corners(find_row(clip, entry["source"], told["track"]))
             assert corners is not None
-            points = corners_of(arrays["tgt_bboxes_3d"][number], arrays["camera"])
+            points = decode_corners(arrays["tgt_bboxes_3d"][number], arrays["camera"])
             same = all_close(points, corners[[0, 1, 2, 4]], 1e-4)
             assert same == (number != place or edit["operation"] == "replace")
-        row = row_of(clip, entry["source"], edit["track"])
+        row = find_row(clip, entry["source"], edit["track"])
         corners = clip.corners(row)
-        points = corners_of(arrays["tgt_bboxes_3d"][place], arrays["camera"])
+        points = decode_corners(arrays["tgt_bboxes_3d"][place], arrays["camera"])
         assert corners is not None and row.size is not None
         edges = np.linalg.norm(points[[3, 2, 1]] - points[0], axis=1)
         middle = (points[1] + points[2] + points[3] - points[0]) / 2

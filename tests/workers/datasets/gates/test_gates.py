@@ -55,7 +55,7 @@ class Scripted:
         for track, mask in sorted(self.scene.masks[source_frame].items()):
             if mask.any():
                 box = self.scene.boxes(source_frame, track, bounding_box(mask))
-                found.append(TrackedInstance(track, mask, box, 0.9, 0, "ball"))
+                found.append(TrackedInstance(mask, box, 0.9, 0, "ball", id=track))
         return [FrameResult(frame, pts, tuple(found))]
 
     def finish(self) -> Sequence[FrameResult]:

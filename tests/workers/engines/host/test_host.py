@@ -27,7 +27,7 @@ def host() -> Iterator[EngineHost]:
         yield running
 
 
-def pid_of(host: EngineHost) -> int:
+def read_pid(host: EngineHost) -> int:
     pid = host.start().fields["pid"]
     assert isinstance(pid, int) and pid == host.pid
     return pid
@@ -63,10 +63,10 @@ def test_arrays_round_trip(host: EngineHost) -> None:
 
 
 def test_the_engine_is_loaded_once(host: EngineHost) -> None:
-    pid = pid_of(host)
+    pid = read_pid(host)
     for _ in range(3):
         host.ask({"op": "echo", "say": ""}, {"big": np.zeros(3_000_000, np.uint8)})
-    assert pid_of(host) == pid
+    assert read_pid(host) == pid
 
 
 def test_the_child_inherits_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +84,7 @@ def test_the_childs_own_packages_come_before_ours(tmp_path: Path) -> None:
 
 def test_a_timeout_kills_the_process_group(tmp_path: Path) -> None:
     with EngineHost(SPEC) as host:
-        pid = pid_of(host)
+        pid = read_pid(host)
         note = tmp_path / "grandchild"
         with pytest.raises(HostTimeout, match=r"1 s"):
             host.ask({"op": "sleep", "tell": str(note)}, {}, seconds=1)
@@ -102,7 +102,7 @@ def test_loading_has_its_own_timeout() -> None:
 
 def test_after_a_crash_the_next_request_is_served_by_a_fresh_child() -> None:
     with EngineHost(SPEC) as host:
-        pid = pid_of(host)
+        pid = read_pid(host)
         with pytest.raises(HostCrashed, match=r"about to die"):
             host.ask({"op": "die"}, {})
         assert gone(pid) and host.pid is None
@@ -111,7 +111,7 @@ def test_after_a_crash_the_next_request_is_served_by_a_fresh_child() -> None:
 
 def test_a_child_killed_between_requests_is_replaced() -> None:
     with EngineHost(SPEC) as host:
-        pid = pid_of(host)
+        pid = read_pid(host)
         os.kill(pid, 9)
         time.sleep(0.2)
         assert host.ask({"op": "echo", "say": "hello"}, {}).fields == {"said": "hello"}
@@ -119,7 +119,7 @@ def test_a_child_killed_between_requests_is_replaced() -> None:
 
 
 def test_errors_of_the_engine_keep_their_code_and_the_child(host: EngineHost) -> None:
-    pid = pid_of(host)
+    pid = read_pid(host)
     with pytest.raises(HostRefused, match=r"one at a time") as refused:
         host.ask({"op": "refuse"}, {})
     assert (refused.value.code, refused.value.fatal) == ("too_many", False)
@@ -130,18 +130,18 @@ def test_errors_of_the_engine_keep_their_code_and_the_child(host: EngineHost) ->
 
 def test_a_cuda_error_replaces_the_child() -> None:
     with EngineHost(SPEC) as host:
-        pid = pid_of(host)
+        pid = read_pid(host)
         with pytest.raises(HostRefused) as refused:
             host.ask({"op": "cuda"}, {})
         assert refused.value.fatal and host.pid is None and gone(pid)
-        assert pid_of(host) != pid
+        assert read_pid(host) != pid
 
 
 def test_the_child_is_recycled_after_enough_requests() -> None:
     with EngineHost(replace(SPEC, requests_before_recycle=2)) as host:
         pids = []
         for _ in range(4):
-            pids.append(pid_of(host))
+            pids.append(read_pid(host))
             host.ask({"op": "echo", "say": ""}, {})
         assert pids[0] == pids[1] != pids[2] == pids[3]
         assert gone(pids[0])
@@ -164,7 +164,7 @@ def test_a_missing_interpreter_is_reported() -> None:
 
 def test_closing_leaves_no_zombie() -> None:
     host = EngineHost(SPEC)
-    pid = pid_of(host)
+    pid = read_pid(host)
     host.close()
     host.close()
     assert not psutil.pid_exists(pid)

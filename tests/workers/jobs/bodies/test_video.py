@@ -10,22 +10,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from maquette.contract import BodiesJob, BodiesResult, Intrinsics, Manifest, MediaRef, TrackJob
+from maquette.contract import BodiesJob, BodiesResult, Intrinsics, Manifest, TrackJob
 
-from media.sandbox import Sandbox
-from storage.artefacts.local import LocalStore
-from storage.ledger import Database, Submission, files, jobs, leases
-from tests.support.media_files import write_video
+from storage.ledger import jobs, leases
 from tests.support.synthetic_bodies import make_body
+from tests.support.video_worlds import TENANT, FakeHeartbeat, Killed, VideoWorld
 from workers.engines.protocols import BodyEstimate, Box, EngineInfo, FrameResult, TrackedInstance, VideoFrame
-from workers.engines.registry import EngineSet
 from workers.errors import JobProblem
-from workers.jobs import run_kind
 from workers.jobs.bodies import video as bodies_video
-from workers.jobs.context import JobContext
 from workers.jobs.track import chunked_tracking
 
-FRAMES, CHUNK, SIZE, TENANT = 27, 8, (64, 48), "t"
+FRAMES, CHUNK, SIZE = 27, 8, (64, 48)
 ONCE = (5, 6, 7)
 LONG = range(12, 20)
 GAP = 0.2
@@ -64,7 +59,7 @@ class Concepts:
     def _person(self, index: int, number: int, x: float) -> TrackedInstance:
         mask = np.zeros((SIZE[1], SIZE[0]), bool)
         mask[4:40, int(x) : int(x) + 8] = True
-        return TrackedInstance(number, mask, (x + index / 100, 4.0, x + 8.0, 40.0), 0.9, 0, "person")
+        return TrackedInstance(mask, (x + index / 100, 4.0, x + 8.0, 40.0), 0.9, 0, "person", id=number)
 
 
 class Bodies:
@@ -94,58 +89,32 @@ class Bodies:
         return replace(found, rig=replace(found.rig, root_translation=place), box=box)
 
 
-class Killed(Exception):
-    """As if the worker had died."""
+class Heartbeat(FakeHeartbeat):
+    """Ends the worker at a stage and a number of done steps."""
 
-
-class Heartbeat:
     def __init__(self, at: tuple[str, int] | None = None) -> None:
+        super().__init__()
         self.at = at
-        self.told: list[dict[str, Any]] = []
 
-    def progress(self, progress: dict[str, Any]) -> None:
-        self.told.append(progress)
-        if self.at == (progress["stage"], progress["done"]):
-            raise Killed
-
-    def check(self) -> None:
-        return
+    def is_last(self, progress: dict[str, Any]) -> bool:
+        return self.at == (progress["stage"], progress["done"])
 
 
-class World:
-    """A ledger, a store and a video; `run` does a job, `resume` goes on with one that was killed."""
+class World(VideoWorld):
+    """`run` does a job, `go` continues one that was killed."""
 
     def __init__(self, folder: Path) -> None:
-        self.db = Database(f"sqlite:///{folder / 'ledger.db'}")
-        self.db.migrate()
-        self.store = LocalStore(folder / "store")
-        self.sandbox = Sandbox()
         self.bodies = Bodies()
-        self.engines = EngineSet("default", {"concepts": Concepts(), "bodies": self.bodies})
-        video = write_video(folder / "v.mp4", FRAMES, SIZE)
-        self.video = MediaRef(id=self.store.put(video.read_bytes()))
-        told = self.sandbox.probe(video)
-        files.add_media(self.db, TENANT, str(self.video.id), {**told, "bytes": 1})
-        self.count = 0
+        super().__init__(folder, {"concepts": Concepts(), "bodies": self.bodies}, FRAMES, SIZE)
 
-    def job(self, request: Any) -> str:
-        self.count += 1
-        text = request.model_dump_json()
-        row, _ = jobs.submit(
-            self.db, Submission(TENANT, request.kind, "auto", "q", text, f"{self.count}", 900, None)
-        )
-        assert leases.claim(self.db, row.id, "w", 600) is not None
-        return row.id
-
-    def go(self, job_id: str, heartbeat: Heartbeat) -> Manifest:
+    def go(self, job_id: str, heartbeat: FakeHeartbeat) -> Manifest:
         row = jobs.get(self.db, TENANT, job_id)
         assert row is not None
         kinds: dict[str, Any] = {"bodies": BodiesJob, "track": TrackJob}
-        context = JobContext(row, heartbeat, self.db, self.store, self.engines, self.sandbox)  # type: ignore[arg-type]
-        return run_kind(context, kinds[row.kind].model_validate_json(row.request))
+        return self.attempt(job_id, kinds[row.kind].model_validate_json(row.request), heartbeat)
 
-    def run(self, request: Any, heartbeat: Heartbeat | None = None) -> Manifest:
-        return self.go(self.job(request), heartbeat or Heartbeat())
+    def run(self, request: Any, heartbeat: FakeHeartbeat | None = None) -> Manifest:
+        return self.go(self.submit(request), heartbeat or FakeHeartbeat())
 
     def file(self, manifest: Manifest, name: str) -> bytes:
         return self.store.get(next(a.sha256 for a in manifest.artefacts if a.name == name))
@@ -158,8 +127,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Any:
         for module in (chunked_tracking, bodies_video):
             patch.setattr(module, "CHUNK_FRAMES", CHUNK)
         yield made
-    made.sandbox.close()
-    made.db.close()
+    made.close()
 
 
 def asked(world: World, **options: Any) -> BodiesJob:
@@ -211,7 +179,7 @@ def test_frames_are_not_kept(world: World, whole: Manifest) -> None:
 def test_a_killed_worker_goes_on_with_the_same_result(
     world: World, whole: Manifest, at: tuple[str, int]
 ) -> None:
-    job_id = world.job(asked(world, formats=["glb", "bvh", "npz"], max_gap_seconds=GAP))
+    job_id = world.submit(asked(world, formats=["glb", "bvh", "npz"], max_gap_seconds=GAP))
     with pytest.raises(Killed):
         world.go(job_id, Heartbeat(at))
     heartbeat = Heartbeat()
@@ -219,18 +187,18 @@ def test_a_killed_worker_goes_on_with_the_same_result(
     assert hashes(again) == hashes(whole)
     assert [item.name for item in again.artefacts] == [item.name for item in whole.artefacts]
     assert result(again) == result(whole)
-    done = [told["done"] for told in heartbeat.told if told["stage"] == at[0]]
+    done = [told["done"] for told in heartbeat.reports if told["stage"] == at[0]]
     if at == ("track", 20):
         assert min(done) == 17
     if at[0] != "track":
-        assert not any(told["stage"] == "track" for told in heartbeat.told)
+        assert not any(told["stage"] == "track" for told in heartbeat.reports)
     if at == ("bodies", 20):
         assert min(done) == 17
 
 
 def test_a_track_job_is_gone_on_from(world: World, whole: Manifest) -> None:
     track = TrackJob(video=world.video, text=["person"])
-    job_id = world.job(track)
+    job_id = world.submit(track)
     manifest = world.go(job_id, Heartbeat())
     row = jobs.get(world.db, TENANT, job_id)
     assert row is not None
@@ -238,7 +206,7 @@ def test_a_track_job_is_gone_on_from(world: World, whole: Manifest) -> None:
     assert leases.succeed(world.db, row, world.store.put(data))
     heartbeat = Heartbeat()
     told = world.run(BodiesJob(from_job=job_id, formats=["npz", "glb"], max_gap_seconds=GAP), heartbeat)
-    assert not any(step["stage"] == "track" for step in heartbeat.told)
+    assert not any(step["stage"] == "track" for step in heartbeat.reports)
     for name in ("track-001.npz", "track-002.glb"):
         assert hashes(told)[name] == hashes(whole)[name]
     with pytest.raises(JobProblem, match="one pose"):
@@ -306,7 +274,7 @@ def test_an_implausible_camera_of_a_fetched_video_fails_its_job(world: World) ->
 
 
 def test_checkpoints_are_small_json(world: World) -> None:
-    job_id = world.job(asked(world))
+    job_id = world.submit(asked(world))
     with pytest.raises(Killed):
         world.go(job_id, Heartbeat(("bodies", 20)))
     row = jobs.get(world.db, TENANT, job_id)

@@ -204,7 +204,7 @@ class DefaultTracker:
         is_occluded = mask_area(track.visible_mask) < self._config.visibility.occluded_share * track.area
         flags = (*(("occluded",) if is_occluded else ()), *truncation_flags(mask))
         return TrackedInstance(
-            track.id, mask, bounding_box(mask), track.score, track.prompt, track.label, flags
+            mask, bounding_box(mask), track.score, track.prompt, track.label, flags, id=track.id
         )
 
 

@@ -22,6 +22,8 @@ from workers.geometry.boxes import bounding_box
 from workers.geometry.overlap import mask_iou
 
 FRAMES = 12
+# the frames, and the masks of each by the colour of the ball
+Balls = tuple[list[Rgb], list[dict[str, Mask]]]
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,7 @@ def engine() -> DefaultConcepts:
 
 
 @pytest.fixture(scope="module")
-def balls() -> tuple[list[Rgb], list[dict[str, Mask]]]:
+def balls() -> Balls:
     """A red ball goes right, a blue one goes left below it."""
     frames, truth = [], []
     for step in range(FRAMES):
@@ -60,6 +62,11 @@ def find_mask(result: FrameResult, number: int) -> Mask | None:
     return next((item.mask for item in result.objects if item.id == number), None)
 
 
+def box_prompt(truth: list[dict[str, Mask]], frame: int, number: int, colour: str) -> TimedPrompt:
+    """The box of the ball of that colour on a frame, for object `number`."""
+    return TimedPrompt(frame, number, VisualPrompt(box=bounding_box(truth[frame][colour])))
+
+
 def points(*xyl: tuple[float, float, int]) -> VisualPrompt:
     rows = np.array(xyl, np.float64)
     return VisualPrompt(points=rows[:, :2], labels=rows[:, 2].astype(np.int64))
@@ -70,16 +77,10 @@ def centre(mask: Mask) -> tuple[float, float]:
     return float(columns.mean() + 0.5), float(rows.mean() + 0.5)
 
 
-def test_each_object_starts_on_its_own_frame_under_its_own_id(
-    engine: DefaultConcepts, balls: tuple[list[Rgb], list[dict[str, Mask]]]
-) -> None:
+def test_each_object_starts_on_its_own_frame_under_its_own_id(engine: DefaultConcepts, balls: Balls) -> None:
     frames, truth = balls
     prompts = TrackPrompts(
-        objects=3,
-        visual_prompts=(
-            TimedPrompt(2, 3, VisualPrompt(box=bounding_box(truth[2]["red"]))),
-            TimedPrompt(4, 1, VisualPrompt(box=bounding_box(truth[4]["blue"]))),
-        ),
+        objects=3, visual_prompts=(box_prompt(truth, 2, 3, "red"), box_prompt(truth, 4, 1, "blue"))
     )
     results = run(engine, prompts, frames, range(FRAMES))
     for index, result in results.items():
@@ -92,16 +93,10 @@ def test_each_object_starts_on_its_own_frame_under_its_own_id(
     assert mask_iou(find_mask(results[11], 1), truth[11]["blue"]) > 0.9
 
 
-def test_backwards_from_the_middle(
-    engine: DefaultConcepts, balls: tuple[list[Rgb], list[dict[str, Mask]]]
-) -> None:
+def test_backwards_from_the_middle(engine: DefaultConcepts, balls: Balls) -> None:
     frames, truth = balls
     prompts = TrackPrompts(
-        objects=2,
-        visual_prompts=(
-            TimedPrompt(9, 1, VisualPrompt(box=bounding_box(truth[9]["red"]))),
-            TimedPrompt(6, 2, VisualPrompt(box=bounding_box(truth[6]["blue"]))),
-        ),
+        objects=2, visual_prompts=(box_prompt(truth, 9, 1, "red"), box_prompt(truth, 6, 2, "blue"))
     )
     results = run(engine, prompts, frames, range(9, -1, -1))
     assert list(results) == list(range(9, -1, -1))
@@ -110,9 +105,7 @@ def test_backwards_from_the_middle(
     assert find_mask(results[8], 2) is None
 
 
-def test_points_take_away_and_add(
-    engine: DefaultConcepts, balls: tuple[list[Rgb], list[dict[str, Mask]]]
-) -> None:
+def test_points_take_away_and_add(engine: DefaultConcepts, balls: Balls) -> None:
     frames, truth = balls
     both = truth[0]["red"] | truth[0]["blue"]
     half = truth[0]["blue"].copy()
@@ -135,15 +128,13 @@ def test_points_take_away_and_add(
 
 
 @pytest.mark.parametrize("how", ["box", "mask"])
-def test_a_box_or_a_mask_replaces_an_object(
-    engine: DefaultConcepts, balls: tuple[list[Rgb], list[dict[str, Mask]]], how: str
-) -> None:
+def test_a_box_or_a_mask_replaces_an_object(engine: DefaultConcepts, balls: Balls, how: str) -> None:
     frames, truth = balls
     right = truth[5]["blue"]
     prompts = TrackPrompts(
         objects=1,
         visual_prompts=(
-            TimedPrompt(0, 1, VisualPrompt(box=bounding_box(truth[0]["red"]))),
+            box_prompt(truth, 0, 1, "red"),
             TimedPrompt(
                 5, 1, VisualPrompt(box=bounding_box(right)) if how == "box" else VisualPrompt(mask=right)
             ),
@@ -154,16 +145,14 @@ def test_a_box_or_a_mask_replaces_an_object(
         assert mask_iou(find_mask(result, 1), truth[index]["red" if index < 5 else "blue"]) > 0.85
 
 
-def test_what_is_removed_stays_away(
-    engine: DefaultConcepts, balls: tuple[list[Rgb], list[dict[str, Mask]]]
-) -> None:
+def test_what_is_removed_stays_away(engine: DefaultConcepts, balls: Balls) -> None:
     frames, truth = balls
     prompts = TrackPrompts(
         objects=2,
         visual_prompts=(
-            TimedPrompt(0, 1, VisualPrompt(box=bounding_box(truth[0]["red"]))),
-            TimedPrompt(0, 2, VisualPrompt(box=bounding_box(truth[0]["blue"]))),
-            TimedPrompt(9, 1, VisualPrompt(box=bounding_box(truth[9]["red"]))),
+            box_prompt(truth, 0, 1, "red"),
+            box_prompt(truth, 0, 2, "blue"),
+            box_prompt(truth, 9, 1, "red"),
         ),
         removals=(Removal(4, 1),),
     )
@@ -234,7 +223,7 @@ def test_a_lost_object_is_given_back_by_a_click(engine: DefaultConcepts) -> None
     ],
 )
 def test_a_click_that_cannot_be_answered_is_refused_before_any_work(
-    engine: DefaultConcepts, balls: tuple[list[Rgb], list[dict[str, Mask]]], click: VisualPrompt, said: str
+    engine: DefaultConcepts, balls: Balls, click: VisualPrompt, said: str
 ) -> None:
     tracker = engine.tracker(TrackPrompts(objects=1, visual_prompts=(TimedPrompt(8, 1, click),)))
     with pytest.raises(ValueError, match=said):

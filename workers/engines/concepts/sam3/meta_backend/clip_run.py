@@ -176,7 +176,9 @@ class ClipRun:
         phrases = self._prompts.phrases
         prompt = self._phrase_by_id.get(number, len(phrases) + number - 1)
         label = phrases[prompt] if prompt < len(phrases) else None
-        return TrackedInstance(number, mask, bounding_box(mask), score, prompt, label, truncation_flags(mask))
+        return TrackedInstance(
+            mask, bounding_box(mask), score, prompt, label, truncation_flags(mask), id=number
+        )
 
     @contextmanager
     def _threshold(self, value: float | None) -> Iterator[None]:

@@ -118,4 +118,4 @@ def _to_instances(
     number, prompt = objects.ids[row] + offset, objects.prompts[row]
     label = prompts.phrases[prompt] if prompt < len(prompts.phrases) else None
     score, flags = objects.scores[row], truncation_flags(mask)
-    return [TrackedInstance(number, mask, bounding_box(mask), score, prompt, label, flags)]
+    return [TrackedInstance(mask, bounding_box(mask), score, prompt, label, flags, id=number)]
