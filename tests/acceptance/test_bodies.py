@@ -14,6 +14,7 @@ from PIL import Image
 from service.embedded import Stack
 from tests.support.cli import run_cli
 from tests.support.gltf_validator import assert_valid
+from tests.support.images import image_size
 from tests.support.mannequins import render_mannequin
 from tests.support.media_files import count_frames, write_clip
 from tests.support.scenes import make_wall
@@ -55,7 +56,7 @@ def test_an_image_in_every_format(mq: Maquette, tmp_path: Path) -> None:
     obj = np.array([[float(v) for v in line.split()[1:]] for line in lines if line.startswith("v ")])
     np.testing.assert_allclose(obj * [1, -1, -1], stored["vertices"], atol=1e-5)
     assert (folder / body.files["bvh"]).read_text().startswith("HIERARCHY\nROOT root")
-    width, height = Image.open(folder / "overlay.png").size
+    width, height = image_size(folder / "overlay.png")
     assert height == 512 and width > 2 * 512
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from service.embedded import Stack
 from tests.support.cli import run_cli
+from tests.support.images import image_size
 from tests.support.media_files import write_clip
 from tests.support.synthetic_objects import cameras_around, make_object
 from workers.geometry.boxes import bounding_box
@@ -66,7 +67,7 @@ def test_a_video_around_an_object_gives_its_size_and_pose(
     assert mesh.is_watertight
     height = np.ptp(mesh.vertices, axis=0)[1] * lifted.pose.scale
     assert height == pytest.approx(1.0, abs=0.1)
-    assert Image.open(folder / "object-000-reference.png").size == (SIDE, SIDE)
+    assert image_size(folder / "object-000-reference.png") == (SIDE, SIDE)
     assert lifted.extras.keys() == {"placed", "turntable", "simulation"}
     placed = np.asarray(Image.open(folder / lifted.extras["placed"]).convert("RGB"), np.float64)
     image, mask = red_block(VIEWS[lifted.views.reference])

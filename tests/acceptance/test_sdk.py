@@ -21,6 +21,7 @@ from PIL import Image
 
 from service.embedded import Stack
 from tests.support.gltf_validator import assert_valid
+from tests.support.images import image_size
 from tests.support.scenes import MOTORCYCLE, draw_ball, make_wall, write_ball_video
 from workers.formats.splat_ply import read_splat_ply
 from workers.geometry.boxes import bounding_box
@@ -57,7 +58,7 @@ def test_a_phrase_finds_what_it_names_and_the_result_names_the_engine(mq: Maquet
     [engine] = result.provenance.engines
     assert engine.name == "default" and all(len(sha) == 64 for sha in engine.weights.values())
     folder = result.save(tmp_path / "out")
-    assert Image.open(folder / "overlay.png").size == Image.open(MOTORCYCLE).size
+    assert image_size(folder / "overlay.png") == image_size(MOTORCYCLE)
     assert json.loads((folder / "result.json").read_text())["result"]["kind"] == "segment"
 
 
