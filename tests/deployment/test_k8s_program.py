@@ -130,7 +130,7 @@ def test_the_batch_example_calls_the_command_line_right() -> None:
     assert parsed.params["text"] == ["person", "car"]
     mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
     assert f"/{Path(parsed.params['videos'][0]).parts[1]}" in mounts
-    assert f"/{parsed.params['out'].parts[1]}" in mounts
+    assert f"/{parsed.params['output_folder'].parts[1]}" in mounts
     variables = {item["name"]: item for item in container["env"]}
     service = next(d for d in m.rendered(m.K8S / "base") if m.identity(d) == ("Service", "gateway"))
     port = service["spec"]["ports"][0]["port"]

@@ -20,6 +20,9 @@ from workers.datasets.exporters.webdataset import WebDataset
 from workers.datasets.exporters.ytvis import YouTubeVis
 from workers.datasets.reader import Dataset
 
+# WebDataset leaves it to the garbage collector to close its shards
+pytestmark = pytest.mark.filterwarnings(r"ignore:unclosed file .*\.tar:ResourceWarning")
+
 
 @pytest.fixture(scope="module")
 def data() -> Dataset:

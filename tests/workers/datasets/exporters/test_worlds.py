@@ -28,6 +28,9 @@ from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import ActionRow
 
+# WebDataset leaves it to the garbage collector to close its shards
+pytestmark = pytest.mark.filterwarnings(r"ignore:unclosed file .*\.tar:ResourceWarning")
+
 
 @pytest.fixture(scope="module")
 def data() -> Dataset:
