@@ -29,8 +29,8 @@ def corrupt(path: Path, place: int) -> None:
     path.write_bytes(data)
 
 
-def write_broken_first(path: Path) -> Path:
-    """A packed folder whose first image is broken."""
+def write_broken_last(path: Path) -> Path:
+    """A packed folder whose last image is broken."""
     folder = write_images(path.parent / "noisy")
     path.write_bytes(write_depth_file(folder, folder).read_bytes())
     corrupt(path, path.read_bytes().rfind(b"IDAT"))
@@ -66,7 +66,7 @@ def test_depth_that_does_not_fit_fails_the_job_before_an_engine_works(
     elif name == "picture.png":
         Image.fromarray(np.round(CLIP.depth[0] * 1000).astype(np.uint16)).save(path)
     else:
-        write_broken_first(path)
+        write_broken_last(path)
     before = world.engine.frames
     with pytest.raises(JobProblem) as caught:
         world.go(create_job(world, {"media": {"id": world.put(path).id}}), Heartbeat())
