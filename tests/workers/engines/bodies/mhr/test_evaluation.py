@@ -38,12 +38,8 @@ class Holder(torch.nn.Module):
         return 0
 
 
-def write_model(folder: Path, vertices: int = VERTICES) -> dict[str, np.ndarray]:
-    """Assets of a made-up MHR; gives its tables. Units in the file are centimetres, as in MHR."""
-    random = np.random.default_rng(11)
-    parents = np.array([-1, *(int(random.integers(max(0, j - 5), j)) for j in range(1, JOINTS))])
-    offsets = random.normal(0, 8, (JOINTS, 3)).astype(np.float32)
-    before = Rotation.random(JOINTS, random_state=1)
+def make_transform(random: np.random.Generator) -> np.ndarray:
+    """A parameter transform: translations, rotations and scales of joints, each by a parameter of its own."""
     transform = np.zeros((JOINTS * 7, 204 + 45), dtype=np.float32)
     for k in range(3):
         transform[0 * 7 + k, k] = 10.0
@@ -52,25 +48,53 @@ def write_model(folder: Path, vertices: int = VERTICES) -> dict[str, np.ndarray]
         transform[int(random.integers(2, JOINTS)) * 7 + 3 + k % 3, 6 + k] = 1.0
     for k in range(68):
         transform[int(random.integers(2, JOINTS)) * 7 + 6, 136 + k] = 1.0
-    count = 4 * vertices
+    return transform
+
+
+def make_skinning(random: np.random.Generator, vertices: int) -> tuple[Holder, np.ndarray]:
+    """Four joints per vertex: MHR's flat tables in a random order, and the dense weights (V, J)."""
     weights = random.dirichlet([5, 2, 1, 1], vertices).astype(np.float32).ravel()
     riders = np.concatenate([random.choice(JOINTS, 4, replace=False) for _ in range(vertices)])
-    order = random.permutation(count)
+    order = random.permutation(4 * vertices)
+    owners = np.repeat(np.arange(vertices), 4)
     bind = np.zeros((JOINTS, 8), dtype=np.float32)
     bind[:, 6] = bind[:, 7] = 1
+    skinning = Holder(
+        {},
+        vert_indices_flattened=owners[order],
+        skin_indices_flattened=riders.astype(np.int64)[order],
+        skin_weights_flattened=weights[order],
+        inverse_bind_pose=bind,
+    )
+    dense = np.zeros((vertices, JOINTS))
+    dense[owners, riders] = weights
+    return skinning, dense
+
+
+def write_correctives(folder: Path, vertices: int) -> None:
+    """Pose correctives that move nothing."""
+    np.savez(
+        folder / "corrective_activation.npz",
+        **{"0.sparse_indices": np.zeros((2, 1), np.int64), "0.sparse_weight": np.zeros(1, np.float32)},
+    )
+    blend = np.zeros((1, vertices, 3), np.float32)
+    np.savez(folder / "corrective_blendshapes_lod1.npz", corrective_blendshapes=blend)
+
+
+def write_model(folder: Path, vertices: int = VERTICES) -> dict[str, np.ndarray]:
+    """Assets of a made-up MHR; gives its tables. Units in the file are centimetres, as in MHR."""
+    random = np.random.default_rng(11)
+    parents = np.array([-1, *(int(random.integers(max(0, j - 5), j)) for j in range(1, JOINTS))])
+    offsets = random.normal(0, 8, (JOINTS, 3)).astype(np.float32)
+    before = Rotation.random(JOINTS, random_state=1)
+    transform = make_transform(random)
+    skinning, dense = make_skinning(random, vertices)
     skeleton = Holder(
         {},
         joint_parents=parents.astype(np.int64),
         joint_names=[f"made_up_{j}" for j in range(JOINTS)],
         joint_translation_offsets=offsets,
         joint_prerotations=before.as_quat().astype(np.float32),
-    )
-    skinning = Holder(
-        {},
-        vert_indices_flattened=np.repeat(np.arange(vertices), 4)[order],
-        skin_indices_flattened=riders.astype(np.int64)[order],
-        skin_weights_flattened=weights[order],
-        inverse_bind_pose=bind,
     )
     base = random.normal(0, 50, (vertices, 3)).astype(np.float32)
     shapes = Holder({}, base_shape=base, shape_vectors=np.zeros((45, vertices, 3), np.float32))
@@ -87,14 +111,7 @@ def write_model(folder: Path, vertices: int = VERTICES) -> dict[str, np.ndarray]
     expressions = Holder({}, shape_vectors=np.zeros((72, vertices, 3), np.float32))
     model = Holder({"character_torch": character, "face_expressions_model": expressions})
     torch.jit.script(model).save(str(folder / "mhr_model.pt"))
-    np.savez(
-        folder / "corrective_activation.npz",
-        **{"0.sparse_indices": np.zeros((2, 1), np.int64), "0.sparse_weight": np.zeros(1, np.float32)},
-    )
-    blend = np.zeros((1, vertices, 3), np.float32)
-    np.savez(folder / "corrective_blendshapes_lod1.npz", corrective_blendshapes=blend)
-    dense = np.zeros((vertices, JOINTS))
-    dense[np.repeat(np.arange(vertices), 4), riders] = weights
+    write_correctives(folder, vertices)
     return {
         "parents": parents,
         "offsets": offsets.astype(np.float64),
