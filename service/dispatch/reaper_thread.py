@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 BATCH = 200
 # NTP corrects smaller differences by slewing, and leases last longer
 MIN_JUMP_SECONDS = 3.0
-# the outbox has told the queue of a new job by then, unless its gateway died
+# the outbox has announced a new job by then, unless its gateway died
 OUTBOX_SECONDS = 2.0
 
 

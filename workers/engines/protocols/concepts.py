@@ -26,7 +26,7 @@ class VisualPrompt:
 
 @dataclass(frozen=True, slots=True)
 class MaskedInstance:
-    """One instance in an image or a frame; `prompt` tells which phrase or visual prompt it answers."""
+    """One instance in an image or a frame; `prompt` is the index of what it answers."""
 
     mask: Mask
     box: Box

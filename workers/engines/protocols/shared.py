@@ -18,7 +18,7 @@ ScaleSource = Literal["metric", "prior", "relative"]
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What `GET /v1/engines` tells of an engine that is loaded in a worker."""
+    """What `GET /v1/engines` reports of an engine that is loaded in a worker."""
 
     name: str
     kind: EngineKind
@@ -32,7 +32,7 @@ class EngineInfo:
 
 
 class RequestRefused(ValueError):
-    """A request that an engine can never answer; `problem` tells the client why."""
+    """A request that an engine can never answer; `problem` says why."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.detail)
