@@ -6,7 +6,6 @@ python -m bench run NAME [--out FOLDER] [options of the bench]
 
 import argparse
 import importlib
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,10 +41,6 @@ def list_benches() -> None:
 def run_bench(name: str, arguments: Sequence[str]) -> None:
     """Run a bench with the options in `arguments`, and write its report."""
     module = importlib.import_module(f"bench.{name}")
-    if not hasattr(module, "run"):
-        sys.argv = [f"python -m bench run {name}", *arguments]
-        module.main()
-        return
     parser = argparse.ArgumentParser(
         prog=f"python -m bench run {name}",
         description=module.__doc__,

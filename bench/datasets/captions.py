@@ -1,16 +1,15 @@
-"""Captions against what was drawn: are true ones kept, are wrong ones refused?
+"""Captions against the rendered ground truth: are true ones kept, are wrong ones refused?
 
-    python -m bench run datasets.captions [--clips 24] [--frames 48] [--json FILE]
+    python -m bench run datasets.captions [--clips 24] [--frames 48] [--exact]
 
-Clips of tests.support.movi_clips, 256 x 256 at 12 a second; the camera of every second one moves. First with
-exact masks
-and cameras: the composed captions, and the same with one fault each. Then the default engine's, told nothing,
-with the phrase `ball`: each caption is judged by the record it was made from, as in a job, and by what was
-drawn. `noticed`: the score falls by the fault; `refused`: it falls under the bound of the gate.
+Clips of tests.support.movi_clips, 256 x 256 at 12 frames per second; every second camera moves. First with
+exact masks and cameras: the composed captions, and the same with one fault each. Then with the default
+engine, which gets nothing but the phrase `ball`: each caption is scored by the record that it was made from,
+as in a job, and by the ground truth. `noticed`: the fault lowers the score; `refused`: it lowers it below
+the bound of the gate.
 """
 
 import argparse
-import json
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +20,8 @@ from typing import Any
 import numpy as np
 from maquette.contract.vocabulary import COLORS
 
-from bench.datasets.ground_truth import TOLD, told_of
+from bench.datasets.ground_truth import GIVEN, limit_input
+from bench.report import Report
 from tests.support.movi_clips import SOLIDS, RenderedClip, render_clip
 from tests.support.synthetic_datasets import movi_source
 from workers.datasets.appearance.crops import Crop
@@ -44,7 +44,7 @@ from workers.geometry.boxes import bounding_box
 from workers.geometry.overlap import mask_iou
 
 SETTINGS = DatasetSettings(phrases=tuple(SOLIDS), clip_seconds=5.0, min_clip_seconds=1.0, trim_seconds=0.0)
-# the middle comes last: a thing in the middle third is least often seen on a side
+# the middle comes last: an object in the middle third is least often on a side
 PLACES = {"on the left": "on the right", "on the right": "on the left", "in the middle": "on the left"}
 OPPOSITE = {"right": "left", "left": "right", "down": "up", "up": "down"}
 LEAST = DEFAULT.bounds[scoring.GATE][0] or 0.0
@@ -53,7 +53,7 @@ SAME = 0.5
 
 @dataclass(slots=True)
 class Record:
-    """What captions of a clip are judged by."""
+    """The facts that captions of a clip are scored by."""
 
     tracks: Sequence[TrackRow]
     seen: Mapping[int, Sequence[TrackObservation]]
@@ -63,7 +63,7 @@ class Record:
 
     @classmethod
     def of(cls, clip: SceneClip) -> "Record":
-        """As the dataset has it."""
+        """The record of a clip in the dataset."""
         seen: dict[int, list[TrackObservation]] = {}
         for row in clip.observations:
             assert row.mask_counts is not None
@@ -96,7 +96,7 @@ class Record:
         there too, for what is told of the clip.
         """
         mine = cls.of(clip)
-        of_track = {track.track: matched(clip, track.track, truth) for track in clip.tracks}
+        of_track = {track.track: find_match(clip, track.track, truth) for track in clip.tracks}
         tracks, seen = [], {}
         known = {number: track for track, number in of_track.items() if number is not None}
         for number, name in enumerate(truth.labels):
@@ -117,7 +117,7 @@ class Record:
         return cls(tracks, seen, mine.crops, cameras, "metric")
 
     def judge(self, clip: SceneClip, row: CaptionRow, text: str | None = None) -> float | None:
-        """The score of a caption, or of other words in its place; None when nothing can be judged."""
+        """The score of a caption, or of other words in its place; None without facts to score."""
         told = replace(row, text=row.text if text is None else text)
         if row.track is not None and all(track.track != row.track for track in self.tracks):
             return 0.0
@@ -170,8 +170,8 @@ def _row(
     )
 
 
-def matched(clip: SceneClip, track: int, truth: RenderedClip) -> int | None:
-    """The index of the drawn thing that a track's masks cover with a mean IoU of SAME or more."""
+def find_match(clip: SceneClip, track: int, truth: RenderedClip) -> int | None:
+    """The index of the rendered object that a track's masks cover with a mean IoU of SAME or more."""
     means = [
         np.mean(
             [
@@ -184,7 +184,7 @@ def matched(clip: SceneClip, track: int, truth: RenderedClip) -> int | None:
     return int(np.argmax(means)) if max(means) >= SAME else None
 
 
-def faults(clip: SceneClip, row: CaptionRow, moves: bool) -> Iterator[tuple[str, str]]:
+def make_faults(clip: SceneClip, row: CaptionRow, moves: bool) -> Iterator[tuple[str, str]]:
     """The kind and the words of each fault that fits a true caption."""
     text = row.text
     if row.track is None:
@@ -198,7 +198,7 @@ def faults(clip: SceneClip, row: CaptionRow, moves: bool) -> Iterator[tuple[str,
     for other in clip.captions:
         told = next((track for track in clip.tracks if track.track == other.track), None)
         if told is not None and told.label != mine.label:
-            yield "another thing's caption", other.text
+            yield "another object's caption", other.text
             break
     color = next((color for color in COLORS if re.search(rf"\b{color}\b", text)), None)
     if color is not None:
@@ -216,19 +216,19 @@ def faults(clip: SceneClip, row: CaptionRow, moves: bool) -> Iterator[tuple[str,
         yield "motion", text[: found.start(1)] + OPPOSITE[found[1]] + text[found.end(1) :]
 
 
-def made(
+def build(
     sources: Sequence[Source], track_source: TrackSource, settings: DatasetSettings, folder: Path
 ) -> Dataset:
-    """The dataset of some sources."""
+    """Build the dataset of some sources."""
     build_dataset(sources, Components(track_source), settings, folder / "work", folder / "dataset")
     return Dataset(folder / "dataset")
 
 
-def exact(clips: Sequence[RenderedClip], folder: Path) -> dict[str, Any]:
+def measure_exact(clips: Sequence[RenderedClip], folder: Path) -> dict[str, Any]:
     """Captions of exact tracks, true and with faults."""
     sources = [movi_source(clip, name=str(number)) for number, clip in enumerate(clips)]
     place = {source.sha256: number for number, source in enumerate(sources)}
-    data = made(sources, OracleTracks(SETTINGS.phrases), SETTINGS, folder)
+    data = build(sources, OracleTracks(SETTINGS.phrases), SETTINGS, folder)
     counted: dict[str, list[int]] = {}
     composed = kept = whole = 0
     for clip in data.clips():
@@ -237,10 +237,10 @@ def exact(clips: Sequence[RenderedClip], folder: Path) -> dict[str, Any]:
             right = record.judge(clip, row)
             assert right == row.score
             composed, kept, whole = composed + 1, kept + bool(row.kept), whole + (right == 1.0)
-            for kind, text in faults(clip, row, place[clip.source.source] % 2 == 1):
+            for kind, text in make_faults(clip, row, place[clip.source.source] % 2 == 1):
                 wrong = record.judge(clip, row, text)
                 tally = counted.setdefault(kind, [0, 0, 0])
-                # a fault that stands alone is noticed when it does not hold
+                # a fault that stands alone is noticed when its fact does not hold
                 known = 1.0 if kind == "camera" else right
                 tally[0] += 1
                 tally[1] += wrong is not None and known is not None and wrong < known
@@ -256,25 +256,29 @@ def exact(clips: Sequence[RenderedClip], folder: Path) -> dict[str, Any]:
     }
 
 
-def followed(clips: Sequence[RenderedClip], folder: Path) -> dict[str, Any]:
-    """Captions of the default engine's tracks, against what was drawn."""
-    sources = [told_of(movi_source(clip, name=str(number)), TOLD[2]) for number, clip in enumerate(clips)]
+def measure_engine(
+    clips: Sequence[RenderedClip], folder: Path
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Counts of captions of the default engine's tracks, and every caption with both scores."""
+    sources = [
+        limit_input(movi_source(clip, name=str(number)), GIVEN[2]) for number, clip in enumerate(clips)
+    ]
     of_source = {source.sha256: clip for source, clip in zip(sources, clips, strict=True)}
     settings = replace(SETTINGS, phrases=("ball",))
-    data = made(sources, EngineTracks(load_engines("default").concepts(), settings), settings, folder)
-    told: dict[str, dict[str, float]] = {}
-    words: list[dict[str, Any]] = []
+    data = build(sources, EngineTracks(load_engines("default").concepts(), settings), settings, folder)
+    counts: dict[str, dict[str, float]] = {}
+    captions: list[dict[str, Any]] = []
     for clip in data.clips():
         truth = of_source[clip.source.source]
         record = Record.drawn(clip, truth, settings.phrases)
         for row in clip.all_captions:
-            # a clip that shows no ball, and of which none is told, has nothing else to judge
+            # a caption of a clip without balls that mentions none has no facts to score
             judged = record.judge(clip, row)
-            mine = told.setdefault("clips" if row.track is None else "tracks", _nothing())
-            number = None if row.track is None else matched(clip, row.track, truth)
+            mine = counts.setdefault("clips" if row.track is None else "tracks", _nothing())
+            number = None if row.track is None else find_match(clip, row.track, truth)
             covers = None if number is None else truth.labels[number]
-            words.append(
-                {"text": row.text, "score": row.score, "by_what_was_drawn": judged, "covers": covers}
+            captions.append(
+                {"text": row.text, "score": row.score, "by_ground_truth": judged, "covers": covers}
             )
             mine["composed"] += 1
             mine["kept"] += bool(row.kept)
@@ -285,10 +289,10 @@ def followed(clips: Sequence[RenderedClip], folder: Path) -> dict[str, Any]:
                 mine["false"] += judged < LEAST
                 mine["false_and_kept"] += judged < LEAST and bool(row.kept)
                 mine["share_of_true_facts"] += judged
-    for mine in told.values():
+    for mine in counts.values():
         judged_ones = mine["composed"] - mine["not_judged"]
         mine["share_of_true_facts"] = round(mine["share_of_true_facts"] / max(judged_ones, 1), 3)
-    return {"balls_drawn": sum(clip.labels.count("ball") for clip in clips), **told, "captions": words}
+    return {"balls_rendered": sum(clip.labels.count("ball") for clip in clips), **counts}, captions
 
 
 def _nothing() -> dict[str, float]:
@@ -296,28 +300,22 @@ def _nothing() -> dict[str, float]:
     return {**dict.fromkeys(names, 0), "share_of_true_facts": 0.0}
 
 
-def main() -> None:
-    """Print one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", type=int, default=24)
     parser.add_argument("--first", type=int, default=300, help="seed of the first clip")
     parser.add_argument("--frames", type=int, default=48)
     parser.add_argument("--exact", action="store_true", help="only with exact masks: no engine is loaded")
-    parser.add_argument("--json", type=Path, help="also write the figures here")
-    options = parser.parse_args()
+
+
+def run(options: argparse.Namespace, report: Report) -> None:
     clips = [
         render_clip(options.first + number, frames=options.frames, moving_camera=float(number % 2))
         for number in range(options.clips)
     ]
-    told: dict[str, Any] = {"clips": len(clips), "things": sum(len(clip.labels) for clip in clips)}
+    report.add({"objects": sum(len(clip.labels) for clip in clips)})
     with tempfile.TemporaryDirectory() as name:
-        told["exact masks"] = exact(clips, Path(name) / "exact")
+        report.add({"exact masks": measure_exact(clips, Path(name) / "exact")})
         if not options.exact:
-            told["default engine"] = followed(clips, Path(name) / "engine")
-    print(json.dumps(told, indent=1))
-    if options.json:
-        options.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
+            figures, captions = measure_engine(clips, Path(name) / "engine")
+            report.add({"default engine": figures})
+            report.figures["captions"] = captions

@@ -1,17 +1,15 @@
-"""How true a dataset is: drawn clips through the whole pipeline, against what was drawn.
+"""How good a dataset is: rendered clips through the whole pipeline, against their ground truth.
 
-    python -m bench run datasets.ground_truth [--clips 4] [--followed exact] [--json FILE]
+    python -m bench run datasets.ground_truth [--clips 4] [--tracks exact]
 
-Clips of tests.support.movi_clips, 48 frames of 256 x 256 at 12 a second; in half of them everything moves,
-in the other
-half everything stands still and the camera walks past. They are followed in three ways: by the default engine
-and the one phrase of its vocabulary that fits any of it, `ball` (`phrase`); by the default tracker from the
-true boxes of the first frame (`boxes`), which takes the detector out of the account; and by the exact masks
-(`exact`). Each way the pipeline is told the cameras and depth, the cameras alone, or nothing.
+Clips of tests.support.movi_clips, 48 frames of 256 x 256 at 12 frames per second; in half of them everything
+moves, in the other half everything stands still and the camera moves. They are tracked in three ways: by the
+default engine and the one phrase of its vocabulary that fits any object, `ball` (`phrase`); by the default
+tracker from the true boxes of the first frame (`boxes`), which leaves the detector out; and by the exact
+masks (`exact`). For each, the pipeline is given cameras and depth, cameras alone, or nothing.
 """
 
 import argparse
-import json
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -22,7 +20,8 @@ from typing import Any
 import numpy as np
 from maquette.contract.datasets import SourceInfo
 
-from bench.datasets.ground_truth_scores import Judged
+from bench.datasets.ground_truth_scores import GroundTruthScores
+from bench.report import Report, Table
 from tests.support.movi_clips import SOLIDS, RenderedClip, render_clip
 from tests.support.synthetic_datasets import movi_source
 from workers.datasets.cameras import colmap_solver
@@ -49,14 +48,14 @@ from workers.geometry.boxes import bounding_box
 SETTINGS = DatasetSettings(
     phrases=tuple(SOLIDS), clip_seconds=5.0, shares={"train": 1.0, "val": 0.0, "test": 0.0}
 )
-KNOWN = replace(SETTINGS, phrases=("ball",))
-TOLD = ("cameras and depth", "cameras", "nothing")
+ONE_PHRASE = replace(SETTINGS, phrases=("ball",))
+GIVEN = ("cameras and depth", "cameras", "nothing")
 SCENES = ("moving", "standing")
 Row = dict[str, Any]
 
 
 class BoxTracks:
-    """The default tracker, from the exact boxes of a clip's first frame; labels are the drawn ones."""
+    """The default tracker, from the exact boxes of a clip's first frame; labels are the true ones."""
 
     def __init__(self, engine: ConceptEngine) -> None:
         self._engine, self.info = engine, engine.info
@@ -64,10 +63,10 @@ class BoxTracks:
     def tracker(self, source: Source, plan: ClipPlan) -> ClipTracker:
         """A tracker for one clip."""
         assert source.truth.objects is not None
-        seen = {n: mask for n, mask in source.truth.objects(plan.first).items() if mask.any()}
-        labels = [source.truth.labels[number] for number in seen]
-        clicks = [VisualPrompt(box=bounding_box(mask)) for mask in seen.values()]
-        return _Named(self._engine.tracker(TrackPrompts.from_visual_prompts(clicks)), labels)
+        visible = {n: mask for n, mask in source.truth.objects(plan.first).items() if mask.any()}
+        labels = [source.truth.labels[number] for number in visible]
+        prompts = [VisualPrompt(box=bounding_box(mask)) for mask in visible.values()]
+        return _Named(self._engine.tracker(TrackPrompts.from_visual_prompts(prompts)), labels)
 
 
 class _Named:
@@ -89,19 +88,19 @@ class _Named:
         return replace(result, objects=tuple(named))
 
 
-class Remembered:
-    """Another track_source, whose engine works on each clip once: what cameras are told changes no track."""
+class CachedTracks:
+    """The tracks of another source, computed once per clip: they do not depend on what else is given."""
 
     def __init__(self, track_source: TrackSource) -> None:
         self._track_source, self.info = track_source, track_source.info
-        self._known: dict[str, list[Sequence[FrameResult]]] = {}
+        self._cached: dict[str, list[Sequence[FrameResult]]] = {}
 
     def tracker(self, source: Source, plan: ClipPlan) -> ClipTracker:
-        """What was found before, or a tracker whose results are kept."""
-        known = self._known.get(plan.id)
-        if known is not None:
-            return _Replayed(known)
-        return _Recorded(self._track_source.tracker(source, plan), self._known.setdefault(plan.id, []))
+        """The cached tracks of a clip, or a tracker whose results are cached."""
+        cached = self._cached.get(plan.id)
+        if cached is not None:
+            return _Replayed(cached)
+        return _Recorded(self._track_source.tracker(source, plan), self._cached.setdefault(plan.id, []))
 
 
 class _Recorded:
@@ -130,145 +129,148 @@ class _Replayed:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Which clips, followed by whom, and what the pipeline is told."""
+    """Which clips, where their tracks come from, and what the pipeline is given."""
 
     scene: str
-    way: str
-    told: str
+    tracks: str
+    given: str
 
 
-def told_of(source: Source, told: str) -> Source:
-    """The source with only that known beside what its tracker needs; boxes are never told."""
+def limit_input(source: Source, given: str) -> Source:
+    """The source with only the given input, and what its tracker needs; boxes are never given."""
     truth = GroundTruth(source.truth.objects, source.truth.labels)
-    if told == TOLD[0]:
+    if given == GIVEN[0]:
         return replace(source, truth=replace(truth, depth=source.truth.depth))
-    return replace(source, truth=truth, info=source.info if told == TOLD[1] else SourceInfo())
+    return replace(source, truth=truth, info=source.info if given == GIVEN[1] else SourceInfo())
 
 
-def run(case: Case, track_source: TrackSource, clips: Sequence[RenderedClip], folder: Path) -> Row:
-    """Make the dataset of one case and judge it."""
+def measure_case(case: Case, track_source: TrackSource, clips: Sequence[RenderedClip], folder: Path) -> Row:
+    """Build the dataset of one case and compare it with the ground truth."""
     sources = [
-        told_of(movi_source(clip, name=f"{case.scene} {number}"), case.told)
+        limit_input(movi_source(clip, name=f"{case.scene} {number}"), case.given)
         for number, clip in enumerate(clips)
     ]
     components = Components(track_source, solver=colmap_solver.load_solver())
     build_dataset(
-        sources, components, KNOWN if case.way == "phrase" else SETTINGS, folder / "work", folder / "dataset"
+        sources,
+        components,
+        ONE_PHRASE if case.tracks == "phrase" else SETTINGS,
+        folder / "work",
+        folder / "dataset",
     )
     data = Dataset(folder / "dataset")
-    of_source = {source.sha256: clip for source, clip in zip(sources, clips, strict=True)}
-    judged, gates, tracks = Judged(), Counter[str](), 0
+    clip_by_hash = {source.sha256: clip for source, clip in zip(sources, clips, strict=True)}
+    scores, gates, tracks = GroundTruthScores(), Counter[str](), 0
     for clip in data.clips():
-        judged.add(clip, of_source[clip.source.source])
+        scores.add(clip, clip_by_hash[clip.source.source])
         gates.update(row.gate for row in clip.decisions if row.track is not None and not row.passed)
         tracks += len(clip.all_tracks)
     return {
         "scene": case.scene,
-        "followed": case.way,
-        "told": case.told,
+        "tracks_from": case.tracks,
+        "given": case.given,
         "clips_kept": f"{len(data)} of {len(clips)}",
-        "objects_drawn": sum(len(clip.labels) for clip in clips),
+        "objects_rendered": sum(len(clip.labels) for clip in clips),
         "tracks": tracks,
         "tracks_kept": sum(len(clip.tracks) for clip in data.clips()),
         "failed_gates": dict(sorted(gates.items())),
-        "idf1": mean(judged.idf1),
-        "idf1_balls": mean(judged.idf1_balls),
-        "observations": judged.observations,
-        "matched": judged.matched,
-        "boxes": dict(sorted(judged.sources.items())),
-        "cameras": dict(sorted(judged.cameras.items())),
-        "iou_3d": middle(judged.ious),
-        "iou_3d_aligned": middle(judged.aligned_ious),
-        "center_m": middle(judged.metres),
-        "center_diagonals": middle(judged.diagonals),
-        "center_diagonals_whole": middle(
-            [off for off, whole in zip(judged.diagonals, judged.whole, strict=True) if whole]
+        "idf1": rounded_mean(scores.idf1),
+        "idf1_balls": rounded_mean(scores.idf1_balls),
+        "observations": scores.observations,
+        "matched": scores.matched,
+        "boxes": dict(sorted(scores.sources.items())),
+        "cameras": dict(sorted(scores.cameras.items())),
+        "iou_3d": rounded_median(scores.ious),
+        "iou_3d_aligned": rounded_median(scores.aligned_ious),
+        "center_m": rounded_median(scores.center_metres),
+        "center_diagonals": rounded_median(scores.center_diagonals),
+        "center_diagonals_whole": rounded_median(
+            [off for off, whole in zip(scores.center_diagonals, scores.whole, strict=True) if whole]
         ),
-        "center_diagonals_aligned": middle(judged.aligned_diagonals),
-        "scale_factor": middle(judged.factors),
-        "turn_degrees": middle(judged.turns),
-        "camera_degrees": middle(judged.camera_turns),
-        "camera_path": middle(judged.camera_paths),
-        "turns_told": f"{len(judged.turns)} of {judged.turnable}",
+        "center_diagonals_aligned": rounded_median(scores.aligned_center_diagonals),
+        "scale_factor": rounded_median(scores.factors),
+        "turn_degrees": rounded_median(scores.turns),
+        "camera_degrees": rounded_median(scores.camera_turns),
+        "camera_path": rounded_median(scores.camera_paths),
+        "turns_estimated": f"{len(scores.turns)} of {scores.turnable}",
     }
 
 
-def mean(values: Sequence[float]) -> float | None:
-    """Rounded; None of nothing."""
+def rounded_mean(values: Sequence[float]) -> float | None:
+    """The mean to three places; None without values."""
     return round(float(np.nanmean(values)), 3) if values else None
 
 
-def middle(values: Sequence[float]) -> float | None:
-    """The rounded median; None of nothing."""
+def rounded_median(values: Sequence[float]) -> float | None:
+    """The median to three places; None without values."""
     return round(float(np.median(values)), 3) if values else None
 
 
 COLUMNS = {
-    "scene": "scene",
-    "followed": "followed by",
-    "told": "told",
-    "tracks_kept": "tracks kept",
-    "idf1": "IDF1",
-    "idf1_balls": "IDF1, balls",
-    "share": "boxes",
-    "iou_3d": "3D IoU",
-    "iou_3d_aligned": "aligned",
-    "center_m": "centre, m",
-    "center_diagonals": "centre, diagonals",
-    "center_diagonals_aligned": "aligned",
-    "turn_degrees": "rotation",
+    "scene": "",
+    "tracks from": "",
+    "given": "",
+    "tracks kept": "",
+    "IDF1": ".2f",
+    "IDF1, balls": ".2f",
+    "boxes": "",
+    "3D IoU": ".2f",
+    "3D IoU, aligned": ".2f",
+    "centre, m": ".2f",
+    "centre, diagonals": ".2f",
+    "centre, aligned": ".2f",
+    "rotation °": ".2f",
 }
 
 
-def table(rows: Sequence[Row]) -> str:
-    """The rows as Markdown."""
-    lines = [f"| {' | '.join(COLUMNS.values())} |", "|" + "---|" * len(COLUMNS)]
-    for row in rows:
-        boxed = row["matched"] - row["boxes"].get("none", 0)
-        share = f"{100 * boxed / row['matched']:.0f}%" if row["matched"] else "–"
-        shown = row | {"share": share, "tracks_kept": f"{row['tracks_kept']} of {row['tracks']}"}
-        lines.append("| " + " | ".join(_cell(shown[name]) for name in COLUMNS) + " |")
-    return "\n".join(lines)
+def add_row(table: Table, row: Row) -> None:
+    """Add the main figures of a case to a table of COLUMNS."""
+    boxed = row["matched"] - row["boxes"].get("none", 0)
+    table.add(
+        row["scene"],
+        row["tracks_from"],
+        row["given"],
+        f"{row['tracks_kept']} of {row['tracks']}",
+        row["idf1"],
+        row["idf1_balls"],
+        f"{100 * boxed / row['matched']:.0f}%" if row["matched"] else None,
+        row["iou_3d"],
+        row["iou_3d_aligned"],
+        row["center_m"],
+        row["center_diagonals"],
+        row["center_diagonals_aligned"],
+        row["turn_degrees"],
+    )
 
 
-def _cell(value: object) -> str:
-    return "–" if value is None else f"{value:.2f}" if isinstance(value, float) else str(value)
-
-
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--clips", type=int, default=4, help="of each kind")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--clips", type=int, default=4, help="of each scene")
     parser.add_argument("--first", type=int, default=20, help="seed of the first clip")
     parser.add_argument("--frames", type=int, default=48)
-    parser.add_argument("--followed", choices=("phrase", "boxes", "exact"), help="only this way")
-    parser.add_argument("--json", type=Path, help="also write all figures here")
-    options = parser.parse_args()
+    parser.add_argument("--tracks", choices=("phrase", "boxes", "exact"), help="only these")
+
+
+def run(options: argparse.Namespace, report: Report) -> None:
     engine = load_engines("default").concepts()
-    makers: dict[str, TrackSource] = {
-        "phrase": Remembered(EngineTracks(engine, KNOWN)),
-        "boxes": Remembered(BoxTracks(engine)),
+    track_sources: dict[str, TrackSource] = {
+        "phrase": CachedTracks(EngineTracks(engine, ONE_PHRASE)),
+        "boxes": CachedTracks(BoxTracks(engine)),
         "exact": OracleTracks(SETTINGS.phrases),
     }
     seeds = range(options.first, options.first + options.clips)
-    rows = []
+    table = report.table("Cases", COLUMNS)
+    rows: list[Row] = []
     for scene in SCENES:
         still = scene == "standing"
         clips = [
             render_clip(seed, frames=options.frames, moving_camera=2.0 if still else 1.0, standing=still)
             for seed in seeds
         ]
-        for way, track_source in makers.items():
-            if options.followed not in (None, way):
+        for tracks, track_source in track_sources.items():
+            if options.tracks not in (None, tracks):
                 continue
-            for told in TOLD:
+            for given in GIVEN:
                 with tempfile.TemporaryDirectory() as name:
-                    rows.append(run(Case(scene, way, told), track_source, clips, Path(name)))
-                print(json.dumps(rows[-1]), flush=True)
-    print(table(rows))
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
+                    rows.append(measure_case(Case(scene, tracks, given), track_source, clips, Path(name)))
+                add_row(table, rows[-1])
+    report.figures["cases"] = rows

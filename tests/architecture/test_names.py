@@ -9,12 +9,6 @@ MODULES = {
     *("opened", "pending", "reels", "serial", "several", "showing", "sweeping", "swept", "taken", "turned"),
     "unseen",
 }
-# to be renamed: empty when that is done
-MODULES_LEFT: set[str] = set()
-FUNCTIONS_LEFT = {
-    ("bench/datasets/ground_truth.py", "told_of"),
-    ("bench/datasets/ground_truth_scores.py", "solid_of"),
-}
 
 
 def test_functions_are_verbs() -> None:
@@ -23,13 +17,11 @@ def test_functions_are_verbs() -> None:
         f"{source.path}: {function.name}"
         for source in sources()
         for function in source.functions()
-        if function.name.endswith("_of") and (source.path, function.name) not in FUNCTIONS_LEFT
+        if function.name.endswith("_of")
     ]
     assert nouns == []
 
 
 def test_modules_have_plain_names() -> None:
-    strange = [
-        source.path for source in sources() if source.stem in MODULES and source.path not in MODULES_LEFT
-    ]
+    strange = [source.path for source in sources() if source.stem in MODULES]
     assert strange == []

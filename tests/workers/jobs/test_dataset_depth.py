@@ -10,7 +10,7 @@ import pytest
 from maquette.contract import Manifest
 from numpy.typing import NDArray
 
-from bench.datasets.ground_truth_scores import Judged
+from bench.datasets.ground_truth_scores import GroundTruthScores
 from storage.ledger import fleet
 from tests.support.dataset_worlds import Heartbeat, Killed, World, version
 from tests.support.depth_jobs import (
@@ -58,11 +58,11 @@ def undisturbed(world: World, exact: dict[str, Any]) -> Manifest:
     return world.go(create_job(world, exact), Heartbeat())
 
 
-def score(data: Dataset) -> Judged:
-    found = Judged()
+def score(data: Dataset) -> GroundTruthScores:
+    scores = GroundTruthScores()
     for clip in data.clips():
-        found.add(clip, CLIP)
-    return found
+        scores.add(clip, CLIP)
+    return scores
 
 
 def read_rows(data: Dataset) -> list[Any]:
@@ -77,9 +77,9 @@ def test_with_depth_a_job_knows_places_and_without_it_does_not(
     known = score(data)
     assert known.matched > 60 and set(known.sources) <= {"depth", "none"}
     # as with `Truth.depth`: see "Accuracy" of docs/benchmarks/datasets.md
-    assert np.median(known.ious) > 0.45 and np.median(known.diagonals) < 0.1
+    assert np.median(known.ious) > 0.45 and np.median(known.center_diagonals) < 0.1
     # things of the second clip are where they are, not where those of the first were
-    assert np.percentile(known.diagonals, 90) < 0.5
+    assert np.percentile(known.center_diagonals, 90) < 0.5
     blind = score(build(world, None, tmp_path / "without"))
     assert blind.matched > 60 and blind.sources["depth"] == 0
     assert not blind.ious or np.median(blind.ious) < 0.2
