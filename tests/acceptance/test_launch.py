@@ -29,6 +29,7 @@ def launched(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     yield process, line
     process.kill()
     process.wait()
+    process.stdout.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
