@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 BATCH = 200
 # NTP corrects smaller differences by slewing, and leases last longer
 MIN_JUMP_SECONDS = 3.0
+MAX_READING_SECONDS = 1.0
 # the outbox has announced a new job by then, unless its gateway died
 OUTBOX_SECONDS = 2.0
 
@@ -77,9 +78,13 @@ class Reaper:
     def _absorb_jump(self) -> None:
         """Move the times of open jobs along when the database's clock jumped since the last round."""
         time = self._db.time
+        asked = time.monotonic()
         with self._db.read() as connection:
             at, jumps = clock.read_clock(connection)
         elapsed = time.monotonic()
+        if elapsed - asked > MAX_READING_SECONDS:
+            # an answer that was under way so long says nothing about when the clock was read
+            return
         before, self._last_reading = self._last_reading, (at, elapsed, jumps)
         if before is None:
             return

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 from celery import Celery
+from sqlalchemy import Connection
 
 from service.dispatch.reaper_thread import Reaper
 from service.settings import ServiceSettings
-from storage.ledger import Database, JobRow, Submission, jobs, leases, reaper
+from storage.ledger import Database, JobRow, Submission, clock, jobs, leases, reaper
 from storage.ledger.leases import HeartbeatReply
 
 DAY = 86_400.0
@@ -121,6 +122,27 @@ def test_a_backward_jump_hides_no_waiting_job(db: Database, time: FakeTime, swee
     sweeper.reap()
     time.pass_by(6)
     assert [item[0] for item in reaper.list_waiting(db, 5.0, "default", 10)] == [job.id]
+
+
+def test_a_slow_answer_is_no_jump(db: Database, time: FakeTime, sweeper: Reaper) -> None:
+    """The clock is read at once, and the answer arrives ten seconds later."""
+    held = claim(db, submit(db))
+    sweeper.reap()
+    original = clock.read_clock
+
+    def answer_late(connection: Connection) -> tuple[float, int]:
+        reading = original(connection)
+        time.pass_by(10)
+        return reading
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(clock, "read_clock", answer_late)
+        sweeper.reap()
+    row = jobs.get(db, held.tenant, held.id)
+    assert row is not None and row.lease_until == held.lease_until
+    time.pass_by(6)
+    sweeper.reap()
+    assert state_of_job(db, held) == "queued"
 
 
 def test_several_gateways_absorb_a_jump_once(db: Database, time: FakeTime) -> None:
