@@ -22,7 +22,7 @@ OUT = Path("demo-output")
 def main() -> int:
     """Run the demo; status 130 after Ctrl-C, 1 when a part of it fails."""
     console = Console()
-    begun = time.monotonic()
+    started = time.monotonic()
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir()
     # a shell that starts this in the background leaves SIGINT ignored
@@ -33,7 +33,7 @@ def main() -> int:
         try:
             with console.status("starting the queue, the gateway and a worker"):
                 stack.start()
-            console.print(f"the stack runs at {stack.url} ({time.monotonic() - begun:.1f} s)")
+            console.print(f"the stack runs at {stack.url} ({time.monotonic() - started:.1f} s)")
             with Maquette(stack.url, api_key=stack.api_key) as mq:
                 demo = Demo(mq, OUT)
                 demo.run()
@@ -53,7 +53,7 @@ def main() -> int:
         count = str(len(step.result.artefacts))
         table.add_row(step.title, step.made, count, f"{step.seconds:.1f} s", str(step.folder))
     console.print(table)
-    console.print(f"all of it in {time.monotonic() - begun:.0f} s; open {page}")
+    console.print(f"all of it in {time.monotonic() - started:.0f} s; open {page}")
     return 0
 
 

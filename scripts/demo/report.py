@@ -37,27 +37,25 @@ def write(out: Path, steps: list[Step]) -> Path:
 
 
 def _section(out: Path, number: int, step: Step) -> str:
-    pictures, links = [], []
+    images, links = [], []
     for artefact in step.result.artefacts:
         place = html.escape(str((step.folder / artefact.name).relative_to(out)))
         links.append(f"<a href='{place}'>{html.escape(artefact.name)}</a>")
         if artefact.media_type == "image/png":
             name = html.escape(artefact.name)
-            pictures.append(
-                f"<figure><img src='{place}' alt='{name}'><figcaption>{name}</figcaption></figure>"
-            )
+            images.append(f"<figure><img src='{place}' alt='{name}'><figcaption>{name}</figcaption></figure>")
     flags = "".join(f"<span class='flag'>{html.escape(flag)}</span>" for flag in _flags(step))
     notes = "".join(f"<p>{html.escape(note)}</p>" for note in step.notes)
     return (
         f"<h2>{number}. {html.escape(step.title)}</h2><p class='what'>{html.escape(step.what)}</p>"
         f"<p>{html.escape(step.made)} in {step.seconds:.1f} s {flags}</p>{notes}"
-        f"<div class='row'>{''.join(pictures)}</div><p class='files'>{' · '.join(links)}</p>"
+        f"<div class='row'>{''.join(images)}</div><p class='files'>{' · '.join(links)}</p>"
     )
 
 
 def _flags(step: Step) -> list[str]:
-    found = set(step.result.flags)
+    flags = set(step.result.flags)
     for name in ("objects", "bodies", "nodes", "instances", "tracks"):
         for item in getattr(step.result, name, []):
-            found.update(item.flags)
-    return sorted(found)
+            flags.update(item.flags)
+    return sorted(flags)

@@ -100,10 +100,10 @@ class Demo:
         )
 
     def _step(self, title: str, what: str, start: Callable[[], Any], made: Callable[[Any], str]) -> Step:
-        begun = time.monotonic()
+        started = time.monotonic()
         with JobProgressBar(f"{len(self.steps) + 1}. {title}") as bar:
             result = start().wait(progress=bar)
-        seconds = time.monotonic() - begun
+        seconds = time.monotonic() - started
         folder: Path = result.save(self._out / f"{len(self.steps) + 1:02d}-{title}")
         step = Step(title, what, seconds, made(result), folder, result)
         if result.reason:
@@ -124,8 +124,8 @@ def _mean_iou(track: Step, truth: list[NDArray[np.bool_]]) -> float:
         for line in file.read_text().splitlines():
             row = json.loads(line)
             exact = truth[row["frame"]]
-            found = np.zeros_like(exact)
+            union = np.zeros_like(exact)
             for item in row["objects"]:
-                found |= decode(Rle.model_validate(item["mask"]))
-            scores.append(mask_iou(found, exact))
+                union |= decode(Rle.model_validate(item["mask"]))
+            scores.append(mask_iou(union, exact))
     return float(np.mean(scores)) if scores else 0.0

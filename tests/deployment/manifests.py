@@ -69,17 +69,17 @@ def folders() -> list[Path]:
 
 def rendered(folder: Path) -> list[Data]:
     """The manifests that a kustomization stands for: resources, then patches by kind and name."""
-    told = kustomization(folder)
-    found: dict[tuple[str, str], Data] = {}
-    for name in told["resources"]:
+    content = kustomization(folder)
+    collected: dict[tuple[str, str], Data] = {}
+    for name in content["resources"]:
         target = (folder / name).resolve()
         for manifest in rendered(target) if target.is_dir() else documents(target):
-            assert identity(manifest) not in found, f"{identity(manifest)} is there twice"
-            found[identity(manifest)] = manifest
-    for patch in told.get("patches", []):
+            assert identity(manifest) not in collected, f"{identity(manifest)} is there twice"
+            collected[identity(manifest)] = manifest
+    for patch in content.get("patches", []):
         for change in documents(folder / patch["path"]):
-            found[identity(change)] = merged(found[identity(change)], change)
-    return list(found.values())
+            collected[identity(change)] = merged(collected[identity(change)], change)
+    return list(collected.values())
 
 
 def identity(manifest: Data) -> tuple[str, str]:

@@ -32,10 +32,10 @@ def stages() -> dict[str, str]:
 
 def chain(stage: str) -> str:
     """A stage's instructions after those of the stages it stands on."""
-    found = stages()
-    text = found[stage]
+    actual = stages()
+    text = actual[stage]
     base = text.split("\n", 1)[0].removeprefix("FROM ")
-    return (chain(base) if base in found else "") + text
+    return (chain(base) if base in actual else "") + text
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:

@@ -26,8 +26,8 @@ def runnable() -> list[Any]:
 
 @pytest.mark.parametrize("folder", m.folders(), ids=lambda folder: str(folder.relative_to(m.K8S)))
 def test_what_kustomizations_name_is_there(folder: Path) -> None:
-    told = m.kustomization(folder)
-    for name in [*told["resources"], *(patch["path"] for patch in told.get("patches", []))]:
+    content = m.kustomization(folder)
+    for name in [*content["resources"], *(patch["path"] for patch in content.get("patches", []))]:
         target = (folder / name).resolve()
         assert target.is_file() or (target / "kustomization.yaml").is_file(), name
 
@@ -36,8 +36,8 @@ def test_every_manifest_belongs_to_a_kustomization() -> None:
     listed = {
         (folder / name).resolve()
         for folder in m.folders()
-        for told in [m.kustomization(folder)]
-        for name in [*told["resources"], *(patch["path"] for patch in told.get("patches", []))]
+        for content in [m.kustomization(folder)]
+        for name in [*content["resources"], *(patch["path"] for patch in content.get("patches", []))]
     }
     files = {file for file in m.K8S.rglob("*.yaml") if file.name not in ("kustomization.yaml", "secret.yaml")}
     assert files - listed == UNLISTED

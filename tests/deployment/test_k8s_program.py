@@ -14,8 +14,8 @@ from workers.engines.registry import SUITES
 
 
 def workers() -> list[Any]:
-    found = [d for d in m.rendered(m.K8S / "base") if d["metadata"]["name"].startswith("worker-")]
-    return [pytest.param(manifest, id=manifest["metadata"]["name"]) for manifest in found]
+    actual = [d for d in m.rendered(m.K8S / "base") if d["metadata"]["name"].startswith("worker-")]
+    return [pytest.param(manifest, id=manifest["metadata"]["name"]) for manifest in actual]
 
 
 @pytest.mark.parametrize("manifest", workers())

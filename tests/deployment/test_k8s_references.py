@@ -9,19 +9,19 @@ DATABASE_LABELS = {"maquette/uses-database", "maquette/uses-store", "maquette/us
 
 @pytest.mark.parametrize("manifests", m.by_root())
 def test_selectors_find_their_pods(manifests: list[m.Data]) -> None:
-    labels = [found for _, found, _ in m.pods(manifests)]
+    labels = [actual for _, actual, _ in m.pods(manifests)]
     for manifest in manifests:
         spec = manifest.get("spec", {})
         if manifest["kind"] == "Service":
-            hit = [s for _, found, s in m.pods(manifests) if spec["selector"].items() <= found.items()]
+            hit = [s for _, actual, s in m.pods(manifests) if spec["selector"].items() <= actual.items()]
             assert len(hit) == 1, m.named(manifest)
             ports = {p["name"] for container in hit[0]["containers"] for p in container["ports"]}
             assert {port["targetPort"] for port in spec["ports"]} <= ports
         if manifest["kind"] in ("Deployment", "StatefulSet"):
             assert m.covers(spec["selector"], spec["template"]["metadata"]["labels"]), m.named(manifest)
-            assert sum(m.covers(spec["selector"], found) for found in labels) == 1, m.named(manifest)
+            assert sum(m.covers(spec["selector"], actual) for actual in labels) == 1, m.named(manifest)
         if manifest["kind"] == "PodDisruptionBudget":
-            assert sum(m.covers(spec["selector"], found) for found in labels) == 1, m.named(manifest)
+            assert sum(m.covers(spec["selector"], actual) for actual in labels) == 1, m.named(manifest)
 
 
 def policies(manifests: list[m.Data]) -> list[m.Data]:
@@ -33,10 +33,10 @@ def test_network_policies_select_pods_that_exist(root: str) -> None:
     manifests = m.rendered(m.K8S / root)
     # the batch example speaks to what the base runs
     here = manifests if root != "batch" else manifests + m.rendered(m.K8S / "base")
-    labels = [found for _, found, _ in m.pods(here)]
-    found = policies(manifests)
-    assert found
-    for policy in found:
+    labels = [actual for _, actual, _ in m.pods(here)]
+    actual = policies(manifests)
+    assert actual
+    for policy in actual:
         peers = [policy["spec"]["podSelector"]]
         for rule in policy["spec"].get("ingress", []) + policy["spec"].get("egress", []):
             assert rule["ports"], m.named(policy)
@@ -49,10 +49,10 @@ def test_network_policies_select_pods_that_exist(root: str) -> None:
 
 @pytest.mark.parametrize("root", [root for root in m.ROOTS if root != "batch"])
 def test_nothing_flows_unless_it_is_named(root: str) -> None:
-    found = policies(m.rendered(m.K8S / root))
-    deny = next(policy for policy in found if policy["metadata"]["name"] == "default-deny")
+    actual = policies(m.rendered(m.K8S / root))
+    deny = next(policy for policy in actual if policy["metadata"]["name"] == "default-deny")
     assert deny["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-    for policy in found:
+    for policy in actual:
         for rule in policy["spec"].get("ingress", []):
             assert rule["from"], f"{m.named(policy)} is open to everyone"
 

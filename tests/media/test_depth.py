@@ -42,11 +42,11 @@ def test_sixteen_bits_floats_and_points_come_out_as_they_are(sandbox: Sandbox, t
         (array, METRES, False),
         (points, np.stack([METRES] * 3, axis=-1), False),
     ):
-        values, told = sandbox.depth(path)
+        values, probe = sandbox.depth(path)
         assert values.dtype == np.float32 and np.array_equal(values, truth.astype(np.float32))
-        assert told is whole
-    told = sandbox.probe(points)
-    assert (told["kind"], told["width"], told["height"]) == ("array", 16, 12)
+        assert probe is whole
+    probe = sandbox.probe(points)
+    assert (probe["kind"], probe["width"], probe["height"]) == ("array", 16, 12)
     assert sandbox.probe(png)["kind"] == "image"
 
 
@@ -90,8 +90,8 @@ def filmed(folder: Path, name: str, suffix: str, pictures: np.ndarray) -> Path: 
     """Numbered pictures, packed as the client packs them."""
     inside = folder / name
     inside.mkdir()
-    for index, picture in enumerate(pictures):
-        Image.fromarray(picture).save(inside / f"{index:04d}{suffix}")
+    for index, image in enumerate(pictures):
+        Image.fromarray(image).save(inside / f"{index:04d}{suffix}")
     return write_depth_file(inside, folder).rename(folder / f"{name}.avi")
 
 
@@ -102,8 +102,8 @@ def test_depth_of_a_video_comes_one_map_after_the_other_from_any_frame(
     array.write_bytes(npy(FILM))
     np.savez_compressed(packed, depth=FILM.astype(np.float32) / 1000, other=np.zeros(3))
     for path, scale, whole in ((array, 1, True), (packed, 1000, False)):
-        told = sandbox.probe(path)
-        assert (told["kind"], told["frames"], told["width"], told["height"]) == ("array", 6, 16, 12)
+        probe = sandbox.probe(path)
+        assert (probe["kind"], probe["frames"], probe["width"], probe["height"]) == ("array", 6, 16, 12)
         assert [item.integers for item in sandbox.depths(path)] == [whole] * 6
         assert np.allclose(maps(sandbox, path), FILM / scale)
         assert np.allclose(maps(sandbox, path, 4), FILM[4:] / scale)
@@ -116,8 +116,8 @@ def test_numbered_pictures_of_sixteen_bits_come_out_as_they_went_in(
     sandbox: Sandbox, tmp_path: Path, suffix: str
 ) -> None:
     path = filmed(tmp_path, "z", suffix, FILM)
-    told = sandbox.probe(path)
-    assert (told["kind"], told["frames"], told["width"], told["height"]) == ("video", 6, 16, 12)
+    probe = sandbox.probe(path)
+    assert (probe["kind"], probe["frames"], probe["width"], probe["height"]) == ("video", 6, 16, 12)
     assert np.array_equal(maps(sandbox, path), FILM)
     assert np.array_equal(maps(sandbox, path, 5), FILM[5:])
     assert maps(sandbox, path, 6) == []
@@ -175,8 +175,8 @@ def test_grey_video_of_sixteen_bits_comes_out_as_it_went_in(sandbox: Sandbox, tm
     with av.open(str(path), "w") as container:
         stream = container.add_stream("ffv1", rate=10)
         stream.width, stream.height, stream.pix_fmt = 16, 12, "gray16le"
-        for picture in FILM:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="gray16le")))
+        for image in FILM:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="gray16le")))
         container.mux(stream.encode())
     assert np.array_equal(maps(sandbox, path), FILM)
     assert np.array_equal(maps(sandbox, path, 4, 1), FILM[4:5])

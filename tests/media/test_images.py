@@ -40,8 +40,13 @@ GREY = np.repeat(np.asarray(Image.fromarray(PLAIN).convert("L"))[..., None], 3, 
 
 def test_png_is_exact_and_probed_without_decoding(sandbox: Sandbox, keep: Store) -> None:
     file = keep(encode_png(PLAIN))
-    told = sandbox.probe(file)
-    assert (told["kind"], told["width"], told["height"], told["media_type"]) == ("image", 64, 48, "image/png")
+    probe = sandbox.probe(file)
+    assert (probe["kind"], probe["width"], probe["height"], probe["media_type"]) == (
+        "image",
+        64,
+        48,
+        "image/png",
+    )
     np.testing.assert_array_equal(sandbox.image(file).pixels, PLAIN)
 
 
@@ -86,8 +91,8 @@ def test_exif_orientation(
     exif[0x0112] = orientation
     file = keep(encode_image(Image.fromarray(PLAIN), "PNG", exif=exif))
     expected = upright(PLAIN)
-    told = sandbox.probe(file)
-    assert (told["height"], told["width"]) == expected.shape[:2]
+    probe = sandbox.probe(file)
+    assert (probe["height"], probe["width"]) == expected.shape[:2]
     np.testing.assert_array_equal(sandbox.image(file).pixels, expected)
 
 
@@ -134,21 +139,21 @@ def test_animation_gives_its_first_frame_and_all_frames_in_time(
     sandbox: Sandbox, keep: Store, format: str
 ) -> None:
     colors = [(250, 10, 10), (10, 250, 10), (10, 10, 250)]
-    pictures = [Image.new("RGB", (32, 24), color) for color in colors]
+    images = [Image.new("RGB", (32, 24), color) for color in colors]
     options = {"lossless": True} if format == "WEBP" else {}
     file = keep(
         encode_image(
-            pictures[0], format, save_all=True, append_images=pictures[1:], duration=[100, 50, 80], **options
+            images[0], format, save_all=True, append_images=images[1:], duration=[100, 50, 80], **options
         )
     )
     assert sandbox.probe(file)["frames"] == 3
     assert np.abs(sandbox.image(file).pixels[0, 0].astype(int) - colors[0]).max() < 12
     opened = sandbox.frames(file, animated=True)
     base, frames = opened.time_base, opened.frames
-    found = list(frames)
+    actual = list(frames)
     assert base == (1, 1000)
-    assert [frame.pts for frame in found] == [0, 100, 150]
-    for frame, color in zip(found, colors, strict=True):
+    assert [frame.pts for frame in actual] == [0, 100, 150]
+    for frame, color in zip(actual, colors, strict=True):
         assert np.abs(frame.pixels[5, 5].astype(int) - color).max() < 12
 
 

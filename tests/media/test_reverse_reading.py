@@ -69,8 +69,8 @@ def test_a_turned_video_is_upright_backwards_too(tmp_path: Path) -> None:
 
 def test_an_animation_runs_backwards(tmp_path: Path) -> None:
     path = tmp_path / "clip.gif"
-    pictures = [Image.new("RGB", (16, 12), (40 * n, 10, 200 - 40 * n)) for n in range(5)]
-    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=80)
+    images = [Image.new("RGB", (16, 12), (40 * n, 10, 200 - 40 * n)) for n in range(5)]
+    images[0].save(path, save_all=True, append_images=images[1:], duration=80)
     whole = read(path, animated=True)
     assert [frame.pts for frame in whole] == [0, 80, 160, 240, 320]
     assert same(read(path, animated=True, backward=True), whole[::-1])

@@ -15,15 +15,15 @@ from tests.support.media_files import frame_color, rotate_mp4, write_video
 def test_every_frame_in_order(tmp_path: Path) -> None:
     file = write_video(tmp_path / "a.mp4", frames=12)
     with Sandbox() as sandbox:
-        told = sandbox.probe(file)
+        probe = sandbox.probe(file)
         opened = sandbox.frames(file)
         base, frames = opened.time_base, opened.frames
-        found = list(frames)
-    assert (told["kind"], told["width"], told["height"], told["frames"]) == ("video", 64, 48, 12)
-    assert [frame.index for frame in found] == list(range(12))
-    times = [frame.pts * base[0] / base[1] for frame in found]
+        actual = list(frames)
+    assert (probe["kind"], probe["width"], probe["height"], probe["frames"]) == ("video", 64, 48, 12)
+    assert [frame.index for frame in actual] == list(range(12))
+    times = [frame.pts * base[0] / base[1] for frame in actual]
     np.testing.assert_allclose(np.diff(times), 0.04, atol=1e-3)
-    for frame in found:
+    for frame in actual:
         assert np.abs(frame.pixels[40, 60].astype(int) - frame_color(frame.index)).max() < 12
 
 
@@ -42,10 +42,10 @@ def test_a_rotated_video_is_upright(tmp_path: Path, turns: int) -> None:
     file = write_video(tmp_path / "turned.mp4", frames=3)
     rotate_mp4(file, turns)
     with Sandbox() as sandbox:
-        told = sandbox.probe(file)
+        probe = sandbox.probe(file)
         frames = sandbox.frames(file).frames
         first = next(frames).pixels
-    assert first.shape[:2] == (told["height"], told["width"]) == ((64, 48) if turns % 2 else (48, 64))
+    assert first.shape[:2] == (probe["height"], probe["width"]) == ((64, 48) if turns % 2 else (48, 64))
     # the white corner starts at the left top and is turned clockwise by the display matrix
     corner = {1: first[2, -3], 2: first[-3, -3], 3: first[-3, 2]}[turns]
     assert (corner > 220).all()

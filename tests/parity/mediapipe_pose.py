@@ -15,23 +15,25 @@ import numpy as np
 
 
 def main() -> None:
-    pictures, repeats = np.load(sys.argv[1]), int(sys.argv[2])
+    images, repeats = np.load(sys.argv[1]), int(sys.argv[2])
     out = []
-    for name in pictures.files:
-        image = pictures[name]
+    for name in images.files:
+        image = images[name]
         height, width = image.shape[:2]
         # one picture, not a film: nothing is smoothed, and the detector runs each time
         pose = mediapipe.solutions.pose.Pose(static_image_mode=True, model_complexity=1)
-        found = pose.process(image)
+        actual = pose.process(image)
         seconds = []
         for _ in range(repeats):
             began = time.process_time()
             pose.process(image)
             seconds.append(time.process_time() - began)
-        seen = found.pose_landmarks and [
-            [p.x * width, p.y * height, p.z * width, p.visibility] for p in found.pose_landmarks.landmark
+        seen = actual.pose_landmarks and [
+            [p.x * width, p.y * height, p.z * width, p.visibility] for p in actual.pose_landmarks.landmark
         ]
-        world = found.pose_world_landmarks and [[p.x, p.y, p.z] for p in found.pose_world_landmarks.landmark]
+        world = actual.pose_world_landmarks and [
+            [p.x, p.y, p.z] for p in actual.pose_world_landmarks.landmark
+        ]
         out.append({"landmarks": seen, "world": world, "seconds": seconds})
     print(json.dumps(out))  # noqa: T201
 

@@ -21,8 +21,8 @@ Picture = NDArray[np.uint8]
 
 def seen(picture: Picture, name: str) -> NDArray[np.bool_]:
     """The pixels of a colour."""
-    found: NDArray[np.bool_] = (np.abs(picture.astype(int) - COLOURS[name]) < 30).all(axis=2)
-    return found
+    actual: NDArray[np.bool_] = (np.abs(picture.astype(int) - COLOURS[name]) < 30).all(axis=2)
+    return actual
 
 
 def colour_at(picture: Picture, x: float, y: float) -> str | None:
@@ -171,14 +171,14 @@ class FakeImageModel:
         self, backbone_out: Any, find_input: Any, geometric_prompt: Any, find_target: Any
     ) -> dict[str, Any]:
         assert find_input == "stage" and find_target is None
-        picture = backbone_out["picture"]
-        rows, columns = picture.shape[:2]
+        image = backbone_out["picture"]
+        rows, columns = image.shape[:2]
         wanted = backbone_out["language_features"]
         for (x, y, _, _), label in geometric_prompt.boxes:
-            name = colour_at(picture, x * columns, y * rows)
+            name = colour_at(image, x * columns, y * rows)
             wanted = name if label else wanted
         logits = [4.0 if name == wanted else -4.0 for name in COLOURS]
-        masks = np.stack([np.where(seen(picture, name), 8.0, -8.0) for name in COLOURS]).astype(np.float32)
+        masks = np.stack([np.where(seen(image, name), 8.0, -8.0) for name in COLOURS]).astype(np.float32)
         return {
             "pred_logits": torch.tensor(logits)[None, :, None],
             "presence_logit_dec": torch.tensor([[9.0]]),
@@ -186,10 +186,10 @@ class FakeImageModel:
         }
 
     def predict_inst(self, state: Any, **asked: Any) -> tuple[Any, Any, Any]:
-        picture, points, box = state["backbone_out"]["picture"], asked["point_coords"], asked["box"]
+        image, points, box = state["backbone_out"]["picture"], asked["point_coords"], asked["box"]
         x, y = points[0] + 0.5 if points is not None else ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
-        name = colour_at(picture, x, y)
-        mask = seen(picture, name) if name else np.zeros(picture.shape[:2], np.bool_)
+        name = colour_at(image, x, y)
+        mask = seen(image, name) if name else np.zeros(image.shape[:2], np.bool_)
         if asked["mask_input"] is not None:
             assert asked["mask_input"].shape == (1, 28, 28)
         count = 3 if asked["multimask_output"] else 1
@@ -204,8 +204,8 @@ class FakeProcessor:
 
     def set_image(self, image: Any) -> dict[str, Any]:
         assert isinstance(image, Image.Image)
-        picture = np.asarray(image)
+        photo = np.asarray(image)
         return {
-            "original_height": picture.shape[0],
-            "backbone_out": {"picture": picture, "vision_features": torch.zeros(1, 8, 4, 4)},
+            "original_height": photo.shape[0],
+            "backbone_out": {"picture": photo, "vision_features": torch.zeros(1, 8, 4, 4)},
         }

@@ -156,10 +156,10 @@ def renamed_tracker(model: Any) -> dict[str, Any]:
     out = {}
     for key, value in model.tracker_model.state_dict().items():
         name = key
-        found = re.match(r"^memory_encoder\.mask_downsampler\.layers\.(\d+)\.(conv|layer_norm)(.*)", name)
-        if found:
-            place = 3 * int(found[1]) + (found[2] == "layer_norm")
-            name = f"maskmem_backbone.mask_downsampler.encoder.{place}{found[3]}"
+        actual = re.match(r"^memory_encoder\.mask_downsampler\.layers\.(\d+)\.(conv|layer_norm)(.*)", name)
+        if actual:
+            place = 3 * int(actual[1]) + (actual[2] == "layer_norm")
+            name = f"maskmem_backbone.mask_downsampler.encoder.{place}{actual[3]}"
         for pattern, replacement in TRACKER_NAMES:
             name = re.sub(pattern, replacement, name)
         out[name] = value

@@ -25,14 +25,14 @@ NO_COUNTERPART = r"inst_interactive|freqs_cis|\.text_projection$|geometry_encode
 
 def config() -> Any:
     """The tiny configuration, with the sizes that Meta's code does not let one choose."""
-    made = tiny_config()
-    made.detector_config.text_config.intermediate_size = 4 * made.detector_config.text_config.hidden_size
-    clicks = made.tracker_config
+    built = tiny_config()
+    built.detector_config.text_config.intermediate_size = 4 * built.detector_config.text_config.hidden_size
+    clicks = built.tracker_config
     clicks.mask_decoder_config.num_attention_heads = 8
     clicks.mask_decoder_config.mlp_dim = 2048
     clicks.mask_decoder_config.iou_head_hidden_dim = 256
     clicks.memory_fuser_intermediate_dim = 4 * WIDTH
-    return made
+    return built
 
 
 def tracker() -> Any:
@@ -99,26 +99,26 @@ def tracker() -> Any:
 
 def same_weights(seed: int) -> Any:
     """A tiny transformers model that Meta's code can take the weights of: it knows one position table."""
-    made = tiny_model(seed, config())
-    clicks = made.tracker_model
+    built = tiny_model(seed, config())
+    clicks = built.tracker_model
     with torch.no_grad():
         table = clicks.prompt_encoder.shared_embedding.positional_embedding
         clicks.shared_image_embedding.positional_embedding.copy_(table)
-    return made
+    return built
 
 
 def meta_tracker(model: Any) -> Any:
     """Meta's click tracker in eval mode with the weights of a tiny transformers model."""
-    made = tracker().eval()
-    made.load_state_dict(renamed_tracker(model), strict=True)
-    return made
+    built = tracker().eval()
+    built.load_state_dict(renamed_tracker(model), strict=True)
+    return built
 
 
 def meta_image_model(model: Any) -> Any:
     """Meta's `Sam3Image` in eval mode on the CPU with the weights of a tiny transformers model."""
     clicks = build.SAM3InteractiveImagePredictor(meta_tracker(model), max_hole_area=0)
     clicks._bb_feat_sizes = [(4 * CELLS, 4 * CELLS), (2 * CELLS, 2 * CELLS), (CELLS, CELLS)]
-    made = build.Sam3Image(
+    built = build.Sam3Image(
         o2m_mask_predict=True,
         use_instance_query=False,
         multimask_output=True,
@@ -127,10 +127,10 @@ def meta_image_model(model: Any) -> Any:
         **detector_parts(),
     ).eval()
     state = {**renamed(model.detector_model), **neck_of_clicks(model)}
-    lost = set(made.load_state_dict(state, strict=False).missing_keys)
+    lost = set(built.load_state_dict(state, strict=False).missing_keys)
     unknown = {key for key in lost if not re.search(NO_COUNTERPART, key)}
     assert not unknown, f"no weights for {sorted(unknown)}"
-    return made
+    return built
 
 
 @contextmanager
@@ -155,16 +155,16 @@ class OnCpu(Sam3BasePredictor):  # type: ignore[misc, valid-type]
 
 def meta_predictor(model: Any, **thresholds: Any) -> Any:
     """Meta's video model behind its own request API, on the CPU with the same weights."""
-    found = build.Sam3ImageOnVideoMultiGPU(
+    actual = build.Sam3ImageOnVideoMultiGPU(
         semantic_segmentation_head=None,
         use_early_fusion=True,
         use_dot_prod_scoring=True,
         supervise_joint_box_scores=True,
         **detector_parts(),
     )
-    found.load_state_dict({**renamed(model.detector_model), **neck_of_clicks(model)}, strict=False)
+    actual.load_state_dict({**renamed(model.detector_model), **neck_of_clicks(model)}, strict=False)
     video = build.Sam3VideoInferenceWithInstanceInteractivity(
-        detector=found,
+        detector=actual,
         tracker=meta_tracker(model),
         assoc_iou_thresh=0.1,
         det_nms_thresh=0.1,

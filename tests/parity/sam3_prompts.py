@@ -36,8 +36,8 @@ def clicked(*clicks: TimedPrompt, objects: int = 1, removals: tuple[Removal, ...
 
 
 def find_mask(result: FrameResult, name: int) -> Any:
-    found = [item.mask for item in result.objects if item.id == name]
-    return found[0] if found else np.zeros(SIZE, np.bool_)
+    actual = [item.mask for item in result.objects if item.id == name]
+    return actual[0] if actual else np.zeros(SIZE, np.bool_)
 
 
 EVERYTHING = TrackPrompts(

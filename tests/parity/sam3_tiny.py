@@ -115,8 +115,8 @@ def tiny_config(**changes: Any) -> Sam3VideoConfig:
 def tiny_model(seed: int = 0, config: Sam3VideoConfig | None = None, **changes: Any) -> AlignedSam3Video:
     """A model in eval mode on the CPU in float32 with random weights that follow from the seed."""
     torch.manual_seed(seed)
-    made: AlignedSam3Video = enliven(AlignedSam3Video(config or tiny_config(**changes)))
-    return made.eval()
+    built: AlignedSam3Video = enliven(AlignedSam3Video(config or tiny_config(**changes)))
+    return built.eval()
 
 
 def enliven(model: Any) -> Any:

@@ -54,8 +54,8 @@ def true_parameters(box: tuple[float, ...]) -> np.ndarray:
 
 
 def note(tmp_path: Path) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads((tmp_path / "note.json").read_text())
-    return told
+    document: dict[str, Any] = json.loads((tmp_path / "note.json").read_text())
+    return document
 
 
 def is_in_box(body: BodyEstimate, box: tuple[float, ...]) -> bool:

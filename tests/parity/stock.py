@@ -34,9 +34,9 @@ def stock_functions(module: str, *names: str, **given: Any) -> SimpleNamespace:
     exec(code, space)  # noqa: S102 (installed library code, never input)
     missing = [name for name in names if name not in space]
     assert not missing, f"{path} has no {missing}"
-    found = SimpleNamespace()
+    actual = SimpleNamespace()
     for name in names:
         function = space[name]
         is_method = function.__code__.co_varnames[:1] == ("self",)
-        setattr(found, name, function.__get__(found) if is_method else function)
-    return found
+        setattr(actual, name, function.__get__(actual) if is_method else function)
+    return actual

@@ -39,11 +39,11 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]
 @pytest.mark.parametrize("name", list(pictures()))
 def test_landmarks_are_those_of_mediapipe(theirs: dict[str, dict[str, Any]], name: str) -> None:
     """One reading each, of the region that the detector finds in the whole picture."""
-    image, told = pictures()[name], theirs[name]
+    image, stated = pictures()[name], theirs[name]
     poses = BlazePose(threads=1)
     height, width = image.shape[:2]
     pose = poses.read_landmarks(image, poses.find_region(image, (0.0, 0.0, float(width), float(height))))
-    landmarks, world = np.array(told["landmarks"]), np.array(told["world"])
+    landmarks, world = np.array(stated["landmarks"]), np.array(stated["world"])
     sure = (landmarks[:, 3] > 0.5) & (pose.confidence > 0.5)
     assert sure.sum() >= 25
     extent = np.ptp(landmarks[sure, :2], axis=0).max()

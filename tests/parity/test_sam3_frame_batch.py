@@ -94,15 +94,15 @@ def test_frames_before_the_first_click_are_not_embedded(
 ) -> None:
     engine, prompts = batched_engine(4), clicked(at(6, 1, CLICK))
     counts = spied(engine, monkeypatch)
-    found = whole(engine, prompts, 12)
+    samples = whole(engine, prompts, 12)
     assert counts == {"backbone": [2, 4], "detector": []}
-    agree(found, whole(singly, prompts, 12))
+    agree(samples, whole(singly, prompts, 12))
 
 
 def test_results_come_late_by_the_batch_and_none_is_lost(singly: Sam3Concepts) -> None:
     tracker = batched_engine(4).tracker(clicked(at(0, 1, CLICK)))
-    told = [[result.index - FIRST for result in tracker.step(frame(number))] for number in range(6)]
-    assert told == [[], [], [], [0, 1, 2, 3], [], []]
+    stated = [[result.index - FIRST for result in tracker.step(frame(number))] for number in range(6)]
+    assert stated == [[], [], [], [0, 1, 2, 3], [], []]
     assert [result.index - FIRST for result in tracker.finish()] == [4, 5]
     assert list(tracker.finish()) == []
 
@@ -151,7 +151,7 @@ def test_a_picture_after_a_video_is_asked_of_the_model_itself(singly: Sam3Concep
     whole(engine, TrackPrompts(PHRASES), 6)
     image = picture(3)
     mine, theirs = (
-        made.ground(made.embed(image, "p"), PHRASES, thresholds=(0, 0)) for made in (engine, singly)
+        built.ground(built.embed(image, "p"), PHRASES, thresholds=(0, 0)) for built in (engine, singly)
     )
     assert [item.score for item in mine] == [item.score for item in theirs]
     assert len(mine) > 0

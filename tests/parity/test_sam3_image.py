@@ -67,14 +67,14 @@ def test_what_ground_gives_can_be_stored_and_comes_in_order(engine: Sam3Concepts
     handle = engine.embed(IMAGE, "picture")
     assert handle.size == SIZE
     phrases = ["cat", "a yellow school bus"]
-    found = engine.ground(handle, phrases)
-    assert {item.prompt for item in found} == {0, 1}
-    assert [item.prompt for item in found] == sorted(item.prompt for item in found)
+    instances = engine.ground(handle, phrases)
+    assert {item.prompt for item in instances} == {0, 1}
+    assert [item.prompt for item in instances] == sorted(item.prompt for item in instances)
     for prompt, phrase in enumerate(phrases):
-        mine = [item for item in found if item.prompt == prompt]
+        mine = [item for item in instances if item.prompt == prompt]
         assert [item.score for item in mine] == sorted((item.score for item in mine), reverse=True)
         assert {item.label for item in mine} == {phrase}
-    for item in found:
+    for item in instances:
         assert item.mask.shape == SIZE and item.mask.dtype == np.bool_
         assert item.box == bounding_box(item.mask)
         assert 0 <= item.score <= 1
@@ -169,10 +169,10 @@ def test_exemplars_are_the_models_own_boxes(engine: Sam3Concepts) -> None:
     extra = {"input_boxes": torch.tensor([centres]), "input_boxes_labels": torch.tensor([labels])}
     for phrase in ("cat", None):
         out = plain(engine, phrase or "visual", **extra)
-        found = engine.ground_exemplars(handle, boxes, labels, phrase=phrase)
+        instances = engine.ground_exemplars(handle, boxes, labels, phrase=phrase)
         scores = (out.pred_logits.sigmoid() * out.presence_logits.sigmoid())[0]
-        assert found and {item.label for item in found} == {phrase}
-        assert {item.score for item in found} <= set(scores.tolist())
+        assert instances and {item.label for item in instances} == {phrase}
+        assert {item.score for item in instances} <= set(scores.tolist())
     positive, negative = (
         engine._grounding.ground_exemplars(
             handle, None, [ExemplarBox(handle, box, label) for box, label in zip(boxes, given, strict=True)]
@@ -200,8 +200,8 @@ def test_exemplars_of_another_image_are_read_from_its_features(engine: Sam3Conce
     strange = grounding.ground_exemplars(handle, None, [ExemplarBox(other, BOX, 1)])
     alone = grounding.ground_exemplars(handle, None, [ExemplarBox(handle, BOX, 1)])
     assert (strange.masks - alone.masks).abs().max() > 1e-3
-    found = engine.ground_exemplars(handle, [BOX, BOX], [1, 0], shown=[None, other])
-    assert found and all("exemplar_from_other_image" in item.flags for item in found)
+    instances = engine.ground_exemplars(handle, [BOX, BOX], [1, 0], shown=[None, other])
+    assert instances and all("exemplar_from_other_image" in item.flags for item in instances)
     plainly = engine.ground_exemplars(handle, [BOX], [1], shown=[None])
     assert not any("exemplar_from_other_image" in item.flags for item in plainly)
     assert torch.equal(

@@ -33,9 +33,9 @@ def test_clicks_share_the_modules_and_are_bit_equal_to_their_own_model() -> None
     alone.load_state_dict(shell.state_dict())
     points, labels = to_point_tokens(BOX, *NO_POINTS, SIZE, 112)
     pixels = to_pixels(IMAGE, 112, device="cpu", dtype=torch.float32)
-    asked = {"pixel_values": pixels, "input_points": points, "input_labels": labels}
+    options = {"pixel_values": pixels, "input_points": points, "input_labels": labels}
     with torch.inference_mode():
-        one, other = shell(**asked), alone(**asked)
+        one, other = shell(**options), alone(**options)
     assert torch.equal(one.pred_masks, other.pred_masks)
     assert torch.equal(one.iou_scores, other.iou_scores)
 
@@ -103,12 +103,12 @@ def test_every_click_gives_exactly_one_instance(engine: Sam3Concepts) -> None:
         VisualPrompt(mask=mask),
         VisualPrompt(box=BOX, mask=mask, points=np.array([[20.0, 40.0]]), labels=np.array([0])),
     ]
-    found = engine.segment(engine.embed(IMAGE, "picture"), clicks)
-    assert [item.prompt for item in found] == list(range(len(clicks)))
-    for item in found:
+    instances = engine.segment(engine.embed(IMAGE, "picture"), clicks)
+    assert [item.prompt for item in instances] == list(range(len(clicks)))
+    for item in instances:
         assert item.mask.any() and item.mask.shape == SIZE and item.label is None
         assert item.box == bounding_box(item.mask) and 0 <= item.score <= 1
-    assert not np.array_equal(found[4].mask, found[0].mask)
+    assert not np.array_equal(instances[4].mask, instances[0].mask)
 
 
 def test_a_lone_point_takes_the_best_of_three_masks(engine: Sam3Concepts) -> None:
@@ -120,8 +120,8 @@ def test_a_lone_point_takes_the_best_of_three_masks(engine: Sam3Concepts) -> Non
             image_embeddings=maps, input_points=points, input_labels=labels, multimask_output=True
         )
     assert out.iou_scores.shape[-1] == 3
-    (found,) = engine.segment(handle, [VisualPrompt(points=np.array([[20.0, 40.0]]))])
-    assert found.score in (0.0, pytest.approx(float(out.iou_scores.max().clamp(0, 1))))
+    (instances,) = engine.segment(handle, [VisualPrompt(points=np.array([[20.0, 40.0]]))])
+    assert instances.score in (0.0, pytest.approx(float(out.iou_scores.max().clamp(0, 1))))
 
 
 @pytest.mark.parametrize(

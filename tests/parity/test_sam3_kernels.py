@@ -185,11 +185,11 @@ def test_filter_then_upsample_gives_the_masks_of_the_stock_processor(chunk: int)
     expected = processor.post_process_instance_segmentation(out, threshold=0.5, target_sizes=[size, size])
     scores = compute_scores(out.pred_logits, out.presence_logits)
     for index in range(2):
-        found, logits = select(scores[index], out.pred_masks[index], 0.5, None)
+        actual, logits = select(scores[index], out.pred_masks[index], 0.5, None)
         masks = list(upsample_masks(logits, size, chunk, probabilities=True))
         order = expected[index]["scores"].argsort(descending=True)
         assert len(masks) == len(order) > 0
-        assert found == expected[index]["scores"][order].tolist() == sorted(found, reverse=True)
+        assert actual == expected[index]["scores"][order].tolist() == sorted(actual, reverse=True)
         for mask, other in zip(masks, expected[index]["masks"][order].numpy(), strict=True):
             assert mask.dtype == np.bool_
             assert np.array_equal(mask, other == 1)

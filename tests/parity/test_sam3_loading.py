@@ -64,8 +64,8 @@ def test_the_suite_of_the_registry_loads_it(folder: Path, monkeypatch: pytest.Mo
     engines = load_engines("sam3")
     assert engines.concepts().info.device == "cpu:bfloat16"
     monkeypatch.setenv(PATH_VARIABLE, str(folder / "nowhere"))
-    (told,) = load_engines("sam3").describe()
-    assert told["available"] is False and "SAM License" in told["why_not"]
+    (descriptions,) = load_engines("sam3").describe()
+    assert descriptions["available"] is False and "SAM License" in descriptions["why_not"]
 
 
 @pytest.mark.parametrize("source", ["/nowhere/at/all", "./weights", "sam3", "a/b/c"])
@@ -110,17 +110,17 @@ def test_the_revision_of_the_hub_is_recorded(
 ) -> None:
     commit = tmp_path / "0123abc"
     commit.symlink_to(folder)
-    asked: dict[str, Any] = {}
+    prompts: dict[str, Any] = {}
 
     def give(repo: str, **options: Any) -> str:
-        asked.update(options, repo=repo)
+        prompts.update(options, repo=repo)
         return str(commit)
 
     monkeypatch.setattr(weights, "snapshot_download", give)
     loaded = loading.load_model(Sam3Settings(revision="main"))
-    assert (asked["repo"], asked["revision"]) == ("facebook/sam3", "main")
+    assert (prompts["repo"], prompts["revision"]) == ("facebook/sam3", "main")
     assert loaded.revision == "0123abc"
-    assert not any(pattern.endswith((".bin", ".pt", ".pkl", ".py")) for pattern in asked["allow_patterns"])
+    assert not any(pattern.endswith((".bin", ".pt", ".pkl", ".py")) for pattern in prompts["allow_patterns"])
 
 
 def test_a_folder_without_weights_or_with_a_pickle_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -80,25 +80,25 @@ def masks(results: list[FrameResult], name: int) -> dict[int, Any]:
 
 
 def test_it_is_a_concept_engine_that_names_its_commit() -> None:
-    made = engine()
-    assert isinstance(made, ConceptEngine)
-    assert made.info.name == "sam3" and meta_loading.COMMIT[:12] in made.info.version
+    built = engine()
+    assert isinstance(built, ConceptEngine)
+    assert built.info.name == "sam3" and meta_loading.COMMIT[:12] in built.info.version
     assert "3.1" in engine(multiplex="sam3.1_multiplex.pt").info.version
 
 
 def test_phrases_exemplars_and_clicks_on_an_image() -> None:
-    made = engine()
-    handle = made.embed(IMAGE, "one")
-    assert made.embed(IMAGE, "one") is handle and handle.nbytes == 4 * 128
-    found = made.ground(handle, ["green", "red", "blue"])
-    assert [(item.prompt, item.label) for item in found] == [(0, "green"), (1, "red")]
-    for item in found:
+    built = engine()
+    handle = built.embed(IMAGE, "one")
+    assert built.embed(IMAGE, "one") is handle and handle.nbytes == 4 * 128
+    instances = built.ground(handle, ["green", "red", "blue"])
+    assert [(item.prompt, item.label) for item in instances] == [(0, "green"), (1, "red")]
+    for item in instances:
         assert item.label is not None and np.array_equal(item.mask, seen(IMAGE, item.label))
-    assert made.ground(handle, ["red"], thresholds=[0.999]) == []
-    (alike,) = made.ground_exemplars(handle, [(10.0, 30.0, 30.0, 50.0)], [1])
+    assert built.ground(handle, ["red"], thresholds=[0.999]) == []
+    (alike,) = built.ground_exemplars(handle, [(10.0, 30.0, 30.0, 50.0)], [1])
     assert np.array_equal(alike.mask, seen(IMAGE, "red"))
     box = VisualPrompt(box=(110.0, 50.0, 130.0, 70.0))
-    answers = made.segment(
+    answers = built.segment(
         handle, [point(RED), box, VisualPrompt(mask=seen(IMAGE, "green")), point((70.0, 80.0))]
     )
     for answer, name in zip(answers, ("red", "green", "green"), strict=False):
@@ -108,21 +108,21 @@ def test_phrases_exemplars_and_clicks_on_an_image() -> None:
 
 
 def test_what_the_package_cannot_do_on_an_image_is_refused() -> None:
-    made = engine()
-    handle, other = made.embed(IMAGE, "one"), made.embed(picture(3), "two")
+    built = engine()
+    handle, other = built.embed(IMAGE, "one"), built.embed(picture(3), "two")
     with pytest.raises(RequestRefused) as refused:
-        made.ground_exemplars(handle, [(10.0, 30.0, 30.0, 50.0)], [1], shown=[other])
+        built.ground_exemplars(handle, [(10.0, 30.0, 30.0, 50.0)], [1], shown=[other])
     assert refused.value.problem.code == "exemplars_other_image" and refused.value.problem.status == 422
-    made.ground_exemplars(handle, [(10.0, 30.0, 30.0, 50.0)], [1], shown=[None])
+    built.ground_exemplars(handle, [(10.0, 30.0, 30.0, 50.0)], [1], shown=[None])
     for phrase, code in (("  ", "phrase_empty"), ("word " * 31, "phrase_too_long")):
         with pytest.raises(PhraseRejected) as rejected:
-            made.ground(handle, [phrase])
+            built.ground(handle, [phrase])
         assert rejected.value.problem.code == code
 
 
 def test_each_phrase_is_a_pass_and_its_objects_have_ids_of_their_own() -> None:
-    made = engine()
-    results = run(made, TrackPrompts(("red", "green"), thresholds=(None, 0.55)))
+    built = engine()
+    results = run(built, TrackPrompts(("red", "green"), thresholds=(None, 0.55)))
     assert [(each.index, each.pts) for each in results] == [(FIRST + n, n * 512) for n in range(FRAMES)]
     for each in results:
         assert [(item.id, item.prompt, item.label) for item in each.objects] == [
@@ -132,10 +132,10 @@ def test_each_phrase_is_a_pass_and_its_objects_have_ids_of_their_own() -> None:
         for item in each.objects:
             assert item.label is not None
             assert np.array_equal(item.mask, seen(picture(each.index - FIRST), item.label))
-    assert predictor(made).sessions == {}, "the session is closed"
-    model = predictor(made).model
+    assert predictor(built).sessions == {}, "the session is closed"
+    model = predictor(built).model
     assert (model.score_threshold_detection, model.new_det_thresh) == (0.5, 0.7)
-    strict = run(made, TrackPrompts(("red", "green")))
+    strict = run(built, TrackPrompts(("red", "green")))
     assert {item.label for each in strict for item in each.objects} == {"red"}, (
         "0.6 starts no track by itself"
     )
@@ -162,28 +162,28 @@ def test_clicked_objects_start_on_their_frames_and_can_be_removed() -> None:
         visual_prompts=(TimedPrompt(FIRST, 1, box), TimedPrompt(FIRST + 3, 2, point(GREEN_AT_3))),
         removals=(Removal(FIRST + 5, 2), Removal(FIRST + 6, 3), Removal(FIRST + 99, 1)),
     )
-    made = engine()
-    results = run(made, prompts)
+    built = engine()
+    results = run(built, prompts)
     assert sorted(masks(results, 1)) == list(range(FRAMES))
     assert sorted(masks(results, 2)) == [3, 4]
     assert sorted(masks(results, 3)) == [0, 1, 2, 3, 4, 5]
     assert all(np.array_equal(mask, seen(picture(n), "green")) for n, mask in masks(results, 2).items())
     assert {item.prompt for each in results for item in each.objects if item.id == 2} == {2}
-    corners = next(each for each in predictor(made).asked if each.get("obj_id") == 1)
+    corners = next(each for each in predictor(built).asked if each.get("obj_id") == 1)
     assert corners["point_labels"] == [2, 3]
     assert corners["points"][0] == pytest.approx([10 / 140, 30 / 90])
-    inside = next(each for each in predictor(made).asked if each.get("obj_id") == 2)
+    inside = next(each for each in predictor(built).asked if each.get("obj_id") == 2)
     assert inside["points"][0] == pytest.approx([114 / 140 - 0.5 / 112, 60 / 90 - 0.5 / 112])
 
 
 def test_a_box_on_a_frame_shows_what_is_meant_in_both_directions() -> None:
     for place, box in ((3, (104.0, 50.0, 124.0, 70.0)), (FRAMES - 1, (96.0, 50.0, 116.0, 70.0))):
-        made = engine()
-        predictor(made).model.new_det_thresh = 0.5
-        results = run(made, TrackPrompts(("visual",)), [FrameExemplar(FIRST + place, 0, box)])
+        built = engine()
+        predictor(built).model.new_det_thresh = 0.5
+        results = run(built, TrackPrompts(("visual",)), [FrameExemplar(FIRST + place, 0, box)])
         assert sorted(masks(results, 1)) == list(range(FRAMES))
         assert all(np.array_equal(mask, seen(picture(n), "green")) for n, mask in masks(results, 1).items())
-        first = next(each for each in predictor(made).asked if each["type"] == "add_prompt")
+        first = next(each for each in predictor(built).asked if each["type"] == "add_prompt")
         assert "text" not in first and first["frame_index"] == place
 
 
@@ -195,35 +195,35 @@ def test_frames_may_come_backwards_and_a_restored_tracker_gives_the_same() -> No
     results = run(engine(), prompts, numbers=numbers)
     assert [each.index - FIRST for each in results] == numbers
     assert sorted(masks(results, 1)) == [0, 1, 2, 3], "from frame 3 on, the other way"
-    made = engine()
-    tracker = made.tracker(prompts)
+    built = engine()
+    tracker = built.tracker(prompts)
     with pytest.raises(ValueError, match="before the first frame"):
         tracker.snapshot()
     for number in numbers[:5]:
         tracker.step(frame(number))
     kept = tracker.snapshot()
-    again = made.tracker(prompts, state=kept)
+    again = built.tracker(prompts, state=kept)
     assert again.snapshot() == kept
     for number in numbers[5:]:
         again.step(frame(number))
     assert same(list(again.finish()), results) and list(again.finish()) == []
     with pytest.raises(ValueError, match="other prompts"):
-        made.tracker(TrackPrompts(("green",)), state=kept)
+        built.tracker(TrackPrompts(("green",)), state=kept)
 
 
 def test_what_the_package_cannot_do_in_a_video_is_refused() -> None:
-    made = engine(max_frames=2)
+    built = engine(max_frames=2)
     with pytest.raises(ValueError, match="at least one"):
-        made.tracker(TrackPrompts())
+        built.tracker(TrackPrompts())
     drawn = TrackPrompts.from_visual_prompts([VisualPrompt(mask=seen(IMAGE, "red"))], frame=FIRST)
     with pytest.raises(RequestRefused) as refused:
-        made.tracker(drawn)
+        built.tracker(drawn)
     assert refused.value.problem.code == "mask_prompt_unsupported"
     twice = [FrameExemplar(FIRST, 0, (1.0, 1.0, 9.0, 9.0))] * 2
     with pytest.raises(RequestRefused) as many:
-        made.tracker(TrackPrompts(("red",), exemplars=tuple(twice)))
+        built.tracker(TrackPrompts(("red",), exemplars=tuple(twice)))
     assert many.value.problem.code == "exemplars_too_many"
-    tracker = made.tracker(TrackPrompts(("red",)))
+    tracker = built.tracker(TrackPrompts(("red",)))
     tracker.step(frame(0))
     with pytest.raises(ValueError, match="size"):
         tracker.step(VideoFrame(1, 1, picture(1, (50, 60))))
@@ -236,13 +236,13 @@ def test_what_the_package_cannot_do_in_a_video_is_refused() -> None:
 
 
 def test_the_setting_picks_the_backend(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[type] = []
-    monkeypatch.setattr(Sam3Concepts, "__init__", lambda self, settings: made.append(type(self)))
-    monkeypatch.setattr(MetaConcepts, "__init__", lambda self, settings: made.append(type(self)))
+    collected: list[type] = []
+    monkeypatch.setattr(Sam3Concepts, "__init__", lambda self, settings: collected.append(type(self)))
+    monkeypatch.setattr(MetaConcepts, "__init__", lambda self, settings: collected.append(type(self)))
     for value, kind in (("", Sam3Concepts), ("transformers", Sam3Concepts), ("Meta ", MetaConcepts)):
         monkeypatch.setenv(BACKEND_VARIABLE, value)
         assert type(backends.concepts()) is kind
-    assert made == [Sam3Concepts, Sam3Concepts, MetaConcepts]
+    assert collected == [Sam3Concepts, Sam3Concepts, MetaConcepts]
     monkeypatch.setenv(BACKEND_VARIABLE, "onnx")
     with pytest.raises(ValueError, match=r"BACKEND\n.*'transformers' or 'meta'"):
         backends.concepts()
@@ -254,11 +254,11 @@ def test_the_image_installs_the_commit_whose_contract_is_recorded() -> None:
 
 
 def test_loading_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    found: list[object] = [None]
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: found[0])
+    actual: list[object] = [None]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: actual[0])
     with pytest.raises(MetaPackageMissing, match=meta_loading.COMMIT):
         meta_loading.find_models(MetaSettings())
-    found[0] = object()
+    actual[0] = object()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(NeedsCuda, match="MAQUETTE_SAM3_BACKEND=transformers"):
         meta_loading.find_models(MetaSettings())

@@ -57,13 +57,13 @@ def engines() -> Iterator[Engines]:
             processor=processor(image, resolution=SIDE, device="cpu"),
             predictor=meta_predictor(model, score_threshold_detection=0.05, new_det_thresh=0.05),
         )
-        made = []
+        collected = []
         for padded in (True, False):
             settings = Sam3Settings(
                 source="random", threshold=0.0, nms_iou=None, fill_area=0, pad_geometry=padded
             )
-            made.append(Sam3Concepts(settings, loaded=tiny_loaded(same_weights(7), settings)))
-        yield made[0], made[1], MetaConcepts(models=loaded)
+            collected.append(Sam3Concepts(settings, loaded=tiny_loaded(same_weights(7), settings)))
+        yield collected[0], collected[1], MetaConcepts(models=loaded)
 
 
 @pytest.mark.parametrize("phrase", ["cat", "a yellow school bus"])
@@ -157,11 +157,11 @@ def test_a_video_goes_through_metas_session(engines: Engines) -> None:
     assert all(item.id > last for each in results for item in each.objects if item.prompt == 1)
     chosen = results[3].objects[0]
     click = VisualPrompt(points=np.array([[70.0, 80.0]]), labels=np.array([1]))
-    mended = follow(
+    corrected = follow(
         meta, TrackPrompts(("cat", "dog"), visual_prompts=(TimedPrompt(FIRST + 3, chosen.id, click),))
     )
-    assert [item.id for item in mended[2].objects] == [item.id for item in results[2].objects]
-    again = [item for item in mended[3].objects if item.id == chosen.id]
+    assert [item.id for item in corrected[2].objects] == [item.id for item in results[2].objects]
+    again = [item for item in corrected[3].objects if item.id == chosen.id]
     assert again and not np.array_equal(again[0].mask, chosen.mask)
 
 
@@ -172,8 +172,8 @@ def test_clicks_and_shown_boxes_go_through_metas_session(engines: Engines) -> No
         TimedPrompt(FIRST + 4, 2, VisualPrompt(points=np.array([[110.0, 60.0]]))),
     )
     results = follow(meta, TrackPrompts(objects=2, visual_prompts=clicks))
-    for name, begun in ((1, FIRST + 2), (2, FIRST + 4)):
+    for name, started in ((1, FIRST + 2), (2, FIRST + 4)):
         seen = [each.index for each in results for item in each.objects if item.id == name]
-        assert seen and min(seen) == begun
+        assert seen and min(seen) == started
     shown = follow(meta, TrackPrompts(("visual",)), FrameExemplar(FIRST + 3, 0, BOXES[0]))
     assert any(each.objects for each in shown[3:])

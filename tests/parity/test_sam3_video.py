@@ -75,11 +75,11 @@ def test_bounded_streaming_is_the_unbounded_iterator_bit_for_bit(
     expected, logits, removed = stock(engine)
     assert len(bounded) == len(expected) == FRAMES
     assert len(removed) > 3, "the test video must exercise the removal of duplicates"
-    assert sum(len(found) for found in expected) > FRAMES
-    for result, found in zip(bounded, expected, strict=True):
-        assert [item.id - 1 for item in result.objects] == sorted(found)
+    assert sum(len(actual) for actual in expected) > FRAMES
+    for result, actual in zip(bounded, expected, strict=True):
+        assert [item.id - 1 for item in result.objects] == sorted(actual)
         for item in result.objects:
-            mask, score = found[item.id - 1]
+            mask, score = actual[item.id - 1]
             assert np.array_equal(item.mask, mask)
             assert item.score == pytest.approx(score, abs=0)
     tracker = engine.tracker(TrackPrompts(PHRASES))
@@ -110,8 +110,8 @@ def test_results_come_in_order_and_late_by_the_hotstart(engine: Sam3Concepts) ->
     tracker = engine.tracker(TrackPrompts(PHRASES))
     delay = engine._loaded.model.hotstart_delay
     for number in range(20):
-        found = tracker.step(frame(number))
-        assert [result.index for result in found] == ([number - delay + 101] if number >= delay - 1 else [])
+        actual = tracker.step(frame(number))
+        assert [result.index for result in actual] == ([number - delay + 101] if number >= delay - 1 else [])
     assert [result.index for result in tracker.finish()] == list(range(100 + 20 - delay + 1, 120))
     assert list(tracker.finish()) == []
 
@@ -222,10 +222,10 @@ def test_clicks_agree_with_the_stock_click_tracker(engine: Sam3Concepts) -> None
         out = loaded.model.tracker_model(inference_session=session, frame_idx=number)
         (result,) = tracker.step(frame(number))
         logits = sessions_logits(engine, out.pred_masks[:, 0])
-        found = logits.any()
-        seen += bool(found)
-        assert len(result.objects) == int(found)
-        if found:
+        actual = logits.any()
+        seen += bool(actual)
+        assert len(result.objects) == int(actual)
+        if actual:
             assert np.array_equal(result.objects[0].mask, logits)
     assert seen > 5
 

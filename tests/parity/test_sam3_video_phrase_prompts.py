@@ -37,16 +37,16 @@ def test_a_click_on_an_object_of_a_phrase_mends_it_under_its_own_id(
     mend = points((chosen.box[0] + 1, chosen.box[1] + 1, 0), (70.0, 80.0, 1))
     prompts = TrackPrompts(PHRASES, visual_prompts=(at(turn, chosen.id, mend),))
     tracker = engine.tracker(prompts)
-    mended = run(tracker, 0, cut)
+    corrected = run(tracker, 0, cut)
     again = engine.tracker(prompts, state=tracker.snapshot())
     rest = [*run(again, cut, FRAMES), *again.finish()]
-    mended += [*run(tracker, cut, FRAMES), *tracker.finish()]
-    assert same(mended[-len(rest) :], rest)
-    assert same(mended[:turn], alone[:turn])
-    later = [item for result in mended[turn:] for item in result.objects if item.id == chosen.id]
+    corrected += [*run(tracker, cut, FRAMES), *tracker.finish()]
+    assert same(corrected[-len(rest) :], rest)
+    assert same(corrected[:turn], alone[:turn])
+    later = [item for result in corrected[turn:] for item in result.objects if item.id == chosen.id]
     assert later and {(item.prompt, item.label) for item in later} == {(chosen.prompt, chosen.label)}
-    assert not np.array_equal(find_mask(mended[turn], chosen.id), chosen.mask)
-    for one, other in zip(mended[turn:], alone[turn:], strict=True):
+    assert not np.array_equal(find_mask(corrected[turn], chosen.id), chosen.mask)
+    for one, other in zip(corrected[turn:], alone[turn:], strict=True):
         # a pixel that the taken object held may fall to another of its phrase, which then shows
         others = [{item.id for item in result.objects} - {chosen.id} for result in (one, other)]
         assert others[1] <= others[0]

@@ -132,12 +132,12 @@ def test_a_correction_reads_the_frames_own_mask(engine: Sam3Concepts) -> None:
     for number in range(21):
         logits = stock.step(number)
     coordinates, labels = to_point_tokens(None, mend.points, mend.labels, SIZE, stock.loaded.side)
-    asked = {"point_coords": coordinates, "point_labels": labels.int()}
+    options = {"point_coords": coordinates, "point_labels": labels.int()}
     expected = []
     for prior in (logits[:, None].clamp(-32, 32), None):
         with torch.inference_mode():
             out = stock.model._run_single_frame_inference(
-                stock.session, 20, 0, 1, True, asked, None, False, prev_sam_mask_logits=prior
+                stock.session, 20, 0, 1, True, options, None, False, prev_sam_mask_logits=prior
             )
         expected.append(remove_small_areas(out["pred_masks"][:, 0].float(), stock.fill))
     # results of a phrase wait, and with them the frame's logits
@@ -166,9 +166,9 @@ def test_all_of_it_in_bounded_memory_is_what_unbounded_memory_gives(
 
 def test_corrections_without_end_stay_under_the_ceiling_of_an_object() -> None:
     settings = Sam3Settings(source="random", pointer_history=6)
-    made = Sam3Concepts(settings, loaded=tiny_loaded(tiny_model(SEED), settings))
+    built = Sam3Concepts(settings, loaded=tiny_loaded(tiny_model(SEED), settings))
     mends = [at(number, 1, points((30.0, 45.0, 1), (60.0, 10.0, 0))) for number in range(1, 80, 2)]
-    tracker = made.tracker(clicked(at(0, 1, CLICK), *mends))
+    tracker = built.tracker(clicked(at(0, 1, CLICK), *mends))
     assert isinstance(tracker, Sam3Tracker)
     sizes = []
     for number in range(80):
@@ -177,7 +177,7 @@ def test_corrections_without_end_stay_under_the_ceiling_of_an_object() -> None:
     assert tracker._prompt_tracker is not None
     (outputs,) = tracker._prompt_tracker.session.output_dict_per_obj.values()
     assert len(outputs["cond_frame_outputs"]) == settings.pointer_history
-    model = made._loaded.model
+    model = built._loaded.model
     # beside the object itself there is one position encoding, which all objects share
     assert max(sizes) <= pruning.max_object_bytes(model.config, settings.pointer_history, model.dtype) + 2**15
     assert max(sizes[40:]) <= max(sizes[:40])
@@ -201,8 +201,8 @@ def test_frames_may_come_backwards(engine: Sam3Concepts) -> None:
     given = TrackPrompts(PHRASES, objects=2, visual_prompts=clicks, removals=(Removal(FIRST + 9, 1),))
     backward = engine.tracker(given)
     numbers = range(FRAMES - 1, -1, -1)
-    found = [*over(backward, numbers), *backward.finish()]
-    assert [result.index for result in found] == [FIRST + number for number in numbers]
+    actual = [*over(backward, numbers), *backward.finish()]
+    assert [result.index for result in actual] == [FIRST + number for number in numbers]
     turned = {FIRST + number: 1000 + FRAMES - 1 - number for number in range(FRAMES)}
     forward = engine.tracker(
         TrackPrompts(
@@ -216,8 +216,8 @@ def test_frames_may_come_backwards(engine: Sam3Concepts) -> None:
     for number in numbers:
         expected += forward.step(VideoFrame(turned[FIRST + number], 0, picture(number)))
     expected += forward.finish()
-    assert sum(len(result.objects) for result in found) > FRAMES
-    assert all(same_frame(one, other) for one, other in zip(found, expected, strict=True))
+    assert sum(len(result.objects) for result in actual) > FRAMES
+    assert all(same_frame(one, other) for one, other in zip(actual, expected, strict=True))
 
 
 def test_several_clicks_on_one_object_and_frame_are_one_prompt(engine: Sam3Concepts) -> None:
@@ -233,8 +233,8 @@ def test_several_clicks_on_one_object_and_frame_are_one_prompt(engine: Sam3Conce
 def test_a_mask_with_points_is_the_mask_mended(engine: Sam3Concepts) -> None:
     drawn = VisualPrompt(mask=DRAWN, points=np.array([[20.0, 20.0]]), labels=np.array([1]))
     plain = whole(engine, clicked(at(0, 1, VisualPrompt(mask=DRAWN))), 3)
-    mended = whole(engine, clicked(at(0, 1, drawn)), 3)
-    assert not same(plain, mended)
+    corrected = whole(engine, clicked(at(0, 1, drawn)), 3)
+    assert not same(plain, corrected)
 
 
 def test_clicks_that_cannot_be_answered_are_refused(engine: Sam3Concepts) -> None:

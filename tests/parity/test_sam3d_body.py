@@ -64,8 +64,8 @@ def test_the_contract_is_that_of_the_real_outputs() -> None:
 
 
 def test_real_people_agree_with_their_boxes() -> None:
-    for person, told in zip(load_outputs(), load_golden(), strict=True):
-        focal, cx, cy = told["focal_cx_cy"]
+    for person, golden in zip(load_outputs(), load_golden(), strict=True):
+        focal, cx, cy = golden["focal_cx_cy"]
         camera = Camera(1920, 890, focal, focal, cx, cy)
         pixels = camera.project(person["pred_vertices"] + person["pred_cam_t"])
         x0, y0, x1, y1 = person["bbox"]
@@ -84,14 +84,14 @@ def test_several_people_in_one_call_with_all_they_need(start: Any, tmp_path: Pat
     engine = start()
     assert isinstance(engine, BodyEngine)
     image = picture()
-    found = engine.recover(image, BOXES, masks(), camera=CENTRED)
-    assert len(found) == 3 and all(is_in_box(body, box) for body, box in zip(found, BOXES, strict=True))
-    told = note(tmp_path)
-    assert told["calls"] == 1 and told["boxes"] == [list(box) for box in BOXES]
-    assert told["masks"] == [int(mask.sum()) for mask in masks()]
-    assert told["image"] == [[HEIGHT, WIDTH, 3], "uint8", int(image.sum(dtype=np.int64))]
-    assert told["camera"] == [[400, 0, 160], [0, 400, 120], [0, 0, 1]]
-    assert (told["inference_type"], told["momentum"]) == ("full", "0")
+    bodies = engine.recover(image, BOXES, masks(), camera=CENTRED)
+    assert len(bodies) == 3 and all(is_in_box(body, box) for body, box in zip(bodies, BOXES, strict=True))
+    stated = note(tmp_path)
+    assert stated["calls"] == 1 and stated["boxes"] == [list(box) for box in BOXES]
+    assert stated["masks"] == [int(mask.sum()) for mask in masks()]
+    assert stated["image"] == [[HEIGHT, WIDTH, 3], "uint8", int(image.sum(dtype=np.int64))]
+    assert stated["camera"] == [[400, 0, 160], [0, 400, 120], [0, 0, 1]]
+    assert (stated["inference_type"], stated["momentum"]) == ("full", "0")
 
 
 def test_a_body_is_whole(start: Any) -> None:
@@ -126,12 +126,12 @@ def test_rotations_are_recomputed_in_the_frame_of_the_camera(start: Any, mode: s
     true = true_parameters(BOXES[0])
     rest = MODEL.pose(reset_pose(true)).rotations
     expected = CAMERA_FROM_MHR @ MODEL.pose(true).rotations @ rest.transpose(0, 2, 1)
-    found = pose_rig(body.rig)[0]
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    actual = pose_rig(body.rig)[0]
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
     early = true.copy()
     early[6:136][HANDS - 2] = 0
     stale = CAMERA_FROM_MHR @ MODEL.pose(early).rotations @ rest.transpose(0, 2, 1)
-    assert np.abs(found[HANDS] - stale[HANDS]).max() > 0.3
+    assert np.abs(actual[HANDS] - stale[HANDS]).max() > 0.3
     assert ("hands_not_refined" in body.flags) == (mode == "body")
     root = Rotation.from_quat(body.parameters["root_rotation_wxyz"], scalar_first=True).as_matrix()
     np.testing.assert_allclose(root, CAMERA_FROM_MHR @ MODEL.pose(true).rotations[1], atol=1e-6)
@@ -143,8 +143,8 @@ def test_rotations_are_recomputed_in_the_frame_of_the_camera(start: Any, mode: s
 def test_a_centre_off_the_middle_is_respected(start: Any, mode: str, uses_camera: bool) -> None:
     """Whatever upstream's config and mode, a person lies in their box by the camera that was given."""
     camera = replace(CENTRED, cx=110.0, cy=150.0)
-    found = start(mode, use_intrin_center=uses_camera).recover(picture(), BOXES, camera=camera)
-    for body, box in zip(found, BOXES, strict=True):
+    bodies = start(mode, use_intrin_center=uses_camera).recover(picture(), BOXES, camera=camera)
+    for body, box in zip(bodies, BOXES, strict=True):
         pixels = camera.project(body.vertices)
         low, high = pixels.min(axis=0), pixels.max(axis=0)
         np.testing.assert_allclose((low + high) / 2, np.reshape(box, (2, 2)).mean(axis=0), atol=12)
@@ -165,14 +165,14 @@ def test_without_a_camera_the_diagonal_is_assumed_and_told(start: Any, tmp_path:
 
 
 def test_order_is_ours_and_a_missing_person_is_none(start: Any) -> None:
-    found = start(reverse=True, drop=[1]).recover(picture(), BOXES, camera=CENTRED)
-    assert found[1] is None
-    assert is_in_box(found[0], BOXES[0]) and is_in_box(found[2], BOXES[2])
+    bodies = start(reverse=True, drop=[1]).recover(picture(), BOXES, camera=CENTRED)
+    assert bodies[1] is None
+    assert is_in_box(bodies[0], BOXES[0]) and is_in_box(bodies[2], BOXES[2])
 
 
 def test_wild_people_are_none(start: Any) -> None:
-    found = start(nan=0, elsewhere=2).recover(picture(), BOXES, camera=CENTRED)
-    assert [body is not None for body in found] == [False, True, False]
+    bodies = start(nan=0, elsewhere=2).recover(picture(), BOXES, camera=CENTRED)
+    assert [body is not None for body in bodies] == [False, True, False]
 
 
 def test_boxes_that_hold_nobody_are_not_sent(start: Any, tmp_path: Path) -> None:
@@ -180,9 +180,9 @@ def test_boxes_that_hold_nobody_are_not_sent(start: Any, tmp_path: Path) -> None
     bad = [(0.0, 0.0, 8.0, 200.0), (400.0, 10.0, 500.0, 200.0), (np.nan, 0.0, 50.0, 50.0)]
     assert engine.recover(picture(), bad, camera=CENTRED) == [None] * 3
     assert not (tmp_path / "note.json").exists()
-    found = engine.recover(picture(), [bad[0], BOXES[1], bad[2]], camera=CENTRED)
-    assert [body is not None for body in found] == [False, True, False]
-    assert is_in_box(found[1], BOXES[1]) and note(tmp_path)["boxes"] == [list(BOXES[1])]
+    bodies = engine.recover(picture(), [bad[0], BOXES[1], bad[2]], camera=CENTRED)
+    assert [body is not None for body in bodies] == [False, True, False]
+    assert is_in_box(bodies[1], BOXES[1]) and note(tmp_path)["boxes"] == [list(BOXES[1])]
     assert engine.recover(picture(), [], camera=CENTRED) == []
 
 
@@ -205,8 +205,8 @@ def test_other_levels_of_detail_need_their_faces(start: Any) -> None:
 
 def test_sixty_people(start: Any, tmp_path: Path) -> None:
     boxes = [(10.0 + 3 * k, 60.0, 105.0 + 3 * k, 165.0) for k in range(60)]
-    found = start().recover(picture(), boxes, camera=CENTRED)
-    assert all(is_in_box(body, box) for body, box in zip(found, boxes, strict=True))
+    bodies = start().recover(picture(), boxes, camera=CENTRED)
+    assert all(is_in_box(body, box) for body, box in zip(bodies, boxes, strict=True))
     assert note(tmp_path)["calls"] == 1
 
 

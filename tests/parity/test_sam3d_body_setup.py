@@ -72,9 +72,9 @@ def test_without_the_rig_there_is_no_engine(tmp_path: Path) -> None:
 
 def test_the_suite_says_why_it_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MAQUETTE_SAM3D_BODY_CHECKPOINT", raising=False)
-    (told,) = load_engines("sam3d_body").describe()
-    assert told["kind"] == "bodies" and told["available"] is False
-    assert "gated" in told["why_not"] and "SAM License" in told["why_not"]
+    (descriptions,) = load_engines("sam3d_body").describe()
+    assert descriptions["kind"] == "bodies" and descriptions["available"] is False
+    assert "gated" in descriptions["why_not"] and "SAM License" in descriptions["why_not"]
 
 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

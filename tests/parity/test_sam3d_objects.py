@@ -102,8 +102,8 @@ def start(tmp_path: Path) -> Iterator[Any]:
 
 
 def calls(tmp_path: Path) -> list[dict[str, Any]]:
-    told: list[dict[str, Any]] = json.loads((tmp_path / "note.json").read_text())
-    return told
+    document: list[dict[str, Any]] = json.loads((tmp_path / "note.json").read_text())
+    return document
 
 
 def test_poses_are_those_of_the_real_code() -> None:
@@ -170,23 +170,23 @@ def test_depth_becomes_a_pointmap_once_and_makes_metres(start: Any, tmp_path: Pa
     depth = np.full((HEIGHT, WIDTH), 2.5, np.float32)
     depth[:10], depth[10:20], depth[20:30] = np.inf, np.nan, -1.0
     asset = start().reconstruct(IMAGE, MASK, camera=CAMERA, depth=depth)
-    (told,) = calls(tmp_path)
-    assert told["infinite"] == 0 and told["depth"] == pytest.approx(2.5)
+    (recorded,) = calls(tmp_path)
+    assert recorded["infinite"] == 0 and recorded["depth"] == pytest.approx(2.5)
     # PyTorch3D's x points left: the first column lies at positive x
-    assert told["left"] == pytest.approx(2.5 * 159.5 / 400, rel=1e-4)
+    assert recorded["left"] == pytest.approx(2.5 * 159.5 / 400, rel=1e-4)
     assert asset.scale_source == "metric" and "scale_not_metric" not in asset.flags
     points = unproject_depth(depth, CAMERA)
-    found = fit_camera(points, WIDTH, HEIGHT)
-    assert found is not None and found.fx == pytest.approx(400, rel=1e-6)
+    actual = fit_camera(points, WIDTH, HEIGHT)
+    assert actual is not None and actual.fx == pytest.approx(400, rel=1e-6)
     assert fit_camera(np.full((4, 4, 3), np.nan, np.float32), WIDTH, HEIGHT) is None
 
 
 @pytest.mark.parametrize(("profile", "steps"), [("fast", 4), ("standard", None)])
 def test_profiles(start: Any, tmp_path: Path, profile: str, steps: int | None) -> None:
     start(profile).reconstruct(IMAGE, MASK, camera=CAMERA)
-    (told,) = calls(tmp_path)
-    assert told["use_stage1_distillation"] is (profile == "fast")
-    assert told["stage2_inference_steps"] == steps
+    (recorded,) = calls(tmp_path)
+    assert recorded["use_stage1_distillation"] is (profile == "fast")
+    assert recorded["stage2_inference_steps"] == steps
 
 
 def test_without_flash_attention_torch_attends_on_any_card(start: Any, tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_too_little_memory_goes_down_a_ladder(start: Any, tmp_path: Path) -> Non
     # 4,000 Gaussians make a coarse one
     assert (asset.silhouette_iou or 0) > 0.75
     start(fits="fewer_voxels").reconstruct(IMAGE, MASK, camera=CAMERA)
-    assert [told["voxels"] for told in calls(tmp_path)] == [0, 0, 1]
+    assert [recorded["voxels"] for recorded in calls(tmp_path)] == [0, 0, 1]
     engine = start(fits="never")
     with pytest.raises(HostRefused) as caught:
         engine.reconstruct(IMAGE, MASK, camera=CAMERA)
@@ -266,8 +266,8 @@ def test_without_weights_the_gate_is_named(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(Sam3dObjectsUnavailable, match="facebook/sam-3d-objects"):
         Sam3dObjects(Sam3dObjectsSettings(config=tmp_path / "nothing.yaml"))
     monkeypatch.delenv("MAQUETTE_SAM3D_OBJECTS_CONFIG", raising=False)
-    told = load_engines("sam3d_objects").describe()
-    assert told[0]["available"] is False and "gated" in told[0]["why_not"]
+    descriptions = load_engines("sam3d_objects").describe()
+    assert descriptions[0]["available"] is False and "gated" in descriptions[0]["why_not"]
     monkeypatch.setenv("MAQUETTE_SAM3D_OBJECTS_PROFILE", "finest")
     with pytest.raises(ValueError, match="finest"):
         Sam3dObjectsSettings()

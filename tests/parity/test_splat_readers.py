@@ -118,9 +118,9 @@ def test_three_js_reads_our_glb(tmp_path):
     command = [node, str(script), str(package.parent), str(file)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    np.testing.assert_allclose(np.reshape(told["position"], (3, 3)), POST.means, rtol=0, atol=1e-7)
+    document = json.loads(done.stdout)
+    np.testing.assert_allclose(np.reshape(document["position"], (3, 3)), POST.means, rtol=0, atol=1e-7)
     upper = compute_covariances(POST)[:, [0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2]]
-    np.testing.assert_allclose(np.reshape(told["covariance"], (3, 6)), upper, rtol=1e-4, atol=1e-8)
+    np.testing.assert_allclose(np.reshape(document["covariance"], (3, 6)), upper, rtol=1e-4, atol=1e-8)
     rgba = np.column_stack([POST.colors, POST.opacities]) * 255
-    np.testing.assert_allclose(np.reshape(told["color"], (3, 4)), rgba, rtol=0, atol=0.51)
+    np.testing.assert_allclose(np.reshape(document["color"], (3, 4)), rgba, rtol=0, atol=0.51)

@@ -21,12 +21,12 @@ def image(gateway: TestClient) -> str:
 
 def refused(gateway: TestClient, request: dict[str, Any]) -> tuple[int, str]:
     answer = gateway.post("/v1/jobs", json=request)
-    told = answer.json()
-    assert answer.headers["content-type"] == "application/problem+json", told
-    assert told["type"] == f"urn:maquette:problem:{told['code']}"
-    assert len(told["detail"]) > 15
+    document = answer.json()
+    assert answer.headers["content-type"] == "application/problem+json", document
+    assert document["type"] == f"urn:maquette:problem:{document['code']}"
+    assert len(document["detail"]) > 15
     assert gateway.get("/v1/jobs").json()["jobs"] == []
-    return answer.status_code, told["code"]
+    return answer.status_code, document["code"]
 
 
 @pytest.mark.parametrize(
@@ -97,9 +97,9 @@ def test_prompts_that_cannot_be_answered(
 
 def test_an_unknown_phrase_is_answered_with_the_vocabulary(gateway: TestClient, image: str) -> None:
     request = {"kind": "segment", "image": {"id": image}, "text": ["cat", "quasar"]}
-    told = gateway.post("/v1/jobs", json=request).json()
-    assert "quasar" in told["detail"] and "SAM 3" in told["detail"]
-    assert "cat" in told["vocabulary"] and len(told["vocabulary"]) >= 80
+    answer = gateway.post("/v1/jobs", json=request).json()
+    assert "quasar" in answer["detail"] and "SAM 3" in answer["detail"]
+    assert "cat" in answer["vocabulary"] and len(answer["vocabulary"]) >= 80
 
 
 def test_a_mask_of_another_size(gateway: TestClient, image: str) -> None:

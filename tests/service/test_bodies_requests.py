@@ -29,8 +29,8 @@ def video(gateway: TestClient, tmp_path: Any) -> dict[str, str]:
 
 
 def answer(gateway: TestClient, **request: Any) -> tuple[int, str]:
-    told = gateway.post("/v1/jobs", json={"kind": "bodies", **request})
-    return told.status_code, told.json().get("code", "")
+    response = gateway.post("/v1/jobs", json={"kind": "bodies", **request})
+    return response.status_code, response.json().get("code", "")
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def test_cameras_that_cannot_be(
 def test_every_kind_of_job_with_a_camera_is_checked(gateway: TestClient, image: dict[str, str]) -> None:
     wild = {**CAMERA, "fx": 1, "fy": 1}
     for request in ({"kind": "objects", "text": ["cat"]}, {"kind": "scene", "text": ["cat"]}):
-        told = gateway.post("/v1/jobs", json={**request, "image": image, "camera": wild})
-        assert (told.status_code, told.json()["code"]) == (422, "camera_implausible")
+        response = gateway.post("/v1/jobs", json={**request, "image": image, "camera": wild})
+        assert (response.status_code, response.json()["code"]) == (422, "camera_implausible")
 
 
 @pytest.mark.parametrize(
@@ -108,25 +108,28 @@ def test_media_of_the_other_kind(gateway: TestClient, image: dict[str, str], vid
 def test_jobs_to_go_on_from(
     gateway: TestClient, state: State, image: dict[str, str], video: dict[str, str]
 ) -> None:
-    made = {}
+    collected = {}
     for kind, source in (
         ("segment", {"image": image}),
         ("track", {"video": video}),
         ("bodies", {"image": image}),
     ):
         request = {"kind": kind, **source, **({} if kind == "bodies" else {"text": ["person"]})}
-        made[kind] = gateway.post("/v1/jobs", json=request).json()["id"]
-        job = leases.claim(state.db, made[kind], "w", 30)
+        collected[kind] = gateway.post("/v1/jobs", json=request).json()["id"]
+        job = leases.claim(state.db, collected[kind], "w", 30)
         assert job is not None and leases.succeed(state.db, job, "0" * 64)
-    assert answer(gateway, from_job=made["bodies"]) == (422, "source_wrong_kind")
-    assert answer(gateway, from_job=made["track"], formats=["obj"]) == (422, "source_wrong_kind")
-    assert answer(gateway, from_job=made["segment"], max_frames=3) == (422, "source_wrong_kind")
-    assert answer(gateway, from_job=made["track"], camera={**CAMERA, "fx": 1}) == (422, "camera_implausible")
-    assert answer(gateway, from_job=made["segment"], camera={**CAMERA, "fx": 1}) == (
+    assert answer(gateway, from_job=collected["bodies"]) == (422, "source_wrong_kind")
+    assert answer(gateway, from_job=collected["track"], formats=["obj"]) == (422, "source_wrong_kind")
+    assert answer(gateway, from_job=collected["segment"], max_frames=3) == (422, "source_wrong_kind")
+    assert answer(gateway, from_job=collected["track"], camera={**CAMERA, "fx": 1}) == (
         422,
         "camera_implausible",
     )
-    assert answer(gateway, from_job=made["track"], formats=["bvh"], max_frames=3)[0] == 202
-    assert answer(gateway, from_job=made["segment"], formats=["obj"])[0] == 202
-    told = gateway.post("/v1/jobs", json={"kind": "objects", "from_job": made["track"]})
-    assert json.loads(told.content)["code"] == "source_wrong_kind"
+    assert answer(gateway, from_job=collected["segment"], camera={**CAMERA, "fx": 1}) == (
+        422,
+        "camera_implausible",
+    )
+    assert answer(gateway, from_job=collected["track"], formats=["bvh"], max_frames=3)[0] == 202
+    assert answer(gateway, from_job=collected["segment"], formats=["obj"])[0] == 202
+    response = gateway.post("/v1/jobs", json={"kind": "objects", "from_job": collected["track"]})
+    assert json.loads(response.content)["code"] == "source_wrong_kind"

@@ -46,10 +46,10 @@ def test_a_job_is_durable_although_the_queue_is_down(
 ) -> None:
     answer = gateway.post("/v1/jobs", json=body(image))
     assert answer.status_code == 202
-    told = answer.json()
-    assert told["state"] == "queued" and told["result"] is None
-    assert answer.headers["location"] == f"/v1/jobs/{told['id']}"
-    stored = jobs.get(state.db, tenant, told["id"])
+    document = answer.json()
+    assert document["state"] == "queued" and document["result"] is None
+    assert answer.headers["location"] == f"/v1/jobs/{document['id']}"
+    stored = jobs.get(state.db, tenant, document["id"])
     assert stored is not None and json.loads(stored.request)["text"] == ["cat"]
 
 
@@ -192,7 +192,7 @@ def test_without_a_key_nothing_is_told(gateway: TestClient) -> None:
 def test_engines_tell_what_runs_and_why_not(gateway: TestClient, state: State) -> None:
     absent = {engine["name"]: engine for engine in gateway.get("/v1/engines").json()["engines"]}
     assert not absent["sam3"]["available"] and "weights" in absent["sam3"]["why_not"]
-    told = {
+    stated = {
         "name": "test",
         "kind": "concepts",
         "version": "1",
@@ -204,9 +204,9 @@ def test_engines_tell_what_runs_and_why_not(gateway: TestClient, state: State) -
         "weights": {"a.onnx": "0" * 64},
         "available": True,
     }
-    fleet.announce(state.db, "w1", "default", [told])
-    found = {engine["name"]: engine for engine in gateway.get("/v1/engines").json()["engines"]}["test"]
-    assert found["available"] and found["workers"] == 1 and found["vocabulary"] == ["cat"]
+    fleet.announce(state.db, "w1", "default", [stated])
+    actual = {engine["name"]: engine for engine in gateway.get("/v1/engines").json()["engines"]}["test"]
+    assert actual["available"] and actual["workers"] == 1 and actual["vocabulary"] == ["cat"]
 
 
 def test_probes_and_metrics(gateway: TestClient, image: str) -> None:
@@ -233,14 +233,14 @@ def test_unknown_paths_and_methods_are_problems(gateway: TestClient) -> None:
 def test_auto_takes_the_best_engine_that_is_connected(
     application: TestClient, state: State, gateway: TestClient, image: str
 ) -> None:
-    told = {"name": "sam3", "kind": "concepts", "available": True}
-    fleet.announce(state.db, "big", "sam3", [told])
+    stated = {"name": "sam3", "kind": "concepts", "available": True}
+    fleet.announce(state.db, "big", "sam3", [stated])
     router = Router(state.db, 20)
     try:
-        asked = TypeAdapter(JobRequest).validate_python
+        options = TypeAdapter(JobRequest).validate_python
         request = {"kind": "segment", "image": {"id": image}, "text": ["a red quasar"]}
-        assert router.choose_queue(asked(request)) == "sam3"
-        assert router.choose_queue(asked({**request, "engine": "default"})) == "default"
-        assert router.choose_queue(asked({**request, "kind": "scene"})) == "default"
+        assert router.choose_queue(options(request)) == "sam3"
+        assert router.choose_queue(options({**request, "engine": "default"})) == "default"
+        assert router.choose_queue(options({**request, "kind": "scene"})) == "default"
     finally:
         fleet.leave(state.db, "big")

@@ -16,11 +16,11 @@ ID = hashlib.sha256(PICTURE).hexdigest()
 def test_a_raw_upload_is_known_by_its_hash(gateway: TestClient) -> None:
     answer = gateway.post("/v1/uploads", content=PICTURE)
     assert answer.status_code == 201
-    told = answer.json()
-    assert (told["id"], told["kind"], told["width"], told["height"]) == (ID, "image", 64, 48)
-    assert told["bytes"] == len(PICTURE)
-    assert told["duration_seconds"] is None
-    assert gateway.get(f"/v1/uploads/{ID}").json() == told
+    document = answer.json()
+    assert (document["id"], document["kind"], document["width"], document["height"]) == (ID, "image", 64, 48)
+    assert document["bytes"] == len(PICTURE)
+    assert document["duration_seconds"] is None
+    assert gateway.get(f"/v1/uploads/{ID}").json() == document
     assert gateway.post("/v1/uploads", content=PICTURE).status_code == 200
 
 

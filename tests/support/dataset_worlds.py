@@ -46,8 +46,8 @@ class Follow:
         self.engine.frames += 1
         rgb = frame.image.astype(int)
         mask = (rgb[..., 0] - rgb[..., 1] > 40) & (rgb[..., 0] - rgb[..., 2] > 40)
-        found = (TrackedInstance(mask, bounding_box(mask), 0.9, 0, "ball", id=1),) if mask.any() else ()
-        self.held.append(FrameResult(frame.index, frame.pts, found))
+        actual = (TrackedInstance(mask, bounding_box(mask), 0.9, 0, "ball", id=1),) if mask.any() else ()
+        self.held.append(FrameResult(frame.index, frame.pts, actual))
         return [self.held.pop(0)] if len(self.held) > 3 else []
 
     def finish(self) -> Sequence[FrameResult]:
@@ -128,8 +128,8 @@ class World:
         """What one worker does from the first message to the last."""
         self.lose()
         while True:
-            if (made := self.step(job_id, heartbeat)) is not None:
-                return made
+            if (built := self.step(job_id, heartbeat)) is not None:
+                return built
 
     def step(self, job_id: str, heartbeat: Heartbeat) -> Manifest | None:
         """One message: a part, or the job itself, which has a manifest at its end."""

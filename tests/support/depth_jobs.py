@@ -41,7 +41,7 @@ class Drawn:
     def step(self, frame: VideoFrame) -> Sequence[FrameResult]:
         self.frames += 1
         ids = CLIP.ids[frame.pts // TICKS]
-        found = [
+        actual = [
             TrackedInstance(
                 ids == n,
                 bounding_box(ids == n),
@@ -53,7 +53,7 @@ class Drawn:
             for n in range(1, len(CLIP.labels) + 1)
             if (ids == n).any()
         ]
-        return [FrameResult(frame.index, frame.pts, tuple(found))]
+        return [FrameResult(frame.index, frame.pts, tuple(actual))]
 
     def finish(self) -> Sequence[FrameResult]:
         return []

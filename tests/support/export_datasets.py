@@ -35,8 +35,8 @@ def load_export_dataset() -> Dataset:
     ]
     settings = replace(SETTINGS, phrases=PHRASES, shares={"train": 0.5, "val": 0.5, "test": 0.0})
     folder = Path(mkdtemp(prefix="exports-"))
-    made = make_dataset(folder, sources, settings)
-    clips = [without_cameras(clip) if clip.source.name == "balls" else clip for clip in made.clips()]
+    dataset = make_dataset(folder, sources, settings)
+    clips = [without_cameras(clip) if clip.source.name == "balls" else clip for clip in dataset.clips()]
     publish_clips(clips, folder / "exported", "test")
     return Dataset(folder / "exported")
 

@@ -36,9 +36,9 @@ def render_mannequin(seed: int, turn: float = 0.0) -> tuple[NDArray[np.uint8], N
     colors = np.tile(np.array(SKIN), (len(faces), 1))
     colors[(place[:, 1] > 1.0) & (place[:, 1] < 1.42) & (np.abs(place[:, 0]) < 0.45)] = SHIRT
     colors[(place[:, 1] > 0.09) & (place[:, 1] < 0.98)] = TROUSERS
-    picture = np.full((CAMERA.height, CAMERA.width, 3), 205.0)
-    picture[400:] = 170
+    image = np.full((CAMERA.height, CAMERA.width, 3), 205.0)
+    image[400:] = 170
     face = rasterize(vertices, faces, CAMERA).face
     seen = face >= 0
-    picture[seen] = colors[face[seen]] * shade[face[seen], None]
-    return np.clip(cv2.GaussianBlur(picture, (0, 0), 0.7), 0, 255).astype(np.uint8), seen
+    image[seen] = colors[face[seen]] * shade[face[seen], None]
+    return np.clip(cv2.GaussianBlur(image, (0, 0), 0.7), 0, 255).astype(np.uint8), seen

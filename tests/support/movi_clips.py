@@ -126,5 +126,5 @@ def _render_frames(
             shots.append(stage.shoot(camera, intrinsics, size, light))
     number = np.zeros(max(bodies) + 2, np.int32)
     number[bodies] = np.arange(1, len(shapes) + 1)
-    images, found, depth = (np.stack(each) for each in zip(*shots, strict=True))
-    return images, number[found], depth
+    images, actual, depth = (np.stack(each) for each in zip(*shots, strict=True))
+    return images, number[actual], depth

@@ -26,19 +26,19 @@ def load_skinner() -> Skinner:
 
 def make_body(seed: int = 0, *, bend: float = 0.3) -> BodyEstimate:
     """A random body that stands upright before the camera; one keypoint of four is not visible."""
-    made = load_skinner()
+    built = load_skinner()
     rng = np.random.default_rng(seed)
-    rotations = exp_map(bend * rng.normal(size=(len(made.kinematics.skeleton.joints), 3)))
+    rotations = exp_map(bend * rng.normal(size=(len(built.kinematics.skeleton.joints), 3)))
     rotations[0] = FLIP @ rotations[0]
     state = BodyState(rotations, np.array([0.3, -0.1, 3.0]), np.array([0.5, 1.0, -0.3, 0.2]))
-    rig = made.rig(state)
-    landmarks = made.kinematics.pose(state).landmarks
+    rig = built.rig(state)
+    landmarks = built.kinematics.pose(state).landmarks
     visibility = np.where(np.arange(33) % 4 == 3, 0.1, 0.9)
     return BodyEstimate(
         rig=rig,
         vertices=skin_rig(rig),
         joints=pose_rig(rig)[1],
-        keypoint_names=made.kinematics.skeleton.model.landmark_names,
+        keypoint_names=built.kinematics.skeleton.model.landmark_names,
         keypoints_2d=CAMERA.project(landmarks),
         keypoints_3d=landmarks,
         keypoint_visibility=visibility,

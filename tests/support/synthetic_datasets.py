@@ -97,9 +97,9 @@ def render_balls(
     radius = size[0] / (2.6 * count + 1.5)
     starts = rng.uniform(0.2, 0.8, count) * size[1]
     speeds = rng.uniform(1.0, 2.2, count) * rng.choice([-1, 1], count)
-    pictures, masks = [], []
+    images, masks = [], []
     for index in range(frames):
-        picture = background.copy()
+        image = background.copy()
         mine = {}
         for number in range(count):
             x = starts[number] + speeds[number] * index
@@ -107,17 +107,17 @@ def render_balls(
             low, high = radius + 2, size[1] - radius - 2
             x = low + abs((x - low) % (2 * (high - low)) - (high - low))
             y = (number + 0.5) * size[0] / count
-            mine[number + 1] = draw_ball(picture, (y, x), radius, colors[order[number]])
-        pictures.append(picture)
+            mine[number + 1] = draw_ball(image, (y, x), radius, colors[order[number]])
+        images.append(image)
         masks.append(mine)
-    return pictures, masks
+    return images, masks
 
 
 def balls_source(seed: int, frames: int = 24, count: int = 2, **told: object) -> Source:
     """A source of drawn balls with known masks, and nothing else known."""
-    pictures, masks = render_balls(seed, frames, count)
+    images, masks = render_balls(seed, frames, count)
     truth = GroundTruth(lambda frame: masks[frame], dict.fromkeys(range(1, count + 1), "ball"))
-    return make_source(pictures, info=SourceInfo(**told), truth=truth)  # type: ignore[arg-type]
+    return make_source(images, info=SourceInfo(**told), truth=truth)  # type: ignore[arg-type]
 
 
 SETTINGS = DatasetSettings(phrases=("ball", "box", "capsule", "cylinder", "torus", "cone"), clip_seconds=1.0)

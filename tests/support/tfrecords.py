@@ -10,7 +10,7 @@ from workers.formats.tfrecord import crc32c
 
 def read_records(data: bytes) -> list[bytes]:
     """The records of a file; raises ValueError where a checksum is wrong."""
-    found, at = [], 0
+    actual, at = [], 0
     while at < len(data):
         (length,) = struct.unpack_from("<Q", data, at)
         body = data[at + 12 : at + 12 + length]
@@ -19,9 +19,9 @@ def read_records(data: bytes) -> list[bytes]:
             masked = (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
             if struct.unpack_from("<I", data, place) != (masked,):
                 raise ValueError("a checksum is wrong")
-        found.append(body)
+        actual.append(body)
         at += 16 + length
-    return found
+    return actual
 
 
 def read_examples(data: bytes) -> list[dict[str, Any]]:
@@ -30,36 +30,36 @@ def read_examples(data: bytes) -> list[dict[str, Any]]:
 
 
 def _example(record: bytes) -> dict[str, Any]:
-    found = {}
+    collected = {}
     for _, features in _fields(record):
         for _, entry in _fields(features):
             (_, name), (_, feature) = _fields(entry)
             [(kind, values)] = _fields(feature)
             if kind == 1:
-                found[name.decode()] = [item for _, item in _fields(values)]
+                collected[name.decode()] = [item for _, item in _fields(values)]
             else:
                 packed = b"".join(item for _, item in _fields(values))
-                found[name.decode()] = np.frombuffer(packed, "<f4") if kind == 2 else _varints(packed)
-    return found
+                collected[name.decode()] = np.frombuffer(packed, "<f4") if kind == 2 else _varints(packed)
+    return collected
 
 
 def _fields(data: bytes) -> list[tuple[int, bytes]]:
-    found, at = [], 0
+    actual, at = [], 0
     while at < len(data):
         tag, at = _varint(data, at)
         assert tag & 7 == 2
         length, at = _varint(data, at)
-        found.append((tag >> 3, data[at : at + length]))
+        actual.append((tag >> 3, data[at : at + length]))
         at += length
-    return found
+    return actual
 
 
 def _varints(data: bytes) -> Any:
-    found, at = [], 0
+    actual, at = [], 0
     while at < len(data):
         number, at = _varint(data, at)
-        found.append(number - (1 << 64) if number >> 63 else number)
-    return np.array(found, np.int64)
+        actual.append(number - (1 << 64) if number >> 63 else number)
+    return np.array(actual, np.int64)
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:

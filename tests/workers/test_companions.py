@@ -46,19 +46,19 @@ def test_a_picture_is_embedded_once_for_all_that_wait(tmp_path: Path) -> None:
     store = LocalStore(tmp_path / "store")
     engine = Remembering()
     with Sandbox() as sandbox:
-        pictures = []
+        images = []
         for shade in (0, 40):
             sha256 = store.put(encode_png(np.roll(make_gradient(), shade, axis=1)))
             files.add_media(db, "t", sha256, {**sandbox.probe(store.path(sha256)), "bytes": 1})
-            pictures.append(sha256)
+            images.append(sha256)
 
         def submitted(sha256: str) -> str:
             request = SegmentJob(image=MediaRef(id=sha256), points=[[Point(x=3, y=3)]])
             body = request.model_dump_json()
-            made = Submission("t", "segment", "auto", "default", body, "h", 900, subject=sha256)
-            return jobs.submit(db, made)[0].id
+            built = Submission("t", "segment", "auto", "default", body, "h", 900, subject=sha256)
+            return jobs.submit(db, built)[0].id
 
-        waiting = [submitted(pictures[n % 2]) for n in range(2 * MAX_COMPANIONS + 6)]
+        waiting = [submitted(images[n % 2]) for n in range(2 * MAX_COMPANIONS + 6)]
         runner = Runner(db, store, EngineSet("default", {"concepts": engine}), sandbox, WorkerSettings())
         runner.run(waiting[0], "task")
         rows = [jobs.get(db, "t", job_id) for job_id in waiting]
@@ -66,6 +66,6 @@ def test_a_picture_is_embedded_once_for_all_that_wait(tmp_path: Path) -> None:
         assert done == list(range(0, 2 * MAX_COMPANIONS + 2, 2)), "the oldest of the same image, and no more"
         for job_id in waiting:
             runner.run(job_id, "task")
-    assert engine.embedded == [pictures[0], pictures[1], pictures[0], pictures[1]]
+    assert engine.embedded == [images[0], images[1], images[0], images[1]]
     assert all(row is not None and jobs.get(db, "t", row.id).state == "succeeded" for row in rows)  # type: ignore[union-attr]
     db.close()

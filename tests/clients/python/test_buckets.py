@@ -25,8 +25,8 @@ def bucket(tmp_path: Path) -> Iterator[str]:
     for name in ("a10.mp4", "deep/a9.mp4"):
         files.pipe(f"{root}/videos/{name}", write_video(tmp_path / Path(name).name, 4).read_bytes())
     for number in range(FRAMES):
-        picture = Image.fromarray(np.roll(make_gradient(48, 64), 3 * number, axis=1))
-        picture.save(tmp_path / "frame.png")
+        image = Image.fromarray(np.roll(make_gradient(48, 64), 3 * number, axis=1))
+        image.save(tmp_path / "frame.png")
         files.pipe(f"{root}/videos/walk/{number}.png", (tmp_path / "frame.png").read_bytes())
     files.pipe(f"{root}/videos/notes.txt", b"no video")
     yield f"memory:/{root}"
@@ -34,13 +34,13 @@ def bucket(tmp_path: Path) -> Iterator[str]:
 
 
 def test_a_prefix_lists_its_videos_and_frame_folders(bucket: str) -> None:
-    found = buckets.find_bucket_videos(f"{bucket}/videos")
-    assert [(item.name, item.is_frame_folder) for item in found] == [
+    actual = buckets.find_bucket_videos(f"{bucket}/videos")
+    assert [(item.name, item.is_frame_folder) for item in actual] == [
         ("a10.mp4", False),
         ("a9.mp4", False),
         ("walk", True),
     ]
-    assert [Path(name).stem for name in found[2].objects] == [str(number) for number in range(FRAMES)]
+    assert [Path(name).stem for name in actual[2].objects] == [str(number) for number in range(FRAMES)]
     assert [item.name for item in buckets.find_bucket_videos(f"{bucket}/videos/*.mp4")] == ["a10.mp4"]
     assert [item.name for item in buckets.find_bucket_videos(f"{bucket}/videos/deep/a9.mp4")] == ["a9.mp4"]
 
@@ -53,10 +53,10 @@ def test_fetched_videos_equal_the_stored_ones(bucket: str, tmp_path: Path) -> No
     (tmp_path / "many").mkdir()
     sandbox = Sandbox()
     try:
-        told = sandbox.probe(walk.fetch(tmp_path / "many", 5))
+        probe = sandbox.probe(walk.fetch(tmp_path / "many", 5))
     finally:
         sandbox.close()
-    assert (told["frames"], told["width"], told["height"], told["frame_rate"]) == (FRAMES, 64, 48, 5)
+    assert (probe["frames"], probe["width"], probe["height"], probe["frame_rate"]) == (FRAMES, 64, 48, 5)
 
 
 def test_empty_prefixes_and_unknown_schemes_are_errors(bucket: str) -> None:

@@ -47,21 +47,21 @@ def whole(data: Dataset, **options: Any) -> Windows:
 
 
 def test_every_window_is_within_one_clip(data: Dataset) -> None:
-    found = windows(data, length=4, stride=2, step=3)
+    samples = windows(data, length=4, stride=2, step=3)
     begins: dict[str, list[int]] = {}
-    for index in range(len(found)):
-        sample = found[index]
+    for index in range(len(samples)):
+        sample = samples[index]
         begins.setdefault(sample["clip"], []).append(sample["frame"])
     # 12 frames, windows that span 7: they begin at 0 to 5
     assert begins == {clip.id: [0, 3] for clip in data.clips()}
 
 
 def test_a_window_is_what_the_record_says(data: Dataset) -> None:
-    found = whole(
+    samples = whole(
         data, length=3, stride=2, fields=("pixels", "masks", "boxes", "boxes_3d", "cameras", "depth")
     )
-    for index in (len(found) - 1, 0, len(found) // 2):
-        sample = found[index]
+    for index in (len(samples) - 1, 0, len(samples) // 2):
+        sample = samples[index]
         clip = data.clip(sample["clip"])
         frames = [sample["frame"] + 2 * k for k in range(3)]
         for time, frame in enumerate(frames):
@@ -79,16 +79,16 @@ def test_a_window_is_what_the_record_says(data: Dataset) -> None:
                     continue
                 assert np.array_equal(sample["masks"][time, slot], clip.mask(row))
                 assert all_close(sample["boxes"][time, slot], [row.x0, row.y0, row.x1, row.y1])
-                told = [*(row.center_cam or ()), *(row.rotation_cam or ()), *(row.size or ())]
-                assert all_close(sample["boxes_3d"][time, slot], told, 1e-5)
+                stated = [*(row.center_cam or ()), *(row.rotation_cam or ()), *(row.size or ())]
+                assert all_close(sample["boxes_3d"][time, slot], stated, 1e-5)
 
 
 def test_slots_are_the_tracks_of_the_first_frame_and_stay(data: Dataset) -> None:
-    found = windows(data, length=4, slots=6)
+    samples = windows(data, length=4, slots=6)
     slots: dict[str, dict[int, int]] = {}
     orders = set()
-    for index in range(len(found)):
-        sample = found[index]
+    for index in range(len(samples)):
+        sample = samples[index]
         clip = data.clip(sample["clip"])
         tracks = [track for track in sample["tracks"].tolist() if track]
         assert sorted(tracks) == [row.track for row in clip.frame_observations(sample["frame"])]
@@ -121,10 +121,10 @@ def test_too_few_slots_keep_the_largest(data: Dataset) -> None:
 
 
 def test_everything_is_stretched_together(data: Dataset) -> None:
-    found = Windows(data.folder, split="val", length=2, size=(64, 128), as_tensors=False)
+    samples = Windows(data.folder, split="val", length=2, size=(64, 128), as_tensors=False)
     plain = whole(data, length=2)
-    for index in (0, len(found) - 1):
-        small, large = found[index], plain[index]
+    for index in (0, len(samples) - 1):
+        small, large = samples[index], plain[index]
         assert small["pixels"].shape == (2, 3, 64, 128)
         assert all_close(small["boxes"], large["boxes"] * [0.5, 0.25, 0.5, 0.25])
         assert all_close(small["intrinsics"][:, 0], large["intrinsics"][:, 0] * 0.5)
@@ -136,10 +136,10 @@ def test_everything_is_stretched_together(data: Dataset) -> None:
 
 
 def test_actions_come_by_name_and_are_unknown_elsewhere(data: Dataset) -> None:
-    found = windows(data, length=3, actions=(NAMES[1], NAMES[0], "nobody"))
+    samples = windows(data, length=3, actions=(NAMES[1], NAMES[0], "nobody"))
     names = set()
-    for index in range(len(found)):
-        sample = found[index]
+    for index in range(len(samples)):
+        sample = samples[index]
         clip: SceneClip = data.clip(sample["clip"])
         names.add(clip.source.name)
         for time in range(3):
@@ -191,19 +191,21 @@ def assets(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_pairs_have_the_arrays_of_the_paper(data: Dataset, assets: Path) -> None:
-    found = Pairs(assets, as_tensors=False)
-    assert len(found) == sum(
+    actual = Pairs(assets, as_tensors=False)
+    assert len(actual) == sum(
         entry["edit"] is None for entry in json.loads((assets / "index.json").read_text())["pairs"]
     )
-    for index, entry in enumerate(found.entries):
-        sample = found[index]
+    for index, entry in enumerate(actual.entries):
+        sample = actual[index]
         clip = data.clip(entry["clip"])
         for name, frame in (("src_image", entry["source"]), ("tgt_image", entry["target"])):
             assert sample[name].dtype == np.float32
             assert all_close(sample[name] * 255, clip.image(frame), 1e-4)
         inside = np.zeros((256, 256), bool)
-        for told in entry["objects"]:
-            row = next(r for r in clip.frame_observations(entry["source"]) if r.track == told["track"])
+        for entry_object in entry["objects"]:
+            row = next(
+                r for r in clip.frame_observations(entry["source"]) if r.track == entry_object["track"]
+            )
             inside[int(row.y0) : int(row.y1), int(row.x0) : int(row.x1)] = True
         background = sample["src_bg_image"]
         assert (background[inside] == 0.5).all()
@@ -219,7 +221,7 @@ def test_edits_are_asked_for(data: Dataset, assets: Path) -> None:
         hidden = edits[index]["src_bg_image"]
         # whatever the edit does, no object shows in the background
         for row in clip.frame_observations(entry["source"]):
-            if row.track in {told["track"] for told in entry["objects"]}:
+            if row.track in {entry_object["track"] for entry_object in entry["objects"]}:
                 assert (hidden[int(row.y0) : int(row.y1), int(row.x0) : int(row.x1)] == 0.5).all()
     assert len(Pairs(assets, edits="with")) == len(edits) + len(Pairs(assets))
     with pytest.raises(DataError, match="dataset_empty"):
@@ -227,14 +229,14 @@ def test_edits_are_asked_for(data: Dataset, assets: Path) -> None:
 
 
 def test_a_stream_has_every_window_once_among_ranks(data: Dataset) -> None:
-    found = windows(data, fields=("boxes",))
+    samples = windows(data, fields=("boxes",))
     seen: list[tuple[str, int]] = []
     for rank in range(3):
-        stream = ShardedIterable(found, shuffle=True, seed=5, rank=rank, ranks=3)
+        stream = ShardedIterable(samples, shuffle=True, seed=5, rank=rank, ranks=3)
         mine = [(sample["clip"], sample["frame"]) for sample in stream]
         assert len(mine) == len(stream)
         seen += mine
-    plain = [(found[index]["clip"], found[index]["frame"]) for index in range(len(found))]
+    plain = [(samples[index]["clip"], samples[index]["frame"]) for index in range(len(samples))]
     assert sorted(seen) == sorted(plain) and seen != plain
 
 
@@ -256,16 +258,16 @@ def test_masks_are_painted_as_they_were(mask: Any) -> None:
 
 @pytest.mark.parametrize("counts", ["", "0", "a" * 5, "P", "~~", "044"])
 def test_broken_masks_are_refused(counts: str) -> None:
-    with pytest.raises(DataError) as found:
+    with pytest.raises(DataError) as caught:
         paint(np.zeros((2, 4, 4), np.bool_), PackedStrings.pack(["`0", counts]), [0, 1])
-    assert found.value.code == "dataset_broken"
+    assert caught.value.code == "dataset_broken"
 
 
 def test_broken_datasets_say_what_is_wrong(data: Dataset, tmp_path: Path) -> None:
     def code(folder: Path, **options: Any) -> str:
-        with pytest.raises(DataError) as found:
+        with pytest.raises(DataError) as caught:
             list(Windows(folder, **options))
-        return str(found.value.code)
+        return str(caught.value.code)
 
     assert code(tmp_path) == "dataset_missing"
     assert code(data.folder) == "sizes_differ"
@@ -308,16 +310,16 @@ def test_importing_it_imports_nothing_heavy() -> None:
 
 def test_samples_are_tensors_where_torch_is(data: Dataset, assets: Path) -> None:
     torch = pytest.importorskip("torch")
-    found = Windows(data.folder, size=SIZE)
+    samples = Windows(data.folder, size=SIZE)
     plain = windows(data)
-    sample, same = found[3], plain[3]
+    sample, same = samples[3], plain[3]
     for key in ("pixels", "masks", "boxes_3d", "tracks"):
         assert isinstance(sample[key], torch.Tensor)
         assert np.array_equal(sample[key].numpy(), same[key], equal_nan=key in _FLOATS)
     pairs = Pairs(assets)
     loader = torch.utils.data.DataLoader(pairs, batch_size=2)
     assert next(iter(loader))["tgt_bboxes_3d"].shape == (2, 11, 12)
-    stream = torch.utils.data.DataLoader(ShardedIterable(found, shuffle=True), batch_size=3, num_workers=2)
+    stream = torch.utils.data.DataLoader(ShardedIterable(samples, shuffle=True), batch_size=3, num_workers=2)
     seen = [(c, int(f)) for batch in stream for c, f in zip(batch["clip"], batch["frame"], strict=True)]
-    assert len(seen) == len(set(seen)) == len(found)
+    assert len(seen) == len(set(seen)) == len(samples)
     assert next(iter(stream))["masks"].shape == (3, 4, 8, *SIZE)

@@ -21,8 +21,8 @@ from tests.support.media_files import make_gradient, write_video
 def frames(folder: Path, count: int, ending: str = "jpg", size: tuple[int, int] = (48, 64)) -> Path:
     folder.mkdir(parents=True)
     for number in range(count):
-        picture = np.roll(make_gradient(*size), 3 * number, axis=1)
-        Image.fromarray(picture).save(folder / f"{number}.{ending}")
+        image = np.roll(make_gradient(*size), 3 * number, axis=1)
+        Image.fromarray(image).save(folder / f"{number}.{ending}")
     return folder
 
 
@@ -33,10 +33,10 @@ def test_folders_give_their_videos_and_folders_of_frames_in_order(tmp_path: Path
     frames(tmp_path / "walk" / "left", 12)
     (tmp_path / "notes.txt").write_text("no video")
     (tmp_path / ".hidden").mkdir()
-    found = find_videos(tmp_path)
-    names = [item.path.name if isinstance(item, FrameFolder) else item.name for item in found]
+    actual = find_videos(tmp_path)
+    names = [item.path.name if isinstance(item, FrameFolder) else item.name for item in actual]
     assert names == ["left", "b2.mp4", "a9.mp4", "a10.mp4"]
-    left = found[0]
+    left = actual[0]
     assert isinstance(left, FrameFolder)
     assert [file.stem for file in left.files] == [str(number) for number in range(12)]
 
@@ -57,9 +57,9 @@ def test_packed_frames_keep_their_bytes_and_are_decoded(tmp_path: Path, ending: 
         stored = [bytes(packet) for packet in container.demux(video=0) if packet.size]
     assert stored == [file.read_bytes() for file in folder.files]
     with Sandbox() as sandbox:
-        told = sandbox.probe(packed)
-        assert (told["width"], told["height"], told["frames"]) == (64, 48, 7)
-        assert told["frame_rate"] == pytest.approx(12.5)
+        probe = sandbox.probe(packed)
+        assert (probe["width"], probe["height"], probe["frames"]) == (64, 48, 7)
+        assert probe["frame_rate"] == pytest.approx(12.5)
         opened = sandbox.frames(packed)
         decoded = list(opened.frames)
     assert len(decoded) == 7
@@ -133,8 +133,8 @@ def test_an_estimate_uses_the_operators_price_per_kind_of_worker(
         "prices": prices,
         "gpu_stages": {"engine": gpu},
     }
-    found = estimate_cost(timing, trial_bytes=1, all_bytes=1).cost()
-    assert found == (None if cost is None else pytest.approx(cost))
+    actual = estimate_cost(timing, trial_bytes=1, all_bytes=1).cost()
+    assert actual == (None if cost is None else pytest.approx(cost))
 
 
 def test_a_trial_takes_videos_evenly_spread() -> None:

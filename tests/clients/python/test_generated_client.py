@@ -27,7 +27,7 @@ def test_both_clients_have_the_same_methods_and_parameters(blocking: type, async
             for name, method in inspect.getmembers(client, inspect.isfunction)
             if not name.startswith("_")
         }
-        return {name: [(item.name, item.default) for item in found] for name, found in parameters.items()}
+        return {name: [(item.name, item.default) for item in actual] for name, actual in parameters.items()}
 
     assert describe(blocking) == describe(asynchronous)
     assert not any(inspect.iscoroutinefunction(method) for _, method in inspect.getmembers(blocking))

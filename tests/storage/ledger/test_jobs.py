@@ -170,14 +170,16 @@ def test_history_tells_every_step_in_order_and_resumes(db: Database) -> None:
     job = claimed(db, job_id)
     leases.heartbeat(db, job, LEASE, {"stage": "lift", "done": 1, "total": 2})
     leases.succeed(db, job, "a" * 64)
-    told = jobs.list_events(db, job_id, 0)
-    assert [(e["type"], e["data"].get("state")) for e in told] == [
+    events = jobs.list_events(db, job_id, 0)
+    assert [(e["type"], e["data"].get("state")) for e in events] == [
         ("state", "queued"),
         ("state", "running"),
         ("progress", None),
         ("state", "succeeded"),
     ]
-    assert [e["seq"] for e in jobs.list_events(db, job_id, told[1]["seq"])] == [e["seq"] for e in told[2:]]
+    assert [e["seq"] for e in jobs.list_events(db, job_id, events[1]["seq"])] == [
+        e["seq"] for e in events[2:]
+    ]
 
 
 def test_pages_are_newest_first_and_filtered(db: Database) -> None:

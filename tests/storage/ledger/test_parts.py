@@ -69,18 +69,19 @@ def test_the_last_part_wakes_the_job_and_its_attempt_does_not_count(db: Database
             assert complete(db, claimed(db, part))
             done += 1
     assert done == 3
-    found = parts.list_outcomes(db, job_id, KIND)
-    assert {row.key for row in found.values()} == {"key 0", "key 1", "key 2"}
-    assert {row.output for row in found.values()} == {"a" * 64}
+    actual = parts.list_outcomes(db, job_id, KIND)
+    assert {row.key for row in actual.values()} == {"key 0", "key 1", "key 2"}
+    assert {row.output for row in actual.values()} == {"a" * 64}
     assert parts.worker_seconds(db, job_id) == WorkerSeconds(3.0, 0.0)
     again = claimed(db, job_id)
     assert again.attempt == 2
     assert leases.succeed(db, again, "b" * 64)
     # nothing of the parts is left behind
     assert parts.list_outcomes(db, job_id, KIND) == {}
-    told = [event["data"]["done"] for event in jobs.list_events(db, job_id, 0) if event["type"] == "progress"]
-    assert told == [0, 1, 2, 3]
-    assert sum(event["type"] == "artefact" for event in jobs.list_events(db, job_id, 0)) == 3
+    events = jobs.list_events(db, job_id, 0)
+    progress = [event["data"]["done"] for event in events if event["type"] == "progress"]
+    assert progress == [0, 1, 2, 3]
+    assert sum(event["type"] == "artefact" for event in events) == 3
 
 
 def test_parts_that_are_known_are_not_made_again(db: Database) -> None:
@@ -168,14 +169,15 @@ def test_a_part_that_lost_every_worker_lets_the_others_go_on(db: Database) -> No
             complete(db, claimed(db, part))
     assert complete(db, last)
     assert queued(db, job_id) == [job_id]
-    told = [event["data"]["done"] for event in jobs.list_events(db, job_id, 0) if event["type"] == "progress"]
-    assert told == [0, 1, 2, 3, 4, 5]
+    events = jobs.list_events(db, job_id, 0)
+    progress = [event["data"]["done"] for event in events if event["type"] == "progress"]
+    assert progress == [0, 1, 2, 3, 4, 5]
     # what is parked again waits for what is new, and is not woken by what was lost
     assert leases.park(db, claimed(db, job_id), made(2, first=4))
     [left] = queued(db, job_id)
     assert claimed(db, left).part == "key 5"
-    told = [event["data"] for event in jobs.list_events(db, job_id, 0) if event["type"] == "progress"]
-    assert (told[-1]["done"], told[-1]["total"]) == (5, 6)
+    events = [event["data"] for event in jobs.list_events(db, job_id, 0) if event["type"] == "progress"]
+    assert (events[-1]["done"], events[-1]["total"]) == (5, 6)
 
 
 def test_a_part_that_is_lost_last_wakes_the_job(db: Database) -> None:

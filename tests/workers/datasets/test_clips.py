@@ -67,34 +67,34 @@ def test_clips_fill_their_shots_within_the_lengths_asked_for() -> None:
         longest = float(rng.uniform(1, 8))
         shortest = float(rng.uniform(0, longest))
         beat = 1 / 24
-        found = divide_span(begin, begin + length, longest, shortest, beat)
-        assert found[0][0] == begin and found[-1][1] <= begin + length + 1e-9
-        for start, stop in found:
+        actual = divide_span(begin, begin + length, longest, shortest, beat)
+        assert actual[0][0] == begin and actual[-1][1] <= begin + length + 1e-9
+        for start, stop in actual:
             assert stop - start <= longest + beat
             assert stop - start >= min(shortest - beat, length - 1e-9)
-        assert all(abs(a[1] - b[0]) < 1e-9 for a, b in pairwise(found))
+        assert all(abs(a[1] - b[0]) < 1e-9 for a, b in pairwise(actual))
 
 
 def test_clips_are_trimmed_at_cuts_and_keep_their_times(tmp_path: Path) -> None:
     frames = scenery(1, 30) + scenery(2, 30)
-    found = planned([make_source(frames)], tmp_path)
-    assert [(clip.first_frame, clip.last_frame) for clip in found.clips] == [
+    actual = planned([make_source(frames)], tmp_path)
+    assert [(clip.first_frame, clip.last_frame) for clip in actual.clips] == [
         (0, 13),
         (14, 27),
         (33, 46),
         (47, 59),
     ]
-    assert [clip.shot for clip in found.clips] == [0, 0, 1, 1]
-    for clip, plan in zip(found.clips, found.plans, strict=True):
+    assert [clip.shot for clip in actual.clips] == [0, 0, 1, 1]
+    for clip, plan in zip(actual.clips, actual.plans, strict=True):
         assert clip.start_seconds == pytest.approx(clip.first_frame / RATE)
         assert plan.pts == tuple(range(clip.first_frame, clip.last_frame + 1))
 
 
 def test_fewer_frames_a_second_keep_every_nth(tmp_path: Path) -> None:
     thin = DatasetSettings(phrases=("ball",), clip_seconds=2.0, frame_rate=RATE / 3)
-    found = planned([make_source(scenery(1, 24))], tmp_path, thin)
-    assert [(clip.frames, clip.frame_step) for clip in found.clips] == [(8, 3)]
-    assert found.clips[0].frame_rate == pytest.approx(RATE / 3)
+    actual = planned([make_source(scenery(1, 24))], tmp_path, thin)
+    assert [(clip.frames, clip.frame_step) for clip in actual.clips] == [(8, 3)]
+    assert actual.clips[0].frame_rate == pytest.approx(RATE / 3)
 
 
 def test_dark_blurred_frozen_and_short_clips_are_rejected(tmp_path: Path) -> None:
@@ -103,13 +103,13 @@ def test_dark_blurred_frozen_and_short_clips_are_rejected(tmp_path: Path) -> Non
     soft = [cv2.GaussianBlur(frame, (0, 0), 12) for frame in scenery(3)]
     frozen = [scenery(4)[0]] * 24
     short = scenery(5)[:7]
-    found = planned([make_source(frames) for frames in (good, dark, soft, frozen, short)], tmp_path)
-    assert decision(found, "luminance") == [True, False, True, True, True]
-    assert decision(found, "sharpness")[:3] == [True, False, False]
-    assert decision(found, "motion") == [True, True, True, False, True]
-    assert decision(found, "duration") == [True, True, True, True, False]
-    assert [clip.kept for clip in found.clips] == [True, False, False, False, False]
-    text = [row for row in found.scores if row.name == "text_area"]
+    actual = planned([make_source(frames) for frames in (good, dark, soft, frozen, short)], tmp_path)
+    assert decision(actual, "luminance") == [True, False, True, True, True]
+    assert decision(actual, "sharpness")[:3] == [True, False, False]
+    assert decision(actual, "motion") == [True, True, True, False, True]
+    assert decision(actual, "duration") == [True, True, True, True, False]
+    assert [clip.kept for clip in actual.clips] == [True, False, False, False, False]
+    text = [row for row in actual.scores if row.name == "text_area"]
     assert [row.value for row in text] == [0.0] * 5
 
 
@@ -126,14 +126,14 @@ def recoded(frames: Sequence[Rgb], quality: int = 40) -> list[Rgb]:
 
 def test_a_copy_is_rejected_and_the_original_kept(tmp_path: Path) -> None:
     original, other = scenery(1), scenery(2)
-    found = planned([make_source(original), make_source(recoded(original)), make_source(other)], tmp_path)
-    assert decision(found, "near_duplicate") == [True, False, True]
-    assert found.clips[0].split_group == found.clips[1].split_group != found.clips[2].split_group
+    actual = planned([make_source(original), make_source(recoded(original)), make_source(other)], tmp_path)
+    assert decision(actual, "near_duplicate") == [True, False, True]
+    assert actual.clips[0].split_group == actual.clips[1].split_group != actual.clips[2].split_group
 
 
 def test_clips_of_one_shot_are_no_duplicates_of_each_other(tmp_path: Path) -> None:
-    found = planned([make_source(scenery(1, 72))], tmp_path)
-    assert len(found.clips) == 3 and decision(found, "near_duplicate") == [True] * 3
+    actual = planned([make_source(scenery(1, 72))], tmp_path)
+    assert len(actual.clips) == 3 and decision(actual, "near_duplicate") == [True] * 3
 
 
 def by_hand(
@@ -164,10 +164,10 @@ def test_banded_neighbours_are_those_of_comparing_all(seed: int, reach: float) -
         bits = np.packbits(flipped).view(np.uint64)
         signatures[copy] = signatures[rng.integers(0, 300)] ^ bits
     shot = rng.integers(0, 450, 600)
-    found = find_neighbours(shot, signatures, reach)
+    actual = find_neighbours(shot, signatures, reach)
     distances, links = by_hand(shot, signatures, reach)
-    assert found.distances == pytest.approx(distances)
-    assert list(found.links) == links
+    assert actual.distances == pytest.approx(distances)
+    assert list(actual.links) == links
     # some at the bound itself, and some that are none
     assert 10.0 in distances and 64.0 in distances and len(links) > 100
 
@@ -175,9 +175,9 @@ def test_banded_neighbours_are_those_of_comparing_all(seed: int, reach: float) -
 def test_many_clips_with_one_signature_are_all_linked() -> None:
     # few are compared pair by pair, many by buckets
     for count in (100, 600):
-        found = find_neighbours(np.arange(count), np.zeros((count, 3), np.uint64))
-        assert len(found.links) == count * (count - 1) // 2 and found.distances[0] == 64
-        assert set(found.distances[1:]) == {0.0}
+        actual = find_neighbours(np.arange(count), np.zeros((count, 3), np.uint64))
+        assert len(actual.links) == count * (count - 1) // 2 and actual.distances[0] == 64
+        assert set(actual.distances[1:]) == {0.0}
     assert find_neighbours(np.zeros(0, np.int64), np.zeros((0, 3), np.uint64)).links == ()
 
 
@@ -195,8 +195,8 @@ def test_near_duplicates_and_sessions_never_straddle_splits(tmp_path: Path) -> N
         session_of |= {first.sha256: session, second.sha256: f"t{seed // 5}"}
     shares = {"train": 0.5, "val": 0.25, "test": 0.25}
     settings = DatasetSettings(phrases=("ball",), clip_seconds=2.0, shares=shares, crops=0)
-    found = planned(sources, tmp_path, settings)
-    split = {row.source: row.split for row in found.sources}
+    actual = planned(sources, tmp_path, settings)
+    split = {row.source: row.split for row in actual.sources}
     assert len(set(split.values())) == 3
     assert all(split[copy] == split[original] for copy, original in twin.items())
     for session in {name for name in session_of.values() if name}:
@@ -213,9 +213,9 @@ def test_splits_of_old_sources_stay_when_others_come(tmp_path: Path) -> None:
 
 def test_shares_of_splits_are_about_those_asked_for() -> None:
     shares = {"train": 0.7, "val": 0.2, "test": 0.1}
-    found = [splits.assign_split(f"group {index}", shares) for index in range(4000)]
+    actual = [splits.assign_split(f"group {index}", shares) for index in range(4000)]
     for name, share in shares.items():
-        assert found.count(name) / len(found) == pytest.approx(share, abs=0.03)
+        assert actual.count(name) / len(actual) == pytest.approx(share, abs=0.03)
 
 
 def test_a_leak_made_by_hand_is_found(tmp_path: Path) -> None:

@@ -38,8 +38,8 @@ def rewrite(data: Dataset, table: str, change: Callable[[list], list]) -> None: 
     rows = change(data.read_file(table, file))
     content = parquet.write(TABLES[table].row, rows)
     (data.folder / file.name).write_bytes(content)
-    told = describe_file(file.name, content, rows=len(rows), clip=file.clip)
-    files = tuple(told if item is file else item for item in data.manifest.tables[table])
+    stated = describe_file(file.name, content, rows=len(rows), clip=file.clip)
+    files = tuple(stated if item is file else item for item in data.manifest.tables[table])
     changed = replace(data.manifest, tables={**data.manifest.tables, table: files})
     (data.folder / manifest.MANIFEST).write_bytes(changed.encode())
 
@@ -148,9 +148,9 @@ def test_joined_parts_are_sound_and_hold_both(sound: Dataset, tmp_path: Path) ->
         row.clip for part in (sound, other) for row in part.clip_rows
     }
     assert written.manifest.totals["sources"] == 4
-    found = diff(sound, joined)
-    assert len(found.added) == 2 and not found.removed and not found.changed
-    assert found.totals["sources"] == (3, 4)
+    actual = diff(sound, joined)
+    assert len(actual.added) == 2 and not actual.removed and not actual.changed
+    assert actual.totals["sources"] == (3, 4)
     shard = joined.manifest.tables["frames"][0].name
     assert (joined.folder / shard).read_bytes()
     with pytest.raises(FileExistsError):
@@ -186,11 +186,11 @@ def test_documents_tell_what_the_version_is(sound: Dataset) -> None:
     card = (sound.folder / "README.md").read_text()
     assert sound.version in card and "CC-BY-4.0" in card and "unknown" in card
     takedown = json.loads((sound.folder / "takedown.json").read_text())
-    for source, told in takedown["sources"].items():
+    for source, stated in takedown["sources"].items():
         mine = {row.clip for row in sound.clip_rows if row.source == source}
-        assert set(told["clips"]) == mine
+        assert set(stated["clips"]) == mine
         named = {f.name for f in sound.manifest.all_files() if f.clip in mine}
-        assert set(told["files"]) == named
+        assert set(stated["files"]) == named
     linked = json.loads((sound.folder / "croissant.json").read_text())
     files = {item["@id"]: item for item in linked["distribution"] if item["@type"] == "cr:FileObject"}
     assert all(files[file.name]["sha256"] == file.sha256 for file in sound.manifest.all_files())
@@ -212,10 +212,10 @@ def test_names_from_submitters_cannot_break_the_report(tmp_path: Path) -> None:
 
 
 def app() -> typer.Typer:
-    made = typer.Typer()
+    built = typer.Typer()
     for command in (commands.verify, commands.diff, commands.append, commands.export):
-        made.command()(command)
-    return made
+        built.command()(command)
+    return built
 
 
 def test_commands_end_with_status_one_when_something_is_wrong(

@@ -49,9 +49,9 @@ def test_projected_corners_are_those_of_the_truth(data: Dataset, seed: int) -> N
         number = row.track - 1
         pose = np.linalg.inv(truth.world_from_cam[row.frame]) @ truth.world_from_object[row.frame, number]
         exact = oriented_boxes.SIGNS * truth.sizes[number] @ pose[:3, :3].T + pose[:3, 3]
-        told = clip.corners(row)
-        assert told is not None
-        error = oriented_boxes.project(told, clip.intrinsics(row.frame)) - oriented_boxes.project(
+        corners = clip.corners(row)
+        assert corners is not None
+        error = oriented_boxes.project(corners, clip.intrinsics(row.frame)) - oriented_boxes.project(
             exact, truth.intrinsics
         )
         worst = max(worst, float(np.nanmax(np.abs(error))))
@@ -68,10 +68,10 @@ def test_stored_depth_projects_back_to_within_a_centimetre(data: Dataset, seed: 
         assert depth is not None and pose is not None
         everywhere = np.ones(clip.size, np.bool_)
         k = clip.intrinsics(frame)
-        told = oriented_boxes.back_project(depth, everywhere, k) @ pose[:3, :3].T + pose[:3, 3]
+        stated = oriented_boxes.back_project(depth, everywhere, k) @ pose[:3, :3].T + pose[:3, 3]
         turn = truth.world_from_cam[frame]
         exact = oriented_boxes.back_project(truth.depth[frame], everywhere, truth.intrinsics)
-        errors.append(np.linalg.norm(told - (exact @ turn[:3, :3].T + turn[:3, 3]), axis=1))
+        errors.append(np.linalg.norm(stated - (exact @ turn[:3, :3].T + turn[:3, 3]), axis=1))
     assert float(np.percentile(np.concatenate(errors), 99)) <= 0.01
 
 

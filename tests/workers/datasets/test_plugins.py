@@ -39,9 +39,9 @@ def rolling(label: str = "sports ball") -> Source:
     """A large red ball that rolls from the left to the right by seven pixels a frame."""
     frames, masks = [], []
     for index in range(FRAMES):
-        picture = make_wall(1, (120, 160))
-        masks.append({1: draw_ball(picture, (60, 40 + STEP * index), 32, (220, 40, 40))})
-        frames.append(picture)
+        image = make_wall(1, (120, 160))
+        masks.append({1: draw_ball(image, (60, 40 + STEP * index), 32, (220, 40, 40))})
+        frames.append(image)
     return make_source(frames, truth=GroundTruth(lambda frame: masks[frame], {1: label}))
 
 

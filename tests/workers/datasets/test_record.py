@@ -94,10 +94,10 @@ def test_a_missing_column_is_told(tmp_path: Path) -> None:
 
 def test_the_version_is_the_hash_of_the_manifest_and_sees_every_change(made: Dataset) -> None:
     data = (made.folder / manifest.MANIFEST).read_bytes()
-    found = manifest.decode(data)
-    assert found.encode() == data and found.version == made.version
-    other = replace(found, parameters={**found.parameters, "size": 128})
-    assert other.version != found.version
+    actual = manifest.decode(data)
+    assert actual.encode() == data and actual.version == made.version
+    other = replace(actual, parameters={**actual.parameters, "size": 128})
+    assert other.version != actual.version
 
 
 def test_only_the_key_that_signed_verifies() -> None:
@@ -111,9 +111,9 @@ def test_only_the_key_that_signed_verifies() -> None:
         with pytest.raises(DatasetError) as caught:
             manifest.check_signature(changed, signature, key)
         assert caught.value.code == "dataset_unsigned"
-    told = json.loads(signature) | {"algorithm": "none"}
+    document = json.loads(signature) | {"algorithm": "none"}
     with pytest.raises(DatasetError):
-        manifest.check_signature(data, json.dumps(told).encode(), "right")
+        manifest.check_signature(data, json.dumps(document).encode(), "right")
 
 
 def test_a_folder_that_is_no_dataset_is_told(tmp_path: Path) -> None:
@@ -148,8 +148,8 @@ def test_clips_read_as_arrays(made: Dataset) -> None:
 
 
 def test_negatives_are_kept(made: Dataset) -> None:
-    asked = {row.phrase: row.found for row in made.rows("concepts", made.clip_rows[-1].clip)}
-    assert asked["ball"] > 0 and asked["cone"] == 0
+    options = {row.phrase: row.found for row in made.rows("concepts", made.clip_rows[-1].clip)}
+    assert options["ball"] > 0 and options["cone"] == 0
 
 
 def test_the_first_to_publish_wins_and_readers_never_see_half(tmp_path: Path) -> None:

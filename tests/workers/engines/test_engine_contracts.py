@@ -34,9 +34,14 @@ def picture() -> tuple[Any, Any]:
 
 def test_every_kind_is_there_and_describes_itself(engines: EngineSet) -> None:
     assert engines.failures == {}
-    for told in engines.describe():
-        assert told["available"] and told["capabilities"] and told["limits"] and told["licence"]
-        assert all(len(sha) == 64 for sha in told["weights"].values())
+    for description in engines.describe():
+        assert (
+            description["available"]
+            and description["capabilities"]
+            and description["limits"]
+            and description["licence"]
+        )
+        assert all(len(sha) == 64 for sha in description["weights"].values())
 
 
 def test_concepts(engines: EngineSet, picture: tuple[Any, Any]) -> None:
@@ -49,10 +54,10 @@ def test_concepts(engines: EngineSet, picture: tuple[Any, Any]) -> None:
         VisualPrompt(box=bounding_box(mask)),
         VisualPrompt(points=np.array([[150.0, 120.0]]), labels=np.array([1])),
     ]
-    found = engine.segment(handle, clicks)
-    assert [item.prompt for item in found] == [0, 1]
-    assert mask_iou(found[0].mask, mask) > 0.9
-    for item in found:
+    instances = engine.segment(handle, clicks)
+    assert [item.prompt for item in instances] == [0, 1]
+    assert mask_iou(instances[0].mask, mask) > 0.9
+    for item in instances:
         assert item.mask.dtype == np.bool_ and item.mask.shape == image.shape[:2]
         assert item.box == bounding_box(item.mask)
     assert engine.ground(handle, []) == []
@@ -99,10 +104,10 @@ def test_bodies(engines: EngineSet) -> None:
     engine = engines.bodies()
     assert isinstance(engine, BodyEngine)
     image = skimage.data.astronaut()
-    found = engine.recover(image, [(20, 16, 360, 512), (400, 0, 512, 60)])
-    assert len(found) == 2
-    body = found[0]
-    assert body is not None and found[1] is None
+    bodies = engine.recover(image, [(20, 16, 360, 512), (400, 0, 512, 60)])
+    assert len(bodies) == 2
+    body = bodies[0]
+    assert body is not None and bodies[1] is None
     assert body.vertices.shape == body.rig.rest_vertices.shape
     np.testing.assert_allclose(body.rig.skin_weights.sum(axis=1), 1, atol=1e-6)
     assert (body.vertices[:, 2] > 0).all()

@@ -32,16 +32,16 @@ def unpack(folder: Path, mesh: Mesh, scale: float = 1.0) -> dict[str, object]:
 
 def test_a_box_has_the_mass_and_inertia_of_the_textbook() -> None:
     size = np.array([0.2, 0.4, 0.1])
-    made = compute_mass(solid(trimesh.creation.box(size)), DENSITY)
+    built = compute_mass(solid(trimesh.creation.box(size)), DENSITY)
     mass = DENSITY * size.prod()
     expected = (
         mass
         / 12
         * np.diag([size[1] ** 2 + size[2] ** 2, size[0] ** 2 + size[2] ** 2, size[0] ** 2 + size[1] ** 2])
     )
-    assert made.mass == pytest.approx(mass)
-    np.testing.assert_allclose(made.inertia, expected, rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(made.centre, 0, atol=1e-12)
+    assert built.mass == pytest.approx(mass)
+    np.testing.assert_allclose(built.inertia, expected, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(built.centre, 0, atol=1e-12)
 
 
 def test_an_open_mesh_has_no_mass() -> None:
@@ -52,10 +52,10 @@ def test_an_open_mesh_has_no_mass() -> None:
 
 def test_levels_of_detail_keep_the_shape() -> None:
     ball = solid(trimesh.creation.icosphere(subdivisions=5, radius=0.5))
-    made = make_lods(ball)
-    assert [len(level.faces) for level in made] == [20480, 4000, 1000, 250]
+    built = make_lods(ball)
+    assert [len(level.faces) for level in built] == [20480, 4000, 1000, 250]
     volume = 4 / 3 * np.pi * 0.5**3
-    for level, tolerance in zip(made, (0.01, 0.01, 0.02, 0.05), strict=True):
+    for level, tolerance in zip(built, (0.01, 0.01, 0.02, 0.05), strict=True):
         assert abs(compute_mass(level, 1.0).mass - volume) / volume < tolerance
 
 

@@ -13,7 +13,7 @@ __all__ = ["application", "gateway", "state", "stranger", "tenant", "world"]
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A ledger, a store and a sandbox for dataset jobs, shared by the tests of a file."""
-    made = World(tmp_path_factory.mktemp("world"))
-    yield made
-    made.sandbox.close()
-    made.db.close()
+    folder = World(tmp_path_factory.mktemp("world"))
+    yield folder
+    folder.sandbox.close()
+    folder.db.close()

@@ -47,15 +47,15 @@ def s3() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, s3: Any) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("world")
-    made = World(folder)
+    shared = World(folder)
     write_ball_video(folder / "cut.mp4", 36)
     for name in ("v.mp4", "w.mp4"):
         s3.upload_file(str(folder / name), "videos-in", f"set/{name}")
     s3.upload_file(str(folder / "cut.mp4"), "videos-in", "settled/other.mp4")
     s3.put_object(Bucket="videos-in", Key="set/notes.txt", Body=b"no video")
-    yield made
-    made.sandbox.close()
-    made.db.close()
+    yield shared
+    shared.sandbox.close()
+    shared.db.close()
 
 
 def test_a_bucket_is_read_and_written_by_workers(world: World, s3: Any, tmp_path: Path) -> None:
@@ -141,13 +141,13 @@ def test_buckets_that_cannot_be_read_are_told(world: World, address: str, code: 
 
 
 def artefacts(world: World, text: str) -> list[Artefact]:
-    found = []
+    collected = []
     for number, name in enumerate(["dataset.json", *(f"{n}.parquet" for n in range(20))]):
         data = f"{text} {number}".encode()
-        found.append(
+        collected.append(
             Artefact(name=name, role="table", sha256=world.store.put(data), media_type="a/b", bytes=len(data))
         )
-    return found
+    return collected
 
 
 @pytest.mark.parametrize("root", ["s3://sets-out/race", "memory://race", "file://{folder}/race"])
@@ -155,45 +155,45 @@ def test_of_two_versions_one_wins_and_the_same_version_may_be_written_by_many(
     world: World, s3: Any, root: str, tmp_path: Path
 ) -> None:
     endpoint, root = s3.meta.endpoint_url, root.replace("{folder}", str(tmp_path))
-    made = {text: artefacts(world, text) for text in ("a" * 64, "b" * 64)}
+    built = {text: artefacts(world, text) for text in ("a" * 64, "b" * 64)}
 
     def write(text: str) -> str:
         files, folder = open_address(root, endpoint)
         try:
-            buckets.publish_to_bucket(files, folder, text, made[text], world.store.get, lambda a, b: None)
+            buckets.publish_to_bucket(files, folder, text, built[text], world.store.get, lambda a, b: None)
         except DatasetError as error:
             return error.code
         return text
 
     with ThreadPoolExecutor(4) as pool:
-        told = list(pool.map(write, ["a" * 64, "b" * 64] * 2))
-    [winner] = set(told) - {"dataset_exists"}
-    assert told.count(winner) == told.count("dataset_exists") == 2
+        stated = list(pool.map(write, ["a" * 64, "b" * 64] * 2))
+    [winner] = set(stated) - {"dataset_exists"}
+    assert stated.count(winner) == stated.count("dataset_exists") == 2
     files, folder = open_address(root, endpoint)
-    for item in made[winner]:
+    for item in built[winner]:
         assert files.cat_file(f"{folder}/{item.name}") == world.store.get(item.sha256)
 
 
 def test_a_writer_that_died_is_gone_on_from_and_the_manifest_comes_last(world: World) -> None:
-    files, made = fsspec.filesystem("memory"), artefacts(world, "c")
+    files, built = fsspec.filesystem("memory"), artefacts(world, "c")
 
     def dies(done: int, total: int) -> None:
         if done > 5:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        buckets.publish_to_bucket(files, "/dead", "c" * 64, made, world.store.get, dies)
+        buckets.publish_to_bucket(files, "/dead", "c" * 64, built, world.store.get, dies)
     half = files.find("/dead")
-    assert 0 < len(half) < len(made) and "/dead/dataset.json" not in half
+    assert 0 < len(half) < len(built) and "/dead/dataset.json" not in half
     read: list[str] = []
 
     def stored(sha256: str) -> bytes:
         read.append(sha256)
         return world.store.get(sha256)
 
-    buckets.publish_to_bucket(files, "/dead", "c" * 64, made, stored, lambda a, b: None)
-    assert len(files.find("/dead")) == len(made) + 1
-    assert len(read) == len(made) + 1 - len(half)
+    buckets.publish_to_bucket(files, "/dead", "c" * 64, built, stored, lambda a, b: None)
+    assert len(files.find("/dead")) == len(built) + 1
+    assert len(read) == len(built) + 1 - len(half)
 
 
 def test_a_claim_without_a_version_is_nobodys(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,8 +91,8 @@ def test_a_job_makes_the_tables_that_python_makes(
     path = world.folder / "drawn.mp4"
 
     def opened(first: int, count: int | None) -> SourceFrames:
-        found = world.sandbox.frames(path, start=first, limit=count)
-        return SourceFrames(found.time_base, found.frames)
+        actual = world.sandbox.frames(path, start=first, limit=count)
+        return SourceFrames(actual.time_base, actual.frames)
 
     settings = DatasetSettings.from_request(world.request(text=list(LABELS)), Prices())
     components = Components(EngineTracks(world.engine, settings), solver=load_solver())  # type: ignore[arg-type]
@@ -111,20 +111,20 @@ def test_a_job_makes_the_tables_that_python_makes(
 def test_stored_depth_is_what_came(world: World, undisturbed: Manifest, tmp_path: Path) -> None:
     for clip in Dataset(world.save(undisturbed, tmp_path / "data")).clips():
         for frame, row in enumerate(clip.frames):
-            found = clip.depth(frame)
-            assert found is not None
-            assert np.nanmax(np.abs(found - CLIP.depth[row.source_frame])) < 0.001
+            actual = clip.depth(frame)
+            assert actual is not None
+            assert np.nanmax(np.abs(actual - CLIP.depth[row.source_frame])) < 0.001
 
 
 def test_fewer_frames_keep_the_depth_that_is_theirs(world: World, tmp_path: Path) -> None:
     depth = {"media": store_images(world, ".tiff")}
-    told = {"frame_rate": RATE / 3, "gates": {"motion": {}, "near_duplicate": {}, "length": {}}}
-    clips = list(build(world, depth, tmp_path / "data", **told).clips())
+    stated = {"frame_rate": RATE / 3, "gates": {"motion": {}, "near_duplicate": {}, "length": {}}}
+    clips = list(build(world, depth, tmp_path / "data", **stated).clips())
     assert [[row.source_frame for row in clip.frames] for clip in clips] == [[0, 3, 6, 9], [12, 15, 18, 21]]
     for clip in clips:
         for frame, row in enumerate(clip.frames):
-            found = clip.depth(frame)
-            assert found is not None and np.abs(found - CLIP.depth[row.source_frame]).max() < 0.002
+            actual = clip.depth(frame)
+            assert actual is not None and np.abs(actual - CLIP.depth[row.source_frame]).max() < 0.002
 
 
 def measure_rays() -> NDArray[np.float64]:
@@ -146,9 +146,9 @@ def test_every_form_says_the_same(world: World, undisturbed: Manifest, form: str
     else:
         depth = {"media": store_images(world, form)}
     truth = read_rows(Dataset(world.save(undisturbed, tmp_path / "exact")))
-    found = read_rows(build(world, depth, tmp_path / "other"))
-    assert len(found) == len(truth)
-    for row, other in zip(found, truth, strict=True):
+    actual = read_rows(build(world, depth, tmp_path / "other"))
+    assert len(actual) == len(truth)
+    for row, other in zip(actual, truth, strict=True):
         assert row.box3d_source == other.box3d_source
         if row.center_cam is not None:
             assert np.allclose(row.center_cam, other.center_cam, atol=0.02)
@@ -162,22 +162,22 @@ def test_what_is_unknown_stays_unknown(world: World, tmp_path: Path) -> None:
     data = build(world, {"media": store_maps(world, "holes.npy", maps)}, tmp_path / "data")
     for clip in data.clips():
         for frame, row in enumerate(clip.frames):
-            found = clip.depth(frame)
-            assert found is not None
-            unknown = np.zeros(found.shape, bool)
+            actual = clip.depth(frame)
+            assert actual is not None
+            unknown = np.zeros(actual.shape, bool)
             for low, high in holes:
                 unknown[low:high] = True
-            assert np.array_equal(np.isnan(found), unknown)
-            assert np.allclose(found[~unknown], CLIP.depth[row.source_frame][~unknown], atol=0.001)
+            assert np.array_equal(np.isnan(actual), unknown)
+            assert np.allclose(actual[~unknown], CLIP.depth[row.source_frame][~unknown], atol=0.001)
 
 
 def test_a_still_camera_with_depth_has_a_world_in_metres(world: World, tmp_path: Path) -> None:
     still = rendered_clip(SEED, FRAMES, moving=False)
     video = world.put(write_clip(world.folder / "still.mp4", np.repeat(still.frames[:1], FRAMES, axis=0)))
     depth = {"media": store_maps(world, "still.npy", np.repeat(still.depth[:1], FRAMES, axis=0))}
-    told = {"camera": SOURCE.info.camera.model_dump(), "depth": depth}  # type: ignore[union-attr]
+    stated = {"camera": SOURCE.info.camera.model_dump(), "depth": depth}  # type: ignore[union-attr]
     gates: dict[str, Any] = {"motion": {}, "near_duplicate": {}}
-    job = world.job(videos=[video], text=list(LABELS), clip_seconds=1.0, sources=[told], gates=gates)
+    job = world.job(videos=[video], text=list(LABELS), clip_seconds=1.0, sources=[stated], gates=gates)
     data = Dataset(world.save(world.go(job, Heartbeat()), tmp_path / "data"))
     assert {clip.row.scale_source for clip in data.clips()} == {"metric"}
 

@@ -75,7 +75,7 @@ def check(world: World, manifest: Manifest, folder: Path, code: str, lost: int =
     result = get_result(manifest)
     assert "clips_failed" in manifest.flags
     assert result.clips == 5 - lost and result.tracks == 5 - lost
-    assert len(result.failed) == lost and all(told.startswith(code) for told in result.failed.values())
+    assert len(result.failed) == lost and all(stated.startswith(code) for stated in result.failed.values())
     assert result.rejected == {"processing": lost}
     steps = {(step.unit, step.stage): (step.given, step.kept) for step in result.funnel}
     assert steps["clips", "processing"] == (5, 5 - lost)
@@ -97,14 +97,14 @@ def test_clips_that_an_engine_refuses_are_left_out_at_once_on_any_crew(world: Wo
 
     def source(ref: MediaRef) -> Source:
         path = world.store.path(str(ref.id))
-        told = world.sandbox.probe(path)
+        probe = world.sandbox.probe(path)
 
         def opened(first: int, count: int | None) -> SourceFrames:
-            found = world.sandbox.frames(path, start=first, limit=count)
-            return SourceFrames(found.time_base, found.frames)
+            actual = world.sandbox.frames(path, start=first, limit=count)
+            return SourceFrames(actual.time_base, actual.frames)
 
-        size = told["width"], told["height"]
-        return Source(str(ref.id), *size, told.get("frames"), told.get("frame_rate"), opened)
+        size = probe["width"], probe["height"]
+        return Source(str(ref.id), *size, probe.get("frames"), probe.get("frame_rate"), opened)
 
     components = Components(EngineTracks(engine, settings), solver=load_solver())  # type: ignore[arg-type]
     sources = [source(ref) for ref in world.videos]
@@ -159,12 +159,12 @@ def go(world: World, job_id: str, lost: str) -> Manifest:
     """Work until the job is over; the first part of the kind `lost` kills whoever takes it."""
     poison = None
     while True:
-        found = world.queued(job_id)
-        poison = poison or next((item for item in found if world.find_kind(item) == lost), None)
-        if poison is not None and poison in found:
+        actual = world.queued(job_id)
+        poison = poison or next((item for item in actual if world.find_kind(item) == lost), None)
+        if poison is not None and poison in actual:
             lose(world, poison)
-        if (made := world.step(job_id, Heartbeat())) is not None:
-            return made
+        if (built := world.step(job_id, Heartbeat())) is not None:
+            return built
 
 
 def test_a_clip_that_kills_its_workers_is_left_out(world: World, tmp_path: Path) -> None:
@@ -226,8 +226,8 @@ def broken(folder: Path) -> Path:
     """A video of which the tenth picture cannot be decoded."""
     (folder / "frames").mkdir()
     noise = np.random.default_rng(0).integers(0, 255, (16, 60, 80, 3), np.uint8)
-    for index, picture in enumerate(noise):
-        Image.fromarray(picture).save(folder / "frames" / f"{index}.png")
+    for index, image in enumerate(noise):
+        Image.fromarray(image).save(folder / "frames" / f"{index}.png")
     [frames] = find_videos(folder / "frames")
     assert isinstance(frames, FrameFolder)
     path = pack_frames(frames, 10, folder / "broken.avi")
@@ -243,8 +243,8 @@ def broken(folder: Path) -> Path:
 def test_a_video_that_breaks_on_the_way_is_left_out(world: World, tmp_path: Path) -> None:
     picky(world, None)
     bad = world.put(broken(tmp_path))
-    told = [{}, {}, {"name": "bad one"}]
-    manifest = world.go(world.job(videos=[*world.videos, bad], sources=told), Heartbeat())
+    stated = [{}, {}, {"name": "bad one"}]
+    manifest = world.go(world.job(videos=[*world.videos, bad], sources=stated), Heartbeat())
     assert get_result(manifest).unreadable == {"bad one": "video_broken"}
     assert "sources_unreadable" in manifest.flags and get_result(manifest).clips == 5
     with pytest.raises(JobProblem) as caught:

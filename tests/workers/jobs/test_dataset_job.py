@@ -89,7 +89,7 @@ def test_a_key_signs_and_only_it_verifies(
 
 def test_licences_sessions_cameras_and_actions_reach_the_rows(world: World, tmp_path: Path) -> None:
     still = np.eye(4).tolist()
-    told = {
+    stated = {
         "name": "first",
         "licence": "CC-BY-4.0",
         "session": "s1",
@@ -98,7 +98,7 @@ def test_licences_sessions_cameras_and_actions_reach_the_rows(world: World, tmp_
         "actions": [[float(index), 1.0] for index in range(FRAMES - 1)],
         "action_names": ["go", "turn"],
     }
-    manifest = world.go(world.job(sources=[told, {}], size=160), Heartbeat())
+    manifest = world.go(world.job(sources=[stated, {}], size=160), Heartbeat())
     data = Dataset(world.save(manifest, tmp_path / "data"))
     assert verify(data.folder) == []
     first = next(clip for clip in data.clips() if clip.source.name == "first")

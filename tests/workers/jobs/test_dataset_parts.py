@@ -38,14 +38,14 @@ def alone(world: World, tmp_path_factory: pytest.TempPathFactory) -> str:
 
     def source(ref: MediaRef) -> Source:
         path = world.store.path(str(ref.id))
-        told = world.sandbox.probe(path)
+        probe = world.sandbox.probe(path)
 
         def opened(first: int, count: int | None) -> SourceFrames:
-            found = world.sandbox.frames(path, animated=False, start=first, limit=count)
-            return SourceFrames(found.time_base, found.frames)
+            actual = world.sandbox.frames(path, animated=False, start=first, limit=count)
+            return SourceFrames(actual.time_base, actual.frames)
 
-        size = told["width"], told["height"]
-        return Source(str(ref.id), *size, told.get("frames"), told.get("frame_rate"), opened)
+        size = probe["width"], probe["height"]
+        return Source(str(ref.id), *size, probe.get("frames"), probe.get("frame_rate"), opened)
 
     components = Components(EngineTracks(world.engine, settings), solver=load_solver())  # type: ignore[arg-type]
     sources = [source(ref) for ref in world.videos]

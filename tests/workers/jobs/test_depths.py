@@ -67,8 +67,8 @@ def test_points_in_each_frame_tell_depth_and_camera(axes: str, signs: tuple[int,
     got = read(points(z) * signs, None, axes=axes)
     assert np.nanmax(np.abs(got.depth - z)) < 1e-5
     assert got.camera is not None and got.camera.source == "estimated"
-    told = [got.camera.fx, got.camera.fy, got.camera.cx, got.camera.cy]
-    assert told == pytest.approx([110, 104, 45, 34], rel=1e-3)
+    stated = [got.camera.fx, got.camera.fy, got.camera.cx, got.camera.cy]
+    assert stated == pytest.approx([110, 104, 45, 34], rel=1e-3)
     assert read(points(z) * signs, axes=axes).camera == CAMERA
 
 

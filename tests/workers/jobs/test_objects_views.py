@@ -35,17 +35,17 @@ class Concepts:
         return self
 
     def step(self, frame: VideoFrame) -> list[FrameResult]:
-        found = []
+        collected = []
         if frame.index:
             mask = MASKS[frame.index]
             rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
             box = (float(columns[0]), float(rows[0]), columns[-1] + 1.0, rows[-1] + 1.0)
-            found.append(TrackedInstance(mask, box, 0.9, 0, "block", id=1))
+            collected.append(TrackedInstance(mask, box, 0.9, 0, "block", id=1))
         if frame.index == 4:
-            found.append(
+            collected.append(
                 TrackedInstance(np.roll(MASKS[4], 9, axis=1), (0.0, 0.0, 20.0, 20.0), 0.4, 0, "ghost", id=2)
             )
-        return [FrameResult(frame.index, frame.pts, tuple(found))]
+        return [FrameResult(frame.index, frame.pts, tuple(collected))]
 
     def finish(self) -> list[FrameResult]:
         return []
@@ -68,9 +68,9 @@ class World(VideoWorld):
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    made = World(tmp_path_factory.mktemp("world"))
-    yield made
-    made.close()
+    folder = World(tmp_path_factory.mktemp("world"))
+    yield folder
+    folder.close()
 
 
 def asked(world: World, **options: Any) -> ObjectsJob:
@@ -87,25 +87,25 @@ def asked(world: World, **options: Any) -> ObjectsJob:
 
 def test_an_object_of_a_video_comes_from_all_its_frames(world: World) -> None:
     _, manifest = world.run(asked(world))
-    told = manifest.result
-    assert isinstance(told, ObjectsResult) and (told.width, told.height) == (SIDE, SIDE)
-    [found] = told.objects
-    assert found.label == "block" and found.scale_source == "metric"
-    assert found.views is not None and found.views.track == 1
-    assert (found.views.used, found.views.reference) == (FRAMES - 1, 1)
-    assert found.views.arc_degrees >= 300
-    assert found.pose.scale == pytest.approx(1.0, abs=0.08)
+    stated = manifest.result
+    assert isinstance(stated, ObjectsResult) and (stated.width, stated.height) == (SIDE, SIDE)
+    [actual] = stated.objects
+    assert actual.label == "block" and actual.scale_source == "metric"
+    assert actual.views is not None and actual.views.track == 1
+    assert (actual.views.used, actual.views.reference) == (FRAMES - 1, 1)
+    assert actual.views.arc_degrees >= 300
+    assert actual.pose.scale == pytest.approx(1.0, abs=0.08)
     # the pose is in the camera of frame 1: the block stands in its middle, 2.6 m away
-    assert found.pose.translation == pytest.approx((0, 0, 2.6), abs=0.08)
-    assert [(item.label, item.code) for item in told.failures] == [("ghost", "too_few_views")]
+    assert actual.pose.translation == pytest.approx((0, 0, 2.6), abs=0.08)
+    assert [(item.label, item.code) for item in stated.failures] == [("ghost", "too_few_views")]
     names = {item.name for item in manifest.artefacts}
     assert {"object-000.glb", "object-000.ply", "object-000-reference.png", "masks-00000.jsonl"} <= names
 
 
 def test_fewer_views_are_spread_over_the_video(world: World) -> None:
     _, manifest = world.run(asked(world, max_views=4))
-    [found] = manifest.result.objects
-    assert found.views.used == 4 and found.views.arc_degrees > 200
+    [actual] = manifest.result.objects
+    assert actual.views.used == 4 and actual.views.arc_degrees > 200
 
 
 def test_unknown_cameras_in_a_video_without_texture_are_told(world: World) -> None:

@@ -20,9 +20,9 @@ HEIGHT, FEET = 1.5, 4.0
 
 def standing(*, flags: tuple[str, ...] = ()) -> BodyEstimate:
     """A person whose feet are HEIGHT below the camera and FEET ahead."""
-    made = make_body()
-    move = np.array([0.0, HEIGHT - made.vertices[:, 1].max(), FEET - made.joints[0][2]])
-    return replace(made, vertices=made.vertices + move, joints=made.joints + move, flags=flags)
+    built = make_body()
+    move = np.array([0.0, HEIGHT - built.vertices[:, 1].max(), FEET - built.joints[0][2]])
+    return replace(built, vertices=built.vertices + move, joints=built.joints + move, flags=flags)
 
 
 def ball(radius: float, ahead: float, lift: float = 0.0) -> NDArray[np.bool_]:

@@ -51,7 +51,7 @@ class Following:
         # pixels tell which frame this really is
         assert np.abs(frame.image[20:].mean((0, 1)) - frame_color(frame.index)).max() < 8
         self.engine.seen.append(frame.index)
-        on, found = self.state["on"], self.state["found"]
+        on, actual = self.state["on"], self.state["found"]
         on += [t.id for t in self.prompts.visual_prompts if t.frame == frame.index and t.id not in on]
         on[:] = [
             n for n in on if not any(r.id == n and r.frame == frame.index for r in self.prompts.removals)
@@ -60,7 +60,7 @@ class Following:
         if self.prompts.phrases:
             names = ["early" if frame.index < 20 else "late", "always"]
             for name in names[:: -1 if frame.index < 10 else 1]:
-                number = found.setdefault(name, self.prompts.objects + len(found) + 1)
+                number = actual.setdefault(name, self.prompts.objects + len(actual) + 1)
                 objects.append(tracked(number, 0, "cat", {"early": 30, "late": 40, "always": 50}[name]))
         return [FrameResult(frame.index, frame.pts, tuple(sorted(objects, key=lambda item: item.id)))]
 
@@ -115,9 +115,9 @@ class World(VideoWorld):
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["World"]:
     monkeypatch.setattr(chunked_tracking, "CHUNK_FRAMES", CHUNK)
-    made = World(tmp_path)
-    yield made
-    made.close()
+    shared = World(tmp_path)
+    yield shared
+    shared.close()
 
 
 def present(rows: list[dict[str, Any]], number: int) -> list[int]:
@@ -128,35 +128,35 @@ BOX = {"x0": 4, "y0": 4, "x1": 10, "y1": 40}
 
 
 def test_a_prompt_on_a_later_frame_starts_there(world: World) -> None:
-    made = world.run(prompts=[{"frame": 12, "box": BOX}, {"frame": 20, "object": 1, "remove": True}])
+    built = world.run(prompts=[{"frame": 12, "box": BOX}, {"frame": 20, "object": 1, "remove": True}])
     assert world.engine.seen == list(range(12, 30))
-    rows = world.rows(made)
+    rows = world.rows(built)
     assert [row["frame"] for row in rows] == list(range(12, 30))
     assert present(rows, 1) == list(range(12, 20))
-    [track] = made.result.tracks
+    [track] = built.result.tracks
     assert (track.prompt.kind, track.prompt.index) == ("prompt", 0)
 
 
 def test_backward_comes_out_in_ascending_order(world: World) -> None:
-    made = world.run(boxes=[BOX], direction="backward", start_frame=20)
+    built = world.run(boxes=[BOX], direction="backward", start_frame=20)
     assert world.engine.seen == list(range(20, -1, -1))
-    assert [row["frame"] for row in world.rows(made)] == list(range(21))
-    pts = [row["pts"] for row in world.rows(made)]
+    assert [row["frame"] for row in world.rows(built)] == list(range(21))
+    pts = [row["pts"] for row in world.rows(built)]
     assert pts == sorted(pts) and len(set(pts)) == 21
-    spans = [(c.first_frame, c.last_frame) for c in made.result.chunks]
+    spans = [(c.first_frame, c.last_frame) for c in built.result.chunks]
     assert spans[0][0] == 0 and spans[-1][1] == 20
     assert all(a[1] + 1 == b[0] for a, b in pairwise(spans))
 
 
 def test_backward_without_a_start_begins_at_the_end(world: World) -> None:
-    made = world.run(boxes=[BOX], direction="backward", max_frames=5)
+    built = world.run(boxes=[BOX], direction="backward", max_frames=5)
     assert world.engine.seen == [29, 28, 27, 26, 25]
-    assert present(world.rows(made), 1) == [25, 26, 27, 28, 29]
+    assert present(world.rows(built), 1) == [25, 26, 27, 28, 29]
 
 
 def test_both_directions_are_one_video_with_one_id(world: World) -> None:
-    made = world.run(prompts=[{"frame": 15, "box": BOX}], text=["cat"], direction="both")
-    rows = world.rows(made)
+    built = world.run(prompts=[{"frame": 15, "box": BOX}], text=["cat"], direction="both")
+    rows = world.rows(built)
     assert [row["frame"] for row in rows] == list(range(30))
     assert present(rows, 1) == list(range(30))
     # what both passes see on frame 15 is one object, what only the second sees is another
@@ -166,24 +166,24 @@ def test_both_directions_are_one_video_with_one_id(world: World) -> None:
     assert present(rows, by_place[50.0]) == list(range(30))
     assert present(rows, by_place[30.0]) == list(range(20))
     assert present(rows, by_place[40.0]) == list(range(20, 30))
-    assert {t.id: (t.first_frame, t.last_frame) for t in made.result.tracks}[by_place[30.0]] == (0, 19)
+    assert {t.id: (t.first_frame, t.last_frame) for t in built.result.tracks}[by_place[30.0]] == (0, 19)
 
 
 @pytest.mark.parametrize("direction", ["forward", "backward", "both"])
 @pytest.mark.parametrize("deaths", [(5,), (10, 3), (17, 9), (24,), (29, 12)])
 def test_killed_workers_change_nothing(world: World, direction: str, deaths: tuple[int, ...]) -> None:
-    asked: dict[str, Any] = {"text": ["cat"], "points": [[{"x": 9, "y": 9}]], "direction": direction}
-    asked |= {} if direction == "backward" else {"start_frame": 10}
-    whole = world.run(**asked)
-    again = world.run(*deaths, **asked)
+    options: dict[str, Any] = {"text": ["cat"], "points": [[{"x": 9, "y": 9}]], "direction": direction}
+    options |= {} if direction == "backward" else {"start_frame": 10}
+    whole = world.run(**options)
+    again = world.run(*deaths, **options)
     assert again.model_dump() == whole.model_dump()
-    told = [event["data"]["name"] for event in world.events]
-    assert len(told) == len(set(told)), "an artefact is told once"
+    stated = [event["data"]["name"] for event in world.events]
+    assert len(stated) == len(set(stated)), "an artefact is told once"
 
 
 def test_a_video_that_ends_on_a_chunk_is_taken_up_again(world: World) -> None:
-    asked: dict[str, Any] = {"boxes": [BOX], "max_frames": 16}
-    assert world.run(15, **asked).model_dump() == world.run(**asked).model_dump()
+    options: dict[str, Any] = {"boxes": [BOX], "max_frames": 16}
+    assert world.run(15, **options).model_dump() == world.run(**options).model_dump()
     whole = world.run(boxes=[BOX], start_frame=14)
     assert world.run(15, boxes=[BOX], start_frame=14).model_dump() == whole.model_dump()
 
@@ -217,24 +217,24 @@ def test_a_start_beyond_the_end(world: World) -> None:
 
 def test_prompts_beyond_the_end_are_told(world: World) -> None:
     late = {"frame": 99, "box": BOX}
-    made = world.run(
+    built = world.run(
         prompts=[{"frame": 1, "box": BOX}, late, {"frame": 2, "object": 9, "remove": True}], text=["x"]
     )
-    assert made.flags == ["prompts_not_reached", "prompt_object_unknown"]
+    assert built.flags == ["prompts_not_reached", "prompt_object_unknown"]
 
 
 def test_ytvis_holds_the_masks_and_the_negatives(world: World) -> None:
-    made = world.run(text=["cat", "dog"], boxes=[BOX], outputs=["ytvis", "png", "overlay"], start_frame=5)
-    stored = {a.name: a.sha256 for a in made.artefacts}
-    told = json.loads(world.store.get(stored["ytvis.json"]))
-    assert told["videos"][0]["length"] == 25 and told["videos"][0]["file_names"][0] == "00005.jpg"
-    names = {item["id"]: item["name"] for item in told["categories"]}
-    assert {pair["noun_phrase"]: pair["num_masklets"] for pair in told["video_np_pairs"]} == {
+    built = world.run(text=["cat", "dog"], boxes=[BOX], outputs=["ytvis", "png", "overlay"], start_frame=5)
+    stored = {a.name: a.sha256 for a in built.artefacts}
+    document = json.loads(world.store.get(stored["ytvis.json"]))
+    assert document["videos"][0]["length"] == 25 and document["videos"][0]["file_names"][0] == "00005.jpg"
+    names = {item["id"]: item["name"] for item in document["categories"]}
+    assert {pair["noun_phrase"]: pair["num_masklets"] for pair in document["video_np_pairs"]} == {
         "cat": 3,
         "dog": 0,
     }
-    rows = world.rows(made)
-    for annotation in told["annotations"]:
+    rows = world.rows(built)
+    for annotation in document["annotations"]:
         assert names[annotation["category_id"]] == (annotation["noun_phrase"] or "object")
         for row, rle, box, area in zip(
             rows, annotation["segmentations"], annotation["bboxes"], annotation["areas"], strict=True
@@ -251,7 +251,7 @@ def test_ytvis_holds_the_masks_and_the_negatives(world: World) -> None:
             with zipfile.ZipFile(io.BytesIO(world.store.get(stored[name]))) as archive:
                 ids += [np.asarray(Image.open(io.BytesIO(archive.read(n)))) for n in archive.namelist()]
     assert len(ids) == 25
-    for picture, row in zip(ids, rows, strict=True):
-        assert sorted(set(picture.ravel()) - {0}) == sorted(item["id"] for item in row["objects"])
-    film = world.store.path(stored["overlay.mp4"])
-    assert len(list(world.sandbox.frames(film).frames)) == 25
+    for image, row in zip(ids, rows, strict=True):
+        assert sorted(set(image.ravel()) - {0}) == sorted(item["id"] for item in row["objects"])
+    video = world.store.path(stored["overlay.mp4"])
+    assert len(list(world.sandbox.frames(video).frames)) == 25

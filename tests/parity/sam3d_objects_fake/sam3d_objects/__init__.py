@@ -19,9 +19,9 @@ FOCAL = 400.0
 
 
 def block() -> trimesh.Trimesh:
-    made = trimesh.creation.box(SIZE).subdivide().subdivide().subdivide()
-    made.vertices[made.vertices[:, 2] > 0.1] += [0.0, 0.1, 0.0]
-    return made
+    built = trimesh.creation.box(SIZE).subdivide().subdivide().subdivide()
+    built.vertices[built.vertices[:, 2] > 0.1] += [0.0, 0.1, 0.0]
+    return built
 
 
 class FakeGaussian:

@@ -51,13 +51,13 @@ def exported(data: Dataset, run: Any, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def test_the_command_writes_every_format(data: Dataset, exported: tuple[Path, str]) -> None:
-    out, told = exported
+    out, stated = exported
     assert {path.name for path in out.iterdir()} == set(EXPORTERS) - HEAVY
     for name in sorted(set(EXPORTERS) - HEAVY):
         note = json.loads((out / name / "maquette.json").read_text())
         assert note["format"] == name and note["dataset_version"] == data.version
         # losses are said where the export is made, and stay with it
-        assert note["loses"] and all(loss.split()[0] in told for loss in note["loses"])
+        assert note["loses"] and all(loss.split()[0] in stated for loss in note["loses"])
         licences = {source["name"]: source["licence"] for source in note["sources"]}
         assert licences["room"] == "CC-BY-4.0" and licences["balls"] is None
         clips = [clip for source in note["sources"] for clip in source["clips"]]
@@ -68,9 +68,9 @@ def test_every_file_is_told_and_comes_out_the_same_again(
     data: Dataset, exported: tuple[Path, str], tmp_path: Path
 ) -> None:
     for name in sorted(set(EXPORTERS) - HEAVY):
-        made = load_exporter(name)
-        files = made.write(data, tmp_path / name)
-        assert made.name == name and made.summary and made.loses
+        built = load_exporter(name)
+        files = built.write(data, tmp_path / name)
+        assert built.name == name and built.summary and built.loses
         assert sorted(files) == sorted(path for path in (tmp_path / name).rglob("*") if path.is_file())
         for file in files:
             before = exported[0] / file.relative_to(tmp_path)
@@ -78,13 +78,13 @@ def test_every_file_is_told_and_comes_out_the_same_again(
 
 
 def test_what_was_left_out_is_counted_where_the_export_is_made(exported: tuple[Path, str]) -> None:
-    out, told = exported
+    out, stated = exported
     noted = [
         item["reason"]
         for note in out.glob("*/maquette.json")
         for item in json.loads(note.read_text())["left_out"]
     ]
-    assert noted and all(" ".join(reason.split()) in " ".join(told.split()) for reason in noted)
+    assert noted and all(" ".join(reason.split()) in " ".join(stated.split()) for reason in noted)
 
 
 def test_a_movi_export_comes_back_by_the_command(
@@ -133,9 +133,9 @@ def test_nothing_and_a_single_frame_can_be_exported(data: Dataset, tmp_path: Pat
 
 
 def test_an_option_nobody_has_is_refused(data: Dataset, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError) as found:
+    with pytest.raises(DatasetError) as caught:
         load_exporter("tinyworlds").write(data, tmp_path / "out", sides=64)
-    assert found.value.code == "option_unknown" and "side" in found.value.detail
+    assert caught.value.code == "option_unknown" and "side" in caught.value.detail
     assert not (tmp_path / "out").exists()
 
 
@@ -152,10 +152,10 @@ def test_a_missing_library_is_named_with_its_extra(
         return import_module(wanted)
 
     monkeypatch.setattr("workers.datasets.exporters.base.import_module", absent)
-    with pytest.raises(DatasetError) as found:
+    with pytest.raises(DatasetError) as caught:
         load_exporter(name).write(data, tmp_path / "out")
-    assert found.value.code == "extra_missing"
-    assert library in found.value.detail and "maquette-server[export]" in found.value.detail
+    assert caught.value.code == "extra_missing"
+    assert library in caught.value.detail and "maquette-server[export]" in caught.value.detail
 
 
 def test_the_documentation_has_every_format() -> None:
@@ -180,14 +180,14 @@ def test_frames_masks_and_pixels_move_together(size: tuple[int, int], fit: Any) 
     rows, columns = size[0] // 2, size[1] // 2
     mask = np.zeros(size, np.bool_)
     mask[rows - 12 : rows + 12, columns - 9 : columns + 15] = True
-    picture = np.where(mask[..., None], np.uint8(255), np.uint8(0)).repeat(3, axis=2)
-    seen, moved = transform.transform_image(picture), transform.transform_mask(mask)
+    image = np.where(mask[..., None], np.uint8(255), np.uint8(0)).repeat(3, axis=2)
+    seen, moved = transform.transform_image(image), transform.transform_mask(mask)
     assert seen.shape == (80, 80, 3) and moved.shape == (80, 80)
     corner = transform.matrix @ [columns - 9, rows - 12, 1]
     end = transform.matrix @ [columns + 15, rows + 12, 1]
-    found = np.nonzero(moved)
-    told = [found[1].min(), found[0].min(), found[1].max() + 1, found[0].max() + 1]
-    assert np.abs(np.array(told) - [*corner[:2], *end[:2]]).max() <= 0.75
+    actual = np.nonzero(moved)
+    stated = [actual[1].min(), actual[0].min(), actual[1].max() + 1, actual[0].max() + 1]
+    assert np.abs(np.array(stated) - [*corner[:2], *end[:2]]).max() <= 0.75
     inside = np.zeros((80, 80), bool)
     u0, v0, u1, v1 = transform.inside
     inside[v0:v1, u0:u1] = True

@@ -118,9 +118,9 @@ def _by_pyav(path: Any, timestamps: list[float], tolerance: float, *_: Any, **__
 
     with av.open(str(path)) as video:
         frames = [(float(f.pts * f.time_base), f.to_ndarray(format="rgb24")) for f in video.decode(video=0)]
-    found = []
+    collected = []
     for when in timestamps:
         time, pixels = min(frames, key=lambda item: abs(item[0] - when))
         assert abs(time - when) < tolerance
-        found.append(torch.from_numpy(pixels).permute(2, 0, 1) / 255)
-    return torch.stack(found)
+        collected.append(torch.from_numpy(pixels).permute(2, 0, 1) / 255)
+    return torch.stack(collected)

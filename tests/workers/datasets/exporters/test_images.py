@@ -41,10 +41,10 @@ def test_coco_masks_boxes_and_pictures_come_back(data: Dataset, tmp_path: Path) 
                 image = images[clip.id, frame]
                 stored = (tmp_path / image["file_name"]).read_bytes()
                 assert stored == clip.frames[frame].jpeg
-                found = {a["track_id"]: a for a in coco.loadAnns(coco.getAnnIds(image["id"]))}
-                assert set(found) == {row.track for row in clip.frame_observations(frame)}
+                actual = {a["track_id"]: a for a in coco.loadAnns(coco.getAnnIds(image["id"]))}
+                assert set(actual) == {row.track for row in clip.frame_observations(frame)}
                 for row in clip.frame_observations(frame):
-                    annotation = found[row.track]
+                    annotation = actual[row.track]
                     mask = coco.annToMask(annotation).astype(bool)
                     assert np.array_equal(mask, clip.mask(row)) and mask.sum() == annotation["area"]
                     x, y, w, h = annotation["bbox"]
@@ -54,8 +54,8 @@ def test_coco_masks_boxes_and_pictures_come_back(data: Dataset, tmp_path: Path) 
                     seen += 1
         licences = {item["id"]: item["name"] for item in coco.dataset["licenses"]}
         for clip in data.clips(split):
-            told = images[clip.id, 0]["license"]
-            assert (None if told is None else licences[told]) == clip.source.licence
+            stated = images[clip.id, 0]["license"]
+            assert (None if stated is None else licences[stated]) == clip.source.licence
     assert seen == sum(len(clip.observations) for clip in data.clips())
     names = {category["name"] for category in coco.dataset["categories"]}
     assert "unicorn" in names
@@ -72,8 +72,8 @@ def test_ytvis_keeps_masklets_and_negatives(data: Dataset, tmp_path: Path) -> No
         for video in content["videos"]:
             clip = data.clip(video["video_name"])
             assert video["length"] == len(video["file_names"]) == len(clip)
-            pictures = [(tmp_path / "JPEGImages" / name).read_bytes() for name in video["file_names"]]
-            assert pictures == [row.jpeg for row in clip.frames]
+            images = [(tmp_path / "JPEGImages" / name).read_bytes() for name in video["file_names"]]
+            assert images == [row.jpeg for row in clip.frames]
             masklets = [a for a in content["annotations"] if a["video_id"] == video["id"]]
             assert [a["track_id"] for a in masklets] == [track.track for track in clip.tracks]
             for masklet in masklets:
@@ -112,21 +112,21 @@ def test_webdataset_gives_clips_with_everything_said(data: Dataset, tmp_path: Pa
         assert {sample["__key__"] for sample in samples} == set(clips)
         for sample in samples:
             clip = clips[sample["__key__"]]
-            told = sample["json"]
+            stated = sample["json"]
             for frame in range(len(clip)):
                 assert np.array_equal(sample[f"{frame:05d}.jpg"], clip.image(frame))
                 depth = clip.depth(frame)
                 assert (depth is None) == (f"{frame:05d}.depth.png" not in sample)
-            for row, found in zip(clip.observations, told["observations"], strict=True):
-                size = [found["mask_height"], found["mask_width"]]
-                mask = rle.decode({"size": size, "counts": found["mask_counts"]}).astype(bool)
+            for row, actual in zip(clip.observations, stated["observations"], strict=True):
+                size = [actual["mask_height"], actual["mask_width"]]
+                mask = rle.decode({"size": size, "counts": actual["mask_counts"]}).astype(bool)
                 assert np.array_equal(mask, clip.mask(row))
-                assert found["center_cam"] == (None if row.center_cam is None else list(row.center_cam))
-            for camera, found in zip(clip.cameras, told["cameras"], strict=True):
+                assert actual["center_cam"] == (None if row.center_cam is None else list(row.center_cam))
+            for camera, actual in zip(clip.cameras, stated["cameras"], strict=True):
                 pose = camera.world_from_cam
-                assert found["world_from_cam"] == (None if pose is None else list(pose))
-            assert [row["values"] for row in told["actions"]] == [list(row.values) for row in clip.actions]
-            assert told["source"]["licence"] == clip.source.licence
+                assert actual["world_from_cam"] == (None if pose is None else list(pose))
+            assert [row["values"] for row in stated["actions"]] == [list(row.values) for row in clip.actions]
+            assert stated["source"]["licence"] == clip.source.licence
 
 
 def test_webdataset_depth_is_exact(data: Dataset, tmp_path: Path) -> None:

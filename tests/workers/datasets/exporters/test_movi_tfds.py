@@ -31,24 +31,24 @@ def data() -> Dataset:
 
 @pytest.fixture(scope="module")
 def out(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("movi-tfds")
-    MoviTfds().write(data, made, examples=1)
-    return made
+    folder = tmp_path_factory.mktemp("movi-tfds")
+    MoviTfds().write(data, folder, examples=1)
+    return folder
 
 
 def read(folder: Path) -> list[tuple[str, dict[str, Any]]]:
     """The examples of one dataset of TFDS, with their split in our words."""
     info = json.loads((folder / "dataset_info.json").read_text())
-    found = []
+    collected = []
     for split in info["splits"]:
         for number, length in enumerate(split["shardLengths"]):
             count = len(split["shardLengths"])
             name = f"{info['name']}-{split['name']}.tfrecord-{number:05d}-of-{count:05d}"
             mine = read_examples((folder / name).read_bytes())
             assert len(mine) == int(length)
-            found += [(SPLITS[split["name"]], example) for example in mine]
+            collected += [(SPLITS[split["name"]], example) for example in mine]
         assert int(split["numBytes"]) > 0
-    return found
+    return collected
 
 
 def pictures(values: list[bytes]) -> Any:
@@ -58,17 +58,17 @@ def pictures(values: list[bytes]) -> Any:
 def test_every_shape_of_clip_is_a_dataset_with_each_clip_once(data: Dataset, out: Path) -> None:
     folders = sorted(path.parent.parent.name for path in out.glob("*/1.0.0/features.json"))
     assert folders == ["12x120x160", "12x256x256"]
-    found = []
+    collected = []
     for folder in out.glob("*/1.0.0"):
         for split, example in read(folder):
             (name,) = example["metadata/video_name"]
             clip = data.clip(name.decode())
             assert clip.row.split == split
             assert f"{len(clip)}x{clip.size[0]}x{clip.size[1]}" == folder.parent.name
-            found.append(clip.id)
+            collected.append(clip.id)
     left_out = {item["clip"] for item in json.loads((out / "maquette.json").read_text())["left_out"]}
-    assert sorted(found) == sorted({clip.id for clip in data.clips()} - left_out)
-    assert len(found) == 6 and len(left_out) == 2
+    assert sorted(collected) == sorted({clip.id for clip in data.clips()} - left_out)
+    assert len(collected) == 6 and len(left_out) == 2
 
 
 def test_examples_hold_pixels_masks_depth_and_boxes(data: Dataset, out: Path) -> None:
@@ -91,27 +91,27 @@ def test_examples_hold_pixels_masks_depth_and_boxes(data: Dataset, out: Path) ->
         flat = example["instances/bboxes/ragged_flat_values"].reshape(-1, 4)
         frames = example["instances/bbox_frames/ragged_flat_values"]
         assert list(lengths) == list(example["instances/bbox_frames/ragged_row_lengths_0"])
-        told = {
+        stated = {
             (number, int(frames[place])): flat[place]
             for number, start, length in zip(
                 range(len(order)), np.cumsum(lengths) - lengths, lengths, strict=True
             )
             for place in range(start, start + length)
         }
-        assert told.keys() == {(order[row.track], row.frame) for row in clip.observations}
+        assert stated.keys() == {(order[row.track], row.frame) for row in clip.observations}
         for row in clip.observations:
             box = np.array([row.y0, row.x0, row.y1, row.x1]) / 256
-            assert all_close(told[order[row.track], row.frame], box, 1e-6)
+            assert all_close(stated[order[row.track], row.frame], box, 1e-6)
 
 
 def test_features_tell_what_the_examples_hold(out: Path) -> None:
     for folder in out.glob("*/1.0.0"):
         (_, example), *_ = read(folder)
-        told = _leaves(json.loads((folder / "features.json").read_text()))
+        document = _leaves(json.loads((folder / "features.json").read_text()))
         names = {name.removesuffix("/ragged_flat_values") for name in example if "row_lengths" not in name}
-        assert set(told) == names
+        assert set(document) == names
         instances = len(example["instances/track"])
-        for name, (kind, shape) in told.items():
+        for name, (kind, shape) in document.items():
             if kind == "tensor":
                 count = int(np.prod(shape)) * (instances if name.startswith("instances/") else 1)
                 values = example.get(name, example.get(f"{name}/ragged_flat_values"))
@@ -154,15 +154,15 @@ def same(clip: SceneClip, back: SceneClip) -> None:
         for row, other in zip(clip.frame_observations(frame), back.frame_observations(frame), strict=True):
             assert order[row.track] == other.track
             assert np.array_equal(clip.mask(row), back.mask(other))
-            told, found = clip.corners(row), back.corners(other)
-            assert (told is None) == (found is None)
-            assert told is None or found is None or all_close(told, found, 1e-4)
+            corners, actual = clip.corners(row), back.corners(other)
+            assert (corners is None) == (actual is None)
+            assert corners is None or actual is None or all_close(corners, actual, 1e-4)
 
 
 def test_it_is_imported_without_tensorflow(data: Dataset, out: Path, tmp_path: Path) -> None:
-    made = Dataset(import_folder(out, tmp_path / "back"))
-    assert verify(made.folder) == []
-    clips = {clip.source.name: clip for clip in made.clips()}
+    folder = Dataset(import_folder(out, tmp_path / "back"))
+    assert verify(folder.folder) == []
+    clips = {clip.source.name: clip for clip in folder.clips()}
     assert len(clips) == 6
     for name, back in clips.items():
         assert name is not None
@@ -175,8 +175,8 @@ def test_numbers_of_categories_have_names_in_a_file_beside(out: Path) -> None:
     (_, flat), *_ = read(folder)
     flat["instances/category"] = np.arange(len(flat["instances/category"]))[::-1]
     names = ["cube", "ball", "cone", "torus"]
-    told = parse_example(flat, names)["instances"]["category"]
-    assert told == names[: len(told)][::-1]
+    stated = parse_example(flat, names)["instances"]["category"]
+    assert stated == names[: len(stated)][::-1]
     assert "category" not in parse_example(flat, [])["instances"]
 
 
@@ -206,7 +206,7 @@ def test_broken_folders_of_tfds_are_refused(out: Path, tmp_path: Path) -> None:
 def test_tensorflow_datasets_reads_it_and_the_importer_takes_it(data: Dataset, out: Path) -> None:
     pytest.importorskip("tensorflow", reason="TFDS reads with TensorFlow, which is not installed")
     tfds = pytest.importorskip("tensorflow_datasets", reason="tensorflow_datasets is not installed")
-    found = []
+    collected = []
     for folder in sorted(out.glob("*/1.0.0")):
         builder = tfds.builder_from_directory(str(folder))
         shape = "x".join(str(length) for length in builder.info.features["video"].shape)
@@ -223,5 +223,5 @@ def test_tensorflow_datasets_reads_it_and_the_importer_takes_it(data: Dataset, o
                     seen
                 )
                 same(clip, import_example(example, split=clip.row.split))
-                found.append(clip.id)
-    assert len(found) == len(set(found)) == 6
+                collected.append(clip.id)
+    assert len(collected) == len(set(collected)) == 6

@@ -47,9 +47,9 @@ def find_row(clip: SceneClip, frame: int, track: int) -> Any:
 
 
 def test_tokens_have_the_shapes_of_the_paper(out: Path) -> None:
-    found = pairs(out, edited=False)
-    assert len(found) >= 12
-    for entry, arrays in found:
+    actual = pairs(out, edited=False)
+    assert len(actual) >= 12
+    for entry, arrays in actual:
         assert arrays["src_image"].shape == arrays["tgt_image"].shape == (SIDE, SIDE, 3)
         assert arrays["src_bboxes"].shape == (11, 4) and arrays["src_bboxes"].dtype == np.float32
         assert arrays["tgt_bboxes_3d"].shape == (11, 12) and arrays["tgt_bboxes_3d"].dtype == np.float32
@@ -67,8 +67,8 @@ def test_poses_are_the_boxes_of_the_target_frame(data: Dataset, out: Path) -> No
         if clip.size == (SIDE, SIDE):
             assert np.array_equal(arrays["src_image"], clip.image(entry["source"]))
             assert np.array_equal(arrays["tgt_image"], clip.image(entry["target"]))
-        for number, told in enumerate(entry["objects"]):
-            row = find_row(clip, entry["target"], told["track"])
+        for number, entry_object in enumerate(entry["objects"]):
+            row = find_row(clip, entry["target"], entry_object["track"])
             corners = clip.corners(row)
             assert corners is not None
             points = decode_corners(arrays["tgt_bboxes_3d"][number], arrays["camera"])
@@ -83,8 +83,8 @@ def test_poses_are_the_boxes_of_the_target_frame(data: Dataset, out: Path) -> No
 def test_appearance_boxes_come_from_source_masks(data: Dataset, out: Path) -> None:
     for entry, arrays in pairs(out, edited=False):
         clip = data.clip(entry["clip"])
-        for number, told in enumerate(entry["objects"]):
-            mask = clip.mask(find_row(clip, entry["source"], told["track"]))
+        for number, entry_object in enumerate(entry["objects"]):
+            mask = clip.mask(find_row(clip, entry["source"], entry_object["track"]))
             y0, x0, y1, x1 = np.rint(arrays["src_bboxes"][number] * SIDE).astype(int)
             assert mask[y0:y1, x0:x1].sum() == mask.sum()
             assert mask[y0].any() and mask[y1 - 1].any() and mask[:, x0].any() and mask[:, x1 - 1].any()
@@ -107,9 +107,9 @@ def test_the_background_carries_the_camera_between_frames(data: Dataset, out: Pa
 
 
 def test_pairs_go_both_ways_and_only_over_posed_boxes(data: Dataset, out: Path) -> None:
-    found = [entry for entry, _ in pairs(out, edited=False)]
-    assert {entry["source"] < entry["target"] for entry in found} == {True, False}
-    assert {data.clip(entry["clip"]).source.name for entry in found} == {"room", "still room"}
+    actual = [entry for entry, _ in pairs(out, edited=False)]
+    assert {entry["source"] < entry["target"] for entry in actual} == {True, False}
+    assert {data.clip(entry["clip"]).source.name for entry in actual} == {"room", "still room"}
     note = json.loads((out / "maquette.json").read_text())
     assert {data.clip(item["clip"]).source.name for item in note["left_out"]} == {"game", "balls"}
 
@@ -121,8 +121,8 @@ def test_edits_change_the_tokens_of_one_object_and_draw_nothing(data: Dataset, o
         clip, edit = data.clip(entry["clip"]), entry["edit"]
         seen.add(edit["operation"])
         place = edit["row"]
-        for number, told in enumerate(entry["objects"]):
-            corners = clip.corners(find_row(clip, entry["source"], told["track"]))
+        for number, entry_object in enumerate(entry["objects"]):
+            corners = clip.corners(find_row(clip, entry["source"], entry_object["track"]))
             assert corners is not None
             points = decode_corners(arrays["tgt_bboxes_3d"][number], arrays["camera"])
             same = all_close(points, corners[[0, 1, 2, 4]], 1e-4)
@@ -150,7 +150,11 @@ def test_edits_change_the_tokens_of_one_object_and_draw_nothing(data: Dataset, o
             cosine = before @ after / np.linalg.norm(before) / np.linalg.norm(after)
             assert np.degrees(np.arccos(cosine)) == pytest.approx(edit["degrees"], abs=0.01)
         else:
-            donor = next(n for n, told in enumerate(entry["objects"]) if told["track"] == edit["by_track"])
+            donor = next(
+                n
+                for n, entry_object in enumerate(entry["objects"])
+                if entry_object["track"] == edit["by_track"]
+            )
             assert np.array_equal(arrays["src_bboxes"][place], arrays["src_bboxes"][donor])
             assert donor != place
     assert seen == {"move", "rotate", "resize", "replace"}
@@ -187,11 +191,11 @@ def test_an_unknown_camera_leaves_the_background_unknown(data: Dataset, tmp_path
     clip = next(clip for clip in data.clips() if clip.source.name == "room")
     publish_clips([without_cameras(clip)], tmp_path / "unposed", "test")
     NeuralAssets().write(Dataset(tmp_path / "unposed"), tmp_path / "out", pairs=6)
-    found = pairs(tmp_path / "out", edited=False)
-    for entry, arrays in found:
+    actual = pairs(tmp_path / "out", edited=False)
+    for entry, arrays in actual:
         same = entry["source"] == entry["target"]
         assert entry["background_known"] == same and entry["camera_source"] == "unknown"
         assert np.isnan(arrays["tgt_bboxes_3d"][-1]).all() != same
         # objects are posed in the camera, and stay known
         assert np.isfinite(arrays["tgt_bboxes_3d"][:-1]).all() and entry["objects"]
-    assert any(not entry["background_known"] for entry, _ in found)
+    assert any(not entry["background_known"] for entry, _ in actual)

@@ -82,9 +82,9 @@ def test_bop_toolkit_reads_cameras_poses_masks_and_depth(
         clips = list(data.clips(split))
         for scene in sorted(path for path in (out / split).iterdir() if path.is_dir()):
             clip = clips[int(scene.name)]
-            told = scenewise.read_scene_infos(scene, read_image_ids=True, read_n_objects=True)
-            assert told["has_rgb"] and told["has_mask_visib"] and told["has_gt_info"]
-            assert told["image_ids"] == list(range(len(clip)))
+            stated = scenewise.read_scene_infos(scene, read_image_ids=True, read_n_objects=True)
+            assert stated["has_rgb"] and stated["has_mask_visib"] and stated["has_gt_info"]
+            assert stated["image_ids"] == list(range(len(clip)))
             cameras = inout.load_scene_camera(scene / "scene_camera.json")
             truths = inout.load_scene_gt(scene / "scene_gt.json")
             infos = inout.load_json(scene / "scene_gt_info.json", keys_to_int=True)
@@ -136,12 +136,12 @@ def test_vpt_loader_gives_frames_with_the_recorded_actions(
     assert len(games) == 2
     for clip in games:
         tasks: Any = queue.Queue()
-        found: Any = queue.Queue()
+        actual: Any = queue.Queue()
         stem = out / clip.row.split / clip.id
         tasks.put((7, str(stem.with_suffix(".mp4")), str(stem.with_suffix(".jsonl"))))
         tasks.put(None)
-        loader.data_loader_worker(tasks, found, threading.Event())
-        steps = list(iter(found.get_nowait, None))
+        loader.data_loader_worker(tasks, actual, threading.Event())
+        steps = list(iter(actual.get_nowait, None))
         recorded = [row for row in clip.actions if row.kind == "recorded"]
         # what moves nothing and presses nothing is left out by the loader
         moved = [row for row in recorded if row.values[0] or row.values[1]]
@@ -175,19 +175,19 @@ def test_spatialvid_scripts_read_cameras_frames_depth_and_masks(
         frames = [int(line.split()[1]) for line in (folder / "indexes.txt").read_text().splitlines()]
         height, width = clip.size
         video = out / "videos" / "group_0001" / f"{clip.id}.mp4"
-        pictures = pack.load_video(str(video), str(folder / "indexes.txt"), height, width)
+        images = pack.load_video(str(video), str(folder / "indexes.txt"), height, width)
         cameras = pack.load_intrinsics(str(folder / "intrinsics.npy"), width, height)
         matrices = turned.pose_from_quaternion(np.load(folder / "poses.npy")).numpy()
         _, _, count, masks = evaluation.load_file(
             str(folder / "poses.npy"), str(folder / "dyn_masks.npz"), "cpu"
         )
-        assert count == len(frames) == len(pictures) == len(cameras) == len(matrices) == len(masks)
+        assert count == len(frames) == len(images) == len(cameras) == len(matrices) == len(masks)
         for number, frame in enumerate(frames):
             pose = clip.world_from_cam(frame)
             assert pose is not None
             assert all_close(matrices[number], np.linalg.inv(pose)[:3], 1e-5)
             assert all_close(cameras[number], clip.intrinsics(frame), 1e-3)
-            assert np.abs(pictures[number].astype(int) - clip.image(frame)).mean() < 6
+            assert np.abs(images[number].astype(int) - clip.image(frame)).mean() < 6
             assert np.array_equal(masks[number].numpy() > 0, clip.segmentation(frame) > 0)
         if clip.depth(0) is not None:
             depths = pack.read_depth(str(out / "depths" / "group_0001" / f"{clip.id}.zip"))
@@ -212,13 +212,13 @@ def test_spatialvid_words_are_its_own_for_a_camera_that_begins_at_the_origin(rel
         turns = Rotation.from_rotvec(np.cumsum(rng.normal(0, 0.0005 if walks else 0.03, (9, 3)), axis=0))
         places = np.cumsum(rng.choice([-0.2, 0.0, 0.2], (9, 3)) * walks, axis=0)
         poses = np.c_[-turns.inv().apply(places), turns.inv().as_quat()]
-        told = [set(words) for words in theirs.poses_to_multi_instructions(poses, 0.01, 1.0)]
+        stated = [set(words) for words in theirs.poses_to_multi_instructions(poses, 0.01, 1.0)]
         ours = {}
         for key, words in describe_motion(poses).items():
             first, last = map(int, key.split("->"))
             ours |= {place: set(words) for place in range(first, last)}
-        assert told == [ours[place] for place in range(len(told))]
-        seen |= set().union(*told)
+        assert stated == [ours[place] for place in range(len(stated))]
+        seen |= set().union(*stated)
     assert len(seen) == 13, "every word must come up"
 
 
@@ -250,14 +250,14 @@ def test_neural_assets_preprocessing_of_movi_tfds_gives_our_pairs(
                     continue
                 ends = entry["source"], entry["target"]
                 monkeypatch.setattr(preprocessing, "sample_idx_within_range", lambda _ends=ends, **_: _ends)
-                made = preprocessing.preprocess_gv_movi_example(
+                built = preprocessing.preprocess_gv_movi_example(
                     example, max_instances=10, resolution=256, drop_cond_prob=0.0
                 )
                 with np.load(tmp_path / "neural-assets" / entry["file"]) as ours:
                     pair = {name: ours[name] for name in ours.files}
                 order = [track.track for track in clip.tracks]
                 rows = [order.index(track) for track in pair["tracks"]]
-                theirs = {name: made[name].numpy() for name in ("src_bboxes", "tgt_bboxes_3d", "tgt_image")}
+                theirs = {name: built[name].numpy() for name in ("src_bboxes", "tgt_bboxes_3d", "tgt_image")}
                 assert all_close(theirs["src_bboxes"][rows], pair["src_bboxes"][: len(rows)], 1e-7)
                 assert all_close(theirs["tgt_bboxes_3d"][rows], pair["tgt_bboxes_3d"][: len(rows)], 1e-4)
                 assert all_close(theirs["tgt_bboxes_3d"][-1], pair["tgt_bboxes_3d"][-1], 1e-5)

@@ -117,38 +117,38 @@ def test_a_dataset_comes_back_from_movi(data: Dataset, movi: Path, tmp_path: Pat
             assert (before is None) == (after is None)
             if before is not None and after is not None:
                 assert float(np.nanmax(np.abs(before - after))) < 2e-3
-            picture = np.abs(same.image(frame).astype(int) - clip.image(frame))
-            assert picture.mean() < 2
+            image = np.abs(same.image(frame).astype(int) - clip.image(frame))
+            assert image.mean() < 2
             for row, other in zip(
                 clip.frame_observations(frame), same.frame_observations(frame), strict=True
             ):
                 assert order[row.track] == other.track
                 assert np.array_equal(clip.mask(row), same.mask(other))
                 for world in (False, True):
-                    told, found = clip.corners(row, world=world), same.corners(other, world=world)
-                    assert (told is None) == (found is None)
-                    assert told is None or all_close(told, found)
+                    corners, actual = clip.corners(row, world=world), same.corners(other, world=world)
+                    assert (corners is None) == (actual is None)
+                    assert corners is None or all_close(corners, actual)
 
 
 def test_examples_of_tfds_are_read_without_our_additions(data: Dataset) -> None:
     clip = rooms(data)[0]
-    made = build_example(clip)
+    built = build_example(clip)
     own = {
         "num_frames": len(clip),
         "height": 256,
         "width": 256,
-        "depth_range": made["metadata"]["depth_range"],
+        "depth_range": built["metadata"]["depth_range"],
     }
-    instances = {name: made["instances"][name] for name in ("bboxes_3d", "quaternions", "positions")}
-    given = {name: made[name] for name in ("video", "segmentations", "depth", "camera")}
-    told = {**given, "metadata": {**own, "video_name": b"17"}, "instances": instances}
-    back = import_example(told, split="test")
+    instances = {name: built["instances"][name] for name in ("bboxes_3d", "quaternions", "positions")}
+    given = {name: built[name] for name in ("video", "segmentations", "depth", "camera")}
+    stated = {**given, "metadata": {**own, "video_name": b"17"}, "instances": instances}
+    back = import_example(stated, split="test")
     assert back.source.name == "17" and back.row.split == "test"
     # MOVi tells no rate; its videos are made of 12 frames a second
     assert back.row.frame_rate == 12 and back.source.flags == ("time_assumed",)
     for row, other in zip(clip.observations, back.observations, strict=True):
         assert all_close(clip.corners(row), back.corners(other))  # type: ignore[arg-type]
-    turned = {**told, "instances": {**instances, "bboxes_3d": instances["bboxes_3d"][:, :, ::-1]}}
+    turned = {**stated, "instances": {**instances, "bboxes_3d": instances["bboxes_3d"][:, :, ::-1]}}
     with pytest.raises(DatasetError, match="another order"):
         import_example(turned)
 
@@ -167,9 +167,9 @@ def test_the_importer_refuses_what_it_cannot_read(movi: Path, tmp_path: Path) ->
     broken = tmp_path / "train" / "one"
     broken.mkdir(parents=True)
     (broken / "metadata.json").write_text("{}")
-    with pytest.raises(DatasetError) as found:
+    with pytest.raises(DatasetError) as caught:
         import_folder(tmp_path, tmp_path / "out")
-    assert found.value.code == "dataset_broken"
+    assert caught.value.code == "dataset_broken"
     assert not (tmp_path / "out").exists()
 
 
@@ -189,13 +189,13 @@ def test_bop_poses_put_models_where_the_boxes_are(data: Dataset, bop: Path) -> N
         truth = json.loads((folder / "scene_gt.json").read_text())
         cameras = json.loads((folder / "scene_camera.json").read_text())
         for frame in range(len(clip)):
-            for row, found in zip(clip.frame_observations(frame), truth[str(frame)], strict=True):
-                model = models[str(found["obj_id"])]
+            for row, actual in zip(clip.frame_observations(frame), truth[str(frame)], strict=True):
+                model = models[str(actual["obj_id"])]
                 size = np.array([model[f"size_{axis}"] for axis in "xyz"])
                 low = np.array([model[f"min_{axis}"] for axis in "xyz"])
                 points = np.array([low + size * corner for corner in np.ndindex(2, 2, 2)])
-                turn = np.reshape(found["cam_R_m2c"], (3, 3))
-                there = points @ turn.T + found["cam_t_m2c"]
+                turn = np.reshape(actual["cam_R_m2c"], (3, 3))
+                there = points @ turn.T + actual["cam_t_m2c"]
                 assert all_close(there / 1000, clip.corners(row))  # type: ignore[arg-type]
             camera = cameras[str(frame)]
             back = np.linalg.inv(clip.world_from_cam(frame))  # type: ignore[arg-type]

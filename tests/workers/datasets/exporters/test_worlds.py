@@ -99,8 +99,8 @@ def test_vpt_has_a_line_for_every_frame_of_the_video(data: Dataset, tmp_path: Pa
         for frame, line in enumerate(lines):
             row = by_frame.get(frame)
             assert line["action"] == (None if row is None else dict(zip(row.names, row.values, strict=True)))
-            told = {"mouse", "keyboard", "hotbar", "isGuiOpen"} & set(line)
-            assert len(told) == (0 if row is None else 4)
+            stated = {"mouse", "keyboard", "hotbar", "isGuiOpen"} & set(line)
+            assert len(stated) == (0 if row is None else 4)
             if row is not None:
                 assert (line["mouse"]["dx"], line["mouse"]["dy"]) == (row.values[0], 0)
                 assert line["keyboard"]["keys"] == (["key.keyboard.w"] if row.values[1] else [])
@@ -165,19 +165,19 @@ def test_cjepa_slots_are_anchored_in_the_first_frame(data: Dataset, tmp_path: Pa
 
 
 def unpickled(path: Path) -> dict[str, dict[str, np.ndarray]]:  # type: ignore[type-arg]
-    found: dict[str, dict[str, np.ndarray]] = pickle.loads(path.read_bytes())  # type: ignore[type-arg]  # noqa: S301
-    return found
+    actual: dict[str, dict[str, np.ndarray]] = pickle.loads(path.read_bytes())  # type: ignore[type-arg]  # noqa: S301
+    return actual
 
 
 def test_slot_pickles_are_read_as_cjepa_reads_them(data: Dataset, tmp_path: Path) -> None:
     CJepaSlots().write(data, tmp_path)
     slots = unpickled(tmp_path / "slots.pkl")
-    told = json.loads((tmp_path / "slots.json").read_text())
-    places = {name: slice(*ends) for name, ends in told["fields"].items()}
+    document = json.loads((tmp_path / "slots.json").read_text())
+    places = {name: slice(*ends) for name, ends in document["fields"].items()}
     assert set(slots) == {"train", "val", "test"} and slots["test"] == {}
     keys = [key for split in slots.values() for key in split]
     assert sorted(keys) == sorted(f"{number}_pixels.mp4" for number in range(len(data)))
-    for entry in told["clips"]:
+    for entry in document["clips"]:
         clip = data.clip(entry["clip"])
         mine = slots[entry["split"]][entry["key"]]
         assert entry["split"] == clip.row.split
@@ -216,12 +216,12 @@ def test_slot_pickles_are_read_as_cjepa_reads_them(data: Dataset, tmp_path: Path
 def test_slots_with_actions_have_the_same_keys_and_lengths(data: Dataset, tmp_path: Path) -> None:
     CJepaSlots().write(data, tmp_path, actions=True, slots=3)
     slots, actions, proprio = (unpickled(tmp_path / f"{n}.pkl") for n in ("slots", "actions", "proprio"))
-    told = json.loads((tmp_path / "slots.json").read_text())["clips"]
+    document = json.loads((tmp_path / "slots.json").read_text())["clips"]
     # what was pressed is known of the game alone
-    assert {data.clip(entry["clip"]).source.name for entry in told} == {"game"}
+    assert {data.clip(entry["clip"]).source.name for entry in document} == {"game"}
     left_out = {entry["clip"] for entry in json.loads((tmp_path / "maquette.json").read_text())["left_out"]}
     assert {clip.id for clip in data.clips() if clip.source.name != "game"} <= left_out
-    for entry in told:
+    for entry in document:
         clip = data.clip(entry["clip"])
         split, key = entry["split"], entry["key"]
         count = len(clip) - 1

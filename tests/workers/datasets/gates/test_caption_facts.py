@@ -30,15 +30,15 @@ def three() -> Source:
     """Two balls that stand in their corners, and one that swings in the middle for half of the time."""
     frames, masks = [], []
     for index in range(24):
-        picture = make_wall(3, (120, 160))
+        image = make_wall(3, (120, 160))
         seen = {
-            1: draw_ball(picture, (30, 30), 18, (220, 40, 40)),
-            2: draw_ball(picture, (90, 130), 18, (40, 60, 220)),
+            1: draw_ball(image, (30, 30), 18, (220, 40, 40)),
+            2: draw_ball(image, (90, 130), 18, (40, 60, 220)),
         }
         if index < 12:
-            seen[3] = draw_ball(picture, (60, 74 + index), 12, (60, 180, 70))
+            seen[3] = draw_ball(image, (60, 74 + index), 12, (60, 180, 70))
         masks.append(seen)
-        frames.append(picture)
+        frames.append(image)
     return make_source(
         frames, truth=GroundTruth(lambda frame: masks[frame], dict.fromkeys((1, 2, 3), "ball"))
     )
@@ -189,8 +189,8 @@ def test_a_clip_of_another_count_and_camera_is_refused(rooms: Dataset) -> None:
     clip = of_balls(rooms)
     of_clip = [row for row in clip.all_captions if row.track is None]
     assert [row.text.partition(" shows ")[2] for row in of_clip] == ["three balls; the camera stands still."]
-    told = {track.track: seen(clip, track.track) for track in clip.tracks}
-    for track, boxes in told.items():
+    stated = {track.track: seen(clip, track.track) for track in clip.tracks}
+    for track, boxes in stated.items():
         for box, row in zip(boxes, clip.track_observations(track), strict=True):
             box.score, box.area = row.score, row.area
     for text, score in (
@@ -200,6 +200,6 @@ def test_a_clip_of_another_count_and_camera_is_refused(rooms: Dataset) -> None:
         ("Nothing.", 0.0),
     ):
         [row] = score_captions(
-            [replace(of_clip[0], text=text)], clip.row, clip.all_tracks, told, {}, clip.cameras
+            [replace(of_clip[0], text=text)], clip.row, clip.all_tracks, stated, {}, clip.cameras
         )
         assert row.score == pytest.approx(score)

@@ -51,12 +51,12 @@ class Scripted:
         return self
 
     def step(self, source_frame: int, frame: int, pts: int, image: Rgb) -> Sequence[FrameResult]:
-        found = []
+        collected = []
         for track, mask in sorted(self.scene.masks[source_frame].items()):
             if mask.any():
                 box = self.scene.boxes(source_frame, track, bounding_box(mask))
-                found.append(TrackedInstance(mask, box, 0.9, 0, "ball", id=track))
-        return [FrameResult(frame, pts, tuple(found))]
+                collected.append(TrackedInstance(mask, box, 0.9, 0, "ball", id=track))
+        return [FrameResult(frame, pts, tuple(collected))]
 
     def finish(self) -> Sequence[FrameResult]:
         return ()
@@ -110,10 +110,10 @@ def cut_off(seed: int) -> Scene:
     frames, masks = [], []
     background = make_wall(seed, (120, 160))
     for index in range(FRAMES):
-        picture = background.copy()
-        edge = draw_ball(picture, (30, 2 + index * 0.2), 18, (220, 60, 40))
-        inner = draw_ball(picture, (85, 40 + 2 * index), 18, (40, 110, 220))
-        frames.append(picture)
+        image = background.copy()
+        edge = draw_ball(image, (30, 2 + index * 0.2), 18, (220, 60, 40))
+        inner = draw_ball(image, (85, 40 + 2 * index), 18, (40, 110, 220))
+        frames.append(image)
         masks.append({1: edge, 2: inner})
     return Scene(frames, masks, {1})
 
@@ -265,8 +265,8 @@ def test_the_policy_decides_and_the_scores_stay(tmp_path: Path) -> None:
 
 def test_bounds_are_inclusive() -> None:
     policy = GatePolicy("p", {"x": (1.0, 2.0)})
-    told = [
+    stated = [
         policy.decide([ScoreRow(clip="c", track=1, stage="s", name="x", value=v, unit="u")])[0].passed
         for v in (0.9, 1.0, 2.0, 2.1)
     ]
-    assert told == [False, True, True, False]
+    assert stated == [False, True, True, False]

@@ -80,8 +80,8 @@ def test_titles_are_caught_and_captions_are_let_through(tmp_path: Path) -> None:
     names = ["chelsea.png", "coffee.png", "rocket.jpg", "gravel.png", "motorcycle_left.png", "astronaut.png"]
     faulty = [clip(name, 5, 34, colour) for name, colour in zip(names, ["white", "yellow"] * 3, strict=True)]
     clean = [clip(name, lines, 24) for name in names for lines in (0, 1)]
-    found = planned(faulty + clean, tmp_path)
-    passed = [row.passed for row in found.decisions if row.gate == "text_area"]
+    actual = planned(faulty + clean, tmp_path)
+    passed = [row.passed for row in actual.decisions if row.gate == "text_area"]
     caught = [not ok for ok in passed]
     hits = sum(caught[: len(faulty)])
     recall, precision = hits / len(faulty), hits / max(1, sum(caught))
@@ -89,8 +89,8 @@ def test_titles_are_caught_and_captions_are_let_through(tmp_path: Path) -> None:
 
 
 def test_a_clip_nobody_looked_at_is_unknown_and_passes(tmp_path: Path) -> None:
-    found = planned([clip("coffee.png", 5, 34) * 3], tmp_path)
-    values = [row.value for row in found.scores if row.name == "text_area"]
+    actual = planned([clip("coffee.png", 5, 34) * 3], tmp_path)
+    values = [row.value for row in actual.scores if row.name == "text_area"]
     # frames 0 and 32 are looked at, and the second of three clips has frames 12 to 23
     assert [value if value is None else value > 0.15 for value in values] == [True, None, True]
-    assert [row.passed for row in found.decisions if row.gate == "text_area"] == [False, True, False]
+    assert [row.passed for row in actual.decisions if row.gate == "text_area"] == [False, True, False]

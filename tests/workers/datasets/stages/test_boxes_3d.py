@@ -60,11 +60,11 @@ def test_a_box_is_as_large_and_turned_as_it_was_drawn(still: tuple[RenderedClip,
     drawn, clip = still
     [number] = [track.track for track in clip.tracks if track.label == "box"]
     for row in clip.track_observations(number):
-        told = clip.corners(row)
-        assert told is not None and row.size is not None
+        stated = clip.corners(row)
+        assert stated is not None and row.size is not None
         corners, size = true_box(drawn, row, number)
         # the names of its axes mean nothing: each corner is one of the true ones
-        apart = np.linalg.norm(told[:, None] - corners[None], axis=2)
+        apart = np.linalg.norm(stated[:, None] - corners[None], axis=2)
         assert sorted(apart.argmin(axis=1)) == list(range(8))
         assert apart.min(axis=1).max() < 0.05 * float(np.linalg.norm(size))
 
@@ -105,7 +105,7 @@ def test_a_ball_that_the_default_engine_finds_is_in_its_place(tmp_path: Path) ->
         for row in clip.observations
         for number in (1, 2)
     ]
-    found = [(row, number) for row, number, fit in fits if fit > 0.7]
-    assert len(found) >= 8
+    actual = [(row, number) for row, number, fit in fits if fit > 0.7]
+    assert len(actual) >= 8
     # within a tenth of its diagonal, by masks that nobody corrected
-    assert max(off(drawn, row, number) for row, number in found) < 0.1
+    assert max(off(drawn, row, number) for row, number in actual) < 0.1

@@ -37,32 +37,32 @@ def walk(frames: int = 16) -> tuple[list[NDArray[np.uint8]], NDArray[np.float64]
     for z, side, x, y in ((6.0, 16.0, -8.0, -6.0), (4.0, 2.2, -2.4, -1.5), (3.0, 1.6, 0.8, -0.2)):
         noise = cv2.GaussianBlur(rng.integers(0, 256, (700, 700, 3)).astype(np.uint8), (0, 0), 1.6)
         planes.append((z, side / 700, x, y, cv2.normalize(noise, None, 0, 255, cv2.NORM_MINMAX)))
-    pictures, poses = [], []
+    images, poses = [], []
     for index in range(frames):
         t = index / (frames - 1)
         pose = np.eye(4)
         turn = Rotation.from_euler("yx", [-12 * t, 4 * np.sin(3 * t)], degrees=True)
         pose[:3, :3], pose[:3, 3] = turn.as_matrix(), (1.6 * t, -0.3 * np.sin(2 * t), 0.4 * t)
         view = np.linalg.inv(pose)
-        picture = np.zeros((height, width, 3), np.uint8)
+        image = np.zeros((height, width, 3), np.uint8)
         for z, pitch, x, y, texture in planes:
             corner = view[:3, :3] @ np.array([x, y, z]) + view[:3, 3]
             plane = k @ np.column_stack([view[:3, 0] * pitch, view[:3, 1] * pitch, corner])
             drawn_on = cv2.warpPerspective(texture, plane, (width, height))
             inside = cv2.warpPerspective(np.full((700, 700), 255, np.uint8), plane, (width, height)) > 200
-            picture[inside] = drawn_on[inside]
-        pictures.append(picture)
+            image[inside] = drawn_on[inside]
+        images.append(image)
         poses.append(pose)
-    return pictures, np.array(poses)
+    return images, np.array(poses)
 
 
 def test_a_camera_that_stands_still_is_told_from_one_that_walks() -> None:
     walking, still = StillCameraDetector(), StillCameraDetector()
-    pictures, _ = walk()
+    images, _ = walk()
     rng = np.random.default_rng(1)
-    for picture in pictures:
-        walking.add(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))
-        noisy = np.clip(pictures[0] + rng.normal(0, 3, pictures[0].shape), 0, 255).astype(np.uint8)
+    for image in images:
+        walking.add(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
+        noisy = np.clip(images[0] + rng.normal(0, 3, images[0].shape), 0, 255).astype(np.uint8)
         # something crosses the picture; the rest stays
         noisy[80:140, 40:100] = 200
         still.add(cv2.cvtColor(noisy, cv2.COLOR_RGB2GRAY))
@@ -77,8 +77,8 @@ def test_a_picture_without_features_is_not_called_still() -> None:
 
 
 def test_a_still_camera_makes_a_world_of_its_own_frame(tmp_path: Path) -> None:
-    pictures, _ = walk()
-    frames = [pictures[0].copy() for _ in range(24)]
+    images, _ = walk()
+    frames = [images[0].copy() for _ in range(24)]
     for index, frame in enumerate(frames):
         cv2.circle(frame, (60 + 5 * index, 60), 20, (250, 30, 30), -1)
     [clip] = make_dataset(
@@ -94,21 +94,21 @@ def test_a_still_camera_makes_a_world_of_its_own_frame(tmp_path: Path) -> None:
 @pytest.mark.skipif(importlib.util.find_spec("pycolmap") is None, reason="pycolmap is not installed")
 @pytest.mark.parametrize("known", [True, False])
 def test_structure_from_motion_finds_the_path_and_the_focal_length(known: bool) -> None:
-    pictures, truth = walk()
+    images, truth = walk()
     height, width = SIZE
     given = Camera(width, height, FOCAL, FOCAL, width / 2, height / 2)
     camera = given if known else Camera.assumed(width, height)
     nothing = np.zeros(SIZE, np.bool_)
-    found = ColmapSolver()([encode_jpeg(picture) for picture in pictures], camera, lambda frame: nothing)
-    assert found is not None and found.poses is not None and found.scale == "relative"
-    assert found.intrinsics.fx == pytest.approx(FOCAL, rel=0.02)
-    told, exact = found.poses[:, :3, 3], truth[:, :3, 3]
-    told, exact = told - told[0], exact - exact[0]
+    actual = ColmapSolver()([encode_jpeg(image) for image in images], camera, lambda frame: nothing)
+    assert actual is not None and actual.poses is not None and actual.scale == "relative"
+    assert actual.intrinsics.fx == pytest.approx(FOCAL, rel=0.02)
+    stated, exact = actual.poses[:, :3, 3], truth[:, :3, 3]
+    stated, exact = stated - stated[0], exact - exact[0]
     # one rotation and one scale take one world to the other
-    turn = truth[0, :3, :3] @ found.poses[0, :3, :3].T
-    scale = np.linalg.norm(exact[-1]) / np.linalg.norm(told[-1])
-    assert float(np.abs(scale * told @ turn.T - exact).max()) < 0.03
-    turns = [(turn @ a[:3, :3]).T @ b[:3, :3] for a, b in zip(found.poses, truth, strict=True)]
+    turn = truth[0, :3, :3] @ actual.poses[0, :3, :3].T
+    scale = np.linalg.norm(exact[-1]) / np.linalg.norm(stated[-1])
+    assert float(np.abs(scale * stated @ turn.T - exact).max()) < 0.03
+    turns = [(turn @ a[:3, :3]).T @ b[:3, :3] for a, b in zip(actual.poses, truth, strict=True)]
     assert max(np.linalg.norm(Rotation.from_matrix(t).as_rotvec(degrees=True)) for t in turns) < 0.5
 
 
@@ -117,15 +117,15 @@ def test_structure_from_motion_finds_the_path_and_the_focal_length(known: bool) 
 def test_rooms_of_soft_walls_and_moving_things_are_solved_right_or_not_at_all(seed: int) -> None:
     clip = rendered_clip(seed, 24)
     camera = Camera(256, 256, clip.intrinsics[0, 0], clip.intrinsics[1, 1], 128, 128)
-    found = ColmapSolver()(
+    actual = ColmapSolver()(
         [encode_jpeg(frame) for frame in clip.frames], camera, lambda frame: clip.ids[frame] > 0
     )
-    if found is None:
+    if actual is None:
         return
-    assert found.poses is not None
+    assert actual.poses is not None
     turns = [
-        (found.poses[0, :3, :3].T @ a[:3, :3]).T @ clip.world_from_cam[0, :3, :3].T @ b[:3, :3]
-        for a, b in zip(found.poses, clip.world_from_cam, strict=True)
+        (actual.poses[0, :3, :3].T @ a[:3, :3]).T @ clip.world_from_cam[0, :3, :3].T @ b[:3, :3]
+        for a, b in zip(actual.poses, clip.world_from_cam, strict=True)
     ]
     assert max(np.linalg.norm(Rotation.from_matrix(t).as_rotvec(degrees=True)) for t in turns) < 2
 
@@ -141,7 +141,7 @@ def metric(poses: NDArray[np.float64]) -> ClipCamera:
 
 def seen_from(poses: NDArray[np.float64], center: NDArray[np.float64]) -> list[TrackObservation]:
     """A cube of 40 cm at `center`, seen by each camera; boxes without masks of their own."""
-    found = []
+    collected = []
     for frame, pose in enumerate(poses):
         corners = oriented_boxes.SIGNS * 0.4 + center
         local = (corners - pose[:3, 3]) @ pose[:3, :3]
@@ -149,7 +149,7 @@ def seen_from(poses: NDArray[np.float64], center: NDArray[np.float64]) -> list[T
         low, high = pixels.min(axis=0), pixels.max(axis=0)
         box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
         area = int((box[2] - box[0]) * (box[3] - box[1]))
-        found.append(
+        collected.append(
             TrackObservation(
                 frame=frame,
                 box=box,
@@ -161,7 +161,7 @@ def seen_from(poses: NDArray[np.float64], center: NDArray[np.float64]) -> list[T
                 flags=(),
             )
         )
-    return found
+    return collected
 
 
 def test_a_thing_that_stands_still_is_triangulated_from_known_cameras() -> None:

@@ -26,9 +26,9 @@ def rolling(label: str) -> Source:
     """A large red ball that rolls from the left to the right."""
     frames, masks = [], []
     for index in range(12):
-        picture = make_wall(1, (120, 160))
-        masks.append({1: draw_ball(picture, (60, 40 + 7 * index), 32, (220, 40, 40))})
-        frames.append(picture)
+        image = make_wall(1, (120, 160))
+        masks.append({1: draw_ball(image, (60, 40 + 7 * index), 32, (220, 40, 40))})
+        frames.append(image)
     return make_source(frames, truth=GroundTruth(lambda frame: masks[frame], {1: label}))
 
 
@@ -54,15 +54,15 @@ def words(data: Dataset) -> dict[int | None, str]:
 
 
 def test_captions_tell_colour_place_and_motion(tmp_path: Path) -> None:
-    told = words(made(tmp_path, "ball"))
-    assert told[1] == "A large red ball on the left that moves to the right in the picture."
-    assert told[None] == "A clip of 0.9 seconds that shows one ball; the camera stands still."
+    stated = words(made(tmp_path, "ball"))
+    assert stated[1] == "A large red ball on the left that moves to the right in the picture."
+    assert stated[None] == "A clip of 0.9 seconds that shows one ball; the camera stands still."
 
 
 @pytest.mark.parametrize("label", ["person", "woman", "child"])
 def test_the_colour_of_people_is_never_told(tmp_path: Path, label: str) -> None:
-    told = words(made(tmp_path, label))[1]
-    assert label in told and not any(color in told.split() for color in COLORS)
+    stated = words(made(tmp_path, label))[1]
+    assert label in stated and not any(color in stated.split() for color in COLORS)
 
 
 def test_crops_show_the_whole_object_spread_over_the_clip(tmp_path: Path) -> None:
@@ -71,8 +71,8 @@ def test_crops_show_the_whole_object_spread_over_the_clip(tmp_path: Path) -> Non
     assert sorted(row.frame * 3 // 12 for row in clip.features) == [0, 1, 2]
     for row in clip.features:
         assert row.jpeg is not None and row.vector is None
-        with Image.open(io.BytesIO(row.jpeg)) as picture:
-            pixels = np.asarray(picture.convert("RGB")).astype(int)
+        with Image.open(io.BytesIO(row.jpeg)) as image:
+            pixels = np.asarray(image.convert("RGB")).astype(int)
         assert pixels.shape[0] == pixels.shape[1] == round(row.x1 - row.x0)
         red = (pixels[..., 0] - pixels[..., 1]) > 40
         seen = next(seen for seen in clip.track_observations(1) if seen.frame == row.frame)

@@ -31,9 +31,9 @@ def looked(frames: list[Rgb]) -> Survey:
 @pytest.mark.parametrize(("length", "speed"), [(8, 1.0), (24, 1.0), (48, 0.0)])
 def test_dissolves_are_found_where_they_are(length: int, speed: float) -> None:
     frames, middles = dissolving(3, NAMES, length, speed)
-    found = find_transitions(looked(frames))
-    assert len(found) == len(middles)
-    for (before, after), middle in zip(found, middles, strict=True):
+    actual = find_transitions(looked(frames))
+    assert len(actual) == len(middles)
+    for (before, after), middle in zip(actual, middles, strict=True):
         assert before < middle < after
         assert abs((before + after) / 2 - middle) <= 3 + length / 8
         assert length / 2 <= after - before - 1 <= 2 * length + 10
@@ -68,19 +68,19 @@ def in_pieces(source: Source, again: bool) -> Iterator[Survey]:
     pieces = SurveyReader(source, PIECE)
     start = 0
     while True:
-        found = pieces.read(start, lambda done: None)
-        yield found
-        if len(found) < PIECE:
+        actual = pieces.read(start, lambda done: None)
+        yield actual
+        if len(actual) < PIECE:
             return
-        start += len(found)
+        start += len(actual)
         pieces = SurveyReader(source, PIECE) if again else pieces
 
 
 @pytest.mark.parametrize("again", [False, True])
 def test_a_survey_in_pieces_finds_what_one_walk_finds(again: bool) -> None:
     frames, middles = dissolving(3, NAMES, 24, 1.0)
-    found = join_surveys(list(in_pieces(make_source(frames, rate=RATE), again)))
+    actual = join_surveys(list(in_pieces(make_source(frames, rate=RATE), again)))
     whole = looked(frames)
-    assert np.array_equal(found.dissolves, whole.dissolves) and whole.dissolves.any()
-    assert np.array_equal(found.content, whole.content)
-    assert len(find_transitions(found)) == len(middles)
+    assert np.array_equal(actual.dissolves, whole.dissolves) and whole.dissolves.any()
+    assert np.array_equal(actual.content, whole.content)
+    assert len(find_transitions(actual)) == len(middles)

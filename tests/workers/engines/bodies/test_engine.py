@@ -30,9 +30,9 @@ def astronaut() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def body(engine: DefaultBodies, astronaut: np.ndarray) -> BodyEstimate:
-    (found,) = engine.recover(astronaut, [BOX])
-    assert found is not None
-    return found
+    (bodies,) = engine.recover(astronaut, [BOX])
+    assert bodies is not None
+    return bodies
 
 
 def test_protocol(engine: DefaultBodies) -> None:
@@ -132,14 +132,14 @@ def test_a_camera_must_match(engine: DefaultBodies, astronaut: np.ndarray) -> No
 def test_absurd_intrinsics_end_in_a_body_or_none(
     engine: DefaultBodies, astronaut: np.ndarray, focal: float
 ) -> None:
-    (found,) = engine.recover(astronaut, [BOX], camera=Camera(512, 512, focal, focal, 256.0, 256.0))
-    assert found is None or np.isfinite(found.vertices).all()
+    (bodies,) = engine.recover(astronaut, [BOX], camera=Camera(512, 512, focal, focal, 256.0, 256.0))
+    assert bodies is None or np.isfinite(bodies.vertices).all()
 
 
 def test_a_mask_is_used_and_an_empty_one_is_not_fatal(engine: DefaultBodies, astronaut: np.ndarray) -> None:
     empty = np.zeros(astronaut.shape[:2], dtype=bool)
-    (found,) = engine.recover(astronaut, [BOX], [empty])
-    assert found is not None
+    (bodies,) = engine.recover(astronaut, [BOX], [empty])
+    assert bodies is not None
 
 
 def test_converted_models_on_a_known_picture(astronaut: np.ndarray) -> None:

@@ -28,14 +28,14 @@ def errors(
     fitter: BodyFitter, trust: float, image: float = 0.0, world: float = 0.0, *, plain: bool = False
 ) -> tuple[float, float]:
     """Mean MPJPE and PA-MPJPE in mm over the same people; `plain` ones are neutral adults."""
-    rng, found = np.random.default_rng(7), []
+    rng, actual = np.random.default_rng(7), []
     for _ in range(PEOPLE):
         truth = draw_body(fitter.kinematics, rng, image_noise=image, world_noise=world, plain=plain)
         out = fitter.solve(truth.observed, height=fitter.height(truth.observed, trust))
-        found.append(
+        actual.append(
             (mpjpe(out.posed.joints, truth.posed.joints), pa_mpjpe(out.posed.joints, truth.posed.joints))
         )
-    a, b = np.mean(found, axis=0)
+    a, b = np.mean(actual, axis=0)
     return float(a), float(b)
 
 
@@ -54,13 +54,13 @@ def test_exact_landmarks_with_scale_from_the_prior(fitter: BodyFitter) -> None:
 
 
 def test_proportions_tell_of_sex_and_youth(fitter: BodyFitter) -> None:
-    rng, true, found = np.random.default_rng(5), [], []
+    rng, true, actual = np.random.default_rng(5), [], []
     for _ in range(PEOPLE):
         truth = draw_body(fitter.kinematics, rng)
         out = fitter.solve(truth.observed, height=fitter.height(truth.observed, 1.0))
         true.append(truth.state.shape[2:])
-        found.append(out.state.shape[2:])
-    for one, other in zip(np.transpose(true), np.transpose(found), strict=True):
+        actual.append(out.state.shape[2:])
+    for one, other in zip(np.transpose(true), np.transpose(actual), strict=True):
         assert np.corrcoef(one, other)[0, 1] > 0.5
 
 

@@ -29,9 +29,9 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     anny = load_anny()
     names = list(anny.joint_names)
     own = {
-        UNITY[told["unity"]]: joint
-        for joint, told in map_humanoid_joints(names).items()
-        if told["unity"] in UNITY
+        UNITY[stated["unity"]]: joint
+        for joint, stated in map_humanoid_joints(names).items()
+        if stated["unity"] in UNITY
     }
     joints = [names.index((own | SPINES)[name]) for name in JOINTS]
     # every joint of Anny follows its nearest ancestor that SMPL-X has
@@ -88,8 +88,8 @@ def test_the_forward_pass_turns_what_hangs_on_a_joint(file: Path) -> None:
 
 
 def test_a_body_is_said_in_smplx(file: Path) -> None:
-    made = make_body()
-    fitted = fit_smplx(SmplxModel.load(file), made.vertices, made.joints, list(made.rig.joint_names))
+    built = make_body()
+    fitted = fit_smplx(SmplxModel.load(file), built.vertices, built.joints, list(built.rig.joint_names))
     assert fitted.surface_error < 0.012
     assert fitted.joint_error < 0.025
     # the parameters alone give the vertices again
@@ -99,14 +99,14 @@ def test_a_body_is_said_in_smplx(file: Path) -> None:
     np.testing.assert_allclose(again, fitted.vertices, atol=1e-9)
     # the body of the test faces the camera: half a turn about x
     facing = Rotation.from_rotvec(fitted.global_orient).as_matrix()[:, 1]
-    true = Rotation.from_quat(made.rig.rotations[0], scalar_first=True).as_matrix()[:, 1]
+    true = Rotation.from_quat(built.rig.rotations[0], scalar_first=True).as_matrix()[:, 1]
     assert facing @ true > np.cos(np.radians(15))
 
 
 def test_the_command(file: Path, tmp_path: Path) -> None:
-    made = make_body()
+    built = make_body()
     record = tmp_path / "body-000.npz"
-    record.write_bytes(write_npz(describe_body(made, "test"), list_body_arrays(made, vertices=False)))
+    record.write_bytes(write_npz(describe_body(built, "test"), list_body_arrays(built, vertices=False)))
     out = tmp_path / "smplx.npz"
     done = CliRunner().invoke(app, ["convert", str(record), "--model", str(file), "--out", str(out)])
     assert done.exit_code == 0, done.output

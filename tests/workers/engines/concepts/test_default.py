@@ -66,12 +66,12 @@ def test_it_is_a_concept_engine_that_tells_what_it_is(engine: DefaultConcepts) -
 
 def test_boxes_cut_out_exact_shapes_and_stay_inside(engine: DefaultConcepts) -> None:
     image, disc, rectangle = SCENE
-    found = engine.segment(
+    instances = engine.segment(
         engine.embed(image, "scene"),
         [VisualPrompt(box=bounding_box(disc)), VisualPrompt(box=bounding_box(rectangle))],
     )
-    assert [item.prompt for item in found] == [0, 1]
-    for item, truth in zip(found, (disc, rectangle), strict=True):
+    assert [item.prompt for item in instances] == [0, 1]
+    for item, truth in zip(instances, (disc, rectangle), strict=True):
         assert mask_iou(item.mask, truth) >= 0.95
         assert item.box == bounding_box(item.mask)
         outer, inner = bounding_box(truth), item.box
@@ -88,8 +88,8 @@ def test_points_with_and_without_a_box(engine: DefaultConcepts) -> None:
             points=_points((300.5, 160.5), (260.5, 110.5), (20.5, 20.5)), labels=np.array([1, 1, 0])
         ),
     ]
-    found = engine.segment(engine.embed(image, "scene"), clicks)
-    for item, truth in zip(found, (disc, rectangle, rectangle), strict=True):
+    instances = engine.segment(engine.embed(image, "scene"), clicks)
+    for item, truth in zip(instances, (disc, rectangle, rectangle), strict=True):
         assert mask_iou(item.mask, truth) >= 0.9
 
 
@@ -97,8 +97,8 @@ def test_a_rough_mask_is_refined(engine: DefaultConcepts) -> None:
     image, disc, _ = SCENE
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     rough = (np.abs(x - 120) < 62) & (np.abs(y - 150) < 62)
-    found = engine.segment(engine.embed(image, "scene"), [VisualPrompt(mask=rough)])
-    assert mask_iou(found[0].mask, disc) > mask_iou(rough, disc) + 0.05
+    instances = engine.segment(engine.embed(image, "scene"), [VisualPrompt(mask=rough)])
+    assert mask_iou(instances[0].mask, disc) > mask_iou(rough, disc) + 0.05
 
 
 def test_one_answer_per_click_in_order_even_on_nothing(engine: DefaultConcepts) -> None:
@@ -108,9 +108,9 @@ def test_one_answer_per_click_in_order_even_on_nothing(engine: DefaultConcepts) 
         VisualPrompt(box=(10, 10, 20, 20)),
         VisualPrompt(box=(0, 0, 160, 120)),
     ]
-    found = engine.segment(engine.embed(flat, "flat"), clicks)
-    assert [item.prompt for item in found] == [0, 1, 2]
-    assert all(item.mask.any() and item.mask.shape == (120, 160) for item in found)
+    instances = engine.segment(engine.embed(flat, "flat"), clicks)
+    assert [item.prompt for item in instances] == [0, 1, 2]
+    assert all(item.mask.any() and item.mask.shape == (120, 160) for item in instances)
 
 
 @pytest.mark.parametrize(
@@ -183,11 +183,11 @@ def test_without_weights_a_watershed_answers_clicks(tmp_path: Path, monkeypatch:
     assert bare.info.capabilities == ("boxes", "points") and bare.info.weights == {}
     image, disc, _ = SCENE
     handle = bare.embed(image, "scene")
-    found = bare.segment(
+    instances = bare.segment(
         handle, [VisualPrompt(box=bounding_box(disc)), VisualPrompt(points=_points((120.5, 150.5)))]
     )
-    assert all("fallback_watershed" in item.flags and "low_iou" in item.flags for item in found)
-    assert mask_iou(found[0].mask, disc) >= 0.7
+    assert all("fallback_watershed" in item.flags and "low_iou" in item.flags for item in instances)
+    assert mask_iou(instances[0].mask, disc) >= 0.7
     with pytest.raises(WeightsMissing):
         bare.ground(handle, ["cat"])
     with pytest.raises(WeightsMissing):
@@ -215,9 +215,9 @@ def test_a_sharp_outline_is_stable_and_a_soft_one_is_not(engine: DefaultConcepts
     away = np.hypot(x - 200, y - 150)
     sharp = np.where((away < 60)[..., None], (220, 60, 40), (70, 90, 110)).astype(np.uint8)
     soft = (70 + 150 * np.exp(-((away / 60) ** 2)))[..., None].repeat(3, axis=2).astype(np.uint8)
-    found = [
-        engine.segment(engine.embed(picture, name), [VisualPrompt(points=_points((200.5, 150.5)))])[0]
-        for name, picture in (("sharp", sharp), ("soft", soft))
+    instances = [
+        engine.segment(engine.embed(image, name), [VisualPrompt(points=_points((200.5, 150.5)))])[0]
+        for name, image in (("sharp", sharp), ("soft", soft))
     ]
-    assert found[0].stability is not None and found[1].stability is not None
-    assert found[0].stability > 0.95 and 0 <= found[1].stability < found[0].stability
+    assert instances[0].stability is not None and instances[1].stability is not None
+    assert instances[0].stability > 0.95 and 0 <= instances[1].stability < instances[0].stability

@@ -173,9 +173,9 @@ def test_closing_leaves_no_zombie() -> None:
 def test_unsupported_dtypes_and_short_payloads_are_refused() -> None:
     with pytest.raises(ArraysGarbled):
         pack({"a": np.array([{}], dtype=object)})
-    told, payload = pack({"a": np.ones((2, 3))})
+    stated, payload = pack({"a": np.ones((2, 3))})
     for body in (payload[:-1], payload + b"x"):
         with pytest.raises(ArraysGarbled):
-            unpack(told, body)
+            unpack(stated, body)
     with pytest.raises(ArraysGarbled):
         unpack([{"name": "a", "dtype": "object", "shape": [1]}], b"12345678")

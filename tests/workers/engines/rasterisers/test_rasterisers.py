@@ -25,12 +25,12 @@ def hosted():
 @pytest.fixture(params=[NumbaRasteriser, GsplatRasteriser, hosted])
 def rasteriser(request):
     try:
-        made = request.param()
+        built = request.param()
     except RasteriserMissing as error:
         pytest.skip(str(error))
-    yield made
-    if isinstance(made, HostedRasteriser):
-        made.close()
+    yield built
+    if isinstance(built, HostedRasteriser):
+        built.close()
 
 
 def scene(count, seed=0, size=0.08):
@@ -122,7 +122,7 @@ def test_gradients_agree_with_finite_differences_of_the_reference(rasteriser, na
         color, alpha = reference(changed, view, cuts)
         return float((color * weights[0]).sum() + (alpha * weights[1]).sum())
 
-    _, found = rasteriser.backward(given(parts), view, *(weight.astype(np.float32) for weight in weights))
+    _, actual = rasteriser.backward(given(parts), view, *(weight.astype(np.float32) for weight in weights))
     at = NAMES.index(name)
     wanted = np.zeros_like(parts[at])
     for index in np.ndindex(wanted.shape):
@@ -132,7 +132,7 @@ def test_gradients_agree_with_finite_differences_of_the_reference(rasteriser, na
             moved[at][index] += step
             ends.append(loss(moved))
         wanted[index] = (ends[0] - ends[1]) / 2e-6
-    error = np.abs(getattr(found, name) - wanted).max() / np.abs(wanted).max()
+    error = np.abs(getattr(actual, name) - wanted).max() / np.abs(wanted).max()
     assert error <= 1e-4
 
 
@@ -142,13 +142,13 @@ def test_invisible_gaussians_change_nothing_and_have_no_gradient(rasteriser):
     behind = view.centre() * 1.5
     parts[0][0] = behind
     parts[0][1] = [50.0, 0.0, 0.0]
-    drawn, found = rasteriser.backward(
+    drawn, actual = rasteriser.backward(
         given(parts), view, np.ones((32, 32, 3), np.float32), np.ones((32, 32), np.float32)
     )
     alone = rasteriser.render(given([part[2:] for part in parts]), view)
     np.testing.assert_allclose(drawn.color, alone.color, atol=1e-6)
     for name in NAMES:
-        assert not getattr(found, name)[:2].any() and np.isfinite(getattr(found, name)).all()
+        assert not getattr(actual, name)[:2].any() and np.isfinite(getattr(actual, name)).all()
 
 
 def test_no_gaussians_render_black(rasteriser):

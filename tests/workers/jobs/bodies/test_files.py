@@ -298,10 +298,10 @@ def test_a_track_record_marks_frames_without_a_body(made: Walk, motion: BodyMoti
 
 def test_a_film_keeps_the_times_of_its_frames(tmp_path: Path) -> None:
     times = [100, 140, 180, 300, 340]
-    with VideoWriter(65, 48, (1, 1000)) as film:
+    with VideoWriter(65, 48, (1, 1000)) as video:
         for k, time in enumerate(times):
-            film.add(np.full((48, 65, 3), 40 * k, np.uint8), time)
-        data = film.finish()
+            video.add(np.full((48, 65, 3), 40 * k, np.uint8), time)
+        data = video.finish()
     with av.open(io.BytesIO(data)) as container:
         frames = list(container.decode(video=0))
         seconds = [float(frame.pts * frame.time_base) for frame in frames]

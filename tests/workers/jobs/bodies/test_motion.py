@@ -31,41 +31,41 @@ def error(motion: BodyMotion, made: object) -> float:
 
 @pytest.mark.parametrize(("rate", "noise", "lone"), [(30, 0.05, 0.0), (30, 0.05, 0.05), (12, 0.1, 0.05)])
 def test_jitter_falls_and_the_error_does_not_rise(rate: float, noise: float, lone: float) -> None:
-    made = make_walk(60, rate, noise=noise, lone=lone, distance_noise=0.03)
-    raw = build_motion(made.rig, made.estimates, made.seconds, smoothing=False)
-    smooth = build_motion(made.rig, made.estimates, made.seconds)
+    built = make_walk(60, rate, noise=noise, lone=lone, distance_noise=0.03)
+    raw = build_motion(built.rig, built.estimates, built.seconds, smoothing=False)
+    smooth = build_motion(built.rig, built.estimates, built.seconds)
     assert smooth.jitter_raw == pytest.approx(raw.jitter_raw)
     assert smooth.jitter is not None and raw.jitter is not None
     assert smooth.jitter < 0.5 * raw.jitter
-    assert error(smooth, made) < 0.9 * error(raw, made)
-    off = [np.linalg.norm(m.positions - made.positions, axis=1).mean() for m in (smooth, raw)]
+    assert error(smooth, built) < 0.9 * error(raw, built)
+    off = [np.linalg.norm(m.positions - built.positions, axis=1).mean() for m in (smooth, raw)]
     assert off[0] < 0.7 * off[1]
 
 
 def test_acceleration_comes_nearer_to_the_truth() -> None:
-    made = make_walk(noise=0.05, distance_noise=0.02)
-    true = build_motion(made.rig, make_walk().estimates, made.seconds, smoothing=False).joints()
+    built = make_walk(noise=0.05, distance_noise=0.02)
+    true = build_motion(built.rig, make_walk().estimates, built.seconds, smoothing=False).joints()
 
     def acceleration_error(joints: np.ndarray) -> float:
         return float(np.linalg.norm(np.diff(joints - true, 2, axis=0), axis=-1).mean() * 30**2)
 
-    raw = build_motion(made.rig, made.estimates, made.seconds, smoothing=False)
+    raw = build_motion(built.rig, built.estimates, built.seconds, smoothing=False)
     assert acceleration_error(
-        build_motion(made.rig, made.estimates, made.seconds).joints()
+        build_motion(built.rig, built.estimates, built.seconds).joints()
     ) < 0.4 * acceleration_error(raw.joints())
 
 
 def test_a_clean_motion_is_kept() -> None:
-    made = make_walk()
-    assert error(build_motion(made.rig, made.estimates, made.seconds), made) < 1.5
+    built = make_walk()
+    assert error(build_motion(built.rig, built.estimates, built.seconds), built) < 1.5
 
 
 def test_smoothing_has_no_delay() -> None:
     seconds = np.arange(60) / 30
     angles = np.radians(60) * np.sin(2 * np.pi * 0.8 * seconds)
     steady = quaternions(exp_map(np.stack([angles, 0 * angles, 0 * angles], axis=1)))
-    found = 2 * np.arctan2(*smooth_rotations(steady, seconds)[:, [1, 0]].T)
-    shifts = [np.abs(found[10:-10] - np.roll(angles, k)[10:-10]).mean() for k in range(-5, 6)]
+    actual = 2 * np.arctan2(*smooth_rotations(steady, seconds)[:, [1, 0]].T)
+    shifts = [np.abs(actual[10:-10] - np.roll(angles, k)[10:-10]).mean() for k in range(-5, 6)]
     assert int(np.argmin(shifts)) == 5
 
 
@@ -85,14 +85,14 @@ def test_slerp_takes_the_short_way_at_constant_speed() -> None:
 
 
 def test_short_gaps_are_filled_and_long_ones_stay_open() -> None:
-    made = make_walk(60, 30, missing=(*range(10, 16), *range(30, 50)))
-    motion = build_motion(made.rig, made.estimates, made.seconds, smoothing=False, max_gap=0.5)
+    built = make_walk(60, 30, missing=(*range(10, 16), *range(30, 50)))
+    motion = build_motion(built.rig, built.estimates, built.seconds, smoothing=False, max_gap=0.5)
     assert (motion.state[10:16] == FILLED).all() and (motion.state[30:50] == OPEN).all()
     assert int((motion.state == ESTIMATED).sum()) == 34
     assert [(run.start, run.stop) for run in motion.spans] == [(0, 30), (50, 60)]
     assert np.isnan(motion.rotations[30:50]).all() and np.isnan(motion.raw_rotations[10:16]).all()
-    assert np.degrees(angle_between(motion.rotations[10:16], made.rotations[10:16]).mean()) < 3
-    assert np.linalg.norm(motion.positions[10:16] - made.positions[10:16], axis=1).max() < 0.02
+    assert np.degrees(angle_between(motion.rotations[10:16], built.rotations[10:16]).mean()) < 3
+    assert np.linalg.norm(motion.positions[10:16] - built.positions[10:16], axis=1).max() < 0.02
     joints = motion.joints()
     assert np.isfinite(joints[:30]).all() and np.isnan(joints[30:50]).all()
 
@@ -100,9 +100,9 @@ def test_short_gaps_are_filled_and_long_ones_stay_open() -> None:
 @pytest.mark.parametrize(("limit", "filled"), [(0.0, 0), (0.099, 0), (0.1, 2), (1.0, 2)])
 def test_the_limit_is_in_seconds_between_bodies(limit: float, filled: int) -> None:
     seconds = np.arange(6) / 30
-    found = np.array([True, True, False, False, True, True])
+    actual = np.array([True, True, False, False, True, True])
     rotations = np.tile(turned(0.0), (6, 1, 1)).reshape(6, 1, 4)
-    state, _, _ = fill_gaps(seconds, found, rotations, np.zeros((6, 3)), limit)
+    state, _, _ = fill_gaps(seconds, actual, rotations, np.zeros((6, 3)), limit)
     assert int((state == FILLED).sum()) == filled
     assert len(find_spans(state)) == (1 if filled else 2)
 
@@ -123,32 +123,32 @@ def test_one_shape_that_a_wild_frame_does_not_spoil() -> None:
     shapes[4] = 1.6 * true
     weights = robust_weights(shapes, np.full(9, 0.8))
     assert weights.sum() == pytest.approx(1.0) and weights[4] < 0.01
-    made = make_walk(9)
+    built = make_walk(9)
     estimates = replace(
-        made.estimates,
+        built.estimates,
         rest_joints=shapes,
         samples=np.arange(9),
-        sample_vertices=np.repeat(made.rig.rest_vertices[None], 9, axis=0),
+        sample_vertices=np.repeat(built.rig.rest_vertices[None], 9, axis=0),
         parameters={"height": np.where(np.arange(9) == 4, 6.0, 0.5)[:, None]},
     )
-    motion = build_motion(made.rig, estimates, made.seconds, smoothing=False)
+    motion = build_motion(built.rig, estimates, built.seconds, smoothing=False)
     assert np.ptp(motion.rig.rest_joints[:, 1]) == pytest.approx(np.ptp(true[:, 1]), rel=0.02)
     assert motion.parameters["height"][0] == pytest.approx(0.5, abs=0.06)
     # the giant covers the same pixels as before, so it comes nearer along its ray
-    moved = motion.positions[4] / made.positions[4]
+    moved = motion.positions[4] / built.positions[4]
     np.testing.assert_allclose(moved, moved[0])
     assert moved[0] == pytest.approx(1 / 1.6, rel=0.02)
 
 
 def test_known_camera_poses_put_the_motion_into_the_world() -> None:
-    made = make_walk(20, 30)
+    built = make_walk(20, 30)
     poses = np.tile(np.eye(4), (20, 1, 1))
-    poses[:, :3, :3] = exp_map(np.stack([0 * made.seconds, 1.5 * made.seconds, 0 * made.seconds], axis=1))
-    poses[:, :3, 3] = np.stack([made.seconds, 0 * made.seconds, 2 * made.seconds], axis=1)
-    camera = build_motion(made.rig, made.estimates, made.seconds, smoothing=False)
+    poses[:, :3, :3] = exp_map(np.stack([0 * built.seconds, 1.5 * built.seconds, 0 * built.seconds], axis=1))
+    poses[:, :3, 3] = np.stack([built.seconds, 0 * built.seconds, 2 * built.seconds], axis=1)
+    camera = build_motion(built.rig, built.estimates, built.seconds, smoothing=False)
     for smoothing, limit in ((False, 1e-9), (True, 0.03)):
         world = build_motion(
-            made.rig, made.estimates, made.seconds, world_from_cam=poses, smoothing=smoothing
+            built.rig, built.estimates, built.seconds, world_from_cam=poses, smoothing=smoothing
         )
         expected = np.einsum("tab,tjb->tja", poses[:, :3, :3], camera.joints()) + poses[:, None, :3, 3]
         assert np.linalg.norm(world.joints() - expected, axis=-1).mean() < limit
@@ -158,8 +158,8 @@ def test_bodies_survive_their_way_through_the_store() -> None:
     bodies = [make_body(seed) for seed in range(5)]
     store: dict[str, bytes] = {}
     writer = EstimateChunkWriter()
-    for frame, found in enumerate(bodies):
-        writer.add(frame, 100 * frame, [(7, found)] if frame == 2 else [(7, found), (3, bodies[0])])
+    for frame, actual in enumerate(bodies):
+        writer.add(frame, 100 * frame, [(7, actual)] if frame == 2 else [(7, actual), (3, bodies[0])])
         if frame in (2, 4):
             store[str(frame)] = writer.flush()
     chunks = list(store)

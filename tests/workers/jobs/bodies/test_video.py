@@ -43,12 +43,12 @@ class Concepts:
         return self
 
     def step(self, frame: VideoFrame) -> list[FrameResult]:
-        found = [self._person(frame.index, 1, 4)]
+        actual = [self._person(frame.index, 1, 4)]
         if frame.index not in ONCE and frame.index not in LONG:
-            found.append(self._person(frame.index, 2, 30))
+            actual.append(self._person(frame.index, 2, 30))
         if frame.index == 3:
-            found.append(self._person(frame.index, 3, 50))
-        return [FrameResult(frame.index, frame.pts, tuple(found))]
+            actual.append(self._person(frame.index, 3, 50))
+        return [FrameResult(frame.index, frame.pts, tuple(actual))]
 
     def finish(self) -> list[FrameResult]:
         return []
@@ -84,9 +84,9 @@ class Bodies:
         self.alive -= 1
 
     def _body(self, box: Box) -> BodyEstimate:
-        found = make_body()
+        actual = make_body()
         place = np.array([box[0] / 10, 0.0, 4.0])
-        return replace(found, rig=replace(found.rig, root_translation=place), box=box)
+        return replace(actual, rig=replace(actual.rig, root_translation=place), box=box)
 
 
 class Heartbeat(FakeHeartbeat):
@@ -122,12 +122,12 @@ class World(VideoWorld):
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    made = World(tmp_path_factory.mktemp("world"))
+    folder = World(tmp_path_factory.mktemp("world"))
     with pytest.MonkeyPatch.context() as patch:
         for module in (chunked_tracking, bodies_video):
             patch.setattr(module, "CHUNK_FRAMES", CHUNK)
-        yield made
-    made.close()
+        yield folder
+    folder.close()
 
 
 def asked(world: World, **options: Any) -> BodiesJob:
@@ -149,16 +149,16 @@ def hashes(manifest: Manifest) -> dict[str, str]:
 
 
 def test_tracks_gaps_and_files(world: World, whole: Manifest) -> None:
-    told = result(whole)
-    assert [track.id for track in told.tracks] == [1, 2] and told.frames == FRAMES
-    first, second = told.tracks
+    stated = result(whole)
+    assert [track.id for track in stated.tracks] == [1, 2] and stated.frames == FRAMES
+    first, second = stated.tracks
     assert (first.frames, first.filled, len(first.spans)) == (FRAMES, 0, 1)
     assert (second.frames, second.filled) == (FRAMES - 3 - 8, 3)
     assert [(s.first_frame, s.last_frame) for s in second.spans] == [(0, 11), (20, 26)]
     assert second.spans[1].first_seconds == pytest.approx(20 / 25)
     assert {"gaps_filled", "gaps_open"} <= set(second.flags) and not {"gaps_filled"} & set(first.flags)
     assert second.files["bvh"] == ["track-002-0.bvh", "track-002-1.bvh"]
-    assert [(f.index, f.code) for f in told.failures] == [(3, "no_person_found")]
+    assert [(f.index, f.code) for f in stated.failures] == [(3, "no_person_found")]
     names = {item.name for item in whole.artefacts}
     assert {"track-001.glb", "track-001.npz", "overlay.mp4", "masks-00000.jsonl"} <= names
     assert whole.provenance.sources == [world.video.id]
@@ -187,11 +187,11 @@ def test_a_killed_worker_goes_on_with_the_same_result(
     assert hashes(again) == hashes(whole)
     assert [item.name for item in again.artefacts] == [item.name for item in whole.artefacts]
     assert result(again) == result(whole)
-    done = [told["done"] for told in heartbeat.reports if told["stage"] == at[0]]
+    done = [stated["done"] for stated in heartbeat.reports if stated["stage"] == at[0]]
     if at == ("track", 20):
         assert min(done) == 17
     if at[0] != "track":
-        assert not any(told["stage"] == "track" for told in heartbeat.reports)
+        assert not any(stated["stage"] == "track" for stated in heartbeat.reports)
     if at == ("bodies", 20):
         assert min(done) == 17
 
@@ -205,20 +205,20 @@ def test_a_track_job_is_gone_on_from(world: World, whole: Manifest) -> None:
     data = manifest.model_dump_json().encode()
     assert leases.succeed(world.db, row, world.store.put(data))
     heartbeat = Heartbeat()
-    told = world.run(BodiesJob(from_job=job_id, formats=["npz", "glb"], max_gap_seconds=GAP), heartbeat)
+    outcome = world.run(BodiesJob(from_job=job_id, formats=["npz", "glb"], max_gap_seconds=GAP), heartbeat)
     assert not any(step["stage"] == "track" for step in heartbeat.reports)
     for name in ("track-001.npz", "track-002.glb"):
-        assert hashes(told)[name] == hashes(whole)[name]
+        assert hashes(outcome)[name] == hashes(whole)[name]
     with pytest.raises(JobProblem, match="one pose"):
         world.run(BodiesJob(from_job=job_id, formats=["obj"]))
 
 
 def test_known_camera_poses_give_a_world(world: World, whole: Manifest) -> None:
     turn = [[0.0, 0.0, 1.0, 5.0], [0.0, 1.0, 0.0, 0.0], [-1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
-    told = world.run(asked(world, world_from_cam=[turn] * FRAMES))
-    assert result(told).space == "world" and result(whole).space == "camera"
+    manifest = world.run(asked(world, world_from_cam=[turn] * FRAMES))
+    assert result(manifest).space == "world" and result(whole).space == "camera"
     there, here = (
-        np.load(BytesIO(world.file(m, "track-001.npz")))["root_translation_raw"] for m in (told, whole)
+        np.load(BytesIO(world.file(m, "track-001.npz")))["root_translation_raw"] for m in (manifest, whole)
     )
     np.testing.assert_allclose(there, here @ np.array(turn)[:3, :3].T + [5, 0, 0], atol=1e-6)
     with pytest.raises(JobProblem, match="27 frames") as caught:
@@ -249,21 +249,21 @@ def test_an_engine_with_levels_of_detail_is_asked_for_them(
         return found
 
     monkeypatch.setattr(Bodies, "at_lod", at_lod, raising=False)
-    told = world.run(asked(world, lod=4, max_frames=2))
-    assert asked_for == [4] * 4 and "lod_ignored" not in told.flags
+    manifest = world.run(asked(world, lod=4, max_frames=2))
+    assert asked_for == [4] * 4 and "lod_ignored" not in manifest.flags
 
 
 def test_too_many_people_are_capped_to_those_who_stay_longest(world: World) -> None:
-    told = world.run(asked(world, max_people=1, max_frames=10))
-    assert [track.id for track in result(told).tracks] == [1] and "people_capped" in told.flags
+    manifest = world.run(asked(world, max_people=1, max_frames=10))
+    assert [track.id for track in result(manifest).tracks] == [1] and "people_capped" in manifest.flags
 
 
 def test_nobody_is_a_success_with_a_reason(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     nobody: Callable[..., list[FrameResult]] = lambda self, frame: [FrameResult(frame.index, frame.pts, ())]  # noqa: E731
     monkeypatch.setattr(Concepts, "step", nobody)
-    told = world.run(asked(world, max_frames=5))
-    assert result(told).tracks == [] and told.reason == "no person was found in the video"
-    assert "nothing_found" in told.flags
+    manifest = world.run(asked(world, max_frames=5))
+    assert result(manifest).tracks == [] and manifest.reason == "no person was found in the video"
+    assert "nothing_found" in manifest.flags
 
 
 def test_an_implausible_camera_of_a_fetched_video_fails_its_job(world: World) -> None:

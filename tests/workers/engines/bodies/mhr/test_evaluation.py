@@ -124,17 +124,17 @@ def write_model(folder: Path, vertices: int = VERTICES) -> dict[str, np.ndarray]
 
 def by_hand(tables: dict[str, np.ndarray], parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Global rotations and positions in metres: scale 2^s, pre-rotation, then Rz Ry Rx, joint by joint."""
-    told = (tables["transform"][:, :204] @ parameters).reshape(JOINTS, 7)
+    stated = (tables["transform"][:, :204] @ parameters).reshape(JOINTS, 7)
     rotations, places, scales = np.empty((JOINTS, 3, 3)), np.empty((JOINTS, 3)), np.empty(JOINTS)
     for j, p in enumerate(tables["parents"]):
-        local = tables["before"][j] @ Rotation.from_euler("xyz", told[j, 3:6]).as_matrix()
-        offset = tables["offsets"][j] + told[j, :3]
+        local = tables["before"][j] @ Rotation.from_euler("xyz", stated[j, 3:6]).as_matrix()
+        offset = tables["offsets"][j] + stated[j, :3]
         if p < 0:
-            rotations[j], places[j], scales[j] = local, offset, 2.0 ** told[j, 6]
+            rotations[j], places[j], scales[j] = local, offset, 2.0 ** stated[j, 6]
         else:
             rotations[j] = rotations[p] @ local
             places[j] = places[p] + scales[p] * rotations[p] @ offset
-            scales[j] = scales[p] * 2.0 ** told[j, 6]
+            scales[j] = scales[p] * 2.0 ** stated[j, 6]
     return rotations, places / 100
 
 

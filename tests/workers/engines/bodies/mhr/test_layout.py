@@ -91,36 +91,36 @@ def test_positions_project_onto_the_pixels() -> None:
 
 
 def test_all_keypoints_of_the_real_outputs_project_to_a_thousandth_of_a_pixel() -> None:
-    for person, told in zip(load_outputs(), load_golden(), strict=True):
-        focal, cx, cy = told["focal_cx_cy"]
+    for person, golden in zip(load_outputs(), load_golden(), strict=True):
+        focal, cx, cy = golden["focal_cx_cy"]
         camera = Camera(*SIZE, focal, focal, cx, cy)
         places = person["pred_keypoints_3d"] + person["pred_cam_t"]
         assert np.abs(camera.project(places) - person["pred_keypoints_2d"]).max() <= 1e-3
 
 
 def test_golden_numbers_are_those_of_the_real_outputs() -> None:
-    for person, told in zip(load_outputs(), load_golden(), strict=True):
-        np.testing.assert_allclose(told["model_parameters"], person["mhr_model_params"], rtol=1e-8)
-        for index, row in told["joints"].items():
+    for person, golden in zip(load_outputs(), load_golden(), strict=True):
+        np.testing.assert_allclose(golden["model_parameters"], person["mhr_model_params"], rtol=1e-8)
+        for index, row in golden["joints"].items():
             np.testing.assert_allclose(row, person["pred_joint_coords"][index], rtol=1e-8)
-        for index, row in told["rotations"].items():
+        for index, row in golden["rotations"].items():
             np.testing.assert_allclose(row, person["pred_global_rots"][index], rtol=1e-8)
 
 
 def test_a_camera_with_its_centre_elsewhere_gets_another_translation() -> None:
     """Real people, seen by the recorded camera, then by one whose image is a window of the same picture."""
-    for person, told in zip(load_outputs(), load_golden(), strict=True):
-        focal = told["focal_cx_cy"][0]
+    for person, golden in zip(load_outputs(), load_golden(), strict=True):
+        focal = golden["focal_cx_cy"][0]
         points = person["pred_keypoints_3d"]
         centred = place(points, person["pred_cam_t"], Camera(*SIZE, focal, focal, 960, 445), False)
         assert not centred.moved
         np.testing.assert_array_equal(centred.translation, person["pred_cam_t"])
         for camera in (Camera(*SIZE, focal, focal, 700, 520), Camera(*SIZE, focal, focal * 1.1, 960, 445)):
-            mended = place(points, person["pred_cam_t"], camera, False)
-            assert mended.moved
-            np.testing.assert_allclose(mended.pixels, centred.pixels, atol=1e-9)
-            off = camera.project(points + mended.translation) - mended.pixels
-            unmended = camera.project(points + person["pred_cam_t"]) - mended.pixels
+            corrected = place(points, person["pred_cam_t"], camera, False)
+            assert corrected.moved
+            np.testing.assert_allclose(corrected.pixels, centred.pixels, atol=1e-9)
+            off = camera.project(points + corrected.translation) - corrected.pixels
+            unmended = camera.project(points + person["pred_cam_t"]) - corrected.pixels
             assert np.sqrt((off**2).sum(1).mean()) < 10 < np.sqrt((unmended**2).sum(1).mean())
 
 

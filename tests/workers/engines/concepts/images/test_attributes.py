@@ -79,14 +79,14 @@ def test_instances_are_filtered_by_colour_then_by_extreme() -> None:
 def test_a_colour_of_a_part_is_flagged_as_weak() -> None:
     image = np.full((60, 100, 3), 255, np.uint8)
     image[:, :36] = (200, 20, 20)
-    [found] = choose(image, [instance(slice(2, 98))], "red car")
-    assert found.flags == ("color_weak",)
+    [actual] = choose(image, [instance(slice(2, 98))], "red car")
+    assert actual.flags == ("color_weak",)
 
 
 def test_on_a_photo(engine: DefaultConcepts) -> None:
     handle = engine.embed(skimage.data.astronaut(), "astronaut")
-    found = engine.ground(handle, ["orange person", "green person", "largest person"])
-    assert [item.prompt for item in found] == [0, 2]
+    instances = engine.ground(handle, ["orange person", "green person", "largest person"])
+    assert [item.prompt for item in instances] == [0, 2]
 
 
 def test_in_a_video_only_the_requested_colour_is_tracked(engine: DefaultConcepts) -> None:
@@ -94,10 +94,10 @@ def test_in_a_video_only_the_requested_colour_is_tracked(engine: DefaultConcepts
     bluish = person[..., ::-1]
     frames = []
     for index in range(4):
-        picture = make_wall(size=(520, 800))
-        picture[4:516, 20 + 2 * index : 380 + 2 * index] = person
-        picture[4:516, 420:780] = bluish
-        frames.append(VideoFrame(index, index, picture))
+        image = make_wall(size=(520, 800))
+        image[4:516, 20 + 2 * index : 380 + 2 * index] = person
+        image[4:516, 420:780] = bluish
+        frames.append(VideoFrame(index, index, image))
     tracker = engine.tracker(TrackPrompts(phrases=("person", "blue person", "leftmost person")))
     last = [tracker.step(frame)[0] for frame in frames][-1]
     boxes = {prompt: [o.box for o in last.objects if o.prompt == prompt] for prompt in range(3)}
@@ -109,32 +109,32 @@ def test_in_a_video_only_the_requested_colour_is_tracked(engine: DefaultConcepts
 
 def test_everything_finds_each_object_once_and_names_some(engine: DefaultConcepts) -> None:
     handle = engine.embed(skimage.data.coffee(), "coffee")
-    found = engine.ground(handle, ["everything", "cup"])
-    things = [item for item in found if item.prompt == 0]
+    instances = engine.ground(handle, ["everything", "cup"])
+    things = [item for item in instances if item.prompt == 0]
     assert {"cup", "dining table"} <= {item.label for item in things}
     spoon = [item for item in things if item.mask[290, 367] and item.mask.sum() < 20_000]
     assert len(spoon) == 1
     for index, item in enumerate(things):
         for other in things[index + 1 :]:
             assert mask_iou(item.mask, other.mask) < 0.7
-    assert [item.label for item in found if item.prompt == 1] == ["cup"]
+    assert [item.label for item in instances if item.prompt == 1] == ["cup"]
 
 
 def test_everything_takes_attributes_too(engine: DefaultConcepts) -> None:
-    picture = make_wall(size=(240, 320))
-    red = draw_ball(picture, (120, 90), 45, (230, 30, 20))
-    draw_ball(picture, (120, 230), 45, (30, 60, 230))
-    found = engine.ground(engine.embed(picture, "balls"), ["red things"])
-    assert any(mask_iou(item.mask, red) > 0.85 for item in found)
-    assert all(mask_iou(item.mask, red) > 0.1 for item in found)
+    image = make_wall(size=(240, 320))
+    red = draw_ball(image, (120, 90), 45, (230, 30, 20))
+    draw_ball(image, (120, 230), 45, (30, 60, 230))
+    instances = engine.ground(engine.embed(image, "balls"), ["red things"])
+    assert any(mask_iou(item.mask, red) > 0.85 for item in instances)
+    assert all(mask_iou(item.mask, red) > 0.1 for item in instances)
 
 
 def test_one_coin_finds_them_all(engine: DefaultConcepts) -> None:
-    picture = np.repeat(skimage.data.coins()[..., None], 3, axis=2)
-    found = engine.ground_exemplars(engine.embed(picture, "coins"), [(23, 32, 68, 76)], [1])
-    assert 22 <= len(found) <= 25
-    assert all(400 < item.mask.sum() < 4500 for item in found)
-    total = np.sum([item.mask for item in found], axis=0)
+    image = np.repeat(skimage.data.coins()[..., None], 3, axis=2)
+    instances = engine.ground_exemplars(engine.embed(image, "coins"), [(23, 32, 68, 76)], [1])
+    assert 22 <= len(instances) <= 25
+    assert all(400 < item.mask.sum() < 4500 for item in instances)
+    total = np.sum([item.mask for item in instances], axis=0)
     assert (total > 1).mean() < 0.01
 
 

@@ -23,10 +23,10 @@ def runs() -> list[tuple[RenderedClip, list[Shown], Scores]]:
 
 def test_masks_and_ids_follow(runs: list[tuple[RenderedClip, list[Shown], Scores]]) -> None:
     """The bench gives the figures for whole clips; these bounds leave room for other machines."""
-    scores = [made for _, _, made in runs]
-    assert np.mean([made.iou for made in scores]) >= 0.75, scores
-    assert np.mean([made.idf1 for made in scores]) >= 0.85, scores
-    assert sum(made.switches for made in scores) <= 1, scores
+    scores = [built for _, _, built in runs]
+    assert np.mean([built.iou for built in scores]) >= 0.75, scores
+    assert np.mean([built.idf1 for built in scores]) >= 0.85, scores
+    assert sum(built.switches for built in scores) <= 1, scores
 
 
 def test_what_left_is_known_again(runs: list[tuple[RenderedClip, list[Shown], Scores]]) -> None:

@@ -36,10 +36,10 @@ def balls() -> Balls:
     """A red ball goes right, a blue one goes left below it."""
     frames, truth = [], []
     for step in range(FRAMES):
-        picture = make_wall()
-        red = draw_ball(picture, (70, 70 + 6 * step), 34, (220, 60, 40))
-        blue = draw_ball(picture, (170, 250 - 6 * step), 34, (40, 80, 220))
-        frames.append(picture)
+        image = make_wall()
+        red = draw_ball(image, (70, 70 + 6 * step), 34, (220, 60, 40))
+        blue = draw_ball(image, (170, 250 - 6 * step), 34, (40, 80, 220))
+        frames.append(image)
         truth.append({"red": red, "blue": blue})
     return frames, truth
 
@@ -188,11 +188,11 @@ def test_a_lost_object_is_given_back_by_a_click(engine: DefaultConcepts) -> None
     """It left to the left, and what the user names as the same looks different."""
     frames = []
     for step in range(10):
-        picture = make_wall()
+        image = make_wall()
         if step < 4:
-            draw_ball(picture, (120, 40 - 40 * step), 34, (220, 60, 40))
-        green = draw_ball(picture, (120, 240), 34, (60, 200, 80))
-        frames.append(picture)
+            draw_ball(image, (120, 40 - 40 * step), 34, (220, 60, 40))
+        green = draw_ball(image, (120, 240), 34, (60, 200, 80))
+        frames.append(image)
     prompts = TrackPrompts(
         objects=1,
         visual_prompts=(

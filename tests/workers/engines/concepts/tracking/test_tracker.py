@@ -85,11 +85,11 @@ def test_masks_follow_and_ids_stay_through_full_occlusion(
 ) -> None:
     overlaps: dict[int, list[float]] = {1: [], 2: [], 3: []}
     for result, truth in zip(run[0], video[1], strict=True):
-        found = {item.id: item for item in result.objects}
-        assert set(found) <= {1, 2, 3} and len(found) == len(result.objects)
+        actual = {item.id: item for item in result.objects}
+        assert set(actual) <= {1, 2, 3} and len(actual) == len(result.objects)
         for name, mask in truth.items():
             if np.count_nonzero(mask) > 1000:
-                overlaps[name].append(mask_iou(found[name].mask, mask) if name in found else 0.0)
+                overlaps[name].append(mask_iou(actual[name].mask, mask) if name in actual else 0.0)
         assert all(
             item.prompt == item.id - 1 and item.box == bounding_box(item.mask) for item in result.objects
         )

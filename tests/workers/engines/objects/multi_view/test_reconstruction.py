@@ -169,8 +169,8 @@ def test_up_and_arc_of_cameras_are_estimated():
         up = estimate_up(moved)
         np.testing.assert_allclose(up, turn.rotation_matrix() @ [0, 1, 0], atol=1e-6)
         centres = np.stack([view.centre() for view in moved])
-        found = measure_arc(centres, np.asarray(turn.translation), up)
-        assert found == pytest.approx(arc, abs=1e-6)
+        actual = measure_arc(centres, np.asarray(turn.translation), up)
+        assert actual == pytest.approx(arc, abs=1e-6)
 
 
 def test_it_is_a_multi_view_engine():
