@@ -10,7 +10,8 @@ from maquette.cli.context import get_context
 from maquette.cli.output import finish_job
 from maquette.client import Maquette
 from maquette.handles import Job
-from maquette.sources.globs import expand_globs
+from maquette.names import UniqueNames
+from maquette.sources.globs import choose_name, expand_globs
 
 StartJob = Callable[[Maquette, Any], Job[Any]]
 
@@ -24,8 +25,9 @@ def run_each(context: typer.Context, patterns: list[str], start: StartJob, out: 
     with cli.client() as mq:
         # all are submitted before the first is waited for, so that workers are never idle
         jobs = [(medium, start(mq, medium)) for medium in inputs]
+        names = UniqueNames()
         for medium, job in jobs:
-            name = Path(str(medium)).stem
+            name = names.add(choose_name(medium))
             folder = out / name if out is not None and len(jobs) > 1 else out
             finish_job(cli, job, name, folder)
 

@@ -13,6 +13,7 @@ from maquette.client import Maquette
 from maquette.contract import BodiesJob, BodyFormat
 from maquette.contract.defaults import BODIES
 from maquette.handles import Job
+from maquette.sources.text_files import read_text
 
 Media = Annotated[list[str] | None, typer.Argument(help="Images or videos; none with --from-job.")]
 MaskFiles = Annotated[
@@ -82,7 +83,7 @@ def bodies(
 
 
 def _read_poses(file: Path) -> list[Any]:
-    poses = json.loads(file.read_text())
+    poses = json.loads(read_text(file))
     is_valid = isinstance(poses, list) and all(
         isinstance(matrix, list) and len(matrix) == 4 and all(len(row) == 4 for row in matrix)
         for matrix in poses

@@ -7,6 +7,7 @@ import typer
 
 from maquette.cli import options as o
 from maquette.cli.context import get_context, print_json
+from maquette.console import PlainConsole
 from maquette.contract import AssetFormat, ConvertJob
 from maquette.contract.defaults import CONVERT
 
@@ -28,7 +29,7 @@ def convert(
     if cli.as_json:
         print_json(result.data.model_dump(mode="json"))
     else:
-        typer.echo(f"{result.data.asset} ({result.data.source}): {', '.join(map(str, targets))}")
+        PlainConsole().print(f"{result.data.asset} ({result.data.source}): {', '.join(map(str, targets))}")
 
 
 def _choose_format(target: Path) -> AssetFormat:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from maquette.cli import sessions
 from maquette.cli.bodies import bodies
@@ -18,6 +17,7 @@ from maquette.cli.scene import scene
 from maquette.cli.segment import segment
 from maquette.cli.server import engines, up
 from maquette.cli.track import track
+from maquette.console import PlainConsole, styled
 from maquette.errors import ApiError, MaquetteError
 from maquette.settings import API_KEY_VARIABLE, DEFAULT_URL, URL_VARIABLE
 
@@ -56,8 +56,12 @@ def main() -> None:
     try:
         app()
     except ApiError as error:
-        Console(stderr=True).print(f"[red]{error.code}[/red]: {error.problem.detail}", highlight=False)
+        _print_error(error.code, error.problem.detail)
         sys.exit(1)
     except (MaquetteError, OSError, ValueError, RuntimeError) as error:
-        Console(stderr=True).print(f"[red]error[/red]: {error}", highlight=False)
+        _print_error("error", error)
         sys.exit(1)
+
+
+def _print_error(kind: str, detail: object) -> None:
+    PlainConsole(stderr=True).print(styled(kind, "red"), f": {detail}", sep="")
