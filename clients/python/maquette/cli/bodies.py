@@ -2,18 +2,20 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from maquette.cli import options as o
 from maquette.cli import parsing
 from maquette.cli.batch import run_each_or_continue
-from maquette.client import Maquette
 from maquette.contract import BodiesJob, BodyFormat
 from maquette.contract.defaults import BODIES
-from maquette.handles import Job
 from maquette.sources.text_files import read_text
+
+if TYPE_CHECKING:
+    from maquette.client import Maquette
+    from maquette.handles import Job
 
 Media = Annotated[list[str] | None, typer.Argument(help="Images or videos; none with --from-job.")]
 MaskFiles = Annotated[
@@ -71,7 +73,7 @@ def bodies(
         "engine": engine,
     }
 
-    def start(mq: Maquette, medium: Any) -> Job[Any]:
+    def start(mq: "Maquette", medium: Any) -> "Job[Any]":
         if medium is None:
             return mq.bodies(**fields)
         ref = mq.upload(medium)

@@ -8,12 +8,13 @@ import typer
 from maquette.cli import options as o
 from maquette.cli import parsing
 from maquette.cli.context import CliContext, get_context, print_json
+from maquette.cli.lazy_group import plain_typer
 from maquette.cli.output import finish_job
 from maquette.console import PlainConsole, styled
 from maquette.contract import Direction, OpenSession, Propagate, Session, VideoPrompt
 from maquette.contract.defaults import PROPAGATION, SESSION
 
-app = typer.Typer(help="Annotate a video step by step.", no_args_is_help=True)
+app = plain_typer(help="Annotate a video step by step.", no_args_is_help=True)
 SessionIdArgument = Annotated[str, typer.Argument(help="Id of the session.")]
 
 

@@ -3,8 +3,6 @@
 import codecs
 from pathlib import Path
 
-from maquette.errors import MaquetteError
-
 BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF32_LE: "utf-32",
@@ -24,6 +22,8 @@ def read_text(path: Path) -> str:
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
+        from maquette.errors import MaquetteError
+
         raise MaquetteError(f"{path} is not text in UTF-8: {error.reason} at byte {error.start}") from error
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
