@@ -82,6 +82,7 @@ def _decompress_magic(head: bytes) -> bytes:
 def _is_sog(path: str) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
-            return "meta.json" in archive.namelist()
+            # some archivers add the folder, and those of Windows its separator
+            return any(re.split(r"[/\\]", name)[-1] == "meta.json" for name in archive.namelist())
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return False

@@ -16,6 +16,7 @@ from workers.formats.limits import MAX_GAUSSIANS
 from workers.formats.losses import Losses, sanitize_read
 from workers.formats.smallest_three import LIMIT, restore_largest
 from workers.formats.sog import FIRST_TAG, SogError
+from workers.formats.zip_reader import ZipMembers
 from workers.geometry.gaussians import Gaussians
 
 MAX_META = 1 << 20
@@ -35,7 +36,8 @@ def read_sog(data: bytes, losses: Losses | None = None) -> Gaussians:
     Raises SogError for other versions and for broken files.
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as bundle:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            bundle = ZipMembers(archive)
             meta = _read_meta(bundle)
             count = meta.get("count")
             if type(count) is not int or not 0 < count <= MAX_GAUSSIANS:
@@ -51,7 +53,7 @@ def read_sog(data: bytes, losses: Losses | None = None) -> Gaussians:
         raise SogError(f"not a readable SOG: {error}") from error
 
 
-def _decode(bundle: zipfile.ZipFile, meta: dict[str, Any], count: int) -> Gaussians:
+def _decode(bundle: ZipMembers, meta: dict[str, Any], count: int) -> Gaussians:
     low, high = (_read_numbers(meta, "means", key, 3) for key in ("mins", "maxs"))
     low_bytes, high_bytes = (_read_pixels(bundle, meta, "means", index, count, 3) for index in (0, 1))
     steps = (high_bytes.astype(np.uint16) << 8 | low_bytes) / 65535
@@ -75,7 +77,7 @@ def _decode(bundle: zipfile.ZipFile, meta: dict[str, Any], count: int) -> Gaussi
         )
 
 
-def _read_meta(bundle: zipfile.ZipFile) -> dict[str, Any]:
+def _read_meta(bundle: ZipMembers) -> dict[str, Any]:
     try:
         meta = json.loads(_read_member(bundle, "meta.json", MAX_META))
     except (ValueError, RecursionError) as error:
@@ -87,9 +89,9 @@ def _read_meta(bundle: zipfile.ZipFile) -> dict[str, Any]:
     return meta
 
 
-def _read_member(bundle: zipfile.ZipFile, name: str, limit: int) -> bytes:
+def _read_member(bundle: ZipMembers, name: str, limit: int) -> bytes:
     try:
-        entry = bundle.getinfo(name)
+        entry = bundle.find(name)
     except KeyError as error:
         raise SogError(f"the bundle has no {name}") from error
     if entry.file_size > limit:
@@ -114,7 +116,7 @@ def _read_numbers(meta: dict[str, Any], part: str, key: str, count: int) -> NDAr
 
 
 def _read_pixels(
-    bundle: zipfile.ZipFile, meta: dict[str, Any], part: str, index: int, count: int, channels: int
+    bundle: ZipMembers, meta: dict[str, Any], part: str, index: int, count: int, channels: int
 ) -> NDArray[np.uint8]:
     name = _field(meta, part, "files", index + 1)[index]
     if not isinstance(name, str):

@@ -5,6 +5,7 @@ from typing import Self
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from maquette.console import escape_controls
 from maquette.contract import FINAL_STATES, Job
 
 ProgressCallback = Callable[[Job], None]
@@ -17,9 +18,9 @@ class JobProgressBar:
         self._title = title
         self._bars = Progress(
             SpinnerColumn(),
-            TextColumn("{task.fields[title]}"),
+            TextColumn("{task.fields[title]}", markup=False),
             BarColumn(bar_width=28),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             TimeElapsedColumn(),
         )
         self._task = self._bars.add_task("queued", title=title or "job", total=None)
@@ -33,14 +34,14 @@ class JobProgressBar:
 
     def __call__(self, job: Job) -> None:
         """Show the job's state and progress."""
-        title = self._title or job.kind
+        title = escape_controls(self._title or job.kind)
         if job.state in FINAL_STATES:
             self._bars.update(self._task, title=title, description=job.state, total=1, completed=1)
         elif job.progress is None:
             self._bars.update(self._task, title=title, description=job.state)
         else:
             step = job.progress
-            text = " ".join(filter(None, [step.stage, step.message]))
+            text = escape_controls(" ".join(filter(None, [step.stage, step.message])))
             if step.total:
                 text += f" {step.done}/{step.total}"
             self._bars.update(

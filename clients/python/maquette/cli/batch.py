@@ -2,21 +2,26 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import typer
 
 from maquette.cli.context import get_context
-from maquette.cli.output import finish_job
-from maquette.client import Maquette
-from maquette.handles import Job
-from maquette.sources.globs import expand_globs
+from maquette.names import UniqueNames
+from maquette.sources.globs import choose_name, expand_globs
 
-StartJob = Callable[[Maquette, Any], Job[Any]]
+if TYPE_CHECKING:
+    from maquette.client import Maquette
+    from maquette.handles import Job
+
+StartJob: TypeAlias = "Callable[[Maquette, Any], Job[Any]]"
 
 
 def run_each(context: typer.Context, patterns: list[str], start: StartJob, out: Path | None) -> None:
     """Submit a job per input, then wait for all of them and save their results."""
+    # rich and the client are loaded once there is something to do
+    from maquette.cli.output import finish_job
+
     cli = get_context(context)
     inputs = expand_globs(patterns)
     if not inputs:
@@ -24,8 +29,9 @@ def run_each(context: typer.Context, patterns: list[str], start: StartJob, out: 
     with cli.client() as mq:
         # all are submitted before the first is waited for, so that workers are never idle
         jobs = [(medium, start(mq, medium)) for medium in inputs]
+        names = UniqueNames()
         for medium, job in jobs:
-            name = Path(str(medium)).stem
+            name = names.add(choose_name(medium))
             folder = out / name if out is not None and len(jobs) > 1 else out
             finish_job(cli, job, name, folder)
 
@@ -43,6 +49,8 @@ def run_each_or_continue(
         return
     if patterns:
         raise typer.BadParameter("--from-job brings its own input: leave the files out")
+    from maquette.cli.output import finish_job
+
     cli = get_context(context)
     with cli.client() as mq:
         job = start(mq, None)

@@ -2,17 +2,20 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from maquette.cli import options as o
 from maquette.cli import parsing
 from maquette.cli.batch import run_each_or_continue
-from maquette.client import Maquette
 from maquette.contract import BodiesJob, BodyFormat
 from maquette.contract.defaults import BODIES
-from maquette.handles import Job
+from maquette.sources.text_files import read_text
+
+if TYPE_CHECKING:
+    from maquette.client import Maquette
+    from maquette.handles import Job
 
 Media = Annotated[list[str] | None, typer.Argument(help="Images or videos; none with --from-job.")]
 MaskFiles = Annotated[
@@ -70,7 +73,7 @@ def bodies(
         "engine": engine,
     }
 
-    def start(mq: Maquette, medium: Any) -> Job[Any]:
+    def start(mq: "Maquette", medium: Any) -> "Job[Any]":
         if medium is None:
             return mq.bodies(**fields)
         ref = mq.upload(medium)
@@ -82,7 +85,7 @@ def bodies(
 
 
 def _read_poses(file: Path) -> list[Any]:
-    poses = json.loads(file.read_text())
+    poses = json.loads(read_text(file))
     is_valid = isinstance(poses, list) and all(
         isinstance(matrix, list) and len(matrix) == 4 and all(len(row) == 4 for row in matrix)
         for matrix in poses

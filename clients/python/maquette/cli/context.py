@@ -2,11 +2,12 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from maquette.client import Maquette
+if TYPE_CHECKING:
+    from maquette.client import Maquette
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +18,10 @@ class CliContext:
     api_key: str | None
     as_json: bool
 
-    def client(self) -> Maquette:
+    def client(self) -> "Maquette":
         """Open a client for the service."""
+        from maquette.client import Maquette
+
         return Maquette(self.server, api_key=self.api_key)
 
 

@@ -7,6 +7,7 @@ import typer
 
 from maquette.cli import options as o
 from maquette.cli.context import get_context, print_json
+from maquette.console import PlainConsole
 from maquette.contract import AssetFormat, ConvertJob
 from maquette.contract.defaults import CONVERT
 
@@ -28,11 +29,11 @@ def convert(
     if cli.as_json:
         print_json({**result.data.model_dump(mode="json"), "flags": result.flags})
         return
-    typer.echo(f"{result.data.asset} ({result.data.source}): {', '.join(map(str, targets))}")
+    PlainConsole().print(f"{result.data.asset} ({result.data.source}): {', '.join(map(str, targets))}")
     for name, target in wanted.items():
         if parts := result.data.dropped.get(name):
             counts = ", ".join(f"{part.replace('_', ' ')}: {count}" for part, count in parts.items())
-            typer.echo(f"{target} leaves out {counts}", err=True)
+            PlainConsole(stderr=True).print(f"{target} leaves out {counts}")
 
 
 def _choose_format(target: Path) -> AssetFormat:

@@ -4,11 +4,11 @@ from itertools import islice
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from maquette.cli import options as o
 from maquette.cli.context import get_context, print_json
+from maquette.console import PlainConsole, styled
 from maquette.contract import JobKind, JobState
 
 JobIdArgument = Annotated[str, typer.Argument(help="Id of the job.")]
@@ -31,7 +31,7 @@ def jobs(
     for job in latest:
         created = job.data.created_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
         table.add_row(job.id, job.kind, job.state, created, str(job.data.attempt))
-    Console().print(table)
+    PlainConsole().print(table)
 
 
 def get(context: typer.Context, job_id: JobIdArgument, out: o.Out = None) -> None:
@@ -44,8 +44,8 @@ def get(context: typer.Context, job_id: JobIdArgument, out: o.Out = None) -> Non
     if cli.as_json:
         print_json(job.data.model_dump(mode="json"))
         return
-    console = Console()
-    console.print(f"{job.id} {job.kind} [bold]{job.state}[/bold], attempt {job.data.attempt}")
+    console = PlainConsole()
+    console.print(f"{job.id} {job.kind}", styled(job.state, "bold"), f"attempt {job.data.attempt}")
     if job.data.problem is not None:
         console.print(f"{job.data.problem.code}: {job.data.problem.detail}")
     if job.data.result is not None:

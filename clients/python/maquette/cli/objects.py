@@ -1,17 +1,19 @@
 """`maquette objects`."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from maquette.cli import options as o
 from maquette.cli import parsing
 from maquette.cli.batch import run_each_or_continue
-from maquette.client import Maquette
 from maquette.contract import DepthMap, ObjectFormat, ObjectsJob
 from maquette.contract.defaults import OBJECTS
-from maquette.handles import Job
+
+if TYPE_CHECKING:
+    from maquette.client import Maquette
+    from maquette.handles import Job
 
 Media = Annotated[
     list[str] | None, typer.Argument(help="Images, or videos with --multiview; none with --from-job.")
@@ -72,7 +74,7 @@ def objects(
         "engine": engine,
     }
 
-    def start(mq: Maquette, medium: Any) -> Job[Any]:
+    def start(mq: "Maquette", medium: Any) -> "Job[Any]":
         return mq.objects(None if multiview else medium, video=medium if multiview else None, **fields)
 
     run_each_or_continue(context, images, start, out, from_job)

@@ -7,6 +7,8 @@ from typing import Any, get_args
 
 import typer
 
+from maquette.sources.text_files import read_text
+
 
 def parse_boxes(texts: Iterable[str] | None) -> list[list[float]]:
     """Parse boxes 'x0,y0,x1,y1'."""
@@ -64,7 +66,7 @@ def read_prompts(file: Path | None) -> list[dict[str, Any]]:
     """Read object prompts from a JSON file."""
     if file is None:
         return []
-    prompts = json.loads(file.read_text())
+    prompts = json.loads(read_text(file))
     if not isinstance(prompts, list) or not all(isinstance(prompt, dict) for prompt in prompts):
         raise typer.BadParameter(f"{file} must hold a JSON list of objects")
     return prompts

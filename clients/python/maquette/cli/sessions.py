@@ -4,16 +4,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from maquette.cli import options as o
 from maquette.cli import parsing
 from maquette.cli.context import CliContext, get_context, print_json
+from maquette.cli.lazy_group import plain_typer
 from maquette.cli.output import finish_job
+from maquette.console import PlainConsole, styled
 from maquette.contract import Direction, OpenSession, Propagate, Session, VideoPrompt
 from maquette.contract.defaults import PROPAGATION, SESSION
 
-app = typer.Typer(help="Annotate a video step by step.", no_args_is_help=True)
+app = plain_typer(help="Annotate a video step by step.", no_args_is_help=True)
 SessionIdArgument = Annotated[str, typer.Argument(help="Id of the session.")]
 
 
@@ -122,8 +123,8 @@ def _print_session(cli: CliContext, session: Session) -> None:
     if cli.as_json:
         print_json(session.model_dump(mode="json"))
         return
-    console = Console()
-    console.print(f"[bold]{session.id}[/bold] {session.width}x{session.height}, {session.frames} frames")
+    console = PlainConsole()
+    console.print(styled(session.id, "bold"), f"{session.width}x{session.height}, {session.frames} frames")
     for index, item in enumerate(session.prompts):
         parts = parsing.list_enabled(
             {"box": bool(item.box), "points": bool(item.points), "mask": bool(item.mask)}

@@ -70,4 +70,4 @@ def _run_plan(context: typer.Context, plan: DatasetPlan) -> None:
 
 
 def _save_plan(plan: DatasetPlan, folder: Path) -> None:
-    (folder / PLAN_FILE).write_text(format_plan(plan))
+    (folder / PLAN_FILE).write_text(format_plan(plan), encoding="utf-8")

@@ -14,6 +14,7 @@ from maquette.cli.dataset.execution import (
     Workers,
     execute_plan,
 )
+from maquette.console import PlainConsole
 from maquette.dataset_plan import plan_template as build_template
 from maquette.dataset_plan import read_plan
 
@@ -39,6 +40,6 @@ def plan_template(
     if out is None:
         typer.echo(build_template(), nl=False)
         return
-    with out.open("x") as file:
+    with out.open("x", encoding="utf-8") as file:
         file.write(build_template())
-    typer.echo(f"edit {out}, then: maquette dataset run {out}")
+    PlainConsole().print(f"edit {out}, then: maquette dataset run {out}")
