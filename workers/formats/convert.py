@@ -5,12 +5,11 @@ reorders. Of a mesh, vertices, faces, vertex colours and textures of base colour
 has and its conversion has not is counted, so that nothing is lost without a flag.
 """
 
-import io
+import re
 from dataclasses import dataclass, field
 
 from maquette.contract.formats import AssetFormat
 
-from media.assets import find_obj_vertex
 from workers.formats.glb_accessors import GlbError
 from workers.formats.glb_reader import read_glb
 from workers.formats.losses import Losses
@@ -25,6 +24,9 @@ from workers.geometry.meshes import Mesh
 from workers.geometry.poses import Similarity
 
 HALF_TURN_ABOUT_X = Similarity(rotation=(0.0, 1.0, 0.0, 0.0))
+# An OBJ has no signature: it is a text, whose first bytes have no zero, with a vertex on some line.
+OBJ_VERTEX = re.compile(rb"(?:^|[\r\n]|\A\xef\xbb\xbf)[ \t]*v[ \t]+[-+]?[\d.]")
+TEXT_PROBE = 1 << 16
 READ_ERRORS = (PlyError, SpzError, SogError, GlbError, MeshError)
 
 
@@ -63,7 +65,7 @@ def detect(data: bytes) -> tuple[AssetKind, AssetFormat]:
             return ("splat", "khr_glb") if has_splats(read_glb(data)) else ("mesh", "glb")
         except GlbError as error:
             raise ConvertError(str(error)) from error
-    if find_obj_vertex(io.BytesIO(data)):
+    if OBJ_VERTEX.search(data) and b"\0" not in data[:TEXT_PROBE]:
         return "mesh", "obj"
     raise ConvertError("neither a splat (PLY, SPZ, SOG, GLB) nor a mesh (GLB, OBJ, PLY)")
 
