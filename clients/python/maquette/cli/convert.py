@@ -30,9 +30,13 @@ def convert(
         for name, target in wanted.items():
             target.write_bytes(mq.read(artefacts[result.data.files[name]]))
     if cli.as_json:
-        print_json(result.data.model_dump(mode="json"))
-    else:
-        PlainConsole().print(f"{result.data.asset} ({result.data.source}): {', '.join(map(str, targets))}")
+        print_json({**result.data.model_dump(mode="json"), "flags": result.flags})
+        return
+    PlainConsole().print(f"{result.data.asset} ({result.data.source}): {', '.join(map(str, targets))}")
+    for name, target in wanted.items():
+        if parts := result.data.dropped.get(name):
+            counts = ", ".join(f"{part.replace('_', ' ')}: {count}" for part, count in parts.items())
+            PlainConsole(stderr=True).print(f"{target} leaves out {counts}")
 
 
 def _choose_format(target: Path) -> AssetFormat:
