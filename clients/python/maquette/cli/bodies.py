@@ -9,7 +9,6 @@ import typer
 from maquette.cli import options as o
 from maquette.cli import parsing
 from maquette.cli.batch import run_each_or_continue
-from maquette.cli.job_ids import complete_optional_job_id
 from maquette.contract import BodiesJob, BodyFormat
 from maquette.contract.defaults import BODIES
 from maquette.sources.text_files import read_text
@@ -76,6 +75,8 @@ def bodies(
 
     def start(mq: "Maquette", medium: Any) -> "Job[Any]":
         if medium is None:
+            from maquette.cli.job_ids import complete_optional_job_id
+
             return mq.bodies(from_job=complete_optional_job_id(mq, from_job), **fields)
         ref = mq.upload(medium)
         info = mq.media(ref)

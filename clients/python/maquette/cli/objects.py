@@ -8,7 +8,6 @@ import typer
 from maquette.cli import options as o
 from maquette.cli import parsing
 from maquette.cli.batch import run_each_or_continue
-from maquette.cli.job_ids import complete_optional_job_id
 from maquette.contract import DepthMap, ObjectFormat, ObjectsJob
 from maquette.contract.defaults import OBJECTS
 
@@ -76,6 +75,8 @@ def objects(
     }
 
     def start(mq: "Maquette", medium: Any) -> "Job[Any]":
+        from maquette.cli.job_ids import complete_optional_job_id
+
         fields["from_job"] = complete_optional_job_id(mq, from_job)
         return mq.objects(None if multiview else medium, video=medium if multiview else None, **fields)
 
