@@ -114,6 +114,35 @@ def test_a_job_that_was_asked_to_stop_is_not_joined(run: Run, gateway: TestClien
     assert len(list_jobs(gateway)) == 2
 
 
+def test_an_unknown_word_is_answered_with_all_known_ones_and_the_nearest(run: Run) -> None:
+    refused = run("segment", "red.png", "--text", "wrench")
+    assert refused.status == 1
+    first, *rest = refused.stderr.splitlines()
+    assert first.startswith("unknown_phrase: ") and "'wrench'" in first
+    assert any(line.startswith("did you mean bench") for line in rest)
+    assert any("person, bicycle, car" in line and "toothbrush" in line for line in rest)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-t", "person,car"),
+        ("-t", "person, car"),
+        ("--text", "person", "--text", "car"),
+        ("-t", "person,car,"),
+    ],
+    ids=" ".join,
+)
+def test_phrases_are_repeated_or_joined_by_commas(
+    run: Run, gateway: TestClient, words: tuple[str, ...]
+) -> None:
+    outcome = run("segment", "red.png", *words, "--threshold", "0.5", "--threshold", "0.6")
+    [job] = list_jobs(gateway)
+    request = gateway.get(f"/v1/jobs/{job['id']}").json()["request"]
+    assert outcome.status == 130
+    assert (request["text"], request["thresholds"]) == (["person", "car"], [0.5, 0.6])
+
+
 def test_ids_are_whole_on_a_narrow_terminal_and_in_a_pipe(
     run: Run, gateway: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

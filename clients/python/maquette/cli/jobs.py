@@ -52,7 +52,7 @@ def get(context: typer.Context, job_id: JobIdArgument, out: o.Out = None) -> Non
     console = PlainConsole()
     console.print(f"{job.id} {job.kind}", styled(job.state, "bold"), f"attempt {job.data.attempt}")
     if job.data.problem is not None:
-        console.print(f"{job.data.problem.code}: {job.data.problem.detail}")
+        console.print(f"{job.data.problem.code}: {job.data.problem.explain()}")
     if job.data.result is not None:
         for artefact in job.data.result.artefacts:
             console.print(f"  {artefact.name}  {artefact.media_type}  {artefact.bytes:,} bytes")

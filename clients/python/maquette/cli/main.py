@@ -117,7 +117,7 @@ def explain_error(error: Exception) -> tuple[str, str] | None:
     from maquette.errors import ApiError, MaquetteError
 
     if isinstance(error, ApiError):
-        return error.code, error.problem.detail
+        return error.code, error.problem.explain()
     if isinstance(error, MaquetteError | OSError | ValueError | RuntimeError):
         return "error", str(error)
     return None

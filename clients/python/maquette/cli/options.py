@@ -74,7 +74,7 @@ CancelOnInterrupt = Annotated[
 Images = Annotated[list[str], typer.Argument(help="Images: files, globs or https addresses.")]
 Videos = Annotated[list[str], typer.Argument(help="Videos: files, globs or https addresses.")]
 
-PHRASE_HELP = "A phrase; repeat the option for several."
+PHRASE_HELP = "A phrase, or several joined by commas; repeatable."
 Text = Annotated[list[str] | None, typer.Option("--text", "-t", help=PHRASE_HELP)]
 RequiredText = Annotated[list[str], typer.Option("--text", "-t", help=PHRASE_HELP)]
 Boxes = Annotated[
