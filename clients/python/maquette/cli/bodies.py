@@ -53,12 +53,12 @@ def bodies(
     seed: o.Seed = BODIES.seed,
     engine: o.EngineName = BODIES.engine,
     out: o.Out = None,
+    cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
     """Recover rigged bodies of the people in images, animated ones of those in videos."""
     fields: dict[str, Any] = {
         "boxes": parsing.parse_boxes(box),
         "masks": [_read_mask(file) for file in mask or ()],
-        "from_job": from_job,
         "camera": parsing.parse_camera(camera),
         "formats": parsing.parse_names(formats, BodyFormat),
         "lod": lod,
@@ -75,7 +75,9 @@ def bodies(
 
     def start(mq: "Maquette", medium: Any) -> "Job[Any]":
         if medium is None:
-            return mq.bodies(**fields)
+            from maquette.cli.job_ids import complete_optional_job_id
+
+            return mq.bodies(from_job=complete_optional_job_id(mq, from_job), **fields)
         ref = mq.upload(medium)
         info = mq.media(ref)
         is_video = as_video or (info is not None and info.kind == "video")

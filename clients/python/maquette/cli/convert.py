@@ -7,6 +7,7 @@ import typer
 
 from maquette.cli import options as o
 from maquette.cli.context import get_context, print_json
+from maquette.cli.job_watch import JobWatch
 from maquette.console import PlainConsole
 from maquette.contract import AssetFormat, ConvertJob
 from maquette.contract.defaults import CONVERT
@@ -20,6 +21,7 @@ def convert(
     source: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A splat or a mesh.")],
     targets: Annotated[list[Path], typer.Argument(help="Files to write; their suffixes choose the formats.")],
     y_down: Annotated[bool, o.field_option(ConvertJob, "y_down", "--y-down")] = CONVERT.y_down,
+    cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
     """Convert splats (PLY, SPZ, SOG, .khr.glb) and meshes (GLB, OBJ, PLY).
 
@@ -27,8 +29,9 @@ def convert(
     """
     cli = get_context(context)
     wanted = {_choose_format(target): target for target in targets}
-    with cli.client() as mq:
-        result = mq.convert(source, list(wanted), y_down=y_down).wait(progress=not cli.as_json)
+    with cli.client() as mq, JobWatch(cli) as watch:
+        job = watch.add(mq.convert(source, list(wanted), y_down=y_down), source.name)
+        result = job.wait(progress=not cli.as_json)
         artefacts = {artefact.name: artefact for artefact in result.artefacts}
         for name, target in wanted.items():
             target.write_bytes(mq.read(artefacts.pop(result.data.files[name])))

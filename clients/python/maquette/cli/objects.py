@@ -54,13 +54,13 @@ def objects(
     seed: o.Seed = OBJECTS.seed,
     engine: o.EngineName = OBJECTS.engine,
     out: o.Out = None,
+    cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
     """Reconstruct a mesh, a Gaussian splat and a pose per object."""
     fields: dict[str, Any] = {
         "text": text,
         "boxes": parsing.parse_boxes(box),
         "points": parsing.parse_points(point),
-        "from_job": from_job,
         "threshold": threshold,
         "camera": parsing.parse_camera(camera),
         "depth": _depth_fields(depth, depth_unit, depth_axes, is_distance=depth_distance),
@@ -75,6 +75,9 @@ def objects(
     }
 
     def start(mq: "Maquette", medium: Any) -> "Job[Any]":
+        from maquette.cli.job_ids import complete_optional_job_id
+
+        fields["from_job"] = complete_optional_job_id(mq, from_job)
         return mq.objects(None if multiview else medium, video=medium if multiview else None, **fields)
 
     run_each_or_continue(context, images, start, out, from_job)

@@ -26,6 +26,7 @@ def scene(
     seed: o.Seed = SCENE.seed,
     engine: o.EngineName = SCENE.engine,
     out: o.Out = None,
+    cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
     """Place the objects and bodies of each image in one camera frame."""
 

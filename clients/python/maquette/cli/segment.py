@@ -32,6 +32,7 @@ def segment(
     png: Annotated[bool, typer.Option("--png", help="Write a PNG per mask.")] = False,
     engine: o.EngineName = SEGMENT.engine,
     out: o.Out = None,
+    cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
     """Segment everything that phrases, boxes, points and exemplars name in images."""
 

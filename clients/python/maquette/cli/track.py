@@ -37,6 +37,7 @@ def track(
     png: Annotated[bool, typer.Option("--png", help="Write ZIPs of PNGs whose pixels are ids.")] = False,
     engine: o.EngineName = TRACK.engine,
     out: o.Out = None,
+    cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
     """Track objects through videos."""
 
