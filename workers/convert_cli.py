@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from workers.formats.convert import ConvertError, FormatMismatch, convert_asset, detect
+from workers.formats.convert import ConvertError, FormatMismatch, load_asset, write_asset
 
 MAX_BYTES = 1 << 30
 
@@ -30,15 +30,19 @@ def convert(
     data = source.read_bytes()
     name = to or target.suffix.lstrip(".").lower()
     try:
-        kind, _ = detect(data)
+        loaded = load_asset(data)
         # The only GLB of a splat is the one with KHR_gaussian_splatting.
-        wanted = "khr_glb" if (kind, name) == ("splat", "glb") else name
-        target.write_bytes(convert_asset(data, wanted, y_down=y_down))
+        wanted = "khr_glb" if (loaded.kind, name) == ("splat", "glb") else name
+        converted, losses = write_asset(loaded, wanted, y_down=y_down)
+        target.write_bytes(converted)
     except FormatMismatch as error:
         raise typer.BadParameter(str(error)) from error
     except ConvertError as error:
         typer.echo(f"{source}: {error}", err=True)
         raise typer.Exit(1) from error
+    if +losses:
+        counts = ", ".join(f"{part.replace('_', ' ')}: {count}" for part, count in (+losses).items())
+        typer.echo(f"{target} leaves out {counts}", err=True)
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from workers.formats.glb_accessors import DTYPES, FLOAT, UBYTE, UINT, USHORT, Json
 from workers.formats.glb_attributes import (
     align_quaternions,
     encode_colors,
@@ -19,7 +20,6 @@ from workers.formats.glb_attributes import (
     to_numbers,
 )
 from workers.formats.glb_container import pack_glb
-from workers.formats.glb_reader import DTYPES, FLOAT, UBYTE, UINT, USHORT, Json
 
 ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER = 34962, 34963
 # The largest 16-bit index is reserved for primitive restart.

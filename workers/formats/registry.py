@@ -7,12 +7,15 @@ a mesh (a texture, a skeleton), add its description here and its writer to the j
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
 from maquette.contract.formats import AssetFormat, BodyFormat, ObjectFormat
 
-from workers.formats.mesh_readers import read_mesh_glb, read_mesh_obj, read_mesh_ply
+from workers.formats.glb_mesh_reader import read_mesh_glb
+from workers.formats.losses import Losses
 from workers.formats.mesh_writers import write_mesh_glb, write_mesh_obj, write_mesh_ply
+from workers.formats.obj_reader import read_mesh_obj
+from workers.formats.ply_mesh_reader import read_mesh_ply
 from workers.formats.sog import write_sog
 from workers.formats.sog_reader import read_sog
 from workers.formats.splat_glb import read_splat_glb, write_splat_glb
@@ -25,6 +28,13 @@ from workers.geometry.meshes import Mesh
 AssetKind = Literal["splat", "mesh"]
 Role = Literal["splat", "mesh", "motion", "parameters"]
 Asset = TypeVar("Asset", Gaussians, Mesh)
+AssetRead = TypeVar("AssetRead", Gaussians, Mesh, covariant=True)
+
+
+class AssetReader(Protocol[AssetRead]):
+    """Reads an asset from the bytes of a file; what is left out is added to `losses`."""
+
+    def __call__(self, data: bytes, losses: Losses | None = None) -> AssetRead: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +57,13 @@ class AssetCodec(FileFormat, Generic[Asset]):
     """A format with the reader and the writer of one kind of asset.
 
     `y_down_when_trained` marks formats into which 3DGS training writes y down; the others are y up by their
-    specifications.
+    specifications. `holds_textures` marks formats of meshes whose writer keeps textures.
     """
 
-    read: Callable[[bytes], Asset]
+    read: AssetReader[Asset]
     write: Callable[[Asset], bytes]
     y_down_when_trained: bool = False
+    holds_textures: bool = False
 
 
 SPLAT_CODECS: Mapping[AssetFormat, AssetCodec[Gaussians]] = {

@@ -13,10 +13,11 @@ from PIL import Image, UnidentifiedImageError
 from workers.formats.codebook import SIZE
 from workers.formats.color import sh_to_color
 from workers.formats.limits import MAX_GAUSSIANS
+from workers.formats.losses import Losses, sanitize_read
 from workers.formats.smallest_three import LIMIT, restore_largest
 from workers.formats.sog import FIRST_TAG, SogError
 from workers.formats.zip_reader import ZipMembers
-from workers.geometry.gaussians import Gaussians, sanitize
+from workers.geometry.gaussians import Gaussians
 
 MAX_META = 1 << 20
 # Pixels of an image beyond one per Gaussian, and bytes of a file beyond eight per Gaussian, that are allowed.
@@ -28,8 +29,8 @@ MAX_PER_BYTE = 64
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
 
 
-def read_sog(data: bytes) -> Gaussians:
-    """Decode and sanitise a SOG bundle; spherical harmonics beyond degree 0 are left out.
+def read_sog(data: bytes, losses: Losses | None = None) -> Gaussians:
+    """Decode and sanitise a SOG bundle; spherical harmonics beyond degree 0 are left out and counted.
 
     At most `MAX_GAUSSIANS` are accepted; the sizes of images and texts are checked before they are decoded.
     Raises SogError for other versions and for broken files.
@@ -43,7 +44,9 @@ def read_sog(data: bytes) -> Gaussians:
                 raise SogError(f"{count} Gaussians; 1 to {MAX_GAUSSIANS} are supported")
             if count > MAX_PER_BYTE * len(data):
                 raise SogError(f"{len(data)} bytes cannot hold {count} Gaussians")
-            return _decode(bundle, meta, count)
+            if losses is not None and meta.get("shN"):
+                losses["harmonics"] += count
+            return sanitize_read(_decode(bundle, meta, count), losses)
     except (*ZIP_ERRORS, ValueError) as error:
         if isinstance(error, SogError):
             raise
@@ -63,7 +66,7 @@ def _decode(bundle: ZipMembers, meta: dict[str, Any], count: int) -> Gaussians:
         raise SogError("quats: a pixel does not name the component that is left out")
     rest = (quaternions[:, :3] / 127.5 - 1.0) * LIMIT
     with np.errstate(over="ignore"):
-        splat = Gaussians(
+        return Gaussians(
             means=(np.sign(logs) * np.expm1(np.abs(logs))).astype(np.float32),
             rotations=restore_largest(quaternions[:, 3].astype(np.int64) - FIRST_TAG, rest).astype(
                 np.float32
@@ -72,7 +75,6 @@ def _decode(bundle: ZipMembers, meta: dict[str, Any], count: int) -> Gaussians:
             opacities=(color_index[:, 3] / 255.0).astype(np.float32),
             colors=sh_to_color(color_table)[color_index[:, :3]].astype(np.float32),
         )
-    return sanitize(splat)
 
 
 def _read_meta(bundle: ZipMembers) -> dict[str, Any]:

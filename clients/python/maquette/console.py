@@ -14,6 +14,8 @@ CONTROL_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 # they change the order of the text around them (Unicode Standard Annex 9)
 DIRECTION_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 LAYOUT = frozenset("\n\t")
+# in a file or a pipe lines are not broken: the reader's width is not known
+UNBOUNDED_WIDTH = 10_000
 
 
 class PlainConsole(Console):
@@ -21,6 +23,8 @@ class PlainConsole(Console):
 
     def __init__(self, *, stderr: bool = False, file: IO[str] | None = None) -> None:
         super().__init__(stderr=stderr, file=file, markup=False, emoji=False, highlight=False)
+        if not self.is_terminal and not self.is_jupyter:
+            self.width = UNBOUNDED_WIDTH
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Render a string, with its control characters made visible."""

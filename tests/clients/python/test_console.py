@@ -13,7 +13,7 @@ from maquette import console as module
 from maquette.console import PlainConsole, styled
 from maquette.contract import Job
 from maquette.errors import MaquetteError
-from maquette.progress import JobProgressBar
+from maquette.progress import JobProgressBar, JobProgressLines, show_progress
 from rich.table import Table
 
 from tests.support.paths import REPOSITORY
@@ -89,6 +89,41 @@ def test_progress_shows_messages_as_they_are(monkeypatch: pytest.MonkeyPatch) ->
     with JobProgressBar("[bold]title") as bar:
         bar(data)
     assert "[/red] \\x1b[31m" in out.getvalue() and "[bold]title" in out.getvalue()
+
+
+def test_a_pipe_shows_each_stage_once_and_a_count_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = 100.0
+    monkeypatch.setattr("maquette.progress.monotonic", lambda: clock)
+    out = io.StringIO()
+    show = JobProgressLines(PlainConsole(file=out))
+    job = Job(
+        id=f"job_{0:028x}", kind="dataset", state="queued", engine="auto", created_at="2026-01-01T00:00:00Z"
+    )
+    show(job)
+    for done in range(30):
+        clock += 1
+        progress = {"stage": "survey" if done < 25 else "clips", "done": done, "total": 30}
+        show(Job.model_validate({**job.model_dump(), "state": "running", "progress": progress}))
+    show(Job.model_validate({**job.model_dump(), "state": "succeeded"}))
+    lines = [line.partition(f"dataset {job.id}: ")[2] for line in out.getvalue().splitlines()]
+    assert lines == ["queued", "survey 0/30", "survey 10/30", "survey 20/30", "clips 25/30", "succeeded"]
+
+
+def test_progress_goes_to_standard_error_and_never_to_a_pipe_as_a_bar(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with show_progress() as show:
+        show(
+            Job(
+                id=f"job_{0:028x}",
+                kind="track",
+                state="queued",
+                engine="auto",
+                created_at="2026-01-01T00:00:00Z",
+            )
+        )
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.endswith(f"track job_{0:028x}: queued\n")
 
 
 def test_there_is_one_way_to_print() -> None:

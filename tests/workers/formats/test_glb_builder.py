@@ -11,8 +11,9 @@ from PIL import Image
 
 from tests.support.gltf_validator import assert_valid, validate
 from workers.formats.color import linear_to_srgb, srgb_to_linear
+from workers.formats.glb_accessors import GlbError
 from workers.formats.glb_builder import GlbBuilder
-from workers.formats.glb_reader import GlbError, read_glb
+from workers.formats.glb_reader import read_glb
 
 BALL = trimesh.creation.icosphere(2)
 COLORS = np.random.default_rng(0).integers(0, 256, (len(BALL.vertices), 3)).astype(np.uint8)

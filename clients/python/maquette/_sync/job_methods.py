@@ -45,7 +45,10 @@ from maquette.results import (
 
 
 class JobSubmitter:
-    """One method per kind of job; each uploads its media, builds the request and submits it."""
+    """One method per kind of job; each uploads its media, builds the request and submits it.
+
+    `text` is a phrase or a list of phrases; a comma separates phrases in either, as in "person, car".
+    """
 
     def __init__(self, http: HttpClient) -> None:
         self._http = http

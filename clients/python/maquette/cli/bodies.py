@@ -52,13 +52,14 @@ def bodies(
     as_video: AsVideo = False,
     seed: o.Seed = BODIES.seed,
     engine: o.EngineName = BODIES.engine,
+    strict: o.Strict = False,
     out: o.Out = None,
+    cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
     """Recover rigged bodies of the people in images, animated ones of those in videos."""
     fields: dict[str, Any] = {
         "boxes": parsing.parse_boxes(box),
         "masks": [_read_mask(file) for file in mask or ()],
-        "from_job": from_job,
         "camera": parsing.parse_camera(camera),
         "formats": parsing.parse_names(formats, BodyFormat),
         "lod": lod,
@@ -75,13 +76,15 @@ def bodies(
 
     def start(mq: "Maquette", medium: Any) -> "Job[Any]":
         if medium is None:
-            return mq.bodies(**fields)
+            from maquette.cli.job_ids import complete_optional_job_id
+
+            return mq.bodies(from_job=complete_optional_job_id(mq, from_job), **fields)
         ref = mq.upload(medium)
         info = mq.media(ref)
         is_video = as_video or (info is not None and info.kind == "video")
         return mq.bodies(None if is_video else ref, video=ref if is_video else None, **fields)
 
-    run_each_or_continue(context, media, start, out, from_job)
+    run_each_or_continue(context, media, start, out, from_job, strict=strict)
 
 
 def _read_poses(file: Path) -> list[Any]:

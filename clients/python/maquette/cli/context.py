@@ -17,12 +17,13 @@ class CliContext:
     server: str | None
     api_key: str | None
     as_json: bool
+    cancel_on_interrupt: bool = False
 
     def client(self) -> "Maquette":
-        """Open a client for the service."""
+        """Open a client for the service; a command that is run again joins the job that it started."""
         from maquette.client import Maquette
 
-        return Maquette(self.server, api_key=self.api_key)
+        return Maquette(self.server, api_key=self.api_key, join_running=True)
 
 
 def get_context(context: typer.Context) -> CliContext:

@@ -58,6 +58,11 @@ class RootGroup(LazyGroup):
             summary="Show a job; with --out, wait for it and save its result.",
             panel=JOBS,
         ),
+        "wait": LazyCommand(
+            target="maquette.cli.jobs:wait",
+            summary="Wait for jobs, and show their results; with --out, save them.",
+            panel=JOBS,
+        ),
         "cancel": LazyCommand(target="maquette.cli.jobs:cancel", summary="Ask a job to stop.", panel=JOBS),
         "engines": LazyCommand(
             target="maquette.cli.server:engines",
@@ -112,7 +117,7 @@ def explain_error(error: Exception) -> tuple[str, str] | None:
     from maquette.errors import ApiError, MaquetteError
 
     if isinstance(error, ApiError):
-        return error.code, error.problem.detail
+        return error.code, error.problem.explain()
     if isinstance(error, MaquetteError | OSError | ValueError | RuntimeError):
         return "error", str(error)
     return None

@@ -53,14 +53,15 @@ def objects(
     max_views: MaxViews = OBJECTS.max_views,
     seed: o.Seed = OBJECTS.seed,
     engine: o.EngineName = OBJECTS.engine,
+    strict: o.Strict = False,
     out: o.Out = None,
+    cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
     """Reconstruct a mesh, a Gaussian splat and a pose per object."""
     fields: dict[str, Any] = {
         "text": text,
         "boxes": parsing.parse_boxes(box),
         "points": parsing.parse_points(point),
-        "from_job": from_job,
         "threshold": threshold,
         "camera": parsing.parse_camera(camera),
         "depth": _depth_fields(depth, depth_unit, depth_axes, is_distance=depth_distance),
@@ -75,9 +76,12 @@ def objects(
     }
 
     def start(mq: "Maquette", medium: Any) -> "Job[Any]":
+        from maquette.cli.job_ids import complete_optional_job_id
+
+        fields["from_job"] = complete_optional_job_id(mq, from_job)
         return mq.objects(None if multiview else medium, video=medium if multiview else None, **fields)
 
-    run_each_or_continue(context, images, start, out, from_job)
+    run_each_or_continue(context, images, start, out, from_job, strict=strict)
 
 
 def _depth_fields(

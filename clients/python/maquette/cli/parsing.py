@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 import typer
 
+from maquette.contract.prompts import split_phrases
 from maquette.sources.text_files import read_text
 
 
@@ -35,7 +36,7 @@ def parse_video_exemplars(texts: Iterable[str] | None) -> list[dict[str, Any]]:
 
 def parse_thresholds(values: list[float] | None, text: list[str] | None) -> dict[str, Any]:
     """Return the client's `threshold` for all phrases, or its `thresholds` with one per phrase."""
-    phrases = len(text or ())
+    phrases = len(split_phrases(text or []))
     if values and len(values) not in (1, phrases):
         raise typer.BadParameter(
             f"{len(values)} thresholds for {phrases} phrases: give one, or one per phrase"

@@ -8,6 +8,7 @@ import typer
 from maquette.cli import options as o
 from maquette.cli import parsing
 from maquette.cli.context import CliContext, get_context, print_json
+from maquette.cli.job_watch import JobWatch
 from maquette.cli.lazy_group import plain_typer
 from maquette.cli.output import finish_job
 from maquette.console import PlainConsole, styled
@@ -79,17 +80,18 @@ def propagate(
     overlay: Annotated[bool, typer.Option(help="Write a video with the masks drawn over it.")] = True,
     ytvis: Annotated[bool, typer.Option(help="Write YouTube-VIS JSON.")] = True,
     out: o.Out = None,
+    cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
     """Track all objects of the session through the video."""
     cli = get_context(context)
-    with cli.client() as mq:
+    with cli.client() as mq, JobWatch(cli) as watch:
         job = mq.resume_session(session_id).propagate(
             direction=direction,
             start_frame=start_frame,
             max_frames=max_frames,
             outputs=parsing.list_enabled({"overlay": overlay, "ytvis": ytvis}),
         )
-        finish_job(cli, job, session_id, out)
+        finish_job(cli, watch.add(job, session_id), session_id, out)
 
 
 @app.command()

@@ -9,3 +9,22 @@ ObjectOutput = Literal["placed", "turntable", "simulation"]
 BodyFormat = Literal["glb", "obj", "ply", "bvh", "npz", "json"]
 SceneFormat = Literal["glb", "ply", "spz", "sog", "khr_glb"]
 AssetFormat = Literal["glb", "ply", "spz", "sog", "khr_glb", "obj"]
+AssetPart = Literal[
+    "gaussians",
+    "harmonics",
+    "meshes",
+    "lines",
+    "points",
+    "curves",
+    "nodes",
+    "instances",
+    "skins",
+    "morphs",
+    "animations",
+    "colors",
+    "face_colors",
+    "materials",
+    "textures",
+    "transparency",
+]
+"""What a conversion may leave out."""

@@ -1,7 +1,7 @@
 """Run a plan: upload its videos and submit the job, or estimate its cost from a trial."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ from maquette.client import Maquette
 from maquette.cost_estimate import TRIAL_CLIPS, CostEstimate, choose_trial_videos, estimate_cost
 from maquette.dataset_plan.errors import PlanError
 from maquette.dataset_plan.schema import DatasetPlan
-from maquette.dataset_plan.uploading import upload_videos
+from maquette.dataset_plan.uploading import SkipCallback, upload_videos
 from maquette.dataset_plan.videos import PlannedVideo, bucket_addresses, collect_videos
 from maquette.handles import Job
 from maquette.progress import ProgressCallback
@@ -30,20 +30,31 @@ class PlanEstimate:
     trial_job: str
 
 
-def submit_plan(mq: Maquette, plan: DatasetPlan) -> Job[DatasetResult]:
-    """Upload the videos of a plan and submit its job."""
+def submit_plan(mq: Maquette, plan: DatasetPlan, on_skip: SkipCallback | None = None) -> Job[DatasetResult]:
+    """Upload the videos of a plan and submit its job.
+
+    Videos that cannot be used are left out; `on_skip` is called with each, and the result and the dataset
+    name them. Raises InputRefused where none is left, and for the first of a strict plan.
+    """
     is_remote = plan.input.remote
     videos = collect_videos(plan, skip_buckets=is_remote)
     facts = plan.input.source.model_dump(exclude_none=True, exclude_unset=True)
     rate = plan.input.numbered_rate
     remote = bucket_addresses(plan.input) if is_remote else []
     buckets = [{"address": address, "source": facts, "frame_rate": rate} for address in remote]
-    return _submit(mq, plan, videos, buckets=buckets)
+    return _submit(mq, plan, videos, on_skip, buckets=buckets)
 
 
-def estimate_plan(mq: Maquette, plan: DatasetPlan, progress: bool | ProgressCallback) -> PlanEstimate:
+def estimate_plan(
+    mq: Maquette,
+    plan: DatasetPlan,
+    progress: bool | ProgressCallback,
+    on_submit: Callable[[Job[DatasetResult]], object] | None = None,
+    on_skip: SkipCallback | None = None,
+) -> PlanEstimate:
     """Run a few clips of a plan and scale their cost; nothing is published.
 
+    `on_submit` is called with the trial's job before it is waited for, `on_skip` as in `submit_plan`.
     Raises PlanError for a plan of https addresses alone, whose sizes are not known.
     """
     # sizes are needed, so buckets are listed from here even if workers read them
@@ -51,15 +62,23 @@ def estimate_plan(mq: Maquette, plan: DatasetPlan, progress: bool | ProgressCall
     if not videos:
         raise PlanError("an estimate needs files: the sizes of videos at https addresses are not known")
     trial = choose_trial_videos(videos)
-    job = _submit(mq, plan.model_copy(update=UNBOUNDED), trial, max_clips=TRIAL_CLIPS)
+    job = _submit(mq, plan.model_copy(update=UNBOUNDED), trial, on_skip, max_clips=TRIAL_CLIPS)
+    if on_submit is not None:
+        on_submit(job)
     result = job.wait(progress=progress)
     timing = next(artefact for artefact in result.artefacts if artefact.name == "timing.json")
     cost = estimate_cost(json.loads(mq.read(timing)), _total_bytes(trial), _total_bytes(videos))
     return PlanEstimate(cost=cost, videos=len(videos), trial_videos=len(trial), trial_job=job.id)
 
 
-def _submit(mq: Maquette, plan: DatasetPlan, videos: list[PlannedVideo], **fields: Any) -> Job[DatasetResult]:
-    uploaded = upload_videos(mq, videos, plan.input.numbered_rate, strict=plan.strict)
+def _submit(
+    mq: Maquette,
+    plan: DatasetPlan,
+    videos: list[PlannedVideo],
+    on_skip: SkipCallback | None,
+    **fields: Any,
+) -> Job[DatasetResult]:
+    uploaded = upload_videos(mq, videos, plan.input.numbered_rate, on_skip, strict=plan.strict)
     if uploaded.skipped and not uploaded.refs and not fields.get("buckets"):
         raise refuse_all(uploaded.skipped)
     options = {**plan.job_options(), **fields}

@@ -1,7 +1,7 @@
 """Upload the videos of a plan; those that cannot be used are left out and reported."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from maquette.skipping import InputRefused, SkippedInput, record_reason, refuse_
 from maquette.sources.avi import pack_frames
 from maquette.sources.buckets import BucketVideo
 from maquette.sources.folders import FrameFolder
+
+SkipCallback = Callable[[SkippedInput], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,12 @@ class UploadedVideos:
 
 
 def upload_videos(
-    mq: Maquette, videos: Sequence[PlannedVideo], numbered_rate: float, *, strict: bool
+    mq: Maquette,
+    videos: Sequence[PlannedVideo],
+    numbered_rate: float,
+    on_skip: SkipCallback | None,
+    *,
+    strict: bool,
 ) -> UploadedVideos:
     """Upload videos; with `strict`, raises InputRefused for the first that cannot be used.
 
@@ -44,12 +51,15 @@ def upload_videos(
         try:
             ref = _upload(mq, video, numbered_rate)
         except (MaquetteError, OSError) as error:
-            uploaded.skipped.append(to_skipped(video.label, error))
+            skipped = to_skipped(video.label, error)
+            if strict:
+                raise refuse_all([skipped]) from error
+            uploaded.skipped.append(skipped)
+            if on_skip is not None:
+                on_skip(skipped)
         else:
             uploaded.refs.append(ref)
             uploaded.infos.append(video.info)
-        if strict and uploaded.skipped:
-            raise refuse_all(uploaded.skipped)
     return uploaded
 
 
