@@ -10,7 +10,11 @@ from numpy.typing import NDArray
 from workers.engines.concepts.tracking.state import Track, TrackerState
 
 FORMAT = 2
-_SCALARS = ("id", "prompt", "label", "score", "area", "velocity", "missed", "lost_at")
+_SCALARS = (
+    *("id", "prompt", "label", "score", "area", "velocity", "missed", "lost_at"),
+    *("twin", "in_contact", "rival", "entry_velocity", "frames_apart"),
+)
+_VECTORS = ("velocity", "entry_velocity")
 
 
 def dump_state(state: TrackerState, prompts: dict[str, Any]) -> bytes:
@@ -60,7 +64,7 @@ def _read_state(header: dict[str, Any], arrays: Any) -> TrackerState:
             amodal=arrays[f"soft{index}"],
             visible=arrays[f"visible{index}"],
             histogram=arrays[f"look{index}"],
-            **{**scalars, "velocity": tuple(scalars["velocity"])},
+            **{name: tuple(value) if name in _VECTORS else value for name, value in scalars.items()},
         )
         for index, scalars in enumerate(header["tracks"])
     ]
