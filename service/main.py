@@ -1,56 +1,61 @@
-"""`maquette-server`: commands for operators."""
+"""`maquette-server`: the root of the commands for operators; each is imported when it is used."""
 
-import json
-from importlib.metadata import entry_points
-from pathlib import Path
-from typing import Annotated
+import sys
 
 import typer
+from maquette.cli.lazy_group import LazyCommand, LazyGroup, find_entry_points, plain_typer
 
-from service.settings import ServiceSettings
-from storage.ledger import Database, keys
-
-app = typer.Typer(help="Operate a Maquette server.", no_args_is_help=True)
-keys_app = typer.Typer(help="API keys.", no_args_is_help=True)
-app.add_typer(keys_app, name="keys")
-
-
-@app.command()
-def migrate() -> None:
-    """Migrate the ledger's schema to the newest version."""
-    Database(ServiceSettings().database_url).migrate()
+ENTRY_POINT_GROUP = "maquette.server"
+# what other packages add is known by its name alone until it is used
+SUMMARIES = {
+    "models": "List, verify and fetch the weights of engines.",
+    "smplx": "Convert bodies to SMPL-X with your own licensed model.",
+}
 
 
-@app.command()
-def openapi(out: Annotated[Path, typer.Argument()] = Path("docs/openapi.json")) -> None:
-    """Write the OpenAPI document to a file."""
-    from service.app import create_app
+class ServerGroup(LazyGroup):
+    """The gateway's commands, and those that other packages add as entry points."""
 
-    out.write_text(json.dumps(create_app().openapi(), indent=1, sort_keys=True) + "\n")
+    lazy_commands = {
+        "migrate": LazyCommand(
+            target="service.operator_commands:migrate",
+            summary="Migrate the ledger's schema to the newest version.",
+        ),
+        "openapi": LazyCommand(
+            target="service.operator_commands:openapi", summary="Write the OpenAPI document to a file."
+        ),
+        "keys": LazyCommand(
+            target="service.operator_commands:keys_app", summary="Create, list and revoke API keys."
+        ),
+        **{
+            name: LazyCommand(target=target, summary=SUMMARIES.get(name, f"Commands of {target}."))
+            for name, target in find_entry_points(ENTRY_POINT_GROUP).items()
+        },
+    }
 
 
-@keys_app.command("create")
-def create_key(tenant: str, name: str) -> None:
-    """Create an API key and print its secret, which is not stored."""
-    typer.echo(keys.create(Database(ServiceSettings().database_url), tenant, name))
+app = plain_typer(cls=ServerGroup, no_args_is_help=True, help="Operate a Maquette server.")
 
 
-@keys_app.command("list")
-def list_keys() -> None:
-    """List the valid keys, without their secrets."""
-    for key in keys.list_open(Database(ServiceSettings().database_url)):
-        typer.echo(f"{key.id}  {key.tenant}  {key.name}")
-
-
-@keys_app.command("revoke")
-def revoke_key(key_id: str) -> None:
-    """Revoke an API key."""
-    if not keys.revoke(Database(ServiceSettings().database_url), key_id):
-        raise typer.BadParameter(f"no valid key has the id {key_id}")
+@app.callback()
+def root() -> None:
+    """Operate a Maquette server."""
 
 
 def main() -> None:
-    """The entry point of `maquette-server`; workers add their commands as entry points."""
-    for point in entry_points(group="maquette.server"):
-        app.add_typer(point.load(), name=point.name)
-    app()
+    """The entry point of `maquette-server`; errors end it with one line and status 1."""
+    try:
+        app()
+    except Exception as error:
+        from sqlalchemy.exc import SQLAlchemyError
+
+        if not isinstance(error, SQLAlchemyError | OSError | ValueError | RuntimeError):
+            raise
+        typer.echo(f"error: {explain(error)}", err=True)
+        sys.exit(1)
+
+
+def explain(error: Exception) -> str:
+    """Return an error's message; SQLAlchemy wraps the driver's, and adds the statement and a link."""
+    original = getattr(error, "orig", None) or error
+    return str(original).strip() or type(original).__name__

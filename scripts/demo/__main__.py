@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType
 
 from maquette import Maquette, MaquetteError
-from rich.console import Console
+from maquette.console import PlainConsole, styled
 from rich.table import Table
 
 from scripts.demo import report
@@ -21,7 +21,7 @@ OUT = Path("demo-output")
 
 def main() -> int:
     """Run the demo; status 130 after Ctrl-C, 1 when a part of it fails."""
-    console = Console()
+    console = PlainConsole()
     started = time.monotonic()
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir()
@@ -41,7 +41,7 @@ def main() -> int:
             console.print("stopped")
             return 130
         except (MaquetteError, StackError) as error:
-            console.print(f"[red]the demo failed[/red]: {error}")
+            console.print(styled("the demo failed", "red"), f": {error}", sep="")
             shutil.copytree(Path(folder) / "logs", OUT / "logs", dirs_exist_ok=True)
             console.print(f"logs are in {OUT / 'logs'}")
             return 1

@@ -10,8 +10,18 @@ from service.state import State
 from storage.ledger import JobRow, Submission, jobs
 
 
-def submit_job(state: State, tenant: str, request: JobRequest, idempotency_key: str | None) -> JobRow:
-    """Check, store and announce a job; raises ServiceProblem, MediaError or UnknownPhrase."""
+def submit_job(
+    state: State,
+    tenant: str,
+    request: JobRequest,
+    idempotency_key: str | None,
+    *,
+    frees_key: bool = False,
+) -> JobRow:
+    """Check, store and announce a job; raises ServiceProblem, MediaError or UnknownPhrase.
+
+    With `frees_key`, the key is free again once its job has ended or was asked to stop.
+    """
     queue = state.router.choose_queue(request)
     check_request(state, tenant, request, queue)
     body = request.model_dump_json()
@@ -27,7 +37,7 @@ def submit_job(state: State, tenant: str, request: JobRequest, idempotency_key: 
         subject=request.image.id if isinstance(request, SegmentJob) else None,
     )
     try:
-        row, is_new = jobs.submit(state.db, submission)
+        row, is_new = jobs.submit(state.db, submission, frees_key=frees_key)
     except jobs.IdempotencyConflict as conflict:
         raise ServiceProblem(
             "idempotency_key_reused",

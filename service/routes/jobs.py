@@ -1,6 +1,6 @@
 """Jobs: submit, read, list, cancel."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -16,6 +16,12 @@ from storage.ledger import JobRow, jobs
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 Prefer = Annotated[list[str] | None, Header(description="RFC 7240: 'wait=10' waits for the job")]
+IdempotencyScope = Annotated[
+    Literal["always", "active"],
+    Header(
+        description="'active': the idempotency key is free again once its job has ended or was asked to stop"
+    ),
+]
 JobPath = Annotated[str, Path(description="The id of a job")]
 
 
@@ -30,11 +36,16 @@ async def submit(
     request: JobRequest,
     key: Caller,
     prefer: Prefer = None,
-    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
+    idempotency_key: Annotated[
+        str | None,
+        Header(min_length=1, max_length=200, description="The same key and request are the same job"),
+    ] = None,
+    idempotency_scope: IdempotencyScope = "always",
 ) -> Response:
     """Submit a job. 202 means that it is durable; with 'Prefer: wait=N' a finished job answers 200."""
     state = get_state(http)
-    row = await state.writes.run(submit_job, state, key.tenant, request, idempotency_key)
+    frees_key = idempotency_scope == "active"
+    row = await state.writes.run(submit_job, state, key.tenant, request, idempotency_key, frees_key=frees_key)
     headers = {"Location": f"/v1/jobs/{row.id}"}
     seconds = preferred_wait(", ".join(prefer or ()), state.settings.max_wait_seconds)
     if seconds is not None:
@@ -54,10 +65,15 @@ def list_jobs(
     state: JobState | None = None,
     cursor: Annotated[str | None, Query(pattern=r"^job_[0-9a-f]{28}$")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    prefix: Annotated[
+        str, Query(pattern=r"^(job_[0-9a-f]{0,28})?$", description="How the ids of the jobs start")
+    ] = "",
 ) -> JobPage:
     """Your jobs, newest first."""
     app = get_state(http)
-    rows = jobs.list_page(app.db, key.tenant, kind=kind, state=state, before=cursor, limit=limit + 1)
+    rows = jobs.list_page(
+        app.db, key.tenant, kind=kind, state=state, before=cursor, limit=limit + 1, prefix=prefix
+    )
     more = len(rows) > limit
     return JobPage(
         jobs=[to_job(row) for row in rows[:limit]], next_cursor=rows[limit - 1].id if more else None

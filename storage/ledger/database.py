@@ -80,6 +80,13 @@ class Database:
         cursor.close()
 
 
+def find_sqlite_file(url: str) -> Path | None:
+    """Return the file of an SQLite ledger; None for another database, and for one in memory."""
+    parsed = make_url(url)
+    is_file = parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:")
+    return Path(str(parsed.database)) if is_file else None
+
+
 def _sqlite_begin(connection: Connection) -> None:
     # a writer that starts as a reader can fail with "database is locked" at its first write
     reads = connection.get_execution_options().get("maquette_reads", False)

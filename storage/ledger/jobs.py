@@ -36,6 +36,7 @@ INSERT_EVENT = (
 SELECT_JOB = select(*COLUMNS).where(
     jobs.c.id == bindparam("job"), jobs.c.tenant == bindparam("of_tenant"), jobs.c.parent.is_(None)
 )
+ACTIVE = ("queued", "running")
 # a running job without a lease waits for its parts and holds no worker
 PARKED = (jobs.c.state == "running") & jobs.c.lease_until.is_(None)
 
@@ -62,12 +63,17 @@ def drop_parts(connection: Connection, job_id: str) -> None:
     connection.execute(delete(jobs).where(jobs.c.parent == job_id))
 
 
-def submit(db: Database, submission: Submission) -> tuple[JobRow, bool]:
-    """Store a job durably; returns it and whether it is new. Raises IdempotencyConflict."""
+def submit(db: Database, submission: Submission, *, frees_key: bool = False) -> tuple[JobRow, bool]:
+    """Store a job durably; returns it and whether it is new. Raises IdempotencyConflict.
+
+    With `frees_key`, an idempotency key is free again once its job has ended or was asked to stop.
+    """
     job_id = new_id(db.time)
     values = {name: getattr(submission, name) for name in Submission.__slots__}
     try:
         with db.write() as connection:
+            if frees_key:
+                _free_key(connection, submission)
             created_at = connection.execute(INSERT_JOB, {"id": job_id, **values}).scalar_one()
             record_event(connection, job_id, "state", {"state": "queued"})
     except IntegrityError:
@@ -80,6 +86,18 @@ def submit(db: Database, submission: Submission) -> tuple[JobRow, bool]:
         assert found is not None
         return found, False
     return JobRow.from_submission(submission, job_id, created_at), True
+
+
+def _free_key(connection: Connection, submission: Submission) -> None:
+    connection.execute(
+        update(jobs)
+        .where(
+            jobs.c.tenant == submission.tenant,
+            jobs.c.idempotency_key == submission.idempotency_key,
+            jobs.c.state.not_in(ACTIVE) | jobs.c.cancel_requested_at.is_not(None),
+        )
+        .values(idempotency_key=None)
+    )
 
 
 def _by_idempotency_key(db: Database, submission: Submission) -> tuple[str, str] | None:
@@ -102,9 +120,16 @@ def get(db: Database, tenant: str, job_id: str) -> JobRow | None:
 
 
 def list_page(
-    db: Database, tenant: str, *, kind: str | None, state: str | None, before: str | None, limit: int
+    db: Database,
+    tenant: str,
+    *,
+    kind: str | None,
+    state: str | None,
+    before: str | None,
+    limit: int,
+    prefix: str = "",
 ) -> list[JobRow]:
-    """Jobs of a tenant, newest first, older than the id `before`."""
+    """Jobs of a tenant, newest first, older than the id `before`; their ids start with `prefix`."""
     mine = (jobs.c.tenant == tenant, jobs.c.parent.is_(None))
     query = select(*COLUMNS).where(*mine).order_by(jobs.c.id.desc()).limit(limit)
     if kind:
@@ -113,6 +138,9 @@ def list_page(
         query = query.where(jobs.c.state == state)
     if before:
         query = query.where(jobs.c.id < before)
+    if prefix:
+        # ids are hexadecimal: nothing that follows the prefix sorts behind "g"
+        query = query.where(jobs.c.id >= prefix, jobs.c.id < prefix + "g")
     with db.read() as connection:
         return [JobRow.from_row(row) for row in connection.execute(query)]
 

@@ -100,6 +100,9 @@ def test_an_unknown_phrase_is_answered_with_the_vocabulary(gateway: TestClient, 
     answer = gateway.post("/v1/jobs", json=request).json()
     assert "quasar" in answer["detail"] and "SAM 3" in answer["detail"]
     assert "cat" in answer["vocabulary"] and len(answer["vocabulary"]) >= 80
+    assert answer.get("suggestions") is None
+    request["text"] = ["cat, wrench"]
+    assert "bench" in gateway.post("/v1/jobs", json=request).json()["suggestions"]
 
 
 def test_a_mask_of_another_size(gateway: TestClient, image: str) -> None:

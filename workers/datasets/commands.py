@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from maquette.console import PlainConsole, styled
 from rich.progress import Progress
 from rich.table import Table
 
@@ -28,7 +28,7 @@ MOST_LINES = 40
 KEY = "MAQUETTE_DATASET_KEY"
 
 Folder = Annotated[Path, typer.Argument(help="Folder of a dataset.")]
-console = Console()
+console = PlainConsole()
 
 
 def verify(
@@ -36,7 +36,7 @@ def verify(
     key: Annotated[str | None, typer.Option(envvar=KEY, help="Key of the signature.")] = None,
 ) -> None:
     """Check hashes, schema, references, masks, boxes, poses and splits; exit with 1 if anything is wrong."""
-    with _report_errors(), Progress(console=Console(stderr=True), transient=True) as progress:
+    with _report_errors(), Progress(console=PlainConsole(stderr=True), transient=True) as progress:
         task = progress.add_task("clips", total=None)
         violations = verify_dataset(
             folder,
@@ -48,7 +48,7 @@ def verify(
         _print_violations(violations)
         raise typer.Exit(1)
     signature = ", signature correct" if key else ""
-    console.print(f"sound: {len(data)} clips, version {data.version[:12]}{signature}", highlight=False)
+    console.print(f"sound: {len(data)} clips, version {data.version[:12]}{signature}")
 
 
 def diff(before: Folder, after: Folder) -> None:
@@ -75,7 +75,6 @@ def append(
     console.print(
         f"{totals['clips']:.0f} clips of {totals['sources']:.0f} videos in {out}, "
         f"version {version.manifest.version[:12]}",
-        highlight=False,
     )
 
 
@@ -112,7 +111,7 @@ def import_movi(
     with _report_errors():
         import_folder(folder, out)
         totals = Dataset(out).manifest.totals
-    console.print(f"{totals['clips']:.0f} clips in {out}", highlight=False)
+    console.print(f"{totals['clips']:.0f} clips in {out}")
 
 
 def check_formats(formats: str) -> None:
@@ -141,21 +140,21 @@ def _print_changes(changes: DatasetDiff) -> None:
         items = getattr(changes, name)
         if items:
             shown = ", ".join(item[:20] for item in items[:MOST_LINES])
-            console.print(f"{name.replace('_', ' ')} ({len(items)}): {shown}", highlight=False)
+            console.print(f"{name.replace('_', ' ')} ({len(items)}): {shown}")
     for clip, old, new in changes.moved[:MOST_LINES]:
-        console.print(f"moved: {clip} from {old} to {new}", highlight=False)
+        console.print(f"moved: {clip} from {old} to {new}")
     for prefix, counts in (("", changes.totals), ("rejected by ", changes.rejected)):
         for name, (one, other) in sorted(counts.items()):
-            console.print(f"{prefix}{name}: {one:g} to {other:g}", highlight=False)
+            console.print(f"{prefix}{name}: {one:g} to {other:g}")
 
 
 def _print_export(exporter: Exporter, target: Path, count: int) -> None:
-    console.print(f"[bold]{exporter.name}[/bold]: {count} files in {target}", highlight=False)
+    console.print(styled(exporter.name, "bold"), f": {count} files in {target}", sep="")
     for loss in exporter.loses:
-        console.print(f"  does not hold {loss}", highlight=False)
+        console.print(f"  does not hold {loss}")
     omissions = json.loads((target / EXPORT_NOTE).read_text())["left_out"]
     for reason, times in Counter(item["reason"] for item in omissions).items():
-        console.print(f"  left out {times} times: {reason}", highlight=False)
+        console.print(f"  left out {times} times: {reason}")
 
 
 @contextmanager
@@ -164,5 +163,5 @@ def _report_errors() -> Iterator[None]:
     try:
         yield
     except DatasetError as error:
-        Console(stderr=True).print(f"[red]{error.code}[/red]: {error.detail}", highlight=False)
+        PlainConsole(stderr=True).print(styled(error.code, "red"), f": {error.detail}", sep="")
         raise typer.Exit(1) from error

@@ -36,3 +36,19 @@ def color_to_sh(colors: NDArray[Any]) -> NDArray[np.float64]:
 def sh_to_color(coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
     """Coefficients of degree 0 of any shape to colours, which are not clipped to [0, 1]."""
     return np.asarray(0.5 + SH_C0 * coefficients)
+
+
+def to_color_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Display colours of any type and shape as sRGB uint8; what is not a number becomes 0.
+
+    uint8 stay as they are and 16 bits are scaled. Floats are 0 to 1, or 0 to 255 where one exceeds 1, as are
+    other integers.
+    """
+    if values.dtype == np.uint8:
+        return values
+    x = np.nan_to_num(np.asarray(values, dtype=np.float64), posinf=0.0, neginf=0.0)
+    if values.dtype == np.uint16:
+        x = x / 257.0
+    elif values.dtype.kind == "f" and x.size and x.max() <= 1.0:
+        x = x * 255.0
+    return np.rint(np.clip(x, 0.0, 255.0)).astype(np.uint8)

@@ -1,25 +1,35 @@
 """Conversion of splats and meshes between the formats of the registry.
 
 PLY and GLB keep a splat's float32 values, SPZ and SOG round them (docs/benchmarks/formats.md), and SOG
-reorders. Of a mesh, vertices, faces and vertex colours are converted; textures, materials, node trees, skins
-and animations are not.
+reorders. Of a mesh, vertices, faces, vertex colours and textures of base colour are converted. What a file
+has and its conversion has not is counted, so that nothing is lost without a flag.
 """
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from maquette.contract.formats import AssetFormat
 
-from workers.formats.glb_reader import GlbError, read_glb
-from workers.formats.mesh_readers import OBJ_VERTEX, MeshError
+from workers.formats.glb_accessors import GlbError
+from workers.formats.glb_reader import read_glb
+from workers.formats.losses import Losses
+from workers.formats.mesh_checks import MeshError
+from workers.formats.packed_splats import PackedSplatError
 from workers.formats.ply_header import PlyError, has_splat_properties
-from workers.formats.registry import MESH_CODECS, SPLAT_CODECS, AssetKind
+from workers.formats.registry import MESH_CODECS, MESH_WRITERS, SPLAT_CODECS, SPLAT_WRITERS, AssetKind
 from workers.formats.sog import SogError
 from workers.formats.splat_glb import has_splats
 from workers.formats.spz import SpzError
-from workers.geometry.gaussians import transform
+from workers.geometry.gaussians import Gaussians, transform
+from workers.geometry.meshes import Mesh
 from workers.geometry.poses import Similarity
 
 HALF_TURN_ABOUT_X = Similarity(rotation=(0.0, 1.0, 0.0, 0.0))
-# An OBJ has no signature: a vertex must occur within this many bytes.
-OBJ_PROBE = 1 << 16
+# An OBJ has no signature: it is a text, whose first bytes have no zero, with a vertex on some line.
+OBJ_VERTEX = re.compile(rb"(?:^|[\r\n]|\A\xef\xbb\xbf)[ \t]*v[ \t]+[-+]?[\d.]")
+TEXT_PROBE = 1 << 16
+FORMAT_ERRORS = (PlyError, SpzError, SogError, GlbError, MeshError, PackedSplatError)
 
 
 class ConvertError(ValueError):
@@ -28,6 +38,20 @@ class ConvertError(ValueError):
 
 class FormatMismatch(ConvertError):
     """The asset cannot be written in that format: it is of the other kind, or the format is unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedAsset:
+    """A splat or a mesh in memory, the format that it had, and what its reader left out."""
+
+    source: AssetFormat
+    asset: Gaussians | Mesh
+    losses: Losses = field(default_factory=Losses)
+
+    @property
+    def kind(self) -> AssetKind:
+        """Whether it is a splat or a mesh."""
+        return "splat" if isinstance(self.asset, Gaussians) else "mesh"
 
 
 def detect(data: bytes) -> tuple[AssetKind, AssetFormat]:
@@ -43,21 +67,61 @@ def detect(data: bytes) -> tuple[AssetKind, AssetFormat]:
             return ("splat", "khr_glb") if has_splats(read_glb(data)) else ("mesh", "glb")
         except GlbError as error:
             raise ConvertError(str(error)) from error
-    if OBJ_VERTEX.search(data, 0, OBJ_PROBE):
+    if OBJ_VERTEX.search(data) and b"\0" not in data[:TEXT_PROBE]:
         return "mesh", "obj"
     raise ConvertError("neither a splat (PLY, SPZ, SOG, GLB) nor a mesh (GLB, OBJ, PLY)")
 
 
-def convert_asset(data: bytes, target: str, *, y_down: bool = False) -> bytes:
-    """A splat or a mesh in another format of its kind; `y_down` is for splats, see `convert_splat`.
-
-    Raises ConvertError for files that cannot be read or written, FormatMismatch for a target of the other
-    kind.
-    """
+def load_asset(data: bytes) -> LoadedAsset:
+    """Read a splat or a mesh, whose format its bytes show; raises ConvertError."""
     kind, source = detect(data)
-    if kind == "splat":
-        return convert_splat(data, source, target, y_down=y_down)
-    return convert_mesh(data, source, target)
+    losses = Losses()
+    codec = SPLAT_CODECS[source] if kind == "splat" else MESH_CODECS[source]
+    try:
+        return LoadedAsset(source=source, asset=codec.read(data, losses), losses=losses)
+    except FORMAT_ERRORS as error:
+        raise ConvertError(f"{source}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvertedAsset:
+    """The file of an asset in one format.
+
+    `side_files` are those that it names, by name, with their media types; `losses` counts what the source
+    has and these files have not.
+    """
+
+    data: bytes
+    losses: Losses
+    side_files: Mapping[str, tuple[str, bytes]] = field(default_factory=dict)
+
+
+def write_asset(loaded: LoadedAsset, target: str, *, y_down: bool = False) -> ConvertedAsset:
+    """An asset in the format `target`; `y_down` is for splats, see `convert_splat`.
+
+    Raises FormatMismatch for a target of the other kind, ConvertError for an asset that does not fit the
+    format.
+    """
+    asset = loaded.asset
+    losses = Losses(loaded.losses)
+    try:
+        if isinstance(asset, Gaussians):
+            data = _write_splat(asset, loaded.source, target, y_down)
+            return ConvertedAsset(data=data, losses=losses)
+        writer = MESH_WRITERS[_check_name(target, "mesh", MESH_WRITERS)]
+        if asset.texturing is not None and not writer.holds_textures:
+            losses["textures"] += len(asset.texturing.materials)
+        if asset.colors is not None and not writer.holds_colors:
+            losses["colors"] += len(asset.colors)
+        side_files = writer.list_side_files(asset) if writer.list_side_files else {}
+        return ConvertedAsset(data=writer.write(asset), losses=losses, side_files=side_files)
+    except FORMAT_ERRORS as error:
+        raise ConvertError(f"{loaded.source} to {target}: {error}") from error
+
+
+def convert_asset(data: bytes, target: str, *, y_down: bool = False) -> bytes:
+    """A splat or a mesh in another format of its kind; raises what `load_asset` and `write_asset` raise."""
+    return write_asset(load_asset(data), target, y_down=y_down).data
 
 
 def convert_splat(data: bytes, source: str | None, target: str, *, y_down: bool = False) -> bytes:
@@ -69,13 +133,9 @@ def convert_splat(data: bytes, source: str | None, target: str, *, y_down: bool 
     FormatMismatch for formats that are not of splats.
     """
     source = _check_format(data, source, "splat")
-    reader, writer = SPLAT_CODECS[source], SPLAT_CODECS[_check_name(target, "splat")]
     try:
-        splat = reader.read(data)
-        if y_down and reader.y_down_when_trained != writer.y_down_when_trained:
-            splat = transform(splat, HALF_TURN_ABOUT_X)
-        return writer.write(splat)
-    except (PlyError, SpzError, SogError, GlbError) as error:
+        return _write_splat(SPLAT_CODECS[source].read(data), source, target, y_down)
+    except FORMAT_ERRORS as error:
         raise ConvertError(f"{source} to {target}: {error}") from error
 
 
@@ -85,25 +145,31 @@ def convert_mesh(data: bytes, source: str | None, target: str) -> bytes:
     Raises ConvertError for files that cannot be read, FormatMismatch for formats that are not of meshes.
     """
     source = _check_format(data, source, "mesh")
-    reader, writer = MESH_CODECS[source], MESH_CODECS[_check_name(target, "mesh")]
     try:
-        return writer.write(reader.read(data))
-    except MeshError as error:
+        writer = MESH_WRITERS[_check_name(target, "mesh", MESH_WRITERS)]
+        return writer.write(MESH_CODECS[source].read(data))
+    except FORMAT_ERRORS as error:
         raise ConvertError(f"{source} to {target}: {error}") from error
+
+
+def _write_splat(splat: Gaussians, source: AssetFormat, target: str, y_down: bool) -> bytes:
+    writer = SPLAT_WRITERS[_check_name(target, "splat", SPLAT_WRITERS)]
+    if y_down and SPLAT_CODECS[source].y_down_when_trained != writer.y_down_when_trained:
+        splat = transform(splat, HALF_TURN_ABOUT_X)
+    return writer.write(splat)
 
 
 def _check_format(data: bytes, source: str | None, kind: AssetKind) -> AssetFormat:
     """The format of the data, which must be of that kind; a given `source` is trusted."""
     if source is not None:
-        return _check_name(source, kind)
+        return _check_name(source, kind, SPLAT_CODECS if kind == "splat" else MESH_CODECS)
     detected, name = detect(data)
     if detected != kind:
         raise FormatMismatch(f"a {detected} in {name} is not a {kind}")
     return name
 
 
-def _check_name(name: str, kind: AssetKind) -> AssetFormat:
-    known = SPLAT_CODECS if kind == "splat" else MESH_CODECS
+def _check_name(name: str, kind: AssetKind, known: Iterable[AssetFormat]) -> AssetFormat:
     for candidate in known:
         if candidate == name:
             return candidate

@@ -3,3 +3,13 @@
 MAX_GAUSSIANS = 5_000_000
 # Decoded meshes take a small multiple of the size of their file.
 MAX_MESH_BYTES = 256 << 20
+# A decoded mesh may take 32 MiB and 16 times the bytes of its file: float32 positions and 8-bit indices grow
+# eightfold, and a scene may show one mesh several times. Beyond that a small file asks for a lot of memory.
+DECODED_SLACK = 32 << 20
+DECODED_PER_BYTE = 16
+MAX_DECODED_BYTES = 512 << 20
+
+
+def limit_decoded_bytes(file_bytes: int) -> int:
+    """Bytes that the decoded mesh of a file of that size may take."""
+    return min(DECODED_SLACK + DECODED_PER_BYTE * file_bytes, MAX_DECODED_BYTES)

@@ -11,7 +11,6 @@ request.
 
 import io
 import json
-import zipfile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from PIL import Image
 from workers.formats.codebook import codebook, nearest
 from workers.formats.color import color_to_sh
 from workers.formats.smallest_three import LIMIT, drop_largest
+from workers.formats.zip_writer import write_zip
 from workers.geometry.gaussians import Gaussians, sanitize
 from workers.geometry.morton import morton_order
 
@@ -76,7 +76,7 @@ def write_sog(splat: Gaussians) -> bytes:
     }
     files = {"meta.json": json.dumps(meta, separators=(",", ":"), allow_nan=False).encode()}
     files |= {name: _encode_webp(pixels) for name, pixels in images.items()}
-    return _zip(files)
+    return write_zip(files.items())
 
 
 def _quaternion_pixels(wxyz: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -98,14 +98,4 @@ def _encode_webp(pixels: NDArray[np.uint8]) -> bytes:
     image = Image.fromarray(flat.reshape(height, width, channels))
     # Without `exact` the colours of transparent pixels are lost.
     image.save(out, "WEBP", lossless=True, exact=True, quality=75, method=4)
-    return out.getvalue()
-
-
-def _zip(files: dict[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as bundle:
-        for name, data in files.items():
-            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-            entry.create_system = 3
-            bundle.writestr(entry, data)
     return out.getvalue()

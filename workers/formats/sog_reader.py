@@ -13,9 +13,11 @@ from PIL import Image, UnidentifiedImageError
 from workers.formats.codebook import SIZE
 from workers.formats.color import sh_to_color
 from workers.formats.limits import MAX_GAUSSIANS
+from workers.formats.losses import Losses, sanitize_read
 from workers.formats.smallest_three import LIMIT, restore_largest
 from workers.formats.sog import FIRST_TAG, SogError
-from workers.geometry.gaussians import Gaussians, sanitize
+from workers.formats.zip_reader import ZipMembers
+from workers.geometry.gaussians import Gaussians
 
 MAX_META = 1 << 20
 # Pixels of an image beyond one per Gaussian, and bytes of a file beyond eight per Gaussian, that are allowed.
@@ -27,28 +29,31 @@ MAX_PER_BYTE = 64
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
 
 
-def read_sog(data: bytes) -> Gaussians:
-    """Decode and sanitise a SOG bundle; spherical harmonics beyond degree 0 are left out.
+def read_sog(data: bytes, losses: Losses | None = None) -> Gaussians:
+    """Decode and sanitise a SOG bundle; spherical harmonics beyond degree 0 are left out and counted.
 
     At most `MAX_GAUSSIANS` are accepted; the sizes of images and texts are checked before they are decoded.
     Raises SogError for other versions and for broken files.
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as bundle:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            bundle = ZipMembers(archive)
             meta = _read_meta(bundle)
             count = meta.get("count")
             if type(count) is not int or not 0 < count <= MAX_GAUSSIANS:
                 raise SogError(f"{count} Gaussians; 1 to {MAX_GAUSSIANS} are supported")
             if count > MAX_PER_BYTE * len(data):
                 raise SogError(f"{len(data)} bytes cannot hold {count} Gaussians")
-            return _decode(bundle, meta, count)
+            if losses is not None and meta.get("shN"):
+                losses["harmonics"] += count
+            return sanitize_read(_decode(bundle, meta, count), losses)
     except (*ZIP_ERRORS, ValueError) as error:
         if isinstance(error, SogError):
             raise
         raise SogError(f"not a readable SOG: {error}") from error
 
 
-def _decode(bundle: zipfile.ZipFile, meta: dict[str, Any], count: int) -> Gaussians:
+def _decode(bundle: ZipMembers, meta: dict[str, Any], count: int) -> Gaussians:
     low, high = (_read_numbers(meta, "means", key, 3) for key in ("mins", "maxs"))
     low_bytes, high_bytes = (_read_pixels(bundle, meta, "means", index, count, 3) for index in (0, 1))
     steps = (high_bytes.astype(np.uint16) << 8 | low_bytes) / 65535
@@ -61,7 +66,7 @@ def _decode(bundle: zipfile.ZipFile, meta: dict[str, Any], count: int) -> Gaussi
         raise SogError("quats: a pixel does not name the component that is left out")
     rest = (quaternions[:, :3] / 127.5 - 1.0) * LIMIT
     with np.errstate(over="ignore"):
-        splat = Gaussians(
+        return Gaussians(
             means=(np.sign(logs) * np.expm1(np.abs(logs))).astype(np.float32),
             rotations=restore_largest(quaternions[:, 3].astype(np.int64) - FIRST_TAG, rest).astype(
                 np.float32
@@ -70,10 +75,9 @@ def _decode(bundle: zipfile.ZipFile, meta: dict[str, Any], count: int) -> Gaussi
             opacities=(color_index[:, 3] / 255.0).astype(np.float32),
             colors=sh_to_color(color_table)[color_index[:, :3]].astype(np.float32),
         )
-    return sanitize(splat)
 
 
-def _read_meta(bundle: zipfile.ZipFile) -> dict[str, Any]:
+def _read_meta(bundle: ZipMembers) -> dict[str, Any]:
     try:
         meta = json.loads(_read_member(bundle, "meta.json", MAX_META))
     except (ValueError, RecursionError) as error:
@@ -85,9 +89,9 @@ def _read_meta(bundle: zipfile.ZipFile) -> dict[str, Any]:
     return meta
 
 
-def _read_member(bundle: zipfile.ZipFile, name: str, limit: int) -> bytes:
+def _read_member(bundle: ZipMembers, name: str, limit: int) -> bytes:
     try:
-        entry = bundle.getinfo(name)
+        entry = bundle.find(name)
     except KeyError as error:
         raise SogError(f"the bundle has no {name}") from error
     if entry.file_size > limit:
@@ -112,7 +116,7 @@ def _read_numbers(meta: dict[str, Any], part: str, key: str, count: int) -> NDAr
 
 
 def _read_pixels(
-    bundle: zipfile.ZipFile, meta: dict[str, Any], part: str, index: int, count: int, channels: int
+    bundle: ZipMembers, meta: dict[str, Any], part: str, index: int, count: int, channels: int
 ) -> NDArray[np.uint8]:
     name = _field(meta, part, "files", index + 1)[index]
     if not isinstance(name, str):

@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.formats.color import color_to_sh, linear_to_srgb, sh_to_color, srgb_to_linear
+from workers.formats.glb_accessors import FLOAT, USHORT, GlbError, Json
 from workers.formats.glb_container import pack_glb
-from workers.formats.glb_reader import FLOAT, USHORT, Glb, GlbError, Json, read_glb
+from workers.formats.glb_reader import Glb, read_glb
 from workers.formats.limits import MAX_GAUSSIANS
+from workers.formats.losses import Losses, sanitize_read
 from workers.geometry.gaussians import Gaussians, concatenate, sanitize, transform
 from workers.geometry.poses import Similarity
 
@@ -75,15 +77,16 @@ def write_splat_glb(splat: Gaussians, name: str = "splat", extras: Mapping[str, 
     return pack_glb(document, binary)
 
 
-def read_splat_glb(data: bytes) -> Gaussians:
+def read_splat_glb(data: bytes, losses: Losses | None = None) -> Gaussians:
     """All splats of a GLB in its scene's frame, sanitised; at most `MAX_GAUSSIANS` together.
 
-    Nodes may move, rotate and evenly scale them. Raises GlbError for broken files, for other kernels and
-    colour spaces, and where there is no splat.
+    Nodes may move, rotate and evenly scale them. Other primitives, nodes outside the scene and spherical
+    harmonics beyond degree 0 are left out and counted. Raises GlbError for broken files, for other kernels
+    and colour spaces, and where there is no splat.
     """
     glb = read_glb(data)
     try:
-        return sanitize(concatenate(_read_nodes(glb)))
+        return sanitize_read(concatenate(_read_nodes(glb, Losses() if losses is None else losses)), losses)
     except (KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError) as error:
         if isinstance(error, GlbError):
             raise
@@ -109,20 +112,26 @@ def _encode_attributes(splat: Gaussians) -> dict[str, NDArray[Any]]:
     }
 
 
-def _read_nodes(glb: Glb) -> list[Gaussians]:
+def _read_nodes(glb: Glb, losses: Losses) -> list[Gaussians]:
     splats: list[Gaussians] = []
     total = 0
     matrices = glb.world_matrices()
-    for node, matrix in zip(glb.document.get("nodes", []), matrices, strict=True):
-        if "mesh" not in node:
+    nodes, shown = glb.document.get("nodes", []), glb.scene_nodes()
+    losses["nodes"] += sum("mesh" in nodes[index] for index in set(range(len(nodes))) - set(shown))
+    for index in shown:
+        if "mesh" not in nodes[index]:
             continue
-        for primitive in glb.document["meshes"][node["mesh"]]["primitives"]:
+        for primitive in glb.document["meshes"][nodes[index]["mesh"]]["primitives"]:
             if EXTENSION not in primitive.get("extensions", {}):
+                losses["meshes"] += 1
                 continue
-            total += int(glb.document["accessors"][primitive["attributes"]["POSITION"]]["count"])
+            count = int(glb.document["accessors"][primitive["attributes"]["POSITION"]]["count"])
+            total += count
             if total > MAX_GAUSSIANS:
                 raise GlbError(f"over {MAX_GAUSSIANS} Gaussians, the most that are supported")
-            splats.append(transform(_read_primitive(glb, primitive), _parse_similarity(matrix)))
+            if any(name.startswith(f"{PREFIX}SH_DEGREE_1") for name in primitive["attributes"]):
+                losses["harmonics"] += count
+            splats.append(transform(_read_primitive(glb, primitive), _parse_similarity(matrices[index])))
     if not splats:
         raise GlbError(f"no node shows a primitive with {EXTENSION}")
     return splats
@@ -134,7 +143,7 @@ def _read_primitive(glb: Glb, primitive: Json) -> Gaussians:
     if extension["kernel"] != "ellipse" or space not in (SRGB, LINEAR) or primitive.get("mode", 4) != POINTS:
         raise GlbError("only POINTS with the kernel 'ellipse' and a BT.709 colour space are supported")
     arrays = {
-        semantic: _read_floats(glb, primitive["attributes"][semantic], width)
+        semantic: glb.floats(primitive["attributes"][semantic], width).astype(np.float64)
         for semantic, width in (
             ("POSITION", 3),
             (f"{PREFIX}ROTATION", 4),
@@ -156,17 +165,6 @@ def _read_primitive(glb: Glb, primitive: Json) -> Gaussians:
         opacities=opacities[:, 0].astype(np.float32),
         colors=colors.astype(np.float32),
     )
-
-
-def _read_floats(glb: Glb, index: int, width: int) -> NDArray[np.float64]:
-    """The values (N, width) of an accessor; normalised integers become numbers in [-1, 1]."""
-    raw = glb.accessor(index)
-    values = raw.reshape(len(raw), -1).astype(np.float64)
-    if values.shape[1] != width:
-        raise GlbError(f"accessor {index} has {values.shape[1]} components, not {width}")
-    if raw.dtype.kind in "iu" and glb.document["accessors"][index].get("normalized"):
-        values = np.maximum(values / np.iinfo(raw.dtype).max, -1.0)
-    return values
 
 
 def _parse_similarity(matrix: NDArray[np.float64]) -> Similarity:

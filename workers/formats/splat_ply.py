@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from workers.formats.color import color_to_sh, sh_to_color
 from workers.formats.limits import MAX_GAUSSIANS
-from workers.formats.ply_header import DTYPES, PlyElement, PlyError, parse_header
+from workers.formats.losses import Losses, sanitize_read
+from workers.formats.ply_data import read_tables
+from workers.formats.ply_header import PlyElement, PlyError, PlyHeader, parse_header
 from workers.geometry.gaussians import Gaussians, sanitize
 
 FIELDS = (
@@ -30,25 +32,24 @@ def write_splat_fields(fields: NDArray[np.float32]) -> bytes:
     return "\n".join(header).encode("ascii") + np.ascontiguousarray(fields, dtype="<f4").tobytes()
 
 
-def read_splat_fields(data: bytes) -> NDArray[np.float32]:
-    """The encoded values (N, 17) of a binary splat PLY; other properties, such as f_rest, are left out.
+def read_splat_fields(data: bytes, losses: Losses | None = None) -> NDArray[np.float32]:
+    """The encoded values (N, 17) of a splat PLY; other properties are left out, f_rest is counted.
 
     Missing normals are zero. Raises PlyError when the file is broken or is not a splat.
     """
-    elements, start = parse_header(data)
-    count, dtype = _vertex_layout(elements)
-    missing = [name for name in FIELDS if name not in (dtype.names or ()) and not name.startswith("n")]
-    if missing:
-        raise PlyError(f"not a Gaussian splat: no {', '.join(missing)}")
-    if len(data) - start < count * dtype.itemsize:
-        raise PlyError(f"the header promises {count} Gaussians, the file ends before them")
-    if count > MAX_GAUSSIANS:
-        raise PlyError(f"{count} Gaussians; at most {MAX_GAUSSIANS} are supported")
-    table = np.frombuffer(data, dtype=dtype, count=count, offset=start)
-    out = np.zeros((count, len(FIELDS)), dtype=np.float32)
+    header = parse_header(data)
+    vertex = _check_layout(header)
+    columns = next(read_tables(data, header))[1].columns
+    if vertex.count > MAX_GAUSSIANS:
+        raise PlyError(f"{vertex.count} Gaussians; at most {MAX_GAUSSIANS} are supported")
+    out = np.zeros((vertex.count, len(FIELDS)), dtype=np.float32)
     for column, name in enumerate(FIELDS):
-        if name in (dtype.names or ()):
-            out[:, column] = table[name]
+        if name in columns:
+            out[:, column] = columns[name]
+    if losses is not None and any(
+        values.any() for name, values in columns.items() if name.startswith("f_rest")
+    ):
+        losses["harmonics"] += vertex.count
     return out
 
 
@@ -65,9 +66,9 @@ def write_splat_ply(splat: Gaussians) -> bytes:
     return write_splat_fields(fields)
 
 
-def read_splat_ply(data: bytes) -> Gaussians:
+def read_splat_ply(data: bytes, losses: Losses | None = None) -> Gaussians:
     """Decode and sanitise a splat PLY; raises PlyError when it cannot be read."""
-    fields = read_splat_fields(data).astype(np.float64)
+    fields = read_splat_fields(data, losses).astype(np.float64)
     with np.errstate(over="ignore"):
         splat = Gaussians(
             means=fields[:, 0:3].astype(np.float32),
@@ -76,14 +77,18 @@ def read_splat_ply(data: bytes) -> Gaussians:
             opacities=(1 / (1 + np.exp(-fields[:, 9]))).astype(np.float32),
             colors=sh_to_color(fields[:, 6:9]).astype(np.float32),
         )
-    return sanitize(splat)
+    return sanitize_read(splat, losses)
 
 
-def _vertex_layout(elements: list[PlyElement]) -> tuple[int, np.dtype[np.void]]:
-    """The number of vertices and the type of their records; the vertex must be the first element."""
-    if not elements or elements[0].name != "vertex":
+def _check_layout(header: PlyHeader) -> PlyElement:
+    """The element of Gaussians, which must be the first and have all properties but normals."""
+    if not header.elements or header.elements[0].name != "vertex":
         raise PlyError("the first element must be 'vertex'")
-    vertex = elements[0]
+    vertex = header.elements[0]
     if any(words[0] == "list" for words in vertex.properties):
         raise PlyError("vertices with list properties are not supported")
-    return vertex.count, np.dtype([(name, DTYPES[kind]) for kind, name in vertex.properties])
+    names = {words[1] for words in vertex.properties}
+    missing = [name for name in FIELDS if name not in names and not name.startswith("n")]
+    if missing:
+        raise PlyError(f"not a Gaussian splat: no {', '.join(missing)}")
+    return vertex

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from workers.formats.color import color_to_sh, sh_to_color
 from workers.formats.limits import MAX_GAUSSIANS
+from workers.formats.losses import Losses, sanitize_read
 from workers.formats.smallest_three import LIMIT, drop_largest, restore_largest
 from workers.geometry.gaussians import Gaussians, sanitize
 
@@ -27,6 +28,8 @@ HEADER = struct.Struct("<IIIBBBB")
 COLOR_SCALE = 0.15
 HAS_EXTENSIONS = 0x2
 SH_COEFFICIENTS = (0, 3, 8, 15, 24)
+# The byte of a coefficient of zero.
+SH_ZERO = 128
 FIXED_MAX = 2**23 - 1
 # One step of a mean is at most 2^-16 of the extent, where 24 bits allow it.
 STEPS_LOG2, MAX_FRACTION = 16, 30
@@ -65,8 +68,9 @@ def write_spz(splat: Gaussians) -> bytes:
     return gzip.compress(body, mtime=0)
 
 
-def read_spz(data: bytes) -> Gaussians:
-    """Decode and sanitise an SPZ of version 2 or 3; spherical harmonics beyond degree 0 are left out.
+def read_spz(data: bytes, losses: Losses | None = None) -> Gaussians:
+    """Decode and sanitise an SPZ of version 2 or 3; spherical harmonics beyond degree 0 are left
+    out and counted.
 
     At most `MAX_GAUSSIANS` are accepted. Raises SpzError for other versions, for extensions (which may state
     other axes) and for broken files. Memory grows with what the file actually unpacks to, up to what its
@@ -102,14 +106,17 @@ def read_spz(data: bytes) -> Gaussians:
     raw = np.frombuffer(body, dtype=np.uint8)
     parts = [raw[a:b].reshape(count, -1) for a, b in pairwise(ends)]
     xyzw = _unpack_quaternions(parts[4]) if version == 3 else _unpack_first_three(parts[4])
-    return sanitize(
+    if losses is not None and degree and (parts[5] != SH_ZERO).any():
+        losses["harmonics"] += count
+    return sanitize_read(
         Gaussians(
             means=_fixed_point(parts[0], bits).astype(np.float32),
             rotations=xyzw[:, [3, 0, 1, 2]].astype(np.float32),
             scales=np.exp(parts[3] / 16.0 - 10.0).astype(np.float32),
             opacities=(parts[1][:, 0] / 255.0).astype(np.float32),
             colors=sh_to_color((parts[2] / 255.0 - 0.5) / COLOR_SCALE).astype(np.float32),
-        )
+        ),
+        losses,
     )
 
 

@@ -1,21 +1,55 @@
-"""A triangle mesh with optional vertex colours, and its normals."""
+"""A triangle mesh with optional vertex colours and textures, and its normals."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+Wrap = Literal["repeat", "clamp", "mirror"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextureMaterial:
+    """A texture of base colour: the bytes of its PNG or JPEG file, which are passed on unchanged.
+
+    `factor` (linear RGBA in [0, 1]) multiplies the texture; `wrap` says what lies beyond it in u and in v.
+    """
+
+    image: bytes
+    media_type: Literal["image/png", "image/jpeg"]
+    factor: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
+    wrap: tuple[Wrap, Wrap] = ("repeat", "repeat")
+    alpha_mode: Literal["OPAQUE", "MASK", "BLEND"] = "OPAQUE"
+    double_sided: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Texturing:
+    """The textures of a mesh of V vertices and F faces.
+
+    `uvs` (V, 2) have their origin at the top left of the image. `face_materials` (F,) index `materials`, and
+    are -1 for faces without a texture.
+    """
+
+    uvs: NDArray[np.float64]
+    face_materials: NDArray[np.int64]
+    materials: tuple[TextureMaterial, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Mesh:
     """Vertices (V, 3) float64 and faces (F, 3) int64, counter-clockwise seen from outside.
 
-    `colors` are sRGB uint8 (V, 3), or None where unknown.
+    `colors` are sRGB uint8 (V, 3), or None where unknown; where there are textures, they multiply them.
+    `normals` (V, 3) are unit where a file states them, and None where they follow from the faces.
     """
 
     vertices: NDArray[np.float64]
     faces: NDArray[np.int64]
     colors: NDArray[np.uint8] | None = None
+    texturing: Texturing | None = None
+    normals: NDArray[np.float64] | None = None
 
 
 def face_normals(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> NDArray[np.float64]:

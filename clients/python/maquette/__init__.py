@@ -1,21 +1,25 @@
 """Maquette: find every object a phrase, box or click names, and lift each one to 3D."""
 
-from maquette.async_client import AsyncMaquette
-from maquette.client import Maquette
-from maquette.errors import (
-    ApiError,
-    Conflict,
-    ConnectionFailed,
-    InvalidRequest,
-    JobCancelled,
-    JobFailed,
-    MaquetteError,
-    NotFound,
-    ServiceError,
-    Unauthorized,
-    WaitTimeout,
-)
-from maquette.handles import AsyncJob, Job
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from maquette.async_client import AsyncMaquette
+    from maquette.client import Maquette
+    from maquette.errors import (
+        ApiError,
+        Conflict,
+        ConnectionFailed,
+        InvalidRequest,
+        JobCancelled,
+        JobFailed,
+        MaquetteError,
+        NotFound,
+        ServiceError,
+        Unauthorized,
+        WaitTimeout,
+    )
+    from maquette.handles import AsyncJob, Job
 
 __all__ = [
     "ApiError",
@@ -34,3 +38,23 @@ __all__ = [
     "Unauthorized",
     "WaitTimeout",
 ]
+
+# names come from these modules when they are first used: the command line's help needs none of them
+_MODULES = {
+    "AsyncMaquette": "async_client",
+    "Maquette": "client",
+    "AsyncJob": "handles",
+    "Job": "handles",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f"{__name__}.{_MODULES.get(name, 'errors')}")
+    globals()[name] = getattr(module, name)
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -21,7 +21,8 @@ class ApiError(MaquetteError):
     """The service answered with an error; `problem` is its answer."""
 
     def __init__(self, problem: Problem) -> None:
-        super().__init__(f"{problem.detail} [{problem.code}]")
+        detail, *help_lines = problem.explain().split("\n")
+        super().__init__("\n".join([f"{detail} [{problem.code}]", *help_lines]))
         self.problem = problem
 
     @property

@@ -1,26 +1,32 @@
-"""Progress of a job on a terminal."""
+"""Progress of a job: a bar on a terminal, and lines in a file or a pipe."""
 
 from collections.abc import Callable
+from datetime import datetime
+from time import monotonic
 from typing import Self
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from maquette.console import PlainConsole, escape_controls
 from maquette.contract import FINAL_STATES, Job
 
 ProgressCallback = Callable[[Job], None]
+# often enough in a log to see that a job is alive, seldom enough for one that runs all day
+LINE_SECONDS = 10.0
 
 
 class JobProgressBar:
     """A progress bar for one job; call it with each new state of the job."""
 
-    def __init__(self, title: str | None = None) -> None:
+    def __init__(self, title: str | None = None, console: PlainConsole | None = None) -> None:
         self._title = title
         self._bars = Progress(
             SpinnerColumn(),
-            TextColumn("{task.fields[title]}"),
+            TextColumn("{task.fields[title]}", markup=False),
             BarColumn(bar_width=28),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             TimeElapsedColumn(),
+            console=console,
         )
         self._task = self._bars.add_task("queued", title=title or "job", total=None)
 
@@ -33,19 +39,62 @@ class JobProgressBar:
 
     def __call__(self, job: Job) -> None:
         """Show the job's state and progress."""
-        title = self._title or job.kind
+        title = escape_controls(self._title or job.kind)
         if job.state in FINAL_STATES:
             self._bars.update(self._task, title=title, description=job.state, total=1, completed=1)
         elif job.progress is None:
             self._bars.update(self._task, title=title, description=job.state)
         else:
             step = job.progress
-            text = " ".join(filter(None, [step.stage, step.message]))
-            if step.total:
-                text += f" {step.done}/{step.total}"
             self._bars.update(
-                self._task, title=title, description=text, total=step.total, completed=step.done
+                self._task,
+                title=title,
+                description=describe_progress(job),
+                total=step.total,
+                completed=step.done,
             )
+
+
+class JobProgressLines:
+    """A line on standard error for each new stage of a job, and now and then for its progress within one."""
+
+    def __init__(self, console: PlainConsole | None = None) -> None:
+        self._console = console or PlainConsole(stderr=True)
+        self._step: tuple[str, str | None] | None = None
+        self._text = ""
+        self._printed_at = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is left to close."""
+
+    def __call__(self, job: Job) -> None:
+        """Print the job's state and progress, unless a line of the same kind has just been printed."""
+        step, text = (job.state, job.progress.stage if job.progress else None), describe_progress(job)
+        is_due = text != self._text and monotonic() - self._printed_at >= LINE_SECONDS
+        if step == self._step and not is_due:
+            return
+        self._step, self._text, self._printed_at = step, text, monotonic()
+        self._console.print(f"{datetime.now():%H:%M:%S} {job.kind} {job.id}: {text}")
+
+
+def show_progress() -> JobProgressBar | JobProgressLines:
+    """Return a bar where it can be drawn, on a terminal or in a notebook; else lines on standard error."""
+    console = PlainConsole(stderr=True)
+    if console.is_terminal or console.is_jupyter:
+        return JobProgressBar(console=console)
+    return JobProgressLines(console)
+
+
+def describe_progress(job: Job) -> str:
+    """Return a job's stage, message and count; its state where there is no progress."""
+    step = job.progress
+    if job.state in FINAL_STATES or step is None:
+        return job.state
+    text = escape_controls(" ".join(filter(None, [step.stage, step.message])))
+    return f"{text} {step.done}/{step.total}" if step.total else text
 
 
 def ignore_progress(_job: Job) -> None:

@@ -1,22 +1,77 @@
 """The command line without a service: help, options and their errors."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import typer
-from maquette.cli.main import app
+from maquette.cli.dataset.app import DatasetGroup
+from maquette.cli.lazy_group import LazyGroup
+from maquette.cli.main import RootGroup, app
 from maquette.cli.parsing import parse_boxes, parse_names, parse_points, parse_thresholds
 from maquette.contract import BodiesJob, BodyFormat
 from typer.testing import CliRunner
 
+from service.main import ServerGroup
+from tests.support.paths import REPOSITORY
+
+HEAVY = {
+    "numpy",
+    "scipy",
+    "PIL",
+    "cv2",
+    "trimesh",
+    "av",
+    "onnxruntime",
+    "httpx",
+    "rich",
+    "fastapi",
+    "celery",
+    "sqlalchemy",
+}
 ROOT: Any = typer.main.get_command(app)
 
 
 def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     yield path, command
-    for name, inner in getattr(command, "commands", {}).items():
+    for name in getattr(command, "commands", {}):
+        inner = command.load_command(name) if isinstance(command, LazyGroup) else command.commands[name]
         yield from commands(inner, (*path, name))
+
+
+@pytest.mark.parametrize("group", [RootGroup, DatasetGroup, ServerGroup])
+def test_the_summaries_in_lists_are_those_of_the_commands(group: type[LazyGroup]) -> None:
+    loaded = group()
+    for name, lazy in group.lazy_commands.items():
+        summary = " ".join(loaded.load_command(name).help.partition("\n\n")[0].split())
+        assert lazy.summary == summary, name
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("maquette.cli", ()),
+        ("maquette.cli", ("dataset",)),
+        ("maquette.cli", ("segment",)),
+        ("service.main", ()),
+        ("service.main", ("keys",)),
+    ],
+)
+def test_help_imports_nothing_heavy(program: str, words: tuple[str, ...]) -> None:
+    code = f"""
+import atexit, sys
+sys.argv = ["program", *{words!r}, "--help"]
+atexit.register(lambda: print(*sys.modules, file=sys.stderr))
+from {program} import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)
+    assert done.returncode == 0 and "Usage" in done.stdout
+    # typer itself imports pydantic to parse the options of a command
+    heavy = HEAVY if words else HEAVY | {"pydantic"}
+    assert not heavy & set(done.stderr.split())
 
 
 @pytest.mark.parametrize("path", [path for path, _ in commands(ROOT)], ids=" ".join)

@@ -201,3 +201,14 @@ def test_old_names_warn_and_keep_working() -> None:
         assert sessions.Prompted is PromptResult
     with pytest.warns(DeprecationWarning, match="from_code"):
         assert Problem.of("some_code", 422, "say so") == Problem.from_code("some_code", 422, "say so")
+
+
+def test_the_text_of_an_error_holds_all_that_helps() -> None:
+    problem = Problem.from_code(
+        "unknown_phrase", 422, "no 'wrench'", suggestions=["bench"], vocabulary=["bench", "cup"]
+    )
+    assert str(InvalidRequest(problem)).splitlines() == [
+        "no 'wrench' [unknown_phrase]",
+        "did you mean bench?",
+        "known are bench, cup",
+    ]

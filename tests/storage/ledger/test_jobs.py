@@ -70,6 +70,23 @@ def test_a_race_of_one_idempotency_key_makes_one_job(db: Database) -> None:
     assert len(ids) == 1
 
 
+def test_a_key_can_be_free_again_once_its_job_has_ended(db: Database) -> None:
+    def submit(body: str = "{}") -> str:
+        return jobs.submit(db, submission("k", body=body), frees_key=True)[0].id
+
+    first = submit()
+    assert submit() == first
+    leases.fail(db, claimed(db, first), {"code": "x"})
+    second = submit('{"other": 1}')
+    assert second != first and submit('{"other": 1}') == second
+    claimed(db, second)
+    jobs.cancel(db, "acme", second)
+    # it still runs, but it was asked to stop
+    with ThreadPoolExecutor(8) as pool:
+        ids = set(pool.map(lambda _: submit(), range(16)))
+    assert len(ids) == 1 and not ids & {first, second}
+
+
 def test_jobs_of_another_tenant_do_not_exist(db: Database) -> None:
     job_id = submitted(db)
     assert jobs.get(db, "other", job_id) is None

@@ -100,7 +100,7 @@ def test_other_properties_and_doubles_are_read():
         (b"", "header"),
         (b"solid cube", "header"),
         (write(random_splat(3))[:-1], "ends before"),
-        (write(random_splat(3)).replace(b"binary_little_endian", b"binary_big_endian"), "little"),
+        (write(random_splat(3)).replace(b"binary_little_endian", b"binary_middle_endian"), "little"),
         (write(random_splat(3)).replace(b"opacity", b"opaqity"), "opacity"),
         (write(random_splat(3)).replace(b"vertex 3", b"vertex -3"), "count"),
         (write(random_splat(3)).replace(b"vertex 3", b"vertex 99999999999"), "ends before"),

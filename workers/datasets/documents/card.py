@@ -1,10 +1,10 @@
 """The dataset card."""
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from workers.datasets.documents.markdown import choose_licence, escape_markdown, render_table
 from workers.datasets.schema import SCHEMA_VERSION
 from workers.datasets.version import DatasetVersion
 
@@ -17,21 +17,21 @@ def render_card(version: DatasetVersion) -> str:
         *_render_head(version),
         "## Yield",
         "",
-        *_render_table(
+        *render_table(
             ("stage", "unit", "in", "out"),
             [(step.stage, step.unit, step.given, step.kept) for step in version.funnel],
         ),
         "",
         "## Concepts",
         "",
-        *_render_table(
+        *render_table(
             ("phrase", "clips searched", "clips without it", "tracks found", "tracks kept"),
             _count_concepts(version.rows),
         ),
         "",
         "## Sources",
         "",
-        *_render_table(
+        *render_table(
             ("source", "name", "licence", "consent", "attribution", "session", "split"),
             [_describe_source(row) for row in version.rows["sources"]],
         ),
@@ -56,7 +56,7 @@ def _render_head(version: DatasetVersion) -> list[str]:
     counts = ", ".join(f"{name} {splits[name]}" for name in ("train", "val", "test"))
     return [
         "---",
-        f"license: {_choose_licence(version.rows['sources'])}",
+        f"license: {choose_licence({row.licence for row in version.rows['sources']})}",
         "task_categories: [video-classification, object-detection, image-segmentation]",
         "tags: [maquette, object-centric, video]",
         "---",
@@ -95,23 +95,12 @@ def _render_methods(version: DatasetVersion) -> list[str]:
 def _describe_source(row: Any) -> tuple[str, ...]:
     return (
         f"`{row.source[:12]}`",
-        row.name or UNKNOWN,
-        row.licence or UNKNOWN,
-        row.consent or UNKNOWN,
-        row.attribution or UNKNOWN,
-        row.session or UNKNOWN,
+        *(
+            escape_markdown(text or UNKNOWN)
+            for text in (row.name, row.licence, row.consent, row.attribution, row.session)
+        ),
         row.split,
     )
-
-
-def _choose_licence(sources: Sequence[Any]) -> str:
-    """The licence of all sources for the head of the card; `other` when there are several."""
-    licences = {row.licence for row in sources}
-    if licences == {None}:
-        return UNKNOWN
-    only = next(iter(licences)) if len(licences) == 1 else None
-    # the head is YAML: free text of a submitter must not get into it
-    return only.lower() if only and re.fullmatch(r"[\w.+-]+", only) else "other"
 
 
 def _count_concepts(rows: Mapping[str, Sequence[Any]]) -> list[tuple[Any, ...]]:
@@ -120,7 +109,7 @@ def _count_concepts(rows: Mapping[str, Sequence[Any]]) -> list[tuple[Any, ...]]:
         by_phrase[row.phrase].append(row)
     return [
         (
-            phrase,
+            escape_markdown(phrase),
             len(concepts),
             sum(row.found == 0 for row in concepts),
             sum(row.found for row in concepts),
@@ -133,8 +122,3 @@ def _count_concepts(rows: Mapping[str, Sequence[Any]]) -> list[tuple[Any, ...]]:
 def _format_counts(values: Iterable[str]) -> str:
     counts = Counter(values)
     return ", ".join(f"{name} {count}" for name, count in sorted(counts.items())) or "none"
-
-
-def _render_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
-    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    return lines + ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Annotated, Any, ClassVar
 
+from workers.datasets.documents.markdown import choose_licence, escape_markdown
 from workers.datasets.exporters.base import Exporter
 from workers.datasets.exporters.export_writer import ExportWriter
 from workers.datasets.exporters.shared.categories import get_category_name, index_tracks
@@ -129,10 +130,11 @@ def _split_into_files(clips: Sequence[SceneClip], most_rows: int) -> list[list[S
 
 
 def _render_card(writer: ExportWriter, counts: dict[str, int]) -> str:
-    licences = sorted({clip.source.licence or "unknown" for clip in writer.clips()})
+    licences = {clip.source.licence for clip in writer.clips()}
+    listed = ", ".join(sorted(escape_markdown(licence or "unknown") for licence in licences))
     lines = [
         "---",
-        f"license: {licences[0].lower() if len(licences) == 1 else 'other'}",
+        f"license: {choose_licence(licences)}",
         "configs:",
         "- config_name: default",
         "  data_files:",
@@ -145,7 +147,7 @@ def _render_card(writer: ExportWriter, counts: dict[str, int]) -> str:
         "",
         f"# Maquette dataset {writer.dataset.version[:12]}",
         "",
-        f"Clips of tracked objects, one row per frame. Licences of the sources: {', '.join(licences)}.",
+        f"Clips of tracked objects, one row per frame. Licences of the sources: {listed}.",
         "",
         "| split | frames |",
         "|---|---|",

@@ -1,8 +1,7 @@
 """One ZIP for simulators: URDF and MJCF with their meshes, in metres, z up."""
 
-import io
 import json
-import zipfile
+import re
 from dataclasses import replace
 from xml.sax.saxutils import quoteattr
 
@@ -11,11 +10,14 @@ from numpy.typing import NDArray
 
 from workers.formats.mesh_writers import write_mesh_obj
 from workers.formats.simulation.solids import MassProperties, compute_mass, decompose_convex, make_lods
+from workers.formats.zip_writer import write_zip
 from workers.geometry.meshes import Mesh
 
+HYPHENS = r"-\u002d"
+# what XML 1.0 cannot hold, even escaped
+XML_FORBIDDEN = re.compile(r"[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Robotics uses z up; a quarter turn about x takes y up to z up.
 Z_UP: NDArray[np.float64] = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
-ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def write_simulation_zip(
@@ -40,19 +42,16 @@ def write_simulation_zip(
         "collision": {file: len(part.faces) for file, part in parts.items()},
         **notes,
     }
-    comment = f"<!-- {json.dumps(notes).replace('--', '- -')} -->"
+    # two hyphens would end an XML comment
+    comment = f"<!-- {json.dumps(notes).replace('--', HYPHENS)} -->"
+    title = XML_FORBIDDEN.sub("_", name)
     files = {
-        "object.urdf": _urdf(name, mass, list(parts), comment),
-        "object.xml": _mjcf(name, mass, list(parts), comment),
+        "object.urdf": _urdf(title, mass, list(parts), comment),
+        "object.xml": _mjcf(title, mass, list(parts), comment),
         "simulation.json": json.dumps(about, indent=1) + "\n",
     }
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file, part in {**visuals, **parts}.items():
-            archive.writestr(zipfile.ZipInfo(file, ZIP_TIME), write_mesh_obj(part))
-        for file, text in files.items():
-            archive.writestr(zipfile.ZipInfo(file, ZIP_TIME), text)
-    return out.getvalue()
+    meshes = ((file, write_mesh_obj(part)) for file, part in {**visuals, **parts}.items())
+    return write_zip([*meshes, *files.items()], compressed=True)
 
 
 def _urdf(name: str, mass: MassProperties, parts: list[str], comment: str) -> str:

@@ -1,8 +1,6 @@
 """What a track job writes besides its masks: an overlay video, images of ids, and YouTube-VIS JSON."""
 
-import io
 import tempfile
-import zipfile
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -13,17 +11,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workers.engines.protocols import Mask
-from workers.formats.images import shrink_image, shrunk_size
+from workers.formats.images import encode_png, shrink_image, shrunk_size
 from workers.formats.overlay import overlay_masks
 from workers.formats.video_writer import VideoWriter
+from workers.formats.zip_writer import write_zip
 from workers.jobs.context import JobContext
 from workers.jobs.track.mask_rows import FrameMasks, read_chunks, read_frames
 from workers.jobs.track.ytvis import write_ytvis
 
 # longest side of overlay videos in pixels; enough to judge masks by eye
 OVERLAY_SIDE = 960
-# a fixed time keeps archives of equal content equal
-ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def write_outputs(context: JobContext, request: TrackJob, result: TrackResult) -> None:
@@ -70,15 +67,12 @@ def _write_id_images(context: JobContext, result: TrackResult, masks: Sequence[A
     """One ZIP per chunk with one PNG per frame, whose pixels are track ids and 0 where there is no track."""
     wide = max((track.id for track in result.tracks), default=0) > 255
     for number, frames in enumerate(read_chunks(context, masks)):
-        out = io.BytesIO()
-        with zipfile.ZipFile(out, "w") as archive:
-            for frame in frames:
-                ids = np.zeros((result.height, result.width), np.uint16 if wide else np.uint8)
-                _paint_ids(ids, frame)
-                png = io.BytesIO()
-                Image.fromarray(ids).save(png, "PNG")
-                archive.writestr(zipfile.ZipInfo(f"{frame.frame:05d}.png", ZIP_TIME), png.getvalue())
-        context.save(f"ids-{number:05d}.zip", "ids", "application/zip", out.getvalue())
+        images = []
+        for frame in frames:
+            ids = np.zeros((result.height, result.width), np.uint16 if wide else np.uint8)
+            _paint_ids(ids, frame)
+            images.append((f"{frame.frame:05d}.png", encode_png(ids)))
+        context.save(f"ids-{number:05d}.zip", "ids", "application/zip", write_zip(images))
         context.progress("write", number + 1, len(masks), "writing images of ids")
 
 

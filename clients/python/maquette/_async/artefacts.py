@@ -7,6 +7,9 @@ from maquette.contract import Artefact, Manifest
 from maquette.errors import MaquetteError
 from maquette.hashing import sha256
 from maquette.http import HttpRequest
+from maquette.names import UniqueNames, split_suffix
+
+MANIFEST_FILE = "result.json"
 
 
 async def read_artefact(http: AsyncHttpClient, artefact: Artefact) -> bytes:
@@ -15,9 +18,8 @@ async def read_artefact(http: AsyncHttpClient, artefact: Artefact) -> bytes:
     return response.content
 
 
-async def save_artefact(http: AsyncHttpClient, artefact: Artefact, folder: Path) -> Path:
-    """Save an artefact under its name, unless it is there; raises MaquetteError for a wrong hash."""
-    target = folder / Path(artefact.name).name
+async def save_artefact(http: AsyncHttpClient, artefact: Artefact, target: Path) -> Path:
+    """Save an artefact to a file, unless it is there; raises MaquetteError for a wrong hash."""
     if target.is_file() and sha256(target).hex() == artefact.sha256:
         return target
     await http.send(HttpRequest(method="GET", path=f"/v1/artefacts/{artefact.sha256}", save_to=target))
@@ -28,9 +30,13 @@ async def save_artefact(http: AsyncHttpClient, artefact: Artefact, folder: Path)
 
 
 async def save_result(http: AsyncHttpClient, manifest: Manifest, folder: Path) -> Path:
-    """Save every artefact, and the manifest as `result.json`; returns the folder."""
+    """Save every artefact under its name, and the manifest as `result.json`; returns the folder.
+
+    A name that is not safe on this machine, or that another artefact has, is changed.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    names = UniqueNames([MANIFEST_FILE])
     for artefact in manifest.artefacts:
-        await save_artefact(http, artefact, folder)
-    (folder / "result.json").write_text(manifest.model_dump_json(indent=1) + "\n")
+        await save_artefact(http, artefact, folder / names.add(*split_suffix(artefact.name)))
+    (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return folder

@@ -26,6 +26,7 @@ class AsyncHttpClient:
             base_url=settings.url, headers=settings.headers(), timeout=TIMEOUT, transport=transport
         )
         self._retries = retries
+        self.join_running = settings.join_running
 
     async def close(self) -> None:
         """Close the connections."""

@@ -44,7 +44,10 @@ from maquette.results import (
 
 
 class AsyncJobSubmitter:
-    """One method per kind of job; each uploads its media, builds the request and submits it."""
+    """One method per kind of job; each uploads its media, builds the request and submits it.
+
+    `text` is a phrase or a list of phrases; a comma separates phrases in either, as in "person, car".
+    """
 
     def __init__(self, http: AsyncHttpClient) -> None:
         self._http = http
@@ -270,8 +273,9 @@ class AsyncJobSubmitter:
     ) -> AsyncJob[ConvertResult]:
         """Convert a splat (PLY, SPZ, SOG, GLB) or a mesh (GLB, OBJ, PLY) to other formats.
 
-        `asset` is a file, an upload, or an artefact of an earlier job. With `y_down`, PLY and SOG use the
-        axes of 3DGS: y down, z forward.
+        A splat also becomes `splat` or `ksplat`, a mesh `stl` or `usdz`. `asset` is a file, an upload, or an
+        artefact of an earlier job; `dropped` and `flags` of the result say what a file leaves out. With
+        `y_down`, PLY, SOG, `splat` and `ksplat` use the axes of 3DGS: y down, z forward.
         """
         with invalid_requests():
             if isinstance(asset, Artefact):

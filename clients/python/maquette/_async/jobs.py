@@ -14,8 +14,9 @@ from maquette.contract import Job as JobData
 from maquette.contract.requests import JobBase
 from maquette.errors import WaitTimeout, raise_for_state
 from maquette.frames import TrackedFrame, parse_frames
+from maquette.hashing import sha256
 from maquette.http import HttpRequest
-from maquette.progress import JobProgressBar, ProgressCallback, ignore_progress
+from maquette.progress import ProgressCallback, ignore_progress, show_progress
 from maquette.results import AnyResult, build_result
 
 Res = TypeVar("Res", bound=AnyResult)
@@ -56,11 +57,12 @@ class AsyncJob(Generic[Res]):
     async def wait(self, *, progress: bool | ProgressCallback = False, timeout: float | None = None) -> Res:
         """Wait for the result, `timeout` seconds at most; raises JobFailed, JobCancelled or WaitTimeout.
 
-        `progress` shows a bar on the terminal, or is called with each state of the job.
+        `progress` shows a bar on the terminal, prints lines where there is none, or is called with each state
+        of the job.
         """
         if progress is True:
-            with JobProgressBar() as bar:
-                return await self._poll(bar, timeout)
+            with show_progress() as show:
+                return await self._poll(show, timeout)
         return await self._poll(progress or ignore_progress, timeout)
 
     async def result(self) -> Res:
@@ -117,12 +119,17 @@ class AsyncJob(Generic[Res]):
 
 
 async def submit_job(http: AsyncHttpClient, request: JobBase, idempotency_key: str | None) -> AsyncJob[Any]:
-    """Submit a job; the key makes it safe to submit again."""
-    headers = {
-        "Content-Type": "application/json",
-        "Idempotency-Key": idempotency_key or str(uuid.uuid4()),
-    }
+    """Submit a job; the key makes it safe to submit again.
+
+    Of a client that joins running jobs, the key is the request's hash, and free once its job has ended.
+    """
     content = request.model_dump_json(exclude_none=True).encode()
+    headers = {"Content-Type": "application/json"}
+    if idempotency_key is None and http.join_running:
+        headers["Idempotency-Key"] = f"content-{sha256(content).hex()}"
+        headers["Idempotency-Scope"] = "active"
+    else:
+        headers["Idempotency-Key"] = idempotency_key or str(uuid.uuid4())
     response = await http.send(HttpRequest(method="POST", path="/v1/jobs", headers=headers, content=content))
     return AsyncJob(JobData.model_validate_json(response.content), http)
 
@@ -134,12 +141,12 @@ async def get_job(http: AsyncHttpClient, job_id: str) -> JobData:
 
 
 async def list_jobs(
-    http: AsyncHttpClient, kind: str | None, state: str | None
+    http: AsyncHttpClient, kind: str | None, state: str | None, prefix: str | None
 ) -> AsyncIterator[AsyncJob[Any]]:
     """Yield all jobs, newest first, page by page."""
     cursor: str | None = None
     while True:
-        params = {"kind": kind, "state": state, "cursor": cursor, "limit": "100"}
+        params = {"kind": kind, "state": state, "prefix": prefix, "cursor": cursor, "limit": "100"}
         known = {name: value for name, value in params.items() if value is not None}
         response = await http.send(HttpRequest(method="GET", path="/v1/jobs", params=known))
         page = JobPage.model_validate_json(response.content)

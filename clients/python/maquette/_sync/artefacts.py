@@ -8,6 +8,9 @@ from maquette.contract import Artefact, Manifest
 from maquette.errors import MaquetteError
 from maquette.hashing import sha256
 from maquette.http import HttpRequest
+from maquette.names import UniqueNames, split_suffix
+
+MANIFEST_FILE = "result.json"
 
 
 def read_artefact(http: HttpClient, artefact: Artefact) -> bytes:
@@ -16,9 +19,8 @@ def read_artefact(http: HttpClient, artefact: Artefact) -> bytes:
     return response.content
 
 
-def save_artefact(http: HttpClient, artefact: Artefact, folder: Path) -> Path:
-    """Save an artefact under its name, unless it is there; raises MaquetteError for a wrong hash."""
-    target = folder / Path(artefact.name).name
+def save_artefact(http: HttpClient, artefact: Artefact, target: Path) -> Path:
+    """Save an artefact to a file, unless it is there; raises MaquetteError for a wrong hash."""
     if target.is_file() and sha256(target).hex() == artefact.sha256:
         return target
     http.send(HttpRequest(method="GET", path=f"/v1/artefacts/{artefact.sha256}", save_to=target))
@@ -29,9 +31,13 @@ def save_artefact(http: HttpClient, artefact: Artefact, folder: Path) -> Path:
 
 
 def save_result(http: HttpClient, manifest: Manifest, folder: Path) -> Path:
-    """Save every artefact, and the manifest as `result.json`; returns the folder."""
+    """Save every artefact under its name, and the manifest as `result.json`; returns the folder.
+
+    A name that is not safe on this machine, or that another artefact has, is changed.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    names = UniqueNames([MANIFEST_FILE])
     for artefact in manifest.artefacts:
-        save_artefact(http, artefact, folder)
-    (folder / "result.json").write_text(manifest.model_dump_json(indent=1) + "\n")
+        save_artefact(http, artefact, folder / names.add(*split_suffix(artefact.name)))
+    (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return folder

@@ -22,8 +22,9 @@ class Maquette(JobSubmitter):
     """Client of a Maquette service; close it, or use it as a context manager.
 
     `url` and `api_key` default to MAQUETTE_URL and MAQUETTE_API_KEY. Failed requests are repeated up to
-    `retries` times. Further keyword arguments of the methods that submit jobs are fields of the request, such
-    as `engine`, `seed` and `timeout_seconds`. Raises the exceptions of `maquette.errors`.
+    `retries` times. With `join_running`, a request that has a queued or running job already returns that job
+    instead of starting a second one. Further keyword arguments of the methods that submit jobs are fields of
+    the request, such as `engine`, `seed` and `timeout_seconds`. Raises the exceptions of `maquette.errors`.
     """
 
     def __init__(
@@ -32,9 +33,12 @@ class Maquette(JobSubmitter):
         *,
         api_key: str | None = None,
         retries: int = 4,
+        join_running: bool = False,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        super().__init__(HttpClient(ClientSettings.load(url, api_key), retries, transport))
+        super().__init__(
+            HttpClient(ClientSettings.load(url, api_key, join_running=join_running), retries, transport)
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -76,9 +80,14 @@ class Maquette(JobSubmitter):
         """Return a job by its id."""
         return Job(jobs.get_job(self._http, job_id), self._http)
 
-    def jobs(self, *, kind: str | None = None, state: str | None = None) -> Iterator[Job[Any]]:
-        """Iterate over all your jobs, newest first; pages are fetched as they are needed."""
-        return jobs.list_jobs(self._http, kind, state)
+    def jobs(
+        self, *, kind: str | None = None, state: str | None = None, prefix: str | None = None
+    ) -> Iterator[Job[Any]]:
+        """Iterate over all your jobs, newest first; pages are fetched as they are needed.
+
+        `prefix` is how their ids start.
+        """
+        return jobs.list_jobs(self._http, kind, state, prefix)
 
     def engines(self) -> list[Engine]:
         """Return all engines, with the reason why some cannot run."""

@@ -25,6 +25,7 @@ class HttpClient:
             base_url=settings.url, headers=settings.headers(), timeout=TIMEOUT, transport=transport
         )
         self._retries = retries
+        self.join_running = settings.join_running
 
     def close(self) -> None:
         """Close the connections."""

@@ -2,32 +2,38 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import typer
 
 from maquette.cli.context import get_context
-from maquette.cli.output import finish_job
-from maquette.client import Maquette
-from maquette.handles import Job
-from maquette.sources.globs import expand_globs
+from maquette.names import UniqueNames
+from maquette.sources.globs import choose_name, expand_globs
 
-StartJob = Callable[[Maquette, Any], Job[Any]]
+if TYPE_CHECKING:
+    from maquette.client import Maquette
+    from maquette.handles import Job
+
+StartJob: TypeAlias = "Callable[[Maquette, Any], Job[Any]]"
 
 
 def run_each(context: typer.Context, patterns: list[str], start: StartJob, out: Path | None) -> None:
     """Submit a job per input, then wait for all of them and save their results."""
+    # rich and the client are loaded once there is something to do
+    from maquette.cli.job_watch import JobWatch, choose_folder
+    from maquette.cli.output import finish_job
+
     cli = get_context(context)
     inputs = expand_globs(patterns)
     if not inputs:
         raise typer.BadParameter("give at least one input, or --from-job")
-    with cli.client() as mq:
+    with cli.client() as mq, JobWatch(cli) as watch:
         # all are submitted before the first is waited for, so that workers are never idle
-        jobs = [(medium, start(mq, medium)) for medium in inputs]
+        jobs = [(medium, watch.add(start(mq, medium), str(medium))) for medium in inputs]
+        names = UniqueNames()
         for medium, job in jobs:
-            name = Path(str(medium)).stem
-            folder = out / name if out is not None and len(jobs) > 1 else out
-            finish_job(cli, job, name, folder)
+            name = names.add(choose_name(medium))
+            finish_job(cli, job, name, choose_folder(out, name, len(jobs)))
 
 
 def run_each_or_continue(
@@ -43,7 +49,10 @@ def run_each_or_continue(
         return
     if patterns:
         raise typer.BadParameter("--from-job brings its own input: leave the files out")
+    from maquette.cli.job_watch import JobWatch
+    from maquette.cli.output import finish_job
+
     cli = get_context(context)
-    with cli.client() as mq:
-        job = start(mq, None)
+    with cli.client() as mq, JobWatch(cli) as watch:
+        job = watch.add(start(mq, None), from_job)
         finish_job(cli, job, job.id, out)

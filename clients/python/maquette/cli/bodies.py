@@ -2,17 +2,20 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from maquette.cli import options as o
 from maquette.cli import parsing
 from maquette.cli.batch import run_each_or_continue
-from maquette.client import Maquette
 from maquette.contract import BodiesJob, BodyFormat
 from maquette.contract.defaults import BODIES
-from maquette.handles import Job
+from maquette.sources.text_files import read_text
+
+if TYPE_CHECKING:
+    from maquette.client import Maquette
+    from maquette.handles import Job
 
 Media = Annotated[list[str] | None, typer.Argument(help="Images or videos; none with --from-job.")]
 MaskFiles = Annotated[
@@ -50,12 +53,12 @@ def bodies(
     seed: o.Seed = BODIES.seed,
     engine: o.EngineName = BODIES.engine,
     out: o.Out = None,
+    cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
     """Recover rigged bodies of the people in images, animated ones of those in videos."""
     fields: dict[str, Any] = {
         "boxes": parsing.parse_boxes(box),
         "masks": [_read_mask(file) for file in mask or ()],
-        "from_job": from_job,
         "camera": parsing.parse_camera(camera),
         "formats": parsing.parse_names(formats, BodyFormat),
         "lod": lod,
@@ -70,9 +73,11 @@ def bodies(
         "engine": engine,
     }
 
-    def start(mq: Maquette, medium: Any) -> Job[Any]:
+    def start(mq: "Maquette", medium: Any) -> "Job[Any]":
         if medium is None:
-            return mq.bodies(**fields)
+            from maquette.cli.job_ids import complete_optional_job_id
+
+            return mq.bodies(from_job=complete_optional_job_id(mq, from_job), **fields)
         ref = mq.upload(medium)
         info = mq.media(ref)
         is_video = as_video or (info is not None and info.kind == "video")
@@ -82,7 +87,7 @@ def bodies(
 
 
 def _read_poses(file: Path) -> list[Any]:
-    poses = json.loads(file.read_text())
+    poses = json.loads(read_text(file))
     is_valid = isinstance(poses, list) and all(
         isinstance(matrix, list) and len(matrix) == 4 and all(len(row) == 4 for row in matrix)
         for matrix in poses

@@ -2,11 +2,12 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from maquette.client import Maquette
+if TYPE_CHECKING:
+    from maquette.client import Maquette
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +17,13 @@ class CliContext:
     server: str | None
     api_key: str | None
     as_json: bool
+    cancel_on_interrupt: bool = False
 
-    def client(self) -> Maquette:
-        """Open a client for the service."""
-        return Maquette(self.server, api_key=self.api_key)
+    def client(self) -> "Maquette":
+        """Open a client for the service; a command that is run again joins the job that it started."""
+        from maquette.client import Maquette
+
+        return Maquette(self.server, api_key=self.api_key, join_running=True)
 
 
 def get_context(context: typer.Context) -> CliContext:

@@ -7,8 +7,13 @@ import typer
 
 from maquette.cli import options as o
 from maquette.cli.context import get_context, print_json
+from maquette.cli.job_watch import JobWatch
+from maquette.console import PlainConsole
 from maquette.contract import AssetFormat, ConvertJob
 from maquette.contract.defaults import CONVERT
+
+# What a splat and then a mesh can be written as.
+SUFFIXES = (".ply", ".spz", ".sog", ".khr.glb", ".splat", ".ksplat", ".glb", ".obj", ".stl", ".usdz")
 
 
 def convert(
@@ -16,24 +21,36 @@ def convert(
     source: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A splat or a mesh.")],
     targets: Annotated[list[Path], typer.Argument(help="Files to write; their suffixes choose the formats.")],
     y_down: Annotated[bool, o.field_option(ConvertJob, "y_down", "--y-down")] = CONVERT.y_down,
+    cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
-    """Convert splats (PLY, SPZ, SOG, .khr.glb) and meshes (GLB, OBJ, PLY)."""
+    """Convert splats (PLY, SPZ, SOG, .khr.glb) and meshes (GLB, OBJ, PLY).
+
+    Splats are also written as .splat and .ksplat, meshes as STL and USDZ.
+    """
     cli = get_context(context)
     wanted = {_choose_format(target): target for target in targets}
-    with cli.client() as mq:
-        result = mq.convert(source, list(wanted), y_down=y_down).wait(progress=not cli.as_json)
+    with cli.client() as mq, JobWatch(cli) as watch:
+        job = watch.add(mq.convert(source, list(wanted), y_down=y_down), source.name)
+        result = job.wait(progress=not cli.as_json)
         artefacts = {artefact.name: artefact for artefact in result.artefacts}
         for name, target in wanted.items():
-            target.write_bytes(mq.read(artefacts[result.data.files[name]]))
+            target.write_bytes(mq.read(artefacts.pop(result.data.files[name])))
+        # the textures of an OBJ, which names them
+        for artefact in artefacts.values():
+            (wanted["obj"].parent / artefact.name).write_bytes(mq.read(artefact))
     if cli.as_json:
-        print_json(result.data.model_dump(mode="json"))
-    else:
-        typer.echo(f"{result.data.asset} ({result.data.source}): {', '.join(map(str, targets))}")
+        print_json({**result.data.model_dump(mode="json"), "flags": result.flags})
+        return
+    PlainConsole().print(f"{result.data.asset} ({result.data.source}): {', '.join(map(str, targets))}")
+    for name, target in wanted.items():
+        if parts := result.data.dropped.get(name):
+            counts = ", ".join(f"{part.replace('_', ' ')}: {count}" for part, count in parts.items())
+            PlainConsole(stderr=True).print(f"{target} leaves out {counts}")
 
 
 def _choose_format(target: Path) -> AssetFormat:
     name = target.name.lower()
     suffix = "khr_glb" if name.endswith(".khr.glb") else target.suffix.lower().lstrip(".")
     if suffix not in get_args(AssetFormat):
-        raise typer.BadParameter(f"{target}: a file ends with .ply, .spz, .sog, .glb, .khr.glb or .obj")
+        raise typer.BadParameter(f"{target}: a file ends with {', '.join(SUFFIXES)}")
     return cast(AssetFormat, suffix)

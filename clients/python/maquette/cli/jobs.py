@@ -1,17 +1,21 @@
-"""`maquette jobs`, `get` and `cancel`."""
+"""`maquette jobs`, `get`, `wait` and `cancel`."""
 
 from itertools import islice
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from maquette.cli import options as o
 from maquette.cli.context import get_context, print_json
+from maquette.cli.job_ids import complete_job_id
+from maquette.cli.job_watch import JobWatch, choose_folder
+from maquette.cli.output import finish_job
+from maquette.console import PlainConsole, styled
 from maquette.contract import JobKind, JobState
 
-JobIdArgument = Annotated[str, typer.Argument(help="Id of the job.")]
+JobIdArgument = Annotated[str, typer.Argument(help="Id of the job, or how it starts.")]
+JobIdsArgument = Annotated[list[str], typer.Argument(help="Ids of jobs, or how they start.")]
 
 
 def jobs(
@@ -27,27 +31,28 @@ def jobs(
     if cli.as_json:
         print_json([job.data.model_dump(mode="json", exclude={"result", "request"}) for job in latest])
         return
-    table = Table("id", "kind", "state", "created", "attempt")
+    # a shortened id is of no use
+    table = Table(Column("id", no_wrap=True), "kind", "state", "created", "attempt")
     for job in latest:
         created = job.data.created_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
         table.add_row(job.id, job.kind, job.state, created, str(job.data.attempt))
-    Console().print(table)
+    PlainConsole().print(table)
 
 
 def get(context: typer.Context, job_id: JobIdArgument, out: o.Out = None) -> None:
     """Show a job; with --out, wait for it and save its result."""
     cli = get_context(context)
     with cli.client() as mq:
-        job = mq.job(job_id)
+        job = mq.job(complete_job_id(mq, job_id))
         if out is not None:
             job.wait(progress=not cli.as_json).save(out)
     if cli.as_json:
         print_json(job.data.model_dump(mode="json"))
         return
-    console = Console()
-    console.print(f"{job.id} {job.kind} [bold]{job.state}[/bold], attempt {job.data.attempt}")
+    console = PlainConsole()
+    console.print(f"{job.id} {job.kind}", styled(job.state, "bold"), f"attempt {job.data.attempt}")
     if job.data.problem is not None:
-        console.print(f"{job.data.problem.code}: {job.data.problem.detail}")
+        console.print(f"{job.data.problem.code}: {job.data.problem.explain()}")
     if job.data.result is not None:
         for artefact in job.data.result.artefacts:
             console.print(f"  {artefact.name}  {artefact.media_type}  {artefact.bytes:,} bytes")
@@ -55,11 +60,27 @@ def get(context: typer.Context, job_id: JobIdArgument, out: o.Out = None) -> Non
         console.print(f"saved in {out}")
 
 
+def wait(
+    context: typer.Context,
+    job_ids: JobIdsArgument,
+    out: o.Out = None,
+    cancel_on_interrupt: o.CancelOnInterrupt = False,
+) -> None:
+    """Wait for jobs, and show their results; with --out, save them."""
+    cli = get_context(context)
+    with cli.client() as mq, JobWatch(cli) as watch:
+        found = [mq.job(complete_job_id(mq, job_id)) for job_id in job_ids]
+        for job in found:
+            watch.add(job, job.kind)
+        for job in found:
+            finish_job(cli, job, job.kind, choose_folder(out, job.id, len(found)))
+
+
 def cancel(context: typer.Context, job_id: JobIdArgument) -> None:
     """Ask a job to stop."""
     cli = get_context(context)
     with cli.client() as mq:
-        job = mq.job(job_id).cancel()
+        job = mq.job(complete_job_id(mq, job_id)).cancel()
     if cli.as_json:
         print_json(job.data.model_dump(mode="json", exclude={"result"}))
     elif job.state == "running":

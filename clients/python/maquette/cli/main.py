@@ -1,41 +1,87 @@
 """The root of the command line: the service's address, and how errors are printed."""
 
 import sys
-from collections.abc import Callable
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from maquette.cli import sessions
-from maquette.cli.bodies import bodies
 from maquette.cli.context import CliContext
-from maquette.cli.convert import convert
-from maquette.cli.dataset import dataset_app
-from maquette.cli.jobs import cancel, get, jobs
-from maquette.cli.objects import objects
-from maquette.cli.scene import scene
-from maquette.cli.segment import segment
-from maquette.cli.server import engines, up
-from maquette.cli.track import track
-from maquette.errors import ApiError, MaquetteError
+from maquette.cli.lazy_group import LazyCommand, LazyGroup, plain_typer
 from maquette.settings import API_KEY_VARIABLE, DEFAULT_URL, URL_VARIABLE
 
-app = typer.Typer(
-    help="Masks, tracks, meshes, splats, bodies and datasets from images and videos.",
+MEDIA, DATASETS, JOBS, SERVICE = "Images and videos", "Datasets", "Jobs", "Service"
+
+
+class RootGroup(LazyGroup):
+    """All commands of `maquette`."""
+
+    lazy_commands = {
+        "segment": LazyCommand(
+            target="maquette.cli.segment:segment",
+            summary="Segment everything that phrases, boxes, points and exemplars name in images.",
+            panel=MEDIA,
+        ),
+        "track": LazyCommand(
+            target="maquette.cli.track:track", summary="Track objects through videos.", panel=MEDIA
+        ),
+        "objects": LazyCommand(
+            target="maquette.cli.objects:objects",
+            summary="Reconstruct a mesh, a Gaussian splat and a pose per object.",
+            panel=MEDIA,
+        ),
+        "bodies": LazyCommand(
+            target="maquette.cli.bodies:bodies",
+            summary="Recover rigged bodies of the people in images, animated ones of those in videos.",
+            panel=MEDIA,
+        ),
+        "scene": LazyCommand(
+            target="maquette.cli.scene:scene",
+            summary="Place the objects and bodies of each image in one camera frame.",
+            panel=MEDIA,
+        ),
+        "convert": LazyCommand(
+            target="maquette.cli.convert:convert",
+            summary="Convert splats (PLY, SPZ, SOG, .khr.glb) and meshes (GLB, OBJ, PLY).",
+            panel=MEDIA,
+        ),
+        "session": LazyCommand(
+            target="maquette.cli.sessions:app", summary="Annotate a video step by step.", panel=MEDIA
+        ),
+        "dataset": LazyCommand(
+            target="maquette.cli.dataset:dataset_app",
+            summary="Make datasets of clips and tracks from videos.",
+            panel=DATASETS,
+        ),
+        "jobs": LazyCommand(target="maquette.cli.jobs:jobs", summary="List your latest jobs.", panel=JOBS),
+        "get": LazyCommand(
+            target="maquette.cli.jobs:get",
+            summary="Show a job; with --out, wait for it and save its result.",
+            panel=JOBS,
+        ),
+        "wait": LazyCommand(
+            target="maquette.cli.jobs:wait",
+            summary="Wait for jobs, and show their results; with --out, save them.",
+            panel=JOBS,
+        ),
+        "cancel": LazyCommand(target="maquette.cli.jobs:cancel", summary="Ask a job to stop.", panel=JOBS),
+        "engines": LazyCommand(
+            target="maquette.cli.server:engines",
+            summary="List the engines of the service, and why some cannot run.",
+            panel=SERVICE,
+        ),
+        "up": LazyCommand(
+            target="maquette.cli.server:up",
+            summary="Run the embedded stack until Ctrl-C (needs maquette-server).",
+            panel=SERVICE,
+        ),
+    }
+
+
+app = plain_typer(
+    cls=RootGroup,
     no_args_is_help=True,
-    pretty_exceptions_enable=False,
+    help="Masks, tracks, meshes, splats, bodies and datasets from images and videos.",
 )
-PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Images and videos": (segment, track, objects, bodies, scene, convert),
-    "Jobs": (jobs, get, cancel),
-    "Service": (engines, up),
-}
-for panel, commands in PANELS.items():
-    for command in commands:
-        app.command(rich_help_panel=panel)(command)
-app.add_typer(sessions.app, name="session", rich_help_panel="Images and videos")
-app.add_typer(dataset_app, name="dataset", rich_help_panel="Datasets")
 
 
 @app.callback()
@@ -55,9 +101,23 @@ def main() -> None:
     """Run the command line; errors end it with one line and status 1."""
     try:
         app()
-    except ApiError as error:
-        Console(stderr=True).print(f"[red]{error.code}[/red]: {error.problem.detail}", highlight=False)
+    except Exception as error:
+        explained = explain_error(error)
+        if explained is None:
+            raise
+        from maquette.console import PlainConsole, styled
+
+        kind, detail = explained
+        PlainConsole(stderr=True).print(styled(kind, "red"), f": {detail}", sep="")
         sys.exit(1)
-    except (MaquetteError, OSError, ValueError, RuntimeError) as error:
-        Console(stderr=True).print(f"[red]error[/red]: {error}", highlight=False)
-        sys.exit(1)
+
+
+def explain_error(error: Exception) -> tuple[str, str] | None:
+    """Return the code and the detail of an error that users can do something about; None for any other."""
+    from maquette.errors import ApiError, MaquetteError
+
+    if isinstance(error, ApiError):
+        return error.code, error.problem.explain()
+    if isinstance(error, MaquetteError | OSError | ValueError | RuntimeError):
+        return "error", str(error)
+    return None

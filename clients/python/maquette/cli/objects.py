@@ -1,17 +1,19 @@
 """`maquette objects`."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from maquette.cli import options as o
 from maquette.cli import parsing
 from maquette.cli.batch import run_each_or_continue
-from maquette.client import Maquette
 from maquette.contract import DepthMap, ObjectFormat, ObjectsJob
 from maquette.contract.defaults import OBJECTS
-from maquette.handles import Job
+
+if TYPE_CHECKING:
+    from maquette.client import Maquette
+    from maquette.handles import Job
 
 Media = Annotated[
     list[str] | None, typer.Argument(help="Images, or videos with --multiview; none with --from-job.")
@@ -52,13 +54,13 @@ def objects(
     seed: o.Seed = OBJECTS.seed,
     engine: o.EngineName = OBJECTS.engine,
     out: o.Out = None,
+    cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
     """Reconstruct a mesh, a Gaussian splat and a pose per object."""
     fields: dict[str, Any] = {
         "text": text,
         "boxes": parsing.parse_boxes(box),
         "points": parsing.parse_points(point),
-        "from_job": from_job,
         "threshold": threshold,
         "camera": parsing.parse_camera(camera),
         "depth": _depth_fields(depth, depth_unit, depth_axes, is_distance=depth_distance),
@@ -72,7 +74,10 @@ def objects(
         "engine": engine,
     }
 
-    def start(mq: Maquette, medium: Any) -> Job[Any]:
+    def start(mq: "Maquette", medium: Any) -> "Job[Any]":
+        from maquette.cli.job_ids import complete_optional_job_id
+
+        fields["from_job"] = complete_optional_job_id(mq, from_job)
         return mq.objects(None if multiview else medium, video=medium if multiview else None, **fields)
 
     run_each_or_continue(context, images, start, out, from_job)

@@ -1,6 +1,7 @@
 """Options that commands share; help, ranges and defaults come from the contract."""
 
 import re
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -53,10 +54,27 @@ Out = Annotated[
     typer.Option("--out", "-o", help="Folder to save the result in; several inputs get one each."),
 ]
 
+
+def _set_cancel_on_interrupt(context: typer.Context, value: bool) -> None:
+    if value:
+        context.obj = replace(context.obj, cancel_on_interrupt=True)
+
+
+CancelOnInterrupt = Annotated[
+    bool,
+    typer.Option(
+        "--cancel-on-interrupt",
+        help="On Ctrl-C, cancel the jobs, which otherwise go on.",
+        callback=_set_cancel_on_interrupt,
+        # it is kept in the context, so that commands need not hand it on
+        expose_value=False,
+    ),
+]
+
 Images = Annotated[list[str], typer.Argument(help="Images: files, globs or https addresses.")]
 Videos = Annotated[list[str], typer.Argument(help="Videos: files, globs or https addresses.")]
 
-PHRASE_HELP = "A phrase; repeat the option for several."
+PHRASE_HELP = "A phrase, or several joined by commas; repeatable."
 Text = Annotated[list[str] | None, typer.Option("--text", "-t", help=PHRASE_HELP)]
 RequiredText = Annotated[list[str], typer.Option("--text", "-t", help=PHRASE_HELP)]
 Boxes = Annotated[

@@ -5,10 +5,10 @@ from functools import singledispatch
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from maquette.cli.context import CliContext, print_json
+from maquette.console import PlainConsole, styled
 from maquette.contract import (
     BodiesResult,
     BodyResult,
@@ -32,11 +32,11 @@ def finish_job(cli: CliContext, job: Job[Any], title: str, folder: Path | None) 
         manifest = result.manifest.model_dump(mode="json")
         print_json({"job": job.id, "folder": str(folder) if folder else None, **manifest})
         return
-    console = Console()
-    console.print(f"[bold]{title}[/bold]: {job.kind} {job.id}", highlight=False)
+    console = PlainConsole()
+    console.print(styled(title, "bold"), f": {job.kind} {job.id}", sep="")
     console.print(_tabulate(result.data))
     if result.reason:
-        console.print(f"[yellow]{result.reason}[/yellow]")
+        console.print(styled(result.reason, "yellow"))
     if folder is not None:
         console.print(f"saved in {folder}")
 

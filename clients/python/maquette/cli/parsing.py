@@ -7,6 +7,9 @@ from typing import Any, get_args
 
 import typer
 
+from maquette.contract.prompts import split_phrases
+from maquette.sources.text_files import read_text
+
 
 def parse_boxes(texts: Iterable[str] | None) -> list[list[float]]:
     """Parse boxes 'x0,y0,x1,y1'."""
@@ -33,7 +36,7 @@ def parse_video_exemplars(texts: Iterable[str] | None) -> list[dict[str, Any]]:
 
 def parse_thresholds(values: list[float] | None, text: list[str] | None) -> dict[str, Any]:
     """Return the client's `threshold` for all phrases, or its `thresholds` with one per phrase."""
-    phrases = len(text or ())
+    phrases = len(split_phrases(text or []))
     if values and len(values) not in (1, phrases):
         raise typer.BadParameter(
             f"{len(values)} thresholds for {phrases} phrases: give one, or one per phrase"
@@ -64,7 +67,7 @@ def read_prompts(file: Path | None) -> list[dict[str, Any]]:
     """Read object prompts from a JSON file."""
     if file is None:
         return []
-    prompts = json.loads(file.read_text())
+    prompts = json.loads(read_text(file))
     if not isinstance(prompts, list) or not all(isinstance(prompt, dict) for prompt in prompts):
         raise typer.BadParameter(f"{file} must hold a JSON list of objects")
     return prompts

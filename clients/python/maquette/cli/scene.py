@@ -1,16 +1,18 @@
 """`maquette scene`."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from maquette.cli import options as o
 from maquette.cli import parsing
 from maquette.cli.batch import run_each
-from maquette.client import Maquette
 from maquette.contract import SceneFormat, SceneJob
 from maquette.contract.defaults import SCENE
-from maquette.handles import Job
+
+if TYPE_CHECKING:
+    from maquette.client import Maquette
+    from maquette.handles import Job
 
 
 def scene(
@@ -24,10 +26,11 @@ def scene(
     seed: o.Seed = SCENE.seed,
     engine: o.EngineName = SCENE.engine,
     out: o.Out = None,
+    cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
     """Place the objects and bodies of each image in one camera frame."""
 
-    def start(mq: Maquette, image: Any) -> Job[Any]:
+    def start(mq: "Maquette", image: Any) -> "Job[Any]":
         return mq.scene(
             image,
             text,

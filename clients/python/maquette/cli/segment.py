@@ -1,16 +1,18 @@
 """`maquette segment`."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from maquette.cli import options as o
 from maquette.cli import parsing
 from maquette.cli.batch import run_each
-from maquette.client import Maquette
 from maquette.contract import SegmentJob
 from maquette.contract.defaults import SEGMENT
-from maquette.handles import Job
+
+if TYPE_CHECKING:
+    from maquette.client import Maquette
+    from maquette.handles import Job
 
 
 def segment(
@@ -30,10 +32,11 @@ def segment(
     png: Annotated[bool, typer.Option("--png", help="Write a PNG per mask.")] = False,
     engine: o.EngineName = SEGMENT.engine,
     out: o.Out = None,
+    cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
     """Segment everything that phrases, boxes, points and exemplars name in images."""
 
-    def start(mq: Maquette, image: Any) -> Job[Any]:
+    def start(mq: "Maquette", image: Any) -> "Job[Any]":
         return mq.segment(
             image,
             text=text,

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from maquette.cli.context import get_context, print_json
+from maquette.console import PlainConsole
 from maquette.settings import DEFAULT_PORT
 
 
@@ -30,7 +30,7 @@ def engines(context: typer.Context) -> None:
             vocabulary if engine.available and engine.kind == "concepts" else "",
             engine.why_not or "; ".join(engine.limits),
         )
-    Console().print(table)
+    PlainConsole().print(table)
 
 
 def up(

@@ -4,16 +4,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from maquette.cli import options as o
 from maquette.cli import parsing
 from maquette.cli.context import CliContext, get_context, print_json
+from maquette.cli.job_watch import JobWatch
+from maquette.cli.lazy_group import plain_typer
 from maquette.cli.output import finish_job
+from maquette.console import PlainConsole, styled
 from maquette.contract import Direction, OpenSession, Propagate, Session, VideoPrompt
 from maquette.contract.defaults import PROPAGATION, SESSION
 
-app = typer.Typer(help="Annotate a video step by step.", no_args_is_help=True)
+app = plain_typer(help="Annotate a video step by step.", no_args_is_help=True)
 SessionIdArgument = Annotated[str, typer.Argument(help="Id of the session.")]
 
 
@@ -78,17 +80,18 @@ def propagate(
     overlay: Annotated[bool, typer.Option(help="Write a video with the masks drawn over it.")] = True,
     ytvis: Annotated[bool, typer.Option(help="Write YouTube-VIS JSON.")] = True,
     out: o.Out = None,
+    cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
     """Track all objects of the session through the video."""
     cli = get_context(context)
-    with cli.client() as mq:
+    with cli.client() as mq, JobWatch(cli) as watch:
         job = mq.resume_session(session_id).propagate(
             direction=direction,
             start_frame=start_frame,
             max_frames=max_frames,
             outputs=parsing.list_enabled({"overlay": overlay, "ytvis": ytvis}),
         )
-        finish_job(cli, job, session_id, out)
+        finish_job(cli, watch.add(job, session_id), session_id, out)
 
 
 @app.command()
@@ -122,8 +125,8 @@ def _print_session(cli: CliContext, session: Session) -> None:
     if cli.as_json:
         print_json(session.model_dump(mode="json"))
         return
-    console = Console()
-    console.print(f"[bold]{session.id}[/bold] {session.width}x{session.height}, {session.frames} frames")
+    console = PlainConsole()
+    console.print(styled(session.id, "bold"), f"{session.width}x{session.height}, {session.frames} frames")
     for index, item in enumerate(session.prompts):
         parts = parsing.list_enabled(
             {"box": bool(item.box), "points": bool(item.points), "mask": bool(item.mask)}

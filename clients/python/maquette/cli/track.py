@@ -1,16 +1,18 @@
 """`maquette track`."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from maquette.cli import options as o
 from maquette.cli import parsing
 from maquette.cli.batch import run_each
-from maquette.client import Maquette
 from maquette.contract import Direction, TrackJob
 from maquette.contract.defaults import TRACK
-from maquette.handles import Job
+
+if TYPE_CHECKING:
+    from maquette.client import Maquette
+    from maquette.handles import Job
 
 START_FRAME_HELP = (
     "Frame of boxes and points, and where tracking starts; else the lowest frame with a prompt (backward: "
@@ -35,10 +37,11 @@ def track(
     png: Annotated[bool, typer.Option("--png", help="Write ZIPs of PNGs whose pixels are ids.")] = False,
     engine: o.EngineName = TRACK.engine,
     out: o.Out = None,
+    cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
     """Track objects through videos."""
 
-    def start(mq: Maquette, video: Any) -> Job[Any]:
+    def start(mq: "Maquette", video: Any) -> "Job[Any]":
         return mq.track(
             video,
             text=text,

@@ -4,6 +4,7 @@ from maquette.contract.engines import Engine, Engines
 from maquette.contract.events import JobEvent
 from maquette.contract.formats import (
     AssetFormat,
+    AssetPart,
     BodyFormat,
     MaskOutput,
     ObjectFormat,
@@ -58,6 +59,7 @@ __all__ = [
     "FINAL_STATES",
     "Artefact",
     "AssetFormat",
+    "AssetPart",
     "BodiesJob",
     "BodiesResult",
     "BodyFormat",

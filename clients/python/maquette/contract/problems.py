@@ -33,6 +33,10 @@ class Problem(ResponseModel):
     """A sentence for a person."""
     errors: list[FieldError] | None = None
     """The invalid fields of a request."""
+    suggestions: list[str] | None = None
+    """Known words that are spelt like an unknown one."""
+    vocabulary: list[str] | None = None
+    """All words that are known, where one was not."""
 
     @classmethod
     def from_code(cls, code: str, status: int, detail: str, **extra: Any) -> "Problem":
@@ -41,6 +45,17 @@ class Problem(ResponseModel):
         return cls(
             type=f"urn:maquette:problem:{code}", title=title, status=status, code=code, detail=detail, **extra
         )
+
+    def explain(self) -> str:
+        """Return the detail and, line by line, further errors, the nearest known words, and all known ones."""
+        lines = [self.detail]
+        # the first error is the detail
+        lines += [f"{'.'.join(map(str, error.loc))}: {error.message}" for error in (self.errors or [])[1:]]
+        if self.suggestions:
+            lines.append(f"did you mean {' or '.join(self.suggestions)}?")
+        if self.vocabulary:
+            lines.append(f"known are {', '.join(self.vocabulary)}")
+        return "\n".join(lines)
 
     @classmethod
     def of(cls, code: str, status: int, detail: str, **extra: Any) -> "Problem":

@@ -1,16 +1,32 @@
 """How a request names objects: phrases, boxes, points, masks and exemplars."""
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from maquette.contract.base import RequestModel
 from maquette.contract.geometry import Box, Point, Rle
 from maquette.contract.media import MediaRef
 
 Phrase = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
-Phrases = Annotated[list[Phrase], Field(max_length=64)]
+
+
+def split_phrases(value: Any) -> Any:
+    """Split the phrases of a list at commas: ["person, car"] is ["person", "car"]."""
+    if not isinstance(value, list | tuple) or not all(isinstance(phrase, str) for phrase in value):
+        # wrong types are left to the validation
+        return value
+    phrases: list[str] = []
+    for phrase in value:
+        parts = [part.strip() for part in phrase.split(",") if part.strip()] if "," in phrase else []
+        # commas alone are a phrase that no engine knows: nothing is dropped silently
+        phrases += parts or [phrase]
+    return phrases
+
+
+Phrases = Annotated[list[Phrase], Field(max_length=64), BeforeValidator(split_phrases)]
+RequiredPhrases = Annotated[list[Phrase], Field(min_length=1, max_length=64), BeforeValidator(split_phrases)]
 Boxes = Annotated[list[Box], Field(max_length=256)]
 PointGroup = Annotated[list[Point], Field(max_length=64)]
 PointGroups = Annotated[
@@ -39,7 +55,7 @@ class VideoExemplar(RequestModel):
     """Index of the frame, from 0."""
     box: Box
     phrase: Annotated[int, Field(ge=0, lt=64)] = 0
-    """Index of the phrase in `text`; the phrase "visual" stands for the box alone."""
+    """Index of the phrase in `text`, split at commas; the phrase "visual" stands for the box alone."""
 
 
 class ObjectPrompt(RequestModel):

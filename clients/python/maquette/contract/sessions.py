@@ -25,7 +25,7 @@ class OpenSession(RequestModel):
     engine: EngineName = "auto"
     """Engine to run, or auto for the best one available."""
     text: Phrases = []
-    """Phrases; each names every instance of a concept."""
+    """Phrases, also several in one string, joined by commas; each names every instance of a concept."""
     threshold: Threshold | None = None
     """Lowest score of an instance that a phrase finds; null takes the engine's."""
     ttl_seconds: Annotated[int, Field(ge=60, le=604_800)] = 3600

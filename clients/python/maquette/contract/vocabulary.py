@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Literal
 
 from maquette.contract.problems import Problem
@@ -24,6 +25,7 @@ class UnknownPhrase(ValueError):
             422,
             f"the default engine does not know {self.phrase!r}: use a phrase of its vocabulary, or run SAM 3 "
             "(see docs/sam3.md)",
+            suggestions=find_similar(self.phrase) or None,
             vocabulary=list(self.vocabulary),
         )
 
@@ -128,8 +130,7 @@ def parse_phrase(phrase: str) -> Query:
     Colours and extremes precede the class. Case, articles, hyphens, full-width characters, final punctuation
     and plurals do not matter.
     """
-    words = unicodedata.normalize("NFKC", phrase).casefold()
-    words = re.sub(r"[-_\s]+", " ", words).strip(" .,;:!?'\"")
+    words = _normalise(phrase)
     color: str | None = None
     extreme: Extreme | None = None
     while True:
@@ -146,6 +147,19 @@ def parse_phrase(phrase: str) -> Query:
         else:
             raise UnknownPhrase(phrase, COCO)
         words = rest
+
+
+def find_similar(phrase: str) -> list[str]:
+    """Return known words, three at most, that are spelt like a phrase or like its last word."""
+    known = [*COCO, *SYNONYMS, *SUPERCATEGORIES]
+    words = _normalise(phrase)
+    last = words.rpartition(" ")[2]
+    return [*dict.fromkeys(get_close_matches(words, known) + get_close_matches(last, known))][:3]
+
+
+def _normalise(phrase: str) -> str:
+    words = unicodedata.normalize("NFKC", phrase).casefold()
+    return re.sub(r"[-_\s]+", " ", words).strip(" .,;:!?'\"")
 
 
 def _classes(words: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from maquette.dataset_plan.errors import PlanError, explain
 from maquette.dataset_plan.schema import DatasetPlan, PlanSource
 from maquette.dataset_plan.writing import format_value
 from maquette.sources.buckets import is_bucket
+from maquette.sources.text_files import read_text
 
 Table = dict[str, Any]
 
@@ -23,7 +24,7 @@ def read_plan(path: Path, changes: Iterable[str] = ()) -> DatasetPlan:
     OSError.
     """
     try:
-        table = tomllib.loads(path.read_text())
+        table = tomllib.loads(read_text(path))
     except tomllib.TOMLDecodeError as error:
         raise PlanError(f"{path}: {error}") from error
     _resolve_paths(table, path.parent)
@@ -52,7 +53,7 @@ def merge(table: Table, changes: Table) -> Table:
 def read_sources(path: Path) -> dict[str, PlanSource]:
     """Read what is known of single videos from JSON; paths of depth are relative to its folder."""
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise PlanError(f"{path}: {error}") from error
     if not isinstance(content, dict):
@@ -114,5 +115,7 @@ def _resolve_address(address: Any, folder: Path) -> Any:
     """Make the path of a video absolute, but not an address on the network."""
     if not isinstance(address, str) or is_bucket(address) or address.startswith(("http://", "https://")):
         return address
+    if (folder / address).exists():
+        return str(folder.absolute() / address)
     marker, path = ("@", address[1:]) if address.startswith("@") else ("", address)
     return f"{marker}{folder.absolute() / path}"

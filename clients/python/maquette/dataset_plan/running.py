@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,9 +43,15 @@ def submit_plan(mq: Maquette, plan: DatasetPlan) -> Job[DatasetResult]:
         return _submit(mq, plan, videos, buckets=buckets)
 
 
-def estimate_plan(mq: Maquette, plan: DatasetPlan, progress: bool | ProgressCallback) -> PlanEstimate:
+def estimate_plan(
+    mq: Maquette,
+    plan: DatasetPlan,
+    progress: bool | ProgressCallback,
+    on_submit: Callable[[Job[DatasetResult]], object] | None = None,
+) -> PlanEstimate:
     """Run a few clips of a plan and scale their cost; nothing is published.
 
+    `on_submit` is called with the trial's job before it is waited for.
     Raises PlanError for a plan of https addresses alone, whose sizes are not known.
     """
     with tempfile.TemporaryDirectory() as scratch:
@@ -55,6 +61,8 @@ def estimate_plan(mq: Maquette, plan: DatasetPlan, progress: bool | ProgressCall
             raise PlanError("an estimate needs files: the sizes of videos at https addresses are not known")
         trial = choose_trial_videos(videos)
         job = _submit(mq, plan.model_copy(update=UNBOUNDED), trial, max_clips=TRIAL_CLIPS)
+        if on_submit is not None:
+            on_submit(job)
         result = job.wait(progress=progress)
     timing = next(artefact for artefact in result.artefacts if artefact.name == "timing.json")
     cost = estimate_cost(json.loads(mq.read(timing)), _total_bytes(trial), _total_bytes(videos))

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from maquette.contract.base import RequestModel
 from maquette.contract.datasets import BucketInput, SourceFacts
 from maquette.contract.media import MediaRef
-from maquette.contract.prompts import Phrase
+from maquette.contract.prompts import RequiredPhrases
 from maquette.contract.requests import DatasetOptions
 
 
@@ -83,8 +83,8 @@ class PlanOutput(RequestModel):
 class DatasetPlan(DatasetOptions):
     """Everything about a dataset: options of the job, inputs and outputs."""
 
-    text: Annotated[list[Phrase], Field(min_length=1, max_length=64), BeforeValidator(_to_list)]
-    """Phrases; each names every instance of a concept."""
+    text: Annotated[RequiredPhrases, BeforeValidator(_to_list)]
+    """Phrases, also several in one string, joined by commas; each names every instance of a concept."""
     input: PlanInput
     """The videos, and what is known of them."""
     output: PlanOutput = PlanOutput()

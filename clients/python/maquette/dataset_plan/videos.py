@@ -11,7 +11,7 @@ from maquette.dataset_plan.schema import DatasetPlan, PlanDepth, PlanInput, Plan
 from maquette.sources.avi import pack_frames
 from maquette.sources.buckets import BucketVideo, find_bucket_videos, is_bucket
 from maquette.sources.folders import FrameFolder, find_videos
-from maquette.sources.globs import expand_globs
+from maquette.sources.globs import expand_globs, expand_lists
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,20 +59,13 @@ def collect_videos(plan: DatasetPlan, scratch: Path, *, skip_buckets: bool = Fal
 
 def bucket_addresses(inputs: PlanInput) -> list[str]:
     """Return the addresses of buckets among the videos."""
-    return [address for address in _expand_lists(inputs.videos) if is_bucket(address)]
-
-
-def _expand_lists(addresses: Collection[str]) -> Iterator[str]:
-    """Yield addresses, with the lines of @FILE in place of it."""
-    for address in addresses:
-        lines = Path(address[1:]).read_text().splitlines() if address.startswith("@") else [address]
-        yield from filter(None, map(str.strip, lines))
+    return [address for address in expand_lists(inputs.videos) if is_bucket(address)]
 
 
 def _find_all(
     inputs: PlanInput, scratch: Path, depth_folders: Collection[Path], *, skip_buckets: bool
 ) -> Iterator[FoundVideo]:
-    addresses = list(_expand_lists(inputs.videos))
+    addresses = list(expand_lists(inputs.videos))
     for address in filter(is_bucket, [] if skip_buckets else addresses):
         for video in find_bucket_videos(address):
             yield FoundVideo(medium=video, name=video.name, is_numbered=video.is_frame_folder)

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from maquette.errors import MaquetteError
+from maquette.names import UniqueNames, split_suffix
 from maquette.sources.avi import pack_frames
 from maquette.sources.folders import FrameFolder, split_frames_and_videos
 
@@ -41,11 +42,11 @@ class BucketVideo:
         Raises FileNotFoundError when an object no longer exists, ValueError for frames that do not make one
         video.
         """
-        for path in self.objects:
-            target = folder / PurePosixPath(path).name
+        names = UniqueNames()
+        paths = tuple(folder / names.add(*split_suffix(PurePosixPath(path).name)) for path in self.objects)
+        for path, target in zip(self.objects, paths, strict=True):
             with self.file_system.open(path, "rb") as source, target.open("wb") as out:
                 shutil.copyfileobj(source, out, CHUNK_BYTES)
-        paths = tuple(folder / PurePosixPath(path).name for path in self.objects)
         if not self.is_frame_folder:
             return paths[0]
         return pack_frames(FrameFolder(folder, paths), frame_rate, folder / "packed.avi")

@@ -120,6 +120,21 @@ def test_the_unknown_is_refused_with_the_vocabulary(phrase: str) -> None:
     assert caught.value.vocabulary == COCO
 
 
+@pytest.mark.parametrize(
+    ("phrase", "similar"),
+    [
+        ("wrench", "bench"),
+        ("a red motorbik", "motorbike"),
+        ("refridgerator", "refrigerator"),
+        ("Bananna", "banana"),
+    ],
+)
+def test_words_that_are_spelt_alike_are_suggested(phrase: str, similar: str) -> None:
+    with pytest.raises(UnknownPhrase) as caught:
+        parse_phrase(phrase)
+    assert similar in (caught.value.problem().suggestions or [])
+
+
 @given(st.text(max_size=60))
 def test_any_text_is_answered_or_refused(phrase: str) -> None:
     try:

@@ -1,8 +1,5 @@
 """The exporter of SpatialVID."""
 
-import csv
-import io
-import zipfile
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -13,19 +10,19 @@ from scipy.sparse import csr_matrix
 from workers.datasets.exporters.base import Exporter
 from workers.datasets.exporters.export_writer import ExportWriter
 from workers.datasets.exporters.shared.categories import get_category_name
+from workers.datasets.exporters.shared.csv_table import encode_csv
 from workers.datasets.exporters.shared.encoding import encode_json, encode_npy, encode_npz
 from workers.datasets.exporters.shared.mp4 import write_mp4
 from workers.datasets.exporters.spatialvid.motion import describe_motion, stack_poses
 from workers.datasets.scene_clip import SceneClip
 from workers.formats import exr
+from workers.formats.zip_writer import write_zip
 
 GROUP = "group_0001"
 # metres; nearer depths are clipped, so that 1 / z is finite
 NEAREST_DEPTH = 1e-4
 # 1 / metres; half floats end at 65504
 LARGEST_INVERSE_DEPTH = 6e4
-# a zip stores a time for every entry; the earliest that it can hold, so that equal clips give equal bytes
-ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ class SpatialVid(Exporter):
                 continue
             _write_clip(writer, clip, sample_frames(clip, self.interval))
             table.append(_build_table_row(clip))
-        writer.write(_encode_csv(table), "data", "train", "metadata.csv")
+        writer.write(encode_csv(table), "data", "train", "metadata.csv")
 
 
 def sample_frames(clip: SceneClip, interval: float) -> list[int]:
@@ -107,18 +104,14 @@ def _encode_masks(clip: SceneClip, frames: list[int]) -> bytes:
 
 def _encode_depths(clip: SceneClip, frames: list[int]) -> bytes | None:
     """A zip of EXR files, or None when a frame has no depth."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as file:
-        for number, frame in enumerate(frames):
-            depth = clip.depth(frame)
-            if depth is None:
-                return None
-            inverse = np.minimum(
-                1 / np.maximum(depth.astype(np.float64), NEAREST_DEPTH), LARGEST_INVERSE_DEPTH
-            )
-            entry = zipfile.ZipInfo(f"{number:05d}.exr", ZIP_TIME)
-            file.writestr(entry, exr.write_exr(inverse.astype(np.float16)), zipfile.ZIP_DEFLATED)
-    return out.getvalue()
+    files = []
+    for number, frame in enumerate(frames):
+        depth = clip.depth(frame)
+        if depth is None:
+            return None
+        inverse = np.minimum(1 / np.maximum(depth.astype(np.float64), NEAREST_DEPTH), LARGEST_INVERSE_DEPTH)
+        files.append((f"{number:05d}.exr", exr.write_exr(inverse.astype(np.float16))))
+    return write_zip(files, compressed=True)
 
 
 def _describe_clip(clip: SceneClip) -> dict[str, Any]:
@@ -143,12 +136,3 @@ def _build_table_row(clip: SceneClip) -> dict[str, Any]:
         "split": clip.row.split,
         "licence": clip.source.licence,
     }
-
-
-def _encode_csv(rows: list[dict[str, Any]]) -> str:
-    out = io.StringIO()
-    if rows:
-        writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    return out.getvalue()

@@ -1,40 +1,57 @@
 """The group of commands; commands over folders come from the server's package where it is installed."""
 
-from importlib.metadata import entry_points
 from typing import Any
 
-import typer
-from typer.core import TyperGroup
-
-from maquette.cli.dataset.inspect import inspect
-from maquette.cli.dataset.make import make
-from maquette.cli.dataset.run import plan_template, run
-from maquette.cli.dataset.serve import serve
-from maquette.cli.dataset.server_commands import ENTRY_POINT_GROUP, FOLDER_COMMANDS, explain_missing
+from maquette.cli.dataset.server_commands import FOLDER_COMMANDS, load_server_function
+from maquette.cli.lazy_group import LazyCommand, LazyGroup, build_command, plain_typer
 
 
-class MakeByDefaultGroup(TyperGroup):
+class DatasetGroup(LazyGroup):
     """Takes `maquette dataset VIDEOS ...` for `maquette dataset make VIDEOS ...`."""
 
+    lazy_commands = {
+        "make": LazyCommand(
+            target="maquette.cli.dataset.make:make",
+            summary="Make one dataset of clips and tracks from all videos together.",
+        ),
+        "run": LazyCommand(
+            target="maquette.cli.dataset.run:run",
+            summary="Make a dataset as a plan file says; `plan-template` writes one to start from.",
+        ),
+        "plan-template": LazyCommand(
+            target="maquette.cli.dataset.run:plan_template",
+            summary="Print a plan with every key explained, or write it to a file.",
+        ),
+        "inspect": LazyCommand(
+            target="maquette.cli.dataset.inspect:inspect",
+            summary="Show what a dataset holds and how it was made.",
+        ),
+        "serve": LazyCommand(
+            target="maquette.cli.dataset.serve:serve",
+            summary="Serve the report and the files over HTTP, read-only, until Ctrl-C.",
+        ),
+        **FOLDER_COMMANDS,
+    }
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put `make` before arguments that begin with no command."""
         if args and args[0] not in self.commands and args[0] != "--help":
             args = ["make", *args]
         return super().parse_args(ctx, args)
 
-
-def _build_app() -> typer.Typer:
-    app = typer.Typer(
-        cls=MakeByDefaultGroup, no_args_is_help=True, help="Make datasets of clips and tracks from videos."
-    )
-    for command in (make, run, plan_template, inspect, serve):
-        app.command()(command)
-    installed = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
-    for name in FOLDER_COMMANDS:
-        if name in installed:
-            app.command(name)(installed[name].load())
-        else:
-            app.command(name, context_settings={"ignore_unknown_options": True})(explain_missing(name))
-    return app
+    def load_command(self, name: str) -> Any:
+        """Import a command; raises MaquetteError where the server's package is needed and missing."""
+        if name in FOLDER_COMMANDS:
+            self.add_command(build_command(name, load_server_function(name)), name)
+            return self.commands[name]
+        return super().load_command(name)
 
 
-dataset_app = _build_app()
+dataset_app = plain_typer(
+    cls=DatasetGroup, no_args_is_help=True, help="Make datasets of clips and tracks from videos."
+)
+
+
+@dataset_app.callback()
+def root() -> None:
+    """Make datasets of clips and tracks from videos."""

@@ -1,9 +1,9 @@
 """Print what a plan will take."""
 
-from rich.console import Console
 from rich.table import Table
 
 from maquette.cli.context import CliContext, print_json
+from maquette.console import PlainConsole
 from maquette.dataset_plan.running import PlanEstimate
 
 # stages below this share of all hours are not listed
@@ -41,7 +41,7 @@ def print_estimate(cli: CliContext, estimate: PlanEstimate, workers: int, price:
     for stage, hours in sorted(expected.hours_by_stage.items(), key=lambda item: -item[1]):
         if hours > LISTED_SHARE * expected.worker_hours:
             table.add_row(f"  {stage}", f"{_format_hours(hours)} of workers")
-    console = Console()
+    console = PlainConsole()
     console.print(table)
     console.print(f"from a trial on {estimate.trial_videos} video(s); videos unlike them take another time")
 

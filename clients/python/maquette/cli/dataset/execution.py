@@ -9,6 +9,7 @@ import typer
 from maquette.cli.context import get_context
 from maquette.cli.dataset.estimate import print_estimate
 from maquette.cli.dataset.server_commands import load_server_function
+from maquette.cli.job_watch import JobWatch
 from maquette.cli.output import finish_job
 from maquette.dataset_plan import DatasetPlan, format_plan
 from maquette.dataset_plan.running import estimate_plan, submit_plan
@@ -48,8 +49,10 @@ def execute_plan(context: typer.Context, plan: DatasetPlan, mode: PlanMode) -> N
     if mode.print_plan:
         typer.echo(format_plan(plan), nl=False)
     elif mode.estimate:
-        with cli.client() as mq:
-            estimate = estimate_plan(mq, plan, progress=not cli.as_json)
+        with cli.client() as mq, JobWatch(cli) as watch:
+            estimate = estimate_plan(
+                mq, plan, progress=not cli.as_json, on_submit=lambda job: watch.add(job, "trial")
+            )
         print_estimate(cli, estimate, mode.workers, mode.price)
     else:
         _run_plan(context, plan)
@@ -61,8 +64,8 @@ def _run_plan(context: typer.Context, plan: DatasetPlan) -> None:
     if formats:
         # unknown formats are refused before the job, not after it
         load_server_function("check_formats")(formats)
-    with cli.client() as mq:
-        finish_job(cli, submit_plan(mq, plan), "dataset", folder)
+    with cli.client() as mq, JobWatch(cli) as watch:
+        finish_job(cli, watch.add(submit_plan(mq, plan), "dataset"), "dataset", folder)
     if folder is not None:
         _save_plan(plan, folder)
     if formats:
@@ -70,4 +73,4 @@ def _run_plan(context: typer.Context, plan: DatasetPlan) -> None:
 
 
 def _save_plan(plan: DatasetPlan, folder: Path) -> None:
-    (folder / PLAN_FILE).write_text(format_plan(plan))
+    (folder / PLAN_FILE).write_text(format_plan(plan), encoding="utf-8")

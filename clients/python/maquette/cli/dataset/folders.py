@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from maquette.sources.text_files import read_text
+
 DatasetFolder = Annotated[Path, typer.Argument(help="Folder of a dataset.")]
 
 
@@ -14,5 +16,5 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / "dataset.json"
     if not path.is_file():
         raise FileNotFoundError(f"{folder} is not a dataset: it has no dataset.json")
-    manifest: dict[str, Any] = json.loads(path.read_text())
+    manifest: dict[str, Any] = json.loads(read_text(path))
     return manifest

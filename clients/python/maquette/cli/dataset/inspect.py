@@ -3,11 +3,11 @@
 from typing import Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from maquette.cli.context import get_context, print_json
 from maquette.cli.dataset.folders import DatasetFolder, read_manifest
+from maquette.console import PlainConsole
 
 
 def inspect(context: typer.Context, folder: DatasetFolder) -> None:
@@ -16,12 +16,12 @@ def inspect(context: typer.Context, folder: DatasetFolder) -> None:
     if get_context(context).as_json:
         print_json(manifest)
         return
-    console = Console()
-    console.print(f"schema {manifest['schema_version']}, policy {manifest['policy']}", highlight=False)
+    console = PlainConsole()
+    console.print(f"schema {manifest['schema_version']}, policy {manifest['policy']}")
     for engine in manifest["engines"]:
-        console.print(f"{engine['kind']}: {engine['name']} {engine['version']}", highlight=False)
+        console.print(f"{engine['kind']}: {engine['name']} {engine['version']}")
     for parent in manifest["parents"]:
-        console.print(f"parent {parent}", highlight=False)
+        console.print(f"parent {parent}")
     for table in (_totals(manifest), _files(manifest), _rejections(manifest)):
         if table.row_count:
             console.print(table)

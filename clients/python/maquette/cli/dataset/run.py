@@ -14,6 +14,8 @@ from maquette.cli.dataset.execution import (
     Workers,
     execute_plan,
 )
+from maquette.cli.options import CancelOnInterrupt
+from maquette.console import PlainConsole
 from maquette.dataset_plan import plan_template as build_template
 from maquette.dataset_plan import read_plan
 
@@ -26,6 +28,7 @@ def run(
     workers: Workers = 1,
     price: Price = None,
     print_plan: PrintPlan = False,
+    cancel_on_interrupt: CancelOnInterrupt = False,
 ) -> None:
     """Make a dataset as a plan file says; `plan-template` writes one to start from."""
     mode = PlanMode(estimate=estimate, workers=workers, price=price, print_plan=print_plan)
@@ -39,6 +42,6 @@ def plan_template(
     if out is None:
         typer.echo(build_template(), nl=False)
         return
-    with out.open("x") as file:
+    with out.open("x", encoding="utf-8") as file:
         file.write(build_template())
-    typer.echo(f"edit {out}, then: maquette dataset run {out}")
+    PlainConsole().print(f"edit {out}, then: maquette dataset run {out}")

@@ -5,9 +5,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from maquette.cli.dataset.folders import DatasetFolder, read_manifest
+from maquette.console import PlainConsole
 
 
 def serve(
@@ -19,7 +19,7 @@ def serve(
     read_manifest(folder)
     handler = partial(ReportRequestHandler, directory=str(folder))
     with ThreadingHTTPServer((host, port), handler) as server:
-        Console().print(f"http://{host}:{server.server_port}/ (Ctrl-C ends)", highlight=False)
+        PlainConsole().print(f"http://{host}:{server.server_port}/ (Ctrl-C ends)")
         try:
             server.serve_forever()
         except KeyboardInterrupt:

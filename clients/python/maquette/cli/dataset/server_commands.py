@@ -1,31 +1,35 @@
 """Functions of the server's package, which this one finds by entry points."""
 
+import pkgutil
 from collections.abc import Callable
-from importlib.metadata import entry_points
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from maquette.errors import MaquetteError
+from maquette.cli.lazy_group import LazyCommand, find_entry_points
 
 ENTRY_POINT_GROUP = "maquette.datasets"
-FOLDER_COMMANDS = ("verify", "diff", "append", "export", "import-movi")
+PANEL = "Commands over folders (need the package maquette-server)"
+SUMMARIES = {
+    "verify": "Check hashes, schema, references, masks, boxes, poses and splits; exit with 1 if anything is "
+    "wrong.",
+    "diff": "Show what changed between two versions; exit with 1 when something did.",
+    "append": "Join two datasets into a new version; splits are assigned again so that nothing leaks between "
+    "them.",
+    "export": "Write the dataset in other formats, each to a folder of its name.",
+    "import-movi": "Read clips of MOVi, or clips that were exported as such, into a dataset.",
+}
+FOLDER_COMMANDS = {
+    # the target is known once the entry points are read
+    name: LazyCommand(target="", summary=summary, panel=PANEL)
+    for name, summary in SUMMARIES.items()
+}
 
 
 def load_server_function(name: str) -> Callable[..., Any]:
     """Load a function of the server's package; raises MaquetteError where it is not installed."""
-    for point in entry_points(group=ENTRY_POINT_GROUP):
-        if point.name == name:
-            function: Callable[..., Any] = point.load()
-            return function
-    raise MaquetteError(f"{name!r} needs the package maquette-server")
+    target = find_entry_points(ENTRY_POINT_GROUP).get(name)
+    if target is None:
+        from maquette.errors import MaquetteError
 
-
-def explain_missing(name: str) -> Callable[..., None]:
-    """Return a command that says which package it needs."""
-
-    def command(arguments: Annotated[list[str] | None, typer.Argument(hidden=True)] = None) -> None:
-        load_server_function(name)
-
-    command.__doc__ = "Not available: needs the package maquette-server."
-    return command
+        raise MaquetteError(f"{name!r} needs the package maquette-server")
+    function: Callable[..., Any] = pkgutil.resolve_name(target)
+    return function

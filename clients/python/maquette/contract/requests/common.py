@@ -44,7 +44,7 @@ class PromptedJob(JobBase):
     """Prompts: a phrase names every instance; a box or a list of points names one object."""
 
     text: Phrases = []
-    """Phrases; each names every instance of a concept."""
+    """Phrases, also several in one string, joined by commas; each names every instance of a concept."""
     boxes: Boxes = []
     """Boxes in pixels; each names one object."""
     points: PointGroups = []

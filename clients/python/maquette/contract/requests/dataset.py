@@ -14,7 +14,7 @@ from maquette.contract.datasets import (
     SplitShares,
 )
 from maquette.contract.media import MediaRef
-from maquette.contract.prompts import Phrase, Threshold
+from maquette.contract.prompts import RequiredPhrases, Threshold
 from maquette.contract.requests.common import JobBase
 
 # a thousand workers for a week
@@ -28,8 +28,8 @@ class DatasetOptions(JobBase):
     `max_dollars`) is used up, no new clip is started and the result is flagged `budget_reached`.
     """
 
-    text: Annotated[list[Phrase], Field(min_length=1, max_length=64)]
-    """Phrases; each names every instance of a concept."""
+    text: RequiredPhrases
+    """Phrases, also several in one string, joined by commas; each names every instance of a concept."""
     threshold: Threshold | None = None
     """Lowest score of an instance that a phrase finds; null takes the engine's."""
     publish: BucketAddress | None = None

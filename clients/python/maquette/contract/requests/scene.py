@@ -7,7 +7,7 @@ from pydantic import Field
 from maquette.contract.formats import SceneFormat
 from maquette.contract.geometry import Intrinsics
 from maquette.contract.media import MediaRef
-from maquette.contract.prompts import Phrase, Threshold
+from maquette.contract.prompts import RequiredPhrases, Threshold
 from maquette.contract.requests.common import JobBase
 
 
@@ -21,8 +21,8 @@ class SceneJob(JobBase):
     """Formats to write; the scene as GLB and its splat as PLY are always written."""
     contact: bool = True
     """Stand objects on the ground plane that people's feet define."""
-    text: Annotated[list[Phrase], Field(min_length=1, max_length=64)]
-    """Phrases; each names every instance of a concept."""
+    text: RequiredPhrases
+    """Phrases, also several in one string, joined by commas; each names every instance of a concept."""
     threshold: Threshold | None = None
     """Lowest score of an instance that a phrase finds; null takes the engine's."""
     camera: Intrinsics | None = None

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from maquette.contract.base import ResponseModel
-from maquette.contract.formats import AssetFormat
+from maquette.contract.formats import AssetFormat, AssetPart
 
 
 class ConvertResult(ResponseModel):
@@ -16,3 +16,5 @@ class ConvertResult(ResponseModel):
     """The format that it had."""
     files: dict[AssetFormat, str]
     """Artefact name per requested format."""
+    dropped: dict[AssetFormat, dict[AssetPart, int]] = {}
+    """What the asset has and a file has not, with counts; each kind is also a flag, as `lines_dropped`."""

@@ -1,0 +1,180 @@
+"""Jobs of the command line, against a gateway without workers: ids, Ctrl-C, commands that are run again."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from maquette import Maquette
+from maquette.cli import main
+from maquette.cli.context import CliContext
+from maquette.contract import Problem
+from PIL import Image
+
+from service.state import State
+from storage.ledger import leases
+from tests.support.cli import Outcome
+from tests.support.gateway import application, gateway, state, tenant
+
+__all__ = ["application", "gateway", "state", "tenant"]
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture
+def run(
+    gateway: TestClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Run:
+    """Run `maquette`; Ctrl-C is pressed as soon as it waits."""
+    key = str(gateway.headers["Authorization"]).removeprefix("Bearer ")
+
+    def client(_context: CliContext) -> Maquette:
+        return Maquette("http://gateway", api_key=key, join_running=True, transport=gateway._transport)
+
+    def press_ctrl_c(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(CliContext, "client", client)
+    monkeypatch.setattr("maquette._sync.jobs.time.sleep", press_ctrl_c)
+    monkeypatch.chdir(tmp_path)
+    for name, color in (("red.png", "red"), ("blue.png", "blue")):
+        Image.new("RGB", (40, 30), color).save(tmp_path / name)
+
+    def run_main(*words: str) -> Outcome:
+        monkeypatch.setattr("sys.argv", ["maquette", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return Outcome(int(ended.value.code or 0), captured.out, captured.err)
+
+    return run_main
+
+
+def list_jobs(gateway: TestClient) -> list[dict[str, str]]:
+    listed: list[dict[str, str]] = gateway.get("/v1/jobs").json()["jobs"]
+    return listed
+
+
+def test_the_id_is_printed_at_once_and_ctrl_c_says_how_to_go_on(run: Run, gateway: TestClient) -> None:
+    outcome = run("segment", "red.png", "--text", "person")
+    [job] = list_jobs(gateway)
+    assert outcome.status == 130 and job["state"] == "queued"
+    lines = outcome.stderr.splitlines()
+    assert lines[0] == f"red.png: segment {job['id']} queued"
+    assert lines[-1] == f"{job['id']} goes on: maquette wait {job['id']}"
+    assert outcome.stdout == ""
+
+
+def test_every_unfinished_job_of_a_command_is_named(run: Run, gateway: TestClient) -> None:
+    outcome = run("segment", "red.png", "blue.png", "--text", "person")
+    ids = {job["id"] for job in list_jobs(gateway)}
+    assert len(ids) == 2
+    assert all(f"{job_id} goes on: maquette wait {job_id}" in outcome.stderr for job_id in ids)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("segment", "red.png", "--text", "person"), ("wait",)],
+    ids=["segment", "wait"],
+)
+def test_ctrl_c_cancels_where_it_was_asked_to(run: Run, gateway: TestClient, words: tuple[str, ...]) -> None:
+    if words == ("wait",):
+        run("segment", "red.png", "--text", "person")
+        words = ("wait", list_jobs(gateway)[0]["id"])
+    outcome = run(*words, "--cancel-on-interrupt")
+    [job] = list_jobs(gateway)
+    assert (outcome.status, job["state"]) == (130, "cancelled")
+    assert outcome.stderr.splitlines()[-1] == f"{job['id']} was asked to stop"
+
+
+def test_the_same_command_joins_its_job_until_that_has_ended(
+    run: Run, gateway: TestClient, state: State
+) -> None:
+    words = ("segment", "red.png", "--text", "person")
+    run(*words)
+    run(*words)
+    [job] = list_jobs(gateway)
+    claimed = leases.claim(state.db, job["id"], "w", 30)
+    assert claimed is not None
+    assert f"{job['id']} running" in run(*words).stderr
+    run(*words, "--threshold", "0.9")
+    assert len(list_jobs(gateway)) == 2
+    leases.fail(state.db, claimed, Problem.from_code("internal", 500, "broken").model_dump())
+    run(*words)
+    assert len(list_jobs(gateway)) == 3
+
+
+def test_a_job_that_was_asked_to_stop_is_not_joined(run: Run, gateway: TestClient, state: State) -> None:
+    words = ("segment", "red.png", "--text", "person")
+    run(*words)
+    [job] = list_jobs(gateway)
+    assert leases.claim(state.db, job["id"], "w", 30) is not None
+    run("cancel", job["id"])
+    run(*words)
+    assert len(list_jobs(gateway)) == 2
+
+
+def test_an_unknown_word_is_answered_with_all_known_ones_and_the_nearest(run: Run) -> None:
+    refused = run("segment", "red.png", "--text", "wrench")
+    assert refused.status == 1
+    first, *rest = refused.stderr.splitlines()
+    assert first.startswith("unknown_phrase: ") and "'wrench'" in first
+    assert any(line.startswith("did you mean bench") for line in rest)
+    assert any("person, bicycle, car" in line and "toothbrush" in line for line in rest)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-t", "person,car"),
+        ("-t", "person, car"),
+        ("--text", "person", "--text", "car"),
+        ("-t", "person,car,"),
+    ],
+    ids=" ".join,
+)
+def test_phrases_are_repeated_or_joined_by_commas(
+    run: Run, gateway: TestClient, words: tuple[str, ...]
+) -> None:
+    outcome = run("segment", "red.png", *words, "--threshold", "0.5", "--threshold", "0.6")
+    [job] = list_jobs(gateway)
+    request = gateway.get(f"/v1/jobs/{job['id']}").json()["request"]
+    assert outcome.status == 130
+    assert (request["text"], request["thresholds"]) == (["person", "car"], [0.5, 0.6])
+
+
+def test_ids_are_whole_on_a_narrow_terminal_and_in_a_pipe(
+    run: Run, gateway: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("segment", "red.png", "--text", "person")
+    [job] = list_jobs(gateway)
+    assert job["id"] in run("jobs").stdout
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "60")
+    assert job["id"] in run("jobs").stdout
+
+
+def test_a_start_names_a_job_where_only_one_has_it(run: Run, gateway: TestClient) -> None:
+    run("segment", "red.png", "blue.png", "--text", "person")
+    first, second = sorted(job["id"] for job in list_jobs(gateway))
+    common = next(size for size in range(len(first)) if first[size] != second[size])
+    unique, shared = first[: common + 1], first[:common]
+    for text in (unique, unique.removeprefix("job_"), first):
+        assert json.loads(run("--json", "get", text).stdout)["id"] == first
+    refused = run("get", shared)
+    assert refused.status == 2 and first in refused.stderr and second in refused.stderr
+    assert run("cancel", unique).stdout == f"{first} is cancelled\n"
+
+
+@pytest.mark.parametrize("text", ["job_0000", "xyz", "job_", "../jobs", ""])
+def test_ids_of_no_job_are_refused(run: Run, text: str) -> None:
+    refused = run("get", text)
+    assert (refused.status, refused.stdout) == (1, "") and refused.stderr.startswith("job_unknown: ")
+
+
+def test_an_objects_job_continues_a_job_by_the_start_of_its_id(run: Run, gateway: TestClient) -> None:
+    run("segment", "red.png", "--text", "person")
+    [segment] = list_jobs(gateway)
+    refused = run("objects", "--from-job", segment["id"][:-4])
+    # the gateway knows the whole id, and refuses it because that job has no result yet
+    assert segment["id"] in refused.stderr
