@@ -144,7 +144,7 @@ def _measure_evidence(
     inner = np.ones((2 * config.search_radius + 1, 2 * config.search_radius + 1), np.uint8)
     near = cv2.dilate(union.astype(np.uint8), inner)
     ring = cv2.dilate(near, inner).astype(np.bool_) & ~near.astype(np.bool_)
-    own = np.mean([track.histogram for track in tracks], axis=0, dtype=np.float32)
+    own = np.stack([track.histogram for track in tracks]).mean(axis=0)
     likelihood = color_likelihood(bins, own, color_histogram(bins, ring))
     return np.asarray(2 * likelihood - 1, np.float32)
 

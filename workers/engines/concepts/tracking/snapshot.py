@@ -58,13 +58,17 @@ def load_state(data: bytes, prompts: dict[str, Any]) -> TrackerState:
     return state
 
 
+def _read_scalars(scalars: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if name in _VECTORS else value for name, value in scalars.items()}
+
+
 def _read_state(header: dict[str, Any], arrays: Any) -> TrackerState:
     tracks = [
         Track(
             amodal=arrays[f"soft{index}"],
             visible=arrays[f"visible{index}"],
             histogram=arrays[f"look{index}"],
-            **{name: tuple(value) if name in _VECTORS else value for name, value in scalars.items()},
+            **_read_scalars(scalars),
         )
         for index, scalars in enumerate(header["tracks"])
     ]
