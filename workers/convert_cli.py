@@ -15,7 +15,10 @@ def convert(
     target: Annotated[Path, typer.Argument(dir_okay=False, help="The file to write, by its extension.")],
     to: Annotated[
         str | None,
-        typer.Option(help="The format, if not that of the extension: ply, spz, sog, khr_glb, glb, obj."),
+        typer.Option(
+            help="The format, if not that of the extension: "
+            "ply, spz, sog, khr_glb, splat, ksplat, glb, obj, stl, usdz."
+        ),
     ] = None,
     y_down: Annotated[
         bool, typer.Option("--y-down", help="PLY and SOG splats have the axes of 3DGS: y down, z forward.")
@@ -23,7 +26,8 @@ def convert(
 ) -> None:
     """Convert splats (PLY, SPZ, SOG, GLB) and meshes (GLB, OBJ, PLY).
 
-    The format of the source is detected from its content.
+    The format of the source is detected from its content. Splats are also written as .splat and .ksplat,
+    meshes as STL and USDZ.
     """
     if source.stat().st_size > MAX_BYTES:
         raise typer.BadParameter(f"{source} is larger than {MAX_BYTES} bytes")
@@ -33,15 +37,17 @@ def convert(
         loaded = load_asset(data)
         # The only GLB of a splat is the one with KHR_gaussian_splatting.
         wanted = "khr_glb" if (loaded.kind, name) == ("splat", "glb") else name
-        converted, losses = write_asset(loaded, wanted, y_down=y_down)
-        target.write_bytes(converted)
+        converted = write_asset(loaded, wanted, y_down=y_down)
+        target.write_bytes(converted.data)
+        for side_name, (_, side_data) in converted.side_files.items():
+            (target.parent / side_name).write_bytes(side_data)
     except FormatMismatch as error:
         raise typer.BadParameter(str(error)) from error
     except ConvertError as error:
         typer.echo(f"{source}: {error}", err=True)
         raise typer.Exit(1) from error
-    if +losses:
-        counts = ", ".join(f"{part.replace('_', ' ')}: {count}" for part, count in (+losses).items())
+    if losses := +converted.losses:
+        counts = ", ".join(f"{part.replace('_', ' ')}: {count}" for part, count in losses.items())
         typer.echo(f"{target} leaves out {counts}", err=True)
 
 

@@ -6,6 +6,7 @@ has and its conversion has not is counted, so that nothing is lost without a fla
 """
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from maquette.contract.formats import AssetFormat
@@ -14,8 +15,9 @@ from workers.formats.glb_accessors import GlbError
 from workers.formats.glb_reader import read_glb
 from workers.formats.losses import Losses
 from workers.formats.mesh_checks import MeshError
+from workers.formats.packed_splats import PackedSplatError
 from workers.formats.ply_header import PlyError, has_splat_properties
-from workers.formats.registry import MESH_CODECS, SPLAT_CODECS, AssetKind
+from workers.formats.registry import MESH_CODECS, MESH_WRITERS, SPLAT_CODECS, SPLAT_WRITERS, AssetKind
 from workers.formats.sog import SogError
 from workers.formats.splat_glb import has_splats
 from workers.formats.spz import SpzError
@@ -27,7 +29,7 @@ HALF_TURN_ABOUT_X = Similarity(rotation=(0.0, 1.0, 0.0, 0.0))
 # An OBJ has no signature: it is a text, whose first bytes have no zero, with a vertex on some line.
 OBJ_VERTEX = re.compile(rb"(?:^|[\r\n]|\A\xef\xbb\xbf)[ \t]*v[ \t]+[-+]?[\d.]")
 TEXT_PROBE = 1 << 16
-READ_ERRORS = (PlyError, SpzError, SogError, GlbError, MeshError)
+FORMAT_ERRORS = (PlyError, SpzError, SogError, GlbError, MeshError, PackedSplatError)
 
 
 class ConvertError(ValueError):
@@ -77,32 +79,49 @@ def load_asset(data: bytes) -> LoadedAsset:
     codec = SPLAT_CODECS[source] if kind == "splat" else MESH_CODECS[source]
     try:
         return LoadedAsset(source=source, asset=codec.read(data, losses), losses=losses)
-    except READ_ERRORS as error:
+    except FORMAT_ERRORS as error:
         raise ConvertError(f"{source}: {error}") from error
 
 
-def write_asset(loaded: LoadedAsset, target: str, *, y_down: bool = False) -> tuple[bytes, Losses]:
-    """The file of an asset in the format `target`, and all that its source has and this file has not.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvertedAsset:
+    """The file of an asset in one format.
 
-    `y_down` is for splats, see `convert_splat`. Raises FormatMismatch for a target of the other kind,
-    ConvertError for an asset that does not fit the format.
+    `side_files` are those that it names, by name, with their media types; `losses` counts what the source
+    has and these files have not.
+    """
+
+    data: bytes
+    losses: Losses
+    side_files: Mapping[str, tuple[str, bytes]] = field(default_factory=dict)
+
+
+def write_asset(loaded: LoadedAsset, target: str, *, y_down: bool = False) -> ConvertedAsset:
+    """An asset in the format `target`; `y_down` is for splats, see `convert_splat`.
+
+    Raises FormatMismatch for a target of the other kind, ConvertError for an asset that does not fit the
+    format.
     """
     asset = loaded.asset
+    losses = Losses(loaded.losses)
     try:
         if isinstance(asset, Gaussians):
-            return _write_splat(asset, loaded.source, target, y_down), Losses(loaded.losses)
-        codec = MESH_CODECS[_check_name(target, "mesh")]
-        losses = Losses(loaded.losses)
-        if asset.texturing is not None and not codec.holds_textures:
+            data = _write_splat(asset, loaded.source, target, y_down)
+            return ConvertedAsset(data=data, losses=losses)
+        writer = MESH_WRITERS[_check_name(target, "mesh", MESH_WRITERS)]
+        if asset.texturing is not None and not writer.holds_textures:
             losses["textures"] += len(asset.texturing.materials)
-        return codec.write(asset), losses
-    except READ_ERRORS as error:
+        if asset.colors is not None and not writer.holds_colors:
+            losses["colors"] += len(asset.colors)
+        side_files = writer.list_side_files(asset) if writer.list_side_files else {}
+        return ConvertedAsset(data=writer.write(asset), losses=losses, side_files=side_files)
+    except FORMAT_ERRORS as error:
         raise ConvertError(f"{loaded.source} to {target}: {error}") from error
 
 
 def convert_asset(data: bytes, target: str, *, y_down: bool = False) -> bytes:
     """A splat or a mesh in another format of its kind; raises what `load_asset` and `write_asset` raise."""
-    return write_asset(load_asset(data), target, y_down=y_down)[0]
+    return write_asset(load_asset(data), target, y_down=y_down).data
 
 
 def convert_splat(data: bytes, source: str | None, target: str, *, y_down: bool = False) -> bytes:
@@ -116,7 +135,7 @@ def convert_splat(data: bytes, source: str | None, target: str, *, y_down: bool 
     source = _check_format(data, source, "splat")
     try:
         return _write_splat(SPLAT_CODECS[source].read(data), source, target, y_down)
-    except READ_ERRORS as error:
+    except FORMAT_ERRORS as error:
         raise ConvertError(f"{source} to {target}: {error}") from error
 
 
@@ -127,13 +146,14 @@ def convert_mesh(data: bytes, source: str | None, target: str) -> bytes:
     """
     source = _check_format(data, source, "mesh")
     try:
-        return MESH_CODECS[_check_name(target, "mesh")].write(MESH_CODECS[source].read(data))
-    except READ_ERRORS as error:
+        writer = MESH_WRITERS[_check_name(target, "mesh", MESH_WRITERS)]
+        return writer.write(MESH_CODECS[source].read(data))
+    except FORMAT_ERRORS as error:
         raise ConvertError(f"{source} to {target}: {error}") from error
 
 
 def _write_splat(splat: Gaussians, source: AssetFormat, target: str, y_down: bool) -> bytes:
-    writer = SPLAT_CODECS[_check_name(target, "splat")]
+    writer = SPLAT_WRITERS[_check_name(target, "splat", SPLAT_WRITERS)]
     if y_down and SPLAT_CODECS[source].y_down_when_trained != writer.y_down_when_trained:
         splat = transform(splat, HALF_TURN_ABOUT_X)
     return writer.write(splat)
@@ -142,15 +162,14 @@ def _write_splat(splat: Gaussians, source: AssetFormat, target: str, y_down: boo
 def _check_format(data: bytes, source: str | None, kind: AssetKind) -> AssetFormat:
     """The format of the data, which must be of that kind; a given `source` is trusted."""
     if source is not None:
-        return _check_name(source, kind)
+        return _check_name(source, kind, SPLAT_CODECS if kind == "splat" else MESH_CODECS)
     detected, name = detect(data)
     if detected != kind:
         raise FormatMismatch(f"a {detected} in {name} is not a {kind}")
     return name
 
 
-def _check_name(name: str, kind: AssetKind) -> AssetFormat:
-    known = SPLAT_CODECS if kind == "splat" else MESH_CODECS
+def _check_name(name: str, kind: AssetKind, known: Iterable[AssetFormat]) -> AssetFormat:
     for candidate in known:
         if candidate == name:
             return candidate

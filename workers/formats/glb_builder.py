@@ -20,10 +20,13 @@ from workers.formats.glb_attributes import (
     to_numbers,
 )
 from workers.formats.glb_container import pack_glb
+from workers.geometry.meshes import TextureMaterial
 
 ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER = 34962, 34963
 # The largest 16-bit index is reserved for primitive restart.
 RESTART_INDEX_16 = 65535
+WRAP_CODES = {"clamp": 33071, "mirror": 33648, "repeat": 10497}
+WHITE = (1.0, 1.0, 1.0, 1.0)
 
 
 class GlbBuilder:
@@ -32,6 +35,7 @@ class GlbBuilder:
     def __init__(self) -> None:
         self._binary = bytearray()
         self._lists: dict[str, list[Json]] = {}
+        self._images: dict[bytes, int] = {}
 
     def add_mesh(
         self,
@@ -42,7 +46,7 @@ class GlbBuilder:
         normals: ArrayLike | None = None,
         colors: ArrayLike | None = None,
         uvs: ArrayLike | None = None,
-        texture_png: bytes | None = None,
+        texture: TextureMaterial | None = None,
         joints: ArrayLike | None = None,
         weights: ArrayLike | None = None,
         metallic: float = 0.0,
@@ -53,13 +57,13 @@ class GlbBuilder:
 
         `vertices` (V, 3) metres, y up; `faces` (F, 3) counter-clockwise from outside; `normals` (V, 3), which
         are normalised; `colors` (V, 3) sRGB uint8, stored linear as COLOR_0; `uvs` (V, 2) with the origin at
-        the top left of the image; `joints` (V, 4) indices into the skin's joints with `weights` (V, 4), which
-        are merged where a joint repeats, and normalised.
+        the top left of the image of `texture`; `joints` (V, 4) indices into the skin's joints with `weights`
+        (V, 4), which are merged where a joint repeats, and normalised.
         Raises ValueError for shapes or values that a valid file cannot hold.
         """
         xyz = to_float_rows(vertices, 3, "vertices")
         indices = _check_faces(faces, len(xyz))
-        if texture_png is not None and uvs is None:
+        if texture is not None and uvs is None:
             raise ValueError("a texture needs uvs")
         if (joints is None) != (weights is None):
             raise ValueError("joints and weights go together")
@@ -78,7 +82,7 @@ class GlbBuilder:
         primitive: Json = {
             "attributes": attributes,
             "indices": self._indices(indices, len(xyz)),
-            "material": self._material(name, texture_png, metallic, roughness, double_sided),
+            "material": self._material(name, texture, metallic, roughness, double_sided),
             "mode": 4,
         }
         return self._append("meshes", {"name": name, "primitives": [primitive]})
@@ -249,22 +253,35 @@ class GlbBuilder:
         return self._append("accessors", accessor)
 
     def _material(
-        self, name: str, texture_png: bytes | None, metallic: float, roughness: float, double_sided: bool
+        self,
+        name: str,
+        texture: TextureMaterial | None,
+        metallic: float,
+        roughness: float,
+        double_sided: bool,
     ) -> int:
         surface: Json = {"metallicFactor": float(metallic), "roughnessFactor": float(roughness)}
-        if texture_png is not None:
-            image = {"bufferView": self._view(texture_png, None), "mimeType": "image/png"}
-            sampler = {"magFilter": 9729, "minFilter": 9987, "wrapS": 33071, "wrapT": 33071}
-            if "samplers" not in self._lists:
-                self._append("samplers", sampler)
-            source = self._append("images", image)
-            surface["baseColorTexture"] = {
-                "index": self._append("textures", {"sampler": 0, "source": source})
-            }
         material: Json = {"name": name, "pbrMetallicRoughness": surface}
-        if double_sided:
+        if texture is not None:
+            surface["baseColorTexture"] = {"index": self._texture(texture)}
+            if texture.factor != WHITE:
+                surface["baseColorFactor"] = list(texture.factor)
+            if texture.alpha_mode != "OPAQUE":
+                material["alphaMode"] = texture.alpha_mode
+        if double_sided or (texture is not None and texture.double_sided):
             material["doubleSided"] = True
         return self._append("materials", material)
+
+    def _texture(self, texture: TextureMaterial) -> int:
+        image = self._images.get(texture.image)
+        if image is None:
+            view = {"bufferView": self._view(texture.image, None), "mimeType": texture.media_type}
+            image = self._images[texture.image] = self._append("images", view)
+        wrap_s, wrap_t = (WRAP_CODES[wrap] for wrap in texture.wrap)
+        sampler = {"magFilter": 9729, "minFilter": 9987, "wrapS": wrap_s, "wrapT": wrap_t}
+        samplers = self._lists.setdefault("samplers", [])
+        index = samplers.index(sampler) if sampler in samplers else self._append("samplers", sampler)
+        return self._append("textures", {"sampler": index, "source": image})
 
 
 def _check_faces(faces: ArrayLike, count: int) -> NDArray[Any]:

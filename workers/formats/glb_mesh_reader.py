@@ -15,12 +15,14 @@ from workers.formats.glb_reader import FAN, STRIP, TRIANGLES, Glb, read_glb
 from workers.formats.limits import limit_decoded_bytes
 from workers.formats.losses import Losses
 from workers.formats.mesh_checks import MeshError, build_mesh, check_file_size
-from workers.geometry.meshes import Mesh, TextureMaterial, Texturing
+from workers.geometry.meshes import Mesh, TextureMaterial, Texturing, vertex_normals
 
 COMPRESSIONS = ("KHR_draco_mesh_compression", "EXT_meshopt_compression", "KHR_meshopt_compression")
 POINTS, LINES, LINE_LOOP, LINE_STRIP = 0, 1, 2, 3
-# Decoded bytes of a vertex (position, colour, texture coordinates) and of a corner of a face.
-VERTEX_BYTES, CORNER_BYTES = 24 + 24 + 16, 8
+# Decoded bytes of a vertex (position, normal, colour, texture coordinates) and of a corner of a face.
+VERTEX_BYTES, CORNER_BYTES = 24 + 24 + 24 + 16, 8
+# A flatter matrix has no inverse that turns normals.
+MIN_DETERMINANT = 1e-18
 
 
 def read_mesh_glb(data: bytes, losses: Losses | None = None) -> Mesh:
@@ -43,10 +45,11 @@ def read_mesh_glb(data: bytes, losses: Losses | None = None) -> Mesh:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One placed primitive; `colors` are linear (V, 3), `uvs` (V, 2)."""
+    """One placed primitive; `normals` are unit, `colors` are linear (V, 3), `uvs` (V, 2)."""
 
     vertices: NDArray[np.float64]
     faces: NDArray[np.int64]
+    normals: NDArray[np.float64] | None
     colors: NDArray[np.float64] | None
     uvs: NDArray[np.float64] | None
     material: TextureMaterial | None
@@ -141,7 +144,26 @@ class _SceneReader:
         if material is None and base.factor != (1.0, 1.0, 1.0):
             factor = np.asarray(base.factor)
             colors = np.broadcast_to(factor, points.shape) if colors is None else colors * factor
-        self._parts.append(_Part(points @ matrix[:3, :3].T + matrix[:3, 3], faces, colors, uvs, material))
+        self._parts.append(
+            _Part(
+                points @ matrix[:3, :3].T + matrix[:3, 3],
+                faces,
+                self._read_normals(attributes, rows, matrix),
+                colors,
+                uvs,
+                material,
+            )
+        )
+
+    def _read_normals(
+        self, attributes: Json, rows: NDArray[np.int64], matrix: NDArray[np.float64]
+    ) -> NDArray[np.float64] | None:
+        """The placed unit normals of a primitive; None where it has none, or where one has no direction."""
+        if "NORMAL" not in attributes or abs(np.linalg.det(matrix[:3, :3])) < MIN_DETERMINANT:
+            return None
+        normals = self._glb.floats(attributes["NORMAL"], 3, rows) @ np.linalg.inv(matrix[:3, :3])
+        length = np.linalg.norm(normals, axis=1, keepdims=True)
+        return np.asarray(normals / length) if (length > 0).all() and np.isfinite(length).all() else None
 
 
 def _compact(faces: NDArray[np.int64], count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -171,6 +193,19 @@ def _merge(parts: list[_Part]) -> Mesh:
         np.concatenate([part.faces + start for start, part in zip(starts, parts, strict=False)]),
         colors,
         _merge_texturing(parts),
+        _merge_normals(parts),
+    )
+
+
+def _merge_normals(parts: list[_Part]) -> NDArray[np.float64] | None:
+    """Stated normals, and those of the faces for parts that state none; None where no part does."""
+    if all(part.normals is None for part in parts):
+        return None
+    return np.concatenate(
+        [
+            vertex_normals(part.vertices, part.faces) if part.normals is None else part.normals
+            for part in parts
+        ]
     )
 
 

@@ -22,6 +22,7 @@ def build_mesh(
     faces: NDArray[np.int64],
     colors: NDArray[np.uint8] | None,
     texturing: Texturing | None = None,
+    normals: NDArray[np.float64] | None = None,
 ) -> Mesh:
     """A mesh of checked arrays; raises MeshError for no faces, and for missing or infinite vertices."""
     if not len(faces):
@@ -30,7 +31,7 @@ def build_mesh(
         raise MeshError("faces use vertices that do not exist")
     if not np.isfinite(vertices).all():
         raise MeshError("vertices are not finite")
-    return Mesh(vertices, faces, colors, texturing)
+    return Mesh(vertices, faces, colors, texturing, normals)
 
 
 def split_polygons(counts: NDArray[np.int64], corners: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,23 +1,39 @@
-"""Writing meshes as GLB, Wavefront OBJ and PLY; all keep the mesh's own frame and units."""
+"""Writing meshes as GLB, Wavefront OBJ, PLY and STL; all keep the mesh's own frame and units."""
 
 import numpy as np
 import trimesh
 
 from workers.formats.glb_builder import GlbBuilder
+from workers.formats.mesh_parts import split_by_material
+from workers.formats.obj_textures import write_textured_obj
 from workers.geometry.meshes import Mesh, vertex_normals
 
 
 def write_mesh_glb(mesh: Mesh) -> bytes:
-    """GLB of one node with vertex normals, and linear vertex colours where the mesh has colours."""
+    """GLB with vertex normals, linear vertex colours where the mesh has colours, and one node per texture."""
     builder = GlbBuilder()
-    normals = vertex_normals(mesh.vertices, mesh.faces)
-    index = builder.add_mesh("mesh", mesh.vertices, mesh.faces, normals=normals, colors=mesh.colors)
-    builder.add_node("mesh", mesh=index)
+    for number, part in enumerate(split_by_material(mesh)):
+        name = f"mesh-{number}" if number else "mesh"
+        index = builder.add_mesh(
+            name,
+            part.vertices,
+            part.faces,
+            normals=part.normals,
+            colors=part.colors,
+            uvs=part.uvs,
+            texture=part.material,
+        )
+        builder.add_node(name, mesh=index)
     return builder.build()
 
 
 def write_mesh_obj(mesh: Mesh) -> bytes:
-    """Wavefront OBJ with vertex normals, and colours as `v x y z r g b` where the mesh has them."""
+    """Wavefront OBJ with vertex normals, and colours as `v x y z r g b` where the mesh has them.
+
+    Textures stand in the files of `list_obj_side_files`.
+    """
+    if mesh.texturing is not None:
+        return write_textured_obj(mesh)
     text = _to_trimesh(mesh).export(file_type="obj", include_normals=True, include_texture=False, header=None)
     return str(text).encode()
 
@@ -27,6 +43,11 @@ def write_mesh_ply(mesh: Mesh) -> bytes:
     return bytes(_to_trimesh(mesh).export(file_type="ply", encoding="binary", vertex_normal=True))
 
 
+def write_mesh_stl(mesh: Mesh) -> bytes:
+    """Binary STL: float32 triangles alone. STL states neither a unit nor an axis that is up."""
+    return bytes(_to_trimesh(mesh).export(file_type="stl"))
+
+
 def _to_trimesh(mesh: Mesh) -> trimesh.Trimesh:
     colors = None
     if mesh.colors is not None:
@@ -34,7 +55,7 @@ def _to_trimesh(mesh: Mesh) -> trimesh.Trimesh:
     return trimesh.Trimesh(
         vertices=mesh.vertices,
         faces=mesh.faces,
-        vertex_normals=vertex_normals(mesh.vertices, mesh.faces),
+        vertex_normals=vertex_normals(mesh.vertices, mesh.faces) if mesh.normals is None else mesh.normals,
         vertex_colors=colors,
         process=False,
     )

@@ -1,8 +1,9 @@
 """Every file format of assets in one table: what it holds, how it is named, who reads and writes it.
 
 Jobs, the converter and `maquette-convert` look formats up here instead of testing their names. To add a
-format of splats or meshes, write a reader and a writer and add a row. For one that needs more than a splat or
-a mesh (a texture, a skeleton), add its description here and its writer to the job that writes it.
+format of splats or meshes, write a writer, and a reader if uploads may have it, and add a row. For one that
+needs more than a splat or a mesh (a skeleton), add its description here and its writer to the job that writes
+it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -13,15 +14,17 @@ from maquette.contract.formats import AssetFormat, BodyFormat, ObjectFormat
 
 from workers.formats.glb_mesh_reader import read_mesh_glb
 from workers.formats.losses import Losses
-from workers.formats.mesh_writers import write_mesh_glb, write_mesh_obj, write_mesh_ply
+from workers.formats.mesh_writers import write_mesh_glb, write_mesh_obj, write_mesh_ply, write_mesh_stl
 from workers.formats.obj_reader import read_mesh_obj
+from workers.formats.obj_textures import list_obj_side_files
+from workers.formats.packed_splats import write_ksplat, write_splat
 from workers.formats.ply_mesh_reader import read_mesh_ply
 from workers.formats.sog import write_sog
 from workers.formats.sog_reader import read_sog
 from workers.formats.splat_glb import read_splat_glb, write_splat_glb
 from workers.formats.splat_ply import read_splat_ply, write_splat_ply
 from workers.formats.spz import read_spz, write_spz
-from workers.formats.usdz import check_usd
+from workers.formats.usdz import check_usd, write_mesh_usdz
 from workers.geometry.gaussians import Gaussians
 from workers.geometry.meshes import Mesh
 
@@ -53,17 +56,27 @@ class FileFormat:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AssetCodec(FileFormat, Generic[Asset]):
-    """A format with the reader and the writer of one kind of asset.
+class AssetWriter(FileFormat, Generic[Asset]):
+    """A format with the writer of one kind of asset.
 
     `y_down_when_trained` marks formats into which 3DGS training writes y down; the others are y up by their
-    specifications. `holds_textures` marks formats of meshes whose writer keeps textures.
+    specifications. `holds_textures` and `holds_colors` mark formats of meshes whose writer keeps textures and
+    colours of vertices. `list_side_files` returns the files that a written file names, by name, with their
+    media types.
     """
 
-    read: AssetReader[Asset]
     write: Callable[[Asset], bytes]
+    list_side_files: Callable[[Asset], Mapping[str, tuple[str, bytes]]] | None = None
     y_down_when_trained: bool = False
     holds_textures: bool = False
+    holds_colors: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetCodec(AssetWriter[Asset]):
+    """A format with the reader and the writer of one kind of asset."""
+
+    read: AssetReader[Asset]
 
 
 SPLAT_CODECS: Mapping[AssetFormat, AssetCodec[Gaussians]] = {
@@ -110,6 +123,7 @@ MESH_CODECS: Mapping[AssetFormat, AssetCodec[Mesh]] = {
         loses="float64 precision of vertices",
         read=read_mesh_glb,
         write=write_mesh_glb,
+        holds_textures=True,
     ),
     "obj": AssetCodec(
         extension="obj",
@@ -118,6 +132,8 @@ MESH_CODECS: Mapping[AssetFormat, AssetCodec[Mesh]] = {
         loses="vertices beyond 8 decimals",
         read=read_mesh_obj,
         write=write_mesh_obj,
+        list_side_files=list_obj_side_files,
+        holds_textures=True,
     ),
     "ply": AssetCodec(
         extension="ply",
@@ -126,6 +142,46 @@ MESH_CODECS: Mapping[AssetFormat, AssetCodec[Mesh]] = {
         loses="float64 precision of vertices",
         read=read_mesh_ply,
         write=write_mesh_ply,
+    ),
+}
+# Every format that a splat and a mesh can be written in, read here or not.
+SPLAT_WRITERS: Mapping[AssetFormat, AssetWriter[Gaussians]] = {
+    **SPLAT_CODECS,
+    "splat": AssetWriter(
+        extension="splat",
+        media_type="application/octet-stream",
+        role="splat",
+        loses="precision of colours, opacities and rotations; the order of Gaussians",
+        write=write_splat,
+        y_down_when_trained=True,
+    ),
+    "ksplat": AssetWriter(
+        extension="ksplat",
+        media_type="application/octet-stream",
+        role="splat",
+        loses="precision of colours and opacities",
+        write=write_ksplat,
+        y_down_when_trained=True,
+    ),
+}
+MESH_WRITERS: Mapping[AssetFormat, AssetWriter[Mesh]] = {
+    **MESH_CODECS,
+    "stl": AssetWriter(
+        extension="stl",
+        media_type="model/stl",
+        role="mesh",
+        loses="colours, textures, shared vertices, the unit",
+        write=write_mesh_stl,
+        holds_colors=False,
+    ),
+    "usdz": AssetWriter(
+        extension="usdz",
+        media_type="model/vnd.usdz+zip",
+        role="mesh",
+        loses="float64 precision of vertices",
+        check=check_usd,
+        write=write_mesh_usdz,
+        holds_textures=True,
     ),
 }
 # Meshes with a baked texture; the objects job has the writers.

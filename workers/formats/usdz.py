@@ -1,4 +1,4 @@
-"""USDZ (OpenUSD, extra `usd`): one textured mesh with a preview surface, as AR viewers expect it."""
+"""USDZ (OpenUSD, extra `usd`): textured meshes with preview surfaces, as AR viewers expect them."""
 
 import importlib.util
 import tempfile
@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from workers.formats.images import encode_png
+from workers.formats.color import srgb_to_linear
+from workers.formats.mesh_parts import MeshPart, split_by_material
+from workers.geometry.meshes import Mesh, TextureMaterial
+
+SUFFIXES = {"image/png": "png", "image/jpeg": "jpg"}
 
 
 class UsdMissing(ImportError):
@@ -24,45 +27,22 @@ def check_usd() -> None:
         raise UsdMissing
 
 
-def write_usdz(
-    vertices: NDArray[np.float64],
-    faces: NDArray[np.int64],
-    normals: NDArray[np.float64],
-    uvs: NDArray[np.float64],
-    texture: NDArray[np.uint8],
-    *,
-    metres_per_unit: float = 1.0,
-) -> bytes:
-    """A package of `vertices` (V, 3) y up, `faces` (F, 3), unit `normals` (V, 3), `texture` (S, S, 3) sRGB.
+def write_mesh_usdz(mesh: Mesh, *, metres_per_unit: float = 1.0) -> bytes:
+    """A package of a mesh, y up, with its textures; without one, its vertex colours are the surface's.
 
-    `uvs` (V, 2) have their origin at the top left, as in glTF; USD's is at the bottom left.
-    Raises UsdMissing.
+    USD's texture coordinates have their origin at the bottom left. Raises UsdMissing.
     """
     check_usd()
-    from pxr import Gf, Sdf, Usd, UsdGeom, UsdShade, UsdUtils, Vt
+    from pxr import Usd, UsdGeom, UsdUtils
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        (folder / "texture.png").write_bytes(encode_png(texture))
         stage = Usd.Stage.CreateNew(str(folder / "object.usdc"))
         UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
         UsdGeom.SetStageMetersPerUnit(stage, metres_per_unit)
-        root = UsdGeom.Xform.Define(stage, "/object")
-        stage.SetDefaultPrim(root.GetPrim())
-        mesh = UsdGeom.Mesh.Define(stage, "/object/mesh")
-        mesh.CreatePointsAttr(Vt.Vec3fArray.FromNumpy(np.ascontiguousarray(vertices, np.float32)))
-        mesh.CreateFaceVertexCountsAttr(Vt.IntArray.FromNumpy(np.full(len(faces), 3, np.int32)))
-        mesh.CreateFaceVertexIndicesAttr(Vt.IntArray.FromNumpy(faces.astype(np.int32).ravel()))
-        mesh.CreateNormalsAttr(Vt.Vec3fArray.FromNumpy(np.ascontiguousarray(normals, np.float32)))
-        mesh.SetNormalsInterpolation(UsdGeom.Tokens.vertex)
-        mesh.CreateSubdivisionSchemeAttr(UsdGeom.Tokens.none)
-        low, high = vertices.min(axis=0), vertices.max(axis=0)
-        mesh.CreateExtentAttr([Gf.Vec3f(*map(float, low)), Gf.Vec3f(*map(float, high))])
-        st = UsdGeom.PrimvarsAPI(mesh).CreatePrimvar(
-            "st", Sdf.ValueTypeNames.TexCoord2fArray, UsdGeom.Tokens.vertex
-        )
-        st.Set(Vt.Vec2fArray.FromNumpy(np.column_stack([uvs[:, 0], 1 - uvs[:, 1]]).astype(np.float32)))
-        UsdShade.MaterialBindingAPI.Apply(mesh.GetPrim()).Bind(_material(stage, Sdf, UsdShade))
+        stage.SetDefaultPrim(UsdGeom.Xform.Define(stage, "/object").GetPrim())
+        for number, part in enumerate(split_by_material(mesh)):
+            _add_part(stage, folder, f"_{number}" if number else "", part)
         stage.Save()
         out = folder / "object.usdz"
         if not UsdUtils.CreateNewUsdzPackage(str(folder / "object.usdc"), str(out)):
@@ -70,26 +50,77 @@ def write_usdz(
         return out.read_bytes()
 
 
-def _material(stage: Any, sdf: Any, shade: Any) -> Any:
-    """A rough UsdPreviewSurface whose diffuse colour is the texture."""
-    types = sdf.ValueTypeNames
-    material = shade.Material.Define(stage, "/object/material")
-    surface = shade.Shader.Define(stage, "/object/material/surface")
+def _add_part(stage: Any, folder: Path, suffix: str, part: MeshPart) -> None:
+    """Add the faces of one material; `suffix` makes the names of its prims and files unique."""
+    from pxr import Gf, Sdf, UsdGeom, UsdShade, Vt
+
+    vertices, faces = part.vertices, part.faces
+    mesh = UsdGeom.Mesh.Define(stage, f"/object/mesh{suffix}")
+    mesh.CreatePointsAttr(Vt.Vec3fArray.FromNumpy(np.ascontiguousarray(vertices, np.float32)))
+    mesh.CreateFaceVertexCountsAttr(Vt.IntArray.FromNumpy(np.full(len(faces), 3, np.int32)))
+    mesh.CreateFaceVertexIndicesAttr(Vt.IntArray.FromNumpy(faces.astype(np.int32).ravel()))
+    mesh.CreateNormalsAttr(Vt.Vec3fArray.FromNumpy(np.ascontiguousarray(part.normals, np.float32)))
+    mesh.SetNormalsInterpolation(UsdGeom.Tokens.vertex)
+    mesh.CreateSubdivisionSchemeAttr(UsdGeom.Tokens.none)
+    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    mesh.CreateExtentAttr([Gf.Vec3f(*map(float, low)), Gf.Vec3f(*map(float, high))])
+    primvars, types = UsdGeom.PrimvarsAPI(mesh), Sdf.ValueTypeNames
+    if part.uvs is not None:
+        st = primvars.CreatePrimvar("st", types.TexCoord2fArray, UsdGeom.Tokens.vertex)
+        uvs = np.column_stack([part.uvs[:, 0], 1 - part.uvs[:, 1]])
+        st.Set(Vt.Vec2fArray.FromNumpy(uvs.astype(np.float32)))
+    elif part.colors is not None:
+        linear = np.ascontiguousarray(srgb_to_linear(part.colors), np.float32)
+        color = primvars.CreatePrimvar("displayColor", types.Color3fArray, UsdGeom.Tokens.vertex)
+        color.Set(Vt.Vec3fArray.FromNumpy(linear))
+    material = UsdShade.Material.Define(stage, f"/object/material{suffix}")
+    surface = UsdShade.Shader.Define(stage, f"{material.GetPath()}/surface")
     surface.CreateIdAttr("UsdPreviewSurface")
     surface.CreateInput("roughness", types.Float).Set(1.0)
     surface.CreateInput("metallic", types.Float).Set(0.0)
-    reader = shade.Shader.Define(stage, "/object/material/st")
-    reader.CreateIdAttr("UsdPrimvarReader_float2")
-    reader.CreateInput("varname", types.String).Set("st")
-    texture = shade.Shader.Define(stage, "/object/material/texture")
+    material.CreateSurfaceOutput().ConnectToSource(surface.CreateOutput("surface", types.Token))
+    if part.material is not None:
+        if part.material.double_sided:
+            mesh.CreateDoubleSidedAttr(True)
+        file = f"texture{suffix}.{SUFFIXES[part.material.media_type]}"
+        (folder / file).write_bytes(part.material.image)
+        _connect_texture(stage, surface, file, part.material)
+    elif part.colors is not None:
+        reader = _add_reader(stage, surface, "displayColor", "float3")
+        surface.CreateInput("diffuseColor", types.Color3f).ConnectToSource(
+            reader.CreateOutput("result", types.Float3)
+        )
+    UsdShade.MaterialBindingAPI.Apply(mesh.GetPrim()).Bind(material)
+
+
+def _add_reader(stage: Any, surface: Any, primvar: str, kind: str) -> Any:
+    """A shader beside the surface that reads a primvar of the mesh."""
+    from pxr import Sdf, UsdShade
+
+    reader = UsdShade.Shader.Define(stage, f"{surface.GetPath().GetParentPath()}/{primvar}")
+    reader.CreateIdAttr(f"UsdPrimvarReader_{kind}")
+    reader.CreateInput("varname", Sdf.ValueTypeNames.String).Set(primvar)
+    return reader
+
+
+def _connect_texture(stage: Any, surface: Any, file: str, material: TextureMaterial) -> None:
+    """The texture, times its factor, as the diffuse colour of a surface, and as its opacity if it has one."""
+    from pxr import Gf, Sdf, UsdShade
+
+    types = Sdf.ValueTypeNames
+    reader = _add_reader(stage, surface, "st", "float2")
+    texture = UsdShade.Shader.Define(stage, f"{surface.GetPath().GetParentPath()}/texture")
     texture.CreateIdAttr("UsdUVTexture")
-    texture.CreateInput("file", types.Asset).Set("./texture.png")
+    texture.CreateInput("file", types.Asset).Set(f"./{file}")
     texture.CreateInput("sourceColorSpace", types.Token).Set("sRGB")
-    for side in ("wrapS", "wrapT"):
-        texture.CreateInput(side, types.Token).Set("clamp")
+    for side, wrap in zip(("wrapS", "wrapT"), material.wrap, strict=True):
+        texture.CreateInput(side, types.Token).Set(wrap)
+    texture.CreateInput("scale", types.Float4).Set(Gf.Vec4f(*material.factor))
     texture.CreateInput("st", types.Float2).ConnectToSource(reader.CreateOutput("result", types.Float2))
     surface.CreateInput("diffuseColor", types.Color3f).ConnectToSource(
         texture.CreateOutput("rgb", types.Float3)
     )
-    material.CreateSurfaceOutput().ConnectToSource(surface.CreateOutput("surface", types.Token))
-    return material
+    if material.alpha_mode != "OPAQUE":
+        surface.CreateInput("opacity", types.Float).ConnectToSource(texture.CreateOutput("a", types.Float))
+    if material.alpha_mode == "MASK":
+        surface.CreateInput("opacityThreshold", types.Float).Set(0.5)

@@ -42,12 +42,14 @@ class Mesh:
     """Vertices (V, 3) float64 and faces (F, 3) int64, counter-clockwise seen from outside.
 
     `colors` are sRGB uint8 (V, 3), or None where unknown; where there are textures, they multiply them.
+    `normals` (V, 3) are unit where a file states them, and None where they follow from the faces.
     """
 
     vertices: NDArray[np.float64]
     faces: NDArray[np.int64]
     colors: NDArray[np.uint8] | None = None
     texturing: Texturing | None = None
+    normals: NDArray[np.float64] | None = None
 
 
 def face_normals(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> NDArray[np.float64]:

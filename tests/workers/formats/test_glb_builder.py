@@ -14,6 +14,7 @@ from workers.formats.color import linear_to_srgb, srgb_to_linear
 from workers.formats.glb_accessors import GlbError
 from workers.formats.glb_builder import GlbBuilder
 from workers.formats.glb_reader import read_glb
+from workers.geometry.meshes import TextureMaterial
 
 BALL = trimesh.creation.icosphere(2)
 COLORS = np.random.default_rng(0).integers(0, 256, (len(BALL.vertices), 3)).astype(np.uint8)
@@ -67,7 +68,9 @@ CASES = {
     "normals": lambda: ball_glb(normals=BALL.vertex_normals * 3),
     "colors": lambda: ball_glb(colors=COLORS),
     "texture": lambda: ball_glb(
-        uvs=RNG.random((len(BALL.vertices), 2)), texture_png=png(), double_sided=True
+        uvs=RNG.random((len(BALL.vertices), 2)),
+        texture=TextureMaterial(image=png(), media_type="image/png"),
+        double_sided=True,
     ),
     "skin": lambda: skinned(
         RNG.integers(0, 2, (len(BALL.vertices), 4)), RNG.random((len(BALL.vertices), 4)) + 0.01
@@ -167,7 +170,7 @@ def test_inverse_bind_matrices_are_column_major():
     [
         ({"normals": np.zeros((3, 3))}, "normals"),
         ({"colors": np.zeros((len(BALL.vertices), 3))}, "uint8"),
-        ({"texture_png": b"x"}, "uvs"),
+        ({"texture": TextureMaterial(image=b"x", media_type="image/png")}, "uvs"),
         ({"joints": np.zeros((len(BALL.vertices), 4), int)}, "together"),
     ],
 )

@@ -20,9 +20,9 @@ DISC = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [-1, 1, 0]], np.flo
 
 def convert(data: bytes, target: str = "ply") -> tuple[trimesh.Trimesh, list[str]]:
     """The converted mesh as trimesh reads it, and its flags."""
-    written, losses = write_asset(load_asset(data), target)
-    loaded = trimesh.load(io.BytesIO(written), file_type=target, process=False, force="mesh")
-    return loaded, name_flags(losses)
+    written = write_asset(load_asset(data), target)
+    loaded = trimesh.load(io.BytesIO(written.data), file_type=target, process=False, force="mesh")
+    return loaded, name_flags(written.losses)
 
 
 def assert_cube(mesh: trimesh.Trimesh, side: float = 1.0, center: Any = (0, 0, 0)) -> None:

@@ -14,8 +14,8 @@ QUAD = b"v 0 0 0\nv 1 0 0\nv 0 1 0\nv 1 1 0\n"
 
 def convert(text: bytes) -> trimesh.Trimesh:
     """The OBJ as PLY, as trimesh reads it."""
-    written, _ = write_asset(load_asset(text), "ply")
-    return trimesh.load(io.BytesIO(written), file_type="ply", process=False)
+    written = write_asset(load_asset(text), "ply")
+    return trimesh.load(io.BytesIO(written.data), file_type="ply", process=False)
 
 
 @pytest.mark.parametrize("newline", [b"\n", b"\r\n", b"\r"], ids=["lf", "crlf", "cr"])

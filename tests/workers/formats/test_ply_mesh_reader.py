@@ -49,8 +49,8 @@ def write_ply(
 
 def convert(data: bytes) -> trimesh.Trimesh:
     """The PLY as OBJ, as trimesh reads it."""
-    written, _ = write_asset(load_asset(data), "obj")
-    return trimesh.load(io.BytesIO(written), file_type="obj", process=False)
+    written = write_asset(load_asset(data), "obj")
+    return trimesh.load(io.BytesIO(written.data), file_type="obj", process=False)
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)

@@ -11,24 +11,25 @@ from workers.formats import usdz
 from workers.formats.convert import FormatMismatch, convert_asset, detect
 from workers.formats.registry import (
     BODY_FORMATS,
-    MESH_CODECS,
+    MESH_WRITERS,
     SPLAT_CODECS,
+    SPLAT_WRITERS,
     TEXTURED_FORMATS,
     check_installed,
 )
 
 
 def test_every_format_of_the_contract_has_a_row() -> None:
-    assets = {*SPLAT_CODECS, *MESH_CODECS}
+    assets = {*SPLAT_WRITERS, *MESH_WRITERS}
     assert assets == set(get_args(AssetFormat))
     assert {*assets, *TEXTURED_FORMATS} == set(get_args(ObjectFormat))
-    assert {"glb", *SPLAT_CODECS} == set(get_args(SceneFormat))
+    assert {"glb", *SPLAT_WRITERS} == set(get_args(SceneFormat))
     assert BODY_FORMATS.keys() == set(get_args(BodyFormat))
 
 
 def test_every_row_is_documented() -> None:
     text = (REPOSITORY / "docs/formats.md").read_text()
-    for name in (*SPLAT_CODECS, *MESH_CODECS, *TEXTURED_FORMATS):
+    for name in (*SPLAT_WRITERS, *MESH_WRITERS, *TEXTURED_FORMATS):
         assert f"`{name}`" in text, name
 
 

@@ -12,8 +12,8 @@ from workers.formats.glb_builder import GlbBuilder
 from workers.formats.images import encode_png
 from workers.formats.splat_ply import write_splat_ply
 from workers.formats.texture import BakedTexture, bake_texture
-from workers.formats.usdz import write_usdz
-from workers.geometry.meshes import vertex_normals
+from workers.formats.usdz import write_mesh_usdz
+from workers.geometry.meshes import Mesh, TextureMaterial, Texturing, vertex_normals
 from workers.geometry.poses import opengl_from_opencv
 
 # Faces of a mesh with a baked texture: the texture carries the detail. Chosen, not measured.
@@ -57,7 +57,7 @@ def write_asset_textured_glb(asset: ObjectAsset, name: str, baked: BakedAsset) -
         texture.faces,
         normals=baked.normals,
         uvs=texture.uvs,
-        texture_png=encode_png(texture.pixels),
+        texture=_to_material(texture),
     )
     builder.add_node(name, mesh=index, extras=_extras(asset))
     return builder.build()
@@ -69,14 +69,13 @@ def write_asset_usdz(asset: ObjectAsset, baked: BakedAsset) -> bytes:
     A unit of the stage is the metres of an object unit where the scale is metric, else one metre.
     """
     texture = baked.texture
-    return write_usdz(
-        baked.vertices,
-        texture.faces,
-        baked.normals,
-        texture.uvs,
-        texture.pixels,
-        metres_per_unit=asset.pose.scale if asset.scale_source == "metric" else 1.0,
-    )
+    texturing = Texturing(texture.uvs, np.zeros(len(texture.faces), dtype=np.int64), (_to_material(texture),))
+    mesh = Mesh(baked.vertices, texture.faces, texturing=texturing, normals=baked.normals)
+    return write_mesh_usdz(mesh, metres_per_unit=asset.pose.scale if asset.scale_source == "metric" else 1.0)
+
+
+def _to_material(texture: BakedTexture) -> TextureMaterial:
+    return TextureMaterial(image=encode_png(texture.pixels), media_type="image/png", wrap=("clamp", "clamp"))
 
 
 def write_asset_splat_ply(asset: ObjectAsset) -> bytes:

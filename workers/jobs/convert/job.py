@@ -5,7 +5,7 @@ from maquette.contract import AssetFormat, ConvertJob, ConvertResult, Manifest
 from workers.errors import JobProblem
 from workers.formats.convert import ConvertError, FormatMismatch, load_asset, write_asset
 from workers.formats.losses import Losses, name_flags
-from workers.formats.registry import MESH_CODECS, SPLAT_CODECS
+from workers.formats.registry import MESH_WRITERS, SPLAT_WRITERS, check_installed
 from workers.jobs.context import JobContext
 
 # Converted files are named splat.* or mesh.*, so this one needs no second "splat".
@@ -19,14 +19,19 @@ def run(context: JobContext, request: ConvertJob) -> Manifest:
     dropped: dict[AssetFormat, Losses] = {}
     try:
         loaded = load_asset(data)
-        codecs = SPLAT_CODECS if loaded.kind == "splat" else MESH_CODECS
+        writers = SPLAT_WRITERS if loaded.kind == "splat" else MESH_WRITERS
+        check_installed(writers[name] for name in request.formats if name in writers)
         for number, wanted in enumerate(dict.fromkeys(request.formats)):
             context.progress("convert", number, len(request.formats), wanted)
-            converted, losses = write_asset(loaded, wanted, y_down=request.y_down)
-            codec = codecs[wanted]
-            name = f"{loaded.kind}.{EXTENSIONS.get(wanted, codec.extension)}"
-            files[wanted] = context.save(name, codec.role, codec.media_type, converted).name
-            dropped[wanted] = +losses
+            converted = write_asset(loaded, wanted, y_down=request.y_down)
+            writer = writers[wanted]
+            name = f"{loaded.kind}.{EXTENSIONS.get(wanted, writer.extension)}"
+            files[wanted] = context.save(name, writer.role, writer.media_type, converted.data).name
+            dropped[wanted] = +converted.losses
+            for side_name, (media_type, side_data) in converted.side_files.items():
+                context.save(side_name, "texture", media_type, side_data)
+    except ImportError as error:
+        raise JobProblem("extra_missing", str(error)) from None
     except FormatMismatch as error:
         raise JobProblem("format_unfit", str(error)) from error
     except ConvertError as error:

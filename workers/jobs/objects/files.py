@@ -18,7 +18,9 @@ from workers.formats import rle
 from workers.formats.images import encode_png
 from workers.formats.registry import (
     MESH_CODECS,
+    MESH_WRITERS,
     SPLAT_CODECS,
+    SPLAT_WRITERS,
     TEXTURED_FORMATS,
     FileFormat,
     check_installed,
@@ -80,12 +82,12 @@ def _write_files(
         "ply": _save(context, name, SPLAT_CODECS["ply"], write_asset_splat_ply(asset)),
     }
     context.save(f"{name}.png", "preview", "image/png", encode_png(render_asset_preview(asset)))
-    for splat_format, splat_codec in SPLAT_CODECS.items():
+    for splat_format, splat_writer in SPLAT_WRITERS.items():
         if splat_format in formats and splat_format not in files:
-            files[splat_format] = _save(context, name, splat_codec, splat_codec.write(asset.splat))
-    for mesh_format, mesh_codec in MESH_CODECS.items():
-        if mesh_format in formats and mesh_format not in files:
-            files[mesh_format] = _save(context, name, mesh_codec, mesh_codec.write(asset.mesh))
+            files[splat_format] = _save(context, name, splat_writer, splat_writer.write(asset.splat))
+    for mesh_format, mesh_writer in MESH_WRITERS.items():
+        if mesh_format in formats and mesh_format not in {*files, *TEXTURED_WRITERS}:
+            files[mesh_format] = _save(context, name, mesh_writer, mesh_writer.write(asset.mesh))
     if TEXTURED_WRITERS.keys() & set(formats):
         texture = bake_asset(asset)
         for textured, write in TEXTURED_WRITERS.items():

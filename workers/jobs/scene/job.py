@@ -7,7 +7,7 @@ from maquette.contract import Manifest, Pose, SceneFormat, SceneJob, SceneNode, 
 from maquette.contract.requests import PromptedJob
 
 from workers.formats.overlay import overlay_png
-from workers.formats.registry import SPLAT_CODECS
+from workers.formats.registry import SPLAT_WRITERS
 from workers.jobs.bodies.recovery import PERSON, RecoveredPerson, recover_people, to_regions
 from workers.jobs.cameras import choose_camera
 from workers.jobs.context import JobContext
@@ -114,9 +114,9 @@ def _write_files(
         for name in dict.fromkeys(formats):
             if name == "glb":
                 continue
-            codec = SPLAT_CODECS[name]
-            file = f"scene.{codec.extension}"
-            files[name] = context.save(file, codec.role, codec.media_type, codec.write(merged)).name
+            writer = SPLAT_WRITERS[name]
+            file = f"scene.{writer.extension}"
+            files[name] = context.save(file, writer.role, writer.media_type, writer.write(merged)).name
     return files
 
 

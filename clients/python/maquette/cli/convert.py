@@ -12,6 +12,9 @@ from maquette.console import PlainConsole
 from maquette.contract import AssetFormat, ConvertJob
 from maquette.contract.defaults import CONVERT
 
+# What a splat and then a mesh can be written as.
+SUFFIXES = (".ply", ".spz", ".sog", ".khr.glb", ".splat", ".ksplat", ".glb", ".obj", ".stl", ".usdz")
+
 
 def convert(
     context: typer.Context,
@@ -20,7 +23,10 @@ def convert(
     y_down: Annotated[bool, o.field_option(ConvertJob, "y_down", "--y-down")] = CONVERT.y_down,
     cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
-    """Convert splats (PLY, SPZ, SOG, .khr.glb) and meshes (GLB, OBJ, PLY)."""
+    """Convert splats (PLY, SPZ, SOG, .khr.glb) and meshes (GLB, OBJ, PLY).
+
+    Splats are also written as .splat and .ksplat, meshes as STL and USDZ.
+    """
     cli = get_context(context)
     wanted = {_choose_format(target): target for target in targets}
     with cli.client() as mq, JobWatch(cli) as watch:
@@ -28,7 +34,10 @@ def convert(
         result = job.wait(progress=not cli.as_json)
         artefacts = {artefact.name: artefact for artefact in result.artefacts}
         for name, target in wanted.items():
-            target.write_bytes(mq.read(artefacts[result.data.files[name]]))
+            target.write_bytes(mq.read(artefacts.pop(result.data.files[name])))
+        # the textures of an OBJ, which names them
+        for artefact in artefacts.values():
+            (wanted["obj"].parent / artefact.name).write_bytes(mq.read(artefact))
     if cli.as_json:
         print_json({**result.data.model_dump(mode="json"), "flags": result.flags})
         return
@@ -43,5 +52,5 @@ def _choose_format(target: Path) -> AssetFormat:
     name = target.name.lower()
     suffix = "khr_glb" if name.endswith(".khr.glb") else target.suffix.lower().lstrip(".")
     if suffix not in get_args(AssetFormat):
-        raise typer.BadParameter(f"{target}: a file ends with .ply, .spz, .sog, .glb, .khr.glb or .obj")
+        raise typer.BadParameter(f"{target}: a file ends with {', '.join(SUFFIXES)}")
     return cast(AssetFormat, suffix)

@@ -31,7 +31,7 @@ class ObjectsJob(PromptedJob):
     """Intrinsics of the image; null takes EXIF or an estimate."""
     depth: DepthMap | None = None
     """Depth map of the image; it makes shapes and positions metric."""
-    formats: Annotated[list[ObjectFormat], Field(min_length=1, max_length=8)] = ["glb", "ply"]
+    formats: Annotated[list[ObjectFormat], Field(min_length=1, max_length=11)] = ["glb", "ply"]
     """Formats to write; the mesh as GLB and the splat as PLY are always written."""
     outputs: Annotated[list[ObjectOutput], Field(max_length=3)] = []
     """Extra outputs: the posed mesh over the image (placed), a turntable video, a simulation package with
