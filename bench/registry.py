@@ -13,6 +13,7 @@ class Bench(NamedTuple):
 BENCHES = (
     Bench("bodies.fit", "stages and joint errors of the default bodies engine"),
     Bench("bodies.motion", "smoothing of motions against known ground truth, and its cost per frame"),
+    Bench("concepts.crossings", "the default tracker on look-alikes that cross or bounce"),
     Bench("concepts.sam3_batch", "SAM 3 video on random weights: frames in batches against one at a time"),
     Bench(
         "concepts.sam3_phrases", "SAM 3, random weights: the first, further and several phrases on an image"

@@ -24,9 +24,12 @@ SHARED_FOLDERS = ("architecture",)
 SHARED_FIXTURES = ("stack", "db")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark slow folders, and tell pytest-xdist which tests stay in one process: a group, else a file."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    """Mark slow folders, and tell pytest-xdist which tests stay in one process: a group, else a file.
+
+    A wrapper, since pytest-xdist reads the groups in a hook that runs before every other plain one.
+    """
     for item in items:
         path = item.path.relative_to(TESTS)
         if path.parts[0] in SLOW_FOLDERS:
@@ -38,6 +41,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if hasattr(config, "workerinput"):
         # the long groups first, so that no process waits for another at the end
         items.sort(key=lambda item: (*_is_short(item), item.path.as_posix()))
+    yield
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

@@ -138,6 +138,7 @@ def _build_manifest(
         files=tuple(_list_assets(first, second)),
         totals=compute_totals(rows, files.tables),
         rejected=count_rejected(rows),
+        unreadable={**other.unreadable, **one.unreadable},
         parameters=parameters,
         policy=_join_names(one.policy, other.policy),
         code_version=_join_names(one.code_version, other.code_version),

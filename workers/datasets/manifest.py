@@ -40,7 +40,10 @@ def describe_file(name: str, data: bytes, *, rows: int | None = None, clip: str 
 
 @dataclass(frozen=True, slots=True)
 class DatasetManifest:
-    """The files of a version and how it came about; nothing in it depends on the time or the machine."""
+    """The files of a version and how it came about; nothing in it depends on the time or the machine.
+
+    `unreadable` has the names of videos that were left out, with the code of the reason.
+    """
 
     tables: Mapping[str, tuple[FileEntry, ...]]
     files: tuple[FileEntry, ...] = ()
@@ -51,6 +54,7 @@ class DatasetManifest:
     code_version: str = ""
     engines: tuple[Mapping[str, Any], ...] = ()
     parents: tuple[str, ...] = ()
+    unreadable: Mapping[str, str] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
     def encode(self) -> bytes:
@@ -68,6 +72,9 @@ class DatasetManifest:
             "engines": [dict(item) for item in self.engines],
             "parents": list(self.parents),
         }
+        # versions of earlier releases do not have it, and keep their hash
+        if self.unreadable:
+            content["unreadable"] = dict(self.unreadable)
         return _encode_json(content)
 
     @property
@@ -104,6 +111,7 @@ def decode(data: bytes) -> DatasetManifest:
             code_version=content["code_version"],
             engines=tuple(content["engines"]),
             parents=tuple(content["parents"]),
+            unreadable=content.get("unreadable", {}),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise DatasetError("dataset_broken", f"the manifest cannot be read: {error}") from error

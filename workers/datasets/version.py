@@ -33,8 +33,13 @@ def write_version(
     engines: Sequence[EngineInfo],
     code_version: str,
     key: str | None = None,
+    *,
+    unreadable: Mapping[str, str] | None = None,
 ) -> DatasetVersion:
-    """Store the tables that are one file per dataset, and the manifest; `key` signs it."""
+    """Store the tables that are one file per dataset, and the manifest; `key` signs it.
+
+    `unreadable` has the names of videos that were left out, with the code of the reason.
+    """
     rows = collect_rows(result)
     tables = _store_tables(workspace, result, rows)
     # equal assets of two clips are one file
@@ -51,6 +56,7 @@ def write_version(
             {"kind": info.kind, "name": info.name, "version": info.version, "weights": dict(info.weights)}
             for info in engines
         ),
+        unreadable=unreadable or {},
     )
     data = built.encode()
     workspace.store(manifest.MANIFEST, "dataset", "application/json", data)

@@ -66,6 +66,13 @@ class LoadedVideo:
     frame_rate: float | None
     time_base: tuple[int, int]
     frames: Frames
+    backward: bool = False
+
+    def count_frames(self, limit: int | None) -> int | None:
+        """Return how many frames there are to read, `limit` at most; None where neither is known."""
+        known = self.frame_count
+        left = self.first + 1 if self.backward else None if known is None else max(known - self.first, 0)
+        return min((count for count in (left, limit) if count is not None), default=None)
 
 
 class MediaLoader:
@@ -158,6 +165,7 @@ class MediaLoader:
             frame_rate=info.get("frame_rate"),
             time_base=opened.time_base,
             frames=opened.frames,
+            backward=backward,
         )
 
     def load_depth_map(self, ref: MediaRef) -> tuple[NDArray[np.float32], bool]:

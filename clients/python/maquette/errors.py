@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 from pydantic import ValidationError
@@ -88,6 +89,18 @@ def parse_error(response: httpx.Response) -> ApiError:
         problem = Problem.from_code(f"http_{response.status_code}", response.status_code, text)
     kind = BY_STATUS.get(response.status_code, ServiceError if response.status_code >= 500 else ApiError)
     return kind(problem)
+
+
+@contextmanager
+def naming_file(content: bytes | Path) -> Iterator[None]:
+    """Put the name of an uploaded file before the detail of the service's answer."""
+    try:
+        yield
+    except ApiError as error:
+        if isinstance(content, Path):
+            detail = f"{content.name}: {error.problem.detail}"
+            raise type(error)(error.problem.model_copy(update={"detail": detail})) from error
+        raise
 
 
 def raise_for_state(job: Job) -> None:

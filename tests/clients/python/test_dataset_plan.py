@@ -37,7 +37,7 @@ def printed_plan(*words: str) -> DatasetPlan:
 def test_a_plan_has_every_option_of_the_job_and_its_defaults() -> None:
     plan = build_plan(minimal())
     job = DatasetJob(text=["cup"], videos=[{"id": "0" * 64}])
-    built = {"kind", "videos", "buckets", "sources"}
+    built = {"kind", "videos", "buckets", "sources", "skipped"}
     assert set(DatasetPlan.model_fields) == set(DatasetJob.model_fields) - built | {"input", "output"}
     assert plan.job_options() == job.model_dump(exclude=built, exclude_none=True)
 
@@ -207,7 +207,7 @@ def test_what_is_known_of_a_video_overrides_what_is_known_of_all(tmp_path: Path)
     )
     plan = read_plan(file)
     # the folder of depth is no video
-    frames, video = collect_videos(plan, tmp_path)
+    frames, video = collect_videos(plan)
     assert frames.info == {
         "name": "a",
         "time_assumed": True,
@@ -216,7 +216,7 @@ def test_what_is_known_of_a_video_overrides_what_is_known_of_all(tmp_path: Path)
     }
     assert video.info == {"name": "b.mp4", "time_assumed": False, "licence": "CC0", "session": "s"}
     with pytest.raises(PlanError, match="single video"):
-        collect_videos(build_plan(minimal(input={"videos": str(tmp_path), "depth": "depth"})), tmp_path)
+        collect_videos(build_plan(minimal(input={"videos": str(tmp_path), "depth": "depth"})))
 
 
 def test_workers_read_buckets_that_are_remote() -> None:

@@ -71,7 +71,9 @@ def make_version(text: str) -> DatasetVersion:
     names = ("clips", "seconds", "frames", "sources", "tracks", "observations", "assets", "bytes")
     rows: dict[str, list[Any]] = {name: [] for name in ("clips", "tracks", "captions", "decisions")}
     rows |= {"sources": [source], "concepts": [concept]}
-    manifest = DatasetManifest(tables={}, totals=dict.fromkeys(names, 1.0), policy="default 1")
+    manifest = DatasetManifest(
+        tables={}, totals=dict.fromkeys(names, 1.0), policy="default 1", unreadable={text: "video_broken"}
+    )
     return DatasetVersion(manifest, rows, (), signed=False)
 
 
@@ -81,7 +83,7 @@ def test_the_card_shows_text_as_it_is(text: str) -> None:
     assert yaml.safe_load(head)["license"] == "other"
     page = PageReader(MarkdownIt("commonmark", {"html": True}).enable("table").render(body))
     shown = " ".join(text.split())
-    assert [cell.strip() for cell in page.cells].count(shown) == 6
+    assert [cell.strip() for cell in page.cells].count(shown) == 7
     assert not page.tags & {"script", "img", "a", "em", "strong", "del"} and not page.attributes
 
 
@@ -89,7 +91,7 @@ def test_the_card_shows_text_as_it_is(text: str) -> None:
 def test_the_report_shows_text_as_it_is(text: str) -> None:
     page = PageReader(render_report(make_version(text), b""))
     shown = [" ".join(cell.split()) for cell in page.cells]
-    assert sum(" ".join(text.split()) in cell for cell in shown) == 4
+    assert sum(" ".join(text.split()) in cell for cell in shown) == 5
     assert not page.tags & {"script", "a"} and not any(name.startswith("on") for name in page.attributes)
 
 

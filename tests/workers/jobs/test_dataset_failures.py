@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from maquette.cli.main import app
 from maquette.contract import DatasetResult, Manifest, MediaRef, Problem
 from maquette.sources.avi import pack_frames
 from maquette.sources.folders import FrameFolder, find_videos
 from PIL import Image
 from sqlalchemy import update
+from typer.testing import CliRunner
 
 from media.errors import MediaError
 from storage.ledger import fleet, jobs, leases, reaper
@@ -244,9 +246,20 @@ def test_a_video_that_breaks_on_the_way_is_left_out(world: World, tmp_path: Path
     picky(world, None)
     bad = world.put(broken(tmp_path))
     stated = [{}, {}, {"name": "bad one"}]
-    manifest = world.go(world.job(videos=[*world.videos, bad], sources=stated), Heartbeat())
-    assert get_result(manifest).unreadable == {"bad one": "video_broken"}
+    videos, skipped = [*world.videos, bad], {"empty.mp4": "upload_empty"}
+    manifest = world.go(world.job(videos=videos, sources=stated, skipped=skipped), Heartbeat())
+    left_out = {"bad one": "video_broken", **skipped}
+    assert get_result(manifest).unreadable == left_out
     assert "sources_unreadable" in manifest.flags and get_result(manifest).clips == 5
+    out = world.save(manifest, tmp_path / "data")
+    assert Dataset(out).manifest.unreadable == left_out and verify(out) == []
+    for document in ("report.html", "README.md"):
+        assert all(name in (out / document).read_text() for name in left_out), document
+    shown = CliRunner().invoke(app, ["dataset", "inspect", str(out)])
+    assert all(name in shown.stdout and code in shown.stdout for name, code in left_out.items())
+    with pytest.raises(JobProblem, match="bad one: ") as caught:
+        world.go(world.job(videos=videos, sources=stated, strict=True), Heartbeat())
+    assert caught.value.problem.code == "video_broken"
     with pytest.raises(JobProblem) as caught:
         world.go(world.job(videos=[bad]), Heartbeat())
     assert caught.value.problem.code == "video_broken"

@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -96,14 +97,19 @@ class World(VideoWorld):
         self.engine = Recorder()
         super().__init__(folder, {"concepts": self.engine}, FRAMES, SIZE)
         self.events: list[dict[str, Any]] = []
+        # frames done and frames in all, as the last attempt reported them
+        self.counts: list[tuple[int, int]] = []
 
     def run(self, *deaths: int, **fields: Any) -> Manifest:
         request = TrackJob(video=self.video, **fields)
         job_id = self.submit(request)
-        for dies_at in deaths:
-            with pytest.raises(Killed):
-                self.attempt(job_id, request, Heartbeat(dies_at))
-        manifest = self.attempt(job_id, request)
+        # an attempt that reaches the end before its death was due is the last one
+        for dies_at in (*deaths, None):
+            beat = Heartbeat(dies_at)
+            with suppress(Killed):
+                manifest = self.attempt(job_id, request, beat)
+                break
+        self.counts = [(seen["done"], seen["total"]) for seen in beat.reports if seen["stage"] == "track"]
         self.events = [e for e in jobs.list_events(self.db, job_id, 0) if e["type"] == "artefact"]
         return manifest
 
@@ -135,6 +141,27 @@ def test_a_prompt_on_a_later_frame_starts_there(world: World) -> None:
     assert present(rows, 1) == list(range(12, 20))
     [track] = built.result.tracks
     assert (track.prompt.kind, track.prompt.index) == ("prompt", 0)
+
+
+# frames that are tracked, as the fields of a request say
+PASSES: list[tuple[dict[str, Any], int]] = [
+    ({}, FRAMES),
+    ({"max_frames": 12}, 12),
+    ({"start_frame": 12}, 18),
+    ({"start_frame": 12, "max_frames": 15}, 15),
+    ({"start_frame": 20, "direction": "backward"}, 21),
+    ({"direction": "backward", "max_frames": 11}, 11),
+]
+
+
+def test_progress_counts_the_frames_that_will_be_tracked(world: World) -> None:
+    for fields, total in PASSES:
+        world.run(text=["cat"], outputs=[], **fields)
+        assert {seen for _, seen in world.counts} == {total}, fields
+        assert world.counts[-1] == (total, total)
+    # a job that was taken up again
+    world.run(10, text=["cat"], outputs=[], start_frame=12, max_frames=15)
+    assert {seen for _, seen in world.counts} == {15} and len(world.counts) < 15
 
 
 def test_backward_comes_out_in_ascending_order(world: World) -> None:

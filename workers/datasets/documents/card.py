@@ -36,6 +36,7 @@ def render_card(version: DatasetVersion) -> str:
             [_describe_source(row) for row in version.rows["sources"]],
         ),
         "",
+        *_render_unreadable(version),
         *_render_methods(version),
         "## Limits",
         "",
@@ -73,6 +74,14 @@ def _render_head(version: DatasetVersion) -> list[str]:
         f"Clips per split: {counts}. Sources that share a session or near-duplicate clips are in one split.",
         "",
     ]
+
+
+def _render_unreadable(version: DatasetVersion) -> list[str]:
+    unreadable = version.manifest.unreadable
+    if not unreadable:
+        return []
+    rows = [(escape_markdown(name), f"`{code}`") for name, code in sorted(unreadable.items())]
+    return ["## Videos left out", "", *render_table(("name", "reason"), rows), ""]
 
 
 def _render_methods(version: DatasetVersion) -> list[str]:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from workers.datasets import parquet
@@ -15,9 +14,11 @@ from workers.datasets.version import DatasetVersion
 from workers.formats.overlay import overlay_masks
 
 MOST_CLIPS = 16
-# which frames of a clip are shown, as shares of its length
-PLACES = (0.05, 0.35, 0.65, 0.95)
-# pixels: the longer side of a frame, the gap after it, and the line of text above
+# where the first and the last of the shown frames lie, as shares of a clip's length
+FIRST_PLACE, LAST_PLACE = 0.05, 0.95
+# pixels: the width of the sheet (four wide frames), the longer side of a frame, the gap after it, and the
+# line of text above it
+WIDTH = 920
 CELL = 224
 GAP = 4
 TEXT_HEIGHT = 22
@@ -28,24 +29,23 @@ ReadContent = Callable[[str], bytes]
 
 
 def render_contact_sheet(version: DatasetVersion, read: ReadContent) -> bytes:
-    """A PNG with one line per kept clip: a caption, and four frames with masks.
+    """A PNG with one line per kept clip: a caption, and as many frames with masks as fill the line.
 
     Of more than 16 clips, 16 are chosen at even distances. `read` gives stored content by its hash.
     """
     clips = _choose_clips([row for row in version.rows["clips"] if row.kept])
-    tallest = max((round(CELL * row.height / max(row.width, row.height)) for row in clips), default=CELL)
-    line_height = TEXT_HEIGHT + tallest + GAP + 2
-    size = len(PLACES) * (CELL + GAP) + MARGIN, max(1, len(clips)) * line_height + MARGIN
-    sheet = Image.new("RGB", size, BACKGROUND)
+    heights = [TEXT_HEIGHT + _fit_frame(row)[1] + GAP for row in clips]
+    sheet = Image.new("RGB", (WIDTH, (sum(heights) or TEXT_HEIGHT) + MARGIN), BACKGROUND)
     draw = ImageDraw.Draw(sheet)
     if not clips:
         draw.text((MARGIN, MARGIN), "no clip was kept", fill=TEXT)
     labels = {(row.clip, row.track): row.label or row.concept or "" for row in version.rows["tracks"]}
-    for index, row in enumerate(clips):
-        top = GAP + index * line_height
+    top = GAP
+    for row, height in zip(clips, heights, strict=True):
         draw.text((GAP + 2, top + GAP), _describe_clip(version, row), fill=TEXT)
         for column, frame in enumerate(_render_frames(_open_clip(version, read, row), labels)):
-            sheet.paste(Image.fromarray(frame), (GAP + column * (CELL + GAP), top + TEXT_HEIGHT))
+            sheet.paste(frame, (GAP + column * (frame.width + GAP), top + TEXT_HEIGHT))
+        top += height
     out = io.BytesIO()
     sheet.save(out, "PNG", optimize=False)
     return out.getvalue()
@@ -55,6 +55,19 @@ def _choose_clips(clips: Sequence[ClipRow]) -> Sequence[ClipRow]:
     if len(clips) <= MOST_CLIPS:
         return clips
     return [clips[index * len(clips) // MOST_CLIPS] for index in range(MOST_CLIPS)]
+
+
+def _fit_frame(clip: ClipRow) -> tuple[int, int]:
+    """Return the width and height at which frames of a clip are shown."""
+    scale = CELL / max(clip.width, clip.height)
+    return max(1, round(clip.width * scale)), max(1, round(clip.height * scale))
+
+
+def _choose_frames(clip: SceneClip) -> list[int]:
+    """Return the frames that fill a line, at even distances; upright ones are narrower, so that more fit."""
+    count = min(len(clip), max(1, (WIDTH - GAP) // (_fit_frame(clip.row)[0] + GAP)))
+    places = np.linspace(FIRST_PLACE, LAST_PLACE, count)
+    return [min(len(clip) - 1, int(place * len(clip))) for place in places]
 
 
 def _describe_clip(version: DatasetVersion, clip: ClipRow) -> str:
@@ -78,12 +91,9 @@ def _open_clip(version: DatasetVersion, read: ReadContent, row: ClipRow) -> Scen
     return SceneClip(row, source, load)
 
 
-def _render_frames(clip: SceneClip, labels: Mapping[tuple[str, int], str]) -> list[NDArray[np.uint8]]:
-    scale = CELL / max(clip.size)
-    size = max(1, round(clip.row.width * scale)), max(1, round(clip.row.height * scale))
+def _render_frames(clip: SceneClip, labels: Mapping[tuple[str, int], str]) -> list[Image.Image]:
     frames = []
-    for place in PLACES:
-        frame = min(len(clip) - 1, int(place * len(clip)))
+    for frame in _choose_frames(clip):
         observations = clip.frame_observations(frame)
         overlaid = overlay_masks(
             clip.image(frame),
@@ -91,5 +101,5 @@ def _render_frames(clip: SceneClip, labels: Mapping[tuple[str, int], str]) -> li
             [labels[clip.id, row.track] for row in observations],
             [row.track for row in observations],
         )
-        frames.append(np.asarray(Image.fromarray(overlaid).resize(size)))
+        frames.append(Image.fromarray(overlaid).resize(_fit_frame(clip.row)))
     return frames

@@ -47,7 +47,7 @@ def render_report(version: DatasetVersion, sheet: bytes) -> str:
         "<h2>Gates</h2><p>Scores of all clips and tracks; red lines are the bounds of the policy.</p>"
         f"<div class=gates>{_render_gates(version)}</div>"
         f"<h2>Concepts</h2>{_render_concepts(version)}"
-        f"<h2>Sources</h2>{_render_sources(version)}"
+        f"<h2>Sources</h2>{_render_sources(version)}{_render_unreadable(version)}"
         f'<h2>Contact sheet</h2><img alt="Frames of kept clips with masks" '
         f'src="data:image/png;base64,{base64.b64encode(sheet).decode()}">'
         f"<h2>Captions</h2>{_render_captions(version)}</html>\n"
@@ -141,6 +141,16 @@ def _render_sources(version: DatasetVersion) -> str:
     )
     head = "<th>source<th>size<th class=n>frames<th class=n>shots<th>licence<th>consent<th>split"
     return f"<table><tr>{head}{rows}</table>"
+
+
+def _render_unreadable(version: DatasetVersion) -> str:
+    unreadable = version.manifest.unreadable
+    if not unreadable:
+        return ""
+    rows = "".join(
+        f"<tr><td>{escape(name)}<td><code>{escape(code)}</code>" for name, code in sorted(unreadable.items())
+    )
+    return f"<h2>Videos left out</h2><table><tr><th>name<th>reason{rows}</table>"
 
 
 def _render_captions(version: DatasetVersion) -> str:

@@ -31,12 +31,13 @@ def write_overlay_video(
     """Save the overlay as MP4; `motions` are track ids with their motions, poses are (T, 4, 4)."""
     video = context.media.open_video(video_ref)
     width, height = shrunk_size(video.width, video.height, OVERLAY_SIDE)
+    total = video.count_frames(request.max_frames)
     with (
         VideoWriter(2 * width, height, video.time_base) as writer,
         limit_frames(video, request.max_frames) as frames,
     ):
         for frame in frames:
-            context.progress("overlay", frame.index, video.frame_count)
+            context.progress("overlay", frame.index, total)
             image = shrink_image(frame.pixels, OVERLAY_SIDE)
             bodies = _pose_bodies(frame.index, motions, camera, world_from_cam)
             writer.add(_draw_beside(image, bodies), frame.pts)

@@ -101,6 +101,7 @@ def _recover_video(
 ) -> RecoveredVideo:
     """The bodies of every frame, as chunks in the store."""
     writer = EstimateChunkWriter()
+    total = video.count_frames(request.max_frames)
     with limit_frames(video, request.max_frames) as frames:
         given = _check_cameras(request, video)
         for frame, masks in zip(frames, people, strict=False):
@@ -116,7 +117,7 @@ def _recover_video(
             preview = None
             if frame.index % CHUNK_FRAMES == 0 and bodies:
                 preview = _save_preview(context, frame, bodies)
-            context.progress("bodies", checkpoint.decoded, video.frame_count, preview=preview)
+            context.progress("bodies", checkpoint.decoded, total, preview=preview)
             if checkpoint.decoded % CHUNK_FRAMES == 0:
                 checkpoint.chunks.append(context.put(writer.flush()))
                 checkpoint.artefacts = dump_artefacts(context)

@@ -75,7 +75,16 @@ class _DatasetRun:
         result = Pipeline(self._build_executor(), settings).run(sources)
         context.progress("write", message="writing the tables")
         release, key = version("maquette-server"), context.settings.dataset_key or None
-        return result, write_version(workspace, result, settings, self._engines, release, key)
+        written = write_version(
+            workspace,
+            result,
+            settings,
+            self._engines,
+            release,
+            key,
+            unreadable=self._preparation.unreadable,
+        )
+        return result, written
 
     def _build_executor(self) -> DistributedExecutor:
         return DistributedExecutor(

@@ -10,6 +10,7 @@ from maquette.contract import DatasetJob, MediaRef
 from maquette.contract.datasets import BucketInput, SourceInfo
 from maquette.errors import MaquetteError
 from maquette.sources.buckets import BucketVideo, list_bucket_videos
+from maquette.sources.globs import get_file_name
 
 from media.errors import MediaError
 from storage.buckets import BucketUnknown, open_address
@@ -42,6 +43,14 @@ class Origin:
         numbered = len(self.objects) > 1
         update = {"name": self.name, "time_assumed": numbered or known.time_assumed}
         return SourceInfo.model_validate({**known.model_dump(), **update})
+
+    def choose_name(self, request: DatasetJob) -> str:
+        """What to call it in messages: the name that it was given, or the end of its address."""
+        name = self.load_info(request).name
+        if name is not None or self.video is None:
+            return str(name)
+        ref = request.videos[self.video]
+        return str(ref.id) if ref.url is None else get_file_name(ref.url)
 
     def as_brief_json(self) -> dict[str, Any]:
         """For parts after the fetch, which only need to know whether there is one object or several."""

@@ -91,10 +91,7 @@ def _fetch(part: RunningPart) -> PartOutcome:
         try:
             result = {"sha256": fetch_video(part.context, part.request, origin)}
         except MediaError as error:
-            # one broken file is no reason to refuse a bucket; a video that the caller named has to be there
-            if origin.bucket is None:
-                raise
-            result = {"code": error.code}
+            result = {"code": error.code, "detail": error.detail}
     return part.finish(json.dumps(result).encode())
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from maquette.contract import DatasetJob, MediaRef
+from maquette.skipping import record_reason
 
 from workers.datasets.budget_limits import Prices
 from workers.datasets.failures import Failure
@@ -39,10 +40,15 @@ class SourcePreparation:
         self._origins: dict[str, Origin] = {}
         self._surveys: dict[str, Survey] = {}
         self.unreadable: dict[str, str] = {}
+        self._failures: list[Failure] = []
 
     def prepare(self, origins: Sequence[Origin], request: DatasetJob) -> list[Source]:
-        """The videos that can be read to their end; raises JobProblem when there are none, or Parked."""
-        return self._survey(self._fetch(origins, request))
+        """The videos that can be read to their end; raises JobProblem when there are none, or Parked.
+
+        A strict request raises it for the first video that cannot be read.
+        """
+        self.unreadable, self._failures = dict(request.skipped), []
+        return self._survey(self._fetch(origins, request), strict=request.strict)
 
     def get_survey(self, source: Source) -> Survey:
         """The survey of a prepared source."""
@@ -68,25 +74,32 @@ class SourcePreparation:
             if "sha256" in result:
                 self._origins[result["sha256"]] = origin
             else:
-                self.unreadable[str(origin.name)] = result["code"]
+                failure = Failure(result["code"], result.get("detail", "it cannot be read"))
+                self._leave_out(origin.choose_name(request), failure, strict=request.strict)
         if not self._origins:
-            raise JobProblem("bucket_empty", f"none of {len(self.unreadable)} videos can be read")
+            if request.buckets:
+                raise JobProblem("bucket_empty", f"none of {len(self.unreadable)} videos can be read")
+            raise JobProblem(self._failures[0].code, self._failures[0].detail)
         return [
             open_source(self._context, MediaRef(id=sha256), origin.load_info(request))
             for sha256, origin in self._origins.items()
         ]
 
-    def _survey(self, sources: Sequence[Source]) -> list[Source]:
+    def _survey(self, sources: Sequence[Source], *, strict: bool) -> list[Source]:
         keys = [self._stage.key(SurveyTask(source)).digest() for source in sources]
         requests = {key: self.build_request(source) for key, source in zip(keys, sources, strict=True)}
         parts = self._collector.collect(SURVEY, self._queue, requests)
-        failures: list[Failure] = []
         for source, part in zip(sources, parts, strict=True):
             if part.outcome.failure is None:
                 self._surveys[source.sha256] = Survey.decode(part.outcome.data)
             else:
-                self.unreadable[source.info.name or source.sha256] = part.outcome.failure.code
-                failures.append(part.outcome.failure)
+                self._leave_out(source.info.name or source.sha256, part.outcome.failure, strict=strict)
         if not self._surveys:
-            raise JobProblem(failures[0].code, failures[0].detail)
+            raise JobProblem(self._failures[0].code, self._failures[0].detail)
         return [source for source in sources if source.sha256 in self._surveys]
+
+    def _leave_out(self, name: str, failure: Failure, *, strict: bool) -> None:
+        if strict:
+            raise JobProblem(failure.code, f"{name}: {failure.detail}")
+        record_reason(self.unreadable, name, failure.code)
+        self._failures.append(failure)

@@ -131,6 +131,8 @@ class ChunkedTracker:
         shown = not self.previews or (self.rename is not None and checkpoint.decoded == 0)
         overlap = min(checkpoint.decoded, 1)
         limit = None if max_frames is None else max_frames - checkpoint.decoded + overlap
+        ahead = video.count_frames(limit)
+        total = None if ahead is None else checkpoint.decoded - overlap + ahead
         with limit_frames(video, limit) as frames:
             for frame in islice(frames, overlap, None):
                 results = self._rename(tracker.step(VideoFrame(frame.index, frame.pts, frame.pixels)))
@@ -139,7 +141,7 @@ class ChunkedTracker:
                 preview = None
                 if not shown and results and results[-1].index == frame.index:
                     preview, shown = _save_preview(context, frame.pixels, results[-1]), True
-                context.progress("track", checkpoint.decoded, video.frame_count, preview=preview)
+                context.progress("track", checkpoint.decoded, total, preview=preview)
                 if checkpoint.decoded % CHUNK_FRAMES == 0:
                     self._write(rows)
                     checkpoint.tracker = context.put(tracker.snapshot())

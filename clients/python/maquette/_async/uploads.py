@@ -9,6 +9,7 @@ from typing import Any
 from maquette import inputs
 from maquette._async.http import AsyncHttpClient
 from maquette.contract import DepthFrames, DepthMap, Exemplar, Media, MediaRef
+from maquette.errors import naming_file
 from maquette.hashing import sha256
 from maquette.http import HttpRequest
 from maquette.inputs import MediaInput
@@ -31,7 +32,9 @@ async def upload(http: AsyncHttpClient, source: MediaInput | MediaRef) -> MediaR
         "Content-Digest": f"sha-256=:{base64.b64encode(digest).decode()}:",
     }
     request = HttpRequest(method="POST", path="/v1/uploads", headers=headers, content=content)
-    return MediaRef(id=Media.model_validate_json((await http.send(request)).content).id)
+    with naming_file(content):
+        response = await http.send(request)
+    return MediaRef(id=Media.model_validate_json(response.content).id)
 
 
 async def upload_optional(http: AsyncHttpClient, source: MediaInput | MediaRef | None) -> MediaRef | None:

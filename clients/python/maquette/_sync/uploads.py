@@ -10,6 +10,7 @@ from typing import Any
 from maquette import inputs
 from maquette._sync.http import HttpClient
 from maquette.contract import DepthFrames, DepthMap, Exemplar, Media, MediaRef
+from maquette.errors import naming_file
 from maquette.hashing import sha256
 from maquette.http import HttpRequest
 from maquette.inputs import MediaInput
@@ -32,7 +33,9 @@ def upload(http: HttpClient, source: MediaInput | MediaRef) -> MediaRef:
         "Content-Digest": f"sha-256=:{base64.b64encode(digest).decode()}:",
     }
     request = HttpRequest(method="POST", path="/v1/uploads", headers=headers, content=content)
-    return MediaRef(id=Media.model_validate_json((http.send(request)).content).id)
+    with naming_file(content):
+        response = http.send(request)
+    return MediaRef(id=Media.model_validate_json(response.content).id)
 
 
 def upload_optional(http: HttpClient, source: MediaInput | MediaRef | None) -> MediaRef | None:

@@ -17,23 +17,38 @@ if TYPE_CHECKING:
 StartJob: TypeAlias = "Callable[[Maquette, Any], Job[Any]]"
 
 
-def run_each(context: typer.Context, patterns: list[str], start: StartJob, out: Path | None) -> None:
-    """Submit a job per input, then wait for all of them and save their results."""
+def run_each(
+    context: typer.Context, patterns: list[str], start: StartJob, out: Path | None, *, strict: bool
+) -> None:
+    """Submit a job per input, then wait for all of them and save their results.
+
+    An input that cannot be used is left out and reported, with exit status 3; `strict` ends the command.
+    """
     # rich and the client are loaded once there is something to do
     from maquette.cli.job_watch import JobWatch, choose_folder
     from maquette.cli.output import finish_job
+    from maquette.cli.skips import SkipList
+    from maquette.errors import JobCancelled, JobFailed, MaquetteError
 
     cli = get_context(context)
     inputs = expand_globs(patterns)
     if not inputs:
         raise typer.BadParameter("give at least one input, or --from-job")
+    skips, jobs, names = SkipList(cli, len(inputs), strict=strict), [], UniqueNames()
     with cli.client() as mq, JobWatch(cli) as watch:
         # all are submitted before the first is waited for, so that workers are never idle
-        jobs = [(medium, watch.add(start(mq, medium), str(medium))) for medium in inputs]
-        names = UniqueNames()
+        for medium in inputs:
+            try:
+                jobs.append((medium, watch.add(start(mq, medium), str(medium))))
+            except (MaquetteError, OSError) as error:
+                skips.refuse(str(medium), error)
         for medium, job in jobs:
             name = names.add(choose_name(medium))
-            finish_job(cli, job, name, choose_folder(out, name, len(jobs)))
+            try:
+                finish_job(cli, job, name, choose_folder(out, name, len(inputs)))
+            except (JobFailed, JobCancelled) as error:
+                skips.refuse(str(medium), error)
+    skips.finish()
 
 
 def run_each_or_continue(
@@ -42,10 +57,12 @@ def run_each_or_continue(
     start: StartJob,
     out: Path | None,
     from_job: str | None,
+    *,
+    strict: bool,
 ) -> None:
     """Do as `run_each`, or submit one job that continues an earlier one and has no input of its own."""
     if from_job is None:
-        run_each(context, patterns or [], start, out)
+        run_each(context, patterns or [], start, out, strict=strict)
         return
     if patterns:
         raise typer.BadParameter("--from-job brings its own input: leave the files out")

@@ -52,6 +52,7 @@ def bodies(
     as_video: AsVideo = False,
     seed: o.Seed = BODIES.seed,
     engine: o.EngineName = BODIES.engine,
+    strict: o.Strict = False,
     out: o.Out = None,
     cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
@@ -83,7 +84,7 @@ def bodies(
         is_video = as_video or (info is not None and info.kind == "video")
         return mq.bodies(None if is_video else ref, video=ref if is_video else None, **fields)
 
-    run_each_or_continue(context, media, start, out, from_job)
+    run_each_or_continue(context, media, start, out, from_job, strict=strict)
 
 
 def _read_poses(file: Path) -> list[Any]:

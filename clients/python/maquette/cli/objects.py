@@ -53,6 +53,7 @@ def objects(
     max_views: MaxViews = OBJECTS.max_views,
     seed: o.Seed = OBJECTS.seed,
     engine: o.EngineName = OBJECTS.engine,
+    strict: o.Strict = False,
     out: o.Out = None,
     cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
@@ -80,7 +81,7 @@ def objects(
         fields["from_job"] = complete_optional_job_id(mq, from_job)
         return mq.objects(None if multiview else medium, video=medium if multiview else None, **fields)
 
-    run_each_or_continue(context, images, start, out, from_job)
+    run_each_or_continue(context, images, start, out, from_job, strict=strict)
 
 
 def _depth_fields(

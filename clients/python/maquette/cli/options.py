@@ -71,6 +71,10 @@ CancelOnInterrupt = Annotated[
     ),
 ]
 
+Strict = Annotated[
+    bool, typer.Option("--strict", help="End at the first input that cannot be used, instead of skipping it.")
+]
+
 Images = Annotated[list[str], typer.Argument(help="Images: files, globs or https addresses.")]
 Videos = Annotated[list[str], typer.Argument(help="Videos: files, globs or https addresses.")]
 

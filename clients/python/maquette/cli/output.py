@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from functools import singledispatch
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from rich.table import Table
 
@@ -21,17 +21,20 @@ from maquette.contract import (
     TrackResult,
 )
 from maquette.handles import Job
+from maquette.results import AnyResult
+
+Res = TypeVar("Res", bound=AnyResult)
 
 
-def finish_job(cli: CliContext, job: Job[Any], title: str, folder: Path | None) -> None:
-    """Wait for a job, save its files in the folder if there is one, and print its result."""
+def finish_job(cli: CliContext, job: Job[Res], title: str, folder: Path | None) -> Res:
+    """Wait for a job, save its files in the folder if there is one, print its result, and return it."""
     result = job.wait(progress=not cli.as_json)
     if folder is not None:
         result.save(folder)
     if cli.as_json:
         manifest = result.manifest.model_dump(mode="json")
         print_json({"job": job.id, "folder": str(folder) if folder else None, **manifest})
-        return
+        return result
     console = PlainConsole()
     console.print(styled(title, "bold"), f": {job.kind} {job.id}", sep="")
     console.print(_tabulate(result.data))
@@ -39,6 +42,7 @@ def finish_job(cli: CliContext, job: Job[Any], title: str, folder: Path | None) 
         console.print(styled(result.reason, "yellow"))
     if folder is not None:
         console.print(f"saved in {folder}")
+    return result
 
 
 @singledispatch

@@ -25,6 +25,7 @@ def scene(
     contact: Annotated[bool, o.field_option(SceneJob, "contact")] = SCENE.contact,
     seed: o.Seed = SCENE.seed,
     engine: o.EngineName = SCENE.engine,
+    strict: o.Strict = False,
     out: o.Out = None,
     cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
@@ -42,4 +43,4 @@ def scene(
             engine=engine,
         )
 
-    run_each(context, images, start, out)
+    run_each(context, images, start, out, strict=strict)

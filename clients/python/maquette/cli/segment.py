@@ -31,6 +31,7 @@ def segment(
     polygons: Annotated[bool, typer.Option("--polygons", help="Add polygons to the result.")] = False,
     png: Annotated[bool, typer.Option("--png", help="Write a PNG per mask.")] = False,
     engine: o.EngineName = SEGMENT.engine,
+    strict: o.Strict = False,
     out: o.Out = None,
     cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
@@ -51,4 +52,4 @@ def segment(
             engine=engine,
         )
 
-    run_each(context, images, start, out)
+    run_each(context, images, start, out, strict=strict)

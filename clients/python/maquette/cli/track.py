@@ -36,6 +36,7 @@ def track(
     ytvis: Annotated[bool, typer.Option(help="Write YouTube-VIS JSON with SA-Co's noun phrases.")] = True,
     png: Annotated[bool, typer.Option("--png", help="Write ZIPs of PNGs whose pixels are ids.")] = False,
     engine: o.EngineName = TRACK.engine,
+    strict: o.Strict = False,
     out: o.Out = None,
     cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
@@ -57,4 +58,4 @@ def track(
             engine=engine,
         )
 
-    run_each(context, videos, start, out)
+    run_each(context, videos, start, out, strict=strict)

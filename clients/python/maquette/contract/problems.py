@@ -47,7 +47,7 @@ class Problem(ResponseModel):
         )
 
     def explain(self) -> str:
-        """Return the detail and, line by line, further errors, the nearest known words, and all known ones."""
+        """Return the detail and, line by line, further errors, the nearest words and all known ones."""
         lines = [self.detail]
         # the first error is the detail
         lines += [f"{'.'.join(map(str, error.loc))}: {error.message}" for error in (self.errors or [])[1:]]

@@ -1,21 +1,20 @@
 """Run a plan: upload its videos and submit the job, or estimate its cost from a trial."""
 
 import json
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from maquette.client import Maquette
 from maquette.cost_estimate import TRIAL_CLIPS, CostEstimate, choose_trial_videos, estimate_cost
 from maquette.dataset_plan.errors import PlanError
 from maquette.dataset_plan.schema import DatasetPlan
+from maquette.dataset_plan.uploading import SkipCallback, upload_videos
 from maquette.dataset_plan.videos import PlannedVideo, bucket_addresses, collect_videos
 from maquette.handles import Job
 from maquette.progress import ProgressCallback
 from maquette.results import DatasetResult
-from maquette.sources.buckets import BucketVideo
+from maquette.skipping import refuse_all
 
 # a trial publishes nothing, and budgets are for the complete dataset
 UNBOUNDED = dict.fromkeys(("publish", "max_seconds", "max_gpu_seconds", "max_dollars"))
@@ -31,16 +30,19 @@ class PlanEstimate:
     trial_job: str
 
 
-def submit_plan(mq: Maquette, plan: DatasetPlan) -> Job[DatasetResult]:
-    """Upload the videos of a plan and submit its job."""
+def submit_plan(mq: Maquette, plan: DatasetPlan, on_skip: SkipCallback | None = None) -> Job[DatasetResult]:
+    """Upload the videos of a plan and submit its job.
+
+    Videos that cannot be used are left out; `on_skip` is called with each, and the result and the dataset
+    name them. Raises InputRefused where none is left, and for the first of a strict plan.
+    """
     is_remote = plan.input.remote
-    with tempfile.TemporaryDirectory() as scratch:
-        videos = collect_videos(plan, Path(scratch), skip_buckets=is_remote)
-        facts = plan.input.source.model_dump(exclude_none=True, exclude_unset=True)
-        rate = plan.input.numbered_rate
-        remote = bucket_addresses(plan.input) if is_remote else []
-        buckets = [{"address": address, "source": facts, "frame_rate": rate} for address in remote]
-        return _submit(mq, plan, videos, buckets=buckets)
+    videos = collect_videos(plan, skip_buckets=is_remote)
+    facts = plan.input.source.model_dump(exclude_none=True, exclude_unset=True)
+    rate = plan.input.numbered_rate
+    remote = bucket_addresses(plan.input) if is_remote else []
+    buckets = [{"address": address, "source": facts, "frame_rate": rate} for address in remote]
+    return _submit(mq, plan, videos, on_skip, buckets=buckets)
 
 
 def estimate_plan(
@@ -48,39 +50,39 @@ def estimate_plan(
     plan: DatasetPlan,
     progress: bool | ProgressCallback,
     on_submit: Callable[[Job[DatasetResult]], object] | None = None,
+    on_skip: SkipCallback | None = None,
 ) -> PlanEstimate:
     """Run a few clips of a plan and scale their cost; nothing is published.
 
-    `on_submit` is called with the trial's job before it is waited for.
+    `on_submit` is called with the trial's job before it is waited for, `on_skip` as in `submit_plan`.
     Raises PlanError for a plan of https addresses alone, whose sizes are not known.
     """
-    with tempfile.TemporaryDirectory() as scratch:
-        # sizes are needed, so buckets are listed from here even if workers read them
-        videos = [video for video in collect_videos(plan, Path(scratch)) if video.bytes is not None]
-        if not videos:
-            raise PlanError("an estimate needs files: the sizes of videos at https addresses are not known")
-        trial = choose_trial_videos(videos)
-        job = _submit(mq, plan.model_copy(update=UNBOUNDED), trial, max_clips=TRIAL_CLIPS)
-        if on_submit is not None:
-            on_submit(job)
-        result = job.wait(progress=progress)
+    # sizes are needed, so buckets are listed from here even if workers read them
+    videos = [video for video in collect_videos(plan) if video.bytes is not None]
+    if not videos:
+        raise PlanError("an estimate needs files: the sizes of videos at https addresses are not known")
+    trial = choose_trial_videos(videos)
+    job = _submit(mq, plan.model_copy(update=UNBOUNDED), trial, on_skip, max_clips=TRIAL_CLIPS)
+    if on_submit is not None:
+        on_submit(job)
+    result = job.wait(progress=progress)
     timing = next(artefact for artefact in result.artefacts if artefact.name == "timing.json")
     cost = estimate_cost(json.loads(mq.read(timing)), _total_bytes(trial), _total_bytes(videos))
     return PlanEstimate(cost=cost, videos=len(videos), trial_videos=len(trial), trial_job=job.id)
 
 
-def _submit(mq: Maquette, plan: DatasetPlan, videos: list[PlannedVideo], **fields: Any) -> Job[DatasetResult]:
-    media = [_prepare(mq, video, plan.input.numbered_rate) for video in videos]
+def _submit(
+    mq: Maquette,
+    plan: DatasetPlan,
+    videos: list[PlannedVideo],
+    on_skip: SkipCallback | None,
+    **fields: Any,
+) -> Job[DatasetResult]:
+    uploaded = upload_videos(mq, videos, plan.input.numbered_rate, on_skip, strict=plan.strict)
+    if uploaded.skipped and not uploaded.refs and not fields.get("buckets"):
+        raise refuse_all(uploaded.skipped)
     options = {**plan.job_options(), **fields}
-    return mq.dataset(media, sources=[video.info for video in videos], **options)
-
-
-def _prepare(mq: Maquette, video: PlannedVideo, numbered_rate: float) -> Any:
-    """Return a medium that the client takes; what lies in a bucket is fetched and uploaded at once."""
-    if not isinstance(video.medium, BucketVideo):
-        return video.medium
-    with tempfile.TemporaryDirectory() as scratch:
-        return mq.upload(video.medium.fetch(Path(scratch), numbered_rate))
+    return mq.dataset(uploaded.refs, sources=uploaded.infos, skipped=uploaded.reasons(), **options)
 
 
 def _total_bytes(videos: Iterable[PlannedVideo]) -> int:

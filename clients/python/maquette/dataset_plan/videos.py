@@ -8,18 +8,26 @@ from typing import Any
 from maquette.dataset_plan.errors import PlanError
 from maquette.dataset_plan.reading import read_sources
 from maquette.dataset_plan.schema import DatasetPlan, PlanDepth, PlanInput, PlanSource
-from maquette.sources.avi import pack_frames
 from maquette.sources.buckets import BucketVideo, find_bucket_videos, is_bucket
 from maquette.sources.folders import FrameFolder, find_videos
-from maquette.sources.globs import expand_globs, expand_lists
+from maquette.sources.globs import expand_globs, expand_lists, get_file_name
+
+Medium = Path | str | BucketVideo | FrameFolder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedVideo:
     """A video, and what is known of it as fields of SourceInfo; its depth is a path on this machine."""
 
-    medium: Path | str | BucketVideo
+    medium: Medium
     info: dict[str, Any]
+
+    @property
+    def label(self) -> str:
+        """What it is called in messages."""
+        if isinstance(self.medium, FrameFolder):
+            return str(self.medium.path)
+        return self.medium.name if isinstance(self.medium, BucketVideo) else str(self.medium)
 
     @property
     def bytes(self) -> int | None:
@@ -33,13 +41,13 @@ class PlannedVideo:
 class FoundVideo:
     """A video, the name that it is known by, and whether it is a folder of numbered frames."""
 
-    medium: Path | str | BucketVideo
+    medium: Medium
     name: str
     is_numbered: bool = False
 
 
-def collect_videos(plan: DatasetPlan, scratch: Path, *, skip_buckets: bool = False) -> list[PlannedVideo]:
-    """Find the videos of a plan; folders of frames are packed in `scratch`.
+def collect_videos(plan: DatasetPlan, *, skip_buckets: bool = False) -> list[PlannedVideo]:
+    """Find the videos of a plan.
 
     Raises FileNotFoundError where an address has no video, PlanError for a depth that belongs to no video.
     """
@@ -48,7 +56,7 @@ def collect_videos(plan: DatasetPlan, scratch: Path, *, skip_buckets: bool = Fal
     depths = [inputs.depth, *(source.depth for source in sources.values())]
     media = [depth.media for depth in depths if depth is not None]
     depth_folders = {path.resolve() for path in media if isinstance(path, Path)}
-    found = list(_find_all(inputs, scratch, depth_folders, skip_buckets=skip_buckets))
+    found = list(_find_all(inputs, depth_folders, skip_buckets=skip_buckets))
     planned = [PlannedVideo(medium=video.medium, info=_describe(video, inputs, sources)) for video in found]
     if inputs.depth is not None:
         if len(planned) != 1 or (skip_buckets and bucket_addresses(inputs)):
@@ -63,24 +71,21 @@ def bucket_addresses(inputs: PlanInput) -> list[str]:
 
 
 def _find_all(
-    inputs: PlanInput, scratch: Path, depth_folders: Collection[Path], *, skip_buckets: bool
+    inputs: PlanInput, depth_folders: Collection[Path], *, skip_buckets: bool
 ) -> Iterator[FoundVideo]:
     addresses = list(expand_lists(inputs.videos))
     for address in filter(is_bucket, [] if skip_buckets else addresses):
         for video in find_bucket_videos(address):
             yield FoundVideo(medium=video, name=video.name, is_numbered=video.is_frame_folder)
-    count = 0
     for source in expand_globs([address for address in addresses if not is_bucket(address)]):
         if not isinstance(source, Path):
-            yield FoundVideo(medium=source, name=source.rsplit("/", 1)[-1])
+            yield FoundVideo(medium=source, name=get_file_name(source))
             continue
         for item in find_videos(source):
             if not isinstance(item, FrameFolder):
                 yield FoundVideo(medium=item, name=item.name)
             elif item.path.resolve() not in depth_folders:
-                packed = pack_frames(item, inputs.numbered_rate, scratch / f"{count:06d}.avi")
-                count += 1
-                yield FoundVideo(medium=packed, name=item.path.resolve().name, is_numbered=True)
+                yield FoundVideo(medium=item, name=item.path.resolve().name, is_numbered=True)
 
 
 def _describe(video: FoundVideo, inputs: PlanInput, sources: dict[str, PlanSource]) -> dict[str, Any]:

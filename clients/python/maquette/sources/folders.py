@@ -23,6 +23,11 @@ class FrameFolder:
     path: Path
     files: tuple[Path, ...]
 
+    @property
+    def bytes(self) -> int:
+        """Their size together."""
+        return sum(file.stat().st_size for file in self.files)
+
 
 def find_videos(path: Path) -> list[Path | FrameFolder]:
     """Return a video file itself, or the videos and frame folders below a folder, in order.

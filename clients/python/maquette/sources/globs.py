@@ -17,7 +17,7 @@ def expand_globs(patterns: Iterable[str]) -> list[Path | str]:
     """
     expanded: list[Path | str] = []
     for pattern in expand_lists(patterns):
-        if pattern.startswith(WEB_SCHEMES):
+        if is_web_address(pattern):
             expanded.append(pattern)
             continue
         if _exists(pattern) or not glob.has_magic(pattern):
@@ -42,10 +42,21 @@ def expand_lists(addresses: Iterable[str]) -> Iterator[str]:
 
 def choose_name(medium: Path | str) -> str:
     """Return the name of a file, or of what an address points to, without its suffix."""
-    if isinstance(medium, str) and medium.startswith(WEB_SCHEMES):
-        parts = urlsplit(medium)
-        return Path(unquote(parts.path)).stem or parts.netloc
-    return Path(medium).stem
+    name = get_file_name(medium)
+    return name if is_web_address(medium) and not urlsplit(str(medium)).path else Path(name).stem
+
+
+def get_file_name(medium: Path | str) -> str:
+    """Return the name of a file, or of what an address points to; its query may hold secrets."""
+    if is_web_address(medium):
+        parts = urlsplit(str(medium))
+        return Path(unquote(parts.path)).name or parts.netloc
+    return Path(medium).name
+
+
+def is_web_address(medium: Path | str) -> bool:
+    """Whether the service fetches it."""
+    return isinstance(medium, str) and medium.startswith(WEB_SCHEMES)
 
 
 def _exists(path: str) -> bool:

@@ -116,6 +116,37 @@ class VisibilityConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LookalikeConfig:
+    """Objects of the same appearance that touch (`lookalikes.py`); lengths are in working pixels."""
+
+    # Bhattacharyya coefficient of two appearances from which colours do not tell them apart. Chosen, not
+    # measured.
+    min_similarity: float = 0.8
+    # Overlap of the predicted silhouettes, as a share of the smaller one, from which they are moved together,
+    # and from which their identity is in doubt. Chosen, not measured.
+    contact_share: float = 0.05
+    deep_share: float = 0.5
+    # Rounds in which each silhouette is fitted once. Chosen, not measured.
+    passes: int = 3
+    # Prior of the change of velocity, pixels per frame, and how far an offset is searched. Chosen, not
+    # measured.
+    acceleration: float = 2.0
+    search_radius: int = 8
+    # Weight of one pixel's evidence in units of the prior's exponent: neighbouring pixels are not
+    # independent. Chosen, not measured.
+    evidence_weight: float = 0.1
+    # Share of an offset by which the velocity of a fully visible object changes. Chosen, not measured.
+    velocity_gain: float = 0.3
+    # Side of the window in which pixels vote whether they show the group. Chosen, not measured.
+    vote_side: int = 5
+    # Frames after the contact when motion decides; error of a velocity, pixels per frame; and how much better
+    # the objects' own velocities have to fit than the exchanged ones. Chosen, not measured.
+    settling_frames: int = 3
+    velocity_noise: float = 1.0
+    min_motion_ratio: float = 4.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ForegroundPriorConfig:
     """The probability of each pixel before MobileSAM runs (`foreground_prior.py`); odds are natural logs."""
 
@@ -211,6 +242,7 @@ class TrackerConfig:
     association: AssociationConfig = field(default_factory=AssociationConfig)
     propagation: PropagationConfig = field(default_factory=PropagationConfig)
     visibility: VisibilityConfig = field(default_factory=VisibilityConfig)
+    lookalikes: LookalikeConfig = field(default_factory=LookalikeConfig)
     prior: ForegroundPriorConfig = field(default_factory=ForegroundPriorConfig)
     correction: CorrectionConfig = field(default_factory=CorrectionConfig)
     reid: ReidConfig = field(default_factory=ReidConfig)

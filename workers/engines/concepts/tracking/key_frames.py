@@ -19,6 +19,7 @@ from workers.engines.concepts.tracking.reprompting import Reprompter
 from workers.engines.concepts.tracking.state import Track, TrackerState, merge_visible_masks
 from workers.engines.concepts.tracking.track_update import (
     correct_track,
+    find_twin,
     recover_track,
     search_lost_track,
     start_track,
@@ -132,6 +133,9 @@ class KeyFrameProcessor:
         worst_iou = 1.0
         for index, track in enumerate(tracks):
             detection = detections[matches[index]] if index in matches else None
+            if track.in_contact:
+                track.missed = 0 if detection else track.missed
+                continue
             others = [other for other in tracks if other is not track and other.prompt == track.prompt]
             occupied = merge_visible_masks(others, frame.shape)
             iou = correct_track(track, reprompter, frame.bins, detection, occupied, self._config)
@@ -152,7 +156,9 @@ class KeyFrameProcessor:
         answer = reprompter.segment_box(detection.box)
         mask = answer.mask
         rivals = [track for track in state.active_tracks if track.prompt == prompt]
-        if not mask.any() or any(is_explained(track.visible_mask, mask, config.reid) for track in rivals):
+        touching = [track for track in rivals if track.in_contact]
+        known = [track.visible_mask for track in rivals] + [merge_visible_masks(touching, frame.shape)]
+        if not mask.any() or any(is_explained(other, mask, config.reid) for other in known):
             return
         if not has_color(frame.work, mask, query, self._attributes):
             return
@@ -171,9 +177,11 @@ class KeyFrameProcessor:
         is_free = query.extreme is None or not (rivals or missing)
         if detection.score >= self._birth_scores[prompt] and is_free:
             label, score = detection.label, detection.score
-            state.tracks.append(
-                start_track(state.next_id, answer.soft, frame.bins, prompt=prompt, label=label, score=score)
+            track = start_track(
+                state.next_id, answer.soft, frame.bins, prompt=prompt, label=label, score=score
             )
+            track.twin = find_twin(track, state.active_tracks, config)
+            state.tracks.append(track)
             state.next_id += 1
 
     def _may_be_elsewhere(self, track: Track) -> bool:

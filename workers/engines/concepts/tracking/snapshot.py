@@ -10,7 +10,11 @@ from numpy.typing import NDArray
 from workers.engines.concepts.tracking.state import Track, TrackerState
 
 FORMAT = 2
-_SCALARS = ("id", "prompt", "label", "score", "area", "velocity", "missed", "lost_at")
+_SCALARS = (
+    *("id", "prompt", "label", "score", "area", "velocity", "missed", "lost_at"),
+    *("twin", "in_contact", "rival", "entry_velocity", "frames_apart"),
+)
+_VECTORS = ("velocity", "entry_velocity")
 
 
 def dump_state(state: TrackerState, prompts: dict[str, Any]) -> bytes:
@@ -54,13 +58,17 @@ def load_state(data: bytes, prompts: dict[str, Any]) -> TrackerState:
     return state
 
 
+def _read_scalars(scalars: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if name in _VECTORS else value for name, value in scalars.items()}
+
+
 def _read_state(header: dict[str, Any], arrays: Any) -> TrackerState:
     tracks = [
         Track(
             amodal=arrays[f"soft{index}"],
             visible=arrays[f"visible{index}"],
             histogram=arrays[f"look{index}"],
-            **{**scalars, "velocity": tuple(scalars["velocity"])},
+            **_read_scalars(scalars),
         )
         for index, scalars in enumerate(header["tracks"])
     ]

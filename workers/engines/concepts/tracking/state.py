@@ -20,6 +20,11 @@ class Track:
     appearance and `area` its usual size in working pixels, both learnt while it is surely seen. `velocity`
     (x, y) is in flow pixels per frame. `missed` counts key frames in a row that did not confirm it. `lost_at`
     is the number of the frame that lost it, -1 while it is not lost.
+
+    `twin` is the id of the object that an earlier prompt named and this one names again, 0 for none.
+    `in_contact` says that it touches a look-alike in this frame. `rival` is the id of the look-alike with
+    which it may have changed places, 0 where its identity is certain; `entry_velocity` is its velocity (x, y)
+    before that contact, in working pixels per frame, and `frames_apart` counts the frames since.
     """
 
     id: int
@@ -33,6 +38,11 @@ class Track:
     velocity: tuple[float, float] = (0.0, 0.0)
     missed: int = 0
     lost_at: int = -1
+    twin: int = 0
+    in_contact: bool = False
+    rival: int = 0
+    entry_velocity: tuple[float, float] = (0.0, 0.0)
+    frames_apart: int = 0
 
     @property
     def amodal_mask(self) -> Mask:
@@ -47,6 +57,10 @@ class Track:
     @property
     def is_lost(self) -> bool:
         return self.lost_at >= 0
+
+    def shows_same_object(self, other: "Track") -> bool:
+        """Whether two prompts named one object, so that both tracks have a right to its mask."""
+        return (self.twin or self.id) == (other.twin or other.id)
 
 
 @dataclass(slots=True, kw_only=True)

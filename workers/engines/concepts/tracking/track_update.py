@@ -1,5 +1,7 @@
 """What a key frame and a visual prompt change in one track. Units: working pixels."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from workers.engines.concepts.images.color_histograms import ColorBins, color_histogram
@@ -30,6 +32,15 @@ def start_track(
         histogram=color_histogram(bins, visible),
         area=float(max(mask_area(visible), 1)),
     )
+
+
+def find_twin(track: Track, others: Sequence[Track], config: TrackerConfig) -> int:
+    """The id of the object of another prompt whose mask a new track shows, 0 for none."""
+    for other in others:
+        is_other = other is not track and other.prompt != track.prompt
+        if is_other and mask_iou(other.visible_mask, track.visible_mask) > config.visibility.same_object_iou:
+            return other.twin or other.id
+    return 0
 
 
 def correct_track(
@@ -113,7 +124,7 @@ def reset_track(track: Track, mask: SoftMask, bins: ColorBins, score: float) -> 
     track.amodal = track.visible = mask
     visible = track.visible_mask
     track.histogram, track.area = color_histogram(bins, visible), float(max(mask_area(visible), 1))
-    track.score, track.missed, track.lost_at = score, 0, -1
+    track.score, track.missed, track.lost_at, track.rival = score, 0, -1, 0
 
 
 def recover_track(track: Track, answer: DecodedMask, score: float) -> None:

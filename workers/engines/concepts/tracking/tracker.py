@@ -13,12 +13,13 @@ from workers.engines.concepts.masks import mask_area, remove_specks
 from workers.engines.concepts.prompt_schedule import PromptSchedule
 from workers.engines.concepts.tracking.config import TrackerConfig
 from workers.engines.concepts.tracking.key_frames import KeyFrameProcessor, WorkingFrame
+from workers.engines.concepts.tracking.lookalikes import find_contacts, fit_together, settle_identities
 from workers.engines.concepts.tracking.mask_propagation import extrapolate_mask, propagate_mask
 from workers.engines.concepts.tracking.optical_flow import Floats, FrameFlow, compute_flow
 from workers.engines.concepts.tracking.reid import appearance_score, is_in_sight
 from workers.engines.concepts.tracking.snapshot import dump_state, load_state
 from workers.engines.concepts.tracking.state import SoftMask, Track, TrackerState, merge_visible_masks
-from workers.engines.concepts.tracking.track_update import reset_track, start_track
+from workers.engines.concepts.tracking.track_update import find_twin, reset_track, start_track
 from workers.engines.concepts.tracking.visibility import estimate_visible_part, resolve_overlaps
 from workers.engines.concepts.visual_prompts import can_start_object
 from workers.engines.protocols import (
@@ -127,8 +128,10 @@ class DefaultTracker:
         """Move every mask to the new frame: colour errors by track id, and whether an object is in doubt."""
         config, bins = self._config, frame.bins
         color_errors: dict[int, Floats] = {}
-        is_doubtful = False
+        is_doubtful = self._move_lookalikes(state, frame)
         for track in state.tracks:
+            if track.in_contact:
+                continue
             if track.is_lost:
                 if state.frames - track.lost_at <= config.reid.recent_frames:
                     track.amodal = extrapolate_mask(flow, track.amodal, track.velocity)
@@ -146,6 +149,26 @@ class DefaultTracker:
         lost = [track for track in state.tracks if track.is_lost and track.label is None]
         is_doubtful |= any(is_in_sight(track, bins, occupied, config) for track in lost)
         return color_errors, is_doubtful
+
+    def _move_lookalikes(self, state: TrackerState, frame: WorkingFrame) -> bool:
+        """Move look-alikes that touch, and mark them; returns whether some have just parted."""
+        tracks, config = state.active_tracks, self._config.lookalikes
+        scale = np.array(frame.shape[::-1], np.float32) / state.flow_image.shape[1::-1]
+        velocities = [np.asarray(scale * track.velocity, np.float32) for track in tracks]
+        were_in_contact = [track.in_contact for track in tracks]
+        groups = find_contacts(tracks, velocities, config)
+        for track in tracks:
+            track.in_contact = False
+        for members in groups:
+            group = [tracks[index] for index in members]
+            moved = fit_together(group, [velocities[index] for index in members], frame.bins, config)
+            for index, velocity in zip(members, moved, strict=True):
+                velocities[index] = velocity
+                tracks[index].in_contact = True
+                x, y = (velocity / scale).tolist()
+                tracks[index].velocity = x, y
+        settle_identities(tracks, velocities, config)
+        return any(was and not track.in_contact for was, track in zip(were_in_contact, tracks, strict=True))
 
     def _apply_prompts(self, state: TrackerState, index: int, frame: WorkingFrame) -> None:
         """Apply removals and visual prompts of a frame; a prompt for a removed or unknown id does nothing."""
@@ -175,11 +198,11 @@ class DefaultTracker:
         mask = _downscale_mask(instance.mask, frame.shape)
         if track is not None:
             reset_track(track, mask, frame.bins, instance.score)
-            return
-        index = len(self._prompts.phrases) + number - 1
-        state.tracks.append(
-            start_track(number, mask, frame.bins, prompt=index, label=None, score=instance.score)
-        )
+        else:
+            index = len(self._prompts.phrases) + number - 1
+            track = start_track(number, mask, frame.bins, prompt=index, label=None, score=instance.score)
+            state.tracks.append(track)
+        track.twin = find_twin(track, state.active_tracks, self._config)
 
     def _retire_tracks(self, state: TrackerState, frame: WorkingFrame) -> None:
         """Mark tracks as lost that are hidden, gone or no longer look alike; forget the longest lost."""
@@ -202,7 +225,11 @@ class DefaultTracker:
         """A track as it is now, its mask at the frame's own (height, width)."""
         mask = upscale_mask(track.visible, size)
         is_occluded = mask_area(track.visible_mask) < self._config.visibility.occluded_share * track.area
-        flags = (*(("occluded",) if is_occluded else ()), *truncation_flags(mask))
+        flags = (
+            *(("occluded",) if is_occluded else ()),
+            *(("identity_uncertain",) if track.rival else ()),
+            *truncation_flags(mask),
+        )
         return TrackedInstance(
             mask, bounding_box(mask), track.score, track.prompt, track.label, flags, id=track.id
         )

@@ -14,7 +14,6 @@ from workers.engines.concepts.images.color_histograms import ColorBins, color_hi
 from workers.engines.concepts.tracking.config import VisibilityConfig
 from workers.engines.concepts.tracking.mask_propagation import PropagatedMask, warp_mask
 from workers.engines.concepts.tracking.state import SoftMask, Track, threshold_mask
-from workers.geometry.overlap import mask_iou
 
 
 def estimate_visible_part(
@@ -52,12 +51,12 @@ def resolve_overlaps(
     """Give each region that two objects claim to the one in front; changes `visible` of the other one.
 
     The object in front is the one whose motion (`color_errors` f32 (h, w) by track id, where known) and usual
-    colours explain the region. Two nearly equal masks of different prompts are one object, and both stay.
+    colours explain the region. Two prompts that named one object both keep its mask.
     """
     for index, one in enumerate(tracks):
         for two in tracks[index + 1 :]:
             contested = one.visible_mask & two.visible_mask
-            if not contested.any() or _is_same_object(one, two, config):
+            if not contested.any() or one.shows_same_object(two):
                 continue
             vote = float(color_likelihood(bins, one.histogram, two.histogram)[contested].mean()) - 0.5
             if one.id in color_errors and two.id in color_errors:
@@ -66,7 +65,3 @@ def resolve_overlaps(
                 vote += (second - first) / (second + first + config.error_damping)
             behind = two if vote >= 0 else one
             behind.visible = np.where(contested, 0, behind.visible).astype(np.uint8)
-
-
-def _is_same_object(one: Track, two: Track, config: VisibilityConfig) -> bool:
-    return one.prompt != two.prompt and mask_iou(one.visible_mask, two.visible_mask) > config.same_object_iou

@@ -11,6 +11,8 @@ from maquette.cli.dataset.estimate import print_estimate
 from maquette.cli.dataset.server_commands import load_server_function
 from maquette.cli.job_watch import JobWatch
 from maquette.cli.output import finish_job
+from maquette.cli.skips import SOME_SKIPPED
+from maquette.console import PlainConsole
 from maquette.dataset_plan import DatasetPlan, format_plan
 from maquette.dataset_plan.running import estimate_plan, submit_plan
 
@@ -49,9 +51,14 @@ def execute_plan(context: typer.Context, plan: DatasetPlan, mode: PlanMode) -> N
     if mode.print_plan:
         typer.echo(format_plan(plan), nl=False)
     elif mode.estimate:
+        console = PlainConsole(stderr=True)
         with cli.client() as mq, JobWatch(cli) as watch:
             estimate = estimate_plan(
-                mq, plan, progress=not cli.as_json, on_submit=lambda job: watch.add(job, "trial")
+                mq,
+                plan,
+                progress=not cli.as_json,
+                on_submit=lambda job: watch.add(job, "trial"),
+                on_skip=lambda skipped: console.print(f"skipped {skipped}"),
             )
         print_estimate(cli, estimate, mode.workers, mode.price)
     else:
@@ -64,12 +71,19 @@ def _run_plan(context: typer.Context, plan: DatasetPlan) -> None:
     if formats:
         # unknown formats are refused before the job, not after it
         load_server_function("check_formats")(formats)
+    console = PlainConsole(stderr=True)
     with cli.client() as mq, JobWatch(cli) as watch:
-        finish_job(cli, watch.add(submit_plan(mq, plan), "dataset"), "dataset", folder)
+        job = submit_plan(mq, plan, on_skip=lambda skipped: console.print(f"skipped {skipped}"))
+        result = finish_job(cli, watch.add(job, "dataset"), "dataset", folder)
     if folder is not None:
         _save_plan(plan, folder)
     if formats:
         load_server_function("write_formats")(folder, formats, folder)
+    if unreadable := result.data.unreadable:
+        console.print(f"{len(unreadable)} videos were skipped:")
+        for name, code in unreadable.items():
+            console.print(f"  {name}: {code}")
+        raise typer.Exit(SOME_SKIPPED)
 
 
 def _save_plan(plan: DatasetPlan, folder: Path) -> None:

@@ -107,6 +107,7 @@ PLAN_FLAGS = (
     PlanFlag(
         "input.source.camera", type=str | None, parse=parse_camera, help="Intrinsics fx,fy,cx,cy in pixels."
     ),
+    PlanFlag("strict"),
     PlanFlag("seed"),
     PlanFlag("engine"),
     PlanFlag(

@@ -22,7 +22,7 @@ def inspect(context: typer.Context, folder: DatasetFolder) -> None:
         console.print(f"{engine['kind']}: {engine['name']} {engine['version']}")
     for parent in manifest["parents"]:
         console.print(f"parent {parent}")
-    for table in (_totals(manifest), _files(manifest), _rejections(manifest)):
+    for table in (_totals(manifest), _files(manifest), _rejections(manifest), _unreadable(manifest)):
         if table.row_count:
             console.print(table)
 
@@ -47,4 +47,11 @@ def _rejections(manifest: dict[str, Any]) -> Table:
     table = Table("gate", "rejected")
     for name, count in manifest["rejected"].items():
         table.add_row(name, str(count))
+    return table
+
+
+def _unreadable(manifest: dict[str, Any]) -> Table:
+    table = Table("video left out", "reason")
+    for name, code in sorted(manifest.get("unreadable", {}).items()):
+        table.add_row(name, code)
     return table

@@ -17,6 +17,7 @@ from maquette.contract.media import MediaRef
 from maquette.contract.prompts import RequiredPhrases, Threshold
 from maquette.contract.requests.common import JobBase
 
+ProblemCode = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,60}$")]
 # a thousand workers for a week
 WorkerSeconds = Annotated[float, Field(gt=0, le=604_800_000)]
 
@@ -64,6 +65,8 @@ class DatasetOptions(JobBase):
     """Budget in seconds of workers with a GPU."""
     max_dollars: Annotated[float, Field(gt=0, le=1_000_000_000)] | None = None
     """Budget in dollars at the operator's prices."""
+    strict: bool = False
+    """Fail when a video cannot be read, instead of leaving it out."""
     timeout_seconds: Annotated[int, Field(ge=1, le=604_800)] = 86_400
     """Longest time the job may run, in seconds."""
 
@@ -82,6 +85,9 @@ class DatasetJob(DatasetOptions):
     """Videos that workers read from buckets themselves; the operator lists the allowed ones."""
     sources: Annotated[list[SourceInfo], Field(max_length=10_000)] = []
     """What is known of each of `videos`, one entry per video; or empty."""
+    skipped: Annotated[dict[ShortText, ProblemCode], Field(max_length=10_000)] = {}
+    """Videos that the client left out because they cannot be read, by name, with the problem's code; they are
+    reported with the version."""
 
     @model_validator(mode="after")
     def _check_sources(self) -> "DatasetJob":
