@@ -109,7 +109,9 @@ class World:
         self.count += 1
         row, _ = jobs.submit(
             self.db,
-            Submission(TENANT, "dataset", "auto", QUEUE, request.model_dump_json(), f"{self.count}", 900, None),
+            Submission(
+                TENANT, "dataset", "auto", QUEUE, request.model_dump_json(), f"{self.count}", 900, None
+            ),
         )
         return str(row.id)
 
