@@ -69,6 +69,9 @@ class OpenVideo:
 class Sandbox:
     """One child process, started when needed and again after it was killed; threads may share it."""
 
+    # what the child runs
+    module = "media.sandbox_child"
+
     def __init__(self, limits: MediaLimits | None = None) -> None:
         self.limits = limits or MediaLimits()
         self._child: subprocess.Popen[bytes] | None = None
@@ -250,7 +253,7 @@ class Sandbox:
         # the pipes of a child that died are still open
         self._stop()
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "media.sandbox_child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-m", self.module], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         assert self._child.stdin is not None and self._child.stdout is not None
         # a pipe's default 64 kB holds a fraction of a frame; where it cannot grow, reading is only slower

@@ -17,8 +17,19 @@ from media.limits import MediaLimits
 SKIPPED_EVERY = 64
 
 
+Handler = Callable[[int, dict[str, Any], MediaLimits], None]
+
+
 def main() -> None:
-    """Serve requests from standard input until it closes."""
+    """Decode media until standard input closes."""
+    serve_requests(_serve)
+
+
+def serve_requests(handle: Handler, *, file_bytes: int = 0) -> None:
+    """Answer requests from standard input until it closes; a written file may have `file_bytes` at most.
+
+    `handle` takes the descriptor to answer on, the request and the limits; it raises MediaError.
+    """
     inbox, outbox = os.dup(0), os.dup(1)
     os.dup2(os.open(os.devnull, os.O_RDWR), 0)
     os.dup2(2, 1)
@@ -27,7 +38,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
     # a traceback written to a log file must not kill the child
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     wire.send(outbox, {"ready": True})
     while True:
@@ -36,7 +47,7 @@ def main() -> None:
         except wire.Closed:
             return
         try:
-            _serve(outbox, request, limits)
+            handle(outbox, request, limits)
         except MediaError as error:
             wire.send(outbox, {"error": error.code, "detail": error.detail, "status": error.status})
         except MemoryError:

@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 import trimesh
 from maquette import ApiError, JobFailed, Maquette
-from maquette.contract import MediaRef
+from maquette.contract import AssetFormat, MediaRef
 
 from service.embedded import Stack
 from storage.artefacts import ArtefactStore
 from tests.support.cli import run_cli
+from tests.support.raw_glb import build_cube
 from tests.support.scenes import draw_ball, make_wall
 from tests.support.splats import random_splat
+from tests.workers.formats.test_converted_textures import TexturedGlb
 from workers.errors import JobProblem
 from workers.formats.splat_ply import read_splat_ply, write_splat_ply
 from workers.formats.spz import read_spz
@@ -71,19 +73,53 @@ def test_broken_and_foreign_files_are_refused(mq: Maquette) -> None:
     assert refused.value.code == "unsupported_media"
 
 
+@pytest.mark.parametrize(
+    ("data", "target", "count", "flags"),
+    [
+        (
+            b"\xef\xbb\xbf#" + b"x" * 80_000 + b"\r\nv 0 0 0 1\r\nv 1 0 0 1\r\nv 0 1 0 1\r\nf 1 2 \\\r\n 3",
+            "stl",
+            1,
+            [],
+        ),
+        (build_cube(COLOR_0=np.full((8, 3), 40000, np.uint16)), "ply", 12, []),
+        (b"v 0 0 0\nv 1 0 0\nv 0 1 0\nl 1 2\nf 1 2 3\n", "glb", 1, ["lines_dropped"]),
+    ],
+    ids=["obj", "glb", "lines"],
+)
+def test_meshes_of_other_tools(
+    mq: Maquette, data: bytes, target: AssetFormat, count: int, flags: list[str]
+) -> None:
+    result = mq.convert(data, [target]).wait()
+    [stored] = result.artefacts
+    mesh = trimesh.load(io.BytesIO(mq.read(stored)), file_type=target, force="mesh")
+    assert (len(mesh.faces), result.flags) == (count, flags)
+    assert result.data.dropped == ({target: {"lines": 1}} if flags else {})
+
+
+def test_a_textured_mesh_keeps_its_texture(stack: Stack, tmp_path: Path) -> None:
+    (tmp_path / "a.glb").write_bytes(TexturedGlb().build())
+    targets = [str(tmp_path / f"b.{suffix}") for suffix in ("obj", "ply")]
+    outcome = run_cli(stack, "convert", str(tmp_path / "a.glb"), *targets)
+    assert "b.ply leaves out textures: 2" in outcome.stderr.replace("\n", "")
+    scene = trimesh.load_scene(tmp_path / "b.obj")
+    images = [mesh.visual.material.image for mesh in scene.geometry.values()]
+    assert sum(image is not None for image in images) == 2
+
+
 def test_an_asset_that_is_too_large_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     class Store:
         def size(self, sha256: str) -> int:
             return MAX_ASSET_BYTES + 1
 
-        def get(self, sha256: str) -> bytes:
+        def path(self, sha256: str) -> Path:
             raise AssertionError("read whole")
 
     loader = object.__new__(MediaLoader)
     loader._store = cast(ArtefactStore, Store())
     monkeypatch.setattr(MediaLoader, "resolve", lambda self, ref: ("00" * 32, {"kind": "asset"}))
     with pytest.raises(JobProblem) as caught:
-        loader.load_asset(MediaRef(url="https://example.org/splat.ply"))
+        loader.find_asset(MediaRef(url="https://example.org/splat.ply"))
     assert caught.value.problem.code == "asset_too_large"
 
 

@@ -17,7 +17,14 @@ from workers.formats.losses import Losses
 from workers.formats.mesh_checks import MeshError
 from workers.formats.packed_splats import PackedSplatError
 from workers.formats.ply_header import PlyError, has_splat_properties
-from workers.formats.registry import MESH_CODECS, MESH_WRITERS, SPLAT_CODECS, SPLAT_WRITERS, AssetKind
+from workers.formats.registry import (
+    MESH_CODECS,
+    MESH_WRITERS,
+    SPLAT_CODECS,
+    SPLAT_WRITERS,
+    AssetKind,
+    check_installed,
+)
 from workers.formats.sog import SogError
 from workers.formats.splat_glb import has_splats
 from workers.formats.spz import SpzError
@@ -81,6 +88,14 @@ def load_asset(data: bytes) -> LoadedAsset:
         return LoadedAsset(source=source, asset=codec.read(data, losses), losses=losses)
     except FORMAT_ERRORS as error:
         raise ConvertError(f"{source}: {error}") from error
+
+
+def check_targets(kind: AssetKind, targets: Iterable[str]) -> None:
+    """Raise FormatMismatch for a format of the other kind, ImportError for one whose library is missing."""
+    if kind == "splat":
+        check_installed(SPLAT_WRITERS[_check_name(target, kind, SPLAT_WRITERS)] for target in targets)
+    else:
+        check_installed(MESH_WRITERS[_check_name(target, kind, MESH_WRITERS)] for target in targets)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

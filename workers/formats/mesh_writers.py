@@ -1,12 +1,16 @@
 """Writing meshes as GLB, Wavefront OBJ, PLY and STL; all keep the mesh's own frame and units."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import trimesh
 
 from workers.formats.glb_builder import GlbBuilder
 from workers.formats.mesh_parts import split_by_material
 from workers.formats.obj_textures import write_textured_obj
 from workers.geometry.meshes import Mesh, vertex_normals
+
+if TYPE_CHECKING:
+    import trimesh
 
 
 def write_mesh_glb(mesh: Mesh) -> bytes:
@@ -48,7 +52,10 @@ def write_mesh_stl(mesh: Mesh) -> bytes:
     return bytes(_to_trimesh(mesh).export(file_type="stl"))
 
 
-def _to_trimesh(mesh: Mesh) -> trimesh.Trimesh:
+def _to_trimesh(mesh: Mesh) -> "trimesh.Trimesh":
+    # a conversion of splats need not wait for it
+    import trimesh
+
     colors = None
     if mesh.colors is not None:
         colors = np.column_stack([mesh.colors, np.full(len(mesh.colors), 255, dtype=np.uint8)])

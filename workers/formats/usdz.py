@@ -33,8 +33,10 @@ def write_mesh_usdz(mesh: Mesh, *, metres_per_unit: float = 1.0) -> bytes:
     USD's texture coordinates have their origin at the bottom left. Raises UsdMissing.
     """
     check_usd()
-    from pxr import Usd, UsdGeom, UsdUtils
+    from pxr import Usd, UsdGeom, UsdUtils, Work
 
+    # its threads would reserve address space, which is limited where files of users are converted
+    Work.SetConcurrencyLimit(1)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         stage = Usd.Stage.CreateNew(str(folder / "object.usdc"))

@@ -184,18 +184,18 @@ class MediaLoader:
             )
         return self._sandbox.second.depths(self._store.path(sha256), start=start, limit=limit)
 
-    def load_asset(self, ref: MediaRef) -> bytes:
-        """The bytes of a splat or a mesh: an upload, or an artefact of the tenant.
+    def find_asset(self, ref: MediaRef) -> Path:
+        """The file of a splat or a mesh: an upload, or an artefact of the tenant.
 
         Raises JobProblem `not_an_asset`, or `asset_too_large` above MAX_ASSET_BYTES.
         """
         if ref.id is not None and files.find_artefact(self._db, self._tenant, ref.id) is not None:
             self.sources.append(ref.id)
-            return self._read_asset(ref.id)
+            return self._check_asset(ref.id)
         sha256, info = self.resolve(ref)
         if info["kind"] != "asset":
             raise JobProblem("not_an_asset", f"this job needs a splat or a mesh; it is a {info['kind']}")
-        return self._read_asset(sha256)
+        return self._check_asset(sha256)
 
     def add_file(self, file: Path) -> str:
         """Store a local file as a medium of the tenant; returns its hash."""
@@ -204,13 +204,13 @@ class MediaLoader:
         files.add_media(self._db, self._tenant, sha256, {**info, "bytes": file.stat().st_size})
         return sha256
 
-    def _read_asset(self, sha256: str) -> bytes:
+    def _check_asset(self, sha256: str) -> Path:
         size = self._store.size(sha256)
         if size > MAX_ASSET_BYTES:
             raise JobProblem(
                 "asset_too_large", f"the asset has {size} bytes; at most {MAX_ASSET_BYTES} are read"
             )
-        return self._store.get(sha256)
+        return self._store.path(sha256)
 
     def _fetch(self, url: str) -> str:
         self._progress("fetch", message="fetching the medium")
