@@ -20,6 +20,7 @@ from service.guards.bodies import BodyGuard
 from service.guards.keys import KeyGuard, KeyRing
 from service.guards.probing import ProbePool
 from service.lanes import Lane
+from service.logs import AccessLogMiddleware
 from service.routes import artefacts, engines, events, health, home, jobs, sessions, uploads
 from service.settings import ServiceSettings
 from service.state import State
@@ -104,6 +105,8 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     )
     app.add_middleware(KeyGuard)
     app.add_middleware(metrics.MetricsMiddleware)
+    if chosen.access_log:
+        app.add_middleware(AccessLogMiddleware)
     for module in (uploads, jobs, events, artefacts, sessions, engines, health, home):
         app.include_router(module.router)
     openapi.install(app)

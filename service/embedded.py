@@ -177,7 +177,7 @@ def up(port: int, folder: Path, broker_url: str | None, say: Callable[[str], Non
 def _gateway_command(port: int) -> list[str]:
     return [
         *(sys.executable, "-m", "service.server"),
-        *("--host", HOST, "--port", str(port), "--log-level", "warning"),
+        *("--host", HOST, "--port", str(port)),
     ]
 
 

@@ -7,6 +7,9 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from service.logs import build_log_config
+from service.settings import ServiceSettings
+
 MAX_HEADER_BYTES = 64 << 10
 HEADER_SECONDS = 20.0
 MAX_DISCARDED_BYTES = 64 << 20
@@ -88,7 +91,9 @@ def serve(*, host: str, port: int, log_level: str, proxy_headers: bool, graceful
         "factory": True,
         "http": BoundedHttpProtocol,
         "ws": "none",
+        # requests are logged by the application, which knows their tenant
         "access_log": False,
+        "log_config": build_log_config(as_json=ServiceSettings().log_format == "json", level=log_level),
         "timeout_keep_alive": 15,
         "timeout_graceful_shutdown": graceful_seconds,
     }

@@ -1,5 +1,7 @@
 """Settings of the gateway; each is read from MAQUETTE_<NAME>."""
 
+from typing import Literal
+
 from storage.settings import StorageSettings
 
 
@@ -24,6 +26,11 @@ class ServiceSettings(StorageSettings):
     """With less free space than this, the gateway is not ready."""
     ledger_busy_seconds: float = 5.0
     """How long a write waits for an SQLite ledger that another process has locked."""
+    access_log: bool = True
+    """Log a line per request: client, tenant, method, path, status, bytes, milliseconds; probes that succeed
+    are left out."""
+    log_format: Literal["text", "json"] = "text"
+    """How the log is written on standard error: `text`, or `json` for one object per line."""
     metrics_port: int | None = None
     """Serve metrics without a key on a port of their own; unset, `/metrics` needs an API key."""
     metrics_host: str = "0.0.0.0"

@@ -19,7 +19,7 @@ from workers.geometry.boxes import bounding_box
 from workers.jobs import run_kind, run_part
 from workers.jobs.context import JobContext
 
-TENANT, FRAMES = "t", 72
+TENANT, QUEUE, FRAMES = "t", "q", 72
 
 
 class Reds:
@@ -109,7 +109,9 @@ class World:
         self.count += 1
         row, _ = jobs.submit(
             self.db,
-            Submission(TENANT, "dataset", "auto", "q", request.model_dump_json(), f"{self.count}", 900, None),
+            Submission(
+                TENANT, "dataset", "auto", QUEUE, request.model_dump_json(), f"{self.count}", 900, None
+            ),
         )
         return str(row.id)
 

@@ -12,7 +12,7 @@ from maquette.contract import MediaRef
 
 from media.sandbox import Sandbox
 from storage.ledger import fleet, jobs, leases
-from tests.support.dataset_worlds import FRAMES, TENANT, Heartbeat, Reds, World, version
+from tests.support.dataset_worlds import FRAMES, QUEUE, TENANT, Heartbeat, Reds, World, version
 from workers.datasets.budget_limits import Prices
 from workers.datasets.cameras.colmap_solver import load_solver
 from workers.datasets.components import Components
@@ -68,13 +68,15 @@ class Together(Reds):
 
 def work(world: World, job_id: str, name: str, engine: Reds) -> None:
     """What a worker of one process does, with the ledger in place of messages, until the job is over."""
-    settings = WorkerSettings(worker_id=name, lease_seconds=30)
+    settings = WorkerSettings(worker_id=name, lease_seconds=30, worker_queue=QUEUE)
+    deadline = time.monotonic() + 120
     with Sandbox() as sandbox:
         runner = Runner(world.db, world.store, EngineSet("default", {"concepts": engine}), sandbox, settings)
         while (row := jobs.get(world.db, TENANT, job_id)) is not None and row.finished_at is None:
             for item in world.queued(job_id):
                 # others read the same: a message that comes twice
                 runner.run(item, "message")
+            assert time.monotonic() < deadline, row
             time.sleep(0.01)
 
 

@@ -1,0 +1,160 @@
+"""Tables of results; a column that is empty throughout is left out."""
+
+from collections.abc import Iterable, Sequence
+from functools import singledispatch
+
+from rich.table import Table
+
+from maquette.contract import (
+    BodiesResult,
+    BodyResult,
+    BodyTrack,
+    ConvertResult,
+    DatasetResult,
+    ObjectResult,
+    ObjectsResult,
+    SceneNode,
+    SceneResult,
+    SegmentResult,
+    TrackResult,
+)
+
+Cells = Sequence[str | None]
+
+
+@singledispatch
+def tabulate(result: object) -> Table:
+    """Return the table of a result of any kind."""
+    raise TypeError(f"no table for {type(result).__name__}")
+
+
+@tabulate.register
+def _(result: SegmentResult) -> Table:
+    rows = [
+        (
+            str(item.index),
+            item.label,
+            _format_score(item.score),
+            _format_box(item.box.xyxy()),
+            f"{item.area} px",
+            " ".join(item.flags),
+        )
+        for item in result.instances
+    ]
+    return _build_table(("#", "label", "score", "box", "area", "flags"), rows)
+
+
+@tabulate.register
+def _(result: TrackResult) -> Table:
+    rows = [
+        (
+            str(track.id),
+            track.label,
+            _format_score(track.mean_score),
+            f"{track.first_frame}–{track.last_frame}",
+            str(track.frames),
+            " ".join(track.flags),
+        )
+        for track in result.tracks
+    ]
+    return _build_table(("id", "label", "score", "frames", "seen in", "flags"), rows)
+
+
+@tabulate.register
+def _(result: ObjectsResult) -> Table:
+    rows = [
+        (
+            str(item.index),
+            item.label,
+            _format_score(item.silhouette_iou),
+            item.scale_source,
+            _format_size(item),
+            " ".join([*item.files.values(), *item.extras.values()] or [item.mesh, item.splat]),
+            " ".join(item.flags),
+        )
+        for item in result.objects
+    ]
+    return _build_table(("#", "label", "silhouette IoU", "scale", "size", "files", "flags"), rows)
+
+
+@tabulate.register
+def _(result: BodiesResult) -> Table:
+    rows = [_list_body(body.index, body, body.files.values()) for body in result.bodies]
+    for track in result.tracks:
+        files = [name for names in track.files.values() for name in names]
+        spans = " ".join(f"{span.first_frame}–{span.last_frame}" for span in track.spans)
+        rows.append(_list_body(track.id, track, files, spans))
+    columns = ("#", "frames", "confidence", "reprojection error", "scale", "files", "flags")
+    return _build_table(columns, rows)
+
+
+@tabulate.register
+def _(result: SceneResult) -> Table:
+    rows = [
+        (
+            node.name,
+            node.label,
+            node.kind,
+            _format_score(node.confidence),
+            _format_score(node.silhouette_iou),
+            node.scale_source,
+            _format_size(node) if node.kind == "object" else None,
+            " ".join(node.flags),
+        )
+        for node in result.nodes
+    ]
+    columns = ("node", "label", "kind", "confidence", "silhouette IoU", "scale", "size", "flags")
+    return _build_table(columns, rows)
+
+
+@tabulate.register
+def _(result: ConvertResult) -> Table:
+    rows = [(result.asset, result.source, name, file) for name, file in result.files.items()]
+    return _build_table(("asset", "from", "to", "file"), rows)
+
+
+@tabulate.register
+def _(result: DatasetResult) -> Table:
+    names = ("clips", "frames", "tracks", "observations", "assets")
+    rows = [(name, f"{getattr(result, name):,}") for name in names]
+    rows.append(("seconds of video", f"{result.seconds:,.1f}"))
+    rows += [(f"clips in {split}", f"{count:,}") for split, count in result.splits.items()]
+    rows += [(f"rejected by {gate}", f"{count:,}") for gate, count in result.rejected.items() if count]
+    rows += [(name, f"{len(getattr(result, name)):,}") for name in ("unreadable", "failed")]
+    return _build_table(("what", "count"), rows)
+
+
+def _list_body(
+    number: int, body: BodyResult | BodyTrack, files: Iterable[str], frames: str | None = None
+) -> Cells:
+    return (
+        str(number),
+        frames,
+        _format_score(body.confidence),
+        f"{body.reprojection_error_px:.1f} px",
+        body.scale_source,
+        " ".join(files),
+        " ".join(body.flags),
+    )
+
+
+def _build_table(columns: Sequence[str], rows: Sequence[Cells]) -> Table:
+    # the heads of a table without rows say what there could have been
+    shown = [place for place in range(len(columns)) if not rows or any(row[place] for row in rows)]
+    table = Table(*(columns[place] for place in shown))
+    for row in rows:
+        table.add_row(*(row[place] or "" for place in shown))
+    return table
+
+
+def _format_size(item: ObjectResult | SceneNode) -> str | None:
+    """Return the longest side, which is 1 in an object's own frame; its unit is unknown without a scale."""
+    return None if item.scale_source == "relative" else f"{item.pose.scale:.3g} m"
+
+
+def _format_box(box: Iterable[float]) -> str:
+    return ",".join(f"{value:.0f}" for value in box)
+
+
+def _format_score(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
