@@ -14,6 +14,12 @@ class MaquetteError(Exception):
     """Base of all exceptions of this library."""
 
 
+class ExtraMissing(MaquetteError):
+    """An optional dependency is not installed; the message has the command that installs it."""
+
+    code = "extra_missing"
+
+
 class ConnectionFailed(MaquetteError):
     """The service could not be reached, even after retries."""
 
