@@ -23,7 +23,7 @@ $(STAMP): $(INPUTS)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 		{ echo "Python 3.11 with venv is needed: apt-get install python3 python3-venv"; exit 1; }
 	$(PIP) install --quiet --no-compile -c constraints.txt "setuptools>=77"
-	$(PIP) install --quiet --no-compile -c constraints.txt --no-build-isolation -e clients/python -e ".[workers,raster]"
+	$(PIP) install --quiet --no-compile -c constraints.txt --no-build-isolation -e clients/python -e ".[workers,raster,usd]"
 	touch $@
 
 dev: $(DEV_STAMP)

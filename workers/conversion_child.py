@@ -9,6 +9,7 @@ from media.errors import MediaError
 from media.limits import MediaLimits
 from media.sandbox_child import serve_requests
 from workers.formats.convert import (
+    AssetTooLarge,
     ConvertError,
     FormatMismatch,
     LoadedAsset,
@@ -40,6 +41,8 @@ class Converter:
             raise MediaError("format_unfit", str(error)) from error
         except ImportError as error:
             raise MediaError("extra_missing", str(error)) from error
+        except AssetTooLarge as error:
+            raise MediaError("asset_too_large", str(error), 413) from error
         except ConvertError as error:
             detail = f"{error}: send a file that its own viewer opens"
             raise MediaError("asset_unreadable", detail) from error

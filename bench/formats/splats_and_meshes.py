@@ -23,8 +23,8 @@ from bench.report import Report
 from bench.timing import fastest, time_in_turns
 from workers.formats.glb_builder import GlbBuilder
 from workers.formats.glb_mesh_reader import read_mesh_glb
-from workers.formats.mesh_writers import write_mesh_obj
 from workers.formats.obj_reader import read_mesh_obj
+from workers.formats.obj_writer import write_mesh_obj
 from workers.formats.splat_ply import read_splat_ply, write_splat_ply
 from workers.formats.spz import read_spz, write_spz
 from workers.geometry.gaussians import Gaussians

@@ -50,6 +50,10 @@ class Router:
             f"no engine is called {request.engine!r}; GET /v1/engines lists them, 'auto' chooses one",
         )
 
+    def list_workers(self, queue: str) -> list[WorkerRow]:
+        """The connected workers of a queue."""
+        return [worker for worker in self._list_workers() if worker.queue == queue]
+
     def _list_workers(self) -> Sequence[WorkerRow]:
         with self._lock:
             if time.monotonic() >= self._until:

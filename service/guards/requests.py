@@ -24,6 +24,7 @@ from maquette.contract.requests import JobBase, Misfit, Region, find_misfit
 from maquette.contract.vocabulary import parse_phrase
 
 from service.guards import datasets
+from service.guards.features import check_features
 from service.guards.media import MediaInfo, TenantMedia
 from service.problems import ServiceProblem
 from service.state import State
@@ -50,6 +51,7 @@ def check_request(state: State, tenant: str, request: JobRequest, queue: str) ->
     if queue == DEFAULT_QUEUE:
         for phrase in request.phrases():
             parse_phrase(phrase)
+    check_features(request, state.router.list_workers(queue))
     _check(request, Scope(state, tenant, queue))
 
 

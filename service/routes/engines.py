@@ -22,7 +22,12 @@ def list_engines(http: Request, key: Caller) -> Engines:
             known = engines.get(identity)
             if known is None or (info["available"] and not known.available):
                 engines[identity] = Engine.model_validate({"licence": "unknown", **info})
-            engines[identity].workers += 1
+            engine = engines[identity]
+            engine.workers += 1
+            # only what every worker lacks cannot be asked for
+            engine.missing = {
+                name: how for name, how in engine.missing.items() if name in info.get("missing", {})
+            }
     present = {name for _, name in engines}
     absent = [engine for engine in catalogue.KNOWN if engine.name not in present]
     return Engines(engines=[*engines.values(), *absent])

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from typing import Any
 
+from workers.engines.extras import find_missing
 from workers.engines.protocols import BodyEngine, ConceptEngine, EngineInfo, ObjectEngine
 
 log = logging.getLogger(__name__)
@@ -61,12 +62,19 @@ class EngineSet:
         return any(engine.info.device.startswith("cuda") for engine in self.loaded.values())
 
     def describe(self) -> list[dict[str, Any]]:
-        """One entry per kind of engine, as `GET /v1/engines` lists them."""
+        """One entry per kind of engine, as `GET /v1/engines` lists them, with what is missing here."""
         entries = []
         for kind in SUITES[self.suite]:
             if kind in self.loaded:
                 info: EngineInfo = self.loaded[kind].info
-                entries.append({**asdict(info), "weights": dict(info.weights), "available": True})
+                entries.append(
+                    {
+                        **asdict(info),
+                        "weights": dict(info.weights),
+                        "available": True,
+                        "missing": find_missing(kind),
+                    }
+                )
             else:
                 entries.append(
                     {"kind": kind, "name": self.suite, "available": False, "why_not": self.failures[kind]}

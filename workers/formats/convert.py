@@ -14,7 +14,7 @@ from maquette.contract.formats import AssetFormat
 from workers.formats.glb_accessors import GlbError
 from workers.formats.glb_reader import read_glb
 from workers.formats.losses import Losses
-from workers.formats.mesh_checks import MeshError
+from workers.formats.mesh_checks import MeshError, MeshTooLarge
 from workers.formats.packed_splats import PackedSplatError
 from workers.formats.ply_header import PlyError, has_splat_properties
 from workers.formats.registry import (
@@ -41,6 +41,10 @@ FORMAT_ERRORS = (PlyError, SpzError, SogError, GlbError, MeshError, PackedSplatE
 
 class ConvertError(ValueError):
     """The file cannot be converted; the message says why."""
+
+
+class AssetTooLarge(ConvertError):
+    """The asset takes more memory than is allowed."""
 
 
 class FormatMismatch(ConvertError):
@@ -80,12 +84,14 @@ def detect(data: bytes) -> tuple[AssetKind, AssetFormat]:
 
 
 def load_asset(data: bytes) -> LoadedAsset:
-    """Read a splat or a mesh, whose format its bytes show; raises ConvertError."""
+    """Read a splat or a mesh, whose format its bytes show; raises ConvertError, AssetTooLarge among them."""
     kind, source = detect(data)
     losses = Losses()
     codec = SPLAT_CODECS[source] if kind == "splat" else MESH_CODECS[source]
     try:
         return LoadedAsset(source=source, asset=codec.read(data, losses), losses=losses)
+    except MeshTooLarge as error:
+        raise AssetTooLarge(f"{source}: {error}") from error
     except FORMAT_ERRORS as error:
         raise ConvertError(f"{source}: {error}") from error
 

@@ -14,13 +14,14 @@ from workers.formats.glb_materials import MaterialReader
 from workers.formats.glb_reader import FAN, STRIP, TRIANGLES, Glb, read_glb
 from workers.formats.limits import limit_decoded_bytes
 from workers.formats.losses import Losses
-from workers.formats.mesh_checks import MeshError, build_mesh, check_file_size
+from workers.formats.mesh_checks import MeshError, MeshTooLarge, build_mesh, check_file_size
 from workers.geometry.meshes import Mesh, TextureMaterial, Texturing, vertex_normals
 
 COMPRESSIONS = ("KHR_draco_mesh_compression", "EXT_meshopt_compression", "KHR_meshopt_compression")
 POINTS, LINES, LINE_LOOP, LINE_STRIP = 0, 1, 2, 3
-# Decoded bytes of a vertex (position, normal, colour, texture coordinates) and of a corner of a face.
-VERTEX_BYTES, CORNER_BYTES = 24 + 24 + 24 + 16, 8
+# Decoded bytes of a vertex by attribute, texture coordinates apart, and of a corner of a face.
+VERTEX_BYTES = {"POSITION": 24, "NORMAL": 24, "COLOR_0": 24}
+UV_BYTES, CORNER_BYTES = 16, 8
 # A flatter matrix has no inverse that turns normals.
 MIN_DETERMINANT = 1e-18
 
@@ -71,9 +72,13 @@ class _SceneReader:
                 raise MeshError(f"its meshes are compressed by {name}: export it without compression")
         nodes, matrices = document.get("nodes", []), self._glb.world_matrices()
         shown = self._glb.scene_nodes()
-        for index in shown:
-            if "mesh" in nodes[index]:
-                self._add_node(nodes[index], matrices[index])
+        placed = [index for index in shown if "mesh" in nodes[index]]
+        # everything is counted before anything is decoded
+        for index in placed:
+            for primitive in self._glb.item("meshes", nodes[index]["mesh"])["primitives"]:
+                self._charge(primitive)
+        for index in placed:
+            self._add_node(nodes[index], matrices[index])
         outside = set(range(len(nodes))) - set(shown)
         self._losses["nodes"] += sum("mesh" in nodes[index] for index in outside)
         self._losses["animations"] += len(document.get("animations", ()))
@@ -110,18 +115,24 @@ class _SceneReader:
         return int(self._glb.item("accessors", index)["count"])
 
     def _charge(self, primitive: Json) -> None:
-        """Count what a primitive decodes to; raises MeshError beyond the limit."""
+        """Count what a primitive of triangles decodes to; raises MeshTooLarge beyond the limit."""
+        mode = primitive.get("mode", TRIANGLES)
+        if mode not in (TRIANGLES, STRIP, FAN):
+            return
         corners = self._count_corners(primitive)
-        position = self._glb.item("accessors", primitive["attributes"]["POSITION"])
-        sparse = any("sparse" in self._glb.item("accessors", i) for i in primitive["attributes"].values())
-        vertices = int(position["count"]) if sparse else min(int(position["count"]), corners)
-        triangles = 1 if primitive.get("mode", TRIANGLES) == TRIANGLES else 3
-        self._decoded += vertices * VERTEX_BYTES + corners * triangles * CORNER_BYTES
+        attributes = primitive["attributes"]
+        size = sum(count for name, count in VERTEX_BYTES.items() if name in attributes)
+        size += UV_BYTES * any(name.startswith("TEXCOORD_") for name in attributes)
+        position = self._glb.item("accessors", attributes["POSITION"])
+        # a sparse accessor is decoded in full, others only where faces use them
+        vertices = int(position["count"])
+        if not any("sparse" in self._glb.item("accessors", index) for index in attributes.values()):
+            vertices = min(vertices, corners)
+        self._decoded += vertices * size + corners * (1 if mode == TRIANGLES else 3) * CORNER_BYTES
         if self._decoded > self._limit:
-            raise MeshError(f"its scene decodes to more than {self._limit} bytes, too much for its file")
+            raise MeshTooLarge(f"its scene decodes to more than {self._limit} bytes, too much for its file")
 
     def _add_primitive(self, primitive: Json, matrix: NDArray[np.float64]) -> None:
-        self._charge(primitive)
         attributes = primitive["attributes"]
         count = int(self._glb.item("accessors", attributes["POSITION"])["count"])
         rows, faces = _compact(self._glb.triangles(primitive), count)

@@ -3,10 +3,10 @@
 MAX_GAUSSIANS = 5_000_000
 # Decoded meshes take a small multiple of the size of their file.
 MAX_MESH_BYTES = 256 << 20
-# A decoded mesh may take 32 MiB and 16 times the bytes of its file: float32 positions and 8-bit indices grow
-# eightfold, and a scene may show one mesh several times. Beyond that a small file asks for a lot of memory.
-DECODED_SLACK = 32 << 20
-DECODED_PER_BYTE = 16
+# A decoded mesh may take 8 MiB and 8 times the bytes of its file: a strip with 16-bit indices grows 4.5-fold,
+# and a scene may show one mesh several times. Beyond, a small file asks for a lot of memory.
+DECODED_SLACK = 8 << 20
+DECODED_PER_BYTE = 8
 MAX_DECODED_BYTES = 512 << 20
 
 

@@ -11,10 +11,14 @@ class MeshError(ValueError):
     """The bytes are not a mesh that can be read; the message says why."""
 
 
+class MeshTooLarge(MeshError):
+    """The mesh is larger than is supported, or than its file explains."""
+
+
 def check_file_size(data: bytes) -> None:
-    """Raise MeshError for a file that is too large."""
+    """Raise MeshTooLarge for a file that is too large."""
     if len(data) > MAX_MESH_BYTES:
-        raise MeshError(f"{len(data)} bytes; at most {MAX_MESH_BYTES} are supported")
+        raise MeshTooLarge(f"{len(data)} bytes; at most {MAX_MESH_BYTES} are supported")
 
 
 def build_mesh(

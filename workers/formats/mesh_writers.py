@@ -1,4 +1,4 @@
-"""Writing meshes as GLB, Wavefront OBJ, PLY and STL; all keep the mesh's own frame and units."""
+"""Writing meshes as GLB, PLY and STL; all keep the mesh's own frame and units."""
 
 from typing import TYPE_CHECKING
 
@@ -6,7 +6,6 @@ import numpy as np
 
 from workers.formats.glb_builder import GlbBuilder
 from workers.formats.mesh_parts import split_by_material
-from workers.formats.obj_textures import write_textured_obj
 from workers.geometry.meshes import Mesh, vertex_normals
 
 if TYPE_CHECKING:
@@ -29,17 +28,6 @@ def write_mesh_glb(mesh: Mesh) -> bytes:
         )
         builder.add_node(name, mesh=index)
     return builder.build()
-
-
-def write_mesh_obj(mesh: Mesh) -> bytes:
-    """Wavefront OBJ with vertex normals, and colours as `v x y z r g b` where the mesh has them.
-
-    Textures stand in the files of `list_obj_side_files`.
-    """
-    if mesh.texturing is not None:
-        return write_textured_obj(mesh)
-    text = _to_trimesh(mesh).export(file_type="obj", include_normals=True, include_texture=False, header=None)
-    return str(text).encode()
 
 
 def write_mesh_ply(mesh: Mesh) -> bytes:

@@ -14,9 +14,9 @@ from maquette.contract.formats import AssetFormat, BodyFormat, ObjectFormat
 
 from workers.formats.glb_mesh_reader import read_mesh_glb
 from workers.formats.losses import Losses
-from workers.formats.mesh_writers import write_mesh_glb, write_mesh_obj, write_mesh_ply, write_mesh_stl
+from workers.formats.mesh_writers import write_mesh_glb, write_mesh_ply, write_mesh_stl
 from workers.formats.obj_reader import read_mesh_obj
-from workers.formats.obj_textures import list_obj_side_files
+from workers.formats.obj_writer import list_obj_side_files, write_mesh_obj
 from workers.formats.packed_splats import write_ksplat, write_splat
 from workers.formats.ply_mesh_reader import read_mesh_ply
 from workers.formats.sog import write_sog

@@ -4,18 +4,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from maquette.async_client import AsyncMaquette
     from maquette.client import Maquette
     from maquette.errors import (
         ApiError,
         Conflict,
         ConnectionFailed,
+        Gone,
         InvalidRequest,
         JobCancelled,
         JobFailed,
         MaquetteError,
         NotFound,
         ServiceError,
+        StorageFull,
         Unauthorized,
         WaitTimeout,
     )
@@ -27,6 +30,7 @@ __all__ = [
     "AsyncMaquette",
     "Conflict",
     "ConnectionFailed",
+    "Gone",
     "InvalidRequest",
     "Job",
     "JobCancelled",
@@ -35,6 +39,7 @@ __all__ = [
     "MaquetteError",
     "NotFound",
     "ServiceError",
+    "StorageFull",
     "Unauthorized",
     "WaitTimeout",
 ]
@@ -49,6 +54,11 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        globals()[name] = version("maquette")
+        return globals()[name]
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = import_module(f"{__name__}.{_MODULES.get(name, 'errors')}")
@@ -57,4 +67,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "__version__"})

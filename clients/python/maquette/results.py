@@ -6,7 +6,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from maquette import contract, rle
+from pydantic import BaseModel
+
+from maquette import contract, html_tables, rle
 from maquette.contract import Artefact, Job, Manifest, Provenance
 
 if TYPE_CHECKING:
@@ -74,6 +76,16 @@ class Result(Generic[R]):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.job.id}>"
 
+    def _repr_html_(self) -> str:
+        """Return tables for a notebook: what is known of the result, and each of its items."""
+        known = {"flags": self.flags, "reason": self.reason, "files": [a.name for a in self.artefacts]}
+        tables = [html_tables.render_fields(repr(self), known)]
+        for name in type(self.data).model_fields:
+            items = getattr(self.data, name)
+            if isinstance(items, list) and items and all(isinstance(item, BaseModel) for item in items):
+                tables.append(html_tables.render_models(name, items))
+        return "".join(tables)
+
 
 class Instance:
     """One object in an image."""
@@ -94,6 +106,11 @@ class Instance:
 
     def __repr__(self) -> str:
         return f"<Instance {self.index} {self.label!r} score={self.score} box={self.box}>"
+
+    def _repr_html_(self) -> str:
+        """Return a table for a notebook."""
+        names = ("index", "label", "score", "box", "area", "flags")
+        return html_tables.render_fields("Instance", {name: getattr(self, name) for name in names})
 
 
 @dataclass(frozen=True, slots=True)

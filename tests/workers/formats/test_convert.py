@@ -19,8 +19,9 @@ from workers.formats.convert import (
 from workers.formats.glb_builder import GlbBuilder
 from workers.formats.glb_mesh_reader import read_mesh_glb
 from workers.formats.mesh_checks import MeshError
-from workers.formats.mesh_writers import write_mesh_obj, write_mesh_ply
+from workers.formats.mesh_writers import write_mesh_ply
 from workers.formats.obj_reader import read_mesh_obj
+from workers.formats.obj_writer import write_mesh_obj
 from workers.formats.ply_mesh_reader import read_mesh_ply
 from workers.formats.registry import MESH_CODECS, SPLAT_CODECS
 from workers.geometry.meshes import Mesh

@@ -5,7 +5,8 @@ import io
 import numpy as np
 import trimesh
 
-from workers.formats.mesh_writers import write_mesh_obj, write_mesh_ply
+from workers.formats.mesh_writers import write_mesh_ply
+from workers.formats.obj_writer import write_mesh_obj
 from workers.geometry.meshes import Mesh
 
 BOX = trimesh.creation.box()

@@ -5,16 +5,26 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import trimesh
 
 from media.errors import MediaError
+from tests.support.raw_glb import RawGlb
 from tests.support.splats import random_splat
 from tests.workers.formats.test_converted_textures import TexturedGlb
 from workers.formats.splat_ply import write_splat_ply
 from workers.jobs.convert.sandbox import ConversionSandbox
 
 OBJ = b"v 0 0 0\nv 1 0 0\nv 0 1 0\nl 1 2\nf 1 2 3\n"
+
+
+def show_often(times: int) -> bytes:
+    """A GLB whose scene shows a large mesh many times."""
+    raw = RawGlb()
+    positions = raw.add(np.zeros((3000, 3), np.float32))
+    meshes = [{"primitives": [{"attributes": {"POSITION": positions}}]}]
+    return raw.build(meshes, [{"mesh": 0}] * times)
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +66,7 @@ def test_files_beside_an_obj_come_back(sandbox: ConversionSandbox, tmp_path: Pat
         (OBJ, ["ply", "khr_glb"], "format_unfit"),
         (OBJ.replace(b"f 1", b"f 7"), ["ply"], "asset_unreadable"),
         (b"%PDF-1.7", ["ply"], "asset_unreadable"),
+        (show_often(2000), ["obj"], "asset_too_large"),
     ],
 )
 def test_errors_have_codes_and_the_process_lives_on(

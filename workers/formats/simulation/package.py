@@ -8,7 +8,7 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.formats.mesh_writers import write_mesh_obj
+from workers.formats.obj_writer import write_mesh_obj
 from workers.formats.simulation.solids import MassProperties, compute_mass, decompose_convex, make_lods
 from workers.formats.zip_writer import write_zip
 from workers.geometry.meshes import Mesh

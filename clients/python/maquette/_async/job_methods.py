@@ -1,7 +1,7 @@
 """The methods of the client that submit jobs."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from maquette import inputs
 from maquette._async import uploads
@@ -32,6 +32,13 @@ from maquette.contract import (
 from maquette.contract.defaults import BODIES, CONVERT, DATASET, OBJECTS, SCENE, SEGMENT, TRACK
 from maquette.errors import invalid_requests
 from maquette.inputs import MediaInput, Phrases
+from maquette.job_options import (
+    BodiesOptions,
+    DatasetJobOptions,
+    JobOptions,
+    ObjectsOptions,
+    TrackOptions,
+)
 from maquette.results import (
     BodiesResult,
     ConvertResult,
@@ -67,7 +74,7 @@ class AsyncJobSubmitter:
         frame: int | None = None,
         outputs: Iterable[MaskOutput] = SEGMENT.outputs,
         idempotency_key: str | None = None,
-        **options: Any,
+        **options: Unpack[JobOptions],
     ) -> AsyncJob[SegmentResult]:
         """Segment what phrases, boxes (xyxy pixels) and points name; `points` holds one item per object.
 
@@ -109,7 +116,7 @@ class AsyncJobSubmitter:
         max_frames: int | None = None,
         outputs: Iterable[TrackOutput] = TRACK.outputs,
         idempotency_key: str | None = None,
-        **options: Any,
+        **options: Unpack[TrackOptions],
     ) -> AsyncJob[TrackResult]:
         """Track objects through a video; boxes and points lie on `start_frame`, the first frame by default.
 
@@ -157,7 +164,7 @@ class AsyncJobSubmitter:
         world_from_cam: Iterable[Any] | None = None,
         max_views: int = OBJECTS.max_views,
         idempotency_key: str | None = None,
-        **options: Any,
+        **options: Unpack[ObjectsOptions],
     ) -> AsyncJob[ObjectsResult]:
         """Reconstruct a mesh, a splat and a pose per object; `from_job` continues a segment job.
 
@@ -207,7 +214,7 @@ class AsyncJobSubmitter:
         max_gap_seconds: float = BODIES.max_gap_seconds,
         world_from_cam: Iterable[Any] | None = None,
         idempotency_key: str | None = None,
-        **options: Any,
+        **options: Unpack[BodiesOptions],
     ) -> AsyncJob[BodiesResult]:
         """Recover a rigged body per person of an image, or an animated one per person of a video.
 
@@ -244,7 +251,7 @@ class AsyncJobSubmitter:
         formats: Iterable[SceneFormat] = SCENE.formats,
         contact: bool = SCENE.contact,
         idempotency_key: str | None = None,
-        **options: Any,
+        **options: Unpack[JobOptions],
     ) -> AsyncJob[SceneResult]:
         """Place the objects and bodies of an image in one camera frame.
 
@@ -269,7 +276,7 @@ class AsyncJobSubmitter:
         *,
         y_down: bool = CONVERT.y_down,
         idempotency_key: str | None = None,
-        **options: Any,
+        **options: Unpack[JobOptions],
     ) -> AsyncJob[ConvertResult]:
         """Convert a splat (PLY, SPZ, SOG, GLB) or a mesh (GLB, OBJ, PLY) to other formats.
 
@@ -293,8 +300,9 @@ class AsyncJobSubmitter:
         threshold: float | None = None,
         clip_seconds: float = DATASET.clip_seconds,
         size: int = DATASET.size,
+        sources: Iterable[Any] | None = None,
         idempotency_key: str | None = None,
-        **options: Any,
+        **options: Unpack[DatasetJobOptions],
     ) -> AsyncJob[DatasetResult]:
         """Make a dataset of clips, tracks and observations from videos, as Parquet shards.
 
@@ -303,10 +311,9 @@ class AsyncJobSubmitter:
         """
         with invalid_requests():
             refs = [await uploads.upload(self._http, video) for video in videos]
-            sources = options.pop("sources", None) or ()
             request = DatasetJob(
                 videos=refs,
-                sources=[await uploads.upload_source_info(self._http, info) for info in sources],
+                sources=[await uploads.upload_source_info(self._http, info) for info in sources or ()],
                 text=inputs.to_phrases(text),
                 threshold=threshold,
                 clip_seconds=clip_seconds,

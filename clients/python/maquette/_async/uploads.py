@@ -8,12 +8,17 @@ from typing import Any
 
 from maquette import inputs
 from maquette._async.http import AsyncHttpClient
+from maquette.argument_values import unfit
 from maquette.contract import DepthFrames, DepthMap, Exemplar, Media, MediaRef
 from maquette.errors import naming_file
 from maquette.hashing import sha256
 from maquette.http import HttpRequest
 from maquette.inputs import MediaInput
 from maquette.sources.depth_frames import write_depth_file
+
+DEPTH_FRAMES_FORM = (
+    "a folder, a file, an array (T, H, W), or a dict with one as 'media' and fields of DepthFrames"
+)
 
 
 async def upload(http: AsyncHttpClient, source: MediaInput | MediaRef) -> MediaRef:
@@ -54,9 +59,8 @@ async def upload_depth_map(http: AsyncHttpClient, depth: Any) -> DepthMap | None
     """Upload a depth map: a file, an array, or a dict with one as `media` and further fields of DepthMap."""
     if depth is None or isinstance(depth, DepthMap):
         return depth
-    fields = dict(depth) if isinstance(depth, dict) else {"media": depth}
-    ref = await upload(http, inputs.to_depth_file(fields.pop("media")))
-    return DepthMap(media=ref, **fields)
+    fields = inputs.to_depth_fields(depth)
+    return DepthMap(**{**fields, "media": await upload(http, fields["media"])})
 
 
 async def upload_exemplars(
@@ -64,14 +68,9 @@ async def upload_exemplars(
 ) -> list[Exemplar]:
     """Upload the images of exemplars that are dicts of a `box` and an `image`; others are boxes alone."""
     uploaded = []
-    for exemplar in exemplars or ():
-        if isinstance(exemplar, dict):
-            [box] = inputs.to_boxes([exemplar["box"]])
-            image = await upload(http, exemplar["image"])
-            uploaded.append(Exemplar(box=box, positive=positive, image=image))
-        else:
-            [box] = inputs.to_boxes([exemplar])
-            uploaded.append(Exemplar(box=box, positive=positive))
+    for box, image in inputs.to_exemplars(exemplars):
+        ref = await upload_optional(http, image)
+        uploaded.append(Exemplar(box=box, positive=positive, image=ref))
     return uploaded
 
 
@@ -85,7 +84,9 @@ async def upload_source_info(http: AsyncHttpClient, info: Any) -> dict[str, Any]
     if depth is None or isinstance(depth, DepthFrames):
         return fields
     depth_fields = dict(depth) if isinstance(depth, dict) else {"media": depth}
-    media = depth_fields["media"]
+    media = depth_fields.get("media")
+    if media is None:
+        raise unfit("depth", DEPTH_FRAMES_FORM, depth)
     if not isinstance(media, dict | MediaRef):
         with tempfile.TemporaryDirectory() as scratch:
             depth_fields["media"] = await upload(http, write_depth_file(media, Path(scratch)))

@@ -2,7 +2,7 @@
 """The methods of the client that submit jobs."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from maquette import inputs
 from maquette._sync import uploads
@@ -33,6 +33,13 @@ from maquette.contract import (
 from maquette.contract.defaults import BODIES, CONVERT, DATASET, OBJECTS, SCENE, SEGMENT, TRACK
 from maquette.errors import invalid_requests
 from maquette.inputs import MediaInput, Phrases
+from maquette.job_options import (
+    BodiesOptions,
+    DatasetJobOptions,
+    JobOptions,
+    ObjectsOptions,
+    TrackOptions,
+)
 from maquette.results import (
     BodiesResult,
     ConvertResult,
@@ -68,7 +75,7 @@ class JobSubmitter:
         frame: int | None = None,
         outputs: Iterable[MaskOutput] = SEGMENT.outputs,
         idempotency_key: str | None = None,
-        **options: Any,
+        **options: Unpack[JobOptions],
     ) -> Job[SegmentResult]:
         """Segment what phrases, boxes (xyxy pixels) and points name; `points` holds one item per object.
 
@@ -110,7 +117,7 @@ class JobSubmitter:
         max_frames: int | None = None,
         outputs: Iterable[TrackOutput] = TRACK.outputs,
         idempotency_key: str | None = None,
-        **options: Any,
+        **options: Unpack[TrackOptions],
     ) -> Job[TrackResult]:
         """Track objects through a video; boxes and points lie on `start_frame`, the first frame by default.
 
@@ -158,7 +165,7 @@ class JobSubmitter:
         world_from_cam: Iterable[Any] | None = None,
         max_views: int = OBJECTS.max_views,
         idempotency_key: str | None = None,
-        **options: Any,
+        **options: Unpack[ObjectsOptions],
     ) -> Job[ObjectsResult]:
         """Reconstruct a mesh, a splat and a pose per object; `from_job` continues a segment job.
 
@@ -208,7 +215,7 @@ class JobSubmitter:
         max_gap_seconds: float = BODIES.max_gap_seconds,
         world_from_cam: Iterable[Any] | None = None,
         idempotency_key: str | None = None,
-        **options: Any,
+        **options: Unpack[BodiesOptions],
     ) -> Job[BodiesResult]:
         """Recover a rigged body per person of an image, or an animated one per person of a video.
 
@@ -245,7 +252,7 @@ class JobSubmitter:
         formats: Iterable[SceneFormat] = SCENE.formats,
         contact: bool = SCENE.contact,
         idempotency_key: str | None = None,
-        **options: Any,
+        **options: Unpack[JobOptions],
     ) -> Job[SceneResult]:
         """Place the objects and bodies of an image in one camera frame.
 
@@ -270,7 +277,7 @@ class JobSubmitter:
         *,
         y_down: bool = CONVERT.y_down,
         idempotency_key: str | None = None,
-        **options: Any,
+        **options: Unpack[JobOptions],
     ) -> Job[ConvertResult]:
         """Convert a splat (PLY, SPZ, SOG, GLB) or a mesh (GLB, OBJ, PLY) to other formats.
 
@@ -294,8 +301,9 @@ class JobSubmitter:
         threshold: float | None = None,
         clip_seconds: float = DATASET.clip_seconds,
         size: int = DATASET.size,
+        sources: Iterable[Any] | None = None,
         idempotency_key: str | None = None,
-        **options: Any,
+        **options: Unpack[DatasetJobOptions],
     ) -> Job[DatasetResult]:
         """Make a dataset of clips, tracks and observations from videos, as Parquet shards.
 
@@ -304,10 +312,9 @@ class JobSubmitter:
         """
         with invalid_requests():
             refs = [uploads.upload(self._http, video) for video in videos]
-            sources = options.pop("sources", None) or ()
             request = DatasetJob(
                 videos=refs,
-                sources=[uploads.upload_source_info(self._http, info) for info in sources],
+                sources=[uploads.upload_source_info(self._http, info) for info in sources or ()],
                 text=inputs.to_phrases(text),
                 threshold=threshold,
                 clip_seconds=clip_seconds,

@@ -16,6 +16,7 @@ from maquette.contract.requests import JobBase
 from maquette.errors import WaitTimeout, raise_for_state
 from maquette.frames import TrackedFrame, parse_frames
 from maquette.hashing import sha256
+from maquette.html_tables import render_fields
 from maquette.http import HttpRequest
 from maquette.progress import ProgressCallback, ignore_progress, show_progress
 from maquette.results import AnyResult, build_result
@@ -49,6 +50,17 @@ class Job(Generic[Res]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id} {self.kind} {self.state}>"
+
+    def _repr_html_(self) -> str:
+        """Return a table for a notebook."""
+        problem, step = self.data.problem, self.data.progress
+        known = {
+            "kind": self.kind,
+            "state": self.state,
+            "stage": None if step is None else step.stage,
+            "problem": None if problem is None else f"{problem.code}: {problem.detail}",
+        }
+        return render_fields(f"{type(self).__name__} {self.id}", known)
 
     def refresh(self) -> Self:
         """Read the job again."""

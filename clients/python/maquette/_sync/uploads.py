@@ -9,12 +9,17 @@ from typing import Any
 
 from maquette import inputs
 from maquette._sync.http import HttpClient
+from maquette.argument_values import unfit
 from maquette.contract import DepthFrames, DepthMap, Exemplar, Media, MediaRef
 from maquette.errors import naming_file
 from maquette.hashing import sha256
 from maquette.http import HttpRequest
 from maquette.inputs import MediaInput
 from maquette.sources.depth_frames import write_depth_file
+
+DEPTH_FRAMES_FORM = (
+    "a folder, a file, an array (T, H, W), or a dict with one as 'media' and fields of DepthFrames"
+)
 
 
 def upload(http: HttpClient, source: MediaInput | MediaRef) -> MediaRef:
@@ -55,22 +60,16 @@ def upload_depth_map(http: HttpClient, depth: Any) -> DepthMap | None:
     """Upload a depth map: a file, an array, or a dict with one as `media` and further fields of DepthMap."""
     if depth is None or isinstance(depth, DepthMap):
         return depth
-    fields = dict(depth) if isinstance(depth, dict) else {"media": depth}
-    ref = upload(http, inputs.to_depth_file(fields.pop("media")))
-    return DepthMap(media=ref, **fields)
+    fields = inputs.to_depth_fields(depth)
+    return DepthMap(**{**fields, "media": upload(http, fields["media"])})
 
 
 def upload_exemplars(http: HttpClient, exemplars: Iterable[Any] | None, *, positive: bool) -> list[Exemplar]:
     """Upload the images of exemplars that are dicts of a `box` and an `image`; others are boxes alone."""
     uploaded = []
-    for exemplar in exemplars or ():
-        if isinstance(exemplar, dict):
-            [box] = inputs.to_boxes([exemplar["box"]])
-            image = upload(http, exemplar["image"])
-            uploaded.append(Exemplar(box=box, positive=positive, image=image))
-        else:
-            [box] = inputs.to_boxes([exemplar])
-            uploaded.append(Exemplar(box=box, positive=positive))
+    for box, image in inputs.to_exemplars(exemplars):
+        ref = upload_optional(http, image)
+        uploaded.append(Exemplar(box=box, positive=positive, image=ref))
     return uploaded
 
 
@@ -84,7 +83,9 @@ def upload_source_info(http: HttpClient, info: Any) -> dict[str, Any]:
     if depth is None or isinstance(depth, DepthFrames):
         return fields
     depth_fields = dict(depth) if isinstance(depth, dict) else {"media": depth}
-    media = depth_fields["media"]
+    media = depth_fields.get("media")
+    if media is None:
+        raise unfit("depth", DEPTH_FRAMES_FORM, depth)
     if not isinstance(media, dict | MediaRef):
         with tempfile.TemporaryDirectory() as scratch:
             depth_fields["media"] = upload(http, write_depth_file(media, Path(scratch)))

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+import maquette
 from maquette.cli.context import CliContext
 from maquette.cli.lazy_group import LazyCommand, LazyGroup, plain_typer
 from maquette.settings import API_KEY_VARIABLE, DEFAULT_URL, URL_VARIABLE
@@ -84,6 +85,13 @@ app = plain_typer(
 )
 
 
+def print_version(is_asked: bool) -> None:
+    """Print the version of this package and end."""
+    if is_asked:
+        typer.echo(f"maquette {maquette.__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def root(
     context: typer.Context,
@@ -92,6 +100,10 @@ def root(
     ] = None,
     api_key: Annotated[str | None, typer.Option(help=f"API key; else {API_KEY_VARIABLE}.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and no progress bars.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and end."),
+    ] = False,
 ) -> None:
     """Call a Maquette service."""
     context.obj = CliContext(server, api_key, as_json)

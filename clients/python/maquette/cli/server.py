@@ -9,6 +9,7 @@ from rich.table import Table
 
 from maquette.cli.context import get_context, print_json
 from maquette.console import PlainConsole
+from maquette.contract import Engine
 from maquette.settings import DEFAULT_PORT
 
 
@@ -28,9 +29,13 @@ def engines(context: typer.Context) -> None:
             engine.kind,
             "yes" if engine.available else "no",
             vocabulary if engine.available and engine.kind == "concepts" else "",
-            engine.why_not or "; ".join(engine.limits),
+            engine.why_not or "; ".join([*_list_missing(engine), *engine.limits]),
         )
     PlainConsole().print(table)
+
+
+def _list_missing(engine: Engine) -> list[str]:
+    return [f"no {name.replace('_', ' ')}: {command}" for name, command in engine.missing.items()]
 
 
 def up(

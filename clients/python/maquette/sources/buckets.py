@@ -8,18 +8,12 @@ from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from maquette.errors import MaquetteError
+from maquette.errors import ExtraMissing, MaquetteError
 from maquette.names import UniqueNames, split_suffix
 from maquette.sources.avi import pack_frames
 from maquette.sources.folders import FrameFolder, split_frames_and_videos
 
 CHUNK_BYTES = 1 << 20
-
-
-class ExtraMissing(MaquetteError):
-    """The extra `cloud`, or the fsspec driver of an address, is not installed; `code` is stable."""
-
-    code = "extra_missing"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,24 +1,31 @@
-"""Writing OBJ with textures: the text, and beside it a material library and the images that it names."""
+"""Writing Wavefront OBJ: the text, and beside it a material library and the images that it names."""
 
 import hashlib
 import io
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workers.formats.color import linear_to_srgb
 from workers.formats.mesh_parts import MeshPart, split_by_material
 from workers.geometry.meshes import Mesh, TextureMaterial
 
 SUFFIXES = {"image/png": "png", "image/jpeg": "jpg"}
+# Rows that are formatted at once: Python takes 30 bytes for each number.
+CHUNK_ROWS = 1 << 14
 
 
-def write_textured_obj(mesh: Mesh) -> bytes:
-    """The text of a mesh with textures; it names the library of `list_obj_side_files` by its hash."""
+def write_mesh_obj(mesh: Mesh) -> bytes:
+    """The text of a mesh with vertex normals, and colours as `v x y z r g b` where the mesh has them.
+
+    With textures it names the library of `list_obj_side_files`. The same mesh gives the same bytes.
+    """
     out = io.BytesIO()
-    out.write(f"mtllib {_name_library(mesh)}\n".encode())
+    if mesh.texturing is not None:
+        out.write(f"mtllib {_name_library(mesh)}\n".encode())
     first = 1
     for number, part in enumerate(split_by_material(mesh)):
-        _write_part(out, part, number, first)
+        _write_part(out, part, None if mesh.texturing is None else _name_material(number), first)
         first += len(part.vertices)
     return out.getvalue()
 
@@ -37,17 +44,30 @@ def list_obj_side_files(mesh: Mesh) -> dict[str, tuple[str, bytes]]:
     return files
 
 
-def _write_part(out: io.BytesIO, part: MeshPart, number: int, first: int) -> None:
-    rows = part.vertices if part.colors is None else np.column_stack([part.vertices, part.colors / 255.0])
-    np.savetxt(out, rows, fmt="v" + " %.8f" * rows.shape[1])
-    if part.uvs is not None:
-        # the origin of OBJ's coordinates is at the bottom left
-        np.savetxt(out, np.column_stack([part.uvs[:, 0], 1 - part.uvs[:, 1]]), fmt="vt %.8f %.8f")
+def _write_part(out: io.BytesIO, part: MeshPart, material: str | None, first: int) -> None:
+    """The vertices and faces of one material; `first` is the index of its first vertex."""
+    if part.colors is None:
+        _write_rows(out, "v %.8f %.8f %.8f\n", part.vertices)
     else:
-        np.savetxt(out, np.zeros((len(rows), 2)), fmt="vt %.0f %.0f")
-    np.savetxt(out, part.normals, fmt="vn %.6f %.6f %.6f")
-    out.write(f"usemtl {_name_material(number)}\n".encode())
-    np.savetxt(out, np.repeat(part.faces + first, 3, axis=1), fmt="f %d/%d/%d %d/%d/%d %d/%d/%d")
+        rows = np.column_stack([part.vertices, part.colors / 255.0])
+        _write_rows(out, "v %.8f %.8f %.8f %.8f %.8f %.8f\n", rows)
+    _write_rows(out, "vn %.6f %.6f %.6f\n", part.normals)
+    corner = "%d//%d"
+    if material is not None:
+        # every part of a textured mesh has coordinates, so that they are numbered as its vertices
+        uvs = np.zeros((len(part.vertices), 2)) if part.uvs is None else part.uvs
+        # the origin of OBJ's coordinates is at the bottom left
+        _write_rows(out, "vt %.8f %.8f\n", np.column_stack([uvs[:, 0], 1 - uvs[:, 1]]))
+        out.write(f"usemtl {material}\n".encode())
+        corner = "%d/%d/%d"
+    indices = np.repeat(part.faces + first, corner.count("%"), axis=1)
+    _write_rows(out, f"f {corner} {corner} {corner}\n", indices)
+
+
+def _write_rows(out: io.BytesIO, form: str, rows: NDArray[np.float64] | NDArray[np.int64]) -> None:
+    for start in range(0, len(rows), CHUNK_ROWS):
+        chunk = rows[start : start + CHUNK_ROWS]
+        out.write((form * len(chunk) % tuple(chunk.ravel().tolist())).encode())
 
 
 def _write_library(mesh: Mesh) -> bytes:

@@ -1,0 +1,54 @@
+"""Keyword arguments that the methods of the client pass on to the request, with their types."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypedDict
+
+from maquette.contract.datasets import Bounds, BucketInput, GateName, SplitShares
+
+
+class JobOptions(TypedDict, total=False):
+    """Options of every job."""
+
+    engine: str
+    seed: int
+    timeout_seconds: int
+
+
+class TrackOptions(JobOptions, total=False):
+    """Options of a track job."""
+
+    reserved_ids: int
+
+
+class ObjectsOptions(JobOptions, total=False):
+    """Options of an objects job."""
+
+    thresholds: Sequence[float | None]
+
+
+class BodiesOptions(JobOptions, total=False):
+    """Options of a bodies job."""
+
+    world_up: Literal["-y", "y", "z"]
+
+
+class DatasetJobOptions(JobOptions, total=False):
+    """Options of a dataset job; `DatasetJob` describes them."""
+
+    publish: str | None
+    min_clip_seconds: float
+    trim_seconds: float
+    frame_rate: float | None
+    gates: Mapping[GateName, Bounds | Mapping[str, float]]
+    splits: SplitShares | Mapping[str, float]
+    crops: int
+    assets: int
+    max_clips: int | None
+    captioner: str | None
+    inverse_dynamics: str | None
+    max_seconds: float | None
+    max_gpu_seconds: float | None
+    max_dollars: float | None
+    strict: bool
+    buckets: Sequence[BucketInput | Mapping[str, Any]]
+    skipped: Mapping[str, str]
