@@ -120,6 +120,10 @@ def read_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
         raise MediaError(
             "depth_unreadable", f"the header of the NumPy file cannot be read: {error}"
         ) from error
+    if dtype.itemsize == 1 and dtype.kind in "uib":
+        raise MediaError(
+            "depth_unreadable", "8 bits are too few for a depth map: send 16-bit integers or floats"
+        )
     if len(shape) not in (2, 3) or min(shape) < 1 or dtype.kind not in "uif":
         raise MediaError(
             "depth_unreadable",

@@ -1,9 +1,9 @@
-"""The OpenAPI document: what FastAPI derives, with the errors as they are sent."""
+"""The OpenAPI document: what FastAPI derives, with the errors as they are sent, and examples."""
 
 from typing import Any
 
 from fastapi import FastAPI
-from maquette.contract import Problem
+from maquette.contract import Problem, examples
 from maquette.contract.problems import MEDIA_TYPE
 from pydantic.json_schema import models_json_schema
 
@@ -12,17 +12,24 @@ ERRORS = {
     "4XX": "The request cannot be served; `code` says why, and `detail` what to do",
     "5XX": "The service cannot serve the request now; `Retry-After` may say when to try again",
 }
+# path -> examples of the body that is posted to it
+EXAMPLES = {
+    "/v1/jobs": examples.JOBS,
+    "/v1/sessions": examples.SESSIONS,
+    "/v1/sessions/{session_id}/prompts": examples.PROMPTS,
+    "/v1/sessions/{session_id}/propagate": examples.PROPAGATIONS,
+}
 # the form that FastAPI gives errors unless its handlers are replaced
 REPLACED_SCHEMAS = ("HTTPValidationError", "ValidationError")
 
 
 def install(app: FastAPI) -> None:
-    """Declare problem+json for every error of an application's operations."""
+    """Declare problem+json for every error of an application's operations, and add examples."""
     derive = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = declare_problems(derive())
+            app.openapi_schema = add_examples(declare_problems(derive()))
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -47,4 +54,12 @@ def declare_problems(document: dict[str, Any]) -> dict[str, Any]:
                     response["content"] = content
             for status, description in ERRORS.items():
                 responses[status] = {"description": description, "content": content}
+    return document
+
+
+def add_examples(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with examples of the bodies that are posted as JSON."""
+    for path, named in EXAMPLES.items():
+        body = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+        body["examples"] = {name: example._asdict() for name, example in named.items()}
     return document

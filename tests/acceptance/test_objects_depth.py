@@ -35,6 +35,7 @@ def test_depth_gives_size_and_place_in_metres(mq: Maquette, stack: Stack, tmp_pa
     intrinsics = {"fx": 300.0, "fy": 300.0, "cx": 160.0, "cy": 120.0}
     [ball] = mq.objects(image, masks=[mask], camera=intrinsics, depth=z.astype(np.float32)).wait().objects
     assert ball.scale_source == "metric" and "scale_not_metric" not in ball.flags
+    assert "depth_unit_assumed" in ball.flags and "size_implausible" not in ball.flags
     assert ball.pose.scale == pytest.approx(2 * RADIUS, rel=0.1)
     assert ball.pose.translation == pytest.approx((0, 0, DISTANCE), abs=0.05)
     [without_depth] = mq.objects(image, masks=[mask], camera=intrinsics).wait().objects

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -181,3 +182,15 @@ def test_grey_video_of_sixteen_bits_comes_out_as_it_went_in(sandbox: Sandbox, tm
     assert np.array_equal(maps(sandbox, path), FILM)
     assert np.array_equal(maps(sandbox, path, 4, 1), FILM[4:5])
     assert maps(sandbox, path, 6) == []
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int8, np.bool_])
+@pytest.mark.parametrize("shape", [(6, 8), (6, 8, 3), (4, 6, 8)])
+def test_arrays_of_eight_bits_are_no_depth(
+    sandbox: Sandbox, tmp_path: Path, kind: Any, shape: tuple[int, ...]
+) -> None:
+    path = tmp_path / "z.npy"
+    path.write_bytes(npy(np.ones(shape, kind)))
+    with pytest.raises(MediaError, match="8 bits are too few") as refused:
+        sandbox.probe(path)
+    assert refused.value.code == "depth_unreadable"

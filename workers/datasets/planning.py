@@ -129,6 +129,10 @@ def _build_source(
     source: Source, settings: DatasetSettings, group: str, survey: Survey, shots: int
 ) -> SourceRow:
     info = source.info
+    flags = {
+        "time_assumed": info.time_assumed,
+        "depth_unit_assumed": info.depth is not None and info.depth.metres_per_unit is None,
+    }
     return SourceRow(
         source=source.sha256,
         name=info.name,
@@ -145,5 +149,5 @@ def _build_source(
         split_group=group,
         split=splits.assign_split(group, settings.shares),
         shots=shots,
-        flags=("time_assumed",) if info.time_assumed else (),
+        flags=tuple(name for name, is_set in flags.items() if is_set),
     )

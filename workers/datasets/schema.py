@@ -43,7 +43,11 @@ class SourceRow:
     ]
     split: Annotated[str, "train, val or test"]
     shots: Annotated[int, "number of shots in the decoded frames"]
-    flags: Annotated[Strings, "time_assumed: the frames were numbered images without times"]
+    flags: Annotated[
+        Strings,
+        "time_assumed: the frames were numbered images without times; depth_unit_assumed: the unit of depth "
+        "was not given (integers are millimetres, floats metres)",
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

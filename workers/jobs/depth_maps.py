@@ -24,10 +24,14 @@ FIT_POINTS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class MetricDepth:
-    """z (H, W) float32 in metres, NaN where unknown; the camera is the given one, or fitted to the points."""
+    """z (H, W) float32 in metres, NaN where unknown; the camera is the given one, or fitted to the points.
+
+    `unit_assumed` says that the unit was not given: integers are millimetres then, floats metres.
+    """
 
     depth: NDArray[np.float32]
     camera: Camera | None
+    unit_assumed: bool = False
 
 
 def load_depth(
@@ -58,7 +62,7 @@ def load_depth(
             if given.measures == "distance":
                 z = z / ray_lengths(camera or Camera.assumed(width, height))
             _check_plausible(z)
-    return MetricDepth(z.astype(np.float32), camera)
+    return MetricDepth(z.astype(np.float32), camera, unit_assumed=given.metres_per_unit is None)
 
 
 def ray_lengths(camera: Camera) -> Array:

@@ -74,6 +74,7 @@ def test_with_depth_a_job_knows_places_and_without_it_does_not(
 ) -> None:
     data = Dataset(world.save(undisturbed, tmp_path / "with"))
     assert verify(data.folder) == []
+    assert [row.flags for row in data.sources.values()] == [("depth_unit_assumed",)]
     known = score(data)
     assert known.matched > 60 and set(known.sources) <= {"depth", "none"}
     # as with `Truth.depth`: see "Accuracy" of docs/benchmarks/datasets.md
@@ -187,7 +188,7 @@ def test_killed_or_shared_it_is_the_same_version(
 ) -> None:
     heartbeat = Heartbeat()
     assert version(world.go(create_job(world, exact), heartbeat)) == version(undisturbed)
-    for point in (0, FRAMES + 3, len(heartbeat.told) - 3):
+    for point in (FRAMES + 3, len(heartbeat.told) - 3):
         job = create_job(world, exact)
         with pytest.raises(Killed):
             world.go(job, Heartbeat(point))

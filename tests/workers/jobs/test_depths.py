@@ -8,10 +8,15 @@ from maquette.contract import DepthMap, ObjectsJob
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from tests.support.splats import random_splat
+from workers.engines.protocols import ObjectAsset
 from workers.errors import JobProblem
 from workers.geometry.cameras import Camera
+from workers.geometry.meshes import Mesh
+from workers.geometry.poses import Similarity
 from workers.jobs.depth_maps import MetricDepth, load_depth
 from workers.jobs.media_loader import MediaLoader
+from workers.jobs.objects.plausibility import flag_doubtful_size
 
 W, H = 96, 64
 CAMERA = Camera(W, H, 110.0, 104.0, 45.0, 34.0)
@@ -106,3 +111,47 @@ def test_wrong_maps_are_refused_with_the_way_out(values: Array, said: Any, code:
 def test_a_depth_map_is_of_one_picture() -> None:
     with pytest.raises(ValidationError, match="depth"):
         ObjectsJob.model_validate({"video": REF, "text": ["cup"], "multiview": True, "depth": {"media": REF}})
+
+
+@pytest.mark.parametrize(("unit", "is_assumed"), [(None, True), (1.0, False), (0.001, False)])
+def test_a_unit_that_was_not_given_is_reported(unit: float | None, is_assumed: bool) -> None:
+    metres = ball() / (unit or 1.0)
+    assert read(metres, metres_per_unit=unit).unit_assumed == is_assumed
+
+
+@pytest.mark.parametrize(
+    ("scale", "label", "is_flagged"),
+    [
+        (0.4, None, False),
+        (299.0, None, True),
+        (0.012, None, True),
+        (0.1, "cup", False),
+        (0.1, "car", True),
+        (100.0, "cup", True),
+        (4.5, "car", False),
+        (35.0, "Airplane", False),
+        (3.0, "gizmo", False),
+    ],
+)
+def test_sizes_that_nothing_has_are_flagged(scale: float, label: str | None, is_flagged: bool) -> None:
+    asset = make_asset(scale, "metric")
+    flags = flag_doubtful_size(asset, label, unit_assumed=True).flags
+    assert "depth_unit_assumed" in flags and ("size_implausible" in flags) == is_flagged
+    assert "depth_unit_assumed" not in flag_doubtful_size(asset, label).flags
+    # without a scale there is no size to doubt
+    assert flag_doubtful_size(make_asset(scale, "relative"), label, unit_assumed=True).flags == ()
+
+
+def make_asset(scale: float, source: Any) -> ObjectAsset:
+    """A cube of `scale` metres."""
+    corners = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], np.float64)
+    return ObjectAsset(
+        mesh=Mesh(corners, np.array([[0, 1, 2]])),
+        splat=random_splat(1),
+        pose=Similarity(np.eye(3), np.zeros(3), scale),
+        camera=CAMERA,
+        scale_source=source,
+        confidence=0.5,
+        silhouette_iou=None,
+        flags=(),
+    )

@@ -21,6 +21,20 @@ METRES: dict[str, float] = {
     "toothbrush": 0.18,
 }  # fmt: skip
 
+# metres: what objects without a known name are between; cameras of depth see nothing smaller, and photos of
+# single objects show nothing larger. Chosen, not measured.
+SMALLEST_M, LARGEST_M = 0.02, 50.0
+# beyond this factor of the usual size the unit is more likely wrong than the object unusual: millimetres for
+# metres are a factor of 1000, centimetres one of 100, toys one of 10 to 40. Chosen, not measured.
+USUAL_FACTOR = 8.0
+
+
+def is_implausible_size(longest_m: float, label: str | None) -> bool:
+    """Whether no object of that name has a longest side of so many metres: a sign of a wrong unit."""
+    usual = get_usual_size(label)
+    low, high = (SMALLEST_M, LARGEST_M) if usual is None else (usual / USUAL_FACTOR, usual * USUAL_FACTOR)
+    return not low <= longest_m <= high
+
 
 def get_usual_size(label: str | None) -> float | None:
     """Metres for a label, None for one that is not in the table."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from workers.datasets.boxes3d.size_priors import is_implausible_size
 from workers.datasets.clip_batch import ClipBatch
 from workers.datasets.gates.scores3d import score_track_3d
 from workers.datasets.gates.track_scores import score_tracks
@@ -24,7 +25,7 @@ class TrackGateStage(ClipStage):
     """
 
     name = "gates"
-    version = "1"
+    version = "2"
 
     def __init__(self, settings: DatasetSettings, engine: EngineInfo) -> None:
         self._policy, self._phrases = settings.policy, settings.phrases
@@ -75,6 +76,10 @@ class TrackGateStage(ClipStage):
         first, last = observations[0].frame, observations[-1].frame
         flags = {flag for item in observations for flag in item.flags}
         flags |= {flag for box in boxes.values() for flag in box.flags}
+        size = tuple(float(value) for value in np.median(sizes, axis=0)) if sizes else None
+        scale_source = next(iter(boxes.values())).scale_source if boxes else None
+        if size and scale_source == "metric" and is_implausible_size(max(size), tracked.labels[track]):
+            flags.add("size_implausible")
         return TrackRow(
             clip=clip,
             track=track,
@@ -86,8 +91,8 @@ class TrackGateStage(ClipStage):
             mean_score=float(np.mean(scores)) if scores else None,
             mean_area=float(np.mean([item.area for item in observations])),
             visible_fraction=len(observations) / (last - first + 1),
-            size=tuple(float(value) for value in np.median(sizes, axis=0)) if sizes else None,
-            scale_source=next(iter(boxes.values())).scale_source if boxes else None,
+            size=size,
+            scale_source=scale_source,
             reference_frame=_choose_reference(tracked, track),
             kept=not failed,
             failed=failed,

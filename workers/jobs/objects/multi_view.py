@@ -25,6 +25,7 @@ from workers.geometry.poses import Similarity
 from workers.jobs.cameras import parse_intrinsics
 from workers.jobs.context import JobContext
 from workers.jobs.objects.extras import write_object_with_extras
+from workers.jobs.objects.plausibility import flag_doubtful_size
 from workers.jobs.objects.reconstruction import ReconstructedObject
 from workers.jobs.objects.view_selection import (
     SelectedFrames,
@@ -147,6 +148,7 @@ def _write_object(
     full = replace(asset, camera=asset.camera.resized(*frames.size))
     if request.world_from_cam is not None and request.camera is None:
         full = replace(full, flags=(*asset.flags, "camera_assumed"))
+    full = flag_doubtful_size(full, tracked.label)
     instance = InstanceMask(
         mask=seen.mask,
         box=seen.box,

@@ -10,6 +10,7 @@ from workers.jobs.cameras import find_measured_camera
 from workers.jobs.context import JobContext
 from workers.jobs.depth_maps import load_depth
 from workers.jobs.media_loader import LoadedImage
+from workers.jobs.objects.plausibility import flag_doubtful_size
 from workers.jobs.segment.instances import InstanceMask
 
 
@@ -37,10 +38,10 @@ def reconstruct_objects(
     """
     engine = context.engines.objects()
     context.record_engine(engine.info)
-    camera, depth = find_measured_camera(image, intrinsics), None
+    camera, depth, unit_assumed = find_measured_camera(image, intrinsics), None, False
     if depth_map is not None:
         measured = load_depth(context.media, depth_map, image.width, image.height, camera)
-        camera, depth = measured.camera, measured.depth
+        camera, depth, unit_assumed = measured.camera, measured.depth, measured.unit_assumed
     objects: list[ReconstructedObject] = []
     failures: list[ObjectFailure] = []
     for index, instance in enumerate(instances):
@@ -54,6 +55,7 @@ def reconstruct_objects(
                 ObjectFailure(index=index, label=instance.label, code="object_not_lifted", detail=str(error))
             )
             continue
+        asset = flag_doubtful_size(asset, instance.label, unit_assumed=unit_assumed)
         objects.append(ReconstructedObject(index, f"object-{index:03d}", instance, asset))
     context.progress("lift", len(instances), len(instances))
     return objects, failures
