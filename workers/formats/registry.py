@@ -60,9 +60,9 @@ class AssetWriter(FileFormat, Generic[Asset]):
     """A format with the writer of one kind of asset.
 
     `y_down_when_trained` marks formats into which 3DGS training writes y down; the others are y up by their
-    specifications. Of meshes, `holds_textures` and `holds_colors` mark formats that keep textures and colours of
-    vertices, `blends_colors` those that keep the colours of textured vertices too, and `list_side_files` returns
-    the files that a written file names, by name, with their media types.
+    specifications. Of meshes, `holds_textures` and `holds_colors` mark formats that keep textures and colours
+    of vertices, `blends_colors` those that keep the colours of textured vertices too, and `list_side_files`
+    returns the files that a written file names, by name, with their media types.
     """
 
     write: Callable[[Asset], bytes]
