@@ -144,6 +144,21 @@ def test_the_command_line_takes_images_and_videos(stack: Stack, moving: Path, tm
     assert failed.status != 0 and "a format is one of glb" in failed.stderr
 
 
+def test_a_given_height_sets_size_and_distance(mq: Maquette, stack: Stack, tmp_path: Path) -> None:
+    image = skimage.data.astronaut()
+    boxes = [(60, 0, 400, 512)]
+    [guess] = mq.bodies(image, boxes=boxes).wait().bodies
+    assert guess.scale_source == "prior" and guess.height_range_m == (0.9, 1.9)
+    Image.fromarray(image).save(tmp_path / "person.png")
+    words = ("bodies", str(tmp_path / "person.png"), "--box", "60,0,400,512", "--height", "1.12")
+    [body] = json.loads(run_cli(stack, "--json", *words).stdout)["result"]["bodies"]
+    assert body["height_m"] == pytest.approx(1.12) and body["scale_source"] == "metric"
+    assert body["height_range_m"] is None and "height_given" in body["flags"]
+    nose, guessed = body["keypoints"][0], guess.keypoints[0]
+    assert nose["xy"] == pytest.approx(guessed.xy)
+    assert nose["xyz"] == pytest.approx([v * 1.12 / guess.height_m for v in guessed.xyz])
+
+
 def test_a_crowd_in_one_image(mq: Maquette) -> None:
     person = np.asarray(Image.fromarray(skimage.data.astronaut()).resize((200, 200)))
     crowd = np.tile(person, (3, 8, 1))
