@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from media.errors import MediaError
+from storage.artefacts import ArtefactMissing
 
 log = logging.getLogger(__name__)
 HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 400: "bad_request", 413: "body_too_large"}
@@ -52,6 +53,12 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(MediaError)
     async def _media(_request: Request, error: MediaError) -> Response:
         return respond(Problem.from_code(error.code, error.status, error.detail))
+
+    @app.exception_handler(ArtefactMissing)
+    async def _lost(request: Request, error: ArtefactMissing) -> Response:
+        log.error("%s %s: %s is in the ledger and not in the store", request.method, request.url.path, error)
+        detail = "a file of this result is lost: run the job again"
+        return respond(Problem.from_code("artefact_gone", 410, detail))
 
     @app.exception_handler(UnknownPhrase)
     async def _phrase(_request: Request, error: UnknownPhrase) -> Response:

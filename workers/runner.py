@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from media.errors import MediaError
 from media.sandbox import Sandbox
-from storage.artefacts import ArtefactStore
+from storage.artefacts import ArtefactMissing, ArtefactStore
 from storage.broker import UNREACHABLE
 from storage.ledger import Database, JobRow, fairness, files, jobs, leases
 from storage.ledger import parts as ledger_parts
@@ -166,6 +166,9 @@ def to_problem(error: Exception) -> Problem:
         return error.problem
     if isinstance(error, MediaError):
         return Problem.from_code(error.code, error.status, error.detail)
+    if isinstance(error, ArtefactMissing):
+        detail = "a file that the job needs is lost: upload it, or run the earlier job, again"
+        return Problem.from_code("artefact_gone", 410, detail)
     if isinstance(error, UnknownPhrase):
         return error.problem()
     if isinstance(error, EngineUnavailable):

@@ -1,6 +1,5 @@
 """Artefacts: immutable files by their hash, complete or in ranges."""
 
-import logging
 from itertools import chain
 from typing import Annotated, Any
 
@@ -11,10 +10,8 @@ from service.delivery import ranges
 from service.guards.keys import Caller
 from service.problems import ServiceProblem
 from service.state import get_state
-from storage.artefacts import ArtefactMissing
 from storage.ledger import files
 
-log = logging.getLogger(__name__)
 router = APIRouter(prefix="/v1/artefacts", tags=["artefacts"])
 CONTENT: dict[int | str, dict[str, Any]] = {
     200: {"description": "The complete file", "content": {"application/octet-stream": {}}},
@@ -68,15 +65,9 @@ def get_artefact(
     status = 206 if wanted else 200
     if http.method == "HEAD":
         return Response(status_code=status, headers=headers, media_type=media_type)
-    try:
-        # the first piece is read before the headers are sent: a lost file is a problem, not a broken stream
-        pieces = state.store.read(sha256, start, stop)
-        content = chain([next(pieces, b"")], pieces)
-    except ArtefactMissing:
-        log.error("the artefact %s is in the ledger and not in the store", sha256)
-        raise ServiceProblem(
-            "artefact_gone", 410, "the file of this artefact is lost: run the job again"
-        ) from None
+    # the first piece is read before the headers are sent: a lost file is a problem, not a broken stream
+    pieces = state.store.read(sha256, start, stop)
+    content = chain([next(pieces, b"")], pieces)
     return StreamingResponse(content, status, headers, media_type)
 
 

@@ -199,7 +199,7 @@ def _report_progress(connection: Connection, job_id: str, kind: str, done: int, 
         "stage": stage,
         "done": done,
         "total": total,
-        "message": f"{stage}: {done} of {total} parts",
+        "message": "parts",
     }
     connection.execute(update(jobs).where(jobs.c.id == job_id).values(progress=json.dumps(progress_data)))
     record_event(connection, job_id, "progress", progress_data)

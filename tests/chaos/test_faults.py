@@ -25,13 +25,20 @@ from tests.support.faults import (
 from tests.support.scenes import make_wall, write_ball_video
 from workers.geometry.boxes import bounding_box
 
-FRAMES = 110
+# long enough for a checkpoint to resume from, and not
+FRAMES, FEW_FRAMES = 110, 30
 
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[float, float, float, float]]:
     path = tmp_path_factory.mktemp("video") / "ball.mp4"
     return path, bounding_box(write_ball_video(path, FRAMES)[0])
+
+
+@pytest.fixture(scope="module")
+def short_video(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[float, float, float, float]]:
+    path = tmp_path_factory.mktemp("video") / "short.mp4"
+    return path, bounding_box(write_ball_video(path, FEW_FRAMES)[0])
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +62,9 @@ def test_a_killed_worker_resumes_from_its_checkpoint(
 
 
 def test_a_killed_child_is_replaced(
-    shaky: Stack, client: Maquette, video: tuple[Path, tuple[float, ...]]
+    shaky: Stack, client: Maquette, short_video: tuple[Path, tuple[float, ...]]
 ) -> None:
-    job = client.track(video[0], boxes=[video[1]])
+    job = client.track(short_video[0], boxes=[short_video[1]])
     wait_until(shaky, is_past_frame(job, 5))
     worker = shaky.process("worker").process
     pool_child(shaky).kill()
@@ -78,18 +85,18 @@ def track_until_hung(
 
 
 def test_a_hung_child_is_killed_and_its_job_runs_again(
-    shaky: Stack, client: Maquette, video: tuple[Path, tuple[float, ...]]
+    shaky: Stack, client: Maquette, short_video: tuple[Path, tuple[float, ...]]
 ) -> None:
-    job, hung = track_until_hung(shaky, client, video)
+    job, hung = track_until_hung(shaky, client, short_video)
     wait_for_success(shaky, job)
     assert job.data.attempt == 2 and succeeded_once(job)
     assert not hung.is_running()
 
 
 def test_a_hung_child_does_not_prevent_cancellation(
-    shaky: Stack, client: Maquette, video: tuple[Path, tuple[float, ...]]
+    shaky: Stack, client: Maquette, short_video: tuple[Path, tuple[float, ...]]
 ) -> None:
-    job, hung = track_until_hung(shaky, client, video)
+    job, hung = track_until_hung(shaky, client, short_video)
     job.cancel()
     wait_until(shaky, lambda: job.refresh().state == "cancelled", 20)
     wait_until(shaky, lambda: not hung.is_running(), 20)

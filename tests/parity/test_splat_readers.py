@@ -16,6 +16,7 @@ import pytest
 
 from tests.support.splats import compute_covariances, flip_axes, make_signpost, random_splat, sort_by_color
 from workers.formats.convert import convert_splat
+from workers.formats.packed_splats import write_ksplat, write_splat
 from workers.formats.sog import write_sog
 from workers.formats.sog_reader import read_sog
 from workers.formats.splat_glb import read_splat_glb, write_splat_glb
@@ -68,6 +69,13 @@ def test_splat_transform_reads_our_sog(tmp_path):
 def test_splat_transform_reads_our_ply(tmp_path):
     read = read_splat_ply(transformed(write_splat_ply(POST), "post.ply", "out.ply", tmp_path))
     assert_placed(read, *flip_axes(POST, (1, 1, 1)), means_to=1e-6, spread_to=1e-6)
+
+
+@pytest.mark.parametrize(("write", "spread_to"), [(write_splat, 1e-3), (write_ksplat, 1e-6)])
+def test_splat_transform_reads_the_formats_of_viewers(tmp_path, write, spread_to):
+    name = "post." + write.__name__.removeprefix("write_")
+    read = read_splat_ply(transformed(write(POST), name, "out.ply", tmp_path))
+    assert_placed(read, *flip_axes(POST, (1, 1, 1)), means_to=1e-6, spread_to=spread_to)
 
 
 def test_many_gaussians_come_through_alike(tmp_path):

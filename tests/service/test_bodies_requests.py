@@ -133,3 +133,15 @@ def test_jobs_to_go_on_from(
     assert answer(gateway, from_job=collected["segment"], formats=["obj"])[0] == 202
     response = gateway.post("/v1/jobs", json={"kind": "objects", "from_job": collected["track"]})
     assert json.loads(response.content)["code"] == "source_wrong_kind"
+
+
+@pytest.mark.parametrize("height", [0.1, 3, "tall", [1.1], [1.1, 1.2, 1.3], [1.1, 0]])
+def test_heights_that_cannot_be(gateway: TestClient, image: dict[str, str], height: Any) -> None:
+    boxes = [{"x0": 0, "y0": 0, "x1": 20, "y1": 40}, {"x0": 20, "y0": 0, "x1": 40, "y1": 40}]
+    assert answer(gateway, image=image, boxes=boxes, height_m=height)[0] == 422
+
+
+@pytest.mark.parametrize("height", [1, 1.12, [1.1, None]])
+def test_a_height_for_all_or_one_per_box(gateway: TestClient, image: dict[str, str], height: Any) -> None:
+    boxes = [{"x0": 0, "y0": 0, "x1": 20, "y1": 40}, {"x0": 20, "y0": 0, "x1": 40, "y1": 40}]
+    assert answer(gateway, image=image, boxes=boxes, height_m=height)[0] == 202

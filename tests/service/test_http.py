@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from service.delivery import ranges
 from service.delivery.waiting import preferred_wait
 from service.state import State
-from storage.ledger import files, leases
+from storage.ledger import Submission, files, jobs, leases
 from tests.support.media_files import encode_png, make_gradient
 
 IMAGE = encode_png(make_gradient())
@@ -109,6 +109,17 @@ def test_a_lost_artefact_is_gone_before_anything_is_sent(
     files.add_artefact(state.db, tenant, sha256, "text/plain", 12)
     answer = gateway.get(f"/v1/artefacts/{sha256}")
     assert (answer.status_code, answer.json()["code"]) == (410, "artefact_gone")
+
+
+def test_a_job_whose_result_is_lost_is_gone(gateway: TestClient, state: State, tenant: str) -> None:
+    submission = Submission(tenant, "convert", "auto", "default", "{}", "h", 60)
+    job = leases.claim(state.db, jobs.submit(state.db, submission)[0].id, "w", 30)
+    assert job is not None
+    leases.succeed(state.db, job, hashlib.sha256(b"a manifest that is lost").hexdigest())
+    answer = gateway.get(f"/v1/jobs/{job.id}")
+    assert (answer.status_code, answer.json()["code"]) == (410, "artefact_gone")
+    # lists have no results, and still show it
+    assert [item["id"] for item in gateway.get("/v1/jobs").json()["jobs"]] == [job.id]
 
 
 @pytest.mark.parametrize(

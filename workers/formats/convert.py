@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 from maquette.contract.formats import AssetFormat
 
 from workers.formats.glb_accessors import GlbError
@@ -23,6 +24,7 @@ from workers.formats.registry import (
     SPLAT_CODECS,
     SPLAT_WRITERS,
     AssetKind,
+    AssetWriter,
     check_installed,
 )
 from workers.formats.sog import SogError
@@ -130,14 +132,24 @@ def write_asset(loaded: LoadedAsset, target: str, *, y_down: bool = False) -> Co
             data = _write_splat(asset, loaded.source, target, y_down)
             return ConvertedAsset(data=data, losses=losses)
         writer = MESH_WRITERS[_check_name(target, "mesh", MESH_WRITERS)]
-        if asset.texturing is not None and not writer.holds_textures:
-            losses["textures"] += len(asset.texturing.materials)
-        if asset.colors is not None and not writer.holds_colors:
-            losses["colors"] += len(asset.colors)
+        _count_dropped(asset, writer, losses)
         side_files = writer.list_side_files(asset) if writer.list_side_files else {}
         return ConvertedAsset(data=writer.write(asset), losses=losses, side_files=side_files)
     except FORMAT_ERRORS as error:
         raise ConvertError(f"{loaded.source} to {target}: {error}") from error
+
+
+def _count_dropped(mesh: Mesh, writer: AssetWriter[Mesh], losses: Losses) -> None:
+    """Add the textures and colours of a mesh that a format has no place for."""
+    if mesh.texturing is not None and not writer.holds_textures:
+        losses["textures"] += len(mesh.texturing.materials)
+    if mesh.colors is None:
+        return
+    if not writer.holds_colors:
+        losses["colors"] += len(mesh.colors)
+    elif mesh.texturing is not None and writer.holds_textures and not writer.blends_colors:
+        textured = np.unique(mesh.faces[mesh.texturing.face_materials >= 0])
+        losses["colors"] += int((mesh.colors[textured] != 255).any(axis=1).sum())
 
 
 def convert_asset(data: bytes, target: str, *, y_down: bool = False) -> bytes:

@@ -263,6 +263,7 @@ class GlbBuilder:
         surface: Json = {"metallicFactor": float(metallic), "roughnessFactor": float(roughness)}
         material: Json = {"name": name, "pbrMetallicRoughness": surface}
         if texture is not None:
+            surface |= {"metallicFactor": texture.metallic, "roughnessFactor": texture.roughness}
             surface["baseColorTexture"] = {"index": self._texture(texture)}
             if texture.factor != WHITE:
                 surface["baseColorFactor"] = list(texture.factor)

@@ -17,7 +17,8 @@ WRAPS: dict[int, Wrap] = {33071: "clamp", 33648: "mirror", 10497: "repeat"}
 WHITE = (1.0, 1.0, 1.0, 1.0)
 # A WebP image is decoded, because only glTF's extension may hold one. Chosen, not measured.
 MAX_WEBP_PIXELS = 64 << 20
-OTHER_MAPS = ("normalTexture", "occlusionTexture", "emissiveTexture")
+# The workflow before metallic and roughness: its diffuse colour is a base colour.
+GLOSSY = "KHR_materials_pbrSpecularGlossiness"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +51,21 @@ class MaterialReader:
 
     def _parse(self, material: Json) -> BaseColor:
         surface = material.get("pbrMetallicRoughness", {})
-        maps = sum(name in material for name in OTHER_MAPS) + ("metallicRoughnessTexture" in surface)
-        self._losses["textures"] += maps
-        r, g, b, a = (float(value) for value in surface.get("baseColorFactor", WHITE))
+        factor, texture = surface.get("baseColorFactor"), surface.get("baseColorTexture")
+        glossy = material.get("extensions", {}).get(GLOSSY, {})
+        if texture is None and factor is None:
+            factor, texture = glossy.get("diffuseFactor"), glossy.get("diffuseTexture")
+        r, g, b, a = (float(value) for value in factor or WHITE)
+        self._losses["textures"] += _count_textures(material)
+        self._losses["materials"] += any(material.get("emissiveFactor", ()))
         alpha_mode = material.get("alphaMode", "OPAQUE")
-        texture = surface.get("baseColorTexture")
         image = None if texture is None else self._read_image(texture)
         if texture is None or image is None:
-            self._losses["textures"] += texture is not None
             self._losses["transparency"] += alpha_mode != "OPAQUE"
             return BaseColor((r, g, b))
+        self._losses["textures"] -= 1
+        # without its map, the factor of a map says nothing
+        has_map = "metallicRoughnessTexture" in surface or bool(glossy)
         transform = texture.get("extensions", {}).get("KHR_texture_transform", {})
         data, media_type, wrap = image
         return BaseColor(
@@ -71,6 +77,8 @@ class MaterialReader:
                 wrap=wrap,
                 alpha_mode=alpha_mode if alpha_mode in ("MASK", "BLEND") else "OPAQUE",
                 double_sided=bool(material.get("doubleSided", False)),
+                metallic=0.0 if has_map else float(surface.get("metallicFactor", 1.0)),
+                roughness=1.0 if has_map else float(surface.get("roughnessFactor", 1.0)),
             ),
             coordinates=f"TEXCOORD_{int(transform.get('texCoord', texture.get('texCoord', 0)))}",
             transform=_parse_transform(transform) if transform else None,
@@ -100,6 +108,15 @@ class MaterialReader:
             tuple(WRAPS.get(sampler.get(key, 10497), "repeat") for key in ("wrapS", "wrapT")),
         )
         return *encoded, wrap
+
+
+def _count_textures(material: Json) -> int:
+    """How many maps a material names, at whatever depth: extensions have maps of their own."""
+    count = 0
+    for key, value in material.items():
+        if isinstance(value, dict):
+            count += 1 if key.endswith("Texture") else _count_textures(value)
+    return count
 
 
 def _identify(data: bytes) -> tuple[bytes, Literal["image/png", "image/jpeg"]] | None:

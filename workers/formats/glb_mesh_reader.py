@@ -144,6 +144,8 @@ class _SceneReader:
         points = self._glb.floats(attributes["POSITION"], 3, rows).astype(np.float64)
         base = self._materials.read(primitive.get("material"))
         colors = self._glb.colors(primitive, rows)
+        if colors is not None and (colors == 1.0).all():
+            colors = None
         uvs, material = None, base.material
         if material is not None and base.coordinates in attributes:
             uvs = self._glb.floats(attributes[base.coordinates], 2, rows).astype(np.float64)

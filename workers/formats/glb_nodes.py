@@ -72,7 +72,7 @@ def _local_matrix(node: Json) -> NDArray[np.float64]:
         return _check_finite(np.asarray(node["matrix"], dtype=np.float64).reshape(4, 4).T)
     quaternion = np.asarray(node.get("rotation", (0.0, 0.0, 0.0, 1.0)), dtype=np.float64).reshape(4)
     norm = float(np.linalg.norm(quaternion))
-    if not norm > MIN_QUATERNION_NORM:
+    if not MIN_QUATERNION_NORM < norm < np.inf:
         raise GlbError("the quaternion of a node is zero or not finite")
     x, y, z, w = quaternion / norm
     rotation = np.array(

@@ -44,3 +44,8 @@ def split_by_material(mesh: Mesh) -> Iterator[MeshPart]:
             uvs=None if number < 0 else texturing.uvs[rows],
             material=None if number < 0 else texturing.materials[number],
         )
+
+
+def is_plain(part: MeshPart) -> bool:
+    """Whether all vertices of a part have one colour, or none."""
+    return part.colors is None or bool((part.colors == part.colors[0]).all())

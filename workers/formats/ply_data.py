@@ -15,6 +15,8 @@ from workers.formats.ply_header import DTYPES, PlyElement, PlyError, PlyHeader
 
 # A name that no property has, because names hold no blanks.
 COUNT_PREFIX = "count of "
+# Longer lists than any file holds; also infinity and what is not a number are refused by it.
+MAX_LIST = 1 << 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def _ends_early(element: PlyElement) -> PlyError:
 
 
 def _check_length(count: float) -> int:
-    if count != int(count) or count < 0:
+    if not 0 <= count < MAX_LIST or count != int(count):
         raise PlyError(f"a list cannot have {count} values")
     return int(count)
 

@@ -60,9 +60,9 @@ class AssetWriter(FileFormat, Generic[Asset]):
     """A format with the writer of one kind of asset.
 
     `y_down_when_trained` marks formats into which 3DGS training writes y down; the others are y up by their
-    specifications. `holds_textures` and `holds_colors` mark formats of meshes whose writer keeps textures and
-    colours of vertices. `list_side_files` returns the files that a written file names, by name, with their
-    media types.
+    specifications. Of meshes, `holds_textures` and `holds_colors` mark formats that keep textures and colours
+    of vertices, `blends_colors` those that keep the colours of textured vertices too, and `list_side_files`
+    returns the files that a written file names, by name, with their media types.
     """
 
     write: Callable[[Asset], bytes]
@@ -70,6 +70,7 @@ class AssetWriter(FileFormat, Generic[Asset]):
     y_down_when_trained: bool = False
     holds_textures: bool = False
     holds_colors: bool = True
+    blends_colors: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +125,7 @@ MESH_CODECS: Mapping[AssetFormat, AssetCodec[Mesh]] = {
         read=read_mesh_glb,
         write=write_mesh_glb,
         holds_textures=True,
+        blends_colors=True,
     ),
     "obj": AssetCodec(
         extension="obj",
@@ -134,6 +136,7 @@ MESH_CODECS: Mapping[AssetFormat, AssetCodec[Mesh]] = {
         write=write_mesh_obj,
         list_side_files=list_obj_side_files,
         holds_textures=True,
+        blends_colors=True,
     ),
     "ply": AssetCodec(
         extension="ply",

@@ -43,9 +43,10 @@ def read_splat_fields(data: bytes, losses: Losses | None = None) -> NDArray[np.f
     if vertex.count > MAX_GAUSSIANS:
         raise PlyError(f"{vertex.count} Gaussians; at most {MAX_GAUSSIANS} are supported")
     out = np.zeros((vertex.count, len(FIELDS)), dtype=np.float32)
-    for column, name in enumerate(FIELDS):
-        if name in columns:
-            out[:, column] = columns[name]
+    # doubles beyond float32 become infinite, and their Gaussians are left out
+    with np.errstate(over="ignore", invalid="ignore"):
+        for column, name in enumerate(FIELDS):
+            out[:, column] = columns.get(name, 0.0)
     if losses is not None and any(
         values.any() for name, values in columns.items() if name.startswith("f_rest")
     ):
@@ -68,8 +69,8 @@ def write_splat_ply(splat: Gaussians) -> bytes:
 
 def read_splat_ply(data: bytes, losses: Losses | None = None) -> Gaussians:
     """Decode and sanitise a splat PLY; raises PlyError when it cannot be read."""
-    fields = read_splat_fields(data, losses).astype(np.float64)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
+        fields = read_splat_fields(data, losses).astype(np.float64)
         splat = Gaussians(
             means=fields[:, 0:3].astype(np.float32),
             rotations=fields[:, 13:17].astype(np.float32),

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from workers.formats.color import srgb_to_linear
-from workers.formats.mesh_parts import MeshPart, split_by_material
+from workers.formats.face_texture import fits_texture, paint_faces
+from workers.formats.mesh_parts import MeshPart, is_plain, split_by_material
 from workers.geometry.meshes import Mesh, TextureMaterial
 
 SUFFIXES = {"image/png": "png", "image/jpeg": "jpg"}
@@ -28,9 +29,10 @@ def check_usd() -> None:
 
 
 def write_mesh_usdz(mesh: Mesh, *, metres_per_unit: float = 1.0) -> bytes:
-    """A package of a mesh, y up, with its textures; without one, its vertex colours are the surface's.
+    """A package of a mesh, y up, with its textures; vertex colours become a texture where there is none.
 
-    USD's texture coordinates have their origin at the bottom left. Raises UsdMissing.
+    AR viewers show no vertex colours. USD's texture coordinates have their origin at the bottom left.
+    Raises UsdMissing.
     """
     check_usd()
     from pxr import Usd, UsdGeom, UsdUtils, Work
@@ -44,6 +46,8 @@ def write_mesh_usdz(mesh: Mesh, *, metres_per_unit: float = 1.0) -> bytes:
         UsdGeom.SetStageMetersPerUnit(stage, metres_per_unit)
         stage.SetDefaultPrim(UsdGeom.Xform.Define(stage, "/object").GetPrim())
         for number, part in enumerate(split_by_material(mesh)):
+            if part.material is None and not is_plain(part) and fits_texture(part):
+                part = paint_faces(part)
             _add_part(stage, folder, f"_{number}" if number else "", part)
         stage.Save()
         out = folder / "object.usdz"
@@ -73,20 +77,25 @@ def _add_part(stage: Any, folder: Path, suffix: str, part: MeshPart) -> None:
         st.Set(Vt.Vec2fArray.FromNumpy(uvs.astype(np.float32)))
     elif part.colors is not None:
         linear = np.ascontiguousarray(srgb_to_linear(part.colors), np.float32)
-        color = primvars.CreatePrimvar("displayColor", types.Color3fArray, UsdGeom.Tokens.vertex)
-        color.Set(Vt.Vec3fArray.FromNumpy(linear))
+        scope = UsdGeom.Tokens.constant if is_plain(part) else UsdGeom.Tokens.vertex
+        color = primvars.CreatePrimvar("displayColor", types.Color3fArray, scope)
+        color.Set(Vt.Vec3fArray.FromNumpy(linear[:1] if is_plain(part) else linear))
     material = UsdShade.Material.Define(stage, f"/object/material{suffix}")
     surface = UsdShade.Shader.Define(stage, f"{material.GetPath()}/surface")
     surface.CreateIdAttr("UsdPreviewSurface")
-    surface.CreateInput("roughness", types.Float).Set(1.0)
-    surface.CreateInput("metallic", types.Float).Set(0.0)
+    bound = part.material
+    surface.CreateInput("roughness", types.Float).Set(1.0 if bound is None else bound.roughness)
+    surface.CreateInput("metallic", types.Float).Set(0.0 if bound is None else bound.metallic)
     material.CreateSurfaceOutput().ConnectToSource(surface.CreateOutput("surface", types.Token))
-    if part.material is not None:
-        if part.material.double_sided:
+    if bound is not None:
+        if bound.double_sided:
             mesh.CreateDoubleSidedAttr(True)
-        file = f"texture{suffix}.{SUFFIXES[part.material.media_type]}"
-        (folder / file).write_bytes(part.material.image)
-        _connect_texture(stage, surface, file, part.material)
+        file = f"texture{suffix}.{SUFFIXES[bound.media_type]}"
+        (folder / file).write_bytes(bound.image)
+        _connect_texture(stage, surface, file, bound)
+    elif part.colors is not None and is_plain(part):
+        plain = srgb_to_linear(part.colors[0])
+        surface.CreateInput("diffuseColor", types.Color3f).Set(Gf.Vec3f(*map(float, plain)))
     elif part.colors is not None:
         reader = _add_reader(stage, surface, "displayColor", "float3")
         surface.CreateInput("diffuseColor", types.Color3f).ConnectToSource(

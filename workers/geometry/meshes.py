@@ -22,6 +22,8 @@ class TextureMaterial:
     wrap: tuple[Wrap, Wrap] = ("repeat", "repeat")
     alpha_mode: Literal["OPAQUE", "MASK", "BLEND"] = "OPAQUE"
     double_sided: bool = False
+    metallic: float = 0.0
+    roughness: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

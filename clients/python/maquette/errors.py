@@ -1,6 +1,6 @@
 """Exceptions of the client; those of the service carry its stable codes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -59,8 +59,16 @@ class InvalidRequest(ApiError):
     """The request is invalid (400, 413, 415, 422)."""
 
 
+class Gone(ApiError):
+    """The file of a result or of an upload is lost (410); run its job again."""
+
+
 class ServiceError(ApiError):
     """The service failed (5xx)."""
+
+
+class StorageFull(ServiceError):
+    """The service has no space left (507); nothing was kept, and its operator has to free some."""
 
 
 class JobFailed(ApiError):
@@ -80,9 +88,11 @@ BY_STATUS: dict[int, type[ApiError]] = {
     401: Unauthorized,
     404: NotFound,
     409: Conflict,
+    410: Gone,
     413: InvalidRequest,
     415: InvalidRequest,
     422: InvalidRequest,
+    507: StorageFull,
 }
 
 
@@ -135,3 +145,9 @@ def to_invalid_request(error: ValidationError) -> InvalidRequest:
     where = ".".join(str(part) for part in errors[0].loc) or "the request"
     detail = f"{where}: {errors[0].message}"
     return InvalidRequest(Problem.from_code("invalid_request", 422, detail, errors=errors))
+
+
+def artefacts_gone(names: Sequence[str], folder: Path) -> Gone:
+    """Return the error for files of a result that the service has lost; the others are in the folder."""
+    detail = f"the service has lost {', '.join(names)}: run the job again; what it has is in {folder}"
+    return Gone(Problem.from_code("artefact_gone", 410, detail))

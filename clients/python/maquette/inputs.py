@@ -150,6 +150,21 @@ def to_prompt_fields(
     }
 
 
+def to_heights(heights: Any) -> float | list[float | None] | None:
+    """Accept a height in metres, or a sequence of them with None where unknown."""
+    if heights is None:
+        return None
+    try:
+        if isinstance(heights, (str, bytes)):
+            raise TypeError
+        if hasattr(heights, "__iter__"):
+            return [None if height is None else float(height) for height in heights]
+        return float(heights)
+    except (TypeError, ValueError) as error:
+        expected = "a height in metres, or one per person (None where unknown)"
+        raise unfit("height_m", expected, heights) from error
+
+
 def to_intrinsics(camera: Any) -> Intrinsics | None:
     """Accept Intrinsics, a dict of them, fx, fy, cx, cy as numbers or text, or a 3x3 matrix K."""
     if camera is None or isinstance(camera, Intrinsics):

@@ -1,5 +1,7 @@
 """Jobs of the command line, against a gateway without workers: ids, Ctrl-C, commands that are run again."""
 
+import errno
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +15,7 @@ from maquette.contract import Problem
 from PIL import Image
 
 from service.state import State
-from storage.ledger import leases
+from storage.ledger import files, leases
 from tests.support.cli import Outcome
 from tests.support.gateway import application, gateway, state, tenant
 
@@ -170,6 +172,52 @@ def test_a_start_names_a_job_where_only_one_has_it(run: Run, gateway: TestClient
 def test_ids_of_no_job_are_refused(run: Run, text: str) -> None:
     refused = run("get", text)
     assert (refused.status, refused.stdout) == (1, "") and refused.stderr.startswith("job_unknown: ")
+
+
+def finish_job(state: State, tenant: str, job_id: str, contents: dict[str, bytes | None]) -> None:
+    """End a job with files; those without content are in the ledger, but their bytes are lost."""
+    artefacts = []
+    for name, content in contents.items():
+        sha256 = hashlib.sha256(name.encode()).hexdigest() if content is None else state.store.put(content)
+        files.add_artefact(state.db, tenant, sha256, "image/png", len(content or b""))
+        artefacts.append(
+            {"name": name, "role": "mask", "sha256": sha256, "media_type": "image/png", "bytes": 1}
+        )
+    manifest = {
+        "result": {"kind": "segment", "width": 40, "height": 30, "instances": []},
+        "artefacts": artefacts,
+        "provenance": {"code_version": "0", "engines": [], "seed": 0, "parameters": {}, "sources": []},
+    }
+    claimed = leases.claim(state.db, job_id, "w", 30)
+    assert claimed is not None
+    assert leases.succeed(state.db, claimed, state.store.put(json.dumps(manifest).encode()))
+
+
+@pytest.mark.parametrize("command", ["get", "wait"])
+def test_a_lost_file_is_named_and_the_others_are_saved(
+    run: Run, gateway: TestClient, state: State, tenant: str, tmp_path: Path, command: str
+) -> None:
+    run("segment", "red.png", "--text", "person")
+    [job] = list_jobs(gateway)
+    finish_job(state, tenant, job["id"], {"a.png": b"first", "lost.png": None, "z.png": b"last"})
+    outcome = run(command, job["id"], "--out", "out")
+    assert outcome.status == 1
+    assert outcome.stderr.splitlines()[-1].startswith(
+        "artefact_gone: the service has lost lost.png: run the job"
+    )
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "result.json", "z.png"]
+    assert (tmp_path / "out" / "z.png").read_bytes() == b"last"
+
+
+def test_a_full_disk_is_one_line(run: Run, gateway: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill_up(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("service.dispatch.submission.jobs.submit", fill_up)
+    outcome = run("segment", "red.png", "--text", "person")
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith("storage_full: ") and outcome.stderr.count("\n") == 1
+    assert list_jobs(gateway) == []
 
 
 def test_an_objects_job_continues_a_job_by_the_start_of_its_id(run: Run, gateway: TestClient) -> None:

@@ -4,6 +4,8 @@ import asyncio
 import hashlib
 import itertools
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from maquette import (
+    ApiError,
     AsyncMaquette,
     ConnectionFailed,
+    Gone,
     InvalidRequest,
     JobFailed,
     Maquette,
     ServiceError,
+    StorageFull,
     WaitTimeout,
     inputs,
     sessions,
@@ -212,3 +217,48 @@ def test_the_text_of_an_error_holds_all_that_helps() -> None:
         "did you mean bench?",
         "known are bench, cup",
     ]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"), [(410, "artefact_gone", Gone), (507, "storage_full", StorageFull)]
+)
+def test_gone_and_full_have_types_of_their_own(status: int, code: str, kind: type[ApiError]) -> None:
+    def answer(_request: httpx.Request) -> httpx.Response:
+        problem = Problem.from_code(code, status, "what to do")
+        return httpx.Response(status, content=problem.model_dump_json())
+
+    with client(answer) as mq, pytest.raises(kind, match=f"what to do .{code}.") as caught:
+        mq.job("job_" + "0" * 28)
+    assert (caught.value.status, caught.value.code) == (status, code)
+
+
+def test_an_upload_that_is_refused_before_its_end_says_why(tmp_path: Path) -> None:
+    """A full disk is answered while the client still sends."""
+    (tmp_path / "large.mp4").write_bytes(bytes(8 << 20))
+    problem = Problem.from_code("storage_full", 507, "no space left").model_dump_json().encode()
+
+    class Full(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(404)
+
+        def do_POST(self) -> None:
+            self.rfile.read(1 << 16)
+            self.send_response(507)
+            self.send_header("Content-Length", str(len(problem)))
+            self.end_headers()
+            self.wfile.write(problem)
+            self.wfile.flush()
+            # as the gateway does, discard what was on its way
+            self.rfile.read((8 << 20) - (1 << 16))
+
+        def log_message(self, format: str, *args: object) -> None:
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Full) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            url = f"http://127.0.0.1:{server.server_port}"
+            with Maquette(url, retries=0) as mq, pytest.raises(StorageFull):
+                mq.upload(tmp_path / "large.mp4")
+        finally:
+            server.shutdown()

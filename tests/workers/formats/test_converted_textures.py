@@ -129,6 +129,40 @@ def test_other_maps_and_images_elsewhere_are_counted() -> None:
     assert +convert(TexturedGlb().build(images=elsewhere), "glb").losses == {"textures": 2}
 
 
+def test_maps_of_extensions_are_counted() -> None:
+    source = TexturedGlb()
+    source.materials[0]["extensions"] = {"KHR_materials_clearcoat": {"clearcoatTexture": {"index": 1}}}
+    assert +convert(source.build(), "glb").losses == {"textures": 1}
+
+
+def test_the_diffuse_colour_of_glossy_materials_is_kept(tmp_path: Path) -> None:
+    source = TexturedGlb()
+    diffuse = source.materials[0].pop("pbrMetallicRoughness")["baseColorTexture"]
+    glossy = {"diffuseTexture": diffuse, "specularGlossinessTexture": {"index": 1}}
+    source.materials[0]["extensions"] = {"KHR_materials_pbrSpecularGlossiness": glossy}
+    converted = convert(source.build(), "glb")
+    assert +converted.losses == {"textures": 1}
+    first = read_scene(converted, "glb", tmp_path)[0]
+    np.testing.assert_allclose(show_colors(first), np.tile(RED, (len(first.vertices), 1)))
+
+
+@pytest.mark.parametrize(("target", "lost"), [("glb", {}), ("obj", {}), ("usdz", {"colors": 8})])
+def test_colours_of_textured_vertices_are_kept_or_counted(target: str, lost: dict[str, int]) -> None:
+    if target == "usdz":
+        pytest.importorskip("pxr", reason="the extra 'usd' is not installed")
+    source = TexturedGlb()
+    colors = source.raw.add(np.full((8, 3), 30000, np.uint16), normalized=True)
+    source.meshes[0]["primitives"][0]["attributes"]["COLOR_0"] = colors
+    assert +convert(source.build(), target).losses == lost
+
+
+def test_metal_and_roughness_stay_with_a_texture(tmp_path: Path) -> None:
+    source = TexturedGlb()
+    source.materials[0]["pbrMetallicRoughness"] |= {"metallicFactor": 0.75, "roughnessFactor": 0.25}
+    material = read_scene(convert(source.build(), "glb"), "glb", tmp_path)[0].visual.material
+    assert (material.metallicFactor, material.roughnessFactor) == (0.75, 0.25)
+
+
 def test_transforms_of_textures_are_applied() -> None:
     transform = {"scale": [2, 3], "offset": [0.25, -0.5], "rotation": np.pi / 2}
     source = TexturedGlb(extensions={"KHR_texture_transform": transform})
@@ -179,16 +213,17 @@ def test_usdz_has_every_texture(tmp_path: Path) -> None:
     assert [error.GetMessage() for error in errors] == []
 
 
-def test_usdz_shows_colours_of_vertices(tmp_path: Path) -> None:
+def test_usdz_shows_one_colour_without_a_texture(tmp_path: Path) -> None:
     usd = pytest.importorskip("pxr.Usd", reason="the extra 'usd' is not installed")
-    from pxr import UsdGeom
+    from pxr import UsdShade
 
-    obj = b"v 0 0 0 1 0 0\nv 1 0 0 0 1 0\nv 0 1 0 0 0 0.5\nf 1 2 3\n"
+    obj = b"".join(b"v %d %d 0 0 1 0.5\n" % place for place in ((0, 0), (1, 0), (0, 1))) + b"f 1 2 3\n"
     (tmp_path / "it.usdz").write_bytes(convert(obj, "usdz").data)
     stage = usd.Stage.Open(str(tmp_path / "it.usdz"))
     mesh = stage.GetDefaultPrim().GetChild("mesh")
-    colors = np.array(UsdGeom.PrimvarsAPI(mesh).GetPrimvar("displayColor").Get())
-    np.testing.assert_allclose(colors, [[1, 0, 0], [0, 1, 0], [0, 0, 0.2158605]], atol=1e-4)
+    material = UsdShade.MaterialBindingAPI(mesh).ComputeBoundMaterial()[0]
+    color = material.ComputeSurfaceSource()[0].GetInput("diffuseColor").Get()
+    np.testing.assert_allclose(color, [0, 1, 0.2158605], atol=1e-4)
 
 
 def test_stl_drops_colours_and_counts_them() -> None:

@@ -8,6 +8,7 @@ from workers.engines.bodies.export import write_body_bvh, write_body_glb, write_
 from workers.engines.protocols import BodyEstimate
 from workers.formats.annotated_arrays import write_json, write_npz
 from workers.formats.registry import BODY_FORMATS
+from workers.jobs.bodies.body_height import estimate_height_range, measure_height
 from workers.jobs.bodies.body_record import MESH_ARRAYS, describe_body, list_body_arrays
 from workers.jobs.bodies.recovery import RecoveredPerson
 from workers.jobs.context import JobContext
@@ -49,6 +50,8 @@ def write_body(
         camera=to_wire_camera(body.camera),
         keypoints=_to_keypoints(body),
         parameters=dict(body.parameters),
+        height_m=(height := measure_height(body.rig)),
+        height_range_m=estimate_height_range(height, body.scale_source),
         scale_source=body.scale_source,
         confidence=body.confidence,
         reprojection_error_px=body.reprojection_error,

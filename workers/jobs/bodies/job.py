@@ -43,7 +43,9 @@ def _run_image(context: JobContext, request: BodiesJob) -> Manifest:
     else:
         regions = _select_regions(context, image, request)
     kept = _keep_largest(regions, request.max_people)
-    people, failures = recover_people(context, image, kept, request.camera, request.seed, request.lod)
+    people, failures = recover_people(
+        context, image, kept, request.camera, request.seed, request.lod, request.height_at
+    )
     context.progress("write", message="writing bodies")
     panels = render_body_panels(image.pixels, [person.body for person in people])
     context.save("overlay.png", "overlay", "image/png", encode_png(panels))
@@ -64,7 +66,7 @@ def _run_image(context: JobContext, request: BodiesJob) -> Manifest:
         )
     return context.build_manifest(
         result,
-        parameters=request.model_dump(include={"formats", "lod", "vertices", "max_people"}),
+        parameters=request.model_dump(include={"formats", "lod", "vertices", "max_people", "height_m"}),
         seed=request.seed,
         reason=reason,
         flags=[

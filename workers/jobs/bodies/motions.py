@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from workers.engines.protocols import ScaleSource
 from workers.geometry.cameras import Camera
+from workers.jobs.bodies.body_height import estimate_height_range, measure_height
 from workers.jobs.bodies.estimate_chunks import list_tracks, load_rig, load_timeline, load_track_estimates
 from workers.jobs.bodies.gap_filling import ESTIMATED, FILLED
 from workers.jobs.bodies.motion import BodyMotion, build_motion
@@ -132,7 +133,7 @@ def _build_manifest(
     names = {"formats", "lod", "vertices", "max_people", "max_frames", "smoothing"}
     return context.build_manifest(
         result,
-        parameters=request.model_dump(include=names | {"max_gap_seconds", "world_up"}),
+        parameters=request.model_dump(include=names | {"max_gap_seconds", "world_up", "height_m"}),
         seed=request.seed,
         reason=reason,
         flags=[*([] if body_tracks else ["nothing_found"]), *flags],
@@ -160,6 +161,8 @@ def _write_track(
         files=files,
         camera=to_wire_camera(track.camera),
         parameters=dict(motion.parameters),
+        height_m=(height := measure_height(motion.rig)),
+        height_range_m=estimate_height_range(height, recovered.scale_source),
         scale_source=recovered.scale_source,
         confidence=float(estimates.confidence.mean()),
         reprojection_error_px=float(estimates.errors.mean()),

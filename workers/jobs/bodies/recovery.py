@@ -1,12 +1,13 @@
 """Recovers the bodies of one image; bodies and scene jobs share it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from maquette.contract import BodiesJob, Intrinsics, ObjectFailure
 from maquette.contract.requests import PromptedJob
 
 from workers.engines.protocols import BodyEngine, BodyEstimate, Box, LodBodyEngine, Mask
+from workers.jobs.bodies.body_height import scale_to_height
 from workers.jobs.cameras import find_measured_camera
 from workers.jobs.context import JobContext
 from workers.jobs.media_loader import LoadedImage
@@ -50,10 +51,12 @@ def recover_people(
     intrinsics: Intrinsics | None,
     seed: int,
     lod: int | None = None,
+    height_at: Callable[[int], float | None] = lambda _: None,
 ) -> tuple[list[RecoveredPerson], list[ObjectFailure]]:
     """A body per region; regions without a trustworthy body are reported as failures.
 
-    Either all regions have a mask, or none has.
+    Either all regions have a mask, or none has. `height_at` gives the known height in metres of a region's
+    person by its index.
     """
     engine = context.engines.bodies()
     context.record_engine(engine.info)
@@ -73,7 +76,7 @@ def recover_people(
         if body is None:
             failures.append(_report_failure(region.index))
         else:
-            body = apply_lod(engine, body, lod)
+            body = apply_height(apply_lod(engine, body, lod), height_at(region.index))
             people.append(RecoveredPerson(region.index, f"body-{region.index:03d}", body))
     context.progress("bodies", len(regions), len(regions))
     return people, failures
@@ -88,6 +91,11 @@ def list_ignored_options(context: JobContext, request: BodiesJob) -> list[str]:
 def apply_lod(engine: BodyEngine, body: BodyEstimate, lod: int | None) -> BodyEstimate:
     """The body at the requested level of detail, where the engine has levels."""
     return engine.at_lod(body, lod) if lod is not None and isinstance(engine, LodBodyEngine) else body
+
+
+def apply_height(body: BodyEstimate, height: float | None) -> BodyEstimate:
+    """The body at its given height in metres; as it is where none is given."""
+    return body if height is None else scale_to_height(body, height)
 
 
 def _report_failure(index: int) -> ObjectFailure:

@@ -20,7 +20,7 @@ from workers.geometry.cameras import Camera
 from workers.jobs.bodies.checkpoint import BodiesCheckpoint
 from workers.jobs.bodies.estimate_chunks import EstimateChunkWriter, dump_rig
 from workers.jobs.bodies.motions import RecoveredVideo, write_motions
-from workers.jobs.bodies.recovery import PERSON, apply_lod, list_ignored_options
+from workers.jobs.bodies.recovery import PERSON, apply_height, apply_lod, list_ignored_options
 from workers.jobs.cameras import parse_intrinsics
 from workers.jobs.context import JobContext
 from workers.jobs.media_loader import LoadedVideo
@@ -35,7 +35,7 @@ from workers.jobs.track.chunked_tracking import (
 from workers.jobs.track.mask_rows import FrameMasks, read_frames
 
 # flags of the first body that hold for all frames of a video
-SHARED_FLAGS = frozenset({"default_engine", "scale_not_metric", "camera_assumed"})
+SHARED_FLAGS = frozenset({"default_engine", "scale_not_metric", "camera_assumed", "height_given"})
 # a body with the id of its track
 TrackedBody = tuple[int, BodyEstimate]
 
@@ -161,7 +161,12 @@ def _recover_frame(
         seed=request.seed,
     )
     pairs = zip(people.objects, bodies, strict=True)
-    return [(person.id, apply_lod(engine, body, request.lod)) for person, body in pairs if body is not None]
+    height = request.height_m if isinstance(request.height_m, float) else None
+    return [
+        (person.id, apply_height(apply_lod(engine, body, request.lod), height))
+        for person, body in pairs
+        if body is not None
+    ]
 
 
 def _describe_first(body: BodyEstimate) -> dict[str, Any]:

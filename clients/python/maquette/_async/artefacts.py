@@ -4,7 +4,7 @@ from pathlib import Path
 
 from maquette._async.http import AsyncHttpClient
 from maquette.contract import Artefact, Manifest
-from maquette.errors import MaquetteError
+from maquette.errors import Gone, MaquetteError, artefacts_gone
 from maquette.hashing import sha256
 from maquette.http import HttpRequest
 from maquette.names import UniqueNames, split_suffix
@@ -32,11 +32,18 @@ async def save_artefact(http: AsyncHttpClient, artefact: Artefact, target: Path)
 async def save_result(http: AsyncHttpClient, manifest: Manifest, folder: Path) -> Path:
     """Save every artefact under its name, and the manifest as `result.json`; returns the folder.
 
-    A name that is not safe on this machine, or that another artefact has, is changed.
+    A name that is not safe on this machine, or that another artefact has, is changed. Raises Gone, once all
+    others are saved, where the service has lost files.
     """
     folder.mkdir(parents=True, exist_ok=True)
     names = UniqueNames([MANIFEST_FILE])
+    lost: list[str] = []
     for artefact in manifest.artefacts:
-        await save_artefact(http, artefact, folder / names.add(*split_suffix(artefact.name)))
+        try:
+            await save_artefact(http, artefact, folder / names.add(*split_suffix(artefact.name)))
+        except Gone:
+            lost.append(artefact.name)
     (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    if lost:
+        raise artefacts_gone(lost, folder)
     return folder

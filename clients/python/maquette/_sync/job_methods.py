@@ -213,6 +213,7 @@ class JobSubmitter:
         max_frames: int | None = None,
         smoothing: bool = BODIES.smoothing,
         max_gap_seconds: float = BODIES.max_gap_seconds,
+        height_m: float | Sequence[float | None] | None = None,
         world_from_cam: Iterable[Any] | None = None,
         idempotency_key: str | None = None,
         **options: Unpack[BodiesOptions],
@@ -220,7 +221,8 @@ class JobSubmitter:
         """Recover a rigged body per person of an image, or an animated one per person of a video.
 
         Without boxes, masks or a job, people are detected first; `from_job` continues a segment or a track
-        job. `world_from_cam` holds a 4x4 matrix per frame and places a video's bodies in the world.
+        job. `height_m` is the height in metres of all people, or one per box or mask. `world_from_cam` holds
+        a 4x4 matrix per frame and places a video's bodies in the world.
         """
         with invalid_requests():
             request = BodiesJob(
@@ -238,6 +240,7 @@ class JobSubmitter:
                 max_frames=max_frames,
                 smoothing=smoothing,
                 max_gap_seconds=max_gap_seconds,
+                height_m=inputs.to_heights(height_m),
                 **options,
             )
         return submit_job(self._http, request, idempotency_key)

@@ -28,6 +28,14 @@ PosesFile = Annotated[
         help="JSON file: a camera pose (4x4 matrix) per frame; places a video's bodies in the world."
     ),
 ]
+Heights = Annotated[
+    str | None,
+    typer.Option(
+        "--height",
+        help="Height of the people in metres, standing: one for all, or one per box or mask, separated by "
+        "commas; '-' where unknown.",
+    ),
+]
 AsVideo = Annotated[bool, typer.Option("--video", help="Take addresses and animated images for videos.")]
 
 
@@ -47,6 +55,7 @@ def bodies(
     max_gap: Annotated[
         float, o.field_option(BodiesJob, "max_gap_seconds", "--max-gap")
     ] = BODIES.max_gap_seconds,
+    height: Heights = None,
     world_from_cam: PosesFile = None,
     world_up: Annotated[Literal["-y", "y", "z"], o.field_option(BodiesJob, "world_up")] = BODIES.world_up,
     as_video: AsVideo = False,
@@ -68,6 +77,7 @@ def bodies(
         "max_frames": max_frames,
         "smoothing": smoothing,
         "max_gap_seconds": max_gap,
+        "height_m": _parse_heights(height),
         "world_from_cam": None if world_from_cam is None else _read_poses(world_from_cam),
         "world_up": world_up,
         "seed": seed,
@@ -85,6 +95,16 @@ def bodies(
         return mq.bodies(None if is_video else ref, video=ref if is_video else None, **fields)
 
     run_each_or_continue(context, media, start, out, from_job, strict=strict)
+
+
+def _parse_heights(text: str | None) -> float | list[float | None] | None:
+    if text is None:
+        return None
+    try:
+        heights = [None if part.strip() == "-" else float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise typer.BadParameter(f"--height is metres, such as 1.1 or 1.1,-,1.75, not {text!r}") from error
+    return heights[0] if len(heights) == 1 else heights
 
 
 def _read_poses(file: Path) -> list[Any]:

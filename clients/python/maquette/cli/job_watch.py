@@ -32,7 +32,9 @@ class JobWatch:
     def add(self, job: Job[Res], title: str) -> Job[Res]:
         """Print the id of a job that has been submitted, and return the job."""
         self._jobs.append(job)
-        self._console.print(styled(title, "bold"), f": {job.kind} {job.id} {job.state}", sep="")
+        self._console.print(
+            styled(title, "bold"), f": {job.kind} {job.id} {job.state}", sep="", soft_wrap=True
+        )
         return job
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
@@ -45,7 +47,7 @@ class JobWatch:
                 self._console.print(f"{job.id} was asked to stop")
         else:
             for job in unfinished[:MOST_LINES]:
-                self._console.print(f"{job.id} goes on: maquette wait {job.id}")
+                self._console.print(f"{job.id} goes on: maquette wait {job.id}", soft_wrap=True)
             if len(unfinished) > MOST_LINES:
                 self._console.print(f"{len(unfinished) - MOST_LINES} more go on: maquette jobs")
         raise typer.Exit(INTERRUPTED) from error

@@ -84,7 +84,7 @@ def _(result: BodiesResult) -> Table:
         files = [name for names in track.files.values() for name in names]
         spans = " ".join(f"{span.first_frame}–{span.last_frame}" for span in track.spans)
         rows.append(_list_body(track.id, track, files, spans))
-    columns = ("#", "frames", "confidence", "reprojection error", "scale", "files", "flags")
+    columns = ("#", "frames", "confidence", "reprojection error", "scale", "size", "files", "flags")
     return _build_table(columns, rows)
 
 
@@ -133,6 +133,7 @@ def _list_body(
         _format_score(body.confidence),
         f"{body.reprojection_error_px:.1f} px",
         body.scale_source,
+        _format_stature(body),
         " ".join(files),
         " ".join(body.flags),
     )
@@ -150,6 +151,12 @@ def _build_table(columns: Sequence[str], rows: Sequence[Cells]) -> Table:
 def _format_size(item: ObjectResult | SceneNode) -> str | None:
     """Return the longest side, which is 1 in an object's own frame; its unit is unknown without a scale."""
     return None if item.scale_source == "relative" else f"{item.pose.scale:.3g} m"
+
+
+def _format_stature(body: BodyResult | BodyTrack) -> str | None:
+    """Return a body's height; not every body model has one."""
+    stature = body.parameters.get("stature_m")
+    return f"{stature[0]:.2f} m" if stature else None
 
 
 def _format_box(box: Iterable[float]) -> str:

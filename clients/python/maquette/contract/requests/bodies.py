@@ -12,6 +12,8 @@ from maquette.contract.prompts import Boxes, Masks
 from maquette.contract.requests.common import CameraPoses, FrameLimit, JobBase, JobId
 from maquette.contract.requests.regions import Region, list_regions
 
+Height = Annotated[float, Field(ge=0.3, le=2.6)]
+
 
 class BodiesJob(JobBase):
     """A rigged body per person of an image, or an animated one per person of a video.
@@ -46,6 +48,9 @@ class BodiesJob(JobBase):
     """Smooth the motion of a video."""
     max_gap_seconds: Annotated[float, Field(ge=0, le=5)] = 0.5
     """Longest gap in a person's motion that is interpolated, in seconds."""
+    height_m: Height | Annotated[list[Height | None], Field(max_length=256)] | None = None
+    """Height of the people in metres, standing: one for all, or one per box or mask (null where unknown). It
+    sets the size and the distance, which one image does not tell."""
     world_from_cam: CameraPoses | None = None
     """Camera poses, a 4x4 matrix in metres per frame of a video: bodies are then placed in the world."""
     world_up: Literal["-y", "y", "z"] = "-y"
@@ -59,6 +64,8 @@ class BodiesJob(JobBase):
             raise ValueError("'boxes' and 'masks' lie in an 'image': a video or an earlier job has its own")
         if self.masks and self.boxes and len(self.masks) != len(self.boxes):
             raise ValueError("'masks' and 'boxes' must name the same people: their lengths differ")
+        if isinstance(self.height_m, list) and len(self.height_m) != max(len(self.boxes), len(self.masks)):
+            raise ValueError("'height_m' has one height for all, or one per box or mask of an 'image'")
         if self.image is not None and (why := self.video_only_field()):
             raise ValueError(f"{why} of a video: leave it out with 'image'")
         if self.video is not None and (why := self.image_only_format()):
@@ -69,6 +76,10 @@ class BodiesJob(JobBase):
         """Yield boxes and masks."""
         yield from list_regions("boxes", self.boxes)
         yield from list_regions("masks", self.masks)
+
+    def height_at(self, index: int) -> float | None:
+        """Return the given height in metres of the person in box or mask `index`; None where unknown."""
+        return self.height_m[index] if isinstance(self.height_m, list) else self.height_m
 
     def video_only_field(self) -> str | None:
         """Name a field that is set although only videos have it, with its verb; None when there is none."""

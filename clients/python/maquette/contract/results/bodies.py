@@ -33,6 +33,11 @@ class BodyResult(ResponseModel):
     keypoints: list[Keypoint]
     parameters: dict[str, list[float]]
     """The body model's parameters by name."""
+    height_m: float | None = None
+    """Height of the body in metres, standing; null in results of earlier releases."""
+    height_range_m: tuple[float, float] | None = None
+    """Heights in metres that the person may have; null where the scale is metric. It is wide where only a
+    prior gives the scale: one image does not tell a child nearby from an adult far away."""
     scale_source: ScaleSource
     confidence: float
     reprojection_error_px: float
@@ -66,6 +71,11 @@ class BodyTrack(ResponseModel):
     camera: CameraModel
     parameters: dict[str, list[float]]
     """The body model's parameters by name."""
+    height_m: float | None = None
+    """Height of the body in metres, standing; null in results of earlier releases."""
+    height_range_m: tuple[float, float] | None = None
+    """Heights in metres that the person may have; null where the scale is metric. It is wide where only a
+    prior gives the scale: one image does not tell a child nearby from an adult far away."""
     scale_source: ScaleSource
     confidence: float
     reprojection_error_px: float

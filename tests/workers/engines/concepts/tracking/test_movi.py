@@ -7,12 +7,12 @@ from bench.concepts.tracking_scores import Scores, Shown, follow, score
 from tests.support.movi_clips import RenderedClip, render_clip
 from workers.engines.concepts.default import DefaultConcepts
 
-SEEDS = (121, 122, 123)
+SEEDS = (121, 122)
 
 
 @pytest.fixture(scope="module")
 def runs() -> list[tuple[RenderedClip, list[Shown], Scores]]:
-    """Clips with the camera still, moving, and still; seeds that no parameter was chosen on."""
+    """Clips with the camera still and moving; seeds that no parameter was chosen on."""
     engine, out = DefaultConcepts(), []
     for seed in SEEDS:
         clip = render_clip(seed, frames=24, objects=3, moving_camera=seed % 2 == 0)
