@@ -139,14 +139,14 @@ def test_bodies_show_scale_and_flags() -> None:
         "mesh": "b.glb",
         "camera": CAMERA,
         "keypoints": [],
-        "parameters": {},
+        "parameters": {"stature_m": [1.604]},
         "scale_source": "prior",
         "confidence": 0.5,
         "reprojection_error_px": 2.0,
         "flags": ["cut_off"],
     }
     text = "\n".join(show(BodiesResult.model_validate({**SIZED, "bodies": [body]})))
-    assert "prior" in text and "cut_off" in text and "frames" not in text
+    assert "prior" in text and "1.60 m" in text and "cut_off" in text and "frames" not in text
 
 
 def test_datasets_show_what_was_left_out() -> None:
