@@ -44,8 +44,8 @@ def upload_videos(
 ) -> UploadedVideos:
     """Upload videos, until there are `most`.
 
-    With `strict`, raises InputRefused for the first that cannot be used. Raises whatever is not about a single
-    video, such as ConnectionFailed.
+    With `strict`, raises InputRefused for the first that cannot be used. Raises whatever is not about a
+    single video, such as ConnectionFailed.
     """
     uploaded = UploadedVideos()
     for video in videos:
