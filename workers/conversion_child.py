@@ -42,7 +42,7 @@ class Converter:
         except ImportError as error:
             raise MediaError("extra_missing", str(error)) from error
         except AssetTooLarge as error:
-            raise MediaError("asset_too_large", str(error), 413) from error
+            raise MediaError("asset_too_large", str(error)) from error
         except ConvertError as error:
             detail = f"{error}: send a file that its own viewer opens"
             raise MediaError("asset_unreadable", detail) from error

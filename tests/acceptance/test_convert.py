@@ -94,7 +94,7 @@ def test_meshes_of_other_tools(
     [stored] = result.artefacts
     mesh = trimesh.load(io.BytesIO(mq.read(stored)), file_type=target, force="mesh")
     assert (len(mesh.faces), result.flags) == (count, flags)
-    assert result.data.dropped == ({target: {"lines": 1}} if flags else {})
+    assert result.dropped == ({target: {"lines": 1}} if flags else {})
 
 
 def test_a_textured_mesh_keeps_its_texture(stack: Stack, tmp_path: Path) -> None:

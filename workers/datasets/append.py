@@ -34,7 +34,10 @@ def append(first: Dataset, second: Dataset, out: Path, *, key: str | None = None
     when `out` is not empty.
     """
     clips = _join_clip_rows(first, second)
-    sources, clips = _assign_splits({**second.sources, **first.sources}, clips)
+    # versions of earlier releases were not grouped by name, and stay as they are
+    group_by_name = all(data.manifest.parameters.get("group_by_name") for data in (first, second))
+    known = {**second.sources, **first.sources}
+    sources, clips = _assign_splits(known, clips, group_by_name=group_by_name)
     rows: dict[str, Sequence[Any]] = {"sources": sources, "clips": clips}
     files = _join_files(first, second, rows)
     for name, table in TABLES.items():
@@ -67,14 +70,15 @@ def _join_clip_rows(first: Dataset, second: Dataset) -> list[ClipRow]:
 
 
 def _assign_splits(
-    sources: Mapping[str, SourceRow], clips: Sequence[ClipRow]
+    sources: Mapping[str, SourceRow], clips: Sequence[ClipRow], *, group_by_name: bool
 ) -> tuple[list[SourceRow], list[ClipRow]]:
     """The rows with new groups and splits: sources of one group are connected, and so are near-duplicates."""
     links = [(later.source, earlier.source) for later, earlier in pair_near_duplicates(clips)]
     # groups of either dataset stay together, whatever connected them there
     links += [(row.source, row.split_group) for row in sources.values() if row.split_group in sources]
     sessions = {source: row.session for source, row in sources.items()}
-    groups = splits.group_sources(sorted(sources), sessions, links)
+    names = {source: row.name for source, row in sources.items()} if group_by_name else {}
+    groups = splits.group_sources(sorted(sources), sessions, links, names)
     old_splits: dict[str, set[str]] = {}
     for source, row in sources.items():
         old_splits.setdefault(groups[source], set()).add(row.split)

@@ -49,7 +49,7 @@ def plan_dataset(
         shots.append(count)
     signatures = [near_duplicates.compute_signature(surveys[plan.source], plan) for plan in plans]
     neighbours = _find_neighbours(plans, signatures, settings)
-    groups = _group_sources(sources, plans, neighbours)
+    groups = _group_sources(sources, plans, neighbours, settings)
     scores, decisions, clips = [], [], []
     for plan, signature, distance in zip(plans, signatures, neighbours.distances, strict=True):
         source = sources[plan.source]
@@ -87,12 +87,17 @@ def _find_neighbours(
 
 
 def _group_sources(
-    sources: Sequence[Source], plans: Sequence[ClipPlan], neighbours: Neighbours
+    sources: Sequence[Source],
+    plans: Sequence[ClipPlan],
+    neighbours: Neighbours,
+    settings: DatasetSettings,
 ) -> Mapping[str, str]:
     """The split group of each source, by its hash."""
     names = [source.sha256 for source in sources]
     linked = [(names[plans[a].source], names[plans[b].source]) for a, b in neighbours.links]
-    return splits.group_sources(names, {source.sha256: source.info.session for source in sources}, linked)
+    sessions = {source.sha256: source.info.session for source in sources}
+    titles = {source.sha256: source.info.name for source in sources} if settings.group_by_name else {}
+    return splits.group_sources(names, sessions, linked, titles)
 
 
 def _build_clip(

@@ -24,7 +24,8 @@ class DatasetSettings:
 
     `clip_seconds`, `min_clip_seconds` and `trim_seconds` (cut off at cuts) are seconds, `frame_rate` is
     frames per second (None keeps all), `size` is pixels of the longer side of stored frames. `threshold` is
-    None for the engine's own, `shares` are those of the splits, `crops` and `assets` count per track and
+    None for the engine's own, `shares` are those of the splits, `group_by_name` keeps videos without a
+    session whose names differ only by a number in one split, `crops` and `assets` count per track and
     per dataset.
     """
 
@@ -41,6 +42,7 @@ class DatasetSettings:
     assets: int = 0
     seed: int = 0
     max_clips: int | None = None
+    group_by_name: bool = True
     limits: BudgetLimits = field(default_factory=BudgetLimits)
 
     @classmethod
@@ -67,6 +69,7 @@ class DatasetSettings:
             assets=request.assets,
             seed=request.seed,
             max_clips=request.max_clips,
+            group_by_name=request.group_by_name,
             limits=limits,
         )
 

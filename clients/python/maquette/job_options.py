@@ -41,6 +41,7 @@ class DatasetJobOptions(JobOptions, total=False):
     frame_rate: float | None
     gates: Mapping[GateName, Bounds | Mapping[str, float]]
     splits: SplitShares | Mapping[str, float]
+    group_by_name: bool
     crops: int
     assets: int
     max_clips: int | None

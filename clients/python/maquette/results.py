@@ -178,6 +178,11 @@ class SceneResult(Result[contract.SceneResult]):
 class ConvertResult(Result[contract.ConvertResult]):
     """An asset in other formats."""
 
+    @property
+    def dropped(self) -> dict[contract.AssetFormat, dict[contract.AssetPart, int]]:
+        """What the asset has and a file has not, with counts, by format."""
+        return self.data.dropped
+
 
 class DatasetResult(Result[contract.DatasetResult]):
     """A dataset version."""

@@ -10,6 +10,7 @@ import pytest
 import trimesh
 from PIL import Image
 
+from tests.support.gltf_validator import assert_valid
 from tests.support.raw_glb import CORNERS, FACES, RawGlb
 from workers.formats.convert import ConvertedAsset, load_asset, write_asset
 
@@ -112,6 +113,13 @@ def test_files_of_images_are_passed_on_unchanged() -> None:
     again = load_asset(convert(data, "glb").data).asset
     wraps = [material.wrap for material in again.texturing.materials]
     assert wraps == [("repeat", "repeat"), ("clamp", "mirror")]
+
+
+def test_the_validator_reports_nothing() -> None:
+    source = TexturedGlb()
+    source.materials[0]["pbrMetallicRoughness"]["baseColorFactor"] = [0.5, 1, 1, 0.25]
+    source.materials[0] |= {"alphaMode": "BLEND", "doubleSided": True}
+    assert_valid(convert(source.build(), "glb").data, warnings=0)
 
 
 @pytest.mark.parametrize("target", ["ply", "stl"])

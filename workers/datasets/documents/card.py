@@ -6,9 +6,16 @@ from typing import Any
 
 from workers.datasets.documents.markdown import choose_licence, escape_markdown, render_table
 from workers.datasets.schema import SCHEMA_VERSION
+from workers.datasets.splits import flag_sessions
 from workers.datasets.version import DatasetVersion
 
 UNKNOWN = "unknown"
+SESSION_NOTES = {
+    "sessions_assumed": "Sources without a session whose names differ only by a number are taken for one "
+    "recording.",
+    "sessions_unknown": "The sessions of several sources are unknown: parts of one recording may lie in "
+    "different splits.",
+}
 
 
 def render_card(version: DatasetVersion) -> str:
@@ -71,9 +78,17 @@ def _render_head(version: DatasetVersion) -> list[str]:
         f"{totals['sources']:.0f} videos; {totals['tracks']:.0f} tracks, {totals['observations']:.0f} "
         f"observations, {totals['assets']:.0f} assets.",
         "",
-        f"Clips per split: {counts}. Sources that share a session or near-duplicate clips are in one split.",
+        f"Clips per split: {counts}. Sources that share a session or near-duplicate clips are in one split."
+        f"{_describe_sessions(version)}",
         "",
     ]
+
+
+def _describe_sessions(version: DatasetVersion) -> str:
+    flags = flag_sessions(
+        version.rows["sources"], group_by_name=bool(version.manifest.parameters.get("group_by_name"))
+    )
+    return "".join(f" {SESSION_NOTES[flag]}" for flag in flags)
 
 
 def _render_unreadable(version: DatasetVersion) -> list[str]:

@@ -11,6 +11,7 @@ from workers.datasets.components import build_clip_stages
 from workers.datasets.errors import DatasetError
 from workers.datasets.pipeline import Pipeline, PipelineResult
 from workers.datasets.settings import DatasetSettings
+from workers.datasets.splits import flag_sessions
 from workers.datasets.stopwatch import Stopwatch
 from workers.datasets.timing import build_timing
 from workers.datasets.version import DatasetVersion, write_version
@@ -113,12 +114,13 @@ class _DatasetRun:
             "sources_unreadable": bool(unreadable),
             "clips_failed": bool(result.failed),
         }
+        sessions = flag_sessions(written.rows["sources"], group_by_name=self._settings.group_by_name)
         return self._context.build_manifest(
             build_result(written, self._request.publish, unreadable, result.failed),
             parameters=self._settings.as_json(),
             seed=self._request.seed,
             reason=None if kept else "no track passed the gates",
-            flags=[name for name, is_set in flags.items() if is_set],
+            flags=[*(name for name, is_set in flags.items() if is_set), *sessions],
         )
 
 

@@ -12,14 +12,14 @@ Importing this package imports neither NumPy nor torch. Reading needs the extra 
 
 from typing import TYPE_CHECKING, Any
 
-from maquette.data.errors import DataError
+from maquette.data.errors import DataError, LeftOutWarning
 
 if TYPE_CHECKING:
     from maquette.data.pairs import Pairs
     from maquette.data.sharded_iterable import ShardedIterable
     from maquette.data.windows import Windows
 
-__all__ = ["DataError", "Pairs", "ShardedIterable", "Windows"]
+__all__ = ["DataError", "LeftOutWarning", "Pairs", "ShardedIterable", "Windows"]
 
 _MODULES = {"Pairs": "pairs", "ShardedIterable": "sharded_iterable", "Windows": "windows"}
 # spellings of release 0.1 that work for one more release

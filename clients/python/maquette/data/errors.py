@@ -1,6 +1,12 @@
-"""Errors of reading a dataset."""
+"""Errors and warnings of reading a dataset."""
+
+from collections.abc import Mapping
 
 from maquette.errors import MaquetteError
+
+
+class LeftOutWarning(UserWarning):
+    """Samples were left out for a reason that the caller did not choose; it has counts and reasons."""
 
 
 class DataError(MaquetteError):
@@ -17,3 +23,8 @@ class DataError(MaquetteError):
     def missing(cls, library: str) -> "DataError":
         """The error of a library that is not installed."""
         return cls("extra_missing", f"{library} is missing: pip install 'maquette[data]'")
+
+
+def format_left_out(counts: Mapping[str, int]) -> str:
+    """Return counts by reason as text."""
+    return ", ".join(f"{count} {reason}" for reason, count in counts.items())

@@ -1,6 +1,8 @@
 """Neural Assets pairs, as the exporter `neural-assets` writes them."""
 
 import json
+import warnings
+from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maquette.data import tensors
-from maquette.data.errors import DataError
+from maquette.data.errors import DataError, LeftOutWarning, format_left_out
 
+UNKNOWN_CAMERA = "whose camera motion is unknown (unknown_cameras=True keeps them)"
+EDIT, NO_EDIT = "edits (edits='with' keeps them)", "that are no edits"
 GREY = np.float32(0.5)
 Edits = Literal["without", "with", "only"]
 
@@ -24,8 +28,9 @@ class Pairs:
     - `src_bboxes_padding` bool (N + 1,): True is a real row
     - `camera` f64 (3, 3): intrinsics of the square image in pixels
 
-    `entries[i]` is its entry of `index.json`. Pairs whose camera motion is unknown have NaN there, and are
-    left out unless `unknown_cameras`. With `edits="with"`, edits are among them, and samples differ in keys.
+    `entries[i]` is its entry of `index.json`, `left_out` counts the others by reason. Pairs whose camera
+    motion is unknown have NaN there, and are left out, with a warning, unless `unknown_cameras`. With
+    `edits="with"`, edits are among them, and samples differ in keys.
     `as_tensors`: torch tensors (True), NumPy arrays (False), or tensors if torch is installed (None).
 
     Raises DataError.
@@ -46,17 +51,23 @@ class Pairs:
             raise DataError("dataset_missing", f"{self._folder} has no index.json of neural-assets pairs")
         try:
             listed = json.loads(index.read_bytes())["pairs"]
-            self.entries: list[dict[str, Any]] = [
-                entry
+            reasons = [
+                _find_reason(entry, split=split, edits=edits, unknown_cameras=unknown_cameras)
                 for entry in listed
-                if split in (None, entry["split"])
-                and (edits == "with" or (entry["edit"] is not None) == (edits == "only"))
-                and (unknown_cameras or entry["background_known"])
             ]
         except (ValueError, KeyError, TypeError) as error:
             raise DataError("dataset_broken", f"{index} cannot be read: {error!r}") from error
+        self.entries: list[dict[str, Any]] = [
+            entry for entry, reason in zip(listed, reasons, strict=True) if reason is None
+        ]
+        self.left_out = dict(Counter(reason for reason in reasons if reason is not None))
+        counted = format_left_out(self.left_out)
         if not self.entries:
-            raise DataError("dataset_empty", f"none of the {len(listed)} pairs of {self._folder} matches")
+            text = f"none of the {len(listed)} pairs of {self._folder} matches; left out: {counted}"
+            raise DataError("dataset_empty", text)
+        if UNKNOWN_CAMERA in self.left_out:
+            text = f"{len(self)} of {len(listed)} pairs of {self._folder}; left out: {counted}"
+            warnings.warn(LeftOutWarning(text), stacklevel=2)
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -83,7 +94,19 @@ class Pairs:
         return tensors.to_tensors(sample, self._as_tensors)
 
     def __repr__(self) -> str:
-        return f"<Pairs {len(self)} of {self._folder}>"
+        counted = format_left_out(self.left_out)
+        return f"<Pairs {len(self)} of {self._folder}{f', left out: {counted}' if counted else ''}>"
+
+
+def _find_reason(
+    entry: dict[str, Any], *, split: str | None, edits: Edits, unknown_cameras: bool
+) -> str | None:
+    """Why a pair is left out; None for one that is kept."""
+    if split not in (None, entry["split"]):
+        return f"not in the split {split}"
+    if edits != "with" and (entry["edit"] is not None) != (edits == "only"):
+        return NO_EDIT if edits == "only" else EDIT
+    return None if unknown_cameras or entry["background_known"] else UNKNOWN_CAMERA
 
 
 def fill_boxes(image: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,5 +1,6 @@
 """Windows of frames with object slots, read straight from a dataset folder, in any order."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from maquette.data import tensors
 from maquette.data.clips import ClipArrays, ClipEntry, ClipImages, DatasetFolder
-from maquette.data.errors import DataError
+from maquette.data.errors import DataError, LeftOutWarning, format_left_out
 from maquette.data.images import Size, decode_depth, decode_jpeg, nearest_indices
 from maquette.data.lru_cache import LruCache
 from maquette.data.masks import paint
@@ -43,6 +44,8 @@ class Windows:
     The boxes and cameras of `cached_clips` clips stay in memory (some ten kilobytes each), and the JPEG of
     `cached_pictures` clips. `as_tensors`: torch tensors (True), NumPy arrays (False), or tensors if torch is
     installed (None).
+
+    Clips that are too short for a window are left out, with a warning; `left_out` counts them.
 
     Raises DataError, and ValueError for an argument.
     """
@@ -78,8 +81,13 @@ class Windows:
         span = (length - 1) * stride + 1
         candidates = [entry for entry in self._folder.clips if split in (None, entry.split)]
         self._entries = [entry for entry in candidates if entry.frames >= span]
+        too_short = len(candidates) - len(self._entries)
+        self.left_out = {f"clips with fewer than {span} frames": too_short} if too_short else {}
         if not self._entries:
             raise DataError("dataset_empty", f"none of {len(candidates)} clips has {span} frames")
+        if too_short:
+            text = f"{len(self._entries)} of {len(candidates)} clips of {folder} are used; left out: "
+            warnings.warn(LeftOutWarning(text + format_left_out(self.left_out)), stacklevel=2)
         if size is None:
             _check_one_size(self._entries)
         # windows of a clip, summed up to and including it
@@ -99,7 +107,9 @@ class Windows:
         return tensors.to_tensors(sample, self._as_tensors)
 
     def __repr__(self) -> str:
-        return f"<Windows {len(self)} of {self._length} frames, {len(self._entries)} clips>"
+        counted = format_left_out(self.left_out)
+        used = f"<Windows {len(self)} of {self._length} frames, {len(self._entries)} clips"
+        return f"{used}{f', left out: {counted}' if counted else ''}>"
 
     def _read_window(self, entry: ClipEntry, first: int) -> dict[str, Any]:
         clip = self._clips.get(entry.clip, lambda: ClipArrays(self._folder, entry.clip))

@@ -17,6 +17,11 @@ from maquette.dataset_plan import DatasetPlan, format_plan
 from maquette.dataset_plan.running import estimate_plan, submit_plan
 
 PLAN_FILE = "plan.toml"
+SESSION_HINTS = {
+    "sessions_assumed": "videos whose names differ only by a number are in one split: give --session, or a "
+    "session for each in --sources, if they are not of one recording",
+    "sessions_unknown": "warning: without --session, parts of one recording may lie in train and test",
+}
 
 SetKeys = Annotated[
     list[str] | None,
@@ -79,6 +84,8 @@ def _run_plan(context: typer.Context, plan: DatasetPlan) -> None:
         _save_plan(plan, folder)
     if formats:
         load_server_function("write_formats")(folder, formats, folder)
+    for flag in SESSION_HINTS.keys() & set(result.flags):
+        console.print(SESSION_HINTS[flag])
     if unreadable := result.data.unreadable:
         console.print(f"{len(unreadable)} videos were skipped:")
         for name, code in unreadable.items():

@@ -107,6 +107,7 @@ PLAN_FLAGS = (
     PlanFlag(
         "input.source.camera", type=str | None, parse=parse_camera, help="Intrinsics fx,fy,cx,cy in pixels."
     ),
+    PlanFlag("group_by_name", ("--group-by-name/--no-group-by-name",)),
     PlanFlag("strict"),
     PlanFlag("seed"),
     PlanFlag("engine"),

@@ -49,6 +49,8 @@ class DatasetOptions(JobBase):
     """Bounds that replace those of the workers' policy, by gate."""
     splits: SplitShares = SplitShares()
     """Shares of the train, validation and test splits."""
+    group_by_name: bool = True
+    """Keep videos without a session whose names differ only by a number (film-1, film-2) in one split."""
     crops: Annotated[int, Field(ge=0, le=16)] = 3
     """Reference crops to store per track."""
     assets: Annotated[int, Field(ge=0, le=10_000)] = 0
