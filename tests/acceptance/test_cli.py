@@ -33,6 +33,17 @@ def test_segment_takes_globs_and_saves(stack: Stack, images: Path) -> None:
     assert "points" not in outcome.stderr
 
 
+def test_a_bad_file_among_good_ones_is_skipped(stack: Stack, images: Path) -> None:
+    (images / "b.png").rename(images / "Title [x].png")
+    (images / "empty.png").touch()
+    (images / "list.txt").write_bytes(f"\ufeff{images}/Title [x].png\r\n\r\n{images}/e*.png\r\n".encode())
+    words = ("segment", f"@{images}/list.txt", "--point", "145,120", "--out", str(images / "o"))
+    outcome = run_cli(stack, *words, check=False)
+    assert outcome.status == 3 and f"{images}/empty.png: upload_empty" in outcome.stderr
+    assert [path.name for path in (images / "o").iterdir()] == ["Title [x]"]
+    assert run_cli(stack, *words, "--strict", check=False).status == 1
+
+
 def test_json_chains_a_job_into_objects(stack: Stack, images: Path) -> None:
     image = make_wall()
     x0, y0, x1, y1 = bounding_box(draw_ball(image, (120, 90), 50, (220, 60, 40)))

@@ -24,6 +24,8 @@ DTYPES: dict[int, type[np.generic]] = {
     FLOAT: np.float32,
 }
 Json = dict[str, Any]
+# What a document whose values have other types than glTF's ends in; GlbError is a ValueError.
+MALFORMED = (KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError, RecursionError)
 
 
 class GlbError(ValueError):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.formats.color import linear_to_srgb
-from workers.formats.glb_accessors import GlbError, Json
+from workers.formats.glb_accessors import MALFORMED, Json
 from workers.formats.glb_materials import MaterialReader
 from workers.formats.glb_reader import FAN, STRIP, TRIANGLES, Glb, read_glb
 from workers.formats.limits import limit_decoded_bytes
@@ -38,7 +38,7 @@ def read_mesh_glb(data: bytes, losses: Losses | None = None) -> Mesh:
             read_glb(data), limit_decoded_bytes(len(data)), Losses() if losses is None else losses
         )
         return reader.read()
-    except (GlbError, KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError) as error:
+    except MALFORMED as error:
         if isinstance(error, MeshError):
             raise
         raise MeshError(f"the GLB cannot be read: {error}") from error

@@ -24,16 +24,16 @@ def read_mesh_ply(data: bytes, losses: Losses | None = None) -> Mesh:
     losses = Losses() if losses is None else losses
     try:
         header = parse_header(data)
-        vertices = None
+        tables: dict[str, PlyTable] = {}
         for element, table in read_tables(data, header):
-            if element.name == "vertex":
-                vertices = table
-            elif element.name == "face" and vertices is not None:
-                _count_left_out(header, table, losses)
-                return build_mesh(_stack(vertices, "xyz"), _read_faces(table), _read_colors(vertices))
+            tables[element.name] = table
+            if {"vertex", "face"} <= tables.keys():
+                vertices, faces = tables["vertex"], tables["face"]
+                _count_left_out(header, faces, losses)
+                return build_mesh(_stack(vertices, "xyz"), _read_faces(faces), _read_colors(vertices))
     except PlyError as error:
         raise MeshError(str(error)) from error
-    raise MeshError("no faces after the vertices")
+    raise MeshError("no faces beside the vertices")
 
 
 def _count_left_out(header: PlyHeader, faces: PlyTable, losses: Losses) -> None:

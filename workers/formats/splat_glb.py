@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.formats.color import color_to_sh, linear_to_srgb, sh_to_color, srgb_to_linear
-from workers.formats.glb_accessors import FLOAT, USHORT, GlbError, Json
+from workers.formats.glb_accessors import FLOAT, MALFORMED, USHORT, GlbError, Json
 from workers.formats.glb_container import pack_glb
 from workers.formats.glb_reader import Glb, read_glb
 from workers.formats.limits import MAX_GAUSSIANS
@@ -87,7 +87,7 @@ def read_splat_glb(data: bytes, losses: Losses | None = None) -> Gaussians:
     glb = read_glb(data)
     try:
         return sanitize_read(concatenate(_read_nodes(glb, Losses() if losses is None else losses)), losses)
-    except (KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError) as error:
+    except MALFORMED as error:
         if isinstance(error, GlbError):
             raise
         raise GlbError(f"the glTF document is malformed: {error!r}") from error

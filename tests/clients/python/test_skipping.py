@@ -13,8 +13,9 @@ from maquette.cli import skips
 from maquette.cli.context import CliContext
 from maquette.cli.main import app
 from maquette.contract import Problem
+from maquette.cost_estimate import TRIAL_VIDEOS
 from maquette.dataset_plan import build_plan
-from maquette.dataset_plan.running import submit_plan
+from maquette.dataset_plan.running import estimate_plan, submit_plan
 from maquette.errors import ConnectionFailed, JobFailed, ServiceError, Unauthorized
 from maquette.skipping import InputRefused, SkippedInput, record_reason, to_skipped
 from PIL import Image
@@ -176,6 +177,22 @@ def test_a_dataset_is_made_of_the_videos_that_can_be_read(tmp_path: Path) -> Non
     }
     assert [item.name for item in told][:2] == [f"{tmp_path}/one/b.mp4", f"{tmp_path}/one/c.mp4"]
     assert "differs in size" in told[-1].detail and "no video but image/x" in told[2].detail
+
+
+def test_an_estimate_takes_other_videos_for_those_that_cannot_be_used(tmp_path: Path) -> None:
+    service, submitted, told = Service(), [], []
+    for number in range(12):
+        (tmp_path / f"{number}.mp4").write_bytes(b"" if number % 4 == 0 else f"video {number}".encode())
+
+    def stop(job: Any) -> None:
+        submitted.append(job)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        estimate_plan(client(service), plan(tmp_path), progress=False, on_submit=stop, on_skip=told.append)
+    [job] = service.jobs
+    assert len(submitted) == 1 and len(job["videos"]) == len(job["sources"]) == TRIAL_VIDEOS
+    assert [Path(item.name).stem for item in told] == ["0", "4", "8"][: len(told)] and told
 
 
 def test_a_strict_plan_names_the_first_bad_video(tmp_path: Path) -> None:

@@ -117,6 +117,12 @@ def test_broken_texts_are_refused(old: bytes, new: bytes) -> None:
         load_asset(data.replace(old, new))
 
 
+def test_faces_may_precede_vertices() -> None:
+    head = b"ply\nformat ascii 1.0\nelement face 1\nproperty list uchar int vertex_index\nelement vertex 3\n"
+    head += b"property float x\nproperty float y\nproperty float z\nend_header\n"
+    assert convert(head + b"3 0 1 2\n0 0 0\n1 0 0\n0 1 0\n").area == pytest.approx(0.5)
+
+
 def test_long_comments_are_skipped() -> None:
     data = write_ply("binary_big_endian", [[0, 1, 2]]).replace(b"caf\xe9", b"x" * 200_000)
     assert len(convert(data).faces) == 1

@@ -9,7 +9,7 @@ from maquette.client import Maquette
 from maquette.cost_estimate import TRIAL_CLIPS, CostEstimate, choose_trial_videos, estimate_cost
 from maquette.dataset_plan.errors import PlanError
 from maquette.dataset_plan.schema import DatasetPlan
-from maquette.dataset_plan.uploading import SkipCallback, upload_videos
+from maquette.dataset_plan.uploading import SkipCallback, UploadedVideos, upload_videos
 from maquette.dataset_plan.videos import PlannedVideo, bucket_addresses, collect_videos
 from maquette.handles import Job
 from maquette.progress import ProgressCallback
@@ -42,7 +42,8 @@ def submit_plan(mq: Maquette, plan: DatasetPlan, on_skip: SkipCallback | None = 
     rate = plan.input.numbered_rate
     remote = bucket_addresses(plan.input) if is_remote else []
     buckets = [{"address": address, "source": facts, "frame_rate": rate} for address in remote]
-    return _submit(mq, plan, videos, on_skip, buckets=buckets)
+    uploaded = _upload(mq, plan, videos, on_skip, may_be_empty=bool(buckets))
+    return _submit(mq, plan, uploaded, buckets=buckets)
 
 
 def estimate_plan(
@@ -61,8 +62,12 @@ def estimate_plan(
     videos = [video for video in collect_videos(plan) if video.bytes is not None]
     if not videos:
         raise PlanError("an estimate needs files: the sizes of videos at https addresses are not known")
-    trial = choose_trial_videos(videos)
-    job = _submit(mq, plan.model_copy(update=UNBOUNDED), trial, on_skip, max_clips=TRIAL_CLIPS)
+    chosen = choose_trial_videos(videos)
+    # others stand in for those that cannot be used
+    ordered = [*chosen, *(video for video in videos if video not in chosen)]
+    uploaded = _upload(mq, plan, ordered, on_skip, most=len(chosen))
+    trial = uploaded.videos
+    job = _submit(mq, plan.model_copy(update=UNBOUNDED), uploaded, max_clips=TRIAL_CLIPS)
     if on_submit is not None:
         on_submit(job)
     result = job.wait(progress=progress)
@@ -71,18 +76,26 @@ def estimate_plan(
     return PlanEstimate(cost=cost, videos=len(videos), trial_videos=len(trial), trial_job=job.id)
 
 
-def _submit(
+def _upload(
     mq: Maquette,
     plan: DatasetPlan,
     videos: list[PlannedVideo],
     on_skip: SkipCallback | None,
-    **fields: Any,
-) -> Job[DatasetResult]:
-    uploaded = upload_videos(mq, videos, plan.input.numbered_rate, on_skip, strict=plan.strict)
-    if uploaded.skipped and not uploaded.refs and not fields.get("buckets"):
+    *,
+    may_be_empty: bool = False,
+    most: int | None = None,
+) -> UploadedVideos:
+    rate = plan.input.numbered_rate
+    uploaded = upload_videos(mq, videos, rate, on_skip, strict=plan.strict, most=most)
+    if uploaded.skipped and not uploaded.refs and not may_be_empty:
         raise refuse_all(uploaded.skipped)
+    return uploaded
+
+
+def _submit(mq: Maquette, plan: DatasetPlan, uploaded: UploadedVideos, **fields: Any) -> Job[DatasetResult]:
+    sources = [video.info for video in uploaded.videos]
     options = {**plan.job_options(), **fields}
-    return mq.dataset(uploaded.refs, sources=uploaded.infos, skipped=uploaded.reasons(), **options)
+    return mq.dataset(uploaded.refs, sources=sources, skipped=uploaded.reasons(), **options)
 
 
 def _total_bytes(videos: Iterable[PlannedVideo]) -> int:

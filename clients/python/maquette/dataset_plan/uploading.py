@@ -4,7 +4,6 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from maquette.client import Maquette
 from maquette.contract import MediaRef
@@ -20,10 +19,10 @@ SkipCallback = Callable[[SkippedInput], object]
 
 @dataclass(frozen=True, slots=True)
 class UploadedVideos:
-    """Uploads with what is known of each, and the videos that were left out."""
+    """Videos with their uploads, and those that were left out."""
 
+    videos: list[PlannedVideo] = field(default_factory=list)
     refs: list[MediaRef] = field(default_factory=list)
-    infos: list[dict[str, Any]] = field(default_factory=list)
     skipped: list[SkippedInput] = field(default_factory=list)
 
     def reasons(self) -> dict[str, str]:
@@ -41,13 +40,17 @@ def upload_videos(
     on_skip: SkipCallback | None,
     *,
     strict: bool,
+    most: int | None = None,
 ) -> UploadedVideos:
-    """Upload videos; with `strict`, raises InputRefused for the first that cannot be used.
+    """Upload videos, until there are `most`.
 
-    Raises whatever is not about a single video, such as ConnectionFailed.
+    With `strict`, raises InputRefused for the first that cannot be used. Raises whatever is not about a
+    single video, such as ConnectionFailed.
     """
     uploaded = UploadedVideos()
     for video in videos:
+        if len(uploaded.refs) == most:
+            break
         try:
             ref = _upload(mq, video, numbered_rate)
         except (MaquetteError, OSError) as error:
@@ -59,7 +62,7 @@ def upload_videos(
                 on_skip(skipped)
         else:
             uploaded.refs.append(ref)
-            uploaded.infos.append(video.info)
+            uploaded.videos.append(video)
     return uploaded
 
 
