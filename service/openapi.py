@@ -58,7 +58,7 @@ def declare_problems(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def require_values(document: dict[str, Any]) -> dict[str, Any]:
-    """The document without null among the values of parameters: text in a header or an address is never null."""
+    """The document without null among the values of parameters: text in a header is never null."""
     for path in document["paths"].values():
         for method, operation in path.items():
             for parameter in operation.get("parameters", ()) if method in METHODS else ():

@@ -39,7 +39,7 @@ BODY: dict[str, Any] = {
 
 
 KNOWN: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The content is known already", "model": Media}
+    200: {"description": "The content is known", "model": Media}
 }
 
 
