@@ -38,9 +38,7 @@ BODY: dict[str, Any] = {
 }
 
 
-KNOWN: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The content is known", "model": Media}
-}
+KNOWN: dict[int | str, dict[str, Any]] = {200: {"description": "The content is known", "model": Media}}
 
 
 @router.post("", status_code=201, openapi_extra=BODY, responses=KNOWN)
