@@ -51,8 +51,9 @@ def check_request(state: State, tenant: str, request: JobRequest, queue: str) ->
     if queue == DEFAULT_QUEUE:
         for phrase in request.phrases():
             parse_phrase(phrase)
-    check_features(request, state.router.list_workers(queue))
     _check(request, Scope(state, tenant, queue))
+    # what the sender can do better comes before what the operator has to install
+    check_features(request, state.router.list_workers(queue))
 
 
 @singledispatch

@@ -65,6 +65,9 @@ def test_the_gateway_knows_it_from_its_workers(
         request = {**OBJECTS, "image": {"id": image["id"]}, "formats": ["usdz"]}
         refused = gateway.post("/v1/jobs", json=request)
         assert (refused.status_code, refused.json()["code"]) == (422, "extra_missing")
+        # what is wrong with the request itself comes first
+        unknown = gateway.post("/v1/jobs", json={**request, "image": MEDIUM})
+        assert unknown.json()["code"] == "media_unknown"
         listed = {item["name"]: item for item in gateway.get("/v1/engines").json()["engines"]}
         assert listed["things"]["missing"] == {"usdz": USD}
         fleet.announce(state.db, "has", "default", [{**engine, "missing": {}}])
