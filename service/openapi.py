@@ -29,7 +29,7 @@ def install(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = add_examples(declare_problems(derive()))
+            app.openapi_schema = add_examples(require_values(declare_problems(derive())))
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -54,6 +54,21 @@ def declare_problems(document: dict[str, Any]) -> dict[str, Any]:
                     response["content"] = content
             for status, description in ERRORS.items():
                 responses[status] = {"description": description, "content": content}
+    return document
+
+
+def require_values(document: dict[str, Any]) -> dict[str, Any]:
+    """The document without null among the values of parameters: text in a header is never null."""
+    for path in document["paths"].values():
+        for method, operation in path.items():
+            for parameter in operation.get("parameters", ()) if method in METHODS else ():
+                schema = parameter["schema"]
+                choices = [item for item in schema.get("anyOf", ()) if item != {"type": "null"}]
+                if len(choices) == 1:
+                    del schema["anyOf"]
+                    parameter["schema"] = schema | choices[0]
+                elif choices:
+                    schema["anyOf"] = choices
     return document
 
 

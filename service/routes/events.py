@@ -16,10 +16,24 @@ from service.state import State, get_state
 from storage.ledger import jobs
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+# one event of the stream, as its fields are read from the wire
+EVENT: dict[str, Any] = {
+    "type": "object",
+    "required": ["id", "event", "data"],
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9]{1,18}$"},
+        "event": {"type": "string"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": JobEvent.model_json_schema(),
+        },
+    },
+}
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "A stream of events; each data line is a JobEvent",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"itemSchema": EVENT}},
     },
     204: {"description": "The job has ended, and there are no events after Last-Event-ID"},
 }

@@ -38,7 +38,10 @@ BODY: dict[str, Any] = {
 }
 
 
-@router.post("", status_code=201, openapi_extra=BODY)
+KNOWN: dict[int | str, dict[str, Any]] = {200: {"description": "The content is known", "model": Media}}
+
+
+@router.post("", status_code=201, openapi_extra=BODY, responses=KNOWN)
 async def upload(
     request: Request,
     response: Response,

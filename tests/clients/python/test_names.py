@@ -1,11 +1,16 @@
 """Names of files from foreign text: safe on every system, and no two alike."""
 
+import json
 import unicodedata
-from pathlib import PurePosixPath, PureWindowsPath
+from hashlib import sha256
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from maquette import Maquette
 from maquette.names import LONGEST_BYTES, UniqueNames, split_suffix, to_safe_name
 
 KINDS = {
@@ -66,6 +71,38 @@ def test_a_counter_comes_before_the_suffix() -> None:
     names = UniqueNames()
     assert [names.add("img", ".png") for _ in range(3)] == ["img.png", "img-2.png", "img-3.png"]
     assert names.add("IMG", ".PNG") == "IMG-4.PNG"
+
+
+def test_results_are_saved_inside_their_folder_and_lose_no_file(tmp_path: Path) -> None:
+    names = ["../../evil.png", "/etc/x.png", "a.png", "A.png", "a.png", "result.json", "..", "nul.txt"]
+    contents = {
+        sha256(str(number).encode()).hexdigest(): str(number).encode() for number in range(len(names))
+    }
+    artefacts = [
+        {"name": name, "sha256": sha, "role": "mask", "media_type": "image/png", "bytes": 1}
+        for name, sha in zip(names, contents, strict=True)
+    ]
+    provenance = {"code_version": "1", "engines": [], "seed": 0, "parameters": {}, "sources": []}
+    result = {"kind": "segment", "width": 8, "height": 8, "instances": []}
+    job: dict[str, Any] = {"id": "job_" + "a" * 28, "kind": "segment", "state": "succeeded", "engine": "auto"}
+    job |= {"created_at": "2026-01-01T00:00:00Z"}
+    manifest = {"result": result, "artefacts": artefacts, "provenance": provenance}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.startswith("/v1/artefacts/"):
+            return httpx.Response(200, content=contents[request.url.path.rsplit("/", 1)[1]])
+        return httpx.Response(200, json={**job, "result": manifest})
+
+    out = tmp_path / "deep" / "out"
+    with Maquette("http://service", transport=httpx.MockTransport(answer), retries=0) as mq:
+        mq.job(str(job["id"])).wait().save(out)
+        mq.job(str(job["id"])).wait().save(out)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [
+        path for path in out.iterdir() if path.is_file()
+    ]
+    saved = sorted(path.read_bytes() for path in out.iterdir() if path.name != "result.json")
+    assert saved == sorted(contents.values())
+    assert json.loads((out / "result.json").read_text())["artefacts"][0]["name"] == names[0]
 
 
 def check_is_safe(name: str) -> None:

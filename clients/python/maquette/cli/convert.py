@@ -11,6 +11,7 @@ from maquette.cli.job_watch import JobWatch
 from maquette.console import PlainConsole
 from maquette.contract import AssetFormat, ConvertJob
 from maquette.contract.defaults import CONVERT
+from maquette.names import UniqueNames, split_suffix
 
 # What a splat and then a mesh can be written as.
 SUFFIXES = (".ply", ".spz", ".sog", ".khr.glb", ".splat", ".ksplat", ".glb", ".obj", ".stl", ".usdz")
@@ -28,24 +29,31 @@ def convert(
     Splats are also written as .splat and .ksplat, meshes as STL and USDZ.
     """
     cli = get_context(context)
-    wanted = {_choose_format(target): target for target in targets}
+    wanted: dict[AssetFormat, list[Path]] = {}
+    for target in dict.fromkeys(targets):
+        wanted.setdefault(_choose_format(target), []).append(target)
     with cli.client() as mq, JobWatch(cli) as watch:
         job = watch.add(mq.convert(source, list(wanted), y_down=y_down), source.name)
         result = job.wait(progress=not cli.as_json)
         artefacts = {artefact.name: artefact for artefact in result.artefacts}
-        for name, target in wanted.items():
-            target.write_bytes(mq.read(artefacts.pop(result.data.files[name])))
+        for kind, files in wanted.items():
+            content = mq.read(artefacts.pop(result.data.files[kind]))
+            for file in files:
+                file.write_bytes(content)
         # the textures of an OBJ, which names them
+        names = UniqueNames()
         for artefact in artefacts.values():
-            (wanted["obj"].parent / artefact.name).write_bytes(mq.read(artefact))
+            name, content = names.add(*split_suffix(artefact.name)), mq.read(artefact)
+            for file in wanted["obj"]:
+                (file.parent / name).write_bytes(content)
     if cli.as_json:
         print_json({**result.data.model_dump(mode="json"), "flags": result.flags})
         return
     PlainConsole().print(f"{result.data.asset} ({result.data.source}): {', '.join(map(str, targets))}")
-    for name, target in wanted.items():
-        if parts := result.data.dropped.get(name):
+    for kind, files in wanted.items():
+        if parts := result.data.dropped.get(kind):
             counts = ", ".join(f"{part.replace('_', ' ')}: {count}" for part, count in parts.items())
-            PlainConsole(stderr=True).print(f"{target} leaves out {counts}")
+            PlainConsole(stderr=True).print(f"{', '.join(map(str, files))} leaves out {counts}")
 
 
 def _choose_format(target: Path) -> AssetFormat:

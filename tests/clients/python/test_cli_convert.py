@@ -1,0 +1,54 @@
+"""`maquette convert` writes every file that was asked for, and no file anywhere else."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from maquette.cli.context import CliContext
+from maquette.cli.main import app
+from typer.testing import CliRunner
+
+
+class Service:
+    """Returns an OBJ with a texture whose name leads out of the folder, and a PLY."""
+
+    def __enter__(self) -> "Service":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def convert(self, _source: Path, formats: list[str], *, y_down: bool) -> Any:
+        assert not y_down
+        names = [f"converted.{name}" for name in formats] + ["../../evil.png", "plain.mtl"]
+        data = SimpleNamespace(
+            asset="mesh", source="glb", files={name: f"converted.{name}" for name in formats}, dropped={}
+        )
+        artefacts = [SimpleNamespace(name=name) for name in names]
+        result = SimpleNamespace(artefacts=artefacts, data=data, flags=[])
+        return SimpleNamespace(id="job", kind="convert", state="queued", wait=lambda progress: result)
+
+    def read(self, artefact: Any) -> bytes:
+        return str(artefact.name).encode()
+
+
+def test_every_target_is_written_and_names_stay_in_their_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CliContext, "client", lambda _: Service())
+    for folder in ("in", "in/a", "in/b"):
+        (tmp_path / folder).mkdir()
+    source = tmp_path / "in" / "s.glb"
+    source.touch()
+    targets = [tmp_path / "in" / name for name in ("a/x.obj", "b/x.obj", "one.ply", "two.ply", "one.ply")]
+    done = CliRunner().invoke(app, ["convert", str(source), *map(str, targets)], catch_exceptions=False)
+    assert done.exit_code == 0
+    written = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} - {
+        "in/s.glb"
+    }
+    textures = {f"in/{folder}/{name}" for folder in "ab" for name in ("_.._evil.png", "plain.mtl")}
+    assert written == {"in/a/x.obj", "in/b/x.obj", "in/one.ply", "in/two.ply", *textures}
+    assert (
+        (tmp_path / "in/one.ply").read_bytes() == (tmp_path / "in/two.ply").read_bytes() == b"converted.ply"
+    )

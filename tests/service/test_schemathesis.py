@@ -1,0 +1,30 @@
+"""The OpenAPI document against the running gateway, as schemathesis generates requests from it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.openapi import METHODS
+from tests.support.paths import REPOSITORY
+from tests.support.stacks import running_stack
+
+pytest.importorskip("schemathesis")
+CONFIG = Path(__file__).with_name("schemathesis.toml")
+# requests per operation and phase; the coverage phase adds one per declared bound and type
+EXAMPLES = 3
+
+
+@pytest.mark.slow
+def test_every_operation_answers_as_the_document_says(tmp_path: Path) -> None:
+    with running_stack(tmp_path / "stack", workers=0) as stack:
+        command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG)]
+        command += ["run", f"{stack.url}/openapi.json", "--checks", "all", "--max-examples", str(EXAMPLES)]
+        command += ["--header", f"Authorization: Bearer {stack.api_key}", "--seed", "1", "--no-color"]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=240)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    document = json.loads((REPOSITORY / "docs" / "openapi.json").read_text())
+    operations = sum(method in METHODS for path in document["paths"].values() for method in path)
+    assert f"Tested: {operations}" in done.stdout, done.stdout[-3000:]
