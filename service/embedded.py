@@ -24,6 +24,8 @@ READY_SECONDS = 120.0
 QUEUE_SECONDS = 10.0
 # a process that ends right after its start is not restarted in a busy loop
 RESTART_PAUSE = 1.0
+# what a user may set for the whole stack; other variables belong to other servers or to clients
+INHERITED = frozenset({"MAQUETTE_MODELS_DIR", "MAQUETTE_LOG_FORMAT", "MAQUETTE_ACCESS_LOG"})
 __all__ = ["HOST", "Stack", "StackError", "free_port", "up"]
 
 
@@ -113,7 +115,7 @@ class Stack:
         return process
 
     def _build_environment(self) -> dict[str, str]:
-        """The environment of the gateway and the workers: no MAQUETTE_* variable but these is inherited."""
+        """The environment of the gateway and the workers: few MAQUETTE_* variables are inherited."""
         folder = self.folder.absolute()
         own = {
             "MAQUETTE_DATABASE_URL": f"sqlite:///{folder / 'ledger.db'}",
@@ -123,9 +125,7 @@ class Stack:
         }
         if self.broker_url is not None:
             own["MAQUETTE_BROKER_URL"] = self.broker_url
-        inherited = environment.inherit(
-            lambda name: not name.startswith("MAQUETTE_") or name == "MAQUETTE_MODELS_DIR"
-        )
+        inherited = environment.inherit(lambda name: not name.startswith("MAQUETTE_") or name in INHERITED)
         return {**inherited, **own, **self.settings}
 
     def _load_or_create_key(self) -> str:

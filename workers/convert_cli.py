@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from workers.formats.convert import ConvertError, FormatMismatch, load_asset, write_asset
+from maquette.cli.lazy_group import plain_typer
 
 MAX_BYTES = 1 << 30
 
@@ -29,6 +28,9 @@ def convert(
     The format of the source is detected from its content. Splats are also written as .splat and .ksplat,
     meshes as STL and USDZ.
     """
+    # formats take a second to import, and help does without them
+    from workers.formats.convert import ConvertError, FormatMismatch, load_asset, write_asset
+
     if source.stat().st_size > MAX_BYTES:
         raise typer.BadParameter(f"{source} is larger than {MAX_BYTES} bytes")
     data = source.read_bytes()
@@ -53,7 +55,9 @@ def convert(
 
 def main() -> None:
     """The console script."""
-    typer.run(convert)
+    app = plain_typer(add_completion=False)
+    app.command()(convert)
+    app()
 
 
 if __name__ == "__main__":

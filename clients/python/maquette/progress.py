@@ -62,7 +62,7 @@ class JobProgressLines:
         self._console = console or PlainConsole(stderr=True)
         self._step: tuple[str, str | None] | None = None
         self._text = ""
-        self._printed_at = 0.0
+        self._printed_at = monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -71,10 +71,11 @@ class JobProgressLines:
         """Nothing is left to close."""
 
     def __call__(self, job: Job) -> None:
-        """Print the job's state and progress, unless a line of the same kind has just been printed."""
+        """Print a new stage or the end of the job at once, and anything else every 10 s at most."""
         step, text = (job.state, job.progress.stage if job.progress else None), describe_progress(job)
         is_due = text != self._text and monotonic() - self._printed_at >= LINE_SECONDS
-        if step == self._step and not is_due:
+        is_news = step != self._step and (job.progress is not None or job.state in FINAL_STATES)
+        if not is_news and not is_due:
             return
         self._step, self._text, self._printed_at = step, text, monotonic()
         self._console.print(f"{datetime.now():%H:%M:%S} {job.kind} {job.id}: {text}")

@@ -100,6 +100,8 @@ def test_a_pipe_shows_each_stage_once_and_a_count_now_and_then(monkeypatch: pyte
         id=f"job_{0:028x}", kind="dataset", state="queued", engine="auto", created_at="2026-01-01T00:00:00Z"
     )
     show(job)
+    clock += 11
+    show(job)
     for done in range(30):
         clock += 1
         progress = {"stage": "survey" if done < 25 else "clips", "done": done, "total": 30}
@@ -117,13 +119,13 @@ def test_progress_goes_to_standard_error_and_never_to_a_pipe_as_a_bar(
             Job(
                 id=f"job_{0:028x}",
                 kind="track",
-                state="queued",
+                state="cancelled",
                 engine="auto",
                 created_at="2026-01-01T00:00:00Z",
             )
         )
     captured = capsys.readouterr()
-    assert captured.out == "" and captured.err.endswith(f"track job_{0:028x}: queued\n")
+    assert captured.out == "" and captured.err.endswith(f"track job_{0:028x}: cancelled\n")
 
 
 def test_there_is_one_way_to_print() -> None:

@@ -245,10 +245,11 @@ def broken(folder: Path) -> Path:
 def test_a_video_that_breaks_on_the_way_is_left_out(world: World, tmp_path: Path) -> None:
     picky(world, None)
     bad = world.put(broken(tmp_path))
-    stated = [{}, {}, {"name": "bad one"}]
-    videos, skipped = [*world.videos, bad], {"empty.mp4": "upload_empty"}
+    stated = [{}, {}, {"name": "bad one"}, {}]
+    address = MediaRef(url="https://127.0.0.1/film.mp4?key=secret")
+    videos, skipped = [*world.videos, bad, address], {"empty.mp4": "upload_empty"}
     manifest = world.go(world.job(videos=videos, sources=stated, skipped=skipped), Heartbeat())
-    left_out = {"bad one": "video_broken", **skipped}
+    left_out = {"bad one": "video_broken", "film.mp4": "url_not_allowed", **skipped}
     assert get_result(manifest).unreadable == left_out
     assert "sources_unreadable" in manifest.flags and get_result(manifest).clips == 5
     out = world.save(manifest, tmp_path / "data")
@@ -257,9 +258,11 @@ def test_a_video_that_breaks_on_the_way_is_left_out(world: World, tmp_path: Path
         assert all(name in (out / document).read_text() for name in left_out), document
     shown = CliRunner().invoke(app, ["dataset", "inspect", str(out)])
     assert all(name in shown.stdout and code in shown.stdout for name, code in left_out.items())
-    with pytest.raises(JobProblem, match="bad one: ") as caught:
-        world.go(world.job(videos=videos, sources=stated, strict=True), Heartbeat())
-    assert caught.value.problem.code == "video_broken"
+    for strict, code in ((videos[:3], "video_broken"), ([address], "url_not_allowed")):
+        with pytest.raises(JobProblem, match=r"(bad one|film\.mp4): ") as caught:
+            job = world.job(videos=strict, sources=stated[: len(strict)], strict=True)
+            world.go(job, Heartbeat())
+        assert caught.value.problem.code == code
     with pytest.raises(JobProblem) as caught:
         world.go(world.job(videos=[bad]), Heartbeat())
     assert caught.value.problem.code == "video_broken"
