@@ -13,6 +13,7 @@ from maquette.cli.job_watch import JobWatch, choose_folder
 from maquette.cli.output import finish_job
 from maquette.console import PlainConsole, styled
 from maquette.contract import JobKind, JobState
+from maquette.plain_text import print_line
 
 JobIdArgument = Annotated[str, typer.Argument(help="Id of the job, or how it starts.")]
 JobIdsArgument = Annotated[list[str], typer.Argument(help="Ids of jobs, or how they start.")]
@@ -84,6 +85,6 @@ def cancel(context: typer.Context, job_id: JobIdArgument) -> None:
     if cli.as_json:
         print_json(job.data.model_dump(mode="json", exclude={"result"}))
     elif job.state == "running":
-        typer.echo(f"{job.id} was asked to stop")
+        print_line(f"{job.id} was asked to stop")
     else:
-        typer.echo(f"{job.id} is {job.state}")
+        print_line(f"{job.id} is {job.state}")
