@@ -10,7 +10,7 @@ FILE_UNREADABLE = "file_unreadable"
 # problems of one file, or of how a request fits it; all others concern every file
 FILE_PROBLEMS = frozenset(
     {
-        "camera_implausible", "decoding_crashed", "decoding_stopped", "decoding_too_slow",
+        "artefact_gone", "camera_implausible", "decoding_crashed", "decoding_stopped", "decoding_too_slow",
         "depth_frame_mismatch", "depth_mismatch", "digest_mismatch", "frame_beyond_end", "image_broken",
         "image_range_unknown", "image_too_large", "mask_size_mismatch", "media_too_costly", "not_a_video",
         "not_an_asset", "not_an_image", "prompt_never_reached", "prompt_outside_image", "unsupported_media",
