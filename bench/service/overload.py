@@ -115,64 +115,68 @@ async def attack_all(report: Report, stack: Stack, seconds: float, streams: int,
     """Measure every attack against one gateway."""
     target = Target(stack)
     table = report.table("Latencies under attack", COLUMNS)
-    job = await _queue_job(target)
-
-    async def quiet() -> None:
-        await asyncio.sleep(0)
-
-    async def keyless() -> None:
-        kind = {"Content_Type": "application/json", "Connection": "close"}
-        head = target.head("POST", "/v1/jobs", key=False, Content_Length=KEYLESS_BYTES, **kind)
-        body = b"[" + b"[]," * ((KEYLESS_BYTES - 4) // 3) + b"[]]"
-
-        async def repeat() -> None:
-            while True:
-                with suppress(ConnectionError):
-                    await target.request(head, body)
-
-        await asyncio.gather(*(repeat() for _ in range(KEYLESS_CLIENTS)))
-
-    async def bombs() -> None:
-        data = draw_bomb(folder / "bomb.mp4")
-        head = target.head("POST", "/v1/uploads", Content_Length=len(data), Connection="close")
-        answers = await asyncio.gather(*(target.request(head, data) for _ in range(UPLOADS)))
-        statuses.update(status for status, _ in answers)
-        await asyncio.sleep(seconds)
-
-    async def many_streams() -> None:
-        connections = []
-        for _ in range(streams):
-            reader, writer = await target.open()
-            writer.write(target.head("GET", f"/v1/jobs/{job}/events"))
-            connections.append((reader, writer))
-        try:
-            await asyncio.gather(*(reader.read(1 << 10) for reader, _ in connections))
-            opened.set()
-            await asyncio.sleep(3600)
-        finally:
-            for _, writer in connections:
-                writer.close()
-
-    opened, statuses = asyncio.Event(), Counter[int]()
-    figures = {}
-    for path in ("/healthz", "/readyz", f"/v1/jobs/{job}"):
-        await measure(table, target, "quiet", path, quiet, seconds / 2)
+    status_path = f"/v1/jobs/{await _queue_job(target)}"
+    bomb = draw_bomb(folder / "bomb.mp4")
+    figures, statuses = {}, Counter[int]()
+    for path in ("/healthz", "/readyz", status_path):
+        await measure(table, target, "quiet", path, _attack_nothing, seconds / 2)
     figures["keyless_healthz_p99_ms"] = await measure(
-        table, target, "8 × 28 MB of JSON without a key", "/healthz", keyless, seconds
+        table, target, "8 × 28 MB of JSON without a key", "/healthz", lambda: _send_keyless(target), seconds
     )
     for path in ("/readyz", "/v1/jobs"):
         name = "bombs_" + path.rpartition("/")[2] + "_p99_ms"
-        figures[name] = await measure(table, target, f"{UPLOADS} uploads of a bomb", path, bombs, seconds)
-    listening = asyncio.ensure_future(many_streams())
+        figures[name] = await measure(
+            table, target, f"{UPLOADS} bombs", path, lambda: _send_bombs(target, bomb, statuses), seconds
+        )
+    opened = asyncio.Event()
+    listening = asyncio.ensure_future(_hold_streams(target, f"{status_path}/events", streams, opened))
     await asyncio.wait_for(opened.wait(), 120)
     figures["streams_status_p99_ms"] = await measure(
-        table, target, f"{streams} event streams", f"/v1/jobs/{job}", quiet, seconds
+        table, target, f"{streams} event streams", status_path, _attack_nothing, seconds
     )
     listening.cancel()
     answers = report.table("What the bombs were answered", {"status": "", "uploads": ""})
     for status, count in sorted(statuses.items()):
         answers.add(status, count)
     report.add(figures)
+
+
+async def _attack_nothing() -> None:
+    """Leave the gateway alone."""
+
+
+async def _send_keyless(target: Target) -> None:
+    kind = {"Content_Type": "application/json", "Connection": "close"}
+    head = target.head("POST", "/v1/jobs", key=False, Content_Length=KEYLESS_BYTES, **kind)
+    body = b"[" + b"[]," * ((KEYLESS_BYTES - 4) // 3) + b"[]]"
+
+    async def repeat() -> None:
+        while True:
+            with suppress(ConnectionError):
+                await target.request(head, body)
+
+    await asyncio.gather(*(repeat() for _ in range(KEYLESS_CLIENTS)))
+
+
+async def _send_bombs(target: Target, bomb: bytes, statuses: Counter[int]) -> None:
+    head = target.head("POST", "/v1/uploads", Content_Length=len(bomb), Connection="close")
+    answers = await asyncio.gather(*(target.request(head, bomb) for _ in range(UPLOADS)))
+    statuses.update(status for status, _ in answers)
+
+
+async def _hold_streams(target: Target, path: str, count: int, opened: asyncio.Event) -> None:
+    connections = []
+    for _ in range(count):
+        reader, writer = await target.open()
+        writer.write(target.head("GET", path))
+        connections.append((reader, writer))
+    try:
+        await asyncio.gather(*(reader.read(1 << 10) for reader, _ in connections))
+        opened.set()
+        await asyncio.Event().wait()
+    finally:
+        for _, writer in connections:
+            writer.close()
 
 
 def count_starts_before(folder: Path) -> int:
