@@ -9,7 +9,7 @@ INPUTS := pyproject.toml clients/python/pyproject.toml constraints.txt
 
 # one test process per core; tests that share a stack or a file stay together (tests/conftest.py)
 PARALLEL := -n logical --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
-SLOW_FOLDERS := acceptance chaos parity
+SLOW_FOLDERS := acceptance chaos parity workers/jobs
 
 SAM3 := .venv-sam3
 SAM3_STAMP := $(SAM3)/.installed

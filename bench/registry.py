@@ -42,5 +42,6 @@ BENCHES = (
     Bench("objects.views", "reconstruction from several views on analytic shapes"),
     Bench("service.command_start", "seconds until a command shows its help, beside an idle interpreter"),
     Bench("service.ledger_parts", "what one part of a dataset job costs the ledger"),
+    Bench("service.overload", "latencies and memory of the gateway while it is attacked"),
     Bench("service.overhead", "what the service costs around its engines, beside bare applications"),
 )

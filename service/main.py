@@ -2,8 +2,8 @@
 
 import sys
 
-import typer
 from maquette.cli.lazy_group import LazyCommand, LazyGroup, find_entry_points, plain_typer
+from maquette.plain_text import print_line
 
 ENTRY_POINT_GROUP = "maquette.server"
 # what other packages add is known by its name alone until it is used
@@ -51,7 +51,7 @@ def main() -> None:
 
         if not isinstance(error, SQLAlchemyError | OSError | ValueError | RuntimeError):
             raise
-        typer.echo(f"error: {explain(error)}", err=True)
+        print_line(f"error: {explain(error)}", stderr=True)
         sys.exit(1)
 
 

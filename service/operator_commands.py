@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from maquette.cli.lazy_group import plain_typer
+from maquette.plain_text import print_line
 
 if TYPE_CHECKING:
     from storage.ledger import Database
@@ -59,7 +60,7 @@ def list_keys() -> None:
     from storage.ledger import keys
 
     for key in keys.list_open(open_ledger()):
-        typer.echo(f"{key.id}  {key.tenant}  {key.name}")
+        print_line(f"{key.id}  {key.tenant}  {key.name}")
 
 
 @keys_app.command("revoke")

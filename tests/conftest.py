@@ -17,8 +17,9 @@ from tests.support.paths import TESTS
 from tests.support.postgres import running_postgres
 from tests.support.stacks import running_stack
 
-# folders whose tests start stacks, kill processes or need large engines: `make check` leaves them out
-SLOW_FOLDERS = ("acceptance", "chaos", "parity")
+# folders whose tests start stacks, kill processes, need large engines or run whole jobs: `make check` leaves
+# them out, and single files that are marked `slow`
+SLOW_FOLDERS = ("acceptance", "chaos", "parity", "workers/jobs")
 # tests that share something costly run in one process: those of a folder, and those that use a fixture
 SHARED_FOLDERS = ("architecture",)
 SHARED_FIXTURES = ("stack", "db")
@@ -32,7 +33,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """
     for item in items:
         path = item.path.relative_to(TESTS)
-        if path.parts[0] in SLOW_FOLDERS:
+        if any(path.is_relative_to(folder) for folder in SLOW_FOLDERS):
             item.add_marker(pytest.mark.slow)
         fixtures = [name for name in SHARED_FIXTURES if name in getattr(item, "fixturenames", ())]
         folders = [name for name in SHARED_FOLDERS if name == path.parts[0]]

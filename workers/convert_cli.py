@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 from maquette.cli.lazy_group import plain_typer
+from maquette.plain_text import print_line
 
 MAX_BYTES = 1 << 30
 
@@ -46,11 +47,11 @@ def convert(
     except FormatMismatch as error:
         raise typer.BadParameter(str(error)) from error
     except ConvertError as error:
-        typer.echo(f"{source}: {error}", err=True)
+        print_line(f"{source}: {error}", stderr=True)
         raise typer.Exit(1) from error
     if losses := +converted.losses:
         counts = ", ".join(f"{part.replace('_', ' ')}: {count}" for part, count in losses.items())
-        typer.echo(f"{target} leaves out {counts}", err=True)
+        print_line(f"{target} leaves out {counts}", stderr=True)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from maquette.plain_text import print_line
 
 from workers.engines.bodies.mhr import assets as mhr
 from workers.engines.weights import WeightsError, find_weight, load_manifest, models_dir
@@ -23,9 +24,9 @@ def list_models(as_json: Annotated[bool, typer.Option("--json")] = False) -> Non
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return
-    typer.echo(f"in {models_dir()}:")
+    print_line(f"in {models_dir()}:")
     for row in rows:
-        typer.echo(f"  {row['file']:34} {row['bytes']:>11,}  {row['licence']:24} {row['source']}")
+        print_line(f"  {row['file']:34} {row['bytes']:>11,}  {row['licence']:24} {row['source']}")
 
 
 @app.command()
@@ -37,9 +38,9 @@ def verify() -> None:
             find_weight(name)
         except WeightsError as error:
             broken += 1
-            typer.echo(f"{name}: {error}", err=True)
+            print_line(f"{name}: {error}", stderr=True)
         else:
-            typer.echo(f"{name}: ok")
+            print_line(f"{name}: ok")
     if broken:
         raise typer.Exit(1)
 
@@ -54,10 +55,10 @@ def pull(
     try:
         files = _pull(name, folder, source)
     except WeightsError as error:
-        typer.echo(str(error), err=True)
+        print_line(str(error), stderr=True)
         raise typer.Exit(1) from None
     for file, sha256 in files.items():
-        typer.echo(f"{sha256}  {file}")
+        print_line(f"{sha256}  {file}")
 
 
 def _pull(name: str, folder: Path, source: str | None) -> dict[str, str]:

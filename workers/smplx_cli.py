@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+from maquette.plain_text import print_line
 
 from workers.engines.bodies.rig import pose_rig, skin_rig
 from workers.engines.bodies.smplx.fitting import fit_smplx
@@ -40,14 +41,14 @@ def convert(
             rig = _rig(dict(data))
         fit = fit_smplx(smplx, skin_rig(rig), pose_rig(rig)[1], list(rig.joint_names))
     except (SmplxFileError, KeyError, ValueError) as error:
-        typer.echo(f"{body}: {error}", err=True)
+        print_line(f"{body}: {error}", stderr=True)
         raise typer.Exit(1) from error
     buffer = io.BytesIO()
     arrays: dict[str, Any] = {**fit.arrays(), "faces": smplx.faces, "vertices": fit.vertices}
     np.savez_compressed(buffer, **arrays)
     out.write_bytes(buffer.getvalue())
     surface, joints = fit.surface_error * 1e3, fit.joint_error * 1e3
-    typer.echo(f"{out}: surface {surface:.1f} mm, joints {joints:.1f} mm on average")
+    print_line(f"{out}: surface {surface:.1f} mm, joints {joints:.1f} mm on average")
 
 
 def _rig(data: dict[str, Any]) -> Rig:

@@ -5,7 +5,11 @@ import subprocess
 import sys
 import tomllib
 
+import pytest
+
 from tests.support.paths import REPOSITORY
+
+pytestmark = pytest.mark.slow
 
 # what a package of the extra is imported as, where that is not its name
 IMPORTED = {

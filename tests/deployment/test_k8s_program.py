@@ -54,6 +54,7 @@ def test_probes_ask_routes_that_exist() -> None:
     assert {"/healthz", "/readyz"} <= routes
 
 
+@pytest.mark.slow
 def test_the_start_of_a_worker_is_its_line_in_the_ledger(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

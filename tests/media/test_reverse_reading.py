@@ -12,6 +12,8 @@ from media.limits import MediaLimits
 from media.sandbox import DecodedFrame, Sandbox
 from tests.support.media_files import frame_color, rotate_mp4, write_video
 
+pytestmark = pytest.mark.slow
+
 
 def read(path: Path, **options: object) -> list[DecodedFrame]:
     with Sandbox() as sandbox:

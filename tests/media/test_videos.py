@@ -11,6 +11,8 @@ from media.limits import MediaLimits
 from media.sandbox import Sandbox
 from tests.support.media_files import frame_color, rotate_mp4, write_video
 
+pytestmark = pytest.mark.slow
+
 
 def test_every_frame_in_order(tmp_path: Path) -> None:
     file = write_video(tmp_path / "a.mp4", frames=12)

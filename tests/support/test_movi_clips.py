@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from tests.support.movi_clips import RenderedClip, render_clip
 
+pytestmark = pytest.mark.slow
+
 SEEDS = (0, 1, 2)
 
 

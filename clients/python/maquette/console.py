@@ -3,17 +3,13 @@
 Nothing in it is markup, a link, an emoji code or a control sequence of the terminal.
 """
 
-import unicodedata
 from typing import IO, Any
 
 from rich.console import Console
 from rich.text import Text
 
-# control characters, surrogates, line and paragraph separators
-CONTROL_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
-# they change the order of the text around them (Unicode Standard Annex 9)
-DIRECTION_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-LAYOUT = frozenset("\n\t")
+from maquette.plain_text import escape_controls
+
 # in a file or a pipe lines are not broken: the reader's width is not known
 UNBOUNDED_WIDTH = 10_000
 
@@ -34,19 +30,3 @@ class PlainConsole(Console):
 def styled(text: object, style: str) -> Text:
     """Return text in a style such as `bold`."""
     return Text(escape_controls(str(text)), style)
-
-
-def escape_controls(text: str) -> str:
-    r"""Return text in which control characters are written out, as `\x1b`; line breaks and tabs stay."""
-    return "".join(_escape(char) if _is_control(char) else char for char in text)
-
-
-def _is_control(char: str) -> bool:
-    if char in LAYOUT:
-        return False
-    return char in DIRECTION_CONTROLS or unicodedata.category(char) in CONTROL_CATEGORIES
-
-
-def _escape(char: str) -> str:
-    code = ord(char)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

@@ -7,8 +7,9 @@ from typing import Self
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from maquette.console import PlainConsole, escape_controls
+from maquette.console import PlainConsole
 from maquette.contract import FINAL_STATES, Job
+from maquette.plain_text import escape_controls
 
 ProgressCallback = Callable[[Job], None]
 # often enough in a log to see that a job is alive, seldom enough for one that runs all day

@@ -10,7 +10,7 @@ FILE_UNREADABLE = "file_unreadable"
 # problems of one file, or of how a request fits it; all others concern every file
 FILE_PROBLEMS = frozenset(
     {
-        "camera_implausible", "decoding_crashed", "decoding_stopped", "decoding_too_slow",
+        "artefact_gone", "camera_implausible", "decoding_crashed", "decoding_stopped", "decoding_too_slow",
         "depth_frame_mismatch", "depth_mismatch", "digest_mismatch", "frame_beyond_end", "image_broken",
         "image_range_unknown", "image_too_large", "mask_size_mismatch", "media_too_costly", "not_a_video",
         "not_an_asset", "not_an_image", "prompt_never_reached", "prompt_outside_image", "unsupported_media",
@@ -21,7 +21,11 @@ FILE_PROBLEMS = frozenset(
 
 
 class InputRefused(MaquetteError):
-    """An input cannot be used; the message names it."""
+    """An input cannot be used; `code` is the problem's, the message names the input."""
+
+    def __init__(self, detail: str, code: str = FILE_UNREADABLE) -> None:
+        super().__init__(detail)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ def to_skipped(name: str, error: Exception) -> SkippedInput:
     if isinstance(error, JobCancelled):
         return SkippedInput(name, "cancelled", str(error))
     if isinstance(error, OSError | InputRefused):
-        return SkippedInput(name, FILE_UNREADABLE, str(error))
+        return SkippedInput(name, getattr(error, "code", FILE_UNREADABLE), str(error))
     raise error
 
 
@@ -59,5 +63,7 @@ def record_reason(reasons: dict[str, str], name: str, code: str) -> None:
 
 def refuse_all(skipped: Iterable[SkippedInput]) -> InputRefused:
     """Return the error for a request of which no input is left."""
-    lines = [str(item) for item in skipped]
-    return InputRefused(lines[0] if len(lines) == 1 else "\n".join(["no input can be used:", *lines]))
+    items = list(skipped)
+    lines = [str(item) for item in items]
+    text = lines[0] if len(lines) == 1 else "\n".join(["no input can be used:", *lines])
+    return InputRefused(text, items[0].code)

@@ -209,6 +209,23 @@ def test_a_lost_file_is_named_and_the_others_are_saved(
     assert (tmp_path / "out" / "z.png").read_bytes() == b"last"
 
 
+def test_of_several_jobs_those_that_failed_are_reported(
+    run: Run, gateway: TestClient, state: State, tenant: str, tmp_path: Path
+) -> None:
+    run("segment", "red.png", "blue.png", "--text", "person")
+    run("segment", "red.png", "--text", "car")
+    whole, lost, failed = sorted(job["id"] for job in list_jobs(gateway))
+    finish_job(state, tenant, whole, {"a.png": b"all"})
+    finish_job(state, tenant, lost, {"b.png": None})
+    claimed = leases.claim(state.db, failed, "w", 30)
+    assert claimed is not None
+    leases.fail(state.db, claimed, Problem.from_code("engine_failed", 500, "broken").model_dump())
+    outcome = run("wait", failed, lost, whole, "--out", "out")
+    assert outcome.status == 3
+    assert f"{failed}: engine_failed" in outcome.stderr and f"{lost}: artefact_gone" in outcome.stderr
+    assert (tmp_path / "out" / whole / "a.png").read_bytes() == b"all"
+
+
 def test_a_full_disk_is_one_line(run: Run, gateway: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     def fill_up(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -13,6 +13,7 @@ from maquette import console as module
 from maquette.console import PlainConsole, styled
 from maquette.contract import Job
 from maquette.errors import MaquetteError
+from maquette.plain_text import print_line
 from maquette.progress import JobProgressBar, JobProgressLines, show_progress
 from rich.table import Table
 
@@ -128,6 +129,13 @@ def test_progress_goes_to_standard_error_and_never_to_a_pipe_as_a_bar(
     assert captured.out == "" and captured.err.endswith(f"track job_{0:028x}: cancelled\n")
 
 
+def test_lines_show_control_characters_too(capsys: Any) -> None:
+    print_line("[red]\x1b[31m\u202e")
+    print_line("a\0b", stderr=True)
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("[red]\\x1b[31m\\u202e\n", "a\\x00b\n")
+
+
 def test_there_is_one_way_to_print() -> None:
     own = Path(module.__file__)
     sources = [
@@ -136,9 +144,14 @@ def test_there_is_one_way_to_print() -> None:
         for path in (REPOSITORY / folder).rglob("*.py")
         if path != own
     ]
-    pattern = re.compile(
-        r"\bConsole\(|\bfrom rich import print|\bfrom rich\.console import Console|\[/?(red|bold)\]"
+    other_ways = (
+        r"\bConsole\(",
+        r"\bfrom rich import print",
+        r"\bfrom rich\.console import Console",
+        r"\[/?(red|bold)\]",
+        r"typer\.echo\((f[\"']|str\()",
     )
+    pattern = re.compile("|".join(other_ways))
     assert [
         str(path) for path in sources if pattern.search(path.read_text().replace("PlainConsole(", ""))
     ] == []

@@ -169,10 +169,10 @@ def test_a_dataset_is_made_of_the_videos_that_can_be_read(tmp_path: Path) -> Non
     assert job["skipped"] == {
         "b.mp4": "upload_empty",
         "c.mp4": "unsupported_media",
-        "d.mp4": "file_unreadable",
+        "d.mp4": "not_a_video",
         "b.mp4 (2)": "upload_empty",
         "c.mp4 (2)": "unsupported_media",
-        "d.mp4 (2)": "file_unreadable",
+        "d.mp4 (2)": "not_a_video",
         "frames": "file_unreadable",
     }
     assert [item.name for item in told][:2] == [f"{tmp_path}/one/b.mp4", f"{tmp_path}/one/c.mp4"]

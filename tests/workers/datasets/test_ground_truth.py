@@ -15,6 +15,8 @@ from workers.datasets.source import GroundTruth, Source, SourceInfo
 from workers.geometry.boxes import bounding_box
 from workers.geometry.poses import matrix_from_quaternion
 
+pytestmark = pytest.mark.slow
+
 SEEDS = (0, 3)
 EVERYTHING = DatasetSettings(
     phrases=("ball", "box", "capsule", "cylinder", "torus", "cone", "wedge"), clip_seconds=5.0, size=256

@@ -20,6 +20,8 @@ from workers.geometry.boxes import bounding_box
 from workers.geometry.mesh_renderer import silhouette
 from workers.geometry.overlap import mask_iou
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def engines() -> EngineSet:

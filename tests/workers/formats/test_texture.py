@@ -16,6 +16,8 @@ from workers.formats.texture import bake_texture
 from workers.geometry.gaussians import Gaussians
 from workers.geometry.meshes import Mesh
 
+pytestmark = pytest.mark.slow
+
 Array = NDArray[np.float64]
 
 

@@ -21,6 +21,8 @@ from workers.geometry.cameras import Camera
 from workers.geometry.poses import Similarity
 from workers.jobs.objects.files import check_formats
 
+pytestmark = pytest.mark.slow
+
 
 def painted(scale_source: Any) -> ObjectAsset:
     mesh, splat = shape("torus")

@@ -28,7 +28,7 @@ def run_each(
     from maquette.cli.job_watch import JobWatch, choose_folder
     from maquette.cli.output import finish_job
     from maquette.cli.skips import SkipList
-    from maquette.errors import JobCancelled, JobFailed, MaquetteError
+    from maquette.errors import Gone, JobCancelled, JobFailed, MaquetteError
 
     cli = get_context(context)
     inputs = expand_globs(patterns)
@@ -46,7 +46,7 @@ def run_each(
             name = names.add(choose_name(medium))
             try:
                 finish_job(cli, job, name, choose_folder(out, name, len(inputs)))
-            except (JobFailed, JobCancelled) as error:
+            except (JobFailed, JobCancelled, Gone) as error:
                 skips.refuse(str(medium), error)
     skips.finish()
 

@@ -11,8 +11,11 @@ from maquette.cli.context import get_context, print_json
 from maquette.cli.job_ids import complete_job_id
 from maquette.cli.job_watch import JobWatch, choose_folder
 from maquette.cli.output import finish_job
+from maquette.cli.skips import SkipList
 from maquette.console import PlainConsole, styled
 from maquette.contract import JobKind, JobState
+from maquette.errors import Gone, JobCancelled, JobFailed
+from maquette.plain_text import print_line
 
 JobIdArgument = Annotated[str, typer.Argument(help="Id of the job, or how it starts.")]
 JobIdsArgument = Annotated[list[str], typer.Argument(help="Ids of jobs, or how they start.")]
@@ -66,14 +69,22 @@ def wait(
     out: o.Out = None,
     cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
-    """Wait for jobs, and show their results; with --out, save them."""
+    """Wait for jobs, and show their results; with --out, save them.
+
+    Of several jobs, those that failed are reported, with exit status 3.
+    """
     cli = get_context(context)
+    skips = SkipList(cli, len(job_ids))
     with cli.client() as mq, JobWatch(cli) as watch:
         found = [mq.job(complete_job_id(mq, job_id)) for job_id in job_ids]
         for job in found:
             watch.add(job, job.kind)
         for job in found:
-            finish_job(cli, job, job.kind, choose_folder(out, job.id, len(found)))
+            try:
+                finish_job(cli, job, job.kind, choose_folder(out, job.id, len(found)))
+            except (JobFailed, JobCancelled, Gone) as error:
+                skips.refuse(job.id, error)
+    skips.finish()
 
 
 def cancel(context: typer.Context, job_id: JobIdArgument) -> None:
@@ -84,6 +95,6 @@ def cancel(context: typer.Context, job_id: JobIdArgument) -> None:
     if cli.as_json:
         print_json(job.data.model_dump(mode="json", exclude={"result"}))
     elif job.state == "running":
-        typer.echo(f"{job.id} was asked to stop")
+        print_line(f"{job.id} was asked to stop")
     else:
-        typer.echo(f"{job.id} is {job.state}")
+        print_line(f"{job.id} is {job.state}")

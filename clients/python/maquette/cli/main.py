@@ -8,6 +8,7 @@ import typer
 import maquette
 from maquette.cli.context import CliContext
 from maquette.cli.lazy_group import LazyCommand, LazyGroup, plain_typer
+from maquette.plain_text import print_line
 from maquette.settings import API_KEY_VARIABLE, DEFAULT_URL, URL_VARIABLE
 
 MEDIA, DATASETS, JOBS, SERVICE = "Images and videos", "Datasets", "Jobs", "Service"
@@ -88,7 +89,7 @@ app = plain_typer(
 def print_version(is_asked: bool) -> None:
     """Print the version of this package and end."""
     if is_asked:
-        typer.echo(f"maquette {maquette.__version__}")
+        print_line(f"maquette {maquette.__version__}")
         raise typer.Exit
 
 

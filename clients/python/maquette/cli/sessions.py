@@ -14,6 +14,7 @@ from maquette.cli.output import finish_job
 from maquette.console import PlainConsole, styled
 from maquette.contract import Direction, OpenSession, Propagate, Session, VideoPrompt
 from maquette.contract.defaults import PROPAGATION, SESSION
+from maquette.plain_text import print_line
 
 app = plain_typer(help="Annotate a video step by step.", no_args_is_help=True)
 SessionIdArgument = Annotated[str, typer.Argument(help="Id of the session.")]
@@ -64,10 +65,10 @@ def prompt(
     if cli.as_json:
         print_json({"object": result.object, "preview": preview and preview.data.model_dump(mode="json")})
     elif preview is None:
-        typer.echo(f"object {result.object} ends on frame {frame}")
+        print_line(f"object {result.object} ends on frame {frame}")
     else:
         flags = " ".join(preview.flags)
-        typer.echo(f"object {result.object}: {preview.area} px in {preview.box} {flags}".rstrip())
+        print_line(f"object {result.object}: {preview.area} px in {preview.box} {flags}".rstrip())
 
 
 @app.command()

@@ -75,7 +75,7 @@ def _upload(mq: Maquette, video: PlannedVideo, numbered_rate: float) -> MediaRef
     ref = mq.upload(medium)
     media = mq.media(ref)
     if media is not None and media.kind != "video" and (media.kind != "image" or (media.frames or 1) == 1):
-        raise InputRefused(f"it is no video but {media.media_type}")
+        raise InputRefused(f"it is no video but {media.media_type}", "not_a_video")
     return ref
 
 

@@ -24,6 +24,8 @@ from workers.datasets.importers.clip_publishing import publish_clips
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 
+pytestmark = pytest.mark.slow
+
 # tests of their own: it needs a heavy library
 HEAVY = {"stable-worldmodel-lance"}
 

@@ -19,6 +19,8 @@ from workers.datasets.track_sources import EngineTracks
 from workers.engines.registry import load_engines
 from workers.geometry.overlap import mask_iou
 
+pytestmark = pytest.mark.slow
+
 LONG = replace(SETTINGS, clip_seconds=2.0, shares={"train": 1.0, "val": 0.0, "test": 0.0})
 
 

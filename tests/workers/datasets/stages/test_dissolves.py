@@ -19,6 +19,8 @@ from workers.datasets.source import Source
 from workers.datasets.track_sources import OracleTracks
 from workers.engines.protocols import Rgb
 
+pytestmark = pytest.mark.slow
+
 RATE = 24
 NAMES = ("astronaut", "coffee", "chelsea", "rocket", "motorcycle_left")
 PIECE = LOOKBACK + 5

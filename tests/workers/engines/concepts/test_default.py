@@ -15,6 +15,8 @@ from workers.engines.weights import WeightsCorrupt, WeightsMissing, models_dir
 from workers.geometry.boxes import bounding_box
 from workers.geometry.overlap import mask_iou
 
+pytestmark = pytest.mark.slow
+
 HEIGHT, WIDTH = 300, 400
 
 

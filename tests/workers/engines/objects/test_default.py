@@ -21,6 +21,8 @@ from workers.geometry.cameras import Camera
 from workers.geometry.mesh_renderer import silhouette
 from workers.geometry.overlap import mask_iou
 
+pytestmark = pytest.mark.slow
+
 ENGINE = DefaultObjects(splats=2000)
 H, W = 240, 320
 Y, X = np.mgrid[:H, :W] + 0.5

@@ -14,6 +14,8 @@ from workers.engines.rasterisers.numba_rasteriser import NumbaRasteriser
 from workers.engines.rasterisers.protocol import RasteriserMissing
 from workers.geometry.gaussians import Gaussians
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("means", "rotations", "scales", "opacities", "colors")
 
 

@@ -16,6 +16,8 @@ from workers.engines.protocols import Rgb, SegmentedInstance, TrackPrompts, Vide
 from workers.geometry.boxes import bounding_box
 from workers.geometry.overlap import mask_iou
 
+pytestmark = pytest.mark.slow
+
 # everyday colours by their CSS values
 CSS = {
     "red": [(255, 0, 0), (178, 34, 34), (220, 20, 60)],

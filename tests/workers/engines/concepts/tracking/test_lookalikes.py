@@ -105,6 +105,7 @@ def test_motion_after_the_contact_clears_the_doubt(
     assert all((track.rival == 0) == is_settled for track in tracks)
 
 
+@pytest.mark.slow
 def test_two_objects_of_one_prompt_each_are_tracked_through_a_crossing() -> None:
     clip = draw_crossing(3, "disc", frames=30)
     boxes = [bounding_box(clip.mask(0, number)) for number in (1, 2)]

@@ -7,6 +7,8 @@ from bench.concepts.tracking_scores import Scores, Shown, follow, score
 from tests.support.movi_clips import RenderedClip, render_clip
 from workers.engines.concepts.default import DefaultConcepts
 
+pytestmark = pytest.mark.slow
+
 SEEDS = (121, 122)
 
 

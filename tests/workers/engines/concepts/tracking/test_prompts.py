@@ -21,6 +21,8 @@ from workers.engines.protocols import (
 from workers.geometry.boxes import bounding_box
 from workers.geometry.overlap import mask_iou
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 12
 # the frames, and the masks of each by the colour of the ball
 Balls = tuple[list[Rgb], list[dict[str, Mask]]]

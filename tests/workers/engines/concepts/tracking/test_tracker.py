@@ -10,6 +10,8 @@ from workers.engines.protocols import FrameResult, Mask, Rgb, TrackPrompts, Vide
 from workers.geometry.boxes import bounding_box
 from workers.geometry.overlap import mask_iou
 
+pytestmark = pytest.mark.slow
+
 HEIGHT, WIDTH, FRAMES = 240, 360, 28
 
 

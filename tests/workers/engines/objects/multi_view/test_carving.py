@@ -7,6 +7,8 @@ import trimesh
 from tests.support.synthetic_objects import cameras_around, count_volume, make_object
 from workers.engines.objects.default import DefaultObjects
 
+pytestmark = pytest.mark.slow
+
 VIEWS = cameras_around(16, 360, 112)
 FULL = DefaultObjects(splats=500, refine_steps=0)
 HULL = DefaultObjects(splats=500, refine_steps=0, carve=False)

@@ -15,6 +15,8 @@ from workers.geometry.overlap import mask_iou
 from workers.geometry.posed_cameras import estimate_up, measure_arc
 from workers.geometry.poses import Similarity
 
+pytestmark = pytest.mark.slow
+
 ENGINE = DefaultObjects(splats=500, refine_steps=0)
 
 

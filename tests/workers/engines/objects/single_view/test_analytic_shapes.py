@@ -12,6 +12,8 @@ from workers.engines.objects.default import DefaultObjects
 from workers.geometry.cameras import Camera
 from workers.geometry.mesh_renderer import rasterize, silhouette
 
+pytestmark = pytest.mark.slow
+
 ENGINE = DefaultObjects(splats=100)
 CAMERA = Camera.with_field_of_view(256, 256, 40.0)
 ROUND = ("sphere", "egg", "can", "capsule", "vase", "snowman")

@@ -11,6 +11,8 @@ from workers.engines.objects.splats.surfels import build_vertex_colored_surfels
 from workers.geometry.gaussians import Gaussians, concatenate
 from workers.geometry.meshes import Mesh
 
+pytestmark = pytest.mark.slow
+
 VIEWS = cameras_around(10, 360, 80)
 SHOWN = make_object("tee", wavy=True)
 IMAGES, MASKS = (list(part) for part in zip(*(SHOWN.photograph(view) for view in VIEWS), strict=True))

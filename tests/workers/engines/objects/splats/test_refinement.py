@@ -12,6 +12,8 @@ from workers.engines.rasterisers.protocol import Rendering
 from workers.geometry.gaussians import Gaussians
 from workers.geometry.meshes import Mesh
 
+pytestmark = pytest.mark.slow
+
 VIEWS = cameras_around(10, 360, 64)
 SHOWN = make_object("block")
 IMAGES, MASKS = (list(part) for part in zip(*(SHOWN.photograph(view) for view in VIEWS), strict=True))
