@@ -5,7 +5,7 @@ import errno
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,23 @@ from service.guards.probing import ProbePool
 from service.problems import ServiceProblem
 from service.state import State
 from tests.support.media_files import encode_png, make_gradient
+
+
+def make_scope(path: str, headers: Mapping[str, str]) -> dict[str, Any]:
+    """The ASGI scope of a POST request."""
+    return {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        "http_version": "1.1",
+        "scheme": "http",
+        "server": ("test", 80),
+        "client": ("test", 1),
+        "root_path": "",
+    }
 
 
 async def send_request(
@@ -38,20 +55,7 @@ async def send_request(
     async def send(message: Message) -> None:
         sent.append(message)
 
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
-        "http_version": "1.1",
-        "scheme": "http",
-        "server": ("test", 80),
-        "client": ("test", 1),
-        "root_path": "",
-    }
-    await application(scope, receive, send)
+    await application(make_scope(path, headers), receive, send)
     start = sent[0]
     return start["status"], dict(start["headers"]), read
 
@@ -116,19 +120,7 @@ def test_an_upload_that_stalls_is_ended(
         async def send(message: Message) -> None:
             sent.append(message)
 
-        scope: dict[str, Any] = {
-            "type": "http",
-            "method": "POST",
-            "path": "/v1/uploads",
-            "raw_path": b"/v1/uploads",
-            "query_string": b"",
-            "headers": [(b"authorization", gateway.headers["Authorization"].encode())],
-            "http_version": "1.1",
-            "scheme": "http",
-            "server": ("test", 80),
-            "client": ("test", 1),
-            "root_path": "",
-        }
+        scope = make_scope("/v1/uploads", {"Authorization": gateway.headers["Authorization"]})
         await gateway.app(scope, stall, send)
         return int(sent[0]["status"])
 

@@ -9,6 +9,18 @@ GSPLAT_PYTHON_VARIABLE = "MAQUETTE_GSPLAT_PYTHON"
 SHIPPED_MODELS = Path(__file__).resolve().parents[2] / "models"
 
 
+class EngineSettings(BaseSettings):
+    """Base of one engine's settings: the environment in a worker, arguments in tests and benches."""
+
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
+
+
 class SharedEngineSettings(BaseSettings):
     """Read by workers, for engines of all kinds."""
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.datasets.boxes3d import surfaces
-from workers.datasets.boxes3d.placing import build_camera_box, build_world_box
+from workers.datasets.boxes3d.placing import BoxEvidence, build_camera_box, build_world_box
 from workers.datasets.boxes3d.size_priors import get_usual_size
 from workers.datasets.boxes3d.triangulation import triangulate
 from workers.datasets.cameras.clip_camera import ClipCamera
@@ -49,21 +49,14 @@ def lift_track(
 
 
 def _place_known(known: Mapping[int, KnownBox], camera: ClipCamera) -> dict[int, Box3d]:
+    evidence = BoxEvidence(scale_source=camera.scale or "relative", source="given", confidence=KNOWN)
     placed = {}
     for frame, box in known.items():
         pose = camera.pose(frame)
         if pose is None:
             continue
         center, rotation = box.world_from_object[:3, 3], quaternion_from_matrix(box.world_from_object[:3, :3])
-        placed[frame] = build_world_box(
-            center,
-            rotation,
-            box.size,
-            pose,
-            scale=camera.scale or "relative",
-            source="given",
-            confidence=KNOWN,
-        )
+        placed[frame] = build_world_box(center, rotation, box.size, pose, evidence)
     return placed
 
 
@@ -89,10 +82,9 @@ def _fit_static(points: Array, poses: Mapping[int, Array]) -> dict[int, Box3d]:
     eye = np.mean([pose[:3, 3] for pose in poses.values()], axis=0)
     fixed = surfaces.fit_box(points, eye)
     rotation = quaternion_from_matrix(fixed.axes.T)
+    evidence = BoxEvidence(scale_source="metric", source="depth", confidence=STANDING)
     return {
-        frame: build_world_box(
-            fixed.center, rotation, fixed.size, pose, scale="metric", source="depth", confidence=STANDING
-        )
+        frame: build_world_box(fixed.center, rotation, fixed.size, pose, evidence)
         for frame, pose in poses.items()
     }
 
@@ -108,20 +100,15 @@ def _fit_frames(
     )
     # depth shows the front alone
     size[2] = surfaces.complete_depth(float(size[2]), float(min(size[0], size[1])))
+    evidence = BoxEvidence(
+        scale_source="metric", source="depth", confidence=SEEN, flags=("rotation_unknown",)
+    )
     boxes = {}
     for frame, points in clouds.items():
         low, high = np.percentile(points, LOW, axis=0), np.percentile(points, HIGH, axis=0)
         center = (low + high) / 2
         center[2] = low[2] + size[2] / 2
-        boxes[frame] = build_camera_box(
-            center,
-            size,
-            camera.pose(frame),
-            scale="metric",
-            source="depth",
-            confidence=SEEN,
-            flags=("rotation_unknown",),
-        )
+        boxes[frame] = build_camera_box(center, size, camera.pose(frame), evidence)
     return boxes
 
 
@@ -144,17 +131,9 @@ def _triangulate(observations: Sequence[TrackObservation], camera: ClipCamera) -
     rotation = quaternion_from_matrix(usable[0][1][:3, :3])
     scale = camera.scale or "relative"
     flags = ("rotation_unknown", "assumed_still") + (() if scale == "metric" else ("scale_not_metric",))
+    evidence = BoxEvidence(scale_source=scale, source="multiview", confidence=TRIANGULATED, flags=flags)
     return {
-        item.frame: build_world_box(
-            center,
-            rotation,
-            size,
-            pose,
-            scale=scale,
-            source="multiview",
-            confidence=TRIANGULATED,
-            flags=flags,
-        )
+        item.frame: build_world_box(center, rotation, size, pose, evidence)
         for item in observations
         if (pose := camera.pose(item.frame)) is not None
     }
@@ -181,10 +160,12 @@ def _guess(
             usual * np.array([width, height, min(width, height)]) / longer,
             # a guess in metres has no place in a world of another scale
             camera.pose(item.frame) if camera.scale == "metric" else None,
-            scale="prior",
-            source="prior",
-            confidence=GUESSED_HIDDEN if hidden else GUESSED,
-            flags=("rotation_unknown", "scale_not_metric"),
+            BoxEvidence(
+                scale_source="prior",
+                source="prior",
+                confidence=GUESSED_HIDDEN if hidden else GUESSED,
+                flags=("rotation_unknown", "scale_not_metric"),
+            ),
         )
     return boxes
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from workers.engines.bodies.blazepose import DETECTION_SCORE, BlazePose, Pose2D
 from workers.engines.bodies.crops import grey_out_others
 from workers.engines.bodies.fit import BodyFit, BodyFitter
+from workers.engines.bodies.input_checks import check_people
 from workers.engines.bodies.kinematics import SHAPE, Kinematics
 from workers.engines.bodies.observations import LandmarkObservation, observe_pose
 from workers.engines.bodies.rig import Skinner, pose_rig, skin_rig
@@ -84,13 +85,7 @@ class DefaultBodies:
         Raises ValueError when masks or camera do not match the boxes or the image.
         """
         height, width = image.shape[:2]
-        if masks is not None:
-            if len(masks) != len(boxes):
-                raise ValueError(f"{len(masks)} masks for {len(boxes)} boxes")
-            if any(mask.shape != (height, width) for mask in masks):
-                raise ValueError(f"masks must have the image's shape {(height, width)}")
-        if camera is not None and (camera.width, camera.height) != (width, height):
-            raise ValueError(f"the camera has {camera.width}x{camera.height}, the image {width}x{height}")
+        check_people(image, boxes, masks, camera)
         used_camera = camera if camera is not None else Camera.assumed(width, height)
         bodies: list[BodyEstimate | None] = []
         for index in range(len(boxes)):

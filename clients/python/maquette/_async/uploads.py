@@ -63,6 +63,19 @@ async def upload_depth_map(http: AsyncHttpClient, depth: Any) -> DepthMap | None
     return DepthMap(**{**fields, "media": await upload(http, fields["media"])})
 
 
+async def upload_reconstruction_fields(
+    http: AsyncHttpClient, image: MediaInput | None, masks: Any, from_job: Any, camera: Any, depth: Any
+) -> dict[str, Any]:
+    """Return the fields that objects and scene jobs share, with the image and the depth map uploaded."""
+    return {
+        "image": await upload_optional(http, image),
+        "masks": inputs.to_masks(masks),
+        "from_job": inputs.to_job_id(from_job),
+        "camera": inputs.to_intrinsics(camera),
+        "depth": await upload_depth_map(http, depth),
+    }
+
+
 async def upload_exemplars(
     http: AsyncHttpClient, exemplars: Iterable[Any] | None, *, positive: bool
 ) -> list[Exemplar]:

@@ -64,6 +64,19 @@ def upload_depth_map(http: HttpClient, depth: Any) -> DepthMap | None:
     return DepthMap(**{**fields, "media": upload(http, fields["media"])})
 
 
+def upload_reconstruction_fields(
+    http: HttpClient, image: MediaInput | None, masks: Any, from_job: Any, camera: Any, depth: Any
+) -> dict[str, Any]:
+    """Return the fields that objects and scene jobs share, with the image and the depth map uploaded."""
+    return {
+        "image": upload_optional(http, image),
+        "masks": inputs.to_masks(masks),
+        "from_job": inputs.to_job_id(from_job),
+        "camera": inputs.to_intrinsics(camera),
+        "depth": upload_depth_map(http, depth),
+    }
+
+
 def upload_exemplars(http: HttpClient, exemplars: Iterable[Any] | None, *, positive: bool) -> list[Exemplar]:
     """Upload the images of exemplars that are dicts of a `box` and an `image`; others are boxes alone."""
     uploaded = []

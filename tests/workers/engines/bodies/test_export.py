@@ -6,42 +6,15 @@ import numpy as np
 import pytest
 
 from tests.support.gltf_validator import assert_valid
+from tests.support.synthetic_bodies import make_body
 from workers.engines.bodies.export import to_gltf, write_body_glb, write_body_obj
-from workers.engines.bodies.kinematics import BodyState, Kinematics
-from workers.engines.bodies.rig import Skinner, pose_rig, skin_rig
-from workers.engines.bodies.rotations import exp_map
-from workers.engines.bodies.skeleton import load_skeleton
 from workers.engines.protocols import BodyEstimate
 from workers.formats.glb_reader import read_glb
-from workers.geometry.cameras import Camera
 
 
 @pytest.fixture(scope="module")
 def estimate() -> BodyEstimate:
-    kinematics = Kinematics(load_skeleton())
-    rng = np.random.default_rng(0)
-    rotations = exp_map(0.3 * rng.normal(size=(len(kinematics.skeleton.joints), 3)))
-    rotations[0] = np.diag([1.0, -1.0, -1.0]) @ rotations[0]
-    rig = Skinner(kinematics).rig(
-        BodyState(rotations, np.array([0.3, -0.1, 3.0]), np.array([0.5, 1.0, 0.4, -0.5]))
-    )
-    _, joints = pose_rig(rig)
-    return BodyEstimate(
-        rig=rig,
-        vertices=skin_rig(rig),
-        joints=joints,
-        keypoint_names=kinematics.skeleton.model.landmark_names,
-        keypoints_2d=np.zeros((33, 2)),
-        keypoints_3d=np.zeros((33, 3)),
-        keypoint_visibility=np.ones(33),
-        parameters={},
-        camera=Camera.assumed(640, 480),
-        box=(0.0, 0.0, 640.0, 480.0),
-        scale_source="prior",
-        confidence=0.9,
-        reprojection_error=1.0,
-        flags=("default_engine",),
-    )
+    return make_body()
 
 
 def test_glb_skins_to_the_posed_body(estimate: BodyEstimate) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.engines.bodies.input_checks import check_people
 from workers.engines.bodies.mhr.assets import find_assets, hash_file, verify
 from workers.engines.bodies.mhr.evaluation import BodyModelsMhr
 from workers.engines.bodies.mhr.lods import NATIVE, convert_lod, load_lod_mesh
@@ -147,16 +148,9 @@ def _estimated(matrix: NDArray[Any], width: int, height: int) -> Camera:
 
 
 def _check(image: Rgb, boxes: Sequence[Box], masks: Sequence[Mask] | None, camera: Camera | None) -> None:
-    height, width = image.shape[:2]
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(f"the image is {image.dtype} {image.shape}, not uint8 (H, W, 3)")
-    if masks is not None:
-        if len(masks) != len(boxes):
-            raise ValueError(f"{len(masks)} masks for {len(boxes)} boxes")
-        if any(mask.shape != (height, width) for mask in masks):
-            raise ValueError(f"masks must have the image's shape {(height, width)}")
-    if camera is not None and (camera.width, camera.height) != (width, height):
-        raise ValueError(f"the camera has {camera.width}x{camera.height}, the image {width}x{height}")
+    check_people(image, boxes, masks, camera)
 
 
 def _usable(box: Box, width: int, height: int) -> bool:

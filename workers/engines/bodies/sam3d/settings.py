@@ -5,23 +5,18 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from workers.engines.settings import EngineSettings
 
 Mode = Literal["body", "hands", "full"]
 CHILD = "workers.engines.bodies.sam3d.child"
 
 
-class Sam3dBodySettings(BaseSettings):
+class Sam3dBodySettings(EngineSettings):
     """Read by workers that serve SAM 3D Body."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="MAQUETTE_SAM3D_BODY_",
-        env_ignore_empty=True,
-        extra="ignore",
-        frozen=True,
-        populate_by_name=True,
-        use_attribute_docstrings=True,
-    )
+    model_config = SettingsConfigDict(env_prefix="MAQUETTE_SAM3D_BODY_")
 
     checkpoint: Path | None = None
     """The file `model.ckpt`; `model_config.yaml` lies beside it."""

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from workers.engines.settings import EngineSettings
 
 HUB_ID = "facebook/sam3"
 PATH_VARIABLE = "MAQUETTE_SAM3_PATH"
@@ -39,17 +41,36 @@ class PostprocessConfig:
     mask_chunk: int
 
 
-class Sam3Settings(BaseSettings):
+class BackendSettings(EngineSettings):
+    """What both backends read, each under its own prefix."""
+
+    threshold: float = 0.5
+    """Lowest score of a detection, where the request names none."""
+    nms_iou: float | None = 0.7
+    """Mask IoU above which the weaker of two detections of a phrase is dropped."""
+    fill_area: int = 16
+    """Holes and specks up to this many pixels of the model's 288 x 288 masks are removed; 0 keeps them."""
+    mask_chunk: int = 8
+    """Masks per pass of the mask upsampler."""
+    cache_bytes: int = 2 * 2**30
+    """Memory for embeddings of images."""
+    max_objects: int = 128
+    """Most objects that one video tracks."""
+
+    @property
+    def postprocess(self) -> PostprocessConfig:
+        return PostprocessConfig(
+            threshold=self.threshold,
+            nms_iou=self.nms_iou,
+            fill_area=self.fill_area,
+            mask_chunk=self.mask_chunk,
+        )
+
+
+class Sam3Settings(BackendSettings):
     """Read by workers that serve SAM 3."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="MAQUETTE_SAM3_",
-        env_ignore_empty=True,
-        extra="ignore",
-        frozen=True,
-        populate_by_name=True,
-        use_attribute_docstrings=True,
-    )
+    model_config = SettingsConfigDict(env_prefix="MAQUETTE_SAM3_")
 
     backend: Backend = Field(default="transformers", validation_alias=BACKEND_VARIABLE)
     """The code that runs SAM 3: `transformers`, or `meta` for Meta's own package."""
@@ -61,55 +82,27 @@ class Sam3Settings(BaseSettings):
     """`auto`, `cpu`, or a CUDA device."""
     dtype: str = "auto"
     """`auto` is bfloat16 on a GPU and float32 elsewhere."""
-    threshold: float = 0.5
-    """Lowest score of a detection, where the request names none."""
-    nms_iou: float | None = 0.7
-    """Mask IoU above which the weaker of two detections of a phrase is dropped."""
-    fill_area: int = 16
-    """Holes and specks up to this many pixels of the model's 288 x 288 masks are removed; 0 keeps them."""
     pad_geometry: bool = False
     """Give text-only calls the empty geometry token that Meta's own code always has."""
     phrase_chunk: int = 4
     """Phrases per pass of the decoder."""
-    mask_chunk: int = 8
-    """Masks per pass of the mask upsampler."""
-    cache_bytes: int = 2 * 2**30
-    """Memory for embeddings of images."""
     phrase_cache_bytes: int = 64 * 2**20
     """Memory for embeddings of phrases."""
-    max_objects: int = 128
-    """Most objects that one video tracks."""
     pointer_history: int = 64
     """Conditioning frames per tracked object whose pointer is kept; up to that many, video is bit-identical
     to the unbounded model."""
     batch: int | None = Field(default=None, ge=1, validation_alias="MAQUETTE_SAM3_BATCH")
     """Frames of a video per pass of backbone and detector; by default 4 on a GPU, 1 on a CPU."""
 
-    @property
-    def postprocess(self) -> PostprocessConfig:
-        return PostprocessConfig(
-            threshold=self.threshold,
-            nms_iou=self.nms_iou,
-            fill_area=self.fill_area,
-            mask_chunk=self.mask_chunk,
-        )
-
     def resolve_batch(self, device: str) -> int:
         """Frames of a video per batch on a device of that type."""
         return self.batch or (1 if device == "cpu" else GPU_BATCH)
 
 
-class MetaSettings(BaseSettings):
+class MetaSettings(BackendSettings):
     """Read by workers that serve SAM 3 with Meta's package (`MAQUETTE_SAM3_BACKEND=meta`)."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="MAQUETTE_SAM3_META_",
-        env_ignore_empty=True,
-        extra="ignore",
-        frozen=True,
-        populate_by_name=True,
-        use_attribute_docstrings=True,
-    )
+    model_config = SettingsConfigDict(env_prefix="MAQUETTE_SAM3_META_")
 
     checkpoint: str | None = None
     """The file `sam3.pt`."""
@@ -117,26 +110,5 @@ class MetaSettings(BaseSettings):
     """The file `sam3.1_multiplex.pt`, which then processes the videos."""
     device: str = Field(default="auto", validation_alias="MAQUETTE_SAM3_DEVICE")
     """As MAQUETTE_SAM3_DEVICE of the other backend, which it shares."""
-    threshold: float = 0.5
-    """Lowest score of a detection, where the request names none."""
-    nms_iou: float | None = 0.7
-    """Mask IoU above which the weaker of two detections of a phrase is dropped."""
-    fill_area: int = 16
-    """Holes and specks up to this many pixels are removed; 0 keeps them."""
-    mask_chunk: int = 8
-    """Masks per pass."""
-    cache_bytes: int = 2 * 2**30
-    """Memory for embeddings of images."""
-    max_objects: int = 128
-    """Most objects that one video tracks."""
     max_frames: int = 600
     """Longest video, because Meta's session holds all of its frames at once."""
-
-    @property
-    def postprocess(self) -> PostprocessConfig:
-        return PostprocessConfig(
-            threshold=self.threshold,
-            nms_iou=self.nms_iou,
-            fill_area=self.fill_area,
-            mask_chunk=self.mask_chunk,
-        )

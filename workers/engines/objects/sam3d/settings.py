@@ -5,23 +5,18 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from workers.engines.settings import EngineSettings
 
 Profile = Literal["fast", "standard", "best"]
 CHILD = "workers.engines.objects.sam3d.child"
 
 
-class Sam3dObjectsSettings(BaseSettings):
+class Sam3dObjectsSettings(EngineSettings):
     """Read by workers that serve SAM 3D Objects."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="MAQUETTE_SAM3D_OBJECTS_",
-        env_ignore_empty=True,
-        extra="ignore",
-        frozen=True,
-        populate_by_name=True,
-        use_attribute_docstrings=True,
-    )
+    model_config = SettingsConfigDict(env_prefix="MAQUETTE_SAM3D_OBJECTS_")
 
     config: Path | None = None
     """Upstream's `pipeline.yaml`, which lies beside its checkpoints."""

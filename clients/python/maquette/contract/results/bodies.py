@@ -20,7 +20,25 @@ class Keypoint(ResponseModel):
     """0 (hidden) to 1 (visible)."""
 
 
-class BodyResult(ResponseModel):
+class ReconstructedBody(ResponseModel):
+    """What is reported of every person, of one in an image and of one through a video."""
+
+    camera: CameraModel
+    parameters: dict[str, list[float]]
+    """The body model's parameters by name."""
+    height_m: float | None = None
+    """Height of the body in metres, standing; null in results of earlier releases."""
+    height_range_m: tuple[float, float] | None = None
+    """Heights in metres that the person may have; null where the scale is metric. It is wide where only a
+    prior gives the scale: one image cannot distinguish a child nearby from an adult far away."""
+    scale_source: ScaleSource
+    confidence: float
+    reprojection_error_px: float
+    """Mean distance of reprojected and detected keypoints in pixels."""
+    flags: list[str] = []
+
+
+class BodyResult(ReconstructedBody):
     """One person of an image."""
 
     index: int
@@ -29,20 +47,7 @@ class BodyResult(ResponseModel):
     """Name of the rigged GLB artefact."""
     files: dict[BodyFormat, str] = {}
     """Artefact name per written format."""
-    camera: CameraModel
     keypoints: list[Keypoint]
-    parameters: dict[str, list[float]]
-    """The body model's parameters by name."""
-    height_m: float | None = None
-    """Height of the body in metres, standing; null in results of earlier releases."""
-    height_range_m: tuple[float, float] | None = None
-    """Heights in metres that the person may have; null where the scale is metric. It is wide where only a
-    prior gives the scale: one image does not tell a child nearby from an adult far away."""
-    scale_source: ScaleSource
-    confidence: float
-    reprojection_error_px: float
-    """Mean distance of reprojected and detected keypoints in pixels."""
-    flags: list[str] = []
 
 
 class FrameSpan(ResponseModel):
@@ -54,7 +59,7 @@ class FrameSpan(ResponseModel):
     last_seconds: float
 
 
-class BodyTrack(ResponseModel):
+class BodyTrack(ReconstructedBody):
     """One person through a video, with one shape."""
 
     id: int
@@ -68,23 +73,10 @@ class BodyTrack(ResponseModel):
     """Motion without gaps: each span is an animation of the GLB and a BVH file."""
     files: dict[BodyFormat, list[str]]
     """Artefact names per written format."""
-    camera: CameraModel
-    parameters: dict[str, list[float]]
-    """The body model's parameters by name."""
-    height_m: float | None = None
-    """Height of the body in metres, standing; null in results of earlier releases."""
-    height_range_m: tuple[float, float] | None = None
-    """Heights in metres that the person may have; null where the scale is metric. It is wide where only a
-    prior gives the scale: one image does not tell a child nearby from an adult far away."""
-    scale_source: ScaleSource
-    confidence: float
-    reprojection_error_px: float
-    """Mean distance of reprojected and detected keypoints in pixels."""
     jitter_raw: float | None
     """As `jitter`, of the frames before smoothing."""
     jitter: float | None
     """Mean length of the joints' acceleration in m/s²; null under three frames."""
-    flags: list[str] = []
 
 
 class BodiesResult(ResponseModel):
