@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from maquette.contract.defaults import OBJECTS
 
 from bench.objects.analytic_shapes import SHAPES
 from bench.objects.geometry_scores import orbit
@@ -48,7 +49,9 @@ FILES: dict[str, Callable[[Any], object]] = {
     "SPZ": lambda asset: write_spz(asset.splat),
     "SOG": lambda asset: write_sog(asset.splat),
     "textured GLB": lambda asset: export.write_asset_textured_glb(asset, "object", export.bake_asset(asset)),
-    "turntable": render_turntable,
+    "turntable": lambda asset: render_turntable(
+        asset, side=OBJECTS.turntable_size, seconds=OBJECTS.turntable_seconds
+    ),
 }
 SLOW_FILES = ("turntable", "textured GLB")
 

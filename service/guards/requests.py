@@ -20,7 +20,7 @@ from maquette.contract import (
     SegmentJob,
     TrackJob,
 )
-from maquette.contract.requests import JobBase, Misfit, Region, find_misfit
+from maquette.contract.requests import JobBase, Misfit, ReconstructionJob, Region, find_misfit
 from maquette.contract.vocabulary import parse_phrase
 
 from service.guards import datasets
@@ -77,8 +77,9 @@ def _(request: TrackJob, scope: Scope) -> None:
     _check_fit(request, scope.media.require_video(request.video))
 
 
-@_check.register
-def _(request: ObjectsJob, scope: Scope) -> None:
+@_check.register(ObjectsJob)
+@_check.register(SceneJob)
+def _(request: ReconstructionJob, scope: Scope) -> None:
     info = _require_source(request, scope)
     if request.depth is not None:
         scope.media.require_depth_map(request.depth.media, info)
@@ -88,11 +89,6 @@ def _(request: ObjectsJob, scope: Scope) -> None:
 @_check.register
 def _(request: BodiesJob, scope: Scope) -> None:
     _check_fit(request, _require_source(request, scope), request.camera)
-
-
-@_check.register
-def _(request: SceneJob, scope: Scope) -> None:
-    _check_fit(request, scope.media.require_image(request.image), request.camera)
 
 
 @_check.register
@@ -126,11 +122,11 @@ def _refuse(misfit: Misfit | None) -> None:
         raise ServiceProblem(misfit.code, 422, misfit.detail)
 
 
-def _require_source(request: ObjectsJob | BodiesJob, scope: Scope) -> MediaInfo | None:
+def _require_source(request: ReconstructionJob | BodiesJob, scope: Scope) -> MediaInfo | None:
     """The image or video of a request, or of the earlier job that it continues."""
     if request.image is not None:
         return scope.media.require_image(request.image)
-    if request.video is not None:
+    if isinstance(request, ObjectsJob | BodiesJob) and request.video is not None:
         return scope.media.require_video(request.video)
     job_id = str(request.from_job)
     row = jobs.get(scope.state.db, scope.tenant, job_id)
@@ -146,11 +142,11 @@ def _require_source(request: ObjectsJob | BodiesJob, scope: Scope) -> MediaInfo 
     return None if medium.id is None else scope.media.find(medium.id)
 
 
-def _check_source_kind(request: ObjectsJob | BodiesJob, kind: str, job_id: str) -> None:
+def _check_source_kind(request: ReconstructionJob | BodiesJob, kind: str, job_id: str) -> None:
     if isinstance(request, BodiesJob):
         accepted = {"segment", "track"}
     else:
-        accepted = {"track"} if request.multiview else {"segment"}
+        accepted = {"track"} if isinstance(request, ObjectsJob) and request.multiview else {"segment"}
     if kind not in accepted:
         wanted = " or ".join(f"a {name}" for name in sorted(accepted)) + " job"
         raise ServiceProblem(

@@ -1,5 +1,6 @@
 """Objects with a depth map, through the SDK and the command line."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 
 from service.embedded import Stack
 from tests.support.cli import run_cli
+from tests.support.media_files import count_frames
 from workers.geometry.cameras import Camera
 
 W, H = 320, 240
@@ -57,3 +59,24 @@ def test_depth_of_another_size_is_refused_by_the_gateway(mq: Maquette) -> None:
     with pytest.raises(ApiError) as wrong:
         mq.objects(image, masks=[mask], depth=z[:, :-2].astype(np.float32))
     assert wrong.value.code == "depth_mismatch"
+
+
+def test_a_scene_takes_a_box_depth_and_an_earlier_job(mq: Maquette, stack: Stack, tmp_path: Path) -> None:
+    image, mask, z = scene()
+    photo, depth = tmp_path / "ball.png", tmp_path / "depth.npy"
+    Image.fromarray(image).save(photo)
+    np.save(depth, z.astype(np.float32))
+    rows, columns = np.nonzero(mask)
+    box = (int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1)
+    words = ["scene", str(photo), "--box", ",".join(map(str, box)), "--camera", "300,300,160,120"]
+    words += ["--depth", str(depth), "--depth-unit", "1", "--turntable", "--turntable-size", "64"]
+    run_cli(stack, *words, "--turntable-seconds", "0.5", "--out", str(tmp_path / "cli"))
+    [node] = json.loads(next((tmp_path / "cli").rglob("layout.json")).read_text())["nodes"]
+    assert node["scale_source"] == "metric" and node["pose"]["scale"] == pytest.approx(2 * RADIUS, rel=0.1)
+    turntable = next((tmp_path / "cli").rglob(node["extras"]["turntable"]))
+    assert count_frames(turntable.read_bytes()) == 12
+    segmented = mq.segment(photo, boxes=[box])
+    assert len(segmented.wait().instances) == 1
+    again = mq.scene(from_job=segmented, camera=(300, 300, 160, 120), depth=z.astype(np.float32)).wait()
+    assert [item.scale_source for item in again.nodes] == ["metric"]
+    assert again.nodes[0].pose.translation == pytest.approx(node["pose"]["translation"], abs=1e-6)

@@ -7,12 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.protocols import BodyEstimate, ObjectAsset, Rgb
-from workers.engines.rasterisers.preview import preview_splat
 from workers.formats.images import shrink_image
 from workers.formats.overlay import object_color
 from workers.geometry.cameras import Camera
 from workers.geometry.mesh_renderer import render_mesh
-from workers.geometry.poses import look_at
+from workers.jobs.asset_views import AssetViews
 
 # side of one view of an asset, and longest side of a panel with bodies, in pixels
 VIEW_SIDE = 320
@@ -21,8 +20,8 @@ PANEL_SIDE = 960
 SIDE_VIEW_DISTANCE = 4.0
 # grey of the side view's background
 BACKGROUND = 245
-# camera positions around a unit object: in front, three-quarters, beside, behind
-EYES = ((0.0, 0.2, 1.75), (1.25, 0.65, 1.25), (1.75, 0.2, 0.0), (-0.75, 0.4, -1.6))
+# where an asset is seen from: in front, three-quarters, beside, behind
+DIRECTIONS = ((0.0, 0.2, 1.75), (1.25, 0.65, 1.25), (1.75, 0.2, 0.0), (-0.75, 0.4, -1.6))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,16 +35,10 @@ class PosedBody:
 
 
 def render_asset_preview(asset: ObjectAsset) -> Rgb:
-    """Four views of the mesh above four views of the splat, in the canonical frame."""
-    focal = VIEW_SIDE * 1.4
-    camera = Camera(VIEW_SIDE, VIEW_SIDE, focal, focal, VIEW_SIDE / 2, VIEW_SIDE / 2)
-    mesh = asset.mesh
-    top, bottom = [], []
-    for eye in EYES:
-        pose = look_at(eye, (0.0, 0.0, 0.0))
-        top.append(render_mesh(mesh.vertices, mesh.faces, mesh.colors, camera, pose)[0])
-        bottom.append(preview_splat(asset.splat, camera, pose))
-    return np.vstack([np.hstack(top), np.hstack(bottom)])
+    """Four views of the mesh above four views of the splat, each at the same scale."""
+    views = AssetViews(asset, VIEW_SIDE)
+    surfaces, splats = zip(*(views.render(direction) for direction in DIRECTIONS), strict=True)
+    return np.vstack([np.hstack(surfaces), np.hstack(splats)])
 
 
 def render_body_panels(image: Rgb, bodies: Sequence[BodyEstimate]) -> Rgb:

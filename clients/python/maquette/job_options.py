@@ -24,6 +24,15 @@ class ObjectsOptions(JobOptions, total=False):
     """Options of an objects job."""
 
     thresholds: Sequence[float | None]
+    turntable_size: int
+    turntable_seconds: float
+
+
+class SceneOptions(ObjectsOptions, total=False):
+    """Options of a scene job."""
+
+    density: float
+    longest_side_m: float | None
 
 
 class BodiesOptions(JobOptions, total=False):

@@ -29,11 +29,16 @@ def estimate_height_range(height: float, scale_source: ScaleSource) -> tuple[flo
 
 
 def scale_to_height(body: BodyEstimate, height: float) -> BodyEstimate:
-    """A body scaled about the camera's centre to `height` metres: it looks the same in the image.
+    """A body scaled about the camera's centre to its given `height` in metres; its image stays the same."""
+    scaled = scale_body(body, height / measure_height(body.rig))
+    return replace(scaled, flags=(*scaled.flags, "height_given"))
+
+
+def scale_body(body: BodyEstimate, factor: float) -> BodyEstimate:
+    """A body scaled about the camera's centre by a measured factor; its scale is metric then.
 
     Its own parameters keep the shape that was found; `stature_m` is changed where the engine gives it.
     """
-    factor = height / measure_height(body.rig)
     rig = replace(
         body.rig,
         rest_joints=body.rig.rest_joints * factor,
@@ -42,8 +47,7 @@ def scale_to_height(body: BodyEstimate, height: float) -> BodyEstimate:
     )
     parameters = dict(body.parameters)
     if "stature_m" in parameters:
-        parameters["stature_m"] = [height]
-    flags = tuple(flag for flag in body.flags if flag != "scale_not_metric")
+        parameters["stature_m"] = [measure_height(rig)]
     return replace(
         body,
         rig=rig,
@@ -52,5 +56,5 @@ def scale_to_height(body: BodyEstimate, height: float) -> BodyEstimate:
         keypoints_3d=body.keypoints_3d * factor,
         parameters=parameters,
         scale_source="metric",
-        flags=(*flags, "height_given"),
+        flags=tuple(flag for flag in body.flags if flag != "scale_not_metric"),
     )

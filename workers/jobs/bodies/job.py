@@ -15,6 +15,7 @@ from workers.jobs.bodies.recovery import (
     to_regions,
 )
 from workers.jobs.bodies.video import run as run_video
+from workers.jobs.cameras import find_measured_camera
 from workers.jobs.context import JobContext
 from workers.jobs.media_loader import LoadedImage
 from workers.jobs.previews import render_body_panels
@@ -43,8 +44,9 @@ def _run_image(context: JobContext, request: BodiesJob) -> Manifest:
     else:
         regions = _select_regions(context, image, request)
     kept = _keep_largest(regions, request.max_people)
+    camera = find_measured_camera(image, request.camera)
     people, failures = recover_people(
-        context, image, kept, request.camera, request.seed, request.lod, request.height_at
+        context, image, kept, camera, request.seed, request.lod, request.height_at
     )
     context.progress("write", message="writing bodies")
     panels = render_body_panels(image.pixels, [person.body for person in people])

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from maquette.contract import BodiesJob, Intrinsics, ObjectFailure
+from maquette.contract import BodiesJob, ObjectFailure
 from maquette.contract.requests import PromptedJob
 
 from workers.engines.protocols import BodyEngine, BodyEstimate, Box, LodBodyEngine, Mask
+from workers.geometry.cameras import Camera
 from workers.jobs.bodies.body_height import scale_to_height
-from workers.jobs.cameras import find_measured_camera
 from workers.jobs.context import JobContext
 from workers.jobs.media_loader import LoadedImage
 from workers.jobs.segment.instances import InstanceMask, find_instances
@@ -48,15 +48,15 @@ def recover_people(
     context: JobContext,
     image: LoadedImage,
     regions: Sequence[PersonRegion],
-    intrinsics: Intrinsics | None,
+    camera: Camera | None,
     seed: int,
     lod: int | None = None,
     height_at: Callable[[int], float | None] = lambda _: None,
 ) -> tuple[list[RecoveredPerson], list[ObjectFailure]]:
     """A body per region; regions without a trustworthy body are reported as failures.
 
-    Either all regions have a mask, or none has. `height_at` gives the known height in metres of a region's
-    person by its index.
+    Either all regions have a mask, or none has. Without a `camera` the engine assumes one. `height_at` gives
+    the known height in metres of a region's person by its index.
     """
     engine = context.engines.bodies()
     context.record_engine(engine.info)
@@ -67,7 +67,7 @@ def recover_people(
         image.pixels,
         [region.box for region in regions],
         None if regions[0].mask is None else [region.mask for region in regions if region.mask is not None],
-        camera=find_measured_camera(image, intrinsics),
+        camera=camera,
         seed=seed,
     )
     people: list[RecoveredPerson] = []

@@ -2,12 +2,14 @@
 
 import numpy as np
 from maquette.contract import ObjectOutput, ObjectResult, ObjectsJob
+from maquette.contract.requests import ReconstructionJob
 
 from workers.engines.protocols import ObjectAsset, Rgb
 from workers.formats.images import encode_png
 from workers.formats.simulation.package import write_simulation_zip
 from workers.formats.simulation.solids import NotSolid
 from workers.geometry.mesh_renderer import render_mesh
+from workers.jobs.asset_views import AMBIENT
 from workers.jobs.context import JobContext
 from workers.jobs.objects.files import write_object
 from workers.jobs.objects.reconstruction import ReconstructedObject
@@ -18,25 +20,33 @@ def write_object_with_extras(
     context: JobContext, image: Rgb, item: ReconstructedObject, request: ObjectsJob
 ) -> ObjectResult:
     """Save the formats and extra outputs that the request names; `image` (H, W, 3) is the asset's view."""
+    extras, flags = write_extras(context, image, item, request)
+    result = write_object(context, item, request.formats)
+    return result.model_copy(update={"extras": extras, "flags": sorted({*result.flags, *flags})})
+
+
+def write_extras(
+    context: JobContext, image: Rgb, item: ReconstructedObject, request: ReconstructionJob
+) -> tuple[dict[ObjectOutput, str], list[str]]:
+    """Save the extra outputs that the request names; returns their artefacts' names, and flags."""
     extras: dict[ObjectOutput, str] = {}
     flags: list[str] = []
     if "placed" in request.outputs:
         overlay = encode_png(_draw_over_image(image, item.asset))
         extras["placed"] = context.save(f"{item.name}-placed.png", "overlay", "image/png", overlay).name
     if "turntable" in request.outputs:
-        video = render_turntable(item.asset)
+        video = render_turntable(item.asset, side=request.turntable_size, seconds=request.turntable_seconds)
         extras["turntable"] = context.save(f"{item.name}-turntable.mp4", "preview", "video/mp4", video).name
     if "simulation" in request.outputs:
         package, flags = _build_simulation(context, item, request)
         if package is not None:
             saved = context.save(f"{item.name}-simulation.zip", "simulation", "application/zip", package)
             extras["simulation"] = saved.name
-    result = write_object(context, item, request.formats)
-    return result.model_copy(update={"extras": extras, "flags": sorted({*result.flags, *flags})})
+    return extras, flags
 
 
 def _build_simulation(
-    context: JobContext, item: ReconstructedObject, request: ObjectsJob
+    context: JobContext, item: ReconstructedObject, request: ReconstructionJob
 ) -> tuple[bytes | None, list[str]]:
     """The package and its flags; None for a mesh that encloses no volume."""
     scale, source = _choose_metres_per_unit(item.asset, request.longest_side_m)
@@ -65,7 +75,9 @@ def _choose_metres_per_unit(asset: ObjectAsset, longest_side: float | None) -> t
 def _draw_over_image(image: Rgb, asset: ObjectAsset) -> Rgb:
     """The image (H, W, 3), lightened, with the posed mesh over it."""
     mesh = asset.mesh
-    rendered, depth = render_mesh(mesh.vertices, mesh.faces, mesh.colors, asset.camera, asset.pose)
+    rendered, depth = render_mesh(
+        mesh.vertices, mesh.faces, mesh.colors, asset.camera, asset.pose, ambient=AMBIENT
+    )
     covered = np.isfinite(depth)
     out = (0.5 * image + 127.5).astype(np.uint8)
     out[covered] = rendered[covered]

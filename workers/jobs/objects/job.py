@@ -4,14 +4,11 @@ from maquette.contract import Manifest, ObjectsJob, ObjectsResult
 
 from workers.formats.overlay import overlay_png
 from workers.jobs.context import JobContext
-from workers.jobs.media_loader import LoadedImage
 from workers.jobs.objects import multi_view
 from workers.jobs.objects.extras import write_object_with_extras
 from workers.jobs.objects.files import check_formats
-from workers.jobs.objects.reconstruction import reconstruct_objects
-from workers.jobs.segment.instances import InstanceMask, decode_masks, find_instances, load_instances
-from workers.jobs.segment.prompts import check_regions
-from workers.jobs.sources import load_source_image
+from workers.jobs.objects.reconstruction import measure_view, reconstruct_objects
+from workers.jobs.sources import load_image_and_instances
 
 
 def run(context: JobContext, request: ObjectsJob) -> Manifest:
@@ -19,14 +16,9 @@ def run(context: JobContext, request: ObjectsJob) -> Manifest:
     check_formats(request.formats)
     if request.multiview:
         return multi_view.run(context, request)
-    image, earlier = load_source_image(context, request)
-    if earlier is not None:
-        instances = load_instances(earlier, str(request.from_job))
-    else:
-        instances = _select_instances(context, image, request)
-    objects, failures = reconstruct_objects(
-        context, image, instances, request.camera, request.seed, request.depth
-    )
+    image, instances = load_image_and_instances(context, request)
+    view = measure_view(context, image, request)
+    objects, failures = reconstruct_objects(context, image, instances, view, request.seed)
     context.progress("write", message="writing meshes and splats")
     labels = [item.label or f"object {index}" for index, item in enumerate(instances)]
     overlay = overlay_png(image.pixels, [item.mask for item in instances], labels)
@@ -45,12 +37,3 @@ def run(context: JobContext, request: ObjectsJob) -> Manifest:
         flags=[] if instances else ["nothing_found"],
         from_job=request.from_job,
     )
-
-
-def _select_instances(context: JobContext, image: LoadedImage, request: ObjectsJob) -> list[InstanceMask]:
-    """Instances of the prompts, then the given masks."""
-    check_regions(request, image.width, image.height)
-    masks = decode_masks(request.masks)
-    if request.text or request.boxes or request.points:
-        return find_instances(context, image, request) + masks
-    return masks

@@ -3,9 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from maquette.contract import DepthMap, Intrinsics, ObjectFailure
+import numpy as np
+from maquette.contract import ObjectFailure
+from maquette.contract.requests import ReconstructionJob
+from numpy.typing import NDArray
 
 from workers.engines.protocols import ObjectAsset
+from workers.geometry.cameras import Camera
 from workers.jobs.cameras import find_measured_camera
 from workers.jobs.context import JobContext
 from workers.jobs.depth_maps import load_depth
@@ -24,38 +28,59 @@ class ReconstructedObject:
     asset: ObjectAsset
 
 
+@dataclass(frozen=True, slots=True)
+class MeasuredView:
+    """What is known of an image's view: intrinsics, and z (H, W) in metres, NaN where unknown.
+
+    `unit_assumed` says that the depth map came without its unit.
+    """
+
+    camera: Camera | None
+    depth: NDArray[np.float32] | None = None
+    unit_assumed: bool = False
+
+
+def measure_view(context: JobContext, image: LoadedImage, request: ReconstructionJob) -> MeasuredView:
+    """The camera and the depth map that a request gives; the camera also from EXIF or from points.
+
+    Raises JobProblem for intrinsics or depth that do not fit the image.
+    """
+    camera = find_measured_camera(image, request.camera)
+    if request.depth is None:
+        return MeasuredView(camera)
+    measured = load_depth(context.media, request.depth, image.width, image.height, camera)
+    return MeasuredView(measured.camera, measured.depth, measured.unit_assumed)
+
+
 def reconstruct_objects(
     context: JobContext,
     image: LoadedImage,
     instances: Sequence[InstanceMask],
-    intrinsics: Intrinsics | None,
+    view: MeasuredView,
     seed: int,
-    depth_map: DepthMap | None = None,
 ) -> tuple[list[ReconstructedObject], list[ObjectFailure]]:
-    """Reconstruct each instance; those that cannot be reconstructed are reported as failures.
-
-    Raises JobProblem for intrinsics or depth that do not fit the image.
-    """
+    """Reconstruct each instance; those that cannot be reconstructed are reported as failures."""
     engine = context.engines.objects()
     context.record_engine(engine.info)
-    camera, depth, unit_assumed = find_measured_camera(image, intrinsics), None, False
-    if depth_map is not None:
-        measured = load_depth(context.media, depth_map, image.width, image.height, camera)
-        camera, depth, unit_assumed = measured.camera, measured.depth, measured.unit_assumed
     objects: list[ReconstructedObject] = []
     failures: list[ObjectFailure] = []
     for index, instance in enumerate(instances):
         context.progress("lift", index, len(instances), instance.label)
         try:
             asset = engine.reconstruct(
-                image.pixels, instance.mask, camera=camera, depth=depth, label=instance.label, seed=seed
+                image.pixels,
+                instance.mask,
+                camera=view.camera,
+                depth=view.depth,
+                label=instance.label,
+                seed=seed,
             )
         except ValueError as error:
             failures.append(
                 ObjectFailure(index=index, label=instance.label, code="object_not_lifted", detail=str(error))
             )
             continue
-        asset = flag_doubtful_size(asset, instance.label, unit_assumed=unit_assumed)
+        asset = flag_doubtful_size(asset, instance.label, unit_assumed=view.unit_assumed)
         objects.append(ReconstructedObject(index, f"object-{index:03d}", instance, asset))
     context.progress("lift", len(instances), len(instances))
     return objects, failures

@@ -3,28 +3,23 @@
 import numpy as np
 
 from workers.engines.protocols import ObjectAsset
-from workers.engines.rasterisers.preview import preview_splat
 from workers.formats.video_writer import VideoWriter
-from workers.geometry.cameras import Camera
-from workers.geometry.mesh_renderer import render_mesh
-from workers.geometry.poses import look_at
+from workers.jobs.asset_views import AssetViews
 
-# Pixels of each side of a view, frames of the video, and frames per second.
-SIDE, FRAMES, RATE = 256, 48, 24
-# The focal length as a share of the side, and where the camera circles; objects have a longest side of 1.
-FOCAL_SHARE = 1.4
-DISTANCE, HEIGHT = 1.75, 0.5
+# frames per second
+RATE = 24
+# how far the camera looks down: its height over its horizontal distance
+SLOPE = 0.286
 
 
-def render_turntable(asset: ObjectAsset) -> bytes:
-    """An H.264 MP4 of 2 s, 512 x 256 pixels; it starts with the side that the image shows."""
-    camera = Camera(SIDE, SIDE, SIDE * FOCAL_SHARE, SIDE * FOCAL_SHARE, SIDE / 2, SIDE / 2)
-    mesh = asset.mesh
-    with VideoWriter(2 * SIDE, SIDE, (1, RATE)) as video:
-        for number in range(FRAMES):
-            angle = 2 * np.pi * number / FRAMES
-            eye = (DISTANCE * float(np.sin(angle)), HEIGHT, DISTANCE * float(np.cos(angle)))
-            pose = look_at(eye, (0.0, 0.0, 0.0))
-            left, _ = render_mesh(mesh.vertices, mesh.faces, mesh.colors, camera, pose)
-            video.add(np.hstack([left, preview_splat(asset.splat, camera, pose)]), number)
+def render_turntable(asset: ObjectAsset, *, side: int, seconds: float) -> bytes:
+    """An H.264 MP4 of one turn in that time, 2 `side` x `side` pixels; `side` is even.
+
+    It starts with the side that the image shows.
+    """
+    views, frames = AssetViews(asset, side), round(RATE * seconds)
+    with VideoWriter(2 * side, side, (1, RATE)) as video:
+        for number in range(frames):
+            angle = 2 * np.pi * number / frames
+            video.add(np.hstack(views.render((float(np.sin(angle)), SLOPE, float(np.cos(angle))))), number)
         return video.finish()

@@ -4,31 +4,37 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from maquette.contract import Manifest, Pose, SceneFormat, SceneJob, SceneNode, SceneResult
-from maquette.contract.requests import PromptedJob
 
+from workers.engines.protocols import Rgb
 from workers.formats.overlay import overlay_png
 from workers.formats.registry import SPLAT_WRITERS
 from workers.jobs.bodies.recovery import PERSON, RecoveredPerson, recover_people, to_regions
 from workers.jobs.cameras import choose_camera
 from workers.jobs.context import JobContext
-from workers.jobs.objects.reconstruction import ReconstructedObject, reconstruct_objects
+from workers.jobs.objects.extras import write_extras
+from workers.jobs.objects.reconstruction import ReconstructedObject, measure_view, reconstruct_objects
 from workers.jobs.scene.files import merge_splats, write_scene_glb
+from workers.jobs.scene.measured_bodies import place_at_depth
 from workers.jobs.scene.scene_scale import estimate_ground, place_on_ground
-from workers.jobs.segment.instances import find_instances
+from workers.jobs.sources import load_image_and_instances
 from workers.jobs.wire import to_wire_box, to_wire_camera, to_wire_pose
 
 IDENTITY = Pose(rotation_wxyz=(1, 0, 0, 0), translation=(0, 0, 0), scale=1)
 
 
 def run(context: JobContext, request: SceneJob) -> Manifest:
-    """Reconstruct every instance of the phrases: people as bodies, the others as objects."""
-    image = context.media.load_image(request.image)
-    instances = find_instances(context, image, PromptedJob(text=request.text, threshold=request.threshold))
+    """Reconstruct every instance: those labelled person as bodies, the others as objects."""
+    image, instances = load_image_and_instances(context, request)
     humans = [item for item in instances if item.label == PERSON]
     things = [item for item in instances if item.label != PERSON]
-    objects, failures = reconstruct_objects(context, image, things, request.camera, request.seed)
-    camera = choose_camera(image, request.camera)
-    people, missing = recover_people(context, image, to_regions(humans), request.camera, request.seed)
+    view = measure_view(context, image, request)
+    objects, failures = reconstruct_objects(context, image, things, view, request.seed)
+    camera = view.camera or choose_camera(image, request.camera)
+    people, missing = recover_people(context, image, to_regions(humans), view.camera, request.seed)
+    people = [
+        replace(person, body=place_at_depth(person.body, humans[person.index].mask, view))
+        for person in people
+    ]
     ground = estimate_ground([person.body for person in people])
     if ground is not None:
         objects = [
@@ -45,7 +51,8 @@ def run(context: JobContext, request: SceneJob) -> Manifest:
         image.pixels, [item.mask for item in instances], [item.label or "" for item in instances]
     )
     context.save("overlay.png", "overlay", "image/png", overlay)
-    nodes = [_to_object_node(item) for item in objects] + [_to_body_node(person) for person in people]
+    nodes = [_write_object_node(context, image.pixels, item, request) for item in objects]
+    nodes += [_to_body_node(person) for person in people]
     files = _write_files(context, request, objects, people)
     result = SceneResult(
         width=image.width,
@@ -64,10 +71,15 @@ def run(context: JobContext, request: SceneJob) -> Manifest:
         seed=request.seed,
         reason=None if nodes else "nothing in the image matches the prompts",
         flags=_list_flags(nodes, has_scale=ground is not None),
+        from_job=request.from_job,
     )
 
 
-def _to_object_node(item: ReconstructedObject) -> SceneNode:
+def _write_object_node(
+    context: JobContext, image: Rgb, item: ReconstructedObject, request: SceneJob
+) -> SceneNode:
+    """The node of an object, after its extra outputs are saved."""
+    extras, flags = write_extras(context, image, item, request)
     return SceneNode(
         name=item.name,
         kind="object",
@@ -77,7 +89,8 @@ def _to_object_node(item: ReconstructedObject) -> SceneNode:
         scale_source=item.asset.scale_source,
         confidence=item.asset.confidence,
         silhouette_iou=item.asset.silhouette_iou,
-        flags=list(item.asset.flags),
+        extras=extras,
+        flags=[*item.asset.flags, *flags],
     )
 
 
@@ -123,6 +136,7 @@ def _write_files(
 def _list_flags(nodes: Sequence[SceneNode], *, has_scale: bool) -> list[str]:
     if not nodes:
         return ["nothing_found"]
-    several = sum(node.kind == "object" for node in nodes) > 1
-    # without a body nothing says how far one object is behind another
-    return ["relative_depth_between_nodes"] if several and not has_scale else []
+    # without a body or a depth map nothing says how far one object is behind another
+    objects = [node for node in nodes if node.kind == "object"]
+    all_metric = all(node.scale_source == "metric" for node in objects)
+    return ["relative_depth_between_nodes"] if len(objects) > 1 and not has_scale and not all_metric else []

@@ -37,6 +37,7 @@ from maquette.job_options import (
     DatasetJobOptions,
     JobOptions,
     ObjectsOptions,
+    SceneOptions,
     TrackOptions,
 )
 from maquette.results import (
@@ -177,14 +178,12 @@ class AsyncJobSubmitter:
         """
         with invalid_requests():
             fields = inputs.to_prompt_fields(text, boxes, points, threshold)
+            fields |= await uploads.upload_reconstruction_fields(
+                self._http, image, masks, from_job, camera, depth
+            )
             request = ObjectsJob(
-                image=await uploads.upload_optional(self._http, image),
                 video=await uploads.upload_optional(self._http, video),
                 world_from_cam=inputs.to_camera_poses(world_from_cam),
-                masks=inputs.to_masks(masks),
-                from_job=inputs.to_job_id(from_job),
-                camera=inputs.to_intrinsics(camera),
-                depth=await uploads.upload_depth_map(self._http, depth),
                 formats=list(formats),
                 outputs=list(outputs),
                 density=density,
@@ -246,29 +245,34 @@ class AsyncJobSubmitter:
 
     async def scene(
         self,
-        image: MediaInput,
-        text: Phrases,
+        image: MediaInput | None = None,
+        text: Phrases | None = None,
         *,
+        boxes: Iterable[Any] | None = None,
+        points: Iterable[Any] | None = None,
+        masks: Iterable[Any] | None = None,
+        from_job: Any = None,
         threshold: float | None = None,
         camera: Any = None,
+        depth: Any = None,
         formats: Iterable[SceneFormat] = SCENE.formats,
+        outputs: Iterable[ObjectOutput] = SCENE.outputs,
         contact: bool = SCENE.contact,
         idempotency_key: str | None = None,
-        **options: Unpack[JobOptions],
+        **options: Unpack[SceneOptions],
     ) -> AsyncJob[SceneResult]:
-        """Place the objects and bodies of an image in one camera frame.
+        """Place the objects and bodies of an image, or of a segment job, in one camera frame.
 
         A body gives its scale to the objects; with `contact` they stand on the ground that its feet define.
+        Prompts, `depth` and `outputs` are those of `objects`.
         """
         with invalid_requests():
+            fields = inputs.to_prompt_fields(text, boxes, points, threshold)
+            fields |= await uploads.upload_reconstruction_fields(
+                self._http, image, masks, from_job, camera, depth
+            )
             request = SceneJob(
-                image=await uploads.upload(self._http, image),
-                text=inputs.to_phrases(text),
-                threshold=threshold,
-                camera=inputs.to_intrinsics(camera),
-                formats=list(formats),
-                contact=contact,
-                **options,
+                formats=list(formats), outputs=list(outputs), contact=contact, **fields, **options
             )
         return await submit_job(self._http, request, idempotency_key)
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from pydantic import BaseModel
@@ -76,7 +76,12 @@ Strict = Annotated[
 ]
 
 Images = Annotated[list[str], typer.Argument(help="Images: files, globs or https addresses.")]
-Videos = Annotated[list[str], typer.Argument(help="Videos: files, globs or https addresses.")]
+Videos = Annotated[
+    list[str],
+    typer.Argument(
+        help="Videos: files, folders of numbered frames (10 per second), globs or https addresses."
+    ),
+]
 
 PHRASE_HELP = "A phrase, or several joined by commas; repeatable."
 Text = Annotated[list[str] | None, typer.Option("--text", "-t", help=PHRASE_HELP)]
@@ -139,6 +144,15 @@ DepthUnit = Annotated[float | None, field_option(DepthMap, "metres_per_unit")]
 DepthDistance = Annotated[
     bool, typer.Option("--depth-distance", help="Depths are distances along rays instead of z.")
 ]
+DepthAxes = Annotated[Literal["opencv", "opengl", "pytorch3d"], field_option(DepthMap, "axes")]
+
+Placed = Annotated[bool, typer.Option("--placed", help="Write the posed mesh drawn over the image.")]
+Turntable = Annotated[bool, typer.Option("--turntable", help="Write a video of the turning asset.")]
+TurntableSize = Annotated[int, field_option(ObjectsJob, "turntable_size")]
+TurntableSeconds = Annotated[float, field_option(ObjectsJob, "turntable_seconds")]
+Simulation = Annotated[bool, typer.Option("--simulation", help="Write URDF and MJCF with meshes.")]
+Density = Annotated[float, field_option(ObjectsJob, "density")]
+LongestSide = Annotated[float | None, field_option(ObjectsJob, "longest_side_m", "--longest-side")]
 
 
 def formats_option(model: type[BaseModel]) -> Any:

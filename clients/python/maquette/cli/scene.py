@@ -6,23 +6,40 @@ import typer
 
 from maquette.cli import options as o
 from maquette.cli import parsing
-from maquette.cli.batch import run_each
-from maquette.contract import SceneFormat, SceneJob
+from maquette.cli.batch import run_each_or_continue
+from maquette.cli.reconstruction import parse_reconstruction
+from maquette.contract import DepthMap, SceneFormat, SceneJob
 from maquette.contract.defaults import SCENE
 
 if TYPE_CHECKING:
     from maquette.client import Maquette
     from maquette.handles import Job
 
+Media = Annotated[list[str] | None, typer.Argument(help="Images; none with --from-job.")]
+
 
 def scene(
     context: typer.Context,
-    images: o.Images,
-    text: o.RequiredText,
+    images: Media = None,
+    text: o.Text = None,
+    box: o.Boxes = None,
+    point: o.Points = None,
+    from_job: o.FromJob = None,
     threshold: o.Threshold = None,
     camera: o.CameraOption = None,
+    depth: o.DepthFile = None,
+    depth_unit: o.DepthUnit = None,
+    depth_distance: o.DepthDistance = False,
+    depth_axes: o.DepthAxes = DepthMap.defaults().axes,
     formats: Annotated[str, o.formats_option(SceneJob)] = ",".join(SCENE.formats),
     contact: Annotated[bool, o.field_option(SceneJob, "contact")] = SCENE.contact,
+    placed: o.Placed = False,
+    turntable: o.Turntable = False,
+    turntable_size: o.TurntableSize = SCENE.turntable_size,
+    turntable_seconds: o.TurntableSeconds = SCENE.turntable_seconds,
+    simulation: o.Simulation = False,
+    density: o.Density = SCENE.density,
+    longest_side: o.LongestSide = None,
     seed: o.Seed = SCENE.seed,
     engine: o.EngineName = SCENE.engine,
     strict: o.Strict = False,
@@ -30,17 +47,15 @@ def scene(
     cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
     """Place the objects and bodies of each image in one camera frame."""
+    fields: dict[str, Any] = {
+        **parse_reconstruction(context.params),
+        "formats": parsing.parse_names(formats, SceneFormat),
+        "contact": contact,
+    }
 
     def start(mq: "Maquette", image: Any) -> "Job[Any]":
-        return mq.scene(
-            image,
-            text,
-            threshold=threshold,
-            camera=parsing.parse_camera(camera),
-            formats=parsing.parse_names(formats, SceneFormat),
-            contact=contact,
-            seed=seed,
-            engine=engine,
-        )
+        from maquette.cli.job_ids import complete_optional_job_id
 
-    run_each(context, images, start, out, strict=strict)
+        return mq.scene(image, from_job=complete_optional_job_id(mq, from_job), **fields)
+
+    run_each_or_continue(context, images, start, out, from_job, strict=strict)

@@ -67,6 +67,13 @@ JOBS: dict[str, Example] = {
     "scene": _job(
         "scene", "People and chairs of an image in one camera frame", image=IMAGE, text=["person", "chair"]
     ),
+    "scene_from_job": _job(
+        "scene",
+        "The instances of an earlier segment job in metres, with simulation packages",
+        from_job=JOB,
+        depth={"media": DEPTH, "metres_per_unit": 0.001},
+        outputs=["simulation"],
+    ),
     "convert": _job("convert", "A splat or a mesh in other formats", asset=ASSET, formats=["ply"]),
     "dataset": _job(
         "dataset",

@@ -8,7 +8,7 @@ from maquette.contract.requests.bodies import BodiesJob
 from maquette.contract.requests.common import Direction, EngineName, JobBase, JobId, PromptedJob
 from maquette.contract.requests.convert import ConvertJob
 from maquette.contract.requests.dataset import DatasetJob, DatasetOptions
-from maquette.contract.requests.objects import ObjectsJob
+from maquette.contract.requests.objects import ObjectsJob, ReconstructionJob
 from maquette.contract.requests.regions import Misfit, Region, find_misfit
 from maquette.contract.requests.scene import SceneJob
 from maquette.contract.requests.segment import SegmentJob
@@ -32,6 +32,7 @@ __all__ = [
     "Misfit",
     "ObjectsJob",
     "PromptedJob",
+    "ReconstructionJob",
     "Region",
     "SceneJob",
     "SegmentJob",

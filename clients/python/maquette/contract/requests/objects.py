@@ -1,7 +1,7 @@
 """An objects job: a mesh, a splat and a pose for each object."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -13,7 +13,51 @@ from maquette.contract.requests.common import CameraPoses, JobId, PromptedJob
 from maquette.contract.requests.regions import Region, list_regions
 
 
-class ObjectsJob(PromptedJob):
+class ReconstructionJob(PromptedJob):
+    """What objects and scene jobs share: the image, what is known of it, and extra outputs per object."""
+
+    image: MediaRef | None = None
+    """The image; null with `from_job`."""
+    masks: Masks = []
+    """Masks of the image's size; each is one object."""
+    from_job: JobId | None = None
+    """Id of a segment job that brings the image and the masks."""
+    camera: Intrinsics | None = None
+    """Intrinsics in pixels of the full image; null takes EXIF or an estimate."""
+    depth: DepthMap | None = None
+    """Depth map of the image; it makes shapes and positions metric."""
+    outputs: Annotated[list[ObjectOutput], Field(max_length=3)] = []
+    """Extra outputs per object: the posed mesh over the image (placed), a turntable video, a simulation
+    package with URDF and MJCF."""
+    turntable_size: Annotated[int, Field(ge=64, le=1024, multiple_of=2)] = 256
+    """Height of turntable videos in pixels, an even number; they are twice as wide."""
+    turntable_seconds: Annotated[float, Field(ge=0.5, le=20)] = 2.0
+    """Length of turntable videos in seconds, which is one turn."""
+    density: Annotated[float, Field(gt=0, le=30_000)] = 1000.0
+    """Uniform density of simulation packages in kg/m³."""
+    longest_side_m: Annotated[float, Field(gt=0, le=1000)] | None = None
+    """Longest side of simulation packages in metres; null keeps the asset's own scale."""
+
+    @model_validator(mode="after")
+    def _check_source(self) -> Self:
+        if self.from_job is None and not self._has_medium():
+            raise ValueError("give 'image', or 'from_job' with the id of a segment job")
+        if self.from_job is None and not (self.text or self.boxes or self.points or self.masks):
+            raise ValueError("say which objects: 'text', 'boxes', 'points', 'masks' or 'from_job'")
+        if self.from_job is not None and (self.image or self.text or self.boxes or self.points or self.masks):
+            raise ValueError("'from_job' brings its own image and masks: leave the other prompts out")
+        return self
+
+    def regions(self) -> Iterator[Region]:
+        """Yield boxes, points and masks."""
+        yield from super().regions()
+        yield from list_regions("masks", self.masks)
+
+    def _has_medium(self) -> bool:
+        return self.image is not None
+
+
+class ObjectsJob(ReconstructionJob):
     """A mesh, a splat and a pose for each object of an image, or with `multiview` of a video.
 
     An image comes with prompts, or from a segment job. With `multiview` the views come from `video`, whose
@@ -23,23 +67,10 @@ class ObjectsJob(PromptedJob):
     kind: Literal["objects"] = "objects"
     image: MediaRef | None = None
     """The image; null with `from_job` or `multiview`."""
-    masks: Masks = []
-    """Masks of the image's size; each is one object."""
     from_job: JobId | None = None
     """Id of a segment job (of a track job with `multiview`) that brings the image and the masks."""
-    camera: Intrinsics | None = None
-    """Intrinsics of the image; null takes EXIF or an estimate."""
-    depth: DepthMap | None = None
-    """Depth map of the image; it makes shapes and positions metric."""
     formats: Annotated[list[ObjectFormat], Field(min_length=1, max_length=11)] = ["glb", "ply"]
     """Formats to write; the mesh as GLB and the splat as PLY are always written."""
-    outputs: Annotated[list[ObjectOutput], Field(max_length=3)] = []
-    """Extra outputs: the posed mesh over the image (placed), a turntable video, a simulation package with
-    URDF and MJCF."""
-    density: Annotated[float, Field(gt=0, le=30_000)] = 1000.0
-    """Uniform density of simulation packages in kg/m³."""
-    longest_side_m: Annotated[float, Field(gt=0, le=1000)] | None = None
-    """Longest side of simulation packages in metres; null keeps the asset's own scale."""
     video: MediaRef | None = None
     """The video of `multiview`."""
     multiview: bool = False
@@ -61,17 +92,5 @@ class ObjectsJob(PromptedJob):
             raise ValueError("'from_job' brings its own video: leave 'video' out")
         return self
 
-    @model_validator(mode="after")
-    def _check_source(self) -> "ObjectsJob":
-        if self.from_job is None and self.image is None and self.video is None:
-            raise ValueError("give 'image', or 'from_job' with the id of a segment job")
-        if self.from_job is None and not (self.text or self.boxes or self.points or self.masks):
-            raise ValueError("say which objects: 'text', 'boxes', 'points', 'masks' or 'from_job'")
-        if self.from_job is not None and (self.image or self.text or self.boxes or self.points or self.masks):
-            raise ValueError("'from_job' brings its own image and masks: leave the other prompts out")
-        return self
-
-    def regions(self) -> Iterator[Region]:
-        """Yield boxes, points and masks."""
-        yield from super().regions()
-        yield from list_regions("masks", self.masks)
+    def _has_medium(self) -> bool:
+        return self.image is not None or self.video is not None

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from maquette.contract.base import ResponseModel
-from maquette.contract.formats import SceneFormat
+from maquette.contract.formats import ObjectOutput, SceneFormat
 from maquette.contract.geometry import Box, CameraModel, Pose
 from maquette.contract.results.common import ObjectFailure, ScaleSource
 
@@ -21,6 +21,8 @@ class SceneNode(ResponseModel):
     scale_source: ScaleSource
     confidence: float
     silhouette_iou: float | None
+    extras: dict[ObjectOutput, str] = {}
+    """Artefact name per requested extra output; of objects only."""
     flags: list[str] = []
 
 

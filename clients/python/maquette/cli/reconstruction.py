@@ -1,0 +1,36 @@
+"""The options that `maquette objects` and `maquette scene` share, as arguments of the client."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from maquette.cli import parsing
+
+# options that the client takes under the same name, and as they are
+SAME = ("text", "threshold", "turntable_size", "turntable_seconds", "density", "seed", "engine")
+OUTPUTS = ("placed", "turntable", "simulation")
+
+
+def parse_reconstruction(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the client's arguments from a command's options, as `typer.Context.params` has them."""
+    return {
+        **{name: options[name] for name in SAME},
+        "boxes": parsing.parse_boxes(options["box"]),
+        "points": parsing.parse_points(options["point"]),
+        "camera": parsing.parse_camera(options["camera"]),
+        "depth": _parse_depth(options),
+        "outputs": parsing.list_enabled({name: options[name] for name in OUTPUTS}),
+        "longest_side_m": options["longest_side"],
+    }
+
+
+def _parse_depth(options: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return a depth map's file and what its numbers mean."""
+    if options["depth"] is None:
+        return None
+    return {
+        "media": Path(options["depth"]),
+        "metres_per_unit": options["depth_unit"],
+        "axes": options["depth_axes"],
+        "measures": "distance" if options["depth_distance"] else "z",
+    }
