@@ -21,7 +21,7 @@ from maquette.errors import ExtraMissing
 
 Prompt = TypeVar("Prompt", ObjectPrompt, VideoPrompt, VideoExemplar)
 Phrases = str | Sequence[str]
-# a path, an https address, bytes, a PIL image, or a NumPy array (H, W, 3) uint8
+# a path, a folder of numbered frames, an https address, bytes, a PIL image, or an array (H, W, 3) uint8
 MediaInput = Any
 
 MEDIA_FORM = "a path, an https address, bytes, a PIL image, or an array (H, W, 3) of uint8"

@@ -243,3 +243,31 @@ def test_an_objects_job_continues_a_job_by_the_start_of_its_id(run: Run, gateway
     refused = run("objects", "--from-job", segment["id"][:-4])
     # the gateway knows the whole id, and refuses it because that job has no result yet
     assert segment["id"] in refused.stderr
+
+
+def test_a_folder_of_numbered_frames_is_tracked_as_a_video(
+    run: Run, gateway: TestClient, tmp_path: Path
+) -> None:
+    folder = tmp_path / "walk"
+    folder.mkdir()
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    for number in (10, 9, 11):
+        Image.new("RGB", (40, 30), (number, 0, 0)).save(folder / f"f{number}.jpg", exif=turned)
+    run("track", "walk", "--box", "2,2,20,30")
+    (listed,) = list_jobs(gateway)
+    job = gateway.get(f"/v1/jobs/{listed['id']}").json()
+    video = gateway.get(f"/v1/uploads/{job['request']['video']['id']}").json()
+    assert (video["kind"], video["frames"], video["frame_rate"]) == ("video", 3, 10)
+    assert (video["width"], video["height"]) == (30, 40)
+
+
+def test_a_folder_that_is_no_video_is_refused_in_words(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mixed").mkdir()
+    for number in (1, 2):
+        Image.new("RGB", (40 * number, 30)).save(tmp_path / "mixed" / f"{number}.png")
+    (tmp_path / "empty").mkdir()
+    for name, words in (("mixed", "differs in size or format"), ("empty", "without numbered JPEG or PNG")):
+        outcome = run("track", name, "--text", "person")
+        assert outcome.status == 1
+        assert words in outcome.stderr

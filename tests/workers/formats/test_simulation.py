@@ -20,8 +20,8 @@ from workers.geometry.poses import Similarity, matrix_from_quaternion
 DENSITY = 700.0
 
 
-def solid(made: trimesh.Trimesh) -> Mesh:
-    return Mesh(np.asarray(made.vertices, dtype=np.float64), np.asarray(made.faces, dtype=np.int64))
+def solid(shape: trimesh.Trimesh) -> Mesh:
+    return Mesh(np.asarray(shape.vertices, dtype=np.float64), np.asarray(shape.faces, dtype=np.int64))
 
 
 def unpack(

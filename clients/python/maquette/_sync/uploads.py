@@ -11,21 +11,33 @@ from maquette import inputs
 from maquette._sync.http import HttpClient
 from maquette.argument_values import unfit
 from maquette.contract import DepthFrames, DepthMap, Exemplar, Media, MediaRef
+from maquette.contract.datasets import BucketInput
 from maquette.errors import naming_file
 from maquette.hashing import sha256
 from maquette.http import HttpRequest
 from maquette.inputs import MediaInput
+from maquette.skipping import InputRefused
+from maquette.sources.avi import pack_frames
 from maquette.sources.depth_frames import write_depth_file
+from maquette.sources.folders import open_frame_folder
 
+# numbered frames have no times: the rate that datasets assume, too
+NUMBERED_RATE: float = BucketInput.model_fields["frame_rate"].default
 DEPTH_FRAMES_FORM = (
     "a folder, a file, an array (T, H, W), or a dict with one as 'media' and fields of DepthFrames"
 )
 
 
 def upload(http: HttpClient, source: MediaInput | MediaRef) -> MediaRef:
-    """Upload a medium unless the service has it; an https address is left to the service."""
+    """Upload a medium unless the service has it; an https address is left to the service.
+
+    A folder of numbered frames is uploaded as a video of `NUMBERED_RATE` frames per second.
+    """
     if isinstance(source, MediaRef):
         return source
+    if isinstance(source, str | Path) and Path(source).is_dir():
+        with tempfile.TemporaryDirectory() as scratch:
+            return upload(http, _pack_folder(Path(source), Path(scratch)))
     content = inputs.to_media(source)
     if isinstance(content, str):
         return MediaRef(url=content)
@@ -41,6 +53,14 @@ def upload(http: HttpClient, source: MediaInput | MediaRef) -> MediaRef:
     with naming_file(content):
         response = http.send(request)
     return MediaRef(id=Media.model_validate_json(response.content).id)
+
+
+def _pack_folder(folder: Path, scratch: Path) -> Path:
+    frames = open_frame_folder(folder)
+    try:
+        return pack_frames(frames, NUMBERED_RATE, scratch / f"{folder.resolve().name}.avi")
+    except ValueError as error:
+        raise InputRefused(str(error)) from error
 
 
 def upload_optional(http: HttpClient, source: MediaInput | MediaRef | None) -> MediaRef | None:

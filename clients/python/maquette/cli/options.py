@@ -76,7 +76,12 @@ Strict = Annotated[
 ]
 
 Images = Annotated[list[str], typer.Argument(help="Images: files, globs or https addresses.")]
-Videos = Annotated[list[str], typer.Argument(help="Videos: files, globs or https addresses.")]
+Videos = Annotated[
+    list[str],
+    typer.Argument(
+        help="Videos: files, folders of numbered frames (10 per second), globs or https addresses."
+    ),
+]
 
 PHRASE_HELP = "A phrase, or several joined by commas; repeatable."
 Text = Annotated[list[str] | None, typer.Option("--text", "-t", help=PHRASE_HELP)]

@@ -44,6 +44,17 @@ def find_videos(path: Path) -> list[Path | FrameFolder]:
     return videos
 
 
+def open_frame_folder(path: Path) -> FrameFolder:
+    """Return the numbered JPEG or PNG files of a folder as one video.
+
+    Raises FileNotFoundError where there are fewer than two.
+    """
+    frames, _ = split_frames_and_videos(path.iterdir())
+    if not frames:
+        raise FileNotFoundError(f"{path} is a folder without numbered JPEG or PNG frames")
+    return FrameFolder(path, tuple(frames))
+
+
 def select_numbered(paths: Iterable[Name], suffixes: frozenset[str]) -> list[Name]:
     """Return the paths with one of these suffixes whose names end in a number, by number."""
     ordered = sorted(paths, key=_sort_key)

@@ -122,8 +122,11 @@ class LookalikeConfig:
     # Bhattacharyya coefficient of two appearances from which colours do not tell them apart. Chosen, not
     # measured.
     min_similarity: float = 0.8
-    # Overlap of the predicted silhouettes, as a share of the smaller one, from which they are moved together,
-    # and from which their identity is in doubt. Chosen, not measured.
+    # Distance of the predicted silhouettes up to which they are moved together: the side of a patch of DIS
+    # flow, within which two motions mix.
+    reach: int = 8
+    # Overlap of the predicted silhouettes, as a share of the smaller one, from which MobileSAM cannot tell
+    # them apart, and from which their identity is in doubt. Chosen, not measured.
     contact_share: float = 0.05
     deep_share: float = 0.5
     # Rounds in which each silhouette is fitted once. Chosen, not measured.

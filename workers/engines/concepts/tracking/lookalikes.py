@@ -38,12 +38,17 @@ Vector = NDArray[np.float32]
 def find_contacts(
     tracks: Sequence[Track], velocities: Sequence[Vector], config: LookalikeConfig
 ) -> list[list[int]]:
-    """Groups of indices of look-alikes whose silhouettes are about to overlap; each has two or more.
+    """Groups of indices of look-alikes that are so near that flow mixes them; each has two or more.
 
-    Marks every pair whose overlap is deep as uncertain of its identity.
+    Marks those whose silhouettes overlap as in contact, and every pair whose overlap is deep as uncertain of
+    its identity.
     """
     predicted = [_shift(track.amodal, velocity) for track, velocity in zip(tracks, velocities, strict=True)]
     silhouettes = [threshold_mask(mask) for mask in predicted]
+    square = np.ones((2 * config.reach + 1, 2 * config.reach + 1), np.uint8)
+    reaches = [cv2.dilate(mask.astype(np.uint8), square).astype(np.bool_) for mask in silhouettes]
+    for track in tracks:
+        track.in_contact = False
     parent = list(range(len(tracks)))
 
     def root(index: int) -> int:
@@ -54,13 +59,15 @@ def find_contacts(
     for i, one in enumerate(tracks):
         for j in range(i + 1, len(tracks)):
             two = tracks[j]
-            smaller = min(mask_area(silhouettes[i]), mask_area(silhouettes[j]))
-            overlap = mask_area(silhouettes[i] & silhouettes[j])
-            if overlap <= config.contact_share * smaller or one.shows_same_object(two):
+            if not (reaches[i] & silhouettes[j]).any() or one.shows_same_object(two):
                 continue
             if histogram_similarity(one.histogram, two.histogram) < config.min_similarity:
                 continue
             parent[root(j)] = root(i)
+            smaller = min(mask_area(silhouettes[i]), mask_area(silhouettes[j]))
+            overlap = mask_area(silhouettes[i] & silhouettes[j])
+            if overlap > config.contact_share * smaller:
+                one.in_contact = two.in_contact = True
             if overlap > config.deep_share * smaller:
                 _mark_uncertain(one, two, velocities[i], velocities[j])
     groups: dict[int, list[int]] = {}

@@ -128,9 +128,9 @@ class DefaultTracker:
         """Move every mask to the new frame: colour errors by track id, and whether an object is in doubt."""
         config, bins = self._config, frame.bins
         color_errors: dict[int, Floats] = {}
-        is_doubtful = self._move_lookalikes(state, frame)
+        moved_ids, is_doubtful = self._move_lookalikes(state, frame)
         for track in state.tracks:
-            if track.in_contact:
+            if track.id in moved_ids:
                 continue
             if track.is_lost:
                 if state.frames - track.lost_at <= config.reid.recent_frames:
@@ -150,25 +150,25 @@ class DefaultTracker:
         is_doubtful |= any(is_in_sight(track, bins, occupied, config) for track in lost)
         return color_errors, is_doubtful
 
-    def _move_lookalikes(self, state: TrackerState, frame: WorkingFrame) -> bool:
-        """Move look-alikes that touch, and mark them; returns whether some have just parted."""
+    def _move_lookalikes(self, state: TrackerState, frame: WorkingFrame) -> tuple[set[int], bool]:
+        """Move look-alikes that are near each other: their ids, and whether some have just parted."""
         tracks, config = state.active_tracks, self._config.lookalikes
         scale = np.array(frame.shape[::-1], np.float32) / state.flow_image.shape[1::-1]
         velocities = [np.asarray(scale * track.velocity, np.float32) for track in tracks]
         were_in_contact = [track.in_contact for track in tracks]
         groups = find_contacts(tracks, velocities, config)
-        for track in tracks:
-            track.in_contact = False
+        moved_ids: set[int] = set()
         for members in groups:
             group = [tracks[index] for index in members]
             moved = fit_together(group, [velocities[index] for index in members], frame.bins, config)
             for index, velocity in zip(members, moved, strict=True):
                 velocities[index] = velocity
-                tracks[index].in_contact = True
+                moved_ids.add(tracks[index].id)
                 x, y = (velocity / scale).tolist()
                 tracks[index].velocity = x, y
         settle_identities(tracks, velocities, config)
-        return any(was and not track.in_contact for was, track in zip(were_in_contact, tracks, strict=True))
+        parted = any(was and not track.in_contact for was, track in zip(were_in_contact, tracks, strict=True))
+        return moved_ids, parted
 
     def _apply_prompts(self, state: TrackerState, index: int, frame: WorkingFrame) -> None:
         """Apply removals and visual prompts of a frame; a prompt for a removed or unknown id does nothing."""
