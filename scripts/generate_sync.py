@@ -65,8 +65,8 @@ def find_outdated(modules: dict[str, str]) -> list[str]:
 def _run_ruff(text: str, target: Path, *arguments: str) -> str:
     """Return a module's text after ruff, whose settings depend on the module's place."""
     command = [sys.executable, "-m", "ruff", *arguments, "--quiet", "--stdin-filename", str(target), "-"]
-    done = subprocess.run(command, input=text, capture_output=True, text=True, check=True, cwd=ROOT)
-    return done.stdout
+    completed = subprocess.run(command, input=text, capture_output=True, text=True, check=True, cwd=ROOT)
+    return completed.stdout
 
 
 def main() -> None:

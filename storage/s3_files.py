@@ -29,7 +29,7 @@ class S3Files(AbstractFileSystem):  # type: ignore[misc]
     ) -> Any:
         """Every object under a prefix, or the object itself."""
         bucket, key = _parts(self._strip_protocol(path))
-        found = {}
+        entries = {}
         with _translate_errors(path):
             pages = list(self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key))
         for page in pages:
@@ -40,13 +40,13 @@ class S3Files(AbstractFileSystem):  # type: ignore[misc]
                 if not inside or name.endswith("/") or (maxdepth and rest.count("/") >= maxdepth):
                     continue
                 path = f"{bucket}/{name}"
-                found[path] = {"name": path, "size": int(entry["Size"]), "type": "file"}
-        return found if detail else sorted(found)
+                entries[path] = {"name": path, "size": int(entry["Size"]), "type": "file"}
+        return entries if detail else sorted(entries)
 
     def ls(self, path: str, detail: bool = True, **_: Any) -> Any:
         """The objects directly under a prefix."""
-        found = self.find(path, maxdepth=1, detail=True)
-        return list(found.values()) if detail else sorted(found)
+        entries = self.find(path, maxdepth=1, detail=True)
+        return list(entries.values()) if detail else sorted(entries)
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:
         """Size and kind; raises FileNotFoundError."""

@@ -131,13 +131,13 @@ class Runner:
 
     def _work_on_part(self, job: JobRow, context: JobContext, heartbeat: Heartbeat) -> Commit:
         try:
-            done = run_part(context)
+            outcome = run_part(context)
         except RetryPart:
             log.warning("part %s is retried", job.id, exc_info=True)
             return lambda: leases.retry(self._db, job)
         heartbeat.check()
         artefacts = [artefact.model_dump(mode="json") for artefact in context.artefacts]
-        return lambda: leases.complete(self._db, job, done.output, done.spent, artefacts, done.then)
+        return lambda: leases.complete(self._db, job, outcome.output, outcome.spent, artefacts, outcome.then)
 
     def _announce_ready(self, job_id: str) -> None:
         """Announce the queued parts of a job, and the job itself; what fails is left to the reaper."""

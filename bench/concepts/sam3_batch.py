@@ -17,7 +17,7 @@ import torch
 from bench.concepts.sam3_random_weights import add_model_options, peak_mb, random_engine
 from bench.concepts.sam3_video import CONSTANT_OBJECTS
 from bench.report import Report
-from tests.parity.sam3_tiny import picture
+from tests.parity.sam3_tiny import draw_image
 from workers.engines.concepts.sam3.transformers_backend.engine import Sam3Concepts
 from workers.engines.protocols import FrameResult, TrackPrompts, VideoFrame
 
@@ -45,9 +45,9 @@ class Stages:
     def _timed(self, work: Any, stage: str) -> Any:
         def timed(*given: Any, **named: Any) -> Any:
             start = clock(self._device)
-            found = work(*given, **named)
+            result = work(*given, **named)
             self.seconds[stage] += clock(self._device) - start
-            return found
+            return result
 
         return timed
 
@@ -69,14 +69,14 @@ def clock(device: str) -> float:
 
 def track(engine: Sam3Concepts, frames: int, phrases: int, device: str) -> tuple[float, list[FrameResult]]:
     """Seconds per frame, and the results."""
-    images = [picture(number % 40, SIZE) for number in range(frames)]
+    images = [draw_image(number % 40, SIZE) for number in range(frames)]
     tracker = engine.tracker(TrackPrompts(PHRASES[:phrases]))
-    found: list[FrameResult] = []
+    results: list[FrameResult] = []
     start = clock(device)
     for number, image in enumerate(images):
-        found += tracker.step(VideoFrame(number, number, image))
-    found += tracker.finish()
-    return (clock(device) - start) / frames, found
+        results += tracker.step(VideoFrame(number, number, image))
+    results += tracker.finish()
+    return (clock(device) - start) / frames, results
 
 
 def differences(left: list[FrameResult], right: list[FrameResult]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import torch
 
 from bench.concepts.sam3_random_weights import add_model_options, peak_mb, random_engine, time_model
 from bench.report import Report
-from tests.parity.sam3_tiny import picture
+from tests.parity.sam3_tiny import draw_image
 from workers.engines.concepts.sam3.preprocess import to_pixels
 from workers.engines.concepts.sam3.transformers_backend.engine import Sam3Concepts
 from workers.engines.protocols import VisualPrompt
@@ -21,7 +21,7 @@ BOX = (100.0, 120.0, 300.0, 400.0)
 
 def measure_phrases(engine: Sam3Concepts, words: list[str], repeat: int, device: str) -> dict[str, Any]:
     """Seconds for an image, for phrases and clicks on it, and for the same phrases by plain calls."""
-    loaded, image = engine._loaded, picture(0, SIZE)
+    loaded, image = engine._loaded, draw_image(0, SIZE)
     handle = engine.embed(image, "cached")
 
     def first(number: int) -> None:

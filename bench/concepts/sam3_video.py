@@ -10,7 +10,7 @@ from transformers.models.sam3_video.modeling_sam3_video import Sam3VideoInferenc
 from bench.concepts.sam3_random_weights import add_model_options, peak_mb, random_engine
 from bench.report import Report
 from bench.timing import Stopwatch
-from tests.parity.sam3_tiny import picture
+from tests.parity.sam3_tiny import draw_image
 from workers.engines.concepts.sam3.preprocess import to_pixels
 from workers.engines.concepts.sam3.snapshot import count_tensor_bytes
 from workers.engines.concepts.sam3.transformers_backend.engine import Sam3Concepts
@@ -44,7 +44,7 @@ def measure_bounded(engine: Sam3Concepts, frames: int, size: tuple[int, int]) ->
     box = (0.1 * size[1], 0.2 * size[0], 0.5 * size[1], 0.8 * size[0])
     tracker = engine.tracker(TrackPrompts.from_visual_prompts([VisualPrompt(box=box)], ("thing",)))
     assert isinstance(tracker, Sam3Tracker)
-    images = [picture(number, size) for number in range(40)]
+    images = [draw_image(number, size) for number in range(40)]
     process, held, resident = psutil.Process(), {}, {}
     watch = Stopwatch()
     for number in range(frames):
@@ -87,7 +87,7 @@ def measure_unbounded(loaded: LoadedModel, frames: int, size: tuple[int, int]) -
     session.saved = ("output_dict_per_obj", "mask_inputs_per_obj", "processed_frames")
     watch, held = Stopwatch(), {}
     for index in range(frames):
-        pixels = to_pixels(picture(index % 40, size), loaded.side, device=device, dtype=loaded.dtype)
+        pixels = to_pixels(draw_image(index % 40, size), loaded.side, device=device, dtype=loaded.dtype)
         session.processed_frames[index] = pixels[0]
         model(inference_session=session, frame_idx=index)
         if index + 1 in MARKS or index + 1 == frames:

@@ -66,8 +66,8 @@ def run(options: argparse.Namespace, report: Report) -> None:
         watch = Stopwatch()
         results = engine.segment(handle, clicks)
         figures[f"{name}_s_per_mask"] = watch.lap().wall / len(masks)
-        overlaps = [mask_iou(found.mask, truth) for found, truth in zip(results, masks, strict=True)]
+        overlaps = [mask_iou(instance.mask, truth) for instance, truth in zip(results, masks, strict=True)]
         figures[f"{name}_miou"] = float(np.mean(overlaps))
-        for index, (found, overlap) in enumerate(zip(results, overlaps, strict=True)):
-            table.add(name, index, overlap, found.score, " ".join(found.flags))
+        for index, (instance, overlap) in enumerate(zip(results, overlaps, strict=True)):
+            table.add(name, index, overlap, instance.score, " ".join(instance.flags))
     report.add(figures)

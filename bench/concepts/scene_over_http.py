@@ -25,7 +25,9 @@ def mean_iou(mq: Maquette, folder: Path) -> float:
     image, masks = load(folder)
     boxes = [bounding_box(mask) for mask in masks]
     result = mq.segment(Image.fromarray(image), boxes=boxes).wait()
-    overlaps = [mask_iou(found.mask, truth) for found, truth in zip(result.instances, masks, strict=True)]
+    overlaps = [
+        mask_iou(instance.mask, truth) for instance, truth in zip(result.instances, masks, strict=True)
+    ]
     return float(np.mean(overlaps))
 
 

@@ -58,15 +58,15 @@ def score(clip: RenderedClip, shown: Sequence[Shown]) -> Scores:
     frames: list[tuple[list[int], list[int], NDArray[np.float64]]] = []
     for time, (ids, answers) in enumerate(zip(clip.ids, shown, strict=True)):
         truth = [number for number in numbers if seen[number - 1, time]]
-        found = sorted(answers)
-        table = np.array([[mask_iou(ids == number, answers[other]) for other in found] for number in truth])
-        table = table.reshape(len(truth), len(found))
+        tracks = sorted(answers)
+        table = np.array([[mask_iou(ids == number, answers[other]) for other in tracks] for number in truth])
+        table = table.reshape(len(truth), len(tracks))
         overlaps += [
-            float(table[row, found.index(number)]) if number in answers else 0.0
+            float(table[row, tracks.index(number)]) if number in answers else 0.0
             for row, number in enumerate(truth)
         ]
-        account.update(truth, found, np.where(table >= SAME, 1 - table, np.nan))
-        frames.append((truth, found, table))
+        account.update(truth, tracks, np.where(table >= SAME, 1 - table, np.nan))
+        frames.append((truth, tracks, table))
     row = motmetrics.metrics.create().compute(account, metrics=["idf1", "mota", "num_switches"]).iloc[0]
     return Scores(
         float(np.mean(overlaps)), float(row.idf1), float(row.mota), int(row.num_switches), _hota(frames)
@@ -80,15 +80,17 @@ def _hota(frames: Sequence[tuple[list[int], list[int], NDArray[np.float64]]]) ->
     except ImportError:
         return None
     truth = {number: place for place, number in enumerate(sorted({n for frame in frames for n in frame[0]}))}
-    found = {number: place for place, number in enumerate(sorted({n for frame in frames for n in frame[1]}))}
+    tracker = {
+        number: place for place, number in enumerate(sorted({n for frame in frames for n in frame[1]}))
+    }
     result = HOTA().eval_sequence(
         {
             "num_gt_ids": len(truth),
-            "num_tracker_ids": len(found),
+            "num_tracker_ids": len(tracker),
             "num_gt_dets": sum(len(frame[0]) for frame in frames),
             "num_tracker_dets": sum(len(frame[1]) for frame in frames),
             "gt_ids": [np.array([truth[n] for n in frame[0]], int) for frame in frames],
-            "tracker_ids": [np.array([found[n] for n in frame[1]], int) for frame in frames],
+            "tracker_ids": [np.array([tracker[n] for n in frame[1]], int) for frame in frames],
             "similarity_scores": [frame[2] for frame in frames],
         }
     )

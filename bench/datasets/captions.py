@@ -93,7 +93,7 @@ class Record:
         """As it was drawn; the tracks of the dataset that cover nothing drawn are left out.
 
         A track's thing is looked at over the track's own span. Drawn things of `names` that have no track are
-        there too, for what is told of the clip.
+        there too, for what is said of the clip.
         """
         mine = cls.of(clip)
         of_track = {track.track: find_match(clip, track.track, truth) for track in clip.tracks}
@@ -118,12 +118,12 @@ class Record:
 
     def judge(self, clip: SceneClip, row: CaptionRow, text: str | None = None) -> float | None:
         """The score of a caption, or of other words in its place; None without facts to score."""
-        told = replace(row, text=row.text if text is None else text)
+        caption = replace(row, text=row.text if text is None else text)
         if row.track is not None and all(track.track != row.track for track in self.tracks):
             return 0.0
         row_of_clip = replace(clip.row, scale_source=self.scale)
         [judged] = scoring.score_captions(
-            [told], row_of_clip, self.tracks, self.seen, self.crops, self.cameras
+            [caption], row_of_clip, self.tracks, self.seen, self.crops, self.cameras
         )
         return judged.score
 
@@ -190,14 +190,14 @@ def make_faults(clip: SceneClip, row: CaptionRow, moves: bool) -> Iterator[tuple
     if row.track is None:
         for number, word in enumerate(NUMBERS):
             for off in (number - 1, number + 1):
-                if 0 < off < len(NUMBERS) and (found := re.search(rf"\b{word} (?=\w+)", text)):
-                    yield "count", f"{text[: found.start()]}{NUMBERS[off]} {text[found.end() :]}"
+                if 0 < off < len(NUMBERS) and (match := re.search(rf"\b{word} (?=\w+)", text)):
+                    yield "count", f"{text[: match.start()]}{NUMBERS[off]} {text[match.end() :]}"
         yield "camera", "The camera stands still." if moves else "The camera moves."
         return
     mine = next(track for track in clip.tracks if track.track == row.track)
     for other in clip.captions:
-        told = next((track for track in clip.tracks if track.track == other.track), None)
-        if told is not None and told.label != mine.label:
+        described = next((track for track in clip.tracks if track.track == other.track), None)
+        if described is not None and described.label != mine.label:
             yield "another object's caption", other.text
             break
     color = next((color for color in COLORS if re.search(rf"\b{color}\b", text)), None)
@@ -212,8 +212,8 @@ def make_faults(clip: SceneClip, row: CaptionRow, moves: bool) -> Iterator[tuple
         yield "place", text.replace(place, PLACES[place])
     if "stays in its place" in text:
         yield "motion", text.replace("stays in its place", "moves to the right")
-    elif found := re.search(r"moves (?:to the )?(right|left|down|up)", text):
-        yield "motion", text[: found.start(1)] + OPPOSITE[found[1]] + text[found.end(1) :]
+    elif match := re.search(r"moves (?:to the )?(right|left|down|up)", text):
+        yield "motion", text[: match.start(1)] + OPPOSITE[match[1]] + text[match.end(1) :]
 
 
 def build(

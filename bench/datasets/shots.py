@@ -95,18 +95,18 @@ def load_scenedetect(kind: str) -> Finder | None:
             if kind == "adaptive"
             else ContentDetector(21, min_scene_len=12)
         )
-        found, last = [], FrameTimecode(0, fps=float(RATE))
+        cuts, last = [], FrameTimecode(0, fps=float(RATE))
         for index, frame in enumerate(frames):
             last = FrameTimecode(index, fps=float(RATE))
-            found += detector.process_frame(last, cv2.cvtColor(downscale(frame), cv2.COLOR_RGB2BGR))
-        return [cut.frame_num for cut in found + detector.post_process(last)]
+            cuts += detector.process_frame(last, cv2.cvtColor(downscale(frame), cv2.COLOR_RGB2BGR))
+        return [cut.frame_num for cut in cuts + detector.post_process(last)]
 
     return detect
 
 
-def count_cuts(found: Sequence[int], truth: Sequence[int], within: int) -> tuple[int, int, int]:
+def count_cuts(predicted: Sequence[int], truth: Sequence[int], within: int) -> tuple[int, int, int]:
     """The numbers of true cuts that were found, of those that were missed, and of wrong ones."""
-    left = list(found)
+    left = list(predicted)
     hits = 0
     for cut in truth:
         near = [item for item in left if abs(item - cut) <= within]

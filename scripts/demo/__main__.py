@@ -51,7 +51,7 @@ def main() -> int:
     table = Table("job", "made", "files", "time", "where")
     for step in demo.steps:
         count = str(len(step.result.artefacts))
-        table.add_row(step.title, step.made, count, f"{step.seconds:.1f} s", str(step.folder))
+        table.add_row(step.title, step.summary, count, f"{step.seconds:.1f} s", str(step.folder))
     console.print(table)
     console.print(f"all of it in {time.monotonic() - started:.0f} s; open {page}")
     return 0

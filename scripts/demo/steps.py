@@ -26,7 +26,7 @@ class Step:
     title: str
     what: str
     seconds: float
-    made: str
+    summary: str
     folder: Path
     result: AnyResult
     notes: list[str] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Demo:
                 "objects",
                 "every mask of the job before, lifted (no mask travels through the client)",
                 lambda source=source: self._mq.objects(from_job=source.result.job.id),
-                _objects_made,
+                _summarize_objects,
             )
         self._step(
             "bodies",
@@ -99,20 +99,20 @@ class Demo:
             lambda r: f"{r.data.clips} clips, {r.data.tracks} tracks, {r.data.observations} observations",
         )
 
-    def _step(self, title: str, what: str, start: Callable[[], Any], made: Callable[[Any], str]) -> Step:
+    def _step(self, title: str, what: str, start: Callable[[], Any], summary: Callable[[Any], str]) -> Step:
         started = time.monotonic()
         with JobProgressBar(f"{len(self.steps) + 1}. {title}") as bar:
             result = start().wait(progress=bar)
         seconds = time.monotonic() - started
         folder: Path = result.save(self._out / f"{len(self.steps) + 1:02d}-{title}")
-        step = Step(title, what, seconds, made(result), folder, result)
+        step = Step(title, what, seconds, summary(result), folder, result)
         if result.reason:
             step.notes.append(result.reason)
         self.steps.append(step)
         return step
 
 
-def _objects_made(result: Any) -> str:
+def _summarize_objects(result: Any) -> str:
     ious = [item.silhouette_iou for item in result.objects]
     worst = min(ious) if ious else float("nan")
     return f"{len(result.objects)} GLB + splat, silhouette IoU ≥ {worst:.3f}"

@@ -18,7 +18,7 @@ class FormFile:
         boundary = options.get(b"boundary")
         if not boundary:
             raise _invalid("the Content-Type names no boundary")
-        self.found = False
+        self.has_file = False
         self._inside = False
         self._name, self._value = b"", b""
         self._disposition = b""
@@ -61,8 +61,8 @@ class FormFile:
     def _end_headers(self) -> None:
         _, options = parse_options_header(self._disposition)
         is_file = options.get(b"name") == PART.encode() and b"filename" in options
-        self._inside = is_file and not self.found
-        self.found = self.found or is_file
+        self._inside = is_file and not self.has_file
+        self.has_file = self.has_file or is_file
 
     def _add_data(self, data: bytes, start: int, end: int) -> None:
         if self._inside:
@@ -76,7 +76,7 @@ async def read_form_file(stream: AsyncIterator[bytes], content_type: str) -> Asy
         # an empty piece lets the caller count what is not part of the file
         for piece in form.feed(data) or [b""]:
             yield piece
-    if not form.found:
+    if not form.has_file:
         raise ServiceProblem("upload_empty", 422, f"the form needs the part '{PART}' with a file name")
 
 

@@ -82,9 +82,9 @@ def submit(db: Database, submission: Submission, *, frees_key: bool = False) -> 
             raise
         if existing[1] != submission.request_hash:
             raise IdempotencyConflict(existing[0]) from None
-        found = get(db, submission.tenant, existing[0])
-        assert found is not None
-        return found, False
+        existing_job = get(db, submission.tenant, existing[0])
+        assert existing_job is not None
+        return existing_job, False
     return JobRow.from_submission(submission, job_id, created_at), True
 
 

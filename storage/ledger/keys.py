@@ -81,12 +81,12 @@ def find(db: Database, secret: str) -> ApiKey | None:
 def revoke(db: Database, key_id: str) -> bool:
     """Revoke a key; False when there is no such valid key."""
     with db.write() as connection:
-        done = connection.execute(
+        result = connection.execute(
             update(api_keys)
             .where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
             .values(revoked_at=now())
         )
-        return bool(done.rowcount)
+        return bool(result.rowcount)
 
 
 def list_open(db: Database) -> list[ApiKey]:

@@ -71,8 +71,8 @@ def claim_next_of_subject(
         jobs.c.queue == job.queue,
     )
     with db.read() as connection:
-        found = connection.execute(select(jobs.c.id).where(*same).order_by(jobs.c.id).limit(1)).scalar()
-    return None if found is None else claim(db, found, worker, lease_seconds, task_id)
+        job_id = connection.execute(select(jobs.c.id).where(*same).order_by(jobs.c.id).limit(1)).scalar()
+    return None if job_id is None else claim(db, job_id, worker, lease_seconds, task_id)
 
 
 def heartbeat(
@@ -104,11 +104,11 @@ def checkpoint(
 ) -> bool:
     """Store where to resume, and record the artefacts made until there; False when the lease is lost."""
     with db.write() as connection:
-        done = connection.execute(update(jobs).where(*_held(job)).values(checkpoint=json.dumps(state)))
-        if done.rowcount:
+        result = connection.execute(update(jobs).where(*_held(job)).values(checkpoint=json.dumps(state)))
+        if result.rowcount:
             for artefact in artefacts:
                 record_event(connection, job.id, "artefact", artefact)
-        return bool(done.rowcount)
+        return bool(result.rowcount)
 
 
 def succeed(db: Database, job: JobRow, manifest_sha256: str) -> bool:
@@ -139,7 +139,7 @@ def complete(
 def park(db: Database, job: JobRow, parts: Sequence[Part]) -> bool:
     """Park a job until the given parts of it are done; False when the lease is lost."""
     with db.write() as connection:
-        done = connection.execute(
+        result = connection.execute(
             update(jobs)
             .where(*_held(job))
             .values(
@@ -150,10 +150,10 @@ def park(db: Database, job: JobRow, parts: Sequence[Part]) -> bool:
                 dispatched_at=None,
             )
         )
-        if done.rowcount:
+        if result.rowcount:
             job_parts.add(connection, job, parts, db.time)
             job_parts.begin(connection, job.id, parts[0].kind)
-        return bool(done.rowcount)
+        return bool(result.rowcount)
 
 
 def fail(db: Database, job: JobRow, problem: dict[str, Any]) -> bool:
@@ -169,7 +169,7 @@ def end_cancelled(db: Database, job: JobRow) -> bool:
 def hand_back(db: Database, job: JobRow) -> bool:
     """Hand a job back because the worker drains; the attempt does not count. False when the lease is lost."""
     with db.write() as connection:
-        done = connection.execute(
+        result = connection.execute(
             update(jobs)
             .where(*_held(job))
             .values(
@@ -181,22 +181,22 @@ def hand_back(db: Database, job: JobRow) -> bool:
                 dispatched_at=None,
             )
         )
-        if done.rowcount:
+        if result.rowcount:
             record_event(connection, job.id, "state", {"state": "queued", "reason": "handed_back"})
-        return bool(done.rowcount)
+        return bool(result.rowcount)
 
 
 def retry(db: Database, part: JobRow) -> bool:
     """Requeue a part after a failed attempt; False when the lease is lost."""
     with db.write() as connection:
-        done = connection.execute(
+        result = connection.execute(
             update(jobs)
             .where(*_held(part))
             .values(state="queued", worker=None, lease_until=None, deadline_at=None, dispatched_at=None)
         )
-        if done.rowcount:
+        if result.rowcount:
             record_event(connection, part.id, "state", {"state": "queued", "reason": "went_wrong"})
-        return bool(done.rowcount)
+        return bool(result.rowcount)
 
 
 def _finish(
@@ -211,12 +211,12 @@ def _finish(
     with db.write() as connection:
         if job.parent is not None:
             job_parts.lock(connection, job.parent)
-        done = connection.execute(
+        result = connection.execute(
             update(jobs)
             .where(*_held(job))
             .values(state=state, finished_at=now(), lease_until=None, checkpoint=None, **values)
         )
-        if not done.rowcount:
+        if not result.rowcount:
             return False
         record_event(connection, job.id, "state", {"state": state})
         if job.parent is None:

@@ -133,7 +133,7 @@ def find_parent(db: Database, part: JobRow) -> JobRow | None:
 
 def list_unannounced(db: Database, job_id: str) -> list[tuple[str, str, int]]:
     """Queued parts of a job, and the job itself, that were not announced: (id, queue, timeout in seconds)."""
-    found = []
+    unannounced = []
     with db.read() as connection:
         for mine in (jobs.c.id == job_id, jobs.c.parent == job_id):
             rows = connection.execute(
@@ -141,8 +141,8 @@ def list_unannounced(db: Database, job_id: str) -> list[tuple[str, str, int]]:
                 .where(mine, jobs.c.state == "queued", jobs.c.dispatched_at.is_(None))
                 .order_by(jobs.c.id)
             )
-            found += [(row.id, row.queue, row.timeout_seconds) for row in rows]
-    return found
+            unannounced += [(row.id, row.queue, row.timeout_seconds) for row in rows]
+    return unannounced
 
 
 def _advance(connection: Connection, job_id: str, *, failed: bool) -> None:
@@ -175,16 +175,16 @@ def _advance(connection: Connection, job_id: str, *, failed: bool) -> None:
 
 def _list_waiting_queues(connection: Connection, job_id: str) -> list[str]:
     """Queues with waiting parts, by one index lookup per queue, however many parts wait."""
-    found: list[str] = []
+    queues: list[str] = []
     while True:
         queue = connection.execute(
             select(func.min(jobs.c.queue)).where(
-                jobs.c.parent == job_id, jobs.c.state == "waiting", jobs.c.queue > (found or [""])[-1]
+                jobs.c.parent == job_id, jobs.c.state == "waiting", jobs.c.queue > (queues or [""])[-1]
             )
         ).scalar()
         if queue is None:
-            return found
-        found.append(queue)
+            return queues
+        queues.append(queue)
 
 
 def _count_part(connection: Connection, job_id: str, kind: str, progress: str | None) -> None:

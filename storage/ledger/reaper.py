@@ -155,12 +155,12 @@ def _end(connection: Connection, job_id: str, row: Any, state: str, problem: Pro
     values: dict[str, Any] = {"state": state, "finished_at": now(), "lease_until": None, "checkpoint": None}
     if problem is not None:
         values["problem"] = json.dumps(problem.model_dump(exclude_none=True))
-    done = connection.execute(
+    result = connection.execute(
         update(jobs)
         .where(jobs.c.id == job_id, jobs.c.attempt == row.attempt, jobs.c.state == row.state)
         .values(**values)
     )
-    if not done.rowcount:
+    if not result.rowcount:
         return None
     record_event(connection, job_id, "state", {"state": state})
     drop_parts(connection, job_id)

@@ -48,8 +48,8 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_hadolint_has_nothing_to_say() -> None:
-    done = run("hadolint", "--failure-threshold", "style", "Dockerfile")
-    assert (done.returncode, done.stdout) == (0, "")
+    completed = run("hadolint", "--failure-threshold", "style", "Dockerfile")
+    assert (completed.returncode, completed.stdout) == (0, "")
 
 
 def test_hadolint_would_speak_up(tmp_path: Any) -> None:
@@ -63,7 +63,7 @@ def test_every_target_is_a_stage() -> None:
 
 
 @pytest.mark.parametrize("target", sorted(TARGETS))
-def test_targets_run_as_a_numeric_user_and_tell_their_health(target: str) -> None:
+def test_images_run_as_a_numeric_user_and_report_their_health(target: str) -> None:
     text = chain(target)
     users = re.findall(r"^USER (\S+)$", text, flags=re.MULTILINE)
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", users[-1])
@@ -114,11 +114,11 @@ def test_workers_listen_to_the_queue_of_their_engines(target: str) -> None:
 
 
 def test_compose_follows_its_schema() -> None:
-    done = run("check-jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.yml")
-    assert done.returncode == 0, done.stdout + done.stderr
+    completed = run("check-jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.yml")
+    assert completed.returncode == 0, completed.stdout + completed.stderr
 
 
-def test_the_compose_schema_would_speak_up(tmp_path: Any) -> None:
+def test_the_compose_schema_reports_errors(tmp_path: Any) -> None:
     bad = tmp_path / "compose.yml"
     bad.write_text("services: {a: {image: b, restrat: always}}\n")
     assert run("check-jsonschema", "--builtin-schema", "vendor.compose-spec", str(bad)).returncode == 1

@@ -42,7 +42,7 @@ def test_the_gateway_starts_without_the_workers_packages() -> None:
     missing = sorted({IMPORTED.get(name, name) for name in names})
     assert {"scipy", "cv2", "onnxruntime", "trimesh"} <= set(missing)
     code = START.format(missing=missing)
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
+    assert completed.returncode == 0, completed.stderr

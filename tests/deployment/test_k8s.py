@@ -61,7 +61,7 @@ def test_the_example_secret_follows_its_schema_and_holds_none() -> None:
     assert not [manifest for manifest in m.everything_runnable() if manifest["kind"] == "Secret"]
 
 
-def test_the_schemas_would_speak_up() -> None:
+def test_the_schemas_report_errors() -> None:
     (manifest,) = m.documents(m.K8S / "base" / "worker-default.yaml")
     broken = yaml.safe_load(yaml.safe_dump(manifest).replace("readOnlyRootFilesystem", "readOnlyRoot"))
     with pytest.raises(kubernetes_validate.ValidationError):

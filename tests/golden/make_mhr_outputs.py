@@ -29,7 +29,7 @@ def intrinsics(points: np.ndarray, pixels: np.ndarray) -> list[float]:
     return [float(value) for value in solved]
 
 
-def told(path: Path) -> dict[str, Any]:
+def summarize(path: Path) -> dict[str, Any]:
     """The golden numbers of one file."""
     with np.load(path, allow_pickle=False) as data:
         one = {name: data[name].astype(np.float64) for name in data.files}
@@ -53,7 +53,7 @@ def told(path: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    people = [told(path) for path in sorted(Path(sys.argv[1]).glob("img_subj0?.npz"))]
+    people = [summarize(path) for path in sorted(Path(sys.argv[1]).glob("img_subj0?.npz"))]
     target = Path(__file__).with_name("mhr_outputs.json")
     target.write_text(json.dumps({"licence": "Apache-2.0", "people": people}, indent=1) + "\n")
 

@@ -36,5 +36,5 @@ QUAD = b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"
 )
 def test_codecs(tmp_path: Path, data: bytes, codec: str | None) -> None:
     (tmp_path / "file").write_bytes(data)
-    found = assets.probe(str(tmp_path / "file"))
-    assert (found and found["codec"]) == codec
+    probe = assets.probe(str(tmp_path / "file"))
+    assert (probe and probe["codec"]) == codec

@@ -70,7 +70,7 @@ def test_what_is_no_map_is_refused_on_arrival(sandbox: Sandbox, tmp_path: Path, 
     assert refused.value.code == "depth_unreadable"
 
 
-def test_a_cut_file_and_a_picture_of_colours_are_refused_when_read(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_truncated_file_and_a_colour_image_are_refused_when_read(sandbox: Sandbox, tmp_path: Path) -> None:
     cut, colours = tmp_path / "cut.npy", tmp_path / "photo.png"
     cut.write_bytes(npy(METRES)[:-40])
     Image.fromarray(np.zeros((12, 16, 3), np.uint8)).save(colours)
@@ -84,14 +84,14 @@ def maps(sandbox: Sandbox, path: Path, start: int = 0, limit: int | None = None)
     return [item.values for item in sandbox.depths(path, start=start, limit=limit)]
 
 
-FILM = np.stack([WHOLE + 7 * index for index in range(6)])
+FRAMES = np.stack([WHOLE + 7 * index for index in range(6)])
 
 
-def filmed(folder: Path, name: str, suffix: str, pictures: np.ndarray) -> Path:  # type: ignore[type-arg]
-    """Numbered pictures, packed as the client packs them."""
+def write_numbered(folder: Path, name: str, suffix: str, frames: np.ndarray) -> Path:  # type: ignore[type-arg]
+    """Numbered images, packed as the client packs them."""
     inside = folder / name
     inside.mkdir()
-    for index, image in enumerate(pictures):
+    for index, image in enumerate(frames):
         Image.fromarray(image).save(inside / f"{index:04d}{suffix}")
     return write_depth_file(inside, folder).rename(folder / f"{name}.avi")
 
@@ -100,32 +100,30 @@ def test_depth_of_a_video_comes_one_map_after_the_other_from_any_frame(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     array, packed = tmp_path / "z.npy", tmp_path / "z.npz"
-    array.write_bytes(npy(FILM))
-    np.savez_compressed(packed, depth=FILM.astype(np.float32) / 1000, other=np.zeros(3))
+    array.write_bytes(npy(FRAMES))
+    np.savez_compressed(packed, depth=FRAMES.astype(np.float32) / 1000, other=np.zeros(3))
     for path, scale, whole in ((array, 1, True), (packed, 1000, False)):
         probe = sandbox.probe(path)
         assert (probe["kind"], probe["frames"], probe["width"], probe["height"]) == ("array", 6, 16, 12)
         assert [item.integers for item in sandbox.depths(path)] == [whole] * 6
-        assert np.allclose(maps(sandbox, path), FILM / scale)
-        assert np.allclose(maps(sandbox, path, 4), FILM[4:] / scale)
-        assert np.allclose(maps(sandbox, path, 1, 2), FILM[1:3] / scale)
+        assert np.allclose(maps(sandbox, path), FRAMES / scale)
+        assert np.allclose(maps(sandbox, path, 4), FRAMES[4:] / scale)
+        assert np.allclose(maps(sandbox, path, 1, 2), FRAMES[1:3] / scale)
         assert maps(sandbox, path, 6) == []
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tiff"])
-def test_numbered_pictures_of_sixteen_bits_come_out_as_they_went_in(
-    sandbox: Sandbox, tmp_path: Path, suffix: str
-) -> None:
-    path = filmed(tmp_path, "z", suffix, FILM)
+def test_numbered_16_bit_images_are_read_exactly(sandbox: Sandbox, tmp_path: Path, suffix: str) -> None:
+    path = write_numbered(tmp_path, "z", suffix, FRAMES)
     probe = sandbox.probe(path)
     assert (probe["kind"], probe["frames"], probe["width"], probe["height"]) == ("video", 6, 16, 12)
-    assert np.array_equal(maps(sandbox, path), FILM)
-    assert np.array_equal(maps(sandbox, path, 5), FILM[5:])
+    assert np.array_equal(maps(sandbox, path), FRAMES)
+    assert np.array_equal(maps(sandbox, path, 5), FRAMES[5:])
     assert maps(sandbox, path, 6) == []
 
 
-def test_pictures_of_eight_bits_and_broken_ones_are_no_depth(sandbox: Sandbox, tmp_path: Path) -> None:
-    path = filmed(tmp_path, "fine", ".png", FILM)
+def test_8_bit_and_broken_images_are_refused_as_depth(sandbox: Sandbox, tmp_path: Path) -> None:
+    path = write_numbered(tmp_path, "fine", ".png", FRAMES)
     data = bytearray(path.read_bytes())
     third = data.find(b"IDAT", data.find(b"IDAT", data.find(b"IDAT") + 4) + 4)
     data[third + 8 : third + 40] = b"\0" * 32
@@ -146,29 +144,29 @@ def test_pictures_of_eight_bits_and_broken_ones_are_no_depth(sandbox: Sandbox, t
         sandbox.probe(first)
     assert refused.value.code == "video_broken"
     # what came before the broken one is there
-    assert np.array_equal(maps(sandbox, broken, 0, 2), FILM[:2])
+    assert np.array_equal(maps(sandbox, broken, 0, 2), FRAMES[:2])
 
 
 def test_a_stack_that_is_cut_or_is_no_stack_is_refused_on_arrival(sandbox: Sandbox, tmp_path: Path) -> None:
     cut, several = tmp_path / "cut.npy", tmp_path / "several.npz"
-    cut.write_bytes(npy(FILM)[:-40])
-    np.savez(several, a=FILM, b=FILM)
+    cut.write_bytes(npy(FRAMES)[:-40])
+    np.savez(several, a=FRAMES, b=FRAMES)
     for path in (cut, several):
         with pytest.raises(MediaError) as refused:
             sandbox.probe(path)
         assert refused.value.code == "depth_unreadable"
     turned = tmp_path / "turned.npy"
-    turned.write_bytes(npy(np.asfortranarray(FILM)))
+    turned.write_bytes(npy(np.asfortranarray(FRAMES)))
     with pytest.raises(MediaError, match="Fortran"):
         maps(sandbox, turned)
 
 
 def test_depth_is_read_beside_the_video_it_belongs_to(sandbox: Sandbox, tmp_path: Path) -> None:
-    video, depth = write_video(tmp_path / "v.mp4", 6), filmed(tmp_path, "z", ".png", FILM)
+    video, depth = write_video(tmp_path / "v.mp4", 6), write_numbered(tmp_path, "z", ".png", FRAMES)
     aside = sandbox.second.depths(depth)
     pairs = list(zip(sandbox.frames(video).frames, aside, strict=True))
     assert [frame.index for frame, _ in pairs] == list(range(6))
-    assert all(np.array_equal(item.values, FILM[frame.index]) for frame, item in pairs)
+    assert all(np.array_equal(item.values, FRAMES[frame.index]) for frame, item in pairs)
 
 
 def test_grey_video_of_sixteen_bits_comes_out_as_it_went_in(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -176,11 +174,11 @@ def test_grey_video_of_sixteen_bits_comes_out_as_it_went_in(sandbox: Sandbox, tm
     with av.open(str(path), "w") as container:
         stream = container.add_stream("ffv1", rate=10)
         stream.width, stream.height, stream.pix_fmt = 16, 12, "gray16le"
-        for image in FILM:
+        for image in FRAMES:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="gray16le")))
         container.mux(stream.encode())
-    assert np.array_equal(maps(sandbox, path), FILM)
-    assert np.array_equal(maps(sandbox, path, 4, 1), FILM[4:5])
+    assert np.array_equal(maps(sandbox, path), FRAMES)
+    assert np.array_equal(maps(sandbox, path, 4, 1), FRAMES[4:5])
     assert maps(sandbox, path, 6) == []
 
 

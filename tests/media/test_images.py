@@ -1,4 +1,4 @@
-"""Images of every mode come out upright, in sRGB, with the size the probe told."""
+"""Images of every mode come out upright, in sRGB, with the size that the probe reported."""
 
 import subprocess
 import sys
@@ -96,7 +96,7 @@ def test_exif_orientation(
     np.testing.assert_array_equal(sandbox.image(file).pixels, expected)
 
 
-def test_exif_focal_length_is_told_or_unknown(sandbox: Sandbox, keep: Store) -> None:
+def test_exif_focal_length_is_reported_or_unknown(sandbox: Sandbox, keep: Store) -> None:
     exif = Image.Exif()
     exif.get_ifd(0x8769)[0xA405] = 28
     assert sandbox.image(keep(encode_image(Image.fromarray(PLAIN), "JPEG", exif=exif))).focal_35mm == 28

@@ -44,7 +44,7 @@ def test_backwards_is_forwards_reversed(
     assert same(turned[::-1], forward)
 
 
-def test_windows_are_sought_at_key_frames(tmp_path: Path) -> None:
+def test_windows_seek_to_key_frames(tmp_path: Path) -> None:
     path = str(write_video(tmp_path / "clip.mp4", 40, gop=8))
     positions = reverse_reading._index_frames(path, MediaLimits(), lambda: None)
     assert sum(position.key for position in positions) > 3

@@ -1,8 +1,8 @@
-"""Run MediaPipe's own pose solution on pictures; called with an interpreter that has mediapipe 0.10.21.
+"""Run MediaPipe's own pose solution on images; called with an interpreter that has mediapipe 0.10.21.
 
-    python mediapipe_pose.py PICTURES.npz REPEATS
+    python mediapipe_pose.py IMAGES.npz REPEATS
 
-Prints JSON: landmarks (33, 4: x, y in pixels, z, visibility) and world landmarks (33, 3) of each picture, and
+Prints JSON: landmarks (33, 4: x, y in pixels, z, visibility) and world landmarks (33, 3) of each image, and
 the CPU seconds that each of the repeats took.
 """
 
@@ -20,7 +20,7 @@ def main() -> None:
     for name in images.files:
         image = images[name]
         height, width = image.shape[:2]
-        # one picture, not a film: nothing is smoothed, and the detector runs each time
+        # one image, not a video: nothing is smoothed, and the detector runs each time
         pose = mediapipe.solutions.pose.Pose(static_image_mode=True, model_complexity=1)
         actual = pose.process(image)
         seconds = []

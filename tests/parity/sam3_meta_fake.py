@@ -16,18 +16,18 @@ from PIL import Image
 SIDE = 112
 COLOURS = {"red": (250, 30, 30), "green": (30, 240, 40)}
 SCORES = {"red": 0.9, "green": 0.6}
-Picture = NDArray[np.uint8]
+Pixels = NDArray[np.uint8]
 
 
-def seen(picture: Picture, name: str) -> NDArray[np.bool_]:
+def seen(image: Pixels, name: str) -> NDArray[np.bool_]:
     """The pixels of a colour."""
-    actual: NDArray[np.bool_] = (np.abs(picture.astype(int) - COLOURS[name]) < 30).all(axis=2)
+    actual: NDArray[np.bool_] = (np.abs(image.astype(int) - COLOURS[name]) < 30).all(axis=2)
     return actual
 
 
-def colour_at(picture: Picture, x: float, y: float) -> str | None:
+def colour_at(image: Pixels, x: float, y: float) -> str | None:
     """Which colour a pixel has."""
-    return next((name for name in COLOURS if seen(picture, name)[int(y), int(x)]), None)
+    return next((name for name in COLOURS if seen(image, name)[int(y), int(x)]), None)
 
 
 class FakeVideoModel:
@@ -84,7 +84,7 @@ class FakePredictor:
                 yield {"frame_index": place, "outputs": self._outputs(state, place)}
 
     def _reset(self, state: Any) -> None:
-        state.objects, state.mends, state.passed = {}, {}, set()
+        state.objects, state.corrections, state.passed = {}, {}, set()
 
     def _name(self, state: Any, place: int, request: dict[str, Any]) -> None:
         text, boxes = request.get("text"), request.get("bounding_boxes")
@@ -114,11 +114,11 @@ class FakePredictor:
         if inside is not None:
             name = colour_at(state.frames[place], inside[0] * columns, inside[1] * rows)
             if number in state.objects:
-                state.mends.setdefault(number, []).append((place, name))
+                state.corrections.setdefault(number, []).append((place, name))
             else:
                 state.objects[number] = (name, 1.0, place)
         elif number in state.objects:
-            state.mends.setdefault(number, []).append((place, None))
+            state.corrections.setdefault(number, []).append((place, None))
 
     def _outputs(self, state: Any, place: int) -> dict[str, Any]:
         ids, masks, scores = [], [], []
@@ -126,7 +126,7 @@ class FakePredictor:
             if place < first or name is None:
                 continue
             mask = seen(state.frames[place], name)
-            for since, extra in state.mends.get(number, []):
+            for since, extra in state.corrections.get(number, []):
                 if place >= since:
                     mask = np.zeros_like(mask) if extra is None else mask | seen(state.frames[place], extra)
             ids.append(number)
@@ -171,7 +171,7 @@ class FakeImageModel:
         self, backbone_out: Any, find_input: Any, geometric_prompt: Any, find_target: Any
     ) -> dict[str, Any]:
         assert find_input == "stage" and find_target is None
-        image = backbone_out["picture"]
+        image = backbone_out["image"]
         rows, columns = image.shape[:2]
         wanted = backbone_out["language_features"]
         for (x, y, _, _), label in geometric_prompt.boxes:
@@ -186,7 +186,7 @@ class FakeImageModel:
         }
 
     def predict_inst(self, state: Any, **asked: Any) -> tuple[Any, Any, Any]:
-        image, points, box = state["backbone_out"]["picture"], asked["point_coords"], asked["box"]
+        image, points, box = state["backbone_out"]["image"], asked["point_coords"], asked["box"]
         x, y = points[0] + 0.5 if points is not None else ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
         name = colour_at(image, x, y)
         mask = seen(image, name) if name else np.zeros(image.shape[:2], np.bool_)
@@ -198,7 +198,7 @@ class FakeImageModel:
 
 
 class FakeProcessor:
-    """`Sam3Processor`: pictures come as PIL images."""
+    """`Sam3Processor`: images come as PIL images."""
 
     find_stage = "stage"
 
@@ -207,5 +207,5 @@ class FakeProcessor:
         photo = np.asarray(image)
         return {
             "original_height": photo.shape[0],
-            "backbone_out": {"picture": photo, "vision_features": torch.zeros(1, 8, 4, 4)},
+            "backbone_out": {"image": photo, "vision_features": torch.zeros(1, 8, 4, 4)},
         }

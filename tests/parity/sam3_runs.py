@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.parity.sam3_tiny import picture
+from tests.parity.sam3_tiny import draw_image
 from workers.engines.concepts.sam3.transformers_backend.engine import Sam3Concepts
 from workers.engines.protocols import FrameResult, TrackPrompts, VideoFrame, VisualPrompt
 
@@ -29,7 +29,7 @@ LIVELY = {
 
 
 def frame(number: int) -> VideoFrame:
-    return VideoFrame(number + FIRST, number * 512, picture(number))
+    return VideoFrame(number + FIRST, number * 512, draw_image(number))
 
 
 def over(tracker: Any, numbers: Iterable[int]) -> list[FrameResult]:
@@ -45,12 +45,12 @@ def whole(engine: Sam3Concepts, prompts: TrackPrompts, frames: int = FRAMES) -> 
     return [*run(tracker, 0, frames), *tracker.finish()]
 
 
-def told(result: FrameResult) -> list[tuple[object, ...]]:
+def list_objects(result: FrameResult) -> list[tuple[object, ...]]:
     return [(item.id, item.prompt, item.label, item.score, item.box) for item in result.objects]
 
 
 def same_frame(one: FrameResult, other: FrameResult) -> bool:
-    return told(one) == told(other) and all(
+    return list_objects(one) == list_objects(other) and all(
         np.array_equal(a.mask, b.mask) for a, b in zip(one.objects, other.objects, strict=True)
     )
 

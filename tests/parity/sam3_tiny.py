@@ -148,8 +148,8 @@ def tiny_engine(seed: int = 0, **settings: Any) -> Sam3Concepts:
     return Sam3Concepts(chosen, loaded=tiny_loaded(tiny_model(seed), chosen))
 
 
-def picture(step: int = 0, size: tuple[int, int] = (90, 140)) -> NDArray[np.uint8]:
-    """An RGB picture (H, W, 3) of two discs on noise; they move with the step."""
+def draw_image(step: int = 0, size: tuple[int, int] = (90, 140)) -> NDArray[np.uint8]:
+    """An RGB image (H, W, 3) of two discs on noise; they move with the step."""
     rows, columns = np.mgrid[: size[0], : size[1]]
     out = np.random.default_rng(0).integers(0, 80, (*size, 3), dtype=np.uint8)
     out[(columns - 20 - 2.5 * step) ** 2 + (rows - 40) ** 2 < 300] = (250, 30, 30)
@@ -157,7 +157,7 @@ def picture(step: int = 0, size: tuple[int, int] = (90, 140)) -> NDArray[np.uint
     return out
 
 
-IMAGE = picture()
+IMAGE = draw_image()
 SIZE = IMAGE.shape[:2]
 # around the red disc
 BOX = (5.0, 20.0, 40.0, 60.0)

@@ -33,7 +33,7 @@ def settings(tmp_path: Path, mode: str = "full", **wrong: Any) -> Sam3dBodySetti
     )
 
 
-def picture() -> np.ndarray:
+def draw_image() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8)
 
 

@@ -15,7 +15,7 @@ const whole = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byte
 loader.parse(whole, '', ({ scene }) => {
   scene.traverse((object) => {
     if (object.type !== 'GaussianSplat') return;
-    const told = Object.entries(object.splatGeometry.attributes);
-    console.log(JSON.stringify(Object.fromEntries(told.map(([name, { array }]) => [name, Array.from(array)]))));
+    const attributes = Object.entries(object.splatGeometry.attributes);
+    console.log(JSON.stringify(Object.fromEntries(attributes.map(([name, { array }]) => [name, Array.from(array)]))));
   });
 }, (error) => { throw error; });

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def pictures() -> dict[str, NDArray[np.uint8]]:
+def images() -> dict[str, NDArray[np.uint8]]:
     """Whole people, seen from the front and from both sides."""
     turns = {"front": 0.0, "left": 0.5, "right": -0.6, "slight": 0.2}
     return {name: render_mannequin(seed, turn)[0] for seed, (name, turn) in enumerate(turns.items())}
@@ -28,18 +28,18 @@ def pictures() -> dict[str, NDArray[np.uint8]]:
 
 @pytest.fixture(scope="module")
 def theirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    file = tmp_path_factory.mktemp("pictures") / "pictures.npz"
-    np.savez(file, **pictures())  # type: ignore[arg-type]
-    done = subprocess.run(
+    file = tmp_path_factory.mktemp("images") / "images.npz"
+    np.savez(file, **images())  # type: ignore[arg-type]
+    completed = subprocess.run(
         [str(PYTHON), str(SCRIPT), str(file), "0"], capture_output=True, text=True, timeout=300, check=True
     )
-    return dict(zip(pictures(), json.loads(done.stdout.splitlines()[-1]), strict=True))
+    return dict(zip(images(), json.loads(completed.stdout.splitlines()[-1]), strict=True))
 
 
-@pytest.mark.parametrize("name", list(pictures()))
+@pytest.mark.parametrize("name", list(images()))
 def test_landmarks_are_those_of_mediapipe(theirs: dict[str, dict[str, Any]], name: str) -> None:
-    """One reading each, of the region that the detector finds in the whole picture."""
-    image, stated = pictures()[name], theirs[name]
+    """One reading each, of the region that the detector finds in the whole image."""
+    image, stated = images()[name], theirs[name]
     poses = BlazePose(threads=1)
     height, width = image.shape[:2]
     pose = poses.read_landmarks(image, poses.find_region(image, (0.0, 0.0, float(width), float(height))))

@@ -11,7 +11,7 @@ import numpy as np
 
 from tests.parity.sam3_prompts import EVERYTHING, at, clicked
 from tests.parity.sam3_runs import CLICK, FIRST, FRAMES, LIVELY, PHRASES, SEED, frame, run, same, whole
-from tests.parity.sam3_tiny import picture, tiny_loaded, tiny_model
+from tests.parity.sam3_tiny import draw_image, tiny_loaded, tiny_model
 from workers.engines.concepts.sam3.errors import ObjectUnknown
 from workers.engines.concepts.sam3.settings import Sam3Settings
 from workers.engines.concepts.sam3.transformers_backend.engine import Sam3Concepts
@@ -108,7 +108,7 @@ def test_results_come_late_by_the_batch_and_none_is_lost(singly: Sam3Concepts) -
 
 
 @pytest.mark.parametrize("cut", [1, 17, 24, 30])
-def test_a_snapshot_holds_what_was_done_and_not_yet_told(cut: int) -> None:
+def test_a_snapshot_holds_results_that_were_not_yet_returned(cut: int) -> None:
     engine = batched_engine(8)
     tracker = engine.tracker(EVERYTHING)
     first = run(tracker, 0, cut)
@@ -143,13 +143,13 @@ def test_what_cannot_be_followed_is_refused_when_its_batch_is_worked_on() -> Non
     other = batched_engine(4).tracker(TrackPrompts(PHRASES))
     other.step(frame(0))
     with pytest.raises(ValueError, match="size"):
-        other.step(VideoFrame(1, 1, picture(1, (50, 60))))
+        other.step(VideoFrame(1, 1, draw_image(1, (50, 60))))
 
 
-def test_a_picture_after_a_video_is_asked_of_the_model_itself(singly: Sam3Concepts) -> None:
+def test_an_image_after_a_video_goes_to_the_model_itself(singly: Sam3Concepts) -> None:
     engine = batched_engine(4)
     whole(engine, TrackPrompts(PHRASES), 6)
-    image = picture(3)
+    image = draw_image(3)
     mine, theirs = (
         built.ground(built.embed(image, "p"), PHRASES, thresholds=(0, 0)) for built in (engine, singly)
     )
@@ -157,22 +157,24 @@ def test_a_picture_after_a_video_is_asked_of_the_model_itself(singly: Sam3Concep
     assert len(mine) > 0
 
 
-@pytest.mark.parametrize(("told", "device", "frames"), [(None, "cpu", 1), (None, "cuda", 4), ("6", "cpu", 6)])
-def test_the_batch_is_told_or_follows_from_the_device(
-    monkeypatch: pytest.MonkeyPatch, told: str | None, device: str, frames: int
+@pytest.mark.parametrize(
+    ("value", "device", "frames"), [(None, "cpu", 1), (None, "cuda", 4), ("6", "cpu", 6)]
+)
+def test_the_batch_is_set_or_follows_from_the_device(
+    monkeypatch: pytest.MonkeyPatch, value: str | None, device: str, frames: int
 ) -> None:
     monkeypatch.delenv("MAQUETTE_SAM3_BATCH", raising=False)
-    if told is not None:
-        monkeypatch.setenv("MAQUETTE_SAM3_BATCH", told)
+    if value is not None:
+        monkeypatch.setenv("MAQUETTE_SAM3_BATCH", value)
     assert Sam3Settings().resolve_batch(device) == frames
 
 
-def test_the_version_tells_a_batch_that_rounds_in_another_order(singly: Sam3Concepts) -> None:
+def test_the_version_names_a_batch_that_changes_rounding(singly: Sam3Concepts) -> None:
     assert batched_engine(4).info.version == f"{singly.info.version} batch-4"
 
 
-@pytest.mark.parametrize("told", ["0", "-1", "two", "1.5"])
-def test_a_batch_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
-    monkeypatch.setenv("MAQUETTE_SAM3_BATCH", told)
+@pytest.mark.parametrize("value", ["0", "-1", "two", "1.5"])
+def test_a_batch_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("MAQUETTE_SAM3_BATCH", value)
     with pytest.raises(ValueError, match="MAQUETTE_SAM3_BATCH"):
         Sam3Settings()

@@ -11,7 +11,7 @@ pytest.importorskip("transformers", reason="SAM 3 needs the extra 'sam3': transf
 import torch
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from tests.parity.sam3_tiny import BOX, IMAGE, SIZE, picture, tiny_engine, tiny_model
+from tests.parity.sam3_tiny import BOX, IMAGE, SIZE, draw_image, tiny_engine, tiny_model
 from workers.engines.concepts.sam3.errors import PhraseRejected
 from workers.engines.concepts.sam3.preprocess import to_pixels
 from workers.engines.concepts.sam3.transformers_backend.engine import Sam3Concepts
@@ -44,7 +44,7 @@ class Calls:
 
 
 def plain(engine: Sam3Concepts, phrase: str, **extra: Any) -> Any:
-    """One phrase on the picture by the model alone, from pixels, with no cache and no chunk."""
+    """One phrase on the image by the model alone, from pixels, with no cache and no chunk."""
     loaded = engine._loaded
     ids, mask = loaded.tokenizer.encode(phrase)
     with torch.inference_mode():
@@ -64,7 +64,7 @@ def test_it_is_a_concept_engine_with_an_open_vocabulary(engine: Sam3Concepts) ->
 
 
 def test_what_ground_gives_can_be_stored_and_comes_in_order(engine: Sam3Concepts) -> None:
-    handle = engine.embed(IMAGE, "picture")
+    handle = engine.embed(IMAGE, "image")
     assert handle.size == SIZE
     phrases = ["cat", "a yellow school bus"]
     instances = engine.ground(handle, phrases)
@@ -82,7 +82,7 @@ def test_what_ground_gives_can_be_stored_and_comes_in_order(engine: Sam3Concepts
 
 
 def test_scores_are_presence_times_logits_of_the_model(engine: Sam3Concepts) -> None:
-    raw = engine._grounding.ground(engine.embed(IMAGE, "picture"), ["cat"])[0]
+    raw = engine._grounding.ground(engine.embed(IMAGE, "image"), ["cat"])[0]
     out = plain(engine, "cat")
     scores = out.pred_logits.sigmoid() * out.presence_logits.sigmoid()
     assert torch.equal(raw.scores, scores[0])
@@ -91,7 +91,7 @@ def test_scores_are_presence_times_logits_of_the_model(engine: Sam3Concepts) -> 
 
 def test_a_threshold_cuts_and_the_default_is_a_half() -> None:
     engine = tiny_engine(threshold=0.5)
-    handle = engine.embed(IMAGE, "picture")
+    handle = engine.embed(IMAGE, "image")
     everything = engine.ground(handle, ["cat"], thresholds=[0.0])
     middle = sorted(item.score for item in everything)[len(everything) // 2]
     assert all(item.score > middle for item in engine.ground(handle, ["cat"], thresholds=[middle]))
@@ -108,7 +108,7 @@ def test_a_second_phrase_runs_neither_the_vision_encoder_nor_known_text() -> Non
         engine.ground(engine.embed(IMAGE, "one"), ["cat", "dog"])
         engine.segment(first, [VisualPrompt(box=BOX)])
         assert (vision.count, text.count) == (1, 2)
-        engine.ground(engine.embed(picture(3), "two"), ["cat"])
+        engine.ground(engine.embed(draw_image(3), "two"), ["cat"])
         assert (vision.count, text.count) == (2, 2)
 
 
@@ -123,7 +123,7 @@ def test_the_image_cache_is_capped_by_bytes_and_leaves_constants_out() -> None:
     small = tiny_engine(cache_bytes=handle.nbytes)
     kept = small.embed(IMAGE, "one")
     assert small.embed(IMAGE, "one") is kept
-    small.embed(picture(1), "two")
+    small.embed(draw_image(1), "two")
     assert small.embed(IMAGE, "one") is not kept
     assert small.ground(kept, ["cat"]), "a handle outlives its place in the cache"
 
@@ -132,8 +132,8 @@ def test_the_image_cache_is_capped_by_bytes_and_leaves_constants_out() -> None:
 def test_phrases_in_chunks_are_phrases_one_by_one(engine: Sam3Concepts, chunk: int) -> None:
     phrases = ["cat", "a small red car", "dog", "cat", "person riding a horse", "tree"]
     together = tiny_engine(phrase_chunk=chunk)
-    handle = together.embed(IMAGE, "picture")
-    alone = engine.embed(IMAGE, "picture")
+    handle = together.embed(IMAGE, "image")
+    alone = engine.embed(IMAGE, "image")
     for phrase, raw in zip(phrases, together._grounding.ground(handle, phrases), strict=True):
         single = engine._grounding.ground(alone, [phrase])[0]
         assert torch.allclose(raw.scores, single.scores, atol=1e-5)
@@ -149,17 +149,17 @@ def test_padded_geometry_is_an_explicit_padded_box_and_differs_from_none(engine:
         input_boxes_labels=torch.full((1, 1), -10),
     )
     scores = (explicit.pred_logits.sigmoid() * explicit.presence_logits.sigmoid())[0]
-    raw = padded._grounding.ground(padded.embed(IMAGE, "picture"), ["cat"])[0]
-    bare = engine._grounding.ground(engine.embed(IMAGE, "picture"), ["cat"])[0]
+    raw = padded._grounding.ground(padded.embed(IMAGE, "image"), ["cat"])[0]
+    bare = engine._grounding.ground(engine.embed(IMAGE, "image"), ["cat"])[0]
     assert torch.equal(raw.scores, scores)
     assert torch.equal(raw.masks, explicit.pred_masks[0])
     assert (raw.scores - bare.scores).abs().max() > 1e-4
-    both = padded._grounding.ground(padded.embed(IMAGE, "picture"), ["cat", "dog"])
+    both = padded._grounding.ground(padded.embed(IMAGE, "image"), ["cat", "dog"])
     assert torch.allclose(both[0].scores, raw.scores, atol=1e-5), "the hook pads every phrase of a chunk"
 
 
 def test_exemplars_are_the_models_own_boxes(engine: Sam3Concepts) -> None:
-    handle = engine.embed(IMAGE, "picture")
+    handle = engine.embed(IMAGE, "image")
     boxes, labels = [BOX, (100.0, 40.0, 130.0, 80.0)], [1, 0]
     height, width = SIZE
     centres = [
@@ -186,8 +186,8 @@ def test_exemplars_are_the_models_own_boxes(engine: Sam3Concepts) -> None:
 
 
 def test_exemplars_of_another_image_are_read_from_its_features(engine: Sam3Concepts) -> None:
-    handle, twin = engine.embed(IMAGE, "picture"), engine.embed(IMAGE, "twin")
-    other = engine.embed(picture(9, (120, 100)), "other")
+    handle, twin = engine.embed(IMAGE, "image"), engine.embed(IMAGE, "twin")
+    other = engine.embed(draw_image(9, (120, 100)), "other")
     assert twin is not handle
     grounding = engine._grounding
     own = grounding.ground_exemplars(handle, None, [ExemplarBox(handle, BOX, 1), ExemplarBox(handle, BOX, 0)])
@@ -215,11 +215,11 @@ def test_phrases_beyond_the_text_encoder_are_refused_not_cut(engine: Sam3Concept
         engine.check(["dog", "cat " * 31])
     assert long.value.problem.code == "phrase_too_long" and long.value.problem.status == 422
     with pytest.raises(PhraseRejected) as empty:
-        engine.ground(engine.embed(IMAGE, "picture"), ["  "])
+        engine.ground(engine.embed(IMAGE, "image"), ["  "])
     assert empty.value.problem.code == "phrase_empty"
 
 
-def test_a_foreign_handle_or_picture_is_refused(engine: Sam3Concepts) -> None:
+def test_a_foreign_handle_or_dtype_is_refused(engine: Sam3Concepts) -> None:
     class Other:
         size = (4, 4)
 
@@ -235,7 +235,7 @@ def test_bfloat16_runs_through_every_path() -> None:
 
     settings = Sam3Settings(source="random", threshold=0.0, pad_geometry=True)
     engine = Sam3Concepts(settings, loaded=tiny_loaded(tiny_model().bfloat16(), settings))
-    handle = engine.embed(IMAGE, "picture")
+    handle = engine.embed(IMAGE, "image")
     assert engine.ground(handle, ["cat", "dog"])
     assert engine.ground_exemplars(handle, [BOX], [1])
     assert (
@@ -246,7 +246,7 @@ def test_bfloat16_runs_through_every_path() -> None:
 def test_text_embeddings_are_passed_as_the_model_makes_them(engine: Sam3Concepts) -> None:
     phrase = engine._grounding.encode_phrase("cat")
     loaded = engine._loaded
-    handle = engine.embed(IMAGE, "picture")
+    handle = engine.embed(IMAGE, "image")
     with torch.inference_mode():
         out = loaded.model.detector_model(
             vision_embeds=engine._grounding.vision_output(handle),

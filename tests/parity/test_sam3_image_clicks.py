@@ -43,7 +43,7 @@ def test_clicks_share_the_modules_and_are_bit_equal_to_their_own_model() -> None
 def test_clicks_read_the_features_of_the_click_trackers_first_frame() -> None:
     """transformers' image model adds its learned "no memory" to a map that it then drops; ours keeps it."""
     engine = tiny_engine(1)
-    loaded, handle = engine._loaded, engine.embed(IMAGE, "picture")
+    loaded, handle = engine._loaded, engine.embed(IMAGE, "image")
     maps = engine._decoder.decoder_maps(handle, engine._grounding.vision_output(handle))
     pixels = to_pixels(IMAGE, loaded.side, device="cpu", dtype=torch.float32)
     seen = compute_features(loaded.model, pixels)
@@ -66,7 +66,7 @@ def test_clicks_read_the_features_of_the_click_trackers_first_frame() -> None:
 
 def test_clicks_on_a_cached_image_are_the_first_frame_of_the_click_tracker() -> None:
     engine = tiny_engine(1)
-    handle = engine.embed(IMAGE, "picture")
+    handle = engine.embed(IMAGE, "image")
     clicks = [VisualPrompt(box=BOX), VisualPrompt(points=np.array([[20.0, 40.0]]))]
     (result,) = engine.tracker(TrackPrompts.from_visual_prompts(clicks)).step(VideoFrame(0, 0, IMAGE))
     shown = {item.prompt: item.mask for item in result.objects}
@@ -78,7 +78,7 @@ def test_clicks_on_a_cached_image_are_the_first_frame_of_the_click_tracker() -> 
 
 def test_a_box_is_its_corners_as_points(engine: Sam3Concepts) -> None:
     model, side = engine._decoder._model, engine._loaded.side
-    handle = engine.embed(IMAGE, "picture")
+    handle = engine.embed(IMAGE, "image")
     maps = engine._decoder.decoder_maps(handle, engine._grounding.vision_output(handle))
     points, labels = to_point_tokens(BOX, *NO_POINTS, SIZE, side)
     scale = torch.tensor([side / SIZE[1], side / SIZE[0]] * 2)
@@ -103,7 +103,7 @@ def test_every_click_gives_exactly_one_instance(engine: Sam3Concepts) -> None:
         VisualPrompt(mask=mask),
         VisualPrompt(box=BOX, mask=mask, points=np.array([[20.0, 40.0]]), labels=np.array([0])),
     ]
-    instances = engine.segment(engine.embed(IMAGE, "picture"), clicks)
+    instances = engine.segment(engine.embed(IMAGE, "image"), clicks)
     assert [item.prompt for item in instances] == list(range(len(clicks)))
     for item in instances:
         assert item.mask.any() and item.mask.shape == SIZE and item.label is None
@@ -112,7 +112,7 @@ def test_every_click_gives_exactly_one_instance(engine: Sam3Concepts) -> None:
 
 
 def test_a_lone_point_takes_the_best_of_three_masks(engine: Sam3Concepts) -> None:
-    handle = engine.embed(IMAGE, "picture")
+    handle = engine.embed(IMAGE, "image")
     maps = engine._decoder.decoder_maps(handle, engine._grounding.vision_output(handle))
     points, labels = to_point_tokens(None, np.array([[20.0, 40.0]]), np.array([1]), SIZE, engine._loaded.side)
     with torch.inference_mode():
@@ -138,4 +138,4 @@ def test_a_lone_point_takes_the_best_of_three_masks(engine: Sam3Concepts) -> Non
 )
 def test_a_click_that_says_nothing_is_refused(engine: Sam3Concepts, click: VisualPrompt) -> None:
     with pytest.raises(ValueError, match=r"click|point|box|mask"):
-        engine.segment(engine.embed(IMAGE, "picture"), [click])
+        engine.segment(engine.embed(IMAGE, "image"), [click])

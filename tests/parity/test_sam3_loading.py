@@ -16,7 +16,7 @@ import torch
 from huggingface_hub import errors as hub
 from safetensors.torch import load_file, save_file
 
-from tests.parity.sam3_tiny import picture, tiny_model
+from tests.parity.sam3_tiny import draw_image, tiny_model
 from workers.engines.concepts.sam3 import tokenizer
 from workers.engines.concepts.sam3.errors import PhraseRejected, Sam3Unavailable
 from workers.engines.concepts.sam3.settings import PATH_VARIABLE, Sam3Settings
@@ -50,8 +50,8 @@ def test_a_local_folder_serves_and_names_its_weights(folder: Path, monkeypatch: 
     assert engine.info.weights == {"model.safetensors": digest}
     assert engine.info.device == "cpu:float32"
     assert engine.info.version.startswith("local transformers-")
-    assert str(folder) not in str(engine.info), "clients are not told where the weights lie"
-    handle = engine.embed(picture(), "picture")
+    assert str(folder) not in str(engine.info), "clients must not learn where the weights are"
+    handle = engine.embed(draw_image(), "image")
     built = tiny_model()
     for name, value in built.state_dict().items():
         assert torch.equal(value, engine._loaded.model.state_dict()[name]), name
@@ -82,7 +82,7 @@ def response_error(kind: type[Exception]) -> Exception:
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"),
+    ("kind", "reason"),
     [
         (hub.GatedRepoError, "does not give"),
         (hub.RepositoryNotFoundError, "does not give"),
@@ -93,7 +93,7 @@ def response_error(kind: type[Exception]) -> Exception:
     ],
 )
 def test_what_the_hub_refuses_names_the_gate_and_the_licence(
-    kind: type[Exception], told: str, monkeypatch: pytest.MonkeyPatch
+    kind: type[Exception], reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any, **__: Any) -> str:
         raise response_error(kind)
@@ -101,7 +101,7 @@ def test_what_the_hub_refuses_names_the_gate_and_the_licence(
     monkeypatch.setattr(weights, "snapshot_download", refuse)
     with pytest.raises(WeightsMissing) as caught:
         loading.load_model(Sam3Settings())
-    for word in (told, "gated", "SAM License", "facebook/sam3", "HF_TOKEN", PATH_VARIABLE):
+    for word in (reason, "gated", "SAM License", "facebook/sam3", "HF_TOKEN", PATH_VARIABLE):
         assert word in str(caught.value)
 
 
@@ -202,7 +202,7 @@ def test_random_weights_are_reproducible() -> None:
     assert all(np.array_equal(one[name], other[name]) for name in one)
 
 
-def test_pull_copies_a_folder_and_tells_its_hashes(folder: Path, tmp_path: Path) -> None:
+def test_pull_copies_a_folder_and_prints_its_hashes(folder: Path, tmp_path: Path) -> None:
     hashes = weights.copy_weights(tmp_path / "copy", str(folder))
     assert hashes["model.safetensors"] == weights.compute_sha256(folder / "model.safetensors")
     assert (tmp_path / "copy" / "config.json").read_bytes() == (folder / "config.json").read_bytes()

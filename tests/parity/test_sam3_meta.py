@@ -19,7 +19,7 @@ import torch
 
 from tests.parity.sam3_meta_fake import FakeImageModel, FakePredictor, FakeProcessor, seen
 from tests.parity.sam3_runs import same
-from tests.parity.sam3_tiny import picture
+from tests.parity.sam3_tiny import draw_image
 from workers.engines.concepts.sam3 import backends
 from workers.engines.concepts.sam3.errors import ObjectUnknown, PhraseRejected, Sam3Unavailable
 from workers.engines.concepts.sam3.meta_backend import loading as meta_loading
@@ -42,7 +42,7 @@ from workers.engines.weights import WeightsCorrupt
 
 RED, GREEN = (20.0, 40.0), (120.0, 60.0)
 FIRST, FRAMES = 100, 8
-IMAGE = picture()
+IMAGE = draw_image()
 
 
 def engine(**settings: Any) -> MetaConcepts:
@@ -51,21 +51,21 @@ def engine(**settings: Any) -> MetaConcepts:
     return MetaConcepts(models=loaded)
 
 
-def predictor(made: MetaConcepts) -> Any:
-    return made._models.predictor
+def predictor(engine: MetaConcepts) -> Any:
+    return engine._models.predictor
 
 
 def frame(number: int) -> VideoFrame:
-    return VideoFrame(FIRST + number, number * 512, picture(number))
+    return VideoFrame(FIRST + number, number * 512, draw_image(number))
 
 
 def run(
-    made: MetaConcepts,
+    concepts: MetaConcepts,
     prompts: TrackPrompts,
     shown: Sequence[FrameExemplar] = (),
     numbers: Sequence[int] = range(FRAMES),
 ) -> list[FrameResult]:
-    tracker = made.tracker(replace(prompts, exemplars=tuple(shown)))
+    tracker = concepts.tracker(replace(prompts, exemplars=tuple(shown)))
     for number in numbers:
         assert list(tracker.step(frame(number))) == []
     return list(tracker.finish())
@@ -109,7 +109,7 @@ def test_phrases_exemplars_and_clicks_on_an_image() -> None:
 
 def test_what_the_package_cannot_do_on_an_image_is_refused() -> None:
     built = engine()
-    handle, other = built.embed(IMAGE, "one"), built.embed(picture(3), "two")
+    handle, other = built.embed(IMAGE, "one"), built.embed(draw_image(3), "two")
     with pytest.raises(RequestRefused) as refused:
         built.ground_exemplars(handle, [(10.0, 30.0, 30.0, 50.0)], [1], shown=[other])
     assert refused.value.problem.code == "exemplars_other_image" and refused.value.problem.status == 422
@@ -131,7 +131,7 @@ def test_each_phrase_is_a_pass_and_its_objects_have_ids_of_their_own() -> None:
         ]
         for item in each.objects:
             assert item.label is not None
-            assert np.array_equal(item.mask, seen(picture(each.index - FIRST), item.label))
+            assert np.array_equal(item.mask, seen(draw_image(each.index - FIRST), item.label))
     assert predictor(built).sessions == {}, "the session is closed"
     model = predictor(built).model
     assert (model.score_threshold_detection, model.new_det_thresh) == (0.5, 0.7)
@@ -141,11 +141,11 @@ def test_each_phrase_is_a_pass_and_its_objects_have_ids_of_their_own() -> None:
     )
 
 
-def test_points_mend_an_object_of_a_phrase_from_their_frame_on() -> None:
+def test_points_correct_an_object_of_a_phrase_from_their_frame_on() -> None:
     prompts = TrackPrompts(("red",), visual_prompts=(TimedPrompt(FIRST + 3, 1, point(GREEN_AT_3)),))
     results = run(engine(), prompts)
     for number, mask in masks(results, 1).items():
-        image = picture(number)
+        image = draw_image(number)
         expected = seen(image, "red") | (seen(image, "green") if number >= 3 else np.zeros_like(mask))
         assert np.array_equal(mask, expected)
     assert all(len(each.objects) == 1 for each in results)
@@ -167,7 +167,7 @@ def test_clicked_objects_start_on_their_frames_and_can_be_removed() -> None:
     assert sorted(masks(results, 1)) == list(range(FRAMES))
     assert sorted(masks(results, 2)) == [3, 4]
     assert sorted(masks(results, 3)) == [0, 1, 2, 3, 4, 5]
-    assert all(np.array_equal(mask, seen(picture(n), "green")) for n, mask in masks(results, 2).items())
+    assert all(np.array_equal(mask, seen(draw_image(n), "green")) for n, mask in masks(results, 2).items())
     assert {item.prompt for each in results for item in each.objects if item.id == 2} == {2}
     corners = next(each for each in predictor(built).asked if each.get("obj_id") == 1)
     assert corners["point_labels"] == [2, 3]
@@ -182,7 +182,9 @@ def test_a_box_on_a_frame_shows_what_is_meant_in_both_directions() -> None:
         predictor(built).model.new_det_thresh = 0.5
         results = run(built, TrackPrompts(("visual",)), [FrameExemplar(FIRST + place, 0, box)])
         assert sorted(masks(results, 1)) == list(range(FRAMES))
-        assert all(np.array_equal(mask, seen(picture(n), "green")) for n, mask in masks(results, 1).items())
+        assert all(
+            np.array_equal(mask, seen(draw_image(n), "green")) for n, mask in masks(results, 1).items()
+        )
         first = next(each for each in predictor(built).asked if each["type"] == "add_prompt")
         assert "text" not in first and first["frame_index"] == place
 
@@ -226,7 +228,7 @@ def test_what_the_package_cannot_do_in_a_video_is_refused() -> None:
     tracker = built.tracker(TrackPrompts(("red",)))
     tracker.step(frame(0))
     with pytest.raises(ValueError, match="size"):
-        tracker.step(VideoFrame(1, 1, picture(1, (50, 60))))
+        tracker.step(VideoFrame(1, 1, draw_image(1, (50, 60))))
     tracker.step(frame(1))
     with pytest.raises(RequestRefused) as long:
         tracker.step(frame(2))

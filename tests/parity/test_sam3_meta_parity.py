@@ -20,7 +20,7 @@ from tests.parity.sam3_meta_tiny import (
     same_weights,
     without_cuda,
 )
-from tests.parity.sam3_tiny import picture, tiny_loaded
+from tests.parity.sam3_tiny import draw_image, tiny_loaded
 from workers.engines.concepts.sam3.meta_backend.engine import MetaConcepts
 from workers.engines.concepts.sam3.meta_backend.loading import MetaModels
 from workers.engines.concepts.sam3.preprocess import to_pixels, to_point_tokens
@@ -41,7 +41,7 @@ from workers.engines.protocols import (
 Engines = tuple[Sam3Concepts, Sam3Concepts, MetaConcepts]
 BOXES = [(5.0, 20.0, 40.0, 60.0), (100.0, 40.0, 130.0, 80.0)]
 FIRST, FRAMES = 100, 6
-IMAGE = picture()
+IMAGE = draw_image()
 
 
 @pytest.fixture(scope="module")
@@ -69,20 +69,20 @@ def engines() -> Iterator[Engines]:
 @pytest.mark.parametrize("phrase", ["cat", "a yellow school bus"])
 def test_phrases_agree_with_metas_code_once_the_geometry_is_padded(engines: Engines, phrase: str) -> None:
     padded, bare, meta = engines
-    theirs = meta._grounding.ground(meta.embed(IMAGE, "picture"), phrase)
-    (ours,) = padded._grounding.ground(padded.embed(IMAGE, "picture"), [phrase])
+    theirs = meta._grounding.ground(meta.embed(IMAGE, "image"), phrase)
+    (ours,) = padded._grounding.ground(padded.embed(IMAGE, "image"), [phrase])
     assert torch.allclose(ours.scores, theirs.scores, atol=1e-5)
     assert torch.allclose(ours.masks, theirs.masks, atol=1e-3)
     assert theirs.masks.abs().max() > 1
-    (unpadded,) = bare._grounding.ground(bare.embed(IMAGE, "picture"), [phrase])
+    (unpadded,) = bare._grounding.ground(bare.embed(IMAGE, "image"), [phrase])
     assert (unpadded.masks - theirs.masks).abs().max() > 1e-2
 
 
 @pytest.mark.parametrize("phrase", ["cat", None])
 def test_exemplars_agree_with_metas_code(engines: Engines, phrase: str | None) -> None:
     _, bare, meta = engines
-    theirs = meta._grounding.ground(meta.embed(IMAGE, "picture"), phrase, BOXES, [1, 0])
-    handle = bare.embed(IMAGE, "picture")
+    theirs = meta._grounding.ground(meta.embed(IMAGE, "image"), phrase, BOXES, [1, 0])
+    handle = bare.embed(IMAGE, "image")
     shown = [ExemplarBox(handle, box, label) for box, label in zip(BOXES, [1, 0], strict=True)]
     ours = bare._grounding.ground_exemplars(handle, phrase, shown)
     assert torch.allclose(ours.scores, theirs.scores, atol=1e-5)
@@ -98,8 +98,8 @@ def test_clicks_agree_with_metas_click_predictor(engines: Engines) -> None:
         VisualPrompt(points=np.array([[20.0, 40.0]])),
         VisualPrompt(mask=drawn),
     ]
-    theirs = meta.segment(meta.embed(IMAGE, "picture"), clicks)
-    ours = bare.segment(bare.embed(IMAGE, "picture"), clicks)
+    theirs = meta.segment(meta.embed(IMAGE, "image"), clicks)
+    ours = bare.segment(bare.embed(IMAGE, "image"), clicks)
     for one, other in zip(ours, theirs, strict=True):
         assert one.score == pytest.approx(other.score, abs=1e-4)
         assert np.count_nonzero(one.mask != other.mask) <= 2 and other.mask.any()
@@ -109,15 +109,15 @@ def test_a_click_and_its_correction_in_a_video_agree_with_metas_tracker(engines:
     """Prompted frames agree; tracked ones nearly: transformers resizes masks before it squashes them."""
     _, bare, meta = engines
     last, turn, size, name = 20, 12, IMAGE.shape[:2], 1
-    mend = VisualPrompt(points=np.array([[30.0, 45.0], [60.0, 10.0]]), labels=np.array([1, 0]))
-    clicks = (TimedPrompt(0, name, VisualPrompt(box=BOXES[0])), TimedPrompt(turn, name, mend))
+    correction = VisualPrompt(points=np.array([[30.0, 45.0], [60.0, 10.0]]), labels=np.array([1, 0]))
+    clicks = (TimedPrompt(0, name, VisualPrompt(box=BOXES[0])), TimedPrompt(turn, name, correction))
     theirs = meta_tracker(bare._loaded.model)
     theirs.backbone = meta._models.image.backbone
     expected: dict[int, torch.Tensor] = {}
     with torch.inference_mode():
         state = theirs.init_state(*size, last, offload_state_to_cpu=True)
         state["images"] = torch.cat(
-            [to_pixels(picture(n), SIDE, device="cpu", dtype=torch.float32) for n in range(last)]
+            [to_pixels(draw_image(n), SIDE, device="cpu", dtype=torch.float32) for n in range(last)]
         )
         for timed in clicks:
             parsed = parse_prompt(timed.prompt, (size[0], size[1]))
@@ -133,7 +133,7 @@ def test_a_click_and_its_correction_in_a_video_agree_with_metas_tracker(engines:
     tracker = bare.tracker(TrackPrompts(("nothing",), (1.0,), 1, clicks))
     assert isinstance(tracker, Sam3Tracker)
     for number in range(last):
-        tracker.step(VideoFrame(number, number, picture(number)))
+        tracker.step(VideoFrame(number, number, draw_image(number)))
         shown = tracker._deferred[-1].of_prompts
         assert shown is not None
         away = (shown.masks - expected[number]).abs().max() / expected[number].abs().max()
@@ -143,7 +143,7 @@ def test_a_click_and_its_correction_in_a_video_agree_with_metas_tracker(engines:
 def follow(meta: MetaConcepts, prompts: TrackPrompts, *shown: FrameExemplar) -> list[FrameResult]:
     tracker = meta.tracker(replace(prompts, exemplars=shown))
     for number in range(FRAMES):
-        tracker.step(VideoFrame(FIRST + number, number, picture(number)))
+        tracker.step(VideoFrame(FIRST + number, number, draw_image(number)))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         return list(tracker.finish())
 

@@ -12,7 +12,7 @@ import torch
 from transformers.models.sam3_video.modeling_sam3_video import Sam3VideoInferenceSession, Sam3VideoModel
 
 from tests.parity.sam3_runs import CLICK, FRAMES, LIVELY, PHRASES, SEED, frame, run, same, whole
-from tests.parity.sam3_tiny import picture, tiny_config, tiny_loaded, tiny_model
+from tests.parity.sam3_tiny import draw_image, tiny_config, tiny_loaded, tiny_model
 from tests.parity.stock import stock_functions
 from workers.engines.concepts.sam3.errors import PhraseRejected
 from workers.engines.concepts.sam3.preprocess import to_pixels
@@ -34,7 +34,10 @@ def stock(engine: Sam3Concepts) -> tuple[list[dict[int, Any]], list[dict[int, An
     logits; and the ids that were removed."""
     loaded, model = engine._loaded, engine._loaded.model
     video = torch.cat(
-        [to_pixels(picture(n), loaded.side, device=loaded.device, dtype=loaded.dtype) for n in range(FRAMES)]
+        [
+            to_pixels(draw_image(n), loaded.side, device=loaded.device, dtype=loaded.dtype)
+            for n in range(FRAMES)
+        ]
     )
     session = Sam3VideoInferenceSession(video=video, video_height=90, video_width=140, dtype=torch.float32)
     for phrase in PHRASES:
@@ -52,11 +55,13 @@ def stock(engine: Sam3Concepts) -> tuple[list[dict[int, Any]], list[dict[int, An
     )
     frames, logits = [], []
     for out in model.propagate_in_video_iterator(session):
-        done = processor.postprocess_outputs(session, out)
+        outputs = processor.postprocess_outputs(session, out)
         frames.append(
             {
                 int(number): (mask.numpy(), float(score))
-                for number, mask, score in zip(done["object_ids"], done["masks"], done["scores"], strict=True)
+                for number, mask, score in zip(
+                    outputs["object_ids"], outputs["masks"], outputs["scores"], strict=True
+                )
                 if mask.any()
             }
         )
@@ -160,7 +165,7 @@ def test_state_stays_under_its_ceiling_per_object_and_stops_growing() -> None:
     assert isinstance(tracker, Sam3Tracker)
     sizes, written = [], []
     for number in range(120):
-        tracker.step(VideoFrame(number + 100, number, picture(number % 20)))
+        tracker.step(VideoFrame(number + 100, number, draw_image(number % 20)))
         sizes.append(tracker.state_bytes())
         written.append(len(tracker.snapshot()) if number in (79, 119) else 0)
     side = tracker._phrase_tracker
@@ -217,7 +222,7 @@ def test_clicks_agree_with_the_stock_click_tracker(engine: Sam3Concepts) -> None
     assert isinstance(tracker, Sam3Tracker)
     seen = 0
     for number in range(30):
-        pixels = to_pixels(picture(number), loaded.side, device=loaded.device, dtype=loaded.dtype)
+        pixels = to_pixels(draw_image(number), loaded.side, device=loaded.device, dtype=loaded.dtype)
         session.cache.cache_vision_features(number, compute_features(loaded.model, pixels))
         out = loaded.model.tracker_model(inference_session=session, frame_idx=number)
         (result,) = tracker.step(frame(number))
@@ -273,7 +278,7 @@ def test_what_cannot_be_followed_is_refused(engine: Sam3Concepts) -> None:
     tracker = engine.tracker(TrackPrompts(("cat",)))
     tracker.step(frame(0))
     with pytest.raises(ValueError, match="size"):
-        tracker.step(VideoFrame(1, 1, picture(1, (50, 60))))
+        tracker.step(VideoFrame(1, 1, draw_image(1, (50, 60))))
 
 
 @pytest.mark.parametrize("repaired", [True, False])

@@ -11,7 +11,7 @@ pytest.importorskip("transformers", reason="SAM 3 needs the extra 'sam3': transf
 import torch
 
 from tests.parity.sam3_prompts import DRAWN, OTHER, at, clicked, find_mask, lively_engine, points
-from tests.parity.sam3_runs import CLICK, FIRST, FRAMES, PHRASES, frame, run, same, told, whole
+from tests.parity.sam3_runs import CLICK, FIRST, FRAMES, PHRASES, frame, list_objects, run, same, whole
 from workers.engines.concepts.sam3.transformers_backend.engine import Sam3Concepts
 from workers.engines.concepts.sam3.transformers_backend.tracker import Sam3Tracker
 from workers.engines.protocols import FrameResult, Removal, TrackPrompts, VisualPrompt
@@ -28,14 +28,14 @@ def alone(engine: Sam3Concepts) -> list[FrameResult]:
     return whole(engine, TrackPrompts(PHRASES))
 
 
-def test_a_click_on_an_object_of_a_phrase_mends_it_under_its_own_id(
+def test_a_click_corrects_an_object_of_a_phrase_under_its_own_id(
     engine: Sam3Concepts, alone: list[FrameResult]
 ) -> None:
     turn, cut = 20, 25
     last = {item.id: result.index - FIRST for result in alone for item in result.objects}
     chosen = next(item for item in alone[turn].objects if last[item.id] == FRAMES - 1)
-    mend = points((chosen.box[0] + 1, chosen.box[1] + 1, 0), (70.0, 80.0, 1))
-    prompts = TrackPrompts(PHRASES, visual_prompts=(at(turn, chosen.id, mend),))
+    correction = points((chosen.box[0] + 1, chosen.box[1] + 1, 0), (70.0, 80.0, 1))
+    prompts = TrackPrompts(PHRASES, visual_prompts=(at(turn, chosen.id, correction),))
     tracker = engine.tracker(prompts)
     corrected = run(tracker, 0, cut)
     again = engine.tracker(prompts, state=tracker.snapshot())
@@ -96,8 +96,8 @@ def test_removed_objects_are_gone_for_good_and_the_others_stay(
     after = whole(engine, gone)
     assert any(item.id == 2 for result in before[11:] for item in result.objects)
     for number, (one, other) in enumerate(zip(before, after, strict=True)):
-        expected = [item for item in told(one) if number < 11 or item[0] != 2]
-        assert told(other) == expected
+        expected = [item for item in list_objects(one) if number < 11 or item[0] != 2]
+        assert list_objects(other) == expected
     named = alone[20].objects[0].id
     without = whole(engine, TrackPrompts(PHRASES, removals=(Removal(FIRST + 20, named),)))
     assert same(without[:20], alone[:20])

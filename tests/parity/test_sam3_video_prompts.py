@@ -27,7 +27,7 @@ from tests.parity.sam3_runs import (
     same_frame,
     whole,
 )
-from tests.parity.sam3_tiny import NO_POINTS, SIZE, picture, tiny_loaded, tiny_model
+from tests.parity.sam3_tiny import NO_POINTS, SIZE, draw_image, tiny_loaded, tiny_model
 from workers.engines.concepts.sam3.errors import ObjectUnknown
 from workers.engines.concepts.sam3.kernels import remove_small_areas
 from workers.engines.concepts.sam3.preprocess import to_pixels, to_point_tokens, to_square_mask
@@ -81,7 +81,7 @@ class Stock:
         self.session.obj_with_new_inputs = [name]
 
     def step(self, number: int) -> Any:
-        pixels = to_pixels(picture(number), self.loaded.side, device="cpu", dtype=torch.float32)
+        pixels = to_pixels(draw_image(number), self.loaded.side, device="cpu", dtype=torch.float32)
         self.session.cache.cache_vision_features(number, sessions.compute_features(self.loaded.model, pixels))
         return self.model(inference_session=self.session, frame_idx=number).pred_masks[:, 0]
 
@@ -121,9 +121,9 @@ def test_an_object_added_later_is_alone_in_its_masks_and_leaves_the_others_their
 
 
 def test_a_correction_reads_the_frames_own_mask(engine: Sam3Concepts) -> None:
-    mend = points((100.0, 50.0, 1), (20.0, 20.0, 0))
+    correction = points((100.0, 50.0, 1), (20.0, 20.0, 0))
     before = whole(engine, clicked(at(0, 1, CLICK)))
-    after = whole(engine, clicked(at(0, 1, CLICK), at(20, 1, mend)))
+    after = whole(engine, clicked(at(0, 1, CLICK), at(20, 1, correction)))
     assert same(before[:20], after[:20])
     assert not np.array_equal(find_mask(before[20], 1), find_mask(after[20], 1))
     assert not same(before[21:], after[21:]), "the correction is remembered"
@@ -131,7 +131,7 @@ def test_a_correction_reads_the_frames_own_mask(engine: Sam3Concepts) -> None:
     stock.ask(0, 1, CLICK)
     for number in range(21):
         logits = stock.step(number)
-    coordinates, labels = to_point_tokens(None, mend.points, mend.labels, SIZE, stock.loaded.side)
+    coordinates, labels = to_point_tokens(None, correction.points, correction.labels, SIZE, stock.loaded.side)
     options = {"point_coords": coordinates, "point_labels": labels.int()}
     expected = []
     for prior in (logits[:, None].clamp(-32, 32), None):
@@ -141,7 +141,7 @@ def test_a_correction_reads_the_frames_own_mask(engine: Sam3Concepts) -> None:
             )
         expected.append(remove_small_areas(out["pred_masks"][:, 0].float(), stock.fill))
     # results of a phrase wait, and with them the frame's logits
-    tracker = engine.tracker(TrackPrompts(("cat",), (), 1, (at(0, 1, CLICK), at(20, 1, mend))))
+    tracker = engine.tracker(TrackPrompts(("cat",), (), 1, (at(0, 1, CLICK), at(20, 1, correction))))
     assert isinstance(tracker, Sam3Tracker)
     run(tracker, 0, 21)
     waiting = tracker._deferred[-1].of_prompts
@@ -150,7 +150,7 @@ def test_a_correction_reads_the_frames_own_mask(engine: Sam3Concepts) -> None:
     assert not torch.equal(expected[0], expected[1]), "the prior must matter for this test to say anything"
 
 
-def test_all_of_it_in_bounded_memory_is_what_unbounded_memory_gives(
+def test_bounded_memory_gives_what_unbounded_memory_gives(
     engine: Sam3Concepts, bounded: list[FrameResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert sum(len(result.objects) for result in bounded) > FRAMES
@@ -167,12 +167,12 @@ def test_all_of_it_in_bounded_memory_is_what_unbounded_memory_gives(
 def test_corrections_without_end_stay_under_the_ceiling_of_an_object() -> None:
     settings = Sam3Settings(source="random", pointer_history=6)
     built = Sam3Concepts(settings, loaded=tiny_loaded(tiny_model(SEED), settings))
-    mends = [at(number, 1, points((30.0, 45.0, 1), (60.0, 10.0, 0))) for number in range(1, 80, 2)]
-    tracker = built.tracker(clicked(at(0, 1, CLICK), *mends))
+    corrections = [at(number, 1, points((30.0, 45.0, 1), (60.0, 10.0, 0))) for number in range(1, 80, 2)]
+    tracker = built.tracker(clicked(at(0, 1, CLICK), *corrections))
     assert isinstance(tracker, Sam3Tracker)
     sizes = []
     for number in range(80):
-        tracker.step(VideoFrame(FIRST + number, number, picture(number % 20)))
+        tracker.step(VideoFrame(FIRST + number, number, draw_image(number % 20)))
         sizes.append(tracker.state_bytes())
     assert tracker._prompt_tracker is not None
     (outputs,) = tracker._prompt_tracker.session.output_dict_per_obj.values()
@@ -196,8 +196,8 @@ def test_a_tracker_restored_before_late_prompts_goes_on_bit_for_bit(
 
 
 def test_frames_may_come_backwards(engine: Sam3Concepts) -> None:
-    mend = points((30.0, 45.0, 1), (60.0, 10.0, 0))
-    clicks = (at(38, 1, CLICK), at(30, 2, VisualPrompt(mask=DRAWN)), at(21, 1, mend), at(15, 2, OTHER))
+    correction = points((30.0, 45.0, 1), (60.0, 10.0, 0))
+    clicks = (at(38, 1, CLICK), at(30, 2, VisualPrompt(mask=DRAWN)), at(21, 1, correction), at(15, 2, OTHER))
     given = TrackPrompts(PHRASES, objects=2, visual_prompts=clicks, removals=(Removal(FIRST + 9, 1),))
     backward = engine.tracker(given)
     numbers = range(FRAMES - 1, -1, -1)
@@ -214,7 +214,7 @@ def test_frames_may_come_backwards(engine: Sam3Concepts) -> None:
     )
     expected = []
     for number in numbers:
-        expected += forward.step(VideoFrame(turned[FIRST + number], 0, picture(number)))
+        expected += forward.step(VideoFrame(turned[FIRST + number], 0, draw_image(number)))
     expected += forward.finish()
     assert sum(len(result.objects) for result in actual) > FRAMES
     assert all(same_frame(one, other) for one, other in zip(actual, expected, strict=True))
@@ -230,7 +230,7 @@ def test_several_clicks_on_one_object_and_frame_are_one_prompt(engine: Sam3Conce
     assert same(whole(engine, apart, 10), whole(engine, clicked(at(0, 1, box_and_points)), 10))
 
 
-def test_a_mask_with_points_is_the_mask_mended(engine: Sam3Concepts) -> None:
+def test_points_correct_a_mask(engine: Sam3Concepts) -> None:
     drawn = VisualPrompt(mask=DRAWN, points=np.array([[20.0, 20.0]]), labels=np.array([1]))
     plain = whole(engine, clicked(at(0, 1, VisualPrompt(mask=DRAWN))), 3)
     corrected = whole(engine, clicked(at(0, 1, drawn)), 3)

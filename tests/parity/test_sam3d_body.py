@@ -19,10 +19,10 @@ from tests.parity.sam3d_body_runs import (
     HEIGHT,
     MODEL,
     WIDTH,
+    draw_image,
     is_in_box,
     masks,
     note,
-    picture,
     settings,
     true_parameters,
 )
@@ -58,7 +58,7 @@ def start(tmp_path: Path) -> Iterator[Any]:
 def test_the_contract_is_that_of_the_real_outputs() -> None:
     for person in load_outputs():
         for name, shape in SHAPES.items():
-            # upstream told the focal length only after these were recorded
+            # upstream reported the focal length only after these were recorded
             if name != "focal_length":
                 assert person[name].shape == shape, name
 
@@ -83,7 +83,7 @@ def test_angles_between_rotations() -> None:
 def test_several_people_in_one_call_with_all_they_need(start: Any, tmp_path: Path) -> None:
     engine = start()
     assert isinstance(engine, BodyEngine)
-    image = picture()
+    image = draw_image()
     bodies = engine.recover(image, BOXES, masks(), camera=CENTRED)
     assert len(bodies) == 3 and all(is_in_box(body, box) for body, box in zip(bodies, BOXES, strict=True))
     stated = note(tmp_path)
@@ -94,8 +94,8 @@ def test_several_people_in_one_call_with_all_they_need(start: Any, tmp_path: Pat
     assert (stated["inference_type"], stated["momentum"]) == ("full", "0")
 
 
-def test_a_body_is_whole(start: Any) -> None:
-    (body,) = start().recover(picture(), BOXES[:1], camera=CENTRED)
+def test_a_body_is_complete(start: Any) -> None:
+    (body,) = start().recover(draw_image(), BOXES[:1], camera=CENTRED)
     true = true_parameters(BOXES[0])
     posed, shift = MODEL.pose(true), np.array(body.parameters["translation"])
     truth = MODEL.vertices(true, np.full(45, 0.25)) @ CAMERA_FROM_MHR + shift
@@ -122,7 +122,7 @@ def test_a_body_is_whole(start: Any) -> None:
 
 @pytest.mark.parametrize("mode", ["full", "body"])
 def test_rotations_are_recomputed_in_the_frame_of_the_camera(start: Any, mode: str) -> None:
-    (body,) = start(mode).recover(picture(), BOXES[:1], camera=CENTRED)
+    (body,) = start(mode).recover(draw_image(), BOXES[:1], camera=CENTRED)
     true = true_parameters(BOXES[0])
     rest = MODEL.pose(reset_pose(true)).rotations
     expected = CAMERA_FROM_MHR @ MODEL.pose(true).rotations @ rest.transpose(0, 2, 1)
@@ -143,7 +143,7 @@ def test_rotations_are_recomputed_in_the_frame_of_the_camera(start: Any, mode: s
 def test_a_centre_off_the_middle_is_respected(start: Any, mode: str, uses_camera: bool) -> None:
     """Whatever upstream's config and mode, a person lies in their box by the camera that was given."""
     camera = replace(CENTRED, cx=110.0, cy=150.0)
-    bodies = start(mode, use_intrin_center=uses_camera).recover(picture(), BOXES, camera=camera)
+    bodies = start(mode, use_intrin_center=uses_camera).recover(draw_image(), BOXES, camera=camera)
     for body, box in zip(bodies, BOXES, strict=True):
         pixels = camera.project(body.vertices)
         low, high = pixels.min(axis=0), pixels.max(axis=0)
@@ -155,39 +155,39 @@ def test_a_centre_off_the_middle_is_respected(start: Any, mode: str, uses_camera
         np.testing.assert_allclose(skin_rig(body.rig), body.vertices, atol=1e-5)
 
 
-def test_without_a_camera_the_diagonal_is_assumed_and_told(start: Any, tmp_path: Path) -> None:
-    (body,) = start().recover(picture(), BOXES[:1])
+def test_without_a_camera_the_diagonal_is_assumed_and_flagged(start: Any, tmp_path: Path) -> None:
+    (body,) = start().recover(draw_image(), BOXES[:1])
     assert "camera_assumed" in body.flags and body.camera.source == "assumed"
     assert note(tmp_path)["camera"][0][0] == pytest.approx(400)
     exif = replace(CENTRED, source="exif")
-    (body,) = start().recover(picture(), BOXES[:1], camera=exif)
+    (body,) = start().recover(draw_image(), BOXES[:1], camera=exif)
     assert body.camera.source == "exif" and "camera_assumed" not in body.flags
 
 
 def test_order_is_ours_and_a_missing_person_is_none(start: Any) -> None:
-    bodies = start(reverse=True, drop=[1]).recover(picture(), BOXES, camera=CENTRED)
+    bodies = start(reverse=True, drop=[1]).recover(draw_image(), BOXES, camera=CENTRED)
     assert bodies[1] is None
     assert is_in_box(bodies[0], BOXES[0]) and is_in_box(bodies[2], BOXES[2])
 
 
-def test_wild_people_are_none(start: Any) -> None:
-    bodies = start(nan=0, elsewhere=2).recover(picture(), BOXES, camera=CENTRED)
+def test_implausible_people_are_dropped(start: Any) -> None:
+    bodies = start(nan=0, elsewhere=2).recover(draw_image(), BOXES, camera=CENTRED)
     assert [body is not None for body in bodies] == [False, True, False]
 
 
 def test_boxes_that_hold_nobody_are_not_sent(start: Any, tmp_path: Path) -> None:
     engine = start()
     bad = [(0.0, 0.0, 8.0, 200.0), (400.0, 10.0, 500.0, 200.0), (np.nan, 0.0, 50.0, 50.0)]
-    assert engine.recover(picture(), bad, camera=CENTRED) == [None] * 3
+    assert engine.recover(draw_image(), bad, camera=CENTRED) == [None] * 3
     assert not (tmp_path / "note.json").exists()
-    bodies = engine.recover(picture(), [bad[0], BOXES[1], bad[2]], camera=CENTRED)
+    bodies = engine.recover(draw_image(), [bad[0], BOXES[1], bad[2]], camera=CENTRED)
     assert [body is not None for body in bodies] == [False, True, False]
     assert is_in_box(bodies[1], BOXES[1]) and note(tmp_path)["boxes"] == [list(BOXES[1])]
-    assert engine.recover(picture(), [], camera=CENTRED) == []
+    assert engine.recover(draw_image(), [], camera=CENTRED) == []
 
 
 def test_hands_alone(start: Any, tmp_path: Path) -> None:
-    (body,) = start("hands").recover(picture(), BOXES[:1], camera=CENTRED)
+    (body,) = start("hands").recover(draw_image(), BOXES[:1], camera=CENTRED)
     assert note(tmp_path)["inference_type"] == "hand"
     assert len(body.keypoint_names) == 21 and body.keypoint_names[-1] == "right_wrist"
     assert body.keypoints_3d.shape == (21, 3) and "hand_only" in body.flags
@@ -195,7 +195,7 @@ def test_hands_alone(start: Any, tmp_path: Path) -> None:
 
 def test_other_levels_of_detail_need_their_faces(start: Any) -> None:
     engine = start()
-    (body,) = engine.recover(picture(), BOXES[:1], camera=CENTRED)
+    (body,) = engine.recover(draw_image(), BOXES[:1], camera=CENTRED)
     assert engine.at_lod(body, 1) is body
     with pytest.raises(MhrMissing, match=r"lod1\.fbx"):
         engine.at_lod(body, 3)
@@ -205,43 +205,43 @@ def test_other_levels_of_detail_need_their_faces(start: Any) -> None:
 
 def test_sixty_people(start: Any, tmp_path: Path) -> None:
     boxes = [(10.0 + 3 * k, 60.0, 105.0 + 3 * k, 165.0) for k in range(60)]
-    bodies = start().recover(picture(), boxes, camera=CENTRED)
+    bodies = start().recover(draw_image(), boxes, camera=CENTRED)
     assert all(is_in_box(body, box) for body, box in zip(bodies, boxes, strict=True))
     assert note(tmp_path)["calls"] == 1
 
 
 def test_a_crash_is_an_error_and_the_next_image_is_served(start: Any, tmp_path: Path) -> None:
     engine = start(crash_at=2)
-    engine.recover(picture(), BOXES[:1], camera=CENTRED)
+    engine.recover(draw_image(), BOXES[:1], camera=CENTRED)
     with pytest.raises(HostCrashed, match=r"Segmentation fault \(fake\)"):
-        engine.recover(picture(), BOXES[:1], camera=CENTRED)
-    (body,) = engine.recover(picture(), BOXES[:1], camera=CENTRED)
+        engine.recover(draw_image(), BOXES[:1], camera=CENTRED)
+    (body,) = engine.recover(draw_image(), BOXES[:1], camera=CENTRED)
     assert is_in_box(body, BOXES[0])
 
 
 def test_cuda_errors_replace_the_child(start: Any) -> None:
     engine = start(cuda_at=1)
     with pytest.raises(HostRefused, match=r"CUDA out of memory") as refused:
-        engine.recover(picture(), BOXES[:1], camera=CENTRED)
+        engine.recover(draw_image(), BOXES[:1], camera=CENTRED)
     assert refused.value.fatal
 
 
 @pytest.mark.parametrize("name", ["pred_vertices", "pred_joint_coords", "mhr_model_params", "pred_cam_t"])
 def test_wrong_shapes_are_a_typed_error(start: Any, name: str) -> None:
     with pytest.raises(Sam3dBodyContract, match=name):
-        start(shorten=name).recover(picture(), BOXES, camera=CENTRED)
+        start(shorten=name).recover(draw_image(), BOXES, camera=CENTRED)
 
 
 def test_a_name_that_is_gone_is_a_typed_error(start: Any) -> None:
     with pytest.raises(Sam3dBodyContract, match=r"pred_global_rots"):
-        start(forget="pred_global_rots").recover(picture(), BOXES, camera=CENTRED)
+        start(forget="pred_global_rots").recover(draw_image(), BOXES, camera=CENTRED)
 
 
 def test_another_rig_or_an_ignored_camera_is_a_typed_error(start: Any) -> None:
     with pytest.raises(Sam3dBodyContract, match=r"mm from upstream"):
-        start(other_rig=True).recover(picture(), BOXES, camera=CENTRED)
+        start(other_rig=True).recover(draw_image(), BOXES, camera=CENTRED)
     with pytest.raises(Sam3dBodyContract, match=r"focal length of 500"):
-        start(focal=500).recover(picture(), BOXES, camera=CENTRED)
+        start(focal=500).recover(draw_image(), BOXES, camera=CENTRED)
 
 
 def test_requests_that_do_not_fit(start: Any) -> None:
@@ -253,7 +253,7 @@ def test_requests_that_do_not_fit(start: Any) -> None:
         {"boxes": [], "masks": masks()},
     ):
         with pytest.raises(ValueError, match=r"masks|camera"):
-            engine.recover(picture(), **wrong)
+            engine.recover(draw_image(), **wrong)
 
 
 def test_the_engine_describes_itself_and_leaves_nothing_behind(start: Any) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.parity.sam3d_body_runs import BOXES, CENTRED, MODEL, picture, settings
+from tests.parity.sam3d_body_runs import BOXES, CENTRED, MODEL, draw_image, settings
 from workers.engines.bodies.mhr.assets import REQUIRED, MhrMissing
 from workers.engines.bodies.sam3d.engine import Sam3dBody
 from workers.engines.bodies.sam3d.errors import Sam3dBodyUnavailable
@@ -14,18 +14,18 @@ from workers.engines.registry import load_engines
 from workers.engines.weights import WeightsCorrupt
 
 
-def test_an_estimator_tells_the_camera_where_none_is_given(tmp_path: Path) -> None:
+def test_an_estimator_gives_the_camera_where_none_is_given(tmp_path: Path) -> None:
     """The field-of-view estimator of upstream (MoGe 2) is a fake here."""
     estimated = [[350.0, 0.0, 158.0], [0.0, 360.0, 121.0], [0.0, 0.0, 1.0]]
     (tmp_path / "moge.pt").write_text(json.dumps(estimated))
     chosen = settings(tmp_path).model_copy(update={"fov": tmp_path / "moge.pt"})
     engine = Sam3dBody(chosen, MODEL)
     try:
-        (body,) = engine.recover(picture(), BOXES[:1])
+        (body,) = engine.recover(draw_image(), BOXES[:1])
         assert body is not None and body.camera.source == "estimated"
         assert (body.camera.fx, body.camera.fy, body.camera.cx, body.camera.cy) == (350, 360, 158, 121)
         assert "camera_estimated" in body.flags and "camera_assumed" not in body.flags
-        (body,) = engine.recover(picture(), BOXES[:1], camera=CENTRED)
+        (body,) = engine.recover(draw_image(), BOXES[:1], camera=CENTRED)
         assert body is not None and body.camera == CENTRED
     finally:
         engine.close()
@@ -58,7 +58,7 @@ def test_without_weights_the_gate_is_named(tmp_path: Path, missing: str) -> None
         Sam3dBody(chosen, MODEL)
 
 
-def test_without_upstream_the_reason_is_told(tmp_path: Path) -> None:
+def test_without_upstream_the_reason_is_reported(tmp_path: Path) -> None:
     with pytest.raises(Sam3dBodyUnavailable, match=r"upstream_missing"):
         Sam3dBody(settings(tmp_path).model_copy(update={"source": tmp_path}), MODEL)
 

@@ -116,7 +116,7 @@ def test_poses_are_those_of_the_real_code() -> None:
     np.testing.assert_allclose(OBJECT_FROM_PLY.apply(ply), ply @ GLB_FROM_PLY.T, atol=1e-12)
 
 
-def test_mesh_splat_and_pose_agree_and_stand_where_the_picture_has_them(start: Any) -> None:
+def test_mesh_splat_and_pose_agree_with_each_other_and_the_image(start: Any) -> None:
     engine = start()
     assert isinstance(engine, ObjectEngine)
     asset = engine.reconstruct(IMAGE, MASK, camera=CAMERA, seed=7)
@@ -149,7 +149,7 @@ def test_splats_are_finite_and_turn_with_their_centres(start: Any) -> None:
     np.testing.assert_allclose(np.abs(long @ GLB_FROM_PLY @ [np.cos(0.6), np.sin(0.6), 0]), 1, atol=1e-5)
 
 
-def test_what_belongs_to_the_picture_is_made_once(start: Any, tmp_path: Path) -> None:
+def test_the_pointmap_of_an_image_is_computed_once(start: Any, tmp_path: Path) -> None:
     engine = start()
     for seed in (1, 2):
         engine.reconstruct(IMAGE, MASK, seed=seed)
@@ -243,7 +243,7 @@ def test_half_a_splat_may_be_broken_but_a_scale_may_not(start: Any) -> None:
         start(uneven=True).reconstruct(IMAGE, MASK, camera=CAMERA)
 
 
-def test_an_outline_that_misses_its_mask_is_told(start: Any) -> None:
+def test_an_outline_that_misses_its_mask_is_flagged(start: Any) -> None:
     asset = start().reconstruct(IMAGE, np.roll(MASK, 60, axis=1), camera=CAMERA)
     assert "low_iou" in asset.flags and asset.confidence < 0.7
 
@@ -273,7 +273,7 @@ def test_without_weights_the_gate_is_named(tmp_path: Path, monkeypatch: pytest.M
         Sam3dObjectsSettings()
 
 
-def test_meshes_are_mended() -> None:
+def test_meshes_are_repaired() -> None:
     box = trimesh.creation.box((1, 1, 1)).subdivide()
     vertices, faces = np.asarray(box.vertices, float), np.asarray(box.faces)
     broken = np.vstack([vertices, [[np.nan, 0, 0]]])

@@ -43,8 +43,8 @@ def transformed(data: bytes, name: str, target: str, folder: Path, *options: str
     source, out = folder / name, folder / target
     source.write_bytes(data)
     command = [node, str(package / "bin/cli.mjs"), "-q", "-w", "-g", "cpu", *options, str(source), str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    completed = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert completed.returncode == 0, completed.stdout + completed.stderr
     return out.read_bytes()
 
 
@@ -124,9 +124,9 @@ def test_three_js_reads_our_glb(tmp_path):
     file.write_bytes(write_splat_glb(POST))
     script = Path(__file__).with_name("splat_readers.mjs")
     command = [node, str(script), str(package.parent), str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    document = json.loads(done.stdout)
+    completed = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert completed.returncode == 0, completed.stderr
+    document = json.loads(completed.stdout)
     np.testing.assert_allclose(np.reshape(document["position"], (3, 3)), POST.means, rtol=0, atol=1e-7)
     upper = compute_covariances(POST)[:, [0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2]]
     np.testing.assert_allclose(np.reshape(document["covariance"], (3, 6)), upper, rtol=1e-4, atol=1e-8)

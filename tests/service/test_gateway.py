@@ -17,12 +17,12 @@ from service.state import State
 from storage.ledger import files, fleet, jobs, leases
 from tests.support.media_files import encode_png, make_gradient
 
-PICTURE = encode_png(make_gradient())
+IMAGE = encode_png(make_gradient())
 
 
 @pytest.fixture
 def image(gateway: TestClient) -> str:
-    return str(gateway.post("/v1/uploads", content=PICTURE).json()["id"])
+    return str(gateway.post("/v1/uploads", content=IMAGE).json()["id"])
 
 
 def body(image: str, **more: Any) -> dict[str, Any]:
@@ -176,7 +176,7 @@ def test_nothing_of_another_tenant_is_visible(
     assert gateway.get(f"/v1/jobs/{job_id}").json()["state"] == "queued"
 
 
-def test_without_a_key_nothing_is_told(gateway: TestClient) -> None:
+def test_without_a_key_nothing_is_disclosed(gateway: TestClient) -> None:
     for headers in (
         {"Authorization": ""},
         {"Authorization": "Bearer mq_wrong"},

@@ -23,8 +23,8 @@ def test_every_operation_answers_as_the_document_says(tmp_path: Path) -> None:
         command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG)]
         command += ["run", f"{stack.url}/openapi.json", "--checks", "all", "--max-examples", str(EXAMPLES)]
         command += ["--header", f"Authorization: Bearer {stack.api_key}", "--seed", "1", "--no-color"]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=240)
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+        completed = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=240)
+    assert completed.returncode == 0, completed.stdout[-6000:] + completed.stderr[-2000:]
     document = json.loads((REPOSITORY / "docs" / "openapi.json").read_text())
     operations = sum(method in METHODS for path in document["paths"].values() for method in path)
-    assert f"Tested: {operations}" in done.stdout, done.stdout[-3000:]
+    assert f"Tested: {operations}" in completed.stdout, completed.stdout[-3000:]

@@ -9,34 +9,34 @@ from fastapi.testclient import TestClient
 from service.state import State
 from tests.support.media_files import encode_png, make_gradient, make_png_bomb
 
-PICTURE = encode_png(make_gradient())
-ID = hashlib.sha256(PICTURE).hexdigest()
+IMAGE = encode_png(make_gradient())
+ID = hashlib.sha256(IMAGE).hexdigest()
 
 
 def test_a_raw_upload_is_known_by_its_hash(gateway: TestClient) -> None:
-    answer = gateway.post("/v1/uploads", content=PICTURE)
+    answer = gateway.post("/v1/uploads", content=IMAGE)
     assert answer.status_code == 201
     document = answer.json()
     assert (document["id"], document["kind"], document["width"], document["height"]) == (ID, "image", 64, 48)
-    assert document["bytes"] == len(PICTURE)
+    assert document["bytes"] == len(IMAGE)
     assert document["duration_seconds"] is None
     assert gateway.get(f"/v1/uploads/{ID}").json() == document
-    assert gateway.post("/v1/uploads", content=PICTURE).status_code == 200
+    assert gateway.post("/v1/uploads", content=IMAGE).status_code == 200
 
 
 def test_a_form_gives_the_same_id(gateway: TestClient) -> None:
-    answer = gateway.post("/v1/uploads", files={"file": ("a.png", PICTURE, "image/png")})
+    answer = gateway.post("/v1/uploads", files={"file": ("a.png", IMAGE, "image/png")})
     assert answer.status_code == 201
     assert answer.json()["id"] == ID
 
 
 def test_the_digest_is_checked(gateway: TestClient) -> None:
-    right = base64.b64encode(hashlib.sha256(PICTURE).digest()).decode()
+    right = base64.b64encode(hashlib.sha256(IMAGE).digest()).decode()
     wrong = base64.b64encode(hashlib.sha256(b"other").digest()).decode()
-    refused = gateway.post("/v1/uploads", content=PICTURE, headers={"Content-Digest": f"sha-256=:{wrong}:"})
+    refused = gateway.post("/v1/uploads", content=IMAGE, headers={"Content-Digest": f"sha-256=:{wrong}:"})
     assert (refused.status_code, refused.json()["code"]) == (400, "digest_mismatch")
     assert gateway.get(f"/v1/uploads/{ID}").status_code == 404
-    taken = gateway.post("/v1/uploads", content=PICTURE, headers={"Content-Digest": f"sha-256=:{right}:"})
+    taken = gateway.post("/v1/uploads", content=IMAGE, headers={"Content-Digest": f"sha-256=:{right}:"})
     assert taken.status_code == 201
 
 
@@ -44,7 +44,7 @@ def test_the_digest_is_checked(gateway: TestClient) -> None:
     ("body", "status", "code"),
     [
         (b"", 422, "upload_empty"),
-        (b"not a picture", 415, "unsupported_media"),
+        (b"not an image", 415, "unsupported_media"),
         (make_png_bomb(), 413, "image_too_large"),
         (b"\0" * (9 << 20), 413, "upload_too_large"),
     ],
@@ -67,6 +67,6 @@ def test_an_upload_without_a_length_is_limited_too(gateway: TestClient) -> None:
 
 
 def test_uploads_belong_to_their_tenant(gateway: TestClient, stranger: dict[str, str]) -> None:
-    gateway.post("/v1/uploads", content=PICTURE)
+    gateway.post("/v1/uploads", content=IMAGE)
     assert gateway.get(f"/v1/uploads/{ID}", headers=stranger).status_code == 404
-    assert gateway.post("/v1/uploads", content=PICTURE, headers=stranger).status_code == 201
+    assert gateway.post("/v1/uploads", content=IMAGE, headers=stranger).status_code == 201

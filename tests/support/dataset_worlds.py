@@ -59,14 +59,14 @@ class Killed(BaseException):
 
 
 class Heartbeat:
-    """Dies when it is told of progress for the n-th time."""
+    """Dies when progress is reported for the n-th time."""
 
     def __init__(self, dies: int | None = None) -> None:
-        self.dies, self.told = dies, []
+        self.dies, self.reports = dies, []
 
     def progress(self, progress: dict[str, Any]) -> None:
-        self.told.append(progress)
-        if self.dies is not None and len(self.told) > self.dies:
+        self.reports.append(progress)
+        if self.dies is not None and len(self.reports) > self.dies:
             raise Killed
 
     def check(self) -> None:
@@ -140,11 +140,11 @@ class World:
         context = JobContext(row, heartbeat, self.db, self.store, self.engines, self.sandbox)  # type: ignore[arg-type]
         if row.parent is not None:
             try:
-                done = run_part(context)
+                outcome = run_part(context)
             except RetryPart:
                 assert leases.retry(self.db, row)
                 return None
-            assert leases.complete(self.db, row, done.output, done.spent, [], done.then)
+            assert leases.complete(self.db, row, outcome.output, outcome.spent, [], outcome.then)
             return None
         try:
             return run_kind(context, DatasetJob.model_validate_json(row.request))

@@ -46,9 +46,11 @@ def validate(glb: bytes) -> dict[str, Any]:
     package = _package(node)
     if package is None:
         pytest.skip("npm gltf-validator not found: set MAQUETTE_GLTF_VALIDATOR to its node_modules folder")
-    done = subprocess.run([node, "-e", SCRIPT, str(package)], input=glb, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr.decode()
-    report: dict[str, Any] = json.loads(done.stdout)
+    completed = subprocess.run(
+        [node, "-e", SCRIPT, str(package)], input=glb, capture_output=True, check=False
+    )
+    assert completed.returncode == 0, completed.stderr.decode()
+    report: dict[str, Any] = json.loads(completed.stdout)
     return report
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 
 def make_gradient(height: int = 48, width: int = 64) -> NDArray[np.uint8]:
-    """A smooth picture whose corners differ, so that turns and flips show."""
+    """A smooth image whose corners differ, so that turns and flips show."""
     y, x = np.mgrid[0:height, 0:width]
     red = 255 * x / (width - 1)
     green = 255 * y / (height - 1)

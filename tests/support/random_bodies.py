@@ -58,14 +58,14 @@ def draw_body(
     return Truth(state, posed, observe(pixels, np.ones(33), world, CAMERA))
 
 
-def mpjpe(found: NDArray[np.float64], true: NDArray[np.float64]) -> float:
+def mpjpe(predicted: NDArray[np.float64], true: NDArray[np.float64]) -> float:
     """Mean joint error in mm after the roots are laid together."""
-    return float(np.linalg.norm((found - found[0]) - (true - true[0]), axis=1).mean() * 1e3)
+    return float(np.linalg.norm((predicted - predicted[0]) - (true - true[0]), axis=1).mean() * 1e3)
 
 
-def pa_mpjpe(found: NDArray[np.float64], true: NDArray[np.float64]) -> float:
+def pa_mpjpe(predicted: NDArray[np.float64], true: NDArray[np.float64]) -> float:
     """Mean joint error in mm after the best similarity (Procrustes)."""
-    a, b = found - found.mean(axis=0), true - true.mean(axis=0)
+    a, b = predicted - predicted.mean(axis=0), true - true.mean(axis=0)
     turned = a @ kabsch(a, b, np.ones(len(a))).T
     scale = (turned * b).sum() / (turned**2).sum()
     return float(np.linalg.norm(scale * turned - b, axis=1).mean() * 1e3)

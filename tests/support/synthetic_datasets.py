@@ -56,7 +56,7 @@ def make_source(
     )
 
 
-def movi_source(clip: movi.RenderedClip, rate: int = RATE, **told: object) -> Source:
+def movi_source(clip: movi.RenderedClip, rate: int = RATE, **fields: object) -> Source:
     """A drawn clip with everything known: masks, depth, camera, boxes."""
     k = clip.intrinsics
 
@@ -73,7 +73,7 @@ def movi_source(clip: movi.RenderedClip, rate: int = RATE, **told: object) -> So
         camera=Intrinsics(fx=k[0, 0], fy=k[1, 1], cx=k[0, 2], cy=k[1, 2]),
         world_from_cam=[tuple(tuple(row) for row in pose) for pose in clip.world_from_cam.tolist()],
         scale="metric",
-        **told,  # type: ignore[arg-type]
+        **fields,  # type: ignore[arg-type]
     )
     labels = {number + 1: label for number, label in enumerate(clip.labels)}
     truth = GroundTruth(objects, labels, lambda frame: clip.depth[frame], known)
@@ -113,11 +113,11 @@ def render_balls(
     return images, masks
 
 
-def balls_source(seed: int, frames: int = 24, count: int = 2, **told: object) -> Source:
+def balls_source(seed: int, frames: int = 24, count: int = 2, **fields: object) -> Source:
     """A source of drawn balls with known masks, and nothing else known."""
     images, masks = render_balls(seed, frames, count)
     truth = GroundTruth(lambda frame: masks[frame], dict.fromkeys(range(1, count + 1), "ball"))
-    return make_source(images, info=SourceInfo(**told), truth=truth)  # type: ignore[arg-type]
+    return make_source(images, info=SourceInfo(**fields), truth=truth)  # type: ignore[arg-type]
 
 
 SETTINGS = DatasetSettings(phrases=("ball", "box", "capsule", "cylinder", "torus", "cone"), clip_seconds=1.0)

@@ -45,7 +45,7 @@ class SyntheticObject:
         return np.clip(255 * (self.vertices + 0.5), 0, 255).astype(np.uint8)
 
     def photograph(self, view: PosedCamera) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        """The picture (H, W, 3), unshaded, and the mask (H, W)."""
+        """The image (H, W, 3), unshaded, and the mask (H, W)."""
         image, depth = render_mesh(
             self.vertices,
             self.faces,

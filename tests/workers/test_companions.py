@@ -1,4 +1,4 @@
-"""Jobs about one picture run one after another on one embedding, whatever else waits."""
+"""Jobs about one image run one after another on one embedding, whatever else waits."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ from workers.settings import WorkerSettings
 
 
 class Remembering:
-    """Embeds one picture at a time, and notes each embedding."""
+    """Embeds one image at a time, and notes each embedding."""
 
     info = EngineInfo("fake", "concepts", "1", "cpu", "Apache-2.0", (), ())
 
@@ -40,7 +40,7 @@ class Remembering:
         return [SegmentedInstance(mask, (0.0, 0.0, 64.0, 48.0), 1.0, n) for n in range(len(clicks))]
 
 
-def test_a_picture_is_embedded_once_for_all_that_wait(tmp_path: Path) -> None:
+def test_an_image_is_embedded_once_for_all_waiting_jobs(tmp_path: Path) -> None:
     db = Database(f"sqlite:///{tmp_path / 'ledger.db'}")
     db.migrate()
     store = LocalStore(tmp_path / "store")
@@ -62,8 +62,10 @@ def test_a_picture_is_embedded_once_for_all_that_wait(tmp_path: Path) -> None:
         runner = Runner(db, store, EngineSet("default", {"concepts": engine}), sandbox, WorkerSettings())
         runner.run(waiting[0], "task")
         rows = [jobs.get(db, "t", job_id) for job_id in waiting]
-        done = [n for n, row in enumerate(rows) if row is not None and row.state == "succeeded"]
-        assert done == list(range(0, 2 * MAX_COMPANIONS + 2, 2)), "the oldest of the same image, and no more"
+        succeeded = [n for n, row in enumerate(rows) if row is not None and row.state == "succeeded"]
+        assert succeeded == list(range(0, 2 * MAX_COMPANIONS + 2, 2)), (
+            "the oldest of the same image, and no more"
+        )
         for job_id in waiting:
             runner.run(job_id, "task")
     assert engine.embedded == [images[0], images[1], images[0], images[1]]

@@ -21,9 +21,9 @@ def test_a_worker_with_an_unknown_suite_ends(tmp_path: Path) -> None:
             "MAQUETTE_ARTEFACTS": str(tmp_path / "artefacts"),
             "MAQUETTE_WORKER_ENGINES": "nonsense",
         }
-        done = subprocess.run(
+        completed = subprocess.run(
             [sys.executable, *COMMAND], env=environment, capture_output=True, text=True, timeout=60
         )
     finally:
         stack.stop()
-    assert "no engine suite is called 'nonsense'" in done.stderr + done.stdout
+    assert "no engine suite is called 'nonsense'" in completed.stderr + completed.stdout

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from workers.formats.color import linear_to_srgb, srgb_to_linear
 from workers.formats.images import encode_png
-from workers.formats.mesh_parts import MeshPart
-from workers.geometry.meshes import TextureMaterial
+from workers.formats.mesh_parts import MeshPart, split_by_material
+from workers.geometry.meshes import Mesh, TextureMaterial, Texturing
 
 # Texels along each side of a face's cell. The corners of the face are the centres of the corner texels, so
 # that filtering between them interpolates as between vertices, and does not reach into the next cell.
@@ -51,6 +51,19 @@ def paint_faces(part: MeshPart) -> MeshPart:
         uvs=_place_corners(rows, columns, cells),
         material=TextureMaterial(image=encode_png(pixels), media_type="image/png", wrap=("clamp", "clamp")),
     )
+
+
+def paint_vertex_colors(mesh: Mesh) -> Mesh:
+    """A mesh with its vertex colours as a texture; as it is without colours or where they fit none."""
+    if mesh.colors is None or mesh.texturing is not None:
+        return mesh
+    [part] = split_by_material(mesh)
+    if not fits_texture(part):
+        return mesh
+    painted = paint_faces(part)
+    assert painted.uvs is not None and painted.material is not None
+    texturing = Texturing(painted.uvs, np.zeros(len(painted.faces), dtype=np.int64), (painted.material,))
+    return Mesh(painted.vertices, painted.faces, texturing=texturing, normals=painted.normals)
 
 
 def _count_cells(part: MeshPart) -> int:

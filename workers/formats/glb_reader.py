@@ -53,12 +53,12 @@ class Glb:
     @cached_property
     def buffers(self) -> list[bytes | None]:
         """The buffers that are in the file: the binary chunk and data addresses; None for others."""
-        found: list[bytes | None] = []
+        contents: list[bytes | None] = []
         for index, item in enumerate(self.document.get("buffers") or [{}]):
             uri = item.get("uri")
             is_chunk = uri is None and index == 0
-            found.append(self.binary if is_chunk else None if uri is None else decode_data_uri(uri))
-        return found
+            contents.append(self.binary if is_chunk else None if uri is None else decode_data_uri(uri))
+        return contents
 
     def item(self, kind: str, index: Any) -> Json:
         """Entry `index` of one of the document's lists; raises GlbError where there is none."""

@@ -68,18 +68,18 @@ atexit.register(lambda: print(*sys.modules, file=sys.stderr))
 from {program} import main
 main()
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)
-    assert done.returncode == 0 and "Usage" in done.stdout
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)
+    assert completed.returncode == 0 and "Usage" in completed.stdout
     # typer itself imports pydantic to parse the options of a command
     has_command = words or program == "workers.convert_cli"
     heavy = HEAVY if has_command else HEAVY | {"pydantic"}
-    assert not heavy & set(done.stderr.split())
+    assert not heavy & set(completed.stderr.split())
 
 
 @pytest.mark.parametrize("path", [path for path, _ in commands(ROOT)], ids=" ".join)
 def test_every_command_explains_itself(path: tuple[str, ...]) -> None:
-    done = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "200"})
-    assert done.exit_code == 0 and "Usage" in done.output
+    result = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "200"})
+    assert result.exit_code == 0 and "Usage" in result.output
 
 
 def test_every_option_of_the_client_has_help() -> None:
@@ -98,8 +98,8 @@ def test_defaults_and_ranges_are_those_of_the_contract() -> None:
     [bodies] = [command for path, command in commands(ROOT) if path == ("bodies",)]
     option = next(parameter for parameter in bodies.params if parameter.name == "max_people")
     assert option.default == BodiesJob.defaults().max_people
-    done = CliRunner().invoke(app, ["bodies", "a.png", "--max-people", "999"])
-    assert done.exit_code == 2 and "256" in done.output
+    result = CliRunner().invoke(app, ["bodies", "a.png", "--max-people", "999"])
+    assert result.exit_code == 2 and "256" in result.output
 
 
 @pytest.mark.parametrize("text", ["1,2,3", "1,2,3,x", ""])
@@ -125,6 +125,6 @@ def test_the_old_name_of_a_flag_still_works(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(
         "maquette.cli.dataset.make.execute_plan", lambda *arguments: modes.append(arguments[2])
     )
-    done = CliRunner().invoke(app, ["dataset", "a.mp4", "-t", "cup", "--plan"])
-    assert done.exit_code == 0 and "--estimate" in done.output
+    result = CliRunner().invoke(app, ["dataset", "a.mp4", "-t", "cup", "--plan"])
+    assert result.exit_code == 0 and "--estimate" in result.output
     assert modes[0].estimate

@@ -42,8 +42,8 @@ def test_every_target_is_written_and_names_stay_in_their_folder(
     source = tmp_path / "in" / "s.glb"
     source.touch()
     targets = [tmp_path / "in" / name for name in ("a/x.obj", "b/x.obj", "one.ply", "two.ply", "one.ply")]
-    done = CliRunner().invoke(app, ["convert", str(source), *map(str, targets)], catch_exceptions=False)
-    assert done.exit_code == 0
+    completed = CliRunner().invoke(app, ["convert", str(source), *map(str, targets)], catch_exceptions=False)
+    assert completed.exit_code == 0
     written = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} - {
         "in/s.glb"
     }

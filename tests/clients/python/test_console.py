@@ -36,7 +36,7 @@ TEXTS = [
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_text_is_printed_as_it_is(text: str) -> None:
+def test_text_is_printed_without_markup(text: str) -> None:
     out = io.StringIO()
     console = PlainConsole(file=out)
     table = Table("column")

@@ -304,8 +304,8 @@ def test_importing_it_imports_nothing_heavy() -> None:
         "import maquette.data as d\nprint(d.DataError.__name__)\n"
         "try: d.Windows\nexcept d.DataError as error: print(error.code, 'maquette[data]' in str(error))"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["DataError", "extra_missing", "True"]
+    completed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert completed.stdout.split() == ["DataError", "extra_missing", "True"]
 
 
 def test_samples_are_tensors_where_torch_is(data: Dataset, assets: Path) -> None:

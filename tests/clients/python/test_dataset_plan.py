@@ -29,9 +29,9 @@ def minimal(**more: Any) -> dict[str, Any]:
 
 
 def printed_plan(*words: str) -> DatasetPlan:
-    done = CliRunner().invoke(app, ["dataset", *words, "--print-plan"], catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    return build_plan(tomllib.loads(done.stdout))
+    result = CliRunner().invoke(app, ["dataset", *words, "--print-plan"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return build_plan(tomllib.loads(result.stdout))
 
 
 def test_a_plan_has_every_option_of_the_job_and_its_defaults() -> None:

@@ -41,7 +41,7 @@ def test_folders_give_their_videos_and_folders_of_frames_in_order(tmp_path: Path
     assert [file.stem for file in left.files] == [str(number) for number in range(12)]
 
 
-def test_a_folder_of_nothing_is_told(tmp_path: Path) -> None:
+def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="holds no video"):
         find_videos(tmp_path)
     with pytest.raises(FileNotFoundError, match="no such file"):
@@ -143,7 +143,7 @@ def test_a_trial_takes_videos_evenly_spread() -> None:
     assert choose_trial_videos(files[:2]) == files[:2]
 
 
-def test_what_is_told_of_a_source_is_checked() -> None:
+def test_the_fields_of_a_source_are_validated() -> None:
     with pytest.raises(ValidationError, match="same number"):
         SourceInfo(actions=[[1.0], [1.0, 2.0]])
     with pytest.raises(ValidationError, match="action_names"):

@@ -202,8 +202,8 @@ def test_results_show_as_escaped_tables_in_notebooks() -> None:
 
 def test_the_version_is_known() -> None:
     assert maquette.__version__ and "__version__" in dir(maquette)
-    done = CliRunner().invoke(app, ["--version"])
-    assert done.exit_code == 0 and done.stdout == f"maquette {maquette.__version__}\n"
+    result = CliRunner().invoke(app, ["--version"])
+    assert result.exit_code == 0 and result.stdout == f"maquette {maquette.__version__}\n"
 
 
 def test_type_checkers_find_the_package() -> None:

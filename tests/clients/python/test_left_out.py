@@ -23,9 +23,9 @@ def write_index(folder: Path, *, known: int, unknown: int, edits: int) -> Path:
 def test_pairs_of_unknown_cameras_are_counted_with_a_warning(tmp_path: Path) -> None:
     folder = write_index(tmp_path, known=6, unknown=100, edits=20)
     expected = r"^6 of 126 pairs .*100 whose camera motion is unknown \(unknown_cameras=True"
-    with pytest.warns(LeftOutWarning, match=expected) as told:
+    with pytest.warns(LeftOutWarning, match=expected) as caught:
         pairs = Pairs(folder)
-    assert len(told) == 1 and "20 edits (edits='with' keeps them)" in str(told[0].message)
+    assert len(caught) == 1 and "20 edits (edits='with' keeps them)" in str(caught[0].message)
     assert len(pairs) == 6 and sorted(pairs.left_out.values()) == [20, 100]
     assert "left out: 100 whose camera motion is unknown" in repr(pairs)
 

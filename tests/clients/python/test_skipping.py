@@ -97,18 +97,18 @@ def segment(*words: str) -> Any:
 
 
 def test_bad_files_are_named_skipped_and_counted(service: Service, folder: Path) -> None:
-    done = segment("segment", f"{folder}/*.jpg", "-t", "cup", "--out", str(folder / "out"))
-    assert done.exit_code == skips.SOME_SKIPPED == 3
+    result = segment("segment", f"{folder}/*.jpg", "-t", "cup", "--out", str(folder / "out"))
+    assert result.exit_code == skips.SOME_SKIPPED == 3
     for name, code in (("b", "upload_empty"), ("c", "image_broken"), ("d", "unsupported_media")):
-        assert f"skipped {folder}/{name}.jpg: {code}: this is {code}\n" in done.stderr
-    assert "3 of 5 inputs were skipped:" in done.stderr
+        assert f"skipped {folder}/{name}.jpg: {code}: this is {code}\n" in result.stderr
+    assert "3 of 5 inputs were skipped:" in result.stderr
     assert sorted(path.name for path in (folder / "out").iterdir()) == ["a", "e"]
     assert len(service.jobs) == 2
 
 
 def test_json_has_a_document_of_what_was_skipped(service: Service, folder: Path) -> None:
-    done = segment("--json", "segment", f"{folder}/*.jpg", f"{folder}/none.jpg", "-t", "cup")
-    last = done.stdout[done.stdout.rindex('\n{\n "skipped"') :]
+    result = segment("--json", "segment", f"{folder}/*.jpg", f"{folder}/none.jpg", "-t", "cup")
+    last = result.stdout[result.stdout.rindex('\n{\n "skipped"') :]
     skipped = json.loads(last)["skipped"]
     assert [(Path(item["name"]).name, item["code"]) for item in skipped] == [
         ("b.jpg", "upload_empty"),
@@ -116,24 +116,28 @@ def test_json_has_a_document_of_what_was_skipped(service: Service, folder: Path)
         ("d.jpg", "unsupported_media"),
         ("none.jpg", "file_unreadable"),
     ]
-    assert done.exit_code == 3
+    assert result.exit_code == 3
 
 
 def test_a_failed_job_leaves_the_others(service: Service, folder: Path) -> None:
     service.failing = {sha256(GOOD).hexdigest()}
-    done = segment("segment", f"{folder}/a.jpg", f"{folder}/e.jpg", "-t", "cup", "--out", str(folder / "out"))
-    assert done.exit_code == 3 and "a.jpg: engine_failed: why" in done.stderr
+    result = segment(
+        "segment", f"{folder}/a.jpg", f"{folder}/e.jpg", "-t", "cup", "--out", str(folder / "out")
+    )
+    assert result.exit_code == 3 and "a.jpg: engine_failed: why" in result.stderr
     assert [path.name for path in (folder / "out").iterdir()] == ["e"]
 
 
 def test_strict_ends_at_the_first_bad_file(service: Service, folder: Path) -> None:
-    done = segment("segment", f"{folder}/*.jpg", "-t", "cup", "--strict")
-    assert isinstance(done.exception, InputRefused) and f"{folder}/b.jpg: upload_empty" in str(done.exception)
+    result = segment("segment", f"{folder}/*.jpg", "-t", "cup", "--strict")
+    assert isinstance(result.exception, InputRefused) and f"{folder}/b.jpg: upload_empty" in str(
+        result.exception
+    )
 
 
 def test_without_any_good_file_the_status_is_one(service: Service, folder: Path) -> None:
-    done = segment("segment", f"{folder}/b.jpg", f"{folder}/c.jpg", "-t", "cup")
-    assert done.exit_code == 1 and "2 of 2 inputs were skipped:" in done.stderr
+    result = segment("segment", f"{folder}/b.jpg", f"{folder}/c.jpg", "-t", "cup")
+    assert result.exit_code == 1 and "2 of 2 inputs were skipped:" in result.stderr
     single = segment("segment", f"{folder}/b.jpg", "-t", "cup")
     assert "b.jpg: this is upload_empty" in str(single.exception)
 
@@ -153,7 +157,7 @@ def plan(*videos: Path, **more: Any) -> Any:
 
 
 def test_a_dataset_is_made_of_the_videos_that_can_be_read(tmp_path: Path) -> None:
-    service, told = Service(), []
+    service, skipped = Service(), []
     contents = {"a.mp4": GOOD, "b.mp4": b"", "c.mp4": b"foreign", "d.mp4": b"image"}
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
@@ -163,7 +167,7 @@ def test_a_dataset_is_made_of_the_videos_that_can_be_read(tmp_path: Path) -> Non
     frames.mkdir()
     for number, size in enumerate((8, 8, 9)):
         Image.new("L", (size, 8)).save(frames / f"{number}.png")
-    submit_plan(client(service), plan(tmp_path), on_skip=told.append)
+    submit_plan(client(service), plan(tmp_path), on_skip=skipped.append)
     [job] = service.jobs
     assert [source["name"] for source in job["sources"]] == ["a.mp4", "a.mp4"]
     assert job["skipped"] == {
@@ -175,12 +179,12 @@ def test_a_dataset_is_made_of_the_videos_that_can_be_read(tmp_path: Path) -> Non
         "d.mp4 (2)": "not_a_video",
         "frames": "file_unreadable",
     }
-    assert [item.name for item in told][:2] == [f"{tmp_path}/one/b.mp4", f"{tmp_path}/one/c.mp4"]
-    assert "differs in size" in told[-1].detail and "no video but image/x" in told[2].detail
+    assert [item.name for item in skipped][:2] == [f"{tmp_path}/one/b.mp4", f"{tmp_path}/one/c.mp4"]
+    assert "differs in size" in skipped[-1].detail and "no video but image/x" in skipped[2].detail
 
 
 def test_an_estimate_takes_other_videos_for_those_that_cannot_be_used(tmp_path: Path) -> None:
-    service, submitted, told = Service(), [], []
+    service, submitted, skipped = Service(), [], []
     for number in range(12):
         (tmp_path / f"{number}.mp4").write_bytes(b"" if number % 4 == 0 else f"video {number}".encode())
 
@@ -189,10 +193,10 @@ def test_an_estimate_takes_other_videos_for_those_that_cannot_be_used(tmp_path: 
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        estimate_plan(client(service), plan(tmp_path), progress=False, on_submit=stop, on_skip=told.append)
+        estimate_plan(client(service), plan(tmp_path), progress=False, on_submit=stop, on_skip=skipped.append)
     [job] = service.jobs
     assert len(submitted) == 1 and len(job["videos"]) == len(job["sources"]) == TRIAL_VIDEOS
-    assert [Path(item.name).stem for item in told] == ["0", "4", "8"][: len(told)] and told
+    assert [Path(item.name).stem for item in skipped] == ["0", "4", "8"][: len(skipped)] and skipped
 
 
 def test_a_strict_plan_names_the_first_bad_video(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_many_workers_claim_each_job_once(db: Database) -> None:
     assert sorted(job.id for job in [*claimed, *rest]) == sorted(ids)
 
 
-def test_who_else_waits(db: Database) -> None:
+def test_other_tenants_that_wait_are_noticed(db: Database) -> None:
     submit(db, "a")
     assert not fairness.has_other_tenants(db, "default", "a")
     submit(db, "b")

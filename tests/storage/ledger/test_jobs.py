@@ -171,7 +171,7 @@ def test_a_job_nobody_ever_took_expires(db: Database) -> None:
     assert state(db, job_id) == "expired"
 
 
-def test_jobs_the_queue_was_not_told_of_are_found_once(db: Database) -> None:
+def test_unannounced_jobs_are_listed_once(db: Database) -> None:
     job_id = submitted(db)
     assert [row[0] for row in reaper.list_undispatched(db, -1, 10)] == [job_id]
     assert reaper.list_undispatched(db, 60, 10) == []
@@ -182,7 +182,7 @@ def test_jobs_the_queue_was_not_told_of_are_found_once(db: Database) -> None:
     assert [row[0] for row in reaper.list_undispatched(db, -1, 10)] == [job_id]
 
 
-def test_history_tells_every_step_in_order_and_resumes(db: Database) -> None:
+def test_history_lists_every_step_in_order_and_resumes(db: Database) -> None:
     job_id = submitted(db)
     job = claimed(db, job_id)
     leases.heartbeat(db, job, LEASE, {"stage": "lift", "done": 1, "total": 2})
@@ -209,7 +209,7 @@ def test_pages_are_newest_first_and_filtered(db: Database) -> None:
     assert [row.id for row in running] == [ids[2]]
 
 
-def test_a_draining_worker_is_told_to_hand_back(db: Database) -> None:
+def test_a_draining_worker_is_asked_to_hand_its_job_back(db: Database) -> None:
     fleet.announce(db, "w1", "default", [{"name": "default"}])
     job = claimed(db, submitted(db))
     assert leases.heartbeat(db, job, LEASE) is HeartbeatReply.CONTINUE

@@ -23,7 +23,7 @@ REAP = {"max_attempts": 3, "cancel_grace": 5.0, "queue_seconds": 3600.0}
 KIND, LEASE = "dataset.clips", 30.0
 
 
-def made(count: int, queue: str = "default", first: int = 0) -> list[Part]:
+def make_parts(count: int, queue: str = "default", first: int = 0) -> list[Part]:
     return [
         Part(KIND, f"key {number}", queue, f'{{"n": {number}}}') for number in range(first, first + count)
     ]
@@ -41,7 +41,7 @@ def claimed(db: Database, job_id: str, worker: str = "w", lease: float = LEASE) 
 
 def parked(db: Database, count: int = 3) -> str:
     job = claimed(db, submitted(db))
-    assert leases.park(db, job, made(count))
+    assert leases.park(db, job, make_parts(count))
     return job.id
 
 
@@ -62,13 +62,13 @@ def state(db: Database, job_id: str) -> str:
 def test_the_last_part_wakes_the_job_and_its_attempt_does_not_count(db: Database) -> None:
     job_id = parked(db, 3)
     assert state(db, job_id) == "running"
-    done = 0
+    completed = 0
     while queued(db, job_id) != [job_id]:
         for part in queued(db, job_id):
             assert part != job_id, "the job was woken before its parts were done"
             assert complete(db, claimed(db, part))
-            done += 1
-    assert done == 3
+            completed += 1
+    assert completed == 3
     actual = parts.list_outcomes(db, job_id, KIND)
     assert {row.key for row in actual.values()} == {"key 0", "key 1", "key 2"}
     assert {row.output for row in actual.values()} == {"a" * 64}
@@ -86,19 +86,19 @@ def test_the_last_part_wakes_the_job_and_its_attempt_does_not_count(db: Database
 
 def test_parts_that_are_known_are_not_made_again(db: Database) -> None:
     job = claimed(db, submitted(db))
-    assert leases.park(db, job, made(2))
+    assert leases.park(db, job, make_parts(2))
     for part in queued(db, job.id):
         complete(db, claimed(db, part))
-    assert leases.park(db, claimed(db, job.id), made(3))
+    assert leases.park(db, claimed(db, job.id), make_parts(3))
     [left] = queued(db, job.id)
     assert claimed(db, left).part == "key 2"
 
 
 def test_parking_on_parts_that_are_done_wakes_at_once(db: Database) -> None:
     job = claimed(db, submitted(db))
-    assert leases.park(db, job, made(1))
+    assert leases.park(db, job, make_parts(1))
     complete(db, claimed(db, queued(db, job.id)[0]))
-    assert leases.park(db, claimed(db, job.id), made(1))
+    assert leases.park(db, claimed(db, job.id), make_parts(1))
     assert queued(db, job.id) == [job.id]
 
 
@@ -173,7 +173,7 @@ def test_a_part_that_lost_every_worker_lets_the_others_go_on(db: Database) -> No
     progress = [event["data"]["done"] for event in events if event["type"] == "progress"]
     assert progress == [0, 1, 2, 3, 4, 5]
     # what is parked again waits for what is new, and is not woken by what was lost
-    assert leases.park(db, claimed(db, job_id), made(2, first=4))
+    assert leases.park(db, claimed(db, job_id), make_parts(2, first=4))
     [left] = queued(db, job_id)
     assert claimed(db, left).part == "key 5"
     events = [event["data"] for event in jobs.list_events(db, job_id, 0) if event["type"] == "progress"]
@@ -203,7 +203,7 @@ def test_another_attempt_at_a_part_counts_and_holds_nothing(db: Database) -> Non
     assert complete(db, again)
 
 
-def test_a_part_that_fails_wakes_the_job_to_tell_why(db: Database) -> None:
+def test_a_part_that_fails_wakes_the_job_to_report_why(db: Database) -> None:
     job_id = parked(db, 5)
     first, other = queued(db, job_id)
     running = claimed(db, other)
@@ -235,7 +235,7 @@ def test_a_parked_job_has_one_deadline_from_its_first_claim(db: Database) -> Non
         complete(db, claimed(db, part))
     again = claimed(db, job_id)
     assert again.deadline_at == before.deadline_at
-    assert leases.park(db, again, made(1, first=7))
+    assert leases.park(db, again, make_parts(1, first=7))
     with db.write() as connection:
         connection.execute(update(table).where(table.c.id == job_id).values(deadline_at=1))
     assert reaper.reap(db, **REAP).ended == (job_id,)

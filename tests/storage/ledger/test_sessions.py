@@ -1,15 +1,15 @@
-"""Sessions of the ledger, and jobs that wait for one picture, on SQLite and on Postgres."""
+"""Sessions of the ledger, and jobs that wait for one image, on SQLite and on Postgres."""
 
 from dataclasses import replace
 
 from storage.ledger import Database, Submission, jobs, leases, sessions
 
-PICTURE = "a" * 64
-JOB = Submission("acme", "segment", "auto", "default", "{}", "h", 60, subject=PICTURE)
+IMAGE = "a" * 64
+JOB = Submission("acme", "segment", "auto", "default", "{}", "h", 60, subject=IMAGE)
 
 
 def test_a_session_is_its_tenants_alone(db: Database) -> None:
-    opened = sessions.add(db, "acme", PICTURE, 60, {"prompts": []})
+    opened = sessions.add(db, "acme", IMAGE, 60, {"prompts": []})
     assert sessions.get(db, "acme", opened.id) == opened
     assert sessions.get(db, "other", opened.id) is None
     assert not sessions.close(db, "other", opened.id)
@@ -17,8 +17,8 @@ def test_a_session_is_its_tenants_alone(db: Database) -> None:
     assert sessions.get(db, "acme", opened.id) is None
 
 
-def test_of_two_changes_at_once_the_second_is_told(db: Database) -> None:
-    opened = sessions.add(db, "acme", PICTURE, 60, {"n": 0})
+def test_of_two_concurrent_changes_the_second_is_refused(db: Database) -> None:
+    opened = sessions.add(db, "acme", IMAGE, 60, {"n": 0})
     first = sessions.change(db, opened, {"n": 1})
     assert first is not None and first.version == 1 and first.expires_at >= opened.expires_at
     assert sessions.change(db, opened, {"n": 2}) is None
@@ -27,15 +27,15 @@ def test_of_two_changes_at_once_the_second_is_told(db: Database) -> None:
 
 
 def test_a_session_whose_time_is_over_is_forgotten(db: Database) -> None:
-    kept = sessions.add(db, "acme", PICTURE, 60, {})
-    over = sessions.add(db, "acme", PICTURE, 0, {})
+    kept = sessions.add(db, "acme", IMAGE, 60, {})
+    over = sessions.add(db, "acme", IMAGE, 0, {})
     assert sessions.get(db, "acme", over.id) is None
     sessions.drop_expired(db)
     assert not sessions.close(db, "acme", over.id)
     assert sessions.get(db, "acme", kept.id) is not None
 
 
-def test_jobs_about_one_picture_are_taken_in_their_order(db: Database) -> None:
+def test_jobs_about_one_image_are_claimed_in_order(db: Database) -> None:
     first, _ = jobs.submit(db, JOB)
     other, _ = jobs.submit(db, replace(JOB, subject="b" * 64))
     foreign, _ = jobs.submit(db, replace(JOB, tenant="rival"))

@@ -1,4 +1,4 @@
-"""A budget of seconds: what it leaves out is told, and a run that goes on leaves out the same."""
+"""A budget of seconds: what it leaves out is reported, and a resumed run leaves out the same."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -72,13 +72,13 @@ def test_no_clip_is_begun_after_the_seconds_and_decisions_say_so(tmp_path: Path)
 
 
 @pytest.mark.parametrize("most", [None, 40.0])
-def test_time_enough_changes_nothing(tmp_path: Path, most: float | None) -> None:
+def test_a_generous_budget_changes_nothing(tmp_path: Path, most: float | None) -> None:
     built = ran(FolderWorkspace(tmp_path), replace(SETTINGS, limits=BudgetLimits(most)))
     assert len(built.records) == CLIPS and not built.budget_reached
     assert all(row.gate != "budget" for row in built.plan.decisions)
 
 
-def test_a_run_that_goes_on_counts_the_clips_of_the_first(tmp_path: Path) -> None:
+def test_a_resumed_run_counts_the_clips_of_the_first(tmp_path: Path) -> None:
     class Killed(Exception):
         pass
 

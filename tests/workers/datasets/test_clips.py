@@ -32,7 +32,7 @@ SETTINGS = DatasetSettings(phrases=("ball",), clip_seconds=2.0, min_clip_seconds
 
 
 def scenery(seed: int, frames: int = 24) -> list[Rgb]:
-    """A picture of its own for each seed, with a ball that moves over it."""
+    """An image of its own for each seed, with a ball that moves over it."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(40, 215, (5, 7, 3)).astype(np.uint8)
     background = cv2.resize(coarse, (160, 120), interpolation=cv2.INTER_CUBIC)
@@ -45,8 +45,8 @@ def planned(sources: Sequence[Source], folder: Path, settings: DatasetSettings =
     return build_local_pipeline(FolderWorkspace(folder), Components(OracleTracks(())), settings).plan(sources)
 
 
-def decision(found: PlannedClips, gate: str) -> list[bool]:
-    return [row.passed for row in found.decisions if row.gate == gate]
+def decision(clips: PlannedClips, gate: str) -> list[bool]:
+    return [row.passed for row in clips.decisions if row.gate == gate]
 
 
 def test_cuts_are_found_and_fast_motion_is_none() -> None:
@@ -114,7 +114,7 @@ def test_dark_blurred_frozen_and_short_clips_are_rejected(tmp_path: Path) -> Non
 
 
 def recoded(frames: Sequence[Rgb], quality: int = 40) -> list[Rgb]:
-    """The same pictures, coded again, a little brighter and cropped by a pixel."""
+    """The same images, coded again, a little brighter and cropped by a pixel."""
     out = []
     for frame in frames:
         data = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]

@@ -38,7 +38,7 @@ def breaking(source: Source, frames: range) -> Source:
     return replace(source, open=opened)
 
 
-def made(folder: Path, frames: range, settings: DatasetSettings) -> Dataset:
+def make_dataset(folder: Path, frames: range, settings: DatasetSettings) -> Dataset:
     source = breaking(balls_source(1, 48), frames)
     time = Time()
     build_dataset(
@@ -56,18 +56,18 @@ UNLIMITED = replace(SETTINGS, limits=BudgetLimits())
 
 
 def test_the_clips_around_a_broken_place_are_made(tmp_path: Path) -> None:
-    data = made(tmp_path / "a", range(14, 16), UNLIMITED)
+    data = make_dataset(tmp_path / "a", range(14, 16), UNLIMITED)
     assert verify(data.folder) == []
     assert [row.kept for row in data.clip_rows] == [True, False, True, True]
     [decision] = [row for row in data.rows("decisions") if row.gate == "processing"]
     assert (decision.clip, decision.reason) == (data.clip_rows[1].clip, "video_broken")
     assert data.manifest.rejected == {"processing": 1}
-    assert made(tmp_path / "b", range(14, 16), UNLIMITED).version == data.version
+    assert make_dataset(tmp_path / "b", range(14, 16), UNLIMITED).version == data.version
 
 
 def test_a_broken_clip_is_none_that_the_budget_left_out(tmp_path: Path) -> None:
     # begun at 0, 10 and 20 seconds, and not at 30
-    data = made(tmp_path, range(14, 16), SETTINGS)
+    data = make_dataset(tmp_path, range(14, 16), SETTINGS)
     assert [row.kept for row in data.clip_rows] == [True, False, True, False]
     gates = {row.clip: row.gate for row in data.rows("decisions") if not row.passed}
     assert gates == {data.clip_rows[1].clip: "processing", data.clip_rows[3].clip: "budget"}
@@ -75,5 +75,5 @@ def test_a_broken_clip_is_none_that_the_budget_left_out(tmp_path: Path) -> None:
 
 def test_without_a_clip_that_works_there_is_no_dataset(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"video_broken \(4\)") as caught:
-        made(tmp_path, range(48), UNLIMITED)
+        make_dataset(tmp_path, range(48), UNLIMITED)
     assert caught.value.code == "all_clips_failed"

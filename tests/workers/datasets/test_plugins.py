@@ -61,7 +61,9 @@ class Says:
         return self.of_track
 
 
-def made(folder: Path, captioner: Captioner | None = None, settings: DatasetSettings = SETTINGS) -> Dataset:
+def make_dataset(
+    folder: Path, captioner: Captioner | None = None, settings: DatasetSettings = SETTINGS
+) -> Dataset:
     settings = replace(settings, phrases=("sports ball",))
     components = Components(OracleTracks(settings.phrases), captioner=captioner, dynamics=Shift())
     build_dataset([rolling()], components, settings, folder / "work", folder / "data")
@@ -71,7 +73,7 @@ def made(folder: Path, captioner: Captioner | None = None, settings: DatasetSett
 
 
 def judged(folder: Path, text: str) -> CaptionRow:
-    [row] = [row for row in made(folder, Says(text)).rows("captions") if row.kind == "engine"]
+    [row] = [row for row in make_dataset(folder, Says(text)).rows("captions") if row.kind == "engine"]
     return row
 
 
@@ -254,13 +256,13 @@ def test_an_orange_is_no_colour(tmp_path: Path) -> None:
 
 
 def test_composed_captions_are_judged_too_and_true_ones_stay(tmp_path: Path) -> None:
-    rows = made(tmp_path).rows("captions")
+    rows = make_dataset(tmp_path).rows("captions")
     assert len(rows) == 2 and all(row.kind == "composed" for row in rows)
     assert all(row.score == 1.0 and row.kept for row in rows)
 
 
-def test_a_caption_that_does_not_fit_is_left_out_and_told(tmp_path: Path) -> None:
-    data = made(tmp_path, Says("A small blue cup.", "A ball on a wall."))
+def test_a_caption_that_does_not_fit_is_left_out_and_reported(tmp_path: Path) -> None:
+    data = make_dataset(tmp_path, Says("A small blue cup.", "A ball on a wall."))
     clip = next(data.clips())
     assert [(row.track, row.kind) for row in clip.captions] == [
         (None, "engine"),
@@ -285,12 +287,12 @@ def test_a_caption_that_does_not_fit_is_left_out_and_told(tmp_path: Path) -> Non
 
 def test_a_stricter_bound_leaves_more_out(tmp_path: Path) -> None:
     strict = replace(SETTINGS, policy=SETTINGS.policy.with_bounds({"caption_alignment": (0.9, None)}))
-    rows = made(tmp_path, Says("A large red ball that moves to the left."), strict).rows("captions")
+    rows = make_dataset(tmp_path, Says("A large red ball that moves to the left."), strict).rows("captions")
     assert [(row.kind, row.kept) for row in rows if row.track] == [("engine", False), ("composed", True)]
 
 
-def test_a_model_tells_the_actions_between_frames(tmp_path: Path) -> None:
-    clip = next(made(tmp_path).clips())
+def test_a_dynamics_model_gives_the_actions_between_frames(tmp_path: Path) -> None:
+    clip = next(make_dataset(tmp_path).clips())
     rows = [row for row in clip.actions if row.kind == "inferred"]
     assert [row.frame for row in rows] == list(range(FRAMES - 1))
     assert all(row.names == ("right",) for row in rows)

@@ -21,8 +21,8 @@ from workers.datasets.schema_doc import render_page
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return make_dataset(tmp_path_factory.mktemp("made"))
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return make_dataset(tmp_path_factory.mktemp("dataset"))
 
 
 def test_the_page_about_the_schema_is_current() -> None:
@@ -69,10 +69,10 @@ def test_equal_rows_are_equal_bytes() -> None:
     assert len({parquet.write(ScoreRow, rows) for _ in range(20)}) == 1
 
 
-def test_a_shard_is_one_row_group_and_pyarrow_reads_it(made: Dataset) -> None:
+def test_a_shard_is_one_row_group_and_pyarrow_reads_it(dataset: Dataset) -> None:
     for name, table in TABLES.items():
-        for file in made.manifest.tables[name]:
-            stored = pq.ParquetFile(made.folder / file.name)
+        for file in dataset.manifest.tables[name]:
+            stored = pq.ParquetFile(dataset.folder / file.name)
             if table.per_clip:
                 assert stored.metadata.num_row_groups == 1
             read = stored.read()
@@ -83,7 +83,7 @@ def test_a_shard_is_one_row_group_and_pyarrow_reads_it(made: Dataset) -> None:
                     assert read[column.name].null_count == 0
 
 
-def test_a_missing_column_is_told(tmp_path: Path) -> None:
+def test_a_missing_column_is_reported(tmp_path: Path) -> None:
     wrong = parquet.write(ScoreRow, [ScoreRow(clip="c", track=1, stage="s", name="n", value=1.0, unit="u")])
     with pytest.raises(DatasetError) as caught:
         parquet.read(CameraRow, wrong)
@@ -92,10 +92,10 @@ def test_a_missing_column_is_told(tmp_path: Path) -> None:
         parquet.read(CameraRow, b"PAR1 nonsense")
 
 
-def test_the_version_is_the_hash_of_the_manifest_and_sees_every_change(made: Dataset) -> None:
-    data = (made.folder / manifest.MANIFEST).read_bytes()
+def test_the_version_is_the_hash_of_the_manifest_and_sees_every_change(dataset: Dataset) -> None:
+    data = (dataset.folder / manifest.MANIFEST).read_bytes()
     actual = manifest.decode(data)
-    assert actual.encode() == data and actual.version == made.version
+    assert actual.encode() == data and actual.version == dataset.version
     other = replace(actual, parameters={**actual.parameters, "size": 128})
     assert other.version != actual.version
 
@@ -116,7 +116,7 @@ def test_only_the_key_that_signed_verifies() -> None:
         manifest.check_signature(data, json.dumps(document).encode(), "right")
 
 
-def test_a_folder_that_is_no_dataset_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_is_no_dataset_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         Dataset(tmp_path)
     assert caught.value.code == "dataset_missing"
@@ -131,8 +131,8 @@ def test_a_folder_that_is_no_dataset_is_told(tmp_path: Path) -> None:
     assert caught.value.code == "dataset_incompatible"
 
 
-def test_clips_read_as_arrays(made: Dataset) -> None:
-    clip = next(made.clips())
+def test_clips_read_as_arrays(dataset: Dataset) -> None:
+    clip = next(dataset.clips())
     assert len(clip.frames) == len(clip.cameras) == len(clip) == clip.row.frames
     assert clip.image(0).shape == (*clip.size, 3)
     observation = clip.frame_observations(3)[0]
@@ -143,12 +143,12 @@ def test_clips_read_as_arrays(made: Dataset) -> None:
     assert depth is not None and depth.dtype == np.float32
     corners = clip.corners(observation, world=True)
     assert corners is not None and corners.shape == (8, 3)
-    assert {row.split for row in made.clip_rows} >= {clip.row.split}
-    assert all(row.row.split == "train" for row in made.clips("train"))
+    assert {row.split for row in dataset.clip_rows} >= {clip.row.split}
+    assert all(row.row.split == "train" for row in dataset.clips("train"))
 
 
-def test_negatives_are_kept(made: Dataset) -> None:
-    options = {row.phrase: row.found for row in made.rows("concepts", made.clip_rows[-1].clip)}
+def test_negatives_are_kept(dataset: Dataset) -> None:
+    options = {row.phrase: row.found for row in dataset.rows("concepts", dataset.clip_rows[-1].clip)}
     assert options["ball"] > 0 and options["cone"] == 0
 
 
@@ -181,8 +181,8 @@ def test_the_same_sources_give_the_same_version_in_any_place(tmp_path: Path) -> 
     assert len(versions) == 1
 
 
-def test_depth_is_stored_to_a_fraction_of_a_millimetre(made: Dataset) -> None:
-    clip = next(made.clips())
+def test_depth_is_stored_to_a_fraction_of_a_millimetre(dataset: Dataset) -> None:
+    clip = next(dataset.clips())
     unit = clip.frames[0].depth_unit
     assert unit is not None and unit < 1e-3
     assert clip.frames[0].depth_png is not None

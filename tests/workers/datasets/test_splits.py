@@ -20,7 +20,7 @@ SHARES = {"train": 0.5, "val": 0.25, "test": 0.25}
      "film 1of3.mp4", "film.part1.mp4", "Film [2].mp4", "film_cut03.webm", "Film-Scene-012.mp4", "FILM12.avi",
      "ｆｉｌｍ－４.mp4"],
 )  # fmt: skip
-def test_parts_of_one_film_have_one_name(name: str) -> None:
+def test_parts_of_one_recording_have_one_name(name: str) -> None:
     assert guess_recording(name) == "film"
 
 
@@ -38,7 +38,7 @@ def test_names_that_differ_in_more_than_a_number_stay_apart() -> None:
     assert len({guess_recording(name) for name in names}) == len(names)
 
 
-def test_cuts_of_one_film_lie_in_one_split() -> None:
+def test_parts_of_one_recording_are_in_one_split() -> None:
     names = {f"{number:064x}": f"film-{number:02d}.mp4" for number in range(40)}
     sources, sessions = sorted(names), dict.fromkeys(names)
     apart = group_sources(sources, sessions, [])

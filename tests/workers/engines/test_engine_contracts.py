@@ -29,7 +29,7 @@ def engines() -> EngineSet:
 
 
 @pytest.fixture(scope="module")
-def picture() -> tuple[Any, Any]:
+def photo() -> tuple[Any, Any]:
     image = make_wall()
     return image, draw_ball(image, (120, 150), 60, (220, 60, 40))
 
@@ -46,8 +46,8 @@ def test_every_kind_is_there_and_describes_itself(engines: EngineSet) -> None:
         assert all(len(sha) == 64 for sha in description["weights"].values())
 
 
-def test_concepts(engines: EngineSet, picture: tuple[Any, Any]) -> None:
-    image, mask = picture
+def test_concepts(engines: EngineSet, photo: tuple[Any, Any]) -> None:
+    image, mask = photo
     engine = engines.concepts()
     assert isinstance(engine, ConceptEngine)
     handle = engine.embed(image, "a")
@@ -86,8 +86,8 @@ def test_trackers_answer_each_frame_once_and_resume(engines: EngineSet) -> None:
         assert all((x.mask == y.mask).all() for x, y in zip(a.objects, b.objects, strict=True))
 
 
-def test_objects(engines: EngineSet, picture: tuple[Any, Any]) -> None:
-    image, mask = picture
+def test_objects(engines: EngineSet, photo: tuple[Any, Any]) -> None:
+    image, mask = photo
     engine = engines.objects()
     assert isinstance(engine, ObjectEngine)
     asset, again = (engine.reconstruct(image, mask, seed=1) for _ in range(2))

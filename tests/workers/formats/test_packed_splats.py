@@ -62,7 +62,7 @@ def test_values_survive(target: str, tolerance: float) -> None:
 
 @pytest.mark.parametrize("target", DECODERS)
 @pytest.mark.parametrize("source", ["ply", "spz"])
-def test_they_have_the_axes_of_training(target: str, source: str) -> None:
+def test_splats_have_the_axes_of_training(target: str, source: str) -> None:
     post = make_signpost()
     data = write_splat_ply(post) if source == "ply" else write_spz(post)
     means, _ = flip_axes(post, (1, -1, -1) if source == "spz" else (1, 1, 1))

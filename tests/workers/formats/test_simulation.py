@@ -3,26 +3,37 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import trimesh
+from numpy.typing import NDArray
 
+from tests.support.media_files import encode_png
 from workers.formats.simulation.package import write_simulation_zip
 from workers.formats.simulation.solids import NotSolid, compute_mass, decompose_convex, make_lods
-from workers.geometry.meshes import Mesh
+from workers.geometry.meshes import Mesh, TextureMaterial, Texturing
+from workers.geometry.poses import Similarity, matrix_from_quaternion
 
 DENSITY = 700.0
 
 
-def solid(made: trimesh.Trimesh) -> Mesh:
-    return Mesh(np.asarray(made.vertices, dtype=np.float64), np.asarray(made.faces, dtype=np.int64))
+def solid(shape: trimesh.Trimesh) -> Mesh:
+    return Mesh(np.asarray(shape.vertices, dtype=np.float64), np.asarray(shape.faces, dtype=np.int64))
 
 
-def unpack(folder: Path, mesh: Mesh, scale: float = 1.0) -> dict[str, object]:
+def unpack(
+    folder: Path, mesh: Mesh, scale: float = 1.0, visuals: list[Mesh] | None = None
+) -> dict[str, object]:
     data = write_simulation_zip(
-        mesh, "a box <1>", scale=scale, density=DENSITY, notes={"flags": ["scale_not_metric"]}
+        mesh,
+        "a box <1>",
+        scale=scale,
+        density=DENSITY,
+        notes={"flags": ["scale_not_metric"]},
+        make_visuals=None if visuals is None else lambda: visuals,
     )
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         archive.extractall(folder)
@@ -67,6 +78,91 @@ def test_convex_parts_keep_a_hole_open() -> None:
     assert covered < 1.2 * ring.volume, "the hole must stay open"
     assert covered > 0.9 * ring.volume
     assert not any(part.contains([[0.0, 0.0, 0.0]])[0] for part in parts)
+
+
+# the corners of a cube, each in a colour of its own
+CORNERS = np.array([[x, y, z] for x in (0, 255) for y in (0, 255) for z in (0, 255)], dtype=np.uint8)
+
+
+def textured_mesh() -> Mesh:
+    """A unit square prism whose texture is red above and green below."""
+    box = solid(trimesh.creation.box((0.4, 1.0, 0.2)))
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    pixels[:4], pixels[4:] = (230, 30, 20), (30, 200, 40)
+    uvs = np.column_stack([box.vertices[:, 0] + 0.5, 0.5 - 0.9 * box.vertices[:, 1]])
+    material = TextureMaterial(image=encode_png(pixels), media_type="image/png")
+    return replace(box, texturing=Texturing(uvs, np.zeros(len(box.faces), dtype=np.int64), (material,)))
+
+
+def read_colors(path: Path) -> tuple[trimesh.Trimesh, NDArray[np.uint8]]:
+    """An OBJ as trimesh reads it, and the texture's colour (V, 3) at each vertex."""
+    mesh = trimesh.load(path, process=False)
+    image = np.asarray(mesh.visual.material.image.convert("RGB"))
+    height, width = image.shape[:2]
+    columns = np.clip((mesh.visual.uv[:, 0] * width).astype(int), 0, width - 1)
+    rows = np.clip(((1 - mesh.visual.uv[:, 1]) * height).astype(int), 0, height - 1)
+    return mesh, image[rows, columns]
+
+
+def test_visual_meshes_keep_their_textures(tmp_path: Path) -> None:
+    mesh = textured_mesh()
+    unpack(tmp_path, mesh, visuals=[mesh, mesh])
+    for level in (0, 1):
+        read, colors = read_colors(tmp_path / f"visual_lod{level}.obj")
+        above = read.vertices[:, 2] > 0
+        assert 0 < above.sum() < len(above)
+        assert (colors[above] == (230, 30, 20)).all() and (colors[~above] == (30, 200, 40)).all()
+    xml = (tmp_path / "object.xml").read_text()
+    assert len(list(tmp_path.glob("texture-*.png"))) == 1, "levels share a texture"
+    assert f'file="{next(tmp_path.glob("texture-*.png")).name}"' in xml
+
+
+def test_vertex_colours_become_a_texture(tmp_path: Path) -> None:
+    box = solid(trimesh.creation.box((0.2, 0.2, 0.2)))
+    unpack(tmp_path, replace(box, colors=CORNERS))
+    mesh, colors = read_colors(tmp_path / "visual_lod0.obj")
+    # back from z up to y up
+    expected = 255 * (mesh.vertices[:, [0, 2, 1]] * (1, 1, -1) > 0)
+    np.testing.assert_allclose(colors, expected, atol=2)
+
+
+def test_a_mesh_without_colours_has_no_texture(tmp_path: Path) -> None:
+    unpack(tmp_path, solid(trimesh.creation.box((0.2, 0.2, 0.2))))
+    assert not list(tmp_path.glob("*.png")) and not list(tmp_path.glob("*.mtl"))
+
+
+def test_the_frame_is_the_one_of_the_conventions(tmp_path: Path) -> None:
+    """p_sim = s Z p_obj, and p_cam = R(q) Zᵀ p_sim + t where s is the scale of the pose."""
+    z_up = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]])
+    mesh = trimesh.creation.box((0.3, 1.0, 0.2)).apply_translation((0.1, 0.2, -0.3))
+    pose = Similarity.from_parts(np.eye(3)[[2, 0, 1]], np.array([0.1, -0.2, 3.0]))
+    pose = replace(pose, scale=0.25)
+    summary = unpack(tmp_path, solid(mesh), scale=pose.scale)
+    read = trimesh.load(tmp_path / "visual_lod0.obj", process=False)
+    np.testing.assert_allclose(read.vertices, 0.25 * mesh.vertices @ z_up.T, atol=1e-7)
+    np.testing.assert_allclose(
+        read.vertices @ (pose.rotation_matrix() @ z_up.T).T + pose.translation,
+        pose.apply(np.asarray(mesh.vertices)),
+        atol=1e-7,
+    )
+    np.testing.assert_allclose(summary["rotation_from_object"], z_up)
+    assert summary["metres_per_unit"] == 0.25
+    # a quarter turn about x: the top stays up, the front (+z of the object) faces -y
+    np.testing.assert_allclose(
+        matrix_from_quaternion(np.array([[0.5**0.5, 0.5**0.5, 0, 0]]))[0], z_up, atol=1e-12
+    )
+    np.testing.assert_array_equal(z_up @ (0, 1, 0), (0, 0, 1))
+    np.testing.assert_array_equal(z_up @ (0, 0, 1), (0, -1, 0))
+
+
+def test_mujoco_shows_the_texture(tmp_path: Path) -> None:
+    mujoco = pytest.importorskip("mujoco", reason="mujoco is not installed")
+    mesh = textured_mesh()
+    unpack(tmp_path, mesh, visuals=[mesh])
+    model = mujoco.MjModel.from_xml_path(str(tmp_path / "object.xml"))
+    assert (model.ntex, model.nmat) == (1, 1)
+    [shown] = [geom for geom in range(model.ngeom) if model.geom_contype[geom] == 0]
+    assert model.geom_matid[shown] == 0 and model.mesh_texcoordnum[model.geom_dataid[shown]] > 0
 
 
 def test_pybullet_loads_it_and_it_comes_to_rest_on_its_side(tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ def test_quantised_attributes_and_linear_colours_are_read():
     np.testing.assert_allclose(back, splat.colors, atol=0.005)
 
 
-def test_two_nodes_show_two_splats():
+def test_two_nodes_hold_two_splats():
     def twice(document):
         document["nodes"].append({"mesh": 0, "translation": [5, 0, 0]})
         document["scenes"][0]["nodes"].append(1)

@@ -98,7 +98,7 @@ def test_what_a_bucket_held_when_the_job_began_is_what_it_reads(world: World, s3
     assert len(manifest.provenance.sources) == 1
 
 
-def test_a_broken_video_is_left_out_and_told(world: World, s3: Any) -> None:
+def test_a_broken_video_is_left_out_and_reported(world: World, s3: Any) -> None:
     s3.put_object(Bucket="videos-in", Key="broken/a.mp4", Body=b"no video")
     job = world.job(videos=[], buckets=[{"address": "s3://videos-in/broken"}])
     with pytest.raises(JobProblem) as caught:
@@ -134,7 +134,7 @@ def test_numbered_frames_in_a_folder_are_one_video(world: World, tmp_path: Path)
         ("betamax://tape/1", "bucket_unknown"),
     ],
 )
-def test_buckets_that_cannot_be_read_are_told(world: World, address: str, code: str) -> None:
+def test_buckets_that_cannot_be_read_are_an_error(world: World, address: str, code: str) -> None:
     with pytest.raises(JobProblem) as caught:
         world.go(world.job(videos=[], buckets=[{"address": address}]), Heartbeat())
     assert caught.value.problem.code == code
@@ -174,7 +174,7 @@ def test_of_two_versions_one_wins_and_the_same_version_may_be_written_by_many(
         assert files.cat_file(f"{folder}/{item.name}") == world.store.get(item.sha256)
 
 
-def test_a_writer_that_died_is_gone_on_from_and_the_manifest_comes_last(world: World) -> None:
+def test_a_killed_writer_is_resumed_and_the_manifest_comes_last(world: World) -> None:
     files, built = fsspec.filesystem("memory"), artefacts(world, "c")
 
     def dies(done: int, total: int) -> None:
@@ -196,7 +196,7 @@ def test_a_writer_that_died_is_gone_on_from_and_the_manifest_comes_last(world: W
     assert len(read) == len(built) + 1 - len(half)
 
 
-def test_a_claim_without_a_version_is_nobodys(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_claim_without_a_version_is_an_error(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(buckets, "CLAIM_READ_ATTEMPTS", 1)
     files = fsspec.filesystem("memory")
     files.pipe_file("/nobody/.claimed", b"")
@@ -227,7 +227,7 @@ def test_nobody_opens_unknown_schemes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "code"),
+    ("fields", "code"),
     [
         ({"buckets": [{"address": "s3://secret/a"}]}, "bucket_not_allowed"),
         ({"buckets": [{"address": "s3://open/a"}], "publish": "s3://open/out"}, "bucket_not_allowed"),
@@ -237,10 +237,10 @@ def test_nobody_opens_unknown_schemes() -> None:
     ],
 )
 def test_the_gateway_refuses_before_a_job_is_made(
-    gateway: TestClient, state: State, monkeypatch: pytest.MonkeyPatch, told: dict[str, Any], code: str
+    gateway: TestClient, state: State, monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], code: str
 ) -> None:
     monkeypatch.setattr(state.settings, "bucket_read", "s3://open")
-    answer = gateway.post("/v1/jobs", json={"kind": "dataset", "text": ["person"], **told})
+    answer = gateway.post("/v1/jobs", json={"kind": "dataset", "text": ["person"], **fields})
     assert (answer.status_code, answer.json()["code"]) == (422, code)
     assert gateway.get("/v1/jobs").json()["jobs"] == []
 

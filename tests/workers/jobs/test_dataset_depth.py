@@ -188,7 +188,7 @@ def test_killed_or_shared_it_is_the_same_version(
 ) -> None:
     heartbeat = Heartbeat()
     assert version(world.go(create_job(world, exact), heartbeat)) == version(undisturbed)
-    for point in (FRAMES + 3, len(heartbeat.told) - 3):
+    for point in (FRAMES + 3, len(heartbeat.reports) - 3):
         job = create_job(world, exact)
         with pytest.raises(Killed):
             world.go(job, Heartbeat(point))

@@ -225,7 +225,7 @@ def test_a_job_of_which_no_clip_can_be_worked_on_fails(world: World) -> None:
 
 
 def broken(folder: Path) -> Path:
-    """A video of which the tenth picture cannot be decoded."""
+    """A video of which the tenth image cannot be decoded."""
     (folder / "frames").mkdir()
     noise = np.random.default_rng(0).integers(0, 255, (16, 60, 80, 3), np.uint8)
     for index, image in enumerate(noise):

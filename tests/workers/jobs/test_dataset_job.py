@@ -37,7 +37,7 @@ def test_a_job_makes_a_sound_dataset(
     assert sum(result.splits.values()) == result.clips
     steps = {(step.unit, step.stage): (step.given, step.kept) for step in result.funnel}
     assert steps["clips", "duration"] == (5, 5) and steps["tracks", "flicker"] == (5, 5)
-    stages = [progress["stage"] for progress in heartbeat.told]
+    stages = [progress["stage"] for progress in heartbeat.reports]
     assert list(dict.fromkeys(stages)) == ["survey", "clips", "write"]
 
 
@@ -45,7 +45,7 @@ def test_killed_at_any_point_it_makes_the_same_version(
     world: World, undisturbed: tuple[Manifest, Heartbeat]
 ) -> None:
     manifest, heartbeat = undisturbed
-    last = len(heartbeat.told)
+    last = len(heartbeat.reports)
     points = sorted({0, FRAMES, last // 2, last - 1})
     for point in points:
         job = world.job()
@@ -114,20 +114,20 @@ def test_licences_sessions_cameras_and_actions_reach_the_rows(world: World, tmp_
 
 
 @pytest.mark.parametrize(
-    ("told", "code"),
+    ("source", "code"),
     [
         ({"world_from_cam": [np.eye(4).tolist()] * 10}, "cameras_mismatch"),
         ({"actions": [[0.0]] * 10}, "actions_mismatch"),
         ({"camera": {"fx": 0.01, "fy": 0.01, "cx": 1, "cy": 1}}, "camera_implausible"),
     ],
 )
-def test_what_does_not_fit_its_video_is_refused(world: World, told: dict[str, Any], code: str) -> None:
+def test_what_does_not_fit_its_video_is_refused(world: World, source: dict[str, Any], code: str) -> None:
     with pytest.raises(JobProblem) as caught:
-        world.go(world.job(sources=[told, {}]), Heartbeat())
+        world.go(world.job(sources=[source, {}]), Heartbeat())
     assert caught.value.problem.code == code
 
 
-def test_a_probe_works_on_few_clips_and_tells_where_the_time_went(world: World, tmp_path: Path) -> None:
+def test_a_probe_processes_few_clips_and_reports_where_the_time_went(world: World, tmp_path: Path) -> None:
     manifest = world.go(world.job(max_clips=2), Heartbeat())
     folder = world.save(manifest, tmp_path / "data")
     assert verify(folder) == []

@@ -109,9 +109,9 @@ def test_a_worker_that_comes_back_from_the_dead_changes_nothing(world: World, al
     slow = leases.claim(world.db, world.queued(job_id)[0], "slow", 600)
     assert slow is not None and slow.kind == "dataset.clips"
     context = JobContext(slow, heartbeat, world.db, world.store, world.engines, world.sandbox)  # type: ignore[arg-type]
-    done = run_part(context)
+    outcome = run_part(context)
     manifest = world.go(job_id, heartbeat)
-    assert not leases.complete(world.db, slow, done.output, done.spent, [])
+    assert not leases.complete(world.db, slow, outcome.output, outcome.spent, [])
     assert version(manifest) == alone
 
 
@@ -165,7 +165,7 @@ def test_a_gpu_only_follows_where_others_can_do_the_rest(
     assert at_once, "clips are finished while others are still to be followed"
 
 
-def test_a_probe_tells_what_held_a_gpu(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_probe_reports_what_held_a_gpu(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world.engine, "info", replace(Reds.info, device="cuda"))
     manifest = world.go(world.job(max_clips=1), Heartbeat())
     artefact = next(item for item in manifest.artefacts if item.name == "timing.json")

@@ -98,7 +98,7 @@ def test_unknown_depths_are_nan_whatever_they_were() -> None:
         "too near",
         "size",
         "nothing",
-        "OpenGL told as OpenCV",
+        "OpenGL passed as OpenCV",
         "PyTorch3D as OpenCV",
     ],
 )
@@ -108,7 +108,7 @@ def test_wrong_maps_are_refused_with_the_way_out(values: Array, said: Any, code:
     assert wrong.value.problem.code == code and hint in str(wrong.value)
 
 
-def test_a_depth_map_is_of_one_picture() -> None:
+def test_a_depth_map_belongs_to_one_image() -> None:
     with pytest.raises(ValidationError, match="depth"):
         ObjectsJob.model_validate({"video": REF, "text": ["cup"], "multiview": True, "depth": {"media": REF}})
 

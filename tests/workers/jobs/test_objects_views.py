@@ -108,13 +108,13 @@ def test_fewer_views_are_spread_over_the_video(world: World) -> None:
     assert actual.views.used == 4 and actual.views.arc_degrees > 200
 
 
-def test_unknown_cameras_in_a_video_without_texture_are_told(world: World) -> None:
+def test_unknown_cameras_in_a_video_without_texture_are_an_error(world: World) -> None:
     with pytest.raises(RequestRefused) as lost:
         world.run(asked(world, world_from_cam=None))
     assert lost.value.problem.code in ("cameras_not_found", "extra_missing")
 
 
-def test_too_few_poses_are_told(world: World) -> None:
+def test_too_few_poses_are_an_error(world: World) -> None:
     with pytest.raises(JobProblem) as few:
         world.run(asked(world, world_from_cam=WORLD_FROM_CAM[:5]))
     assert few.value.problem.code == "camera_poses_missing"

@@ -205,7 +205,7 @@ def test_killed_workers_change_nothing(world: World, direction: str, deaths: tup
     again = world.run(*deaths, **options)
     assert again.model_dump() == whole.model_dump()
     stated = [event["data"]["name"] for event in world.events]
-    assert len(stated) == len(set(stated)), "an artefact is told once"
+    assert len(stated) == len(set(stated)), "an artefact is listed once"
 
 
 def test_a_video_that_ends_on_a_chunk_is_taken_up_again(world: World) -> None:
@@ -242,7 +242,7 @@ def test_a_start_beyond_the_end(world: World) -> None:
     assert caught.value.code == "frame_beyond_end"
 
 
-def test_prompts_beyond_the_end_are_told(world: World) -> None:
+def test_prompts_beyond_the_end_are_an_error(world: World) -> None:
     late = {"frame": 99, "box": BOX}
     built = world.run(
         prompts=[{"frame": 1, "box": BOX}, late, {"frame": 2, "object": 9, "remove": True}], text=["x"]

@@ -24,7 +24,7 @@ def test_the_engine_is_shown_the_box_on_its_frame_for_its_phrase() -> None:
     assert (shown.frame, shown.prompt, shown.box, shown.label) == (7, 1, (1, 2, 30, 40), 1)
 
 
-def test_a_box_outside_the_picture_and_a_phrase_that_is_not_asked_for_are_refused() -> None:
+def test_a_box_outside_the_image_and_an_unrequested_phrase_are_refused() -> None:
     with pytest.raises(JobProblem) as outside:
         build_track_prompts(asked(box={"x0": 64, "y0": 2, "x1": 70, "y1": 40}), 0, 64, 48)
     assert outside.value.problem.code == "prompt_outside_image" and "exemplars[0]" in str(outside.value)

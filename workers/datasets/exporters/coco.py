@@ -24,7 +24,7 @@ class Coco(Exporter):
     loses: ClassVar[tuple[str, ...]] = (
         "cameras, depth, 3D boxes, actions and captions",
         "times, but for the frame's number",
-        "negatives: a category without an annotation is not told from one nobody asked for",
+        "negatives: a category without an annotation looks like one that was not asked for",
     )
 
     def export(self, writer: ExportWriter) -> None:

@@ -56,8 +56,8 @@ class TrackStage(ClipStage):
         for frame in batch.frames:
             waiting.append(frame)
             with self._stopwatch("engine"):
-                found = tracker.step(frame.source_frame, frame.number, frame.pts, frame.image)
-            results |= {result.index: result for result in found}
+                tracked = tracker.step(frame.source_frame, frame.number, frame.pts, frame.image)
+            results |= {result.index: result for result in tracked}
             while waiting and waiting[0].number in results:
                 ready = waiting.popleft()
                 yield replace(ready, tracks=results.pop(ready.number))

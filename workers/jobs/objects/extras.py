@@ -1,9 +1,12 @@
 """The extra outputs of an object: the posed mesh over the image, a turntable video, a simulation package."""
 
+from functools import cache, partial
+
 import numpy as np
 from maquette.contract import ObjectOutput, ObjectResult, ObjectsJob
 from maquette.contract.requests import ReconstructionJob
 
+from workers.engines.objects.export import bake_asset, bake_lods
 from workers.engines.protocols import ObjectAsset, Rgb
 from workers.formats.images import encode_png
 from workers.formats.simulation.package import write_simulation_zip
@@ -11,7 +14,7 @@ from workers.formats.simulation.solids import NotSolid
 from workers.geometry.mesh_renderer import render_mesh
 from workers.jobs.asset_views import AMBIENT
 from workers.jobs.context import JobContext
-from workers.jobs.objects.files import write_object
+from workers.jobs.objects.files import Bake, write_object
 from workers.jobs.objects.reconstruction import ReconstructedObject
 from workers.jobs.objects.turntable import render_turntable
 
@@ -20,13 +23,18 @@ def write_object_with_extras(
     context: JobContext, image: Rgb, item: ReconstructedObject, request: ObjectsJob
 ) -> ObjectResult:
     """Save the formats and extra outputs that the request names; `image` (H, W, 3) is the asset's view."""
-    extras, flags = write_extras(context, image, item, request)
-    result = write_object(context, item, request.formats)
+    bake = cache(partial(bake_asset, item.asset))
+    extras, flags = write_extras(context, image, item, request, bake)
+    result = write_object(context, item, request.formats, bake)
     return result.model_copy(update={"extras": extras, "flags": sorted({*result.flags, *flags})})
 
 
 def write_extras(
-    context: JobContext, image: Rgb, item: ReconstructedObject, request: ReconstructionJob
+    context: JobContext,
+    image: Rgb,
+    item: ReconstructedObject,
+    request: ReconstructionJob,
+    bake: Bake | None = None,
 ) -> tuple[dict[ObjectOutput, str], list[str]]:
     """Save the extra outputs that the request names; returns their artefacts' names, and flags."""
     extras: dict[ObjectOutput, str] = {}
@@ -38,7 +46,7 @@ def write_extras(
         video = render_turntable(item.asset, side=request.turntable_size, seconds=request.turntable_seconds)
         extras["turntable"] = context.save(f"{item.name}-turntable.mp4", "preview", "video/mp4", video).name
     if "simulation" in request.outputs:
-        package, flags = _build_simulation(context, item, request)
+        package, flags = _build_simulation(context, item, request, bake or partial(bake_asset, item.asset))
         if package is not None:
             saved = context.save(f"{item.name}-simulation.zip", "simulation", "application/zip", package)
             extras["simulation"] = saved.name
@@ -46,7 +54,7 @@ def write_extras(
 
 
 def _build_simulation(
-    context: JobContext, item: ReconstructedObject, request: ReconstructionJob
+    context: JobContext, item: ReconstructedObject, request: ReconstructionJob, bake: Bake
 ) -> tuple[bytes | None, list[str]]:
     """The package and its flags; None for a mesh that encloses no volume."""
     scale, source = _choose_metres_per_unit(item.asset, request.longest_side_m)
@@ -58,7 +66,12 @@ def _build_simulation(
     name = item.instance.label or item.name
     try:
         package = write_simulation_zip(
-            item.asset.mesh, name, scale=scale, density=request.density, notes=notes
+            item.asset.mesh,
+            name,
+            scale=scale,
+            density=request.density,
+            notes=notes,
+            make_visuals=lambda: bake_lods(item.asset, bake()),
         )
     except NotSolid:
         return None, ["not_solid"]

@@ -6,7 +6,6 @@ from maquette.contract import ObjectFormat, ObjectResult, Rle
 
 from workers.engines.objects.export import (
     BakedAsset,
-    bake_asset,
     write_asset_glb,
     write_asset_splat_ply,
     write_asset_textured_glb,
@@ -30,6 +29,8 @@ from workers.jobs.objects.reconstruction import ReconstructedObject
 from workers.jobs.previews import render_asset_preview
 from workers.jobs.wire import to_wire_box, to_wire_camera, to_wire_pose
 
+# bakes the texture of an object when it is called for the first time
+Bake = Callable[[], BakedAsset]
 # formats with a baked texture, which is baked once for all of them
 TEXTURED_WRITERS: dict[ObjectFormat, Callable[[ObjectAsset, BakedAsset], bytes]] = {
     "textured_glb": lambda asset, texture: write_asset_textured_glb(asset, "object", texture),
@@ -46,11 +47,11 @@ def check_formats(formats: Sequence[ObjectFormat]) -> None:
 
 
 def write_object(
-    context: JobContext, item: ReconstructedObject, formats: Sequence[ObjectFormat] = ()
+    context: JobContext, item: ReconstructedObject, formats: Sequence[ObjectFormat], bake: Bake
 ) -> ObjectResult:
     """Save an object's GLB, splat and preview and the other requested formats; returns its result."""
     asset, instance = item.asset, item.instance
-    files = _write_files(context, item, formats)
+    files = _write_files(context, item, formats, bake)
     return ObjectResult(
         index=item.index,
         label=instance.label,
@@ -73,7 +74,7 @@ def write_object(
 
 
 def _write_files(
-    context: JobContext, item: ReconstructedObject, formats: Sequence[ObjectFormat]
+    context: JobContext, item: ReconstructedObject, formats: Sequence[ObjectFormat], bake: Bake
 ) -> dict[ObjectFormat, str]:
     asset, name = item.asset, item.name
     mesh = write_asset_glb(asset, item.instance.label or name)
@@ -89,7 +90,7 @@ def _write_files(
         if mesh_format in formats and mesh_format not in {*files, *TEXTURED_WRITERS}:
             files[mesh_format] = _save(context, name, mesh_writer, mesh_writer.write(asset.mesh))
     if TEXTURED_WRITERS.keys() & set(formats):
-        texture = bake_asset(asset)
+        texture = bake()
         for textured, write in TEXTURED_WRITERS.items():
             if textured in formats:
                 files[textured] = _save(context, name, TEXTURED_FORMATS[textured], write(asset, texture))

@@ -31,14 +31,14 @@ def complete_job_id(mq: "Maquette", text: str) -> str:
         return start
     if not START_OF_ID.fullmatch(start):
         raise _job_unknown(f"{text!r} is no id of a job: `maquette jobs` lists yours")
-    found = [job.id for job in islice(mq.jobs(prefix=start), MOST_CANDIDATES + 1)]
-    if not found:
+    matching = [job.id for job in islice(mq.jobs(prefix=start), MOST_CANDIDATES + 1)]
+    if not matching:
         raise _job_unknown(f"no job of yours has an id that starts with {start}")
-    if len(found) > 1:
-        more = [] if len(found) <= MOST_CANDIDATES else ["..."]
-        candidates = "\n  ".join([*found[:MOST_CANDIDATES], *more])
+    if len(matching) > 1:
+        more = [] if len(matching) <= MOST_CANDIDATES else ["..."]
+        candidates = "\n  ".join([*matching[:MOST_CANDIDATES], *more])
         raise typer.BadParameter(f"several jobs have an id that starts with {start}:\n  {candidates}")
-    return found[0]
+    return matching[0]
 
 
 def _job_unknown(detail: str) -> NotFound:

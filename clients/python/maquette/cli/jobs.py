@@ -76,12 +76,12 @@ def wait(
     cli = get_context(context)
     skips = SkipList(cli, len(job_ids))
     with cli.client() as mq, JobWatch(cli) as watch:
-        found = [mq.job(complete_job_id(mq, job_id)) for job_id in job_ids]
-        for job in found:
+        jobs = [mq.job(complete_job_id(mq, job_id)) for job_id in job_ids]
+        for job in jobs:
             watch.add(job, job.kind)
-        for job in found:
+        for job in jobs:
             try:
-                finish_job(cli, job, job.kind, choose_folder(out, job.id, len(found)))
+                finish_job(cli, job, job.kind, choose_folder(out, job.id, len(jobs)))
             except (JobFailed, JobCancelled, Gone) as error:
                 skips.refuse(job.id, error)
     skips.finish()

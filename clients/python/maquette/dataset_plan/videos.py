@@ -56,8 +56,8 @@ def collect_videos(plan: DatasetPlan, *, skip_buckets: bool = False) -> list[Pla
     depths = [inputs.depth, *(source.depth for source in sources.values())]
     media = [depth.media for depth in depths if depth is not None]
     depth_folders = {path.resolve() for path in media if isinstance(path, Path)}
-    found = list(_find_all(inputs, depth_folders, skip_buckets=skip_buckets))
-    planned = [PlannedVideo(medium=video.medium, info=_describe(video, inputs, sources)) for video in found]
+    videos = list(_find_all(inputs, depth_folders, skip_buckets=skip_buckets))
+    planned = [PlannedVideo(medium=video.medium, info=_describe(video, inputs, sources)) for video in videos]
     if inputs.depth is not None:
         if len(planned) != 1 or (skip_buckets and bucket_addresses(inputs)):
             raise PlanError("input.depth belongs to a single video: use input.sources for several")

@@ -66,7 +66,7 @@ def test_the_command_writes_every_format(data: Dataset, exported: tuple[Path, st
         assert sorted(clips) == sorted(clip.id for clip in data.clips())
 
 
-def test_every_file_is_told_and_comes_out_the_same_again(
+def test_every_file_is_listed_and_reproducible(
     data: Dataset, exported: tuple[Path, str], tmp_path: Path
 ) -> None:
     for name in sorted(set(EXPORTERS) - HEAVY):

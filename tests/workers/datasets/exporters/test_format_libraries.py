@@ -27,7 +27,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     yield
 
 
-def test_hugging_face_datasets_gives_pictures(data: Dataset, tmp_path: Path, quiet: None) -> None:
+def test_hugging_face_datasets_gives_images(data: Dataset, tmp_path: Path, quiet: None) -> None:
     datasets = pytest.importorskip("datasets")
     out = tmp_path / "hf"
     load_exporter("hf-datasets").write(data, out)

@@ -29,7 +29,7 @@ def data() -> Dataset:
     return load_export_dataset()
 
 
-def test_coco_masks_boxes_and_pictures_come_back(data: Dataset, tmp_path: Path) -> None:
+def test_coco_masks_boxes_and_images_are_read_back(data: Dataset, tmp_path: Path) -> None:
     Coco().write(data, tmp_path)
     seen = 0
     for split in ("train", "val"):
@@ -101,7 +101,7 @@ def test_ytvis_keeps_masklets_and_negatives(data: Dataset, tmp_path: Path) -> No
             assert counted == pairs
 
 
-def test_webdataset_gives_clips_with_everything_said(data: Dataset, tmp_path: Path) -> None:
+def test_webdataset_gives_complete_clips(data: Dataset, tmp_path: Path) -> None:
     # so small that every clip begins a shard
     WebDataset().write(data, tmp_path, largest=1)
     for split in ("train", "val"):

@@ -51,7 +51,7 @@ def read(folder: Path) -> list[tuple[str, dict[str, Any]]]:
     return collected
 
 
-def pictures(values: list[bytes]) -> Any:
+def decode_images(values: list[bytes]) -> Any:
     return np.stack([np.asarray(Image.open(io.BytesIO(value))) for value in values])
 
 
@@ -76,9 +76,9 @@ def test_examples_hold_pixels_masks_depth_and_boxes(data: Dataset, out: Path) ->
         clip = data.clip(example["metadata/video_name"][0].decode())
         order = {track.track: number for number, track in enumerate(clip.tracks)}
         count = len(clip)
-        video, ids = pictures(example["video"]), pictures(example["segmentations"])
+        video, ids = decode_images(example["video"]), decode_images(example["segmentations"])
         low, high = example["metadata/depth_range"]
-        distance = pictures(example["depth"]) / 65535 * (high - low) + low
+        distance = decode_images(example["depth"]) / 65535 * (high - low) + low
         corners = example["instances/bboxes_3d"].reshape(len(order), count, 8, 3)
         for frame in range(count):
             assert np.array_equal(video[frame], clip.image(frame))

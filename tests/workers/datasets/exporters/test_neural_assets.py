@@ -160,7 +160,7 @@ def test_edits_change_the_tokens_of_one_object_and_draw_nothing(data: Dataset, o
     assert seen == {"move", "rotate", "resize", "replace"}
 
 
-def test_a_crop_moves_the_intrinsics_with_the_picture(data: Dataset, tmp_path: Path) -> None:
+def test_a_crop_shifts_the_intrinsics(data: Dataset, tmp_path: Path) -> None:
     NeuralAssets().write(data, tmp_path, side=100, pairs=2, edits=False)
     for entry, arrays in pairs(tmp_path, edited=False):
         clip = data.clip(entry["clip"])

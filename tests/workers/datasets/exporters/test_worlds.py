@@ -109,7 +109,7 @@ def test_vpt_has_a_line_for_every_frame_of_the_video(data: Dataset, tmp_path: Pa
             assert lines[-1]["action"] is None and lines[-1]["ego_motion"] is None
 
 
-def test_vpt_tells_which_buttons_are_new(data: Dataset) -> None:
+def test_vpt_marks_newly_pressed_buttons(data: Dataset) -> None:
     clip = next(clip for clip in data.clips() if clip.source.name == "game")
     names = ("button.0", "button.2", "hotbar", "gui")
     pressed = [(1, 0, 3, 0), (1, 1, 3, 1), (0, 1, 4, 0), (1, 0, 4, 0)]

@@ -160,7 +160,7 @@ def moved(x: float = 0, y: float = 0, z: float = 0, *, yaw: float = 0, pitch: fl
         ("a camera on a table", moved(), None),
     ],
 )
-def test_the_camera_does_what_is_told(text: str, step: np.ndarray, holds: bool | None) -> None:  # type: ignore[type-arg]
+def test_camera_statements_are_checked(text: str, step: np.ndarray, holds: bool | None) -> None:  # type: ignore[type-arg]
     assert check_camera_motion(text, cameras(step), "metric") is holds
     unknown = [replace(row, world_from_cam=None) for row in cameras(step)]
     assert check_camera_motion(text, unknown, "metric") is None

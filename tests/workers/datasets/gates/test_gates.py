@@ -157,15 +157,15 @@ def mistaken(seed: int) -> Scene:
 
 
 def misplaced(seed: int) -> Scene:
-    def box(frame: int, track: int, told: Box) -> Box:
+    def box(frame: int, track: int, given: Box) -> Box:
         if track != 1:
-            return told
-        width, height = told[2] - told[0], told[3] - told[1]
+            return given
+        width, height = given[2] - given[0], given[3] - given[1]
         return (
-            told[0] + 0.35 * width,
-            told[1] + 0.25 * height,
-            told[2] + 0.35 * width,
-            told[3] + 0.25 * height,
+            given[0] + 0.35 * width,
+            given[1] + 0.25 * height,
+            given[2] + 0.35 * width,
+            given[3] + 0.25 * height,
         )
 
     return replace(clean(seed), faulty={1}, boxes=box)

@@ -1,4 +1,4 @@
-"""The text gate: drawn titles must be caught; captions, patterns and pictures must not."""
+"""The text gate: drawn titles must be caught; captions, patterns and photos must not."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ PICTURES = [
 WORDS = "A caption under the picture, and then some"
 
 
-def picture(name: str) -> Image.Image:
+def open_image(name: str) -> Image.Image:
     loaded = Image.open(Path(skimage.data.__file__).parent / name).convert("RGB")
     scale = max(SIZE[0] / loaded.width, SIZE[1] / loaded.height)
     grown = loaded.resize((round(loaded.width * scale) + 1, round(loaded.height * scale) + 1))
@@ -35,7 +35,7 @@ def picture(name: str) -> Image.Image:
 
 
 def written(image: Image.Image, lines: int, height: int, first: int, colour: str = "white") -> float:
-    """Write lines of outlined text into a picture; gives the share under their boxes."""
+    """Write lines of outlined text into an image; gives the share under their boxes."""
     draw, font, share = ImageDraw.Draw(image), ImageFont.load_default(height), 0.0
     for line in range(lines):
         place, words = (30, first + line * round(height * 1.5)), WORDS[: 1000 // height]
@@ -47,19 +47,19 @@ def written(image: Image.Image, lines: int, height: int, first: int, colour: str
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_the_share_is_that_of_what_was_written(name: str) -> None:
-    image = picture(name)
+    image = open_image(name)
     assert measure_text_area(np.asarray(image)) <= 0.02
     share = written(image, 1, 24, 310)
     assert measure_text_area(np.asarray(image)) == pytest.approx(share, rel=0.35)
 
 
 def test_a_printed_page_is_text() -> None:
-    assert measure_text_area(np.asarray(picture("page.png"))) > 0.3
+    assert measure_text_area(np.asarray(open_image("page.png"))) > 0.3
 
 
 def clip(name: str, lines: int, height: int, colour: str = "white") -> list[Rgb]:
-    """A picture that moves under text that stands still."""
-    moving = np.asarray(picture(name))
+    """An image that moves under text that stands still."""
+    moving = np.asarray(open_image(name))
     image = Image.fromarray(moving)
     written(image, lines, height, 40 if lines > 1 else 310, colour)
     still = np.asarray(image)

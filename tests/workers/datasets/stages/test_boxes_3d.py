@@ -38,7 +38,7 @@ def true_box(clip: RenderedClip, row: ObservationRow, number: int) -> tuple[np.n
 
 
 def off(clip: RenderedClip, row: ObservationRow, number: int) -> float:
-    """The distance between told and true centre, in diagonals of the true box."""
+    """The distance between the estimated and the true centre, in diagonals of the true box."""
     corners, size = true_box(clip, row, number)
     return float(np.linalg.norm(np.array(row.center_cam) - corners.mean(axis=0)) / np.linalg.norm(size))
 
@@ -50,7 +50,7 @@ def still(tmp_path_factory: pytest.TempPathFactory) -> tuple[RenderedClip, Scene
     return clip, next(data.clips())
 
 
-def test_what_stands_is_where_it_was_drawn(still: tuple[RenderedClip, SceneClip]) -> None:
+def test_standing_objects_are_where_they_were_rendered(still: tuple[RenderedClip, SceneClip]) -> None:
     drawn, clip = still
     assert {"ball", "box", "cylinder", "capsule"} <= {track.label for track in clip.tracks}
     for row in clip.observations:

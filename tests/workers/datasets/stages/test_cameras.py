@@ -56,20 +56,20 @@ def walk(frames: int = 16) -> tuple[list[NDArray[np.uint8]], NDArray[np.float64]
     return images, np.array(poses)
 
 
-def test_a_camera_that_stands_still_is_told_from_one_that_walks() -> None:
+def test_a_static_camera_is_distinguished_from_a_moving_one() -> None:
     walking, still = StillCameraDetector(), StillCameraDetector()
     images, _ = walk()
     rng = np.random.default_rng(1)
     for image in images:
         walking.add(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
         noisy = np.clip(images[0] + rng.normal(0, 3, images[0].shape), 0, 255).astype(np.uint8)
-        # something crosses the picture; the rest stays
+        # something crosses the image; the rest stays
         noisy[80:140, 40:100] = 200
         still.add(cv2.cvtColor(noisy, cv2.COLOR_RGB2GRAY))
     assert still.is_still and not walking.is_still
 
 
-def test_a_picture_without_features_is_not_called_still() -> None:
+def test_a_camera_is_not_called_static_without_image_features() -> None:
     detector = StillCameraDetector()
     for _ in range(4):
         detector.add(np.full(SIZE, 128, np.uint8))
@@ -172,7 +172,7 @@ def test_a_thing_that_stands_still_is_triangulated_from_known_cameras() -> None:
     for box in lifted.values():
         assert box.source == "multiview" and box.scale_source == "metric" and "rotation_unknown" in box.flags
         assert box.center_world is not None
-        # the middle of a box in the picture is not quite the middle of the thing
+        # the middle of a box in the image is not quite the middle of the thing
         assert float(np.linalg.norm(np.array(box.center_world) - center)) < 0.1
     # two cameras in one place see no depth
     assert not lift_track(seen_from(poses[:1].repeat(5, axis=0), center), None, metric(poses), None)

@@ -42,7 +42,7 @@ class Means:
         return np.array([crop.reshape(-1, 3).mean(axis=0) for crop in crops], np.float32)
 
 
-def made(folder: Path, label: str, encoder: Means | None = None) -> Dataset:
+def make_dataset(folder: Path, label: str, encoder: Means | None = None) -> Dataset:
     settings = replace(SETTINGS, phrases=(label,), clip_seconds=1.0)
     components = Components(OracleTracks(settings.phrases), encoder=encoder)
     build_dataset([rolling(label)], components, settings, folder / "work", folder / "data")
@@ -53,20 +53,20 @@ def words(data: Dataset) -> dict[int | None, str]:
     return {row.track: row.text for row in data.rows("captions")}
 
 
-def test_captions_tell_colour_place_and_motion(tmp_path: Path) -> None:
-    stated = words(made(tmp_path, "ball"))
+def test_captions_state_colour_place_and_motion(tmp_path: Path) -> None:
+    stated = words(make_dataset(tmp_path, "ball"))
     assert stated[1] == "A large red ball on the left that moves to the right in the picture."
     assert stated[None] == "A clip of 0.9 seconds that shows one ball; the camera stands still."
 
 
 @pytest.mark.parametrize("label", ["person", "woman", "child"])
-def test_the_colour_of_people_is_never_told(tmp_path: Path, label: str) -> None:
-    stated = words(made(tmp_path, label))[1]
+def test_captions_never_state_the_colour_of_people(tmp_path: Path, label: str) -> None:
+    stated = words(make_dataset(tmp_path, label))[1]
     assert label in stated and not any(color in stated.split() for color in COLORS)
 
 
 def test_crops_show_the_whole_object_spread_over_the_clip(tmp_path: Path) -> None:
-    clip = next(made(tmp_path, "ball").clips())
+    clip = next(make_dataset(tmp_path, "ball").clips())
     assert len(clip.features) == SETTINGS.crops == 3
     assert sorted(row.frame * 3 // 12 for row in clip.features) == [0, 1, 2]
     for row in clip.features:
@@ -81,7 +81,7 @@ def test_crops_show_the_whole_object_spread_over_the_clip(tmp_path: Path) -> Non
 
 
 def test_a_plug_in_encoder_adds_vectors_and_changes_the_key(tmp_path: Path) -> None:
-    plain, encoded = made(tmp_path / "a", "ball"), made(tmp_path / "b", "ball", Means())
+    plain, encoded = make_dataset(tmp_path / "a", "ball"), make_dataset(tmp_path / "b", "ball", Means())
     assert verify(encoded.folder) == []
     rows = next(encoded.clips()).features
     vectors = [row for row in rows if row.kind == "vector"]

@@ -1,4 +1,4 @@
-"""The engine on pictures: people that scikit-image carries, compositions of them, and empty walls."""
+"""The engine on images: people that scikit-image carries, compositions of them, and empty walls."""
 
 import numpy as np
 import pytest
@@ -58,7 +58,7 @@ def test_a_real_person(body: BodyEstimate) -> None:
     face = body.keypoints_2d[0]
     assert 200 < face[0] < 245
     assert 100 < face[1] < 140
-    # She faces the camera: the nose is nearer than the ears; the picture mirrors her sides.
+    # She faces the camera: the nose is nearer than the ears; the image mirrors her sides.
     assert body.keypoints_3d[0, 2] < body.keypoints_3d[[7, 8], 2].mean()
     assert body.keypoints_3d[11, 0] > body.keypoints_3d[12, 0]
     assert 1.4 < body.parameters["stature_m"][0] < 1.95
@@ -71,7 +71,7 @@ def test_rig_explains_the_vertices(body: BodyEstimate) -> None:
     assert np.abs(body.joints[0] - body.rig.root_translation).max() < 1e-9
 
 
-def test_the_same_picture_gives_the_same_body(
+def test_the_same_image_gives_the_same_body(
     engine: DefaultBodies, astronaut: np.ndarray, body: BodyEstimate
 ) -> None:
     (again,) = engine.recover(astronaut, [BOX], seed=5)
@@ -88,7 +88,7 @@ def test_a_given_camera_is_kept(engine: DefaultBodies, astronaut: np.ndarray, bo
     assert far.joints[0, 2] > 1.5 * body.joints[0, 2]
 
 
-def test_two_people_in_one_picture(engine: DefaultBodies, astronaut: np.ndarray) -> None:
+def test_two_people_in_one_image(engine: DefaultBodies, astronaut: np.ndarray) -> None:
     pair = np.concatenate([astronaut, astronaut[:, ::-1]], axis=1)
     boxes = [BOX, (1024 - BOX[2], BOX[1], 1024 - BOX[0], BOX[3])]
     left, right = engine.recover(pair, boxes)
@@ -142,7 +142,7 @@ def test_a_mask_is_used_and_an_empty_one_is_not_fatal(engine: DefaultBodies, ast
     assert bodies is not None
 
 
-def test_converted_models_on_a_known_picture(astronaut: np.ndarray) -> None:
+def test_converted_models_on_a_known_image(astronaut: np.ndarray) -> None:
     """Numbers of the original TensorFlow Lite models on the same crop."""
     poses = BlazePose(threads=1)
     pose = poses.read_landmarks(astronaut, CropRegion(256.0, 256.0, 512.0))

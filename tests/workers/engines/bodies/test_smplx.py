@@ -87,7 +87,7 @@ def test_the_forward_pass_turns_what_hangs_on_a_joint(file: Path) -> None:
     np.testing.assert_allclose(bent[legs], rest[legs] + [1, 2, 3], atol=1e-12)
 
 
-def test_a_body_is_said_in_smplx(file: Path) -> None:
+def test_a_body_is_converted_to_smplx(file: Path) -> None:
     built = make_body()
     fitted = fit_smplx(SmplxModel.load(file), built.vertices, built.joints, list(built.rig.joint_names))
     assert fitted.surface_error < 0.012
@@ -108,8 +108,8 @@ def test_the_command(file: Path, tmp_path: Path) -> None:
     record = tmp_path / "body-000.npz"
     record.write_bytes(write_npz(describe_body(built, "test"), list_body_arrays(built, vertices=False)))
     out = tmp_path / "smplx.npz"
-    done = CliRunner().invoke(app, ["convert", str(record), "--model", str(file), "--out", str(out)])
-    assert done.exit_code == 0, done.output
+    result = CliRunner().invoke(app, ["convert", str(record), "--model", str(file), "--out", str(out)])
+    assert result.exit_code == 0, result.output
     with np.load(out) as data:
         assert data["betas"].shape == (10,) and data["body_pose"].shape == (21, 3)
         assert float(data["surface_error_m"]) < 0.012

@@ -45,7 +45,7 @@ def _points(*rows: tuple[float, float]) -> NDArray[np.float64]:
     return np.array(rows, np.float64)
 
 
-def test_it_is_a_concept_engine_that_tells_what_it_is(engine: DefaultConcepts) -> None:
+def test_it_is_a_concept_engine_that_describes_itself(engine: DefaultConcepts) -> None:
     assert isinstance(engine, ConceptEngine)
     assert (engine.info.name, engine.info.kind, engine.info.licence) == ("default", "concepts", "Apache-2.0")
     assert engine.info.capabilities == (
@@ -196,7 +196,7 @@ def test_without_weights_a_watershed_answers_clicks(tmp_path: Path, monkeypatch:
         bare.tracker(TrackPrompts(phrases=("cat",)))
 
 
-def test_a_corrupt_detector_leaves_the_boxes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_boxes_work_without_a_detector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for path in models_dir().iterdir():
         (tmp_path / path.name).symlink_to(path)
     (tmp_path / "picodet_coco.onnx").unlink()

@@ -1,4 +1,4 @@
-"""The pictures of splats that people see are the same with and without a compiled rasteriser."""
+"""The images of splats that people see are the same with and without a compiled rasteriser."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Every rasteriser against a plain float64 one: pictures within 55 dB, gradients within 1e-4."""
+"""Every rasteriser against a plain float64 one: images within 55 dB, gradients within 1e-4."""
 
 import importlib
 import sys
@@ -51,7 +51,7 @@ def given(parts):
 
 
 def reference(parts, view, cuts=None):
-    """Float64, one Gaussian after the other over the whole picture, written from the papers' formulas.
+    """Float64, one Gaussian after the other over the whole image, written from the papers' formulas.
 
     `cuts` collects which pixels each Gaussian reaches, or when it is full holds them: differences then do not
     count the jumps where a Gaussian ends.

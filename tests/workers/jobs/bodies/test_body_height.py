@@ -1,4 +1,4 @@
-"""Bodies at a given height: the same picture, the size and distance that go with it."""
+"""Bodies at a given height: the same image, the size and distance that go with it."""
 
 import numpy as np
 import pytest

@@ -30,13 +30,13 @@ from workers.jobs.bodies.motion_record import describe_motion, list_motion_array
 
 
 @pytest.fixture(scope="module")
-def made() -> Walk:
+def walk() -> Walk:
     return make_walk(14, 12, noise=0.05, missing=(5, 6))
 
 
 @pytest.fixture(scope="module")
-def motion(made: Walk) -> BodyMotion:
-    return build_motion(made.rig, made.estimates, made.seconds)
+def motion(walk: Walk) -> BodyMotion:
+    return build_motion(walk.rig, walk.estimates, walk.seconds)
 
 
 def joints_read(path: Path, frame: int, names: tuple[str, ...]) -> np.ndarray:
@@ -80,9 +80,9 @@ def test_bvh_angles_are_exact_and_never_jump() -> None:
     assert np.abs(np.diff(zxy_angles(steady), axis=0)).max() < 0.1
 
 
-def test_bvh_puts_uneven_frames_on_an_even_rate(made: Walk, tmp_path: Path) -> None:
-    uneven = made.seconds + 0.02 * (np.arange(14) % 2)
-    motion = build_motion(made.rig, made.estimates, uneven, smoothing=False)
+def test_bvh_puts_uneven_frames_on_an_even_rate(walk: Walk, tmp_path: Path) -> None:
+    uneven = walk.seconds + 0.02 * (np.arange(14) % 2)
+    motion = build_motion(walk.rig, walk.estimates, uneven, smoothing=False)
     data = write_motion_bvh(motion, motion.spans[0], FILE_FROM_MOTION["-y"])
     (tmp_path / "u.bvh").write_bytes(data)
     step = float(next(line for line in data.decode().splitlines() if "Frame Time" in line).split()[-1])
@@ -92,7 +92,7 @@ def test_bvh_puts_uneven_frames_on_an_even_rate(made: Walk, tmp_path: Path) -> N
     low, high = motion.joints()[after - 1], motion.joints()[after]
     share = (time - uneven[after - 1]) / (uneven[after] - uneven[after - 1])
     expected = to_gltf(low + share * (high - low))
-    assert np.abs(joints_read(tmp_path / "u.bvh", frame, made.rig.joint_names) - expected).max() < 0.02
+    assert np.abs(joints_read(tmp_path / "u.bvh", frame, walk.rig.joint_names) - expected).max() < 0.02
 
 
 def test_bvh_refuses_a_forest() -> None:
@@ -152,8 +152,8 @@ def test_an_animated_glb_passes_the_validator(motion: BodyMotion) -> None:
 
 
 def test_open_gaps_become_clips_of_their_own() -> None:
-    made = make_walk(30, 30, missing=tuple(range(8, 28)))
-    motion = build_motion(made.rig, made.estimates, made.seconds, max_gap=0.1)
+    walk = make_walk(30, 30, missing=tuple(range(8, 28)))
+    motion = build_motion(walk.rig, walk.estimates, walk.seconds, max_gap=0.1)
     data = write_motion_glb(motion, "track-004", {}, FILE_FROM_MOTION["-y"])
     glb = read_glb(data)
     clips = glb.document["animations"]
@@ -175,8 +175,8 @@ def test_neighbouring_keys_take_the_short_way(motion: BodyMotion) -> None:
         assert ((keys[1:] * keys[:-1]).sum(axis=1) > 0).all()
 
 
-def test_joints_that_never_turn_have_no_keys(made: Walk) -> None:
-    still = build_motion(made.rig, made.estimates, made.seconds, smoothing=False)
+def test_joints_that_never_turn_have_no_keys(walk: Walk) -> None:
+    still = build_motion(walk.rig, walk.estimates, walk.seconds, smoothing=False)
     still.rotations[:, 50:] = still.rotations[0, 50:]
     clip = read_glb(write_motion_glb(still, "t", {}, FILE_FROM_MOTION["-y"])).document["animations"][0]
     assert sum(c["target"]["path"] == "rotation" for c in clip["channels"]) == 50
@@ -281,22 +281,22 @@ def test_json_says_null_where_nothing_is_known() -> None:
     ]
 
 
-def test_a_track_record_marks_frames_without_a_body(made: Walk, motion: BodyMotion) -> None:
-    columns = list_motion_arrays(motion, made.estimates, make_body().keypoint_names, None)
+def test_a_track_record_marks_frames_without_a_body(walk: Walk, motion: BodyMotion) -> None:
+    columns = list_motion_arrays(motion, walk.estimates, make_body().keypoint_names, None)
     assert columns["state"].values.tolist() == [1] * 5 + [2, 2] + [1] * 7
     assert np.isnan(columns["keypoints_2d"].values[5:7]).all()
     assert not columns["keypoint_valid"].values[5:7].any() and columns["keypoint_valid"].values[4].all()
     assert np.isnan(columns["joint_rotations_raw"].values[5]).all()
     assert np.isfinite(columns["joint_rotations"].values).all()
     raw = from_quaternions(columns["joint_rotations_raw"].values[0].astype(np.float64))
-    np.testing.assert_allclose(quaternions(raw), made.estimates.rotations[0], atol=1e-5)
+    np.testing.assert_allclose(quaternions(raw), walk.estimates.rotations[0], atol=1e-5)
     about = describe_motion(motion, "e", make_body().camera, "prior", "camera")
     record = json.loads(write_json(about, columns, MESH_ARRAYS))
     assert record["values"]["keypoints_2d"][5][0] == [None, None]
     assert record["about"]["spans"] == [[0, 13]] and record["about"]["space"] == "camera"
 
 
-def test_a_film_keeps_the_times_of_its_frames(tmp_path: Path) -> None:
+def test_a_video_keeps_the_times_of_its_frames(tmp_path: Path) -> None:
     times = [100, 140, 180, 300, 340]
     with VideoWriter(65, 48, (1, 1000)) as video:
         for k, time in enumerate(times):

@@ -25,8 +25,8 @@ def turned(degrees: float) -> np.ndarray:
     return quaternions(exp_map(np.array([0.0, np.radians(degrees), 0.0])))
 
 
-def error(motion: BodyMotion, made: object) -> float:
-    return float(np.degrees(angle_between(motion.rotations, made.rotations).mean()))  # type: ignore[attr-defined]
+def error(motion: BodyMotion, walk: object) -> float:
+    return float(np.degrees(angle_between(motion.rotations, walk.rotations).mean()))  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(("rate", "noise", "lone"), [(30, 0.05, 0.0), (30, 0.05, 0.05), (12, 0.1, 0.05)])

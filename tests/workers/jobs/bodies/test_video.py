@@ -187,16 +187,16 @@ def test_a_killed_worker_goes_on_with_the_same_result(
     assert hashes(again) == hashes(whole)
     assert [item.name for item in again.artefacts] == [item.name for item in whole.artefacts]
     assert result(again) == result(whole)
-    done = [stated["done"] for stated in heartbeat.reports if stated["stage"] == at[0]]
+    processed = [stated["done"] for stated in heartbeat.reports if stated["stage"] == at[0]]
     if at == ("track", 20):
-        assert min(done) == 17
+        assert min(processed) == 17
     if at[0] != "track":
         assert not any(stated["stage"] == "track" for stated in heartbeat.reports)
     if at == ("bodies", 20):
-        assert min(done) == 17
+        assert min(processed) == 17
 
 
-def test_a_track_job_is_gone_on_from(world: World, whole: Manifest) -> None:
+def test_a_body_job_continues_a_track_job(world: World, whole: Manifest) -> None:
     track = TrackJob(video=world.video, text=["person"])
     job_id = world.submit(track)
     manifest = world.go(job_id, Heartbeat())
@@ -244,9 +244,9 @@ def test_an_engine_with_levels_of_detail_is_asked_for_them(
 ) -> None:
     asked_for: list[int] = []
 
-    def at_lod(self: Bodies, found: BodyEstimate, lod: int) -> BodyEstimate:
+    def at_lod(self: Bodies, body: BodyEstimate, lod: int) -> BodyEstimate:
         asked_for.append(lod)
-        return found
+        return body
 
     monkeypatch.setattr(Bodies, "at_lod", at_lod, raising=False)
     manifest = world.run(asked(world, lod=4, max_frames=2))

@@ -27,7 +27,7 @@ def register(frames: Sequence[Rgb], camera: Camera | None) -> list[PosedCamera |
     images = {name: _encode_png(frame) for name, frame in zip(names, frames, strict=True)}
     options = colmap.ColmapOptions(sequential=False, threads=THREADS, refine_focal_length=camera is None)
     try:
-        found = colmap.reconstruct(images, camera, options)
+        reconstruction = colmap.reconstruct(images, camera, options)
     except colmap.ColmapMissingError:
         raise RequestRefused(
             Problem.from_code(
@@ -37,7 +37,7 @@ def register(frames: Sequence[Rgb], camera: Camera | None) -> list[PosedCamera |
                 "world_from_cam",
             )
         ) from None
-    poses = [None if found is None else _read_pose(found, name) for name in names]
+    poses = [None if reconstruction is None else _read_pose(reconstruction, name) for name in names]
     registered = sum(pose is not None for pose in poses)
     if registered < LEAST_SHARE * len(frames):
         raise RequestRefused(
@@ -58,8 +58,8 @@ def _encode_png(frame: Rgb) -> bytes:
     return data.tobytes()
 
 
-def _read_pose(found: colmap.Reconstruction, name: str) -> PosedCamera | None:
-    pose = found.cam_from_world.get(name)
+def _read_pose(reconstruction: colmap.Reconstruction, name: str) -> PosedCamera | None:
+    pose = reconstruction.cam_from_world.get(name)
     if pose is None:
         return None
-    return PosedCamera(found.cameras[name], Similarity.from_parts(pose[:3, :3], pose[:3, 3]))
+    return PosedCamera(reconstruction.cameras[name], Similarity.from_parts(pose[:3, :3], pose[:3, 3]))

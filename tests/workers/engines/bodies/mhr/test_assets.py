@@ -57,7 +57,7 @@ def test_pull_puts_the_files_there_and_remembers_them(
         find_assets()
 
 
-def test_a_folder_filled_by_hand_is_told_and_not_judged(tmp_path: Path) -> None:
+def test_a_folder_filled_by_hand_is_reported_without_a_verdict(tmp_path: Path) -> None:
     for name in REQUIRED:
         (tmp_path / name).write_text(name)
     assert verify(tmp_path)[REQUIRED[1]] == hash_file(tmp_path / REQUIRED[1])

@@ -139,7 +139,9 @@ def by_hand(tables: dict[str, np.ndarray], parameters: np.ndarray) -> tuple[np.n
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[BodyModelsMhr, dict[str, np.ndarray]]:
+def models_and_tables(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[BodyModelsMhr, dict[str, np.ndarray]]:
     folder = tmp_path_factory.mktemp("mhr")
     tables = write_model(folder)
     return BodyModelsMhr(folder), tables
@@ -147,9 +149,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[BodyModelsMhr, dict[
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_skeleton_is_that_of_the_tables(
-    made: tuple[BodyModelsMhr, dict[str, np.ndarray]], seed: int
+    models_and_tables: tuple[BodyModelsMhr, dict[str, np.ndarray]], seed: int
 ) -> None:
-    model, tables = made
+    model, tables = models_and_tables
     random = np.random.default_rng(seed)
     parameters = np.concatenate([random.normal(0, 0.5, 136), random.normal(0, 0.1, 68)])
     rotations, places = by_hand(tables, parameters)
@@ -158,8 +160,8 @@ def test_the_skeleton_is_that_of_the_tables(
     np.testing.assert_allclose(skeleton.joints, places, atol=2e-5)
 
 
-def test_names_parents_skin_and_faces(made: tuple[BodyModelsMhr, dict[str, np.ndarray]]) -> None:
-    model, tables = made
+def test_names_parents_skin_and_faces(models_and_tables: tuple[BodyModelsMhr, dict[str, np.ndarray]]) -> None:
+    model, tables = models_and_tables
     assert model.joint_names[5] == "made_up_5"
     np.testing.assert_array_equal(model.parents, tables["parents"])
     np.testing.assert_array_equal(model.mesh.faces, tables["faces"])
@@ -168,8 +170,8 @@ def test_names_parents_skin_and_faces(made: tuple[BodyModelsMhr, dict[str, np.nd
     np.testing.assert_allclose(back, tables["dense"], atol=1e-6)
 
 
-def test_a_rig_of_it_holds_its_joints(made: tuple[BodyModelsMhr, dict[str, np.ndarray]]) -> None:
-    model, _ = made
+def test_a_rig_of_it_holds_its_joints(models_and_tables: tuple[BodyModelsMhr, dict[str, np.ndarray]]) -> None:
+    model, _ = models_and_tables
     random = np.random.default_rng(5)
     parameters = np.concatenate([random.normal(0, 0.3, 136), random.normal(0, 0.1, 68)])
     posed, rest = model.pose(parameters), model.pose(reset_pose(parameters))

@@ -108,7 +108,7 @@ def test_golden_numbers_are_those_of_the_real_outputs() -> None:
 
 
 def test_a_camera_with_its_centre_elsewhere_gets_another_translation() -> None:
-    """Real people, seen by the recorded camera, then by one whose image is a window of the same picture."""
+    """Real people, seen by the recorded camera, then by one whose image is a window of the same image."""
     for person, golden in zip(load_outputs(), load_golden(), strict=True):
         focal = golden["focal_cx_cy"][0]
         points = person["pred_keypoints_3d"]

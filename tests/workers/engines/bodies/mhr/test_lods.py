@@ -27,7 +27,7 @@ OTHERS = (0, 2, 3, 4, 5, 6)
 
 def distance_to(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> float:
     """The largest distance of points (N, 3) to the closest point of a surface."""
-    # trimesh takes triangles of half a millimetre, told in metres, for points
+    # trimesh takes triangles of half a millimetre, given in metres, for points
     triangles, points = 1000 * vertices[faces], 1000 * points
     centres = triangles.mean(axis=1)
     reach = np.linalg.norm(triangles - centres[:, None], axis=2).max()

@@ -31,7 +31,9 @@ def test_masks_and_ids_follow(runs: list[tuple[RenderedClip, list[Shown], Scores
     assert sum(built.switches for built in scores) <= 1, scores
 
 
-def test_what_left_is_known_again(runs: list[tuple[RenderedClip, list[Shown], Scores]]) -> None:
+def test_returning_objects_are_recognised(
+    runs: list[tuple[RenderedClip, list[Shown], Scores]],
+) -> None:
     for clip, shown, _ in runs:
         away = np.flatnonzero([not (ids == 1).any() for ids in clip.ids])
         assert away.size and all(1 not in shown[time] for time in away)

@@ -164,7 +164,7 @@ def test_what_is_removed_stays_away(engine: DefaultConcepts, balls: Balls) -> No
     )
 
 
-def test_what_a_phrase_found_can_be_mended_and_removed(engine: DefaultConcepts) -> None:
+def test_an_object_of_a_phrase_can_be_corrected_and_removed(engine: DefaultConcepts) -> None:
     """Removed, the person does not come back under another id."""
     photo = data.astronaut()
     frames = [np.ascontiguousarray(photo[20:404, 4 * step : 4 * step + 448]) for step in range(10)]
