@@ -179,7 +179,8 @@ def _check_frame(frame: Image.Image, limits: MediaLimits) -> None:
     if frame.width * frame.height > limits.video_pixels:
         raise MediaError(
             "video_too_large",
-            f"a frame has {frame.width} x {frame.height} pixels; at most {limits.video_pixels:,} are accepted",
+            f"a frame has {frame.width} x {frame.height} pixels; "
+            f"at most {limits.video_pixels:,} are accepted",
             413,
         )
 
