@@ -85,3 +85,11 @@ def test_benches_exist() -> None:
     }
     assert len(used) > 10
     assert [(page, name) for page, name in sorted(used) if name not in names] == []
+
+
+def test_the_changelog_has_one_list_per_heading() -> None:
+    for release in read("CHANGELOG.md").split("\n## ")[1:]:
+        headings = re.findall(r"^### (.+)$", release, re.MULTILINE)
+        assert len(headings) == len(set(headings))
+        assert not re.search(r"^(- |  ).*\n\n- ", release, re.MULTILINE), "a blank line inside a list"
+        assert [line for line in release.splitlines() if len(line) >= 120] == []
