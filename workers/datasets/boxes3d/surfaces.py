@@ -33,7 +33,7 @@ LOW, HIGH = 0.5, 99.5
 FACES, APART = 40, 5.0
 # percentile of the distance to the middle beyond which points count as stray
 FARTHEST = 99.5
-# metres: the depth of a picture on a wall has no thickness, and a box needs some
+# metres: the depth of a photo on a wall has no thickness, and a box needs some
 THINNEST = 1e-4
 
 

@@ -29,7 +29,7 @@ class StableWorldModel(Exporter):
     summary: ClassVar[str] = "stable-worldmodel / LeWM HDF5: flat columns with ep_len and ep_offset"
     loses: ClassVar[tuple[str, ...]] = (
         "tracks, masks, boxes, cameras, depth and captions",
-        "the picture outside the square crop (fit=pad keeps it), and its size",
+        "the image outside the square crop (fit=pad keeps it), and its size",
         "one of two kinds of actions: recorded ones go before ego-motion",
         "frame rates: a step is a step",
     )

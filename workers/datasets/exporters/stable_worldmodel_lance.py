@@ -30,7 +30,7 @@ class StableWorldModelLance(Exporter):
     summary: ClassVar[str] = "stable-worldmodel Lance: one row per step, JPEG images"
     loses: ClassVar[tuple[str, ...]] = (
         "tracks, masks, boxes, cameras, depth and captions",
-        "the picture outside the square crop (fit=pad keeps it), its size, and pixels to a second JPEG",
+        "the image outside the square crop (fit=pad keeps it), its size, and pixels to a second JPEG",
         "one of two kinds of actions: recorded ones go before ego-motion",
         "frame rates: a step is a step",
     )

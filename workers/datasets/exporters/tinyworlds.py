@@ -24,7 +24,7 @@ class TinyWorlds(Exporter):
     summary: ClassVar[str] = "TinyWorlds HDF5: frames of 64 x 64, one file per clip"
     loses: ClassVar[tuple[str, ...]] = (
         "everything but pixels; actions are learned there",
-        "the picture outside the square crop (fit=pad keeps it), and its size",
+        "the image outside the square crop (fit=pad keeps it), and its size",
     )
     libraries: ClassVar[tuple[str, ...]] = ("h5py",)
 

@@ -73,8 +73,8 @@ DEFAULT = GatePolicy(
         "motion": (0.05, None),
         # mean bits of 64 that differ from the nearest earlier clip of another shot
         "near_duplicate": (7.0, None),
-        # share of the image under lines of text (median): 17 of 18 pictures with yellow titles and no
-        # outline are caught, and no picture without text has more than 0.005
+        # share of the image under lines of text (median): 17 of 18 images with yellow titles and no
+        # outline are caught, and no image without text has more than 0.005
         # (tests/workers/datasets/gates/test_text.py)
         "text_area": (None, 0.15),
         # frames in which the track is seen

@@ -6,7 +6,7 @@ contrast, so this holds for shots that go on moving, and not for pans, flashes o
 "Contrast" is the variance of luma, and products of frames are means over pixels, both in grey levels
 squared.
 
-Thresholds were chosen on rendered videos of ten pictures and checked on eleven others (docs/adr/0007 has the
+Thresholds were chosen on rendered videos of ten photos and checked on eleven others (docs/adr/0007 has the
 figures); one that cost dissolves there, the least contrast, was set back.
 """
 

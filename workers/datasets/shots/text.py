@@ -5,7 +5,7 @@ out from their surroundings, and are neither solid nor hollow. A line is a row o
 alike, most of which stand on one straight line; stones, leaves and bricks do not. This reads nothing, and
 finds no handwriting and no line that is tilted by more than a few degrees.
 
-Thresholds were chosen on the pictures of tests/workers/datasets/gates/test_text.py, which states what they
+Thresholds were chosen on the images of tests/workers/datasets/gates/test_text.py, which states what they
 reach; none was tuned alone.
 """
 

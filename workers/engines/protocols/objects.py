@@ -17,7 +17,7 @@ from workers.geometry.poses import Similarity
 
 @dataclass(frozen=True, slots=True)
 class ViewsReport:
-    """What several views came to: `used` of `given` show the object, `cut` of them at the picture's edge.
+    """What several views came to: `used` of `given` show the object, the border cuts `cut` of them.
 
     `arc_degrees` is how far they go round it, `seen_share` the share of the surface that some view sees, and
     `reference` the view whose camera frame the pose is in. Gains are in dB on held-out views, None where the

@@ -47,7 +47,7 @@ class CJepaSlots(Exporter):
     name: ClassVar[str] = "cjepa-slots"
     summary: ClassVar[str] = "C-JEPA pickle of slots: measured states of objects, not an encoder's vectors"
     loses: ClassVar[tuple[str, ...]] = (
-        "pictures: a slot is no vector of a slot encoder, and models trained on one cannot read it",
+        "images: a slot is no vector of a slot encoder, and models trained on one cannot read it",
         "tracks that are not seen in frame 0, and of more than `slots` tracks the smaller ones",
         "masks, to 8 x 8 cells of their box; depth; captions",
         "cameras and actions, without `actions`",

@@ -42,7 +42,7 @@ class CJepa(Exporter):
         "tracks that are not seen in frame 0",
         "the pickle of slots: extract an encoder's vectors from these shards, or see cjepa-slots",
         "cameras, depth, 3D boxes, actions and captions",
-        "the picture outside the square crop (fit=pad keeps it), and its size",
+        "the image outside the square crop (fit=pad keeps it), and its size",
         "categories after the 255th",
     )
 

@@ -51,7 +51,7 @@ class LeRobot(Exporter):
     summary: ClassVar[str] = "LeRobot v3.0: Parquet and MP4 episodes with metadata and statistics"
     loses: ClassVar[tuple[str, ...]] = (
         "tracks, masks, boxes, cameras and depth",
-        "the picture outside the square crop (fit=pad keeps it), and its size",
+        "the image outside the square crop (fit=pad keeps it), and its size",
         "pixels, to H.264 (crf 17)",
         "times: frames are taken to be even; clips of another rate than most are left out",
         "one of two kinds of actions: recorded ones go before ego-motion",

@@ -66,7 +66,7 @@ class NeuralAssets(Exporter):
         "frames outside the square crop (fit=pad keeps them), and frames in no pair",
         "objects without a 3D box in the target frame or a mask in the source frame, and those behind the"
         " camera",
-        "pictures of edits: an edit has target tokens, and nobody drew its target",
+        "images of edits: an edit has target tokens, and nobody drew its target",
     )
 
     def export(self, writer: ExportWriter) -> None:
