@@ -89,10 +89,12 @@ def render_mesh(
     *,
     background: tuple[int, int, int] = (255, 255, 255),
     ambient: float = 0.45,
+    normals: NDArray[np.float64] | None = None,
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """Smoothly shaded RGB uint8 (H, W, 3), lit from the camera, and depth (H, W), inf where empty.
 
     `colors` are sRGB (V, 3); without them the mesh is light grey. `ambient` = 1 switches shading off.
+    `normals` (V, 3) are unit vertex normals in the mesh's frame; without them they follow from the faces.
     """
     in_camera = vertices if cam_from_mesh is None else cam_from_mesh.apply(vertices)
     fragments = rasterize(in_camera, faces, camera)
@@ -100,11 +102,15 @@ def render_mesh(
     corners, weights = faces[fragments.face[hit]], fragments.weights[hit]
     base = np.full((len(vertices), 3), GREY) if colors is None else colors.astype(np.float64)
     tint = _interpolate(base, corners, weights)
-    normals = _interpolate(vertex_normals(in_camera, faces), corners, weights)
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    if normals is None:
+        facing = vertex_normals(in_camera, faces)
+    else:
+        facing = normals if cam_from_mesh is None else normals @ cam_from_mesh.rotation_matrix().T
+    facing = _interpolate(facing, corners, weights)
+    facing /= np.maximum(np.linalg.norm(facing, axis=1, keepdims=True), 1e-12)
     rays = _interpolate(in_camera, corners, weights)
     rays /= np.linalg.norm(rays, axis=1, keepdims=True)
-    light = ambient + (1 - ambient) * np.clip(-(normals * rays).sum(axis=1), 0, 1)
+    light = ambient + (1 - ambient) * np.clip(-(facing * rays).sum(axis=1), 0, 1)
     image = np.empty((camera.height, camera.width, 3), dtype=np.uint8)
     image[:] = background
     image[hit] = np.clip(np.round(tint * light[:, None]), 0, 255).astype(np.uint8)

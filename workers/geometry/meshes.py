@@ -69,3 +69,10 @@ def vertex_normals(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> N
         sums[:, axis] = np.bincount(corners, np.repeat(weighted[:, axis], 3), minlength=len(vertices))
     length = np.linalg.norm(sums, axis=1, keepdims=True)
     return np.where(length > 1e-20, sums / np.maximum(length, 1e-20), np.array([0.0, 1.0, 0.0]))
+
+
+def is_closed(faces: NDArray[np.int64]) -> bool:
+    """Whether every edge of the faces (F, 3) is also one of a neighbour, in the opposite direction."""
+    start, end = faces.reshape(-1), faces[:, [1, 2, 0]].reshape(-1)
+    count = int(faces.max(initial=0)) + 1
+    return bool(np.array_equal(np.sort(start * count + end), np.sort(end * count + start)))

@@ -1,7 +1,5 @@
 """Views around an asset for people to judge: it fits the frame from every direction, in its own colours."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +7,7 @@ from workers.engines.protocols import ObjectAsset, Rgb
 from workers.engines.rasterisers.preview import preview_splat
 from workers.geometry.cameras import Camera
 from workers.geometry.mesh_renderer import render_mesh
+from workers.geometry.meshes import face_normals, is_closed, vertex_normals
 from workers.geometry.poses import look_at
 
 Vector = tuple[float, float, float]
@@ -24,39 +23,55 @@ VISIBLE_SIGMAS = 2.5
 AMBIENT = 0.9
 
 
-@dataclass(frozen=True, slots=True)
 class AssetViews:
     """Renders an asset from cameras on a sphere around it; images are square with `side` pixels."""
 
-    asset: ObjectAsset
-    side: int
+    def __init__(self, asset: ObjectAsset, side: int) -> None:
+        focal, middle = FOCAL_SHARE * side, side / 2
+        self._asset = asset
+        self._camera = Camera(side, side, focal, focal, middle, middle)
+        vertices, faces = asset.mesh.vertices, asset.mesh.faces
+        self._centre = np.asarray((vertices.min(axis=0) + vertices.max(axis=0)) / 2)
+        self._distance = _choose_distance(asset, self._centre)
+        self._normals = vertex_normals(vertices, faces)
+        self._face_normals = face_normals(vertices, faces)
+        # six times the signed volume; negative where a mesh is inside out
+        volume = float(np.sum(self._face_normals * vertices[faces[:, 0]]))
+        self._solid = volume > 0 and is_closed(faces)
 
     def render(self, direction: Vector) -> tuple[Rgb, Rgb]:
         """The mesh and the splat as seen from `direction`, each RGB (side, side, 3) over white."""
-        mesh, centre = self.asset.mesh, self._centre()
-        towards = np.asarray(direction) / np.linalg.norm(direction)
-        eye = centre + self._distance(centre) * towards
-        pose = look_at(_to_vector(eye), _to_vector(centre))
-        camera = self._camera()
-        surface, _ = render_mesh(mesh.vertices, mesh.faces, mesh.colors, camera, pose, ambient=AMBIENT)
-        return surface, preview_splat(self.asset.splat, camera, pose)
+        mesh = self._asset.mesh
+        eye = self._centre + self._distance * np.asarray(direction) / np.linalg.norm(direction)
+        pose = look_at(_to_vector(eye), _to_vector(self._centre))
+        surface, _ = render_mesh(
+            mesh.vertices,
+            self._select_visible(eye),
+            mesh.colors,
+            self._camera,
+            pose,
+            ambient=AMBIENT,
+            normals=self._normals,
+        )
+        return surface, preview_splat(self._asset.splat, self._camera, pose)
 
-    def _camera(self) -> Camera:
-        focal, middle = FOCAL_SHARE * self.side, self.side / 2
-        return Camera(self.side, self.side, focal, focal, middle, middle)
+    def _select_visible(self, eye: NDArray[np.float64]) -> NDArray[np.int64]:
+        """The faces (F, 3) that can be seen: of a solid mesh those that face the eye, half of them."""
+        faces = self._asset.mesh.faces
+        if not self._solid:
+            return faces
+        towards = eye - self._asset.mesh.vertices[faces[:, 0]]
+        return faces[np.einsum("fk,fk->f", self._face_normals, towards) > 0]
 
-    def _centre(self) -> NDArray[np.float64]:
-        vertices = self.asset.mesh.vertices
-        return np.asarray((vertices.min(axis=0) + vertices.max(axis=0)) / 2)
 
-    def _distance(self, centre: NDArray[np.float64]) -> float:
-        """How far the camera is from the centre, so that the bounding sphere of mesh and splat fits."""
-        splat = self.asset.splat
-        to_surface = np.linalg.norm(self.asset.mesh.vertices - centre, axis=1)
-        to_splat = np.linalg.norm(splat.means - centre, axis=1) + VISIBLE_SIGMAS * splat.scales.max(axis=1)
-        radius = float(max(to_surface.max(), to_splat.max(initial=0.0)))
-        # a sphere's outline has the radius focal * radius / sqrt(distance² - radius²)
-        return radius * float(np.hypot(1, FOCAL_SHARE / (0.5 - MARGIN)))
+def _choose_distance(asset: ObjectAsset, centre: NDArray[np.float64]) -> float:
+    """How far the camera is from the centre, so that the bounding sphere of mesh and splat fits."""
+    splat = asset.splat
+    to_surface = np.linalg.norm(asset.mesh.vertices - centre, axis=1)
+    to_splat = np.linalg.norm(splat.means - centre, axis=1) + VISIBLE_SIGMAS * splat.scales.max(axis=1)
+    radius = float(max(to_surface.max(), to_splat.max(initial=0.0)))
+    # a sphere's outline has the radius focal * radius / sqrt(distance² - radius²)
+    return radius * float(np.hypot(1, FOCAL_SHARE / (0.5 - MARGIN)))
 
 
 def _to_vector(values: NDArray[np.float64]) -> Vector:

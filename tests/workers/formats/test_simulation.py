@@ -13,6 +13,7 @@ import trimesh
 from numpy.typing import NDArray
 
 from tests.support.media_files import encode_png
+from workers.formats.simulation import convex_parts
 from workers.formats.simulation.convex_parts import decompose_convex
 from workers.formats.simulation.package import write_simulation_zip
 from workers.formats.simulation.solids import NotSolid, compute_mass, make_lods
@@ -26,16 +27,14 @@ def solid(shape: trimesh.Trimesh) -> Mesh:
     return Mesh(np.asarray(shape.vertices, dtype=np.float64), np.asarray(shape.faces, dtype=np.int64))
 
 
-def unpack(
-    folder: Path, mesh: Mesh, scale: float = 1.0, visuals: list[Mesh] | None = None
-) -> dict[str, object]:
+def unpack(folder: Path, mesh: Mesh, scale: float = 1.0, visual: Mesh | None = None) -> dict[str, object]:
     data = write_simulation_zip(
         mesh,
         "a box <1>",
         scale=scale,
         density=DENSITY,
         notes={"flags": ["scale_not_metric"]},
-        make_visuals=None if visuals is None else lambda: visuals,
+        make_visual=None if visual is None else lambda: visual,
     )
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         archive.extractall(folder)
@@ -106,17 +105,29 @@ def read_colors(path: Path) -> tuple[trimesh.Trimesh, NDArray[np.uint8]]:
     return mesh, image[rows, columns]
 
 
-def test_visual_meshes_keep_their_textures(tmp_path: Path) -> None:
+def test_the_visual_mesh_keeps_its_texture(tmp_path: Path) -> None:
     mesh = textured_mesh()
-    unpack(tmp_path, mesh, visuals=[mesh, mesh])
-    for level in (0, 1):
-        read, colors = read_colors(tmp_path / f"visual_lod{level}.obj")
-        above = read.vertices[:, 2] > 0
-        assert 0 < above.sum() < len(above)
-        assert (colors[above] == (230, 30, 20)).all() and (colors[~above] == (30, 200, 40)).all()
-    xml = (tmp_path / "object.xml").read_text()
-    assert len(list(tmp_path.glob("texture-*.png"))) == 1, "levels share a texture"
-    assert f'file="{next(tmp_path.glob("texture-*.png")).name}"' in xml
+    unpack(tmp_path, mesh, visual=mesh)
+    read, colors = read_colors(tmp_path / "visual_lod0.obj")
+    above = read.vertices[:, 2] > 0
+    assert 0 < above.sum() < len(above)
+    assert (colors[above] == (230, 30, 20)).all() and (colors[~above] == (30, 200, 40)).all()
+    [texture] = tmp_path.glob("texture-*.png")
+    assert f'file="{texture.name}"' in (tmp_path / "object.xml").read_text()
+
+
+def test_coarser_levels_have_the_vertex_colours_as_textures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(convex_parts, "VOXELS", 4000)
+    ball = solid(trimesh.creation.icosphere(subdivisions=4, radius=0.5))
+    colors = np.where(ball.vertices[:, 1:2] > 0, (230, 30, 20), (30, 200, 40)).astype(np.uint8)
+    unpack(tmp_path, replace(ball, colors=colors), visual=textured_mesh())
+    for level in (1, 2):
+        read, shown = read_colors(tmp_path / f"visual_lod{level}.obj")
+        above, below = read.vertices[:, 2] > 0.1, read.vertices[:, 2] < -0.1
+        np.testing.assert_allclose(shown[above].mean(axis=0), (230, 30, 20), atol=4)
+        np.testing.assert_allclose(shown[below].mean(axis=0), (30, 200, 40), atol=4)
 
 
 def test_vertex_colours_become_a_texture(tmp_path: Path) -> None:
@@ -160,7 +171,7 @@ def test_the_frame_is_the_one_of_the_conventions(tmp_path: Path) -> None:
 def test_mujoco_shows_the_texture(tmp_path: Path) -> None:
     mujoco = pytest.importorskip("mujoco", reason="mujoco is not installed")
     mesh = textured_mesh()
-    unpack(tmp_path, mesh, visuals=[mesh])
+    unpack(tmp_path, mesh, visual=mesh)
     model = mujoco.MjModel.from_xml_path(str(tmp_path / "object.xml"))
     assert (model.ntex, model.nmat) == (1, 1)
     [shown] = [geom for geom in range(model.ngeom) if model.geom_contype[geom] == 0]

@@ -1,6 +1,7 @@
 """Previews and turntables show every asset in full, in its own colours, from every direction."""
 
 import io
+from dataclasses import replace
 from itertools import pairwise
 
 import av
@@ -109,3 +110,11 @@ def test_a_turntable_has_the_requested_size_and_length(side: int, seconds: float
         for column in (middle, side + middle):
             assert np.abs(image[middle, column].astype(int) - COLORS["pale"]).max() < 25
             assert image[:3, column - 4 : column + 4].min() > 240
+
+
+def test_an_open_mesh_is_seen_from_behind() -> None:
+    asset = make_asset("plate", COLORS["dark"])
+    top = asset.mesh.faces[asset.mesh.vertices[asset.mesh.faces][..., 1].min(axis=1) > 0]
+    views = AssetViews(replace(asset, mesh=replace(asset.mesh, faces=top)), SIDE)
+    for direction in ((0.0, 1.0, 0.1), (0.0, -1.0, 0.1)):
+        assert covered(views.render(direction)[0])[28:36, 28:36].all()

@@ -21,7 +21,7 @@ from workers.engines.objects import export
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.protocols import BodyEstimate, EngineInfo, SegmentedInstance, VisualPrompt
 from workers.formats import rle
-from workers.formats.simulation import convex_parts, solids
+from workers.formats.simulation import convex_parts
 from workers.geometry.mesh_renderer import rasterize
 from workers.jobs.context import JobContext
 from workers.jobs.objects.reconstruction import MeasuredView
@@ -142,7 +142,6 @@ def test_objects_of_a_scene_have_the_extra_outputs_of_objects(
 ) -> None:
     # coarse parts and textures: their quality is tested elsewhere
     monkeypatch.setattr(convex_parts, "VOXELS", 4000)
-    monkeypatch.setattr(solids, "LOD_FACES", ())
     monkeypatch.setattr(export, "TEXTURED_FACES", 300)
     monkeypatch.setattr(export, "TEXTURE_SIDE", 128)
     options = {"outputs": ["placed", "turntable", "simulation"], "turntable_size": 64}

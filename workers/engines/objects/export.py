@@ -10,12 +10,10 @@ from workers.engines.protocols import ObjectAsset
 from workers.formats.decimation import decimate
 from workers.formats.glb_builder import GlbBuilder
 from workers.formats.images import encode_png
-from workers.formats.simulation.solids import make_lods
 from workers.formats.splat_ply import write_splat_ply
 from workers.formats.texture import SIDE as TEXTURE_SIDE
 from workers.formats.texture import BakedTexture, bake_texture
 from workers.formats.usdz import write_mesh_usdz
-from workers.geometry.gaussians import Gaussians
 from workers.geometry.meshes import Mesh, TextureMaterial, Texturing, vertex_normals
 from workers.geometry.poses import opengl_from_opencv
 
@@ -52,20 +50,8 @@ class BakedAsset:
 
 def bake_asset(asset: ObjectAsset) -> BakedAsset:
     """A mesh of at most `TEXTURED_FACES` with a texture from the splat; several files share it."""
-    return _bake(decimate(asset.mesh, TEXTURED_FACES), asset.splat, TEXTURE_SIDE)
-
-
-def bake_lods(asset: ObjectAsset, baked: BakedAsset) -> list[Mesh]:
-    """Textured levels of detail, `baked` the first; the side of the texture halves with each level."""
-    coarser = make_lods(asset.mesh)[1:]
-    sides = [TEXTURE_SIDE >> level for level in range(1, len(coarser) + 1)]
-    return [baked.to_mesh()] + [
-        _bake(mesh, asset.splat, side).to_mesh() for mesh, side in zip(coarser, sides, strict=True)
-    ]
-
-
-def _bake(mesh: Mesh, splat: Gaussians, side: int) -> BakedAsset:
-    texture = bake_texture(mesh, splat, side)
+    mesh = decimate(asset.mesh, TEXTURED_FACES)
+    texture = bake_texture(mesh, asset.splat, TEXTURE_SIDE)
     normals = vertex_normals(mesh.vertices, mesh.faces)
     return BakedAsset(mesh.vertices[texture.source], normals[texture.source], texture)
 

@@ -62,7 +62,11 @@ def forward(starts, entries, centres, conics, radii, cuts, opacities, colors, wi
     for tile in numba.prange(len(starts) - 1):
         left, top = (tile % across) * TILE, (tile // across) * TILE
         right, bottom = min(left + TILE, width), min(top + TILE, height)
+        # what lies behind a tile of opaque pixels need not be looked at
+        translucent = (right - left) * (bottom - top)
         for entry in range(starts[tile], starts[tile + 1]):
+            if translucent == 0:
+                break
             k = entries[entry]
             x0, x1 = window(centres[k, 0], radii[k], left, right)
             y0, y1 = window(centres[k, 1], radii[k], top, bottom)
@@ -79,6 +83,8 @@ def forward(starts, entries, centres, conics, radii, cuts, opacities, colors, wi
                     color[y, x, 1] += weight * colors[k, 1]
                     color[y, x, 2] += weight * colors[k, 2]
                     light[y, x] *= np.float32(1) - alpha
+                    if light[y, x] < np.float32(LIGHT_FLOOR):
+                        translucent -= 1
                     used[y, x] = entry + 1 - starts[tile]
     return color, light, used
 

@@ -22,7 +22,13 @@ def decompose_convex(mesh: Mesh) -> list[Mesh]:
 
     Other threads go on meanwhile. Raises subprocess.CalledProcessError where the process dies.
     """
-    options = {"maxConvexHulls": MAX_PARTS, "resolution": VOXELS, "maxRecursionDepth": MAX_CUTS}
+    options = {
+        "maxConvexHulls": MAX_PARTS,
+        "resolution": VOXELS,
+        "maxRecursionDepth": MAX_CUTS,
+        # its threads wait for each other actively, which takes a fifth more CPU time
+        "asyncACD": False,
+    }
     given = io.BytesIO()
     np.savez(given, vertices=mesh.vertices, faces=mesh.faces)
     child = Path(__file__).with_name("convex_child.py")

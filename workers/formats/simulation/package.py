@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from xml.sax.saxutils import quoteattr
@@ -31,20 +31,22 @@ def write_simulation_zip(
     scale: float,
     density: float,
     notes: dict[str, object],
-    make_visuals: Callable[[], Sequence[Mesh]] | None = None,
+    make_visual: Callable[[], Mesh] | None = None,
 ) -> bytes:
     """A package of `mesh`, in its canonical frame (y up), as a body with a uniform density in kg/m³.
 
     `scale` is the length of the mesh's unit in metres; the origin stays that of the mesh. `notes` go into
-    `simulation.json` and the comments of the files. `make_visuals` gives the visual meshes in the frame of
-    `mesh`, the finest first, and is not called for a mesh without volume, which raises NotSolid; otherwise
-    they are levels of detail of `mesh`, with its vertex colours as textures.
+    `simulation.json` and the comments of the files. `make_visual` gives the finest visual mesh in the frame
+    of `mesh`, and is not called for a mesh without volume, which raises NotSolid; otherwise it is `mesh`. Its
+    coarser levels of detail, and itself where it has no texture, show the vertex colours of `mesh`.
     """
     solid = _to_package_frame(mesh, scale)
     mass = compute_mass(solid, density)
     with ThreadPoolExecutor(1) as pool:
         convex = pool.submit(decompose_convex, solid)
-        levels = make_lods(mesh) if make_visuals is None else make_visuals()
+        levels = make_lods(mesh)
+        if make_visual is not None:
+            levels[0] = make_visual()
         visuals = {
             f"visual_lod{level}.obj": _to_package_frame(paint_vertex_colors(lod), scale)
             for level, lod in enumerate(levels)

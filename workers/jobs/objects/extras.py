@@ -7,7 +7,7 @@ import numpy as np
 from maquette.contract import ObjectOutput, ObjectResult, ObjectsJob
 from maquette.contract.requests import ReconstructionJob
 
-from workers.engines.objects.export import bake_asset, bake_lods
+from workers.engines.objects.export import bake_asset
 from workers.engines.protocols import ObjectAsset, Rgb
 from workers.formats.images import encode_png
 from workers.formats.simulation.package import write_simulation_zip
@@ -86,7 +86,7 @@ def _build_simulation(
             scale=scale,
             density=request.density,
             notes=notes,
-            make_visuals=lambda: bake_lods(item.asset, bake()),
+            make_visual=lambda: bake().to_mesh(),
         )
     except NotSolid:
         return None, ["not_solid"]
