@@ -203,6 +203,19 @@ def test_pages_of_two_sizes_are_no_animation(tmp_path: Path, sandbox: Sandbox) -
     assert error.value.code == "video_size_changes"
 
 
+@pytest.mark.parametrize("stated", [1, 7, 400])
+def test_a_wrong_number_of_frames_is_not_believed(stated: int, tmp_path: Path, sandbox: Sandbox) -> None:
+    path = write_video(tmp_path / "clip.avi", 6, codec="mpeg4")
+    assert sandbox.probe(path)["frames"] == 6
+    data = bytearray(path.read_bytes())
+    # dwTotalFrames of `avih`, dwLength of `strh`
+    for name, offset in ((b"avih", 16), (b"strh", 32)):
+        struct.pack_into("<I", data, data.index(name) + 8 + offset, stated)
+    path.write_bytes(data)
+    assert sandbox.probe(path)["frames"] is None
+    assert len(list(sandbox.frames(path).frames)) == 6
+
+
 def test_a_riff_of_unknown_size_is_not_cut(tmp_path: Path) -> None:
     path = write_video(tmp_path / "clip.avi", 4, codec="mpeg4")
     data = bytearray(path.read_bytes())
