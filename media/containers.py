@@ -13,6 +13,8 @@ GIF_TRAILER = b";"
 TAIL = 1 << 12
 TS_PACKET, TS_SYNC = 188, b"G"
 FLV_TAG_HEADER = 11
+# what writers to a pipe leave in place of the size
+UNKNOWN_RIFF_SIZE = 0xFFFFFFFF
 IMAGE_BRANDS = frozenset({b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"})
 SEGMENT = b"\x18\x53\x80\x67"
 
@@ -28,7 +30,8 @@ def is_truncated(path: str) -> bool:
         if head[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip"):
             return _boxes_end(file, size) > size
         if head[:4] == b"RIFF" and len(head) >= 8:
-            return 8 + int(struct.unpack("<I", head[4:8])[0]) > size
+            length = int(struct.unpack("<I", head[4:8])[0])
+            return length != UNKNOWN_RIFF_SIZE and 8 + length > size
         if head[:4] == EBML:
             return _segment_end(file) > size
         if head[:3] == b"FLV":

@@ -105,7 +105,8 @@ def decode_animation(
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Upright sRGB frames of an animated image with their time in milliseconds, from frame `start` on.
 
-    `flags` receives those of the colours. Raises MediaError, `video_size_changes` for pages of several sizes.
+    `flags` receives those of the colours. Raises MediaError, `video_too_large` beyond the limit of a video's
+    frames, `video_size_changes` for pages of several sizes.
     """
     time_ms = 0
     shape: tuple[int, ...] | None = None
@@ -113,7 +114,7 @@ def decode_animation(
         with open_image(path, limits) as image:
             code = read_orientation(image)
             for count, frame in enumerate(ImageSequence.Iterator(image)):
-                _check(frame, limits)
+                _check_frame(frame, limits)
                 if shape is None:
                     shape = frame.size
                 if frame.size != shape:
@@ -170,6 +171,18 @@ def _check(image: Image.Image, limits: MediaLimits) -> None:
         )
     if pixels == 0:
         raise MediaError("image_broken", "the image has no pixels")
+
+
+def _check_frame(frame: Image.Image, limits: MediaLimits) -> None:
+    """Hold the frames of animations, which need more memory than a still image, to the limit of videos."""
+    _check(frame, limits)
+    if frame.width * frame.height > limits.video_pixels:
+        raise MediaError(
+            "video_too_large",
+            f"a frame has {frame.width} x {frame.height} pixels; "
+            f"at most {limits.video_pixels:,} are accepted",
+            413,
+        )
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:

@@ -203,6 +203,14 @@ def test_pages_of_two_sizes_are_no_animation(tmp_path: Path, sandbox: Sandbox) -
     assert error.value.code == "video_size_changes"
 
 
+def test_a_riff_of_unknown_size_is_not_cut(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "clip.avi", 4, codec="mpeg4")
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<I", data, 4, 0xFFFFFFFF)
+    path.write_bytes(data)
+    assert not is_truncated(str(path))
+
+
 def test_a_few_bytes_are_no_cut_container(tmp_path: Path) -> None:
     for data in (b"", b"abc", b"RIFF", b"\x1a\x45\xdf\xa3", b"\0\0\0\0ftyp"):
         path = tmp_path / "bytes"
