@@ -4,6 +4,7 @@ What cannot be converted exactly is flagged, or refused where its range of value
 """
 
 import io
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,12 @@ UNSIGNED, SIGNED, FLOAT = 1, 2, 3
 
 STRIP_ROWS = 256
 
+# PNG's gAMA of sRGB; as in libpng, images within 5% of it are left alone. Beyond the bounds it is nonsense.
+SRGB_GAMMA, GAMMA_TOLERANCE, GAMMA_BOUNDS = 1 / 2.2, 0.05, (0.05, 20.0)
+# x, y of white, red, green and blue in sRGB, and how far PNG's cHRM may be from them
+SRGB_CHROMATICITY = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
+CHROMATICITY_TOLERANCE = 0.01
+
 COLOR_SPACES = {"L": "GRAY", "RGB": "RGB", "RGBA": "RGB", "CMYK": "CMYK", "LAB": "LAB"}
 
 
@@ -53,19 +60,21 @@ def to_srgb(image: Image.Image) -> tuple[Rgb, list[str]]:
     to_8_bits = _Quantiser(image) if image.mode in ("I", "F") or image.mode.startswith("I;") else None
     mode = "L" if to_8_bits else _common_mode(image)
     transform, mode, flags = _build_transform(image.info.get("icc_profile"), mode)
+    curve = _build_tone_curve(image.info)
+    flags += _flag_chromaticity(image.info)
     out = np.empty((image.height, image.width, 3), np.uint8)
     # strips keep the copies of each step small: Pillow takes four bytes per pixel for each of them
     for top in range(0, image.height, STRIP_ROWS):
         strip = image.crop((0, top, image.width, min(top + STRIP_ROWS, image.height)))
         strip = Image.fromarray(to_8_bits(strip)) if to_8_bits else strip
-        out[top : top + STRIP_ROWS] = np.asarray(_convert_strip(strip, mode, transform))
+        out[top : top + STRIP_ROWS] = np.asarray(_convert_strip(strip, mode, transform, curve))
     return out, flags
 
 
 def _convert_strip(
-    strip: Image.Image, mode: str, transform: ImageCms.ImageCmsTransform | None
+    strip: Image.Image, mode: str, transform: ImageCms.ImageCmsTransform | None, curve: list[int] | None
 ) -> Image.Image:
-    """A strip as RGB, converted by its profile and composited over white."""
+    """A strip as RGB, converted by its profile or tone curve and composited over white."""
     strip = strip if strip.mode == mode else strip.convert(mode)
     alpha = strip.getchannel("A") if mode == "RGBA" else None
     if transform is not None:
@@ -73,11 +82,40 @@ def _convert_strip(
         assert rgb is not None
     else:
         rgb = strip.convert("RGB")
+        rgb = rgb.point(3 * curve) if curve else rgb
     if alpha is None:
         return rgb
     over_white = Image.new("RGB", rgb.size, (255, 255, 255))
     over_white.paste(rgb, mask=alpha)
     return over_white
+
+
+def _build_tone_curve(info: dict[Any, Any]) -> list[int] | None:
+    """The 256 values that PNG's gAMA gives to those of the file; None where they are those of sRGB."""
+    gamma = info.get("gamma")
+    low, high = GAMMA_BOUNDS
+    if _states_srgb_or_profile(info) or not isinstance(gamma, float) or not low <= gamma <= high:
+        return None
+    if abs(gamma / SRGB_GAMMA - 1) <= GAMMA_TOLERANCE:
+        return None
+    return [round(255 * (value / 255) ** (SRGB_GAMMA / gamma)) for value in range(256)]
+
+
+def _flag_chromaticity(info: dict[Any, Any]) -> list[str]:
+    """A flag where PNG's cHRM names other primaries than sRGB's."""
+    stated = info.get("chromaticity")
+    if _states_srgb_or_profile(info) or not stated or len(stated) != len(SRGB_CHROMATICITY):
+        return []
+    differs = any(
+        abs(value - expected) > CHROMATICITY_TOLERANCE
+        for value, expected in zip(stated, SRGB_CHROMATICITY, strict=True)
+    )
+    return [WIDE_GAMUT] if differs else []
+
+
+def _states_srgb_or_profile(info: dict[Any, Any]) -> bool:
+    """Whether an sRGB or iCCP chunk takes precedence over gAMA and cHRM, as the PNG specification says."""
+    return "srgb" in info or bool(info.get("icc_profile"))
 
 
 def _common_mode(image: Image.Image) -> str:

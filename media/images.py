@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, ImageSequence
 
 from media.color import flag_transfer, to_srgb
-from media.containers import is_truncated, read_color_codes
+from media.containers import is_begun_image, is_truncated, read_color_codes
 from media.errors import MediaError
 from media.limits import MediaLimits
 from media.orientation import apply_orientation, read_orientation, swaps_sides
@@ -51,11 +51,14 @@ OPENABLE = [name for name in MEDIA_TYPES if name != "MPO"]
 
 
 def probe(path: str, limits: MediaLimits) -> dict[str, Any] | None:
-    """Read an image's header; None when the bytes are no image Pillow knows."""
+    """Read an image's header; None when the bytes are no image that Pillow knows. Raises MediaError."""
     with Path(path).open("rb") as file:
         try:
             image = Image.open(file, formats=OPENABLE)
-        except (*BROKEN, Image.DecompressionBombError):
+        except (*BROKEN, Image.DecompressionBombError) as error:
+            if is_begun_image(path):
+                detail = "the header of the image is cut, damaged or of a kind that is not supported"
+                raise MediaError("image_broken", detail) from error
             return None
         with image:
             _check(image, limits)
@@ -98,11 +101,12 @@ def open_image(path: str, limits: MediaLimits) -> Iterator[Image.Image]:
 
 
 def decode_animation(
-    path: str, limits: MediaLimits, start: int = 0
+    path: str, limits: MediaLimits, start: int = 0, flags: set[str] | None = None
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Upright sRGB frames of an animated image with their time in milliseconds, from frame `start` on.
 
-    Raises MediaError, `video_size_changes` for pages of several sizes.
+    `flags` receives those of the colours. Raises MediaError, `video_too_large` beyond the limit of a video's
+    frames, `video_size_changes` for pages of several sizes.
     """
     time_ms = 0
     shape: tuple[int, ...] | None = None
@@ -110,7 +114,7 @@ def decode_animation(
         with open_image(path, limits) as image:
             code = read_orientation(image)
             for count, frame in enumerate(ImageSequence.Iterator(image)):
-                _check(frame, limits)
+                _check_frame(frame, limits)
                 if shape is None:
                     shape = frame.size
                 if frame.size != shape:
@@ -119,7 +123,10 @@ def decode_animation(
                     )
                 if count >= start:
                     frame.load()
-                    yield time_ms, apply_orientation(to_srgb(frame)[0], code)
+                    pixels, color_flags = to_srgb(frame)
+                    if flags is not None:
+                        flags.update(color_flags)
+                    yield time_ms, apply_orientation(pixels, code)
                 time_ms += max(1, int(frame.info.get("duration", 100) or 100))
     except MediaError as error:
         if error.code != "image_broken":
@@ -164,6 +171,18 @@ def _check(image: Image.Image, limits: MediaLimits) -> None:
         )
     if pixels == 0:
         raise MediaError("image_broken", "the image has no pixels")
+
+
+def _check_frame(frame: Image.Image, limits: MediaLimits) -> None:
+    """Hold the frames of animations, which need more memory than a still image, to the limit of videos."""
+    _check(frame, limits)
+    if frame.width * frame.height > limits.video_pixels:
+        raise MediaError(
+            "video_too_large",
+            f"a frame has {frame.width} x {frame.height} pixels; "
+            f"at most {limits.video_pixels:,} are accepted",
+            413,
+        )
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:

@@ -124,7 +124,7 @@ def _send_frames(outbox: int, request: dict[str, Any], limits: MediaLimits) -> N
             path, limits, animated=animated, start=start, on_skip=on_skip
         )
     elif animated:
-        first, frames = start or 0, images.decode_animation(path, limits, start or 0)
+        first, frames = start or 0, images.decode_animation(path, limits, start or 0, flags)
     else:
         first, frames = start or 0, video.decode(path, limits, start or 0, on_skip, flags)
     base = (1, 1000) if animated else video.read_time_base(path)

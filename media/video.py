@@ -1,5 +1,6 @@
 """Videos through PyAV; runs inside the sandbox."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +12,7 @@ from av.stream import Disposition
 from numpy.typing import NDArray
 
 from media.color import flag_transfer
-from media.containers import is_cut_movie, is_truncated
+from media.containers import is_begun_video, is_cut_movie, is_truncated
 from media.errors import MediaError
 from media.limits import MediaLimits
 from media.orientation import UPRIGHT, apply_orientation, matrix_orientation, packet_orientation
@@ -42,8 +43,9 @@ def probe(path: str, limits: MediaLimits) -> dict[str, Any] | None:
     try:
         container = av.open(path, options=OPTIONS)
     except (av.FFmpegError, OSError, ValueError) as error:
-        if is_cut_movie(path):
-            raise MediaError("video_broken", "the file was cut before its index: send it again") from error
+        if is_cut_movie(path) or is_begun_video(path):
+            detail = "the file was cut before its index, or is damaged: send it again"
+            raise MediaError("video_broken", detail) from error
         return None
     with container:
         names = container.format.name.split(",")
@@ -57,7 +59,8 @@ def probe(path: str, limits: MediaLimits) -> dict[str, Any] | None:
         except (av.FFmpegError, OSError, ValueError) as error:
             raise MediaError("video_broken", f"the video cannot be decoded: {error}") from error
         if first is None:
-            raise MediaError("video_empty", "the video has no frame that can be decoded")
+            cut = ": the file was cut before it" if is_truncated(path) else ""
+            raise MediaError("video_empty", f"the video has no frame that can be decoded{cut}")
         _, frame, code = first
         height, width = decoder.to_rgb(frame, code).shape[:2]
         rate = stream.average_rate
@@ -116,7 +119,7 @@ def decode(
                 )
             yield pts, image
         if flags is not None:
-            flags |= _end_flags(path, stream, decoder)
+            flags |= _end_flags(path, container, stream, decoder)
 
 
 @contextmanager
@@ -211,12 +214,19 @@ class VideoDecoder:
         return self._codes[rotation]
 
 
-def _end_flags(path: str, stream: Any, decoder: VideoDecoder) -> set[str]:
+def _end_flags(path: str, container: Any, stream: Any, decoder: VideoDecoder) -> set[str]:
     """Flags that are known once the last frame has been decoded."""
     flags = {"file_truncated"} if is_truncated(path) else set()
-    if decoder.failed or (flags and decoder.count < stream.frames):
+    if decoder.failed or (flags and decoder.count < _promised_frames(container, stream)):
         flags.add("frames_missing")
     return flags
+
+
+def _promised_frames(container: Any, stream: Any) -> int:
+    """How many frames a container promises; Matroska and FLV give no number but a duration."""
+    seconds = _seconds(stream, container)
+    by_duration = math.floor(seconds * stream.average_rate) if seconds and stream.average_rate else 0
+    return int(stream.frames) or by_duration
 
 
 def _color_flags(frame: Any) -> list[str]:

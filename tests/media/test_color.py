@@ -52,7 +52,7 @@ def test_greys_of_every_depth_span_black_to_white(
         # Pillow reads no such files: a refusal, not a wrong image
         with pytest.raises(MediaError) as error:
             sandbox.probe(path)
-        assert error.value.code == "unsupported_media"
+        assert error.value.code == "image_broken"
         return
     row = sandbox.image(path).pixels[0]
     expected = 255 - RAMP if white_is_zero else RAMP
@@ -153,6 +153,58 @@ def with_cicp(data: bytes, primaries: int, transfer: int) -> bytes:
     body = b"cICP" + bytes([primaries, transfer, 0, 1])
     chunk = struct.pack(">I", 4) + body + struct.pack(">I", zlib.crc32(body))
     return data[:33] + chunk + data[33:]
+
+
+def with_chunk(data: bytes, name: bytes, *values: int) -> bytes:
+    """A PNG with a chunk of 32-bit integers before its pixels."""
+    body = name + struct.pack(f">{len(values)}I", *values)
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    return data[:33] + chunk + data[33:]
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P"])
+@pytest.mark.parametrize(
+    ("gamma", "expected"), [(100_000, 186), (45_455, 128), (45_000, 128), (55_556, 145), (0, 128)]
+)
+def test_the_gamma_of_a_png_is_applied(
+    gamma: int, expected: int, mode: str, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    path = tmp_path / "image.png"
+    Image.new("RGBA" if mode == "RGBA" else "RGB", (8, 8), (128, 128, 128)).convert(
+        mode, palette=Image.Palette.ADAPTIVE
+    ).save(path)
+    path.write_bytes(with_chunk(path.read_bytes(), b"gAMA", gamma))
+    decoded = sandbox.image(path)
+    # 255 (128 / 255) ** (1 / 2.2 / gamma): PNG, 13.13
+    assert decoded.pixels[4, 4].tolist() == pytest.approx([expected] * 3, abs=1)
+
+
+def test_srgb_takes_precedence_over_gamma(tmp_path: Path, sandbox: Sandbox) -> None:
+    path = tmp_path / "image.png"
+    Image.new("RGB", (8, 8), (128, 128, 128)).save(path)
+    data = with_chunk(path.read_bytes(), b"gAMA", 100_000)
+    body = b"sRGB\0"
+    path.write_bytes(
+        data[:33] + struct.pack(">I", 1) + body + struct.pack(">I", zlib.crc32(body)) + data[33:]
+    )
+    assert sandbox.image(path).pixels[4, 4].tolist() == [128, 128, 128]
+
+
+@pytest.mark.parametrize(
+    ("red", "flags"), [((64_000, 33_000), ()), ((68_000, 32_000), ("wide_gamut_not_converted",))]
+)
+def test_primaries_of_a_png_are_flagged(
+    red: tuple[int, int], flags: tuple[str, ...], tmp_path: Path, sandbox: Sandbox
+) -> None:
+    path = tmp_path / "image.png"
+    frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    rest = (30_000, 60_000, 15_000, 6_000)
+    path.write_bytes(with_chunk(path.read_bytes(), b"cHRM", 31_270, 32_900, *red, *rest))
+    assert sandbox.image(path).flags == flags
+    video = sandbox.frames(path, animated=True)
+    assert len(list(video.frames)) == 2
+    assert tuple(video.flags) == flags
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,18 @@ def test_a_truncated_image_is_broken_not_half_decoded(sandbox: Sandbox, keep: St
         assert caught.value.code == "image_broken"
 
 
+@pytest.mark.parametrize("format", ["GIF", "PNG", "TIFF"])
+def test_frames_of_animations_have_the_limit_of_videos(tmp_path: Path, format: str) -> None:
+    path = tmp_path / "animation"
+    frames = [Image.new("L", (50, 40), value) for value in (0, 200)]
+    frames[0].save(path, format, save_all=True, append_images=frames[1:])
+    with Sandbox(MediaLimits(image_pixels=2000, video_pixels=1999)) as sandbox:
+        assert sandbox.image(path).pixels.shape == (40, 50, 3)
+        with pytest.raises(MediaError) as error:
+            list(sandbox.frames(path, animated=True).frames)
+    assert (error.value.code, error.value.status) == ("video_too_large", 413)
+
+
 def test_a_bomb_is_refused_by_its_header(sandbox: Sandbox, keep: Store) -> None:
     data = make_png_bomb()
     assert len(data) < 200_000

@@ -105,16 +105,37 @@ def test_large_bodies_and_further_requests_pass(address: tuple[str, int]) -> Non
             time.sleep(0.8)
 
 
-def test_an_answer_before_the_end_of_the_body_can_be_read(address: tuple[str, int]) -> None:
+@pytest.mark.parametrize("connection", [b"keep-alive", b"close"])
+def test_an_answer_before_the_end_of_the_body_can_be_read(
+    connection: bytes, address: tuple[str, int]
+) -> None:
     size = 28_000_000
+    head = b"POST /refused HTTP/1.1\r\nHost: x\r\nConnection: %s\r\nContent-Length: %d\r\n\r\n"
     with socket.create_connection(address) as peer:
         peer.settimeout(10)
-        peer.sendall(b"POST /refused HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size)
+        peer.sendall(head % (connection, size))
         peer.sendall(b"b" * size)
         assert peer.recv(1 << 16).startswith(b"HTTP/1.1 401")
+        if connection == b"close":
+            assert read_all(peer) in (b"", b"no")
 
 
-def test_a_body_without_end_is_cut_after_its_answer(address: tuple[str, int]) -> None:
+def test_a_body_that_stalls_after_its_answer_is_cut(
+    address: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "LINGER_SECONDS", 0.3)
+    head = b"POST /refused HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1000\r\n\r\n"
+    with socket.create_connection(address) as peer:
+        started = time.monotonic()
+        peer.sendall(head + b"b")
+        assert read_all(peer).startswith(b"HTTP/1.1 401")
+        assert time.monotonic() - started < 5
+
+
+def test_a_body_without_end_is_cut_after_its_answer(
+    address: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "MAX_DISCARDED_BYTES", 64 << 20)
     with socket.create_connection(address) as peer:
         peer.settimeout(10)
         peer.sendall(b"POST /refused HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n")

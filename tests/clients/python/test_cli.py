@@ -1,5 +1,7 @@
 """The command line without a service: help, options and their errors."""
 
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,14 +10,17 @@ from typing import Any
 import pytest
 import typer
 from maquette.cli.dataset.app import DatasetGroup
-from maquette.cli.lazy_group import LazyGroup
+from maquette.cli.lazy_group import LazyGroup, build_command
 from maquette.cli.main import RootGroup, app
 from maquette.cli.parsing import parse_boxes, parse_names, parse_points, parse_thresholds
 from maquette.contract import BodiesJob, BodyFormat
 from typer.testing import CliRunner
 
 from service.main import ServerGroup
+from service.main import app as server_app
+from tests.support.documentation import list_code
 from tests.support.paths import REPOSITORY
+from workers.convert_cli import convert
 
 HEAVY = {
     "numpy",
@@ -32,6 +37,11 @@ HEAVY = {
     "sqlalchemy",
 }
 ROOT: Any = typer.main.get_command(app)
+PROGRAMS: dict[str, Any] = {
+    "maquette": ROOT,
+    "maquette-server": typer.main.get_command(server_app),
+    "maquette-convert": build_command("maquette-convert", convert),
+}
 
 
 def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -92,6 +102,32 @@ def test_every_option_of_the_client_has_help() -> None:
         if not (getattr(parameter, "help", None) or getattr(parameter, "hidden", False))
     ]
     assert silent == []
+
+
+def list_unknown_words(line: str) -> Iterator[str]:
+    """Commands and options of a command line that its program does not have."""
+    words = shlex.split(line, comments=True)
+    words = words[: next((place for place, word in enumerate(words) if word in ("|", ">")), len(words))]
+    command, rest = PROGRAMS[words[0]], words[1:]
+    while rest and hasattr(command, "commands"):
+        if isinstance(command, DatasetGroup) and rest[0] not in command.commands:
+            rest = ["make", *rest]
+        if rest[0] not in command.commands:
+            if re.fullmatch("[a-z]+", rest[0]):
+                yield rest[0]
+            break
+        name, rest = rest[0], rest[1:]
+        command = command.load_command(name) if isinstance(command, LazyGroup) else command.commands[name]
+    known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    for word in rest:
+        if re.match("--?[a-z]", word) and word.partition("=")[0] not in known | {"--help"}:
+            yield word
+
+
+def test_commands_of_the_documentation_exist_with_their_options() -> None:
+    lines = [(page, text) for page, text in list_code() if text.partition(" ")[0] in PROGRAMS and " " in text]
+    assert len(lines) > 40
+    assert [(page, line, word) for page, line in lines for word in list_unknown_words(line)] == []
 
 
 def test_defaults_and_ranges_are_those_of_the_contract() -> None:

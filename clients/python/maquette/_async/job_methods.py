@@ -177,10 +177,7 @@ class AsyncJobSubmitter:
         frames, whose camera poses are `world_from_cam` (4x4 per frame, in metres) or are estimated.
         """
         with invalid_requests():
-            fields = inputs.to_prompt_fields(text, boxes, points, threshold)
-            fields |= await uploads.upload_reconstruction_fields(
-                self._http, image, masks, from_job, camera, depth
-            )
+            prompts = inputs.to_prompt_fields(text, boxes, points, threshold)
             request = ObjectsJob(
                 video=await uploads.upload_optional(self._http, video),
                 world_from_cam=inputs.to_camera_poses(world_from_cam),
@@ -190,7 +187,8 @@ class AsyncJobSubmitter:
                 longest_side_m=longest_side_m,
                 multiview=multiview,
                 max_views=max_views,
-                **fields,
+                **prompts,
+                **await uploads.upload_object_fields(self._http, image, masks, from_job, camera, depth),
                 **options,
             )
         return await submit_job(self._http, request, idempotency_key)
@@ -267,12 +265,14 @@ class AsyncJobSubmitter:
         Prompts, `depth` and `outputs` are those of `objects`.
         """
         with invalid_requests():
-            fields = inputs.to_prompt_fields(text, boxes, points, threshold)
-            fields |= await uploads.upload_reconstruction_fields(
-                self._http, image, masks, from_job, camera, depth
-            )
+            prompts = inputs.to_prompt_fields(text, boxes, points, threshold)
             request = SceneJob(
-                formats=list(formats), outputs=list(outputs), contact=contact, **fields, **options
+                formats=list(formats),
+                outputs=list(outputs),
+                contact=contact,
+                **prompts,
+                **await uploads.upload_object_fields(self._http, image, masks, from_job, camera, depth),
+                **options,
             )
         return await submit_job(self._http, request, idempotency_key)
 

@@ -83,7 +83,7 @@ async def upload_depth_map(http: AsyncHttpClient, depth: Any) -> DepthMap | None
     return DepthMap(**{**fields, "media": await upload(http, fields["media"])})
 
 
-async def upload_reconstruction_fields(
+async def upload_object_fields(
     http: AsyncHttpClient, image: MediaInput | None, masks: Any, from_job: Any, camera: Any, depth: Any
 ) -> dict[str, Any]:
     """Return the fields that objects and scene jobs share, with the image and the depth map uploaded."""

@@ -178,8 +178,7 @@ class JobSubmitter:
         frames, whose camera poses are `world_from_cam` (4x4 per frame, in metres) or are estimated.
         """
         with invalid_requests():
-            fields = inputs.to_prompt_fields(text, boxes, points, threshold)
-            fields |= uploads.upload_reconstruction_fields(self._http, image, masks, from_job, camera, depth)
+            prompts = inputs.to_prompt_fields(text, boxes, points, threshold)
             request = ObjectsJob(
                 video=uploads.upload_optional(self._http, video),
                 world_from_cam=inputs.to_camera_poses(world_from_cam),
@@ -189,7 +188,8 @@ class JobSubmitter:
                 longest_side_m=longest_side_m,
                 multiview=multiview,
                 max_views=max_views,
-                **fields,
+                **prompts,
+                **uploads.upload_object_fields(self._http, image, masks, from_job, camera, depth),
                 **options,
             )
         return submit_job(self._http, request, idempotency_key)
@@ -266,10 +266,14 @@ class JobSubmitter:
         Prompts, `depth` and `outputs` are those of `objects`.
         """
         with invalid_requests():
-            fields = inputs.to_prompt_fields(text, boxes, points, threshold)
-            fields |= uploads.upload_reconstruction_fields(self._http, image, masks, from_job, camera, depth)
+            prompts = inputs.to_prompt_fields(text, boxes, points, threshold)
             request = SceneJob(
-                formats=list(formats), outputs=list(outputs), contact=contact, **fields, **options
+                formats=list(formats),
+                outputs=list(outputs),
+                contact=contact,
+                **prompts,
+                **uploads.upload_object_fields(self._http, image, masks, from_job, camera, depth),
+                **options,
             )
         return submit_job(self._http, request, idempotency_key)
 

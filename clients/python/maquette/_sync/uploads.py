@@ -84,7 +84,7 @@ def upload_depth_map(http: HttpClient, depth: Any) -> DepthMap | None:
     return DepthMap(**{**fields, "media": upload(http, fields["media"])})
 
 
-def upload_reconstruction_fields(
+def upload_object_fields(
     http: HttpClient, image: MediaInput | None, masks: Any, from_job: Any, camera: Any, depth: Any
 ) -> dict[str, Any]:
     """Return the fields that objects and scene jobs share, with the image and the depth map uploaded."""

@@ -1,0 +1,54 @@
+"""Code is written once: no six lines stand in two places."""
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+
+from tests.architecture.sources import Function, Source, sources
+from tests.support.paths import REPOSITORY
+
+LINES = 6
+# lines of a run that say more than a bracket or a keyword; with fewer it is layout
+MEANINGFUL_LINES, MEANINGFUL_LENGTH = 4, 4
+# generated from `_async`
+GENERATED = "clients/python/maquette/_sync/"
+# the fields of one record on both sides of a layer: the contract imports no worker
+LAYERED = {("clients/python/maquette/contract/geometry.py", "workers/geometry/cameras.py")}
+
+
+def test_no_six_lines_stand_in_two_places() -> None:
+    places: defaultdict[tuple[str, ...], list[tuple[str, int]]] = defaultdict(list)
+    for source in sources():
+        if not source.path.startswith(GENERATED):
+            for number, run in list_runs(source):
+                places[run].append((source.path, number))
+    repeated = [
+        ", ".join(f"{path}:{number}" for path, number in equal)
+        for equal in places.values()
+        if len(equal) > 1 and tuple(sorted({path for path, _ in equal})) not in LAYERED
+    ]
+    assert repeated == []
+
+
+def list_runs(source: Source) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Runs of lines, each with the number of its first: no blank lines, comments, imports or signatures."""
+    text = (REPOSITORY / source.path).read_text(encoding="utf-8").splitlines()
+    shared = [node for node in source.nodes if isinstance(node, ast.Import | ast.ImportFrom | Function)]
+    skipped = {number for node in shared for number in list_shared_lines(node)}
+    code = [
+        (number, line.strip())
+        for number, line in enumerate(text, 1)
+        if line.strip() and not line.lstrip().startswith("#")
+    ]
+    for start in range(len(code) - LINES + 1):
+        run = code[start : start + LINES]
+        meaningful = sum(len(line) >= MEANINGFUL_LENGTH for _, line in run)
+        if meaningful >= MEANINGFUL_LINES and not any(number in skipped for number, _ in run):
+            yield run[0][0], tuple(line for _, line in run)
+
+
+def list_shared_lines(node: ast.Import | ast.ImportFrom | Function) -> range:
+    """The lines of an import, or of a function's signature."""
+    if isinstance(node, Function):
+        return range(node.lineno, node.body[0].lineno)
+    return range(node.lineno, (node.end_lineno or node.lineno) + 1)
