@@ -92,7 +92,7 @@ class Record:
     def from_truth(cls, clip: SceneClip, truth: RenderedClip, names: Sequence[str]) -> "Record":
         """What is true of the clip; the tracks of the dataset that cover no rendered object are left out.
 
-        A track's thing is looked at over the track's own span. Rendered objects of `names` without a track are
+        A track's object is viewed over the track's own span. Rendered objects of `names` without a track are
         there too, for what is said of the clip.
         """
         mine = cls.of(clip)
