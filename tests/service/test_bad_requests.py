@@ -64,7 +64,7 @@ def test_a_thousand_masks_are_too_many(gateway: TestClient, image: str) -> None:
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
-def test_numbers_that_are_none(gateway: TestClient, image: str, number: str) -> None:
+def test_values_that_are_not_numbers_are_refused(gateway: TestClient, image: str, number: str) -> None:
     point = '{"x":' + number + ',"y":1}'
     text = '{"kind":"segment","image":{"id":"' + image + '"},"points":[[' + point + "]]}"
     answer = gateway.post("/v1/jobs", content=text, headers={"Content-Type": "application/json"})
@@ -72,7 +72,7 @@ def test_numbers_that_are_none(gateway: TestClient, image: str, number: str) -> 
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"kind":"nonsense"}', '{"kind":"segment"}'])
-def test_bodies_that_are_no_request(gateway: TestClient, text: str) -> None:
+def test_bodies_that_are_not_a_request_are_refused(gateway: TestClient, text: str) -> None:
     answer = gateway.post("/v1/jobs", content=text, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
 
@@ -113,7 +113,7 @@ def test_a_mask_of_another_size(gateway: TestClient, image: str) -> None:
     assert refused(gateway, request) == (422, "mask_size_mismatch")
 
 
-def test_media_that_are_not_there(gateway: TestClient) -> None:
+def test_missing_media_are_refused(gateway: TestClient) -> None:
     assert refused(gateway, {"kind": "segment", "image": {"id": "0" * 64}, "text": ["cat"]}) == (
         404,
         "media_unknown",
@@ -133,7 +133,7 @@ def test_addresses_inside_the_network(gateway: TestClient, url: str) -> None:
     assert refused(gateway, {**URL, "image": {"url": url}}) == (422, "url_not_allowed")
 
 
-def test_jobs_to_go_on_from(gateway: TestClient, state: State, image: str) -> None:
+def test_jobs_that_can_be_continued(gateway: TestClient, state: State, image: str) -> None:
     unknown = {"kind": "objects", "from_job": "job_" + "0" * 28}
     assert refused(gateway, unknown) == (404, "job_unknown")
     job_id = gateway.post(

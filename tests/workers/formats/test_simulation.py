@@ -2,6 +2,7 @@
 
 import io
 import json
+import subprocess
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,9 @@ import trimesh
 from numpy.typing import NDArray
 
 from tests.support.media_files import encode_png
+from workers.formats.simulation.convex_parts import decompose_convex
 from workers.formats.simulation.package import write_simulation_zip
-from workers.formats.simulation.solids import NotSolid, compute_mass, decompose_convex, make_lods
+from workers.formats.simulation.solids import NotSolid, compute_mass, make_lods
 from workers.geometry.meshes import Mesh, TextureMaterial, Texturing
 from workers.geometry.poses import Similarity, matrix_from_quaternion
 
@@ -163,6 +165,12 @@ def test_mujoco_shows_the_texture(tmp_path: Path) -> None:
     assert (model.ntex, model.nmat) == (1, 1)
     [shown] = [geom for geom in range(model.ngeom) if model.geom_contype[geom] == 0]
     assert model.geom_matid[shown] == 0 and model.mesh_texcoordnum[model.geom_dataid[shown]] > 0
+
+
+def test_a_decomposition_that_dies_is_an_error() -> None:
+    nothing = Mesh(np.zeros((3, 2)), np.zeros((1, 3), dtype=np.int64))
+    with pytest.raises(subprocess.CalledProcessError):
+        decompose_convex(nothing)
 
 
 def test_pybullet_loads_it_and_it_comes_to_rest_on_its_side(tmp_path: Path) -> None:

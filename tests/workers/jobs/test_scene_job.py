@@ -17,10 +17,11 @@ from storage.ledger import files
 from tests.support.media_files import encode_png
 from tests.support.synthetic_bodies import make_body
 from tests.support.video_worlds import TENANT, VideoWorld
+from workers.engines.objects import export
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.protocols import BodyEstimate, EngineInfo, SegmentedInstance, VisualPrompt
 from workers.formats import rle
-from workers.formats.simulation import solids
+from workers.formats.simulation import convex_parts, solids
 from workers.geometry.mesh_renderer import rasterize
 from workers.jobs.context import JobContext
 from workers.jobs.objects.reconstruction import MeasuredView
@@ -126,7 +127,7 @@ def test_every_prompt_gives_an_object_in_metres_with_depth(scenes: World, prompt
     assert node.label == ("ball" if prompt == "text" else None)
 
 
-def test_it_goes_on_from_a_segment_job(scenes: World) -> None:
+def test_a_scene_job_continues_a_segment_job(scenes: World) -> None:
     request = SegmentJob(image=scenes.image, text=["ball"])
     segmented = scenes.attempt(scenes.submit(request), request)
     with pytest.MonkeyPatch.context() as patch:
@@ -139,8 +140,11 @@ def test_it_goes_on_from_a_segment_job(scenes: World) -> None:
 def test_objects_of_a_scene_have_the_extra_outputs_of_objects(
     scenes: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # coarse convex parts: their quality is tested elsewhere
-    monkeypatch.setattr(solids, "VOXELS", 4000)
+    # coarse parts and textures: their quality is tested elsewhere
+    monkeypatch.setattr(convex_parts, "VOXELS", 4000)
+    monkeypatch.setattr(solids, "LOD_FACES", ())
+    monkeypatch.setattr(export, "TEXTURED_FACES", 300)
+    monkeypatch.setattr(export, "TEXTURE_SIDE", 128)
     options = {"outputs": ["placed", "turntable", "simulation"], "turntable_size": 64}
     options |= {"turntable_seconds": 0.5, "density": 500.0, "longest_side_m": 0.4}
     manifest = scenes.run(image=scenes.image, camera=CAMERA, masks=[RLE], **options)

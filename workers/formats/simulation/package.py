@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from xml.sax.saxutils import quoteattr
 
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 
 from workers.formats.face_texture import paint_vertex_colors
 from workers.formats.obj_writer import list_obj_side_files, write_mesh_obj
-from workers.formats.simulation.solids import MassProperties, compute_mass, decompose_convex, make_lods
+from workers.formats.simulation.convex_parts import decompose_convex
+from workers.formats.simulation.solids import MassProperties, compute_mass, make_lods
 from workers.formats.zip_writer import write_zip
 from workers.geometry.meshes import Mesh
 
@@ -40,12 +42,14 @@ def write_simulation_zip(
     """
     solid = _to_package_frame(mesh, scale)
     mass = compute_mass(solid, density)
-    levels = make_lods(mesh) if make_visuals is None else make_visuals()
-    visuals = {
-        f"visual_lod{level}.obj": _to_package_frame(paint_vertex_colors(lod), scale)
-        for level, lod in enumerate(levels)
-    }
-    parts = {f"collision_{number:02d}.obj": part for number, part in enumerate(decompose_convex(solid))}
+    with ThreadPoolExecutor(1) as pool:
+        convex = pool.submit(decompose_convex, solid)
+        levels = make_lods(mesh) if make_visuals is None else make_visuals()
+        visuals = {
+            f"visual_lod{level}.obj": _to_package_frame(paint_vertex_colors(lod), scale)
+            for level, lod in enumerate(levels)
+        }
+        parts = {f"collision_{number:02d}.obj": part for number, part in enumerate(convex.result())}
     about = {
         "units": "metres, kilograms, z up",
         "metres_per_unit": scale,

@@ -1,4 +1,4 @@
-"""What a simulator needs besides a closed mesh: levels of detail, convex parts, mass and inertia."""
+"""What a simulator needs besides a closed mesh: levels of detail, mass and inertia."""
 
 from dataclasses import dataclass
 
@@ -11,11 +11,6 @@ from workers.geometry.meshes import Mesh
 
 # The most faces of each level of detail; chosen, not measured.
 LOD_FACES = (4000, 1000, 250)
-# V-HACD's limit of convex parts and the number of its voxels; chosen, not measured.
-MAX_PARTS, VOXELS = 16, 100_000
-# V-HACD cuts this often before it merges parts down to MAX_PARTS. Its default of 10 takes 2.3 times as long
-# for an IoU with the mesh that is no higher (means over nine shapes in docs/benchmarks/objects.md).
-MAX_CUTS = 5
 # Cubic metres below which a mesh counts as flat.
 MIN_VOLUME = 1e-12
 
@@ -54,17 +49,6 @@ def make_lods(mesh: Mesh) -> list[Mesh]:
         if max_faces < len(lods[-1].faces):
             lods.append(decimate(mesh, max_faces))
     return lods
-
-
-def decompose_convex(mesh: Mesh) -> list[Mesh]:
-    """At most 16 convex meshes that together cover the mesh (V-HACD, Mamou 2016)."""
-    parts = trimesh.decomposition.convex_decomposition(
-        _to_trimesh(mesh), maxConvexHulls=MAX_PARTS, resolution=VOXELS, maxRecursionDepth=MAX_CUTS
-    )
-    return [
-        Mesh(np.asarray(part["vertices"], dtype=np.float64), np.asarray(part["faces"], dtype=np.int64))
-        for part in parts
-    ]
 
 
 def _to_trimesh(mesh: Mesh) -> trimesh.Trimesh:

@@ -1,5 +1,6 @@
 """The extra outputs of an object: the posed mesh over the image, a turntable video, a simulation package."""
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 
 import numpy as np
@@ -39,27 +40,41 @@ def write_extras(
     """Save the extra outputs that the request names; returns their artefacts' names, and flags."""
     extras: dict[ObjectOutput, str] = {}
     flags: list[str] = []
-    if "placed" in request.outputs:
-        overlay = encode_png(_draw_over_image(image, item.asset))
-        extras["placed"] = context.save(f"{item.name}-placed.png", "overlay", "image/png", overlay).name
-    if "turntable" in request.outputs:
-        video = render_turntable(item.asset, side=request.turntable_size, seconds=request.turntable_seconds)
-        extras["turntable"] = context.save(f"{item.name}-turntable.mp4", "preview", "video/mp4", video).name
-    if "simulation" in request.outputs:
-        package, flags = _build_simulation(context, item, request, bake or partial(bake_asset, item.asset))
-        if package is not None:
-            saved = context.save(f"{item.name}-simulation.zip", "simulation", "application/zip", package)
-            extras["simulation"] = saved.name
+    with ThreadPoolExecutor(1) as pool:
+        # A package is built beside the other outputs; files are saved in one order all the same.
+        simulation = None
+        if "simulation" in request.outputs:
+            simulation = pool.submit(
+                _build_simulation,
+                item,
+                request,
+                context.engines.objects().info.name,
+                bake or partial(bake_asset, item.asset),
+            )
+        if "placed" in request.outputs:
+            overlay = encode_png(_draw_over_image(image, item.asset))
+            extras["placed"] = context.save(f"{item.name}-placed.png", "overlay", "image/png", overlay).name
+        if "turntable" in request.outputs:
+            video = render_turntable(
+                item.asset, side=request.turntable_size, seconds=request.turntable_seconds
+            )
+            saved = context.save(f"{item.name}-turntable.mp4", "preview", "video/mp4", video)
+            extras["turntable"] = saved.name
+        if simulation is not None:
+            package, flags = simulation.result()
+            if package is not None:
+                saved = context.save(f"{item.name}-simulation.zip", "simulation", "application/zip", package)
+                extras["simulation"] = saved.name
     return extras, flags
 
 
 def _build_simulation(
-    context: JobContext, item: ReconstructedObject, request: ReconstructionJob, bake: Bake
+    item: ReconstructedObject, request: ReconstructionJob, engine: str, bake: Bake
 ) -> tuple[bytes | None, list[str]]:
     """The package and its flags; None for a mesh that encloses no volume."""
     scale, source = _choose_metres_per_unit(item.asset, request.longest_side_m)
     notes: dict[str, object] = {
-        "engine": context.engines.objects().info.name,
+        "engine": engine,
         "scale_source": source,
         "flags": list(item.asset.flags),
     }
