@@ -25,7 +25,7 @@ def test_points_off_an_object_refine_what_something_else_names(prompt: ObjectPro
 def test_points_off_an_object_name_none() -> None:
     with pytest.raises(JobProblem, match=r"prompts\[2\] has only points off") as error:
         to_object_prompt(ObjectPrompt(points=[OFF, OFF]), "prompts[2]")
-    assert error.value.code == "prompt_without_object"
+    assert error.value.problem.code == "prompt_without_object"
 
 
 def test_only_corrections_of_a_video_may_have_points_off_the_object_alone() -> None:
