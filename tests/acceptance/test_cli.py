@@ -82,7 +82,7 @@ def test_jobs_get_cancel_and_engines(stack: Stack, images: Path) -> None:
         (["get", "job_0000"], "job_unknown"),
     ],
 )
-def test_problems_print_one_line_and_set_the_status(
+def test_problems_print_one_line_and_set_the_exit_status(
     stack: Stack, images: Path, words: list[str], message: str
 ) -> None:
     outcome = run_cli(stack, *(word.format(a=images / "a.png") for word in words), check=False)

@@ -126,7 +126,7 @@ def test_a_wrong_unit_fails_the_job(mq: Maquette, folder: Path) -> None:
         job.wait()
 
 
-def test_images_of_eight_bits_are_refused_by_the_client(mq: Maquette, folder: Path, tmp_path: Path) -> None:
+def test_8_bit_images_are_refused_as_depth_by_the_client(mq: Maquette, folder: Path, tmp_path: Path) -> None:
     eight = tmp_path / "eight"
     eight.mkdir()
     for index in range(FRAMES):

@@ -77,7 +77,7 @@ def test_exemplars_find_all_of_their_kind_and_counter_exemplars_exclude(mq: Maqu
     assert max(mask_iou(item.mask, orange) for item in result.instances) < 0.1
 
 
-def test_nothing_found_is_a_success_with_a_reason(mq: Maquette) -> None:
+def test_a_result_without_objects_has_a_reason(mq: Maquette) -> None:
     result = mq.segment(make_wall(), text="giraffe").wait()
     assert result.instances == []
     assert result.reason and "nothing_found" in result.flags

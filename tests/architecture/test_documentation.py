@@ -13,6 +13,8 @@ from tests.support.paths import REPOSITORY
 
 # levels of folders that the overview names: an engine, an exporter or a migration may have more
 LEVELS, CLIENT_LEVELS = 3, 5
+# characters, tables and links of images aside
+LONGEST_LINE = 120
 
 
 def list_glossary_code() -> Iterator[str]:
@@ -69,6 +71,23 @@ def test_links_lead_to_files(page: Path) -> None:
     assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
 
 
+def test_paths_of_the_repository_exist() -> None:
+    # written by `models`, by an exporter, or by the operator
+    written = {"k8s/secret.yaml", "models/models_info.json"}
+    tops = {folder.name for folder in REPOSITORY.iterdir() if folder.is_dir()} - {"build"}
+    named = {(page, text.partition("::")[0]) for page, text in list_code() if text.partition("/")[0] in tops}
+    paths = {(page, path) for page, path in named if re.fullmatch(r"[\w./-]+", path) and path not in written}
+    assert len(paths) > 50
+    assert [(page, path) for page, path in sorted(paths) if not (REPOSITORY / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
+def test_prose_has_short_lines(page: Path) -> None:
+    prose = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    lines = [line for line in prose.splitlines() if not line.startswith(("|", "!["))]
+    assert [line for line in lines if len(line) >= LONGEST_LINE] == []
+
+
 def test_targets_of_make_exist() -> None:
     targets = set(re.findall(r"^([a-z0-9-]+):", read("Makefile"), re.MULTILINE))
     used = {(page, name) for page, text in list_code() for name in re.findall(r"^make ([a-z0-9-]+)", text)}
@@ -92,4 +111,3 @@ def test_the_changelog_has_one_list_per_heading() -> None:
         headings = re.findall(r"^### (.+)$", release, re.MULTILINE)
         assert len(headings) == len(set(headings))
         assert not re.search(r"^(- |  ).*\n\n- ", release, re.MULTILINE), "a blank line inside a list"
-        assert [line for line in release.splitlines() if len(line) >= 120] == []

@@ -47,12 +47,12 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([tool, *command[1:]], cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
 
 
-def test_hadolint_has_nothing_to_say() -> None:
+def test_hadolint_reports_nothing() -> None:
     completed = run("hadolint", "--failure-threshold", "style", "Dockerfile")
     assert (completed.returncode, completed.stdout) == (0, "")
 
 
-def test_hadolint_would_speak_up(tmp_path: Any) -> None:
+def test_hadolint_reports_errors(tmp_path: Any) -> None:
     bad = tmp_path / "Dockerfile"
     bad.write_text("FROM python\nRUN pip install fastapi\n")
     assert run("hadolint", "--failure-threshold", "style", str(bad)).returncode == 1

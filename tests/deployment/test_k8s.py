@@ -69,7 +69,7 @@ def test_the_schemas_report_errors() -> None:
 
 
 @pytest.mark.parametrize("manifests", m.by_root())
-def test_everything_lives_in_one_namespace(manifests: list[m.Data]) -> None:
+def test_all_manifests_use_one_namespace(manifests: list[m.Data]) -> None:
     for manifest in manifests:
         if manifest["kind"] != "Namespace":
             assert manifest["metadata"]["namespace"] == "maquette", m.named(manifest)
@@ -101,7 +101,7 @@ def test_containers_say_what_they_need(spec: m.Data, container: m.Data) -> None:
 
 
 @pytest.mark.parametrize(("spec", "container"), runnable())
-def test_ours_can_write_where_they_must(spec: m.Data, container: m.Data) -> None:
+def test_containers_can_write_where_they_must(spec: m.Data, container: m.Data) -> None:
     if container["image"].startswith("maquette/"):
         scratch = {volume["name"] for volume in spec["volumes"] if "emptyDir" in volume}
         writable = {mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] in scratch}

@@ -48,7 +48,7 @@ def test_network_policies_select_pods_that_exist(root: str) -> None:
 
 
 @pytest.mark.parametrize("root", [root for root in m.ROOTS if root != "batch"])
-def test_nothing_flows_unless_it_is_named(root: str) -> None:
+def test_network_traffic_is_denied_by_default(root: str) -> None:
     actual = policies(m.rendered(m.K8S / root))
     deny = next(policy for policy in actual if policy["metadata"]["name"] == "default-deny")
     assert deny["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}

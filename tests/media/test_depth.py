@@ -31,7 +31,7 @@ def npy(array: np.ndarray) -> bytes:  # type: ignore[type-arg]
     return out.getvalue()
 
 
-def test_sixteen_bits_floats_and_points_come_out_as_they_are(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_16_bit_float_and_point_depth_is_read_exactly(sandbox: Sandbox, tmp_path: Path) -> None:
     png, tiff, array, points = (tmp_path / name for name in ("z.png", "z.tiff", "z.npy", "p.npy"))
     Image.fromarray(WHOLE).save(png)
     Image.fromarray(METRES).save(tiff)
@@ -169,7 +169,7 @@ def test_depth_is_read_beside_the_video_it_belongs_to(sandbox: Sandbox, tmp_path
     assert all(np.array_equal(item.values, FRAMES[frame.index]) for frame, item in pairs)
 
 
-def test_grey_video_of_sixteen_bits_comes_out_as_it_went_in(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_grey_16_bit_video_is_read_exactly(sandbox: Sandbox, tmp_path: Path) -> None:
     path = tmp_path / "z.mkv"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("ffv1", rate=10)
@@ -184,7 +184,7 @@ def test_grey_video_of_sixteen_bits_comes_out_as_it_went_in(sandbox: Sandbox, tm
 
 @pytest.mark.parametrize("kind", [np.uint8, np.int8, np.bool_])
 @pytest.mark.parametrize("shape", [(6, 8), (6, 8, 3), (4, 6, 8)])
-def test_arrays_of_eight_bits_are_no_depth(
+def test_8_bit_arrays_are_refused_as_depth(
     sandbox: Sandbox, tmp_path: Path, kind: Any, shape: tuple[int, ...]
 ) -> None:
     path = tmp_path / "z.npy"

@@ -53,7 +53,7 @@ def test_windows_seek_to_key_frames(tmp_path: Path) -> None:
     assert [pts for pts, _ in window] == [frame.pts for frame in read(Path(path), start=19, limit=4)]
 
 
-def test_from_a_frame_on_and_from_a_frame_back(tmp_path: Path) -> None:
+def test_tracking_forwards_and_backwards_from_a_frame(tmp_path: Path) -> None:
     path = write_video(tmp_path / "clip.mp4", 30)
     whole = read(path)
     assert same(read(path, start=12), whole[12:])

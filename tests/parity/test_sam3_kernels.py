@@ -35,7 +35,7 @@ def slow_nms(ious: Any, scores: Any, threshold: float) -> list[int]:
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("threshold", [0.0, 0.1, 0.5, 0.9])
-def test_nms_is_the_definition(seed: int, threshold: float) -> None:
+def test_nms_agrees_with_its_definition(seed: int, threshold: float) -> None:
     rng = np.random.default_rng(seed)
     masks = torch.from_numpy(rng.random((25, 12, 12)) < rng.uniform(0.2, 0.9, (25, 1, 1)))
     ious = kernels.mask_iou(masks, masks)
@@ -139,7 +139,7 @@ def slow_roi(plane: Any, box: list[float], size: int) -> Any:
     return out
 
 
-def test_roi_pooling_is_the_definition() -> None:
+def test_roi_pooling_agrees_with_its_definition() -> None:
     rng = np.random.default_rng(0)
     features = rng.standard_normal((2, 3, 11, 17))
     boxes = np.array(

@@ -217,9 +217,9 @@ def test_what_the_package_cannot_do_in_a_video_is_refused() -> None:
     built = engine(max_frames=2)
     with pytest.raises(ValueError, match="at least one"):
         built.tracker(TrackPrompts())
-    drawn = TrackPrompts.from_visual_prompts([VisualPrompt(mask=seen(IMAGE, "red"))], frame=FIRST)
+    prompts = TrackPrompts.from_visual_prompts([VisualPrompt(mask=seen(IMAGE, "red"))], frame=FIRST)
     with pytest.raises(RequestRefused) as refused:
-        built.tracker(drawn)
+        built.tracker(prompts)
     assert refused.value.problem.code == "mask_prompt_unsupported"
     twice = [FrameExemplar(FIRST, 0, (1.0, 1.0, 9.0, 9.0))] * 2
     with pytest.raises(RequestRefused) as many:
@@ -255,7 +255,7 @@ def test_the_image_installs_the_commit_whose_contract_is_recorded() -> None:
     assert re.findall(r"^ARG SAM3_COMMIT=(\w+)$", dockerfile, re.MULTILINE) == [meta_loading.COMMIT]
 
 
-def test_loading_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_loading_names_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     actual: list[object] = [None]
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: actual[0])
     with pytest.raises(MetaPackageMissing, match=meta_loading.COMMIT):

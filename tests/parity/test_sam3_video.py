@@ -194,8 +194,8 @@ def test_clicks_alone_answer_at_once_under_stable_ids(engine: Sam3Concepts) -> N
         results.append(result)
     assert list(tracker.finish()) == []
     assert {item.id for result in results for item in result.objects} <= {1, 2, 3}
-    drawn = next(item for item in results[0].objects if item.id == 3)
-    inner = np.count_nonzero(drawn.mask & mask) / np.count_nonzero(drawn.mask | mask)
+    tracked = next(item for item in results[0].objects if item.id == 3)
+    inner = np.count_nonzero(tracked.mask & mask) / np.count_nonzero(tracked.mask | mask)
     assert inner > 0.9, "a mask prompt is taken as the object's first mask"
 
 

@@ -231,9 +231,9 @@ def test_several_clicks_on_one_object_and_frame_are_one_prompt(engine: Sam3Conce
 
 
 def test_points_correct_a_mask(engine: Sam3Concepts) -> None:
-    drawn = VisualPrompt(mask=DRAWN, points=np.array([[20.0, 20.0]]), labels=np.array([1]))
+    prompt = VisualPrompt(mask=DRAWN, points=np.array([[20.0, 20.0]]), labels=np.array([1]))
     plain = whole(engine, clicked(at(0, 1, VisualPrompt(mask=DRAWN))), 3)
-    corrected = whole(engine, clicked(at(0, 1, drawn)), 3)
+    corrected = whole(engine, clicked(at(0, 1, prompt)), 3)
     assert not same(plain, corrected)
 
 

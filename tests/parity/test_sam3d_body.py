@@ -63,7 +63,7 @@ def test_the_contract_is_that_of_the_real_outputs() -> None:
                 assert person[name].shape == shape, name
 
 
-def test_real_people_agree_with_their_boxes() -> None:
+def test_bodies_of_real_people_agree_with_their_boxes() -> None:
     for person, golden in zip(load_outputs(), load_golden(), strict=True):
         focal, cx, cy = golden["focal_cx_cy"]
         camera = Camera(1920, 890, focal, focal, cx, cy)
@@ -80,7 +80,7 @@ def test_angles_between_rotations() -> None:
     )
 
 
-def test_several_people_in_one_call_with_all_they_need(start: Any, tmp_path: Path) -> None:
+def test_several_people_are_sent_in_one_call(start: Any, tmp_path: Path) -> None:
     engine = start()
     assert isinstance(engine, BodyEngine)
     image = draw_image()
@@ -164,7 +164,7 @@ def test_without_a_camera_the_diagonal_is_assumed_and_flagged(start: Any, tmp_pa
     assert body.camera.source == "exif" and "camera_assumed" not in body.flags
 
 
-def test_order_is_ours_and_a_missing_person_is_none(start: Any) -> None:
+def test_people_come_in_the_order_of_boxes_and_missing_ones_are_none(start: Any) -> None:
     bodies = start(reverse=True, drop=[1]).recover(draw_image(), BOXES, camera=CENTRED)
     assert bodies[1] is None
     assert is_in_box(bodies[0], BOXES[0]) and is_in_box(bodies[2], BOXES[2])
@@ -186,7 +186,7 @@ def test_boxes_that_hold_nobody_are_not_sent(start: Any, tmp_path: Path) -> None
     assert engine.recover(draw_image(), [], camera=CENTRED) == []
 
 
-def test_hands_alone(start: Any, tmp_path: Path) -> None:
+def test_hands_mode_keeps_hands_only(start: Any, tmp_path: Path) -> None:
     (body,) = start("hands").recover(draw_image(), BOXES[:1], camera=CENTRED)
     assert note(tmp_path)["inference_type"] == "hand"
     assert len(body.keypoint_names) == 21 and body.keypoint_names[-1] == "right_wrist"

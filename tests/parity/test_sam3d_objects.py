@@ -313,7 +313,7 @@ def around_the_block(count: int) -> tuple[list[Any], list[Any], list[PosedCamera
     return [shot[0] for shot in shots], [np.isfinite(shot[1]) for shot in shots], views
 
 
-def test_other_views_tell_the_size_and_refine_the_splat(start: Any) -> None:
+def test_other_views_set_the_size_and_refine_the_splat(start: Any) -> None:
     images, masks, views = around_the_block(10)
     masks[0] |= silhouette(1.02 * TIMES * VERTICES - 0.02 * MIDDLE, FACES, CAMERA)
     engine = start()

@@ -32,7 +32,7 @@ INSIDE = [
 @pytest.mark.parametrize(
     "url", [*INSIDE, "http://example.com/a.png", "file:///etc/passwd", "https://u:p@example.com/"]
 )
-def test_refused_without_a_look_up(url: str) -> None:
+def test_private_addresses_are_refused_without_a_dns_lookup(url: str) -> None:
     with pytest.raises(MediaError) as caught:
         check_url(url)
     assert caught.value.code == "url_not_allowed"

@@ -42,6 +42,7 @@ def refused(gateway: TestClient, request: dict[str, Any]) -> tuple[int, str]:
         {"boxes": [[1, 2, 3, 4]]},
         {"points": [[]]},
         {"points": [[{"x": 1, "y": 1, "label": 2}]]},
+        {"points": [[{"x": 1, "y": 1}], [{"x": 1, "y": 1, "label": 0}]]},
         {"exemplars": [{"box": BOX, "positive": False}]},
         {"text": ["cat"], "unknown_field": 1},
         {"text": ["cat"], "threshold": 2},
@@ -63,7 +64,7 @@ def test_a_thousand_masks_are_too_many(gateway: TestClient, image: str) -> None:
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
-def test_numbers_that_are_none(gateway: TestClient, image: str, number: str) -> None:
+def test_values_that_are_not_numbers_are_refused(gateway: TestClient, image: str, number: str) -> None:
     point = '{"x":' + number + ',"y":1}'
     text = '{"kind":"segment","image":{"id":"' + image + '"},"points":[[' + point + "]]}"
     answer = gateway.post("/v1/jobs", content=text, headers={"Content-Type": "application/json"})
@@ -71,7 +72,7 @@ def test_numbers_that_are_none(gateway: TestClient, image: str, number: str) -> 
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"kind":"nonsense"}', '{"kind":"segment"}'])
-def test_bodies_that_are_no_request(gateway: TestClient, text: str) -> None:
+def test_bodies_that_are_not_a_request_are_refused(gateway: TestClient, text: str) -> None:
     answer = gateway.post("/v1/jobs", content=text, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
 
@@ -81,6 +82,8 @@ def test_bodies_that_are_no_request(gateway: TestClient, text: str) -> None:
     [
         ({"boxes": [{"x0": 64, "y0": 0, "x1": 90, "y1": 20}]}, "prompt_outside_image"),
         ({"boxes": [{"x0": -20, "y0": 0, "x1": -1, "y1": 20}]}, "prompt_outside_image"),
+        ({"boxes": [{"x0": 9, "y0": 9, "x1": 9.0000001, "y1": 20}]}, "prompt_outside_image"),
+        ({"exemplars": [{"box": {"x0": -5, "y0": 0, "x1": 1e-9, "y1": 20}}]}, "prompt_outside_image"),
         ({"exemplars": [{"box": {"x0": 64, "y0": 0, "x1": 90, "y1": 20}}]}, "prompt_outside_image"),
         ({"points": [[{"x": 65, "y": 1}]]}, "prompt_outside_image"),
         ({"points": [[{"x": 1, "y": -3}]]}, "prompt_outside_image"),
@@ -110,7 +113,7 @@ def test_a_mask_of_another_size(gateway: TestClient, image: str) -> None:
     assert refused(gateway, request) == (422, "mask_size_mismatch")
 
 
-def test_media_that_are_not_there(gateway: TestClient) -> None:
+def test_missing_media_are_refused(gateway: TestClient) -> None:
     assert refused(gateway, {"kind": "segment", "image": {"id": "0" * 64}, "text": ["cat"]}) == (
         404,
         "media_unknown",
@@ -130,7 +133,7 @@ def test_addresses_inside_the_network(gateway: TestClient, url: str) -> None:
     assert refused(gateway, {**URL, "image": {"url": url}}) == (422, "url_not_allowed")
 
 
-def test_jobs_to_go_on_from(gateway: TestClient, state: State, image: str) -> None:
+def test_jobs_that_can_be_continued(gateway: TestClient, state: State, image: str) -> None:
     unknown = {"kind": "objects", "from_job": "job_" + "0" * 28}
     assert refused(gateway, unknown) == (404, "job_unknown")
     job_id = gateway.post(

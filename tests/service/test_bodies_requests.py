@@ -44,7 +44,7 @@ def answer(gateway: TestClient, **request: Any) -> tuple[int, str]:
     ],
 )
 @pytest.mark.parametrize("kind", ["image", "video"])
-def test_cameras_that_cannot_be(
+def test_implausible_intrinsics_are_refused(
     gateway: TestClient, image: dict[str, str], video: dict[str, str], camera: dict[str, float], kind: str
 ) -> None:
     medium = {"image": image, "video": video}[kind]
@@ -62,7 +62,9 @@ def test_every_kind_of_job_with_a_camera_is_checked(gateway: TestClient, image: 
     "camera",
     [CAMERA, {**CAMERA, "fx": 4, "fy": 4}, {**CAMERA, "fx": 5000, "fy": 5000}, {**CAMERA, "cx": -20}],
 )
-def test_cameras_that_can_be(gateway: TestClient, image: dict[str, str], camera: dict[str, float]) -> None:
+def test_plausible_cameras_are_accepted(
+    gateway: TestClient, image: dict[str, str], camera: dict[str, float]
+) -> None:
     assert answer(gateway, image=image, camera=camera)[0] == 202
 
 
@@ -99,13 +101,15 @@ def test_requests_that_break_the_contract(
     assert answer(gateway, **request) == (422, "invalid_request")
 
 
-def test_media_of_the_other_kind(gateway: TestClient, image: dict[str, str], video: dict[str, str]) -> None:
+def test_media_of_the_wrong_kind_are_refused(
+    gateway: TestClient, image: dict[str, str], video: dict[str, str]
+) -> None:
     assert answer(gateway, image=video) == (422, "not_an_image")
     assert answer(gateway, video=image) == (422, "not_a_video")
     assert answer(gateway, video=video, world_from_cam=[EYE] * 10, formats=["glb", "bvh"])[0] == 202
 
 
-def test_jobs_to_go_on_from(
+def test_jobs_that_can_be_continued(
     gateway: TestClient, state: State, image: dict[str, str], video: dict[str, str]
 ) -> None:
     collected = {}
@@ -136,7 +140,7 @@ def test_jobs_to_go_on_from(
 
 
 @pytest.mark.parametrize("height", [0.1, 3, "tall", [1.1], [1.1, 1.2, 1.3], [1.1, 0]])
-def test_heights_that_cannot_be(gateway: TestClient, image: dict[str, str], height: Any) -> None:
+def test_impossible_heights_are_refused(gateway: TestClient, image: dict[str, str], height: Any) -> None:
     boxes = [{"x0": 0, "y0": 0, "x1": 20, "y1": 40}, {"x0": 20, "y0": 0, "x1": 40, "y1": 40}]
     assert answer(gateway, image=image, boxes=boxes, height_m=height)[0] == 422
 

@@ -128,7 +128,9 @@ def test_events_replay_and_resume(gateway: TestClient, state: State, image: str)
     assert again == events[2:]
 
 
-def test_artefacts_whole_in_ranges_and_not_again(gateway: TestClient, state: State, tenant: str) -> None:
+def test_artefacts_are_served_complete_in_ranges_or_not_modified(
+    gateway: TestClient, state: State, tenant: str
+) -> None:
     data = bytes(range(256)) * 1000
     sha256 = state.store.put(data)
     files.add_artefact(state.db, tenant, sha256, "model/gltf-binary", len(data))
@@ -189,7 +191,7 @@ def test_without_a_key_nothing_is_disclosed(gateway: TestClient) -> None:
     assert gateway.get("/v1/jobs", headers={"Authorization": "", "X-API-Key": key}).status_code == 200
 
 
-def test_engines_tell_what_runs_and_why_not(gateway: TestClient, state: State) -> None:
+def test_engines_report_what_runs_and_why_not(gateway: TestClient, state: State) -> None:
     absent = {engine["name"]: engine for engine in gateway.get("/v1/engines").json()["engines"]}
     assert not absent["sam3"]["available"] and "weights" in absent["sam3"]["why_not"]
     stated = {

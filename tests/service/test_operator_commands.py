@@ -73,7 +73,7 @@ def test_an_operator_creates_a_ledger_and_a_key(
         (("openapi", "no/such/folder.json"), "no/such"),
     ],
 )
-def test_mistakes_are_one_line(
+def test_command_errors_are_one_line(
     words: tuple[str, ...],
     message: str,
     monkeypatch: pytest.MonkeyPatch,

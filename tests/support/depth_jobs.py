@@ -1,4 +1,4 @@
-"""Dataset jobs of a drawn clip whose exact depth is known, with an engine that knows what was drawn."""
+"""Dataset jobs of a rendered clip whose exact depth is known, with an engine that knows the truth."""
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -25,9 +25,9 @@ TICKS = 1024
 
 
 class Drawn:
-    """An engine that knows what was drawn in each frame of the clip."""
+    """An engine that knows the truth in each frame of the clip."""
 
-    info = EngineInfo("drawn", "concepts", "1", "cpu", "Apache-2.0", (), ())
+    info = EngineInfo("truth", "concepts", "1", "cpu", "Apache-2.0", (), ())
 
     def __init__(self) -> None:
         self.frames = 0
@@ -73,7 +73,7 @@ def write_clip(path: Path, frames: NDArray[np.uint8]) -> Path:
 
 
 def open_world(folder: Path) -> Iterator[World]:
-    """A world for dataset jobs whose engine knows the drawn clip, its first video."""
+    """A world for dataset jobs whose engine knows the rendered clip, its first video."""
     world = World(folder)
     world.engine = Drawn()  # type: ignore[assignment]
     world.engines = EngineSet("default", {"concepts": world.engine})
@@ -84,7 +84,7 @@ def open_world(folder: Path) -> Iterator[World]:
 
 
 def create_job(world: World, depth: Any, *, camera: bool = True, **options: Any) -> str:
-    """A job of the drawn clip; `depth` as a request has it, or None."""
+    """A job of the rendered clip; `depth` as a request has it, or None."""
     known = SOURCE.info.model_dump() if camera else {}
     fields = {"text": list(LABELS), "clip_seconds": 1.0, "sources": [{**known, "depth": depth}]}
     return world.job(**{**fields, **options})
@@ -97,7 +97,7 @@ def store_maps(world: World, name: str, maps: NDArray[Any]) -> dict[str, Any]:
 
 
 def write_images(folder: Path, suffix: str = ".png") -> Path:
-    """The depth of the drawn clip in a new folder, one 16-bit image in millimetres per frame."""
+    """The depth of the rendered clip in a new folder, one 16-bit image in millimetres per frame."""
     folder.mkdir()
     for index, depth in enumerate(CLIP.depth):
         Image.fromarray(np.round(depth * 1000).astype(np.uint16)).save(folder / f"{index}{suffix}")

@@ -1,4 +1,4 @@
-"""A dataset to export: two drawn rooms with everything known, a recording with actions, bare balls."""
+"""A dataset to export: two rendered rooms with everything known, a recording with actions, bare balls."""
 
 from dataclasses import replace
 from functools import lru_cache

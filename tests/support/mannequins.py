@@ -22,8 +22,8 @@ def render_mannequin(seed: int, turn: float = 0.0) -> tuple[NDArray[np.uint8], N
     skeleton, rng = kinematics.skeleton, np.random.default_rng(seed)
     count = len(skeleton.joints)
     angles = np.zeros((count, 3))
-    drawn = skeleton.relaxed[1:] + 0.3 * rng.normal(size=(count - 1, 3)) * skeleton.spread[1:]
-    angles[1:] = np.clip(drawn, 0.9 * skeleton.low[1:], 0.9 * skeleton.high[1:])
+    sampled = skeleton.relaxed[1:] + 0.3 * rng.normal(size=(count - 1, 3)) * skeleton.spread[1:]
+    angles[1:] = np.clip(sampled, 0.9 * skeleton.low[1:], 0.9 * skeleton.high[1:])
     rotations = exp_map(np.einsum("mab,ma->mb", skeleton.frames, angles))
     rotations[0] = np.diag([1.0, -1.0, -1.0]) @ exp_map(np.array([0.0, turn, 0.0]))
     rig = Skinner(kinematics).rig(BodyState(rotations, np.array([0.0, 0.1, 2.6]), np.zeros(4)))

@@ -69,8 +69,8 @@ def render_clip(
     are twice as fast. Raises ValueError for fewer than 8 frames or another number of objects.
     """
     rng = np.random.default_rng([20_220_305, seed])
-    drawn = int(rng.integers(3, 7))
-    count = drawn if objects is None else objects
+    usual_count = int(rng.integers(3, 7))
+    count = usual_count if objects is None else objects
     if not 3 <= count <= 6 or frames < 8:
         raise ValueError("a clip has 3 to 6 objects and at least 8 frames")
     height, width = size

@@ -1,4 +1,4 @@
-"""Datasets that tests make themselves, from drawn clips whose truth is known; no engine is needed."""
+"""Datasets that tests make themselves, from rendered clips whose truth is known; no engine is needed."""
 
 import hashlib
 from collections.abc import Generator, Mapping, Sequence
@@ -57,7 +57,7 @@ def make_source(
 
 
 def movi_source(clip: movi.RenderedClip, rate: int = RATE, **fields: object) -> Source:
-    """A drawn clip with everything known: masks, depth, camera, boxes."""
+    """A rendered clip with everything known: masks, depth, camera, boxes."""
     k = clip.intrinsics
 
     def objects(frame: int) -> Masks:
@@ -114,7 +114,7 @@ def render_balls(
 
 
 def balls_source(seed: int, frames: int = 24, count: int = 2, **fields: object) -> Source:
-    """A source of drawn balls with known masks, and nothing else known."""
+    """A source of rendered balls with known masks, and nothing else known."""
     images, masks = render_balls(seed, frames, count)
     truth = GroundTruth(lambda frame: masks[frame], dict.fromkeys(range(1, count + 1), "ball"))
     return make_source(images, info=SourceInfo(**fields), truth=truth)  # type: ignore[arg-type]
@@ -126,7 +126,7 @@ SETTINGS = DatasetSettings(phrases=("ball", "box", "capsule", "cylinder", "torus
 def make_dataset(
     folder: Path, sources: Sequence[Source] = (), settings: DatasetSettings = SETTINGS
 ) -> Dataset:
-    """A dataset on disk; by default one drawn clip with everything known and two videos of balls."""
+    """A dataset on disk; by default one rendered clip with everything known and two videos of balls."""
     given = list(sources) or [
         movi_source(rendered_clip(0), name="room", licence="CC-BY-4.0", session="a"),
         balls_source(1, name="balls", licence="CC0-1.0", session="b"),

@@ -1,4 +1,4 @@
-"""The drawn clips are as true as they claim: other tests judge by them."""
+"""The rendered clips are as true as they claim: other tests judge by them."""
 
 from itertools import product
 

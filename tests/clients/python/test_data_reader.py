@@ -120,7 +120,7 @@ def test_too_few_slots_keep_the_largest(data: Dataset) -> None:
             break
 
 
-def test_everything_is_stretched_together(data: Dataset) -> None:
+def test_resizing_scales_all_parts_together(data: Dataset) -> None:
     samples = Windows(data.folder, split="val", length=2, size=(64, 128), as_tensors=False)
     plain = whole(data, length=2)
     for index in (0, len(samples) - 1):

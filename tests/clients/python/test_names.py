@@ -58,7 +58,7 @@ def test_no_two_names_are_alike(texts: list[str]) -> None:
     assert len(folded) == len(texts)
 
 
-def test_ordinary_names_stay() -> None:
+def test_ordinary_names_are_kept() -> None:
     for name in ("img", "Title [dQw4w9WgXcQ]", "object-000", "naïve 猫", "v1.2", "a-b_c (1)"):
         assert to_safe_name(name) == name
     assert [UniqueNames(["result.json"]).add(*split_suffix(name)) for name in ("result.json", "a.png")] == [

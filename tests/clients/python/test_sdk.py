@@ -222,7 +222,7 @@ def test_the_text_of_an_error_holds_all_that_helps() -> None:
 @pytest.mark.parametrize(
     ("status", "code", "kind"), [(410, "artefact_gone", Gone), (507, "storage_full", StorageFull)]
 )
-def test_gone_and_full_have_types_of_their_own(status: int, code: str, kind: type[ApiError]) -> None:
+def test_lost_files_and_full_disks_have_exception_types(status: int, code: str, kind: type[ApiError]) -> None:
     def answer(_request: httpx.Request) -> httpx.Response:
         problem = Problem.from_code(code, status, "what to do")
         return httpx.Response(status, content=problem.model_dump_json())

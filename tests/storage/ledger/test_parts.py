@@ -84,7 +84,7 @@ def test_the_last_part_wakes_the_job_and_its_attempt_does_not_count(db: Database
     assert sum(event["type"] == "artefact" for event in events) == 3
 
 
-def test_parts_that_are_known_are_not_made_again(db: Database) -> None:
+def test_known_parts_are_not_repeated(db: Database) -> None:
     job = claimed(db, submitted(db))
     assert leases.park(db, job, make_parts(2))
     for part in queued(db, job.id):

@@ -53,7 +53,7 @@ WIDE, UPRIGHT, SQUARE, BAND = (256, 144), (144, 256), (256, 256), (256, 64)
     [[WIDE], [UPRIGHT], [SQUARE], [BAND], [WIDE, UPRIGHT], [UPRIGHT, WIDE, WIDE, WIDE], [SQUARE, BAND] * 8],
     ids=str,
 )
-def test_most_of_it_is_frames(monkeypatch: pytest.MonkeyPatch, sizes: list[tuple[int, int]]) -> None:
+def test_frames_take_most_of_the_bytes(monkeypatch: pytest.MonkeyPatch, sizes: list[tuple[int, int]]) -> None:
     sheet = draw(monkeypatch, [clip_row(number, size) for number, size in enumerate(sizes)])
     red = np.abs(sheet.astype(int) - RED).max(axis=2) < 8
     # what is left is captions and gaps; a band is as high as two captions

@@ -182,7 +182,7 @@ def test_one_clip_made_in_two_ways_cannot_be_joined(tmp_path: Path) -> None:
     assert diff(one, two).changed and "crops" in diff(one, two).settings
 
 
-def test_documents_tell_what_the_version_is(sound: Dataset) -> None:
+def test_documents_describe_the_version(sound: Dataset) -> None:
     card = (sound.folder / "README.md").read_text()
     assert sound.version in card and "CC-BY-4.0" in card and "unknown" in card
     takedown = json.loads((sound.folder / "takedown.json").read_text())

@@ -124,7 +124,7 @@ def test_formulas_in_tables_are_text(text: str) -> None:
     assert head == ["licence", "fps"] and row == [f"'{text}".replace("\r", "\n"), "-1.5"]
 
 
-def test_ordinary_cells_stay() -> None:
+def test_ordinary_cells_are_not_escaped() -> None:
     cells = {"a": "CC-BY-4.0", "b": "1-2", "c": None, "d": 'say "x", y', "e": "two\nlines"}
     [row] = csv.DictReader(io.StringIO(encode_csv([cells])))
     assert row == {**cells, "c": ""}

@@ -34,7 +34,7 @@ def of_seed(data: Dataset, seed: int) -> SceneClip:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_masks_and_boxes_are_those_that_were_drawn(data: Dataset, seed: int) -> None:
+def test_masks_and_boxes_equal_the_rendered_ones(data: Dataset, seed: int) -> None:
     clip, truth = of_seed(data, seed), rendered_clip(seed, 48)
     assert clip.row.frames == 48 and clip.tracks
     for row in clip.observations:

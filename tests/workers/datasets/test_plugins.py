@@ -108,7 +108,7 @@ class Short(Shift):
         ("Something that nobody knows.", 0.0),
     ],
 )
-def test_facts_of_a_caption_are_measured_again(tmp_path: Path, text: str, score: float) -> None:
+def test_verification_measures_the_facts_of_captions(tmp_path: Path, text: str, score: float) -> None:
     row = judged(tmp_path, text)
     assert row.score == pytest.approx(score)
     assert row.kept == (score >= 0.5)
@@ -247,7 +247,7 @@ def test_crops_are_encoded_so_many_at_a_time_and_keep_their_order() -> None:
     assert [(row.track, row.vector) for row in rows] == [(n, (float(n),)) for n in range(MOST_CROPS + 5)]
 
 
-def test_an_orange_is_no_colour(tmp_path: Path) -> None:
+def test_orange_the_fruit_is_not_a_colour(tmp_path: Path) -> None:
     settings = replace(SETTINGS, phrases=("orange",))
     components = Components(OracleTracks(settings.phrases), captioner=Says("An orange."))
     build_dataset([rolling("orange")], components, settings, tmp_path / "work", tmp_path / "data")

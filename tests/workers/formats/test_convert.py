@@ -54,7 +54,7 @@ def test_meshes_are_detected_by_their_content(name):
 
 
 @pytest.mark.parametrize("data", [b"", b"hello v 1 2 3", b"\x89PNG\r\n", b"glTF", b"glTF" + bytes(40)])
-def test_other_bytes_are_neither(data):
+def test_other_bytes_are_no_splat_and_no_mesh(data):
     with pytest.raises(ConvertError):
         detect(data)
 

@@ -1,4 +1,4 @@
-"""BakedAsset textures: read back by trimesh, against colours that are known everywhere on a drawn shape."""
+"""BakedAsset textures: read back by trimesh, against colours that are known on all of a rendered shape."""
 
 import io
 from typing import Any

@@ -1,4 +1,4 @@
-"""Dataset jobs whose videos come with depth: drawn clips with exact depth, through a worker's whole way."""
+"""Dataset jobs whose videos come with depth: rendered clips with exact depth, through a worker."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -136,7 +136,9 @@ def measure_rays() -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize("form", [".png", ".tif", "distance", "unit"])
-def test_every_form_says_the_same(world: World, undisturbed: Manifest, form: str, tmp_path: Path) -> None:
+def test_every_form_of_depth_gives_the_same_dataset(
+    world: World, undisturbed: Manifest, form: str, tmp_path: Path
+) -> None:
     depth: dict[str, Any]
     if form == "distance":
         path = world.folder / "distance.npz"
@@ -183,7 +185,7 @@ def test_a_still_camera_with_depth_has_a_world_in_metres(world: World, tmp_path:
     assert {clip.row.scale_source for clip in data.clips()} == {"metric"}
 
 
-def test_killed_or_shared_it_is_the_same_version(
+def test_killed_or_shared_jobs_make_the_same_version(
     world: World, undisturbed: Manifest, exact: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heartbeat = Heartbeat()

@@ -89,7 +89,7 @@ def check(world: World, manifest: Manifest, folder: Path, code: str, lost: int =
     assert f"{code} {lost}" in (folder / "report.html").read_text()
 
 
-def test_clips_that_an_engine_refuses_are_left_out_at_once_on_any_crew(world: World, tmp_path: Path) -> None:
+def test_clips_that_an_engine_refuses_are_left_out_on_any_executor(world: World, tmp_path: Path) -> None:
     engine = picky(world, REFUSED)
     manifest = world.go(world.job(), Heartbeat())
     assert engine.times == 2
@@ -176,7 +176,7 @@ def test_a_clip_that_kills_its_workers_is_left_out(world: World, tmp_path: Path)
     assert version(go(world, world.job(), "dataset.clips")) == version(manifest)
 
 
-def test_it_does_not_matter_that_a_gpu_was_killed(
+def test_a_killed_gpu_worker_changes_nothing(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     picky(world, None)

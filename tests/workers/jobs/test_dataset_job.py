@@ -41,9 +41,7 @@ def test_a_job_makes_a_sound_dataset(
     assert list(dict.fromkeys(stages)) == ["survey", "clips", "write"]
 
 
-def test_killed_at_any_point_it_makes_the_same_version(
-    world: World, undisturbed: tuple[Manifest, Heartbeat]
-) -> None:
+def test_a_killed_job_makes_the_same_version(world: World, undisturbed: tuple[Manifest, Heartbeat]) -> None:
     manifest, heartbeat = undisturbed
     last = len(heartbeat.reports)
     points = sorted({0, FRAMES, last // 2, last - 1})
@@ -56,7 +54,7 @@ def test_killed_at_any_point_it_makes_the_same_version(
         assert again.artefacts == manifest.artefacts, point
 
 
-def test_killed_again_and_again_it_comes_to_an_end_and_does_nothing_twice(
+def test_a_job_killed_repeatedly_ends_and_repeats_no_work(
     world: World, undisturbed: tuple[Manifest, Heartbeat], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workspace, "MOST_RECENT", 2)

@@ -1,4 +1,4 @@
-"""Depth maps of a request in every unit, frame and form, against a drawn plane and ball."""
+"""Depth maps of a request in every unit, frame and form, against a rendered plane and ball."""
 
 from typing import Any, cast
 
@@ -67,7 +67,7 @@ def test_millimetres_feet_and_lengths_of_rays_become_the_same_metres() -> None:
 @pytest.mark.parametrize(
     ("axes", "signs"), [("opencv", (1, 1, 1)), ("opengl", (1, -1, -1)), ("pytorch3d", (-1, -1, 1))]
 )
-def test_points_in_each_frame_tell_depth_and_camera(axes: str, signs: tuple[int, int, int]) -> None:
+def test_points_per_frame_give_depth_and_camera(axes: str, signs: tuple[int, int, int]) -> None:
     z = ball()
     got = read(points(z) * signs, None, axes=axes)
     assert np.nanmax(np.abs(got.depth - z)) < 1e-5

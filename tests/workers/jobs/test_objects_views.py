@@ -120,7 +120,7 @@ def test_too_few_poses_are_an_error(world: World) -> None:
     assert few.value.problem.code == "camera_poses_missing"
 
 
-def test_it_goes_on_from_a_track_job(world: World) -> None:
+def test_an_objects_job_continues_a_track_job(world: World) -> None:
     job_id, manifest = world.run(TrackJob(video=world.video, text=["cup"]))
     assert manifest.result.kind == "track"
     job = asked(world, video=None, text=[], from_job=job_id)

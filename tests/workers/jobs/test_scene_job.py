@@ -127,7 +127,7 @@ def test_every_prompt_gives_an_object_in_metres_with_depth(scenes: World, prompt
     assert node.label == ("ball" if prompt == "text" else None)
 
 
-def test_it_goes_on_from_a_segment_job(scenes: World) -> None:
+def test_a_scene_job_continues_a_segment_job(scenes: World) -> None:
     request = SegmentJob(image=scenes.image, text=["ball"])
     segmented = scenes.attempt(scenes.submit(request), request)
     with pytest.MonkeyPatch.context() as patch:

@@ -230,7 +230,9 @@ def test_a_video_that_ends_on_a_chunk_is_taken_up_again(world: World) -> None:
         ),
     ],
 )
-def test_prompts_that_cannot_be_met(world: World, fields: dict[str, Any], code: str) -> None:
+def test_prompts_that_cannot_be_satisfied_are_refused(
+    world: World, fields: dict[str, Any], code: str
+) -> None:
     with pytest.raises(JobProblem) as caught:
         world.run(**fields)
     assert caught.value.problem.code == code

@@ -104,7 +104,7 @@ def test_examples_hold_pixels_masks_depth_and_boxes(data: Dataset, out: Path) ->
             assert all_close(stated[order[row.track], row.frame], box, 1e-6)
 
 
-def test_features_tell_what_the_examples_hold(out: Path) -> None:
+def test_features_describe_the_examples(out: Path) -> None:
     for folder in out.glob("*/1.0.0"):
         (_, example), *_ = read(folder)
         document = _leaves(json.loads((folder / "features.json").read_text()))

@@ -1,4 +1,4 @@
-"""Captions with a drawn fault of place, count or camera motion are refused, and true ones are not."""
+"""Captions with a synthetic fault of place, count or camera motion are refused, and true ones are not."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The text gate: drawn titles must be caught; captions, patterns and photos must not."""
+"""The text gate: synthetic titles must be caught; captions, patterns and photos must not."""
 
 from pathlib import Path
 

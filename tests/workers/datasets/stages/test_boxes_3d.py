@@ -1,4 +1,4 @@
-"""3D boxes from depth and cameras, of drawn things that stand, move or turn, against what was drawn."""
+"""3D boxes from depth and cameras, of rendered objects that stand, move or turn, against the truth."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -51,20 +51,20 @@ def still(tmp_path_factory: pytest.TempPathFactory) -> tuple[RenderedClip, Scene
 
 
 def test_standing_objects_are_where_they_were_rendered(still: tuple[RenderedClip, SceneClip]) -> None:
-    drawn, clip = still
+    rendered, clip = still
     assert {"ball", "box", "cylinder", "capsule"} <= {track.label for track in clip.tracks}
     for row in clip.observations:
         assert row.box3d_source == "depth" and "rotation_unknown" not in row.flags
-        assert off(drawn, row, row.track) < 0.1
+        assert off(rendered, row, row.track) < 0.1
 
 
-def test_a_box_is_as_large_and_turned_as_it_was_drawn(still: tuple[RenderedClip, SceneClip]) -> None:
-    drawn, clip = still
+def test_a_box_has_its_true_size_and_rotation(still: tuple[RenderedClip, SceneClip]) -> None:
+    rendered, clip = still
     [number] = [track.track for track in clip.tracks if track.label == "box"]
     for row in clip.track_observations(number):
         stated = clip.corners(row)
         assert stated is not None and row.size is not None
-        corners, size = true_box(drawn, row, number)
+        corners, size = true_box(rendered, row, number)
         # the names of its axes mean nothing: each corner is one of the true ones
         apart = np.linalg.norm(stated[:, None] - corners[None], axis=2)
         assert sorted(apart.argmin(axis=1)) == list(range(8))
@@ -72,8 +72,8 @@ def test_a_box_is_as_large_and_turned_as_it_was_drawn(still: tuple[RenderedClip,
 
 
 def test_what_turns_in_its_place_has_no_rotation(tmp_path: Path) -> None:
-    drawn = render_clip(1, frames=24, moving_camera=1.0)
-    clip = next(make_dataset(tmp_path, [measured(drawn, "turning")], LONG).clips())
+    rendered = render_clip(1, frames=24, moving_camera=1.0)
+    clip = next(make_dataset(tmp_path, [measured(rendered, "turning")], LONG).clips())
     swinging = [row for row in clip.observations if row.track == 3 and row.area >= 50]
     assert len(swinging) >= 10
     for row in swinging:
@@ -83,31 +83,31 @@ def test_what_turns_in_its_place_has_no_rotation(tmp_path: Path) -> None:
 def test_depth_has_no_place_in_a_world_of_unknown_scale(
     still: tuple[RenderedClip, SceneClip], tmp_path: Path
 ) -> None:
-    drawn, _ = still
-    source = measured(drawn, "relative")
+    rendered, _ = still
+    source = measured(rendered, "relative")
     info = source.info.model_copy(update={"scale": "relative"})
     clip = next(make_dataset(tmp_path, [replace(source, info=info)], LONG).clips())
     for row in clip.observations:
         assert row.box3d_source == "depth" and row.scale_source == "metric"
         assert row.center_cam is not None and row.center_world is None
-        assert off(drawn, row, row.track) < 0.3
+        assert off(rendered, row, row.track) < 0.3
 
 
 def test_a_ball_that_the_default_engine_finds_is_in_its_place(tmp_path: Path) -> None:
-    drawn = render_clip(0, frames=8, moving_camera=2.0, standing=True)
-    source = measured(drawn, "found")
+    rendered = render_clip(0, frames=8, moving_camera=2.0, standing=True)
+    source = measured(rendered, "found")
     source = replace(source, truth=GroundTruth(depth=source.truth.depth))
     settings = replace(LONG, phrases=("ball",), clip_seconds=0.6)
     track_source = EngineTracks(load_engines("default").concepts(), settings)
     build_dataset([source], Components(track_source), settings, tmp_path / "work", tmp_path / "data")
     clip = next(Dataset(tmp_path / "data").clips())
-    assert drawn.labels[:2] == ("ball", "ball")
+    assert rendered.labels[:2] == ("ball", "ball")
     fits = [
-        (row, number, mask_iou(drawn.ids[row.frame] == number, clip.mask(row)))
+        (row, number, mask_iou(rendered.ids[row.frame] == number, clip.mask(row)))
         for row in clip.observations
         for number in (1, 2)
     ]
     actual = [(row, number) for row, number, fit in fits if fit > 0.7]
     assert len(actual) >= 8
     # within a tenth of its diagonal, by masks that nobody corrected
-    assert max(off(drawn, row, number) for row, number in actual) < 0.1
+    assert max(off(rendered, row, number) for row, number in actual) < 0.1

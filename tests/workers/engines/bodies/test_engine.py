@@ -103,7 +103,7 @@ def test_one_person_in_two_boxes_is_one_body(engine: DefaultBodies, astronaut: n
     assert second is None
 
 
-def test_nobody_there(engine: DefaultBodies) -> None:
+def test_an_image_without_people_gives_no_body(engine: DefaultBodies) -> None:
     brick = np.repeat(data.brick()[:, :, None], 3, axis=2)
     noise = np.random.default_rng(0).integers(0, 255, (400, 400, 3)).astype(np.uint8)
     for image in (brick, noise, np.zeros((300, 300, 3), np.uint8)):
@@ -175,7 +175,7 @@ def test_region_cut_is_exact() -> None:
     assert np.abs(corners - np.array([[132.0, 58.0], [132.0, 122.0]])).max() < 1e-9
 
 
-def test_others_are_grey(astronaut: np.ndarray) -> None:
+def test_other_people_are_greyed_out(astronaut: np.ndarray) -> None:
     boxes = [(0.0, 0.0, 200.0, 512.0), (150.0, 0.0, 512.0, 512.0)]
     alone = grey_out_others(astronaut, 0, boxes, None)
     assert (alone[:, :200] == astronaut[:, :200]).all()

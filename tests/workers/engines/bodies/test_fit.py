@@ -53,7 +53,7 @@ def test_exact_landmarks_with_scale_from_the_prior(fitter: BodyFitter) -> None:
     assert errors(fitter, trust=0.0)[1] <= 14.0
 
 
-def test_proportions_tell_of_sex_and_youth(fitter: BodyFitter) -> None:
+def test_proportions_depend_on_sex_and_youth(fitter: BodyFitter) -> None:
     rng, true, actual = np.random.default_rng(5), [], []
     for _ in range(PEOPLE):
         truth = draw_body(fitter.kinematics, rng)
@@ -64,7 +64,7 @@ def test_proportions_tell_of_sex_and_youth(fitter: BodyFitter) -> None:
         assert np.corrcoef(one, other)[0, 1] > 0.5
 
 
-def test_noise_makes_it_worse_gracefully(fitter: BodyFitter) -> None:
+def test_errors_grow_with_the_noise_of_the_landmarks(fitter: BodyFitter) -> None:
     exact = errors(fitter, trust=1.0)[1]
     slight = errors(fitter, trust=1.0, image=0.005, world=0.015)[1]
     usual = errors(fitter, trust=1.0, image=0.01, world=0.03)[1]

@@ -48,7 +48,7 @@ def test_rest_pose_skins_to_the_rest_mesh() -> None:
     assert np.abs(vertices - rest.vertices).max() < 1e-12
 
 
-def test_model_is_whole() -> None:
+def test_the_model_is_complete() -> None:
     model = load_anny()
     assert model.parents[0] == -1
     assert (model.parents[1:] >= 0).all()

@@ -29,7 +29,7 @@ Y, X = np.mgrid[:H, :W] + 0.5
 IMAGE = np.stack([X / W * 255, Y / H * 255, np.full_like(X, 90)], axis=-1).astype(np.uint8)
 
 
-def drawn(*shapes):
+def draw_mask(*shapes):
     mask = np.zeros((H, W), np.uint8)
     for shape in shapes:
         shape(mask)
@@ -49,11 +49,11 @@ def row(length, y=100):
 
 MASKS = {
     "disc": (X - 160) ** 2 + (Y - 120) ** 2 < 80**2,
-    "mug": drawn(
+    "mug": draw_mask(
         lambda m: cv2.rectangle(m, (80, 50), (180, 200), 1, -1),
         lambda m: cv2.circle(m, (190, 120), 40, 1, 8),
     ),
-    "two parts": drawn(
+    "two parts": draw_mask(
         lambda m: cv2.circle(m, (80, 100), 40, 1, -1), lambda m: cv2.circle(m, (230, 120), 50, 1, -1)
     ),
     "at the border": (X - 10) ** 2 + (Y - 5) ** 2 < 90**2,
@@ -62,8 +62,8 @@ MASKS = {
     "short row": row(3),
     "one pixel": row(1),
     "corner pixel": (X < 1) & (Y < 1),
-    "diagonal": drawn(lambda m: cv2.line(m, (20, 20), (300, 220), 1, 1)),
-    "fork": drawn(*(lambda m, x=x: cv2.line(m, (160, 200), (x, 20), 1, 2) for x in (100, 140, 180, 220))),
+    "diagonal": draw_mask(lambda m: cv2.line(m, (20, 20), (300, 220), 1, 1)),
+    "fork": draw_mask(*(lambda m, x=x: cv2.line(m, (160, 200), (x, 20), 1, 2) for x in (100, 140, 180, 220))),
     "star": np.hypot(X - 160, Y - 120) < 60 + 40 * np.sin(9 * np.arctan2(Y - 120, X - 160)),
     "checkers": ((X // 1 + Y // 1) % 2 == 0) & (X < 40) & (Y < 40),
     "grid": ((X // 4) % 3 == 0) | ((Y // 4) % 3 == 0),

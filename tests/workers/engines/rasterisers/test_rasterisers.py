@@ -104,9 +104,9 @@ def psnr(a, b):
 @pytest.mark.parametrize("view", cameras_around(3, 120, 64))
 def test_renderings_agree_with_the_reference(rasteriser, view):
     parts = scene(300)
-    drawn = rasteriser.render(given(parts), view)
+    rendered = rasteriser.render(given(parts), view)
     color, alpha = reference(parts, view)
-    assert psnr(drawn.color, color) >= 55 and psnr(drawn.alpha, alpha) >= 55
+    assert psnr(rendered.color, color) >= 55 and psnr(rendered.alpha, alpha) >= 55
     assert 0.2 < alpha.mean() < 0.999
 
 
@@ -144,19 +144,19 @@ def test_invisible_gaussians_change_nothing_and_have_no_gradient(rasteriser):
     behind = view.centre() * 1.5
     parts[0][0] = behind
     parts[0][1] = [50.0, 0.0, 0.0]
-    drawn, actual = rasteriser.backward(
+    rendered, actual = rasteriser.backward(
         given(parts), view, np.ones((32, 32, 3), np.float32), np.ones((32, 32), np.float32)
     )
     alone = rasteriser.render(given([part[2:] for part in parts]), view)
-    np.testing.assert_allclose(drawn.color, alone.color, atol=1e-6)
+    np.testing.assert_allclose(rendered.color, alone.color, atol=1e-6)
     for name in NAMES:
         assert not getattr(actual, name)[:2].any() and np.isfinite(getattr(actual, name)).all()
 
 
 def test_no_gaussians_render_black(rasteriser):
     view = cameras_around(1, 360, 32)[0]
-    drawn = rasteriser.render(given([part[:0] for part in scene(1)]), view)
-    assert not drawn.color.any() and not drawn.alpha.any()
+    rendered = rasteriser.render(given([part[:0] for part in scene(1)]), view)
+    assert not rendered.color.any() and not rendered.alpha.any()
 
 
 def test_the_same_call_gives_the_same_numbers(rasteriser):

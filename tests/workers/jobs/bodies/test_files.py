@@ -232,7 +232,7 @@ def test_coco_and_openpose_views() -> None:
     assert points.valid.sum() == (points.visibility >= 0.5).sum()
 
 
-def test_records_carry_everything_with_units(tmp_path: Path) -> None:
+def test_records_hold_all_values_with_units(tmp_path: Path) -> None:
     estimate = make_body()
     about, columns = describe_body(estimate, "default 1"), list_body_arrays(estimate, vertices=True)
     data = write_npz(about, columns)

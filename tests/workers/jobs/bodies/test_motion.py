@@ -116,7 +116,7 @@ def test_jitter_of_a_known_acceleration_over_uneven_times() -> None:
     assert measure_jitter(joints[:2], seconds[:2], np.ones(2, bool)) is None
 
 
-def test_one_shape_that_a_wild_frame_does_not_spoil() -> None:
+def test_one_outlier_frame_does_not_change_the_shape() -> None:
     rng = np.random.default_rng(0)
     true = make_body().rig.rest_joints
     shapes = true * (1 + 0.02 * rng.normal(size=(9, 1, 1)))

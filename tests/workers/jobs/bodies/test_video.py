@@ -258,7 +258,7 @@ def test_too_many_people_are_capped_to_those_who_stay_longest(world: World) -> N
     assert [track.id for track in result(manifest).tracks] == [1] and "people_capped" in manifest.flags
 
 
-def test_nobody_is_a_success_with_a_reason(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_result_without_people_has_a_reason(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     nobody: Callable[..., list[FrameResult]] = lambda self, frame: [FrameResult(frame.index, frame.pts, ())]  # noqa: E731
     monkeypatch.setattr(Concepts, "step", nobody)
     manifest = world.run(asked(world, max_frames=5))

@@ -18,6 +18,12 @@ MASK_SIDE = 256
 GRID_SIDE = 64
 CHANNELS = 256
 EMBEDDING_BYTES = CHANNELS * GRID_SIDE * GRID_SIDE * 4
+# pixels of the encoder's input per cell of an embedding, and the step of a canvas' sides
+CELL, CANVAS_STEP = 16, 64
+# empty pixels around a fitted image: without them cells at its border see less padding than on the square
+CANVAS_MARGIN = 32
+# grey levels of the padding, which is zero after normalisation
+MEAN_COLOR = (124, 116, 104)
 # logits beyond this are certain enough for a mask that is fed back as a prompt
 PRIOR_LOGIT = 8.0
 
@@ -61,18 +67,40 @@ class MobileSam:
     def __init__(self, threads: int = 2) -> None:
         self._encoder = open_session(ENCODER, threads)
         self._decoder = open_session(DECODER, threads)
+        self._empty: Floats | None = None
 
-    def encode(self, image: Rgb, *, mirrored: bool = False) -> ImageEmbedding:
-        """Embed an RGB image (H, W, 3), as it is or flipped left to right."""
+    def encode(
+        self, image: Rgb, *, mirrored: bool = False, side: int = INPUT_SIDE, fitted: bool = False
+    ) -> ImageEmbedding:
+        """Embed an RGB image (H, W, 3), as it is or flipped left to right, scaled to a longest side.
+
+        `fitted` encodes only the part of the square that the image covers, and takes the rest from an empty
+        image: the time falls with the covered area, and masks change a little.
+        """
         height, width = image.shape[:2]
-        scale = INPUT_SIDE / max(height, width)
+        scale = side / max(height, width)
         scaled = max(round(height * scale), 1), max(round(width * scale), 1)
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         pixels = cv2.resize(np.ascontiguousarray(image), (scaled[1], scaled[0]), interpolation=method)
         if mirrored:
             pixels = np.ascontiguousarray(pixels[:, ::-1])
-        features = self._encoder.run(None, {"image": pixels})[0]
+        canvas = _fit_canvas(scaled) if fitted else (INPUT_SIDE, INPUT_SIDE)
+        features = self._run_encoder(pixels, canvas)
+        if canvas != (INPUT_SIDE, INPUT_SIDE):
+            fitted_features, features = features, self._empty_features().copy()
+            features[:, :, : canvas[0] // CELL, : canvas[1] // CELL] = fitted_features
         return ImageEmbedding(features, (height, width), scaled, mirrored)
+
+    def _run_encoder(self, pixels: Rgb, canvas: tuple[int, int]) -> Floats:
+        features = self._encoder.run(None, {"image": pixels, "canvas": np.zeros(canvas, np.uint8)})[0]
+        return np.asarray(features, dtype=np.float32)
+
+    def _empty_features(self) -> Floats:
+        """The features f32[1,256,64,64] of a square without an image, computed once."""
+        if self._empty is None:
+            pixel = np.full((1, 1, 3), MEAN_COLOR, np.uint8)
+            self._empty = self._run_encoder(pixel, (INPUT_SIDE, INPUT_SIDE))
+        return self._empty
 
     def decode(
         self, embedding: ImageEmbedding, prompt: DecoderPrompt, prior: Floats | None = None
@@ -122,6 +150,14 @@ class MobileSam:
         out = np.full((MASK_SIDE, MASK_SIDE), -PRIOR_LOGIT, np.float32)
         out[:height, :width] = (small * 2 - 1) * PRIOR_LOGIT
         return out
+
+
+def _fit_canvas(size: tuple[int, int]) -> tuple[int, int]:
+    """The smallest canvas (H, W) for a scaled image of (height, width)."""
+    height, width = (
+        min(-(-(side + CANVAS_MARGIN) // CANVAS_STEP) * CANVAS_STEP, INPUT_SIDE) for side in size
+    )
+    return height, width
 
 
 def _restore_corner_order(points: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:

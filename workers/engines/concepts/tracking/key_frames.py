@@ -97,7 +97,8 @@ class KeyFrameProcessor:
     def embed(self, frame: WorkingFrame) -> ImageEmbedding:
         """The frame's embedding, computed once."""
         if not frame.image.embeddings:
-            frame.image.embeddings.append(self._sam.encode(frame.image.image))
+            side = self._config.key_frames.encoder_side
+            frame.image.embeddings.append(self._sam.encode(frame.image.image, side=side, fitted=True))
         return frame.image.embeddings[0]
 
     def _detect(self, frame: WorkingFrame) -> list[Detection]:

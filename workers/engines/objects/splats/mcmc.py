@@ -123,12 +123,12 @@ def _draw_copies(
 ) -> NDArray[np.int64]:
     """Draw `count` Gaussians by opacity and split each one's opacity among its copies."""
     opacities = sigmoid(gaussians.values["opacities"][alive])
-    drawn = rng.choice(alive, count, p=opacities / opacities.sum())
-    sources, copies = np.unique(drawn, return_counts=True)
+    sampled = rng.choice(alive, count, p=opacities / opacities.sum())
+    sources, copies = np.unique(sampled, return_counts=True)
     before = sigmoid(gaussians.values["opacities"][sources])
     scales = np.exp(gaussians.values["scales"][sources])
     opacities, scales = split_opacity(before, scales, copies + 1, options.max_copies)
     opacities = np.clip(opacities, options.dead_opacity, 1 - OPACITY_MARGIN)
     gaussians.values["opacities"][sources] = logit(opacities)
     gaussians.values["scales"][sources] = np.log(scales)
-    return np.asarray(drawn, dtype=np.int64)
+    return np.asarray(sampled, dtype=np.int64)

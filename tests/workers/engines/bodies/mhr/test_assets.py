@@ -35,9 +35,7 @@ def test_the_release_is_pinned() -> None:
     assert "v1.0.1" in RELEASE.url and RELEASE.url.startswith("https://")
 
 
-def test_pull_puts_the_files_there_and_remembers_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pull_installs_the_files_and_records_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pin = archive(tmp_path / "a.zip")
     folder = tmp_path / "mhr"
     hashes = pull(folder, str(tmp_path / "a.zip"), pin)

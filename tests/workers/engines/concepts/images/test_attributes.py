@@ -85,7 +85,7 @@ def test_a_colour_of_a_part_is_flagged_as_weak() -> None:
     assert actual.flags == ("color_weak",)
 
 
-def test_on_a_photo(engine: DefaultConcepts) -> None:
+def test_concepts_are_found_on_a_photo(engine: DefaultConcepts) -> None:
     handle = engine.embed(skimage.data.astronaut(), "astronaut")
     instances = engine.ground(handle, ["orange person", "green person", "largest person"])
     assert [item.prompt for item in instances] == [0, 2]
@@ -131,7 +131,7 @@ def test_everything_takes_attributes_too(engine: DefaultConcepts) -> None:
     assert all(mask_iou(item.mask, red) > 0.1 for item in instances)
 
 
-def test_one_coin_finds_them_all(engine: DefaultConcepts) -> None:
+def test_an_exemplar_of_one_coin_finds_all_coins(engine: DefaultConcepts) -> None:
     image = np.repeat(skimage.data.coins()[..., None], 3, axis=2)
     instances = engine.ground_exemplars(engine.embed(image, "coins"), [(23, 32, 68, 76)], [1])
     assert 22 <= len(instances) <= 25

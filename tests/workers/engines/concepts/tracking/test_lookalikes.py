@@ -54,7 +54,7 @@ def _cross(clip: CrossingClip) -> tuple[list[Track], list[Vector], bool]:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", range(5))
-def test_equal_objects_come_out_of_a_crossing_as_they_went_in(kind: str, seed: int) -> None:
+def test_look_alikes_keep_their_ids_through_a_crossing(kind: str, seed: int) -> None:
     clip = draw_crossing(seed, kind)
     tracks, _, overlapped = _cross(clip)
     assert not overlapped

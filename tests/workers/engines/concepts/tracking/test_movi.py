@@ -1,4 +1,4 @@
-"""The default tracker on drawn clips, short: things rotate, hide behind each other, leave and come back."""
+"""The default tracker on short rendered clips: things rotate, hide behind each other, leave and come back."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def runs() -> list[tuple[RenderedClip, list[Shown], Scores]]:
     return out
 
 
-def test_masks_and_ids_follow(runs: list[tuple[RenderedClip, list[Shown], Scores]]) -> None:
+def test_masks_and_ids_follow_the_objects(runs: list[tuple[RenderedClip, list[Shown], Scores]]) -> None:
     """The bench gives the figures for whole clips; these bounds leave room for other machines."""
     scores = [built for _, _, built in runs]
     assert np.mean([built.iou for built in scores]) >= 0.75, scores

@@ -95,7 +95,7 @@ def test_each_object_starts_on_its_own_frame_under_its_own_id(engine: DefaultCon
     assert mask_iou(find_mask(results[11], 1), truth[11]["blue"]) > 0.9
 
 
-def test_backwards_from_the_middle(engine: DefaultConcepts, balls: Balls) -> None:
+def test_tracking_backwards_from_the_middle(engine: DefaultConcepts, balls: Balls) -> None:
     frames, truth = balls
     prompts = TrackPrompts(
         objects=2, visual_prompts=(box_prompt(truth, 9, 1, "red"), box_prompt(truth, 6, 2, "blue"))

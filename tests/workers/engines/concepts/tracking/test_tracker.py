@@ -1,4 +1,4 @@
-"""The default tracker on drawn video with known masks and ids."""
+"""The default tracker on rendered video with known masks and ids."""
 
 import cv2
 import numpy as np

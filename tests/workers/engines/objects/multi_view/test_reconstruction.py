@@ -129,8 +129,8 @@ def test_in_a_narrow_arc_occluders_do_not_cut_the_object_to_pieces():
     assert {"narrow_arc", "from_one_view", "unseen_side_guessed"} <= set(asset.flags)
     _, points = in_world(asset, views)
     for view, mask in zip(views, whole, strict=True):
-        drawn = silhouette(view.cam_from_world.apply(points), asset.mesh.faces, view.camera)
-        assert mask_iou(drawn, mask) > 0.85
+        outline = silhouette(view.cam_from_world.apply(points), asset.mesh.faces, view.camera)
+        assert mask_iou(outline, mask) > 0.85
     assert asset.confidence <= 0.5
 
 

@@ -112,7 +112,7 @@ def test_depth_makes_a_fitted_solid_metric_and_throws_out_a_wrong_one():
     assert "shape_box" not in refused.flags and refused.scale_source == "metric"
 
 
-def test_f_score_and_icp_of_the_bench_tell_good_from_bad():
+def test_f_score_and_icp_of_the_bench_separate_good_from_bad():
     rng = np.random.default_rng(0)
     ball = rng.normal(size=(4000, 3))
     ball /= np.linalg.norm(ball, axis=1, keepdims=True)

@@ -32,7 +32,7 @@ def test_overdetermined_fits_agree_with_scipy():
     np.testing.assert_allclose(cost, 2 * expected.cost, rtol=1e-6)
 
 
-def test_no_start_gets_worse():
+def test_no_start_increases_the_cost():
     starts = np.random.default_rng(1).normal(size=(20, 2)) * 2
     before = (rosenbrock(starts) ** 2).sum(axis=1)
     _, cost = minimise_from_starts(rosenbrock, starts, rounds=3)
