@@ -61,7 +61,8 @@ class AssetViews:
         if not self._solid:
             return faces
         towards = eye - self._asset.mesh.vertices[faces[:, 0]]
-        return faces[np.einsum("fk,fk->f", self._face_normals, towards) > 0]
+        facing = np.einsum("fk,fk->f", self._face_normals, towards) > 0
+        return np.asarray(faces[facing])
 
 
 def _choose_distance(asset: ObjectAsset, centre: NDArray[np.float64]) -> float:
