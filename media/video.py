@@ -38,7 +38,8 @@ MIN_ASPECT = 1 / 16
 def probe(path: str, limits: MediaLimits) -> dict[str, Any] | None:
     """Read the container and the first frame; None when the bytes are no video FFmpeg knows.
 
-    `frames` is null where the container's count is not reliable: with an edit list, or in a cut file.
+    `frames` is null where the container's count is not reliable: with an edit list, in a cut file, or where
+    its index has another number.
     """
     try:
         container = av.open(path, options=OPTIONS)
@@ -70,7 +71,7 @@ def probe(path: str, limits: MediaLimits) -> dict[str, Any] | None:
             "media_type": next((MEDIA_TYPES[name] for name in names if name in MEDIA_TYPES), "video/mp4"),
             "width": width,
             "height": height,
-            "frames": None if truncated or _has_edits(stream) else stream.frames or None,
+            "frames": None if truncated or _has_edits(stream) else _count_frames(stream),
             "duration_seconds": _seconds(stream, container),
             "frame_rate": float(rate) if rate else None,
             "codec": stream.codec_context.name,
@@ -238,6 +239,11 @@ def _pixel_aspect(stream: Any) -> float:
     """Width of a pixel over its height; 1 where it is not stated or cannot be."""
     aspect = stream.sample_aspect_ratio
     return float(aspect) if aspect and MIN_ASPECT <= aspect <= 1 / MIN_ASPECT else 1.0
+
+
+def _count_frames(stream: Any) -> int | None:
+    """The number of frames in the header where the index has as many; None where the two differ."""
+    return int(stream.frames) or None if stream.frames == len(stream.index_entries) else None
 
 
 def _has_edits(stream: Any) -> bool:

@@ -15,7 +15,7 @@ from media.containers import is_truncated
 from media.errors import MediaError
 from media.sandbox import Sandbox
 from media.video import next_pts
-from tests.support.media_files import flat_frames, frame_color, write_frames, write_video
+from tests.support.media_files import flat_frames, frame_color, write_clip, write_frames, write_video
 
 FASTSTART = {"movflags": "faststart"}
 
@@ -201,6 +201,19 @@ def test_pages_of_two_sizes_are_no_animation(tmp_path: Path, sandbox: Sandbox) -
     with pytest.raises(MediaError) as error:
         list(sandbox.frames(path, animated=True).frames)
     assert error.value.code == "video_size_changes"
+
+
+@pytest.mark.parametrize("stated", [1, 7, 400])
+def test_a_wrong_number_of_frames_is_not_believed(stated: int, tmp_path: Path, sandbox: Sandbox) -> None:
+    path = write_clip(tmp_path / "clip.avi", flat_frames(6), rate=25)
+    assert sandbox.probe(path)["frames"] == 6
+    data = bytearray(path.read_bytes())
+    # dwTotalFrames of `avih`, dwLength of `strh`
+    for name, offset in ((b"avih", 16), (b"strh", 32)):
+        struct.pack_into("<I", data, data.index(name) + 8 + offset, stated)
+    path.write_bytes(data)
+    assert sandbox.probe(path)["frames"] is None
+    assert len(list(sandbox.frames(path).frames)) == 6
 
 
 def test_a_riff_of_unknown_size_is_not_cut(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ def post_refused(gateway: TestClient, request: dict[str, Any]) -> tuple[int, str
         {"boxes": [[1, 2, 3, 4]]},
         {"points": [[]]},
         {"points": [[{"x": 1, "y": 1, "label": 2}]]},
+        {"points": [[{"x": 1, "y": 1}], [{"x": 1, "y": 1, "label": 0}]]},
         {"exemplars": [{"box": BOX, "positive": False}]},
         {"text": ["cat"], "unknown_field": 1},
         {"text": ["cat"], "threshold": 2},
@@ -81,6 +82,8 @@ def test_bodies_that_are_not_a_request_are_refused(gateway: TestClient, text: st
     [
         ({"boxes": [{"x0": 64, "y0": 0, "x1": 90, "y1": 20}]}, "prompt_outside_image"),
         ({"boxes": [{"x0": -20, "y0": 0, "x1": -1, "y1": 20}]}, "prompt_outside_image"),
+        ({"boxes": [{"x0": 9, "y0": 9, "x1": 9.0000001, "y1": 20}]}, "prompt_outside_image"),
+        ({"exemplars": [{"box": {"x0": -5, "y0": 0, "x1": 1e-9, "y1": 20}}]}, "prompt_outside_image"),
         ({"exemplars": [{"box": {"x0": 64, "y0": 0, "x1": 90, "y1": 20}}]}, "prompt_outside_image"),
         ({"points": [[{"x": 65, "y": 1}]]}, "prompt_outside_image"),
         ({"points": [[{"x": 1, "y": -3}]]}, "prompt_outside_image"),

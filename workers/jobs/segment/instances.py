@@ -17,7 +17,7 @@ from workers.jobs.segment.prompts import (
     check_regions,
     decode_mask,
     decode_rle,
-    to_visual_prompt,
+    to_object_prompt,
     to_visual_prompts,
 )
 from workers.jobs.wire import to_wire_box
@@ -112,7 +112,7 @@ def _build_visual_prompts(request: PromptedJob) -> tuple[list[VisualPrompt], lis
     """One prompt per box, per list of points and per object prompt, and where each is in the request."""
     object_prompts = request.prompts if isinstance(request, SegmentJob) else []
     prompts = to_visual_prompts(request.boxes, request.points)
-    prompts += [to_visual_prompt(item, f"prompts[{index}]") for index, item in enumerate(object_prompts)]
+    prompts += [to_object_prompt(item, f"prompts[{index}]") for index, item in enumerate(object_prompts)]
     refs = [
         *(PromptRef(kind="box", index=index) for index in range(len(request.boxes))),
         *(PromptRef(kind="points", index=index) for index in range(len(request.points))),

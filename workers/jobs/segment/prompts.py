@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from maquette.contract import Box, ObjectPrompt, Point, Rle
+from maquette.contract.prompts import has_point_on_object
 from maquette.contract.requests import JobBase
 
 from workers.engines.protocols import Mask, VisualPrompt
@@ -21,6 +22,19 @@ def check_regions(request: JobBase, width: int, height: int) -> None:
 def to_visual_prompts(boxes: Sequence[Box], points: Sequence[Sequence[Point]]) -> list[VisualPrompt]:
     """One prompt per box, then one per list of points."""
     return [VisualPrompt(box=box.xyxy()) for box in boxes] + [_to_points_prompt(group) for group in points]
+
+
+def to_object_prompt(prompt: ObjectPrompt, field: str) -> VisualPrompt:
+    """A prompt that names an object by itself.
+
+    Raises JobProblem `prompt_without_object` for points off the object alone, and as `to_visual_prompt` does.
+    """
+    if prompt.box is None and prompt.mask is None and not has_point_on_object(prompt.points):
+        raise JobProblem(
+            "prompt_without_object",
+            f"{field} has only points off the object (label 0): add a box, a mask or a point on it",
+        )
+    return to_visual_prompt(prompt, field)
 
 
 def to_visual_prompt(prompt: ObjectPrompt, field: str) -> VisualPrompt:

@@ -34,7 +34,7 @@ async def upload(http: AsyncHttpClient, source: MediaInput | MediaRef) -> MediaR
     """
     if isinstance(source, MediaRef):
         return source
-    if isinstance(source, str | Path) and Path(source).is_dir():
+    if isinstance(source, str | Path) and source != "" and Path(source).is_dir():
         with tempfile.TemporaryDirectory() as scratch:
             return await upload(http, _pack_folder(Path(source), Path(scratch)))
     content = inputs.to_media(source)

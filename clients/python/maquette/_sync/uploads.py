@@ -35,7 +35,7 @@ def upload(http: HttpClient, source: MediaInput | MediaRef) -> MediaRef:
     """
     if isinstance(source, MediaRef):
         return source
-    if isinstance(source, str | Path) and Path(source).is_dir():
+    if isinstance(source, str | Path) and source != "" and Path(source).is_dir():
         with tempfile.TemporaryDirectory() as scratch:
             return upload(http, _pack_folder(Path(source), Path(scratch)))
     content = inputs.to_media(source)

@@ -14,6 +14,9 @@ Row = tuple[Finite, Finite, Finite, Finite]
 # fields of view beyond these are taken for a mistake in the units; chosen, not measured
 WIDEST_DEGREES, NARROWEST_DEGREES = 170.0, 0.5
 
+# pixels; engines take narrower boxes for lines
+MIN_SIDE = 1e-6
+
 
 def _check_rigid(rows: tuple[Row, Row, Row, Row]) -> tuple[Row, Row, Row, Row]:
     if any(abs(a - b) > 1e-6 for a, b in zip(rows[3], (0, 0, 0, 1), strict=True)):
@@ -51,8 +54,10 @@ class Box(RequestModel):
         return (self.x0, self.y0, self.x1, self.y1)
 
     def is_outside(self, width: int, height: int) -> bool:
-        """Whether no part of it lies in an image of that size."""
-        return self.x1 <= 0 or self.y1 <= 0 or self.x0 >= width or self.y0 >= height
+        """Whether no part of it, or only a line, lies in an image of that size."""
+        shown_width = min(self.x1, width) - max(self.x0, 0)
+        shown_height = min(self.y1, height) - max(self.y0, 0)
+        return min(shown_width, shown_height) < MIN_SIDE
 
 
 class Point(RequestModel):

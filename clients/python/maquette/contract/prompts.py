@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from maquette.contract.base import RequestModel
 from maquette.contract.geometry import Box, Point, Rle
@@ -28,9 +28,23 @@ def split_phrases(value: Any) -> Any:
 Phrases = Annotated[list[Phrase], Field(max_length=64), BeforeValidator(split_phrases)]
 RequiredPhrases = Annotated[list[Phrase], Field(min_length=1, max_length=64), BeforeValidator(split_phrases)]
 Boxes = Annotated[list[Box], Field(max_length=256)]
+
+
+def has_point_on_object(points: Iterable[Point]) -> bool:
+    """Whether a point lies on the object: those off it alone name nothing."""
+    return any(point.label == 1 for point in points)
+
+
+def _check_names_object(points: list[Point]) -> list[Point]:
+    if not has_point_on_object(points):
+        raise ValueError("the points of an object need at least one on it (label 1)")
+    return points
+
+
 PointGroup = Annotated[list[Point], Field(max_length=64)]
 PointGroups = Annotated[
-    list[Annotated[list[Point], Field(min_length=1, max_length=64)]], Field(max_length=256)
+    list[Annotated[list[Point], Field(min_length=1, max_length=64), AfterValidator(_check_names_object)]],
+    Field(max_length=256),
 ]
 Masks = Annotated[list[Rle], Field(max_length=256)]
 Threshold = Annotated[float, Field(ge=0, le=1)]
@@ -106,6 +120,12 @@ class VideoPrompt(ObjectPrompt):
             raise ValueError("'remove' needs the id of an 'object'")
         if self.remove and (self.box or self.points or self.mask):
             raise ValueError("'remove' takes no 'box', 'points' or 'mask'")
+        return self
+
+    @model_validator(mode="after")
+    def _check_starts_object(self) -> "VideoPrompt":
+        if self.object is None and self.points and not (self.box or self.mask):
+            _check_names_object(self.points)
         return self
 
     def _needs_shape(self) -> bool:
