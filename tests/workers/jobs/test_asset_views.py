@@ -117,4 +117,4 @@ def test_an_open_mesh_is_seen_from_behind() -> None:
     top = asset.mesh.faces[asset.mesh.vertices[asset.mesh.faces][..., 1].min(axis=1) > 0]
     views = AssetViews(replace(asset, mesh=replace(asset.mesh, faces=top)), SIDE)
     for direction in ((0.0, 1.0, 0.1), (0.0, -1.0, 0.1)):
-        assert covered(views.render(direction)[0])[28:36, 28:36].all()
+        assert find_covered_pixels(views.render(direction)[0])[28:36, 28:36].all()
