@@ -105,7 +105,7 @@ class Record:
             key = known.get(number, 1000 + number)
             like = next((track for track in clip.tracks if track.track == key), None)
             span = (like.first_frame, like.last_frame) if like else (0, len(clip) - 1)
-            shown = [item for item in _shown(clip, truth, number) if span[0] <= item.frame <= span[1]]
+            shown = [item for item in _observe(clip, truth, number) if span[0] <= item.frame <= span[1]]
             if not shown:
                 continue
             tracks.append(_row(clip, key, name, shown, like))
@@ -128,7 +128,7 @@ class Record:
         return judged.score
 
 
-def _shown(clip: SceneClip, truth: RenderedClip, number: int) -> Iterator[TrackObservation]:
+def _observe(clip: SceneClip, truth: RenderedClip, number: int) -> Iterator[TrackObservation]:
     for frame in clip.frames:
         mask = truth.ids[frame.source_frame] == number + 1
         if mask.any():

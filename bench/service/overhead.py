@@ -74,7 +74,7 @@ def measure_submission(
 ) -> list[Figure]:
     """CPU of a submitted job against an echo of the same body; no worker is running."""
     image = here.upload(_png(_photo("astronaut.png")[:240, :320]))
-    body = as_json(_boxed(image))
+    body = as_json(_box_request(image))
 
     def cost(process: psutil.Process, client: Client, path: str, repeats: int) -> float:
         before = cpu_seconds(process)
@@ -103,7 +103,7 @@ def measure_start(here: Client, count: int = 20) -> list[Figure]:
     waits = []
     for _ in range(count + 3):
         time.sleep(0.2)
-        waits.append(_span(here.finished(_boxed(image)), "created_at", "started_at") * 1e3)
+        waits.append(_span(here.finished(_box_request(image)), "created_at", "started_at") * 1e3)
     waits = sorted(waits[3:])
     return [
         Figure("submit → start, p50", statistics.median(waits), "ms", 15),
@@ -200,7 +200,7 @@ def run(options: argparse.Namespace, report: Report) -> None:
         report.note("The machine was busy: times on the wall are too long; CPU figures suffer less.")
 
 
-def _boxed(image: str) -> Job:
+def _box_request(image: str) -> Job:
     box = {"x0": 40, "y0": 30, "x1": 220, "y1": 200}
     return {"kind": "segment", "image": {"id": image}, "boxes": [box]}
 

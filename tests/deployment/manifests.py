@@ -78,7 +78,7 @@ def rendered(folder: Path) -> list[Data]:
             collected[identity(manifest)] = manifest
     for patch in content.get("patches", []):
         for change in documents(folder / patch["path"]):
-            collected[identity(change)] = merged(collected[identity(change)], change)
+            collected[identity(change)] = merge(collected[identity(change)], change)
     return list(collected.values())
 
 
@@ -87,12 +87,12 @@ def identity(manifest: Data) -> tuple[str, str]:
     return manifest["kind"], manifest["metadata"]["name"]
 
 
-def merged(base: Any, change: Any) -> Any:
+def merge(base: Any, change: Any) -> Any:
     """A strategic merge of mappings; this project's patches carry no lists of mappings."""
     if not isinstance(base, dict) or not isinstance(change, dict):
         assert not (isinstance(change, list) and any(isinstance(item, dict) for item in change))
         return change
-    return {**base, **{key: merged(base.get(key), value) for key, value in change.items()}}
+    return {**base, **{key: merge(base.get(key), value) for key, value in change.items()}}
 
 
 def everything() -> list[Data]:

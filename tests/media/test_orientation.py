@@ -48,7 +48,7 @@ def upright(index: int = 0) -> NDArray[np.uint8]:
     return np.clip(make_gradient(40, 64).astype(int) + 10 * index, 0, 255).astype(np.uint8)
 
 
-def stored(pixels: NDArray[np.generic], code: int) -> Image.Image:
+def store_rotated(pixels: NDArray[np.generic], code: int) -> Image.Image:
     image = Image.fromarray(pixels)
     return image.transpose(STORE[code]) if code in STORE else image
 
@@ -64,7 +64,7 @@ def exif(code: int) -> Image.Exif:
 def test_stills_are_upright(name: str, code: int, tmp_path: Path, sandbox: Sandbox) -> None:
     format, options, tolerance = STILLS[name]
     path = tmp_path / "image"
-    stored(upright(), code).save(path, format, exif=exif(code), **options)
+    store_rotated(upright(), code).save(path, format, exif=exif(code), **options)
     info = sandbox.probe(path)
     pixels = sandbox.image(path).pixels
     assert (info["width"], info["height"]) == (64, 40)
@@ -88,7 +88,7 @@ def test_heif_is_turned_by_its_container_alone(code: int, tmp_path: Path, sandbo
 def test_grey_tiffs_are_upright(options: dict[str, str], code: int, tmp_path: Path, sandbox: Sandbox) -> None:
     grey = upright()[..., 0]
     path = tmp_path / "grey.tif"
-    stored(grey, code).save(path, "TIFF", exif=exif(code), **options)
+    store_rotated(grey, code).save(path, "TIFF", exif=exif(code), **options)
     assert np.array_equal(sandbox.image(path).pixels[..., 0], grey)
 
 
@@ -97,7 +97,7 @@ def test_grey_tiffs_are_upright(options: dict[str, str], code: int, tmp_path: Pa
 def test_animations_are_upright(name: str, code: int, tmp_path: Path, sandbox: Sandbox) -> None:
     format, options = ANIMATIONS[name]
     path = tmp_path / "animation"
-    first, *others = [stored(upright(index), code) for index in range(3)]
+    first, *others = [store_rotated(upright(index), code) for index in range(3)]
     for image in (first, *others):
         image.getexif()[0x0112] = code
     first.save(path, format, save_all=True, append_images=others, exif=exif(code), **options)
@@ -119,7 +119,7 @@ def test_numbered_frames_are_upright(format: str, code: int, tmp_path: Path, san
     folder.mkdir()
     for index in range(3):
         file = folder / f"frame{index:03}.{suffix}"
-        stored(upright(index), code).save(file, format, exif=exif(code), **options)
+        store_rotated(upright(index), code).save(file, format, exif=exif(code), **options)
     [frames] = find_videos(folder)
     video = pack_frames(frames, 25, tmp_path / "packed.avi")
     assert (sandbox.probe(video)["width"], sandbox.probe(video)["height"]) == (64, 40)
@@ -144,7 +144,7 @@ def test_depth_maps_are_upright(
 ) -> None:
     depth = np.arange(40 * 64).reshape(40, 64).astype(dtype)
     path = tmp_path / "depth"
-    stored(depth, code).save(path, format, exif=exif(code), **options)
+    store_rotated(depth, code).save(path, format, exif=exif(code), **options)
     assert np.array_equal(sandbox.depth(path)[0], depth)
 
 
@@ -172,7 +172,7 @@ def native_matrix(a: float, b: float, c: float, d: float) -> bytes:
 def test_videos_are_upright(code: int, tmp_path: Path, sandbox: Sandbox) -> None:
     """The matrix of the track header is overwritten in the file, as a phone's camera writes it."""
     path = tmp_path / "clip.mp4"
-    frames = [np.ascontiguousarray(stored(upright(index), code)) for index in range(4)]
+    frames = [np.ascontiguousarray(store_rotated(upright(index), code)) for index in range(4)]
     write_frames(path, frames)
     set_display_matrix(path, display_matrix(code))
     assert (sandbox.probe(path)["width"], sandbox.probe(path)["height"]) == (64, 40)

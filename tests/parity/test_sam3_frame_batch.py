@@ -22,14 +22,14 @@ from workers.engines.protocols import FrameResult, TrackPrompts, VideoFrame
 ROUNDING = 1e-5
 
 
-def batched_engine(batch: int | None, **settings: Any) -> Sam3Concepts:
+def make_batched_engine(batch: int | None, **settings: Any) -> Sam3Concepts:
     chosen = Sam3Settings(source="random", **{"max_objects": 6, "batch": batch, **settings})
     return Sam3Concepts(chosen, loaded=tiny_loaded(tiny_model(SEED, **LIVELY), chosen))
 
 
 @pytest.fixture(scope="module")
 def singly() -> Sam3Concepts:
-    return batched_engine(1)
+    return make_batched_engine(1)
 
 
 def agree(left: list[FrameResult], right: list[FrameResult], pixels: int = 0) -> None:
@@ -45,7 +45,7 @@ def agree(left: list[FrameResult], right: list[FrameResult], pixels: int = 0) ->
     assert other_pixels <= pixels
 
 
-def spied(engine: Sam3Concepts, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[int]]:
+def spy_on(engine: Sam3Concepts, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[int]]:
     """How many frames each forward of the backbone, and of the detector behind it, has taken."""
     detector, counts = engine._loaded.model.detector_model, {"backbone": [], "detector": []}
     encoder, decoder = detector.vision_encoder.forward, detector.detr_encoder.forward
@@ -67,22 +67,22 @@ def spied(engine: Sam3Concepts, monkeypatch: pytest.MonkeyPatch) -> dict[str, li
 @pytest.mark.parametrize(("padded", "pixels"), [(False, 0), (True, 2)])
 def test_frames_together_find_what_each_frame_finds_alone(batch: int, padded: bool, pixels: int) -> None:
     """2 pixels of 2 million lie so near to the edge that rounding may move them; of the others none may."""
-    alone = whole(batched_engine(1, pad_geometry=padded), EVERYTHING)
-    together = whole(batched_engine(batch, pad_geometry=padded), EVERYTHING)
+    alone = whole(make_batched_engine(1, pad_geometry=padded), EVERYTHING)
+    together = whole(make_batched_engine(batch, pad_geometry=padded), EVERYTHING)
     assert sum(len(result.objects) for result in alone) > FRAMES
     agree(together, alone, pixels)
 
 
 def test_backbone_and_detector_take_a_batch_in_one_forward(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = batched_engine(8)
-    counts = spied(engine, monkeypatch)
+    engine = make_batched_engine(8)
+    counts = spy_on(engine, monkeypatch)
     whole(engine, TrackPrompts(("cat",)), 20)
     assert counts == {"backbone": [8, 8, 4], "detector": [8, 8, 4]}
 
 
 def test_many_phrases_do_not_make_the_detectors_batch_larger(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = batched_engine(8)
-    counts = spied(engine, monkeypatch)
+    engine = make_batched_engine(8)
+    counts = spy_on(engine, monkeypatch)
     whole(engine, TrackPrompts(("cat", "dog", "cow")), 8)
     assert counts["backbone"] == [8]
     # 2 frames x 3 phrases are the most that fit into 8
@@ -92,15 +92,15 @@ def test_many_phrases_do_not_make_the_detectors_batch_larger(monkeypatch: pytest
 def test_frames_before_the_first_click_are_not_embedded(
     singly: Sam3Concepts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine, prompts = batched_engine(4), clicked(at(6, 1, CLICK))
-    counts = spied(engine, monkeypatch)
+    engine, prompts = make_batched_engine(4), clicked(at(6, 1, CLICK))
+    counts = spy_on(engine, monkeypatch)
     samples = whole(engine, prompts, 12)
     assert counts == {"backbone": [2, 4], "detector": []}
     agree(samples, whole(singly, prompts, 12))
 
 
 def test_results_come_late_by_the_batch_and_none_is_lost(singly: Sam3Concepts) -> None:
-    tracker = batched_engine(4).tracker(clicked(at(0, 1, CLICK)))
+    tracker = make_batched_engine(4).tracker(clicked(at(0, 1, CLICK)))
     stated = [[result.index - FIRST for result in tracker.step(frame(number))] for number in range(6)]
     assert stated == [[], [], [], [0, 1, 2, 3], [], []]
     assert [result.index - FIRST for result in tracker.finish()] == [4, 5]
@@ -109,7 +109,7 @@ def test_results_come_late_by_the_batch_and_none_is_lost(singly: Sam3Concepts) -
 
 @pytest.mark.parametrize("cut", [1, 17, 24, 30])
 def test_a_snapshot_holds_results_that_were_not_yet_returned(cut: int) -> None:
-    engine = batched_engine(8)
+    engine = make_batched_engine(8)
     tracker = engine.tracker(EVERYTHING)
     first = run(tracker, 0, cut)
     kept = tracker.snapshot()
@@ -117,11 +117,11 @@ def test_a_snapshot_holds_results_that_were_not_yet_returned(cut: int) -> None:
     assert again.snapshot() == kept
     rest = [*run(tracker, cut, FRAMES), *tracker.finish()]
     assert same([*run(again, cut, FRAMES), *again.finish()], rest)
-    agree([*first, *rest], whole(batched_engine(1), EVERYTHING))
+    agree([*first, *rest], whole(make_batched_engine(1), EVERYTHING))
 
 
 def test_waiting_frames_are_all_that_a_batch_adds_to_the_state() -> None:
-    singly, together = (batched_engine(batch).tracker(TrackPrompts(PHRASES)) for batch in (1, 4))
+    singly, together = (make_batched_engine(batch).tracker(TrackPrompts(PHRASES)) for batch in (1, 4))
     assert isinstance(singly, Sam3Tracker)
     assert isinstance(together, Sam3Tracker)
     one = 3 * 112 * 112 * 4
@@ -135,19 +135,19 @@ def test_waiting_frames_are_all_that_a_batch_adds_to_the_state() -> None:
 
 
 def test_what_cannot_be_followed_is_refused_when_its_batch_is_worked_on() -> None:
-    tracker = batched_engine(4).tracker(TrackPrompts(PHRASES, visual_prompts=(at(2, 77, CLICK),)))
+    tracker = make_batched_engine(4).tracker(TrackPrompts(PHRASES, visual_prompts=(at(2, 77, CLICK),)))
     for number in range(3):
         tracker.step(frame(number))
     with pytest.raises(ObjectUnknown):
         tracker.step(frame(3))
-    other = batched_engine(4).tracker(TrackPrompts(PHRASES))
+    other = make_batched_engine(4).tracker(TrackPrompts(PHRASES))
     other.step(frame(0))
     with pytest.raises(ValueError, match="size"):
         other.step(VideoFrame(1, 1, draw_image(1, (50, 60))))
 
 
 def test_an_image_after_a_video_goes_to_the_model_itself(singly: Sam3Concepts) -> None:
-    engine = batched_engine(4)
+    engine = make_batched_engine(4)
     whole(engine, TrackPrompts(PHRASES), 6)
     image = draw_image(3)
     mine, theirs = (
@@ -170,7 +170,7 @@ def test_the_batch_is_set_or_follows_from_the_device(
 
 
 def test_the_version_names_a_batch_that_changes_rounding(singly: Sam3Concepts) -> None:
-    assert batched_engine(4).info.version == f"{singly.info.version} batch-4"
+    assert make_batched_engine(4).info.version == f"{singly.info.version} batch-4"
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "two", "1.5"])

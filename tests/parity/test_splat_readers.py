@@ -37,7 +37,7 @@ def npm(package: str) -> tuple[str, Path]:
     return node, Path(folder) / package
 
 
-def transformed(data: bytes, name: str, target: str, folder: Path, *options: str) -> bytes:
+def splat_transform(data: bytes, name: str, target: str, folder: Path, *options: str) -> bytes:
     """What splat-transform makes of a file."""
     node, package = npm("@playcanvas/splat-transform")
     source, out = folder / name, folder / target
@@ -57,35 +57,35 @@ def assert_placed(splat, means, spread, *, means_to=2e-5, spread_to=2e-3, colors
 
 
 def test_splat_transform_reads_our_spz(tmp_path):
-    read = read_splat_ply(transformed(write_spz(POST), "post.spz", "out.ply", tmp_path))
+    read = read_splat_ply(splat_transform(write_spz(POST), "post.spz", "out.ply", tmp_path))
     assert_placed(read, *flip_axes(POST, (1, -1, -1)))
 
 
 def test_splat_transform_reads_our_sog(tmp_path):
-    read = read_splat_ply(transformed(write_sog(POST), "post.sog", "out.ply", tmp_path))
+    read = read_splat_ply(splat_transform(write_sog(POST), "post.sog", "out.ply", tmp_path))
     assert_placed(read, *flip_axes(POST, (1, 1, 1)))
 
 
 def test_splat_transform_reads_our_ply(tmp_path):
-    read = read_splat_ply(transformed(write_splat_ply(POST), "post.ply", "out.ply", tmp_path))
+    read = read_splat_ply(splat_transform(write_splat_ply(POST), "post.ply", "out.ply", tmp_path))
     assert_placed(read, *flip_axes(POST, (1, 1, 1)), means_to=1e-6, spread_to=1e-6)
 
 
 @pytest.mark.parametrize(("write", "spread_to"), [(write_splat, 1e-3), (write_ksplat, 1e-6)])
 def test_splat_transform_reads_the_formats_of_viewers(tmp_path, write, spread_to):
     name = "post." + write.__name__.removeprefix("write_")
-    read = read_splat_ply(transformed(write(POST), name, "out.ply", tmp_path))
+    read = read_splat_ply(splat_transform(write(POST), name, "out.ply", tmp_path))
     assert_placed(read, *flip_axes(POST, (1, 1, 1)), means_to=1e-6, spread_to=spread_to)
 
 
 def test_many_gaussians_come_through_alike(tmp_path):
     splat = sanitize(random_splat(3000, seed=5))
     ours = read_sog(write_sog(splat))
-    theirs = read_splat_ply(transformed(write_sog(splat), "many.sog", "out.ply", tmp_path))
+    theirs = read_splat_ply(splat_transform(write_sog(splat), "many.sog", "out.ply", tmp_path))
     np.testing.assert_allclose(theirs.means, ours.means, rtol=0, atol=1e-6)
     np.testing.assert_allclose(compute_covariances(theirs), compute_covariances(ours), rtol=0, atol=1e-6)
     ours = read_spz(write_spz(splat))
-    theirs = read_splat_ply(transformed(write_spz(splat), "many.spz", "out.ply", tmp_path))
+    theirs = read_splat_ply(splat_transform(write_spz(splat), "many.spz", "out.ply", tmp_path))
     np.testing.assert_allclose(theirs.means, ours.means * [1, -1, -1], rtol=0, atol=1e-6)
     np.testing.assert_allclose(
         compute_covariances(theirs), flip_axes(ours, (1, -1, -1))[1], rtol=0, atol=1e-5
@@ -103,14 +103,16 @@ def test_many_gaussians_come_through_alike(tmp_path):
 )
 def test_we_read_what_splat_transform_writes(tmp_path, target, read, axes):
     options = ("--spz-version", "3") if target.endswith("spz") else ()
-    data = transformed(write_splat_ply(POST), "post.ply", target, tmp_path, *options)
+    data = splat_transform(write_splat_ply(POST), "post.ply", target, tmp_path, *options)
     # It keeps 12 bits behind the point in SPZ, and merges colours of a SOG even where there are few.
     assert_placed(read(data), *flip_axes(POST, axes), means_to=2e-4, colors_to=0.03)
 
 
 def test_y_down_does_what_splat_transform_does(tmp_path):
     ply = write_splat_ply(POST)
-    theirs = sort_by_color(read_spz(transformed(ply, "post.ply", "out.spz", tmp_path, "--spz-version", "3")))
+    theirs = sort_by_color(
+        read_spz(splat_transform(ply, "post.ply", "out.spz", tmp_path, "--spz-version", "3"))
+    )
     ours = sort_by_color(read_spz(convert_splat(ply, "ply", "spz", y_down=True)))
     np.testing.assert_allclose(ours.means, theirs.means, rtol=0, atol=2e-4)
     np.testing.assert_allclose(compute_covariances(ours), compute_covariances(theirs), rtol=0, atol=1e-4)

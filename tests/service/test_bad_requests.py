@@ -19,7 +19,7 @@ def image(gateway: TestClient) -> str:
     return str(gateway.post("/v1/uploads", content=encode_png(make_gradient())).json()["id"])
 
 
-def refused(gateway: TestClient, request: dict[str, Any]) -> tuple[int, str]:
+def post_refused(gateway: TestClient, request: dict[str, Any]) -> tuple[int, str]:
     answer = gateway.post("/v1/jobs", json=request)
     document = answer.json()
     assert answer.headers["content-type"] == "application/problem+json", document
@@ -53,14 +53,14 @@ def refused(gateway: TestClient, request: dict[str, Any]) -> tuple[int, str]:
 )
 def test_requests_that_break_the_contract(gateway: TestClient, image: str, prompts: dict[str, Any]) -> None:
     request = {"kind": "segment", "image": {"id": image}, **prompts}
-    assert refused(gateway, request) == (422, "invalid_request")
+    assert post_refused(gateway, request) == (422, "invalid_request")
 
 
 def test_a_thousand_masks_are_too_many(gateway: TestClient, image: str) -> None:
     request = {"kind": "objects", "image": {"id": image}}
-    assert refused(gateway, {**request, "masks": [RLE] * 1000}) == (422, "invalid_request")
+    assert post_refused(gateway, {**request, "masks": [RLE] * 1000}) == (422, "invalid_request")
     # so many may be asked for: only their size is wrong
-    assert refused(gateway, {**request, "masks": [RLE] * 256}) == (422, "mask_size_mismatch")
+    assert post_refused(gateway, {**request, "masks": [RLE] * 256}) == (422, "mask_size_mismatch")
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
@@ -95,7 +95,7 @@ def test_bodies_that_are_not_a_request_are_refused(gateway: TestClient, text: st
 def test_prompts_that_cannot_be_answered(
     gateway: TestClient, image: str, prompts: dict[str, Any], code: str
 ) -> None:
-    assert refused(gateway, {"kind": "segment", "image": {"id": image}, **prompts}) == (422, code)
+    assert post_refused(gateway, {"kind": "segment", "image": {"id": image}, **prompts}) == (422, code)
 
 
 def test_an_unknown_phrase_is_answered_with_the_vocabulary(gateway: TestClient, image: str) -> None:
@@ -110,11 +110,11 @@ def test_an_unknown_phrase_is_answered_with_the_vocabulary(gateway: TestClient, 
 
 def test_a_mask_of_another_size(gateway: TestClient, image: str) -> None:
     request = {"kind": "objects", "image": {"id": image}, "masks": [RLE]}
-    assert refused(gateway, request) == (422, "mask_size_mismatch")
+    assert post_refused(gateway, request) == (422, "mask_size_mismatch")
 
 
 def test_missing_media_are_refused(gateway: TestClient) -> None:
-    assert refused(gateway, {"kind": "segment", "image": {"id": "0" * 64}, "text": ["cat"]}) == (
+    assert post_refused(gateway, {"kind": "segment", "image": {"id": "0" * 64}, "text": ["cat"]}) == (
         404,
         "media_unknown",
     )
@@ -122,7 +122,7 @@ def test_missing_media_are_refused(gateway: TestClient) -> None:
 
 def test_a_still_image_is_no_video(gateway: TestClient, image: str) -> None:
     request = {"kind": "track", "video": {"id": image}, "text": ["cat"]}
-    assert refused(gateway, request) == (422, "not_a_video")
+    assert post_refused(gateway, request) == (422, "not_a_video")
 
 
 @pytest.mark.parametrize(
@@ -130,12 +130,12 @@ def test_a_still_image_is_no_video(gateway: TestClient, image: str) -> None:
     ["https://127.0.0.1/a.png", "https://localhost/a.png", "http://example.com/a.png", "https://[::1]/"],
 )
 def test_addresses_inside_the_network(gateway: TestClient, url: str) -> None:
-    assert refused(gateway, {**URL, "image": {"url": url}}) == (422, "url_not_allowed")
+    assert post_refused(gateway, {**URL, "image": {"url": url}}) == (422, "url_not_allowed")
 
 
 def test_jobs_that_can_be_continued(gateway: TestClient, state: State, image: str) -> None:
     unknown = {"kind": "objects", "from_job": "job_" + "0" * 28}
-    assert refused(gateway, unknown) == (404, "job_unknown")
+    assert post_refused(gateway, unknown) == (404, "job_unknown")
     job_id = gateway.post(
         "/v1/jobs", json={"kind": "segment", "image": {"id": image}, "text": ["cat"]}
     ).json()["id"]

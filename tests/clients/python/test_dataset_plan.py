@@ -28,7 +28,7 @@ def minimal(**more: Any) -> dict[str, Any]:
     return {"text": ["cup"], "input": {"videos": ["a.mp4"]}, **more}
 
 
-def printed_plan(*words: str) -> DatasetPlan:
+def print_plan(*words: str) -> DatasetPlan:
     result = CliRunner().invoke(app, ["dataset", *words, "--print-plan"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return build_plan(tomllib.loads(result.stdout))
@@ -185,9 +185,9 @@ def test_flags_build_the_same_plan_as_a_file(tmp_path: Path) -> None:
         formats = ["coco", "ytvis"]
         """,
     )
-    by_flags = printed_plan(*flags)
+    by_flags = print_plan(*flags)
     changes = ["input.videos=a.mp4", "output.folder=data"]
-    assert by_flags == printed_plan(
+    assert by_flags == print_plan(
         "run", str(file), *(word for change in changes for word in ("--set", change))
     )
 

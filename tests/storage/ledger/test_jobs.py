@@ -20,11 +20,11 @@ def submission(key: str | None = None, body: str = "{}", timeout: int = 60) -> S
     return Submission("acme", "segment", "auto", "default", body, f"hash of {body}", timeout, key)
 
 
-def submitted(db: Database, **kw: object) -> str:
+def submit_job(db: Database, **kw: object) -> str:
     return jobs.submit(db, submission(**kw))[0].id  # type: ignore[arg-type]
 
 
-def claimed(db: Database, job_id: str, worker: str = "w1", lease: float = LEASE) -> JobRow:
+def claim(db: Database, job_id: str, worker: str = "w1", lease: float = LEASE) -> JobRow:
     job = leases.claim(db, job_id, worker, lease)
     assert job is not None
     return job
@@ -42,7 +42,7 @@ def test_migrations_make_exactly_the_tables_of_the_code(db: Database) -> None:
 
 
 def test_twenty_workers_claim_a_job_once(db: Database) -> None:
-    job_id = submitted(db)
+    job_id = submit_job(db)
     barrier = threading.Barrier(20)
 
     def race(number: int) -> JobRow | None:
@@ -76,10 +76,10 @@ def test_a_key_can_be_free_again_once_its_job_has_ended(db: Database) -> None:
 
     first = submit()
     assert submit() == first
-    leases.fail(db, claimed(db, first), {"code": "x"})
+    leases.fail(db, claim(db, first), {"code": "x"})
     second = submit('{"other": 1}')
     assert second != first and submit('{"other": 1}') == second
-    claimed(db, second)
+    claim(db, second)
     jobs.cancel(db, "acme", second)
     # it still runs, but it was asked to stop
     with ThreadPoolExecutor(8) as pool:
@@ -88,7 +88,7 @@ def test_a_key_can_be_free_again_once_its_job_has_ended(db: Database) -> None:
 
 
 def test_jobs_of_another_tenant_do_not_exist(db: Database) -> None:
-    job_id = submitted(db)
+    job_id = submit_job(db)
     assert jobs.get(db, "other", job_id) is None
     assert not jobs.cancel(db, "other", job_id)
     assert jobs.list_page(db, "other", kind=None, state=None, before=None, limit=10) == []
@@ -96,10 +96,10 @@ def test_jobs_of_another_tenant_do_not_exist(db: Database) -> None:
 
 
 def test_a_worker_that_lost_its_lease_changes_nothing(db: Database) -> None:
-    job_id = submitted(db)
-    slow = claimed(db, job_id, "slow", lease=-1)
+    job_id = submit_job(db)
+    slow = claim(db, job_id, "slow", lease=-1)
     assert reaper.reap(db, **REAP).requeued == (job_id,)
-    fast = claimed(db, job_id, "fast")
+    fast = claim(db, job_id, "fast")
     assert leases.heartbeat(db, slow, LEASE) is HeartbeatReply.LOST
     assert not leases.succeed(db, slow, "0" * 64)
     assert not leases.checkpoint(db, slow, {"frame": 1})
@@ -109,9 +109,9 @@ def test_a_worker_that_lost_its_lease_changes_nothing(db: Database) -> None:
 
 
 def test_a_job_whose_workers_all_die_ends_as_attempts_exhausted(db: Database) -> None:
-    job_id = submitted(db)
+    job_id = submit_job(db)
     for _ in range(3):
-        claimed(db, job_id, lease=-1)
+        claim(db, job_id, lease=-1)
         reaper.reap(db, **REAP)
     job = jobs.get(db, "acme", job_id)
     assert job is not None and job.state == "failed"
@@ -119,25 +119,25 @@ def test_a_job_whose_workers_all_die_ends_as_attempts_exhausted(db: Database) ->
 
 
 def test_handing_a_job_back_costs_no_attempt(db: Database) -> None:
-    job_id = submitted(db)
+    job_id = submit_job(db)
     for _ in range(5):
-        assert leases.hand_back(db, claimed(db, job_id))
-    claimed(db, job_id, lease=-1)
+        assert leases.hand_back(db, claim(db, job_id))
+    claim(db, job_id, lease=-1)
     reaper.reap(db, **REAP)
     assert state(db, job_id) == "queued"
 
 
 def test_a_lost_job_over_its_deadline_fails_as_timed_out(db: Database) -> None:
-    job_id = submitted(db, timeout=-1)
-    claimed(db, job_id, lease=-1)
+    job_id = submit_job(db, timeout=-1)
+    claim(db, job_id, lease=-1)
     reaper.reap(db, **REAP)
     ended = jobs.get(db, "acme", job_id)
     assert ended is not None and ended.problem is not None and ended.problem["code"] == "timed_out"
 
 
 def test_cancel_ends_a_queued_job_and_asks_a_running_one(db: Database) -> None:
-    waiting, running = submitted(db), submitted(db)
-    job = claimed(db, running)
+    waiting, running = submit_job(db), submit_job(db)
+    job = claim(db, running)
     assert jobs.cancel(db, "acme", waiting) and jobs.cancel(db, "acme", running)
     assert state(db, waiting) == "cancelled"
     assert state(db, running) == "running"
@@ -147,7 +147,7 @@ def test_cancel_ends_a_queued_job_and_asks_a_running_one(db: Database) -> None:
 
 
 def test_a_running_job_that_ignores_cancel_is_ended_and_its_process_named(db: Database) -> None:
-    job_id = submitted(db)
+    job_id = submit_job(db)
     job = leases.claim(db, job_id, "w1", LEASE, "message-1")
     assert job is not None
     jobs.cancel(db, "acme", job_id)
@@ -158,33 +158,33 @@ def test_a_running_job_that_ignores_cancel_is_ended_and_its_process_named(db: Da
 
 
 def test_cancelling_a_finished_job_leaves_it_as_it_is(db: Database) -> None:
-    job_id = submitted(db)
-    leases.succeed(db, claimed(db, job_id), "a" * 64)
+    job_id = submit_job(db)
+    leases.succeed(db, claim(db, job_id), "a" * 64)
     assert jobs.cancel(db, "acme", job_id)
     assert state(db, job_id) == "succeeded"
 
 
 def test_a_job_nobody_ever_took_expires(db: Database) -> None:
-    job_id = submitted(db)
+    job_id = submit_job(db)
     time.sleep(0.01)
     reaper.reap(db, max_attempts=3, cancel_grace=5, queue_seconds=0)
     assert state(db, job_id) == "expired"
 
 
 def test_unannounced_jobs_are_listed_once(db: Database) -> None:
-    job_id = submitted(db)
+    job_id = submit_job(db)
     assert [row[0] for row in reaper.list_undispatched(db, -1, 10)] == [job_id]
     assert reaper.list_undispatched(db, 60, 10) == []
     jobs.mark_dispatched(db, [job_id])
     assert reaper.list_undispatched(db, -1, 10) == []
     assert [row[0] for row in reaper.list_waiting(db, -1, "default", 10)] == [job_id]
-    leases.hand_back(db, claimed(db, job_id))
+    leases.hand_back(db, claim(db, job_id))
     assert [row[0] for row in reaper.list_undispatched(db, -1, 10)] == [job_id]
 
 
 def test_history_lists_every_step_in_order_and_resumes(db: Database) -> None:
-    job_id = submitted(db)
-    job = claimed(db, job_id)
+    job_id = submit_job(db)
+    job = claim(db, job_id)
     leases.heartbeat(db, job, LEASE, {"stage": "lift", "done": 1, "total": 2})
     leases.succeed(db, job, "a" * 64)
     events = jobs.list_events(db, job_id, 0)
@@ -200,8 +200,8 @@ def test_history_lists_every_step_in_order_and_resumes(db: Database) -> None:
 
 
 def test_pages_are_newest_first_and_filtered(db: Database) -> None:
-    ids = [submitted(db) for _ in range(5)]
-    claimed(db, ids[2])
+    ids = [submit_job(db) for _ in range(5)]
+    claim(db, ids[2])
     first = jobs.list_page(db, "acme", kind=None, state=None, before=None, limit=3)
     rest = jobs.list_page(db, "acme", kind=None, state=None, before=first[-1].id, limit=3)
     assert [row.id for row in first + rest] == sorted(ids, reverse=True)
@@ -211,7 +211,7 @@ def test_pages_are_newest_first_and_filtered(db: Database) -> None:
 
 def test_a_draining_worker_is_asked_to_hand_its_job_back(db: Database) -> None:
     fleet.announce(db, "w1", "default", [{"name": "default"}])
-    job = claimed(db, submitted(db))
+    job = claim(db, submit_job(db))
     assert leases.heartbeat(db, job, LEASE) is HeartbeatReply.CONTINUE
     fleet.drain(db, "w1")
     assert leases.heartbeat(db, job, LEASE) is HeartbeatReply.HAND_BACK

@@ -29,23 +29,23 @@ def make_parts(count: int, queue: str = "default", first: int = 0) -> list[Part]
     ]
 
 
-def submitted(db: Database) -> str:
+def submit(db: Database) -> str:
     return jobs.submit(db, Submission("acme", "dataset", "auto", "default", "{}", "h", 60))[0].id
 
 
-def claimed(db: Database, job_id: str, worker: str = "w", lease: float = LEASE) -> JobRow:
+def claim(db: Database, job_id: str, worker: str = "w", lease: float = LEASE) -> JobRow:
     row = leases.claim(db, job_id, worker, lease)
     assert row is not None
     return row
 
 
-def parked(db: Database, count: int = 3) -> str:
-    job = claimed(db, submitted(db))
+def park(db: Database, count: int = 3) -> str:
+    job = claim(db, submit(db))
     assert leases.park(db, job, make_parts(count))
     return job.id
 
 
-def queued(db: Database, job_id: str) -> list[str]:
+def list_queued(db: Database, job_id: str) -> list[str]:
     return [item[0] for item in parts.list_unannounced(db, job_id)]
 
 
@@ -60,20 +60,20 @@ def state(db: Database, job_id: str) -> str:
 
 
 def test_the_last_part_wakes_the_job_and_its_attempt_does_not_count(db: Database) -> None:
-    job_id = parked(db, 3)
+    job_id = park(db, 3)
     assert state(db, job_id) == "running"
     completed = 0
-    while queued(db, job_id) != [job_id]:
-        for part in queued(db, job_id):
+    while list_queued(db, job_id) != [job_id]:
+        for part in list_queued(db, job_id):
             assert part != job_id, "the job was woken before its parts were done"
-            assert complete(db, claimed(db, part))
+            assert complete(db, claim(db, part))
             completed += 1
     assert completed == 3
     actual = parts.list_outcomes(db, job_id, KIND)
     assert {row.key for row in actual.values()} == {"key 0", "key 1", "key 2"}
     assert {row.output for row in actual.values()} == {"a" * 64}
     assert parts.worker_seconds(db, job_id) == WorkerSeconds(3.0, 0.0)
-    again = claimed(db, job_id)
+    again = claim(db, job_id)
     assert again.attempt == 2
     assert leases.succeed(db, again, "b" * 64)
     # nothing of the parts is left behind
@@ -85,39 +85,39 @@ def test_the_last_part_wakes_the_job_and_its_attempt_does_not_count(db: Database
 
 
 def test_known_parts_are_not_repeated(db: Database) -> None:
-    job = claimed(db, submitted(db))
+    job = claim(db, submit(db))
     assert leases.park(db, job, make_parts(2))
-    for part in queued(db, job.id):
-        complete(db, claimed(db, part))
-    assert leases.park(db, claimed(db, job.id), make_parts(3))
-    [left] = queued(db, job.id)
-    assert claimed(db, left).part == "key 2"
+    for part in list_queued(db, job.id):
+        complete(db, claim(db, part))
+    assert leases.park(db, claim(db, job.id), make_parts(3))
+    [left] = list_queued(db, job.id)
+    assert claim(db, left).part == "key 2"
 
 
 def test_parking_on_parts_that_are_done_wakes_at_once(db: Database) -> None:
-    job = claimed(db, submitted(db))
+    job = claim(db, submit(db))
     assert leases.park(db, job, make_parts(1))
-    complete(db, claimed(db, queued(db, job.id)[0]))
-    assert leases.park(db, claimed(db, job.id), make_parts(1))
-    assert queued(db, job.id) == [job.id]
+    complete(db, claim(db, list_queued(db, job.id)[0]))
+    assert leases.park(db, claim(db, job.id), make_parts(1))
+    assert list_queued(db, job.id) == [job.id]
 
 
 def test_only_a_few_parts_for_each_worker_are_queued(db: Database) -> None:
-    job_id = parked(db, 9)
-    assert len(queued(db, job_id)) == 2
+    job_id = park(db, 9)
+    assert len(list_queued(db, job_id)) == 2
     fleet.announce(db, "w1", "default", [])
     fleet.announce(db, "w2", "default", [])
     fleet.announce(db, "other", "gpu", [])
-    complete(db, claimed(db, queued(db, job_id)[0]))
+    complete(db, claim(db, list_queued(db, job_id)[0]))
     # two for each of two workers, of which one was queued before
-    assert len(queued(db, job_id)) == 4
-    claimed(db, queued(db, job_id)[0])
-    assert len(queued(db, job_id)) == 3
+    assert len(list_queued(db, job_id)) == 4
+    claim(db, list_queued(db, job_id)[0])
+    assert len(list_queued(db, job_id)) == 3
 
 
 def test_a_message_that_comes_twice_finds_nothing_to_do(db: Database) -> None:
-    job_id = parked(db, 1)
-    [part] = queued(db, job_id)
+    job_id = park(db, 1)
+    [part] = list_queued(db, job_id)
     with ThreadPoolExecutor(8) as pool:
         rows = list(pool.map(lambda n: leases.claim(db, part, f"w{n}", LEASE), range(8)))
     [row] = [row for row in rows if row is not None]
@@ -127,13 +127,13 @@ def test_a_message_that_comes_twice_finds_nothing_to_do(db: Database) -> None:
 
 
 def test_of_two_committers_the_one_that_holds_the_lease_wins(db: Database) -> None:
-    job_id = parked(db, 1)
-    [part] = queued(db, job_id)
-    slow = claimed(db, part, "slow", lease=-1)
+    job_id = park(db, 1)
+    [part] = list_queued(db, job_id)
+    slow = claim(db, part, "slow", lease=-1)
     assert reaper.reap(db, **REAP).requeued == (part,)
-    fast = claimed(db, part, "fast")
+    fast = claim(db, part, "fast")
     assert not leases.complete(db, slow, "0" * 64, WorkerSeconds(), [])
-    assert queued(db, job_id) == []
+    assert list_queued(db, job_id) == []
     assert leases.complete(db, fast, "f" * 64, WorkerSeconds(), [])
     assert [row.output for row in parts.list_outcomes(db, job_id, KIND).values()] == ["f" * 64]
 
@@ -142,98 +142,98 @@ def test_parts_that_end_at_the_same_moment_wake_the_job_once(db: Database) -> No
     fleet.announce(db, "w", "default", [])
     for name in "abc":
         fleet.announce(db, name, "default", [])
-    job_id = parked(db, 8)
-    rows = [claimed(db, part, f"w{n}") for n, part in enumerate(queued(db, job_id))]
+    job_id = park(db, 8)
+    rows = [claim(db, part, f"w{n}") for n, part in enumerate(list_queued(db, job_id))]
     assert len(rows) == 8
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(lambda row: complete(db, row), rows))
-    assert queued(db, job_id) == [job_id]
+    assert list_queued(db, job_id) == [job_id]
 
 
-def exhausted(db: Database, part: str) -> None:
+def exhaust_attempts(db: Database, part: str) -> None:
     while part not in reaper.reap(db, **REAP).ended:
-        claimed(db, part, lease=-1)
+        claim(db, part, lease=-1)
 
 
 def test_a_part_that_lost_every_worker_lets_the_others_go_on(db: Database) -> None:
-    job_id = parked(db, 5)
-    first, other = queued(db, job_id)
-    last = claimed(db, other)
-    exhausted(db, first)
+    job_id = park(db, 5)
+    first, other = list_queued(db, job_id)
+    last = claim(db, other)
+    exhaust_attempts(db, first)
     [lost] = parts.list_outcomes(db, job_id, KIND).values()
     assert lost.state == parts.LOST and lost.problem is not None
     assert lost.problem["code"] == "attempts_exhausted"
-    while queued(db, job_id):
-        for part in queued(db, job_id):
+    while list_queued(db, job_id):
+        for part in list_queued(db, job_id):
             assert part != job_id, "the job was woken before its other parts were done"
-            complete(db, claimed(db, part))
+            complete(db, claim(db, part))
     assert complete(db, last)
-    assert queued(db, job_id) == [job_id]
+    assert list_queued(db, job_id) == [job_id]
     events = jobs.list_events(db, job_id, 0)
     progress = [event["data"]["done"] for event in events if event["type"] == "progress"]
     assert progress == [0, 1, 2, 3, 4, 5]
     # what is parked again waits for what is new, and is not woken by what was lost
-    assert leases.park(db, claimed(db, job_id), make_parts(2, first=4))
-    [left] = queued(db, job_id)
-    assert claimed(db, left).part == "key 5"
+    assert leases.park(db, claim(db, job_id), make_parts(2, first=4))
+    [left] = list_queued(db, job_id)
+    assert claim(db, left).part == "key 5"
     events = [event["data"] for event in jobs.list_events(db, job_id, 0) if event["type"] == "progress"]
     assert (events[-1]["done"], events[-1]["total"]) == (5, 6)
 
 
 def test_a_part_that_is_lost_last_wakes_the_job(db: Database) -> None:
-    job_id = parked(db, 2)
-    first, other = queued(db, job_id)
-    complete(db, claimed(db, other))
-    slow = claimed(db, first, lease=-1)
+    job_id = park(db, 2)
+    first, other = list_queued(db, job_id)
+    complete(db, claim(db, other))
+    slow = claim(db, first, lease=-1)
     reaper.reap(db, **REAP)
-    exhausted(db, first)
-    assert queued(db, job_id) == [job_id]
+    exhaust_attempts(db, first)
+    assert list_queued(db, job_id) == [job_id]
     assert not complete(db, slow)
 
 
 def test_another_attempt_at_a_part_counts_and_holds_nothing(db: Database) -> None:
-    job_id = parked(db, 1)
-    [part] = queued(db, job_id)
-    first = claimed(db, part)
+    job_id = park(db, 1)
+    [part] = list_queued(db, job_id)
+    first = claim(db, part)
     assert leases.retry(db, first)
-    assert queued(db, job_id) == [part]
-    again = claimed(db, part)
+    assert list_queued(db, job_id) == [part]
+    again = claim(db, part)
     assert again.attempt - again.handed_back == 2
     assert not leases.retry(db, first) and not complete(db, first)
     assert complete(db, again)
 
 
 def test_a_part_that_fails_wakes_the_job_to_report_why(db: Database) -> None:
-    job_id = parked(db, 5)
-    first, other = queued(db, job_id)
-    running = claimed(db, other)
-    leases.fail(db, claimed(db, first), {"code": "worker_differs"})
+    job_id = park(db, 5)
+    first, other = list_queued(db, job_id)
+    running = claim(db, other)
+    leases.fail(db, claim(db, first), {"code": "worker_differs"})
     [failed] = parts.list_outcomes(db, job_id, KIND).values()
     assert failed.problem is not None and failed.problem["code"] == "worker_differs"
-    assert job_id in queued(db, job_id)
-    assert leases.fail(db, claimed(db, job_id), failed.problem)
+    assert job_id in list_queued(db, job_id)
+    assert leases.fail(db, claim(db, job_id), failed.problem)
     # who still works on another part hears that it is over
     assert leases.heartbeat(db, running, LEASE) is HeartbeatReply.LOST
     assert not complete(db, running)
 
 
 def test_a_parked_job_is_cancelled_at_once_with_its_parts(db: Database) -> None:
-    job_id = parked(db, 2)
-    running = claimed(db, queued(db, job_id)[0])
+    job_id = park(db, 2)
+    running = claim(db, list_queued(db, job_id)[0])
     assert jobs.cancel(db, "acme", job_id)
     assert state(db, job_id) == "cancelled"
-    assert queued(db, job_id) == []
+    assert list_queued(db, job_id) == []
     assert leases.heartbeat(db, running, LEASE) is HeartbeatReply.LOST
     assert parts.find_parent(db, running) is None
 
 
 def test_a_parked_job_has_one_deadline_from_its_first_claim(db: Database) -> None:
-    job_id = parked(db, 2)
+    job_id = park(db, 2)
     before = jobs.get(db, "acme", job_id)
     assert before is not None and before.deadline_at is not None
-    for part in queued(db, job_id):
-        complete(db, claimed(db, part))
-    again = claimed(db, job_id)
+    for part in list_queued(db, job_id):
+        complete(db, claim(db, part))
+    again = claim(db, job_id)
     assert again.deadline_at == before.deadline_at
     assert leases.park(db, again, make_parts(1, first=7))
     with db.write() as connection:
@@ -244,8 +244,8 @@ def test_a_parked_job_has_one_deadline_from_its_first_claim(db: Database) -> Non
 
 
 def test_parts_are_no_jobs_of_their_own(db: Database) -> None:
-    job_id = parked(db, 2)
-    part = queued(db, job_id)[0]
+    job_id = park(db, 2)
+    part = list_queued(db, job_id)[0]
     assert jobs.get(db, "acme", part) is None
     assert not jobs.cancel(db, "acme", part)
     assert [row.id for row in jobs.list_page(db, "acme", kind=None, state=None, before=None, limit=9)] == [

@@ -41,7 +41,7 @@ def scenery(seed: int, frames: int = 24) -> list[Rgb]:
     return [np.where(np.abs(p.astype(int) - still[0]) > 30, p, background).astype(np.uint8) for p in moving]
 
 
-def planned(sources: Sequence[Source], folder: Path, settings: DatasetSettings = SETTINGS) -> PlannedClips:
+def plan_clips(sources: Sequence[Source], folder: Path, settings: DatasetSettings = SETTINGS) -> PlannedClips:
     return build_local_pipeline(FolderWorkspace(folder), Components(OracleTracks(())), settings).plan(sources)
 
 
@@ -77,7 +77,7 @@ def test_clips_fill_their_shots_within_the_lengths_asked_for() -> None:
 
 def test_clips_are_trimmed_at_cuts_and_keep_their_times(tmp_path: Path) -> None:
     frames = scenery(1, 30) + scenery(2, 30)
-    actual = planned([make_source(frames)], tmp_path)
+    actual = plan_clips([make_source(frames)], tmp_path)
     assert [(clip.first_frame, clip.last_frame) for clip in actual.clips] == [
         (0, 13),
         (14, 27),
@@ -92,7 +92,7 @@ def test_clips_are_trimmed_at_cuts_and_keep_their_times(tmp_path: Path) -> None:
 
 def test_fewer_frames_a_second_keep_every_nth(tmp_path: Path) -> None:
     thin = DatasetSettings(phrases=("ball",), clip_seconds=2.0, frame_rate=RATE / 3)
-    actual = planned([make_source(scenery(1, 24))], tmp_path, thin)
+    actual = plan_clips([make_source(scenery(1, 24))], tmp_path, thin)
     assert [(clip.frames, clip.frame_step) for clip in actual.clips] == [(8, 3)]
     assert actual.clips[0].frame_rate == pytest.approx(RATE / 3)
 
@@ -103,7 +103,7 @@ def test_dark_blurred_frozen_and_short_clips_are_rejected(tmp_path: Path) -> Non
     soft = [cv2.GaussianBlur(frame, (0, 0), 12) for frame in scenery(3)]
     frozen = [scenery(4)[0]] * 24
     short = scenery(5)[:7]
-    actual = planned([make_source(frames) for frames in (good, dark, soft, frozen, short)], tmp_path)
+    actual = plan_clips([make_source(frames) for frames in (good, dark, soft, frozen, short)], tmp_path)
     assert decision(actual, "luminance") == [True, False, True, True, True]
     assert decision(actual, "sharpness")[:3] == [True, False, False]
     assert decision(actual, "motion") == [True, True, True, False, True]
@@ -113,7 +113,7 @@ def test_dark_blurred_frozen_and_short_clips_are_rejected(tmp_path: Path) -> Non
     assert [row.value for row in text] == [0.0] * 5
 
 
-def recoded(frames: Sequence[Rgb], quality: int = 40) -> list[Rgb]:
+def recode(frames: Sequence[Rgb], quality: int = 40) -> list[Rgb]:
     """The same images, coded again, a little brighter and cropped by a pixel."""
     out = []
     for frame in frames:
@@ -126,13 +126,13 @@ def recoded(frames: Sequence[Rgb], quality: int = 40) -> list[Rgb]:
 
 def test_a_copy_is_rejected_and_the_original_kept(tmp_path: Path) -> None:
     original, other = scenery(1), scenery(2)
-    actual = planned([make_source(original), make_source(recoded(original)), make_source(other)], tmp_path)
+    actual = plan_clips([make_source(original), make_source(recode(original)), make_source(other)], tmp_path)
     assert decision(actual, "near_duplicate") == [True, False, True]
     assert actual.clips[0].split_group == actual.clips[1].split_group != actual.clips[2].split_group
 
 
 def test_clips_of_one_shot_are_no_duplicates_of_each_other(tmp_path: Path) -> None:
-    actual = planned([make_source(scenery(1, 72))], tmp_path)
+    actual = plan_clips([make_source(scenery(1, 72))], tmp_path)
     assert len(actual.clips) == 3 and decision(actual, "near_duplicate") == [True] * 3
 
 
@@ -188,14 +188,14 @@ def test_near_duplicates_and_sessions_never_straddle_splits(tmp_path: Path) -> N
         frames = scenery(seed)
         session = f"s{seed // 4}" if seed % 2 else None
         first = make_source(frames, info=SourceInfo(session=session))
-        second = make_source(recoded(frames, 60), info=SourceInfo(session=f"t{seed // 5}"))
+        second = make_source(recode(frames, 60), info=SourceInfo(session=f"t{seed // 5}"))
         third = make_source(scenery(1000 + seed))
         sources += [first, second, third]
         twin[second.sha256] = first.sha256
         session_of |= {first.sha256: session, second.sha256: f"t{seed // 5}"}
     shares = {"train": 0.5, "val": 0.25, "test": 0.25}
     settings = DatasetSettings(phrases=("ball",), clip_seconds=2.0, shares=shares, crops=0)
-    actual = planned(sources, tmp_path, settings)
+    actual = plan_clips(sources, tmp_path, settings)
     split = {row.source: row.split for row in actual.sources}
     assert len(set(split.values())) == 3
     assert all(split[copy] == split[original] for copy, original in twin.items())
@@ -206,8 +206,8 @@ def test_near_duplicates_and_sessions_never_straddle_splits(tmp_path: Path) -> N
 def test_splits_of_old_sources_stay_when_others_come(tmp_path: Path) -> None:
     few = [make_source(scenery(seed)) for seed in range(12)]
     more = few + [make_source(scenery(seed)) for seed in range(50, 60)]
-    before = {row.source: row.split for row in planned(few, tmp_path / "a").sources}
-    after = {row.source: row.split for row in planned(more, tmp_path / "b").sources}
+    before = {row.source: row.split for row in plan_clips(few, tmp_path / "a").sources}
+    after = {row.source: row.split for row in plan_clips(more, tmp_path / "b").sources}
     assert all(after[source] == split for source, split in before.items())
 
 

@@ -72,7 +72,7 @@ def make_dataset(
     return data
 
 
-def judged(folder: Path, text: str) -> CaptionRow:
+def judge_caption(folder: Path, text: str) -> CaptionRow:
     [row] = [row for row in make_dataset(folder, Says(text)).rows("captions") if row.kind == "engine"]
     return row
 
@@ -109,7 +109,7 @@ class Short(Shift):
     ],
 )
 def test_verification_measures_the_facts_of_captions(tmp_path: Path, text: str, score: float) -> None:
-    row = judged(tmp_path, text)
+    row = judge_caption(tmp_path, text)
     assert row.score == pytest.approx(score)
     assert row.kept == (score >= 0.5)
 
@@ -131,7 +131,7 @@ class SaysMany(Says):
 NAMES = {(40 * (number % 5), 50 * (number // 5), 255): f"thing {number}" for number in range(20)}
 
 
-def seen_and_kept(count: int) -> tuple[list[FrameRow], list[TrackRow], dict[int, list[TrackObservation]]]:
+def make_squares(count: int) -> tuple[list[FrameRow], list[TrackRow], dict[int, list[TrackObservation]]]:
     """One frame with `count` squares of known colours, each followed."""
     image = np.zeros((40, 200, 3), np.uint8)
     seen: dict[int, list[TrackObservation]] = {}
@@ -194,7 +194,7 @@ def seen_and_kept(count: int) -> tuple[list[FrameRow], list[TrackRow], dict[int,
 
 def test_an_engine_that_takes_many_views_gets_them_sixteen_at_a_time() -> None:
     engine = SaysMany()
-    rows = describe_with_engine(engine, *seen_and_kept(20))
+    rows = describe_with_engine(engine, *make_squares(20))
     assert engine.asked == [16, 5]
     assert [(row.track, row.text) for row in rows] == [
         (None, "a scene"),
@@ -204,7 +204,7 @@ def test_an_engine_that_takes_many_views_gets_them_sixteen_at_a_time() -> None:
 
 def test_an_engine_that_forgets_a_view_is_refused() -> None:
     with pytest.raises(DatasetError) as raised:
-        describe_with_engine(SaysMany(forgets=True), *seen_and_kept(3))
+        describe_with_engine(SaysMany(forgets=True), *make_squares(3))
     assert raised.value.code == "captions_mismatch"
 
 

@@ -130,7 +130,7 @@ def test_ply_of_other_tools_is_read():
     np.testing.assert_array_equal(quad.faces, [[0, 1, 2], [0, 2, 0]])
 
 
-def cut(name, old, new):
+def replace_bytes(name, old, new):
     assert old in MESH_FILES[name]
     return MESH_FILES[name].replace(old, new)
 
@@ -138,12 +138,12 @@ def cut(name, old, new):
 @pytest.mark.parametrize(
     ("name", "data", "words"),
     [
-        ("ply", cut("ply", b"element vertex 42", b"element vertex 99999999999"), "ends before"),
-        ("ply", cut("ply", b"element face 80", b"element face 4000000000"), "ends before"),
-        ("ply", cut("ply", b"element face 80", b"element fact 80"), "no faces"),
-        ("ply", cut("ply", b"element vertex 42", b"element vertex 9" + b"9" * 30), "count"),
-        ("ply", cut("ply", b"vertex_indices", b"vertex_indizes"), "vertex_indizes"),
-        ("ply", cut("ply", b"little", b"bigger"), "little"),
+        ("ply", replace_bytes("ply", b"element vertex 42", b"element vertex 99999999999"), "ends before"),
+        ("ply", replace_bytes("ply", b"element face 80", b"element face 4000000000"), "ends before"),
+        ("ply", replace_bytes("ply", b"element face 80", b"element fact 80"), "no faces"),
+        ("ply", replace_bytes("ply", b"element vertex 42", b"element vertex 9" + b"9" * 30), "count"),
+        ("ply", replace_bytes("ply", b"vertex_indices", b"vertex_indizes"), "vertex_indizes"),
+        ("ply", replace_bytes("ply", b"little", b"bigger"), "little"),
         ("ply", MESH_FILES["ply"][:-1], "ends before"),
         ("ply", MESH_FILES["ply"][:-4] + b"\xff\xff\xff\x7f", "do not exist"),
         ("obj", b"v 0 0\nf 1 1 1", "three numbers"),

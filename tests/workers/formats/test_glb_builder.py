@@ -33,7 +33,7 @@ def png():
     return out.getvalue()
 
 
-def skinned(joints, weights):
+def build_skin(joints, weights):
     builder = GlbBuilder()
     mesh = builder.add_mesh("body", BALL.vertices, BALL.faces, joints=joints, weights=weights)
     root = builder.add_node("hips")
@@ -72,7 +72,7 @@ CASES = {
         texture=TextureMaterial(image=png(), media_type="image/png"),
         double_sided=True,
     ),
-    "skin": lambda: skinned(
+    "skin": lambda: build_skin(
         RNG.integers(0, 2, (len(BALL.vertices), 4)), RNG.random((len(BALL.vertices), 4)) + 0.01
     ),
     "many nodes": many_nodes,
@@ -152,14 +152,14 @@ def test_children_are_placed_under_their_parents():
 def test_joints_are_merged_and_weights_normalised():
     joints = np.tile([1, 1, 0, 0], (len(BALL.vertices), 1))
     weights = np.tile([1.0, 2.0, 1.0, 0.0], (len(BALL.vertices), 1))
-    mesh = read_glb(skinned(joints, weights)).mesh(0)
+    mesh = read_glb(build_skin(joints, weights)).mesh(0)
     np.testing.assert_array_equal(mesh.joints[0], [1, 0, 0, 0])
     np.testing.assert_allclose(mesh.weights[0], [0.75, 0, 0.25, 0])
 
 
 def test_inverse_bind_matrices_are_column_major():
     glb = read_glb(
-        skinned(np.zeros((len(BALL.vertices), 4), int), np.eye(4)[np.zeros(len(BALL.vertices), int)])
+        build_skin(np.zeros((len(BALL.vertices), 4), int), np.eye(4)[np.zeros(len(BALL.vertices), int)])
     )
     stored = glb.accessor(glb.document["skins"][0]["inverseBindMatrices"])
     np.testing.assert_array_equal(stored[1], [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 1, 0, 1])

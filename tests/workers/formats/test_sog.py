@@ -47,7 +47,7 @@ def parse(data):
     return Gaussians(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
-def ordered(splat):
+def order_by_position(splat):
     clean = sanitize(splat)
     return clean.select(morton_order(clean.means.astype(np.float64)))
 
@@ -62,12 +62,12 @@ def assert_close(actual: Gaussians, expected: Gaussians):
 
 def test_layout_by_an_independent_parser():
     splat = random_splat(700)
-    assert_close(parse(write_sog(splat)), ordered(splat))
+    assert_close(parse(write_sog(splat)), order_by_position(splat))
 
 
 def test_round_trip():
     splat = random_splat(5000, seed=1)
-    assert_close(read_sog(write_sog(splat)), ordered(splat))
+    assert_close(read_sog(write_sog(splat)), order_by_position(splat))
 
 
 def test_values_keep_the_canonical_axes():
@@ -81,7 +81,7 @@ def test_colours_of_transparent_gaussians_survive():
     clear = Gaussians(splat.means, splat.rotations, splat.scales, splat.opacities * 0, splat.colors)
     again = read_sog(write_sog(clear))
     assert again.opacities.max() < 1e-5
-    np.testing.assert_allclose(again.colors, ordered(clear).colors, atol=0.004)
+    np.testing.assert_allclose(again.colors, order_by_position(clear).colors, atol=0.004)
 
 
 def test_the_same_splat_gives_the_same_bytes():

@@ -35,7 +35,7 @@ def parse(data):
     return document, arrays
 
 
-def changed(change, splat=None):
+def change_document(change, splat=None):
     """A GLB whose document went through `change`."""
     glb = read_glb(write_splat_glb(splat or random_splat(10)))
     document = json.loads(json.dumps(glb.document))
@@ -105,7 +105,7 @@ def test_the_validator_reports_nothing_with_underscored_names():
         for name in OWN:
             attributes["_" + name.split(":")[1]] = attributes.pop(name)
 
-    issues = validate(changed(rename))["issues"]
+    issues = validate(change_document(rename))["issues"]
     assert (issues["numErrors"], issues["numWarnings"]) == (0, 0)
 
 
@@ -116,7 +116,7 @@ def test_nodes_move_rotate_and_scale():
         document["nodes"][0] |= {"rotation": [0, 0, half, half], "scale": [2, 2, 2], "translation": [1, 2, 3]}
 
     post = sanitize(make_signpost())
-    moved = read_splat_glb(changed(place, post))
+    moved = read_splat_glb(change_document(place, post))
     # A quarter turn about z takes x to y and y to -x.
     turn = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
     np.testing.assert_allclose(moved.means, 2 * post.means @ turn.T + [1, 2, 3], atol=1e-6)
@@ -155,11 +155,11 @@ def test_two_nodes_hold_two_splats():
         document["scenes"][0]["nodes"].append(1)
 
     splat = sanitize(random_splat(10))
-    both = read_splat_glb(changed(twice, splat))
+    both = read_splat_glb(change_document(twice, splat))
     np.testing.assert_allclose(both.means[10:] - both.means[:10], np.tile([5.0, 0, 0], (10, 1)), atol=1e-6)
 
 
-def looped(document):
+def make_loop(document):
     document["nodes"] = [{"mesh": 0, "children": [1]}, {"children": [0]}]
 
 
@@ -173,7 +173,7 @@ def looped(document):
         (lambda d: d.update(nodes=[[]]), "malformed|no node"),
         (lambda d: d.update(nodes=[{"mesh": "x"}]), "malformed"),
         (lambda d: d.update(nodes=[{"mesh": 0}] * (MAX_NODES + 1)), "nodes"),
-        (looped, "cycle"),
+        (make_loop, "cycle"),
         (lambda d: d["nodes"][0].update(scale=[1, 2, 1]), "unevenly"),
         (lambda d: d["nodes"][0].update(scale=[-1, 1, 1]), "mirrors"),
         (lambda d: d["nodes"][0].update(scale=[0, 0, 0]), "shears"),
@@ -194,7 +194,7 @@ def looped(document):
 )
 def test_broken_documents_are_refused(change, words):
     with pytest.raises(GlbError, match=words):
-        read_splat_glb(changed(change))
+        read_splat_glb(change_document(change))
 
 
 def test_every_truncation_is_refused():
@@ -217,7 +217,7 @@ def test_a_chain_of_nodes_is_traversed_once():
         document["nodes"].append({"mesh": 0})
 
     splat = random_splat(4)
-    moved = read_splat_glb(changed(chain, splat))
+    moved = read_splat_glb(change_document(chain, splat))
     np.testing.assert_allclose(moved.means[:, 0], sanitize(splat).means[:, 0] + 5000, atol=1e-3)
 
 

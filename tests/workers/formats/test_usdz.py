@@ -24,7 +24,7 @@ from workers.jobs.objects.files import check_formats
 pytestmark = pytest.mark.slow
 
 
-def painted(scale_source: Any) -> ObjectAsset:
+def make_painted_asset(scale_source: Any) -> ObjectAsset:
     mesh, splat = shape("torus")
     return ObjectAsset(
         mesh,
@@ -40,7 +40,7 @@ def painted(scale_source: Any) -> ObjectAsset:
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("usd") / "torus.usdz"
-    asset = painted("metric")
+    asset = make_painted_asset("metric")
     path.write_bytes(write_asset_usdz(asset, bake_asset(asset)))
     return path
 
@@ -76,7 +76,7 @@ def test_openusds_validators_report_nothing(package: Path) -> None:
 
 
 def test_a_relative_scale_is_not_written_as_metres_and_both_files_hold_the_same_mesh(tmp_path: Path) -> None:
-    asset = painted("relative")
+    asset = make_painted_asset("relative")
     path = tmp_path / "torus.usdz"
     texture = bake_asset(asset)
     path.write_bytes(write_asset_usdz(asset, texture))

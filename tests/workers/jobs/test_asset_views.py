@@ -53,7 +53,7 @@ def make_asset(shape: str, color: tuple[int, int, int]) -> ObjectAsset:
     )
 
 
-def covered(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def find_covered_pixels(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return np.asarray((image < 200).any(axis=2))
 
 
@@ -63,7 +63,7 @@ def test_every_view_has_a_margin_and_the_same_scale(shape: str) -> None:
     longest = []
     for angle in ANGLES:
         for image in views.render((float(np.sin(angle)), 0.4, float(np.cos(angle)))):
-            mask = covered(image)
+            mask = find_covered_pixels(image)
             assert mask.any()
             assert not mask[[0, 1, -2, -1]].any() and not mask[:, [0, 1, -2, -1]].any()
         rows, columns = np.nonzero(mask)
@@ -90,7 +90,7 @@ def test_the_preview_is_four_views_of_the_mesh_above_four_of_the_splat() -> None
     assert preview.shape == (640, 1280, 3)
     for row in (0, 320):
         for column in range(0, 1280, 320):
-            mask = covered(preview[row : row + 320, column : column + 320])
+            mask = find_covered_pixels(preview[row : row + 320, column : column + 320])
             assert mask[150:170, 150:170].all()
             assert not mask[:8].any() and not mask[-8:].any()
             assert not mask[:, :8].any() and not mask[:, -8:].any()

@@ -73,7 +73,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder.close()
 
 
-def asked(world: World, **options: Any) -> ObjectsJob:
+def make_request(world: World, **options: Any) -> ObjectsJob:
     given = {
         "video": world.video,
         "text": ["cup"],
@@ -86,7 +86,7 @@ def asked(world: World, **options: Any) -> ObjectsJob:
 
 
 def test_an_object_of_a_video_comes_from_all_its_frames(world: World) -> None:
-    _, manifest = world.run(asked(world))
+    _, manifest = world.run(make_request(world))
     stated = manifest.result
     assert isinstance(stated, ObjectsResult) and (stated.width, stated.height) == (SIDE, SIDE)
     [actual] = stated.objects
@@ -103,27 +103,27 @@ def test_an_object_of_a_video_comes_from_all_its_frames(world: World) -> None:
 
 
 def test_fewer_views_are_spread_over_the_video(world: World) -> None:
-    _, manifest = world.run(asked(world, max_views=4))
+    _, manifest = world.run(make_request(world, max_views=4))
     [actual] = manifest.result.objects
     assert actual.views.used == 4 and actual.views.arc_degrees > 200
 
 
 def test_unknown_cameras_in_a_video_without_texture_are_an_error(world: World) -> None:
     with pytest.raises(RequestRefused) as lost:
-        world.run(asked(world, world_from_cam=None))
+        world.run(make_request(world, world_from_cam=None))
     assert lost.value.problem.code in ("cameras_not_found", "extra_missing")
 
 
 def test_too_few_poses_are_an_error(world: World) -> None:
     with pytest.raises(JobProblem) as few:
-        world.run(asked(world, world_from_cam=WORLD_FROM_CAM[:5]))
+        world.run(make_request(world, world_from_cam=WORLD_FROM_CAM[:5]))
     assert few.value.problem.code == "camera_poses_missing"
 
 
 def test_an_objects_job_continues_a_track_job(world: World) -> None:
     job_id, manifest = world.run(TrackJob(video=world.video, text=["cup"]))
     assert manifest.result.kind == "track"
-    job = asked(world, video=None, text=[], from_job=job_id)
+    job = make_request(world, video=None, text=[], from_job=job_id)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(JobContext, "load_manifest", lambda self, job_id: manifest)
         _, lifted = world.run(job)
@@ -143,4 +143,4 @@ def test_an_objects_job_continues_a_track_job(world: World) -> None:
 )
 def test_what_does_not_go_together_is_refused(world: World, options: dict[str, Any], why: str) -> None:
     with pytest.raises(ValidationError, match=why):
-        asked(world, **options)
+        make_request(world, **options)

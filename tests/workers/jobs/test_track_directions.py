@@ -57,12 +57,12 @@ class Following:
         on[:] = [
             n for n in on if not any(r.id == n and r.frame == frame.index for r in self.prompts.removals)
         ]
-        objects = [tracked(n, len(self.prompts.phrases) + n - 1, None, 4 * n) for n in on]
+        objects = [make_instance(n, len(self.prompts.phrases) + n - 1, None, 4 * n) for n in on]
         if self.prompts.phrases:
             names = ["early" if frame.index < 20 else "late", "always"]
             for name in names[:: -1 if frame.index < 10 else 1]:
                 number = actual.setdefault(name, self.prompts.objects + len(actual) + 1)
-                objects.append(tracked(number, 0, "cat", {"early": 30, "late": 40, "always": 50}[name]))
+                objects.append(make_instance(number, 0, "cat", {"early": 30, "late": 40, "always": 50}[name]))
         return [FrameResult(frame.index, frame.pts, tuple(sorted(objects, key=lambda item: item.id)))]
 
     def finish(self) -> list[FrameResult]:
@@ -72,7 +72,7 @@ class Following:
         return json.dumps(self.state).encode()
 
 
-def tracked(number: int, prompt: int, label: str | None, x: int) -> TrackedInstance:
+def make_instance(number: int, prompt: int, label: str | None, x: int) -> TrackedInstance:
     mask = np.zeros((SIZE[1], SIZE[0]), bool)
     mask[4:40, x : x + 6] = True
     return TrackedInstance(mask, (float(x), 4.0, x + 6.0, 40.0), 0.9, prompt, label, id=number)

@@ -145,10 +145,10 @@ class SAM3DBodyEstimator:
         for i, box in enumerate(bboxes):
             person = {names.get(name, name): np.float32(rows[i]) for name, rows in out.items()}
             people.append({"bbox": box.astype(np.float32), "mask": None, **person})
-        return _wronged(people, wrong)
+        return _corrupt(people, wrong)
 
 
-def _wronged(people: list[dict[str, Any]], wrong: dict[str, Any]) -> list[dict[str, Any]]:
+def _corrupt(people: list[dict[str, Any]], wrong: dict[str, Any]) -> list[dict[str, Any]]:
     if "shorten" in wrong:
         for person in people:
             person[wrong["shorten"]] = person[wrong["shorten"]][:-1]

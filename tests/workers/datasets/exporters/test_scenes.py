@@ -39,7 +39,7 @@ def movi(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def posed(data: Dataset) -> list[SceneClip]:
+def list_posed_clips(data: Dataset) -> list[SceneClip]:
     return [clip for clip in data.clips() if clip.row.camera_source != "unknown"]
 
 
@@ -103,8 +103,8 @@ def test_a_dataset_comes_back_from_movi(data: Dataset, movi: Path, tmp_path: Pat
     back = Dataset(import_folder(movi, tmp_path / "back"))
     assert verify(back.folder) == []
     named = {clip.source.name: clip for clip in back.clips()}
-    assert len(named) == len(posed(data)) == 6
-    for clip in posed(data):
+    assert len(named) == len(list_posed_clips(data)) == 6
+    for clip in list_posed_clips(data):
         same = named[clip.id]
         assert (same.row.split, same.size, len(same)) == (clip.row.split, clip.size, len(clip))
         assert same.row.frame_rate == pytest.approx(clip.row.frame_rate)
@@ -156,7 +156,7 @@ def test_examples_of_tfds_are_read_without_our_additions(data: Dataset) -> None:
 def test_movi_leaves_out_what_has_no_camera(data: Dataset, movi: Path) -> None:
     note = json.loads((movi / "maquette.json").read_text())
     out = {item["clip"] for item in note["left_out"]}
-    assert out == {clip.id for clip in data.clips()} - {clip.id for clip in posed(data)}
+    assert out == {clip.id for clip in data.clips()} - {clip.id for clip in list_posed_clips(data)}
     assert len(out) == 2
 
 
@@ -227,8 +227,8 @@ def test_spatialvid_reads_back_with_its_own_conventions(data: Dataset, tmp_path:
     SpatialVid().write(data, tmp_path)
     with (tmp_path / "data" / "train" / "metadata.csv").open() as file:
         listed = {row["id"]: row for row in csv.DictReader(file)}
-    assert set(listed) == {clip.id for clip in posed(data)}
-    for clip in posed(data):
+    assert set(listed) == {clip.id for clip in list_posed_clips(data)}
+    for clip in list_posed_clips(data):
         folder = tmp_path / "annotations" / listed[clip.id]["annotation path"]
         lines = (folder / "indexes.txt").read_text().splitlines()
         frames = [int(line.split()[1]) for line in lines]

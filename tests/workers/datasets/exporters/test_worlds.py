@@ -37,7 +37,7 @@ def data() -> Dataset:
     return load_export_dataset()
 
 
-def decoded(path: Path) -> list[tuple[float, "np.ndarray"]]:  # type: ignore[type-arg]
+def decode_video(path: Path) -> list[tuple[float, "np.ndarray"]]:  # type: ignore[type-arg]
     """Seconds and pixels of every frame."""
     with av.open(str(path)) as container:
         frames = container.decode(video=0)
@@ -88,7 +88,7 @@ def test_vpt_has_a_line_for_every_frame_of_the_video(data: Dataset, tmp_path: Pa
     Vpt().write(data, tmp_path)
     for clip in data.clips():
         stem = tmp_path / clip.row.split / clip.id
-        frames = decoded(stem.with_suffix(".mp4"))
+        frames = decode_video(stem.with_suffix(".mp4"))
         lines = [json.loads(line) for line in stem.with_suffix(".jsonl").read_text().splitlines()]
         by_frame = {row.frame: row for row in clip.actions if row.kind == "recorded"}
         # VPT's loader takes every line for an action: what the last frame led to was not recorded
@@ -164,14 +164,14 @@ def test_cjepa_slots_are_anchored_in_the_first_frame(data: Dataset, tmp_path: Pa
     assert not all(orders)
 
 
-def unpickled(path: Path) -> dict[str, dict[str, np.ndarray]]:  # type: ignore[type-arg]
+def unpickle(path: Path) -> dict[str, dict[str, np.ndarray]]:  # type: ignore[type-arg]
     actual: dict[str, dict[str, np.ndarray]] = pickle.loads(path.read_bytes())  # type: ignore[type-arg]  # noqa: S301
     return actual
 
 
 def test_slot_pickles_are_read_as_cjepa_reads_them(data: Dataset, tmp_path: Path) -> None:
     CJepaSlots().write(data, tmp_path)
-    slots = unpickled(tmp_path / "slots.pkl")
+    slots = unpickle(tmp_path / "slots.pkl")
     document = json.loads((tmp_path / "slots.json").read_text())
     places = {name: slice(*ends) for name, ends in document["fields"].items()}
     assert set(slots) == {"train", "val", "test"} and slots["test"] == {}
@@ -215,7 +215,7 @@ def test_slot_pickles_are_read_as_cjepa_reads_them(data: Dataset, tmp_path: Path
 
 def test_slots_with_actions_have_the_same_keys_and_lengths(data: Dataset, tmp_path: Path) -> None:
     CJepaSlots().write(data, tmp_path, actions=True, slots=3)
-    slots, actions, proprio = (unpickled(tmp_path / f"{n}.pkl") for n in ("slots", "actions", "proprio"))
+    slots, actions, proprio = (unpickle(tmp_path / f"{n}.pkl") for n in ("slots", "actions", "proprio"))
     document = json.loads((tmp_path / "slots.json").read_text())["clips"]
     # what was pressed is known of the game alone
     assert {data.clip(entry["clip"]).source.name for entry in document} == {"game"}
@@ -261,7 +261,7 @@ def test_lerobot_index_leads_to_the_right_frames(data: Dataset, tmp_path: Path) 
         video = info["video_path"].format(
             video_key=CAMERA, chunk_index=place["chunk"], file_index=place["file"]
         )
-        frames = decoded(tmp_path / video)
+        frames = decode_video(tmp_path / video)
         transform = ImageTransform.fit(clip.size, (128, 128))
         for step in mine:
             when = episode[f"videos/{CAMERA}/from_timestamp"] + step["timestamp"]

@@ -130,7 +130,7 @@ def cameras(step: np.ndarray, count: int = 16) -> list[CameraRow]:  # type: igno
     ]
 
 
-def moved(x: float = 0, y: float = 0, z: float = 0, *, yaw: float = 0, pitch: float = 0) -> np.ndarray:  # type: ignore[type-arg]
+def make_step(x: float = 0, y: float = 0, z: float = 0, *, yaw: float = 0, pitch: float = 0) -> np.ndarray:  # type: ignore[type-arg]
     """A step of the camera in its own axes; positive yaw looks to the right, positive pitch up."""
     out = np.eye(4)
     out[:3, :3] = Rotation.from_euler("yx", [yaw, pitch], degrees=True).as_matrix()
@@ -141,23 +141,23 @@ def moved(x: float = 0, y: float = 0, z: float = 0, *, yaw: float = 0, pitch: fl
 @pytest.mark.parametrize(
     ("text", "step", "holds"),
     [
-        ("the camera stands still.", moved(), True),
-        ("a static shot of a room", moved(), True),
-        ("the camera moves.", moved(), False),
-        ("the camera stands still.", moved(z=0.1), False),
-        ("the camera is static", moved(yaw=1.5), False),
-        ("the camera moves.", moved(z=0.1), True),
-        ("the camera moves forward", moved(z=0.1), True),
-        ("the camera moves forward", moved(z=-0.1), False),
-        ("the camera is slowly pulling away", moved(z=-0.1), True),
-        ("the camera moves left, past a cup on the right", moved(x=-0.1), True),
-        ("the camera tracks to the left", moved(x=0.1), False),
-        ("the camera pans right", moved(yaw=1.5), True),
-        ("the camera is panning left", moved(yaw=1.5), False),
-        ("the camera tilts up", moved(pitch=1.5), True),
-        ("the camera tilts down", moved(pitch=1.5), False),
-        ("the camera's path is known.", moved(z=0.1), None),
-        ("a camera on a table", moved(), None),
+        ("the camera stands still.", make_step(), True),
+        ("a static shot of a room", make_step(), True),
+        ("the camera moves.", make_step(), False),
+        ("the camera stands still.", make_step(z=0.1), False),
+        ("the camera is static", make_step(yaw=1.5), False),
+        ("the camera moves.", make_step(z=0.1), True),
+        ("the camera moves forward", make_step(z=0.1), True),
+        ("the camera moves forward", make_step(z=-0.1), False),
+        ("the camera is slowly pulling away", make_step(z=-0.1), True),
+        ("the camera moves left, past a cup on the right", make_step(x=-0.1), True),
+        ("the camera tracks to the left", make_step(x=0.1), False),
+        ("the camera pans right", make_step(yaw=1.5), True),
+        ("the camera is panning left", make_step(yaw=1.5), False),
+        ("the camera tilts up", make_step(pitch=1.5), True),
+        ("the camera tilts down", make_step(pitch=1.5), False),
+        ("the camera's path is known.", make_step(z=0.1), None),
+        ("a camera on a table", make_step(), None),
     ],
 )
 def test_camera_statements_are_checked(text: str, step: np.ndarray, holds: bool | None) -> None:  # type: ignore[type-arg]

@@ -62,7 +62,7 @@ class Scripted:
         return ()
 
 
-def judged(scene: Scene, folder: Path) -> list[DecisionRow]:
+def judge(scene: Scene, folder: Path) -> list[DecisionRow]:
     source = make_source(scene.frames, truth=GroundTruth(depth=scene.depth))
     pipeline = build_local_pipeline(FolderWorkspace(folder), Components(Scripted(scene)), SETTINGS)
     [record] = pipeline.run([source]).records
@@ -214,7 +214,7 @@ FAULTS: dict[str, Callable[[int], Scene]] = {
 def clean_decisions(tmp_path_factory: pytest.TempPathFactory) -> list[DecisionRow]:
     folder = tmp_path_factory.mktemp("clean")
     return [
-        row for seed in range(TRIALS) for row in judged(clean(100 + seed, 2 + seed % 2), folder / str(seed))
+        row for seed in range(TRIALS) for row in judge(clean(100 + seed, 2 + seed % 2), folder / str(seed))
     ]
 
 
@@ -229,7 +229,7 @@ def test_a_gate_catches_its_fault_and_spares_the_rest(
     wrongly = sum(not row.passed for row in clean_decisions if row.gate == gate)
     for seed in range(TRIALS):
         scene = FAULTS[gate](seed)
-        for row in judged(scene, tmp_path / str(seed)):
+        for row in judge(scene, tmp_path / str(seed)):
             if row.gate != gate:
                 continue
             faulty = row.track in scene.faulty

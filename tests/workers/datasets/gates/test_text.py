@@ -34,7 +34,7 @@ def open_image(name: str) -> Image.Image:
     return grown.crop((0, 0, *SIZE))
 
 
-def written(image: Image.Image, lines: int, height: int, first: int, colour: str = "white") -> float:
+def write_text(image: Image.Image, lines: int, height: int, first: int, colour: str = "white") -> float:
     """Write lines of outlined text into an image; gives the share under their boxes."""
     draw, font, share = ImageDraw.Draw(image), ImageFont.load_default(height), 0.0
     for line in range(lines):
@@ -49,7 +49,7 @@ def written(image: Image.Image, lines: int, height: int, first: int, colour: str
 def test_the_share_is_that_of_what_was_written(name: str) -> None:
     image = open_image(name)
     assert measure_text_area(np.asarray(image)) <= 0.02
-    share = written(image, 1, 24, 310)
+    share = write_text(image, 1, 24, 310)
     assert measure_text_area(np.asarray(image)) == pytest.approx(share, rel=0.35)
 
 
@@ -61,13 +61,13 @@ def clip(name: str, lines: int, height: int, colour: str = "white") -> list[Rgb]
     """An image that moves under text that stands still."""
     moving = np.asarray(open_image(name))
     image = Image.fromarray(moving)
-    written(image, lines, height, 40 if lines > 1 else 310, colour)
+    write_text(image, lines, height, 40 if lines > 1 else 310, colour)
     still = np.asarray(image)
     text = (still != moving).any(axis=2, keepdims=True)
     return [np.where(text, still, np.roll(moving, 3 * frame, axis=1)) for frame in range(RATE)]
 
 
-def planned(clips: list[list[Rgb]], folder: Path) -> PlannedClips:
+def plan_clips(clips: list[list[Rgb]], folder: Path) -> PlannedClips:
     settings = DatasetSettings(
         clip_seconds=1.0, min_clip_seconds=0.5, policy=DEFAULT.with_bounds({"near_duplicate": (None, None)})
     )
@@ -80,7 +80,7 @@ def test_titles_are_caught_and_captions_are_let_through(tmp_path: Path) -> None:
     names = ["chelsea.png", "coffee.png", "rocket.jpg", "gravel.png", "motorcycle_left.png", "astronaut.png"]
     faulty = [clip(name, 5, 34, colour) for name, colour in zip(names, ["white", "yellow"] * 3, strict=True)]
     clean = [clip(name, lines, 24) for name in names for lines in (0, 1)]
-    actual = planned(faulty + clean, tmp_path)
+    actual = plan_clips(faulty + clean, tmp_path)
     passed = [row.passed for row in actual.decisions if row.gate == "text_area"]
     caught = [not ok for ok in passed]
     hits = sum(caught[: len(faulty)])
@@ -89,7 +89,7 @@ def test_titles_are_caught_and_captions_are_let_through(tmp_path: Path) -> None:
 
 
 def test_a_clip_nobody_looked_at_is_unknown_and_passes(tmp_path: Path) -> None:
-    actual = planned([clip("coffee.png", 5, 34) * 3], tmp_path)
+    actual = plan_clips([clip("coffee.png", 5, 34) * 3], tmp_path)
     values = [row.value for row in actual.scores if row.name == "text_area"]
     # frames 0 and 32 are looked at, and the second of three clips has frames 12 to 23
     assert [value if value is None else value > 0.15 for value in values] == [True, None, True]

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 LONG = replace(SETTINGS, clip_seconds=2.0, shares={"train": 1.0, "val": 0.0, "test": 0.0})
 
 
-def measured(clip: RenderedClip, name: str) -> Source:
+def make_boxless_source(clip: RenderedClip, name: str) -> Source:
     """The clip with cameras and depth, and no boxes."""
     source = movi_source(clip, name=name)
     return replace(source, truth=replace(source.truth, boxes=None))
@@ -46,7 +46,7 @@ def off(clip: RenderedClip, row: ObservationRow, number: int) -> float:
 @pytest.fixture(scope="module")
 def still(tmp_path_factory: pytest.TempPathFactory) -> tuple[RenderedClip, SceneClip]:
     clip = render_clip(1, frames=24, moving_camera=2.0, standing=True)
-    data = make_dataset(tmp_path_factory.mktemp("still"), [measured(clip, "still")], LONG)
+    data = make_dataset(tmp_path_factory.mktemp("still"), [make_boxless_source(clip, "still")], LONG)
     return clip, next(data.clips())
 
 
@@ -73,7 +73,7 @@ def test_a_box_has_its_true_size_and_rotation(still: tuple[RenderedClip, SceneCl
 
 def test_what_turns_in_its_place_has_no_rotation(tmp_path: Path) -> None:
     rendered = render_clip(1, frames=24, moving_camera=1.0)
-    clip = next(make_dataset(tmp_path, [measured(rendered, "turning")], LONG).clips())
+    clip = next(make_dataset(tmp_path, [make_boxless_source(rendered, "turning")], LONG).clips())
     swinging = [row for row in clip.observations if row.track == 3 and row.area >= 50]
     assert len(swinging) >= 10
     for row in swinging:
@@ -84,7 +84,7 @@ def test_depth_has_no_place_in_a_world_of_unknown_scale(
     still: tuple[RenderedClip, SceneClip], tmp_path: Path
 ) -> None:
     rendered, _ = still
-    source = measured(rendered, "relative")
+    source = make_boxless_source(rendered, "relative")
     info = source.info.model_copy(update={"scale": "relative"})
     clip = next(make_dataset(tmp_path, [replace(source, info=info)], LONG).clips())
     for row in clip.observations:
@@ -95,7 +95,7 @@ def test_depth_has_no_place_in_a_world_of_unknown_scale(
 
 def test_a_ball_that_the_default_engine_finds_is_in_its_place(tmp_path: Path) -> None:
     rendered = render_clip(0, frames=8, moving_camera=2.0, standing=True)
-    source = measured(rendered, "found")
+    source = make_boxless_source(rendered, "found")
     source = replace(source, truth=GroundTruth(depth=source.truth.depth))
     settings = replace(LONG, phrases=("ball",), clip_seconds=0.6)
     track_source = EngineTracks(load_engines("default").concepts(), settings)

@@ -139,7 +139,7 @@ def metric(poses: NDArray[np.float64]) -> ClipCamera:
     return ClipCamera(intrinsics=INTRINSICS, poses=poses, source="given", scale="metric")
 
 
-def seen_from(poses: NDArray[np.float64], center: NDArray[np.float64]) -> list[TrackObservation]:
+def observe_cube(poses: NDArray[np.float64], center: NDArray[np.float64]) -> list[TrackObservation]:
     """A cube of 40 cm at `center`, seen by each camera; boxes without masks of their own."""
     collected = []
     for frame, pose in enumerate(poses):
@@ -167,7 +167,7 @@ def seen_from(poses: NDArray[np.float64], center: NDArray[np.float64]) -> list[T
 def test_a_thing_that_stands_still_is_triangulated_from_known_cameras() -> None:
     _, poses = walk()
     center = np.array([0.5, 0.1, 4.0])
-    lifted = lift_track(seen_from(poses, center), "thing", metric(poses), None)
+    lifted = lift_track(observe_cube(poses, center), "thing", metric(poses), None)
     assert len(lifted) == len(poses)
     for box in lifted.values():
         assert box.source == "multiview" and box.scale_source == "metric" and "rotation_unknown" in box.flags
@@ -175,12 +175,12 @@ def test_a_thing_that_stands_still_is_triangulated_from_known_cameras() -> None:
         # the middle of a box in the image is not quite the middle of the thing
         assert float(np.linalg.norm(np.array(box.center_world) - center)) < 0.1
     # two cameras in one place see no depth
-    assert not lift_track(seen_from(poses[:1].repeat(5, axis=0), center), None, metric(poses), None)
+    assert not lift_track(observe_cube(poses[:1].repeat(5, axis=0), center), None, metric(poses), None)
 
 
 def test_a_usual_size_is_a_guess_that_says_so() -> None:
     _, poses = walk()
-    seen = seen_from(poses[:4], np.array([0.5, 0.1, 4.0]))
+    seen = observe_cube(poses[:4], np.array([0.5, 0.1, 4.0]))
     lifted = lift_track(seen, "cup", ClipCamera(intrinsics=INTRINSICS), None)
     for box in lifted.values():
         assert box.scale_source == box.source == "prior" and box.confidence <= 0.3

@@ -26,14 +26,14 @@ NAMES = ("astronaut", "coffee", "chelsea", "rocket", "motorcycle_left")
 PIECE = LOOKBACK + 5
 
 
-def looked(frames: list[Rgb]) -> Survey:
+def survey(frames: list[Rgb]) -> Survey:
     return survey_frames(make_source(frames, rate=RATE).open(0, None).frames, (1, RATE))
 
 
 @pytest.mark.parametrize(("length", "speed"), [(8, 1.0), (24, 1.0), (48, 0.0)])
 def test_dissolves_are_found_where_they_are(length: int, speed: float) -> None:
     frames, middles = dissolving(3, NAMES, length, speed)
-    actual = find_transitions(looked(frames))
+    actual = find_transitions(survey(frames))
     assert len(actual) == len(middles)
     for (before, after), middle in zip(actual, middles, strict=True):
         assert before < middle < after
@@ -55,14 +55,14 @@ def test_clips_keep_away_from_dissolves(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["swings", "pans of 2 pixels", "lamps", "turns", "zooms", "focus"])
 def test_what_only_changes_much_is_no_dissolve(kind: str) -> None:
-    assert find_transitions(looked(uncut(kind, 1, NAMES))) == []
+    assert find_transitions(survey(uncut(kind, 1, NAMES))) == []
 
 
 def test_noise_and_nothing_are_no_dissolve() -> None:
     rng = np.random.default_rng(0)
     noise = [rng.integers(0, 255, (90, 160, 3)).astype(np.uint8) for _ in range(80)]
-    assert not looked(noise).dissolves.any()
-    assert not looked([np.zeros((90, 160, 3), np.uint8)] * 80).dissolves.any()
+    assert not survey(noise).dissolves.any()
+    assert not survey([np.zeros((90, 160, 3), np.uint8)] * 80).dissolves.any()
 
 
 def in_pieces(source: Source, again: bool) -> Iterator[Survey]:
@@ -82,7 +82,7 @@ def in_pieces(source: Source, again: bool) -> Iterator[Survey]:
 def test_a_survey_in_pieces_finds_what_one_walk_finds(again: bool) -> None:
     frames, middles = dissolving(3, NAMES, 24, 1.0)
     actual = join_surveys(list(in_pieces(make_source(frames, rate=RATE), again)))
-    whole = looked(frames)
+    whole = survey(frames)
     assert np.array_equal(actual.dissolves, whole.dissolves) and whole.dissolves.any()
     assert np.array_equal(actual.content, whole.content)
     assert len(find_transitions(actual)) == len(middles)

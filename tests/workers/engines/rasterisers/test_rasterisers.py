@@ -19,12 +19,12 @@ pytestmark = pytest.mark.slow
 NAMES = ("means", "rotations", "scales", "opacities", "colors")
 
 
-def hosted():
+def make_hosted_rasteriser():
     """A child with this interpreter: what goes over the pipe must change nothing."""
     return HostedRasteriser(sys.executable, "numba")
 
 
-@pytest.fixture(params=[NumbaRasteriser, GsplatRasteriser, hosted])
+@pytest.fixture(params=[NumbaRasteriser, GsplatRasteriser, make_hosted_rasteriser])
 def rasteriser(request):
     try:
         built = request.param()
@@ -46,7 +46,7 @@ def scene(count, seed=0, size=0.08):
     ]
 
 
-def given(parts):
+def pack(parts):
     return Gaussians(*(np.asarray(part, dtype=np.float32) for part in parts))
 
 
@@ -104,7 +104,7 @@ def psnr(a, b):
 @pytest.mark.parametrize("view", cameras_around(3, 120, 64))
 def test_renderings_agree_with_the_reference(rasteriser, view):
     parts = scene(300)
-    rendered = rasteriser.render(given(parts), view)
+    rendered = rasteriser.render(pack(parts), view)
     color, alpha = reference(parts, view)
     assert psnr(rendered.color, color) >= 55 and psnr(rendered.alpha, alpha) >= 55
     assert 0.2 < alpha.mean() < 0.999
@@ -124,7 +124,7 @@ def test_gradients_agree_with_finite_differences_of_the_reference(rasteriser, na
         color, alpha = reference(changed, view, cuts)
         return float((color * weights[0]).sum() + (alpha * weights[1]).sum())
 
-    _, actual = rasteriser.backward(given(parts), view, *(weight.astype(np.float32) for weight in weights))
+    _, actual = rasteriser.backward(pack(parts), view, *(weight.astype(np.float32) for weight in weights))
     at = NAMES.index(name)
     wanted = np.zeros_like(parts[at])
     for index in np.ndindex(wanted.shape):
@@ -145,9 +145,9 @@ def test_invisible_gaussians_change_nothing_and_have_no_gradient(rasteriser):
     parts[0][0] = behind
     parts[0][1] = [50.0, 0.0, 0.0]
     rendered, actual = rasteriser.backward(
-        given(parts), view, np.ones((32, 32, 3), np.float32), np.ones((32, 32), np.float32)
+        pack(parts), view, np.ones((32, 32, 3), np.float32), np.ones((32, 32), np.float32)
     )
-    alone = rasteriser.render(given([part[2:] for part in parts]), view)
+    alone = rasteriser.render(pack([part[2:] for part in parts]), view)
     np.testing.assert_allclose(rendered.color, alone.color, atol=1e-6)
     for name in NAMES:
         assert not getattr(actual, name)[:2].any() and np.isfinite(getattr(actual, name)).all()
@@ -155,13 +155,13 @@ def test_invisible_gaussians_change_nothing_and_have_no_gradient(rasteriser):
 
 def test_no_gaussians_render_black(rasteriser):
     view = cameras_around(1, 360, 32)[0]
-    rendered = rasteriser.render(given([part[:0] for part in scene(1)]), view)
+    rendered = rasteriser.render(pack([part[:0] for part in scene(1)]), view)
     assert not rendered.color.any() and not rendered.alpha.any()
 
 
 def test_the_same_call_gives_the_same_numbers(rasteriser):
     view = cameras_around(1, 360, 64)[0]
-    one, two = (rasteriser.render(given(scene(500)), view) for _ in range(2))
+    one, two = (rasteriser.render(pack(scene(500)), view) for _ in range(2))
     np.testing.assert_array_equal(one.color, two.color)
 
 

@@ -108,7 +108,7 @@ def test_ply_holds_the_posed_mesh() -> None:
     assert (mesh.faces == estimate.rig.faces).all()
 
 
-def posed_by_file(glb: Glb, animation: int, key: int) -> np.ndarray:
+def pose_by_file(glb: Glb, animation: int, key: int) -> np.ndarray:
     """Skin the file's mesh with its own animation at a key."""
     document = glb.document
     clip = document["animations"][animation]
@@ -130,7 +130,7 @@ def posed_by_file(glb: Glb, animation: int, key: int) -> np.ndarray:
 def test_an_animated_glb_skins_to_the_smoothed_vertices(motion: BodyMotion, up: str) -> None:
     data = write_motion_glb(motion, "track-001", {}, FILE_FROM_MOTION[up])
     for frame in (0, 5, 13):
-        posed = posed_by_file(read_glb(data), 0, frame)
+        posed = pose_by_file(read_glb(data), 0, frame)
         assert np.abs(posed - motion.vertices(frame) @ FILE_FROM_MOTION[up].T).max() < 1e-5
 
 
@@ -161,7 +161,7 @@ def test_open_gaps_become_clips_of_their_own() -> None:
     times = [glb.accessor(clip["samplers"][0]["input"]) for clip in clips]
     np.testing.assert_allclose(times[0], np.arange(8) / 30, atol=1e-6)
     np.testing.assert_allclose(times[1], [28 / 30, 29 / 30], atol=1e-6)
-    assert np.abs(posed_by_file(glb, 1, 1) - to_gltf(motion.vertices(29))).max() < 1e-5
+    assert np.abs(pose_by_file(glb, 1, 1) - to_gltf(motion.vertices(29))).max() < 1e-5
     assert_valid(data)
 
 
@@ -206,7 +206,7 @@ def test_joints_have_the_names_of_unity_and_mixamo() -> None:
     assert map_humanoid_joints(("a", "b")) == {}
 
 
-def named_points() -> KeypointSet:
+def name_points() -> KeypointSet:
     estimate = make_body()
     return KeypointSet(
         estimate.keypoint_names, estimate.keypoints_2d, estimate.keypoints_3d, estimate.keypoint_visibility
@@ -214,7 +214,7 @@ def named_points() -> KeypointSet:
 
 
 def test_coco_and_openpose_views() -> None:
-    points = named_points()
+    points = name_points()
     at = points.names.index
     coco, openpose = to_coco17(points), to_openpose25(points)
     assert coco.names == COCO_17 and len(openpose.names) == 25

@@ -21,7 +21,7 @@ from workers.jobs.bodies.motion import BodyMotion, build_motion, measure_jitter
 from workers.jobs.bodies.smoothing import angle_between, slerp, smooth_positions, smooth_rotations
 
 
-def turned(degrees: float) -> np.ndarray:
+def make_turn(degrees: float) -> np.ndarray:
     return quaternions(exp_map(np.array([0.0, np.radians(degrees), 0.0])))
 
 
@@ -71,17 +71,17 @@ def test_smoothing_has_no_delay() -> None:
 
 def test_a_frame_that_stands_alone_is_dropped() -> None:
     seconds = np.arange(30) / 30
-    steady = np.tile(turned(20.0), (30, 1))
-    steady[12] = turned(140.0)
-    assert np.degrees(angle_between(smooth_rotations(steady, seconds), turned(20.0)[None]).max()) < 0.01
+    steady = np.tile(make_turn(20.0), (30, 1))
+    steady[12] = make_turn(140.0)
+    assert np.degrees(angle_between(smooth_rotations(steady, seconds), make_turn(20.0)[None]).max()) < 0.01
     places = np.tile([0.2, 0.1, 4.0], (30, 1))
     places[7] *= 1.5
     assert np.abs(smooth_positions(places, seconds) - [0.2, 0.1, 4.0]).max() < 1e-9
 
 
 def test_slerp_takes_the_short_way_at_constant_speed() -> None:
-    middle = slerp(turned(10.0)[None], -turned(70.0)[None], np.array([0.25]))
-    assert np.degrees(angle_between(middle, turned(25.0)[None]))[0] == pytest.approx(0.0, abs=1e-6)
+    middle = slerp(make_turn(10.0)[None], -make_turn(70.0)[None], np.array([0.25]))
+    assert np.degrees(angle_between(middle, make_turn(25.0)[None]))[0] == pytest.approx(0.0, abs=1e-6)
 
 
 def test_short_gaps_are_filled_and_long_ones_stay_open() -> None:
@@ -101,7 +101,7 @@ def test_short_gaps_are_filled_and_long_ones_stay_open() -> None:
 def test_the_limit_is_in_seconds_between_bodies(limit: float, filled: int) -> None:
     seconds = np.arange(6) / 30
     actual = np.array([True, True, False, False, True, True])
-    rotations = np.tile(turned(0.0), (6, 1, 1)).reshape(6, 1, 4)
+    rotations = np.tile(make_turn(0.0), (6, 1, 1)).reshape(6, 1, 4)
     state, _, _ = fill_gaps(seconds, actual, rotations, np.zeros((6, 3)), limit)
     assert int((state == FILLED).sum()) == filled
     assert len(find_spans(state)) == (1 if filled else 2)

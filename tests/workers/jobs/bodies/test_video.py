@@ -130,13 +130,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder.close()
 
 
-def asked(world: World, **options: Any) -> BodiesJob:
+def make_job(world: World, **options: Any) -> BodiesJob:
     return BodiesJob.model_validate({"video": world.video, "formats": ["npz"], **options})
 
 
 @pytest.fixture(scope="module")
 def whole(world: World) -> Manifest:
-    return world.run(asked(world, formats=["glb", "bvh", "npz"], max_gap_seconds=GAP))
+    return world.run(make_job(world, formats=["glb", "bvh", "npz"], max_gap_seconds=GAP))
 
 
 def result(manifest: Manifest) -> BodiesResult:
@@ -179,7 +179,7 @@ def test_frames_are_not_kept(world: World, whole: Manifest) -> None:
 def test_a_killed_worker_goes_on_with_the_same_result(
     world: World, whole: Manifest, at: tuple[str, int]
 ) -> None:
-    job_id = world.submit(asked(world, formats=["glb", "bvh", "npz"], max_gap_seconds=GAP))
+    job_id = world.submit(make_job(world, formats=["glb", "bvh", "npz"], max_gap_seconds=GAP))
     with pytest.raises(Killed):
         world.go(job_id, Heartbeat(at))
     heartbeat = Heartbeat()
@@ -215,20 +215,20 @@ def test_a_body_job_continues_a_track_job(world: World, whole: Manifest) -> None
 
 def test_known_camera_poses_give_a_world(world: World, whole: Manifest) -> None:
     turn = [[0.0, 0.0, 1.0, 5.0], [0.0, 1.0, 0.0, 0.0], [-1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
-    manifest = world.run(asked(world, world_from_cam=[turn] * FRAMES))
+    manifest = world.run(make_job(world, world_from_cam=[turn] * FRAMES))
     assert result(manifest).space == "world" and result(whole).space == "camera"
     there, here = (
         np.load(BytesIO(world.file(m, "track-001.npz")))["root_translation_raw"] for m in (manifest, whole)
     )
     np.testing.assert_allclose(there, here @ np.array(turn)[:3, :3].T + [5, 0, 0], atol=1e-6)
     with pytest.raises(JobProblem, match="27 frames") as caught:
-        world.run(asked(world, world_from_cam=[turn] * 26))
+        world.run(make_job(world, world_from_cam=[turn] * 26))
     assert caught.value.problem.code == "camera_poses_missing"
-    assert result(world.run(asked(world, world_from_cam=[turn] * 6, max_frames=6))).frames == 6
+    assert result(world.run(make_job(world, world_from_cam=[turn] * 6, max_frames=6))).frames == 6
 
 
 def test_options_of_the_motion(world: World, whole: Manifest) -> None:
-    raw = world.run(asked(world, smoothing=False, max_gap_seconds=0, vertices=True, max_frames=10, lod=2))
+    raw = world.run(make_job(world, smoothing=False, max_gap_seconds=0, vertices=True, max_frames=10, lod=2))
     second = result(raw).tracks[1]
     stored = np.load(BytesIO(world.file(raw, "track-001.npz")))
     np.testing.assert_array_equal(stored["joint_rotations"], stored["joint_rotations_raw"])
@@ -249,19 +249,19 @@ def test_an_engine_with_levels_of_detail_is_asked_for_them(
         return body
 
     monkeypatch.setattr(Bodies, "at_lod", at_lod, raising=False)
-    manifest = world.run(asked(world, lod=4, max_frames=2))
+    manifest = world.run(make_job(world, lod=4, max_frames=2))
     assert asked_for == [4] * 4 and "lod_ignored" not in manifest.flags
 
 
 def test_too_many_people_are_capped_to_those_who_stay_longest(world: World) -> None:
-    manifest = world.run(asked(world, max_people=1, max_frames=10))
+    manifest = world.run(make_job(world, max_people=1, max_frames=10))
     assert [track.id for track in result(manifest).tracks] == [1] and "people_capped" in manifest.flags
 
 
 def test_a_result_without_people_has_a_reason(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     nobody: Callable[..., list[FrameResult]] = lambda self, frame: [FrameResult(frame.index, frame.pts, ())]  # noqa: E731
     monkeypatch.setattr(Concepts, "step", nobody)
-    manifest = world.run(asked(world, max_frames=5))
+    manifest = world.run(make_job(world, max_frames=5))
     assert result(manifest).tracks == [] and manifest.reason == "no person was found in the video"
     assert "nothing_found" in manifest.flags
 
@@ -269,12 +269,12 @@ def test_a_result_without_people_has_a_reason(world: World, monkeypatch: pytest.
 def test_an_implausible_camera_of_a_fetched_video_fails_its_job(world: World) -> None:
     camera = Intrinsics(fx=1, fy=1, cx=32, cy=24)
     with pytest.raises(JobProblem) as caught:
-        world.run(asked(world, camera=camera))
+        world.run(make_job(world, camera=camera))
     assert caught.value.problem.code == "camera_implausible"
 
 
 def test_checkpoints_are_small_json(world: World) -> None:
-    job_id = world.submit(asked(world))
+    job_id = world.submit(make_job(world))
     with pytest.raises(Killed):
         world.go(job_id, Heartbeat(("bodies", 20)))
     row = jobs.get(world.db, TENANT, job_id)

@@ -18,7 +18,7 @@ def model() -> SyntheticMhr:
     return SyntheticMhr()
 
 
-def rigged(model: SyntheticMhr, seed: int) -> tuple[Rig, np.ndarray, np.ndarray, np.ndarray]:
+def make_rig(model: SyntheticMhr, seed: int) -> tuple[Rig, np.ndarray, np.ndarray, np.ndarray]:
     parameters = random_parameters(seed)
     vertices = model.vertices(parameters, np.full(45, 0.5))
     shift = np.array([0.3, -0.2, 4.0])
@@ -29,13 +29,13 @@ def rigged(model: SyntheticMhr, seed: int) -> tuple[Rig, np.ndarray, np.ndarray,
 
 @pytest.mark.parametrize("seed", range(4))
 def test_the_rig_reproduces_joints_and_vertices(model: SyntheticMhr, seed: int) -> None:
-    rig, vertices, joints, _ = rigged(model, seed)
+    rig, vertices, joints, _ = make_rig(model, seed)
     np.testing.assert_allclose(pose_rig(rig)[1], joints, atol=1e-9)
     np.testing.assert_allclose(skin_rig(rig), vertices, atol=1e-6)
 
 
 def test_global_rotations_are_the_turns_from_rest(model: SyntheticMhr) -> None:
-    rig, _, _, rotations = rigged(model, 1)
+    rig, _, _, rotations = make_rig(model, 1)
     rest = model.pose(reset_pose(random_parameters(1))).rotations
     expected = CAMERA_FROM_MHR @ rotations @ rest.transpose(0, 2, 1)
     np.testing.assert_allclose(pose_rig(rig)[0], expected, atol=1e-9)
@@ -53,7 +53,7 @@ def test_an_upright_person_carries_half_a_turn_about_x(model: SyntheticMhr) -> N
 
 
 def test_bones_keep_their_length(model: SyntheticMhr) -> None:
-    rig, _, joints, _ = rigged(model, 2)
+    rig, _, joints, _ = make_rig(model, 2)
     ends = np.flatnonzero(rig.parents >= 0)
     starts = rig.parents[ends]
     at_rest_lengths = np.linalg.norm(rig.rest_joints[ends] - rig.rest_joints[starts], axis=1)
