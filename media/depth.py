@@ -26,10 +26,7 @@ def probe(path: str) -> dict[str, Any] | None:
 
     `frames` is how many maps a file of (T, H, W) holds.
     """
-    with Path(path).open("rb") as file:
-        begun = file.read(len(MAGIC))
-    zipped = begun.startswith(ZIPPED) and _list_arrays(path)
-    if begun != MAGIC and not zipped:
+    if not _is_numpy_file(path):
         return None
     with open_array(path) as (stream, room):
         shape, dtype, _ = read_header(stream)
@@ -39,7 +36,7 @@ def probe(path: str) -> dict[str, Any] | None:
     height, width = shape[1:] if frames is not None else shape[:2]
     return {
         "kind": "array",
-        "media_type": "application/x-npz" if zipped else "application/x-npy",
+        "media_type": "application/x-npy" if _begins_as_array(path) else "application/x-npz",
         "width": width,
         "height": height,
         "frames": frames,
@@ -67,8 +64,8 @@ def open_array(path: str) -> Iterator[tuple[Any, int]]:
 
 
 def count_maps(shape: tuple[int, ...]) -> int | None:
-    """How many maps an array of that shape holds; None for one map, and for one of points."""
-    return shape[0] if len(shape) == 3 and shape[2] != 3 else None
+    """How many maps an array of that shape holds; None for (H, W), (H, W, 1) and points (H, W, 3)."""
+    return shape[0] if len(shape) == 3 and shape[2] not in (1, 3) else None
 
 
 def decode(path: str, limits: MediaLimits) -> tuple[NDArray[np.float32], bool]:
@@ -76,20 +73,8 @@ def decode(path: str, limits: MediaLimits) -> tuple[NDArray[np.float32], bool]:
 
     Raises MediaError: `depth_unreadable` for colour or 8-bit images, `image_too_large`.
     """
-    with Path(path).open("rb") as file:
-        numbers = file.read(len(MAGIC)) == MAGIC
-        if numbers:
-            file.seek(0)
-            shape, dtype, _ = read_header(file)
-            if count_maps(shape) is not None:
-                raise MediaError("depth_unreadable", f"the file holds {shape[0]} maps; an image has one")
-            _check_size(shape, limits)
-            file.seek(0)
-            try:
-                values = np.lib.format.read_array(file, allow_pickle=False)
-            except (ValueError, EOFError) as error:
-                raise MediaError("depth_unreadable", f"the NumPy file cannot be read: {error}") from error
-            return np.ascontiguousarray(values, np.float32), dtype.kind in "ui"
+    if _is_numpy_file(path):
+        return _decode_array(path, limits)
     try:
         with open_image(path, limits) as image:
             if image.mode != "F" and image.mode not in INTEGER_MODES:
@@ -103,6 +88,23 @@ def decode(path: str, limits: MediaLimits) -> tuple[NDArray[np.float32], bool]:
         if error.code != "image_broken":
             raise
         raise MediaError("depth_unreadable", f"the depth map cannot be decoded: {error.detail}") from error
+
+
+def _decode_array(path: str, limits: MediaLimits) -> tuple[NDArray[np.float32], bool]:
+    with open_array(path) as (stream, _):
+        shape, dtype, fortran = read_header(stream)
+        maps = count_maps(shape)
+        if maps not in (None, 1):
+            raise MediaError("depth_unreadable", f"the file holds {maps} maps; an image has one")
+        _check_size(shape if maps is None else shape[1:], limits)
+        size = math.prod(shape) * dtype.itemsize
+        data = stream.read(size)
+        if len(data) < size:
+            raise MediaError("depth_unreadable", f"the file ends before its {shape} numbers: send it again")
+        values = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+    # networks leave the axes of the batch or the channel
+    single = values[0] if maps == 1 else values[..., 0] if shape[2:] == (1,) else values
+    return np.ascontiguousarray(single, np.float32), dtype.kind in "ui"
 
 
 def read_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
@@ -133,8 +135,21 @@ def read_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
     return shape, dtype, fortran
 
 
+def _is_numpy_file(path: str) -> bool:
+    """Whether a file is an array, or an archive of arrays."""
+    return _begins_as_array(path) or bool(_list_arrays(path))
+
+
+def _begins_as_array(path: str) -> bool:
+    with Path(path).open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
 def _list_arrays(path: str) -> list[str]:
     """The names of the arrays in an archive."""
+    with Path(path).open("rb") as file:
+        if file.read(len(ZIPPED)) != ZIPPED:
+            return []
     try:
         with zipfile.ZipFile(path) as archive:
             return [name for name in archive.namelist() if name.endswith(".npy")]

@@ -73,7 +73,7 @@ class TenantMedia:
         if info is None:
             return
         maps = info.get("frames") if info["kind"] == "array" else None
-        if info["kind"] not in ("image", "array") or maps is not None:
+        if info["kind"] not in ("image", "array") or maps not in (None, 1):
             kind = KINDS[info["kind"]] if maps is None else f"a NumPy file of {maps} maps"
             raise ServiceProblem(
                 "not_a_depth_map", 422, f"'depth' needs an image or a NumPy file; the medium is {kind}"

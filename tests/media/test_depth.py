@@ -51,6 +51,25 @@ def test_16_bit_float_and_point_depth_is_read_exactly(sandbox: Sandbox, tmp_path
     assert sandbox.probe(png)["kind"] == "image"
 
 
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+@pytest.mark.parametrize("axes", ["hw", "hw1", "1hw", "fortran"])
+def test_a_map_may_keep_the_axes_of_batch_and_channel(
+    axes: str, suffix: str, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    depth = np.arange(1, 43, dtype=np.float64).reshape(6, 7)
+    shaped = {"hw": depth, "hw1": depth[..., None], "1hw": depth[None], "fortran": np.asfortranarray(depth)}
+    path = tmp_path / f"depth{suffix}"
+    if suffix == ".npz":
+        np.savez_compressed(path, depth=shaped[axes], other=np.zeros(3))
+    else:
+        np.save(path, shaped[axes])
+    probe = sandbox.probe(path)
+    assert (probe["kind"], probe["width"], probe["height"]) == ("array", 7, 6)
+    values, integers = sandbox.depth(path)
+    assert not integers
+    assert np.array_equal(values, depth)
+
+
 @pytest.mark.parametrize(
     "data",
     [
