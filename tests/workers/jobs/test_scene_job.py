@@ -154,6 +154,8 @@ def test_objects_of_a_scene_have_the_extra_outputs_of_objects(
         summary = json.loads(archive.read("simulation.json"))
     assert summary["scale_source"] == "given" and "mass_not_metric" not in node.flags
     assert 0.4 < summary["mass_kg"] / (500 * 4 / 3 * np.pi * 0.2**3) < 1.3
+    unknown = scenes.run(image=scenes.image, camera=CAMERA, masks=[RLE], outputs=["simulation"])
+    assert "mass_not_metric" in unknown.result.nodes[0].flags
 
 
 def test_people_become_bodies_at_their_measured_distance(scenes: World) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from maquette.handles import Job
 
 Media = Annotated[list[str] | None, typer.Argument(help="Images; none with --from-job.")]
+FromJob = Annotated[str | None, o.field_option(SceneJob, "from_job")]
 
 
 def scene(
@@ -24,7 +25,7 @@ def scene(
     text: o.Text = None,
     box: o.Boxes = None,
     point: o.Points = None,
-    from_job: o.FromJob = None,
+    from_job: FromJob = None,
     threshold: o.Threshold = None,
     camera: o.CameraOption = None,
     depth: o.DepthFile = None,
