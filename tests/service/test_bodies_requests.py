@@ -135,8 +135,11 @@ def test_jobs_that_can_be_continued(
     )
     assert answer(gateway, from_job=collected["track"], formats=["bvh"], max_frames=3)[0] == 202
     assert answer(gateway, from_job=collected["segment"], formats=["obj"])[0] == 202
-    response = gateway.post("/v1/jobs", json={"kind": "objects", "from_job": collected["track"]})
-    assert json.loads(response.content)["code"] == "source_wrong_kind"
+    for kind in ("objects", "scene"):
+        response = gateway.post("/v1/jobs", json={"kind": kind, "from_job": collected["track"]})
+        assert json.loads(response.content)["code"] == "source_wrong_kind"
+        response = gateway.post("/v1/jobs", json={"kind": kind, "from_job": collected["segment"]})
+        assert response.status_code == 202
 
 
 @pytest.mark.parametrize("height", [0.1, 3, "tall", [1.1], [1.1, 1.2, 1.3], [1.1, 0]])
