@@ -30,6 +30,28 @@ def upgrade() -> None:
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "sha256", name=op.f("pk_artefacts")),
     )
+    _create_jobs()
+    op.create_table(
+        "media",
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("info", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "sha256", name=op.f("pk_media")),
+    )
+    op.create_table(
+        "workers",
+        sa.Column("id", sa.String(length=100), nullable=False),
+        sa.Column("queue", sa.String(length=40), nullable=False),
+        sa.Column("engines", sa.Text(), nullable=False),
+        sa.Column("draining", sa.Boolean(), nullable=False),
+        sa.Column("seen_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_workers")),
+    )
+    _create_events()
+
+
+def _create_jobs() -> None:
     op.create_table(
         "jobs",
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -62,23 +84,9 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_jobs_state_dispatched_at"), "jobs", ["state", "dispatched_at"], unique=False)
     op.create_index(op.f("ix_jobs_tenant_id"), "jobs", ["tenant", "id"], unique=False)
-    op.create_table(
-        "media",
-        sa.Column("tenant", sa.String(length=64), nullable=False),
-        sa.Column("sha256", sa.String(length=64), nullable=False),
-        sa.Column("info", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.Double(), nullable=False),
-        sa.PrimaryKeyConstraint("tenant", "sha256", name=op.f("pk_media")),
-    )
-    op.create_table(
-        "workers",
-        sa.Column("id", sa.String(length=100), nullable=False),
-        sa.Column("queue", sa.String(length=40), nullable=False),
-        sa.Column("engines", sa.Text(), nullable=False),
-        sa.Column("draining", sa.Boolean(), nullable=False),
-        sa.Column("seen_at", sa.Double(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_workers")),
-    )
+
+
+def _create_events() -> None:
     op.create_table(
         "events",
         sa.Column(
