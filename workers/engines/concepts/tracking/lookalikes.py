@@ -43,12 +43,14 @@ def find_contacts(
     Marks those whose silhouettes overlap as in contact, and every pair whose overlap is deep as uncertain of
     its identity.
     """
-    predicted = [_shift(track.amodal, velocity) for track, velocity in zip(tracks, velocities, strict=True)]
-    silhouettes = [threshold_mask(mask) for mask in predicted]
-    square = np.ones((2 * config.reach + 1, 2 * config.reach + 1), np.uint8)
-    reaches = [cv2.dilate(mask.astype(np.uint8), square).astype(np.bool_) for mask in silhouettes]
     for track in tracks:
         track.in_contact = False
+    pairs = _list_similar_pairs(tracks, velocities, config)
+    silhouettes = {
+        index: threshold_mask(_shift(tracks[index].amodal, velocities[index]))
+        for index in sorted({index for pair in pairs for index in pair})
+    }
+    square = np.ones((2 * config.reach + 1, 2 * config.reach + 1), np.uint8)
     parent = list(range(len(tracks)))
 
     def root(index: int) -> int:
@@ -56,20 +58,18 @@ def find_contacts(
             index = parent[index]
         return index
 
-    for i, one in enumerate(tracks):
-        for j in range(i + 1, len(tracks)):
-            two = tracks[j]
-            if not (reaches[i] & silhouettes[j]).any() or one.shows_same_object(two):
-                continue
-            if histogram_similarity(one.histogram, two.histogram) < config.min_similarity:
-                continue
-            parent[root(j)] = root(i)
-            smaller = min(mask_area(silhouettes[i]), mask_area(silhouettes[j]))
-            overlap = mask_area(silhouettes[i] & silhouettes[j])
-            if overlap > config.contact_share * smaller:
-                one.in_contact = two.in_contact = True
-            if overlap > config.deep_share * smaller:
-                _mark_uncertain(one, two, velocities[i], velocities[j])
+    for i, j in pairs:
+        one, two = tracks[i], tracks[j]
+        reach = cv2.dilate(silhouettes[i].astype(np.uint8), square).astype(np.bool_)
+        if not (reach & silhouettes[j]).any():
+            continue
+        parent[root(j)] = root(i)
+        smaller = min(mask_area(silhouettes[i]), mask_area(silhouettes[j]))
+        overlap = mask_area(silhouettes[i] & silhouettes[j])
+        if overlap > config.contact_share * smaller:
+            one.in_contact = two.in_contact = True
+        if overlap > config.deep_share * smaller:
+            _mark_uncertain(one, two, velocities[i], velocities[j])
     groups: dict[int, list[int]] = {}
     for index in range(len(tracks)):
         groups.setdefault(root(index), []).append(index)
@@ -85,16 +85,16 @@ def fit_together(
     """
     evidence = _measure_evidence(tracks, velocities, bins, config)
     moved = [_shift(track.amodal, velocity) for track, velocity in zip(tracks, velocities, strict=True)]
-    offsets = [np.zeros(2, np.float32) for _ in tracks]
+    offsets, amodal = [np.zeros(2, np.float32) for _ in tracks], list(moved)
     for _ in range(config.passes):
-        for index in range(len(tracks)):
+        for index, mask in enumerate(moved):
             explained = np.zeros(bins.shape, np.bool_)
-            for other, mask in enumerate(moved):
+            for other, placed in enumerate(amodal):
                 if other != index:
-                    explained |= threshold_mask(_shift(mask, offsets[other]))
+                    explained |= threshold_mask(placed)
             free = np.where(explained, np.float32(0), evidence)
-            offsets[index] = _best_offset(threshold_mask(moved[index]), free, config)
-    amodal = [_shift(mask, offset) for mask, offset in zip(moved, offsets, strict=True)]
+            offsets[index] = _best_offset(threshold_mask(mask), free, config)
+            amodal[index] = _shift(mask, offsets[index])
     shares = _divide([threshold_mask(mask) for mask in amodal])
     is_seen = cv2.blur(evidence, (config.vote_side, config.vote_side)) > 0
     updated = []
@@ -130,6 +130,30 @@ def settle_identities(tracks: Sequence[Track], velocities: Sequence[Vector], con
         exchanged = float(np.square(after - before[::-1]).sum()) + noise
         if exchanged > config.min_motion_ratio * straight:
             track.rival = other.rival = 0
+
+
+def _list_similar_pairs(
+    tracks: Sequence[Track], velocities: Sequence[Vector], config: LookalikeConfig
+) -> list[tuple[int, int]]:
+    """Pairs of indices of different objects with one appearance whose predicted boxes are within reach."""
+    boxes: list[NDArray[np.float32] | None] = []
+    for track, velocity in zip(tracks, velocities, strict=True):
+        silhouette = track.amodal_mask
+        shift = np.concatenate([velocity, velocity])
+        boxes.append(np.array(mask_extent(silhouette), np.float32) + shift if silhouette.any() else None)
+    pairs = []
+    for i, one in enumerate(boxes):
+        for j in range(i + 1, len(boxes)):
+            two = boxes[j]
+            if one is None or two is None or tracks[i].shows_same_object(tracks[j]):
+                continue
+            # one pixel more for the rounding of silhouettes
+            gap = np.maximum(one[:2] - two[2:], two[:2] - one[2:]).max()
+            is_near = gap <= config.reach + 1
+            similarity = histogram_similarity(tracks[i].histogram, tracks[j].histogram) if is_near else 0.0
+            if similarity >= config.min_similarity:
+                pairs.append((i, j))
+    return pairs
 
 
 def _mark_uncertain(one: Track, two: Track, velocity: Vector, other: Vector) -> None:
