@@ -52,7 +52,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         "OMP_NUM_THREADS": "1",
     }
     with running_stack(tmp_path_factory.mktemp("stack"), QUICK) as running:
-        running._add("sam3", [sys.executable, *COMMAND], {**running.process("worker").environment, **own})
+        variables = {**running.process("worker").environment, **own}
+        running._start_process("sam3", [sys.executable, *COMMAND], variables)
         with Maquette(running.url, api_key=running.api_key) as mq:
             wait_until(running, lambda: any(e.name == "sam3" and e.available for e in mq.engines()), 90)
         # the gateway looks the workers up every two seconds
