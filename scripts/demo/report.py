@@ -1,4 +1,4 @@
-"""One page that shows what the demo made."""
+"""One page that shows the results of the demo."""
 
 import html
 from pathlib import Path
@@ -18,7 +18,7 @@ margin-right:4px;font-size:12px} table{border-collapse:collapse} td,th{padding:4
 def write(out: Path, steps: list[Step]) -> Path:
     """Write `index.html` beside the folders of the steps."""
     rows = "".join(
-        f"<tr><td>{i}</td><td>{html.escape(s.title)}</td><td>{html.escape(s.made)}</td>"
+        f"<tr><td>{i}</td><td>{html.escape(s.title)}</td><td>{html.escape(s.summary)}</td>"
         f"<td>{s.seconds:.1f} s</td></tr>"
         for i, s in enumerate(steps, start=1)
     )
@@ -27,7 +27,7 @@ def write(out: Path, steps: list[Step]) -> Path:
         "<meta name='viewport' content='width=device-width'>"
         f"<style>{STYLE}</style><h1>Maquette demo</h1>"
         "<p class='what'>Made by the default engines on this machine's CPU, through the SDK over HTTP.</p>"
-        f"<table><tr><th>#</th><th>job</th><th>made</th><th>time</th></tr>{rows}</table>"
+        f"<table><tr><th>#</th><th>job</th><th>result</th><th>time</th></tr>{rows}</table>"
         + "".join(_section(out, number, step) for number, step in enumerate(steps, start=1))
         + "</html>"
     )
@@ -48,7 +48,7 @@ def _section(out: Path, number: int, step: Step) -> str:
     notes = "".join(f"<p>{html.escape(note)}</p>" for note in step.notes)
     return (
         f"<h2>{number}. {html.escape(step.title)}</h2><p class='what'>{html.escape(step.what)}</p>"
-        f"<p>{html.escape(step.made)} in {step.seconds:.1f} s {flags}</p>{notes}"
+        f"<p>{html.escape(step.summary)} in {step.seconds:.1f} s {flags}</p>{notes}"
         f"<div class='row'>{''.join(images)}</div><p class='files'>{' · '.join(links)}</p>"
     )
 

@@ -14,6 +14,8 @@ from tests.deployment import manifests as m
 from tests.support.paths import REPOSITORY
 from workers.engines.registry import SUITES
 
+pytestmark = pytest.mark.slow
+
 TARGETS = {"gateway", "worker-default", "worker-sam3", "worker-sam3d-objects", "worker-sam3d-body"}
 DOCKERFILE = REPOSITORY / "Dockerfile"
 SERVICES: dict[str, dict[str, Any]] = m.compose()["services"]

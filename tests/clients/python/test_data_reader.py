@@ -25,6 +25,8 @@ from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import SCHEMA_VERSION
 
+pytestmark = pytest.mark.slow
+
 SIZE = (120, 160)
 
 

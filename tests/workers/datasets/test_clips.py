@@ -28,6 +28,8 @@ from workers.datasets.verification import verify
 from workers.datasets.verification.splits import check_splits
 from workers.engines.protocols import Rgb
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = DatasetSettings(phrases=("ball",), clip_seconds=2.0, min_clip_seconds=1.0, trim_seconds=0.2)
 
 

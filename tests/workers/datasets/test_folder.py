@@ -20,6 +20,8 @@ from workers.datasets.reader import Dataset
 from workers.datasets.schema import TABLES
 from workers.datasets.verification import verify
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
