@@ -26,7 +26,7 @@ from workers.engines.concepts.images.color_histograms import (
 )
 from workers.engines.concepts.masks import mask_area
 from workers.engines.concepts.tracking.config import LookalikeConfig
-from workers.engines.concepts.tracking.mask_propagation import warp_mask
+from workers.engines.concepts.tracking.mask_propagation import shift_mask
 from workers.engines.concepts.tracking.optical_flow import Floats, pixel_grid
 from workers.engines.concepts.tracking.state import SoftMask, Track, threshold_mask
 from workers.engines.protocols import Mask
@@ -47,7 +47,7 @@ def find_contacts(
         track.in_contact = False
     pairs = _list_similar_pairs(tracks, velocities, config)
     silhouettes = {
-        index: threshold_mask(_shift(tracks[index].amodal, velocities[index]))
+        index: threshold_mask(shift_mask(tracks[index].amodal, velocities[index]))
         for index in sorted({index for pair in pairs for index in pair})
     }
     square = np.ones((2 * config.reach + 1, 2 * config.reach + 1), np.uint8)
@@ -83,8 +83,8 @@ def fit_together(
 
     Changes the tracks' `amodal` and `visible`; `bins` (h, w) are the colours of the new frame.
     """
-    evidence = _measure_evidence(tracks, velocities, bins, config)
-    moved = [_shift(track.amodal, velocity) for track, velocity in zip(tracks, velocities, strict=True)]
+    moved = [shift_mask(track.amodal, velocity) for track, velocity in zip(tracks, velocities, strict=True)]
+    evidence = _measure_evidence(tracks, moved, bins, config)
     offsets, amodal = [np.zeros(2, np.float32) for _ in tracks], list(moved)
     for _ in range(config.passes):
         for index, mask in enumerate(moved):
@@ -94,7 +94,7 @@ def fit_together(
                     explained |= threshold_mask(placed)
             free = np.where(explained, np.float32(0), evidence)
             offsets[index] = _best_offset(threshold_mask(mask), free, config)
-            amodal[index] = _shift(mask, offsets[index])
+            amodal[index] = shift_mask(mask, offsets[index])
     shares = _divide([threshold_mask(mask) for mask in amodal])
     is_seen = cv2.blur(evidence, (config.vote_side, config.vote_side)) > 0
     updated = []
@@ -166,12 +166,10 @@ def _mark_uncertain(one: Track, two: Track, velocity: Vector, other: Vector) -> 
 
 
 def _measure_evidence(
-    tracks: Sequence[Track], velocities: Sequence[Vector], bins: ColorBins, config: LookalikeConfig
+    tracks: Sequence[Track], silhouettes: Sequence[SoftMask], bins: ColorBins, config: LookalikeConfig
 ) -> Floats:
     """How much each pixel (h, w) speaks for the group's colours: 1 for certain, -1 for its surroundings."""
-    union = np.zeros(bins.shape, np.bool_)
-    for track, velocity in zip(tracks, velocities, strict=True):
-        union |= threshold_mask(_shift(track.amodal, velocity))
+    union = np.any([threshold_mask(mask) for mask in silhouettes], axis=0)
     inner = np.ones((2 * config.search_radius + 1, 2 * config.search_radius + 1), np.uint8)
     near = cv2.dilate(union.astype(np.uint8), inner)
     ring = cv2.dilate(near, inner).astype(np.bool_) & ~near.astype(np.bool_)
@@ -207,7 +205,3 @@ def _divide(silhouettes: Sequence[Mask]) -> list[Mask]:
             distances[index][silhouette] = np.square(grid[silhouette] - center).sum(axis=1)
     nearest = distances.argmin(axis=0)
     return [silhouette & (nearest == index) for index, silhouette in enumerate(silhouettes)]
-
-
-def _shift(mask: SoftMask, step: Vector) -> SoftMask:
-    return warp_mask(mask, pixel_grid(*mask.shape) - step)

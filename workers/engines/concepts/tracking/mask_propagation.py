@@ -74,7 +74,12 @@ def extrapolate_mask(flow: FrameFlow, mask: SoftMask, velocity: tuple[float, flo
     height, width = mask.shape
     scale = width / flow.old.shape[1], height / flow.old.shape[0]
     step = np.array([velocity[0] * scale[0], velocity[1] * scale[1]], np.float32)
-    return warp_mask(mask, pixel_grid(height, width) - step)
+    return shift_mask(mask, step)
+
+
+def shift_mask(mask: SoftMask, step: Floats) -> SoftMask:
+    """A mask u8 (h, w) moved by a step (x, y) in its own pixels."""
+    return warp_mask(mask, pixel_grid(*mask.shape) - step)
 
 
 def warp_mask(mask: SoftMask, source: Floats) -> SoftMask:
