@@ -65,7 +65,8 @@ def prompt(
     if cli.as_json:
         print_json({"object": result.object, "preview": preview and preview.data.model_dump(mode="json")})
     elif preview is None:
-        print_line(f"object {result.object} ends on frame {frame}")
+        what = "ends" if remove else "is corrected, as the next propagation will show,"
+        print_line(f"object {result.object} {what} on frame {frame}")
     else:
         flags = " ".join(preview.flags)
         print_line(f"object {result.object}: {preview.area} px in {preview.box} {flags}".rstrip())
