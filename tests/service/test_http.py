@@ -102,6 +102,21 @@ def test_entity_tags_are_compared_whole(gateway: TestClient, artefact: str, tags
     assert gateway.get(f"/v1/artefacts/{artefact}", headers=headers).status_code == status
 
 
+@pytest.mark.parametrize("media_type", ["text/html", "text/html; charset=utf-8", "model/gltf-binary"])
+def test_a_page_cannot_run_in_the_origin_of_the_gateway(
+    gateway: TestClient, state: State, tenant: str, media_type: str
+) -> None:
+    data = b"<!doctype html><script>alert(1)</script>"
+    sha256 = state.store.put(data)
+    files.add_artefact(state.db, tenant, sha256, media_type, len(data))
+    for answer in (gateway.get(f"/v1/artefacts/{sha256}"), gateway.head(f"/v1/artefacts/{sha256}")):
+        policy = answer.headers["content-security-policy"]
+        assert "sandbox" in policy and "allow-scripts" not in policy and "default-src 'none'" in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        saved = answer.headers.get("content-disposition") == "attachment"
+        assert saved == media_type.startswith("text/html")
+
+
 def test_a_lost_artefact_is_gone_before_anything_is_sent(
     gateway: TestClient, state: State, tenant: str
 ) -> None:

@@ -15,7 +15,10 @@ from maquette.errors import OutputExists
 from maquette.names import UniqueNames, split_suffix
 
 # What a splat and then a mesh can be written as.
-SUFFIXES = (".ply", ".spz", ".sog", ".khr.glb", ".splat", ".ksplat", ".glb", ".obj", ".stl", ".usdz")
+SUFFIXES = (
+    *(".ply", ".spz", ".sog", ".khr.glb", ".splat", ".ksplat", ".html"),
+    *(".glb", ".obj", ".stl", ".usdz"),
+)
 
 
 def convert(
@@ -30,7 +33,8 @@ def convert(
 ) -> None:
     """Convert splats (PLY, SPZ, SOG, .khr.glb) and meshes (GLB, OBJ, PLY).
 
-    Splats are also written as .splat and .ksplat, meshes as STL and USDZ.
+    Splats are also written as .splat and .ksplat, meshes as STL and USDZ, and both as .html: a page that
+    shows them in a browser, without internet.
     """
     cli = get_context(context)
     wanted: dict[AssetFormat, list[Path]] = {}
