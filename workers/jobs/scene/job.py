@@ -122,11 +122,10 @@ def _write_files(
         glb = write_scene_glb(assets, [(person.name, person.body) for person in people])
         files["glb"] = _save(context, MESH_WRITERS["glb"], glb)
         if "html" in request.formats:
-            is_metric = all(
-                part.scale_source == "metric"
-                for part in (*(item.asset for item in objects), *(person.body for person in people))
-            )
-            files["html"] = _save(context, MESH_WRITERS["html"], write_scene_html(glb, is_metric=is_metric))
+            scales = {item.asset.scale_source for item in objects}
+            scales |= {person.body.scale_source for person in people}
+            page = write_scene_html(glb, is_metric=scales == {"metric"})
+            files["html"] = _save(context, MESH_WRITERS["html"], page)
     if assets:
         merged = merge_splats(assets)
         formats: tuple[SceneFormat, ...] = ("ply", *request.formats)
