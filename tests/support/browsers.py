@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -107,6 +107,13 @@ class Tab:
             self.call(
                 "Input.dispatchMouseEvent", type=kind, x=x, y=y, button=button, buttons=pressed, clickCount=1
             )
+
+    def touch(self, *moves: Sequence[tuple[int, int]]) -> None:
+        """Put fingers down at the first places, move them to the next ones, and lift them."""
+        kinds = ["touchStart", *["touchMove"] * (len(moves) - 1), "touchEnd"]
+        for kind, places in zip(kinds, [*moves, ()], strict=True):
+            points = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(places)]
+            self.call("Input.dispatchTouchEvent", type=kind, touchPoints=points)
 
     def turn_wheel(self, pixels: float) -> None:
         """Turn the wheel in the middle of a window; positive moves away."""

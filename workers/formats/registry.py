@@ -171,7 +171,7 @@ SPLAT_WRITERS: Mapping[AssetFormat, AssetWriter[Gaussians]] = {
         extension="html",
         media_type="text/html",
         role="splat",
-        loses="precision of colours, opacities, rotations and scales",
+        loses="precision of all values but means; colours beyond degree 0",
         write=write_splat_html,
     ),
 }

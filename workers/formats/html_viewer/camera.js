@@ -64,10 +64,12 @@ class Controls {
     this.camera = camera;
     this.changed = changed;
     this.pointers = new Map();
+    this.applied = this.measure();
+    this.waiting = false;
     canvas.addEventListener("pointerdown", (event) => this.press(event));
     canvas.addEventListener("pointermove", (event) => this.move(event));
     for (const kind of ["pointerup", "pointercancel", "lostpointercapture"]) {
-      canvas.addEventListener(kind, (event) => this.pointers.delete(event.pointerId));
+      canvas.addEventListener(kind, (event) => this.release(event));
     }
     canvas.addEventListener("wheel", (event) => this.turnWheel(event), { passive: false });
     canvas.addEventListener("contextmenu", (event) => event.preventDefault());
@@ -80,25 +82,43 @@ class Controls {
   }
 
   press(event) {
+    this.apply();
     this.canvas.focus({ preventScroll: true });
     this.canvas.setPointerCapture(event.pointerId);
     const pans = event.button === 2 || event.button === 1 || event.shiftKey;
     this.pointers.set(event.pointerId, { x: event.clientX, y: event.clientY, pans });
+    this.applied = this.measure();
     event.preventDefault();
   }
 
+  release(event) {
+    this.apply();
+    this.pointers.delete(event.pointerId);
+    this.applied = this.measure();
+  }
+
+  /** Fingers report one after the other; a frame looks at where all of them are. */
   move(event) {
     const pointer = this.pointers.get(event.pointerId);
     if (!pointer) return;
-    const [across, down] = [event.clientX - pointer.x, event.clientY - pointer.y];
-    const before = this.spread();
     [pointer.x, pointer.y] = [event.clientX, event.clientY];
+    if (this.waiting) return;
+    this.waiting = true;
+    requestAnimationFrame(() => this.apply());
+  }
+
+  /** Move the camera by what the pointers have moved since it was last called. */
+  apply() {
+    if (!this.waiting) return;
+    this.waiting = false;
+    const before = this.applied;
+    const after = this.measure();
+    this.applied = after;
+    const [across, down] = [after.x - before.x, after.y - before.y];
     if (this.pointers.size > 1) {
-      const share = 1 / this.pointers.size;
-      this.camera.pan(across * share, down * share, this.viewport());
-      const after = this.spread();
-      if (before > 0 && after > 0) this.camera.zoom(before / after);
-    } else if (pointer.pans) {
+      this.camera.pan(across, down, this.viewport());
+      if (before.spread > 0 && after.spread > 0) this.camera.zoom(before.spread / after.spread);
+    } else if ([...this.pointers.values()].some(({ pans }) => pans)) {
       this.camera.pan(across, down, this.viewport());
     } else {
       const turn = Math.PI / Math.max(Math.min(this.canvas.clientWidth, this.canvas.clientHeight), 1);
@@ -107,10 +127,12 @@ class Controls {
     this.changed();
   }
 
-  /** The distance between the first two pointers; 0 with fewer. */
-  spread() {
-    const [first, second] = this.pointers.values();
-    return second ? Math.hypot(first.x - second.x, first.y - second.y) : 0;
+  /** The centre of all pointers, and the distance between the first two. */
+  measure() {
+    const all = [...this.pointers.values()];
+    const mean = (axis) => all.reduce((sum, pointer) => sum + pointer[axis], 0) / Math.max(all.length, 1);
+    const spread = all.length > 1 ? Math.hypot(all[0].x - all[1].x, all[0].y - all[1].y) : 0;
+    return { x: mean("x"), y: mean("y"), spread };
   }
 
   turnWheel(event) {

@@ -105,7 +105,15 @@ class AssetView {
     const { data, mimeType, sampler } = part.texture;
     const blob = new Blob([data], { type: mimeType });
     const options = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
-    part.image = this.makeTexture(await createImageBitmap(blob, options), sampler);
+    let image = await createImageBitmap(blob, options);
+    const largest = this.gl.getParameter(this.gl.MAX_TEXTURE_SIZE);
+    const shrink = largest / Math.max(image.width, image.height);
+    if (shrink < 1) {
+      const resizeWidth = Math.max(Math.floor(image.width * shrink), 1);
+      const resizeHeight = Math.max(Math.floor(image.height * shrink), 1);
+      image = await createImageBitmap(blob, { ...options, resizeWidth, resizeHeight, resizeQuality: "high" });
+    }
+    part.image = this.makeTexture(image, sampler);
   }
 
   makeTexture(source, sampler) {

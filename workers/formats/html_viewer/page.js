@@ -4,6 +4,7 @@ function showError(error) {
   const message = requireElement("message");
   message.textContent = error instanceof ViewerError ? error.message : `The asset cannot be shown: ${error.message}`;
   message.hidden = false;
+  message.setAttribute("role", "alert");
   document.documentElement.dataset.state = "failed";
 }
 
@@ -41,6 +42,12 @@ class Page {
     this.canvas.addEventListener("webglcontextlost", () => {
       showError(new ViewerError("The graphics device was reset: reload the page."));
     });
+  }
+
+  showReady() {
+    if (document.documentElement.dataset.state) return;
+    document.documentElement.dataset.state = "shown";
+    requireElement("message").hidden = true;
   }
 
   reset() {
@@ -83,7 +90,7 @@ class Page {
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
     if (this.asset.ready) {
       this.asset.draw(camera, canvas);
-      document.documentElement.dataset.state = "shown";
+      this.showReady();
     }
     drawAxes(requireElement("axes"), camera);
     const pixels = { width: canvas.clientWidth, height: canvas.clientHeight };

@@ -16,7 +16,7 @@ from typing import Literal
 
 # The parts of the script in order; the last but one shows the asset.
 SCRIPTS: Mapping[Literal["splat", "mesh"], tuple[str, ...]] = {
-    "splat": ("gl.js", "camera.js", "readout.js", "splat_view.js", "page.js"),
+    "splat": ("gl.js", "camera.js", "readout.js", "depth_sorting.js", "splat_view.js", "page.js"),
     "mesh": ("gl.js", "camera.js", "readout.js", "glb.js", "mesh_view.js", "page.js"),
 }
 

@@ -58,7 +58,9 @@ def _frame_splat(splat: Gaussians) -> ViewSphere:
     outside = (1 - FRAMED_SHARE) / 2
     low, high = np.quantile(means, [outside, 1 - outside], axis=0)
     centre = (low + high) / 2
-    reaches = np.linalg.norm(means - centre, axis=1) + VISIBLE_SIGMAS * splat.scales.max(axis=1)
+    reaches = np.linalg.norm(means - centre, axis=1) + VISIBLE_SIGMAS * splat.scales.max(axis=1).astype(
+        np.float64
+    )
     return _make_sphere(centre, float(np.quantile(reaches, FRAMED_SHARE)), float(reaches.max()))
 
 

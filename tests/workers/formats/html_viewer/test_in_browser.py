@@ -179,6 +179,22 @@ def test_people_orbit_pan_zoom_and_reset(tab: Tab, show: Show) -> None:
     assert before[200, 5].min() == 255 and tab.photograph()[200, 5].max() < 40
 
 
+def test_fingers_orbit_pan_and_zoom(tab: Tab, show: Show) -> None:
+    start = locate(show(write_mesh_html(make_card(np.full((4, 3), RED, np.uint8)))))
+    tab.touch([(180, 200), (220, 200)], [(180, 230), (220, 230)])
+    panned = locate(tab.photograph())
+    np.testing.assert_allclose(panned.centre - start.centre, (0, 30), atol=2)
+    # the tilted card is seen a little more obliquely
+    assert panned.pixels == pytest.approx(start.pixels, rel=0.05)
+    tab.press("r")
+    tab.touch([(140, 200), (260, 200)], [(170, 200), (230, 200)])
+    # half as far apart, twice as far away
+    assert locate(tab.photograph()).pixels == pytest.approx(start.pixels / 4, rel=0.1)
+    tab.press("r")
+    tab.touch([(200, 200)], [(100, 200)])
+    assert locate(tab.photograph()).pixels < 0.8 * start.pixels
+
+
 def test_a_page_asks_for_nothing_and_is_sharp_on_every_screen(tab: Tab, show: Show) -> None:
     show(write_splat_html(make_signpost()))
     assert {request.partition(":")[0] for request in tab.requests} <= {"file", "blob"}

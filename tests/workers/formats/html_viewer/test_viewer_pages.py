@@ -77,6 +77,13 @@ def test_the_first_view_leaves_strays_out() -> None:
     assert far["reach"] > 1700 > 2 > near["reach"]
 
 
+def test_gaussians_without_end_leave_finite_numbers() -> None:
+    splat = random_splat(300)
+    splat.means[0], splat.scales[1] = 3e38, 3e38
+    fields = PageReader(write_splat_html(splat)).fields
+    assert fields["radius"] < 5 and np.isfinite(fields["reach"])
+
+
 def test_a_mesh_is_held_as_the_glb_with_its_colours() -> None:
     page = PageReader(write_mesh_html(SQUARE))
     assert page.payload == write_mesh_glb(SQUARE)
