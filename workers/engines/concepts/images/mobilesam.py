@@ -143,10 +143,10 @@ class MobileSam:
     @staticmethod
     def prior_logits(embedding: ImageEmbedding, probability: Floats | Mask) -> Floats:
         """A mask (H, W) in 0..1, at any resolution of the image, as logits f32[256,256] of a prior mask."""
-        if embedding.mirrored:
-            probability = np.ascontiguousarray(probability[:, ::-1])
+        # flipped first: a mask has a fourth of the bytes
+        flipped = np.ascontiguousarray(probability[:, ::-1]) if embedding.mirrored else probability
         height, width = embedding.mask_extent
-        shares = probability.astype(np.float32, copy=False)
+        shares = flipped.astype(np.float32, copy=False)
         small = cv2.resize(shares, (width, height), interpolation=cv2.INTER_AREA)
         out = np.full((MASK_SIDE, MASK_SIDE), -PRIOR_LOGIT, np.float32)
         out[:height, :width] = (small * 2 - 1) * PRIOR_LOGIT
