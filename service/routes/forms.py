@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncIterator
 
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from python_multipart.multipart import MultipartCallbacks, MultipartParser, parse_options_header
 
 from service.problems import ServiceProblem
 
@@ -26,7 +26,7 @@ class FormFile:
         self._name, self._value = b"", b""
         self._disposition = b""
         self._pieces: list[bytes] = []
-        callbacks = {
+        callbacks: MultipartCallbacks = {
             "on_part_begin": self._begin_part,
             "on_header_field": self._add_name,
             "on_header_value": self._add_value,
