@@ -20,6 +20,7 @@ from service.dispatch.routing import Router
 from service.guards.bodies import BodyGuard
 from service.guards.keys import KeyGuard, KeyRing
 from service.guards.probing import ProbePool
+from service.guards.semantics import HttpSemantics
 from service.lanes import Lane
 from service.logs import AccessLogMiddleware
 from service.routes import artefacts, engines, events, health, home, jobs, sessions, tenant, uploads
@@ -106,6 +107,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         streamed=("/v1/uploads",),
     )
     app.add_middleware(KeyGuard)
+    app.add_middleware(HttpSemantics)
     app.add_middleware(metrics.MetricsMiddleware)
     if chosen.access_log:
         app.add_middleware(AccessLogMiddleware)

@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import re
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -15,11 +16,13 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from media.errors import MediaError
+from service.guards.semantics import answers_head
 from storage.artefacts import ArtefactMissing
 from storage.ledger.deletion import StillNeeded
 
 log = logging.getLogger(__name__)
 HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 400: "bad_request", 413: "body_too_large"}
+JSON_TYPE = re.compile(r"application/([\w.-]+\+)?json\s*(;|$)", re.IGNORECASE)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 RETRY = {"Retry-After": "1"}
@@ -70,10 +73,13 @@ def install(app: FastAPI) -> None:
         return respond(error.problem())
 
     @app.exception_handler(RequestValidationError)
-    async def _invalid(_request: Request, error: RequestValidationError) -> Response:
+    async def _invalid(request: Request, error: RequestValidationError) -> Response:
         wrong = [_to_field_error(item) for item in error.errors()[:MAX_FIELD_ERRORS]]
         first = wrong[0]
         where = ".".join(str(part) for part in first.loc) or "the request"
+        if where == "the request" and not JSON_TYPE.match(request.headers.get("content-type", "")):
+            detail = "the request is not marked as JSON: send the header 'Content-Type: application/json'"
+            return respond(Problem.from_code("invalid_request", 422, detail, errors=wrong))
         return respond(Problem.from_code("invalid_request", 422, f"{where}: {first.message}", errors=wrong))
 
     @app.exception_handler(HTTPException)
@@ -125,7 +131,7 @@ def _allowed_methods(request: Request) -> set[str]:
             match, _ = route.matches({**request.scope, "method": method})
             if match is Match.FULL:
                 methods.add(method)
-    return methods
+    return methods | {"HEAD"} if answers_head(request.app.routes, request.scope) else methods
 
 
 def _to_field_error(item: Any) -> FieldError:

@@ -48,6 +48,9 @@ def get_artefact(
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "sandbox; default-src 'none'",
     }
+    # a page that a job wrote is saved, and never opened in the origin of the gateway
+    if media_type.partition(";")[0].strip().lower() == "text/html":
+        headers["Content-Disposition"] = "attachment"
     if if_none_match and _matches(if_none_match, etag):
         return Response(status_code=304, headers=headers)
     # a range means something to GET alone (RFC 9110, 14.2)

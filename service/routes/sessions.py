@@ -52,9 +52,9 @@ async def add_prompt(
     """Add a prompt; its preview is a segment job of the frame. 'Prefer: wait=N' waits for it."""
     state = get_state(http)
     session, added = await state.writes.run(session_steps.add_prompt, state, key.tenant, session_id, prompt)
-    if added.remove:
-        return SessionAnswer(session=to_session(state, session), object=added.object or 0)
     row = await state.writes.run(session_steps.submit_preview, state, session, added)
+    if row is None:
+        return SessionAnswer(session=to_session(state, session), object=added.object or 0)
     seconds = preferred_wait(", ".join(prefer or ()), state.settings.max_wait_seconds)
     if seconds is not None:
         row = await wait_until_final(state.db, state.notifier, row, seconds)

@@ -43,6 +43,12 @@ class ApiError(MaquetteError):
         return self.problem.status
 
 
+class OutputExists(MaquetteError):
+    """Saving would replace files that are there already; nothing was written."""
+
+    code = "output_exists"
+
+
 class Unauthorized(ApiError):
     """The API key is missing, unknown or revoked (401)."""
 

@@ -63,6 +63,7 @@ def bodies(
     engine: o.EngineName = BODIES.engine,
     strict: o.Strict = False,
     out: o.Out = None,
+    overwrite: o.Overwrite = False,
     cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
     """Recover rigged bodies of the people in images, animated ones of those in videos."""

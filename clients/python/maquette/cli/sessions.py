@@ -15,6 +15,7 @@ from maquette.console import PlainConsole, styled
 from maquette.contract import Direction, OpenSession, Propagate, Session, VideoPrompt
 from maquette.contract.defaults import PROPAGATION, SESSION
 from maquette.plain_text import print_line
+from maquette.result_files import check_no_result
 
 app = plain_typer(help="Annotate a video step by step.", no_args_is_help=True)
 SessionIdArgument = Annotated[str, typer.Argument(help="Id of the session.")]
@@ -65,7 +66,8 @@ def prompt(
     if cli.as_json:
         print_json({"object": result.object, "preview": preview and preview.data.model_dump(mode="json")})
     elif preview is None:
-        print_line(f"object {result.object} ends on frame {frame}")
+        what = "ends" if remove else "is corrected, as the next propagation will show,"
+        print_line(f"object {result.object} {what} on frame {frame}")
     else:
         flags = " ".join(preview.flags)
         print_line(f"object {result.object}: {preview.area} px in {preview.box} {flags}".rstrip())
@@ -81,10 +83,13 @@ def propagate(
     overlay: Annotated[bool, typer.Option(help="Write a video with the masks drawn over it.")] = True,
     ytvis: Annotated[bool, typer.Option(help="Write YouTube-VIS JSON.")] = True,
     out: o.Out = None,
+    overwrite: o.Overwrite = False,
     cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
     """Track all objects of the session through the video."""
     cli = get_context(context)
+    if out is not None and not cli.overwrite:
+        check_no_result(out)
     with cli.client() as mq, JobWatch(cli) as watch:
         job = mq.resume_session(session_id).propagate(
             direction=direction,
