@@ -2,11 +2,16 @@
 
 import re
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartCallbacks, MultipartParser, parse_options_header
+from python_multipart.multipart import MultipartParser, parse_options_header
 
 from service.problems import ServiceProblem
+
+if TYPE_CHECKING:
+    # the name exists for type checkers alone
+    from python_multipart.multipart import MultipartCallbacks
 
 PART = "file"
 # as older clients write names that are not ASCII (RFC 5987, 2231)
@@ -26,7 +31,7 @@ class FormFile:
         self._name, self._value = b"", b""
         self._disposition = b""
         self._pieces: list[bytes] = []
-        callbacks: MultipartCallbacks = {
+        callbacks: "MultipartCallbacks" = {
             "on_part_begin": self._begin_part,
             "on_header_field": self._add_name,
             "on_header_value": self._add_value,
