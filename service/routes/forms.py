@@ -31,7 +31,7 @@ class FormFile:
         self._name, self._value = b"", b""
         self._disposition = b""
         self._pieces: list[bytes] = []
-        callbacks: "MultipartCallbacks" = {
+        callbacks: MultipartCallbacks = {
             "on_part_begin": self._begin_part,
             "on_header_field": self._add_name,
             "on_header_value": self._add_value,
