@@ -1,9 +1,10 @@
 """Where the files of a result are saved, and what is there already."""
 
+import os
 from pathlib import Path
 
 from maquette.contract import Artefact, Manifest
-from maquette.errors import OutputExists
+from maquette.errors import MaquetteError, OutputExists
 from maquette.hashing import sha256
 from maquette.names import UniqueNames, split_suffix
 
@@ -28,12 +29,22 @@ def holds_artefact(file: Path, artefact: Artefact) -> bool:
     return file.is_file() and sha256(file).hex() == artefact.sha256
 
 
+def check_writable(folder: Path) -> None:
+    """Raise MaquetteError where a folder is not there and cannot be created, before anything is computed."""
+    place = folder.absolute()
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir():
+        raise MaquetteError(f"{folder} cannot be a folder: {place} is a file")
+    # what stands in for files, as /proc does, accepts no folders from anybody
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise MaquetteError(f"{folder} cannot be written: {place} is read-only")
+
+
 def check_no_result(folder: Path) -> None:
-    """Raise OutputExists for a folder that holds a result, or for a file in its place."""
+    """Raise OutputExists for a folder that holds a result."""
     if (folder / MANIFEST_FILE).exists():
         raise OutputExists(f"{folder} holds a result already: choose another folder, or add --overwrite")
-    if folder.exists() and not folder.is_dir():
-        raise OutputExists(f"{folder} is a file: choose a folder")
 
 
 def check_nothing_lost(manifest: Manifest, folder: Path) -> None:

@@ -295,11 +295,29 @@ def test_a_folder_with_a_result_is_refused_before_the_job(
     words = tuple(word.format(**saved) for word in words)
     refused = run(*words, "-o", "out")
     assert refused.status == 1 and "out holds a result already" in refused.stderr
-    refused = run(*words, "-o", "red.png")
-    assert refused.status == 1 and "red.png is a file" in refused.stderr
+    for place in ("red.png", "red.png/deeper/out"):
+        refused = run(*words, "-o", place)
+        assert refused.status == 1 and f"{place} cannot be a folder: " in refused.stderr
     assert len(list_jobs(gateway)) == 2
     assert run(*words, "-o", "out", "--overwrite").status == 130
     assert len(list_jobs(gateway)) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("", "is not JSON: "),
+        ("[{}]x", "is not JSON: "),
+        ("{}", "must hold a JSON list"),
+        (None, "cannot be read: "),
+    ],
+)
+def test_a_file_of_an_option_is_named(run: Run, tmp_path: Path, content: str | None, why: str) -> None:
+    if content is not None:
+        (tmp_path / "some.json").write_text(content)
+    for words in (("segment", "red.png", "--prompts"), ("bodies", "red.png", "--world-from-cam")):
+        refused = run(*words, "some.json")
+        assert refused.status == 2 and f"some.json {why}" in " ".join(refused.stderr.split())
 
 
 def test_a_full_disk_is_one_line(run: Run, gateway: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -190,7 +190,7 @@ def test_a_dataset_is_made_of_the_videos_that_can_be_read(tmp_path: Path) -> Non
         Image.new("L", (size, 8)).save(frames / f"{number}.png")
     submit_plan(client(service), plan(tmp_path), on_skip=skipped.append)
     [job] = service.jobs
-    assert [source["name"] for source in job["sources"]] == ["a.mp4", "a.mp4"]
+    assert [source["name"] for source in job["sources"]] == ["one/a.mp4", "two/a.mp4"]
     assert job["skipped"] == {
         "b.mp4": "upload_empty",
         "c.mp4": "unsupported_media",

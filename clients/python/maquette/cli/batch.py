@@ -30,7 +30,7 @@ def run_each(
     from maquette.cli.output import finish_job
     from maquette.cli.skips import SkipList
     from maquette.errors import Gone, JobCancelled, JobFailed, MaquetteError, OutputExists
-    from maquette.result_files import check_no_result
+    from maquette.result_files import check_no_result, check_writable
 
     cli = get_context(context)
     inputs = expand_globs(patterns)
@@ -39,6 +39,8 @@ def run_each(
     skips, jobs, names = SkipList(cli, len(inputs), strict=strict), [], UniqueNames()
     titles = [names.add(choose_name(medium)) for medium in inputs]
     folders = [choose_folder(out, title, len(inputs)) for title in titles]
+    if out is not None:
+        check_writable(out)
     with cli.client() as mq, JobWatch(cli) as watch:
         # all are submitted before the first is waited for, so that workers are never idle
         for medium, title, folder in zip(inputs, titles, folders, strict=True):
@@ -72,12 +74,11 @@ def run_each_or_continue(
     if patterns:
         raise typer.BadParameter("--from-job brings its own input: leave the files out")
     from maquette.cli.job_watch import JobWatch
-    from maquette.cli.output import finish_job
-    from maquette.result_files import check_no_result
+    from maquette.cli.output import check_output, finish_job
 
     cli = get_context(context)
-    if out is not None and not cli.overwrite:
-        check_no_result(out)
+    if out is not None:
+        check_output(cli, out)
     with cli.client() as mq, JobWatch(cli) as watch:
         job = watch.add(start(mq, None), from_job)
         finish_job(cli, job, job.id, out)

@@ -9,10 +9,22 @@ from maquette.console import PlainConsole, styled
 from maquette.contract import BodiesResult, ObjectsResult, SceneResult
 from maquette.errors import OutputExists
 from maquette.handles import Job
-from maquette.result_files import check_nothing_lost, remove_earlier_result
+from maquette.result_files import (
+    check_no_result,
+    check_nothing_lost,
+    check_writable,
+    remove_earlier_result,
+)
 from maquette.results import AnyResult
 
 Res = TypeVar("Res", bound=AnyResult)
+
+
+def check_output(cli: CliContext, folder: Path) -> None:
+    """Raise MaquetteError, before a job is submitted, for a folder in which its result could not be saved."""
+    check_writable(folder)
+    if not cli.overwrite:
+        check_no_result(folder)
 
 
 def save_result(cli: CliContext, result: AnyResult, folder: Path) -> None:

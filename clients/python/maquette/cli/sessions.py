@@ -10,12 +10,11 @@ from maquette.cli import parsing
 from maquette.cli.context import CliContext, get_context, print_json
 from maquette.cli.job_watch import JobWatch
 from maquette.cli.lazy_group import plain_typer
-from maquette.cli.output import finish_job
+from maquette.cli.output import check_output, finish_job
 from maquette.console import PlainConsole, styled
 from maquette.contract import Direction, OpenSession, Propagate, Session, VideoPrompt
 from maquette.contract.defaults import PROPAGATION, SESSION
 from maquette.plain_text import print_line
-from maquette.result_files import check_no_result
 
 app = plain_typer(help="Annotate a video step by step.", no_args_is_help=True)
 SessionIdArgument = Annotated[str, typer.Argument(help="Id of the session.")]
@@ -88,8 +87,8 @@ def propagate(
 ) -> None:
     """Track all objects of the session through the video."""
     cli = get_context(context)
-    if out is not None and not cli.overwrite:
-        check_no_result(out)
+    if out is not None:
+        check_output(cli, out)
     with cli.client() as mq, JobWatch(cli) as watch:
         job = mq.resume_session(session_id).propagate(
             direction=direction,

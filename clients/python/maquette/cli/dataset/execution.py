@@ -10,12 +10,11 @@ from maquette.cli.context import get_context
 from maquette.cli.dataset.estimate import print_estimate
 from maquette.cli.dataset.server_commands import load_server_function
 from maquette.cli.job_watch import JobWatch
-from maquette.cli.output import finish_job
+from maquette.cli.output import check_output, finish_job
 from maquette.cli.skips import SOME_SKIPPED
 from maquette.console import PlainConsole
 from maquette.dataset_plan import DatasetPlan, format_plan
 from maquette.dataset_plan.running import estimate_plan, submit_plan
-from maquette.result_files import check_no_result
 
 PLAN_FILE = "plan.toml"
 SESSION_HINTS = {
@@ -74,8 +73,8 @@ def execute_plan(context: typer.Context, plan: DatasetPlan, mode: PlanMode) -> N
 def _run_plan(context: typer.Context, plan: DatasetPlan) -> None:
     cli = get_context(context)
     folder, formats = plan.output.folder, ",".join(plan.output.formats)
-    if folder is not None and not cli.overwrite:
-        check_no_result(folder)
+    if folder is not None:
+        check_output(cli, folder)
     if formats:
         # unknown formats are refused before the job, not after it
         load_server_function("check_formats")(formats)
