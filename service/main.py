@@ -27,6 +27,10 @@ class ServerGroup(LazyGroup):
         "keys": LazyCommand(
             target="service.operator_commands:keys_app", summary="Create, list and revoke API keys."
         ),
+        "audit": LazyCommand(
+            target="service.audit_commands:audit_app",
+            summary="Read the log of deletions and administrative acts.",
+        ),
         "storage": LazyCommand(
             target="service.storage_commands:storage_app",
             summary="Remove what is not needed, and check what is stored.",

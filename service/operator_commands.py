@@ -50,8 +50,9 @@ def create_key(
 ) -> None:
     """Create an API key and print its secret, which is not stored."""
     from storage.ledger import keys
+    from storage.ledger.audit import find_operator
 
-    typer.echo(keys.create(open_ledger(), tenant, name))
+    typer.echo(keys.create(open_ledger(), tenant, name, find_operator()))
 
 
 @keys_app.command("list")
@@ -69,8 +70,9 @@ def revoke_key(
 ) -> None:
     """Revoke an API key."""
     from storage.ledger import keys
+    from storage.ledger.audit import find_operator
 
-    if not keys.revoke(open_ledger(), key_id):
+    if not keys.revoke(open_ledger(), key_id, find_operator()):
         raise typer.BadParameter(f"no valid key has the id {key_id}")
 
 

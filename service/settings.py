@@ -62,6 +62,8 @@ class ServiceSettings(StorageSettings):
     keep_scratch_days: float = 1.0
     """How long checkpoints, outputs of parts and artefacts that are in no result are kept after a job's end;
     0 keeps them as long as the job."""
+    keep_audit_days: float = 365.0
+    """How long the audit log is kept; 0 keeps it for ever."""
     collect_seconds: float = 300.0
     """How often what is not needed is removed; 0 leaves it to `maquette-server storage collect`."""
     collect_grace_seconds: float = 3600.0

@@ -50,8 +50,13 @@ def check(
     An unknown file is one that no row names, a lost file one that is not in the store any more.
     """
     from storage.checking import check_store
+    from storage.ledger import audit
 
-    report = check_store(open_ledger(), open_artefacts(), min_age_seconds=min_age_hours * 3600, repair=repair)
+    ledger = open_ledger()
+    report = check_store(ledger, open_artefacts(), min_age_seconds=min_age_hours * 3600, repair=repair)
+    if repair and report.counts:
+        with ledger.write() as connection:
+            audit.record(connection, audit.find_operator(), "storage.repair", **report.counts)
     for item in report.differences:
         owners = f"  needed by {', '.join(item.needed_by)}" if item.needed_by else ""
         print_line(f"{item.kind}  {item.sha256}  {item.bytes:,} bytes{owners}")

@@ -48,6 +48,7 @@ def set_tenant(
 ) -> None:
     """Set what differs for a tenant from the settings of the server, and print all that is set."""
     from storage.ledger import tenants
+    from storage.ledger.audit import find_operator
 
     values = {
         "keep_uploads_days": keep_uploads_days,
@@ -60,7 +61,9 @@ def set_tenant(
         if name not in values:
             raise typer.BadParameter(f"{name!r} is none of {', '.join(values)}")
         changes[name] = None
-    for name, value in sorted(tenants.change_settings(open_ledger(), tenant, changes).items()):
+    for name, value in sorted(
+        tenants.change_settings(open_ledger(), tenant, changes, find_operator()).items()
+    ):
         print_line(f"{name}={value:g}")
 
 
@@ -78,6 +81,7 @@ def erase(
     files are gone after the grace time.
     """
     from storage.ledger import erasure, keys
+    from storage.ledger.audit import find_operator
 
     ledger = open_ledger()
     if not yes:
@@ -85,8 +89,8 @@ def erase(
     if not keep_keys:
         for key in keys.list_open(ledger):
             if key.tenant == tenant:
-                keys.revoke(ledger, key.id)
-    report = erasure.erase_tenant(ledger, tenant, cancel=True)
+                keys.revoke(ledger, key.id, find_operator())
+    report = erasure.erase_tenant(ledger, tenant, find_operator(), cancel=True)
     print_line(f"{report.jobs} jobs, {report.uploads} uploads, {report.sessions} sessions deleted")
     if report.open_jobs:
         raise RuntimeError(f"{report.open_jobs} jobs were asked to stop and still run: run this again")

@@ -8,7 +8,9 @@ from functools import partial
 from maquette.contract import Manifest
 
 from storage.artefacts import ArtefactMissing, ArtefactStore
-from storage.ledger import Database, blobs, deletion, retention, sessions, tenants
+from storage.ledger import Database, audit, blobs, deletion, retention, sessions, tenants
+from storage.ledger.audit import RETENTION
+from storage.ledger.erasure import Delete
 from storage.ledger.retention import EndedJob, Retention
 
 log = logging.getLogger(__name__)
@@ -42,8 +44,15 @@ class Collector:
     """
 
     def __init__(
-        self, db: Database, store: ArtefactStore, default: Retention, *, grace_seconds: float
+        self,
+        db: Database,
+        store: ArtefactStore,
+        default: Retention,
+        *,
+        grace_seconds: float,
+        audit_days: float = 0.0,
     ) -> None:
+        self._audit_days = audit_days
         self._db, self._store, self._default = db, store, default
         self._grace = grace_seconds
         self._until: float | None = None
@@ -62,6 +71,7 @@ class Collector:
             self._expire(tenant, kept, report)
             self._release(tenant, kept.scratch, report)
         retention.forget_deleted_artefacts(self._db, self._default.results)
+        audit.drop_older(self._db, self._audit_days)
         while self._may_go_on() and not retention.drop_legacy(self._db):
             pass
         self._remove(report)
@@ -95,9 +105,9 @@ class Collector:
             yield from names
             after = names[-1]
 
-    def _delete(self, delete: Callable[[Database, str, str], bool], tenant: str, name: str) -> bool:
+    def _delete(self, delete: Delete, tenant: str, name: str) -> bool:
         try:
-            return delete(self._db, tenant, name)
+            return delete(self._db, tenant, name, RETENTION)
         except deletion.StillNeeded:
             # a later round finds it again
             return False

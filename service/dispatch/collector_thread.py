@@ -57,4 +57,10 @@ def build_collector(db: Database, store: ArtefactStore, settings: ServiceSetting
         events=settings.keep_events_days,
         scratch=settings.keep_scratch_days,
     )
-    return Collector(db, store, default, grace_seconds=settings.collect_grace_seconds)
+    return Collector(
+        db,
+        store,
+        default,
+        grace_seconds=settings.collect_grace_seconds,
+        audit_days=settings.keep_audit_days,
+    )

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.problems import respond
 from storage.ledger import ApiKey, Database, keys
+from storage.ledger.audit import Actor
 
 BEARER = HTTPBearer(auto_error=False, description="An API key as a bearer token")
 HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="An API key")
@@ -84,6 +85,12 @@ async def caller(
     """The key that `KeyGuard` found; the other parameters describe it in the OpenAPI document."""
     key: ApiKey = request.scope["maquette.key"]
     return key
+
+
+def find_actor(request: Request) -> Actor:
+    """Who sends a request, for the audit log."""
+    key: ApiKey = request.scope["maquette.key"]
+    return Actor(f"key:{key.id}", None if request.client is None else request.client.host)
 
 
 Caller = Annotated[ApiKey, Depends(caller)]

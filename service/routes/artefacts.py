@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.responses import StreamingResponse
 
 from service.delivery import ranges
-from service.guards.keys import Caller
+from service.guards.keys import Caller, find_actor
 from service.problems import ServiceProblem
 from service.state import get_state
 from storage.ledger import deletion, files
@@ -81,7 +81,8 @@ def get_artefact(
 async def delete_artefact(http: Request, key: Caller, sha256: ArtefactPath) -> None:
     """Delete a file of results; jobs that have it are kept, and it answers 410 from then on."""
     state = get_state(http)
-    if not await state.writes.run(deletion.delete_artefact, state.db, key.tenant, sha256):
+    actor = find_actor(http)
+    if not await state.writes.run(deletion.delete_artefact, state.db, key.tenant, sha256, actor):
         raise _artefact_unknown(sha256)
     state.results.discard(sha256)
 

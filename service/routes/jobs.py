@@ -9,7 +9,7 @@ from maquette.contract import FINAL_STATES, Job, JobKind, JobPage, JobRequest, J
 from service.delivery.results import to_job
 from service.delivery.waiting import preferred_wait, wait_until_final
 from service.dispatch.submission import submit_job
-from service.guards.keys import Caller
+from service.guards.keys import Caller, find_actor
 from service.problems import ServiceProblem
 from service.state import State, get_state
 from storage.ledger import JobRow, deletion, jobs
@@ -101,7 +101,8 @@ async def cancel(http: Request, key: Caller, job_id: JobPath) -> Job:
 async def delete_job(http: Request, key: Caller, job_id: JobPath) -> None:
     """Delete a job that has ended, its events and its result; to delete it again changes nothing."""
     state = get_state(http)
-    if not await state.writes.run(deletion.delete_job, state.db, key.tenant, job_id):
+    actor = find_actor(http)
+    if not await state.writes.run(deletion.delete_job, state.db, key.tenant, job_id, actor):
         raise _job_unknown(job_id)
 
 

@@ -5,7 +5,7 @@ import time
 from fastapi import APIRouter, Request
 from maquette.contract import Erasure
 
-from service.guards.keys import Caller
+from service.guards.keys import Caller, find_actor
 from service.state import get_state
 from storage.ledger import erasure
 
@@ -24,7 +24,9 @@ async def erase_tenant(http: Request, key: Caller) -> Erasure:
     until = time.monotonic() + ERASE_SECONDS
 
     def erase() -> erasure.ErasureReport:
-        return erasure.erase_tenant(state.db, key.tenant, may_go_on=lambda: time.monotonic() < until)
+        return erasure.erase_tenant(
+            state.db, key.tenant, find_actor(http), may_go_on=lambda: time.monotonic() < until
+        )
 
     report = await state.writes.run(erase)
     return Erasure(

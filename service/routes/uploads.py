@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from maquette.contract import Media
 
-from service.guards.keys import Caller
+from service.guards.keys import Caller, find_actor
 from service.problems import ServiceProblem
 from service.routes.forms import read_form_file
 from service.state import State, get_state
@@ -82,7 +82,8 @@ def get_upload(request: Request, key: Caller, sha256: UploadPath) -> Media:
 async def delete_upload(request: Request, key: Caller, sha256: UploadPath) -> None:
     """Delete an upload; results that were made from it are kept."""
     state = get_state(request)
-    if not await state.writes.run(deletion.delete_upload, state.db, key.tenant, sha256):
+    actor = find_actor(request)
+    if not await state.writes.run(deletion.delete_upload, state.db, key.tenant, sha256, actor):
         raise _media_unknown(sha256)
 
 

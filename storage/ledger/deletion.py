@@ -4,7 +4,8 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
 
-from storage.ledger import blobs
+from storage.ledger import audit, blobs
+from storage.ledger.audit import SERVICE, Actor
 from storage.ledger.clock import OPEN_STATES, now
 from storage.ledger.database import Database
 from storage.ledger.tables import artefacts, blob_refs, events, jobs, media
@@ -25,7 +26,7 @@ class StillNeeded(Exception):
     """Something that runs needs it: nothing was deleted. The message says what, and what to do."""
 
 
-def delete_job(db: Database, tenant: str, job_id: str) -> bool:
+def delete_job(db: Database, tenant: str, job_id: str, actor: Actor = SERVICE) -> bool:
     """Delete a job that has ended, with its events and references; False when there is none.
 
     Raises StillNeeded while it, or a job that continues it, has not ended. Deleting it again changes nothing.
@@ -40,6 +41,7 @@ def delete_job(db: Database, tenant: str, job_id: str) -> bool:
         if row.deleted_at is None:
             _check_job(connection, job_id, row.state)
             connection.execute(update(jobs).where(*mine).values(deleted_at=now(), released_at=None, **ERASED))
+            audit.record(connection, actor, "job.delete", tenant=tenant, subject=job_id)
     for _ in range(INLINE_BATCHES):
         if erase_batch(db, tenant, job_id):
             break
@@ -63,7 +65,7 @@ def erase_batch(db: Database, tenant: str, job_id: str) -> bool:
         return True
 
 
-def delete_upload(db: Database, tenant: str, sha256: str) -> bool:
+def delete_upload(db: Database, tenant: str, sha256: str, actor: Actor = SERVICE) -> bool:
     """Delete an upload; False when there is none. Raises StillNeeded while a job or a session needs it."""
     with db.write() as connection:
         mine = (media.c.tenant == tenant, media.c.sha256 == sha256)
@@ -72,10 +74,11 @@ def delete_upload(db: Database, tenant: str, sha256: str) -> bool:
         _check_file(connection, tenant, sha256)
         connection.execute(delete(media).where(*mine))
         blobs.drop(connection, tenant, blobs.UPLOADS, blobs.UPLOAD, [sha256])
+        audit.record(connection, actor, "upload.delete", tenant=tenant, subject=sha256)
     return True
 
 
-def delete_artefact(db: Database, tenant: str, sha256: str) -> bool:
+def delete_artefact(db: Database, tenant: str, sha256: str, actor: Actor = SERVICE) -> bool:
     """Delete an artefact of jobs that are kept; False when there is none.
 
     Raises StillNeeded while a job needs it or makes it.
@@ -85,9 +88,9 @@ def delete_artefact(db: Database, tenant: str, sha256: str) -> bool:
         if connection.execute(select(artefacts.c.sha256).where(*mine).with_for_update()).first() is None:
             return False
         _check_file(connection, tenant, sha256)
-        connection.execute(
-            update(artefacts).where(*mine, artefacts.c.deleted_at.is_(None)).values(deleted_at=now())
-        )
+        kept = update(artefacts).where(*mine, artefacts.c.deleted_at.is_(None)).values(deleted_at=now())
+        if connection.execute(kept).rowcount:
+            audit.record(connection, actor, "artefact.delete", tenant=tenant, subject=sha256)
         results = (blob_refs.c.tenant == tenant, blob_refs.c.sha256 == sha256)
         connection.execute(delete(blob_refs).where(*results, blob_refs.c.role == blobs.RESULT))
         blobs.condemn(connection, [sha256])

@@ -6,14 +6,16 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, delete, func, select
 
-from storage.ledger import blobs, deletion, sessions
+from storage.ledger import audit, blobs, deletion, sessions
 from storage.ledger import jobs as ledger_jobs
+from storage.ledger.audit import SERVICE, Actor
 from storage.ledger.clock import OPEN_STATES
 from storage.ledger.database import Database
 from storage.ledger.tables import artefacts, jobs, media
 from storage.ledger.tables import sessions as sessions_table
 
 PAGE = 500
+Delete = Callable[[Database, str, str, Actor], bool]
 
 
 @dataclass(slots=True)
@@ -28,7 +30,12 @@ class ErasureReport:
 
 
 def erase_tenant(
-    db: Database, tenant: str, *, cancel: bool = False, may_go_on: Callable[[], bool] = lambda: True
+    db: Database,
+    tenant: str,
+    actor: Actor = SERVICE,
+    *,
+    cancel: bool = False,
+    may_go_on: Callable[[], bool] = lambda: True,
 ) -> ErasureReport:
     """Delete the sessions, jobs, results and uploads of a tenant, until `may_go_on` is False.
 
@@ -45,7 +52,9 @@ def erase_tenant(
         )
     if report.open_jobs and not cancel:
         raise deletion.StillNeeded(f"{report.open_jobs} jobs have not ended: cancel them, or wait for them")
-    steps: tuple[tuple[str, Callable[[Database, str, str], bool], Column[Any], tuple[Any, ...]], ...] = (
+    with db.write() as connection:
+        audit.record(connection, actor, "tenant.erase", tenant=tenant, subject=tenant)
+    steps: tuple[tuple[str, Delete, Column[Any], tuple[Any, ...]], ...] = (
         ("sessions", sessions.close, sessions_table.c.id, (sessions_table.c.tenant == tenant,)),
         ("jobs", deletion.delete_job, jobs.c.id, (*own, ~working)),
         ("uploads", deletion.delete_upload, media.c.sha256, (media.c.tenant == tenant,)),
@@ -55,7 +64,7 @@ def erase_tenant(
             if not may_go_on():
                 return report
             try:
-                setattr(report, name, getattr(report, name) + delete_one(db, tenant, item))
+                setattr(report, name, getattr(report, name) + delete_one(db, tenant, item, actor))
             except deletion.StillNeeded:
                 continue
     if not report.open_jobs:

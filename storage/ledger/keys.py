@@ -8,6 +8,8 @@ from contextlib import suppress
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from storage.ledger import audit
+from storage.ledger.audit import SERVICE, Actor
 from storage.ledger.clock import now
 from storage.ledger.database import Database
 from storage.ledger.records import ApiKey
@@ -35,22 +37,24 @@ def check_tenant(name: str) -> None:
         )
 
 
-def create(db: Database, tenant: str, name: str) -> str:
+def create(db: Database, tenant: str, name: str, actor: Actor = SERVICE) -> str:
     """Create a key and return its secret, which is not stored. Raises InvalidTenant."""
     secret = PREFIX + secrets.token_urlsafe(32)
-    add(db, tenant, name, secret)
+    add(db, tenant, name, secret, actor)
     return secret
 
 
-def add(db: Database, tenant: str, name: str, secret: str) -> None:
+def add(db: Database, tenant: str, name: str, secret: str, actor: Actor = SERVICE) -> None:
     """Store a key whose secret the operator chose. Raises InvalidTenant."""
     check_tenant(tenant)
+    key_id = db.time.token(8)
     with db.write() as connection:
         connection.execute(
             insert(api_keys).values(
-                id=secrets.token_hex(8), tenant=tenant, name=name, key_hash=hash_key(secret), created_at=now()
+                id=key_id, tenant=tenant, name=name, key_hash=hash_key(secret), created_at=now()
             )
         )
+        audit.record(connection, actor, "key.create", tenant=tenant, subject=key_id, name=name)
 
 
 def ensure(db: Database, tenant: str, name: str, secret: str) -> bool:
@@ -78,15 +82,19 @@ def find(db: Database, secret: str) -> ApiKey | None:
     return ApiKey(row.id, row.tenant, row.name) if row else None
 
 
-def revoke(db: Database, key_id: str) -> bool:
+def revoke(db: Database, key_id: str, actor: Actor = SERVICE) -> bool:
     """Revoke a key; False when there is no such valid key."""
     with db.write() as connection:
-        result = connection.execute(
+        tenant = connection.execute(
             update(api_keys)
             .where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
             .values(revoked_at=now())
-        )
-        return bool(result.rowcount)
+            .returning(api_keys.c.tenant)
+        ).scalar()
+        if tenant is None:
+            return False
+        audit.record(connection, actor, "key.revoke", tenant=tenant, subject=key_id)
+        return True
 
 
 def list_open(db: Database) -> list[ApiKey]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from storage.ledger import blobs, inputs
+from storage.ledger import audit, blobs, inputs
+from storage.ledger.audit import SERVICE, Actor
 from storage.ledger.clock import now
 from storage.ledger.database import Database
 from storage.ledger.tables import sessions
@@ -78,12 +79,15 @@ def change(db: Database, known: SessionRow, state: dict[str, Any]) -> SessionRow
     return SessionRow.from_row(row) if row else None
 
 
-def close(db: Database, tenant: str, session_id: str) -> bool:
+def close(db: Database, tenant: str, session_id: str, actor: Actor = SERVICE) -> bool:
     """End a session; False when there is none."""
     with db.write() as connection:
         mine = (sessions.c.id == session_id, sessions.c.tenant == tenant)
         ended = connection.execute(delete(sessions).where(*mine).returning(sessions.c.id, sessions.c.video))
-        return _let_go(connection, tenant, ended.all()) > 0
+        if not _let_go(connection, tenant, ended.all()):
+            return False
+        audit.record(connection, actor, "session.close", tenant=tenant, subject=session_id)
+        return True
 
 
 def drop_expired(db: Database) -> None:

@@ -89,6 +89,22 @@ tenants = Table(
     Column("settings", Text, nullable=False),
 )
 
+# every deletion and every act of an operator; never contents
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at", Double, nullable=False),
+    Column("actor", String(100), nullable=False),
+    Column("address", String(100)),
+    Column("action", String(40), nullable=False),
+    Column("tenant", String(64)),
+    Column("subject", String(100)),
+    Column("detail", Text, nullable=False),
+    Index(None, "at"),
+    sqlite_autoincrement=True,
+)
+
 # one row: when the next round of collection is due, and since when references are recorded
 collection = Table(
     "collection",

@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from storage.ledger import blobs
+from storage.ledger import audit, blobs
+from storage.ledger.audit import SERVICE, Actor
 from storage.ledger.database import Database
 from storage.ledger.keys import check_tenant
 from storage.ledger.tables import tenants
@@ -18,7 +19,9 @@ def get_settings(db: Database, tenant: str) -> dict[str, float]:
     return {} if row is None else json.loads(row.settings)
 
 
-def change_settings(db: Database, tenant: str, changes: dict[str, float | None]) -> dict[str, float]:
+def change_settings(
+    db: Database, tenant: str, changes: dict[str, float | None], actor: Actor = SERVICE
+) -> dict[str, float]:
     """Set values of a tenant, and take back those that are None; returns all. Raises InvalidTenant."""
     check_tenant(tenant)
     with db.write() as connection:
@@ -32,4 +35,6 @@ def change_settings(db: Database, tenant: str, changes: dict[str, float | None])
             .values(name=tenant, settings=json.dumps(settings))
             .on_conflict_do_update(index_elements=[tenants.c.name], set_={"settings": json.dumps(settings)})
         )
+        if changes:
+            audit.record(connection, actor, "tenant.set", tenant=tenant, subject=tenant, **changes)
     return settings

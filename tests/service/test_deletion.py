@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from service.state import State
 from storage.collection import Collector
-from storage.ledger import JobRow, blobs, jobs, leases
+from storage.ledger import JobRow, audit, blobs, jobs, leases
 from storage.ledger.retention import Retention
 from tests.support.media_files import encode_png
 
@@ -243,3 +243,28 @@ def test_everything_of_a_tenant(gateway: TestClient, state: State, tenant: str, 
         assert gateway.get(f"/v1/{path}").status_code == 404
     collect(state)
     assert not state.store.has(artefact["sha256"])
+
+
+def test_each_deletion_is_audited_once_with_its_key_and_address(
+    gateway: TestClient, state: State, tenant: str, image: str
+) -> None:
+    job_id = submit(gateway, image)
+    artefact = finish(state, job_id, image)
+    for path in (f"artefacts/{artefact['sha256']}", f"jobs/{job_id}", f"jobs/{job_id}", f"uploads/{image}"):
+        gateway.delete(f"/v1/{path}")
+    acts = list(audit.list_acts(state.db, tenant=tenant))
+    done = [(act.action, act.subject) for act in acts if act.actor.startswith("key:")]
+    assert done == [
+        ("artefact.delete", artefact["sha256"]),
+        ("job.delete", job_id),
+        ("upload.delete", image),
+    ]
+    assert acts[-1].address == "testclient"
+
+
+def test_what_retention_deletes_is_audited(
+    gateway: TestClient, state: State, tenant: str, image: str
+) -> None:
+    collect(state, uploads=1e-9)
+    acts = [act for act in audit.list_acts(state.db, tenant=tenant) if act.subject == image]
+    assert [(act.actor, act.action) for act in acts] == [("retention", "upload.delete")]

@@ -1,5 +1,6 @@
 """`maquette-server storage` and `tenants`, on a ledger and a folder."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,28 @@ def test_what_is_set_for_a_tenant(
     assert run(monkeypatch, capsys, "tenants", "list")[1] == "acme  keep_uploads_days=7\n"
     assert run(monkeypatch, capsys, "tenants", "set", "acme", "--unset", "keep_uploads_days")[1] == ""
     assert run(monkeypatch, capsys, "tenants", "set", "acme", "--unset", "nothing")[0] == 2
+
+
+def test_deletions_and_acts_of_operators_are_in_the_audit_log(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    ledger = open_ledger()
+    for name in ("acme", "globex"):
+        files.add_media(ledger, name, store.put(name.encode()), {"bytes": 4, "codec": "secret"})
+    run(monkeypatch, capsys, "keys", "create", "acme", "laptop")
+    run(monkeypatch, capsys, "tenants", "set", "acme", "--keep-results-days", "9")
+    run(monkeypatch, capsys, "tenants", "erase", "acme", "--yes")
+    store.put(b"stray")
+    run(monkeypatch, capsys, "storage", "check", "--repair", "--min-age-hours", "0")
+    status, out, _ = run(monkeypatch, capsys, "audit", "export")
+    acts = [json.loads(line) for line in out.splitlines()]
+    assert status == 0 and [act["action"] for act in acts] == [
+        *("key.create", "tenant.set", "key.revoke", "tenant.erase", "upload.delete", "storage.repair")
+    ]
+    assert all(act["actor"].startswith("operator:") and act["address"] for act in acts)
+    assert acts[1]["detail"] == {"keep_results_days": 9.0}
+    assert "secret" not in out
+    run(monkeypatch, capsys, "audit", "export", "--tenant", "acme", "--out", "log.jsonl")
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 5
+    assert run(monkeypatch, capsys, "audit", "export", "--until", "2020-01-01T00:00:00")[1] == ""
+    ledger.close()

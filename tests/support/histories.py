@@ -208,7 +208,7 @@ class Histories(RuleBasedStateMachine):
         continued = any(
             sha256 in job.kept and self._is_continued(job_id) for job_id, job in self._jobs_by(tenant)
         )
-        with self._refused_if(needed or continued, maybe=bool(self._open())):
+        with self._refused_if(needed or continued, maybe=bool(self._open() or self.sessions)):
             if deletion.delete_artefact(self.db, tenant, sha256):
                 for _, job in self._jobs_by(tenant):
                     job.kept.discard(sha256)
