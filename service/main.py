@@ -27,6 +27,14 @@ class ServerGroup(LazyGroup):
         "keys": LazyCommand(
             target="service.operator_commands:keys_app", summary="Create, list and revoke API keys."
         ),
+        "storage": LazyCommand(
+            target="service.storage_commands:storage_app",
+            summary="Remove what is not needed, and check what is stored.",
+        ),
+        "tenants": LazyCommand(
+            target="service.tenant_commands:tenants_app",
+            summary="Set what one tenant is allowed, and erase tenants.",
+        ),
         **{
             name: LazyCommand(target=target, summary=SUMMARIES.get(name, f"Commands of {target}."))
             for name, target in find_entry_points(ENTRY_POINT_GROUP).items()

@@ -18,6 +18,7 @@ from starlette.routing import Match
 from media.errors import MediaError
 from service.guards.semantics import answers_head
 from storage.artefacts import ArtefactMissing
+from storage.ledger.deletion import StillNeeded
 
 log = logging.getLogger(__name__)
 HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 400: "bad_request", 413: "body_too_large"}
@@ -56,6 +57,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(MediaError)
     async def _media(_request: Request, error: MediaError) -> Response:
         return respond(Problem.from_code(error.code, error.status, error.detail))
+
+    @app.exception_handler(StillNeeded)
+    async def _needed(_request: Request, error: StillNeeded) -> Response:
+        return respond(Problem.from_code("still_needed", 409, str(error)))
 
     @app.exception_handler(ArtefactMissing)
     async def _lost(request: Request, error: ArtefactMissing) -> Response:

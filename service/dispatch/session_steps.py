@@ -9,11 +9,12 @@ from maquette.contract.sessions import SESSION_OBJECTS, SESSION_PROMPTS
 
 from service.delivery.results import to_datetime
 from service.dispatch.session_jobs import build_preview_job, build_propagation_job
-from service.dispatch.submission import submit_job
+from service.dispatch.submission import input_gone, submit_job
 from service.guards.requests import check_request, to_problem
 from service.problems import ServiceProblem
 from service.state import State
 from storage.ledger import JobRow, SessionRow, files, sessions
+from storage.ledger.inputs import InputGone
 
 # how often a change is tried when others change the session at the same time
 CHANGE_ATTEMPTS = 5
@@ -31,7 +32,10 @@ def open_session(state: State, tenant: str, request: OpenSession) -> Session:
         "prompts": [],
         "last_job": None,
     }
-    row = sessions.add(state.db, tenant, request.video, request.ttl_seconds, content)
+    try:
+        row = sessions.add(state.db, tenant, request.video, request.ttl_seconds, content)
+    except InputGone as gone:
+        raise input_gone(gone) from None
     return to_session(state, row)
 
 

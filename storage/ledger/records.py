@@ -37,7 +37,10 @@ class WorkerRow:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A new job before it has an id; `request` is canonical JSON, `subject` the image it is about."""
+    """A new job before it has an id; `request` is canonical JSON, `subject` the image it is about.
+
+    `from_job` is the job that it continues.
+    """
 
     tenant: str
     kind: str
@@ -48,6 +51,7 @@ class Submission:
     timeout_seconds: int
     idempotency_key: str | None = None
     subject: str | None = None
+    from_job: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from fastapi.testclient import TestClient
 from service.delivery import ranges
 from service.delivery.waiting import preferred_wait
 from service.state import State
-from storage.ledger import Submission, files, jobs, leases
+from storage.ledger import Submission, jobs, leases
+from tests.support.ledger_files import add_artefact
 from tests.support.media_files import encode_png, make_gradient
 
 IMAGE = encode_png(make_gradient())
@@ -33,7 +34,7 @@ def job_id(gateway: TestClient, image: str) -> str:
 def artefact(state: State, tenant: str) -> str:
     """A stored file of ten bytes."""
     sha256 = state.store.put(b"0123456789")
-    files.add_artefact(state.db, tenant, sha256, "text/plain", 10)
+    add_artefact(state.db, tenant, sha256, "text/plain", 10)
     return sha256
 
 
@@ -156,7 +157,7 @@ def test_a_page_cannot_run_in_the_origin_of_the_gateway(
 ) -> None:
     data = b"<!doctype html><script>alert(1)</script>"
     sha256 = state.store.put(data)
-    files.add_artefact(state.db, tenant, sha256, media_type, len(data))
+    add_artefact(state.db, tenant, sha256, media_type, len(data))
     for answer in (gateway.get(f"/v1/artefacts/{sha256}"), gateway.head(f"/v1/artefacts/{sha256}")):
         policy = answer.headers["content-security-policy"]
         assert "sandbox" in policy and "allow-scripts" not in policy and "default-src 'none'" in policy
@@ -169,7 +170,7 @@ def test_a_lost_artefact_is_gone_before_anything_is_sent(
     gateway: TestClient, state: State, tenant: str
 ) -> None:
     sha256 = hashlib.sha256(b"never stored").hexdigest()
-    files.add_artefact(state.db, tenant, sha256, "text/plain", 12)
+    add_artefact(state.db, tenant, sha256, "text/plain", 12)
     answer = gateway.get(f"/v1/artefacts/{sha256}")
     assert (answer.status_code, answer.json()["code"]) == (410, "artefact_gone")
 
@@ -239,7 +240,7 @@ def test_no_content_after_the_final_event(gateway: TestClient, state: State, job
     [
         ("PUT", "/v1/jobs", {"GET", "HEAD", "POST"}),
         ("DELETE", "/v1/uploads", {"POST"}),
-        ("POST", f"/v1/artefacts/{'0' * 64}", {"GET", "HEAD"}),
+        ("POST", f"/v1/artefacts/{'0' * 64}", {"DELETE", "GET", "HEAD"}),
         ("PATCH", "/readyz", {"GET", "HEAD"}),
     ],
 )

@@ -15,9 +15,10 @@ from maquette.contract import Problem
 from PIL import Image
 
 from service.state import State
-from storage.ledger import files, leases
+from storage.ledger import leases
 from tests.support.cli import Outcome
 from tests.support.gateway import application, gateway, state, tenant
+from tests.support.ledger_files import add_artefact
 
 __all__ = ["application", "gateway", "state", "tenant"]
 Run = Callable[..., Outcome]
@@ -179,7 +180,7 @@ def finish_job(state: State, tenant: str, job_id: str, contents: dict[str, bytes
     artefacts = []
     for name, content in contents.items():
         sha256 = hashlib.sha256(name.encode()).hexdigest() if content is None else state.store.put(content)
-        files.add_artefact(state.db, tenant, sha256, "image/png", len(content or b""))
+        add_artefact(state.db, tenant, sha256, "image/png", len(content or b""))
         artefacts.append(
             {"name": name, "role": "mask", "sha256": sha256, "media_type": "image/png", "bytes": 1}
         )

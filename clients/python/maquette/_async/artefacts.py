@@ -45,3 +45,9 @@ async def save_result(http: AsyncHttpClient, manifest: Manifest, folder: Path) -
     if lost:
         raise artefacts_gone(lost, folder)
     return folder
+
+
+async def delete_artefact(http: AsyncHttpClient, artefact: Artefact | str) -> None:
+    """Delete an artefact."""
+    digest = artefact if isinstance(artefact, str) else artefact.sha256
+    await http.send(HttpRequest(method="DELETE", path=f"/v1/artefacts/{digest}"))

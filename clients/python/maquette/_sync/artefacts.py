@@ -46,3 +46,9 @@ def save_result(http: HttpClient, manifest: Manifest, folder: Path) -> Path:
     if lost:
         raise artefacts_gone(lost, folder)
     return folder
+
+
+def delete_artefact(http: HttpClient, artefact: Artefact | str) -> None:
+    """Delete an artefact."""
+    digest = artefact if isinstance(artefact, str) else artefact.sha256
+    http.send(HttpRequest(method="DELETE", path=f"/v1/artefacts/{digest}"))
