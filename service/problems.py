@@ -75,12 +75,11 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> Response:
         wrong = [_to_field_error(item) for item in error.errors()[:MAX_FIELD_ERRORS]]
-        first = wrong[0]
-        where = ".".join(str(part) for part in first.loc) or "the request"
-        if where == "the request" and not JSON_TYPE.match(request.headers.get("content-type", "")):
+        where = ".".join(str(part) for part in wrong[0].loc) or "the request"
+        detail = f"{where}: {wrong[0].message}"
+        if not wrong[0].loc and not JSON_TYPE.match(request.headers.get("content-type", "")):
             detail = "the request is not marked as JSON: send the header 'Content-Type: application/json'"
-            return respond(Problem.from_code("invalid_request", 422, detail, errors=wrong))
-        return respond(Problem.from_code("invalid_request", 422, f"{where}: {first.message}", errors=wrong))
+        return respond(Problem.from_code("invalid_request", 422, detail, errors=wrong))
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:

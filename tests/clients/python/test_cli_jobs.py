@@ -1,61 +1,20 @@
 """Jobs of the command line, against a gateway without workers: ids, Ctrl-C, commands that are run again."""
 
 import errno
-import hashlib
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from maquette import Maquette
-from maquette.cli import main
-from maquette.cli.context import CliContext
 from maquette.contract import Problem
 from PIL import Image
 
 from service.state import State
 from storage.ledger import leases
-from tests.support.cli import Outcome
 from tests.support.gateway import application, gateway, state, tenant
-from tests.support.ledger_files import add_artefact
+from tests.support.gateway_cli import Run, finish_job, list_jobs, run
 
-__all__ = ["application", "gateway", "state", "tenant"]
-Run = Callable[..., Outcome]
-
-
-@pytest.fixture
-def run(
-    gateway: TestClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Run:
-    """Run `maquette`; Ctrl-C is pressed as soon as it waits."""
-    key = str(gateway.headers["Authorization"]).removeprefix("Bearer ")
-
-    def client(_context: CliContext) -> Maquette:
-        return Maquette("http://gateway", api_key=key, join_running=True, transport=gateway._transport)
-
-    def press_ctrl_c(_seconds: float) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(CliContext, "client", client)
-    monkeypatch.setattr("maquette._sync.jobs.time.sleep", press_ctrl_c)
-    monkeypatch.chdir(tmp_path)
-    for name, color in (("red.png", "red"), ("blue.png", "blue")):
-        Image.new("RGB", (40, 30), color).save(tmp_path / name)
-
-    def run_main(*words: str) -> Outcome:
-        monkeypatch.setattr("sys.argv", ["maquette", *words])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        return Outcome(int(ended.value.code or 0), captured.out, captured.err)
-
-    return run_main
-
-
-def list_jobs(gateway: TestClient) -> list[dict[str, str]]:
-    listed: list[dict[str, str]] = gateway.get("/v1/jobs").json()["jobs"]
-    return listed
+__all__ = ["application", "gateway", "run", "state", "tenant"]
 
 
 def test_the_id_is_printed_at_once_and_ctrl_c_says_how_to_go_on(run: Run, gateway: TestClient) -> None:
@@ -175,25 +134,6 @@ def test_ids_of_no_job_are_refused(run: Run, text: str) -> None:
     assert (refused.status, refused.stdout) == (1, "") and refused.stderr.startswith("job_unknown: ")
 
 
-def finish_job(state: State, tenant: str, job_id: str, contents: dict[str, bytes | None]) -> None:
-    """End a job with files; those without content are in the ledger, but their bytes are lost."""
-    artefacts = []
-    for name, content in contents.items():
-        sha256 = hashlib.sha256(name.encode()).hexdigest() if content is None else state.store.put(content)
-        add_artefact(state.db, tenant, sha256, "image/png", len(content or b""))
-        artefacts.append(
-            {"name": name, "role": "mask", "sha256": sha256, "media_type": "image/png", "bytes": 1}
-        )
-    manifest = {
-        "result": {"kind": "segment", "width": 40, "height": 30, "instances": []},
-        "artefacts": artefacts,
-        "provenance": {"code_version": "0", "engines": [], "seed": 0, "parameters": {}, "sources": []},
-    }
-    claimed = leases.claim(state.db, job_id, "w", 30)
-    assert claimed is not None
-    assert leases.succeed(state.db, claimed, state.store.put(json.dumps(manifest).encode()))
-
-
 @pytest.mark.parametrize("command", ["get", "wait"])
 def test_a_lost_file_is_named_and_the_others_are_saved(
     run: Run, gateway: TestClient, state: State, tenant: str, tmp_path: Path, command: str
@@ -225,99 +165,6 @@ def test_of_several_jobs_those_that_failed_are_reported(
     assert outcome.status == 3
     assert f"{failed}: engine_failed" in outcome.stderr and f"{lost}: artefact_gone" in outcome.stderr
     assert (tmp_path / "out" / whole / "a.png").read_bytes() == b"all"
-
-
-@pytest.fixture
-def saved(run: Run, gateway: TestClient, state: State, tenant: str) -> dict[str, str]:
-    """Two jobs that have succeeded, `first` with the files a.png and b.png, and `second` with b.png alone."""
-    ids = {}
-    contents: dict[str, dict[str, bytes | None]] = {
-        "first": {"a.png": b"1a", "b.png": b"1b"},
-        "second": {"b.png": b"2b"},
-    }
-    for name, files_ in contents.items():
-        run("segment", "red.png", "--text", "person" if name == "first" else "car")
-        ids[name] = next(job["id"] for job in list_jobs(gateway) if job["state"] == "queued")
-        finish_job(state, tenant, ids[name], files_)
-    return ids
-
-
-@pytest.mark.parametrize("command", ["get", "wait"])
-def test_a_saved_result_is_replaced_only_on_demand(
-    run: Run, saved: dict[str, str], tmp_path: Path, command: str
-) -> None:
-    out = tmp_path / "out"
-    for _ in range(2):
-        # the same result again changes nothing
-        assert run(command, saved["first"], "-o", "out").status == 0
-    before = {path.name: path.read_bytes() for path in out.iterdir()}
-    refused = run(command, saved["second"], "-o", "out")
-    assert refused.status == 1
-    assert "b.png, result.json; nothing was saved" in refused.stderr
-    assert f"maquette get {saved['second']} --out ELSEWHERE" in refused.stderr
-    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
-    (out / "notes.txt").write_text("mine")
-    assert run(command, saved["second"], "-o", "out", "--overwrite").status == 0
-    assert sorted(path.name for path in out.iterdir()) == ["b.png", "notes.txt", "result.json"]
-    assert (out / "b.png").read_bytes() == b"2b"
-
-
-def test_a_changed_file_of_an_earlier_result_is_kept(run: Run, saved: dict[str, str], tmp_path: Path) -> None:
-    run("get", saved["first"], "-o", "out")
-    (tmp_path / "out" / "a.png").write_bytes(b"retouched")
-    assert run("get", saved["second"], "-o", "out", "--overwrite").status == 0
-    assert (tmp_path / "out" / "a.png").read_bytes() == b"retouched"
-
-
-def test_files_that_are_no_results_are_not_replaced(run: Run, saved: dict[str, str], tmp_path: Path) -> None:
-    (tmp_path / "b.png").write_bytes(b"a photo")
-    refused = run("get", saved["first"], "-o", ".")
-    assert refused.status == 1 and "b.png; nothing was saved" in refused.stderr
-    assert (tmp_path / "b.png").read_bytes() == b"a photo"
-    assert not (tmp_path / "a.png").exists()
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("segment", "red.png", "-t", "person"),
-        ("objects", "red.png", "-t", "person"),
-        ("scene", "red.png", "-t", "person"),
-        ("bodies", "red.png"),
-        ("bodies", "--from-job", "{first}"),
-    ],
-    ids=" ".join,
-)
-def test_a_folder_with_a_result_is_refused_before_the_job(
-    run: Run, gateway: TestClient, saved: dict[str, str], tmp_path: Path, words: tuple[str, ...]
-) -> None:
-    run("get", saved["first"], "-o", "out")
-    words = tuple(word.format(**saved) for word in words)
-    refused = run(*words, "-o", "out")
-    assert refused.status == 1 and "out holds a result already" in refused.stderr
-    for place in ("red.png", "red.png/deeper/out"):
-        refused = run(*words, "-o", place)
-        assert refused.status == 1 and f"{place} cannot be a folder: " in refused.stderr
-    assert len(list_jobs(gateway)) == 2
-    assert run(*words, "-o", "out", "--overwrite").status == 130
-    assert len(list_jobs(gateway)) == 3
-
-
-@pytest.mark.parametrize(
-    ("content", "why"),
-    [
-        ("", "is not JSON: "),
-        ("[{}]x", "is not JSON: "),
-        ("{}", "must hold a JSON list"),
-        (None, "cannot be read: "),
-    ],
-)
-def test_a_file_of_an_option_is_named(run: Run, tmp_path: Path, content: str | None, why: str) -> None:
-    if content is not None:
-        (tmp_path / "some.json").write_text(content)
-    for words in (("segment", "red.png", "--prompts"), ("bodies", "red.png", "--world-from-cam")):
-        refused = run(*words, "some.json")
-        assert refused.status == 2 and f"some.json {why}" in " ".join(refused.stderr.split())
 
 
 def test_a_full_disk_is_one_line(run: Run, gateway: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,8 @@ from maquette import Conflict, Maquette, NotFound
 from maquette.contract import MediaRef
 
 from service.state import State
-from tests.clients.python.test_cli_jobs import Run, finish_job, list_jobs, run
 from tests.support.gateway import application, gateway, state, tenant
+from tests.support.gateway_cli import Run, finish_job, list_jobs, run
 
 __all__ = ["application", "gateway", "run", "state", "tenant"]
 
