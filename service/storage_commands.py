@@ -56,7 +56,7 @@ def check(
     report = check_store(ledger, open_artefacts(), min_age_seconds=min_age_hours * 3600, repair=repair)
     if repair and report.counts:
         with ledger.write() as connection:
-            audit.record(connection, audit.find_operator(), "storage.repair", **report.counts)
+            audit.record(connection, audit.find_operator(), "storage.repair", detail=report.counts)
     for item in report.differences:
         owners = f"  needed by {', '.join(item.needed_by)}" if item.needed_by else ""
         print_line(f"{item.kind}  {item.sha256}  {item.bytes:,} bytes{owners}")

@@ -4,7 +4,7 @@ import json
 import os
 import pwd
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +59,7 @@ def record(
     *,
     tenant: str | None = None,
     subject: str | None = None,
-    **detail: Any,
+    detail: Mapping[str, Any] | None = None,
 ) -> None:
     """Record an act in the transaction that does it."""
     connection.execute(
@@ -71,7 +71,7 @@ def record(
             action=action,
             tenant=tenant,
             subject=subject,
-            detail=json.dumps(detail),
+            detail=json.dumps(dict(detail or {})),
         )
         .inline()
     )

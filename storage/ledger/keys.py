@@ -54,7 +54,7 @@ def add(db: Database, tenant: str, name: str, secret: str, actor: Actor = SERVIC
                 id=key_id, tenant=tenant, name=name, key_hash=hash_key(secret), created_at=now()
             )
         )
-        audit.record(connection, actor, "key.create", tenant=tenant, subject=key_id, name=name)
+        audit.record(connection, actor, "key.create", tenant=tenant, subject=key_id, detail={"name": name})
 
 
 def ensure(db: Database, tenant: str, name: str, secret: str) -> bool:

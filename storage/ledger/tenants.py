@@ -36,5 +36,5 @@ def change_settings(
             .on_conflict_do_update(index_elements=[tenants.c.name], set_={"settings": json.dumps(settings)})
         )
         if changes:
-            audit.record(connection, actor, "tenant.set", tenant=tenant, subject=tenant, **changes)
+            audit.record(connection, actor, "tenant.set", tenant=tenant, subject=tenant, detail=changes)
     return settings
