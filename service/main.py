@@ -25,7 +25,7 @@ class ServerGroup(LazyGroup):
             target="service.operator_commands:openapi", summary="Write the OpenAPI document to a file."
         ),
         "keys": LazyCommand(
-            target="service.operator_commands:keys_app", summary="Create, list and revoke API keys."
+            target="service.operator_commands:keys_app", summary="Create, list, rotate and revoke API keys."
         ),
         "audit": LazyCommand(
             target="service.audit_commands:audit_app",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from starlette.routing import BaseRoute, Match
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 WHITESPACE = b" \t"
 # a stream without an end has no headers to ask for
@@ -38,8 +38,10 @@ class HttpSemantics:
         method = scope["method"]
         as_get = method == "HEAD" and answers_head(scope["app"].routes, scope)
         inner = {**scope, "method": "GET" if as_get else method}
-        try:
-            await self._app(inner, receive, send)
-        finally:
-            # the log and the metrics read what was found out, such as the route
+
+        async def send_known(message: Message) -> None:
+            # the log and the metrics read what was found out, such as the route, when the answer begins
             scope.update(inner, method=method)
+            await send(message)
+
+        await self._app(inner, receive, send_known)

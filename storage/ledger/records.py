@@ -9,11 +9,16 @@ from sqlalchemy import Row
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key without its secret."""
+    """A key without its secret; `remaining_seconds` is how long it was valid when it was read."""
 
     id: str
     tenant: str
     name: str
+    scopes: frozenset[str]
+    created_at: float
+    expires_at: float | None
+    remaining_seconds: float | None
+    last_used_at: float | None
 
 
 @dataclass(frozen=True, slots=True)

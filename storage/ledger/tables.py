@@ -33,6 +33,9 @@ api_keys = Table(
     Column("key_hash", String(64), nullable=False, unique=True),
     Column("created_at", Double, nullable=False),
     Column("revoked_at", Double),
+    Column("scopes", String(40), nullable=False, server_default="read,write"),
+    Column("expires_at", Double),
+    Column("last_used_at", Double),
 )
 
 media = Table(

@@ -53,6 +53,10 @@ class Unauthorized(ApiError):
     """The API key is missing, unknown or revoked (401)."""
 
 
+class Forbidden(ApiError):
+    """The API key lacks the scope that the request needs (403)."""
+
+
 class NotFound(ApiError):
     """The resource does not exist, or belongs to another tenant (404)."""
 
@@ -92,6 +96,7 @@ class WaitTimeout(MaquetteError):
 BY_STATUS: dict[int, type[ApiError]] = {
     400: InvalidRequest,
     401: Unauthorized,
+    403: Forbidden,
     404: NotFound,
     409: Conflict,
     410: Gone,

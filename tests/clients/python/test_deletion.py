@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from maquette import Conflict, Maquette, NotFound
+from maquette import Conflict, Forbidden, Maquette, NotFound
 from maquette.contract import MediaRef
+from sqlalchemy import update
 
 from service.state import State
+from storage.ledger.tables import api_keys
 from tests.support.gateway import application, gateway, state, tenant
 from tests.support.gateway_cli import Run, finish_job, list_jobs, run
 
@@ -41,7 +43,8 @@ def test_the_client_deletes_what_it_has_made(
     mq.delete_upload(ref)
     with pytest.raises(NotFound):
         mq.delete_upload(MediaRef(id="0" * 64))
-    assert mq.erase().model_dump() == {"jobs": 0, "uploads": 0, "sessions": 0, "complete": True}
+    with pytest.raises(Forbidden, match="admin"):
+        mq.erase()
 
 
 def test_the_command_line_deletes_and_names_what_is_still_needed(
@@ -61,7 +64,19 @@ def test_the_command_line_deletes_and_names_what_is_still_needed(
     assert gateway.get(f"/v1/uploads/{blue}").status_code == 404
     assert run("delete").status == 2
     assert run("delete", "--artefact", "0" * 64).stderr.startswith("artefact_unknown: ")
+
+
+def test_the_command_line_erases_a_tenant(run: Run, gateway: TestClient, state: State, tenant: str) -> None:
+    run("segment", "red.png", "--text", "person")
+    [job] = list_jobs(gateway)
+    assert run("erase", "--yes").stderr.startswith("scope_missing: ")
+    with state.db.write() as connection:
+        connection.execute(
+            update(api_keys).where(api_keys.c.tenant == tenant).values(scopes="read,write,admin")
+        )
+    state.keys._known.clear()
     assert run("erase", "--yes").stderr.startswith("still_needed: ")
-    run("cancel", oldest)
-    assert json.loads(run("--json", "erase", "--yes").stdout)["jobs"] == 1
+    run("cancel", job["id"])
+    erased = json.loads(run("--json", "erase", "--yes").stdout)
+    assert erased == {"jobs": 1, "uploads": 1, "sessions": 0, "complete": True}
     assert list_jobs(gateway) == []
