@@ -19,11 +19,12 @@ from service.dispatch.reaper_thread import Reaper
 from service.dispatch.routing import Router
 from service.guards.bodies import BodyGuard
 from service.guards.keys import KeyGuard, KeyRing
+from service.guards.limits import RateGuard, TenantLimits
 from service.guards.probing import ProbePool
 from service.guards.semantics import HttpSemantics
 from service.lanes import Lane
 from service.logs import AccessLogMiddleware
-from service.routes import artefacts, engines, events, health, home, jobs, sessions, tenant, uploads
+from service.routes import artefacts, engines, events, health, home, jobs, sessions, tenant, uploads, usage
 from service.settings import ServiceSettings
 from service.state import State
 from storage.artefacts import open_store
@@ -58,6 +59,7 @@ def build_state(settings: ServiceSettings, db: Database, celery: Celery) -> Stat
         outbox=Outbox(db, celery),
         router=Router(db, settings.worker_seen_seconds),
         keys=KeyRing(db, settings.key_cache_seconds),
+        limits=TenantLimits(db, settings),
         probes=ProbePool(settings.probe_processes, settings.probe_queue),
         results=ResultCache(store),
         notifier=Notifier(db),
@@ -106,12 +108,13 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         max_elements=chosen.max_body_elements,
         streamed=("/v1/uploads",),
     )
+    app.add_middleware(RateGuard)
     app.add_middleware(KeyGuard)
     app.add_middleware(HttpSemantics)
     app.add_middleware(metrics.MetricsMiddleware)
     if chosen.access_log:
         app.add_middleware(AccessLogMiddleware)
-    for module in (uploads, jobs, events, artefacts, sessions, tenant, engines, health, home):
+    for module in (uploads, jobs, events, artefacts, sessions, tenant, usage, engines, health, home):
         app.include_router(module.router)
     openapi.install(app)
     return app

@@ -53,6 +53,16 @@ class ServiceSettings(StorageSettings):
     """Uploads that may wait for a sandbox; further ones are answered 503."""
     key_cache_seconds: float = 10.0
     """How long a revoked key may still work."""
+    max_job_bytes: int = 500 << 30
+    """Bytes of the media of one job; what is given by address is not known yet."""
+    max_job_frames: int = 20_000_000
+    """Frames of the media of one job: 185 hours at 30 per second."""
+    max_job_pixels: int = 40_000_000_000_000
+    """Pixels of all frames of the media of one job."""
+    max_queued_jobs: int = 20_000
+    """Jobs that one tenant may have queued."""
+    max_requests_per_second: float = 500.0
+    """Requests per second of one tenant to one gateway, on average over ten seconds."""
     keep_uploads_days: float = 30.0
     """How long an upload is kept after its last use; 0 keeps it until it is deleted."""
     keep_results_days: float = 90.0

@@ -10,6 +10,7 @@ from service.delivery.streams import StreamLimit
 from service.dispatch.outbox import Outbox
 from service.dispatch.routing import Router
 from service.guards.keys import KeyRing
+from service.guards.limits import TenantLimits
 from service.guards.probing import ProbePool
 from service.lanes import Lane
 from service.settings import ServiceSettings
@@ -27,6 +28,7 @@ class State:
     outbox: Outbox
     router: Router
     keys: KeyRing
+    limits: TenantLimits
     probes: ProbePool
     results: ResultCache
     notifier: Notifier

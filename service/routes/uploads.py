@@ -15,7 +15,7 @@ from service.problems import ServiceProblem
 from service.routes.forms import read_form_file
 from service.state import State, get_state
 from storage.artefacts import ArtefactWriter
-from storage.ledger import blobs, deletion, files
+from storage.ledger import blobs, deletion, files, usage
 
 router = APIRouter(prefix="/v1/uploads", tags=["uploads"])
 PIECE = 1 << 20
@@ -54,6 +54,7 @@ async def upload(
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > state.settings.max_upload_bytes + FORM_BYTES:
         raise _too_large(state)
+    await run_in_threadpool(_check_quota, state, key.tenant, int(declared) if declared.isdigit() else 0)
     with state.store.writer() as writer:
         await _receive(request, writer, state)
         if writer.bytes == 0:
@@ -141,7 +142,8 @@ async def _keep(state: State, tenant: str, writer: ArtefactWriter) -> tuple[Medi
     info["bytes"] = writer.bytes
     # nothing refers to the file until it is complete: its row protects it for the grace time
     sha256 = await state.uploads.run(writer.commit, partial(blobs.reserve, state.db))
-    await state.writes.run(files.add_media, state.db, tenant, sha256, info)
+    most = state.limits.get(tenant).stored_bytes
+    await state.writes.run(files.add_media, state.db, tenant, sha256, info, max_bytes=most)
     if not await run_in_threadpool(state.store.has, sha256):
         # storing took longer than the grace time, and the file was collected before it was referred to
         raise ServiceProblem(
@@ -172,6 +174,14 @@ def read_digest(header: str | None) -> str | None:
             ) from None
         return digest.hex()
     return None
+
+
+def _check_quota(state: State, tenant: str, size: int) -> None:
+    """Raise LimitReached before the body is read, unless the upload fits; what is known is not sent again."""
+    most = state.limits.get(tenant).stored_bytes
+    with state.db.read() as connection:
+        if most and usage.read_bytes(connection, tenant) + size > most + FORM_BYTES:
+            raise usage.LimitReached("stored_bytes", most)
 
 
 def _media_unknown(sha256: str) -> ServiceProblem:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, case, delete, exists, func, select, update
 
-from storage.ledger import blobs
+from storage.ledger import blobs, usage
 from storage.ledger.clock import OPEN_STATES, now
 from storage.ledger.database import Database
 from storage.ledger.tables import artefacts, blob_refs, collection, events, jobs, ledger_clock, media
@@ -123,6 +123,7 @@ def release_batch(db: Database, job: EndedJob, kept: frozenset[str] | None) -> b
     None keeps all results, where the manifest cannot be read.
     """
     with db.write() as connection:
+        usage.lock_tenant(connection, job.tenant)
         for role in (blobs.INPUT, blobs.SCRATCH):
             hashes = blobs.list_refs(connection, job.tenant, job.id, role)
             if hashes:
@@ -151,6 +152,7 @@ def refer_to_results(db: Database, job: EndedJob, hashes: list[str]) -> None:
         chunk = hashes[start : start + blobs.BATCH]
         readable = (artefacts.c.tenant == job.tenant, artefacts.c.sha256.in_(chunk))
         with db.write() as connection:
+            usage.lock_tenant(connection, job.tenant)
             query = select(artefacts.c.sha256).where(*readable, artefacts.c.deleted_at.is_(None))
             known = connection.execute(query).scalars().all()
             blobs.refer(connection, job.tenant, job.id, blobs.RESULT, known)
@@ -174,6 +176,7 @@ def drop_legacy(db: Database) -> bool:
     if tenant is None:
         return True
     with db.write() as connection:
+        usage.lock_tenant(connection, tenant)
         hashes = blobs.list_refs(connection, tenant, blobs.LEGACY, blobs.RESULT)
         blobs.drop(connection, tenant, blobs.LEGACY, blobs.RESULT, hashes)
     return False

@@ -84,12 +84,22 @@ blob_refs = Table(
     Index(None, "sha256", "tenant"),
 )
 
-# what an operator has set for a tenant: JSON by the names of `TenantSettings`
+# what an operator has set for a tenant: JSON by the names of the settings
 tenants = Table(
     "tenants",
     metadata,
     Column("name", String(64), primary_key=True),
     Column("settings", Text, nullable=False),
+    # a copy of the setting, for the query that chooses the next job
+    Column("max_running_jobs", Integer),
+)
+
+# the bytes of all files that a tenant refers to
+tenant_usage = Table(
+    "tenant_usage",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("bytes", BigInteger, nullable=False),
 )
 
 # every deletion and every act of an operator; never contents

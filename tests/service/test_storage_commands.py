@@ -70,6 +70,8 @@ def test_what_is_set_for_a_tenant(
     assert run(monkeypatch, capsys, "tenants", "list")[1] == "acme  keep_uploads_days=7\n"
     assert run(monkeypatch, capsys, "tenants", "set", "acme", "--unset", "keep_uploads_days")[1] == ""
     assert run(monkeypatch, capsys, "tenants", "set", "acme", "--unset", "nothing")[0] == 2
+    _, out, _ = run(monkeypatch, capsys, "tenants", "set", "acme", "--max-stored-bytes", str(10**12))
+    assert out == "max_stored_bytes=1000000000000\n"
 
 
 def test_deletions_and_acts_of_operators_are_in_the_audit_log(

@@ -11,14 +11,15 @@ from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from storage.artefacts import ArtefactStore
 from storage.checking import check_store
 from storage.collection import Collector
-from storage.ledger import Database, JobRow, Submission, blobs, deletion, files, jobs, leases, sessions
+from storage.ledger import Database, JobRow, Submission, blobs, deletion, files, jobs, leases, sessions, usage
 from storage.ledger.retention import Retention
-from storage.ledger.tables import metadata
+from storage.ledger.tables import blob_refs, metadata
+from storage.ledger.tables import blobs as table
 
 TENANTS = ("acme", "globex")
 CONTENTS = [f"content {number}".encode() for number in range(3)]
@@ -253,6 +254,14 @@ class Histories(RuleBasedStateMachine):
     def everything_reachable_is_there(self) -> None:
         if hasattr(self, "db"):
             assert [sha256 for sha256 in self._reachable() if not self.store.has(sha256)] == []
+
+    @invariant()
+    def each_byte_is_counted_once_per_tenant(self) -> None:
+        for tenant in TENANTS if hasattr(self, "db") else ():
+            with self.db.read() as connection:
+                mine = select(blob_refs.c.sha256).where(blob_refs.c.tenant == tenant).distinct()
+                size = select(func.coalesce(func.sum(table.c.bytes), 0)).where(table.c.sha256.in_(mine))
+                assert usage.read_bytes(connection, tenant) == connection.execute(size).scalar_one()
 
     # the model
 

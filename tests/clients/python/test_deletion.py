@@ -80,3 +80,13 @@ def test_the_command_line_erases_a_tenant(run: Run, gateway: TestClient, state: 
     erased = json.loads(run("--json", "erase", "--yes").stdout)
     assert erased == {"jobs": 1, "uploads": 1, "sessions": 0, "complete": True}
     assert list_jobs(gateway) == []
+
+
+def test_the_usage_is_shown(run: Run, mq: Maquette, gateway: TestClient, tmp_path: Path) -> None:
+    mq.upload(tmp_path / "red.png")
+    used = mq.usage()
+    assert used.stored_bytes.used == (tmp_path / "red.png").stat().st_size
+    assert used.kept_days.uploads == 30 and used.running_jobs.limit is None
+    assert json.loads(run("--json", "usage").stdout) == used.model_dump(mode="json")
+    lines = run("usage").stdout
+    assert f"{used.stored_bytes.used:,}" in lines and "days that uploads are kept" in lines

@@ -10,7 +10,7 @@ from maquette._async.http import AsyncHttpClient
 from maquette._async.job_methods import AsyncJobSubmitter
 from maquette._async.jobs import AsyncJob
 from maquette._async.sessions import AsyncVideoSession
-from maquette.contract import Artefact, Engine, Engines, Erasure, Media, MediaRef
+from maquette.contract import Artefact, Engine, Engines, Erasure, Media, MediaRef, Usage
 from maquette.contract.defaults import SESSION
 from maquette.http import HttpRequest
 from maquette.inputs import MediaInput, Phrases
@@ -105,6 +105,10 @@ class AsyncMaquette(AsyncJobSubmitter):
         Raises NotFound, or Conflict while a job needs it.
         """
         await artefacts.delete_artefact(self._http, artefact)
+
+    async def usage(self) -> Usage:
+        """Return what the tenant uses and may use, and for how long things are kept."""
+        return await tenants.get_usage(self._http)
 
     async def erase(self) -> Erasure:
         """Delete all jobs, results, uploads and sessions of the tenant; returns how many there were.

@@ -11,7 +11,7 @@ from maquette._sync.http import HttpClient
 from maquette._sync.job_methods import JobSubmitter
 from maquette._sync.jobs import Job
 from maquette._sync.sessions import VideoSession
-from maquette.contract import Artefact, Engine, Engines, Erasure, Media, MediaRef
+from maquette.contract import Artefact, Engine, Engines, Erasure, Media, MediaRef, Usage
 from maquette.contract.defaults import SESSION
 from maquette.http import HttpRequest
 from maquette.inputs import MediaInput, Phrases
@@ -106,6 +106,10 @@ class Maquette(JobSubmitter):
         Raises NotFound, or Conflict while a job needs it.
         """
         artefacts.delete_artefact(self._http, artefact)
+
+    def usage(self) -> Usage:
+        """Return what the tenant uses and may use, and for how long things are kept."""
+        return tenants.get_usage(self._http)
 
     def erase(self) -> Erasure:
         """Delete all jobs, results, uploads and sessions of the tenant; returns how many there were.

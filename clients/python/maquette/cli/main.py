@@ -71,6 +71,11 @@ class RootGroup(LazyGroup):
             summary="Delete jobs with their results, uploads, and single files of results.",
             panel=JOBS,
         ),
+        "usage": LazyCommand(
+            target="maquette.cli.server:usage",
+            summary="Show what your tenant uses and may use.",
+            panel=SERVICE,
+        ),
         "erase": LazyCommand(
             target="maquette.cli.deletions:erase",
             summary="Delete all your jobs, results, uploads and sessions.",

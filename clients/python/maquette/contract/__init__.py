@@ -54,7 +54,7 @@ from maquette.contract.results import (
     TrackResult,
 )
 from maquette.contract.sessions import OpenSession, Propagate, Session, SessionAnswer
-from maquette.contract.tenants import Erasure
+from maquette.contract.tenants import Erasure, JobLimits, KeptDays, Quota, Usage
 
 __all__ = [
     "FINAL_STATES",
@@ -87,9 +87,11 @@ __all__ = [
     "Job",
     "JobEvent",
     "JobKind",
+    "JobLimits",
     "JobPage",
     "JobRequest",
     "JobState",
+    "KeptDays",
     "Keypoint",
     "Manifest",
     "MaskChunk",
@@ -112,6 +114,7 @@ __all__ = [
     "PromptRef",
     "Propagate",
     "Provenance",
+    "Quota",
     "RigidMotion",
     "Rle",
     "SceneFormat",
@@ -126,6 +129,7 @@ __all__ = [
     "TrackJob",
     "TrackOutput",
     "TrackResult",
+    "Usage",
     "VideoExemplar",
     "VideoPrompt",
 ]
