@@ -18,8 +18,10 @@ from service.dispatch.outbox import Outbox
 from service.dispatch.reaper_thread import Reaper
 from service.dispatch.routing import Router
 from service.guards.bodies import BodyGuard
-from service.guards.keys import KeyGuard, KeyRing
+from service.guards.key_ring import KeyRing
+from service.guards.keys import KeyGuard
 from service.guards.limits import RateGuard, TenantLimits
+from service.guards.links import LinkSigner
 from service.guards.probing import ProbePool
 from service.guards.semantics import HttpSemantics
 from service.lanes import Lane
@@ -52,13 +54,15 @@ def build_state(settings: ServiceSettings, db: Database, celery: Celery) -> Stat
     store = open_store(settings.artefacts, settings.scratch, settings.s3_endpoint)
     if abandoned := store.remove_abandoned():
         log.info("removed %d files of uploads that were cut off", len(abandoned))
+    ring = KeyRing(db, settings.key_cache_seconds)
     return State(
         settings=settings,
         db=db,
         store=store,
         outbox=Outbox(db, celery),
         router=Router(db, settings.worker_seen_seconds),
-        keys=KeyRing(db, settings.key_cache_seconds),
+        keys=ring,
+        links=LinkSigner(db, ring, settings.link_secret),
         limits=TenantLimits(db, settings),
         probes=ProbePool(settings.probe_processes, settings.probe_queue),
         results=ResultCache(store),

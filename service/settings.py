@@ -78,6 +78,8 @@ class ServiceSettings(StorageSettings):
     """How often what is not needed is removed; 0 leaves it to `maquette-server storage collect`."""
     collect_grace_seconds: float = 3600.0
     """How long a file that nothing needs stays in the store; longer than it takes to store an upload."""
+    link_secret: str | None = None
+    """Signs links to artefacts; unset, the ledger keeps a random one. To change it ends all links."""
     api_key: str | None = None
     """A key of the operator's choice, stored hashed at start."""
     api_key_tenant: str = "default"

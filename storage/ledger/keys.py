@@ -142,6 +142,14 @@ def find(db: Database, secret: str) -> ApiKey | None:
     return _to_key(row) if row else None
 
 
+def find_by_id(db: Database, key_id: str) -> ApiKey | None:
+    """A key by its id, unless it was revoked or has expired."""
+    with db.read() as connection:
+        query = select(*COLUMNS).where(api_keys.c.id == key_id, *_valid())
+        row = connection.execute(query).one_or_none()
+    return _to_key(row) if row else None
+
+
 def record_use(db: Database, key: ApiKey) -> None:
     """Record when a key was used last, to the minute."""
     stale = api_keys.c.last_used_at.is_(None) | (api_keys.c.last_used_at < now() - USE_SECONDS)

@@ -38,6 +38,14 @@ api_keys = Table(
     Column("last_used_at", Double),
 )
 
+# random, hexadecimal; what signs links
+server_secrets = Table(
+    "server_secrets",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("value", String(64), nullable=False),
+)
+
 media = Table(
     "media",
     metadata,

@@ -3,7 +3,7 @@
 import pytest
 from fastapi.testclient import TestClient
 
-from service.guards.keys import KeyRing
+from service.guards.key_ring import KeyRing
 from service.state import State
 from storage.ledger import keys
 from tests.support.media_files import encode_png, make_gradient

@@ -90,3 +90,17 @@ def test_the_usage_is_shown(run: Run, mq: Maquette, gateway: TestClient, tmp_pat
     assert json.loads(run("--json", "usage").stdout) == used.model_dump(mode="json")
     lines = run("usage").stdout
     assert f"{used.stored_bytes.used:,}" in lines and "days that uploads are kept" in lines
+
+
+def test_links_to_the_files_of_a_job(
+    run: Run, mq: Maquette, gateway: TestClient, state: State, tenant: str
+) -> None:
+    run("segment", "red.png", "--text", "person")
+    [job] = list_jobs(gateway)
+    finish_job(state, tenant, job["id"], {"a.png": b"first", "z.png": b"last"})
+    links = json.loads(run("--json", "link", job["id"]).stdout)
+    assert list(links) == ["a.png", "z.png"]
+    assert run("link", job["id"], "none.png").status == 2
+    assert run("link", job["id"], "z.png", "--expires", "60").stdout.startswith("z.png  http://gateway/v1/")
+    del gateway.headers["Authorization"]
+    assert gateway.get(links["a.png"].removeprefix("http://gateway")).content == b"first"

@@ -34,6 +34,7 @@ class AsyncHttpClient:
         self._client = httpx.AsyncClient(
             base_url=settings.url, headers=settings.headers(), timeout=TIMEOUT, transport=transport
         )
+        self.url = settings.url
         self._retries = retries
         self.join_running = settings.join_running
 

@@ -12,7 +12,7 @@ from maquette._sync.job_methods import JobSubmitter
 from maquette._sync.jobs import Job
 from maquette._sync.sessions import VideoSession
 from maquette.contract import Artefact, Engine, Engines, Erasure, Media, MediaRef, Usage
-from maquette.contract.defaults import SESSION
+from maquette.contract.defaults import LINK, SESSION
 from maquette.http import HttpRequest
 from maquette.inputs import MediaInput, Phrases
 from maquette.settings import ClientSettings
@@ -88,6 +88,13 @@ class Maquette(JobSubmitter):
         `prefix` is how their ids start.
         """
         return jobs.list_jobs(self._http, kind, state, prefix)
+
+    def link(self, artefact: Artefact | str, *, expires_seconds: int = LINK.expires_seconds) -> str:
+        """Return an address at which anybody can read a file of results until it expires, a week at most.
+
+        It ends sooner when the API key is revoked.
+        """
+        return artefacts.link_artefact(self._http, artefact, expires_seconds)
 
     def delete_job(self, job_id: str) -> None:
         """Delete a job that has ended, with its events and its result; raises NotFound or Conflict."""

@@ -33,6 +33,7 @@ class HttpClient:
         self._client = httpx.Client(
             base_url=settings.url, headers=settings.headers(), timeout=TIMEOUT, transport=transport
         )
+        self.url = settings.url
         self._retries = retries
         self.join_running = settings.join_running
 

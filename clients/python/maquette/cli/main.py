@@ -66,6 +66,11 @@ class RootGroup(LazyGroup):
             panel=JOBS,
         ),
         "cancel": LazyCommand(target="maquette.cli.jobs:cancel", summary="Ask a job to stop.", panel=JOBS),
+        "link": LazyCommand(
+            target="maquette.cli.jobs:link",
+            summary="Print links to files of a job's result, which open without a key.",
+            panel=JOBS,
+        ),
         "delete": LazyCommand(
             target="maquette.cli.deletions:delete",
             summary="Delete jobs with their results, uploads, and single files of results.",

@@ -14,6 +14,7 @@ from maquette.contract.formats import (
 )
 from maquette.contract.geometry import Box, CameraModel, Intrinsics, Point, Pose, RigidMotion, Rle
 from maquette.contract.jobs import FINAL_STATES, Job, JobKind, JobPage, JobState, Progress
+from maquette.contract.links import ArtefactLink, MakeLink
 from maquette.contract.media import DepthFrames, DepthMap, Media, MediaRef
 from maquette.contract.problems import FieldError, Problem
 from maquette.contract.prompts import Exemplar, ObjectPrompt, VideoExemplar, VideoPrompt
@@ -59,6 +60,7 @@ from maquette.contract.tenants import Erasure, JobLimits, KeptDays, Quota, Usage
 __all__ = [
     "FINAL_STATES",
     "Artefact",
+    "ArtefactLink",
     "AssetFormat",
     "AssetPart",
     "BodiesJob",
@@ -93,6 +95,7 @@ __all__ = [
     "JobState",
     "KeptDays",
     "Keypoint",
+    "MakeLink",
     "Manifest",
     "MaskChunk",
     "MaskOutput",

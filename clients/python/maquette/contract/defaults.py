@@ -3,6 +3,7 @@
 Required fields are missing from these instances: read optional fields only.
 """
 
+from maquette.contract.links import MakeLink
 from maquette.contract.requests import (
     BodiesJob,
     ConvertJob,
@@ -21,5 +22,6 @@ BODIES = BodiesJob.defaults()
 SCENE = SceneJob.defaults()
 CONVERT = ConvertJob.defaults()
 DATASET = DatasetJob.defaults()
+LINK = MakeLink.defaults()
 SESSION = OpenSession.defaults()
 PROPAGATION = Propagate.defaults()
