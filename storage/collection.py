@@ -145,6 +145,8 @@ class Collector:
     def _remove(self, report: CollectionReport) -> None:
         while self._may_go_on():
             with self._db.write() as connection:
+                if not retention.may_remove(connection):
+                    return
                 looked_at, unneeded = blobs.list_removable(connection, self._grace, REMOVED_AT_ONCE)
                 # while the rows are locked, nobody stores these files again
                 self._store.remove(unneeded)

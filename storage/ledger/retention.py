@@ -42,6 +42,18 @@ def take_turn(db: Database, seconds: float) -> bool:
         return connection.execute(due).rowcount > 0
 
 
+def pause_removals(db: Database, seconds: float) -> None:
+    """Have no file removed for so long; 0 ends a pause. Removals that are under way are waited for."""
+    with db.write() as connection:
+        connection.execute(update(collection).values(paused_until=now() + seconds if seconds else 0.0))
+
+
+def may_remove(connection: Connection) -> bool:
+    """Whether files may be removed; a pause begins after the end of this transaction."""
+    lock = select((collection.c.paused_until < now()).label("free")).with_for_update(read=True)
+    return bool(connection.execute(lock).scalar_one())
+
+
 def list_tenants(db: Database) -> list[str]:
     """Tenants that have jobs or uploads."""
     found: set[str] = set()

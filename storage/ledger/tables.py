@@ -126,12 +126,14 @@ audit = Table(
     sqlite_autoincrement=True,
 )
 
-# one row: when the next round of collection is due, and since when references are recorded
+# one row: when the next round of collection is due, since when there are references, and until when no file
+# is removed
 collection = Table(
     "collection",
     metadata,
     Column("next_at", Double, nullable=False),
     Column("since", Double, nullable=False),
+    Column("paused_until", Double, nullable=False, server_default="0"),
 )
 
 jobs = Table(
