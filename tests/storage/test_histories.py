@@ -71,7 +71,9 @@ def test_on_sqlite_and_in_a_folder(template: Path, tmp_path: Path) -> None:
 
 
 def test_on_postgres(postgres_url: str, tmp_path: Path) -> None:
-    Database(postgres_url).migrate()
+    ledger = Database(postgres_url)
+    ledger.migrate()
+    ledger.close()
 
     def open_world() -> tuple[Database, Database, ArtefactStore]:
         first, second = Database(postgres_url), Database(postgres_url)
