@@ -33,7 +33,7 @@ class LinkSigner:
 
     def __init__(self, db: Database, keys: KeyRing, secret: str | None) -> None:
         self._db, self._keys = db, keys
-        self._secret = None if secret is None else secret.encode()
+        self._secret = secret.encode() if secret else None
 
     def make_path(self, key: ApiKey, sha256: str, expires: int) -> str:
         """The path and query by which an artefact of the key's tenant can be read until `expires`."""

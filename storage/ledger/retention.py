@@ -8,6 +8,7 @@ from storage.ledger import blobs, usage
 from storage.ledger.clock import OPEN_STATES, now
 from storage.ledger.database import Database
 from storage.ledger.tables import artefacts, blob_refs, collection, events, jobs, ledger_clock, media
+from storage.ledger.tables import blobs as rows
 
 DAY = 86_400.0
 
@@ -159,15 +160,20 @@ def _drop_surplus(connection: Connection, job: EndedJob, kept: frozenset[str]) -
 
 
 def refer_to_results(db: Database, job: EndedJob, hashes: list[str]) -> None:
-    """Give a job the artefacts of its manifest that were stored before references were recorded."""
+    """Give a job the artefacts of its manifest that an older release has stored without references."""
     for start in range(0, len(hashes), blobs.BATCH):
         chunk = hashes[start : start + blobs.BATCH]
         readable = (artefacts.c.tenant == job.tenant, artefacts.c.sha256.in_(chunk))
         with db.write() as connection:
             usage.lock_tenant(connection, job.tenant)
-            query = select(artefacts.c.sha256).where(*readable, artefacts.c.deleted_at.is_(None))
-            known = connection.execute(query).scalars().all()
-            blobs.refer(connection, job.tenant, job.id, blobs.RESULT, known)
+            columns = (artefacts.c.sha256, artefacts.c.bytes, rows.c.sha256.label("row"))
+            query = select(*columns).outerjoin(rows, rows.c.sha256 == artefacts.c.sha256)
+            known = connection.execute(query.where(*readable, artefacts.c.deleted_at.is_(None))).all()
+            for item in known:
+                if item.row is None:
+                    blobs.store_row(connection, item.sha256, item.bytes, condemned=False)
+            found = [item.sha256 for item in known]
+            blobs.refer(connection, job.tenant, job.id, blobs.RESULT, found)
 
 
 def drop_legacy(db: Database) -> bool:
