@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from maquette.contract import Media
 
@@ -80,11 +80,19 @@ def get_upload(request: Request, key: Caller, sha256: UploadPath) -> Media:
 
 
 @router.delete("/{sha256}", status_code=204)
-async def delete_upload(request: Request, key: Caller, sha256: UploadPath) -> None:
-    """Delete an upload; results that were made from it are kept."""
+async def delete_upload(
+    request: Request,
+    key: Caller,
+    sha256: UploadPath,
+    with_jobs: Annotated[
+        bool, Query(description="Delete the jobs that name it, and those that continue them, as well")
+    ] = False,
+) -> None:
+    """Delete an upload; results that were made from it are kept, unless their jobs are to go with it."""
     state = get_state(request)
+    delete = deletion.delete_upload_and_jobs if with_jobs else deletion.delete_upload
     actor = find_actor(request)
-    if not await state.writes.run(deletion.delete_upload, state.db, key.tenant, sha256, actor):
+    if not await state.writes.run(delete, state.db, key.tenant, sha256, actor):
         raise _media_unknown(sha256)
 
 

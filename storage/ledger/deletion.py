@@ -80,6 +80,35 @@ def delete_upload(db: Database, tenant: str, sha256: str, actor: Actor = SERVICE
     return True
 
 
+def delete_upload_and_jobs(db: Database, tenant: str, sha256: str, actor: Actor = SERVICE) -> bool:
+    """Delete an upload, the jobs whose requests name it, and those that continue them; False without it.
+
+    Raises StillNeeded while one of them has not ended; nothing was deleted then. What dies on the way can be
+    done again: the upload goes last.
+    """
+    with db.read() as connection:
+        mine = (jobs.c.tenant == tenant, jobs.c.parent.is_(None), jobs.c.deleted_at.is_(None))
+        known = select(media.c.sha256).where(media.c.tenant == tenant, media.c.sha256 == sha256)
+        if connection.execute(known).first() is None:
+            return False
+        found: dict[str, str] = {}
+        newest = [jobs.c.request.contains(sha256)]
+        while newest:
+            query = select(jobs.c.id, jobs.c.state).where(*mine, *newest)
+            added = {row.id: row.state for row in connection.execute(query) if row.id not in found}
+            found |= added
+            newest = [jobs.c.from_job.in_(list(added))] if added else []
+        # a session and what it shows are looked at before anything is deleted
+        _check_file(connection, tenant, sha256)
+    for job_id, state in found.items():
+        if state in OPEN_STATES:
+            raise StillNeeded(f"job {job_id} is {state}: cancel it, or wait until it has ended")
+    # those that continue others were found after them
+    for job_id in reversed(found):
+        delete_job(db, tenant, job_id, actor)
+    return delete_upload(db, tenant, sha256, actor)
+
+
 def delete_artefact(db: Database, tenant: str, sha256: str, actor: Actor = SERVICE) -> bool:
     """Delete an artefact of jobs that are kept; False when there is none.
 

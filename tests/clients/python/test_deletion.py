@@ -60,7 +60,7 @@ def test_the_command_line_deletes_and_names_what_is_still_needed(
     assert [job["id"] for job in list_jobs(gateway)] == [oldest]
     blue = hashlib.sha256((tmp_path / "blue.png").read_bytes()).hexdigest()
     assert gateway.get(f"/v1/uploads/{blue}").status_code == 200
-    assert run("delete", "--upload", "blue.png").status == 0
+    assert run("delete", "--upload", "blue.png", "--with-jobs").status == 0
     assert gateway.get(f"/v1/uploads/{blue}").status_code == 404
     assert run("delete").status == 2
     assert run("delete", "--artefact", "0" * 64).stderr.startswith("artefact_unknown: ")

@@ -99,12 +99,13 @@ class AsyncMaquette(AsyncJobSubmitter):
         """Delete a job that has ended, with its events and its result; raises NotFound or Conflict."""
         await jobs.delete_job(self._http, job_id)
 
-    async def delete_upload(self, upload: MediaRef | str) -> None:
-        """Delete an upload by its reference or hash; results made from it are kept.
+    async def delete_upload(self, upload: MediaRef | str, *, with_jobs: bool = False) -> None:
+        """Delete an upload by its reference or hash.
 
-        Raises NotFound, or Conflict while a job or a session needs it.
+        Results made from it are kept, unless the jobs that name it, and those that continue them, go as well:
+        `with_jobs`. Raises NotFound, or Conflict while a job or a session needs it.
         """
-        await uploads.delete_upload(self._http, upload)
+        await uploads.delete_upload(self._http, upload, with_jobs=with_jobs)
 
     async def delete_artefact(self, artefact: Artefact | str) -> None:
         """Delete a file of results by itself or its hash; its jobs are kept, and reading it raises Gone.
