@@ -27,6 +27,7 @@ from service.guards.semantics import HttpSemantics
 from service.lanes import Lane
 from service.logs import AccessLogMiddleware
 from service.routes import artefacts, engines, events, health, home, jobs, sessions, tenant, uploads, usage
+from service.routes import keys as key_routes
 from service.settings import ServiceSettings
 from service.state import State
 from storage.artefacts import open_store
@@ -34,6 +35,10 @@ from storage.broker import make_app
 from storage.ledger import Database, keys
 
 log = logging.getLogger(__name__)
+ROUTES = (
+    *(uploads, jobs, events, artefacts, sessions),
+    *(tenant, usage, key_routes, engines, health, home),
+)
 UPLOAD_THREADS = 16
 WRITE_THREADS = 8
 DESCRIPTION = "Images and videos in; masks, splats, meshes, bodies and datasets out. Every job is durable."
@@ -81,17 +86,16 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         db, celery = open_ledger(chosen), make_app(chosen.broker_url, publishes_only=True)
         app.state.maquette = state = build_state(chosen, db, celery)
-        reaper = Reaper(db, celery, chosen)
-        collector = CollectorThread(db, state.store, chosen)
+        sweepers = (Reaper(db, celery, chosen), CollectorThread(db, state.store, chosen))
         stop_metrics = metrics.serve(state) if chosen.metrics_port else None
-        for part in (state.probes, state.notifier, state.outbox, reaper, collector):
+        for part in (state.probes, state.notifier, state.outbox, *sweepers):
             part.start()
         try:
             yield
         finally:
             if stop_metrics is not None:
                 stop_metrics()
-            for part in (state.notifier, collector, reaper, state.outbox, state.probes):
+            for part in (state.notifier, *sweepers, state.outbox, state.probes):
                 part.close()
             db.close()
 
@@ -118,7 +122,19 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     app.add_middleware(metrics.MetricsMiddleware)
     if chosen.access_log:
         app.add_middleware(AccessLogMiddleware)
-    for module in (uploads, jobs, events, artefacts, sessions, tenant, usage, engines, health, home):
+    for module in (
+        uploads,
+        jobs,
+        events,
+        artefacts,
+        sessions,
+        tenant,
+        usage,
+        key_routes,
+        engines,
+        health,
+        home,
+    ):
         app.include_router(module.router)
     openapi.install(app)
     return app

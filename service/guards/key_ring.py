@@ -41,6 +41,10 @@ class KeyRing:
                 self._keep(key_id, key)
         return key
 
+    def discard(self, key_id: str) -> None:
+        """Forget a key that was revoked here; other gateways keep it for as long as they keep keys."""
+        self._known = {name: known for name, known in self._known.items() if known[1].id != key_id}
+
     def _get_known(self, name: str) -> ApiKey | None:
         known = self._known.get(name)
         return known[1] if known and known[0] > time.monotonic() else None

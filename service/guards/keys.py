@@ -17,7 +17,7 @@ from storage.ledger.audit import Actor
 BEARER = HTTPBearer(auto_error=False, description="An API key as a bearer token")
 HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="An API key")
 PROTECTED = ("/v1/", "/metrics")
-ADMIN = ("/v1/tenant",)
+ADMIN = ("/v1/tenant", "/v1/keys", "/v1/audit")
 # a link lets others read what its key reads
 LINKS = "/links"
 SEND_KEY = "send an API key as 'Authorization: Bearer mq_…' or 'X-API-Key: mq_…'"
@@ -68,7 +68,7 @@ async def find_caller(scope: Scope) -> ApiKey:
 
 def choose_scope(method: str, path: str) -> str:
     """The scope that a request needs."""
-    if path.rstrip("/") in ADMIN:
+    if any(path == prefix or path.startswith(f"{prefix}/") for prefix in ADMIN):
         return "admin"
     reads = method in ("GET", "HEAD", "OPTIONS") or path.endswith(LINKS)
     return "read" if reads else "write"

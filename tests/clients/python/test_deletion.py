@@ -80,6 +80,16 @@ def test_the_command_line_erases_a_tenant(run: Run, gateway: TestClient, state: 
     erased = json.loads(run("--json", "erase", "--yes").stdout)
     assert erased == {"jobs": 1, "uploads": 1, "sessions": 0, "complete": True}
     assert list_jobs(gateway) == []
+    secret = run("keys", "create", "viewer", "--scope", "read", "--expires-days", "2").stdout.strip()
+    assert secret.startswith("mq_")
+    listed = json.loads(run("--json", "keys", "list").stdout)
+    assert [key["scopes"] for key in listed] == [["read", "write", "admin"], ["read"]]
+    assert "viewer" in run("keys", "list").stdout
+    assert json.loads(run("--json", "keys", "rotate", listed[1]["id"]).stdout)["secret"] != secret
+    assert run("keys", "revoke", listed[1]["id"]).status == 0
+    assert run("keys", "revoke", listed[1]["id"]).stderr.startswith("key_unknown: ")
+    actions = [json.loads(line)["action"] for line in run("audit").stdout.splitlines()]
+    assert actions[-4:] == ["key.create", "key.create", "key.rotate", "key.revoke"]
 
 
 def test_the_usage_is_shown(run: Run, mq: Maquette, gateway: TestClient, tmp_path: Path) -> None:

@@ -1,17 +1,17 @@
 """The client of a Maquette service."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, Self
 
 import httpx
 
-from maquette._async import artefacts, jobs, sessions, tenants, uploads
+from maquette._async import artefacts, jobs, keys, sessions, tenants, uploads
 from maquette._async.http import AsyncHttpClient
 from maquette._async.job_methods import AsyncJobSubmitter
 from maquette._async.jobs import AsyncJob
 from maquette._async.sessions import AsyncVideoSession
-from maquette.contract import Artefact, Engine, Engines, Erasure, Media, MediaRef, Usage
-from maquette.contract.defaults import LINK, SESSION
+from maquette.contract import Artefact, AuditEntry, Engine, Engines, Erasure, Key, Media, MediaRef, Usage
+from maquette.contract.defaults import KEY, LINK, ROTATION, SESSION
 from maquette.http import HttpRequest
 from maquette.inputs import MediaInput, Phrases
 from maquette.settings import ClientSettings
@@ -113,6 +113,31 @@ class AsyncMaquette(AsyncJobSubmitter):
         Raises NotFound, or Conflict while a job needs it.
         """
         await artefacts.delete_artefact(self._http, artefact)
+
+    async def keys(self) -> list[Key]:
+        """Return the valid keys of the tenant, oldest first; needs a key with the scope `admin`, as below."""
+        return await keys.list_keys(self._http)
+
+    async def create_key(
+        self, name: str, *, scopes: Iterable[str] = KEY.scopes, expires_days: float | None = None
+    ) -> str:
+        """Create a key of the tenant and return its secret, which is not stored.
+
+        Scopes are `read`, `write` and `admin`.
+        """
+        return await keys.create_key(self._http, name, scopes, expires_days)
+
+    async def rotate_key(self, key_id: str, *, overlap_seconds: float = ROTATION.overlap_seconds) -> str:
+        """Create a key in place of another one, which expires after the overlap; returns the new secret."""
+        return await keys.rotate_key(self._http, key_id, overlap_seconds)
+
+    async def revoke_key(self, key_id: str) -> None:
+        """Revoke a key, and with it the links that it has made; raises NotFound."""
+        await keys.revoke_key(self._http, key_id)
+
+    async def audit(self) -> list[AuditEntry]:
+        """Return who deleted or changed what of the tenant, oldest first; never contents."""
+        return await keys.list_acts(self._http)
 
     async def usage(self) -> Usage:
         """Return what the tenant uses and may use, and for how long things are kept."""

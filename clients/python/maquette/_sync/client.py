@@ -1,18 +1,18 @@
 # Generated from maquette/_async/client.py by scripts/generate_sync.py: do not edit.
 """The client of a Maquette service."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
 import httpx
 
-from maquette._sync import artefacts, jobs, sessions, tenants, uploads
+from maquette._sync import artefacts, jobs, keys, sessions, tenants, uploads
 from maquette._sync.http import HttpClient
 from maquette._sync.job_methods import JobSubmitter
 from maquette._sync.jobs import Job
 from maquette._sync.sessions import VideoSession
-from maquette.contract import Artefact, Engine, Engines, Erasure, Media, MediaRef, Usage
-from maquette.contract.defaults import LINK, SESSION
+from maquette.contract import Artefact, AuditEntry, Engine, Engines, Erasure, Key, Media, MediaRef, Usage
+from maquette.contract.defaults import KEY, LINK, ROTATION, SESSION
 from maquette.http import HttpRequest
 from maquette.inputs import MediaInput, Phrases
 from maquette.settings import ClientSettings
@@ -114,6 +114,31 @@ class Maquette(JobSubmitter):
         Raises NotFound, or Conflict while a job needs it.
         """
         artefacts.delete_artefact(self._http, artefact)
+
+    def keys(self) -> list[Key]:
+        """Return the valid keys of the tenant, oldest first; needs a key with the scope `admin`, as below."""
+        return keys.list_keys(self._http)
+
+    def create_key(
+        self, name: str, *, scopes: Iterable[str] = KEY.scopes, expires_days: float | None = None
+    ) -> str:
+        """Create a key of the tenant and return its secret, which is not stored.
+
+        Scopes are `read`, `write` and `admin`.
+        """
+        return keys.create_key(self._http, name, scopes, expires_days)
+
+    def rotate_key(self, key_id: str, *, overlap_seconds: float = ROTATION.overlap_seconds) -> str:
+        """Create a key in place of another one, which expires after the overlap; returns the new secret."""
+        return keys.rotate_key(self._http, key_id, overlap_seconds)
+
+    def revoke_key(self, key_id: str) -> None:
+        """Revoke a key, and with it the links that it has made; raises NotFound."""
+        keys.revoke_key(self._http, key_id)
+
+    def audit(self) -> list[AuditEntry]:
+        """Return who deleted or changed what of the tenant, oldest first; never contents."""
+        return keys.list_acts(self._http)
 
     def usage(self) -> Usage:
         """Return what the tenant uses and may use, and for how long things are kept."""

@@ -76,6 +76,16 @@ class RootGroup(LazyGroup):
             summary="Delete jobs with their results, uploads, and single files of results.",
             panel=JOBS,
         ),
+        "keys": LazyCommand(
+            target="maquette.cli.keys:app",
+            summary="List, create, rotate and revoke keys of your tenant.",
+            panel=SERVICE,
+        ),
+        "audit": LazyCommand(
+            target="maquette.cli.keys:audit",
+            summary="Print deletions and administrative acts on your tenant as JSON lines.",
+            panel=SERVICE,
+        ),
         "usage": LazyCommand(
             target="maquette.cli.server:usage",
             summary="Show what your tenant uses and may use.",

@@ -14,6 +14,7 @@ from maquette.contract.formats import (
 )
 from maquette.contract.geometry import Box, CameraModel, Intrinsics, Point, Pose, RigidMotion, Rle
 from maquette.contract.jobs import FINAL_STATES, Job, JobKind, JobPage, JobState, Progress
+from maquette.contract.keys import AuditEntry, CreateKey, Key, Keys, KeyScope, KeySecret, RotateKey
 from maquette.contract.links import ArtefactLink, MakeLink
 from maquette.contract.media import DepthFrames, DepthMap, Media, MediaRef
 from maquette.contract.problems import FieldError, Problem
@@ -63,6 +64,7 @@ __all__ = [
     "ArtefactLink",
     "AssetFormat",
     "AssetPart",
+    "AuditEntry",
     "BodiesJob",
     "BodiesResult",
     "BodyFormat",
@@ -72,6 +74,7 @@ __all__ = [
     "CameraModel",
     "ConvertJob",
     "ConvertResult",
+    "CreateKey",
     "DatasetJob",
     "DatasetResult",
     "DepthFrames",
@@ -94,7 +97,11 @@ __all__ = [
     "JobRequest",
     "JobState",
     "KeptDays",
+    "Key",
+    "KeyScope",
+    "KeySecret",
     "Keypoint",
+    "Keys",
     "MakeLink",
     "Manifest",
     "MaskChunk",
@@ -120,6 +127,7 @@ __all__ = [
     "Quota",
     "RigidMotion",
     "Rle",
+    "RotateKey",
     "SceneFormat",
     "SceneJob",
     "SceneNode",

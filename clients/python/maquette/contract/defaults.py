@@ -3,6 +3,7 @@
 Required fields are missing from these instances: read optional fields only.
 """
 
+from maquette.contract.keys import CreateKey, RotateKey
 from maquette.contract.links import MakeLink
 from maquette.contract.requests import (
     BodiesJob,
@@ -23,5 +24,7 @@ SCENE = SceneJob.defaults()
 CONVERT = ConvertJob.defaults()
 DATASET = DatasetJob.defaults()
 LINK = MakeLink.defaults()
+KEY = CreateKey.defaults()
+ROTATION = RotateKey.defaults()
 SESSION = OpenSession.defaults()
 PROPAGATION = Propagate.defaults()
