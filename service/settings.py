@@ -23,7 +23,7 @@ class ServiceSettings(StorageSettings):
     max_streams_per_tenant: int = 1_000
     """Event streams that one tenant may have open at once."""
     min_free_bytes: int = 256 << 20
-    """With less free space than this, the gateway is not ready."""
+    """With less free space than this, the gateway is not ready and takes neither uploads nor jobs (503)."""
     ledger_busy_seconds: float = 5.0
     """How long a write waits for an SQLite ledger that another process has locked."""
     access_log: bool = True

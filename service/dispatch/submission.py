@@ -8,6 +8,7 @@ from maquette.contract import JobRequest, SegmentJob
 from service.guards.limits import check_job
 from service.guards.media import list_uploads
 from service.guards.requests import check_request
+from service.guards.space import check_space
 from service.problems import ServiceProblem
 from service.state import State
 from storage.artefacts import ArtefactMissing
@@ -27,6 +28,7 @@ def submit_job(
 
     With `frees_key`, the key is free again once its job has ended or was asked to stop.
     """
+    check_space(state)
     queue = state.router.choose_queue(request)
     check_request(state, tenant, request, queue)
     limits = state.limits.get(tenant)

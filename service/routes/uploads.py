@@ -11,6 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from maquette.contract import Media
 
 from service.guards.keys import Caller, find_actor
+from service.guards.space import check_space
 from service.problems import ServiceProblem
 from service.routes.forms import read_form_file
 from service.state import State, get_state
@@ -185,7 +186,11 @@ def read_digest(header: str | None) -> str | None:
 
 
 def _check_quota(state: State, tenant: str, size: int) -> None:
-    """Raise LimitReached before the body is read, unless the upload fits; what is known is not sent again."""
+    """Raise LimitReached or ServiceProblem before the body is read, unless the upload fits.
+
+    What is sent again, although it is known, has to fit as well.
+    """
+    check_space(state, size)
     most = state.limits.get(tenant).stored_bytes
     with state.db.read() as connection:
         if most and usage.read_bytes(connection, tenant) + size > most + FORM_BYTES:

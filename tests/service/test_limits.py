@@ -160,3 +160,19 @@ def test_a_deleted_job_does_not_count(gateway: TestClient, state: State, tenant:
     assert deletion.delete_job(state.db, tenant, job_id)
     known = usage.get_usage(state.db, tenant)
     assert (known.queued_jobs, known.running_jobs) == (0, 0)
+
+
+def test_a_service_without_space_says_so_before_it_suffers(
+    gateway: TestClient, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = gateway.post("/v1/uploads", content=make_image(10)).json()["id"]
+    free = state.settings.min_free_bytes
+    with monkeypatch.context() as patched:
+        patched.setattr(type(state.store), "free_bytes", lambda _: free - 1)
+        for answer in (gateway.post("/v1/uploads", content=make_image(11)), submit(gateway, image)):
+            assert code(answer) == (503, "service_full") and answer.headers["Retry-After"] == "30"
+        assert gateway.get(f"/v1/uploads/{image}").status_code == 200
+        # an upload that would take the reserve
+        patched.setattr(type(state.store), "free_bytes", lambda _: free + 10)
+        assert code(gateway.post("/v1/uploads", content=make_image(11))) == (503, "service_full")
+    assert submit(gateway, image).status_code == 202
