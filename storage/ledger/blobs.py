@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -23,6 +23,17 @@ UPLOAD, INPUT, RESULT, SCRATCH = "upload", "input", "result", "scratch"
 UPLOADS, LEGACY = "uploads", "legacy"
 # rows per transaction: a few milliseconds on SQLite, which has one writer at a time
 BATCH = 500
+
+# built once: building a statement costs more than running it
+INSERT_REF: dict[str, Any] = {
+    "sqlite": sqlite_insert(blob_refs).on_conflict_do_nothing(),
+    "postgresql": postgres_insert(blob_refs).on_conflict_do_nothing(),
+}
+TAKE_MARK = (
+    update(blobs)
+    .where(blobs.c.sha256.in_(bindparam("hashes", expanding=True)), blobs.c.condemned_at.is_not(None))
+    .values(condemned_at=None)
+)
 
 
 def reserve(db: Database, sha256: str, size: int) -> None:
@@ -79,7 +90,7 @@ def refer(connection: Connection, tenant: str, owner: str, role: str, hashes: It
     """
     is_new = False
     rest = iter(sorted(hashes))
-    statement = upsert(connection, blob_refs).on_conflict_do_nothing()
+    statement = INSERT_REF[connection.dialect.name]
     while chunk := list(islice(rest, BATCH)):
         rows = [{"owner": owner, "tenant": tenant, "role": role, "sha256": sha256} for sha256 in chunk]
         known = usage.list_referred(connection, tenant, chunk)
@@ -87,8 +98,7 @@ def refer(connection: Connection, tenant: str, owner: str, role: str, hashes: It
         added = set(chunk) - known
         is_new |= bool(added)
         usage.count_bytes(connection, tenant, added, 1)
-        marked = (blobs.c.sha256.in_(chunk), blobs.c.condemned_at.is_not(None))
-        connection.execute(update(blobs).where(*marked).values(condemned_at=None))
+        connection.execute(TAKE_MARK, {"hashes": chunk})
     return is_new
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, select, update
+from sqlalchemy import ColumnElement, bindparam, case, func, select, update
 
 from storage.ledger import parts as job_parts
 from storage.ledger import usage
@@ -18,6 +18,8 @@ from storage.ledger.database import Database
 from storage.ledger.jobs import COLUMNS, drop_parts, record_event
 from storage.ledger.records import JobRow, Part, WorkerSeconds
 from storage.ledger.tables import jobs, workers
+
+FIND_TENANT = select(jobs.c.tenant).where(jobs.c.id == bindparam("job"))
 
 
 class HeartbeatReply(Enum):
@@ -45,7 +47,7 @@ def claim(
     `max_running` is for tenants that have no limit of their own.
     """
     with db.write() as connection:
-        tenant = connection.execute(select(jobs.c.tenant).where(jobs.c.id == job_id)).scalar()
+        tenant = connection.execute(FIND_TENANT, {"job": job_id}).scalar()
         if tenant is None or not usage.may_run(connection, tenant, max_running):
             return None
         row = connection.execute(

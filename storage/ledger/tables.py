@@ -185,6 +185,7 @@ jobs = Table(
     Index(None, "state", "dispatched_at"),
     Index(None, "queue", "state", "tenant", "id"),
     Index(None, "tenant", "started_at"),
+    Index(None, "tenant", "state", "parent"),
     Index(None, "from_job", "state"),
     Index(None, "tenant", "released_at", "finished_at"),
     Index(None, "tenant", "deleted_at", "finished_at"),

@@ -8,15 +8,31 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from storage.ledger import tenants
 from storage.ledger.database import Database
 from storage.ledger.tables import blob_refs, blobs, jobs, tenant_usage
-from storage.ledger.tables import tenants as table
+from storage.ledger.tables import tenants as tenants_table
 
+# built once: building a statement costs more than running it
+LIST_REFERRED = (
+    select(blob_refs.c.sha256)
+    .where(
+        blob_refs.c.tenant == bindparam("owner"),
+        blob_refs.c.sha256.in_(bindparam("hashes", expanding=True)),
+    )
+    .distinct()
+)
+COUNT_QUEUED = select(func.count()).where(
+    jobs.c.tenant == bindparam("owner"), jobs.c.state == "queued", jobs.c.parent.is_(None)
+)
+COUNT_RUNNING = select(func.count()).where(
+    jobs.c.tenant == bindparam("owner"), jobs.c.state == "running", jobs.c.lease_until.is_not(None)
+)
+OWN_RUNNING_LIMIT = select(tenants_table.c.max_running_jobs).where(tenants_table.c.name == bindparam("owner"))
 LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:tenant, 0))")
 
 
@@ -65,8 +81,7 @@ def lock_tenant(connection: Connection, tenant: str) -> None:
 
 def list_referred(connection: Connection, tenant: str, hashes: Collection[str]) -> set[str]:
     """Of some files those that a tenant refers to."""
-    mine = (blob_refs.c.tenant == tenant, blob_refs.c.sha256.in_(hashes))
-    return set(connection.execute(select(blob_refs.c.sha256).where(*mine).distinct()).scalars())
+    return set(connection.execute(LIST_REFERRED, {"owner": tenant, "hashes": list(hashes)}).scalars())
 
 
 def count_bytes(connection: Connection, tenant: str, hashes: Iterable[str], sign: int) -> None:
@@ -96,10 +111,7 @@ def check_queued(connection: Connection, tenant: str, limit: float) -> None:
     """Raise LimitReached when a tenant has more queued jobs than it may; the tenant is locked."""
     if not limit:
         return
-    waiting = (jobs.c.tenant == tenant, jobs.c.deleted_at.is_(None), jobs.c.finished_at.is_(None))
-    some = select(jobs.c.id).where(*waiting, jobs.c.state == "queued", jobs.c.parent.is_(None))
-    counted = select(func.count()).select_from(some.limit(int(limit) + 1).subquery())
-    if connection.execute(counted).scalar_one() > limit:
+    if connection.execute(COUNT_QUEUED, {"owner": tenant}).scalar_one() > limit:
         raise LimitReached("queued_jobs", limit)
 
 
@@ -111,20 +123,17 @@ def read_bytes(connection: Connection, tenant: str) -> int:
 
 def get_usage(db: Database, tenant: str) -> Usage:
     """What a tenant uses now."""
-    mine = (jobs.c.tenant == tenant, jobs.c.deleted_at.is_(None), jobs.c.finished_at.is_(None))
     with db.read() as connection:
-        queued = select(func.count()).where(*mine, jobs.c.state == "queued", jobs.c.parent.is_(None))
         return Usage(
             read_bytes(connection, tenant),
-            connection.execute(queued).scalar_one(),
+            connection.execute(COUNT_QUEUED, {"owner": tenant}).scalar_one(),
             count_running(connection, tenant),
         )
 
 
 def may_run(connection: Connection, tenant: str, default: float) -> bool:
     """Whether one more job of a tenant may run; the tenant is locked until the end of the transaction."""
-    own = select(table.c.max_running_jobs).where(table.c.name == tenant)
-    known = connection.execute(own).scalar()
+    known = connection.execute(OWN_RUNNING_LIMIT, {"owner": tenant}).scalar()
     limit = default if known is None else known
     if not limit:
         return True
@@ -134,9 +143,7 @@ def may_run(connection: Connection, tenant: str, default: float) -> bool:
 
 def count_running(connection: Connection, tenant: str) -> int:
     """How many workers run jobs of a tenant, or parts of them."""
-    held = (jobs.c.tenant == tenant, jobs.c.state == "running", jobs.c.lease_until.is_not(None))
-    open_ones = (jobs.c.deleted_at.is_(None), jobs.c.finished_at.is_(None))
-    return int(connection.execute(select(func.count()).where(*held, *open_ones)).scalar_one())
+    return int(connection.execute(COUNT_RUNNING, {"owner": tenant}).scalar_one())
 
 
 def recount(db: Database) -> None:
