@@ -17,6 +17,7 @@ from service.routes.forms import read_form_file
 from service.state import State, get_state
 from storage.artefacts import ArtefactWriter
 from storage.ledger import blobs, deletion, files, usage
+from storage.take_down import take_down as remove_from_datasets
 
 router = APIRouter(prefix="/v1/uploads", tags=["uploads"])
 PIECE = 1 << 20
@@ -88,12 +89,21 @@ async def delete_upload(
     with_jobs: Annotated[
         bool, Query(description="Delete the jobs that name it, and those that continue them, as well")
     ] = False,
+    take_down: Annotated[
+        bool, Query(description="Delete the files about it from datasets, as their takedown.json lists them")
+    ] = False,
 ) -> None:
-    """Delete an upload; results that were made from it are kept, unless their jobs are to go with it."""
+    """Delete an upload; results that were made from it are kept, unless they are to go with it."""
     state = get_state(request)
     delete = deletion.delete_upload_and_jobs if with_jobs else deletion.delete_upload
     actor = find_actor(request)
-    if not await state.writes.run(delete, state.db, key.tenant, sha256, actor):
+
+    def delete_all() -> bool:
+        # also where the upload itself has gone already
+        taken = remove_from_datasets(state.db, state.store, key.tenant, sha256, actor) if take_down else 0
+        return delete(state.db, key.tenant, sha256, actor) or taken > 0
+
+    if not await state.writes.run(delete_all):
         raise _media_unknown(sha256)
 
 

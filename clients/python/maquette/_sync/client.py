@@ -100,13 +100,16 @@ class Maquette(JobSubmitter):
         """Delete a job that has ended, with its events and its result; raises NotFound or Conflict."""
         jobs.delete_job(self._http, job_id)
 
-    def delete_upload(self, upload: MediaRef | str, *, with_jobs: bool = False) -> None:
+    def delete_upload(
+        self, upload: MediaRef | str, *, with_jobs: bool = False, take_down: bool = False
+    ) -> None:
         """Delete an upload by its reference or hash.
 
-        Results made from it are kept, unless the jobs that name it, and those that continue them, go as well:
-        `with_jobs`. Raises NotFound, or Conflict while a job or a session needs it.
+        Results made from it are kept, unless the jobs that name it, and those that continue them, go as well
+        (`with_jobs`), or the files about it in datasets, as their `takedown.json` lists them (`take_down`).
+        Raises NotFound, or Conflict while a job or a session needs it.
         """
-        uploads.delete_upload(self._http, upload, with_jobs=with_jobs)
+        uploads.delete_upload(self._http, upload, with_jobs=with_jobs, take_down=take_down)
 
     def delete_artefact(self, artefact: Artefact | str) -> None:
         """Delete a file of results by itself or its hash; its jobs are kept, and reading it raises Gone.
