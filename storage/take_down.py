@@ -20,8 +20,8 @@ def take_down(db: Database, store: ArtefactStore, tenant: str, sha256: str, acto
     """Delete the files that datasets of a tenant have about a source, by the hash of its upload.
 
     Of each dataset these are the files of the source's clips, but for those whose content other clips have as
-    well, and the documents that show frames. Tables with rows of every source are kept. Returns how many there
-    are; raises StillNeeded while a job needs one.
+    well, and the documents that show frames. Tables with rows of every source are kept. Returns how many
+    there are; raises StillNeeded while a job needs one.
     """
     count = 0
     for manifest in _list_manifests(db, store, tenant):
