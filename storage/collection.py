@@ -14,8 +14,8 @@ from storage.ledger.erasure import Delete
 from storage.ledger.retention import EndedJob, Retention
 
 log = logging.getLogger(__name__)
-# files per transaction, whose rows stay locked while they are removed: 5 ms in a folder, one request to S3
-REMOVED_AT_ONCE = 25
+# files per transaction, whose rows stay locked while they are removed: 10 ms in a folder, one request to S3
+REMOVED_AT_ONCE = 50
 # jobs and uploads that are looked up at once
 PAGE = 200
 
