@@ -46,7 +46,8 @@ def write_backup(
     db: Database, store: ArtefactStore, folder: Path, report: Report = lambda done, total: None
 ) -> BackupReport:
     """Copy an installation to a folder while it runs; `report` is told how many files are done."""
-    folder.mkdir(parents=True, exist_ok=True)
+    # it holds pictures and the hashes of keys
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     retention.pause_removals(db, PAUSE_SECONDS)
     try:
         unfinished = folder / f"{LEDGER}.tmp"
