@@ -1,12 +1,12 @@
 """The keys of the caller's tenant, and its audit log: for keys with the scope `admin`."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import StreamingResponse
 from maquette.contract import AuditEntry, CreateKey, Key, Keys, KeySecret, RotateKey
+from pydantic import AwareDatetime, BeforeValidator
 
 from service.delivery.results import to_datetime
 from service.guards.keys import Caller, find_actor
@@ -16,6 +16,16 @@ from storage.ledger import ApiKey, audit, keys
 
 router = APIRouter(prefix="/v1", tags=["tenant"])
 KeyPath = Annotated[str, Path(pattern=r"^[0-9a-f]{1,40}$", description="The id of a key")]
+
+
+def _refuse_number(value: object) -> object:
+    """Numbers are no times, although pydantic reads them as seconds."""
+    if not (isinstance(value, str) and "-" in value[1:] and ":" in value):
+        raise ValueError("give a time with its zone, as in 2026-01-31T12:00:00Z")
+    return value
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_refuse_number)]
 LINES: dict[int | str, dict[str, Any]] = {
     200: {"description": "One AuditEntry per line, oldest first", "content": {"application/jsonl": {}}}
 }
@@ -74,8 +84,8 @@ async def revoke_key(http: Request, key: Caller, key_id: KeyPath) -> None:
 def list_acts(
     http: Request,
     key: Caller,
-    since: Annotated[datetime | None, Query(description="From this time on")] = None,
-    until: Annotated[datetime | None, Query(description="Up to this time")] = None,
+    since: Annotated[Time | None, Query(description="From this time on")] = None,
+    until: Annotated[Time | None, Query(description="Up to this time")] = None,
 ) -> StreamingResponse:
     """Deletions and administrative acts on your tenant, as JSON lines."""
     state = get_state(http)

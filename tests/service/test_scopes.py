@@ -98,6 +98,9 @@ def test_a_tenant_reads_its_own_audit_log_alone(application: TestClient, state: 
     lines = [json.loads(line) for line in answer.text.splitlines()]
     assert [line["detail"]["name"] for line in lines] == ["test", "viewer"]
     assert lines[1]["actor"].startswith("key:") and secret not in answer.text
+    for odd in ("0.5", "1", "-", "2026-01-01T00:00:00"):
+        refused = application.get("/v1/audit", headers=admin, params={"until": odd})
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request"), odd
     late = application.get("/v1/audit", headers=admin, params={"since": "2999-01-01T00:00:00Z"})
     assert late.text == ""
 

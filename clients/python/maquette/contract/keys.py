@@ -17,14 +17,14 @@ class CreateKey(RequestModel):
     """What the key is for."""
     scopes: Annotated[list[KeyScope], Field(min_length=1, max_length=3)] = ["read", "write"]
     """What it may do: read; write (upload, submit, cancel, delete); admin (keys, audit, everything)."""
-    expires_days: Annotated[float, Field(gt=0, le=36_500)] | None = None
+    expires_days: Annotated[float, Field(strict=True, gt=0, le=36_500)] | None = None
     """After how many days it expires; null is never."""
 
 
 class RotateKey(RequestModel):
     """Create a key in place of another one."""
 
-    overlap_seconds: Annotated[float, Field(ge=0, le=30 * 86_400)] = 86_400
+    overlap_seconds: Annotated[float, Field(strict=True, ge=0, le=30 * 86_400)] = 86_400
     """How long the old key stays valid beside the new one."""
 
 
