@@ -29,11 +29,10 @@ INSERT_REF: dict[str, Any] = {
     "sqlite": sqlite_insert(blob_refs).on_conflict_do_nothing(),
     "postgresql": postgres_insert(blob_refs).on_conflict_do_nothing(),
 }
-TAKE_MARK = (
-    update(blobs)
-    .where(blobs.c.sha256.in_(bindparam("hashes", expanding=True)), blobs.c.condemned_at.is_not(None))
-    .values(condemned_at=None)
-)
+MARKED = (blobs.c.sha256.in_(bindparam("hashes", expanding=True)), blobs.c.condemned_at.is_not(None))
+# in one order, or two such transactions could wait for each other
+LOCK_MARKED = select(blobs.c.sha256).where(*MARKED).order_by(blobs.c.sha256).with_for_update(key_share=True)
+TAKE_MARK = update(blobs).where(*MARKED).values(condemned_at=None)
 
 
 def reserve(db: Database, sha256: str, size: int) -> None:
@@ -98,6 +97,8 @@ def refer(connection: Connection, tenant: str, owner: str, role: str, hashes: It
         added = set(chunk) - known
         is_new |= bool(added)
         usage.count_bytes(connection, tenant, added, 1)
+        if len(chunk) > 1:
+            connection.execute(LOCK_MARKED, {"hashes": chunk}).all()
         connection.execute(TAKE_MARK, {"hashes": chunk})
     return is_new
 

@@ -57,8 +57,9 @@ def erase_batch(db: Database, tenant: str, job_id: str) -> bool:
         for role in (blobs.INPUT, blobs.SCRATCH, blobs.RESULT):
             hashes = blobs.list_refs(connection, tenant, job_id, role)
             if hashes:
+                # one per transaction: files are locked in one order, or two could wait for each other
                 blobs.drop(connection, tenant, job_id, role, hashes)
-            gone += len(hashes)
+                return False
         if gone:
             return False
         erased = (jobs.c.id == job_id, jobs.c.deleted_at.is_not(None))
