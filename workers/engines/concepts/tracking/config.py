@@ -34,8 +34,11 @@ class KeyFrameConfig:
     # below `unsteady_iou` it is the shortest. Set on the clips.
     steady_iou: float = 0.92
     unsteady_iou: float = 0.85
-    # Doubt about an object brings the next key frame forward to this share of the interval. Set on the clips.
-    doubt_share: float = 0.5
+    # Doubt about an object brings its correction forward to this share of its interval, and a key frame for
+    # another object does. Set on the clips.
+    early_share: float = 0.5
+    # Surroundings that MobileSAM reads around each object on each side, as a share of its box's side.
+    region_margin: float = 0.25
     # An object is in doubt when less than this share of its pixels has consistent flow, or when the ratio of
     # its areas in two frames leaves these bounds. Chosen, not measured.
     min_flow_trust: float = 0.4
