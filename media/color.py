@@ -11,26 +11,16 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from media.errors import MediaError
+from media.transfers import STRIP_ROWS, TRANSFERS, WIDE_GAMUT, build_srgb_curve
 
 Rgb = NDArray[np.uint8]
 
-HDR = "hdr_not_tone_mapped"
-WIDE_GAMUT = "wide_gamut_not_converted"
 PROFILE_IGNORED = "icc_profile_ignored"
-
-# ITU-T H.273: transfer characteristics of PQ and HLG, and those of standard dynamic range.
-HDR_TRANSFERS = frozenset({16, 18})
-SDR_TRANSFERS = frozenset({1, 4, 5, 6, 7, 8, 13, 14, 15})
-# Colour primaries of BT.2020, DCI-P3 and Display P3; matrix coefficients of BT.2020.
-WIDE_PRIMARIES = frozenset({9, 11, 12})
-BT2020_MATRICES = frozenset({9, 10})
 
 # TIFF 6.0 tags.
 BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLE_FORMAT, SAMPLE_MIN, SAMPLE_MAX = 258, 262, 339, 340, 341
 WHITE_IS_ZERO = 0
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3
-
-STRIP_ROWS = 256
 
 # PNG's gAMA of sRGB; as in libpng, images within 5% of it are left alone. Beyond the bounds it is nonsense.
 SRGB_GAMMA, GAMMA_TOLERANCE, GAMMA_BOUNDS = 1 / 2.2, 0.05, (0.05, 20.0)
@@ -41,26 +31,17 @@ CHROMATICITY_TOLERANCE = 0.01
 COLOR_SPACES = {"L": "GRAY", "RGB": "RGB", "RGBA": "RGB", "CMYK": "CMYK", "LAB": "LAB"}
 
 
-def flag_transfer(transfer: int, primaries: int, matrix: int = 2, *, bits: int = 8) -> list[str]:
-    """Flags for colours that are taken for sRGB although the file says otherwise (codes of ITU-T H.273).
-
-    BT.2020 with 10 bits or more and no stated transfer counts as HDR: standard dynamic range states its own.
-    """
-    bt2020 = primaries == 9 or matrix in BT2020_MATRICES
-    if transfer in HDR_TRANSFERS or (bt2020 and bits >= 10 and transfer not in SDR_TRANSFERS):
-        return [HDR]
-    return [WIDE_GAMUT] if primaries in WIDE_PRIMARIES else []
-
-
-def to_srgb(image: Image.Image) -> tuple[Rgb, list[str]]:
+def to_srgb(image: Image.Image, transfer: int | None = None) -> tuple[Rgb, list[str]]:
     """A loaded image as sRGB over white, (H, W, 3) uint8, and flags.
+
+    `transfer` is the code of ITU-T H.273 that the file states; a profile takes precedence over it.
 
     Raises MediaError `image_range_unknown` for signed numbers, and for floats beyond 0…1 that state no range.
     """
     to_8_bits = _Quantiser(image) if image.mode in ("I", "F") or image.mode.startswith("I;") else None
     mode = "L" if to_8_bits else _common_mode(image)
     transform, mode, flags = _build_transform(image.info.get("icc_profile"), mode)
-    curve = _build_tone_curve(image.info)
+    curve = _build_tone_curve(image.info, transfer)
     flags += _flag_chromaticity(image.info)
     out = np.empty((image.height, image.width, 3), np.uint8)
     # strips keep the copies of each step small: Pillow takes four bytes per pixel for each of them
@@ -90,8 +71,11 @@ def _convert_strip(
     return over_white
 
 
-def _build_tone_curve(info: dict[Any, Any]) -> list[int] | None:
-    """The 256 values that PNG's gAMA gives to those of the file; None where they are those of sRGB."""
+def _build_tone_curve(info: dict[Any, Any], transfer: int | None) -> list[int] | None:
+    """What a stated transfer or PNG's gAMA makes of the 256 values of the file; None for those of sRGB."""
+    if transfer in TRANSFERS and not info.get("icc_profile"):
+        curve = build_srgb_curve(transfer, bits=8)
+        return None if curve is None else curve.tolist()
     gamma = info.get("gamma")
     low, high = GAMMA_BOUNDS
     if _states_srgb_or_profile(info) or not isinstance(gamma, float) or not low <= gamma <= high:

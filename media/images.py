@@ -11,11 +11,12 @@ import pillow_heif
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, ImageSequence
 
-from media.color import flag_transfer, to_srgb
+from media.color import to_srgb
 from media.containers import is_begun_image, is_truncated, read_color_codes
 from media.errors import MediaError
 from media.limits import MediaLimits
 from media.orientation import apply_orientation, read_orientation, swaps_sides
+from media.transfers import flag_colors
 
 Image.init()
 pillow_heif.register_heif_opener()
@@ -84,7 +85,7 @@ def decode(path: str, limits: MediaLimits) -> tuple[NDArray[np.uint8], dict[str,
         focal = _focal_35mm(image)
         code = read_orientation(image)
         image.load()
-        pixels, flags = to_srgb(image)
+        pixels, flags = to_srgb(image, _read_transfer(path))
         return apply_orientation(pixels, code), {"focal_35mm": focal, "flags": [*_list_flags(path), *flags]}
 
 
@@ -112,7 +113,7 @@ def decode_animation(
     shape: tuple[int, ...] | None = None
     try:
         with open_image(path, limits) as image:
-            code = read_orientation(image)
+            code, transfer = read_orientation(image), _read_transfer(path)
             for count, frame in enumerate(ImageSequence.Iterator(image)):
                 _check_frame(frame, limits)
                 if shape is None:
@@ -123,7 +124,7 @@ def decode_animation(
                     )
                 if count >= start:
                     frame.load()
-                    pixels, color_flags = to_srgb(frame)
+                    pixels, color_flags = to_srgb(frame, transfer)
                     if flags is not None:
                         flags.update(color_flags)
                     yield time_ms, apply_orientation(pixels, code)
@@ -139,9 +140,14 @@ def _count_frames(image: Image.Image) -> int:
     return 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
 
 
+def _read_transfer(path: str) -> int | None:
+    codes = read_color_codes(path)
+    return None if codes is None else codes[1]
+
+
 def _list_flags(path: str) -> list[str]:
     codes = read_color_codes(path)
-    flags = [] if codes is None else flag_transfer(codes[1], codes[0], bits=8)
+    flags = [] if codes is None else flag_colors(codes[1], codes[0], bits=8)
     return [*flags, "file_truncated"] if is_truncated(path) else flags
 
 

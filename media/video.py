@@ -11,11 +11,11 @@ from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Disposition
 from numpy.typing import NDArray
 
-from media.color import flag_transfer
 from media.containers import is_begun_video, is_cut_movie, is_truncated
 from media.errors import MediaError
 from media.limits import MediaLimits
 from media.orientation import UPRIGHT, apply_orientation, matrix_orientation, packet_orientation
+from media.transfers import apply_curve, build_srgb_curve, flag_colors
 
 MEDIA_TYPES = {
     "mp4": "video/mp4",
@@ -180,7 +180,12 @@ class VideoDecoder:
         aspect = self.pixel_aspect
         width = round(frame.width * aspect) if aspect > 1 else frame.width
         height = round(frame.height / aspect) if aspect < 1 else frame.height
-        return apply_orientation(frame.to_ndarray(format="rgb24", width=width, height=height), orientation)
+        # 8 bits are too few for the shadows of linear light; FFmpeg widens 8 bits inexactly
+        bits = 16 if _count_bits(frame) > 8 else 8
+        curve = build_srgb_curve(int(frame.color_trc), bits)
+        format = "rgb24" if curve is None or bits == 8 else "rgb48le"
+        pixels = frame.to_ndarray(format=format, width=width, height=height)
+        return apply_orientation(pixels if curve is None else apply_curve(pixels, curve), orientation)
 
     def frames(self) -> Iterator[tuple[int, Any, int]]:
         """Each frame with its pts, in order of presentation, and the orientation that it has to be given."""
@@ -231,8 +236,12 @@ def _promised_frames(container: Any, stream: Any) -> int:
 
 
 def _color_flags(frame: Any) -> list[str]:
-    bits = max((component.bits for component in frame.format.components), default=8)
-    return flag_transfer(int(frame.color_trc), int(frame.color_primaries), int(frame.colorspace), bits=bits)
+    codes = int(frame.color_trc), int(frame.color_primaries), int(frame.colorspace)
+    return flag_colors(*codes, bits=_count_bits(frame))
+
+
+def _count_bits(frame: Any) -> int:
+    return max((component.bits for component in frame.format.components), default=8)
 
 
 def _pixel_aspect(stream: Any) -> float:

@@ -13,15 +13,17 @@ from service import metrics, openapi, problems
 from service.delivery.notifier import Notifier
 from service.delivery.results import ResultCache
 from service.delivery.streams import StreamLimit
+from service.dispatch.collector_thread import CollectorThread
 from service.dispatch.outbox import Outbox
 from service.dispatch.reaper_thread import Reaper
 from service.dispatch.routing import Router
 from service.guards.bodies import BodyGuard
 from service.guards.keys import KeyGuard, KeyRing
 from service.guards.probing import ProbePool
+from service.guards.semantics import HttpSemantics
 from service.lanes import Lane
 from service.logs import AccessLogMiddleware
-from service.routes import artefacts, engines, events, health, home, jobs, sessions, uploads
+from service.routes import artefacts, engines, events, health, home, jobs, sessions, tenant, uploads
 from service.settings import ServiceSettings
 from service.state import State
 from storage.artefacts import open_store
@@ -74,15 +76,16 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         db, celery = open_ledger(chosen), make_app(chosen.broker_url, publishes_only=True)
         app.state.maquette = state = build_state(chosen, db, celery)
         reaper = Reaper(db, celery, chosen)
+        collector = CollectorThread(db, state.store, chosen)
         stop_metrics = metrics.serve(state) if chosen.metrics_port else None
-        for part in (state.probes, state.notifier, state.outbox, reaper):
+        for part in (state.probes, state.notifier, state.outbox, reaper, collector):
             part.start()
         try:
             yield
         finally:
             if stop_metrics is not None:
                 stop_metrics()
-            for part in (state.notifier, reaper, state.outbox, state.probes):
+            for part in (state.notifier, collector, reaper, state.outbox, state.probes):
                 part.close()
             db.close()
 
@@ -104,10 +107,11 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         streamed=("/v1/uploads",),
     )
     app.add_middleware(KeyGuard)
+    app.add_middleware(HttpSemantics)
     app.add_middleware(metrics.MetricsMiddleware)
     if chosen.access_log:
         app.add_middleware(AccessLogMiddleware)
-    for module in (uploads, jobs, events, artefacts, sessions, engines, health, home):
+    for module in (uploads, jobs, events, artefacts, sessions, tenant, engines, health, home):
         app.include_router(module.router)
     openapi.install(app)
     return app

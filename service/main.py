@@ -25,7 +25,19 @@ class ServerGroup(LazyGroup):
             target="service.operator_commands:openapi", summary="Write the OpenAPI document to a file."
         ),
         "keys": LazyCommand(
-            target="service.operator_commands:keys_app", summary="Create, list and revoke API keys."
+            target="service.operator_commands:keys_app", summary="Create, list, rotate and revoke API keys."
+        ),
+        "audit": LazyCommand(
+            target="service.audit_commands:audit_app",
+            summary="Read the log of deletions and administrative acts.",
+        ),
+        "storage": LazyCommand(
+            target="service.storage_commands:storage_app",
+            summary="Remove what is not needed, and check what is stored.",
+        ),
+        "tenants": LazyCommand(
+            target="service.tenant_commands:tenants_app",
+            summary="Set what one tenant is allowed, and erase tenants.",
         ),
         **{
             name: LazyCommand(target=target, summary=SUMMARIES.get(name, f"Commands of {target}."))

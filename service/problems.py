@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import re
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -15,10 +16,13 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from media.errors import MediaError
+from service.guards.semantics import answers_head
 from storage.artefacts import ArtefactMissing
+from storage.ledger.deletion import StillNeeded
 
 log = logging.getLogger(__name__)
 HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 400: "bad_request", 413: "body_too_large"}
+JSON_TYPE = re.compile(r"application/([\w.-]+\+)?json\s*(;|$)", re.IGNORECASE)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 RETRY = {"Retry-After": "1"}
@@ -54,6 +58,10 @@ def install(app: FastAPI) -> None:
     async def _media(_request: Request, error: MediaError) -> Response:
         return respond(Problem.from_code(error.code, error.status, error.detail))
 
+    @app.exception_handler(StillNeeded)
+    async def _needed(_request: Request, error: StillNeeded) -> Response:
+        return respond(Problem.from_code("still_needed", 409, str(error)))
+
     @app.exception_handler(ArtefactMissing)
     async def _lost(request: Request, error: ArtefactMissing) -> Response:
         log.error("%s %s: %s is in the ledger and not in the store", request.method, request.url.path, error)
@@ -65,11 +73,13 @@ def install(app: FastAPI) -> None:
         return respond(error.problem())
 
     @app.exception_handler(RequestValidationError)
-    async def _invalid(_request: Request, error: RequestValidationError) -> Response:
+    async def _invalid(request: Request, error: RequestValidationError) -> Response:
         wrong = [_to_field_error(item) for item in error.errors()[:MAX_FIELD_ERRORS]]
-        first = wrong[0]
-        where = ".".join(str(part) for part in first.loc) or "the request"
-        return respond(Problem.from_code("invalid_request", 422, f"{where}: {first.message}", errors=wrong))
+        where = ".".join(str(part) for part in wrong[0].loc) or "the request"
+        detail = f"{where}: {wrong[0].message}"
+        if not wrong[0].loc and not JSON_TYPE.match(request.headers.get("content-type", "")):
+            detail = "the request is not marked as JSON: send the header 'Content-Type: application/json'"
+        return respond(Problem.from_code("invalid_request", 422, detail, errors=wrong))
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
@@ -120,7 +130,7 @@ def _allowed_methods(request: Request) -> set[str]:
             match, _ = route.matches({**request.scope, "method": method})
             if match is Match.FULL:
                 methods.add(method)
-    return methods
+    return methods | {"HEAD"} if answers_head(request.app.routes, request.scope) else methods
 
 
 def _to_field_error(item: Any) -> FieldError:

@@ -53,6 +53,21 @@ class ServiceSettings(StorageSettings):
     """Uploads that may wait for a sandbox; further ones are answered 503."""
     key_cache_seconds: float = 10.0
     """How long a revoked key may still work."""
+    keep_uploads_days: float = 30.0
+    """How long an upload is kept after its last use; 0 keeps it until it is deleted."""
+    keep_results_days: float = 90.0
+    """How long a job and its result are kept after its end; 0 keeps them until they are deleted."""
+    keep_events_days: float = 30.0
+    """How long the events of a job are kept after its end; 0 keeps them as long as the job."""
+    keep_scratch_days: float = 1.0
+    """How long checkpoints, outputs of parts and artefacts that are in no result are kept after a job's end;
+    0 keeps them as long as the job."""
+    keep_audit_days: float = 365.0
+    """How long the audit log is kept; 0 keeps it for ever."""
+    collect_seconds: float = 300.0
+    """How often what is not needed is removed; 0 leaves it to `maquette-server storage collect`."""
+    collect_grace_seconds: float = 3600.0
+    """How long a file that nothing needs stays in the store; longer than it takes to store an upload."""
     api_key: str | None = None
     """A key of the operator's choice, stored hashed at start."""
     api_key_tenant: str = "default"

@@ -17,7 +17,7 @@ def convert(
         str | None,
         typer.Option(
             help="The format, if not that of the extension: "
-            "ply, spz, sog, khr_glb, splat, ksplat, glb, obj, stl, usdz."
+            "ply, spz, sog, khr_glb, splat, ksplat, html, glb, obj, stl, usdz."
         ),
     ] = None,
     y_down: Annotated[
@@ -27,7 +27,7 @@ def convert(
     """Convert splats (PLY, SPZ, SOG, GLB) and meshes (GLB, OBJ, PLY).
 
     The format of the source is detected from its content. Splats are also written as .splat and .ksplat,
-    meshes as STL and USDZ.
+    meshes as STL and USDZ, and both as .html: a page that shows them in a browser, without internet.
     """
     # formats take a second to import, and help does without them
     from workers.formats.convert import ConvertError, FormatMismatch, load_asset, write_asset

@@ -14,7 +14,7 @@ from media.errors import MediaError
 from media.sandbox import Sandbox
 from storage.artefacts import ArtefactMissing, ArtefactStore
 from storage.broker import UNREACHABLE
-from storage.ledger import Database, JobRow, fairness, files, jobs, leases
+from storage.ledger import Database, JobRow, fairness, jobs, leases
 from storage.ledger import parts as ledger_parts
 from workers.engines.protocols import RequestRefused
 from workers.engines.registry import EngineSet, EngineUnavailable
@@ -31,7 +31,6 @@ REQUEST: TypeAdapter[JobRequest] = TypeAdapter(JobRequest)
 MAX_COMPANIONS = 15
 # the kind of job that runs in parts
 PARTED_KIND = "dataset"
-MANIFEST_TYPE = "application/vnd.maquette.manifest+json"
 # how long a commit is retried while the database is down
 COMMIT_SECONDS = 60.0
 # how long a worker rests after it met a full disk, so that its job does not go round without end
@@ -108,9 +107,7 @@ class Runner:
                 return self._work_on_part(job, context, heartbeat)
             manifest = run_kind(context, REQUEST.validate_json(job.request))
             heartbeat.check()
-            data = manifest.model_dump_json().encode()
-            sha256 = self._store.put(data)
-            files.add_artefact(self._db, job.tenant, sha256, MANIFEST_TYPE, len(data))
+            sha256 = context.put_manifest(manifest.model_dump_json().encode())
         except Parked as parked:
             parts = parked.parts
             return lambda: leases.park(self._db, job, parts)

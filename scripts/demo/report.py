@@ -38,12 +38,19 @@ def write(out: Path, steps: list[Step]) -> Path:
 
 def _section(out: Path, number: int, step: Step) -> str:
     images, links = [], []
+    names = {artefact.name for artefact in step.result.artefacts}
     for artefact in step.result.artefacts:
         place = html.escape(str((step.folder / artefact.name).relative_to(out)))
         links.append(f"<a href='{place}'>{html.escape(artefact.name)}</a>")
         if artefact.media_type == "image/png":
             name = html.escape(artefact.name)
-            images.append(f"<figure><img src='{place}' alt='{name}'><figcaption>{name}</figcaption></figure>")
+            image = f"<img src='{place}' alt='{name}'>"
+            viewer = Path(artefact.name).with_suffix(".html").name
+            if viewer in names:
+                page = html.escape(str((step.folder / viewer).relative_to(out)))
+                image = f"<a href='{page}'>{image}</a>"
+                name += f" · <a href='{page}'>turn it in the browser</a>"
+            images.append(f"<figure>{image}<figcaption>{name}</figcaption></figure>")
     flags = "".join(f"<span class='flag'>{html.escape(flag)}</span>" for flag in _flags(step))
     notes = "".join(f"<p>{html.escape(note)}</p>" for note in step.notes)
     return (

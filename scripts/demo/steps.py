@@ -63,7 +63,9 @@ class Demo:
             self._step(
                 "objects",
                 "every mask of the job before, lifted (no mask travels through the client)",
-                lambda source=source: self._mq.objects(from_job=source.result.job.id),
+                lambda source=source: self._mq.objects(
+                    from_job=source.result.job.id, formats=["glb", "ply", "html"]
+                ),
                 _summarize_objects,
             )
         self._step(
@@ -75,7 +77,9 @@ class Demo:
         self._step(
             "scene",
             "the same photo as one scene",
-            lambda: self._mq.scene(inputs.photo("astronaut.png"), ["person", "tie", "bottle"]),
+            lambda: self._mq.scene(
+                inputs.photo("astronaut.png"), ["person", "tie", "bottle"], formats=["glb", "ply", "html"]
+            ),
             lambda r: f"{len(r.nodes)} node(s)",
         )
         self._videos(bike)

@@ -26,10 +26,11 @@ PREVIEW_SECONDS = 120
 
 def build_preview_job(
     state: State, session: SessionRow, prompts: list[VideoPrompt], number: int, frame: int
-) -> SegmentJob:
+) -> SegmentJob | None:
     """The job that segments object `number` on a frame, from all its prompts there.
 
-    Where these are points only, it starts from the object's mask in the last propagation.
+    Where these are points only, it starts from the object's mask in the last propagation; None where there is
+    no such mask that points off the object could correct.
     """
     merged = ObjectPrompt.merge(
         prompt for prompt in prompts if prompt.object == number and prompt.frame == frame
@@ -37,6 +38,8 @@ def build_preview_job(
     if merged.box is None and merged.mask is None:
         mask = load_last_masks(state, session, frame).get(number)
         merged = merged.model_copy(update={"mask": mask})
+    if not merged.can_start_object():
+        return None
     return SegmentJob(
         image=MediaRef(id=session.video),
         frame=frame,
@@ -51,7 +54,8 @@ def build_propagation_job(
 ) -> TrackJob:
     """The track job of a session; objects keep the ids that the session gave them.
 
-    Raises ServiceProblem when an object can neither be started nor be taken over on the first frame.
+    Raises ServiceProblem where there is no object, and when one can neither be started nor be taken over on
+    the first frame.
     """
     start = request.start_frame
     if start is None and prompts:
@@ -59,6 +63,8 @@ def build_propagation_job(
         start = max(frames) if request.direction == "backward" else min(frames)
     if start is not None:
         prompts = _select_reached(state, session, prompts, start, request.direction)
+    if not session.state["text"] and all(prompt.remove for prompt in prompts):
+        raise ServiceProblem("session_empty", 422, "there is nothing to track there: add a prompt first")
     return TrackJob(
         video=MediaRef(id=session.video),
         text=session.state["text"],

@@ -4,15 +4,17 @@ from collections.abc import Callable
 from typing import Any
 
 from maquette.contract import MediaRef, OpenSession, Point, Propagate, Session, TrackJob, VideoPrompt
+from maquette.contract.requests import report_no_object
 from maquette.contract.sessions import SESSION_OBJECTS, SESSION_PROMPTS
 
 from service.delivery.results import to_datetime
 from service.dispatch.session_jobs import build_preview_job, build_propagation_job
-from service.dispatch.submission import submit_job
-from service.guards.requests import check_request
+from service.dispatch.submission import input_gone, submit_job
+from service.guards.requests import check_request, to_problem
 from service.problems import ServiceProblem
 from service.state import State
 from storage.ledger import JobRow, SessionRow, files, sessions
+from storage.ledger.inputs import InputGone
 
 # how often a change is tried when others change the session at the same time
 CHANGE_ATTEMPTS = 5
@@ -30,7 +32,10 @@ def open_session(state: State, tenant: str, request: OpenSession) -> Session:
         "prompts": [],
         "last_job": None,
     }
-    row = sessions.add(state.db, tenant, request.video, request.ttl_seconds, content)
+    try:
+        row = sessions.add(state.db, tenant, request.video, request.ttl_seconds, content)
+    except InputGone as gone:
+        raise input_gone(gone) from None
     return to_session(state, row)
 
 
@@ -62,9 +67,7 @@ def add_prompt(
     """Add a prompt; returns the session and the prompt with the id of its object."""
     session = require_session(state, tenant, session_id)
     if not prompt.remove:
-        # ids are checked against the session below
-        without_id = prompt.model_copy(update={"object": None})
-        _check_prompt(state, tenant, session.video, session.state["engine"], [], without_id)
+        _check_prompt(state, tenant, session.video, session.state["engine"], [], prompt)
     added = prompt
 
     def append(content: dict[str, Any]) -> None:
@@ -86,18 +89,18 @@ def drop_prompt(state: State, tenant: str, session_id: str, index: int) -> Sessi
     return _change(state, tenant, session_id, remove)
 
 
-def submit_preview(state: State, session: SessionRow, added: VideoPrompt) -> JobRow:
-    """Submit the job that shows the prompted object on its frame."""
+def submit_preview(state: State, session: SessionRow, added: VideoPrompt) -> JobRow | None:
+    """Submit the job that shows the prompted object on its frame; None where nothing can be shown yet."""
+    if added.remove:
+        return None
     job = build_preview_job(state, session, _read_prompts(session), added.object or 0, added.frame)
-    return submit_job(state, session.tenant, job, None)
+    return None if job is None else submit_job(state, session.tenant, job, None)
 
 
 def submit_propagation(state: State, tenant: str, session_id: str, request: Propagate) -> JobRow:
     """Submit the track job of the session's prompts, and remember it as the last one."""
     session = require_session(state, tenant, session_id)
     prompts = _read_prompts(session)
-    if not prompts and not session.state["text"]:
-        raise ServiceProblem("session_empty", 422, "there is nothing to track: add a prompt first")
     row = submit_job(state, tenant, build_propagation_job(state, session, prompts, request), None)
     _change(state, tenant, session_id, lambda content: content.update(last_job=row.id))
     return row
@@ -116,14 +119,22 @@ def _choose_object(content: dict[str, Any], prompt: VideoPrompt) -> int:
     may_be_of_phrase = number > SESSION_OBJECTS and bool(content["text"])
     if number > highest + (prompt.object is None) and not may_be_of_phrase:
         raise ServiceProblem("object_unknown", 404, f"the session has no object {number}: it has {highest}")
+    own = [prompt, *(item for item in prompts if item.object == number)]
+    if not (prompt.remove or may_be_of_phrase or any(item.can_start_object() for item in own)):
+        raise to_problem(
+            report_no_object("the prompt", f", and no prompt of the session starts object {number}")
+        )
     return number
 
 
 def _check_prompt(
     state: State, tenant: str, video: str, engine: str, text: list[str], prompt: VideoPrompt
 ) -> None:
-    """Refuse now what the track job would refuse later."""
-    job = TrackJob(video=MediaRef(id=video), text=text, prompts=[prompt], engine=engine)
+    """Refuse now what the track job would refuse later; ids are checked against the session."""
+    # as if the object were known: whether a correction has something to correct is checked there too
+    start = VideoPrompt(frame=prompt.frame, object=1, points=[Point(x=0, y=0)])
+    prompts = [prompt.model_copy(update={"object": 1}), start]
+    job = TrackJob(video=MediaRef(id=video), text=text, prompts=prompts, reserved_ids=1, engine=engine)
     check_request(state, tenant, job, state.router.choose_queue(job))
 
 

@@ -4,9 +4,11 @@ Media given by address are unknown until a worker has fetched them: their addres
 returned for what is known of them.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from maquette.contract import DepthFrames, MediaRef
+from pydantic import BaseModel
 
 from media.addresses import check_url
 from service.problems import ServiceProblem
@@ -58,7 +60,8 @@ class TenantMedia:
             return
         sha256 = str(ref.id)
         info = self.find(sha256)
-        if info is None and files.find_artefact(self._db, self._tenant, sha256) is None:
+        artefact = files.find_artefact(self._db, self._tenant, sha256)
+        if info is None and (artefact is None or artefact.deleted):
             raise ServiceProblem(
                 "media_unknown", 404, f"no upload and no artefact of yours has the id {sha256}"
             )
@@ -111,6 +114,22 @@ class TenantMedia:
                 "media_unknown", 404, f"no upload has the id {ref.id}: POST /v1/uploads first"
             )
         return info
+
+
+def list_uploads(value: object) -> Iterator[str]:
+    """The hashes of all media that are not given by address, wherever they stand in a request."""
+    if isinstance(value, MediaRef):
+        if value.id is not None:
+            yield value.id
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from list_uploads(getattr(value, name))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from list_uploads(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from list_uploads(item)
 
 
 def _check_same_size(depth: MediaInfo, image: MediaInfo | None) -> None:

@@ -51,6 +51,7 @@ def check_request(state: State, tenant: str, request: JobRequest, queue: str) ->
     if queue == DEFAULT_QUEUE:
         for phrase in request.phrases():
             parse_phrase(phrase)
+    _refuse(request.find_unstartable())
     _check(request, Scope(state, tenant, queue))
     # what the sender can do better comes before what the operator has to install
     check_features(request, state.router.list_workers(queue))
@@ -117,9 +118,14 @@ def _check_fit(request: JobBase, info: MediaInfo | None, camera: Intrinsics | No
         raise ServiceProblem("camera_implausible", 422, f"'camera' is in pixels of the full image: {why}")
 
 
+def to_problem(misfit: Misfit) -> ServiceProblem:
+    """What the sender of a prompt that fits nothing receives."""
+    return ServiceProblem(misfit.code, 422, misfit.detail)
+
+
 def _refuse(misfit: Misfit | None) -> None:
     if misfit is not None:
-        raise ServiceProblem(misfit.code, 422, misfit.detail)
+        raise to_problem(misfit)
 
 
 def _require_source(request: ReconstructionJob | BodiesJob, scope: Scope) -> MediaInfo | None:

@@ -7,12 +7,13 @@ from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.responses import StreamingResponse
 
 from service.delivery import ranges
-from service.guards.keys import Caller
+from service.guards.keys import Caller, find_actor
 from service.problems import ServiceProblem
 from service.state import get_state
-from storage.ledger import files
+from storage.ledger import deletion, files
 
 router = APIRouter(prefix="/v1/artefacts", tags=["artefacts"])
+ArtefactPath = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="The hash of an artefact")]
 CONTENT: dict[int | str, dict[str, Any]] = {
     200: {"description": "The complete file", "content": {"application/octet-stream": {}}},
     206: {"description": "The requested range", "content": {"application/octet-stream": {}}},
@@ -26,7 +27,7 @@ CONTENT: dict[int | str, dict[str, Any]] = {
 def get_artefact(
     http: Request,
     key: Caller,
-    sha256: Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")],
+    sha256: ArtefactPath,
     content_range: Annotated[str | None, Header(alias="range")] = None,
     if_none_match: Annotated[str | None, Header()] = None,
     if_range: Annotated[str | None, Header()] = None,
@@ -35,8 +36,10 @@ def get_artefact(
     state = get_state(http)
     known = files.find_artefact(state.db, key.tenant, sha256)
     if known is None:
-        raise ServiceProblem("artefact_unknown", 404, f"no artefact of yours has the hash {sha256}")
-    media_type, size = known
+        raise _artefact_unknown(sha256)
+    if known.deleted:
+        raise ServiceProblem("artefact_gone", 410, "this artefact was deleted: run the job again")
+    media_type, size = known.media_type, known.bytes
     etag = f'"{sha256}"'
     headers = {
         "ETag": etag,
@@ -45,6 +48,9 @@ def get_artefact(
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "sandbox; default-src 'none'",
     }
+    # a page that a job wrote is saved, and never opened in the origin of the gateway
+    if media_type.partition(";")[0].strip().lower() == "text/html":
+        headers["Content-Disposition"] = "attachment"
     if if_none_match and _matches(if_none_match, etag):
         return Response(status_code=304, headers=headers)
     # a range means something to GET alone (RFC 9110, 14.2)
@@ -69,6 +75,20 @@ def get_artefact(
     pieces = state.store.read(sha256, start, stop)
     content = chain([next(pieces, b"")], pieces)
     return StreamingResponse(content, status, headers, media_type)
+
+
+@router.delete("/{sha256}", status_code=204)
+async def delete_artefact(http: Request, key: Caller, sha256: ArtefactPath) -> None:
+    """Delete a file of results; jobs that have it are kept, and it answers 410 from then on."""
+    state = get_state(http)
+    actor = find_actor(http)
+    if not await state.writes.run(deletion.delete_artefact, state.db, key.tenant, sha256, actor):
+        raise _artefact_unknown(sha256)
+    state.results.discard(sha256)
+
+
+def _artefact_unknown(sha256: str) -> ServiceProblem:
+    return ServiceProblem("artefact_unknown", 404, f"no artefact of yours has the hash {sha256}")
 
 
 def _matches(if_none_match: str, etag: str) -> bool:

@@ -1,13 +1,21 @@
 """The file of a multipart form (RFC 7578), taken out while the form arrives: nothing is spooled."""
 
+import re
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from service.problems import ServiceProblem
 
+if TYPE_CHECKING:
+    # the name exists for type checkers alone
+    from python_multipart.multipart import MultipartCallbacks
+
 PART = "file"
+# as older clients write names that are not ASCII (RFC 5987, 2231)
+ENCODED_FILE_NAME = re.compile(rb";\s*filename\*\d*\*?\s*=", re.IGNORECASE)
 
 
 class FormFile:
@@ -23,23 +31,25 @@ class FormFile:
         self._name, self._value = b"", b""
         self._disposition = b""
         self._pieces: list[bytes] = []
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._begin_part,
-                "on_header_field": self._add_name,
-                "on_header_value": self._add_value,
-                "on_header_end": self._end_header,
-                "on_headers_finished": self._end_headers,
-                "on_part_data": self._add_data,
-            },
-        )
+        callbacks: MultipartCallbacks = {
+            "on_part_begin": self._begin_part,
+            "on_header_field": self._add_name,
+            "on_header_value": self._add_value,
+            "on_header_end": self._end_header,
+            "on_headers_finished": self._end_headers,
+            "on_part_data": self._add_data,
+        }
+        try:
+            self._parser = MultipartParser(boundary, callbacks)
+        except FormParserError as error:
+            # a boundary that is too long
+            raise _invalid(str(error)) from error
 
     def feed(self, data: bytes) -> list[bytes]:
         """The file's bytes that a piece of the form holds; raises ServiceProblem for a broken form."""
         try:
             self._parser.write(data)
-        except MultipartParseError as error:
+        except FormParserError as error:
             raise _invalid(str(error)) from error
         pieces, self._pieces = self._pieces, []
         return pieces
@@ -60,7 +70,10 @@ class FormFile:
 
     def _end_headers(self) -> None:
         _, options = parse_options_header(self._disposition)
-        is_file = options.get(b"name") == PART.encode() and b"filename" in options
+        is_file = bool(
+            options.get(b"name") == PART.encode()
+            and (b"filename" in options or ENCODED_FILE_NAME.search(self._disposition))
+        )
         self._inside = is_file and not self.has_file
         self.has_file = self.has_file or is_file
 

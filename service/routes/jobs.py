@@ -9,10 +9,10 @@ from maquette.contract import FINAL_STATES, Job, JobKind, JobPage, JobRequest, J
 from service.delivery.results import to_job
 from service.delivery.waiting import preferred_wait, wait_until_final
 from service.dispatch.submission import submit_job
-from service.guards.keys import Caller
+from service.guards.keys import Caller, find_actor
 from service.problems import ServiceProblem
 from service.state import State, get_state
-from storage.ledger import JobRow, jobs
+from storage.ledger import JobRow, deletion, jobs
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 Prefer = Annotated[list[str] | None, Header(description="RFC 7240: 'wait=10' waits for the job")]
@@ -95,6 +95,15 @@ async def cancel(http: Request, key: Caller, job_id: JobPath) -> Job:
         raise _job_unknown(job_id)
     row = await run_in_threadpool(_require_job, state, key.tenant, job_id)
     return await run_in_threadpool(to_job, row, state.results)
+
+
+@router.delete("/{job_id}", status_code=204)
+async def delete_job(http: Request, key: Caller, job_id: JobPath) -> None:
+    """Delete a job that has ended, its events and its result; to delete it again changes nothing."""
+    state = get_state(http)
+    actor = find_actor(http)
+    if not await state.writes.run(deletion.delete_job, state.db, key.tenant, job_id, actor):
+        raise _job_unknown(job_id)
 
 
 def _respond(job: Job, status: int, headers: dict[str, str] | None = None) -> Response:

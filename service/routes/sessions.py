@@ -14,7 +14,7 @@ from service.delivery.results import to_job
 from service.delivery.waiting import preferred_wait, wait_until_final
 from service.dispatch import session_steps
 from service.dispatch.session_steps import require_session, session_unknown, to_session
-from service.guards.keys import Caller
+from service.guards.keys import Caller, find_actor
 from service.routes.jobs import Prefer
 from service.state import get_state
 from storage.ledger import sessions
@@ -41,7 +41,7 @@ def get_session(http: Request, key: Caller, session_id: SessionPath) -> Session:
 async def close_session(http: Request, key: Caller, session_id: SessionPath) -> None:
     """End a session; its jobs and their results stay."""
     state = get_state(http)
-    if not await state.writes.run(sessions.close, state.db, key.tenant, session_id):
+    if not await state.writes.run(sessions.close, state.db, key.tenant, session_id, find_actor(http)):
         raise session_unknown(session_id)
 
 
@@ -52,9 +52,9 @@ async def add_prompt(
     """Add a prompt; its preview is a segment job of the frame. 'Prefer: wait=N' waits for it."""
     state = get_state(http)
     session, added = await state.writes.run(session_steps.add_prompt, state, key.tenant, session_id, prompt)
-    if added.remove:
-        return SessionAnswer(session=to_session(state, session), object=added.object or 0)
     row = await state.writes.run(session_steps.submit_preview, state, session, added)
+    if row is None:
+        return SessionAnswer(session=to_session(state, session), object=added.object or 0)
     seconds = preferred_wait(", ".join(prefer or ()), state.settings.max_wait_seconds)
     if seconds is not None:
         row = await wait_until_final(state.db, state.notifier, row, seconds)

@@ -3,18 +3,19 @@
 import asyncio
 import base64
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from maquette.contract import Media
 
-from service.guards.keys import Caller
+from service.guards.keys import Caller, find_actor
 from service.problems import ServiceProblem
 from service.routes.forms import read_form_file
 from service.state import State, get_state
 from storage.artefacts import ArtefactWriter
-from storage.ledger import files
+from storage.ledger import blobs, deletion, files
 
 router = APIRouter(prefix="/v1/uploads", tags=["uploads"])
 PIECE = 1 << 20
@@ -36,8 +37,7 @@ BODY: dict[str, Any] = {
         },
     }
 }
-
-
+UploadPath = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="The hash of an upload")]
 KNOWN: dict[int | str, dict[str, Any]] = {200: {"description": "The content is known", "model": Media}}
 
 
@@ -69,14 +69,22 @@ async def upload(
 
 
 @router.get("/{sha256}")
-def get_upload(
-    request: Request, key: Caller, sha256: Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
-) -> Media:
+def get_upload(request: Request, key: Caller, sha256: UploadPath) -> Media:
     """What the service knows of an upload; 404 means that it has to be sent."""
-    row = files.find_media(get_state(request).db, key.tenant, sha256)
-    if row is None:
-        raise ServiceProblem("media_unknown", 404, f"no upload has the id {sha256}")
+    state = get_state(request)
+    row = files.use_media(state.db, key.tenant, sha256)
+    if row is None or not state.store.has(sha256):
+        raise _media_unknown(sha256)
     return Media(id=sha256, **row.info)
+
+
+@router.delete("/{sha256}", status_code=204)
+async def delete_upload(request: Request, key: Caller, sha256: UploadPath) -> None:
+    """Delete an upload; results that were made from it are kept."""
+    state = get_state(request)
+    actor = find_actor(request)
+    if not await state.writes.run(deletion.delete_upload, state.db, key.tenant, sha256, actor):
+        raise _media_unknown(sha256)
 
 
 async def _receive(request: Request, writer: ArtefactWriter, state: State) -> None:
@@ -126,13 +134,19 @@ def _write(writer: ArtefactWriter, chunks: list[bytes], state: State) -> None:
 
 async def _keep(state: State, tenant: str, writer: ArtefactWriter) -> tuple[Media, bool]:
     """Probe and keep a complete upload; the second value is whether it is new."""
-    known = await run_in_threadpool(files.find_media, state.db, tenant, writer.sha256())
-    if known is not None:
+    known = await run_in_threadpool(files.use_media, state.db, tenant, writer.sha256())
+    if known is not None and await run_in_threadpool(state.store.has, known.sha256):
         return Media(id=known.sha256, **known.info), False
     info = await state.probes.probe(writer.flush())
     info["bytes"] = writer.bytes
-    sha256 = await state.uploads.run(writer.commit)
+    # nothing refers to the file until it is complete: its row protects it for the grace time
+    sha256 = await state.uploads.run(writer.commit, partial(blobs.reserve, state.db))
     await state.writes.run(files.add_media, state.db, tenant, sha256, info)
+    if not await run_in_threadpool(state.store.has, sha256):
+        # storing took longer than the grace time, and the file was collected before it was referred to
+        raise ServiceProblem(
+            "service_busy", 503, "the upload took too long: send it again", {"Retry-After": "1"}
+        )
     return Media(id=sha256, **info), True
 
 
@@ -158,6 +172,10 @@ def read_digest(header: str | None) -> str | None:
             ) from None
         return digest.hex()
     return None
+
+
+def _media_unknown(sha256: str) -> ServiceProblem:
+    return ServiceProblem("media_unknown", 404, f"no upload has the id {sha256}")
 
 
 def _too_large(state: State) -> ServiceProblem:

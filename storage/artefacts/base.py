@@ -7,15 +7,27 @@ import shutil
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 CHUNK = 1 << 20
+# records who needs a file, by its hash and size in bytes, before the file is stored
+Claim = Callable[[str, int], object]
 
 
 class ArtefactMissing(LookupError):
     """No content with that hash is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file in the store; `stored_at` is in seconds since the epoch by the store's clock."""
+
+    sha256: str
+    bytes: int
+    stored_at: float
 
 
 class ArtefactStore(ABC):
@@ -26,6 +38,14 @@ class ArtefactStore(ABC):
     @abstractmethod
     def size(self, sha256: str) -> int:
         """The size in bytes; raises ArtefactMissing."""
+
+    def has(self, sha256: str) -> bool:
+        """Whether content with that hash is stored."""
+        try:
+            self.size(sha256)
+        except ArtefactMissing:
+            return False
+        return True
 
     @abstractmethod
     def read(self, sha256: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
@@ -38,6 +58,18 @@ class ArtefactStore(ABC):
     @abstractmethod
     def adopt(self, file: Path, sha256: str) -> None:
         """Take over a finished local file whose hash is known."""
+
+    @abstractmethod
+    def remove(self, hashes: Sequence[str]) -> None:
+        """Remove files, also from local caches; those that are missing are no error. Raises OSError."""
+
+    @abstractmethod
+    def list_files(self, prefix: str) -> Iterator[StoredFile]:
+        """The files whose hashes start with `prefix`, two hexadecimal digits; all for an empty one."""
+
+    def remove_stale_copies(self) -> int:
+        """Remove local copies that nobody has read lately; returns how many."""
+        return 0
 
     def free_bytes(self) -> int:
         """Space that is left for files in use, in bytes."""
@@ -60,18 +92,18 @@ class ArtefactStore(ABC):
         """A file that is hashed while it is written."""
         return ArtefactWriter(self)
 
-    def put(self, data: bytes) -> str:
-        """Store bytes and return their hash."""
+    def put(self, data: bytes, claim: Claim | None = None) -> str:
+        """Store bytes and return their hash; `claim` is called before they are stored."""
         with self.writer() as writer:
             writer.write(data)
-            return writer.commit()
+            return writer.commit(claim)
 
-    def put_file(self, file: Path) -> str:
+    def put_file(self, file: Path, claim: Claim | None = None) -> str:
         """Store a file's content and return its hash; the file stays where it is."""
         with self.writer() as writer, file.open("rb") as source:
             while chunk := source.read(CHUNK):
                 writer.write(chunk)
-            return writer.commit()
+            return writer.commit(claim)
 
     def get(self, sha256: str) -> bytes:
         """The complete content; raises ArtefactMissing."""
@@ -113,12 +145,14 @@ class ArtefactWriter:
         """The hash of what was written so far."""
         return self._hash.hexdigest()
 
-    def commit(self) -> str:
-        """Make the content durable and return its hash."""
+    def commit(self, claim: Claim | None = None) -> str:
+        """Make the content durable and return its hash; what `claim` raises ends it before."""
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
         digest = self._hash.hexdigest()
+        if claim is not None:
+            claim(digest, self.bytes)
         self._store.adopt(self.file, digest)
         return digest
 

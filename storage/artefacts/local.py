@@ -1,10 +1,11 @@
 """Artefacts in a folder: temporary files are renamed to their hash, so readers see complete files only."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from storage.artefacts.base import CHUNK, ArtefactMissing, ArtefactStore
+from storage.artefacts.base import CHUNK, ArtefactMissing, ArtefactStore, StoredFile
 
 
 class LocalStore(ArtefactStore):
@@ -45,3 +46,13 @@ class LocalStore(ArtefactStore):
             os.fsync(folder)
         finally:
             os.close(folder)
+
+    def remove(self, hashes: Sequence[str]) -> None:
+        for sha256 in hashes:
+            self._file(sha256).unlink(missing_ok=True)
+
+    def list_files(self, prefix: str) -> Iterator[StoredFile]:
+        for file in self.root.glob(f"{prefix or '[0-9a-f][0-9a-f]'}/*"):
+            with suppress(FileNotFoundError):
+                stat = file.stat()
+                yield StoredFile(file.name, stat.st_size, stat.st_mtime)

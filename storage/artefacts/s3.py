@@ -1,12 +1,15 @@
 """Artefacts in S3 or a compatible store; of concurrent writers a conditional put lets one win."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from storage.artefacts.base import CHUNK, ArtefactMissing, ArtefactStore
+from storage.artefacts.base import CHUNK, ArtefactMissing, ArtefactStore, StoredFile
 
 CACHE_BYTES = 8 << 30
+# a local copy that nobody reads for this long is removed: deleted content may lie here no longer
+CACHE_SECONDS = 86_400.0
 
 
 class S3Store(ArtefactStore):
@@ -30,6 +33,9 @@ class S3Store(ArtefactStore):
         self._client: Any = boto3.client(
             "s3", endpoint_url=endpoint, config=Config(retries={"max_attempts": 5, "mode": "standard"})
         )
+        # removals hold locks of the ledger: they fail soon, and are tried again later
+        quick = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1})
+        self._remover: Any = boto3.client("s3", endpoint_url=endpoint, config=quick)
 
     def _key(self, sha256: str) -> str:
         return f"{self._prefix}/{sha256[:2]}/{sha256}".lstrip("/")
@@ -75,6 +81,14 @@ class S3Store(ArtefactStore):
         file.touch()
         return file
 
+    def remove_stale_copies(self) -> int:
+        folder, oldest, removed = self.scratch / "cache", time.time() - CACHE_SECONDS, 0
+        for file in folder.iterdir() if folder.is_dir() else ():
+            if file.stat().st_mtime < oldest:
+                file.unlink(missing_ok=True)
+                removed += 1
+        return removed
+
     def _evict(self, keep: Path) -> None:
         """Delete the least recently used files until the rest fits."""
         files = sorted(keep.parent.iterdir(), key=lambda file: file.stat().st_mtime)
@@ -102,3 +116,26 @@ class S3Store(ArtefactStore):
                 with file.open("rb") as body:
                     self._client.put_object(Bucket=self._bucket, Key=self._key(sha256), Body=body)
         file.unlink(missing_ok=True)
+
+    def remove(self, hashes: Sequence[str]) -> None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        if not hashes:
+            return
+        keys = {"Objects": [{"Key": self._key(sha256)} for sha256 in hashes], "Quiet": True}
+        try:
+            answer = self._remover.delete_objects(Bucket=self._bucket, Delete=keys)
+        except (BotoCoreError, ClientError) as error:
+            raise OSError(f"the store refuses to remove files: {error}") from error
+        if failed := answer.get("Errors"):
+            raise OSError(f"the store refuses to remove {failed[0].get('Key')}: {failed[0].get('Message')}")
+        for sha256 in hashes:
+            (self.scratch / "cache" / sha256).unlink(missing_ok=True)
+
+    def list_files(self, prefix: str) -> Iterator[StoredFile]:
+        folder = f"{self._prefix}/{prefix}".lstrip("/")
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=folder)
+        for page in pages:
+            for entry in page.get("Contents", ()):
+                name = str(entry["Key"]).rpartition("/")[2]
+                yield StoredFile(name, int(entry["Size"]), entry["LastModified"].timestamp())

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Double, select, update
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from storage.ledger.tables import jobs, ledger_clock, sessions, workers
+from storage.ledger.tables import blobs, collection, jobs, ledger_clock, sessions, workers
 
 SQLITE_FUNCTION = "maquette_now"
 OPEN_STATES = ("waiting", "queued", "running")
@@ -46,7 +46,9 @@ def absorb_jump(connection: Connection, seconds: float, jumps: int) -> bool:
     `jumps` is the count that was read before the jump: of several gateways that notice it, one moves times.
     """
     counted = connection.execute(
-        update(ledger_clock).where(ledger_clock.c.jumps == jumps).values(jumps=jumps + 1)
+        update(ledger_clock)
+        .where(ledger_clock.c.jumps == jumps)
+        .values(jumps=jumps + 1, shift=ledger_clock.c.shift + seconds)
     )
     if not counted.rowcount:
         return False
@@ -54,4 +56,7 @@ def absorb_jump(connection: Connection, seconds: float, jumps: int) -> bool:
     connection.execute(update(jobs).where(jobs.c.state.in_(OPEN_STATES)).values(**moved))
     connection.execute(update(workers).values(seen_at=workers.c.seen_at + seconds))
     connection.execute(update(sessions).values(expires_at=sessions.c.expires_at + seconds))
+    marked = blobs.c.condemned_at.is_not(None)
+    connection.execute(update(blobs).where(marked).values(condemned_at=blobs.c.condemned_at + seconds))
+    connection.execute(update(collection).values(next_at=collection.c.next_at + seconds))
     return True

@@ -9,7 +9,6 @@ from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import make_url
 
 from storage.ledger.clock import SQLITE_FUNCTION
-from storage.ledger.records import MediaRow
 from storage.ledger.time_source import SystemTime, TimeSource
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -38,7 +37,6 @@ class Database:
             event.listen(self.engine, "begin", _sqlite_begin)
         else:
             self.engine = create_engine(parsed, pool_size=10, max_overflow=20, pool_pre_ping=True)
-        self.known_media: dict[tuple[str, str], MediaRow] = {}
         self._reader = self.engine.execution_options(maquette_reads=True)
 
     @contextmanager
@@ -77,6 +75,8 @@ class Database:
         # 202 means durable: every commit reaches the disk
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
+        # what is deleted is overwritten, not only unlinked
+        cursor.execute("PRAGMA secure_delete=ON")
         cursor.close()
 
 

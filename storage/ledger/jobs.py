@@ -1,12 +1,13 @@
 """Jobs from the gateway's side: submit, read, list and cancel."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from storage.ledger import inputs
 from storage.ledger.clock import now
 from storage.ledger.database import Database
 from storage.ledger.records import STORED, JobRow, Submission
@@ -34,7 +35,10 @@ INSERT_EVENT = (
     .inline()
 )
 SELECT_JOB = select(*COLUMNS).where(
-    jobs.c.id == bindparam("job"), jobs.c.tenant == bindparam("of_tenant"), jobs.c.parent.is_(None)
+    jobs.c.id == bindparam("job"),
+    jobs.c.tenant == bindparam("of_tenant"),
+    jobs.c.parent.is_(None),
+    jobs.c.deleted_at.is_(None),
 )
 ACTIVE = ("queued", "running")
 # a running job without a lease waits for its parts and holds no worker
@@ -63,10 +67,13 @@ def drop_parts(connection: Connection, job_id: str) -> None:
     connection.execute(delete(jobs).where(jobs.c.parent == job_id))
 
 
-def submit(db: Database, submission: Submission, *, frees_key: bool = False) -> tuple[JobRow, bool]:
-    """Store a job durably; returns it and whether it is new. Raises IdempotencyConflict.
+def submit(
+    db: Database, submission: Submission, *, frees_key: bool = False, media: Iterable[str] = ()
+) -> tuple[JobRow, bool]:
+    """Store a job durably; returns it and whether it is new. Raises IdempotencyConflict and InputGone.
 
-    With `frees_key`, an idempotency key is free again once its job has ended or was asked to stop.
+    With `frees_key`, an idempotency key is free again once its job has ended or was asked to stop. The job
+    keeps `media`, hashes of uploads and artefacts, from being deleted.
     """
     job_id = new_id(db.time)
     values = {name: getattr(submission, name) for name in Submission.__slots__}
@@ -76,6 +83,9 @@ def submit(db: Database, submission: Submission, *, frees_key: bool = False) -> 
                 _free_key(connection, submission)
             created_at = connection.execute(INSERT_JOB, {"id": job_id, **values}).scalar_one()
             record_event(connection, job_id, "state", {"state": "queued"})
+            if submission.from_job is not None:
+                inputs.hold_job(connection, submission.tenant, submission.from_job)
+            inputs.hold(connection, submission.tenant, job_id, media)
     except IntegrityError:
         existing = _by_idempotency_key(db, submission)
         if existing is None:
@@ -130,7 +140,7 @@ def list_page(
     prefix: str = "",
 ) -> list[JobRow]:
     """Jobs of a tenant, newest first, older than the id `before`; their ids start with `prefix`."""
-    mine = (jobs.c.tenant == tenant, jobs.c.parent.is_(None))
+    mine = (jobs.c.tenant == tenant, jobs.c.parent.is_(None), jobs.c.deleted_at.is_(None))
     query = select(*COLUMNS).where(*mine).order_by(jobs.c.id.desc()).limit(limit)
     if kind:
         query = query.where(jobs.c.kind == kind)
@@ -160,7 +170,12 @@ def list_events(db: Database, job_id: str, after: int) -> list[dict[str, Any]]:
 def cancel(db: Database, tenant: str, job_id: str) -> bool:
     """Cancel a job that no worker holds, or ask a running one to stop; False when there is none."""
     with db.write() as connection:
-        mine = (jobs.c.id == job_id, jobs.c.tenant == tenant, jobs.c.parent.is_(None))
+        mine = (
+            jobs.c.id == job_id,
+            jobs.c.tenant == tenant,
+            jobs.c.parent.is_(None),
+            jobs.c.deleted_at.is_(None),
+        )
         queued = connection.execute(
             update(jobs)
             .where(*mine, (jobs.c.state == "queued") | PARKED)
@@ -189,7 +204,7 @@ def count_by_state(db: Database) -> dict[tuple[str, str], int]:
     with db.read() as connection:
         rows = connection.execute(
             select(jobs.c.queue, jobs.c.state, func.count())
-            .where(~PARKED)
+            .where(~PARKED, jobs.c.deleted_at.is_(None))
             .group_by(jobs.c.queue, jobs.c.state)
         )
         return {(row[0], row[1]): row[2] for row in rows}

@@ -9,11 +9,16 @@ from sqlalchemy import Row
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key without its secret."""
+    """A key without its secret; `remaining_seconds` is how long it was valid when it was read."""
 
     id: str
     tenant: str
     name: str
+    scopes: frozenset[str]
+    created_at: float
+    expires_at: float | None
+    remaining_seconds: float | None
+    last_used_at: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,10 @@ class WorkerRow:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A new job before it has an id; `request` is canonical JSON, `subject` the image it is about."""
+    """A new job before it has an id; `request` is canonical JSON, `subject` the image it is about.
+
+    `from_job` is the job that it continues.
+    """
 
     tenant: str
     kind: str
@@ -48,6 +56,7 @@ class Submission:
     timeout_seconds: int
     idempotency_key: str | None = None
     subject: str | None = None
+    from_job: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,14 @@
 """Video sessions and their prompts. They hold no worker, so any worker may continue them."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from storage.ledger import audit, blobs, inputs
+from storage.ledger.audit import SERVICE, Actor
 from storage.ledger.clock import now
 from storage.ledger.database import Database
 from storage.ledger.tables import sessions
@@ -35,7 +38,7 @@ COLUMNS = [sessions.c[name] for name in SessionRow.__slots__]
 
 
 def add(db: Database, tenant: str, video: str, ttl_seconds: int, state: dict[str, Any]) -> SessionRow:
-    """Open a session."""
+    """Open a session, which keeps its video from being deleted; raises InputGone."""
     values = {
         "id": f"ses_{db.time.now_ns() // 1_000_000:012x}{db.time.token(8)}",
         "tenant": tenant,
@@ -48,6 +51,7 @@ def add(db: Database, tenant: str, video: str, ttl_seconds: int, state: dict[str
     }
     with db.write() as connection:
         row = connection.execute(insert(sessions).values(**values).returning(*COLUMNS)).one()
+        inputs.hold(connection, tenant, row.id, [video])
     return SessionRow.from_row(row)
 
 
@@ -75,11 +79,15 @@ def change(db: Database, known: SessionRow, state: dict[str, Any]) -> SessionRow
     return SessionRow.from_row(row) if row else None
 
 
-def close(db: Database, tenant: str, session_id: str) -> bool:
+def close(db: Database, tenant: str, session_id: str, actor: Actor = SERVICE) -> bool:
     """End a session; False when there is none."""
     with db.write() as connection:
         mine = (sessions.c.id == session_id, sessions.c.tenant == tenant)
-        return bool(connection.execute(delete(sessions).where(*mine)).rowcount)
+        ended = connection.execute(delete(sessions).where(*mine).returning(sessions.c.id, sessions.c.video))
+        if not _let_go(connection, tenant, ended.all()):
+            return False
+        audit.record(connection, actor, "session.close", tenant=tenant, subject=session_id)
+        return True
 
 
 def drop_expired(db: Database) -> None:
@@ -89,4 +97,13 @@ def drop_expired(db: Database) -> None:
         if connection.execute(select(sessions.c.id).where(over).limit(1)).first() is None:
             return
     with db.write() as connection:
-        connection.execute(delete(sessions).where(over))
+        columns = (sessions.c.tenant, sessions.c.id, sessions.c.video)
+        for row in connection.execute(delete(sessions).where(over).returning(*columns)).all():
+            _let_go(connection, row.tenant, [row])
+
+
+def _let_go(connection: Connection, tenant: str, ended: Sequence[Any]) -> int:
+    """Drop what ended sessions have kept; returns how many there are."""
+    for row in ended:
+        blobs.drop(connection, tenant, row.id, blobs.INPUT, [row.video])
+    return len(ended)

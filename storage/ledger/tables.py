@@ -33,6 +33,9 @@ api_keys = Table(
     Column("key_hash", String(64), nullable=False, unique=True),
     Column("created_at", Double, nullable=False),
     Column("revoked_at", Double),
+    Column("scopes", String(40), nullable=False, server_default="read,write"),
+    Column("expires_at", Double),
+    Column("last_used_at", Double),
 )
 
 media = Table(
@@ -42,6 +45,8 @@ media = Table(
     Column("sha256", String(64), primary_key=True),
     Column("info", Text, nullable=False),
     Column("created_at", Double, nullable=False),
+    Column("used_at", Double, nullable=False),
+    Index(None, "tenant", "used_at"),
 )
 
 artefacts = Table(
@@ -52,6 +57,63 @@ artefacts = Table(
     Column("media_type", String(100), nullable=False),
     Column("bytes", BigInteger, nullable=False),
     Column("created_at", Double, nullable=False),
+    # an artefact that was deleted although its job was kept
+    Column("deleted_at", Double),
+    Index(None, "deleted_at"),
+)
+
+# every file in the store, and when the last reference to it was dropped (docs/adr/0013)
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("bytes", BigInteger, nullable=False),
+    Column("stored_at", Double, nullable=False),
+    Column("condemned_at", Double),
+    Index(None, "condemned_at"),
+)
+
+# who needs a file: the owner is a job, a session, or a tenant's uploads
+blob_refs = Table(
+    "blob_refs",
+    metadata,
+    Column("owner", String(40), primary_key=True),
+    Column("tenant", String(64), primary_key=True),
+    Column("role", String(8), primary_key=True),
+    Column("sha256", String(64), ForeignKey("blobs.sha256"), primary_key=True),
+    Index(None, "sha256", "tenant"),
+)
+
+# what an operator has set for a tenant: JSON by the names of `TenantSettings`
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("settings", Text, nullable=False),
+)
+
+# every deletion and every act of an operator; never contents
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at", Double, nullable=False),
+    Column("actor", String(100), nullable=False),
+    Column("address", String(100)),
+    Column("action", String(40), nullable=False),
+    Column("tenant", String(64)),
+    Column("subject", String(100)),
+    Column("detail", Text, nullable=False),
+    Index(None, "at"),
+    sqlite_autoincrement=True,
+)
+
+# one row: when the next round of collection is due, and since when references are recorded
+collection = Table(
+    "collection",
+    metadata,
+    Column("next_at", Double, nullable=False),
+    Column("since", Double, nullable=False),
 )
 
 jobs = Table(
@@ -89,6 +151,12 @@ jobs = Table(
     Column("part", String(80)),
     Column("spent_seconds", Double),
     Column("spent_gpu_seconds", Double),
+    # the job that this one continues
+    Column("from_job", String(40)),
+    # when references of an ended job to its inputs and scratch files were dropped, and its events deleted
+    Column("released_at", Double),
+    Column("events_deleted_at", Double),
+    Column("deleted_at", Double),
     UniqueConstraint("tenant", "idempotency_key"),
     Index(None, "tenant", "id"),
     Index(None, "subject", "state"),
@@ -97,6 +165,9 @@ jobs = Table(
     Index(None, "state", "dispatched_at"),
     Index(None, "queue", "state", "tenant", "id"),
     Index(None, "tenant", "started_at"),
+    Index(None, "from_job", "state"),
+    Index(None, "tenant", "released_at", "finished_at"),
+    Index(None, "tenant", "deleted_at", "finished_at"),
 )
 
 events = Table(
@@ -135,5 +206,10 @@ workers = Table(
     Column("seen_at", Double, nullable=False),
 )
 
-# one row: how many jumps of the database's clock were absorbed
-ledger_clock = Table("ledger_clock", metadata, Column("jumps", Integer, nullable=False))
+# one row: how many jumps of the database's clock were absorbed, and their sum in seconds
+ledger_clock = Table(
+    "ledger_clock",
+    metadata,
+    Column("jumps", Integer, nullable=False),
+    Column("shift", Double, nullable=False, server_default="0"),
+)

@@ -13,12 +13,16 @@ from service.embedded import Stack
 from tests.support.cli import run_cli
 from tests.support.media_files import count_frames, encode_png
 from tests.support.scenes import draw_ball, make_wall
+from tests.support.viewer_pages import PageReader
 from workers.formats.convert import detect
 from workers.formats.registry import MESH_CODECS, SPLAT_CODECS
 from workers.geometry.boxes import bounding_box
 from workers.geometry.overlap import mask_iou
 
-ROLES = {"glb": "mesh", "ply": "splat", "spz": "splat", "sog": "splat", "khr_glb": "splat", "obj": "mesh"}
+ROLES = {
+    **dict.fromkeys(("ply", "spz", "sog", "khr_glb", "html"), "splat"),
+    **dict.fromkeys(("glb", "obj"), "mesh"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +50,10 @@ def test_all_formats_hold_one_object(mq: Maquette, image, tmp_path: Path) -> Non
         assert len(splat) == lifted.gaussians
         for pick in (np.min, np.mean, np.max):
             np.testing.assert_allclose(pick(splat.means, 0), pick(reference.means, 0), rtol=0, atol=1e-5)
+    page = PageReader(files["html"])
+    assert page.texts["h1"] == "object-000" and len(page.payload) == 32 * lifted.gaussians
+    # nothing says how large the ball is
+    assert page.fields["metres_per_unit"] is None
     meshes = [MESH_CODECS[name].read(files[name]) for name in ("glb", "obj")]
     np.testing.assert_allclose(meshes[0].vertices, meshes[1].vertices, rtol=0, atol=1e-6)
     np.testing.assert_array_equal(meshes[0].faces, meshes[1].faces)

@@ -119,6 +119,23 @@ def test_a_session_is_prompted_corrected_and_propagated(mq: Maquette, video: Vid
         mq.resume_session(session.id)
 
 
+def test_corrections_that_meet_no_object_are_refused_at_once(
+    mq: Maquette, stack: Stack, video: Video
+) -> None:
+    path, truth = video
+    box = bounding_box(truth[10])
+    prompts = [{"frame": 10, "box": box}, {"frame": 5, "object": 1, "points": [(300, 20, 0)]}]
+    with pytest.raises(InvalidRequest) as caught:
+        mq.track(path, prompts=prompts)
+    assert caught.value.code == "prompt_without_object"
+    words = ["--box", ",".join(map(str, box)), "--point", "300,20,0"]
+    outcome = run_cli(stack, "track", str(path), *words, check=False)
+    assert outcome.status != 0 and "at least one on it" in outcome.stderr + outcome.stdout
+    # backward, the correction meets the object
+    frames = list(mq.track(path, prompts=prompts, direction="backward").frames())
+    assert [frame.index for frame in frames if frame.objects] == list(range(11))
+
+
 def test_sessions_refuse_impossible_prompts(mq: Maquette, video: Video) -> None:
     path, truth = video
     session = mq.session(path)

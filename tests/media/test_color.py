@@ -8,11 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from media.color import flag_transfer
 from media.errors import MediaError
 from media.sandbox import Sandbox
 from tests.support.icc_profiles import linear_grey, swapped_primaries
-from tests.support.media_files import flat_frames, write_frames
 from tests.support.tiff_files import FLOAT, SIGNED, write_grey_tiff
 
 RAMP = np.arange(256)
@@ -148,13 +146,6 @@ def test_a_profile_that_does_not_fit_is_flagged(profile: bytes, tmp_path: Path, 
     assert decoded.pixels[4, 4].tolist() == [255, 0, 0]
 
 
-def with_cicp(data: bytes, primaries: int, transfer: int) -> bytes:
-    """A PNG with a cICP chunk before its pixels (PNG 3rd edition, 11.3.2.6)."""
-    body = b"cICP" + bytes([primaries, transfer, 0, 1])
-    chunk = struct.pack(">I", 4) + body + struct.pack(">I", zlib.crc32(body))
-    return data[:33] + chunk + data[33:]
-
-
 def with_chunk(data: bytes, name: bytes, *values: int) -> bytes:
     """A PNG with a chunk of 32-bit integers before its pixels."""
     body = name + struct.pack(f">{len(values)}I", *values)
@@ -205,53 +196,3 @@ def test_primaries_of_a_png_are_flagged(
     video = sandbox.frames(path, animated=True)
     assert len(list(video.frames)) == 2
     assert tuple(video.flags) == flags
-
-
-@pytest.mark.parametrize(
-    ("primaries", "transfer", "flags"),
-    [
-        (9, 16, ["hdr_not_tone_mapped"]),
-        (9, 18, ["hdr_not_tone_mapped"]),
-        (12, 13, ["wide_gamut_not_converted"]),
-        (1, 13, []),
-    ],
-    ids=["pq", "hlg", "display-p3", "srgb"],
-)
-def test_stills_that_declare_other_colours_are_flagged(
-    primaries: int, transfer: int, flags: list[str], tmp_path: Path, sandbox: Sandbox
-) -> None:
-    png = tmp_path / "image.png"
-    Image.new("RGB", (8, 8), (200, 80, 60)).save(png)
-    png.write_bytes(with_cicp(png.read_bytes(), primaries, transfer))
-    avif = tmp_path / "image.avif"
-    Image.new("RGB", (64, 64), (200, 80, 60)).save(avif)
-    data = bytearray(avif.read_bytes())
-    struct.pack_into(">HH", data, data.index(b"colrnclx") + 8, primaries, transfer)
-    avif.write_bytes(data)
-    for path in (png, avif):
-        assert sandbox.probe(path)["flags"] == flags
-        assert list(sandbox.image(path).flags) == flags
-
-
-@pytest.mark.parametrize(
-    ("codes", "flags"),
-    [
-        ((9, 16, 9), ["hdr_not_tone_mapped"]),
-        ((9, 18, 9), ["hdr_not_tone_mapped"]),
-        ((2, 2, 9), ["hdr_not_tone_mapped"]),
-        ((9, 14, 9), ["wide_gamut_not_converted"]),
-        ((1, 1, 1), []),
-    ],
-    ids=["pq", "hlg", "bt2020-without-transfer", "bt2020-sdr", "bt709"],
-)
-def test_videos_that_declare_other_colours_are_flagged(
-    codes: tuple[int, int, int], flags: list[str], tmp_path: Path, sandbox: Sandbox
-) -> None:
-    path = write_frames(
-        tmp_path / "clip.mp4", flat_frames(4), codec="libx265", pix_fmt="yuv420p10le", color=codes
-    )
-    assert sandbox.probe(path)["flags"] == flags
-
-
-def test_eight_bits_of_bt2020_without_transfer_are_only_wide() -> None:
-    assert flag_transfer(2, 9, 9, bits=8) == ["wide_gamut_not_converted"]

@@ -56,6 +56,25 @@ def test_requests_that_break_the_contract(gateway: TestClient, image: str, promp
     assert post_refused(gateway, request) == (422, "invalid_request")
 
 
+OFF = {"points": [{"x": 1, "y": 1, "label": 0}]}
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"kind": "segment", "prompts": [{"box": BOX}, OFF]},
+        {"kind": "segment", "frame": 0, "prompts": [OFF]},
+        {"kind": "track", "prompts": [{**OFF, "object": 1}], "reserved_ids": 1},
+        {"kind": "track", "prompts": [{"frame": 5, "box": BOX}, {"frame": 2, "object": 1, **OFF}]},
+    ],
+)
+@pytest.mark.parametrize("medium", ["id", "url"])
+def test_prompts_that_start_no_object(gateway: TestClient, request_: dict[str, Any], medium: str) -> None:
+    media = {"id": "0" * 64} if medium == "id" else {"url": "https://example.org/medium"}
+    field = "video" if request_["kind"] == "track" else "image"
+    assert post_refused(gateway, {field: media, **request_}) == (422, "prompt_without_object")
+
+
 def test_a_thousand_masks_are_too_many(gateway: TestClient, image: str) -> None:
     request = {"kind": "objects", "image": {"id": image}}
     assert post_refused(gateway, {**request, "masks": [RLE] * 1000}) == (422, "invalid_request")

@@ -14,7 +14,8 @@ from pydantic import TypeAdapter
 
 from service.dispatch.routing import Router
 from service.state import State
-from storage.ledger import files, fleet, jobs, leases
+from storage.ledger import fleet, jobs, leases
+from tests.support.ledger_files import add_artefact
 from tests.support.media_files import encode_png, make_gradient
 
 IMAGE = encode_png(make_gradient())
@@ -133,7 +134,7 @@ def test_artefacts_are_served_complete_in_ranges_or_not_modified(
 ) -> None:
     data = bytes(range(256)) * 1000
     sha256 = state.store.put(data)
-    files.add_artefact(state.db, tenant, sha256, "model/gltf-binary", len(data))
+    add_artefact(state.db, tenant, sha256, "model/gltf-binary", len(data))
     url = f"/v1/artefacts/{sha256}"
     whole = gateway.get(url)
     assert whole.content == data and hashlib.sha256(whole.content).hexdigest() == sha256
@@ -161,7 +162,7 @@ def test_nothing_of_another_tenant_is_visible(
 ) -> None:
     job_id = gateway.post("/v1/jobs", json=body(image)).json()["id"]
     sha256 = state.store.put(b"secret")
-    files.add_artefact(state.db, tenant, sha256, "text/plain", 6)
+    add_artefact(state.db, tenant, sha256, "text/plain", 6)
     for method, path in (
         ("GET", f"/v1/jobs/{job_id}"),
         ("GET", f"/v1/jobs/{job_id}/events"),

@@ -10,7 +10,8 @@ from fastapi.testclient import TestClient
 from service.delivery import ranges
 from service.delivery.waiting import preferred_wait
 from service.state import State
-from storage.ledger import Submission, files, jobs, leases
+from storage.ledger import Submission, jobs, leases
+from tests.support.ledger_files import add_artefact
 from tests.support.media_files import encode_png, make_gradient
 
 IMAGE = encode_png(make_gradient())
@@ -33,8 +34,56 @@ def job_id(gateway: TestClient, image: str) -> str:
 def artefact(state: State, tenant: str) -> str:
     """A stored file of ten bytes."""
     sha256 = state.store.put(b"0123456789")
-    files.add_artefact(state.db, tenant, sha256, "text/plain", 10)
+    add_artefact(state.db, tenant, sha256, "text/plain", 10)
     return sha256
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/healthz", "/readyz", "/docs", "/openapi.json", "/v1/jobs", "/v1/engines"]
+)
+def test_head_is_answered_as_get_is(gateway: TestClient, path: str) -> None:
+    head, get = gateway.head(path), gateway.get(path)
+    assert head.status_code == get.status_code == 200
+    assert head.headers["content-type"] == get.headers["content-type"]
+    assert head.headers["content-length"] == get.headers["content-length"]
+
+
+def test_head_of_what_is_no_answer(gateway: TestClient, job_id: str) -> None:
+    assert gateway.head(f"/v1/jobs/{job_id}").status_code == 200
+    assert gateway.head("/v1/jobs/job_0").status_code == 404
+    # a stream without an end
+    refused = gateway.head(f"/v1/jobs/{job_id}/events")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET")
+    refused = gateway.put("/v1/jobs")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD, POST")
+
+
+def test_whitespace_around_a_field_is_not_part_of_it(gateway: TestClient, image: str, job_id: str) -> None:
+    request = {"kind": "segment", "image": {"id": image}, "text": ["cat"]}
+    ids = {
+        gateway.post("/v1/jobs", json=request, headers={"Idempotency-Key": key}).json()["id"]
+        for key in ("one", "one ", "\tone \t")
+    }
+    assert len(ids) == 1
+    headers = {"Idempotency-Key": "two", "Idempotency-Scope": "active "}
+    assert gateway.post("/v1/jobs", json=request, headers=headers).status_code == 202
+    assert gateway.post(
+        "/v1/uploads", content=IMAGE, headers={"Content-Digest": f"sha-256=:{DIGEST}: "}
+    ).is_success
+
+
+@pytest.mark.parametrize(
+    "media_type", [None, "text/plain", "application/x-www-form-urlencoded", "application/jsonx"]
+)
+def test_json_that_is_not_marked_as_such(gateway: TestClient, image: str, media_type: str | None) -> None:
+    content = f'{{"kind": "segment", "image": {{"id": "{image}"}}, "text": ["cat"]}}'
+    headers = {} if media_type is None else {"Content-Type": media_type}
+    refused = gateway.post("/v1/jobs", content=content, headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+    assert "Content-Type: application/json" in refused.json()["detail"]
+    for media_type in ("application/json", "Application/JSON; charset=utf-8", "application/vnd.a.b+json"):
+        accepted = gateway.post("/v1/jobs", content=content, headers={"Content-Type": media_type})
+        assert accepted.status_code == 202
 
 
 @pytest.mark.parametrize(
@@ -102,11 +151,26 @@ def test_entity_tags_are_compared_whole(gateway: TestClient, artefact: str, tags
     assert gateway.get(f"/v1/artefacts/{artefact}", headers=headers).status_code == status
 
 
+@pytest.mark.parametrize("media_type", ["text/html", "text/html; charset=utf-8", "model/gltf-binary"])
+def test_a_page_cannot_run_in_the_origin_of_the_gateway(
+    gateway: TestClient, state: State, tenant: str, media_type: str
+) -> None:
+    data = b"<!doctype html><script>alert(1)</script>"
+    sha256 = state.store.put(data)
+    add_artefact(state.db, tenant, sha256, media_type, len(data))
+    for answer in (gateway.get(f"/v1/artefacts/{sha256}"), gateway.head(f"/v1/artefacts/{sha256}")):
+        policy = answer.headers["content-security-policy"]
+        assert "sandbox" in policy and "allow-scripts" not in policy and "default-src 'none'" in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        saved = answer.headers.get("content-disposition") == "attachment"
+        assert saved == media_type.startswith("text/html")
+
+
 def test_a_lost_artefact_is_gone_before_anything_is_sent(
     gateway: TestClient, state: State, tenant: str
 ) -> None:
     sha256 = hashlib.sha256(b"never stored").hexdigest()
-    files.add_artefact(state.db, tenant, sha256, "text/plain", 12)
+    add_artefact(state.db, tenant, sha256, "text/plain", 12)
     answer = gateway.get(f"/v1/artefacts/{sha256}")
     assert (answer.status_code, answer.json()["code"]) == (410, "artefact_gone")
 
@@ -174,10 +238,10 @@ def test_no_content_after_the_final_event(gateway: TestClient, state: State, job
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("PUT", "/v1/jobs", {"GET", "POST"}),
+        ("PUT", "/v1/jobs", {"GET", "HEAD", "POST"}),
         ("DELETE", "/v1/uploads", {"POST"}),
-        ("POST", f"/v1/artefacts/{'0' * 64}", {"GET", "HEAD"}),
-        ("PATCH", "/readyz", {"GET"}),
+        ("POST", f"/v1/artefacts/{'0' * 64}", {"DELETE", "GET", "HEAD"}),
+        ("PATCH", "/readyz", {"GET", "HEAD"}),
     ],
 )
 def test_allow_names_every_method(gateway: TestClient, method: str, path: str, allowed: set[str]) -> None:
@@ -203,6 +267,7 @@ def test_media_types_have_no_case(gateway: TestClient, tmp_path: Path) -> None:
     [
         ("multipart/form-data", b"--B\r\n\r\n", "form_invalid"),
         ("multipart/form-data; boundary=B", b"no form at all", "form_invalid"),
+        ("multipart/form-data; boundary=" + 500 * "B", b"--" + 500 * b"B", "form_invalid"),
         ("multipart/form-data; boundary=B", b"--B--\r\n", "upload_empty"),
         (
             "multipart/form-data; boundary=B",
@@ -215,6 +280,23 @@ def test_forms_without_a_file(gateway: TestClient, content_type: str, body: byte
     answer = gateway.post("/v1/uploads", content=body, headers={"Content-Type": content_type})
     assert answer.json()["code"] == code
     assert answer.status_code in (400, 422)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "filename=a",
+        'filename=""',
+        "filename*=UTF-8''%C3%A4.png",
+        "FileName*0*=utf-8''%C3%A4",
+        'filename="../../ä"',
+    ],
+)
+def test_a_file_may_be_called_anything(gateway: TestClient, name: str) -> None:
+    disposition = f'--B\r\nContent-Disposition: form-data; name="file"; {name}\r\n\r\n'.encode()
+    headers = {"Content-Type": "multipart/form-data; boundary=B"}
+    answer = gateway.post("/v1/uploads", content=disposition + IMAGE + b"\r\n--B--\r\n", headers=headers)
+    assert answer.is_success and answer.json()["bytes"] == len(IMAGE)
 
 
 def test_a_form_keeps_its_first_file_whole(gateway: TestClient) -> None:

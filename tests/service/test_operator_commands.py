@@ -62,6 +62,12 @@ def test_an_operator_creates_a_ledger_and_a_key(
     status, listed, _ = run(monkeypatch, capsys, "keys", "list")
     key_id, tenant, name = listed.split()
     assert (tenant, name) == ("acme", "laptop")
+    status, rotated, _ = run(monkeypatch, capsys, "keys", "rotate", key_id, "--overlap-hours", "1")
+    assert status == 0 and rotated.startswith("mq_") and rotated != secret
+    lines = run(monkeypatch, capsys, "keys", "list", "--long")[1].splitlines()
+    assert "read,write  expires 2" in lines[0] and "read,write  expires never  used never" in lines[1]
+    assert run(monkeypatch, capsys, "keys", "rotate", "0000")[0] == 2
+    assert run(monkeypatch, capsys, "keys", "revoke", lines[1].split()[0])[0] == 0
     assert run(monkeypatch, capsys, "keys", "revoke", key_id)[0] == 0
     assert run(monkeypatch, capsys, "keys", "list")[1] == ""
 
@@ -70,6 +76,8 @@ def test_an_operator_creates_a_ledger_and_a_key(
     ("words", "message"),
     [
         (("keys", "create", "../etc", "x"), "no name of a tenant"),
+        (("keys", "create", "acme", " "), "no name of a key"),
+        (("keys", "create", "acme", "x", "--scope", "root"), "read, write, admin"),
         (("openapi", "no/such/folder.json"), "no/such"),
     ],
 )

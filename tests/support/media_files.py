@@ -44,6 +44,13 @@ def make_png_bomb(side: int = 32_000) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
+def with_cicp(data: bytes, primaries: int, transfer: int) -> bytes:
+    """A PNG with a cICP chunk before its pixels (PNG 3rd edition, 11.3.2.6)."""
+    body = b"cICP" + bytes([primaries, transfer, 0, 1])
+    chunk = struct.pack(">I", 4) + body + struct.pack(">I", zlib.crc32(body))
+    return data[:33] + chunk + data[33:]
+
+
 def frame_color(index: int) -> tuple[int, int, int]:
     """The colour of a test video's n-th frame; survives lossy coding."""
     return (40 + 20 * (index % 10), 200 - 15 * (index % 10), 90)

@@ -70,15 +70,34 @@ def group_sources(
 def find_recordings(names: Mapping[str, str | None]) -> dict[str, list[str]]:
     """The sources of each recording that has several, by what their names have in common.
 
-    A name that several sources have comes from several folders, and says nothing.
+    Folders that have a name in common hold recordings of their own (`day1/walk-1.mp4`, `day2/walk-1.mp4`). A
+    complete name that several sources have says nothing.
     """
     counts = Counter(names.values())
-    recordings: dict[str, list[str]] = defaultdict(list)
+    by_folder: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for source in sorted(names):
-        recording = guess_recording(names[source])
-        if recording is not None and counts[names[source]] == 1:
-            recordings[recording].append(source)
-    return {recording: members for recording, members in recordings.items() if len(members) > 1}
+        name = names[source]
+        folder, file = split_folder(name or "")
+        recording = guess_recording(file)
+        if recording is not None and counts[name] == 1:
+            by_folder[recording][folder].append(source)
+    recordings: dict[str, list[str]] = {}
+    for recording, folders in by_folder.items():
+        stems = [
+            {_strip_suffix(split_folder(str(names[one]))[1]) for one in members}
+            for members in folders.values()
+        ]
+        if sum(map(len, stems)) == len(set().union(*stems)):
+            recordings[recording] = [source for members in folders.values() for source in members]
+        else:
+            recordings |= {f"{folder}/{recording}": members for folder, members in folders.items()}
+    return {recording: sorted(members) for recording, members in recordings.items() if len(members) > 1}
+
+
+def split_folder(name: str) -> tuple[str, str]:
+    """The folder and the file of a name; a title such as `part 1/2` has no folder."""
+    folder, _, file = name.rpartition("/")
+    return ("", name) if file.isdigit() else (folder, file)
 
 
 def flag_sessions(sources: Sequence[SourceRow], *, group_by_name: bool) -> list[str]:
@@ -99,13 +118,17 @@ def guess_recording(name: str | None) -> str | None:
     """
     if name is None:
         return None
-    stem = SUFFIX.sub("", unicodedata.normalize("NFKC", name).casefold())
+    stem = _strip_suffix(name)
     shortened = PART.sub("", stem)
     while shortened != stem:
         stem, shortened = shortened, PART.sub("", shortened)
     words = stem.strip(SEPARATORS)
     says_nothing = words in SAY_NOTHING or (len(words) == 1 and words.isascii())
     return None if says_nothing or not re.search(r"[^\W\d_]", words) else words
+
+
+def _strip_suffix(name: str) -> str:
+    return SUFFIX.sub("", unicodedata.normalize("NFKC", name).casefold())
 
 
 def assign_split(group: str, shares: Mapping[str, float]) -> str:

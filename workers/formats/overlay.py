@@ -38,7 +38,7 @@ def overlay_masks(
     labelled = []
     for position, mask in enumerate(masks):
         color = object_color(colors[position] if colors is not None else position)
-        small = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_AREA if scale < 1 else 0) > 0
+        small = cv2.resize(mask.view(np.uint8), size, interpolation=cv2.INTER_AREA if scale < 1 else 0) > 0
         canvas[small] = (0.55 * canvas[small] + 0.45 * np.array(color)).astype(np.uint8)
         contours, _ = cv2.findContours(small.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(canvas, contours, -1, color, line, cv2.LINE_AA)

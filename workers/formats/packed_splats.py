@@ -24,12 +24,20 @@ class PackedSplatError(ValueError):
     """A splat does not fit the format; the message says why."""
 
 
+def sanitize_nonempty(splat: Gaussians) -> Gaussians:
+    """A sanitised copy; raises PackedSplatError where nothing is left of the splat."""
+    clean = sanitize(splat)
+    if not len(clean):
+        raise PackedSplatError("the file holds at least one Gaussian")
+    return clean
+
+
 def write_splat(splat: Gaussians) -> bytes:
     """A sanitised copy of `splat` as `.splat`, ordered by opacity times volume.
 
     Means and scales stay float32, colours and opacities are rounded to bytes, quaternions to 1/128.
     """
-    clean = _check(splat)
+    clean = sanitize_nonempty(splat)
     volume = clean.scales.astype(np.float64).prod(axis=1) * clean.opacities
     ordered = clean.select(np.argsort(-volume, kind="stable"))
     rows = np.zeros(len(ordered), SPLAT_DTYPE)
@@ -40,7 +48,7 @@ def write_splat(splat: Gaussians) -> bytes:
 
 def write_ksplat(splat: Gaussians) -> bytes:
     """A sanitised copy of `splat` as `.ksplat` of compression level 0; colours and opacities are bytes."""
-    clean = _check(splat)
+    clean = sanitize_nonempty(splat)
     count = len(clean)
     rows = np.zeros(count, KSPLAT_DTYPE)
     rows["mean"], rows["scale"], rows["rgba"] = clean.means, clean.scales, _encode_rgba(clean)
@@ -52,13 +60,6 @@ def write_ksplat(splat: Gaussians) -> bytes:
     # counts, no buckets, and the bytes of the section's data
     section = struct.pack("<IIIIfHxxIIIIH", count, count, 0, 0, 0.0, 0, 0, rows.nbytes, 0, 0, 0)
     return header.ljust(KSPLAT_HEADER, b"\0") + section.ljust(KSPLAT_SECTION_HEADER, b"\0") + rows.tobytes()
-
-
-def _check(splat: Gaussians) -> Gaussians:
-    clean = sanitize(splat)
-    if not len(clean):
-        raise PackedSplatError("the file holds at least one Gaussian")
-    return clean
 
 
 def _encode_rgba(splat: Gaussians) -> NDArray[np.uint8]:

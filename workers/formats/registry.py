@@ -13,6 +13,7 @@ from typing import Generic, Literal, Protocol, TypeVar
 from maquette.contract.formats import AssetFormat, BodyFormat, ObjectFormat
 
 from workers.formats.glb_mesh_reader import read_mesh_glb
+from workers.formats.html_viewer.writers import write_mesh_html, write_splat_html
 from workers.formats.losses import Losses
 from workers.formats.mesh_writers import write_mesh_glb, write_mesh_ply, write_mesh_stl
 from workers.formats.obj_reader import read_mesh_obj
@@ -166,6 +167,13 @@ SPLAT_WRITERS: Mapping[AssetFormat, AssetWriter[Gaussians]] = {
         write=write_ksplat,
         y_down_when_trained=True,
     ),
+    "html": AssetWriter(
+        extension="html",
+        media_type="text/html",
+        role="splat",
+        loses="precision of all values but means; colours beyond degree 0",
+        write=write_splat_html,
+    ),
 }
 MESH_WRITERS: Mapping[AssetFormat, AssetWriter[Mesh]] = {
     **MESH_CODECS,
@@ -185,6 +193,15 @@ MESH_WRITERS: Mapping[AssetFormat, AssetWriter[Mesh]] = {
         check=check_usd,
         write=write_mesh_usdz,
         holds_textures=True,
+    ),
+    "html": AssetWriter(
+        extension="html",
+        media_type="text/html",
+        role="mesh",
+        loses="float64 precision of vertices",
+        write=write_mesh_html,
+        holds_textures=True,
+        blends_colors=True,
     ),
 }
 # Meshes with a baked texture; the objects job has the writers.

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco
 from skimage.measure import approximate_polygon, find_contours
 
+from workers.geometry.boxes import mask_extent
+
 
 class Rle(TypedDict):
     """COCO's compressed RLE: column-major runs; `size` is [height, width]."""
@@ -61,7 +63,11 @@ def mask_to_polygons(mask: NDArray[np.bool_], tolerance: float = 0.0) -> list[li
     `tolerance` is the largest distance in pixels by which an outline may be simplified.
     """
     out: list[list[float]] = []
-    for contour in find_contours(np.pad(mask, 1).astype(np.float32), 0.5):
+    if not mask.any():
+        return out
+    left, top, right, bottom = mask_extent(mask)
+    for contour in find_contours(np.pad(mask[top:bottom, left:right], 1).astype(np.float32), 0.5):
+        contour += (top, left)
         y, x = contour[:, 0], contour[:, 1]
         # find_contours goes one way round pixels inside and the other way round holes.
         if float(np.dot(x[:-1], y[1:]) - np.dot(x[1:], y[:-1])) <= 0:

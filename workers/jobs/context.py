@@ -1,6 +1,7 @@
 """What a running job may use: its media, engines, artefacts, checkpoints and parts."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -9,7 +10,7 @@ from maquette.contract.results import AnyResult
 
 from media.sandbox import Sandbox
 from storage.artefacts import ArtefactStore
-from storage.ledger import Database, JobRow, files, jobs, leases
+from storage.ledger import Database, JobRow, blobs, jobs, leases
 from workers.engines.protocols import EngineInfo
 from workers.engines.registry import EngineSet
 from workers.errors import JobProblem, Stopped
@@ -17,6 +18,8 @@ from workers.heartbeat import Heartbeat
 from workers.jobs.job_parts import JobParts
 from workers.jobs.media_loader import MediaLoader
 from workers.settings import WorkerSettings
+
+MANIFEST_TYPE = "application/vnd.maquette.manifest+json"
 
 
 class JobContext:
@@ -35,9 +38,7 @@ class JobContext:
         self.job = job
         self.settings = settings or WorkerSettings()
         self.engines = engines
-        self.media = MediaLoader(
-            db, store, sandbox, job.tenant, progress=self.progress, check=heartbeat.check
-        )
+        self.media = MediaLoader(db, store, sandbox, job, progress=self.progress, check=heartbeat.check)
         self.parts = JobParts(db, job)
         self.artefacts: list[Artefact] = []
         self._announced = 0
@@ -61,14 +62,15 @@ class JobContext:
 
     def save(self, name: str, role: str, media_type: str, data: bytes) -> Artefact:
         """Store a file of the result."""
-        return self._add_artefact(name, role, media_type, self._store.put(data), len(data))
+        sha256 = self._store.put(data, partial(self._claim, blobs.RESULT, media_type))
+        return self._add_artefact(name, role, media_type, sha256, len(data))
 
     def save_chunks(self, name: str, role: str, media_type: str, chunks: Iterable[bytes]) -> Artefact:
         """Store a file of the result that is too large to hold in memory."""
         with self._store.writer() as writer:
             for chunk in chunks:
                 writer.write(chunk)
-            size, sha256 = writer.bytes, writer.commit()
+            size, sha256 = writer.bytes, writer.commit(partial(self._claim, blobs.RESULT, media_type))
         return self._add_artefact(name, role, media_type, sha256, size)
 
     def get(self, sha256: str) -> bytes:
@@ -77,7 +79,11 @@ class JobContext:
 
     def put(self, data: bytes) -> str:
         """Store bytes that are not part of the result, such as a checkpoint's state; returns their hash."""
-        return self._store.put(data)
+        return self._store.put(data, partial(self._claim, blobs.SCRATCH, None))
+
+    def put_manifest(self, data: bytes) -> str:
+        """Store the manifest of this job; returns its hash."""
+        return self._store.put(data, partial(self._claim, blobs.RESULT, MANIFEST_TYPE))
 
     def save_checkpoint(self, state: dict[str, Any]) -> None:
         """Store where to resume if this worker dies, and announce the artefacts saved since the last time.
@@ -137,8 +143,12 @@ class JobContext:
             reason=reason,
         )
 
+    def _claim(self, role: str, media_type: str | None, sha256: str, size: int) -> None:
+        """Record that this job needs a file that is about to be stored; raises Stopped once it has ended."""
+        if not blobs.claim(self._db, self.job, role, sha256, size, media_type):
+            raise Stopped(leases.HeartbeatReply.LOST)
+
     def _add_artefact(self, name: str, role: str, media_type: str, sha256: str, size: int) -> Artefact:
-        files.add_artefact(self._db, self.job.tenant, sha256, media_type, size)
         artefact = Artefact(name=name, role=role, sha256=sha256, media_type=media_type, bytes=size)
         self.artefacts.append(artefact)
         return artefact

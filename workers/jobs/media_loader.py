@@ -14,8 +14,9 @@ from media.errors import MediaError
 from media.fetch import fetch
 from media.sandbox import Depths, Frames, Sandbox
 from storage.artefacts import ArtefactStore
-from storage.ledger import Database, files
-from workers.errors import JobProblem
+from storage.ledger import Database, JobRow, blobs, files
+from storage.ledger.leases import HeartbeatReply
+from workers.errors import JobProblem, Stopped
 
 # longest download of a medium given by address; chosen, not measured
 FETCH_SECONDS = 300.0
@@ -76,7 +77,7 @@ class LoadedVideo:
 
 
 class MediaLoader:
-    """Loads media of one tenant through the sandbox, and records which ones a job has read.
+    """Loads media of a job's tenant through the sandbox, and records which ones a job has read.
 
     Methods raise MediaError for media that cannot be used, JobProblem for the wrong kind of medium.
     """
@@ -86,13 +87,14 @@ class MediaLoader:
         db: Database,
         store: ArtefactStore,
         sandbox: Sandbox,
-        tenant: str,
+        job: JobRow,
         *,
         progress: Callable[..., None],
         check: Callable[[], None],
     ) -> None:
         """`progress` reports the stage of a download; `check` is called during it and may raise Stopped."""
-        self._db, self._store, self._sandbox, self._tenant = db, store, sandbox, tenant
+        self._db, self._store, self._sandbox = db, store, sandbox
+        self._job, self._tenant = job, job.tenant
         self._progress, self._check = progress, check
         self.sources: list[str] = []
         # flags of a video's end are added when its last frame has been read
@@ -189,7 +191,8 @@ class MediaLoader:
 
         Raises JobProblem `not_an_asset`, or `asset_too_large` above MAX_ASSET_BYTES.
         """
-        if ref.id is not None and files.find_artefact(self._db, self._tenant, ref.id) is not None:
+        artefact = None if ref.id is None else files.find_artefact(self._db, self._tenant, ref.id)
+        if ref.id is not None and artefact is not None and not artefact.deleted:
             self.sources.append(ref.id)
             return self._check_asset(ref.id)
         sha256, info = self.resolve(ref)
@@ -200,7 +203,7 @@ class MediaLoader:
     def add_file(self, file: Path) -> str:
         """Store a local file as a medium of the tenant; returns its hash."""
         info = self._sandbox.probe(file)
-        sha256 = self._store.put_file(file)
+        sha256 = self._store.put_file(file, self._claim)
         files.add_media(self._db, self._tenant, sha256, {**info, "bytes": file.stat().st_size})
         return sha256
 
@@ -220,6 +223,11 @@ class MediaLoader:
                 self._check()
             info = self._sandbox.probe(writer.flush())
             size = writer.bytes
-            sha256 = writer.commit()
+            sha256 = writer.commit(self._claim)
         files.add_media(self._db, self._tenant, sha256, {**info, "bytes": size})
         return sha256
+
+    def _claim(self, sha256: str, size: int) -> None:
+        """Keep a medium that is about to be stored for this job; raises Stopped once the job has ended."""
+        if not blobs.claim(self._db, self._job, blobs.INPUT, sha256, size):
+            raise Stopped(HeartbeatReply.LOST)

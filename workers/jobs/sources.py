@@ -7,7 +7,7 @@ from workers.errors import JobProblem
 from workers.jobs.context import JobContext
 from workers.jobs.media_loader import LoadedImage
 from workers.jobs.segment.instances import InstanceMask, decode_masks, find_instances, load_instances
-from workers.jobs.segment.prompts import check_regions
+from workers.jobs.segment.prompts import check_prompts
 
 
 def load_source_image(
@@ -33,7 +33,7 @@ def load_image_and_instances(
     image, earlier = load_source_image(context, request)
     if earlier is not None:
         return image, load_instances(earlier, str(request.from_job))
-    check_regions(request, image.width, image.height)
+    check_prompts(request, image.width, image.height)
     masks = decode_masks(request.masks)
     if request.text or request.boxes or request.points:
         return image, find_instances(context, image, request) + masks

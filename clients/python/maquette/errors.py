@@ -43,8 +43,18 @@ class ApiError(MaquetteError):
         return self.problem.status
 
 
+class OutputExists(MaquetteError):
+    """Saving would replace files that are there already; nothing was written."""
+
+    code = "output_exists"
+
+
 class Unauthorized(ApiError):
     """The API key is missing, unknown or revoked (401)."""
+
+
+class Forbidden(ApiError):
+    """The API key lacks the scope that the request needs (403)."""
 
 
 class NotFound(ApiError):
@@ -86,6 +96,7 @@ class WaitTimeout(MaquetteError):
 BY_STATUS: dict[int, type[ApiError]] = {
     400: InvalidRequest,
     401: Unauthorized,
+    403: Forbidden,
     404: NotFound,
     409: Conflict,
     410: Gone,

@@ -117,8 +117,8 @@ class Instance:
 class PromptResult:
     """What a prompt of a video session did.
 
-    `object` is the id of the prompt's object, `preview` its mask on the frame, or None where the prompt
-    removes the object.
+    `object` is the id of the prompt's object, `preview` its mask on the frame. That is None where the prompt
+    removes the object, or has only points off it and no propagation has reached the frame yet.
     """
 
     object: int

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from maquette.errors import ApiError, JobCancelled, JobFailed, MaquetteError
+from maquette.errors import ApiError, JobCancelled, JobFailed, MaquetteError, OutputExists
 
 FILE_UNREADABLE = "file_unreadable"
 # problems of one file, or of how a request fits it; all others concern every file
@@ -47,7 +47,7 @@ def to_skipped(name: str, error: Exception) -> SkippedInput:
         return SkippedInput(name, error.code, detail)
     if isinstance(error, JobCancelled):
         return SkippedInput(name, "cancelled", str(error))
-    if isinstance(error, OSError | InputRefused):
+    if isinstance(error, OSError | InputRefused | OutputExists):
         return SkippedInput(name, getattr(error, "code", FILE_UNREADABLE), str(error))
     raise error
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from maquette.cli.context import CliContext
 from maquette.cli.main import app
+from maquette.errors import OutputExists
 from typer.testing import CliRunner
 
 
@@ -31,6 +32,42 @@ class Service:
 
     def read(self, artefact: Any) -> bytes:
         return str(artefact.name).encode()
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(CliContext, "client", lambda _: Service())
+    (tmp_path / "s.ply").write_bytes(b"converted.ply")
+    return tmp_path / "s.ply"
+
+
+def run_convert(*words: object) -> Any:
+    return CliRunner().invoke(app, ["convert", *map(str, words)], env={"COLUMNS": "200"})
+
+
+def test_a_replaced_target_is_named(source: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.ply"
+    assert "replaced" not in run_convert(source, target).stderr
+    assert "replaced" not in run_convert(source, target).stderr
+    target.write_bytes(b"of somebody else")
+    assert f"replaced {target}\n" in run_convert(source, target).stderr
+    assert target.read_bytes() == b"converted.ply"
+
+
+def test_the_source_is_no_target(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "link.ply").symlink_to(source)
+    for target in (source, tmp_path / "link.ply"):
+        refused = run_convert(source, tmp_path / "new.ply", target)
+        assert refused.exit_code == 2 and "is the file to convert" in refused.stderr
+    assert not (tmp_path / "new.ply").exists()
+
+
+def test_files_beside_a_target_are_not_replaced(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "plain.mtl").write_bytes(b"of somebody else")
+    refused = run_convert(source, tmp_path / "x.obj")
+    assert isinstance(refused.exception, OutputExists) and "plain.mtl" in str(refused.exception)
+    assert (tmp_path / "plain.mtl").read_bytes() == b"of somebody else"
+    assert not (tmp_path / "x.obj").exists()
 
 
 def test_every_target_is_written_and_names_stay_in_their_folder(

@@ -128,6 +128,27 @@ def test_a_failed_job_leaves_the_others(service: Service, folder: Path) -> None:
     assert [path.name for path in (folder / "out").iterdir()] == ["e"]
 
 
+def test_the_same_command_again_does_what_is_missing(service: Service, folder: Path) -> None:
+    words = ("segment", f"{folder}/a.jpg", f"{folder}/e.jpg", "-t", "cup", "--out", str(folder / "out"))
+    service.failing = {sha256(GOOD).hexdigest()}
+    assert segment(*words).exit_code == 3
+    service.failing = set()
+    again = segment(*words)
+    assert again.exit_code == 3 and "e.jpg: output_exists: " in again.stderr
+    assert sorted(path.name for path in (folder / "out").iterdir()) == ["a", "e"]
+    assert len(service.jobs) == 3
+
+
+def test_folders_are_named_by_the_inputs_whatever_becomes_of_them(service: Service, folder: Path) -> None:
+    (folder / "other").mkdir()
+    (folder / "other" / "b.jpg").write_bytes(GOOD)
+    result = segment(
+        "segment", f"{folder}/b.jpg", f"{folder}/other/b.jpg", "-t", "cup", "-o", str(folder / "out")
+    )
+    assert result.exit_code == 3
+    assert [path.name for path in (folder / "out").iterdir()] == ["b-2"]
+
+
 def test_strict_ends_at_the_first_bad_file(service: Service, folder: Path) -> None:
     result = segment("segment", f"{folder}/*.jpg", "-t", "cup", "--strict")
     assert isinstance(result.exception, InputRefused) and f"{folder}/b.jpg: upload_empty" in str(
@@ -169,7 +190,7 @@ def test_a_dataset_is_made_of_the_videos_that_can_be_read(tmp_path: Path) -> Non
         Image.new("L", (size, 8)).save(frames / f"{number}.png")
     submit_plan(client(service), plan(tmp_path), on_skip=skipped.append)
     [job] = service.jobs
-    assert [source["name"] for source in job["sources"]] == ["a.mp4", "a.mp4"]
+    assert [source["name"] for source in job["sources"]] == ["one/a.mp4", "two/a.mp4"]
     assert job["skipped"] == {
         "b.mp4": "upload_empty",
         "c.mp4": "unsupported_media",

@@ -1,7 +1,6 @@
 """Content-addressed stores, in a folder and in S3 (moto in server mode)."""
 
 import hashlib
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from storage.artefacts import ArtefactMissing, ArtefactStore, open_store
 from storage.artefacts.local import LocalStore
 from storage.artefacts.s3 import S3Store
 from tests.support.paths import REPOSITORY
+from tests.support.s3 import running_s3
 
 DATA = bytes(range(256)) * 10_000
 HASH = hashlib.sha256(DATA).hexdigest()
@@ -21,17 +21,8 @@ HASH = hashlib.sha256(DATA).hexdigest()
 
 @pytest.fixture(scope="module")
 def s3_endpoint() -> Iterator[str]:
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    os.environ.update(AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x", AWS_DEFAULT_REGION="us-east-1")
-    endpoint = f"http://{host}:{port}"
-    boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket="bucket")
-    yield endpoint
-    server.stop()
+    with running_s3("bucket") as endpoint:
+        yield endpoint
 
 
 @pytest.fixture(params=["local", "s3"])

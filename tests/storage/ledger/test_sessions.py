@@ -2,10 +2,17 @@
 
 from dataclasses import replace
 
-from storage.ledger import Database, Submission, jobs, leases, sessions
+import pytest
+
+from storage.ledger import Database, Submission, files, jobs, leases, sessions
 
 IMAGE = "a" * 64
 JOB = Submission("acme", "segment", "auto", "default", "{}", "h", 60, subject=IMAGE)
+
+
+@pytest.fixture(autouse=True)
+def video(db: Database) -> None:
+    files.add_media(db, "acme", IMAGE, {"bytes": 1})
 
 
 def test_a_session_is_its_tenants_alone(db: Database) -> None:

@@ -59,6 +59,32 @@ def test_a_name_of_several_folders_says_nothing() -> None:
 
 
 @pytest.mark.parametrize(
+    ("names", "together"),
+    [
+        # both folders have a first walk
+        ("day1/walk_1.mp4 day1/walk_2.mp4 day2/walk_1.mp4 day2/walk_3.mp4", [{0, 1}, {2, 3}]),
+        ("day1/walk_1.mp4 day2/walk_1.mov day2/walk_2.mp4", [{0}, {1, 2}]),
+        ("day1/walk_1.mp4 day2/walk_1.mp4", [{0}, {1}]),
+        # the parts of one recording were put in several folders
+        ("a/film-1.mp4 b/film-2.mp4 b/film-3.mp4", [{0, 1, 2}]),
+        ("a/film-1.mp4 a/walk-1.mp4 b/film-2.mp4 b/walk-1.mp4", [{0, 2}, {1}, {3}]),
+        ("day1/1.mp4 day1/2.mp4 day2/1.mp4 day2/2.mp4", [{0}, {1}, {2}, {3}]),
+        ("day1/clip_1.mp4 day2/clip_1.mp4", [{0}, {1}]),
+        # as before folders were in names
+        ("walk_1.mp4 walk_1.mp4 walk_2.mp4", [{0}, {1}, {2}]),
+        ("film-1/2 film-2/2", [{0, 1}]),
+    ],
+)
+def test_folders_with_equal_names_hold_recordings_of_their_own(names: str, together: list[set[int]]) -> None:
+    given = {f"{number:064x}": name for number, name in enumerate(names.split())}
+    groups = group_sources(sorted(given), dict.fromkeys(given), [], given)
+    members: dict[str, set[int]] = {}
+    for source, group in groups.items():
+        members.setdefault(group, set()).add(int(source, 16))
+    assert sorted(members.values(), key=min) == together
+
+
+@pytest.mark.parametrize(
     ("sources", "flags"),
     [
         ([("film-1.mp4", None, "0"), ("film-2.mp4", None, "0")], ["sessions_assumed"]),

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import trimesh
 from maquette.contract import Manifest, MediaRef, Rle, SceneJob, SegmentJob
 from pydantic import ValidationError
 
@@ -17,6 +18,7 @@ from storage.ledger import files
 from tests.support.media_files import encode_png
 from tests.support.synthetic_bodies import make_body
 from tests.support.video_worlds import TENANT, VideoWorld
+from tests.support.viewer_pages import PageReader
 from workers.engines.objects import export
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.protocols import BodyEstimate, EngineInfo, SegmentedInstance, VisualPrompt
@@ -125,6 +127,22 @@ def test_every_prompt_gives_an_object_in_metres_with_depth(scenes: World, prompt
     assert node.pose.translation == pytest.approx((0, 0, DISTANCE), abs=0.06)
     assert node.pose.scale == pytest.approx(2 * RADIUS, rel=0.12)
     assert node.label == ("ball" if prompt == "text" else None)
+
+
+@pytest.mark.parametrize(("text", "kind"), [("ball", "object"), ("person", "body")])
+@pytest.mark.parametrize("measured", [False, True])
+def test_the_page_of_a_scene_shows_objects_and_bodies(
+    scenes: World, text: str, kind: str, measured: bool
+) -> None:
+    depth = {"depth": {"media": scenes.depth, "metres_per_unit": 1.0}} if measured else {}
+    manifest = scenes.run(image=scenes.image, camera=CAMERA, text=[text], formats=["glb", "html"], **depth)
+    assert [node.kind for node in manifest.result.nodes] == [kind]
+    hashes = {item.name: item.sha256 for item in manifest.artefacts}
+    scene, page = (scenes.store.get(hashes[manifest.result.files[name]]) for name in ("glb", "html"))
+    shown = PageReader(page)
+    bounds = [trimesh.load_scene(io.BytesIO(data), file_type="glb").bounds for data in (scene, shown.payload)]
+    np.testing.assert_allclose(bounds[0], bounds[1], atol=1e-5)
+    assert shown.fields["metres_per_unit"] == (1.0 if measured else None)
 
 
 def test_a_scene_job_continues_a_segment_job(scenes: World) -> None:

@@ -9,6 +9,7 @@ from workers.geometry.boxes import mask_extent
 
 # components and holes below this share of the mask are noise of the decoder; chosen, not measured
 SPECK_SHARE = 0.01
+STRIP_ROWS = 256
 
 
 def mask_area(mask: Mask) -> int:
@@ -35,7 +36,9 @@ def remove_specks(mask: Mask, keep: NDArray[np.float64] | None = None) -> Mask:
     min_area = SPECK_SHARE * np.count_nonzero(part)
     points = [] if keep is None else [(int(y) - y0 + 1, int(x) - x0 + 1) for x, y in keep]
     part = _keep_components(part, min_area, points)
-    part = ~_keep_components(~part, min_area, [])
+    np.logical_not(part, out=part)
+    part = _keep_components(part, min_area, [])
+    np.logical_not(part, out=part)
     out = np.zeros_like(mask)
     out[y0:y1, x0:x1] = part[1:-1, 1:-1]
     return out
@@ -43,10 +46,14 @@ def remove_specks(mask: Mask, keep: NDArray[np.float64] | None = None) -> Mask:
 
 def _keep_components(part: Mask, min_area: float, points: list[tuple[int, int]]) -> Mask:
     """The 8-connected components of at least `min_area` pixels, or under a point (row, column)."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(part.astype(np.uint8), connectivity=8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(part.view(np.uint8), connectivity=8)
     stays = stats[:count, cv2.CC_STAT_AREA] >= min_area
     for y, x in points:
         if 0 <= y < part.shape[0] and 0 <= x < part.shape[1]:
             stays[labels[y, x]] = True
     stays[0] = False
-    return np.asarray(stays[labels], dtype=np.bool_)
+    kept = np.empty(part.shape, np.bool_)
+    for top in range(0, len(kept), STRIP_ROWS):
+        # an index of all pixels would take eight bytes for each
+        kept[top : top + STRIP_ROWS] = stays[labels[top : top + STRIP_ROWS]]
+    return kept

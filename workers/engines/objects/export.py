@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from workers.engines.protocols import ObjectAsset
 from workers.formats.decimation import decimate
 from workers.formats.glb_builder import GlbBuilder
+from workers.formats.html_viewer.writers import write_splat_html
 from workers.formats.images import encode_png
 from workers.formats.splat_ply import write_splat_ply
 from workers.formats.texture import SIDE as TEXTURE_SIDE
@@ -77,9 +78,7 @@ def write_asset_usdz(asset: ObjectAsset, baked: BakedAsset) -> bytes:
 
     A unit of the stage is the metres of an object unit where the scale is metric, else one metre.
     """
-    return write_mesh_usdz(
-        baked.to_mesh(), metres_per_unit=asset.pose.scale if asset.scale_source == "metric" else 1.0
-    )
+    return write_mesh_usdz(baked.to_mesh(), metres_per_unit=_get_metres_per_unit(asset) or 1.0)
 
 
 def _to_material(texture: BakedTexture) -> TextureMaterial:
@@ -89,6 +88,11 @@ def _to_material(texture: BakedTexture) -> TextureMaterial:
 def write_asset_splat_ply(asset: ObjectAsset) -> bytes:
     """The splat in the 3DGS layout, in the same object frame as `write_asset_glb`."""
     return write_splat_ply(asset.splat)
+
+
+def write_asset_html(asset: ObjectAsset, name: str) -> bytes:
+    """A page that shows the splat, with lengths in metres where the scale is metric."""
+    return write_splat_html(asset.splat, title=name, metres_per_unit=_get_metres_per_unit(asset))
 
 
 def add_asset_node(builder: GlbBuilder, name: str, asset: ObjectAsset) -> int:
@@ -108,6 +112,10 @@ def _add_mesh(builder: GlbBuilder, asset: ObjectAsset, name: str) -> int:
     mesh = asset.mesh
     normals = vertex_normals(mesh.vertices, mesh.faces)
     return builder.add_mesh(name, mesh.vertices, mesh.faces, normals=normals, colors=mesh.colors)
+
+
+def _get_metres_per_unit(asset: ObjectAsset) -> float | None:
+    return asset.pose.scale if asset.scale_source == "metric" else None
 
 
 def _extras(asset: ObjectAsset) -> dict[str, Any]:

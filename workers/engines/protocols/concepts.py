@@ -94,6 +94,7 @@ class FrameExemplar:
 class TrackPrompts:
     """What to track in a video: phrases on every frame, visual prompts and removals on their own frames.
 
+    Visual prompts come in the order in which the tracker meets their frames, those that it never meets last.
     Ids 1 to `objects` belong to the objects of visual prompts; objects of phrases get higher ids.
     `thresholds` has one value per phrase, None for the engine's default; it is empty when all are None.
     """
@@ -128,7 +129,9 @@ class TrackPrompts:
             "phrases": list(self.phrases),
             "thresholds": list(self.thresholds),
             "objects": self.objects,
-            "clicks": [[timed.frame, timed.id] for timed in self.visual_prompts],
+            "clicks": sorted(
+                ([timed.frame, timed.id] for timed in self.visual_prompts), key=lambda click: click[0]
+            ),
             "removals": [[removal.frame, removal.id] for removal in self.removals],
             "shown": [[exemplar.frame, exemplar.prompt] for exemplar in self.exemplars],
         }

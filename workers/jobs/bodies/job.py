@@ -20,7 +20,7 @@ from workers.jobs.context import JobContext
 from workers.jobs.media_loader import LoadedImage
 from workers.jobs.previews import render_body_panels
 from workers.jobs.segment.instances import decode_masks, load_instances
-from workers.jobs.segment.prompts import check_regions
+from workers.jobs.segment.prompts import check_prompts
 from workers.jobs.sources import load_source_image
 
 
@@ -81,7 +81,7 @@ def _run_image(context: JobContext, request: BodiesJob) -> Manifest:
 
 
 def _select_regions(context: JobContext, image: LoadedImage, request: BodiesJob) -> list[PersonRegion]:
-    check_regions(request, image.width, image.height)
+    check_prompts(request, image.width, image.height)
     if request.masks:
         return to_regions(decode_masks(request.masks))
     if request.boxes:

@@ -7,6 +7,7 @@ from maquette.contract import ObjectFormat, ObjectResult, Rle
 from workers.engines.objects.export import (
     BakedAsset,
     write_asset_glb,
+    write_asset_html,
     write_asset_splat_ply,
     write_asset_textured_glb,
     write_asset_usdz,
@@ -77,7 +78,8 @@ def _write_files(
     context: JobContext, item: ReconstructedObject, formats: Sequence[ObjectFormat], bake: Bake
 ) -> dict[ObjectFormat, str]:
     asset, name = item.asset, item.name
-    mesh = write_asset_glb(asset, item.instance.label or name)
+    title = item.instance.label or name
+    mesh = write_asset_glb(asset, title)
     files: dict[ObjectFormat, str] = {
         "glb": _save(context, name, MESH_CODECS["glb"], mesh),
         "ply": _save(context, name, SPLAT_CODECS["ply"], write_asset_splat_ply(asset)),
@@ -85,7 +87,10 @@ def _write_files(
     context.save(f"{name}.png", "preview", "image/png", encode_png(render_asset_preview(asset)))
     for splat_format, splat_writer in SPLAT_WRITERS.items():
         if splat_format in formats and splat_format not in files:
-            files[splat_format] = _save(context, name, splat_writer, splat_writer.write(asset.splat))
+            data = (
+                write_asset_html(asset, title) if splat_format == "html" else splat_writer.write(asset.splat)
+            )
+            files[splat_format] = _save(context, name, splat_writer, data)
     for mesh_format, mesh_writer in MESH_WRITERS.items():
         if mesh_format in formats and mesh_format not in {*files, *TEXTURED_WRITERS}:
             files[mesh_format] = _save(context, name, mesh_writer, mesh_writer.write(asset.mesh))

@@ -7,6 +7,8 @@ import numpy as np
 from workers.engines.objects.export import add_asset_node
 from workers.engines.protocols import BodyEstimate, ObjectAsset
 from workers.formats.glb_builder import GlbBuilder
+from workers.formats.glb_mesh_reader import read_mesh_glb
+from workers.formats.html_viewer.writers import write_mesh_html
 from workers.geometry.gaussians import Gaussians, concatenate, transform
 from workers.geometry.meshes import vertex_normals
 from workers.geometry.poses import opengl_from_opencv
@@ -36,6 +38,11 @@ def write_scene_glb(
         )
         builder.add_node(name, mesh=mesh, translation=root, extras={"unit": "metre", "kind": "body"})
     return builder.build()
+
+
+def write_scene_html(glb: bytes, *, is_metric: bool) -> bytes:
+    """A page that shows the meshes of a scene's GLB: bodies, which have no splats, and objects."""
+    return write_mesh_html(read_mesh_glb(glb), title="Scene", metres_per_unit=1.0 if is_metric else None)
 
 
 def merge_splats(objects: Sequence[tuple[str, ObjectAsset]]) -> Gaussians:

@@ -7,13 +7,13 @@ from maquette.contract import Manifest, Pose, SceneFormat, SceneJob, SceneNode, 
 
 from workers.engines.protocols import Rgb
 from workers.formats.overlay import overlay_png
-from workers.formats.registry import SPLAT_WRITERS
+from workers.formats.registry import MESH_WRITERS, SPLAT_WRITERS, FileFormat
 from workers.jobs.bodies.recovery import PERSON, RecoveredPerson, recover_people, to_regions
 from workers.jobs.cameras import choose_camera
 from workers.jobs.context import JobContext
 from workers.jobs.objects.extras import write_extras
 from workers.jobs.objects.reconstruction import ReconstructedObject, measure_view, reconstruct_objects
-from workers.jobs.scene.files import merge_splats, write_scene_glb
+from workers.jobs.scene.files import merge_splats, write_scene_glb, write_scene_html
 from workers.jobs.scene.measured_bodies import place_at_depth
 from workers.jobs.scene.scene_scale import estimate_ground, place_on_ground
 from workers.jobs.sources import load_image_and_instances
@@ -115,22 +115,30 @@ def _write_files(
     objects: Sequence[ReconstructedObject],
     people: Sequence[RecoveredPerson],
 ) -> dict[SceneFormat, str]:
-    """One GLB of everything, and the objects' splats in PLY and the requested formats."""
+    """One GLB of everything, a page that shows it, and the objects' splats in PLY and other formats."""
     files: dict[SceneFormat, str] = {}
     assets = [(item.name, item.asset) for item in objects]
     if objects or people:
         glb = write_scene_glb(assets, [(person.name, person.body) for person in people])
-        files["glb"] = context.save("scene.glb", "mesh", "model/gltf-binary", glb).name
+        files["glb"] = _save(context, MESH_WRITERS["glb"], glb)
+        if "html" in request.formats:
+            scales = {item.asset.scale_source for item in objects}
+            scales |= {person.body.scale_source for person in people}
+            page = write_scene_html(glb, is_metric=scales == {"metric"})
+            files["html"] = _save(context, MESH_WRITERS["html"], page)
     if assets:
         merged = merge_splats(assets)
         formats: tuple[SceneFormat, ...] = ("ply", *request.formats)
         for name in dict.fromkeys(formats):
-            if name == "glb":
-                continue
-            writer = SPLAT_WRITERS[name]
-            file = f"scene.{writer.extension}"
-            files[name] = context.save(file, writer.role, writer.media_type, writer.write(merged)).name
+            if name not in ("glb", "html"):
+                writer = SPLAT_WRITERS[name]
+                files[name] = _save(context, writer, writer.write(merged))
     return files
+
+
+def _save(context: JobContext, file_format: FileFormat, data: bytes) -> str:
+    file = f"scene.{file_format.extension}"
+    return context.save(file, file_format.role, file_format.media_type, data).name
 
 
 def _list_flags(nodes: Sequence[SceneNode], *, has_scale: bool) -> list[str]:

@@ -14,10 +14,10 @@ from workers.geometry.boxes import bounding_box
 from workers.jobs.context import JobContext
 from workers.jobs.media_loader import LoadedImage
 from workers.jobs.segment.prompts import (
-    check_regions,
+    check_prompts,
     decode_mask,
     decode_rle,
-    to_object_prompt,
+    to_visual_prompt,
     to_visual_prompts,
 )
 from workers.jobs.wire import to_wire_box
@@ -62,7 +62,7 @@ def find_instances(context: JobContext, image: LoadedImage, request: PromptedJob
     """
     engine = context.engines.concepts()
     context.record_engine(engine.info)
-    check_regions(request, image.width, image.height)
+    check_prompts(request, image.width, image.height)
     prompts, refs = _build_visual_prompts(request)
     engine.check(request.text)
     context.progress("embed", message="reading the image")
@@ -80,7 +80,7 @@ def find_instances(context: JobContext, image: LoadedImage, request: PromptedJob
 
 
 def decode_masks(masks: Sequence[Rle]) -> list[InstanceMask]:
-    """Masks of a request that `check_regions` accepted; raises JobProblem for one that is broken or empty."""
+    """Masks of a request that `check_prompts` accepted; raises JobProblem for one that is broken or empty."""
     instances = []
     for index, encoded in enumerate(masks):
         mask = decode_mask(encoded, f"masks[{index}]")
@@ -112,7 +112,7 @@ def _build_visual_prompts(request: PromptedJob) -> tuple[list[VisualPrompt], lis
     """One prompt per box, per list of points and per object prompt, and where each is in the request."""
     object_prompts = request.prompts if isinstance(request, SegmentJob) else []
     prompts = to_visual_prompts(request.boxes, request.points)
-    prompts += [to_object_prompt(item, f"prompts[{index}]") for index, item in enumerate(object_prompts)]
+    prompts += [to_visual_prompt(item, f"prompts[{index}]") for index, item in enumerate(object_prompts)]
     refs = [
         *(PromptRef(kind="box", index=index) for index in range(len(request.boxes))),
         *(PromptRef(kind="points", index=index) for index in range(len(request.points))),

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from maquette.contract import Box, ObjectPrompt, Point, Rle
-from maquette.contract.prompts import has_point_on_object
 from maquette.contract.requests import JobBase
 
 from workers.engines.protocols import Mask, VisualPrompt
@@ -12,9 +11,9 @@ from workers.errors import JobProblem
 from workers.formats import rle
 
 
-def check_regions(request: JobBase, width: int, height: int) -> None:
-    """Raise JobProblem when a box, point or mask of the request does not fit an image of that size."""
-    misfit = request.find_misfit(width, height)
+def check_prompts(request: JobBase, width: int, height: int) -> None:
+    """Raise JobProblem for prompts that start no object or do not fit an image of that size."""
+    misfit = request.find_unstartable() or request.find_misfit(width, height)
     if misfit is not None:
         raise JobProblem(misfit.code, misfit.detail)
 
@@ -24,21 +23,8 @@ def to_visual_prompts(boxes: Sequence[Box], points: Sequence[Sequence[Point]]) -
     return [VisualPrompt(box=box.xyxy()) for box in boxes] + [_to_points_prompt(group) for group in points]
 
 
-def to_object_prompt(prompt: ObjectPrompt, field: str) -> VisualPrompt:
-    """A prompt that names an object by itself.
-
-    Raises JobProblem `prompt_without_object` for points off the object alone, and as `to_visual_prompt` does.
-    """
-    if prompt.box is None and prompt.mask is None and not has_point_on_object(prompt.points):
-        raise JobProblem(
-            "prompt_without_object",
-            f"{field} has only points off the object (label 0): add a box, a mask or a point on it",
-        )
-    return to_visual_prompt(prompt, field)
-
-
 def to_visual_prompt(prompt: ObjectPrompt, field: str) -> VisualPrompt:
-    """A prompt that `check_regions` accepted; raises JobProblem for a mask that is broken or empty."""
+    """A prompt that `check_prompts` accepted; raises JobProblem for a mask that is broken or empty."""
     points = _to_points_prompt(prompt.points)
     return VisualPrompt(
         box=None if prompt.box is None else prompt.box.xyxy(),

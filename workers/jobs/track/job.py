@@ -18,7 +18,7 @@ from workers.jobs.track.chunked_tracking import (
 )
 from workers.jobs.track.outputs import write_outputs
 from workers.jobs.track.pass_merging import TrackIdMapper, write_backward_pass
-from workers.jobs.track.prompts import build_track_prompts, choose_start_frame, map_prompt_refs
+from workers.jobs.track.prompts import build_track_prompts, map_prompt_refs
 
 
 def run(context: JobContext, request: TrackJob) -> Manifest:
@@ -31,7 +31,7 @@ def run(context: JobContext, request: TrackJob) -> Manifest:
     checkpoint = TrackingCheckpoint.from_json(context.job.checkpoint)
     context.restore_artefacts(checkpoint.chunks)
     if checkpoint.start is None:
-        checkpoint.start = choose_start_frame(request)
+        checkpoint.start = request.choose_start_frame()
     video: LoadedVideo | None = None
     if request.direction != "forward" and not checkpoint.turned:
         video = _track_pass(context, request, checkpoint, backward=True)
@@ -77,7 +77,7 @@ def _track_pass(
     if checkpoint.start is None:
         checkpoint.start = video.first
     with closing(video.frames):
-        prompts = build_track_prompts(request, checkpoint.start, video.width, video.height)
+        prompts = build_track_prompts(request, checkpoint.start, video.width, video.height, backward=backward)
         tracker = ChunkedTracker(
             context=context,
             checkpoint=checkpoint,

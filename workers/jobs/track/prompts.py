@@ -1,38 +1,28 @@
 """The prompts of a track job as trackers take them, and the prompt that each object answers."""
 
-from collections.abc import Iterator
-
 from maquette.contract import ObjectPrompt, PromptRef, TrackJob, VideoPrompt
 
 from workers.engines.protocols import FrameExemplar, Removal, TimedPrompt, TrackPrompts
 from workers.errors import JobProblem
-from workers.jobs.segment.prompts import check_regions, to_visual_prompt, to_visual_prompts
+from workers.jobs.segment.prompts import check_prompts, to_visual_prompt, to_visual_prompts
 
 
-def choose_start_frame(request: TrackJob) -> int | None:
-    """The frame where tracking starts; None for the video's last frame, whose index is not known yet."""
-    if request.start_frame is not None:
-        return request.start_frame
-    backward = request.direction == "backward"
-    frames = [prompt.frame for prompt in request.prompts]
-    if not frames or request.boxes or request.points:
-        return None if backward else 0
-    return max(frames) if backward else min(frames)
-
-
-def build_track_prompts(request: TrackJob, start: int, width: int, height: int) -> TrackPrompts:
+def build_track_prompts(
+    request: TrackJob, start: int, width: int, height: int, *, backward: bool = False
+) -> TrackPrompts:
     """All prompts, with the request's boxes and points on frame `start`.
 
-    Raises JobProblem for prompts that do not fit the video's size or that tracking never reaches.
+    They are in the order in which a pass meets them; those that only the other pass meets follow. Raises
+    JobProblem for prompts that do not fit the video's size, start no object, or are never reached.
     """
     _check_reached(request, start)
-    check_regions(request, width, height)
+    check_prompts(request, width, height)
     timed = [
         TimedPrompt(start, number, prompt)
         for number, prompt in enumerate(to_visual_prompts(request.boxes, request.points), start=1)
     ]
     grouped: dict[tuple[int, int], list[VideoPrompt]] = {}
-    for number, _, prompt in _number_prompts(request):
+    for number, prompt in request.number_prompts():
         if not prompt.remove:
             grouped.setdefault((prompt.frame, number), []).append(prompt)
     for (frame, number), prompts in sorted(grouped.items()):
@@ -42,14 +32,20 @@ def build_track_prompts(request: TrackJob, start: int, width: int, height: int) 
         phrases=tuple(request.text),
         thresholds=tuple(request.resolve_thresholds()),
         objects=request.highest_prompted_id(),
-        visual_prompts=tuple(sorted(timed, key=lambda item: item.frame)),
+        visual_prompts=tuple(sorted(timed, key=lambda item: _rank(item.frame, start, backward))),
         removals=tuple(
-            Removal(item.frame, number) for number, _, item in _number_prompts(request) if item.remove
+            Removal(item.frame, number) for number, item in request.number_prompts() if item.remove
         ),
         exemplars=tuple(
             FrameExemplar(item.frame, item.phrase, item.box.xyxy()) for item in request.exemplars
         ),
     )
+
+
+def _rank(frame: int, start: int, backward: bool) -> tuple[bool, int]:
+    """Sorts frames by when a pass from `start` meets them, those of the other pass last."""
+    is_met = frame <= start if backward else frame >= start
+    return not is_met, abs(frame - start)
 
 
 def map_prompt_refs(request: TrackJob) -> dict[int, PromptRef]:
@@ -60,18 +56,9 @@ def map_prompt_refs(request: TrackJob) -> dict[int, PromptRef]:
         refs[texts + index] = PromptRef(kind="box", index=index)
     for index in range(len(request.points)):
         refs[texts + boxes + index] = PromptRef(kind="points", index=index)
-    for number, index, _ in _number_prompts(request):
+    for index, (number, _) in enumerate(request.number_prompts()):
         refs.setdefault(texts + number - 1, PromptRef(kind="prompt", index=index))
     return refs
-
-
-def _number_prompts(request: TrackJob) -> Iterator[tuple[int, int, VideoPrompt]]:
-    """Each of `prompts` with the id of its object and its index."""
-    started = len(request.boxes) + len(request.points)
-    for index, prompt in enumerate(request.prompts):
-        if prompt.object is None:
-            started += 1
-        yield prompt.object or started, index, prompt
 
 
 def _check_reached(request: TrackJob, start: int) -> None:

@@ -5,11 +5,8 @@ from pathlib import Path
 from maquette._async.http import AsyncHttpClient
 from maquette.contract import Artefact, Manifest
 from maquette.errors import Gone, MaquetteError, artefacts_gone
-from maquette.hashing import sha256
 from maquette.http import HttpRequest
-from maquette.names import UniqueNames, split_suffix
-
-MANIFEST_FILE = "result.json"
+from maquette.result_files import MANIFEST_FILE, dump_manifest, holds_artefact, place_artefacts
 
 
 async def read_artefact(http: AsyncHttpClient, artefact: Artefact) -> bytes:
@@ -20,13 +17,15 @@ async def read_artefact(http: AsyncHttpClient, artefact: Artefact) -> bytes:
 
 async def save_artefact(http: AsyncHttpClient, artefact: Artefact, target: Path) -> Path:
     """Save an artefact to a file, unless it is there; raises MaquetteError for a wrong hash."""
-    if target.is_file() and sha256(target).hex() == artefact.sha256:
+    if holds_artefact(target, artefact):
         return target
-    await http.send(HttpRequest(method="GET", path=f"/v1/artefacts/{artefact.sha256}", save_to=target))
-    if sha256(target).hex() != artefact.sha256:
-        target.unlink()
+    # what was interrupted must not be taken for the file
+    partial = target.with_name(f"{target.name}.part")
+    await http.send(HttpRequest(method="GET", path=f"/v1/artefacts/{artefact.sha256}", save_to=partial))
+    if not holds_artefact(partial, artefact):
+        partial.unlink()
         raise MaquetteError(f"{artefact.name} arrived damaged: save again")
-    return target
+    return partial.replace(target)
 
 
 async def save_result(http: AsyncHttpClient, manifest: Manifest, folder: Path) -> Path:
@@ -36,14 +35,19 @@ async def save_result(http: AsyncHttpClient, manifest: Manifest, folder: Path) -
     others are saved, where the service has lost files.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    names = UniqueNames([MANIFEST_FILE])
     lost: list[str] = []
-    for artefact in manifest.artefacts:
+    for artefact, file in place_artefacts(manifest, folder):
         try:
-            await save_artefact(http, artefact, folder / names.add(*split_suffix(artefact.name)))
+            await save_artefact(http, artefact, file)
         except Gone:
             lost.append(artefact.name)
-    (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    (folder / MANIFEST_FILE).write_bytes(dump_manifest(manifest).encode())
     if lost:
         raise artefacts_gone(lost, folder)
     return folder
+
+
+async def delete_artefact(http: AsyncHttpClient, artefact: Artefact | str) -> None:
+    """Delete an artefact."""
+    digest = artefact if isinstance(artefact, str) else artefact.sha256
+    await http.send(HttpRequest(method="DELETE", path=f"/v1/artefacts/{digest}"))

@@ -5,12 +5,12 @@ from typing import Any, Self
 
 import httpx
 
-from maquette._async import artefacts, jobs, sessions, uploads
+from maquette._async import artefacts, jobs, sessions, tenants, uploads
 from maquette._async.http import AsyncHttpClient
 from maquette._async.job_methods import AsyncJobSubmitter
 from maquette._async.jobs import AsyncJob
 from maquette._async.sessions import AsyncVideoSession
-from maquette.contract import Artefact, Engine, Engines, Media, MediaRef
+from maquette.contract import Artefact, Engine, Engines, Erasure, Media, MediaRef
 from maquette.contract.defaults import SESSION
 from maquette.http import HttpRequest
 from maquette.inputs import MediaInput, Phrases
@@ -87,6 +87,31 @@ class AsyncMaquette(AsyncJobSubmitter):
         `prefix` is how their ids start.
         """
         return jobs.list_jobs(self._http, kind, state, prefix)
+
+    async def delete_job(self, job_id: str) -> None:
+        """Delete a job that has ended, with its events and its result; raises NotFound or Conflict."""
+        await jobs.delete_job(self._http, job_id)
+
+    async def delete_upload(self, upload: MediaRef | str) -> None:
+        """Delete an upload by its reference or hash; results made from it are kept.
+
+        Raises NotFound, or Conflict while a job or a session needs it.
+        """
+        await uploads.delete_upload(self._http, upload)
+
+    async def delete_artefact(self, artefact: Artefact | str) -> None:
+        """Delete a file of results by itself or its hash; its jobs are kept, and reading it raises Gone.
+
+        Raises NotFound, or Conflict while a job needs it.
+        """
+        await artefacts.delete_artefact(self._http, artefact)
+
+    async def erase(self) -> Erasure:
+        """Delete all jobs, results, uploads and sessions of the tenant; returns how many there were.
+
+        Raises Conflict while jobs have not ended.
+        """
+        return await tenants.erase(self._http)
 
     async def engines(self) -> list[Engine]:
         """Return all engines, with the reason why some cannot run."""

@@ -287,9 +287,10 @@ class AsyncJobSubmitter:
     ) -> AsyncJob[ConvertResult]:
         """Convert a splat (PLY, SPZ, SOG, GLB) or a mesh (GLB, OBJ, PLY) to other formats.
 
-        A splat also becomes `splat` or `ksplat`, a mesh `stl` or `usdz`. `asset` is a file, an upload, or an
-        artefact of an earlier job; `dropped` and `flags` of the result say what a file leaves out. With
-        `y_down`, PLY, SOG, `splat` and `ksplat` use the axes of 3DGS: y down, z forward.
+        A splat also becomes `splat` or `ksplat`, a mesh `stl` or `usdz`, and both become `html`, a page that
+        shows them in a browser. `asset` is a file, an upload, or an artefact of an earlier job; `dropped` and
+        `flags` of the result say what a file leaves out. With `y_down`, PLY, SOG, `splat` and `ksplat` use
+        the axes of 3DGS: y down, z forward.
         """
         with invalid_requests():
             if isinstance(asset, Artefact):

@@ -88,6 +88,13 @@ class AsyncJob(Generic[Res]):
         self.data = JobData.model_validate_json(response.content)
         return self
 
+    async def delete(self) -> None:
+        """Delete the job, which has ended, with its events and its result.
+
+        Raises Conflict while it, or a job that continues it, has not ended.
+        """
+        await delete_job(self._http, self.id)
+
     async def events(self, after: int = 0) -> AsyncIterator[JobEvent]:
         """Yield every event of the job, from the start or after a sequence number, until the job ends."""
         headers = {"Last-Event-ID": str(after)}
@@ -150,6 +157,11 @@ async def get_job(http: AsyncHttpClient, job_id: str) -> JobData:
     """Read a job."""
     response = await http.send(HttpRequest(method="GET", path=f"/v1/jobs/{job_id}"))
     return JobData.model_validate_json(response.content)
+
+
+async def delete_job(http: AsyncHttpClient, job_id: str) -> None:
+    """Delete a job."""
+    await http.send(HttpRequest(method="DELETE", path=f"/v1/jobs/{job_id}"))
 
 
 async def list_jobs(

@@ -75,6 +75,14 @@ async def describe(http: AsyncHttpClient, ref: MediaRef) -> Media | None:
     return Media.model_validate_json(response.content)
 
 
+async def delete_upload(http: AsyncHttpClient, upload: MediaRef | str) -> None:
+    """Delete an upload; an address is not kept as such, only the upload that was fetched from it."""
+    digest = upload if isinstance(upload, str) else upload.id
+    if digest is None:
+        raise unfit("upload", "an upload's reference or hash", upload)
+    await http.send(HttpRequest(method="DELETE", path=f"/v1/uploads/{digest}"))
+
+
 async def upload_depth_map(http: AsyncHttpClient, depth: Any) -> DepthMap | None:
     """Upload a depth map: a file, an array, or a dict with one as `media` and further fields of DepthMap."""
     if depth is None or isinstance(depth, DepthMap):

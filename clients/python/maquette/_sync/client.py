@@ -6,12 +6,12 @@ from typing import Any, Self
 
 import httpx
 
-from maquette._sync import artefacts, jobs, sessions, uploads
+from maquette._sync import artefacts, jobs, sessions, tenants, uploads
 from maquette._sync.http import HttpClient
 from maquette._sync.job_methods import JobSubmitter
 from maquette._sync.jobs import Job
 from maquette._sync.sessions import VideoSession
-from maquette.contract import Artefact, Engine, Engines, Media, MediaRef
+from maquette.contract import Artefact, Engine, Engines, Erasure, Media, MediaRef
 from maquette.contract.defaults import SESSION
 from maquette.http import HttpRequest
 from maquette.inputs import MediaInput, Phrases
@@ -88,6 +88,31 @@ class Maquette(JobSubmitter):
         `prefix` is how their ids start.
         """
         return jobs.list_jobs(self._http, kind, state, prefix)
+
+    def delete_job(self, job_id: str) -> None:
+        """Delete a job that has ended, with its events and its result; raises NotFound or Conflict."""
+        jobs.delete_job(self._http, job_id)
+
+    def delete_upload(self, upload: MediaRef | str) -> None:
+        """Delete an upload by its reference or hash; results made from it are kept.
+
+        Raises NotFound, or Conflict while a job or a session needs it.
+        """
+        uploads.delete_upload(self._http, upload)
+
+    def delete_artefact(self, artefact: Artefact | str) -> None:
+        """Delete a file of results by itself or its hash; its jobs are kept, and reading it raises Gone.
+
+        Raises NotFound, or Conflict while a job needs it.
+        """
+        artefacts.delete_artefact(self._http, artefact)
+
+    def erase(self) -> Erasure:
+        """Delete all jobs, results, uploads and sessions of the tenant; returns how many there were.
+
+        Raises Conflict while jobs have not ended.
+        """
+        return tenants.erase(self._http)
 
     def engines(self) -> list[Engine]:
         """Return all engines, with the reason why some cannot run."""

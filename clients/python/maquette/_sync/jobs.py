@@ -89,6 +89,13 @@ class Job(Generic[Res]):
         self.data = JobData.model_validate_json(response.content)
         return self
 
+    def delete(self) -> None:
+        """Delete the job, which has ended, with its events and its result.
+
+        Raises Conflict while it, or a job that continues it, has not ended.
+        """
+        delete_job(self._http, self.id)
+
     def events(self, after: int = 0) -> Iterator[JobEvent]:
         """Yield every event of the job, from the start or after a sequence number, until the job ends."""
         headers = {"Last-Event-ID": str(after)}
@@ -151,6 +158,11 @@ def get_job(http: HttpClient, job_id: str) -> JobData:
     """Read a job."""
     response = http.send(HttpRequest(method="GET", path=f"/v1/jobs/{job_id}"))
     return JobData.model_validate_json(response.content)
+
+
+def delete_job(http: HttpClient, job_id: str) -> None:
+    """Delete a job."""
+    http.send(HttpRequest(method="DELETE", path=f"/v1/jobs/{job_id}"))
 
 
 def list_jobs(

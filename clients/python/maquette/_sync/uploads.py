@@ -76,6 +76,14 @@ def describe(http: HttpClient, ref: MediaRef) -> Media | None:
     return Media.model_validate_json(response.content)
 
 
+def delete_upload(http: HttpClient, upload: MediaRef | str) -> None:
+    """Delete an upload; an address is not kept as such, only the upload that was fetched from it."""
+    digest = upload if isinstance(upload, str) else upload.id
+    if digest is None:
+        raise unfit("upload", "an upload's reference or hash", upload)
+    http.send(HttpRequest(method="DELETE", path=f"/v1/uploads/{digest}"))
+
+
 def upload_depth_map(http: HttpClient, depth: Any) -> DepthMap | None:
     """Upload a depth map: a file, an array, or a dict with one as `media` and further fields of DepthMap."""
     if depth is None or isinstance(depth, DepthMap):

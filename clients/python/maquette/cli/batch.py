@@ -22,31 +22,38 @@ def run_each(
 ) -> None:
     """Submit a job per input, then wait for all of them and save their results.
 
-    An input that cannot be used is left out and reported, with exit status 3; `strict` ends the command.
+    An input that cannot be used, or whose folder holds a result, is left out, with exit status 3;
+    `strict` ends the command.
     """
     # rich and the client are loaded once there is something to do
     from maquette.cli.job_watch import JobWatch, choose_folder
     from maquette.cli.output import finish_job
     from maquette.cli.skips import SkipList
-    from maquette.errors import Gone, JobCancelled, JobFailed, MaquetteError
+    from maquette.errors import Gone, JobCancelled, JobFailed, MaquetteError, OutputExists
+    from maquette.result_files import check_no_result, check_writable
 
     cli = get_context(context)
     inputs = expand_globs(patterns)
     if not inputs:
         raise typer.BadParameter("give at least one input, or --from-job")
     skips, jobs, names = SkipList(cli, len(inputs), strict=strict), [], UniqueNames()
+    titles = [names.add(choose_name(medium)) for medium in inputs]
+    folders = [choose_folder(out, title, len(inputs)) for title in titles]
+    if out is not None:
+        check_writable(out)
     with cli.client() as mq, JobWatch(cli) as watch:
         # all are submitted before the first is waited for, so that workers are never idle
-        for medium in inputs:
+        for medium, title, folder in zip(inputs, titles, folders, strict=True):
             try:
-                jobs.append((medium, watch.add(start(mq, medium), str(medium))))
+                if folder is not None and not cli.overwrite:
+                    check_no_result(folder)
+                jobs.append((medium, title, folder, watch.add(start(mq, medium), str(medium))))
             except (MaquetteError, OSError) as error:
                 skips.refuse(str(medium), error)
-        for medium, job in jobs:
-            name = names.add(choose_name(medium))
+        for medium, title, folder, job in jobs:
             try:
-                finish_job(cli, job, name, choose_folder(out, name, len(inputs)))
-            except (JobFailed, JobCancelled, Gone) as error:
+                finish_job(cli, job, title, folder)
+            except (JobFailed, JobCancelled, Gone, OutputExists) as error:
                 skips.refuse(str(medium), error)
     skips.finish()
 
@@ -67,9 +74,11 @@ def run_each_or_continue(
     if patterns:
         raise typer.BadParameter("--from-job brings its own input: leave the files out")
     from maquette.cli.job_watch import JobWatch
-    from maquette.cli.output import finish_job
+    from maquette.cli.output import check_output, finish_job
 
     cli = get_context(context)
+    if out is not None:
+        check_output(cli, out)
     with cli.client() as mq, JobWatch(cli) as watch:
         job = watch.add(start(mq, None), from_job)
         finish_job(cli, job, job.id, out)

@@ -1,6 +1,5 @@
 """`maquette bodies`."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,7 +10,6 @@ from maquette.cli import parsing
 from maquette.cli.batch import run_each_or_continue
 from maquette.contract import BodiesJob, BodyFormat
 from maquette.contract.defaults import BODIES
-from maquette.sources.text_files import read_text
 
 if TYPE_CHECKING:
     from maquette.client import Maquette
@@ -63,6 +61,7 @@ def bodies(
     engine: o.EngineName = BODIES.engine,
     strict: o.Strict = False,
     out: o.Out = None,
+    overwrite: o.Overwrite = False,
     cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
     """Recover rigged bodies of the people in images, animated ones of those in videos."""
@@ -108,7 +107,7 @@ def _parse_heights(text: str | None) -> float | list[float | None] | None:
 
 
 def _read_poses(file: Path) -> list[Any]:
-    poses = json.loads(read_text(file))
+    poses = parsing.read_json(file)
     is_valid = isinstance(poses, list) and all(
         isinstance(matrix, list) and len(matrix) == 4 and all(len(row) == 4 for row in matrix)
         for matrix in poses

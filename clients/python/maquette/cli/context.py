@@ -18,6 +18,7 @@ class CliContext:
     api_key: str | None
     as_json: bool
     cancel_on_interrupt: bool = False
+    overwrite: bool = False
 
     def client(self) -> "Maquette":
         """Open a client for the service; a command that is run again joins the job that it started."""

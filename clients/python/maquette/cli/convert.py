@@ -11,41 +11,56 @@ from maquette.cli.job_watch import JobWatch
 from maquette.console import PlainConsole
 from maquette.contract import AssetFormat, ConvertJob
 from maquette.contract.defaults import CONVERT
+from maquette.errors import OutputExists
 from maquette.names import UniqueNames, split_suffix
 
 # What a splat and then a mesh can be written as.
-SUFFIXES = (".ply", ".spz", ".sog", ".khr.glb", ".splat", ".ksplat", ".glb", ".obj", ".stl", ".usdz")
+SUFFIXES = (
+    *(".ply", ".spz", ".sog", ".khr.glb", ".splat", ".ksplat", ".html"),
+    *(".glb", ".obj", ".stl", ".usdz"),
+)
 
 
 def convert(
     context: typer.Context,
     source: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A splat or a mesh.")],
-    targets: Annotated[list[Path], typer.Argument(help="Files to write; their suffixes choose the formats.")],
+    targets: Annotated[
+        list[Path],
+        typer.Argument(help="Files to write, or to replace; their suffixes choose the formats."),
+    ],
     y_down: Annotated[bool, o.field_option(ConvertJob, "y_down", "--y-down")] = CONVERT.y_down,
     cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
     """Convert splats (PLY, SPZ, SOG, .khr.glb) and meshes (GLB, OBJ, PLY).
 
-    Splats are also written as .splat and .ksplat, meshes as STL and USDZ.
+    Splats are also written as .splat and .ksplat, meshes as STL and USDZ, and both as .html: a page that
+    shows them in a browser, without internet.
     """
     cli = get_context(context)
     wanted: dict[AssetFormat, list[Path]] = {}
     for target in dict.fromkeys(targets):
+        if target.exists() and target.samefile(source):
+            raise typer.BadParameter(f"{target} is the file to convert: give the new one another name")
         wanted.setdefault(_choose_format(target), []).append(target)
+    contents: dict[Path, bytes] = {}
     with cli.client() as mq, JobWatch(cli) as watch:
         job = watch.add(mq.convert(source, list(wanted), y_down=y_down), source.name)
         result = job.wait(progress=not cli.as_json)
         artefacts = {artefact.name: artefact for artefact in result.artefacts}
         for kind, files in wanted.items():
-            content = mq.read(artefacts.pop(result.data.files[kind]))
-            for file in files:
-                file.write_bytes(content)
+            contents |= dict.fromkeys(files, mq.read(artefacts.pop(result.data.files[kind])))
         # the textures of an OBJ, which names them
         names = UniqueNames()
         for artefact in artefacts.values():
             name, content = names.add(*split_suffix(artefact.name)), mq.read(artefact)
-            for file in wanted["obj"]:
-                (file.parent / name).write_bytes(content)
+            for file in wanted.get("obj", ()):
+                _check_unused(file.parent / name, content)
+                contents[file.parent / name] = content
+    replaced = [file for file, content in contents.items() if file.exists() and file.read_bytes() != content]
+    for file, content in contents.items():
+        file.write_bytes(content)
+    if replaced:
+        PlainConsole(stderr=True).print("replaced", ", ".join(map(str, replaced)))
     if cli.as_json:
         print_json({**result.data.model_dump(mode="json"), "flags": result.flags})
         return
@@ -54,6 +69,12 @@ def convert(
         if parts := result.data.dropped.get(kind):
             counts = ", ".join(f"{part.replace('_', ' ')}: {count}" for part, count in parts.items())
             PlainConsole(stderr=True).print(f"{', '.join(map(str, files))} leaves out {counts}")
+
+
+def _check_unused(file: Path, content: bytes) -> None:
+    """Raise OutputExists for a file beside a target that is there with other content: nobody named it."""
+    if file.exists() and file.read_bytes() != content:
+        raise OutputExists(f"{file} is there already, and the OBJ needs the name: choose another folder")
 
 
 def _choose_format(target: Path) -> AssetFormat:

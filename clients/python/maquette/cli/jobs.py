@@ -10,11 +10,11 @@ from maquette.cli import options as o
 from maquette.cli.context import get_context, print_json
 from maquette.cli.job_ids import complete_job_id
 from maquette.cli.job_watch import JobWatch, choose_folder
-from maquette.cli.output import finish_job
+from maquette.cli.output import finish_job, save_result
 from maquette.cli.skips import SkipList
 from maquette.console import PlainConsole, styled
 from maquette.contract import JobKind, JobState
-from maquette.errors import Gone, JobCancelled, JobFailed
+from maquette.errors import Gone, JobCancelled, JobFailed, OutputExists
 from maquette.plain_text import print_line
 
 JobIdArgument = Annotated[str, typer.Argument(help="Id of the job, or how it starts.")]
@@ -42,13 +42,15 @@ def jobs(
     PlainConsole().print(table)
 
 
-def get(context: typer.Context, job_id: JobIdArgument, out: o.Out = None) -> None:
+def get(
+    context: typer.Context, job_id: JobIdArgument, out: o.Out = None, overwrite: o.Overwrite = False
+) -> None:
     """Show a job; with --out, wait for it and save its result."""
     cli = get_context(context)
     with cli.client() as mq:
         job = mq.job(complete_job_id(mq, job_id))
         if out is not None:
-            job.wait(progress=not cli.as_json).save(out)
+            save_result(cli, job.wait(progress=not cli.as_json), out)
     if cli.as_json:
         print_json(job.data.model_dump(mode="json"))
         return
@@ -67,6 +69,7 @@ def wait(
     context: typer.Context,
     job_ids: JobIdsArgument,
     out: o.Out = None,
+    overwrite: o.Overwrite = False,
     cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
     """Wait for jobs, and show their results; with --out, save them.
@@ -82,7 +85,7 @@ def wait(
         for job in jobs:
             try:
                 finish_job(cli, job, job.kind, choose_folder(out, job.id, len(jobs)))
-            except (JobFailed, JobCancelled, Gone) as error:
+            except (JobFailed, JobCancelled, Gone, OutputExists) as error:
                 skips.refuse(job.id, error)
     skips.finish()
 

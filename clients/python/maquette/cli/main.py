@@ -66,6 +66,16 @@ class RootGroup(LazyGroup):
             panel=JOBS,
         ),
         "cancel": LazyCommand(target="maquette.cli.jobs:cancel", summary="Ask a job to stop.", panel=JOBS),
+        "delete": LazyCommand(
+            target="maquette.cli.deletions:delete",
+            summary="Delete jobs with their results, uploads, and single files of results.",
+            panel=JOBS,
+        ),
+        "erase": LazyCommand(
+            target="maquette.cli.deletions:erase",
+            summary="Delete all your jobs, results, uploads and sessions.",
+            panel=SERVICE,
+        ),
         "engines": LazyCommand(
             target="maquette.cli.server:engines",
             summary="List the engines of the service, and why some cannot run.",

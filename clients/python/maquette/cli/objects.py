@@ -51,6 +51,7 @@ def objects(
     engine: o.EngineName = OBJECTS.engine,
     strict: o.Strict = False,
     out: o.Out = None,
+    overwrite: o.Overwrite = False,
     cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
     """Reconstruct a mesh, a Gaussian splat and a pose per object."""

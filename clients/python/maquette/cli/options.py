@@ -51,24 +51,31 @@ EngineName = Annotated[str, field_option(SegmentJob, "engine")]
 Seed = Annotated[int, field_option(SegmentJob, "seed")]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", "-o", help="Folder to save the result in; several inputs get one each."),
+    typer.Option(
+        "--out",
+        "-o",
+        help="Folder to save the result in; of several inputs, each gets a folder in it, called as the input "
+        "is. A folder that holds a result is left alone, unless --overwrite is given.",
+    ),
 ]
 
 
-def _set_cancel_on_interrupt(context: typer.Context, value: bool) -> None:
-    if value:
-        context.obj = replace(context.obj, cancel_on_interrupt=True)
+def _context_option(name: str, help: str) -> Any:
+    """Return an option that is kept as a field of the context, so that commands need not hand it on."""
+
+    def keep(context: typer.Context, value: bool) -> None:
+        if value:
+            context.obj = replace(context.obj, **{name: True})
+
+    flag = f"--{name.replace('_', '-')}"
+    return typer.Option(flag, help=help, callback=keep, expose_value=False)
 
 
 CancelOnInterrupt = Annotated[
-    bool,
-    typer.Option(
-        "--cancel-on-interrupt",
-        help="On Ctrl-C, cancel the jobs, which otherwise go on.",
-        callback=_set_cancel_on_interrupt,
-        # it is kept in the context, so that commands need not hand it on
-        expose_value=False,
-    ),
+    bool, _context_option("cancel_on_interrupt", "On Ctrl-C, cancel the jobs, which otherwise go on.")
+]
+Overwrite = Annotated[
+    bool, _context_option("overwrite", "With --out, replace earlier results and files of the same names.")
 ]
 
 Strict = Annotated[

@@ -7,17 +7,45 @@ from maquette.cli.context import CliContext, print_json
 from maquette.cli.tables import tabulate
 from maquette.console import PlainConsole, styled
 from maquette.contract import BodiesResult, ObjectsResult, SceneResult
+from maquette.errors import OutputExists
 from maquette.handles import Job
+from maquette.result_files import (
+    check_no_result,
+    check_nothing_lost,
+    check_writable,
+    remove_earlier_result,
+)
 from maquette.results import AnyResult
 
 Res = TypeVar("Res", bound=AnyResult)
+
+
+def check_output(cli: CliContext, folder: Path) -> None:
+    """Raise MaquetteError, before a job is submitted, for a folder in which its result could not be saved."""
+    check_writable(folder)
+    if not cli.overwrite:
+        check_no_result(folder)
+
+
+def save_result(cli: CliContext, result: AnyResult, folder: Path) -> None:
+    """Save a result's files; raises OutputExists, unless the user wants to replace what is there."""
+    if cli.overwrite:
+        remove_earlier_result(result.manifest, folder)
+    else:
+        try:
+            check_nothing_lost(result.manifest, folder)
+        except OutputExists as error:
+            raise OutputExists(
+                f"{error}: maquette get {result.job.id} --out ELSEWHERE, or add --overwrite"
+            ) from error
+    result.save(folder)
 
 
 def finish_job(cli: CliContext, job: Job[Res], title: str, folder: Path | None) -> Res:
     """Wait for a job, save its files in the folder if there is one, print its result, and return it."""
     result = job.wait(progress=not cli.as_json)
     if folder is not None:
-        result.save(folder)
+        save_result(cli, result, folder)
     if cli.as_json:
         manifest = result.manifest.model_dump(mode="json")
         print_json({"job": job.id, "folder": str(folder) if folder else None, **manifest})

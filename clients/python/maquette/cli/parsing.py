@@ -67,10 +67,20 @@ def read_prompts(file: Path | None) -> list[dict[str, Any]]:
     """Read object prompts from a JSON file."""
     if file is None:
         return []
-    prompts = json.loads(read_text(file))
+    prompts = read_json(file)
     if not isinstance(prompts, list) or not all(isinstance(prompt, dict) for prompt in prompts):
         raise typer.BadParameter(f"{file} must hold a JSON list of objects")
     return prompts
+
+
+def read_json(file: Path) -> Any:
+    """Read a JSON file that an option names."""
+    try:
+        return json.loads(read_text(file))
+    except json.JSONDecodeError as error:
+        raise typer.BadParameter(f"{file} is not JSON: {error}") from error
+    except OSError as error:
+        raise typer.BadParameter(f"{file} cannot be read: {error.strerror}") from error
 
 
 def list_enabled(switches: Mapping[str, bool]) -> list[Any]:

@@ -45,6 +45,7 @@ def scene(
     engine: o.EngineName = SCENE.engine,
     strict: o.Strict = False,
     out: o.Out = None,
+    overwrite: o.Overwrite = False,
     cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
     """Place the objects and bodies of each image in one camera frame."""

@@ -33,6 +33,7 @@ def segment(
     engine: o.EngineName = SEGMENT.engine,
     strict: o.Strict = False,
     out: o.Out = None,
+    overwrite: o.Overwrite = False,
     cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
     """Segment everything that phrases, boxes, points and exemplars name in images."""

@@ -10,7 +10,7 @@ from maquette.cli import parsing
 from maquette.cli.context import CliContext, get_context, print_json
 from maquette.cli.job_watch import JobWatch
 from maquette.cli.lazy_group import plain_typer
-from maquette.cli.output import finish_job
+from maquette.cli.output import check_output, finish_job
 from maquette.console import PlainConsole, styled
 from maquette.contract import Direction, OpenSession, Propagate, Session, VideoPrompt
 from maquette.contract.defaults import PROPAGATION, SESSION
@@ -65,7 +65,8 @@ def prompt(
     if cli.as_json:
         print_json({"object": result.object, "preview": preview and preview.data.model_dump(mode="json")})
     elif preview is None:
-        print_line(f"object {result.object} ends on frame {frame}")
+        what = "ends" if remove else "is corrected, as the next propagation will show,"
+        print_line(f"object {result.object} {what} on frame {frame}")
     else:
         flags = " ".join(preview.flags)
         print_line(f"object {result.object}: {preview.area} px in {preview.box} {flags}".rstrip())
@@ -81,10 +82,13 @@ def propagate(
     overlay: Annotated[bool, typer.Option(help="Write a video with the masks drawn over it.")] = True,
     ytvis: Annotated[bool, typer.Option(help="Write YouTube-VIS JSON.")] = True,
     out: o.Out = None,
+    overwrite: o.Overwrite = False,
     cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
     """Track all objects of the session through the video."""
     cli = get_context(context)
+    if out is not None:
+        check_output(cli, out)
     with cli.client() as mq, JobWatch(cli) as watch:
         job = mq.resume_session(session_id).propagate(
             direction=direction,

@@ -38,6 +38,7 @@ def track(
     engine: o.EngineName = TRACK.engine,
     strict: o.Strict = False,
     out: o.Out = None,
+    overwrite: o.Overwrite = False,
     cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
     """Track objects through videos."""

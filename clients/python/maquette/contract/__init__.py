@@ -54,6 +54,7 @@ from maquette.contract.results import (
     TrackResult,
 )
 from maquette.contract.sessions import OpenSession, Propagate, Session, SessionAnswer
+from maquette.contract.tenants import Erasure
 
 __all__ = [
     "FINAL_STATES",
@@ -77,6 +78,7 @@ __all__ = [
     "Engine",
     "EngineUsed",
     "Engines",
+    "Erasure",
     "Exemplar",
     "FieldError",
     "FrameSpan",

@@ -5,12 +5,12 @@ from typing import Literal
 MaskOutput = Literal["polygons", "png"]
 TrackOutput = Literal["overlay", "png", "ytvis"]
 ObjectFormat = Literal[
-    "glb", "ply", "spz", "sog", "khr_glb", "splat", "ksplat", "obj", "stl", "textured_glb", "usdz"
+    "glb", "ply", "spz", "sog", "khr_glb", "splat", "ksplat", "html", "obj", "stl", "textured_glb", "usdz"
 ]
 ObjectOutput = Literal["placed", "turntable", "simulation"]
 BodyFormat = Literal["glb", "obj", "ply", "bvh", "npz", "json"]
-SceneFormat = Literal["glb", "ply", "spz", "sog", "khr_glb", "splat", "ksplat"]
-AssetFormat = Literal["glb", "ply", "spz", "sog", "khr_glb", "splat", "ksplat", "obj", "stl", "usdz"]
+SceneFormat = Literal["glb", "ply", "spz", "sog", "khr_glb", "splat", "ksplat", "html"]
+AssetFormat = Literal["glb", "ply", "spz", "sog", "khr_glb", "splat", "ksplat", "html", "obj", "stl", "usdz"]
 AssetPart = Literal[
     "gaussians",
     "harmonics",

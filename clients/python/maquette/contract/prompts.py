@@ -90,6 +90,10 @@ class ObjectPrompt(RequestModel):
     def _needs_shape(self) -> bool:
         return True
 
+    def can_start_object(self) -> bool:
+        """Whether the prompt names an object by itself: points off it alone only correct a known one."""
+        return self.box is not None or self.mask is not None or has_point_on_object(self.points)
+
     @staticmethod
     def merge(prompts: Iterable["ObjectPrompt"]) -> "ObjectPrompt":
         """Merge prompts of one object: the last box, the last mask, and the last 64 of all points."""

@@ -77,4 +77,5 @@ class SessionAnswer(ResponseModel):
     object: int
     """Id of the prompt's object."""
     preview: Job | None = None
-    """Segment job of the object's mask on the frame; null where the prompt removes the object."""
+    """Segment job of the object's mask on the frame; null where the prompt removes the object, or has only
+    points off it and no propagation has reached the frame yet."""

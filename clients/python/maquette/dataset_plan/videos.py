@@ -1,14 +1,16 @@
 """Find the videos of a plan, with what is known of each."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from maquette.dataset_plan.errors import PlanError
 from maquette.dataset_plan.reading import read_sources
 from maquette.dataset_plan.schema import DatasetPlan, PlanDepth, PlanInput, PlanSource
 from maquette.sources.buckets import BucketVideo, find_bucket_videos, is_bucket
+from maquette.sources.folder_names import ends_with, name_apart
 from maquette.sources.folders import FrameFolder, find_videos
 from maquette.sources.globs import expand_globs, expand_lists, get_file_name
 
@@ -39,10 +41,10 @@ class PlannedVideo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundVideo:
-    """A video, the name that it is known by, and whether it is a folder of numbered frames."""
+    """A video, where it lies, and whether it is a folder of numbered frames."""
 
     medium: Medium
-    name: str
+    path: PurePath
     is_numbered: bool = False
 
 
@@ -57,7 +59,12 @@ def collect_videos(plan: DatasetPlan, *, skip_buckets: bool = False) -> list[Pla
     media = [depth.media for depth in depths if depth is not None]
     depth_folders = {path.resolve() for path in media if isinstance(path, Path)}
     videos = list(_find_all(inputs, depth_folders, skip_buckets=skip_buckets))
-    planned = [PlannedVideo(medium=video.medium, info=_describe(video, inputs, sources)) for video in videos]
+    facts = assign_facts([video.path for video in videos], sources)
+    names = name_apart([video.path for video in videos])
+    planned = [
+        PlannedVideo(medium=video.medium, info=_describe(video, name, inputs, own))
+        for video, name, own in zip(videos, names, facts, strict=True)
+    ]
     if inputs.depth is not None:
         if len(planned) != 1 or (skip_buckets and bucket_addresses(inputs)):
             raise PlanError("input.depth belongs to a single video: use input.sources for several")
@@ -76,23 +83,46 @@ def _find_all(
     addresses = list(expand_lists(inputs.videos))
     for address in filter(is_bucket, [] if skip_buckets else addresses):
         for video in find_bucket_videos(address):
-            yield FoundVideo(medium=video, name=video.name, is_numbered=video.is_frame_folder)
+            yield FoundVideo(medium=video, path=video.path, is_numbered=video.is_frame_folder)
     for source in expand_globs([address for address in addresses if not is_bucket(address)]):
         if not isinstance(source, Path):
-            yield FoundVideo(medium=source, name=get_file_name(source))
+            folder = PurePosixPath(unquote(urlsplit(source).path)).parent
+            yield FoundVideo(medium=source, path=folder / get_file_name(source))
             continue
         for item in find_videos(source):
             if not isinstance(item, FrameFolder):
-                yield FoundVideo(medium=item, name=item.name)
+                yield FoundVideo(medium=item, path=item.absolute())
             elif item.path.resolve() not in depth_folders:
-                yield FoundVideo(medium=item, name=item.path.resolve().name, is_numbered=True)
+                yield FoundVideo(medium=item, path=item.path.resolve(), is_numbered=True)
 
 
-def _describe(video: FoundVideo, inputs: PlanInput, sources: dict[str, PlanSource]) -> dict[str, Any]:
+def assign_facts(paths: Sequence[PurePath], sources: Mapping[str, PlanSource]) -> list[PlanSource]:
+    """Return what is known of each video by the longest key that its path ends with, if there is one.
+
+    Raises PlanError for a key that names files of several folders.
+    """
+    chosen: dict[str, PurePath] = {}
+    facts = []
+    for path in paths:
+        keys = [key for key in sources if ends_with(path, key)]
+        key = max(
+            keys, key=lambda key: (len(PurePath(key).parts), PurePath(key).name == path.name), default=None
+        )
+        if key is None:
+            facts.append(PlanSource())
+            continue
+        other = chosen.setdefault(key, path)
+        if other.name == path.name and other != path:
+            names = " and ".join(name_apart([other, path]))
+            raise PlanError(f"input.sources: {key!r} names two videos: give their folders too, {names}")
+        facts.append(sources[key])
+    return facts
+
+
+def _describe(video: FoundVideo, name: str, inputs: PlanInput, own: PlanSource) -> dict[str, Any]:
     """Merge what is known of every video with what is known of this one."""
-    own = sources.get(video.name) or sources.get(Path(video.name).stem) or PlanSource()
     info = {
-        "name": video.name,
+        "name": name,
         "time_assumed": video.is_numbered,
         **inputs.source.model_dump(exclude_none=True, exclude_unset=True),
         **own.model_dump(exclude_none=True, exclude_unset=True, exclude={"depth"}),

@@ -3,7 +3,7 @@
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from maquette.errors import ExtraMissing, MaquetteError
 from maquette.names import UniqueNames, split_suffix
 from maquette.sources.avi import pack_frames
+from maquette.sources.folder_names import name_apart
 from maquette.sources.folders import FrameFolder, split_frames_and_videos
 
 CHUNK_BYTES = 1 << 20
@@ -24,6 +25,12 @@ class BucketVideo:
     objects: tuple[str, ...]
     bytes: int
     file_system: Any = field(compare=False, repr=False)
+
+    @property
+    def path(self) -> PurePosixPath:
+        """The object, or the folder of the frames."""
+        first = PurePosixPath(self.objects[0])
+        return first.parent if self.is_frame_folder else first
 
     @property
     def is_frame_folder(self) -> bool:
@@ -74,7 +81,15 @@ def find_bucket_videos(address: str) -> list[BucketVideo]:
 
 
 def list_bucket_videos(file_system: Any, path: str) -> Iterator[BucketVideo]:
-    """Yield the videos under a path of an fsspec file system, in order."""
+    """Yield the videos under a path of an fsspec file system, in order; see `name_apart` for their names."""
+    found = list(_find_videos(file_system, path))
+    names = name_apart([place for place, _ in found])
+    for name, (_, video) in zip(names, found, strict=True):
+        yield replace(video, name=name)
+
+
+def _find_videos(file_system: Any, path: str) -> Iterator[tuple[PurePosixPath, BucketVideo]]:
+    """Yield each video, called as its object or folder is, and where it lies."""
     infos = _list_files(file_system, path)
     folders: dict[str, list[PurePosixPath]] = defaultdict(list)
     for file in map(PurePosixPath, infos):
@@ -83,9 +98,10 @@ def list_bucket_videos(file_system: Any, path: str) -> Iterator[BucketVideo]:
         frames, videos = split_frames_and_videos(files)
         if frames:
             size = sum(infos[str(frame)]["size"] for frame in frames)
-            yield BucketVideo(PurePosixPath(folder).name, tuple(map(str, frames)), size, file_system)
+            place = PurePosixPath(folder)
+            yield place, BucketVideo(place.name, tuple(map(str, frames)), size, file_system)
         for video in videos:
-            yield BucketVideo(video.name, (str(video),), infos[str(video)]["size"], file_system)
+            yield video, BucketVideo(video.name, (str(video),), infos[str(video)]["size"], file_system)
 
 
 def _list_files(file_system: Any, path: str) -> Mapping[str, Any]:

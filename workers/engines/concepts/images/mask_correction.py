@@ -1,6 +1,7 @@
 """Correcting points on a known mask: the smallest change of the mask that obeys the points."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -44,7 +45,7 @@ def correct_mask(
     scale = np.array(embedding.scaled_size) / np.array(embedding.image_size) * MASK_SIDE / INPUT_SIDE
     rows = np.clip((points[:, 1] * scale[0]).astype(int), 0, height - 1)
     columns = np.clip((points[:, 0] * scale[1]).astype(int), 0, width - 1)
-    prior = sam.prior_logits(embedding, known.astype(np.float32))
+    prior = sam.prior_logits(embedding, known)
     before = np.asarray(prior[:height, :width] > 0, dtype=np.bool_)
     was_inside = before[rows, columns]
     grows = bool((~was_inside & (labels == 1)).any())
@@ -61,7 +62,8 @@ def correct_mask(
                 best = value, score * obeyed, logits
     if best is None:
         raise RuntimeError("the decoder returned no mask")
-    return Proposal(sam.upsample(embedding, best[2]), best[1])
+    full = sam.upsample(embedding, best[2])
+    return replace(Proposal.from_logits(full, 1.0), quality=best[1])
 
 
 def _change_score(mask: Mask, before: Mask, grows: bool, shrinks: bool, exponent: float) -> float:

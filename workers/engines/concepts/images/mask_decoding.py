@@ -6,7 +6,8 @@ beats each of them: a test-time augmentation. docs/benchmarks/concepts.md has th
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,20 +23,21 @@ AMBIGUOUS = (1, 2, 3)
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A mask as logits (H, W), and its quality in 0..1: predicted IoU x stability."""
+    """A mask (H, W), its quality in 0..1, and its stability.
 
-    logits: Floats
+    Logits are not kept: those of 100 megapixels take 400 MB.
+    """
+
+    mask: Mask
     quality: float
+    stability: float
 
-    @property
-    def mask(self) -> Mask:
-        """The pixels with positive logits."""
-        return np.asarray(self.logits > 0, dtype=np.bool_)
-
-    @property
-    def stability(self) -> float:
-        """IoU of the masks at logits above 1 and above -1."""
-        return measure_stability(self.logits)
+    @classmethod
+    def from_logits(cls, logits: Floats, predicted: float) -> Self:
+        """The pixels with positive logits (H, W); their quality is predicted IoU x stability."""
+        stability = measure_stability(logits)
+        quality = min(max(predicted, 0.0), 1.0) * stability
+        return cls(np.asarray(logits > 0, dtype=np.bool_), quality, stability)
 
 
 def build_prompt(
@@ -69,7 +71,7 @@ def decode_mean(
     total: Floats | None = None
     predicted: list[float] = []
     for embedding in embeddings:
-        given = None if prior is None else sam.prior_logits(embedding, prior.astype(np.float32))
+        given = None if prior is None else sam.prior_logits(embedding, prior)
         masks, scores = sam.decode(embedding, prompt, given)
         low, passes = masks[0], 1
         predicted.append(float(scores[0]))
@@ -77,11 +79,12 @@ def decode_mean(
             again, _ = sam.decode(embedding, prompt, masks[0])
             low, passes = low + again[0], 2
         full = sam.upsample(embedding, low / passes)
-        total = full if total is None else total + full
+        total = full if total is None else np.add(total, full, out=total)
+        del full
     if total is None:
         raise ValueError("no embedding to decode")
-    mean: Floats = total / np.float32(len(predicted))
-    return Proposal(mean, _quality(mean, float(np.mean(predicted))))
+    total /= np.float32(len(predicted))
+    return Proposal.from_logits(total, float(np.mean(predicted)))
 
 
 def decode_ambiguous(
@@ -94,17 +97,23 @@ def decode_ambiguous(
     decoded = [sam.decode(embedding, prompt) for embedding in embeddings]
     proposals: list[Proposal] = []
     for index in AMBIGUOUS:
-        upsampled = [
-            sam.upsample(embedding, masks[index])
-            for embedding, (masks, _) in zip(embeddings, decoded, strict=True)
-        ]
-        mean: Floats = np.mean(np.stack(upsampled), axis=0, dtype=np.float32)
-        consistency = mask_iou(upsampled[0] > 0, upsampled[-1] > 0)
+        total: Floats | None = None
+        for embedding, (masks, _) in zip(embeddings, decoded, strict=True):
+            full = sam.upsample(embedding, masks[index])
+            last = np.asarray(full > 0, dtype=np.bool_)
+            if total is None:
+                total, first = full, last
+            else:
+                total += full
+            del full
+        assert total is not None
+        total /= np.float32(len(decoded))
         predicted = float(np.mean([scores[index] for _, scores in decoded]))
-        proposals.append(Proposal(mean, _quality(mean, predicted) * consistency))
+        proposal = Proposal.from_logits(total, predicted)
+        proposals.append(replace(proposal, quality=proposal.quality * mask_iou(first, last)))
     best = max(proposal.quality for proposal in proposals)
     near = [proposal for proposal in proposals if proposal.quality >= best - config.ambiguity_tolerance]
-    return max(near, key=lambda proposal: int(np.count_nonzero(proposal.logits > 0)))
+    return max(near, key=lambda proposal: int(np.count_nonzero(proposal.mask)))
 
 
 def replace_low_quality(
@@ -125,7 +134,3 @@ def measure_stability(logits: Floats) -> float:
     """The stability score of a mask's logits: IoU of the masks above 1 and above -1; 0 without pixels."""
     inner, outer = int(np.count_nonzero(logits > 1)), int(np.count_nonzero(logits > -1))
     return inner / outer if outer else 0.0
-
-
-def _quality(logits: Floats, predicted: float) -> float:
-    return min(max(predicted, 0.0), 1.0) * measure_stability(logits)

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.protocols import Box, Rgb
+from workers.engines.protocols import Box, Mask, Rgb
 from workers.engines.weights import open_session
 
 ENCODER = "mobilesam_encoder.onnx"
@@ -155,12 +155,13 @@ class MobileSam:
         return np.asarray(cv2.resize(scaled, (width, height), interpolation=cv2.INTER_LINEAR))
 
     @staticmethod
-    def prior_logits(embedding: ImageEmbedding, probability: Floats) -> Floats:
+    def prior_logits(embedding: ImageEmbedding, probability: Floats | Mask) -> Floats:
         """A mask (H, W) in 0..1, at any resolution of the image, as logits f32[256,256] of a prior mask."""
-        if embedding.mirrored:
-            probability = np.ascontiguousarray(probability[:, ::-1])
+        # flipped first: a mask has a fourth of the bytes
+        flipped = np.ascontiguousarray(probability[:, ::-1]) if embedding.mirrored else probability
         height, width = embedding.mask_extent
-        small = cv2.resize(probability, (width, height), interpolation=cv2.INTER_AREA)
+        shares = flipped.astype(np.float32, copy=False)
+        small = cv2.resize(shares, (width, height), interpolation=cv2.INTER_AREA)
         out = np.full((MASK_SIDE, MASK_SIDE), -PRIOR_LOGIT, np.float32)
         out[:height, :width] = (small * 2 - 1) * PRIOR_LOGIT
         return out

@@ -10,7 +10,7 @@ from maquette.cli.context import get_context
 from maquette.cli.dataset.estimate import print_estimate
 from maquette.cli.dataset.server_commands import load_server_function
 from maquette.cli.job_watch import JobWatch
-from maquette.cli.output import finish_job
+from maquette.cli.output import check_output, finish_job
 from maquette.cli.skips import SOME_SKIPPED
 from maquette.console import PlainConsole
 from maquette.dataset_plan import DatasetPlan, format_plan
@@ -73,6 +73,8 @@ def execute_plan(context: typer.Context, plan: DatasetPlan, mode: PlanMode) -> N
 def _run_plan(context: typer.Context, plan: DatasetPlan) -> None:
     cli = get_context(context)
     folder, formats = plan.output.folder, ",".join(plan.output.formats)
+    if folder is not None:
+        check_output(cli, folder)
     if formats:
         # unknown formats are refused before the job, not after it
         load_server_function("check_formats")(formats)

@@ -14,7 +14,7 @@ from maquette.cli.dataset.execution import (
     execute_plan,
 )
 from maquette.cli.dataset.flags import read_flags, with_plan_flags
-from maquette.cli.options import CancelOnInterrupt
+from maquette.cli.options import CancelOnInterrupt, Overwrite
 from maquette.dataset_plan import build_plan
 
 
@@ -28,6 +28,7 @@ def make(
     workers: Workers = 1,
     price: Price = None,
     print_plan: PrintPlan = False,
+    overwrite: Overwrite = False,
     cancel_on_interrupt: CancelOnInterrupt = False,
     **flags: Any,
 ) -> None:

@@ -14,7 +14,7 @@ from maquette.cli.dataset.execution import (
     Workers,
     execute_plan,
 )
-from maquette.cli.options import CancelOnInterrupt
+from maquette.cli.options import CancelOnInterrupt, Overwrite
 from maquette.console import PlainConsole
 from maquette.dataset_plan import plan_template as build_template
 from maquette.dataset_plan import read_plan
@@ -28,6 +28,7 @@ def run(
     workers: Workers = 1,
     price: Price = None,
     print_plan: PrintPlan = False,
+    overwrite: Overwrite = False,
     cancel_on_interrupt: CancelOnInterrupt = False,
 ) -> None:
     """Make a dataset as a plan file says; `plan-template` writes one to start from."""

@@ -9,7 +9,7 @@ from maquette.contract.requests.common import Direction, EngineName, JobBase, Jo
 from maquette.contract.requests.convert import ConvertJob
 from maquette.contract.requests.dataset import DatasetJob, DatasetOptions
 from maquette.contract.requests.objects import ObjectsJob, ReconstructionJob
-from maquette.contract.requests.regions import Misfit, Region, find_misfit
+from maquette.contract.requests.regions import Misfit, Region, find_misfit, report_no_object
 from maquette.contract.requests.scene import SceneJob
 from maquette.contract.requests.segment import SegmentJob
 from maquette.contract.requests.track import TrackJob
@@ -38,4 +38,5 @@ __all__ = [
     "SegmentJob",
     "TrackJob",
     "find_misfit",
+    "report_no_object",
 ]

@@ -39,6 +39,10 @@ class JobBase(RequestModel):
         """Return why a region does not fit an image of that size; None when all fit."""
         return find_misfit(self.regions(), width, height)
 
+    def find_unstartable(self) -> Misfit | None:
+        """Return the first prompt that can never start its object, and why; None when all can."""
+        return None
+
 
 class PromptedJob(JobBase):
     """Prompts: a phrase names every instance; a box or a list of points names one object."""

@@ -15,7 +15,7 @@ class ConvertJob(JobBase):
     kind: Literal["convert"] = "convert"
     asset: MediaRef
     """An upload, or the hash of an artefact of an earlier job."""
-    formats: Annotated[list[AssetFormat], Field(min_length=1, max_length=10)]
+    formats: Annotated[list[AssetFormat], Field(min_length=1, max_length=11)]
     """Formats to write."""
     y_down: bool = False
     """Write PLY, SOG, `splat` and `ksplat` with the axes of 3DGS: y down, z forward."""

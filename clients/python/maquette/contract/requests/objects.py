@@ -69,7 +69,7 @@ class ObjectsJob(ReconstructionJob):
     """The image; null with `from_job` or `multiview`."""
     from_job: JobId | None = None
     """Id of a segment job (of a track job with `multiview`) that brings the image and the masks."""
-    formats: Annotated[list[ObjectFormat], Field(min_length=1, max_length=11)] = ["glb", "ply"]
+    formats: Annotated[list[ObjectFormat], Field(min_length=1, max_length=12)] = ["glb", "ply"]
     """Formats to write; the mesh as GLB and the splat as PLY are always written."""
     video: MediaRef | None = None
     """The video of `multiview`."""

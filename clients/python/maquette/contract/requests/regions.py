@@ -15,10 +15,18 @@ class Region(NamedTuple):
 
 
 class Misfit(NamedTuple):
-    """Why a region does not fit an image: a problem's code and detail."""
+    """Why a region does not fit an image, or a prompt no object: a problem's code and detail."""
 
     code: str
     detail: str
+
+
+def report_no_object(field: str, why: str = "") -> Misfit:
+    """Return the misfit of a prompt that can start no object, in the field of that name."""
+    return Misfit(
+        "prompt_without_object",
+        f"{field} has only points off the object (label 0){why}: add a box, a mask or a point on it",
+    )
 
 
 def list_regions(field: str, shapes: Iterable[Box | Sequence[Point] | Rle]) -> Iterator[Region]:

@@ -16,7 +16,7 @@ class SceneJob(ReconstructionJob):
     """
 
     kind: Literal["scene"] = "scene"
-    formats: Annotated[list[SceneFormat], Field(min_length=1, max_length=7)] = ["glb", "ply"]
+    formats: Annotated[list[SceneFormat], Field(min_length=1, max_length=8)] = ["glb", "ply"]
     """Formats to write; the scene as GLB and its splat as PLY are always written."""
     contact: bool = True
     """Stand objects on the ground plane that people's feet define."""

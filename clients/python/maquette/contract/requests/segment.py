@@ -9,7 +9,7 @@ from maquette.contract.formats import MaskOutput
 from maquette.contract.media import MediaRef
 from maquette.contract.prompts import Exemplar, FrameIndex, ObjectPrompt
 from maquette.contract.requests.common import PromptedJob
-from maquette.contract.requests.regions import Region, list_prompt_regions
+from maquette.contract.requests.regions import Misfit, Region, list_prompt_regions, report_no_object
 
 
 class SegmentJob(PromptedJob):
@@ -42,3 +42,10 @@ class SegmentJob(PromptedJob):
             if exemplar.image is None:
                 yield Region(f"exemplars[{index}]", exemplar.box)
         yield from list_prompt_regions("prompts", self.prompts)
+
+    def find_unstartable(self) -> Misfit | None:
+        """Return the first of `prompts` that has only points off its object."""
+        for index, prompt in enumerate(self.prompts):
+            if not prompt.can_start_object():
+                return report_no_object(f"prompts[{index}]")
+        return None

@@ -9,7 +9,13 @@ from maquette.contract.formats import TrackOutput
 from maquette.contract.media import MediaRef
 from maquette.contract.prompts import FrameIndex, VideoExemplar, VideoPrompt
 from maquette.contract.requests.common import Direction, FrameLimit, PromptedJob
-from maquette.contract.requests.regions import Region, list_prompt_regions, list_regions
+from maquette.contract.requests.regions import (
+    Misfit,
+    Region,
+    list_prompt_regions,
+    list_regions,
+    report_no_object,
+)
 
 
 class TrackJob(PromptedJob):
@@ -60,6 +66,55 @@ class TrackJob(PromptedJob):
         """Return the highest id of a prompted object; objects that phrases find get higher ones."""
         started = sum(prompt.object is None for prompt in self.prompts)
         return max(len(self.boxes) + len(self.points) + started, self.reserved_ids)
+
+    def number_prompts(self) -> Iterator[tuple[int, VideoPrompt]]:
+        """Yield each of `prompts` with the id of its object."""
+        started = len(self.boxes) + len(self.points)
+        for prompt in self.prompts:
+            if prompt.object is None:
+                started += 1
+            yield prompt.object or started, prompt
+
+    def choose_start_frame(self) -> int | None:
+        """Return the frame where tracking starts; None for the last one, whose index is not known yet."""
+        if self.start_frame is not None:
+            return self.start_frame
+        backward = self.direction == "backward"
+        frames = [prompt.frame for prompt in self.prompts]
+        if not frames or self.boxes or self.points:
+            return None if backward else 0
+        return max(frames) if backward else min(frames)
+
+    def find_unstartable(self) -> Misfit | None:
+        """Return the first prompt that meets an object before any that starts it, on the way from the start.
+
+        Objects that phrases find are not known yet: prompts may correct them.
+        """
+        return next((misfit for misfit in map(self._find_unstartable, self._passes()) if misfit), None)
+
+    def _passes(self) -> list[Direction]:
+        return ["backward", "forward"] if self.direction == "both" else [self.direction]
+
+    def _find_unstartable(self, direction: Direction) -> Misfit | None:
+        """Return the first prompt of one pass that meets an object before any that starts it."""
+        backward, start = direction == "backward", self.choose_start_frame()
+        started = range(1, len(self.boxes) + len(self.points) + 1)
+        first: dict[int, list[tuple[int, VideoPrompt]]] = {}
+        for index, (number, prompt) in enumerate(self.number_prompts()):
+            is_reached = start is None or (prompt.frame <= start if backward else prompt.frame >= start)
+            may_be_known = number in started or number > self.highest_prompted_id()
+            if prompt.remove or may_be_known or not is_reached:
+                continue
+            earlier = first.get(number)
+            if earlier and earlier[0][1].frame == prompt.frame:
+                earlier.append((index, prompt))
+            elif not earlier or (earlier[0][1].frame < prompt.frame) == backward:
+                first[number] = [(index, prompt)]
+        for number, prompts in first.items():
+            if not any(prompt.can_start_object() for _, prompt in prompts):
+                why = f", and no prompt that tracking meets before starts object {number}"
+                return report_no_object(f"prompts[{prompts[0][0]}]", why)
+        return None
 
     def regions(self) -> Iterator[Region]:
         """Yield boxes, points, exemplars and prompts; frames of a video all have one size."""

@@ -1,0 +1,20 @@
+"""What the caller's tenant has, as a whole."""
+
+from maquette._async.http import AsyncHttpClient
+from maquette.contract import Erasure
+from maquette.http import HttpRequest
+
+
+async def erase(http: AsyncHttpClient) -> Erasure:
+    """Delete everything of the tenant, in as many requests as that takes."""
+    total = Erasure(jobs=0, uploads=0, sessions=0, complete=False)
+    while not total.complete:
+        response = await http.send(HttpRequest(method="DELETE", path="/v1/tenant"))
+        deleted = Erasure.model_validate_json(response.content)
+        total = Erasure(
+            jobs=total.jobs + deleted.jobs,
+            uploads=total.uploads + deleted.uploads,
+            sessions=total.sessions + deleted.sessions,
+            complete=deleted.complete,
+        )
+    return total
