@@ -23,6 +23,8 @@ EMBEDDING_BYTES = CHANNELS * GRID_SIDE * GRID_SIDE * 4
 CELL, CANVAS_STEP = 16, 64
 # empty pixels beyond an image's end: without them cells at its border see less padding than on the square
 CANVAS_MARGIN = 32
+# grey levels of the padding, which is zero after normalisation
+MEAN_COLOR = (124, 116, 104)
 # logits beyond this are certain enough for a mask that is fed back as a prompt
 PRIOR_LOGIT = 8.0
 # the logit of what the decoder has not seen
@@ -81,23 +83,35 @@ class MobileSam:
     def __init__(self, threads: int = 2) -> None:
         self._encoder = open_session(ENCODER, threads)
         self._decoder = open_session(DECODER, threads)
+        self._empty: Floats | None = None
 
-    def encode(self, image: Rgb, *, mirrored: bool = False) -> ImageEmbedding:
-        """Embed an RGB image (H, W, 3), as it is or flipped left to right, on the complete square."""
+    def encode(self, image: Rgb, *, mirrored: bool = False, fitted: bool = False) -> ImageEmbedding:
+        """Embed an RGB image (H, W, 3), as it is or flipped left to right, on the complete square.
+
+        `fitted` encodes only the part of the square that the image covers, and takes the rest from an empty
+        image: the time falls with the covered area, and masks change a little.
+        """
         pixels = _scale_image(image, INPUT_SIDE)
         scaled = pixels.shape[0], pixels.shape[1]
         if mirrored:
             pixels = np.ascontiguousarray(pixels[:, ::-1])
-        features = self._run_encoder(pixels, (INPUT_SIDE, INPUT_SIDE))
+        canvas = INPUT_SIDE, INPUT_SIDE
+        if fitted:
+            rows, columns = (_fit_window(0, side, side, side) for side in scaled)
+            canvas = rows.stop, columns.stop
+        features = self._run_encoder(pixels, canvas)
+        if canvas != (INPUT_SIDE, INPUT_SIDE):
+            fitted_features, features = features, self._empty_features().copy()
+            features[:, :, : canvas[0] // CELL, : canvas[1] // CELL] = fitted_features
         return ImageEmbedding(features, image.shape[:2], scaled, mirrored=mirrored)
 
-    def encode_region(self, image: Rgb, region: Box, *, side: int = INPUT_SIDE) -> ImageEmbedding:
-        """Embed a region (xyxy pixels) of an RGB image (H, W, 3) that is scaled to a longest side.
+    def encode_region(self, image: Rgb, region: Box) -> ImageEmbedding:
+        """Embed a region (xyxy pixels) of an RGB image (H, W, 3) as it would be in the complete image.
 
-        The time of the encoder and the decoder falls with the region's area, and masks change a little;
-        nothing is found outside it.
+        The decoder attends to the region alone: the time of both networks falls with its area, and nothing is
+        found outside it. Without a prior mask, prompts are answered less well than on the complete image.
         """
-        pixels = _scale_image(image, side)
+        pixels = _scale_image(image, INPUT_SIDE)
         scaled = pixels.shape[0], pixels.shape[1]
         columns = _fit_window(region[0], region[2], image.shape[1], scaled[1])
         rows = _fit_window(region[1], region[3], image.shape[0], scaled[0])
@@ -105,6 +119,13 @@ class MobileSam:
         features = self._run_encoder(np.ascontiguousarray(pixels[rows, columns]), canvas)
         origin = rows.start // CELL, columns.start // CELL
         return ImageEmbedding(features, image.shape[:2], scaled, origin)
+
+    def _empty_features(self) -> Floats:
+        """The features f32[1,256,64,64] of a square without an image, computed once."""
+        if self._empty is None:
+            pixel = np.full((1, 1, 3), MEAN_COLOR, np.uint8)
+            self._empty = self._run_encoder(pixel, (INPUT_SIDE, INPUT_SIDE))
+        return self._empty
 
     def _run_encoder(self, pixels: Rgb, canvas: tuple[int, int]) -> Floats:
         features = self._encoder.run(None, {"image": pixels, "canvas": np.zeros(canvas, np.uint8)})[0]

@@ -50,8 +50,8 @@ class KeyFrameProcessor:
     def process(self, state: TrackerState, frame: WorkingFrame) -> None:
         """Correct tracks on a key frame, start new ones and look for lost ones.
 
-        MobileSAM reads the region around the tracks that are nearly due and the new objects, and corrects
-        every track in it.
+        MobileSAM reads the complete frame for objects whose mask is not known. Otherwise it reads the region
+        around the tracks that are nearly due, and corrects every track in it.
         """
         state.last_key_frame = state.frames
         detections = self._detect(state, frame)
@@ -62,16 +62,18 @@ class KeyFrameProcessor:
         lost = [track for track in state.tracks if track.is_lost and track.label is None]
         boxes = {track.id: _prompt_box(track, matched.get(track.id)) for track in tracks}
         early = self._config.key_frames.early_share
-        needed = [item.box for item in free]
-        needed += [boxes[track.id] for track in tracks if _is_due(state, track, early)]
+        due = [boxes[track.id] for track in tracks if _is_due(state, track, early)]
         for track in tracks:
             if track.id in matched:
                 track.score, track.missed = matched[track.id].score, 0
-        if not needed and not lost:
+        if free or lost:
+            chosen, embedding = tracks, self.embed(frame)
+        elif due:
+            region = self._surround(due, frame.shape)
+            chosen = [track for track in tracks if contains_box(region, boxes[track.id])]
+            embedding = self._embed_region(frame, region)
+        else:
             return
-        region = self._surround(needed, frame.shape) if not lost else _whole(frame.shape)
-        chosen = [track for track in tracks if contains_box(region, boxes[track.id])]
-        embedding = self._encode(frame, region)
         reprompter = Reprompter(self._sam, embedding, frame.shape, self._config.correction)
         self._correct_tracks(state, frame, reprompter, chosen, matched)
         for prompt, query in enumerate(self._queries):
@@ -108,26 +110,23 @@ class KeyFrameProcessor:
         return len(matches) < len(confident)
 
     def embed(self, frame: WorkingFrame) -> ImageEmbedding:
-        """The embedding of the complete frame, computed once."""
-        return self._encode(frame, _whole(frame.shape))
+        """The embedding of the complete frame, computed once: for prompts without a prior mask."""
+        if not frame.image.embeddings:
+            frame.image.embeddings.append(self._sam.encode(frame.image.image, fitted=True))
+        return frame.image.embeddings[0]
 
     def _surround(self, boxes: Sequence[Box], shape: tuple[int, int]) -> Box:
         """The box around some boxes and the surroundings of each, in a frame of (h, w)."""
         share = self._config.key_frames.region_margin
         return clip_box(enclose_boxes([_grow_box(box, share) for box in boxes]), shape)
 
-    def _encode(self, frame: WorkingFrame, region: Box) -> ImageEmbedding:
-        """The embedding of a region in working pixels; that of the complete frame is kept with it."""
-        image, is_whole = frame.image, region == _whole(frame.shape)
-        if image.embeddings:
-            return image.embeddings[0]
-        sx, sy = image.size[1] / frame.shape[1], image.size[0] / frame.shape[0]
+    def _embed_region(self, frame: WorkingFrame, region: Box) -> ImageEmbedding:
+        """The embedding of a region in working pixels, or that of the complete frame where it exists."""
+        if frame.image.embeddings:
+            return frame.image.embeddings[0]
+        sx, sy = frame.image.size[1] / frame.shape[1], frame.image.size[0] / frame.shape[0]
         pixels = region[0] * sx, region[1] * sy, region[2] * sx, region[3] * sy
-        side = self._config.key_frames.encoder_side
-        embedding = self._sam.encode_region(image.image, pixels, side=side)
-        if is_whole:
-            image.embeddings.append(embedding)
-        return embedding
+        return self._sam.encode_region(frame.image.image, pixels)
 
     def _detect(self, state: TrackerState, frame: WorkingFrame) -> list[Detection]:
         return self._detector.detect(frame.image, state.frames, _tracks_in_sight(state), frame.shape)
@@ -210,7 +209,7 @@ def next_interval(last: int, iou: float, config: KeyFrameConfig) -> int:
     """Frames until a track's next correction, given the IoU of its propagated and corrected masks."""
     if iou >= config.steady_iou:
         return min(last + config.interval_step, config.max_interval)
-    return config.interval if iou >= config.unsteady_iou else config.min_interval
+    return config.interval
 
 
 def _tracks_in_sight(state: TrackerState) -> list[Track]:
@@ -227,10 +226,6 @@ def _grow_box(box: Box, share: float) -> Box:
     """A box that is larger on each side by a share of its own side."""
     x, y = share * (box[2] - box[0]), share * (box[3] - box[1])
     return box[0] - x, box[1] - y, box[2] + x, box[3] + y
-
-
-def _whole(shape: tuple[int, int]) -> Box:
-    return 0.0, 0.0, float(shape[1]), float(shape[0])
 
 
 def _is_due(state: TrackerState, track: Track, share: float) -> bool:
