@@ -18,12 +18,16 @@ from service.dispatch.outbox import Outbox
 from service.dispatch.reaper_thread import Reaper
 from service.dispatch.routing import Router
 from service.guards.bodies import BodyGuard
-from service.guards.keys import KeyGuard, KeyRing
+from service.guards.key_ring import KeyRing
+from service.guards.keys import KeyGuard
+from service.guards.limits import RateGuard, TenantLimits
+from service.guards.links import LinkSigner
 from service.guards.probing import ProbePool
 from service.guards.semantics import HttpSemantics
 from service.lanes import Lane
 from service.logs import AccessLogMiddleware
-from service.routes import artefacts, engines, events, health, home, jobs, sessions, tenant, uploads
+from service.routes import artefacts, engines, events, health, home, jobs, sessions, tenant, uploads, usage
+from service.routes import keys as key_routes
 from service.settings import ServiceSettings
 from service.state import State
 from storage.artefacts import open_store
@@ -31,6 +35,10 @@ from storage.broker import make_app
 from storage.ledger import Database, keys
 
 log = logging.getLogger(__name__)
+ROUTES = (
+    *(uploads, jobs, events, artefacts, sessions),
+    *(tenant, usage, key_routes, engines, health, home),
+)
 UPLOAD_THREADS = 16
 WRITE_THREADS = 8
 DESCRIPTION = "Images and videos in; masks, splats, meshes, bodies and datasets out. Every job is durable."
@@ -51,13 +59,16 @@ def build_state(settings: ServiceSettings, db: Database, celery: Celery) -> Stat
     store = open_store(settings.artefacts, settings.scratch, settings.s3_endpoint)
     if abandoned := store.remove_abandoned():
         log.info("removed %d files of uploads that were cut off", len(abandoned))
+    ring = KeyRing(db, settings.key_cache_seconds)
     return State(
         settings=settings,
         db=db,
         store=store,
         outbox=Outbox(db, celery),
         router=Router(db, settings.worker_seen_seconds),
-        keys=KeyRing(db, settings.key_cache_seconds),
+        keys=ring,
+        links=LinkSigner(db, ring, settings.link_secret),
+        limits=TenantLimits(db, settings),
         probes=ProbePool(settings.probe_processes, settings.probe_queue),
         results=ResultCache(store),
         notifier=Notifier(db),
@@ -75,17 +86,16 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         db, celery = open_ledger(chosen), make_app(chosen.broker_url, publishes_only=True)
         app.state.maquette = state = build_state(chosen, db, celery)
-        reaper = Reaper(db, celery, chosen)
-        collector = CollectorThread(db, state.store, chosen)
+        sweepers = (Reaper(db, celery, chosen), CollectorThread(db, state.store, chosen))
         stop_metrics = metrics.serve(state) if chosen.metrics_port else None
-        for part in (state.probes, state.notifier, state.outbox, reaper, collector):
+        for part in (state.probes, state.notifier, state.outbox, *sweepers):
             part.start()
         try:
             yield
         finally:
             if stop_metrics is not None:
                 stop_metrics()
-            for part in (state.notifier, collector, reaper, state.outbox, state.probes):
+            for part in (state.notifier, *sweepers, state.outbox, state.probes):
                 part.close()
             db.close()
 
@@ -106,12 +116,25 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         max_elements=chosen.max_body_elements,
         streamed=("/v1/uploads",),
     )
+    app.add_middleware(RateGuard)
     app.add_middleware(KeyGuard)
     app.add_middleware(HttpSemantics)
     app.add_middleware(metrics.MetricsMiddleware)
     if chosen.access_log:
         app.add_middleware(AccessLogMiddleware)
-    for module in (uploads, jobs, events, artefacts, sessions, tenant, engines, health, home):
+    for module in (
+        uploads,
+        jobs,
+        events,
+        artefacts,
+        sessions,
+        tenant,
+        usage,
+        key_routes,
+        engines,
+        health,
+        home,
+    ):
         app.include_router(module.router)
     openapi.install(app)
     return app

@@ -26,6 +26,8 @@ QUEUE_SECONDS = 10.0
 RESTART_PAUSE = 1.0
 # what a user may set for the whole stack; other variables belong to other servers or to clients
 INHERITED = frozenset({"MAQUETTE_MODELS_DIR", "MAQUETTE_LOG_FORMAT", "MAQUETTE_ACCESS_LOG"})
+# for how long things are kept, and limits: whoever sets them means this stack
+INHERITED_PREFIXES = ("MAQUETTE_KEEP_", "MAQUETTE_MAX_", "MAQUETTE_COLLECT_")
 __all__ = ["HOST", "Stack", "StackError", "free_port", "up"]
 
 
@@ -125,7 +127,7 @@ class Stack:
         }
         if self.broker_url is not None:
             own["MAQUETTE_BROKER_URL"] = self.broker_url
-        inherited = environment.inherit(lambda name: not name.startswith("MAQUETTE_") or name in INHERITED)
+        inherited = environment.inherit(_is_inherited)
         return {**inherited, **own, **self.settings}
 
     def _load_or_create_key(self) -> str:
@@ -172,6 +174,11 @@ def up(port: int, folder: Path, broker_url: str | None, say: Callable[[str], Non
         pass
     finally:
         stack.stop()
+
+
+def _is_inherited(name: str) -> bool:
+    kept = name in INHERITED or name.startswith(INHERITED_PREFIXES)
+    return kept or not name.startswith("MAQUETTE_")
 
 
 def _gateway_command(port: int) -> list[str]:

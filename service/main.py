@@ -31,6 +31,14 @@ class ServerGroup(LazyGroup):
             target="service.audit_commands:audit_app",
             summary="Read the log of deletions and administrative acts.",
         ),
+        "backup": LazyCommand(
+            target="service.backup_commands:backup",
+            summary="Copy the ledger and all files to a folder while the server runs.",
+        ),
+        "restore": LazyCommand(
+            target="service.backup_commands:restore",
+            summary="Make a new, empty installation what it was when a folder was written.",
+        ),
         "storage": LazyCommand(
             target="service.storage_commands:storage_app",
             summary="Remove what is not needed, and check what is stored.",

@@ -19,6 +19,7 @@ from media.errors import MediaError
 from service.guards.semantics import answers_head
 from storage.artefacts import ArtefactMissing
 from storage.ledger.deletion import StillNeeded
+from storage.ledger.usage import LimitReached
 
 log = logging.getLogger(__name__)
 HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 400: "bad_request", 413: "body_too_large"}
@@ -27,6 +28,8 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 RETRY = {"Retry-After": "1"}
 MAX_FIELD_ERRORS = 20
+# after how long a queued job may have started, and another one fits
+QUEUE_RETRY_SECONDS = 5
 
 
 class ServiceProblem(Exception):
@@ -49,6 +52,7 @@ def respond(problem: Problem, headers: dict[str, str] | None = None) -> Response
 
 def install(app: FastAPI) -> None:
     """Answer every error of an application with a problem."""
+    _install_refusals(app)
 
     @app.exception_handler(ServiceProblem)
     async def _service(_request: Request, error: ServiceProblem) -> Response:
@@ -57,10 +61,6 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(MediaError)
     async def _media(_request: Request, error: MediaError) -> Response:
         return respond(Problem.from_code(error.code, error.status, error.detail))
-
-    @app.exception_handler(StillNeeded)
-    async def _needed(_request: Request, error: StillNeeded) -> Response:
-        return respond(Problem.from_code("still_needed", 409, str(error)))
 
     @app.exception_handler(ArtefactMissing)
     async def _lost(request: Request, error: ArtefactMissing) -> Response:
@@ -107,6 +107,32 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, error: Exception) -> Response:
         return _failed(request, error)
+
+
+def _install_refusals(app: FastAPI) -> None:
+    """Answer what the ledger refuses: deletions of what is needed, and more than a tenant may use."""
+
+    @app.exception_handler(StillNeeded)
+    async def _needed(_request: Request, error: StillNeeded) -> Response:
+        return respond(Problem.from_code("still_needed", 409, str(error)))
+
+    @app.exception_handler(LimitReached)
+    async def _limit(_request: Request, error: LimitReached) -> Response:
+        return respond(*explain_limit(error))
+
+
+def explain_limit(error: LimitReached) -> tuple[Problem, dict[str, str]]:
+    """The problem of a tenant that would use more than it may, and its headers."""
+    if error.name == "stored_bytes":
+        detail = f"your tenant may store {error.limit:,.0f} bytes: delete jobs or uploads"
+        return Problem.from_code("storage_quota_exceeded", 413, detail), {}
+    detail = f"your tenant may have {error.limit:,.0f} queued jobs: wait until some have started"
+    headers = {
+        "Retry-After": str(QUEUE_RETRY_SECONDS),
+        "RateLimit-Policy": f'"queued-jobs";q={error.limit:.0f}',
+        "RateLimit": f'"queued-jobs";r=0;t={QUEUE_RETRY_SECONDS}',
+    }
+    return Problem.from_code("too_many_jobs", 429, detail), headers
 
 
 def storage_full() -> Problem:

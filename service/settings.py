@@ -23,7 +23,7 @@ class ServiceSettings(StorageSettings):
     max_streams_per_tenant: int = 1_000
     """Event streams that one tenant may have open at once."""
     min_free_bytes: int = 256 << 20
-    """With less free space than this, the gateway is not ready."""
+    """With less free space than this, the gateway is not ready and takes neither uploads nor jobs (503)."""
     ledger_busy_seconds: float = 5.0
     """How long a write waits for an SQLite ledger that another process has locked."""
     access_log: bool = True
@@ -53,6 +53,16 @@ class ServiceSettings(StorageSettings):
     """Uploads that may wait for a sandbox; further ones are answered 503."""
     key_cache_seconds: float = 10.0
     """How long a revoked key may still work."""
+    max_job_bytes: int = 500 << 30
+    """Bytes of the media of one job; what is given by address is not known yet."""
+    max_job_frames: int = 20_000_000
+    """Frames of the media of one job: 185 hours at 30 per second."""
+    max_job_pixels: int = 40_000_000_000_000
+    """Pixels of all frames of the media of one job."""
+    max_queued_jobs: int = 20_000
+    """Jobs that one tenant may have queued."""
+    max_requests_per_second: float = 500.0
+    """Requests per second of one tenant to one gateway, on average over ten seconds."""
     keep_uploads_days: float = 30.0
     """How long an upload is kept after its last use; 0 keeps it until it is deleted."""
     keep_results_days: float = 90.0
@@ -68,6 +78,8 @@ class ServiceSettings(StorageSettings):
     """How often what is not needed is removed; 0 leaves it to `maquette-server storage collect`."""
     collect_grace_seconds: float = 3600.0
     """How long a file that nothing needs stays in the store; longer than it takes to store an upload."""
+    link_secret: str | None = None
+    """Signs links to artefacts; unset, the ledger keeps a random one. To change it ends all links."""
     api_key: str | None = None
     """A key of the operator's choice, stored hashed at start."""
     api_key_tenant: str = "default"

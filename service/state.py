@@ -9,7 +9,9 @@ from service.delivery.results import ResultCache
 from service.delivery.streams import StreamLimit
 from service.dispatch.outbox import Outbox
 from service.dispatch.routing import Router
-from service.guards.keys import KeyRing
+from service.guards.key_ring import KeyRing
+from service.guards.limits import TenantLimits
+from service.guards.links import LinkSigner
 from service.guards.probing import ProbePool
 from service.lanes import Lane
 from service.settings import ServiceSettings
@@ -27,6 +29,8 @@ class State:
     outbox: Outbox
     router: Router
     keys: KeyRing
+    links: LinkSigner
+    limits: TenantLimits
     probes: ProbePool
     results: ResultCache
     notifier: Notifier

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import ColumnElement, delete, func, select, update
 
 from storage.artefacts import ArtefactStore, StoredFile
-from storage.ledger import Database, blobs
+from storage.ledger import Database, blobs, usage
 from storage.ledger.clock import now
 from storage.ledger.tables import artefacts, blob_refs, media
 from storage.ledger.tables import blobs as table
@@ -61,6 +61,8 @@ def check_store(db: Database, store: ArtefactStore, *, min_age_seconds: float, r
             report.add(difference)
             if repair:
                 _repair(db, difference)
+    if repair:
+        usage.recount(db)
     return report
 
 

@@ -14,7 +14,7 @@ from storage.ledger.erasure import Delete
 from storage.ledger.retention import EndedJob, Retention
 
 log = logging.getLogger(__name__)
-# files per transaction, whose rows stay locked while they are removed: 2 ms in a folder, one request to S3
+# files per transaction, whose rows stay locked while they are removed: 10 ms in a folder, one request to S3
 REMOVED_AT_ONCE = 50
 # jobs and uploads that are looked up at once
 PAGE = 200
@@ -145,6 +145,8 @@ class Collector:
     def _remove(self, report: CollectionReport) -> None:
         while self._may_go_on():
             with self._db.write() as connection:
+                if not retention.may_remove(connection):
+                    return
                 looked_at, unneeded = blobs.list_removable(connection, self._grace, REMOVED_AT_ONCE)
                 # while the rows are locked, nobody stores these files again
                 self._store.remove(unneeded)

@@ -31,6 +31,10 @@ class StorageSettings(BaseSettings):
     """How often a worker extends its lease."""
     worker_seen_seconds: float = 20.0
     """A worker that has not reported for this long does not count as connected."""
+    max_stored_bytes: int = 500 << 30
+    """Bytes of uploads, results and scratch files that one tenant may have; 0 is no limit, here and below."""
+    max_running_jobs: int = 0
+    """Jobs, and parts of jobs, that one tenant may have running at once."""
     bucket_read: str = ""
     """Comma-separated addresses under which dataset jobs may read; `{tenant}` is the caller's tenant."""
     bucket_write: str = ""

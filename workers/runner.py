@@ -66,7 +66,8 @@ class Runner:
         """
         settings = self._settings
         worker, seconds = settings.worker_id, settings.lease_seconds
-        job = fairness.claim_next(self._db, settings.worker_queue, worker, seconds, task_id)
+        most = settings.max_running_jobs
+        job = fairness.claim_next(self._db, settings.worker_queue, worker, seconds, task_id, max_running=most)
         if job is None:
             log.info("no job waits; %s is taken or over", job_id)
             return
@@ -78,7 +79,7 @@ class Runner:
             if fairness.has_other_tenants(self._db, settings.worker_queue, job.tenant):
                 return
             companions += 1
-            job = leases.claim_next_of_subject(self._db, job, worker, seconds, task_id)
+            job = leases.claim_next_of_subject(self._db, job, worker, seconds, task_id, max_running=most)
 
     def _run_claimed(self, job: JobRow) -> bool:
         """Run a claimed job to its end; False when its lease was lost or it was handed back."""

@@ -3,6 +3,7 @@
 import logging
 import threading
 from functools import partial
+from itertools import count
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -17,6 +18,8 @@ from workers.settings import WorkerSettings
 log = logging.getLogger(__name__)
 # how often the worker reports that it is alive; well below `worker_seen_seconds`
 REPORT_SECONDS = 5.0
+# old copies of files are looked for once an hour
+REPORTS_PER_CLEANING = 720
 
 
 class WorkerProcess:
@@ -26,7 +29,7 @@ class WorkerProcess:
         self._settings = settings
         self._db = Database(settings.database_url)
         self._stop = threading.Event()
-        store = open_store(settings.artefacts, settings.scratch, settings.s3_endpoint)
+        self._store = store = open_store(settings.artefacts, settings.scratch, settings.s3_endpoint)
         sandbox = Sandbox()
         sandbox.start()
         engines = load_engines(settings.worker_engines, settings.engine_options())
@@ -40,8 +43,13 @@ class WorkerProcess:
         self._runner.run(job_id, task_id)
 
     def _report_alive(self) -> None:
-        while not self._stop.wait(REPORT_SECONDS):
+        for number in count():
+            if self._stop.wait(REPORT_SECONDS):
+                return
             try:
                 fleet.record_seen(self._db, self._settings.worker_id)
-            except SQLAlchemyError:
-                log.warning("the ledger cannot be reached", exc_info=True)
+                if number % REPORTS_PER_CLEANING == 0:
+                    # deleted content may lie here no longer
+                    self._store.remove_stale_copies()
+            except (SQLAlchemyError, OSError):
+                log.warning("the ledger or the scratch folder cannot be reached", exc_info=True)

@@ -51,16 +51,20 @@ class CollectorThread:
 
 def build_collector(db: Database, store: ArtefactStore, settings: ServiceSettings) -> Collector:
     """The collector with the retention of the settings."""
-    default = Retention(
+    return Collector(
+        db,
+        store,
+        build_retention(settings),
+        grace_seconds=settings.collect_grace_seconds,
+        audit_days=settings.keep_audit_days,
+    )
+
+
+def build_retention(settings: ServiceSettings) -> Retention:
+    """The retention of tenants for which nothing else is set."""
+    return Retention(
         uploads=settings.keep_uploads_days,
         results=settings.keep_results_days,
         events=settings.keep_events_days,
         scratch=settings.keep_scratch_days,
-    )
-    return Collector(
-        db,
-        store,
-        default,
-        grace_seconds=settings.collect_grace_seconds,
-        audit_days=settings.keep_audit_days,
     )

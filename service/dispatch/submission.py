@@ -5,8 +5,10 @@ from contextlib import suppress
 
 from maquette.contract import JobRequest, SegmentJob
 
+from service.guards.limits import check_job
 from service.guards.media import list_uploads
 from service.guards.requests import check_request
+from service.guards.space import check_space
 from service.problems import ServiceProblem
 from service.state import State
 from storage.artefacts import ArtefactMissing
@@ -26,8 +28,11 @@ def submit_job(
 
     With `frees_key`, the key is free again once its job has ended or was asked to stop.
     """
+    check_space(state)
     queue = state.router.choose_queue(request)
     check_request(state, tenant, request, queue)
+    limits = state.limits.get(tenant)
+    check_job(state.db, tenant, request, limits)
     body = request.model_dump_json()
     submission = Submission(
         tenant=tenant,
@@ -43,7 +48,9 @@ def submit_job(
     )
     try:
         media = _list_media(state, tenant, request)
-        row, is_new = jobs.submit(state.db, submission, frees_key=frees_key, media=media)
+        row, is_new = jobs.submit(
+            state.db, submission, frees_key=frees_key, media=media, max_queued=limits.queued_jobs
+        )
     except jobs.IdempotencyConflict as conflict:
         raise ServiceProblem(
             "idempotency_key_reused",

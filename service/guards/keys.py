@@ -1,54 +1,26 @@
 """Authenticates callers by API keys, which are looked up by their hash before a body is read."""
 
-import time
-from contextlib import suppress
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
 from fastapi.concurrency import run_in_threadpool
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
-from maquette.contract import Problem
-from sqlalchemy.exc import OperationalError
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.problems import respond
-from storage.ledger import ApiKey, Database, keys
+from service.guards.key_ring import KeyRing
+from service.guards.links import read_link
+from service.problems import ServiceProblem, respond
+from storage.ledger import ApiKey
 from storage.ledger.audit import Actor
 
 BEARER = HTTPBearer(auto_error=False, description="An API key as a bearer token")
 HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="An API key")
 PROTECTED = ("/v1/", "/metrics")
-ADMIN = ("/v1/tenant",)
-CACHE_SIZE = 10_000
+ADMIN = ("/v1/tenant", "/v1/keys", "/v1/audit")
+# a link lets others read what its key reads
+LINKS = "/links"
 SEND_KEY = "send an API key as 'Authorization: Bearer mq_…' or 'X-API-Key: mq_…'"
-
-
-class KeyRing:
-    """Looks keys up, and caches open ones for a short while."""
-
-    def __init__(self, db: Database, cache_seconds: float) -> None:
-        self._db = db
-        self._seconds = cache_seconds
-        self._known: dict[str, tuple[float, ApiKey]] = {}
-
-    def get_cached(self, secret: str) -> ApiKey | None:
-        """A key that was looked up recently."""
-        known = self._known.get(keys.hash_key(secret))
-        return known[1] if known and known[0] > time.monotonic() else None
-
-    def find(self, secret: str) -> ApiKey | None:
-        """A key by its secret, from the ledger."""
-        key = keys.find(self._db, secret)
-        if key is not None:
-            if len(self._known) >= CACHE_SIZE:
-                self._known.clear()
-            left = self._seconds if key.remaining_seconds is None else key.remaining_seconds
-            self._known[keys.hash_key(secret)] = (time.monotonic() + min(self._seconds, left), key)
-            with suppress(OperationalError):
-                # a locked ledger must not keep anybody out
-                keys.record_use(self._db, key)
-        return key
 
 
 class KeyGuard:
@@ -61,31 +33,45 @@ class KeyGuard:
         if scope["type"] != "http" or not scope["path"].startswith(PROTECTED):
             await self._app(scope, receive, send)
             return
-        secret = read_secret(Headers(scope=scope))
-        key = None
-        if secret:
-            ring: KeyRing = scope["app"].state.maquette.keys
-            key = ring.get_cached(secret) or await run_in_threadpool(ring.find, secret)
-        if key is None:
-            detail = "this API key is unknown, revoked or expired" if secret else SEND_KEY
-            problem = Problem.from_code("unauthorized", 401, detail)
-            response = respond(problem, {"WWW-Authenticate": "Bearer"})
-            await response(scope, receive, send)
-            return
-        needed = choose_scope(scope["method"], scope["path"])
-        if needed not in key.scopes:
-            detail = f"this needs a key with the scope {needed!r}; yours has {', '.join(sorted(key.scopes))}"
-            await respond(Problem.from_code("scope_missing", 403, detail))(scope, receive, send)
+        try:
+            key = await find_caller(scope)
+            needed = choose_scope(scope["method"], scope["path"])
+            if needed not in key.scopes:
+                has = ", ".join(sorted(key.scopes))
+                detail = f"this needs a key with the scope {needed!r}; yours has {has}"
+                raise ServiceProblem("scope_missing", 403, detail)
+        except ServiceProblem as refused:
+            await respond(refused.problem, refused.headers)(scope, receive, send)
             return
         scope["maquette.key"] = key
         await self._app(scope, receive, send)
 
 
+async def find_caller(scope: Scope) -> ApiKey:
+    """The key of a request, or of the link that it follows; raises ServiceProblem."""
+    state = scope["app"].state.maquette
+    secret = read_secret(Headers(scope=scope))
+    if secret is None and (link := read_link(scope)) is not None:
+        maker: ApiKey | None = await run_in_threadpool(state.links.find_key, link)
+        if maker is None:
+            detail = "this link has expired, is not valid, or its key was revoked: ask for a new one"
+            raise ServiceProblem("link_invalid", 403, detail)
+        scope["maquette.link"] = link
+        return maker
+    ring: KeyRing = state.keys
+    key = None if not secret else ring.get_cached(secret) or await run_in_threadpool(ring.find, secret)
+    if key is None:
+        detail = "this API key is unknown, revoked or expired" if secret else SEND_KEY
+        raise ServiceProblem("unauthorized", 401, detail, {"WWW-Authenticate": "Bearer"})
+    return key
+
+
 def choose_scope(method: str, path: str) -> str:
     """The scope that a request needs."""
-    if path.rstrip("/") in ADMIN:
+    if any(path == prefix or path.startswith(f"{prefix}/") for prefix in ADMIN):
         return "admin"
-    return "read" if method in ("GET", "HEAD", "OPTIONS") else "write"
+    reads = method in ("GET", "HEAD", "OPTIONS") or path.endswith(LINKS)
+    return "read" if reads else "write"
 
 
 def read_secret(headers: Headers) -> str | None:

@@ -1,16 +1,21 @@
 """Artefacts: immutable files by their hash, complete or in ranges."""
 
+from datetime import UTC, datetime
 from itertools import chain
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
+from maquette.contract import ArtefactLink, MakeLink
 
 from service.delivery import ranges
 from service.guards.keys import Caller, find_actor
+from service.guards.links import Link
 from service.problems import ServiceProblem
-from service.state import get_state
-from storage.ledger import deletion, files
+from service.state import State, get_state
+from storage.ledger import ApiKey, audit, deletion, files
+from storage.ledger.audit import Actor
 
 router = APIRouter(prefix="/v1/artefacts", tags=["artefacts"])
 ArtefactPath = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="The hash of an artefact")]
@@ -34,23 +39,19 @@ def get_artefact(
 ) -> Response:
     """The bytes of an artefact; its hash is its ETag."""
     state = get_state(http)
-    known = files.find_artefact(state.db, key.tenant, sha256)
-    if known is None:
-        raise _artefact_unknown(sha256)
-    if known.deleted:
-        raise ServiceProblem("artefact_gone", 410, "this artefact was deleted: run the job again")
+    known = _require_artefact(state, key.tenant, sha256)
     media_type, size = known.media_type, known.bytes
     etag = f'"{sha256}"'
     headers = {
         "ETag": etag,
         "Accept-Ranges": "bytes",
-        "Cache-Control": "private, max-age=31536000, immutable",
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "sandbox; default-src 'none'",
     }
     # a page that a job wrote is saved, and never opened in the origin of the gateway
     if media_type.partition(";")[0].strip().lower() == "text/html":
         headers["Content-Disposition"] = "attachment"
+    headers |= _list_sharing_headers(state, http.scope.get("maquette.link"))
     if if_none_match and _matches(if_none_match, etag):
         return Response(status_code=304, headers=headers)
     # a range means something to GET alone (RFC 9110, 14.2)
@@ -77,6 +78,17 @@ def get_artefact(
     return StreamingResponse(content, status, headers, media_type)
 
 
+@router.post("/{sha256}/links", status_code=201)
+async def make_link(http: Request, key: Caller, sha256: ArtefactPath, request: MakeLink) -> ArtefactLink:
+    """Make a link by which anybody can read the artefact until it expires, or until your key is revoked."""
+    state = get_state(http)
+    await run_in_threadpool(_require_artefact, state, key.tenant, sha256)
+    expires = int(state.db.time.now_ns() / 1e9) + request.expires_seconds
+    path = await run_in_threadpool(state.links.make_path, key, sha256, expires)
+    await state.writes.run(_record_link, state, key, find_actor(http), sha256, expires)
+    return ArtefactLink(path=path, expires_at=datetime.fromtimestamp(expires, UTC))
+
+
 @router.delete("/{sha256}", status_code=204)
 async def delete_artefact(http: Request, key: Caller, sha256: ArtefactPath) -> None:
     """Delete a file of results; jobs that have it are kept, and it answers 410 from then on."""
@@ -85,6 +97,35 @@ async def delete_artefact(http: Request, key: Caller, sha256: ArtefactPath) -> N
     if not await state.writes.run(deletion.delete_artefact, state.db, key.tenant, sha256, actor):
         raise _artefact_unknown(sha256)
     state.results.discard(sha256)
+
+
+def _list_sharing_headers(state: State, link: Link | None) -> dict[str, str]:
+    """For how long a copy may be kept, and whether pages of other sites may read it: by a link they may."""
+    if link is None:
+        return {"Cache-Control": "private, max-age=31536000, immutable"}
+    left = max(0, int(link.expires - state.db.time.now_ns() / 1e9))
+    return {
+        "Cache-Control": f"private, max-age={left}",
+        "Access-Control-Allow-Origin": "*",
+        "Access-Control-Expose-Headers": "Accept-Ranges, Content-Length, Content-Range, ETag",
+        "Cross-Origin-Resource-Policy": "cross-origin",
+        "Referrer-Policy": "no-referrer",
+    }
+
+
+def _require_artefact(state: State, tenant: str, sha256: str) -> files.ArtefactRow:
+    known = files.find_artefact(state.db, tenant, sha256)
+    if known is None:
+        raise _artefact_unknown(sha256)
+    if known.deleted:
+        raise ServiceProblem("artefact_gone", 410, "this artefact was deleted: run the job again")
+    return known
+
+
+def _record_link(state: State, key: ApiKey, actor: Actor, sha256: str, expires: int) -> None:
+    with state.db.write() as connection:
+        detail = {"expires": expires}
+        audit.record(connection, actor, "artefact.link", tenant=key.tenant, subject=sha256, detail=detail)
 
 
 def _artefact_unknown(sha256: str) -> ServiceProblem:

@@ -6,16 +6,18 @@ from collections.abc import AsyncIterator
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from maquette.contract import Media
 
 from service.guards.keys import Caller, find_actor
+from service.guards.space import check_space
 from service.problems import ServiceProblem
 from service.routes.forms import read_form_file
 from service.state import State, get_state
 from storage.artefacts import ArtefactWriter
-from storage.ledger import blobs, deletion, files
+from storage.ledger import blobs, deletion, files, usage
+from storage.take_down import take_down as remove_from_datasets
 
 router = APIRouter(prefix="/v1/uploads", tags=["uploads"])
 PIECE = 1 << 20
@@ -54,6 +56,7 @@ async def upload(
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > state.settings.max_upload_bytes + FORM_BYTES:
         raise _too_large(state)
+    await run_in_threadpool(_check_quota, state, key.tenant, int(declared) if declared.isdigit() else 0)
     with state.store.writer() as writer:
         await _receive(request, writer, state)
         if writer.bytes == 0:
@@ -79,11 +82,28 @@ def get_upload(request: Request, key: Caller, sha256: UploadPath) -> Media:
 
 
 @router.delete("/{sha256}", status_code=204)
-async def delete_upload(request: Request, key: Caller, sha256: UploadPath) -> None:
-    """Delete an upload; results that were made from it are kept."""
+async def delete_upload(
+    request: Request,
+    key: Caller,
+    sha256: UploadPath,
+    with_jobs: Annotated[
+        bool, Query(description="Delete the jobs that name it, and those that continue them, as well")
+    ] = False,
+    take_down: Annotated[
+        bool, Query(description="Delete the files about it from datasets, as their takedown.json lists them")
+    ] = False,
+) -> None:
+    """Delete an upload; results that were made from it are kept, unless they are to go with it."""
     state = get_state(request)
+    delete = deletion.delete_upload_and_jobs if with_jobs else deletion.delete_upload
     actor = find_actor(request)
-    if not await state.writes.run(deletion.delete_upload, state.db, key.tenant, sha256, actor):
+
+    def delete_all() -> bool:
+        # also where the upload itself has gone already
+        taken = remove_from_datasets(state.db, state.store, key.tenant, sha256, actor) if take_down else 0
+        return delete(state.db, key.tenant, sha256, actor) or taken > 0
+
+    if not await state.writes.run(delete_all):
         raise _media_unknown(sha256)
 
 
@@ -141,7 +161,8 @@ async def _keep(state: State, tenant: str, writer: ArtefactWriter) -> tuple[Medi
     info["bytes"] = writer.bytes
     # nothing refers to the file until it is complete: its row protects it for the grace time
     sha256 = await state.uploads.run(writer.commit, partial(blobs.reserve, state.db))
-    await state.writes.run(files.add_media, state.db, tenant, sha256, info)
+    most = state.limits.get(tenant).stored_bytes
+    await state.writes.run(files.add_media, state.db, tenant, sha256, info, max_bytes=most)
     if not await run_in_threadpool(state.store.has, sha256):
         # storing took longer than the grace time, and the file was collected before it was referred to
         raise ServiceProblem(
@@ -172,6 +193,18 @@ def read_digest(header: str | None) -> str | None:
             ) from None
         return digest.hex()
     return None
+
+
+def _check_quota(state: State, tenant: str, size: int) -> None:
+    """Raise LimitReached or ServiceProblem before the body is read, unless the upload fits.
+
+    What is sent again, although it is known, has to fit as well.
+    """
+    check_space(state, size)
+    most = state.limits.get(tenant).stored_bytes
+    with state.db.read() as connection:
+        if most and usage.read_bytes(connection, tenant) + size > most + FORM_BYTES:
+            raise usage.LimitReached("stored_bytes", most)
 
 
 def _media_unknown(sha256: str) -> ServiceProblem:

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from storage.ledger import usage
 from storage.ledger.clock import OPEN_STATES, now
 from storage.ledger.database import Database
 from storage.ledger.records import JobRow
@@ -23,6 +24,17 @@ UPLOADS, LEGACY = "uploads", "legacy"
 # rows per transaction: a few milliseconds on SQLite, which has one writer at a time
 BATCH = 500
 
+# built once: building a statement costs more than running it
+INSERT_REF: dict[str, Any] = {
+    "sqlite": sqlite_insert(blob_refs).on_conflict_do_nothing(),
+    "postgresql": postgres_insert(blob_refs).on_conflict_do_nothing(),
+}
+TAKE_MARK = (
+    update(blobs)
+    .where(blobs.c.sha256.in_(bindparam("hashes", expanding=True)), blobs.c.condemned_at.is_not(None))
+    .values(condemned_at=None)
+)
+
 
 def reserve(db: Database, sha256: str, size: int) -> None:
     """Protect a file that is about to be stored for the grace time; a reference has to follow by then."""
@@ -31,14 +43,23 @@ def reserve(db: Database, sha256: str, size: int) -> None:
 
 
 def claim(
-    db: Database, job: JobRow, role: str, sha256: str, size: int, media_type: str | None = None
+    db: Database,
+    job: JobRow,
+    role: str,
+    sha256: str,
+    size: int,
+    media_type: str | None = None,
+    *,
+    max_bytes: float = 0,
 ) -> bool:
     """Refer to a file that a job is about to store; False when the job has ended or was deleted.
 
-    With a media type, the tenant may read it as an artefact. Files of a part belong to its job.
+    With a media type, the tenant may read it as an artefact. Files of a part belong to its job. Raises
+    LimitReached when the tenant would have more than `max_bytes`.
     """
     owner = job.parent or job.id
     with db.write() as connection:
+        usage.lock_tenant(connection, job.tenant)
         # the lock keeps the job from being released and deleted before this commits
         held = select(jobs.c.id).where(jobs.c.id == owner, jobs.c.state.in_(OPEN_STATES))
         if connection.execute(held.with_for_update(read=True, key_share=True)).first() is None:
@@ -47,29 +68,38 @@ def claim(
         if media_type is not None:
             allow_reading(connection, job.tenant, sha256, media_type, size)
         store_row(connection, sha256, size, condemned=False)
-        refer(connection, job.tenant, owner, role, [sha256])
+        if refer(connection, job.tenant, owner, role, [sha256]):
+            usage.check_bytes(connection, job.tenant, max_bytes)
     return True
 
 
 def store_row(connection: Connection, sha256: str, size: int, *, condemned: bool) -> None:
     """Write the row of a file that is about to be stored, or stored again."""
-    values = {"bytes": size, "stored_at": now(), "condemned_at": now() if condemned else None}
+    values = {"stored_at": now(), "condemned_at": now() if condemned else None}
     connection.execute(
         upsert(connection, blobs)
-        .values(sha256=sha256, **values)
+        .values(sha256=sha256, bytes=size, **values)
         .on_conflict_do_update(index_elements=[blobs.c.sha256], set_=values)
     )
 
 
-def refer(connection: Connection, tenant: str, owner: str, role: str, hashes: Iterable[str]) -> None:
-    """Add references to files that have rows, and take the mark from these."""
+def refer(connection: Connection, tenant: str, owner: str, role: str, hashes: Iterable[str]) -> bool:
+    """Add references to files that have rows, and take the mark from these; the tenant is locked.
+
+    Returns whether the tenant had no reference to some of them.
+    """
+    is_new = False
     rest = iter(sorted(hashes))
-    statement = upsert(connection, blob_refs).on_conflict_do_nothing()
+    statement = INSERT_REF[connection.dialect.name]
     while chunk := list(islice(rest, BATCH)):
         rows = [{"owner": owner, "tenant": tenant, "role": role, "sha256": sha256} for sha256 in chunk]
+        known = usage.list_referred(connection, tenant, chunk)
         connection.execute(statement, rows)
-        marked = (blobs.c.sha256.in_(chunk), blobs.c.condemned_at.is_not(None))
-        connection.execute(update(blobs).where(*marked).values(condemned_at=None))
+        added = set(chunk) - known
+        is_new |= bool(added)
+        usage.count_bytes(connection, tenant, added, 1)
+        connection.execute(TAKE_MARK, {"hashes": chunk})
+    return is_new
 
 
 def allow_reading(connection: Connection, tenant: str, sha256: str, media_type: str, size: int) -> None:
@@ -87,12 +117,21 @@ def allow_reading(connection: Connection, tenant: str, sha256: str, media_type: 
 
 
 def drop(connection: Connection, tenant: str, owner: str, role: str, hashes: Sequence[str]) -> None:
-    """Drop references, mark their files, and end the reading of artefacts that no job has made any more."""
-    mine = (blob_refs.c.owner == owner, blob_refs.c.tenant == tenant, blob_refs.c.role == role)
-    connection.execute(delete(blob_refs).where(*mine, blob_refs.c.sha256.in_(hashes)))
-    condemn(connection, hashes)
+    """Drop references of a locked tenant; artefacts that no job has made any more cannot be read."""
+    drop_where(connection, tenant, hashes, blob_refs.c.owner == owner, blob_refs.c.role == role)
     if role == RESULT:
         end_reading(connection, tenant, hashes)
+
+
+def drop_where(
+    connection: Connection, tenant: str, hashes: Sequence[str], *conditions: ColumnElement[bool]
+) -> None:
+    """Drop the references of a locked tenant to some files that meet conditions, and mark the files."""
+    known = usage.list_referred(connection, tenant, hashes)
+    mine = (blob_refs.c.tenant == tenant, blob_refs.c.sha256.in_(hashes))
+    connection.execute(delete(blob_refs).where(*mine, *conditions))
+    usage.count_bytes(connection, tenant, known - usage.list_referred(connection, tenant, hashes), -1)
+    condemn(connection, hashes)
 
 
 def condemn(connection: Connection, hashes: Sequence[str]) -> None:

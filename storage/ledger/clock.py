@@ -58,5 +58,6 @@ def absorb_jump(connection: Connection, seconds: float, jumps: int) -> bool:
     connection.execute(update(sessions).values(expires_at=sessions.c.expires_at + seconds))
     marked = blobs.c.condemned_at.is_not(None)
     connection.execute(update(blobs).where(marked).values(condemned_at=blobs.c.condemned_at + seconds))
-    connection.execute(update(collection).values(next_at=collection.c.next_at + seconds))
+    times = {name: collection.c[name] + seconds for name in ("next_at", "paused_until")}
+    connection.execute(update(collection).values(times))
     return True

@@ -51,8 +51,19 @@ class Database:
         with self._reader.connect() as connection:
             yield connection
 
-    def migrate(self) -> None:
-        """Bring the schema to the newest version."""
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A transaction that reads what was committed when it began, however long it takes."""
+        engine = (
+            self._reader
+            if self.is_sqlite
+            else self.engine.execution_options(isolation_level="REPEATABLE READ")
+        )
+        with engine.connect() as connection:
+            yield connection
+
+    def migrate(self, revision: str = "head") -> None:
+        """Bring the schema to the newest version, or to an older one."""
         from alembic import command
         from alembic.config import Config
 
@@ -60,7 +71,7 @@ class Database:
         config.set_main_option("script_location", str(MIGRATIONS))
         with self.engine.begin() as connection:
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
 
     def close(self) -> None:
         """Close every connection."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
 
-from storage.ledger import audit, blobs
+from storage.ledger import audit, blobs, usage
 from storage.ledger.audit import SERVICE, Actor
 from storage.ledger.clock import OPEN_STATES, now
 from storage.ledger.database import Database
@@ -51,6 +51,7 @@ def delete_job(db: Database, tenant: str, job_id: str, actor: Actor = SERVICE) -
 def erase_batch(db: Database, tenant: str, job_id: str) -> bool:
     """Delete some events and references of a deleted job; True once none is left."""
     with db.write() as connection:
+        usage.lock_tenant(connection, tenant)
         numbers = select(events.c.seq).where(events.c.job_id == job_id).limit(blobs.BATCH)
         gone = connection.execute(delete(events).where(events.c.seq.in_(numbers))).rowcount
         for role in (blobs.INPUT, blobs.SCRATCH, blobs.RESULT):
@@ -68,6 +69,7 @@ def erase_batch(db: Database, tenant: str, job_id: str) -> bool:
 def delete_upload(db: Database, tenant: str, sha256: str, actor: Actor = SERVICE) -> bool:
     """Delete an upload; False when there is none. Raises StillNeeded while a job or a session needs it."""
     with db.write() as connection:
+        usage.lock_tenant(connection, tenant)
         mine = (media.c.tenant == tenant, media.c.sha256 == sha256)
         if connection.execute(select(media.c.sha256).where(*mine).with_for_update()).first() is None:
             return False
@@ -78,12 +80,42 @@ def delete_upload(db: Database, tenant: str, sha256: str, actor: Actor = SERVICE
     return True
 
 
+def delete_upload_and_jobs(db: Database, tenant: str, sha256: str, actor: Actor = SERVICE) -> bool:
+    """Delete an upload, the jobs whose requests name it, and those that continue them; False without it.
+
+    Raises StillNeeded while one of them has not ended; nothing was deleted then. What dies on the way can be
+    done again: the upload goes last.
+    """
+    with db.read() as connection:
+        mine = (jobs.c.tenant == tenant, jobs.c.parent.is_(None), jobs.c.deleted_at.is_(None))
+        known = select(media.c.sha256).where(media.c.tenant == tenant, media.c.sha256 == sha256)
+        if connection.execute(known).first() is None:
+            return False
+        found: dict[str, str] = {}
+        newest = [jobs.c.request.contains(sha256)]
+        while newest:
+            query = select(jobs.c.id, jobs.c.state).where(*mine, *newest)
+            added = {row.id: row.state for row in connection.execute(query) if row.id not in found}
+            found |= added
+            newest = [jobs.c.from_job.in_(list(added))] if added else []
+        # a session and what it shows are looked at before anything is deleted
+        _check_file(connection, tenant, sha256)
+    for job_id, state in found.items():
+        if state in OPEN_STATES:
+            raise StillNeeded(f"job {job_id} is {state}: cancel it, or wait until it has ended")
+    # those that continue others were found after them
+    for job_id in reversed(found):
+        delete_job(db, tenant, job_id, actor)
+    return delete_upload(db, tenant, sha256, actor)
+
+
 def delete_artefact(db: Database, tenant: str, sha256: str, actor: Actor = SERVICE) -> bool:
     """Delete an artefact of jobs that are kept; False when there is none.
 
     Raises StillNeeded while a job needs it or makes it.
     """
     with db.write() as connection:
+        usage.lock_tenant(connection, tenant)
         mine = (artefacts.c.tenant == tenant, artefacts.c.sha256 == sha256)
         if connection.execute(select(artefacts.c.sha256).where(*mine).with_for_update()).first() is None:
             return False
@@ -91,9 +123,7 @@ def delete_artefact(db: Database, tenant: str, sha256: str, actor: Actor = SERVI
         kept = update(artefacts).where(*mine, artefacts.c.deleted_at.is_(None)).values(deleted_at=now())
         if connection.execute(kept).rowcount:
             audit.record(connection, actor, "artefact.delete", tenant=tenant, subject=sha256)
-        results = (blob_refs.c.tenant == tenant, blob_refs.c.sha256 == sha256)
-        connection.execute(delete(blob_refs).where(*results, blob_refs.c.role == blobs.RESULT))
-        blobs.condemn(connection, [sha256])
+        blobs.drop_where(connection, tenant, [sha256], blob_refs.c.role == blobs.RESULT)
     return True
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, delete, func, select
 
-from storage.ledger import audit, blobs, deletion, sessions
+from storage.ledger import audit, blobs, deletion, sessions, usage
 from storage.ledger import jobs as ledger_jobs
 from storage.ledger.audit import SERVICE, Actor
 from storage.ledger.clock import OPEN_STATES
@@ -90,6 +90,7 @@ def _forget_artefacts(db: Database, tenant: str) -> None:
     """Drop artefacts that no job has: those from before there were references, and deleted ones."""
     while True:
         with db.write() as connection:
+            usage.lock_tenant(connection, tenant)
             hashes = blobs.list_refs(connection, tenant, blobs.LEGACY, blobs.RESULT)
             if not hashes:
                 gone = (artefacts.c.tenant == tenant, artefacts.c.deleted_at.is_not(None))

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select, update
 
-from storage.ledger import blobs
+from storage.ledger import blobs, usage
 from storage.ledger.clock import now
 from storage.ledger.database import Database
 from storage.ledger.records import MediaRow
@@ -29,9 +29,13 @@ class ArtefactRow:
     deleted: bool
 
 
-def add_media(db: Database, tenant: str, sha256: str, info: dict[str, Any]) -> None:
-    """Record an upload; the same content again counts as a use."""
+def add_media(db: Database, tenant: str, sha256: str, info: dict[str, Any], *, max_bytes: float = 0) -> None:
+    """Record an upload; the same content again counts as a use.
+
+    Raises LimitReached when the tenant would have more than `max_bytes`.
+    """
     with db.write() as connection:
+        usage.lock_tenant(connection, tenant)
         row = {"info": json.dumps(info), "created_at": now(), "used_at": now()}
         connection.execute(
             blobs.upsert(connection, media)
@@ -41,7 +45,8 @@ def add_media(db: Database, tenant: str, sha256: str, info: dict[str, Any]) -> N
             )
         )
         blobs.store_row(connection, sha256, int(info.get("bytes", 0)), condemned=False)
-        blobs.refer(connection, tenant, blobs.UPLOADS, blobs.UPLOAD, [sha256])
+        if blobs.refer(connection, tenant, blobs.UPLOADS, blobs.UPLOAD, [sha256]):
+            usage.check_bytes(connection, tenant, max_bytes)
 
 
 def find_media(db: Database, tenant: str, sha256: str) -> MediaRow | None:

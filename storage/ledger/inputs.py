@@ -2,12 +2,35 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from storage.ledger import blobs
 from storage.ledger.clock import now
 from storage.ledger.files import USE_SECONDS
 from storage.ledger.tables import artefacts, jobs, media
+
+# built once: building a statement costs more than running it. The locks keep rows from being deleted
+MINE = (media.c.tenant == bindparam("owner"), media.c.sha256 == bindparam("content"))
+LOCK_UPLOAD = (
+    select((media.c.used_at < now() - USE_SECONDS).label("stale"))
+    .where(*MINE)
+    .with_for_update(read=True, key_share=True)
+)
+USE_UPLOAD = update(media).where(*MINE).values(used_at=now())
+LOCK_ARTEFACT = (
+    select(artefacts.c.sha256)
+    .where(
+        artefacts.c.tenant == bindparam("owner"),
+        artefacts.c.sha256 == bindparam("content"),
+        artefacts.c.deleted_at.is_(None),
+    )
+    .with_for_update(read=True, key_share=True)
+)
+LOCK_JOB = (
+    select(jobs.c.id)
+    .where(jobs.c.id == bindparam("job"), jobs.c.tenant == bindparam("owner"), jobs.c.deleted_at.is_(None))
+    .with_for_update(read=True, key_share=True)
+)
 
 
 class InputGone(Exception):
@@ -24,29 +47,19 @@ def hold(connection: Connection, tenant: str, owner: str, hashes: Iterable[str])
     The locks keep them from being deleted before this commits.
     """
     wanted = sorted(set(hashes))
-    stale = (media.c.used_at < now() - USE_SECONDS).label("stale")
     for sha256 in wanted:
-        mine = (media.c.tenant == tenant, media.c.sha256 == sha256)
-        locked = select(stale).where(*mine).with_for_update(read=True, key_share=True)
-        row = connection.execute(locked).one_or_none()
+        names = {"owner": tenant, "content": sha256}
+        row = connection.execute(LOCK_UPLOAD, names).one_or_none()
         if row is None:
-            _hold_artefact(connection, tenant, sha256)
+            if connection.execute(LOCK_ARTEFACT, names).first() is None:
+                raise InputGone(sha256)
         elif row.stale:
-            connection.execute(update(media).where(*mine).values(used_at=now()))
+            connection.execute(USE_UPLOAD, names)
     if wanted:
         blobs.refer(connection, tenant, owner, blobs.INPUT, wanted)
 
 
-def _hold_artefact(connection: Connection, tenant: str, sha256: str) -> None:
-    mine = (artefacts.c.tenant == tenant, artefacts.c.sha256 == sha256, artefacts.c.deleted_at.is_(None))
-    locked = select(artefacts.c.sha256).where(*mine).with_for_update(read=True, key_share=True)
-    if connection.execute(locked).first() is None:
-        raise InputGone(sha256)
-
-
 def hold_job(connection: Connection, tenant: str, job_id: str) -> None:
     """Keep the job that another one continues from being deleted before this commits; raises InputGone."""
-    mine = (jobs.c.id == job_id, jobs.c.tenant == tenant, jobs.c.deleted_at.is_(None))
-    lock = select(jobs.c.id).where(*mine).with_for_update(read=True, key_share=True)
-    if connection.execute(lock).first() is None:
+    if connection.execute(LOCK_JOB, {"owner": tenant, "job": job_id}).first() is None:
         raise InputGone(job_id)

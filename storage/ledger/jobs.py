@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from storage.ledger import inputs
+from storage.ledger import inputs, usage
 from storage.ledger.clock import now
 from storage.ledger.database import Database
 from storage.ledger.records import STORED, JobRow, Submission
@@ -68,9 +68,17 @@ def drop_parts(connection: Connection, job_id: str) -> None:
 
 
 def submit(
-    db: Database, submission: Submission, *, frees_key: bool = False, media: Iterable[str] = ()
+    db: Database,
+    submission: Submission,
+    *,
+    frees_key: bool = False,
+    media: Iterable[str] = (),
+    max_queued: float = 0,
 ) -> tuple[JobRow, bool]:
-    """Store a job durably; returns it and whether it is new. Raises IdempotencyConflict and InputGone.
+    """Store a job durably; returns it and whether it is new.
+
+    Raises IdempotencyConflict, InputGone, and LimitReached where the tenant would have more than `max_queued`
+    queued jobs.
 
     With `frees_key`, an idempotency key is free again once its job has ended or was asked to stop. The job
     keeps `media`, hashes of uploads and artefacts, from being deleted.
@@ -79,6 +87,7 @@ def submit(
     values = {name: getattr(submission, name) for name in Submission.__slots__}
     try:
         with db.write() as connection:
+            usage.lock_tenant(connection, submission.tenant)
             if frees_key:
                 _free_key(connection, submission)
             created_at = connection.execute(INSERT_JOB, {"id": job_id, **values}).scalar_one()
@@ -86,6 +95,7 @@ def submit(
             if submission.from_job is not None:
                 inputs.hold_job(connection, submission.tenant, submission.from_job)
             inputs.hold(connection, submission.tenant, job_id, media)
+            usage.check_queued(connection, submission.tenant, max_queued)
     except IntegrityError:
         existing = _by_idempotency_key(db, submission)
         if existing is None:

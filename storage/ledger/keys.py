@@ -89,15 +89,22 @@ def add(
         _insert(connection, db, actor, tenant, name, secret, _join(scopes), expiry)
 
 
-def rotate(db: Database, key_id: str, overlap_seconds: float, actor: Actor = SERVICE) -> str | None:
+def rotate(
+    db: Database,
+    key_id: str,
+    overlap_seconds: float,
+    actor: Actor = SERVICE,
+    *,
+    tenant: str | None = None,
+) -> str | None:
     """Create a key in place of another one, which stays valid for the overlap; returns the new secret.
 
     The new key is valid for as long as the old one was to be from its creation on. None when there is no such
-    valid key.
+    valid key, or it is not the tenant's.
     """
     secret = PREFIX + secrets.token_urlsafe(32)
     with db.write() as connection:
-        valid = (api_keys.c.id == key_id, *_valid())
+        valid = (api_keys.c.id == key_id, *_valid(), *_owned_by(tenant))
         old = connection.execute(select(api_keys).where(*valid).with_for_update()).one_or_none()
         if old is None:
             return None
@@ -142,6 +149,14 @@ def find(db: Database, secret: str) -> ApiKey | None:
     return _to_key(row) if row else None
 
 
+def find_by_id(db: Database, key_id: str) -> ApiKey | None:
+    """A key by its id, unless it was revoked or has expired."""
+    with db.read() as connection:
+        query = select(*COLUMNS).where(api_keys.c.id == key_id, *_valid())
+        row = connection.execute(query).one_or_none()
+    return _to_key(row) if row else None
+
+
 def record_use(db: Database, key: ApiKey) -> None:
     """Record when a key was used last, to the minute."""
     stale = api_keys.c.last_used_at.is_(None) | (api_keys.c.last_used_at < now() - USE_SECONDS)
@@ -152,18 +167,18 @@ def record_use(db: Database, key: ApiKey) -> None:
         connection.execute(update(api_keys).where(api_keys.c.id == key.id).values(last_used_at=now()))
 
 
-def revoke(db: Database, key_id: str, actor: Actor = SERVICE) -> bool:
-    """Revoke a key; False when there is no such valid key."""
+def revoke(db: Database, key_id: str, actor: Actor = SERVICE, *, tenant: str | None = None) -> bool:
+    """Revoke a key; False when there is no such valid key, or it is not the tenant's."""
     with db.write() as connection:
-        tenant = connection.execute(
+        owner = connection.execute(
             update(api_keys)
-            .where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
+            .where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None), *_owned_by(tenant))
             .values(revoked_at=now())
             .returning(api_keys.c.tenant)
         ).scalar()
-        if tenant is None:
+        if owner is None:
             return False
-        audit.record(connection, actor, "key.revoke", tenant=tenant, subject=key_id)
+        audit.record(connection, actor, "key.revoke", tenant=owner, subject=key_id)
         return True
 
 
@@ -179,6 +194,10 @@ def _valid() -> tuple[ColumnElement[bool], ...]:
         api_keys.c.revoked_at.is_(None),
         api_keys.c.expires_at.is_(None) | (api_keys.c.expires_at > now()),
     )
+
+
+def _owned_by(tenant: str | None) -> tuple[ColumnElement[bool], ...]:
+    return () if tenant is None else (api_keys.c.tenant == tenant,)
 
 
 def _to_key(row: Row[Any]) -> ApiKey:

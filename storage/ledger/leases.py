@@ -9,14 +9,17 @@ from dataclasses import replace
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, select, update
+from sqlalchemy import ColumnElement, bindparam, case, func, select, update
 
 from storage.ledger import parts as job_parts
+from storage.ledger import usage
 from storage.ledger.clock import now
 from storage.ledger.database import Database
 from storage.ledger.jobs import COLUMNS, drop_parts, record_event
 from storage.ledger.records import JobRow, Part, WorkerSeconds
 from storage.ledger.tables import jobs, workers
+
+FIND_TENANT = select(jobs.c.tenant).where(jobs.c.id == bindparam("job"))
 
 
 class HeartbeatReply(Enum):
@@ -30,13 +33,23 @@ class HeartbeatReply(Enum):
 
 
 def claim(
-    db: Database, job_id: str, worker: str, lease_seconds: float, task_id: str | None = None
+    db: Database,
+    job_id: str,
+    worker: str,
+    lease_seconds: float,
+    task_id: str | None = None,
+    *,
+    max_running: float = 0,
 ) -> JobRow | None:
-    """Claim a queued job; None when another worker has it or it has ended.
+    """Claim a queued job; None when another worker has it, it has ended, or its tenant runs enough jobs.
 
     `task_id` is the id of the message that woke the worker; the reaper can kill its process by it.
+    `max_running` is for tenants that have no limit of their own.
     """
     with db.write() as connection:
+        tenant = connection.execute(FIND_TENANT, {"job": job_id}).scalar()
+        if tenant is None or not usage.may_run(connection, tenant, max_running):
+            return None
         row = connection.execute(
             update(jobs)
             .where(jobs.c.id == job_id, jobs.c.state == "queued")
@@ -59,7 +72,13 @@ def claim(
 
 
 def claim_next_of_subject(
-    db: Database, job: JobRow, worker: str, lease_seconds: float, task_id: str | None
+    db: Database,
+    job: JobRow,
+    worker: str,
+    lease_seconds: float,
+    task_id: str | None,
+    *,
+    max_running: float = 0,
 ) -> JobRow | None:
     """Claim the oldest queued job about the same image as `job`, of the same tenant and queue."""
     if job.subject is None:
@@ -72,7 +91,9 @@ def claim_next_of_subject(
     )
     with db.read() as connection:
         job_id = connection.execute(select(jobs.c.id).where(*same).order_by(jobs.c.id).limit(1)).scalar()
-    return None if job_id is None else claim(db, job_id, worker, lease_seconds, task_id)
+    if job_id is None:
+        return None
+    return claim(db, job_id, worker, lease_seconds, task_id, max_running=max_running)
 
 
 def heartbeat(

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, case, delete, exists, func, select, update
 
-from storage.ledger import blobs
+from storage.ledger import blobs, usage
 from storage.ledger.clock import OPEN_STATES, now
 from storage.ledger.database import Database
 from storage.ledger.tables import artefacts, blob_refs, collection, events, jobs, ledger_clock, media
+from storage.ledger.tables import blobs as rows
 
 DAY = 86_400.0
 
@@ -40,6 +41,18 @@ def take_turn(db: Database, seconds: float) -> bool:
     with db.write() as connection:
         due = update(collection).where(collection.c.next_at <= now()).values(next_at=now() + seconds)
         return connection.execute(due).rowcount > 0
+
+
+def pause_removals(db: Database, seconds: float) -> None:
+    """Have no file removed for so long; 0 ends a pause. Removals that are under way are waited for."""
+    with db.write() as connection:
+        connection.execute(update(collection).values(paused_until=now() + seconds if seconds else 0.0))
+
+
+def may_remove(connection: Connection) -> bool:
+    """Whether files may be removed; a pause begins after the end of this transaction."""
+    lock = select((collection.c.paused_until < now()).label("free")).with_for_update(read=True)
+    return bool(connection.execute(lock).scalar_one())
 
 
 def list_tenants(db: Database) -> list[str]:
@@ -123,6 +136,7 @@ def release_batch(db: Database, job: EndedJob, kept: frozenset[str] | None) -> b
     None keeps all results, where the manifest cannot be read.
     """
     with db.write() as connection:
+        usage.lock_tenant(connection, job.tenant)
         for role in (blobs.INPUT, blobs.SCRATCH):
             hashes = blobs.list_refs(connection, job.tenant, job.id, role)
             if hashes:
@@ -146,14 +160,20 @@ def _drop_surplus(connection: Connection, job: EndedJob, kept: frozenset[str]) -
 
 
 def refer_to_results(db: Database, job: EndedJob, hashes: list[str]) -> None:
-    """Give a job the artefacts of its manifest that were stored before references were recorded."""
+    """Give a job the artefacts of its manifest that an older release has stored without references."""
     for start in range(0, len(hashes), blobs.BATCH):
         chunk = hashes[start : start + blobs.BATCH]
         readable = (artefacts.c.tenant == job.tenant, artefacts.c.sha256.in_(chunk))
         with db.write() as connection:
-            query = select(artefacts.c.sha256).where(*readable, artefacts.c.deleted_at.is_(None))
-            known = connection.execute(query).scalars().all()
-            blobs.refer(connection, job.tenant, job.id, blobs.RESULT, known)
+            usage.lock_tenant(connection, job.tenant)
+            columns = (artefacts.c.sha256, artefacts.c.bytes, rows.c.sha256.label("row"))
+            query = select(*columns).outerjoin(rows, rows.c.sha256 == artefacts.c.sha256)
+            known = connection.execute(query.where(*readable, artefacts.c.deleted_at.is_(None))).all()
+            for item in known:
+                if item.row is None:
+                    blobs.store_row(connection, item.sha256, item.bytes, condemned=False)
+            found = [item.sha256 for item in known]
+            blobs.refer(connection, job.tenant, job.id, blobs.RESULT, found)
 
 
 def drop_legacy(db: Database) -> bool:
@@ -174,6 +194,7 @@ def drop_legacy(db: Database) -> bool:
     if tenant is None:
         return True
     with db.write() as connection:
+        usage.lock_tenant(connection, tenant)
         hashes = blobs.list_refs(connection, tenant, blobs.LEGACY, blobs.RESULT)
         blobs.drop(connection, tenant, blobs.LEGACY, blobs.RESULT, hashes)
     return False

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from storage.ledger import audit, blobs, inputs
+from storage.ledger import audit, blobs, inputs, usage
 from storage.ledger.audit import SERVICE, Actor
 from storage.ledger.clock import now
 from storage.ledger.database import Database
@@ -50,6 +50,7 @@ def add(db: Database, tenant: str, video: str, ttl_seconds: int, state: dict[str
         "expires_at": now() + ttl_seconds,
     }
     with db.write() as connection:
+        usage.lock_tenant(connection, tenant)
         row = connection.execute(insert(sessions).values(**values).returning(*COLUMNS)).one()
         inputs.hold(connection, tenant, row.id, [video])
     return SessionRow.from_row(row)
@@ -82,6 +83,7 @@ def change(db: Database, known: SessionRow, state: dict[str, Any]) -> SessionRow
 def close(db: Database, tenant: str, session_id: str, actor: Actor = SERVICE) -> bool:
     """End a session; False when there is none."""
     with db.write() as connection:
+        usage.lock_tenant(connection, tenant)
         mine = (sessions.c.id == session_id, sessions.c.tenant == tenant)
         ended = connection.execute(delete(sessions).where(*mine).returning(sessions.c.id, sessions.c.video))
         if not _let_go(connection, tenant, ended.all()):
@@ -94,12 +96,13 @@ def drop_expired(db: Database) -> None:
     """Delete expired sessions."""
     over = sessions.c.expires_at <= now()
     with db.read() as connection:
-        if connection.execute(select(sessions.c.id).where(over).limit(1)).first() is None:
-            return
-    with db.write() as connection:
-        columns = (sessions.c.tenant, sessions.c.id, sessions.c.video)
-        for row in connection.execute(delete(sessions).where(over).returning(*columns)).all():
-            _let_go(connection, row.tenant, [row])
+        tenants = connection.execute(select(sessions.c.tenant).where(over).distinct()).scalars().all()
+    for tenant in tenants:
+        with db.write() as connection:
+            usage.lock_tenant(connection, tenant)
+            ended = delete(sessions).where(over, sessions.c.tenant == tenant)
+            rows = connection.execute(ended.returning(sessions.c.id, sessions.c.video)).all()
+            _let_go(connection, tenant, rows)
 
 
 def _let_go(connection: Connection, tenant: str, ended: Sequence[Any]) -> int:

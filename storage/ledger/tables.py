@@ -38,6 +38,14 @@ api_keys = Table(
     Column("last_used_at", Double),
 )
 
+# random, hexadecimal; what signs links
+server_secrets = Table(
+    "server_secrets",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("value", String(64), nullable=False),
+)
+
 media = Table(
     "media",
     metadata,
@@ -84,12 +92,22 @@ blob_refs = Table(
     Index(None, "sha256", "tenant"),
 )
 
-# what an operator has set for a tenant: JSON by the names of `TenantSettings`
+# what an operator has set for a tenant: JSON by the names of the settings
 tenants = Table(
     "tenants",
     metadata,
     Column("name", String(64), primary_key=True),
     Column("settings", Text, nullable=False),
+    # a copy of the setting, for the query that chooses the next job
+    Column("max_running_jobs", Integer),
+)
+
+# the bytes of all files that a tenant refers to
+tenant_usage = Table(
+    "tenant_usage",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("bytes", BigInteger, nullable=False),
 )
 
 # every deletion and every act of an operator; never contents
@@ -108,12 +126,14 @@ audit = Table(
     sqlite_autoincrement=True,
 )
 
-# one row: when the next round of collection is due, and since when references are recorded
+# one row: when the next round of collection is due, since when there are references, and until when no file
+# is removed
 collection = Table(
     "collection",
     metadata,
     Column("next_at", Double, nullable=False),
     Column("since", Double, nullable=False),
+    Column("paused_until", Double, nullable=False, server_default="0"),
 )
 
 jobs = Table(
@@ -165,6 +185,7 @@ jobs = Table(
     Index(None, "state", "dispatched_at"),
     Index(None, "queue", "state", "tenant", "id"),
     Index(None, "tenant", "started_at"),
+    Index(None, "tenant", "state", "parent"),
     Index(None, "from_job", "state"),
     Index(None, "tenant", "released_at", "finished_at"),
     Index(None, "tenant", "deleted_at", "finished_at"),

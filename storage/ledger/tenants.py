@@ -4,8 +4,10 @@ import json
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from storage.ledger import audit, blobs
+from storage.ledger import audit
 from storage.ledger.audit import SERVICE, Actor
 from storage.ledger.database import Database
 from storage.ledger.keys import check_tenant
@@ -25,15 +27,21 @@ def change_settings(
     """Set values of a tenant, and take back those that are None; returns all. Raises InvalidTenant."""
     check_tenant(tenant)
     with db.write() as connection:
-        row = connection.execute(
+        known = connection.execute(
             select(tenants.c.settings).where(tenants.c.name == tenant).with_for_update()
         ).one_or_none()
-        merged: dict[str, Any] = {**(json.loads(row.settings) if row else {}), **changes}
+        merged: dict[str, Any] = {**(json.loads(known.settings) if known else {}), **changes}
         settings = {name: value for name, value in merged.items() if value is not None}
+        running = settings.get("max_running_jobs")
+        row = {
+            "settings": json.dumps(settings),
+            "max_running_jobs": None if running is None else int(running),
+        }
+        make: Any = sqlite_insert if connection.dialect.name == "sqlite" else postgres_insert
         connection.execute(
-            blobs.upsert(connection, tenants)
-            .values(name=tenant, settings=json.dumps(settings))
-            .on_conflict_do_update(index_elements=[tenants.c.name], set_={"settings": json.dumps(settings)})
+            make(tenants)
+            .values(name=tenant, **row)
+            .on_conflict_do_update(index_elements=[tenants.c.name], set_=row)
         )
         if changes:
             audit.record(connection, actor, "tenant.set", tenant=tenant, subject=tenant, detail=changes)

@@ -21,7 +21,7 @@ from workers.settings import WorkerSettings
 
 K8S = REPOSITORY / "k8s"
 ROOTS = ("overlays/dev", "overlays/prod", "overlays/prod-keda", "batch")
-WORKLOADS = ("Deployment", "StatefulSet", "Job")
+WORKLOADS = ("Deployment", "StatefulSet", "Job", "CronJob")
 Data = dict[str, Any]
 
 
@@ -109,7 +109,8 @@ def workloads(manifests: list[Data]) -> list[Data]:
 def pods(manifests: list[Data]) -> Iterator[tuple[str, Data, Data]]:
     """Name, labels and specification of the pods of each workload."""
     for manifest in workloads(manifests):
-        template = manifest["spec"]["template"]
+        spec = manifest["spec"]
+        template = (spec["jobTemplate"]["spec"] if manifest["kind"] == "CronJob" else spec)["template"]
         yield "/".join(identity(manifest)), template["metadata"]["labels"], template["spec"]
 
 

@@ -274,3 +274,21 @@ def test_what_retention_deletes_is_audited(
     collect(state, uploads=1e-9)
     acts = [act for act in audit.list_acts(state.db, tenant=tenant) if act.subject == image]
     assert [(act.actor, act.action) for act in acts] == [("retention", "upload.delete")]
+
+
+def test_an_upload_goes_with_its_jobs(gateway: TestClient, state: State, image: str) -> None:
+    first, unrelated = submit(gateway, image), submit(gateway, upload_other(gateway))
+    url = f"/v1/uploads/{image}?with_jobs=true"
+    finish(state, first, image)
+    follower = gateway.post("/v1/jobs", json={"kind": "objects", "from_job": first}).json()["id"]
+    assert refusal(gateway, url) == (409, "still_needed")
+    assert gateway.get(f"/v1/jobs/{first}").status_code == 200
+    gateway.post(f"/v1/jobs/{follower}/cancel")
+    assert gateway.delete(url).status_code == 204
+    left = [job["id"] for job in gateway.get("/v1/jobs").json()["jobs"]]
+    assert left == [unrelated]
+    assert gateway.delete(url).status_code == 404
+
+
+def upload_other(gateway: TestClient) -> str:
+    return str(gateway.post("/v1/uploads", content=encode_png(np.zeros((5, 7, 3), np.uint8))).json()["id"])

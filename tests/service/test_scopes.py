@@ -1,9 +1,11 @@
 """What a key may do, and when it ends, over HTTP."""
 
+import json
+
 import pytest
 from fastapi.testclient import TestClient
 
-from service.guards.keys import KeyRing
+from service.guards.key_ring import KeyRing
 from service.state import State
 from storage.ledger import keys
 from tests.support.media_files import encode_png, make_gradient
@@ -23,6 +25,11 @@ REQUESTS = [
     ("DELETE", f"/v1/uploads/{'0' * 64}", "write"),
     ("DELETE", "/v1/tenant", "admin"),
     ("DELETE", "/v1/tenant/", "admin"),
+    ("GET", "/v1/keys", "admin"),
+    ("POST", "/v1/keys", "admin"),
+    ("POST", "/v1/keys/00/rotate", "admin"),
+    ("DELETE", "/v1/keys/00", "admin"),
+    ("GET", "/v1/audit", "admin"),
 ]
 
 
@@ -58,3 +65,52 @@ def test_a_use_is_recorded(application: TestClient, state: State, tenant: str) -
     application.get("/v1/jobs", headers=headers(state, tenant, "read"))
     [known] = [key for key in keys.list_open(state.db) if key.tenant == tenant]
     assert known.last_used_at is not None
+
+
+def test_a_tenant_manages_its_own_keys_alone(application: TestClient, state: State, tenant: str) -> None:
+    admin = headers(state, tenant, "admin")
+    made = application.post("/v1/keys", json={"name": "viewer", "scopes": ["read"]}, headers=admin)
+    secret = made.json()["secret"]
+    reader = {"Authorization": f"Bearer {secret}"}
+    assert made.status_code == 201 and application.get("/v1/jobs", headers=reader).status_code == 200
+    listed = application.get("/v1/keys", headers=admin).json()["keys"]
+    assert [(key["name"], key["scopes"]) for key in listed] == [("test", ["admin"]), ("viewer", ["read"])]
+    assert secret not in str(listed)
+    key_id = listed[1]["id"]
+    other = headers(state, "other", "admin")
+    for method, path in (("DELETE", f"/v1/keys/{key_id}"), ("POST", f"/v1/keys/{key_id}/rotate")):
+        answer = application.request(method, path, headers=other, json={})
+        assert (answer.status_code, answer.json()["code"]) == (404, "key_unknown"), path
+    new = application.post(f"/v1/keys/{key_id}/rotate", json={"overlap_seconds": 60}, headers=admin)
+    assert application.get("/v1/jobs", headers={"X-API-Key": new.json()["secret"]}).status_code == 200
+    assert application.get("/v1/jobs", headers=reader).status_code == 200
+    assert application.delete(f"/v1/keys/{key_id}", headers=admin).status_code == 204
+    # on the gateway that revoked it, at once
+    assert application.get("/v1/jobs", headers=reader).status_code == 401
+
+
+def test_a_tenant_reads_its_own_audit_log_alone(application: TestClient, state: State, tenant: str) -> None:
+    admin = headers(state, tenant, "admin")
+    secret = application.post("/v1/keys", json={"name": "viewer"}, headers=admin).json()["secret"]
+    keys.create(state.db, "other", "theirs")
+    answer = application.get("/v1/audit", headers=admin)
+    assert answer.headers["content-type"].startswith("application/jsonl")
+    lines = [json.loads(line) for line in answer.text.splitlines()]
+    assert [line["detail"]["name"] for line in lines] == ["test", "viewer"]
+    assert lines[1]["actor"].startswith("key:") and secret not in answer.text
+    for odd in ("0.5", "1", "-", "2026-01-01T00:00:00"):
+        refused = application.get("/v1/audit", headers=admin, params={"until": odd})
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request"), odd
+    late = application.get("/v1/audit", headers=admin, params={"since": "2999-01-01T00:00:00Z"})
+    assert late.text == ""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"name": ""}, {"name": "a\nb"}, {"name": "x", "scopes": ["root"]}, {"name": "x", "expires_days": 0}],
+)
+def test_keys_that_make_no_sense_are_refused(
+    application: TestClient, state: State, tenant: str, body: dict[str, object]
+) -> None:
+    answer = application.post("/v1/keys", json=body, headers=headers(state, tenant, "admin"))
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")

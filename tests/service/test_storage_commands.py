@@ -70,6 +70,8 @@ def test_what_is_set_for_a_tenant(
     assert run(monkeypatch, capsys, "tenants", "list")[1] == "acme  keep_uploads_days=7\n"
     assert run(monkeypatch, capsys, "tenants", "set", "acme", "--unset", "keep_uploads_days")[1] == ""
     assert run(monkeypatch, capsys, "tenants", "set", "acme", "--unset", "nothing")[0] == 2
+    _, out, _ = run(monkeypatch, capsys, "tenants", "set", "acme", "--max-stored-bytes", str(10**12))
+    assert out == "max_stored_bytes=1000000000000\n"
 
 
 def test_deletions_and_acts_of_operators_are_in_the_audit_log(
@@ -94,4 +96,24 @@ def test_deletions_and_acts_of_operators_are_in_the_audit_log(
     run(monkeypatch, capsys, "audit", "export", "--tenant", "acme", "--out", "log.jsonl")
     assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 5
     assert run(monkeypatch, capsys, "audit", "export", "--until", "2020-01-01T00:00:00")[1] == ""
+    ledger.close()
+
+
+def test_a_backup_is_restored_elsewhere(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    ledger = open_ledger()
+    sha256 = store.put(b"an image")
+    files.add_media(ledger, "acme", sha256, {"bytes": 8})
+    status, out, _ = run(monkeypatch, capsys, "backup", "backup")
+    assert status == 0 and out.endswith("1 files, 8 bytes in backup\n")
+    monkeypatch.setenv("MAQUETTE_DATABASE_URL", "sqlite:///new.db")
+    monkeypatch.setenv("MAQUETTE_ARTEFACTS", str(tmp_path / "new"))
+    assert run(monkeypatch, capsys, "restore", "backup")[0] == 0
+    assert LocalStore(tmp_path / "new").get(sha256) == b"an image"
+    status, _, err = run(monkeypatch, capsys, "restore", "backup")
+    assert status == 1 and "not empty" in err and err.count("\n") == 1
+    assert run(monkeypatch, capsys, "storage", "check", "--min-age-hours", "0")[0] == 0
+    acts = [json.loads(line) for line in run(monkeypatch, capsys, "audit", "export")[1].splitlines()]
+    assert acts[-1]["action"] == "storage.restore"
     ledger.close()

@@ -19,12 +19,13 @@ from storage.artefacts import ArtefactStore
 from storage.artefacts.local import LocalStore
 from storage.ledger import Database
 from storage.ledger.tables import metadata
-from tests.support.histories import Histories
+from tests.support.histories import CrashingDatabase, Histories
 
+World = tuple[CrashingDatabase, CrashingDatabase, ArtefactStore]
 WANTED = int(os.environ.get("MAQUETTE_TEST_HISTORIES", "0"))
 
 
-def run(open_world: Callable[[], tuple[Database, Database, ArtefactStore]], histories: int) -> None:
+def run(open_world: Callable[[], World], histories: int) -> None:
     machine = type("TheseHistories", (Histories,), {"open_world": staticmethod(open_world)})
     chosen = settings(
         max_examples=WANTED or histories,
@@ -48,11 +49,11 @@ def template(tmp_path: Path) -> Path:
     return tmp_path / "template.db"
 
 
-def open_ledgers(template: Path, folder: Path) -> tuple[Database, Database]:
+def open_ledgers(template: Path, folder: Path) -> tuple[CrashingDatabase, CrashingDatabase]:
     """A new ledger as two gateways open it."""
     file = Path(tempfile.mkdtemp(dir=folder)) / "ledger.db"
     shutil.copyfile(template, file)
-    first, second = (Database(f"sqlite:///{file}") for _ in range(2))
+    first, second = (CrashingDatabase(f"sqlite:///{file}") for _ in range(2))
     for database in (first, second):
         event.listen(database.engine, "connect", write_without_disk)
     return first, second
@@ -64,17 +65,19 @@ def write_without_disk(connection: object, _record: object) -> None:
 
 
 def test_on_sqlite_and_in_a_folder(template: Path, tmp_path: Path) -> None:
-    def open_world() -> tuple[Database, Database, ArtefactStore]:
+    def open_world() -> World:
         return (*open_ledgers(template, tmp_path), LocalStore(Path(tempfile.mkdtemp(dir=tmp_path))))
 
     run(open_world, histories=8)
 
 
 def test_on_postgres(postgres_url: str, tmp_path: Path) -> None:
-    Database(postgres_url).migrate()
+    ledger = Database(postgres_url)
+    ledger.migrate()
+    ledger.close()
 
-    def open_world() -> tuple[Database, Database, ArtefactStore]:
-        first, second = Database(postgres_url), Database(postgres_url)
+    def open_world() -> World:
+        first, second = CrashingDatabase(postgres_url), CrashingDatabase(postgres_url)
         names = ", ".join(name for name in metadata.tables if name not in ("collection", "ledger_clock"))
         with first.write() as connection:
             connection.exec_driver_sql(f"TRUNCATE {names}")
@@ -94,7 +97,7 @@ def s3_endpoint() -> Iterator[str]:
 def test_in_s3(template: Path, tmp_path: Path, s3_endpoint: str) -> None:
     from storage.artefacts.s3 import S3Store
 
-    def open_world() -> tuple[Database, Database, ArtefactStore]:
+    def open_world() -> World:
         scratch = Path(tempfile.mkdtemp(dir=tmp_path))
         return (*open_ledgers(template, tmp_path), S3Store("bucket", scratch.name, scratch, s3_endpoint))
 

@@ -11,14 +11,30 @@ from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from sqlalchemy import update
+from sqlalchemy import Connection, func, select, update
 
 from storage.artefacts import ArtefactStore
 from storage.checking import check_store
 from storage.collection import Collector
-from storage.ledger import Database, JobRow, Submission, blobs, deletion, files, jobs, leases, sessions
+from storage.ledger import (
+    Database,
+    JobRow,
+    Part,
+    Submission,
+    WorkerSeconds,
+    blobs,
+    deletion,
+    files,
+    jobs,
+    leases,
+    parts,
+    reaper,
+    sessions,
+    usage,
+)
 from storage.ledger.retention import Retention
-from storage.ledger.tables import metadata
+from storage.ledger.tables import blob_refs, metadata
+from storage.ledger.tables import blobs as table
 
 TENANTS = ("acme", "globex")
 CONTENTS = [f"content {number}".encode() for number in range(3)]
@@ -73,6 +89,25 @@ class FailingStore:
         self.store.remove(hashes)
 
 
+class CrashingDatabase(Database):
+    """A ledger whose process dies at the end of one of the next transactions, before its commit."""
+
+    left = 0
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        with super().write() as connection:
+            yield connection
+            self.left -= self.left > 0
+            if self.left == 1:
+                self.left = 0
+                raise Crash
+
+    def die_in(self, transactions: int) -> None:
+        """Die at the end of the n-th transaction from now on; 0 never."""
+        self.left = transactions + 1 if transactions else 0
+
+
 def age(db: Database, seconds: float) -> None:
     """Let time pass: everything in the ledger is that much older. The server's clock cannot be moved."""
     with db.write() as connection:
@@ -84,7 +119,7 @@ def age(db: Database, seconds: float) -> None:
 class Histories(RuleBasedStateMachine):
     """A subclass says where the ledger and the store of a new history are."""
 
-    open_world: Callable[[], tuple[Database, Database, ArtefactStore]]
+    open_world: Callable[[], tuple[CrashingDatabase, CrashingDatabase, ArtefactStore]]
 
     @initialize()
     def begin(self) -> None:
@@ -105,7 +140,7 @@ class Histories(RuleBasedStateMachine):
         """Do one of the things that are possible now; with a rule for each, most would be rare."""
         possible = [self.upload, self.wait, self.collect]
         if self._open():
-            possible += [self.make, self.succeed, self.end_without_result]
+            possible += [self.make, self.succeed, self.end_without_result, self.run_part, self.lose_worker]
         if self.uploads:
             possible += [self.submit, self.submit, self.open_session, self.delete_upload]
         if self.jobs:
@@ -155,6 +190,38 @@ class Histories(RuleBasedStateMachine):
         with suppress(Crash):
             self._store(job, CONTENTS[number], role, dies=dies)
 
+    def run_part(self, data: st.DataObject) -> None:
+        """A part of the job stores something, and the job goes on."""
+        job = data.draw(st.sampled_from(self._open()))
+        root = job.row
+        part = Part("dataset.clips", str(len(job.made)), "default", "{}")
+        assert leases.park(self.db, root, [part])
+        for part_id, *_ in parts.list_unannounced(self.db, root.id):
+            held = leases.claim(self.db, part_id, "w", 600)
+            assert held is not None
+            if part_id == root.id:
+                break
+            job.row = held
+            output = self._store(job, CONTENTS[data.draw(numbers)], blobs.SCRATCH)
+            assert leases.complete(self.db, held, output, WorkerSeconds(), [])
+            held = leases.claim(self.db, root.id, "w", 600)
+            assert held is not None
+        job.row = held
+
+    def lose_worker(self, data: st.DataObject) -> None:
+        """The worker of a job dies, and another one takes it over."""
+        job = data.draw(st.sampled_from(self._open()))
+        with self.db.write() as connection:
+            table_of_jobs = metadata.tables["jobs"]
+            mine = table_of_jobs.c.id == job.row.id
+            connection.execute(update(table_of_jobs).where(mine).values(lease_until=0, deadline_at=9e12))
+        assert (
+            job.row.id in reaper.reap(self.db, max_attempts=999, cancel_grace=5, queue_seconds=9e9).requeued
+        )
+        held = leases.claim(self.db, job.row.id, "w", 9e8)
+        assert held is not None
+        job.row = held
+
     def succeed(self, data: st.DataObject) -> None:
         job = data.draw(st.sampled_from(self._open()))
         named = set()
@@ -192,7 +259,12 @@ class Histories(RuleBasedStateMachine):
         other = next(name for name in TENANTS if name != job.row.tenant)
         assert not deletion.delete_job(self.db, other, job_id)
         with self._refused_if(job.is_open or self._is_continued(job_id)):
-            assert deletion.delete_job(self.db, job.row.tenant, job_id)
+            self.db.die_in(data.draw(st.integers(0, 2)))
+            with suppress(Crash):
+                assert deletion.delete_job(self.db, job.row.tenant, job_id)
+        self.db.die_in(0)
+        # what died after its first transaction is deleted for everybody, and the collector does the rest
+        if jobs.get(self.db, job.row.tenant, job_id) is None:
             del self.jobs[job_id]
 
     def delete_upload(self, data: st.DataObject) -> None:
@@ -228,22 +300,25 @@ class Histories(RuleBasedStateMachine):
             job.age += 0.0 if job.is_open else seconds
 
     def collect(self, data: st.DataObject) -> None:
-        self._collect(data.draw(st.integers(0, 1)), data.draw(st.integers(0, 3)))
+        self._collect(*(data.draw(st.integers(0, most)) for most in (1, 3, 8)))
 
-    def _collect(self, gateway: int, dies: int) -> None:
+    def _collect(self, gateway: int, dies: int = 0, transactions: int = 0) -> None:
+        self.gateways[gateway].die_in(transactions)
         store = FailingStore(self.store)
         store.left = dies
         collector = Collector(self.gateways[gateway], store, KEPT, grace_seconds=GRACE)  # type: ignore[arg-type]
+        complete = False
         with suppress(Crash):
-            assert collector.collect().complete
-        self._expire()
+            complete = collector.collect().complete
+        self.gateways[gateway].die_in(0)
+        self._expire(complete)
 
     def settle(self) -> None:
         """Long after, all that is left is what is reachable."""
         check_store(self.db, self.store, min_age_seconds=-1, repair=True)
         for seconds in (2 * DAY, 2 * HOUR):
             self._pass(seconds)
-            self._collect(0, 0)
+            self._collect(0)
         left = {file.sha256 for file in self.store.list_files("")}
         # what an open job has asked for and could not store may be there from before
         asked = {sha256 for job in self._open() for sha256 in job.made | self._asked(job)}
@@ -253,6 +328,14 @@ class Histories(RuleBasedStateMachine):
     def everything_reachable_is_there(self) -> None:
         if hasattr(self, "db"):
             assert [sha256 for sha256 in self._reachable() if not self.store.has(sha256)] == []
+
+    @invariant()
+    def each_byte_is_counted_once_per_tenant(self) -> None:
+        for tenant in TENANTS if hasattr(self, "db") else ():
+            with self.db.read() as connection:
+                mine = select(blob_refs.c.sha256).where(blob_refs.c.tenant == tenant).distinct()
+                size = select(func.coalesce(func.sum(table.c.bytes), 0)).where(table.c.sha256.in_(mine))
+                assert usage.read_bytes(connection, tenant) == connection.execute(size).scalar_one()
 
     # the model
 
@@ -284,19 +367,20 @@ class Histories(RuleBasedStateMachine):
         by_job = any(job.is_open and sha256 in job.reads for _, job in self._jobs_by(tenant))
         return by_job or (tenant, sha256) in self.sessions.values()
 
-    def _expire(self) -> None:
-        """What retention has taken: it was old, and nothing open needed it."""
+    def _expire(self, complete: bool) -> None:
+        """What retention has taken: it was old, and nothing open needed it; all of it in a complete round."""
         for job_id, job in list(self.jobs.items()):
             old = job.age > KEPT.results * DAY and not self._is_continued(job_id)
             gone = jobs.get(self.db, job.row.tenant, job_id) is None
-            assert gone == old or job.is_open
+            assert not gone or (old and not job.is_open)
+            assert gone or not old or job.is_open or not complete
             if gone:
                 del self.jobs[job_id]
         for (tenant, sha256), unused in list(self.uploads.items()):
             gone = files.find_media(self.db, tenant, sha256) is None
             old = unused > KEPT.uploads * DAY
             assert not gone or (old and not self._is_read(tenant, sha256))
-            assert gone or not old or self._open() or self._is_read(tenant, sha256)
+            assert gone or not old or self._open() or self._is_read(tenant, sha256) or not complete
             if gone:
                 del self.uploads[tenant, sha256]
 

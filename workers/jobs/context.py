@@ -15,6 +15,7 @@ from workers.engines.protocols import EngineInfo
 from workers.engines.registry import EngineSet
 from workers.errors import JobProblem, Stopped
 from workers.heartbeat import Heartbeat
+from workers.jobs.claims import claim_file
 from workers.jobs.job_parts import JobParts
 from workers.jobs.media_loader import MediaLoader
 from workers.settings import WorkerSettings
@@ -38,7 +39,15 @@ class JobContext:
         self.job = job
         self.settings = settings or WorkerSettings()
         self.engines = engines
-        self.media = MediaLoader(db, store, sandbox, job, progress=self.progress, check=heartbeat.check)
+        self.media = MediaLoader(
+            db,
+            store,
+            sandbox,
+            job,
+            progress=self.progress,
+            check=heartbeat.check,
+            max_stored_bytes=self.settings.max_stored_bytes,
+        )
         self.parts = JobParts(db, job)
         self.artefacts: list[Artefact] = []
         self._announced = 0
@@ -144,9 +153,11 @@ class JobContext:
         )
 
     def _claim(self, role: str, media_type: str | None, sha256: str, size: int) -> None:
-        """Record that this job needs a file that is about to be stored; raises Stopped once it has ended."""
-        if not blobs.claim(self._db, self.job, role, sha256, size, media_type):
-            raise Stopped(leases.HeartbeatReply.LOST)
+        """Record that this job needs a file that is about to be stored; raises Stopped once it has ended.
+
+        Raises JobProblem `storage_quota_exceeded` when its tenant would have more than it may.
+        """
+        claim_file(self._db, self.job, role, sha256, size, media_type, default=self.settings.max_stored_bytes)
 
     def _add_artefact(self, name: str, role: str, media_type: str, sha256: str, size: int) -> Artefact:
         artefact = Artefact(name=name, role=role, sha256=sha256, media_type=media_type, bytes=size)

@@ -15,8 +15,8 @@ from media.fetch import fetch
 from media.sandbox import Depths, Frames, Sandbox
 from storage.artefacts import ArtefactStore
 from storage.ledger import Database, JobRow, blobs, files
-from storage.ledger.leases import HeartbeatReply
-from workers.errors import JobProblem, Stopped
+from workers.errors import JobProblem
+from workers.jobs.claims import claim_file
 
 # longest download of a medium given by address; chosen, not measured
 FETCH_SECONDS = 300.0
@@ -91,11 +91,13 @@ class MediaLoader:
         *,
         progress: Callable[..., None],
         check: Callable[[], None],
+        max_stored_bytes: float = 0,
     ) -> None:
         """`progress` reports the stage of a download; `check` is called during it and may raise Stopped."""
         self._db, self._store, self._sandbox = db, store, sandbox
         self._job, self._tenant = job, job.tenant
         self._progress, self._check = progress, check
+        self._max_stored_bytes = max_stored_bytes
         self.sources: list[str] = []
         # flags of a video's end are added when its last frame has been read
         self._flags: list[Sequence[str]] = []
@@ -228,6 +230,5 @@ class MediaLoader:
         return sha256
 
     def _claim(self, sha256: str, size: int) -> None:
-        """Keep a medium that is about to be stored for this job; raises Stopped once the job has ended."""
-        if not blobs.claim(self._db, self._job, blobs.INPUT, sha256, size):
-            raise Stopped(HeartbeatReply.LOST)
+        """Keep a medium that is about to be stored for this job, as `claim_file` does."""
+        claim_file(self._db, self._job, blobs.INPUT, sha256, size, default=self._max_stored_bytes)

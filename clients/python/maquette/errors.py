@@ -73,6 +73,10 @@ class Gone(ApiError):
     """The file of a result or of an upload is lost (410); run its job again."""
 
 
+class LimitReached(ApiError):
+    """The tenant sends or queues more than it may (429), and went on doing so while the client waited."""
+
+
 class ServiceError(ApiError):
     """The service failed (5xx)."""
 
@@ -103,6 +107,7 @@ BY_STATUS: dict[int, type[ApiError]] = {
     413: InvalidRequest,
     415: InvalidRequest,
     422: InvalidRequest,
+    429: LimitReached,
     507: StorageFull,
 }
 

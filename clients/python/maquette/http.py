@@ -7,7 +7,11 @@ from pathlib import Path
 import httpx
 
 # the service is overloaded or restarting; a later attempt may succeed
-RETRY_STATUS = frozenset({429, 502, 503, 504})
+RETRY_STATUS = frozenset({502, 503, 504})
+# the tenant has sent or queued enough for now
+LIMITED = 429
+# longest wait for a limit, in all: a queue moves on within minutes. Chosen, not measured
+LONGEST_LIMIT_SECONDS = 600.0
 # answers to `Prefer: wait` take longer than most; chosen, not measured
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 CHUNK_BYTES = 1 << 20

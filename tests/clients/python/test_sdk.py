@@ -22,6 +22,7 @@ from maquette import (
     Gone,
     InvalidRequest,
     JobFailed,
+    LimitReached,
     Maquette,
     ServiceError,
     StorageFull,
@@ -30,6 +31,7 @@ from maquette import (
     sessions,
 )
 from maquette.contract import MediaRef, Problem, Rle
+from maquette.http import backoff_seconds
 from maquette.results import PromptResult
 from maquette.rle import decode, encode
 from PIL import Image
@@ -115,6 +117,33 @@ def test_a_retried_submission_is_the_same_request() -> None:
         job = mq.segment(MediaRef(id=REF), text="cat")
     assert job.id == JOB["id"]
     assert len(keys) == 3 and len(set(keys)) == 1
+
+
+def test_a_limit_is_waited_for_as_long_as_the_service_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many more answers than there are retries: a full queue is no failure."""
+    pauses: list[float] = []
+    for module in ("maquette._async.http", "maquette._sync.http"):
+        monkeypatch.setattr(f"{module}.backoff_seconds", backoff_seconds)
+    monkeypatch.setattr("maquette._sync.http.time.sleep", pauses.append)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if len(pauses) < 20:
+            return httpx.Response(429, json={**PROBLEM, "status": 429}, headers={"Retry-After": "5"})
+        return httpx.Response(202, json=JOB)
+
+    with client(answer) as mq:
+        assert mq.segment(MediaRef(id=REF), text="cat").id == JOB["id"]
+    assert pauses == [5.0] * 20
+
+    def always(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(429, json={**PROBLEM, "status": 429}, headers={"Retry-After": "30"})
+
+    pauses.clear()
+    with client(always) as mq, pytest.raises(LimitReached):
+        mq.engines()
+    assert sum(pauses) == pytest.approx(600, abs=30)
+    with client(always, retries=0) as mq, pytest.raises(LimitReached):
+        mq.engines()
 
 
 def test_an_invalid_request_is_not_repeated() -> None:

@@ -1,8 +1,10 @@
 """Content-addressed stores, in a folder and in S3 (moto in server mode)."""
 
 import hashlib
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -102,3 +104,50 @@ def test_files_of_killed_writers_are_removed_and_those_in_use_are_not(tmp_path: 
         sha256 = writer.commit()
     assert store.get(sha256) == b"whole"
     assert list(store.scratch.iterdir()) == []
+
+
+def test_removed_files_are_gone_also_from_the_local_copies(store: ArtefactStore) -> None:
+    kept, gone = store.put(b"kept"), store.put(b"gone")
+    for sha256 in (kept, gone):
+        store.path(sha256)
+    store.remove([gone, "0" * 64])
+    store.remove([])
+    assert store.has(kept) and not store.has(gone)
+    assert not [file for file in store.scratch.rglob("*") if file.name == gone]
+
+
+def test_files_are_listed_by_the_start_of_their_hashes(
+    store: ArtefactStore,
+) -> None:
+    sizes = {store.put(bytes(number)): number for number in range(1, 6)}
+    listed = list(store.list_files(""))
+    assert {file.sha256: file.bytes for file in listed} == sizes
+    assert all(abs(file.stored_at - time.time()) < 600 for file in listed)
+    for prefix in {sha256[:2] for sha256 in sizes}:
+        found = {file.sha256 for file in store.list_files(prefix)}
+        assert found == {sha256 for sha256 in sizes if sha256.startswith(prefix)}
+
+
+def test_a_claim_comes_before_the_content_and_may_refuse_it(store: ArtefactStore) -> None:
+    seen: list[tuple[str, int, bool]] = []
+    store.put(DATA, lambda sha256, size: seen.append((sha256, size, store.has(sha256))))
+    assert seen == [(HASH, len(DATA), False)]
+
+    def refuse(_sha256: str, _size: int) -> None:
+        raise PermissionError
+
+    with pytest.raises(PermissionError):
+        store.put(b"refused", refuse)
+    assert not store.has(hashlib.sha256(b"refused").hexdigest())
+    assert not [file for file in store.scratch.glob("tmp*") if file.is_file()]
+
+
+def test_local_copies_that_nobody_reads_go_after_a_day(s3_endpoint: str, tmp_path: Path) -> None:
+    store = S3Store("bucket", tmp_path.name, tmp_path / "scratch", s3_endpoint)
+    old, new = store.put(b"old"), store.put(b"new")
+    yesterday = time.time() - 90_000
+    os.utime(store.path(old), (yesterday, yesterday))
+    store.path(new)
+    assert store.remove_stale_copies() == 1
+    assert {file.name for file in (tmp_path / "scratch" / "cache").iterdir()} == {new}
+    assert store.get(old) == b"old"

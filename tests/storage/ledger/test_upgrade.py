@@ -1,5 +1,6 @@
 """A ledger from before there were references: nothing is lost in the upgrade, and what is deleted goes."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from storage.collection import Collector
 from storage.ledger import Database, deletion, files, jobs, leases
 from storage.ledger.database import MIGRATIONS
 from storage.ledger.retention import Retention
+from tests.support.histories import build_manifest
 
 TENANT = "acme"
 COLUMNS = (
@@ -40,23 +42,9 @@ def test_an_old_ledger_keeps_what_is_needed_and_lets_go_what_is_deleted(
 ) -> None:
     store = LocalStore(tmp_path / "store")
     image, result, leftover = (store.put(data) for data in (b"image", b"a result", b"of a job that failed"))
-    artefact = {"name": "m", "role": "masks", "sha256": result, "media_type": "a/b", "bytes": 8}
-    manifest = store.put(
-        json.dumps(
-            {
-                "result": {"kind": "segment", "width": 4, "height": 4, "instances": []},
-                "artefacts": [artefact],
-                "provenance": {
-                    "code_version": "0",
-                    "engines": [],
-                    "seed": 0,
-                    "parameters": {},
-                    "sources": [image],
-                },
-            }
-        ).encode()
-    )
+    late = hashlib.sha256(b"from an old worker").hexdigest()
     done, waiting = "job_" + "1" * 28, "job_" + "2" * 28
+    manifest = store.put(build_manifest({result, late}, done))
     with old.write() as connection:
         connection.execute(
             text("INSERT INTO media VALUES ('acme', :sha256, :info, 1000)"),
@@ -72,10 +60,16 @@ def test_an_old_ledger_keeps_what_is_needed_and_lets_go_what_is_deleted(
         for row in (ended, still):
             connection.execute(text(INSERT_JOB), row)
     old.migrate()
+    # a worker of the older release goes on for a while: it writes no references and no rows of files
+    assert store.put(b"from an old worker") == late
+    with old.write() as connection:
+        connection.execute(
+            text("INSERT INTO artefacts VALUES ('acme', :sha256, 'a/b', 18, 1000, NULL)"), {"sha256": late}
+        )
     collector = Collector(old, store, Retention(scratch=1e-9), grace_seconds=-1)
     collector.collect()
     # results count from the upgrade, and nothing tells yet whose the leftover is
-    assert all(store.has(sha256) for sha256 in (image, result, manifest, leftover))
+    assert all(store.has(sha256) for sha256 in (image, result, manifest, leftover, late))
     with pytest.raises(deletion.StillNeeded, match=waiting):
         deletion.delete_upload(old, TENANT, image)
     with pytest.raises(deletion.StillNeeded, match=waiting):
@@ -87,5 +81,5 @@ def test_an_old_ledger_keeps_what_is_needed_and_lets_go_what_is_deleted(
     assert files.find_artefact(old, TENANT, leftover) is None
     assert deletion.delete_job(old, TENANT, done) and deletion.delete_upload(old, TENANT, image)
     collector.collect()
-    assert not any(store.has(sha256) for sha256 in (image, result, manifest))
+    assert not any(store.has(sha256) for sha256 in (image, result, manifest, late))
     assert jobs.get(old, TENANT, done) is None

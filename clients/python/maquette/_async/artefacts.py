@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from maquette._async.http import AsyncHttpClient
-from maquette.contract import Artefact, Manifest
-from maquette.errors import Gone, MaquetteError, artefacts_gone
+from maquette.contract import Artefact, ArtefactLink, MakeLink, Manifest
+from maquette.errors import Gone, MaquetteError, artefacts_gone, invalid_requests
 from maquette.http import HttpRequest
 from maquette.result_files import MANIFEST_FILE, dump_manifest, holds_artefact, place_artefacts
 
@@ -51,3 +51,19 @@ async def delete_artefact(http: AsyncHttpClient, artefact: Artefact | str) -> No
     """Delete an artefact."""
     digest = artefact if isinstance(artefact, str) else artefact.sha256
     await http.send(HttpRequest(method="DELETE", path=f"/v1/artefacts/{digest}"))
+
+
+async def link_artefact(http: AsyncHttpClient, artefact: Artefact | str, expires_seconds: int) -> str:
+    """Make a link to an artefact and return its address."""
+    digest = artefact if isinstance(artefact, str) else artefact.sha256
+    with invalid_requests():
+        request = MakeLink(expires_seconds=expires_seconds)
+    response = await http.send(
+        HttpRequest(
+            method="POST",
+            path=f"/v1/artefacts/{digest}/links",
+            headers={"Content-Type": "application/json"},
+            content=request.model_dump_json().encode(),
+        )
+    )
+    return http.url + ArtefactLink.model_validate_json(response.content).path

@@ -1,17 +1,17 @@
 """The client of a Maquette service."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, Self
 
 import httpx
 
-from maquette._async import artefacts, jobs, sessions, tenants, uploads
+from maquette._async import artefacts, jobs, keys, sessions, tenants, uploads
 from maquette._async.http import AsyncHttpClient
 from maquette._async.job_methods import AsyncJobSubmitter
 from maquette._async.jobs import AsyncJob
 from maquette._async.sessions import AsyncVideoSession
-from maquette.contract import Artefact, Engine, Engines, Erasure, Media, MediaRef
-from maquette.contract.defaults import SESSION
+from maquette.contract import Artefact, AuditEntry, Engine, Engines, Erasure, Key, Media, MediaRef, Usage
+from maquette.contract.defaults import KEY, LINK, ROTATION, SESSION
 from maquette.http import HttpRequest
 from maquette.inputs import MediaInput, Phrases
 from maquette.settings import ClientSettings
@@ -88,16 +88,27 @@ class AsyncMaquette(AsyncJobSubmitter):
         """
         return jobs.list_jobs(self._http, kind, state, prefix)
 
+    async def link(self, artefact: Artefact | str, *, expires_seconds: int = LINK.expires_seconds) -> str:
+        """Return an address at which anybody can read a file of results until it expires, a week at most.
+
+        It ends sooner when the API key is revoked.
+        """
+        return await artefacts.link_artefact(self._http, artefact, expires_seconds)
+
     async def delete_job(self, job_id: str) -> None:
         """Delete a job that has ended, with its events and its result; raises NotFound or Conflict."""
         await jobs.delete_job(self._http, job_id)
 
-    async def delete_upload(self, upload: MediaRef | str) -> None:
-        """Delete an upload by its reference or hash; results made from it are kept.
+    async def delete_upload(
+        self, upload: MediaRef | str, *, with_jobs: bool = False, take_down: bool = False
+    ) -> None:
+        """Delete an upload by its reference or hash.
 
+        Results made from it are kept, unless the jobs that name it, and those that continue them, go as well
+        (`with_jobs`), or the files about it in datasets, as their `takedown.json` lists them (`take_down`).
         Raises NotFound, or Conflict while a job or a session needs it.
         """
-        await uploads.delete_upload(self._http, upload)
+        await uploads.delete_upload(self._http, upload, with_jobs=with_jobs, take_down=take_down)
 
     async def delete_artefact(self, artefact: Artefact | str) -> None:
         """Delete a file of results by itself or its hash; its jobs are kept, and reading it raises Gone.
@@ -105,6 +116,35 @@ class AsyncMaquette(AsyncJobSubmitter):
         Raises NotFound, or Conflict while a job needs it.
         """
         await artefacts.delete_artefact(self._http, artefact)
+
+    async def keys(self) -> list[Key]:
+        """Return the valid keys of the tenant, oldest first; needs a key with the scope `admin`, as below."""
+        return await keys.list_keys(self._http)
+
+    async def create_key(
+        self, name: str, *, scopes: Iterable[str] = KEY.scopes, expires_days: float | None = None
+    ) -> str:
+        """Create a key of the tenant and return its secret, which is not stored.
+
+        Scopes are `read`, `write` and `admin`.
+        """
+        return await keys.create_key(self._http, name, scopes, expires_days)
+
+    async def rotate_key(self, key_id: str, *, overlap_seconds: float = ROTATION.overlap_seconds) -> str:
+        """Create a key in place of another one, which expires after the overlap; returns the new secret."""
+        return await keys.rotate_key(self._http, key_id, overlap_seconds)
+
+    async def revoke_key(self, key_id: str) -> None:
+        """Revoke a key, and with it the links that it has made; raises NotFound."""
+        await keys.revoke_key(self._http, key_id)
+
+    async def audit(self) -> list[AuditEntry]:
+        """Return who deleted or changed what of the tenant, oldest first; never contents."""
+        return await keys.list_acts(self._http)
+
+    async def usage(self) -> Usage:
+        """Return what the tenant uses and may use, and for how long things are kept."""
+        return await tenants.get_usage(self._http)
 
     async def erase(self) -> Erasure:
         """Delete all jobs, results, uploads and sessions of the tenant; returns how many there were.

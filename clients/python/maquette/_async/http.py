@@ -7,7 +7,16 @@ from pathlib import Path
 import httpx
 
 from maquette.errors import ConnectionFailed, parse_error
-from maquette.http import CHUNK_BYTES, RETRY_STATUS, TIMEOUT, HttpRequest, backoff_seconds
+from maquette.http import (
+    CHUNK_BYTES,
+    FIRST_BACKOFF_SECONDS,
+    LIMITED,
+    LONGEST_LIMIT_SECONDS,
+    RETRY_STATUS,
+    TIMEOUT,
+    HttpRequest,
+    backoff_seconds,
+)
 from maquette.settings import ClientSettings
 
 STREAM_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
@@ -25,6 +34,7 @@ class AsyncHttpClient:
         self._client = httpx.AsyncClient(
             base_url=settings.url, headers=settings.headers(), timeout=TIMEOUT, transport=transport
         )
+        self.url = settings.url
         self._retries = retries
         self.join_running = settings.join_running
 
@@ -33,18 +43,30 @@ class AsyncHttpClient:
         await self._client.aclose()
 
     async def send(self, request: HttpRequest) -> httpx.Response:
-        """Send a request, repeatedly if it fails; raises ApiError or ConnectionFailed."""
-        for attempt in range(self._retries + 1):
+        """Send a request, repeatedly if it fails; raises ApiError or ConnectionFailed.
+
+        What a limit of the tenant refuses (429) waits as long as the service says, LONGEST_LIMIT_SECONDS in
+        all, unless there are to be no retries.
+        """
+        attempt, limited, waited = 0, 0, 0.0
+        while True:
             try:
                 response = await self._send_once(request)
             except httpx.TransportError as error:
                 if attempt == self._retries:
                     raise ConnectionFailed(f"{self._client.base_url} cannot be reached: {error}") from error
                 await asyncio.sleep(backoff_seconds(attempt, None))
+                attempt += 1
+                continue
+            if response.status_code == LIMITED and self._retries and waited < LONGEST_LIMIT_SECONDS:
+                pause = backoff_seconds(limited, response)
+                limited, waited = limited + 1, waited + max(pause, FIRST_BACKOFF_SECONDS)
+                await asyncio.sleep(pause)
                 continue
             if response.status_code not in RETRY_STATUS or attempt == self._retries:
                 break
             await asyncio.sleep(backoff_seconds(attempt, response))
+            attempt += 1
         if not request.accepts(response):
             raise parse_error(response)
         return response

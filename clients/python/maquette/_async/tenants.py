@@ -1,7 +1,7 @@
 """What the caller's tenant has, as a whole."""
 
 from maquette._async.http import AsyncHttpClient
-from maquette.contract import Erasure
+from maquette.contract import Erasure, Usage
 from maquette.http import HttpRequest
 
 
@@ -18,3 +18,9 @@ async def erase(http: AsyncHttpClient) -> Erasure:
             complete=deleted.complete,
         )
     return total
+
+
+async def get_usage(http: AsyncHttpClient) -> Usage:
+    """Read what the tenant uses and may use."""
+    response = await http.send(HttpRequest(method="GET", path="/v1/usage"))
+    return Usage.model_validate_json(response.content)

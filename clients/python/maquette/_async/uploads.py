@@ -75,12 +75,16 @@ async def describe(http: AsyncHttpClient, ref: MediaRef) -> Media | None:
     return Media.model_validate_json(response.content)
 
 
-async def delete_upload(http: AsyncHttpClient, upload: MediaRef | str) -> None:
+async def delete_upload(
+    http: AsyncHttpClient, upload: MediaRef | str, *, with_jobs: bool, take_down: bool
+) -> None:
     """Delete an upload; an address is not kept as such, only the upload that was fetched from it."""
     digest = upload if isinstance(upload, str) else upload.id
     if digest is None:
         raise unfit("upload", "an upload's reference or hash", upload)
-    await http.send(HttpRequest(method="DELETE", path=f"/v1/uploads/{digest}"))
+    wanted = {"with_jobs": with_jobs, "take_down": take_down}
+    params = {name: "true" for name, value in wanted.items() if value}
+    await http.send(HttpRequest(method="DELETE", path=f"/v1/uploads/{digest}", params=params))
 
 
 async def upload_depth_map(http: AsyncHttpClient, depth: Any) -> DepthMap | None:

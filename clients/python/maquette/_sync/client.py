@@ -1,18 +1,18 @@
 # Generated from maquette/_async/client.py by scripts/generate_sync.py: do not edit.
 """The client of a Maquette service."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
 import httpx
 
-from maquette._sync import artefacts, jobs, sessions, tenants, uploads
+from maquette._sync import artefacts, jobs, keys, sessions, tenants, uploads
 from maquette._sync.http import HttpClient
 from maquette._sync.job_methods import JobSubmitter
 from maquette._sync.jobs import Job
 from maquette._sync.sessions import VideoSession
-from maquette.contract import Artefact, Engine, Engines, Erasure, Media, MediaRef
-from maquette.contract.defaults import SESSION
+from maquette.contract import Artefact, AuditEntry, Engine, Engines, Erasure, Key, Media, MediaRef, Usage
+from maquette.contract.defaults import KEY, LINK, ROTATION, SESSION
 from maquette.http import HttpRequest
 from maquette.inputs import MediaInput, Phrases
 from maquette.settings import ClientSettings
@@ -89,16 +89,27 @@ class Maquette(JobSubmitter):
         """
         return jobs.list_jobs(self._http, kind, state, prefix)
 
+    def link(self, artefact: Artefact | str, *, expires_seconds: int = LINK.expires_seconds) -> str:
+        """Return an address at which anybody can read a file of results until it expires, a week at most.
+
+        It ends sooner when the API key is revoked.
+        """
+        return artefacts.link_artefact(self._http, artefact, expires_seconds)
+
     def delete_job(self, job_id: str) -> None:
         """Delete a job that has ended, with its events and its result; raises NotFound or Conflict."""
         jobs.delete_job(self._http, job_id)
 
-    def delete_upload(self, upload: MediaRef | str) -> None:
-        """Delete an upload by its reference or hash; results made from it are kept.
+    def delete_upload(
+        self, upload: MediaRef | str, *, with_jobs: bool = False, take_down: bool = False
+    ) -> None:
+        """Delete an upload by its reference or hash.
 
+        Results made from it are kept, unless the jobs that name it, and those that continue them, go as well
+        (`with_jobs`), or the files about it in datasets, as their `takedown.json` lists them (`take_down`).
         Raises NotFound, or Conflict while a job or a session needs it.
         """
-        uploads.delete_upload(self._http, upload)
+        uploads.delete_upload(self._http, upload, with_jobs=with_jobs, take_down=take_down)
 
     def delete_artefact(self, artefact: Artefact | str) -> None:
         """Delete a file of results by itself or its hash; its jobs are kept, and reading it raises Gone.
@@ -106,6 +117,35 @@ class Maquette(JobSubmitter):
         Raises NotFound, or Conflict while a job needs it.
         """
         artefacts.delete_artefact(self._http, artefact)
+
+    def keys(self) -> list[Key]:
+        """Return the valid keys of the tenant, oldest first; needs a key with the scope `admin`, as below."""
+        return keys.list_keys(self._http)
+
+    def create_key(
+        self, name: str, *, scopes: Iterable[str] = KEY.scopes, expires_days: float | None = None
+    ) -> str:
+        """Create a key of the tenant and return its secret, which is not stored.
+
+        Scopes are `read`, `write` and `admin`.
+        """
+        return keys.create_key(self._http, name, scopes, expires_days)
+
+    def rotate_key(self, key_id: str, *, overlap_seconds: float = ROTATION.overlap_seconds) -> str:
+        """Create a key in place of another one, which expires after the overlap; returns the new secret."""
+        return keys.rotate_key(self._http, key_id, overlap_seconds)
+
+    def revoke_key(self, key_id: str) -> None:
+        """Revoke a key, and with it the links that it has made; raises NotFound."""
+        keys.revoke_key(self._http, key_id)
+
+    def audit(self) -> list[AuditEntry]:
+        """Return who deleted or changed what of the tenant, oldest first; never contents."""
+        return keys.list_acts(self._http)
+
+    def usage(self) -> Usage:
+        """Return what the tenant uses and may use, and for how long things are kept."""
+        return tenants.get_usage(self._http)
 
     def erase(self) -> Erasure:
         """Delete all jobs, results, uploads and sessions of the tenant; returns how many there were.

@@ -2,7 +2,7 @@
 """What the caller's tenant has, as a whole."""
 
 from maquette._sync.http import HttpClient
-from maquette.contract import Erasure
+from maquette.contract import Erasure, Usage
 from maquette.http import HttpRequest
 
 
@@ -19,3 +19,9 @@ def erase(http: HttpClient) -> Erasure:
             complete=deleted.complete,
         )
     return total
+
+
+def get_usage(http: HttpClient) -> Usage:
+    """Read what the tenant uses and may use."""
+    response = http.send(HttpRequest(method="GET", path="/v1/usage"))
+    return Usage.model_validate_json(response.content)

@@ -76,12 +76,14 @@ def describe(http: HttpClient, ref: MediaRef) -> Media | None:
     return Media.model_validate_json(response.content)
 
 
-def delete_upload(http: HttpClient, upload: MediaRef | str) -> None:
+def delete_upload(http: HttpClient, upload: MediaRef | str, *, with_jobs: bool, take_down: bool) -> None:
     """Delete an upload; an address is not kept as such, only the upload that was fetched from it."""
     digest = upload if isinstance(upload, str) else upload.id
     if digest is None:
         raise unfit("upload", "an upload's reference or hash", upload)
-    http.send(HttpRequest(method="DELETE", path=f"/v1/uploads/{digest}"))
+    wanted = {"with_jobs": with_jobs, "take_down": take_down}
+    params = {name: "true" for name, value in wanted.items() if value}
+    http.send(HttpRequest(method="DELETE", path=f"/v1/uploads/{digest}", params=params))
 
 
 def upload_depth_map(http: HttpClient, depth: Any) -> DepthMap | None:

@@ -25,6 +25,16 @@ def delete(
     upload: Annotated[
         list[str] | None, typer.Option(help="Uploads to delete: their hashes, or the files themselves.")
     ] = None,
+    with_jobs: Annotated[
+        bool, typer.Option("--with-jobs", help="With an upload, delete the jobs that name it as well.")
+    ] = False,
+    take_down: Annotated[
+        bool,
+        typer.Option(
+            "--take-down",
+            help="With an upload, delete the files about it from datasets, as takedown.json lists them.",
+        ),
+    ] = False,
     artefact: Annotated[
         list[str] | None, typer.Option(help="Hashes of single files of results; their jobs are kept.")
     ] = None,
@@ -34,10 +44,11 @@ def delete(
     What something that runs still needs is kept and reported, with exit status 3.
     """
     cli = get_context(context)
+    extent = {"with_jobs": with_jobs, "take_down": take_down}
     with cli.client() as mq:
         steps: list[tuple[str, Callable[[], None]]] = [
             *((name, partial(_delete_job, mq, name)) for name in job_ids or ()),
-            *((name, partial(_delete_upload, mq, name)) for name in upload or ()),
+            *((name, partial(_delete_upload, mq, name, **extent)) for name in upload or ()),
             *((name, partial(mq.delete_artefact, name)) for name in artefact or ()),
         ]
         if not steps:
@@ -65,10 +76,10 @@ def _delete_job(mq: "Maquette", text: str) -> None:
     mq.delete_job(complete_job_id(mq, text))
 
 
-def _delete_upload(mq: "Maquette", text: str) -> None:
+def _delete_upload(mq: "Maquette", text: str, **extent: bool) -> None:
     """Delete an upload by its hash, or by the file that was uploaded."""
     file = Path(text)
-    mq.delete_upload(sha256(file).hex() if file.is_file() else text)
+    mq.delete_upload(sha256(file).hex() if file.is_file() else text, **extent)
 
 
 def erase(

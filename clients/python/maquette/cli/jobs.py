@@ -13,7 +13,8 @@ from maquette.cli.job_watch import JobWatch, choose_folder
 from maquette.cli.output import finish_job, save_result
 from maquette.cli.skips import SkipList
 from maquette.console import PlainConsole, styled
-from maquette.contract import JobKind, JobState
+from maquette.contract import JobKind, JobState, MakeLink
+from maquette.contract.defaults import LINK
 from maquette.errors import Gone, JobCancelled, JobFailed, OutputExists
 from maquette.plain_text import print_line
 
@@ -88,6 +89,27 @@ def wait(
             except (JobFailed, JobCancelled, Gone, OutputExists) as error:
                 skips.refuse(job.id, error)
     skips.finish()
+
+
+def link(
+    context: typer.Context,
+    job_id: JobIdArgument,
+    name: Annotated[list[str] | None, typer.Argument(help="Names of files; all by default.")] = None,
+    expires: Annotated[int, o.field_option(MakeLink, "expires_seconds", "--expires")] = LINK.expires_seconds,
+) -> None:
+    """Print links to files of a job's result, which open without a key."""
+    cli = get_context(context)
+    with cli.client() as mq:
+        result = mq.job(complete_job_id(mq, job_id)).result()
+        known = {artefact.name: artefact for artefact in result.artefacts}
+        for unknown in [item for item in name or () if item not in known]:
+            raise typer.BadParameter(f"the result has no file {unknown!r}: it has {', '.join(known)}")
+        links = {item: mq.link(known[item], expires_seconds=expires) for item in name or known}
+    if cli.as_json:
+        print_json(links)
+        return
+    for item, address in links.items():
+        print_line(f"{item}  {address}")
 
 
 def cancel(context: typer.Context, job_id: JobIdArgument) -> None:

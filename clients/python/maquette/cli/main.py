@@ -66,10 +66,30 @@ class RootGroup(LazyGroup):
             panel=JOBS,
         ),
         "cancel": LazyCommand(target="maquette.cli.jobs:cancel", summary="Ask a job to stop.", panel=JOBS),
+        "link": LazyCommand(
+            target="maquette.cli.jobs:link",
+            summary="Print links to files of a job's result, which open without a key.",
+            panel=JOBS,
+        ),
         "delete": LazyCommand(
             target="maquette.cli.deletions:delete",
             summary="Delete jobs with their results, uploads, and single files of results.",
             panel=JOBS,
+        ),
+        "keys": LazyCommand(
+            target="maquette.cli.keys:app",
+            summary="List, create, rotate and revoke keys of your tenant.",
+            panel=SERVICE,
+        ),
+        "audit": LazyCommand(
+            target="maquette.cli.keys:audit",
+            summary="Print deletions and administrative acts on your tenant as JSON lines.",
+            panel=SERVICE,
+        ),
+        "usage": LazyCommand(
+            target="maquette.cli.server:usage",
+            summary="Show what your tenant uses and may use.",
+            panel=SERVICE,
         ),
         "erase": LazyCommand(
             target="maquette.cli.deletions:erase",

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from maquette.cli.context import get_context, print_json
 from maquette.console import PlainConsole
-from maquette.contract import Engine
+from maquette.contract import Engine, Quota
 from maquette.settings import DEFAULT_PORT
 
 
@@ -36,6 +36,30 @@ def engines(context: typer.Context) -> None:
 
 def _list_missing(engine: Engine) -> list[str]:
     return [f"no {name.replace('_', ' ')}: {command}" for name, command in engine.missing.items()]
+
+
+def usage(context: typer.Context) -> None:
+    """Show what your tenant uses and may use."""
+    cli = get_context(context)
+    with cli.client() as mq:
+        known = mq.usage()
+    if cli.as_json:
+        print_json(known.model_dump(mode="json"))
+        return
+    table = Table("", "used", "limit")
+    for name in ("stored_bytes", "queued_jobs", "running_jobs"):
+        quota: Quota = getattr(known, name)
+        table.add_row(name.replace("_", " "), f"{quota.used:,}", _format_limit(quota.limit))
+    table.add_row("requests per second", "", _format_limit(known.requests_per_second))
+    for name, limit in known.job.model_dump().items():
+        table.add_row(f"{name} per job", "", _format_limit(limit))
+    for name, days in known.kept_days.model_dump().items():
+        table.add_row(f"days that {name} are kept", "", "until deleted" if days is None else f"{days:g}")
+    PlainConsole().print(table)
+
+
+def _format_limit(limit: float | None) -> str:
+    return "none" if limit is None else f"{limit:,.0f}"
 
 
 def up(

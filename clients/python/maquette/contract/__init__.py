@@ -14,6 +14,8 @@ from maquette.contract.formats import (
 )
 from maquette.contract.geometry import Box, CameraModel, Intrinsics, Point, Pose, RigidMotion, Rle
 from maquette.contract.jobs import FINAL_STATES, Job, JobKind, JobPage, JobState, Progress
+from maquette.contract.keys import AuditEntry, CreateKey, Key, Keys, KeyScope, KeySecret, RotateKey
+from maquette.contract.links import ArtefactLink, MakeLink
 from maquette.contract.media import DepthFrames, DepthMap, Media, MediaRef
 from maquette.contract.problems import FieldError, Problem
 from maquette.contract.prompts import Exemplar, ObjectPrompt, VideoExemplar, VideoPrompt
@@ -54,13 +56,15 @@ from maquette.contract.results import (
     TrackResult,
 )
 from maquette.contract.sessions import OpenSession, Propagate, Session, SessionAnswer
-from maquette.contract.tenants import Erasure
+from maquette.contract.tenants import Erasure, JobLimits, KeptDays, Quota, Usage
 
 __all__ = [
     "FINAL_STATES",
     "Artefact",
+    "ArtefactLink",
     "AssetFormat",
     "AssetPart",
+    "AuditEntry",
     "BodiesJob",
     "BodiesResult",
     "BodyFormat",
@@ -70,6 +74,7 @@ __all__ = [
     "CameraModel",
     "ConvertJob",
     "ConvertResult",
+    "CreateKey",
     "DatasetJob",
     "DatasetResult",
     "DepthFrames",
@@ -87,10 +92,17 @@ __all__ = [
     "Job",
     "JobEvent",
     "JobKind",
+    "JobLimits",
     "JobPage",
     "JobRequest",
     "JobState",
+    "KeptDays",
+    "Key",
+    "KeyScope",
+    "KeySecret",
     "Keypoint",
+    "Keys",
+    "MakeLink",
     "Manifest",
     "MaskChunk",
     "MaskOutput",
@@ -112,8 +124,10 @@ __all__ = [
     "PromptRef",
     "Propagate",
     "Provenance",
+    "Quota",
     "RigidMotion",
     "Rle",
+    "RotateKey",
     "SceneFormat",
     "SceneJob",
     "SceneNode",
@@ -126,6 +140,7 @@ __all__ = [
     "TrackJob",
     "TrackOutput",
     "TrackResult",
+    "Usage",
     "VideoExemplar",
     "VideoPrompt",
 ]

@@ -3,6 +3,8 @@
 Required fields are missing from these instances: read optional fields only.
 """
 
+from maquette.contract.keys import CreateKey, RotateKey
+from maquette.contract.links import MakeLink
 from maquette.contract.requests import (
     BodiesJob,
     ConvertJob,
@@ -21,5 +23,8 @@ BODIES = BodiesJob.defaults()
 SCENE = SceneJob.defaults()
 CONVERT = ConvertJob.defaults()
 DATASET = DatasetJob.defaults()
+LINK = MakeLink.defaults()
+KEY = CreateKey.defaults()
+ROTATION = RotateKey.defaults()
 SESSION = OpenSession.defaults()
 PROPAGATION = Propagate.defaults()
