@@ -199,8 +199,8 @@ class ReidConfig:
 
     # Appearance score of the same object when a class or a place supports it, when nothing but colour does,
     # and below which a mask does not show the object at all. The second: of 43 masks that searches by colour
-    # found in clips 100 to 111, the 38 of the object itself have 0.89 to 1.00, the others at most 0.50; things
-    # of the same colour score higher. The others were chosen, not measured.
+    # found in clips 100 to 111, the 38 of the object itself have 0.89 to 1.00, the others at most 0.50.
+    # Things of the same colour score higher. The first and the third were chosen, not measured.
     same_appearance: float = 0.75
     color_only_appearance: float = 0.85
     min_appearance: float = 0.4
