@@ -12,8 +12,8 @@ the published network has a canvas of 1024 x 1024.
 Decoder: embedding f32[1,256,h,w], origin f32[2] (row and column of its first cell in the grid of 64 x 64),
 coords f32[b,n,2], labels f32[b,n] (0 outside, 1 inside, 2 and 3 the corners of a box, -1 none), mask_logits
 f32[b,1,4h,4w], has_mask f32[1] → masks f32[b,4,4h,4w] logits and iou f32[b,4]. Coordinates are continuous
-pixels of the padded 1024 square (pixel centres at +0.5). Masks are low resolution; the first of the four is the
-one that SAM gives for an unambiguous prompt. The published network has the complete grid.
+pixels of the padded 1024 square (pixel centres at +0.5). Masks are low resolution; the first of the four is
+the one that SAM gives for an unambiguous prompt. The published network has the complete grid.
 """
 
 import argparse

@@ -18,13 +18,13 @@ from dataclasses import dataclass, field
 class KeyFrameConfig:
     """When the detector and MobileSAM run again (`key_frames.py`); intervals are in frames."""
 
-    # Frames between an object's corrections at first and after a correction that changed its mask; between key
-    # frames the detector alone looks for new objects at this distance. Set on the clips. A shorter interval of
-    # 4 frames after large changes was given up: on clips 104 to 111 it gave a mean IoU of 0.857 instead of
-    # 0.854, for a quarter more key frames of a bedroom video.
+    # Frames between an object's corrections at first and after a correction that changed its mask; between
+    # key frames the detector alone looks for new objects at this distance. Set on the clips. A shorter
+    # interval of 4 frames after large changes was given up: on clips 104 to 111 it gave a mean IoU of 0.857
+    # instead of 0.854, for a quarter more key frames of a bedroom video.
     interval: int = 5
-    # Longest interval, and the step by which it grows after each correction that changed little: each key frame
-    # costs an encoding. Set on the clips.
+    # Longest interval, and the step by which it grows after each correction that changed little: each key
+    # frame costs an encoding. Set on the clips.
     max_interval: int = 10
     interval_step: int = 2
     # IoU between propagated and corrected mask from which a correction changed little. Set on the clips.
