@@ -9,10 +9,11 @@ Encoder: image u8[h,w,3] RGB, canvas u8[H,W] → embedding f32[1,256,H/16,W/16];
 the canvas, of which only the shape counts, are inside the graph. H and W are multiples of 64, at most 1024;
 the published network has a canvas of 1024 x 1024.
 
-Decoder: embedding, coords f32[b,n,2], labels f32[b,n] (0 outside, 1 inside, 2 and 3 the corners of a box, -1
-none), mask_logits f32[b,1,256,256], has_mask f32[1] → masks f32[b,4,256,256] logits and iou f32[b,4].
-Coordinates are continuous pixels of the padded 1024 square (pixel centres at +0.5). Masks are low resolution;
-the first of the four is the one that SAM gives for an unambiguous prompt.
+Decoder: embedding f32[1,256,h,w], origin f32[2] (row and column of its first cell in the grid of 64 x 64),
+coords f32[b,n,2], labels f32[b,n] (0 outside, 1 inside, 2 and 3 the corners of a box, -1 none), mask_logits
+f32[b,1,4h,4w], has_mask f32[1] → masks f32[b,4,4h,4w] logits and iou f32[b,4]. Coordinates are continuous
+pixels of the padded 1024 square (pixel centres at +0.5). Masks are low resolution; the first of the four is
+the one that SAM gives for an unambiguous prompt. The published network has the complete grid.
 """
 
 import argparse
@@ -81,13 +82,21 @@ class Decoder(nn.Module):
         return out
 
     def forward(
-        self, embedding: Tensor, coords: Tensor, labels: Tensor, mask_logits: Tensor, has_mask: Tensor
+        self,
+        embedding: Tensor,
+        origin: Tensor,
+        coords: Tensor,
+        labels: Tensor,
+        mask_logits: Tensor,
+        has_mask: Tensor,
     ) -> tuple[Tensor, Tensor]:
         given = self.prompts._embed_masks(mask_logits)
         absent = self.prompts.no_mask_embed.weight.reshape(1, -1, 1, 1)
         dense = has_mask * given + (1 - has_mask) * absent
-        axis = (torch.arange(GRID, dtype=torch.float32) + 0.5) / GRID
-        grid = torch.stack([axis.expand(GRID, GRID), axis.unsqueeze(1).expand(GRID, GRID)], dim=-1)
+        height, width = embedding.shape[2:]
+        y = (torch.arange(height, dtype=torch.float32) + origin[0] + 0.5) / GRID
+        x = (torch.arange(width, dtype=torch.float32) + origin[1] + 0.5) / GRID
+        grid = torch.stack([x.expand(height, width), y.unsqueeze(1).expand(height, width)], dim=-1)
         position = self.prompts.pe_layer._pe_encoding(grid).permute(2, 0, 1).unsqueeze(0)
         return self.decoder.predict_masks(embedding, position, self.sparse(coords, labels), dense)
 
@@ -173,18 +182,20 @@ def convert(sdist: Path, out: Path) -> None:
         export(
             Decoder(sam),
             {
-                "embedding": torch.zeros(1, 256, GRID, GRID),
+                "embedding": torch.zeros(1, 256, 36, 60),
+                "origin": torch.zeros(2),
                 "coords": torch.rand(2, 3, 2) * SIDE,
                 "labels": torch.tensor([[2.0, 3.0, 1.0]] * 2),
-                "mask_logits": torch.zeros(2, 1, 256, 256),
+                "mask_logits": torch.zeros(2, 1, 144, 240),
                 "has_mask": torch.zeros(1),
             },
             ["masks", "iou"],
             {
+                "embedding": {2: "h", 3: "w"},
                 "coords": {0: "b", 1: "n"},
                 "labels": {0: "b", 1: "n"},
-                "mask_logits": {0: "b"},
-                "masks": {0: "b"},
+                "mask_logits": {0: "b", 2: "4h", 3: "4w"},
+                "masks": {0: "b", 2: "4h", 3: "4w"},
                 "iou": {0: "b"},
             },
             out / "mobilesam_decoder.onnx",

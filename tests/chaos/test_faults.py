@@ -26,7 +26,7 @@ from tests.support.scenes import make_wall, write_ball_video
 from workers.geometry.boxes import bounding_box
 
 # long enough for a checkpoint to resume from, and not
-FRAMES, FEW_FRAMES = 110, 30
+FRAMES, FEW_FRAMES = 72, 30
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_a_killed_worker_resumes_from_its_checkpoint(
     shaky: Stack, client: Maquette, video: tuple[Path, tuple[float, ...]], undisturbed: dict[str, str]
 ) -> None:
     job = client.track(video[0], boxes=[video[1]])
-    wait_until(shaky, is_past_frame(job, 60))
+    wait_until(shaky, is_past_frame(job, 54))
     kill(shaky, "worker", group=True)
     wait_for_success(shaky, job)
     assert read_masks(job) == undisturbed
@@ -119,7 +119,7 @@ def test_a_terminated_worker_hands_its_job_back(
 
 def test_a_gateway_killed_after_202_loses_nothing(shaky: Stack, client: Maquette) -> None:
     client.upload(make_wall())
-    jobs = [client.segment(make_wall(), boxes=[(50, 50, 150, 150)], seed=seed) for seed in range(5)]
+    jobs = [client.segment(make_wall(), boxes=[(50, 50, 150, 150)], seed=seed) for seed in range(3)]
     kill(shaky, "gateway")
     wait_until(shaky, lambda: answers(client))
     wait_for_success(shaky, *jobs)
@@ -127,9 +127,9 @@ def test_a_gateway_killed_after_202_loses_nothing(shaky: Stack, client: Maquette
 
 
 def test_a_restarted_queue_loses_nothing(shaky: Stack, client: Maquette) -> None:
-    before = [client.segment(make_wall(), boxes=[(50, 50, 150, 150)], seed=10 + n) for n in range(4)]
+    before = [client.segment(make_wall(), boxes=[(50, 50, 150, 150)], seed=10 + n) for n in range(2)]
     kill(shaky, "queue")
-    during = [client.segment(make_wall(), boxes=[(50, 50, 150, 150)], seed=20 + n) for n in range(4)]
+    during = [client.segment(make_wall(), boxes=[(50, 50, 150, 150)], seed=20 + n) for n in range(2)]
     wait_for_success(shaky, *before, *during)
     assert all(succeeded_once(job) for job in (*before, *during))
 
@@ -137,7 +137,7 @@ def test_a_restarted_queue_loses_nothing(shaky: Stack, client: Maquette) -> None
 def test_an_emptied_queue_is_filled_again(shaky: Stack, client: Maquette) -> None:
     worker = shaky.process("worker").process
     assert worker is not None
-    jobs = [client.segment(make_wall(), boxes=[(50, 50, 150, 150)], seed=30 + n) for n in range(4)]
+    jobs = [client.segment(make_wall(), boxes=[(50, 50, 150, 150)], seed=30 + n) for n in range(3)]
     kill(shaky, "queue")
     shutil.rmtree(shaky.folder / "queue")
     (shaky.folder / "queue").mkdir()

@@ -28,7 +28,7 @@ from storage.ledger import (
     usage,
 )
 from storage.ledger.retention import Retention
-from tests.support.histories import build_manifest
+from tests.support.history_model import build_manifest
 
 FOREVER = Retention(uploads=0, results=0, events=0, scratch=0)
 

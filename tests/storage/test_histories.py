@@ -19,7 +19,8 @@ from storage.artefacts import ArtefactStore
 from storage.artefacts.local import LocalStore
 from storage.ledger import Database
 from storage.ledger.tables import metadata
-from tests.support.histories import CrashingDatabase, Histories
+from tests.support.crashes import CrashingDatabase
+from tests.support.histories import Histories
 
 World = tuple[CrashingDatabase, CrashingDatabase, ArtefactStore]
 WANTED = int(os.environ.get("MAQUETTE_TEST_HISTORIES", "0"))

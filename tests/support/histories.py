@@ -4,21 +4,17 @@ Nothing that is reachable is ever removed, and everything else is gone once rete
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import func, select, update
 
 from storage.artefacts import ArtefactStore
 from storage.checking import check_store
 from storage.collection import Collector
 from storage.ledger import (
-    Database,
-    JobRow,
     Part,
     Submission,
     WorkerSeconds,
@@ -35,85 +31,15 @@ from storage.ledger import (
 from storage.ledger.retention import Retention
 from storage.ledger.tables import blob_refs, metadata
 from storage.ledger.tables import blobs as table
+from tests.support.crashes import Crash, CrashingDatabase, FailingStore, age
+from tests.support.history_model import ModelJob, build_manifest
 
 TENANTS = ("acme", "globex")
 CONTENTS = [f"content {number}".encode() for number in range(3)]
 HASHES = [hashlib.sha256(content).hexdigest() for content in CONTENTS]
 HOUR, DAY, GRACE = 3600.0, 86_400.0, 3600.0
 KEPT = Retention(uploads=30, results=90, events=30, scratch=1)
-TIMES = {
-    "blobs": ("stored_at", "condemned_at"),
-    "media": ("created_at", "used_at"),
-    "artefacts": ("created_at", "deleted_at"),
-    "jobs": ("created_at", "finished_at", "deleted_at", "released_at"),
-    "sessions": ("expires_at",),
-    "collection": ("since", "next_at"),
-}
 tenants, numbers = st.sampled_from(TENANTS), st.integers(0, len(CONTENTS) - 1)
-
-
-class Crash(Exception):
-    """The process dies here."""
-
-
-@dataclass(slots=True)
-class ModelJob:
-    """What is known of a job; `made` is in the store, `shown` are its artefacts.
-
-    `kept` is what its manifest names.
-    """
-
-    row: JobRow
-    reads: set[str]
-    source: str | None = None
-    made: set[str] = field(default_factory=set)
-    shown: set[str] = field(default_factory=set)
-    kept: set[str] = field(default_factory=set)
-    is_open: bool = True
-    age: float = 0.0
-
-
-class FailingStore:
-    """A store that dies in the middle of a removal when it is asked to."""
-
-    def __init__(self, store: ArtefactStore) -> None:
-        self.store, self.left = store, 0
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.store, name)
-
-    def remove(self, hashes: list[str]) -> None:
-        if self.left and len(hashes) >= self.left:
-            self.store.remove(hashes[: self.left])
-            raise Crash
-        self.store.remove(hashes)
-
-
-class CrashingDatabase(Database):
-    """A ledger whose process dies at the end of one of the next transactions, before its commit."""
-
-    left = 0
-
-    @contextmanager
-    def write(self) -> Iterator[Connection]:
-        with super().write() as connection:
-            yield connection
-            self.left -= self.left > 0
-            if self.left == 1:
-                self.left = 0
-                raise Crash
-
-    def die_in(self, transactions: int) -> None:
-        """Die at the end of the n-th transaction from now on; 0 never."""
-        self.left = transactions + 1 if transactions else 0
-
-
-def age(db: Database, seconds: float) -> None:
-    """Let time pass: everything in the ledger is that much older. The server's clock cannot be moved."""
-    with db.write() as connection:
-        for table, columns in TIMES.items():
-            known = metadata.tables[table]
-            connection.execute(update(known).values({name: known.c[name] - seconds for name in columns}))
 
 
 class Histories(RuleBasedStateMachine):
@@ -406,17 +332,3 @@ class Histories(RuleBasedStateMachine):
             assert needed or maybe
         else:
             assert not needed
-
-
-def build_manifest(hashes: set[str], job_id: str) -> bytes:
-    """The manifest of a segment job with artefacts of these hashes."""
-    content = {
-        "result": {"kind": "segment", "width": 4, "height": 4, "instances": []},
-        "artefacts": [
-            {"name": sha256[:8], "role": "masks", "sha256": sha256, "media_type": "a/b", "bytes": 9}
-            for sha256 in sorted(hashes)
-        ],
-        "provenance": {"code_version": "0", "engines": [], "seed": 0, "parameters": {}, "sources": []},
-        "reason": job_id,
-    }
-    return json.dumps(content).encode()

@@ -5,7 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from service.embedded import Stack, free_port
+
+pytestmark = pytest.mark.slow
 
 COMMAND = ["-m", "celery", "-A", "workers.main", "worker", "--concurrency", "1", "--without-mingle"]
 

@@ -1,5 +1,7 @@
 """Boxes of pixels: xyxy, end-exclusive; the top left corner of the image is (0, 0)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,4 +37,22 @@ def clip_box(box: Box, size: tuple[int, int]) -> Box:
     x0, y0, x1, y1 = max(box[0], 0.0), max(box[1], 0.0), min(box[2], float(width)), min(box[3], float(height))
     if x1 - x0 < MIN_SIDE or y1 - y0 < MIN_SIDE:
         raise ValueError(f"the box {box} does not meet the image of {width}x{height}")
+    return x0, y0, x1, y1
+
+
+def contains_box(outer: Box, inner: Box) -> bool:
+    """Whether a box lies within another one; borders may touch."""
+    return (
+        outer[0] <= inner[0] + MIN_SIDE
+        and outer[1] <= inner[1] + MIN_SIDE
+        and inner[2] <= outer[2] + MIN_SIDE
+        and inner[3] <= outer[3] + MIN_SIDE
+    )
+
+
+def enclose_boxes(boxes: Sequence[Box]) -> Box:
+    """The smallest box around some boxes, of which there is at least one."""
+    corners = np.array(boxes, np.float64)
+    x0, y0 = corners[:, :2].min(axis=0).tolist()
+    x1, y1 = corners[:, 2:].max(axis=0).tolist()
     return x0, y0, x1, y1

@@ -15,7 +15,7 @@ from storage.collection import Collector
 from storage.ledger import Database, deletion, files, jobs, leases
 from storage.ledger.database import MIGRATIONS
 from storage.ledger.retention import Retention
-from tests.support.histories import build_manifest
+from tests.support.history_model import build_manifest
 
 TENANT = "acme"
 COLUMNS = (

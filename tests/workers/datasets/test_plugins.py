@@ -32,6 +32,8 @@ from workers.engines.protocols import EngineInfo, Rgb
 from workers.formats.rle import encode_mask
 from workers.geometry.boxes import bounding_box
 
+pytestmark = pytest.mark.slow
+
 STEP, FRAMES = 7, 12
 
 

@@ -20,6 +20,8 @@ from workers.formats.simulation.solids import NotSolid, compute_mass, make_lods
 from workers.geometry.meshes import Mesh, TextureMaterial, Texturing
 from workers.geometry.poses import Similarity, matrix_from_quaternion
 
+pytestmark = pytest.mark.slow
+
 DENSITY = 700.0
 
 

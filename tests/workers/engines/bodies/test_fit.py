@@ -15,6 +15,8 @@ from workers.engines.bodies.rotations import log_map
 from workers.engines.bodies.silhouette import SilhouetteFitter
 from workers.engines.bodies.skeleton import load_skeleton
 
+pytestmark = pytest.mark.slow
+
 PEOPLE = 40
 ARM = ("elbow", "wrist", "pinky", "index", "thumb")
 

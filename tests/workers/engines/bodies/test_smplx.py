@@ -18,6 +18,8 @@ from workers.formats.annotated_arrays import write_npz
 from workers.jobs.bodies.body_record import describe_body, list_body_arrays
 from workers.smplx_cli import app
 
+pytestmark = pytest.mark.slow
+
 PARENTS = [0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19]
 SPINES = {"spine1": "spine04", "spine2": "spine03", "spine3": "spine02", "left_foot": "toe2_1_L"}
 SPINES |= {"right_foot": "toe2_1_R", "left_collar": "clavicle_L", "right_collar": "clavicle_R"}

@@ -1,12 +1,13 @@
 """MobileSAM (Zhang et al. 2023) by ONNX Runtime: an image to an embedding, a prompt to small masks."""
 
+import math
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.protocols import Mask, Rgb
+from workers.engines.protocols import Box, Mask, Rgb
 from workers.engines.weights import open_session
 
 ENCODER = "mobilesam_encoder.onnx"
@@ -18,29 +19,34 @@ MASK_SIDE = 256
 GRID_SIDE = 64
 CHANNELS = 256
 EMBEDDING_BYTES = CHANNELS * GRID_SIDE * GRID_SIDE * 4
-# pixels of the encoder's input per cell of an embedding, and the step of a canvas' sides
+# pixels of the encoder's input per cell of an embedding, and the step of a window's sides
 CELL, CANVAS_STEP = 16, 64
-# empty pixels around a fitted image: without them cells at its border see less padding than on the square
+# empty pixels beyond an image's end: without them cells at its border see less padding than on the square
 CANVAS_MARGIN = 32
 # grey levels of the padding, which is zero after normalisation
 MEAN_COLOR = (124, 116, 104)
 # logits beyond this are certain enough for a mask that is fed back as a prompt
 PRIOR_LOGIT = 8.0
+# the logit of what the decoder has not seen
+OUTSIDE_LOGIT = -32.0
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class ImageEmbedding:
-    """The encoder's features f32[1,256,64,64] of an image, and how its pixels map into them.
+    """The encoder's features f32[1,256,h,w] of an image, and how its pixels map into them.
 
     `image_size` is the image's (height, width), `scaled_size` the (height, width) of its copy in the top left
-    of the 1024 x 1024 input. A mirrored embedding is that of the image flipped left to right.
+    of the 1024 x 1024 input. `origin` is the (row, column) of the first cell in the grid of 64 x 64 that
+    covers that input: features of a region are a part of the grid. A mirrored embedding is that of the image
+    flipped left to right.
     """
 
     features: Floats
     image_size: tuple[int, int]
     scaled_size: tuple[int, int]
+    origin: tuple[int, int] = (0, 0)
     mirrored: bool = False
 
     @property
@@ -48,6 +54,16 @@ class ImageEmbedding:
         """The (height, width) of the image in the decoder's 256 x 256 masks, at least 1 each."""
         height, width = (round(side * MASK_SIDE / INPUT_SIDE) for side in self.scaled_size)
         return max(height, 1), max(width, 1)
+
+    @property
+    def mask_window(self) -> tuple[slice, slice]:
+        """The rows and columns of the decoder's 256 x 256 masks that the features cover."""
+        cells = MASK_SIDE // GRID_SIDE
+        (row, column), (height, width) = self.origin, self.features.shape[2:]
+        return (
+            slice(cells * row, cells * (row + height)),
+            slice(cells * column, cells * (column + width)),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,31 +85,40 @@ class MobileSam:
         self._decoder = open_session(DECODER, threads)
         self._empty: Floats | None = None
 
-    def encode(
-        self, image: Rgb, *, mirrored: bool = False, side: int = INPUT_SIDE, fitted: bool = False
-    ) -> ImageEmbedding:
-        """Embed an RGB image (H, W, 3), as it is or flipped left to right, scaled to a longest side.
+    def encode(self, image: Rgb, *, mirrored: bool = False, fitted: bool = False) -> ImageEmbedding:
+        """Embed an RGB image (H, W, 3), as it is or flipped left to right, on the complete square.
 
         `fitted` encodes only the part of the square that the image covers, and takes the rest from an empty
         image: the time falls with the covered area, and masks change a little.
         """
-        height, width = image.shape[:2]
-        scale = side / max(height, width)
-        scaled = max(round(height * scale), 1), max(round(width * scale), 1)
-        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        pixels = cv2.resize(np.ascontiguousarray(image), (scaled[1], scaled[0]), interpolation=method)
+        pixels = _scale_image(image, INPUT_SIDE)
+        scaled = pixels.shape[0], pixels.shape[1]
         if mirrored:
             pixels = np.ascontiguousarray(pixels[:, ::-1])
-        canvas = _fit_canvas(scaled) if fitted else (INPUT_SIDE, INPUT_SIDE)
+        canvas = INPUT_SIDE, INPUT_SIDE
+        if fitted:
+            rows, columns = (_fit_window(0, side, side, side) for side in scaled)
+            canvas = rows.stop, columns.stop
         features = self._run_encoder(pixels, canvas)
         if canvas != (INPUT_SIDE, INPUT_SIDE):
             fitted_features, features = features, self._empty_features().copy()
             features[:, :, : canvas[0] // CELL, : canvas[1] // CELL] = fitted_features
-        return ImageEmbedding(features, (height, width), scaled, mirrored)
+        return ImageEmbedding(features, image.shape[:2], scaled, mirrored=mirrored)
 
-    def _run_encoder(self, pixels: Rgb, canvas: tuple[int, int]) -> Floats:
-        features = self._encoder.run(None, {"image": pixels, "canvas": np.zeros(canvas, np.uint8)})[0]
-        return np.asarray(features, dtype=np.float32)
+    def encode_region(self, image: Rgb, region: Box) -> ImageEmbedding:
+        """Embed a region (xyxy pixels) of an RGB image (H, W, 3) as it would be in the complete image.
+
+        The decoder attends to the region alone: the time of both networks falls with its area, and nothing is
+        found outside it. Without a prior mask, prompts are answered less well than on the complete image.
+        """
+        pixels = _scale_image(image, INPUT_SIDE)
+        scaled = pixels.shape[0], pixels.shape[1]
+        columns = _fit_window(region[0], region[2], image.shape[1], scaled[1])
+        rows = _fit_window(region[1], region[3], image.shape[0], scaled[0])
+        canvas = rows.stop - rows.start, columns.stop - columns.start
+        features = self._run_encoder(np.ascontiguousarray(pixels[rows, columns]), canvas)
+        origin = rows.start // CELL, columns.start // CELL
+        return ImageEmbedding(features, image.shape[:2], scaled, origin)
 
     def _empty_features(self) -> Floats:
         """The features f32[1,256,64,64] of a square without an image, computed once."""
@@ -101,6 +126,10 @@ class MobileSam:
             pixel = np.full((1, 1, 3), MEAN_COLOR, np.uint8)
             self._empty = self._run_encoder(pixel, (INPUT_SIDE, INPUT_SIDE))
         return self._empty
+
+    def _run_encoder(self, pixels: Rgb, canvas: tuple[int, int]) -> Floats:
+        features = self._encoder.run(None, {"image": pixels, "canvas": np.zeros(canvas, np.uint8)})[0]
+        return np.asarray(features, dtype=np.float32)
 
     def decode(
         self, embedding: ImageEmbedding, prompt: DecoderPrompt, prior: Floats | None = None
@@ -116,18 +145,24 @@ class MobileSam:
             points = _restore_corner_order(points, labels)
         height, width = embedding.image_size
         points *= (embedding.scaled_size[1] / width, embedding.scaled_size[0] / height)
+        window = embedding.mask_window
         mask = np.zeros((MASK_SIDE, MASK_SIDE), np.float32) if prior is None else prior
-        masks, scores = self._decoder.run(
+        seen, scores = self._decoder.run(
             None,
             {
                 "embedding": embedding.features,
+                "origin": np.array(embedding.origin, np.float32),
                 "coords": points[None].astype(np.float32),
                 "labels": labels[None].astype(np.float32),
-                "mask_logits": mask[None, None],
+                "mask_logits": mask[window][None, None],
                 "has_mask": np.array([prior is not None], np.float32),
             },
         )
-        return masks[0], scores[0]
+        if seen.shape[2:] == mask.shape:
+            return seen[0], scores[0]
+        masks = np.full((seen.shape[1], *mask.shape), OUTSIDE_LOGIT, np.float32)
+        masks[:, *window] = seen[0]
+        return masks, scores[0]
 
     @staticmethod
     def upsample(embedding: ImageEmbedding, logits: Floats, size: tuple[int, int] | None = None) -> Floats:
@@ -153,12 +188,26 @@ class MobileSam:
         return out
 
 
-def _fit_canvas(size: tuple[int, int]) -> tuple[int, int]:
-    """The smallest canvas (H, W) for a scaled image of (height, width)."""
-    height, width = (
-        min(-(-(side + CANVAS_MARGIN) // CANVAS_STEP) * CANVAS_STEP, INPUT_SIDE) for side in size
-    )
-    return height, width
+def _scale_image(image: Rgb, side: int) -> Rgb:
+    """An image (H, W, 3) whose longest side is `side` pixels."""
+    height, width = image.shape[:2]
+    scale = side / max(height, width)
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    size = max(round(width * scale), 1), max(round(height * scale), 1)
+    return np.asarray(cv2.resize(np.ascontiguousarray(image), size, interpolation=method))
+
+
+def _fit_window(first: float, last: float, side: int, scaled: int) -> slice:
+    """The smallest window of the encoder's input, along one axis, for pixels of an image's side.
+
+    At the end of the image, of which `scaled` pixels are left of `side`, it has a margin.
+    """
+    start = int(max(first * scaled / side, 0) // CELL) * CELL
+    stop = last * scaled / side
+    stop = scaled + CANVAS_MARGIN if stop > scaled - CELL else stop
+    length = min(math.ceil((stop - start) / CANVAS_STEP) * CANVAS_STEP, INPUT_SIDE)
+    start = min(start, INPUT_SIDE - length)
+    return slice(start, start + length)
 
 
 def _restore_corner_order(points: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:

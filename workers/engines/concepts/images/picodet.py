@@ -1,5 +1,6 @@
 """PicoDet (Yu et al. 2021) by ONNX Runtime: boxes of the 80 COCO classes, on the image and on tiles."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 
@@ -19,6 +20,9 @@ WEIGHTS = "picodet_coco.onnx"
 INPUT_SIDE = 416
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 _STD = np.array([0.229, 0.224, 0.225], np.float32)
+
+# xyxy pixels, end-exclusive
+Tile = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +44,30 @@ class PicoDet:
     def detect(self, image: Rgb, *, tiles: bool = True) -> list[Detection]:
         """All boxes of an RGB image (H, W, 3) with at least the minimum score, best first.
 
-        A large image is also read in 2 x 2 overlapping tiles, which finds smaller objects; boxes that an
-        inner border of a tile cuts are dropped.
+        A large image is also read in tiles, which finds smaller objects.
         """
-        height, width = image.shape[:2]
         detections = self._run(image, 0, 0)
-        if tiles and max(height, width) > self._config.tile_above:
-            tile_h, tile_w = round(height * self._config.tile_share), round(width * self._config.tile_share)
-            for y, x in product((0, height - tile_h), (0, width - tile_w)):
-                on_tile = self._run(image[y : y + tile_h, x : x + tile_w], x, y)
-                tile = (x, y, x + tile_w, y + tile_h)
-                detections += [item for item in on_tile if not self._is_cut(item.box, tile, (height, width))]
+        if tiles:
+            detections += self.detect_in_tiles(image, self.list_tiles(image))
         return suppress_duplicates(detections, self._config)
+
+    def list_tiles(self, image: Rgb) -> list[Tile]:
+        """The 2 x 2 overlapping tiles of an image (H, W, 3), none of a small one."""
+        height, width = image.shape[:2]
+        if max(height, width) <= self._config.tile_above:
+            return []
+        tile_h, tile_w = round(height * self._config.tile_share), round(width * self._config.tile_share)
+        corners = product((0, height - tile_h), (0, width - tile_w))
+        return [(x, y, x + tile_w, y + tile_h) for y, x in corners]
+
+    def detect_in_tiles(self, image: Rgb, tiles: Iterable[Tile]) -> list[Detection]:
+        """The boxes of each tile of an image (H, W, 3), without those that an inner border cuts."""
+        return [
+            item
+            for tile in tiles
+            for item in self._run(image[tile[1] : tile[3], tile[0] : tile[2]], tile[0], tile[1])
+            if not self._is_cut(item.box, tile, image.shape[:2])
+        ]
 
     def _run(self, image: Rgb, left: int, top: int) -> list[Detection]:
         height, width = image.shape[:2]
@@ -69,7 +85,7 @@ class PicoDet:
             detections.append(Detection(COCO[int(kind)], score, (x0 + left, y0 + top, x1 + left, y1 + top)))
         return detections
 
-    def _is_cut(self, box: Box, tile: tuple[int, int, int, int], size: tuple[int, int]) -> bool:
+    def _is_cut(self, box: Box, tile: Tile, size: tuple[int, int]) -> bool:
         """Whether a box reaches a border of its tile that is not a border of the image (height, width)."""
         slack_x = self._config.tile_border_share * (tile[2] - tile[0])
         slack_y = self._config.tile_border_share * (tile[3] - tile[1])

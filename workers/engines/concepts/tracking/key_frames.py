@@ -1,19 +1,17 @@
 """Key frames: the frames on which the detector and MobileSAM run, correct all tracks and start new ones."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 
 from maquette.contract.vocabulary import parse_phrase
 
 from workers.engines.concepts.images.attributes import has_color, sort_by_extreme
-from workers.engines.concepts.images.color_histograms import ColorBins, quantize_colors
-from workers.engines.concepts.images.config import AttributeConfig
-from workers.engines.concepts.images.embedded_image import EmbeddedImage
+from workers.engines.concepts.images.config import ImageConfig
 from workers.engines.concepts.images.mobilesam import ImageEmbedding, MobileSam
 from workers.engines.concepts.images.picodet import Detection, PicoDet
 from workers.engines.concepts.masks import mask_area
 from workers.engines.concepts.tracking.association import match_detections
-from workers.engines.concepts.tracking.config import KeyFrameConfig, PropagationConfig, TrackerConfig
-from workers.engines.concepts.tracking.optical_flow import downscale, make_flow_image
+from workers.engines.concepts.tracking.config import KeyFrameConfig, TrackerConfig
+from workers.engines.concepts.tracking.frame_detection import FrameDetector
 from workers.engines.concepts.tracking.reid import is_explained, reidentification_score
 from workers.engines.concepts.tracking.reprompting import Reprompter
 from workers.engines.concepts.tracking.state import Track, TrackerState, merge_visible_masks
@@ -24,29 +22,9 @@ from workers.engines.concepts.tracking.track_update import (
     search_lost_track,
     start_track,
 )
-from workers.engines.protocols import Rgb, TrackPrompts
-
-
-@dataclass(frozen=True, slots=True)
-class WorkingFrame:
-    """A frame as the tracker reads it: the image, copies in working and flow pixels, colour bins (h, w)."""
-
-    image: EmbeddedImage
-    work: Rgb
-    flow_image: Rgb
-    bins: ColorBins
-
-    @classmethod
-    def prepare(cls, image: Rgb, config: PropagationConfig) -> "WorkingFrame":
-        """Scale an RGB image (H, W, 3) and quantise its colours."""
-        work = downscale(image, config.work_side)
-        flow_image = make_flow_image(work, config.flow_side)
-        return cls(EmbeddedImage(image), work, flow_image, quantize_colors(work))
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(height, width) in working pixels."""
-        return self.bins.shape[0], self.bins.shape[1]
+from workers.engines.concepts.tracking.working_frame import WorkingFrame
+from workers.engines.protocols import Box, TrackPrompts
+from workers.geometry.boxes import bounding_box, clip_box, contains_box, enclose_boxes
 
 
 class KeyFrameProcessor:
@@ -58,91 +36,120 @@ class KeyFrameProcessor:
         detector: PicoDet,
         prompts: TrackPrompts,
         config: TrackerConfig,
-        attributes: AttributeConfig,
+        images: ImageConfig,
     ) -> None:
-        self._sam, self._detector, self._config, self._attributes = sam, detector, config, attributes
+        self._sam, self._config, self._attributes = sam, config, images.attributes
         self._queries = [parse_phrase(phrase) for phrase in prompts.phrases]
         self._classes = {index: query.classes for index, query in enumerate(self._queries)}
         thresholds = [prompts.threshold(index) for index in range(len(prompts.phrases))]
         default = config.association.birth_score
         self._birth_scores = [default if value is None else value for value in thresholds]
+        least = config.association.confirm_share * min(self._birth_scores, default=default)
+        self._detector = FrameDetector(detector, self._classes, least, config, images.detection)
 
     def process(self, state: TrackerState, frame: WorkingFrame) -> None:
-        """Correct the tracks of a state on a key frame, start new ones and look for lost ones."""
+        """Correct tracks on a key frame, start new ones and look for lost ones.
+
+        MobileSAM reads the complete frame for objects whose mask is not known. Otherwise it reads the region
+        around the tracks that are nearly due, and corrects every track in it.
+        """
         state.last_key_frame = state.frames
-        detections = self._detect(frame)
-        if not detections and not state.tracks:
+        detections = self._detect(state, frame)
+        tracks = _tracks_in_sight(state)
+        matches = match_detections(tracks, detections, self._classes, self._config.association)
+        matched = {tracks[row].id: detections[column] for row, column in matches.items()}
+        free = [item for index, item in enumerate(detections) if index not in matches.values()]
+        lost = [track for track in state.tracks if track.is_lost and track.label is None]
+        boxes = {track.id: _prompt_box(track, matched.get(track.id)) for track in tracks}
+        early = self._config.key_frames.early_share
+        due = [boxes[track.id] for track in tracks if _is_due(state, track, early)]
+        for track in tracks:
+            if track.id in matched:
+                track.score, track.missed = matched[track.id].score, 0
+        if free or lost:
+            chosen, embedding = tracks, self.embed(frame)
+        elif due:
+            region = self._surround(due, frame.shape)
+            chosen = [track for track in tracks if contains_box(region, boxes[track.id])]
+            embedding = self._embed_region(frame, region)
+        else:
             return
-        embedding = self.embed(frame)
         reprompter = Reprompter(self._sam, embedding, frame.shape, self._config.correction)
-        free = self._correct_tracks(state, frame, reprompter, detections)
+        self._correct_tracks(state, frame, reprompter, chosen, matched)
         for prompt, query in enumerate(self._queries):
             matching = [item for item in free if item.label in query.classes]
             for item in sort_by_extreme(matching, query):
                 self._start_or_recover(state, frame, reprompter, item, prompt)
-        for track in state.tracks:
-            if track.is_lost and track.label is None:
+        for track in lost:
+            if track.is_lost:
                 occupied = merge_visible_masks(state.active_tracks, frame.shape)
                 search_lost_track(track, reprompter, frame.bins, occupied, state.frames, self._config)
+
+    def is_due(self, state: TrackerState, doubtful: Collection[int]) -> bool:
+        """Whether a track's interval has passed, or, for the ids of `doubtful` ones, a share of it.
+
+        The usual interval counts for objects that only a key frame can find.
+        """
+        limits = self._config.key_frames
+        tracks, elapsed = _tracks_in_sight(state), state.frames - state.last_key_frame
+        lost = [track for track in state.tracks if track.is_lost and track.label is None]
+        if (lost or not tracks) and elapsed >= limits.interval:
+            return True
+        early = limits.early_share
+        if any(track.id in doubtful for track in lost) and elapsed >= int(early * limits.interval):
+            return True
+        return any(_is_due(state, track, early if track.id in doubtful else 1.0) for track in tracks)
 
     def has_new_object(self, state: TrackerState, frame: WorkingFrame) -> bool:
         """Whether a confident detection matches no track."""
         least = min(self._birth_scores, default=0.0)
-        confident = [item for item in self._detect(frame) if item.score >= least]
+        confident = [item for item in self._detect(state, frame) if item.score >= least]
         matches = match_detections(
             _tracks_in_sight(state), confident, self._classes, self._config.association
         )
         return len(matches) < len(confident)
 
     def embed(self, frame: WorkingFrame) -> ImageEmbedding:
-        """The frame's embedding, computed once."""
+        """The embedding of the complete frame, computed once: for prompts without a prior mask."""
         if not frame.image.embeddings:
-            side = self._config.key_frames.encoder_side
-            frame.image.embeddings.append(self._sam.encode(frame.image.image, side=side, fitted=True))
+            frame.image.embeddings.append(self._sam.encode(frame.image.image, fitted=True))
         return frame.image.embeddings[0]
 
-    def _detect(self, frame: WorkingFrame) -> list[Detection]:
-        """The detections of the prompts' classes that can confirm a track, in working pixels."""
-        if not self._classes:
-            return []
-        image = frame.image
-        if image.detections is None:
-            image.detections = self._detector.detect(image.image)
-        sx, sy = frame.shape[1] / image.size[1], frame.shape[0] / image.size[0]
-        labels = {label for classes in self._classes.values() for label in classes}
-        least = self._config.association.confirm_share * min(self._birth_scores)
-        return [
-            Detection(
-                item.label,
-                item.score,
-                (item.box[0] * sx, item.box[1] * sy, item.box[2] * sx, item.box[3] * sy),
-            )
-            for item in image.detections
-            if item.label in labels and item.score >= least
-        ]
+    def _surround(self, boxes: Sequence[Box], shape: tuple[int, int]) -> Box:
+        """The box around some boxes and the surroundings of each, in a frame of (h, w)."""
+        share = self._config.key_frames.region_margin
+        return clip_box(enclose_boxes([_grow_box(box, share) for box in boxes]), shape)
+
+    def _embed_region(self, frame: WorkingFrame, region: Box) -> ImageEmbedding:
+        """The embedding of a region in working pixels, or that of the complete frame where it exists."""
+        if frame.image.embeddings:
+            return frame.image.embeddings[0]
+        sx, sy = frame.image.size[1] / frame.shape[1], frame.image.size[0] / frame.shape[0]
+        pixels = region[0] * sx, region[1] * sy, region[2] * sx, region[3] * sy
+        return self._sam.encode_region(frame.image.image, pixels)
+
+    def _detect(self, state: TrackerState, frame: WorkingFrame) -> list[Detection]:
+        return self._detector.detect(frame.image, state.frames, _tracks_in_sight(state), frame.shape)
 
     def _correct_tracks(
         self,
         state: TrackerState,
         frame: WorkingFrame,
         reprompter: Reprompter,
-        detections: list[Detection],
-    ) -> list[Detection]:
-        """Correct all tracks in sight and set the next interval; the detections that match none of them."""
+        chosen: Sequence[Track],
+        matched: Mapping[int, Detection],
+    ) -> None:
+        """Correct some tracks, given all detections by track id, and set their next intervals."""
         tracks = _tracks_in_sight(state)
-        matches = match_detections(tracks, detections, self._classes, self._config.association)
-        worst_iou = 1.0
-        for index, track in enumerate(tracks):
-            detection = detections[matches[index]] if index in matches else None
+        for track in chosen:
+            track.corrected_at = state.frames
+            detection = matched.get(track.id)
             if track.in_contact:
-                track.missed = 0 if detection else track.missed
                 continue
             others = [other for other in tracks if other is not track and other.prompt == track.prompt]
             occupied = merge_visible_masks(others, frame.shape)
             iou = correct_track(track, reprompter, frame.bins, detection, occupied, self._config)
-            worst_iou = min(worst_iou, iou)
-        state.interval = next_interval(state.interval, worst_iou, self._config.key_frames)
-        return [item for index, item in enumerate(detections) if index not in matches.values()]
+            track.interval = next_interval(track.interval, iou, self._config.key_frames)
 
     def _start_or_recover(
         self,
@@ -172,14 +179,21 @@ class KeyFrameProcessor:
         ]
         score, old = max(scores, key=lambda pair: (pair[0], -pair[1].id), default=(0.0, None))
         if old is not None and score > 0:
-            recover_track(old, answer, detection.score)
+            recover_track(old, answer, detection.score, state.frames)
             return
         # an extreme is one object: the first one that was found stays it
         is_free = query.extreme is None or not (rivals or missing)
         if detection.score >= self._birth_scores[prompt] and is_free:
             label, score = detection.label, detection.score
             track = start_track(
-                state.next_id, answer.soft, frame.bins, prompt=prompt, label=label, score=score
+                state.next_id,
+                answer.soft,
+                frame.bins,
+                prompt=prompt,
+                label=label,
+                score=score,
+                frame=state.frames,
+                interval=config.key_frames.interval,
             )
             track.twin = find_twin(track, state.active_tracks, config)
             state.tracks.append(track)
@@ -191,12 +205,29 @@ class KeyFrameProcessor:
         return track.is_lost or (is_part and track.missed > 0)
 
 
-def next_interval(last: int, worst_iou: float, config: KeyFrameConfig) -> int:
-    """Frames until the next key frame, given the worst IoU of propagated and corrected masks on this one."""
-    if worst_iou >= config.steady_iou:
+def next_interval(last: int, iou: float, config: KeyFrameConfig) -> int:
+    """Frames until a track's next correction, given the IoU of its propagated and corrected masks."""
+    if iou >= config.steady_iou:
         return min(last + config.interval_step, config.max_interval)
-    return config.interval if worst_iou >= config.unsteady_iou else config.min_interval
+    return config.interval
 
 
 def _tracks_in_sight(state: TrackerState) -> list[Track]:
     return [track for track in state.active_tracks if track.visible_mask.any()]
+
+
+def _prompt_box(track: Track, detection: Detection | None) -> Box:
+    """The box around a track's mask and its detection, in working pixels."""
+    box = bounding_box(track.visible_mask)
+    return box if detection is None else enclose_boxes([box, detection.box])
+
+
+def _grow_box(box: Box, share: float) -> Box:
+    """A box that is larger on each side by a share of its own side."""
+    x, y = share * (box[2] - box[0]), share * (box[3] - box[1])
+    return box[0] - x, box[1] - y, box[2] + x, box[3] + y
+
+
+def _is_due(state: TrackerState, track: Track, share: float) -> bool:
+    """Whether a share of the interval has passed since a track was corrected."""
+    return state.frames - track.corrected_at >= int(share * track.interval)

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from workers.engines.concepts.tracking.state import Track, TrackerState
 
-FORMAT = 2
+FORMAT = 3
 _SCALARS = (
     *("id", "prompt", "label", "score", "area", "velocity", "missed", "lost_at"),
+    *("corrected_at", "interval"),
     *("twin", "in_contact", "rival", "entry_velocity", "frames_apart"),
 )
 _VECTORS = ("velocity", "entry_velocity")
@@ -27,7 +28,6 @@ def dump_state(state: TrackerState, prompts: dict[str, Any]) -> bytes:
         "next_id": state.next_id,
         "size": list(state.size),
         "removed": state.removed,
-        "pause": state.interval,
         "tracks": [{name: getattr(track, name) for name in _SCALARS} for track in state.tracks],
     }
     arrays: dict[str, NDArray[Any]] = {
@@ -81,5 +81,4 @@ def _read_state(header: dict[str, Any], arrays: Any) -> TrackerState:
         flow_image=arrays["small"],
         tracks=tracks,
         removed=header["removed"],
-        interval=header["pause"],
     )

@@ -19,7 +19,8 @@ class Track:
     `amodal` is the mask of the complete object, `visible` that of its part in sight. `histogram` is its usual
     appearance and `area` its usual size in working pixels, both learnt while it is surely seen. `velocity`
     (x, y) is in flow pixels per frame. `missed` counts key frames in a row that did not confirm it. `lost_at`
-    is the number of the frame that lost it, -1 while it is not lost.
+    is the number of the frame that lost it, -1 while it is not lost. `corrected_at` is the number of the
+    frame on which MobileSAM last looked at it, and `interval` how many frames it may wait for the next time.
 
     `twin` is the id of the object that an earlier prompt named and this one names again, 0 for none.
     `in_contact` says that it touches a look-alike in this frame. `rival` is the id of the look-alike with
@@ -35,6 +36,8 @@ class Track:
     visible: SoftMask
     histogram: Histogram
     area: float
+    corrected_at: int
+    interval: int
     velocity: tuple[float, float] = (0.0, 0.0)
     missed: int = 0
     lost_at: int = -1
@@ -67,10 +70,10 @@ class Track:
 class TrackerState:
     """All that a tracker knows between two frames; its size does not grow with the video.
 
-    `frames` counts the frames so far and `last_key_frame` is the number of the last key frame; `interval` is
-    how many frames the next one may wait. `size` is the video's (height, width), `flow_image` the last frame
-    in flow pixels. `removed` are the ids that the user removed: those of phrases stay among the tracks, out
-    of the results, so that the same object does not come back under another id.
+    `frames` counts the frames so far and `last_key_frame` is the number of the last key frame. `size` is the
+    video's (height, width), `flow_image` the last frame in flow pixels. `removed` are the ids that the user
+    removed: those of phrases stay among the tracks, out of the results, so that the same object does not come
+    back under another id.
     """
 
     frames: int
@@ -80,7 +83,6 @@ class TrackerState:
     flow_image: Rgb
     tracks: list[Track]
     removed: list[int]
-    interval: int
 
     @property
     def active_tracks(self) -> list[Track]:

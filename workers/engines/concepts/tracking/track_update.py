@@ -18,9 +18,17 @@ from workers.geometry.overlap import mask_iou
 
 
 def start_track(
-    number: int, mask: SoftMask, bins: ColorBins, *, prompt: int, label: str | None, score: float
+    number: int,
+    mask: SoftMask,
+    bins: ColorBins,
+    *,
+    prompt: int,
+    label: str | None,
+    score: float,
+    frame: int,
+    interval: int,
 ) -> Track:
-    """A new track whose object shows the mask u8 (h, w)."""
+    """A new track whose object shows the mask u8 (h, w) on the frame of that number."""
     visible = threshold_mask(mask)
     return Track(
         id=number,
@@ -31,6 +39,8 @@ def start_track(
         visible=mask,
         histogram=color_histogram(bins, visible),
         area=float(max(mask_area(visible), 1)),
+        corrected_at=frame,
+        interval=interval,
     )
 
 
@@ -115,19 +125,20 @@ def search_lost_track(
         if not is_plausible or mask_area(answer.mask & occupied) > reid.max_occupied_share * area:
             continue
         if appearance_score(track, bins, answer.mask, config) >= min_score:
-            recover_track(track, answer, answer.score)
+            recover_track(track, answer, answer.score, frame)
             return
 
 
-def reset_track(track: Track, mask: SoftMask, bins: ColorBins, score: float) -> None:
+def reset_track(track: Track, mask: SoftMask, bins: ColorBins, score: float, frame: int) -> None:
     """Take a prompt's mask u8 (h, w) for the object, and learn its appearance and area from it."""
     track.amodal = track.visible = mask
     visible = track.visible_mask
     track.histogram, track.area = color_histogram(bins, visible), float(max(mask_area(visible), 1))
     track.score, track.missed, track.lost_at, track.rival = score, 0, -1, 0
+    track.corrected_at = frame
 
 
-def recover_track(track: Track, answer: DecodedMask, score: float) -> None:
-    """A lost object is seen again."""
+def recover_track(track: Track, answer: DecodedMask, score: float, frame: int) -> None:
+    """A lost object is seen again on the frame of that number."""
     track.amodal = track.visible = answer.soft
-    track.score, track.missed, track.lost_at = score, 0, -1
+    track.score, track.missed, track.lost_at, track.corrected_at = score, 0, -1, frame

@@ -12,7 +12,7 @@ from workers.engines.concepts.images.prompt_segmenter import PromptSegmenter
 from workers.engines.concepts.masks import mask_area, remove_specks
 from workers.engines.concepts.prompt_schedule import PromptSchedule
 from workers.engines.concepts.tracking.config import TrackerConfig
-from workers.engines.concepts.tracking.key_frames import KeyFrameProcessor, WorkingFrame
+from workers.engines.concepts.tracking.key_frames import KeyFrameProcessor
 from workers.engines.concepts.tracking.lookalikes import find_contacts, fit_together, settle_identities
 from workers.engines.concepts.tracking.mask_propagation import extrapolate_mask, propagate_mask
 from workers.engines.concepts.tracking.optical_flow import Floats, FrameFlow, compute_flow
@@ -21,6 +21,7 @@ from workers.engines.concepts.tracking.snapshot import dump_state, load_state
 from workers.engines.concepts.tracking.state import SoftMask, Track, TrackerState, merge_visible_masks
 from workers.engines.concepts.tracking.track_update import find_twin, reset_track, start_track
 from workers.engines.concepts.tracking.visibility import estimate_visible_part, resolve_overlaps
+from workers.engines.concepts.tracking.working_frame import WorkingFrame
 from workers.engines.concepts.visual_prompts import can_start_object
 from workers.engines.protocols import (
     FrameResult,
@@ -55,7 +56,7 @@ class DefaultTracker:
         """`state` is a snapshot to resume from; raises ValueError when it was made with other prompts."""
         self._segmenter, self._prompts, self._config = segmenter, prompts, config
         self._schedule = PromptSchedule(prompts)
-        self._key_frames = KeyFrameProcessor(sam, detector, prompts, config, images.attributes)
+        self._key_frames = KeyFrameProcessor(sam, detector, prompts, config, images)
         self._state = None if state is None else load_state(state, prompts.signature())
 
     def step(self, frame: VideoFrame) -> Sequence[FrameResult]:
@@ -103,7 +104,6 @@ class DefaultTracker:
             flow_image=frame.flow_image,
             tracks=[],
             removed=[],
-            interval=self._config.key_frames.interval,
         )
         self._key_frames.process(state, frame)
         return state
@@ -114,21 +114,21 @@ class DefaultTracker:
             raise ValueError(f"the frame's size {frame.image.size} is not that of the first one {state.size}")
         config = self._config.key_frames
         flow = compute_flow(state.flow_image, frame.flow_image, self._config.propagation)
-        color_errors, is_doubtful = self._propagate(state, flow, frame)
-        elapsed = state.frames - state.last_key_frame
-        is_due = elapsed >= state.interval
-        is_due |= is_doubtful and elapsed >= int(config.doubt_share * state.interval)
-        if is_due or (elapsed == config.interval and self._key_frames.has_new_object(state, frame)):
+        color_errors, doubtful = self._propagate(state, flow, frame)
+        has_waited = state.frames - state.last_key_frame == config.interval
+        if self._key_frames.is_due(state, doubtful) or (
+            has_waited and self._key_frames.has_new_object(state, frame)
+        ):
             self._key_frames.process(state, frame)
         return color_errors
 
     def _propagate(
         self, state: TrackerState, flow: FrameFlow, frame: WorkingFrame
-    ) -> tuple[dict[int, Floats], bool]:
-        """Move every mask to the new frame: colour errors by track id, and whether an object is in doubt."""
+    ) -> tuple[dict[int, Floats], set[int]]:
+        """Move every mask to the new frame: colour errors by track id, and the ids of objects in doubt."""
         config, bins = self._config, frame.bins
         color_errors: dict[int, Floats] = {}
-        moved_ids, is_doubtful = self._move_lookalikes(state, frame)
+        moved_ids, doubtful = self._move_lookalikes(state, frame)
         for track in state.tracks:
             if track.id in moved_ids:
                 continue
@@ -143,15 +143,16 @@ class DefaultTracker:
             color_errors[track.id] = moved.color_error
             change = mask_area(track.visible_mask) / max(before, 1)
             limits = config.key_frames
-            is_doubtful |= moved.trust < limits.min_flow_trust
-            is_doubtful |= not limits.min_area_change <= change <= limits.max_area_change
+            is_steady = limits.min_area_change <= change <= limits.max_area_change
+            if moved.trust < limits.min_flow_trust or not is_steady:
+                doubtful.add(track.id)
         occupied = merge_visible_masks(state.active_tracks, frame.shape)
         lost = [track for track in state.tracks if track.is_lost and track.label is None]
-        is_doubtful |= any(is_in_sight(track, bins, occupied, config) for track in lost)
-        return color_errors, is_doubtful
+        doubtful |= {track.id for track in lost if is_in_sight(track, bins, occupied, config)}
+        return color_errors, doubtful
 
-    def _move_lookalikes(self, state: TrackerState, frame: WorkingFrame) -> tuple[set[int], bool]:
-        """Move look-alikes that are near each other: their ids, and whether some have just parted."""
+    def _move_lookalikes(self, state: TrackerState, frame: WorkingFrame) -> tuple[set[int], set[int]]:
+        """Move look-alikes that are near each other: their ids, and those that have just parted."""
         tracks, config = state.active_tracks, self._config.lookalikes
         scale = np.array(frame.shape[::-1], np.float32) / state.flow_image.shape[1::-1]
         velocities = [np.asarray(scale * track.velocity, np.float32) for track in tracks]
@@ -167,8 +168,8 @@ class DefaultTracker:
                 x, y = (velocity / scale).tolist()
                 tracks[index].velocity = x, y
         settle_identities(tracks, velocities, config)
-        parted = any(was and not track.in_contact for was, track in zip(were_in_contact, tracks, strict=True))
-        return moved_ids, parted
+        pairs = zip(were_in_contact, tracks, strict=True)
+        return moved_ids, {track.id for was, track in pairs if was and not track.in_contact}
 
     def _apply_prompts(self, state: TrackerState, index: int, frame: WorkingFrame) -> None:
         """Apply removals and visual prompts of a frame; a prompt for a removed or unknown id does nothing."""
@@ -197,10 +198,20 @@ class DefaultTracker:
         instance = self._segmenter.segment_in_video(frame.image, prompt, known)
         mask = _downscale_mask(instance.mask, frame.shape)
         if track is not None:
-            reset_track(track, mask, frame.bins, instance.score)
+            reset_track(track, mask, frame.bins, instance.score, state.frames)
         else:
             index = len(self._prompts.phrases) + number - 1
-            track = start_track(number, mask, frame.bins, prompt=index, label=None, score=instance.score)
+            interval, score = self._config.key_frames.interval, instance.score
+            track = start_track(
+                number,
+                mask,
+                frame.bins,
+                prompt=index,
+                label=None,
+                score=score,
+                frame=state.frames,
+                interval=interval,
+            )
             state.tracks.append(track)
         track.twin = find_twin(track, state.active_tracks, self._config)
 

@@ -26,7 +26,7 @@ def _start(clip: CrossingClip, frame: int) -> list[Track]:
     bins = quantize_colors(clip.frames[frame])
     masks = [clip.mask(frame, number).astype(np.uint8) * 255 for number in (1, 2)]
     return [
-        start_track(number, mask, bins, prompt=number - 1, label=None, score=1.0)
+        start_track(number, mask, bins, prompt=number - 1, label=None, score=1.0, frame=0, interval=5)
         for number, mask in enumerate(masks, start=1)
     ]
 
