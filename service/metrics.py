@@ -17,7 +17,8 @@ from prometheus_client import (
 )
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from storage.ledger import fleet, jobs
+from storage.collection import CollectionReport
+from storage.ledger import blobs, fleet, jobs
 
 if TYPE_CHECKING:
     from service.state import State
@@ -31,6 +32,17 @@ SECONDS = Histogram(
 )
 JOBS = Gauge("maquette_jobs", "Jobs by queue and state", ["queue", "state"], registry=REGISTRY)
 STREAMS = Gauge("maquette_event_streams", "Event streams that are open", registry=REGISTRY)
+CONDEMNED = Gauge(
+    "maquette_condemned_files", "Files that are removed after the grace time unless needed", registry=REGISTRY
+)
+COLLECTED = Counter(
+    "maquette_collected", "What this gateway's rounds of collection have deleted", ["what"], registry=REGISTRY
+)
+LAST_COLLECTION = Gauge(
+    "maquette_last_collection_timestamp_seconds",
+    "When this gateway last finished a round of collection",
+    registry=REGISTRY,
+)
 WORKERS = Gauge("maquette_workers", "Workers seen lately by queue", ["queue"], registry=REGISTRY)
 
 
@@ -67,10 +79,18 @@ class LedgerRegistry(CollectorRegistry):
         JOBS.clear()
         for (queue, name), count in jobs.count_by_state(self._state.db).items():
             JOBS.labels(queue, name).set(count)
+        CONDEMNED.set(blobs.count_condemned(self._state.db))
         WORKERS.clear()
         for worker in fleet.list_alive(self._state.db, self._state.settings.worker_seen_seconds):
             WORKERS.labels(worker.queue).inc()
         yield from REGISTRY.collect()
+
+
+def record_collection(report: CollectionReport) -> None:
+    """Count what a round of collection has deleted."""
+    for what in ("jobs", "uploads", "histories", "files"):
+        COLLECTED.labels(what).inc(getattr(report, what))
+    LAST_COLLECTION.set_to_current_time()
 
 
 def render(state: State) -> bytes:

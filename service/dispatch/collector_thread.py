@@ -5,6 +5,7 @@ import threading
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from service import metrics
 from service.settings import ServiceSettings
 from storage.artefacts import ArtefactStore
 from storage.collection import Collector
@@ -43,10 +44,12 @@ class CollectorThread:
                 if take_turn(self._db, self._seconds):
                     report = self._collector.collect(self._seconds, self._stop.is_set)
                     log.info("collected: %s", report)
+                    metrics.record_collection(report)
             except SQLAlchemyError:
                 log.warning("the ledger cannot be reached", exc_info=True)
-            except OSError:
-                log.warning("files cannot be removed: the next round tries again", exc_info=True)
+            except Exception:
+                # a store that is away, or an error: without collection the disk fills
+                log.error("nothing more was removed: the next round tries again", exc_info=True)
 
 
 def build_collector(db: Database, store: ArtefactStore, settings: ServiceSettings) -> Collector:

@@ -1,6 +1,7 @@
 """Deleting over HTTP: what is gone, what is refused while something needs it, and what others see."""
 
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -292,3 +293,17 @@ def test_an_upload_goes_with_its_jobs(gateway: TestClient, state: State, image: 
 
 def upload_other(gateway: TestClient) -> str:
     return str(gateway.post("/v1/uploads", content=encode_png(np.zeros((5, 7, 3), np.uint8))).json()["id"])
+
+
+def test_collection_is_in_the_metrics(gateway: TestClient, state: State, image: str) -> None:
+    from service import metrics
+    from storage.collection import CollectionReport
+
+    gateway.delete(f"/v1/uploads/{image}")
+    metrics.record_collection(CollectionReport(files=3))
+    text = gateway.get("/metrics").text
+    waiting = re.search(r"^maquette_condemned_files (\S+)$", text, re.MULTILINE)
+    assert waiting is not None and float(waiting.group(1)) >= 1
+    counted = re.search(r'^maquette_collected_total\{what="files"\} (\S+)$', text, re.MULTILINE)
+    assert counted is not None and float(counted.group(1)) >= 3
+    assert "maquette_last_collection_timestamp_seconds" in text
