@@ -41,19 +41,24 @@ def check(
             help="Have unknown files collected, forget lost uploads, and let lost artefacts answer 410.",
         ),
     ] = False,
+    read_all: Annotated[
+        bool, typer.Option("--read-all", help="Compare the content of every file with its hash; it is read.")
+    ] = False,
     min_age_hours: Annotated[
         float, typer.Option(min=0, help="Leave out what is younger: it may be about to be stored.")
     ] = MIN_AGE_HOURS,
 ) -> None:
     """Compare the store with the ledger both ways; exit status 3 when they differ.
 
-    An unknown file is one that no row names, a lost file one that is not in the store any more.
+    An unknown file is one that no row names, a lost file one that is not in the store any more. Files whose
+    names are no hashes and damaged ones are only reported.
     """
     from storage.checking import check_store
     from storage.ledger import audit
 
     ledger = open_ledger()
-    report = check_store(ledger, open_artefacts(), min_age_seconds=min_age_hours * 3600, repair=repair)
+    seconds = min_age_hours * 3600
+    report = check_store(ledger, open_artefacts(), min_age_seconds=seconds, repair=repair, read_all=read_all)
     if repair and report.counts:
         with ledger.write() as connection:
             audit.record(connection, audit.find_operator(), "storage.repair", detail=report.counts)

@@ -1,11 +1,13 @@
 """Compares the store with the ledger, both ways, and repairs what differs."""
 
+import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, delete, func, select, update
 
-from storage.artefacts import ArtefactStore, StoredFile
+from storage.artefacts import ArtefactMissing, ArtefactStore, StoredFile
 from storage.ledger import Database, blobs, usage
 from storage.ledger.clock import now
 from storage.ledger.tables import artefacts, blob_refs, media
@@ -13,14 +15,18 @@ from storage.ledger.tables import blobs as table
 
 # differences that are named in a report; all are counted
 MOST_NAMED = 100
+HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 # files that are compared at once, about 300 bytes of memory each
 FILES_AT_ONCE = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """`kind` is `unknown_file` (the ledger knows nothing of it), `lost_file` (the store has it no more) or
-    `wrong_size`; `needed_by` are owners that refer to it."""
+    """How store and ledger differ; `needed_by` are owners that refer to the file.
+
+    `kind` is `unknown_file` (the ledger knows nothing of it), `stray_file` (its name is no hash), `lost_file`
+    (the store has it no more), `wrong_size` or `damaged_file` (its content has another hash).
+    """
 
     kind: str
     sha256: str
@@ -44,12 +50,15 @@ class CheckReport:
             self.differences.append(difference)
 
 
-def check_store(db: Database, store: ArtefactStore, *, min_age_seconds: float, repair: bool) -> CheckReport:
+def check_store(
+    db: Database, store: ArtefactStore, *, min_age_seconds: float, repair: bool, read_all: bool = False
+) -> CheckReport:
     """Compare all files with all rows, in parts by the first digits of their hashes.
 
     What is younger than `min_age_seconds` may be about to be stored and is left out. With `repair`, unknown
     files get a row that is marked, and the collector removes them after the grace time; of lost files the
-    uploads are forgotten, so that they can be sent again, and the artefacts answer 410.
+    uploads are forgotten, so that they can be sent again, and the artefacts answer 410. With `read_all`, the
+    content of every file is compared with its hash.
     """
     report = CheckReport()
     for prefix in _choose_prefixes(db):
@@ -60,7 +69,10 @@ def check_store(db: Database, store: ArtefactStore, *, min_age_seconds: float, r
         for difference in _compare(db, prefix, files, min_age_seconds):
             report.add(difference)
             if repair:
-                _repair(db, difference)
+                _repair(db, difference, min_age_seconds)
+        for file in files.values() if read_all else ():
+            if HASH.fullmatch(file.sha256) and _hash_content(store, file.sha256) not in (file.sha256, None):
+                report.add(Difference("damaged_file", file.sha256, file.bytes, _list_owners(db, file.sha256)))
     if repair:
         usage.recount(db)
     return report
@@ -83,7 +95,9 @@ def _compare(
         rows = {row.sha256: row for row in connection.execute(select(*columns).where(_starts(prefix)))}
     for sha256, file in files.items():
         row = rows.get(sha256)
-        if row is None:
+        if not HASH.fullmatch(sha256):
+            yield Difference("stray_file", sha256, file.bytes)
+        elif row is None:
             if file.stored_at < oldest:
                 yield Difference("unknown_file", sha256, file.bytes)
         elif row.bytes and row.bytes != file.bytes and row.settled:
@@ -104,12 +118,29 @@ def _list_owners(db: Database, sha256: str) -> tuple[str, ...]:
         return tuple(f"{row.tenant}/{row.owner}" for row in connection.execute(query))
 
 
-def _repair(db: Database, difference: Difference) -> None:
+def _hash_content(store: ArtefactStore, sha256: str) -> str | None:
+    """The hash of a file's content; None for one that was removed meanwhile."""
+    digest = hashlib.sha256()
+    try:
+        for chunk in store.read(sha256):
+            digest.update(chunk)
+    except ArtefactMissing:
+        return None
+    return digest.hexdigest()
+
+
+def _repair(db: Database, difference: Difference, min_age_seconds: float) -> None:
     sha256 = difference.sha256
+    if difference.kind == "stray_file":
+        return
     with db.write() as connection:
         if difference.kind == "unknown_file":
             row = {"sha256": sha256, "bytes": difference.bytes, "stored_at": now(), "condemned_at": now()}
             connection.execute(blobs.upsert(connection, table).values(**row).on_conflict_do_nothing())
+            return
+        settled = (table.c.sha256 == sha256, table.c.stored_at < now() - min_age_seconds)
+        if connection.execute(select(table.c.sha256).where(*settled).with_for_update()).first() is None:
+            # somebody stores it again
             return
         connection.execute(delete(media).where(media.c.sha256 == sha256))
         lost = (artefacts.c.sha256 == sha256, artefacts.c.deleted_at.is_(None))

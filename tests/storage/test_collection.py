@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from storage import checking
 from storage.artefacts import ArtefactStore
 from storage.artefacts.local import LocalStore
 from storage.checking import check_store
@@ -187,3 +188,41 @@ def test_a_damaged_file_is_reported(db: Database, store: ArtefactStore, tmp_path
     file.chmod(0o600)
     file.write_bytes(b"123")
     assert check(db, store) == {"wrong_size": 1}
+    file.write_bytes(b"12354")
+    assert check(db, store) == {}
+    assert check_store(db, store, min_age_seconds=-1, repair=False, read_all=True).counts == {
+        "damaged_file": 1
+    }
+
+
+def test_a_file_whose_name_is_no_hash_is_reported_and_left(
+    db: Database, store: ArtefactStore, tmp_path: Path
+) -> None:
+    stray = tmp_path / "store" / "ab" / f"ab{'x' * 80}"
+    stray.parent.mkdir(parents=True)
+    stray.write_bytes(b"notes of somebody")
+    assert check(db, store, repair=True) == {"stray_file": 1}
+    collect(db, store)
+    assert stray.is_file()
+
+
+def test_a_repair_leaves_what_is_sent_again_meanwhile(
+    db: Database, store: ArtefactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the comparison and the repair."""
+    sha256 = store.put(b"an upload", lambda *known: blobs.reserve(db, *known))
+    files.add_media(db, "acme", sha256, {"bytes": 9})
+    with db.write() as connection:
+        connection.execute(update(table).values(stored_at=table.c.stored_at - 100))
+    store.remove([sha256])
+    repair = checking._repair
+
+    def send_then_repair(*arguments: Any) -> None:
+        store.put(b"an upload", lambda *known: blobs.reserve(db, *known))
+        files.add_media(db, "acme", sha256, {"bytes": 9})
+        repair(*arguments)
+
+    monkeypatch.setattr(checking, "_repair", send_then_repair)
+    assert check(db, store, repair=True, age=50) == {"lost_file": 1}
+    collect(db, store)
+    assert store.has(sha256) and files.find_media(db, "acme", sha256) is not None
