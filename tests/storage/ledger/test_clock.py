@@ -9,8 +9,23 @@ from sqlalchemy import Connection
 
 from service.dispatch.reaper_thread import Reaper
 from service.settings import ServiceSettings
-from storage.ledger import Database, JobRow, Submission, clock, jobs, leases, reaper
+from storage.artefacts.local import LocalStore
+from storage.collection import Collector
+from storage.ledger import (
+    Database,
+    JobRow,
+    Submission,
+    blobs,
+    clock,
+    deletion,
+    files,
+    jobs,
+    leases,
+    reaper,
+    retention,
+)
 from storage.ledger.leases import HeartbeatReply
+from storage.ledger.retention import Retention
 
 DAY = 86_400.0
 
@@ -183,3 +198,43 @@ def test_ids_come_from_the_ledgers_time(db: Database, time: FakeTime) -> None:
     first, second = submit(db), submit(db)
     assert first.id < second.id
     assert int(first.id[4:20], 16) == pytest.approx(1_700_000_000e9, rel=1e-9)
+
+
+def test_a_clock_that_is_set_forward_makes_nothing_old(
+    db: Database, time: FakeTime, sweeper: Reaper, tmp_path: Path
+) -> None:
+    """Somebody sets the year: nothing is deleted, and what was deleted before keeps its grace time."""
+    store = LocalStore(tmp_path / "store")
+    kept, deleted = (store.put(data, lambda *known: blobs.reserve(db, *known)) for data in (b"kept", b"gone"))
+    for sha256 in (kept, deleted):
+        files.add_media(db, "a", sha256, {"bytes": 4})
+    ended = claim(db, submit(db))
+    assert leases.fail(db, ended, {"code": "x"})
+    sweeper.reap()
+    assert deletion.delete_upload(db, "a", deleted)
+    collector = Collector(db, store, Retention(), grace_seconds=3600)
+    time.pass_by(1)
+    time.jump(400 * DAY)
+    sweeper.reap()
+    assert collector.collect().files == 0
+    assert files.find_media(db, "a", kept) is not None and jobs.get(db, "a", ended.id) is not None
+    time.pass_by(2 * 3600)
+    assert collector.collect().files == 1 and not store.has(deleted)
+    # the clock is set back, and time passes
+    time.jump(-400 * DAY)
+    sweeper.reap()
+    time.pass_by(31 * DAY)
+    assert collector.collect().uploads == 1
+
+
+def test_a_clock_that_is_set_back_does_not_stop_collection(
+    db: Database, time: FakeTime, sweeper: Reaper
+) -> None:
+    assert retention.take_turn(db, 300)
+    sweeper.reap()
+    time.pass_by(1)
+    time.jump(-7200)
+    sweeper.reap()
+    assert not retention.take_turn(db, 300)
+    time.pass_by(300)
+    assert retention.take_turn(db, 300)
