@@ -11,6 +11,8 @@ from storage.ledger.tables import artefacts, blob_refs, collection, events, jobs
 from storage.ledger.tables import blobs as rows
 
 DAY = 86_400.0
+# since when references are recorded
+SINCE = select(collection.c.since).scalar_subquery()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +124,8 @@ def list_ended(db: Database, tenant: str, scratch_days: float, limit: int) -> li
         jobs.c.parent.is_(None),
         jobs.c.state.not_in(OPEN_STATES),
     )
-    due: ColumnElement[bool] = jobs.c.deleted_at.is_not(None)
+    # the artefacts of jobs from before there were references are given to them now
+    due: ColumnElement[bool] = jobs.c.deleted_at.is_not(None) | (jobs.c.created_at < SINCE)
     if scratch_days > 0:
         due |= jobs.c.finished_at < _cutoff(scratch_days)
     with db.read() as connection:
@@ -181,12 +184,11 @@ def drop_legacy(db: Database) -> bool:
 
     A tenant keeps its own until all its jobs of that time have been released.
     """
-    before = select(collection.c.since).scalar_subquery()
     unreleased = (
         jobs.c.tenant == blob_refs.c.tenant,
         jobs.c.released_at.is_(None),
         jobs.c.parent.is_(None),
-        jobs.c.created_at < before,
+        jobs.c.created_at < SINCE,
     )
     legacy = (blob_refs.c.owner == blobs.LEGACY, ~exists().where(*unreleased))
     with db.read() as connection:

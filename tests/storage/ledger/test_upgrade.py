@@ -66,7 +66,7 @@ def test_an_old_ledger_keeps_what_is_needed_and_lets_go_what_is_deleted(
         connection.execute(
             text("INSERT INTO artefacts VALUES ('acme', :sha256, 'a/b', 18, 1000, NULL)"), {"sha256": late}
         )
-    collector = Collector(old, store, Retention(scratch=1e-9), grace_seconds=-1)
+    collector = Collector(old, store, Retention(scratch=0), grace_seconds=-1)
     collector.collect()
     # results count from the upgrade, and nothing tells yet whose the leftover is
     assert all(store.has(sha256) for sha256 in (image, result, manifest, leftover, late))
