@@ -1,5 +1,6 @@
 """Artefacts: immutable files by their hash, complete or in ranges."""
 
+import math
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Annotated, Any
@@ -83,7 +84,7 @@ async def make_link(http: Request, key: Caller, sha256: ArtefactPath, request: M
     """Make a link by which anybody can read the artefact until it expires, or until your key is revoked."""
     state = get_state(http)
     await run_in_threadpool(_require_artefact, state, key.tenant, sha256)
-    expires = int(state.db.time.now_ns() / 1e9) + request.expires_seconds
+    expires = math.ceil(state.db.time.now_ns() / 1e9) + request.expires_seconds
     path = await run_in_threadpool(state.links.make_path, key, sha256, expires)
     await state.writes.run(_record_link, state, key, find_actor(http), sha256, expires)
     return ArtefactLink(path=path, expires_at=datetime.fromtimestamp(expires, UTC))
