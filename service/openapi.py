@@ -18,6 +18,9 @@ EXAMPLES = {
     "/v1/sessions": examples.SESSIONS,
     "/v1/sessions/{session_id}/prompts": examples.PROMPTS,
     "/v1/sessions/{session_id}/propagate": examples.PROPAGATIONS,
+    "/v1/artefacts/{sha256}/links": examples.LINKS,
+    "/v1/keys": examples.KEYS,
+    "/v1/keys/{key_id}/rotate": examples.ROTATIONS,
 }
 # the form that FastAPI gives errors unless its handlers are replaced
 REPLACED_SCHEMAS = ("HTTPValidationError", "ValidationError")

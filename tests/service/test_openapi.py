@@ -5,7 +5,16 @@ from typing import Any, get_args
 
 import pytest
 from fastapi.testclient import TestClient
-from maquette.contract import JobKind, JobRequest, OpenSession, Propagate, VideoPrompt
+from maquette.contract import (
+    CreateKey,
+    JobKind,
+    JobRequest,
+    MakeLink,
+    OpenSession,
+    Propagate,
+    RotateKey,
+    VideoPrompt,
+)
 from pydantic import TypeAdapter
 
 from service.app import create_app
@@ -41,6 +50,9 @@ BODIES = {
     "/v1/sessions": OpenSession,
     "/v1/sessions/{session_id}/prompts": VideoPrompt,
     "/v1/sessions/{session_id}/propagate": Propagate,
+    "/v1/artefacts/{sha256}/links": MakeLink,
+    "/v1/keys": CreateKey,
+    "/v1/keys/{key_id}/rotate": RotateKey,
 }
 
 

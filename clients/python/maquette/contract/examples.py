@@ -98,3 +98,16 @@ PROMPTS: dict[str, Example] = {
 PROPAGATIONS: dict[str, Example] = {
     "next": Example("Track through the next 100 frames", {"max_frames": 100}),
 }
+
+LINKS: dict[str, Example] = {"a_day": Example("A link that expires after a day", {"expires_seconds": 86_400})}
+
+KEYS: dict[str, Example] = {
+    "viewer": Example(
+        "A key that reads, for a month", {"name": "viewer", "scopes": ["read"], "expires_days": 30}
+    ),
+    "admin": Example("A key that administers alone", {"name": "admin", "scopes": ["admin"]}),
+}
+
+ROTATIONS: dict[str, Example] = {
+    "an_hour": Example("The old key stays valid for an hour", {"overlap_seconds": 3600})
+}
