@@ -15,7 +15,7 @@ SAM3 := .venv-sam3
 SAM3_STAMP := $(SAM3)/.installed
 SITE := $(VENV)/lib/python3.11/site-packages
 
-.PHONY: setup dev demo up check test test-sam3 lint generate openapi clean
+.PHONY: setup dev demo up check test test-chaos test-sam3 lint generate openapi clean
 
 setup: $(STAMP)
 
@@ -43,7 +43,11 @@ check: dev lint
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(SLOW_FOLDERS:%=--ignore=tests/%)
 
 test: dev lint
-	$(BIN)/python -m pytest $(PARALLEL)
+	$(BIN)/python -m pytest $(PARALLEL) --ignore=tests/chaos
+
+# processes are killed while jobs run
+test-chaos: dev
+	$(BIN)/python -m pytest $(PARALLEL) tests/chaos
 
 # torch lives in an environment of its own; everything else comes from the development one
 $(SAM3_STAMP): tests/parity/requirements.txt
