@@ -1,7 +1,6 @@
 """What a tenant may use: requests per second, and the media of one job. The ledger counts the rest."""
 
 import math
-import time
 from dataclasses import dataclass
 
 from fastapi.concurrency import run_in_threadpool
@@ -65,7 +64,7 @@ class TenantLimits:
     def find_cached(self, tenant: str) -> Limits | None:
         """The limits of a tenant that were read lately."""
         known = self._known.get(tenant)
-        return known[1] if known and known[0] > time.monotonic() else None
+        return known[1] if known and known[0] > self._db.time.monotonic() else None
 
     def get(self, tenant: str) -> Limits:
         """The limits of a tenant."""
@@ -74,7 +73,7 @@ class TenantLimits:
             limits = usage.choose_limits(self._db, tenant, self._default)
             if len(self._known) >= CACHE_SIZE:
                 self._known.clear()
-            self._known[tenant] = (time.monotonic() + CACHE_SECONDS, limits)
+            self._known[tenant] = (self._db.time.monotonic() + CACHE_SECONDS, limits)
         return limits
 
     def take(self, tenant: str, limits: Limits) -> Grant | None:
@@ -82,7 +81,7 @@ class TenantLimits:
         rate = limits.requests_per_second
         if not rate:
             return None
-        moment, most = time.monotonic(), max(1.0, rate * WINDOW_SECONDS)
+        moment, most = self._db.time.monotonic(), max(1.0, rate * WINDOW_SECONDS)
         if len(self._buckets) >= CACHE_SIZE and tenant not in self._buckets:
             self._buckets.clear()
         bucket = self._buckets.setdefault(tenant, Bucket(most, moment))

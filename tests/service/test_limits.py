@@ -1,5 +1,6 @@
 """Limits of a tenant over HTTP: what is over them is refused early, says why, and leaves no trace."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -109,23 +110,23 @@ def test_media_of_one_job(gateway: TestClient, state: State, tenant: str, name: 
 def test_requests_per_second(
     gateway: TestClient, state: State, tenant: str, stranger: dict[str, str]
 ) -> None:
-    allow(state, tenant, requests_per_second=0.5)
-    answers = [gateway.get("/v1/jobs") for _ in range(6)]
-    assert [answer.status_code for answer in answers] == [200] * 5 + [429]
-    assert answers[0].headers["RateLimit-Policy"] == '"requests";q=5;w=10'
-    assert answers[0].headers["RateLimit"] == '"requests";r=4;t=2'
+    allow(state, tenant, requests_per_second=0.2)
+    answers = [gateway.get("/v1/jobs") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[0].headers["RateLimit-Policy"] == '"requests";q=2;w=10'
+    assert answers[0].headers["RateLimit"] == '"requests";r=1;t=5'
     refused = answers[-1]
     assert refused.json()["code"] == "too_many_requests"
-    assert refused.headers["RateLimit"] == '"requests";r=0;t=10'
-    assert 1 <= int(refused.headers["Retry-After"]) <= 2
+    assert refused.headers["RateLimit"].startswith('"requests";r=0;t=')
+    assert 1 <= int(refused.headers["Retry-After"]) <= 5
     # nobody else waits for it
     assert gateway.get("/v1/jobs", headers=stranger).status_code == 200
 
 
-def test_tokens_come_back(state: State, tenant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tokens_come_back(state: State, tenant: str) -> None:
     moment = 1000.0
-    monkeypatch.setattr("service.guards.limits.time.monotonic", lambda: moment)
-    guard, limits = TenantLimits(state.db, state.settings), Limits(requests_per_second=2)
+    ledger: Any = SimpleNamespace(time=SimpleNamespace(monotonic=lambda: moment))
+    guard, limits = TenantLimits(ledger, state.settings), Limits(requests_per_second=2)
     grants = [guard.take(tenant, limits) for _ in range(21)]
     assert [grant is not None and grant.allowed for grant in grants] == [True] * 20 + [False]
     moment += 1
