@@ -46,8 +46,8 @@ class ImageEmbedding:
     features: Floats
     image_size: tuple[int, int]
     scaled_size: tuple[int, int]
-    origin: tuple[int, int] = (0, 0)
     mirrored: bool = False
+    origin: tuple[int, int] = (0, 0)
 
     @property
     def mask_extent(self) -> tuple[int, int]:
@@ -103,7 +103,7 @@ class MobileSam:
         if canvas != (INPUT_SIDE, INPUT_SIDE):
             fitted_features, features = features, self._empty_features().copy()
             features[:, :, : canvas[0] // CELL, : canvas[1] // CELL] = fitted_features
-        return ImageEmbedding(features, image.shape[:2], scaled, mirrored=mirrored)
+        return ImageEmbedding(features, image.shape[:2], scaled, mirrored)
 
     def encode_region(self, image: Rgb, region: Box) -> ImageEmbedding:
         """Embed a region (xyxy pixels) of an RGB image (H, W, 3) as it would be in the complete image.
@@ -118,7 +118,7 @@ class MobileSam:
         canvas = rows.stop - rows.start, columns.stop - columns.start
         features = self._run_encoder(np.ascontiguousarray(pixels[rows, columns]), canvas)
         origin = rows.start // CELL, columns.start // CELL
-        return ImageEmbedding(features, image.shape[:2], scaled, origin)
+        return ImageEmbedding(features, image.shape[:2], scaled, origin=origin)
 
     def _empty_features(self) -> Floats:
         """The features f32[1,256,64,64] of a square without an image, computed once."""
