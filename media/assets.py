@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 HEAD = 1 << 16
-# An OBJ has no signature: a vertex must occur within `HEAD` bytes, not counting comments before them.
+# An OBJ has no signature: a vertex must occur within about `HEAD` bytes, not counting comments.
 OBJ_VERTEX = re.compile(rb"^[ \t]*v[ \t]+[-+]?[\d.]", re.MULTILINE)
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# Longer comments at the start of a text are not searched for the OBJ behind them.
+# Behind longer comments, an OBJ is not found.
 MAX_COMMENTS = 16 << 20
-LEADING_COMMENTS = re.compile(rb"(?:[ \t]*(?:#[^\n]*)?\n)*[ \t]*")
+COMMENT_LINES = re.compile(rb"^[ \t]*#[^\n]*\n", re.MULTILINE)
+BEGUN_COMMENT = re.compile(rb"^[ \t]*#[^\n]*\Z", re.MULTILINE)
 PLY_START = re.compile(rb"ply[ \t]*[\r\n]")
 MEDIA_TYPES = {
     "ply": "application/x-ply",
@@ -55,20 +56,17 @@ def _detect_format(path: str, head: bytes) -> str | None:
 
 def find_obj_vertex(file: BinaryIO) -> bool:
     """Whether a file, from its start, is a text with a vertex as OBJ writes it."""
-    head = file.read(HEAD).removeprefix(BYTE_ORDER_MARK).replace(b"\r", b"\n")
-    read = len(head)
+    chunk = file.read(HEAD).removeprefix(BYTE_ORDER_MARK)
+    text, read = b"", 0
     # a file with a zero byte is not text
-    while b"\0" not in head:
-        # only blank lines and comments are skipped, the last one as far as it has been read
-        rest = LEADING_COMMENTS.sub(b"", head, count=1)
-        if rest and not rest.startswith(b"#"):
-            rest += file.read(HEAD - len(rest)).replace(b"\r", b"\n")
-            return b"\0" not in rest and OBJ_VERTEX.search(rest) is not None
-        more = file.read(HEAD).replace(b"\r", b"\n")
-        read += len(more)
-        if not more or read > MAX_COMMENTS:
-            return False
-        head = rest[:1] + more
+    while chunk and b"\0" not in chunk and len(text) < HEAD and read < MAX_COMMENTS:
+        read += len(chunk)
+        # of a comment that goes on in the next chunk, its sign is left
+        text = COMMENT_LINES.sub(b"", text + chunk.replace(b"\r", b"\n"))
+        text = BEGUN_COMMENT.sub(b"#", text)
+        if OBJ_VERTEX.search(text):
+            return True
+        chunk = file.read(HEAD)
     return False
 
 

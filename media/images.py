@@ -106,16 +106,17 @@ def decode_animation(
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Upright sRGB frames of an animated image with their time in milliseconds, from frame `start` on.
 
-    `flags` receives those of the colours. Raises MediaError, `video_too_large` beyond the limit of a video's
-    frames, `video_size_changes` for pages of several sizes.
+    `flags` receives those of the colours. Of a file that ends early, the frames that are there are returned,
+    and `flags` receives `file_truncated` and `frames_missing`. Raises MediaError, `video_too_large` beyond
+    the limit of a video's frames, `video_size_changes` for pages of several sizes.
     """
     time_ms = 0
     shape: tuple[int, ...] | None = None
+    flags = set() if flags is None else flags
     try:
         with open_image(path, limits) as image:
             code, transfer = read_orientation(image), _read_transfer(path)
-            for count, frame in enumerate(ImageSequence.Iterator(image)):
-                _check_frame(frame, limits)
+            for count, frame in _load_frames(image, path, limits, start, flags):
                 if shape is None:
                     shape = frame.size
                 if frame.size != shape:
@@ -123,16 +124,39 @@ def decode_animation(
                         "video_size_changes", "the pages of the file have several sizes: split it"
                     )
                 if count >= start:
-                    frame.load()
                     pixels, color_flags = to_srgb(frame, transfer)
-                    if flags is not None:
-                        flags.update(color_flags)
+                    flags.update(color_flags)
                     yield time_ms, apply_orientation(pixels, code)
                 time_ms += max(1, int(frame.info.get("duration", 100) or 100))
     except MediaError as error:
         if error.code != "image_broken":
             raise
         raise MediaError("video_broken", f"the animation cannot be decoded: {error.detail}") from error
+
+
+def _load_frames(
+    image: Image.Image, path: str, limits: MediaLimits, start: int, flags: set[str]
+) -> Iterator[tuple[int, Image.Image]]:
+    """The frames with their numbers, decoded from `start` on, up to where a file is cut."""
+    truncated = is_truncated(path)
+    promised = _count_frames(image) if truncated else 0
+    count = 0
+    try:
+        for frame in ImageSequence.Iterator(image):
+            _check_frame(frame, limits)
+            if count >= start:
+                frame.load()
+            yield count, frame
+            count += 1
+    except MediaError:
+        raise
+    except BROKEN:
+        if not count or not truncated:
+            raise
+    if truncated:
+        flags.add("file_truncated")
+    if count < promised:
+        flags.add("frames_missing")
 
 
 def _count_frames(image: Image.Image) -> int:

@@ -120,6 +120,29 @@ def test_a_gif_cut_between_two_frames_is_flagged(tmp_path: Path, sandbox: Sandbo
     assert (probe["frames"], probe["flags"]) == (2, ["file_truncated"])
 
 
+@pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.parametrize("share", [0.35, 0.6, 0.8, 0.97])
+@pytest.mark.parametrize("name", ["gif", "png"])
+def test_cut_animations_give_what_is_left_and_a_flag(
+    name: str, share: float, backward: bool, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (10, 48, 64, 3), np.uint8)
+    frames = [Image.fromarray(pixels).quantize(64) for pixels in noise]
+    path = tmp_path / f"clip.{name}"
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=100)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    assert "file_truncated" in sandbox.probe(path)["flags"]
+    video = sandbox.frames(path, animated=True, backward=backward)
+    left = {frame.index: frame.pixels for frame in video.frames}
+    assert 10 * share - 2 < len(left) < 10
+    assert sorted(left) == list(range(len(left)))
+    for index, pixels in left.items():
+        assert np.array_equal(pixels, np.asarray(frames[index].convert("RGB")))
+    if not backward:
+        assert {"file_truncated", "frames_missing"} <= set(video.flags)
+
+
 @pytest.mark.parametrize("name", ["webm", "mkv", "avi", "flv"])
 def test_a_video_cut_in_its_header_is_broken(name: str, tmp_path: Path, sandbox: Sandbox) -> None:
     codec = {"webm": "libvpx", "mkv": "libx264", "avi": "mpeg4", "flv": "flv"}[name]
