@@ -25,12 +25,19 @@ class LocalStore(ArtefactStore):
         return file
 
     def size(self, sha256: str) -> int:
-        return self.path(sha256).stat().st_size
+        try:
+            return self._file(sha256).stat().st_size
+        except FileNotFoundError as error:
+            raise ArtefactMissing(sha256) from error
 
     def read(self, sha256: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        file = self.path(sha256)
-        left = (file.stat().st_size if stop is None else stop) - start
-        with file.open("rb") as source:
+        # a file may be removed at any moment; once opened it can be read to its end
+        try:
+            source = self._file(sha256).open("rb")
+        except FileNotFoundError as error:
+            raise ArtefactMissing(sha256) from error
+        with source:
+            left = (os.fstat(source.fileno()).st_size if stop is None else stop) - start
             source.seek(start)
             while left > 0 and (chunk := source.read(min(CHUNK, left))):
                 left -= len(chunk)

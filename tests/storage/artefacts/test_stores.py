@@ -151,3 +151,16 @@ def test_local_copies_that_nobody_reads_go_after_a_day(s3_endpoint: str, tmp_pat
     assert store.remove_stale_copies() == 1
     assert {file.name for file in (tmp_path / "scratch" / "cache").iterdir()} == {new}
     assert store.get(old) == b"old"
+
+
+def test_a_file_that_is_removed_while_it_is_read_arrives_complete(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "store")
+    assert store.put(DATA) == HASH
+    pieces = store.read(HASH)
+    begun = next(pieces)
+    store.remove([HASH])
+    assert begun + b"".join(pieces) == DATA
+    with pytest.raises(ArtefactMissing):
+        store.size(HASH)
+    with pytest.raises(ArtefactMissing):
+        next(store.read(HASH))
