@@ -45,7 +45,7 @@ class BackupReport:
 def write_backup(
     db: Database, store: ArtefactStore, folder: Path, report: Report = lambda done, total: None
 ) -> BackupReport:
-    """Copy an installation to a folder while it runs; `report` is told how many files are done."""
+    """Copy an installation to a folder while it runs; `report` receives how many files are done."""
     # it holds pictures and the hashes of keys
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     retention.pause_removals(db, PAUSE_SECONDS)

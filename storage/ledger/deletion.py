@@ -102,8 +102,7 @@ def delete_upload_and_jobs(db: Database, tenant: str, sha256: str, actor: Actor 
         # a session and what it shows are looked at before anything is deleted
         _check_file(connection, tenant, sha256)
     for job_id, state in found.items():
-        if state in OPEN_STATES:
-            raise StillNeeded(f"job {job_id} is {state}: cancel it, or wait until it has ended")
+        _require_ended(job_id, state)
     # those that continue others were found after them
     for job_id in reversed(found):
         delete_job(db, tenant, job_id, actor)
@@ -129,12 +128,16 @@ def delete_artefact(db: Database, tenant: str, sha256: str, actor: Actor = SERVI
 
 
 def _check_job(connection: Connection, job_id: str, state: str) -> None:
-    if state in OPEN_STATES:
-        raise StillNeeded(f"job {job_id} is {state}: cancel it, or wait until it has ended")
+    _require_ended(job_id, state)
     working = select(jobs.c.id).where(jobs.c.from_job == job_id, jobs.c.state.in_(OPEN_STATES))
     other = connection.execute(working.limit(1)).scalar()
     if other is not None:
         raise StillNeeded(f"job {other} continues {job_id}: cancel it, or wait until it has ended")
+
+
+def _require_ended(job_id: str, state: str) -> None:
+    if state in OPEN_STATES:
+        raise StillNeeded(f"job {job_id} is {state}: cancel it, or wait until it has ended")
 
 
 def _check_file(connection: Connection, tenant: str, sha256: str) -> None:

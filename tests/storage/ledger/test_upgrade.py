@@ -68,7 +68,7 @@ def test_an_old_ledger_keeps_what_is_needed_and_lets_go_what_is_deleted(
         )
     collector = Collector(old, store, Retention(scratch=0), grace_seconds=-1)
     collector.collect()
-    # results count from the upgrade, and nothing tells yet whose the leftover is
+    # results count from the upgrade, and nothing says yet whose the leftover is
     assert all(store.has(sha256) for sha256 in (image, result, manifest, leftover, late))
     with pytest.raises(deletion.StillNeeded, match=waiting):
         deletion.delete_upload(old, TENANT, image)

@@ -79,11 +79,9 @@ def correct_track(
     is_accepted = is_own and agrees and score > config.reid.min_appearance
     if is_accepted:
         _accept(track, answer, bins, score, config)
-    if detection is not None:
-        track.score, track.missed = detection.score, 0
-    elif is_accepted and track.label is None:
+    if detection is None and is_accepted and track.label is None:
         track.score, track.missed = answer.score, 0
-    else:
+    elif detection is None:
         track.missed += 1
     return mask_iou(propagated, mask) if is_accepted else 0.0
 
