@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 REMOVED_AT_ONCE = 50
 # seconds after which a transaction ends early: a busy disk takes 20 to 40 ms for a single file
 LOCK_SECONDS = 0.02
-# seconds between two steps at most: SQLite's writers ask for the lock every 1 to 25 ms and would rarely meet a gap
+# seconds between two steps at most: writers of SQLite ask every 1 to 25 ms and would rarely meet a gap
 MAX_PAUSE = 0.05
 # jobs and uploads that are looked up at once
 PAGE = 200
@@ -86,7 +86,7 @@ class Collector:
         return report
 
     def _may_go_on(self) -> bool:
-        """Whether there is time for another step; others may write to SQLite for as long as the last one took."""
+        """Whether there is time for another step; first, others may write for as long as the last one took."""
         if self._db.is_sqlite:
             time.sleep(min(time.monotonic() - self._stepped_at, MAX_PAUSE))
             self._stepped_at = time.monotonic()

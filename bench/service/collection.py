@@ -2,9 +2,9 @@
 
 python -m bench run service.collection [--files 1000000] [--deleted 0.1] [--url DATABASE]
 
-Only files that will be removed lie in the folder. SQLite has one writer: `longest_lock_ms` is the longest time
-for which another process found the ledger locked, asked every millisecond; the aim is 100 ms. With another
-database it is the longest transaction, whose rows are locked.
+Only files that will be removed lie in the folder. SQLite has one writer: `longest_lock_ms` is the longest
+time for which another process found the ledger locked, asked every millisecond; the aim is 100 ms. With
+another database it is the longest transaction, whose rows are locked.
 """
 
 import argparse
