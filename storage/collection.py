@@ -86,7 +86,7 @@ class Collector:
         return report
 
     def _may_go_on(self) -> bool:
-        """Whether there is time for another step; first, others may write for as long as the last one took."""
+        """Whether there is time for a step; first, others may write for as long as the last one took."""
         if self._db.is_sqlite:
             time.sleep(min(time.monotonic() - self._stepped_at, MAX_PAUSE))
             self._stepped_at = time.monotonic()
