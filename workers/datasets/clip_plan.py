@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 
@@ -29,6 +30,11 @@ class ClipPlan:
     def frames(self) -> list[int]:
         """The decoded frames that are kept."""
         return list(range(self.first, self.last + 1, self.step))
+
+    @property
+    def leaves_out_frames(self) -> bool:
+        """Whether there are decoded frames between two that are kept."""
+        return any(after - before > 1 for before, after in pairwise(self.frames))
 
     def as_json(self) -> dict[str, Any]:
         """For a message to another worker."""

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.datasets import budget, splits
+from workers.datasets.action_composition import check_action_types
 from workers.datasets.clip_plan import ClipPlan
 from workers.datasets.gates.clip_scores import score_clip
 from workers.datasets.images import fit_size
@@ -40,11 +41,17 @@ class PlannedClips:
 def plan_dataset(
     sources: Sequence[Source], surveys: Sequence[Survey], settings: DatasetSettings
 ) -> PlannedClips:
-    """Divide every source into clips, and score them by their surveys."""
+    """Divide every source into clips, and score them by their surveys.
+
+    Raises DatasetError `action_types_unknown` where frames between recorded actions are left out.
+    """
     plans: list[ClipPlan] = []
     shots = []
     for number, (source, survey) in enumerate(zip(sources, surveys, strict=True)):
         count, clip_plans = plan_clips(source, number, survey, settings)
+        if source.info.actions and any(plan.leaves_out_frames for plan in clip_plans):
+            # before any engine runs
+            check_action_types(source.info, source.sha256)
         plans += clip_plans
         shots.append(count)
     signatures = [near_duplicates.compute_signature(surveys[plan.source], plan) for plan in plans]

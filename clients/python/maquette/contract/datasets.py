@@ -33,6 +33,10 @@ GateName = Literal[
 ]
 
 
+# how the values of an action add up over the frames that are left out
+ActionType = Literal["delta", "state", "button"]
+
+
 class SourceFacts(RequestModel):
     """What the submitter knows of one video besides its depth; whatever is left out is unknown."""
 
@@ -64,6 +68,9 @@ class SourceFacts(RequestModel):
     """Values per decoded frame; the last frame's may be left out."""
     action_names: Annotated[list[ShortText], Field(max_length=64)] = []
     """A name per value of `actions`."""
+    action_types: Annotated[list[ActionType], Field(max_length=64)] = []
+    """How each value of `actions` adds up over frames that are left out: the sum of each `delta`, the last
+    `state`, and `button` if it was down at all. Needed with a lower `frame_rate`, unless the names say it."""
 
     @model_validator(mode="after")
     def _check_actions(self) -> "SourceFacts":
@@ -72,6 +79,8 @@ class SourceFacts(RequestModel):
             raise ValueError("'actions' needs the same number of values for every frame")
         if self.action_names and widths != {len(self.action_names)}:
             raise ValueError("'action_names' needs one name for each value of 'actions'")
+        if self.action_types and widths != {len(self.action_types)}:
+            raise ValueError("'action_types' needs one type for each value of 'actions'")
         return self
 
 
