@@ -89,6 +89,7 @@ class _Measurement:
             self._still.add(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
         if frame.tracks is None:
             return
+        self._out.searched += 1
         masks = {}
         for item in frame.tracks.objects:
             mask = resize_mask(item.mask, self._size)
