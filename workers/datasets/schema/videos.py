@@ -74,8 +74,8 @@ class ClipRow:
         Strings,
         "camera_unknown, camera_assumed, ...; nothing_found: every frame was searched in vain; "
         "tracks_rejected: tracks were found, none was kept; not_searched: the engine did not search every "
-        "frame; grid_incomplete: points of the grid have no frame of their own; times_repaired and the like as "
-        "in sources",
+        "frame; grid_incomplete: points of the grid have no frame of their own; times_repaired and the like "
+        "as in sources",
     ]
     action_kinds: Annotated[
         Strings | None,
