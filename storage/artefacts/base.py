@@ -59,6 +59,9 @@ class ArtefactStore(ABC):
     def adopt(self, file: Path, sha256: str) -> None:
         """Take over a finished local file whose hash is known."""
 
+    # files that `remove` removes in one step, which takes about as long as removing a single one
+    removed_per_step: int = 1
+
     @abstractmethod
     def remove(self, hashes: Sequence[str]) -> None:
         """Remove files, also from local caches; those that are missing are no error. Raises OSError."""

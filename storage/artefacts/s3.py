@@ -15,6 +15,9 @@ CACHE_SECONDS = 86_400.0
 class S3Store(ArtefactStore):
     """Objects under a prefix of a bucket, with a local folder of `cache_bytes` for files in use."""
 
+    # one request; S3 takes up to 1,000
+    removed_per_step = 50
+
     def __init__(
         self,
         bucket: str,

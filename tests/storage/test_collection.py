@@ -100,6 +100,35 @@ def test_the_grace_time_protects_what_nothing_refers_to_yet(db: Database, store:
     assert not store.has(sha256)
 
 
+def test_a_slow_disk_is_given_fewer_files_at_once(
+    db: Database, store: ArtefactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = begin(db)
+    for number in range(12):
+        put(db, store, job, b"file %d" % number)
+    end(db, job)
+    now, per_transaction = 0.0, [0]
+    remove, forget = store.remove, blobs.forget
+
+    def remove_slowly(hashes: list[str]) -> None:
+        nonlocal now
+        now += 0.009
+        per_transaction[-1] += len(hashes)
+        remove(hashes)
+
+    def end_transaction(*given: Any) -> None:
+        per_transaction.append(0)
+        forget(*given)
+
+    monkeypatch.setattr(store, "remove", remove_slowly)
+    monkeypatch.setattr(blobs, "forget", end_transaction)
+    monkeypatch.setattr(db.time, "monotonic", lambda: now)
+    assert collect(db, store).files == 12
+    # the lock ends 20 ms after it was taken, as soon as the file is done
+    assert [count for count in per_transaction if count] == [3, 3, 3, 3]
+    assert list(store.list_files("")) == []
+
+
 def test_a_store_that_refuses_is_asked_again(
     db: Database, store: ArtefactStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

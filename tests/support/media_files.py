@@ -147,3 +147,10 @@ def set_display_matrix(path: Path, axes: tuple[int, int, int, int]) -> None:
 def rotate_mp4(path: Path, quarter_turns: int) -> None:
     """Turn an MP4 clockwise by its track header, as a phone held upright does."""
     set_display_matrix(path, {1: (0, 1, -1, 0), 2: (-1, 0, 0, -1), 3: (0, -1, 1, 0)}[quarter_turns])
+
+
+def decode_video(path: Path) -> list[tuple[float, NDArray[np.uint8]]]:
+    """Seconds and RGB pixels of every frame."""
+    with av.open(str(path)) as container:
+        frames = container.decode(video=0)
+        return [(float(frame.pts * frame.time_base), frame.to_ndarray(format="rgb24")) for frame in frames]

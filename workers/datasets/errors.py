@@ -4,7 +4,7 @@
 class DatasetError(Exception):
     """Codes: dataset_missing, dataset_broken, dataset_unsigned, dataset_conflict, dataset_incompatible,
     format_unknown, option_unknown, depth_mismatch, depth_implausible, cameras_mismatch, actions_mismatch,
-    extra_missing, plugin_unknown, captions_mismatch, all_clips_failed.
+    action_types_unknown, extra_missing, plugin_unknown, captions_mismatch, all_clips_failed.
     """
 
     def __init__(self, code: str, detail: str) -> None:

@@ -13,7 +13,7 @@ from workers.engines.protocols import RequestRefused
 
 GATE = "processing"
 # what the submitter gave for a complete video does not fit it: not the fault of one clip
-REQUEST_ERRORS = frozenset({"cameras_mismatch", "actions_mismatch", "depth_mismatch"})
+REQUEST_ERRORS = frozenset({"cameras_mismatch", "actions_mismatch", "action_types_unknown", "depth_mismatch"})
 # a busy machine, or too little memory, can be the reason: another attempt may succeed
 TRANSIENT_CODES = frozenset({"decoding_too_slow", "decoding_crashed", "decoding_stopped", "media_too_costly"})
 

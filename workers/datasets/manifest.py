@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workers.datasets.errors import DatasetError
-from workers.datasets.schema import SCHEMA, SCHEMA_VERSION, TABLES
+from workers.datasets.schema import READABLE_VERSIONS, SCHEMA, SCHEMA_VERSION, TABLES
 
 MANIFEST = "dataset.json"
 SIGNATURE = "dataset.sig.json"
@@ -96,10 +96,11 @@ def decode(data: bytes) -> DatasetManifest:
                 "dataset_broken", f"the schema of the manifest is {content['schema']!r}, not {SCHEMA!r}"
             )
         schema_version = content["schema_version"]
-        if schema_version != SCHEMA_VERSION:
+        if schema_version not in READABLE_VERSIONS:
             raise DatasetError(
                 "dataset_incompatible",
-                f"this release reads schema version {SCHEMA_VERSION}; the dataset has {schema_version}",
+                f"this release reads schema versions {', '.join(map(str, READABLE_VERSIONS))}; "
+                f"the dataset has {schema_version}",
             )
         return DatasetManifest(
             tables={name: _decode_files(content["tables"].get(name, ())) for name in TABLES},
@@ -112,6 +113,7 @@ def decode(data: bytes) -> DatasetManifest:
             engines=tuple(content["engines"]),
             parents=tuple(content["parents"]),
             unreadable=content.get("unreadable", {}),
+            schema_version=schema_version,
         )
     except (ValueError, KeyError, TypeError) as error:
         raise DatasetError("dataset_broken", f"the manifest cannot be read: {error}") from error

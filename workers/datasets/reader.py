@@ -63,13 +63,13 @@ class Dataset:
         """The kept clips in order, of all splits or of one; `rejected` adds those that failed a gate."""
         for row in self.clip_rows:
             if (row.kept or rejected) and split in (None, row.split):
-                yield self._clip(row)
+                yield self.open_clip(row)
 
     def clip(self, clip: str) -> SceneClip:
         """The clip of an id; raises KeyError."""
         for row in self.clip_rows:
             if row.clip == clip:
-                return self._clip(row)
+                return self.open_clip(row)
         raise KeyError(clip)
 
     def path(self, asset: AssetRow) -> Path:
@@ -89,5 +89,6 @@ class Dataset:
             raise DatasetError("dataset_broken", f"{file.name} is missing from {self.folder}")
         return parquet.read(TABLES[table].row, path)
 
-    def _clip(self, row: ClipRow) -> SceneClip:
+    def open_clip(self, row: ClipRow) -> SceneClip:
+        """The clip of a row; its tables are read when they are first used, and go with it."""
         return SceneClip(row, self.sources[row.source], lambda table: self.rows(table, row.clip))

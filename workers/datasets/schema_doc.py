@@ -17,7 +17,7 @@ PARQUET_TYPES = {
 INTRODUCTION = f"""\
 # Schema of datasets
 
-`{SCHEMA}` version {SCHEMA_VERSION}. This page is generated from `workers/datasets/schema.py`:
+`{SCHEMA}` version {SCHEMA_VERSION}. This page is generated from `workers/datasets/schema`:
 `python -m workers.datasets.schema_doc docs/reference/schema.md`.
 
 Conventions of every table: OpenCV camera axes (x right, y down, z forward), pixel centres at +0.5,

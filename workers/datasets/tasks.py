@@ -24,6 +24,7 @@ ANNOTATIONS = (
     "depth",
     "actions",
     "action_names",
+    "action_types",
 )
 # words of the submitter that no stage reads
 WORDS = ("name", "licence", "consent")

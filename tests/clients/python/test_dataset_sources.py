@@ -148,6 +148,10 @@ def test_the_fields_of_a_source_are_validated() -> None:
         SourceInfo(actions=[[1.0], [1.0, 2.0]])
     with pytest.raises(ValidationError, match="action_names"):
         SourceInfo(actions=[[1.0]], action_names=["a", "b"])
+    with pytest.raises(ValidationError, match="action_types"):
+        SourceInfo(actions=[[1.0]], action_types=["delta", "button"])
+    with pytest.raises(ValidationError, match="delta"):
+        SourceInfo(actions=[[1.0]], action_types=["speed"])
     with pytest.raises(ValidationError):
         SourceInfo.model_validate({"license": "MIT"})
     with pytest.raises(ValidationError, match="add up"):

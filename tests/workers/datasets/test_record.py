@@ -1,13 +1,15 @@
 """The canonical record: schema, Parquet, manifest, signature, reader, publishing."""
 
+import hashlib
 import io
 import json
-from dataclasses import replace
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from maquette.data import Windows
 
 from tests.support.paths import REPOSITORY
 from tests.support.synthetic_datasets import balls_source, make_dataset
@@ -18,6 +20,7 @@ from workers.datasets.publishing.folders import publish_folder
 from workers.datasets.reader import Dataset
 from workers.datasets.schema import TABLES, CameraRow, ScoreRow, list_columns
 from workers.datasets.schema_doc import render_page
+from workers.datasets.verification import verify
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +132,26 @@ def test_a_folder_that_is_no_dataset_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         Dataset(tmp_path)
     assert caught.value.code == "dataset_incompatible"
+
+
+def test_a_dataset_of_the_version_before_is_still_read(tmp_path: Path) -> None:
+    data = make_dataset(tmp_path / "new", [balls_source(3)])
+    content = json.loads((data.folder / manifest.MANIFEST).read_bytes())
+    content["schema_version"] = 2
+    for name, files in content["tables"].items():
+        # columns that came later have a default
+        added = [item.name for item in fields(TABLES[name].row) if item.default is not MISSING]
+        for file in files:
+            path = data.folder / file["name"]
+            table = pq.ParquetFile(path).read()
+            pq.write_table(table.drop_columns(added), path)
+            stored = path.read_bytes()
+            file |= {"bytes": len(stored), "sha256": hashlib.sha256(stored).hexdigest()}
+    (data.folder / manifest.MANIFEST).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+    old = Dataset(data.folder)
+    assert verify(old.folder) == [] and old.manifest.version == old.version
+    assert [(clip.row.action_kinds, len(clip)) for clip in old.clips()] == [(None, 12)] * 2
+    assert len(Windows(old.folder, length=4)) == 18
 
 
 def test_clips_read_as_arrays(dataset: Dataset) -> None:

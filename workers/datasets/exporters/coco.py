@@ -1,5 +1,6 @@
 """COCO instances: one JSON per split, the frames as they are."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -96,6 +97,6 @@ def _list_annotations(
     ]
 
 
-def _number_licences(clips: list[SceneClip]) -> dict[str | None, int]:
+def _number_licences(clips: Sequence[SceneClip]) -> dict[str | None, int]:
     names = sorted({clip.source.licence for clip in clips if clip.source.licence is not None})
     return {name: number for number, name in enumerate(names, 1)}

@@ -1,15 +1,37 @@
 """One export in progress: the clips to write, the files written, and what was left out."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
+from workers.datasets.schema import ClipRow
 
 SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class ClipSequence(Sequence[SceneClip]):
+    """Clips that are opened when they are reached: an export holds the images of one at a time."""
+
+    dataset: Dataset
+    rows: Sequence[ClipRow]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> SceneClip: ...
+    @overload
+    def __getitem__(self, index: slice) -> "ClipSequence": ...
+
+    def __getitem__(self, index: int | slice) -> "SceneClip | ClipSequence":
+        if isinstance(index, slice):
+            return ClipSequence(self.dataset, self.rows[index])
+        return self.dataset.open_clip(self.rows[index])
 
 
 @dataclass
@@ -28,12 +50,13 @@ class ExportWriter:
         """The kept clips, in order."""
         return self.dataset.clips()
 
-    def clips_by_split(self) -> dict[str, list[SceneClip]]:
+    def clips_by_split(self) -> dict[str, ClipSequence]:
         """The kept clips of every split that has any, in the order train, val, test."""
-        clips: dict[str, list[SceneClip]] = defaultdict(list)
-        for clip in self.clips():
-            clips[clip.row.split].append(clip)
-        return {split: clips[split] for split in SPLITS if split in clips}
+        rows: dict[str, list[ClipRow]] = defaultdict(list)
+        for row in self.dataset.clip_rows:
+            if row.kept:
+                rows[row.split].append(row)
+        return {split: ClipSequence(self.dataset, rows[split]) for split in SPLITS if split in rows}
 
     def new_file(self, *parts: str) -> Path:
         """The path of a file to write under the folder of the export; it counts among the files."""

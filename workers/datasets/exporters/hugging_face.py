@@ -11,16 +11,16 @@ from workers.datasets.exporters.base import Exporter
 from workers.datasets.exporters.export_writer import ExportWriter
 from workers.datasets.exporters.shared.categories import get_category_name, index_tracks
 from workers.datasets.exporters.shared.typed_parquet import (
+    IMAGE,
     ColumnType,
     ListType,
-    StructType,
     TypedColumn,
+    describe_features,
     encode_parquet,
 )
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import CameraRow, FrameRow
 
-IMAGE = StructType((("bytes", "binary"), ("path", "string")))
 FLOATS = ListType("float64")
 COLUMNS: dict[str, ColumnType] = {
     "clip": "string",
@@ -64,7 +64,7 @@ class HuggingFace(Exporter):
 
     def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
-        metadata = {"huggingface": json.dumps({"info": {"features": build_features()}})}
+        metadata = {"huggingface": json.dumps({"info": {"features": describe_features(COLUMNS)}})}
         counts: dict[str, int] = {}
         for split, clips in writer.clips_by_split().items():
             parts = _split_into_files(clips, self.rows_a_file)
@@ -105,19 +105,6 @@ def _build_row(clip: SceneClip, frame: FrameRow, camera: CameraRow) -> dict[str,
         "rotations": [item.rotation_cam for item in observations],
         "sizes": [item.size for item in observations],
     }
-
-
-def build_features() -> dict[str, Any]:
-    """The features as `datasets` writes them in the metadata of a file."""
-    return {name: _build_feature(kind) for name, kind in COLUMNS.items()}
-
-
-def _build_feature(kind: ColumnType) -> dict[str, Any]:
-    if kind is IMAGE:
-        return {"_type": "Image"}
-    if isinstance(kind, ListType):
-        return {"feature": _build_feature(kind.item), "_type": "List"}
-    return {"dtype": kind, "_type": "Value"}
 
 
 def _split_into_files(clips: Sequence[SceneClip], most_rows: int) -> list[list[SceneClip]]:

@@ -1,5 +1,6 @@
 """stable-worldmodel (LeWM): HDF5 of flat columns."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from workers.datasets.exporters.base import Exporter, import_library
 from workers.datasets.exporters.export_writer import ExportWriter
-from workers.datasets.exporters.shared.action_space import ActionSpace
+from workers.datasets.exporters.shared.action_space import ActionKindOption, ActionSpace
 from workers.datasets.exporters.shared.image_transform import FitOption, ImageTransform
 from workers.datasets.scene_clip import SceneClip
 
@@ -24,13 +25,14 @@ class StableWorldModel(Exporter):
 
     side: Annotated[int, "pixels of the square images"] = 224
     fit: FitOption = "crop"
+    actions: ActionKindOption = "auto"
 
     name: ClassVar[str] = "stable-worldmodel"
     summary: ClassVar[str] = "stable-worldmodel / LeWM HDF5: flat columns with ep_len and ep_offset"
     loses: ClassVar[tuple[str, ...]] = (
         "tracks, masks, boxes, cameras, depth and captions",
         "the image outside the square crop (fit=pad keeps it), and its size",
-        "one of two kinds of actions: recorded ones go before ego-motion",
+        "all but one kind of actions",
         "frame rates: a step is a step",
     )
     libraries: ClassVar[tuple[str, ...]] = ("h5py",)
@@ -38,12 +40,12 @@ class StableWorldModel(Exporter):
     def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
         h5py = import_library("h5py")
-        actions = ActionSpace.choose(writer.clips())
+        actions = ActionSpace.choose(writer.clips(), self.actions)
         for split, clips in writer.clips_by_split().items():
             with h5py.File(writer.new_file(f"{split}.h5"), "w", libver="latest") as file:
                 self._write_split(file, clips, actions)
 
-    def _write_split(self, file: Any, clips: list[SceneClip], actions: ActionSpace | None) -> None:
+    def _write_split(self, file: Any, clips: Sequence[SceneClip], actions: ActionSpace | None) -> None:
         lengths = np.array([len(clip) for clip in clips], np.int32)
         steps = int(lengths.sum())
         file["ep_len"] = lengths

@@ -1,12 +1,12 @@
 """stable-worldmodel: Lance tables with one row per step, images as JPEG."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from workers.datasets.exporters.base import Exporter, import_library
 from workers.datasets.exporters.export_writer import ExportWriter
-from workers.datasets.exporters.shared.action_space import ActionSpace
+from workers.datasets.exporters.shared.action_space import ActionKindOption, ActionSpace
 from workers.datasets.exporters.shared.encoding import encode_jpeg
 from workers.datasets.exporters.shared.image_transform import FitOption, ImageTransform
 from workers.datasets.scene_clip import SceneClip
@@ -25,13 +25,14 @@ class StableWorldModelLance(Exporter):
 
     side: Annotated[int, "pixels of the square images"] = 224
     fit: FitOption = "crop"
+    actions: ActionKindOption = "auto"
 
     name: ClassVar[str] = "stable-worldmodel-lance"
     summary: ClassVar[str] = "stable-worldmodel Lance: one row per step, JPEG images"
     loses: ClassVar[tuple[str, ...]] = (
         "tracks, masks, boxes, cameras, depth and captions",
         "the image outside the square crop (fit=pad keeps it), its size, and pixels to a second JPEG",
-        "one of two kinds of actions: recorded ones go before ego-motion",
+        "all but one kind of actions",
         "frame rates: a step is a step",
     )
     libraries: ClassVar[tuple[str, ...]] = ("lance", "pyarrow")
@@ -39,7 +40,7 @@ class StableWorldModelLance(Exporter):
     def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
         lance, pa = import_library("lance"), import_library("pyarrow")
-        actions = ActionSpace.choose(writer.clips())
+        actions = ActionSpace.choose(writer.clips(), self.actions)
         fields = [("episode_idx", pa.int32()), ("step_idx", pa.int32()), ("pixels", pa.binary())]
         if actions is not None:
             fields.append(("action", pa.list_(pa.float32(), len(actions.names))))
@@ -53,7 +54,7 @@ class StableWorldModelLance(Exporter):
             writer.files += sorted(path for path in folder.rglob("*") if path.is_file())
 
     def _build_episodes(
-        self, clips: list[SceneClip], actions: ActionSpace | None
+        self, clips: Sequence[SceneClip], actions: ActionSpace | None
     ) -> Iterator[list[dict[str, Any]]]:
         for episode, clip in enumerate(clips):
             transform = ImageTransform.fit_square(clip, self.side, self.fit)

@@ -13,6 +13,7 @@ BucketAddress = Annotated[str, Field(max_length=4096, pattern=r"^[a-z][a-z0-9]*:
 # every gate; the workers' policy has bounds for each
 GateName = Literal[
     "duration",
+    "timestamps",
     "luminance",
     "sharpness",
     "motion",
@@ -31,6 +32,10 @@ GateName = Literal[
     "size_constancy",
     "caption_alignment",
 ]
+
+
+# how the values of an action add up over the frames that are left out
+ActionType = Literal["delta", "state", "button"]
 
 
 class SourceFacts(RequestModel):
@@ -64,6 +69,9 @@ class SourceFacts(RequestModel):
     """Values per decoded frame; the last frame's may be left out."""
     action_names: Annotated[list[ShortText], Field(max_length=64)] = []
     """A name per value of `actions`."""
+    action_types: Annotated[list[ActionType], Field(max_length=64)] = []
+    """How each value of `actions` adds up over frames that are left out: the sum of each `delta`, the last
+    `state`, and `button` if it was down at all. Needed with a lower `frame_rate`, unless the names say it."""
 
     @model_validator(mode="after")
     def _check_actions(self) -> "SourceFacts":
@@ -72,6 +80,8 @@ class SourceFacts(RequestModel):
             raise ValueError("'actions' needs the same number of values for every frame")
         if self.action_names and widths != {len(self.action_names)}:
             raise ValueError("'action_names' needs one name for each value of 'actions'")
+        if self.action_types and widths != {len(self.action_types)}:
+            raise ValueError("'action_types' needs one type for each value of 'actions'")
         return self
 
 

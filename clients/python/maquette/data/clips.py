@@ -13,7 +13,9 @@ from maquette.data import tables
 from maquette.data.errors import DataError
 from maquette.data.tables import ColumnReader, PackedStrings
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+# columns that earlier versions lack are null
+READABLE_VERSIONS = (2, SCHEMA_VERSION)
 INTRINSICS = ("fx", "fy", "cx", "cy")
 BOX = ("x0", "y0", "x1", "y1")
 # columns of a 3D box with their lengths
@@ -70,10 +72,11 @@ class DatasetFolder:
             clip_files = [file["name"] for file in listed["clips"]]
         except (ValueError, KeyError, TypeError) as error:
             raise DataError("dataset_broken", f"{manifest} cannot be read: {error}") from error
-        if version != SCHEMA_VERSION:
+        if version not in READABLE_VERSIONS:
             raise DataError(
                 "dataset_incompatible",
-                f"this release reads schema version {SCHEMA_VERSION}; the dataset has {version}",
+                f"this release reads schema versions {', '.join(map(str, READABLE_VERSIONS))}; "
+                f"the dataset has {version}",
             )
         self.clips = [entry for name in sorted(clip_files) for entry in self._read_entries(name)]
 

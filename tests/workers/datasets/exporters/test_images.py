@@ -1,16 +1,16 @@
 """COCO, YouTube-VIS / SA-Co, WebDataset and Hugging Face Parquet, each read by its own reader."""
 
-import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import webdataset
-from PIL import Image
 from pycocotools import mask as rle
 from pycocotools.coco import COCO
+from webdataset.autodecode import IMAGE_EXTENSIONS
 
 from tests.support.export_datasets import all_close, load_export_dataset
 from workers.datasets.exporters.coco import Coco
@@ -18,7 +18,9 @@ from workers.datasets.exporters.hugging_face import HuggingFace
 from workers.datasets.exporters.shared.categories import get_category_name
 from workers.datasets.exporters.webdataset import WebDataset
 from workers.datasets.exporters.ytvis import YouTubeVis
+from workers.datasets.importers.clip_publishing import publish_clips
 from workers.datasets.reader import Dataset
+from workers.datasets.scene_clip import SceneClip
 
 # WebDataset leaves it to the garbage collector to close its shards
 pytestmark = pytest.mark.filterwarnings(r"ignore:unclosed file .*\.tar:ResourceWarning")
@@ -116,7 +118,7 @@ def test_webdataset_gives_complete_clips(data: Dataset, tmp_path: Path) -> None:
             for frame in range(len(clip)):
                 assert np.array_equal(sample[f"{frame:05d}.jpg"], clip.image(frame))
                 depth = clip.depth(frame)
-                assert (depth is None) == (f"{frame:05d}.depth.png" not in sample)
+                assert (depth is None) == (f"{frame:05d}.depth.npy" not in sample)
             for row, actual in zip(clip.observations, stated["observations"], strict=True):
                 size = [actual["mask_height"], actual["mask_width"]]
                 mask = rle.decode({"size": size, "counts": actual["mask_counts"]}).astype(bool)
@@ -129,14 +131,58 @@ def test_webdataset_gives_complete_clips(data: Dataset, tmp_path: Path) -> None:
             assert stated["source"]["licence"] == clip.source.licence
 
 
-def test_webdataset_depth_is_exact(data: Dataset, tmp_path: Path) -> None:
-    WebDataset().write(data, tmp_path)
-    clip = next(clip for clip in data.clips() if clip.depth(0) is not None)
-    shard = str(tmp_path / f"{clip.row.split}-000000.tar")
-    sample = next(s for s in webdataset.WebDataset(shard, shardshuffle=False) if s["__key__"] == clip.id)
-    unit = json.loads(sample["json"])["frames"][2]["depth_unit"]
-    levels = np.asarray(Image.open(io.BytesIO(sample["00002.depth.png"])))
-    assert all_close(levels * unit, clip.depth(2))  # type: ignore[arg-type]
+# every way in which `decode` of the library is asked for images, and None for `decode()`; those called torch
+# need torch and are in test_train_through.py
+DECODERS = (None, "l8", "rgb8", "rgba8", "l", "rgb", "rgba", "pill", "pil", "pilrgb", "pilrgba")
+
+
+@pytest.fixture(scope="module")
+def shards(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    return sorted(map(str, WebDataset().write(data, tmp_path_factory.mktemp("webdataset"))[:-1]))
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_webdataset_arrays_are_exact_in_every_decoder(
+    data: Dataset, shards: list[str], decoder: str | None
+) -> None:
+    exact = 0
+    for shard in shards:
+        for sample in webdataset.WebDataset(shard, shardshuffle=False).decode(*filter(None, [decoder])):
+            clip = data.clip(sample["__key__"])
+            for frame in range(0, len(clip), 5):
+                ids = sample[f"{frame:05d}.segmentation.npy"]
+                assert np.array_equal(ids, clip.segmentation(frame))
+                depth = clip.depth(frame)
+                if depth is not None:
+                    stored = sample[f"{frame:05d}.depth.npy"]
+                    assert stored.dtype == np.float32 and np.array_equal(stored, depth, equal_nan=True)
+                    exact += 1
+            assert sample["json"]["clip"]["clip"] == clip.id
+            # what an image decoder would take for eight bits is the frames alone
+            images = {key for key in sample if key.rpartition(".")[2] in IMAGE_EXTENSIONS}
+            assert images == {f"{frame:05d}.jpg" for frame in range(len(clip))}
+    assert exact > 5
+
+
+def test_webdataset_ids_have_one_type_that_holds_all(data: Dataset, tmp_path: Path) -> None:
+    clip = next(clip for clip in data.clips() if clip.observations)
+    last = clip.tracks[-1].track
+    renamed = {
+        name: [replace(row, track=70000) if row.track == last else row for row in rows]
+        for name, rows in (("tracks", clip.all_tracks), ("observations", clip.observations))
+    }
+    tables = {"frames": clip.frames, "cameras": clip.cameras, **renamed}
+    publish_clips([SceneClip.from_tables(clip.row, clip.source, tables)], tmp_path / "made", "test")
+    many = Dataset(tmp_path / "made")
+    for dataset, kind in ((data, np.uint8), (many, np.int32)):
+        out = tmp_path / np.dtype(kind).name
+        WebDataset().write(dataset, out)
+        for shard in sorted(str(path) for path in out.glob("*.tar")):
+            for sample in webdataset.WebDataset(shard, shardshuffle=False).decode():
+                ids = sample["00003.segmentation.npy"]
+                assert ids.dtype == kind
+                assert np.array_equal(ids, dataset.clip(sample["__key__"]).segmentation(3))
+    assert 70000 in ids
 
 
 def test_parquet_rows_hold_the_frames(data: Dataset, tmp_path: Path) -> None:

@@ -4,21 +4,17 @@ import json
 import pickle
 from pathlib import Path
 
-import av
 import h5py
 import numpy as np
-import pandas
-import pyarrow.parquet as pq
 import pytest
 import webdataset
 from numpy.typing import NDArray
 
 from tests.support.export_datasets import NAMES, all_close, load_export_dataset, make_actions
+from tests.support.media_files import decode_video
 from workers.datasets.exporters.cjepa.measured_slots import CJepaSlots
 from workers.datasets.exporters.cjepa.video import CJepa
 from workers.datasets.exporters.export_writer import ExportWriter
-from workers.datasets.exporters.lerobot.exporter import LeRobot
-from workers.datasets.exporters.lerobot.layout import CAMERA
 from workers.datasets.exporters.shared.categories import get_category_name, number_categories
 from workers.datasets.exporters.shared.image_transform import ImageTransform
 from workers.datasets.exporters.stable_worldmodel import StableWorldModel
@@ -35,13 +31,6 @@ pytestmark = pytest.mark.filterwarnings(r"ignore:unclosed file .*\.tar:ResourceW
 @pytest.fixture(scope="module")
 def data() -> Dataset:
     return load_export_dataset()
-
-
-def decode_video(path: Path) -> list[tuple[float, "np.ndarray"]]:  # type: ignore[type-arg]
-    """Seconds and pixels of every frame."""
-    with av.open(str(path)) as container:
-        frames = container.decode(video=0)
-        return [(float(frame.pts * frame.time_base), frame.to_ndarray(format="rgb24")) for frame in frames]
 
 
 def test_stable_worldmodel_episodes_are_the_clips(data: Dataset, tmp_path: Path) -> None:
@@ -235,40 +224,3 @@ def test_slots_with_actions_have_the_same_keys_and_lengths(data: Dataset, tmp_pa
 def _mask(clip: SceneClip, transform: ImageTransform, number: int, track: int) -> NDArray[np.bool_]:
     rows = [row for row in clip.frame_observations(number) if row.track == track]
     return transform.transform_mask(clip.mask(rows[0])) if rows else np.zeros(transform.size, bool)
-
-
-def test_lerobot_index_leads_to_the_right_frames(data: Dataset, tmp_path: Path) -> None:
-    LeRobot().write(data, tmp_path, side=128)
-    info = json.loads((tmp_path / "meta" / "info.json").read_text())
-    stats = json.loads((tmp_path / "meta" / "stats.json").read_text())
-    steps = pq.read_table(tmp_path / info["data_path"].format(chunk_index=0, file_index=0)).to_pylist()
-    episodes = pq.read_table(tmp_path / "meta" / "episodes" / "chunk-000" / "file-000.parquet").to_pylist()
-    tasks = pandas.read_parquet(tmp_path / "meta" / "tasks.parquet")
-    assert info["codebase_version"] == "v3.0" and info["fps"] == 12
-    assert info["total_frames"] == len(steps) and info["total_episodes"] == len(episodes) == len(data)
-    assert [step["index"] for step in steps] == list(range(len(steps)))
-    assert stats["action"]["count"] == [2 * 11]
-    for split, span in info["splits"].items():
-        first, last = (int(part) for part in span.split(":"))
-        assert [episode["clip"] for episode in episodes[first:last]] == [c.id for c in data.clips(split)]
-    for episode in episodes:
-        clip = data.clip(episode["clip"])
-        mine = steps[episode["dataset_from_index"] : episode["dataset_to_index"]]
-        assert len(mine) == episode["length"] == len(clip)
-        assert {step["episode_index"] for step in mine} == {episode["episode_index"]}
-        assert all_close([step["timestamp"] for step in mine], np.arange(len(clip)) / 12, 1e-4)
-        place = {part: episode[f"videos/{CAMERA}/{part}_index"] for part in ("chunk", "file")}
-        video = info["video_path"].format(
-            video_key=CAMERA, chunk_index=place["chunk"], file_index=place["file"]
-        )
-        frames = decode_video(tmp_path / video)
-        transform = ImageTransform.fit(clip.size, (128, 128))
-        for step in mine:
-            when = episode[f"videos/{CAMERA}/from_timestamp"] + step["timestamp"]
-            time, seen = min(frames, key=lambda item: abs(item[0] - when))
-            assert abs(time - when) < 1e-4
-            expected = transform.transform_image(clip.image(step["frame_index"]))
-            assert np.abs(seen.astype(int) - expected).mean() < 8
-        assert tasks.iloc[mine[0]["task_index"]].name == clip.captions[0].text
-        assert np.isnan(mine[-1]["action"]).all()
-        assert np.isnan(mine[0]["action"]).all() == (clip.source.name != "game")

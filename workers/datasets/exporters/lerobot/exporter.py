@@ -1,38 +1,40 @@
 """The exporter of LeRobot v3.0."""
 
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
+import numpy as np
+
 from workers.datasets.exporters.base import Exporter
-from workers.datasets.exporters.export_writer import ExportWriter
+from workers.datasets.exporters.export_writer import ClipSequence, ExportWriter
+from workers.datasets.exporters.lerobot.features import VALID_PREFIX, StepFeatures
 from workers.datasets.exporters.lerobot.layout import (
     CAMERA,
     EPISODES_PER_CHUNK,
     build_info,
+    describe_camera,
     get_task,
     locate_data_file,
     locate_video,
+    number_splits,
 )
-from workers.datasets.exporters.lerobot.statistics import PixelStatistics, compute_column_statistics
+from workers.datasets.exporters.lerobot.rates import choose_rate, is_same_rate
+from workers.datasets.exporters.lerobot.statistics import ColumnStatistics, PixelStatistics
 from workers.datasets.exporters.lerobot.tables import (
+    Columns,
     build_episode,
-    build_steps,
     encode_episodes,
+    encode_steps,
     encode_tasks,
 )
-from workers.datasets.exporters.shared.action_space import ActionSpace
+from workers.datasets.exporters.shared.action_space import ActionKindOption
 from workers.datasets.exporters.shared.encoding import encode_json
 from workers.datasets.exporters.shared.image_transform import FitOption, ImageTransform
 from workers.datasets.exporters.shared.mp4 import write_mp4
-from workers.datasets.exporters.shared.typed_parquet import TypedColumn, encode_parquet
 from workers.datasets.scene_clip import SceneClip
 
 # trainers read single frames in any order
 KEY_FRAME_INTERVAL = 2
-# frames per second; rates closer than this are the same
-RATE_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -40,85 +42,111 @@ class LeRobot(Exporter):
     """Parquet, MP4 and `meta/`: one episode per clip, in the order train, val, test, which `meta/info.json`
     lists.
 
-    The `timestamp` of frame k is k / fps. `action` f32 (A,) is NaN in the last frame and where unknown; there
-    is no such feature when no clip has actions. The task of an episode is the caption of its clip.
+    - `action` f32 (A,) leads from a frame to the next. Frames after the last known action of a clip are no
+      steps, so that every step has a target; the reader's `action_is_pad` covers what would follow
+    - `observation.state` f32 (6,): the camera in the axes of its first frame, x y z in metres (or units of
+      the world) and the rotation vector
+    - `valid.action`, `valid.observation.state` bool: values of other steps are not known, and 0. There is no
+      NaN. LeRobot's own policies do not read these masks: give them the episodes that have actions
+
+    A feature that no clip has is not there. `timestamp` of frame k is k / fps. The task of an episode is the
+    caption of its clip. `meta/episodes` also has the statistics of every episode, and of its clip the id, the
+    split, the rate, the source of the scale of its world, and whether it has actions.
     """
 
     side: Annotated[int, "pixels of the square images"] = 256
     fit: FitOption = "crop"
+    actions: ActionKindOption = "auto"
 
     name: ClassVar[str] = "lerobot"
     summary: ClassVar[str] = "LeRobot v3.0: Parquet and MP4 episodes with metadata and statistics"
     loses: ClassVar[tuple[str, ...]] = (
-        "tracks, masks, boxes, cameras and depth",
+        "tracks, masks, boxes, intrinsics and depth",
         "the image outside the square crop (fit=pad keeps it), and its size",
         "pixels, to H.264 (crf 17)",
-        "times: frames are taken to be even; clips of another rate than most are left out",
-        "one of two kinds of actions: recorded ones go before ego-motion",
-        "statistics by episode: there are those of the whole set",
+        "times: frames are taken to be even, and rates within 1% to be equal. Clips of another rate than most"
+        " are left out",
+        "all but one kind of actions, and the frames of a clip after its last known action",
     )
 
     def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
         clips_by_split, rate = _select_clips(writer)
-        clips = [clip for part in clips_by_split.values() for clip in part]
+        clips = ClipSequence(writer.dataset, [row for part in clips_by_split.values() for row in part.rows])
         if not clips or rate is None:
             return
-        actions = ActionSpace.choose(clips)
-        tasks = list(dict.fromkeys(get_task(clip) for clip in clips))
-        pixels = PixelStatistics()
+        features = StepFeatures.choose(clips, self.actions)
+        tasks: dict[str, int] = {}
+        pixels, statistics = PixelStatistics(), ColumnStatistics()
         episodes: list[dict[str, Any]] = []
-        frames = 0
+        chunk: list[Columns] = []
         for number, clip in enumerate(clips):
-            self._write_video(writer, clip, number, rate, pixels)
-            episodes.append(build_episode(clip, number, frames, rate))
-            frames += len(clip)
-        steps = build_steps(clips, tasks, actions, rate)
-        _write_steps(writer, steps, episodes)
+            steps = features.count_steps(clip)
+            columns = features.build(clip, steps)
+            first = episodes[-1]["dataset_to_index"] if episodes else 0
+            task = tasks.setdefault(get_task(clip), len(tasks))
+            columns |= _number_steps(steps, number, first, task, rate)
+            own_pixels = self._write_video(writer, clip, number, steps, rate)
+            own = ColumnStatistics()
+            for each in (own, statistics):
+                _add_columns(each, columns)
+            pixels.merge(own_pixels)
+            episodes.append(
+                build_episode(clip, columns, own.to_json() | {CAMERA: own_pixels.to_json()}, rate)
+            )
+            chunk.append(columns)
+            if len(chunk) == EPISODES_PER_CHUNK or number == len(clips) - 1:
+                writer.write(encode_steps(chunk), *locate_data_file(number // EPISODES_PER_CHUNK))
+                chunk = []
         writer.write(encode_episodes(episodes), "meta", "episodes", "chunk-000", "file-000.parquet")
-        writer.write(encode_tasks(tasks), "meta", "tasks.parquet")
-        statistics = compute_column_statistics(steps) | {CAMERA: pixels.to_json(frames)}
-        writer.write(encode_json(statistics), "meta", "stats.json")
+        writer.write(encode_tasks(list(tasks)), "meta", "tasks.parquet")
+        writer.write(encode_json(statistics.to_json() | {CAMERA: pixels.to_json()}), "meta", "stats.json")
         info = build_info(
-            clips_by_split, tasks=len(tasks), frames=frames, rate=rate, side=self.side, actions=actions
+            episodes,
+            splits=number_splits({split: len(part) for split, part in clips_by_split.items()}),
+            tasks=len(tasks),
+            rate=rate,
+            features={CAMERA: describe_camera(self.side, rate)} | features.describe(),
         )
         writer.write(encode_json(info), "meta", "info.json")
 
     def _write_video(
-        self, writer: ExportWriter, clip: SceneClip, number: int, rate: float, pixels: PixelStatistics
-    ) -> None:
-        images = ImageTransform.fit_square(clip, self.side, self.fit).transform_frames(clip)
-        pixels.add(images)
+        self, writer: ExportWriter, clip: SceneClip, number: int, steps: int, rate: float
+    ) -> PixelStatistics:
+        """Write the first `steps` frames of a clip."""
+        transform = ImageTransform.fit_square(clip, self.side, self.fit)
+        images = [transform.transform_image(clip.image(frame)) for frame in range(steps)]
         write_mp4(writer.new_file(*locate_video(number)), images, rate, KEY_FRAME_INTERVAL)
+        pixels = PixelStatistics()
+        pixels.add(images)
+        return pixels
 
 
-def _select_clips(writer: ExportWriter) -> tuple[dict[str, list[SceneClip]], float | None]:
-    """The clips of the most common frame rate by split, and that rate; other clips are left out."""
+def _select_clips(writer: ExportWriter) -> tuple[dict[str, ClipSequence], float | None]:
+    """The clips of the rate that most have, by split, and that rate; other clips are left out."""
     clips_by_split = writer.clips_by_split()
-    clips = [clip for part in clips_by_split.values() for clip in part]
-    rate = _find_most_common(clip.row.frame_rate for clip in clips)
-    for clip in clips:
-        if not _has_rate(clip, rate):
-            writer.leave_out(clip, f"its rate is {clip.row.frame_rate}, not {rate}")
+    rate = choose_rate(row.frame_rate for part in clips_by_split.values() for row in part.rows)
+    chosen: dict[str, ClipSequence] = {}
+    for split, part in clips_by_split.items():
+        chosen[split] = ClipSequence(part.dataset, [r for r in part.rows if is_same_rate(r.frame_rate, rate)])
+        for clip in part:
+            if not is_same_rate(clip.row.frame_rate, rate):
+                writer.leave_out(clip, f"its rate is {clip.row.frame_rate}, not {rate}")
+    return chosen, rate
+
+
+def _number_steps(steps: int, episode: int, first: int, task: int, rate: float) -> Columns:
+    """The columns that every LeRobot dataset has."""
+    frames = np.arange(steps)
     return {
-        split: [clip for clip in part if _has_rate(clip, rate)] for split, part in clips_by_split.items()
-    }, rate
+        "timestamp": (frames / rate).astype(np.float32),
+        "frame_index": frames,
+        "episode_index": np.full(steps, episode),
+        "index": first + frames,
+        "task_index": np.full(steps, task),
+    }
 
 
-def _write_steps(writer: ExportWriter, steps: dict[str, TypedColumn], episodes: list[dict[str, Any]]) -> None:
-    """Write the steps of every chunk of episodes to a file of its own."""
-    for first in range(0, len(episodes), EPISODES_PER_CHUNK):
-        last = min(first + EPISODES_PER_CHUNK, len(episodes)) - 1
-        start, end = episodes[first]["dataset_from_index"], episodes[last]["dataset_to_index"]
-        columns = {name: TypedColumn(column.type, column.values[start:end]) for name, column in steps.items()}
-        writer.write(encode_parquet(columns), *locate_data_file(first // EPISODES_PER_CHUNK))
-
-
-def _find_most_common(rates: Iterable[float | None]) -> float | None:
-    counts = Counter(round(rate, 3) for rate in rates if rate is not None)
-    return counts.most_common(1)[0][0] if counts else None
-
-
-def _has_rate(clip: SceneClip, rate: float | None) -> bool:
-    frame_rate = clip.row.frame_rate
-    return rate is not None and frame_rate is not None and abs(frame_rate - rate) < RATE_TOLERANCE
+def _add_columns(statistics: ColumnStatistics, columns: Columns) -> None:
+    for name, values in columns.items():
+        statistics.add(name, values, columns.get(VALID_PREFIX + name))

@@ -1,8 +1,8 @@
 """Names and paths of a LeRobot v3.0 folder."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from workers.datasets.exporters.shared.action_space import ActionSpace
 from workers.datasets.scene_clip import SceneClip
 
 CAMERA = "observation.images.main"
@@ -27,61 +27,62 @@ def get_task(clip: SceneClip) -> str:
     return clip.caption or ""
 
 
-def build_info(
-    clips_by_split: dict[str, list[SceneClip]],
-    *,
-    tasks: int,
-    frames: int,
-    rate: float,
-    side: int,
-    actions: ActionSpace | None,
-) -> dict[str, Any]:
-    """`meta/info.json`; episodes are numbered through the splits in order."""
+def number_splits(episodes: Mapping[str, int]) -> dict[str, str]:
+    """The spans of the splits, from how many episodes each has; episodes are numbered through them."""
     splits, first = {}, 0
-    for split, clips in clips_by_split.items():
-        if clips:
-            splits[split] = f"{first}:{first + len(clips)}"
-        first += len(clips)
-    fps = int(rate) if float(rate).is_integer() else rate
+    for split, count in episodes.items():
+        if count:
+            splits[split] = f"{first}:{first + count}"
+        first += count
+    return splits
+
+
+def build_info(
+    episodes: Sequence[Mapping[str, Any]],
+    *,
+    splits: Mapping[str, str],
+    tasks: int,
+    rate: float,
+    features: Mapping[str, Any],
+) -> dict[str, Any]:
+    """`meta/info.json`, from the rows of `meta/episodes`."""
     return {
         "codebase_version": "v3.0",
-        "robot_type": None,
-        "total_episodes": first,
-        "total_frames": frames,
+        "fps": to_fps(rate),
+        "features": features,
+        "total_episodes": len(episodes),
+        "total_frames": episodes[-1]["dataset_to_index"],
         "total_tasks": tasks,
         "chunks_size": EPISODES_PER_CHUNK,
         "data_files_size_in_mb": 100,
         "video_files_size_in_mb": 200,
-        "fps": fps,
-        "splits": splits,
         "data_path": DATA_PATH,
         "video_path": VIDEO_PATH,
-        "features": _build_features(fps, side, actions),
+        "robot_type": None,
+        "splits": splits,
     }
 
 
-def _build_features(fps: float, side: int, actions: ActionSpace | None) -> dict[str, Any]:
-    features: dict[str, Any] = {
-        CAMERA: {
-            "dtype": "video",
-            "shape": [side, side, 3],
-            "names": ["height", "width", "channels"],
-            "info": {
-                "video.fps": fps,
-                "video.height": side,
-                "video.width": side,
-                "video.channels": 3,
-                "video.codec": "h264",
-                "video.pix_fmt": "yuv420p",
-                "video.is_depth_map": False,
-                "has_audio": False,
-            },
-        }
+def to_fps(rate: float) -> float:
+    """A rate as an integer where it is one, as LeRobot writes it."""
+    return int(rate) if float(rate).is_integer() else rate
+
+
+def describe_camera(side: int, rate: float) -> dict[str, Any]:
+    """The feature of the images."""
+    return {
+        "dtype": "video",
+        "shape": [side, side, 3],
+        "names": ["height", "width", "channels"],
+        "info": {
+            "video.fps": to_fps(rate),
+            "video.height": side,
+            "video.width": side,
+            "video.channels": 3,
+            "video.codec": "h264",
+            "video.pix_fmt": "yuv420p",
+            "video.is_depth_map": False,
+            "is_depth_map": False,
+            "has_audio": False,
+        },
     }
-    if actions is not None:
-        shape = [len(actions.names)]
-        features["action"] = {"dtype": "float32", "shape": shape, "names": list(actions.names)}
-    features["timestamp"] = {"dtype": "float32", "shape": [1], "names": None}
-    for name in ("frame_index", "episode_index", "index", "task_index"):
-        features[name] = {"dtype": "int64", "shape": [1], "names": None}
-    return features

@@ -1,53 +1,77 @@
-"""Statistics of the features of a LeRobot dataset."""
+"""Statistics of the features of a LeRobot dataset: of single episodes, and of all of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.datasets.exporters.shared.typed_parquet import TypedColumn
+QUANTILES = {"q01": 0.01, "q10": 0.1, "q50": 0.5, "q90": 0.9, "q99": 0.99}
+LEVELS = np.arange(256) / 255
 
 
 class PixelStatistics:
-    """Minimum, maximum, mean and standard deviation of pixels by channel, in [0, 1]."""
+    """Counts of the levels of each channel, from which the statistics of pixels in [0, 1] follow exactly."""
 
     def __init__(self) -> None:
-        self._count = 0
-        self._sum, self._sum_of_squares = np.zeros(3), np.zeros(3)
-        self._min, self._max = np.ones(3), np.zeros(3)
+        self.counts = np.zeros((3, len(LEVELS)), np.int64)
+        self.images = 0
 
     def add(self, images: Iterable[NDArray[np.uint8]]) -> None:
         """Count the pixels of RGB images (H, W, 3)."""
         for image in images:
-            values = image.reshape(-1, 3) / 255.0
-            self._count += len(values)
-            self._sum += values.sum(axis=0)
-            self._sum_of_squares += (values**2).sum(axis=0)
-            self._min = np.minimum(self._min, values.min(axis=0))
-            self._max = np.maximum(self._max, values.max(axis=0))
+            for channel, counts in enumerate(self.counts):
+                counts += np.bincount(image[..., channel].ravel(), minlength=len(LEVELS))
+            self.images += 1
 
-    def to_json(self, frames: int) -> dict[str, Any]:
-        """As LeRobot writes them; `frames` is the number of images."""
-        mean = self._sum / self._count
-        std = np.sqrt(np.maximum(self._sum_of_squares / self._count - mean**2, 0))
-        named = {"min": self._min, "max": self._max, "mean": mean, "std": std}
-        return {name: value.reshape(3, 1, 1).tolist() for name, value in named.items()} | {"count": [frames]}
+    def merge(self, other: "PixelStatistics") -> None:
+        """Count what another one has counted too."""
+        self.counts += other.counts
+        self.images += other.images
 
-
-def compute_column_statistics(columns: Mapping[str, TypedColumn]) -> dict[str, Any]:
-    """Statistics of every column over the rows where it is known; none for a column that never is."""
-    statistics: dict[str, Any] = {}
-    for name, column in columns.items():
-        values = np.array(column.values, np.float64).reshape(len(column.values), -1)
-        known = values[np.isfinite(values).all(axis=1)]
-        if not len(known):
-            continue
-        statistics[name] = {
-            "min": known.min(axis=0).tolist(),
-            "max": known.max(axis=0).tolist(),
-            "mean": known.mean(axis=0).tolist(),
-            "std": known.std(axis=0).tolist(),
-            "count": [len(known)],
+    def to_json(self) -> dict[str, Any]:
+        """As LeRobot writes them, with one number per channel."""
+        total = self.counts.sum(axis=1)
+        mean = self.counts @ LEVELS / total
+        std = np.sqrt(np.maximum(self.counts @ LEVELS**2 / total - mean**2, 0))
+        shares = self.counts.cumsum(axis=1) / total[:, None]
+        named = {
+            "min": LEVELS[(self.counts > 0).argmax(axis=1)],
+            "max": LEVELS[len(LEVELS) - 1 - (self.counts[:, ::-1] > 0).argmax(axis=1)],
+            "mean": mean,
+            "std": std,
+            **{name: LEVELS[(shares >= share).argmax(axis=1)] for name, share in QUANTILES.items()},
         }
-    return statistics
+        return {name: value.reshape(3, 1, 1).tolist() for name, value in named.items()} | {
+            "count": [self.images]
+        }
+
+
+class ColumnStatistics:
+    """The values of the numeric features, some ten bytes a number, from which their statistics follow."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, list[NDArray[Any]]] = {}
+
+    def add(self, name: str, values: NDArray[Any], known: NDArray[np.bool_] | None = None) -> None:
+        """Count rows (T,) or (T, A) of a feature; those that are not known do not count."""
+        rows = values.reshape(len(values), -1)
+        self._values.setdefault(name, []).append(rows if known is None else rows[known])
+
+    def to_json(self) -> dict[str, Any]:
+        """As LeRobot writes them, by feature; zeros with a count of 0 for one that is never known."""
+        return {name: _summarise(np.concatenate(parts)) for name, parts in self._values.items()}
+
+
+def _summarise(rows: NDArray[Any]) -> dict[str, Any]:
+    # LeRobot's reader expects every statistic of every feature in every episode
+    values = rows.astype(np.float64) if len(rows) else np.zeros((1, rows.shape[1]))
+    quantiles = np.quantile(values, list(QUANTILES.values()), axis=0)
+    return {
+        "min": values.min(axis=0).tolist(),
+        "max": values.max(axis=0).tolist(),
+        "mean": values.mean(axis=0).tolist(),
+        "std": values.std(axis=0).tolist(),
+        "count": [len(rows)],
+        **{name: quantile.tolist() for name, quantile in zip(QUANTILES, quantiles, strict=True)},
+    }

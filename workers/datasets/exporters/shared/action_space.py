@@ -3,11 +3,20 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workers.datasets.scene_clip import SceneClip
+
+ActionKind = Literal["auto", "recorded", "inferred", "ego_motion"]
+ActionKindOption = Annotated[
+    ActionKind,
+    "which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion",
+]
+# of two kinds the first is exported when both are there
+PREFERENCE = ("recorded", "inferred", "ego_motion")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,19 +27,19 @@ class ActionSpace:
     names: tuple[str, ...]
 
     @classmethod
-    def choose(cls, clips: Iterable[SceneClip]) -> "ActionSpace | None":
-        """Recorded actions when any clip has them, else ego-motion; of these the names that most clips have.
-
-        None when no clip has actions.
+    def choose(cls, clips: Iterable[SceneClip], wanted: ActionKind = "auto") -> "ActionSpace | None":
+        """The first kind of `PREFERENCE` that any clip has, or the one wanted; of these the names that most
+        clips have. None when no clip has such actions.
         """
         counts = Counter(
-            (row.kind == "recorded", row.kind, row.names)
+            (row.kind, row.names)
             for clip in clips
             for row in {row.kind: row for row in clip.actions}.values()
+            if wanted in ("auto", row.kind)
         )
         if not counts:
             return None
-        (_, kind, names), _ = max(counts.items(), key=lambda item: (item[0][0], item[1]))
+        (kind, names), _ = max(counts.items(), key=lambda item: (-_rank(item[0][0]), item[1]))
         return cls(kind, names)
 
     def matrix(self, clip: SceneClip) -> NDArray[np.float32]:
@@ -40,3 +49,13 @@ class ActionSpace:
             if row.kind == self.kind and row.names == self.names:
                 out[row.frame] = row.values
         return out
+
+
+def fill_unknown(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Rows (T, A) with zeros where any value is not known, and whether each row is known (T,)."""
+    known = np.asarray(np.isfinite(values).all(axis=1), np.bool_)
+    return np.where(known[:, None], values, np.float32(0)), known
+
+
+def _rank(kind: str) -> int:
+    return PREFERENCE.index(kind) if kind in PREFERENCE else len(PREFERENCE)

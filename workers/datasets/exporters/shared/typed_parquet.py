@@ -7,7 +7,16 @@ from typing import Any
 
 import arro3.io
 import numpy as np
-from arro3.core import Array, DataType, Field, Schema, Table, list_array, struct_array
+from arro3.core import (
+    Array,
+    DataType,
+    Field,
+    Schema,
+    Table,
+    fixed_size_list_array,
+    list_array,
+    struct_array,
+)
 
 SCALAR_TYPES = {
     "bool": DataType.bool(),
@@ -21,9 +30,10 @@ SCALAR_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class ListType:
-    """A list of any length."""
+    """A list of `length` items, or of any number; one of a fixed length is never null."""
 
     item: "ColumnType"
+    length: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +53,24 @@ class TypedColumn:
 
     type: ColumnType
     values: Sequence[Any]
+
+
+# binary images as `datasets` stores them
+IMAGE = StructType((("bytes", "binary"), ("path", "string")))
+
+
+def describe_features(columns: Mapping[str, ColumnType]) -> dict[str, Any]:
+    """The columns as Hugging Face `datasets` describes them in the metadata of a file."""
+    return {name: _describe_feature(kind) for name, kind in columns.items()}
+
+
+def _describe_feature(kind: ColumnType) -> dict[str, Any]:
+    if kind is IMAGE:
+        return {"_type": "Image"}
+    if isinstance(kind, ListType):
+        length = {} if kind.length is None else {"length": kind.length}
+        return {"feature": _describe_feature(kind.item), **length, "_type": "List"}
+    return {"dtype": kind, "_type": "Value"}
 
 
 def encode_parquet(
@@ -78,6 +106,8 @@ def _build_array(column_type: ColumnType, values: Sequence[Any]) -> Any:
 
 def _build_list_array(column_type: ListType, values: Sequence[Any]) -> Any:
     items = [item for value in values for item in (value if value is not None else ())]
+    if column_type.length is not None:
+        return fixed_size_list_array(_build_array(column_type.item, items), column_type.length)
     offsets = np.cumsum([0, *(0 if value is None else len(value) for value in values)])
     return list_array(
         Array(offsets.tolist(), DataType.int32()), _build_array(column_type.item, items), mask=_mask(values)

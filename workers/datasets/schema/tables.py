@@ -1,0 +1,40 @@
+"""The tables of a dataset."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from workers.datasets.schema.annotations import ActionRow, CaptionRow, ConceptRow
+from workers.datasets.schema.decisions import DecisionRow, LineageRow, ScoreRow
+from workers.datasets.schema.objects import AssetRow, FeatureRow, ObservationRow, TrackRow
+from workers.datasets.schema.videos import CameraRow, ClipRow, FrameRow, SourceRow
+
+
+@dataclass(frozen=True, slots=True)
+class TableSpec:
+    """A table: the class of its rows, whether it has one file per clip or per dataset, and its key."""
+
+    name: str
+    row: type[Any]
+    per_clip: bool
+    key: tuple[str, ...]
+
+
+TABLES: dict[str, TableSpec] = {
+    table.name: table
+    for table in (
+        TableSpec("sources", SourceRow, per_clip=False, key=("source",)),
+        TableSpec("clips", ClipRow, per_clip=False, key=("clip",)),
+        TableSpec("tracks", TrackRow, per_clip=False, key=("clip", "track")),
+        TableSpec("concepts", ConceptRow, per_clip=False, key=("clip", "phrase")),
+        TableSpec("captions", CaptionRow, per_clip=False, key=()),
+        TableSpec("assets", AssetRow, per_clip=False, key=("clip", "track", "kind")),
+        TableSpec("scores", ScoreRow, per_clip=False, key=()),
+        TableSpec("decisions", DecisionRow, per_clip=False, key=()),
+        TableSpec("lineage", LineageRow, per_clip=False, key=("clip", "stage")),
+        TableSpec("frames", FrameRow, per_clip=True, key=("clip", "frame")),
+        TableSpec("cameras", CameraRow, per_clip=True, key=("clip", "frame")),
+        TableSpec("observations", ObservationRow, per_clip=True, key=("clip", "frame", "track")),
+        TableSpec("features", FeatureRow, per_clip=True, key=()),
+        TableSpec("actions", ActionRow, per_clip=True, key=("clip", "frame", "kind")),
+    )
+}
