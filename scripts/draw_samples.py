@@ -1,7 +1,7 @@
 """The Playground's sample pictures, rendered from signed distances: `python -m scripts.draw_samples`.
 
 Each scene is a list of solids on a table. Rays march through the union of their distances (Hart 1996); light
-falls off with the angle, shadows are soft, and corners are darkened by the distances along the normal (Quilez).
+falls off with the angle, shadows are soft, and corners are darker by the distances along the normal (Quilez).
 """
 
 import sys

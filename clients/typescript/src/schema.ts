@@ -932,6 +932,7 @@ export interface components {
              * @description What is known of all of these videos.
              * @default {
              *       "action_names": [],
+             *       "action_types": [],
              *       "scale": "relative",
              *       "time_assumed": false
              *     }
@@ -1110,7 +1111,8 @@ export interface components {
             engine?: string;
             /**
              * Frame Rate
-             * @description Frames to keep per second, at most; null keeps all.
+             * @description Frames to keep per second, on an exact grid of times: the nearest frame of each point, none twice; null
+             *     keeps all. 29.97 and the like are exact broadcast rates (30000/1001).
              */
             frame_rate?: number | null;
             /**
@@ -2880,6 +2882,13 @@ export interface components {
              * @default []
              */
             action_names?: string[];
+            /**
+             * Action Types
+             * @description How each value of `actions` adds up over frames that are left out: the sum of each `delta`, the last
+             *     `state`, and `button` if it was down at all. Needed with a lower `frame_rate`, unless the names say it.
+             * @default []
+             */
+            action_types?: ("delta" | "state" | "button")[];
             /**
              * Actions
              * @description Values per decoded frame; the last frame's may be left out.
