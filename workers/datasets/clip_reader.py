@@ -1,6 +1,7 @@
 """Reads a source in order: for its survey piece by piece, or clip by clip."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
 
 from media.sandbox import DecodedFrame
@@ -44,13 +45,14 @@ class ClipReader:
         self._is_finished = False
 
     def read(self, plan: ClipPlan) -> Iterator[DecodedFrame]:
-        """The kept frames of a clip that starts after all that were read."""
+        """The kept frames of a clip that starts after all that were read, with their times in the plan."""
+        times = dict(zip(plan.frames, plan.pts, strict=True))
         if self._frames is None:
             self._frames = self._source.open(plan.first, self._last - plan.first + 1).frames
         for frame in self._frames:
             self._is_finished = frame.index == self._last
-            if frame.index >= plan.first and (frame.index - plan.first) % plan.step == 0:
-                yield frame
+            if frame.index in times:
+                yield replace(frame, pts=times[frame.index])
             if frame.index >= plan.last:
                 return
 

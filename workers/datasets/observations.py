@@ -36,7 +36,8 @@ class TrackedClip:
     """Everything that later stages need of a clip's frames; all but `frames` by track.
 
     `size` is (height, width) of the stored frames. `prompts` has the index of the phrase that found a track.
-    `camera_is_still` says that the camera did not move.
+    `searched` counts the frames of which the engine returned a result. `camera_is_still` says that the camera
+    did not move.
     """
 
     size: tuple[int, int] = (0, 0)
@@ -46,4 +47,10 @@ class TrackedClip:
     labels: dict[int, str | None] = field(default_factory=dict)
     crops: dict[int, list[Crop]] = field(default_factory=dict)
     stats: dict[int, TrackStats] = field(default_factory=dict)
+    searched: int = 0
     camera_is_still: bool = False
+
+    @property
+    def was_searched(self) -> bool:
+        """Whether every frame was searched, so that what was not found is not there."""
+        return self.searched == len(self.frames)

@@ -14,7 +14,8 @@ from workers.datasets.images import fit_size
 from workers.datasets.schema import ClipRow, DecisionRow, ScoreRow, SourceRow
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.shots import near_duplicates
-from workers.datasets.shots.clip_planning import plan_clips
+from workers.datasets.shots.clip_planning import is_below_grid, plan_clips
+from workers.datasets.shots.frame_times import FrameTimes, read_times
 from workers.datasets.shots.near_duplicates import Neighbours
 from workers.datasets.shots.survey import Survey
 from workers.datasets.source import Source
@@ -47,8 +48,10 @@ def plan_dataset(
     """
     plans: list[ClipPlan] = []
     shots = []
+    times: list[FrameTimes] = []
     for number, (source, survey) in enumerate(zip(sources, surveys, strict=True)):
-        count, clip_plans = plan_clips(source, number, survey, settings)
+        times.append(read_times(survey, source.frame_rate))
+        count, clip_plans = plan_clips(source, number, survey, times[-1], settings)
         if source.info.actions and any(plan.leaves_out_frames for plan in clip_plans):
             # before any engine runs
             check_action_types(source.info, source.sha256)
@@ -60,7 +63,7 @@ def plan_dataset(
     scores, decisions, clips = [], [], []
     for plan, signature, distance in zip(plans, signatures, neighbours.distances, strict=True):
         source = sources[plan.source]
-        own = score_clip(plan, surveys[plan.source], distance)
+        own = score_clip(plan, surveys[plan.source], times[plan.source], distance)
         decided = settings.clip_policy.decide(own)
         kept = all(row.passed for row in decided)
         text = near_duplicates.format_signature(signature)
@@ -72,14 +75,14 @@ def plan_dataset(
     clips, excluded = budget.exclude_unchosen(clips, chosen, float(most or 0), settings.policy.name)
     return PlannedClips(
         sources=tuple(
-            _build_source(source, settings, groups[source.sha256], survey, count)
-            for source, survey, count in zip(sources, surveys, shots, strict=True)
+            _build_source(source, settings, groups[source.sha256], own, count)
+            for source, own, count in zip(sources, times, shots, strict=True)
         ),
         plans=tuple(plans),
         clips=tuple(clips),
         scores=tuple(scores),
         decisions=(*decisions, *excluded),
-        seconds=sum(survey.length for survey in surveys),
+        seconds=sum(own.length for own in times),
     )
 
 
@@ -111,7 +114,8 @@ def _build_clip(
     source: Source, plan: ClipPlan, settings: DatasetSettings, group: str, signature: str, *, kept: bool
 ) -> ClipRow:
     width, height = fit_size(source.width, source.height, settings.size)
-    count, elapsed = len(plan.frames), plan.end - plan.start
+    numerator, denominator = plan.rate if plan.rate is not None and plan.is_on_grid else (None, None)
+    errors = plan.time_errors
     return ClipRow(
         clip=plan.id,
         source=source.sha256,
@@ -122,10 +126,13 @@ def _build_clip(
         first_frame=plan.first,
         last_frame=plan.last,
         frame_step=plan.step,
-        frames=count,
+        frames=len(plan.frames),
         start_seconds=plan.start,
         end_seconds=plan.end,
-        frame_rate=(count - 1) / elapsed if elapsed > 0 else None,
+        frame_rate=plan.frame_rate,
+        frame_rate_numerator=numerator,
+        frame_rate_denominator=denominator,
+        max_time_error_seconds=None if errors is None else max(abs(error) for error in errors),
         width=width,
         height=height,
         camera_source="unknown",
@@ -133,27 +140,31 @@ def _build_clip(
         scale_source=None,
         signature=signature,
         kept=kept,
-        flags=(),
+        flags=plan.flags,
     )
 
 
 def _build_source(
-    source: Source, settings: DatasetSettings, group: str, survey: Survey, shots: int
+    source: Source, settings: DatasetSettings, group: str, times: FrameTimes, shots: int
 ) -> SourceRow:
     info = source.info
     flags = {
         "time_assumed": info.time_assumed,
         "depth_unit_assumed": info.depth is not None and info.depth.metres_per_unit is None,
+        "frame_rate_below_grid": is_below_grid(times, settings.grid_rate),
+        **dict.fromkeys(times.flags, True),
     }
     return SourceRow(
         source=source.sha256,
         name=info.name,
         width=source.width,
         height=source.height,
-        frames=len(survey),
+        frames=len(times.pts),
         frame_rate=source.frame_rate,
-        time_base_numerator=int(survey.time_base[0]),
-        time_base_denominator=int(survey.time_base[1]),
+        frame_rate_numerator=None if times.rate is None else times.rate.numerator,
+        frame_rate_denominator=None if times.rate is None else times.rate.denominator,
+        time_base_numerator=times.time_base.numerator,
+        time_base_denominator=times.time_base.denominator,
         licence=info.licence,
         consent=info.consent,
         attribution=info.attribution,

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from fractions import Fraction
 from typing import Any
 
 from maquette.contract import DatasetJob
 
 from workers.datasets.budget_limits import BudgetLimits, Prices
+from workers.datasets.frame_rates import to_rational_rate
 from workers.datasets.gates.policy import DEFAULT, Bound, GatePolicy
 
 # pixels of the longer side of the frames that engines see, unless stored frames are larger; chosen, not
@@ -23,10 +25,10 @@ class DatasetSettings:
     """What a job asks for; names and values go into the manifest.
 
     `clip_seconds`, `min_clip_seconds` and `trim_seconds` (cut off at cuts) are seconds, `frame_rate` is
-    frames per second (None keeps all), `size` is pixels of the longer side of stored frames. `threshold` is
-    None for the engine's own, `shares` are those of the splits, `group_by_name` keeps videos without a
-    session whose names differ only by a number in one split, `crops` and `assets` count per track and
-    per dataset.
+    frames per second (None keeps all; see `grid_rate`), `size` is pixels of the longer side of stored
+    frames. `threshold` is None for the engine's own, `shares` are those of the splits,
+    `group_by_name` keeps videos without a session whose names differ only by a number in one split, `crops`
+    and `assets` count per track and per dataset.
     """
 
     phrases: tuple[str, ...] = ()
@@ -74,6 +76,11 @@ class DatasetSettings:
         )
 
     @property
+    def grid_rate(self) -> Fraction | None:
+        """The exact frames per second of all clips; None keeps every frame."""
+        return None if self.frame_rate is None else to_rational_rate(self.frame_rate)
+
+    @property
     def least_seconds(self) -> float:
         """The shortest clip: who asks for clips shorter than the minimum does not mean to get none."""
         return min(self.min_clip_seconds, self.clip_seconds)
@@ -87,4 +94,10 @@ class DatasetSettings:
 
     def as_json(self) -> dict[str, Any]:
         """For the manifest."""
-        return {**asdict(self), "policy": self.policy.as_json(), "shares": dict(self.shares)}
+        rate = self.grid_rate
+        return {
+            **asdict(self),
+            "policy": self.policy.as_json(),
+            "shares": dict(self.shares),
+            "grid_rate": None if rate is None else [rate.numerator, rate.denominator],
+        }

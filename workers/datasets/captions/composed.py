@@ -14,7 +14,7 @@ from workers.datasets.observations import TrackObservation
 from workers.datasets.schema import CaptionRow, ClipRow, TrackRow
 from workers.engines.concepts.images.color_names import color_names
 
-ENGINE = "composed/2"
+ENGINE = "composed/3"
 # share of the middle of a crop that one colour has to have to be named; chosen, not measured
 PLAIN_SHARE = 0.35
 # of the box's side that is left out on each side to look at the object and not at what is around it; chosen
@@ -37,10 +37,15 @@ def compose_captions(
     tracks: Sequence[TrackRow],
     observations: Mapping[int, Sequence[TrackObservation]],
     crops: Mapping[int, Sequence[Crop]],
+    *,
+    was_searched: bool,
 ) -> list[CaptionRow]:
-    """A caption for the clip and one for each kept track, without scores."""
+    """A caption for the clip and one for each kept track, without scores.
+
+    `was_searched` says that every frame was searched: what was not found is then not there.
+    """
     kept = [track for track in tracks if track.kept]
-    rows = [_build_row(clip.clip, None, _describe_clip(clip, kept))]
+    rows = [_build_row(clip.clip, None, _describe_clip(clip, tracks, was_searched=was_searched))]
     for track in kept:
         text = _describe_track(clip, track, observations[track.track], crops.get(track.track, ()))
         rows.append(_build_row(clip.clip, track.track, text))
@@ -53,14 +58,34 @@ def _build_row(clip: str, track: int | None, text: str) -> CaptionRow:
     )
 
 
-def _describe_clip(clip: ClipRow, kept: Sequence[TrackRow]) -> str:
-    counts = Counter(_get_name(track) for track in kept)
-    parts = [f"{_spell(count)} {_make_plural(name, count)}" for name, count in sorted(counts.items())]
-    what = _join(parts) if parts else "none of the things that were asked for"
+def _describe_clip(clip: ClipRow, tracks: Sequence[TrackRow], *, was_searched: bool) -> str:
     seconds = clip.end_seconds - clip.start_seconds
-    text = f"A clip of {seconds:.1f} seconds that shows {what}"
+    text = f"A clip of {seconds:.1f} seconds{_describe_contents(tracks, was_searched=was_searched)}"
     camera = CAMERA.get(clip.camera_source)
     return f"{text}; {camera}." if camera else f"{text}."
+
+
+def _describe_contents(tracks: Sequence[TrackRow], *, was_searched: bool) -> str:
+    """What the clip shows, and what it may show: a rejected track is no proof that a thing is absent."""
+    kept = Counter(_get_name(track) for track in tracks if track.kept)
+    rejected = Counter(_get_name(track) for track in tracks if not track.kept)
+    shown = [
+        f"{'at least ' if rejected[name] else ''}{_spell(count)} {_make_plural(name, count)}"
+        for name, count in sorted(kept.items())
+    ]
+    possible = [_name_some(name, count) for name, count in sorted(rejected.items()) if name not in kept]
+    if shown and possible:
+        return f" that shows {_join(shown)} and may show {_join(possible)}"
+    if shown or possible:
+        return f" that shows {_join(shown)}" if shown else f" that may show {_join(possible)}"
+    return " that shows none of the things that were asked for" if was_searched else ""
+
+
+def _name_some(name: str, count: int) -> str:
+    """A thing, or several without their number, which rejected tracks do not say."""
+    if count > 1:
+        return _make_plural(name, count)
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def _describe_track(

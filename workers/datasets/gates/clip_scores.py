@@ -4,13 +4,17 @@ import numpy as np
 
 from workers.datasets.clip_plan import ClipPlan
 from workers.datasets.schema import ScoreRow
+from workers.datasets.shots.frame_times import FrameTimes
 from workers.datasets.shots.survey import Survey
 
 STAGE = "survey"
 
 
-def score_clip(plan: ClipPlan, survey: Survey, duplicate_distance: float) -> list[ScoreRow]:
-    """duration seconds; luminance, sharpness, motion as in `Survey`; near_duplicate bits; text_area share.
+def score_clip(
+    plan: ClipPlan, survey: Survey, times: FrameTimes, duplicate_distance: float
+) -> list[ScoreRow]:
+    """duration seconds; timestamps share of frames whose times cannot be right; luminance, sharpness, motion
+    as in `Survey`; near_duplicate bits; text_area share.
 
     `motion` is null for a clip of one frame, `text_area` where no frame of the clip was searched for text.
     """
@@ -19,6 +23,7 @@ def score_clip(plan: ClipPlan, survey: Survey, duplicate_distance: float) -> lis
     text = survey.text[inside][np.isfinite(survey.text[inside])]
     scores: list[tuple[str, float | None, str]] = [
         ("duration", plan.length, "seconds"),
+        ("timestamps", float(times.broken[inside].mean()), "share"),
         ("luminance", float(survey.luminance[inside].mean()), "0..255"),
         ("sharpness", float(np.median(survey.sharpness[inside])), "variance"),
         ("motion", float(motion.mean()) if len(motion) else None, "0..255"),

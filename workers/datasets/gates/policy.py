@@ -65,6 +65,9 @@ class GatePolicy:
 DEFAULT = GatePolicy(
     "maquette-3",
     {
+        # share of the frames whose times go backwards or stand still, and cannot be repaired: motion in such
+        # a clip means nothing
+        "timestamps": (None, 0.0),
         # mean luma of the clip, 0..255: neither black nor burnt out
         "luminance": (20.0, 230.0),
         # median variance of the Laplacian of luma at 128 pixels: not a plain or blurred image

@@ -46,10 +46,15 @@ class CaptionRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConceptRow:
-    """A phrase that was searched for in a clip; found = 0 makes the clip a negative example of it."""
+    """A phrase that was searched for in a clip; presence = absent makes the clip a negative example of it."""
 
     clip: Annotated[str, "in clips"]
     phrase: Annotated[str, "the phrase of the job; key with clip"]
     found: Annotated[int, "number of tracks before the gates"]
     kept: Annotated[int, "number of tracks after the gates"]
     engine: Annotated[str, "name and version of the engine"]
+    presence: Annotated[
+        str | None,
+        "present: a track was kept; rejected: tracks were found, and gates rejected all; absent: every frame "
+        "was searched in vain; unknown: not every frame was searched; null before schema version 3",
+    ] = None

@@ -32,8 +32,15 @@ class SourceRow:
     flags: Annotated[
         Strings,
         "time_assumed: the frames were numbered images without times; depth_unit_assumed: the unit of depth "
-        "was not given (integers are millimetres, floats metres)",
+        "was not given (integers are millimetres, floats metres); times_repaired: times went backwards and "
+        "follow the rate of the stream; times_broken: they could not be repaired; variable_frame_rate: "
+        "frames come unevenly; clock_jump: gaps that clips do not cross; frame_rate_below_grid: fewer frames "
+        "per second than the job asks for",
     ]
+    frame_rate_numerator: Annotated[
+        int | None, "exact rate of even frames: numerator; null for uneven ones, and before schema version 3"
+    ] = None
+    frame_rate_denominator: Annotated[int | None, "exact rate of even frames: denominator"] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +55,14 @@ class ClipRow:
     shot: Annotated[int, "which shot of its source, from 0"]
     first_frame: Annotated[int, "first decoded frame of the source"]
     last_frame: Annotated[int, "last decoded frame of the source, inclusive"]
-    frame_step: Annotated[int, "every n-th decoded frame is stored"]
+    frame_step: Annotated[int, "about every n-th decoded frame is stored"]
     frames: Annotated[int, "number of stored frames"]
     start_seconds: Annotated[float, "time of the first frame in the source"]
     end_seconds: Annotated[float, "time of the last frame in the source"]
-    frame_rate: Annotated[float | None, "stored frames per second; null for a clip of one frame"]
+    frame_rate: Annotated[
+        float | None,
+        "stored frames per second: that of the grid if it is complete, else the mean; null for one frame",
+    ]
     width: Annotated[int, "pixels of the stored frames"]
     height: Annotated[int, "pixels of the stored frames"]
     camera_source: Annotated[str, "source of the camera poses: given, colmap, static or unknown"]
@@ -60,11 +70,26 @@ class ClipRow:
     scale_source: Annotated[str | None, "scale of the world: metric, prior or relative; null without poses"]
     signature: Annotated[str, "perceptual hashes of three frames, 3 x 16 hex digits"]
     kept: Annotated[bool, "whether it passed every gate of clips"]
-    flags: Annotated[Strings, "camera_unknown, camera_assumed, nothing_found, ..."]
+    flags: Annotated[
+        Strings,
+        "camera_unknown, camera_assumed, ...; nothing_found: every frame was searched in vain; "
+        "tracks_rejected: tracks were found, none was kept; not_searched: the engine did not search every "
+        "frame; grid_incomplete: points of the grid have no frame of their own; times_repaired and the like "
+        "as in sources",
+    ]
     action_kinds: Annotated[
         Strings | None,
         "kinds of actions that the clip has rows of, sorted: ego_motion, inferred, recorded; null before "
         "schema version 3",
+    ] = None
+    frame_rate_numerator: Annotated[
+        int | None,
+        "exact rate: frame k is the nearest to first frame + k / rate; numerator. Null where frames are "
+        "uneven or points of the grid have none, and before schema version 3",
+    ] = None
+    frame_rate_denominator: Annotated[int | None, "exact rate: denominator"] = None
+    max_time_error_seconds: Annotated[
+        float | None, "largest distance of a frame from its point on the grid; null without a grid"
     ] = None
 
 
@@ -82,6 +107,12 @@ class FrameRow:
         bytes | None, "z-depth as 16-bit PNG in depth_unit, 0 is unknown; null without depth"
     ]
     depth_unit: Annotated[float | None, "metres (or units of the world) per level of depth_png"]
+    grid_point: Annotated[
+        int | None, "point of the clip's grid of times that it serves, from 0; null without a grid"
+    ] = None
+    time_error_seconds: Annotated[
+        float | None, "its time minus that of its point on the grid; null without a grid"
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,15 @@
-"""Clips from shots: trimmed at cuts and divided evenly."""
+"""Clips from shots: trimmed at cuts, divided evenly, their frames chosen on an exact grid of times."""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
 
 import numpy as np
-from numpy.typing import NDArray
 
 from workers.datasets.clip_plan import ClipPlan
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.shots.cuts import find_shots
+from workers.datasets.shots.frame_times import FrameTimes
+from workers.datasets.shots.rate_grid import GridFrame, choose_frames, is_complete, place_frames
 from workers.datasets.shots.survey import Survey
 from workers.datasets.source import Source
 from workers.datasets.stages.keys import hash_json
@@ -15,38 +19,102 @@ ROUNDING = 1e-9
 
 
 def plan_clips(
-    source: Source, number: int, survey: Survey, settings: DatasetSettings
+    source: Source, number: int, survey: Survey, times: FrameTimes, settings: DatasetSettings
 ) -> tuple[int, list[ClipPlan]]:
     """How many shots a source has, and the clips of all of them; `number` counts sources from 0."""
-    seconds = survey.seconds()
+    seconds, interval = times.seconds(), times.interval
     shots = find_shots(survey, seconds)
-    interval = survey.frame_interval
-    step = _choose_step(interval, settings.frame_rate)
     plans = []
     for shot, (first, last) in enumerate(shots):
-        begin = seconds[first] + (settings.trim_seconds if first > 0 else 0.0)
-        end = seconds[last] + interval - (settings.trim_seconds if last < len(survey) - 1 else 0.0)
-        spans = divide_span(begin, end, settings.clip_seconds, settings.least_seconds, interval)
-        for start, stop in spans:
-            kept = _select_frames(seconds, (first, last), (start, stop), step)
-            if not kept:
-                continue
-            identity = hash_json([source.sha256, kept.start, kept.stop - 1, step, settings.size])[:20]
-            plans.append(
-                ClipPlan(
-                    id=identity,
-                    source=number,
-                    shot=shot,
-                    first=kept.start,
-                    last=kept.stop - 1,
-                    step=step,
-                    pts=tuple(int(survey.pts[index]) for index in kept),
-                    start=float(seconds[kept[0]]),
-                    end=float(seconds[kept[-1]]),
-                    length=float(stop - start),
-                )
-            )
+        for left, right in _split_at_jumps(first, last, times.jumps):
+            # what a jump of the clock parts is no other image: only cuts are trimmed
+            begin = seconds[left] + (settings.trim_seconds if left == first > 0 else 0.0)
+            is_cut = right == last < len(survey) - 1
+            end = seconds[right] + interval - (settings.trim_seconds if is_cut else 0.0)
+            spans = divide_span(begin, end, settings.clip_seconds, settings.least_seconds, interval)
+            for start, stop in spans:
+                inside = np.flatnonzero((seconds >= start - ROUNDING) & (seconds < stop - ROUNDING))
+                inside = inside[(inside >= left) & (inside <= right)]
+                if len(inside):
+                    span = float(start), float(stop)
+                    plans.append(_plan_clip(source, (number, shot), times, inside.tolist(), span, settings))
     return len(shots), plans
+
+
+def _split_at_jumps(first: int, last: int, jumps: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """The first and last frame of the parts of a shot between jumps of the clock."""
+    for jump in jumps:
+        if first < jump <= last:
+            yield first, jump - 1
+            first = jump
+    yield first, last
+
+
+def _plan_clip(
+    source: Source,
+    numbers: tuple[int, int],
+    times: FrameTimes,
+    inside: Sequence[int],
+    span: tuple[float, float],
+    settings: DatasetSettings,
+) -> ClipPlan:
+    """The clip of the decoded frames `inside` a span in seconds; `numbers` are those of source and shot."""
+    chosen, rate = _choose(times, inside, span[1], settings.grid_rate)
+    frames = [inside[frame.index] for frame in chosen]
+    step = 1 if len(frames) < 2 else max(1, round((frames[-1] - frames[0]) / (len(frames) - 1)))
+    grid = settings.grid_rate
+    has_grid = rate is not None
+    identity = hash_json(
+        [source.sha256, frames[0], frames[-1], 1 if grid is None else str(grid), settings.size]
+    )[:20]
+    flags = {
+        "grid_incomplete": has_grid and not is_complete(chosen),
+        "frame_rate_below_grid": is_below_grid(times, grid),
+        "times_repaired": "times_repaired" in times.flags,
+        "times_broken": bool(times.broken[frames[0] : frames[-1] + 1].any()),
+        "variable_frame_rate": "variable_frame_rate" in times.flags,
+    }
+    return ClipPlan(
+        id=identity,
+        source=numbers[0],
+        shot=numbers[1],
+        first=frames[0],
+        last=frames[-1],
+        step=step,
+        frames=tuple(frames),
+        pts=tuple(int(times.pts[frame]) for frame in frames),
+        start=float(times.pts[frames[0]] * times.time_base),
+        end=float(times.pts[frames[-1]] * times.time_base),
+        length=span[1] - span[0],
+        rate=None if rate is None else (rate.numerator, rate.denominator),
+        points=tuple(frame.point for frame in chosen) if has_grid else None,
+        time_errors=tuple(frame.error for frame in chosen) if has_grid else None,
+        flags=tuple(name for name, is_set in flags.items() if is_set),
+    )
+
+
+def _choose(
+    times: FrameTimes, inside: Sequence[int], stop: float, grid: Fraction | None
+) -> tuple[list[GridFrame], Fraction | None]:
+    """The frames of a clip and the rate of their grid: the wanted one, else that of the source if it is even.
+
+    The grid ends before `stop` seconds. Without a wanted rate every frame stays.
+    """
+    pts = [int(times.pts[index]) for index in inside]
+    if grid is not None:
+        # a frame serves points up to the middle between it and the next
+        length = stop - float(pts[0] * times.time_base) - ROUNDING
+        return choose_frames(pts, times.time_base, grid, length, times.interval / 2), grid
+    placed = place_frames(pts, times.time_base, times.rate or Fraction(1))
+    distinct = len({frame.point for frame in placed}) == len(placed)
+    return placed, times.rate if distinct else None
+
+
+def is_below_grid(times: FrameTimes, grid: Fraction | None) -> bool:
+    """Whether a source has fewer frames per second than the grid has points."""
+    if grid is None or not times.interval:
+        return False
+    return (times.rate if times.rate is not None else Fraction(1 / times.interval)) < grid
 
 
 def divide_span(
@@ -65,17 +133,3 @@ def divide_span(
         count -= 1
         length = count * longest
     return [(begin + length * k / count, begin + length * (k + 1) / count) for k in range(count)]
-
-
-def _select_frames(
-    seconds: NDArray[np.float64], shot: tuple[int, int], span: tuple[float, float], step: int
-) -> range:
-    """Every `step`-th frame of a shot (first, last) whose time lies in [start, stop); may be empty."""
-    inside = np.flatnonzero((seconds >= span[0] - ROUNDING) & (seconds < span[1] - ROUNDING))
-    inside = inside[(inside >= shot[0]) & (inside <= shot[1])]
-    return range(int(inside[0]), int(inside[-1]) + 1, step) if len(inside) else range(0)
-
-
-def _choose_step(interval: float, frame_rate: float | None) -> int:
-    """Every how many frames one is kept for the wanted frames per second."""
-    return 1 if frame_rate is None or interval <= 0 else max(1, round(1 / interval / frame_rate))

@@ -30,7 +30,7 @@ class CameraStage(ClipStage):
     """Adds the camera, the rows of `cameras`, and what the row of `clips` says about it."""
 
     name = "cameras"
-    version = "2"
+    version = "3"
     reads_annotations = True
 
     def __init__(self, solver: PoseSolver | None) -> None:
@@ -59,7 +59,7 @@ class CameraStage(ClipStage):
             camera_source=camera.source,
             intrinsics_source=camera.intrinsics.source,
             scale_source=camera.scale,
-            flags=tuple(name for name, is_set in flags.items() if is_set),
+            flags=(*batch.task.row.flags, *(name for name, is_set in flags.items() if is_set)),
         )
         rows = build_camera_rows(batch.clip, camera, count)
         return replace(batch, camera=camera).with_rows(cameras=rows, clips=[clip])

@@ -21,7 +21,7 @@ class CaptionStage(ClipStage):
     """
 
     name = "captions"
-    version = "3"
+    version = "4"
 
     def __init__(self, captioner: Captioner | None, policy: GatePolicy) -> None:
         self._captioner, self._policy = captioner, policy
@@ -55,7 +55,9 @@ class CaptionStage(ClipStage):
     def _write(self, batch: ClipBatch) -> list[CaptionRow]:
         """Scored captions; an engine's come first, for readers who want one caption take the first."""
         clip, tracked, tracks = batch.clip_row, batch.tracked, batch.rows["tracks"]
-        rows = compose_captions(clip, tracks, tracked.observations, tracked.crops)
+        rows = compose_captions(
+            clip, tracks, tracked.observations, tracked.crops, was_searched=tracked.was_searched
+        )
         if self._captioner is not None:
             frames, observations = tracked.frames, tracked.observations
             rows = describe_with_engine(self._captioner, frames, tracks, observations) + rows

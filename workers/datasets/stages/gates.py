@@ -53,13 +53,16 @@ class TrackGateStage(ClipStage):
             decisions += decided
         batch = batch.with_rows(
             tracks=tracks,
-            concepts=self._build_concepts(batch.clip, tracks),
+            concepts=self._build_concepts(batch.clip, tracks, was_searched=tracked.was_searched),
             scores=scores,
             decisions=decisions,
         )
         clip = batch.clip_row
         if not batch.kept_tracks:
-            clip = replace(clip, flags=(*clip.flags, "nothing_found"))
+            flag = (
+                "tracks_rejected" if tracks else "nothing_found" if tracked.was_searched else "not_searched"
+            )
+            clip = replace(clip, flags=(*clip.flags, flag))
         return batch.with_rows(clips=[clip], observations=_build_observations(batch))
 
     def _build_track(
@@ -99,18 +102,26 @@ class TrackGateStage(ClipStage):
             flags=tuple(sorted(flags)),
         )
 
-    def _build_concepts(self, clip: str, tracks: Sequence[TrackRow]) -> list[ConceptRow]:
-        """A row per phrase; phrases that nothing was found for are negatives."""
-        return [
-            ConceptRow(
-                clip=clip,
-                phrase=phrase,
-                found=sum(track.concept == phrase for track in tracks),
-                kept=sum(track.concept == phrase and track.kept for track in tracks),
-                engine=self._engine,
+    def _build_concepts(
+        self, clip: str, tracks: Sequence[TrackRow], *, was_searched: bool
+    ) -> list[ConceptRow]:
+        """A row per phrase; phrases that were searched for in vain are negatives."""
+        rows = []
+        for phrase in self._phrases:
+            own = [track.kept for track in tracks if track.concept == phrase]
+            missing = "absent" if was_searched else "unknown"
+            presence = "present" if any(own) else "rejected" if own else missing
+            rows.append(
+                ConceptRow(
+                    clip=clip,
+                    phrase=phrase,
+                    found=len(own),
+                    kept=sum(own),
+                    engine=self._engine,
+                    presence=presence,
+                )
             )
-            for phrase in self._phrases
-        ]
+        return rows
 
 
 def _choose_reference(tracked: TrackedClip, track: int) -> int:

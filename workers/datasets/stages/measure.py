@@ -45,7 +45,7 @@ class MeasureStage(ClipStage):
     """Adds `tracked`: frames as rows, observations, crops and statistics of tracks."""
 
     name = "measure"
-    version = "1"
+    version = "2"
 
     def __init__(self, settings: DatasetSettings, stopwatch: Stopwatch) -> None:
         self._settings, self._stopwatch = settings, stopwatch
@@ -69,7 +69,7 @@ class _Measurement:
     """What is collected from the frames of one clip."""
 
     def __init__(self, task: ClipTask, settings: DatasetSettings, stopwatch: Stopwatch) -> None:
-        self._clip, self._stopwatch = task.plan.id, stopwatch
+        self._plan, self._stopwatch = task.plan, stopwatch
         self._size = fit_size(task.source.width, task.source.height, settings.size)
         self._intrinsics = build_intrinsics(task.source, *self._size).matrix()
         self._metrics = TrackMetrics()
@@ -89,6 +89,7 @@ class _Measurement:
             self._still.add(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
         if frame.tracks is None:
             return
+        self._out.searched += 1
         masks = {}
         for item in frame.tracks.objects:
             mask = resize_mask(item.mask, self._size)
@@ -145,8 +146,9 @@ class _Measurement:
     def _build_row(self, frame: ClipFrame, image: Rgb, depth: DepthMap | None) -> FrameRow:
         jpeg = encode_jpeg(image)
         packed, unit = (None, None) if depth is None else pack_depth(depth)
+        plan = self._plan
         return FrameRow(
-            clip=self._clip,
+            clip=plan.id,
             frame=frame.number,
             source_frame=frame.source_frame,
             pts=frame.pts,
@@ -154,4 +156,6 @@ class _Measurement:
             jpeg_sha256=hashlib.sha256(jpeg).hexdigest(),
             depth_png=packed,
             depth_unit=unit,
+            grid_point=None if plan.points is None else plan.points[frame.number],
+            time_error_seconds=None if plan.time_errors is None else plan.time_errors[frame.number],
         )

@@ -24,8 +24,10 @@ def verify(
     `key` also checks the signature. `on_progress` is called with the number of clips done and their total.
 
     Codes: file_missing, file_changed, file_unlisted, rows_missing, key_twice, reference_broken,
-    frame_missing, picture_broken, mask_outside_box, mask_broken, box_outside_frame, pose_broken,
-    decision_contradicted, split_leak, unsigned. Raises DatasetError when there is no readable manifest.
+    frame_missing, times_broken, grid_broken, picture_broken, mask_outside_box, mask_broken,
+    box_outside_frame, pose_broken, decision_contradicted, split_leak, unsigned.
+
+    Raises DatasetError when there is no readable manifest.
     """
     data = Dataset(folder)
     violations = list(check_signature(folder, key))

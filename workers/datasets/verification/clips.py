@@ -12,6 +12,7 @@ from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import FrameRow
 from workers.datasets.verification.observations import check_observation
+from workers.datasets.verification.times import check_times
 from workers.datasets.verification.violation import Violation
 
 # a pose that was rounded to single precision passes (chosen, not measured)
@@ -37,6 +38,7 @@ def _check_frames(clip: SceneClip) -> Iterator[Violation]:
         yield Violation("frame_missing", clip.id, f"frames are not 0 to {clip.row.frames - 1}")
     if any(b.pts <= a.pts for a, b in zip(clip.frames, clip.frames[1:], strict=False)):
         yield Violation("frame_missing", clip.id, "times of frames do not increase")
+    yield from check_times(clip)
     for row in clip.frames:
         yield from _check_image(clip, row)
 

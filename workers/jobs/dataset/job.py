@@ -110,6 +110,7 @@ class _DatasetRun:
         unreadable = self._preparation.unreadable
         flags = {
             "nothing_found": not kept,
+            "tracks_rejected": not kept and bool(written.rows["tracks"]),
             "budget_reached": result.budget_reached,
             "sources_unreadable": bool(unreadable),
             "clips_failed": bool(result.failed),
@@ -119,9 +120,15 @@ class _DatasetRun:
             build_result(written, self._request.publish, unreadable, result.failed),
             parameters=self._settings.as_json(),
             seed=self._request.seed,
-            reason=None if kept else "no track passed the gates",
+            reason=None if kept else _explain_emptiness(written),
             flags=[*(name for name, is_set in flags.items() if is_set), *sessions],
         )
+
+
+def _explain_emptiness(written: DatasetVersion) -> str:
+    """Why a version has no tracks."""
+    found = len(written.rows["tracks"])
+    return f"none of {found} tracks passed the gates" if found else "no track was found"
 
 
 def _check_prices(prices: Prices, *, on_gpu: bool) -> None:

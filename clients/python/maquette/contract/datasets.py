@@ -13,6 +13,7 @@ BucketAddress = Annotated[str, Field(max_length=4096, pattern=r"^[a-z][a-z0-9]*:
 # every gate; the workers' policy has bounds for each
 GateName = Literal[
     "duration",
+    "timestamps",
     "luminance",
     "sharpness",
     "motion",

@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests.support.scenes import draw_ball, make_wall
-from tests.support.synthetic_datasets import SETTINGS, make_source
+from tests.support.synthetic_datasets import SETTINGS, make_source, render_balls
+from workers.datasets.clip_plan import ClipPlan
 from workers.datasets.components import Components
+from workers.datasets.gates.policy import GatePolicy
 from workers.datasets.local import build_dataset
+from workers.datasets.protocols import ClipTracker
 from workers.datasets.reader import Dataset
 from workers.datasets.source import GroundTruth, Source
 from workers.datasets.track_sources import OracleTracks
 from workers.datasets.verification import verify
-from workers.engines.protocols import Rgb
+from workers.engines.protocols import EngineInfo, FrameResult, Rgb
 
 
 def rolling(label: str) -> Source:
@@ -57,6 +60,62 @@ def test_captions_state_colour_place_and_motion(tmp_path: Path) -> None:
     stated = words(make_dataset(tmp_path, "ball"))
     assert stated[1] == "A large red ball on the left that moves to the right in the picture."
     assert stated[None] == "A clip of 0.9 seconds that shows one ball; the camera stands still."
+
+
+NOTHING = " that shows none of the things that were asked for"
+
+
+class Silent:
+    """A tracker that returns no result for any frame."""
+
+    info = EngineInfo("silent", "concepts", "1", "none", "none", (), ())
+
+    def tracker(self, source: Source, plan: ClipPlan) -> ClipTracker:
+        return self
+
+    def step(self, source_frame: int, frame: int, pts: int, image: Rgb) -> Sequence[FrameResult]:
+        return ()
+
+    def finish(self) -> Sequence[FrameResult]:
+        return ()
+
+
+@pytest.mark.parametrize(
+    ("found", "least_area", "flag", "presence", "stated"),
+    [
+        (("ball", "ball"), {1: 0, 2: 0}, None, "present", " that shows two balls"),
+        (("ball", "ball"), {1: 0, 2: 9}, None, "present", " that shows at least one ball"),
+        (("ball", "orange"), {1: 0, 2: 9}, None, "present", " that shows one ball and may show an orange"),
+        (("ball", "ball"), {1: 9, 2: 9}, "tracks_rejected", "rejected", " that may show balls"),
+        (("box", "box"), {1: 0, 2: 0}, "nothing_found", "absent", NOTHING),
+        (None, {}, "not_searched", "unknown", ""),
+    ],
+)  # fmt: skip
+def test_captions_know_absent_from_rejected_and_unknown(
+    found: tuple[str, str] | None,
+    least_area: dict[int, int],
+    flag: str | None,
+    presence: str,
+    stated: str,
+    tmp_path: Path,
+) -> None:
+    frames, masks = render_balls(3, 12, 2)
+    for mine in masks:
+        for track, share in least_area.items():
+            # a ninth of the lines of the mask: too small for the gate of areas
+            if share:
+                mine[track] = mine[track] & (np.arange(120) % share == 0)[:, None]
+    truth = GroundTruth(lambda frame: masks[frame], dict(enumerate(found or (), 1)))
+    policy = GatePolicy("area", {"area": (300.0, None)})
+    settings = replace(SETTINGS, phrases=("ball", "orange"), clip_seconds=1.0, policy=policy)
+    components = Components(Silent() if found is None else OracleTracks(settings.phrases))
+    build_dataset([make_source(frames, truth=truth)], components, settings, tmp_path / "w", tmp_path / "d")
+    data = Dataset(tmp_path / "d")
+    [clip] = data.clips()
+    assert clip.caption == f"A clip of 0.9 seconds{stated}; the camera stands still."
+    assert {row.phrase: row.presence for row in clip.concepts}["ball"] == presence
+    assert [item for item in clip.row.flags if item != "camera_assumed"] == ([flag] if flag else [])
+    assert verify(data.folder) == []
 
 
 @pytest.mark.parametrize("label", ["person", "woman", "child"])

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.datasets.exporters.shared.encoding import encode_jpeg
+from workers.datasets.frame_rates import to_rational_rate
 from workers.datasets.importers.movi.example import MoviExample
 from workers.datasets.schema import CameraRow, ClipRow, FrameRow, ObservationRow, SourceRow, TrackRow
 from workers.datasets.shots.near_duplicates import PLACES, format_signature
@@ -45,7 +46,7 @@ def build_source_row(example: MoviExample, split: str) -> SourceRow:
 def build_clip_row(example: MoviExample, split: str) -> ClipRow:
     """The example as the only clip of its source."""
     height, width = example.size
-    count = len(example)
+    count, rate = len(example), to_rational_rate(example.rate)
     frames = [min(count - 1, int(place * count)) for place in PLACES]
     hashes = np.array([compute_dct_hash(_to_luma(example.video[frame])) for frame in frames], np.uint64)
     return ClipRow(
@@ -62,6 +63,8 @@ def build_clip_row(example: MoviExample, split: str) -> ClipRow:
         start_seconds=0.0,
         end_seconds=(count - 1) / example.rate,
         frame_rate=example.rate if count > 1 else None,
+        frame_rate_numerator=rate.numerator if count > 1 else None,
+        frame_rate_denominator=rate.denominator if count > 1 else None,
         width=width,
         height=height,
         camera_source=example.camera_source,

@@ -42,7 +42,8 @@ class DatasetOptions(JobBase):
     trim_seconds: Annotated[float, Field(ge=0, le=5)] = 0.3
     """Seconds left out on each side of a cut."""
     frame_rate: Annotated[float, Field(gt=0, le=240)] | None = None
-    """Frames to keep per second, at most; null keeps all."""
+    """Frames to keep per second, on an exact grid of times: the nearest frame of each point, none twice; null
+    keeps all. 29.97 and the like are exact broadcast rates (30000/1001)."""
     size: Annotated[int, Field(ge=64, le=1024)] = 256
     """Longest side of the stored frames in pixels."""
     gates: dict[GateName, Bounds] = {}
