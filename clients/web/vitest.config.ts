@@ -1,0 +1,12 @@
+import { fileURLToPath } from "node:url";
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  plugins: [svelte()],
+  resolve: {
+    conditions: ["browser"],
+    alias: { maquette: fileURLToPath(new URL("../typescript/src/index.ts", import.meta.url)) },
+  },
+  test: { include: ["tests/parts/**/*.test.ts"] },
+});
