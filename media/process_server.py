@@ -4,14 +4,16 @@ It never reads untrusted bytes itself. Standard input is a socket: each request 
 child's standard input and output, each answer the child's process id and a descriptor that refers to it.
 """
 
+import logging
 import os
 import signal
 import socket
 import sys
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
+
+log = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -55,8 +57,8 @@ def _become_child(serve: Callable[[], None], inbox: int, outbox: int) -> None:
         os.close(outbox)
         serve()
         status = 0
-    except BaseException:
-        traceback.print_exc()
+    except Exception:
+        log.exception("the child has failed")
     finally:
         os._exit(status)
 
