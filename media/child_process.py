@@ -116,7 +116,7 @@ class ProcessServer:
             self._control.settimeout(FORK_SECONDS)
             with theirs:
                 command = [sys.executable, "-m", "media.process_server", self._module]
-                self._process = subprocess.Popen(command, stdin=theirs, stdout=subprocess.DEVNULL)
+                self._process = subprocess.Popen(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL)
         return self._control
 
     def _end(self) -> None:
