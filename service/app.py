@@ -4,9 +4,11 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 from celery import Celery
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
 from service import metrics, openapi, problems
@@ -22,11 +24,24 @@ from service.guards.key_ring import KeyRing
 from service.guards.keys import KeyGuard
 from service.guards.limits import RateGuard, TenantLimits
 from service.guards.links import LinkSigner
+from service.guards.logins import LoginSigner
 from service.guards.probing import ProbePool
 from service.guards.semantics import HttpSemantics
 from service.lanes import Lane
 from service.logs import AccessLogMiddleware
-from service.routes import artefacts, engines, events, health, home, jobs, sessions, tenant, uploads, usage
+from service.routes import (
+    artefacts,
+    engines,
+    events,
+    health,
+    jobs,
+    login,
+    page,
+    sessions,
+    tenant,
+    uploads,
+    usage,
+)
 from service.routes import keys as key_routes
 from service.settings import ServiceSettings
 from service.state import State
@@ -37,10 +52,20 @@ from storage.ledger import Database, keys
 log = logging.getLogger(__name__)
 ROUTES = (
     *(uploads, jobs, events, artefacts, sessions),
-    *(tenant, usage, key_routes, engines, health, home),
+    *(tenant, usage, key_routes, engines, health, login, page),
 )
 UPLOAD_THREADS = 16
 WRITE_THREADS = 8
+# what pages of the origins that the operator names may send and read
+SHARED_WITH_ORIGINS: dict[str, Any] = {
+    "allow_methods": ["GET", "HEAD", "POST", "DELETE"],
+    "allow_headers": [
+        *("Authorization", "X-API-Key", "Content-Type", "Content-Digest", "Prefer", "Range"),
+        *("Idempotency-Key", "Idempotency-Scope", "Last-Event-ID"),
+    ],
+    "expose_headers": ["Location", "Retry-After", "ETag", "Accept-Ranges", "Content-Range", "RateLimit"],
+    "allow_credentials": False,
+}
 DESCRIPTION = "Images and videos in; masks, splats, meshes, bodies and datasets out. Every job is durable."
 
 
@@ -68,6 +93,7 @@ def build_state(settings: ServiceSettings, db: Database, celery: Celery) -> Stat
         router=Router(db, settings.worker_seen_seconds),
         keys=ring,
         links=LinkSigner(db, ring, settings.link_secret),
+        logins=LoginSigner(db, ring, settings.login_hours * 3600),
         limits=TenantLimits(db, settings),
         probes=ProbePool(settings.probe_processes, settings.probe_queue),
         results=ResultCache(store),
@@ -119,22 +145,13 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     app.add_middleware(RateGuard)
     app.add_middleware(KeyGuard)
     app.add_middleware(HttpSemantics)
+    if origins := [origin.strip() for origin in chosen.cors_origins.split(",") if origin.strip()]:
+        # no cookies: pages of other sites send keys
+        app.add_middleware(CORSMiddleware, allow_origins=origins, **SHARED_WITH_ORIGINS)
     app.add_middleware(metrics.MetricsMiddleware)
     if chosen.access_log:
         app.add_middleware(AccessLogMiddleware)
-    for module in (
-        uploads,
-        jobs,
-        events,
-        artefacts,
-        sessions,
-        tenant,
-        usage,
-        key_routes,
-        engines,
-        health,
-        home,
-    ):
+    for module in ROUTES:
         app.include_router(module.router)
     openapi.install(app)
     return app

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 
+from service.login_command import make_link
 from service.stack_process import HOST, StackProcess, free_port, is_free
 from storage import environment
 
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 # a cold start loads the weights of all engines
 READY_SECONDS = 120.0
 QUEUE_SECONDS = 10.0
+# who starts a stack in the morning may open its page in the evening
+LOGIN_SECONDS = 43_200.0
 # a process that ends right after its start is not restarted in a busy loop
 RESTART_PAUSE = 1.0
 # what a user may set for the whole stack; other variables belong to other servers or to clients
@@ -55,6 +58,10 @@ class Stack:
         """The address of the gateway."""
         return f"http://{HOST}:{self.port}"
 
+    @property
+    def _database_url(self) -> str:
+        return f"sqlite:///{self.folder.absolute() / 'ledger.db'}"
+
     def start(self, say: Callable[[str], None] = lambda _: None) -> None:
         """Start every process and wait until jobs can run; raises StackError."""
         if not is_free(self.port):
@@ -72,6 +79,19 @@ class Stack:
             name = "worker" if number == 1 else f"worker-{number}"
             self._start_process(name, _worker_command(), variables)
         self._wait_until_ready()
+
+    def make_login_link(self) -> str:
+        """An address that opens the Playground, logged in; it works once."""
+        from storage.ledger import Database, keys, login_codes
+
+        ledger = Database(self._database_url)
+        try:
+            key = keys.find(ledger, self.api_key)
+            if key is None:
+                raise StackError(f"the key in {self.folder / 'api-key'} was revoked: delete that file")
+            return make_link(self.url, login_codes.create(ledger, key, seconds=LOGIN_SECONDS))
+        finally:
+            ledger.close()
 
     def process(self, name: str) -> StackProcess:
         """One process by its name: queue, gateway, worker, worker-2, ..."""
@@ -120,7 +140,7 @@ class Stack:
         """The environment of the gateway and the workers: few MAQUETTE_* variables are inherited."""
         folder = self.folder.absolute()
         own = {
-            "MAQUETTE_DATABASE_URL": f"sqlite:///{folder / 'ledger.db'}",
+            "MAQUETTE_DATABASE_URL": self._database_url,
             "MAQUETTE_ARTEFACTS": str(folder / "artefacts"),
             "MAQUETTE_SCRATCH": str(folder / "scratch"),
             "MAQUETTE_API_KEY": self.api_key,
@@ -154,7 +174,15 @@ class Stack:
         raise StackError(f"the stack is not ready after {READY_SECONDS:.0f} s: see {self.folder / 'logs'}")
 
 
-def up(port: int, folder: Path, broker_url: str | None, say: Callable[[str], None], workers: int = 1) -> None:
+def up(
+    port: int,
+    folder: Path,
+    broker_url: str | None,
+    say: Callable[[str], None],
+    workers: int = 1,
+    *,
+    show_login: Callable[[str], None] = lambda _: None,
+) -> None:
     """Run the stack until SIGTERM or Ctrl-C, and say how to reach it; raises StackError."""
     stack = Stack(folder, port, broker_url, workers=workers)
 
@@ -166,6 +194,7 @@ def up(port: int, folder: Path, broker_url: str | None, say: Callable[[str], Non
         signal.signal(number, interrupt)
     try:
         stack.start()
+        show_login(stack.make_login_link())
         say(f"MAQUETTE_URL={stack.url} MAQUETTE_API_KEY={stack.api_key}")
         while True:
             time.sleep(0.2)

@@ -27,6 +27,10 @@ class ServerGroup(LazyGroup):
         "keys": LazyCommand(
             target="service.operator_commands:keys_app", summary="Create, list, rotate and revoke API keys."
         ),
+        "login": LazyCommand(
+            target="service.login_command:login",
+            summary="Print a link that logs a browser in to the Playground once.",
+        ),
         "audit": LazyCommand(
             target="service.audit_commands:audit_app",
             summary="Read the log of deletions and administrative acts.",

@@ -1,5 +1,6 @@
 """Settings of the gateway; each is read from MAQUETTE_<NAME>."""
 
+from pathlib import Path
 from typing import Literal
 
 from storage.settings import StorageSettings
@@ -80,6 +81,13 @@ class ServiceSettings(StorageSettings):
     """How long a file that nothing needs stays in the store; longer than it takes to store an upload."""
     link_secret: str | None = None
     """Signs links to artefacts; unset, the ledger keeps a random one. To change it ends all links."""
+    login_hours: float = 12.0
+    """How long a browser stays logged in on the Playground."""
+    cors_origins: str = ""
+    """Comma-separated origins whose pages may call the API with a key, as in `https://app.example`; none by
+    default."""
+    page_folder: Path | None = None
+    """The built Playground; unset, the one in the package (`make web` builds it)."""
     api_key: str | None = None
     """A key of the operator's choice, stored hashed at start."""
     api_key_tenant: str = "default"

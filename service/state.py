@@ -12,6 +12,7 @@ from service.dispatch.routing import Router
 from service.guards.key_ring import KeyRing
 from service.guards.limits import TenantLimits
 from service.guards.links import LinkSigner
+from service.guards.logins import LoginSigner
 from service.guards.probing import ProbePool
 from service.lanes import Lane
 from service.settings import ServiceSettings
@@ -30,6 +31,7 @@ class State:
     router: Router
     keys: KeyRing
     links: LinkSigner
+    logins: LoginSigner
     limits: TenantLimits
     probes: ProbePool
     results: ResultCache

@@ -9,6 +9,7 @@ moves as things do at 30 frames per second.
 """
 
 import argparse
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def measure_quality(report: Report, engine: DefaultConcepts, seeds: range, frame
 def measure_speed(report: Report, engine: DefaultConcepts, seed: int, frames: int, objects: int) -> None:
     """Frames per second of both ways on one clip."""
     clip = render_clip(seed, frames=frames, size=(360, 640), objects=objects)
-    sam, detector = MobileSam(THREADS), PicoDet(THREADS)
+    sam, detector = MobileSam(THREADS), PicoDet(ThreadPoolExecutor(THREADS))
     boxes = [bounding_box(clip.ids[0] == number) for number in range(1, objects + 1)]
     # the phrase makes the tracker pay for detection as well
     prompts = TrackPrompts.from_visual_prompts([VisualPrompt(box=box) for box in boxes], ["person"])

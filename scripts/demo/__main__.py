@@ -34,6 +34,8 @@ def main() -> int:
             with console.status("starting the queue, the gateway and a worker"):
                 stack.start()
             console.print(f"the stack runs at {stack.url} ({time.monotonic() - started:.1f} s)")
+            console.print("while it runs, watch the jobs here; the link logs you in once:")
+            console.print(f"  {stack.make_login_link()}", soft_wrap=True)
             with Maquette(stack.url, api_key=stack.api_key) as mq:
                 demo = Demo(mq, OUT)
                 demo.run()

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.guards.key_ring import KeyRing
 from service.guards.links import read_link
+from service.guards.logins import check_page, read_cookie
 from service.problems import ServiceProblem, respond
 from storage.ledger import ApiKey
 from storage.ledger.audit import Actor
@@ -48,7 +49,7 @@ class KeyGuard:
 
 
 async def find_caller(scope: Scope) -> ApiKey:
-    """The key of a request, or of the link that it follows; raises ServiceProblem."""
+    """The key of a request, of the link that it follows, or of its login; raises ServiceProblem."""
     state = scope["app"].state.maquette
     secret = read_secret(Headers(scope=scope))
     if secret is None and (link := read_link(scope)) is not None:
@@ -58,6 +59,13 @@ async def find_caller(scope: Scope) -> ApiKey:
             raise ServiceProblem("link_invalid", 403, detail)
         scope["maquette.link"] = link
         return maker
+    if secret is None and (cookie := read_cookie(Headers(scope=scope))) is not None:
+        login = await run_in_threadpool(state.logins.find, cookie)
+        if login is None:
+            detail = "this login has expired, or its key was revoked: log in again"
+            raise ServiceProblem("unauthorized", 401, detail, {"WWW-Authenticate": "Bearer"})
+        check_page(scope)
+        return login.key  # type: ignore[no-any-return]
     ring: KeyRing = state.keys
     key = None if not secret else ring.get_cached(secret) or await run_in_threadpool(ring.find, secret)
     if key is None:

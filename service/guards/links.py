@@ -1,7 +1,5 @@
 """Links to single artefacts that open without a key until they expire, or until their key is revoked."""
 
-import hashlib
-import hmac
 import re
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, urlencode
@@ -9,7 +7,8 @@ from urllib.parse import parse_qsl, urlencode
 from starlette.types import Scope
 
 from service.guards.key_ring import KeyRing
-from storage.ledger import ApiKey, Database, server_secrets
+from service.guards.signing import Signer
+from storage.ledger import ApiKey, Database
 
 PATH = re.compile(r"/v1/artefacts/([0-9a-f]{64})", re.ASCII)
 EXPIRES = re.compile(r"[0-9]{1,12}", re.ASCII)
@@ -33,11 +32,12 @@ class LinkSigner:
 
     def __init__(self, db: Database, keys: KeyRing, secret: str | None) -> None:
         self._db, self._keys = db, keys
-        self._secret = secret.encode() if secret else None
+        self._signer = Signer(db, SECRET, secret)
 
     def make_path(self, key: ApiKey, sha256: str, expires: int) -> str:
         """The path and query by which an artefact of the key's tenant can be read until `expires`."""
-        query = {"key": key.id, "expires": expires, SIGNATURE: self._sign(key, sha256, expires)}
+        signature = self._signer.sign(*_list_parts(key, sha256, expires))
+        query = {"key": key.id, "expires": expires, SIGNATURE: signature}
         return f"/v1/artefacts/{sha256}?{urlencode(query)}"
 
     def find_key(self, link: Link) -> ApiKey | None:
@@ -47,16 +47,9 @@ class LinkSigner:
         key = self._keys.find_by_id(link.key_id)
         if key is None or "read" not in key.scopes:
             return None
-        expected = self._sign(key, link.sha256, link.expires)
-        if not hmac.compare_digest(expected.encode(), link.signature.encode()):
+        if not self._signer.accepts(link.signature, *_list_parts(key, link.sha256, link.expires)):
             return None
         return replace(key, scopes=frozenset({"read"}))
-
-    def _sign(self, key: ApiKey, sha256: str, expires: int) -> str:
-        if self._secret is None:
-            self._secret = server_secrets.get_or_create(self._db, SECRET)
-        content = "\n".join((key.tenant, key.id, sha256, str(expires)))
-        return hmac.new(self._secret, content.encode(), hashlib.sha256).hexdigest()
 
 
 def read_link(scope: Scope) -> Link | None:
@@ -72,3 +65,7 @@ def read_link(scope: Scope) -> Link | None:
         # one that nobody has made: it has expired
         expires, key_id = "0", ""
     return Link(match.group(1), key_id, int(expires), query[SIGNATURE])
+
+
+def _list_parts(key: ApiKey, sha256: str, expires: int) -> tuple[str, ...]:
+    return (key.tenant, key.id, sha256, str(expires))

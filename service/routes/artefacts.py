@@ -2,15 +2,14 @@
 
 import math
 from datetime import UTC, datetime
-from itertools import chain
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from maquette.contract import ArtefactLink, MakeLink
 
-from service.delivery import ranges
+from service.delivery.files import CONTENT, FileRequest, send_file
 from service.guards.keys import Caller, find_actor
 from service.guards.links import Link
 from service.problems import ServiceProblem
@@ -20,12 +19,6 @@ from storage.ledger.audit import Actor
 
 router = APIRouter(prefix="/v1/artefacts", tags=["artefacts"])
 ArtefactPath = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="The hash of an artefact")]
-CONTENT: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The complete file", "content": {"application/octet-stream": {}}},
-    206: {"description": "The requested range", "content": {"application/octet-stream": {}}},
-    304: {"description": "The client has it already"},
-    416: {"description": "The range lies outside the file"},
-}
 
 
 @router.api_route("/{sha256}", methods=["GET"], response_class=StreamingResponse, responses=CONTENT)
@@ -41,42 +34,9 @@ def get_artefact(
     """The bytes of an artefact; its hash is its ETag."""
     state = get_state(http)
     known = _require_artefact(state, key.tenant, sha256)
-    media_type, size = known.media_type, known.bytes
-    etag = f'"{sha256}"'
-    headers = {
-        "ETag": etag,
-        "Accept-Ranges": "bytes",
-        "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "sandbox; default-src 'none'",
-    }
-    # a page that a job wrote is saved, and never opened in the origin of the gateway
-    if media_type.partition(";")[0].strip().lower() == "text/html":
-        headers["Content-Disposition"] = "attachment"
-    headers |= _list_sharing_headers(state, http.scope.get("maquette.link"))
-    if if_none_match and _matches(if_none_match, etag):
-        return Response(status_code=304, headers=headers)
-    # a range means something to GET alone (RFC 9110, 14.2)
-    may_be_partial = http.method == "GET" and if_range in (None, etag)
-    try:
-        wanted = ranges.parse(content_range, size) if may_be_partial else None
-    except ranges.Unsatisfiable:
-        raise ServiceProblem(
-            "range_not_satisfiable",
-            416,
-            f"the artefact has {size} bytes",
-            {"Content-Range": f"bytes */{size}"},
-        ) from None
-    start, stop = wanted or (0, size)
-    headers["Content-Length"] = str(stop - start)
-    if wanted:
-        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
-    status = 206 if wanted else 200
-    if http.method == "HEAD":
-        return Response(status_code=status, headers=headers, media_type=media_type)
-    # the first piece is read before the headers are sent: a lost file is a problem, not a broken stream
-    pieces = state.store.read(sha256, start, stop)
-    content = chain([next(pieces, b"")], pieces)
-    return StreamingResponse(content, status, headers, media_type)
+    headers = _list_sharing_headers(state, http.scope.get("maquette.link"))
+    asked = FileRequest(http.method, content_range, if_none_match, if_range)
+    return send_file(state.store, sha256, known.media_type, known.bytes, asked, headers)
 
 
 @router.post("/{sha256}/links", status_code=201)
@@ -131,8 +91,3 @@ def _record_link(state: State, key: ApiKey, actor: Actor, sha256: str, expires: 
 
 def _artefact_unknown(sha256: str) -> ServiceProblem:
     return ServiceProblem("artefact_unknown", 404, f"no artefact of yours has the hash {sha256}")
-
-
-def _matches(if_none_match: str, etag: str) -> bool:
-    tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
-    return bool(tags & {"*", etag})

@@ -8,8 +8,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
 from maquette.contract import Media
 
+from service.delivery.files import CONTENT, FileRequest, send_file
 from service.guards.keys import Caller, find_actor
 from service.guards.space import check_space
 from service.problems import ServiceProblem
@@ -79,6 +81,26 @@ def get_upload(request: Request, key: Caller, sha256: UploadPath) -> Media:
     if row is None or not state.store.has(sha256):
         raise _media_unknown(sha256)
     return Media(id=sha256, **row.info)
+
+
+@router.get("/{sha256}/content", response_class=StreamingResponse, responses=CONTENT)
+def get_upload_content(
+    request: Request,
+    key: Caller,
+    sha256: UploadPath,
+    content_range: Annotated[str | None, Header(alias="range")] = None,
+    if_none_match: Annotated[str | None, Header()] = None,
+    if_range: Annotated[str | None, Header()] = None,
+) -> Response:
+    """The bytes of an upload as they were sent; its hash is its ETag."""
+    state = get_state(request)
+    row = files.use_media(state.db, key.tenant, sha256)
+    if row is None or not state.store.has(sha256):
+        raise _media_unknown(sha256)
+    asked = FileRequest(request.method, content_range, if_none_match, if_range)
+    # a deleted upload must not be shown from a cache
+    headers = {"Cache-Control": "private, no-cache"}
+    return send_file(state.store, sha256, row.info["media_type"], row.info["bytes"], asked, headers)
 
 
 @router.delete("/{sha256}", status_code=204)

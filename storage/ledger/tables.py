@@ -46,6 +46,15 @@ server_secrets = Table(
     Column("value", String(64), nullable=False),
 )
 
+# what logs a browser in once, in place of the key itself
+login_codes = Table(
+    "login_codes",
+    metadata,
+    Column("code_hash", String(64), primary_key=True),
+    Column("key_id", String(40), nullable=False),
+    Column("expires_at", Double, nullable=False),
+)
+
 media = Table(
     "media",
     metadata,

@@ -324,9 +324,3 @@ def test_the_reference_needs_no_other_server(gateway: TestClient) -> None:
     for part in ("swagger-ui-bundle.js", "swagger-ui.css"):
         address = next(word for word in page.replace("'", '"').split('"') if word.endswith(part))
         assert gateway.get(address).status_code == 200
-
-
-def test_the_front_page_leads_to_the_reference(gateway: TestClient) -> None:
-    page = gateway.get("/", headers={"Authorization": ""})
-    assert page.status_code == 200
-    assert 'href="docs"' in page.text

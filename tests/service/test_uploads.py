@@ -24,6 +24,24 @@ def test_a_raw_upload_is_known_by_its_hash(gateway: TestClient) -> None:
     assert gateway.post("/v1/uploads", content=IMAGE).status_code == 200
 
 
+def test_an_upload_is_shown_as_it_was_sent_to_its_tenant_alone(
+    gateway: TestClient, stranger: dict[str, str]
+) -> None:
+    gateway.post("/v1/uploads", content=IMAGE)
+    path = f"/v1/uploads/{ID}/content"
+    shown = gateway.get(path)
+    assert (shown.status_code, shown.content, shown.headers["content-type"]) == (200, IMAGE, "image/png")
+    assert "sandbox" in shown.headers["content-security-policy"]
+    assert shown.headers["x-content-type-options"] == "nosniff"
+    part = gateway.get(path, headers={"Range": "bytes=4-9"})
+    assert (part.status_code, part.content) == (206, IMAGE[4:10])
+    assert gateway.get(path, headers={"If-None-Match": shown.headers["etag"]}).status_code == 304
+    assert gateway.head(path).headers["content-length"] == str(len(IMAGE))
+    assert gateway.get(path, headers=stranger).json()["code"] == "media_unknown"
+    gateway.delete(f"/v1/uploads/{ID}")
+    assert gateway.get(path).json()["code"] == "media_unknown"
+
+
 def test_a_form_gives_the_same_id(gateway: TestClient) -> None:
     answer = gateway.post("/v1/uploads", files={"file": ("a.png", IMAGE, "image/png")})
     assert answer.status_code == 201

@@ -1,6 +1,7 @@
 """The default concept engine: PicoDet for phrases, MobileSAM for masks, on any CPU."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -69,9 +70,10 @@ class DefaultConcepts:
         self._detector: PicoDet | None = None
         self._classifier: RegionClassifier | None = None
         self._missing: WeightsError | None = None
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="concepts")
         try:
             self._sam = MobileSam(threads)
-            self._detector = PicoDet(threads, self._config.detection)
+            self._detector = PicoDet(self._pool, self._config.detection)
             self._classifier = RegionClassifier(threads, self._config.naming)
         except WeightsError as error:
             self._missing = error
@@ -206,7 +208,14 @@ class DefaultConcepts:
         self.check(prompts.phrases)
         detector, sam = self._require_detector(), self._require_sam()
         return DefaultTracker(
-            sam, detector, self._segmenter, prompts, config=self._tracking, images=self._config, state=state
+            sam,
+            detector,
+            self._segmenter,
+            prompts,
+            pool=self._pool,
+            config=self._tracking,
+            images=self._config,
+            state=state,
         )
 
     def _require_detector(self) -> PicoDet:

@@ -15,13 +15,19 @@ from typing import TYPE_CHECKING, Any
 from maquette.data.errors import DataError, LeftOutWarning
 
 if TYPE_CHECKING:
+    from maquette.data.collation import collate
     from maquette.data.pairs import Pairs
     from maquette.data.sharded_iterable import ShardedIterable
     from maquette.data.windows import Windows
 
-__all__ = ["DataError", "LeftOutWarning", "Pairs", "ShardedIterable", "Windows"]
+__all__ = ["DataError", "LeftOutWarning", "Pairs", "ShardedIterable", "Windows", "collate"]
 
-_MODULES = {"Pairs": "pairs", "ShardedIterable": "sharded_iterable", "Windows": "windows"}
+_MODULES = {
+    "collate": "collation",
+    "Pairs": "pairs",
+    "ShardedIterable": "sharded_iterable",
+    "Windows": "windows",
+}
 # spellings of release 0.1 that work for one more release
 _DEPRECATED = {"Stream": "ShardedIterable"}
 

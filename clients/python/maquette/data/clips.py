@@ -1,10 +1,11 @@
 """A dataset folder: its clips, and the columns of one clip as arrays, read on first use."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +85,15 @@ class DatasetFolder:
         """Columns of the rows of a clip in a table; None when it has none."""
         name = self._files.get((table, clip))
         return None if name is None else tables.read(self._locate(name), columns)
+
+    def read_rows(
+        self, table: str, columns: Sequence[str], optional: Sequence[str] = ()
+    ) -> Iterator[tuple[Any, ...]]:
+        """Columns of all rows of a table, as Python values; an `optional` one that is not there is None."""
+        for (name, _), file in sorted(self._files.items(), key=lambda item: item[1]):
+            if name == table:
+                read = tables.read(self._locate(file), columns, optional)
+                yield from zip(*(read.values(column) for column in (*columns, *optional)), strict=True)
 
     def _read_entries(self, name: str) -> list[ClipEntry]:
         names = ("clip", "frames", "height", "width", "split", "kept")

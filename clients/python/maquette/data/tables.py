@@ -35,7 +35,9 @@ class ColumnReader:
         self._table = table
 
     def values(self, name: str) -> list[Any]:
-        """Python values; None is null."""
+        """Python values; None is null, and every value of a column that is not there."""
+        if name not in self._table.column_names:
+            return [None] * int(self._table.num_rows)
         values: list[Any] = self._table[name].to_pylist()
         return values
 
@@ -87,13 +89,16 @@ def _pad_nulls(values: Sequence[Sequence[float] | None], width: int) -> NDArray[
     return out
 
 
-def read(path: Path, columns: Sequence[str]) -> ColumnReader:
-    """Some columns of a file; raises DataError `dataset_missing` or `dataset_broken`."""
+def read(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> ColumnReader:
+    """Some columns of a file, `optional` ones where it has them.
+
+    Raises DataError `dataset_missing` or `dataset_broken`.
+    """
     if not path.is_file():
         raise DataError("dataset_missing", f"{path.name} is missing from {path.parent}")
     reader = _load_reader()
     try:
-        table = reader(path, list(columns))
+        table = reader(path, [*columns, *optional])
         if lost := set(columns) - set(table.column_names):
             raise DataError("dataset_broken", f"{path.name} has no column {', '.join(sorted(lost))}")
     except BaseException as error:

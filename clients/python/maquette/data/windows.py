@@ -1,5 +1,6 @@
 """Windows of frames with object slots, read straight from a dataset folder, in any order."""
 
+import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maquette.data import tensors
+from maquette.data.annotations import Annotations, ClipViews, find_vector_width
 from maquette.data.clips import ClipArrays, ClipEntry, ClipImages, DatasetFolder
 from maquette.data.errors import DataError, LeftOutWarning, format_left_out
 from maquette.data.images import Size, decode_depth, decode_jpeg, nearest_indices
@@ -17,7 +19,9 @@ from maquette.data.masks import paint
 from maquette.data.slots import Indices, SlotAssignment, assign_slots
 
 FIELDS = ("pixels", "masks", "boxes", "boxes_3d", "cameras")
-ALL_FIELDS = (*FIELDS, "depth")
+ALL_FIELDS = (*FIELDS, "depth", "labels", "captions", "crops", "vectors")
+# the axes of an array over which it is known or not
+KNOWN_AXES = {"boxes_3d": -1, "world_from_cam": (-2, -1), "actions": -1}
 
 
 class Windows:
@@ -30,10 +34,21 @@ class Windows:
     - `boxes` f32 (T, S, 4): xyxy in pixels, end-exclusive; 0 where not seen
     - `boxes_3d` f32 (T, S, 10): centre, rotation wxyz and size in OpenCV camera axes, NaN unknown
     - `intrinsics` f32 (T, 3, 3) in pixels, `world_from_cam` f32 (T, 4, 4), NaN unknown (field `cameras`)
-    - `depth` f32 (T, H, W): z-depth, NaN unknown (not among the default fields)
     - `seen` bool (T, S), `tracks` i64 (S,), 0 is an empty slot
     - `actions` f32 (T, len(actions)): those that lead to the next stored frame, NaN unknown
+    - `boxes_3d_known` bool (T, S), `world_from_cam_known` bool (T,), `actions_known` bool (T,)
     - `clip`: its id, `frame`: the first frame of the window
+
+    Fields that are not among the default ones:
+
+    - `depth` f32 (T, H, W): z-depth, NaN unknown
+    - `labels`: the name of each of S slots, `label_ids` i64 (S,) its place in `windows.labels`; an empty slot
+      has "" and -1
+    - `caption` of the clip and `track_captions` of S slots, "" without one (field `captions`)
+    - `crops` u8 (S, 3, crop_size, crop_size): the best view of each track, and `crops_known` bool (S,)
+    - `vectors` f32 (S, D), NaN unknown, and `vectors_known` bool (S,)
+
+    `unknown` is written in place of NaN: with 0 and the masks, a loss is finite.
 
     A slot holds one track. Slots are shuffled for each clip by `seed`, and keep their order within it. With
     `anchored`, only tracks that are seen in the first frame of the window get a slot. When there are more
@@ -66,16 +81,22 @@ class Windows:
         seed: int = 0,
         cached_clips: int = 1024,
         cached_pictures: int = 16,
+        crop_size: int = 128,
+        unknown: float = math.nan,
         as_tensors: bool | None = None,
     ) -> None:
-        if unknown := sorted(set(fields) - set(ALL_FIELDS)):
-            raise ValueError(f"no field {', '.join(unknown)}; known: {', '.join(ALL_FIELDS)}")
+        if strange := sorted(set(fields) - set(ALL_FIELDS)):
+            raise ValueError(f"no field {', '.join(strange)}; known: {', '.join(ALL_FIELDS)}")
         if min(length, stride, step, slots) < 1:
             raise ValueError("length, stride, step and slots must be at least 1")
         self._folder = DatasetFolder(folder)
         self._length, self._stride, self._slots, self._size = length, stride, slots, size
         self._fields, self._actions = frozenset(fields), tuple(actions)
         self._anchored, self._seed, self._as_tensors = anchored, seed, as_tensors
+        self._crop_size, self._fill = crop_size, unknown
+        self._annotations = Annotations(self._folder)
+        self._vector_width = find_vector_width(self._folder) if "vectors" in fields else 0
+        self._views: LruCache[ClipViews] = LruCache(cached_pictures)
         self._clips: LruCache[ClipArrays] = LruCache(cached_clips)
         self._images: LruCache[ClipImages] = LruCache(cached_pictures)
         span = (length - 1) * stride + 1
@@ -93,6 +114,11 @@ class Windows:
         # windows of a clip, summed up to and including it
         self._ends = np.cumsum([(entry.frames - span) // step + 1 for entry in self._entries])
         self._step = step
+
+    @property
+    def labels(self) -> list[str]:
+        """All labels of the dataset, in the order of `label_ids`."""
+        return self._annotations.names
 
     def __len__(self) -> int:
         return int(self._ends[-1])
@@ -136,6 +162,38 @@ class Windows:
             sample["world_from_cam"] = poses[frames].astype(np.float32)
         if self._actions:
             sample["actions"] = self._read_actions(clip, frames)
+        sample |= self._read_annotations(entry.clip, tracks.tolist())
+        return self._mark_unknown(sample)
+
+    def _read_annotations(self, clip: str, tracks: list[int]) -> dict[str, Any]:
+        """The fields `labels`, `captions`, `crops` and `vectors`; the track of an empty slot is 0."""
+        sample: dict[str, Any] = {}
+        if "labels" in self._fields:
+            by_track = self._annotations.labels_by_clip.get(clip, {})
+            sample["labels"] = [by_track.get(track, "") for track in tracks]
+            places = {name: place for place, name in enumerate(self.labels)}
+            sample["label_ids"] = np.array([places.get(name, -1) for name in sample["labels"]], np.int64)
+        if "captions" in self._fields:
+            captions = self._annotations.captions_by_clip.get(clip, {})
+            sample["caption"] = captions.get(None, "")
+            sample["track_captions"] = [captions.get(track, "") for track in tracks]
+        if {"crops", "vectors"} & self._fields:
+            views = self._views.get(clip, lambda: ClipViews(self._folder, clip))
+            if "crops" in self._fields:
+                sample["crops"], sample["crops_known"] = views.read_crops(tracks, self._crop_size)
+            if "vectors" in self._fields:
+                sample["vectors"], sample["vectors_known"] = views.read_vectors(tracks, self._vector_width)
+        return sample
+
+    def _mark_unknown(self, sample: dict[str, Any]) -> dict[str, Any]:
+        """Add what is known of each array, and write `unknown` for NaN."""
+        for name, axes in KNOWN_AXES.items():
+            if name in sample:
+                sample[f"{name}_known"] = np.isfinite(sample[name]).all(axis=axes)
+        if not math.isnan(self._fill):
+            for value in sample.values():
+                if isinstance(value, np.ndarray) and value.dtype == np.float32:
+                    value[np.isnan(value)] = self._fill
         return sample
 
     def _read_images(self, entry: ClipEntry, frames: Indices, size: Size) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Formats of world models and robots: pixels, actions and slots, each as its own reader slices them."""
 
 import json
-import pickle
 from pathlib import Path
 
 import h5py
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 
 from tests.support.export_datasets import NAMES, all_close, load_export_dataset, make_actions
 from tests.support.media_files import decode_video
-from workers.datasets.exporters.cjepa.measured_slots import CJepaSlots
 from workers.datasets.exporters.cjepa.video import CJepa
 from workers.datasets.exporters.export_writer import ExportWriter
 from workers.datasets.exporters.shared.categories import get_category_name, number_categories
@@ -61,16 +59,31 @@ def test_stable_worldmodel_episodes_are_the_clips(data: Dataset, tmp_path: Path)
             assert all_close(np.diff(times[: len(clips[0])]), 1 / 12, 2e-3)
 
 
-def test_tinyworlds_has_one_file_a_clip(data: Dataset, tmp_path: Path) -> None:
+def test_tinyworlds_has_one_file_with_all_frames(data: Dataset, tmp_path: Path) -> None:
     TinyWorlds().write(data, tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*.h5")) == ["train.h5", "val.h5"]
+    for split in ("train", "val"):
+        with h5py.File(tmp_path / f"{split}.h5") as file:
+            frames, clips = file["frames"][:], list(data.clips(split))
+            assert frames.shape == (sum(map(len, clips)), 64, 64, 3) and frames.dtype == np.uint8
+            assert file["ep_len"][:].tolist() == [len(clip) for clip in clips]
+            for clip, offset in zip(clips, file["ep_offset"][:], strict=True):
+                transform = ImageTransform.fit(clip.size, (64, 64))
+                for number in range(len(clip)):
+                    assert np.array_equal(
+                        frames[offset + number], transform.transform_image(clip.image(number))
+                    )
+
+
+def test_tinyworlds_can_have_one_file_a_clip(data: Dataset, tmp_path: Path) -> None:
+    TinyWorlds().write(data, tmp_path, files="clip")
     files = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.h5"))
     assert {(path.parts[0], path.stem) for path in files} == {(c.row.split, c.id) for c in data.clips()}
-    for clip in data.clips():
-        with h5py.File(tmp_path / clip.row.split / f"{clip.id}.h5") as file:
-            frames = file["frames"][:]
-            assert frames.shape == (len(clip), 64, 64, 3) and frames.dtype == np.uint8
-            transform = ImageTransform.fit(clip.size, (64, 64))
-            assert np.array_equal(frames[5], transform.transform_image(clip.image(5)))
+    clip = next(data.clips())
+    with h5py.File(tmp_path / clip.row.split / f"{clip.id}.h5") as file:
+        transform = ImageTransform.fit(clip.size, (64, 64))
+        assert np.array_equal(file["frames"][5], transform.transform_image(clip.image(5)))
+        assert len(file["frames"]) == len(clip) and file["frames"].attrs["fps"] == clip.row.frame_rate
 
 
 def test_vpt_has_a_line_for_every_frame_of_the_video(data: Dataset, tmp_path: Path) -> None:
@@ -151,74 +164,6 @@ def test_cjepa_slots_are_anchored_in_the_first_frame(data: Dataset, tmp_path: Pa
             orders.append(order == anchored)
     # shuffled: not every clip keeps the order of its tracks
     assert not all(orders)
-
-
-def unpickle(path: Path) -> dict[str, dict[str, np.ndarray]]:  # type: ignore[type-arg]
-    actual: dict[str, dict[str, np.ndarray]] = pickle.loads(path.read_bytes())  # type: ignore[type-arg]  # noqa: S301
-    return actual
-
-
-def test_slot_pickles_are_read_as_cjepa_reads_them(data: Dataset, tmp_path: Path) -> None:
-    CJepaSlots().write(data, tmp_path)
-    slots = unpickle(tmp_path / "slots.pkl")
-    document = json.loads((tmp_path / "slots.json").read_text())
-    places = {name: slice(*ends) for name, ends in document["fields"].items()}
-    assert set(slots) == {"train", "val", "test"} and slots["test"] == {}
-    keys = [key for split in slots.values() for key in split]
-    assert sorted(keys) == sorted(f"{number}_pixels.mp4" for number in range(len(data)))
-    for entry in document["clips"]:
-        clip = data.clip(entry["clip"])
-        mine = slots[entry["split"]][entry["key"]]
-        assert entry["split"] == clip.row.split
-        assert mine.shape == (len(clip), 7, 128) and mine.dtype == np.float32 and np.isfinite(mine).all()
-        # a window as its dataset cuts it: two steps, every third frame
-        window = mine[1 : 1 + 2 * 3 : 3]
-        assert window.shape == (2, 7, 128)
-        assert mine[0, :, places["seen"]].all()
-        height, width = clip.size
-        for frame in (0, 4, len(clip) - 1):
-            rows = {row.track: row for row in clip.frame_observations(frame)}
-            for slot, track in enumerate(entry["tracks"]):
-                state = mine[frame, slot]
-                row = rows.get(track)
-                assert state[places["seen"]] == (row is not None)
-                if row is None:
-                    assert not state.any()
-                    continue
-                box = state[places["box"]] * (width, height, width, height)
-                assert all_close(box, [row.x0, row.y0, row.x1, row.y1], 1e-3)
-                mask = clip.mask(row)
-                assert all_close(state[places["color"]] * 255, clip.image(frame)[mask].mean(axis=0), 1e-2)
-                covered = state[places["mask"]].mean() * (row.x1 - row.x0) * (row.y1 - row.y0)
-                assert all_close(covered, row.area, 0.1)
-                assert state[places["box_3d_known"]] == (row.center_cam is not None)
-                if row.center_cam is not None:
-                    assert all_close(state[places["center"]], row.center_cam, 1e-4)
-                    assert all_close(state[places["size"]], row.size, 1e-4)
-            behind = mine[frame, len(entry["tracks"]) :]
-            assert (
-                behind[:, places["background"]].all()
-                and not mine[frame, : len(entry["tracks"]), places["background"]].any()
-            )
-
-
-def test_slots_with_actions_have_the_same_keys_and_lengths(data: Dataset, tmp_path: Path) -> None:
-    CJepaSlots().write(data, tmp_path, actions=True, slots=3)
-    slots, actions, proprio = (unpickle(tmp_path / f"{n}.pkl") for n in ("slots", "actions", "proprio"))
-    document = json.loads((tmp_path / "slots.json").read_text())["clips"]
-    # what was pressed is known of the game alone
-    assert {data.clip(entry["clip"]).source.name for entry in document} == {"game"}
-    left_out = {entry["clip"] for entry in json.loads((tmp_path / "maquette.json").read_text())["left_out"]}
-    assert {clip.id for clip in data.clips() if clip.source.name != "game"} <= left_out
-    for entry in document:
-        clip = data.clip(entry["clip"])
-        split, key = entry["split"], entry["key"]
-        count = len(clip) - 1
-        assert slots[split][key].shape == (count, 3, 128)
-        first = clip.frames[0].source_frame
-        assert all_close(actions[split][key], make_actions(24)[first : first + count])
-        poses = [clip.world_from_cam(frame)[:3].ravel() for frame in range(count)]  # type: ignore[index]
-        assert all_close(proprio[split][key], poses)
 
 
 def _mask(clip: SceneClip, transform: ImageTransform, number: int, track: int) -> NDArray[np.bool_]:

@@ -19,8 +19,8 @@ MASK_SIDE = 256
 GRID_SIDE = 64
 CHANNELS = 256
 EMBEDDING_BYTES = CHANNELS * GRID_SIDE * GRID_SIDE * 4
-# pixels of the encoder's input per cell of an embedding, and the step of a window's sides
-CELL, CANVAS_STEP = 16, 64
+# pixels of the encoder's input per cell of an embedding
+CELL = 16
 # empty pixels beyond an image's end: without them cells at its border see less padding than on the square
 CANVAS_MARGIN = 32
 # grey levels of the padding, which is zero after normalisation
@@ -82,7 +82,8 @@ class MobileSam:
 
     def __init__(self, threads: int = 2) -> None:
         self._encoder = open_session(ENCODER, threads)
-        self._decoder = open_session(DECODER, threads)
+        # several prompts are decoded at once instead: 26 ms for one with one thread, 22 to 31 ms with two
+        self._decoder = open_session(DECODER, threads=1)
         self._empty: Floats | None = None
 
     def encode(self, image: Rgb, *, mirrored: bool = False, fitted: bool = False) -> ImageEmbedding:
@@ -205,7 +206,7 @@ def _fit_window(first: float, last: float, side: int, scaled: int) -> slice:
     start = int(max(first * scaled / side, 0) // CELL) * CELL
     stop = last * scaled / side
     stop = scaled + CANVAS_MARGIN if stop > scaled - CELL else stop
-    length = min(math.ceil((stop - start) / CANVAS_STEP) * CANVAS_STEP, INPUT_SIDE)
+    length = min(math.ceil((stop - start) / CELL) * CELL, INPUT_SIDE)
     start = min(start, INPUT_SIDE - length)
     return slice(start, start + length)
 

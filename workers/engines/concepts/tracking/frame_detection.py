@@ -12,7 +12,7 @@ from workers.engines.concepts.images.picodet import Detection, PicoDet, Tile, su
 from workers.engines.concepts.tracking.association import match_detections
 from workers.engines.concepts.tracking.config import TrackerConfig
 from workers.engines.concepts.tracking.state import Track
-from workers.engines.protocols import Box
+from workers.engines.protocols import Box, Rgb
 from workers.geometry.boxes import bounding_box, contains_box
 
 
@@ -42,25 +42,22 @@ class FrameDetector:
             return []
         sx, sy = shape[1] / image.size[1], shape[0] / image.size[0]
         if image.detections is None:
-            found = self._detector.detect(image.image, tiles=False)
-            unconfirmed = self._list_unconfirmed(tracks, self._select(found, sx, sy))
-            boxes = [(box[0] / sx, box[1] / sy, box[2] / sx, box[3] / sy) for box in unconfirmed]
-            tiles = self._choose_tiles(self._detector.list_tiles(image.image), number, boxes)
-            found += self._detector.detect_in_tiles(image.image, tiles)
-            image.detections = suppress_duplicates(found, self._detection)
+            image.detections = self._read(image.image, number, tracks, (sx, sy))
         return self._select(image.detections, sx, sy)
 
-    def _choose_tiles(self, tiles: list[Tile], number: int, boxes: Sequence[Box]) -> list[Tile]:
-        """The tiles to read on a frame; `boxes` (pixels) are those of unconfirmed tracks."""
-        if number == 0 or not tiles:
-            return tiles
-        turn = number // self._config.key_frames.interval % len(tiles)
-        chosen = {turn}
-        for box in boxes:
-            holding = [index for index, tile in enumerate(tiles) if contains_box(tile, box)]
-            if holding and not chosen.intersection(holding):
-                chosen.add(holding[0])
-        return [tiles[index] for index in sorted(chosen)]
+    def _read(
+        self, image: Rgb, number: int, tracks: Sequence[Track], scale: tuple[float, float]
+    ) -> list[Detection]:
+        """The detections in a frame (H, W, 3) and its tiles; `scale` (x, y) leads to working pixels."""
+        sx, sy = scale
+        detector, tiles = self._detector, self._detector.list_tiles(image)
+        turn = number // self._config.key_frames.interval % max(len(tiles), 1)
+        first = tiles if number == 0 else tiles[turn : turn + 1]
+        found = detector.detect_in(image, [detector.whole(image), *first])
+        unconfirmed = self._list_unconfirmed(tracks, self._select(found, sx, sy))
+        boxes = [(box[0] / sx, box[1] / sy, box[2] / sx, box[3] / sy) for box in unconfirmed]
+        found += detector.detect_in(image, _list_unread(tiles, first, boxes))
+        return suppress_duplicates(found, self._detection)
 
     def _list_unconfirmed(self, tracks: Sequence[Track], found: Sequence[Detection]) -> list[Box]:
         """The boxes of tracks of a phrase that no detection matches."""
@@ -79,3 +76,13 @@ class FrameDetector:
             for item in found
             if item.label in self._labels and item.score >= self._min_score
         ]
+
+
+def _list_unread(tiles: Sequence[Tile], read: Sequence[Tile], boxes: Sequence[Box]) -> list[Tile]:
+    """The tiles that hold boxes (pixels) which none of the tiles read before holds."""
+    unread: list[Tile] = []
+    for box in boxes:
+        holding = [tile for tile in tiles if contains_box(tile, box)]
+        if holding and not any(tile in holding for tile in (*read, *unread)):
+            unread.append(holding[0])
+    return unread

@@ -1,6 +1,7 @@
 """Key frames: the frames on which the detector and MobileSAM run, correct all tracks and start new ones."""
 
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Executor
 
 from maquette.contract.vocabulary import parse_phrase
 
@@ -37,8 +38,9 @@ class KeyFrameProcessor:
         prompts: TrackPrompts,
         config: TrackerConfig,
         images: ImageConfig,
+        pool: Executor,
     ) -> None:
-        self._sam, self._config, self._attributes = sam, config, images.attributes
+        self._pool, self._sam, self._config, self._attributes = pool, sam, config, images.attributes
         self._queries = [parse_phrase(phrase) for phrase in prompts.phrases]
         self._classes = {index: query.classes for index, query in enumerate(self._queries)}
         thresholds = [prompts.threshold(index) for index in range(len(prompts.phrases))]
@@ -143,9 +145,10 @@ class KeyFrameProcessor:
         tracks = _tracks_in_sight(state)
         for track in chosen:
             track.corrected_at = state.frames
+        asked = [track for track in chosen if not track.in_contact]
+        reprompter.look_ahead(asked, matched, self._pool)
+        for track in asked:
             detection = matched.get(track.id)
-            if track.in_contact:
-                continue
             others = [other for other in tracks if other is not track and other.prompt == track.prompt]
             occupied = merge_visible_masks(others, frame.shape)
             iou = correct_track(track, reprompter, frame.bins, detection, occupied, self._config)

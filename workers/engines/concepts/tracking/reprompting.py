@@ -3,8 +3,10 @@
 Units: boxes and soft masks are in working pixels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+from operator import attrgetter
 
 import cv2
 import numpy as np
@@ -45,6 +47,15 @@ class DecodedMask:
 
 
 @dataclass(frozen=True, slots=True)
+class _Decoded:
+    """The decoder's masks as logits f32[4,256,256] for a box, and their predicted IoU f32[4]."""
+
+    box: Box
+    masks: Floats
+    scores: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class _Candidate:
     value: float
     logits: Floats
@@ -59,6 +70,15 @@ class Reprompter:
         self, sam: MobileSam, embedding: ImageEmbedding, work: tuple[int, int], config: CorrectionConfig
     ) -> None:
         self._sam, self._embedding, self._work, self._config = sam, embedding, work, config
+        self._decoded: dict[int, Future[_Decoded]] = {}
+
+    def look_ahead(self, tracks: Sequence[Track], matched: Mapping[int, Detection], pool: Executor) -> None:
+        """Begin to decode the first prompt of each track, of which none depends on another's answer.
+
+        `matched` are the detections by track id.
+        """
+        for track in tracks:
+            self._decoded[track.id] = pool.submit(self._decode_first, track, matched.get(track.id))
 
     def correct(self, track: Track, prior: ProbabilityMap, detection: Detection | None) -> DecodedMask:
         """The candidate with the best product of predicted IoU and agreement with the prior f32 (h, w).
@@ -66,42 +86,39 @@ class Reprompter:
         A detection's box counts as much as the prior, which knows nothing of colours that were never seen.
         Without one, the boxes of the propagated mask and of the prior are used.
         """
-        tracked, detected = track.visible_mask, detection.box if detection else None
-        prompts: Sequence[tuple[Box, Floats | None]] = (
-            (detected or bounding_box(tracked), self._prior_logits(track.visible)),
-            (detected or bounding_box(_probable_part(tracked, prior)), None),
-        )
-        best: _Candidate | None = None
-        for box, given in prompts:
-            if best is not None and best.value >= self._config.sufficient_score:
-                break
-            for candidate in self._candidates(box, given, prior, detection):
-                if best is None or candidate.value > best.value:
-                    best = candidate
-        if best is None:
-            raise RuntimeError("the decoder returned no mask")
+        ready = self._decoded.pop(track.id, None)
+        first = self._decode_first(track, detection) if ready is None else ready.result()
+        best = self._choose_best(first, prior, detection)
+        if best.value < self._config.sufficient_score:
+            box = detection.box if detection else bounding_box(_probable_part(track.visible_mask, prior))
+            other = self._choose_best(self._decode(box, None), prior, detection)
+            best = other if other.value > best.value else best
         return DecodedMask(self._soften(best.logits, best.box), min(best.score, 1.0))
+
+    def _decode_first(self, track: Track, detection: Detection | None) -> _Decoded:
+        """The answers to a track's box, or that of its detection, and its mask as a prior."""
+        box = detection.box if detection else bounding_box(track.visible_mask)
+        return self._decode(box, self._prior_logits(track.visible))
 
     def segment_box(self, box: Box) -> DecodedMask:
         """The object in a box: the decoder's first mask, the one for an unambiguous prompt."""
-        masks, scores = self._decode(box, None)
-        return DecodedMask(self._soften(masks[0], box), min(max(float(scores[0]), 0.0), 1.0))
+        answers = self._decode(box, None)
+        return DecodedMask(self._soften(answers.masks[0], box), min(max(float(answers.scores[0]), 0.0), 1.0))
 
-    def _candidates(
-        self, box: Box, given: Floats | None, prior: ProbabilityMap, detection: Detection | None
-    ) -> list[_Candidate]:
-        """The decoder's masks for a box and a prior mask's logits, each with its value."""
+    def _choose_best(
+        self, decoded: _Decoded, prior: ProbabilityMap, detection: Detection | None
+    ) -> _Candidate:
+        """The best of the decoder's masks, the first of equal ones."""
         height, width = self._embedding.mask_extent
         low_prior = cv2.resize(prior, (width, height), interpolation=cv2.INTER_AREA)
         candidates = []
-        masks, scores = self._decode(box, given)
-        for logits, score in zip(masks, np.maximum(scores, 0).tolist(), strict=True):
+        for logits, score in zip(decoded.masks, np.maximum(decoded.scores, 0).tolist(), strict=True):
             mask = np.asarray(logits[:height, :width] > 0, dtype=np.bool_)
             value = score * soft_iou(mask, low_prior)
             if detection is not None and mask.any():
                 value *= box_iou(bounding_box(mask), self._to_mask_pixels(detection.box)) ** detection.score
-            candidates.append(_Candidate(value, logits, score, box))
-        return candidates
+            candidates.append(_Candidate(value, logits, score, decoded.box))
+        return max(candidates, key=attrgetter("value"))
 
     def _prior_logits(self, soft: SoftMask) -> Floats:
         return self._sam.prior_logits(self._embedding, soft.astype(np.float32) / np.float32(255))
@@ -113,11 +130,11 @@ class Reprompter:
         sy = height * MASK_SIDE / INPUT_SIDE / self._work[0]
         return box[0] * sx, box[1] * sy, box[2] * sx, box[3] * sy
 
-    def _decode(self, box: Box, prior: Floats | None) -> tuple[Floats, Floats]:
+    def _decode(self, box: Box, prior: Floats | None) -> _Decoded:
         height, width = self._embedding.image_size
         sx, sy = width / self._work[1], height / self._work[0]
         prompt = build_prompt((box[0] * sx, box[1] * sy, box[2] * sx, box[3] * sy))
-        return self._sam.decode(self._embedding, prompt, prior)
+        return _Decoded(box, *self._sam.decode(self._embedding, prompt, prior))
 
     def _soften(self, logits: Floats, box: Box) -> SoftMask:
         full = self._sam.upsample(self._embedding, logits, self._work)

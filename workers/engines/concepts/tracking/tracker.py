@@ -1,10 +1,12 @@
 """The default tracker: from frame to frame by propagation, on key frames by detection and MobileSAM."""
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 
 import cv2
 import numpy as np
 
+from workers.engines.concepts.images.color_histograms import ColorBins
 from workers.engines.concepts.images.config import ImageConfig
 from workers.engines.concepts.images.mobilesam import MobileSam
 from workers.engines.concepts.images.picodet import PicoDet
@@ -14,7 +16,11 @@ from workers.engines.concepts.prompt_schedule import PromptSchedule
 from workers.engines.concepts.tracking.config import TrackerConfig
 from workers.engines.concepts.tracking.key_frames import KeyFrameProcessor
 from workers.engines.concepts.tracking.lookalikes import find_contacts, fit_together, settle_identities
-from workers.engines.concepts.tracking.mask_propagation import extrapolate_mask, propagate_mask
+from workers.engines.concepts.tracking.mask_propagation import (
+    PropagatedMask,
+    extrapolate_mask,
+    propagate_mask,
+)
 from workers.engines.concepts.tracking.optical_flow import Floats, FrameFlow, compute_flow
 from workers.engines.concepts.tracking.reid import appearance_score, is_in_sight
 from workers.engines.concepts.tracking.snapshot import dump_state, load_state
@@ -49,14 +55,18 @@ class DefaultTracker:
         segmenter: PromptSegmenter,
         prompts: TrackPrompts,
         *,
+        pool: Executor,
         config: TrackerConfig,
         images: ImageConfig,
         state: bytes | None = None,
     ) -> None:
-        """`state` is a snapshot to resume from; raises ValueError when it was made with other prompts."""
-        self._segmenter, self._prompts, self._config = segmenter, prompts, config
+        """`pool` moves and corrects several objects at once, with the results that one thread would give.
+
+        `state` is a snapshot to resume from; raises ValueError when it was made with other prompts.
+        """
+        self._pool, self._segmenter, self._prompts, self._config = pool, segmenter, prompts, config
         self._schedule = PromptSchedule(prompts)
-        self._key_frames = KeyFrameProcessor(sam, detector, prompts, config, images)
+        self._key_frames = KeyFrameProcessor(sam, detector, prompts, config, images, pool)
         self._state = None if state is None else load_state(state, prompts.signature())
 
     def step(self, frame: VideoFrame) -> Sequence[FrameResult]:
@@ -129,6 +139,11 @@ class DefaultTracker:
         config, bins = self._config, frame.bins
         color_errors: dict[int, Floats] = {}
         moved_ids, doubtful = self._move_lookalikes(state, frame)
+        moved_masks = {
+            track.id: self._pool.submit(self._move, track, flow, bins)
+            for track in state.active_tracks
+            if track.id not in moved_ids
+        }
         for track in state.tracks:
             if track.id in moved_ids:
                 continue
@@ -137,8 +152,7 @@ class DefaultTracker:
                     track.amodal = extrapolate_mask(flow, track.amodal, track.velocity)
                 continue
             before = mask_area(track.visible_mask)
-            moved = propagate_mask(flow, track, config.propagation)
-            visible = estimate_visible_part(track, moved, bins, config.visibility)
+            moved, visible = moved_masks[track.id].result()
             track.amodal, track.visible, track.velocity = moved.amodal, visible, moved.velocity
             color_errors[track.id] = moved.color_error
             change = mask_area(track.visible_mask) / max(before, 1)
@@ -150,6 +164,11 @@ class DefaultTracker:
         lost = [track for track in state.tracks if track.is_lost and track.label is None]
         doubtful |= {track.id for track in lost if is_in_sight(track, bins, occupied, config)}
         return color_errors, doubtful
+
+    def _move(self, track: Track, flow: FrameFlow, bins: ColorBins) -> tuple[PropagatedMask, SoftMask]:
+        """A track's masks in the new frame, and which part of it is in sight; changes nothing."""
+        moved = propagate_mask(flow, track, self._config.propagation)
+        return moved, estimate_visible_part(track, moved, bins, self._config.visibility)
 
     def _move_lookalikes(self, state: TrackerState, frame: WorkingFrame) -> tuple[set[int], set[int]]:
         """Move look-alikes that are near each other: their ids, and those that have just parted."""

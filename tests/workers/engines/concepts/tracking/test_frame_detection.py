@@ -1,5 +1,7 @@
 """Which tiles of a video's frames are read, with detections that the test makes up."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 from workers.engines.concepts.images.color_histograms import quantize_colors
@@ -22,15 +24,14 @@ class TileReader(PicoDet):
     """A detector that sees a small person only in a tile, and notes which tiles it was given."""
 
     def __init__(self, person: Box) -> None:
-        self._config = DetectionConfig()
+        self._config, self._pool = DetectionConfig(), ThreadPoolExecutor(2)
         self.person, self.tiles = person, 0
 
-    def _run(self, image: Rgb, left: int, top: int) -> list[Detection]:
-        if image.shape[:2] == (HEIGHT, WIDTH):
+    def _run(self, image: Rgb, view: Tile) -> list[Detection]:
+        if view == self.whole(image):
             return []
         self.tiles += 1
-        tile: Tile = left, top, left + image.shape[1], top + image.shape[0]
-        return [Detection("person", 0.9, self.person)] if contains_box(tile, self.person) else []
+        return [Detection("person", 0.9, self.person)] if contains_box(view, self.person) else []
 
 
 def detect(reader: TileReader, number: int, tracks: list[Track]) -> list[Detection]:

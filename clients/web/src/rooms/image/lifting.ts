@@ -1,0 +1,12 @@
+import type { JobRequest } from "maquette";
+import { router } from "../../lib/router.svelte";
+import { service } from "../../lib/service";
+import type { MaskObject } from "./document";
+
+/** Submit a job that makes 3D of some masks, and go to where it is shown. */
+export async function lift(image: string, kind: "objects" | "bodies", chosen: readonly MaskObject[]): Promise<void> {
+  const masks = chosen.map((object) => object.mask);
+  const request: JobRequest = { kind, image: { id: image }, masks };
+  const job = await service.submit(request);
+  router.go(`/3d/${job.id}`);
+}
