@@ -273,6 +273,8 @@ def _seconds(stream: Any, container: Any) -> float | None:
 
 
 def _check(stream: Any, container: Any, limits: MediaLimits) -> None:
+    if stream.codec_context is None:
+        raise MediaError("video_broken", "the video's codec is unknown, or the file was cut: send it again")
     width, height = stream.codec_context.width, stream.codec_context.height
     if width * height > limits.video_pixels:
         raise MediaError(

@@ -25,7 +25,7 @@ class TrackGateStage(ClipStage):
     """
 
     name = "gates"
-    version = "2"
+    version = "3"
 
     def __init__(self, settings: DatasetSettings, engine: EngineInfo) -> None:
         self._policy, self._phrases = settings.policy, settings.phrases
@@ -39,7 +39,8 @@ class TrackGateStage(ClipStage):
     def run(self, batch: ClipBatch) -> ClipBatch:
         """Score every track, and keep those that pass all gates."""
         tracked = batch.tracked
-        flat = score_tracks(batch.clip, tracked.stats, tracked.size[0] * tracked.size[1])
+        pixels = tracked.size[0] * tracked.size[1]
+        flat = score_tracks(batch.clip, tracked.stats, pixels, batch.task.plan.times)
         tracks: list[TrackRow] = []
         scores: list[ScoreRow] = []
         decisions: list[DecisionRow] = []
