@@ -20,6 +20,7 @@ GateName = Literal[
     "near_duplicate",
     "text_area",
     "length",
+    "seen_seconds",
     "visible_fraction",
     "area",
     "area_share",
