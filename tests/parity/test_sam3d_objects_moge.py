@@ -1,4 +1,4 @@
-"""The points of a known camera, by MoGe's own code on random weights; runs where `moge` and `torch` import."""
+"""The points of a known camera by MoGe's own code on random weights; needs `moge` and `torch`."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -71,7 +71,7 @@ def test_points_lie_on_the_rays_of_the_known_camera(pipeline: Any, camera: Camer
 
 
 def test_moge_alone_finds_another_camera(pipeline: Any) -> None:
-    """Why the camera is handed over: the network's own points, even for our field of view, have other rays."""
+    """Why depth is unprojected: the network's own points have other rays, even for our field of view."""
     camera = Camera(WIDTH, HEIGHT, 90.0, 90.0, WIDTH / 2, HEIGHT / 2)
     pixels = torch.from_numpy(IMAGE.transpose(2, 0, 1).astype(np.float32) / 255)
     fov = float(np.degrees(2 * np.arctan(WIDTH / 2 / camera.fx)))

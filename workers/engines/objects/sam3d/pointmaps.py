@@ -32,7 +32,7 @@ def horizontal_fov(camera: Camera) -> float:
 
 
 class PointmapFinder:
-    """Finds the points of a picture by upstream's MoGe; those of the last picture are kept for its objects."""
+    """Finds the points of a picture by upstream's MoGe; those of the last picture are kept."""
 
     def __init__(self, torch: Any, pipeline: Any) -> None:
         """`torch` and `pipeline` are those of upstream's environment."""
