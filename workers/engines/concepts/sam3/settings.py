@@ -81,9 +81,11 @@ class Sam3Settings(BackendSettings):
     device: str = "auto"
     """`auto`, `cpu`, or a CUDA device."""
     dtype: str = "auto"
-    """`auto` is bfloat16 on a GPU and float32 elsewhere."""
-    pad_geometry: bool = False
-    """Give text-only calls the empty geometry token that Meta's own code always has."""
+    """`autocast` (float32 weights, bfloat16 autocast, TF32), `float32`, or `bfloat16` for the whole model,
+    which is coarser; `auto` is `autocast` on a GPU and `float32` elsewhere."""
+    pad_geometry: bool = True
+    """Give text-only calls the empty geometry token that Meta's own code always has, and that all published
+    figures were measured with."""
     phrase_chunk: int = 4
     """Phrases per pass of the decoder."""
     phrase_cache_bytes: int = 64 * 2**20

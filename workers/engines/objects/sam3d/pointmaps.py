@@ -46,7 +46,8 @@ class PointmapFinder:
             if intrinsics is None:
                 points = self._estimate(image)
             else:
-                points = self._unproject(image, Camera(image.shape[1], image.shape[0], **intrinsics))
+                fx, fy, cx, cy = (intrinsics[name] for name in ("fx", "fy", "cx", "cy"))
+                points = self._unproject(image, Camera(image.shape[1], image.shape[0], fx, fy, cx, cy))
             self._cached = key, points
         return self._cached[1]
 
