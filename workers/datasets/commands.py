@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from maquette.cli.dataset.regate import print_changes
 from maquette.console import PlainConsole, styled
+from maquette.contract.datasets import RegateChanges
 from rich.progress import Progress
 from rich.table import Table
 
@@ -21,7 +23,6 @@ from workers.datasets.exporters.base import EXPORT_NOTE, Exporter
 from workers.datasets.importers.movi.folders import import_folder
 from workers.datasets.reader import Dataset
 from workers.datasets.regating.bounds import read_bounds
-from workers.datasets.regating.versions import Changes, TrackChange
 from workers.datasets.regating.versions import regate as regate_dataset
 from workers.datasets.verification import Violation
 from workers.datasets.verification import verify as verify_dataset
@@ -82,21 +83,14 @@ def append(
 
 
 def regate(
-    folder: Folder,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the new version.")],
-    gate: Annotated[
-        list[str] | None,
-        typer.Option("--gate", help="Bound of a gate, as flicker.high=0.2; 'none' is no bound. Repeatable."),
-    ] = None,
-    plan: Annotated[Path | None, typer.Option(help="Plan file whose [gates] are the bounds.")] = None,
-    key: Annotated[str | None, typer.Option(envvar=KEY, help="Key to sign with.")] = None,
+    folder: Path, out: Path, gates: list[str], plan: Path | None = None, key: str | None = None
 ) -> None:
-    """Decide the stored scores by other bounds, into a new version; no video is read."""
+    """Decide a dataset by other bounds, into a new version in `out`, and print what came and went."""
     with _report_errors():
-        bounds = read_bounds(gate or [], plan)
         data = Dataset(folder)
+        bounds = read_bounds(gates, plan)
         version, changes = regate_dataset(data, bounds, out, key=key)
-    _print_regated(changes)
+    print_changes(RegateChanges.model_validate(changes.as_json()))
     before, after = data.manifest.totals, version.manifest.totals
     for name in ("clips", "tracks", "observations"):
         console.print(f"{name}: {before[name]:g} to {after[name]:g}")
@@ -171,26 +165,6 @@ def _print_changes(changes: DatasetDiff) -> None:
     for prefix, counts in (("", changes.totals), ("rejected by ", changes.rejected)):
         for name, (one, other) in sorted(counts.items()):
             console.print(f"{prefix}{name}: {one:g} to {other:g}")
-
-
-def _print_regated(changes: Changes) -> None:
-    def show(what: str, tracks: list[TrackChange], verb: str) -> None:
-        for item in tracks[:MOST_LINES]:
-            console.print(
-                f"{what}: track {item.track} ({item.label}) of {item.clip}, {verb} {', '.join(item.gates)}"
-            )
-        if len(tracks) > MOST_LINES:
-            console.print(f"{what}: {len(tracks)} tracks, {MOST_LINES} of them shown")
-
-    show("in", changes.tracks_added, "rejected before by")
-    show("out", changes.tracks_removed, "fails")
-    for clip, gates in list(changes.clips_removed.items())[:MOST_LINES]:
-        console.print(f"out: clip {clip}, fails {', '.join(gates)}")
-    show("would be in, but its masks were not kept", changes.tracks_unavailable, "rejected by")
-    if changes.clips_unavailable:
-        console.print(
-            f"would be in, but need a run over their videos: {len(changes.clips_unavailable)} clips"
-        )
 
 
 def _print_export(exporter: Exporter, target: Path, count: int) -> None:

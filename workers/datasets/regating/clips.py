@@ -36,7 +36,7 @@ Rows = dict[str, list[Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegatedClip:
-    """A kept clip under other bounds: its row, all of its other rows by table, and the changes of its tracks.
+    """A kept clip under other bounds: its row, its rows of tables that may change, and what its tracks did.
 
     `added` are the tracks that came in, `removed` those that went with the gates that they fail now, and
     `unavailable` those that would pass, but whose masks an older release did not keep.
@@ -62,8 +62,7 @@ def regate_clip(clip: SceneClip, bounds: Mapping[str, Bound]) -> RegatedClip:
     kept = {track.track for track in tracks if track.kept}
     was_kept = {track.track for track in clip.tracks}
     own = policy.decide([row for row in clip.scores if row.track is None and row.name != CAPTION_GATE])
-    rows = _load_rows(clip)
-    rows["tracks"] = tracks
+    rows: Rows = {"tracks": tracks}
     rows["observations"], rows["rejected_observations"] = _divide(
         [*clip.observations, *clip.rejected_observations], kept, key=lambda row: (row.frame, row.track)
     )
@@ -91,15 +90,6 @@ def regate_clip(clip: SceneClip, bounds: Mapping[str, Bound]) -> RegatedClip:
         removed={track.track: track.failed for track in tracks if track.track in was_kept - kept},
         unavailable=unavailable,
     )
-
-
-def _load_rows(clip: SceneClip) -> Rows:
-    """The rows of tables that no bound changes."""
-    return {
-        "frames": list(clip.frames),
-        "cameras": list(clip.cameras),
-        "actions": list(clip.actions),
-    }
 
 
 def _regate_tracks(
@@ -203,7 +193,8 @@ def _restore_crops(clip: ClipRow, rows: Sequence[FeatureRow]) -> dict[int, list[
 
 def _regate_lineage(row: LineageRow, policy: ClipPolicy, rows: Rows) -> LineageRow:
     """The row with its new output, and for the gates with the policy as its parameters."""
-    output = row.output if row.stage not in OUTPUTS else hash_rows(rows[OUTPUTS[row.stage]])
+    table = OUTPUTS.get(row.stage)
+    output = hash_rows(rows[table]) if table in rows else row.output
     if row.stage != STAGE:
         return replace(row, output=output)
     parameters = policy.policy.as_json()

@@ -72,13 +72,14 @@ class _Writer:
 
     def add_kept(self, clip: SceneClip, regated: RegatedClip) -> None:
         """A kept clip, of which only the files are written again that have changed."""
-        for name, own in regated.rows.items():
-            if not TABLES[name].per_clip:
+        for name, table in TABLES.items():
+            own = regated.rows.get(name, [])
+            if not table.per_clip:
                 self.rows[name] += own
             elif not (regated.tracks_changed and name in DIVIDED):
                 self._keep_file(name, clip.id)
             elif own:
-                data = parquet.write(TABLES[name].row, own)
+                data = parquet.write(table.row, own)
                 self.add_file(name, f"{name}-{clip.id}.parquet", data, len(own), clip.id)
         self.rows["clips"].append(regated.row)
 
@@ -94,6 +95,15 @@ class _Writer:
         self.contents[name] = data
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegatedVersion:
+    """A version that is not written yet: `contents` has new files as bytes, and those that stay as paths."""
+
+    version: DatasetVersion
+    contents: Mapping[str, bytes | Path]
+    changes: Changes
+
+
 def regate(
     data: Dataset, bounds: Mapping[str, Bound], out: Path, *, key: str | None = None
 ) -> tuple[DatasetVersion, Changes]:
@@ -102,6 +112,20 @@ def regate(
     `key` signs it. Scores, masks and crops are those that are stored, so it takes seconds, and no video is
     read. Raises DatasetError `option_unknown` for a gate that has no scores, `dataset_conflict` when `out` is
     not empty.
+    """
+    regated = build_regated_version(data, bounds, is_signed=key is not None)
+    manifest = regated.version.manifest
+    contents = {entry.sha256: regated.contents[entry.name] for entry in manifest.all_files()}
+    documents = render_documents(regated.version, lambda digest: _read(contents[digest]))
+    if not publish_folder(out, manifest, {**regated.contents, **documents}, key=key):
+        raise DatasetError("dataset_conflict", f"{out} is not empty: a version is never changed")
+    return regated.version, regated.changes
+
+
+def build_regated_version(data: Dataset, bounds: Mapping[str, Bound], *, is_signed: bool) -> RegatedVersion:
+    """The version that other bounds give; raises DatasetError `option_unknown`.
+
+    Of the tables of single clips, those of frames and actions are not read.
     """
     measured = {row.name for row in data.rows("scores")}
     unknown = sorted(set(bounds) - measured)
@@ -114,16 +138,11 @@ def regate(
         _add_clip(writer, changes, clip, bounds)
     for name, table in TABLES.items():
         if not table.per_clip:
-            writer.add_file(
-                name, f"{name}.parquet", parquet.write(table.row, writer.rows[name]), len(writer.rows[name])
-            )
+            rows = writer.rows[name]
+            writer.add_file(name, f"{name}.parquet", parquet.write(table.row, rows), len(rows))
     manifest = _build_manifest(data, writer, bounds)
-    version = DatasetVersion(manifest, writer.rows, build_funnel(writer.rows), key is not None)
-    contents = {entry.sha256: writer.contents[entry.name] for entry in manifest.all_files()}
-    documents = render_documents(version, lambda digest: _read(contents[digest]))
-    if not publish_folder(out, manifest, {**writer.contents, **documents}, key=key):
-        raise DatasetError("dataset_conflict", f"{out} is not empty: a version is never changed")
-    return version, changes
+    version = DatasetVersion(manifest, writer.rows, build_funnel(writer.rows), is_signed)
+    return RegatedVersion(version=version, contents=writer.contents, changes=changes)
 
 
 def _add_clip(writer: _Writer, changes: Changes, clip: SceneClip, bounds: Mapping[str, Bound]) -> None:

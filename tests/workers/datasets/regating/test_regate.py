@@ -106,6 +106,8 @@ def test_bounds_of_the_command_line() -> None:
         "flicker": (None, 0.2),
         "area": (10.0, None),
     }
+    with pytest.raises(DatasetError, match="give --gate"):
+        read_bounds([], None)
     for text in ("flicker", "flicker.high=x", "smell.low=1", "area.middle=2"):
         with pytest.raises(DatasetError) as caught:
             read_bounds([text], None)

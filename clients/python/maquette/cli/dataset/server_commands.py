@@ -14,7 +14,6 @@ SUMMARIES = {
     "diff": "Show what changed between two versions; exit with 1 when something did.",
     "append": "Join two datasets into a new version; splits are assigned again so that nothing leaks between "
     "them.",
-    "regate": "Decide the stored scores by other bounds, into a new version; no video is read.",
     "export": "Write the dataset in other formats, each to a folder of its name.",
     "import-movi": "Read clips of MOVi, or clips that were exported as such, into a dataset.",
 }
