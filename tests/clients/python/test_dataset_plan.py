@@ -147,7 +147,8 @@ def test_flags_build_the_same_plan_as_a_file(tmp_path: Path) -> None:
         "a.mp4 -t cup -t 'red car' --threshold 0.4 --clip-seconds 4 --min-clip-seconds 1 --trim-seconds 0.1 "
         "--size 128 --frame-rate 8 --numbered-rate 12 --assets 2 --captioner mine --inverse-dynamics wheel "
         "--max-seconds 10 --max-gpu-seconds 5 --max-dollars 1 --remote --publish s3://b/c --licence CC0 "
-        "--consent yes --session s1 --camera 1,2,3,4 --seed 7 --engine sam3 --format 'coco, ytvis' "
+        "--consent yes --session s1 --camera 1,2,3,4 --seed 7 --engine sam3 --format 'lerobot, ytvis' "
+        "--format-option lerobot.side=128 --format-option lerobot.fit=pad --splits train=0.7,val=0.3,test=0 "
         "--out data --set gates.motion.low=0.1"
     )
     file = write(
@@ -182,7 +183,14 @@ def test_flags_build_the_same_plan_as_a_file(tmp_path: Path) -> None:
         camera = {fx = 1, fy = 2, cx = 3, cy = 4}
         [output]
         folder = "data"
-        formats = ["coco", "ytvis"]
+        formats = ["lerobot", "ytvis"]
+        [output.options.lerobot]
+        side = 128
+        fit = "pad"
+        [splits]
+        train = 0.7
+        val = 0.3
+        test = 0
         """,
     )
     by_flags = print_plan(*flags)
@@ -190,6 +198,20 @@ def test_flags_build_the_same_plan_as_a_file(tmp_path: Path) -> None:
     assert by_flags == print_plan(
         "run", str(file), *(word for change in changes for word in ("--set", change))
     )
+
+
+@pytest.mark.parametrize(
+    ("flag", "hint"),
+    [
+        (("--splits", "0.7,0.3"), "train=0.8,val=0.1,test=0.1"),
+        (("--splits", "train=most"), "train=0.8,val=0.1,test=0.1"),
+        (("--format", "coco", "--out", "x", "--format-option", "side=3"), "lerobot.side=128"),
+        (("--format", "coco", "--out", "x", "--format-option", "vpt.side=3"), "vpt"),
+    ],
+)
+def test_wrong_splits_and_options_are_refused(flag: tuple[str, ...], hint: str) -> None:
+    result = CliRunner().invoke(app, ["dataset", "make", "a.mp4", "-t", "cup", *flag, "--print-plan"])
+    assert result.exit_code != 0 and hint in " ".join(result.output.split())
 
 
 def test_what_is_known_of_a_video_overrides_what_is_known_of_all(tmp_path: Path) -> None:
