@@ -37,7 +37,7 @@ def print_plan(*words: str) -> DatasetPlan:
 def test_a_plan_has_every_option_of_the_job_and_its_defaults() -> None:
     plan = build_plan(minimal())
     job = DatasetJob(text=["cup"], videos=[{"id": "0" * 64}])
-    built = {"kind", "videos", "buckets", "sources", "skipped"}
+    built = {"kind", "videos", "buckets", "sources", "skipped", "from_job"}
     assert set(DatasetPlan.model_fields) == set(DatasetJob.model_fields) - built | {"input", "output"}
     assert plan.job_options() == job.model_dump(exclude=built, exclude_none=True)
 
@@ -190,6 +190,20 @@ def test_flags_build_the_same_plan_as_a_file(tmp_path: Path) -> None:
     assert by_flags == print_plan(
         "run", str(file), *(word for change in changes for word in ("--set", change))
     )
+
+
+def test_gates_and_splits_have_flags() -> None:
+    gates = ["--gate", "flicker.high=0.2", "--gate", "area.low=10", "--gate", "motion.low=none"]
+    plan = print_plan("a.mp4", "-t", "cup", *gates, "--splits", "0.6,0.2,0.2")
+    assert {name: (bound.low, bound.high) for name, bound in plan.gates.items()} == {
+        "flicker": (None, 0.2),
+        "area": (10.0, None),
+        "motion": (None, None),
+    }
+    assert plan.splits.model_dump() == {"train": 0.6, "val": 0.2, "test": 0.2}
+    for flags in (["--gate", "smell.low=1"], ["--gate", "flicker"], ["--splits", "0.5,0.5"]):
+        result = CliRunner().invoke(app, ["dataset", "a.mp4", "-t", "cup", *flags, "--print-plan"])
+        assert result.exit_code == 2, flags
 
 
 def test_what_is_known_of_a_video_overrides_what_is_known_of_all(tmp_path: Path) -> None:

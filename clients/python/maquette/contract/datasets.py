@@ -133,6 +133,29 @@ class SplitShares(RequestModel):
         return self
 
 
+class TrackChange(ResponseModel):
+    """A track that came in or went when a version was decided by other bounds."""
+
+    clip: str
+    track: int
+    label: str | None = None
+    gates: list[str]
+    """The gates that it failed before, or fails now."""
+
+
+class RegateChanges(ResponseModel):
+    """What came and went when a version was decided by other bounds."""
+
+    tracks_added: list[TrackChange] = []
+    tracks_removed: list[TrackChange] = []
+    clips_removed: dict[str, list[str]] = {}
+    """The gates that each clip fails now."""
+    clips_unavailable: list[str] = []
+    """Clips that would pass and have no frames: they need a run over their videos."""
+    tracks_unavailable: list[TrackChange] = []
+    """Tracks that would pass and whose masks an earlier release did not keep."""
+
+
 class FunnelStep(ResponseModel):
     """How many items a stage received and kept."""
 

@@ -20,6 +20,8 @@ from maquette.cli.options import PHRASE_HELP, field_option
 from maquette.cli.parsing import parse_camera
 from maquette.contract.base import describe_field
 from maquette.dataset_plan import DatasetPlan
+from maquette.dataset_plan.errors import PlanError
+from maquette.dataset_plan.gate_bounds import read_gate_bounds
 from maquette.dataset_plan.reading import merge
 
 
@@ -46,6 +48,24 @@ def _simplify(field: FieldInfo) -> Any:
 def split_names(text: str) -> list[str]:
     """Split names joined by commas."""
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def parse_gates(texts: list[str]) -> dict[str, Any]:
+    """Parse bounds as `flicker.high=0.2`; a gate without a bound has an empty table."""
+    try:
+        bounds = read_gate_bounds(texts)
+    except PlanError as error:
+        raise typer.BadParameter(str(error)) from error
+    return {name: bound.model_dump(exclude_none=True) for name, bound in bounds.items()}
+
+
+def parse_splits(text: str) -> dict[str, float]:
+    """Parse the shares of train, val and test, joined by commas."""
+    try:
+        train, val, test = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not three shares, as 0.8,0.1,0.1") from error
+    return {"train": train, "val": val, "test": test}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +127,14 @@ PLAN_FLAGS = (
     PlanFlag(
         "input.source.camera", type=str | None, parse=parse_camera, help="Intrinsics fx,fy,cx,cy in pixels."
     ),
+    PlanFlag(
+        "gates",
+        ("--gate",),
+        list[str] | None,
+        parse=parse_gates,
+        help="Bound of a gate, as flicker.high=0.2; 'none' is no bound. Repeatable.",
+    ),
+    PlanFlag("splits", type=str | None, parse=parse_splits, help="Shares of train,val,test, as 0.8,0.1,0.1."),
     PlanFlag("group_by_name", ("--group-by-name/--no-group-by-name",)),
     PlanFlag("strict"),
     PlanFlag("seed"),
