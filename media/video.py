@@ -59,9 +59,10 @@ def probe(path: str, limits: MediaLimits) -> dict[str, Any] | None:
             first = next(decoder.frames(), None)
         except (av.FFmpegError, OSError, ValueError) as error:
             raise MediaError("video_broken", f"the video cannot be decoded: {error}") from error
+        if first is None and is_truncated(path):
+            raise MediaError("video_broken", "the file was cut before its first frame: send it again")
         if first is None:
-            cut = ": the file was cut before it" if is_truncated(path) else ""
-            raise MediaError("video_empty", f"the video has no frame that can be decoded{cut}")
+            raise MediaError("video_empty", "the video has no frame that can be decoded")
         _, frame, code = first
         height, width = decoder.to_rgb(frame, code).shape[:2]
         rate = stream.average_rate
@@ -139,10 +140,12 @@ def open_video(path: str, limits: MediaLimits) -> Iterator[tuple[Any, Any]]:
 def select_stream(container: Any) -> Any:
     """The video stream that players show: the default one, else the first; cover art is no video.
 
-    Raises MediaError `video_empty`.
+    Raises MediaError `video_empty`, or `video_broken` where the file was cut.
     """
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
+        if is_truncated(container.name):
+            raise MediaError("video_broken", "the file was cut before its video stream: send it again")
         raise MediaError("video_empty", "the file has no video stream")
     return next((s for s in streams if s.disposition & Disposition.default), streams[0])
 
@@ -270,6 +273,8 @@ def _seconds(stream: Any, container: Any) -> float | None:
 
 
 def _check(stream: Any, container: Any, limits: MediaLimits) -> None:
+    if stream.codec_context is None:
+        raise MediaError("video_broken", "the video's codec is unknown, or the file was cut: send it again")
     width, height = stream.codec_context.width, stream.codec_context.height
     if width * height > limits.video_pixels:
         raise MediaError(

@@ -39,10 +39,17 @@ def _read(fd: int, size: int, deadline: float | None) -> bytearray:
     while len(view):
         if deadline is not None:
             left = deadline - time.monotonic()
-            if left <= 0 or not select.select([fd], [], [], left)[0]:
+            if left <= 0 or not _wait_for_data(fd, left):
                 raise TimeoutError
         got = os.readv(fd, [view])
         if got == 0:
             raise Closed
         view = view[got:]
     return out
+
+
+def _wait_for_data(fd: int, seconds: float) -> bool:
+    # select takes no descriptor from 1024 on, and a gateway with many streams has such
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(1e3 * seconds))

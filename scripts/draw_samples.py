@@ -7,8 +7,10 @@ falls off with the angle, shadows are soft, and corners are darker by the distan
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -19,6 +21,7 @@ OUT = Path(__file__).resolve().parents[1] / "clients/web/src/samples"
 WIDTH, HEIGHT, OVERSAMPLING = 800, 600, 2
 STEPS, SHADOW_STEPS, FARTHEST = 110, 40, 30.0
 LIGHT = np.array([-0.55, 0.75, 0.45], np.float32) / np.float32(np.linalg.norm([-0.55, 0.75, 0.45]))
+VIDEO, VIDEO_SIZE, VIDEO_RATE, VIDEO_FRAMES = "rolling-ball", (480, 320), 24, 72
 SKY = np.array([0.93, 0.91, 0.88], np.float32)
 
 
@@ -117,15 +120,26 @@ VASE = [(0.0, 0.5), (0.5, 0.85), (1.0, 0.8), (1.7, 0.34), (2.0, 0.32), (2.15, 0.
 BOTTLE = [(0.0, 0.42), (1.5, 0.42), (1.9, 0.17), (2.4, 0.15), (2.42, 0.19), (2.55, 0.19)]
 
 
-def panels(p: Array) -> Array:
+def ball(x: float, turn: float = 0.0) -> Solid:
+    """A football that lies at x, turned by an angle as if it had rolled there."""
+    center = np.array([x, 1.0, 0.2], np.float32)
+    return Solid(sphere(x, 1.0, 0.2, 1.0), lambda p: color_panels(p - center, turn), 0.3)
+
+
+def color_panels(q: Array, turn: float) -> Array:
     """The panels of a football: dark where a point is near a corner of an icosahedron."""
+    cos, sin = np.float32(np.cos(turn)), np.float32(np.sin(turn))
+    q = np.stack([cos * q[:, 0] - sin * q[:, 1], sin * q[:, 0] + cos * q[:, 1], q[:, 2]], axis=1)
     golden = (1 + 5**0.5) / 2
     corners = [(0, a, b * golden) for a in (-1, 1) for b in (-1, 1)]
     corners = [c[i:] + c[:i] for c in corners for i in range(3)]
     axes = np.array(corners, np.float32) / np.float32(np.hypot(1, golden))
-    q = p - np.array([0.1, 1.0, 0.2], np.float32)
     near = (q / np.linalg.norm(q, axis=1, keepdims=True) @ axes.T).max(axis=1)
     return np.where(near[:, None] > 0.93, np.float32(0.08), np.float32(0.93)) * np.ones(3, np.float32)
+
+
+def grass(p: Array) -> Array:
+    return np.array([0.25, 0.45, 0.18], np.float32) * (1 + 0.25 * noise(p, 60.0)[:, None])
 
 
 SCENES: dict[str, list[Solid]] = {
@@ -148,8 +162,8 @@ SCENES: dict[str, list[Solid]] = {
         Solid(profile(1.5, 0.4, CUP, 0.07), plain(0.9, 0.77, 0.3), 0.6),
     ],
     "football": [
-        table(lambda p: np.array([0.25, 0.45, 0.18], np.float32) * (1 + 0.25 * noise(p, 60.0)[:, None])),
-        Solid(sphere(0.1, 1.0, 0.2, 1.0), panels, 0.3),
+        table(grass),
+        ball(0.1),
     ],
 }
 
@@ -180,9 +194,11 @@ def find_shadows(solids: list[Solid], p: Array) -> Array:
     return lit
 
 
-def render(solids: list[Solid]) -> Image.Image:
-    """A scene as its camera sees it."""
-    width, height = WIDTH * OVERSAMPLING, HEIGHT * OVERSAMPLING
+def render(
+    solids: list[Solid], size: tuple[int, int] = (WIDTH, HEIGHT), oversampling: int = OVERSAMPLING
+) -> Image.Image:
+    """A scene as its camera sees it, `size` pixels wide and high."""
+    width, height = size[0] * oversampling, size[1] * oversampling
     eye, target = np.array([0.2, 3.1, 6.4], np.float32), np.array([0.1, 0.75, 0.0], np.float32)
     forward = (target - eye) / np.linalg.norm(target - eye)
     right = np.cross(forward, [0, 1, 0])
@@ -195,7 +211,7 @@ def render(solids: list[Solid]) -> Image.Image:
     rows = [shade_rays(solids, eye, part) for part in np.array_split(rays, 24)]
     pixels = np.clip(np.concatenate(rows), 0, 1) ** (1 / 1.6)
     image = Image.fromarray((pixels.reshape(height, width, 3) * 255).astype(np.uint8))
-    return image.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
+    return image.resize(size, Image.Resampling.LANCZOS)
 
 
 def shade_rays(solids: list[Solid], eye: Array, rays: Array) -> Array:
@@ -235,10 +251,29 @@ def shade_rays(solids: list[Solid], eye: Array, rays: Array) -> Array:
     return colors
 
 
+def write_video(path: Path) -> None:
+    """A football that rolls behind a vase and comes out again."""
+    width, height = VIDEO_SIZE
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=VIDEO_RATE, options={"crf": "26", "preset": "veryslow"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.time_base = Fraction(1, VIDEO_RATE)
+        for index in range(VIDEO_FRAMES):
+            way = 6.4 * index / (VIDEO_FRAMES - 1)
+            vase = Solid(profile(0.2, 2.0, VASE, 0.06), plain(0.66, 0.28, 0.16, 0.08, 4.0), 0.5)
+            frame = render([table(grass), vase, ball(way - 3.2, way)], VIDEO_SIZE, 1)
+            container.mux(stream.encode(av.VideoFrame.from_image(frame)))
+        container.mux(stream.encode())
+
+
 def main() -> None:
-    """Write the pictures, or those that are named."""
+    """Write the pictures and the video, or those that are named."""
     OUT.mkdir(parents=True, exist_ok=True)
-    for name in sys.argv[1:] or SCENES:
+    names = sys.argv[1:] or [*SCENES, VIDEO]
+    if VIDEO in names:
+        names.remove(VIDEO)
+        write_video(OUT / f"{VIDEO}.mp4")
+    for name in names:
         render(SCENES[name]).save(OUT / f"{name}.webp", quality=82, method=6)
         print(OUT / f"{name}.webp")
 

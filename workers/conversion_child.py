@@ -1,6 +1,5 @@
 """The child that converts: it reads one asset, keeps it, and answers with its files."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +58,10 @@ class Converter:
         wire.send(outbox, header, b"".join([converted.data, *(data for _, _, data in side_files)]))
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Convert assets until standard input closes."""
     serve_requests(Converter().answer, file_bytes=MAX_FILE_BYTES)
-    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vite";
+import { jobDefaults } from "./job_defaults.ts";
 
 const resolve = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 // `npm run dev` shows the page of the sources, with the API of a running stack
@@ -8,7 +9,7 @@ const GATEWAY = "http://127.0.0.1:8700";
 const proxied = Object.fromEntries(["/v1", "/login", "/docs", "/openapi.json"].map((path) => [path, GATEWAY]));
 
 export default defineConfig({
-  plugins: [svelte()],
+  plugins: [svelte(), jobDefaults()],
   resolve: { alias: { maquette: resolve("../typescript/src/index.ts") } },
   build: {
     outDir: resolve("../../service/page"),
@@ -17,7 +18,8 @@ export default defineConfig({
     // files of their own: the policy of the page allows no inline scripts
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    chunkSizeWarningLimit: 1500,
+    // Spark carries its WebAssembly; it is loaded when a splat is shown
+    chunkSizeWarningLimit: 3000,
   },
   server: { proxy: proxied },
 });

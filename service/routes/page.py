@@ -21,6 +21,7 @@ MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
     ".webp": "image/webp",
+    ".mp4": "video/mp4",
     ".woff2": "font/woff2",
     ".wasm": "application/wasm",
 }

@@ -17,7 +17,7 @@ from tests.support.scenes import write_ball_video
 from workers.geometry.boxes import bounding_box
 from workers.geometry.overlap import mask_iou
 
-FRAMES = 60
+FRAMES = 36
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def agreement(frames: Any, truth: list[NDArray[np.bool_]], number: int = 1) -> l
 
 def test_frames_arrive_while_the_job_runs(mq: Maquette, video: Video) -> None:
     path, truth = video
-    job = mq.track(path, prompts=[{"frame": 30, "box": bounding_box(truth[30])}], direction="both")
+    job = mq.track(path, prompts=[{"frame": 18, "box": bounding_box(truth[18])}], direction="both")
     frames = list(job.frames())
     assert [frame.index for frame in frames] == list(range(FRAMES))
     assert np.mean(agreement(frames, truth)) > 0.85
@@ -65,13 +65,13 @@ def test_a_correction_and_a_removal(mq: Maquette, video: Video) -> None:
     elsewhere = (270, 180, 310, 220)
     prompts = [
         {"frame": 0, "box": elsewhere},
-        {"frame": 20, "object": 1, "box": bounding_box(truth[20])},
-        {"frame": 50, "object": 1, "remove": True},
+        {"frame": 12, "object": 1, "box": bounding_box(truth[12])},
+        {"frame": 24, "object": 1, "remove": True},
     ]
     frames = list(mq.track(path, prompts=prompts).frames())
-    late = [frame for frame in frames if frame.index >= 50]
+    late = [frame for frame in frames if frame.index >= 24]
     assert late and not any(frame.objects for frame in late)
-    corrected = [frame for frame in frames if 20 <= frame.index < 50]
+    corrected = [frame for frame in frames if 12 <= frame.index < 24]
     assert np.mean(agreement(corrected, truth)) > 0.85
 
 
@@ -105,16 +105,16 @@ def test_a_session_is_prompted_corrected_and_propagated(mq: Maquette, video: Vid
         frames = list(session.propagate(direction="both").frames())
         assert np.mean(agreement(frames, truth)) > 0.85
         # a point alone starts from the object's propagated mask on that frame
-        y, x = np.argwhere(truth[40]).mean(0)
-        corrected = session.prompt(40, points=[(x, y)], object=1)
-        assert corrected.preview is not None and mask_iou(corrected.preview.mask, truth[40]) > 0.85
-        # propagation from frame 30 starts from the object's known mask there
-        again = list(session.propagate(start_frame=30, max_frames=20).frames())
-        assert [frame.index for frame in again] == list(range(30, 50))
+        y, x = np.argwhere(truth[25]).mean(0)
+        corrected = session.prompt(25, points=[(x, y)], object=1)
+        assert corrected.preview is not None and mask_iou(corrected.preview.mask, truth[25]) > 0.85
+        # propagation from frame 20 starts from the object's known mask there
+        again = list(session.propagate(start_frame=20, max_frames=8).frames())
+        assert [frame.index for frame in again] == list(range(20, 28))
         assert np.mean(agreement(again, truth)) > 0.85
-        session.prompt(45, object=1, remove=True)
-        ended = list(session.propagate(start_frame=30).frames())
-        assert [f.index for f in ended if f.objects] == list(range(30, 45))
+        session.prompt(27, object=1, remove=True)
+        ended = list(session.propagate(start_frame=20).frames())
+        assert [f.index for f in ended if f.objects] == list(range(20, 27))
     with pytest.raises(NotFound):
         mq.resume_session(session.id)
 

@@ -105,7 +105,7 @@ def test_every_cut_of_an_image_is_refused_and_the_decoder_lives(tmp_path: Path, 
                 assert error.code == "image_broken" or length < 12 or format == "BMP"
             else:
                 assert "file_truncated" in sandbox.probe(path)["flags"] or format == "TIFF"
-    assert sandbox._child is child and child is not None and child.poll() is None
+    assert sandbox._child is child and child is not None and child.is_alive()
 
 
 def test_a_gif_cut_between_two_frames_is_flagged(tmp_path: Path, sandbox: Sandbox) -> None:
@@ -252,3 +252,20 @@ def test_a_few_bytes_are_no_cut_container(tmp_path: Path) -> None:
         path = tmp_path / "bytes"
         path.write_bytes(data)
         assert not is_truncated(str(path))
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "webm", "mp4", "avi"])
+def test_a_video_that_is_cut_before_its_first_frame_is_broken(
+    tmp_path: Path, sandbox: Sandbox, suffix: str
+) -> None:
+    """Empty is a video that was complete and has no frame: sending it again would not help."""
+    codec = "libvpx-vp9" if suffix == "webm" else "libx264"
+    whole = write_video(tmp_path / f"whole.{suffix}", frames=20, size=(320, 240), codec=codec)
+    data = whole.read_bytes()
+    for share in range(1, 100, 3):
+        whole.write_bytes(data[: len(data) * share // 100])
+        try:
+            assert "file_truncated" in sandbox.probe(whole)["flags"]
+        except MediaError as error:
+            # the first bytes must name the format
+            assert error.code == "video_broken" or len(data) * share // 100 < 300, (share, error.code)

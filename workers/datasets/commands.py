@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from maquette.cli.dataset.regate import print_changes
 from maquette.console import PlainConsole, styled
+from maquette.contract.datasets import RegateChanges
 from rich.progress import Progress
 from rich.table import Table
 
@@ -21,6 +23,8 @@ from workers.datasets.exporters.base import EXPORT_NOTE, Exporter
 from workers.datasets.exporters.part_store import PartStore
 from workers.datasets.importers.movi.folders import import_folder
 from workers.datasets.reader import Dataset
+from workers.datasets.regating.bounds import read_bounds
+from workers.datasets.regating.versions import regate as regate_dataset
 from workers.datasets.verification import Violation
 from workers.datasets.verification import verify as verify_dataset
 
@@ -77,6 +81,21 @@ def append(
         f"{totals['clips']:.0f} clips of {totals['sources']:.0f} videos in {out}, "
         f"version {version.manifest.version[:12]}",
     )
+
+
+def regate(
+    folder: Path, out: Path, gates: list[str], plan: Path | None = None, key: str | None = None
+) -> None:
+    """Decide a dataset by other bounds, into a new version in `out`, and print what came and went."""
+    with _report_errors():
+        data = Dataset(folder)
+        bounds = read_bounds(gates, plan)
+        version, changes = regate_dataset(data, bounds, out, key=key)
+    print_changes(RegateChanges.model_validate(changes.as_json()))
+    before, after = data.manifest.totals, version.manifest.totals
+    for name in ("clips", "tracks", "observations"):
+        console.print(f"{name}: {before[name]:g} to {after[name]:g}")
+    console.print(f"version {version.manifest.version[:12]} in {out}, policy {version.manifest.policy}")
 
 
 def export(

@@ -11,7 +11,8 @@ export const MASK_COLORS: readonly (readonly [number, number, number])[] = [
 ];
 
 export function pickColor(number: number): readonly [number, number, number] {
-  return MASK_COLORS[number % MASK_COLORS.length] ?? [0, 119, 187];
+  // numbers of objects start at 1
+  return MASK_COLORS[(number + MASK_COLORS.length - 1) % MASK_COLORS.length] ?? [0, 119, 187];
 }
 
 export function toCss(color: readonly [number, number, number], alpha = 1): string {

@@ -33,3 +33,8 @@ export function formatMoment(iso: string): string {
 export function toWords(name: string): string {
   return name.replaceAll("_", " ");
 }
+
+/** A number with its noun, in the plural where it is not one. */
+export function formatCount(count: number, noun: string, plural = `${noun}s`): string {
+  return `${count.toLocaleString()} ${count === 1 ? noun : plural}`;
+}

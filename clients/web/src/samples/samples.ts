@@ -1,5 +1,6 @@
 // drawn by scripts/draw_samples.py
-const files = import.meta.glob<string>("./*.webp", { eager: true, import: "default", query: "?url" });
+const pictures = import.meta.glob<string>("./*.webp", { eager: true, import: "default", query: "?url" });
+const videos = import.meta.glob<string>("./*.mp4", { eager: true, import: "default", query: "?url" });
 
 export interface Sample {
   name: string;
@@ -7,7 +8,14 @@ export interface Sample {
 }
 
 /** Pictures to try the page with. */
-export const SAMPLES: readonly Sample[] = Object.entries(files).map(([path, url]) => ({
-  name: path.replace(/^\.\/|\.webp$/g, "").replaceAll("-", " "),
-  url,
-}));
+export const SAMPLES: readonly Sample[] = list(pictures);
+
+/** Videos to try the page with. */
+export const SAMPLE_VIDEOS: readonly Sample[] = list(videos);
+
+function list(files: Record<string, string>): Sample[] {
+  return Object.entries(files).map(([path, url]) => ({
+    name: path.replace(/^\.\/|\.\w+$/g, "").replaceAll("-", " "),
+    url,
+  }));
+}

@@ -20,6 +20,8 @@ from maquette.cli.options import PHRASE_HELP, field_option
 from maquette.cli.parsing import parse_camera
 from maquette.contract.base import describe_field
 from maquette.dataset_plan import DatasetPlan
+from maquette.dataset_plan.errors import PlanError
+from maquette.dataset_plan.gate_bounds import read_gate_bounds
 from maquette.dataset_plan.reading import merge
 
 
@@ -48,20 +50,6 @@ def split_names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def parse_shares(text: str) -> dict[str, float]:
-    """Parse `train=0.8,val=0.1,test=0.1`; raises BadParameter."""
-    shares = {}
-    for part in split_names(text):
-        name, separator, share = part.partition("=")
-        try:
-            shares[name.strip()] = float(share)
-        except ValueError:
-            separator = ""
-        if not separator:
-            raise typer.BadParameter(f"{part!r} is not NAME=SHARE, as in train=0.8,val=0.1,test=0.1")
-    return shares
-
-
 def parse_format_options(texts: Sequence[str]) -> dict[str, dict[str, bool | int | float | str]]:
     """Parse `FORMAT.NAME=VALUE`, each an option of a format; raises BadParameter."""
     options: dict[str, dict[str, bool | int | float | str]] = {}
@@ -84,6 +72,24 @@ def _parse_value(text: str) -> bool | int | float | str:
         except ValueError:
             continue
     return text
+
+
+def parse_gates(texts: list[str]) -> dict[str, Any]:
+    """Parse bounds as `flicker.high=0.2`; a gate without a bound has an empty table."""
+    try:
+        bounds = read_gate_bounds(texts)
+    except PlanError as error:
+        raise typer.BadParameter(str(error)) from error
+    return {name: bound.model_dump(exclude_none=True) for name, bound in bounds.items()}
+
+
+def parse_splits(text: str) -> dict[str, float]:
+    """Parse the shares of train, val and test, joined by commas."""
+    try:
+        train, val, test = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not three shares, as 0.8,0.1,0.1") from error
+    return {"train": train, "val": val, "test": test}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +152,13 @@ PLAN_FLAGS = (
         "input.source.camera", type=str | None, parse=parse_camera, help="Intrinsics fx,fy,cx,cy in pixels."
     ),
     PlanFlag(
-        "splits",
-        type=str | None,
-        parse=parse_shares,
-        help="Shares of the splits, as train=0.8,val=0.1,test=0.1; the others are 0.",
+        "gates",
+        ("--gate",),
+        list[str] | None,
+        parse=parse_gates,
+        help="Bound of a gate, as flicker.high=0.2; 'none' is no bound. Repeatable.",
     ),
+    PlanFlag("splits", type=str | None, parse=parse_splits, help="Shares of train,val,test, as 0.8,0.1,0.1."),
     PlanFlag("group_by_name", ("--group-by-name/--no-group-by-name",)),
     PlanFlag("strict"),
     PlanFlag("seed"),

@@ -6,7 +6,7 @@ import { router } from "../../lib/router.svelte";
 import { type Stroke, applyStroke } from "./brush";
 import * as documents from "./document";
 import { type Picture, loadPicture, openPicture } from "./picture";
-import { segment, segmentObject } from "./segmenting";
+import { loadDocument, segment, segmentObject } from "./segmenting";
 
 // everything that might be wanted is asked for once; the slider then filters at once
 const FLOOR = 0.1;
@@ -57,12 +57,15 @@ class ImageState {
     });
   }
 
-  /** Follow a link to a picture that was sent before, with its masks where this tab still has them. */
-  async follow(id: string): Promise<void> {
-    if (this.picture?.media.id === id || this.work) return;
+  /** Follow a link to a picture that was sent before: with the masks of a job, or those that this tab has. */
+  async follow(id: string, job: string | null): Promise<void> {
+    if ((this.picture?.media.id === id && !job) || this.#running) return;
     await this.#run("Loading the picture", async () => {
-      const picture = await loadPicture(id);
-      this.#show(picture, restore(id) ?? documents.EMPTY);
+      const picture = this.picture?.media.id === id ? this.picture : await loadPicture(id);
+      if (job) {
+        this.#show(picture, await loadDocument(job, FIRST_THRESHOLD));
+        router.replace(`/image/${id}`);
+      } else this.#show(picture, restore(id) ?? documents.EMPTY);
     });
   }
 

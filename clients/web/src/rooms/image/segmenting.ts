@@ -1,5 +1,6 @@
 import { type Instance, type Job, MaquetteError, type ObjectPrompt, type SegmentJob } from "maquette";
 import { service } from "../../lib/service";
+import { EMPTY, type ImageDocument, addGroup, putPrompted } from "./document";
 
 const WAIT_SECONDS = 20;
 
@@ -47,4 +48,24 @@ export async function segmentObject(
   const found = await segment({ image: { id: image }, prompts: [prompt] }, signal);
   const [instance] = found.instances;
   return instance ? { instance, job: found.job } : null;
+}
+
+/** The masks of a job that ran before, a group per phrase. */
+export async function loadDocument(id: string, threshold: number): Promise<ImageDocument> {
+  const job = await service.getJob(id);
+  throwUnlessSucceeded(job);
+  const result = job.result?.result;
+  if (result?.kind !== "segment") return EMPTY;
+  const phrases = (job.request?.["text"] ?? []) as string[];
+  let document = EMPTY;
+  phrases.forEach((title, index) => {
+    const found = result.instances.filter(({ prompt }) => prompt.kind === "text" && prompt.index === index);
+    const lowest = Math.min(threshold, ...found.map((instance) => instance.score ?? 1));
+    const group = { id: `phrase:${title}`, kind: "phrase", title, exemplars: [], threshold: lowest, floor: 0 } as const;
+    document = addGroup(document, { ...group, exemplars: [] }, found, id);
+  });
+  for (const instance of result.instances.filter(({ prompt }) => prompt.kind !== "text")) {
+    document = putPrompted(document, null, { box: instance.box }, instance, id);
+  }
+  return document;
 }

@@ -1,0 +1,42 @@
+import type { Job, Progress } from "maquette";
+import { formatSeconds } from "./format";
+
+const STATE_TONES: Record<Job["state"], string> = {
+  queued: "",
+  running: "busy",
+  succeeded: "good",
+  failed: "bad",
+  cancelled: "warn",
+  expired: "bad",
+};
+
+/** The class of the chip that shows a state; the word itself says the same. */
+export function findTone(state: Job["state"]): string {
+  return STATE_TONES[state];
+}
+
+/** How far a job is, 0 to 1; null while that is unknown. */
+export function findShare(progress: Progress | null | undefined): number | null {
+  return progress?.total ? (progress.done ?? 0) / progress.total : null;
+}
+
+/** What a job is doing: stage, count, message. */
+export function describeProgress(progress: Progress | null | undefined): string {
+  if (!progress) return "";
+  const count = progress.total ? ` ${progress.done ?? 0} of ${progress.total}` : "";
+  return `${progress.stage.replaceAll("_", " ")}${count}${progress.message ? ` · ${progress.message}` : ""}`;
+}
+
+/** How long a job ran, or has been running. */
+export function describeDuration(job: Job, now: number): string {
+  if (!job.started_at) return "";
+  const end = job.finished_at ? Date.parse(job.finished_at) : now;
+  return formatSeconds(Math.max(0, (end - Date.parse(job.started_at)) / 1000));
+}
+
+/** What the request names, in short. */
+export function summarise(job: Job): string {
+  const request = job.request ?? {};
+  const text = request["text"];
+  return Array.isArray(text) && text.length ? text.join(", ") : "";
+}
