@@ -361,6 +361,8 @@ def test_loading_names_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path
         meta_loading.find_models(MetaSettings())
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index: (9, 0))
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_90"])
     with pytest.raises(NeedsCuda, match="there is no cuda:1"):
         meta_loading.find_models(MetaSettings(device="cuda:1"))
     with pytest.raises(NeedsCuda, match="cpu will not do"):
