@@ -164,7 +164,7 @@ FROM ${PYTHON_IMAGE} AS torch-base
 RUN apt-get update \
     && apt-get install -y --no-install-recommends gcc libc6-dev \
     && rm -rf /var/lib/apt/lists/* \
-    && install -d -o 10001 -g 10001 /scratch
+    && install -d -o 10001 -g 10001 /scratch /models
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
