@@ -147,7 +147,8 @@ def test_flags_build_the_same_plan_as_a_file(tmp_path: Path) -> None:
         "a.mp4 -t cup -t 'red car' --threshold 0.4 --clip-seconds 4 --min-clip-seconds 1 --trim-seconds 0.1 "
         "--size 128 --frame-rate 8 --numbered-rate 12 --assets 2 --captioner mine --inverse-dynamics wheel "
         "--max-seconds 10 --max-gpu-seconds 5 --max-dollars 1 --remote --publish s3://b/c --licence CC0 "
-        "--consent yes --session s1 --camera 1,2,3,4 --seed 7 --engine sam3 --format 'coco, ytvis' "
+        "--consent yes --session s1 --camera 1,2,3,4 --seed 7 --engine sam3 --format 'lerobot, ytvis' "
+        "--format-option lerobot.side=128 --format-option lerobot.fit=pad --splits 0.7,0.3,0 "
         "--out data --set gates.motion.low=0.1"
     )
     file = write(
@@ -182,7 +183,14 @@ def test_flags_build_the_same_plan_as_a_file(tmp_path: Path) -> None:
         camera = {fx = 1, fy = 2, cx = 3, cy = 4}
         [output]
         folder = "data"
-        formats = ["coco", "ytvis"]
+        formats = ["lerobot", "ytvis"]
+        [output.options.lerobot]
+        side = 128
+        fit = "pad"
+        [splits]
+        train = 0.7
+        val = 0.3
+        test = 0
         """,
     )
     by_flags = print_plan(*flags)
@@ -190,6 +198,14 @@ def test_flags_build_the_same_plan_as_a_file(tmp_path: Path) -> None:
     assert by_flags == print_plan(
         "run", str(file), *(word for change in changes for word in ("--set", change))
     )
+
+
+def test_wrong_options_of_formats_are_refused() -> None:
+    words = ["dataset", "make", "a.mp4", "-t", "cup", "--format", "coco", "--out", "x", "--print-plan"]
+    result = CliRunner().invoke(app, [*words, "--format-option", "side=3"])
+    assert result.exit_code == 2 and "lerobot.side=128" in " ".join(result.output.split())
+    with pytest.raises(PlanError, match="vpt"):
+        build_plan(minimal(output={"folder": "x", "formats": "coco", "options": {"vpt": {"side": 3}}}))
 
 
 def test_gates_and_splits_have_flags() -> None:

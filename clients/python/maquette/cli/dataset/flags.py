@@ -5,7 +5,7 @@ plan's schema, and the command's body stays short.
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -48,6 +48,30 @@ def _simplify(field: FieldInfo) -> Any:
 def split_names(text: str) -> list[str]:
     """Split names joined by commas."""
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def parse_format_options(texts: Sequence[str]) -> dict[str, dict[str, bool | int | float | str]]:
+    """Parse `FORMAT.NAME=VALUE`, each an option of a format; raises BadParameter."""
+    options: dict[str, dict[str, bool | int | float | str]] = {}
+    for text in texts:
+        key, separator, value = text.partition("=")
+        name, dot, option = key.strip().rpartition(".")
+        if not (separator and dot):
+            raise typer.BadParameter(f"{text!r} is not FORMAT.NAME=VALUE, as in lerobot.side=128")
+        options.setdefault(name, {})[option] = _parse_value(value.strip())
+    return options
+
+
+def _parse_value(text: str) -> bool | int | float | str:
+    """Return a number or a truth value as such, as a plan has it."""
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def parse_gates(texts: list[str]) -> dict[str, Any]:
@@ -145,6 +169,13 @@ PLAN_FLAGS = (
         str | None,
         parse=split_names,
         help="Formats to export to, joined by commas; needs --out and the package maquette-server.",
+    ),
+    PlanFlag(
+        "output.options",
+        ("--format-option",),
+        list[str] | None,
+        parse=parse_format_options,
+        help="FORMAT.NAME=VALUE, an option of a format (repeat it for several).",
     ),
     PlanFlag("output.folder", ("--out", "-o"), Path | None),
 )
