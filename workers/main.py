@@ -9,6 +9,7 @@ from celery import signals
 
 from storage import environment
 from storage.broker import TASK, make_app
+from workers.engines.gpu_faults import DeviceLost
 from workers.settings import WorkerSettings
 
 if TYPE_CHECKING:
@@ -23,7 +24,12 @@ _process: "WorkerProcess | None" = None
 def run(self: Any, job_id: str) -> None:
     """Run one job by its id, if the ledger says that it is still queued."""
     assert _process is not None
-    _process.run(job_id, self.request.id)
+    try:
+        _process.run(job_id, self.request.id)
+    except DeviceLost:
+        # the parent starts another child, which loads the engines anew; if that fails, the worker ends
+        logging.getLogger(__name__).critical("this process ends: its GPU is lost", exc_info=True)
+        os._exit(1)
 
 
 @signals.worker_process_init.connect

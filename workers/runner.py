@@ -16,6 +16,13 @@ from storage.artefacts import ArtefactMissing, ArtefactStore
 from storage.broker import UNREACHABLE
 from storage.ledger import Database, JobRow, fairness, jobs, leases
 from storage.ledger import parts as ledger_parts
+from workers.engines.gpu_faults import (
+    DeviceLost,
+    is_child_lost,
+    is_device_lost,
+    is_out_of_memory,
+    release_memory,
+)
 from workers.engines.protocols import RequestRefused
 from workers.engines.registry import EngineSet, EngineUnavailable
 from workers.errors import JobProblem, Parked, RetryPart, Stopped
@@ -35,6 +42,8 @@ PARTED_KIND = "dataset"
 COMMIT_SECONDS = 60.0
 # how long a worker rests after it met a full disk, so that its job does not go round without end
 DISK_FULL_SECONDS = 5.0
+# attempts after which a job that takes the GPU down each time is failed, as the reaper does with lost leases
+GPU_ATTEMPTS = 3
 Commit = Callable[[], object]
 
 
@@ -57,12 +66,15 @@ class Runner:
         self._sandbox = sandbox
         self._settings = settings
         self._announce = announce
+        self._lost: Exception | None = None
+        self._requeues = False
 
     def run(self, job_id: str, task_id: str) -> None:
         """Run the job whose turn it is, then those that wait for the same image.
 
         `task_id` names the message that woke this worker, and `job_id` the job that it announced: each
-        message stands for one queued job of the queue, and `claim_next` decides which.
+        message stands for one queued job of the queue, and `claim_next` decides which. Raises DeviceLost,
+        once the job has been handed on, when this process has to end because its GPU is lost.
         """
         settings = self._settings
         worker, seconds = settings.worker_id, settings.lease_seconds
@@ -83,7 +95,7 @@ class Runner:
 
     def _run_claimed(self, job: JobRow) -> bool:
         """Run a claimed job to its end; False when its lease was lost or it was handed back."""
-        start = time.monotonic()
+        start, self._requeues = time.monotonic(), False
         with Heartbeat(self._db, job, self._settings) as heartbeat:
             commit = self._work(job, heartbeat)
         held = _commit_with_retries(commit)
@@ -96,7 +108,9 @@ class Runner:
         )
         if job.kind == PARTED_KIND or job.parent is not None:
             self._announce_ready(job.parent or job.id)
-        return held and not heartbeat.stopped
+        if self._lost is not None:
+            raise DeviceLost(f"the GPU was lost in job {job.id}") from self._lost
+        return held and not heartbeat.stopped and not self._requeues
 
     def _work(self, job: JobRow, heartbeat: Heartbeat) -> Commit:
         """Do the work; returns the commit that ends the job."""
@@ -120,9 +134,19 @@ class Runner:
                 log.error("the disk is full: job %s waits", job.id)
                 time.sleep(DISK_FULL_SECONDS)
                 return lambda: leases.hand_back(self._db, job)
+            if is_device_lost(error):
+                self._lost = error
+            if is_device_lost(error) or is_child_lost(error):
+                log.exception("the GPU was lost in job %s", job.id)
+                # the row's attempt is the one that runs now
+                if job.attempt - job.handed_back < GPU_ATTEMPTS:
+                    self._requeues = True
+                    return lambda: leases.retry(self._db, job)
             problem = to_problem(error)
             if problem.status >= 500:
                 log.exception("job %s failed", job.id)
+            if problem.code == "out_of_memory":
+                release_memory()
             stored = problem.model_dump(mode="json", exclude_none=True)
             return lambda: leases.fail(self._db, job, stored)
         return lambda: leases.succeed(self._db, job, sha256)
@@ -130,7 +154,9 @@ class Runner:
     def _work_on_part(self, job: JobRow, context: JobContext, heartbeat: Heartbeat) -> Commit:
         try:
             outcome = run_part(context)
-        except RetryPart:
+        except RetryPart as retried:
+            if is_device_lost(retried):
+                self._lost = retried
             log.warning("part %s is retried", job.id, exc_info=True)
             return lambda: leases.retry(self._db, job)
         heartbeat.check()
@@ -171,7 +197,7 @@ def to_problem(error: Exception) -> Problem:
         return error.problem()
     if isinstance(error, EngineUnavailable):
         return Problem.from_code("engine_unavailable", 503, str(error))
-    if isinstance(error, MemoryError):
+    if is_out_of_memory(error):
         return Problem.from_code("out_of_memory", 500, "the job needs more memory than this worker has")
     return Problem.from_code(
         "engine_failed", 500, f"the engine failed on this input ({type(error).__name__})"

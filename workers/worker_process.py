@@ -1,6 +1,7 @@
 """One child of a worker: its database, engines and sandbox, and the runner that uses them."""
 
 import logging
+import os
 import threading
 from functools import partial
 from itertools import count
@@ -11,6 +12,7 @@ from media.sandbox import Sandbox
 from storage.artefacts import open_store
 from storage.broker import make_app, publish
 from storage.ledger import Database, fleet
+from workers.engines.gpu_faults import DeviceLost, probe_device
 from workers.engines.registry import load_engines
 from workers.runner import Runner
 from workers.settings import WorkerSettings
@@ -18,6 +20,8 @@ from workers.settings import WorkerSettings
 log = logging.getLogger(__name__)
 # how often the worker reports that it is alive; well below `worker_seen_seconds`
 REPORT_SECONDS = 5.0
+# the GPU computes something each half minute, so that a worker whose GPU is lost does not look alive
+REPORTS_PER_PROBE = 6
 # old copies of files are looked for once an hour
 REPORTS_PER_CLEANING = 720
 
@@ -46,6 +50,8 @@ class WorkerProcess:
         for number in count():
             if self._stop.wait(REPORT_SECONDS):
                 return
+            if number % REPORTS_PER_PROBE == 0:
+                _end_without_gpu()
             try:
                 fleet.record_seen(self._db, self._settings.worker_id)
                 if number % REPORTS_PER_CLEANING == 0:
@@ -53,3 +59,12 @@ class WorkerProcess:
                     self._store.remove_stale_copies()
             except (SQLAlchemyError, OSError):
                 log.warning("the ledger or the scratch folder cannot be reached", exc_info=True)
+
+
+def _end_without_gpu() -> None:
+    """End the process when its GPU runs no kernel any longer; its job is requeued when the lease expires."""
+    try:
+        probe_device()
+    except DeviceLost:
+        log.critical("this process ends: its GPU is lost", exc_info=True)
+        os._exit(1)

@@ -34,7 +34,7 @@ class Router:
             return DEFAULT_QUEUE
         workers = self._list_workers()
         if request.engine == "auto":
-            if request.kind in CONCEPT_KINDS:
+            if request.kind in CONCEPT_KINDS and not request.skips_engines():
                 for name in BEST_CONCEPTS:
                     if queue := _find_queue(name, workers):
                         return queue

@@ -29,7 +29,7 @@ from service.guards.media import MediaInfo, TenantMedia
 from service.problems import ServiceProblem
 from service.state import State
 from storage.broker import DEFAULT_QUEUE
-from storage.ledger import jobs
+from storage.ledger import JobRow, jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,12 @@ def _(request: ConvertJob, scope: Scope) -> None:
 
 @_check.register
 def _(request: DatasetJob, scope: Scope) -> None:
+    if request.from_job is not None:
+        row = _require_job(str(request.from_job), scope)
+        if row.kind != "dataset":
+            detail = f"'from_job' must name a dataset job; {row.id} is a {row.kind} job"
+            raise ServiceProblem("source_wrong_kind", 422, detail)
+        _require_success(row)
     media = scope.media
     for ref, source in zip_longest(request.videos, request.sources):
         info = media.require_video(ref)
@@ -134,18 +140,27 @@ def _require_source(request: ReconstructionJob | BodiesJob, scope: Scope) -> Med
         return scope.media.require_image(request.image)
     if isinstance(request, ObjectsJob | BodiesJob) and request.video is not None:
         return scope.media.require_video(request.video)
-    job_id = str(request.from_job)
-    row = jobs.get(scope.state.db, scope.tenant, job_id)
-    if row is None:
-        raise ServiceProblem("job_unknown", 404, f"'from_job' names no job of yours: {job_id}")
-    _check_source_kind(request, row.kind, job_id)
-    if row.state != "succeeded":
-        raise ServiceProblem(
-            "source_not_ready", 409, f"job {job_id} is {row.state}; wait until it has succeeded"
-        )
+    row = _require_job(str(request.from_job), scope)
+    _check_source_kind(request, row.kind, row.id)
+    _require_success(row)
     source = json.loads(row.request)
     medium = MediaRef.model_validate(source["video" if row.kind == "track" else "image"])
     return None if medium.id is None else scope.media.find(medium.id)
+
+
+def _require_job(job_id: str, scope: Scope) -> JobRow:
+    """The earlier job that a request continues."""
+    row = jobs.get(scope.state.db, scope.tenant, job_id)
+    if row is None:
+        raise ServiceProblem("job_unknown", 404, f"'from_job' names no job of yours: {job_id}")
+    return row
+
+
+def _require_success(row: JobRow) -> None:
+    if row.state != "succeeded":
+        raise ServiceProblem(
+            "source_not_ready", 409, f"job {row.id} is {row.state}; wait until it has succeeded"
+        )
 
 
 def _check_source_kind(request: ReconstructionJob | BodiesJob, kind: str, job_id: str) -> None:

@@ -46,6 +46,9 @@ class FakePredictor:
         self.model = FakeVideoModel()
         self.sessions: dict[str, Any] = {}
         self.asked: list[dict[str, Any]] = []
+        self._all_inference_states: dict[str, dict[str, Any]] = {}
+        # what upstream's parts still refer to when a session is closed
+        self.held: list[dict[str, Any]] = []
 
     def handle_request(self, request: dict[str, Any]) -> dict[str, Any]:
         self.asked.append(request)
@@ -57,9 +60,13 @@ class FakePredictor:
             name = f"session-{len(self.sessions)}"
             self.sessions[name] = SimpleNamespace(frames=[np.asarray(each) for each in frames])
             self._reset(self.sessions[name])
+            self.held.append({"input_batch": frames, "cached_frame_outputs": {}, "feature_cache": {}})
+            self._all_inference_states[name] = {"state": self.held[-1], "session_id": name}
             return {"session_id": name}
         if kind == "close_session":
             del self.sessions[request["session_id"]]
+            session = self._all_inference_states.pop(request["session_id"])
+            del session
             return {"is_success": True}
         state = self.sessions[request["session_id"]]
         assert kind == "add_prompt", kind

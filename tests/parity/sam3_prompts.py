@@ -17,7 +17,7 @@ DRAWN[30:60, 90:130] = True
 
 def lively_engine() -> Sam3Concepts:
     """An engine whose objects are born, reconditioned and removed."""
-    settings = Sam3Settings(source="random", max_objects=6)
+    settings = Sam3Settings(source="random", max_objects=6, pad_geometry=False)
     return Sam3Concepts(settings, loaded=tiny_loaded(tiny_model(SEED, **LIVELY), settings))
 
 

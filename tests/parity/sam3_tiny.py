@@ -142,9 +142,13 @@ def tiny_loaded(model: Any, settings: Sam3Settings) -> LoadedModel:
     )
 
 
+# settings under which ours is transformers' own model, with every query an instance
+STOCK: dict[str, Any] = {"threshold": 0.0, "nms_iou": None, "pad_geometry": False}
+
+
 def tiny_engine(seed: int = 0, **settings: Any) -> Sam3Concepts:
     """An engine on random weights; by default every query is an instance, and nothing is suppressed."""
-    chosen = Sam3Settings(source="random", **{"threshold": 0.0, "nms_iou": None, **settings})
+    chosen = Sam3Settings(source="random", **{**STOCK, **settings})
     return Sam3Concepts(chosen, loaded=tiny_loaded(tiny_model(seed), chosen))
 
 

@@ -23,7 +23,9 @@ ROUNDING = 1e-5
 
 
 def make_batched_engine(batch: int | None, **settings: Any) -> Sam3Concepts:
-    chosen = Sam3Settings(source="random", **{"max_objects": 6, "batch": batch, **settings})
+    chosen = Sam3Settings(
+        source="random", **{"max_objects": 6, "batch": batch, "pad_geometry": False, **settings}
+    )
     return Sam3Concepts(chosen, loaded=tiny_loaded(tiny_model(SEED, **LIVELY), chosen))
 
 

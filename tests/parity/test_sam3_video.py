@@ -25,7 +25,7 @@ from workers.engines.protocols import FrameResult, TrackPrompts, VideoFrame, Vis
 
 @pytest.fixture(scope="module")
 def engine() -> Sam3Concepts:
-    settings = Sam3Settings(source="random", max_objects=6)
+    settings = Sam3Settings(source="random", max_objects=6, pad_geometry=False)
     return Sam3Concepts(settings, loaded=tiny_loaded(tiny_model(SEED, **LIVELY), settings))
 
 
@@ -156,7 +156,7 @@ def test_a_snapshot_of_other_prompts_or_other_bytes_is_refused(engine: Sam3Conce
 
 
 def test_state_stays_under_its_ceiling_per_object_and_stops_growing() -> None:
-    settings = Sam3Settings(source="random", max_objects=4, pointer_history=6)
+    settings = Sam3Settings(source="random", max_objects=4, pointer_history=6, pad_geometry=False)
     # nothing is removed, so that the number of objects stands still; conditioning frames come fast
     still = {"hotstart_unmatch_thresh": 15, "hotstart_dup_thresh": 15, "recondition_every_nth_frame": 2}
     model = tiny_model(SEED, **{**LIVELY, **still, "high_iou_thresh": 0.0, "assoc_iou_thresh": 0.0})
@@ -300,7 +300,7 @@ def test_masks_stay_with_their_objects_when_a_duplicate_is_removed(repaired: boo
         return masks, scores
 
     model.run_tracker_propagation = spy
-    settings = Sam3Settings(source="random", max_objects=6)
+    settings = Sam3Settings(source="random", max_objects=6, pad_geometry=False)
     engine = Sam3Concepts(settings, loaded=tiny_loaded(model, settings))
     tracker = engine.tracker(TrackPrompts(PHRASES))
     assert isinstance(tracker, Sam3Tracker)

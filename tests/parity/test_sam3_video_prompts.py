@@ -165,7 +165,7 @@ def test_bounded_memory_gives_what_unbounded_memory_gives(
 
 
 def test_corrections_without_end_stay_under_the_ceiling_of_an_object() -> None:
-    settings = Sam3Settings(source="random", pointer_history=6)
+    settings = Sam3Settings(source="random", pointer_history=6, pad_geometry=False)
     built = Sam3Concepts(settings, loaded=tiny_loaded(tiny_model(SEED), settings))
     corrections = [at(number, 1, points((30.0, 45.0, 1), (60.0, 10.0, 0))) for number in range(1, 80, 2)]
     tracker = built.tracker(clicked(at(0, 1, CLICK), *corrections))

@@ -27,10 +27,10 @@ from workers.engines.objects.sam3d.coordinates import (
     OBJECT_FROM_PLY,
     convert_pose,
     fit_camera,
-    unproject_depth,
 )
 from workers.engines.objects.sam3d.engine import Sam3dObjects
 from workers.engines.objects.sam3d.errors import Sam3dObjectsContractError, Sam3dObjectsUnavailable
+from workers.engines.objects.sam3d.pointmaps import unproject_depth
 from workers.engines.objects.sam3d.settings import Sam3dObjectsSettings
 from workers.engines.protocols import MultiViewEngine, ObjectEngine, RequestRefused
 from workers.engines.registry import load_engines
@@ -155,15 +155,24 @@ def test_the_pointmap_of_an_image_is_computed_once(start: Any, tmp_path: Path) -
         engine.reconstruct(IMAGE, MASK, seed=seed)
     first, second = calls(tmp_path)
     assert (first["seed"], second["seed"]) == (1, 2)
-    # the fake's own run makes one more for its answer
-    assert first["pointmaps"] == 1 and second["pointmaps"] == 2
+    assert first["pointmaps"] == second["pointmaps"] == 1
     assert first["with_layout_postprocess"] is False and first["with_texture_baking"] is False
 
 
 def test_the_camera_is_taken_from_the_pointmap_where_none_is_given(start: Any) -> None:
     asset = start().reconstruct(IMAGE, MASK)
-    assert asset.camera.source == "estimated" and asset.camera.fx == pytest.approx(400, rel=1e-3)
-    assert "camera_estimated" in asset.flags and (asset.silhouette_iou or 0) > 0.95
+    # MoGe's, which the fake has 15% off
+    assert asset.camera.source == "estimated" and asset.camera.fx == pytest.approx(460, rel=1e-3)
+    assert "camera_estimated" in asset.flags and "scale_not_metric" in asset.flags
+
+
+def test_a_known_camera_reaches_the_point_map(start: Any) -> None:
+    engine = start()
+    for camera in (CAMERA, Camera(WIDTH, HEIGHT, 330.0, 330.0, WIDTH / 2, HEIGHT / 2)):
+        asset = engine.reconstruct(IMAGE, MASK, camera=camera)
+        seen = camera.project(np.array([asset.pose.translation]))[0]
+        # where the block's origin is in the picture, whatever focal length MoGe would have found
+        np.testing.assert_allclose(seen, CAMERA.project(np.array([[-0.2, 0.1, 3.0]]))[0], atol=0.05)
 
 
 def test_depth_becomes_a_pointmap_once_and_makes_metres(start: Any, tmp_path: Path) -> None:
@@ -260,6 +269,15 @@ def test_wrong_input(start: Any) -> None:
 def test_a_configuration_that_runs_other_code_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Sam3dObjectsUnavailable, match=r"os\.system"):
         Sam3dObjects(settings(tmp_path, target="os.system"))
+
+
+def test_a_configuration_inside_the_configuration_is_checked_too(tmp_path: Path) -> None:
+    chosen = settings(tmp_path)
+    outer = json.loads((tmp_path / "pipeline.yaml").read_text()) | {"ss_generator_config_path": "inner.yaml"}
+    (tmp_path / "pipeline.yaml").write_text(json.dumps(outer))
+    (tmp_path / "inner.yaml").write_text(json.dumps({"module": {"_target_": "subprocess.run"}}))
+    with pytest.raises(Sam3dObjectsUnavailable, match=r"inner\.yaml would run subprocess\.run"):
+        Sam3dObjects(chosen)
 
 
 def test_without_weights_the_gate_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,6 +109,25 @@ def test_media_of_the_wrong_kind_are_refused(
     assert answer(gateway, video=video, world_from_cam=[EYE] * 10, formats=["glb", "bvh"])[0] == 202
 
 
+def test_versions_are_decided_again_from_dataset_jobs_alone(
+    gateway: TestClient, state: State, video: dict[str, str]
+) -> None:
+    def regate(job_id: str) -> tuple[int, str]:
+        request = {"kind": "dataset", "from_job": job_id, "gates": {"flicker": {"high": 0.2}}}
+        response = gateway.post("/v1/jobs", json=request)
+        return response.status_code, response.json().get("code", "")
+
+    track = gateway.post("/v1/jobs", json={"kind": "track", "video": video, "text": ["person"]}).json()["id"]
+    dataset = gateway.post("/v1/jobs", json={"kind": "dataset", "videos": [video], "text": ["person"]})
+    assert regate(track) == (422, "source_wrong_kind")
+    assert regate(dataset.json()["id"]) == (409, "source_not_ready")
+    assert regate("job_" + "0" * 28) == (404, "job_unknown")
+    job = leases.claim(state.db, dataset.json()["id"], "w", 30)
+    assert job is not None and leases.succeed(state.db, job, "0" * 64)
+    assert regate(dataset.json()["id"]) == (202, "")
+    assert answer(gateway, kind="dataset", videos=[video]) == (422, "invalid_request")
+
+
 def test_jobs_that_can_be_continued(
     gateway: TestClient, state: State, image: dict[str, str], video: dict[str, str]
 ) -> None:

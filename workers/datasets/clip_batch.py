@@ -48,4 +48,13 @@ class ClipBatch:
     @property
     def kept_tracks(self) -> list[tuple[TrackRow, Sequence[TrackObservation]]]:
         """The tracks that passed the gates, with their observations."""
-        return [(row, self.tracked.observations[row.track]) for row in self.rows["tracks"] if row.kept]
+        return self._list_tracks(kept=True)
+
+    @property
+    def rejected_tracks(self) -> list[tuple[TrackRow, Sequence[TrackObservation]]]:
+        """The others."""
+        return self._list_tracks(kept=False)
+
+    def _list_tracks(self, *, kept: bool) -> list[tuple[TrackRow, Sequence[TrackObservation]]]:
+        rows: Sequence[TrackRow] = self.rows["tracks"]
+        return [(row, self.tracked.observations[row.track]) for row in rows if row.kept == kept]

@@ -38,6 +38,13 @@ class ClipPlan:
     flags: tuple[str, ...]
 
     @property
+    def times(self) -> list[float]:
+        """Seconds of each kept frame after the first."""
+        ticks = [tick - self.pts[0] for tick in self.pts]
+        tick_seconds = (self.end - self.start) / ticks[-1] if ticks[-1] else 0.0
+        return [tick * tick_seconds for tick in ticks]
+
+    @property
     def leaves_out_frames(self) -> bool:
         """Whether there are decoded frames between two that are kept."""
         return any(after - before > 1 for before, after in pairwise(self.frames))

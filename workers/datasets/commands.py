@@ -2,13 +2,15 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from maquette.cli.dataset.regate import print_changes
 from maquette.console import PlainConsole, styled
+from maquette.contract.datasets import RegateChanges
 from rich.progress import Progress
 from rich.table import Table
 
@@ -18,8 +20,11 @@ from workers.datasets.diff import DatasetDiff
 from workers.datasets.diff import diff as diff_datasets
 from workers.datasets.errors import DatasetError
 from workers.datasets.exporters.base import EXPORT_NOTE, Exporter
+from workers.datasets.exporters.part_store import PartStore
 from workers.datasets.importers.movi.folders import import_folder
 from workers.datasets.reader import Dataset
+from workers.datasets.regating.bounds import read_bounds
+from workers.datasets.regating.versions import regate as regate_dataset
 from workers.datasets.verification import Violation
 from workers.datasets.verification import verify as verify_dataset
 
@@ -78,29 +83,83 @@ def append(
     )
 
 
+def regate(
+    folder: Path, out: Path, gates: list[str], plan: Path | None = None, key: str | None = None
+) -> None:
+    """Decide a dataset by other bounds, into a new version in `out`, and print what came and went."""
+    with _report_errors():
+        data = Dataset(folder)
+        bounds = read_bounds(gates, plan)
+        version, changes = regate_dataset(data, bounds, out, key=key)
+    print_changes(RegateChanges.model_validate(changes.as_json()))
+    before, after = data.manifest.totals, version.manifest.totals
+    for name in ("clips", "tracks", "observations"):
+        console.print(f"{name}: {before[name]:g} to {after[name]:g}")
+    console.print(f"version {version.manifest.version[:12]} in {out}, policy {version.manifest.policy}")
+
+
 def export(
     folder: Folder,
     formats: Annotated[str, typer.Option("--format", "-f", help="Formats, separated by commas.")],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Default: the folder of the dataset.")
     ] = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Option("--option", help="FORMAT.NAME=VALUE, or NAME=VALUE of the only format; repeatable."),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Threads that build the clips.")] = 1,
 ) -> None:
-    """Write the dataset in other formats, each to a folder of its name."""
+    """Write the dataset in other formats, each to a folder of its name.
+
+    One that was stopped goes on where it was, when it is called again.
+    """
     with _report_errors():
-        write_formats(folder, formats, out or folder)
+        write_formats(folder, formats, out or folder, _parse_options(formats, options or []), workers)
 
 
-def write_formats(folder: Path, formats: str, out: Path) -> None:
-    """Write each of the formats under `out` and print what it loses; raises DatasetError."""
-    chosen = [exporters.load_exporter(name) for name in split_names(formats)]
+def write_formats(
+    folder: Path,
+    formats: str,
+    out: Path,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    workers: int = 1,
+) -> None:
+    """Write each of the formats under `out` and print what it loses; raises DatasetError.
+
+    `options` are those of the formats, by their names.
+    """
+    chosen = _configure(formats, options or {})
     data = Dataset(folder)
     for exporter in chosen:
         target = out / exporter.name
-        if target.exists() and any(target.iterdir()):
+        if target.exists() and any(target.iterdir()) and not PartStore.is_unfinished(target):
             raise DatasetError("dataset_conflict", f"{target} is not empty: give another --out")
         target.mkdir(parents=True, exist_ok=True)
-        files = exporter.write(data, target)
+        files = exporter.write(data, target, workers=workers, resume=True)
         _print_export(exporter, target, len(files))
+
+
+def _configure(formats: str, options: Mapping[str, Mapping[str, Any]]) -> list[Exporter]:
+    """The exporters of some formats with their options; raises DatasetError."""
+    names = split_names(formats)
+    if strange := sorted(set(options) - set(names)):
+        raise DatasetError(
+            "option_unknown", f"there are options of {', '.join(strange)}, and no such --format"
+        )
+    return [exporters.load_exporter(name).configure(**options.get(name, {})) for name in names]
+
+
+def _parse_options(formats: str, texts: list[str]) -> dict[str, dict[str, str]]:
+    names = split_names(formats)
+    options: dict[str, dict[str, str]] = {}
+    for text in texts:
+        key, separator, value = text.partition("=")
+        name, _, option = key.strip().rpartition(".")
+        if not separator or (not name and len(names) != 1):
+            raise DatasetError("option_unknown", f"{text!r} is not FORMAT.NAME=VALUE, as in lerobot.side=128")
+        options.setdefault(name or names[0], {})[option] = value.strip()
+    return options
 
 
 def import_movi(
@@ -114,11 +173,10 @@ def import_movi(
     console.print(f"{totals['clips']:.0f} clips in {out}")
 
 
-def check_formats(formats: str) -> None:
-    """Exit with 1 and `format_unknown` when one of the formats does not exist."""
+def check_formats(formats: str, options: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+    """Exit with 1, and `format_unknown`, `option_unknown` or `option_invalid`, when one cannot be written."""
     with _report_errors():
-        for name in split_names(formats):
-            exporters.load_exporter(name)
+        _configure(formats, options or {})
 
 
 def split_names(formats: str) -> list[str]:

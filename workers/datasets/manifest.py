@@ -62,7 +62,12 @@ class DatasetManifest:
         content = {
             "schema": SCHEMA,
             "schema_version": self.schema_version,
-            "tables": {name: _encode_files(self.tables.get(name, ())) for name in TABLES},
+            # versions of earlier releases do not have the tables of rejected tracks, and keep their hash
+            "tables": {
+                name: _encode_files(self.tables.get(name, ()))
+                for name in TABLES
+                if self.tables.get(name) or not name.startswith("rejected_")
+            },
             "files": _encode_files(self.files),
             "totals": dict(self.totals),
             "rejected": dict(self.rejected),

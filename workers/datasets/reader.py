@@ -72,6 +72,10 @@ class Dataset:
                 return self.open_clip(row)
         raise KeyError(clip)
 
+    def find_file(self, table: str, clip: str) -> FileEntry | None:
+        """The file of one clip in a table, None where it has none."""
+        return self._clip_files.get((table, clip))
+
     def path(self, asset: AssetRow) -> Path:
         """The file of an asset."""
         return self.folder / Path(asset.file).name

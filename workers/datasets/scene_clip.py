@@ -91,6 +91,16 @@ class SceneClip:
         return list(self._load("observations"))
 
     @cached_property
+    def rejected_observations(self) -> list[ObservationRow]:
+        """Observations of the rejected tracks; versions of earlier releases have none."""
+        return list(self._load("rejected_observations"))
+
+    @cached_property
+    def rejected_features(self) -> list[FeatureRow]:
+        """Reference crops of the rejected tracks."""
+        return list(self._load("rejected_features"))
+
+    @cached_property
     def features(self) -> list[FeatureRow]:
         """Reference crops and vectors, by track, kind and rank."""
         return list(self._load("features"))

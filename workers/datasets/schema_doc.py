@@ -39,7 +39,7 @@ def _render_table(table: TableSpec) -> str:
     note = f"One file per {'clip' if table.per_clip else 'dataset'}."
     if table.key:
         note += f" Key: {', '.join(f'`{name}`' for name in table.key)}."
-    lines = ["", f"## {table.name}", "", " ".join((table.row.__doc__ or "").split()), "", note, ""]
+    lines = ["", f"## {table.name}", "", table.description, "", note, ""]
     lines += ["| column | type | null | description |", "|---|---|---|---|"]
     for column in list_columns(table.row):
         null = "yes" if column.nullable else ""

@@ -1,5 +1,6 @@
 """Whether a mask or a box reaches the border of its image, so that the object may go on outside it."""
 
+import numpy as np
 from maquette.contract.results import Side
 
 from workers.geometry.boxes import Box, Mask
@@ -19,6 +20,17 @@ def touched_sides(mask: Mask) -> list[Side]:
 def touches_border(mask: Mask) -> bool:
     """Whether a mask (H, W) has a pixel on the border of its image."""
     return bool(mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any())
+
+
+def measure_border_contact(mask: Mask) -> float:
+    """The share of a mask's outline that lies on the border of its image, 0..1; 0 for an empty mask.
+
+    The outline is counted in edges of pixels: a square of which half is outside has 1/3, a disc as well.
+    """
+    edges = [np.count_nonzero(mask[:, 1:] != mask[:, :-1]), np.count_nonzero(mask[1:] != mask[:-1])]
+    contact = sum(np.count_nonzero(edge) for edge in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
+    outline = sum(edges) + contact
+    return contact / outline if outline else 0.0
 
 
 def box_touches_border(box: Box, size: tuple[int, int], margin: float = 0.0) -> bool:

@@ -82,6 +82,10 @@ class JobContext:
             size, sha256 = writer.bytes, writer.commit(partial(self._claim, blobs.RESULT, media_type))
         return self._add_artefact(name, role, media_type, sha256, size)
 
+    def hold(self, artefact: Artefact) -> None:
+        """Keep a file of an earlier job for the result of this one, whatever becomes of that job."""
+        self._claim(blobs.RESULT, artefact.media_type, artefact.sha256, artefact.bytes)
+
     def get(self, sha256: str) -> bytes:
         """The bytes of a stored artefact."""
         return self._store.get(sha256)

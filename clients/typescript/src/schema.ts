@@ -1116,6 +1116,11 @@ export interface components {
              */
             frame_rate?: number | null;
             /**
+             * From Job
+             * @description Dataset job whose version is decided again by `gates`, without its videos: everything else stays.
+             */
+            from_job?: string | null;
+            /**
              * Gates
              * @description Bounds that replace those of the workers' policy, by gate.
              * @default {}
@@ -1214,9 +1219,11 @@ export interface components {
             strict?: boolean;
             /**
              * Text
-             * @description Phrases, also several in one string, joined by commas; each names every instance of a concept.
+             * @description Phrases, also several in one string, joined by commas; each names every instance of a concept. Required
+             *     without `from_job`.
+             * @default []
              */
-            text: string[];
+            text?: string[];
             /**
              * Threshold
              * @description Lowest score of an instance that a phrase finds; null takes the engine's.
@@ -1282,6 +1289,8 @@ export interface components {
              * @description Address in a bucket that the version was written to.
              */
             published?: string | null;
+            /** @description With `from_job`: what came and went. */
+            regated?: components["schemas"]["RegateChanges"] | null;
             /**
              * Rejected
              * @description Rejected clips and tracks by gate.
@@ -2468,6 +2477,42 @@ export interface components {
             used: number;
         };
         /**
+         * RegateChanges
+         * @description What came and went when a version was decided by other bounds.
+         */
+        RegateChanges: {
+            /**
+             * Clips Removed
+             * @description The gates that each clip fails now.
+             * @default {}
+             */
+            clips_removed?: {
+                [key: string]: string[];
+            };
+            /**
+             * Clips Unavailable
+             * @description Clips that would pass and have no frames: they need a run over their videos.
+             * @default []
+             */
+            clips_unavailable?: string[];
+            /**
+             * Tracks Added
+             * @default []
+             */
+            tracks_added?: components["schemas"]["TrackChange"][];
+            /**
+             * Tracks Removed
+             * @default []
+             */
+            tracks_removed?: components["schemas"]["TrackChange"][];
+            /**
+             * Tracks Unavailable
+             * @description Tracks that would pass and whose masks an earlier release did not keep.
+             * @default []
+             */
+            tracks_unavailable?: components["schemas"]["TrackChange"][];
+        };
+        /**
          * Rle
          * @description A mask in compressed COCO run-length encoding.
          */
@@ -3019,6 +3064,23 @@ export interface components {
             prompt: components["schemas"]["PromptRef"];
         };
         /**
+         * TrackChange
+         * @description A track that came in or went when a version was decided by other bounds.
+         */
+        TrackChange: {
+            /** Clip */
+            clip: string;
+            /**
+             * Gates
+             * @description The gates that it failed before, or fails now.
+             */
+            gates: string[];
+            /** Label */
+            label?: string | null;
+            /** Track */
+            track: number;
+        };
+        /**
          * TrackJob
          * @description Objects tracked through a video.
          *
@@ -3297,6 +3359,7 @@ export type PromptRef = components['schemas']['PromptRef'];
 export type Propagate = components['schemas']['Propagate'];
 export type Provenance = components['schemas']['Provenance'];
 export type Quota = components['schemas']['Quota'];
+export type RegateChanges = components['schemas']['RegateChanges'];
 export type Rle = components['schemas']['Rle'];
 export type RotateKey = components['schemas']['RotateKey'];
 export type SceneJob = components['schemas']['SceneJob'];
@@ -3309,6 +3372,7 @@ export type SessionAnswer = components['schemas']['SessionAnswer'];
 export type SourceInfo = components['schemas']['SourceInfo'];
 export type SplitShares = components['schemas']['SplitShares'];
 export type Track = components['schemas']['Track'];
+export type TrackChange = components['schemas']['TrackChange'];
 export type TrackJob = components['schemas']['TrackJob'];
 export type TrackResult = components['schemas']['TrackResult'];
 export type Usage = components['schemas']['Usage'];

@@ -37,7 +37,7 @@ def print_plan(*words: str) -> DatasetPlan:
 def test_a_plan_has_every_option_of_the_job_and_its_defaults() -> None:
     plan = build_plan(minimal())
     job = DatasetJob(text=["cup"], videos=[{"id": "0" * 64}])
-    built = {"kind", "videos", "buckets", "sources", "skipped"}
+    built = {"kind", "videos", "buckets", "sources", "skipped", "from_job"}
     assert set(DatasetPlan.model_fields) == set(DatasetJob.model_fields) - built | {"input", "output"}
     assert plan.job_options() == job.model_dump(exclude=built, exclude_none=True)
 
@@ -147,7 +147,8 @@ def test_flags_build_the_same_plan_as_a_file(tmp_path: Path) -> None:
         "a.mp4 -t cup -t 'red car' --threshold 0.4 --clip-seconds 4 --min-clip-seconds 1 --trim-seconds 0.1 "
         "--size 128 --frame-rate 8 --numbered-rate 12 --assets 2 --captioner mine --inverse-dynamics wheel "
         "--max-seconds 10 --max-gpu-seconds 5 --max-dollars 1 --remote --publish s3://b/c --licence CC0 "
-        "--consent yes --session s1 --camera 1,2,3,4 --seed 7 --engine sam3 --format 'coco, ytvis' "
+        "--consent yes --session s1 --camera 1,2,3,4 --seed 7 --engine sam3 --format 'lerobot, ytvis' "
+        "--format-option lerobot.side=128 --format-option lerobot.fit=pad --splits 0.7,0.3,0 "
         "--out data --set gates.motion.low=0.1"
     )
     file = write(
@@ -182,7 +183,14 @@ def test_flags_build_the_same_plan_as_a_file(tmp_path: Path) -> None:
         camera = {fx = 1, fy = 2, cx = 3, cy = 4}
         [output]
         folder = "data"
-        formats = ["coco", "ytvis"]
+        formats = ["lerobot", "ytvis"]
+        [output.options.lerobot]
+        side = 128
+        fit = "pad"
+        [splits]
+        train = 0.7
+        val = 0.3
+        test = 0
         """,
     )
     by_flags = print_plan(*flags)
@@ -190,6 +198,28 @@ def test_flags_build_the_same_plan_as_a_file(tmp_path: Path) -> None:
     assert by_flags == print_plan(
         "run", str(file), *(word for change in changes for word in ("--set", change))
     )
+
+
+def test_wrong_options_of_formats_are_refused() -> None:
+    words = ["dataset", "make", "a.mp4", "-t", "cup", "--format", "coco", "--out", "x", "--print-plan"]
+    result = CliRunner().invoke(app, [*words, "--format-option", "side=3"])
+    assert result.exit_code == 2 and "lerobot.side=128" in " ".join(result.output.split())
+    with pytest.raises(PlanError, match="vpt"):
+        build_plan(minimal(output={"folder": "x", "formats": "coco", "options": {"vpt": {"side": 3}}}))
+
+
+def test_gates_and_splits_have_flags() -> None:
+    gates = ["--gate", "flicker.high=0.2", "--gate", "area.low=10", "--gate", "motion.low=none"]
+    plan = print_plan("a.mp4", "-t", "cup", *gates, "--splits", "0.6,0.2,0.2")
+    assert {name: (bound.low, bound.high) for name, bound in plan.gates.items()} == {
+        "flicker": (None, 0.2),
+        "area": (10.0, None),
+        "motion": (None, None),
+    }
+    assert plan.splits.model_dump() == {"train": 0.6, "val": 0.2, "test": 0.2}
+    for flags in (["--gate", "smell.low=1"], ["--gate", "flicker"], ["--splits", "0.5,0.5"]):
+        result = CliRunner().invoke(app, ["dataset", "a.mp4", "-t", "cup", *flags, "--print-plan"])
+        assert result.exit_code == 2, flags
 
 
 def test_what_is_known_of_a_video_overrides_what_is_known_of_all(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from maquette import (
     sessions,
 )
 from maquette.contract import MediaRef, Problem, Rle
+from maquette.contract.datasets import Bounds
 from maquette.http import backoff_seconds
 from maquette.results import PromptResult
 from maquette.rle import decode, encode
@@ -228,6 +229,21 @@ def test_the_async_client_retries_waits_and_saves_as_the_blocking_one(tmp_path: 
     folder = asyncio.run(run())
     assert (folder / "a.txt").read_bytes() == content
     assert json.loads((folder / "result.json").read_text())["provenance"]["code_version"] == "1"
+
+
+def test_a_version_is_decided_again_by_other_bounds() -> None:
+    sent: list[dict[str, Any]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(json.loads(request.content))
+        return httpx.Response(202, json=JOB)
+
+    earlier = "job_" + "1" * 28
+    with client(answer) as mq:
+        mq.regate(earlier, {"flicker": {"high": 0.2}, "area": Bounds(low=10)}, publish="s3://b/c")
+    [request] = sent
+    assert (request["kind"], request["from_job"], request["publish"]) == ("dataset", earlier, "s3://b/c")
+    assert request["gates"]["flicker"]["high"] == 0.2 and request["gates"]["area"]["low"] == 10
 
 
 def test_old_names_warn_and_keep_working() -> None:

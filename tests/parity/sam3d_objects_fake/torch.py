@@ -1,5 +1,6 @@
 """FAKE torch: the few names that the adapter's child uses."""
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,12 @@ class Tensor:
     def cpu(self) -> "Tensor":
         return self
 
+    def float(self) -> "Tensor":
+        return Tensor(self.array.astype(np.float32))
+
+    def to(self, _device: Any) -> "Tensor":
+        return self
+
     def permute(self, *axes: int) -> "Tensor":
         return Tensor(self.array.transpose(axes))
 
@@ -28,6 +35,15 @@ class Tensor:
 
 def from_numpy(array: np.ndarray) -> Tensor:
     return Tensor(array)
+
+
+def no_grad() -> Any:
+    return contextlib.nullcontext()
+
+
+def autocast(device_type: str, dtype: Any) -> Any:
+    assert device_type == "cuda" and dtype is not None
+    return contextlib.nullcontext()
 
 
 class cuda:

@@ -6,11 +6,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from tests.support.synthetic_datasets import SETTINGS, balls_source, make_dataset, movi_source, rendered_clip
+from tests.support.synthetic_datasets import (
+    SETTINGS,
+    balls_source,
+    make_dataset,
+    make_source,
+    movi_source,
+    rendered_clip,
+)
 from workers.datasets import commands, manifest, parquet
 from workers.datasets.append import append
 from workers.datasets.diff import diff
@@ -202,6 +210,16 @@ def test_documents_describe_the_version(sound: Dataset) -> None:
     report = (sound.folder / "report.html").read_text()
     assert sound.version in report and "<svg" in report and "data:image/png;base64," in report
     assert "http://" not in report and "https://" not in report
+
+
+def test_the_card_agrees_with_itself_when_videos_and_captions_were_rejected(tmp_path: Path) -> None:
+    dark = make_source([np.full((120, 160, 3), 2, np.uint8)] * 24, name="dark")
+    data = make_dataset(tmp_path, [balls_source(1, name="balls"), dark])
+    card = " ".join((data.folder / "README.md").read_text().split())
+    assert " of 1 of the 2 videos below; " in card
+    kept = sum(row.kept is not False for row in data.rows("captions"))
+    assert f"Captions that were kept: composed {kept};" in card
+    assert "known to share a session" in card and "where nothing else connects them" in card
 
 
 def test_names_from_submitters_cannot_break_the_report(tmp_path: Path) -> None:

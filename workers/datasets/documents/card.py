@@ -13,8 +13,8 @@ UNKNOWN = "unknown"
 SESSION_NOTES = {
     "sessions_assumed": "Sources without a session whose names differ only by a number are taken for one "
     "recording.",
-    "sessions_unknown": "The sessions of several sources are unknown: parts of one recording may lie in "
-    "different splits.",
+    "sessions_unknown": "The sessions of several sources are unknown: where nothing else connects them, "
+    "parts of one recording may lie in different splits.",
 }
 
 
@@ -60,7 +60,8 @@ def render_card(version: DatasetVersion) -> str:
 
 def _render_head(version: DatasetVersion) -> list[str]:
     manifest, totals = version.manifest, version.manifest.totals
-    splits = Counter(row.split for row in version.rows["clips"] if row.kept)
+    kept = [row for row in version.rows["clips"] if row.kept]
+    splits, sources = Counter(row.split for row in kept), {row.source for row in kept}
     counts = ", ".join(f"{name} {splits[name]}" for name in ("train", "val", "test"))
     return [
         "---",
@@ -75,10 +76,11 @@ def _render_head(version: DatasetVersion) -> list[str]:
         f"Maquette {manifest.code_version}.",
         "",
         f"{totals['clips']:.0f} clips ({totals['seconds']:.1f} s, {totals['frames']:.0f} frames) of "
-        f"{totals['sources']:.0f} videos; {totals['tracks']:.0f} tracks, {totals['observations']:.0f} "
-        f"observations, {totals['assets']:.0f} assets.",
+        f"{len(sources)} of the {totals['sources']:.0f} videos below; {totals['tracks']:.0f} tracks, "
+        f"{totals['observations']:.0f} observations, {totals['assets']:.0f} assets.",
         "",
-        f"Clips per split: {counts}. Sources that share a session or near-duplicate clips are in one split."
+        f"Clips per split: {counts}. Sources that are known to share a session, or have near-duplicate "
+        "clips, are in one split."
         f"{_describe_sessions(version)}",
         "",
     ]
@@ -102,16 +104,17 @@ def _render_unreadable(version: DatasetVersion) -> list[str]:
 def _render_methods(version: DatasetVersion) -> list[str]:
     rows = version.rows
     clips = [row for row in rows["clips"] if row.kept]
-    scales = _format_counts(row.scale_source or "none" for row in rows["tracks"] if row.kept)
+    scales = _format_counts(row.scale_source or "no box" for row in rows["tracks"] if row.kept)
+    captions = [row for row in rows["captions"] if row.kept is not False]
     return [
         "## Methods",
         "",
         *[f"- {engine['kind']}: {engine['name']} {engine['version']}" for engine in version.manifest.engines],
         f"- Cameras: {_format_counts(row.camera_source for row in clips)}; intrinsics: "
         f"{_format_counts(row.intrinsics_source for row in clips)}.",
-        f"- Scale of 3D boxes: {scales}.",
-        f"- Captions: {_format_counts(row.kind for row in rows['captions'])}; the score of a caption is the "
-        "share of its facts that hold in another frame.",
+        f"- Scale of the 3D boxes of kept tracks: {scales}.",
+        f"- Captions that were kept: {_format_counts(row.kind for row in captions)}; the score of a "
+        "caption is the share of its facts that hold in another frame.",
         "",
     ]
 

@@ -4,11 +4,13 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from dataclasses import MISSING, dataclass, fields, replace
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar, get_args, get_type_hints
+from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
 
 from workers.datasets.errors import DatasetError
 from workers.datasets.exporters.export_writer import ExportWriter
+from workers.datasets.exporters.part_store import PartStore
 from workers.datasets.exporters.shared.encoding import encode_json
 from workers.datasets.reader import Dataset
 
@@ -66,28 +68,56 @@ class Exporter(ABC):
             )
         return options
 
-    def write(self, dataset: Dataset, out: Path, **options: Any) -> list[Path]:
-        """Write the kept clips to the folder `out` and return the files.
+    def configure(self, **options: Any) -> Self:
+        """The exporter with other options; text, as of a command line, becomes the type of the option.
 
-        Raises DatasetError `option_unknown`, or `extra_missing` when a library is not installed.
+        Raises DatasetError `option_unknown` or `option_invalid`.
         """
-        known = {item.name for item in fields(self)}
-        if unknown := sorted(set(options) - known):
+        hints = get_type_hints(type(self), include_extras=True)
+        known = {item.name: get_args(hints[item.name])[0] for item in fields(self)}
+        if unknown := sorted(set(options) - set(known)):
             raise DatasetError(
                 "option_unknown",
                 f"{self.name} has no option {', '.join(unknown)}; known: {', '.join(sorted(known))}",
             )
+        return replace(
+            self, **{name: _convert(self.name, name, value, known[name]) for name, value in options.items()}
+        )
+
+    def write(
+        self, dataset: Dataset, out: Path, *, workers: int = 1, resume: bool = False, **options: Any
+    ) -> list[Path]:
+        """Write the kept clips to the folder `out` and return the files; `workers` threads build them.
+
+        With `resume`, what was built is kept under `.parts` until the export ends, and an export that was
+        stopped goes on where it was. The files are the same either way.
+
+        Raises DatasetError `option_unknown`, `option_invalid`, `dataset_conflict` when `out` has the
+        beginning of another export, or `extra_missing` when a library is not installed.
+        """
+        configured = self.configure(**options)
         for library in self.libraries:
             import_library(library)
-        configured = replace(self, **options)
-        writer = ExportWriter(dataset, out)
+        parts = PartStore(out, configured._describe_run(dataset)) if resume else None
+        writer = ExportWriter(dataset, out, workers, parts)
         configured.export(writer)
         writer.write(encode_json(configured._describe_export(writer)), EXPORT_NOTE)
+        if parts is not None:
+            parts.remove()
         return writer.files
 
     @abstractmethod
     def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
+
+    def _describe_run(self, dataset: Dataset) -> dict[str, Any]:
+        """What must be equal for the parts of one run to be those of another."""
+        return {
+            "format": self.name,
+            "dataset_version": dataset.version,
+            "code_version": version("maquette-server"),
+            "options": {item.name: getattr(self, item.name) for item in fields(self)},
+        }
 
     def _describe_export(self, writer: ExportWriter) -> dict[str, Any]:
         """The content of `maquette.json`."""
@@ -124,6 +154,23 @@ def import_library(module: str) -> Any:
         raise DatasetError(
             "extra_missing", f"{module} is missing: pip install 'maquette-server[{EXTRA}]'"
         ) from error
+
+
+def _convert(exporter: str, name: str, value: Any, kind: Any) -> Any:
+    """A value of an option as its type; raises DatasetError `option_invalid`."""
+    if get_origin(kind) is Literal:
+        if value in get_args(kind):
+            return value
+    elif kind is bool:
+        if isinstance(value, bool) or str(value).lower() in ("true", "false"):
+            return str(value).lower() == "true"
+    else:
+        try:
+            return kind(value)
+        except (TypeError, ValueError):
+            pass
+    wanted = _format_literal(kind) if get_origin(kind) is Literal else kind.__name__
+    raise DatasetError("option_invalid", f"{name} of {exporter} is {value!r}; it must be {wanted}")
 
 
 def _format_literal(kind: Any) -> str:

@@ -1,16 +1,20 @@
 """One export in progress: the clips to write, the files written, and what was left out."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
 
+from workers.datasets.exporters.part_store import Part, PartStore
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import ClipRow
 
 SPLITS = ("train", "val", "test")
+# parts that are built ahead of the one that is written, for each worker: more would only take memory
+AHEAD = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +40,15 @@ class ClipSequence(Sequence[SceneClip]):
 
 @dataclass
 class ExportWriter:
-    """Gives an exporter the kept clips, and writes files under its folder `out`."""
+    """Gives an exporter the kept clips, and writes files under its folder `out`.
+
+    `workers` threads build the parts of clips; those that `parts` has are not built again.
+    """
 
     dataset: Dataset
     out: Path
+    workers: int = 1
+    parts: PartStore | None = None
     files: list[Path] = field(default_factory=list)
     omissions: list[dict[str, Any]] = field(default_factory=list)
 
@@ -57,6 +66,44 @@ class ExportWriter:
             if row.kept:
                 rows[row.split].append(row)
         return {split: ClipSequence(self.dataset, rows[split]) for split in SPLITS if split in rows}
+
+    def build_parts(
+        self, build: Callable[[SceneClip], Part], clips: Sequence[SceneClip]
+    ) -> Iterator[tuple[SceneClip, Part]]:
+        """What `build` makes of each clip, in order, by `workers` threads; few are in memory at once."""
+        if self.workers <= 1:
+            for clip in clips:
+                yield clip, self._build_part(build, clip)
+            return
+        with ThreadPoolExecutor(self.workers) as pool:
+            waiting: deque[tuple[SceneClip, Future[Part]]] = deque()
+            for clip in clips:
+                waiting.append((clip, pool.submit(self._build_part, build, clip)))
+                if len(waiting) >= AHEAD * self.workers:
+                    first, built = waiting.popleft()
+                    yield first, built.result()
+            while waiting:
+                first, built = waiting.popleft()
+                yield first, built.result()
+
+    def write_parts(self, build: Callable[[SceneClip], Part]) -> None:
+        """Write the files that `build` makes of each clip, by their paths under the folder of the export."""
+        for _, files in self.build_parts(build, self.all_clips()):
+            for path, content in files.items():
+                self.write(bytes(content), *path.split("/"))
+
+    def all_clips(self) -> ClipSequence:
+        """The kept clips, in order."""
+        return ClipSequence(self.dataset, [row for row in self.dataset.clip_rows if row.kept])
+
+    def _build_part(self, build: Callable[[SceneClip], Part], clip: SceneClip) -> Part:
+        if self.parts is None:
+            return build(clip)
+        kept = self.parts.get(clip.id)
+        if kept is None:
+            kept = build(clip)
+            self.parts.put(clip.id, kept)
+        return kept
 
     def new_file(self, *parts: str) -> Path:
         """The path of a file to write under the folder of the export; it counts among the files."""

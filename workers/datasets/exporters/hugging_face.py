@@ -1,14 +1,13 @@
 """Hugging Face `datasets`: Parquet with one row per frame, and a card that names features and licences."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Annotated, Any, ClassVar
 
 from workers.datasets.documents.markdown import choose_licence, escape_markdown
 from workers.datasets.exporters.base import Exporter
-from workers.datasets.exporters.export_writer import ExportWriter
+from workers.datasets.exporters.export_writer import ClipSequence, ExportWriter
 from workers.datasets.exporters.shared.categories import get_category_name, index_tracks
 from workers.datasets.exporters.shared.typed_parquet import (
     IMAGE,
@@ -52,7 +51,7 @@ class HuggingFace(Exporter):
     `rotations` (wxyz) and `sizes` are those of the 3D boxes in camera axes, null where unknown.
     """
 
-    rows_a_file: Annotated[int, "frames per file; a clip is never split"] = 5000
+    rows_a_file: Annotated[int, "frames per file, which are in memory at once; a clip is never split"] = 1000
 
     name: ClassVar[str] = "hf-datasets"
     summary: ClassVar[str] = "Parquet for Hugging Face datasets, one row per frame, with a card"
@@ -69,7 +68,7 @@ class HuggingFace(Exporter):
         for split, clips in writer.clips_by_split().items():
             parts = _split_into_files(clips, self.rows_a_file)
             for number, part in enumerate(parts):
-                rows = list(chain.from_iterable(build_rows(clip) for clip in part))
+                rows = list(chain.from_iterable(map(build_rows, part)))
                 columns = {
                     name: TypedColumn(kind, [row[name] for row in rows]) for name, kind in COLUMNS.items()
                 }
@@ -107,13 +106,15 @@ def _build_row(clip: SceneClip, frame: FrameRow, camera: CameraRow) -> dict[str,
     }
 
 
-def _split_into_files(clips: Sequence[SceneClip], most_rows: int) -> list[list[SceneClip]]:
-    parts: list[list[SceneClip]] = [[]]
-    for clip in clips:
-        if parts[-1] and sum(len(other) for other in parts[-1]) + len(clip) > most_rows:
-            parts.append([])
-        parts[-1].append(clip)
-    return parts
+def _split_into_files(clips: ClipSequence, most_rows: int) -> list[ClipSequence]:
+    """The clips of each file; none is opened for that."""
+    bounds, rows = [0], 0
+    for place, row in enumerate(clips.rows):
+        if rows and rows + row.frames > most_rows:
+            bounds.append(place)
+            rows = 0
+        rows += row.frames
+    return [clips[first:last] for first, last in pairwise([*bounds, len(clips)])]
 
 
 def _render_card(writer: ExportWriter, counts: dict[str, int]) -> str:

@@ -1,13 +1,13 @@
 """stable-worldmodel (LeWM): HDF5 of flat columns."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
 from workers.datasets.exporters.base import Exporter, import_library
-from workers.datasets.exporters.export_writer import ExportWriter
+from workers.datasets.exporters.export_writer import ClipSequence, ExportWriter
+from workers.datasets.exporters.part_store import Part
 from workers.datasets.exporters.shared.action_space import ActionKindOption, ActionSpace
 from workers.datasets.exporters.shared.image_transform import FitOption, ImageTransform
 from workers.datasets.scene_clip import SceneClip
@@ -43,10 +43,12 @@ class StableWorldModel(Exporter):
         actions = ActionSpace.choose(writer.clips(), self.actions)
         for split, clips in writer.clips_by_split().items():
             with h5py.File(writer.new_file(f"{split}.h5"), "w", libver="latest") as file:
-                self._write_split(file, clips, actions)
+                self._write_split(writer, file, clips, actions)
 
-    def _write_split(self, file: Any, clips: Sequence[SceneClip], actions: ActionSpace | None) -> None:
-        lengths = np.array([len(clip) for clip in clips], np.int32)
+    def _write_split(
+        self, writer: ExportWriter, file: Any, clips: ClipSequence, actions: ActionSpace | None
+    ) -> None:
+        lengths = np.array([row.frames for row in clips.rows], np.int32)
         steps = int(lengths.sum())
         file["ep_len"] = lengths
         file["ep_offset"] = (np.cumsum(lengths) - lengths).astype(np.int64)
@@ -58,11 +60,13 @@ class StableWorldModel(Exporter):
             action_column = file.create_dataset("action", (steps, len(actions.names)), np.float32)
             action_column.attrs["kind"], action_column.attrs["names"] = actions.kind, list(actions.names)
         first = 0
-        for clip in clips:
-            transform = ImageTransform.fit_square(clip, self.side, self.fit)
-            for frame in range(len(clip)):
-                pixels[first + frame] = transform.transform_image(clip.image(frame))
+        for clip, part in writer.build_parts(self._build_pixels, clips):
+            pixels[first : first + len(clip)] = part["pixels"]
             times[first : first + len(clip)] = clip.timestamps()
             if action_column is not None and actions is not None:
                 action_column[first : first + len(clip)] = actions.matrix(clip)
             first += len(clip)
+
+    def _build_pixels(self, clip: SceneClip) -> Part:
+        transform = ImageTransform.fit_square(clip, self.side, self.fit)
+        return {"pixels": np.stack(transform.transform_frames(clip))}

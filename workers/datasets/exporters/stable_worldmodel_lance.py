@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 from workers.datasets.exporters.base import Exporter, import_library
 from workers.datasets.exporters.export_writer import ExportWriter
+from workers.datasets.exporters.part_store import Part
 from workers.datasets.exporters.shared.action_space import ActionKindOption, ActionSpace
 from workers.datasets.exporters.shared.encoding import encode_jpeg
 from workers.datasets.exporters.shared.image_transform import FitOption, ImageTransform
@@ -48,21 +49,21 @@ class StableWorldModelLance(Exporter):
         schema = pa.schema(fields)
         for split, clips in writer.clips_by_split().items():
             folder = writer.out / f"{split}.lance"
-            episodes = self._build_episodes(clips, actions)
+            episodes = self._build_episodes(writer, clips, actions)
             batches = (pa.RecordBatch.from_pylist(rows, schema=schema) for rows in episodes)
-            lance.write_dataset(pa.RecordBatchReader.from_batches(schema, batches), str(folder))
+            batches = pa.RecordBatchReader.from_batches(schema, batches)
+            lance.write_dataset(batches, str(folder), mode="overwrite")
             writer.files += sorted(path for path in folder.rglob("*") if path.is_file())
 
     def _build_episodes(
-        self, clips: Sequence[SceneClip], actions: ActionSpace | None
+        self, writer: ExportWriter, clips: Sequence[SceneClip], actions: ActionSpace | None
     ) -> Iterator[list[dict[str, Any]]]:
-        for episode, clip in enumerate(clips):
-            transform = ImageTransform.fit_square(clip, self.side, self.fit)
+        for episode, (clip, part) in enumerate(writer.build_parts(self._encode_frames, clips)):
             rows: list[dict[str, Any]] = [
                 {
                     "episode_idx": episode,
                     "step_idx": row.frame,
-                    "pixels": _encode_frame(clip, row.frame, transform),
+                    "pixels": bytes(part[str(row.frame)]),
                     "timestamp": [float(seconds)],
                 }
                 for row, seconds in zip(clip.frames, clip.timestamps(), strict=True)
@@ -71,6 +72,11 @@ class StableWorldModelLance(Exporter):
                 for step, values in zip(rows, actions.matrix(clip), strict=True):
                     step["action"] = values.tolist()
             yield rows
+
+    def _encode_frames(self, clip: SceneClip) -> Part:
+        """The JPEG of every frame by its number."""
+        transform = ImageTransform.fit_square(clip, self.side, self.fit)
+        return {str(frame): _encode_frame(clip, frame, transform) for frame in range(len(clip))}
 
 
 def _encode_frame(clip: SceneClip, frame: int, transform: ImageTransform) -> bytes:

@@ -7,7 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 
 from workers.datasets.exporters.base import Exporter, import_library
-from workers.datasets.exporters.export_writer import ExportWriter
+from workers.datasets.exporters.export_writer import ClipSequence, ExportWriter
+from workers.datasets.exporters.part_store import Part
 from workers.datasets.exporters.shared.image_transform import FitOption, ImageTransform
 from workers.datasets.scene_clip import SceneClip
 
@@ -40,20 +41,24 @@ class TinyWorlds(Exporter):
             if self.files == "split":
                 self._write_file(writer, [f"{split}.h5"], clips)
                 continue
-            for number, clip in enumerate(clips):
-                self._write_file(writer, [split, f"{clip.id}.h5"], clips[number : number + 1])
+            for number, row in enumerate(clips.rows):
+                self._write_file(writer, [split, f"{row.clip}.h5"], clips[number : number + 1])
 
-    def _write_file(self, writer: ExportWriter, parts: Sequence[str], clips: Sequence[SceneClip]) -> None:
+    def _write_file(self, writer: ExportWriter, path: Sequence[str], clips: ClipSequence) -> None:
         h5py = import_library("h5py")
-        lengths = np.array([len(clip) for clip in clips], np.int64)
+        lengths = np.array([row.frames for row in clips.rows], np.int64)
         offsets = np.cumsum(lengths) - lengths
-        with h5py.File(writer.new_file(*parts), "w", libver="latest") as file:
+        with h5py.File(writer.new_file(*path), "w", libver="latest") as file:
             shape = (int(lengths.sum()), self.side, self.side, 3)
             frames: Any = file.create_dataset("frames", shape, np.uint8)
             file["ep_len"], file["ep_offset"] = lengths, offsets
-            for clip, offset in zip(clips, offsets.tolist(), strict=True):
-                transform = ImageTransform.fit_square(clip, self.side, self.fit)
-                frames[offset : offset + len(clip)] = np.stack(transform.transform_frames(clip))
-            rates = {clip.row.frame_rate for clip in clips}
+            parts = writer.build_parts(self._build_frames, clips)
+            for (clip, part), offset in zip(parts, offsets.tolist(), strict=True):
+                frames[offset : offset + len(clip)] = part["frames"]
+            rates = {row.frame_rate for row in clips.rows}
             if len(rates) == 1 and None not in rates:
                 frames.attrs["fps"] = rates.pop()
+
+    def _build_frames(self, clip: SceneClip) -> Part:
+        transform = ImageTransform.fit_square(clip, self.side, self.fit)
+        return {"frames": np.stack(transform.transform_frames(clip))}

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from workers.datasets.exporters.base import Exporter
 from workers.datasets.exporters.export_writer import ExportWriter
-from workers.datasets.exporters.shared.mp4 import write_mp4
+from workers.datasets.exporters.part_store import Part
+from workers.datasets.exporters.shared.mp4 import encode_mp4
 from workers.datasets.scene_clip import SceneClip
 
 # first parts of the names of recorded actions that VPT knows
@@ -42,11 +43,15 @@ class Vpt(Exporter):
 
     def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
-        for clip in writer.clips():
-            path = writer.new_file(clip.row.split, f"{clip.id}.mp4")
-            write_mp4(path, clip.images(), clip.row.frame_rate or 1.0)
-            lines = "".join(json.dumps(line, allow_nan=False) + "\n" for line in build_lines(clip))
-            writer.write(lines, clip.row.split, f"{clip.id}.jsonl")
+        writer.write_parts(_build_files)
+
+
+def _build_files(clip: SceneClip) -> Part:
+    """The two files of a clip."""
+    stem = f"{clip.row.split}/{clip.id}"
+    lines = "".join(json.dumps(line, allow_nan=False) + "\n" for line in build_lines(clip))
+    video = encode_mp4(clip.images(), clip.row.frame_rate or 1.0)
+    return {f"{stem}.mp4": video, f"{stem}.jsonl": lines.encode()}
 
 
 def build_lines(clip: SceneClip) -> list[dict[str, Any]]:

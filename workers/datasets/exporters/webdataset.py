@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import DTypeLike
 
 from workers.datasets.exporters.base import Exporter
 from workers.datasets.exporters.export_writer import ExportWriter
+from workers.datasets.exporters.part_store import Part
 from workers.datasets.exporters.shared.encoding import encode_npy
 from workers.datasets.exporters.shared.tar_shards import LARGEST_SHARD, ShardSizeOption, TarShardWriter
 from workers.datasets.scene_clip import SceneClip
@@ -46,8 +48,8 @@ class WebDataset(Exporter):
         id_type = _choose_id_type(writer)
         for split, clips in writer.clips_by_split().items():
             with TarShardWriter(writer, split, self.largest) as shards:
-                for clip in clips:
-                    shards.write(clip.id, _build_sample(clip, id_type))
+                for clip, files in writer.build_parts(partial(_build_sample, id_type=id_type), clips):
+                    shards.write(clip.id, files)
 
 
 def _choose_id_type(writer: ExportWriter) -> DTypeLike:
@@ -56,7 +58,7 @@ def _choose_id_type(writer: ExportWriter) -> DTypeLike:
     return np.uint8 if largest <= np.iinfo(np.uint8).max else np.int32
 
 
-def _build_sample(clip: SceneClip, id_type: DTypeLike) -> dict[str, bytes]:
+def _build_sample(clip: SceneClip, id_type: DTypeLike) -> Part:
     """The files of a clip by extension."""
     files: dict[str, bytes] = {"json": json.dumps(build_annotations(clip), allow_nan=False).encode()}
     for row in clip.frames:

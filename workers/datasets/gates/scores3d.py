@@ -22,8 +22,10 @@ def score_track_3d(
 ) -> list[ScoreRow]:
     """jitter_3d: RMS second difference of the centre over the box's diagonal, null unless it was measured.
 
-    size_constancy: the largest step of ln(sqrt(area) * depth) between neighbouring frames that show at least
-    half of the usual size; depth counts as constant where it is not measured. Null without such frames.
+    Steady acceleration, which grows with the time between frames, is taken off by the differences over two
+    frames. size_constancy: by how much the largest step of ln(sqrt(area) * depth) differs from those around
+    it, between neighbouring frames that show at least half of the usual size; depth counts as constant where
+    it is not measured. Null without such frames.
     """
     scores = (
         ("jitter_3d", _measure_jitter(boxes), "sizes"),
@@ -36,24 +38,41 @@ def score_track_3d(
 
 
 def _measure_jitter(boxes: Mapping[int, Box3d]) -> float | None:
+    near = _measure_second_differences(boxes, 1)
+    if near is None:
+        return None
+    far = _measure_second_differences(boxes, 2)
+    if far is None:
+        return float(np.sqrt(near))
+    # noise is the same over one and two frames, and acceleration 4 times as much: 16 times in squares
+    return float(np.sqrt(max(0.0, (16 * near - far) / 15)))
+
+
+def _measure_second_differences(boxes: Mapping[int, Box3d], lag: int) -> float | None:
+    """The mean square of the second difference of the centre over so many frames, in diagonals."""
     shifts = []
     for frame, box in boxes.items():
-        before, after = boxes.get(frame - 1), boxes.get(frame + 1)
+        before, after = boxes.get(frame - lag), boxes.get(frame + lag)
         if before is None or after is None or box.source != "depth":
             continue
         centers = [item.center_world or item.center_cam for item in (before, box, after)]
         a, b, c = (np.asarray(center) for center in centers)
         shifts.append(float(np.linalg.norm(a - 2 * b + c)) / float(np.linalg.norm(box.size)))
-    return float(np.sqrt(np.mean(np.square(shifts)))) if shifts else None
+    return float(np.mean(np.square(shifts))) if shifts else None
 
 
 def _measure_steps(observations: Sequence[TrackObservation]) -> float | None:
     measured = all(item.depth is not None for item in observations)
     sizes = [item.area * ((item.depth or 1.0) ** 2 if measured else 1.0) for item in observations]
     least = LEAST_SHOWN * float(np.percentile(sizes, USUAL))
-    steps = []
+    steps: dict[int, float] = {}
     for (before, old), (now, new) in pairwise(zip(observations, sizes, strict=True)):
         hidden = {"occluded", "truncated"} & {*before.flags, *now.flags}
         if now.frame == before.frame + 1 and not hidden and min(old, new) >= least:
-            steps.append(abs(0.5 * float(np.log(new / old))))
-    return max(steps) if steps else None
+            steps[now.frame] = 0.5 * float(np.log(new / old))
+    # an object that comes nearer grows in every step, and in longer steps by more: a jump stands alone
+    sudden = []
+    for frame, step in steps.items():
+        around = [steps[other] for other in (frame - 1, frame + 1) if other in steps]
+        sudden.append(abs(step - (float(np.mean(around)) if around else 0.0)))
+    return max(sudden) if sudden else None

@@ -11,12 +11,21 @@ from workers.datasets.schema.videos import CameraRow, ClipRow, FrameRow, SourceR
 
 @dataclass(frozen=True, slots=True)
 class TableSpec:
-    """A table: the class of its rows, whether it has one file per clip or per dataset, and its key."""
+    """A table: the class of its rows, whether it has one file per clip or per dataset, and its key.
+
+    `doc` describes a row where another table has rows of the same class.
+    """
 
     name: str
     row: type[Any]
     per_clip: bool
     key: tuple[str, ...]
+    doc: str | None = None
+
+    @property
+    def description(self) -> str:
+        """What a row is."""
+        return self.doc or " ".join((self.row.__doc__ or "").split())
 
 
 TABLES: dict[str, TableSpec] = {
@@ -35,6 +44,20 @@ TABLES: dict[str, TableSpec] = {
         TableSpec("cameras", CameraRow, per_clip=True, key=("clip", "frame")),
         TableSpec("observations", ObservationRow, per_clip=True, key=("clip", "frame", "track")),
         TableSpec("features", FeatureRow, per_clip=True, key=()),
+        TableSpec(
+            "rejected_observations",
+            ObservationRow,
+            per_clip=True,
+            key=("clip", "frame", "track"),
+            doc="A rejected track in one frame: what `maquette dataset regate` needs to keep it after all.",
+        ),
+        TableSpec(
+            "rejected_features",
+            FeatureRow,
+            per_clip=True,
+            key=(),
+            doc="A reference crop of a rejected track; there are no vectors.",
+        ),
         TableSpec("actions", ActionRow, per_clip=True, key=("clip", "frame", "kind")),
     )
 }

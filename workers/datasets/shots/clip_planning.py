@@ -14,8 +14,9 @@ from workers.datasets.shots.survey import Survey
 from workers.datasets.source import Source
 from workers.datasets.stages.keys import hash_json
 
-# seconds: rounding of times never moves a frame from one clip to the next
-ROUNDING = 1e-9
+# share of an interval by which a frame may come before its clip: rounding of times, to milliseconds in some
+# files, never moves a frame from one clip to the next
+EDGE_SLACK = 0.05
 
 
 def plan_clips(
@@ -33,7 +34,8 @@ def plan_clips(
             end = seconds[right] + interval - (settings.trim_seconds if is_cut else 0.0)
             spans = divide_span(begin, end, settings.clip_seconds, settings.least_seconds, interval)
             for start, stop in spans:
-                inside = np.flatnonzero((seconds >= start - ROUNDING) & (seconds < stop - ROUNDING))
+                early = EDGE_SLACK * interval
+                inside = np.flatnonzero((seconds >= start - early) & (seconds < stop - early))
                 inside = inside[(inside >= left) & (inside <= right)]
                 if len(inside):
                     span = float(start), float(stop)
@@ -103,7 +105,7 @@ def _choose(
     pts = [int(times.pts[index]) for index in inside]
     if grid is not None:
         # a frame serves points up to the middle between it and the next
-        length = stop - float(pts[0] * times.time_base) - ROUNDING
+        length = stop - float(pts[0] * times.time_base)
         return choose_frames(pts, times.time_base, grid, length, times.interval / 2), grid
     placed = place_frames(pts, times.time_base, times.rate or Fraction(1))
     distinct = len({frame.point for frame in placed}) == len(placed)

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+# share of a step before the end: a clock of milliseconds makes no clip one frame longer than the next
+END_SLACK = 0.01
+
 
 @dataclass(frozen=True, slots=True)
 class GridFrame:
@@ -29,7 +32,8 @@ def choose_frames(
     `length` seconds, and `reach` seconds (half of an interval between frames) after the last frame.
     """
     ticks, spacing = _scale(pts, time_base, rate)
-    points = min(length, float((pts[-1] - pts[0]) * time_base) + reach) * float(rate)
+    reached = (float((pts[-1] - pts[0]) * time_base) + reach) * float(rate)
+    points = min(length * float(rate) - END_SLACK, reached)
     best: dict[int, tuple[int, int]] = {}
     point = 0
     while point == 0 or point < points:

@@ -124,9 +124,8 @@ def read_recorded(source: Source, plan: ClipPlan) -> list[ActionRow]:
 
 def infer_actions(model: InverseDynamics, plan: ClipPlan, frames: Iterable[Rgb]) -> list[ActionRow]:
     """What an inverse-dynamics model infers from the frames; raises DatasetError `actions_mismatch`."""
-    ticks = np.array(plan.pts, np.float64) - plan.pts[0]
-    seconds = plan.start + ticks * ((plan.end - plan.start) / ticks[-1] if ticks[-1] else 0.0)
-    values = np.asarray(model.actions(frames, seconds.tolist()), np.float64)
+    seconds = [plan.start + time for time in plan.times]
+    values = np.asarray(model.actions(frames, seconds), np.float64)
     expected = len(plan.pts) - 1, len(model.names)
     if values.shape != expected or not np.isfinite(values).all():
         raise DatasetError(

@@ -1,6 +1,6 @@
-"""Writes the reference crops of kept tracks, and their vectors."""
+"""Writes the reference crops of tracks, and the vectors of kept ones."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workers.datasets.appearance.crops import build_crop_rows
@@ -12,10 +12,10 @@ from workers.datasets.stages.base import ClipStage
 
 
 class AppearanceStage(ClipStage):
-    """Adds the rows of `features`; `crops` is how many crops a track has."""
+    """Adds the rows of `features` and `rejected_features`; `crops` is how many crops a track has."""
 
     name = "appearance"
-    version = "1"
+    version = "2"
 
     def __init__(self, encoder: CropEncoder | None, crops: int) -> None:
         self._encoder, self._crops = encoder, crops
@@ -31,12 +31,19 @@ class AppearanceStage(ClipStage):
         return {} if self._encoder is None else self._encoder.weights
 
     def run(self, batch: ClipBatch) -> ClipBatch:
-        """Crops by track, then all vectors."""
-        height, width = batch.tracked.size
-        rows: list[FeatureRow] = []
-        for track, _ in batch.kept_tracks:
-            crops = batch.tracked.crops.get(track.track, ())
-            rows += build_crop_rows(batch.clip, track.track, crops, width, height)
+        """Crops by track, then all vectors; rejected tracks have crops alone."""
+        rows = _build_crops(batch, [track.track for track, _ in batch.kept_tracks])
+        rejected = _build_crops(batch, [track.track for track, _ in batch.rejected_tracks])
         if self._encoder is not None:
             rows += encode_crops(self._encoder, rows)
-        return batch.with_rows(features=rows)
+        return batch.with_rows(features=rows, rejected_features=rejected)
+
+
+def _build_crops(batch: ClipBatch, tracks: Sequence[int]) -> list[FeatureRow]:
+    """The crops of some tracks."""
+    height, width = batch.tracked.size
+    return [
+        row
+        for track in tracks
+        for row in build_crop_rows(batch.clip, track, batch.tracked.crops.get(track, ()), width, height)
+    ]

@@ -19,13 +19,13 @@ from workers.engines.protocols import EngineInfo
 
 
 class TrackGateStage(ClipStage):
-    """Adds the rows of `tracks`, `observations`, `concepts`, `scores` and `decisions`.
+    """Adds the rows of `tracks`, `concepts`, `scores` and `decisions`, and the observations of all tracks.
 
     `engine` is the one that tracked.
     """
 
     name = "gates"
-    version = "2"
+    version = "4"
 
     def __init__(self, settings: DatasetSettings, engine: EngineInfo) -> None:
         self._policy, self._phrases = settings.policy, settings.phrases
@@ -39,7 +39,8 @@ class TrackGateStage(ClipStage):
     def run(self, batch: ClipBatch) -> ClipBatch:
         """Score every track, and keep those that pass all gates."""
         tracked = batch.tracked
-        flat = score_tracks(batch.clip, tracked.stats, tracked.size[0] * tracked.size[1])
+        pixels = tracked.size[0] * tracked.size[1]
+        flat = score_tracks(batch.clip, tracked.stats, pixels, batch.task.plan.times)
         tracks: list[TrackRow] = []
         scores: list[ScoreRow] = []
         decisions: list[DecisionRow] = []
@@ -63,7 +64,11 @@ class TrackGateStage(ClipStage):
                 "tracks_rejected" if tracks else "nothing_found" if tracked.was_searched else "not_searched"
             )
             clip = replace(clip, flags=(*clip.flags, flag))
-        return batch.with_rows(clips=[clip], observations=_build_observations(batch))
+        return batch.with_rows(
+            clips=[clip],
+            observations=_build_observations(batch, batch.kept_tracks),
+            rejected_observations=_build_observations(batch, batch.rejected_tracks),
+        )
 
     def _build_track(
         self,
@@ -132,11 +137,13 @@ def _choose_reference(tracked: TrackedClip, track: int) -> int:
     return max(tracked.observations[track], key=lambda item: item.area).frame
 
 
-def _build_observations(batch: ClipBatch) -> list[ObservationRow]:
-    """The rows of kept tracks, by frame and then by track."""
+def _build_observations(
+    batch: ClipBatch, tracks: Sequence[tuple[TrackRow, Sequence[TrackObservation]]]
+) -> list[ObservationRow]:
+    """The rows of some tracks, by frame and then by track."""
     rows = [
         _build_observation(batch.clip, track.track, item, batch.boxes[track.track].get(item.frame))
-        for track, observations in batch.kept_tracks
+        for track, observations in tracks
         for item in observations
     ]
     return sorted(rows, key=lambda row: (row.frame, row.track))

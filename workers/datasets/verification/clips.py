@@ -29,7 +29,7 @@ def check_clip(data: Dataset, clip: SceneClip) -> Iterator[Violation]:
     yield from _check_cameras(clip)
     yield from _check_references(data, clip)
     yield from _check_decisions(clip)
-    for row in clip.observations:
+    for row in (*clip.observations, *clip.rejected_observations):
         yield from check_observation(clip, row)
 
 
@@ -92,6 +92,11 @@ def _find_broken_references(data: Dataset, clip: SceneClip) -> Iterator[str]:
     for feature in clip.features:
         if feature.track not in kept_tracks or feature.frame not in frames:
             yield f"feature of track {feature.track}"
+    rejected = {(row.track, row.frame) for row in clip.rejected_observations}
+    rejected |= {(row.track, row.frame) for row in clip.rejected_features}
+    for number, frame in sorted(rejected):
+        if number not in all_tracks - kept_tracks or frame not in frames:
+            yield f"row of rejected track {number} in frame {frame}"
     for caption in clip.all_captions:
         if caption.track is not None and caption.track not in all_tracks:
             yield f"caption of track {caption.track}"

@@ -21,6 +21,7 @@ from workers.jobs.context import JobContext
 from workers.jobs.dataset.distributed_executor import AssetEngine, DistributedExecutor
 from workers.jobs.dataset.origins import list_origins
 from workers.jobs.dataset.part_collector import PartCollector
+from workers.jobs.dataset.regating import run_regate
 from workers.jobs.dataset.result import build_result, list_artefacts, publish
 from workers.jobs.dataset.source_preparation import SourcePreparation
 from workers.jobs.dataset.workspace import JobWorkspace, load_components, load_engine_tracks
@@ -29,8 +30,11 @@ from workers.jobs.dataset.workspace import JobWorkspace, load_components, load_e
 def run(context: JobContext, request: DatasetJob) -> Manifest:
     """Cut each video into clips, track the phrases in each, score the tracks, write shards.
 
+    With `from_job`, decide the version of that job by other bounds instead.
     Raises Parked while parts of the job have not ended; run again, it finds their outcomes and goes on.
     """
+    if request.from_job is not None:
+        return run_regate(context, request)
     return _DatasetRun(context, request).run()
 
 

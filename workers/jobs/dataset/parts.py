@@ -29,6 +29,7 @@ from workers.datasets.stages.base import ClipStage
 from workers.datasets.stages.survey import SurveyStage
 from workers.datasets.tasks import AssetTask, ClipTask, SurveyTask
 from workers.datasets.track_sources import RemoteTracks
+from workers.engines.gpu_faults import is_out_of_memory
 from workers.engines.protocols import EngineInfo
 from workers.engines.registry import EngineUnavailable
 from workers.errors import JobProblem, RetryPart, Stopped
@@ -184,7 +185,7 @@ def _attempt(part: RunningPart, work: Callable[[], bytes]) -> PartOutcome:
         if failure is None:
             if isinstance(error, INFRASTRUCTURE_ERRORS):
                 raise
-            code = "out_of_memory" if isinstance(error, MemoryError) else "engine_failed"
+            code = "out_of_memory" if is_out_of_memory(error) else "engine_failed"
             failure = Failure(code, f"the engine failed on this clip ({type(error).__name__})")
         return part.fail(failure)
 

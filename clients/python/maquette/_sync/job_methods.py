@@ -1,7 +1,7 @@
 # Generated from maquette/_async/job_methods.py by scripts/generate_sync.py: do not edit.
 """The methods of the client that submit jobs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Unpack
 
 from maquette import inputs
@@ -30,6 +30,7 @@ from maquette.contract import (
     VideoExemplar,
     VideoPrompt,
 )
+from maquette.contract.datasets import Bounds, GateName
 from maquette.contract.defaults import BODIES, CONVERT, DATASET, OBJECTS, SCENE, SEGMENT, TRACK
 from maquette.errors import invalid_requests
 from maquette.inputs import MediaInput, Phrases
@@ -299,6 +300,21 @@ class JobSubmitter:
             else:
                 ref = uploads.upload(self._http, asset)
             request = ConvertJob(asset=ref, formats=list(formats), y_down=y_down, **options)
+        return submit_job(self._http, request, idempotency_key)
+
+    def regate(
+        self,
+        job: Any,
+        gates: Mapping[GateName, Bounds | Mapping[str, float | None]],
+        *,
+        publish: str | None = None,
+        idempotency_key: str | None = None,
+        **options: Unpack[JobOptions],
+    ) -> Job[DatasetResult]:
+        """Decide a dataset job's version by other bounds; `regated` of the result has what came and went."""
+        fields = {"from_job": inputs.to_job_id(job), "gates": dict(gates), "publish": publish, **options}
+        with invalid_requests():
+            request = DatasetJob.model_validate(fields)
         return submit_job(self._http, request, idempotency_key)
 
     def dataset(

@@ -20,6 +20,7 @@ GateName = Literal[
     "near_duplicate",
     "text_area",
     "length",
+    "seen_seconds",
     "visible_fraction",
     "area",
     "area_share",
@@ -130,6 +131,29 @@ class SplitShares(RequestModel):
         if abs(self.train + self.val + self.test - 1) > 1e-6:
             raise ValueError("the shares of 'train', 'val' and 'test' add up to 1")
         return self
+
+
+class TrackChange(ResponseModel):
+    """A track that came in or went when a version was decided by other bounds."""
+
+    clip: str
+    track: int
+    label: str | None = None
+    gates: list[str]
+    """The gates that it failed before, or fails now."""
+
+
+class RegateChanges(ResponseModel):
+    """What came and went when a version was decided by other bounds."""
+
+    tracks_added: list[TrackChange] = []
+    tracks_removed: list[TrackChange] = []
+    clips_removed: dict[str, list[str]] = {}
+    """The gates that each clip fails now."""
+    clips_unavailable: list[str] = []
+    """Clips that would pass and have no frames: they need a run over their videos."""
+    tracks_unavailable: list[TrackChange] = []
+    """Tracks that would pass and whose masks an earlier release did not keep."""
 
 
 class FunnelStep(ResponseModel):

@@ -75,6 +75,12 @@ JOBS: dict[str, Example] = {
         outputs=["simulation"],
     ),
     "convert": _job("convert", "A splat or a mesh in other formats", asset=ASSET, formats=["ply"]),
+    "dataset_regate": _job(
+        "dataset",
+        "Other bounds for the version of an earlier dataset job",
+        from_job=JOB,
+        gates={"flicker": {"high": 0.2}},
+    ),
     "dataset": _job(
         "dataset",
         "Clips and tracks of people from videos",

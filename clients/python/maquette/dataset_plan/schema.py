@@ -72,11 +72,15 @@ class PlanOutput(RequestModel):
     """Folder to download the dataset to; unset leaves it with the service."""
     formats: Names = []
     """Formats to export to, beside the dataset in `folder` (needs maquette-server)."""
+    options: dict[str, dict[str, bool | int | float | str]] = {}
+    """Options of these formats; a table per format."""
 
     @model_validator(mode="after")
-    def _check_folder(self) -> "PlanOutput":
+    def _check_formats(self) -> "PlanOutput":
         if self.formats and self.folder is None:
             raise ValueError("'formats' needs a 'folder' to write to")
+        if strange := sorted(set(self.options) - set(self.formats)):
+            raise ValueError(f"'options' has {', '.join(strange)}, which 'formats' has not")
         return self
 
 

@@ -41,7 +41,7 @@ EXAMPLES = {
 # keys that are set in the template, although their tables have others that are not
 SHOWN = {"text", "videos", "folder"}
 # tables with sections of their own
-SECTIONS = {"gates", "splits", "input", "output", "source", "sources"}
+SECTIONS = {"gates", "splits", "input", "output", "options", "source", "sources"}
 # set by the client, or too long for an example
 LEFT_OUT = {"name", "time_assumed", "world_from_cam", "actions", "action_names", "action_types"}
 
@@ -67,6 +67,9 @@ def plan_template() -> str:
         *_explain_fields(PlanSource, only=("depth",)),
         "\n[output]",
         *_explain_fields(PlanOutput),
+        f"\n# {describe_field(PlanOutput, 'options')}",
+        "# [output.options.webdataset]",
+        "# largest = 100000000",
     ]
     return "\n".join(sections) + "\n"
 

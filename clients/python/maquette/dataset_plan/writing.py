@@ -44,7 +44,9 @@ def format_key(key: str) -> str:
 def _format_table(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
     """Yield the lines of a table: its values first, then its tables."""
     values = {key: value for key, value in table.items() if not isinstance(value, Mapping)}
-    if path and values:
+    # a gate without bounds is another than one that keeps those of the policy
+    is_unbounded_gate = not table and path[:1] == ("gates",) and len(path) > 1
+    if path and (values or is_unbounded_gate):
         yield f"\n[{'.'.join(map(format_key, path))}]"
     for key, value in values.items():
         yield f"{format_key(key)} = {format_value(value)}"

@@ -15,7 +15,9 @@ from scipy.spatial.transform import Rotation
 SIZE = np.array([1.0, 0.5, 0.25])
 QUATERNION = np.array([0.9, 0.1, 0.3, -0.2])
 TRANSLATION, SCALE = np.array([0.2, -0.1, 3.0]), 0.8
-FOCAL = 400.0
+# that of the camera which took the picture, and the one that MoGe finds for it, 15% off
+FOCAL, MOGE_FOCAL = 400.0, 460.0
+DISTANCE = 3.0
 
 
 def block() -> trimesh.Trimesh:
@@ -45,8 +47,25 @@ class FakeGaussian:
         Path(path).write_bytes(header.encode() + table.tobytes())
 
 
+class FakeMoGe:
+    """A wall, whose depth depends on the field of view as MoGe's does."""
+
+    device = "cuda"
+
+    def __init__(self) -> None:
+        self.model = self
+
+    def infer(self, image: Any, fov_x: float, force_projection: bool) -> dict[str, Any]:
+        channels, height, width = image.shape
+        assert channels == 3 and image.array.max() <= 1 and force_projection is False
+        focal = width / 2 / np.tan(np.radians(fov_x) / 2)
+        return {"depth": torch.Tensor(np.full((height, width), DISTANCE * focal / FOCAL, np.float32))}
+
+
 class FakePipeline:
     layout_post_optimization_method = None
+    clip_pointmap_beyond_scale: float | None = 5.0
+    dtype = "bfloat16"
 
     def __init__(self, config: dict[str, Any]) -> None:
         # upstream wishes for it on some cards just before it imports the modules that read the wish
@@ -60,15 +79,23 @@ class FakePipeline:
         self.ss_preprocessor = "ss"
         self.calls: list[dict[str, Any]] = []
         self.pointmaps = 0
+        self.depth_model = FakeMoGe()
         if self.wrong.get("optimises"):
             self.layout_post_optimization_method = self._optimise
 
     def compute_pointmap(self, image: np.ndarray, pointmap: Any = None) -> dict[str, Any]:
         assert image.shape[2] == 4 and image.dtype == np.uint8
         self.pointmaps += 1
+        if pointmap is not None:
+            return {
+                "pointmap": torch.Tensor(np.asarray(pointmap).transpose(2, 0, 1)),
+                "intrinsics": np.eye(3),
+            }
+        assert self.clip_pointmap_beyond_scale is None, "it would clip by the median of the whole picture"
         height, width = image.shape[:2]
         u, v = np.meshgrid(np.arange(width) + 0.5 - width / 2, np.arange(height) + 0.5 - height / 2)
-        points = np.stack([-u / FOCAL * 3, -v / FOCAL * 3, np.full_like(u, 3.0)]).astype(np.float32)
+        z = np.full_like(u, DISTANCE)
+        points = np.stack([-u / MOGE_FOCAL * z, -v / MOGE_FOCAL * z, z]).astype(np.float32)
         return {"pointmap": torch.Tensor(points), "intrinsics": np.eye(3)}
 
     def preprocess_image(self, image: np.ndarray, preprocessor: Any, pointmap: Any = None) -> dict[str, Any]:
@@ -92,6 +119,8 @@ class FakePipeline:
         alpha = set(np.unique(image[..., 3]).tolist())
         assert mask is None and alpha <= {0, 255} and 255 in alpha
         points = np.asarray(pointmap)
+        assert self.clip_pointmap_beyond_scale == 5.0
+        place = _place_among(points)
         self.calls.append(
             {
                 "seed": seed,
@@ -121,14 +150,26 @@ class FakePipeline:
         scale = np.array([SCALE, SCALE, 2 * SCALE]) if self.wrong.get("uneven") else np.full(3, SCALE)
         return {
             "rotation": torch.Tensor(QUATERNION[None].astype(np.float32)),
-            "translation": torch.Tensor((TRANSLATION + shift)[None].astype(np.float32)),
+            "translation": torch.Tensor((place + shift)[None].astype(np.float32)),
             "scale": torch.Tensor(scale[None].astype(np.float32)),
             "coords": torch.Tensor(np.zeros((240, 4), np.int32)),
             "gs": FakeGaussian(self.wrong),
             "glb": glb if whole else None,
             "gaussian": [SimpleNamespace()],
-            "pointmap": torch.Tensor(self.compute_pointmap(image)["pointmap"].array.transpose(1, 2, 0)),
+            "pointmap": torch.Tensor(points),
         }
+
+
+def _place_among(points: np.ndarray) -> np.ndarray:
+    """The block's translation among points: upstream places what it sees at a pixel on that pixel's ray."""
+    height, width = points.shape[:2]
+    u, v = FOCAL * -TRANSLATION[:2] / TRANSLATION[2] + [width / 2, height / 2]
+    seen = points[int(v), int(u)].astype(np.float64)
+    # on that ray, not at the pixel's centre
+    seen[:2] += (
+        (np.array([int(u), int(v)]) + 0.5 - [u, v]) / (points.shape[1] - 1) * np.ptp(points[int(v), :, 0])
+    )
+    return seen if np.isfinite(seen).all() else TRANSLATION
 
 
 def truth() -> tuple[np.ndarray, np.ndarray]:

@@ -141,6 +141,47 @@ def test_an_option_nobody_has_is_refused(data: Dataset, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_options_are_given_on_the_command_line(data: Dataset, run: Any, tmp_path: Path) -> None:
+    result = run(
+        *(data.folder, "--format", "lerobot,neural-assets", "--out", tmp_path, "--workers", 2),
+        *(
+            "--option",
+            "lerobot.side=32",
+            "--option",
+            "lerobot.fit=pad",
+            "--option",
+            "neural-assets.edits=false",
+        ),
+    )
+    assert result.exit_code == 0, result.output
+    info = json.loads((tmp_path / "lerobot" / "meta" / "info.json").read_text())
+    assert info["features"]["observation.images.main"]["shape"] == [32, 32, 3]
+    note = json.loads((tmp_path / "lerobot" / "maquette.json").read_text())
+    assert note["options"] == {"side": 32, "fit": "pad", "actions": "auto"}
+    pairs = json.loads((tmp_path / "neural-assets" / "index.json").read_text())["pairs"]
+    assert pairs and all(pair["edit"] is None for pair in pairs)
+    # the name of the only format may be left out
+    assert run(data.folder, "--format", "vpt", "--out", tmp_path, "--option", "x=1").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "code"),
+    [
+        ("lerobot.side=big", "option_invalid"),
+        ("lerobot.fit=stretch", "option_invalid"),
+        ("lerobot.sides=3", "option_unknown"),
+        ("coco.side=3", "option_unknown"),
+        ("side", "option_unknown"),
+    ],
+)
+def test_wrong_options_are_refused_before_anything_is_written(
+    data: Dataset, run: Any, tmp_path: Path, option: str, code: str
+) -> None:
+    result = run(data.folder, "--format", "lerobot,vpt", "--out", tmp_path / "out", "--option", option)
+    assert result.exit_code == 1 and code in result.output
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("name", "library"),
     [("stable-worldmodel", "h5py"), ("tinyworlds", "h5py"), ("stable-worldmodel-lance", "lance")],

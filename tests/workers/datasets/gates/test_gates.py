@@ -81,6 +81,13 @@ def short(seed: int) -> Scene:
     return replace(scene, faulty={1})
 
 
+def single(seed: int) -> Scene:
+    scene = clean(seed)
+    for frame in range(1, FRAMES):
+        scene.masks[frame].pop(1)
+    return replace(scene, faulty={1})
+
+
 def seldom(seed: int) -> Scene:
     scene = clean(seed)
     for frame in range(FRAMES):
@@ -111,7 +118,7 @@ def cut_off(seed: int) -> Scene:
     background = make_wall(seed, (120, 160))
     for index in range(FRAMES):
         image = background.copy()
-        edge = draw_ball(image, (30, 2 + index * 0.2), 18, (220, 60, 40))
+        edge = draw_ball(image, (30, index * 0.1 - 9), 18, (220, 60, 40))
         inner = draw_ball(image, (85, 40 + 2 * index), 18, (40, 110, 220))
         frames.append(image)
         masks.append({1: edge, 2: inner})
@@ -196,7 +203,8 @@ def leaking(seed: int) -> Scene:
 
 
 FAULTS: dict[str, Callable[[int], Scene]] = {
-    "length": short,
+    "length": single,
+    "seen_seconds": short,
     "visible_fraction": seldom,
     "area": tiny,
     "area_share": flooded,

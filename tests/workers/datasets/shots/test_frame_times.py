@@ -108,6 +108,14 @@ def test_six_frames_a_second_are_exactly_six_from_any_rate(rate: Fraction, ticks
     assert Fraction(row.frame_rate_numerator, row.frame_rate_denominator or 0) == rate
 
 
+@pytest.mark.parametrize("rate", RATES, ids=str)
+def test_clips_of_one_length_have_the_same_number_of_frames(rate: Fraction) -> None:
+    two_seconds = replace(SIX, clip_seconds=2.0)
+    for ticks in (1000, 90_000):
+        planned = plan(even_pts(rate, round(8 * rate), ticks), (1, ticks), float(rate), two_seconds)
+        assert [clip.frames for clip in planned.clips] == [12] * 4
+
+
 def test_a_variable_rate_is_on_the_grid_too_and_flagged(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     pts = [0, *np.cumsum(rng.integers(16_000, 90_000, 100)).tolist()]

@@ -1,6 +1,7 @@
 """C-JEPA, by way of VideoSAUR: WebDataset shards of `video.npy` and `segmentations.npy`."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from workers.datasets.exporters.base import Exporter
 from workers.datasets.exporters.export_writer import ExportWriter
+from workers.datasets.exporters.part_store import Part
 from workers.datasets.exporters.shared.categories import get_category_name, number_categories
 from workers.datasets.exporters.shared.encoding import encode_npy
 from workers.datasets.exporters.shared.image_transform import FitOption, ImageTransform
@@ -51,17 +53,18 @@ class CJepa(Exporter):
         categories = number_categories(writer)
         for split, clips in writer.clips_by_split().items():
             with TarShardWriter(writer, split, self.largest) as shards:
-                for clip in clips:
-                    slots = choose_slots(clip, self.seed)
-                    late = sorted({track.track for track in clip.tracks} - set(slots))
+                for clip, files in writer.build_parts(partial(self._build_sample, categories), clips):
+                    late = sorted({track.track for track in clip.tracks} - set(choose_slots(clip, self.seed)))
                     if late:
                         writer.leave_out(clip, "not seen in frame 0", tracks=late)
-                    if slots:
-                        shards.write(clip.id, self._build_sample(clip, slots, categories))
+                    if files:
+                        shards.write(clip.id, files)
 
-    def _build_sample(
-        self, clip: SceneClip, slots: list[int], categories: dict[str, int]
-    ) -> dict[str, bytes]:
+    def _build_sample(self, categories: dict[str, int], clip: SceneClip) -> Part:
+        """The files of a clip; none when nothing is seen in frame 0."""
+        slots = choose_slots(clip, self.seed)
+        if not slots:
+            return {}
         transform = ImageTransform.fit_square(clip, self.side, self.fit)
         video = np.stack(transform.transform_frames(clip))
         numbers = {

@@ -1,6 +1,8 @@
 """The exporter of LeRobot v3.0."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -27,10 +29,11 @@ from workers.datasets.exporters.lerobot.tables import (
     encode_steps,
     encode_tasks,
 )
+from workers.datasets.exporters.part_store import Part
 from workers.datasets.exporters.shared.action_space import ActionKindOption
 from workers.datasets.exporters.shared.encoding import encode_json
-from workers.datasets.exporters.shared.image_transform import FitOption, ImageTransform
-from workers.datasets.exporters.shared.mp4 import write_mp4
+from workers.datasets.exporters.shared.image_transform import FitOption, ImageTransform, Rgb
+from workers.datasets.exporters.shared.mp4 import encode_mp4
 from workers.datasets.scene_clip import SceneClip
 
 # trainers read single frames in any order
@@ -80,13 +83,15 @@ class LeRobot(Exporter):
         pixels, statistics = PixelStatistics(), ColumnStatistics()
         episodes: list[dict[str, Any]] = []
         chunk: list[Columns] = []
-        for number, clip in enumerate(clips):
+        build = partial(self._build_video, features, rate)
+        for number, (clip, part) in enumerate(writer.build_parts(build, clips)):
             steps = features.count_steps(clip)
             columns = features.build(clip, steps)
             first = episodes[-1]["dataset_to_index"] if episodes else 0
             task = tasks.setdefault(get_task(clip), len(tasks))
             columns |= _number_steps(steps, number, first, task, rate)
-            own_pixels = self._write_video(writer, clip, number, steps, rate)
+            writer.write(bytes(part["video"]), *locate_video(number))
+            own_pixels = PixelStatistics(np.asarray(part["levels"]), steps)
             own = ColumnStatistics()
             for each in (own, statistics):
                 _add_columns(each, columns)
@@ -110,16 +115,19 @@ class LeRobot(Exporter):
         )
         writer.write(encode_json(info), "meta", "info.json")
 
-    def _write_video(
-        self, writer: ExportWriter, clip: SceneClip, number: int, steps: int, rate: float
-    ) -> PixelStatistics:
-        """Write the first `steps` frames of a clip."""
+    def _build_video(self, features: StepFeatures, rate: float, clip: SceneClip) -> Part:
+        """The video of the steps of a clip, and how often each level of its channels comes up."""
         transform = ImageTransform.fit_square(clip, self.side, self.fit)
-        images = [transform.transform_image(clip.image(frame)) for frame in range(steps)]
-        write_mp4(writer.new_file(*locate_video(number)), images, rate, KEY_FRAME_INTERVAL)
         pixels = PixelStatistics()
-        pixels.add(images)
-        return pixels
+
+        def count_images() -> Iterator[Rgb]:
+            for frame in range(features.count_steps(clip)):
+                image = transform.transform_image(clip.image(frame))
+                pixels.add([image])
+                yield image
+
+        video = encode_mp4(count_images(), rate, KEY_FRAME_INTERVAL)
+        return {"video": video, "levels": pixels.counts}
 
 
 def _select_clips(writer: ExportWriter) -> tuple[dict[str, ClipSequence], float | None]:

@@ -13,9 +13,9 @@ LEVELS = np.arange(256) / 255
 class PixelStatistics:
     """Counts of the levels of each channel, from which the statistics of pixels in [0, 1] follow exactly."""
 
-    def __init__(self) -> None:
-        self.counts = np.zeros((3, len(LEVELS)), np.int64)
-        self.images = 0
+    def __init__(self, counts: NDArray[np.int64] | None = None, images: int = 0) -> None:
+        self.counts = np.zeros((3, len(LEVELS)), np.int64) if counts is None else counts
+        self.images = images
 
     def add(self, images: Iterable[NDArray[np.uint8]]) -> None:
         """Count the pixels of RGB images (H, W, 3)."""

@@ -7,6 +7,7 @@ from typing import ClassVar
 from workers.datasets.exporters.base import Exporter
 from workers.datasets.exporters.export_writer import ExportWriter
 from workers.datasets.exporters.movi.example import build_example, find_obstacle
+from workers.datasets.exporters.part_store import Part
 from workers.datasets.exporters.shared.encoding import encode_npz
 from workers.datasets.scene_clip import SceneClip
 
@@ -39,18 +40,22 @@ class Movi(Exporter):
             obstacle = find_obstacle(clip)
             if obstacle is not None:
                 writer.leave_out(clip, obstacle)
-                continue
-            _write_example(writer, clip)
+        writer.write_parts(_build_files)
 
 
-def _write_example(writer: ExportWriter, clip: SceneClip) -> None:
+def _build_files(clip: SceneClip) -> Part:
+    """The files of a clip; none for one that the format cannot hold."""
+    if find_obstacle(clip) is not None:
+        return {}
     example = build_example(clip)
-    folder = (clip.row.split, clip.id)
-    for name in ("video", "segmentations"):
-        writer.write(encode_npz({name: example[name]}, compressed=True), *folder, f"{name}.npz")
+    files = {
+        f"{name}.npz": encode_npz({name: example[name]}, compressed=True)
+        for name in ("video", "segmentations")
+    }
     if "depth" in example:
         arrays = {"depth": example["depth"], "known": example["known"]}
-        writer.write(encode_npz(arrays, compressed=True), *folder, "depth.npz")
+        files["depth.npz"] = encode_npz(arrays, compressed=True)
     for name in ("instances", "camera"):
-        writer.write(encode_npz(example[name], compressed=False), *folder, f"{name}.npz")
-    writer.write(json.dumps(example["metadata"], indent=1) + "\n", *folder, "metadata.json")
+        files[f"{name}.npz"] = encode_npz(example[name], compressed=False)
+    files["metadata.json"] = (json.dumps(example["metadata"], indent=1) + "\n").encode()
+    return {f"{clip.row.split}/{clip.id}/{name}": content for name, content in files.items()}

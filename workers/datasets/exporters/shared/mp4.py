@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import av
 import numpy as np
@@ -10,6 +11,14 @@ from numpy.typing import NDArray
 
 # one thread: x264 writes other bytes for another number of threads
 X264_OPTIONS = {"crf": "17", "preset": "medium", "threads": "1"}
+
+
+def encode_mp4(frames: Iterable[NDArray[np.uint8]], rate: float, key_frame_interval: int = 12) -> bytes:
+    """The bytes of the file that `write_mp4` writes."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "video.mp4"
+        write_mp4(path, frames, rate, key_frame_interval)
+        return path.read_bytes()
 
 
 def write_mp4(

@@ -2,10 +2,10 @@
 
 import io
 import tarfile
-from collections.abc import Mapping
 from typing import Annotated
 
 from workers.datasets.exporters.export_writer import ExportWriter
+from workers.datasets.exporters.part_store import Part
 
 LARGEST_SHARD = 1 << 29
 ShardSizeOption = Annotated[int, "bytes after which a new TAR file begins"]
@@ -26,8 +26,9 @@ class TarShardWriter:
         if self._tar is not None:
             self._tar.close()
 
-    def write(self, key: str, files: Mapping[str, bytes]) -> None:
-        """Add a sample; `files` maps extensions to contents, and `key` must not contain a dot."""
+    def write(self, key: str, part: Part) -> None:
+        """Add a sample of files by their extensions; `key` must not contain a dot."""
+        files = {extension: bytes(content) for extension, content in part.items()}
         size = sum(len(content) for content in files.values())
         if self._tar is None or (self._bytes and self._bytes + size > self._largest):
             self._tar = self._open_next()

@@ -1,6 +1,7 @@
 """The exporter of SpatialVID."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -9,10 +10,11 @@ from scipy.sparse import csr_matrix
 
 from workers.datasets.exporters.base import Exporter
 from workers.datasets.exporters.export_writer import ExportWriter
+from workers.datasets.exporters.part_store import Part
 from workers.datasets.exporters.shared.categories import get_category_name
 from workers.datasets.exporters.shared.csv_table import encode_csv
 from workers.datasets.exporters.shared.encoding import encode_json, encode_npy, encode_npz
-from workers.datasets.exporters.shared.mp4 import write_mp4
+from workers.datasets.exporters.shared.mp4 import encode_mp4
 from workers.datasets.exporters.spatialvid.motion import describe_motion, stack_poses
 from workers.datasets.scene_clip import SceneClip
 from workers.formats import exr
@@ -58,8 +60,8 @@ class SpatialVid(Exporter):
             if not clip.has_poses:
                 writer.leave_out(clip, "the camera's pose is unknown")
                 continue
-            _write_clip(writer, clip, sample_frames(clip, self.interval))
             table.append(_build_table_row(clip))
+        writer.write_parts(partial(_build_files, self.interval))
         writer.write(encode_csv(table), "data", "train", "metadata.csv")
 
 
@@ -69,21 +71,30 @@ def sample_frames(clip: SceneClip, interval: float) -> list[int]:
     return list(range(0, len(clip), step))
 
 
-def _write_clip(writer: ExportWriter, clip: SceneClip, frames: list[int]) -> None:
-    folder = ("annotations", GROUP, clip.id)
+def _build_files(interval: float, clip: SceneClip) -> Part:
+    """The files of a clip; none for one without poses."""
+    if not clip.has_poses:
+        return {}
+    frames = sample_frames(clip, interval)
     poses = stack_poses(clip, frames)
-    writer.write(encode_npy(poses), *folder, "poses.npy")
-    writer.write(encode_npy(_normalise_intrinsics(clip, frames)), *folder, "intrinsics.npy")
     lines = "".join(f"{number} {frame}\n" for number, frame in enumerate(frames))
-    writer.write(lines, *folder, "indexes.txt")
-    writer.write(_encode_masks(clip, frames), *folder, "dyn_masks.npz")
-    writer.write(encode_json(_describe_clip(clip)), *folder, "caption.json")
-    writer.write(encode_json(describe_motion(poses)), *folder, "instructions.json")
+    annotations: dict[str, bytes | str] = {
+        "poses.npy": encode_npy(poses),
+        "intrinsics.npy": encode_npy(_normalise_intrinsics(clip, frames)),
+        "indexes.txt": lines,
+        "dyn_masks.npz": _encode_masks(clip, frames),
+        "caption.json": encode_json(_describe_clip(clip)),
+        "instructions.json": encode_json(describe_motion(poses)),
+    }
+    files = {
+        f"annotations/{GROUP}/{clip.id}/{name}": content.encode() if isinstance(content, str) else content
+        for name, content in annotations.items()
+    }
     depths = _encode_depths(clip, frames)
     if depths is not None:
-        writer.write(depths, "depths", GROUP, f"{clip.id}.zip")
-    video = writer.new_file("videos", GROUP, f"{clip.id}.mp4")
-    write_mp4(video, clip.images(), clip.row.frame_rate or 1.0)
+        files[f"depths/{GROUP}/{clip.id}.zip"] = depths
+    files[f"videos/{GROUP}/{clip.id}.mp4"] = encode_mp4(clip.images(), clip.row.frame_rate or 1.0)
+    return files
 
 
 def _normalise_intrinsics(clip: SceneClip, frames: list[int]) -> NDArray[np.float64]:

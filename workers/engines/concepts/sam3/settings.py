@@ -1,5 +1,6 @@
 """How SAM 3 is run: from the environment in a worker, from arguments in tests and benches."""
 
+import importlib.util
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -81,9 +82,11 @@ class Sam3Settings(BackendSettings):
     device: str = "auto"
     """`auto`, `cpu`, or a CUDA device."""
     dtype: str = "auto"
-    """`auto` is bfloat16 on a GPU and float32 elsewhere."""
-    pad_geometry: bool = False
-    """Give text-only calls the empty geometry token that Meta's own code always has."""
+    """`autocast` (float32 weights, bfloat16 autocast, TF32), `float32`, or `bfloat16` for the whole model,
+    which is coarser; `auto` is `autocast` on a GPU and `float32` elsewhere."""
+    pad_geometry: bool = True
+    """Give text-only calls the empty geometry token that Meta's own code always has, and that all published
+    figures were measured with."""
     phrase_chunk: int = 4
     """Phrases per pass of the decoder."""
     phrase_cache_bytes: int = 64 * 2**20
@@ -112,3 +115,15 @@ class MetaSettings(BackendSettings):
     """As MAQUETTE_SAM3_DEVICE of the other backend, which it shares."""
     max_frames: int = 600
     """Longest video, because Meta's session holds all of its frames at once."""
+    mask_bytes: int = 16 * 2**30
+    """Most memory for the masks of a video, which are all held until its end; more is `video_too_long`."""
+    compile: bool = False
+    """Compile the models with `torch.compile`; the first pictures then take minutes."""
+    flash_attention: bool | None = None
+    """FlashAttention 3 for SAM 3.1; by default where the package `flash_attn_interface` is installed."""
+
+    def resolve_flash_attention(self) -> bool:
+        """Whether SAM 3.1 uses FlashAttention 3."""
+        if self.flash_attention is not None:
+            return self.flash_attention
+        return importlib.util.find_spec("flash_attn_interface") is not None

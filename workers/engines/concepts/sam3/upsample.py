@@ -28,14 +28,28 @@ def upsample_masks(logits: Any, size: tuple[int, int], chunk: int, *, probabilit
         field = part.float().sigmoid() if probabilities else part.float()
         window = None if logits.is_cuda else _find_window((field[0] > threshold).cpu().numpy(), size)
         if window is None:
-            full = torch.nn.functional.interpolate(
-                field[:, None], size=size, mode="bilinear", align_corners=False
-            )[:, 0]
-            yield from (np.ascontiguousarray(mask) for mask in (full > threshold).cpu().numpy())
+            yield from _interpolate_all(field, size, threshold)
         else:
             mask = np.zeros(size, np.bool_)
             mask[window] = (_interpolate_window(field[0], size, window) > threshold).numpy()
             yield mask
+
+
+def _interpolate_all(field: Any, size: tuple[int, int], threshold: float) -> Iterator[Mask]:
+    """The masks of a few fields (K, h, w); on the CPU, one by one, where they do not fit on the GPU."""
+    try:
+        full = torch.nn.functional.interpolate(
+            field[:, None], size=size, mode="bilinear", align_corners=False
+        )
+        masks = (full[:, 0] > threshold).cpu().numpy()
+    except torch.OutOfMemoryError:
+        if not field.is_cuda:
+            raise
+        torch.cuda.empty_cache()
+        for each in field.cpu().split(1):
+            yield from _interpolate_all(each, size, threshold)
+    else:
+        yield from (np.ascontiguousarray(mask) for mask in masks)
 
 
 def _find_window(cells: NDArray[np.bool_], size: tuple[int, int]) -> tuple[slice, slice] | None:

@@ -6,7 +6,6 @@ allowed. A mask must be bool: 0 and 255 overflow inside upstream, and soft masks
 """
 
 import contextlib
-import hashlib
 import importlib.util
 import sys
 import tempfile
@@ -18,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.host.arrays import Arrays
-from workers.engines.host.child import Answer, ChildError, serve
+from workers.engines.host.child import Answer, ChildError, is_fatal, serve
 from workers.engines.host.upstream import report_missing_checkpoint, report_missing_package, require_gpu
 from workers.engines.objects.sam3d import plyfile
+from workers.engines.objects.sam3d.pointmaps import PointmapFinder
 
 ALLOWED = frozenset({"sam3d_objects", "torch", "torchvision", "moge"})
 # What the distilled generators were trained for (upstream).
@@ -44,9 +44,7 @@ class Pipeline:
         # upstream crashes when it is compiled
         settings.compile_model = False
         settings.workspace_dir = str(Path(config["config"]).parent)
-        for target in _list_targets(OmegaConf.to_container(settings)):
-            if target.split(".", 1)[0] not in ALLOWED:
-                raise ChildError("config_unsafe", f"pipeline.yaml would run {target}")
+        _check_targets(OmegaConf, Path(config["config"]), settings)
         _choose_attention()
         # before upstream is imported, which imports the package at once
         if importlib.util.find_spec("plyfile") is None:
@@ -55,18 +53,22 @@ class Pipeline:
             self._pipeline = instantiate(settings)
         self._torch = torch
         self._profile = str(config["profile"])
-        self._cached_pointmap: tuple[str, Any] | None = None
+        self._pointmaps = PointmapFinder(torch, self._pipeline)
         self.ready: Answer = ({"device": str(torch.cuda.get_device_name(0))}, {})
 
     def answer(self, fields: Mapping[str, Any], arrays: Arrays) -> Answer:
         """`image` (H, W, 3) uint8, `mask` (H, W) bool, `seed`, optional `pointmap` (H, W, 3) float32.
 
+        Without points, an optional `camera` (`fx`, `fy`, `cx`, `cy` in pixels) is what they are found under.
         Returns the splat as PLY bytes, the mesh, the pose and, where it was optimised, that pose too.
         """
         image, mask = arrays["image"], arrays["mask"]
         rgba = np.concatenate([image, mask[..., None].astype(np.uint8) * 255], axis=-1)
         given = arrays.get("pointmap")
-        pointmap = self._compute_pointmap(image) if given is None else self._torch.from_numpy(given.copy())
+        if given is None:
+            pointmap = self._pointmaps.find(image, fields.get("camera"))
+        else:
+            pointmap = self._torch.from_numpy(given.copy())
         out, step = self._run(rgba, int(fields["seed"]), pointmap)
         reply: Tensors = {
             "splat": _to_ply_bytes(out["gs"]),
@@ -80,15 +82,6 @@ class Pipeline:
         if self._profile == "best" and "vertices" in reply:
             reply |= self._optimise_pose(rgba, pointmap, out)
         return {"memory": step, "voxels": int(out["coords"].shape[0])}, reply
-
-    def _compute_pointmap(self, image: NDArray[np.uint8]) -> Any:
-        """The points of the complete image, computed once for all of its objects."""
-        key = hashlib.sha256(image.tobytes()).hexdigest()
-        if self._cached_pointmap is None or self._cached_pointmap[0] != key:
-            opaque = np.full((*image.shape[:2], 1), 255, np.uint8)
-            computed = self._pipeline.compute_pointmap(np.concatenate([image, opaque], axis=-1))
-            self._cached_pointmap = key, computed["pointmap"].permute(1, 2, 0)
-        return self._cached_pointmap[1]
 
     def _run(self, rgba: NDArray[np.uint8], seed: int, pointmap: Any) -> tuple[dict[str, Any], str]:
         """Upstream's run and the step that fitted into memory: all, the splat alone, or fewer voxels."""
@@ -131,7 +124,12 @@ class Pipeline:
         inputs = pipeline.preprocess_image(rgba, pipeline.ss_preprocessor, pointmap=points["pointmap"])
         try:
             pose = pipeline.run_post_optimization(out["glb"].copy(), points["intrinsics"], out, inputs)
-        except (RuntimeError, ValueError, IndexError, AssertionError):
+        # whatever fails there, the object has its pose; but a GPU that no longer answers must not stay in use
+        except Exception as error:
+            if isinstance(error, self._torch.cuda.OutOfMemoryError):
+                self._torch.cuda.empty_cache()
+            elif is_fatal(error):
+                raise
             return {}
         return {
             "optimised_rotation": _to_numbers(pose["rotation"], 4),
@@ -150,6 +148,29 @@ def _choose_attention() -> None:
         for name in ("attention", "sparse"):
             with contextlib.suppress(ModuleNotFoundError):
                 importlib.import_module(f"sam3d_objects.model.backbone.tdfy_dit.modules.{name}")
+
+
+def _check_targets(omegaconf: Any, path: Path, settings: Any) -> None:
+    """Raise ChildError `config_unsafe` for code outside `ALLOWED` in a configuration or one that it names."""
+    content = omegaconf.to_container(settings)
+    for target in _list_targets(content):
+        if target.split(".", 1)[0] not in ALLOWED:
+            raise ChildError("config_unsafe", f"{path.name} would run {target}")
+    for name in _list_configs(content):
+        inner = path.parent / name
+        if inner.is_file():
+            _check_targets(omegaconf, inner, omegaconf.load(str(inner)))
+
+
+def _list_configs(node: Any) -> Iterator[str]:
+    """Every file name of a configuration that upstream loads beside the outer one, and instantiates."""
+    if isinstance(node, dict):
+        node = list(node.values())
+    if isinstance(node, list):
+        for value in node:
+            yield from _list_configs(value)
+    elif isinstance(node, str) and node.endswith((".yaml", ".yml")):
+        yield node
 
 
 def _list_targets(node: Any) -> Iterator[str]:

@@ -27,15 +27,6 @@ def convert_pose(rotation: Floats, translation: Floats, scale: float) -> Similar
     return Similarity.from_parts(turn, OPENCV_FROM_PYTORCH3D @ translation, scale)
 
 
-def unproject_depth(depth: NDArray[np.float32], camera: Camera) -> NDArray[np.float32]:
-    """Points (H, W, 3) of z-depth (H, W) in metres in PyTorch3D's camera; unknown and infinite become NaN."""
-    height, width = depth.shape
-    u, v = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
-    z = np.where(np.isfinite(depth) & (depth > 0), depth, np.nan).astype(np.float64)
-    points = camera.unproject(np.stack([u, v], axis=-1), z)
-    return np.asarray(points @ OPENCV_FROM_PYTORCH3D.T, dtype=np.float32)
-
-
 def fit_camera(pointmap: NDArray[np.float32], width: int, height: int) -> Camera | None:
     """The pinhole camera that saw a pointmap (h, w, 3) in PyTorch3D's axes; None when too little is known.
 

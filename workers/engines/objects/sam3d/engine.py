@@ -17,13 +17,13 @@ from workers.engines.objects.sam3d.coordinates import (
     OBJECT_FROM_PLY,
     convert_pose,
     fit_camera,
-    unproject_depth,
 )
 from workers.engines.objects.sam3d.errors import (
     LICENCE,
     Sam3dObjectsContractError,
     Sam3dObjectsUnavailable,
 )
+from workers.engines.objects.sam3d.pointmaps import unproject_depth
 from workers.engines.objects.sam3d.settings import CHILD, Sam3dObjectsSettings
 from workers.engines.protocols import EngineInfo, Mask, ObjectAsset, Rgb
 from workers.formats.ply_header import PlyError
@@ -95,11 +95,15 @@ class Sam3dObjects:
         check_inputs(image, mask, camera, depth)
         height, width = mask.shape
         arrays: dict[str, NDArray[Any]] = {"image": np.ascontiguousarray(image), "mask": mask}
+        fields: dict[str, Any] = {"seed": seed}
         view = camera
         if depth is not None:
             view = camera or Camera.assumed(width, height)
             arrays["pointmap"] = unproject_depth(depth, view)
-        answer = self._host.ask({"seed": seed}, arrays)
+        elif camera is not None:
+            # the pose is found among points: they have to be seen by the camera that it is reported under
+            fields["camera"] = {name: getattr(camera, name) for name in ("fx", "fy", "cx", "cy")}
+        answer = self._host.ask(fields, arrays)
         reply = answer.arrays
         flags = ["generated"] if depth is not None else ["generated", "scale_not_metric"]
         if view is None:

@@ -22,6 +22,10 @@ class DatasetGroup(LazyGroup):
             target="maquette.cli.dataset.run:plan_template",
             summary="Print a plan with every key explained, or write it to a file.",
         ),
+        "regate": LazyCommand(
+            target="maquette.cli.dataset.regate:regate",
+            summary="Decide a finished dataset by other bounds, into a new version; no video is read.",
+        ),
         "inspect": LazyCommand(
             target="maquette.cli.dataset.inspect:inspect",
             summary="Show what a dataset holds and how it was made.",

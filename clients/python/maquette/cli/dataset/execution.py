@@ -77,7 +77,7 @@ def _run_plan(context: typer.Context, plan: DatasetPlan) -> None:
         check_output(cli, folder)
     if formats:
         # unknown formats are refused before the job, not after it
-        load_server_function("check_formats")(formats)
+        load_server_function("check_formats")(formats, plan.output.options)
     console = PlainConsole(stderr=True)
     with cli.client() as mq, JobWatch(cli) as watch:
         job = submit_plan(mq, plan, on_skip=lambda skipped: console.print(f"skipped {skipped}"))
@@ -85,7 +85,7 @@ def _run_plan(context: typer.Context, plan: DatasetPlan) -> None:
     if folder is not None:
         _save_plan(plan, folder)
     if formats:
-        load_server_function("write_formats")(folder, formats, folder)
+        load_server_function("write_formats")(folder, formats, folder, plan.output.options)
     for flag in SESSION_HINTS.keys() & set(result.flags):
         console.print(SESSION_HINTS[flag])
     if unreadable := result.data.unreadable:

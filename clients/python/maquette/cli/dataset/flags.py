@@ -5,7 +5,7 @@ plan's schema, and the command's body stays short.
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -20,6 +20,8 @@ from maquette.cli.options import PHRASE_HELP, field_option
 from maquette.cli.parsing import parse_camera
 from maquette.contract.base import describe_field
 from maquette.dataset_plan import DatasetPlan
+from maquette.dataset_plan.errors import PlanError
+from maquette.dataset_plan.gate_bounds import read_gate_bounds
 from maquette.dataset_plan.reading import merge
 
 
@@ -46,6 +48,48 @@ def _simplify(field: FieldInfo) -> Any:
 def split_names(text: str) -> list[str]:
     """Split names joined by commas."""
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def parse_format_options(texts: Sequence[str]) -> dict[str, dict[str, bool | int | float | str]]:
+    """Parse `FORMAT.NAME=VALUE`, each an option of a format; raises BadParameter."""
+    options: dict[str, dict[str, bool | int | float | str]] = {}
+    for text in texts:
+        key, separator, value = text.partition("=")
+        name, dot, option = key.strip().rpartition(".")
+        if not (separator and dot):
+            raise typer.BadParameter(f"{text!r} is not FORMAT.NAME=VALUE, as in lerobot.side=128")
+        options.setdefault(name, {})[option] = _parse_value(value.strip())
+    return options
+
+
+def _parse_value(text: str) -> bool | int | float | str:
+    """Return a number or a truth value as such, as a plan has it."""
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def parse_gates(texts: list[str]) -> dict[str, Any]:
+    """Parse bounds as `flicker.high=0.2`; a gate without a bound has an empty table."""
+    try:
+        bounds = read_gate_bounds(texts)
+    except PlanError as error:
+        raise typer.BadParameter(str(error)) from error
+    return {name: bound.model_dump(exclude_none=True) for name, bound in bounds.items()}
+
+
+def parse_splits(text: str) -> dict[str, float]:
+    """Parse the shares of train, val and test, joined by commas."""
+    try:
+        train, val, test = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not three shares, as 0.8,0.1,0.1") from error
+    return {"train": train, "val": val, "test": test}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +151,14 @@ PLAN_FLAGS = (
     PlanFlag(
         "input.source.camera", type=str | None, parse=parse_camera, help="Intrinsics fx,fy,cx,cy in pixels."
     ),
+    PlanFlag(
+        "gates",
+        ("--gate",),
+        list[str] | None,
+        parse=parse_gates,
+        help="Bound of a gate, as flicker.high=0.2; 'none' is no bound. Repeatable.",
+    ),
+    PlanFlag("splits", type=str | None, parse=parse_splits, help="Shares of train,val,test, as 0.8,0.1,0.1."),
     PlanFlag("group_by_name", ("--group-by-name/--no-group-by-name",)),
     PlanFlag("strict"),
     PlanFlag("seed"),
@@ -117,6 +169,13 @@ PLAN_FLAGS = (
         str | None,
         parse=split_names,
         help="Formats to export to, joined by commas; needs --out and the package maquette-server.",
+    ),
+    PlanFlag(
+        "output.options",
+        ("--format-option",),
+        list[str] | None,
+        parse=parse_format_options,
+        help="FORMAT.NAME=VALUE, an option of a format (repeat it for several).",
     ),
     PlanFlag("output.folder", ("--out", "-o"), Path | None),
 )

@@ -31,6 +31,10 @@ class JobBase(RequestModel):
         """Return the phrases that the concept engine must know."""
         return []
 
+    def skips_engines(self) -> bool:
+        """Return whether the job calls no engine, whatever its kind: any worker can run it."""
+        return False
+
     def regions(self) -> Iterator[Region]:
         """Yield the boxes, points and masks that refer to the job's own image or video."""
         yield from ()

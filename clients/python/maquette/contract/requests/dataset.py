@@ -14,8 +14,8 @@ from maquette.contract.datasets import (
     SplitShares,
 )
 from maquette.contract.media import MediaRef
-from maquette.contract.prompts import RequiredPhrases, Threshold
-from maquette.contract.requests.common import JobBase
+from maquette.contract.prompts import Phrases, RequiredPhrases, Threshold
+from maquette.contract.requests.common import JobBase, JobId
 
 ProblemCode = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,60}$")]
 # a thousand workers for a week
@@ -82,6 +82,11 @@ class DatasetJob(DatasetOptions):
     """Clips, tracks, cameras and crops of many videos, as versioned shards."""
 
     kind: Literal["dataset"] = "dataset"
+    text: Phrases = []
+    """Phrases, also several in one string, joined by commas; each names every instance of a concept. Required
+    without `from_job`."""
+    from_job: JobId | None = None
+    """Dataset job whose version is decided again by `gates`, without its videos: everything else stays."""
     videos: Annotated[list[MediaRef], Field(max_length=10_000)] = []
     """The videos that were uploaded or have https addresses."""
     buckets: Annotated[list[BucketInput], Field(max_length=100)] = []
@@ -94,8 +99,28 @@ class DatasetJob(DatasetOptions):
 
     @model_validator(mode="after")
     def _check_sources(self) -> "DatasetJob":
+        if self.from_job is not None:
+            return self._check_regate()
+        if not self.text:
+            raise ValueError("'text' needs at least one phrase")
         if self.sources and len(self.sources) != len(self.videos):
             raise ValueError("'sources' needs one entry for each of 'videos'")
         if not self.videos and not self.buckets:
             raise ValueError("give 'videos', 'buckets', or both")
+        return self
+
+    def skips_engines(self) -> bool:
+        """Return whether only bounds change."""
+        return self.from_job is not None
+
+    def _check_regate(self) -> "DatasetJob":
+        if not self.gates:
+            raise ValueError("'from_job' needs 'gates': the bounds that replace those of its version")
+        taken = {"kind", "from_job", "gates", "publish", *JobBase.model_fields}
+        fields = type(self).model_fields.items()
+        given = [
+            name for name, field in fields if name not in taken and getattr(self, name) != field.get_default()
+        ]
+        if given:
+            raise ValueError(f"'from_job' goes with 'gates' and 'publish' alone, not with '{given[0]}'")
         return self

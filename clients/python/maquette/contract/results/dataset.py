@@ -3,7 +3,7 @@
 from typing import Literal
 
 from maquette.contract.base import ResponseModel
-from maquette.contract.datasets import FunnelStep
+from maquette.contract.datasets import FunnelStep, RegateChanges
 from maquette.contract.media import Sha256
 
 
@@ -35,3 +35,5 @@ class DatasetResult(ResponseModel):
     """Code of the reason for each video that cannot be read and was left out."""
     failed: dict[str, str] = {}
     """Code and detail for each clip that could not be processed."""
+    regated: RegateChanges | None = None
+    """With `from_job`: what came and went."""

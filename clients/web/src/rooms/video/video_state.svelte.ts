@@ -83,8 +83,9 @@ class VideoState {
       this.shown += 1;
       this.isPlaying = reader.isPlaying;
     });
-    this.reader = reader;
     await reader.open(url);
+    // not before it has a frame to show
+    this.reader = reader;
     void this.#fillStrip(url);
   }
 

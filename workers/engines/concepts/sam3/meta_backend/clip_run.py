@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
+from maquette.contract import Problem
 
 from workers.engines.concepts.prompt_schedule import PromptSchedule
 from workers.engines.concepts.sam3.errors import ObjectUnknown
@@ -19,6 +20,7 @@ from workers.engines.protocols import (
     FrameExemplar,
     FrameResult,
     Mask,
+    RequestRefused,
     TrackedInstance,
     TrackPrompts,
     VisualPrompt,
@@ -57,7 +59,10 @@ class ClipRun:
         frames: Sequence[FramePosition],
         schedule: PromptSchedule,
         prompts: TrackPrompts,
+        mask_bytes: int,
     ) -> None:
+        """`mask_bytes` limits what the masks of the clip may take."""
+        self._free_bytes, self._mask_bytes = mask_bytes, mask_bytes
         self._predictor, self._session, self._size = predictor, session, size
         self._frames, self._prompts = frames, prompts
         self._places = {frame.index: place for place, frame in enumerate(frames)}
@@ -166,11 +171,21 @@ class ClipRun:
     def _store(self, masks: list[FrameMasks], answer: Any, first: int) -> None:
         out = answer["outputs"]
         rows = zip(out["out_obj_ids"], out["out_binary_masks"], out["out_probs"], strict=True)
-        masks[answer["frame_index"]] = {
+        place = answer["frame_index"]
+        self._free_bytes += _count_bytes(masks[place])
+        masks[place] = {
             int(inner) + first: (np.ascontiguousarray(mask, np.bool_), float(score))
             for inner, mask, score in rows
             if np.any(mask)
         }
+        self._free_bytes -= _count_bytes(masks[place])
+        if self._free_bytes < 0:
+            gib = self._mask_bytes / 2**30
+            detail = (
+                f"Meta's package holds the masks of a complete video, and those of this one take more than "
+                f"{gib:.3g} GiB: track fewer objects, a smaller or a shorter video, or use the other backend"
+            )
+            raise RequestRefused(Problem.from_code("video_too_long", 422, detail))
 
     def _to_instance(self, number: int, mask: Mask, score: float) -> TrackedInstance:
         phrases = self._prompts.phrases
@@ -192,3 +207,7 @@ class ClipRun:
             yield
         finally:
             model.score_threshold_detection, model.new_det_thresh = default
+
+
+def _count_bytes(masks: FrameMasks) -> int:
+    return sum(mask.nbytes for mask, _ in masks.values())

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from maquette.contract import Problem
 
+from workers.engines.concepts.sam3 import kernels
 from workers.engines.concepts.sam3.errors import LICENCE
 from workers.engines.concepts.sam3.meta_backend.grounding import MetaEmbedding, MetaGrounding
 from workers.engines.concepts.sam3.meta_backend.loading import COMMIT, MetaModels, find_models
@@ -36,12 +37,16 @@ class MetaConcepts:
     """Any noun phrase, any visual prompt; in video also exemplar boxes; SAM 3.1 where configured."""
 
     def __init__(self, settings: MetaSettings | None = None, *, models: MetaModels | None = None) -> None:
-        """Find Meta's package and the checkpoints of the settings (of the environment by default).
+        """Build the models of the settings (of the environment by default), or use models.
 
-        Raises MetaPackageMissing, NeedsCuda, Sam3Unavailable: see `loading.find_models`.
+        Raises MetaPackageMissing, NeedsCuda, Sam3Unavailable, WeightsCorrupt: see `loading`; KernelMissing.
         """
+        # hole filling and mask NMS of images are transformers' code here too
+        kernels.install()
+        kernels.check()
         self._models = models or find_models(settings or MetaSettings())
         self._settings = self._models.settings
+        self._models.build()
         self._grounding = MetaGrounding(self._models)
         has_multiplex = self._settings.multiplex is not None
         self.info = EngineInfo(

@@ -122,7 +122,8 @@ class MetaGrounding:
         models = self._models
         # Meta's ViT computes its MLPs in bfloat16 whatever it is given, and fails outside of autocast
         kind = models.device.split(":")[0]
-        with torch.inference_mode(), torch.autocast(kind, dtype=torch.bfloat16, enabled=models.autocast):
+        autocast = torch.autocast(kind, dtype=torch.bfloat16, enabled=models.autocast)
+        with models.on_device(), torch.inference_mode(), autocast:
             yield
 
 

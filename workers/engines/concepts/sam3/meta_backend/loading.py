@@ -8,6 +8,7 @@ import hashlib
 import importlib
 import importlib.util
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -49,13 +50,17 @@ class MetaModels:
     def image(self) -> Any:
         """The image model (`Sam3Image`) with its click predictor; raises WeightsCorrupt."""
         builder = _import("sam3.model_builder")
-        model = builder.build_sam3_image_model(
-            device=self.device,
-            eval_mode=True,
-            load_from_HF=False,
-            checkpoint_path=None,
-            enable_inst_interactivity=True,
-        )
+        with self.on_device():
+            model = builder.build_sam3_image_model(
+                # the builder knows "cuda" alone, and leaves a model for "cuda:1" on the CPU
+                device=self.device.partition(":")[0],
+                eval_mode=True,
+                load_from_HF=False,
+                checkpoint_path=None,
+                enable_inst_interactivity=True,
+                compile=self.settings.compile,
+            )
+            model = model.to(self.device)
         if self.settings.checkpoint is not None:
             load_image_weights(model, Path(self.settings.checkpoint))
         return model
@@ -70,15 +75,27 @@ class MetaModels:
     def predictor(self) -> Any:
         """The video predictor: of SAM 3.1 (object multiplex) where its checkpoint is set."""
         builder, settings = _import("sam3.model_builder"), self.settings
-        if settings.multiplex is None:
-            return builder.build_sam3_video_predictor(checkpoint_path=settings.checkpoint)
-        has_flash_attention = importlib.util.find_spec("flash_attn_interface") is not None
-        return builder.build_sam3_multiplex_video_predictor(
-            checkpoint_path=settings.multiplex,
-            max_num_objects=settings.max_objects,
-            use_fa3=has_flash_attention,
-            use_rope_real=has_flash_attention,
-        )
+        # a builder of the pinned commit may not know the word
+        options = {"compile": True} if settings.compile else {}
+        with self.on_device():
+            if settings.multiplex is None:
+                return builder.build_sam3_video_predictor(checkpoint_path=settings.checkpoint, **options)
+            use_flash_attention = settings.resolve_flash_attention()
+            return builder.build_sam3_multiplex_video_predictor(
+                checkpoint_path=settings.multiplex,
+                max_num_objects=settings.max_objects,
+                use_fa3=use_flash_attention,
+                use_rope_real=use_flash_attention,
+                **options,
+            )
+
+    def on_device(self) -> AbstractContextManager[Any]:
+        """The context in which what Meta's code puts on "cuda" is on our device."""
+        return torch.cuda.device(self.device) if self.device.startswith("cuda") else nullcontext()
+
+    def build(self) -> None:
+        """Build everything now, so that a broken checkpoint ends the start and not a user's job."""
+        _ = self.processor, self.predictor
 
 
 def find_models(settings: MetaSettings) -> MetaModels:
@@ -93,6 +110,8 @@ def find_models(settings: MetaSettings) -> MetaModels:
         raise NeedsCuda(
             f"Meta's package needs CUDA ({device} will not do): set MAQUETTE_SAM3_BACKEND=transformers"
         )
+    if (torch.device(device).index or 0) >= torch.cuda.device_count():
+        raise NeedsCuda(f"there is no {device}: this machine shows {torch.cuda.device_count()} GPUs")
     if settings.checkpoint is None:
         raise Sam3Unavailable(f"{CHECKPOINT_VARIABLE} does not name the file sam3.pt")
     weights = {}

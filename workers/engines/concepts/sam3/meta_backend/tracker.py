@@ -12,6 +12,7 @@ from PIL import Image
 from workers.engines.concepts.prompt_schedule import PromptSchedule
 from workers.engines.concepts.sam3.meta_backend.clip_run import ClipRun
 from workers.engines.concepts.sam3.meta_backend.loading import COMMIT, MetaModels
+from workers.engines.concepts.sam3.meta_backend.sessions import close_session
 from workers.engines.concepts.sam3.preprocess import check_image
 from workers.engines.concepts.sam3.snapshot import dump_snapshot, load_snapshot
 from workers.engines.concepts.visual_prompts import merge_since_last_region
@@ -79,17 +80,25 @@ class MetaTracker:
             return []
         predictor, frames = self._models.predictor, self._frames
         images = [Image.fromarray(_decode_png(frame.png)) for frame in frames]
+        with self._models.on_device():
+            run = self._run(predictor, images)
+        self._frames = []
+        return run.results()
+
+    def _run(self, predictor: Any, images: list[Any]) -> ClipRun:
+        """All passes over the clip, in a session that is closed whatever happens."""
+        assert self._size is not None
+        limit = self._models.settings.mask_bytes
         opened = predictor.handle_request({"type": "start_session", "resource_path": images})
         session = opened["session_id"]
-        run = ClipRun(predictor, session, self._size, frames, self._schedule, self._prompts)
         try:
+            run = ClipRun(predictor, session, self._size, self._frames, self._schedule, self._prompts, limit)
             for prompt in range(len(self._prompts.phrases)):
                 run.track_phrase(prompt, self._exemplars.get(prompt))
             run.track_visual_prompts()
         finally:
-            predictor.handle_request({"type": "close_session", "session_id": session})
-        self._frames = []
-        return run.results()
+            close_session(predictor, session)
+        return run
 
     def snapshot(self) -> bytes:
         """The frames so far, losslessly coded: as large as they are. ValueError before the first frame."""

@@ -15,6 +15,7 @@ from workers.engines.concepts.sam3.transformers_backend.grounding import (
     Sam3Embedding,
 )
 from workers.engines.concepts.sam3.transformers_backend.loading import LoadedModel, load_model
+from workers.engines.concepts.sam3.transformers_backend.precision import computes
 from workers.engines.concepts.sam3.transformers_backend.prompt_decoder import PromptDecoder
 from workers.engines.concepts.sam3.transformers_backend.tracker import Sam3Tracker
 from workers.engines.protocols import (
@@ -64,7 +65,7 @@ class Sam3Concepts:
             name="sam3",
             kind="concepts",
             version=f"{origin} transformers-{transformers.__version__}{suffix}",
-            device=f"{loaded.device}:{str(loaded.dtype).removeprefix('torch.')}",
+            device=f"{loaded.device}:{loaded.precision}",
             licence=f"weights: {LICENCE}; code: Apache-2.0",
             capabilities=("phrases", "boxes", "points", "masks", "exemplars", "video"),
             limits=limits,
@@ -72,6 +73,7 @@ class Sam3Concepts:
             weights=dict(loaded.weights),
         )
 
+    @computes
     def embed(self, image: Rgb, key: str) -> Sam3Embedding:
         """Embed an RGB image (H, W, 3) u8; the same key returns the cached handle."""
         check_image(image)
@@ -82,6 +84,7 @@ class Sam3Concepts:
         for phrase in phrases:
             self._loaded.tokenizer.encode(phrase)
 
+    @computes
     def ground(
         self,
         handle: ImageHandle,
@@ -108,6 +111,7 @@ class Sam3Concepts:
             )
         return instances
 
+    @computes
     def ground_exemplars(
         self,
         handle: ImageHandle,
@@ -140,6 +144,7 @@ class Sam3Concepts:
             flags=("exemplar_from_other_image",) if is_foreign else (),
         )
 
+    @computes
     def segment(self, handle: ImageHandle, prompts: Sequence[VisualPrompt]) -> list[SegmentedInstance]:
         """Exactly one instance per prompt, in order; raises ValueError for a prompt that cannot be answered.
 
@@ -149,6 +154,7 @@ class Sam3Concepts:
         vision = self._grounding.vision_output(image)
         return [self._decoder.segment(image, vision, prompt, index) for index, prompt in enumerate(prompts)]
 
+    @computes
     def tracker(self, prompts: TrackPrompts, *, state: bytes | None = None) -> Tracker:
         """A tracker for one video; `state` is a snapshot to resume from. Raises PhraseRejected, ValueError.
 

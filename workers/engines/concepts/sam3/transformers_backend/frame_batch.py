@@ -26,6 +26,7 @@ class FrameBatch:
     def __init__(self, model: Any, pixels: Sequence[Any], phrases: int) -> None:
         self._model, self._pixels = model, pixels
         self._frames_per_forward = max(1, len(pixels) // max(phrases, 1))
+        self._most = len(pixels)
         self._first = 0
         self._vision: Any = None
         self._maps: Any = None
@@ -58,13 +59,26 @@ class FrameBatch:
         return {"vision_feats": maps, "vision_pos_embeds": positions}
 
     def _compute_vision(self, row: int) -> Sam3VisionEncoderOutput:
-        if self._vision is None:
-            self._first = row
-            with torch.inference_mode():
-                pixels = torch.cat(list(self._pixels[row:]))
-                self._vision = self._model.detector_model.get_vision_features(pixel_values=pixels)
+        if self._vision is None or not self._first <= row < self._first + len(self._vision.last_hidden_state):
+            self._vision = self._maps = None
+            self._first, self._vision = row, self._embed(row)
         place = row - self._first
         return self._slice_vision(place, place + 1)
+
+    def _embed(self, row: int) -> Sam3VisionEncoderOutput:
+        """The frames from `row` on; where they do not fit into memory, the first of them."""
+        forward = type(self._model.detector_model).get_vision_features
+        while True:
+            pixels = torch.cat(list(self._pixels[row : row + self._most]))
+            try:
+                with torch.inference_mode():
+                    return forward(self._model.detector_model, pixel_values=pixels)
+            except torch.OutOfMemoryError:
+                if len(pixels) == 1:
+                    raise
+                self._most = max(1, len(pixels) // 2)
+                self._frames_per_forward = min(self._frames_per_forward, self._most)
+                torch.cuda.empty_cache()
 
     def _slice_vision(self, start: int, stop: int) -> Sam3VisionEncoderOutput:
         vision = self._vision
@@ -89,6 +103,7 @@ class FrameBatch:
         key = id(text_embeds)
         start, output = self._detections.get(key, (row, None))
         if output is None or row >= start + len(output.pred_masks):
+            self._compute_vision(row)
             start, place = row, row - self._first
             vision = self._slice_vision(place, place + self._frames_per_forward)
             count = len(vision.last_hidden_state)

@@ -108,10 +108,20 @@ class Grounding:
         """The detector's outputs for each phrase, in order; equal phrases run once."""
         texts = list(dict.fromkeys(phrases))
         detections: dict[str, RawDetections] = {}
-        for start in range(0, len(texts), self._chunk):
-            chunk = texts[start : start + self._chunk]
-            outputs = self._forward(image, [self.encode_phrase(text) for text in chunk])
+        start, size = 0, self._chunk
+        while start < len(texts):
+            chunk = texts[start : start + size]
+            try:
+                outputs = self._forward(image, [self.encode_phrase(text) for text in chunk])
+            except torch.OutOfMemoryError:
+                # fewer phrases at a time, down to one
+                if len(chunk) == 1:
+                    raise
+                size = max(1, len(chunk) // 2)
+                torch.cuda.empty_cache()
+                continue
             detections.update(zip(chunk, outputs, strict=True))
+            start += len(chunk)
         return [detections[text] for text in phrases]
 
     def ground_exemplars(

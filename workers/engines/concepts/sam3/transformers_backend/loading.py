@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +13,16 @@ from workers.engines.concepts.sam3 import kernels
 from workers.engines.concepts.sam3.settings import Sam3Settings
 from workers.engines.concepts.sam3.tokenizer import PhraseTokenizer, load_tokenizer
 from workers.engines.concepts.sam3.transformers_backend import roi_align
+from workers.engines.concepts.sam3.transformers_backend.precision import (
+    DTYPES,
+    Precision,
+    choose_precision,
+    enter_precision,
+    prepare_precision,
+)
 from workers.engines.concepts.sam3.transformers_backend.video_model import AlignedSam3Video, pad_geometry
 from workers.engines.concepts.sam3.transformers_backend.weights import compute_sha256, find_weights
 from workers.engines.weights import WeightsCorrupt
-
-DTYPES = {"float32": torch.float32, "fp32": torch.float32, "bfloat16": torch.bfloat16, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,11 @@ class LoadedModel:
     source: str
     revision: str
     weights: Mapping[str, str]
+    precision: Precision = "float32"
+
+    def computing(self) -> AbstractContextManager[Any]:
+        """The context in which everything with this model is computed."""
+        return enter_precision(self.precision, self.device)
 
     @property
     def device(self) -> Any:
@@ -50,7 +61,7 @@ class LoadedModel:
     @property
     def fingerprint(self) -> str:
         """A short hash of the weights and the precision; a video snapshot fits no other model."""
-        content = f"{sorted(self.weights.items())}{self.dtype}"
+        content = f"{sorted(self.weights.items())}{self.precision}"
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
@@ -60,7 +71,8 @@ def load_model(settings: Sam3Settings) -> LoadedModel:
     Raises Sam3Unavailable when weights or tokenizer are not available, WeightsCorrupt when they do not fit
     the model, KernelMissing when transformers would skip its post-processing, ValueError for a bad setting.
     """
-    device, dtype = _resolve_placement(settings)
+    device = _resolve_device(settings)
+    dtype = DTYPES[choose_precision(settings.dtype, device)]
     folder, revision = find_weights(settings.source, settings.revision)
     weights = {path.name: compute_sha256(path) for path in sorted(folder.glob("*.safetensors"))}
     try:
@@ -98,17 +110,15 @@ def prepare_model(
     model.fill_hole_area = settings.postprocess.fill_area
     if settings.pad_geometry:
         pad_geometry(model)
-    return LoadedModel(model, tokenizer, settings.source, revision, dict(weights or {}))
+    # a model that was built in bfloat16 has no float32 weights to compute with
+    is_whole = model.dtype == torch.bfloat16
+    precision = "bfloat16" if is_whole else choose_precision(settings.dtype, model.device)
+    prepare_precision(model, precision)
+    return LoadedModel(model, tokenizer, settings.source, revision, dict(weights or {}), precision)
 
 
-def _resolve_placement(settings: Sam3Settings) -> tuple[Any, Any]:
-    """The torch device and dtype of the settings; raises ValueError for an unknown dtype."""
-    device = settings.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    name = settings.dtype
-    if name == "auto":
-        name = "float32" if device == "cpu" else "bfloat16"
-    if name not in DTYPES:
-        raise ValueError(f"dtype {name!r} is none of auto, {', '.join(DTYPES)}")
-    return torch.device(device), DTYPES[name]
+def _resolve_device(settings: Sam3Settings) -> Any:
+    """The torch device of the settings."""
+    if settings.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(settings.device)

@@ -35,7 +35,8 @@ def install() -> None:
 def _pool_box(plane: Any, box: list[float], size: int) -> Any:
     rows = _sampling_weights(box[1], box[3], size, plane.shape[1], plane)
     columns = _sampling_weights(box[0], box[2], size, plane.shape[2], plane)
-    return rows @ plane @ columns.T
+    with torch.autocast(plane.device.type, enabled=False):
+        return rows @ plane @ columns.T
 
 
 def _sampling_weights(low: float, high: float, size: int, cells: int, like: Any) -> Any:

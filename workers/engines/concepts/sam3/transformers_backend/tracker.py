@@ -23,6 +23,7 @@ from workers.engines.concepts.sam3.transformers_backend.frame_batch import Frame
 from workers.engines.concepts.sam3.transformers_backend.grounding import Grounding
 from workers.engines.concepts.sam3.transformers_backend.loading import LoadedModel
 from workers.engines.concepts.sam3.transformers_backend.phrase_tracker import PhraseTracker, Takeover
+from workers.engines.concepts.sam3.transformers_backend.precision import computes
 from workers.engines.concepts.sam3.transformers_backend.prompt_tracker import PromptTracker
 from workers.engines.concepts.sam3.transformers_backend.pruning import SessionPruner
 from workers.engines.concepts.sam3.transformers_backend.sessions import (
@@ -75,6 +76,7 @@ class Sam3Tracker:
         if state is not None:
             self._restore(load_snapshot(state, self._signature(), loaded.device))
 
+    @computes
     def step(self, frame: VideoFrame) -> Sequence[FrameResult]:
         """Process the next frame and return the results that are final now.
 
@@ -95,12 +97,14 @@ class Sam3Tracker:
             self._process_waiting()
         return self._take_results()
 
+    @computes
     def finish(self) -> Sequence[FrameResult]:
         """The results that were held back."""
         self._process_waiting()
         self._finalise(0)
         return self._take_results()
 
+    @computes
     def snapshot(self) -> bytes:
         """The complete state as safetensors bytes, once the waiting frames are processed.
 

@@ -1,0 +1,124 @@
+import { AxeBuilder } from "@axe-core/playwright";
+import type { Page } from "@playwright/test";
+import { expect, findPlace, listObjects, openSample, readSample, test, url } from "./page";
+
+test("a phrase gives masks, and the slider filters them without another job", async ({ studio: page }) => {
+  await openSample(page, "breakfast");
+  await page.getByLabel("Find everything that is").fill("orange");
+  await page.keyboard.press("Enter");
+  await expect(listObjects(page)).toHaveCount(2);
+  const jobs: string[] = [];
+  page.on("request", (request) => request.method() === "POST" && jobs.push(request.url()));
+  const slider = page.getByLabel("Lowest score of orange");
+  await slider.fill("0.2");
+  await expect.poll(() => listObjects(page).count()).toBeGreaterThan(2);
+  await slider.fill("0.99");
+  await expect(listObjects(page)).toHaveCount(0);
+  expect(jobs).toEqual([]);
+});
+
+test("a click names an object, a second one refines it, and both can be undone", async ({ studio: page }) => {
+  const canvas = await openSample(page, "breakfast");
+  const apple = await findPlace(canvas, 0.54, 0.66);
+  await page.mouse.click(apple.x, apple.y);
+  await expect(listObjects(page)).toHaveCount(1);
+  const before = await copyMasks(page);
+  // the apple's shadow on the table does not belong to it
+  const shadow = await findPlace(canvas, 0.66, 0.77);
+  await page.keyboard.down("Shift");
+  await page.mouse.click(shadow.x, shadow.y);
+  await page.keyboard.up("Shift");
+  await expect(page.getByText("Segmenting")).toHaveCount(0);
+  await expect(listObjects(page)).toHaveCount(1);
+  await page.getByRole("button", { name: "Undo" }).click();
+  expect(await copyMasks(page)).toBe(before);
+  await page.getByRole("button", { name: "Undo" }).click();
+  await expect(listObjects(page)).toHaveCount(0);
+});
+
+test("a box names the object in it", async ({ studio: page }) => {
+  const canvas = await openSample(page, "breakfast");
+  await page.keyboard.press("b");
+  const [from, to] = [await findPlace(canvas, 0.15, 0.37), await findPlace(canvas, 0.47, 0.73)];
+  await page.mouse.move(from.x, from.y);
+  await page.mouse.down();
+  await page.mouse.move(to.x, to.y, { steps: 4 });
+  await page.mouse.up();
+  await expect(listObjects(page)).toHaveCount(1);
+  const [mask] = JSON.parse(await copyMasks(page)) as { box: { x0: number; x1: number } }[];
+  // the cup, of which the handle is the left end
+  expect(mask?.box.x0).toBeGreaterThan(100);
+  expect(mask?.box.x1).toBeLessThan(400);
+});
+
+test("a file that is no picture says so, and leaves what was there", async ({ studio: page, complaints }) => {
+  await openSample(page, "football");
+  await page.getByLabel("Find everything that is").fill("sports ball");
+  const data = Buffer.from("this is no picture");
+  const drop = await page.evaluateHandle((bytes) => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([bytes], "notes.txt", { type: "text/plain" }));
+    return transfer;
+  }, data.toString());
+  await page.getByRole("region", { name: "Picture" }).dispatchEvent("drop", { dataTransfer: drop });
+  await expect(page.getByText("unsupported_media")).toBeVisible();
+  await expect(page.getByText("What to do")).toBeVisible();
+  await expect(page.locator("canvas")).toBeVisible();
+  await expect(page.getByLabel("Find everything that is")).toHaveValue("sports ball");
+  // the browser itself notes the refusal
+  complaints.splice(0);
+});
+
+test("an unknown phrase says what the engine knows, and keeps what was typed", async ({ studio: page, complaints }) => {
+  await openSample(page, "football");
+  await page.getByLabel("Find everything that is").fill("zeppelin");
+  await page.keyboard.press("Enter");
+  await expect(page.getByText("unknown_phrase")).toBeVisible();
+  await expect(page.getByLabel("Find everything that is")).toHaveValue("zeppelin");
+  complaints.splice(0);
+});
+
+test("a picture is pasted @slow", async ({ studio: page }) => {
+  const bytes = [...readSample("football.webp")];
+  await page.evaluate((values) => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([new Uint8Array(values)], "pasted.webp", { type: "image/webp" }));
+    dispatchEvent(new ClipboardEvent("paste", { clipboardData: transfer }));
+  }, bytes);
+  await expect(page.locator("canvas")).toBeVisible();
+});
+
+test("masks outlive a reload, and a link leads back to them @slow", async ({ studio: page }) => {
+  await openSample(page, "breakfast");
+  await page.getByLabel("Find everything that is").fill("cup");
+  await page.keyboard.press("Enter");
+  await expect(listObjects(page)).toHaveCount(1);
+  await page.reload();
+  await expect(listObjects(page)).toHaveCount(1);
+  const [job] = (await (await page.request.get(`${url()}/v1/jobs?limit=1`)).json()).jobs as { id: string }[];
+  await page.goto(`${url()}/#/jobs/${job?.id}`);
+  await page.getByRole("link", { name: "See the masks" }).click();
+  await expect(listObjects(page)).toHaveCount(1);
+});
+
+for (const scheme of ["light", "dark"] as const) {
+  test(`axe finds nothing in any room, ${scheme} @slow`, async ({ studio: page }) => {
+    await page.emulateMedia({ colorScheme: scheme });
+    await page.reload();
+    await openSample(page, "breakfast");
+    await page.getByLabel("Find everything that is").fill("cup");
+    await page.keyboard.press("Enter");
+    await expect(listObjects(page)).toHaveCount(1);
+    for (const room of ["image", "video", "3d", "datasets", "jobs", "engines"]) {
+      await page.goto(`${url()}/#/${room}`);
+      await expect(page.getByText("Loading")).toHaveCount(0);
+      const found = await new AxeBuilder({ page }).withTags(["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]).analyze();
+      expect(found.violations.map((one) => `${room}: ${one.id} ${one.nodes[0]?.html}`)).toEqual([]);
+    }
+  });
+}
+
+async function copyMasks(page: Page): Promise<string> {
+  await page.getByRole("button", { name: "RLE" }).click();
+  return page.evaluate(() => navigator.clipboard.readText());
+}

@@ -1,0 +1,147 @@
+"""Exports of many clips: in constant memory, by several threads, and resumed after they were stopped."""
+
+import gc
+import hashlib
+import weakref
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.support.media_files import decode_video
+from tests.support.synthetic_datasets import balls_source, make_dataset
+from workers.datasets.errors import DatasetError
+from workers.datasets.exporters import EXPORTERS, load_exporter
+from workers.datasets.exporters.export_writer import ExportWriter
+from workers.datasets.exporters.part_store import FOLDER, PartStore
+from workers.datasets.reader import Dataset
+from workers.datasets.scene_clip import SceneClip
+
+# of every kind: archives, HDF5, videos, single files
+PARALLEL = ("webdataset", "stable-worldmodel", "lerobot", "vpt", "movi", "cjepa", "tinyworlds", "spatialvid")
+OPTIONS: dict[str, dict[str, Any]] = {
+    "lerobot": {"side": 64},
+    "stable-worldmodel": {"side": 64},
+    "stable-worldmodel-lance": {"side": 64},
+    "neural-assets": {"side": 64, "pairs": 2},
+    "cjepa": {"side": 64},
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Six small clips with poses."""
+    pose = np.eye(4).tolist()
+    frames = 36
+    sources = [
+        balls_source(seed, frames, name=str(seed), session=str(seed), world_from_cam=[pose] * frames)
+        for seed in (1, 2)
+    ]
+    made = make_dataset(tmp_path_factory.mktemp("made"), sources)
+    assert len(made) == 6
+    return made
+
+
+def export(name: str, data: Dataset, out: Path, **options: Any) -> dict[str, str]:
+    """Write a format; return the hash of each file by its path.
+
+    Videos count by their frames: x264 gives other bytes for the same frames, once in a while.
+    """
+    load_exporter(name).write(data, out, **OPTIONS.get(name, {}), **options)
+    return {
+        path.relative_to(out).as_posix(): hashlib.sha256(_read(path)).hexdigest()
+        for path in sorted(out.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _read(path: Path) -> bytes:
+    if path.suffix != ".mp4":
+        return path.read_bytes()
+    return str([(seconds, pixels.shape) for seconds, pixels in decode_video(path)]).encode()
+
+
+class Stopped(Exception):
+    """As if somebody had pressed Ctrl-C."""
+
+
+def stop_after(monkeypatch: pytest.MonkeyPatch, count: int | None) -> list[str]:
+    """Let so many parts be built, or all; return the list of clips whose part was built."""
+    built: list[str] = []
+    original = ExportWriter._build_part
+
+    def build_part(self: ExportWriter, build: Any, clip: SceneClip) -> Any:
+        def counting(clip: SceneClip) -> Any:
+            if count is not None and len(built) >= count:
+                raise Stopped
+            built.append(clip.id)
+            return build(clip)
+
+        return original(self, counting, clip)
+
+    monkeypatch.setattr(ExportWriter, "_build_part", build_part)
+    return built
+
+
+@pytest.mark.parametrize("name", sorted(EXPORTERS))
+def test_the_images_of_few_clips_are_in_memory(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    if name == "stable-worldmodel-lance":
+        pytest.importorskip("lance")
+    loaded: list[weakref.ref[SceneClip]] = []
+    most = [0]
+    original = Dataset.open_clip
+
+    def open_clip(self: Dataset, row: Any) -> SceneClip:
+        clip = original(self, row)
+        # clips whose frames were read, and that somebody still holds
+        held = [found for item in loaded if (found := item()) is not None and "frames" in vars(found)]
+        most[0] = max(most[0], len(held))
+        loaded.append(weakref.ref(clip))
+        return clip
+
+    monkeypatch.setattr(Dataset, "open_clip", open_clip)
+    gc.collect()
+    export(name, data, tmp_path)
+    assert len(loaded) >= len(data)
+    assert most[0] <= 2
+
+
+@pytest.mark.parametrize("name", PARALLEL)
+def test_several_threads_write_the_same_bytes(data: Dataset, tmp_path: Path, name: str) -> None:
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    assert export(name, data, together, workers=3, resume=True) == export(name, data, alone)
+
+
+@pytest.mark.parametrize("name", ["webdataset", "stable-worldmodel", "lerobot"])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_export_that_was_stopped_goes_on(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, workers: int
+) -> None:
+    whole = export(name, data, tmp_path / "whole")
+    out = tmp_path / "out"
+    with monkeypatch.context() as patched:
+        first = stop_after(patched, 3)
+        with pytest.raises(Stopped):
+            export(name, data, out, resume=True, workers=workers)
+    assert PartStore.is_unfinished(out) and not (out / "maquette.json").exists()
+    with monkeypatch.context() as patched:
+        second = stop_after(patched, None)
+        assert export(name, data, out, resume=True, workers=workers) == whole
+    assert len(first) == 3 and len(second) == len(data) - 3 and not set(first) & set(second)
+    assert not (out / FOLDER).exists()
+
+
+def test_parts_of_another_export_are_refused(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        stop_after(patched, 1)
+        with pytest.raises(Stopped):
+            export("webdataset", data, tmp_path, resume=True)
+    for name, options in (("vpt", {}), ("webdataset", {"largest": 1})):
+        with pytest.raises(DatasetError) as error:
+            export(name, data, tmp_path, resume=True, **options)
+        assert error.value.code == "dataset_conflict"

@@ -1,0 +1,148 @@
+"""Whether an id goes on with another object: by where it is, how it appears, and whom it met.
+
+Three kinds show. An appearance that changes from one moment to the next, with a gap or without one. A meeting
+with another track after which the id appears, or moves, as the other did before. Two tracks that have
+exchanged their appearances for good. All windows are seconds: the answer does not depend on the frame rate.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from workers.datasets.gates.track_path import TrackPath, count_entries
+from workers.engines.concepts.images.color_histograms import histogram_similarity
+from workers.engines.protocols import Box
+
+# seconds before and after a moment that are compared, and the least that a window has to span; chosen
+WINDOW, LEAST_WINDOW = 0.5, 0.15
+# observations that a window needs at least: one may be a sliver
+LEAST_OBSERVATIONS = 2
+# similarity of appearance (0..1) below which a sudden change is another object, and by how much less similar
+# the two sides are than each is in itself. Rendered and real tracks without a switch stay above 0.8 and
+# below 0.15, exchanged balls of other colours below 0.3 (docs/benchmarks/datasets.md)
+OTHER_OBJECT, SUDDEN = 0.6, 0.3
+# share of the smaller box under the other from which two tracks meet; chosen
+MEETING = 0.05
+# seconds of a meeting, and after it, for which a straight line says where someone goes; chosen
+LONGEST_MEETING, LONGEST_COURSE = 1.0, 1.0
+# by how much (of similarities, 0..1) the other's appearance explains a track better than its own
+TAKEN = 0.175
+# similarities that differ by less do not tell two objects apart
+ALIKE = 0.1
+# sizes by which a track is off its own course, and the share of that by which it may be off the other's
+OFF_COURSE, ON_OTHERS_COURSE = 1.0, 0.5
+# by how much (of two similarities, 0..2) swapped identities have to explain two tracks better; chosen
+SWAP_MARGIN = 0.35
+
+
+def count_identity_switches(track: int, paths: Mapping[int, TrackPath]) -> int:
+    """How often a track seems to have gone on with another object; `paths` are those of all tracks."""
+    own = paths[track]
+    others = [
+        path for number, path in paths.items() if number != track and path.stats.prompt == own.stats.prompt
+    ]
+    takeovers = sum(_has_taken_over(own, other, *span) for other in others for span in _meet(own, other))
+    swaps = sum(_have_swapped(own, other) for other in others)
+    return own.stats.switches + takeovers + swaps + _changes_suddenly(own)
+
+
+def _changes_suddenly(path: TrackPath) -> bool:
+    """Whether the appearance differs on the two sides of some moment, and is steady on either side."""
+    for index in range(LEAST_OBSERVATIONS, len(path.seconds) - LEAST_OBSERVATIONS + 1):
+        moment = float(path.seconds[index])
+        last_before = float(path.seconds[index - 1])
+        old = slice(path.window(last_before - WINDOW, moment).start, index)
+        new = slice(index, path.window(moment, moment + WINDOW).stop)
+        if not (_is_enough(path, old) and _is_enough(path, new)):
+            continue
+        stayed = histogram_similarity(path.average_appearance(old), path.average_appearance(new))
+        if stayed <= OTHER_OBJECT and min(_get_steadiness(path, old), _get_steadiness(path, new)) >= (
+            stayed + SUDDEN
+        ):
+            return True
+    return False
+
+
+def _is_enough(path: TrackPath, window: slice) -> bool:
+    if count_entries(window) < LEAST_OBSERVATIONS:
+        return False
+    return float(path.seconds[window.stop - 1] - path.seconds[window.start]) >= LEAST_WINDOW - 1e-9
+
+
+def _get_steadiness(path: TrackPath, window: slice) -> float:
+    """How similar the two halves of a window are."""
+    middle = (window.start + window.stop) // 2
+    halves = slice(window.start, middle), slice(middle, window.stop)
+    return histogram_similarity(*(path.average_appearance(half) for half in halves))
+
+
+def _meet(own: TrackPath, other: TrackPath) -> Iterator[tuple[float, float]]:
+    """The first and last second of each time for which two tracks lie over each other."""
+    begin = end = None
+    for frame in sorted({*own.stats.frames} & {*other.stats.frames}):
+        one, two = own.box_at(frame), other.box_at(frame)
+        assert one is not None and two is not None
+        if _measure_cover(one, two) < MEETING:
+            continue
+        seconds = own.times[frame]
+        if begin is not None and end is not None and seconds - end > WINDOW:
+            yield begin, end
+            begin = None
+        begin, end = seconds if begin is None else begin, seconds
+    if begin is not None and end is not None:
+        yield begin, end
+
+
+def _measure_cover(one: Box, two: Box) -> float:
+    """The share of the smaller box that lies under the other."""
+    width = min(one[2], two[2]) - max(one[0], two[0])
+    height = min(one[3], two[3]) - max(one[1], two[1])
+    smaller = min((box[2] - box[0]) * (box[3] - box[1]) for box in (one, two))
+    return max(0.0, width) * max(0.0, height) / smaller if smaller > 0 else 0.0
+
+
+def _has_taken_over(own: TrackPath, other: TrackPath, begin: float, end: float) -> bool:
+    """Whether after a meeting a track appears as the other did before, or goes where the other was going."""
+    old, new = own.window(begin - WINDOW, begin), own.window(end + 1e-9, end + WINDOW)
+    others = other.window(begin - WINDOW, begin)
+    if min(count_entries(window) for window in (old, new, others)) < LEAST_OBSERVATIONS:
+        return False
+    now = own.average_appearance(new)
+    stayed = histogram_similarity(own.average_appearance(old), now)
+    taken = histogram_similarity(other.average_appearance(others), now)
+    if taken - stayed >= TAKEN:
+        return True
+    if taken < stayed - ALIKE or end - begin > LONGEST_MEETING:
+        return False
+    # side by side both courses are near: they part with time
+    late = own.window(end + 1e-9, end + LONGEST_COURSE)
+    late = slice(max(late.start, late.stop - LEAST_OBSERVATIONS), late.stop)
+    moment, place = float(own.seconds[late].mean()), own.centers[late].mean(axis=0)
+    own_course, others_course = own.predict(old, moment), other.predict(others, moment)
+    off_own, off_other = (float(np.linalg.norm(place - course)) for course in (own_course, others_course))
+    return off_own > OFF_COURSE * own.size and off_other < ON_OTHERS_COURSE * off_own
+
+
+def _have_swapped(one: TrackPath, other: TrackPath) -> bool:
+    """Whether from some moment on each explains the other's appearance better than its own."""
+    moments = np.union1d(one.seconds, other.seconds)
+    for moment in moments:
+        sides = []
+        for path in (one, other):
+            cut = int(np.searchsorted(path.seconds, moment))
+            sides.append((slice(0, cut), slice(cut, len(path.seconds))))
+        if not all(
+            _is_enough(path, window)
+            for path, windows in zip((one, other), sides, strict=True)
+            for window in windows
+        ):
+            continue
+        (a_old, a_new), (b_old, b_new) = (
+            tuple(path.average_appearance(window) for window in windows)
+            for path, windows in zip((one, other), sides, strict=True)
+        )
+        stayed = histogram_similarity(a_old, a_new) + histogram_similarity(b_old, b_new)
+        crossed = histogram_similarity(a_old, b_new) + histogram_similarity(b_old, a_new)
+        if crossed > stayed + SWAP_MARGIN:
+            return True
+    return False

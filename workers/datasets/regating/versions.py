@@ -1,0 +1,205 @@
+"""Writes the version of a dataset that other bounds give, from its scores and masks alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from workers.datasets import parquet
+from workers.datasets.documents import render_documents
+from workers.datasets.errors import DatasetError
+from workers.datasets.gates.exclusions import exclude_clips
+from workers.datasets.gates.policy import Bound, GatePolicy
+from workers.datasets.manifest import DatasetManifest, FileEntry, describe_file
+from workers.datasets.publishing.folders import publish_folder
+from workers.datasets.reader import Dataset
+from workers.datasets.regating.clips import RegatedClip, regate_clip
+from workers.datasets.regating.decisions import ClipPolicy, list_failed
+from workers.datasets.scene_clip import SceneClip
+from workers.datasets.schema import TABLES
+from workers.datasets.summary import build_funnel, compute_totals, count_rejected
+from workers.datasets.version import DatasetVersion
+
+# tables of one file per clip whose rows depend on which tracks are kept
+DIVIDED = ("observations", "rejected_observations", "features", "rejected_features")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackChange:
+    """A track that came in or went; `gates` are those that it failed before, or that it fails now."""
+
+    clip: str
+    track: int
+    label: str | None
+    gates: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Changes:
+    """What came and went.
+
+    `clips_removed` are clips with the gates that they fail now. `clips_unavailable` would pass and have no
+    frames, `tracks_unavailable` would pass and have no masks: they need a new run over the videos.
+    """
+
+    tracks_added: list[TrackChange] = field(default_factory=list)
+    tracks_removed: list[TrackChange] = field(default_factory=list)
+    clips_removed: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    clips_unavailable: list[str] = field(default_factory=list)
+    tracks_unavailable: list[TrackChange] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """For a result or a file."""
+        return asdict(self)
+
+
+@dataclass
+class _Writer:
+    """The rows and files of the new version."""
+
+    data: Dataset
+    rows: dict[str, list[Any]] = field(
+        default_factory=lambda: {name: [] for name, table in TABLES.items() if not table.per_clip}
+    )
+    tables: dict[str, list[FileEntry]] = field(default_factory=lambda: {name: [] for name in TABLES})
+    contents: dict[str, bytes | Path] = field(default_factory=dict)
+
+    def add_rejected(self, clip: SceneClip, decisions: Sequence[Any]) -> None:
+        """A clip that is not kept has its row, its own scores and its decisions, and no files."""
+        self.rows["scores"] += [row for row in clip.scores if row.track is None and row.stage == "survey"]
+        self.rows["decisions"] += decisions
+        self.rows["clips"].append(exclude_clips([clip.row], {clip.id})[0])
+
+    def add_kept(self, clip: SceneClip, regated: RegatedClip) -> None:
+        """A kept clip, of which only the files are written again that have changed."""
+        for name, table in TABLES.items():
+            own = regated.rows.get(name, [])
+            if not table.per_clip:
+                self.rows[name] += own
+            elif not (regated.tracks_changed and name in DIVIDED):
+                self._keep_file(name, clip.id)
+            elif own:
+                data = parquet.write(table.row, own)
+                self.add_file(name, f"{name}-{clip.id}.parquet", data, len(own), clip.id)
+        self.rows["clips"].append(regated.row)
+
+    def _keep_file(self, table: str, clip: str) -> None:
+        entry = self.data.find_file(table, clip)
+        if entry is not None:
+            self.tables[table].append(entry)
+            self.contents[entry.name] = self.data.folder / entry.name
+
+    def add_file(self, table: str, name: str, data: bytes, rows: int, clip: str | None = None) -> None:
+        """Add a file of a table."""
+        self.tables[table].append(describe_file(name, data, rows=rows, clip=clip))
+        self.contents[name] = data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegatedVersion:
+    """A version that is not written yet: `contents` has new files as bytes, and those that stay as paths."""
+
+    version: DatasetVersion
+    contents: Mapping[str, bytes | Path]
+    changes: Changes
+
+
+def regate(
+    data: Dataset, bounds: Mapping[str, Bound], out: Path, *, key: str | None = None
+) -> tuple[DatasetVersion, Changes]:
+    """Write a version with other bounds of some gates to `out`; return it and what came and went.
+
+    `key` signs it. Scores, masks and crops are those that are stored, so it takes seconds, and no video is
+    read. Raises DatasetError `option_unknown` for a gate that has no scores, `dataset_conflict` when `out` is
+    not empty.
+    """
+    regated = build_regated_version(data, bounds, is_signed=key is not None)
+    manifest = regated.version.manifest
+    contents = {entry.sha256: regated.contents[entry.name] for entry in manifest.all_files()}
+    documents = render_documents(regated.version, lambda digest: _read(contents[digest]))
+    if not publish_folder(out, manifest, {**regated.contents, **documents}, key=key):
+        raise DatasetError("dataset_conflict", f"{out} is not empty: a version is never changed")
+    return regated.version, regated.changes
+
+
+def build_regated_version(data: Dataset, bounds: Mapping[str, Bound], *, is_signed: bool) -> RegatedVersion:
+    """The version that other bounds give; raises DatasetError `option_unknown`.
+
+    Of the tables of single clips, those of frames and actions are not read.
+    """
+    measured = {row.name for row in data.rows("scores")}
+    unknown = sorted(set(bounds) - measured)
+    if unknown:
+        known = ", ".join(sorted(measured))
+        raise DatasetError("option_unknown", f"there are no scores of {', '.join(unknown)}; known: {known}")
+    writer, changes = _Writer(data), Changes()
+    writer.rows["sources"] = list(data.rows("sources"))
+    for clip in data.clips(rejected=True):
+        _add_clip(writer, changes, clip, bounds)
+    for name, table in TABLES.items():
+        if not table.per_clip:
+            rows = writer.rows[name]
+            writer.add_file(name, f"{name}.parquet", parquet.write(table.row, rows), len(rows))
+    manifest = _build_manifest(data, writer, bounds)
+    version = DatasetVersion(manifest, writer.rows, build_funnel(writer.rows), is_signed)
+    return RegatedVersion(version=version, contents=writer.contents, changes=changes)
+
+
+def _add_clip(writer: _Writer, changes: Changes, clip: SceneClip, bounds: Mapping[str, Bound]) -> None:
+    if not clip.row.kept:
+        policy = ClipPolicy(clip, bounds)
+        if not policy.others and not list_failed(policy.decide(clip.scores)):
+            changes.clips_unavailable.append(clip.id)
+        writer.add_rejected(clip, clip.decisions)
+        return
+    regated = regate_clip(clip, bounds)
+    if regated.failed:
+        changes.clips_removed[clip.id] = regated.failed
+        own = [
+            row for row in regated.rows["decisions"] if row.track is None and row.gate in _list_gates(clip)
+        ]
+        writer.add_rejected(clip, own)
+        return
+    writer.add_kept(clip, regated)
+    for asset in regated.rows["assets"]:
+        writer.contents[asset.file] = writer.data.path(asset)
+    tracks = {track.track: track for track in clip.all_tracks}
+
+    def describe(track: int, gates: tuple[str, ...]) -> TrackChange:
+        row = tracks[track]
+        return TrackChange(clip=clip.id, track=track, label=row.label or row.concept, gates=gates)
+
+    changes.tracks_added += [describe(track, tracks[track].failed) for track in regated.added]
+    changes.tracks_removed += [describe(track, gates) for track, gates in regated.removed.items()]
+    changes.tracks_unavailable += [describe(track, tracks[track].failed) for track in regated.unavailable]
+
+
+def _list_gates(clip: SceneClip) -> set[str]:
+    """The gates of the clip itself."""
+    return {row.name for row in clip.scores if row.track is None and row.stage == "survey"}
+
+
+def _build_manifest(data: Dataset, writer: _Writer, bounds: Mapping[str, Bound]) -> DatasetManifest:
+    old = data.manifest
+    parameters = dict(old.parameters)
+    known = parameters.get("policy") or {"name": old.policy, "bounds": {}}
+    stored = {name: (bound[0], bound[1]) for name, bound in known["bounds"].items()}
+    policy = GatePolicy(old.policy, stored)
+    policy = policy.with_bounds(bounds) if bounds else policy
+    parameters["policy"] = policy.as_json()
+    tables = {name: tuple(entries) for name, entries in writer.tables.items()}
+    return replace(
+        old,
+        tables=tables,
+        files=tuple(entry for entry in old.files if entry.name in writer.contents),
+        totals=compute_totals(writer.rows, tables),
+        rejected=count_rejected(writer.rows),
+        parameters=parameters,
+        policy=policy.name,
+        parents=(data.version,),
+        schema_version=DatasetManifest({}).schema_version,
+    )
+
+
+def _read(content: bytes | Path) -> bytes:
+    return content.read_bytes() if isinstance(content, Path) else content

@@ -1,0 +1,82 @@
+"""Decides the version of an earlier dataset job by other bounds, from its tables alone."""
+
+import tempfile
+from pathlib import Path
+
+from maquette.contract import Artefact, DatasetJob, DatasetResult, Manifest
+from maquette.contract.datasets import RegateChanges
+
+from workers.datasets import manifest, parquet
+from workers.datasets.errors import DatasetError
+from workers.datasets.gates.policy import Bound
+from workers.datasets.reader import Dataset
+from workers.datasets.regating.versions import RegatedVersion, build_regated_version
+from workers.errors import JobProblem
+from workers.jobs.context import JobContext
+from workers.jobs.dataset.result import build_result, list_artefacts, publish
+from workers.jobs.dataset.workspace import JobWorkspace
+
+# tables of single clips that no bound changes: they are large, and their files stay
+UNREAD = ("frames-", "actions-")
+
+
+def run_regate(context: JobContext, request: DatasetJob) -> Manifest:
+    """The version that the request's `gates` make of the version of `from_job`; raises JobProblem."""
+    source = str(request.from_job)
+    earlier = context.load_manifest(source)
+    if not isinstance(earlier.result, DatasetResult):
+        raise JobProblem("source_wrong_kind", f"'from_job' must name a dataset job; {source} is none")
+    artefacts = {artefact.name: artefact for artefact in earlier.artefacts}
+    regated = _build(context, request, artefacts)
+    written = regated.version
+    context.progress("write", message="writing the tables")
+    workspace = _store(context, regated, artefacts)
+    list_artefacts(context, workspace, written)
+    if request.publish is not None:
+        publish(context, request.publish, written.manifest.version)
+    context.media.sources = list(earlier.provenance.sources)
+    result = build_result(written, request.publish, dict(written.manifest.unreadable), {})
+    changes = RegateChanges.model_validate(regated.changes.as_json())
+    return context.build_manifest(
+        result.model_copy(update={"regated": changes}),
+        parameters=dict(written.manifest.parameters),
+        seed=earlier.provenance.seed,
+        reason=None if result.tracks else "no track passes the gates",
+        flags=[] if result.tracks else ["nothing_found", "tracks_rejected"],
+        from_job=source,
+    )
+
+
+def _build(context: JobContext, request: DatasetJob, artefacts: dict[str, Artefact]) -> RegatedVersion:
+    """The new version, from copies of the tables that are read."""
+    needed = [
+        artefact
+        for name, artefact in sorted(artefacts.items())
+        if name == manifest.MANIFEST or (name.endswith(".parquet") and not name.startswith(UNREAD))
+    ]
+    bounds: dict[str, Bound] = {name: (bound.low, bound.high) for name, bound in request.gates.items()}
+    with tempfile.TemporaryDirectory() as scratch:
+        for number, artefact in enumerate(needed):
+            context.progress("read", number, len(needed))
+            (Path(scratch) / Path(artefact.name).name).write_bytes(context.get(artefact.sha256))
+        try:
+            key = context.settings.dataset_key
+            return build_regated_version(Dataset(scratch), bounds, is_signed=bool(key))
+        except DatasetError as error:
+            raise JobProblem(error.code, error.detail) from error
+
+
+def _store(context: JobContext, regated: RegatedVersion, artefacts: dict[str, Artefact]) -> JobWorkspace:
+    """Store the new files, and hold those of the earlier job that stay."""
+    workspace = JobWorkspace(context)
+    for name, content in regated.contents.items():
+        if isinstance(content, bytes):
+            workspace.store(name, "table", parquet.MEDIA_TYPE, content)
+        else:
+            context.hold(artefacts[name])
+    data = regated.version.manifest.encode()
+    workspace.store(manifest.MANIFEST, "dataset", "application/json", data)
+    key = context.settings.dataset_key
+    if key:
+        workspace.store(manifest.SIGNATURE, "signature", "application/json", manifest.sign(data, key))
+    return workspace
