@@ -9,7 +9,7 @@ import trimesh
 from numpy.typing import NDArray
 from PIL import Image
 
-from bench.objects.photos import draw_texture, draw_vertex_colors, measure_psnr
+from bench.objects.photo_colors import draw_texture, draw_vertex_colors, measure_psnr
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.objects.export import add_asset_node, write_asset_glb
 from workers.engines.objects.single_view.photo_splat import split_by_detail
