@@ -74,6 +74,8 @@ class JobSubmitter:
         prompts: Iterable[Any] | None = None,
         threshold: float | None = None,
         thresholds: Sequence[float | None] = SEGMENT.thresholds,
+        nms_iou: float | None = None,
+        fill_area: int | None = None,
         frame: int | None = None,
         outputs: Iterable[MaskOutput] = SEGMENT.outputs,
         idempotency_key: str | None = None,
@@ -84,7 +86,8 @@ class JobSubmitter:
         `exemplars` are boxes around examples of a concept: all instances that look like them are segmented,
         except those that look more like `counter_exemplars`; a dict of `box` and `image` is an example in
         another image. `prompts` are dicts of `box`, `points` and `mask` that name one object together. With
-        `frame` the image is that frame of a video.
+        `frame` the image is that frame of a video. `nms_iou` and `fill_area` say how instances of phrases
+        and exemplars are cleaned, where the engine can (capability `mask_cleanup`).
         """
         with invalid_requests():
             fields = inputs.to_prompt_fields(text, boxes, points, threshold)
@@ -96,6 +99,8 @@ class JobSubmitter:
                 exemplars=examples,
                 prompts=object_prompts,
                 thresholds=list(thresholds),
+                nms_iou=nms_iou,
+                fill_area=fill_area,
                 frame=frame,
                 outputs=list(outputs),
                 **fields,

@@ -18,6 +18,7 @@ from workers.engines.protocols import (
     Box,
     EngineInfo,
     ImageHandle,
+    MaskCleanup,
     RequestRefused,
     Rgb,
     SegmentedInstance,
@@ -26,6 +27,16 @@ from workers.engines.protocols import (
     VisualPrompt,
 )
 
+CAPABILITIES = (
+    "phrases",
+    "boxes",
+    "points",
+    "masks",
+    "exemplars",
+    "video",
+    "video_exemplars",
+    "mask_cleanup",
+)
 LIMITS = (
     "A phrase is a short noun phrase of at most 30 tokens; longer ones are refused, not cut.",
     "Exemplar boxes lie in the searched image; boxes of another one are refused.",
@@ -55,7 +66,16 @@ class MetaConcepts:
             version=f"meta {'3.1' if has_multiplex else '3'} facebookresearch/sam3@{COMMIT[:12]}",
             device=self._models.device,
             licence=f"weights and code: {LICENCE}",
-            capabilities=("phrases", "boxes", "points", "masks", "exemplars", "video", "video_exemplars"),
+            capabilities=(
+                "phrases",
+                "boxes",
+                "points",
+                "masks",
+                "exemplars",
+                "video",
+                "video_exemplars",
+                "mask_cleanup",
+            ),
             limits=(*LIMITS, f"A video has at most {self._settings.max_frames} frames."),
             vocabulary=None,
             weights=dict(self._models.weights),
@@ -77,6 +97,7 @@ class MetaConcepts:
         phrases: Sequence[str],
         *,
         thresholds: Sequence[float | None] = (),
+        cleanup: MaskCleanup | None = None,
     ) -> list[SegmentedInstance]:
         """All instances of each phrase, best first within a phrase; the label is the phrase."""
         self.check(phrases)
@@ -87,7 +108,7 @@ class MetaConcepts:
             instances += build_instances(
                 self._grounding.ground(image, phrase),
                 image.size,
-                self._settings.postprocess,
+                self._settings.clean_with(cleanup),
                 threshold=threshold,
                 prompt=index,
                 label=phrase,
@@ -103,6 +124,7 @@ class MetaConcepts:
         shown: Sequence[ImageHandle | None] = (),
         phrase: str | None = None,
         threshold: float | None = None,
+        cleanup: MaskCleanup | None = None,
     ) -> list[SegmentedInstance]:
         """All instances that look like the boxes labelled 1 and unlike those labelled 0, best first.
 
@@ -121,7 +143,7 @@ class MetaConcepts:
         return build_instances(
             self._grounding.ground(image, phrase, boxes, labels),
             image.size,
-            self._settings.postprocess,
+            self._settings.clean_with(cleanup),
             threshold=threshold,
             prompt=0,
             label=phrase,
