@@ -133,8 +133,9 @@ lint: dev
 generate: dev
 	$(BIN)/python -m scripts.generate_sync
 
-openapi: dev
+openapi: dev web-dev
 	$(BIN)/maquette-server openapi docs/openapi.json
+	PATH="$(NODE):$$PATH" $(NPM) run --silent --prefix clients/typescript generate
 
 clean:
 	rm -rf $(VENV) $(SAM3) $(TRAIN) demo-output .maquette clients/node_modules service/page

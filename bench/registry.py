@@ -35,6 +35,7 @@ BENCHES = (
     Bench("formats.splat_sizes", "bytes, seconds and errors of each splat format"),
     Bench("formats.splats_and_meshes", "reading and writing splats and meshes, beside gsply and trimesh"),
     Bench("objects.figure", "draws the figure of docs/objects.md"),
+    Bench("objects.photo_colors", "what the input camera sees of objects from photos, against the photo"),
     Bench("objects.random_shapes", "reconstruction from one view on random shapes and views"),
     Bench("objects.rasterisers", "frames per second of the rasterisers: NumPy, numba, gsplat"),
     Bench("objects.shapes", "reconstruction from one view on analytic shapes"),

@@ -10,7 +10,7 @@ from workers.engines.protocols import ObjectAsset
 from workers.formats.decimation import decimate
 from workers.formats.glb_builder import GlbBuilder
 from workers.formats.html_viewer.writers import write_splat_html
-from workers.formats.images import encode_png
+from workers.formats.images import encode_jpeg, encode_png
 from workers.formats.splat_ply import write_splat_ply
 from workers.formats.texture import SIDE as TEXTURE_SIDE
 from workers.formats.texture import BakedTexture, bake_texture
@@ -109,9 +109,15 @@ def add_asset_node(builder: GlbBuilder, name: str, asset: ObjectAsset) -> int:
 
 
 def _add_mesh(builder: GlbBuilder, asset: ObjectAsset, name: str) -> int:
-    mesh = asset.mesh
+    mesh, photo = asset.mesh, asset.photo
     normals = vertex_normals(mesh.vertices, mesh.faces)
-    return builder.add_mesh(name, mesh.vertices, mesh.faces, normals=normals, colors=mesh.colors)
+    if photo is None:
+        return builder.add_mesh(name, mesh.vertices, mesh.faces, normals=normals, colors=mesh.colors)
+    # glTF multiplies textures by the colours of vertices, so these are left out
+    material = TextureMaterial(
+        image=encode_jpeg(photo.pixels), media_type="image/jpeg", wrap=("clamp", "clamp")
+    )
+    return builder.add_mesh(name, mesh.vertices, mesh.faces, normals=normals, uvs=photo.uvs, texture=material)
 
 
 def _get_metres_per_unit(asset: ObjectAsset) -> float | None:

@@ -21,7 +21,13 @@ from workers.engines.protocols.concepts import (
     VideoFrame,
     VisualPrompt,
 )
-from workers.engines.protocols.objects import MultiViewEngine, ObjectAsset, ObjectEngine, ViewsReport
+from workers.engines.protocols.objects import (
+    MultiViewEngine,
+    ObjectAsset,
+    ObjectEngine,
+    PhotoTexture,
+    ViewsReport,
+)
 from workers.engines.protocols.shared import (
     Box,
     EngineInfo,
@@ -48,6 +54,7 @@ __all__ = [
     "MultiViewEngine",
     "ObjectAsset",
     "ObjectEngine",
+    "PhotoTexture",
     "Removal",
     "RequestRefused",
     "Rgb",

@@ -34,11 +34,23 @@ class ViewsReport:
     carved_gain_db: float | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PhotoTexture:
+    """The colours of a mesh at the resolution of the photo it was made from.
+
+    `pixels` are sRGB uint8 (h, w, 3); `uvs` (V, 2) of the vertices have their origin at the top left.
+    """
+
+    pixels: Rgb
+    uvs: NDArray[np.float64]
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectAsset:
     """One object in its canonical frame (y up); mesh, splat and pose describe the same points.
 
     `pose` maps canonical points into the camera frame: p_cam = scale * R(rotation) @ p + translation.
+    `photo` is the texture of `mesh` where it is finer than the colours of the vertices.
     """
 
     mesh: Mesh
@@ -50,6 +62,7 @@ class ObjectAsset:
     silhouette_iou: float | None
     flags: tuple[str, ...] = ()
     views: ViewsReport | None = None
+    photo: PhotoTexture | None = None
 
 
 @runtime_checkable

@@ -124,10 +124,10 @@ test("thousands of masks are panned smoothly @slow", async ({ studio: page }) =>
       runs[runs.length - 1] = 480_000 - runs.slice(0, -1).reduce((sum, run) => sum + run, 0);
       const counts = runs.map((run, k) => encode(run - (k > 2 ? (runs[k - 2] ?? 0) : 0))).join("");
       const box = { x0: x, y0: y, x1: x + 10, y1: y + 10 };
-      return { id: index + 1, group: null, label: `o${index}`, score: 0.9, box, area: 100, mask: { size: [600, 800], counts }, prompt: null, hidden: false, job: null };
+      return { id: index + 1, color: index + 1, group: null, label: `o${index}`, score: 0.9, box, area: 100, mask: { size: [600, 800], counts }, prompt: null, hidden: false, job: null };
     });
     const id = location.hash.split("/")[2];
-    sessionStorage.setItem("image", JSON.stringify({ id, document: { groups: [], objects, nextId: 2001 } }));
+    sessionStorage.setItem("image", JSON.stringify({ id, document: { groups: [], objects, nextId: 2001, nextColor: 2001 } }));
     function encode(value: number): string {
       let text = "";
       for (;;) {

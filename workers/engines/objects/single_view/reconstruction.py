@@ -6,11 +6,14 @@ from numpy.typing import NDArray
 from workers.engines.objects.single_view.hypotheses import ShapeFit
 from workers.engines.objects.single_view.label_prior import LabelPrior
 from workers.engines.objects.single_view.mask_view import MaskView
+from workers.engines.objects.single_view.photo_splat import build_photo_splat
+from workers.engines.objects.single_view.photo_texture import build_photo_texture
 from workers.engines.objects.single_view.shape_selection import fit_hypotheses, select
 from workers.engines.objects.single_view.surface import Surface
 from workers.engines.objects.single_view.texture import complete_texture
 from workers.engines.protocols import Mask, ObjectAsset, Rgb
 from workers.geometry.cameras import Camera
+from workers.geometry.gaussians import concatenate, transform
 
 # Pixels of the mask below which the result is flagged `tiny_mask`. Chosen, not measured.
 TINY_PIXELS = 64
@@ -20,6 +23,8 @@ LOW_IOU = 0.97
 # its factors for truncated and tiny masks and for several parts. A stated rule, not calibrated.
 GUESSED_CONFIDENCE, MEASURED_CONFIDENCE = 0.5, 0.7
 TRUNCATED_FACTOR, TINY_FACTOR, PARTS_FACTOR = 0.5, 0.5, 0.8
+# Surfels that follow the photo's detail, beside those of the unseen side.
+DETAIL_SIZE = 30_000
 
 
 def reconstruct_view(
@@ -40,16 +45,20 @@ def reconstruct_view(
     surface = fit.build_surface()
     texture = complete_texture(image, view.mask)
     mesh, pose = surface.to_object_frame(texture)
+    unseen = surface.build_splat(mesh, texture, splat_size, seed)
+    detail = build_photo_splat(image, view.mask, camera, surface.vertices, surface.faces, DETAIL_SIZE)
+    seen = transform(detail, pose.inverse())
     iou = view.silhouette_iou(pose.apply(mesh.vertices), mesh.faces)
     return ObjectAsset(
         mesh=mesh,
-        splat=surface.build_splat(mesh, texture, splat_size, seed),
+        splat=concatenate([seen, unseen]),
         pose=pose,
         camera=camera,
         scale_source="metric" if surface.is_metric else "relative",
         confidence=_rate_confidence(view, surface, iou),
         silhouette_iou=iou,
         flags=_list_flags(view, prior, fit, surface, iou),
+        photo=build_photo_texture(image, view.mask, surface.pixels),
     )
 
 

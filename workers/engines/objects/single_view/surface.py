@@ -17,6 +17,8 @@ from workers.geometry.meshes import Mesh, face_normals, vertex_normals
 from workers.geometry.poses import OPENGL_FROM_OPENCV, Similarity
 
 Array = NDArray[np.float64]
+# Cosine between a face's normal and the ray to it below which surfels of single pixels leave gaps.
+MIN_COSINE = 0.35
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +53,24 @@ class Surface:
         return replace(self, vertices=self.vertices * factor, is_metric=True)
 
     def build_splat(self, mesh: Mesh, texture: ImageTexture, count: int, seed: int) -> Gaussians:
-        """`count` surfels on the mesh in the object frame, spread evenly by area."""
+        """Surfels in the object frame, `count` for the complete surface, spread evenly by area.
+
+        Those of faces that the camera sees well are left out.
+        """
         samples = sample_surface(mesh.vertices, mesh.faces, count, seed)
+        samples = samples.select(~self._are_seen_well()[samples.faces])
         pixels = samples.interpolate(self.pixels, mesh.faces)
         distance = samples.interpolate(self.distance[:, None], mesh.faces)[:, 0]
         colors = texture.sample(pixels, self.front_faces[samples.faces], distance)
         return build_surfels(mesh, samples, colors)
+
+    def _are_seen_well(self) -> NDArray[np.bool_]:
+        """The faces (F,) in front that are not too steep for the pixels of the image to cover them."""
+        normals = face_normals(self.vertices, self.faces)
+        centres = self.vertices[self.faces].mean(axis=1)
+        lengths = np.linalg.norm(normals, axis=1) * np.linalg.norm(centres, axis=1)
+        cosine = np.abs((normals * centres).sum(axis=1)) / np.maximum(lengths, 1e-20)
+        return np.asarray(self.front_faces & (cosine > MIN_COSINE), dtype=np.bool_)
 
 
 def surface_from_closed_sheet(closed: ClosedSheet, thickness: Thickness, *, is_metric: bool) -> Surface:

@@ -77,6 +77,23 @@ def complete_texture(image: NDArray[np.uint8], mask: Mask) -> ImageTexture:
     return ImageTexture(front, back, (float(x0), float(y0)), zoom, transition)
 
 
+def find_unmixed(mask: Mask) -> Mask:
+    """The pixels of a non-empty mask (H, W) that do not mix with the background; all where there are none."""
+    padded = np.pad(mask, 1).astype(np.uint8)
+    core = cv2.distanceTransform(padded, cv2.DIST_L2, 3)[1:-1, 1:-1] > MIXED_PIXELS
+    return np.asarray(core if core.any() else mask, dtype=np.bool_)
+
+
+def spread_colors(image: NDArray[np.uint8], source: Mask) -> NDArray[np.uint8]:
+    """The image (H, W, 3) with the colour of the nearest pixel of a source (H, W) at every other pixel."""
+    _, labels = cv2.distanceTransformWithLabels(
+        (~source).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    colors = np.zeros((int(labels.max()) + 1, 3), np.uint8)
+    colors[labels[source]] = image[source]
+    return np.asarray(colors[labels])
+
+
 def _blur_inside(image: Rgb32, inside: Mask, sigma: float) -> Rgb32:
     """The image blurred by `sigma` pixels, from pixels inside alone."""
     weight = inside.astype(np.float32)

@@ -27,6 +27,10 @@ class SurfaceSamples:
     weights: NDArray[np.float64]
     spacing: float
 
+    def select(self, rows: NDArray[np.bool_]) -> "SurfaceSamples":
+        """Some of the points (N,); each stands for as much surface as before."""
+        return SurfaceSamples(self.faces[rows], self.weights[rows], self.spacing)
+
     def interpolate(self, values: NDArray[np.float64], faces: NDArray[np.int64]) -> NDArray[np.float64]:
         """Per-vertex values (V, C) at the samples, for the mesh's faces (F, 3)."""
         return np.asarray((values[faces[self.faces]] * self.weights[..., None]).sum(axis=1), dtype=np.float64)

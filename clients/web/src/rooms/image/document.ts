@@ -15,6 +15,8 @@ export interface Group {
 /** One object with its mask. */
 export interface MaskObject {
   id: number;
+  /** Number of its colour. */
+  color: number;
   group: string | null;
   label: string;
   score: number | null;
@@ -32,9 +34,10 @@ export interface ImageDocument {
   groups: readonly Group[];
   objects: readonly MaskObject[];
   nextId: number;
+  nextColor: number;
 }
 
-export const EMPTY: ImageDocument = { groups: [], objects: [], nextId: 1 };
+export const EMPTY: ImageDocument = { groups: [], objects: [], nextId: 1, nextColor: 1 };
 
 /** The objects that are shown: not hidden, and at least as certain as their group's threshold. */
 export function listShown(document: ImageDocument): MaskObject[] {
@@ -55,8 +58,11 @@ function passes(object: MaskObject, thresholds: ReadonlyMap<string, number>): bo
 
 /** Add what a group found; a group of the same id is replaced. */
 export function addGroup(document: ImageDocument, group: Group, found: readonly Instance[], job: string): ImageDocument {
-  const objects = found.map((instance, index) => ({
-    ...toObject(instance, document.nextId + index, job),
+  // what is shown first gets colours of its own; what the slider may bring up shares those of later objects
+  const sorted = found.toSorted((a, b) => (b.score ?? 1) - (a.score ?? 1));
+  const certain = sorted.filter((instance) => (instance.score ?? 1) >= group.threshold);
+  const objects = sorted.map((instance, index) => ({
+    ...toObject(instance, document.nextId + index, document.nextColor + index, job),
     group: group.id,
     label: instance.label ?? group.title,
   }));
@@ -65,6 +71,7 @@ export function addGroup(document: ImageDocument, group: Group, found: readonly 
     groups: [...others.groups, group],
     objects: [...others.objects, ...objects],
     nextId: document.nextId + objects.length,
+    nextColor: document.nextColor + certain.length,
   };
 }
 
@@ -91,10 +98,11 @@ export function putPrompted(
 ): ImageDocument {
   const known = document.objects.find((object) => object.id === id);
   const number = known?.id ?? document.nextId;
-  const fresh = { ...toObject(instance, number, job), prompt };
+  const fresh = { ...toObject(instance, number, known?.color ?? document.nextColor, job), prompt };
   if (!known) {
     const object = { ...fresh, label: `object ${number}` };
-    return { ...document, objects: [...document.objects, object], nextId: number + 1 };
+    const objects = [...document.objects, object];
+    return { ...document, objects, nextId: number + 1, nextColor: document.nextColor + 1 };
   }
   // a refined instance of a phrase keeps its label, and leaves the group that its old score belongs to
   return change(document, [number], () => ({ ...fresh, label: known.label, hidden: false }));
@@ -134,9 +142,10 @@ export function mergeObjects(document: ImageDocument, ids: readonly number[]): I
   return change(removeObjects(document, ids.filter((id) => id !== first.id)), [first.id], () => merged);
 }
 
-function toObject(instance: Instance, id: number, job: string): MaskObject {
+function toObject(instance: Instance, id: number, color: number, job: string): MaskObject {
   return {
     id,
+    color,
     group: null,
     label: instance.label ?? `object ${id}`,
     score: instance.score,

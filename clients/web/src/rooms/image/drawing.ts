@@ -7,6 +7,7 @@ import type { View } from "./view.svelte";
 // with more of them, labels hide what they name
 const MOST_LABELS = 60;
 const LABEL_FONT = "600 12px ui-sans-serif, system-ui, sans-serif";
+const LABEL_HEIGHT = 21;
 const POINT_RADIUS = 6;
 
 export interface Scene {
@@ -36,9 +37,9 @@ export function drawScene(context: CanvasRenderingContext2D, view: View, scene: 
   for (const object of scene.objects) {
     if (!scene.selected.has(object.id) && object.id !== scene.hovered) continue;
     const { path } = prepareMask(object.mask);
-    context.fillStyle = toCss(pickColor(object.id), 0.25);
+    context.fillStyle = toCss(pickColor(object.color), 0.25);
     context.fill(path, "evenodd");
-    strokeOutline(context, path, object.id, 2 / view.scale);
+    strokeOutline(context, path, object.color, 2 / view.scale);
   }
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   if (scene.showsLabels) drawLabels(context, view, scene);
@@ -51,23 +52,36 @@ function drawLabels(context: CanvasRenderingContext2D, view: View, scene: Scene)
   context.font = LABEL_FONT;
   context.textBaseline = "middle";
   const largest = scene.objects.toSorted((a, b) => b.area - a.area).slice(0, MOST_LABELS);
+  const taken: { x: number; y: number; width: number }[] = [];
   for (const object of largest) {
     const score = object.score === null ? "" : ` ${object.score.toFixed(2)}`;
     const text = `${object.label}${score}`;
     const width = context.measureText(text).width + 12;
     const x = Math.max(2, object.box.x0 * view.scale + view.x);
-    const y = Math.max(12, object.box.y0 * view.scale + view.y);
+    const y = findRow(taken, x, Math.max(12, object.box.y0 * view.scale + view.y), width + 8);
     context.fillStyle = "rgb(20 16 12 / 82%)";
     context.beginPath();
     context.roundRect(x, y - 10, width + 8, 20, 4);
     context.fill();
-    context.fillStyle = toCss(pickColor(object.id));
+    context.fillStyle = toCss(pickColor(object.color));
     context.beginPath();
     context.roundRect(x + 4, y - 5, 8, 10, 2);
     context.fill();
     context.fillStyle = "white";
     context.fillText(text, x + 16, y + 0.5);
   }
+}
+
+/** The height at which a label covers none of those before it, if one is near; it is taken from then on. */
+function findRow(taken: { x: number; y: number; width: number }[], x: number, wanted: number, width: number): number {
+  let y = wanted;
+  for (let tries = 0; tries < 4; tries += 1) {
+    const other = taken.find((one) => Math.abs(one.y - y) < LABEL_HEIGHT && one.x < x + width && x < one.x + one.width);
+    if (!other) break;
+    y = other.y + LABEL_HEIGHT;
+  }
+  taken.push({ x, y, width });
+  return y;
 }
 
 function drawBox(context: CanvasRenderingContext2D, view: View, box: Box, isDashed: boolean): void {

@@ -64,10 +64,10 @@ export function paintOverlay(
   // large masks first: small ones stay visible on them
   for (const object of objects.toSorted((a, b) => b.area - a.area)) {
     const painted = prepareMask(object.mask);
-    const tinted = tint(painted, object.id);
+    const tinted = tint(painted, object.color);
     if (!tinted) continue;
     context.drawImage(tinted, painted.mask.x, painted.mask.y);
-    strokeOutline(context, painted.path, object.id, line);
+    strokeOutline(context, painted.path, object.color, line);
   }
 }
 

@@ -43,7 +43,7 @@ class VideoState {
       if (!sighting || this.hidden.has(track.id)) return [];
       const { box, mask, score } = sighting;
       const area = (box.x1 - box.x0) * (box.y1 - box.y0);
-      return [{ id: track.id, group: null, label: track.label, score, box, area, mask, prompt: null, hidden: false, job: null }];
+      return [{ id: track.id, color: track.id, group: null, label: track.label, score, box, area, mask, prompt: null, hidden: false, job: null }];
     });
   }
 
