@@ -21,7 +21,6 @@ from tests.support.paths import GOLDEN as GOLDEN_FOLDER
 from workers.engines.host.errors import HostCrashed, HostRefused
 from workers.engines.objects.export import write_asset_glb, write_asset_splat_ply
 from workers.engines.objects.sam3d import plyfile
-from workers.engines.objects.sam3d.cleanup import mesh_from_splat, repair_mesh
 from workers.engines.objects.sam3d.coordinates import (
     GLB_FROM_PLY,
     OBJECT_FROM_PLY,
@@ -289,22 +288,6 @@ def test_without_weights_the_gate_is_named(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("MAQUETTE_SAM3D_OBJECTS_PROFILE", "finest")
     with pytest.raises(ValueError, match="finest"):
         Sam3dObjectsSettings()
-
-
-def test_meshes_are_repaired() -> None:
-    box = trimesh.creation.box((1, 1, 1)).subdivide()
-    vertices, faces = np.asarray(box.vertices, float), np.asarray(box.faces)
-    broken = np.vstack([vertices, [[np.nan, 0, 0]]])
-    torn = np.vstack([faces[1:], [[0, 1, len(vertices)], [0, 0, 1], [0, 1, 10**6]]])
-    mesh, closed = repair_mesh(broken, torn, None)
-    assert closed and np.isfinite(mesh.vertices).all()
-    assert trimesh.Trimesh(mesh.vertices, mesh.faces).volume == pytest.approx(1)
-    with pytest.raises(ValueError):
-        repair_mesh(broken, np.array([[0, 0, 1]]), None)
-    with pytest.raises(ValueError):
-        mesh_from_splat(
-            Gaussians(*(np.zeros(shape, np.float32) for shape in ((3, 3), (3, 4), (3, 3), (3,), (3, 3))))
-        )
 
 
 # the world is the reference camera's frame, 1.7 times as large as upstream, which sees one view, takes it for
