@@ -1,25 +1,32 @@
 """Our adapter of Meta's own package against a FAKE of it: see sam3_meta_fake.py for its contract."""
 
+import importlib.util
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.support.paths import REPOSITORY
+
 pytest.importorskip("torch", reason="SAM 3 needs the extra 'sam3': torch is not installed")
 pytest.importorskip("transformers", reason="SAM 3 needs the extra 'sam3': transformers is not installed")
 
-from transformers.models.sam3_video import modeling_sam3_video
+import torch
 
 from tests.parity.sam3_meta_fake import FakeImageModel, FakePredictor, FakeProcessor, seen
 from tests.parity.sam3_runs import same
 from tests.parity.sam3_tiny import draw_image
-from workers.engines.concepts.sam3.errors import ObjectUnknown, PhraseRejected
+from workers.engines.concepts.sam3 import backends
+from workers.engines.concepts.sam3.errors import ObjectUnknown, PhraseRejected, Sam3Unavailable
 from workers.engines.concepts.sam3.meta_backend import loading as meta_loading
 from workers.engines.concepts.sam3.meta_backend.engine import MetaConcepts
-from workers.engines.concepts.sam3.meta_backend.loading import MetaModels
-from workers.engines.concepts.sam3.settings import MetaSettings
+from workers.engines.concepts.sam3.meta_backend.loading import MetaModels, MetaPackageMissing, NeedsCuda
+from workers.engines.concepts.sam3.settings import BACKEND_VARIABLE, CHECKPOINT_VARIABLE, MetaSettings
+from workers.engines.concepts.sam3.transformers_backend.engine import Sam3Concepts
 from workers.engines.protocols import (
     ConceptEngine,
     FrameExemplar,
@@ -31,6 +38,7 @@ from workers.engines.protocols import (
     VideoFrame,
     VisualPrompt,
 )
+from workers.engines.weights import WeightsCorrupt
 
 RED, GREEN = (20.0, 40.0), (120.0, 60.0)
 FIRST, FRAMES = 100, 8
@@ -229,33 +237,62 @@ def test_what_the_package_cannot_do_in_a_video_is_refused() -> None:
         run(engine(), TrackPrompts(("red",), visual_prompts=(TimedPrompt(FIRST, 7, point(RED)),)))
 
 
-def test_nothing_of_a_clip_is_held_once_its_session_is_closed() -> None:
-    concepts = engine()
-    for _ in range(2):
-        run(concepts, TrackPrompts(("red", "green")))
-    with pytest.raises(ObjectUnknown):
-        run(concepts, TrackPrompts(visual_prompts=(TimedPrompt(FIRST, 3, point(RED)),), objects=1))
-    assert len(predictor(concepts).held) == 3
-    assert predictor(concepts).held == [{}, {}, {}] and not predictor(concepts).sessions
+def test_the_setting_picks_the_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+    collected: list[type] = []
+    monkeypatch.setattr(Sam3Concepts, "__init__", lambda self, settings: collected.append(type(self)))
+    monkeypatch.setattr(MetaConcepts, "__init__", lambda self, settings: collected.append(type(self)))
+    for value, kind in (("", Sam3Concepts), ("transformers", Sam3Concepts), ("Meta ", MetaConcepts)):
+        monkeypatch.setenv(BACKEND_VARIABLE, value)
+        assert type(backends.concepts()) is kind
+    assert collected == [Sam3Concepts, Sam3Concepts, MetaConcepts]
+    monkeypatch.setenv(BACKEND_VARIABLE, "onnx")
+    with pytest.raises(ValueError, match=r"BACKEND\n.*'transformers' or 'meta'"):
+        backends.concepts()
 
 
-def test_masks_that_do_not_fit_into_memory_are_refused_and_the_session_is_closed() -> None:
-    one_frame = IMAGE.shape[0] * IMAGE.shape[1]
-    concepts = engine(mask_bytes=3 * one_frame)
-    with pytest.raises(RequestRefused) as caught:
-        run(concepts, TrackPrompts(("red",)))
-    assert caught.value.problem.code == "video_too_long" and not predictor(concepts).sessions
-    assert len(run(concepts, TrackPrompts(("red",)), numbers=range(3))) == 3
+def test_the_image_installs_the_commit_whose_contract_is_recorded() -> None:
+    dockerfile = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
+    assert re.findall(r"^ARG SAM3_COMMIT=(\w+)$", dockerfile, re.MULTILINE) == [meta_loading.COMMIT]
 
 
-def test_holes_are_filled_on_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    # as transformers starts, without a kernel from the hub: it then leaves masks as they are, silently
-    monkeypatch.setattr(modeling_sam3_video, "cv_utils_kernel", None)
-    loaded = MetaModels(MetaSettings(fill_area=16), "cpu", {}, autocast=False)
-    loaded.__dict__.update(image=FakeImageModel(), processor=FakeProcessor(), predictor=FakePredictor())
-    concepts = MetaConcepts(models=loaded)
-    photo = IMAGE.copy()
-    photo[39:42, 19:22] = 0
-    assert not seen(photo, "red")[40, 20]
-    (found,) = concepts.ground(concepts.embed(photo, "a"), ["red"])
-    assert found.mask[40, 20] and (found.mask ^ seen(IMAGE, "red")).sum() == 0
+def test_loading_names_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    actual: list[object] = [None]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: actual[0])
+    with pytest.raises(MetaPackageMissing, match=meta_loading.COMMIT):
+        meta_loading.find_models(MetaSettings())
+    actual[0] = object()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(NeedsCuda, match="MAQUETTE_SAM3_BACKEND=transformers"):
+        meta_loading.find_models(MetaSettings())
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index: (9, 0))
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_90"])
+    with pytest.raises(NeedsCuda, match="there is no cuda:1"):
+        meta_loading.find_models(MetaSettings(device="cuda:1"))
+    with pytest.raises(NeedsCuda, match="cpu will not do"):
+        meta_loading.find_models(MetaSettings(device="cpu"))
+    with pytest.raises(Sam3Unavailable, match=CHECKPOINT_VARIABLE):
+        meta_loading.find_models(MetaSettings())
+    with pytest.raises(Sam3Unavailable, match="not a file"):
+        meta_loading.find_models(MetaSettings(checkpoint=str(tmp_path / "sam3.pt")))
+    (tmp_path / "sam3.pt").write_bytes(b"weights")
+    monkeypatch.setenv(CHECKPOINT_VARIABLE, str(tmp_path / "sam3.pt"))
+    loaded = meta_loading.find_models(MetaSettings())
+    assert loaded.device == "cuda" and len(loaded.weights["sam3.pt"]) == 64
+
+
+def test_a_checkpoint_that_lacks_a_tensor_is_refused(tmp_path: Path) -> None:
+    class Model(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = torch.nn.Linear(2, 2)
+
+    path = tmp_path / "sam3.pt"
+    torch.save({"model": {"detector.head.weight": torch.eye(2)}}, path)
+    with pytest.raises(WeightsCorrupt, match=r"head\.bias"):
+        meta_loading.load_image_weights(Model(), path)
+    torch.save({"detector.head.weight": torch.eye(2), "detector.head.bias": torch.ones(2)}, path)
+    model = Model()
+    meta_loading.load_image_weights(model, path)
+    assert torch.equal(model.head.weight, torch.eye(2))

@@ -1,11 +1,25 @@
-"""Meshes of SAM 3D Objects that are broken, and what is made of them."""
+"""What the adapter of SAM 3D Objects does to meshes and splats, without upstream."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 import trimesh
 
+from workers.engines.objects.sam3d import plyfile
 from workers.engines.objects.sam3d.cleanup import mesh_from_splat, repair_mesh
+from workers.formats.splat_ply import read_splat_fields
 from workers.geometry.gaussians import Gaussians
+
+
+def test_splats_are_written_without_the_gpl_package(tmp_path: Path) -> None:
+    named = ["x", "y", "z", "nx", "ny", "nz", *(f"f_dc_{k}" for k in range(3)), "opacity"]
+    fields = [*named, *(f"scale_{k}" for k in range(3)), *(f"rot_{k}" for k in range(4))]
+    rows = np.random.default_rng(0).normal(size=(7, len(fields))).astype(np.float32)
+    table = np.empty(7, dtype=[(field, "f4") for field in fields])
+    table[:] = list(map(tuple, rows))
+    plyfile.PlyData([plyfile.PlyElement.describe(table, "vertex")]).write(str(tmp_path / "s.ply"))
+    np.testing.assert_array_equal(read_splat_fields((tmp_path / "s.ply").read_bytes()), rows)
 
 
 def test_meshes_are_repaired() -> None:
