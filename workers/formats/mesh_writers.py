@@ -6,6 +6,7 @@ import numpy as np
 
 from workers.formats.glb_builder import GlbBuilder
 from workers.formats.mesh_parts import split_by_material
+from workers.formats.texture_colors import paint_vertices
 from workers.geometry.meshes import Mesh, vertex_normals
 
 if TYPE_CHECKING:
@@ -31,8 +32,13 @@ def write_mesh_glb(mesh: Mesh) -> bytes:
 
 
 def write_mesh_ply(mesh: Mesh) -> bytes:
-    """Binary little-endian PLY with float32 vertices and, where the mesh has them, sRGB uint8 colours."""
-    return bytes(_to_trimesh(mesh).export(file_type="ply", encoding="binary", vertex_normal=True))
+    """Binary little-endian PLY with float32 vertices and, where the mesh has them, sRGB uint8 colours.
+
+    Textures become colours of the vertices.
+    """
+    return bytes(
+        _to_trimesh(paint_vertices(mesh)).export(file_type="ply", encoding="binary", vertex_normal=True)
+    )
 
 
 def write_mesh_stl(mesh: Mesh) -> bytes:
