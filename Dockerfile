@@ -164,7 +164,7 @@ FROM ${PYTHON_IMAGE} AS torch-base
 RUN apt-get update \
     && apt-get install -y --no-install-recommends gcc libc6-dev \
     && rm -rf /var/lib/apt/lists/* \
-    && install -d -o 10001 -g 10001 /scratch
+    && install -d -o 10001 -g 10001 /scratch /models
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -172,6 +172,7 @@ ENV PATH=/venv/bin:$PATH \
     MAQUETTE_SCRATCH=/scratch/files \
     HF_HUB_OFFLINE=1 \
     MAQUETTE_MODELS_DIR=/models \
+    MAQUETTE_REQUIRE_GPU=true \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 WORKDIR /app
@@ -182,11 +183,13 @@ HEALTHCHECK --interval=60s --timeout=20s --start-period=600s --retries=3 \
 
 FROM torch-base AS worker-sam3
 COPY --from=sam3-environment /venv /venv
-ENV MAQUETTE_WORKER_QUEUE=sam3 MAQUETTE_WORKER_ENGINES=sam3
+ENV MAQUETTE_SAM3_PATH=/models/sam3 \
+    MAQUETTE_SAM3_META_CHECKPOINT=/models/sam3/sam3.pt \
+    MAQUETTE_WORKER_QUEUE=sam3 MAQUETTE_WORKER_ENGINES=sam3
 CMD ["celery", "-A", "workers.main", "worker", "--queues", "sam3", "--concurrency", "1", \
      "--pool", "prefork", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
 
-# upstream fetches DINOv2 and MoGe at load: they have to lie in /models beforehand
+# upstream fetches DINOv2 and MoGe at load: `maquette-server models pull sam3d_objects` lays them into /models
 FROM torch-base AS worker-sam3d-objects
 USER 0:0
 # Open3D, which upstream imports, is linked against them
@@ -201,21 +204,22 @@ COPY --from=sam3d-objects-environment /opt/sam-3d-objects /opt/sam-3d-objects
 ENV MAQUETTE_SAM3D_OBJECTS_SOURCE=/opt/sam-3d-objects \
     MAQUETTE_SAM3D_OBJECTS_PYTHON=/opt/sam3d-objects-venv/bin/python \
     MAQUETTE_GSPLAT_PYTHON=/opt/sam3d-objects-venv/bin/python \
-    MAQUETTE_SAM3D_OBJECTS_CONFIG=/models/sam-3d-objects/checkpoints/pipeline.yaml \
-    TORCH_HOME=/models/torch \
-    HF_HOME=/models/hub \
+    MAQUETTE_SAM3D_OBJECTS_CONFIG=/models/sam3d_objects/checkpoints/pipeline.yaml \
+    TORCH_HOME=/models/sam3d_objects/torch \
+    HF_HOME=/models/sam3d_objects/hub \
     MAQUETTE_WORKER_QUEUE=sam3d_objects MAQUETTE_WORKER_ENGINES=sam3d_objects
 CMD ["celery", "-A", "workers.main", "worker", "--queues", "sam3d_objects", "--concurrency", "1", \
      "--pool", "prefork", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
 
-# weights and the MHR assets lie in /models
+# `maquette-server models pull sam3d_body` lays everything into /models
 FROM torch-base AS worker-sam3d-body
 COPY --from=sam3d-body-environment /venv /venv
 COPY --from=sam3d-body-environment /opt/sam-3d-body /opt/sam-3d-body
 ENV MAQUETTE_SAM3D_BODY_SOURCE=/opt/sam-3d-body \
-    MAQUETTE_SAM3D_BODY_CHECKPOINT=/models/sam-3d-body-dinov3/model.ckpt \
-    MAQUETTE_MHR_ASSETS=/models/mhr \
-    TORCH_HOME=/models/torch \
+    MAQUETTE_SAM3D_BODY_CHECKPOINT=/models/sam3d_body/model.ckpt \
+    MAQUETTE_SAM3D_BODY_FOV=/models/sam3d_body/moge2/model.pt \
+    MAQUETTE_MHR_ASSETS=/models/sam3d_body/mhr \
+    TORCH_HOME=/models/sam3d_body/torch \
     MAQUETTE_WORKER_QUEUE=sam3d_body MAQUETTE_WORKER_ENGINES=sam3d_body
 CMD ["celery", "-A", "workers.main", "worker", "--queues", "sam3d_body", "--concurrency", "1", \
      "--pool", "prefork", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]

@@ -13,7 +13,8 @@ from storage.artefacts import open_store
 from storage.broker import make_app, publish
 from storage.ledger import Database, fleet
 from workers.engines.gpu_faults import DeviceLost, probe_device
-from workers.engines.registry import load_engines
+from workers.engines.registry import EngineUnavailable, load_engines
+from workers.engines.settings import SharedEngineSettings
 from workers.runner import Runner
 from workers.settings import WorkerSettings
 
@@ -37,6 +38,10 @@ class WorkerProcess:
         sandbox = Sandbox()
         sandbox.start()
         engines = load_engines(settings.worker_engines, settings.engine_options())
+        if SharedEngineSettings().require_gpu and engines.failures:
+            # jobs would be taken and fail, or run on the CPU for hours
+            why = "; ".join(f"{kind}: {reason}" for kind, reason in engines.failures.items())
+            raise EngineUnavailable(settings.worker_engines, why)
         announce = partial(publish, make_app(settings.broker_url, publishes_only=True))
         self._runner = Runner(self._db, store, engines, sandbox, settings, announce)
         fleet.announce(self._db, settings.worker_id, settings.worker_queue, engines.describe())

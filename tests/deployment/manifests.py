@@ -15,6 +15,7 @@ from service.settings import ServiceSettings
 from tests.support.paths import REPOSITORY
 from workers.engines.bodies.mhr.settings import MhrSettings
 from workers.engines.bodies.sam3d.settings import Sam3dBodySettings
+from workers.engines.concepts.sam3.settings import MetaSettings, Sam3Settings
 from workers.engines.objects.sam3d.settings import Sam3dObjectsSettings
 from workers.engines.settings import SharedEngineSettings
 from workers.settings import WorkerSettings
@@ -38,7 +39,9 @@ def variable_names(*classes: type[BaseSettings]) -> set[str]:
 GATEWAY_VARIABLES = variable_names(ServiceSettings)
 WORKER_VARIABLES = variable_names(WorkerSettings, SharedEngineSettings)
 KNOWN_ENGINES = {engine.name for engine in catalogue.KNOWN}
-GPU_VARIABLES = variable_names(Sam3dBodySettings, Sam3dObjectsSettings, MhrSettings)
+GPU_VARIABLES = variable_names(
+    Sam3Settings, MetaSettings, Sam3dBodySettings, Sam3dObjectsSettings, MhrSettings
+)
 SERVER_VARIABLES = GATEWAY_VARIABLES | WORKER_VARIABLES | GPU_VARIABLES
 
 

@@ -200,9 +200,3 @@ def test_a_phrase_at_the_limit_is_read_and_one_beyond_is_not() -> None:
 def test_random_weights_are_reproducible() -> None:
     one, other = tiny_model(3).state_dict(), tiny_model(3).state_dict()
     assert all(np.array_equal(one[name], other[name]) for name in one)
-
-
-def test_pull_copies_a_folder_and_prints_its_hashes(folder: Path, tmp_path: Path) -> None:
-    hashes = weights.copy_weights(tmp_path / "copy", str(folder))
-    assert hashes["model.safetensors"] == weights.compute_sha256(folder / "model.safetensors")
-    assert (tmp_path / "copy" / "config.json").read_bytes() == (folder / "config.json").read_bytes()

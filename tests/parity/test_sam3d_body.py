@@ -94,6 +94,16 @@ def test_several_people_are_sent_in_one_call(start: Any, tmp_path: Path) -> None
     assert (stated["inference_type"], stated["momentum"]) == ("full", "0")
 
 
+def test_a_crowd_that_does_not_fit_into_memory_is_taken_in_parts(start: Any, tmp_path: Path) -> None:
+    whole = start().recover(draw_image(), BOXES, masks(), camera=CENTRED)
+    parts = start(fits=1).recover(draw_image(), BOXES, masks(), camera=CENTRED)
+    for one, other in zip(whole, parts, strict=True):
+        np.testing.assert_array_equal(one.vertices, other.vertices)
+    with pytest.raises(HostRefused) as caught:
+        start(fits=0).recover(draw_image(), BOXES, camera=CENTRED)
+    assert caught.value.code == "out_of_memory" and caught.value.fatal
+
+
 def test_a_body_is_complete(start: Any) -> None:
     (body,) = start().recover(draw_image(), BOXES[:1], camera=CENTRED)
     true = true_parameters(BOXES[0])

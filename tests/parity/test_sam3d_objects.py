@@ -20,8 +20,6 @@ from scipy.spatial.transform import Rotation
 from tests.support.paths import GOLDEN as GOLDEN_FOLDER
 from workers.engines.host.errors import HostCrashed, HostRefused
 from workers.engines.objects.export import write_asset_glb, write_asset_splat_ply
-from workers.engines.objects.sam3d import plyfile
-from workers.engines.objects.sam3d.cleanup import mesh_from_splat, repair_mesh
 from workers.engines.objects.sam3d.coordinates import (
     GLB_FROM_PLY,
     OBJECT_FROM_PLY,
@@ -35,7 +33,7 @@ from workers.engines.objects.sam3d.settings import Sam3dObjectsSettings
 from workers.engines.protocols import MultiViewEngine, ObjectEngine, RequestRefused
 from workers.engines.registry import load_engines
 from workers.formats.glb_reader import read_glb
-from workers.formats.splat_ply import read_splat_fields, read_splat_ply
+from workers.formats.splat_ply import read_splat_ply
 from workers.geometry.cameras import Camera
 from workers.geometry.gaussians import Gaussians, transform
 from workers.geometry.mesh_renderer import render_mesh, silhouette
@@ -204,16 +202,6 @@ def test_without_flash_attention_torch_attends_on_any_card(start: Any, tmp_path:
     assert calls(tmp_path)[0]["attention"] == [wanted, wanted]
 
 
-def test_splats_are_written_without_the_gpl_package(tmp_path: Path) -> None:
-    named = ["x", "y", "z", "nx", "ny", "nz", *(f"f_dc_{k}" for k in range(3)), "opacity"]
-    fields = [*named, *(f"scale_{k}" for k in range(3)), *(f"rot_{k}" for k in range(4))]
-    rows = np.random.default_rng(0).normal(size=(7, len(fields))).astype(np.float32)
-    table = np.empty(7, dtype=[(field, "f4") for field in fields])
-    table[:] = list(map(tuple, rows))
-    plyfile.PlyData([plyfile.PlyElement.describe(table, "vertex")]).write(str(tmp_path / "s.ply"))
-    np.testing.assert_array_equal(read_splat_fields((tmp_path / "s.ply").read_bytes()), rows)
-
-
 def test_an_optimised_pose_is_believed_on_evidence_alone(start: Any) -> None:
     well = start("best", optimises="well").reconstruct(IMAGE, MASK, camera=CAMERA)
     assert "pose_optimised" in well.flags and (well.silhouette_iou or 0) > 0.97
@@ -289,22 +277,6 @@ def test_without_weights_the_gate_is_named(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("MAQUETTE_SAM3D_OBJECTS_PROFILE", "finest")
     with pytest.raises(ValueError, match="finest"):
         Sam3dObjectsSettings()
-
-
-def test_meshes_are_repaired() -> None:
-    box = trimesh.creation.box((1, 1, 1)).subdivide()
-    vertices, faces = np.asarray(box.vertices, float), np.asarray(box.faces)
-    broken = np.vstack([vertices, [[np.nan, 0, 0]]])
-    torn = np.vstack([faces[1:], [[0, 1, len(vertices)], [0, 0, 1], [0, 1, 10**6]]])
-    mesh, closed = repair_mesh(broken, torn, None)
-    assert closed and np.isfinite(mesh.vertices).all()
-    assert trimesh.Trimesh(mesh.vertices, mesh.faces).volume == pytest.approx(1)
-    with pytest.raises(ValueError):
-        repair_mesh(broken, np.array([[0, 0, 1]]), None)
-    with pytest.raises(ValueError):
-        mesh_from_splat(
-            Gaussians(*(np.zeros(shape, np.float32) for shape in ((3, 3), (3, 4), (3, 3), (3,), (3, 3))))
-        )
 
 
 # the world is the reference camera's frame, 1.7 times as large as upstream, which sees one view, takes it for

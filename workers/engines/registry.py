@@ -59,7 +59,8 @@ class EngineSet:
     @property
     def on_gpu(self) -> bool:
         """Whether an engine of this worker holds a GPU."""
-        return any(engine.info.device.startswith("cuda") for engine in self.loaded.values())
+        # engines of hosts report the card's name
+        return any(not engine.info.device.startswith("cpu") for engine in self.loaded.values())
 
     def describe(self) -> list[dict[str, Any]]:
         """One entry per kind of engine, as `GET /v1/engines` lists them, with what is missing here."""

@@ -1,5 +1,6 @@
 """FAKE torch: the few names that the adapter's child uses."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,21 @@ from typing import Any
 import numpy as np
 
 
+class version:
+    cuda = "12.4"
+
+
+class serialization:
+    @staticmethod
+    def safe_globals(classes: list[Any]) -> Any:
+        assert dict not in classes
+        return contextlib.nullcontext()
+
+
 class cuda:
+    class OutOfMemoryError(RuntimeError):
+        """As torch's."""
+
     @staticmethod
     def is_available() -> bool:
         return True
@@ -15,6 +30,22 @@ class cuda:
     @staticmethod
     def get_device_name(_index: int) -> str:
         return "fake device"
+
+    @staticmethod
+    def device_count() -> int:
+        return 1
+
+    @staticmethod
+    def get_device_capability(_index: int) -> tuple[int, int]:
+        return (9, 0)
+
+    @staticmethod
+    def get_arch_list() -> list[str]:
+        return ["sm_90"]
+
+    @staticmethod
+    def empty_cache() -> None:
+        return None
 
 
 class Tensor:

@@ -59,5 +59,17 @@ class cuda:
         return "fake device"
 
     @staticmethod
+    def device_count() -> int:
+        return 1
+
+    @staticmethod
+    def get_device_capability(_index: int) -> tuple[int, int]:
+        return (9, 0)
+
+    @staticmethod
+    def get_arch_list() -> list[str]:
+        return ["sm_90"]
+
+    @staticmethod
     def empty_cache() -> None:
         return None

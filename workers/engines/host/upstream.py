@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from workers.engines.gpu_support import GpuUnusable, check_gpu
 from workers.engines.host.child import ChildError
 
 
@@ -26,6 +27,8 @@ def report_missing_checkpoint(errors: tuple[type[Exception], ...] = (FileNotFoun
 
 
 def require_gpu(torch: Any) -> None:
-    """Raise ChildError `no_gpu` unless torch, which the child imports from its own environment, sees one."""
-    if not torch.cuda.is_available():
-        raise ChildError("no_gpu", "upstream runs on CUDA alone, and torch sees no GPU")
+    """Raise ChildError (`no_gpu`, `gpu_unsupported`) unless the child's torch can use a GPU."""
+    try:
+        check_gpu(torch)
+    except GpuUnusable as error:
+        raise ChildError(error.code, f"upstream runs on CUDA alone: {error}") from error

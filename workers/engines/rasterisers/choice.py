@@ -7,7 +7,7 @@ from functools import cache
 from workers.engines.rasterisers.gsplat_rasteriser import GsplatRasteriser
 from workers.engines.rasterisers.hosted import HostedRasteriser
 from workers.engines.rasterisers.numba_rasteriser import NumbaRasteriser
-from workers.engines.rasterisers.protocol import Rasteriser, RasteriserMissing
+from workers.engines.rasterisers.protocol import Rasteriser, RasteriserBroken, RasteriserMissing
 from workers.engines.settings import GSPLAT_PYTHON_VARIABLE, SharedEngineSettings
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,8 @@ def choose_rasteriser() -> Rasteriser:
             return make()
         except RasteriserMissing as error:
             missing.append(str(error))
+            if isinstance(error, RasteriserBroken):
+                log.warning("another rasteriser is used: %s", error)
     raise RasteriserMissing("; ".join(missing))
 
 

@@ -5,9 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from workers.engines.rasterisers.protocol import GaussianGradients, RasteriserMissing, Rendering
+from workers.engines.rasterisers.protocol import (
+    GaussianGradients,
+    RasteriserBroken,
+    RasteriserMissing,
+    Rendering,
+)
+from workers.geometry.cameras import Camera
 from workers.geometry.gaussians import Array, Gaussians
 from workers.geometry.posed_cameras import PosedCamera
+from workers.geometry.poses import Similarity
 
 
 class GsplatRasteriser:
@@ -24,7 +31,31 @@ class GsplatRasteriser:
             raise RasteriserMissing(f"the CUDA rasteriser needs torch and gsplat: {error}") from error
         if not self._torch.cuda.is_available():
             raise RasteriserMissing("gsplat renders only on CUDA, and torch finds no GPU")
-        self._rasterize = gsplat.rasterization
+        try:
+            self._rasterize = gsplat.rasterization
+            self._probe()
+        # whatever it is, this rasteriser cannot be used: a wheel without kernels fails in many ways
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise RasteriserBroken(
+                f"gsplat is installed, and cannot render on this GPU ({reason}): its wheel compiles kernels "
+                "at the first picture, which needs nvcc"
+            ) from error
+
+    def _probe(self) -> None:
+        """Render one Gaussian and its gradients: gsplat finds its kernels only then."""
+        one = np.ones((1, 1), np.float32)
+        gaussian = Gaussians(
+            np.array([[0, 0, 2]], np.float32),
+            np.array([[1, 0, 0, 0]], np.float32),
+            np.full((1, 3), 0.5, np.float32),
+            np.full(1, 0.9, np.float32),
+            np.ones((1, 3), np.float32),
+        )
+        view = PosedCamera(Camera(1, 1, 1.0, 1.0, 0.5, 0.5), Similarity())
+        rendering, gradients = self.backward(gaussian, view, np.ones((1, 1, 3), np.float32), one)
+        if not rendering.alpha[0, 0] > 0.5 or not np.isfinite(gradients.opacities).all():
+            raise RuntimeError(f"one opaque Gaussian was rendered with alpha {float(rendering.alpha[0, 0])}")
 
     def render(self, gaussians: Gaussians, view: PosedCamera) -> Rendering:
         """See `Rasteriser.render`."""

@@ -2,7 +2,7 @@
 
 A Gaussian projects by the local affine approximation of EWA splatting (Zwicker et al. 2001) as in 3D Gaussian
 Splatting (Kerbl et al. 2023, eq. 5). Gaussians blend front to back in the order of their means' depth. The
-constants follow the rasteriser of 3DGS, `NEAR` and `REACH` those of gsplat.
+constants follow the rasteriser of 3DGS, `ALPHA_CEILING`, `NEAR` and `REACH` those of gsplat 1.5.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ LOW_PASS = 0.3
 # Alpha below this counts as nothing.
 ALPHA_FLOOR = 1 / 255
 # No Gaussian blocks more light than this, so that gradients reach what lies behind it.
-ALPHA_CEILING = 0.99
+ALPHA_CEILING = 0.999
 # A pixel is complete when less than this share of the light is left.
 LIGHT_FLOOR = 1e-4
 # Gaussians nearer to the camera than this are left out; in the unit of the scene.
@@ -67,3 +67,7 @@ class RasteriserMissing(RuntimeError):
     """This rasteriser cannot run here; `code` is stable, the message names what it needs."""
 
     code = "rasteriser_missing"
+
+
+class RasteriserBroken(RasteriserMissing):
+    """Everything that this rasteriser needs is installed, and a picture cannot be rendered all the same."""

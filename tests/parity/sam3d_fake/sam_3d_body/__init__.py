@@ -134,6 +134,8 @@ class SAM3DBodyEstimator:
             sys.stderr.write("Segmentation fault (fake)\n")
             sys.stderr.flush()
             os._exit(139)
+        if len(bboxes) > wrong.get("fits", 99):
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB (fake)")
         if wrong.get("cuda_at") == self.calls:
             raise RuntimeError("CUDA out of memory (fake)")
         camera = cam_int.array[0].astype(np.float64)

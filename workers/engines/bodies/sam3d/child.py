@@ -6,7 +6,8 @@ boxes; it wants RGB, puts its batch on "cuda" whatever its model is on, and prin
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -71,10 +72,30 @@ class Estimator:
                 )
             given = np.asarray(self._fov.get_cam_intrinsics(image))[0]
         intrinsics = self._torch.from_numpy(given.astype(np.float32)[None])
-        people = self._estimator.process_one_image(
-            image, bboxes=boxes, masks=masks, cam_int=intrinsics, inference_type=self._mode
-        )
+        people = self._recover(image, boxes, masks, intrinsics)
         return {"people": len(people)}, {**_stacked(people), "intrinsics": given.astype(np.float64)}
+
+    def _recover(self, image: Any, boxes: Any, masks: Any, intrinsics: Any) -> list[dict[str, Any]]:
+        """The people of an image, together; where they do not fit into memory, half of them at a time."""
+        try:
+            people: list[dict[str, Any]] = self._estimator.process_one_image(
+                image, bboxes=boxes, masks=masks, cam_int=intrinsics, inference_type=self._mode
+            )
+            return people
+        except self._torch.cuda.OutOfMemoryError as error:
+            self._torch.cuda.empty_cache()
+            if len(boxes) == 1:
+                raise ChildError(
+                    "out_of_memory", "one person does not fit into the GPU's memory", fatal=True
+                ) from error
+        half = len(boxes) // 2
+        return [
+            person
+            for part in (slice(None, half), slice(half, None))
+            for person in self._recover(
+                image, boxes[part], None if masks is None else masks[part], intrinsics
+            )
+        ]
 
 
 def _fov_estimator(checkpoint: str | None) -> Any:
@@ -106,7 +127,7 @@ def _stacked(people: list[dict[str, Any]]) -> dict[str, NDArray[Any]]:
 
 @contextmanager
 def _tensors_only(torch: Any) -> Iterator[None]:
-    """Upstream loads its checkpoint as a pickle of anything: allow tensors alone.
+    """Upstream loads its checkpoint as a pickle of anything: allow tensors, and harmless records beside them.
 
     Raises ChildError `checkpoint_unsafe` for a checkpoint with anything else.
     """
@@ -117,7 +138,8 @@ def _tensors_only(torch: Any) -> Iterator[None]:
 
     torch.load = load
     try:
-        yield
+        with torch.serialization.safe_globals(_list_harmless()):
+            yield
     except FileNotFoundError:
         raise
     # torch reports a refused pickle only in the text of its error
@@ -129,6 +151,27 @@ def _tensors_only(torch: Any) -> Iterator[None]:
         raise
     finally:
         torch.load = original
+
+
+def _list_harmless() -> list[Any]:
+    """Classes of a training run's settings and counters that hold data alone; those that are installed."""
+    names = [
+        ("collections", "OrderedDict"),
+        ("collections", "defaultdict"),
+        ("yacs.config", "CfgNode"),
+        ("omegaconf.dictconfig", "DictConfig"),
+        ("omegaconf.listconfig", "ListConfig"),
+        ("omegaconf.base", "ContainerMetadata"),
+        ("omegaconf.base", "Metadata"),
+        ("omegaconf.nodes", "AnyNode"),
+        ("numpy", "dtype"),
+        ("numpy.core.multiarray", "scalar"),
+    ]
+    found = []
+    for module, name in names:
+        with suppress(ImportError, AttributeError):
+            found.append(getattr(import_module(module), name))
+    return found
 
 
 def _check_filled(model: Any) -> None:

@@ -41,6 +41,9 @@ class Sam3dBody:
         checkpoint = _checkpoint(chosen)
         assets = chosen.assets or find_assets()
         weights = {checkpoint.name: _checked(checkpoint, chosen.sha256), **verify(assets)}
+        fov = chosen.fov
+        if fov is not None and fov.is_file():
+            weights[f"{fov.parent.name}/{fov.name}"] = hash_file(fov)
         self._model = model or BodyModelsMhr(assets)
         self._assets, self._meshes = assets, dict[int, SkinnedMesh]()
         if chosen.lod != NATIVE:
@@ -51,7 +54,8 @@ class Sam3dBody:
         self.info = EngineInfo(
             name="sam3d_body",
             kind="bodies",
-            version=f"sam-3d-body/{ready['backbone']}/{chosen.mode}/lod{chosen.lod}",
+            # bodies of images without a camera depend on the estimator of the field of view
+            version=f"sam-3d-body/{ready['backbone']}/{chosen.mode}/lod{chosen.lod}{'/fov' if fov else ''}",
             device=str(ready["device"]),
             licence=f"{LICENCE} (weights and code of SAM 3D Body); Apache-2.0 (MHR)",
             capabilities=("image", "multi_person", "rig", "masks", "hands", "shape", "lod"),

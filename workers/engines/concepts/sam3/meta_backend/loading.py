@@ -18,6 +18,7 @@ import torch
 
 from workers.engines.concepts.sam3.errors import Sam3Unavailable
 from workers.engines.concepts.sam3.settings import CHECKPOINT_VARIABLE, MetaSettings
+from workers.engines.gpu_support import GpuUnusable, check_gpu
 from workers.engines.weights import WeightsCorrupt
 
 COMMIT = "bfbed072a07a6a52c8d5fdc75a7a186251a835b1"
@@ -110,8 +111,10 @@ def find_models(settings: MetaSettings) -> MetaModels:
         raise NeedsCuda(
             f"Meta's package needs CUDA ({device} will not do): set MAQUETTE_SAM3_BACKEND=transformers"
         )
-    if (torch.device(device).index or 0) >= torch.cuda.device_count():
-        raise NeedsCuda(f"there is no {device}: this machine shows {torch.cuda.device_count()} GPUs")
+    try:
+        check_gpu(torch, device)
+    except GpuUnusable as error:
+        raise NeedsCuda(str(error)) from error
     if settings.checkpoint is None:
         raise Sam3Unavailable(f"{CHECKPOINT_VARIABLE} does not name the file sam3.pt")
     weights = {}

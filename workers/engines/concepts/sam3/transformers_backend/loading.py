@@ -22,6 +22,8 @@ from workers.engines.concepts.sam3.transformers_backend.precision import (
 )
 from workers.engines.concepts.sam3.transformers_backend.video_model import AlignedSam3Video, pad_geometry
 from workers.engines.concepts.sam3.transformers_backend.weights import compute_sha256, find_weights
+from workers.engines.gpu_support import check_gpu
+from workers.engines.settings import SharedEngineSettings
 from workers.engines.weights import WeightsCorrupt
 
 
@@ -69,7 +71,8 @@ def load_model(settings: Sam3Settings) -> LoadedModel:
     """Load the model of the settings.
 
     Raises Sam3Unavailable when weights or tokenizer are not available, WeightsCorrupt when they do not fit
-    the model, KernelMissing when transformers would skip its post-processing, ValueError for a bad setting.
+    the model, KernelMissing when transformers would skip its post-processing, GpuUnusable, and ValueError for
+    a bad setting.
     """
     device = _resolve_device(settings)
     dtype = DTYPES[choose_precision(settings.dtype, device)]
@@ -118,7 +121,11 @@ def prepare_model(
 
 
 def _resolve_device(settings: Sam3Settings) -> Any:
-    """The torch device of the settings."""
-    if settings.device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(settings.device)
+    """The torch device of the settings; raises GpuUnusable when a GPU is asked for that cannot be used."""
+    device = settings.device
+    if device == "auto":
+        may_fall_back = not SharedEngineSettings().require_gpu
+        device = "cpu" if may_fall_back and not torch.cuda.is_available() else "cuda"
+    if device.startswith("cuda"):
+        check_gpu(torch, device)
+    return torch.device(device)

@@ -1,8 +1,6 @@
 """SAM 3's weight files: a local folder or the hub, and their hashes."""
 
 import hashlib
-import shutil
-from collections.abc import Mapping
 from pathlib import Path
 
 from huggingface_hub import snapshot_download
@@ -15,7 +13,6 @@ from huggingface_hub.errors import (
 )
 
 from workers.engines.concepts.sam3.errors import Sam3Unavailable
-from workers.engines.concepts.sam3.settings import HUB_ID
 
 FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt"]
 
@@ -41,18 +38,6 @@ def find_weights(source: str, revision: str | None) -> tuple[Path, str]:
     except (HfHubHTTPError, OSError) as error:
         raise Sam3Unavailable(f"{source} cannot be downloaded ({type(error).__name__})") from error
     return downloaded, downloaded.name
-
-
-def copy_weights(folder: Path, source: str | None = None) -> Mapping[str, str]:
-    """Download the weights, copy them into a folder, return their sha256 by name; raises Sam3Unavailable."""
-    downloaded, _ = find_weights(source or HUB_ID, None)
-    folder.mkdir(parents=True, exist_ok=True)
-    hashes = {}
-    for file in sorted(downloaded.iterdir()):
-        if file.is_file():
-            shutil.copyfile(file, folder / file.name)
-            hashes[file.name] = compute_sha256(folder / file.name)
-    return hashes
 
 
 def compute_sha256(path: Path) -> str:

@@ -1,0 +1,114 @@
+"""Memory, devices and kernels of Meta's backend, against a FAKE of Meta's package: see sam3_meta_fake.py."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch", reason="SAM 3 needs the extra 'sam3': torch is not installed")
+pytest.importorskip("transformers", reason="SAM 3 needs the extra 'sam3': transformers is not installed")
+
+import torch
+from transformers.models.sam3_video import modeling_sam3_video
+
+from tests.parity.sam3_meta_fake import FakeImageModel, FakePredictor, FakeProcessor, seen
+from tests.parity.test_sam3_meta import FIRST, IMAGE, RED, engine, point, predictor, run
+from workers.engines.concepts.sam3.errors import ObjectUnknown
+from workers.engines.concepts.sam3.meta_backend.engine import MetaConcepts
+from workers.engines.concepts.sam3.meta_backend.loading import MetaModels
+from workers.engines.concepts.sam3.settings import MetaSettings
+from workers.engines.protocols import RequestRefused, TimedPrompt, TrackPrompts
+
+
+def test_nothing_of_a_clip_is_held_once_its_session_is_closed() -> None:
+    concepts = engine()
+    for _ in range(2):
+        run(concepts, TrackPrompts(("red", "green")))
+    with pytest.raises(ObjectUnknown):
+        run(concepts, TrackPrompts(visual_prompts=(TimedPrompt(FIRST, 3, point(RED)),), objects=1))
+    assert len(predictor(concepts).held) == 3
+    assert predictor(concepts).held == [{}, {}, {}] and not predictor(concepts).sessions
+
+
+def test_masks_that_do_not_fit_into_memory_are_refused_and_the_session_is_closed() -> None:
+    one_frame = IMAGE.shape[0] * IMAGE.shape[1]
+    concepts = engine(mask_bytes=3 * one_frame)
+    with pytest.raises(RequestRefused) as caught:
+        run(concepts, TrackPrompts(("red",)))
+    assert caught.value.problem.code == "video_too_long" and not predictor(concepts).sessions
+    assert len(run(concepts, TrackPrompts(("red",)), numbers=range(3))) == 3
+
+
+def test_holes_are_filled_on_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    # as transformers starts, without a kernel from the hub: it then leaves masks as they are, silently
+    monkeypatch.setattr(modeling_sam3_video, "cv_utils_kernel", None)
+    loaded = MetaModels(MetaSettings(fill_area=16), "cpu", {}, autocast=False)
+    loaded.__dict__.update(image=FakeImageModel(), processor=FakeProcessor(), predictor=FakePredictor())
+    concepts = MetaConcepts(models=loaded)
+    photo = IMAGE.copy()
+    photo[39:42, 19:22] = 0
+    assert not seen(photo, "red")[40, 20]
+    (found,) = concepts.ground(concepts.embed(photo, "a"), ["red"])
+    assert found.mask[40, 20] and (found.mask ^ seen(IMAGE, "red")).sum() == 0
+
+
+class FakeBuilder(ModuleType):
+    """`sam3.model_builder`, whose image builder knows the device "cuda" alone."""
+
+    def __init__(self, broken: bool = False) -> None:
+        super().__init__("sam3.model_builder")
+        self.broken, self.built, self.current = broken, [], ["cuda:0"]
+
+    def build_sam3_image_model(self, *, device: str, **_: Any) -> Any:
+        if self.broken:
+            raise RuntimeError("the checkpoint cannot be read")
+        model = SimpleNamespace(where=self.current[-1] if device == "cuda" else "cpu")
+
+        def move(device: str) -> Any:
+            model.where = device
+            return model
+
+        model.to = move
+        self.built.append(model)
+        return model
+
+    def build_sam3_video_predictor(self, *, checkpoint_path: Any) -> Any:
+        self.built.append(SimpleNamespace(where=self.current[-1]))
+        return self.built[-1]
+
+
+def install_builder(builder: FakeBuilder, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def device(name: str) -> Iterator[None]:
+        builder.current.append(name)
+        yield
+        builder.current.pop()
+
+    processor = ModuleType("sam3.model.sam3_image_processor")
+    processor.Sam3Processor = lambda model, device: SimpleNamespace(where=device)  # type: ignore[attr-defined]
+    monkeypatch.setattr(torch.cuda, "device", device)
+    for name, module in {
+        "sam3": ModuleType("sam3"),
+        "sam3.model": ModuleType("sam3.model"),
+        "sam3.model_builder": builder,
+        "sam3.model.sam3_image_processor": processor,
+    }.items():
+        monkeypatch.setitem(sys.modules, name, module)
+
+
+def test_every_model_is_on_the_card_that_is_named_before_the_engine_is_ready(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    builder = FakeBuilder()
+    install_builder(builder, monkeypatch)
+    MetaConcepts(models=MetaModels(MetaSettings(), "cuda:1"))
+    assert [model.where for model in builder.built] == ["cuda:1", "cuda:1"]
+
+
+def test_a_broken_checkpoint_ends_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    install_builder(FakeBuilder(broken=True), monkeypatch)
+    with pytest.raises(RuntimeError, match="cannot be read"):
+        MetaConcepts(models=MetaModels(MetaSettings(), "cuda"))

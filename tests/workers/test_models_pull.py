@@ -1,0 +1,259 @@
+"""`models pull` and `models verify`, with a fake of the hub's client and of the addresses."""
+
+import hashlib
+import io
+import json
+import shutil
+import sys
+import tarfile
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from workers.engines import model_pull, model_sources
+from workers.engines.bodies.mhr import assets as mhr
+from workers.engines.model_catalog import TARGETS
+from workers.engines.weights import WeightsMissing
+from workers.models_cli import app
+
+runner = CliRunner()
+COMMIT = "c0ffee" * 6
+REPOSITORIES: dict[str, dict[str, bytes]] = {
+    "facebook/sam3": {
+        "config.json": b"{}",
+        "model.safetensors": b"w" * 5000,
+        "sam3.pt": b"m" * 7000,
+        "README.md": b"not wanted",
+        "pickle.bin": b"not wanted",
+    },
+    "facebook/sam3.1": {"sam3.1_multiplex.pt": b"x" * 900, "config.json": b"of 3.1"},
+    "facebook/sam-3d-objects": {"checkpoints/pipeline.yaml": b"a: 1", "checkpoints/ss.ckpt": b"s" * 3000},
+    "facebook/sam-3d-body-dinov3": {"model.ckpt": b"b" * 4000, "model_config.yaml": b"c: 2"},
+    "Ruicheng/moge-vitl": {"model.pt": b"g" * 2000},
+    "Ruicheng/moge-2-vitl-normal": {"model.pt": b"h" * 2100},
+}
+
+
+class FakeHub:
+    """As much of huggingface_hub as is asked; `breaks_after` interrupts a download, `lies` alters bytes."""
+
+    def __init__(self) -> None:
+        self.downloads: list[str] = []
+        self.breaks_after: int | None = None
+        self.lies = False
+
+    def HfApi(self) -> Any:
+        return SimpleNamespace(model_info=self._describe)
+
+    def _describe(self, repository: str, revision: str | None, files_metadata: bool) -> Any:
+        assert files_metadata
+        if repository not in REPOSITORIES:
+            raise OSError("401: gated repository")
+        siblings = [
+            SimpleNamespace(
+                rfilename=name,
+                size=len(content),
+                lfs=SimpleNamespace(sha256=hashlib.sha256(content).hexdigest()),
+            )
+            for name, content in REPOSITORIES[repository].items()
+        ]
+        return SimpleNamespace(sha=revision or COMMIT, siblings=siblings)
+
+    def snapshot_download(
+        self, repository: str, *, revision: str, allow_patterns: list[str], local_dir: Path
+    ) -> None:
+        for name, content in REPOSITORIES[repository].items():
+            path = Path(local_dir) / name
+            if not any(Path(name).match(pattern) for pattern in allow_patterns) or path.is_file():
+                continue
+            if self.breaks_after is not None and len(self.downloads) >= self.breaks_after:
+                raise ConnectionError("the network is gone")
+            self.downloads.append(f"{repository}/{name}")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content[::-1] + b"?" if self.lies else content)
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> FakeHub:
+    fake: Any = FakeHub()
+    monkeypatch.setitem(sys.modules, "huggingface_hub", fake)
+    monkeypatch.setattr(urllib.request, "urlopen", _open)
+    monkeypatch.setattr(model_sources.mhr, "pull", _pull_mhr)
+    chosen: FakeHub = fake
+    return chosen
+
+
+def _open(request: Any, timeout: float) -> Any:
+    url = request.full_url
+    content = b"d" * 1000
+    if "codeload.github.com" in url:
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+            entry = tarfile.TarInfo(f"{url.split('/')[4]}-{url.split('/')[-1]}/hubconf.py")
+            entry.size = 4
+            archive.addfile(entry, io.BytesIO(b"a=1\n"))
+        content = packed.getvalue()
+    response: Any = io.BytesIO(content)
+    response.status = 200
+    return response
+
+
+def _pull_mhr(folder: Path, _source: str | None) -> dict[str, str]:
+    folder.mkdir(parents=True, exist_ok=True)
+    hashes = {}
+    for name in mhr.REQUIRED:
+        (folder / name).write_text(name)
+        hashes[name] = mhr.hash_file(folder / name)
+    (folder / mhr.RECORD).write_text(json.dumps({"files": hashes}))
+    return hashes
+
+
+def call(*arguments: object) -> Any:
+    return runner.invoke(app, [str(each) for each in arguments])
+
+
+def list_files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+NEEDED = {
+    "sam3": {"config.json", "model.safetensors", "sam3.pt"},
+    "sam3.1": {"config.json", "sam3.pt", "sam3.1_multiplex.pt"},
+    "sam3d_objects": {
+        "checkpoints/pipeline.yaml",
+        "checkpoints/ss.ckpt",
+        f"hub/hub/models--Ruicheng--moge-vitl/snapshots/{COMMIT}/model.pt",
+        "hub/hub/models--Ruicheng--moge-vitl/refs/main",
+        "torch/hub/facebookresearch_dinov2_main/hubconf.py",
+        "torch/hub/checkpoints/dinov2_vitl14_reg4_pretrain.pth",
+        "torch/hub/trusted_list",
+    },
+    "sam3d_body": {
+        "model.ckpt",
+        "model_config.yaml",
+        "moge2/model.pt",
+        "torch/hub/facebookresearch_dinov3_main/hubconf.py",
+        "torch/hub/trusted_list",
+        "mhr/mhr_model.pt",
+    },
+    "mhr": set(mhr.REQUIRED),
+}
+
+
+@pytest.mark.usefixtures("hub")
+@pytest.mark.parametrize("name", sorted(TARGETS))
+def test_one_pull_brings_everything_that_an_engine_needs(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / name
+    done = call("pull", name, folder, "--accept-licence")
+    assert done.exit_code == 0, done.output
+    assert NEEDED[name] <= list_files(folder)
+    assert not {"README.md", "pickle.bin"} & list_files(folder)
+    checked = call("verify", folder)
+    assert checked.exit_code == 0 and checked.output.count(": ok") == len(list_files(folder)) - 1
+
+
+def test_the_licence_is_shown_and_accepted_once(hub: FakeHub, tmp_path: Path) -> None:
+    refused = call("pull", "sam3", tmp_path / "sam3")
+    assert refused.exit_code == 1 and "SAM License" in refused.output and "--accept-licence" in refused.output
+    assert not hub.downloads
+    assert call("pull", "sam3", tmp_path / "sam3", "--accept-licence").exit_code == 0
+    again = call("pull", "sam3", tmp_path / "sam3")
+    assert again.exit_code == 0 and "comes under" not in again.output
+    record = json.loads((tmp_path / "sam3" / "weights.json").read_text())
+    assert record["accepted_at"] and record["revisions"] == {"facebook/sam3": COMMIT}
+
+
+def test_an_interrupted_pull_goes_on(hub: FakeHub, tmp_path: Path) -> None:
+    hub.breaks_after = 2
+    broken = call("pull", "sam3", tmp_path / "out", "--accept-licence")
+    assert broken.exit_code == 1 and "the network is gone" in broken.output
+    hub.breaks_after = None
+    assert call("pull", "sam3", tmp_path / "out").exit_code == 0
+    assert len(hub.downloads) == len(set(hub.downloads)) == 3
+
+
+def test_bytes_other_than_the_source_states_are_refused(hub: FakeHub, tmp_path: Path) -> None:
+    hub.lies = True
+    refused = call("pull", "sam3", tmp_path / "out", "--accept-licence")
+    assert refused.exit_code == 1 and "its source states" in refused.output
+
+
+def test_a_file_that_changed_or_is_gone_is_reported(hub: FakeHub, tmp_path: Path) -> None:
+    call("pull", "sam3", tmp_path, "--accept-licence")
+    (tmp_path / "sam3.pt").write_bytes(b"n" * 7000)
+    (tmp_path / "config.json").unlink()
+    found = call("verify", tmp_path)
+    assert found.exit_code == 1
+    assert "sam3.pt: has sha256" in found.output and "config.json: is missing" in found.output
+    assert "model.safetensors: ok" in found.output
+    assert call("verify", tmp_path / "nothing").exit_code == 1
+
+
+def test_a_disk_without_room_is_said_before_anything_is_fetched(
+    hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_pull.shutil, "disk_usage", lambda _: SimpleNamespace(free=2**20))
+    refused = call("pull", "sam3", tmp_path / "out", "--accept-licence")
+    assert refused.exit_code == 1 and "1.0 MiB free" in refused.output and not hub.downloads
+
+
+def copy_from(source: Callable[[Path], str], pulled: Path, out: Path) -> Any:
+    return call("pull", "sam3d_objects", out, "--accept-licence", "--source", source(pulled))
+
+
+def test_a_copy_that_was_pulled_elsewhere_is_a_source(hub: FakeHub, tmp_path: Path) -> None:
+    pulled, out = tmp_path / "pulled", tmp_path / "out"
+    call("pull", "sam3d_objects", pulled, "--accept-licence")
+    before = len(hub.downloads)
+    done = copy_from(str, pulled, out)
+    assert done.exit_code == 0, done.output
+    assert len(hub.downloads) == before and list_files(out) == list_files(pulled)
+    # a bucket in memory, by fsspec
+    import fsspec
+
+    system = fsspec.filesystem("memory")
+    system.put(f"{pulled}/", "/models/objects/", recursive=True)
+    other = tmp_path / "other"
+    assert copy_from(lambda _: "memory://models/objects", pulled, other).exit_code == 0
+    assert list_files(other) == list_files(pulled)
+    nothing = call("pull", "sam3", tmp_path / "x", "--accept-licence", "--source", tmp_path / "absent")
+    assert nothing.exit_code == 1 and "Traceback" not in nothing.output
+
+
+def test_modelscope_is_a_source(hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def snapshot_download(name: str, local_dir: str, allow_patterns: list[str]) -> None:
+        asked.append(name)
+        hub.snapshot_download(
+            "facebook/sam3", revision="", allow_patterns=allow_patterns, local_dir=Path(local_dir)
+        )
+
+    monkeypatch.setitem(
+        sys.modules,
+        "modelscope",
+        SimpleNamespace(snapshot_download=snapshot_download),  # type: ignore[arg-type]
+    )
+    done = call("pull", "sam3", tmp_path, "--accept-licence", "--source", "modelscope:facebook/sam3")
+    assert done.exit_code == 0 and asked == ["facebook/sam3"] and NEEDED["sam3"] <= list_files(tmp_path)
+
+
+def test_what_the_hub_refuses_names_the_gate(hub: FakeHub, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.delitem(REPOSITORIES, "facebook/sam3")
+    refused = call("pull", "sam3", tmp_path, "--accept-licence")
+    assert refused.exit_code == 1 and "HF_TOKEN" in refused.output and "gated" in refused.output
+
+
+def test_a_second_pull_takes_the_commit_of_the_first(hub: FakeHub, tmp_path: Path) -> None:
+    first = "a" * 40
+    call("pull", "sam3", tmp_path, "--accept-licence", "--revision", f"facebook/sam3={first}")
+    call("pull", "sam3", tmp_path)
+    assert model_pull.read_record(tmp_path).revisions == {"facebook/sam3": first}  # type: ignore[union-attr]
+    shutil.rmtree(tmp_path)
+    with pytest.raises(WeightsMissing):
+        list(model_pull.verify_folder(tmp_path))
