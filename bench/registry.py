@@ -24,6 +24,7 @@ BENCHES = (
     Bench("concepts.scene_over_http", "the same through the SDK and HTTP"),
     Bench("concepts.tracking", "quality and speed of the default tracker on rendered clips"),
     Bench("datasets.captions", "captions against ground truth: true ones kept, wrong ones refused"),
+    Bench("datasets.exports", "memory and time of exports by the number of clips and of threads"),
     Bench("datasets.fifty_videos", "a dataset of fifty rendered videos with the default engines"),
     Bench("datasets.gate_rates", "gates of tracks at 30, 15 and 6 frames per second, on the same masks"),
     Bench("datasets.ground_truth", "tracks, boxes and cameras of a dataset against rendered clips"),

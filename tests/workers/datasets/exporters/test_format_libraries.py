@@ -1,15 +1,16 @@
 """Exports read by the formats' own libraries, where they are installed: they are too heavy for CI."""
 
-import sys
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.support.export_datasets import all_close, load_export_dataset
 from workers.datasets.exporters import load_exporter
+from workers.datasets.exporters.lerobot.layout import CAMERA
 from workers.datasets.exporters.shared.image_transform import ImageTransform
 from workers.datasets.reader import Dataset
 
@@ -87,40 +88,79 @@ def test_stable_worldmodel_loads_chunks(data: Dataset, tmp_path: Path, stored: s
     assert error == 0 if stored == "hdf5" else error < 3
 
 
-def test_lerobot_finds_every_frame(
-    data: Dataset, tmp_path: Path, quiet: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lerobot_finds_every_frame(data: Dataset, tmp_path: Path, quiet: None) -> None:
     robots = pytest.importorskip("lerobot.datasets.lerobot_dataset")
     out = tmp_path / "lerobot"
     load_exporter("lerobot").write(data, out, side=128)
-    if not hasattr(sys.modules["torchvision"].io, "VideoReader"):
-        # its own decoders need torchcodec or an older torchvision; times are checked all the same
-        monkeypatch.setattr(robots, "decode_video_frames", _by_pyav)
     read = robots.LeRobotDataset("local/export", root=out, video_backend="pyav")
     assert read.num_episodes == len(data) and read.fps == 12
     place = 0
-    for episode in range(read.num_episodes):
-        clip = data.clip(read.meta.episodes[episode]["clip"])
+    for row in read.meta.episodes:
+        clip = data.clip(row["clip"])
         transform = ImageTransform.fit(clip.size, (128, 128))
-        for number in (0, len(clip) - 1):
+        for number in (0, row["length"] - 1):
             item = read[place + number]
-            assert int(item["episode_index"]) == episode and int(item["frame_index"]) == number
+            assert int(item["episode_index"]) == row["episode_index"] and int(item["frame_index"]) == number
             assert item["task"] == clip.captions[0].text
+            assert bool(item["valid.action"]) == row["has_actions"]
             seen = item["observation.images.main"].permute(1, 2, 0).numpy() * 255
             assert np.abs(seen - transform.transform_image(clip.image(number))).mean() < 8
-        place += len(clip)
+        place += row["length"]
+    assert place == read.num_frames
     assert all_close(read.meta.stats["timestamp"]["max"], 11 / 12, 1e-4)
 
 
-def _by_pyav(path: Any, timestamps: list[float], tolerance: float, *_: Any, **__: Any) -> Any:
-    import av
-    import torch
+def test_lerobot_export_is_what_its_own_writer_makes(data: Dataset, tmp_path: Path, quiet: None) -> None:
+    robots = pytest.importorskip("lerobot.datasets.lerobot_dataset")
+    import pyarrow.parquet as pq
 
-    with av.open(str(path)) as video:
-        frames = [(float(f.pts * f.time_base), f.to_ndarray(format="rgb24")) for f in video.decode(video=0)]
-    collected = []
-    for when in timestamps:
-        time, pixels = min(frames, key=lambda item: abs(item[0] - when))
-        assert abs(time - when) < tolerance
-        collected.append(torch.from_numpy(pixels).permute(2, 0, 1) / 255)
-    return torch.stack(collected)
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    load_exporter("lerobot").write(data, ours, side=64)
+    read = robots.LeRobotDataset("local/export", root=ours, video_backend="pyav")
+    info = json.loads((ours / "meta" / "info.json").read_text())
+    default = ("timestamp", "frame_index", "episode_index", "index", "task_index")
+    features = {name: feature for name, feature in info["features"].items() if name not in default}
+    written = robots.LeRobotDataset.create(
+        "local/oracle",
+        fps=info["fps"],
+        features={n: dict(f, info=None) for n, f in features.items()},
+        root=theirs,
+    )
+    for place in range(read.num_frames):
+        item = read[place]
+        frame = {name: item[name].numpy() for name in features if name != CAMERA}
+        frame |= {name: value.reshape(1) for name, value in frame.items() if value.ndim == 0}
+        frame[CAMERA] = (item[CAMERA].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+        written.add_frame({**frame, "task": item["task"]})
+        if place + 1 == read.num_frames or int(read[place + 1]["frame_index"]) == 0:
+            written.save_episode()
+    written.finalize()
+
+    def types(folder: Path, file: str) -> dict[str, str]:
+        schema = pq.read_schema(folder / file)
+        # the reader gets the length of lists from `info.json`
+        kinds = (re.sub(r"fixed_size_|(element|item)?: |\[\d+\]", "", str(kind)) for kind in schema.types)
+        return dict(zip(schema.names, kinds, strict=True))
+
+    steps, episodes = "data/chunk-000/file-000.parquet", "meta/episodes/chunk-000/file-000.parquet"
+    assert types(ours, steps) == types(theirs, steps)
+    extra = {"clip", "split", "frame_rate", "scale_source", "has_actions"}
+    mine, own = types(ours, episodes), types(theirs, episodes)
+    assert set(mine) - set(own) == extra and {name: mine[name] for name in own} == own
+    assert pq.read_table(ours / steps).to_pylist() == pq.read_table(theirs / steps).to_pylist()
+    tasks = [pq.read_table(folder / "meta" / "tasks.parquet").to_pylist() for folder in (ours, theirs)]
+    assert tasks[0] == tasks[1]
+    oracle = json.loads((theirs / "meta" / "info.json").read_text())
+    for name in oracle.keys() - {"features"}:
+        assert info[name] == oracle[name] or name == "splits", name
+    assert {n: (f["dtype"], f["shape"], f["names"]) for n, f in info["features"].items()} == {
+        n: (f["dtype"], f["shape"], f["names"]) for n, f in oracle["features"].items()
+    }
+    stats = [json.loads((folder / "meta" / "stats.json").read_text()) for folder in (ours, theirs)]
+    assert stats[0].keys() == stats[1].keys()
+    for name in ("timestamp", "frame_index", "index"):
+        for statistic in ("min", "max", "mean", "std", "count"):
+            assert all_close(stats[0][name][statistic], stats[1][name][statistic], 1e-4)
+    for name, values in stats[0].items():
+        assert values.keys() == stats[1][name].keys()
+        assert all(np.shape(values[each]) == np.shape(stats[1][name][each]) for each in values)

@@ -1,0 +1,95 @@
+"""Memory and time of exports: how they grow with the number of clips, and with threads.
+
+    python -m bench run datasets.exports [--clips 50,200] [--formats webdataset,lerobot] [--workers 1,2]
+
+The clips are one rendered clip under many ids, 24 frames of 256 x 256. Each export runs in a process of its
+own; memory is the peak of its resident set, less what it was when the dataset was open and all was imported.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bench.report import Report
+from tests.support.synthetic_datasets import SETTINGS, make_dataset, movi_source, rendered_clip
+from workers.datasets.importers.clip_publishing import CLIP_ATTRIBUTES, publish_clips
+from workers.datasets.reader import Dataset
+from workers.datasets.scene_clip import SceneClip
+from workers.datasets.schema import TABLES
+
+# reads a dataset, imports an exporter, notes the peak, exports, and notes the peak and the seconds
+CHILD = """
+import json, re, sys, time
+from pathlib import Path
+from workers.datasets.exporters import load_exporter
+from workers.datasets.reader import Dataset
+
+def read_peak():
+    # the peak that the resource module reports is inherited from the parent
+    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+
+folder, out, name, workers = sys.argv[1:]
+data, exporter = Dataset(folder), load_exporter(name)
+data.clip_rows
+for library in exporter.libraries:
+    __import__(library)
+before = read_peak()
+start = time.perf_counter()
+exporter.write(data, Path(out), workers=int(workers))
+seconds = time.perf_counter() - start
+after = read_peak()
+print(json.dumps({"mb": (after - before) / 1024, "seconds": seconds}))
+"""
+
+
+def build(folder: Path, clips: int) -> Path:
+    """A dataset with so many copies of one clip."""
+    settings = replace(SETTINGS, clip_seconds=2.0, trim_seconds=0.0)
+    made = make_dataset(folder / "one", [movi_source(rendered_clip(0, 24))], settings)
+    clip = next(made.clips())
+    publish_clips([_rename(clip, number) for number in range(clips)], folder / "many", "bench")
+    return folder / "many"
+
+
+def _rename(clip: SceneClip, number: int) -> SceneClip:
+    """The clip under another id."""
+    name = f"{number:020x}"
+    tables: dict[str, Any] = {
+        table: [replace(row, clip=name) for row in getattr(clip, CLIP_ATTRIBUTES.get(table, table))]
+        for table in TABLES
+        if table not in ("sources", "clips")
+    }
+    return SceneClip.from_tables(replace(clip.row, clip=name), clip.source, tables)
+
+
+def measure(dataset: Path, name: str, workers: int) -> dict[str, float]:
+    """Megabytes and seconds of an export."""
+    with tempfile.TemporaryDirectory() as out:
+        words = [sys.executable, "-c", CHILD, str(dataset), out, name, str(workers)]
+        ran = subprocess.run(words, check=True, capture_output=True, text=True)
+    measured: dict[str, float] = json.loads(ran.stdout.splitlines()[-1])
+    return measured
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--clips", default="50,200")
+    parser.add_argument("--formats", default="webdataset,lerobot,cjepa-slots,stable-worldmodel,hf-datasets")
+    parser.add_argument("--workers", default="1,2")
+
+
+def run(options: argparse.Namespace, report: Report) -> None:
+    columns = {"format": "", "clips": "d", "threads": "d", "memory MB": ".0f", "frames per second": ".0f"}
+    table = report.table("Exports", columns)
+    for count in map(int, options.clips.split(",")):
+        with tempfile.TemporaryDirectory() as name:
+            dataset = build(Path(name), count)
+            frames = sum(row.frames for row in Dataset(dataset).clip_rows)
+            for exporter in options.formats.split(","):
+                for workers in map(int, options.workers.split(",")):
+                    measured = measure(dataset, exporter, workers)
+                    table.add(exporter, count, workers, measured["mb"], frames / measured["seconds"])
