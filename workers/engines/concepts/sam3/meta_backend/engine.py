@@ -11,7 +11,7 @@ from workers.engines.concepts.sam3.meta_backend.loading import COMMIT, MetaModel
 from workers.engines.concepts.sam3.meta_backend.tracker import MetaTracker
 from workers.engines.concepts.sam3.postprocess import build_instances
 from workers.engines.concepts.sam3.preprocess import check_image
-from workers.engines.concepts.sam3.requests import check_exemplars, check_track_prompts
+from workers.engines.concepts.sam3.requests import CAPABILITIES, check_exemplars, check_track_prompts
 from workers.engines.concepts.sam3.settings import MetaSettings
 from workers.engines.concepts.sam3.tokenizer import check_token_count
 from workers.engines.protocols import (
@@ -27,16 +27,6 @@ from workers.engines.protocols import (
     VisualPrompt,
 )
 
-CAPABILITIES = (
-    "phrases",
-    "boxes",
-    "points",
-    "masks",
-    "exemplars",
-    "video",
-    "video_exemplars",
-    "mask_cleanup",
-)
 LIMITS = (
     "A phrase is a short noun phrase of at most 30 tokens; longer ones are refused, not cut.",
     "Exemplar boxes lie in the searched image; boxes of another one are refused.",
@@ -66,16 +56,7 @@ class MetaConcepts:
             version=f"meta {'3.1' if has_multiplex else '3'} facebookresearch/sam3@{COMMIT[:12]}",
             device=self._models.device,
             licence=f"weights and code: {LICENCE}",
-            capabilities=(
-                "phrases",
-                "boxes",
-                "points",
-                "masks",
-                "exemplars",
-                "video",
-                "video_exemplars",
-                "mask_cleanup",
-            ),
+            capabilities=(*CAPABILITIES, "video_exemplars"),
             limits=(*LIMITS, f"A video has at most {self._settings.max_frames} frames."),
             vocabulary=None,
             weights=dict(self._models.weights),

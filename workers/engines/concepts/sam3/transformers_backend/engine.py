@@ -7,7 +7,7 @@ import transformers
 from workers.engines.concepts.sam3.errors import LICENCE
 from workers.engines.concepts.sam3.postprocess import build_instances
 from workers.engines.concepts.sam3.preprocess import check_image
-from workers.engines.concepts.sam3.requests import check_exemplars, check_track_prompts
+from workers.engines.concepts.sam3.requests import CAPABILITIES, check_exemplars, check_track_prompts
 from workers.engines.concepts.sam3.settings import Sam3Settings
 from workers.engines.concepts.sam3.transformers_backend.grounding import (
     ExemplarBox,
@@ -68,7 +68,7 @@ class Sam3Concepts:
             version=f"{origin} transformers-{transformers.__version__}{suffix}",
             device=f"{loaded.device}:{loaded.precision}",
             licence=f"weights: {LICENCE}; code: Apache-2.0",
-            capabilities=("phrases", "boxes", "points", "masks", "exemplars", "video", "mask_cleanup"),
+            capabilities=CAPABILITIES,
             limits=limits,
             vocabulary=None,
             weights=dict(loaded.weights),
