@@ -29,7 +29,7 @@ class ServerGroup(LazyGroup):
         ),
         "login": LazyCommand(
             target="service.login_command:login",
-            summary="Print a link that logs a browser in to the Playground once.",
+            summary="Print a link that opens the Playground, logged in with a key; it works once.",
         ),
         "audit": LazyCommand(
             target="service.audit_commands:audit_app",

@@ -70,6 +70,7 @@ class Collector:
         """Do one round, for `seconds` at most or until it is stopped; raises SQLAlchemyError and OSError."""
         self._until = None if seconds is None else self._db.time.monotonic() + seconds
         self._is_stopped = is_stopped
+        self._stepped_at = time.monotonic()
         report = CollectionReport()
         sessions.drop_expired(self._db)
         for tenant in retention.list_tenants(self._db):
@@ -153,7 +154,8 @@ class Collector:
         return frozenset({job.manifest, *(artefact.sha256 for artefact in manifest.artefacts)})
 
     def _remove(self, report: CollectionReport) -> None:
-        while self._may_go_on():
+        # one step at least: short rounds remove files as well
+        while True:
             with self._db.write() as connection:
                 if not retention.may_remove(connection):
                     return
@@ -162,7 +164,7 @@ class Collector:
                 removed = self._remove_files(unneeded)
                 blobs.forget(connection, removed)
             report.files += len(removed)
-            if not looked_at:
+            if not looked_at or not self._may_go_on():
                 return
 
     def _remove_files(self, hashes: list[str]) -> list[str]:

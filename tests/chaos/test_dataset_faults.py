@@ -46,7 +46,9 @@ def shaky(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def start(client: Maquette, video: Path) -> Job[DatasetResult]:
-    return client.dataset([video], "motorcycle", clip_seconds=1.0, min_clip_seconds=0.5, size=192)
+    # every run does its own work
+    options: dict[str, float] = {"clip_seconds": 1.0, "min_clip_seconds": 0.5}
+    return client.dataset([video], "motorcycle", size=192, reuse=False, **options)
 
 
 @pytest.fixture(scope="module")

@@ -100,6 +100,7 @@ class World:
                 "clip_seconds": 1.0,
                 "min_clip_seconds": 0.5,
                 "gates": {"near_duplicate": {}},
+                "reuse": False,
                 **options,
             }
         )

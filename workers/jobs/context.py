@@ -1,6 +1,6 @@
 """What a running job may use: its media, engines, artefacts, checkpoints and parts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -82,9 +82,10 @@ class JobContext:
             size, sha256 = writer.bytes, writer.commit(partial(self._claim, blobs.RESULT, media_type))
         return self._add_artefact(name, role, media_type, sha256, size)
 
-    def hold(self, artefact: Artefact) -> None:
-        """Keep a file of an earlier job for the result of this one, whatever becomes of that job."""
+    def hold(self, artefact: Artefact) -> bool:
+        """Keep a file of an earlier job for the result of this one; False where it is gone already."""
         self._claim(blobs.RESULT, artefact.media_type, artefact.sha256, artefact.bytes)
+        return self._store.has(artefact.sha256)
 
     def get(self, sha256: str) -> bytes:
         """The bytes of a stored artefact."""
@@ -120,6 +121,15 @@ class JobContext:
         if row is None or row.manifest_sha256 is None:
             raise JobProblem("source_not_ready", f"job {job_id} has no result to continue from", 409)
         return Manifest.model_validate_json(self._store.get(row.manifest_sha256))
+
+    def list_manifests(self, kind: str, limit: int) -> Iterator[Manifest]:
+        """The manifests of the tenant's newest succeeded jobs of a kind; those that are lost are left out."""
+        rows = jobs.list_page(
+            self._db, self.job.tenant, kind=kind, state="succeeded", before=None, limit=limit
+        )
+        for row in rows:
+            if row.manifest_sha256 is not None and self._store.has(row.manifest_sha256):
+                yield Manifest.model_validate_json(self._store.get(row.manifest_sha256))
 
     def record_engine(self, info: EngineInfo) -> None:
         """Record an engine for the provenance."""

@@ -54,6 +54,7 @@ class DatasetJobOptions(JobOptions, total=False):
     crops: int
     assets: int
     max_clips: int | None
+    reuse: bool
     captioner: str | None
     inverse_dynamics: str | None
     max_seconds: float | None

@@ -13,7 +13,8 @@ export async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenera
     for (;;) {
       const { value, done } = await reader.read();
       if (done) return;
-      pending += value.replaceAll("\r\n", "\n");
+      // a line break of two characters may arrive in two pieces
+      pending = (pending + value).replaceAll("\r\n", "\n");
       let end = pending.indexOf("\n\n");
       while (end >= 0) {
         const event = parseEvent(pending.slice(0, end));

@@ -1176,6 +1176,13 @@ export interface components {
              */
             publish?: string | null;
             /**
+             * Reuse
+             * @description Take over clips of the tenant's earlier jobs where nothing that they depend on has changed; where only
+             *     bounds of gates have, decide them again.
+             * @default true
+             */
+            reuse?: boolean;
+            /**
              * Seed
              * @description Seed of every random choice.
              * @default 0

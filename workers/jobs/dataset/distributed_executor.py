@@ -14,6 +14,7 @@ from workers.datasets.stages.base import ClipStage
 from workers.datasets.tasks import AssetTask, ClipResults, ClipTask
 from workers.engines.protocols import EngineInfo
 from workers.jobs.context import JobContext
+from workers.jobs.dataset.earlier_clips import EarlierClips
 from workers.jobs.dataset.outcomes import ASSETS, PartOutcome
 from workers.jobs.dataset.part_collector import PartCollector
 from workers.jobs.dataset.source_preparation import SourcePreparation
@@ -44,10 +45,12 @@ class DistributedExecutor:
         settings: DatasetSettings,
         engine: EngineInfo,
         asset_engine: AssetEngine | None,
+        earlier: EarlierClips | None = None,
     ) -> None:
         self._context, self._workspace, self._settings = context, workspace, settings
         self._collector, self._preparation = collector, preparation
         self._stages, self._engine, self._asset_engine = stages, engine, asset_engine
+        self._earlier = earlier
         # the sha256 of the outcome of each clip
         self._outputs: dict[str, str] = {}
 
@@ -57,6 +60,11 @@ class DistributedExecutor:
 
     def run_clips(self, tasks: Sequence[ClipTask]) -> ClipResults:
         """Each clip in one part, or in several that follow each other on other workers."""
+        ended = self._take_over(tasks)
+        order = [task.plan.id for task in tasks]
+        tasks = [task for task in tasks if task.plan.id not in ended]
+        if not tasks:
+            return _build_results({clip: ended[clip] for clip in order})
         placements = place_stages(self._context, self._workspace, self._stages)
         shared: dict[str, Any] = {"placements": [item.as_json() for item in placements], "step": 0}
         if len(placements) > 1:
@@ -64,7 +72,6 @@ class DistributedExecutor:
             shared["engine"] = _describe(self._engine)
         keys = {task.plan.id: compute_clip_key(self._stages, task) for task in tasks}
         requests = {task.plan.id: {**self._build_request(task), **shared} for task in tasks}
-        ended: dict[str, PartOutcome] = {}
         for placement in placements:
             clips = [clip for clip in requests if clip not in ended]
             if not clips:
@@ -76,7 +83,21 @@ class DistributedExecutor:
                 # the outcome of a clip that is handed over is that of its last part
                 if placement is placements[-1] or not part.outcome.is_done:
                     ended[clip] = part.outcome
-        return _build_results({clip: ended[clip] for clip in requests})
+        return _build_results({clip: ended[clip] for clip in order})
+
+    def _take_over(self, tasks: Sequence[ClipTask]) -> dict[str, PartOutcome]:
+        """The clips that earlier jobs have made of the same inputs."""
+        taken: dict[str, PartOutcome] = {}
+        if self._earlier is None:
+            return taken
+        with self._earlier as earlier:
+            for task in tasks:
+                record = earlier.find(task)
+                if record is not None:
+                    outcome = PartOutcome(record.encode())
+                    self._outputs[task.plan.id] = self._context.put(outcome.encode())
+                    taken[task.plan.id] = outcome
+        return taken
 
     def run_assets(self, tasks: Sequence[AssetTask]) -> ClipResults:
         """The assets of each clip, where an object engine is."""

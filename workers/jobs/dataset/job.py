@@ -19,6 +19,7 @@ from workers.engines.protocols import EngineInfo
 from workers.errors import JobProblem
 from workers.jobs.context import JobContext
 from workers.jobs.dataset.distributed_executor import AssetEngine, DistributedExecutor
+from workers.jobs.dataset.earlier_clips import EarlierClips
 from workers.jobs.dataset.origins import list_origins
 from workers.jobs.dataset.part_collector import PartCollector
 from workers.jobs.dataset.regating import run_regate
@@ -101,7 +102,15 @@ class _DatasetRun:
             settings=self._settings,
             engine=self._components.track_source.info,
             asset_engine=self._asset_engine,
+            earlier=self._open_earlier_clips(),
         )
+
+    def _open_earlier_clips(self) -> EarlierClips | None:
+        """Clips of earlier jobs; a trial run measures what everything takes."""
+        if not self._request.reuse or self._request.max_clips is not None:
+            return None
+        release = version("maquette-server")
+        return EarlierClips(self._context, self._workspace, self._stages, self._settings, release)
 
     def _store_timing(self, result: PipelineResult, written: DatasetVersion) -> None:
         collector = self._collector

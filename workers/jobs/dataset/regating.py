@@ -73,7 +73,8 @@ def _store(context: JobContext, regated: RegatedVersion, artefacts: dict[str, Ar
         if isinstance(content, bytes):
             workspace.store(name, "table", parquet.MEDIA_TYPE, content)
         else:
-            context.hold(artefacts[name])
+            if not context.hold(artefacts[name]):
+                raise JobProblem("source_not_ready", f"the file {name} of the earlier job was deleted", 409)
     data = regated.version.manifest.encode()
     workspace.store(manifest.MANIFEST, "dataset", "application/json", data)
     key = context.settings.dataset_key

@@ -1,4 +1,4 @@
-import { Maquette } from "maquette";
+import { ConnectionLost, Maquette, MaquetteError, type Media } from "maquette";
 import { connection } from "./connection.svelte";
 import { PAGE_HEADERS, login } from "./login.svelte";
 
@@ -19,3 +19,17 @@ async function send(input: RequestInfo | URL, init?: RequestInit): Promise<Respo
 
 /** The service behind the page. */
 export const service = new Maquette({ url: "", headers: PAGE_HEADERS, fetch: send });
+
+/** Send a file; one that is cut off, or finds nobody logged in, is sent again as soon as that can help. */
+export async function sendFile(file: Blob, onProgress: (share: number) => void): Promise<Media> {
+  for (;;) {
+    try {
+      return await service.upload(file, { onProgress });
+    } catch (error) {
+      if (error instanceof ConnectionLost) await connection.wait();
+      else if (error instanceof MaquetteError && error.status === 401) await login.renew();
+      else throw error;
+      onProgress(0);
+    }
+  }
+}

@@ -160,6 +160,7 @@ PLAN_FLAGS = (
     ),
     PlanFlag("splits", type=str | None, parse=parse_splits, help="Shares of train,val,test, as 0.8,0.1,0.1."),
     PlanFlag("group_by_name", ("--group-by-name/--no-group-by-name",)),
+    PlanFlag("reuse", ("--reuse/--no-reuse",)),
     PlanFlag("strict"),
     PlanFlag("seed"),
     PlanFlag("engine"),

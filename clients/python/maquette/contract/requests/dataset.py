@@ -58,6 +58,9 @@ class DatasetOptions(JobBase):
     """Maximum number of objects of the entire dataset to lift to meshes and splats."""
     max_clips: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Process only this many clips, evenly spread, and report the seconds of each stage."""
+    reuse: bool = True
+    """Take over clips of the tenant's earlier jobs where nothing that they depend on has changed; where only
+    bounds of gates have, decide them again."""
     captioner: ShortText | None = None
     """Caption plug-in of the workers; its captions precede the composed ones."""
     inverse_dynamics: ShortText | None = None

@@ -1,7 +1,3 @@
-import type { DatasetJob, Job, Media } from "maquette";
-import { service } from "../../lib/service";
-import { throwUnlessSucceeded } from "../image/segmenting";
-
 /** What the complete dataset will cost, from a trial on a few of its videos. */
 export interface CostEstimate {
   videoSeconds: number;
@@ -23,7 +19,6 @@ export interface Timing {
 
 // as the command line's estimate: enough for a rough mean at the price of minutes
 const TRIAL_VIDEOS = 3;
-const TRIAL_CLIPS = 4;
 // stages that run over all of a video, not only over its kept clips
 const WHOLE_VIDEO_STAGES = new Set(["fetch", "survey"]);
 
@@ -48,23 +43,4 @@ export function scaleTrial(timing: Timing, trialBytes: number, allBytes: number)
     bytes: timing.done_bytes * clipScale,
     secondsByStage,
   };
-}
-
-/** Run the trial of a dataset and say what all of it will cost. */
-export async function estimate(
-  request: DatasetJob,
-  videos: readonly Media[],
-  onJob: (job: Job) => void,
-): Promise<CostEstimate | null> {
-  const chosen = chooseTrial(videos);
-  const trial = { ...request, videos: chosen.map(({ id }) => ({ id })), max_clips: TRIAL_CLIPS };
-  let job = await service.submit(trial);
-  onJob(job);
-  job = await service.waitFor(job.id);
-  throwUnlessSucceeded(job);
-  const file = job.result?.artefacts.find(({ name }) => name === "timing.json");
-  if (!file) return null;
-  const timing = (await (await service.artefact(file.sha256)).json()) as Timing;
-  const sum = (files: readonly Media[]) => files.reduce((total, media) => total + media.bytes, 0);
-  return scaleTrial(timing, sum(chosen), sum(videos));
 }

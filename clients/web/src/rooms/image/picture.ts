@@ -1,5 +1,5 @@
 import { type Media, MaquetteError } from "maquette";
-import { service } from "../../lib/service";
+import { sendFile, service } from "../../lib/service";
 
 /** A picture on the page, upright. */
 export interface Picture {
@@ -20,7 +20,7 @@ export async function openPicture(file: Blob, name: string, onProgress: (share: 
   if (file.size > MOST_BYTES) {
     throw refuse("upload_too_large", `${name} has ${file.size.toLocaleString()} bytes: uploads have at most 4 GB`);
   }
-  const media = await service.upload(file, { onProgress });
+  const media = await sendFile(file, onProgress);
   if (media.kind !== "image") {
     const room = media.kind === "video" ? "the room Video takes it" : "choose a picture";
     throw refuse("not_an_image", `${name} is of the kind ${media.kind}: ${room}`);

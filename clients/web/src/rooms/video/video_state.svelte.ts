@@ -1,7 +1,7 @@
 import { type Artefact, type Box, type Job, type Media, MaquetteError, type Session, type VideoPrompt, isFinal } from "maquette";
 import { notices } from "../../lib/notices.svelte";
 import { router } from "../../lib/router.svelte";
-import { service } from "../../lib/service";
+import { sendFile, service } from "../../lib/service";
 import type { MaskObject } from "../image/document";
 import { FrameReader, takeThumbnails } from "./frames";
 import { type Sighting, type TrackView, addRows } from "./tracks";
@@ -51,9 +51,7 @@ class VideoState {
   async open(file: Blob, name: string): Promise<void> {
     await this.#run(`Sending ${name}`, async () => {
       this.uploaded = 0;
-      const media = await service
-        .upload(file, { onProgress: (share) => (this.uploaded = share) })
-        .finally(() => (this.uploaded = null));
+      const media = await sendFile(file, (share) => (this.uploaded = share)).finally(() => (this.uploaded = null));
       await this.#show(media, name, URL.createObjectURL(file));
       router.go(`/video/${media.id}`);
     });
@@ -137,8 +135,7 @@ class VideoState {
   async #prompt(prompt: VideoPrompt): Promise<void> {
     this.reader?.pause();
     await this.#run("Segmenting", async () => {
-      const session = await this.#require();
-      const answer = await service.addPrompt(session.id, prompt);
+      const answer = await this.#inSession((session) => service.addPrompt(session.id, prompt));
       [this.session, this.selected] = [answer.session, prompt.remove ? null : answer.object];
       const result = answer.preview?.result?.result;
       if (result?.kind !== "segment") return;
@@ -156,6 +153,27 @@ class VideoState {
     this.shown += 1;
   }
 
+  /** Do something in the session; one that has expired is opened anew with the same prompts. */
+  async #inSession<T>(task: (session: Session) => Promise<T>): Promise<T> {
+    const session = await this.#require();
+    try {
+      return await task(session);
+    } catch (error) {
+      if (!(error instanceof MaquetteError && error.code === "session_unknown")) throw error;
+      this.session = null;
+      let fresh = await this.#require();
+      const ids = new Map<number, number>();
+      for (const { object, ...prompt } of session.prompts) {
+        const id = object ? (ids.get(object) ?? null) : null;
+        const answer = await service.addPrompt(fresh.id, { ...prompt, object: id }, 0);
+        if (object) ids.set(object, answer.object);
+        fresh = answer.session;
+      }
+      notices.say("The session had ended: it was opened again with your prompts.");
+      return task((this.session = fresh));
+    }
+  }
+
   async #require(): Promise<Session> {
     if (this.session) return this.session;
     if (!this.media) throw new Error("there is no video");
@@ -167,15 +185,16 @@ class VideoState {
   /** Track all objects from the frame that is shown; what was found comes in as it is found. */
   async propagate(direction: Direction, withOverlay: boolean): Promise<void> {
     await this.#run("Starting", async () => {
-      const session = await this.#require();
-      const starts = session.prompts.length > 0 || session.last_job ? this.frame : null;
-      const job = await service.propagate(session.id, {
-        direction,
-        ...(starts === null ? {} : { start_frame: this.#findStart(session, direction) }),
-        outputs: withOverlay ? ["overlay", "ytvis"] : [],
+      const job = await this.#inSession((session) => {
+        const isNamed = session.prompts.length > 0 || session.last_job;
+        return service.propagate(session.id, {
+          direction,
+          ...(isNamed ? { start_frame: this.#findStart(session, direction) } : {}),
+          outputs: withOverlay ? ["overlay", "ytvis"] : [],
+        });
       });
       await this.#watch(job);
-      this.session = await service.getSession(session.id);
+      if (this.session) this.session = await service.getSession(this.session.id);
     });
   }
 

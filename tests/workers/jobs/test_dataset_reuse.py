@@ -1,0 +1,61 @@
+"""A dataset job takes over the clips of earlier ones where nothing that they depend on has changed."""
+
+from typing import Any
+
+import pytest
+from maquette.contract import DatasetResult, Manifest
+from sqlalchemy import update
+
+from storage.ledger.tables import jobs as table
+from tests.support.dataset_worlds import Heartbeat, World, version
+from workers.jobs.dataset import earlier_clips
+
+SMALL = {"near_duplicate": {}, "area": {"low": 1e6}}
+
+
+def run(world: World, **options: Any) -> tuple[Manifest, int]:
+    """The manifest of a job that succeeds, and how many frames the engine saw for it."""
+    before, job_id = world.engine.frames, world.job(**options)
+    manifest = world.go(job_id, Heartbeat())
+    sha256 = world.store.put(manifest.model_dump_json().encode())
+    with world.db.write() as connection:
+        ended = update(table).where(table.c.id == job_id)
+        connection.execute(ended.values(state="succeeded", manifest_sha256=sha256, lease_until=None))
+    return manifest, world.engine.frames - before
+
+
+@pytest.fixture(scope="module")
+def first(world: World) -> Manifest:
+    manifest, frames = run(world)
+    assert frames
+    return manifest
+
+
+def test_an_identical_job_makes_the_same_version_without_the_engine(world: World, first: Manifest) -> None:
+    again, frames = run(world, reuse=True)
+    assert frames == 0 and version(again) == version(first)
+    assert again.artefacts == first.artefacts
+
+
+def test_other_bounds_are_decided_without_the_engine(world: World, first: Manifest) -> None:
+    reused, none = run(world, reuse=True, gates=SMALL)
+    fresh, some = run(world, gates=SMALL)
+    assert none == 0 and some and version(reused) == version(fresh)
+    assert isinstance(reused.result, DatasetResult) and reused.result.tracks == 0
+    # and back, from a version that rejected everything
+    back, none = run(world, reuse=True)
+    assert none == 0 and version(back) == version(first)
+
+
+def test_what_a_clip_depends_on_is_not_taken_over(world: World, first: Manifest) -> None:
+    for options in ({"size": 160}, {"threshold": 0.3}, {"clip_seconds": 0.8}, {"max_clips": 2}):
+        _, frames = run(world, reuse=True, **options)
+        assert frames > 0, options
+
+
+def test_files_that_were_deleted_are_made_again(
+    world: World, first: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(earlier_clips.EarlierClips, "_hold", lambda *_: False)
+    again, frames = run(world, reuse=True)
+    assert frames and version(again) == version(first)
