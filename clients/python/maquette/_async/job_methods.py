@@ -39,6 +39,7 @@ from maquette.job_options import (
     JobOptions,
     ObjectsOptions,
     SceneOptions,
+    SegmentOptions,
     TrackOptions,
 )
 from maquette.results import (
@@ -73,12 +74,10 @@ class AsyncJobSubmitter:
         prompts: Iterable[Any] | None = None,
         threshold: float | None = None,
         thresholds: Sequence[float | None] = SEGMENT.thresholds,
-        nms_iou: float | None = None,
-        fill_area: int | None = None,
         frame: int | None = None,
         outputs: Iterable[MaskOutput] = SEGMENT.outputs,
         idempotency_key: str | None = None,
-        **options: Unpack[JobOptions],
+        **options: Unpack[SegmentOptions],
     ) -> AsyncJob[SegmentResult]:
         """Segment what phrases, boxes (xyxy pixels) and points name; `points` holds one item per object.
 
@@ -98,8 +97,6 @@ class AsyncJobSubmitter:
                 exemplars=examples,
                 prompts=object_prompts,
                 thresholds=list(thresholds),
-                nms_iou=nms_iou,
-                fill_area=fill_area,
                 frame=frame,
                 outputs=list(outputs),
                 **fields,
