@@ -1,6 +1,6 @@
 """What runs the stages of a pipeline: one process from the first clip to the last, or many workers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Protocol, TypeVar
 
@@ -17,8 +17,8 @@ B = TypeVar("B")
 class Executor(Protocol):
     """Does each task once, however often it is interrupted and asked again."""
 
-    def run_surveys(self, sources: Sequence[Source]) -> list[Survey]:
-        """One inexpensive pass over each source."""
+    def run_surveys(self, sources: Sequence[Source]) -> Iterator[Survey]:
+        """One inexpensive pass over each source; a survey is made or read when it is asked for."""
         ...
 
     def run_clips(self, tasks: Sequence[ClipTask]) -> ClipResults:

@@ -1,6 +1,6 @@
 """Runs every stage in this process, clip after clip."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 
@@ -47,16 +47,14 @@ class LocalExecutor:
         on_gpu = any(stage.resources == "gpu" for stage in self._stages)
         self._meter = BudgetMeter(settings.limits, self._stopwatch, on_gpu=on_gpu)
 
-    def run_surveys(self, sources: Sequence[Source]) -> list[Survey]:
+    def run_surveys(self, sources: Sequence[Source]) -> Iterator[Survey]:
         """Survey source after source."""
         stage = SurveyStage(self._workspace)
-        surveys = []
         for number, source in enumerate(sources, 1):
             task = SurveyTask(source, f"video {number} of {len(sources)}")
             survey = run_stages([stage], task, self._stopwatch).survey
             assert survey is not None
-            surveys.append(survey)
-        return surveys
+            yield survey
 
     def run_clips(self, tasks: Sequence[ClipTask]) -> ClipResults:
         """Process clip after clip until a limit is reached.

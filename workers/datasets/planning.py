@@ -1,7 +1,7 @@
 """What is decided before any engine runs: shots, clips, near-duplicates, splits and clip gates."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from workers.datasets import budget, splits
 from workers.datasets.action_composition import check_action_types
 from workers.datasets.clip_plan import ClipPlan
-from workers.datasets.gates.clip_scores import score_clip
+from workers.datasets.gates.clip_scores import NEAR_DUPLICATE, score_clip
 from workers.datasets.images import fit_size
 from workers.datasets.schema import ClipRow, DecisionRow, ScoreRow, SourceRow
 from workers.datasets.settings import DatasetSettings
@@ -40,30 +40,35 @@ class PlannedClips:
 
 
 def plan_dataset(
-    sources: Sequence[Source], surveys: Sequence[Survey], settings: DatasetSettings
+    sources: Sequence[Source], surveys: Iterable[Survey], settings: DatasetSettings
 ) -> PlannedClips:
-    """Divide every source into clips, and score them by their surveys.
+    """Divide every source into clips, and score them by their surveys, of which one is in memory at a time.
 
     Raises DatasetError `action_types_unknown` where frames between recorded actions are left out.
     """
     plans: list[ClipPlan] = []
-    shots = []
-    times: list[FrameTimes] = []
+    signatures: list[NDArray[np.uint64]] = []
+    scored: list[list[ScoreRow]] = []
+    rows: list[SourceRow] = []
+    seconds = 0.0
     for number, (source, survey) in enumerate(zip(sources, surveys, strict=True)):
-        times.append(read_times(survey, source.frame_rate))
-        count, clip_plans = plan_clips(source, number, survey, times[-1], settings)
+        times = read_times(survey, source.frame_rate)
+        count, clip_plans = plan_clips(source, number, survey, times, settings)
         if source.info.actions and any(plan.leaves_out_frames for plan in clip_plans):
             # before any engine runs
             check_action_types(source.info, source.sha256)
         plans += clip_plans
-        shots.append(count)
-    signatures = [near_duplicates.compute_signature(surveys[plan.source], plan) for plan in plans]
+        signatures += [near_duplicates.compute_signature(survey, plan) for plan in clip_plans]
+        # the distance to other clips is not known before all have been surveyed
+        scored += [score_clip(plan, survey, times, near_duplicates.ALL_BITS) for plan in clip_plans]
+        rows.append(_build_source(source, settings, times, count))
+        seconds += times.length
     neighbours = _find_neighbours(plans, signatures, settings)
     groups = _group_sources(sources, plans, neighbours, settings)
     scores, decisions, clips = [], [], []
-    for plan, signature, distance in zip(plans, signatures, neighbours.distances, strict=True):
+    for plan, signature, own, distance in zip(plans, signatures, scored, neighbours.distances, strict=True):
         source = sources[plan.source]
-        own = score_clip(plan, surveys[plan.source], times[plan.source], distance)
+        own = [replace(row, value=distance) if row.name == NEAR_DUPLICATE else row for row in own]
         decided = settings.clip_policy.decide(own)
         kept = all(row.passed for row in decided)
         text = near_duplicates.format_signature(signature)
@@ -74,16 +79,17 @@ def plan_dataset(
     chosen = budget.choose_evenly(clips, most)
     clips, excluded = budget.exclude_unchosen(clips, chosen, float(most or 0), settings.policy.name)
     return PlannedClips(
-        sources=tuple(
-            _build_source(source, settings, groups[source.sha256], own, count)
-            for source, own, count in zip(sources, times, shots, strict=True)
-        ),
+        sources=tuple(_assign_group(row, groups[row.source], settings) for row in rows),
         plans=tuple(plans),
         clips=tuple(clips),
         scores=tuple(scores),
         decisions=(*decisions, *excluded),
-        seconds=sum(own.length for own in times),
+        seconds=seconds,
     )
+
+
+def _assign_group(row: SourceRow, group: str, settings: DatasetSettings) -> SourceRow:
+    return replace(row, split_group=group, split=splits.assign_split(group, settings.shares))
 
 
 def _find_neighbours(
@@ -144,9 +150,7 @@ def _build_clip(
     )
 
 
-def _build_source(
-    source: Source, settings: DatasetSettings, group: str, times: FrameTimes, shots: int
-) -> SourceRow:
+def _build_source(source: Source, settings: DatasetSettings, times: FrameTimes, shots: int) -> SourceRow:
     info = source.info
     flags = {
         "time_assumed": info.time_assumed,
@@ -169,8 +173,9 @@ def _build_source(
         consent=info.consent,
         attribution=info.attribution,
         session=info.session,
-        split_group=group,
-        split=splits.assign_split(group, settings.shares),
+        # they depend on the other sources
+        split_group="",
+        split="",
         shots=shots,
         flags=tuple(name for name, is_set in flags.items() if is_set),
     )

@@ -8,6 +8,7 @@ from workers.datasets.shots.frame_times import FrameTimes
 from workers.datasets.shots.survey import Survey
 
 STAGE = "survey"
+NEAR_DUPLICATE = "near_duplicate"
 # seconds that motion is stated for: frames of usual videos are so far apart
 MOTION_INTERVAL = 1 / 24
 
@@ -32,7 +33,7 @@ def score_clip(
         ("luminance", float(survey.luminance[inside].mean()), "0..255"),
         ("sharpness", float(np.median(survey.sharpness[inside])), "variance"),
         ("motion", float(motion.mean()) * steps if len(motion) else None, "0..255"),
-        ("near_duplicate", duplicate_distance, "bits of 64"),
+        (NEAR_DUPLICATE, duplicate_distance, "bits of 64"),
         ("text_area", float(np.median(text)) if len(text) else None, "share"),
     ]
     return [

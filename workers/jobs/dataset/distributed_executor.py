@@ -1,6 +1,6 @@
 """Runs the stages of a dataset on many workers: every task is one or more parts of the job."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
@@ -54,9 +54,9 @@ class DistributedExecutor:
         # the sha256 of the outcome of each clip
         self._outputs: dict[str, str] = {}
 
-    def run_surveys(self, sources: Sequence[Source]) -> list[Survey]:
+    def run_surveys(self, sources: Sequence[Source]) -> Iterator[Survey]:
         """The surveys, which preparing the sources has made."""
-        return [self._preparation.get_survey(source) for source in sources]
+        return (self._preparation.read_survey(source) for source in sources)
 
     def run_clips(self, tasks: Sequence[ClipTask]) -> ClipResults:
         """Each clip in one part, or in several that follow each other on other workers."""

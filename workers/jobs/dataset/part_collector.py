@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,8 +35,8 @@ class PartCollector:
 
     def collect(
         self, kind: str, queue: str, requests: Mapping[str, Mapping[str, Any]]
-    ) -> list[CollectedPart]:
-        """The parts of all requests, which are given by part key, in their order.
+    ) -> Iterator[CollectedPart]:
+        """The parts of all requests, which are given by part key, in their order; read one by one.
 
         Raises Parked with those that are missing: the job runs again when they have ended. Raises
         JobProblem if one failed in a way that fails the job.
@@ -47,7 +47,7 @@ class PartCollector:
         missing = [key for key in requests if key not in ended]
         if missing:
             raise Parked([Part(kind, key, queue, json.dumps(requests[key])) for key in missing])
-        return [self._load(ended[key]) for key in requests]
+        return (self._load(ended[key]) for key in requests)
 
     def _load(self, row: PartRow) -> CollectedPart:
         if row.problem is not None:

@@ -18,7 +18,7 @@ from workers.datasets.tasks import SurveyTask
 from workers.errors import JobProblem
 from workers.jobs.context import JobContext
 from workers.jobs.dataset.origins import Origin, find_upload
-from workers.jobs.dataset.outcomes import FETCH, SURVEY
+from workers.jobs.dataset.outcomes import FETCH, SURVEY, PartOutcome
 from workers.jobs.dataset.part_collector import PartCollector
 from workers.jobs.dataset.stage_placement import find_cpu_queue
 from workers.jobs.dataset.workspace import JobWorkspace, open_source
@@ -38,7 +38,8 @@ class SourcePreparation:
         self._stage = SurveyStage(workspace)
         self._queue = find_cpu_queue(context)
         self._origins: dict[str, Origin] = {}
-        self._surveys: dict[str, Survey] = {}
+        # the sha256 of the outcome of each survey: together they do not fit into memory
+        self._surveys: dict[str, str] = {}
         self.unreadable: dict[str, str] = {}
         self._failures: list[Failure] = []
 
@@ -50,9 +51,9 @@ class SourcePreparation:
         self.unreadable, self._failures = dict(request.skipped), []
         return self._survey(self._fetch(origins, request), strict=request.strict)
 
-    def get_survey(self, source: Source) -> Survey:
+    def read_survey(self, source: Source) -> Survey:
         """The survey of a prepared source."""
-        return self._surveys[source.sha256]
+        return Survey.decode(PartOutcome.decode(self._context.get(self._surveys[source.sha256])).data)
 
     def build_request(self, source: Source) -> dict[str, Any]:
         """What the request of every part about a source holds."""
@@ -66,7 +67,7 @@ class SourcePreparation:
             for origin in origins
             if find_upload(request, origin) is None
         }
-        parts = self._collector.collect(FETCH, self._queue, requests) if requests else []
+        parts = self._collector.collect(FETCH, self._queue, requests) if requests else iter(())
         fetched = iter(json.loads(part.outcome.data) for part in parts)
         for origin in origins:
             uploaded = find_upload(request, origin)
@@ -91,7 +92,7 @@ class SourcePreparation:
         parts = self._collector.collect(SURVEY, self._queue, requests)
         for source, part in zip(sources, parts, strict=True):
             if part.outcome.failure is None:
-                self._surveys[source.sha256] = Survey.decode(part.outcome.data)
+                self._surveys[source.sha256] = part.sha256
             else:
                 self._leave_out(source.info.name or source.sha256, part.outcome.failure, strict=strict)
         if not self._surveys:
