@@ -114,7 +114,7 @@ def test_sam3_starts_from_its_folder(enter: Any) -> None:
     assert not engines.failures and engines.concepts().info.version.startswith("local")
 
 
-def test_a_gpu_image_without_a_gpu_serves_nothing(enter: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sam3_serves_nothing_in_its_image_without_a_gpu(enter: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("transformers") is None:
         pytest.skip("SAM 3 needs the extra 'sam3'")
     enter("worker-sam3")
