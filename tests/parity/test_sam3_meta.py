@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -239,8 +240,13 @@ def test_what_the_package_cannot_do_in_a_video_is_refused() -> None:
 
 def test_the_setting_picks_the_backend(monkeypatch: pytest.MonkeyPatch) -> None:
     collected: list[type] = []
-    monkeypatch.setattr(Sam3Concepts, "__init__", lambda self, settings: collected.append(type(self)))
-    monkeypatch.setattr(MetaConcepts, "__init__", lambda self, settings: collected.append(type(self)))
+
+    def note(self: Any, _settings: Any) -> None:
+        self.info = SimpleNamespace(device="cpu")
+        collected.append(type(self))
+
+    monkeypatch.setattr(Sam3Concepts, "__init__", note)
+    monkeypatch.setattr(MetaConcepts, "__init__", note)
     for value, kind in (("", Sam3Concepts), ("transformers", Sam3Concepts), ("Meta ", MetaConcepts)):
         monkeypatch.setenv(BACKEND_VARIABLE, value)
         assert type(backends.concepts()) is kind

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -15,11 +16,14 @@ import torch
 from transformers.models.sam3_video import modeling_sam3_video
 
 from tests.parity.sam3_meta_fake import FakeImageModel, FakePredictor, FakeProcessor, seen
+from tests.parity.sam3_tiny import tiny_engine
 from tests.parity.test_sam3_meta import FIRST, IMAGE, RED, engine, point, predictor, run
+from workers.engines.concepts.sam3 import backends
 from workers.engines.concepts.sam3.errors import ObjectUnknown
 from workers.engines.concepts.sam3.meta_backend.engine import MetaConcepts
 from workers.engines.concepts.sam3.meta_backend.loading import MetaModels
 from workers.engines.concepts.sam3.settings import MetaSettings
+from workers.engines.concepts.sam3.warm_up import warm_up
 from workers.engines.protocols import RequestRefused, TimedPrompt, TrackPrompts
 
 
@@ -112,3 +116,23 @@ def test_a_broken_checkpoint_ends_the_start(monkeypatch: pytest.MonkeyPatch) -> 
     install_builder(FakeBuilder(broken=True), monkeypatch)
     with pytest.raises(RuntimeError, match="cannot be read"):
         MetaConcepts(models=MetaModels(MetaSettings(), "cuda"))
+
+
+def test_a_gpu_has_answered_once_before_the_worker_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    concepts, tiny, asked = engine(), tiny_engine(), []
+    warm_up(concepts)
+    warm_up(tiny)
+    monkeypatch.setattr(backends, "_load", lambda *_: concepts)
+    monkeypatch.setattr(concepts, "ground", lambda _handle, phrases: asked.append(phrases))
+    backends.concepts()
+    assert not asked, "a CPU need not be warmed up"
+    concepts.info = replace(concepts.info, device="cuda:1")
+    backends.concepts()
+    assert len(asked) == 1
+
+    def break_down(*_: Any) -> None:
+        raise RuntimeError("CUDA error: no kernel image is available for execution on the device")
+
+    monkeypatch.setattr(concepts, "segment", break_down)
+    with pytest.raises(RuntimeError, match="no kernel image"):
+        backends.concepts()

@@ -14,6 +14,13 @@ class JobOptions(TypedDict, total=False):
     timeout_seconds: int
 
 
+class SegmentOptions(JobOptions, total=False):
+    """Options of a segment job."""
+
+    nms_iou: float | None
+    fill_area: int | None
+
+
 class TrackOptions(JobOptions, total=False):
     """Options of a track job."""
 

@@ -2778,6 +2778,12 @@ export interface components {
              */
             exemplars?: components["schemas"]["Exemplar"][];
             /**
+             * Fill Area
+             * @description Holes and specks up to this many cells of the engine's masks are removed: `sam3` has 288 x 288 cells; 0
+             *     keeps them, null takes the engine's (16).
+             */
+            fill_area?: number | null;
+            /**
              * Frame
              * @description Index of a frame, from 0, when `image` is a video.
              */
@@ -2789,6 +2795,12 @@ export interface components {
              * @enum {string}
              */
             kind: "segment";
+            /**
+             * Nms Iou
+             * @description Mask IoU above which the weaker of two instances of one phrase is left out; 1 keeps all, null takes the
+             *     engine's (0.7 of `sam3`).
+             */
+            nms_iou?: number | null;
             /**
              * Outputs
              * @description Extra outputs: polygons in the instances, a PNG artefact per mask.

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
+from maquette.contract import Problem
 from maquette.contract.vocabulary import COCO, parse_phrase
 
 from workers.engines.concepts.byte_cache import ByteLimitedCache
@@ -25,6 +26,8 @@ from workers.engines.protocols import (
     Box,
     EngineInfo,
     ImageHandle,
+    MaskCleanup,
+    RequestRefused,
     Rgb,
     SegmentedInstance,
     Tracker,
@@ -127,6 +130,7 @@ class DefaultConcepts:
         phrases: Sequence[str],
         *,
         thresholds: Sequence[float | None] = (),
+        cleanup: MaskCleanup | None = None,
     ) -> list[SegmentedInstance]:
         """All instances of each phrase, best first within a phrase; the default threshold is 0.5.
 
@@ -135,6 +139,7 @@ class DefaultConcepts:
         other labels are canonical COCO names, their scores the detector's. Raises UnknownPhrase, and
         WeightsError when the detector's weights are not usable.
         """
+        _refuse_cleanup(cleanup)
         queries = [parse_phrase(phrase) for phrase in phrases]
         image, detector, sam = _require_handle(handle), self._require_detector(), self._require_sam()
         if image.detections is None:
@@ -171,6 +176,7 @@ class DefaultConcepts:
         *,
         shown: Sequence[ImageHandle | None] = (),
         threshold: float | None = None,
+        cleanup: MaskCleanup | None = None,
     ) -> list[SegmentedInstance]:
         """The instances in the boxes labelled 1, then what looks like them and unlike the boxes labelled 0.
 
@@ -178,6 +184,7 @@ class DefaultConcepts:
         instances are appearance similarities, 0..1; the default threshold is 0.62. Raises ValueError without
         a positive box, and WeightsError when the weights are not usable.
         """
+        _refuse_cleanup(cleanup)
         if 1 not in labels or len(boxes) != len(labels):
             raise ValueError("exemplars need a label of 1 or 0 for each box, and at least one 1")
         image, sam, config = _require_handle(handle), self._require_sam(), self._config.exemplars
@@ -233,3 +240,9 @@ def _require_handle(handle: ImageHandle) -> EmbeddedImage:
     if not isinstance(handle, EmbeddedImage):
         raise TypeError(f"a handle of this engine's embed is needed, not {type(handle).__name__}")
     return handle
+
+
+def _refuse_cleanup(cleanup: MaskCleanup | None) -> None:
+    if cleanup is not None:
+        detail = "this engine takes neither nms_iou nor fill_area: its masks are not cleaned that way"
+        raise RequestRefused(Problem.from_code("mask_cleanup_unsupported", 422, detail))

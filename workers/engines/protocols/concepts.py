@@ -157,6 +157,18 @@ class FrameResult:
     objects: tuple[TrackedInstance, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskCleanup:
+    """How the instances of phrases and exemplars are cleaned; None takes the engine's own setting.
+
+    `nms_iou` is the mask IoU above which the weaker of two instances of a phrase is dropped, 1 keeps all.
+    `fill_area` is the largest hole or speck that is removed, in cells of the engine's own masks.
+    """
+
+    nms_iou: float | None = None
+    fill_area: int | None = None
+
+
 class Tracker(Protocol):
     """Tracks objects through one video in constant memory; frames may also come in descending order."""
 
@@ -200,10 +212,12 @@ class ConceptEngine(Protocol):
         phrases: Sequence[str],
         *,
         thresholds: Sequence[float | None] = (),
+        cleanup: MaskCleanup | None = None,
     ) -> list[SegmentedInstance]:
         """All instances of each phrase, best first within a phrase.
 
         `thresholds` has one value per phrase, None for the engine's default; empty means None for all.
+        `cleanup` is for engines with the capability `mask_cleanup`; others raise RequestRefused.
         """
         ...
 
@@ -215,6 +229,7 @@ class ConceptEngine(Protocol):
         *,
         shown: Sequence[ImageHandle | None] = (),
         threshold: float | None = None,
+        cleanup: MaskCleanup | None = None,
     ) -> list[SegmentedInstance]:
         """All instances that look like the boxes labelled 1 and unlike those labelled 0, best first.
 

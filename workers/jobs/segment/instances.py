@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from maquette.contract import Instance, Manifest, PromptRef, Rle, SegmentJob, SegmentResult
 from maquette.contract.requests import PromptedJob, Region, find_misfit
 
-from workers.engines.protocols import Box, ConceptEngine, ImageHandle, Mask, SegmentedInstance, VisualPrompt
+from workers.engines.protocols import (
+    Box,
+    ConceptEngine,
+    ImageHandle,
+    Mask,
+    MaskCleanup,
+    SegmentedInstance,
+    VisualPrompt,
+)
 from workers.errors import JobProblem
 from workers.formats import rle
 from workers.geometry.borders import touched_sides
@@ -70,7 +78,12 @@ def find_instances(context: JobContext, image: LoadedImage, request: PromptedJob
     context.progress("prompt", message="finding objects")
     instances: list[InstanceMask] = []
     if request.text:
-        segmented = engine.ground(handle, request.text, thresholds=request.resolve_thresholds())
+        segmented = engine.ground(
+            handle,
+            request.text,
+            thresholds=request.resolve_thresholds(),
+            cleanup=_find_cleanup(request),
+        )
         instances += [_to_instance(item, PromptRef(kind="text", index=item.prompt)) for item in segmented]
     if prompts:
         instances += [_to_instance(item, refs[item.prompt]) for item in engine.segment(handle, prompts)]
@@ -146,8 +159,16 @@ def _match_exemplars(
         [int(exemplar.positive) for exemplar in request.exemplars],
         shown=handles if others else (),
         threshold=request.threshold,
+        cleanup=_find_cleanup(request),
     )
     return [_to_instance(item, PromptRef(kind="exemplars", index=0)) for item in segmented]
+
+
+def _find_cleanup(request: PromptedJob) -> MaskCleanup | None:
+    """What the request says about cleaning; None where it says nothing."""
+    if not isinstance(request, SegmentJob) or (request.nms_iou is None and request.fill_area is None):
+        return None
+    return MaskCleanup(nms_iou=request.nms_iou, fill_area=request.fill_area)
 
 
 def _to_instance(item: SegmentedInstance, prompt: PromptRef) -> InstanceMask:

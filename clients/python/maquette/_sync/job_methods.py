@@ -40,6 +40,7 @@ from maquette.job_options import (
     JobOptions,
     ObjectsOptions,
     SceneOptions,
+    SegmentOptions,
     TrackOptions,
 )
 from maquette.results import (
@@ -77,14 +78,15 @@ class JobSubmitter:
         frame: int | None = None,
         outputs: Iterable[MaskOutput] = SEGMENT.outputs,
         idempotency_key: str | None = None,
-        **options: Unpack[JobOptions],
+        **options: Unpack[SegmentOptions],
     ) -> Job[SegmentResult]:
         """Segment what phrases, boxes (xyxy pixels) and points name; `points` holds one item per object.
 
         `exemplars` are boxes around examples of a concept: all instances that look like them are segmented,
         except those that look more like `counter_exemplars`; a dict of `box` and `image` is an example in
         another image. `prompts` are dicts of `box`, `points` and `mask` that name one object together. With
-        `frame` the image is that frame of a video.
+        `frame` the image is that frame of a video. `nms_iou` and `fill_area` say how instances of phrases
+        and exemplars are cleaned, where the engine can (capability `mask_cleanup`).
         """
         with invalid_requests():
             fields = inputs.to_prompt_fields(text, boxes, points, threshold)

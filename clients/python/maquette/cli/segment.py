@@ -25,6 +25,16 @@ def segment(
     counter: o.CounterExemplars = None,
     prompts: o.Prompts = None,
     threshold: o.Thresholds = None,
+    nms_iou: Annotated[
+        float | None,
+        o.field_option(
+            SegmentJob, "nms_iou", help="Mask IoU above which the weaker of two instances is left out."
+        ),
+    ] = None,
+    fill_area: Annotated[
+        int | None,
+        o.field_option(SegmentJob, "fill_area", help="Largest hole or speck that is removed, in mask cells."),
+    ] = None,
     frame: Annotated[
         int | None, o.field_option(SegmentJob, "frame", help="Index of a frame of videos, from 0.")
     ] = None,
@@ -48,6 +58,8 @@ def segment(
             counter_exemplars=parsing.parse_boxes(counter),
             prompts=parsing.read_prompts(prompts),
             **parsing.parse_thresholds(threshold, text),
+            nms_iou=nms_iou,
+            fill_area=fill_area,
             frame=frame,
             outputs=parsing.list_enabled({"polygons": polygons, "png": png}),
             engine=engine,

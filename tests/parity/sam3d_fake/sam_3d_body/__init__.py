@@ -139,7 +139,9 @@ class SAM3DBodyEstimator:
         if wrong.get("cuda_at") == self.calls:
             raise RuntimeError("CUDA out of memory (fake)")
         camera = cam_int.array[0].astype(np.float64)
-        outputs = self.model.run_inference(bboxes, (width, height), camera, inference_type)
+        # boxes of masks come wider than the person
+        seen = bboxes if masks is None else _shrink(bboxes)
+        outputs = self.model.run_inference(seen, (width, height), camera, inference_type)
         out = (outputs[0] if inference_type == "full" else outputs)["mhr"]
         names = {"body_pose": "body_pose_params", "hand": "hand_pose_params", "scale": "scale_params"}
         names |= {"shape": "shape_params", "face": "expr_params", "joint_global_rots": "pred_global_rots"}
@@ -148,6 +150,11 @@ class SAM3DBodyEstimator:
             person = {names.get(name, name): np.float32(rows[i]) for name, rows in out.items()}
             people.append({"bbox": box.astype(np.float32), "mask": None, **person})
         return _corrupt(people, wrong)
+
+
+def _shrink(boxes: np.ndarray) -> np.ndarray:
+    centre, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2.4
+    return np.concatenate([centre - half, centre + half], axis=1)
 
 
 def _corrupt(people: list[dict[str, Any]], wrong: dict[str, Any]) -> list[dict[str, Any]]:

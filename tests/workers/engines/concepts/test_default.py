@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 from skimage import data, transform
 
 from workers.engines.concepts.default import DefaultConcepts
-from workers.engines.protocols import ConceptEngine, Mask, Rgb, TrackPrompts, VisualPrompt
+from workers.engines.protocols import (
+    ConceptEngine,
+    Mask,
+    MaskCleanup,
+    RequestRefused,
+    Rgb,
+    TrackPrompts,
+    VisualPrompt,
+)
 from workers.engines.settings import MODELS_VARIABLE
 from workers.engines.weights import WeightsCorrupt, WeightsMissing, models_dir
 from workers.geometry.boxes import bounding_box
@@ -142,6 +150,17 @@ def test_phrases_find_the_person_and_the_cat(engine: DefaultConcepts) -> None:
     cat = engine.ground(engine.embed(data.chelsea(), "chelsea"), ["truck", "kitty"])
     assert [(item.label, item.prompt) for item in cat] == [("cat", 1)]
     assert cat[0].mask[120, 180] and not cat[0].mask[40, 430]
+
+
+def test_how_masks_are_cleaned_cannot_be_asked_of_it(engine: DefaultConcepts) -> None:
+    handle = engine.embed(np.zeros((8, 8, 3), np.uint8), "cleanup")
+    for call in (
+        lambda cleanup: engine.ground(handle, ["cat"], cleanup=cleanup),
+        lambda cleanup: engine.ground_exemplars(handle, [(0, 0, 4, 4)], [1], cleanup=cleanup),
+    ):
+        with pytest.raises(RequestRefused) as caught:
+            call(MaskCleanup(fill_area=4))
+        assert (caught.value.problem.code, caught.value.problem.status) == ("mask_cleanup_unsupported", 422)
 
 
 def test_the_threshold_decides(engine: DefaultConcepts) -> None:

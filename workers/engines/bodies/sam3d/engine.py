@@ -27,6 +27,8 @@ from workers.geometry.cameras import Camera
 # Shortest visible side of a box in pixels that is sent to upstream; chosen, not measured.
 MIN_BOX_SIDE = 16
 CONFIG = "model_config.yaml"
+# Upstream enlarges boxes that close tightly around a mask by this factor before it crops.
+MASK_BOX_SCALE = 1.2
 
 
 class Sam3dBody:
@@ -95,6 +97,8 @@ class Sam3dBody:
         if not usable:
             return bodies
         requested = np.asarray([boxes[i] for i in usable], dtype=np.float32)
+        if masks is not None:
+            requested = widen_boxes(requested)
         arrays: dict[str, NDArray[Any]] = {
             "image": np.ascontiguousarray(image),
             "boxes": requested,
@@ -163,6 +167,13 @@ def _usable(box: Box, width: int, height: int) -> bool:
         return False
     across, down = min(x1, width) - max(x0, 0), min(y1, height) - max(y0, 0)
     return min(across, down) >= MIN_BOX_SIDE
+
+
+def widen_boxes(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Boxes (N, 4) xyxy enlarged about their centres as upstream does those of SAM 3: cut at 0 alone."""
+    low, high = boxes[:, :2], boxes[:, 2:]
+    centre, half = (low + high) / 2, (high - low) * (MASK_BOX_SCALE / 2)
+    return np.concatenate([np.maximum(centre - half, 0), centre + half], axis=1).astype(np.float32)
 
 
 def _checkpoint(settings: Sam3dBodySettings) -> Path:

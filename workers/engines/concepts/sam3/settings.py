@@ -1,13 +1,16 @@
 """How SAM 3 is run: from the environment in a worker, from arguments in tests and benches."""
 
 import importlib.util
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 from pydantic_settings import SettingsConfigDict
 
 from workers.engines.settings import EngineSettings
+
+if TYPE_CHECKING:
+    from workers.engines.protocols import MaskCleanup
 
 HUB_ID = "facebook/sam3"
 PATH_VARIABLE = "MAQUETTE_SAM3_PATH"
@@ -66,6 +69,15 @@ class BackendSettings(EngineSettings):
             fill_area=self.fill_area,
             mask_chunk=self.mask_chunk,
         )
+
+    def clean_with(self, cleanup: "MaskCleanup | None") -> PostprocessConfig:
+        """The post-processing of one request."""
+        config = self.postprocess
+        if cleanup is None:
+            return config
+        nms_iou = config.nms_iou if cleanup.nms_iou is None else cleanup.nms_iou
+        fill_area = config.fill_area if cleanup.fill_area is None else cleanup.fill_area
+        return replace(config, nms_iou=nms_iou, fill_area=fill_area)
 
 
 class Sam3Settings(BackendSettings):

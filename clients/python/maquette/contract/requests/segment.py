@@ -24,6 +24,12 @@ class SegmentJob(PromptedJob):
     """Boxes around examples of a concept; every instance that looks like them is segmented."""
     prompts: Annotated[list[ObjectPrompt], Field(max_length=256)] = []
     """Objects that are each named by a box, points and a mask together."""
+    nms_iou: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Mask IoU above which the weaker of two instances of one phrase is left out; 1 keeps all, null takes the
+    engine's (0.7 of `sam3`)."""
+    fill_area: Annotated[int, Field(ge=0, le=82_944)] | None = None
+    """Holes and specks up to this many cells of the engine's masks are removed: `sam3` has 288 x 288 cells; 0
+    keeps them, null takes the engine's (16)."""
     outputs: Annotated[list[MaskOutput], Field(max_length=2)] = []
     """Extra outputs: polygons in the instances, a PNG artefact per mask."""
 

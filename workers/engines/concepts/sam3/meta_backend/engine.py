@@ -11,13 +11,14 @@ from workers.engines.concepts.sam3.meta_backend.loading import COMMIT, MetaModel
 from workers.engines.concepts.sam3.meta_backend.tracker import MetaTracker
 from workers.engines.concepts.sam3.postprocess import build_instances
 from workers.engines.concepts.sam3.preprocess import check_image
-from workers.engines.concepts.sam3.requests import check_exemplars, check_track_prompts
+from workers.engines.concepts.sam3.requests import CAPABILITIES, check_exemplars, check_track_prompts
 from workers.engines.concepts.sam3.settings import MetaSettings
 from workers.engines.concepts.sam3.tokenizer import check_token_count
 from workers.engines.protocols import (
     Box,
     EngineInfo,
     ImageHandle,
+    MaskCleanup,
     RequestRefused,
     Rgb,
     SegmentedInstance,
@@ -55,7 +56,7 @@ class MetaConcepts:
             version=f"meta {'3.1' if has_multiplex else '3'} facebookresearch/sam3@{COMMIT[:12]}",
             device=self._models.device,
             licence=f"weights and code: {LICENCE}",
-            capabilities=("phrases", "boxes", "points", "masks", "exemplars", "video", "video_exemplars"),
+            capabilities=(*CAPABILITIES, "video_exemplars"),
             limits=(*LIMITS, f"A video has at most {self._settings.max_frames} frames."),
             vocabulary=None,
             weights=dict(self._models.weights),
@@ -77,6 +78,7 @@ class MetaConcepts:
         phrases: Sequence[str],
         *,
         thresholds: Sequence[float | None] = (),
+        cleanup: MaskCleanup | None = None,
     ) -> list[SegmentedInstance]:
         """All instances of each phrase, best first within a phrase; the label is the phrase."""
         self.check(phrases)
@@ -87,7 +89,7 @@ class MetaConcepts:
             instances += build_instances(
                 self._grounding.ground(image, phrase),
                 image.size,
-                self._settings.postprocess,
+                self._settings.clean_with(cleanup),
                 threshold=threshold,
                 prompt=index,
                 label=phrase,
@@ -103,6 +105,7 @@ class MetaConcepts:
         shown: Sequence[ImageHandle | None] = (),
         phrase: str | None = None,
         threshold: float | None = None,
+        cleanup: MaskCleanup | None = None,
     ) -> list[SegmentedInstance]:
         """All instances that look like the boxes labelled 1 and unlike those labelled 0, best first.
 
@@ -121,7 +124,7 @@ class MetaConcepts:
         return build_instances(
             self._grounding.ground(image, phrase, boxes, labels),
             image.size,
-            self._settings.postprocess,
+            self._settings.clean_with(cleanup),
             threshold=threshold,
             prompt=0,
             label=phrase,

@@ -7,7 +7,7 @@ import transformers
 from workers.engines.concepts.sam3.errors import LICENCE
 from workers.engines.concepts.sam3.postprocess import build_instances
 from workers.engines.concepts.sam3.preprocess import check_image
-from workers.engines.concepts.sam3.requests import check_exemplars, check_track_prompts
+from workers.engines.concepts.sam3.requests import CAPABILITIES, check_exemplars, check_track_prompts
 from workers.engines.concepts.sam3.settings import Sam3Settings
 from workers.engines.concepts.sam3.transformers_backend.grounding import (
     ExemplarBox,
@@ -22,6 +22,7 @@ from workers.engines.protocols import (
     Box,
     EngineInfo,
     ImageHandle,
+    MaskCleanup,
     Rgb,
     SegmentedInstance,
     Tracker,
@@ -67,7 +68,7 @@ class Sam3Concepts:
             version=f"{origin} transformers-{transformers.__version__}{suffix}",
             device=f"{loaded.device}:{loaded.precision}",
             licence=f"weights: {LICENCE}; code: Apache-2.0",
-            capabilities=("phrases", "boxes", "points", "masks", "exemplars", "video"),
+            capabilities=CAPABILITIES,
             limits=limits,
             vocabulary=None,
             weights=dict(loaded.weights),
@@ -91,6 +92,7 @@ class Sam3Concepts:
         phrases: Sequence[str],
         *,
         thresholds: Sequence[float | None] = (),
+        cleanup: MaskCleanup | None = None,
     ) -> list[SegmentedInstance]:
         """All instances of each phrase, best first within a phrase; the label is the phrase.
 
@@ -104,7 +106,7 @@ class Sam3Concepts:
             instances += build_instances(
                 raw,
                 image.size,
-                self._settings.postprocess,
+                self._settings.clean_with(cleanup),
                 threshold=threshold,
                 prompt=index,
                 label=phrases[index],
@@ -121,6 +123,7 @@ class Sam3Concepts:
         shown: Sequence[ImageHandle | None] = (),
         phrase: str | None = None,
         threshold: float | None = None,
+        cleanup: MaskCleanup | None = None,
     ) -> list[SegmentedInstance]:
         """All instances that look like the boxes labelled 1 and unlike those labelled 0, best first.
 
@@ -137,7 +140,7 @@ class Sam3Concepts:
         return build_instances(
             raw,
             image.size,
-            self._settings.postprocess,
+            self._settings.clean_with(cleanup),
             threshold=threshold,
             prompt=0,
             label=phrase,
