@@ -7,11 +7,10 @@ from pathlib import Path
 from service.embedded import StackError, up
 
 TRY = """
-Or copy the line above into a shell with 'export' before it, then try:
+Copy the line above into a shell with 'export' before it, then try:
   .venv/bin/maquette engines
   .venv/bin/maquette segment PHOTO.jpg --text person --out out
-  .venv/bin/maquette objects PHOTO.jpg --box 100,100,400,400 --out out
-Ctrl-C stops everything."""
+  .venv/bin/maquette objects PHOTO.jpg --box 100,100,400,400 --out out"""
 
 
 def main() -> int:
@@ -23,7 +22,8 @@ def main() -> int:
     given = parser.parse_args()
 
     def show_login(link: str) -> None:
-        print(f"Open the Playground (this link logs you in once):\n  {link}\n", flush=True)
+        print(f"\nOr open the Playground (this link logs you in once):\n  {link}\n", flush=True)
+        print("Ctrl-C stops everything.", flush=True)
 
     def say(line: str) -> None:
         print(line, flush=True)

@@ -194,8 +194,8 @@ def up(
         signal.signal(number, interrupt)
     try:
         stack.start()
-        show_login(stack.make_login_link())
         say(f"MAQUETTE_URL={stack.url} MAQUETTE_API_KEY={stack.api_key}")
+        show_login(stack.make_login_link())
         while True:
             time.sleep(0.2)
             stack.restart_dead()

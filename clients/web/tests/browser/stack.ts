@@ -36,7 +36,7 @@ function waitUntilReady(stack: ChildProcess): Promise<string> {
     stack.once("exit", (code) => reject(new Error(`the stack ended with status ${code}: ${output}`)));
     stack.stdout?.on("data", (data: Buffer) => {
       output += data.toString();
-      if (!/MAQUETTE_API_KEY=\S+/.test(output)) return;
+      if (!/#\/login\/\S+\s/.test(output)) return;
       clearTimeout(timer);
       resolve(output);
     });
