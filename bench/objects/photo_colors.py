@@ -8,9 +8,9 @@ each of its classes. PSNR in dB of the vertex colours, of the GLB's texture, and
 
 import argparse
 import io
+from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import skimage
 from maquette.contract.vocabulary import COCO
@@ -25,7 +25,7 @@ from workers.engines.protocols import ObjectAsset, SegmentedInstance
 from workers.engines.rasterisers.choice import choose_rasteriser
 from workers.formats.images import encode_jpeg
 from workers.geometry.gaussians import transform
-from workers.geometry.mesh_renderer import rasterize, render_mesh
+from workers.geometry.mesh_renderer import render_mesh
 from workers.geometry.posed_cameras import PosedCamera
 from workers.geometry.poses import Similarity
 
@@ -84,14 +84,12 @@ def draw_vertex_colors(asset: ObjectAsset) -> Pixels:
 def draw_texture(asset: ObjectAsset) -> Pixels:
     """The mesh with the texture that its GLB has, unlit, from its own camera (H, W, 3)."""
     assert asset.photo is not None
-    texture = np.asarray(Image.open(io.BytesIO(encode_jpeg(asset.photo.pixels))).convert("RGB"))
-    fragments = rasterize(asset.pose.apply(asset.mesh.vertices), asset.mesh.faces, asset.camera)
-    hit = fragments.face >= 0
-    corners = asset.photo.uvs[asset.mesh.faces[fragments.face[hit]]]
-    place = np.zeros((*hit.shape, 2), np.float32)
-    place[hit] = (corners * fragments.weights[hit][..., None]).sum(axis=1) * texture.shape[1::-1] - 0.5
-    drawn = cv2.remap(texture, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.where(hit[..., None], drawn, 255).astype(np.uint8)
+    pixels = np.asarray(Image.open(io.BytesIO(encode_jpeg(asset.photo.pixels))).convert("RGB"))
+    texture, mesh = replace(asset.photo, pixels=pixels), asset.mesh
+    drawn, _ = render_mesh(
+        mesh.vertices, mesh.faces, None, asset.camera, asset.pose, ambient=1.0, texture=texture
+    )
+    return drawn
 
 
 def measure_psnr(drawn: NDArray[np.floating] | Pixels, photo: Pixels, mask: NDArray[np.bool_]) -> float:

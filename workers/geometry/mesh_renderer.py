@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from workers.geometry.batches import split_batches
 from workers.geometry.cameras import Camera
-from workers.geometry.meshes import vertex_normals
+from workers.geometry.meshes import PhotoTexture, vertex_normals
 from workers.geometry.poses import Similarity
 
 NEAR = 1e-6
@@ -90,18 +90,23 @@ def render_mesh(
     background: tuple[int, int, int] = (255, 255, 255),
     ambient: float = 0.45,
     normals: NDArray[np.float64] | None = None,
+    texture: PhotoTexture | None = None,
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """Smoothly shaded RGB uint8 (H, W, 3), lit from the camera, and depth (H, W), inf where empty.
 
-    `colors` are sRGB (V, 3); without them the mesh is light grey. `ambient` = 1 switches shading off.
-    `normals` (V, 3) are unit vertex normals in the mesh's frame; without them they follow from the faces.
+    `colors` are sRGB (V, 3), and `texture` replaces them; without both the mesh is light grey. `ambient` = 1
+    switches shading off. `normals` (V, 3) are unit vertex normals in the mesh's frame; without them they
+    follow from the faces.
     """
     in_camera = vertices if cam_from_mesh is None else cam_from_mesh.apply(vertices)
     fragments = rasterize(in_camera, faces, camera)
     hit = fragments.face >= 0
     corners, weights = faces[fragments.face[hit]], fragments.weights[hit]
-    base = np.full((len(vertices), 3), GREY) if colors is None else colors.astype(np.float64)
-    tint = _interpolate(base, corners, weights)
+    if texture is not None:
+        tint = _sample(texture.pixels, _interpolate(texture.uvs, corners, weights))
+    else:
+        base = np.full((len(vertices), 3), GREY) if colors is None else colors.astype(np.float64)
+        tint = _interpolate(base, corners, weights)
     if normals is None:
         facing = vertex_normals(in_camera, faces)
     else:
@@ -128,6 +133,18 @@ def _interpolate(
     """Values (P, 3) at points in faces with those corners (P, 3), by their barycentric weights (P, 3)."""
     first, second, third = (values[corners[:, k]] * weights[:, k, None] for k in range(3))
     return np.asarray(first + second + third)
+
+
+def _sample(pixels: NDArray[np.uint8], uvs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The colours (P, 3) of an image (h, w, 3) at points (P, 2), between its pixels."""
+    height, width = pixels.shape[:2]
+    place = np.clip(uvs * (width, height) - 0.5, 0, (width - 1, height - 1))
+    low = np.minimum(place.astype(np.int64), (max(width - 2, 0), max(height - 2, 0)))
+    (x, y), (right, down) = low.T, (place - low).T[:, :, None]
+    beside, below = np.minimum(x + 1, width - 1), np.minimum(y + 1, height - 1)
+    above = pixels[y, x] * (1 - right) + pixels[y, beside] * right
+    under = pixels[below, x] * (1 - right) + pixels[below, beside] * right
+    return np.asarray(above * (1 - down) + under * down)
 
 
 def _barycentric(

@@ -39,6 +39,17 @@ class Texturing:
     materials: tuple[TextureMaterial, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PhotoTexture:
+    """The colours of a mesh at the resolution of the photo it was made from.
+
+    `pixels` are sRGB uint8 (h, w, 3); `uvs` (V, 2) of the vertices have their origin at the top left.
+    """
+
+    pixels: NDArray[np.uint8]
+    uvs: NDArray[np.float64]
+
+
 @dataclass(frozen=True, slots=True)
 class Mesh:
     """Vertices (V, 3) float64 and faces (F, 3) int64, counter-clockwise seen from outside.

@@ -1,10 +1,13 @@
 """Views around an asset for people to judge: it fits the frame from every direction, in its own colours."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.protocols import ObjectAsset, Rgb
 from workers.engines.rasterisers.preview import preview_splat
+from workers.formats.images import shrink_image
 from workers.geometry.cameras import Camera
 from workers.geometry.mesh_renderer import render_mesh
 from workers.geometry.meshes import face_normals, is_closed, vertex_normals
@@ -34,6 +37,11 @@ class AssetViews:
         self._centre = np.asarray((vertices.min(axis=0) + vertices.max(axis=0)) / 2)
         self._distance = _choose_distance(asset, self._centre)
         self._normals = vertex_normals(vertices, faces)
+        self._texture = asset.photo
+        if asset.photo is not None:
+            # about one of its pixels for each of the image's, since none are averaged
+            small = shrink_image(asset.photo.pixels, side)
+            self._texture = replace(asset.photo, pixels=small)
         self._face_normals = face_normals(vertices, faces)
         # six times the signed volume; negative where a mesh is inside out
         volume = float(np.sum(self._face_normals * vertices[faces[:, 0]]))
@@ -52,6 +60,7 @@ class AssetViews:
             pose,
             ambient=AMBIENT,
             normals=self._normals,
+            texture=self._texture,
         )
         return surface, preview_splat(self._asset.splat, self._camera, pose)
 

@@ -26,7 +26,6 @@ from workers.engines.protocols.objects import (
     MultiViewEngine,
     ObjectAsset,
     ObjectEngine,
-    PhotoTexture,
     ViewsReport,
 )
 from workers.engines.protocols.shared import (
@@ -56,7 +55,6 @@ __all__ = [
     "MultiViewEngine",
     "ObjectAsset",
     "ObjectEngine",
-    "PhotoTexture",
     "Removal",
     "RequestRefused",
     "Rgb",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from workers.engines.protocols.shared import EngineInfo, Mask, Rgb, ScaleSource
 from workers.geometry.cameras import Camera
 from workers.geometry.gaussians import Gaussians
-from workers.geometry.meshes import Mesh
+from workers.geometry.meshes import Mesh, PhotoTexture
 from workers.geometry.posed_cameras import PosedCamera
 from workers.geometry.poses import Similarity
 
@@ -32,17 +32,6 @@ class ViewsReport:
     reference: int
     refined_gain_db: float | None = None
     carved_gain_db: float | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PhotoTexture:
-    """The colours of a mesh at the resolution of the photo it was made from.
-
-    `pixels` are sRGB uint8 (h, w, 3); `uvs` (V, 2) of the vertices have their origin at the top left.
-    """
-
-    pixels: Rgb
-    uvs: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,13 @@ def _draw_over_image(image: Rgb, asset: ObjectAsset) -> Rgb:
     """The image (H, W, 3), lightened, with the posed mesh over it."""
     mesh = asset.mesh
     rendered, depth = render_mesh(
-        mesh.vertices, mesh.faces, mesh.colors, asset.camera, asset.pose, ambient=AMBIENT
+        mesh.vertices,
+        mesh.faces,
+        mesh.colors,
+        asset.camera,
+        asset.pose,
+        ambient=AMBIENT,
+        texture=asset.photo,
     )
     covered = np.isfinite(depth)
     out = (0.5 * image + 127.5).astype(np.uint8)

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.objects.single_view.texture import spread_colors
-from workers.engines.protocols import Mask, PhotoTexture, Rgb
+from workers.engines.protocols import Mask, Rgb
 from workers.formats.images import shrink_image
 from workers.geometry.boxes import mask_extent
+from workers.geometry.meshes import PhotoTexture
 
 # Longest side in pixels: viewers on phones take textures up to 4096. Chosen, not measured.
 MAX_SIDE = 2048
