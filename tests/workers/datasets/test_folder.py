@@ -222,6 +222,25 @@ def test_the_card_agrees_with_itself_when_videos_and_captions_were_rejected(tmp_
     assert "known to share a session" in card and "where nothing else connects them" in card
 
 
+def test_the_report_names_the_gate_that_rejected_each_clip_and_track(tmp_path: Path) -> None:
+    dark = make_source([np.full((120, 160, 3), 2, np.uint8)] * 24, name="dark")
+    data = make_dataset(tmp_path, [balls_source(1, name="balls"), dark])
+    failed = [row for row in data.rows("decisions") if not row.passed]
+    assert failed
+    report = (data.folder / "report.html").read_text()
+    rejected = report[report.index("<h2>Rejected") : report.index("<h2>Concepts")]
+    assert rejected.count("<code>") == len(failed)
+    for row in failed:
+        track = "" if row.track is None else row.track
+        found = next(
+            line
+            for line in rejected.split("<tr>")
+            if f"<code>{row.clip[:8]}</code><td class=n>{track}<td>" in line and f"<td>{row.gate}<" in line
+        )
+        if row.score is not None:
+            assert f"{row.score:.3g}" in found and ("≥" in found or "≤" in found)
+
+
 def test_names_from_submitters_cannot_break_the_report(tmp_path: Path) -> None:
     bad = "<script>alert(1)</script>|x"
     data = make_dataset(tmp_path, [balls_source(1, name=bad, licence=bad)])

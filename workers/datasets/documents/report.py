@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.datasets.schema import DecisionRow
 from workers.datasets.version import DatasetVersion
 
 STYLE = """
@@ -25,6 +26,7 @@ td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}h2{margin-top:2.2re
 WIDTH, HEIGHT, BAR_HEIGHT = 240, 70, 64
 BINS = 24
 MOST_CAPTIONS = 40
+MOST_REJECTED = 100
 # a stage that keeps a smaller share is red
 LOW_SHARE = 0.5
 
@@ -46,6 +48,7 @@ def render_report(version: DatasetVersion, sheet: bytes) -> str:
         f"<h2>Funnel</h2>{_render_funnel(version)}"
         "<h2>Gates</h2><p>Scores of all clips and tracks; red lines are the bounds of the policy.</p>"
         f"<div class=gates>{_render_gates(version)}</div>"
+        f"<h2>Rejected</h2>{_render_rejected(version)}"
         f"<h2>Concepts</h2>{_render_concepts(version)}"
         f"<h2>Sources</h2>{_render_sources(version)}{_render_unreadable(version)}"
         f'<h2>Contact sheet</h2><img alt="Frames of kept clips with masks" '
@@ -113,6 +116,31 @@ def _render_histogram(name: str, values: NDArray[np.float64], bounds: Sequence[f
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width={WIDTH} height={HEIGHT} role=img '
         f'aria-label="Scores of {escape(name)}">{bars}{lines}</svg><br>{low:.3g} to {high:.3g}'
     )
+
+
+def _render_rejected(version: DatasetVersion) -> str:
+    """The clips and tracks that are left out, each with the gate, the score and the bound that decided."""
+    labels = {(row.clip, row.track): row.label or row.concept or "" for row in version.rows["tracks"]}
+    failed = [row for row in version.rows["decisions"] if not row.passed and row.gate != "caption_alignment"]
+    rows = "".join(
+        f"<tr><td><code>{row.clip[:8]}</code><td class=n>{'' if row.track is None else row.track}"
+        f"<td>{escape(labels.get((row.clip, row.track), 'clip' if row.track is None else ''))}"
+        f"<td>{escape(row.gate)}<td class=n>{'' if row.score is None else f'{row.score:.3g}'}"
+        f"<td class=n>{escape(row.reason or _describe_bounds(row))}"
+        for row in failed[:MOST_REJECTED]
+    )
+    if not rows:
+        return "<p>Nothing was rejected.</p>"
+    more = f"<p>and {len(failed) - MOST_REJECTED} more</p>" if len(failed) > MOST_REJECTED else ""
+    head = "<th>clip<th class=n>track<th>label<th>gate<th class=n>score<th class=n>bound or reason"
+    return f"<table><tr>{head}{rows}</table>{more}"
+
+
+def _describe_bounds(row: DecisionRow) -> str:
+    """The bounds of a gate that a score did not meet."""
+    if row.score is not None and row.low is not None and row.score < row.low:
+        return f"≥ {row.low:.3g}"
+    return "" if row.high is None else f"≤ {row.high:.3g}"
 
 
 def _render_concepts(version: DatasetVersion) -> str:
