@@ -161,10 +161,10 @@ def test_a_given_height_sets_size_and_distance(mq: Maquette, stack: Stack, tmp_p
 
 def test_a_crowd_in_one_image(mq: Maquette) -> None:
     person = np.asarray(Image.fromarray(skimage.data.astronaut()).resize((200, 200)))
-    crowd = np.tile(person, (3, 8, 1))
-    boxes = [(200 * c + 8, 200 * r, 200 * c + 172, 200 * r + 200) for r in range(3) for c in range(8)]
+    crowd = np.tile(person, (3, 4, 1))
+    boxes = [(200 * c + 8, 200 * r, 200 * c + 172, 200 * r + 200) for r in range(3) for c in range(4)]
     result = mq.bodies(crowd, boxes=boxes).wait(timeout=120)
-    assert len(result.bodies) + len(result.data.failures) == 24 and len(result.bodies) >= 21
+    assert len(result.bodies) + len(result.data.failures) == 12 and len(result.bodies) >= 10
 
 
 def test_the_command_takes_masks_and_camera_poses(stack: Stack, moving: Path, tmp_path: Path) -> None:
