@@ -22,6 +22,8 @@ from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import TABLES
 
+pytestmark = pytest.mark.slow
+
 SIDE = 64
 
 

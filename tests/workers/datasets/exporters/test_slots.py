@@ -18,6 +18,8 @@ from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.source import GroundTruth
 
+pytestmark = pytest.mark.slow
+
 Pickle = dict[str, dict[str, NDArray[Any]]]
 
 

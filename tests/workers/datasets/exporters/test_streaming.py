@@ -18,6 +18,8 @@ from workers.datasets.exporters.part_store import FOLDER, PartStore
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 
+pytestmark = pytest.mark.slow
+
 # of every kind: archives, HDF5, videos, single files
 PARALLEL = ("webdataset", "stable-worldmodel", "lerobot", "vpt", "movi", "cjepa", "tinyworlds", "spatialvid")
 OPTIONS: dict[str, dict[str, Any]] = {

@@ -17,6 +17,8 @@ from workers.datasets.oriented_boxes import Box3d
 from workers.geometry.borders import measure_border_contact
 from workers.geometry.boxes import bounding_box
 
+pytestmark = pytest.mark.slow
+
 STEPS = (1, 2, 5)
 RED, BLUE, GREEN = (200, 60, 50), (50, 90, 200), (60, 170, 80)
 Masks = list[dict[int, Mask]]

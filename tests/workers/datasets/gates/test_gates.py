@@ -22,6 +22,8 @@ from workers.datasets.source import GroundTruth, Source
 from workers.engines.protocols import Box, EngineInfo, FrameResult, Rgb, TrackedInstance
 from workers.geometry.boxes import bounding_box
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 24
 TRIALS = 6
 SETTINGS = DatasetSettings(phrases=("ball",), clip_seconds=2.0, min_clip_seconds=1.0, crops=0)

@@ -17,6 +17,8 @@ from workers.datasets.shots.text import measure_text_area
 from workers.datasets.track_sources import OracleTracks
 from workers.engines.protocols import Rgb
 
+pytestmark = pytest.mark.slow
+
 SIZE = (640, 360)
 # stones, leaves, bricks, squares and cells are rows of like things, and no text
 PICTURES = [

@@ -17,6 +17,8 @@ from workers.datasets.regating.versions import regate
 from workers.datasets.schema import TABLES
 from workers.datasets.verification import verify
 
+pytestmark = pytest.mark.slow
+
 # balls are 500 to 900 pixels large
 STRICT: dict[str, Bound] = {"area": (800.0, None), "caption_alignment": (0.9, None)}
 LENIENT: dict[str, Bound] = {"area": (64.0, None), "caption_alignment": (0.5, None)}

@@ -7,11 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from tests.support.synthetic_datasets import SETTINGS, balls_source
 from workers.datasets.planning import plan_dataset
 from workers.datasets.shots.survey import Survey, survey_frames
 from workers.datasets.source import Source
+
+pytestmark = pytest.mark.slow
 
 
 def test_few_surveys_are_in_memory_at_a_time() -> None:
