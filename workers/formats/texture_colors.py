@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workers.formats.color import linear_to_srgb, srgb_to_linear
-from workers.geometry.meshes import Mesh, TextureMaterial, Wrap
+from workers.geometry.image_sampling import sample_bilinear
+from workers.geometry.meshes import Mesh, TextureMaterial
 
 Array = NDArray[np.float64]
 
@@ -49,24 +50,4 @@ def _sample(material: TextureMaterial, uvs: Array, spacing: float) -> Array:
     step = max(1.0, spacing * max(width, height) / 2)
     size = max(1, round(width / step)), max(1, round(height / step))
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], 3)
-    total = np.zeros((len(uvs), 3))
-    place = uvs * size - 0.5
-    low = np.floor(place)
-    share = place - low
-    for right in (0, 1):
-        for down in (0, 1):
-            weight = np.abs(1 - right - share[:, 0]) * np.abs(1 - down - share[:, 1])
-            column = _wrap(low[:, 0].astype(np.int64) + right, size[0], material.wrap[0])
-            row = _wrap(low[:, 1].astype(np.int64) + down, size[1], material.wrap[1])
-            total += weight[:, None] * small[row, column]
-    return total
-
-
-def _wrap(texels: NDArray[np.int64], count: int, wrap: Wrap) -> NDArray[np.int64]:
-    """The texels (N,) of an axis with so many of them that texels beyond it show."""
-    if wrap == "clamp":
-        return np.clip(texels, 0, count - 1)
-    if wrap == "mirror":
-        folded = texels % (2 * count)
-        return np.minimum(folded, 2 * count - 1 - folded)
-    return texels % count
+    return sample_bilinear(small, uvs * size, material.wrap)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from workers.geometry.batches import split_batches
 from workers.geometry.cameras import Camera
+from workers.geometry.image_sampling import sample_bilinear
 from workers.geometry.meshes import PhotoTexture, vertex_normals
 from workers.geometry.poses import Similarity
 
@@ -103,7 +104,8 @@ def render_mesh(
     hit = fragments.face >= 0
     corners, weights = faces[fragments.face[hit]], fragments.weights[hit]
     if texture is not None:
-        tint = _sample(texture.pixels, _interpolate(texture.uvs, corners, weights))
+        size = texture.pixels.shape[1::-1]
+        tint = sample_bilinear(texture.pixels, _interpolate(texture.uvs, corners, weights) * size)
     else:
         base = np.full((len(vertices), 3), GREY) if colors is None else colors.astype(np.float64)
         tint = _interpolate(base, corners, weights)
@@ -133,18 +135,6 @@ def _interpolate(
     """Values (P, 3) at points in faces with those corners (P, 3), by their barycentric weights (P, 3)."""
     first, second, third = (values[corners[:, k]] * weights[:, k, None] for k in range(3))
     return np.asarray(first + second + third)
-
-
-def _sample(pixels: NDArray[np.uint8], uvs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The colours (P, 3) of an image (h, w, 3) at points (P, 2), between its pixels."""
-    height, width = pixels.shape[:2]
-    place = np.clip(uvs * (width, height) - 0.5, 0, (width - 1, height - 1))
-    low = np.minimum(place.astype(np.int64), (max(width - 2, 0), max(height - 2, 0)))
-    (x, y), (right, down) = low.T, (place - low).T[:, :, None]
-    beside, below = np.minimum(x + 1, width - 1), np.minimum(y + 1, height - 1)
-    above = pixels[y, x] * (1 - right) + pixels[y, beside] * right
-    under = pixels[below, x] * (1 - right) + pixels[below, beside] * right
-    return np.asarray(above * (1 - down) + under * down)
 
 
 def _barycentric(

@@ -19,7 +19,7 @@ import type {
 } from "./schema.js";
 import { type UploadOptions, upload } from "./uploads.js";
 
-/** What a client submits: one of the kinds of job, told apart by `kind`. */
+/** What a client submits: one of the kinds of job, distinguished by `kind`. */
 export type JobRequest = operations["submit_v1_jobs_post"]["requestBody"]["content"]["application/json"];
 export type JobKind = Job["kind"];
 export type JobState = Job["state"];

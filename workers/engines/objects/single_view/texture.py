@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from workers.geometry.boxes import mask_extent
+from workers.geometry.image_sampling import sample_bilinear
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -42,8 +43,8 @@ class ImageTexture:
 
         At the rim the back has the front's colour, and turns into its smoothed mirror image further in.
         """
-        local = (pixels - np.asarray(self.corner)) * np.asarray(self.zoom) - 0.5
-        front, back = _interpolate(self.front, local), _interpolate(self.back, local)
+        local = (pixels - np.asarray(self.corner)) * np.asarray(self.zoom)
+        front, back = sample_bilinear(self.front, local), sample_bilinear(self.back, local)
         share = np.where(is_front, 0.0, np.clip(distance / self.transition, 0, 1))[:, None]
         mixed = front * (1 - share) + back * share
         return np.asarray(np.clip(np.round(mixed), 0, 255), dtype=np.uint8)
@@ -55,9 +56,9 @@ def complete_texture(image: NDArray[np.uint8], mask: Mask) -> ImageTexture:
     The outermost 1.5 pixels of the mask, which mix with the background, count only where nothing else does.
     """
     x0, y0, x1, y1 = mask_extent(mask)
-    crop = np.pad(mask[y0:y1, x0:x1], 1)
-    core = cv2.distanceTransform(crop.astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1] > MIXED_PIXELS
-    weight = np.where(core, 1.0, MIXED_WEIGHT).astype(np.float32) * crop[1:-1, 1:-1]
+    crop = mask[y0:y1, x0:x1]
+    core = _find_core(crop)
+    weight = np.where(core, 1.0, MIXED_WEIGHT).astype(np.float32) * crop
     color = image[y0:y1, x0:x1].astype(np.float32) * weight[..., None]
     ratio = min(1.0, LONG_SIDE / max(weight.shape))
     size = (max(1, round(weight.shape[1] * ratio)), max(1, round(weight.shape[0] * ratio)))
@@ -79,9 +80,14 @@ def complete_texture(image: NDArray[np.uint8], mask: Mask) -> ImageTexture:
 
 def find_unmixed(mask: Mask) -> Mask:
     """The pixels of a non-empty mask (H, W) that do not mix with the background; all where there are none."""
+    core = _find_core(mask)
+    return core if core.any() else mask
+
+
+def _find_core(mask: Mask) -> Mask:
     padded = np.pad(mask, 1).astype(np.uint8)
-    core = cv2.distanceTransform(padded, cv2.DIST_L2, 3)[1:-1, 1:-1] > MIXED_PIXELS
-    return np.asarray(core if core.any() else mask, dtype=np.bool_)
+    inside = cv2.distanceTransform(padded, cv2.DIST_L2, 3)[1:-1, 1:-1]
+    return np.asarray(inside > MIXED_PIXELS, dtype=np.bool_)
 
 
 def spread_colors(image: NDArray[np.uint8], source: Mask) -> NDArray[np.uint8]:
@@ -106,9 +112,3 @@ def _find_thin_parts(known: Mask, inside: Mask) -> Mask:
     if not known.any():
         return inside
     return np.asarray(inside & (ndimage.distance_transform_edt(~known) > THIN_REACH), dtype=np.bool_)
-
-
-def _interpolate(image: Rgb32, local: Array) -> Array:
-    where = [local[:, 1], local[:, 0]]
-    channels = [ndimage.map_coordinates(image[..., k], where, order=1, mode="nearest") for k in range(3)]
-    return np.stack(channels, axis=1).astype(np.float64)
