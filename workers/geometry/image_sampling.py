@@ -1,5 +1,7 @@
 """The colours of an image between its pixels."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -16,7 +18,8 @@ def sample_bilinear(
 
     `wrap` says how the image goes on beyond it in x and in y.
     """
-    where, padded = [], image
+    where: list[NDArray[np.float64]] = []
+    padded: NDArray[Any] = image
     for axis, mode in enumerate(reversed(wrap)):
         count = image.shape[axis]
         where.append(_fold(pixels[:, 1 - axis], count, mode) + 0.5)
