@@ -7,8 +7,9 @@ STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 INPUTS := pyproject.toml clients/python/pyproject.toml constraints.txt
 
-# one test process per core; tests that share a stack or a file stay together (tests/conftest.py)
-PARALLEL := -n logical --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
+# tests that share a stack or a file stay together (tests/conftest.py);
+# three processes per two cores: many tests wait for servers and workers of their own
+PARALLEL := -n $(shell expr \( $$(nproc) \* 3 + 1 \) / 2) --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
 SLOW_FOLDERS := acceptance chaos parity workers/jobs
 
 SAM3 := .venv-sam3

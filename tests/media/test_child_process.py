@@ -12,6 +12,8 @@ from media import child_process
 from media.sandbox import Sandbox
 from tests.support.media_files import write_video
 
+RESTARTS = 20
+
 
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
@@ -53,10 +55,11 @@ def test_no_descriptor_is_left_by_children_that_ended(video: Path) -> None:
     with Sandbox() as sandbox:
         sandbox.probe(video)
         before = count()
-        for _ in range(5):
+        for _ in range(RESTARTS):
             sandbox._stop()
             sandbox.probe(video)
-        assert count() == before
+        # threads of earlier tests may open or close a few meanwhile; a leak would add one or more per child
+        assert count() - before < RESTARTS
 
 
 def test_descriptors_beyond_1024_are_read(video: Path) -> None:
