@@ -7,6 +7,9 @@ STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 INPUTS := pyproject.toml clients/python/pyproject.toml constraints.txt
 
+# bytecode is kept even where the environment says otherwise: the tests start many processes that import the same modules
+export PYTHONDONTWRITEBYTECODE :=
+
 # tests that share a stack or a file stay together (tests/conftest.py);
 # three processes per two cores: many tests wait for servers and workers of their own
 PARALLEL := -n $(shell expr \( $$(nproc) \* 3 + 1 \) / 2) --maxprocesses 8 --dist loadgroup --no-loadscope-reorder

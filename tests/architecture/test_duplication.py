@@ -4,6 +4,8 @@ import ast
 from collections import defaultdict
 from collections.abc import Iterator
 
+import pytest
+
 from tests.architecture.sources import Function, Source, sources
 from tests.support.paths import REPOSITORY
 
@@ -16,6 +18,7 @@ GENERATED = "clients/python/maquette/_sync/"
 LAYERED = {("clients/python/maquette/contract/geometry.py", "workers/geometry/cameras.py")}
 
 
+@pytest.mark.slow
 def test_no_six_lines_stand_in_two_places() -> None:
     places: defaultdict[tuple[str, ...], list[tuple[str, int]]] = defaultdict(list)
     for source in sources():

@@ -47,7 +47,8 @@ SERVER_VARIABLES = GATEWAY_VARIABLES | WORKER_VARIABLES | GPU_VARIABLES
 
 def documents(file: Path) -> list[Data]:
     """Every document of a YAML file."""
-    return [document for document in yaml.safe_load_all(file.read_text()) if document is not None]
+    loaded = yaml.load_all(file.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return [document for document in loaded if document is not None]
 
 
 def compose() -> Data:

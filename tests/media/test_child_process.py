@@ -106,6 +106,7 @@ def test_without_descriptors_of_processes_children_are_spawned(
         assert isinstance(sandbox._child, child_process.SpawnedChild)
 
 
+@pytest.mark.slow
 def test_a_server_ends_with_its_children_s_user(video: Path) -> None:
     pid = os.fork()
     if pid == 0:

@@ -33,6 +33,7 @@ def test_an_edit_list_hides_frames(tmp_path: Path, sandbox: Sandbox) -> None:
         assert np.abs(frame.pixels[40, 60].astype(int) - frame_color(frame.index)).max() < 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.35, 0.6, 0.9])
 @pytest.mark.parametrize("name", ["mp4", "mkv", "webm", "avi", "ts", "flv"])
 def test_cut_videos_give_what_is_left_and_a_flag(

@@ -205,6 +205,7 @@ def test_a_bomb_is_refused_by_its_header(sandbox: Sandbox, keep: Store) -> None:
     assert (caught.value.code, caught.value.status) == ("image_too_large", 413)
 
 
+@pytest.mark.slow
 def test_the_child_is_bounded_in_memory_and_the_next_request_is_served(keep: Store) -> None:
     limits = MediaLimits(image_pixels=2_000_000_000, memory_bytes=1 << 30)
     with Sandbox(limits) as sandbox:
@@ -236,6 +237,7 @@ print((after - before) * 1024 / (pixels.shape[0] * pixels.shape[1]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mode", "format"), [("RGBA", "PNG"), ("P", "GIF"), ("RGBA", "WEBP"), ("CMYK", "TIFF")]
 )

@@ -89,6 +89,7 @@ def flat(value: int) -> np.ndarray:
     return np.full((48, 64, 3), value, np.uint8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHOWN)
 @pytest.mark.parametrize(
     ("codec", "pix_fmt"), [("libx264", "yuv420p"), ("libx264", "yuv420p10le"), ("ffv1", "gbrp10le")]

@@ -151,6 +151,7 @@ def drip(peer: socket.socket, data: bytes) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("send", [drip_body, drip_body_of_unknown_length, drip_headers])
 def test_a_dripping_server_is_cut_at_the_deadline(send: Sender, serve: Callable[[Sender], None]) -> None:
     serve(send)

@@ -157,6 +157,7 @@ def test_nothing_of_another_tenant_can_be_deleted(
     assert gateway.get(f"/v1/jobs/{job_id}").status_code == 200
 
 
+@pytest.mark.slow
 def test_what_an_open_job_needs_cannot_be_deleted(
     gateway: TestClient, state: State, tenant: str, image: str
 ) -> None:

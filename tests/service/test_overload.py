@@ -144,6 +144,7 @@ def test_probes_have_a_bounded_queue(tmp_path: Path) -> None:
     assert outcomes == ["probed"] * 3 + ["service_busy"] * 3
 
 
+@pytest.mark.slow
 def test_a_locked_ledger_is_503_and_reads_go_on(
     gateway: TestClient, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,6 +72,7 @@ def test_endless_headers_are_refused(address: tuple[str, int]) -> None:
     assert answer == b"" or answer.startswith(b"HTTP/1.1 431")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("begun", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\n"])
 def test_connections_without_a_request_end(address: tuple[str, int], begun: bytes) -> None:
     with socket.create_connection(address) as peer:
@@ -90,6 +91,7 @@ def test_dripped_headers_do_not_hold_a_connection(address: tuple[str, int]) -> N
                 time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_large_bodies_and_further_requests_pass(address: tuple[str, int]) -> None:
     body = b"b" * 1_000_000
     request = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body

@@ -89,6 +89,7 @@ def read_results(db: Database, store: LocalStore) -> dict[str, list[bytes]]:
     return results
 
 
+@pytest.mark.slow
 def test_every_finished_job_downloads_after_a_restoration(
     db: Database, store: LocalStore, restored: Database, new_store: LocalStore, tmp_path: Path
 ) -> None:
@@ -122,6 +123,7 @@ def test_every_finished_job_downloads_after_a_restoration(
         deletion.delete_upload(restored, "acme", image)
 
 
+@pytest.mark.slow
 def test_a_backup_under_load_has_every_file_that_it_names(
     db: Database, store: LocalStore, restored: Database, new_store: LocalStore, tmp_path: Path
 ) -> None:
@@ -239,6 +241,7 @@ def test_removals_that_are_paused_go_on_after_the_pause(db: Database, store: Loc
     assert list(audit.list_acts(db))[-1].action == "upload.delete"
 
 
+@pytest.mark.slow
 def test_from_sqlite_to_postgres(
     store: LocalStore, new_store: LocalStore, postgres_url: str, tmp_path: Path
 ) -> None:

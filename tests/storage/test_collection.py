@@ -59,6 +59,7 @@ def collect(db: Database, store: ArtefactStore, kept: Retention = FOREVER, grace
     return Collector(db, store, kept, grace_seconds=grace).collect()
 
 
+@pytest.mark.slow
 def test_a_file_that_is_stored_while_it_is_removed_is_there_afterwards(
     db: Database, store: ArtefactStore
 ) -> None:

@@ -5,6 +5,8 @@ import random
 import threading
 from pathlib import Path
 
+import pytest
+
 from storage.artefacts.local import LocalStore
 from storage.checking import check_store
 from storage.collection import Collector
@@ -77,6 +79,7 @@ class Client:
         Collector(self.db, self.store, AT_ONCE, grace_seconds=-1).collect(1)
 
 
+@pytest.mark.slow
 def test_threads_of_two_tenants_that_share_bytes(db: Database, tmp_path: Path) -> None:
     store = LocalStore(tmp_path / "store")
     clients = [Client(db, store, seed) for seed in range(THREADS)]

@@ -65,6 +65,7 @@ def write_without_disk(connection: object, _record: object) -> None:
     connection.execute("PRAGMA synchronous=OFF")  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_on_sqlite_and_in_a_folder(template: Path, tmp_path: Path) -> None:
     def open_world() -> World:
         return (*open_ledgers(template, tmp_path), LocalStore(Path(tempfile.mkdtemp(dir=tmp_path))))
@@ -95,6 +96,7 @@ def s3_endpoint() -> Iterator[str]:
         yield stack.enter_context(running_s3("bucket"))
 
 
+@pytest.mark.slow
 def test_in_s3(template: Path, tmp_path: Path, s3_endpoint: str) -> None:
     from storage.artefacts.s3 import S3Store
 

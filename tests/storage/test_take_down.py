@@ -71,6 +71,7 @@ def list_gone(db: Database, tenant: str, hashes: dict[str, str]) -> set[str]:
     return {name for name, artefact in found.items() if artefact is None or artefact.deleted}
 
 
+@pytest.mark.slow
 def test_a_source_leaves_the_datasets_of_its_tenant_alone(db: Database, store: LocalStore) -> None:
     mine = make_dataset(db, store, "acme", [PERSON, OTHER])
     theirs = make_dataset(db, store, "globex", [PERSON, OTHER])

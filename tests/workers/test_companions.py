@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from maquette.contract import MediaRef, Point, SegmentJob
 
 from media.sandbox import Sandbox
@@ -40,6 +41,7 @@ class Remembering:
         return [SegmentedInstance(mask, (0.0, 0.0, 64.0, 48.0), 1.0, n) for n in range(len(clicks))]
 
 
+@pytest.mark.slow
 def test_an_image_is_embedded_once_for_all_waiting_jobs(tmp_path: Path) -> None:
     db = Database(f"sqlite:///{tmp_path / 'ledger.db'}")
     db.migrate()

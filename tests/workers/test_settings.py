@@ -17,6 +17,7 @@ def test_every_setting_says_what_it_means(settings: type[ServiceSettings] | type
     assert missing == ["sam3", "sam3_meta", "sam3d_objects", "sam3d_body"] * (settings is WorkerSettings)
 
 
+@pytest.mark.slow
 def test_engines_are_built_with_the_worker_s_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAQUETTE_WORKER_ENGINES", "sam3d_body")
     monkeypatch.setenv("MAQUETTE_SAM3D_BODY_LOD", "3")

@@ -62,6 +62,7 @@ def test_files_that_are_no_results_are_not_replaced(run: Run, saved: dict[str, s
     assert not (tmp_path / "a.png").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [

@@ -35,6 +35,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ArtefactStore:
     return open_store(f"s3://bucket/{tmp_path.name}", tmp_path / "scratch", endpoint)
 
 
+@pytest.mark.slow
 def test_content_is_found_under_its_hash(store: ArtefactStore) -> None:
     assert store.put(DATA) == HASH
     assert store.get(HASH) == DATA

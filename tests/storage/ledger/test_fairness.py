@@ -2,6 +2,8 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from storage.ledger import Database, JobRow, Submission, fairness, jobs, leases
 
 LEASE = 60.0
@@ -20,6 +22,7 @@ def finish(db: Database, job: JobRow) -> None:
     leases.fail(db, job, {"code": "x"})
 
 
+@pytest.mark.slow
 def test_one_job_of_another_tenant_goes_before_the_rest(db: Database) -> None:
     many = submit(db, "many", 30)
     first = claim_next(db)

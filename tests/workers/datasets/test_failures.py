@@ -55,6 +55,7 @@ def make_dataset(folder: Path, frames: range, settings: DatasetSettings) -> Data
 UNLIMITED = replace(SETTINGS, limits=BudgetLimits())
 
 
+@pytest.mark.slow
 def test_the_clips_around_a_broken_place_are_made(tmp_path: Path) -> None:
     data = make_dataset(tmp_path / "a", range(14, 16), UNLIMITED)
     assert verify(data.folder) == []

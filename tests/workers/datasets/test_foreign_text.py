@@ -131,6 +131,7 @@ def test_ordinary_cells_are_not_escaped() -> None:
     assert encode_csv([]) == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [" ".join(HOSTILE), "---", "--> <x/>\0\x1b[31m\ufffe quo\"te's"])
 def test_simulation_files_stay_well_formed(text: str) -> None:
     box = trimesh.creation.box()

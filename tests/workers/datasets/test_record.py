@@ -72,6 +72,7 @@ def test_equal_rows_are_equal_bytes() -> None:
     assert len({parquet.write(ScoreRow, rows) for _ in range(20)}) == 1
 
 
+@pytest.mark.slow
 def test_a_shard_is_one_row_group_and_pyarrow_reads_it(dataset: Dataset) -> None:
     for name, table in TABLES.items():
         for file in dataset.manifest.tables[name]:

@@ -122,6 +122,7 @@ def test_the_validator_reports_nothing() -> None:
     assert_valid(convert(source.build(), "glb").data, warnings=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["ply", "stl"])
 def test_a_format_without_textures_is_flagged(target: str) -> None:
     converted = convert(TexturedGlb().build(), target)

@@ -80,6 +80,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_the_khronos_validator_reports_nothing(case):
     report = assert_valid(CASES[case]())

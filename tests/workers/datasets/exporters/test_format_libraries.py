@@ -28,6 +28,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     yield
 
 
+@pytest.mark.slow
 def test_hugging_face_datasets_gives_images(data: Dataset, tmp_path: Path, quiet: None) -> None:
     datasets = pytest.importorskip("datasets")
     out = tmp_path / "hf"

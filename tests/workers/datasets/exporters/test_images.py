@@ -31,6 +31,7 @@ def data() -> Dataset:
     return load_export_dataset()
 
 
+@pytest.mark.slow
 def test_coco_masks_boxes_and_images_are_read_back(data: Dataset, tmp_path: Path) -> None:
     Coco().write(data, tmp_path)
     seen = 0
@@ -141,6 +142,7 @@ def shards(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> list[str]
     return sorted(map(str, WebDataset().write(data, tmp_path_factory.mktemp("webdataset"))[:-1]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decoder", DECODERS)
 def test_webdataset_arrays_are_exact_in_every_decoder(
     data: Dataset, shards: list[str], decoder: str | None

@@ -60,6 +60,7 @@ def by_kubric(camera: Any, frame: int, points: Any, size: tuple[int, int]) -> An
     return flat[:, :2] / flat[:, 2:] * [size[1], size[0]], flat[:, 2]
 
 
+@pytest.mark.slow
 def test_movi_corners_project_as_the_record_says(data: Dataset, movi: Path) -> None:
     checked = 0
     for clip in rooms(data):

@@ -56,6 +56,7 @@ def seen(clip: SceneClip, track: int) -> list:  # type: ignore[type-arg]
     return [Box(row) for row in clip.track_observations(track)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "track", "holds"),
     [

@@ -80,6 +80,7 @@ class Silent:
         return ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("found", "least_area", "flag", "presence", "stated"),
     [

@@ -82,6 +82,7 @@ def test_the_childs_own_packages_come_before_ours(tmp_path: Path) -> None:
     assert path[0] == str(tmp_path) and path[-1] == root and "" not in path
 
 
+@pytest.mark.slow
 def test_a_timeout_kills_the_process_group(tmp_path: Path) -> None:
     with EngineHost(SPEC) as host:
         pid = read_pid(host)

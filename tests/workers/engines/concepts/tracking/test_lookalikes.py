@@ -52,6 +52,7 @@ def _cross(clip: CrossingClip) -> tuple[list[Track], list[Vector], bool]:
     return tracks, velocities, overlapped
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", range(5))
 def test_look_alikes_keep_their_ids_through_a_crossing(kind: str, seed: int) -> None:
@@ -65,6 +66,7 @@ def test_look_alikes_keep_their_ids_through_a_crossing(kind: str, seed: int) -> 
         assert np.linalg.norm(center - truth) < 0.5 * np.linalg.norm(other - truth)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", range(5))
 def test_equal_objects_that_bounce_keep_their_sides(kind: str, seed: int) -> None:
@@ -86,6 +88,7 @@ def test_depth_of_the_overlap_decides_whether_the_identity_is_in_doubt() -> None
         assert all(bool(track.rival) == is_doubtful for track in tracks)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("after", "is_settled"),
     [
