@@ -30,7 +30,7 @@ from maquette.contract import (
     VideoExemplar,
     VideoPrompt,
 )
-from maquette.contract.datasets import Bounds, GateName
+from maquette.contract.datasets import Bounds, GateName, Review
 from maquette.contract.defaults import BODIES, CONVERT, DATASET, OBJECTS, SCENE, SEGMENT, TRACK
 from maquette.errors import invalid_requests
 from maquette.inputs import MediaInput, Phrases
@@ -307,14 +307,20 @@ class JobSubmitter:
     def regate(
         self,
         job: Any,
-        gates: Mapping[GateName, Bounds | Mapping[str, float | None]],
+        gates: Mapping[GateName, Bounds | Mapping[str, float | None]] | None = None,
         *,
+        reviews: Iterable[Review | Mapping[str, Any]] = (),
         publish: str | None = None,
         idempotency_key: str | None = None,
         **options: Unpack[JobOptions],
     ) -> Job[DatasetResult]:
-        """Decide a dataset job's version by other bounds; `regated` of the result has what came and went."""
-        fields = {"from_job": inputs.to_job_id(job), "gates": dict(gates), "publish": publish, **options}
+        """Decide a dataset job's version by other bounds, or by hand, into a new version.
+
+        `reviews` keep or reject clips and tracks whatever the gates say: dicts with `clip`, `track`,
+        `verdict` and `reason`. `regated` of the result has what came and went.
+        """
+        decided = {"gates": dict(gates or {}), "reviews": list(reviews)}
+        fields = {"from_job": inputs.to_job_id(job), **decided, "publish": publish, **options}
         with invalid_requests():
             request = DatasetJob.model_validate(fields)
         return submit_job(self._http, request, idempotency_key)
