@@ -23,7 +23,7 @@ class ScoreRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionRow:
-    """The decision of a gate, with its score and bounds; one of `review` is a person's, and overrules gates."""
+    """The decision of a gate with its score and bounds, or of a person (`review`), who overrules gates."""
 
     clip: Annotated[str, "in clips"]
     track: Annotated[int | None, "in tracks; null for the clip itself"]
