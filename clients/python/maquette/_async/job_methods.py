@@ -313,14 +313,10 @@ class AsyncJobSubmitter:
         idempotency_key: str | None = None,
         **options: Unpack[JobOptions],
     ) -> AsyncJob[DatasetResult]:
-        """Decide a dataset job's version by other bounds, or by hand, into a new version.
-
-        `reviews` keep or reject clips and tracks whatever the gates say: dicts with `clip`, `track`,
-        `verdict` and `reason`. `regated` of the result has what came and went.
-        """
-        decided = {"gates": dict(gates or {}), "reviews": list(reviews)}
-        fields = {"from_job": inputs.to_job_id(job), **decided, "publish": publish, **options}
+        """Decide a dataset job's version by other bounds, or by hand (dicts as Review), into a new version."""
+        decided = {"gates": dict(gates or {}), "reviews": list(reviews), "publish": publish}
         with invalid_requests():
+            fields = {"from_job": inputs.to_job_id(job), **decided, **options}
             request = DatasetJob.model_validate(fields)
         return await submit_job(self._http, request, idempotency_key)
 
