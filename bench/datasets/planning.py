@@ -17,7 +17,9 @@ from fractions import Fraction
 import numpy as np
 
 from bench.report import Report
+from tests.support.synthetic_datasets import make_source
 from workers.datasets.shots.survey import Survey
+from workers.datasets.source import Source
 
 # seconds of each video
 VIDEO_SECONDS = 600
@@ -48,10 +50,8 @@ print(json.dumps({
 """
 
 
-def make_sources(count: int) -> "list[object]":
+def make_sources(count: int) -> list[Source]:
     """Videos that are never decoded."""
-    from tests.support.synthetic_datasets import make_source
-
     return [make_source([np.zeros((8, 8, 3), np.uint8)], name=str(number)) for number in range(count)]
 
 
@@ -99,8 +99,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, report: Report) -> None:
-    columns = {"rate": "", "hours": "g", "clips": "d", "frames": "d", "memory MB": ".0f", "messages MB": ".1f"}
-    table = report.table("Planning", {**columns, "CPU seconds": ".0f"})
+    counts = {"rate": "", "hours": "g", "clips": "d", "frames": "d"}
+    costs = {"memory MB": ".0f", "messages MB": ".1f", "CPU seconds": ".0f"}
+    table = report.table("Planning", {**counts, **costs})
     for kind in options.rates.split(","):
         for hours in map(float, options.hours.split(",")):
             measured = measure(kind, hours, options.clip_seconds, options.frame_rate)

@@ -55,7 +55,8 @@ class ClipPlan:
         """The time of each kept frame minus that of its point, in seconds; None without a grid."""
         if self.rate is None or self.points is None:
             return None
-        return measure_errors(list(self.pts), list(self.points), Fraction(*self.time_base), Fraction(*self.rate))
+        time_base, rate = Fraction(*self.time_base), Fraction(*self.rate)
+        return measure_errors(list(self.pts), list(self.points), time_base, rate)
 
     @property
     def leaves_out_frames(self) -> bool:
@@ -87,8 +88,6 @@ class ClipPlan:
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "ClipPlan":
         """What `as_json` returned."""
-        series = {
-            name: CompactInts.from_json(content[name]) for name in SERIES if content[name] is not None
-        }
+        series = {name: CompactInts.from_json(content[name]) for name in SERIES if content[name] is not None}
         pairs = {name: tuple(content[name]) for name in (*PAIRS, "flags") if content[name] is not None}
         return cls(**{**content, **series, **pairs})

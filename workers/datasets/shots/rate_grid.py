@@ -62,9 +62,7 @@ def measure_errors(
 ) -> list[float]:
     """The seconds that each frame is later than its point; the first frame of a clip is on its point."""
     ticks, spacing = _scale(pts, time_base, rate)
-    return [
-        _measure_error(tick, point, spacing, rate) for tick, point in zip(ticks, points, strict=True)
-    ]
+    return [_measure_error(tick, point, spacing, rate) for tick, point in zip(ticks, points, strict=True)]
 
 
 def is_complete(frames: Sequence[GridFrame]) -> bool:
