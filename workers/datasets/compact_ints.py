@@ -25,7 +25,7 @@ class CompactInts(Sequence[int]):
     even: range | None
     start: int = 0
     step: int = 0
-    count: int = 0
+    length: int = 0
     changes: bytes = b""
     type: str = TYPES[0]
 
@@ -46,7 +46,7 @@ class CompactInts(Sequence[int]):
     def array(self) -> NDArray[np.int64]:
         """The numbers (N,)."""
         if self.even is not None:
-            return np.arange(self.even.start, self.even.stop, self.even.step, np.int64)
+            return np.array(self.even, np.int64)
         changes = np.frombuffer(zlib.decompress(self.changes), self.type).astype(np.int64)
         steps = np.cumsum(np.concatenate([[self.step], changes]))
         return np.asarray(np.cumsum(np.concatenate([[self.start], steps])), np.int64)
@@ -55,7 +55,7 @@ class CompactInts(Sequence[int]):
         """For a message to another worker."""
         if self.even is not None:
             return [self.even.start, self.even.stop, self.even.step]
-        return [self.start, self.step, self.count, base64.b64encode(self.changes).decode(), self.type]
+        return [self.start, self.step, self.length, base64.b64encode(self.changes).decode(), self.type]
 
     @classmethod
     def from_json(cls, content: Sequence[Any]) -> "CompactInts":
@@ -66,7 +66,7 @@ class CompactInts(Sequence[int]):
         return cls(None, start, step, count, base64.b64decode(changes), kind)
 
     def __len__(self) -> int:
-        return self.count if self.even is None else len(self.even)
+        return self.length if self.even is None else len(self.even)
 
     def __iter__(self) -> Iterator[int]:
         return iter(self.array().tolist() if self.even is None else self.even)
