@@ -1165,7 +1165,8 @@ export interface components {
             frame_rate?: number | null;
             /**
              * From Job
-             * @description Dataset job whose version is decided again by `gates`, without its videos: everything else stays.
+             * @description Dataset job whose version is decided again by `gates` or `reviews`, without its videos: everything else
+             *     stays.
              */
             from_job?: string | null;
             /**
@@ -1230,6 +1231,12 @@ export interface components {
              * @default true
              */
             reuse?: boolean;
+            /**
+             * Reviews
+             * @description With `from_job`: clips and tracks that a person keeps or rejects, whatever the gates say.
+             * @default []
+             */
+            reviews?: components["schemas"]["Review"][];
             /**
              * Seed
              * @description Seed of every random choice.
@@ -2533,7 +2540,7 @@ export interface components {
         };
         /**
          * RegateChanges
-         * @description What came and went when a version was decided by other bounds.
+         * @description What came and went when a version was decided by other bounds, or by hand.
          */
         RegateChanges: {
             /**
@@ -2589,6 +2596,43 @@ export interface components {
              * @description Where the next bytes belong; all have arrived once the medium is there.
              */
             offset: number;
+        };
+        /**
+         * Review
+         * @description A person's decision about a clip or a track, which stands whatever the gates say.
+         */
+        Review: {
+            /**
+             * At
+             * @description When; null takes the time of the request.
+             */
+            at?: string | null;
+            /**
+             * Clip
+             * @description Id of the clip, or how it begins where no other clip's does.
+             */
+            clip: string;
+            /**
+             * Reason
+             * @description Why, in the reviewer's words.
+             */
+            reason?: string | null;
+            /**
+             * Reviewer
+             * @description Who decided; null takes the name of the API key.
+             */
+            reviewer?: string | null;
+            /**
+             * Track
+             * @description Track within the clip; null is the clip itself.
+             */
+            track?: number | null;
+            /**
+             * Verdict
+             * @description `withdraw` leaves the decision to the gates again.
+             * @enum {string}
+             */
+            verdict: "keep" | "reject" | "withdraw";
         };
         /**
          * Rle
@@ -3155,7 +3199,7 @@ export interface components {
         };
         /**
          * TrackChange
-         * @description A track that came in or went when a version was decided by other bounds.
+         * @description A track that came in or went when a version was decided again.
          */
         TrackChange: {
             /** Clip */
@@ -3451,6 +3495,7 @@ export type Provenance = components['schemas']['Provenance'];
 export type Quota = components['schemas']['Quota'];
 export type RegateChanges = components['schemas']['RegateChanges'];
 export type ResumableUpload = components['schemas']['ResumableUpload'];
+export type Review = components['schemas']['Review'];
 export type Rle = components['schemas']['Rle'];
 export type RotateKey = components['schemas']['RotateKey'];
 export type SceneJob = components['schemas']['SceneJob'];
