@@ -1124,7 +1124,8 @@ export interface components {
             frame_rate?: number | null;
             /**
              * From Job
-             * @description Dataset job whose version is decided again by `gates`, without its videos: everything else stays.
+             * @description Dataset job whose version is decided again by `gates` or `reviews`, without its videos: everything else
+             *     stays.
              */
             from_job?: string | null;
             /**
@@ -1189,6 +1190,12 @@ export interface components {
              * @default true
              */
             reuse?: boolean;
+            /**
+             * Reviews
+             * @description With `from_job`: clips and tracks that a person keeps or rejects, whatever the gates say.
+             * @default []
+             */
+            reviews?: components["schemas"]["Review"][];
             /**
              * Seed
              * @description Seed of every random choice.
@@ -2492,7 +2499,7 @@ export interface components {
         };
         /**
          * RegateChanges
-         * @description What came and went when a version was decided by other bounds.
+         * @description What came and went when a version was decided by other bounds, or by hand.
          */
         RegateChanges: {
             /**
@@ -2525,6 +2532,43 @@ export interface components {
              * @default []
              */
             tracks_unavailable?: components["schemas"]["TrackChange"][];
+        };
+        /**
+         * Review
+         * @description A person's decision about a clip or a track, which stands whatever the gates say.
+         */
+        Review: {
+            /**
+             * At
+             * @description When; null takes the time of the request.
+             */
+            at?: string | null;
+            /**
+             * Clip
+             * @description Id of the clip, or how it begins where no other clip's does.
+             */
+            clip: string;
+            /**
+             * Reason
+             * @description Why, in the reviewer's words.
+             */
+            reason?: string | null;
+            /**
+             * Reviewer
+             * @description Who decided; null takes the name of the API key.
+             */
+            reviewer?: string | null;
+            /**
+             * Track
+             * @description Track within the clip; null is the clip itself.
+             */
+            track?: number | null;
+            /**
+             * Verdict
+             * @description `withdraw` leaves the decision to the gates again.
+             * @enum {string}
+             */
+            verdict: "keep" | "reject" | "withdraw";
         };
         /**
          * Rle
@@ -3091,7 +3135,7 @@ export interface components {
         };
         /**
          * TrackChange
-         * @description A track that came in or went when a version was decided by other bounds.
+         * @description A track that came in or went when a version was decided again.
          */
         TrackChange: {
             /** Clip */
@@ -3386,6 +3430,7 @@ export type Propagate = components['schemas']['Propagate'];
 export type Provenance = components['schemas']['Provenance'];
 export type Quota = components['schemas']['Quota'];
 export type RegateChanges = components['schemas']['RegateChanges'];
+export type Review = components['schemas']['Review'];
 export type Rle = components['schemas']['Rle'];
 export type RotateKey = components['schemas']['RotateKey'];
 export type SceneJob = components['schemas']['SceneJob'];

@@ -24,7 +24,7 @@ from workers.datasets.regating.clips import STAGE as GATES
 from workers.datasets.regating.clips import regate_clip
 from workers.datasets.regating.versions import DIVIDED
 from workers.datasets.scene_clip import SceneClip
-from workers.datasets.schema import TABLES, LineageRow
+from workers.datasets.schema import REVIEW_GATE, TABLES, LineageRow
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.stages.base import ClipStage
 from workers.datasets.stages.keys import build_asset_key, hash_rows
@@ -135,6 +135,9 @@ class EarlierClips:
                 if name in shards:
                     self._copy(version.artefacts[shards[name].name], data.folder)
         clip = data.clip(clip_id)
+        if any(row.gate == REVIEW_GATE for row in clip.decisions):
+            # decided by hand for that version, and not for this job
+            return None
         rows = _list_rows(clip)
         if is_regated:
             decided = self._decide(clip, rows, shards)
