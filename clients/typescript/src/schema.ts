@@ -1140,6 +1140,13 @@ export interface components {
              */
             captioner?: string | null;
             /**
+             * Changes
+             * @description Pairs of frames per clip whose objects are compared: what moved, turned, was resized or replaced,
+             *     appeared or vanished, in numbers and words.
+             * @default 0
+             */
+            changes?: number;
+            /**
              * Clip Seconds
              * @description Longest clip in seconds.
              * @default 5
