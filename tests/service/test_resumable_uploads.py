@@ -1,22 +1,17 @@
 """Resumable uploads: what goes wrong between the first byte and the last loses nothing, leaves nothing."""
 
 import asyncio
-import base64
 import hashlib
-from collections.abc import AsyncIterator, Iterable, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from maquette.contract import ResumableUpload
 from sqlalchemy import select, update
 
-from service.app import create_app
 from service.intake import pieces
-from service.settings import ServiceSettings
 from service.state import State
 from storage.collection import Collector
 from storage.ledger import keys, resumable, tenants, usage
@@ -24,10 +19,8 @@ from storage.ledger.retention import Retention
 from storage.ledger.tables import blob_refs, upload_pieces
 from storage.ledger.tables import resumable_uploads as table
 from tests.support.media_files import encode_png
-from tests.support.s3 import running_s3
+from tests.support.tus import PATH, TUS, append, begin, digest
 
-PATH = "/v1/resumable-uploads"
-TUS = {"Tus-Resumable": "1.0.0"}
 # noise, which PNG cannot make smaller: about 90 kB
 IMAGE = encode_png(np.random.default_rng(16).integers(0, 256, (150, 200, 3), np.uint8))
 ID = hashlib.sha256(IMAGE).hexdigest()
@@ -39,24 +32,6 @@ FOREVER = Retention(uploads=0, results=0, events=0, scratch=0)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pieces, "PIECE_BYTES", 20_000)
     monkeypatch.setattr("service.intake.receiving.BATCH_BYTES", 4_096)
-
-
-def digest(data: bytes) -> dict[str, str]:
-    return {"Repr-Digest": f"sha-256=:{base64.b64encode(hashlib.sha256(data).digest()).decode()}:"}
-
-
-def begin(gateway: TestClient, size: int = SIZE, headers: dict[str, str] | None = None) -> str:
-    answer = gateway.post(PATH, headers={**TUS, "Upload-Length": str(size), **(headers or {})})
-    assert answer.status_code == 201, answer.text
-    assert answer.headers["tus-resumable"] == "1.0.0"
-    return str(answer.headers["location"])
-
-
-def append(
-    gateway: TestClient, path: str, offset: int, data: bytes | Iterator[bytes], **headers: str
-) -> httpx.Response:
-    kind = {"Content-Type": "application/offset+octet-stream", "Upload-Offset": str(offset)}
-    return gateway.patch(path, content=data, headers={**TUS, **kind, **headers})
 
 
 def find_receiver(state: State, tenant: str, path: str) -> pieces.PieceReceiver:
@@ -88,7 +63,7 @@ def is_empty(state: State, tenant: str) -> bool:
 def test_pieces_become_the_medium_that_one_request_would_have_made(
     gateway: TestClient, state: State, tenant: str
 ) -> None:
-    path = begin(gateway)
+    path = begin(gateway, SIZE)
     for start in range(0, SIZE, 35_000):
         answer = append(gateway, path, start, IMAGE[start : start + 35_000])
         assert answer.status_code == 204
@@ -107,7 +82,7 @@ def test_pieces_become_the_medium_that_one_request_would_have_made(
 def test_what_arrives_in_one_request_is_stored_in_pieces_on_the_way(
     gateway: TestClient, state: State, tenant: str
 ) -> None:
-    path = begin(gateway)
+    path = begin(gateway, SIZE)
     receiver = find_receiver(state, tenant, path)
     assert gateway.portal is not None
     gateway.portal.call(receiver.receive, stream([IMAGE[at : at + 5_000] for at in range(0, 70_000, 5_000)]))
@@ -121,7 +96,7 @@ def test_what_arrives_in_one_request_is_stored_in_pieces_on_the_way(
 def test_a_cut_connection_loses_nothing_that_has_arrived(
     gateway: TestClient, application: TestClient
 ) -> None:
-    path = begin(gateway)
+    path = begin(gateway, SIZE)
     headers = {
         "authorization": gateway.headers["Authorization"],
         "tus-resumable": "1.0.0",
@@ -156,22 +131,22 @@ def test_a_cut_connection_loses_nothing_that_has_arrived(
 
 
 def test_the_same_content_goes_on_where_it_was_cut_off(gateway: TestClient, stranger: dict[str, str]) -> None:
-    path = begin(gateway, headers=digest(IMAGE))
+    path = begin(gateway, SIZE, headers=digest(IMAGE))
     append(gateway, path, 0, IMAGE[:10_000])
     again = gateway.post(PATH, headers={**TUS, "Upload-Length": str(SIZE), **digest(IMAGE)})
     assert (again.status_code, again.headers["location"]) == (200, path)
     assert (again.headers["upload-offset"], again.json()["offset"]) == ("10000", 10_000)
     # neither for others, nor for other content
-    assert begin(gateway, headers={**stranger, **digest(IMAGE)}) != path
-    assert begin(gateway, headers=digest(IMAGE[:-1])) != path
+    assert begin(gateway, SIZE, headers={**stranger, **digest(IMAGE)}) != path
+    assert begin(gateway, SIZE, headers=digest(IMAGE[:-1])) != path
     assert append(gateway, path, 10_000, IMAGE[10_000:]).status_code == 204
     # a finished one is not taken up again
-    assert begin(gateway, headers=digest(IMAGE)) != path
+    assert begin(gateway, SIZE, headers=digest(IMAGE)) != path
 
 
 @pytest.mark.parametrize("offset", [0, 9_999, 10_001, SIZE])
 def test_bytes_belong_where_the_upload_ends(gateway: TestClient, offset: int) -> None:
-    path = begin(gateway)
+    path = begin(gateway, SIZE)
     append(gateway, path, 0, IMAGE[:10_000])
     refused = append(gateway, path, offset, IMAGE[offset : offset + 100])
     assert (refused.status_code, refused.json()["code"]) == (409, "upload_offset_mismatch")
@@ -182,7 +157,7 @@ def test_bytes_belong_where_the_upload_ends(gateway: TestClient, offset: int) ->
 def test_of_parallel_appends_one_wins_and_the_other_learns_where_to_go_on(
     gateway: TestClient, state: State, tenant: str
 ) -> None:
-    path = begin(gateway)
+    path = begin(gateway, SIZE)
     receivers = [find_receiver(state, tenant, path) for _ in range(3)]
 
     async def send_all() -> list[Any]:
@@ -255,14 +230,14 @@ def test_the_protocol_is_described_and_wrong_bodies_are_refused(gateway: TestCli
     described = gateway.options(PATH)
     assert (described.status_code, described.headers["tus-version"]) == (204, "1.0.0")
     assert described.headers["tus-max-size"] == str(8 << 20)
-    path = begin(gateway)
+    path = begin(gateway, SIZE)
     assert append(gateway, path, 0, IMAGE, **{"Content-Type": "image/png"}).status_code == 415
     assert append(gateway, path, 0, IMAGE, **{"Tus-Resumable": "2.0.0"}).status_code == 412
     assert read_offset(gateway, path) == 0
 
 
 def test_an_upload_is_of_its_tenant_alone(gateway: TestClient, stranger: dict[str, str]) -> None:
-    path = begin(gateway)
+    path = begin(gateway, SIZE)
     append(gateway, path, 0, IMAGE[:10_000])
     for answer in (
         gateway.head(path, headers=stranger),
@@ -275,7 +250,7 @@ def test_an_upload_is_of_its_tenant_alone(gateway: TestClient, stranger: dict[st
 
 
 def test_an_upload_that_is_given_up_leaves_nothing(gateway: TestClient, state: State, tenant: str) -> None:
-    path = begin(gateway)
+    path = begin(gateway, SIZE)
     append(gateway, path, 0, IMAGE[:50_000])
     assert gateway.delete(path, headers=TUS).status_code == 204
     assert gateway.get(path).json()["code"] == "upload_unknown"
@@ -284,7 +259,7 @@ def test_an_upload_that_is_given_up_leaves_nothing(gateway: TestClient, state: S
 
 
 def test_an_expired_upload_says_so_and_is_collected(gateway: TestClient, state: State, tenant: str) -> None:
-    old, young = begin(gateway), begin(gateway)
+    old, young = begin(gateway, SIZE), begin(gateway, SIZE)
     for path in (old, young):
         append(gateway, path, 0, IMAGE[:50_000])
     with state.db.write() as connection:
@@ -303,7 +278,7 @@ def test_pieces_count_and_a_full_tenant_keeps_what_it_has(
     gateway: TestClient, state: State, tenant: str
 ) -> None:
     tenants.change_settings(state.db, tenant, {"max_stored_bytes": SIZE + 10_000})
-    path = begin(gateway)
+    path = begin(gateway, SIZE)
     append(gateway, path, 0, IMAGE[:50_000])
     other = encode_png(np.random.default_rng(17).integers(0, 256, (140, 140, 3), np.uint8))
     assert gateway.post("/v1/uploads", content=other).json()["code"] == "storage_quota_exceeded"
@@ -314,7 +289,7 @@ def test_pieces_count_and_a_full_tenant_keeps_what_it_has(
 
 
 def test_a_piece_that_is_lost_ends_the_upload(gateway: TestClient, state: State, tenant: str) -> None:
-    path = begin(gateway)
+    path = begin(gateway, SIZE)
     append(gateway, path, 0, IMAGE[:50_000])
     row = find_receiver(state, tenant, path).row
     state.store.remove(resumable.list_pieces(state.db, row)[:1])
@@ -326,7 +301,7 @@ def test_a_piece_that_is_lost_ends_the_upload(gateway: TestClient, state: State,
 def test_there_are_limits_to_uploads_and_pieces(gateway: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resumable, "MOST_OPEN", 2)
     monkeypatch.setattr(resumable, "MOST_PIECES", 3)
-    path, _ = begin(gateway), begin(gateway)
+    path, _ = begin(gateway, SIZE), begin(gateway, SIZE)
     refused = gateway.post(PATH, headers={**TUS, "Upload-Length": "5"})
     assert (refused.status_code, refused.json()["code"]) == (429, "too_many_uploads")
     for offset in range(3):
@@ -338,36 +313,9 @@ def test_there_are_limits_to_uploads_and_pieces(gateway: TestClient, monkeypatch
 
 
 def test_erasing_a_tenant_ends_its_uploads(gateway: TestClient, state: State, tenant: str) -> None:
-    path = begin(gateway)
+    path = begin(gateway, SIZE)
     append(gateway, path, 0, IMAGE[:50_000])
     admin = {"Authorization": f"Bearer {keys.create(state.db, tenant, 'admin', scopes=('admin',))}"}
     assert gateway.delete("/v1/tenant", headers=admin).json()["complete"]
     assert gateway.get(path).status_code == 404
     assert is_empty(state, tenant)
-
-
-@pytest.mark.slow
-def test_gateways_share_uploads_in_s3(tmp_path: Path) -> None:
-    """Each request goes to another gateway, and each has a disk of its own."""
-    with running_s3("uploads") as endpoint:
-        folders = [tmp_path / "one", tmp_path / "two"]
-        settings = [
-            ServiceSettings(
-                database_url=f"sqlite:///{tmp_path / 'ledger.db'}",
-                broker_url="redis://127.0.0.1:1/0",
-                artefacts="s3://uploads/store",
-                s3_endpoint=endpoint,
-                scratch=folder,
-                probe_processes=1,
-            )
-            for folder in folders
-        ]
-        with TestClient(create_app(settings[0])) as one, TestClient(create_app(settings[1])) as two:
-            state: State = one.app.state.maquette  # type: ignore[attr-defined]
-            header = {"Authorization": f"Bearer {keys.create(state.db, 'acme', 'test')}"}
-            path = begin(one, headers=header)
-            assert append(two, path, 0, IMAGE[:40_000], **header).status_code == 204
-            assert append(one, path, 40_000, IMAGE[40_000:60_000], **header).status_code == 204
-            assert append(two, path, 60_000, IMAGE[60_000:], **header).status_code == 204
-            assert one.get(f"/v1/uploads/{ID}/content", headers=header).content == IMAGE
-        assert [file for folder in folders for file in folder.glob("tmp*")] == []
