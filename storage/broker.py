@@ -52,7 +52,7 @@ def take_message(app: Celery, queue: str) -> bool:
 
     For a worker that claims a job beside the one that its message stood for: messages would pile up.
     """
-    with app.pool.acquire(block=True) as connection:
+    with app.connection_or_acquire() as connection:
         return connection.default_channel.basic_get(queue, no_ack=True) is not None
 
 
