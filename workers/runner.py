@@ -25,40 +25,28 @@ class Claims:
 
     def __init__(self, db: Database, settings: WorkerSettings, task_id: str) -> None:
         """`task_id` is the message that woke the worker; the reaper can kill its process by it."""
-        self._db, self._settings, self._task_id = db, settings, task_id
+        self._db, self._queue = db, settings.worker_queue
+        # the worker, its lease, and the message
+        self._by = settings.worker_id, settings.lease_seconds, task_id
+        self._most = settings.max_running_jobs
         self._last: JobRow | None = None
         self._companions = 0
 
     def claim_next(self) -> JobRow | None:
         """The next job, about whatever image; None when none waits."""
-        settings = self._settings
         self._companions = 0
-        self._last = fairness.claim_next(
-            self._db,
-            settings.worker_queue,
-            settings.worker_id,
-            settings.lease_seconds,
-            self._task_id,
-            max_running=settings.max_running_jobs,
-        )
+        self._last = fairness.claim_next(self._db, self._queue, *self._by, max_running=self._most)
         return self._last
 
     def claim_companion(self) -> JobRow | None:
         """A job about the same image as the last; None when there is none, or others have waited enough."""
-        settings, last = self._settings, self._last
+        last = self._last
         if last is None or self._companions == MAX_COMPANIONS:
             return None
-        if fairness.has_other_tenants(self._db, settings.worker_queue, last.tenant):
+        if fairness.has_other_tenants(self._db, self._queue, last.tenant):
             return None
         self._companions += 1
-        self._last = leases.claim_next_of_subject(
-            self._db,
-            last,
-            settings.worker_id,
-            settings.lease_seconds,
-            self._task_id,
-            max_running=settings.max_running_jobs,
-        )
+        self._last = leases.claim_next_of_subject(self._db, last, *self._by, max_running=self._most)
         return self._last
 
 
