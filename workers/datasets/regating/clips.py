@@ -9,6 +9,9 @@ from workers.datasets.appearance.crops import Crop
 from workers.datasets.captions.composed import compose_captions
 from workers.datasets.captions.scoring import GATE as CAPTION_GATE
 from workers.datasets.captions.scoring import build_caption_scores, score_captions
+from workers.datasets.changes.choosing import choose_pairs
+from workers.datasets.changes.frame_state import ClipStates
+from workers.datasets.changes.measuring import compare_frames
 from workers.datasets.gates.policy import Bound
 from workers.datasets.observations import TrackObservation
 from workers.datasets.regating.decisions import ClipPolicy, list_failed
@@ -17,6 +20,7 @@ from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import (
     REVIEW_GATE,
     CaptionRow,
+    ChangeRow,
     ClipRow,
     ConceptRow,
     DecisionRow,
@@ -25,6 +29,7 @@ from workers.datasets.schema import (
     ObservationRow,
     TrackRow,
 )
+from workers.datasets.stages.changes import ChangeStage
 from workers.datasets.stages.keys import StageKey, hash_rows
 from workers.datasets.stages.shards import OUTPUTS
 
@@ -77,6 +82,8 @@ def regate_clip(
         key=lambda row: (row.kind != "crop", row.track, row.rank),
     )
     rows["assets"] = [row for row in clip.assets if row.track in kept]
+    if any(item.stage == ChangeStage.name for item in clip.lineage):
+        rows["changes"] = _regate_changes(clip, rows)
     rows["concepts"] = [_regate_concept(row, tracks) for row in clip.concepts]
     row = _regate_row(clip, tracks)
     captions, caption_decisions = _regate_captions(clip, row, rows, policy, changed=kept != was_kept)
@@ -138,6 +145,14 @@ def _regate_concept(row: ConceptRow, tracks: Sequence[TrackRow]) -> ConceptRow:
     if row.found and presence is not None:
         presence = "present" if kept else "rejected"
     return replace(row, kept=kept, presence=presence)
+
+
+def _regate_changes(clip: SceneClip, rows: Rows) -> list[ChangeRow]:
+    """What changed of the tracks that are kept now, between as many pairs of frames."""
+    [row] = [item for item in clip.lineage if item.stage == ChangeStage.name]
+    states = ClipStates(clip.row, rows["tracks"], rows["observations"], clip.cameras)
+    pairs = choose_pairs(len(clip), json.loads(row.parameters)["pairs"])
+    return compare_frames(states, pairs)
 
 
 def _regate_row(clip: SceneClip, tracks: Sequence[TrackRow]) -> ClipRow:

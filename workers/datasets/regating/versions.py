@@ -24,7 +24,7 @@ from workers.datasets.summary import build_funnel, compute_totals, count_rejecte
 from workers.datasets.version import DatasetVersion
 
 # tables of one file per clip whose rows depend on which tracks are kept
-DIVIDED = ("observations", "rejected_observations", "features", "rejected_features")
+DIVIDED = ("observations", "rejected_observations", "features", "rejected_features", "changes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ zero. Within one SCHEMA_VERSION a table may only gain nullable columns; anything
 from typing import Literal
 
 from workers.datasets.schema.annotations import ActionRow, CaptionRow, ConceptRow
+from workers.datasets.schema.changes import ChangeRow
 from workers.datasets.schema.columns import ColumnSpec, Floats, Strings, list_columns
 from workers.datasets.schema.decisions import REVIEW_GATE, DecisionRow, LineageRow, ScoreRow
 from workers.datasets.schema.objects import AssetRow, FeatureRow, ObservationRow, TrackRow
@@ -26,6 +27,7 @@ __all__ = [
     "CameraRow",
     "CameraSource",
     "CaptionRow",
+    "ChangeRow",
     "ClipRow",
     "ColumnSpec",
     "ConceptRow",

@@ -11,6 +11,7 @@ from workers.datasets.captions.scoring import GATE as CAPTION_GATE
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import REVIEW_GATE, DecisionRow, FrameRow
+from workers.datasets.verification.changes import check_changes
 from workers.datasets.verification.observations import check_observation
 from workers.datasets.verification.times import check_times
 from workers.datasets.verification.violation import Violation
@@ -29,6 +30,7 @@ def check_clip(data: Dataset, clip: SceneClip) -> Iterator[Violation]:
     yield from _check_cameras(clip)
     yield from _check_references(data, clip)
     yield from _check_decisions(clip)
+    yield from check_changes(data, clip)
     for row in (*clip.observations, *clip.rejected_observations):
         yield from check_observation(clip, row)
 

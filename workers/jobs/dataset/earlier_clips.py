@@ -144,6 +144,9 @@ class EarlierClips:
             if decided is None:
                 return None
             rows, shards = decided
+        # a stage that this job does not run leaves nothing
+        if "changes" not in self._stages:
+            shards.pop("changes", None)
         [own] = rows["clips"]
         flags = tuple(flag for flag in own.flags if flag != "assets_failed")
         own = replace(own, session=task.row.session, split=task.row.split, split_group=task.row.split_group)
@@ -181,7 +184,7 @@ class EarlierClips:
         if regated.tracks_changed:
             for name in DIVIDED:
                 kept.pop(name, None)
-                if regated.rows[name]:
+                if regated.rows.get(name):
                     kept[name] = self._store(clip.id, name, regated.rows[name])
         return changed, kept
 
@@ -198,6 +201,8 @@ class EarlierClips:
             if name == "assets":
                 key = build_asset_key(task.inputs, self._settings.seed, None)
                 out.append(key.lineage(clip.id, hash_rows([])))
+                continue
+            if name not in self._stages:
                 continue
             output = hash_rows(rows[table]) if table in rows else old[name].output
             out.append(self._stages[name].key(task).lineage(clip.id, output))

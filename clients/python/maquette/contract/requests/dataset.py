@@ -57,6 +57,9 @@ class DatasetOptions(JobBase):
     """Reference crops to store per track."""
     assets: Annotated[int, Field(ge=0, le=10_000)] = 0
     """Maximum number of objects of the entire dataset to lift to meshes and splats."""
+    changes: Annotated[int, Field(ge=0, le=1000)] = 0
+    """Pairs of frames per clip whose objects are compared: what moved, turned, was resized or replaced,
+    appeared or vanished, in numbers and words."""
     max_clips: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Process only this many clips, evenly spread, and report the seconds of each stage."""
     reuse: bool = True
