@@ -42,6 +42,11 @@ class Slice:
                 yield chunk
 
 
+def to_slice(content: Path | Slice) -> Slice:
+    """Return a file as the slice that is all of it."""
+    return Slice(content, 0, content.stat().st_size) if isinstance(content, Path) else content
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRequest:
     """A request of the API.
@@ -61,17 +66,11 @@ class HttpRequest:
     repeatable: bool = True
     on_sent: Callable[[int], object] | None = None
 
-    def streamed(self) -> Slice | None:
-        """Return the content that is read while it is sent."""
-        if isinstance(self.content, Path):
-            return Slice(self.content, 0, self.content.stat().st_size)
-        return self.content if isinstance(self.content, Slice) else None
-
     def all_headers(self) -> dict[str, str]:
         """Return the headers, with the length of what is streamed so that it is not sent in chunks."""
-        streamed = self.streamed()
-        if streamed is None:
+        if isinstance(self.content, bytes | None):
             return self.headers
+        streamed = to_slice(self.content)
         return {**self.headers, "Content-Length": str(streamed.stop - streamed.start)}
 
     def accepts(self, response: httpx.Response) -> bool:

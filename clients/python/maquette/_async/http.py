@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import httpx
 
@@ -16,6 +17,7 @@ from maquette.http import (
     HttpRequest,
     Slice,
     backoff_seconds,
+    to_slice,
 )
 from maquette.progress import UploadCallback
 from maquette.settings import ClientSettings
@@ -89,13 +91,13 @@ class AsyncHttpClient:
                 yield line
 
     async def _send_once(self, request: HttpRequest) -> httpx.Response:
-        streamed = request.streamed()
+        content = request.content
         message = self._client.build_request(
             request.method,
             request.path,
             headers=request.all_headers(),
             params=request.params,
-            content=request.content if streamed is None else _read_chunks(streamed, request.on_sent),
+            content=content if isinstance(content, bytes | None) else _read_chunks(content, request.on_sent),
         )
         if request.save_to is None:
             return await self._client.send(message)
@@ -113,8 +115,10 @@ class AsyncHttpClient:
             await response.aclose()
 
 
-async def _read_chunks(content: Slice, on_sent: Callable[[int], object] | None) -> AsyncIterator[bytes]:
-    for chunk in content.read_chunks():
+async def _read_chunks(
+    content: Path | Slice, on_sent: Callable[[int], object] | None
+) -> AsyncIterator[bytes]:
+    for chunk in to_slice(content).read_chunks():
         yield chunk
         if on_sent is not None:
             on_sent(len(chunk))

@@ -3,6 +3,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 
@@ -17,6 +18,7 @@ from maquette.http import (
     HttpRequest,
     Slice,
     backoff_seconds,
+    to_slice,
 )
 from maquette.progress import UploadCallback
 from maquette.settings import ClientSettings
@@ -89,13 +91,13 @@ class HttpClient:
             yield from response.iter_lines()
 
     def _send_once(self, request: HttpRequest) -> httpx.Response:
-        streamed = request.streamed()
+        content = request.content
         message = self._client.build_request(
             request.method,
             request.path,
             headers=request.all_headers(),
             params=request.params,
-            content=request.content if streamed is None else _read_chunks(streamed, request.on_sent),
+            content=content if isinstance(content, bytes | None) else _read_chunks(content, request.on_sent),
         )
         if request.save_to is None:
             return self._client.send(message)
@@ -113,8 +115,8 @@ class HttpClient:
             response.close()
 
 
-def _read_chunks(content: Slice, on_sent: Callable[[int], object] | None) -> Iterator[bytes]:
-    for chunk in content.read_chunks():
+def _read_chunks(content: Path | Slice, on_sent: Callable[[int], object] | None) -> Iterator[bytes]:
+    for chunk in to_slice(content).read_chunks():
         yield chunk
         if on_sent is not None:
             on_sent(len(chunk))
