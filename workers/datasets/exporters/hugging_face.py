@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 from workers.datasets.documents.markdown import choose_licence, escape_markdown
 from workers.datasets.exporters.base import Exporter
 from workers.datasets.exporters.export_writer import ClipSequence, ExportWriter
+from workers.datasets.exporters.part_store import NOTES, Part, encode_notes, read_notes
 from workers.datasets.exporters.shared.categories import get_category_name, index_tracks
 from workers.datasets.exporters.shared.typed_parquet import (
     IMAGE,
@@ -66,16 +67,32 @@ class HuggingFace(Exporter):
         metadata = {"huggingface": json.dumps({"info": {"features": describe_features(COLUMNS)}})}
         counts: dict[str, int] = {}
         for split, clips in writer.clips_by_split().items():
-            parts = _split_into_files(clips, self.rows_a_file)
-            for number, part in enumerate(parts):
-                rows = list(chain.from_iterable(map(build_rows, part)))
+            files = _split_into_files(clips, self.rows_a_file)
+            for number, chosen in enumerate(files):
+                parts = writer.build_parts(_build_part, chosen)
+                rows = list(chain.from_iterable(_read_rows(part) for _, part in parts))
                 columns = {
                     name: TypedColumn(kind, [row[name] for row in rows]) for name, kind in COLUMNS.items()
                 }
                 data = encode_parquet(columns, metadata=metadata, rows_per_group=ROWS_PER_GROUP)
-                writer.write(data, "data", f"{split}-{number:05d}-of-{len(parts):05d}.parquet")
+                writer.write(data, "data", f"{split}-{number:05d}-of-{len(files):05d}.parquet")
                 counts[split] = counts.get(split, 0) + len(rows)
         writer.write(_render_card(writer, counts), "README.md")
+
+
+def _build_part(clip: SceneClip) -> Part:
+    """The images of a clip by their paths, and its rows without their bytes."""
+    rows = build_rows(clip)
+    images = {row["image"]["path"]: row["image"].pop("bytes") for row in rows}
+    return {**images, NOTES: encode_notes(rows)}
+
+
+def _read_rows(part: Part) -> list[dict[str, Any]]:
+    """The rows of a part with their images."""
+    rows: list[dict[str, Any]] = read_notes(part)
+    for row in rows:
+        row["image"]["bytes"] = bytes(part[row["image"]["path"]])
+    return rows
 
 
 def build_rows(clip: SceneClip) -> list[dict[str, Any]]:

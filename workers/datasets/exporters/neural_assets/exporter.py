@@ -1,6 +1,6 @@
 """The exporter of Neural Assets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -15,8 +15,9 @@ from workers.datasets.exporters.neural_assets.tokens import (
     encode_background_pose,
     encode_box_3d,
 )
+from workers.datasets.exporters.part_store import NOTES, Part, encode_notes
 from workers.datasets.exporters.shared.categories import get_category_name, index_tracks
-from workers.datasets.exporters.shared.encoding import encode_json, encode_npz
+from workers.datasets.exporters.shared.encoding import encode_npz
 from workers.datasets.exporters.shared.image_transform import FitOption, ImageTransform, Rgb
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import ObservationRow
@@ -71,26 +72,33 @@ class NeuralAssets(Exporter):
 
     def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
-        entries: list[dict[str, Any]] = []
-        for clip in writer.clips():
-            transform = ImageTransform.fit_square(clip, self.side, self.fit)
-            sampler = PairSampler(clip=clip, transform=transform, objects=self.objects, max_gap=self.max_gap)
-            pairs = list(sampler.sample(self.pairs, self.seed))
-            if not pairs:
-                writer.leave_out(clip, "no object has a mask and a 3D box in two frames")
-                continue
-            frames = sorted({frame for pair in pairs for frame in (pair.source, pair.target)})
-            images = {frame: transform.transform_image(clip.image(frame)) for frame in frames}
-            for pair in pairs:
-                arrays = self._build_arrays(clip, transform, pair)
-                arrays["src_image"] = images[pair.source]
-                arrays["tgt_image"] = images[pair.target]
-                stem = f"{clip.id}-{pair.source:04d}-{pair.target:04d}"
-                entries.append(_write_pair(writer, clip, pair, stem, arrays))
-            if self.edits:
-                entries += self._write_edits(writer, sampler, pairs[0].source, images[pairs[0].source])
-        index = {"side": self.side, "objects": self.objects, "pairs": entries}
-        writer.write(encode_json(index), "index.json")
+        with writer.spool() as pairs:
+            for clip, entries in writer.merge_parts(self._build_part, writer.all_clips()):
+                if not entries:
+                    writer.leave_out(clip, "no object has a mask and a 3D box in two frames")
+                for entry in entries or ():
+                    pairs.add(entry)
+            index = {"side": self.side, "objects": self.objects, "pairs": pairs}
+            writer.write_json(index, "index.json")
+
+    def _build_part(self, clip: SceneClip) -> Part:
+        """The files of the pairs of a clip and of its edits, and in the notes their entries of the index."""
+        transform = ImageTransform.fit_square(clip, self.side, self.fit)
+        sampler = PairSampler(clip=clip, transform=transform, objects=self.objects, max_gap=self.max_gap)
+        pairs = list(sampler.sample(self.pairs, self.seed))
+        if not pairs:
+            return {}
+        part = _PairPart(clip)
+        frames = sorted({frame for pair in pairs for frame in (pair.source, pair.target)})
+        images = {frame: transform.transform_image(clip.image(frame)) for frame in frames}
+        for pair in pairs:
+            arrays = self._build_arrays(clip, transform, pair)
+            arrays["src_image"] = images[pair.source]
+            arrays["tgt_image"] = images[pair.target]
+            part.add(pair, f"{clip.id}-{pair.source:04d}-{pair.target:04d}", arrays)
+        if self.edits:
+            self._add_edits(part, sampler, pairs[0].source, images[pairs[0].source])
+        return part.finish()
 
     def _build_arrays(self, clip: SceneClip, transform: ImageTransform, pair: FramePair) -> Arrays:
         """The arrays of a pair, but for its images."""
@@ -112,23 +120,18 @@ class NeuralAssets(Exporter):
             "tracks": np.array([row.track for row, _ in pair.observations], np.int64),
         }
 
-    def _write_edits(
-        self, writer: ExportWriter, sampler: PairSampler, frame: int, image: Rgb
-    ) -> list[dict[str, Any]]:
-        """Write the edits of a frame; return their entries of the index."""
+    def _add_edits(self, part: "_PairPart", sampler: PairSampler, frame: int, image: Rgb) -> None:
+        """Add the edits of a frame."""
         clip = sampler.clip
         pair = sampler.build(frame, frame)
         if not pair.observations:
-            return []
+            return
         unedited = self._build_arrays(clip, sampler.transform, pair)
         unedited["src_image"] = image
-        entries = []
         for edit in propose_edits([row for row, _ in pair.observations]):
             arrays = self._apply_edit(unedited, edit)
             if arrays is not None:
-                stem = f"{clip.id}-{frame:04d}-{edit.operation}"
-                entries.append(_write_pair(writer, clip, pair, stem, arrays, edit))
-        return entries
+                part.add(pair, f"{clip.id}-{frame:04d}-{edit.operation}", arrays, edit)
 
     def _apply_edit(self, arrays: Arrays, edit: ObjectEdit) -> Arrays | None:
         """The arrays after an edit; None when it moves the object behind the camera."""
@@ -143,27 +146,36 @@ class NeuralAssets(Exporter):
         return {**arrays, "src_bboxes": boxes, "tgt_bboxes_3d": boxes_3d}
 
 
-def _write_pair(
-    writer: ExportWriter,
-    clip: SceneClip,
-    pair: FramePair,
-    stem: str,
-    arrays: Arrays,
-    edit: ObjectEdit | None = None,
-) -> dict[str, Any]:
-    """Write the arrays of a pair or an edit; return its entry of the index."""
-    writer.write(encode_npz(arrays, compressed=False), clip.row.split, f"{stem}.npz")
-    return {
-        "file": f"{clip.row.split}/{stem}.npz",
-        "split": clip.row.split,
-        "clip": clip.id,
-        "source": pair.source,
-        "target": pair.target,
-        "camera_source": clip.row.camera_source,
-        "background_known": bool(np.isfinite(arrays["tgt_bboxes_3d"][-1]).all()),
-        "edit": None if edit is None else edit.as_json(),
-        "objects": _describe_objects(clip, [row for _, row in pair.observations]),
-    }
+@dataclass(frozen=True, slots=True)
+class _PairPart:
+    """The files of a clip by their paths, and their entries of the index."""
+
+    clip: SceneClip
+    files: dict[str, bytes] = field(default_factory=dict)
+    entries: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, pair: FramePair, stem: str, arrays: Arrays, edit: ObjectEdit | None = None) -> None:
+        """Add the arrays of a pair or an edit."""
+        row = self.clip.row
+        path = f"{row.split}/{stem}.npz"
+        self.files[path] = encode_npz(arrays, compressed=False)
+        self.entries.append(
+            {
+                "file": path,
+                "split": row.split,
+                "clip": row.clip,
+                "source": pair.source,
+                "target": pair.target,
+                "camera_source": row.camera_source,
+                "background_known": bool(np.isfinite(arrays["tgt_bboxes_3d"][-1]).all()),
+                "edit": None if edit is None else edit.as_json(),
+                "objects": _describe_objects(self.clip, [target for _, target in pair.observations]),
+            }
+        )
+
+    def finish(self) -> Part:
+        """The files with the entries as notes."""
+        return {**self.files, NOTES: encode_notes(self.entries)}
 
 
 def _describe_objects(clip: SceneClip, rows: list[ObservationRow]) -> list[dict[str, Any]]:
