@@ -3,7 +3,8 @@
     python -m bench run datasets.exports [--clips 20,150,600] [--formats webdataset,lerobot] [--workers 1,2]
 
 The clips are one rendered clip under many ids, of 256 x 256 pixels. Each export runs in a process of its
-own; memory is the peak of its resident set, less what it was when the dataset was open and all was imported. `ratio` is that of most clips to that of fewest.
+own; memory is the peak of its resident set, less what it was when the dataset was open and all was imported.
+`ratio` is that of most clips to that of fewest.
 """
 
 import argparse
