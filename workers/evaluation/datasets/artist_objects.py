@@ -2,7 +2,7 @@
 
 `ID/image.png` (or `.jpg`), `ID/mask.png` (white on black, or an alpha channel), `ID/mesh.glb` (y up); where
 the layout is known also `ID/pose.json`: `rotation` (wxyz), `translation` and `scale` from the mesh to the
-camera (OpenCV), and `ID/camera.json`: `fx`, `fy`, `cx`, `cy` in pixels; `ID/depth.npy` is z in metres, (H, W).
+camera (OpenCV); `ID/camera.json`: `fx`, `fy`, `cx`, `cy` in pixels; `ID/depth.npy`: z in metres, (H, W).
 """
 
 from dataclasses import dataclass
