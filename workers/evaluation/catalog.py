@@ -51,6 +51,13 @@ TARGETS = {
         split="sav_test",
         summary="cgF1 and pHOTA of phrases in videos; splits sav_test, yt1b_test, smartglasses_test, …_val",
     ),
+    "sa-3dao": Target(
+        module=_MODULES + "artist_objects",
+        benchmark="ArtistObjectsBenchmark",
+        settings="ArtistObjectsSettings",
+        split="all",
+        summary="F1@0.01, vIoU, Chamfer and layout of objects against meshes by artists",
+    ),
     "davis": Target(
         module=_MODULES + "object_segmentation",
         benchmark="DavisBenchmark",
