@@ -37,6 +37,27 @@ TARGETS = {
         split="val",
         summary="AP of masks and boxes, federated as LVIS v1 is",
     ),
+    "sa-co-gold": Target(
+        module=_MODULES + "concepts_gold",
+        benchmark="GoldBenchmark",
+        settings="GoldSettings",
+        split="all",
+        summary="cgF1 of phrases on images, against three annotators; a split is one of seven subsets",
+    ),
+    "sa-co-veval": Target(
+        module=_MODULES + "concepts_veval",
+        benchmark="VevalBenchmark",
+        settings="VevalSettings",
+        split="sav_test",
+        summary="cgF1 and pHOTA of phrases in videos; splits sav_test, yt1b_test, smartglasses_test, …_val",
+    ),
+    "sa-3dao": Target(
+        module=_MODULES + "artist_objects",
+        benchmark="ArtistObjectsBenchmark",
+        settings="ArtistObjectsSettings",
+        split="all",
+        summary="F1@0.01, vIoU, Chamfer and layout of objects against meshes by artists",
+    ),
     "davis": Target(
         module=_MODULES + "object_segmentation",
         benchmark="DavisBenchmark",

@@ -39,6 +39,8 @@ def describe_change(row: ChangeRow, successor: str | None) -> str:
         parts.append(f"turns by {row.degrees:.0f} degrees")
     if row.resized and row.factor is not None:
         parts.append(f"becomes {'larger' if row.factor > 1 else 'smaller'} by a factor of {row.factor:.2f}")
+    if row.edit == "recolour":
+        parts.append("has another colour")
     if not parts:
         unknown = row.moved is None and row.presence == "both"
         return f"{name} is there." if unknown else f"{name} stays as it is."
