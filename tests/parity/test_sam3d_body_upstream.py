@@ -1,6 +1,6 @@
 """Our child around upstream's own estimator, transforms, inference and loader; the network is a STAND-IN.
 
-The package `sam3d` of PyPI carries facebookresearch/sam-3d-body at the commit of the Dockerfile, file by file. It
+The package `sam3d` of PyPI carries facebookresearch/sam-3d-body at the commit of the Dockerfile. It
 is neither ours nor Meta's and serves these tests alone. Calls of CUDA go to the CPU.
 """
 

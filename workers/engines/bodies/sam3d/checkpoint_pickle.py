@@ -1,7 +1,7 @@
 """A `pickle` for `torch.load` that reads tensors and records of a training run and runs nothing.
 
-PyTorch's own `weights_only` refuses settings that are dictionaries of a class of their own, such as `CfgNode`,
-and they stand in checkpoints beside the weights. Pass this module as `pickle_module`.
+PyTorch's own `weights_only` refuses settings that are dictionaries of a class of their own, such as
+`CfgNode`, and they stand in checkpoints beside the weights. Pass this module as `pickle_module`.
 """
 
 import pickle
