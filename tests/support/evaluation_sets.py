@@ -105,3 +105,67 @@ def write_labels(path: Path, masks: Sequence[Mask]) -> None:
     image.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0])
     path.parent.mkdir(parents=True, exist_ok=True)
     image.save(path)
+
+
+def draw_gold(folder: Path, subset: str = "crowded") -> dict[int, Answers]:
+    """Two images, each with a cat and a phrase that is absent, annotated three times alike."""
+    answers: dict[int, Answers] = {
+        10: {"cat": [(0.9, draw_box(SIZE, 10, 10, 20, 10))], "dog": []},
+        20: {"cat": [(0.8, draw_box(SIZE, 40, 20, 20, 20))], "red bird": []},
+    }
+    for letter in "abc":
+        write_gold(folder, letter, answers, subset)
+    return answers
+
+
+def write_gold(folder: Path, letter: str, answers: dict[int, Answers], subset: str = "crowded") -> None:
+    """What one annotator drew; ids of pairs count from 1 in the order of images and phrases."""
+    images, annotations = [], []
+    for mark, known in answers.items():
+        path = draw_image(folder / "images" / "metaclip" / "1" / f"{mark}.jpg", mark)
+        for phrase, instances in known.items():
+            shape = {"height": SIZE[0], "width": SIZE[1], "is_instance_exhaustive": 1}
+            images.append(
+                {"id": len(images) + 1, "file_name": f"1/{path.name}", "text_input": phrase, **shape}
+            )
+            for _, mask in instances:
+                row = describe_mask(mask)
+                row["bbox"] = np.divide(row["bbox"], (*SIZE[::-1], *SIZE[::-1])).tolist()
+                annotations.append({"id": len(annotations), "image_id": len(images), "category_id": 1, **row})
+    name = f"gold_{subset}_merged_{letter}_release_test.json"
+    write_json(folder / "annotations" / name, {"images": images, "annotations": annotations})
+
+
+def draw_veval(folder: Path, split: str = "sav_test") -> dict[int, Answers]:
+    """A video of four frames with two cats, one of which leaves after two, and no dog."""
+    answers: dict[int, Answers] = {}
+    for index in range(4):
+        cats = [(0.9, draw_box(SIZE, 5 * index, 10, 20, 20)), (0.8, draw_box(SIZE, 40, 40, 20, 10))]
+        answers[10 * (index + 1)] = {"cat": cats if index < 2 else cats[:1], "dog": []}
+    frames = folder / "media" / "saco_sav" / "JPEGImages_24fps"
+    names = [f"sav_1/{path.name}" for path in draw_video(frames / "sav_1", None, answers)]
+    annotations = []
+    for number in range(2):
+        rows = [
+            describe_mask(known["cat"][number][1]) if number < len(known["cat"]) else None
+            for known in answers.values()
+        ]
+        annotations.append(
+            {
+                "id": number + 1, "video_id": 7, "category_id": 3, "noun_phrase": "cat", "iscrowd": 0,
+                "segmentations": [row and row["segmentation"] for row in rows],
+                "bboxes": [row and row["bbox"] for row in rows],
+                "areas": [row and row["area"] for row in rows],
+            }
+        )  # fmt: skip
+    pairs = [
+        {"id": 1, "video_id": 7, "category_id": 3, "noun_phrase": "cat", "num_masklets": 2},
+        {"id": 2, "video_id": 7, "category_id": 4, "noun_phrase": "dog", "num_masklets": 0},
+    ]
+    video = {"id": 7, "video_name": "sav_1", "file_names": names, "height": SIZE[0], "width": SIZE[1]}
+    data = {
+        "info": {}, "videos": [video], "annotations": annotations, "video_np_pairs": pairs,
+        "categories": [{"id": 3, "name": "cat"}, {"id": 4, "name": "dog"}],
+    }  # fmt: skip
+    write_json(folder / "annotation" / f"saco_veval_{split}.json", data)
+    return answers

@@ -6,11 +6,12 @@ ignored.
 """
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pycocotools import mask as coco_masks
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -99,6 +100,29 @@ def build_index(data: Mapping[str, Any]) -> Any:
     with redirect_stdout(io.StringIO()):
         index.createIndex()
     return index
+
+
+def evaluate_overlaps(
+    truth: Any, found: Any, overlaps: Mapping[tuple[int, int], NDArray[np.float64]], limit: int
+) -> Callable[[int | None], float | None]:
+    """AP at a threshold, or at all of them for None, from IoUs (D, G) known by image and category."""
+    evaluation = _KnownOverlapsEval(truth, found, "bbox")
+    evaluation.overlaps = overlaps
+    evaluation.params.maxDets = [limit]
+    evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ["all"]
+    _run(evaluation)
+    precision = evaluation.eval["precision"]
+    return lambda threshold: _mean(precision if threshold is None else precision[threshold])
+
+
+class _KnownOverlapsEval(COCOeval):  # type: ignore[misc]
+    overlaps: Mapping[tuple[int, int], NDArray[np.float64]]
+
+    def computeIoU(self, imgId: int, catId: int) -> Any:
+        scores = [-row["score"] for row in self._dts[imgId, catId]]
+        order = np.argsort(scores, kind="mergesort")[: self.params.maxDets[-1]]
+        known = self.overlaps.get((imgId, catId))
+        return known[order] if known is not None and known.size else []
 
 
 class _FederatedEval(COCOeval):  # type: ignore[misc]
