@@ -51,6 +51,27 @@ TARGETS = {
         split="sav_test",
         summary="cgF1 and pHOTA of phrases in videos; splits sav_test, yt1b_test, smartglasses_test, …_val",
     ),
+    "sa-3dao": Target(
+        module=_MODULES + "artist_objects",
+        benchmark="ArtistObjectsBenchmark",
+        settings="ArtistObjectsSettings",
+        split="all",
+        summary="F1@0.01, vIoU, Chamfer and layout of objects against meshes by artists",
+    ),
+    "3dpw": Target(
+        module=_MODULES + "people",
+        benchmark="ThreeDpwBenchmark",
+        settings="PeopleSettings",
+        split="test",
+        summary="PA-MPJPE, MPJPE and PVE of bodies on 3DPW; needs your own SMPL models",
+    ),
+    "emdb": Target(
+        module=_MODULES + "people",
+        benchmark="EmdbBenchmark",
+        settings="PeopleSettings",
+        split="emdb1",
+        summary="PA-MPJPE, MPJPE and PVE of bodies on EMDB; needs your own SMPL models",
+    ),
     "davis": Target(
         module=_MODULES + "object_segmentation",
         benchmark="DavisBenchmark",

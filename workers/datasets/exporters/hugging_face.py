@@ -3,13 +3,15 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import chain, groupby, pairwise
+from functools import partial
+from itertools import groupby, pairwise
 from typing import Annotated, Any, ClassVar
 
 from workers.datasets.changes.measuring import is_changed
 from workers.datasets.documents.markdown import choose_licence, escape_markdown
 from workers.datasets.exporters.base import Exporter
 from workers.datasets.exporters.export_writer import ClipSequence, ExportWriter
+from workers.datasets.exporters.part_store import NOTES, Part, encode_notes, read_notes
 from workers.datasets.exporters.shared.categories import get_category_name, index_tracks
 from workers.datasets.exporters.shared.typed_parquet import (
     IMAGE,
@@ -100,18 +102,48 @@ class HuggingFace(Exporter):
         """Write the files of the format."""
         counts: dict[str, int] = {}
         changes: dict[str, int] = {}
+        has_changes = self.changes and bool(writer.dataset.manifest.tables.get("changes"))
+        build = partial(_build_part, writer.dataset if has_changes else None)
         for split, clips in writer.clips_by_split().items():
-            parts = _split_into_files(clips, self.rows_a_file)
-            for number, part in enumerate(parts):
-                name = f"{split}-{number:05d}-of-{len(parts):05d}.parquet"
-                rows = list(chain.from_iterable(map(build_rows, part)))
+            files = _split_into_files(clips, self.rows_a_file)
+            for number, chosen in enumerate(files):
+                name = f"{split}-{number:05d}-of-{len(files):05d}.parquet"
+                rows: list[dict[str, Any]] = []
+                pairs: list[dict[str, Any]] = []
+                for _, part in writer.build_parts(build, chosen):
+                    own_rows, own_pairs = _read_part(part)
+                    rows += own_rows
+                    pairs += own_pairs
                 writer.write(_encode_rows(rows, COLUMNS), "data", name)
                 counts[split] = counts.get(split, 0) + len(rows)
-                if self.changes and writer.dataset.manifest.tables.get("changes"):
-                    pairs = [row for clip in part for row in build_change_rows(writer.dataset, clip)]
+                if has_changes:
                     writer.write(_encode_rows(pairs, CHANGE_COLUMNS), "changes", name)
                     changes[split] = changes.get(split, 0) + len(pairs)
         writer.write(_render_card(writer, counts, changes), "README.md")
+
+
+def _build_part(dataset: Dataset | None, clip: SceneClip) -> Part:
+    """The images of a clip by their paths, and in the notes its rows and pairs of frames without the bytes.
+
+    There are no pairs without `dataset`.
+    """
+    rows = build_rows(clip)
+    pairs = [] if dataset is None else build_change_rows(dataset, clip)
+    images = {image["path"]: image.pop("bytes") for row in (*rows, *pairs) for image in _list_images(row)}
+    return {**images, NOTES: encode_notes([rows, pairs])}
+
+
+def _read_part(part: Part) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The rows and the pairs of a part, with their images."""
+    rows, pairs = read_notes(part)
+    for row in (*rows, *pairs):
+        for image in _list_images(row):
+            image["bytes"] = bytes(part[image["path"]])
+    return rows, pairs
+
+
+def _list_images(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [value for value in row.values() if isinstance(value, dict)]
 
 
 def build_rows(clip: SceneClip) -> list[dict[str, Any]]:

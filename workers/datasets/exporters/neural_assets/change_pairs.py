@@ -3,9 +3,9 @@
 from itertools import groupby
 from typing import Any
 
-from workers.datasets.exporters.export_writer import ExportWriter
-from workers.datasets.exporters.neural_assets.entries import build_arrays, write_pair
+from workers.datasets.exporters.neural_assets.entries import PairPart, build_arrays
 from workers.datasets.exporters.neural_assets.pairs import PairSampler
+from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import ChangeRow
 
@@ -13,43 +13,38 @@ from workers.datasets.schema import ChangeRow
 OPERATIONS = {"move": "move", "turn": "rotate", "resize": "resize"}
 
 
-def write_change_pairs(writer: ExportWriter, sampler: PairSampler) -> list[dict[str, Any]]:
-    """Write the pairs of one clip that have an object; return their entries of the index."""
-    entries = []
+def add_change_pairs(part: PairPart, sampler: PairSampler, dataset: Dataset) -> None:
+    """Add the pairs of one clip that have an object."""
     for key, group in groupby(sampler.clip.changes, lambda row: (row.frame, row.other_clip, row.other_frame)):
         frame, other_clip, other_frame = key
-        rows = list(group)
-        other = None if other_clip == sampler.clip.id else writer.dataset.clip(other_clip)
-        entry = _write_pair(writer, sampler, rows, frame, other, other_frame)
-        if entry is not None:
-            entries.append(entry)
-    return entries
+        other = None if other_clip == sampler.clip.id else dataset.clip(other_clip)
+        _add_pair(part, sampler, list(group), frame, other, other_frame)
 
 
-def _write_pair(
-    writer: ExportWriter,
+def _add_pair(
+    part: PairPart,
     sampler: PairSampler,
     rows: list[ChangeRow],
     frame: int,
     other: SceneClip | None,
     other_frame: int,
-) -> dict[str, Any] | None:
-    """Write one pair; None where tokens cannot express it."""
+) -> None:
+    """Add one pair, but for one that tokens cannot express."""
     clip, transform = sampler.clip, sampler.transform
     pair = sampler.build(frame, other_frame, other)
     if not pair.observations:
-        return None
+        return
     edit = None
     stem = f"{clip.id}-{frame:04d}-{other_frame:04d}-changes"
     if other is not None:
         edit = _describe_edit(rows, [row.track for row, _ in pair.observations])
         if edit is None:
-            return None
+            return
         stem = f"{clip.id}-{frame:04d}-{other.id}-{edit['operation']}"
     arrays = build_arrays(sampler, pair, other)
     arrays["src_image"] = transform.transform_image(clip.image(frame))
     arrays["tgt_image"] = transform.transform_image((other or clip).image(other_frame))
-    return write_pair(writer, clip, pair, stem, arrays, edit, rows)
+    part.add(pair, stem, arrays, edit, rows)
 
 
 def _describe_edit(rows: list[ChangeRow], tracks: list[int]) -> dict[str, Any] | None:

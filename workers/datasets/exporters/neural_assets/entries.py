@@ -1,12 +1,12 @@
 """The files of pairs, and their entries of the index."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.datasets.exporters.export_writer import ExportWriter
 from workers.datasets.exporters.neural_assets.edits import ObjectEdit
 from workers.datasets.exporters.neural_assets.pairs import FramePair, PairSampler
 from workers.datasets.exporters.neural_assets.tokens import (
@@ -14,6 +14,7 @@ from workers.datasets.exporters.neural_assets.tokens import (
     encode_background_pose,
     encode_box_3d,
 )
+from workers.datasets.exporters.part_store import NOTES, Part, encode_notes
 from workers.datasets.exporters.shared.categories import get_category_name, index_tracks
 from workers.datasets.exporters.shared.encoding import encode_npz
 from workers.datasets.scene_clip import SceneClip
@@ -44,29 +45,44 @@ def build_arrays(sampler: PairSampler, pair: FramePair, other: SceneClip | None 
     }
 
 
-def write_pair(
-    writer: ExportWriter,
-    clip: SceneClip,
-    pair: FramePair,
-    stem: str,
-    arrays: Arrays,
-    edit: ObjectEdit | Mapping[str, Any] | None = None,
-    changes: Sequence[ChangeRow] | None = None,
-) -> dict[str, Any]:
-    """Write the arrays of a pair or an edit; return its entry of the index."""
-    writer.write(encode_npz(arrays, compressed=False), clip.row.split, f"{stem}.npz")
-    return {
-        "file": f"{clip.row.split}/{stem}.npz",
-        "split": clip.row.split,
-        "clip": clip.id,
-        "source": pair.source,
-        "target": pair.target,
-        "camera_source": clip.row.camera_source,
-        "background_known": bool(np.isfinite(arrays["tgt_bboxes_3d"][-1]).all()),
-        "edit": edit.as_json() if isinstance(edit, ObjectEdit) else edit,
-        "changes": None if changes is None else [describe_change_row(row) for row in changes],
-        "objects": _describe_objects(clip, [row for _, row in pair.observations]),
-    }
+@dataclass(frozen=True, slots=True)
+class PairPart:
+    """The files of the pairs of a clip by their paths, and their entries of the index."""
+
+    clip: SceneClip
+    files: dict[str, bytes] = field(default_factory=dict)
+    entries: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(
+        self,
+        pair: FramePair,
+        stem: str,
+        arrays: Arrays,
+        edit: ObjectEdit | Mapping[str, Any] | None = None,
+        changes: Sequence[ChangeRow] | None = None,
+    ) -> None:
+        """Add the arrays of a pair or an edit."""
+        clip = self.clip
+        path = f"{clip.row.split}/{stem}.npz"
+        self.files[path] = encode_npz(arrays, compressed=False)
+        self.entries.append(
+            {
+                "file": path,
+                "split": clip.row.split,
+                "clip": clip.id,
+                "source": pair.source,
+                "target": pair.target,
+                "camera_source": clip.row.camera_source,
+                "background_known": bool(np.isfinite(arrays["tgt_bboxes_3d"][-1]).all()),
+                "edit": edit.as_json() if isinstance(edit, ObjectEdit) else edit,
+                "changes": None if changes is None else [describe_change_row(row) for row in changes],
+                "objects": _describe_objects(clip, [row for _, row in pair.observations]),
+            }
+        )
+
+    def finish(self) -> Part:
+        """The files, with the entries as notes."""
+        return {**self.files, NOTES: encode_notes(self.entries)}
 
 
 def describe_change_row(row: ChangeRow) -> dict[str, Any]:

@@ -1,17 +1,20 @@
 """The exporter of Neural Assets."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from functools import partial
+from typing import Annotated, ClassVar
 
 from workers.datasets.exporters.base import Exporter
 from workers.datasets.exporters.export_writer import ExportWriter
-from workers.datasets.exporters.neural_assets.change_pairs import write_change_pairs
+from workers.datasets.exporters.neural_assets.change_pairs import add_change_pairs
 from workers.datasets.exporters.neural_assets.edits import ObjectEdit, propose_edits
-from workers.datasets.exporters.neural_assets.entries import Arrays, build_arrays, write_pair
+from workers.datasets.exporters.neural_assets.entries import Arrays, PairPart, build_arrays
 from workers.datasets.exporters.neural_assets.pairs import PairSampler
 from workers.datasets.exporters.neural_assets.tokens import encode_box_3d
-from workers.datasets.exporters.shared.encoding import encode_json
+from workers.datasets.exporters.part_store import Part
 from workers.datasets.exporters.shared.image_transform import FitOption, ImageTransform, Rgb
+from workers.datasets.reader import Dataset
+from workers.datasets.scene_clip import SceneClip
 
 
 @dataclass(frozen=True)
@@ -66,46 +69,47 @@ class NeuralAssets(Exporter):
 
     def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
-        entries: list[dict[str, Any]] = []
-        for clip in writer.clips():
-            transform = ImageTransform.fit_square(clip, self.side, self.fit)
-            sampler = PairSampler(clip=clip, transform=transform, objects=self.objects, max_gap=self.max_gap)
-            pairs = list(sampler.sample(self.pairs, self.seed))
-            if not pairs:
-                writer.leave_out(clip, "no object has a mask and a 3D box in two frames")
-                continue
-            frames = sorted({frame for pair in pairs for frame in (pair.source, pair.target)})
-            images = {frame: transform.transform_image(clip.image(frame)) for frame in frames}
-            for pair in pairs:
-                arrays = build_arrays(sampler, pair)
-                arrays["src_image"] = images[pair.source]
-                arrays["tgt_image"] = images[pair.target]
-                stem = f"{clip.id}-{pair.source:04d}-{pair.target:04d}"
-                entries.append(write_pair(writer, clip, pair, stem, arrays))
-            if self.edits:
-                entries += self._write_edits(writer, sampler, pairs[0].source, images[pairs[0].source])
-            if self.changes:
-                entries += write_change_pairs(writer, sampler)
-        index = {"side": self.side, "objects": self.objects, "pairs": entries}
-        writer.write(encode_json(index), "index.json")
+        build = partial(self._build_part, writer.dataset)
+        with writer.spool() as pairs:
+            for clip, entries in writer.merge_parts(build, writer.all_clips()):
+                if not entries:
+                    writer.leave_out(clip, "no object has a mask and a 3D box in two frames")
+                for entry in entries or ():
+                    pairs.add(entry)
+            writer.write_json({"side": self.side, "objects": self.objects, "pairs": pairs}, "index.json")
 
-    def _write_edits(
-        self, writer: ExportWriter, sampler: PairSampler, frame: int, image: Rgb
-    ) -> list[dict[str, Any]]:
-        """Write the edits of a frame; return their entries of the index."""
-        clip = sampler.clip
+    def _build_part(self, dataset: Dataset, clip: SceneClip) -> Part:
+        """The pairs of a clip, its edits and its changes; nothing without a pair."""
+        transform = ImageTransform.fit_square(clip, self.side, self.fit)
+        sampler = PairSampler(clip=clip, transform=transform, objects=self.objects, max_gap=self.max_gap)
+        pairs = list(sampler.sample(self.pairs, self.seed))
+        if not pairs:
+            return {}
+        part = PairPart(clip)
+        frames = sorted({frame for pair in pairs for frame in (pair.source, pair.target)})
+        images = {frame: transform.transform_image(clip.image(frame)) for frame in frames}
+        for pair in pairs:
+            arrays = build_arrays(sampler, pair)
+            arrays["src_image"] = images[pair.source]
+            arrays["tgt_image"] = images[pair.target]
+            part.add(pair, f"{clip.id}-{pair.source:04d}-{pair.target:04d}", arrays)
+        if self.edits:
+            self._add_edits(part, sampler, pairs[0].source, images[pairs[0].source])
+        if self.changes:
+            add_change_pairs(part, sampler, dataset)
+        return part.finish()
+
+    def _add_edits(self, part: PairPart, sampler: PairSampler, frame: int, image: Rgb) -> None:
+        """Add the edits of a frame."""
         pair = sampler.build(frame, frame)
         if not pair.observations:
-            return []
+            return
         unedited = build_arrays(sampler, pair)
         unedited["src_image"] = image
-        entries = []
         for edit in propose_edits([row for row, _ in pair.observations]):
             arrays = self._apply_edit(unedited, edit)
             if arrays is not None:
-                stem = f"{clip.id}-{frame:04d}-{edit.operation}"
-                entries.append(write_pair(writer, clip, pair, stem, arrays, edit))
-        return entries
+                part.add(pair, f"{sampler.clip.id}-{frame:04d}-{edit.operation}", arrays, edit)
 
     def _apply_edit(self, arrays: Arrays, edit: ObjectEdit) -> Arrays | None:
         """The arrays after an edit; None when it moves the object behind the camera."""
