@@ -104,15 +104,21 @@ test-chaos: dev
 	$(BIN)/python -m pytest $(PARALLEL) tests/chaos
 
 # torch lives in an environment of its own; everything else comes from the development one
-$(SAM3_STAMP): tests/parity/requirements.txt
+$(SAM3_STAMP): tests/parity/requirements.txt tests/parity/meta_requirements.txt
 	test -x $(SAM3)/bin/python || $(PYTHON) -m venv $(SAM3)
 	$(SAM3)/bin/python -m pip --disable-pip-version-check install --quiet -r tests/parity/requirements.txt
 	$(SAM3)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps open_clip_torch==3.3.0
+	$(SAM3)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --upgrade \
+		--target $(SAM3)/meta -r tests/parity/meta_requirements.txt
 	touch $@
 
+SAM3_PATH := $(CURDIR):$(CURDIR)/clients/python:$(CURDIR)/$(SITE)
+
+# Meta's own code in a process of its own, since it brings torchvision, which changes what transformers imports
 test-sam3: dev $(SAM3_STAMP)
-	OMP_NUM_THREADS=1 PYTHONPATH=$(CURDIR):$(CURDIR)/clients/python:$(CURDIR)/$(SITE) \
-		$(SAM3)/bin/python -m pytest tests/parity -k sam3_
+	OMP_NUM_THREADS=1 PYTHONPATH=$(SAM3_PATH) $(SAM3)/bin/python -m pytest tests/parity -k sam3_
+	OMP_NUM_THREADS=1 PYTHONPATH=$(SAM3_PATH):$(CURDIR)/$(SAM3)/meta:$(CURDIR)/$(SAM3)/meta/sam3d/third_party/meta \
+		$(SAM3)/bin/python -m pytest tests/parity/test_sam3_meta_parity.py tests/parity/test_sam3d_*_upstream.py
 
 # models trained through the formats' own loaders, in an environment of its own: by hand, because it is large
 $(TRAIN_STAMP): $(TRAIN_TESTS)/requirements.txt $(INPUTS)

@@ -29,6 +29,7 @@ BENCHES = (
     Bench("datasets.gate_rates", "gates of tracks at 30, 15 and 6 frames per second, on the same masks"),
     Bench("datasets.ground_truth", "tracks, boxes and cameras of a dataset against rendered clips"),
     Bench("datasets.near_duplicates", "near-duplicates by bit bands against comparing all pairs"),
+    Bench("datasets.planning", "memory, time and messages of planning by hours of video"),
     Bench("datasets.readers", "windows and pairs per second: maquette.data, Lance, HDF5, WebDataset"),
     Bench("datasets.shots", "cuts and dissolves against PySceneDetect's, on videos with known cuts"),
     Bench("datasets.throughput", "CPU time of a dataset job against a plain loop over the same engine"),

@@ -15,6 +15,7 @@ from workers.engines.bodies.sam3d.settings import Sam3dBodySettings
 from workers.engines.concepts.sam3.settings import MetaSettings, Sam3Settings
 from workers.engines.objects.sam3d.settings import Sam3dObjectsSettings
 from workers.engines.settings import SharedEngineSettings
+from workers.pipeline.settings import PipelineSettings
 from workers.settings import WorkerSettings
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/reference/settings.md"
@@ -45,6 +46,7 @@ SECTIONS: tuple[tuple[str, type[BaseSettings]], ...] = (
     ("Gateway and workers", StorageSettings),
     ("Gateway", ServiceSettings),
     ("Workers", WorkerSettings),
+    ("Jobs that share batches", PipelineSettings),
     ("Engines", SharedEngineSettings),
     ("SAM 3", Sam3Settings),
     ("SAM 3 with Meta's package", MetaSettings),

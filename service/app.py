@@ -37,6 +37,7 @@ from service.routes import (
     jobs,
     login,
     page,
+    resumable_uploads,
     sessions,
     tenant,
     uploads,
@@ -51,19 +52,23 @@ from storage.ledger import Database, keys
 
 log = logging.getLogger(__name__)
 ROUTES = (
-    *(uploads, jobs, events, artefacts, sessions),
+    *(uploads, resumable_uploads, jobs, events, artefacts, sessions),
     *(tenant, usage, key_routes, engines, health, login, page),
 )
 UPLOAD_THREADS = 16
 WRITE_THREADS = 8
 # what pages of the origins that the operator names may send and read
 SHARED_WITH_ORIGINS: dict[str, Any] = {
-    "allow_methods": ["GET", "HEAD", "POST", "DELETE"],
+    "allow_methods": ["GET", "HEAD", "POST", "PATCH", "DELETE"],
     "allow_headers": [
         *("Authorization", "X-API-Key", "Content-Type", "Content-Digest", "Prefer", "Range"),
         *("Idempotency-Key", "Idempotency-Scope", "Last-Event-ID"),
+        *("Tus-Resumable", "Upload-Length", "Upload-Offset", "Upload-Metadata", "Repr-Digest"),
     ],
-    "expose_headers": ["Location", "Retry-After", "ETag", "Accept-Ranges", "Content-Range", "RateLimit"],
+    "expose_headers": [
+        *("Location", "Retry-After", "ETag", "Accept-Ranges", "Content-Range", "RateLimit"),
+        *("Tus-Resumable", "Upload-Length", "Upload-Offset", "Upload-Expires", "Content-Location"),
+    ],
     "allow_credentials": False,
 }
 DESCRIPTION = "Images and videos in; masks, splats, meshes, bodies and datasets out. Every job is durable."
@@ -140,7 +145,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         BodyGuard,
         max_bytes=chosen.max_body_bytes,
         max_elements=chosen.max_body_elements,
-        streamed=("/v1/uploads",),
+        streamed=("/v1/uploads", f"{resumable_uploads.PREFIX}/"),
     )
     app.add_middleware(RateGuard)
     app.add_middleware(KeyGuard)

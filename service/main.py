@@ -10,6 +10,7 @@ ENTRY_POINT_GROUP = "maquette.server"
 SUMMARIES = {
     "models": "List, verify and fetch the weights of engines.",
     "smplx": "Convert bodies to SMPL-X with your own licensed model.",
+    "eval": "Run a published benchmark on an engine, beside the published figures.",
 }
 
 

@@ -88,7 +88,7 @@ class LedgerRegistry(CollectorRegistry):
 
 def record_collection(report: CollectionReport) -> None:
     """Count what a round of collection has deleted."""
-    for what in ("jobs", "uploads", "histories", "files"):
+    for what in ("jobs", "uploads", "unfinished", "histories", "files"):
         COLLECTED.labels(what).inc(getattr(report, what))
     LAST_COLLECTION.set_to_current_time()
 

@@ -19,6 +19,8 @@ class ServiceSettings(StorageSettings):
     """Most commas, brackets and braces of a JSON body; parsing so many takes about 0.1 s."""
     upload_idle_seconds: float = 60.0
     """An upload of which nothing arrives for this long is ended."""
+    resumable_hours: float = 24.0
+    """How long an upload that was cut off can be resumed, after its last bytes have arrived."""
     max_streams: int = 2_000
     """Event streams that may be open at once."""
     max_streams_per_tenant: int = 1_000

@@ -47,6 +47,15 @@ def make_app(url: str, *, publishes_only: bool = False) -> Celery:
     return app
 
 
+def take_message(app: Celery, queue: str) -> bool:
+    """Remove one message from a queue; False when it has none. Raises one of UNREACHABLE.
+
+    For a worker that claims a job beside the one that its message stood for: messages would pile up.
+    """
+    with app.connection_or_acquire() as connection:
+        return connection.default_channel.basic_get(queue, no_ack=True) is not None
+
+
 def publish(app: Celery, job_id: str, queue: str, timeout_seconds: int) -> None:
     """Announce a job to the queue; raises at once when the queue cannot be reached.
 

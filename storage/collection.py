@@ -9,7 +9,7 @@ from functools import partial
 from maquette.contract import Manifest
 
 from storage.artefacts import ArtefactMissing, ArtefactStore
-from storage.ledger import Database, audit, blobs, deletion, retention, sessions, tenants
+from storage.ledger import Database, audit, blobs, deletion, resumable, retention, sessions, tenants
 from storage.ledger.audit import RETENTION
 from storage.ledger.erasure import Delete
 from storage.ledger.retention import EndedJob, Retention
@@ -31,6 +31,7 @@ class CollectionReport:
 
     jobs: int = 0
     uploads: int = 0
+    unfinished: int = 0
     histories: int = 0
     released: int = 0
     files: int = 0
@@ -73,6 +74,7 @@ class Collector:
         self._stepped_at = time.monotonic()
         report = CollectionReport()
         sessions.drop_expired(self._db)
+        report.unfinished = resumable.drop_expired(self._db)
         for tenant in retention.list_tenants(self._db):
             kept = choose_retention(self._db, tenant, self._default)
             self._expire(tenant, kept, report)

@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, Self
 
 from maquette.contract import Problem
@@ -21,7 +22,16 @@ log = logging.getLogger(__name__)
 class Heartbeat:
     """Beats in a thread of its own while the job runs; `check` raises Stopped in the thread that works."""
 
-    def __init__(self, db: Database, job: JobRow, settings: WorkerSettings) -> None:
+    def __init__(
+        self,
+        db: Database,
+        job: JobRow,
+        settings: WorkerSettings,
+        *,
+        before_kill: Callable[[], None] | None = None,
+    ) -> None:
+        """`before_kill` is called before the process is killed because the job does not stop."""
+        self._before_kill = before_kill
         self._db = db
         self._job = job
         self._settings = settings
@@ -47,9 +57,9 @@ class Heartbeat:
         self._thread.join()
 
     @property
-    def stopped(self) -> bool:
-        """Whether the ledger has asked for the job to end."""
-        return self._reply is not HeartbeatReply.CONTINUE
+    def reply(self) -> HeartbeatReply:
+        """What the ledger has asked for."""
+        return self._reply
 
     def progress(self, progress: dict[str, Any]) -> None:
         """Report progress with the next beat; raises Stopped when the job has to end."""
@@ -92,6 +102,8 @@ class Heartbeat:
     def _kill_process(self) -> None:
         log.error("job %s does not stop (%s): killing its process", self._job.id, self._reply.value)
         end_stopped(self._db, self._job, self._reply)
+        if self._before_kill is not None:
+            self._before_kill()
         os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -11,6 +11,7 @@ from storage.settings import StorageSettings
 from workers.engines.bodies.sam3d.settings import Sam3dBodySettings
 from workers.engines.concepts.sam3.settings import MetaSettings, Sam3Settings
 from workers.engines.objects.sam3d.settings import Sam3dObjectsSettings
+from workers.pipeline.settings import PipelineSettings
 
 
 class WorkerSettings(StorageSettings):
@@ -28,6 +29,7 @@ class WorkerSettings(StorageSettings):
     """Least time between two progress events of a job."""
     dataset_key: str | None = None
     """Signs the manifests of datasets (HMAC-SHA256); `maquette dataset verify` takes the same key."""
+    pipeline: PipelineSettings = Field(default_factory=PipelineSettings)
     sam3: Sam3Settings = Field(default_factory=Sam3Settings)
     sam3_meta: MetaSettings = Field(default_factory=MetaSettings)
     sam3d_objects: Sam3dObjectsSettings = Field(default_factory=Sam3dObjectsSettings)

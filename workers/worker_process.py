@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from media.sandbox import Sandbox
 from storage.artefacts import open_store
-from storage.broker import make_app, publish
+from storage.broker import UNREACHABLE, make_app, publish, take_message
 from storage.ledger import Database, fleet
 from workers.engines.gpu_faults import DeviceLost, probe_device
 from workers.engines.registry import EngineUnavailable, load_engines
@@ -43,13 +43,22 @@ class WorkerProcess:
             why = "; ".join(f"{kind}: {reason}" for kind, reason in engines.failures.items())
             raise EngineUnavailable(settings.worker_engines, why)
         announce = partial(publish, make_app(settings.broker_url, publishes_only=True))
-        self._runner = Runner(self._db, store, engines, sandbox, settings, announce)
+        self._queue = make_app(settings.broker_url)
+        self._runner = Runner(
+            self._db, store, engines, sandbox, settings, announce, take_message=self._take_message
+        )
         fleet.announce(self._db, settings.worker_id, settings.worker_queue, engines.describe())
         threading.Thread(target=self._report_alive, name="alive", daemon=True).start()
 
     def run(self, job_id: str, task_id: str) -> None:
         """Run a job, and queued jobs about the same image, if it is still queued."""
         self._runner.run(job_id, task_id)
+
+    def _take_message(self) -> None:
+        try:
+            take_message(self._queue, self._settings.worker_queue)
+        except UNREACHABLE as error:
+            log.warning("a message too many stays in the queue: %s", error)
 
     def _report_alive(self) -> None:
         for number in count():

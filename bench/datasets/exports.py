@@ -1,9 +1,10 @@
 """Memory and time of exports: how they grow with the number of clips, and with threads.
 
-    python -m bench run datasets.exports [--clips 50,200] [--formats webdataset,lerobot] [--workers 1,2]
+    python -m bench run datasets.exports [--clips 20,150,600] [--formats webdataset,lerobot] [--workers 1,2]
 
-The clips are one rendered clip under many ids, 24 frames of 256 x 256. Each export runs in a process of its
+The clips are one rendered clip under many ids, of 256 x 256 pixels. Each export runs in a process of its
 own; memory is the peak of its resident set, less what it was when the dataset was open and all was imported.
+`ratio` is that of most clips to that of fewest.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from typing import Any
 
 from bench.report import Report
 from tests.support.synthetic_datasets import SETTINGS, make_dataset, movi_source, rendered_clip
+from workers.datasets.exporters import EXPORTERS
 from workers.datasets.importers.clip_publishing import CLIP_ATTRIBUTES, publish_clips
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
@@ -47,10 +49,10 @@ print(json.dumps({"mb": (after - before) / 1024, "seconds": seconds}))
 """
 
 
-def build(folder: Path, clips: int) -> Path:
+def build(folder: Path, clips: int, frames: int) -> Path:
     """A dataset with so many copies of one clip."""
-    settings = replace(SETTINGS, clip_seconds=2.0, trim_seconds=0.0)
-    made = make_dataset(folder / "one", [movi_source(rendered_clip(0, 24))], settings)
+    settings = replace(SETTINGS, clip_seconds=float(frames), trim_seconds=0.0)
+    made = make_dataset(folder / "one", [movi_source(rendered_clip(0, frames))], settings)
     clip = next(made.clips())
     publish_clips([_rename(clip, number) for number in range(clips)], folder / "many", "bench")
     return folder / "many"
@@ -77,19 +79,22 @@ def measure(dataset: Path, name: str, workers: int) -> dict[str, float]:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--clips", default="50,200")
-    parser.add_argument("--formats", default="webdataset,lerobot,cjepa-slots,stable-worldmodel,hf-datasets")
-    parser.add_argument("--workers", default="1,2")
+    parser.add_argument("--clips", default="20,150,600")
+    parser.add_argument("--frames", type=int, default=24, help="of each clip")
+    parser.add_argument("--formats", default=",".join(sorted(EXPORTERS)))
+    parser.add_argument("--workers", default="1")
 
 
 def run(options: argparse.Namespace, report: Report) -> None:
-    columns = {"format": "", "clips": "d", "threads": "d", "memory MB": ".0f", "frames per second": ".0f"}
-    table = report.table("Exports", columns)
-    for count in map(int, options.clips.split(",")):
-        with tempfile.TemporaryDirectory() as name:
-            dataset = build(Path(name), count)
-            frames = sum(row.frames for row in Dataset(dataset).clip_rows)
-            for exporter in options.formats.split(","):
-                for workers in map(int, options.workers.split(",")):
-                    measured = measure(dataset, exporter, workers)
-                    table.add(exporter, count, workers, measured["mb"], frames / measured["seconds"])
+    counts = [int(count) for count in options.clips.split(",")]
+    columns = {"format": "", "threads": "d"} | {f"MB, {count} clips": ".0f" for count in counts}
+    table = report.table("Exports", {**columns, "ratio": ".1f", "frames per second": ".0f"})
+    with tempfile.TemporaryDirectory() as name:
+        datasets = [build(Path(name) / str(count), count, options.frames) for count in counts]
+        frames = sum(row.frames for row in Dataset(datasets[-1]).clip_rows)
+        for exporter in options.formats.split(","):
+            for workers in map(int, options.workers.split(",")):
+                measured = [measure(dataset, exporter, workers) for dataset in datasets]
+                memory = [each["mb"] for each in measured]
+                ratio, speed = memory[-1] / memory[0], frames / measured[-1]["seconds"]
+                table.add(exporter, workers, *memory, ratio, speed)

@@ -1,4 +1,4 @@
-"""What the operator allows and prices for dataset jobs."""
+"""What the operator allows and prices for dataset jobs, and who decided by hand."""
 
 from maquette.contract import DatasetJob
 
@@ -17,6 +17,12 @@ def check_buckets(settings: ServiceSettings, tenant: str, request: DatasetJob) -
             raise _not_allowed(bucket.address, "read from", "MAQUETTE_BUCKET_READ")
     if request.publish is not None and not is_allowed(request.publish, tenant, settings.bucket_write):
         raise _not_allowed(request.publish, "write to", "MAQUETTE_BUCKET_WRITE")
+
+
+def sign_reviews(request: DatasetJob, name: str) -> DatasetJob:
+    """The request whose decisions by hand all name who made them: `name` where the sender does not say."""
+    reviews = [item.model_copy(update={"reviewer": item.reviewer or name}) for item in request.reviews]
+    return request.model_copy(update={"reviews": reviews})
 
 
 def check_prices(state: State, request: DatasetJob, queue: str) -> None:

@@ -4,11 +4,12 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from maquette.contract import FINAL_STATES, Job, JobKind, JobPage, JobRequest, JobState
+from maquette.contract import FINAL_STATES, DatasetJob, Job, JobKind, JobPage, JobRequest, JobState
 
 from service.delivery.results import to_job
 from service.delivery.waiting import preferred_wait, wait_until_final
 from service.dispatch.submission import submit_job
+from service.guards.datasets import sign_reviews
 from service.guards.keys import Caller, find_actor
 from service.problems import ServiceProblem
 from service.state import State, get_state
@@ -44,6 +45,8 @@ async def submit(
 ) -> Response:
     """Submit a job. 202 means that it is durable; with 'Prefer: wait=N' a finished job answers 200."""
     state = get_state(http)
+    if isinstance(request, DatasetJob) and request.reviews:
+        request = sign_reviews(request, key.name)
     frees_key = idempotency_scope == "active"
     row = await state.writes.run(submit_job, state, key.tenant, request, idempotency_key, frees_key=frees_key)
     headers = {"Location": f"/v1/jobs/{row.id}"}

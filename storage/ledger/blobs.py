@@ -19,6 +19,8 @@ from storage.ledger.records import JobRow
 from storage.ledger.tables import artefacts, blob_refs, blobs, jobs
 
 UPLOAD, INPUT, RESULT, SCRATCH = "upload", "input", "result", "scratch"
+# a part of an upload that has not arrived completely; its owner is the upload
+PIECE = "piece"
 # the owner of the references of all uploads of a tenant, and of artefacts from before there were references
 UPLOADS, LEGACY = "uploads", "legacy"
 # rows per transaction: a few milliseconds on SQLite, which has one writer at a time

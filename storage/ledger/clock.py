@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Double, select, update
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from storage.ledger.tables import blobs, collection, jobs, ledger_clock, sessions, workers
+from storage.ledger.tables import blobs, collection, jobs, ledger_clock, resumable_uploads, sessions, workers
 
 SQLITE_FUNCTION = "maquette_now"
 OPEN_STATES = ("waiting", "queued", "running")
@@ -55,7 +55,8 @@ def absorb_jump(connection: Connection, seconds: float, jumps: int) -> bool:
     moved = {name: jobs.c[name] + seconds for name in JOB_TIMES}
     connection.execute(update(jobs).where(jobs.c.state.in_(OPEN_STATES)).values(**moved))
     connection.execute(update(workers).values(seen_at=workers.c.seen_at + seconds))
-    connection.execute(update(sessions).values(expires_at=sessions.c.expires_at + seconds))
+    for table in (sessions, resumable_uploads):
+        connection.execute(update(table).values(expires_at=table.c.expires_at + seconds))
     marked = blobs.c.condemned_at.is_not(None)
     connection.execute(update(blobs).where(marked).values(condemned_at=blobs.c.condemned_at + seconds))
     times = {name: collection.c[name] + seconds for name in ("next_at", "paused_until")}

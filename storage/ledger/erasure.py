@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, delete, func, select
 
-from storage.ledger import audit, blobs, deletion, sessions, usage
+from storage.ledger import audit, blobs, deletion, resumable, sessions, usage
 from storage.ledger import jobs as ledger_jobs
 from storage.ledger.audit import SERVICE, Actor
 from storage.ledger.clock import OPEN_STATES
@@ -54,6 +54,7 @@ def erase_tenant(
         raise deletion.StillNeeded(f"{report.open_jobs} jobs have not ended: cancel them, or wait for them")
     with db.write() as connection:
         audit.record(connection, actor, "tenant.erase", tenant=tenant, subject=tenant)
+    resumable.drop_all(db, tenant)
     steps: tuple[tuple[str, Delete, Column[Any], tuple[Any, ...]], ...] = (
         ("sessions", sessions.close, sessions_table.c.id, (sessions_table.c.tenant == tenant,)),
         ("jobs", deletion.delete_job, jobs.c.id, (*own, ~working)),

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from storage.ledger import blobs, usage
 from storage.ledger.clock import now
@@ -36,17 +36,22 @@ def add_media(db: Database, tenant: str, sha256: str, info: dict[str, Any], *, m
     """
     with db.write() as connection:
         usage.lock_tenant(connection, tenant)
-        row = {"info": json.dumps(info), "created_at": now(), "used_at": now()}
-        connection.execute(
-            blobs.upsert(connection, media)
-            .values(tenant=tenant, sha256=sha256, **row)
-            .on_conflict_do_update(
-                index_elements=[media.c.tenant, media.c.sha256], set_={"used_at": row["used_at"]}
-            )
-        )
-        blobs.store_row(connection, sha256, int(info.get("bytes", 0)), condemned=False)
-        if blobs.refer(connection, tenant, blobs.UPLOADS, blobs.UPLOAD, [sha256]):
+        if record_media(connection, tenant, sha256, info):
             usage.check_bytes(connection, tenant, max_bytes)
+
+
+def record_media(connection: Connection, tenant: str, sha256: str, info: dict[str, Any]) -> bool:
+    """Record an upload of a locked tenant; returns whether the tenant had no reference to its file."""
+    row = {"info": json.dumps(info), "created_at": now(), "used_at": now()}
+    connection.execute(
+        blobs.upsert(connection, media)
+        .values(tenant=tenant, sha256=sha256, **row)
+        .on_conflict_do_update(
+            index_elements=[media.c.tenant, media.c.sha256], set_={"used_at": row["used_at"]}
+        )
+    )
+    blobs.store_row(connection, sha256, int(info.get("bytes", 0)), condemned=False)
+    return blobs.refer(connection, tenant, blobs.UPLOADS, blobs.UPLOAD, [sha256])
 
 
 def find_media(db: Database, tenant: str, sha256: str) -> MediaRow | None:

@@ -226,6 +226,31 @@ sessions = Table(
     Index(None, "expires_at"),
 )
 
+# uploads of which all bytes up to `received` are stored as pieces; a finished one names its medium
+resumable_uploads = Table(
+    "resumable_uploads",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("received", BigInteger, nullable=False),
+    # what the client says that the content's hash is
+    Column("sha256", String(64)),
+    Column("media_sha256", String(64)),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Index(None, "tenant", "sha256"),
+    Index(None, "expires_at"),
+)
+
+upload_pieces = Table(
+    "upload_pieces",
+    metadata,
+    Column("upload", String(40), ForeignKey("resumable_uploads.id", ondelete="CASCADE"), primary_key=True),
+    Column("start", BigInteger, primary_key=True),
+    Column("sha256", String(64), nullable=False),
+)
+
 workers = Table(
     "workers",
     metadata,

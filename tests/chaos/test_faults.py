@@ -1,14 +1,19 @@
 """Processes are killed while jobs run: every job still ends, once, with the right result."""
 
+import hashlib
 import shutil
 import signal
 import time
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 from maquette import JobCancelled, JobFailed, Maquette
 from maquette.handles import AnyJob
+from maquette.progress import UploadProgress
+from PIL import Image
 
 from service.embedded import Stack
 from tests.support.faults import (
@@ -22,6 +27,7 @@ from tests.support.faults import (
     wait_for_success,
     wait_until,
 )
+from tests.support.media_files import encode_image
 from tests.support.scenes import make_wall, write_ball_video
 from workers.geometry.boxes import bounding_box
 
@@ -124,6 +130,28 @@ def test_a_gateway_killed_after_202_loses_nothing(shaky: Stack, client: Maquette
     wait_until(shaky, lambda: answers(client))
     wait_for_success(shaky, *jobs)
     assert all(succeeded_once(job) for job in jobs)
+
+
+def test_a_gateway_killed_while_a_large_file_arrives_costs_a_piece_of_it(shaky: Stack) -> None:
+    side = 3_000
+    noise = Image.fromarray(np.random.default_rng(16).integers(0, 256, (side, side, 3), np.uint8))
+    data = encode_image(noise, "PNG", compress_level=0)
+    sent: list[int] = []
+
+    def kill_once(upload: UploadProgress) -> None:
+        if upload.sent > 20 << 20 and not any(before > 20 << 20 for before in sent):
+            kill(shaky, "gateway")
+            shaky.restart_dead()
+        sent.append(upload.sent)
+
+    with Maquette(shaky.url, api_key=shaky.api_key, on_upload=kill_once, retries=8) as mq:
+        media = mq.media(mq.upload(data))
+    assert media is not None
+    assert (media.id, media.width) == (hashlib.sha256(data).hexdigest(), side)
+    # it went back once, to the last piece of 16 MiB that was stored; a few more were on their way
+    back = [(before, after) for before, after in pairwise(sent) if after < before]
+    assert len(back) == 1
+    assert back[0][1] > 0 and back[0][0] - back[0][1] <= 24 << 20
 
 
 def test_a_restarted_queue_loses_nothing(shaky: Stack, client: Maquette) -> None:

@@ -5,6 +5,7 @@ They need Meta's package: see `sam3_meta_detector`.
 
 import importlib
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,7 +18,17 @@ from tests.parity.sam3_meta_detector import HIDDEN, build, detector_parts, posit
 from tests.parity.sam3_meta_names import neck_of_clicks, renamed, renamed_tracker
 from tests.parity.sam3_tiny import CELLS, PATCH, SIDE, WIDTH, tiny_config, tiny_model
 
-Sam3BasePredictor: Any = importlib.import_module("sam3.model.sam3_base_predictor").Sam3BasePredictor
+
+def _find_predictor() -> Any:
+    """Meta's request API: the base class of SAM 3.1, or that of the package on PyPI, which is of SAM 3."""
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            return importlib.import_module("sam3.model.sam3_base_predictor").Sam3BasePredictor
+        except ModuleNotFoundError:
+            return importlib.import_module("sam3.model.sam3_video_predictor").Sam3VideoPredictor
+
+
+Predictor: Any = _find_predictor()
 
 # the click predictor is loaded apart, points as exemplars exist in Meta's code alone, tables are computed
 NO_COUNTERPART = r"inst_interactive|freqs_cis|\.text_projection$|geometry_encoder\.points_"
@@ -133,6 +144,11 @@ def meta_image_model(model: Any) -> Any:
     return built
 
 
+def _apply(activation: Any, linear: Any, rows: torch.Tensor) -> Any:
+    """`addmm_act` of newer commits, which is written for CUDA, from PyTorch's own operators."""
+    return activation()(linear(rows))
+
+
 @contextmanager
 def without_cuda() -> Iterator[None]:
     """Let Meta's code run on a CPU, in float32: it names CUDA, pinned memory and bfloat16 in many places."""
@@ -141,12 +157,18 @@ def without_cuda() -> Iterator[None]:
         patch.setattr(torch._dynamo.config, "disable", True)
         patch.setattr(torch.Tensor, "cuda", lambda tensor, *_, **__: tensor)
         patch.setattr(torch.Tensor, "pin_memory", lambda tensor, *_, **__: tensor)
-        patch.setattr(vit, "addmm_act", lambda activation, linear, rows: activation()(linear(rows)))
+        # only logged by Meta's code
+        patch.setattr(Predictor, "_get_torch_and_gpu_properties", lambda _: "", raising=False)
+        patch.setattr(Predictor, "_get_session_stats", lambda _: "", raising=False)
+        patch.setattr(vit, "addmm_act", _apply, raising=False)
         yield
 
 
-class OnCpu(Sam3BasePredictor):  # type: ignore[misc, valid-type]
+class OnCpu(Predictor):  # type: ignore[misc, valid-type]
     """Meta's request API; run it in CPU autocast, which reading a video does not stand."""
+
+    def __init__(self) -> None:
+        """Leave the models to `meta_predictor`: Meta's own builder calls CUDA."""
 
     def start_session(self, *given: Any, **named: Any) -> Any:
         with torch.autocast("cpu", enabled=False):

@@ -8,7 +8,8 @@ objects hide behind each other, leave and come back in every clip; the same argu
     clip.label(2)
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import trimesh
@@ -23,6 +24,8 @@ Floats = NDArray[np.float64]
 Rgb = NDArray[np.uint8]
 
 SMOOTH = ("ball", "torus", "capsule")
+# far behind the wall
+OUT_OF_SIGHT = np.array([[1, 0, 0, 0], [0, 1, 0, 1000], [0, 0, 1, 0], [0, 0, 0, 1]], np.float64)
 # enough of a body to hide another
 BULKY = ("box", "ball", "cylinder", "capsule")
 
@@ -50,6 +53,26 @@ class RenderedClip:
         return self.labels[number - 1]
 
 
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class ClipScript:
+    """All that is to be rendered: T frames, N objects.
+
+    `repaints` has, by object, another texture and the frame from which it has it; `hidden` bool (T, N) says
+    where objects are not there.
+    """
+
+    room: tuple[tuple[trimesh.Trimesh, Rgb], ...]
+    shapes: tuple[tuple[str, trimesh.Trimesh], ...]
+    skins: tuple[Rgb, ...]
+    poses: Floats
+    cameras: Floats
+    intrinsics: Floats
+    size: tuple[int, int]
+    light: tuple[float, float, float]
+    hidden: NDArray[np.bool_]
+    repaints: Mapping[int, tuple[int, Rgb]] = field(default_factory=dict)
+
+
 def render_clip(
     seed: int,
     *,
@@ -68,6 +91,23 @@ def render_clip(
     in front of object 3; the others cross as they like. Motion is spread over the whole clip: half the frames
     are twice as fast. Raises ValueError for fewer than 8 frames or another number of objects.
     """
+    return render_script(
+        plan_clip(
+            seed, frames=frames, size=size, objects=objects, moving_camera=moving_camera, standing=standing
+        )
+    )
+
+
+def plan_clip(
+    seed: int,
+    *,
+    frames: int = 48,
+    size: tuple[int, int] = (256, 256),
+    objects: int | None = None,
+    moving_camera: float = False,
+    standing: bool = False,
+) -> ClipScript:
+    """What `render_clip` renders."""
     rng = np.random.default_rng([20_220_305, seed])
     usual_count = int(rng.integers(3, 7))
     count = usual_count if objects is None else objects
@@ -86,45 +126,47 @@ def render_clip(
         poses[:] = poses[0]
     hues = (rng.random() + (np.arange(count) + rng.uniform(-0.2, 0.2, count)) / count) % 1
     skins = [paint_skin(rng, hue) for hue in rng.permutation(hues)]
-    room = [(make_floor(), paint_ground(rng)), (make_walls(), paint_ground(rng))]
-    light = [float(rng.uniform(-2, 2)), -3.0, 5.0]
-    images, ids, depth = _render_frames(room, shapes, skins, poses, cameras, intrinsics, size, light)
-    return RenderedClip(
-        images,
-        ids,
-        depth,
-        intrinsics,
-        cameras,
-        poses,
-        np.array([mesh.extents for _, mesh in shapes], np.float64),
-        tuple(label for label, _ in shapes),
+    room = ((make_floor(), paint_ground(rng)), (make_walls(), paint_ground(rng)))
+    return ClipScript(
+        room=room,
+        shapes=tuple(shapes),
+        skins=tuple(skins),
+        poses=poses,
+        cameras=cameras,
+        intrinsics=intrinsics,
+        size=size,
+        light=(float(rng.uniform(-2, 2)), -3.0, 5.0),
+        hidden=np.zeros((frames, count), bool),
     )
 
 
-def _render_frames(
-    room: list[tuple[trimesh.Trimesh, Rgb]],
-    shapes: list[tuple[str, trimesh.Trimesh]],
-    skins: list[Rgb],
-    poses: Floats,
-    cameras: Floats,
-    intrinsics: Floats,
-    size: tuple[int, int],
-    light: list[float],
-) -> tuple[Rgb, NDArray[np.int32], NDArray[np.float32]]:
+def render_script(script: ClipScript) -> RenderedClip:
     """Images, ids and depth of all frames: the room, and the shapes in their poses."""
     with Stage() as stage:
-        for mesh, texture in room:
+        for mesh, texture in script.room:
             stage.add(mesh, texture, smooth=False)
         bodies = [
             stage.add(mesh, skin, smooth=label in SMOOTH)
-            for (label, mesh), skin in zip(shapes, skins, strict=True)
+            for (label, mesh), skin in zip(script.shapes, script.skins, strict=True)
         ]
         shots = []
-        for frame, camera in enumerate(cameras):
-            for body, pose in zip(bodies, poses[frame], strict=True):
-                stage.place(body, pose)
-            shots.append(stage.shoot(camera, intrinsics, size, light))
+        for frame, camera in enumerate(script.cameras):
+            for index, body in enumerate(bodies):
+                is_hidden = script.hidden[frame, index]
+                stage.place(body, OUT_OF_SIGHT if is_hidden else script.poses[frame, index])
+                if index in script.repaints and script.repaints[index][0] == frame:
+                    stage.paint(body, script.repaints[index][1])
+            shots.append(stage.shoot(camera, script.intrinsics, script.size, list(script.light)))
     number = np.zeros(max(bodies) + 2, np.int32)
-    number[bodies] = np.arange(1, len(shapes) + 1)
+    number[bodies] = np.arange(1, len(script.shapes) + 1)
     images, actual, depth = (np.stack(each) for each in zip(*shots, strict=True))
-    return images, number[actual], depth
+    return RenderedClip(
+        images,
+        number[actual],
+        depth,
+        script.intrinsics,
+        script.cameras,
+        script.poses,
+        np.array([mesh.extents for _, mesh in script.shapes], np.float64),
+        tuple(label for label, _ in script.shapes),
+    )

@@ -42,8 +42,6 @@ class Stage:
         along = np.where(axis == 2, corners[:, 1], corners[:, 2])
         places = np.stack([across, along], axis=1)
         places -= places.min(axis=0)
-        file = Path(self._folder.name) / f"{len(list(Path(self._folder.name).iterdir()))}.png"
-        cv2.imwrite(str(file), texture[..., ::-1])
         shape = self._bullet.createVisualShape(
             self._bullet.GEOM_MESH,
             vertices=corners.tolist(),
@@ -55,9 +53,15 @@ class Stage:
             physicsClientId=self._client,
         )
         body = self._bullet.createMultiBody(0, -1, shape, physicsClientId=self._client)
+        self.paint(body, texture)
+        return int(body)
+
+    def paint(self, body: int, texture: Rgb) -> None:
+        """Give a body a texture."""
+        file = Path(self._folder.name) / f"{len(list(Path(self._folder.name).iterdir()))}.png"
+        cv2.imwrite(str(file), texture[..., ::-1])
         skin = self._bullet.loadTexture(str(file), physicsClientId=self._client)
         self._bullet.changeVisualShape(body, -1, textureUniqueId=skin, physicsClientId=self._client)
-        return int(body)
 
     def place(self, body: int, pose: Floats) -> None:
         turn = Rotation.from_matrix(pose[:3, :3]).as_quat().tolist()

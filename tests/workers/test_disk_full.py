@@ -2,7 +2,6 @@
 
 import errno
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +9,8 @@ import pytest
 from media.sandbox import Sandbox
 from storage.artefacts.local import LocalStore
 from storage.ledger import Database, Submission, jobs
-from workers import runner
+from workers import attempts, runner
+from workers.engines.registry import EngineSet
 from workers.settings import WorkerSettings
 
 
@@ -19,7 +19,7 @@ def test_a_full_disk_hands_the_job_back(tmp_path: Path, monkeypatch: pytest.Monk
     db.migrate()
     body = '{"kind":"segment","image":{"id":"' + "0" * 64 + '"},"text":["cat"]}'
     job_id = jobs.submit(db, Submission("t", "segment", "auto", "default", body, "h", 900))[0].id
-    monkeypatch.setattr(runner, "DISK_FULL_SECONDS", 0)
+    monkeypatch.setattr(attempts, "DISK_FULL_SECONDS", 0)
 
     def fill(*_: Any) -> None:
         try:
@@ -27,8 +27,8 @@ def test_a_full_disk_hands_the_job_back(tmp_path: Path, monkeypatch: pytest.Monk
         except OSError as error:
             raise RuntimeError("the file cannot be written") from error
 
-    monkeypatch.setattr(runner, "run_kind", fill)
-    engines: Any = SimpleNamespace()
+    monkeypatch.setattr(attempts, "run_kind", fill)
+    engines = EngineSet("default")
     running = runner.Runner(
         db, LocalStore(tmp_path / "store"), engines, Sandbox(), WorkerSettings(worker_id="w")
     )

@@ -1,7 +1,6 @@
 """A job whose GPU is lost is tried again by another process; one without enough memory says so."""
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,9 +8,10 @@ import pytest
 from media.sandbox import Sandbox
 from storage.artefacts.local import LocalStore
 from storage.ledger import Database, Submission, jobs
-from workers import runner
+from workers import attempts, runner
 from workers.engines.gpu_faults import DeviceLost
 from workers.engines.host.errors import HostRefused
+from workers.engines.registry import EngineSet
 from workers.settings import WorkerSettings
 
 
@@ -37,10 +37,10 @@ class World:
         def fail(*_: Any) -> None:
             raise error
 
-        monkeypatch.setattr(runner, "run_kind", fail)
+        monkeypatch.setattr(attempts, "run_kind", fail)
 
     def run(self, worker: str) -> None:
-        engines: Any = SimpleNamespace()
+        engines = EngineSet("default")
         settings = WorkerSettings(worker_id=worker)
         runner.Runner(self.db, self._store, engines, Sandbox(), settings).run(self.job_id, "message")
 

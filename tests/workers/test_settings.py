@@ -14,7 +14,9 @@ def test_the_reference_lists_every_setting() -> None:
 @pytest.mark.parametrize("settings", [ServiceSettings, WorkerSettings])
 def test_every_setting_says_what_it_means(settings: type[ServiceSettings] | type[WorkerSettings]) -> None:
     missing = [name for name, field in settings.model_fields.items() if not field.description]
-    assert missing == ["sam3", "sam3_meta", "sam3d_objects", "sam3d_body"] * (settings is WorkerSettings)
+    assert missing == ["pipeline", "sam3", "sam3_meta", "sam3d_objects", "sam3d_body"] * (
+        settings is WorkerSettings
+    )
 
 
 @pytest.mark.slow

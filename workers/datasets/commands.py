@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from maquette.cli.dataset.regate import print_changes
 from maquette.console import PlainConsole, styled
-from maquette.contract.datasets import RegateChanges
+from maquette.contract.datasets import RegateChanges, Review
 from rich.progress import Progress
 from rich.table import Table
 
@@ -84,13 +84,18 @@ def append(
 
 
 def regate(
-    folder: Path, out: Path, gates: list[str], plan: Path | None = None, key: str | None = None
+    folder: Path,
+    out: Path,
+    gates: list[str],
+    plan: Path | None = None,
+    key: str | None = None,
+    reviews: Sequence[Review] = (),
 ) -> None:
-    """Decide a dataset by other bounds, into a new version in `out`, and print what came and went."""
+    """Decide a dataset again, into a new version in `out`, and print what came and went."""
     with _report_errors():
         data = Dataset(folder)
-        bounds = read_bounds(gates, plan)
-        version, changes = regate_dataset(data, bounds, out, key=key)
+        bounds = {} if reviews and not gates and plan is None else read_bounds(gates, plan)
+        version, changes = regate_dataset(data, bounds, out, reviews=reviews, key=key)
     print_changes(RegateChanges.model_validate(changes.as_json()))
     before, after = data.manifest.totals, version.manifest.totals
     for name in ("clips", "tracks", "observations"):

@@ -17,6 +17,7 @@ from workers.datasets.stages.base import ClipStage
 from workers.datasets.stages.boxes3d import Box3dStage
 from workers.datasets.stages.cameras import CameraStage
 from workers.datasets.stages.captions import CaptionStage
+from workers.datasets.stages.changes import ChangeStage
 from workers.datasets.stages.gates import TrackGateStage
 from workers.datasets.stages.measure import MeasureStage
 from workers.datasets.stages.shards import ShardStage
@@ -56,4 +57,6 @@ def build_clip_stages(
         AppearanceStage(components.encoder, settings.crops),
         ActionStage(components.dynamics),
     ]
+    if settings.changes:
+        stages.append(ChangeStage(settings.changes))
     return [*stages, ShardStage(workspace, stages, settings.seed)]

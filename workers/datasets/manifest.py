@@ -14,6 +14,8 @@ from workers.datasets.schema import READABLE_VERSIONS, SCHEMA, SCHEMA_VERSION, T
 MANIFEST = "dataset.json"
 SIGNATURE = "dataset.sig.json"
 ALGORITHM = "hmac-sha256"
+# tables that a manifest lists only where they have files, by the beginnings of their names
+OPTIONAL_TABLES = ("rejected_", "changes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +64,11 @@ class DatasetManifest:
         content = {
             "schema": SCHEMA,
             "schema_version": self.schema_version,
-            # versions of earlier releases do not have the tables of rejected tracks, and keep their hash
+            # versions without rejected tracks or changes, and those of earlier releases, keep their hash
             "tables": {
                 name: _encode_files(self.tables.get(name, ()))
                 for name in TABLES
-                if self.tables.get(name) or not name.startswith("rejected_")
+                if self.tables.get(name) or not name.startswith(OPTIONAL_TABLES)
             },
             "files": _encode_files(self.files),
             "totals": dict(self.totals),

@@ -15,6 +15,7 @@ from workers.datasets.schema import (
     AssetRow,
     CameraRow,
     CaptionRow,
+    ChangeRow,
     ClipRow,
     ConceptRow,
     DecisionRow,
@@ -114,6 +115,11 @@ class SceneClip:
     def actions(self) -> list[ActionRow]:
         """Actions, by kind and frame."""
         return list(self._load("actions"))
+
+    @cached_property
+    def changes(self) -> list[ChangeRow]:
+        """What changed between pairs of frames, pair by pair; the other frame may be that of another clip."""
+        return list(self._load("changes"))
 
     @cached_property
     def captions(self) -> list[CaptionRow]:

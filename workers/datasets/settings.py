@@ -27,8 +27,8 @@ class DatasetSettings:
     `clip_seconds`, `min_clip_seconds` and `trim_seconds` (cut off at cuts) are seconds, `frame_rate` is
     frames per second (None keeps all; see `grid_rate`), `size` is pixels of the longer side of stored
     frames. `threshold` is None for the engine's own, `shares` are those of the splits,
-    `group_by_name` keeps videos without a session whose names differ only by a number in one split, `crops`
-    and `assets` count per track and per dataset.
+    `group_by_name` keeps videos without a session whose names differ only by a number in one split, `crops`,
+    `assets` and `changes` (pairs of frames) count per track, per dataset and per clip.
     """
 
     phrases: tuple[str, ...] = ()
@@ -42,6 +42,7 @@ class DatasetSettings:
     shares: Mapping[str, float] = field(default_factory=lambda: {"train": 0.8, "val": 0.1, "test": 0.1})
     crops: int = 3
     assets: int = 0
+    changes: int = 0
     seed: int = 0
     max_clips: int | None = None
     group_by_name: bool = True
@@ -69,6 +70,7 @@ class DatasetSettings:
             shares=request.splits.model_dump(),
             crops=request.crops,
             assets=request.assets,
+            changes=request.changes,
             seed=request.seed,
             max_clips=request.max_clips,
             group_by_name=request.group_by_name,
@@ -95,8 +97,12 @@ class DatasetSettings:
     def as_json(self) -> dict[str, Any]:
         """For the manifest."""
         rate = self.grid_rate
+        content = asdict(self)
+        if not self.changes:
+            # what earlier releases did not have leaves their keys and hashes as they were
+            del content["changes"]
         return {
-            **asdict(self),
+            **content,
             "policy": self.policy.as_json(),
             "shares": dict(self.shares),
             "grid_rate": None if rate is None else [rate.numerator, rate.denominator],

@@ -8,6 +8,7 @@ from maquette.contract.datasets import FunnelStep
 
 from workers.datasets.captions.scoring import GATE as CAPTION_GATE
 from workers.datasets.manifest import FileEntry
+from workers.datasets.schema import REVIEW_GATE, DecisionRow
 
 RowsByTable = Mapping[str, Sequence[Any]]
 
@@ -29,7 +30,18 @@ def compute_totals(rows: RowsByTable, tables: Mapping[str, Sequence[FileEntry]])
 
 def count_rejected(rows: RowsByTable) -> dict[str, int]:
     """The number of clips, tracks and captions that failed, by gate."""
-    return dict(sorted(Counter(row.gate for row in rows["decisions"] if not row.passed).items()))
+    standing = list_standing(rows["decisions"])
+    return dict(sorted(Counter(row.gate for row in standing if not row.passed).items()))
+
+
+def list_standing(decisions: Sequence[DecisionRow]) -> list[DecisionRow]:
+    """The decisions without those that a person overruled, who kept the clip or track all the same."""
+    kept = {(row.clip, row.track) for row in decisions if row.gate == REVIEW_GATE and row.passed}
+    return [
+        row
+        for row in decisions
+        if row.passed or row.gate == CAPTION_GATE or (row.clip, row.track) not in kept
+    ]
 
 
 def build_funnel(rows: RowsByTable) -> tuple[FunnelStep, ...]:
@@ -40,7 +52,8 @@ def build_funnel(rows: RowsByTable) -> tuple[FunnelStep, ...]:
     kept_clips = sum(row.kept for row in clips)
     clips_with_tracks = len({row.clip for row in tracks})
     kept_captions = sum(row.kept is not False for row in captions)
-    decisions = [row for row in rows["decisions"] if row.gate != CAPTION_GATE]
+    standing = list_standing(rows["decisions"])
+    decisions = [row for row in standing if row.gate != CAPTION_GATE]
     return (
         FunnelStep(stage="shots", unit="frames", given=decoded_frames, kept=planned_frames),
         *_build_gate_steps("clips", len(clips), [row for row in decisions if row.track is None]),

@@ -64,6 +64,30 @@ def release_memory() -> None:
         torch.cuda.empty_cache()
 
 
+def measure_memory() -> dict[str, int] | None:
+    """Bytes of the GPU's memory in use by this process: `allocated` and `reserved` now, and `peak`.
+
+    `peak` is the most that was allocated since the last call. None where torch uses no GPU.
+    """
+    torch: Any = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available() or not torch.cuda.is_initialized():
+        return None
+    measured = {
+        "allocated": int(torch.cuda.memory_allocated()),
+        "reserved": int(torch.cuda.memory_reserved()),
+        "peak": int(torch.cuda.max_memory_allocated()),
+    }
+    torch.cuda.reset_peak_memory_stats()
+    return measured
+
+
+def synchronize() -> None:
+    """Wait for the GPU, so that an error of its kernels is raised here; nothing where torch uses none."""
+    torch: Any = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+
+
 def probe_device() -> None:
     """Run a kernel on every GPU that this process uses, and read its result; raises DeviceLost.
 

@@ -18,6 +18,7 @@ from workers.heartbeat import Heartbeat
 from workers.jobs.claims import claim_file
 from workers.jobs.job_parts import JobParts
 from workers.jobs.media_loader import MediaLoader
+from workers.pipeline.stats import PipelineStats, StageClock
 from workers.settings import WorkerSettings
 
 MANIFEST_TYPE = "application/vnd.maquette.manifest+json"
@@ -35,7 +36,9 @@ class JobContext:
         engines: EngineSet,
         sandbox: Sandbox,
         settings: WorkerSettings | None = None,
+        stats: PipelineStats | None = None,
     ) -> None:
+        """`stats` counts the seconds of the job's stages."""
         self.job = job
         self.settings = settings or WorkerSettings()
         self.engines = engines
@@ -55,6 +58,7 @@ class JobContext:
         self._heartbeat = heartbeat
         self._db = db
         self._store = store
+        self._clock = StageClock(stats or PipelineStats(), job.kind)
 
     def progress(
         self,
@@ -65,6 +69,7 @@ class JobContext:
         preview: str | None = None,
     ) -> None:
         """Report progress; raises Stopped when the job has to end."""
+        self._clock.enter(stage)
         self._heartbeat.progress(
             {"stage": stage, "done": done, "total": total, "message": message, "preview": preview}
         )
@@ -94,6 +99,10 @@ class JobContext:
     def put(self, data: bytes) -> str:
         """Store bytes that are not part of the result, such as a checkpoint's state; returns their hash."""
         return self._store.put(data, partial(self._claim, blobs.SCRATCH, None))
+
+    def end(self) -> None:
+        """The job's work is done: its last stage has ended."""
+        self._clock.end()
 
     def put_manifest(self, data: bytes) -> str:
         """Store the manifest of this job; returns its hash."""

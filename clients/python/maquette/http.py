@@ -1,6 +1,7 @@
 """What the blocking and the asynchronous HTTP clients share."""
 
 import random
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,27 +20,58 @@ FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 0.2, 8.0
 LONGEST_RETRY_AFTER_SECONDS = 30.0
 
 
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The bytes of a file, or of bytes, from `start` up to `stop`."""
+
+    source: bytes | Path
+    start: int
+    stop: int
+
+    def read_chunks(self) -> Iterator[bytes]:
+        """Read pieces of CHUNK_BYTES at most."""
+        if isinstance(self.source, bytes):
+            for start in range(self.start, self.stop, CHUNK_BYTES):
+                yield self.source[start : min(start + CHUNK_BYTES, self.stop)]
+            return
+        with self.source.open("rb") as file:
+            file.seek(self.start)
+            left = self.stop - self.start
+            while left > 0 and (chunk := file.read(min(CHUNK_BYTES, left))):
+                left -= len(chunk)
+                yield chunk
+
+
+def to_slice(content: Path | Slice) -> Slice:
+    """Return a file as the slice that is all of it."""
+    return Slice(content, 0, content.stat().st_size) if isinstance(content, Path) else content
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRequest:
-    """A request of the API; it is safe to repeat.
+    """A request of the API.
 
-    `content` may be a file, `save_to` streams the body of a successful answer to a file, and `accept` lists
-    statuses besides 2xx that are not errors.
+    `content` may be a file or a slice, of which `on_sent` is called with the bytes of each piece that is
+    sent; `save_to` streams the body of a successful answer to a file, and `accept` lists statuses besides 2xx
+    that are not errors. One that is not `repeatable` is sent once, however it fails.
     """
 
     method: str
     path: str
     headers: dict[str, str] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
-    content: bytes | Path | None = None
+    content: bytes | Path | Slice | None = None
     save_to: Path | None = None
     accept: tuple[int, ...] = ()
+    repeatable: bool = True
+    on_sent: Callable[[int], object] | None = None
 
     def all_headers(self) -> dict[str, str]:
-        """Return the headers, with the length of a file so that it is not sent in chunks."""
-        if isinstance(self.content, Path):
-            return {**self.headers, "Content-Length": str(self.content.stat().st_size)}
-        return self.headers
+        """Return the headers, with the length of what is streamed so that it is not sent in chunks."""
+        if isinstance(self.content, bytes | None):
+            return self.headers
+        streamed = to_slice(self.content)
+        return {**self.headers, "Content-Length": str(streamed.stop - streamed.start)}
 
     def accepts(self, response: httpx.Response) -> bool:
         """Whether the answer is not an error."""

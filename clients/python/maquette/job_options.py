@@ -60,6 +60,7 @@ class DatasetJobOptions(JobOptions, total=False):
     group_by_name: bool
     crops: int
     assets: int
+    changes: int
     max_clips: int | None
     reuse: bool
     captioner: str | None

@@ -1,17 +1,42 @@
-"""Progress of a job: a bar on a terminal, and lines in a file or a pipe."""
+"""Progress of jobs and uploads: a bar on a terminal, and lines in a file or a pipe."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from time import monotonic
 from typing import Self
 
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TransferSpeedColumn,
+)
 
 from maquette.console import PlainConsole
 from maquette.contract import FINAL_STATES, Job
 from maquette.plain_text import escape_controls
 
 ProgressCallback = Callable[[Job], None]
+
+
+@dataclass(frozen=True, slots=True)
+class UploadProgress:
+    """How much of a large upload has been sent, in bytes; `name` is the file's, None for bytes."""
+
+    name: str | None
+    sent: int
+    total: int
+
+    def move(self, sent: int) -> "UploadProgress":
+        """Return the progress with so many bytes sent."""
+        return replace(self, sent=sent)
+
+
+UploadCallback = Callable[[UploadProgress], object]
 # often enough in a log to see that a job is alive, seldom enough for one that runs all day
 LINE_SECONDS = 10.0
 
@@ -80,6 +105,51 @@ class JobProgressLines:
             return
         self._step, self._text, self._printed_at = step, text, monotonic()
         self._console.print(f"{datetime.now():%H:%M:%S} {job.kind} {job.id}: {text}")
+
+
+class UploadBar:
+    """Shows large uploads, one after the other: a bar on a terminal, else lines on standard error."""
+
+    def __init__(self, console: PlainConsole | None = None) -> None:
+        self._console = console or PlainConsole(stderr=True)
+        self._bars: Progress | None = None
+        self._printed_at: float | None = None
+
+    def __call__(self, upload: UploadProgress) -> None:
+        """Show how much has been sent; the last call for an upload ends its bar."""
+        if self._console.is_terminal or self._console.is_jupyter:
+            self._draw(upload)
+        elif self._printed_at is None or upload.sent == upload.total or self._is_due():
+            self._printed_at = monotonic()
+            self._console.print(f"{datetime.now():%H:%M:%S} {self._describe(upload)}")
+            if upload.sent == upload.total:
+                self._printed_at = None
+
+    def close(self) -> None:
+        """End the bar of an upload that was interrupted."""
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None
+            self._console.print("what was sent is kept for now: the same command goes on from there")
+
+    def _draw(self, upload: UploadProgress) -> None:
+        if self._bars is None:
+            columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=28))
+            self._bars = Progress(*columns, DownloadColumn(), TransferSpeedColumn(), console=self._console)
+            self._bars.add_task(escape_controls(f"uploading {upload.name or 'data'}"), total=upload.total)
+            self._bars.start()
+        self._bars.update(self._bars.task_ids[0], completed=upload.sent)
+        if upload.sent == upload.total:
+            self._bars.stop()
+            self._bars = None
+
+    def _is_due(self) -> bool:
+        return self._printed_at is not None and monotonic() - self._printed_at >= LINE_SECONDS
+
+    @staticmethod
+    def _describe(upload: UploadProgress) -> str:
+        share = f"{upload.sent / upload.total:.0%} of {upload.total:,} bytes"
+        return f"uploading {escape_controls(upload.name or 'data')}: {share}"
 
 
 def show_progress() -> JobProgressBar | JobProgressLines:

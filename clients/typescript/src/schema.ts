@@ -302,6 +302,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/resumable-uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Open Upload
+         * @description Begin an upload that can be resumed, or take up the unfinished one of the same digest (200).
+         */
+        post: operations["open_upload_v1_resumable_uploads_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/resumable-uploads/{upload_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Resumable Upload
+         * @description How much of an upload has arrived; HEAD gives the headers alone.
+         */
+        get: operations["get_resumable_upload_v1_resumable_uploads__upload_id__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Discard Resumable Upload
+         * @description Give an upload up: what has arrived is deleted. The medium of a finished one is kept.
+         */
+        delete: operations["discard_resumable_upload_v1_resumable_uploads__upload_id__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Append To Upload
+         * @description Append bytes; what arrives before the connection is cut is kept, and the last ones make the medium.
+         */
+        patch: operations["append_to_upload_v1_resumable_uploads__upload_id__patch"];
+        trace?: never;
+    };
     "/v1/sessions": {
         parameters: {
             query?: never;
@@ -1092,6 +1140,13 @@ export interface components {
              */
             captioner?: string | null;
             /**
+             * Changes
+             * @description Pairs of frames per clip whose objects are compared: what moved, turned, was resized or replaced,
+             *     appeared or vanished, in numbers and words.
+             * @default 0
+             */
+            changes?: number;
+            /**
              * Clip Seconds
              * @description Longest clip in seconds.
              * @default 5
@@ -1117,7 +1172,8 @@ export interface components {
             frame_rate?: number | null;
             /**
              * From Job
-             * @description Dataset job whose version is decided again by `gates`, without its videos: everything else stays.
+             * @description Dataset job whose version is decided again by `gates` or `reviews`, without its videos: everything else
+             *     stays.
              */
             from_job?: string | null;
             /**
@@ -1182,6 +1238,12 @@ export interface components {
              * @default true
              */
             reuse?: boolean;
+            /**
+             * Reviews
+             * @description With `from_job`: clips and tracks that a person keeps or rejects, whatever the gates say.
+             * @default []
+             */
+            reviews?: components["schemas"]["Review"][];
             /**
              * Seed
              * @description Seed of every random choice.
@@ -2485,7 +2547,7 @@ export interface components {
         };
         /**
          * RegateChanges
-         * @description What came and went when a version was decided by other bounds.
+         * @description What came and went when a version was decided by other bounds, or by hand.
          */
         RegateChanges: {
             /**
@@ -2518,6 +2580,66 @@ export interface components {
              * @default []
              */
             tracks_unavailable?: components["schemas"]["TrackChange"][];
+        };
+        /**
+         * ResumableUpload
+         * @description An upload that arrives in several requests, by tus 1.0.0: `offset` of `bytes` have arrived.
+         */
+        ResumableUpload: {
+            /** Bytes */
+            bytes: number;
+            /**
+             * Expires At
+             * Format: date-time
+             * @description Until when the upload can be resumed; each append moves it.
+             */
+            expires_at: string;
+            /** Id */
+            id: string;
+            /** @description The medium, once all bytes have arrived; its id is what requests name. */
+            media?: components["schemas"]["Media"] | null;
+            /**
+             * Offset
+             * @description Where the next bytes belong; all have arrived once the medium is there.
+             */
+            offset: number;
+        };
+        /**
+         * Review
+         * @description A person's decision about a clip or a track, which stands whatever the gates say.
+         */
+        Review: {
+            /**
+             * At
+             * @description When; null takes the time of the request.
+             */
+            at?: string | null;
+            /**
+             * Clip
+             * @description Id of the clip, or how it begins where no other clip's does.
+             */
+            clip: string;
+            /**
+             * Reason
+             * @description Why, in the reviewer's words.
+             */
+            reason?: string | null;
+            /**
+             * Reviewer
+             * @description Who decided; null takes the name of the API key.
+             */
+            reviewer?: string | null;
+            /**
+             * Track
+             * @description Track within the clip; null is the clip itself.
+             */
+            track?: number | null;
+            /**
+             * Verdict
+             * @description `withdraw` leaves the decision to the gates again.
+             * @enum {string}
+             */
+            verdict: "keep" | "reject" | "withdraw";
         };
         /**
          * Rle
@@ -3084,7 +3206,7 @@ export interface components {
         };
         /**
          * TrackChange
-         * @description A track that came in or went when a version was decided by other bounds.
+         * @description A track that came in or went when a version was decided again.
          */
         TrackChange: {
             /** Clip */
@@ -3379,6 +3501,8 @@ export type Propagate = components['schemas']['Propagate'];
 export type Provenance = components['schemas']['Provenance'];
 export type Quota = components['schemas']['Quota'];
 export type RegateChanges = components['schemas']['RegateChanges'];
+export type ResumableUpload = components['schemas']['ResumableUpload'];
+export type Review = components['schemas']['Review'];
 export type Rle = components['schemas']['Rle'];
 export type RotateKey = components['schemas']['RotateKey'];
 export type SceneJob = components['schemas']['SceneJob'];
@@ -4166,6 +4290,220 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["KeySecret"];
                 };
+            };
+            /** @description The request cannot be served; `code` says why, and `detail` what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request now; `Retry-After` may say when to try again */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    open_upload_v1_resumable_uploads_post: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Bytes of the complete upload */
+                "upload-length": number;
+                /** @description Version of tus */
+                "tus-resumable"?: "1.0.0";
+                /** @description RFC 9530: sha-256=:base64: of all bytes; finds an unfinished upload */
+                "repr-digest"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description An unfinished upload of this content goes on */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResumableUpload"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description The medium, once all has arrived */
+                    "Content-Location"?: string;
+                    Location?: string;
+                    /** @description Until when it can be resumed */
+                    "Upload-Expires"?: string;
+                    /** @description The size of the complete upload */
+                    "Upload-Length"?: number;
+                    /** @description Where the next bytes belong */
+                    "Upload-Offset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResumableUpload"];
+                };
+            };
+            /** @description The request cannot be served; `code` says why, and `detail` what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request now; `Retry-After` may say when to try again */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_resumable_upload_v1_resumable_uploads__upload_id__get: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version of tus */
+                "tus-resumable"?: "1.0.0";
+            };
+            path: {
+                /** @description Id of a resumable upload */
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description The medium, once all has arrived */
+                    "Content-Location"?: string;
+                    /** @description Until when it can be resumed */
+                    "Upload-Expires"?: string;
+                    /** @description The size of the complete upload */
+                    "Upload-Length"?: number;
+                    /** @description Where the next bytes belong */
+                    "Upload-Offset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResumableUpload"];
+                };
+            };
+            /** @description The request cannot be served; `code` says why, and `detail` what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request now; `Retry-After` may say when to try again */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    discard_resumable_upload_v1_resumable_uploads__upload_id__delete: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version of tus */
+                "tus-resumable"?: "1.0.0";
+            };
+            path: {
+                /** @description Id of a resumable upload */
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be served; `code` says why, and `detail` what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service cannot serve the request now; `Retry-After` may say when to try again */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    append_to_upload_v1_resumable_uploads__upload_id__patch: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Where these bytes belong */
+                "upload-offset": number;
+                /** @description Version of tus */
+                "tus-resumable"?: "1.0.0";
+            };
+            path: {
+                /** @description Id of a resumable upload */
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        /** @description The bytes from `Upload-Offset` on, as many as you like. */
+        requestBody: {
+            content: {
+                "application/offset+octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description The medium, once all has arrived */
+                    "Content-Location"?: string;
+                    /** @description Until when it can be resumed */
+                    "Upload-Expires"?: string;
+                    /** @description The size of the complete upload */
+                    "Upload-Length"?: number;
+                    /** @description Where the next bytes belong */
+                    "Upload-Offset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description The request cannot be served; `code` says why, and `detail` what to do */
             "4XX": {

@@ -15,6 +15,8 @@ from workers.datasets.reader import Dataset
 from workers.datasets.verification import verify
 from workers.errors import JobProblem
 
+REVIEW = {"clip": "0f3a9c2e", "track": 2, "verdict": "keep"}
+
 
 def succeed(world: World, job_id: str, manifest: Manifest) -> None:
     """What the runner does when a job has ended."""
@@ -25,7 +27,11 @@ def succeed(world: World, job_id: str, manifest: Manifest) -> None:
 
 
 def regate(world: World, job_id: str, **gates: Any) -> tuple[str, Manifest]:
-    request = DatasetJob.model_validate({"from_job": job_id, "gates": gates})
+    return decide(world, {"from_job": job_id, "gates": gates})
+
+
+def decide(world: World, fields: dict[str, Any]) -> tuple[str, Manifest]:
+    request = DatasetJob.model_validate(fields)
     world.count += 1
     submission = Submission(
         TENANT, "dataset", "auto", QUEUE, request.model_dump_json(), f"{world.count}", 900, None
@@ -60,6 +66,27 @@ def test_a_job_decides_the_version_of_another_again(world: World, tmp_path: Path
     assert world.engine.frames == worked
 
 
+def test_a_job_takes_decisions_by_hand_and_later_jobs_do_not_reuse_them(world: World, tmp_path: Path) -> None:
+    first = world.job()
+    before = world.go(first, Heartbeat())
+    succeed(world, first, before)
+    track = Dataset(world.save(before, tmp_path / "before")).rows("tracks")[0]
+    review = {"clip": track.clip, "track": track.track, "verdict": "reject", "reason": "a reflection"}
+    _, reviewed = decide(world, {"from_job": first, "reviews": [review]})
+    data = Dataset(world.save(reviewed, tmp_path / "reviewed"))
+    assert verify(data.folder) == []
+    [row] = [row for row in data.rows("decisions") if row.gate == "review"]
+    assert (row.track, row.passed, row.reason) == (track.track, False, "a reflection")
+    # the request named nobody and no time: the tenant, and when it was submitted
+    assert row.reviewer == TENANT and row.reviewed_at is not None
+    again = world.go(world.job(), Heartbeat())
+    assert isinstance(again.result, DatasetResult) and isinstance(before.result, DatasetResult)
+    assert again.result.tracks == before.result.tracks
+    with pytest.raises(JobProblem) as caught:
+        decide(world, {"from_job": first, "reviews": [{**review, "track": 99}]})
+    assert caught.value.problem.code == "review_misfit"
+
+
 def test_an_unknown_earlier_job_is_refused(world: World) -> None:
     with pytest.raises(JobProblem) as caught:
         regate(world, "job_" + "0" * 28, area={"low": 1})
@@ -69,6 +96,9 @@ def test_an_unknown_earlier_job_is_refused(world: World) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
+        ({"from_job": None, "text": ["cup"], "reviews": [REVIEW]}, "needs 'from_job'"),
+        ({"reviews": [REVIEW, {**REVIEW, "verdict": "reject"}]}, "twice"),
+        ({"reviews": [{**REVIEW, "verdict": "maybe"}]}, "verdict"),
         ({"gates": {}}, "needs 'gates'"),
         ({"gates": {"area": {"low": 1}}, "text": ["cup"]}, "not with 'text'"),
         ({"gates": {"area": {"low": 1}}, "frame_rate": 5}, "not with 'frame_rate'"),

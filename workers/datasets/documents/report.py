@@ -2,14 +2,15 @@
 
 import base64
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.datasets.schema import DecisionRow
+from workers.datasets.schema import REVIEW_GATE, DecisionRow
+from workers.datasets.summary import list_standing
 from workers.datasets.version import DatasetVersion
 
 STYLE = """
@@ -49,6 +50,7 @@ def render_report(version: DatasetVersion, sheet: bytes) -> str:
         "<h2>Gates</h2><p>Scores of all clips and tracks; red lines are the bounds of the policy.</p>"
         f"<div class=gates>{_render_gates(version)}</div>"
         f"<h2>Rejected</h2>{_render_rejected(version)}"
+        f"{_render_reviews(version)}"
         f"<h2>Concepts</h2>{_render_concepts(version)}"
         f"<h2>Sources</h2>{_render_sources(version)}{_render_unreadable(version)}"
         f'<h2>Contact sheet</h2><img alt="Frames of kept clips with masks" '
@@ -72,7 +74,8 @@ def _render_funnel(version: DatasetVersion) -> str:
 def _render_gates(version: DatasetVersion) -> str:
     decisions: dict[str, list[Any]] = defaultdict(list)
     for row in version.rows["decisions"]:
-        decisions[row.gate].append(row)
+        if row.gate != REVIEW_GATE:
+            decisions[row.gate].append(row)
     return "".join(_render_gate(name, rows) for name, rows in decisions.items())
 
 
@@ -120,12 +123,12 @@ def _render_histogram(name: str, values: NDArray[np.float64], bounds: Sequence[f
 
 def _render_rejected(version: DatasetVersion) -> str:
     """The clips and tracks that are left out, each with the gate, the score and the bound that decided."""
-    labels = {(row.clip, row.track): row.label or row.concept or "" for row in version.rows["tracks"]}
-    failed = [row for row in version.rows["decisions"] if not row.passed and row.gate != "caption_alignment"]
+    standing = list_standing(version.rows["decisions"])
+    failed = [row for row in standing if not row.passed and row.gate != "caption_alignment"]
+    labels = _list_labels(version)
     rows = "".join(
-        f"<tr><td><code>{row.clip[:8]}</code><td class=n>{'' if row.track is None else row.track}"
-        f"<td>{escape(labels.get((row.clip, row.track), 'clip' if row.track is None else ''))}"
-        f"<td>{escape(row.gate)}<td class=n>{'' if row.score is None else f'{row.score:.3g}'}"
+        f"{_render_place(row, labels)}<td>{escape(row.gate)}"
+        f"<td class=n>{'' if row.score is None else f'{row.score:.3g}'}"
         f"<td class=n>{escape(row.reason or _describe_bounds(row))}"
         for row in failed[:MOST_REJECTED]
     )
@@ -134,6 +137,33 @@ def _render_rejected(version: DatasetVersion) -> str:
     more = f"<p>and {len(failed) - MOST_REJECTED} more</p>" if len(failed) > MOST_REJECTED else ""
     head = "<th>clip<th class=n>track<th>label<th>gate<th class=n>score<th class=n>bound or reason"
     return f"<table><tr>{head}{rows}</table>{more}"
+
+
+def _list_labels(version: DatasetVersion) -> dict[tuple[str, int | None], str]:
+    return {(row.clip, row.track): row.label or row.concept or "" for row in version.rows["tracks"]}
+
+
+def _render_place(row: DecisionRow, labels: Mapping[tuple[str, int | None], str]) -> str:
+    """The first cells of a row: clip, track and label."""
+    label = labels.get((row.clip, row.track), "clip" if row.track is None else "")
+    track = "" if row.track is None else row.track
+    return f"<tr><td><code>{row.clip[:8]}</code><td class=n>{track}<td>{escape(label)}"
+
+
+def _render_reviews(version: DatasetVersion) -> str:
+    """What people decided, with who, when and why; nothing where nobody did."""
+    reviews = [row for row in version.rows["decisions"] if row.gate == REVIEW_GATE]
+    if not reviews:
+        return ""
+    labels = _list_labels(version)
+    rows = "".join(
+        f"{_render_place(row, labels)}<td>{'kept' if row.passed else 'rejected'}"
+        f"<td>{escape(row.reviewer or '')}<td>{escape(row.reviewed_at or '')}<td>{escape(row.reason or '')}"
+        for row in reviews[:MOST_REJECTED]
+    )
+    more = f"<p>and {len(reviews) - MOST_REJECTED} more</p>" if len(reviews) > MOST_REJECTED else ""
+    head = "<th>clip<th class=n>track<th>label<th>decision<th>by<th>at<th>why"
+    return f"<h2>Decided by hand</h2><table><tr>{head}{rows}</table>{more}"
 
 
 def _describe_bounds(row: DecisionRow) -> str:

@@ -1,12 +1,16 @@
 """BOP: scenes of images with object poses in millimetres."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from typing import Any, ClassVar
 
 import numpy as np
 
 from workers.datasets.exporters.base import Exporter
 from workers.datasets.exporters.export_writer import ExportWriter
+from workers.datasets.exporters.part_store import NOTES, Part, encode_notes
 from workers.datasets.exporters.shared.categories import get_category_name, index_tracks
 from workers.datasets.exporters.shared.coco_annotations import to_xywh
 from workers.datasets.exporters.shared.encoding import encode_json, encode_png
@@ -19,14 +23,6 @@ MILLIMETRES_PER_METRE = 1000.0
 PIXEL_CENTRE = 0.5
 # what BOP writes for a number that is not known
 UNKNOWN = -1
-
-
-@dataclass
-class _Models:
-    """The objects of the export: their sizes and their names, by BOP's object id."""
-
-    sizes: dict[str, dict[str, Any]]
-    names: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -51,28 +47,42 @@ class Bop(Exporter):
 
     def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
-        models = _Models({}, {})
-        for split, clips in writer.clips_by_split().items():
-            for number, clip in enumerate(clips):
-                ids = _add_models(clip, models)
-                if not ids:
-                    writer.leave_out(clip, "no track has a metric 3D box")
-                    continue
-                _write_scene(writer, clip, (split, f"{number:06d}"), ids)
-        writer.write(encode_json(models.sizes), "models", "models_info.json")
-        writer.write(encode_json(models.names), "maquette_models.json")
+        with writer.spool("{}") as sizes, writer.spool("{}") as names:
+            for split, clips in writer.clips_by_split().items():
+                folders = {row.clip: f"{split}/{number:06d}" for number, row in enumerate(clips.rows)}
+                for clip, notes in writer.merge_parts(partial(_build_scene, folders), clips):
+                    if notes is None:
+                        writer.leave_out(clip, "no track has a metric 3D box")
+                        continue
+                    first = sizes.count + 1
+                    for pose in chain.from_iterable(notes["poses"].values()):
+                        pose["obj_id"] += first
+                    for model in notes["models"]:
+                        names.add(model["name"], str(names.count + 1))
+                        sizes.add(model["size"], str(sizes.count + 1))
+                    writer.write(encode_json(notes["poses"]), folders[clip.id], "scene_gt.json")
+            writer.write_json(sizes, "models", "models_info.json")
+            writer.write_json(names, "maquette_models.json")
 
 
-def _write_scene(writer: ExportWriter, clip: SceneClip, folder: tuple[str, str], ids: dict[int, int]) -> None:
-    """Write the folder of a clip; `ids` maps its tracks to BOP's object ids."""
+def _build_scene(folders: Mapping[str, str], clip: SceneClip) -> Part:
+    """The folder of a clip but for its poses, which are in the notes with the models, numbered from 0.
+
+    Nothing without a model.
+    """
+    ids, models = _list_models(clip)
+    if not ids:
+        return {}
+    folder = folders[clip.id]
+    files: dict[str, bytes] = {}
     poses: dict[str, Any] = {}
     visibilities: dict[str, Any] = {}
     cameras: dict[str, Any] = {}
     for row in clip.frames:
         stem = f"{row.frame:06d}"
-        writer.write(row.jpeg, *folder, "rgb", f"{stem}.jpg")
+        files[f"{folder}/rgb/{stem}.jpg"] = row.jpeg
         if row.depth_png is not None:
-            writer.write(row.depth_png, *folder, "depth", f"{stem}.png")
+            files[f"{folder}/depth/{stem}.png"] = row.depth_png
         cameras[str(row.frame)] = _describe_camera(clip, row.frame, row.depth_unit)
         observations = [
             item for item in clip.frame_observations(row.frame) if item.track in ids and _has_metric_box(item)
@@ -81,38 +91,39 @@ def _write_scene(writer: ExportWriter, clip: SceneClip, folder: tuple[str, str],
         visibilities[str(row.frame)] = [_describe_visibility(clip, item) for item in observations]
         for place, item in enumerate(observations):
             mask = clip.mask(item).astype(np.uint8) * 255
-            writer.write(encode_png(mask), *folder, "mask_visib", f"{stem}_{place:06d}.png")
-    writer.write(encode_json(cameras), *folder, "scene_camera.json")
-    writer.write(encode_json(poses), *folder, "scene_gt.json")
-    writer.write(encode_json(visibilities), *folder, "scene_gt_info.json")
+            files[f"{folder}/mask_visib/{stem}_{place:06d}.png"] = encode_png(mask)
+    files[f"{folder}/scene_camera.json"] = encode_json(cameras).encode()
+    files[f"{folder}/scene_gt_info.json"] = encode_json(visibilities).encode()
+    return {**files, NOTES: encode_notes({"poses": poses, "models": models})}
 
 
 def _has_metric_box(row: ObservationRow) -> bool:
     return row.center_cam is not None and row.rotation_cam is not None and row.scale_source == "metric"
 
 
-def _add_models(clip: SceneClip, models: _Models) -> dict[int, int]:
-    """Number the tracks that have a metric box, and add their sizes and names to `models`."""
+def _list_models(clip: SceneClip) -> tuple[dict[int, int], list[dict[str, Any]]]:
+    """The numbers of the tracks that have a metric box, from 0, and their sizes and names."""
     ids: dict[int, int] = {}
+    models: list[dict[str, Any]] = []
     tracks = index_tracks(clip)
     for row in clip.observations:
         if row.track in ids or not _has_metric_box(row) or row.size is None:
             continue
-        ids[row.track] = len(models.sizes) + 1
-        key = str(ids[row.track])
-        size = [length * MILLIMETRES_PER_METRE for length in row.size]
-        models.sizes[key] = {
-            "diameter": float(np.linalg.norm(size)),
-            **{f"min_{axis}": -length / 2 for axis, length in zip("xyz", size, strict=True)},
-            **{f"size_{axis}": length for axis, length in zip("xyz", size, strict=True)},
+        ids[row.track] = len(models)
+        lengths = [length * MILLIMETRES_PER_METRE for length in row.size]
+        size = {
+            "diameter": float(np.linalg.norm(lengths)),
+            **{f"min_{axis}": -length / 2 for axis, length in zip("xyz", lengths, strict=True)},
+            **{f"size_{axis}": length for axis, length in zip("xyz", lengths, strict=True)},
         }
-        models.names[key] = {
+        name = {
             "clip": clip.id,
             "track": row.track,
             "name": get_category_name(tracks[row.track]),
             "box3d_source": row.box3d_source,
         }
-    return ids
+        models.append({"size": size, "name": name})
+    return ids, models
 
 
 def _describe_camera(clip: SceneClip, frame: int, depth_unit: float | None) -> dict[str, Any]:

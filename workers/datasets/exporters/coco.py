@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 from workers.datasets.exporters.base import Exporter
 from workers.datasets.exporters.export_writer import ExportWriter
+from workers.datasets.exporters.part_store import NOTES, Part, encode_notes
 from workers.datasets.exporters.shared.categories import get_category_name, index_tracks, number_categories
 from workers.datasets.exporters.shared.coco_annotations import to_coco_rle, to_xywh
-from workers.datasets.exporters.shared.encoding import encode_json
 from workers.datasets.scene_clip import SceneClip
 
 
@@ -34,57 +35,61 @@ class Coco(Exporter):
         first_image = 1
         for split, clips in writer.clips_by_split().items():
             licences = _number_licences(clips)
-            images: list[dict[str, Any]] = []
-            annotations: list[dict[str, Any]] = []
-            for video, clip in enumerate(clips, 1):
-                licence = licences.get(clip.source.licence)
-                images += _write_images(writer, clip, video, first_image, licence)
-                annotations += _list_annotations(clip, categories, first_image, len(annotations) + 1)
-                first_image += len(clip)
-            content = {
-                "info": {"description": f"maquette dataset {writer.dataset.version[:12]}, {split}"},
-                "licenses": [{"id": number, "name": name, "url": ""} for name, number in licences.items()],
-                "images": images,
-                "annotations": annotations,
-                "categories": [
-                    {"id": number, "name": name, "supercategory": "object"}
-                    for name, number in categories.items()
-                ],
-            }
-            writer.write(encode_json(content), f"{split}.json")
+            build = partial(_build_part, categories, licences)
+            with writer.spool() as images, writer.spool() as annotations:
+                for video, (clip, notes) in enumerate(writer.merge_parts(build, clips), 1):
+                    for image in notes["images"]:
+                        image["id"] += first_image
+                        image["video_id"] = video
+                        images.add(image)
+                    for annotation in notes["annotations"]:
+                        annotation["id"] = annotations.count + 1
+                        annotation["image_id"] += first_image
+                        annotations.add(annotation)
+                    first_image += len(clip)
+                content = {
+                    "info": {"description": f"maquette dataset {writer.dataset.version[:12]}, {split}"},
+                    "licenses": [
+                        {"id": number, "name": name, "url": ""} for name, number in licences.items()
+                    ],
+                    "images": images,
+                    "annotations": annotations,
+                    "categories": [
+                        {"id": number, "name": name, "supercategory": "object"}
+                        for name, number in categories.items()
+                    ],
+                }
+                writer.write_json(content, f"{split}.json")
 
 
-def _write_images(
-    writer: ExportWriter, clip: SceneClip, video: int, first_image: int, licence: int | None
-) -> list[dict[str, Any]]:
-    """Write the frames of a clip; return their entries."""
-    images = []
-    for row in clip.frames:
-        name = f"{clip.id}-{row.frame:05d}.jpg"
-        writer.write(row.jpeg, "images", name)
-        images.append(
-            {
-                "id": first_image + row.frame,
-                "file_name": f"images/{name}",
-                "height": clip.row.height,
-                "width": clip.row.width,
-                "video_id": video,
-                "clip": clip.id,
-                "frame_id": row.frame,
-                "license": licence,
-            }
-        )
-    return images
+def _build_part(categories: dict[str, int], licences: dict[str | None, int], clip: SceneClip) -> Part:
+    """The images of a clip and their entries, numbered from 0."""
+    licence = licences.get(clip.source.licence)
+    names = [f"images/{clip.id}-{row.frame:05d}.jpg" for row in clip.frames]
+    images = [
+        {
+            "id": row.frame,
+            "file_name": name,
+            "height": clip.row.height,
+            "width": clip.row.width,
+            "video_id": 0,
+            "clip": clip.id,
+            "frame_id": row.frame,
+            "license": licence,
+        }
+        for name, row in zip(names, clip.frames, strict=True)
+    ]
+    notes = {"images": images, "annotations": _list_annotations(clip, categories)}
+    files = {name: row.jpeg for name, row in zip(names, clip.frames, strict=True)}
+    return {**files, NOTES: encode_notes(notes)}
 
 
-def _list_annotations(
-    clip: SceneClip, categories: dict[str, int], first_image: int, first_annotation: int
-) -> list[dict[str, Any]]:
+def _list_annotations(clip: SceneClip, categories: dict[str, int]) -> list[dict[str, Any]]:
     tracks = index_tracks(clip)
     return [
         {
-            "id": first_annotation + number,
-            "image_id": first_image + row.frame,
+            "id": 0,
+            "image_id": row.frame,
             "category_id": categories[get_category_name(tracks[row.track])],
             "segmentation": to_coco_rle(row),
             "bbox": to_xywh(row),
@@ -93,7 +98,7 @@ def _list_annotations(
             "track_id": row.track,
             "score": row.score,
         }
-        for number, row in enumerate(clip.observations)
+        for row in clip.observations
     ]
 
 

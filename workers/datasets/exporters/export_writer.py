@@ -1,13 +1,16 @@
 """One export in progress: the clips to write, the files written, and what was left out."""
 
+import shutil
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
 
-from workers.datasets.exporters.part_store import Part, PartStore
+from workers.datasets.exporters.part_store import FOLDER, NOTES, Part, PartStore, read_notes
+from workers.datasets.exporters.shared.streamed_json import Brackets, SpooledItems, spool_items, write_json
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import ClipRow
@@ -15,6 +18,8 @@ from workers.datasets.schema import ClipRow
 SPLITS = ("train", "val", "test")
 # parts that are built ahead of the one that is written, for each worker: more would only take memory
 AHEAD = 2
+# of what is made from parts before the export can be written
+SCRATCH = "scratch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +93,40 @@ class ExportWriter:
 
     def write_parts(self, build: Callable[[SceneClip], Part]) -> None:
         """Write the files that `build` makes of each clip, by their paths under the folder of the export."""
-        for _, files in self.build_parts(build, self.all_clips()):
-            for path, content in files.items():
-                self.write(bytes(content), *path.split("/"))
+        for _ in self.merge_parts(build, self.all_clips()):
+            pass
+
+    def merge_parts(
+        self, build: Callable[[SceneClip], Part], clips: Sequence[SceneClip]
+    ) -> Iterator[tuple[SceneClip, Any]]:
+        """Write the same files of some clips; yield each clip with the notes of its part, None without."""
+        for clip, part in self.build_parts(build, clips):
+            for path, content in part.items():
+                if path != NOTES:
+                    self.write(bytes(content), *path.split("/"))
+            yield clip, read_notes(part)
+
+    def spool(self, brackets: Brackets = "[]") -> AbstractContextManager[SpooledItems]:
+        """An array or object of JSON that is on disk until it is written."""
+        return spool_items(self.out, brackets)
+
+    def write_json(self, content: Mapping[str, Any] | SpooledItems, *parts: str) -> None:
+        """Write a JSON file of an object with spooled values, or of a spooled one."""
+        write_json(self.new_file(*parts), content)
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A folder for the time of the export; one that a killed export left is emptied."""
+        folder = self.out / FOLDER / SCRATCH
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder)
+            # not empty where parts are kept
+            with suppress(OSError):
+                folder.parent.rmdir()
 
     def all_clips(self) -> ClipSequence:
         """The kept clips, in order."""

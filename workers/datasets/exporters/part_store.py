@@ -14,8 +14,20 @@ from workers.datasets.errors import DatasetError
 # the files or arrays that a clip adds to an export, by name
 Part = Mapping[str, bytes | NDArray[Any]]
 FOLDER = ".parts"
+# what a part says of its clip beside its files, as JSON: what is numbered when all parts are there
+NOTES = "notes"
 # names of what was bytes; arrays keep theirs
 BYTES = "bytes:"
+
+
+def encode_notes(content: Any) -> bytes:
+    """Notes of a part; tuples come back as lists."""
+    return json.dumps(content, allow_nan=False).encode()
+
+
+def read_notes(part: Part) -> Any:
+    """The notes of a part, None without."""
+    return json.loads(bytes(part[NOTES])) if NOTES in part else None
 
 
 class PartStore:

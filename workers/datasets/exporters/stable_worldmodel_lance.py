@@ -1,5 +1,6 @@
 """stable-worldmodel: Lance tables with one row per step, images as JPEG."""
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -49,6 +50,8 @@ class StableWorldModelLance(Exporter):
         schema = pa.schema(fields)
         for split, clips in writer.clips_by_split().items():
             folder = writer.out / f"{split}.lance"
+            # an export that was stopped leaves data that the table would keep as an older version
+            shutil.rmtree(folder, ignore_errors=True)
             episodes = self._build_episodes(writer, clips, actions)
             batches = (pa.RecordBatch.from_pylist(rows, schema=schema) for rows in episodes)
             batches = pa.RecordBatchReader.from_batches(schema, batches)

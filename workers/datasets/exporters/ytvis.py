@@ -1,13 +1,14 @@
 """YouTube-VIS JSON with the additions of SA-Co: noun phrases, and the pairs that make negatives."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 from workers.datasets.exporters.base import Exporter
 from workers.datasets.exporters.export_writer import ExportWriter
+from workers.datasets.exporters.part_store import NOTES, Part, encode_notes
 from workers.datasets.exporters.shared.categories import get_category_name, number_categories
 from workers.datasets.exporters.shared.coco_annotations import to_coco_rle, to_xywh
-from workers.datasets.exporters.shared.encoding import encode_json
 from workers.datasets.scene_clip import SceneClip
 
 
@@ -30,55 +31,55 @@ class YouTubeVis(Exporter):
     def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
         categories = number_categories(writer)
+        build = partial(_build_part, categories)
         for split, clips in writer.clips_by_split().items():
-            videos: list[dict[str, Any]] = []
-            annotations: list[dict[str, Any]] = []
-            pairs: list[dict[str, Any]] = []
-            for video, clip in enumerate(clips, 1):
-                videos.append(_write_video(writer, clip, video))
-                annotations += _list_masklets(clip, video, categories, len(annotations) + 1)
-                pairs += _list_phrase_pairs(writer, clip, video, categories, len(pairs) + 1)
-            content: dict[str, Any] = {
-                "info": {
-                    "version": writer.dataset.version,
-                    "description": f"maquette dataset {writer.dataset.version[:12]}, {split}",
-                },
-                "videos": videos,
-                "annotations": annotations,
-                "categories": [{"id": number, "name": name} for name, number in categories.items()],
-                "video_np_pairs": pairs,
-            }
-            writer.write(encode_json(content), f"{split}.json")
+            with writer.spool() as videos, writer.spool() as annotations, writer.spool() as pairs:
+                for clip, notes in writer.merge_parts(build, clips):
+                    video = videos.count + 1
+                    videos.add({**notes["video"], "id": video})
+                    for masklet in notes["masklets"]:
+                        annotations.add({**masklet, "id": annotations.count + 1, "video_id": video})
+                    for pair in _list_phrase_pairs(writer, clip, video, categories):
+                        pairs.add({**pair, "id": pairs.count + 1})
+                content: dict[str, Any] = {
+                    "info": {
+                        "version": writer.dataset.version,
+                        "description": f"maquette dataset {writer.dataset.version[:12]}, {split}",
+                    },
+                    "videos": videos,
+                    "annotations": annotations,
+                    "categories": [{"id": number, "name": name} for name, number in categories.items()],
+                    "video_np_pairs": pairs,
+                }
+                writer.write_json(content, f"{split}.json")
 
 
-def _write_video(writer: ExportWriter, clip: SceneClip, video: int) -> dict[str, Any]:
-    """Write the frames of a clip; return the entry of the video."""
-    names = []
-    for row in clip.frames:
-        writer.write(row.jpeg, "JPEGImages", clip.id, f"{row.frame:05d}.jpg")
-        names.append(f"{clip.id}/{row.frame:05d}.jpg")
-    return {
-        "id": video,
+def _build_part(categories: dict[str, int], clip: SceneClip) -> Part:
+    """The images of a clip, and its entries without their numbers."""
+    names = [f"{clip.id}/{row.frame:05d}.jpg" for row in clip.frames]
+    video = {
+        "id": 0,
         "video_name": clip.id,
         "file_names": names,
         "height": clip.row.height,
         "width": clip.row.width,
         "length": len(clip),
     }
+    notes = {"video": video, "masklets": _list_masklets(clip, categories)}
+    files = {f"JPEGImages/{name}": row.jpeg for name, row in zip(names, clip.frames, strict=True)}
+    return {**files, NOTES: encode_notes(notes)}
 
 
-def _list_masklets(
-    clip: SceneClip, video: int, categories: dict[str, int], first: int
-) -> list[dict[str, Any]]:
+def _list_masklets(clip: SceneClip, categories: dict[str, int]) -> list[dict[str, Any]]:
     masklets = []
-    for number, track in enumerate(clip.tracks):
+    for track in clip.tracks:
         by_frame = {row.frame: row for row in clip.track_observations(track.track)}
         rows = [by_frame.get(frame) for frame in range(len(clip))]
         name = get_category_name(track)
         masklets.append(
             {
-                "id": first + number,
-                "video_id": video,
+                "id": 0,
+                "video_id": 0,
                 "category_id": categories[name],
                 "noun_phrase": name,
                 "segmentations": [None if row is None else to_coco_rle(row) for row in rows],
@@ -94,7 +95,7 @@ def _list_masklets(
 
 
 def _list_phrase_pairs(
-    writer: ExportWriter, clip: SceneClip, video: int, categories: dict[str, int], first: int
+    writer: ExportWriter, clip: SceneClip, video: int, categories: dict[str, int]
 ) -> list[dict[str, Any]]:
     pairs: list[dict[str, Any]] = []
     for row in clip.concepts:
@@ -103,7 +104,7 @@ def _list_phrase_pairs(
             continue
         pairs.append(
             {
-                "id": first + len(pairs),
+                "id": 0,
                 "video_id": video,
                 "category_id": categories[row.phrase],
                 "noun_phrase": row.phrase,

@@ -2,19 +2,25 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from workers.datasets.appearance.crops import Crop
 from workers.datasets.captions.composed import compose_captions
 from workers.datasets.captions.scoring import GATE as CAPTION_GATE
 from workers.datasets.captions.scoring import build_caption_scores, score_captions
+from workers.datasets.changes.choosing import choose_pairs
+from workers.datasets.changes.frame_state import ClipStates
+from workers.datasets.changes.measuring import compare_frames
 from workers.datasets.gates.policy import Bound
 from workers.datasets.observations import TrackObservation
 from workers.datasets.regating.decisions import ClipPolicy, list_failed
+from workers.datasets.regating.reviews import ClipReviews, apply_verdict, decide_by_hand
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import (
+    REVIEW_GATE,
     CaptionRow,
+    ChangeRow,
     ClipRow,
     ConceptRow,
     DecisionRow,
@@ -23,6 +29,7 @@ from workers.datasets.schema import (
     ObservationRow,
     TrackRow,
 )
+from workers.datasets.stages.changes import ChangeStage
 from workers.datasets.stages.keys import StageKey, hash_rows
 from workers.datasets.stages.shards import OUTPUTS
 
@@ -55,10 +62,13 @@ class RegatedClip:
         return bool(self.added or self.removed)
 
 
-def regate_clip(clip: SceneClip, bounds: Mapping[str, Bound]) -> RegatedClip:
+def regate_clip(
+    clip: SceneClip, bounds: Mapping[str, Bound], reviews: ClipReviews | None = None
+) -> RegatedClip:
     """Decide a kept clip and its tracks again, and make the rows that follow from that."""
     policy = ClipPolicy(clip, bounds)
-    tracks, track_decisions, unavailable = _regate_tracks(clip, policy)
+    verdicts = decide_by_hand(clip, policy.name, reviews)
+    tracks, track_decisions, unavailable = _regate_tracks(clip, policy, verdicts)
     kept = {track.track for track in tracks if track.kept}
     was_kept = {track.track for track in clip.tracks}
     own = policy.decide([row for row in clip.scores if row.track is None and row.name != CAPTION_GATE])
@@ -72,6 +82,8 @@ def regate_clip(clip: SceneClip, bounds: Mapping[str, Bound]) -> RegatedClip:
         key=lambda row: (row.kind != "crop", row.track, row.rank),
     )
     rows["assets"] = [row for row in clip.assets if row.track in kept]
+    if any(item.stage == ChangeStage.name for item in clip.lineage):
+        rows["changes"] = _regate_changes(clip, rows)
     rows["concepts"] = [_regate_concept(row, tracks) for row in clip.concepts]
     row = _regate_row(clip, tracks)
     captions, caption_decisions = _regate_captions(clip, row, rows, policy, changed=kept != was_kept)
@@ -80,12 +92,14 @@ def regate_clip(clip: SceneClip, bounds: Mapping[str, Bound]) -> RegatedClip:
         *(score for score in clip.scores if score.name != CAPTION_GATE),
         *build_caption_scores(captions),
     ]
-    rows["decisions"] = [*own, *policy.others, *track_decisions, *caption_decisions]
-    rows["lineage"] = [_regate_lineage(item, policy, rows) for item in clip.lineage]
+    by_hand = list(verdicts.values())
+    rows["decisions"] = [*own, *policy.others, *track_decisions, *by_hand, *caption_decisions]
+    rows["lineage"] = [_regate_lineage(item, policy, by_hand, rows) for item in clip.lineage]
+    is_kept, failed = apply_verdict(list_failed(own), verdicts.get(None))
     return RegatedClip(
         row=row,
         rows=rows,
-        failed=list_failed(own),
+        failed=() if is_kept else failed,
         added=tuple(sorted(kept - was_kept)),
         removed={track.track: track.failed for track in tracks if track.track in was_kept - kept},
         unavailable=unavailable,
@@ -93,7 +107,7 @@ def regate_clip(clip: SceneClip, bounds: Mapping[str, Bound]) -> RegatedClip:
 
 
 def _regate_tracks(
-    clip: SceneClip, policy: ClipPolicy
+    clip: SceneClip, policy: ClipPolicy, verdicts: Mapping[int | None, DecisionRow]
 ) -> tuple[list[TrackRow], list[DecisionRow], tuple[int, ...]]:
     """The tracks, their decisions, and those that would be kept if their masks were there."""
     stored = {row.track for row in (*clip.observations, *clip.rejected_observations)}
@@ -103,16 +117,18 @@ def _regate_tracks(
     for track in clip.all_tracks:
         scores = [row for row in clip.scores if row.track == track.track and row.name != CAPTION_GATE]
         decided = policy.decide(scores)
-        failed = list_failed(decided)
-        if not failed and track.track not in stored:
+        is_kept, failed = apply_verdict(list_failed(decided), verdicts.get(track.track))
+        if is_kept and track.track not in stored:
             # nothing is left of it but its row: it stays as it was decided
             unavailable.append(track.track)
             tracks.append(track)
             decisions += [
-                row for row in clip.decisions if row.track == track.track and row.gate != CAPTION_GATE
+                row
+                for row in clip.decisions
+                if row.track == track.track and row.gate not in {CAPTION_GATE, REVIEW_GATE}
             ]
             continue
-        tracks.append(replace(track, kept=not failed, failed=failed))
+        tracks.append(replace(track, kept=is_kept, failed=failed))
         decisions += decided
     return tracks, decisions, tuple(unavailable)
 
@@ -129,6 +145,14 @@ def _regate_concept(row: ConceptRow, tracks: Sequence[TrackRow]) -> ConceptRow:
     if row.found and presence is not None:
         presence = "present" if kept else "rejected"
     return replace(row, kept=kept, presence=presence)
+
+
+def _regate_changes(clip: SceneClip, rows: Rows) -> list[ChangeRow]:
+    """What changed of the tracks that are kept now, between as many pairs of frames."""
+    [row] = [item for item in clip.lineage if item.stage == ChangeStage.name]
+    states = ClipStates(clip.row, rows["tracks"], rows["observations"], clip.cameras)
+    pairs = choose_pairs(len(clip), json.loads(row.parameters)["pairs"])
+    return compare_frames(states, pairs)
 
 
 def _regate_row(clip: SceneClip, tracks: Sequence[TrackRow]) -> ClipRow:
@@ -191,12 +215,16 @@ def _restore_crops(clip: ClipRow, rows: Sequence[FeatureRow]) -> dict[int, list[
     return out
 
 
-def _regate_lineage(row: LineageRow, policy: ClipPolicy, rows: Rows) -> LineageRow:
-    """The row with its new output, and for the gates with the policy as its parameters."""
+def _regate_lineage(
+    row: LineageRow, policy: ClipPolicy, by_hand: Sequence[DecisionRow], rows: Rows
+) -> LineageRow:
+    """The row with its new output, and for the gates with the policy and the reviews as its parameters."""
     table = OUTPUTS.get(row.stage)
     output = hash_rows(rows[table]) if table in rows else row.output
     if row.stage != STAGE:
         return replace(row, output=output)
     parameters = policy.policy.as_json()
+    if by_hand:
+        parameters["reviews"] = [asdict(item) for item in by_hand]
     weights = json.loads(row.weights)
     return StageKey(row.stage, row.code_version, row.inputs, parameters, weights).lineage(row.clip, output)

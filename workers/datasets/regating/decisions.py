@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from workers.datasets.gates.policy import Bound, GatePolicy
 from workers.datasets.scene_clip import SceneClip
-from workers.datasets.schema import DecisionRow, ScoreRow
+from workers.datasets.schema import REVIEW_GATE, DecisionRow, ScoreRow
 
 NO_POLICY = "none"
 
@@ -22,7 +22,7 @@ class ClipPolicy:
         old = GatePolicy(name, {row.gate: (row.low, row.high) for row in decided})
         self.policy = old.with_bounds(bounds) if bounds else old
         # the budget, and failures: no score decides these
-        self.others = [row for row in clip.decisions if row.gate not in measured]
+        self.others = [row for row in clip.decisions if row.gate not in {*measured, REVIEW_GATE}]
 
     @property
     def name(self) -> str:

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from maquette.contract.datasets import Review
+
 from workers.datasets import parquet
 from workers.datasets.documents import render_documents
 from workers.datasets.errors import DatasetError
@@ -15,13 +17,14 @@ from workers.datasets.publishing.folders import publish_folder
 from workers.datasets.reader import Dataset
 from workers.datasets.regating.clips import RegatedClip, regate_clip
 from workers.datasets.regating.decisions import ClipPolicy, list_failed
+from workers.datasets.regating.reviews import ClipReviews, decide_by_hand, index_reviews
 from workers.datasets.scene_clip import SceneClip
-from workers.datasets.schema import TABLES
+from workers.datasets.schema import REVIEW_GATE, TABLES
 from workers.datasets.summary import build_funnel, compute_totals, count_rejected
 from workers.datasets.version import DatasetVersion
 
 # tables of one file per clip whose rows depend on which tracks are kept
-DIVIDED = ("observations", "rejected_observations", "features", "rejected_features")
+DIVIDED = ("observations", "rejected_observations", "features", "rejected_features", "changes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,15 +108,20 @@ class RegatedVersion:
 
 
 def regate(
-    data: Dataset, bounds: Mapping[str, Bound], out: Path, *, key: str | None = None
+    data: Dataset,
+    bounds: Mapping[str, Bound],
+    out: Path,
+    *,
+    reviews: Sequence[Review] = (),
+    key: str | None = None,
 ) -> tuple[DatasetVersion, Changes]:
-    """Write a version with other bounds of some gates to `out`; return it and what came and went.
+    """Write a version with other bounds or decisions by hand to `out`; return it and what came and went.
 
     `key` signs it. Scores, masks and crops are those that are stored, so it takes seconds, and no video is
-    read. Raises DatasetError `option_unknown` for a gate that has no scores, `dataset_conflict` when `out` is
-    not empty.
+    read. Raises DatasetError `option_unknown` for a gate that has no scores, `review_misfit` for a clip or
+    track that the version does not have, `dataset_conflict` when `out` is not empty.
     """
-    regated = build_regated_version(data, bounds, is_signed=key is not None)
+    regated = build_regated_version(data, bounds, reviews, is_signed=key is not None)
     manifest = regated.version.manifest
     contents = {entry.sha256: regated.contents[entry.name] for entry in manifest.all_files()}
     documents = render_documents(regated.version, lambda digest: _read(contents[digest]))
@@ -122,8 +130,10 @@ def regate(
     return regated.version, regated.changes
 
 
-def build_regated_version(data: Dataset, bounds: Mapping[str, Bound], *, is_signed: bool) -> RegatedVersion:
-    """The version that other bounds give; raises DatasetError `option_unknown`.
+def build_regated_version(
+    data: Dataset, bounds: Mapping[str, Bound], reviews: Sequence[Review] = (), *, is_signed: bool
+) -> RegatedVersion:
+    """The version that other bounds and decisions by hand give; raises DatasetError as `regate` does.
 
     Of the tables of single clips, those of frames and actions are not read.
     """
@@ -132,10 +142,11 @@ def build_regated_version(data: Dataset, bounds: Mapping[str, Bound], *, is_sign
     if unknown:
         known = ", ".join(sorted(measured))
         raise DatasetError("option_unknown", f"there are no scores of {', '.join(unknown)}; known: {known}")
+    indexed = index_reviews(reviews, data)
     writer, changes = _Writer(data), Changes()
     writer.rows["sources"] = list(data.rows("sources"))
     for clip in data.clips(rejected=True):
-        _add_clip(writer, changes, clip, bounds)
+        _add_clip(writer, changes, clip, bounds, indexed.get(clip.id))
     for name, table in TABLES.items():
         if not table.per_clip:
             rows = writer.rows[name]
@@ -145,14 +156,17 @@ def build_regated_version(data: Dataset, bounds: Mapping[str, Bound], *, is_sign
     return RegatedVersion(version=version, contents=writer.contents, changes=changes)
 
 
-def _add_clip(writer: _Writer, changes: Changes, clip: SceneClip, bounds: Mapping[str, Bound]) -> None:
+def _add_clip(
+    writer: _Writer,
+    changes: Changes,
+    clip: SceneClip,
+    bounds: Mapping[str, Bound],
+    reviews: ClipReviews | None,
+) -> None:
     if not clip.row.kept:
-        policy = ClipPolicy(clip, bounds)
-        if not policy.others and not list_failed(policy.decide(clip.scores)):
-            changes.clips_unavailable.append(clip.id)
-        writer.add_rejected(clip, clip.decisions)
+        _add_rejected_clip(writer, changes, clip, ClipPolicy(clip, bounds), reviews)
         return
-    regated = regate_clip(clip, bounds)
+    regated = regate_clip(clip, bounds, reviews)
     if regated.failed:
         changes.clips_removed[clip.id] = regated.failed
         own = [
@@ -174,9 +188,23 @@ def _add_clip(writer: _Writer, changes: Changes, clip: SceneClip, bounds: Mappin
     changes.tracks_unavailable += [describe(track, tracks[track].failed) for track in regated.unavailable]
 
 
+def _add_rejected_clip(
+    writer: _Writer, changes: Changes, clip: SceneClip, policy: ClipPolicy, reviews: ClipReviews | None
+) -> None:
+    """A clip without frames stays out, whatever is decided; that it would be in is reported."""
+    verdicts = decide_by_hand(clip, policy.name, reviews)
+    verdict = verdicts.get(None)
+    passes_gates = not policy.others and not list_failed(policy.decide(clip.scores))
+    if passes_gates if verdict is None else verdict.passed:
+        changes.clips_unavailable.append(clip.id)
+    decided = [row for row in clip.decisions if row.gate != REVIEW_GATE]
+    writer.add_rejected(clip, [*decided, *verdicts.values()])
+
+
 def _list_gates(clip: SceneClip) -> set[str]:
     """The gates of the clip itself."""
-    return {row.name for row in clip.scores if row.track is None and row.stage == "survey"}
+    measured = {row.name for row in clip.scores if row.track is None and row.stage == "survey"}
+    return {*measured, REVIEW_GATE}
 
 
 def _build_manifest(data: Dataset, writer: _Writer, bounds: Mapping[str, Bound]) -> DatasetManifest:

@@ -8,14 +8,16 @@ zero. Within one SCHEMA_VERSION a table may only gain nullable columns; anything
 from typing import Literal
 
 from workers.datasets.schema.annotations import ActionRow, CaptionRow, ConceptRow
+from workers.datasets.schema.changes import ChangeRow
 from workers.datasets.schema.columns import ColumnSpec, Floats, Strings, list_columns
-from workers.datasets.schema.decisions import DecisionRow, LineageRow, ScoreRow
+from workers.datasets.schema.decisions import REVIEW_GATE, DecisionRow, LineageRow, ScoreRow
 from workers.datasets.schema.objects import AssetRow, FeatureRow, ObservationRow, TrackRow
 from workers.datasets.schema.tables import TABLES, TableSpec
 from workers.datasets.schema.videos import CameraRow, ClipRow, FrameRow, SourceRow
 
 __all__ = [
     "READABLE_VERSIONS",
+    "REVIEW_GATE",
     "SCHEMA",
     "SCHEMA_VERSION",
     "TABLES",
@@ -25,6 +27,7 @@ __all__ = [
     "CameraRow",
     "CameraSource",
     "CaptionRow",
+    "ChangeRow",
     "ClipRow",
     "ColumnSpec",
     "ConceptRow",

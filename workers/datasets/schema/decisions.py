@@ -5,6 +5,9 @@ from typing import Annotated
 
 from workers.datasets.schema.columns import Strings
 
+# the gate of decisions that a person made
+REVIEW_GATE = "review"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreRow:
@@ -20,7 +23,7 @@ class ScoreRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionRow:
-    """The decision of a gate, with its score and bounds; every decision is kept."""
+    """The decision of a gate with its score and bounds, or of a person (`review`), who overrules gates."""
 
     clip: Annotated[str, "in clips"]
     track: Annotated[int | None, "in tracks; null for the clip itself"]
@@ -31,8 +34,12 @@ class DecisionRow:
     passed: Annotated[bool, "the decision"]
     policy: Annotated[str, "name and version of the policy"]
     reason: Annotated[
-        str | None, "code of the failure of a clip that could not be processed; null for gates with bounds"
+        str | None,
+        "code of the failure of a clip that could not be processed, or the reviewer's words; null for gates "
+        "with bounds",
     ]
+    reviewer: Annotated[str | None, "who decided by hand; null for all gates but review"] = None
+    reviewed_at: Annotated[str | None, "when, ISO 8601 in UTC; null for all gates but review"] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

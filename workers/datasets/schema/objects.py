@@ -23,8 +23,8 @@ class TrackRow:
     size: Annotated[Floats | None, "lengths of its 3D box along the axes of the box; null without a 3D box"]
     scale_source: Annotated[str | None, "metric, prior or relative; null without a 3D box"]
     reference_frame: Annotated[int | None, "frame that shows it best"]
-    kept: Annotated[bool, "whether it passed every gate"]
-    failed: Annotated[Strings, "gates that it failed"]
+    kept: Annotated[bool, "whether it passed every gate, or a person kept it"]
+    failed: Annotated[Strings, "gates that it failed; a person may have kept it all the same"]
     flags: Annotated[Strings, "flags of the engine and of the stages"]
 
 

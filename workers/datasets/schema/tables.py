@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workers.datasets.schema.annotations import ActionRow, CaptionRow, ConceptRow
+from workers.datasets.schema.changes import ChangeRow
 from workers.datasets.schema.decisions import DecisionRow, LineageRow, ScoreRow
 from workers.datasets.schema.objects import AssetRow, FeatureRow, ObservationRow, TrackRow
 from workers.datasets.schema.videos import CameraRow, ClipRow, FrameRow, SourceRow
@@ -59,5 +60,11 @@ TABLES: dict[str, TableSpec] = {
             doc="A reference crop of a rejected track; there are no vectors.",
         ),
         TableSpec("actions", ActionRow, per_clip=True, key=("clip", "frame", "kind")),
+        TableSpec(
+            "changes",
+            ChangeRow,
+            per_clip=True,
+            key=("clip", "frame", "other_clip", "other_frame", "track", "other_track"),
+        ),
     )
 }

@@ -6,6 +6,7 @@ from fractions import Fraction
 import numpy as np
 
 from workers.datasets.clip_plan import ClipPlan
+from workers.datasets.compact_ints import CompactInts
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.shots.cuts import find_shots
 from workers.datasets.shots.frame_times import FrameTimes
@@ -83,14 +84,14 @@ def _plan_clip(
         first=frames[0],
         last=frames[-1],
         step=step,
-        frames=tuple(frames),
-        pts=tuple(int(times.pts[frame]) for frame in frames),
+        frames=CompactInts.pack(frames),
+        pts=CompactInts.pack(times.pts[frames].tolist()),
+        time_base=(times.time_base.numerator, times.time_base.denominator),
         start=float(times.pts[frames[0]] * times.time_base),
         end=float(times.pts[frames[-1]] * times.time_base),
         length=span[1] - span[0],
         rate=None if rate is None else (rate.numerator, rate.denominator),
-        points=tuple(frame.point for frame in chosen) if has_grid else None,
-        time_errors=tuple(frame.error for frame in chosen) if has_grid else None,
+        points=CompactInts.pack(frame.point for frame in chosen) if has_grid else None,
         flags=tuple(name for name, is_set in flags.items() if is_set),
     )
 

@@ -57,6 +57,14 @@ def place_frames(pts: Sequence[int], time_base: Fraction, rate: Fraction) -> lis
     ]
 
 
+def measure_errors(
+    pts: Sequence[int], points: Sequence[int], time_base: Fraction, rate: Fraction
+) -> list[float]:
+    """The seconds that each frame is later than its point; the first frame of a clip is on its point."""
+    ticks, spacing = _scale(pts, time_base, rate)
+    return [_measure_error(tick, point, spacing, rate) for tick, point in zip(ticks, points, strict=True)]
+
+
 def is_complete(frames: Sequence[GridFrame]) -> bool:
     """Whether every point from the first to the last has a frame of its own."""
     return [frame.point for frame in frames] == list(range(len(frames)))
@@ -69,5 +77,8 @@ def _scale(pts: Sequence[int], time_base: Fraction, rate: Fraction) -> tuple[lis
 
 
 def _build_frame(index: int, point: int, ticks: Sequence[int], spacing: int, rate: Fraction) -> GridFrame:
-    error = (ticks[index] - point * spacing) * rate.denominator / (spacing * rate.numerator)
-    return GridFrame(index, point, error)
+    return GridFrame(index, point, _measure_error(ticks[index], point, spacing, rate))
+
+
+def _measure_error(tick: int, point: int, spacing: int, rate: Fraction) -> float:
+    return (tick - point * spacing) * rate.denominator / (spacing * rate.numerator)

@@ -75,6 +75,8 @@ class _Measurement:
         self._metrics = TrackMetrics()
         self._still = StillCameraDetector()
         count = len(task.plan.frames)
+        self._points = None if task.plan.points is None else list(task.plan.points)
+        self._time_errors = task.plan.time_errors
         self._compared = {round(k * (count - 1) / STILL_COMPARISONS) for k in range(STILL_COMPARISONS + 1)}
         self._crops = CropSelector(settings.crops, count)
         self._out = TrackedClip(size=(self._size[1], self._size[0]))
@@ -156,6 +158,6 @@ class _Measurement:
             jpeg_sha256=hashlib.sha256(jpeg).hexdigest(),
             depth_png=packed,
             depth_unit=unit,
-            grid_point=None if plan.points is None else plan.points[frame.number],
-            time_error_seconds=None if plan.time_errors is None else plan.time_errors[frame.number],
+            grid_point=None if self._points is None else self._points[frame.number],
+            time_error_seconds=None if self._time_errors is None else self._time_errors[frame.number],
         )

@@ -24,6 +24,7 @@ OUTPUTS = {
     "assets": "assets",
     "actions": "actions",
     "captions": "captions",
+    "changes": "changes",
 }
 
 
@@ -46,7 +47,7 @@ class ShardStage(ClipStage):
         shards = {
             name: self._store(batch.clip, name, rows[name])
             for name, table in TABLES.items()
-            if table.per_clip and rows[name]
+            if table.per_clip and rows.get(name)
         }
         light = {name: list(rows[name]) for name in rows if not TABLES[name].per_clip}
         light["lineage"] = self._build_lineage(batch.task, rows)
@@ -61,4 +62,8 @@ class ShardStage(ClipStage):
     def _build_lineage(self, task: ClipTask, rows: Mapping[str, Sequence[Any]]) -> list[LineageRow]:
         keys = {stage.name: stage.key(task) for stage in self._stages}
         keys["assets"] = build_asset_key(task.inputs, self._seed, None)
-        return [keys[name].lineage(task.plan.id, hash_rows(rows[table])) for name, table in OUTPUTS.items()]
+        return [
+            keys[name].lineage(task.plan.id, hash_rows(rows[table]))
+            for name, table in OUTPUTS.items()
+            if name in keys
+        ]

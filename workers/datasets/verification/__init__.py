@@ -25,7 +25,7 @@ def verify(
 
     Codes: file_missing, file_changed, file_unlisted, rows_missing, key_twice, reference_broken,
     frame_missing, times_broken, grid_broken, picture_broken, mask_outside_box, mask_broken,
-    box_outside_frame, pose_broken, decision_contradicted, split_leak, unsigned.
+    box_outside_frame, pose_broken, decision_contradicted, change_contradicted, split_leak, unsigned.
 
     Raises DatasetError when there is no readable manifest.
     """

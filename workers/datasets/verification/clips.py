@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from PIL import Image
@@ -10,7 +10,8 @@ from PIL import Image
 from workers.datasets.captions.scoring import GATE as CAPTION_GATE
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
-from workers.datasets.schema import FrameRow
+from workers.datasets.schema import REVIEW_GATE, DecisionRow, FrameRow
+from workers.datasets.verification.changes import check_changes
 from workers.datasets.verification.observations import check_observation
 from workers.datasets.verification.times import check_times
 from workers.datasets.verification.violation import Violation
@@ -29,6 +30,7 @@ def check_clip(data: Dataset, clip: SceneClip) -> Iterator[Violation]:
     yield from _check_cameras(clip)
     yield from _check_references(data, clip)
     yield from _check_decisions(clip)
+    yield from check_changes(data, clip)
     for row in (*clip.observations, *clip.rejected_observations):
         yield from check_observation(clip, row)
 
@@ -121,9 +123,18 @@ def _check_decisions(clip: SceneClip) -> Iterator[Violation]:
         yield Violation("decision_contradicted", clip.id, "captions do not follow their decisions")
     others = [row for row in clip.decisions if row.gate != CAPTION_GATE]
     for track in clip.all_tracks:
-        failed = {row.gate for row in others if row.track == track.track and not row.passed}
-        if failed != set(track.failed) or track.kept == bool(failed):
+        own = [row for row in others if row.track == track.track]
+        failed = {row.gate for row in own if not row.passed}
+        if failed != set(track.failed) or track.kept != _is_kept(own):
             where = f"{clip.id} track {track.track}"
             yield Violation("decision_contradicted", where, f"it failed {sorted(failed)}")
-    if any(row.track is None and not row.passed for row in others):
+    if not _is_kept([row for row in others if row.track is None]):
         yield Violation("decision_contradicted", clip.id, "the clip was kept, but it failed a gate")
+    if any(row.reviewer is None or row.reviewed_at is None for row in others if row.gate == REVIEW_GATE):
+        yield Violation("decision_contradicted", clip.id, "a decision by hand names nobody, or no time")
+
+
+def _is_kept(decisions: Sequence[DecisionRow]) -> bool:
+    """Whether decisions keep something: a person's, or else those of all gates."""
+    by_hand = [row.passed for row in decisions if row.gate == REVIEW_GATE]
+    return by_hand[-1] if by_hand else all(row.passed for row in decisions)

@@ -5,6 +5,7 @@ end-exclusive; points are xy in pixels with pixel centres at +0.5. Cameras are O
 z forward), quaternions wxyz. Unknown values are None, never zero.
 """
 
+from workers.engines.protocols.batches import BatchedConceptEngine, GroundingQuery
 from workers.engines.protocols.bodies import BodyEngine, BodyEstimate, LodBodyEngine, Rig
 from workers.engines.protocols.concepts import (
     ConceptEngine,
@@ -39,6 +40,7 @@ from workers.engines.protocols.shared import (
 )
 
 __all__ = [
+    "BatchedConceptEngine",
     "BodyEngine",
     "BodyEstimate",
     "Box",
@@ -48,6 +50,7 @@ __all__ = [
     "FrameExemplar",
     "FrameResult",
     "Frames",
+    "GroundingQuery",
     "ImageHandle",
     "LodBodyEngine",
     "Mask",

@@ -24,7 +24,7 @@ from workers.datasets.regating.clips import STAGE as GATES
 from workers.datasets.regating.clips import regate_clip
 from workers.datasets.regating.versions import DIVIDED
 from workers.datasets.scene_clip import SceneClip
-from workers.datasets.schema import TABLES, LineageRow
+from workers.datasets.schema import REVIEW_GATE, TABLES, LineageRow
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.stages.base import ClipStage
 from workers.datasets.stages.keys import build_asset_key, hash_rows
@@ -135,12 +135,18 @@ class EarlierClips:
                 if name in shards:
                     self._copy(version.artefacts[shards[name].name], data.folder)
         clip = data.clip(clip_id)
+        if any(row.gate == REVIEW_GATE for row in clip.decisions):
+            # decided by hand for that version, and not for this job
+            return None
         rows = _list_rows(clip)
         if is_regated:
             decided = self._decide(clip, rows, shards)
             if decided is None:
                 return None
             rows, shards = decided
+        # a stage that this job does not run leaves nothing
+        if "changes" not in self._stages:
+            shards.pop("changes", None)
         [own] = rows["clips"]
         flags = tuple(flag for flag in own.flags if flag != "assets_failed")
         own = replace(own, session=task.row.session, split=task.row.split, split_group=task.row.split_group)
@@ -178,7 +184,7 @@ class EarlierClips:
         if regated.tracks_changed:
             for name in DIVIDED:
                 kept.pop(name, None)
-                if regated.rows[name]:
+                if regated.rows.get(name):
                     kept[name] = self._store(clip.id, name, regated.rows[name])
         return changed, kept
 
@@ -195,6 +201,8 @@ class EarlierClips:
             if name == "assets":
                 key = build_asset_key(task.inputs, self._settings.seed, None)
                 out.append(key.lineage(clip.id, hash_rows([])))
+                continue
+            if name not in self._stages:
                 continue
             output = hash_rows(rows[table]) if table in rows else old[name].output
             out.append(self._stages[name].key(task).lineage(clip.id, output))

@@ -1,10 +1,11 @@
-"""Decides the version of an earlier dataset job by other bounds, from its tables alone."""
+"""Decides the version of an earlier dataset job by other bounds or by hand, from its tables alone."""
 
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 from maquette.contract import Artefact, DatasetJob, DatasetResult, Manifest
-from maquette.contract.datasets import RegateChanges
+from maquette.contract.datasets import RegateChanges, Review
 
 from workers.datasets import manifest, parquet
 from workers.datasets.errors import DatasetError
@@ -21,7 +22,7 @@ UNREAD = ("frames-", "actions-")
 
 
 def run_regate(context: JobContext, request: DatasetJob) -> Manifest:
-    """The version that the request's `gates` make of the version of `from_job`; raises JobProblem."""
+    """The version that `gates` and `reviews` make of the version of `from_job`; raises JobProblem."""
     source = str(request.from_job)
     earlier = context.load_manifest(source)
     if not isinstance(earlier.result, DatasetResult):
@@ -61,9 +62,18 @@ def _build(context: JobContext, request: DatasetJob, artefacts: dict[str, Artefa
             (Path(scratch) / Path(artefact.name).name).write_bytes(context.get(artefact.sha256))
         try:
             key = context.settings.dataset_key
-            return build_regated_version(Dataset(scratch), bounds, is_signed=bool(key))
+            reviews = [_complete(review, context) for review in request.reviews]
+            return build_regated_version(Dataset(scratch), bounds, reviews, is_signed=bool(key))
         except DatasetError as error:
             raise JobProblem(error.code, error.detail) from error
+
+
+def _complete(review: Review, context: JobContext) -> Review:
+    """The review with who and when, where the request leaves that out."""
+    submitted = datetime.fromtimestamp(context.job.created_at, UTC)
+    return review.model_copy(
+        update={"reviewer": review.reviewer or context.job.tenant, "at": review.at or submitted}
+    )
 
 
 def _store(context: JobContext, regated: RegatedVersion, artefacts: dict[str, Artefact]) -> JobWorkspace:

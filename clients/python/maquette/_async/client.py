@@ -14,6 +14,7 @@ from maquette.contract import Artefact, AuditEntry, Engine, Engines, Erasure, Ke
 from maquette.contract.defaults import KEY, LINK, ROTATION, SESSION
 from maquette.http import HttpRequest
 from maquette.inputs import MediaInput, Phrases
+from maquette.progress import UploadCallback
 from maquette.settings import ClientSettings
 
 
@@ -33,11 +34,11 @@ class AsyncMaquette(AsyncJobSubmitter):
         api_key: str | None = None,
         retries: int = 4,
         join_running: bool = False,
+        on_upload: UploadCallback | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        super().__init__(
-            AsyncHttpClient(ClientSettings.load(url, api_key, join_running=join_running), retries, transport)
-        )
+        settings = ClientSettings.load(url, api_key, join_running=join_running)
+        super().__init__(AsyncHttpClient(settings, retries, transport, on_upload))
 
     async def __aenter__(self) -> Self:
         return self
@@ -50,7 +51,10 @@ class AsyncMaquette(AsyncJobSubmitter):
         await self._http.close()
 
     async def upload(self, source: MediaInput) -> MediaRef:
-        """Upload a medium unless the service has it; any number of jobs may use the reference."""
+        """Upload a medium unless the service has it; any number of jobs may use the reference.
+
+        A file above 16 MiB goes on where a connection was cut, and where an earlier process was stopped.
+        """
         return await uploads.upload(self._http, source)
 
     async def media(self, ref: MediaRef) -> Media | None:

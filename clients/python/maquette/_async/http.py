@@ -1,7 +1,7 @@
 """HTTP with retries: the only module of the client that touches the network."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import httpx
@@ -15,8 +15,11 @@ from maquette.http import (
     RETRY_STATUS,
     TIMEOUT,
     HttpRequest,
+    Slice,
     backoff_seconds,
+    to_slice,
 )
+from maquette.progress import UploadCallback
 from maquette.settings import ClientSettings
 
 STREAM_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
@@ -25,17 +28,23 @@ STREAM_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 class AsyncHttpClient:
     """An httpx client that repeats failed requests and raises the errors of `maquette.errors`.
 
-    Every request may be repeated: uploads are addressed by content, and jobs carry an idempotency key.
+    Most requests may be repeated: uploads are addressed by content, and jobs carry an idempotency key.
+    `on_upload` is called while large files are sent.
     """
 
     def __init__(
-        self, settings: ClientSettings, retries: int, transport: httpx.AsyncBaseTransport | None
+        self,
+        settings: ClientSettings,
+        retries: int,
+        transport: httpx.AsyncBaseTransport | None,
+        on_upload: UploadCallback | None = None,
     ) -> None:
         self._client = httpx.AsyncClient(
             base_url=settings.url, headers=settings.headers(), timeout=TIMEOUT, transport=transport
         )
         self.url = settings.url
-        self._retries = retries
+        self.retries = retries
+        self.on_upload = on_upload
         self.join_running = settings.join_running
 
     async def close(self) -> None:
@@ -48,22 +57,23 @@ class AsyncHttpClient:
         What a limit of the tenant refuses (429) waits as long as the service says, LONGEST_LIMIT_SECONDS in
         all, unless there are to be no retries.
         """
+        retries = self.retries if request.repeatable else 0
         attempt, limited, waited = 0, 0, 0.0
         while True:
             try:
                 response = await self._send_once(request)
             except httpx.TransportError as error:
-                if attempt == self._retries:
+                if attempt == retries:
                     raise ConnectionFailed(f"{self._client.base_url} cannot be reached: {error}") from error
                 await asyncio.sleep(backoff_seconds(attempt, None))
                 attempt += 1
                 continue
-            if response.status_code == LIMITED and self._retries and waited < LONGEST_LIMIT_SECONDS:
+            if response.status_code == LIMITED and self.retries and waited < LONGEST_LIMIT_SECONDS:
                 pause = backoff_seconds(limited, response)
                 limited, waited = limited + 1, waited + max(pause, FIRST_BACKOFF_SECONDS)
                 await asyncio.sleep(pause)
                 continue
-            if response.status_code not in RETRY_STATUS or attempt == self._retries:
+            if response.status_code not in RETRY_STATUS or attempt == retries:
                 break
             await asyncio.sleep(backoff_seconds(attempt, response))
             attempt += 1
@@ -87,7 +97,7 @@ class AsyncHttpClient:
             request.path,
             headers=request.all_headers(),
             params=request.params,
-            content=_read_chunks(content) if isinstance(content, Path) else content,
+            content=content if isinstance(content, bytes | None) else _read_chunks(content, request.on_sent),
         )
         if request.save_to is None:
             return await self._client.send(message)
@@ -105,7 +115,10 @@ class AsyncHttpClient:
             await response.aclose()
 
 
-async def _read_chunks(path: Path) -> AsyncIterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            yield chunk
+async def _read_chunks(
+    content: Path | Slice, on_sent: Callable[[int], object] | None
+) -> AsyncIterator[bytes]:
+    for chunk in to_slice(content).read_chunks():
+        yield chunk
+        if on_sent is not None:
+            on_sent(len(chunk))

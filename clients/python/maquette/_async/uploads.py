@@ -8,6 +8,7 @@ from typing import Any
 
 from maquette import inputs
 from maquette._async.http import AsyncHttpClient
+from maquette._async.resumable import upload_in_pieces
 from maquette.argument_values import unfit
 from maquette.contract import DepthFrames, DepthMap, Exemplar, Media, MediaRef
 from maquette.contract.datasets import BucketInput
@@ -50,6 +51,8 @@ async def upload(http: AsyncHttpClient, source: MediaInput | MediaRef) -> MediaR
     }
     request = HttpRequest(method="POST", path="/v1/uploads", headers=headers, content=content)
     with naming_file(content):
+        if await upload_in_pieces(http, content, digest):
+            return MediaRef(id=digest.hex())
         response = await http.send(request)
     return MediaRef(id=Media.model_validate_json(response.content).id)
 

@@ -15,6 +15,7 @@ from maquette.contract import Artefact, AuditEntry, Engine, Engines, Erasure, Ke
 from maquette.contract.defaults import KEY, LINK, ROTATION, SESSION
 from maquette.http import HttpRequest
 from maquette.inputs import MediaInput, Phrases
+from maquette.progress import UploadCallback
 from maquette.settings import ClientSettings
 
 
@@ -34,11 +35,11 @@ class Maquette(JobSubmitter):
         api_key: str | None = None,
         retries: int = 4,
         join_running: bool = False,
+        on_upload: UploadCallback | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        super().__init__(
-            HttpClient(ClientSettings.load(url, api_key, join_running=join_running), retries, transport)
-        )
+        settings = ClientSettings.load(url, api_key, join_running=join_running)
+        super().__init__(HttpClient(settings, retries, transport, on_upload))
 
     def __enter__(self) -> Self:
         return self
@@ -51,7 +52,10 @@ class Maquette(JobSubmitter):
         self._http.close()
 
     def upload(self, source: MediaInput) -> MediaRef:
-        """Upload a medium unless the service has it; any number of jobs may use the reference."""
+        """Upload a medium unless the service has it; any number of jobs may use the reference.
+
+        A file above 16 MiB goes on where a connection was cut, and where an earlier process was stopped.
+        """
         return uploads.upload(self._http, source)
 
     def media(self, ref: MediaRef) -> Media | None:

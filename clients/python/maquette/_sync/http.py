@@ -2,7 +2,7 @@
 """HTTP with retries: the only module of the client that touches the network."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -16,8 +16,11 @@ from maquette.http import (
     RETRY_STATUS,
     TIMEOUT,
     HttpRequest,
+    Slice,
     backoff_seconds,
+    to_slice,
 )
+from maquette.progress import UploadCallback
 from maquette.settings import ClientSettings
 
 STREAM_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
@@ -26,15 +29,23 @@ STREAM_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 class HttpClient:
     """An httpx client that repeats failed requests and raises the errors of `maquette.errors`.
 
-    Every request may be repeated: uploads are addressed by content, and jobs carry an idempotency key.
+    Most requests may be repeated: uploads are addressed by content, and jobs carry an idempotency key.
+    `on_upload` is called while large files are sent.
     """
 
-    def __init__(self, settings: ClientSettings, retries: int, transport: httpx.BaseTransport | None) -> None:
+    def __init__(
+        self,
+        settings: ClientSettings,
+        retries: int,
+        transport: httpx.BaseTransport | None,
+        on_upload: UploadCallback | None = None,
+    ) -> None:
         self._client = httpx.Client(
             base_url=settings.url, headers=settings.headers(), timeout=TIMEOUT, transport=transport
         )
         self.url = settings.url
-        self._retries = retries
+        self.retries = retries
+        self.on_upload = on_upload
         self.join_running = settings.join_running
 
     def close(self) -> None:
@@ -47,22 +58,23 @@ class HttpClient:
         What a limit of the tenant refuses (429) waits as long as the service says, LONGEST_LIMIT_SECONDS in
         all, unless there are to be no retries.
         """
+        retries = self.retries if request.repeatable else 0
         attempt, limited, waited = 0, 0, 0.0
         while True:
             try:
                 response = self._send_once(request)
             except httpx.TransportError as error:
-                if attempt == self._retries:
+                if attempt == retries:
                     raise ConnectionFailed(f"{self._client.base_url} cannot be reached: {error}") from error
                 time.sleep(backoff_seconds(attempt, None))
                 attempt += 1
                 continue
-            if response.status_code == LIMITED and self._retries and waited < LONGEST_LIMIT_SECONDS:
+            if response.status_code == LIMITED and self.retries and waited < LONGEST_LIMIT_SECONDS:
                 pause = backoff_seconds(limited, response)
                 limited, waited = limited + 1, waited + max(pause, FIRST_BACKOFF_SECONDS)
                 time.sleep(pause)
                 continue
-            if response.status_code not in RETRY_STATUS or attempt == self._retries:
+            if response.status_code not in RETRY_STATUS or attempt == retries:
                 break
             time.sleep(backoff_seconds(attempt, response))
             attempt += 1
@@ -85,7 +97,7 @@ class HttpClient:
             request.path,
             headers=request.all_headers(),
             params=request.params,
-            content=_read_chunks(content) if isinstance(content, Path) else content,
+            content=content if isinstance(content, bytes | None) else _read_chunks(content, request.on_sent),
         )
         if request.save_to is None:
             return self._client.send(message)
@@ -103,7 +115,8 @@ class HttpClient:
             response.close()
 
 
-def _read_chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            yield chunk
+def _read_chunks(content: Path | Slice, on_sent: Callable[[int], object] | None) -> Iterator[bytes]:
+    for chunk in to_slice(content).read_chunks():
+        yield chunk
+        if on_sent is not None:
+            on_sent(len(chunk))

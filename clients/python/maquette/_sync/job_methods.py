@@ -30,7 +30,7 @@ from maquette.contract import (
     VideoExemplar,
     VideoPrompt,
 )
-from maquette.contract.datasets import Bounds, GateName
+from maquette.contract.datasets import Bounds, GateName, Review
 from maquette.contract.defaults import BODIES, CONVERT, DATASET, OBJECTS, SCENE, SEGMENT, TRACK
 from maquette.errors import invalid_requests
 from maquette.inputs import MediaInput, Phrases
@@ -291,10 +291,9 @@ class JobSubmitter:
     ) -> Job[ConvertResult]:
         """Convert a splat (PLY, SPZ, SOG, GLB) or a mesh (GLB, OBJ, PLY) to other formats.
 
-        A splat also becomes `splat` or `ksplat`, a mesh `stl` or `usdz`, and both become `html`, a page that
-        shows them in a browser. `asset` is a file, an upload, or an artefact of an earlier job; `dropped` and
-        `flags` of the result say what a file leaves out. With `y_down`, PLY, SOG, `splat` and `ksplat` use
-        the axes of 3DGS: y down, z forward.
+        A splat also becomes `splat` or `ksplat`, a mesh `stl` or `usdz`, and both become `html`, a page for
+        browsers. `asset` is a file, an upload, or an artefact of a job; `dropped` and `flags` of the result
+        say what is lost. With `y_down`, PLY, SOG, `splat` and `ksplat` use 3DGS's axes: y down, z forward.
         """
         with invalid_requests():
             if isinstance(asset, Artefact):
@@ -307,16 +306,17 @@ class JobSubmitter:
     def regate(
         self,
         job: Any,
-        gates: Mapping[GateName, Bounds | Mapping[str, float | None]],
+        gates: Mapping[GateName, Bounds | Mapping[str, float | None]] | None = None,
         *,
+        reviews: Iterable[Review | Mapping[str, Any]] = (),
         publish: str | None = None,
         idempotency_key: str | None = None,
         **options: Unpack[JobOptions],
     ) -> Job[DatasetResult]:
-        """Decide a dataset job's version by other bounds; `regated` of the result has what came and went."""
-        fields = {"from_job": inputs.to_job_id(job), "gates": dict(gates), "publish": publish, **options}
+        """Decide a dataset job's version by other bounds, or by hand (as `Review`), into a new version."""
+        decided = {"gates": dict(gates or {}), "reviews": list(reviews), "publish": publish, **options}
         with invalid_requests():
-            request = DatasetJob.model_validate(fields)
+            request = DatasetJob.model_validate({"from_job": inputs.to_job_id(job), **decided})
         return submit_job(self._http, request, idempotency_key)
 
     def dataset(

@@ -9,6 +9,7 @@ from typing import Any
 
 from maquette import inputs
 from maquette._sync.http import HttpClient
+from maquette._sync.resumable import upload_in_pieces
 from maquette.argument_values import unfit
 from maquette.contract import DepthFrames, DepthMap, Exemplar, Media, MediaRef
 from maquette.contract.datasets import BucketInput
@@ -51,6 +52,8 @@ def upload(http: HttpClient, source: MediaInput | MediaRef) -> MediaRef:
     }
     request = HttpRequest(method="POST", path="/v1/uploads", headers=headers, content=content)
     with naming_file(content):
+        if upload_in_pieces(http, content, digest):
+            return MediaRef(id=digest.hex())
         response = http.send(request)
     return MediaRef(id=Media.model_validate_json(response.content).id)
 

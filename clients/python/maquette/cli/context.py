@@ -1,5 +1,6 @@
 """What the root command read, for the commands below it."""
 
+import atexit
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,10 +22,18 @@ class CliContext:
     overwrite: bool = False
 
     def client(self) -> "Maquette":
-        """Open a client for the service; a command that is run again joins the job that it started."""
-        from maquette.client import Maquette
+        """Open a client for the service; a command that is run again joins the job that it started.
 
-        return Maquette(self.server, api_key=self.api_key, join_running=True)
+        It also goes on with an upload that was interrupted.
+        """
+        from maquette.client import Maquette
+        from maquette.progress import UploadBar
+
+        bar = None if self.as_json else UploadBar()
+        if bar is not None:
+            # after Ctrl-C, say what is kept
+            atexit.register(bar.close)
+        return Maquette(self.server, api_key=self.api_key, join_running=True, on_upload=bar)
 
 
 def get_context(context: typer.Context) -> CliContext:

@@ -16,7 +16,7 @@ from maquette.contract.geometry import Box, CameraModel, Intrinsics, Point, Pose
 from maquette.contract.jobs import FINAL_STATES, Job, JobKind, JobPage, JobState, Progress
 from maquette.contract.keys import AuditEntry, CreateKey, Key, Keys, KeyScope, KeySecret, RotateKey
 from maquette.contract.links import ArtefactLink, MakeLink
-from maquette.contract.media import DepthFrames, DepthMap, Media, MediaRef
+from maquette.contract.media import DepthFrames, DepthMap, Media, MediaRef, ResumableUpload
 from maquette.contract.problems import FieldError, Problem
 from maquette.contract.prompts import Exemplar, ObjectPrompt, VideoExemplar, VideoPrompt
 from maquette.contract.requests import (
@@ -125,6 +125,7 @@ __all__ = [
     "Propagate",
     "Provenance",
     "Quota",
+    "ResumableUpload",
     "RigidMotion",
     "Rle",
     "RotateKey",

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 
 from maquette.contract.base import RequestModel, ResponseModel
 from maquette.contract.geometry import Finite, Intrinsics, RigidMotion
@@ -133,8 +133,25 @@ class SplitShares(RequestModel):
         return self
 
 
+class Review(RequestModel):
+    """A person's decision about a clip or a track, which stands whatever the gates say."""
+
+    clip: Annotated[str, Field(pattern=r"^[0-9a-zA-Z_-]{4,64}$")]
+    """Id of the clip, or how it begins where no other clip's does."""
+    track: Annotated[int, Field(ge=0)] | None = None
+    """Track within the clip; null is the clip itself."""
+    verdict: Literal["keep", "reject", "withdraw"]
+    """`withdraw` leaves the decision to the gates again."""
+    reason: ShortText | None = None
+    """Why, in the reviewer's words."""
+    reviewer: ShortText | None = None
+    """Who decided; null takes the name of the API key."""
+    at: AwareDatetime | None = None
+    """When; null takes the time of the request."""
+
+
 class TrackChange(ResponseModel):
-    """A track that came in or went when a version was decided by other bounds."""
+    """A track that came in or went when a version was decided again."""
 
     clip: str
     track: int
@@ -144,7 +161,7 @@ class TrackChange(ResponseModel):
 
 
 class RegateChanges(ResponseModel):
-    """What came and went when a version was decided by other bounds."""
+    """What came and went when a version was decided by other bounds, or by hand."""
 
     tracks_added: list[TrackChange] = []
     tracks_removed: list[TrackChange] = []

@@ -81,6 +81,21 @@ JOBS: dict[str, Example] = {
         from_job=JOB,
         gates={"flicker": {"high": 0.2}},
     ),
+    "dataset_review": _job(
+        "dataset",
+        "Tracks of an earlier dataset job that a person rejects or keeps",
+        from_job=JOB,
+        reviews=[
+            {
+                "clip": "0f3a9c2e",
+                "track": 2,
+                "verdict": "reject",
+                "reason": "a reflection",
+                "reviewer": "Ada",
+            },
+            {"clip": "0f3a9c2e", "track": 3, "verdict": "keep", "reviewer": "Ada"},
+        ],
+    ),
     "dataset": _job(
         "dataset",
         "Clips and tracks of people from videos",

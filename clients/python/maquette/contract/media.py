@@ -1,5 +1,6 @@
 """Images, videos and depth maps of requests."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -7,6 +8,7 @@ from pydantic import Field, model_validator
 from maquette.contract.base import RequestModel, ResponseModel
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+UploadId = Annotated[str, Field(pattern=r"^upl_[0-9a-f]{28}$")]
 MediaKind = Literal["image", "video", "asset", "array"]
 
 
@@ -84,3 +86,16 @@ class Media(ResponseModel):
     flags: list[str] = []
     """Warnings: `file_truncated`, `hdr_not_tone_mapped`, `wide_gamut_not_converted`, `icc_profile_ignored`,
     `pixels_made_square`."""
+
+
+class ResumableUpload(ResponseModel):
+    """An upload that arrives in several requests, by tus 1.0.0: `offset` of `bytes` have arrived."""
+
+    id: UploadId
+    bytes: int
+    offset: int
+    """Where the next bytes belong; all have arrived once the medium is there."""
+    media: Media | None = None
+    """The medium, once all bytes have arrived; its id is what requests name."""
+    expires_at: datetime
+    """Until when the upload can be resumed; each append moves it."""

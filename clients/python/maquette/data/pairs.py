@@ -21,7 +21,7 @@ Edits = Literal["without", "with", "only"]
 class Pairs:
     """Map-style: `pairs[i]` has the inputs of the released training code (N objects, side S).
 
-    - `src_image`, `tgt_image` f32 (S, S, 3) in [0, 1]; edits have no `tgt_image`
+    - `src_image`, `tgt_image` f32 (S, S, 3) in [0, 1]; edits have no `tgt_image` unless they were rendered
     - `src_bg_image` f32 (S, S, 3): the source with the objects' boxes filled by 0.5
     - `src_bboxes` f32 (N + 1, 4): y0 x0 y1 x1 in [0, 1], the last row is the complete image
     - `tgt_bboxes_3d` f32 (N + 1, 12): corners p0 p1 p2 p4, u v z each; the last row is the camera's motion

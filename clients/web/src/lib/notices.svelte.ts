@@ -5,8 +5,8 @@ export interface Notice {
   id: number;
   kind: "info" | "problem";
   text: string;
-  code: string | null;
   advice: string | null;
+  problem: Problem | null;
 }
 
 const SHOWN_MS = 6000;
@@ -17,7 +17,7 @@ class Notices {
   #next = 1;
 
   say(text: string): void {
-    const notice = this.#add({ kind: "info", text, code: null, advice: null });
+    const notice = this.#add({ kind: "info", text, advice: null, problem: null });
     setTimeout(() => this.close(notice.id), SHOWN_MS);
   }
 
@@ -25,19 +25,18 @@ class Notices {
   report(error: unknown): void {
     if (error instanceof DOMException && error.name === "AbortError") return;
     if (error instanceof ConnectionLost) {
-      this.#add({ kind: "problem", text: "The gateway did not answer: try again.", code: null, advice: null });
+      this.#add({ kind: "problem", text: "The gateway did not answer: try again.", advice: null, problem: null });
     } else if (error instanceof MaquetteError) {
       this.problem(error.problem);
     } else {
       console.error(error);
       const text = error instanceof Error ? error.message : String(error);
-      this.#add({ kind: "problem", text, code: null, advice: null });
+      this.#add({ kind: "problem", text, advice: null, problem: null });
     }
   }
 
   problem(problem: Problem): void {
-    const known = { kind: "problem" as const, text: problem.detail, code: problem.code };
-    this.#add({ ...known, advice: findAdvice(problem.code) });
+    this.#add({ kind: "problem", text: problem.detail, advice: findAdvice(problem.code), problem });
   }
 
   close(id: number): void {

@@ -112,6 +112,19 @@ test("a dataset is estimated, built and browsed @slow", async ({ studio: page })
   await expect(page.getByText("1 clip kept")).toBeVisible({ timeout: 120_000 });
   await expect(page.locator("canvas")).toBeVisible();
   await expect(page.getByText("0 of them against it")).toBeVisible();
+  // a decision by hand makes a new version, and can be undone before that
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("r");
+  await expect(page.getByText("1 decision by hand")).toBeVisible();
+  await page.keyboard.press("Control+z");
+  await expect(page.getByRole("button", { name: "Save as a new version" })).toBeDisabled();
+  await page.keyboard.press("Control+Shift+z");
+  const before = page.url();
+  await page.getByRole("button", { name: "Save as a new version" }).click();
+  await expect(page.getByText("1 track went: vase (by hand)")).toBeVisible({ timeout: 60_000 });
+  expect(page.url()).not.toBe(before);
+  await page.getByRole("link", { name: "an earlier version" }).click();
+  await expect(page.getByText("1 track went")).toHaveCount(0);
 });
 
 test("thousands of masks are panned smoothly @slow", async ({ studio: page }) => {

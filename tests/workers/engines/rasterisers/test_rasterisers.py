@@ -24,7 +24,7 @@ def make_hosted_rasteriser():
     return HostedRasteriser(sys.executable, "numba")
 
 
-@pytest.fixture(params=[NumbaRasteriser, GsplatRasteriser, make_hosted_rasteriser])
+@pytest.fixture(scope="module", params=[NumbaRasteriser, GsplatRasteriser, make_hosted_rasteriser])
 def rasteriser(request):
     try:
         built = request.param()

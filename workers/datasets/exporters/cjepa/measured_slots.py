@@ -3,8 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -73,17 +73,17 @@ class CJepaSlots(Exporter):
     def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
         space = ActionSpace.choose(writer.clips(), self.kind) if self.actions else None
-        with TemporaryDirectory(dir=writer.out, prefix=".slots-") as folder:
-            spool = _Spool(Path(folder))
-            for clip in writer.clips():
-                tracks = self._choose_tracks(writer, clip)
-                if not tracks:
-                    continue
-                arrays = self._build_arrays(clip, tracks, space)
-                if arrays is None:
+        with writer.scratch() as folder:
+            spool = _Spool(folder)
+            for clip, part in writer.build_parts(partial(self._build_part, space), writer.all_clips()):
+                lost, tracks = (np.asarray(part[name]).tolist() for name in ("lost", "tracks"))
+                if lost:
+                    writer.leave_out(clip, "no slot: not seen in frame 0, or too many", tracks=lost)
+                arrays = {name: np.asarray(part[name]) for name in part if name not in ("lost", "tracks")}
+                if arrays:
+                    spool.add(clip, tracks, arrays)
+                elif tracks:
                     writer.leave_out(clip, "its actions or its camera are not known in every frame")
-                    continue
-                spool.add(clip, tracks, arrays)
             normalisation = spool.compute_normalisation()
             for name in spool.names:
                 groups = {split: spool.read(name, split, normalisation) for split in SPLITS}
@@ -97,18 +97,21 @@ class CJepaSlots(Exporter):
         }
         writer.write(encode_json(document), "slots.json")
 
-    def _choose_tracks(self, writer: ExportWriter, clip: SceneClip) -> list[int]:
+    def _build_part(self, space: ActionSpace | None, clip: SceneClip) -> Arrays:
+        """The arrays of a clip by pickle, the tracks of its slots, and those that are lost."""
+        tracks = self._choose_tracks(clip)
+        lost = sorted({track.track for track in clip.tracks} - set(tracks))
+        arrays = self._build_arrays(clip, tracks, space) if tracks else None
+        return {"tracks": np.array(tracks, np.int64), "lost": np.array(lost, np.int64), **(arrays or {})}
+
+    def _choose_tracks(self, clip: SceneClip) -> list[int]:
         """The track of each slot; further slots are background."""
         order = choose_slots(clip, self.seed)
         areas: dict[int, int] = defaultdict(int)
         for row in clip.observations:
             areas[row.track] += row.area
         largest = set(sorted(order, key=lambda track: (-areas[track], track))[: self.slots])
-        chosen = [track for track in order if track in largest]
-        lost = sorted({track.track for track in clip.tracks} - set(chosen))
-        if lost:
-            writer.leave_out(clip, "no slot: not seen in frame 0, or too many", tracks=lost)
-        return chosen
+        return [track for track in order if track in largest]
 
     def _build_arrays(self, clip: SceneClip, tracks: list[int], space: ActionSpace | None) -> Arrays | None:
         """The arrays of a clip by pickle; None when actions are wanted and one is unknown."""

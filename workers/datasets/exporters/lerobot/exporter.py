@@ -17,6 +17,7 @@ from workers.datasets.exporters.lerobot.layout import (
     describe_camera,
     get_task,
     locate_data_file,
+    locate_episodes,
     locate_video,
     number_splits,
 )
@@ -81,15 +82,17 @@ class LeRobot(Exporter):
         features = StepFeatures.choose(clips, self.actions)
         tasks: dict[str, int] = {}
         pixels, statistics = PixelStatistics(), ColumnStatistics()
+        # of one chunk
         episodes: list[dict[str, Any]] = []
-        chunk: list[Columns] = []
+        tables: list[Columns] = []
+        first = 0
         build = partial(self._build_video, features, rate)
         for number, (clip, part) in enumerate(writer.build_parts(build, clips)):
             steps = features.count_steps(clip)
             columns = features.build(clip, steps)
-            first = episodes[-1]["dataset_to_index"] if episodes else 0
             task = tasks.setdefault(get_task(clip), len(tasks))
             columns |= _number_steps(steps, number, first, task, rate)
+            first += steps
             writer.write(bytes(part["video"]), *locate_video(number))
             own_pixels = PixelStatistics(np.asarray(part["levels"]), steps)
             own = ColumnStatistics()
@@ -99,15 +102,17 @@ class LeRobot(Exporter):
             episodes.append(
                 build_episode(clip, columns, own.to_json() | {CAMERA: own_pixels.to_json()}, rate)
             )
-            chunk.append(columns)
-            if len(chunk) == EPISODES_PER_CHUNK or number == len(clips) - 1:
-                writer.write(encode_steps(chunk), *locate_data_file(number // EPISODES_PER_CHUNK))
-                chunk = []
-        writer.write(encode_episodes(episodes), "meta", "episodes", "chunk-000", "file-000.parquet")
+            tables.append(columns)
+            if len(episodes) == EPISODES_PER_CHUNK or number == len(clips) - 1:
+                chunk = number // EPISODES_PER_CHUNK
+                writer.write(encode_steps(tables), *locate_data_file(chunk))
+                writer.write(encode_episodes(episodes), *locate_episodes(chunk))
+                episodes, tables = [], []
         writer.write(encode_tasks(list(tasks)), "meta", "tasks.parquet")
         writer.write(encode_json(statistics.to_json() | {CAMERA: pixels.to_json()}), "meta", "stats.json")
         info = build_info(
-            episodes,
+            len(clips),
+            first,
             splits=number_splits({split: len(part) for split, part in clips_by_split.items()}),
             tasks=len(tasks),
             rate=rate,

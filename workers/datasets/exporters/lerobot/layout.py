@@ -1,6 +1,6 @@
 """Names and paths of a LeRobot v3.0 folder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from workers.datasets.scene_clip import SceneClip
@@ -8,12 +8,18 @@ from workers.datasets.scene_clip import SceneClip
 CAMERA = "observation.images.main"
 EPISODES_PER_CHUNK = 1000
 DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+EPISODES_PATH = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 
 
 def locate_data_file(chunk: int) -> list[str]:
     """The path of the Parquet file of a chunk of episodes, by its parts."""
     return DATA_PATH.format(chunk_index=chunk, file_index=0).split("/")
+
+
+def locate_episodes(chunk: int) -> list[str]:
+    """The path of the table of a chunk of episodes, by its parts."""
+    return EPISODES_PATH.format(chunk_index=chunk, file_index=0).split("/")
 
 
 def locate_video(episode: int) -> list[str]:
@@ -38,20 +44,21 @@ def number_splits(episodes: Mapping[str, int]) -> dict[str, str]:
 
 
 def build_info(
-    episodes: Sequence[Mapping[str, Any]],
+    episodes: int,
+    frames: int,
     *,
     splits: Mapping[str, str],
     tasks: int,
     rate: float,
     features: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """`meta/info.json`, from the rows of `meta/episodes`."""
+    """`meta/info.json` of so many episodes and frames."""
     return {
         "codebase_version": "v3.0",
         "fps": to_fps(rate),
         "features": features,
-        "total_episodes": len(episodes),
-        "total_frames": episodes[-1]["dataset_to_index"],
+        "total_episodes": episodes,
+        "total_frames": frames,
         "total_tasks": tasks,
         "chunks_size": EPISODES_PER_CHUNK,
         "data_files_size_in_mb": 100,

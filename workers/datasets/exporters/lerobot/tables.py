@@ -25,7 +25,7 @@ def encode_steps(episodes: Sequence[Columns]) -> bytes:
     """The steps of some episodes."""
     columns: dict[str, TypedColumn] = {}
     for name, first in episodes[0].items():
-        values = np.concatenate([episode[name] for episode in episodes]).tolist()
+        values = np.concatenate([episode[name] for episode in episodes])
         kind: ColumnType = str(first.dtype)
         columns[name] = TypedColumn(kind if first.ndim == 1 else ListType(kind, first.shape[1]), values)
     features = describe_features({name: column.type for name, column in columns.items()})
@@ -57,7 +57,7 @@ def build_episode(
         f"videos/{CAMERA}/from_timestamp": 0.0,
         f"videos/{CAMERA}/to_timestamp": steps / rate,
         **named,
-        "meta/episodes/chunk_index": 0,
+        "meta/episodes/chunk_index": chunk,
         "meta/episodes/file_index": 0,
         "clip": clip.id,
         "split": clip.row.split,

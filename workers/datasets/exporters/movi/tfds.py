@@ -2,18 +2,21 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
 from workers.datasets.exporters.base import Exporter
-from workers.datasets.exporters.export_writer import ExportWriter
+from workers.datasets.exporters.export_writer import ClipSequence, ExportWriter
 from workers.datasets.exporters.movi import example as movi_example
 from workers.datasets.exporters.movi import tfds_features as tfds
+from workers.datasets.exporters.part_store import Part
 from workers.datasets.exporters.shared.encoding import encode_png
 from workers.datasets.scene_clip import SceneClip
+from workers.datasets.schema import ClipRow
 from workers.formats import tfrecord
 
 NAME, VERSION = "maquette_movi", "1.0.0"
@@ -33,7 +36,7 @@ WHOLE_NUMBERS = ("width", "height", "num_frames")
 class _ShapeGroup:
     """The clips of one shape by split, and whether all of them have depth."""
 
-    clips: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    clips: dict[str, list[ClipRow]] = field(default_factory=lambda: defaultdict(list))
     has_depth: bool = True
 
 
@@ -74,10 +77,10 @@ class MoviTfds(Exporter):
         licences: set[str] = set()
         splits = []
         for split in (split for split in SPLITS if split in group.clips):
-            ids, written, lengths = group.clips[split], 0, []
-            count = -(-len(ids) // self.examples)
+            clips, written, lengths = ClipSequence(writer.dataset, group.clips[split]), 0, []
+            count = -(-len(clips) // self.examples)
             for number in range(count):
-                part = ids[number * self.examples : (number + 1) * self.examples]
+                part = clips[number * self.examples : (number + 1) * self.examples]
                 path = writer.new_file(*folder, tfds.format_file_name(NAME, SPLITS[split], number, count))
                 with path.open("wb") as file:
                     written += tfrecord.write_records(
@@ -109,22 +112,28 @@ def _group_by_shape(writer: ExportWriter) -> dict[Shape, _ShapeGroup]:
             writer.leave_out(clip, obstacle)
             continue
         group = groups[(len(clip), *clip.size)]
-        group.clips[clip.row.split].append(clip.id)
+        group.clips[clip.row.split].append(clip.row)
         group.has_depth &= all(row.depth_png is not None for row in clip.frames)
     return groups
 
 
 def _encode_examples(
-    writer: ExportWriter, ids: Sequence[str], depth: bool, licences: set[str]
+    writer: ExportWriter, clips: ClipSequence, depth: bool, licences: set[str]
 ) -> Iterator[bytes]:
     """The records of some clips; their licences are added to `licences`."""
-    wanted = set(ids)
-    for clip in writer.clips():
-        if clip.id in wanted:
-            licences.add(clip.source.licence or "unknown")
-            if not depth and clip.frames[0].depth_png is not None:
-                writer.leave_out(clip, "depth: another clip of its shape has none", what="depth")
-            yield tfrecord.encode_example(build_record(clip, depth=depth))
+    for clip, part in writer.build_parts(partial(_build_part, depth), clips):
+        licences.add(clip.source.licence or "unknown")
+        if "record_without_depth" in part:
+            writer.leave_out(clip, "depth: another clip of its shape has none", what="depth")
+        [record] = part.values()
+        yield bytes(record)
+
+
+def _build_part(depth: bool, clip: SceneClip) -> Part:
+    """The record of a clip; its name says whether depth was left out."""
+    is_left_out = not depth and clip.frames[0].depth_png is not None
+    record = tfrecord.encode_example(build_record(clip, depth=depth))
+    return {"record_without_depth" if is_left_out else "record": record}
 
 
 def build_features(shape: Shape, depth: bool) -> dict[str, Any]:

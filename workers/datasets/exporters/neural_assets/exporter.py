@@ -1,27 +1,20 @@
 """The exporter of Neural Assets."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
-
-import numpy as np
-from numpy.typing import NDArray
+from functools import partial
+from typing import Annotated, ClassVar
 
 from workers.datasets.exporters.base import Exporter
 from workers.datasets.exporters.export_writer import ExportWriter
+from workers.datasets.exporters.neural_assets.change_pairs import add_change_pairs
 from workers.datasets.exporters.neural_assets.edits import ObjectEdit, propose_edits
-from workers.datasets.exporters.neural_assets.pairs import FramePair, PairSampler
-from workers.datasets.exporters.neural_assets.tokens import (
-    UNKNOWN_POSE,
-    encode_background_pose,
-    encode_box_3d,
-)
-from workers.datasets.exporters.shared.categories import get_category_name, index_tracks
-from workers.datasets.exporters.shared.encoding import encode_json, encode_npz
+from workers.datasets.exporters.neural_assets.entries import Arrays, PairPart, build_arrays
+from workers.datasets.exporters.neural_assets.pairs import PairSampler
+from workers.datasets.exporters.neural_assets.tokens import encode_box_3d
+from workers.datasets.exporters.part_store import Part
 from workers.datasets.exporters.shared.image_transform import FitOption, ImageTransform, Rgb
+from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
-from workers.datasets.schema import ObservationRow
-
-Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -46,6 +39,10 @@ class NeuralAssets(Exporter):
     Edits move, rotate, resize or replace the largest object of a source frame. They have target tokens and no
     target image. The index says what was done: `x` metres (or units) along camera x, `degrees` about the axis
     of the box that is nearest to the camera's vertical, `factor`, or `by_track`.
+
+    The pairs of frames in the table `changes` follow, each with its rows in `changes` of its entry (null for
+    other pairs). Where a scene was rendered a second time with one object moved, turned or resized, the pair
+    is an edit (`rendered: true`) with a target image: what the edit should look like.
     """
 
     side: Annotated[int, "pixels of the square images"] = 256
@@ -55,6 +52,7 @@ class NeuralAssets(Exporter):
     pairs: Annotated[int, "pairs per clip"] = 8
     max_gap: Annotated[int, "largest distance between the two frames"] = 23
     edits: Annotated[bool, "also write edits"] = True
+    changes: Annotated[bool, "also write the pairs of the table changes, where the dataset has it"] = True
     fit: FitOption = "crop"
     seed: Annotated[int, "seed of the choice of pairs"] = 0
 
@@ -66,69 +64,52 @@ class NeuralAssets(Exporter):
         "frames outside the square crop (fit=pad keeps them), and frames in no pair",
         "objects without a 3D box in the target frame or a mask in the source frame, and those behind the"
         " camera",
-        "images of edits: an edit has target tokens, and nobody drew its target",
+        "images of edits of real scenes: they have target tokens, and nobody rendered their targets",
     )
 
     def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
-        entries: list[dict[str, Any]] = []
-        for clip in writer.clips():
-            transform = ImageTransform.fit_square(clip, self.side, self.fit)
-            sampler = PairSampler(clip=clip, transform=transform, objects=self.objects, max_gap=self.max_gap)
-            pairs = list(sampler.sample(self.pairs, self.seed))
-            if not pairs:
-                writer.leave_out(clip, "no object has a mask and a 3D box in two frames")
-                continue
-            frames = sorted({frame for pair in pairs for frame in (pair.source, pair.target)})
-            images = {frame: transform.transform_image(clip.image(frame)) for frame in frames}
-            for pair in pairs:
-                arrays = self._build_arrays(clip, transform, pair)
-                arrays["src_image"] = images[pair.source]
-                arrays["tgt_image"] = images[pair.target]
-                stem = f"{clip.id}-{pair.source:04d}-{pair.target:04d}"
-                entries.append(_write_pair(writer, clip, pair, stem, arrays))
-            if self.edits:
-                entries += self._write_edits(writer, sampler, pairs[0].source, images[pairs[0].source])
-        index = {"side": self.side, "objects": self.objects, "pairs": entries}
-        writer.write(encode_json(index), "index.json")
+        build = partial(self._build_part, writer.dataset)
+        with writer.spool() as pairs:
+            for clip, entries in writer.merge_parts(build, writer.all_clips()):
+                if not entries:
+                    writer.leave_out(clip, "no object has a mask and a 3D box in two frames")
+                for entry in entries or ():
+                    pairs.add(entry)
+            writer.write_json({"side": self.side, "objects": self.objects, "pairs": pairs}, "index.json")
 
-    def _build_arrays(self, clip: SceneClip, transform: ImageTransform, pair: FramePair) -> Arrays:
-        """The arrays of a pair, but for its images."""
-        intrinsics = transform.matrix @ clip.intrinsics(pair.target)
-        boxes_3d = np.zeros((self.objects + 1, 12), np.float32)
-        for number, (_, row) in enumerate(pair.observations):
-            boxes_3d[number] = encode_box_3d(clip.corners(row), intrinsics, self.side)
-        motion = encode_background_pose(clip.world_from_cam(pair.source), clip.world_from_cam(pair.target))
-        if pair.source == pair.target:
-            # known even where the camera is not
-            motion = encode_background_pose(np.eye(4), np.eye(4))
-        boxes_3d[-1] = UNKNOWN_POSE if motion is None else motion
-        return {
-            "src_bboxes": pair.boxes,
-            # an edit that takes another appearance keeps these: what it replaces must not show behind it
-            "src_fg_bboxes": pair.boxes[:-1],
-            "tgt_bboxes_3d": boxes_3d,
-            "camera": intrinsics.astype(np.float64),
-            "tracks": np.array([row.track for row, _ in pair.observations], np.int64),
-        }
+    def _build_part(self, dataset: Dataset, clip: SceneClip) -> Part:
+        """The pairs of a clip, its edits and its changes; nothing without a pair."""
+        transform = ImageTransform.fit_square(clip, self.side, self.fit)
+        sampler = PairSampler(clip=clip, transform=transform, objects=self.objects, max_gap=self.max_gap)
+        pairs = list(sampler.sample(self.pairs, self.seed))
+        if not pairs:
+            return {}
+        part = PairPart(clip)
+        frames = sorted({frame for pair in pairs for frame in (pair.source, pair.target)})
+        images = {frame: transform.transform_image(clip.image(frame)) for frame in frames}
+        for pair in pairs:
+            arrays = build_arrays(sampler, pair)
+            arrays["src_image"] = images[pair.source]
+            arrays["tgt_image"] = images[pair.target]
+            part.add(pair, f"{clip.id}-{pair.source:04d}-{pair.target:04d}", arrays)
+        if self.edits:
+            self._add_edits(part, sampler, pairs[0].source, images[pairs[0].source])
+        if self.changes:
+            add_change_pairs(part, sampler, dataset)
+        return part.finish()
 
-    def _write_edits(
-        self, writer: ExportWriter, sampler: PairSampler, frame: int, image: Rgb
-    ) -> list[dict[str, Any]]:
-        """Write the edits of a frame; return their entries of the index."""
-        clip = sampler.clip
+    def _add_edits(self, part: PairPart, sampler: PairSampler, frame: int, image: Rgb) -> None:
+        """Add the edits of a frame."""
         pair = sampler.build(frame, frame)
         if not pair.observations:
-            return []
-        unedited = self._build_arrays(clip, sampler.transform, pair)
+            return
+        unedited = build_arrays(sampler, pair)
         unedited["src_image"] = image
-        entries = []
         for edit in propose_edits([row for row, _ in pair.observations]):
             arrays = self._apply_edit(unedited, edit)
             if arrays is not None:
-                stem = f"{clip.id}-{frame:04d}-{edit.operation}"
-                entries.append(_write_pair(writer, clip, pair, stem, arrays, edit))
-        return entries
+                part.add(pair, f"{sampler.clip.id}-{frame:04d}-{edit.operation}", arrays, edit)
 
     def _apply_edit(self, arrays: Arrays, edit: ObjectEdit) -> Arrays | None:
         """The arrays after an edit; None when it moves the object behind the camera."""
@@ -141,41 +122,3 @@ class NeuralAssets(Exporter):
         if edit.appearance is not None:
             boxes[edit.row] = arrays["src_bboxes"][edit.appearance]
         return {**arrays, "src_bboxes": boxes, "tgt_bboxes_3d": boxes_3d}
-
-
-def _write_pair(
-    writer: ExportWriter,
-    clip: SceneClip,
-    pair: FramePair,
-    stem: str,
-    arrays: Arrays,
-    edit: ObjectEdit | None = None,
-) -> dict[str, Any]:
-    """Write the arrays of a pair or an edit; return its entry of the index."""
-    writer.write(encode_npz(arrays, compressed=False), clip.row.split, f"{stem}.npz")
-    return {
-        "file": f"{clip.row.split}/{stem}.npz",
-        "split": clip.row.split,
-        "clip": clip.id,
-        "source": pair.source,
-        "target": pair.target,
-        "camera_source": clip.row.camera_source,
-        "background_known": bool(np.isfinite(arrays["tgt_bboxes_3d"][-1]).all()),
-        "edit": None if edit is None else edit.as_json(),
-        "objects": _describe_objects(clip, [row for _, row in pair.observations]),
-    }
-
-
-def _describe_objects(clip: SceneClip, rows: list[ObservationRow]) -> list[dict[str, Any]]:
-    tracks = index_tracks(clip)
-    return [
-        {
-            "track": row.track,
-            "name": get_category_name(tracks[row.track]),
-            "box3d_source": row.box3d_source,
-            "box3d_confidence": row.box3d_confidence,
-            "scale_source": row.scale_source,
-            "flags": list(row.flags),
-        }
-        for row in rows
-    ]

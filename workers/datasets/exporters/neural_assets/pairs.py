@@ -59,25 +59,28 @@ class PairSampler:
             if len(tried) == count:
                 return
 
-    def build(self, source: int, target: int) -> FramePair:
+    def build(self, source: int, target: int, other: SceneClip | None = None) -> FramePair:
         """The pair of two frames with the largest objects that have a mask in `source` and a 3D box in
         `target` that lies in front of the camera; in the order of their tracks.
+
+        `target` is a frame of `other`, a clip of the same size with the same tracks, or of the same clip.
         """
-        in_target = {row.track: row for row in self.clip.frame_observations(target)}
-        intrinsics = self.transform.matrix @ self.clip.intrinsics(target)
+        target_clip = other or self.clip
+        in_target = {row.track: row for row in target_clip.frame_observations(target)}
+        intrinsics = self.transform.matrix @ target_clip.intrinsics(target)
         side = self.transform.size[0]
         candidates = []
         for row in self.clip.frame_observations(source):
-            other = in_target.get(row.track)
-            if other is None or encode_box_3d(self.clip.corners(other), intrinsics, side) is None:
+            later = in_target.get(row.track)
+            if later is None or encode_box_3d(target_clip.corners(later), intrinsics, side) is None:
                 continue
             box = encode_box_2d(self.transform.transform_mask(self.clip.mask(row)))
             if box is not None:
-                candidates.append((row, other, box))
+                candidates.append((row, later, box))
         largest = sorted(candidates, key=lambda item: (-item[0].area, item[0].track))[: self.objects]
         largest.sort(key=lambda item: item[0].track)
         boxes = np.zeros((self.objects + 1, 4), np.float32)
         for number, (_, _, box) in enumerate(largest):
             boxes[number] = box
         boxes[-1] = COMPLETE_IMAGE
-        return FramePair(source, target, tuple((row, other) for row, other, _ in largest), boxes)
+        return FramePair(source, target, tuple((row, later) for row, later, _ in largest), boxes)

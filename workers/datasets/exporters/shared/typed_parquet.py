@@ -17,6 +17,7 @@ from arro3.core import (
     list_array,
     struct_array,
 )
+from numpy.typing import NDArray
 
 SCALAR_TYPES = {
     "bool": DataType.bool(),
@@ -49,10 +50,10 @@ ColumnType = str | ListType | StructType
 
 @dataclass(frozen=True, slots=True)
 class TypedColumn:
-    """Values of one type; None is null."""
+    """Values of one type; None is null. An array (N,) or (N, A) of the very type is not copied."""
 
     type: ColumnType
-    values: Sequence[Any]
+    values: Sequence[Any] | NDArray[Any]
 
 
 # binary images as `datasets` stores them
@@ -96,7 +97,10 @@ def encode_parquet(
     return out.getvalue()
 
 
-def _build_array(column_type: ColumnType, values: Sequence[Any]) -> Any:
+def _build_array(column_type: ColumnType, values: Sequence[Any] | NDArray[Any]) -> Any:
+    if isinstance(values, np.ndarray):
+        numbers = Array.from_numpy(np.ascontiguousarray(values).ravel())
+        return numbers if values.ndim == 1 else fixed_size_list_array(numbers, values.shape[1])
     if isinstance(column_type, str):
         return Array(list(values), SCALAR_TYPES[column_type])
     if isinstance(column_type, ListType):

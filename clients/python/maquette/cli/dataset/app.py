@@ -26,6 +26,10 @@ class DatasetGroup(LazyGroup):
             target="maquette.cli.dataset.regate:regate",
             summary="Decide a finished dataset by other bounds, into a new version; no video is read.",
         ),
+        "review": LazyCommand(
+            target="maquette.cli.dataset.review:review",
+            summary="Keep or reject clips and tracks by hand, into a new version; no video is read.",
+        ),
         "inspect": LazyCommand(
             target="maquette.cli.dataset.inspect:inspect",
             summary="Show what a dataset holds and how it was made.",

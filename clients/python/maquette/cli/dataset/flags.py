@@ -136,6 +136,7 @@ PLAN_FLAGS = (
     PlanFlag("frame_rate"),
     PlanFlag("input.numbered_rate"),
     PlanFlag("assets"),
+    PlanFlag("changes"),
     PlanFlag("captioner"),
     PlanFlag("inverse_dynamics"),
     PlanFlag("max_seconds"),

@@ -9,6 +9,7 @@ from maquette.contract.datasets import (
     BucketAddress,
     BucketInput,
     GateName,
+    Review,
     ShortText,
     SourceInfo,
     SplitShares,
@@ -56,6 +57,9 @@ class DatasetOptions(JobBase):
     """Reference crops to store per track."""
     assets: Annotated[int, Field(ge=0, le=10_000)] = 0
     """Maximum number of objects of the entire dataset to lift to meshes and splats."""
+    changes: Annotated[int, Field(ge=0, le=1000)] = 0
+    """Pairs of frames per clip whose objects are compared: what moved, turned, was resized or replaced,
+    appeared or vanished, in numbers and words."""
     max_clips: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Process only this many clips, evenly spread, and report the seconds of each stage."""
     reuse: bool = True
@@ -89,7 +93,10 @@ class DatasetJob(DatasetOptions):
     """Phrases, also several in one string, joined by commas; each names every instance of a concept. Required
     without `from_job`."""
     from_job: JobId | None = None
-    """Dataset job whose version is decided again by `gates`, without its videos: everything else stays."""
+    """Dataset job whose version is decided again by `gates` or `reviews`, without its videos: everything else
+    stays."""
+    reviews: Annotated[list[Review], Field(max_length=100_000)] = []
+    """With `from_job`: clips and tracks that a person keeps or rejects, whatever the gates say."""
     videos: Annotated[list[MediaRef], Field(max_length=10_000)] = []
     """The videos that were uploaded or have https addresses."""
     buckets: Annotated[list[BucketInput], Field(max_length=100)] = []
@@ -104,6 +111,8 @@ class DatasetJob(DatasetOptions):
     def _check_sources(self) -> "DatasetJob":
         if self.from_job is not None:
             return self._check_regate()
+        if self.reviews:
+            raise ValueError("'reviews' needs 'from_job': the dataset job whose version they are about")
         if not self.text:
             raise ValueError("'text' needs at least one phrase")
         if self.sources and len(self.sources) != len(self.videos):
@@ -113,17 +122,24 @@ class DatasetJob(DatasetOptions):
         return self
 
     def skips_engines(self) -> bool:
-        """Return whether only bounds change."""
+        """Return whether only decisions change."""
         return self.from_job is not None
 
     def _check_regate(self) -> "DatasetJob":
-        if not self.gates:
-            raise ValueError("'from_job' needs 'gates': the bounds that replace those of its version")
-        taken = {"kind", "from_job", "gates", "publish", *JobBase.model_fields}
+        if not self.gates and not self.reviews:
+            raise ValueError(
+                "'from_job' needs 'gates', the bounds that replace those of its version, or 'reviews'"
+            )
+        places = [(review.clip, review.track) for review in self.reviews]
+        if len(set(places)) != len(places):
+            raise ValueError("'reviews' decides a clip or track twice")
+        taken = {"kind", "from_job", "gates", "reviews", "publish", *JobBase.model_fields}
         fields = type(self).model_fields.items()
         given = [
             name for name, field in fields if name not in taken and getattr(self, name) != field.get_default()
         ]
         if given:
-            raise ValueError(f"'from_job' goes with 'gates' and 'publish' alone, not with '{given[0]}'")
+            raise ValueError(
+                f"'from_job' goes with 'gates', 'reviews' and 'publish' alone, not with '{given[0]}'"
+            )
         return self

@@ -34,6 +34,8 @@ export interface Decision {
   high: number | null;
   passed: boolean;
   reason: string | null;
+  reviewer: string | null;
+  reviewed_at: string | null;
 }
 
 export interface Caption {
@@ -55,6 +57,18 @@ export interface Observation {
   y0: number;
   x1: number;
   y1: number;
+  center_cam: number[] | null;
+  rotation_cam: number[] | null;
+  size: number[] | null;
+  box3d_source: string | null;
+}
+
+export interface CameraRow {
+  frame: bigint;
+  fx: number;
+  fy: number;
+  cx: number;
+  cy: number;
 }
 
 /** The rows of a table of a dataset; none where the version has no such table. */

@@ -1,0 +1,1 @@
+"""What arrives: bodies of uploads, received, probed and kept."""

@@ -1,0 +1,131 @@
+"""Runs that are killed, divided and repeated, and what their reports say."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from maquette.cli.lazy_group import build_command
+from typer.testing import CliRunner
+
+from tests.support.evaluation_sets import draw_coco, draw_davis
+from tests.support.oracle_engines import OracleConcepts, describe_oracle
+from workers.evaluation import command, runner
+from workers.evaluation.catalog import TARGETS, load_benchmark
+from workers.evaluation.command import evaluate, run_evaluation
+from workers.evaluation.errors import EngineFailing
+from workers.evaluation.runner import Shard
+
+
+class KilledConcepts(OracleConcepts):
+    """Dies as a process does, at its second image."""
+
+    def embed(self, image: Any, key: str) -> Any:
+        if self.asked:
+            raise KeyboardInterrupt
+        return super().embed(image, key)
+
+
+def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
+    answers = draw_coco(tmp_path)
+    benchmark = load_benchmark("coco", tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        run_evaluation(benchmark, KilledConcepts(answers), tmp_path / "out")
+    # an answer that was cut off in the middle of its file does not count
+    torn = tmp_path / "out" / "answers" / "00" / "torn.partial"
+    torn.parent.mkdir(parents=True, exist_ok=True)
+    torn.write_bytes(b"\x1f\x8b")
+    engine = OracleConcepts(answers)
+    report = run_evaluation(benchmark, engine, tmp_path / "out")
+    assert engine.asked == 1 and report.is_complete and report.scores["mask_AP"] == 1.0
+    assert run_evaluation(benchmark, engine, tmp_path / "out").scores == report.scores
+    assert engine.asked == 1, "a complete run asks for nothing"
+
+
+def test_a_broken_answer_is_asked_for_again(tmp_path: Path) -> None:
+    answers = draw_coco(tmp_path)
+    benchmark, engine = load_benchmark("coco", tmp_path), OracleConcepts(answers)
+    run_evaluation(benchmark, engine, tmp_path / "out")
+    file = next((tmp_path / "out" / "answers").rglob("*.json.gz"))
+    file.write_bytes(file.read_bytes()[:20])
+    assert run_evaluation(benchmark, engine, tmp_path / "out").scores["mask_AP"] == 1.0
+    assert engine.asked == 3
+
+
+def test_another_engine_setting_or_dataset_is_answered_anew(tmp_path: Path) -> None:
+    answers = draw_coco(tmp_path / "data")
+    out = tmp_path / "out"
+    run_evaluation(load_benchmark("coco", tmp_path / "data"), OracleConcepts(answers), out)
+    other = OracleConcepts(answers, describe_oracle(weights={"net": "abc"}))
+    run_evaluation(load_benchmark("coco", tmp_path / "data"), other, out)
+    assert other.asked == 2
+    changed = OracleConcepts(answers)
+    run_evaluation(load_benchmark("coco", tmp_path / "data", changes=["threshold=0.5"]), changed, out)
+    assert changed.asked == 2
+    # the same engine on another device is the same: shards may run on different cards
+    elsewhere = OracleConcepts(answers, describe_oracle(device="cuda"))
+    run_evaluation(load_benchmark("coco", tmp_path / "data"), elsewhere, out)
+    assert elsewhere.asked == 0
+
+
+def test_shards_share_a_folder_and_the_last_reports_all(tmp_path: Path) -> None:
+    answers = draw_coco(tmp_path)
+    benchmark = load_benchmark("coco", tmp_path)
+    first = run_evaluation(benchmark, OracleConcepts(answers), tmp_path / "out", shard=Shard.parse("1/2"))
+    assert first.scored == 1 and not first.is_complete
+    assert "incomplete: not comparable" in (tmp_path / "out" / "report.md").read_text()
+    second = run_evaluation(benchmark, OracleConcepts(answers), tmp_path / "out", shard=Shard.parse("2/2"))
+    assert second.is_complete and second.scores["mask_AP"] == 1.0
+    limited = run_evaluation(benchmark, OracleConcepts(answers), tmp_path / "few", limit=1)
+    assert (limited.scored, limited.total) == (1, 2)
+
+
+def test_failing_samples_are_reported_and_a_broken_engine_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = draw_coco(tmp_path)
+    benchmark = load_benchmark("coco", tmp_path)
+    report = run_evaluation(benchmark, OracleConcepts({10: answers[10]}), tmp_path / "out")
+    assert list(report.failed) == ["20"] and report.scored == 1
+    assert run_evaluation(benchmark, OracleConcepts(answers), tmp_path / "out").scored == 2
+    monkeypatch.setattr(runner, "MAX_FAILURES", 2)
+    with pytest.raises(EngineFailing, match="2 samples in a row"):
+        run_evaluation(benchmark, OracleConcepts({}), tmp_path / "broken")
+
+
+def test_the_report_names_everything_that_made_the_scores(tmp_path: Path) -> None:
+    answers = draw_davis(tmp_path)
+    run_evaluation(load_benchmark("davis", tmp_path), OracleConcepts(answers), tmp_path / "out")
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["complete"] and report["scores"]["J&F"] == 1.0
+    assert report["engine"]["name"] == "oracle" and report["settings"]["skip_ends"] is True
+    assert len(report["dataset"]["files"]) == 5 and len(report["dataset"]["sha256"]) == 64
+    assert report["code"]["maquette_server"] and "commit" in report["code"]
+    table = (tmp_path / "out" / "report.md").read_text()
+    assert "| J&F | 1 | 0.922 | SAM 3 |" in table and "| J | 1 | – |" in table
+
+
+def test_the_command_explains_itself_and_its_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = typer.Typer()
+    app.command("eval")(evaluate)
+    app.command("unused")(lambda: None)
+    run = CliRunner().invoke
+    text = run(app, ["eval", "--help"]).output
+    assert all(name in text for name in (*TARGETS, "--shard", "--limit", "--engine", "--data", "--out"))
+    assert build_command("eval", evaluate).name == "eval"
+    answers = draw_coco(tmp_path)
+    monkeypatch.setattr(command, "load_engine", lambda suite, benchmark: OracleConcepts(answers))
+    folders = ["--data", str(tmp_path), "--out", str(tmp_path / "out")]
+    good = run(app, ["eval", "coco", *folders])
+    assert good.exit_code == 0 and "| box_AP | 1 | 0.564 | SAM 3 |" in good.output
+    for words, code in (
+        (["eval", "cocoo", *folders], "setting_invalid"),
+        (["eval", "coco", *folders, "--shard", "3/2"], "setting_invalid"),
+        (["eval", "davis", *folders], "layout_invalid"),
+    ):
+        bad = run(app, words)
+        assert bad.exit_code == 1 and code in bad.output and "Traceback" not in bad.output
+    monkeypatch.undo()
+    missing = run(app, ["eval", "coco", *folders, "--engine", "sam3d_body"])
+    assert missing.exit_code == 1 and "engine_unavailable" in missing.output

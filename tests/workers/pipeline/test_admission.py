@@ -1,0 +1,60 @@
+"""The images of jobs that work at the same time fit into memory together."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from workers.pipeline import Admission
+
+
+def never() -> None:
+    return
+
+
+def test_bytes_of_working_jobs_stay_in_the_budget() -> None:
+    admission, lock = Admission(100), threading.Lock()
+    held, most = 0, 0
+
+    def work(need: int) -> None:
+        nonlocal held, most
+        with admission.admit(need, never):
+            with lock:
+                held += need
+                most = max(most, held)
+            threading.Event().wait(0.005)
+            with lock:
+                held -= need
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(work, [40, 30, 50, 60, 20, 10, 90, 40]))
+    assert 60 <= most <= 100 and held == 0
+
+
+def test_what_never_fits_works_when_it_is_alone() -> None:
+    admission, small_is_done = Admission(100), threading.Event()
+    order: list[str] = []
+
+    def work_on_large() -> None:
+        with admission.admit(1000, never):
+            order.append("large")
+
+    with ThreadPoolExecutor(1) as threads:
+        with admission.admit(10, never):
+            large = threads.submit(work_on_large)
+            small_is_done.wait(0.02)
+            order.append("small")
+        large.result(5)
+    assert order == ["small", "large"]
+
+
+def test_a_job_that_waits_can_be_stopped() -> None:
+    admission = Admission(100)
+
+    def stop() -> None:
+        raise InterruptedError
+
+    with admission.admit(100, never), pytest.raises(InterruptedError), admission.admit(1, stop):
+        pass
+    with admission.admit(1, never, alone=True):
+        pass

@@ -1,0 +1,1 @@
+"""Change data: pairs of frames with what is different between them, measured from the record."""

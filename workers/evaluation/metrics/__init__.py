@@ -1,0 +1,1 @@
+"""The metrics of the benchmarks, from arrays and plain records."""
