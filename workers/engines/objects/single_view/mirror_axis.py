@@ -11,8 +11,8 @@ Array = NDArray[np.float64]
 # Slope in columns per row from which a line through the rows' centres is no upright axis; then the vertical
 # is taken.
 MAX_SLOPE = 0.5
-# The same of a principal axis: things stand upright before cameras that are hardly rolled, and every ellipse is
-# its own mirror image, so that a slanted one says nothing of a solid of revolution.
+# The same of a principal axis: things stand upright before cameras that are hardly rolled, and every
+# ellipse is its own mirror image, so that a slanted one says nothing of a solid of revolution.
 MAX_PRINCIPAL_SLOPE = 0.15
 
 
