@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from scripts.training.primitives import Array
 from scripts.training.two_sided import TwoSided, rasterize_two_sided
-from workers.engines.objects.single_view.prior_input import FILL, SIDE
+from workers.engines.objects.single_view.prior_input import FILL, SIDE, turn_to
 from workers.geometry.meshes import face_normals, vertex_normals
 
 # Images are drawn so many times finer than the crop, and averaged.
@@ -90,16 +90,6 @@ def _centre(points: Array) -> tuple[Array, float]:
         points = points @ turn_to(np.array([*middle, 1.0])).T
     seen = points[:, :2] / points[:, 2:]
     return points, float(np.ptp(seen, axis=0).max())
-
-
-def turn_to(ray: Array) -> Array:
-    """The smallest rotation (3, 3) that brings a ray (3,) to the optical axis."""
-    ray = ray / np.linalg.norm(ray)
-    axis = np.cross(ray, [0.0, 0.0, 1.0])
-    sine = float(np.linalg.norm(axis))
-    if sine < 1e-12:
-        return np.eye(3)
-    return np.asarray(Rotation.from_rotvec(axis / sine * np.arctan2(sine, ray[2])).as_matrix())
 
 
 def _average(values: Array, hit: NDArray[np.bool_]) -> Array:

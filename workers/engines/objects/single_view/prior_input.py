@@ -95,14 +95,14 @@ def _look_at_mask(mask: Mask, camera: Camera) -> tuple[Array, float]:
         seen = rays @ rotation.T
         slopes = seen[:, :2] / seen[:, 2:]
         low, high = slopes.min(axis=0), slopes.max(axis=0)
-        rotation = _turn_to(np.array([*((low + high) / 2), 1.0])) @ rotation
+        rotation = turn_to(np.array([*((low + high) / 2), 1.0])) @ rotation
     # turns in steps would add a roll: only where the axis points to counts
-    rotation = _turn_to(rotation[2])
+    rotation = turn_to(rotation[2])
     seen = rays @ rotation.T
     return rotation, float(np.ptp(seen[:, :2] / seen[:, 2:], axis=0).max())
 
 
-def _turn_to(ray: Array) -> Array:
+def turn_to(ray: Array) -> Array:
     """The smallest rotation (3, 3) that brings a ray (3,) to the optical axis."""
     ray = ray / np.linalg.norm(ray)
     axis = np.cross(ray, [0.0, 0.0, 1.0])
