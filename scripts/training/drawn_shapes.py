@@ -6,174 +6,25 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from scripts.training.primitives import (
-    Array,
-    Part,
-    box,
-    ellipsoid,
-    lathe,
-    loft,
-    place,
-    prism,
-    tube,
+from scripts.training.drawn_furniture import cabinet, chair, lamp, screen, shelf, sofa, table, tray
+from scripts.training.drawn_vessels import (
+    bottle,
+    bowl,
+    can,
+    draw_turn,
+    glass,
+    jar,
+    kettle,
+    mug,
+    pan,
+    plate,
+    trace_arc,
+    vase,
 )
+from scripts.training.primitives import Array, Part, box, ellipsoid, lathe, loft, place, prism, tube
 
 Generator = np.random.Generator
 Draw = Callable[[Generator], list[Part]]
-
-
-def _profile(rng: Generator, points: list[tuple[float, float]], smooth: float = 0.5) -> tuple[Array, Array]:
-    """Radii and heights through points (radius, height), rounded at random."""
-    radii, heights = (np.array(column, dtype=np.float64) for column in zip(*points, strict=True))
-    if rng.random() < smooth:
-        steps = np.linspace(0, 1, 32)
-        along = np.linspace(0, 1, len(points))
-        kernel = np.hanning(int(rng.integers(5, 11)))
-        pad = len(kernel) // 2
-        rounded = []
-        for values in (radii, heights):
-            fine = np.interp(steps, along, values)
-            wide = np.pad(fine, pad, mode="edge")
-            rounded.append(np.convolve(wide, kernel / kernel.sum(), mode="valid")[: len(fine)])
-        radii, heights = rounded
-    return np.maximum(radii, 1e-3), heights
-
-
-def _arc(centre: tuple[float, float], radii: tuple[float, float], start: float, stop: float) -> Array:
-    """Points (N, 3) of an elliptic arc in the x-y plane; angles in degrees."""
-    angle = np.radians(np.linspace(start, stop, 16))
-    return np.stack(
-        [centre[0] + radii[0] * np.cos(angle), centre[1] + radii[1] * np.sin(angle), 0 * angle], axis=1
-    )
-
-
-def _turn(rng: Generator, axis: str = "y") -> Array:
-    return np.asarray(Rotation.from_euler(axis, rng.uniform(0, 360), degrees=True).as_matrix())
-
-
-def _section(rng: Generator) -> tuple[float, float]:
-    """Squareness and flatness of a bottle's section: mostly round."""
-    if rng.random() < 0.65:
-        return 1.0, 1.0
-    return float(rng.uniform(0.3, 1.0)), float(rng.uniform(0.35, 1.0))
-
-
-def bottle(rng: Generator) -> list[Part]:
-    radius, body, neck = rng.uniform(0.18, 0.45), rng.uniform(0.5, 1.0), rng.uniform(0.05, 0.16)
-    shoulder, end = body + rng.uniform(0.02, 0.35), 1.0 + rng.uniform(0.1, 0.4)
-    waist = radius * rng.uniform(0.75, 1.1)
-    points = [(radius, 0.0), (radius, body * 0.2), (waist, body * 0.55), (radius, body)]
-    points += [(neck, shoulder), (neck, max(end, shoulder + 0.03))]
-    parts = [lathe(*_profile(rng, points), *_section(rng))]
-    if rng.random() < 0.6:
-        cap, tall = neck * rng.uniform(1.0, 2.2), rng.uniform(0.05, 0.25)
-        parts.append(lathe(np.array([cap, cap]), np.array([0, tall]) + max(end, shoulder + 0.03)))
-    if rng.random() < 0.15:
-        top = max(end, shoulder) + 0.05
-        parts.append(place(box((rng.uniform(0.2, 0.5), 0.08, 0.1)), (0.12, top, 0)))
-    return parts
-
-
-def can(rng: Generator) -> list[Part]:
-    radius, taper = rng.uniform(0.2, 1.2), rng.uniform(0.75, 1.1)
-    points = [(radius * taper, 0.0), (radius, 0.05), (radius, 0.92), (radius * rng.uniform(0.7, 1.0), 1.0)]
-    return [lathe(*_profile(rng, points, 0.3), *_section(rng))]
-
-
-def jar(rng: Generator) -> list[Part]:
-    radius, lid = rng.uniform(0.25, 0.6), rng.uniform(0.5, 1.1)
-    points = [(radius * 0.9, 0.0), (radius, 0.1), (radius, 0.75), (radius * lid, 0.85), (radius * lid, 1.0)]
-    parts = [lathe(*_profile(rng, points), *_section(rng))]
-    if rng.random() < 0.3:
-        parts.append(place(ellipsoid((0.08, 0.08, 0.08)), (0, 1.05, 0)))
-    return parts
-
-
-def vase(rng: Generator) -> list[Part]:
-    count = int(rng.integers(3, 7))
-    radii = rng.uniform(0.12, 0.55, count)
-    heights = np.linspace(0, rng.uniform(0.5, 1.4), count)
-    return [lathe(*_profile(rng, list(zip(radii.tolist(), heights.tolist(), strict=True)), 0.8))]
-
-
-def _vessel(rng: Generator, bottom: float, top: float, height: float, middle: float) -> Part:
-    """A hollow vessel with thin walls."""
-    wall, ground = rng.uniform(0.02, 0.07) * top + 0.01, rng.uniform(0.03, 0.1) * height + 0.01
-    outer = [(bottom, 0.0), (middle, height * 0.5), (top, height)]
-    inner = [(top - wall, height), (middle - wall, max(height * 0.5, ground)), (bottom * 0.9 - wall, ground)]
-    squareness, flatten = _section(rng) if rng.random() < 0.4 else (1.0, 1.0)
-    return lathe(*_profile(rng, [*outer, *inner], 0.3), squareness, flatten)
-
-
-def mug(rng: Generator) -> list[Part]:
-    top, height = rng.uniform(0.3, 0.55), rng.uniform(0.6, 1.2)
-    bottom = top * rng.uniform(0.7, 1.0)
-    parts = [_vessel(rng, bottom, top, height, (bottom + top) / 2 * rng.uniform(0.95, 1.08))]
-    if rng.random() < 0.8:
-        reach, tall, thick = rng.uniform(0.18, 0.35), rng.uniform(0.2, 0.38) * height, rng.uniform(0.03, 0.07)
-        path = _arc((min(bottom, top) * 0.95, height * rng.uniform(0.45, 0.6)), (reach, tall), -90, 90)
-        parts.append(tube(path, thick, rng.uniform(0.8, 2.0)))
-    return parts
-
-
-def bowl(rng: Generator) -> list[Part]:
-    height, bottom = rng.uniform(0.15, 0.8), rng.uniform(0.3, 0.7)
-    return [_vessel(rng, bottom, 1.0, height, bottom + (1 - bottom) * rng.uniform(0.5, 0.95))]
-
-
-def plate(rng: Generator) -> list[Part]:
-    height, flat = rng.uniform(0.06, 0.22), rng.uniform(0.5, 0.85)
-    return [_vessel(rng, flat * 0.8, 1.0, height, flat)]
-
-
-def pan(rng: Generator) -> list[Part]:
-    height = rng.uniform(0.12, 0.9)
-    top = rng.uniform(0.5, 0.75)
-    parts = [_vessel(rng, top * rng.uniform(0.75, 1.0), top, height, top * 0.97)]
-    length, thick = rng.uniform(0.4, 1.1), rng.uniform(0.03, 0.07)
-    rise = rng.uniform(-0.05, 0.3)
-    path = np.linspace([top * 0.9, height * 0.85, 0], [top + length, height * 0.85 + rise, 0], 8)
-    if rng.random() < 0.65:
-        parts.append(tube(path, thick, rng.uniform(0.6, 1.6)))
-    else:
-        for side in (0, 180):
-            ear = tube(_arc((top * 0.95, 0), (0.15, 0.18), -90, 90), thick * 0.8)
-            lying = Rotation.from_euler("xy", [90, side], degrees=True).as_matrix()
-            parts.append(place(ear, (0, height * 0.8, 0), lying))
-    if rng.random() < 0.3:
-        lid = [(top, height), (top * 0.9, height + 0.05), (0.05, height + rng.uniform(0.08, 0.2))]
-        parts.append(lathe(*_profile(rng, lid)))
-        parts.append(place(ellipsoid((0.08, 0.07, 0.08)), (0, height + 0.2, 0)))
-    return parts
-
-
-def kettle(rng: Generator) -> list[Part]:
-    radius, height = rng.uniform(0.3, 0.55), rng.uniform(0.5, 1.1)
-    points = [
-        (radius, 0),
-        (radius * rng.uniform(0.9, 1.2), height * 0.35),
-        (radius * rng.uniform(0.4, 0.9), height),
-    ]
-    sides = _section(rng)
-    parts = [lathe(*_profile(rng, points), *sides)]
-    parts.append(
-        lathe(np.array([radius * 0.4, 0.06, 0.06]), np.array([height, height + 0.08, height + 0.16]))
-    )
-    path = np.linspace(
-        [radius * 0.7, height * 0.45, 0], [radius * rng.uniform(1.3, 1.8), height * 0.95, 0], 8
-    )
-    parts.append(tube(path, np.linspace(0.12, 0.05, 8)))
-    if rng.random() < 0.5:
-        parts.append(tube(_arc((0, height * 0.9), (radius, height * 0.5), 0, 180), 0.04))
-    else:
-        parts.append(tube(_arc((-radius * 0.7, height * 0.6), (0.35, height * 0.35), 90, 270), 0.05))
-    return parts
-
-
-def glass(rng: Generator) -> list[Part]:
-    foot, stem, top = rng.uniform(0.25, 0.4), rng.uniform(0.3, 0.6), rng.uniform(0.2, 0.45)
-    points = [(foot, 0), (foot, 0.03), (0.04, 0.08), (0.04, stem), (top * 1.1, stem + 0.3), (top, 1.1)]
-    return [lathe(*_profile(rng, points, 0.4))]
 
 
 def carton(rng: Generator) -> list[Part]:
@@ -207,148 +58,6 @@ def gable(rng: Generator) -> list[Part]:
     return parts
 
 
-def tray(rng: Generator) -> list[Part]:
-    """An open box: a basket, a drawer, a crate; sometimes with compartments."""
-    wide, deep, tall = rng.uniform(0.5, 1.0), rng.uniform(0.4, 1.0), rng.uniform(0.08, 0.8)
-    wall = rng.uniform(0.02, 0.06)
-    parts = [place(box((wide, wall, deep)), (0, wall / 2, 0))]
-    xs = [-1.0, 1.0] + ([0.0] if rng.random() < 0.35 else [])
-    zs = [-1.0, 1.0] + ([0.0] if rng.random() < 0.2 else [])
-    front = tall * (rng.uniform(0.4, 1.0) if rng.random() < 0.3 else 1.0)
-    parts += [place(box((wall, tall, deep)), (x * (wide - wall) / 2, tall / 2, 0)) for x in xs]
-    for z in zs:
-        high = front if z == 1.0 else tall
-        parts.append(place(box((wide, high, wall)), (0, high / 2, z * (deep - wall) / 2)))
-    if rng.random() < 0.25:
-        parts.append(tube(_arc((0, tall), (wide / 2, rng.uniform(0.2, 0.5)), 0, 180), 0.03))
-    return parts
-
-
-def cabinet(rng: Generator) -> list[Part]:
-    """A box with panels, knobs or shelves: a drawer chest, a microwave, a washing machine."""
-    wide, tall, deep = rng.uniform(0.4, 1.2), rng.uniform(0.35, 1.4), rng.uniform(0.3, 0.8)
-    parts = [place(box((wide, tall, deep)), (0, tall / 2, 0))]
-    rows, columns = int(rng.integers(1, 5)), int(rng.integers(1, 3))
-    bulge = rng.uniform(0.005, 0.04)
-    for row in range(rows):
-        for column in range(columns):
-            x, y = wide * ((column + 0.5) / columns - 0.5), tall * (row + 0.5) / rows
-            size = (wide / columns * 0.92, tall / rows * 0.92, bulge)
-            parts.append(place(box(size), (x, y, deep / 2 + bulge / 2)))
-            if rng.random() < 0.6:
-                parts.append(place(ellipsoid((0.05, 0.025, 0.03)), (x, y, deep / 2 + bulge + 0.02)))
-    if rng.random() < 0.4:
-        parts += _legs(rng, wide, deep, rng.uniform(0.05, 0.3))
-    if rng.random() < 0.3:
-        parts.append(place(box((wide * 1.06, 0.04, deep * 1.06)), (0, tall + 0.02, 0)))
-    return parts
-
-
-def _legs(rng: Generator, wide: float, deep: float, tall: float) -> list[Part]:
-    thick = rng.uniform(0.02, 0.06)
-    inset = rng.uniform(0.0, 0.12) + thick
-    is_round = rng.random() < 0.4
-    parts = []
-    for x in (-1, 1):
-        for z in (-1, 1):
-            where = (x * (wide / 2 - inset), -tall / 2, z * (deep / 2 - inset))
-            leg = (
-                lathe(np.array([thick, thick]), np.array([-tall / 2, tall / 2]))
-                if is_round
-                else box((2 * thick, tall, 2 * thick))
-            )
-            parts.append(place(leg, where))
-    return parts
-
-
-def shelf(rng: Generator) -> list[Part]:
-    wide, tall, deep, wall = rng.uniform(0.4, 1.0), rng.uniform(0.4, 1.4), rng.uniform(0.2, 0.5), 0.03
-    rows = int(rng.integers(1, 5))
-    parts = [place(box((wall, tall, deep)), (side * wide / 2, tall / 2, 0)) for side in (-1, 1)]
-    parts += [place(box((wide, wall, deep)), (0, tall * row / rows, 0)) for row in range(rows + 1)]
-    if rng.random() < 0.6:
-        parts.append(place(box((wide, tall, wall)), (0, tall / 2, -deep / 2)))
-    return parts
-
-
-def table(rng: Generator) -> list[Part]:
-    wide, deep, thick, tall = (
-        rng.uniform(0.6, 1.4),
-        rng.uniform(0.5, 1.0),
-        rng.uniform(0.03, 0.12),
-        rng.uniform(0.3, 1),
-    )
-    if rng.random() < 0.3:
-        top = lathe(np.array([wide / 2, wide / 2]), np.array([0, thick]))
-        if rng.random() < 0.5:
-            foot = [(0.3, -tall), (0.3, -tall + 0.03), (0.06, -tall + 0.1), (0.06, 0.0)]
-            return [top, lathe(*_profile(rng, foot, 0.5))]
-        return [top, *_legs(rng, wide * 0.7, wide * 0.7, tall)]
-    return [place(box((wide, thick, deep)), (0, thick / 2, 0)), *_legs(rng, wide, deep, tall)]
-
-
-def chair(rng: Generator) -> list[Part]:
-    wide, deep, tall, back = (
-        rng.uniform(0.4, 0.6),
-        rng.uniform(0.4, 0.6),
-        rng.uniform(0.3, 0.5),
-        rng.uniform(0.3, 0.7),
-    )
-    thick = rng.uniform(0.03, 0.15)
-    soft = float(rng.uniform(0.1, 0.5))
-    seat = (
-        ellipsoid((wide / 2, thick / 2, deep / 2), (soft, soft))
-        if rng.random() < 0.5
-        else box((wide, thick, deep))
-    )
-    parts = [seat, *_legs(rng, wide, deep, tall)]
-    lean = Rotation.from_euler("x", -rng.uniform(0, 18), degrees=True).as_matrix()
-    rest = place(box((wide, back, rng.uniform(0.02, 0.12))), (0, back / 2, 0))
-    parts.append(place(rest, (0, 0, -deep / 2), lean))
-    if rng.random() < 0.35:
-        arm = rng.uniform(0.15, 0.3)
-        parts += [place(box((0.06, arm, deep)), (side * wide / 2, arm / 2, 0)) for side in (-1, 1)]
-    return parts
-
-
-def sofa(rng: Generator) -> list[Part]:
-    wide, deep, high = rng.uniform(0.6, 2.0), rng.uniform(0.6, 0.9), rng.uniform(0.25, 0.45)
-    soft = float(rng.uniform(0.1, 0.4))
-    rounded = lambda *size: ellipsoid([s / 2 for s in size], (soft, soft))  # noqa: E731
-    arm, back = rng.uniform(0.1, 0.25), rng.uniform(0.3, 0.6)
-    parts = [
-        place(rounded(wide, high, deep), (0, high / 2, 0)),
-        place(rounded(wide, back, 0.22), (0, high + back / 2 - 0.05, -deep / 2 + 0.1)),
-    ]
-    return parts + [
-        place(rounded(arm, high + 0.25, deep), (side * wide / 2, (high + 0.25) / 2, 0)) for side in (-1, 1)
-    ]
-
-
-def lamp(rng: Generator) -> list[Part]:
-    tall, shade, top = rng.uniform(0.4, 1.2), rng.uniform(0.2, 0.5), rng.uniform(0.1, 0.4)
-    foot, stem = rng.uniform(0.12, 0.35), rng.uniform(0.02, 0.08)
-    base = [(foot, 0), (foot, 0.04), (stem, 0.08), (stem * rng.uniform(1, 2.5), tall / 2), (stem, tall)]
-    high = rng.uniform(0.2, 0.5)
-    return [
-        lathe(*_profile(rng, base)),
-        lathe(np.array([shade, min(top, shade)]), np.array([tall - high / 2, tall + high / 2])),
-    ]
-
-
-def screen(rng: Generator) -> list[Part]:
-    wide, tall, thick, post = (
-        rng.uniform(0.6, 1.2),
-        rng.uniform(0.35, 0.8),
-        rng.uniform(0.02, 0.12),
-        rng.uniform(0.02, 0.3),
-    )
-    parts = [place(box((wide, tall, thick)), (0, post + tall / 2, 0))]
-    parts.append(place(box((rng.uniform(0.03, 0.2), post, 0.05)), (0, post / 2, -0.02)))
-    parts.append(place(box((rng.uniform(0.2, 0.5), 0.02, rng.uniform(0.15, 0.3))), (0, 0, 0)))
-    return parts
-
-
 def laptop(rng: Generator) -> list[Part]:
     wide, deep, thick = rng.uniform(0.8, 1.0), rng.uniform(0.5, 0.7), rng.uniform(0.02, 0.05)
     lean = Rotation.from_euler("x", -rng.uniform(0, 45), degrees=True).as_matrix()
@@ -372,7 +81,7 @@ def tool(rng: Generator) -> list[Part]:
     else:
         size = (rng.uniform(0.2, 0.5), rng.uniform(0.01, 0.05), rng.uniform(0.06, 0.2))
         parts.append(place(ellipsoid(np.array(size) / 2, (0.3, 0.5)), (length + size[0] / 3, 0, 0)))
-    return [place(part, rotation=_turn(rng)) for part in parts]
+    return [place(part, rotation=draw_turn(rng)) for part in parts]
 
 
 def fruit(rng: Generator) -> list[Part]:
@@ -460,7 +169,7 @@ def composite(rng: Generator) -> list[Part]:
             high += 0.9 * size[1]
         else:
             where = (rng.uniform(-0.5, 0.5), size[1] / 2, rng.uniform(-0.5, 0.5))
-        parts.append(place(part, where, _turn(rng) if rng.random() < 0.3 else None))
+        parts.append(place(part, where, draw_turn(rng) if rng.random() < 0.3 else None))
     return parts
 
 
@@ -477,7 +186,9 @@ def bracket(rng: Generator) -> list[Part]:
 
 def ring(rng: Generator) -> list[Part]:
     radius, thick = rng.uniform(0.25, 0.45), rng.uniform(0.05, 0.22)
-    part = tube(np.concatenate([_arc((0, 0), (radius, radius), 0, 337)] * 1), thick, rng.uniform(0.5, 1.5))
+    part = tube(
+        np.concatenate([trace_arc((0, 0), (radius, radius), 0, 337)] * 1), thick, rng.uniform(0.5, 1.5)
+    )
     if rng.random() < 0.6:
         return [place(part, rotation=Rotation.from_euler("x", 90, degrees=True).as_matrix())]
     return [part]
@@ -516,7 +227,7 @@ def draw_shape(rng: Generator) -> tuple[Array, NDArray[np.int64], NDArray[np.int
     owner = np.repeat(np.arange(len(parts)), [len(part[1]) for part in parts])
     if rng.random() < 0.3:
         vertices = vertices * rng.uniform(0.6, 1.4, 3)
-    vertices = vertices @ _turn(rng).T
+    vertices = vertices @ draw_turn(rng).T
     if rng.random() < 0.12:
         # lying on a side, or held in a hand
         vertices = vertices @ np.asarray(Rotation.random(rng=rng).as_matrix()).T
