@@ -45,6 +45,7 @@ BENCHES = (
     Bench("objects.stages", "objects per second by stage, and by file of an objects job"),
     Bench("objects.suite", "all object benches in one run: quality or speed"),
     Bench("objects.views", "reconstruction from several views on analytic shapes"),
+    Bench("service.batching", "segment jobs that share batches against one at a time, on a fake GPU"),
     Bench("service.collection", "collection in a ledger of a million artefacts: time, memory, longest lock"),
     Bench("service.command_start", "seconds until a command shows its help, beside an idle interpreter"),
     Bench("service.ledger_parts", "what one part of a dataset job costs the ledger"),
