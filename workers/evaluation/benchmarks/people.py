@@ -56,6 +56,9 @@ class ThreeDpwBenchmark:
     # right and left among the joints of LSP
     hips = (2, 3)
 
+    # published in other units than samples
+    full_size: int | None = None
+
     def __init__(self, folder: Path, split: str, settings: PeopleSettings) -> None:
         if settings.every < 1 or settings.camera not in ("dataset", "engine"):
             raise SettingError("every is at least 1, and camera is 'dataset' or 'engine'")
