@@ -31,6 +31,7 @@ from maquette.contract import (
 )
 from maquette.contract.datasets import Bounds, GateName, Review
 from maquette.contract.defaults import BODIES, CONVERT, DATASET, OBJECTS, SCENE, SEGMENT, TRACK
+from maquette.contract.exports import Export
 from maquette.errors import invalid_requests
 from maquette.inputs import MediaInput, Phrases
 from maquette.job_options import (
@@ -316,6 +317,24 @@ class AsyncJobSubmitter:
         decided = {"gates": dict(gates or {}), "reviews": list(reviews), "publish": publish, **options}
         with invalid_requests():
             request = DatasetJob.model_validate({"from_job": inputs.to_job_id(job), **decided})
+        return await submit_job(self._http, request, idempotency_key)
+
+    async def export_dataset(
+        self,
+        job: Any,
+        exports: Iterable[Export | Mapping[str, Any]],
+        *,
+        idempotency_key: str | None = None,
+        **options: Unpack[JobOptions],
+    ) -> AsyncJob[DatasetResult]:
+        """Export a dataset job's version to formats, as `{"format": "lerobot", "side": 128}`.
+
+        The result has a TAR archive of each.
+        """
+        with invalid_requests():
+            request = DatasetJob.model_validate(
+                {"from_job": inputs.to_job_id(job), "exports": list(exports), **options}
+            )
         return await submit_job(self._http, request, idempotency_key)
 
     async def dataset(
