@@ -274,7 +274,7 @@ def test_requests_that_do_not_fit(start: Any) -> None:
 def test_the_engine_describes_itself_and_leaves_nothing_behind(start: Any) -> None:
     others = {child.pid for child in psutil.Process().children()}
     engine = start("body")
-    assert engine.info.version == "sam-3d-body/fake_backbone/body/lod1"
+    assert engine.info.version == "sam-3d-body/fake_backbone/body/lod1/mask_boxes1.2"
     assert "SAM License" in engine.info.licence
     assert set(engine.info.weights) == {"model.ckpt", *REQUIRED}
     assert all(len(value) == 64 for value in engine.info.weights.values())

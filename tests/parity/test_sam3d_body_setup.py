@@ -35,9 +35,11 @@ def test_an_estimator_gives_the_camera_where_none_is_given(tmp_path: Path) -> No
 
 def test_a_checkpoint_of_more_than_tensors_is_refused(tmp_path: Path) -> None:
     chosen = settings(tmp_path)
-    (tmp_path / "model.ckpt").write_text("PICKLE")
-    with pytest.raises(Sam3dBodyUnavailable, match=r"checkpoint_unsafe.*Weights only"):
+    # a protocol-0 pickle of os.mkdir(...)
+    (tmp_path / "model.ckpt").write_text(f"cos\nmkdir\n(V{tmp_path / 'ran'}\ntR.")
+    with pytest.raises(Sam3dBodyUnavailable, match=r"checkpoint_unsafe.*os\.mkdir|posix\.mkdir"):
         Sam3dBody(chosen, MODEL)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:

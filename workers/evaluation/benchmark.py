@@ -44,6 +44,11 @@ class Benchmark(Protocol):
     published: Sequence[Published]
     notes: Sequence[str]
 
+    @property
+    def full_size(self) -> int | None:
+        """Samples of the benchmark as published, None where that is not known in samples."""
+        ...
+
     def annotations(self) -> Sequence[Path]:
         """The files of the ground truth; their hashes identify the dataset."""
         ...

@@ -58,6 +58,20 @@ TARGETS = {
         split="all",
         summary="F1@0.01, vIoU, Chamfer and layout of objects against meshes by artists",
     ),
+    "3dpw": Target(
+        module=_MODULES + "people",
+        benchmark="ThreeDpwBenchmark",
+        settings="PeopleSettings",
+        split="test",
+        summary="PA-MPJPE, MPJPE and PVE of bodies on 3DPW; needs your own SMPL models",
+    ),
+    "emdb": Target(
+        module=_MODULES + "people",
+        benchmark="EmdbBenchmark",
+        settings="PeopleSettings",
+        split="emdb1",
+        summary="PA-MPJPE, MPJPE and PVE of bodies on EMDB; needs your own SMPL models",
+    ),
     "davis": Target(
         module=_MODULES + "object_segmentation",
         benchmark="DavisBenchmark",

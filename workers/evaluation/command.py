@@ -1,6 +1,5 @@
 """`maquette-server eval`: a published benchmark on an engine, resumable, with a report."""
 
-import logging
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,6 +81,11 @@ def load_engine(suite: str, benchmark: Benchmark) -> Any:
     return engines.loaded[benchmark.kind]
 
 
+def report_progress(text: str) -> None:
+    """Write a line of progress beside the report."""
+    print_line(text, stderr=True)
+
+
 def run_evaluation(
     benchmark: Benchmark,
     engine: Any,
@@ -96,18 +100,24 @@ def run_evaluation(
     dataset, described = describe_dataset(benchmark), describe_engine(engine.info)
     store = RecordStore(out / "answers", build_context(benchmark, dataset, described))
     wanted = samples[:limit]
-    logging.getLogger(__name__).info("%s: %d samples", benchmark.name, len(wanted))
-    summary = run_samples(benchmark, shard.choose(wanted), engine, store, say=print_line)
-    records = collect_records(wanted, store)
+    # this also finds missing media, before hours have gone by
+    before = sum(store.has(sample) for sample in wanted)
+    print_line(f"{benchmark.name}: {len(wanted)} samples, {before} of them answered before", stderr=True)
+    summary = run_samples(benchmark, shard.choose(wanted), engine, store, say=report_progress)
+    answered = sum(store.has(sample) for sample in wanted)
+    # other shards are still at work, and the last of them scores
+    waiting = shard.count > 1 and answered < len(wanted)
+    records = {} if waiting else collect_records(wanted, store)
     report = Report(
         benchmark=benchmark.name,
-        scores=benchmark.score(records),
+        scores={} if waiting else benchmark.score(records),
         published=benchmark.published,
         notes=benchmark.notes,
         settings=asdict(benchmark.settings),
         changed=list_changes(benchmark.settings),
-        scored=len(records),
+        scored=answered,
         total=len(samples),
+        full_size=benchmark.full_size,
         refused=sum(len(record.get("refused", ())) for record in records.values()),
         failed=summary.failed,
         dataset=dataset,

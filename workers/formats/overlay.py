@@ -43,7 +43,7 @@ def overlay_masks(
         contours, _ = cv2.findContours(small.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(canvas, contours, -1, color, line, cv2.LINE_AA)
         ys, xs = np.nonzero(small)
-        if len(ys):
+        if len(ys) and labels[position]:
             labelled.append((int(xs.min()), int(ys.min()), labels[position], color))
     return _draw_labels(canvas, labelled)
 

@@ -84,9 +84,10 @@ export class Maquette {
     this.api = createClient<paths>({ baseUrl: base, headers: this.#headers, fetch: this.#fetch });
   }
 
+  /** Upload a file; a large one goes on where a connection was cut. */
   upload(file: Blob, options: UploadOptions = {}): Promise<Media> {
     return upload(
-      { url: `${this.#url}/v1/uploads`, headers: this.#headers, fetch: this.#fetch },
+      { url: this.#url, headers: this.#headers, fetch: this.#fetch, patienceSeconds: this.#patience },
       file,
       options,
     );

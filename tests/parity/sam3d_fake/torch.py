@@ -1,7 +1,8 @@
 """FAKE torch: the few names that the adapter's child uses."""
 
-import contextlib
+import io
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,6 @@ import numpy as np
 
 class version:
     cuda = "12.4"
-
-
-class serialization:
-    @staticmethod
-    def safe_globals(classes: list[Any]) -> Any:
-        assert dict not in classes
-        return contextlib.nullcontext()
 
 
 class cuda:
@@ -57,10 +51,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
     return Tensor(array)
 
 
-def load(path: str, map_location: str = "cpu", weights_only: bool = True) -> Any:
-    text = Path(path).read_text()
-    if text.startswith("PICKLE"):
-        if weights_only:
-            raise RuntimeError("Weights only load failed. Unsupported global: os.system")
-        raise AssertionError("a pickle was executed")
-    return json.loads(text)
+def load(path: str, map_location: str = "cpu", weights_only: bool = True, pickle_module: Any = pickle) -> Any:
+    assert map_location == "cpu" and not weights_only
+    content = Path(path).read_bytes()
+    return json.loads(content) if content.startswith(b"{") else pickle_module.load(io.BytesIO(content))

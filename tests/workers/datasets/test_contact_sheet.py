@@ -26,6 +26,9 @@ class FakeClip:
         assert 0 <= frame < len(self)
         return np.full((*self.size, 3), RED, np.uint8)
 
+    all_tracks: tuple[Any, ...] = ()
+    rejected_observations: tuple[Any, ...] = ()
+
     def frame_observations(self, _frame: int) -> list[Any]:
         return []
 
@@ -39,7 +42,7 @@ def clip_row(number: int, size: tuple[int, int], frames: int = 40) -> SimpleName
 
 
 def draw(monkeypatch: pytest.MonkeyPatch, rows: list[SimpleNamespace]) -> np.ndarray[Any, Any]:
-    monkeypatch.setattr(contact_sheet, "_open_clip", lambda _version, _read, row: FakeClip(row))
+    monkeypatch.setattr(contact_sheet, "open_clip", lambda _version, _read, row: FakeClip(row))
     version: Any = SimpleNamespace(rows={"clips": rows, "tracks": []})
     content = contact_sheet.render_contact_sheet(version, lambda _: b"")
     return np.asarray(Image.open(io.BytesIO(content)))

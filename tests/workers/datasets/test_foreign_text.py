@@ -69,7 +69,7 @@ def make_version(text: str) -> DatasetVersion:
     )  # fmt: skip
     concept = ConceptRow(clip="0" * 20, phrase=text, found=1, kept=1, engine="oracle")
     names = ("clips", "seconds", "frames", "sources", "tracks", "observations", "assets", "bytes")
-    rows: dict[str, list[Any]] = {name: [] for name in ("clips", "tracks", "captions", "decisions")}
+    rows: dict[str, list[Any]] = {name: [] for name in ("clips", "tracks", "captions", "decisions", "scores")}
     rows |= {"sources": [source], "concepts": [concept]}
     manifest = DatasetManifest(
         tables={}, totals=dict.fromkeys(names, 1.0), policy="default 1", unreadable={text: "video_broken"}
@@ -89,7 +89,7 @@ def test_the_card_shows_text_as_it_is(text: str) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_the_report_shows_text_as_it_is(text: str) -> None:
-    page = PageReader(render_report(make_version(text), b""))
+    page = PageReader(render_report(make_version(text), b"", lambda _digest: b""))
     shown = [" ".join(cell.split()) for cell in page.cells]
     assert sum(" ".join(text.split()) in cell for cell in shown) == 5
     assert not page.tags & {"script", "a"} and not any(name.startswith("on") for name in page.attributes)

@@ -26,5 +26,5 @@ def render_documents(version: DatasetVersion, read: Callable[[str], bytes]) -> d
         "takedown.json": build_takedown_index(version),
         "croissant.json": build_croissant(version),
         "contact.png": sheet,
-        "report.html": render_report(version, sheet).encode(),
+        "report.html": render_report(version, sheet, read).encode(),
     }

@@ -1,17 +1,15 @@
-"""The contact sheet: frames of the kept clips with their masks."""
+"""The contact sheet: frames of the kept clips with their tracks, kept and rejected."""
 
 import io
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from workers.datasets import parquet
+from workers.datasets.documents.track_images import ReadContent, draw_tracks, name_tracks, open_clip
 from workers.datasets.scene_clip import SceneClip
-from workers.datasets.schema import TABLES, ClipRow
+from workers.datasets.schema import ClipRow
 from workers.datasets.version import DatasetVersion
-from workers.formats.overlay import overlay_masks
 
 MOST_CLIPS = 16
 # where the first and the last of the shown frames lie, as shares of a clip's length
@@ -25,13 +23,12 @@ TEXT_HEIGHT = 22
 MARGIN = 8
 BACKGROUND, TEXT = (250, 250, 248), (30, 30, 30)
 
-ReadContent = Callable[[str], bytes]
-
 
 def render_contact_sheet(version: DatasetVersion, read: ReadContent) -> bytes:
     """A PNG with one line per kept clip: a caption, and as many frames with masks as fill the line.
 
-    Of more than 16 clips, 16 are chosen at even distances. `read` gives stored content by its hash.
+    Rejected tracks are outlined in red, with the gate that decided. Of more than 16 clips, 16 are chosen at
+    even distances. `read` gives stored content by its hash.
     """
     clips = _choose_clips([row for row in version.rows["clips"] if row.kept])
     heights = [TEXT_HEIGHT + _fit_frame(row)[1] + GAP for row in clips]
@@ -39,11 +36,10 @@ def render_contact_sheet(version: DatasetVersion, read: ReadContent) -> bytes:
     draw = ImageDraw.Draw(sheet)
     if not clips:
         draw.text((MARGIN, MARGIN), "no clip was kept", fill=TEXT)
-    labels = {(row.clip, row.track): row.label or row.concept or "" for row in version.rows["tracks"]}
     top = GAP
     for row, height in zip(clips, heights, strict=True):
         draw.text((GAP + 2, top + GAP), _describe_clip(version, row), fill=TEXT)
-        for column, frame in enumerate(_render_frames(_open_clip(version, read, row), labels)):
+        for column, frame in enumerate(_render_frames(open_clip(version, read, row))):
             sheet.paste(frame, (GAP + column * (frame.width + GAP), top + TEXT_HEIGHT))
         top += height
     out = io.BytesIO()
@@ -71,35 +67,17 @@ def _choose_frames(clip: SceneClip) -> list[int]:
 
 
 def _describe_clip(version: DatasetVersion, clip: ClipRow) -> str:
-    tracks = sum(row.kept and row.clip == clip.clip for row in version.rows["tracks"])
+    tracks = [row.kept for row in version.rows["tracks"] if row.clip == clip.clip]
+    rejected = f", {tracks.count(False)} rejected" if False in tracks else ""
     return (
         f"{clip.clip[:8]}  {clip.split}  {clip.start_seconds:.1f}-{clip.end_seconds:.1f} s  "
-        f"{clip.frames} frames  {tracks} tracks  camera {clip.camera_source}"
+        f"{clip.frames} frames  {tracks.count(True)} tracks{rejected}  camera {clip.camera_source}"
     )
 
 
-def _open_clip(version: DatasetVersion, read: ReadContent, row: ClipRow) -> SceneClip:
-    """The clip with those of its tables that have files of their own."""
-    source = next(source for source in version.rows["sources"] if source.source == row.source)
-
-    def load(table: str) -> list[Any]:
-        for file in version.manifest.tables[table]:
-            if file.clip == row.clip:
-                return parquet.read(TABLES[table].row, read(file.sha256))
-        return []
-
-    return SceneClip(row, source, load)
-
-
-def _render_frames(clip: SceneClip, labels: Mapping[tuple[str, int], str]) -> list[Image.Image]:
-    frames = []
-    for frame in _choose_frames(clip):
-        observations = clip.frame_observations(frame)
-        overlaid = overlay_masks(
-            clip.image(frame),
-            [clip.mask(row) for row in observations],
-            [labels[clip.id, row.track] for row in observations],
-            [row.track for row in observations],
-        )
-        frames.append(Image.fromarray(overlaid).resize(_fit_frame(clip.row)))
-    return frames
+def _render_frames(clip: SceneClip) -> list[Image.Image]:
+    names = name_tracks(clip)
+    return [
+        Image.fromarray(draw_tracks(clip, frame, names)).resize(_fit_frame(clip.row))
+        for frame in _choose_frames(clip)
+    ]

@@ -1,14 +1,12 @@
-"""The report: funnel, gates with scores and bounds, concepts, sources, contact sheet, captions; one file."""
+"""The report: funnel, gates, tracks, suspected switches, sources, contact sheet, captions; one file."""
 
 import base64
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from workers.datasets.documents.gate_charts import render_gates
+from workers.datasets.documents.report_tracks import render_suspect_section, render_track_section
+from workers.datasets.documents.track_images import ReadContent
 from workers.datasets.schema import REVIEW_GATE, DecisionRow
 from workers.datasets.summary import list_standing
 from workers.datasets.version import DatasetVersion
@@ -20,20 +18,24 @@ table{border-collapse:collapse;width:100%}
 td,th{padding:.2rem .6rem .2rem 0;text-align:left;vertical-align:top}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}h2{margin-top:2.2rem}code{font-size:.9em}
 .bar{background:#e4e2da;height:.8rem;min-width:14rem}.bar i{display:block;height:100%;background:#2f6f5e}
-.bar i.lost{background:#b5533c}svg{background:#fff;border:1px solid #dcd9d0}img{max-width:100%}
+.bar i.lost{background:#b5533c}.cards{display:flex;flex-wrap:wrap;gap:.8rem}.cards figure{max-width:15rem}
+.cards img{height:110px;border:3px solid #2f6f5e;max-width:100%;object-fit:cover}
+.cards .no img{border-color:#b5533c}figcaption{font-size:.85em;line-height:1.35}.strip{margin:0 0 1rem}
+svg text{font:10px system-ui,sans-serif}
+svg{background:#fff;border:1px solid #dcd9d0}img{max-width:100%}
 .gates{display:grid;grid-template-columns:repeat(auto-fill,minmax(15rem,1fr));gap:1rem}figure{margin:0}
 """
-# of a histogram, in pixels
-WIDTH, HEIGHT, BAR_HEIGHT = 240, 70, 64
-BINS = 24
 MOST_CAPTIONS = 40
 MOST_REJECTED = 100
 # a stage that keeps a smaller share is red
 LOW_SHARE = 0.5
 
 
-def render_report(version: DatasetVersion, sheet: bytes) -> str:
-    """An HTML page without other files; `sheet` is the contact sheet as PNG."""
+def render_report(version: DatasetVersion, sheet: bytes, read: ReadContent) -> str:
+    """An HTML page without other files.
+
+    `sheet` is the contact sheet as PNG; `read` gives stored content by its hash.
+    """
     manifest, totals = version.manifest, version.manifest.totals
     summary = (
         f"{totals['clips']:.0f} clips ({totals['seconds']:.1f} s) of {totals['sources']:.0f} videos, "
@@ -47,8 +49,11 @@ def render_report(version: DatasetVersion, sheet: bytes) -> str:
         f"<h1>Dataset</h1><p>Version <code>{manifest.version}</code>, policy "
         f"<code>{escape(manifest.policy)}</code>.</p><p>{summary}</p>"
         f"<h2>Funnel</h2>{_render_funnel(version)}"
-        "<h2>Gates</h2><p>Scores of all clips and tracks; red lines are the bounds of the policy.</p>"
-        f"<div class=gates>{_render_gates(version)}</div>"
+        "<h2>Gates</h2><p>Scores of all clips and tracks that were measured: green passed, red failed;"
+        " dashed lines are the bounds.</p>"
+        f"<div class=gates>{render_gates(version)}</div>"
+        f"<h2>Tracks</h2>{render_track_section(version, read)}"
+        f"<h2>Suspected switches and merges</h2>{render_suspect_section(version, read)}"
         f"<h2>Rejected</h2>{_render_rejected(version)}"
         f"{_render_reviews(version)}"
         f"<h2>Concepts</h2>{_render_concepts(version)}"
@@ -69,56 +74,6 @@ def _render_funnel(version: DatasetVersion) -> str:
             f"<td class=n>{step.kept}<td><div class=bar><i{style} style=width:{100 * share:.1f}%></i></div>"
         )
     return f"<table><tr><th>stage<th>unit<th class=n>in<th class=n>out<th>share{''.join(rows)}</table>"
-
-
-def _render_gates(version: DatasetVersion) -> str:
-    decisions: dict[str, list[Any]] = defaultdict(list)
-    for row in version.rows["decisions"]:
-        if row.gate != REVIEW_GATE:
-            decisions[row.gate].append(row)
-    return "".join(_render_gate(name, rows) for name, rows in decisions.items())
-
-
-def _render_gate(name: str, rows: Sequence[Any]) -> str:
-    values = np.array([row.score for row in rows if row.score is not None], np.float64)
-    bounds = [value for value in (rows[0].low, rows[0].high) if value is not None]
-    chart = _render_histogram(name, values, bounds) if len(values) else ""
-    note = _summarise_decisions(rows)
-    return f"<figure><b>{escape(name)}</b><br>{chart}<figcaption>{note}</figcaption></figure>"
-
-
-def _summarise_decisions(rows: Sequence[Any]) -> str:
-    if reasons := Counter(row.reason for row in rows if row.reason is not None):
-        # a gate with reasons has no scores: its rows are the clips that are left out
-        counts = ", ".join(f"{escape(name)} {count}" for name, count in sorted(reasons.items()))
-        return f"left out: {counts}"
-    failed = sum(not row.passed for row in rows)
-    missing = sum(row.score is None for row in rows)
-    return f"{len(rows)} checked, {failed} failed" + (f", {missing} not measured" if missing else "")
-
-
-def _render_histogram(name: str, values: NDArray[np.float64], bounds: Sequence[float]) -> str:
-    """An SVG of the scores of a gate and its bounds."""
-    # the axis includes a bound only on the side where scores could cross it, so that one bar is not all
-    low = min([float(values.min()), *[bound for bound in bounds if bound <= values.max()]])
-    high = max([float(values.max()), *[bound for bound in bounds if bound >= values.min()]])
-    span = (high - low) or 1.0
-    counts, _ = np.histogram(values, BINS, (low, low + span))
-    tallest = max(1, int(counts.max()))
-    bars = "".join(
-        f"<rect x={index * WIDTH / BINS:.1f} y={HEIGHT - count / tallest * BAR_HEIGHT:.1f} "
-        f"width={WIDTH / BINS - 1:.1f} height={count / tallest * BAR_HEIGHT:.1f} fill=#2f6f5e />"
-        for index, count in enumerate(counts)
-        if count
-    )
-    lines = "".join(
-        f"<line x1={x:.1f} x2={x:.1f} y1=0 y2={HEIGHT} stroke=#b5533c stroke-width=2 />"
-        for x in [(bound - low) / span * WIDTH for bound in bounds]
-    )
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width={WIDTH} height={HEIGHT} role=img '
-        f'aria-label="Scores of {escape(name)}">{bars}{lines}</svg><br>{low:.3g} to {high:.3g}'
-    )
 
 
 def _render_rejected(version: DatasetVersion) -> str:

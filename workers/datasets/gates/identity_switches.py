@@ -25,6 +25,8 @@ OTHER_OBJECT, SUDDEN = 0.6, 0.3
 MEETING = 0.05
 # seconds of a meeting, and after it, for which a straight line says where someone goes; chosen
 LONGEST_MEETING, LONGEST_COURSE = 1.0, 1.0
+# share of the smaller box under the other with which one of two tracks ends in a merge; chosen
+MERGED = 0.5
 # by how much (of similarities, 0..1) the other's appearance explains a track better than its own
 TAKEN = 0.175
 # similarities that differ by less do not tell two objects apart
@@ -35,19 +37,42 @@ OFF_COURSE, ON_OTHERS_COURSE = 1.0, 0.5
 SWAP_MARGIN = 0.35
 
 
-def count_identity_switches(track: int, paths: Mapping[int, TrackPath]) -> int:
-    """How often a track seems to have gone on with another object; `paths` are those of all tracks."""
+def find_identity_switches(track: int, paths: Mapping[int, TrackPath]) -> list[float]:
+    """The moments (seconds) from which a track seems to go on with another object, in no order.
+
+    `paths` are those of all tracks.
+    """
     own = paths[track]
     others = [
         path for number, path in paths.items() if number != track and path.stats.prompt == own.stats.prompt
     ]
-    takeovers = sum(_has_taken_over(own, other, *span) for other in others for span in _meet(own, other))
-    swaps = sum(_have_swapped(own, other) for other in others)
-    return own.stats.switches + takeovers + swaps + _changes_suddenly(own)
+    jumps = [float(own.times[frame]) for frame in own.stats.switches]
+    takeovers = [
+        span[1] for other in others for span in _meet(own, other) if _has_taken_over(own, other, *span)
+    ]
+    moments = [_find_sudden_change(own), *(_find_swap(own, other) for other in others)]
+    return [*jumps, *takeovers, *(moment for moment in moments if moment is not None)]
 
 
-def _changes_suddenly(path: TrackPath) -> bool:
-    """Whether the appearance differs on the two sides of some moment, and is steady on either side."""
+def find_merge(track: int, paths: Mapping[int, TrackPath]) -> float | None:
+    """The moment (seconds) at which a track ends under another one of its concept, well before the clip does.
+
+    The other may have gone on with both objects. None where it does not.
+    """
+    own = paths[track]
+    last = own.stats.frames[-1]
+    if own.times[-1] - own.times[last] < WINDOW:
+        return None
+    for number, other in paths.items():
+        box, mine = other.box_at(last), own.stats.boxes[-1]
+        is_same = number != track and other.stats.prompt == own.stats.prompt
+        if is_same and box is not None and _measure_cover(mine, box) >= MERGED:
+            return float(own.times[last])
+    return None
+
+
+def _find_sudden_change(path: TrackPath) -> float | None:
+    """The first moment on whose two sides the appearance differs, and is steady on either side."""
     for index in range(LEAST_OBSERVATIONS, len(path.seconds) - LEAST_OBSERVATIONS + 1):
         moment = float(path.seconds[index])
         last_before = float(path.seconds[index - 1])
@@ -59,8 +84,8 @@ def _changes_suddenly(path: TrackPath) -> bool:
         if stayed <= OTHER_OBJECT and min(_get_steadiness(path, old), _get_steadiness(path, new)) >= (
             stayed + SUDDEN
         ):
-            return True
-    return False
+            return moment
+    return None
 
 
 def _is_enough(path: TrackPath, window: slice) -> bool:
@@ -123,8 +148,9 @@ def _has_taken_over(own: TrackPath, other: TrackPath, begin: float, end: float) 
     return off_own > OFF_COURSE * own.size and off_other < ON_OTHERS_COURSE * off_own
 
 
-def _have_swapped(one: TrackPath, other: TrackPath) -> bool:
-    """Whether from some moment on each explains the other's appearance better than its own."""
+def _find_swap(one: TrackPath, other: TrackPath) -> float | None:
+    """The moment from which each explains the other's appearance best, and better than its own."""
+    best, found = SWAP_MARGIN, None
     moments = np.union1d(one.seconds, other.seconds)
     for moment in moments:
         sides = []
@@ -143,6 +169,6 @@ def _have_swapped(one: TrackPath, other: TrackPath) -> bool:
         )
         stayed = histogram_similarity(a_old, a_new) + histogram_similarity(b_old, b_new)
         crossed = histogram_similarity(a_old, b_new) + histogram_similarity(b_old, a_new)
-        if crossed > stayed + SWAP_MARGIN:
-            return True
-    return False
+        if crossed - stayed > best:
+            best, found = crossed - stayed, float(moment)
+    return found

@@ -34,7 +34,7 @@ class TrackStats:
     `prompt` is the index of the phrase that found it. `areas` are pixels, `boxes` enclose the masks,
     `box_ious` are those of the engine's box with the mask's own, `contacts` the shares of the outline on the
     border of the image. `flips` has the pixels that changed for one frame alone, an entry per three frames
-    in a row. `switches` counts the frames in which it took another track's place.
+    in a row. `switches` are the frames in which it took another track's place.
     """
 
     prompt: int
@@ -45,7 +45,7 @@ class TrackStats:
     contacts: list[float] = field(default_factory=list)
     appearances: list[Histogram] = field(default_factory=list)
     flips: list[int] = field(default_factory=list)
-    switches: int = 0
+    switches: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class TrackMetrics:
         came_from = None
         if self._states and self._states[-1].masks:
             came_from = self._compute_motion(self._states[-1].luma, luma)
-            self._count_switches(self._states[-1].masks, masks, came_from)
+            self._note_switches(frame, self._states[-1].masks, masks, came_from)
         now = _State(frame, luma, dict(masks), came_from)
         if len(self._states) == 2:
             self._count_flips(self._states[0], self._states[1], now)
@@ -114,8 +114,12 @@ class TrackMetrics:
             old, now, new = (state.masks[track].mask for state in (before, middle, after))
             self.stats[track].flips.append(count_flips(old, now, new, middle.came_from, came_back))
 
-    def _count_switches(
-        self, old: Mapping[int, TrackedMask], masks: Mapping[int, TrackedMask], came_from: Floats
+    def _note_switches(
+        self,
+        frame: int,
+        old: Mapping[int, TrackedMask],
+        masks: Mapping[int, TrackedMask],
+        came_from: Floats,
     ) -> None:
         """Note which masks are where the flow moves another track's mask."""
         moved = {track: warp_mask(item.mask, came_from) for track, item in old.items()}
@@ -129,8 +133,8 @@ class TrackMetrics:
                 if other != track and old[other].prompt == now.prompt
             ]
             best = max(others, default=0.0)
-            is_switch = best >= SWITCH_IOU and best > mask_iou(own, now.mask) + SWITCH_MARGIN
-            self.stats[track].switches += is_switch
+            if best >= SWITCH_IOU and best > mask_iou(own, now.mask) + SWITCH_MARGIN:
+                self.stats[track].switches.append(frame)
 
     def _compute_motion(self, old: Luma, new: Luma) -> Floats:
         """Where each pixel of the new frame was in the old one, xy in pixels, f32 (H, W, 2)."""

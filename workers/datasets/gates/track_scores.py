@@ -9,13 +9,16 @@ from itertools import pairwise
 
 import numpy as np
 
-from workers.datasets.gates.identity_switches import count_identity_switches
+from workers.datasets.gates.identity_switches import find_identity_switches, find_merge
 from workers.datasets.gates.track_metrics import TrackStats
 from workers.datasets.gates.track_path import TrackPath
 from workers.datasets.schema import ScoreRow
 from workers.engines.concepts.images.color_histograms import histogram_similarity
 
 STAGE = "gates"
+# moments in the clip from which a track seems to be on another object, and at which it may have merged into
+# another: they are shown, and no gate has a bound for them
+SWITCH_AT, MERGE_AT = "id_switch_at", "merge_at"
 # seconds: a gap up to this long counts as flicker, and a longer one as a loss: 3 frames of 24 per second
 SHORT_GAP = 0.125
 # seconds before and after a gap whose mean appearance is compared; chosen, not measured
@@ -33,13 +36,15 @@ def score_tracks(
     (median); area_share of the frame (median); truncation share of the outline on the border of the image
     (mean); flicker share of the mask that changes for one frame alone (mean), and of the time that is lost in
     gaps of up to 0.125 s; id_switch count; reidentification similarity (0..1) over the worst longer gap, null
-    without one; box_mask IoU (median) of the engine's box with the mask's own.
+    without one; box_mask IoU (median) of the engine's box with the mask's own. For every suspected switch and
+    merge there is a row with its moment, from the first frame of the clip on.
     """
     interval = float(np.median(np.diff(times))) if len(times) > 1 else None
     paths = {track: TrackPath(own, times) for track, own in stats.items()}
     scored = {}
     for track, own in stats.items():
         area, frames = float(np.median(own.areas)), own.frames
+        switches, merge = find_identity_switches(track, paths), find_merge(track, paths)
         values = (
             ("length", float(len(frames)), "frames"),
             ("seen_seconds", None if interval is None else len(frames) * interval, "seconds"),
@@ -48,9 +53,11 @@ def score_tracks(
             ("area_share", area / pixels, "share"),
             ("truncation", float(np.mean(own.contacts)), "share"),
             ("flicker", _measure_flicker(own, times, interval), "share"),
-            ("id_switch", float(count_identity_switches(track, paths)), "count"),
+            ("id_switch", float(len(switches)), "count"),
             ("reidentification", _measure_reidentification(paths[track], interval), "likeness"),
             ("box_mask", float(np.median(own.box_ious)), "IoU"),
+            *((SWITCH_AT, moment - times[0], "seconds") for moment in sorted(set(switches))),
+            *(((MERGE_AT, merge - times[0], "seconds"),) if merge is not None else ()),
         )
         scored[track] = [
             ScoreRow(clip=clip, track=track, stage=STAGE, name=name, value=value, unit=unit)

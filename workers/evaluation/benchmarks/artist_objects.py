@@ -52,6 +52,9 @@ class ArtistObjectsBenchmark:
         "layout needs pose.json, and an engine that knows the scale, as from depth.npy",
     )
 
+    # published in other units than samples
+    full_size: int | None = None
+
     def __init__(self, folder: Path, split: str, settings: ArtistObjectsSettings) -> None:
         self.settings = settings
         if split != "all":

@@ -63,6 +63,9 @@ class GoldBenchmark:
         "averages are over the subsets that were run",
     )
 
+    # published in other units than samples
+    full_size: int | None = None
+
     def __init__(self, folder: Path, split: str, settings: GoldSettings) -> None:
         self.settings = settings
         names = GOLD_SUBSETS if split == "all" else (split,)

@@ -42,6 +42,9 @@ class VevalBenchmark:
         "TETA is not computed: --predictions writes what Meta's saco_veval_eval.py reads",
     )
 
+    # published in other units than samples
+    full_size: int | None = None
+
     def __init__(self, folder: Path, split: str, settings: VevalSettings) -> None:
         self.settings = settings
         self.split = split

@@ -50,8 +50,12 @@ class DavisBenchmark:
     )
     notes: ClassVar[Sequence[str]] = ("published figures are of DAVIS 2017 val",)
 
+    # videos by split
+    sizes: ClassVar[Mapping[str, int]] = {"val": 30}
+
     def __init__(self, folder: Path, split: str, settings: VosSettings) -> None:
         self.settings = settings
+        self.full_size = self.sizes.get(split)
         self.videos = {video.name: video for video in self.read(folder, split)}
 
     def read(self, folder: Path, split: str) -> list[AnnotatedVideo]:
@@ -138,6 +142,8 @@ class MoseBenchmark(DavisBenchmark):
         "published figures are of MOSEv1 val, of which only first annotations are public: export the answers "
         "with --predictions and upload them to the benchmark's server; J&F here needs all annotations",
     )
+
+    sizes = {"valid": 311}
 
     def read(self, folder: Path, split: str) -> list[AnnotatedVideo]:
         """The videos; raises LayoutError."""

@@ -20,7 +20,7 @@ async function send(input: RequestInfo | URL, init?: RequestInit): Promise<Respo
 /** The service behind the page. */
 export const service = new Maquette({ url: "", headers: PAGE_HEADERS, fetch: send });
 
-/** Send a file; one that is cut off, or finds nobody logged in, is sent again as soon as that can help. */
+/** Send a file; one that is cut off, or finds nobody logged in, goes on as soon as that can help. */
 export async function sendFile(file: Blob, onProgress: (share: number) => void): Promise<Media> {
   for (;;) {
     try {
@@ -29,7 +29,6 @@ export async function sendFile(file: Blob, onProgress: (share: number) => void):
       if (error instanceof ConnectionLost) await connection.wait();
       else if (error instanceof MaquetteError && error.status === 401) await login.renew();
       else throw error;
-      onProgress(0);
     }
   }
 }

@@ -6,13 +6,13 @@ boxes; it wants RGB, puts its batch on "cuda" whatever its model is on, and prin
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from importlib import import_module
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.engines.bodies.sam3d import checkpoint_pickle
 from workers.engines.bodies.sam3d.recorded import SHAPES
 from workers.engines.host.arrays import Arrays
 from workers.engines.host.child import Answer, ChildError, serve
@@ -134,44 +134,15 @@ def _tensors_only(torch: Any) -> Iterator[None]:
     original = torch.load
 
     def load(*args: Any, **kwargs: Any) -> Any:
-        return original(*args, **{**kwargs, "weights_only": True})
+        return original(*args, **{**kwargs, "weights_only": False, "pickle_module": checkpoint_pickle})
 
     torch.load = load
     try:
-        with torch.serialization.safe_globals(_list_harmless()):
-            yield
-    except FileNotFoundError:
-        raise
-    # torch reports a refused pickle only in the text of its error
-    except Exception as error:
-        if "weights_only" in str(error) or "Weights only" in str(error):
-            raise ChildError(
-                "checkpoint_unsafe", f"the checkpoint holds more than tensors: {error}"
-            ) from error
-        raise
+        yield
+    except checkpoint_pickle.UnsafePickle as error:
+        raise ChildError("checkpoint_unsafe", f"the checkpoint holds more than tensors: {error}") from error
     finally:
         torch.load = original
-
-
-def _list_harmless() -> list[Any]:
-    """Classes of a training run's settings and counters that hold data alone; those that are installed."""
-    names = [
-        ("collections", "OrderedDict"),
-        ("collections", "defaultdict"),
-        ("yacs.config", "CfgNode"),
-        ("omegaconf.dictconfig", "DictConfig"),
-        ("omegaconf.listconfig", "ListConfig"),
-        ("omegaconf.base", "ContainerMetadata"),
-        ("omegaconf.base", "Metadata"),
-        ("omegaconf.nodes", "AnyNode"),
-        ("numpy", "dtype"),
-        ("numpy.core.multiarray", "scalar"),
-    ]
-    found = []
-    for module, name in names:
-        with suppress(ImportError, AttributeError):
-            found.append(getattr(import_module(module), name))
-    return found
 
 
 def _check_filled(model: Any) -> None:

@@ -56,8 +56,9 @@ class Sam3dBody:
         self.info = EngineInfo(
             name="sam3d_body",
             kind="bodies",
-            # bodies of images without a camera depend on the estimator of the field of view
-            version=f"sam-3d-body/{ready['backbone']}/{chosen.mode}/lod{chosen.lod}{'/fov' if fov else ''}",
+            # what else results depend on: how boxes of masks are widened, and who finds an unknown camera
+            version=f"sam-3d-body/{ready['backbone']}/{chosen.mode}/lod{chosen.lod}"
+            f"/mask_boxes{MASK_BOX_SCALE}{'/fov' if fov else ''}",
             device=str(ready["device"]),
             licence=f"{LICENCE} (weights and code of SAM 3D Body); Apache-2.0 (MHR)",
             capabilities=("image", "multi_person", "rig", "masks", "hands", "shape", "lod"),

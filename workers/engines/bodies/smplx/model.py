@@ -103,11 +103,14 @@ class SmplxModel:
         )
 
     def pose(self, betas: Floats, rotations: Floats, translation: Floats) -> tuple[Floats, Floats]:
-        """Vertices (V, 3) and joints (J, 3): shape (10,), rotation vectors (22, 3) and a translation (3,)."""
+        """Vertices (V, 3) and joints (J, 3): shape (10,), rotation vectors (N, 3) and a translation (3,).
+
+        The first N joints turn, 22 of SMPL-X's body or all 24 of SMPL; the others stay at rest.
+        """
         count = len(self.parents)
         joints = self.joint_template + self.joint_directions @ betas
         local = np.tile(np.eye(3), (count, 1, 1))
-        local[:BODY_JOINTS] = Rotation.from_rotvec(rotations).as_matrix()
+        local[: len(rotations)] = Rotation.from_rotvec(rotations).as_matrix()
         turned, placed = local.copy(), joints.copy()
         for joint in range(1, count):
             parent = self.parents[joint]

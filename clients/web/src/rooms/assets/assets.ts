@@ -24,6 +24,9 @@ export interface Asset {
   source: string | null;
 }
 
+/** Kinds of jobs that make something in 3D. */
+export const ASSET_KINDS = ["objects", "bodies", "scene", "convert"] as const;
+
 type Find = (name: string | null | undefined) => AssetFile | null;
 
 /** What a job made, in the order of its result. */

@@ -26,6 +26,14 @@ import { type Guides, makeGuides } from "./guides";
 
 export type Shading = "material" | "wireframe" | "normals";
 
+/** Where one looks from and at, in radii of the asset from its centre. */
+export interface View {
+  from: readonly [number, number, number];
+  at: readonly [number, number, number];
+}
+
+// of the shorter side of the canvas, in degrees
+const FIELD_OF_VIEW = 40;
 // OpenCV's camera looks along +z with y down, three.js along -z with y up
 const FLIP = new Matrix4().makeScale(1, -1, -1);
 const NORMALS = new MeshNormalMaterial();
@@ -39,7 +47,7 @@ export function hasWebGl(): boolean {
 export class Viewer {
   readonly #renderer: WebGLRenderer;
   readonly #scene = new Scene();
-  readonly #camera = new PerspectiveCamera(40, 1, 0.01, 1000);
+  readonly #camera = new PerspectiveCamera(FIELD_OF_VIEW, 1, 0.01, 1000);
   readonly #controls: OrbitControls;
   readonly #timer = new Timer();
   readonly #content = new Group();
@@ -50,6 +58,11 @@ export class Viewer {
   #skeleton: SkeletonHelper | null = null;
   #hasSpark = false;
   #photo: CameraModel | null = null;
+  readonly #centre = new Vector3();
+  #radius = 1;
+  #isFollowing = false;
+  /** Called when somebody has turned or moved it. */
+  onview: () => void = () => undefined;
   /** Called after each frame with the time of the animation in seconds. */
   onframe: (seconds: number) => void = () => undefined;
 
@@ -59,6 +72,7 @@ export class Viewer {
     this.#renderer.setPixelRatio(window.devicePixelRatio);
     this.#controls = new OrbitControls(this.#camera, canvas);
     this.#controls.enableDamping = !matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.#controls.addEventListener("change", () => this.#isFollowing || this.onview());
     const sun = new DirectionalLight("white", 2.2);
     sun.position.set(2, 4, 3);
     this.#lights.add(new HemisphereLight("white", "#8a7f74", 1.6), sun);
@@ -128,22 +142,45 @@ export class Viewer {
     this.#mixer?.update(0);
   }
 
+  /** Look at all of the asset, and let the viewers that are linked do so too. */
+  fit(): void {
+    this.orbit();
+    this.onview();
+  }
+
   /** Look from any side, at all of the asset. */
   orbit(): void {
     this.#photo = null;
+    this.#isFollowing = true;
     this.#content.matrixAutoUpdate = true;
     this.#content.matrix.identity();
     this.#content.matrix.decompose(this.#content.position, this.#content.quaternion, this.#content.scale);
     this.#controls.enabled = true;
     const bounds = this.#bounds();
-    const centre = bounds.getCenter(new Vector3());
-    const radius = Math.max(1e-3, bounds.getSize(new Vector3()).length() / 2);
-    const distance = radius / Math.sin((this.#camera.fov * Math.PI) / 360);
+    const centre = bounds.getCenter(this.#centre);
+    const radius = (this.#radius = Math.max(1e-3, bounds.getSize(new Vector3()).length() / 2));
+    const distance = radius / Math.sin(FIELD_OF_VIEW * (Math.PI / 360));
     this.#camera.position.copy(centre).add(new Vector3(0.55, 0.4, 1).normalize().multiplyScalar(distance * 1.05));
     [this.#camera.near, this.#camera.far] = [radius / 100, radius * 100];
     this.#controls.target.copy(centre);
     this.#camera.updateProjectionMatrix();
     this.#controls.update();
+    this.#isFollowing = false;
+  }
+
+  get view(): View {
+    const inRadii = (point: Vector3) => point.clone().sub(this.#centre).divideScalar(this.#radius).toArray();
+    return { from: inRadii(this.#camera.position), at: inRadii(this.#controls.target) };
+  }
+
+  /** Look as another viewer does, whatever the size of its asset is. */
+  follow(view: View): void {
+    if (this.#photo) return;
+    this.#isFollowing = true;
+    this.#controls.target.fromArray(view.at).multiplyScalar(this.#radius).add(this.#centre);
+    this.#camera.position.fromArray(view.from).multiplyScalar(this.#radius).add(this.#centre);
+    this.#controls.update();
+    this.#isFollowing = false;
   }
 
   /** Turn by angles in degrees about the vertical and the horizontal. */
@@ -187,6 +224,9 @@ export class Viewer {
     this.#renderer.setSize(width, height, false);
     if (this.#photo || height === 0) return;
     this.#camera.aspect = width / height;
+    // a canvas that is higher than wide shows all of the asset as well
+    const half = Math.tan(FIELD_OF_VIEW * (Math.PI / 360)) / Math.min(1, width / height);
+    this.#camera.fov = Math.atan(half) * (360 / Math.PI);
     this.#camera.updateProjectionMatrix();
   }
 
