@@ -84,10 +84,5 @@ def _quote(text: str) -> str:
     return fill(f'"""{text}"""', LINE_LENGTH, initial_indent="    ", subsequent_indent="    ")
 
 
-def main() -> None:
-    """Write the module to the path given."""
-    Path(sys.argv[1]).write_text(render_module())
-
-
 if __name__ == "__main__":
-    main()
+    Path(sys.argv[1]).write_text(render_module())
