@@ -20,6 +20,7 @@ class SegmentOptions(JobOptions, total=False):
 
     nms_iou: float | None
     fill_area: int | None
+    overlay: bool
 
 
 class TrackOptions(JobOptions, total=False):

@@ -3202,6 +3202,13 @@ export interface components {
              */
             outputs?: ("polygons" | "png")[];
             /**
+             * Overlay
+             * @description Whether to draw the masks over the image as the artefact `overlay.png`; without it, the mask of a click
+             *     is there sooner.
+             * @default true
+             */
+            overlay?: boolean;
+            /**
              * Points
              * @description Lists of points in pixels; each list names one object.
              * @default []
