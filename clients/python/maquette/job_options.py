@@ -5,6 +5,7 @@ from typing import Any, Literal, TypedDict
 
 from maquette.contract import Generation
 from maquette.contract.datasets import Bounds, BucketInput, GateName, SplitShares
+from maquette.contract.exports import Export
 
 
 class JobOptions(TypedDict, total=False):
@@ -73,4 +74,5 @@ class DatasetJobOptions(JobOptions, total=False):
     max_dollars: float | None
     strict: bool
     buckets: Sequence[BucketInput | Mapping[str, Any]]
+    exports: Sequence[Export | Mapping[str, Any]]
     skipped: Mapping[str, str]
