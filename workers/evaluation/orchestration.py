@@ -58,6 +58,7 @@ def run_evaluation(
     records = {} if waiting else collect_records(wanted, store)
     report = Report(
         benchmark=benchmark.name,
+        version=benchmark.version,
         scores={} if waiting else benchmark.score(records),
         published=benchmark.published,
         notes=benchmark.notes,
