@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
 from maquette.contract.datasets import Bounds, BucketInput, GateName, SplitShares
+from maquette.contract.exports import Export
 
 
 class JobOptions(TypedDict, total=False):
@@ -71,4 +72,5 @@ class DatasetJobOptions(JobOptions, total=False):
     max_dollars: float | None
     strict: bool
     buckets: Sequence[BucketInput | Mapping[str, Any]]
+    exports: Sequence[Export | Mapping[str, Any]]
     skipped: Mapping[str, str]
