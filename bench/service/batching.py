@@ -156,9 +156,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=int, default=16, help="jobs at once, with batches")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--wait-ms", type=float, default=10)
-    parser.add_argument("--launch-ms", type=float, default=120, help="fixed time of a launch")
-    parser.add_argument("--item-ms", type=float, default=10, help="further time of each image in it")
-    parser.add_argument("--seconds", type=float, default=15, help="about how long each run takes")
+    parser.add_argument("--launch-ms", type=float, default=300, help="fixed time of a launch")
+    parser.add_argument("--item-ms", type=float, default=25, help="further time of each image in it")
+    parser.add_argument("--seconds", type=float, default=25, help="about how long each run takes")
 
 
 def run(options: argparse.Namespace, report: Report) -> None:

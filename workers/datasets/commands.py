@@ -141,8 +141,7 @@ def write_formats(
         if target.exists() and any(target.iterdir()) and not PartStore.is_unfinished(target):
             raise DatasetError("dataset_conflict", f"{target} is not empty: give another --out")
         target.mkdir(parents=True, exist_ok=True)
-        files = exporter.write(data, target, workers=workers, resume=True)
-        _print_export(exporter, target, len(files))
+        _print_export(exporter, target, exporter.write(data, target, workers=workers, resume=True))
 
 
 def _configure(formats: str, options: Mapping[str, Mapping[str, Any]]) -> list[Exporter]:

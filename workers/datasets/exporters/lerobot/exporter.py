@@ -30,6 +30,7 @@ from workers.datasets.exporters.lerobot.tables import (
     encode_steps,
     encode_tasks,
 )
+from workers.datasets.exporters.option_limits import SIDES
 from workers.datasets.exporters.part_store import Part
 from workers.datasets.exporters.shared.action_space import ActionKindOption
 from workers.datasets.exporters.shared.encoding import encode_json
@@ -58,7 +59,7 @@ class LeRobot(Exporter):
     split, the rate, the source of the scale of its world, and whether it has actions.
     """
 
-    side: Annotated[int, "pixels of the square images"] = 256
+    side: Annotated[int, "pixels of the square images", SIDES] = 256
     fit: FitOption = "crop"
     actions: ActionKindOption = "auto"
 

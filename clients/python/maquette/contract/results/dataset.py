@@ -7,6 +7,17 @@ from maquette.contract.datasets import FunnelStep, RegateChanges
 from maquette.contract.media import Sha256
 
 
+class ExportedFormat(ResponseModel):
+    """A format that workers exported a version to."""
+
+    format: str
+    file: str
+    """Name of the artefact: a TAR archive of the format's files."""
+    files: int
+    left_out: dict[str, int] = {}
+    """How often each reason left something out; `maquette.json` of the archive names the clips."""
+
+
 class DatasetResult(ResponseModel):
     """A dataset version; counts are of what was kept."""
 
@@ -35,5 +46,7 @@ class DatasetResult(ResponseModel):
     """Code of the reason for each video that cannot be read and was left out."""
     failed: dict[str, str] = {}
     """Code and detail for each clip that could not be processed."""
+    exports: list[ExportedFormat] = []
+    """Formats that the version was exported to."""
     regated: RegateChanges | None = None
     """With `from_job`: what came and went."""
