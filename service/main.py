@@ -11,7 +11,7 @@ SUMMARIES = {
     "models": "List, verify and fetch the weights of engines.",
     "gpu-workers": "Run one worker for each GPU of this machine.",
     "smplx": "Convert bodies to SMPL-X with your own licensed model.",
-    "eval": "Run a published benchmark on an engine, beside the published figures.",
+    "eval": "Run a published benchmark on an engine and compare with the published figures.",
 }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
+from maquette.contract import Generation
 from maquette.contract.datasets import Bounds, BucketInput, GateName, SplitShares
 from maquette.contract.exports import Export
 
@@ -35,6 +36,7 @@ class ObjectsOptions(JobOptions, total=False):
     thresholds: Sequence[float | None]
     turntable_size: int
     turntable_seconds: float
+    generation: Generation | Mapping[str, Any] | None
 
 
 class SceneOptions(ObjectsOptions, total=False):

@@ -1786,6 +1786,40 @@ export interface components {
             unit: string;
         };
         /**
+         * Generation
+         * @description Controls of the two stages of SAM 3D Objects; null takes the engine's own value.
+         *
+         *     The first stage finds the coarse shape and the pose, the second the surface and its colours.
+         */
+        Generation: {
+            /**
+             * Coarse
+             * @description Stop after the first stage: the coarse shape and its pose, without colours.
+             * @default false
+             */
+            coarse?: boolean;
+            /**
+             * Detail Guidance
+             * @description Classifier-free guidance of the second stage (5 upstream); 0 turns it off.
+             */
+            detail_guidance?: number | null;
+            /**
+             * Detail Steps
+             * @description Sampling steps of the second stage (25 upstream).
+             */
+            detail_steps?: number | null;
+            /**
+             * Shape Guidance
+             * @description Classifier-free guidance of the first stage (7 upstream); 0 turns it off.
+             */
+            shape_guidance?: number | null;
+            /**
+             * Shape Steps
+             * @description Sampling steps of the first stage (25 upstream).
+             */
+            shape_steps?: number | null;
+        };
+        /**
          * HuggingFaceExport
          * @description Parquet for Hugging Face datasets, one row per frame, with a card.
          */
@@ -2468,6 +2502,8 @@ export interface components {
              * @description Id of a segment job (of a track job with `multiview`) that brings the image and the masks.
              */
             from_job?: string | null;
+            /** @description Controls of a generative engine, for those with the capability `generation`. */
+            generation?: components["schemas"]["Generation"] | null;
             /** @description The image; null with `from_job` or `multiview`. */
             image?: components["schemas"]["MediaRef"] | null;
             /**
@@ -2501,10 +2537,10 @@ export interface components {
             /**
              * Outputs
              * @description Extra outputs per object: the posed mesh over the image (placed), a turntable video, a simulation
-             *     package with URDF and MJCF.
+             *     package with URDF and MJCF, and the point map of the image (engines with the capability `pointmap`).
              * @default []
              */
-            outputs?: ("placed" | "turntable" | "simulation")[];
+            outputs?: ("placed" | "turntable" | "simulation" | "pointmap")[];
             /**
              * Points
              * @description Lists of points in pixels; each list names one object.
@@ -3015,6 +3051,8 @@ export interface components {
              * @description Id of a segment job that brings the image and the masks.
              */
             from_job?: string | null;
+            /** @description Controls of a generative engine, for those with the capability `generation`. */
+            generation?: components["schemas"]["Generation"] | null;
             /** @description The image; null with `from_job`. */
             image?: components["schemas"]["MediaRef"] | null;
             /**
@@ -3036,10 +3074,10 @@ export interface components {
             /**
              * Outputs
              * @description Extra outputs per object: the posed mesh over the image (placed), a turntable video, a simulation
-             *     package with URDF and MJCF.
+             *     package with URDF and MJCF, and the point map of the image (engines with the capability `pointmap`).
              * @default []
              */
-            outputs?: ("placed" | "turntable" | "simulation")[];
+            outputs?: ("placed" | "turntable" | "simulation" | "pointmap")[];
             /**
              * Points
              * @description Lists of points in pixels; each list names one object.
@@ -3927,6 +3965,7 @@ export type ExportedFormat = components['schemas']['ExportedFormat'];
 export type FieldError = components['schemas']['FieldError'];
 export type FrameSpan = components['schemas']['FrameSpan'];
 export type FunnelStep = components['schemas']['FunnelStep'];
+export type Generation = components['schemas']['Generation'];
 export type HuggingFaceExport = components['schemas']['HuggingFaceExport'];
 export type Instance = components['schemas']['Instance'];
 export type Intrinsics = components['schemas']['Intrinsics'];

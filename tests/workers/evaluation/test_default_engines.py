@@ -15,7 +15,7 @@ from tests.support.synthetic_objects import cameras_around, make_object
 from workers.engines.concepts.default import DefaultConcepts
 from workers.engines.objects.default import DefaultObjects
 from workers.evaluation.catalog import load_benchmark
-from workers.evaluation.command import run_evaluation
+from workers.evaluation.orchestration import run_evaluation
 from workers.geometry.mesh_renderer import render_mesh
 
 pytestmark = pytest.mark.slow

@@ -18,10 +18,10 @@ from workers.engines.bodies.smplx.model import SmplxModel
 from workers.engines.protocols import BodyEstimate, Box, EngineInfo
 from workers.evaluation.benchmarks import people
 from workers.evaluation.catalog import load_benchmark
-from workers.evaluation.command import run_evaluation
 from workers.evaluation.datasets.array_pickles import read_array_pickle
 from workers.evaluation.errors import LayoutError
 from workers.evaluation.metrics.bodies import align_similar, score_body
+from workers.evaluation.orchestration import run_evaluation
 from workers.geometry.cameras import Camera
 
 Floats = NDArray[np.float64]

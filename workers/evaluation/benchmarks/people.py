@@ -41,6 +41,7 @@ class ThreeDpwBenchmark:
     """Joints of LSP by the regressor of Human3.6M; one sample is a frame with its people."""
 
     name = "3dpw"
+    version = 1
     kind: EngineKind = "bodies"
     published: Sequence[Published] = (
         *(
@@ -79,8 +80,8 @@ class ThreeDpwBenchmark:
         return read_3dpw(folder, split)
 
     def annotations(self) -> Sequence[Path]:
-        """The pickles of all sequences."""
-        return [sequence.file for sequence in self.sequences.values()]
+        """The pickles of all sequences, and the models without which they say nothing."""
+        return [*(sequence.file for sequence in self.sequences.values()), *self.models.files]
 
     def samples(self) -> Sequence[Sample]:
         """One per frame in which somebody's pose is known."""

@@ -57,6 +57,11 @@ class SmplModels:
             self._models[path.name] = model
         return self._models[path.name]
 
+    @property
+    def files(self) -> list[Path]:
+        """Every array file that bodies may depend on."""
+        return sorted(path for path in self._folder.iterdir() if path.suffix in (".npz", ".npy"))
+
     @cached_property
     def joint_regressor(self) -> Floats:
         """From vertices to the 24 joints of the neutral model, (24, V); raises LayoutError."""

@@ -170,7 +170,8 @@ class AsyncJobSubmitter(AsyncVersionSubmitter):
 
         `depth` makes them metric: a file or an array (H, W) of z or (H, W, 3) of points, or a dict with one
         as `media` and further fields of `DepthMap`. `outputs` may add the posed mesh over the image (placed),
-        a turntable video, and a simulation package.
+        a turntable video, a simulation package, and the point map of the image. `generation` is a dict of
+        controls (see `Generation`) for engines that list the capability.
 
         With `multiview`, each object of a `video` (or of a track job) is reconstructed from up to `max_views`
         frames, whose camera poses are `world_from_cam` (4x4 per frame, in metres) or are estimated.
