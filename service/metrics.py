@@ -17,6 +17,7 @@ from prometheus_client import (
 )
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service import worker_metrics
 from storage.collection import CollectionReport
 from storage.ledger import blobs, fleet, jobs
 
@@ -81,9 +82,11 @@ class LedgerRegistry(CollectorRegistry):
             JOBS.labels(queue, name).set(count)
         CONDEMNED.set(blobs.count_condemned(self._state.db))
         WORKERS.clear()
-        for worker in fleet.list_alive(self._state.db, self._state.settings.worker_seen_seconds):
+        workers = fleet.list_alive(self._state.db, self._state.settings.worker_seen_seconds)
+        for worker in workers:
             WORKERS.labels(worker.queue).inc()
         yield from REGISTRY.collect()
+        yield from worker_metrics.collect(workers)
 
 
 def record_collection(report: CollectionReport) -> None:

@@ -67,7 +67,7 @@ class WorkerProcess:
             if number % REPORTS_PER_PROBE == 0:
                 _end_without_gpu()
             try:
-                fleet.record_seen(self._db, self._settings.worker_id)
+                fleet.record_seen(self._db, self._settings.worker_id, self._runner.stats.describe())
                 if number % REPORTS_PER_CLEANING == 0:
                     # deleted content may lie here no longer
                     self._store.remove_stale_copies()

@@ -22,10 +22,13 @@ def announce(db: Database, worker: str, queue: str, engines: list[dict[str, Any]
         )
 
 
-def record_seen(db: Database, worker: str) -> None:
-    """A worker is alive."""
+def record_seen(db: Database, worker: str, stats: dict[str, Any] | None = None) -> None:
+    """A worker is alive, and has measured so much about itself."""
+    values: dict[str, Any] = {"seen_at": now()}
+    if stats is not None:
+        values["stats"] = json.dumps(stats)
     with db.write() as connection:
-        connection.execute(update(workers).where(workers.c.id == worker).values(seen_at=now()))
+        connection.execute(update(workers).where(workers.c.id == worker).values(**values))
 
 
 def drain(db: Database, worker: str) -> None:
@@ -44,4 +47,13 @@ def list_alive(db: Database, within_seconds: float) -> list[WorkerRow]:
     """Workers seen lately."""
     with db.read() as connection:
         rows = connection.execute(select(workers).where(workers.c.seen_at > now() - within_seconds))
-        return [WorkerRow(row.id, row.queue, json.loads(row.engines), row.draining) for row in rows]
+        return [
+            WorkerRow(
+                row.id,
+                row.queue,
+                json.loads(row.engines),
+                row.draining,
+                None if row.stats is None else json.loads(row.stats),
+            )
+            for row in rows
+        ]

@@ -32,12 +32,13 @@ class MediaRow:
 
 @dataclass(frozen=True, slots=True)
 class WorkerRow:
-    """A worker and the engines it has loaded."""
+    """A worker, the engines it has loaded, and what it last measured about itself."""
 
     id: str
     queue: str
     engines: list[dict[str, Any]]
     draining: bool
+    stats: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -259,6 +259,8 @@ workers = Table(
     Column("engines", Text, nullable=False),
     Column("draining", Boolean, nullable=False),
     Column("seen_at", Double, nullable=False),
+    # what it measures about itself, as JSON
+    Column("stats", Text),
 )
 
 # one row: how many jumps of the database's clock were absorbed, and their sum in seconds

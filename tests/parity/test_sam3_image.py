@@ -82,7 +82,7 @@ def test_what_ground_gives_can_be_stored_and_comes_in_order(engine: Sam3Concepts
 
 
 def test_scores_are_presence_times_logits_of_the_model(engine: Sam3Concepts) -> None:
-    raw = engine._grounding.ground(engine.embed(IMAGE, "image"), ["cat"])[0]
+    raw = engine._grounding.ground([(engine.embed(IMAGE, "image"), "cat")])[0]
     out = plain(engine, "cat")
     scores = out.pred_logits.sigmoid() * out.presence_logits.sigmoid()
     assert torch.equal(raw.scores, scores[0])
@@ -134,8 +134,10 @@ def test_phrases_in_chunks_are_phrases_one_by_one(engine: Sam3Concepts, chunk: i
     together = tiny_engine(phrase_chunk=chunk)
     handle = together.embed(IMAGE, "image")
     alone = engine.embed(IMAGE, "image")
-    for phrase, raw in zip(phrases, together._grounding.ground(handle, phrases), strict=True):
-        single = engine._grounding.ground(alone, [phrase])[0]
+    for phrase, raw in zip(
+        phrases, together._grounding.ground([(handle, each) for each in phrases]), strict=True
+    ):
+        single = engine._grounding.ground([(alone, phrase)])[0]
         assert torch.allclose(raw.scores, single.scores, atol=1e-5)
         assert torch.allclose(raw.masks, single.masks, atol=1e-3, rtol=1e-4)
 
@@ -149,12 +151,13 @@ def test_padded_geometry_is_an_explicit_padded_box_and_differs_from_none(engine:
         input_boxes_labels=torch.full((1, 1), -10),
     )
     scores = (explicit.pred_logits.sigmoid() * explicit.presence_logits.sigmoid())[0]
-    raw = padded._grounding.ground(padded.embed(IMAGE, "image"), ["cat"])[0]
-    bare = engine._grounding.ground(engine.embed(IMAGE, "image"), ["cat"])[0]
+    raw = padded._grounding.ground([(padded.embed(IMAGE, "image"), "cat")])[0]
+    bare = engine._grounding.ground([(engine.embed(IMAGE, "image"), "cat")])[0]
     assert torch.equal(raw.scores, scores)
     assert torch.equal(raw.masks, explicit.pred_masks[0])
     assert (raw.scores - bare.scores).abs().max() > 1e-4
-    both = padded._grounding.ground(padded.embed(IMAGE, "image"), ["cat", "dog"])
+    handle = padded.embed(IMAGE, "image")
+    both = padded._grounding.ground([(handle, "cat"), (handle, "dog")])
     assert torch.allclose(both[0].scores, raw.scores, atol=1e-5), "the hook pads every phrase of a chunk"
 
 
@@ -249,7 +252,7 @@ def test_text_embeddings_are_passed_as_the_model_makes_them(engine: Sam3Concepts
     handle = engine.embed(IMAGE, "image")
     with torch.inference_mode():
         out = loaded.model.detector_model(
-            vision_embeds=engine._grounding.vision_output(handle),
+            vision_embeds=engine._grounding.vision_output([handle]),
             text_embeds=BaseModelOutputWithPooling(pooler_output=phrase.features),
             attention_mask=phrase.attention,
         )

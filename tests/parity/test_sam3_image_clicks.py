@@ -44,7 +44,7 @@ def test_clicks_read_the_features_of_the_click_trackers_first_frame() -> None:
     """transformers' image model adds its learned "no memory" to a map that it then drops; ours keeps it."""
     engine = tiny_engine(1)
     loaded, handle = engine._loaded, engine.embed(IMAGE, "image")
-    maps = engine._decoder.decoder_maps(handle, engine._grounding.vision_output(handle))
+    maps = engine._decoder.decoder_maps(handle, engine._grounding.vision_output([handle]))
     pixels = to_pixels(IMAGE, loaded.side, device="cpu", dtype=torch.float32)
     seen = compute_features(loaded.model, pixels)
     with torch.inference_mode():
@@ -79,7 +79,7 @@ def test_clicks_on_a_cached_image_are_the_first_frame_of_the_click_tracker() -> 
 def test_a_box_is_its_corners_as_points(engine: Sam3Concepts) -> None:
     model, side = engine._decoder._model, engine._loaded.side
     handle = engine.embed(IMAGE, "image")
-    maps = engine._decoder.decoder_maps(handle, engine._grounding.vision_output(handle))
+    maps = engine._decoder.decoder_maps(handle, engine._grounding.vision_output([handle]))
     points, labels = to_point_tokens(BOX, *NO_POINTS, SIZE, side)
     scale = torch.tensor([side / SIZE[1], side / SIZE[0]] * 2)
     with torch.inference_mode():
@@ -113,7 +113,7 @@ def test_every_click_gives_exactly_one_instance(engine: Sam3Concepts) -> None:
 
 def test_a_lone_point_takes_the_best_of_three_masks(engine: Sam3Concepts) -> None:
     handle = engine.embed(IMAGE, "image")
-    maps = engine._decoder.decoder_maps(handle, engine._grounding.vision_output(handle))
+    maps = engine._decoder.decoder_maps(handle, engine._grounding.vision_output([handle]))
     points, labels = to_point_tokens(None, np.array([[20.0, 40.0]]), np.array([1]), SIZE, engine._loaded.side)
     with torch.inference_mode():
         out = engine._decoder._model(

@@ -337,3 +337,6 @@ def test_stages_and_batches_are_counted(world: World) -> None:
         "sum": SLOTS,
     }
     assert 0 < described["busy_seconds"] < described["seconds"] and described["gpu_memory"] is None
+    assert 0 < described["busy_ratio"] < 1
+    # without batches nobody knows
+    assert world.make_runner(1).stats.describe()["busy_ratio"] is None

@@ -11,13 +11,15 @@ from workers.evaluation.benchmark import Published, Scores
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Scores with all that is needed to judge them; `total` counts the samples of the complete dataset.
+    """Scores with all that is needed to judge them; there are none while other shards are at work.
 
-    `changed` has the paper's value of every setting that was changed. Published figures are those of the
-    paper's model on the complete benchmark.
+    `total` counts the samples of the dataset's folder, `full_size` those of the published benchmark (None
+    where that is unknown). `changed` has the paper's value of every setting that was changed. Published
+    figures are those of the models named, on the complete benchmark.
     """
 
     benchmark: str
+    version: int
     scores: Scores
     published: Sequence[Published]
     notes: Sequence[str]
@@ -25,6 +27,7 @@ class Report:
     changed: Mapping[str, Any]
     scored: int
     total: int
+    full_size: int | None
     refused: int
     failed: Mapping[str, str]
     dataset: Mapping[str, Any]
@@ -34,8 +37,8 @@ class Report:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every sample of the dataset is in the scores."""
-        return self.scored == self.total
+        """Whether every sample of the benchmark is in the scores, as far as their number is known."""
+        return self.scored == self.total == (self.full_size or self.total)
 
     def to_json(self) -> dict[str, Any]:
         """As `report.json` holds it."""
@@ -58,7 +61,7 @@ class Report:
         engine, code = self.engine, self.code
         commit = code.get("commit") or "unknown"
         facts = [
-            f"- samples: {self.scored} of {self.total}"
+            f"- samples: {self.scored} of {self.full_size or self.total}"
             + ("" if self.is_complete else "; **incomplete: not comparable with published figures**"),
             f"- refused by the engine: {self.refused}; failed: {len(self.failed)}",
             f"- engine: {engine['name']} {engine['version']} on {engine['device']}",

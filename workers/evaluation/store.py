@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from workers.evaluation.benchmark import Record, Sample
+from workers.evaluation.errors import LayoutError
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +24,18 @@ class RecordStore:
     context: Mapping[str, Any]
 
     def get(self, sample: Sample) -> Record | None:
-        """The record of a sample, None where there is none that can be read."""
+        """The record of a sample, None where none can be read; raises LayoutError for missing media."""
+        path = self._path(sample)
         try:
-            stored = json.loads(gzip.decompress(self._path(sample).read_bytes()))
+            stored = json.loads(gzip.decompress(path.read_bytes()))
         except (OSError, EOFError, ValueError):
             return None
         record: Record = stored["record"]
         return record
+
+    def has(self, sample: Sample) -> bool:
+        """Whether a sample has a record, which is not read; raises LayoutError for missing media."""
+        return self._path(sample).is_file()
 
     def put(self, sample: Sample, record: Record) -> None:
         """Keep a record; after a crash there is either all of it or nothing."""
@@ -41,7 +47,10 @@ class RecordStore:
         partial.replace(path)
 
     def _path(self, sample: Sample) -> Path:
-        media = [(file.name, file.stat().st_size) for file in sample.files]
+        try:
+            media = [(file.name, file.stat().st_size) for file in sample.files]
+        except OSError as error:
+            raise LayoutError(f"a file of sample {sample.id} is missing: {error.filename}") from None
         key = json.dumps([dict(self.context), sample.id, media], sort_keys=True, default=str)
         digest = hashlib.sha256(key.encode()).hexdigest()
         return self.folder / digest[:2] / f"{digest}.json.gz"

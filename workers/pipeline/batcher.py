@@ -52,6 +52,7 @@ class Batcher:
         """`batch` is the most calls per run, `wait_seconds` how long a batch that is not full stays open."""
         self._batch, self._wait_seconds = batch, wait_seconds
         self.stats = stats or PipelineStats()
+        self.stats.counts_batches = True
         self._queue: list[_Call] = []
         self._jobs = 0
         # operations that ran out of memory, and the most items they get since

@@ -41,8 +41,11 @@ class PipelineStats:
     """Batches, waits and stages of one process; threads may share it."""
 
     def __init__(self) -> None:
+        # whether a batcher reports to it; without one nobody knows when the engine is busy
+        self.counts_batches = False
         self._lock = threading.Lock()
         self._started = time.monotonic()
+        self._last_report = self._started, 0.0
         self._busy_seconds = 0.0
         self._busy_since: float | None = None
         self._splits = 0
@@ -90,11 +93,18 @@ class PipelineStats:
             return self._read_busy_seconds()
 
     def describe(self) -> dict[str, Any]:
-        """Everything as JSON, for the ledger; GPU memory is None where no torch holds a GPU."""
+        """Everything as JSON, for the ledger.
+
+        `busy_ratio` is the share of the time since the last call in which batches ran, None without batches;
+        `gpu_memory` is None where no torch holds a GPU.
+        """
         with self._lock:
+            now, busy = time.monotonic(), self._read_busy_seconds()
+            (then, busy_then), self._last_report = self._last_report, (now, busy)
             return {
-                "seconds": time.monotonic() - self._started,
-                "busy_seconds": self._read_busy_seconds(),
+                "seconds": now - self._started,
+                "busy_seconds": busy,
+                "busy_ratio": (busy - busy_then) / max(now - then, 1e-9) if self.counts_batches else None,
                 "splits": self._splits,
                 "queue_wait_seconds": self._waits.describe(),
                 "batch_size": {name: sizes.describe() for name, sizes in self._sizes.items()},

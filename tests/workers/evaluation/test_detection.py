@@ -9,15 +9,17 @@ import pytest
 from tests.support.evaluation_sets import SIZE, draw_coco, draw_lvis
 from tests.support.oracle_engines import OracleConcepts, draw_box, shift_answers
 from workers.evaluation.catalog import load_benchmark
-from workers.evaluation.command import run_evaluation
 from workers.evaluation.errors import LayoutError, SettingError
+from workers.evaluation.orchestration import run_evaluation
 
 
 def test_a_perfect_oracle_scores_one_and_a_shifted_one_what_its_overlap_says(tmp_path: Path) -> None:
     answers = draw_coco(tmp_path)
     benchmark = load_benchmark("coco", tmp_path)
     perfect = run_evaluation(benchmark, OracleConcepts(answers), tmp_path / "perfect")
-    assert perfect.is_complete and perfect.scores["mask_AP"] == perfect.scores["box_AP"] == 1.0
+    assert (
+        perfect.scored == perfect.total == 2 and perfect.scores["mask_AP"] == perfect.scores["box_AP"] == 1.0
+    )
 
     # boxes 20 wide moved by 2 overlap by 18/22 = 0.82: right at 0.5 to 0.8; those 10 wide by 8/12 = 0.67:
     # right at 0.5 to 0.65. Cats score 7 of 10 thresholds and dogs 4 of 10.

@@ -41,6 +41,7 @@ class ArtistObjectsBenchmark:
     """Shape after normalising and aligning, and layout in the camera's frame where a pose is known."""
 
     name = "sa-3dao"
+    version = 1
     kind: EngineKind = "objects"
     published: Sequence[Published] = tuple(
         Published(metric=metric, value=value, model="SAM 3D", source=PAPER)
@@ -51,6 +52,9 @@ class ArtistObjectsBenchmark:
         "the paper's evaluation code is not published: docs/evaluation.md says how its text was read",
         "layout needs pose.json, and an engine that knows the scale, as from depth.npy",
     )
+
+    # published in other units than samples
+    full_size: int | None = None
 
     def __init__(self, folder: Path, split: str, settings: ArtistObjectsSettings) -> None:
         self.settings = settings

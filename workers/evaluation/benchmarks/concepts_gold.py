@@ -45,6 +45,7 @@ class GoldBenchmark:
     """cgF1 over the seven subsets, of which each counts the same; one sample is an image with its phrases."""
 
     name = "sa-co-gold"
+    version = 1
     kind: EngineKind = "concepts"
     published: Sequence[Published] = (
         Published(metric="cgF1", value=0.541, model="SAM 3", source=README),
@@ -62,6 +63,9 @@ class GoldBenchmark:
         "per phrase the most favourable of three annotators counts, as in Meta's evaluator",
         "averages are over the subsets that were run",
     )
+
+    # published in other units than samples
+    full_size: int | None = None
 
     def __init__(self, folder: Path, split: str, settings: GoldSettings) -> None:
         self.settings = settings

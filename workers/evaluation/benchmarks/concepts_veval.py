@@ -36,11 +36,15 @@ class VevalBenchmark:
     """One sample is a video with one phrase, tracked alone."""
 
     name = "sa-co-veval"
+    version = 1
     kind: EngineKind = "concepts"
     notes: Sequence[str] = (
         "a track's score is its best frame's",
         "TETA is not computed: --predictions writes what Meta's saco_veval_eval.py reads",
     )
+
+    # published in other units than samples
+    full_size: int | None = None
 
     def __init__(self, folder: Path, split: str, settings: VevalSettings) -> None:
         self.settings = settings

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from workers.engines.protocols import ConceptEngine, EngineKind
 from workers.evaluation.benchmark import Published, Record, Sample, Scores
@@ -41,13 +41,17 @@ class CocoBenchmark:
     """AP of boxes and masks over COCO's 80 categories."""
 
     name = "coco"
+    version = 1
     kind: EngineKind = "concepts"
     published: Sequence[Published] = (Published(metric="box_AP", value=0.564, model="SAM 3", source=README),)
     notes: Sequence[str] = ("phrases are the categories' names; the paper does not state its wording",)
     limit = COCO_DETECTIONS
+    # images by split
+    sizes: ClassVar[Mapping[str, int]] = {"val2017": 5000}
 
     def __init__(self, folder: Path, split: str, settings: CocoSettings) -> None:
         self.settings = settings
+        self.full_size = self.sizes.get(split)
         self.data = self.read(folder, split)
         if settings.phrases not in ("all", "judged"):
             raise SettingError(f"phrases are 'all' or 'judged', not {settings.phrases!r}")
@@ -78,7 +82,9 @@ class CocoBenchmark:
                 refused.append(phrase)
                 continue
             # masks are encoded only of instances that can still be among the best
-            best = sorted(found, key=lambda instance: -instance.score)[: self.limit]
+            floor = rows[-1]["score"] if len(rows) == self.limit else float("-inf")
+            ranked = sorted(found, key=lambda instance: -instance.score)[: self.limit]
+            best = [instance for instance in ranked if instance.score > floor]
             rows += [{"image_id": image, "category_id": category, **to_row(one)} for one in best]
             rows = keep_best(rows, self.limit)
         return {"detections": rows, "refused": refused}
@@ -140,6 +146,7 @@ class LvisBenchmark(CocoBenchmark):
         "with phrases=all they also compete for the 300 detections of an image",
     )
     limit = LVIS_DETECTIONS
+    sizes = {"val": 19809}
 
     def __init__(self, folder: Path, split: str, settings: LvisSettings) -> None:
         super().__init__(folder, split, settings)

@@ -43,6 +43,7 @@ class DavisBenchmark:
     """J&F over the objects of DAVIS 2017, semi-supervised: every object's first mask is given."""
 
     name = "davis"
+    version = 1
     kind: EngineKind = "concepts"
     published: Sequence[Published] = (
         Published(metric="J&F", value=0.922, model="SAM 3", source=RELEASE),
@@ -50,8 +51,12 @@ class DavisBenchmark:
     )
     notes: ClassVar[Sequence[str]] = ("published figures are of DAVIS 2017 val",)
 
+    # videos by split
+    sizes: ClassVar[Mapping[str, int]] = {"val": 30}
+
     def __init__(self, folder: Path, split: str, settings: VosSettings) -> None:
         self.settings = settings
+        self.full_size = self.sizes.get(split)
         self.videos = {video.name: video for video in self.read(folder, split)}
 
     def read(self, folder: Path, split: str) -> list[AnnotatedVideo]:
@@ -138,6 +143,8 @@ class MoseBenchmark(DavisBenchmark):
         "published figures are of MOSEv1 val, of which only first annotations are public: export the answers "
         "with --predictions and upload them to the benchmark's server; J&F here needs all annotations",
     )
+
+    sizes = {"valid": 311}
 
     def read(self, folder: Path, split: str) -> list[AnnotatedVideo]:
         """The videos; raises LayoutError."""

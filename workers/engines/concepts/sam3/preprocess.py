@@ -25,10 +25,21 @@ def check_image(image: Rgb) -> None:
 
 def to_pixels(image: Rgb, side: int, *, device: Any, dtype: Any) -> Any:
     """An RGB image (H, W, 3) u8 as a normalised tensor (1, 3, side, side)."""
-    planes = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].contiguous()
+    return normalise(resize(image, side), device=device, dtype=dtype)
+
+
+def resize(image: Rgb, side: int) -> Any:
+    """An RGB image (H, W, 3) u8 as a tensor (1, 3, side, side) u8 on the CPU."""
+    # a copy of its own: decoded images are read-only, which torch does not know
+    planes = torch.from_numpy(np.array(image.transpose(2, 0, 1), order="C"))[None]
     if planes.shape[2:] != (side, side):
         # uint8 resizing exists on the CPU only, and rounds as the model's own processor does
         planes = torch.nn.functional.interpolate(planes, size=(side, side), mode="bilinear", antialias=True)
+    return planes
+
+
+def normalise(planes: Any, *, device: Any, dtype: Any) -> Any:
+    """Resized images (N, 3, S, S) u8 as the model reads them."""
     return ((planes.to(device).float() / 255.0 - 0.5) / 0.5).to(dtype)
 
 

@@ -17,10 +17,11 @@ from workers.engines.objects.single_view.mask_view import MaskView
 from workers.engines.objects.single_view.surface import Surface, surface_from_mesh
 
 Array = NDArray[np.float64]
-ShapeName = Literal["box", "turned", "inflated"]
+ShapeName = Literal["box", "turned", "learned", "inflated"]
 # IoU that the full-size silhouette of a parametric fit needs, in general and where the label names its class;
-# or as much as an outline half a pixel off still has.
-REQUIRED_IOU, REQUIRED_IOU_EXPECTED = 0.96, 0.93
+# or as much as an outline half a pixel off still has. On 40 real objects 0.94 instead of 0.96 gains 0.007 of
+# novel-view IoU and 0.011 of F@.05.
+REQUIRED_IOU, REQUIRED_IOU_EXPECTED = 0.94, 0.93
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from workers.engines.objects.single_view.coarse_mask import CoarseMask, attainable_iou, resample_mask
 from workers.engines.objects.single_view.outline import clean_mask
-from workers.engines.protocols import Mask
+from workers.engines.protocols import Mask, Rgb
 from workers.geometry.borders import touches_border
 from workers.geometry.boxes import mask_extent
 from workers.geometry.cameras import Camera
@@ -26,7 +26,8 @@ class MaskView:
     """The evidence that shapes are fitted to.
 
     `given` (H, W) is the mask as it came, `mask` the same without specks and pinholes, of `parts` connected
-    parts. `depth` (H, W) is z in metres, NaN where unknown, or None.
+    parts. `depth` (H, W) is z in metres, NaN where unknown, or None. `image` (H, W, 3) is None where only the
+    outline is known.
     """
 
     given: Mask
@@ -34,12 +35,19 @@ class MaskView:
     parts: int
     camera: Camera
     depth: NDArray[np.float32] | None
+    image: Rgb | None = None
 
     @classmethod
-    def from_mask(cls, mask: Mask, camera: Camera, depth: NDArray[np.float32] | None = None) -> "MaskView":
+    def from_mask(
+        cls,
+        mask: Mask,
+        camera: Camera,
+        depth: NDArray[np.float32] | None = None,
+        image: Rgb | None = None,
+    ) -> "MaskView":
         """Clean and count the parts of a non-empty mask (H, W)."""
         cleaned, parts = clean_mask(mask)
-        return cls(mask, cleaned, parts, camera, depth)
+        return cls(mask, cleaned, parts, camera, depth, image)
 
     @cached_property
     def coarse(self) -> CoarseMask:

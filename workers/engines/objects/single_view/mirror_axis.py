@@ -11,6 +11,9 @@ Array = NDArray[np.float64]
 # Slope in columns per row from which a line through the rows' centres is no upright axis; then the vertical
 # is taken.
 MAX_SLOPE = 0.5
+# The same of a principal axis: things stand upright before cameras that are hardly rolled, and every
+# ellipse is its own mirror image, so that a slanted one says nothing of a solid of revolution.
+MAX_PRINCIPAL_SLOPE = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,29 @@ class MirrorAxis:
 
 
 def find_upright_axis(coarse: CoarseMask) -> MirrorAxis:
-    """The nearly upright line through the centres of the mask's rows."""
+    """The nearly upright line that mirrors the mask best.
+
+    Tried are the line through the centres of the mask's rows and the upright one of its principal axes: the
+    rows of an ellipse that is a little rolled, such as a plate's, have centres on a slanted line that
+    mirrors nothing.
+    """
+    rows, principal = _fit_row_centres(coarse), _find_principal_axis(coarse)
+    is_upright = abs(principal.direction[0]) <= MAX_PRINCIPAL_SLOPE * abs(principal.direction[1])
+    return principal if is_upright and principal.symmetry > rows.symmetry else rows
+
+
+def _find_principal_axis(coarse: CoarseMask) -> MirrorAxis:
+    """The principal axis of the mask's second moments that is nearer to the vertical."""
+    points = coarse.pixels() + 0.5
+    _, axes = np.linalg.eigh(np.cov(points.T) + 1e-9 * np.eye(2))
+    direction = axes[:, int(np.abs(axes[1]).argmax())]
+    direction = -direction * np.sign(direction[1])
+    centre = points.mean(axis=0)
+    return MirrorAxis(centre, direction, measure_symmetry(coarse, centre, direction))
+
+
+def _fit_row_centres(coarse: CoarseMask) -> MirrorAxis:
+    """The line through the centres of the mask's rows, or the vertical where it is no upright line."""
     rows = np.flatnonzero(coarse.mask.any(axis=1))
     first = coarse.mask[rows].argmax(axis=1)
     last = coarse.mask.shape[1] - coarse.mask[rows, ::-1].argmax(axis=1)

@@ -39,7 +39,7 @@ def reconstruct_view(
 ) -> ObjectAsset:
     """Reconstruct one masked object; see `DefaultObjects.reconstruct`. The inputs must be checked."""
     camera = camera or Camera.assumed(mask.shape[1], mask.shape[0])
-    view = MaskView.from_mask(mask, camera, depth)
+    view = MaskView.from_mask(mask, camera, depth, image)
     prior = LabelPrior.from_label(label)
     fit = select(fit_hypotheses(view, prior))
     surface = fit.build_surface()

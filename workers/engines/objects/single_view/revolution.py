@@ -20,7 +20,7 @@ from workers.engines.objects.single_view.revolution_solid import SolidOfRevoluti
 # Mirror symmetry, as IoU, that the mask needs: in general, and where the label says it is turned (a handle).
 MIN_SYMMETRY, MIN_SYMMETRY_EXPECTED = 0.93, 0.8
 # IoU with the coarse mask from which a solid is a candidate, in general and where the label says so.
-MIN_IOU, MIN_IOU_EXPECTED = 0.965, 0.93
+MIN_IOU, MIN_IOU_EXPECTED = 0.94, 0.93
 # Holes over this share of the mask are holes of the object.
 MAX_HOLE_SHARE = 0.01
 # Tilts that are tried, in degrees; from the steepest on, the outline leaves the tilt open.

@@ -1,17 +1,19 @@
 """SAM 3 by transformers behind the protocol of concept engines."""
 
 from collections.abc import Sequence
+from itertools import islice
 
 import transformers
 
 from workers.engines.concepts.sam3.errors import LICENCE
-from workers.engines.concepts.sam3.postprocess import build_instances
+from workers.engines.concepts.sam3.postprocess import RawDetections, build_instances
 from workers.engines.concepts.sam3.preprocess import check_image
 from workers.engines.concepts.sam3.requests import CAPABILITIES, check_exemplars, check_track_prompts
 from workers.engines.concepts.sam3.settings import Sam3Settings
 from workers.engines.concepts.sam3.transformers_backend.grounding import (
     ExemplarBox,
     Grounding,
+    PreparedImage,
     Sam3Embedding,
 )
 from workers.engines.concepts.sam3.transformers_backend.loading import LoadedModel, load_model
@@ -21,6 +23,7 @@ from workers.engines.concepts.sam3.transformers_backend.tracker import Sam3Track
 from workers.engines.protocols import (
     Box,
     EngineInfo,
+    GroundingQuery,
     ImageHandle,
     MaskCleanup,
     Rgb,
@@ -77,8 +80,17 @@ class Sam3Concepts:
     @computes
     def embed(self, image: Rgb, key: str) -> Sam3Embedding:
         """Embed an RGB image (H, W, 3) u8; the same key returns the cached handle."""
+        return self._grounding.embed([self.prepare(image, key)])[0]
+
+    def prepare(self, image: Rgb, key: str) -> PreparedImage:
+        """The image resized on the CPU; raises ValueError for another shape or type."""
         check_image(image)
-        return self._grounding.embed(image, key)
+        return self._grounding.prepare(image, key)
+
+    @computes
+    def embed_batch(self, items: Sequence[PreparedImage]) -> list[Sam3Embedding]:
+        """The handles of prepared images, those that are not cached from one forward."""
+        return self._grounding.embed(items)
 
     def check(self, phrases: Sequence[str]) -> None:
         """Raise PhraseRejected for the first phrase that is empty or too long; no phrase is unknown."""
@@ -98,18 +110,29 @@ class Sam3Concepts:
 
         Scores include the model's presence score. Raises PhraseRejected.
         """
-        image = _require_handle(handle)
-        limits = thresholds or [None] * len(phrases)
-        detections = self._grounding.ground(image, phrases)
+        query = GroundingQuery(handle, tuple(phrases), tuple(thresholds), cleanup)
+        return self.finish(query, self.ground_batch([query])[0])
+
+    @computes
+    def ground_batch(self, queries: Sequence[GroundingQuery]) -> list[list[RawDetections]]:
+        """The detector's outputs for each phrase of each query, several images in one forward."""
+        pairs = [(_require_handle(query.handle), text) for query in queries for text in query.phrases]
+        detections = iter(self._grounding.ground(pairs))
+        return [list(islice(detections, len(query.phrases))) for query in queries]
+
+    @computes
+    def finish(self, query: GroundingQuery, raw: Sequence[RawDetections]) -> list[SegmentedInstance]:
+        """The instances of a query from the detector's outputs."""
+        limits = query.thresholds or [None] * len(query.phrases)
         instances: list[SegmentedInstance] = []
-        for index, (raw, threshold) in enumerate(zip(detections, limits, strict=True)):
+        for index, (each, threshold) in enumerate(zip(raw, limits, strict=True)):
             instances += build_instances(
-                raw,
-                image.size,
-                self._settings.clean_with(cleanup),
+                each,
+                query.handle.size,
+                self._settings.clean_with(query.cleanup),
                 threshold=threshold,
                 prompt=index,
-                label=phrases[index],
+                label=query.phrases[index],
             )
         return instances
 
@@ -154,7 +177,7 @@ class Sam3Concepts:
         A mask of low quality, or the prompt's own shape where nothing was found, is flagged `low_iou`.
         """
         image = _require_handle(handle)
-        vision = self._grounding.vision_output(image)
+        vision = self._grounding.vision_output([image])
         return [self._decoder.segment(image, vision, prompt, index) for index, prompt in enumerate(prompts)]
 
     @computes

@@ -13,7 +13,7 @@ from transformers.models.sam3.modeling_sam3 import (
 
 from workers.engines.concepts.byte_cache import ByteLimitedCache
 from workers.engines.concepts.sam3.postprocess import RawDetections, compute_scores
-from workers.engines.concepts.sam3.preprocess import to_center_boxes, to_pixels
+from workers.engines.concepts.sam3.preprocess import normalise, resize, to_center_boxes
 from workers.engines.concepts.sam3.settings import Sam3Settings
 from workers.engines.concepts.sam3.tokenizer import VISUAL_PHRASE
 from workers.engines.concepts.sam3.transformers_backend.loading import LoadedModel
@@ -38,6 +38,15 @@ class Sam3Embedding:
         """The bytes of the tensors that it holds now."""
         tensors = (self.tokens, *self.feature_maps, *(self.decoder_maps or ()))
         return sum(tensor.nbytes for tensor in tensors)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedImage:
+    """An image (H, W, 3) u8, its key, and its planes (1, 3, S, S) u8 unless its embedding was cached."""
+
+    image: Rgb
+    key: str
+    planes: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +82,40 @@ class Grounding:
         self._chunk = settings.phrase_chunk
         self._positions: tuple[Any, ...] | None = None
 
-    def embed(self, image: Rgb, key: str) -> Sam3Embedding:
-        """The embedded image (H, W, 3) u8, from the cache where the key is still kept."""
-        embedding = self._images.get(key)
-        if embedding is None:
-            pixels = to_pixels(image, self._loaded.side, device=self._loaded.device, dtype=self._loaded.dtype)
-            with torch.inference_mode():
-                vision = self._detector.get_vision_features(pixel_values=pixels)
+    def prepare(self, image: Rgb, key: str) -> PreparedImage:
+        """The image (H, W, 3) u8 resized on the CPU, unless its embedding is in the cache; on any thread."""
+        cached = self._images.get(key) is not None
+        return PreparedImage(image, key, None if cached else resize(image, self._loaded.side))
+
+    def embed(self, items: Sequence[PreparedImage]) -> list[Sam3Embedding]:
+        """The embedded images, those that are not in the cache in one forward."""
+        known = {item.key: self._images.get(item.key) for item in items}
+        missing = list({item.key: item for item in items if known[item.key] is None}.values())
+        if missing:
+            known.update(zip((item.key for item in missing), self._embed(missing), strict=True))
+        return [embedding for item in items if (embedding := known[item.key]) is not None]
+
+    def _embed(self, items: Sequence[PreparedImage]) -> list[Sam3Embedding]:
+        loaded = self._loaded
+        planes = [resize(item.image, loaded.side) if item.planes is None else item.planes for item in items]
+        pixels = normalise(torch.cat(planes), device=loaded.device, dtype=loaded.dtype)
+        with torch.inference_mode():
+            vision = self._detector.get_vision_features(pixel_values=pixels)
             if self._positions is None:
-                self._positions = tuple(vision.fpn_position_encoding)
-            size = image.shape[0], image.shape[1]
+                self._positions = tuple(maps[:1] for maps in vision.fpn_position_encoding)
             # the detector and the tracker leave the coarsest map unused
-            feature_maps = tuple(vision.fpn_hidden_states[:-1])
-            embedding = Sam3Embedding(size, vision.last_hidden_state, feature_maps)
-            self._images.put(key, embedding)
-        return embedding
+            tensors = (vision.last_hidden_state, *vision.fpn_hidden_states[:-1])
+            # a slice would keep the whole batch in memory for as long as one image is cached
+            rows = [
+                tensors if len(items) == 1 else [each[row : row + 1].clone() for each in tensors]
+                for row in range(len(items))
+            ]
+        embeddings = []
+        for item, (tokens, *maps) in zip(items, rows, strict=True):
+            size = item.image.shape[0], item.image.shape[1]
+            embeddings.append(Sam3Embedding(size, tokens, tuple(maps)))
+            self._images.put(item.key, embeddings[-1])
+        return embeddings
 
     def encode_phrase(self, text: str) -> EncodedPhrase:
         """The encoded phrase, cached by its text; raises PhraseRejected."""
@@ -104,15 +132,18 @@ class Grounding:
             self._phrases.put(text, phrase)
         return phrase
 
-    def ground(self, image: Sam3Embedding, phrases: Sequence[str]) -> list[RawDetections]:
-        """The detector's outputs for each phrase, in order; equal phrases run once."""
-        texts = list(dict.fromkeys(phrases))
-        detections: dict[str, RawDetections] = {}
+    def ground(self, queries: Sequence[tuple[Sam3Embedding, str]]) -> list[RawDetections]:
+        """The detector's outputs for phrases, each on its image, in order; equal queries run once."""
+        keys = [(id(image), text) for image, text in queries]
+        unique = dict(zip(keys, queries, strict=True))
+        pending = list(unique)
+        detections: dict[tuple[int, str], RawDetections] = {}
         start, size = 0, self._chunk
-        while start < len(texts):
-            chunk = texts[start : start + size]
+        while start < len(pending):
+            chunk = pending[start : start + size]
+            images = [unique[key][0] for key in chunk]
             try:
-                outputs = self._forward(image, [self.encode_phrase(text) for text in chunk])
+                outputs = self._forward(images, [self.encode_phrase(text) for _, text in chunk])
             except torch.OutOfMemoryError:
                 # fewer phrases at a time, down to one
                 if len(chunk) == 1:
@@ -122,7 +153,7 @@ class Grounding:
                 continue
             detections.update(zip(chunk, outputs, strict=True))
             start += len(chunk)
-        return [detections[text] for text in phrases]
+        return [detections[key] for key in keys]
 
     def ground_exemplars(
         self, image: Sam3Embedding, phrase: str | None, exemplars: Sequence[ExemplarBox]
@@ -134,14 +165,14 @@ class Grounding:
         encoded = [self.encode_phrase(VISUAL_PHRASE if phrase is None else phrase)]
         boxes = self._box_inputs(image, exemplars)
         if all(exemplar.image is image for exemplar in exemplars):
-            return self._forward(image, encoded, **boxes)[0]
+            return self._forward([image], encoded, **boxes)[0]
         tokens, mask = self._encode_exemplars(exemplars)
         # the model takes no exemplars that are encoded already: they replace what it encodes itself
         hook = self._detector.geometry_encoder.register_forward_hook(
             lambda *_: Sam3GeometryEncoderOutput(tokens, mask)
         )
         try:
-            return self._forward(image, encoded, **boxes)[0]
+            return self._forward([image], encoded, **boxes)[0]
         finally:
             hook.remove()
 
@@ -161,7 +192,7 @@ class Grounding:
         images = {id(exemplar.image): exemplar.image for exemplar in exemplars}
         for key, image in images.items():
             own = [exemplar for exemplar in exemplars if id(exemplar.image) == key]
-            boxes, vision = self._box_inputs(image, own), self.vision_output(image)
+            boxes, vision = self._box_inputs(image, own), self.vision_output([image])
             with torch.inference_mode():
                 out = self._detector.geometry_encoder(
                     box_embeddings=boxes["input_boxes"],
@@ -177,14 +208,19 @@ class Grounding:
             parts[:-1] = [part[:, :-1] for part in parts[:-1]]
         return torch.cat(tokens, dim=1), torch.cat(masks, dim=1)
 
-    def vision_output(self, image: Sam3Embedding, count: int = 1) -> Any:
-        """The model's own vision output for `count` prompts on one image; nothing is copied."""
+    def vision_output(self, images: Sequence[Sam3Embedding]) -> Any:
+        """The model's own vision output for prompts, each on its image; of one image nothing is copied."""
         if self._positions is None:
             raise RuntimeError("no image has been embedded yet")
-        coarsest = torch.empty(0)
+        coarsest, first, count = torch.empty(0), images[0], len(images)
+        if all(image is first for image in images):
+            feature_maps = tuple(maps.expand(count, -1, -1, -1) for maps in first.feature_maps)
+        else:
+            feature_maps = tuple(map(torch.cat, zip(*(image.feature_maps for image in images), strict=True)))
         return Sam3VisionEncoderOutput(
-            last_hidden_state=image.tokens,
-            fpn_hidden_states=(*(maps.expand(count, -1, -1, -1) for maps in image.feature_maps), coarsest),
+            # read by nobody when features are given
+            last_hidden_state=first.tokens,
+            fpn_hidden_states=(*feature_maps, coarsest),
             fpn_position_encoding=(
                 *(maps.expand(count, -1, -1, -1) for maps in self._positions[:-1]),
                 coarsest,
@@ -192,11 +228,11 @@ class Grounding:
         )
 
     def _forward(
-        self, image: Sam3Embedding, phrases: list[EncodedPhrase], **boxes: Any
+        self, images: Sequence[Sam3Embedding], phrases: list[EncodedPhrase], **boxes: Any
     ) -> list[RawDetections]:
         with torch.inference_mode():
             out = self._detector(
-                vision_embeds=self.vision_output(image, len(phrases)),
+                vision_embeds=self.vision_output(images),
                 text_embeds=BaseModelOutputWithPooling(
                     pooler_output=torch.cat([phrase.features for phrase in phrases])
                 ),

@@ -1,0 +1,91 @@
+"""Batches for the shape prior from rendered shards, with all that goes wrong in real crops."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+# Shares of samples with a measured depth, a ragged mask, a mirrored image, a wrong focal length, an occluder.
+DEPTH_SHARE, RAGGED_SHARE, WRONG_FOCAL_SHARE, GREY_SHARE = 0.35, 0.4, 0.25, 0.1
+# Share of the object's side that its crop spans; the same as `prior_input.FILL`.
+FILL = 0.92
+
+
+def iterate_shards(folder: Path, rng: np.random.Generator) -> Iterator[dict[str, np.ndarray]]:
+    """Endless shards in random order; new ones are found as they are written."""
+    while True:
+        for path in rng.permutation(sorted(str(path) for path in folder.glob("*.npz"))):
+            with np.load(path, allow_pickle=False) as arrays:
+                yield {name: arrays[name] for name in arrays.files}
+
+
+def iterate_batches(
+    folder: Path, size: int, rng: np.random.Generator, mixed: int = 4
+) -> Iterator[dict[str, Tensor]]:
+    """Endless batches of `size`, each drawn from `mixed` shards at a time."""
+    shards = iterate_shards(folder, rng)
+    while True:
+        group = [next(shards) for _ in range(mixed)]
+        joined = {name: np.concatenate([shard[name] for shard in group]) for name in group[0]}
+        order = rng.permutation(len(joined["mask"]))
+        for start in range(0, len(order) - size + 1, size):
+            chosen = order[start : start + size]
+            yield augment({name: values[chosen] for name, values in joined.items()}, rng)
+
+
+def augment(arrays: dict[str, np.ndarray], rng: np.random.Generator) -> dict[str, Tensor]:
+    """`crop` (N, 6, S, S), `tangent` (N,), `target` (N, 2, S, S) and `valid` (N, 1, S, S) of raw samples."""
+    count = len(arrays["mask"])
+    rgb = torch.from_numpy(arrays["rgb"]).permute(0, 3, 1, 2).float() / 255
+    mask = torch.from_numpy(arrays["mask"])[:, None].float()
+    depths = torch.from_numpy(np.stack([arrays["front"], arrays["back"]], axis=1).astype(np.float32))
+    tangent = torch.from_numpy(arrays["tangent"])
+    mirrored = _choose(rng, count, 0.5)
+    rgb, mask, depths = (torch.where(mirrored, values.flip(3), values) for values in (rgb, mask, depths))
+    seen = torch.where(_choose(rng, count, RAGGED_SHARE), _tear(mask, rng), mask)
+    rgb = torch.where(_choose(rng, count, GREY_SHARE), rgb.mean(dim=1, keepdim=True), rgb)
+    channels = torch.from_numpy(rng.permuted(np.tile(np.arange(3), (count, 1)), axis=1))
+    rgb = rgb.gather(1, channels[:, :, None, None].expand_as(rgb)) * seen
+    valid = (mask > 0) & (seen > 0) & torch.isfinite(depths).all(dim=1, keepdim=True)
+    target = torch.nan_to_num(depths)
+    measured, known = _measure(target[:, :1], tangent, valid, rng)
+    wrong = torch.from_numpy(np.exp(rng.normal(0, 0.35, count)).astype(np.float32))
+    stated = torch.where(_choose(rng, count, WRONG_FOCAL_SHARE).flatten(), tangent * wrong, tangent)
+    crop = torch.cat([rgb, seen, measured, known], dim=1)
+    return {"crop": crop, "tangent": stated, "target": target, "valid": valid}
+
+
+def _choose(rng: np.random.Generator, count: int, share: float) -> Tensor:
+    return torch.from_numpy(rng.random(count) < share)[:, None, None, None]
+
+
+def _noise(rng: np.random.Generator, count: int, coarse: int, side: int) -> Tensor:
+    """Smooth noise (N, 1, S, S) of about unit deviation."""
+    field = torch.from_numpy(rng.normal(size=(count, 1, coarse, coarse)).astype(np.float32))
+    return functional.interpolate(field, size=(side, side), mode="bilinear", align_corners=False)
+
+
+def _tear(mask: Tensor, rng: np.random.Generator) -> Tensor:
+    """Masks whose outlines wander by a pixel or two, as those of a segmenter do."""
+    soft = functional.avg_pool2d(mask, 5, 1, 2)
+    return (soft + 0.25 * _noise(rng, len(mask), 16, mask.shape[-1]) > 0.5).float()
+
+
+def _measure(
+    front: Tensor, tangent: Tensor, valid: Tensor, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Measured depth relative to its median, as `prior_input` makes it, and where it is known."""
+    count, side = len(front), front.shape[-1]
+    extent = (2 * FILL * tangent)[:, None, None, None]
+    z = 1 + front * extent
+    noise = torch.from_numpy(np.abs(rng.normal(0, 0.02, (count, 1, 1, 1))).astype(np.float32))
+    z = z + extent * noise * _noise(rng, count, 20, side)
+    holes = _noise(rng, count, 8, side) > torch.from_numpy(rng.uniform(0.2, 3, (count, 1, 1, 1))).float()
+    known = valid & ~holes & _choose(rng, count, DEPTH_SHARE)
+    flat = torch.where(known, z, torch.nan).flatten(1)
+    median = torch.nan_to_num(flat.nanmedian(dim=1).values, nan=1.0)[:, None, None, None]
+    relative = (z - median) / (extent * median)
+    return torch.where(known, relative.clamp(-2, 2), 0.0), known.float()

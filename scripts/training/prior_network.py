@@ -1,0 +1,79 @@
+"""The shape prior: a small U-Net from a crop of an object to the depth of its front and its back.
+
+Needs torch, which the product does not: see scripts/training/README.md.
+"""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+# Channels from half the crop's resolution down, halving it each time.
+WIDTHS = (24, 48, 96, 128)
+# Pixels along a cell of the coarse mask, and sides in cells of the boxes over which it is averaged: how far
+# inside a pixel lies.
+CELL, BOXES = 4, (3, 5, 11)
+# Bounds of the predicted log scale of errors.
+LOG_SCALE = (-6.0, 1.0)
+# Crop channels: red, green, blue in [0, 1] inside the mask, the mask, measured depth, where there is any.
+CHANNELS = 6
+
+
+def _convolve(inner: int, outer: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inner, outer, 3, stride, 1, bias=False), nn.BatchNorm2d(outer), nn.ReLU(inplace=True)
+    )
+
+
+class PriorNetwork(nn.Module):
+    """Front and back depth, relative to the object's size, and the log scale of their errors."""
+
+    def __init__(self, widths: tuple[int, ...] = WIDTHS) -> None:
+        super().__init__()
+        channels = CHANNELS + 2 + len(BOXES)
+        self.stem = nn.Sequential(nn.PixelUnshuffle(2), _convolve(4 * channels, widths[0]))
+        pairs = list(pairwise(widths))
+        self.down = nn.ModuleList(nn.Sequential(_convolve(a, b, 2), _convolve(b, b)) for a, b in pairs)
+        self.middle = _convolve(widths[-1], widths[-1])
+        self.up = nn.ModuleList(nn.Sequential(_convolve(a + b, a), _convolve(a, a)) for a, b in pairs)
+        self.pooled = nn.Linear(widths[-1], widths[-1])
+        self.head = nn.Conv2d(widths[0], 16, 3, 1, 1)
+
+    def forward(self, crop: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
+        """`crop` (N, 6, S, S) and `tangent` (N,) to depths and log scales (N, 2, S, S): front, back."""
+        features = self.stem(_add_geometry(crop, tangent))
+        skipped = [features]
+        for stage in self.down:
+            features = stage(features)
+            skipped.append(features)
+        features = self.middle(features)
+        whole = self.pooled(features.mean(dim=(2, 3)))
+        features = features + whole[:, :, None, None]
+        for stage, skip in zip(reversed(self.up), reversed(skipped[:-1]), strict=True):
+            wider = functional.interpolate(features, scale_factor=2.0, mode="nearest")
+            features = stage(torch.cat([wider, skip], dim=1))
+        raw = functional.pixel_shuffle(self.head(features).float(), 2)
+        front = raw[:, :1] + crop[:, 4:5]
+        back = front + 0.5 * functional.softplus(raw[:, 1:2])
+        return torch.cat([front, back], dim=1), raw[:, 2:].clamp(*LOG_SCALE)
+
+
+def _add_geometry(crop: Tensor, tangent: Tensor) -> Tensor:
+    """The crop with the slopes of its rays and averages of its mask as further channels."""
+    side = crop.shape[-1]
+    steps = (torch.arange(side, device=crop.device, dtype=crop.dtype) + 0.5) / side * 2 - 1
+    x = (steps[None, None, None] * tangent[:, None, None, None]).expand(-1, 1, side, -1)
+    y = (steps[None, None, :, None] * tangent[:, None, None, None]).expand(-1, 1, -1, side)
+    mask = crop[:, 3:4]
+    coarse = functional.avg_pool2d(mask, CELL)
+    averages = [
+        functional.interpolate(
+            functional.avg_pool2d(coarse, box, 1, box // 2),
+            scale_factor=float(CELL),
+            mode="bilinear",
+            align_corners=False,
+        )
+        for box in BOXES
+    ]
+    return torch.cat([crop, x, y, *averages], dim=1)
