@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
+from maquette.contract import Generation
 from maquette.contract.datasets import Bounds, BucketInput, GateName, SplitShares
+from maquette.contract.exports import Export
 
 
 class JobOptions(TypedDict, total=False):
@@ -34,6 +36,7 @@ class ObjectsOptions(JobOptions, total=False):
     thresholds: Sequence[float | None]
     turntable_size: int
     turntable_seconds: float
+    generation: Generation | Mapping[str, Any] | None
 
 
 class SceneOptions(ObjectsOptions, total=False):
@@ -71,4 +74,5 @@ class DatasetJobOptions(JobOptions, total=False):
     max_dollars: float | None
     strict: bool
     buckets: Sequence[BucketInput | Mapping[str, Any]]
+    exports: Sequence[Export | Mapping[str, Any]]
     skipped: Mapping[str, str]

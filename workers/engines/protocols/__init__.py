@@ -24,6 +24,8 @@ from workers.engines.protocols.concepts import (
     VisualPrompt,
 )
 from workers.engines.protocols.objects import (
+    GenerationControls,
+    GenerativeEngine,
     MultiViewEngine,
     ObjectAsset,
     ObjectEngine,
@@ -50,6 +52,8 @@ __all__ = [
     "FrameExemplar",
     "FrameResult",
     "Frames",
+    "GenerationControls",
+    "GenerativeEngine",
     "GroundingQuery",
     "ImageHandle",
     "LodBodyEngine",
