@@ -43,7 +43,8 @@ class NeuralAssets(Exporter):
 
     The pairs of frames in the table `changes` follow, each with its rows in `changes` of its entry (null for
     other pairs). Where a scene was rendered a second time with one object moved, turned or resized, the pair
-    is an edit (`rendered: true`) with a target image: what the edit should look like.
+    is an edit with a target image, what the edit should look like, and `rendered` is true; it is false for
+    the edits above.
     """
 
     side: Annotated[int, "pixels of the square images", SIDES] = 256
