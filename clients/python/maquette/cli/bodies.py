@@ -41,6 +41,12 @@ PeopleFile = Annotated[
 ]
 AsVideo = Annotated[bool, typer.Option("--video", help="Take addresses and animated images for videos.")]
 
+# options that the client takes under the same name, and as they are
+SAME = (
+    *("lod", "vertices", "max_people", "max_frames", "smoothing", "hands", "max_wrist_angle"),
+    *("world_up", "seed", "engine"),
+)
+
 
 def bodies(
     context: typer.Context,
@@ -74,24 +80,15 @@ def bodies(
 ) -> None:
     """Recover rigged bodies of the people in images, animated ones of those in videos."""
     fields: dict[str, Any] = {
+        **{name: context.params[name] for name in SAME},
         "boxes": parsing.parse_boxes(box),
         "masks": [_read_mask(file) for file in mask or ()],
         "camera": parsing.parse_camera(camera),
         "formats": parsing.parse_names(formats, BodyFormat),
-        "lod": lod,
-        "vertices": vertices,
-        "max_people": max_people,
-        "max_frames": max_frames,
-        "smoothing": smoothing,
         "max_gap_seconds": max_gap,
         "height_m": _parse_heights(height),
         "people": _read_people(people),
-        "hands": hands,
-        "max_wrist_angle": max_wrist_angle,
         "world_from_cam": None if world_from_cam is None else _read_poses(world_from_cam),
-        "world_up": world_up,
-        "seed": seed,
-        "engine": engine,
     }
 
     def start(mq: "Maquette", medium: Any) -> "Job[Any]":
