@@ -37,6 +37,7 @@ BENCHES = (
     Bench("formats.rle_roundtrip", "masks of SA-Co, YouTube-VIS or COCO files through our RLE"),
     Bench("formats.splat_sizes", "bytes, seconds and errors of each splat format"),
     Bench("formats.splats_and_meshes", "reading and writing splats and meshes, beside gsply and trimesh"),
+    Bench("gpu.all", "everything that only a GPU can say, in six minutes; writes docs/gpu.md"),
     Bench("objects.figure", "draws the figure of docs/objects.md"),
     Bench("objects.photo_colors", "what the input camera sees of objects from photos, against the photo"),
     Bench("objects.random_shapes", "reconstruction from one view on random shapes and views"),

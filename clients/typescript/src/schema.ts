@@ -1445,6 +1445,15 @@ export interface components {
             failed?: {
                 [key: string]: string;
             };
+            /**
+             * Frame Rates
+             * @description Clips by their exact frame rate, as `30000/1001`, or `variable`; several are flagged
+             *     `mixed_frame_rates`.
+             * @default {}
+             */
+            frame_rates?: {
+                [key: string]: number;
+            };
             /** Frames */
             frames: number;
             /**
@@ -1702,11 +1711,14 @@ export interface components {
         ExportedFormat: {
             /**
              * File
-             * @description Name of the artefact: a TAR archive of the format's files.
+             * @description Name of the artefact: a TAR archive of the format's files; null where the format was refused.
              */
-            file: string;
-            /** Files */
-            files: number;
+            file: string | null;
+            /**
+             * Files
+             * @default 0
+             */
+            files?: number;
             /** Format */
             format: string;
             /**
@@ -1717,6 +1729,11 @@ export interface components {
             left_out?: {
                 [key: string]: number;
             };
+            /**
+             * Refused
+             * @description Code and detail of why the version cannot be exported so; the result is flagged `export_refused`.
+             */
+            refused?: string | null;
         };
         /**
          * FieldError
@@ -2084,6 +2101,13 @@ export interface components {
              * @enum {string}
              */
             format: "lerobot";
+            /**
+             * Other Rates
+             * @description What becomes of clips of another frame rate than most have.
+             * @default refuse
+             * @enum {string}
+             */
+            other_rates?: "refuse" | "leave_out";
             /**
              * Side
              * @description Pixels of the square images.

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
 
+from workers.datasets.dataset_rates import count_rates
 from workers.datasets.errors import DatasetError
 from workers.datasets.exporters.export_writer import ExportWriter, ReportCallback, ignore_progress
 from workers.datasets.exporters.option_limits import Range
@@ -70,9 +71,9 @@ class Exporter(ABC):
     files. It implements `export`. `EXPORTERS` lists it; docs/reference/exporters.md and the models of
     requests are generated from these declarations.
 
-    Every export has a file `maquette.json`: the version of the dataset, the options, what the format loses,
-    what was left out of this export and why, and the licence of each source with its clips, so that a source
-    can be removed from an export too.
+    Every export has a file `maquette.json`: the version of the dataset, its rates, the options, what the
+    format loses, what was left out of this export and why, and the licence of each source with its clips, so
+    that a source can be removed from an export too.
     """
 
     # on the command line, and of the folder of the export
@@ -152,7 +153,13 @@ class Exporter(ABC):
         self.check_libraries()
         parts = PartStore(out, configured._describe_run(dataset)) if resume else None
         writer = ExportWriter(dataset, out, workers, parts, report)
-        configured.export(writer)
+        try:
+            configured.export(writer)
+        except DatasetError:
+            # refused before anything was written: nothing is to go on from
+            if parts is not None and not writer.files:
+                parts.remove()
+            raise
         writer.write(encode_json(configured._describe_export(writer)), EXPORT_NOTE)
         if parts is not None:
             parts.remove()
@@ -192,6 +199,7 @@ class Exporter(ABC):
             "format": self.name,
             "dataset_version": writer.dataset.version,
             "options": {item.name: getattr(self, item.name) for item in fields(self)},
+            "frame_rates": count_rates(writer.dataset.clip_rows),
             "loses": list(self.loses),
             "left_out": writer.omissions,
             "sources": sources,

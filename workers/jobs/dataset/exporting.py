@@ -6,14 +6,14 @@ import tarfile
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
-from maquette.contract import Artefact, DatasetJob, Manifest
+from maquette.contract import Artefact, DatasetJob, DatasetResult, Manifest
 from maquette.contract.exports import Export
 from maquette.contract.results.dataset import ExportedFormat
 
 from workers.datasets import manifest
+from workers.datasets.dataset_rates import FLAG
 from workers.datasets.errors import DatasetError
 from workers.datasets.exporters import load_exporter
 from workers.datasets.exporters.base import EXPORT_NOTE, Exporter
@@ -29,8 +29,10 @@ CHUNK = 1 << 20
 def check_exports(exports: Iterable[Export]) -> None:
     """Raise JobProblem where this worker lacks a library, before any work is done."""
     for export in exports:
-        with _report_errors():
+        try:
             _configure(export).check_libraries()
+        except DatasetError as error:
+            raise JobProblem(error.code, error.detail) from error
 
 
 def run_export(context: JobContext, request: DatasetJob) -> Manifest:
@@ -47,12 +49,14 @@ def run_export(context: JobContext, request: DatasetJob) -> Manifest:
     context.artefacts = files
     exported = export_version(context, request.exports, tuple(files))
     context.media.sources = list(earlier.provenance.sources)
+    assert isinstance(earlier.result, DatasetResult)
+    result = earlier.result.model_copy(update={"exports": exported})
     return context.build_manifest(
-        earlier.result.model_copy(update={"exports": exported}),
+        result,
         parameters=dict(earlier.provenance.parameters),
         seed=earlier.provenance.seed,
         reason=earlier.reason,
-        flags=list(earlier.flags),
+        flags=[*(flag for flag in earlier.flags if flag != "export_refused"), *flag_result(result)],
         from_job=source,
     )
 
@@ -76,7 +80,7 @@ def export_version(
         for export in exports:
             out = Path(name) / export.format
             exported.append(_export(context, export, Dataset(folder), out))
-            shutil.rmtree(out)
+            shutil.rmtree(out, ignore_errors=True)
     context.artefacts.sort(key=lambda artefact: artefact.name)
     return exported
 
@@ -85,8 +89,11 @@ def _export(context: JobContext, export: Export, data: Dataset, out: Path) -> Ex
     def report(done: int, total: int) -> None:
         context.progress("export", done, total, f"writing {export.format}")
 
-    with _report_errors():
+    try:
         files = _configure(export).write(data, out, report=report)
+    except DatasetError as error:
+        # the version is there, and can be exported otherwise
+        return ExportedFormat(format=export.format, file=None, refused=f"{error.code}: {error.detail}")
     file = f"{export.format}.tar"
     context.save_chunks(file, ROLE, MEDIA_TYPE, pack_tar(out))
     left_out = json.loads((out / EXPORT_NOTE).read_text())["left_out"]
@@ -102,13 +109,13 @@ def _configure(export: Export) -> Exporter:
     return load_exporter(export.format).configure(**export.model_dump(exclude={"format"}))
 
 
-@contextmanager
-def _report_errors() -> Iterator[None]:
-    """Turn the errors of exporters into problems of the job."""
-    try:
-        yield
-    except DatasetError as error:
-        raise JobProblem(error.code, error.detail) from error
+def flag_result(result: DatasetResult) -> list[str]:
+    """What is particular about the rates and the exports of a version."""
+    flags = {
+        FLAG: len(result.frame_rates) > 1,
+        "export_refused": any(export.refused is not None for export in result.exports),
+    }
+    return [name for name, is_set in flags.items() if is_set]
 
 
 def pack_tar(folder: Path) -> Iterator[bytes]:

@@ -21,7 +21,7 @@ from workers.errors import JobProblem
 from workers.jobs.context import JobContext
 from workers.jobs.dataset.distributed_executor import AssetEngine, DistributedExecutor
 from workers.jobs.dataset.earlier_clips import EarlierClips
-from workers.jobs.dataset.exporting import check_exports, export_version, run_export
+from workers.jobs.dataset.exporting import check_exports, export_version, flag_result, run_export
 from workers.jobs.dataset.origins import list_origins
 from workers.jobs.dataset.part_collector import PartCollector
 from workers.jobs.dataset.regating import run_regate
@@ -136,12 +136,13 @@ class _DatasetRun:
             "clips_failed": bool(result.failed),
         }
         sessions = flag_sessions(written.rows["sources"], group_by_name=self._settings.group_by_name)
+        built = build_result(written, self._request.publish, unreadable, result.failed, exported)
         return self._context.build_manifest(
-            build_result(written, self._request.publish, unreadable, result.failed, exported),
+            built,
             parameters=self._settings.as_json(),
             seed=self._request.seed,
             reason=None if kept else _explain_emptiness(written),
-            flags=[*(name for name, is_set in flags.items() if is_set), *sessions],
+            flags=[*(name for name, is_set in flags.items() if is_set), *sessions, *flag_result(built)],
         )
 
 

@@ -14,7 +14,7 @@ from workers.datasets.reader import Dataset
 from workers.datasets.regating.versions import RegatedVersion, build_regated_version
 from workers.errors import JobProblem
 from workers.jobs.context import JobContext
-from workers.jobs.dataset.exporting import check_exports, export_version
+from workers.jobs.dataset.exporting import check_exports, export_version, flag_result
 from workers.jobs.dataset.result import build_result, list_artefacts, load_dataset_manifest, publish
 from workers.jobs.dataset.workspace import JobWorkspace
 
@@ -44,7 +44,7 @@ def run_regate(context: JobContext, request: DatasetJob) -> Manifest:
         parameters=dict(written.manifest.parameters),
         seed=earlier.provenance.seed,
         reason=None if result.tracks else "no track passes the gates",
-        flags=[] if result.tracks else ["nothing_found", "tracks_rejected"],
+        flags=[*([] if result.tracks else ["nothing_found", "tracks_rejected"]), *flag_result(result)],
         from_job=source,
     )
 

@@ -8,6 +8,7 @@ from maquette.contract import Artefact, DatasetResult, Manifest
 from maquette.contract.results.dataset import ExportedFormat
 
 from workers.datasets import parquet
+from workers.datasets.dataset_rates import count_rates
 from workers.datasets.documents import MEDIA_TYPES, render_documents
 from workers.datasets.errors import DatasetError
 from workers.datasets.failures import Failure
@@ -84,5 +85,6 @@ def build_result(
         published=published,
         unreadable=unreadable,
         failed={clip: str(failure) for clip, failure in failed.items()},
+        frame_rates=count_rates(clips),
         exports=list(exported),
     )

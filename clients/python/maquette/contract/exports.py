@@ -71,6 +71,8 @@ class LeRobotExport(RequestModel):
     """`crop` cuts both ends of the longer side, `pad` adds grey."""
     actions: Literal["auto", "recorded", "inferred", "ego_motion"] = "auto"
     """Which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion."""
+    other_rates: Literal["refuse", "leave_out"] = "refuse"
+    """What becomes of clips of another frame rate than most have."""
 
 
 class MoviExport(RequestModel):
