@@ -20,6 +20,8 @@ from media.limits import MediaLimits
 T = TypeVar("T")
 # bytes of the pipe from the child
 PIPE_BYTES = 1 << 20
+# an image of 50 megapixels; a larger one is decoded for each job
+MAX_KEPT_BYTES = 160 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class Sandbox:
         self._child: ChildProcess | None = None
         self._second: Sandbox | None = None
         self._lock = threading.Lock()
+        self._kept: tuple[str, DecodedImage] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -113,11 +116,21 @@ class Sandbox:
         header.pop("bytes")
         return header
 
-    def image(self, path: Path) -> DecodedImage:
-        """Decode an image, or the first frame of an animation; raises MediaError."""
+    def image(self, path: Path, *, key: str | None = None) -> DecodedImage:
+        """Decode an image, or the first frame of an animation; raises MediaError.
+
+        With a `key` of its content the pixels are read-only, and the last such image is not decoded again.
+        """
         with self._lock:
+            if key is not None and self._kept is not None and self._kept[0] == key:
+                return self._kept[1]
             header, payload = self._request({"op": "image", "path": str(path)}, self.limits.decode_seconds)
-        return DecodedImage(_to_pixels(header, payload), header["focal_35mm"], tuple(header["flags"]))
+            pixels = _to_pixels(header, payload)
+            image = DecodedImage(pixels, header["focal_35mm"], tuple(header["flags"]))
+            if key is not None:
+                pixels.setflags(write=False)
+                self._kept = (key, image) if pixels.nbytes <= MAX_KEPT_BYTES else None
+        return image
 
     def depth(self, path: Path) -> tuple[NDArray[np.float32], bool]:
         """The values of a depth map (H, W) or point map (H, W, 3), and whether they are integers.

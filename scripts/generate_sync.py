@@ -23,6 +23,7 @@ REPLACEMENTS = {
     "AsyncJob": "Job",
     "AsyncJobSubmitter": "JobSubmitter",
     "AsyncMaquette": "Maquette",
+    "AsyncVersionSubmitter": "VersionSubmitter",
     "AsyncVideoSession": "VideoSession",
     # httpx
     "AsyncBaseTransport": "BaseTransport",

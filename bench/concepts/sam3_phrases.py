@@ -30,9 +30,11 @@ def measure_phrases(engine: Sam3Concepts, words: list[str], repeat: int, device:
     def plain(_: int) -> None:
         for word in words:
             ids, mask = loaded.tokenizer.encode(word)
-            with torch.inference_mode():
+            pixels = to_pixels(image, loaded.side, device=loaded.device, dtype=loaded.dtype)
+            with torch.inference_mode(), loaded.computing():
                 loaded.model.detector_model(
-                    pixel_values=to_pixels(image, loaded.side, device=loaded.device, dtype=loaded.dtype),
+                    # the empty geometry token is added where features are given
+                    vision_embeds=loaded.model.detector_model.get_vision_features(pixel_values=pixels),
                     input_ids=torch.tensor([ids], device=loaded.device),
                     attention_mask=torch.tensor([mask], device=loaded.device),
                 )

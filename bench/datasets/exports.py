@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.report import Report
-from tests.support.synthetic_datasets import SETTINGS, make_dataset, movi_source, rendered_clip
+from tests.support.synthetic_datasets import RATE, SETTINGS, make_dataset, movi_source, rendered_clip
 from workers.datasets.exporters import EXPORTERS
 from workers.datasets.importers.clip_publishing import CLIP_ATTRIBUTES, publish_clips
 from workers.datasets.reader import Dataset
@@ -51,7 +51,7 @@ print(json.dumps({"mb": (after - before) / 1024, "seconds": seconds}))
 
 def build(folder: Path, clips: int, frames: int) -> Path:
     """A dataset with so many copies of one clip."""
-    settings = replace(SETTINGS, clip_seconds=float(frames), trim_seconds=0.0)
+    settings = replace(SETTINGS, clip_seconds=frames / RATE, trim_seconds=0.0)
     made = make_dataset(folder / "one", [movi_source(rendered_clip(0, frames))], settings)
     clip = next(made.clips())
     publish_clips([_rename(clip, number) for number in range(clips)], folder / "many", "bench")

@@ -26,6 +26,7 @@ from storage.artefacts.local import LocalStore
 from storage.ledger import Database, Submission, files, jobs
 from tests.support.fake_gpu_engine import FakeGpuEngine
 from tests.support.media_files import encode_png
+from workers.engines.protocols import ConceptEngine
 from workers.engines.registry import EngineSet
 from workers.pipeline import PipelineSettings
 from workers.runner import Runner
@@ -51,19 +52,15 @@ class Run:
 class Worker:
     """One worker process in a thread, with a ledger and a store of its own."""
 
-    def __init__(self, folder: Path, options: argparse.Namespace, count: int, images: int) -> None:
+    def __init__(self, folder: Path, engine: ConceptEngine, pipeline: PipelineSettings, images: int) -> None:
         self.db = Database(f"sqlite:///{folder / 'ledger.db'}")
         self.db.migrate()
         self._store = LocalStore(folder / "store")
         self._sandbox = Sandbox()
-        self.engine = FakeGpuEngine(
-            launch_seconds=options.launch_ms / 1000, item_seconds=options.item_ms / 1000
-        )
-        pipeline = PipelineSettings(jobs=count, batch=options.batch, wait_ms=options.wait_ms)
-        self._runner = Runner(
+        self.runner = Runner(
             self.db,
             self._store,
-            EngineSet("default", {"concepts": self.engine}),
+            EngineSet("default", {"concepts": engine}),
             self._sandbox,
             WorkerSettings(worker_id="bench", pipeline=pipeline),
         )
@@ -94,22 +91,22 @@ class Worker:
     def _work(self) -> None:
         """What Celery does: one message after the other."""
         while not self._ends.is_set():
-            self._runner.run("any", "message")
+            self.runner.run("any", "message")
             self._ends.wait(0.002)
 
     def close(self) -> None:
         self._ends.set()
         self._thread.join()
-        self._runner.close()
+        self.runner.close()
         self._sandbox.close()
         self.db.close()
 
 
 @contextmanager
-def open_worker(options: argparse.Namespace, count: int, images: int) -> Iterator[Worker]:
-    """A worker of `count` jobs at once, with so many images, in a temporary folder."""
+def open_worker(engine: ConceptEngine, pipeline: PipelineSettings, images: int) -> Iterator[Worker]:
+    """A worker with that engine and so many images, in a temporary folder."""
     with tempfile.TemporaryDirectory() as folder:
-        worker = Worker(Path(folder), options, count, images)
+        worker = Worker(Path(folder), engine, pipeline, images)
         try:
             yield worker
         finally:
@@ -118,7 +115,9 @@ def open_worker(options: argparse.Namespace, count: int, images: int) -> Iterato
 
 def measure(options: argparse.Namespace, count: int, total: int, rate: float | None = None) -> Run:
     """Run `total` jobs that arrive at `rate` per second, or that all wait from the start."""
-    with open_worker(options, count, total) as worker:
+    engine = FakeGpuEngine(launch_seconds=options.launch_ms / 1000, item_seconds=options.item_ms / 1000)
+    pipeline = PipelineSettings(jobs=count, batch=options.batch, wait_ms=options.wait_ms)
+    with open_worker(engine, pipeline, total) as worker:
         if rate is None:
             ids = [worker.submit(number) for number in range(total)]
             worker.start()
@@ -133,12 +132,12 @@ def measure(options: argparse.Namespace, count: int, total: int, rate: float | N
         rows = wait_for_all(worker.db, ids)
         seconds = time.monotonic() - start
     latencies = [row.finished_at - row.created_at for row in rows if row.finished_at is not None]
-    sizes = [size for operation, size in worker.engine.batches if operation == "embed"]
+    sizes = [size for operation, size in engine.batches if operation == "embed"]
     return Run(
         rate=total / seconds,
         p50=float(np.quantile(latencies, 0.5)),
         p95=float(np.quantile(latencies, 0.95)),
-        busy=worker.engine.busy_seconds / seconds,
+        busy=engine.busy_seconds / seconds,
         mean_batch=float(np.mean(sizes)),
     )
 
@@ -156,9 +155,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=int, default=16, help="jobs at once, with batches")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--wait-ms", type=float, default=10)
-    parser.add_argument("--launch-ms", type=float, default=120, help="fixed time of a launch")
-    parser.add_argument("--item-ms", type=float, default=10, help="further time of each image in it")
-    parser.add_argument("--seconds", type=float, default=15, help="about how long each run takes")
+    parser.add_argument("--launch-ms", type=float, default=300, help="fixed time of a launch")
+    parser.add_argument("--item-ms", type=float, default=25, help="further time of each image in it")
+    parser.add_argument("--seconds", type=float, default=25, help="about how long each run takes")
 
 
 def run(options: argparse.Namespace, report: Report) -> None:

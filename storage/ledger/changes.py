@@ -10,8 +10,9 @@ from storage.ledger.database import Database
 from storage.ledger.tables import events
 
 CHANNEL = "maquette_events"
-# SQLite has no notifications; reading the data version costs microseconds and no lock
-POLL_SECONDS = 0.02
+# SQLite has no notifications; reading the data version costs microseconds and no lock.
+# whoever waits for the mask of a click waits half of this on average
+POLL_SECONDS = 0.005
 WAIT_SECONDS = 1.0
 
 

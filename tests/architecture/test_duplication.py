@@ -12,8 +12,8 @@ from tests.support.paths import REPOSITORY
 LINES = 6
 # lines of a run that say more than a bracket or a keyword; with fewer it is layout
 MEANINGFUL_LINES, MEANINGFUL_LENGTH = 4, 4
-# generated from `_async`
-GENERATED = "clients/python/maquette/_sync/"
+# from `_async`, and from the declarations of exporters
+GENERATED = ("clients/python/maquette/_sync/", "clients/python/maquette/contract/exports.py")
 # the fields of one record on both sides of a layer: the contract imports no worker
 LAYERED = {("clients/python/maquette/contract/geometry.py", "workers/geometry/cameras.py")}
 

@@ -9,11 +9,13 @@ import redis
 from maquette import Maquette
 
 from service.embedded import Stack
-from tests.support.faults import kill, pool_child, read_state, succeeded_once, wait_for_success, wait_until
+from tests.support.faults import kill, pool_child, read_state, succeeded_once, wait_until
 from tests.support.scenes import make_wall
 from tests.support.stacks import QUICK, running_stack
 
-JOBS = 6
+JOBS = 4
+# alone one after the other, on a busy machine
+SECONDS = 300
 
 
 @pytest.fixture(scope="module")
@@ -32,26 +34,26 @@ def test_jobs_of_a_killed_process_run_again_and_end_once(sharing: Stack, victim:
         jobs = [client.segment(image, boxes=[(50, 50, 150, 150)]) for image in images]
 
         def several_run() -> bool:
-            return [read_state(job) for job in jobs].count("running") >= 3
+            return [read_state(job) for job in jobs].count("running") >= 2
 
         wait_until(sharing, several_run)
         if victim == "worker":
             kill(sharing, "worker", group=True)
         else:
             pool_child(sharing).kill()
-        wait_for_success(sharing, *jobs)
+        wait_until(sharing, lambda: all(read_state(job) == "succeeded" for job in jobs), SECONDS)
         assert all(succeeded_once(job) for job in jobs)
         attempts = [job.data.attempt for job in jobs]
-        assert max(attempts) == 2 and attempts.count(2) >= 3
+        assert max(attempts) == 2 and attempts.count(2) >= 2
 
 
 def test_a_terminated_process_hands_all_jobs_back(sharing: Stack) -> None:
     with Maquette(sharing.url, api_key=sharing.api_key, retries=8) as client:
         images = [np.roll(make_wall(), 11 * n + 5, axis=0) for n in range(JOBS)]
         jobs = [client.segment(image, boxes=[(50, 50, 150, 150)]) for image in images]
-        wait_until(sharing, lambda: [read_state(job) for job in jobs].count("running") >= 3)
+        wait_until(sharing, lambda: [read_state(job) for job in jobs].count("running") >= 2)
         kill(sharing, "worker", signal.SIGTERM)
-        wait_for_success(sharing, *jobs)
+        wait_until(sharing, lambda: all(read_state(job) == "succeeded" for job in jobs), SECONDS)
         assert all(succeeded_once(job) for job in jobs)
         reasons = [event.data.get("reason") for job in jobs for event in job.events()]
         assert reasons.count("handed_back") >= 1 and "worker_lost" not in reasons
@@ -62,7 +64,7 @@ def test_messages_do_not_pile_up(sharing: Stack) -> None:
         jobs = [
             client.segment(make_wall(), boxes=[(50, 50, 150, 150)], seed=100 + n) for n in range(3 * JOBS)
         ]
-        wait_for_success(sharing, *jobs)
+        wait_until(sharing, lambda: all(read_state(job) == "succeeded" for job in jobs), SECONDS)
         url = sharing.process("worker").environment["MAQUETTE_BROKER_URL"]
         with redis.Redis.from_url(url) as queue:
             wait_until(sharing, lambda: queue.llen("default") == 0, 20)

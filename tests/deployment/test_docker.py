@@ -150,7 +150,10 @@ def test_compose_builds_targets_that_exist(name: str) -> None:
 def test_gpu_workers_wait_for_their_profile() -> None:
     with_gpu = {name for name, service in SERVICES.items() if "deploy" in service}
     with_profile = {name for name, service in SERVICES.items() if service.get("profiles") == ["gpu"]}
-    assert with_gpu == with_profile == TARGETS - {"gateway", "worker-default"}
+    assert with_profile == TARGETS - {"gateway", "worker-default"}
+    # that one starts a worker for each GPU
+    assert with_gpu - with_profile == {"worker-sam3-all-gpus"}
+    assert SERVICES["worker-sam3-all-gpus"]["profiles"] == ["all-gpus"]
 
 
 def test_compose_sets_only_settings_that_exist() -> None:

@@ -249,3 +249,16 @@ def test_decoding_takes_few_bytes_per_pixel(mode: str, format: str, tmp_path: Pa
         [sys.executable, "-c", MEASURE_PEAK, str(path)], capture_output=True, text=True, check=True
     )
     assert float(result.stdout) < 12
+
+
+def test_the_last_image_of_a_key_is_decoded_once_and_cannot_be_changed(sandbox: Sandbox, keep: Store) -> None:
+    first = sandbox.image(keep(encode_png(PLAIN)), key="a")
+    assert sandbox.image(Path("is not read again"), key="a") is first
+    with pytest.raises(ValueError, match="read-only"):
+        first.pixels[0, 0] = 0
+    # another key, or none, is decoded as ever
+    other = sandbox.image(keep(encode_png(255 - PLAIN)), key="b")
+    np.testing.assert_array_equal(other.pixels, 255 - PLAIN)
+    own = sandbox.image(keep(encode_png(PLAIN)))
+    own.pixels[:] = 0
+    np.testing.assert_array_equal(first.pixels, PLAIN)

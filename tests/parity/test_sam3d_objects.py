@@ -30,7 +30,11 @@ from workers.engines.objects.sam3d.engine import Sam3dObjects
 from workers.engines.objects.sam3d.errors import Sam3dObjectsContractError, Sam3dObjectsUnavailable
 from workers.engines.objects.sam3d.pointmaps import unproject_depth
 from workers.engines.objects.sam3d.settings import Sam3dObjectsSettings
-from workers.engines.protocols import MultiViewEngine, ObjectEngine, RequestRefused
+from workers.engines.protocols import (
+    MultiViewEngine,
+    ObjectEngine,
+    RequestRefused,
+)
 from workers.engines.registry import load_engines
 from workers.formats.glb_reader import read_glb
 from workers.formats.splat_ply import read_splat_ply

@@ -98,7 +98,7 @@ def draw_video(frames: Path, annotations: Path | None, answers: dict[int, Answer
 
 
 def write_labels(path: Path, masks: Sequence[Mask]) -> None:
-    labels = np.zeros(SIZE, np.uint8)
+    labels = np.zeros(masks[0].shape, np.uint8)
     for number, mask in enumerate(masks, start=1):
         labels[mask] = number
     image = Image.fromarray(labels)
@@ -118,19 +118,25 @@ def draw_gold(folder: Path, subset: str = "crowded") -> dict[int, Answers]:
     return answers
 
 
-def write_gold(folder: Path, letter: str, answers: dict[int, Answers], subset: str = "crowded") -> None:
+def write_gold(
+    folder: Path,
+    letter: str,
+    answers: dict[int, Answers],
+    subset: str = "crowded",
+    size: tuple[int, int] = SIZE,
+) -> None:
     """What one annotator drew; ids of pairs count from 1 in the order of images and phrases."""
     images, annotations = [], []
     for mark, known in answers.items():
-        path = draw_image(folder / "images" / "metaclip" / "1" / f"{mark}.jpg", mark)
+        path = draw_image(folder / "images" / "metaclip" / "1" / f"{mark}.jpg", mark, size)
         for phrase, instances in known.items():
-            shape = {"height": SIZE[0], "width": SIZE[1], "is_instance_exhaustive": 1}
+            shape = {"height": size[0], "width": size[1], "is_instance_exhaustive": 1}
             images.append(
                 {"id": len(images) + 1, "file_name": f"1/{path.name}", "text_input": phrase, **shape}
             )
             for _, mask in instances:
                 row = describe_mask(mask)
-                row["bbox"] = np.divide(row["bbox"], (*SIZE[::-1], *SIZE[::-1])).tolist()
+                row["bbox"] = np.divide(row["bbox"], (*size[::-1], *size[::-1])).tolist()
                 annotations.append({"id": len(annotations), "image_id": len(images), "category_id": 1, **row})
     name = f"gold_{subset}_merged_{letter}_release_test.json"
     write_json(folder / "annotations" / name, {"images": images, "annotations": annotations})

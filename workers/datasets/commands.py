@@ -16,6 +16,7 @@ from rich.table import Table
 
 from workers.datasets import exporters
 from workers.datasets.append import append as append_datasets
+from workers.datasets.dataset_rates import format_rates
 from workers.datasets.diff import DatasetDiff
 from workers.datasets.diff import diff as diff_datasets
 from workers.datasets.errors import DatasetError
@@ -136,13 +137,19 @@ def write_formats(
     """
     chosen = _configure(formats, options or {})
     data = Dataset(folder)
+    refused: DatasetError | None = None
     for exporter in chosen:
         target = out / exporter.name
         if target.exists() and any(target.iterdir()) and not PartStore.is_unfinished(target):
             raise DatasetError("dataset_conflict", f"{target} is not empty: give another --out")
         target.mkdir(parents=True, exist_ok=True)
-        files = exporter.write(data, target, workers=workers, resume=True)
-        _print_export(exporter, target, len(files))
+        try:
+            _print_export(exporter, target, exporter.write(data, target, workers=workers, resume=True))
+        except DatasetError as error:
+            # the other formats are written first
+            refused = refused or error
+    if refused is not None:
+        raise refused
 
 
 def _configure(formats: str, options: Mapping[str, Mapping[str, Any]]) -> list[Exporter]:
@@ -212,11 +219,13 @@ def _print_changes(changes: DatasetDiff) -> None:
 
 
 def _print_export(exporter: Exporter, target: Path, count: int) -> None:
+    note = json.loads((target / EXPORT_NOTE).read_text())
     console.print(styled(exporter.name, "bold"), f": {count} files in {target}", sep="")
+    if len(note["frame_rates"]) > 1:
+        console.print(f"  mixed frame rates: {format_rates(note['frame_rates'])}")
     for loss in exporter.loses:
         console.print(f"  does not hold {loss}")
-    omissions = json.loads((target / EXPORT_NOTE).read_text())["left_out"]
-    for reason, times in Counter(item["reason"] for item in omissions).items():
+    for reason, times in Counter(item["reason"] for item in note["left_out"]).items():
         console.print(f"  left out {times} times: {reason}")
 
 

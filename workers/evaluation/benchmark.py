@@ -35,10 +35,12 @@ class Benchmark(Protocol):
     """One benchmark on one dataset folder.
 
     `settings` is a frozen dataclass whose defaults are the paper's; `notes` say what a reader must know
-    before comparing figures.
+    before comparing figures. `version` is raised when what is kept of a sample is computed otherwise, so that
+    records of older versions are not taken over.
     """
 
     name: str
+    version: int
     kind: EngineKind
     settings: Any
     published: Sequence[Published]

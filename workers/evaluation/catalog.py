@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from workers.evaluation.benchmark import Benchmark
 from workers.evaluation.errors import LayoutError, PackageMissing
 from workers.evaluation.settings import change_settings
+
+if TYPE_CHECKING:
+    from workers.evaluation.benchmark import Benchmark
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +94,7 @@ TARGETS = {
 
 def load_benchmark(
     name: str, folder: Path, *, split: str | None = None, changes: Sequence[str] = ()
-) -> Benchmark:
+) -> "Benchmark":
     """A benchmark on a dataset folder, with settings changed by `name=value`.
 
     Raises LayoutError, SettingError, or PackageMissing with the command that installs what is missing.

@@ -1,21 +1,14 @@
 """`maquette-server eval`: a published benchmark on an engine, resumable, with a report."""
 
-from dataclasses import asdict
-from datetime import UTC, datetime
+import inspect
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from maquette.plain_text import print_line
 
-from workers.evaluation.benchmark import Benchmark
 from workers.evaluation.catalog import TARGETS, load_benchmark
-from workers.evaluation.errors import EngineMissing, EvaluationError, SettingError
-from workers.evaluation.provenance import build_context, describe_code, describe_dataset, describe_engine
-from workers.evaluation.report import Report
-from workers.evaluation.runner import Shard, collect_records, run_samples
-from workers.evaluation.settings import list_changes
-from workers.evaluation.store import RecordStore
+from workers.evaluation.errors import EvaluationError, SettingError
 
 TARGET_HELP = "\n\n".join(f"{name}: {target.summary}." for name, target in TARGETS.items())
 
@@ -46,8 +39,11 @@ def evaluate(
     --shard; the last one to finish reports all. OUT/report.json has the scores with everything that made
     them, OUT/report.md a table beside the published figures. Datasets are not fetched: docs/evaluation.md
     says how to lay them out.
-
     """
+    # engines and metrics take seconds to import, and help does without them
+    from workers.evaluation.orchestration import load_engine, run_evaluation
+    from workers.evaluation.runner import Shard
+
     try:
         if target not in TARGETS:
             raise SettingError(f"{target!r} is none of {', '.join(TARGETS)}")
@@ -64,70 +60,4 @@ def evaluate(
         raise typer.Exit(1)
 
 
-evaluate.__doc__ = f"{evaluate.__doc__}{TARGET_HELP}"
-
-
-def load_engine(suite: str, benchmark: Benchmark) -> Any:
-    """The engine of the benchmark's kind; raises EngineMissing with the reason."""
-    from workers.engines.registry import SUITES, load_engines
-
-    if suite not in SUITES:
-        raise EngineMissing(f"no engine suite is called {suite!r}; known: {', '.join(SUITES)}")
-    if benchmark.kind not in SUITES[suite]:
-        raise EngineMissing(f"{benchmark.name} needs an engine for {benchmark.kind}; {suite} has none")
-    engines = load_engines(suite)
-    if benchmark.kind not in engines.loaded:
-        raise EngineMissing(f"{suite} cannot be loaded: {engines.failures[benchmark.kind]}")
-    return engines.loaded[benchmark.kind]
-
-
-def report_progress(text: str) -> None:
-    """Write a line of progress beside the report."""
-    print_line(text, stderr=True)
-
-
-def run_evaluation(
-    benchmark: Benchmark,
-    engine: Any,
-    out: Path,
-    *,
-    shard: Shard = Shard(),
-    limit: int | None = None,
-    predictions: bool = False,
-) -> Report:
-    """Answer what is missing, score what is there, and write the report; raises EvaluationError."""
-    samples = benchmark.samples()
-    dataset, described = describe_dataset(benchmark), describe_engine(engine.info)
-    store = RecordStore(out / "answers", build_context(benchmark, dataset, described))
-    wanted = samples[:limit]
-    # this also finds missing media, before hours have gone by
-    before = sum(store.has(sample) for sample in wanted)
-    print_line(f"{benchmark.name}: {len(wanted)} samples, {before} of them answered before", stderr=True)
-    summary = run_samples(benchmark, shard.choose(wanted), engine, store, say=report_progress)
-    answered = sum(store.has(sample) for sample in wanted)
-    # other shards are still at work, and the last of them scores
-    waiting = shard.count > 1 and answered < len(wanted)
-    records = {} if waiting else collect_records(wanted, store)
-    report = Report(
-        benchmark=benchmark.name,
-        scores={} if waiting else benchmark.score(records),
-        published=benchmark.published,
-        notes=benchmark.notes,
-        settings=asdict(benchmark.settings),
-        changed=list_changes(benchmark.settings),
-        scored=answered,
-        total=len(samples),
-        full_size=benchmark.full_size,
-        refused=sum(len(record.get("refused", ())) for record in records.values()),
-        failed=summary.failed,
-        dataset=dataset,
-        engine=described,
-        code=describe_code(),
-        finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-    report.write(out)
-    if predictions:
-        folder = out / "predictions"
-        folder.mkdir(exist_ok=True)
-        benchmark.export(records, folder)
-    return report
+evaluate.__doc__ = f"{inspect.cleandoc(evaluate.__doc__ or '')}\n\n{TARGET_HELP}"

@@ -1,6 +1,7 @@
 """What made a result: code, engine, settings, dataset and machine."""
 
 import hashlib
+import os
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -16,13 +17,18 @@ from workers.evaluation.benchmark import Benchmark
 PACKAGES = ("numpy", "scipy", "pycocotools", "trimesh", "torch", "transformers")
 CHECKOUT = Path(__file__).resolve().parents[2]
 CHUNK = 1 << 20
+# More files than this are counted in a report, not listed.
+LISTED_FILES = 50
 
 
 def describe_dataset(benchmark: Benchmark) -> dict[str, Any]:
-    """The sha256 of every file of the ground truth, and one over all of them."""
-    files = {path.name: _hash_file(path) for path in benchmark.annotations()}
-    combined = hashlib.sha256("".join(f"{name}{files[name]}" for name in sorted(files)).encode())
-    return {"sha256": combined.hexdigest(), "files": files}
+    """One sha256 over all files of the ground truth with their paths, and of each when they are few."""
+    paths = list(benchmark.annotations())
+    root = Path(os.path.commonpath([path.parent for path in paths]))
+    files = {path.relative_to(root).as_posix(): _hash_file(path) for path in paths}
+    combined = hashlib.sha256("".join(f"{name}\n{files[name]}\n" for name in sorted(files)).encode())
+    listed = files if len(files) <= LISTED_FILES else None
+    return {"sha256": combined.hexdigest(), "count": len(files), "files": listed}
 
 
 def describe_engine(info: EngineInfo) -> dict[str, Any]:
@@ -48,6 +54,7 @@ def build_context(
     """What every answer of a run depends on; the device is left out, so that shards may run on several."""
     return {
         "benchmark": benchmark.name,
+        "version": benchmark.version,
         "settings": asdict(benchmark.settings),
         "dataset": dataset["sha256"],
         "engine": {name: engine[name] for name in ("name", "kind", "version", "weights")},

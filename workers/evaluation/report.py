@@ -19,6 +19,7 @@ class Report:
     """
 
     benchmark: str
+    version: int
     scores: Scores
     published: Sequence[Published]
     notes: Sequence[str]

@@ -123,12 +123,12 @@ class MediaLoader:
             self._flags.append(row.info.get("flags", ()))
         return sha256, row.info
 
-    def load_image(self, ref: MediaRef) -> LoadedImage:
-        """Decode an image."""
+    def load_image(self, ref: MediaRef, *, keep: bool = False) -> LoadedImage:
+        """Decode an image; with `keep`, its pixels are read-only, and at hand for the next job about it."""
         sha256, info = self.resolve(ref)
         if info["kind"] != "image":
             raise JobProblem("not_an_image", f"this job needs an image; the medium is a {info['kind']}")
-        decoded = self._sandbox.image(self._store.path(sha256))
+        decoded = self._sandbox.image(self._store.path(sha256), key=sha256 if keep else None)
         self._flags.append(decoded.flags)
         return LoadedImage(decoded.pixels, sha256, decoded.focal_35mm)
 

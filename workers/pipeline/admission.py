@@ -9,25 +9,35 @@ CHECK_SECONDS = 0.05
 
 
 class Admission:
-    """Admits jobs while their bytes fit into a budget; a job that never fits is admitted when it is alone."""
+    """Admits jobs in their order while their bytes fit into a budget.
+
+    A job that never fits is admitted when nobody works; those behind it wait, so that it gets its turn.
+    """
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._bytes = 0
         self._working = 0
         self._is_closed = False
+        self._waiting: list[object] = []
         self._changed = threading.Condition()
 
     @contextmanager
     def admit(self, need: int, check: Callable[[], None], *, alone: bool = False) -> Iterator[None]:
         """Wait for room of `need` bytes, or until nobody works; `check` may raise while it waits."""
+        ticket = object()
         with self._changed:
-            while not self._has_room(need, alone=alone):
-                self._changed.wait(CHECK_SECONDS)
-                check()
-            self._working += 1
-            self._bytes += need
-            self._is_closed = alone
+            self._waiting.append(ticket)
+            try:
+                while self._waiting[0] is not ticket or not self._has_room(need, alone=alone):
+                    self._changed.wait(CHECK_SECONDS)
+                    check()
+                self._working += 1
+                self._bytes += need
+                self._is_closed = alone
+            finally:
+                self._waiting.remove(ticket)
+                self._changed.notify_all()
         try:
             yield
         finally:

@@ -14,7 +14,7 @@ class PipelineSettings(EngineSettings):
 
     model_config = SettingsConfigDict(env_prefix="MAQUETTE_PIPELINE_")
 
-    jobs: int | None = Field(default=None, ge=1, le=64)
+    jobs: int | None = Field(default=None, ge=1, le=24)
     """Segment jobs that one worker process runs at once; by default 8 where an engine on a GPU accepts
     batches, 1 elsewhere."""
     batch: int = Field(default=8, ge=1, le=256)

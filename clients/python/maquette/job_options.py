@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
+from maquette.contract import Generation, PersonPrompt
 from maquette.contract.datasets import Bounds, BucketInput, GateName, SplitShares
+from maquette.contract.exports import Export
 
 
 class JobOptions(TypedDict, total=False):
@@ -19,6 +21,7 @@ class SegmentOptions(JobOptions, total=False):
 
     nms_iou: float | None
     fill_area: int | None
+    overlay: bool
 
 
 class TrackOptions(JobOptions, total=False):
@@ -33,6 +36,7 @@ class ObjectsOptions(JobOptions, total=False):
     thresholds: Sequence[float | None]
     turntable_size: int
     turntable_seconds: float
+    generation: Generation | Mapping[str, Any] | None
 
 
 class SceneOptions(ObjectsOptions, total=False):
@@ -46,6 +50,9 @@ class BodiesOptions(JobOptions, total=False):
     """Options of a bodies job."""
 
     world_up: Literal["-y", "y", "z"]
+    people: Sequence[PersonPrompt | Mapping[str, Any] | None]
+    hands: Literal["both", "left", "right", "none"] | None
+    max_wrist_angle: float | None
 
 
 class DatasetJobOptions(JobOptions, total=False):
@@ -70,4 +77,5 @@ class DatasetJobOptions(JobOptions, total=False):
     max_dollars: float | None
     strict: bool
     buckets: Sequence[BucketInput | Mapping[str, Any]]
+    exports: Sequence[Export | Mapping[str, Any]]
     skipped: Mapping[str, str]

@@ -634,6 +634,12 @@ export interface components {
              */
             from_job?: string | null;
             /**
+             * Hands
+             * @description Which hands are refined from crops of their own (capability `hand_refinement`); null takes the
+             *     engine's.
+             */
+            hands?: ("both" | "left" | "right" | "none") | null;
+            /**
              * Height M
              * @description Height of the people in metres, standing: one for all, or one per box or mask (null where unknown). It
              *     sets the size and the distance, which one image does not tell.
@@ -674,6 +680,19 @@ export interface components {
              * @default 64
              */
             max_people?: number;
+            /**
+             * Max Wrist Angle
+             * @description Largest turn in radians between a refined wrist and the body's own up to which the hand is used
+             *     (capability `hand_refinement`); null takes the engine's.
+             */
+            max_wrist_angle?: number | null;
+            /**
+             * People
+             * @description Key points and hand boxes, one entry per box or mask (null for none), for engines with the capability
+             *     `body_prompts`.
+             * @default []
+             */
+            people?: (components["schemas"]["PersonPrompt"] | null)[];
             /**
              * Seed
              * @description Seed of every random choice.
@@ -931,6 +950,17 @@ export interface components {
             spans: components["schemas"]["FrameSpan"][];
         };
         /**
+         * BopExport
+         * @description BOP scenes: poses, cameras and visible masks in millimetres.
+         */
+        BopExport: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            format: "bop";
+        };
+        /**
          * Bounds
          * @description The scores that pass a gate, inclusive.
          */
@@ -988,6 +1018,78 @@ export interface components {
             source?: components["schemas"]["SourceInfo"];
         };
         /**
+         * CJepaExport
+         * @description C-JEPA / VideoSAUR shards: video.npy and segmentations.npy, slots chosen in frame 0.
+         */
+        CJepaExport: {
+            /**
+             * Fit
+             * @description `crop` cuts both ends of the longer side, `pad` adds grey.
+             * @default crop
+             * @enum {string}
+             */
+            fit?: "crop" | "pad";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            format: "cjepa";
+            /**
+             * Largest
+             * @description Bytes after which a new TAR file begins.
+             * @default 536870912
+             */
+            largest?: number;
+            /**
+             * Seed
+             * @description Seed of the order of slots.
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * Side
+             * @description Pixels of the square images.
+             * @default 224
+             */
+            side?: number;
+        };
+        /**
+         * CJepaSlotsExport
+         * @description C-JEPA pickle of slots: measured states of objects, not an encoder's vectors.
+         */
+        CJepaSlotsExport: {
+            /**
+             * Actions
+             * @description Also write `actions.pkl` and `proprio.pkl`.
+             * @default false
+             */
+            actions?: boolean;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            format: "cjepa-slots";
+            /**
+             * Kind
+             * @description Which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion.
+             * @default auto
+             * @enum {string}
+             */
+            kind?: "auto" | "recorded" | "inferred" | "ego_motion";
+            /**
+             * Seed
+             * @description Seed of the order of slots.
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * Slots
+             * @description Slots per clip.
+             * @default 7
+             */
+            slots?: number;
+        };
+        /**
          * CameraModel
          * @description Intrinsics in pixels with the image size.
          */
@@ -1009,6 +1111,17 @@ export interface components {
             source: string;
             /** Width */
             width: number;
+        };
+        /**
+         * CocoExport
+         * @description COCO instances with RLE masks and track ids.
+         */
+        CocoExport: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            format: "coco";
         };
         /**
          * ConvertJob
@@ -1164,6 +1277,13 @@ export interface components {
              * @default auto
              */
             engine?: string;
+            /**
+             * Exports
+             * @description Formats that workers export the version to, each with its options; the result has a TAR archive of
+             *     each, an artefact of the role `export`. With `from_job` alone, its version stays as it is.
+             * @default []
+             */
+            exports?: (components["schemas"]["BopExport"] | components["schemas"]["CJepaExport"] | components["schemas"]["CJepaSlotsExport"] | components["schemas"]["CocoExport"] | components["schemas"]["HuggingFaceExport"] | components["schemas"]["LeRobotExport"] | components["schemas"]["MoviExport"] | components["schemas"]["MoviTfdsExport"] | components["schemas"]["NeuralAssetsExport"] | components["schemas"]["SpatialVidExport"] | components["schemas"]["StableWorldModelExport"] | components["schemas"]["StableWorldModelLanceExport"] | components["schemas"]["TinyWorldsExport"] | components["schemas"]["VptExport"] | components["schemas"]["WebDatasetExport"] | components["schemas"]["YouTubeVisExport"])[];
             /**
              * Frame Rate
              * @description Frames to keep per second, on an exact grid of times: the nearest frame of each point, none twice; null
@@ -1331,12 +1451,27 @@ export interface components {
             /** Clips */
             clips: number;
             /**
+             * Exports
+             * @description Formats that the version was exported to.
+             * @default []
+             */
+            exports?: components["schemas"]["ExportedFormat"][];
+            /**
              * Failed
              * @description Code and detail for each clip that could not be processed.
              * @default {}
              */
             failed?: {
                 [key: string]: string;
+            };
+            /**
+             * Frame Rates
+             * @description Clips by their exact frame rate, as `30000/1001`, or `variable`; several are flagged
+             *     `mixed_frame_rates`.
+             * @default {}
+             */
+            frame_rates?: {
+                [key: string]: number;
             };
             /** Frames */
             frames: number;
@@ -1589,6 +1724,37 @@ export interface components {
             positive?: boolean;
         };
         /**
+         * ExportedFormat
+         * @description A format that workers exported a version to.
+         */
+        ExportedFormat: {
+            /**
+             * File
+             * @description Name of the artefact: a TAR archive of the format's files; null where the format was refused.
+             */
+            file: string | null;
+            /**
+             * Files
+             * @default 0
+             */
+            files?: number;
+            /** Format */
+            format: string;
+            /**
+             * Left Out
+             * @description How often each reason left something out; `maquette.json` of the archive names the clips.
+             * @default {}
+             */
+            left_out?: {
+                [key: string]: number;
+            };
+            /**
+             * Refused
+             * @description Code and detail of why the version cannot be exported so; the result is flagged `export_refused`.
+             */
+            refused?: string | null;
+        };
+        /**
          * FieldError
          * @description One invalid field of a request.
          */
@@ -1637,6 +1803,63 @@ export interface components {
              * @description What is counted: videos, clips, tracks, ...
              */
             unit: string;
+        };
+        /**
+         * Generation
+         * @description Controls of the two stages of SAM 3D Objects; null takes the engine's own value.
+         *
+         *     The first stage finds the coarse shape and the pose, the second the surface and its colours.
+         */
+        Generation: {
+            /**
+             * Coarse
+             * @description Stop after the first stage: the coarse shape and its pose, without colours.
+             * @default false
+             */
+            coarse?: boolean;
+            /**
+             * Detail Guidance
+             * @description Classifier-free guidance of the second stage (5 upstream); 0 turns it off.
+             */
+            detail_guidance?: number | null;
+            /**
+             * Detail Steps
+             * @description Sampling steps of the second stage (25 upstream).
+             */
+            detail_steps?: number | null;
+            /**
+             * Shape Guidance
+             * @description Classifier-free guidance of the first stage (7 upstream); 0 turns it off.
+             */
+            shape_guidance?: number | null;
+            /**
+             * Shape Steps
+             * @description Sampling steps of the first stage (25 upstream).
+             */
+            shape_steps?: number | null;
+        };
+        /**
+         * HuggingFaceExport
+         * @description Parquet for Hugging Face datasets, one row per frame, with a card.
+         */
+        HuggingFaceExport: {
+            /**
+             * Changes
+             * @description Also write the pairs of the table changes, where the dataset has it.
+             * @default true
+             */
+            changes?: boolean;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            format: "hf-datasets";
+            /**
+             * Rows A File
+             * @description Frames per file, which are in memory at once; a clip is never split.
+             * @default 1000
+             */
+            rows_a_file?: number;
         };
         /**
          * Instance
@@ -1866,12 +2089,65 @@ export interface components {
             ];
         };
         /**
+         * KeypointPrompt
+         * @description Where a key point of a person is in the image.
+         */
+        KeypointPrompt: {
+            /**
+             * Name
+             * @description The engine's name of the key point, such as left_wrist.
+             */
+            name: string;
+            /** X */
+            x: number;
+            /** Y */
+            y: number;
+        };
+        /**
          * Keys
          * @description The valid keys of a tenant, oldest first.
          */
         Keys: {
             /** Keys */
             keys: components["schemas"]["Key"][];
+        };
+        /**
+         * LeRobotExport
+         * @description LeRobot v3.0: Parquet and MP4 episodes with metadata and statistics.
+         */
+        LeRobotExport: {
+            /**
+             * Actions
+             * @description Which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion.
+             * @default auto
+             * @enum {string}
+             */
+            actions?: "auto" | "recorded" | "inferred" | "ego_motion";
+            /**
+             * Fit
+             * @description `crop` cuts both ends of the longer side, `pad` adds grey.
+             * @default crop
+             * @enum {string}
+             */
+            fit?: "crop" | "pad";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            format: "lerobot";
+            /**
+             * Other Rates
+             * @description What becomes of clips of another frame rate than most have.
+             * @default refuse
+             * @enum {string}
+             */
+            other_rates?: "refuse" | "leave_out";
+            /**
+             * Side
+             * @description Pixels of the square images.
+             * @default 256
+             */
+            side?: number;
         };
         /**
          * MakeLink
@@ -1977,6 +2253,94 @@ export interface components {
              * @description An https address; it is fetched when the job runs.
              */
             url?: string | null;
+        };
+        /**
+         * MoviExport
+         * @description MOVi / Kubric features as NumPy folders; can be imported again.
+         */
+        MoviExport: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            format: "movi";
+        };
+        /**
+         * MoviTfdsExport
+         * @description MOVi / Kubric as a folder of TensorFlow Datasets, one for each shape of clip.
+         */
+        MoviTfdsExport: {
+            /**
+             * Examples
+             * @description Clips per TFRecord file.
+             * @default 64
+             */
+            examples?: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            format: "movi-tfds";
+        };
+        /**
+         * NeuralAssetsExport
+         * @description frame pairs with appearance boxes and projected 3D boxes; object edits.
+         */
+        NeuralAssetsExport: {
+            /**
+             * Changes
+             * @description Also write the pairs of the table changes, where the dataset has it.
+             * @default true
+             */
+            changes?: boolean;
+            /**
+             * Edits
+             * @description Also write edits.
+             * @default true
+             */
+            edits?: boolean;
+            /**
+             * Fit
+             * @description `crop` cuts both ends of the longer side, `pad` adds grey.
+             * @default crop
+             * @enum {string}
+             */
+            fit?: "crop" | "pad";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            format: "neural-assets";
+            /**
+             * Max Gap
+             * @description Largest distance between the two frames.
+             * @default 23
+             */
+            max_gap?: number;
+            /**
+             * Objects
+             * @description Rows of objects per pair, N (10 in the paper's MOVi experiments, 23 for OBJect).
+             * @default 10
+             */
+            objects?: number;
+            /**
+             * Pairs
+             * @description Pairs per clip.
+             * @default 8
+             */
+            pairs?: number;
+            /**
+             * Seed
+             * @description Seed of the choice of pairs.
+             * @default 0
+             */
+            seed?: number;
+            /**
+             * Side
+             * @description Pixels of the square images.
+             * @default 256
+             */
+            side?: number;
         };
         /**
          * ObjectFailure
@@ -2172,6 +2536,8 @@ export interface components {
              * @description Id of a segment job (of a track job with `multiview`) that brings the image and the masks.
              */
             from_job?: string | null;
+            /** @description Controls of a generative engine, for those with the capability `generation`. */
+            generation?: components["schemas"]["Generation"] | null;
             /** @description The image; null with `from_job` or `multiview`. */
             image?: components["schemas"]["MediaRef"] | null;
             /**
@@ -2205,10 +2571,10 @@ export interface components {
             /**
              * Outputs
              * @description Extra outputs per object: the posed mesh over the image (placed), a turntable video, a simulation
-             *     package with URDF and MJCF.
+             *     package with URDF and MJCF, and the point map of the image (engines with the capability `pointmap`).
              * @default []
              */
-            outputs?: ("placed" | "turntable" | "simulation")[];
+            outputs?: ("placed" | "turntable" | "simulation" | "pointmap")[];
             /**
              * Points
              * @description Lists of points in pixels; each list names one object.
@@ -2344,6 +2710,22 @@ export interface components {
              * @description Hash of the upload.
              */
             video: string;
+        };
+        /**
+         * PersonPrompt
+         * @description Key points and hands of one person; left and right are the person's own.
+         */
+        PersonPrompt: {
+            /**
+             * Keypoints
+             * @description Key points, each name once.
+             * @default []
+             */
+            keypoints?: components["schemas"]["KeypointPrompt"][];
+            /** @description Box around the left hand, which takes the place of the engine's. */
+            left_hand?: components["schemas"]["Box"] | null;
+            /** @description Box around the right hand. */
+            right_hand?: components["schemas"]["Box"] | null;
         };
         /**
          * Point
@@ -2719,6 +3101,8 @@ export interface components {
              * @description Id of a segment job that brings the image and the masks.
              */
             from_job?: string | null;
+            /** @description Controls of a generative engine, for those with the capability `generation`. */
+            generation?: components["schemas"]["Generation"] | null;
             /** @description The image; null with `from_job`. */
             image?: components["schemas"]["MediaRef"] | null;
             /**
@@ -2740,10 +3124,10 @@ export interface components {
             /**
              * Outputs
              * @description Extra outputs per object: the posed mesh over the image (placed), a turntable video, a simulation
-             *     package with URDF and MJCF.
+             *     package with URDF and MJCF, and the point map of the image (engines with the capability `pointmap`).
              * @default []
              */
-            outputs?: ("placed" | "turntable" | "simulation")[];
+            outputs?: ("placed" | "turntable" | "simulation" | "pointmap")[];
             /**
              * Points
              * @description Lists of points in pixels; each list names one object.
@@ -2929,6 +3313,13 @@ export interface components {
              * @default []
              */
             outputs?: ("polygons" | "png")[];
+            /**
+             * Overlay
+             * @description Whether to draw the masks over the image as the artefact `overlay.png`; without it, the mask of a click
+             *     is there sooner.
+             * @default true
+             */
+            overlay?: boolean;
             /**
              * Points
              * @description Lists of points in pixels; each list names one object.
@@ -3154,6 +3545,23 @@ export interface components {
             ][] | null;
         };
         /**
+         * SpatialVidExport
+         * @description SpatialVID layout: MP4, camera poses, object masks, captions, instructions.
+         */
+        SpatialVidExport: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            format: "spatialvid";
+            /**
+             * Interval
+             * @description Seconds between two samples of the camera.
+             * @default 0.2
+             */
+            interval?: number;
+        };
+        /**
          * SplitShares
          * @description The share of the split groups that each split receives.
          */
@@ -3173,6 +3581,99 @@ export interface components {
              * @default 0.1
              */
             val?: number;
+        };
+        /**
+         * StableWorldModelExport
+         * @description stable-worldmodel / LeWM HDF5: flat columns with ep_len and ep_offset.
+         */
+        StableWorldModelExport: {
+            /**
+             * Actions
+             * @description Which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion.
+             * @default auto
+             * @enum {string}
+             */
+            actions?: "auto" | "recorded" | "inferred" | "ego_motion";
+            /**
+             * Fit
+             * @description `crop` cuts both ends of the longer side, `pad` adds grey.
+             * @default crop
+             * @enum {string}
+             */
+            fit?: "crop" | "pad";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            format: "stable-worldmodel";
+            /**
+             * Side
+             * @description Pixels of the square images.
+             * @default 224
+             */
+            side?: number;
+        };
+        /**
+         * StableWorldModelLanceExport
+         * @description stable-worldmodel Lance: one row per step, JPEG images.
+         */
+        StableWorldModelLanceExport: {
+            /**
+             * Actions
+             * @description Which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion.
+             * @default auto
+             * @enum {string}
+             */
+            actions?: "auto" | "recorded" | "inferred" | "ego_motion";
+            /**
+             * Fit
+             * @description `crop` cuts both ends of the longer side, `pad` adds grey.
+             * @default crop
+             * @enum {string}
+             */
+            fit?: "crop" | "pad";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            format: "stable-worldmodel-lance";
+            /**
+             * Side
+             * @description Pixels of the square images.
+             * @default 224
+             */
+            side?: number;
+        };
+        /**
+         * TinyWorldsExport
+         * @description TinyWorlds HDF5: frames of 64 x 64, one file per split.
+         */
+        TinyWorldsExport: {
+            /**
+             * Files
+             * @description One file per split, or one per clip.
+             * @default split
+             * @enum {string}
+             */
+            files?: "split" | "clip";
+            /**
+             * Fit
+             * @description `crop` cuts both ends of the longer side, `pad` adds grey.
+             * @default crop
+             * @enum {string}
+             */
+            fit?: "crop" | "pad";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            format: "tinyworlds";
+            /**
+             * Side
+             * @description Pixels of the square images.
+             * @default 64
+             */
+            side?: number;
         };
         /**
          * Track
@@ -3438,6 +3939,45 @@ export interface components {
              */
             remove?: boolean;
         };
+        /**
+         * VptExport
+         * @description VPT: MP4 with one JSON line of actions per frame.
+         */
+        VptExport: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            format: "vpt";
+        };
+        /**
+         * WebDatasetExport
+         * @description TAR shards, one sample per clip with all annotations as JSON.
+         */
+        WebDatasetExport: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            format: "webdataset";
+            /**
+             * Largest
+             * @description Bytes after which a new TAR file begins.
+             * @default 536870912
+             */
+            largest?: number;
+        };
+        /**
+         * YouTubeVisExport
+         * @description YouTube-VIS / SA-Co JSON: masklets with noun phrases, negatives kept.
+         */
+        YouTubeVisExport: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            format: "ytvis";
+        };
     };
     responses: never;
     parameters: never;
@@ -3451,10 +3991,14 @@ export type BodiesJob = components['schemas']['BodiesJob'];
 export type BodiesResult = components['schemas']['BodiesResult'];
 export type BodyResult = components['schemas']['BodyResult'];
 export type BodyTrack = components['schemas']['BodyTrack'];
+export type BopExport = components['schemas']['BopExport'];
 export type Bounds = components['schemas']['Bounds'];
 export type Box = components['schemas']['Box'];
 export type BucketInput = components['schemas']['BucketInput'];
+export type CJepaExport = components['schemas']['CJepaExport'];
+export type CJepaSlotsExport = components['schemas']['CJepaSlotsExport'];
 export type CameraModel = components['schemas']['CameraModel'];
+export type CocoExport = components['schemas']['CocoExport'];
 export type ConvertJob = components['schemas']['ConvertJob'];
 export type ConvertResult = components['schemas']['ConvertResult'];
 export type CreateKey = components['schemas']['CreateKey'];
@@ -3467,9 +4011,12 @@ export type EngineUsed = components['schemas']['EngineUsed'];
 export type Engines = components['schemas']['Engines'];
 export type Erasure = components['schemas']['Erasure'];
 export type Exemplar = components['schemas']['Exemplar'];
+export type ExportedFormat = components['schemas']['ExportedFormat'];
 export type FieldError = components['schemas']['FieldError'];
 export type FrameSpan = components['schemas']['FrameSpan'];
 export type FunnelStep = components['schemas']['FunnelStep'];
+export type Generation = components['schemas']['Generation'];
+export type HuggingFaceExport = components['schemas']['HuggingFaceExport'];
 export type Instance = components['schemas']['Instance'];
 export type Intrinsics = components['schemas']['Intrinsics'];
 export type Job = components['schemas']['Job'];
@@ -3479,12 +4026,17 @@ export type KeptDays = components['schemas']['KeptDays'];
 export type Key = components['schemas']['Key'];
 export type KeySecret = components['schemas']['KeySecret'];
 export type Keypoint = components['schemas']['Keypoint'];
+export type KeypointPrompt = components['schemas']['KeypointPrompt'];
 export type Keys = components['schemas']['Keys'];
+export type LeRobotExport = components['schemas']['LeRobotExport'];
 export type MakeLink = components['schemas']['MakeLink'];
 export type Manifest = components['schemas']['Manifest'];
 export type MaskChunk = components['schemas']['MaskChunk'];
 export type Media = components['schemas']['Media'];
 export type MediaRef = components['schemas']['MediaRef'];
+export type MoviExport = components['schemas']['MoviExport'];
+export type MoviTfdsExport = components['schemas']['MoviTfdsExport'];
+export type NeuralAssetsExport = components['schemas']['NeuralAssetsExport'];
 export type ObjectFailure = components['schemas']['ObjectFailure'];
 export type ObjectPrompt = components['schemas']['ObjectPrompt'];
 export type ObjectResult = components['schemas']['ObjectResult'];
@@ -3492,6 +4044,7 @@ export type ObjectViews = components['schemas']['ObjectViews'];
 export type ObjectsJob = components['schemas']['ObjectsJob'];
 export type ObjectsResult = components['schemas']['ObjectsResult'];
 export type OpenSession = components['schemas']['OpenSession'];
+export type PersonPrompt = components['schemas']['PersonPrompt'];
 export type Point = components['schemas']['Point'];
 export type Pose = components['schemas']['Pose'];
 export type Problem = components['schemas']['Problem'];
@@ -3513,7 +4066,11 @@ export type SegmentResult = components['schemas']['SegmentResult'];
 export type Session = components['schemas']['Session'];
 export type SessionAnswer = components['schemas']['SessionAnswer'];
 export type SourceInfo = components['schemas']['SourceInfo'];
+export type SpatialVidExport = components['schemas']['SpatialVidExport'];
 export type SplitShares = components['schemas']['SplitShares'];
+export type StableWorldModelExport = components['schemas']['StableWorldModelExport'];
+export type StableWorldModelLanceExport = components['schemas']['StableWorldModelLanceExport'];
+export type TinyWorldsExport = components['schemas']['TinyWorldsExport'];
 export type Track = components['schemas']['Track'];
 export type TrackChange = components['schemas']['TrackChange'];
 export type TrackJob = components['schemas']['TrackJob'];
@@ -3521,6 +4078,9 @@ export type TrackResult = components['schemas']['TrackResult'];
 export type Usage = components['schemas']['Usage'];
 export type VideoExemplar = components['schemas']['VideoExemplar'];
 export type VideoPrompt = components['schemas']['VideoPrompt'];
+export type VptExport = components['schemas']['VptExport'];
+export type WebDatasetExport = components['schemas']['WebDatasetExport'];
+export type YouTubeVisExport = components['schemas']['YouTubeVisExport'];
 export type $defs = Record<string, never>;
 export interface operations {
     alive_healthz_get: {

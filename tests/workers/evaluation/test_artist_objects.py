@@ -14,10 +14,10 @@ from tests.support.evaluation_sets import draw_image, write_json
 from tests.support.oracle_engines import describe_oracle, draw_box
 from workers.engines.protocols import EngineInfo, ObjectAsset
 from workers.evaluation.catalog import load_benchmark
-from workers.evaluation.command import run_evaluation
 from workers.evaluation.errors import LayoutError
 from workers.evaluation.metrics.point_sets import align_points, measure_diameter
 from workers.evaluation.metrics.shapes import measure_voxel_iou, score_layout, score_shape
+from workers.evaluation.orchestration import run_evaluation
 from workers.geometry.cameras import Camera
 from workers.geometry.meshes import Mesh
 from workers.geometry.poses import Similarity

@@ -9,9 +9,9 @@ import pytest
 from tests.support.evaluation_sets import SIZE, draw_gold, draw_veval, write_gold
 from tests.support.oracle_engines import Answers, OracleConcepts, draw_box, shift_answers
 from workers.evaluation.catalog import load_benchmark
-from workers.evaluation.command import run_evaluation
 from workers.evaluation.errors import LayoutError
 from workers.evaluation.metrics.hota import FrameOverlaps, count_sequence, score_sequences
+from workers.evaluation.orchestration import run_evaluation
 from workers.evaluation.report import Report
 
 # the evaluator adds small constants to denominators, so that perfect is not exactly 1

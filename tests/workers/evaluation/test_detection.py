@@ -9,8 +9,8 @@ import pytest
 from tests.support.evaluation_sets import SIZE, draw_coco, draw_lvis
 from tests.support.oracle_engines import OracleConcepts, draw_box, shift_answers
 from workers.evaluation.catalog import load_benchmark
-from workers.evaluation.command import run_evaluation
 from workers.evaluation.errors import LayoutError, SettingError
+from workers.evaluation.orchestration import run_evaluation
 
 
 def test_a_perfect_oracle_scores_one_and_a_shifted_one_what_its_overlap_says(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from PIL import Image
 from tests.support.evaluation_sets import SIZE, draw_davis, draw_video
 from tests.support.oracle_engines import Answers, OracleConcepts, draw_box, shift_answers
 from workers.evaluation.catalog import load_benchmark
-from workers.evaluation.command import run_evaluation
 from workers.evaluation.errors import LayoutError
 from workers.evaluation.metrics.jf import measure_contour, measure_region, trace_contour
+from workers.evaluation.orchestration import run_evaluation
 
 
 def test_contours_are_matched_within_the_tolerance() -> None:

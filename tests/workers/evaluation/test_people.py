@@ -5,6 +5,7 @@ import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,12 @@ from tests.support.oracle_engines import describe_oracle
 from tests.support.small_smpl import draw_3dpw, draw_emdb, make_tracks, write_pickle
 from workers.engines.bodies.smplx.model import SmplxModel
 from workers.engines.protocols import BodyEstimate, Box, EngineInfo
+from workers.evaluation.benchmarks import people
 from workers.evaluation.catalog import load_benchmark
-from workers.evaluation.command import run_evaluation
 from workers.evaluation.datasets.array_pickles import read_array_pickle
 from workers.evaluation.errors import LayoutError
-from workers.evaluation.metrics.bodies import PosedBody, align_similar, score_body
+from workers.evaluation.metrics.bodies import align_similar, score_body
+from workers.evaluation.orchestration import run_evaluation
 from workers.geometry.cameras import Camera
 
 Floats = NDArray[np.float64]
@@ -35,6 +37,7 @@ class OracleBodies:
     info: EngineInfo = field(default_factory=lambda: describe_oracle("bodies"))
     frame: int = 0
     frames: tuple[int, ...] = (0, 1, 2)
+    in_triangles: bool = False
 
     def recover(
         self,
@@ -48,7 +51,7 @@ class OracleBodies:
         assert camera is not None and camera.fx == 150
         bodies = [self._pose(person) for person in range(len(boxes))]
         for box, body in zip(boxes, bodies, strict=True):
-            pixels = camera.project(body.vertices)
+            pixels = camera.project(body.vertices[::3] if self.in_triangles else body.vertices)
             assert box == pytest.approx((*pixels.min(axis=0), *pixels.max(axis=0)))
         self.frame += 1
         return [None if person == self.lost else body for person, body in enumerate(bodies)]
@@ -67,10 +70,14 @@ class OracleBodies:
         pose = tracks["cameras"][frame]
         vertices, joints = (points @ pose[:3, :3].T + pose[:3, 3] for points in posed)
         centre = joints[0]
-        rest: Any = None
+        rest: Any = SimpleNamespace(faces=np.arange(3 * len(vertices)).reshape(-1, 3))
+        vertices = (vertices - centre) * self.scale + centre
+        if self.in_triangles:
+            offsets = np.array([[0, 0, 0], [0.1, 0, 0], [-0.1, 0, 0]])
+            vertices = (vertices[:, None] + offsets).reshape(-1, 3)
         return BodyEstimate(
             rig=rest,
-            vertices=(vertices - centre) * self.scale + centre,
+            vertices=vertices,
             joints=(joints - centre) * self.scale + centre,
             keypoint_names=(),
             keypoints_2d=rest,
@@ -121,10 +128,10 @@ def test_errors_are_those_computed_by_hand() -> None:
     joints = rng.normal(0, 0.3, (24, 3))
     joints[2] = -joints[1]
     vertices = rng.normal(0, 0.3, (50, 3))
-    truth = PosedBody(vertices, joints)
+    vertices[:24] = joints
+    regressor = np.eye(24, 50)
     # moving changes nothing; a tenth larger about the middle of the hips is a tenth of each distance to it
-    larger = PosedBody(1.1 * vertices + 5, 1.1 * joints + 5)
-    scores = score_body(larger, truth, (1, 2))
+    scores = score_body(1.1 * vertices + 5, vertices, regressor, (1, 2))
     assert scores["PA-MPJPE"] == pytest.approx(0, abs=1e-9)
     assert scores["MPJPE"] == pytest.approx(100 * np.linalg.norm(joints, axis=1).mean())
     assert scores["PVE"] == pytest.approx(100 * np.linalg.norm(vertices, axis=1).mean())
@@ -132,6 +139,21 @@ def test_errors_are_those_computed_by_hand() -> None:
     assert np.allclose(align_similar(turned, joints), joints)
     # a mirror image is no similarity
     assert not np.allclose(align_similar(joints * (-1, 1, 1), joints), joints, atol=1e-2)
+
+
+def test_a_body_of_mhr_is_converted_by_the_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_emdb(tmp_path)
+    engine = OracleBodies(tmp_path, frames=(0, 2), in_triangles=True)
+    # every vertex of SMPL is the middle of a triangle of its own
+    monkeypatch.setattr(people, "MHR_VERTICES", 3 * 48)
+    file = tmp_path / "smpl" / "mhr2smpl_mapping.npz"
+    np.savez(file, triangle_ids=np.arange(48), baryc_coords=np.full((48, 3), 1 / 3))
+    scores = run_evaluation(load_benchmark("emdb", tmp_path), engine, tmp_path / "out").scores
+    assert [scores[name] for name in ("MPJPE", "PVE", "conversion")] == pytest.approx([0, 0, 0], abs=1e-6)
+    np.savez(file, triangle_ids=np.arange(1, 49), baryc_coords=np.full((48, 3), 1 / 3))
+    with pytest.raises(LayoutError, match="a face that a mesh of 48 faces does not have"):
+        again = OracleBodies(tmp_path, frames=(0, 2), in_triangles=True)
+        run_evaluation(load_benchmark("emdb", tmp_path), again, tmp_path / "broken")
 
 
 def test_pickles_run_no_code(tmp_path: Path) -> None:
@@ -152,10 +174,15 @@ def test_pickles_run_no_code(tmp_path: Path) -> None:
 
 def test_broken_sequences_say_what_is_wrong(tmp_path: Path) -> None:
     draw_3dpw(tmp_path)
-    (tmp_path / "smpl" / "SMPL_MALE.npz").rename(tmp_path / "smpl" / "MALE.npz")
-    benchmark = load_benchmark("3dpw", tmp_path)
+    male, other = tmp_path / "smpl" / "SMPL_MALE.npz", tmp_path / "smpl" / "MALE.npz"
+    male.rename(other)
     with pytest.raises(LayoutError, match=r"your SMPL model is missing.*SMPL_MALE\.npz"):
-        run_evaluation(benchmark, OracleBodies(tmp_path), tmp_path / "out")
+        load_benchmark("3dpw", tmp_path)
+    other.rename(male)
+    np.save(tmp_path / "smpl" / "J_regressor_h36m.npy", np.eye(17))
+    with pytest.raises(LayoutError, match="of another model"):
+        load_benchmark("3dpw", tmp_path)
+    np.save(tmp_path / "smpl" / "J_regressor_h36m.npy", np.eye(17, 48))
     file = tmp_path / "sequenceFiles" / "test" / "walk_00.pkl"
     data = read_array_pickle(file)
     for change in ({"poses": [np.zeros((2, 72))] * 2}, {"cam_poses": None}, {"genders": ["m"]}):

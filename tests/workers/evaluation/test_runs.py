@@ -10,12 +10,15 @@ import typer
 from maquette.cli.lazy_group import build_command
 from typer.testing import CliRunner
 
-from tests.support.evaluation_sets import draw_coco, draw_davis
+from service.main import SUMMARIES
+from tests.support.evaluation_sets import draw_coco, draw_davis, draw_video
 from tests.support.oracle_engines import OracleConcepts, describe_oracle
-from workers.evaluation import command, runner
+from workers.evaluation import orchestration, runner
 from workers.evaluation.catalog import TARGETS, load_benchmark
-from workers.evaluation.command import evaluate, run_evaluation
+from workers.evaluation.command import evaluate
 from workers.evaluation.errors import EngineFailing, LayoutError
+from workers.evaluation.orchestration import run_evaluation
+from workers.evaluation.provenance import describe_dataset
 from workers.evaluation.runner import Shard
 
 
@@ -68,6 +71,12 @@ def test_another_engine_setting_or_dataset_is_answered_anew(tmp_path: Path) -> N
     elsewhere = OracleConcepts(answers, describe_oracle(device="cuda"))
     run_evaluation(load_benchmark("coco", tmp_path / "data"), elsewhere, out)
     assert elsewhere.asked == 0
+    # what an older version of a benchmark has kept is not taken over
+    newer = load_benchmark("coco", tmp_path / "data")
+    newer.version += 1
+    again = OracleConcepts(answers)
+    run_evaluation(newer, again, out)
+    assert again.asked == 2
 
 
 def test_shards_share_a_folder_and_the_last_reports_all(tmp_path: Path) -> None:
@@ -111,6 +120,22 @@ def test_failing_samples_are_reported_and_a_broken_engine_ends_the_run(
         run_evaluation(benchmark, OracleConcepts({}), tmp_path / "broken")
 
 
+def test_every_file_of_the_ground_truth_counts(tmp_path: Path) -> None:
+    answers = draw_davis(tmp_path)
+    root = tmp_path / "Annotations" / "480p"
+    draw_video(tmp_path / "JPEGImages" / "480p" / "run", root / "run", answers)
+    (tmp_path / "ImageSets" / "2017" / "val.txt").write_text("run\nwalk\n")
+    before = describe_dataset(load_benchmark("davis", tmp_path))
+    assert before["count"] == 10 and set(before["files"]) >= {"run/00000.png", "walk/00000.png"}
+    # the same name in another video is another file
+    for video in ("run", "walk"):
+        kept = (root / video / "00003.png").read_bytes()
+        (root / video / "00003.png").write_bytes((root / video / "00004.png").read_bytes())
+        assert describe_dataset(load_benchmark("davis", tmp_path))["sha256"] != before["sha256"]
+        (root / video / "00003.png").write_bytes(kept)
+    assert describe_dataset(load_benchmark("davis", tmp_path)) == before
+
+
 def test_the_report_names_everything_that_made_the_scores(tmp_path: Path) -> None:
     answers = draw_davis(tmp_path)
     run_evaluation(load_benchmark("davis", tmp_path), OracleConcepts(answers), tmp_path / "out")
@@ -130,9 +155,11 @@ def test_the_command_explains_itself_and_its_errors(tmp_path: Path, monkeypatch:
     run = CliRunner().invoke
     text = run(app, ["eval", "--help"]).output
     assert all(name in text for name in (*TARGETS, "--shard", "--limit", "--engine", "--data", "--out"))
-    assert build_command("eval", evaluate).name == "eval"
+    # the list of commands shows the same line, without importing this one
+    first = " ".join(build_command("eval", evaluate).help.partition("\n\n")[0].split())
+    assert first == SUMMARIES["eval"]
     answers = draw_coco(tmp_path)
-    monkeypatch.setattr(command, "load_engine", lambda suite, benchmark: OracleConcepts(answers))
+    monkeypatch.setattr(orchestration, "load_engine", lambda suite, benchmark: OracleConcepts(answers))
     folders = ["--data", str(tmp_path), "--out", str(tmp_path / "out")]
     good = run(app, ["eval", "coco", *folders])
     assert good.exit_code == 0 and "| box_AP | 1 | 0.564 | SAM 3 |" in good.output

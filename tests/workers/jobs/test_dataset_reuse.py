@@ -59,3 +59,15 @@ def test_files_that_were_deleted_are_made_again(
     monkeypatch.setattr(earlier_clips.EarlierClips, "_hold", lambda *_: False)
     again, frames = run(world, reuse=True)
     assert frames and version(again) == version(first)
+
+
+@pytest.mark.slow
+def test_changes_are_compared_again_for_the_tracks_that_are_kept(world: World, first: Manifest) -> None:
+    compared, frames = run(world, reuse=True, changes=3)
+    assert frames and version(compared) != version(first)
+    # the newest version has changes, which this job did not ask for
+    without, none = run(world, reuse=True)
+    assert none == 0 and version(without) == version(first)
+    reused, none = run(world, reuse=True, changes=3, gates=SMALL)
+    fresh, some = run(world, changes=3, gates=SMALL)
+    assert none == 0 and some and version(reused) == version(fresh)

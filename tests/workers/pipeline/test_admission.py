@@ -48,6 +48,27 @@ def test_what_never_fits_works_when_it_is_alone() -> None:
     assert order == ["small", "large"]
 
 
+def test_small_jobs_do_not_overtake_a_large_one_for_ever() -> None:
+    admission, order = Admission(100), []
+    done = threading.Event()
+
+    def work(name: str, need: int) -> None:
+        with admission.admit(need, never):
+            order.append(name)
+
+    with ThreadPoolExecutor(2) as threads:
+        with admission.admit(10, never):
+            large = threads.submit(work, "large", 1000)
+            while not admission._waiting:
+                done.wait(0.005)
+            small = threads.submit(work, "small", 10)
+            done.wait(0.1)
+            assert order == []
+        large.result(5)
+        small.result(5)
+    assert order == ["large", "small"]
+
+
 def test_a_job_that_waits_can_be_stopped() -> None:
     admission = Admission(100)
 

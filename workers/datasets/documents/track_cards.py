@@ -39,9 +39,12 @@ def render_cards(version: DatasetVersion, read: ReadContent) -> Iterator[TrackCa
     tracks = [row for row in version.rows["tracks"] if row.clip in clips]
     rejected = [row for row in tracks if not row.kept][:MOST_REJECTED]
     chosen = [*rejected, *[row for row in tracks if row.kept][:MOST_KEPT]]
-    decisions: dict[tuple[str, int | None], list[DecisionRow]] = {}
+    decisions: dict[tuple[str, int | None], list[DecisionRow]] = {
+        (track.clip, track.track): [] for track in chosen
+    }
     for row in list_standing(version.rows["decisions"]):
-        decisions.setdefault((row.clip, row.track), []).append(row)
+        if (row.clip, row.track) in decisions:
+            decisions[row.clip, row.track].append(row)
     by_clip: dict[str, list[TrackRow]] = {}
     for track in chosen:
         by_clip.setdefault(track.clip, []).append(track)
@@ -54,7 +57,7 @@ def render_cards(version: DatasetVersion, read: ReadContent) -> Iterator[TrackCa
             cards[clip_id, track.track] = TrackCard(
                 title=f"{clip_id[:8]} {track.label or track.concept or 'track'} {track.track}",
                 kept=track.kept,
-                decided=describe_decision(decisions.get((clip_id, track.track), ())),
+                decided=describe_decision(decisions[clip_id, track.track]),
                 jpeg=None if shown is None else _draw_track(clip, shown),
             )
     return (cards[track.clip, track.track] for track in chosen)

@@ -20,6 +20,12 @@ SPLITS = ("train", "val", "test")
 AHEAD = 2
 # of what is made from parts before the export can be written
 SCRATCH = "scratch"
+# clips that are done, and all that are written
+ReportCallback = Callable[[int, int], None]
+
+
+def ignore_progress(done: int, total: int) -> None:
+    """Report nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,9 @@ class ExportWriter:
     out: Path
     workers: int = 1
     parts: PartStore | None = None
-    files: list[Path] = field(default_factory=list)
+    report: ReportCallback = ignore_progress
+    # how many were written
+    files: int = 0
     omissions: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -76,6 +84,13 @@ class ExportWriter:
         self, build: Callable[[SceneClip], Part], clips: Sequence[SceneClip]
     ) -> Iterator[tuple[SceneClip, Part]]:
         """What `build` makes of each clip, in order, by `workers` threads; few are in memory at once."""
+        for done, (clip, part) in enumerate(self._build_in_order(build, clips), 1):
+            yield clip, part
+            self.report(done, len(clips))
+
+    def _build_in_order(
+        self, build: Callable[[SceneClip], Part], clips: Sequence[SceneClip]
+    ) -> Iterator[tuple[SceneClip, Part]]:
         if self.workers <= 1:
             for clip in clips:
                 yield clip, self._build_part(build, clip)
@@ -145,7 +160,7 @@ class ExportWriter:
         """The path of a file to write under the folder of the export; it counts among the files."""
         path = self.out.joinpath(*parts)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.files.append(path)
+        self.files += 1
         return path
 
     def write(self, content: bytes | str, *parts: str) -> Path:

@@ -11,6 +11,7 @@ from workers.datasets.changes.measuring import is_changed
 from workers.datasets.documents.markdown import choose_licence, escape_markdown
 from workers.datasets.exporters.base import Exporter
 from workers.datasets.exporters.export_writer import ClipSequence, ExportWriter
+from workers.datasets.exporters.option_limits import Range
 from workers.datasets.exporters.part_store import NOTES, Part, encode_notes, read_notes
 from workers.datasets.exporters.shared.categories import get_category_name, index_tracks
 from workers.datasets.exporters.shared.typed_parquet import (
@@ -87,7 +88,9 @@ class HuggingFace(Exporter):
     like; null for pairs of videos.
     """
 
-    rows_a_file: Annotated[int, "frames per file, which are in memory at once; a clip is never split"] = 1000
+    rows_a_file: Annotated[
+        int, "frames per file, which are in memory at once; a clip is never split", Range(1, 1_000_000)
+    ] = 1000
     changes: Annotated[bool, "also write the pairs of the table changes, where the dataset has it"] = True
 
     name: ClassVar[str] = "hf-datasets"

@@ -7,6 +7,7 @@ import numpy as np
 
 from workers.datasets.exporters.base import Exporter, import_library
 from workers.datasets.exporters.export_writer import ClipSequence, ExportWriter
+from workers.datasets.exporters.option_limits import SIDES
 from workers.datasets.exporters.part_store import Part
 from workers.datasets.exporters.shared.action_space import ActionKindOption, ActionSpace
 from workers.datasets.exporters.shared.image_transform import FitOption, ImageTransform
@@ -23,7 +24,7 @@ class StableWorldModel(Exporter):
     has NaN. Rows are chunked by step, as the reader's own writer does it.
     """
 
-    side: Annotated[int, "pixels of the square images"] = 224
+    side: Annotated[int, "pixels of the square images", SIDES] = 224
     fit: FitOption = "crop"
     actions: ActionKindOption = "auto"
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from workers.datasets.exporters.base import Exporter, import_library
 from workers.datasets.exporters.export_writer import ExportWriter
+from workers.datasets.exporters.option_limits import SIDES
 from workers.datasets.exporters.part_store import Part
 from workers.datasets.exporters.shared.action_space import ActionKindOption, ActionSpace
 from workers.datasets.exporters.shared.encoding import encode_jpeg
@@ -25,7 +26,7 @@ class StableWorldModelLance(Exporter):
     `side` pixels keeps its bytes. The library adds names and times of its own, so two exports differ.
     """
 
-    side: Annotated[int, "pixels of the square images"] = 224
+    side: Annotated[int, "pixels of the square images", SIDES] = 224
     fit: FitOption = "crop"
     actions: ActionKindOption = "auto"
 
@@ -56,7 +57,7 @@ class StableWorldModelLance(Exporter):
             batches = (pa.RecordBatch.from_pylist(rows, schema=schema) for rows in episodes)
             batches = pa.RecordBatchReader.from_batches(schema, batches)
             lance.write_dataset(batches, str(folder), mode="overwrite")
-            writer.files += sorted(path for path in folder.rglob("*") if path.is_file())
+            writer.files += sum(path.is_file() for path in folder.rglob("*"))
 
     def _build_episodes(
         self, writer: ExportWriter, clips: Sequence[SceneClip], actions: ActionSpace | None

@@ -8,6 +8,7 @@ import numpy as np
 
 from workers.datasets.exporters.base import Exporter, import_library
 from workers.datasets.exporters.export_writer import ClipSequence, ExportWriter
+from workers.datasets.exporters.option_limits import SIDES
 from workers.datasets.exporters.part_store import Part
 from workers.datasets.exporters.shared.image_transform import FitOption, ImageTransform
 from workers.datasets.scene_clip import SceneClip
@@ -22,7 +23,7 @@ class TinyWorlds(Exporter):
     `files=clip`, each clip is a file of its own, `<split>/<clip>.h5`, for a `ConcatDataset`.
     """
 
-    side: Annotated[int, "pixels of the square images"] = 64
+    side: Annotated[int, "pixels of the square images", SIDES] = 64
     fit: FitOption = "crop"
     files: Annotated[Literal["split", "clip"], "one file per split, or one per clip"] = "split"
 

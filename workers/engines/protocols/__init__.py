@@ -6,7 +6,15 @@ z forward), quaternions wxyz. Unknown values are None, never zero.
 """
 
 from workers.engines.protocols.batches import BatchedConceptEngine, GroundingQuery
-from workers.engines.protocols.bodies import BodyEngine, BodyEstimate, LodBodyEngine, Rig
+from workers.engines.protocols.bodies import (
+    BodyControls,
+    BodyEngine,
+    BodyEstimate,
+    LodBodyEngine,
+    PersonHints,
+    PromptableBodyEngine,
+    Rig,
+)
 from workers.engines.protocols.concepts import (
     ConceptEngine,
     FrameExemplar,
@@ -24,6 +32,8 @@ from workers.engines.protocols.concepts import (
     VisualPrompt,
 )
 from workers.engines.protocols.objects import (
+    GenerationControls,
+    GenerativeEngine,
     MultiViewEngine,
     ObjectAsset,
     ObjectEngine,
@@ -41,6 +51,7 @@ from workers.engines.protocols.shared import (
 
 __all__ = [
     "BatchedConceptEngine",
+    "BodyControls",
     "BodyEngine",
     "BodyEstimate",
     "Box",
@@ -50,6 +61,8 @@ __all__ = [
     "FrameExemplar",
     "FrameResult",
     "Frames",
+    "GenerationControls",
+    "GenerativeEngine",
     "GroundingQuery",
     "ImageHandle",
     "LodBodyEngine",
@@ -58,6 +71,8 @@ __all__ = [
     "MultiViewEngine",
     "ObjectAsset",
     "ObjectEngine",
+    "PersonHints",
+    "PromptableBodyEngine",
     "Removal",
     "RequestRefused",
     "Rgb",

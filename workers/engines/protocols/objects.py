@@ -34,12 +34,31 @@ class ViewsReport:
     carved_gain_db: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationControls:
+    """How a generative engine makes an object; None takes the engine's own value.
+
+    `coarse` stops after the coarse shape. Steps are those of the sampler, guidance is classifier-free; the
+    first stage makes the shape and the pose, the second its surface and colours. `pointmap` asks for the
+    points of the image, for engines with that capability; the others belong to the capability `generation`.
+    """
+
+    coarse: bool = False
+    shape_steps: int | None = None
+    shape_guidance: float | None = None
+    detail_steps: int | None = None
+    detail_guidance: float | None = None
+    pointmap: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectAsset:
     """One object in its canonical frame (y up); mesh, splat and pose describe the same points.
 
     `pose` maps canonical points into the camera frame: p_cam = scale * R(rotation) @ p + translation.
-    `photo` is the texture of `mesh` where it is finer than the colours of the vertices.
+    `photo` is the texture of `mesh` where it is finer than the colours of the vertices. `pointmap` (h, w, 3)
+    float32 has the points of the image in the camera frame, NaN where unknown; h and w may be smaller than
+    the image's. None where it was not asked for.
     """
 
     mesh: Mesh
@@ -52,6 +71,7 @@ class ObjectAsset:
     flags: tuple[str, ...] = ()
     views: ViewsReport | None = None
     photo: PhotoTexture | None = None
+    pointmap: NDArray[np.float32] | None = None
 
 
 @runtime_checkable
@@ -69,6 +89,26 @@ class ObjectEngine(Protocol):
         seed: int = 0,
     ) -> ObjectAsset:
         """Lift one masked object; `depth` is z in metres of shape (H, W), NaN where unknown."""
+        ...
+
+
+@runtime_checkable
+class GenerativeEngine(Protocol):
+    """What an object engine adds that lists the capabilities `generation` or `pointmap`."""
+
+    info: EngineInfo
+
+    def generate(
+        self,
+        image: Rgb,
+        mask: Mask,
+        controls: GenerationControls,
+        *,
+        camera: Camera | None = None,
+        depth: NDArray[np.float32] | None = None,
+        seed: int = 0,
+    ) -> ObjectAsset:
+        """Lift one masked object as the controls say; see `ObjectEngine.reconstruct`."""
         ...
 
 

@@ -41,6 +41,7 @@ class ArtistObjectsBenchmark:
     """Shape after normalising and aligning, and layout in the camera's frame where a pose is known."""
 
     name = "sa-3dao"
+    version = 1
     kind: EngineKind = "objects"
     published: Sequence[Published] = tuple(
         Published(metric=metric, value=value, model="SAM 3D", source=PAPER)

@@ -45,6 +45,7 @@ class GoldBenchmark:
     """cgF1 over the seven subsets, of which each counts the same; one sample is an image with its phrases."""
 
     name = "sa-co-gold"
+    version = 1
     kind: EngineKind = "concepts"
     published: Sequence[Published] = (
         Published(metric="cgF1", value=0.541, model="SAM 3", source=README),

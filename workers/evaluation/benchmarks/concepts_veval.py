@@ -36,6 +36,7 @@ class VevalBenchmark:
     """One sample is a video with one phrase, tracked alone."""
 
     name = "sa-co-veval"
+    version = 1
     kind: EngineKind = "concepts"
     notes: Sequence[str] = (
         "a track's score is its best frame's",

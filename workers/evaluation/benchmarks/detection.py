@@ -41,6 +41,7 @@ class CocoBenchmark:
     """AP of boxes and masks over COCO's 80 categories."""
 
     name = "coco"
+    version = 1
     kind: EngineKind = "concepts"
     published: Sequence[Published] = (Published(metric="box_AP", value=0.564, model="SAM 3", source=README),)
     notes: Sequence[str] = ("phrases are the categories' names; the paper does not state its wording",)

@@ -43,6 +43,7 @@ class DavisBenchmark:
     """J&F over the objects of DAVIS 2017, semi-supervised: every object's first mask is given."""
 
     name = "davis"
+    version = 1
     kind: EngineKind = "concepts"
     published: Sequence[Published] = (
         Published(metric="J&F", value=0.922, model="SAM 3", source=RELEASE),

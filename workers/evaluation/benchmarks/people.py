@@ -1,21 +1,20 @@
 """3DPW and EMDB: posed bodies in photos against SMPL bodies from sensors."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.bodies.smplx.fitting import fit_smplx
-from workers.engines.bodies.smplx.model import SmplxModel
 from workers.engines.protocols import BodyEngine, BodyEstimate, Box, EngineKind
 from workers.evaluation.benchmark import Published, Record, Sample, Scores
 from workers.evaluation.datasets.files import read_rgb
 from workers.evaluation.datasets.people import PeopleSequence, PersonTrack, read_3dpw, read_emdb
 from workers.evaluation.datasets.smpl import SmplModels
-from workers.evaluation.errors import SettingError
-from workers.evaluation.metrics.bodies import MILLIMETRES, PosedBody, score_body
+from workers.evaluation.errors import LayoutError, SettingError
+from workers.evaluation.metrics.bodies import MILLIMETRES, score_body
 from workers.geometry.boxes import clip_box
 from workers.geometry.cameras import Camera
 from workers.geometry.overlap import box_iou
@@ -24,6 +23,8 @@ Floats = NDArray[np.float64]
 PAPER = "SAM 3D Body, arXiv 2602.15989, 2026"
 README = "facebookresearch/sam-3d-body README, 2025-11"
 METRICS = ("PA-MPJPE", "MPJPE", "PVE")
+# of the level of detail that Meta's map is for
+MHR_VERTICES = 18439
 # Share of a box that must lie in the image: people who have left it are not asked for. Chosen, not measured.
 MIN_VISIBLE = 0.25
 
@@ -40,6 +41,7 @@ class ThreeDpwBenchmark:
     """Joints of LSP by the regressor of Human3.6M; one sample is a frame with its people."""
 
     name = "3dpw"
+    version = 1
     kind: EngineKind = "bodies"
     published: Sequence[Published] = (
         *(
@@ -51,7 +53,8 @@ class ThreeDpwBenchmark:
     notes: Sequence[str] = (
         "millimetres, lower is better; people without a body are in no mean: look at `found`",
         "boxes are those of the true bodies; the paper's protocol is not published (sam-3d-body#111)",
-        "bodies of other models are converted by fitting SMPL: `conversion` is how far it lies from them",
+        "bodies of MHR are converted by Meta's map, others by fitting SMPL, which adds errors of its own: "
+        "`conversion` is how far the fit lies from their surface",
     )
     # right and left among the joints of LSP
     hips = (2, 3)
@@ -65,14 +68,20 @@ class ThreeDpwBenchmark:
         self.settings = settings
         self.models = SmplModels(folder / "smpl")
         self.sequences = {sequence.name: sequence for sequence in self.read(folder, split)}
+        genders = {person.gender for sequence in self.sequences.values() for person in sequence.people}
+        # what is missing is found before hours have gone by
+        for gender in {*genders, "neutral"}:
+            self.models.load(gender)
+        if self.regressor.shape[1] != len(self.models.load("neutral").template):
+            raise LayoutError(f"the regressor of joints below {folder / 'smpl'} is of another model")
 
     def read(self, folder: Path, split: str) -> list[PeopleSequence]:
         """The sequences; raises LayoutError."""
         return read_3dpw(folder, split)
 
     def annotations(self) -> Sequence[Path]:
-        """The pickles of all sequences."""
-        return [sequence.file for sequence in self.sequences.values()]
+        """The pickles of all sequences, and the models without which they say nothing."""
+        return [*(sequence.file for sequence in self.sequences.values()), *self.models.files]
 
     def samples(self) -> Sequence[Sample]:
         """One per frame in which somebody's pose is known."""
@@ -93,7 +102,7 @@ class ThreeDpwBenchmark:
         for person in sequence.people:
             if person.valid[index]:
                 truth = self._pose(sequence, person, index)
-                box = enclose_visible(truth.vertices, camera)
+                box = enclose_visible(truth, camera)
                 if box is not None:
                     truths.append(truth)
                     boxes.append(box)
@@ -119,22 +128,22 @@ class ThreeDpwBenchmark:
         """Nothing: meshes are not kept."""
         return ()
 
-    def list_joints(self, body: PosedBody) -> PosedBody:
-        """The body with the joints that this benchmark judges."""
-        return replace(body, joints=self.models.load_h36m_regressor() @ body.vertices)
+    @property
+    def regressor(self) -> Floats:
+        """From vertices to the joints that are judged, (J, V)."""
+        return self.models.lsp_regressor
 
-    def _pose(self, sequence: PeopleSequence, person: PersonTrack, frame: int) -> PosedBody:
-        """A true body in the camera's frame."""
-        posed = self.models.load(person.gender).pose(
+    def _pose(self, sequence: PeopleSequence, person: PersonTrack, frame: int) -> Floats:
+        """A true body's vertices (V, 3) in the camera's frame."""
+        vertices, _ = self.models.load(person.gender).pose(
             person.betas, person.rotations[frame], person.translations[frame]
         )
         pose = sequence.cam_from_world[frame]
-        vertices, joints = (points @ pose[:3, :3].T + pose[:3, 3] for points in posed)
-        return PosedBody(vertices, joints)
+        return np.asarray(vertices @ pose[:3, :3].T + pose[:3, 3])
 
-    def _judge(self, truth: PosedBody, body: BodyEstimate) -> dict[str, float]:
-        found, distance = convert_body(body, self.models.load("neutral"))
-        scores = score_body(self.list_joints(found), self.list_joints(truth), self.hips)
+    def _judge(self, truth: Floats, body: BodyEstimate) -> dict[str, float]:
+        vertices, distance = convert_body(body, self.models)
+        scores = score_body(vertices, truth, self.regressor, self.hips)
         return {**scores, "conversion": distance * MILLIMETRES}
 
 
@@ -156,9 +165,10 @@ class EmdbBenchmark(ThreeDpwBenchmark):
         """The sequences; raises LayoutError."""
         return read_emdb(folder, split)
 
-    def list_joints(self, body: PosedBody) -> PosedBody:
-        """The body as it is."""
-        return body
+    @property
+    def regressor(self) -> Floats:
+        """From vertices to the joints that are judged, (J, V)."""
+        return self.models.joint_regressor
 
 
 def make_camera(sequence: PeopleSequence, size: Sequence[int]) -> Camera:
@@ -180,13 +190,16 @@ def enclose_visible(vertices: Floats, camera: Camera) -> Box | None:
     return inside if box_iou((x0, y0, x1, y1), inside) >= MIN_VISIBLE else None
 
 
-def convert_body(body: BodyEstimate, model: SmplxModel) -> tuple[PosedBody, float]:
-    """A body as SMPL's, and the mean distance in metres of its vertices from the body's own surface.
+def convert_body(body: BodyEstimate, models: SmplModels) -> tuple[Floats, float]:
+    """A body as SMPL's vertices (V, 3), and their mean distance in metres from the body's own surface.
 
-    A body that has SMPL's vertices and joints already is taken as it is.
+    A body that has SMPL's vertices is taken as it is, one of MHR is converted by Meta's map where that is
+    there, and any other one by fitting the neutral model.
     """
-    if len(body.vertices) == len(model.template) and len(body.joints) == len(model.parents):
-        return PosedBody(body.vertices, body.joints), 0.0
+    model = models.load("neutral")
+    if len(body.vertices) == len(model.template):
+        return body.vertices, 0.0
+    if len(body.vertices) == MHR_VERTICES and models.mhr_map is not None:
+        return models.mhr_map.apply(body.vertices, body.rig.faces), 0.0
     fit = fit_smplx(model, body.vertices, body.joints, list(body.rig.joint_names))
-    rotations = np.vstack([fit.global_orient, fit.body_pose])
-    return PosedBody(*model.pose(fit.betas, rotations, fit.transl)), fit.surface_error
+    return fit.vertices, fit.surface_error

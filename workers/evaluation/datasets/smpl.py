@@ -1,10 +1,12 @@
 """The user's own SMPL models, which 3DPW and EMDB state their bodies in.
 
 Below `smpl` of the dataset's folder: `SMPL_{MALE,FEMALE,NEUTRAL}.npz` with the arrays of the model under
-their own names, and for 3DPW `J_regressor_h36m.npy` (17, V). The model's pickles hold code and are never
-opened.
+their own names, for 3DPW `J_regressor_h36m.npy` (17, V), and for bodies of MHR `mhr2smpl_mapping.npz` of
+Meta's conversion tool. The model's pickles hold code and are never opened.
 """
 
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -21,36 +23,76 @@ GENDERS = {"m": "MALE", "male": "MALE", "f": "FEMALE", "female": "FEMALE", "neut
 H36M_TO_LSP = [6, 5, 4, 1, 2, 3, 16, 15, 14, 11, 12, 13, 8, 10]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SurfaceMap:
+    """SMPL's vertices as points of another mesh: its faces (V,) and barycentric weights (V, 3)."""
+
+    triangles: NDArray[np.int64]
+    weights: Floats
+
+    def apply(self, vertices: Floats, faces: NDArray[np.int64]) -> Floats:
+        """SMPL's vertices (V, 3) on a mesh; raises LayoutError for a mesh with fewer faces."""
+        if self.triangles.max() >= len(faces):
+            raise LayoutError(f"the map to SMPL names a face that a mesh of {len(faces)} faces does not have")
+        return np.asarray((vertices[faces[self.triangles]] * self.weights[..., None]).sum(axis=1))
+
+
 class SmplModels:
-    """The models by gender, each read when it is first needed."""
+    """The models by gender and what goes with them, each read when it is first needed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._models: dict[str, SmplxModel] = {}
-        self._regressor: Floats | None = None
 
     def load(self, gender: str) -> SmplxModel:
         """The model of a gender as the datasets name it; raises LayoutError."""
-        if gender not in GENDERS:
-            raise LayoutError(f"no SMPL model is known for the gender {gender!r}")
-        name = f"SMPL_{GENDERS[gender]}.npz"
-        if name not in self._models:
-            path = require_file(self._folder / name, "your SMPL model")
+        path = self._locate(gender)
+        if path.name not in self._models:
             try:
                 model = SmplxModel.load(path)
             except SmplxFileError as error:
                 raise LayoutError(f"{path} is no SMPL model in NPZ form: {error}") from error
             if len(model.parents) != JOINTS:
                 raise LayoutError(f"{path} has {len(model.parents)} joints, SMPL has {JOINTS}")
-            self._models[name] = model
-        return self._models[name]
+            self._models[path.name] = model
+        return self._models[path.name]
 
-    def load_h36m_regressor(self) -> Floats:
+    @property
+    def files(self) -> list[Path]:
+        """Every array file that bodies may depend on."""
+        return sorted(path for path in self._folder.iterdir() if path.suffix in (".npz", ".npy"))
+
+    @cached_property
+    def joint_regressor(self) -> Floats:
+        """From vertices to the 24 joints of the neutral model, (24, V); raises LayoutError."""
+        self.load("neutral")
+        with np.load(self._locate("neutral"), allow_pickle=False) as data:
+            return np.asarray(data["J_regressor"], np.float64)
+
+    @cached_property
+    def lsp_regressor(self) -> Floats:
         """From vertices to the 14 joints of LSP, (14, V); raises LayoutError."""
-        if self._regressor is None:
-            path = require_file(self._folder / "J_regressor_h36m.npy", "the regressor of Human3.6M's joints")
-            matrix = np.asarray(np.load(path, allow_pickle=False), np.float64)
-            if matrix.ndim != 2 or len(matrix) != 17:
-                raise LayoutError(f"{path} is of shape {matrix.shape}, not (17, V)")
-            self._regressor = matrix[H36M_TO_LSP]
-        return self._regressor
+        path = require_file(self._folder / "J_regressor_h36m.npy", "the regressor of Human3.6M's joints")
+        matrix = np.asarray(np.load(path, allow_pickle=False), np.float64)
+        if matrix.ndim != 2 or len(matrix) != 17:
+            raise LayoutError(f"{path} is of shape {matrix.shape}, not (17, V)")
+        return matrix[H36M_TO_LSP]
+
+    @cached_property
+    def mhr_map(self) -> SurfaceMap | None:
+        """Meta's map from MHR to SMPL, None where it is not there; raises LayoutError."""
+        path = self._folder / "mhr2smpl_mapping.npz"
+        if not path.is_file():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as data:
+                triangles = np.asarray(data["triangle_ids"], np.int64).reshape(-1)
+                weights = np.asarray(data["baryc_coords"], np.float64).reshape(len(triangles), 3)
+        except (OSError, KeyError, ValueError) as error:
+            raise LayoutError(f"{path} is no map from MHR to SMPL: {error}") from error
+        return SurfaceMap(triangles, weights)
+
+    def _locate(self, gender: str) -> Path:
+        if gender not in GENDERS:
+            raise LayoutError(f"no SMPL model is known for the gender {gender!r}")
+        return require_file(self._folder / f"SMPL_{GENDERS[gender]}.npz", "your SMPL model")

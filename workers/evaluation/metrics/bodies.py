@@ -1,7 +1,5 @@
 """Errors of joints and vertices of one body, in millimetres."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,24 +9,17 @@ Floats = NDArray[np.float64]
 MILLIMETRES = 1000.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PosedBody:
-    """Vertices (V, 3) and joints (J, 3) in metres."""
+def score_body(found: Floats, truth: Floats, regressor: Floats, hips: tuple[int, int]) -> dict[str, float]:
+    """PA-MPJPE, MPJPE and PVE of vertices (V, 3) in metres; joints of both are `regressor` (J, V) @ vertices.
 
-    vertices: Floats
-    joints: Floats
-
-
-def score_body(found: PosedBody, truth: PosedBody, hips: tuple[int, int]) -> dict[str, float]:
-    """PA-MPJPE, MPJPE and PVE of two bodies with the same vertices and joints.
-
-    They are moved onto each other by the middle of their `hips` (two joints); PA also turns and scales.
+    Bodies are moved onto each other by the middle of their `hips` (two joints); PA also turns and scales.
     """
-    own, other = found.joints[list(hips)].mean(axis=0), truth.joints[list(hips)].mean(axis=0)
+    joints, true_joints = regressor @ found, regressor @ truth
+    own, other = (points[list(hips)].mean(axis=0) for points in (joints, true_joints))
     return {
-        "PA-MPJPE": measure_mean_distance(align_similar(found.joints, truth.joints), truth.joints),
-        "MPJPE": measure_mean_distance(found.joints - own, truth.joints - other),
-        "PVE": measure_mean_distance(found.vertices - own, truth.vertices - other),
+        "PA-MPJPE": measure_mean_distance(align_similar(joints, true_joints), true_joints),
+        "MPJPE": measure_mean_distance(joints - own, true_joints - other),
+        "PVE": measure_mean_distance(found - own, truth - other),
     }
 
 

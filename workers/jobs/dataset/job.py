@@ -4,6 +4,7 @@ import json
 from importlib.metadata import version
 
 from maquette.contract import DatasetJob, Manifest
+from maquette.contract.results.dataset import ExportedFormat
 
 from storage.broker import DEFAULT_QUEUE
 from workers.datasets.budget_limits import Prices
@@ -20,6 +21,7 @@ from workers.errors import JobProblem
 from workers.jobs.context import JobContext
 from workers.jobs.dataset.distributed_executor import AssetEngine, DistributedExecutor
 from workers.jobs.dataset.earlier_clips import EarlierClips
+from workers.jobs.dataset.exporting import check_exports, export_version, flag_result, run_export
 from workers.jobs.dataset.origins import list_origins
 from workers.jobs.dataset.part_collector import PartCollector
 from workers.jobs.dataset.regating import run_regate
@@ -31,11 +33,12 @@ from workers.jobs.dataset.workspace import JobWorkspace, load_components, load_e
 def run(context: JobContext, request: DatasetJob) -> Manifest:
     """Cut each video into clips, track the phrases in each, score the tracks, write shards.
 
-    With `from_job`, decide the version of that job by other bounds instead.
+    With `from_job`, decide the version of that job by other bounds instead, or export it.
     Raises Parked while parts of the job have not ended; run again, it finds their outcomes and goes on.
     """
     if request.from_job is not None:
-        return run_regate(context, request)
+        is_decided = bool(request.gates or request.reviews)
+        return (run_regate if is_decided else run_export)(context, request)
     return _DatasetRun(context, request).run()
 
 
@@ -59,7 +62,8 @@ class _DatasetRun:
         )
 
     def run(self) -> Manifest:
-        """Plan, process, write and publish."""
+        """Plan, process, write, publish and export."""
+        check_exports(self._request.exports)
         for engine in self._engines:
             self._context.record_engine(engine)
         try:
@@ -71,7 +75,8 @@ class _DatasetRun:
         list_artefacts(self._context, self._workspace, written)
         if self._request.publish is not None:
             publish(self._context, self._request.publish, written.manifest.version)
-        return self._build_manifest(result, written)
+        exported = export_version(self._context, self._request.exports, self._context.artefacts)
+        return self._build_manifest(result, written, exported)
 
     def _build_version(self) -> tuple[PipelineResult, DatasetVersion]:
         context, workspace, settings = self._context, self._workspace, self._settings
@@ -118,7 +123,9 @@ class _DatasetRun:
         data = json.dumps(timing, indent=1).encode()
         self._workspace.store("timing.json", "timing", "application/json", data)
 
-    def _build_manifest(self, result: PipelineResult, written: DatasetVersion) -> Manifest:
+    def _build_manifest(
+        self, result: PipelineResult, written: DatasetVersion, exported: list[ExportedFormat]
+    ) -> Manifest:
         kept = int(written.manifest.totals["tracks"])
         unreadable = self._preparation.unreadable
         flags = {
@@ -129,12 +136,13 @@ class _DatasetRun:
             "clips_failed": bool(result.failed),
         }
         sessions = flag_sessions(written.rows["sources"], group_by_name=self._settings.group_by_name)
+        built = build_result(written, self._request.publish, unreadable, result.failed, exported)
         return self._context.build_manifest(
-            build_result(written, self._request.publish, unreadable, result.failed),
+            built,
             parameters=self._settings.as_json(),
             seed=self._request.seed,
             reason=None if kept else _explain_emptiness(written),
-            flags=[*(name for name, is_set in flags.items() if is_set), *sessions],
+            flags=[*(name for name, is_set in flags.items() if is_set), *sessions, *flag_result(built)],
         )
 
 

@@ -4,7 +4,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from maquette.contract import Artefact, DatasetJob, DatasetResult, Manifest
+from maquette.contract import Artefact, DatasetJob, Manifest
 from maquette.contract.datasets import RegateChanges, Review
 
 from workers.datasets import manifest, parquet
@@ -14,7 +14,8 @@ from workers.datasets.reader import Dataset
 from workers.datasets.regating.versions import RegatedVersion, build_regated_version
 from workers.errors import JobProblem
 from workers.jobs.context import JobContext
-from workers.jobs.dataset.result import build_result, list_artefacts, publish
+from workers.jobs.dataset.exporting import check_exports, export_version, flag_result
+from workers.jobs.dataset.result import build_result, list_artefacts, load_dataset_manifest, publish
 from workers.jobs.dataset.workspace import JobWorkspace
 
 # tables of single clips that no bound changes: they are large, and their files stay
@@ -23,10 +24,9 @@ UNREAD = ("frames-", "actions-")
 
 def run_regate(context: JobContext, request: DatasetJob) -> Manifest:
     """The version that `gates` and `reviews` make of the version of `from_job`; raises JobProblem."""
+    check_exports(request.exports)
     source = str(request.from_job)
-    earlier = context.load_manifest(source)
-    if not isinstance(earlier.result, DatasetResult):
-        raise JobProblem("source_wrong_kind", f"'from_job' must name a dataset job; {source} is none")
+    earlier = load_dataset_manifest(context, source)
     artefacts = {artefact.name: artefact for artefact in earlier.artefacts}
     regated = _build(context, request, artefacts)
     written = regated.version
@@ -35,15 +35,16 @@ def run_regate(context: JobContext, request: DatasetJob) -> Manifest:
     list_artefacts(context, workspace, written)
     if request.publish is not None:
         publish(context, request.publish, written.manifest.version)
+    exported = export_version(context, request.exports, context.artefacts)
     context.media.sources = list(earlier.provenance.sources)
-    result = build_result(written, request.publish, dict(written.manifest.unreadable), {})
+    result = build_result(written, request.publish, dict(written.manifest.unreadable), {}, exported)
     changes = RegateChanges.model_validate(regated.changes.as_json())
     return context.build_manifest(
         result.model_copy(update={"regated": changes}),
         parameters=dict(written.manifest.parameters),
         seed=earlier.provenance.seed,
         reason=None if result.tracks else "no track passes the gates",
-        flags=[] if result.tracks else ["nothing_found", "tracks_rejected"],
+        flags=[*([] if result.tracks else ["nothing_found", "tracks_rejected"]), *flag_result(result)],
         from_job=source,
     )
 

@@ -1,12 +1,14 @@
 """The result of a dataset job: its artefacts, its numbers, and a copy in a bucket."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from maquette.contract import Artefact, DatasetResult
+from maquette.contract import Artefact, DatasetResult, Manifest
+from maquette.contract.results.dataset import ExportedFormat
 
 from workers.datasets import parquet
+from workers.datasets.dataset_rates import count_rates
 from workers.datasets.documents import MEDIA_TYPES, render_documents
 from workers.datasets.errors import DatasetError
 from workers.datasets.failures import Failure
@@ -16,6 +18,14 @@ from workers.errors import JobProblem
 from workers.jobs.context import JobContext
 from workers.jobs.dataset.origins import open_bucket
 from workers.jobs.dataset.workspace import JobWorkspace
+
+
+def load_dataset_manifest(context: JobContext, job_id: str) -> Manifest:
+    """The manifest of an earlier dataset job; raises JobProblem for another job, or one without a result."""
+    earlier = context.load_manifest(job_id)
+    if not isinstance(earlier.result, DatasetResult):
+        raise JobProblem("source_wrong_kind", f"'from_job' must name a dataset job; {job_id} is none")
+    return earlier
 
 
 def list_artefacts(context: JobContext, workspace: JobWorkspace, written: DatasetVersion) -> None:
@@ -55,6 +65,7 @@ def build_result(
     published: str | None,
     unreadable: dict[str, str],
     failed: Mapping[str, Failure],
+    exported: Sequence[ExportedFormat] = (),
 ) -> DatasetResult:
     """The numbers of the version, and what was left out: videos and clips with their reasons."""
     totals: Any = written.manifest.totals
@@ -74,4 +85,6 @@ def build_result(
         published=published,
         unreadable=unreadable,
         failed={clip: str(failure) for clip, failure in failed.items()},
+        frame_rates=count_rates(clips),
+        exports=list(exported),
     )

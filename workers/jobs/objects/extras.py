@@ -6,12 +6,15 @@ from functools import cache, partial
 import numpy as np
 from maquette.contract import ObjectOutput, ObjectResult, ObjectsJob
 from maquette.contract.requests import ReconstructionJob
+from numpy.typing import NDArray
 
 from workers.engines.objects.export import bake_asset
 from workers.engines.protocols import ObjectAsset, Rgb
+from workers.formats.annotated_arrays import AnnotatedArray, write_npz
 from workers.formats.images import encode_png
 from workers.formats.simulation.package import write_simulation_zip
 from workers.formats.simulation.solids import NotSolid
+from workers.geometry.cameras import Camera
 from workers.geometry.mesh_renderer import render_mesh
 from workers.jobs.asset_views import AMBIENT
 from workers.jobs.context import JobContext
@@ -60,6 +63,8 @@ def write_extras(
             )
             saved = context.save(f"{item.name}-turntable.mp4", "preview", "video/mp4", video)
             extras["turntable"] = saved.name
+        if "pointmap" in request.outputs and item.asset.pointmap is not None:
+            extras["pointmap"] = _save_pointmap(context, item.name, item.asset.pointmap, item.asset.camera)
         if simulation is not None:
             package, flags = simulation.result()
             if package is not None:
@@ -91,6 +96,22 @@ def _build_simulation(
     except NotSolid:
         return None, ["not_solid"]
     return package, [] if source in ("given", "metric") else ["mass_not_metric"]
+
+
+def _save_pointmap(context: JobContext, name: str, points: NDArray[np.float32], camera: Camera) -> str:
+    """The points as NPZ, with the intrinsics of their own size; returns the artefact's name."""
+    height, width = points.shape[:2]
+    across, down = width / camera.width, height / camera.height
+    intrinsics = np.array(
+        [[camera.fx * across, 0, camera.cx * across], [0, camera.fy * down, camera.cy * down], [0, 0, 1]]
+    )
+    frame = "camera (x right, y down, z forward)"
+    arrays = {
+        "points": AnnotatedArray(points, "points of the image, NaN where unknown", "camera unit", frame),
+        "intrinsics": AnnotatedArray(intrinsics, "matrix of the camera for this size", "pixel"),
+    }
+    data = write_npz({"kind": "pointmap", "image_width": camera.width, "image_height": camera.height}, arrays)
+    return context.save(f"{name}-pointmap.npz", "pointmap", "application/x-npz", data).name
 
 
 def _choose_metres_per_unit(asset: ObjectAsset, longest_side: float | None) -> tuple[float, str]:

@@ -18,7 +18,7 @@ def run(context: JobContext, request: ObjectsJob) -> Manifest:
         return multi_view.run(context, request)
     image, instances = load_image_and_instances(context, request)
     view = measure_view(context, image, request)
-    objects, failures = reconstruct_objects(context, image, instances, view, request.seed)
+    objects, failures = reconstruct_objects(context, image, instances, view, request)
     context.progress("write", message="writing meshes and splats")
     labels = [item.label or f"object {index}" for index, item in enumerate(instances)]
     overlay = overlay_png(image.pixels, [item.mask for item in instances], labels)

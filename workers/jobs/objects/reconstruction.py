@@ -8,9 +8,10 @@ from maquette.contract import ObjectFailure
 from maquette.contract.requests import ReconstructionJob
 from numpy.typing import NDArray
 
-from workers.engines.protocols import ObjectAsset
+from workers.engines.protocols import GenerationControls, GenerativeEngine, ObjectAsset, ObjectEngine
 from workers.geometry.cameras import Camera
 from workers.jobs.cameras import find_measured_camera
+from workers.jobs.capabilities import require_capability
 from workers.jobs.context import JobContext
 from workers.jobs.depth_maps import load_depth
 from workers.jobs.media_loader import LoadedImage
@@ -57,24 +58,22 @@ def reconstruct_objects(
     image: LoadedImage,
     instances: Sequence[InstanceMask],
     view: MeasuredView,
-    seed: int,
+    request: ReconstructionJob,
 ) -> tuple[list[ReconstructedObject], list[ObjectFailure]]:
-    """Reconstruct each instance; those that cannot be reconstructed are reported as failures."""
+    """Reconstruct each instance; those that cannot be reconstructed are reported as failures.
+
+    Raises JobProblem for an option that the engine does not have (`generation_unsupported`,
+    `pointmap_unsupported`).
+    """
     engine = context.engines.objects()
     context.record_engine(engine.info)
+    controls = _read_controls(engine, request)
     objects: list[ReconstructedObject] = []
     failures: list[ObjectFailure] = []
     for index, instance in enumerate(instances):
         context.progress("lift", index, len(instances), instance.label)
         try:
-            asset = engine.reconstruct(
-                image.pixels,
-                instance.mask,
-                camera=view.camera,
-                depth=view.depth,
-                label=instance.label,
-                seed=seed,
-            )
+            asset = _reconstruct(engine, image, instance, view, controls, request.seed)
         except ValueError as error:
             failures.append(
                 ObjectFailure(index=index, label=instance.label, code="object_not_lifted", detail=str(error))
@@ -84,3 +83,33 @@ def reconstruct_objects(
         objects.append(ReconstructedObject(index, f"object-{index:03d}", instance, asset))
     context.progress("lift", len(instances), len(instances))
     return objects, failures
+
+
+def _reconstruct(
+    engine: ObjectEngine,
+    image: LoadedImage,
+    instance: InstanceMask,
+    view: MeasuredView,
+    controls: GenerationControls | None,
+    seed: int,
+) -> ObjectAsset:
+    if controls is not None and isinstance(engine, GenerativeEngine):
+        return engine.generate(
+            image.pixels, instance.mask, controls, camera=view.camera, depth=view.depth, seed=seed
+        )
+    return engine.reconstruct(
+        image.pixels, instance.mask, camera=view.camera, depth=view.depth, label=instance.label, seed=seed
+    )
+
+
+def _read_controls(engine: ObjectEngine, request: ReconstructionJob) -> GenerationControls | None:
+    """What the request says about generating; None where it says nothing."""
+    wants_points = "pointmap" in request.outputs
+    if request.generation is None and not wants_points:
+        return None
+    if request.generation is not None:
+        require_capability(engine.info, "generation", "generation")
+    if wants_points:
+        require_capability(engine.info, "pointmap", "outputs: pointmap")
+    fields = {} if request.generation is None else request.generation.model_dump()
+    return GenerationControls(**fields, pointmap=wants_points)

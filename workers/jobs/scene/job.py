@@ -28,7 +28,7 @@ def run(context: JobContext, request: SceneJob) -> Manifest:
     humans = [item for item in instances if item.label == PERSON]
     things = [item for item in instances if item.label != PERSON]
     view = measure_view(context, image, request)
-    objects, failures = reconstruct_objects(context, image, things, view, request.seed)
+    objects, failures = reconstruct_objects(context, image, things, view, request)
     camera = view.camera or choose_camera(image, request.camera)
     people, missing = recover_people(context, image, to_regions(humans), view.camera, request.seed)
     people = [

@@ -12,14 +12,16 @@ from workers.jobs.segment.instances import InstanceMask, find_instances
 def run(context: JobContext, request: SegmentJob) -> Manifest:
     """Find every instance; write the overlay and the requested outputs."""
     if request.frame is None:
-        image = context.media.load_image(request.image)
+        # clicks follow each other on the same image
+        image = context.media.load_image(request.image, keep=True)
     else:
         image = context.media.load_frame(request.image, request.frame)
     instances = find_instances(context, image, request)
-    context.progress("write", message="writing the overlay")
-    labels = [item.label or f"{item.prompt.kind} {item.prompt.index}" for item in instances]
-    overlay = overlay_png(image.pixels, [item.mask for item in instances], labels)
-    context.save("overlay.png", "overlay", "image/png", overlay)
+    if request.overlay:
+        context.progress("write", message="writing the overlay")
+        labels = [item.label or f"{item.prompt.kind} {item.prompt.index}" for item in instances]
+        overlay = overlay_png(image.pixels, [item.mask for item in instances], labels)
+        context.save("overlay.png", "overlay", "image/png", overlay)
     if "png" in request.outputs:
         _write_masks(context, instances)
     polygons = "polygons" in request.outputs

@@ -1,12 +1,12 @@
 """The methods of the client that submit jobs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Unpack
 
 from maquette import inputs
 from maquette._async import uploads
-from maquette._async.http import AsyncHttpClient
 from maquette._async.jobs import AsyncJob, submit_job
+from maquette._async.version_methods import AsyncVersionSubmitter
 from maquette.contract import (
     Artefact,
     AssetFormat,
@@ -29,7 +29,6 @@ from maquette.contract import (
     VideoExemplar,
     VideoPrompt,
 )
-from maquette.contract.datasets import Bounds, GateName, Review
 from maquette.contract.defaults import BODIES, CONVERT, DATASET, OBJECTS, SCENE, SEGMENT, TRACK
 from maquette.errors import invalid_requests
 from maquette.inputs import MediaInput, Phrases
@@ -53,14 +52,11 @@ from maquette.results import (
 )
 
 
-class AsyncJobSubmitter:
+class AsyncJobSubmitter(AsyncVersionSubmitter):
     """One method per kind of job; each uploads its media, builds the request and submits it.
 
     `text` is a phrase or a list of phrases; a comma separates phrases in either, as in "person, car".
     """
-
-    def __init__(self, http: AsyncHttpClient) -> None:
-        self._http = http
 
     async def segment(
         self,
@@ -174,7 +170,8 @@ class AsyncJobSubmitter:
 
         `depth` makes them metric: a file or an array (H, W) of z or (H, W, 3) of points, or a dict with one
         as `media` and further fields of `DepthMap`. `outputs` may add the posed mesh over the image (placed),
-        a turntable video, and a simulation package.
+        a turntable video, a simulation package, and the point map of the image. `generation` is a dict of
+        controls (see `Generation`) for engines that list the capability.
 
         With `multiview`, each object of a `video` (or of a track job) is reconstructed from up to `max_views`
         frames, whose camera poses are `world_from_cam` (4x4 per frame, in metres) or are estimated.
@@ -221,7 +218,8 @@ class AsyncJobSubmitter:
 
         Without boxes, masks or a job, people are detected first; `from_job` continues a segment or a track
         job. `height_m` is the height in metres of all people, or one per box or mask. `world_from_cam` holds
-        a 4x4 matrix per frame and places a video's bodies in the world.
+        a 4x4 matrix per frame and places a video's bodies in the world. `people` are dicts of `keypoints` and
+        hand boxes, one per box or mask, for engines that list `body_prompts`.
         """
         with invalid_requests():
             request = BodiesJob(
@@ -300,22 +298,6 @@ class AsyncJobSubmitter:
             else:
                 ref = await uploads.upload(self._http, asset)
             request = ConvertJob(asset=ref, formats=list(formats), y_down=y_down, **options)
-        return await submit_job(self._http, request, idempotency_key)
-
-    async def regate(
-        self,
-        job: Any,
-        gates: Mapping[GateName, Bounds | Mapping[str, float | None]] | None = None,
-        *,
-        reviews: Iterable[Review | Mapping[str, Any]] = (),
-        publish: str | None = None,
-        idempotency_key: str | None = None,
-        **options: Unpack[JobOptions],
-    ) -> AsyncJob[DatasetResult]:
-        """Decide a dataset job's version by other bounds, or by hand (as `Review`), into a new version."""
-        decided = {"gates": dict(gates or {}), "reviews": list(reviews), "publish": publish, **options}
-        with invalid_requests():
-            request = DatasetJob.model_validate({"from_job": inputs.to_job_id(job), **decided})
         return await submit_job(self._http, request, idempotency_key)
 
     async def dataset(

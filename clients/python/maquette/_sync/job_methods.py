@@ -1,13 +1,13 @@
 # Generated from maquette/_async/job_methods.py by scripts/generate_sync.py: do not edit.
 """The methods of the client that submit jobs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Unpack
 
 from maquette import inputs
 from maquette._sync import uploads
-from maquette._sync.http import HttpClient
 from maquette._sync.jobs import Job, submit_job
+from maquette._sync.version_methods import VersionSubmitter
 from maquette.contract import (
     Artefact,
     AssetFormat,
@@ -30,7 +30,6 @@ from maquette.contract import (
     VideoExemplar,
     VideoPrompt,
 )
-from maquette.contract.datasets import Bounds, GateName, Review
 from maquette.contract.defaults import BODIES, CONVERT, DATASET, OBJECTS, SCENE, SEGMENT, TRACK
 from maquette.errors import invalid_requests
 from maquette.inputs import MediaInput, Phrases
@@ -54,14 +53,11 @@ from maquette.results import (
 )
 
 
-class JobSubmitter:
+class JobSubmitter(VersionSubmitter):
     """One method per kind of job; each uploads its media, builds the request and submits it.
 
     `text` is a phrase or a list of phrases; a comma separates phrases in either, as in "person, car".
     """
-
-    def __init__(self, http: HttpClient) -> None:
-        self._http = http
 
     def segment(
         self,
@@ -175,7 +171,8 @@ class JobSubmitter:
 
         `depth` makes them metric: a file or an array (H, W) of z or (H, W, 3) of points, or a dict with one
         as `media` and further fields of `DepthMap`. `outputs` may add the posed mesh over the image (placed),
-        a turntable video, and a simulation package.
+        a turntable video, a simulation package, and the point map of the image. `generation` is a dict of
+        controls (see `Generation`) for engines that list the capability.
 
         With `multiview`, each object of a `video` (or of a track job) is reconstructed from up to `max_views`
         frames, whose camera poses are `world_from_cam` (4x4 per frame, in metres) or are estimated.
@@ -222,7 +219,8 @@ class JobSubmitter:
 
         Without boxes, masks or a job, people are detected first; `from_job` continues a segment or a track
         job. `height_m` is the height in metres of all people, or one per box or mask. `world_from_cam` holds
-        a 4x4 matrix per frame and places a video's bodies in the world.
+        a 4x4 matrix per frame and places a video's bodies in the world. `people` are dicts of `keypoints` and
+        hand boxes, one per box or mask, for engines that list `body_prompts`.
         """
         with invalid_requests():
             request = BodiesJob(
@@ -301,22 +299,6 @@ class JobSubmitter:
             else:
                 ref = uploads.upload(self._http, asset)
             request = ConvertJob(asset=ref, formats=list(formats), y_down=y_down, **options)
-        return submit_job(self._http, request, idempotency_key)
-
-    def regate(
-        self,
-        job: Any,
-        gates: Mapping[GateName, Bounds | Mapping[str, float | None]] | None = None,
-        *,
-        reviews: Iterable[Review | Mapping[str, Any]] = (),
-        publish: str | None = None,
-        idempotency_key: str | None = None,
-        **options: Unpack[JobOptions],
-    ) -> Job[DatasetResult]:
-        """Decide a dataset job's version by other bounds, or by hand (as `Review`), into a new version."""
-        decided = {"gates": dict(gates or {}), "reviews": list(reviews), "publish": publish, **options}
-        with invalid_requests():
-            request = DatasetJob.model_validate({"from_job": inputs.to_job_id(job), **decided})
         return submit_job(self._http, request, idempotency_key)
 
     def dataset(

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 from pydantic import BaseModel
 
-from maquette.contract import DepthMap, ObjectsJob, SegmentJob
+from maquette.contract import DepthMap, Generation, ObjectsJob, SegmentJob
 from maquette.contract.base import describe_field
 
 
@@ -160,6 +160,14 @@ TurntableSeconds = Annotated[float, field_option(ObjectsJob, "turntable_seconds"
 Simulation = Annotated[bool, typer.Option("--simulation", help="Write URDF and MJCF with meshes.")]
 Density = Annotated[float, field_option(ObjectsJob, "density")]
 LongestSide = Annotated[float | None, field_option(ObjectsJob, "longest_side_m", "--longest-side")]
+
+
+Pointmap = Annotated[bool, typer.Option("--pointmap", help="Write the point map of the image.")]
+Coarse = Annotated[bool, typer.Option("--coarse", help=_describe(Generation, "coarse"))]
+ShapeSteps = Annotated[int | None, field_option(Generation, "shape_steps")]
+ShapeGuidance = Annotated[float | None, field_option(Generation, "shape_guidance")]
+DetailSteps = Annotated[int | None, field_option(Generation, "detail_steps")]
+DetailGuidance = Annotated[float | None, field_option(Generation, "detail_guidance")]
 
 
 def formats_option(model: type[BaseModel]) -> Any:

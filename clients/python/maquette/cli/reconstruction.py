@@ -8,7 +8,8 @@ from maquette.cli import parsing
 
 # options that the client takes under the same name, and as they are
 SAME = ("text", "threshold", "turntable_size", "turntable_seconds", "density", "seed", "engine")
-OUTPUTS = ("placed", "turntable", "simulation")
+OUTPUTS = ("placed", "turntable", "simulation", "pointmap")
+GENERATION = ("coarse", "shape_steps", "shape_guidance", "detail_steps", "detail_guidance")
 
 
 def parse_reconstruction(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -21,7 +22,14 @@ def parse_reconstruction(options: Mapping[str, Any]) -> dict[str, Any]:
         "depth": _parse_depth(options),
         "outputs": parsing.list_enabled({name: options[name] for name in OUTPUTS}),
         "longest_side_m": options["longest_side"],
+        "generation": _parse_generation(options),
     }
+
+
+def _parse_generation(options: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the controls that were given; None where none was."""
+    given = {name: options[name] for name in GENERATION if options[name] is not None}
+    return None if given == {"coarse": False} else given
 
 
 def _parse_depth(options: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ TrackOutput = Literal["overlay", "png", "ytvis"]
 ObjectFormat = Literal[
     "glb", "ply", "spz", "sog", "khr_glb", "splat", "ksplat", "html", "obj", "stl", "textured_glb", "usdz"
 ]
-ObjectOutput = Literal["placed", "turntable", "simulation"]
+ObjectOutput = Literal["placed", "turntable", "simulation", "pointmap"]
 BodyFormat = Literal["glb", "obj", "ply", "bvh", "npz", "json"]
 SceneFormat = Literal["glb", "ply", "spz", "sog", "khr_glb", "splat", "ksplat", "html"]
 AssetFormat = Literal["glb", "ply", "spz", "sog", "khr_glb", "splat", "ksplat", "html", "obj", "stl", "usdz"]

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from maquette.contract import exports
 from maquette.contract.base import RequestModel
 from maquette.contract.datasets import BucketInput, SourceFacts
 from maquette.contract.media import MediaRef
@@ -81,6 +82,10 @@ class PlanOutput(RequestModel):
             raise ValueError("'formats' needs a 'folder' to write to")
         if strange := sorted(set(self.options) - set(self.formats)):
             raise ValueError(f"'options' has {', '.join(strange)}, which 'formats' has not")
+        for name, options in self.options.items():
+            # which formats there are is for the exporters to say
+            if name in exports.NAMES:
+                exports.parse_export(name, options)
         return self
 
 

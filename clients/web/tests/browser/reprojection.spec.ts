@@ -1,7 +1,7 @@
 import type { Page } from "@playwright/test";
 import type { ObjectsResult } from "maquette";
 import { type CroppedMask, decodeRle } from "../../src/lib/rle";
-import { expect, listObjects, openSample, test, url } from "./page";
+import { expect, listObjects, openSample, report, test, url } from "./page";
 
 // pixels on each side of the comparison: the outline itself is not judged
 const GRID = 100;
@@ -29,7 +29,7 @@ for (const form of ["Mesh", "Splat"]) {
     await page.waitForTimeout(2000);
     const drawn = await readForeground(page, (await page.locator("canvas").screenshot()).toString("base64"));
     const overlap = compare(drawn, decodeRle(object.mask), object.mask.size);
-    test.info().annotations.push({ type: "mask IoU", description: overlap.toFixed(3) });
+    report("mask IoU", overlap.toFixed(3));
     expect(overlap).toBeGreaterThan(0.93);
   });
 }

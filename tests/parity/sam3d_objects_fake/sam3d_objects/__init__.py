@@ -66,6 +66,7 @@ class FakePipeline:
     layout_post_optimization_method = None
     clip_pointmap_beyond_scale: float | None = 5.0
     dtype = "bfloat16"
+    ss_cfg_strength, slat_cfg_strength = 7, 5
 
     def __init__(self, config: dict[str, Any]) -> None:
         # upstream wishes for it on some cards just before it imports the modules that read the wish
@@ -115,6 +116,12 @@ class FakePipeline:
     def _optimise(self) -> None:
         """Only that there is one matters."""
 
+    @staticmethod
+    def _down_sample_img(image: Any) -> Any:
+        """Upstream halves an image from 1200 pixels on; these are smaller."""
+        assert len(np.asarray(image)) == 3
+        return image
+
     def run(self, image: np.ndarray, mask: Any, seed: int, pointmap: Any = None, **options: Any) -> Any:
         alpha = set(np.unique(image[..., 3]).tolist())
         assert mask is None and alpha <= {0, 255} and 255 in alpha
@@ -130,6 +137,7 @@ class FakePipeline:
                 "depth": float(np.nanmedian(points[..., 2])),
                 "left": float(np.nanmean(points[:, 0, 0])),
                 "voxels": self.downsample_ss_dist,
+                "guidance": [self.ss_cfg_strength, self.slat_cfg_strength],
                 **{key: value for key, value in options.items() if key != "pointmap"},
             }
         )
@@ -148,6 +156,14 @@ class FakePipeline:
         )
         shift = np.array([0.4, 0, 0]) if self.wrong.get("optimises") == "well" else np.zeros(3)
         scale = np.array([SCALE, SCALE, 2 * SCALE]) if self.wrong.get("uneven") else np.full(3, SCALE)
+        if options["stage1_only"]:
+            return {
+                "rotation": torch.Tensor(QUATERNION[None].astype(np.float32)),
+                "translation": torch.Tensor(place[None].astype(np.float32)),
+                "scale": torch.Tensor(scale[None].astype(np.float32)),
+                "coords": torch.Tensor(_list_voxels()),
+                "pointmap": torch.Tensor(points),
+            }
         return {
             "rotation": torch.Tensor(QUATERNION[None].astype(np.float32)),
             "translation": torch.Tensor((place + shift)[None].astype(np.float32)),
@@ -158,6 +174,13 @@ class FakePipeline:
             "gaussian": [SimpleNamespace()],
             "pointmap": torch.Tensor(points),
         }
+
+
+def _list_voxels() -> np.ndarray:
+    """The block's voxels as upstream's first stage has them: batch, x, y, z in a grid of 64 over the cube."""
+    points = trimesh.sample.sample_surface(block(), 40_000, seed=1)[0]
+    voxels = np.unique(np.floor((np.clip(points, -0.4999, 0.4999) + 0.5) * 64).astype(np.int32), axis=0)
+    return np.hstack([np.zeros((len(voxels), 1), np.int32), voxels])
 
 
 def _place_among(points: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from tests.support.export_datasets import all_close, load_export_dataset, make_actions
 from tests.support.media_files import decode_video
+from workers.datasets.errors import DatasetError
 from workers.datasets.exporters.lerobot.exporter import LeRobot
 from workers.datasets.exporters.lerobot.layout import CAMERA
 from workers.datasets.exporters.lerobot.rates import choose_rate, is_same_rate
@@ -197,7 +198,11 @@ def test_clips_of_nearly_one_rate_are_all_exported(data: Dataset, tmp_path: Path
     rates = (12.0, 11.99, 12.012, 8.0)
     clips = [_change(clip, {"frame_rate": rate}) for clip, rate in zip(data.clips(), rates, strict=False)]
     publish_clips(clips, tmp_path / "made", "test")
-    LeRobot().write(Dataset(tmp_path / "made"), tmp_path / "out", side=SIDE)
+    made = Dataset(tmp_path / "made")
+    with pytest.raises(DatasetError) as caught:
+        LeRobot().write(made, tmp_path / "refused", side=SIDE)
+    assert caught.value.code == "rates_mixed" and "--frame-rate" in caught.value.detail
+    LeRobot().write(made, tmp_path / "out", side=SIDE, other_rates="leave_out")
     export = Export(tmp_path / "out")
     assert export.info["fps"] == 12
     assert {e["clip"]: e["frame_rate"] for e in export.episodes} == {

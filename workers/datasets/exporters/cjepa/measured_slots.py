@@ -21,6 +21,7 @@ from workers.datasets.exporters.cjepa.slot_vectors import (
     hold,
 )
 from workers.datasets.exporters.export_writer import SPLITS, ExportWriter
+from workers.datasets.exporters.option_limits import SEEDS, Range
 from workers.datasets.exporters.shared.action_space import ActionKindOption, ActionSpace, fill_unknown
 from workers.datasets.exporters.shared.encoding import encode_json
 from workers.datasets.exporters.shared.slots import choose_slots
@@ -56,8 +57,8 @@ class CJepaSlots(Exporter):
     `frameskip` frames (24 for PushT), and takes none of shorter clips.
     """
 
-    slots: Annotated[int, "slots per clip"] = 7
-    seed: Annotated[int, "seed of the order of slots"] = 0
+    slots: Annotated[int, "slots per clip", Range(1, 64)] = 7
+    seed: Annotated[int, "seed of the order of slots", SEEDS] = 0
     actions: Annotated[bool, "also write `actions.pkl` and `proprio.pkl`"] = False
     kind: ActionKindOption = "auto"
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from workers.datasets.exporters.base import Exporter
 from workers.datasets.exporters.export_writer import ExportWriter
+from workers.datasets.exporters.option_limits import SEEDS, SIDES
 from workers.datasets.exporters.part_store import Part
 from workers.datasets.exporters.shared.categories import get_category_name, number_categories
 from workers.datasets.exporters.shared.encoding import encode_npy
@@ -31,9 +32,9 @@ class CJepa(Exporter):
     shards with VideoSAUR or SAVi, as for their other datasets, or see `cjepa-slots`.
     """
 
-    side: Annotated[int, "pixels of the square images"] = 224
+    side: Annotated[int, "pixels of the square images", SIDES] = 224
     fit: FitOption = "crop"
-    seed: Annotated[int, "seed of the order of slots"] = 0
+    seed: Annotated[int, "seed of the order of slots", SEEDS] = 0
     largest: ShardSizeOption = LARGEST_SHARD
 
     name: ClassVar[str] = "cjepa"

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
+from workers.datasets.dataset_rates import count_rates, format_rates
+from workers.datasets.errors import DatasetError
 from workers.datasets.exporters.base import Exporter
 from workers.datasets.exporters.export_writer import ClipSequence, ExportWriter
 from workers.datasets.exporters.lerobot.features import VALID_PREFIX, StepFeatures
@@ -30,6 +32,7 @@ from workers.datasets.exporters.lerobot.tables import (
     encode_steps,
     encode_tasks,
 )
+from workers.datasets.exporters.option_limits import SIDES
 from workers.datasets.exporters.part_store import Part
 from workers.datasets.exporters.shared.action_space import ActionKindOption
 from workers.datasets.exporters.shared.encoding import encode_json
@@ -58,9 +61,12 @@ class LeRobot(Exporter):
     split, the rate, the source of the scale of its world, and whether it has actions.
     """
 
-    side: Annotated[int, "pixels of the square images"] = 256
+    side: Annotated[int, "pixels of the square images", SIDES] = 256
     fit: FitOption = "crop"
     actions: ActionKindOption = "auto"
+    other_rates: Annotated[
+        Literal["refuse", "leave_out"], "what becomes of clips of another frame rate than most have"
+    ] = "refuse"
 
     name: ClassVar[str] = "lerobot"
     summary: ClassVar[str] = "LeRobot v3.0: Parquet and MP4 episodes with metadata and statistics"
@@ -68,14 +74,14 @@ class LeRobot(Exporter):
         "tracks, masks, boxes, intrinsics and depth",
         "the image outside the square crop (fit=pad keeps it), and its size",
         "pixels, to H.264 (crf 17)",
-        "times: frames are taken to be even, and rates within 1% to be equal. Clips of another rate than most"
-        " are left out",
+        "times: frames are taken to be even, and rates within 1% to be equal. A dataset of several rates is"
+        " refused (`rates_mixed`): make it with a frame rate, or leave the clips of other rates out",
         "all but one kind of actions, and the frames of a clip after its last known action",
     )
 
     def export(self, writer: ExportWriter) -> None:
         """Write the files of the format."""
-        clips_by_split, rate = _select_clips(writer)
+        clips_by_split, rate = self._select_clips(writer)
         clips = ClipSequence(writer.dataset, [row for part in clips_by_split.values() for row in part.rows])
         if not clips or rate is None:
             return
@@ -120,6 +126,26 @@ class LeRobot(Exporter):
         )
         writer.write(encode_json(info), "meta", "info.json")
 
+    def _select_clips(self, writer: ExportWriter) -> tuple[dict[str, ClipSequence], float | None]:
+        """The clips of the most frequent rate, by split, and that rate; raises DatasetError `rates_mixed`."""
+        clips_by_split = writer.clips_by_split()
+        rate = choose_rate(row.frame_rate for part in clips_by_split.values() for row in part.rows)
+        chosen: dict[str, ClipSequence] = {}
+        for split, part in clips_by_split.items():
+            kept = [row for row in part.rows if is_same_rate(row.frame_rate, rate)]
+            chosen[split] = ClipSequence(part.dataset, kept)
+            if len(kept) < len(part) and self.other_rates == "refuse":
+                rates = format_rates(count_rates(writer.dataset.clip_rows))
+                raise DatasetError(
+                    "rates_mixed",
+                    f"LeRobot has one frame rate, and the dataset has {rates}: make it with a frame rate "
+                    "(--frame-rate), or give the option other_rates=leave_out",
+                )
+            for clip in part:
+                if not is_same_rate(clip.row.frame_rate, rate):
+                    writer.leave_out(clip, f"its rate is {clip.row.frame_rate}, not {rate}")
+        return chosen, rate
+
     def _build_video(self, features: StepFeatures, rate: float, clip: SceneClip) -> Part:
         """The video of the steps of a clip, and how often each level of its channels comes up."""
         transform = ImageTransform.fit_square(clip, self.side, self.fit)
@@ -133,19 +159,6 @@ class LeRobot(Exporter):
 
         video = encode_mp4(count_images(), rate, KEY_FRAME_INTERVAL)
         return {"video": video, "levels": pixels.counts}
-
-
-def _select_clips(writer: ExportWriter) -> tuple[dict[str, ClipSequence], float | None]:
-    """The clips of the rate that most have, by split, and that rate; other clips are left out."""
-    clips_by_split = writer.clips_by_split()
-    rate = choose_rate(row.frame_rate for part in clips_by_split.values() for row in part.rows)
-    chosen: dict[str, ClipSequence] = {}
-    for split, part in clips_by_split.items():
-        chosen[split] = ClipSequence(part.dataset, [r for r in part.rows if is_same_rate(r.frame_rate, rate)])
-        for clip in part:
-            if not is_same_rate(clip.row.frame_rate, rate):
-                writer.leave_out(clip, f"its rate is {clip.row.frame_rate}, not {rate}")
-    return chosen, rate
 
 
 def _number_steps(steps: int, episode: int, first: int, task: int, rate: float) -> Columns:

@@ -13,6 +13,7 @@ from workers.datasets.exporters.base import Exporter
 from workers.datasets.exporters.export_writer import ClipSequence, ExportWriter
 from workers.datasets.exporters.movi import example as movi_example
 from workers.datasets.exporters.movi import tfds_features as tfds
+from workers.datasets.exporters.option_limits import Range
 from workers.datasets.exporters.part_store import Part
 from workers.datasets.exporters.shared.encoding import encode_png
 from workers.datasets.scene_clip import SceneClip
@@ -52,7 +53,7 @@ class MoviTfds(Exporter):
     NaN. Written without TensorFlow; `maquette dataset import-movi` reads the folders back.
     """
 
-    examples: Annotated[int, "clips per TFRecord file"] = 64
+    examples: Annotated[int, "clips per TFRecord file", Range(1, 100_000)] = 64
 
     name: ClassVar[str] = "movi-tfds"
     summary: ClassVar[str] = "MOVi / Kubric as a folder of TensorFlow Datasets, one for each shape of clip"

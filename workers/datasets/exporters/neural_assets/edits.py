@@ -35,7 +35,13 @@ class ObjectEdit:
 
     def as_json(self) -> dict[str, Any]:
         """What the edit does to which object."""
-        return {"operation": self.operation, "row": self.row, "track": self.track, **self.values}
+        return {
+            "operation": self.operation,
+            "row": self.row,
+            "track": self.track,
+            "rendered": False,
+            **self.values,
+        }
 
 
 def propose_edits(rows: Sequence[ObservationRow]) -> list[ObjectEdit]:

@@ -11,6 +11,7 @@ from workers.datasets.exporters.neural_assets.edits import ObjectEdit, propose_e
 from workers.datasets.exporters.neural_assets.entries import Arrays, PairPart, build_arrays
 from workers.datasets.exporters.neural_assets.pairs import PairSampler
 from workers.datasets.exporters.neural_assets.tokens import encode_box_3d
+from workers.datasets.exporters.option_limits import SEEDS, SIDES, Range
 from workers.datasets.exporters.part_store import Part
 from workers.datasets.exporters.shared.image_transform import FitOption, ImageTransform, Rgb
 from workers.datasets.reader import Dataset
@@ -42,19 +43,20 @@ class NeuralAssets(Exporter):
 
     The pairs of frames in the table `changes` follow, each with its rows in `changes` of its entry (null for
     other pairs). Where a scene was rendered a second time with one object moved, turned or resized, the pair
-    is an edit (`rendered: true`) with a target image: what the edit should look like.
+    is an edit with a target image, what the edit should look like, and `rendered` is true; it is false for
+    the edits above.
     """
 
-    side: Annotated[int, "pixels of the square images"] = 256
+    side: Annotated[int, "pixels of the square images", SIDES] = 256
     objects: Annotated[
-        int, "rows of objects per pair, N (10 in the paper's MOVi experiments, 23 for OBJect)"
+        int, "rows of objects per pair, N (10 in the paper's MOVi experiments, 23 for OBJect)", Range(1, 1000)
     ] = 10
-    pairs: Annotated[int, "pairs per clip"] = 8
-    max_gap: Annotated[int, "largest distance between the two frames"] = 23
+    pairs: Annotated[int, "pairs per clip", Range(1, 10_000)] = 8
+    max_gap: Annotated[int, "largest distance between the two frames", Range(0, 1_000_000)] = 23
     edits: Annotated[bool, "also write edits"] = True
     changes: Annotated[bool, "also write the pairs of the table changes, where the dataset has it"] = True
     fit: FitOption = "crop"
-    seed: Annotated[int, "seed of the choice of pairs"] = 0
+    seed: Annotated[int, "seed of the choice of pairs", SEEDS] = 0
 
     name: ClassVar[str] = "neural-assets"
     summary: ClassVar[str] = "frame pairs with appearance boxes and projected 3D boxes; object edits"

@@ -5,10 +5,11 @@ import tarfile
 from typing import Annotated
 
 from workers.datasets.exporters.export_writer import ExportWriter
+from workers.datasets.exporters.option_limits import Range
 from workers.datasets.exporters.part_store import Part
 
 LARGEST_SHARD = 1 << 29
-ShardSizeOption = Annotated[int, "bytes after which a new TAR file begins"]
+ShardSizeOption = Annotated[int, "bytes after which a new TAR file begins", Range(1, 1e12)]
 
 
 class TarShardWriter:

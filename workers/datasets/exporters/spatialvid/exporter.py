@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix
 
 from workers.datasets.exporters.base import Exporter
 from workers.datasets.exporters.export_writer import ExportWriter
+from workers.datasets.exporters.option_limits import Range
 from workers.datasets.exporters.part_store import Part
 from workers.datasets.exporters.shared.categories import get_category_name
 from workers.datasets.exporters.shared.csv_table import encode_csv
@@ -39,7 +40,7 @@ class SpatialVid(Exporter):
     half floats of 1 / z, NaN where a pixel has no depth, as SpatialVID's `utils/read_depth.py` reads them.
     """
 
-    interval: Annotated[float, "seconds between two samples of the camera"] = 0.2
+    interval: Annotated[float, "seconds between two samples of the camera", Range(0.001, 3600)] = 0.2
 
     name: ClassVar[str] = "spatialvid"
     summary: ClassVar[str] = "SpatialVID layout: MP4, camera poses, object masks, captions, instructions"

@@ -30,7 +30,8 @@ def to_pixels(image: Rgb, side: int, *, device: Any, dtype: Any) -> Any:
 
 def resize(image: Rgb, side: int) -> Any:
     """An RGB image (H, W, 3) u8 as a tensor (1, 3, side, side) u8 on the CPU."""
-    planes = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].contiguous()
+    # a copy of its own: decoded images are read-only, which torch does not know
+    planes = torch.from_numpy(np.array(image.transpose(2, 0, 1), order="C"))[None]
     if planes.shape[2:] != (side, side):
         # uint8 resizing exists on the CPU only, and rounds as the model's own processor does
         planes = torch.nn.functional.interpolate(planes, size=(side, side), mode="bilinear", antialias=True)

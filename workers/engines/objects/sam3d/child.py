@@ -60,7 +60,8 @@ class Pipeline:
         """`image` (H, W, 3) uint8, `mask` (H, W) bool, `seed`, optional `pointmap` (H, W, 3) float32.
 
         Without points, an optional `camera` (`fx`, `fy`, `cx`, `cy` in pixels) is what they are found under.
-        Returns the splat as PLY bytes, the mesh, the pose and, where it was optimised, that pose too.
+        `controls` are the fields of `GenerationControls`. Returns the splat as PLY bytes, the mesh, the pose
+        and, where it was optimised, that pose too; of a coarse shape the voxels (N, 3) and the pose.
         """
         image, mask = arrays["image"], arrays["mask"]
         rgba = np.concatenate([image, mask[..., None].astype(np.uint8) * 255], axis=-1)
@@ -69,36 +70,60 @@ class Pipeline:
             pointmap = self._pointmaps.find(image, fields.get("camera"))
         else:
             pointmap = self._torch.from_numpy(given.copy())
-        out, step = self._run(rgba, int(fields["seed"]), pointmap)
+        controls = fields["controls"]
+        out, step = self._run(rgba, int(fields["seed"]), pointmap, controls)
         reply: Tensors = {
-            "splat": _to_ply_bytes(out["gs"]),
             "rotation": _to_numbers(out["rotation"], 4),
             "translation": _to_numbers(out["translation"], 3),
             "scale": _to_numbers(out["scale"], 3),
             "pointmap": np.asarray(out["pointmap"].cpu(), dtype=np.float32),
         }
+        if controls["pointmap"]:
+            # before `run` clipped them by the object's distance, in the size that upstream shows points in
+            points = type(self._pipeline)._down_sample_img(pointmap.permute(2, 0, 1))
+            reply["view_points"] = np.asarray(points.permute(1, 2, 0).cpu(), dtype=np.float32)
+        if controls["coarse"]:
+            reply["voxels"] = np.asarray(out["coords"].cpu(), dtype=np.int32)[:, 1:].copy()
+        else:
+            reply["splat"] = _to_ply_bytes(out["gs"])
         if out.get("glb") is not None:
             reply |= _to_arrays(out["glb"])
         if self._profile == "best" and "vertices" in reply:
             reply |= self._optimise_pose(rgba, pointmap, out)
         return {"memory": step, "voxels": int(out["coords"].shape[0])}, reply
 
-    def _run(self, rgba: NDArray[np.uint8], seed: int, pointmap: Any) -> tuple[dict[str, Any], str]:
+    def _run(
+        self, rgba: NDArray[np.uint8], seed: int, pointmap: Any, controls: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], str]:
         """Upstream's run and the step that fitted into memory: all, the splat alone, or fewer voxels."""
+        # the distilled generators run without guidance: who sets it gets the full ones
+        guided = controls["shape_guidance"], controls["detail_guidance"]
         fast = self._profile == "fast"
+        distilled = [fast and strength is None for strength in guided]
+        steps = [
+            controls[f"{stage}_steps"] or (FAST_STEPS if short else None)
+            for stage, short in zip(("shape", "detail"), distilled, strict=True)
+        ]
         options: dict[str, Any] = {
             "seed": seed,
             "with_mesh_postprocess": False,
             "with_texture_baking": False,
             "with_layout_postprocess": False,
             "use_vertex_color": True,
-            "use_stage1_distillation": fast,
-            "use_stage2_distillation": fast,
-            "stage1_inference_steps": FAST_STEPS if fast else None,
-            "stage2_inference_steps": FAST_STEPS if fast else None,
+            "stage1_only": controls["coarse"],
+            "use_stage1_distillation": distilled[0],
+            "use_stage2_distillation": distilled[1],
+            "stage1_inference_steps": steps[0],
+            "stage2_inference_steps": steps[1],
             "pointmap": pointmap,
         }
         distance = self._pipeline.downsample_ss_dist
+        with _guide(self._pipeline, *guided):
+            return self._run_in_memory(rgba, options, distance)
+
+    def _run_in_memory(
+        self, rgba: NDArray[np.uint8], options: Mapping[str, Any], distance: int
+    ) -> tuple[dict[str, Any], str]:
         try:
             for step, formats in (
                 ("whole", None),
@@ -136,6 +161,20 @@ class Pipeline:
             "optimised_translation": _to_numbers(pose["translation"], 3),
             "optimised_scale": _to_numbers(pose["scale"], 3),
         }
+
+
+@contextlib.contextmanager
+def _guide(pipeline: Any, shape: float | None, detail: float | None) -> Iterator[None]:
+    """Upstream reads the guidance of both stages from its pipeline at every run; None keeps its value."""
+    before = {name: getattr(pipeline, name) for name in ("ss_cfg_strength", "slat_cfg_strength")}
+    try:
+        for name, strength in zip(before, (shape, detail), strict=True):
+            if strength is not None:
+                setattr(pipeline, name, strength)
+        yield
+    finally:
+        for name, strength in before.items():
+            setattr(pipeline, name, strength)
 
 
 def _choose_attention() -> None:

@@ -1,6 +1,7 @@
 """SAM 3D Objects as an objects engine: upstream in a process of its own, one object a call."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from workers.engines.objects.inputs import check_inputs
 from workers.engines.objects.multi_view.from_single_view import reconstruct_from_best_view
 from workers.engines.objects.multi_view.views import select_views
 from workers.engines.objects.sam3d.cleanup import cap_splat, mesh_from_splat, repair_mesh
+from workers.engines.objects.sam3d.coarse import build_coarse_shape
 from workers.engines.objects.sam3d.coordinates import (
     OBJECT_FROM_PLY,
     convert_pose,
@@ -23,9 +25,9 @@ from workers.engines.objects.sam3d.errors import (
     Sam3dObjectsContractError,
     Sam3dObjectsUnavailable,
 )
-from workers.engines.objects.sam3d.pointmaps import unproject_depth
+from workers.engines.objects.sam3d.pointmaps import PYTORCH3D_SIGNS, unproject_depth
 from workers.engines.objects.sam3d.settings import CHILD, Sam3dObjectsSettings
-from workers.engines.protocols import EngineInfo, Mask, ObjectAsset, Rgb
+from workers.engines.protocols import EngineInfo, GenerationControls, Mask, ObjectAsset, Rgb
 from workers.formats.ply_header import PlyError
 from workers.formats.splat_ply import read_splat_ply
 from workers.geometry.borders import touches_border
@@ -65,7 +67,16 @@ class Sam3dObjects:
             version=f"sam-3d-objects/{chosen.profile}",
             device=str(ready["device"]),
             licence=f"{LICENCE} (weights and code of SAM 3D Objects)",
-            capabilities=("single_view", "many_views", "depth", "mesh", "splat", "pose"),
+            capabilities=(
+                "single_view",
+                "many_views",
+                "depth",
+                "mesh",
+                "splat",
+                "pose",
+                "generation",
+                "pointmap",
+            ),
             limits=(
                 "metres are relative unless depth or metric cameras are given",
                 "several views place the object and refine its splat; its shape is that of one view",
@@ -92,10 +103,26 @@ class Sam3dObjects:
         Raises ValueError for an empty mask or shapes that do not fit, Sam3dObjectsContractError when
         upstream's answer does not have the recorded form, and a HostError when the child gave none.
         """
+        return self.generate(image, mask, GenerationControls(), camera=camera, depth=depth, seed=seed)
+
+    def generate(
+        self,
+        image: Rgb,
+        mask: Mask,
+        controls: GenerationControls,
+        *,
+        camera: Camera | None = None,
+        depth: NDArray[np.float32] | None = None,
+        seed: int = 0,
+    ) -> ObjectAsset:
+        """Reconstruct one masked object as the controls say; raises what `reconstruct` does.
+
+        A coarse shape is grey and flagged `coarse`.
+        """
         check_inputs(image, mask, camera, depth)
         height, width = mask.shape
         arrays: dict[str, NDArray[Any]] = {"image": np.ascontiguousarray(image), "mask": mask}
-        fields: dict[str, Any] = {"seed": seed}
+        fields: dict[str, Any] = {"seed": seed, "controls": asdict(controls)}
         view = camera
         if depth is not None:
             view = camera or Camera.assumed(width, height)
@@ -110,7 +137,7 @@ class Sam3dObjects:
             view = fit_camera(reply["pointmap"], width, height)
             flags.append("camera_assumed" if view is None else "camera_estimated")
             view = view or Camera.assumed(width, height)
-        splat, mesh, asset_flags = _read_assets(reply)
+        splat, mesh, asset_flags = _read_coarse(reply) if controls.coarse else _read_assets(reply)
         step = str(answer.fields["memory"])
         flags += asset_flags + ([] if step == "whole" else [f"memory_{step}"])
         pose, iou, pose_flags = _choose_pose(reply, mesh, mask, view)
@@ -129,6 +156,7 @@ class Sam3dObjects:
             confidence=iou,
             silhouette_iou=iou,
             flags=tuple(dict.fromkeys(flags)),
+            pointmap=_read_points(reply) if controls.pointmap else None,
         )
 
     def reconstruct_views(
@@ -175,6 +203,21 @@ def _read_assets(reply: Reply) -> tuple[Gaussians, Mesh, list[str]]:
     except ValueError as error:
         raise Sam3dObjectsContractError(f"upstream's mesh cannot be used: {error}") from error
     return splat, mesh, flags if closed else [*flags, "mesh_open"]
+
+
+def _read_coarse(reply: Reply) -> tuple[Gaussians, Mesh, list[str]]:
+    """The Gaussians and the mesh of the first stage in the object frame, and flags."""
+    splat, mesh = build_coarse_shape(reply["voxels"])
+    mesh = replace(mesh, vertices=OBJECT_FROM_PLY.apply(mesh.vertices))
+    return transform(splat, OBJECT_FROM_PLY), mesh, ["coarse"]
+
+
+def _read_points(reply: Reply) -> NDArray[np.float32]:
+    """The points of the image in OpenCV's camera."""
+    points = reply["view_points"]
+    if points.ndim != 3 or points.shape[2] != 3:
+        raise Sam3dObjectsContractError(f"upstream's point map has the shape {points.shape}")
+    return np.asarray(points * PYTORCH3D_SIGNS, dtype=np.float32)
 
 
 def _choose_pose(reply: Reply, mesh: Mesh, mask: Mask, camera: Camera) -> tuple[Similarity, float, list[str]]:

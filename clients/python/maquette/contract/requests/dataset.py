@@ -14,6 +14,7 @@ from maquette.contract.datasets import (
     SourceInfo,
     SplitShares,
 )
+from maquette.contract.exports import Export
 from maquette.contract.media import MediaRef
 from maquette.contract.prompts import Phrases, RequiredPhrases, Threshold
 from maquette.contract.requests.common import JobBase, JobId
@@ -103,12 +104,18 @@ class DatasetJob(DatasetOptions):
     """Videos that workers read from buckets themselves; the operator lists the allowed ones."""
     sources: Annotated[list[SourceInfo], Field(max_length=10_000)] = []
     """What is known of each of `videos`, one entry per video; or empty."""
+    exports: Annotated[list[Export], Field(max_length=16)] = []
+    """Formats that workers export the version to, each with its options; the result has a TAR archive of
+    each, an artefact of the role `export`. With `from_job` alone, its version stays as it is."""
     skipped: Annotated[dict[ShortText, ProblemCode], Field(max_length=10_000)] = {}
     """Videos that the client left out because they cannot be read, by name, with the problem's code; they are
     reported with the version."""
 
     @model_validator(mode="after")
     def _check_sources(self) -> "DatasetJob":
+        formats = [export.format for export in self.exports]
+        if len(set(formats)) != len(formats):
+            raise ValueError("'exports' has a format twice")
         if self.from_job is not None:
             return self._check_regate()
         if self.reviews:
@@ -126,20 +133,22 @@ class DatasetJob(DatasetOptions):
         return self.from_job is not None
 
     def _check_regate(self) -> "DatasetJob":
-        if not self.gates and not self.reviews:
+        if not self.gates and not self.reviews and not self.exports:
             raise ValueError(
-                "'from_job' needs 'gates', the bounds that replace those of its version, or 'reviews'"
+                "'from_job' needs 'gates' (bounds that replace those of its version), 'reviews' or 'exports'"
             )
+        if not self.gates and not self.reviews and self.publish is not None:
+            raise ValueError("'publish' with 'from_job' needs 'gates' or 'reviews'")
         places = [(review.clip, review.track) for review in self.reviews]
         if len(set(places)) != len(places):
             raise ValueError("'reviews' decides a clip or track twice")
-        taken = {"kind", "from_job", "gates", "reviews", "publish", *JobBase.model_fields}
+        taken = {"kind", "from_job", "gates", "reviews", "publish", "exports", *JobBase.model_fields}
         fields = type(self).model_fields.items()
         given = [
             name for name, field in fields if name not in taken and getattr(self, name) != field.get_default()
         ]
         if given:
             raise ValueError(
-                f"'from_job' goes with 'gates', 'reviews' and 'publish' alone, not with '{given[0]}'"
+                f"'from_job' goes with 'gates', 'reviews', 'publish', 'exports' alone, not with '{given[0]}'"
             )
         return self

@@ -10,6 +10,7 @@ from maquette.contract.geometry import Intrinsics
 from maquette.contract.media import DepthMap, MediaRef
 from maquette.contract.prompts import Masks
 from maquette.contract.requests.common import CameraPoses, JobId, PromptedJob
+from maquette.contract.requests.generation import Generation
 from maquette.contract.requests.regions import Region, list_regions
 
 
@@ -26,9 +27,11 @@ class ReconstructionJob(PromptedJob):
     """Intrinsics in pixels of the full image; null takes EXIF or an estimate."""
     depth: DepthMap | None = None
     """Depth map of the image; it makes shapes and positions metric."""
-    outputs: Annotated[list[ObjectOutput], Field(max_length=3)] = []
+    outputs: Annotated[list[ObjectOutput], Field(max_length=4)] = []
     """Extra outputs per object: the posed mesh over the image (placed), a turntable video, a simulation
-    package with URDF and MJCF."""
+    package with URDF and MJCF, and the point map of the image (engines with the capability `pointmap`)."""
+    generation: Generation | None = None
+    """Controls of a generative engine, for those with the capability `generation`."""
     turntable_size: Annotated[int, Field(ge=64, le=1024, multiple_of=2)] = 256
     """Height of turntable videos in pixels, an even number; they are twice as wide."""
     turntable_seconds: Annotated[float, Field(ge=0.5, le=20)] = 2.0
@@ -84,6 +87,8 @@ class ObjectsJob(ReconstructionJob):
     def _check_multiview(self) -> "ObjectsJob":
         if self.multiview and (self.image is not None or self.masks):
             raise ValueError("'multiview' needs 'video', or 'from_job' with the id of a track job")
+        if self.multiview and (self.generation is not None or "pointmap" in self.outputs):
+            raise ValueError("'generation' and the output 'pointmap' belong to one image, not to 'multiview'")
         if self.multiview and self.depth is not None:
             raise ValueError("'depth' belongs to one image: leave it out with 'multiview'")
         if not self.multiview and (self.video is not None or self.world_from_cam is not None):

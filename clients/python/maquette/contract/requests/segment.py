@@ -30,6 +30,9 @@ class SegmentJob(PromptedJob):
     fill_area: Annotated[int, Field(ge=0, le=82_944)] | None = None
     """Holes and specks up to this many cells of the engine's masks are removed: `sam3` has 288 x 288 cells; 0
     keeps them, null takes the engine's (16)."""
+    overlay: bool = True
+    """Whether to draw the masks over the image as the artefact `overlay.png`; without it, the mask of a click
+    is there sooner."""
     outputs: Annotated[list[MaskOutput], Field(max_length=2)] = []
     """Extra outputs: polygons in the instances, a PNG artefact per mask."""
 

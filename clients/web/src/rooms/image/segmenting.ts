@@ -45,7 +45,7 @@ export async function segmentObject(
   prompt: ObjectPrompt,
   signal?: AbortSignal,
 ): Promise<{ instance: Instance; job: string } | null> {
-  const found = await segment({ image: { id: image }, prompts: [prompt] }, signal);
+  const found = await segment({ image: { id: image }, prompts: [prompt], overlay: false }, signal);
   const [instance] = found.instances;
   return instance ? { instance, job: found.job } : null;
 }

@@ -1,0 +1,88 @@
+"""The models of exports in requests, generated from the declarations of exporters.
+
+`python -m workers.datasets.exporters.request_models clients/python/maquette/contract/exports.py`
+"""
+
+import sys
+from pathlib import Path
+from textwrap import fill
+from typing import Literal, get_args, get_origin
+
+from workers.datasets.exporters import EXPORTERS, load_exporter_class
+from workers.datasets.exporters.base import Exporter, OptionSpec
+
+LINE_LENGTH = 110
+INTRODUCTION = '''\
+"""Formats that a dataset job exports to, with their options.
+
+Generated from `workers/datasets/exporters`:
+`python -m workers.datasets.exporters.request_models clients/python/maquette/contract/exports.py`.
+"""
+
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from maquette.contract.base import RequestModel
+'''
+ENDING = '''
+
+NAMES = frozenset(
+    get_args(kind.model_fields["format"].annotation)[0] for kind in get_args(get_args(Export)[0])
+)
+
+
+def parse_export(name: str, options: dict[str, Any]) -> Export:
+    """Return a format with its options; raises ValueError for unknown ones and values that do not fit.
+
+    Text, as of a command line, becomes the type of the option.
+    """
+    try:
+        return TypeAdapter[Export](Export).validate_python({**options, "format": name})
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(map(str, item['loc']))}: {item['msg'].lower()}" for item in error.errors()
+        )
+        raise ValueError(wrong or str(error)) from error
+'''
+
+
+def render_module() -> str:
+    """The module's text."""
+    exporters = [load_exporter_class(name) for name in sorted(EXPORTERS)]
+    models = "".join(_render_model(exporter) for exporter in exporters)
+    names = [f"{exporter.__name__}Export" for exporter in exporters]
+    union = "\n    | ".join(names)
+    export = f'\n\nExport = Annotated[\n    {union},\n    Field(discriminator="format"),\n]\n'
+    return INTRODUCTION + models + export + ENDING
+
+
+def _render_model(exporter: type[Exporter]) -> str:
+    lines = ["", "", f"class {exporter.__name__}Export(RequestModel):", _quote(f"{exporter.summary}."), ""]
+    lines.append(f'    format: Literal["{exporter.name}"]')
+    for option in exporter.list_options():
+        lines += [f"    {option.name}: {_render_type(option)} = {_render_value(option.default)}"]
+        lines += [_quote(f"{option.description[0].upper()}{option.description[1:]}.")]
+    return "\n".join(lines) + "\n"
+
+
+def _render_type(option: OptionSpec) -> str:
+    if get_origin(option.kind) is Literal:
+        return f"Literal[{', '.join(map(_render_value, get_args(option.kind)))}]"
+    name: str = option.kind.__name__
+    if option.limits is None:
+        return name
+    low, high = (option.kind(bound) for bound in (option.limits.low, option.limits.high))
+    return f"Annotated[{name}, Field(ge={low!r}, le={high!r})]"
+
+
+def _render_value(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+def _quote(text: str) -> str:
+    return fill(f'"""{text}"""', LINE_LENGTH, initial_indent="    ", subsequent_indent="    ")
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(render_module())
