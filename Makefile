@@ -129,8 +129,8 @@ $(TRAIN_STAMP): $(TRAIN_TESTS)/requirements.txt $(INPUTS)
 
 # Lance must not be in a process that forks workers: one process per file
 test-train: $(TRAIN_STAMP)
-	for file in $(TRAIN_TESTS)/test_images.py $(TRAIN_TESTS)/test_movi.py $(TRAIN_TESTS)/test_worlds.py \
-		tests/workers/datasets/exporters/test_format_libraries.py; do \
+	for file in $(TRAIN_TESTS)/test_images.py $(TRAIN_TESTS)/test_movi.py $(TRAIN_TESTS)/test_scenes.py \
+		$(TRAIN_TESTS)/test_worlds.py tests/workers/datasets/exporters/test_format_libraries.py; do \
 		OMP_NUM_THREADS=1 $(TRAIN)/bin/python -m pytest $$file || exit 1; done
 
 lint: dev

@@ -3,6 +3,15 @@
 from maquette.contract import Engine
 
 SAM_LICENCE = "SAM License (gated weights)"
+
+
+def _explain(engine: str) -> dict[str, str]:
+    """What is missing for an engine, with the command that adds it."""
+    pull = f"HF_TOKEN=hf_… docker compose run --rm -e HF_TOKEN pull-models {engine} --accept-licence"
+    worker = f"docker compose --profile gpu up --build --detach worker-{engine.replace('_', '-')}"
+    return {"weights": pull, "worker": worker}
+
+
 KNOWN: tuple[Engine, ...] = (
     Engine(
         name="sam3",
@@ -11,6 +20,7 @@ KNOWN: tuple[Engine, ...] = (
         why_not="no worker with SAM 3 is connected; it needs the gated weights facebook/sam3",
         licence=SAM_LICENCE,
         capabilities=["phrases", "boxes", "points", "video"],
+        missing=_explain("sam3"),
     ),
     Engine(
         name="sam3d_objects",
@@ -19,6 +29,7 @@ KNOWN: tuple[Engine, ...] = (
         why_not="no worker with SAM 3D Objects is connected; it needs a GPU and facebook/sam-3d-objects",
         licence=SAM_LICENCE,
         capabilities=["mesh", "splat", "pose"],
+        missing=_explain("sam3d_objects"),
     ),
     Engine(
         name="sam3d_body",
@@ -27,5 +38,6 @@ KNOWN: tuple[Engine, ...] = (
         why_not="no worker with SAM 3D Body is connected; it needs a GPU and its gated weights",
         licence=SAM_LICENCE,
         capabilities=["mesh", "rig", "hands"],
+        missing=_explain("sam3d_body"),
     ),
 )

@@ -1,6 +1,7 @@
 """The OpenAPI document against the running gateway, as schemathesis generates requests from it."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.support.stacks import running_stack
 
 pytest.importorskip("schemathesis")
 CONFIG = Path(__file__).with_name("schemathesis.toml")
+HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
 # requests per operation and phase; the coverage phase adds one per declared bound and type
 EXAMPLES = 3
 # what ends the key of the test, and with it all that follows
@@ -27,7 +29,10 @@ def test_every_operation_answers_as_the_document_says(tmp_path: Path) -> None:
         for path in ENDING:
             command += ["--exclude-path", path]
         command += ["--header", f"Authorization: Bearer {stack.api_key}", "--seed", "1", "--no-color"]
-        completed = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=240)
+        environment = {**os.environ, "SCHEMATHESIS_HOOKS": str(HOOKS)}
+        completed = subprocess.run(
+            command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=240
+        )
     assert completed.returncode == 0, completed.stdout[-6000:] + completed.stderr[-2000:]
     document = json.loads((REPOSITORY / "docs" / "openapi.json").read_text())
     paths = [content for path, content in document["paths"].items() if path not in ENDING]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from workers.engines.gpu_faults import is_out_of_memory, release_memory
 from workers.engines.protocols import (
     BatchedConceptEngine,
     Box,
@@ -94,7 +95,20 @@ class SharedConcepts:
         batched = self._operations.batched
         query = GroundingQuery(handle, tuple(phrases), tuple(thresholds), cleanup)
         raw = self._batcher.call(self._operations.ground, query, self._check)
-        found: list[SegmentedInstance] = raw if batched is None else batched.finish(query, raw)
+        found: list[SegmentedInstance] = raw if batched is None else self._finish(batched, query, raw)
+        return found
+
+    def _finish(
+        self, batched: BatchedConceptEngine, query: GroundingQuery, raw: Any
+    ) -> list[SegmentedInstance]:
+        try:
+            return batched.finish(query, raw)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        # there was too little memory beside a batch: once more while the engine does nothing else
+        release_memory()
+        found: list[SegmentedInstance] = self._call(lambda: batched.finish(query, raw))
         return found
 
     def ground_exemplars(

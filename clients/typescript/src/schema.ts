@@ -634,6 +634,12 @@ export interface components {
              */
             from_job?: string | null;
             /**
+             * Hands
+             * @description Which hands are refined from crops of their own (capability `hand_refinement`); null takes the
+             *     engine's.
+             */
+            hands?: ("both" | "left" | "right" | "none") | null;
+            /**
              * Height M
              * @description Height of the people in metres, standing: one for all, or one per box or mask (null where unknown). It
              *     sets the size and the distance, which one image does not tell.
@@ -674,6 +680,19 @@ export interface components {
              * @default 64
              */
             max_people?: number;
+            /**
+             * Max Wrist Angle
+             * @description Largest turn in radians between a refined wrist and the body's own up to which the hand is used
+             *     (capability `hand_refinement`); null takes the engine's.
+             */
+            max_wrist_angle?: number | null;
+            /**
+             * People
+             * @description Key points and hand boxes, one entry per box or mask (null for none), for engines with the capability
+             *     `body_prompts`.
+             * @default []
+             */
+            people?: (components["schemas"]["PersonPrompt"] | null)[];
             /**
              * Seed
              * @description Seed of every random choice.
@@ -2070,6 +2089,21 @@ export interface components {
             ];
         };
         /**
+         * KeypointPrompt
+         * @description Where a key point of a person is in the image.
+         */
+        KeypointPrompt: {
+            /**
+             * Name
+             * @description The engine's name of the key point, such as left_wrist.
+             */
+            name: string;
+            /** X */
+            x: number;
+            /** Y */
+            y: number;
+        };
+        /**
          * Keys
          * @description The valid keys of a tenant, oldest first.
          */
@@ -2676,6 +2710,22 @@ export interface components {
              * @description Hash of the upload.
              */
             video: string;
+        };
+        /**
+         * PersonPrompt
+         * @description Key points and hands of one person; left and right are the person's own.
+         */
+        PersonPrompt: {
+            /**
+             * Keypoints
+             * @description Key points, each name once.
+             * @default []
+             */
+            keypoints?: components["schemas"]["KeypointPrompt"][];
+            /** @description Box around the left hand, which takes the place of the engine's. */
+            left_hand?: components["schemas"]["Box"] | null;
+            /** @description Box around the right hand. */
+            right_hand?: components["schemas"]["Box"] | null;
         };
         /**
          * Point
@@ -3976,6 +4026,7 @@ export type KeptDays = components['schemas']['KeptDays'];
 export type Key = components['schemas']['Key'];
 export type KeySecret = components['schemas']['KeySecret'];
 export type Keypoint = components['schemas']['Keypoint'];
+export type KeypointPrompt = components['schemas']['KeypointPrompt'];
 export type Keys = components['schemas']['Keys'];
 export type LeRobotExport = components['schemas']['LeRobotExport'];
 export type MakeLink = components['schemas']['MakeLink'];
@@ -3993,6 +4044,7 @@ export type ObjectViews = components['schemas']['ObjectViews'];
 export type ObjectsJob = components['schemas']['ObjectsJob'];
 export type ObjectsResult = components['schemas']['ObjectsResult'];
 export type OpenSession = components['schemas']['OpenSession'];
+export type PersonPrompt = components['schemas']['PersonPrompt'];
 export type Point = components['schemas']['Point'];
 export type Pose = components['schemas']['Pose'];
 export type Problem = components['schemas']['Problem'];

@@ -6,7 +6,15 @@ z forward), quaternions wxyz. Unknown values are None, never zero.
 """
 
 from workers.engines.protocols.batches import BatchedConceptEngine, GroundingQuery
-from workers.engines.protocols.bodies import BodyEngine, BodyEstimate, LodBodyEngine, Rig
+from workers.engines.protocols.bodies import (
+    BodyControls,
+    BodyEngine,
+    BodyEstimate,
+    LodBodyEngine,
+    PersonHints,
+    PromptableBodyEngine,
+    Rig,
+)
 from workers.engines.protocols.concepts import (
     ConceptEngine,
     FrameExemplar,
@@ -43,6 +51,7 @@ from workers.engines.protocols.shared import (
 
 __all__ = [
     "BatchedConceptEngine",
+    "BodyControls",
     "BodyEngine",
     "BodyEstimate",
     "Box",
@@ -62,6 +71,8 @@ __all__ = [
     "MultiViewEngine",
     "ObjectAsset",
     "ObjectEngine",
+    "PersonHints",
+    "PromptableBodyEngine",
     "Removal",
     "RequestRefused",
     "Rgb",

@@ -40,3 +40,15 @@ export function summarise(job: Job): string {
   const text = request["text"];
   return Array.isArray(text) && text.length ? text.join(", ") : "";
 }
+
+const REASONS: Record<string, string> = {
+  worker_lost: "its worker was lost, and another one goes on",
+  handed_back: "its worker was stopped, and another one goes on",
+  went_wrong: "it went wrong, and is tried again",
+};
+
+/** A change of a job's state, with the reason for a second attempt. */
+export function describeState(data: Record<string, unknown>): string {
+  const reason = REASONS[String(data["reason"])];
+  return reason ? `${String(data["state"])}: ${reason}` : String(data["state"]);
+}

@@ -1,6 +1,6 @@
 import { AxeBuilder } from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
-import { expect, findPlace, listObjects, openSample, readSample, test, url } from "./page";
+import { expect, findPlace, listObjects, openSample, readSample, submitJob, test, uploadFile, url } from "./page";
 
 test("a phrase gives masks, and the slider filters them without another job", async ({ studio: page }) => {
   await openSample(page, "breakfast");
@@ -74,6 +74,7 @@ test("an unknown phrase says what the engine knows, and keeps what was typed", a
   await page.getByLabel("Find everything that is").fill("zeppelin");
   await page.keyboard.press("Enter");
   await expect(page.getByText("unknown_phrase")).toBeVisible();
+  await expect(page.getByText(/does not know .zeppelin./)).toBeVisible();
   await expect(page.getByLabel("Find everything that is")).toHaveValue("zeppelin");
   complaints.splice(0);
 });
@@ -109,7 +110,11 @@ for (const scheme of ["light", "dark"] as const) {
     await page.getByLabel("Find everything that is").fill("cup");
     await page.keyboard.press("Enter");
     await expect(listObjects(page)).toHaveCount(1);
-    for (const room of ["image", "video", "3d", "datasets", "jobs", "engines"]) {
+    const mesh = await uploadFile(page, Buffer.from("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"));
+    const job = await submitJob(page, { kind: "convert", asset: { id: mesh }, formats: ["glb"] });
+    await page.goto(`${url()}/#/jobs/${job}`);
+    await expect(page.getByText("succeeded").first()).toBeVisible();
+    for (const room of ["image", "video", "3d", `3d/${job}`, "datasets", "jobs", `jobs/${job}`, "engines", "nowhere"]) {
       await page.goto(`${url()}/#/${room}`);
       await expect(page.getByText("Loading")).toHaveCount(0);
       const found = await new AxeBuilder({ page }).withTags(["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]).analyze();

@@ -31,6 +31,12 @@ export const test = base.extend<{ studio: Page; complaints: string[] }>({
   },
 });
 
+/** Note a measurement: with the test's result, and on standard output. */
+export function report(what: string, value: string): void {
+  test.info().annotations.push({ type: what, description: value });
+  process.stdout.write(`     ${what}: ${value}\n`);
+}
+
 /** Open a sample picture. */
 export async function openSample(page: Page, name: string): Promise<Locator> {
   await page.getByRole("button", { name }).click();
@@ -47,6 +53,19 @@ export async function findPlace(canvas: Locator, x: number, y: number): Promise<
   const scale = Math.min(box.width / 800, box.height / 600) * 0.96;
   const [left, top] = [(box.width - 800 * scale) / 2, (box.height - 600 * scale) / 2];
   return { x: box.x + left + x * 800 * scale, y: box.y + top + y * 600 * scale };
+}
+
+/** Send a file by the API, as the page's login. */
+export async function uploadFile(page: Page, data: Buffer): Promise<string> {
+  const headers = { "X-Maquette-Page": "1", "Content-Type": "application/octet-stream" };
+  const answer = await page.request.post(`${url()}/v1/uploads`, { data, headers, timeout: 60_000 });
+  return ((await answer.json()) as { id: string }).id;
+}
+
+/** Submit a job by the API, as the page's login. */
+export async function submitJob(page: Page, data: Record<string, unknown>): Promise<string> {
+  const answer = await page.request.post(`${url()}/v1/jobs`, { data, headers: { "X-Maquette-Page": "1" } });
+  return ((await answer.json()) as { id: string }).id;
 }
 
 export function listObjects(page: Page): Locator {

@@ -1,7 +1,7 @@
 import type { Page } from "@playwright/test";
 import type { ObjectsResult } from "maquette";
 import { type CroppedMask, decodeRle } from "../../src/lib/rle";
-import { expect, listObjects, openSample, test, url } from "./page";
+import { expect, listObjects, openSample, report, test, url } from "./page";
 
 // pixels on each side of the comparison: the outline itself is not judged
 const GRID = 100;
@@ -13,7 +13,7 @@ for (const form of ["Mesh", "Splat"]) {
     await page.keyboard.press("Enter");
     await expect(listObjects(page)).toHaveCount(1);
     await page.getByRole("button", { name: "Make 3D" }).click();
-    await page.getByRole("button", { name: form }).click({ timeout: 60_000 });
+    await page.getByRole("button", { name: form, exact: true }).click({ timeout: 60_000 });
     await expect(page.getByText("Loading the")).toHaveCount(0);
     await page.getByRole("button", { name: "Over the picture" }).click();
     await page.getByLabel("opacity").fill("1");
@@ -29,7 +29,7 @@ for (const form of ["Mesh", "Splat"]) {
     await page.waitForTimeout(2000);
     const drawn = await readForeground(page, (await page.locator("canvas").screenshot()).toString("base64"));
     const overlap = compare(drawn, decodeRle(object.mask), object.mask.size);
-    test.info().annotations.push({ type: "mask IoU", description: overlap.toFixed(3) });
+    report("mask IoU", overlap.toFixed(3));
     expect(overlap).toBeGreaterThan(0.93);
   });
 }

@@ -1,4 +1,5 @@
-import { expect, findPlace, listObjects, openSample, test, url } from "./page";
+import { expect, findPlace, listObjects, openSample, report, test, url } from "./page";
+import { killGateway } from "./processes";
 
 test("a link logs in once, and the key is nowhere on the page", async ({ page }) => {
   const link = process.env["MAQUETTE_TEST_LINK"] ?? "";
@@ -64,7 +65,7 @@ test("a job's page has its files and its request as code", async ({ studio: page
 
 test("a killed gateway comes back, and the page says so and goes on", async ({ studio: page, complaints }) => {
   await openSample(page, "breakfast");
-  await killGateway();
+  killGateway();
   await page.getByLabel("Find everything that is").fill("cup");
   await page.keyboard.press("Enter");
   await expect(page.getByText("The gateway cannot be reached")).toBeVisible();
@@ -171,18 +172,7 @@ test("thousands of masks are panned smoothly @slow", async ({ studio: page }) =>
   for (let step = 0; step < 30; step += 1) await page.mouse.move(place.x + step * 4, place.y + step * 2);
   const frames = await counting;
   await page.mouse.up();
-  test.info().annotations.push({ type: "frames per second", description: String(frames) });
+  report("frames per second", String(frames));
   // 30 on a free machine; half of that where all cores are busy
   expect(frames).toBeGreaterThan(15);
 });
-
-/** Kill the gateway as a crash would; the launcher starts it again. */
-async function killGateway(): Promise<void> {
-  const { execSync } = await import("node:child_process");
-  const port = new URL(url()).port;
-  const own = execSync("ps -eo pid,args", { encoding: "utf8" })
-    .split("\n")
-    .find((line) => line.includes("service.server") && line.includes(`--port ${port}`));
-  if (!own) throw new Error("no gateway runs");
-  process.kill(Number(own.trim().split(" ")[0]), "SIGKILL");
-}

@@ -5,7 +5,7 @@ import type { View, Viewer } from "../../src/rooms/assets/viewer";
 /** What a link needs of a viewer. */
 class FakeViewer {
   view: View = { from: [0, 0, 3], at: [0, 0, 0] };
-  onview = () => undefined as void;
+  onview: () => void = () => {};
 
   follow(view: View): void {
     this.view = view;

@@ -137,7 +137,11 @@ class VideoState {
     await this.#run("Segmenting", async () => {
       const answer = await this.#inSession((session) => service.addPrompt(session.id, prompt));
       [this.session, this.selected] = [answer.session, prompt.remove ? null : answer.object];
-      const result = answer.preview?.result?.result;
+      let preview = answer.preview;
+      // a slow engine's preview comes after the answer
+      if (preview && !isFinal(preview)) preview = await service.waitFor(preview.id);
+      if (preview?.problem) notices.problem(preview.problem);
+      const result = preview?.result?.result;
       if (result?.kind !== "segment") return;
       const [instance] = result.instances;
       if (!instance) notices.say("The engine found no mask there.");
