@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
-from maquette.contract import Generation
+from maquette.contract import Generation, PersonPrompt
 from maquette.contract.datasets import Bounds, BucketInput, GateName, SplitShares
 from maquette.contract.exports import Export
 
@@ -50,6 +50,9 @@ class BodiesOptions(JobOptions, total=False):
     """Options of a bodies job."""
 
     world_up: Literal["-y", "y", "z"]
+    people: Sequence[PersonPrompt | Mapping[str, Any] | None]
+    hands: Literal["both", "left", "right", "none"] | None
+    max_wrist_angle: float | None
 
 
 class DatasetJobOptions(JobOptions, total=False):

@@ -634,6 +634,12 @@ export interface components {
              */
             from_job?: string | null;
             /**
+             * Hands
+             * @description Which hands are refined from crops of their own (capability `hand_refinement`); null takes the
+             *     engine's.
+             */
+            hands?: ("both" | "left" | "right" | "none") | null;
+            /**
              * Height M
              * @description Height of the people in metres, standing: one for all, or one per box or mask (null where unknown). It
              *     sets the size and the distance, which one image does not tell.
@@ -674,6 +680,19 @@ export interface components {
              * @default 64
              */
             max_people?: number;
+            /**
+             * Max Wrist Angle
+             * @description Largest turn in radians between a refined wrist and the body's own up to which the hand is used
+             *     (capability `hand_refinement`); null takes the engine's.
+             */
+            max_wrist_angle?: number | null;
+            /**
+             * People
+             * @description Key points and hand boxes, one entry per box or mask (null for none), for engines with the capability
+             *     `body_prompts`.
+             * @default []
+             */
+            people?: (components["schemas"]["PersonPrompt"] | null)[];
             /**
              * Seed
              * @description Seed of every random choice.
@@ -2070,6 +2089,21 @@ export interface components {
             ];
         };
         /**
+         * KeypointPrompt
+         * @description Where a key point of a person is in the image.
+         */
+        KeypointPrompt: {
+            /**
+             * Name
+             * @description The engine's name of the key point, such as left_wrist.
+             */
+            name: string;
+            /** X */
+            x: number;
+            /** Y */
+            y: number;
+        };
+        /**
          * Keys
          * @description The valid keys of a tenant, oldest first.
          */
@@ -2678,6 +2712,22 @@ export interface components {
             video: string;
         };
         /**
+         * PersonPrompt
+         * @description Key points and hands of one person; left and right are the person's own.
+         */
+        PersonPrompt: {
+            /**
+             * Keypoints
+             * @description Key points, each name once.
+             * @default []
+             */
+            keypoints?: components["schemas"]["KeypointPrompt"][];
+            /** @description Box around the left hand, which takes the place of the engine's. */
+            left_hand?: components["schemas"]["Box"] | null;
+            /** @description Box around the right hand. */
+            right_hand?: components["schemas"]["Box"] | null;
+        };
+        /**
          * Point
          * @description A point in pixels.
          */
@@ -3259,10 +3309,11 @@ export interface components {
             nms_iou?: number | null;
             /**
              * Outputs
-             * @description Extra outputs: polygons in the instances, a PNG artefact per mask.
+             * @description Extra outputs: polygons in the instances, a PNG artefact per mask, and a semantic map per phrase (for
+             *     engines with the capability `semantic_map`).
              * @default []
              */
-            outputs?: ("polygons" | "png")[];
+            outputs?: ("polygons" | "png" | "semantic")[];
             /**
              * Overlay
              * @description Whether to draw the masks over the image as the artefact `overlay.png`; without it, the mask of a click
@@ -3334,6 +3385,13 @@ export interface components {
              * @enum {string}
              */
             kind: "segment";
+            /**
+             * Semantic
+             * @description Artefact name of the semantic map of each phrase, where it was asked for: how likely each pixel belongs
+             *     to the concept, 0 to 255 for 0 to 1.
+             * @default []
+             */
+            semantic?: string[];
             /** Width */
             width: number;
         };
@@ -3976,6 +4034,7 @@ export type KeptDays = components['schemas']['KeptDays'];
 export type Key = components['schemas']['Key'];
 export type KeySecret = components['schemas']['KeySecret'];
 export type Keypoint = components['schemas']['Keypoint'];
+export type KeypointPrompt = components['schemas']['KeypointPrompt'];
 export type Keys = components['schemas']['Keys'];
 export type LeRobotExport = components['schemas']['LeRobotExport'];
 export type MakeLink = components['schemas']['MakeLink'];
@@ -3993,6 +4052,7 @@ export type ObjectViews = components['schemas']['ObjectViews'];
 export type ObjectsJob = components['schemas']['ObjectsJob'];
 export type ObjectsResult = components['schemas']['ObjectsResult'];
 export type OpenSession = components['schemas']['OpenSession'];
+export type PersonPrompt = components['schemas']['PersonPrompt'];
 export type Point = components['schemas']['Point'];
 export type Pose = components['schemas']['Pose'];
 export type Problem = components['schemas']['Problem'];

@@ -6,7 +6,15 @@ z forward), quaternions wxyz. Unknown values are None, never zero.
 """
 
 from workers.engines.protocols.batches import BatchedConceptEngine, GroundingQuery
-from workers.engines.protocols.bodies import BodyEngine, BodyEstimate, LodBodyEngine, Rig
+from workers.engines.protocols.bodies import (
+    BodyControls,
+    BodyEngine,
+    BodyEstimate,
+    LodBodyEngine,
+    PersonHints,
+    PromptableBodyEngine,
+    Rig,
+)
 from workers.engines.protocols.concepts import (
     ConceptEngine,
     FrameExemplar,
@@ -16,6 +24,7 @@ from workers.engines.protocols.concepts import (
     MaskCleanup,
     Removal,
     SegmentedInstance,
+    SemanticEngine,
     TimedPrompt,
     TrackedInstance,
     Tracker,
@@ -43,6 +52,7 @@ from workers.engines.protocols.shared import (
 
 __all__ = [
     "BatchedConceptEngine",
+    "BodyControls",
     "BodyEngine",
     "BodyEstimate",
     "Box",
@@ -62,12 +72,15 @@ __all__ = [
     "MultiViewEngine",
     "ObjectAsset",
     "ObjectEngine",
+    "PersonHints",
+    "PromptableBodyEngine",
     "Removal",
     "RequestRefused",
     "Rgb",
     "Rig",
     "ScaleSource",
     "SegmentedInstance",
+    "SemanticEngine",
     "TimedPrompt",
     "TrackPrompts",
     "TrackedInstance",

@@ -68,6 +68,48 @@ class BodyEngine(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonHints:
+    """What is known of one person: key points as name, x, y, and boxes of the person's own hands."""
+
+    keypoints: tuple[tuple[str, float, float], ...] = ()
+    left_hand: Box | None = None
+    right_hand: Box | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BodyControls:
+    """Prompts of people and the refining of their hands.
+
+    `people` has one entry per box, or none. `refined` says whether the left and the right hand are refined
+    from crops of their own; `max_wrist_angle` in radians is how far a refined wrist may be turned from the
+    body's own. None takes the engine's value.
+    """
+
+    people: tuple[PersonHints, ...] = ()
+    refined: tuple[bool, bool] | None = None
+    max_wrist_angle: float | None = None
+
+
+@runtime_checkable
+class PromptableBodyEngine(Protocol):
+    """What a body engine adds that lists the capabilities `body_prompts` or `hand_refinement`."""
+
+    info: EngineInfo
+
+    def recover_prompted(
+        self,
+        image: Rgb,
+        boxes: Sequence[Box],
+        controls: BodyControls,
+        masks: Sequence[Mask] | None = None,
+        *,
+        camera: Camera | None = None,
+    ) -> list[BodyEstimate | None]:
+        """One body per box as the controls say; raises RequestRefused `keypoint_unknown`."""
+        ...
+
+
 @runtime_checkable
 class LodBodyEngine(Protocol):
     """What a body engine adds whose meshes have levels of detail."""

@@ -6,6 +6,7 @@ from maquette.contract import BodiesJob, BodiesResult, Manifest, TrackResult
 
 from workers.errors import JobProblem
 from workers.formats.images import encode_png
+from workers.jobs.bodies.controls import read_controls
 from workers.jobs.bodies.files import write_body
 from workers.jobs.bodies.recovery import (
     PersonRegion,
@@ -22,6 +23,9 @@ from workers.jobs.previews import render_body_panels
 from workers.jobs.segment.instances import decode_masks, load_instances
 from workers.jobs.segment.prompts import check_prompts
 from workers.jobs.sources import load_source_image
+
+# options of the request that the manifest repeats
+RECORDED = {"formats", "lod", "vertices", "max_people", "height_m", "hands", "max_wrist_angle", "people"}
 
 
 def run(context: JobContext, request: BodiesJob) -> Manifest:
@@ -45,8 +49,9 @@ def _run_image(context: JobContext, request: BodiesJob) -> Manifest:
         regions = _select_regions(context, image, request)
     kept = _keep_largest(regions, request.max_people)
     camera = find_measured_camera(image, request.camera)
+    controls = read_controls(context.engines.bodies().info, request, kept)
     people, failures = recover_people(
-        context, image, kept, camera, request.seed, request.lod, request.height_at
+        context, image, kept, camera, request.seed, request.lod, request.height_at, controls
     )
     context.progress("write", message="writing bodies")
     panels = render_body_panels(image.pixels, [person.body for person in people])
@@ -68,7 +73,7 @@ def _run_image(context: JobContext, request: BodiesJob) -> Manifest:
         )
     return context.build_manifest(
         result,
-        parameters=request.model_dump(include={"formats", "lod", "vertices", "max_people", "height_m"}),
+        parameters=request.model_dump(include=RECORDED),
         seed=request.seed,
         reason=reason,
         flags=[

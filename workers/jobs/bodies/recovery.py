@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from maquette.contract import BodiesJob, ObjectFailure
 from maquette.contract.requests import PromptedJob
 
-from workers.engines.protocols import BodyEngine, BodyEstimate, Box, LodBodyEngine, Mask
+from workers.engines.protocols import (
+    BodyControls,
+    BodyEngine,
+    BodyEstimate,
+    Box,
+    LodBodyEngine,
+    Mask,
+    PromptableBodyEngine,
+    Rgb,
+)
 from workers.geometry.cameras import Camera
 from workers.jobs.bodies.body_height import scale_to_height
 from workers.jobs.context import JobContext
@@ -52,24 +61,23 @@ def recover_people(
     seed: int,
     lod: int | None = None,
     height_at: Callable[[int], float | None] = lambda _: None,
+    controls: BodyControls | None = None,
 ) -> tuple[list[RecoveredPerson], list[ObjectFailure]]:
     """A body per region; regions without a trustworthy body are reported as failures.
 
     Either all regions have a mask, or none has. Without a `camera` the engine assumes one. `height_at` gives
-    the known height in metres of a region's person by its index.
+    the known height in metres of a region's person by its index; `controls` are for engines that have them.
     """
     engine = context.engines.bodies()
     context.record_engine(engine.info)
     context.progress("bodies", 0, len(regions))
     if not regions:
         return [], []
-    bodies = engine.recover(
-        image.pixels,
-        [region.box for region in regions],
-        None if regions[0].mask is None else [region.mask for region in regions if region.mask is not None],
-        camera=camera,
-        seed=seed,
+    boxes = [region.box for region in regions]
+    masks = (
+        None if regions[0].mask is None else [region.mask for region in regions if region.mask is not None]
     )
+    bodies = call_engine(engine, image.pixels, boxes, masks, controls, camera, seed)
     people: list[RecoveredPerson] = []
     failures: list[ObjectFailure] = []
     for region, body in zip(regions, bodies, strict=True):
@@ -80,6 +88,23 @@ def recover_people(
             people.append(RecoveredPerson(region.index, f"body-{region.index:03d}", body))
     context.progress("bodies", len(regions), len(regions))
     return people, failures
+
+
+def call_engine(
+    engine: BodyEngine,
+    image: Rgb,
+    boxes: Sequence[Box],
+    masks: Sequence[Mask] | None,
+    controls: BodyControls | None,
+    camera: Camera | None,
+    seed: int,
+) -> list[BodyEstimate | None]:
+    """The engine's bodies of an image (H, W, 3), as the controls say where there are some."""
+    if controls is None:
+        return engine.recover(image, boxes, masks, camera=camera, seed=seed)
+    if not isinstance(engine, PromptableBodyEngine):
+        raise TypeError(f"engine {engine.info.name!r} lists controls of bodies and has none")
+    return engine.recover_prompted(image, boxes, controls, masks, camera=camera)
 
 
 def list_ignored_options(context: JobContext, request: BodiesJob) -> list[str]:

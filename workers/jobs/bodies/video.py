@@ -18,9 +18,10 @@ from workers.errors import JobProblem
 from workers.formats.images import encode_png, shrink_image
 from workers.geometry.cameras import Camera
 from workers.jobs.bodies.checkpoint import BodiesCheckpoint
+from workers.jobs.bodies.controls import read_controls
 from workers.jobs.bodies.estimate_chunks import EstimateChunkWriter, dump_rig
 from workers.jobs.bodies.motions import RecoveredVideo, write_motions
-from workers.jobs.bodies.recovery import PERSON, apply_height, apply_lod, list_ignored_options
+from workers.jobs.bodies.recovery import PERSON, apply_height, apply_lod, call_engine, list_ignored_options
 from workers.jobs.cameras import parse_intrinsics
 from workers.jobs.context import JobContext
 from workers.jobs.media_loader import LoadedVideo
@@ -153,13 +154,10 @@ def _recover_frame(
     if not people.objects:
         return []
     engine = context.engines.bodies()
-    bodies = engine.recover(
-        frame.pixels,
-        [person.box for person in people.objects],
-        [person.mask for person in people.objects],
-        camera=camera,
-        seed=request.seed,
-    )
+    boxes = [person.box for person in people.objects]
+    masks = [person.mask for person in people.objects]
+    controls = read_controls(engine.info, request)
+    bodies = call_engine(engine, frame.pixels, boxes, masks, controls, camera, request.seed)
     pairs = zip(people.objects, bodies, strict=True)
     height = request.height_m if isinstance(request.height_m, float) else None
     return [

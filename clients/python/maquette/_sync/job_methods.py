@@ -219,7 +219,8 @@ class JobSubmitter(VersionSubmitter):
 
         Without boxes, masks or a job, people are detected first; `from_job` continues a segment or a track
         job. `height_m` is the height in metres of all people, or one per box or mask. `world_from_cam` holds
-        a 4x4 matrix per frame and places a video's bodies in the world.
+        a 4x4 matrix per frame and places a video's bodies in the world. `people` are dicts of `keypoints` and
+        hand boxes, one per box or mask, for engines that list `body_prompts`.
         """
         with invalid_requests():
             request = BodiesJob(

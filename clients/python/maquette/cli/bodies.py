@@ -10,6 +10,7 @@ from maquette.cli import parsing
 from maquette.cli.batch import run_each_or_continue
 from maquette.contract import BodiesJob, BodyFormat
 from maquette.contract.defaults import BODIES
+from maquette.contract.requests.person_prompts import HandChoice
 
 if TYPE_CHECKING:
     from maquette.client import Maquette
@@ -34,7 +35,17 @@ Heights = Annotated[
         "commas; '-' where unknown.",
     ),
 ]
+PeopleFile = Annotated[
+    Path | None,
+    typer.Option(help="JSON file: key points and hand boxes, an object (or null) per box or mask."),
+]
 AsVideo = Annotated[bool, typer.Option("--video", help="Take addresses and animated images for videos.")]
+
+# options that the client takes under the same name, and as they are
+SAME = (
+    *("lod", "vertices", "max_people", "max_frames", "smoothing", "hands", "max_wrist_angle"),
+    *("world_up", "seed", "engine"),
+)
 
 
 def bodies(
@@ -54,6 +65,9 @@ def bodies(
         float, o.field_option(BodiesJob, "max_gap_seconds", "--max-gap")
     ] = BODIES.max_gap_seconds,
     height: Heights = None,
+    people: PeopleFile = None,
+    hands: Annotated[HandChoice | None, o.field_option(BodiesJob, "hands")] = None,
+    max_wrist_angle: Annotated[float | None, o.field_option(BodiesJob, "max_wrist_angle")] = None,
     world_from_cam: PosesFile = None,
     world_up: Annotated[Literal["-y", "y", "z"], o.field_option(BodiesJob, "world_up")] = BODIES.world_up,
     as_video: AsVideo = False,
@@ -66,21 +80,15 @@ def bodies(
 ) -> None:
     """Recover rigged bodies of the people in images, animated ones of those in videos."""
     fields: dict[str, Any] = {
+        **{name: context.params[name] for name in SAME},
         "boxes": parsing.parse_boxes(box),
         "masks": [_read_mask(file) for file in mask or ()],
         "camera": parsing.parse_camera(camera),
         "formats": parsing.parse_names(formats, BodyFormat),
-        "lod": lod,
-        "vertices": vertices,
-        "max_people": max_people,
-        "max_frames": max_frames,
-        "smoothing": smoothing,
         "max_gap_seconds": max_gap,
         "height_m": _parse_heights(height),
+        "people": _read_people(people),
         "world_from_cam": None if world_from_cam is None else _read_poses(world_from_cam),
-        "world_up": world_up,
-        "seed": seed,
-        "engine": engine,
     }
 
     def start(mq: "Maquette", medium: Any) -> "Job[Any]":
@@ -115,6 +123,15 @@ def _read_poses(file: Path) -> list[Any]:
     if not is_valid:
         raise typer.BadParameter(f"{file} must hold a JSON list of 4x4 matrices")
     return list(poses)
+
+
+def _read_people(file: Path | None) -> list[Any]:
+    people = [] if file is None else parsing.read_json(file)
+    if not isinstance(people, list) or not all(
+        person is None or isinstance(person, dict) for person in people
+    ):
+        raise typer.BadParameter(f"{file} must hold a JSON list of objects and nulls")
+    return people
 
 
 def _read_mask(file: Path) -> Any:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.bodies.sam3d import checkpoint_pickle
+from workers.engines.bodies.sam3d.prompting import Prompts, prompting
 from workers.engines.bodies.sam3d.recorded import SHAPES
 from workers.engines.host.arrays import Arrays
 from workers.engines.host.child import Answer, ChildError, serve
@@ -54,8 +55,12 @@ class Estimator:
     def answer(self, fields: Mapping[str, Any], arrays: Arrays) -> Answer:
         """`image` (H, W, 3) uint8 RGB, `boxes` (N, 4), optional `masks` packed to bits.
 
+        Prompts come as `points` (N, K, 3), `hands` (N, 2, 4) and the field `refined`; see `Prompts`.
+        The field `max_wrist_angle` is in radians, None for upstream's.
+
         Without `intrinsics` (3, 3) they are estimated. Returns the arrays of `contract.SHAPES`, each with the
-        people first, and the intrinsics that were used.
+        people first, the intrinsics that were used, and for each person
+        whether a point was `outside` the crop.
         """
         image = arrays["image"]
         height, width = image.shape[:2]
@@ -72,16 +77,29 @@ class Estimator:
                 )
             given = np.asarray(self._fov.get_cam_intrinsics(image))[0]
         intrinsics = self._torch.from_numpy(given.astype(np.float32)[None])
-        people = self._recover(image, boxes, masks, intrinsics)
-        return {"people": len(people)}, {**_stacked(people), "intrinsics": given.astype(np.float64)}
+        prompts = None
+        if "points" in arrays:
+            prompts = Prompts(arrays["points"], arrays["hands"], tuple(fields["refined"]))
+        with _wrist_angle(self._estimator, fields.get("max_wrist_angle")):
+            people, outside = self._recover(image, boxes, masks, intrinsics, prompts)
+        reply = {**_stacked(people), "intrinsics": given.astype(np.float64), "outside": outside}
+        return {"people": len(people)}, reply
 
-    def _recover(self, image: Any, boxes: Any, masks: Any, intrinsics: Any) -> list[dict[str, Any]]:
+    def _recover(
+        self, image: Any, boxes: Any, masks: Any, intrinsics: Any, prompts: Prompts | None
+    ) -> tuple[list[dict[str, Any]], NDArray[np.bool_]]:
         """The people of an image, together; where they do not fit into memory, half of them at a time."""
+        # without hands the second decoder need not run
+        mode = "body" if self._mode == "full" and prompts and not any(prompts.refined) else self._mode
         try:
-            people: list[dict[str, Any]] = self._estimator.process_one_image(
-                image, bboxes=boxes, masks=masks, cam_int=intrinsics, inference_type=self._mode
-            )
-            return people
+            with prompting(self._torch, self._estimator.model, prompts) as outside:
+                people: list[dict[str, Any]] = self._estimator.process_one_image(
+                    image, bboxes=boxes, masks=masks, cam_int=intrinsics, inference_type=mode
+                )
+            is_outside = np.zeros(len(boxes), np.bool_)
+            if outside:
+                is_outside |= outside[0].any(axis=1)
+            return people, is_outside
         except self._torch.cuda.OutOfMemoryError as error:
             self._torch.cuda.empty_cache()
             if len(boxes) == 1:
@@ -89,13 +107,30 @@ class Estimator:
                     "out_of_memory", "one person does not fit into the GPU's memory", fatal=True
                 ) from error
         half = len(boxes) // 2
-        return [
-            person
-            for part in (slice(None, half), slice(half, None))
-            for person in self._recover(
-                image, boxes[part], None if masks is None else masks[part], intrinsics
+        halves = [
+            self._recover(
+                image,
+                boxes[part],
+                None if masks is None else masks[part],
+                intrinsics,
+                None if prompts is None else prompts.select(part),
             )
+            for part in (slice(None, half), slice(half, None))
         ]
+        return halves[0][0] + halves[1][0], np.concatenate([halves[0][1], halves[1][1]])
+
+
+@contextmanager
+def _wrist_angle(estimator: Any, radians: float | None) -> Iterator[None]:
+    """Upstream reads the threshold from its estimator at every image; None keeps its value."""
+    if radians is None:
+        yield
+        return
+    before, estimator.thresh_wrist_angle = estimator.thresh_wrist_angle, radians
+    try:
+        yield
+    finally:
+        estimator.thresh_wrist_angle = before
 
 
 def _fov_estimator(checkpoint: str | None) -> Any:

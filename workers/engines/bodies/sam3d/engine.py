@@ -16,11 +16,12 @@ from workers.engines.bodies.mhr.model import MhrModel, SkinnedMesh
 from workers.engines.bodies.sam3d.assemble import Assembler
 from workers.engines.bodies.sam3d.contract import UpstreamPerson, assign, read_people
 from workers.engines.bodies.sam3d.errors import LICENCE, Sam3dBodyContract, Sam3dBodyUnavailable
-from workers.engines.bodies.sam3d.settings import CHILD, Sam3dBodySettings
+from workers.engines.bodies.sam3d.prompt_arrays import encode_prompts
+from workers.engines.bodies.sam3d.settings import CHILD, Mode, Sam3dBodySettings
 from workers.engines.host.errors import HostRefused
 from workers.engines.host.host import EngineHost, HostSpec
 from workers.engines.host.startup import start_host
-from workers.engines.protocols import BodyEstimate, Box, EngineInfo, Mask, Rgb
+from workers.engines.protocols import BodyControls, BodyEstimate, Box, EngineInfo, Mask, Rgb
 from workers.engines.weights import WeightsCorrupt
 from workers.geometry.cameras import Camera
 
@@ -29,6 +30,13 @@ MIN_BOX_SIDE = 16
 CONFIG = "model_config.yaml"
 # Upstream enlarges boxes that close tightly around a mask by this factor before it crops.
 MASK_BOX_SCALE = 1.2
+CAPABILITIES = ("image", "multi_person", "rig", "masks", "hands", "shape", "lod")
+# What a request may say about people and their hands, by what is run.
+CONTROLS: dict[Mode, tuple[str, ...]] = {
+    "full": ("body_prompts", "hand_refinement"),
+    "body": ("body_prompts",),
+    "hands": (),
+}
 
 
 class Sam3dBody:
@@ -61,7 +69,7 @@ class Sam3dBody:
             f"/mask_boxes{MASK_BOX_SCALE}{'/fov' if fov else ''}",
             device=str(ready["device"]),
             licence=f"{LICENCE} (weights and code of SAM 3D Body); Apache-2.0 (MHR)",
-            capabilities=("image", "multi_person", "rig", "masks", "hands", "shape", "lod"),
+            capabilities=(*CAPABILITIES, *CONTROLS[chosen.mode]),
             limits=(
                 "metres come from the network's prior",
                 "faces keep a neutral expression",
@@ -88,6 +96,24 @@ class Sam3dBody:
         Raises ValueError when masks or camera do not match, Sam3dBodyContract when upstream's answer is not
         what was recorded, HostTimeout, HostCrashed, HostGarbled or HostRefused when the child gave none.
         """
+        return self.recover_prompted(image, boxes, BodyControls(), masks, camera=camera)
+
+    def recover_prompted(
+        self,
+        image: Rgb,
+        boxes: Sequence[Box],
+        controls: BodyControls,
+        masks: Sequence[Mask] | None = None,
+        *,
+        camera: Camera | None = None,
+    ) -> list[BodyEstimate | None]:
+        """One body per box as the controls say.
+
+        Raises what `recover` does, and RequestRefused `keypoint_unknown`.
+
+        Bodies of which a key point lay outside the crop around the box, where the network does not see it,
+        are flagged `keypoint_outside_crop`.
+        """
         height, width = image.shape[:2]
         _check(image, boxes, masks, camera)
         known = camera
@@ -109,11 +135,16 @@ class Sam3dBody:
         if masks is not None:
             # 60 masks of a 12 megapixel image are 90 MB as bits and 720 MB as bytes
             arrays["masks"] = np.packbits(np.stack([masks[i] for i in usable]))
-        people, used = self._ask(arrays)
+        arrays |= encode_prompts(controls, usable)
+        fields = {"refined": controls.refined or (True, True), "max_wrist_angle": controls.max_wrist_angle}
+        people, used, outside = self._ask(fields, arrays)
         view = known or _estimated(used, width, height)
-        for i, person in zip(usable, assign(people, requested.astype(np.float64)), strict=True):
+        assigned = assign(people, requested.astype(np.float64))
+        for i, person, is_outside in zip(usable, assigned, outside, strict=True):
             if person is not None:
                 body = self._assembler.body(person, boxes[i], view)
+                if body is not None and is_outside:
+                    body = replace(body, flags=(*body.flags, "keypoint_outside_crop"))
                 bodies[i] = None if body is None else self._convert_lod(body, self._settings.lod)
         return bodies
 
@@ -132,11 +163,13 @@ class Sam3dBody:
     def _convert_lod(self, body: BodyEstimate, lod: int) -> BodyEstimate:
         return body if lod == NATIVE else convert_lod(body, lod, self._mesh(lod))
 
-    def _ask(self, arrays: dict[str, NDArray[Any]]) -> tuple[list[UpstreamPerson], NDArray[Any]]:
-        """The people, and the intrinsics (3, 3) that upstream was given."""
+    def _ask(
+        self, fields: dict[str, Any], arrays: dict[str, NDArray[Any]]
+    ) -> tuple[list[UpstreamPerson], NDArray[Any], NDArray[Any]]:
+        """The people, the intrinsics (3, 3) that upstream was given, and whose key points it cannot see."""
         try:
-            answer = self._host.ask({}, arrays).arrays
-            return read_people(answer), answer["intrinsics"]
+            answer = self._host.ask(fields, arrays).arrays
+            return read_people(answer), answer["intrinsics"], answer["outside"]
         except HostRefused as error:
             if error.code == "contract":
                 raise Sam3dBodyContract(str(error)) from error

@@ -10,6 +10,7 @@ from maquette.contract.requests.convert import ConvertJob
 from maquette.contract.requests.dataset import DatasetJob, DatasetOptions
 from maquette.contract.requests.generation import Generation
 from maquette.contract.requests.objects import ObjectsJob, ReconstructionJob
+from maquette.contract.requests.person_prompts import KeypointPrompt, PersonPrompt
 from maquette.contract.requests.regions import Misfit, Region, find_misfit, report_no_object
 from maquette.contract.requests.scene import SceneJob
 from maquette.contract.requests.segment import SegmentJob
@@ -31,8 +32,10 @@ __all__ = [
     "JobBase",
     "JobId",
     "JobRequest",
+    "KeypointPrompt",
     "Misfit",
     "ObjectsJob",
+    "PersonPrompt",
     "PromptedJob",
     "ReconstructionJob",
     "Region",

@@ -10,6 +10,7 @@ from maquette.contract.geometry import Intrinsics
 from maquette.contract.media import MediaRef
 from maquette.contract.prompts import Boxes, Masks
 from maquette.contract.requests.common import CameraPoses, FrameLimit, JobBase, JobId
+from maquette.contract.requests.person_prompts import HandChoice, PersonPrompt, WristAngle
 from maquette.contract.requests.regions import Region, list_regions
 
 Height = Annotated[float, Field(ge=0.3, le=2.6)]
@@ -30,6 +31,15 @@ class BodiesJob(JobBase):
     """Boxes of people in the image, in pixels."""
     masks: Masks = []
     """Masks of people in the image; with `boxes`, one per box."""
+    people: Annotated[list[PersonPrompt | None], Field(max_length=256)] = []
+    """Key points and hand boxes, one entry per box or mask (null for none), for engines with the capability
+    `body_prompts`."""
+    hands: HandChoice | None = None
+    """Which hands are refined from crops of their own (capability `hand_refinement`); null takes the
+    engine's."""
+    max_wrist_angle: WristAngle | None = None
+    """Largest turn in radians between a refined wrist and the body's own up to which the hand is used
+    (capability `hand_refinement`); null takes the engine's."""
     from_job: JobId | None = None
     """Id of a segment job or of a track job that brings the image or video and the people's masks."""
     camera: Intrinsics | None = None
@@ -66,6 +76,8 @@ class BodiesJob(JobBase):
             raise ValueError("'masks' and 'boxes' must name the same people: their lengths differ")
         if isinstance(self.height_m, list) and len(self.height_m) != max(len(self.boxes), len(self.masks)):
             raise ValueError("'height_m' has one height for all, or one per box or mask of an 'image'")
+        if self.people and len(self.people) != max(len(self.boxes), len(self.masks)):
+            raise ValueError("'people' has one entry per box or mask of an 'image'")
         if self.image is not None and (why := self.video_only_field()):
             raise ValueError(f"{why} of a video: leave it out with 'image'")
         if self.video is not None and (why := self.image_only_format()):
@@ -73,9 +85,12 @@ class BodiesJob(JobBase):
         return self
 
     def regions(self) -> Iterator[Region]:
-        """Yield boxes and masks."""
+        """Yield boxes and masks, then key points and hands."""
         yield from list_regions("boxes", self.boxes)
         yield from list_regions("masks", self.masks)
+        for index, person in enumerate(self.people):
+            if person is not None:
+                yield from person.regions(f"people[{index}]")
 
     def height_at(self, index: int) -> float | None:
         """Return the given height in metres of the person in box or mask `index`; None where unknown."""
