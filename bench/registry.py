@@ -43,6 +43,7 @@ BENCHES = (
     Bench("objects.random_shapes", "reconstruction from one view on random shapes and views"),
     Bench("objects.rasterisers", "frames per second of the rasterisers: NumPy, numba, gsplat"),
     Bench("objects.real", "reconstruction from one view on real objects that were held out"),
+    Bench("objects.real_figure", "draws the figure of real objects that were held out"),
     Bench("objects.shapes", "reconstruction from one view on analytic shapes"),
     Bench("objects.stages", "objects per second by stage, and by file of an objects job"),
     Bench("objects.suite", "all object benches in one run: quality or speed"),

@@ -2,6 +2,7 @@
 
     python -m scripts.training.lay_out_meshes sweethome3d-furniture_*.deb
     python -m bench run objects.real [--meshes build/meshes] [--count 80] [--depth] [--aside] [--no-camera]
+        [--without learned]
 
 Every held-out object is seen once, at a pitch from 5 to 50 degrees, by a camera drawn from the seed. Per size
 class and in the mean: silhouette IoU over 8 novel views, F-score at 5% of the longest side of the surface
@@ -23,6 +24,8 @@ from bench.objects.geometry_scores import f_score, icp, orbit
 from bench.objects.real_meshes import Array, RealMesh, RealView, draw_view, load_meshes
 from bench.report import Report
 from workers.engines.objects.default import DefaultObjects
+from workers.engines.objects.single_view import shape_selection
+from workers.engines.objects.single_view.shape_selection import HYPOTHESES
 from workers.engines.objects.splats.surfels import sample_surface
 from workers.engines.protocols import ObjectAsset, ObjectEngine
 from workers.geometry.cameras import Camera
@@ -34,6 +37,8 @@ NOVEL = tuple((a, e) for a in (60.0, 120.0, 180.0, 270.0) for e in (-20.0, 30.0)
 NOVEL_CAMERA, NOVEL_DISTANCE = Camera.with_field_of_view(160, 160, 30), 3.6
 COLUMNS = {"IoU": ".3f", "F@.05": ".3f", "ICP-F": ".3f", "input IoU": ".4f", "ms": ".0f"}
 KINDS = ("box", "turned", "learned")
+# Bins of confidence in the reliability curve.
+BINS = 5
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,22 @@ def choose_meshes(folder: Path, count: int, *, held: bool) -> list[RealMesh]:
     return [meshes[index] for index in chosen]
 
 
+def report_reliability(report: Report, confidence: Array, measured: Array) -> None:
+    """Predicted against measured F@.05 (N,) in bins of confidence, and the expected calibration error."""
+    table = report.table(
+        "Reliability", {"confidence": "", "objects": "", "mean": ".3f", "F@.05": ".3f", "deviation": ".3f"}
+    )
+    bins = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+    error = 0.0
+    for number in np.unique(bins):
+        here = bins == number
+        mean, score = float(confidence[here].mean()), float(measured[here].mean())
+        error += float(here.mean()) * abs(mean - score)
+        name = f"{number / BINS:.1f} to {(number + 1) / BINS:.1f}"
+        table.add(name, int(here.sum()), mean, score, float(measured[here].std()))
+    report.add({"expected_calibration_error": error})
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--meshes", type=Path, default=Path("build/meshes"))
     parser.add_argument("--count", type=int, default=80, help="how many objects")
@@ -131,10 +152,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--aside", action="store_true", help="the object stands away from the image's centre")
     parser.add_argument("--no-camera", action="store_true", help="the focal length is unknown")
     parser.add_argument("--training", action="store_true", help="objects that training may use")
+    parser.add_argument("--without", default="", help="hypotheses to leave out, such as learned")
     parser.add_argument("--each", action="store_true", help="also report every object")
 
 
 def run(options: argparse.Namespace, report: Report) -> None:
+    left_out = options.without.split(",")
+    kept = tuple(hypothesis for hypothesis in HYPOTHESES if hypothesis.name not in left_out)
+    shape_selection.HYPOTHESES = kept
     engine = DefaultObjects(splats=1000)
     scores: list[tuple[str, RealScores]] = []
     each = report.table("Objects", {"object": "", **COLUMNS, "confidence": ".3f", "hypothesis": ""})
@@ -159,3 +184,8 @@ def run(options: argparse.Namespace, report: Report) -> None:
             kinds = Counter(score.kind for score in chosen)
             counts = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
             table.add(name, len(chosen), *np.mean([score.figures for score in chosen], axis=0), counts)
+    report_reliability(
+        report,
+        np.array([score.confidence for _, score in scores]),
+        np.array([score.figures[1] for _, score in scores]),
+    )

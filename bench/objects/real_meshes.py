@@ -54,7 +54,8 @@ class RealMesh:
             placed = pose.apply(points)
             column, row = np.clip(camera.project(placed), 0, SEEN_SIDE - 1).astype(np.int64).T
             seen |= placed[:, 2] <= depth[row, column] + SEEN_DEPTH
-        return points[seen][:count]
+        # samples lie in the order of faces
+        return np.random.default_rng(0).permutation(points[seen])[:count]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 # Shares of samples with a measured depth, a ragged mask, a mirrored image, a wrong focal length, an occluder.
-DEPTH_SHARE, RAGGED_SHARE, WRONG_FOCAL_SHARE, GREY_SHARE = 0.35, 0.4, 0.25, 0.1
+DEPTH_SHARE, RAGGED_SHARE, WRONG_FOCAL_SHARE, GREY_SHARE = 0.25, 0.3, 0.25, 0.1
 # Share of the object's side that its crop spans; the same as `prior_input.FILL`.
 FILL = 0.92
 

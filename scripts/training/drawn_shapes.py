@@ -186,9 +186,7 @@ def bracket(rng: Generator) -> list[Part]:
 
 def ring(rng: Generator) -> list[Part]:
     radius, thick = rng.uniform(0.25, 0.45), rng.uniform(0.05, 0.22)
-    part = tube(
-        np.concatenate([trace_arc((0, 0), (radius, radius), 0, 337)] * 1), thick, rng.uniform(0.5, 1.5)
-    )
+    part = tube(trace_arc((0, 0), (radius, radius), 0, 337), thick, rng.uniform(0.5, 1.5))
     if rng.random() < 0.6:
         return [place(part, rotation=Rotation.from_euler("x", 90, degrees=True).as_matrix())]
     return [part]

@@ -1,6 +1,6 @@
 """Renders the samples that the shape prior learns from, in shards of 512.
 
-    python -m scripts.training.render_samples drawn --shards 40 [--seed 1] [--out build/prior]
+    python -m scripts.training.render_samples drawn --shards 25 [--seed 1] [--out build/prior]
     python -m scripts.training.render_samples real --meshes build/meshes --shards 24
 
 `drawn` are objects of `drawn_shapes`, `real` those that `lay_out_meshes` laid out and did not hold out.

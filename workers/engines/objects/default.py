@@ -1,4 +1,4 @@
-"""The default object engine: shapes from masks, on the CPU, without learned weights."""
+"""The default object engine: shapes from masks, on the CPU, with a small learned prior."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from workers.engines.protocols import EngineInfo, Mask, ObjectAsset, Rgb
 from workers.geometry.cameras import Camera
 from workers.geometry.posed_cameras import PosedCamera
 
-VERSION = "5"
+VERSION = "6"
 # Gaussians per object, about 1 MB as PLY. Chosen, not measured.
 SPLAT_SIZE = 15_000
 
@@ -21,8 +21,9 @@ SPLAT_SIZE = 15_000
 class DefaultObjects:
     """Reconstructs a masked object as a closed mesh, a splat and a pose, in about 0.1 s per view.
 
-    From one view: a box or a solid of revolution where one explains the outline, else an inflated surface
-    whose outline is the mask's. From several: the visual hull, carved by colour.
+    From one view: a box or a solid of revolution where one explains the outline, else a surface whose
+    outline is the mask's and whose front and back a small network predicts. From several: the visual hull,
+    carved by colour.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class DefaultObjects:
             licence="Apache-2.0",
             capabilities=("single_view", "many_views", "depth", "mesh", "splat"),
             limits=(
-                "the unseen side is guessed by mirroring what is seen",
+                "the unseen side is guessed",
                 "without depth the scale is relative: every object stands at distance 1 from the camera",
                 "hollow shapes come out filled, unless several views tell otherwise by their colours",
             ),
@@ -57,11 +58,11 @@ class DefaultObjects:
     ) -> ObjectAsset:
         """Reconstruct one masked object; see `ObjectEngine.reconstruct`.
 
-        The object frame has +y up and faces the camera with +z; its origin is the centre of the bounding box,
-        and the longest side of the box is 1. An inflated surface has the camera's axes; boxes and solids of
-        revolution stand upright. Without depth the object is at about z = 1 in camera units. A `label` whose
-        shape or thickness is known decides between hypotheses.
-        Raises EmptyMaskError for an empty mask and ValueError for wrong shapes.
+        The object frame has +y up and faces the camera with +z; its origin is the centre of the bounding
+        box, and the longest side of the box is 1. A surface of any outline has the camera's axes; boxes and
+        solids of revolution stand upright. Without depth the object is at about z = 1 in camera units. A
+        `label` whose shape or thickness is known decides between hypotheses. Raises EmptyMaskError for an
+        empty mask and ValueError for wrong shapes.
         """
         check_inputs(image, mask, camera, depth)
         return reconstruct_view(image, mask, camera, depth, label, splat_size=self._splat_size, seed=seed)

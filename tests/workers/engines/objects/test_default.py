@@ -1,6 +1,7 @@
 """The default object engine on masks of all kinds: closed meshes, exact outlines, the same bytes."""
 
 import io
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -13,6 +14,8 @@ from tests.support.gltf_validator import assert_valid
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.objects.export import add_asset_node, write_asset_glb, write_asset_splat_ply
 from workers.engines.objects.inputs import EmptyMaskError
+from workers.engines.objects.single_view.confidence import rate_confidence
+from workers.engines.objects.single_view.mask_view import MaskView
 from workers.engines.protocols import ObjectEngine
 from workers.formats.glb_builder import GlbBuilder
 from workers.formats.glb_reader import read_glb
@@ -91,7 +94,7 @@ def test_every_mask_gives_a_closed_mesh_with_its_outline(name):
     measured = iou(asset, mask)
     assert measured >= 0.97
     assert asset.silhouette_iou == pytest.approx(measured, abs=1e-9)
-    assert 0 <= asset.confidence <= 0.5
+    assert 0 <= asset.confidence <= 1
     assert {"default_engine", "unseen_side_guessed", "scale_not_metric", "camera_assumed"} <= set(asset.flags)
 
 
@@ -154,8 +157,10 @@ def test_flags(name, flag, present):
 
 
 def test_truncation_and_parts_lower_confidence():
-    confidence = {n: ENGINE.reconstruct(IMAGE, MASKS[n]).confidence for n in MASKS}
-    assert confidence["at the border"] < 0.3 < confidence["two parts"] < 0.42 < confidence["disc"]
+    surface = SimpleNamespace(expected_error=0.1)
+    views = [MaskView.from_mask(MASKS[name], Camera.assumed(*MASKS[name].shape[::-1])) for name in MASKS]
+    confidence = dict(zip(MASKS, [rate_confidence(v, "learned", surface, 1.0) for v in views], strict=True))
+    assert confidence["at the border"] < 0.4 < confidence["two parts"] < 0.6 < confidence["disc"]
 
 
 def test_a_hole_stays_open_and_a_speck_goes():

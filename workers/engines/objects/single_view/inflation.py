@@ -13,7 +13,6 @@ from workers.engines.objects.single_view.depth_alignment import align_sheet
 from workers.engines.objects.single_view.hypotheses import ShapeFit, ShapeName
 from workers.engines.objects.single_view.label_prior import LabelPrior
 from workers.engines.objects.single_view.mask_view import MaskView
-from workers.engines.objects.single_view.outline import Lattice, fit_lattice
 from workers.engines.objects.single_view.relaxation import spread_evenly
 from workers.engines.objects.single_view.surface import Surface, surface_from_closed_sheet
 from workers.engines.objects.single_view.thickness import estimate_thickness
@@ -27,20 +26,19 @@ class InflationHypothesis:
 
     def fit(self, view: MaskView, prior: LabelPrior) -> Iterator[ShapeFit]:
         """Exactly one surface; the prior's thickness scales it."""
-        lattice = fit_lattice(view.mask)
         yield ShapeFit(
             name=self.name,
-            outline_iou=lattice.iou,
+            outline_iou=view.lattice.iou,
             accepted=True,
             is_free_form=True,
-            build_surface=lambda: inflate(lattice, view, prior.thickness or 1.0),
+            build_surface=lambda: inflate(view, prior.thickness or 1.0),
         )
 
 
-def inflate(lattice: Lattice, view: MaskView, factor: float) -> Surface:
+def inflate(view: MaskView, factor: float) -> Surface:
     """The surface of an outline, its thickness times `factor`, or measured by the view's depth."""
-    sheet = triangulate(lattice)
-    thickness = estimate_thickness(lattice, sheet, factor)
+    sheet = triangulate(view.lattice)
+    thickness = estimate_thickness(view.lattice, sheet, factor)
     sheet = spread_evenly(sheet, thickness)
     measured = None
     if view.depth is not None:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.objects.single_view.coarse_mask import CoarseMask, attainable_iou, resample_mask
-from workers.engines.objects.single_view.outline import clean_mask
+from workers.engines.objects.single_view.outline import Lattice, clean_mask, fit_lattice
 from workers.engines.protocols import Mask, Rgb
 from workers.geometry.borders import touches_border
 from workers.geometry.boxes import mask_extent
@@ -53,6 +53,11 @@ class MaskView:
     def coarse(self) -> CoarseMask:
         """The cleaned mask at the size at which parametric shapes are fitted."""
         return resample_mask(self.mask, self.camera)
+
+    @cached_property
+    def lattice(self) -> Lattice:
+        """The cleaned mask's outline, on which free-form surfaces are built."""
+        return fit_lattice(self.mask)
 
     @cached_property
     def is_truncated(self) -> bool:

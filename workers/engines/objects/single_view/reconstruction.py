@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.engines.objects.single_view.confidence import is_tiny, rate_confidence
 from workers.engines.objects.single_view.hypotheses import ShapeFit
 from workers.engines.objects.single_view.label_prior import LabelPrior
 from workers.engines.objects.single_view.mask_view import MaskView
@@ -15,14 +16,8 @@ from workers.engines.protocols import Mask, ObjectAsset, Rgb
 from workers.geometry.cameras import Camera
 from workers.geometry.gaussians import concatenate, transform
 
-# Pixels of the mask below which the result is flagged `tiny_mask`. Chosen, not measured.
-TINY_PIXELS = 64
 # IoU of the finished mesh with the mask below which the result is flagged `low_iou`.
 LOW_IOU = 0.97
-# Confidence per IoU with a guessed and with a measured front: half at best, since the other half is a guess;
-# its factors for truncated and tiny masks and for several parts. A stated rule, not calibrated.
-GUESSED_CONFIDENCE, MEASURED_CONFIDENCE = 0.5, 0.7
-TRUNCATED_FACTOR, TINY_FACTOR, PARTS_FACTOR = 0.5, 0.5, 0.8
 # Surfels that follow the photo's detail, beside those of the unseen side.
 DETAIL_SIZE = 30_000
 
@@ -55,24 +50,11 @@ def reconstruct_view(
         pose=pose,
         camera=camera,
         scale_source="metric" if surface.is_metric else "relative",
-        confidence=_rate_confidence(view, surface, iou),
+        confidence=rate_confidence(view, fit.name, surface, iou),
         silhouette_iou=iou,
         flags=_list_flags(view, prior, fit, surface, iou),
         photo=build_photo_texture(image, view.mask, surface.pixels),
     )
-
-
-def _is_tiny(view: MaskView) -> bool:
-    return int(view.given.sum()) < TINY_PIXELS
-
-
-def _rate_confidence(view: MaskView, surface: Surface, iou: float) -> float:
-    """How far to trust the shape, in [0, 1]."""
-    out = (MEASURED_CONFIDENCE if surface.is_metric else GUESSED_CONFIDENCE) * iou
-    out *= TRUNCATED_FACTOR if view.is_truncated else 1.0
-    out *= TINY_FACTOR if _is_tiny(view) else 1.0
-    out *= PARTS_FACTOR if view.parts > 1 else 1.0
-    return round(out, 4)
 
 
 def _list_flags(
@@ -85,10 +67,10 @@ def _list_flags(
         "camera_assumed": view.camera.source == "assumed",
         "truncated": view.is_truncated,
         "multiple_components": view.parts > 1,
-        "tiny_mask": _is_tiny(view),
+        "tiny_mask": is_tiny(view),
         "low_iou": iou < LOW_IOU,
         "depth_unusable": view.depth is not None and not surface.is_metric,
-        "shape_prior": fit.is_free_form and prior.thickness is not None,
-        f"shape_{fit.name}": not fit.is_free_form,
+        "shape_prior": fit.name == "inflated" and prior.thickness is not None,
+        f"shape_{fit.name}": fit.name != "inflated",
     }
     return tuple(name for name, holds in conditions.items() if holds)

@@ -25,9 +25,10 @@ MIN_COSINE = 0.35
 class Surface:
     """Vertices (V, 3) in the camera frame, faces (F, 3), and the pixel (V, 2) each takes its colour at.
 
-    `distance` (V,) is how many pixels that lies inside the rim; `front` (V,) and `front_faces` (F,) say what
-    the camera sees. `axes` (3, 3) has the object frame's x, y and z as rows, in camera axes. `is_metric` says
-    that lengths are in metres.
+    `distance` (V,) is how many pixels that lies inside the rim; `front` (V,) and `front_faces` (F,) say
+    what the camera sees. `axes` (3, 3) has the object frame's x, y and z as rows, in camera axes.
+    `is_metric` says that lengths are in metres. `expected_error` is what a network expects its depths to be
+    wrong by, in sizes of the object, or None.
     """
 
     vertices: Array
@@ -38,6 +39,7 @@ class Surface:
     front_faces: NDArray[np.bool_]
     axes: Array
     is_metric: bool = False
+    expected_error: float | None = None
 
     def to_object_frame(self, texture: ImageTexture) -> tuple[Mesh, Similarity]:
         """The coloured mesh, longest side 1 about the centre of its bounding box, and its pose."""

@@ -126,8 +126,7 @@ def test_a_known_word_makes_flat_things_flat():
     flat, plain = (ENGINE.reconstruct(image, mask, label=label) for label in ("TV", None))
     assert "shape_prior" in flat.flags and "shape_prior" not in plain.flags
     assert flat.silhouette_iou >= 0.97
-    ratio = np.ptp(flat.mesh.vertices[:, 2]) / np.ptp(plain.mesh.vertices[:, 2])
-    assert ratio == pytest.approx(0.3, abs=0.06)
+    assert np.ptp(flat.mesh.vertices[:, 2]) < 0.4 * np.ptp(flat.mesh.vertices[:, 0])
 
 
 def test_smooth_random_blobs_are_inflated():

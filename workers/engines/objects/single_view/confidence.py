@@ -1,0 +1,37 @@
+"""How far to trust a shape: the F-score at 5% of the longest side that results like it have in the mean."""
+
+import numpy as np
+
+from workers.engines.objects.single_view.hypotheses import ShapeName
+from workers.engines.objects.single_view.mask_view import MaskView
+from workers.engines.objects.single_view.surface import Surface
+
+# Mean F@.05 of boxes, solids of revolution and inflated masks on held-out real objects, without depth.
+MEASURED_SCORES: dict[ShapeName, float] = {"box": 0.90, "turned": 0.70, "inflated": 0.42}
+# The same of the network's shapes, with and without depth, by the error that it expects in sizes of the
+# object.
+EXPECTED_ERRORS = (0.05, 0.07, 0.10, 0.13, 0.18)
+SCORES_BY_ERROR = (0.92, 0.78, 0.65, 0.52, 0.48)
+# Factors of what the objects of that measurement were not: cut by the image's border, tiny, in several parts.
+# Chosen, not measured.
+TRUNCATED_FACTOR, TINY_FACTOR, PARTS_FACTOR = 0.5, 0.5, 0.8
+# Pixels of the mask below which a result is flagged `tiny_mask`. Chosen, not measured.
+TINY_PIXELS = 64
+
+
+def is_tiny(view: MaskView) -> bool:
+    """Whether the mask has too few pixels to tell much."""
+    return int(view.given.sum()) < TINY_PIXELS
+
+
+def rate_confidence(view: MaskView, name: ShapeName, surface: Surface, silhouette_iou: float) -> float:
+    """The F-score in [0, 1] to be expected of a surface of the hypothesis `name`."""
+    if surface.expected_error is not None:
+        out = float(np.interp(surface.expected_error, EXPECTED_ERRORS, SCORES_BY_ERROR))
+    else:
+        out = MEASURED_SCORES[name]
+    out *= silhouette_iou
+    out *= TRUNCATED_FACTOR if view.is_truncated else 1.0
+    out *= TINY_FACTOR if is_tiny(view) else 1.0
+    out *= PARTS_FACTOR if view.parts > 1 else 1.0
+    return round(out, 4)

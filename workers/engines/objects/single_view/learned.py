@@ -1,0 +1,155 @@
+"""A free-form surface whose front and back a network reads off the image: the learned shape prior.
+
+The network sees a crop (`prior_input`) and gives for each pixel the depth of the object's front and of its
+back, in the object's size, with the scale of their errors. The outline stays the mask's: the two depths are
+put on the sheet that inflation uses, and joined at its rim.
+"""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from workers.engines.objects.single_view.closed_sheet import close_sheet
+from workers.engines.objects.single_view.coarse_mask import attainable_iou
+from workers.engines.objects.single_view.depth_fusion import fuse_depth
+from workers.engines.objects.single_view.hypotheses import ShapeFit, ShapeName
+from workers.engines.objects.single_view.label_prior import LabelPrior
+from workers.engines.objects.single_view.mask_view import MaskView
+from workers.engines.objects.single_view.prior_input import PriorCrop, build_prior_crop
+from workers.engines.objects.single_view.relaxation import spread_evenly
+from workers.engines.objects.single_view.surface import Surface, surface_from_closed_sheet
+from workers.engines.objects.single_view.thickness import estimate_thickness
+from workers.engines.objects.single_view.triangulation import triangulate
+from workers.engines.protocols import Mask
+from workers.engines.weights import open_session
+
+Array = NDArray[np.float64]
+WEIGHTS = "shape_prior.onnx"
+# Smallest thickness, in sizes of the object, so that front and back never meet.
+MIN_THICKNESS = 0.01
+# Long over short side up to which an ellipse counts as a ball (plates look rounder only from more than 56
+# degrees above), and the IoU with an ellipse that its outline has.
+MAX_BALL_ASPECT, MIN_BALL_IOU, MAX_HOLE_SHARE = 1.2, 0.97, 0.01
+_session_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class TwoSidedDepth:
+    """Depths of an object's front and back on its crop, (SIDE, SIDE) each: z where its middle stands at 1.
+
+    `error` (SIDE, SIDE) is the scale of the front's error that the network expects, in the same unit;
+    `expected_error` the mean of front and back, in sizes of the object. Values outside the crop's mask are
+    those of the nearest pixel inside.
+    """
+
+    crop: PriorCrop
+    front: Array
+    back: Array
+    error: Array
+    expected_error: float
+
+    def sample(self, values: Array, rays: Array) -> Array:
+        """Values (SIDE, SIDE) on rays (N, 3) of the real camera."""
+        column, row = self.crop.project(rays).T - 0.5
+        return np.asarray(ndimage.map_coordinates(values, [row, column], order=1, mode="nearest"))
+
+
+class LearnedHypothesis:
+    """Explains every mask whose image is known."""
+
+    name: ShapeName = "learned"
+
+    def fit(self, view: MaskView, prior: LabelPrior) -> Iterator[ShapeFit]:
+        """One surface; none without an image, for balls, and where the label says how thick the thing is."""
+        if view.image is None or prior.thickness is not None or prior.shape == "round" or _is_ball(view):
+            return
+        yield ShapeFit(
+            name=self.name,
+            outline_iou=view.lattice.iou,
+            accepted=True,
+            is_free_form=True,
+            build_surface=lambda: build_learned_surface(view),
+        )
+
+
+def _is_ball(view: MaskView) -> bool:
+    """Whether the outline is that of a ball, which inflation reproduces exactly."""
+    if view.parts > 1 or view.is_truncated or not view.coarse.mask.any():
+        return False
+    if view.coarse.hole_share() > MAX_HOLE_SHARE:
+        return False
+    required = min(MIN_BALL_IOU, attainable_iou(view.coarse.mask), view.attainable_iou)
+    return view.coarse.aspect() <= MAX_BALL_ASPECT and view.coarse.ellipse_iou() >= required
+
+
+def predict_depths(view: MaskView) -> TwoSidedDepth:
+    """The network's depths of a view with an image: the mean of those of the crop and of its mirror image."""
+    assert view.image is not None
+    crop = build_prior_crop(view.image, view.mask, view.camera, view.depth)
+    where = crop.mask if crop.mask.any() else np.ones_like(crop.mask)
+    depths, errors = _run(crop.channels, crop.tangent, where)
+    mirrored, mirrored_errors = _run(crop.channels[..., ::-1], crop.tangent, where[:, ::-1])
+    depths = (depths + mirrored[..., ::-1]) / 2
+    errors = (errors + mirrored_errors[..., ::-1]) / 2
+    rows, columns = ndimage.distance_transform_edt(~where, return_distances=False, return_indices=True)
+    front, back = 1 + crop.extent * depths[:, rows, columns]
+    expected = float(errors[:, where].mean())
+    return TwoSidedDepth(crop, front, back, crop.extent * errors[0][rows, columns], expected)
+
+
+def _run(channels: NDArray[np.float32], tangent: float, where: Mask) -> tuple[Array, Array]:
+    """Depths of front and back about the object's middle, and their expected errors, (2, SIDE, SIDE) each."""
+    inputs = {
+        "crop": np.ascontiguousarray(channels[None]),
+        "tangent": np.array([tangent], dtype=np.float32),
+    }
+    with _session_lock:
+        depths, scales = _session().run(None, inputs)
+    depths = depths[0].astype(np.float64)
+    middle = (depths[0, where].min() + depths[1, where].max()) / 2
+    return depths - middle, np.exp(scales[0].astype(np.float64))
+
+
+def build_learned_surface(view: MaskView) -> Surface:
+    """The surface of an outline between the network's front and back, measured where the view has depth."""
+    predicted = predict_depths(view)
+    sheet = triangulate(view.lattice)
+    thickness = estimate_thickness(view.lattice, sheet)
+    sheet = spread_evenly(sheet, thickness)
+    rays = view.camera.unproject(sheet.points, np.ones(len(sheet.points)))
+    front, back = (
+        predicted.crop.to_real_depth(rays, predicted.sample(values, rays))
+        for values in (predicted.front, predicted.back)
+    )
+    is_metric = False
+    if view.depth is not None:
+        fused = fuse_depth(
+            view.depth,
+            view.mask,
+            sheet.points,
+            thickness.distance(sheet.points),
+            front,
+            back,
+            predicted.sample(predicted.error, rays),
+            predicted.crop.extent,
+        )
+        if fused is not None:
+            front, back, is_metric = *fused, True
+    inner = sheet.inner
+    middle = float(np.median(front))
+    back = np.maximum(back, front + MIN_THICKNESS * predicted.crop.extent * middle)
+    rim = (front[inner:] + back[inner:]) / 2
+    closed = close_sheet(sheet, view.camera, front[:inner], back[:inner], rim)
+    surface = surface_from_closed_sheet(closed, thickness, is_metric=is_metric)
+    return replace(surface, expected_error=predicted.expected_error)
+
+
+@lru_cache(maxsize=1)
+def _session() -> Any:
+    return open_session(WEIGHTS, threads=1)
