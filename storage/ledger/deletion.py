@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
 
-from storage.ledger import audit, blobs, usage
+from storage.ledger import audit, blobs, stage_results, usage
 from storage.ledger.audit import SERVICE, Actor
 from storage.ledger.clock import OPEN_STATES, now
 from storage.ledger.database import Database
@@ -62,6 +62,7 @@ def erase_batch(db: Database, tenant: str, job_id: str) -> bool:
                 return False
         if gone:
             return False
+        stage_results.forget(connection, job_id)
         erased = (jobs.c.id == job_id, jobs.c.deleted_at.is_not(None))
         connection.execute(update(jobs).where(*erased).values(released_at=now(), events_deleted_at=now()))
         return True

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, case, delete, exists, func, select, update
 
-from storage.ledger import blobs, usage
+from storage.ledger import blobs, stage_results, usage
 from storage.ledger.clock import OPEN_STATES, now
 from storage.ledger.database import Database
 from storage.ledger.tables import artefacts, blob_refs, collection, events, jobs, ledger_clock, media
@@ -152,10 +152,11 @@ def release_batch(db: Database, job: EndedJob, kept: frozenset[str] | None) -> b
 
 
 def _drop_surplus(connection: Connection, job: EndedJob, kept: frozenset[str]) -> bool:
-    """Drop some references to results that are not in the manifest; whether there were any."""
+    """Drop some references to results that neither manifest nor later jobs need; whether there were any."""
     after = ""
     while hashes := blobs.list_refs(connection, job.tenant, job.id, blobs.RESULT, after):
-        if surplus := [sha256 for sha256 in hashes if sha256 not in kept]:
+        wanted = kept | stage_results.list_files(connection, job.id, hashes)
+        if surplus := [sha256 for sha256 in hashes if sha256 not in wanted]:
             blobs.drop(connection, job.tenant, job.id, blobs.RESULT, surplus)
             return True
         after = hashes[-1]

@@ -101,6 +101,19 @@ blob_refs = Table(
     Index(None, "sha256", "tenant"),
 )
 
+# results of stages by what they depend on: files of the jobs that made them, for later jobs of the tenant
+stage_results = Table(
+    "stage_results",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("key", String(64), primary_key=True),
+    Column("owner", String(40), primary_key=True),
+    Column("sha256", String(64), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Index(None, "owner"),
+    Index(None, "tenant", "created_at"),
+)
+
 # what an operator has set for a tenant: JSON by the names of the settings
 tenants = Table(
     "tenants",

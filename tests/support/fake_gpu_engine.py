@@ -68,7 +68,7 @@ class FakeGpuEngine:
         return [image.image.mean(axis=2) for image in images]
 
     def finish(self, query: GroundingQuery, raw: Any) -> list[SegmentedInstance]:
-        mask = raw > raw.mean()
+        mask = raw >= raw.mean()
         return [
             SegmentedInstance(mask, bounding_box(mask), 0.9, index, phrase)
             for index, phrase in enumerate(query.phrases)

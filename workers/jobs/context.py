@@ -1,6 +1,6 @@
 """What a running job may use: its media, engines, artefacts, checkpoints and parts."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -10,7 +10,8 @@ from maquette.contract.results import AnyResult
 
 from media.sandbox import Sandbox
 from storage.artefacts import ArtefactStore
-from storage.ledger import Database, JobRow, blobs, jobs, leases
+from storage.ledger import Database, JobRow, blobs, jobs, leases, stage_results
+from storage.ledger.stage_results import StageResult
 from workers.engines.protocols import EngineInfo
 from workers.engines.registry import EngineSet
 from workers.errors import JobProblem, Stopped
@@ -131,14 +132,20 @@ class JobContext:
             raise JobProblem("source_not_ready", f"job {job_id} has no result to continue from", 409)
         return Manifest.model_validate_json(self._store.get(row.manifest_sha256))
 
-    def list_manifests(self, kind: str, limit: int) -> Iterator[Manifest]:
-        """The manifests of the tenant's newest succeeded jobs of a kind; those that are lost are left out."""
-        rows = jobs.list_page(
-            self._db, self.job.tenant, kind=kind, state="succeeded", before=None, limit=limit
-        )
-        for row in rows:
-            if row.manifest_sha256 is not None and self._store.has(row.manifest_sha256):
-                yield Manifest.model_validate_json(self._store.get(row.manifest_sha256))
+    def keep(self, sha256: str) -> bool:
+        """Keep a stored file for later jobs that need it; False where it is gone already."""
+        if not self._store.has(sha256):
+            return False
+        self._claim(blobs.RESULT, None, sha256, self._store.size(sha256))
+        return self._store.has(sha256)
+
+    def put_results(self, results: Mapping[str, str]) -> None:
+        """Record files of this job that hold results of stages, by the keys of these."""
+        stage_results.put(self._db, self.job, results)
+
+    def find_results(self, keys: Iterable[str]) -> list[StageResult]:
+        """The results of the tenant's succeeded jobs that have some of these keys, the newest first."""
+        return stage_results.find(self._db, self.job.tenant, keys)
 
     def record_engine(self, info: EngineInfo) -> None:
         """Record an engine for the provenance."""

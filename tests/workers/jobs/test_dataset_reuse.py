@@ -4,11 +4,16 @@ from typing import Any
 
 import pytest
 from maquette.contract import DatasetResult, Manifest
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
+from storage.ledger import retention
+from storage.ledger.deletion import delete_job
+from storage.ledger.retention import EndedJob
+from storage.ledger.tables import blob_refs, stage_results
 from storage.ledger.tables import jobs as table
-from tests.support.dataset_worlds import Heartbeat, World, version
+from tests.support.dataset_worlds import TENANT, Heartbeat, World, version
 from workers.jobs.dataset import earlier_clips
+from workers.jobs.dataset.outcomes import SURVEY
 
 SMALL = {"near_duplicate": {}, "area": {"low": 1e6}}
 
@@ -24,6 +29,13 @@ def run(world: World, **options: Any) -> tuple[Manifest, int]:
     return manifest, world.engine.frames - before
 
 
+def count_surveys(world: World) -> int:
+    """Videos that were surveyed so far."""
+    with world.db.read() as connection:
+        query = select(func.count()).where(table.c.kind == SURVEY)
+        return int(connection.execute(query).scalar_one())
+
+
 @pytest.fixture(scope="module")
 def first(world: World) -> Manifest:
     manifest, frames = run(world)
@@ -35,6 +47,21 @@ def test_an_identical_job_makes_the_same_version_without_the_engine(world: World
     again, frames = run(world, reuse=True)
     assert frames == 0 and version(again) == version(first)
     assert again.artefacts == first.artefacts
+
+
+def test_an_older_job_is_found_by_what_its_clips_depend_on(
+    world: World, first: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(world, size=128)
+    monkeypatch.setattr(earlier_clips, "MOST_JOBS", 1)
+    surveys = count_surveys(world)
+    again, frames = run(world, reuse=True)
+    assert frames == 0 and version(again) == version(first)
+    assert count_surveys(world) == surveys
+    _, frames = run(world, reuse=True, size=192)
+    assert frames and count_surveys(world) == surveys
+    run(world)
+    assert count_surveys(world) == surveys + len(world.videos)
 
 
 def test_other_bounds_are_decided_without_the_engine(world: World, first: Manifest) -> None:
@@ -71,3 +98,30 @@ def test_changes_are_compared_again_for_the_tracks_that_are_kept(world: World, f
     reused, none = run(world, reuse=True, changes=3, gates=SMALL)
     fresh, some = run(world, changes=3, gates=SMALL)
     assert none == 0 and some and version(reused) == version(fresh)
+
+
+def test_results_go_with_the_jobs_that_made_them(world: World, first: Manifest) -> None:
+    surveys = count_surveys(world)
+    with world.db.read() as connection:
+        mine = select(table.c.id).where(table.c.state == "succeeded", table.c.parent.is_(None))
+        made = list(connection.execute(mine).scalars())
+    with world.db.read() as connection:
+        kept = set(connection.execute(select(stage_results.c.owner)).scalars())
+    assert kept == set(made)
+    # released, a job keeps what later jobs may need
+    for job_id in made:
+        ended = EndedJob(job_id, TENANT, None, False)
+        while not retention.release_batch(world.db, ended, frozenset()):
+            pass
+    with world.db.read() as connection:
+        query = select(stage_results.c.owner, stage_results.c.sha256)
+        for owner, sha256 in connection.execute(query).all():
+            mine = (blob_refs.c.owner == owner, blob_refs.c.sha256 == sha256)
+            assert connection.execute(select(func.count()).select_from(blob_refs).where(*mine)).scalar_one()
+    for job_id in made:
+        assert delete_job(world.db, TENANT, job_id)
+    with world.db.read() as connection:
+        assert connection.execute(select(func.count()).select_from(stage_results)).scalar_one() == 0
+    again, frames = run(world, reuse=True)
+    assert frames and count_surveys(world) == surveys + len(world.videos)
+    assert version(again) == version(first)

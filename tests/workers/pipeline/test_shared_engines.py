@@ -10,6 +10,7 @@ from maquette.contract.vocabulary import UnknownPhrase
 
 from tests.support.fake_gpu_engine import FakeGpuEngine
 from tests.support.media_files import make_gradient
+from workers.engines.concepts.sam3.warm_up import warm_up
 from workers.engines.protocols import ConceptEngine, VisualPrompt
 from workers.engines.registry import EngineSet, EngineUnavailable
 from workers.pipeline import Batcher, SharedEngines
@@ -86,3 +87,12 @@ def test_a_worker_without_concepts_shares_nothing() -> None:
     batcher.close()
     with pytest.raises(EngineUnavailable):
         engines.concepts()
+
+
+def test_an_engine_that_batches_is_warmed_up_with_a_batch() -> None:
+    engine = FakeGpuEngine()
+    warm_up(engine)
+    assert {("embed", 1), ("embed", 2), ("ground", 2), ("prompt", 1)} <= set(engine.batches)
+    single: Any = OneAtATime(FakeGpuEngine())
+    warm_up(single)
+    assert ("embed", 2) not in single.batches

@@ -91,6 +91,7 @@ class DistributedExecutor:
         if self._earlier is None:
             return taken
         with self._earlier as earlier:
+            earlier.open(tasks)
             for task in tasks:
                 record = earlier.find(task)
                 if record is not None:

@@ -6,13 +6,14 @@ kept for this but the results of jobs, so what a tenant deletes is gone, and no 
 """
 
 import tempfile
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from maquette.contract import Artefact, DatasetResult, Manifest
+from maquette.contract import Artefact, DatasetResult
 
 from workers.datasets import manifest, parquet
 from workers.datasets.captions.scoring import GATE as CAPTION_GATE
@@ -30,11 +31,15 @@ from workers.datasets.stages.base import ClipStage
 from workers.datasets.stages.keys import build_asset_key, hash_rows
 from workers.datasets.stages.shards import OUTPUTS
 from workers.datasets.tasks import ClipTask
+from workers.datasets.version import DatasetVersion
+from workers.errors import JobProblem
 from workers.jobs.context import JobContext
 from workers.jobs.dataset.workspace import JobWorkspace
 
-# the newest jobs of the tenant that are looked through; chosen, not measured
+# versions that are looked through: those with the most of the clips; chosen, not measured
 MOST_JOBS = 8
+# the stage by whose key clips are looked up: the costliest one, which does not depend on bounds of gates
+LOOKED_UP = "tracks"
 # tables of single clips that deciding again needs
 READ_AGAIN = (*DIVIDED, "cameras")
 
@@ -65,7 +70,7 @@ class EarlierClips:
         self._stages = {stage.name: stage for stage in stages if stage.name in OUTPUTS}
         self._settings, self._release = settings, release
         self._scratch = tempfile.TemporaryDirectory()
-        self._versions: list[_Version] | None = None
+        self._versions: list[_Version] = []
 
     def __enter__(self) -> "EarlierClips":
         return self
@@ -75,10 +80,22 @@ class EarlierClips:
     ) -> None:
         self._scratch.cleanup()
 
+    def open(self, tasks: Sequence[ClipTask]) -> None:
+        """Load the versions that have the clips of some tasks."""
+        wanted = {self._stages[LOOKED_UP].key(task).digest() for task in tasks}
+        owners: dict[str, set[str]] = defaultdict(set)
+        for result in self._context.find_results(wanted):
+            owners[result.owner].add(result.key)
+        while owners and wanted and len(self._versions) < MOST_JOBS:
+            # the newest of those with the most
+            owner = max(owners, key=lambda owner: len(owners[owner] & wanted))
+            version = self._load_version(owner)
+            if version is not None:
+                self._versions.append(version)
+            del owners[owner]
+
     def find(self, task: ClipTask) -> ClipRecord | None:
-        """The record of a clip that was made of the same inputs; None where no earlier version has it."""
-        if self._versions is None:
-            self._versions = self._load_versions()
+        """The record of a clip that was made of the same inputs; None where no open version has it."""
         keys = {name: stage.key(task).digest() for name, stage in self._stages.items()}
         for version in self._versions:
             rows = version.lineage.get(task.plan.id, {})
@@ -87,17 +104,14 @@ class EarlierClips:
                 return record
         return None
 
-    def _load_versions(self) -> list[_Version]:
-        """The newest versions that this release has made."""
-        versions = []
-        for number, earlier in enumerate(self._context.list_manifests("dataset", MOST_JOBS)):
-            folder = Path(self._scratch.name) / str(number)
-            folder.mkdir()
-            if (version := self._load_version(earlier, folder)) is not None:
-                versions.append(version)
-        return versions
-
-    def _load_version(self, earlier: Manifest, folder: Path) -> _Version | None:
+    def _load_version(self, owner: str) -> _Version | None:
+        """The version of a job; None where it is gone, or another release made it."""
+        folder = Path(self._scratch.name) / owner
+        folder.mkdir()
+        try:
+            earlier = self._context.load_manifest(owner)
+        except (JobProblem, OSError):
+            return None
         artefacts = {artefact.name: artefact for artefact in earlier.artefacts}
         if not isinstance(earlier.result, DatasetResult) or manifest.MANIFEST not in artefacts:
             return None
@@ -207,6 +221,13 @@ class EarlierClips:
             output = hash_rows(rows[table]) if table in rows else old[name].output
             out.append(self._stages[name].key(task).lineage(clip.id, output))
         return out
+
+
+def record_clips(context: JobContext, written: DatasetVersion) -> None:
+    """Let later jobs find the clips of a version."""
+    [sha256] = [item.sha256 for item in context.artefacts if item.name == manifest.MANIFEST]
+    lineage = written.rows["lineage"]
+    context.put_results({row.key: sha256 for row in lineage if row.stage == LOOKED_UP})
 
 
 def _list_rows(clip: SceneClip) -> Rows:

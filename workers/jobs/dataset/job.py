@@ -20,7 +20,7 @@ from workers.engines.protocols import EngineInfo
 from workers.errors import JobProblem
 from workers.jobs.context import JobContext
 from workers.jobs.dataset.distributed_executor import AssetEngine, DistributedExecutor
-from workers.jobs.dataset.earlier_clips import EarlierClips
+from workers.jobs.dataset.earlier_clips import EarlierClips, record_clips
 from workers.jobs.dataset.exporting import check_exports, export_version, flag_result, run_export
 from workers.jobs.dataset.origins import list_origins
 from workers.jobs.dataset.part_collector import PartCollector
@@ -73,6 +73,8 @@ class _DatasetRun:
         if self._request.max_clips is not None:
             self._store_timing(result, written)
         list_artefacts(self._context, self._workspace, written)
+        self._preparation.keep_surveys()
+        record_clips(self._context, written)
         if self._request.publish is not None:
             publish(self._context, self._request.publish, written.manifest.version)
         exported = export_version(self._context, self._request.exports, self._context.artefacts)

@@ -14,6 +14,7 @@ from workers.datasets.reader import Dataset
 from workers.datasets.regating.versions import RegatedVersion, build_regated_version
 from workers.errors import JobProblem
 from workers.jobs.context import JobContext
+from workers.jobs.dataset.earlier_clips import record_clips
 from workers.jobs.dataset.exporting import check_exports, export_version, flag_result
 from workers.jobs.dataset.result import build_result, list_artefacts, load_dataset_manifest, publish
 from workers.jobs.dataset.workspace import JobWorkspace
@@ -33,6 +34,7 @@ def run_regate(context: JobContext, request: DatasetJob) -> Manifest:
     context.progress("write", message="writing the tables")
     workspace = _store(context, regated, artefacts)
     list_artefacts(context, workspace, written)
+    record_clips(context, written)
     if request.publish is not None:
         publish(context, request.publish, written.manifest.version)
     exported = export_version(context, request.exports, context.artefacts)

@@ -1,7 +1,7 @@
 """Brings the videos of a job here and surveys them, before clips are planned."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -40,6 +40,8 @@ class SourcePreparation:
         self._origins: dict[str, Origin] = {}
         # the sha256 of the outcome of each survey: together they do not fit into memory
         self._surveys: dict[str, str] = {}
+        # the same by their keys
+        self._results: dict[str, str] = {}
         self.unreadable: dict[str, str] = {}
         self._failures: list[Failure] = []
 
@@ -49,7 +51,13 @@ class SourcePreparation:
         A strict request raises it for the first video that cannot be read.
         """
         self.unreadable, self._failures = dict(request.skipped), []
-        return self._survey(self._fetch(origins, request), strict=request.strict)
+        sources = self._fetch(origins, request)
+        return self._survey(sources, self._find_earlier(sources, request), strict=request.strict)
+
+    def keep_surveys(self) -> None:
+        """Let later jobs take the surveys over."""
+        kept = {key: sha256 for key, sha256 in self._results.items() if self._context.keep(sha256)}
+        self._context.put_results(kept)
 
     def read_survey(self, source: Source) -> Survey:
         """The survey of a prepared source."""
@@ -86,15 +94,36 @@ class SourcePreparation:
             for sha256, origin in self._origins.items()
         ]
 
-    def _survey(self, sources: Sequence[Source], *, strict: bool) -> list[Source]:
-        keys = [self._stage.key(SurveyTask(source)).digest() for source in sources]
-        requests = {key: self.build_request(source) for key, source in zip(keys, sources, strict=True)}
-        parts = self._collector.collect(SURVEY, self._queue, requests)
-        for source, part in zip(sources, parts, strict=True):
+    def _find_earlier(self, sources: Sequence[Source], request: DatasetJob) -> dict[str, str]:
+        """The surveys that earlier jobs have made of the same videos, by key; a trial measures its own.
+
+        Those of videos with depth are made again, which counts the depth maps.
+        """
+        if not request.reuse or request.max_clips is not None:
+            return {}
+        keys = [self._compute_key(source) for source in sources if source.info.depth is None]
+        earlier: dict[str, str] = {}
+        for result in self._context.find_results(keys):
+            if result.key not in earlier and self._context.keep(result.sha256):
+                earlier[result.key] = result.sha256
+        return earlier
+
+    def _compute_key(self, source: Source) -> str:
+        return self._stage.key(SurveyTask(source)).digest()
+
+    def _survey(self, sources: Sequence[Source], earlier: Mapping[str, str], *, strict: bool) -> list[Source]:
+        keys = {source.sha256: self._compute_key(source) for source in sources}
+        missing = [source for source in sources if keys[source.sha256] not in earlier]
+        requests = {keys[source.sha256]: self.build_request(source) for source in missing}
+        made = dict(earlier)
+        parts = self._collector.collect(SURVEY, self._queue, requests) if requests else iter(())
+        for source, part in zip(missing, parts, strict=True):
             if part.outcome.failure is None:
-                self._surveys[source.sha256] = part.sha256
+                made[keys[source.sha256]] = part.sha256
             else:
                 self._leave_out(source.info.name or source.sha256, part.outcome.failure, strict=strict)
+        self._results = made
+        self._surveys = {source: made[key] for source, key in keys.items() if key in made}
         if not self._surveys:
             raise JobProblem(self._failures[0].code, self._failures[0].detail)
         return [source for source in sources if source.sha256 in self._surveys]

@@ -108,7 +108,7 @@ test("mesh and splat look as this project's own renderers draw them from the sam
   await expect(page.locator("canvas")).toBeVisible({ timeout: 90_000 });
   await page.getByRole("button", { name: "Grid" }).click();
   for (const [form, degrees] of [["mesh", 45], ["splat", -30]] as const) {
-    await page.getByRole("button", { name: form === "mesh" ? "Mesh" : "Splat" }).click();
+    await page.getByRole("button", { name: form === "mesh" ? "Mesh" : "Splat", exact: true }).click();
     await expect(page.getByText("Loading the")).toHaveCount(0);
     if (form === "mesh") await page.getByRole("button", { name: "Normals" }).click();
     const psnr = await comparePicture(page, id ?? "", form, degrees);

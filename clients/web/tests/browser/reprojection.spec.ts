@@ -13,7 +13,7 @@ for (const form of ["Mesh", "Splat"]) {
     await page.keyboard.press("Enter");
     await expect(listObjects(page)).toHaveCount(1);
     await page.getByRole("button", { name: "Make 3D" }).click();
-    await page.getByRole("button", { name: form }).click({ timeout: 60_000 });
+    await page.getByRole("button", { name: form, exact: true }).click({ timeout: 60_000 });
     await expect(page.getByText("Loading the")).toHaveCount(0);
     await page.getByRole("button", { name: "Over the picture" }).click();
     await page.getByLabel("opacity").fill("1");
