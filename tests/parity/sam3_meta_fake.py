@@ -190,6 +190,9 @@ class FakeImageModel:
             "pred_logits": torch.tensor(logits)[None, :, None],
             "presence_logit_dec": torch.tensor([[9.0]]),
             "pred_masks": torch.from_numpy(masks)[None],
+            "semantic_seg": torch.from_numpy(
+                masks[list(COLOURS).index(wanted)] if wanted in COLOURS else -masks[0] * 0 - 8
+            )[None, None],
         }
 
     def predict_inst(self, state: Any, **asked: Any) -> tuple[Any, Any, Any]:

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from workers.engines.gpu_faults import is_out_of_memory, release_memory
 from workers.engines.protocols import (
     BatchedConceptEngine,
@@ -13,6 +16,7 @@ from workers.engines.protocols import (
     MaskCleanup,
     Rgb,
     SegmentedInstance,
+    SemanticEngine,
     Tracker,
     TrackPrompts,
     VisualPrompt,
@@ -128,6 +132,14 @@ class SharedConcepts:
             )
         )
         return found
+
+    def map_semantics(self, handle: ImageHandle, phrases: Sequence[str]) -> list[NDArray[np.float32]]:
+        """How likely each pixel belongs to each phrase's concept."""
+        engine = self._engine
+        if not isinstance(engine, SemanticEngine):
+            raise TypeError(f"engine {self.info.name!r} has no semantic maps")
+        maps: list[NDArray[np.float32]] = self._call(lambda: engine.map_semantics(handle, phrases))
+        return maps
 
     def segment(self, handle: ImageHandle, prompts: Sequence[VisualPrompt]) -> list[SegmentedInstance]:
         """Exactly one instance per prompt, in order."""

@@ -3309,10 +3309,11 @@ export interface components {
             nms_iou?: number | null;
             /**
              * Outputs
-             * @description Extra outputs: polygons in the instances, a PNG artefact per mask.
+             * @description Extra outputs: polygons in the instances, a PNG artefact per mask, and a semantic map per phrase (for
+             *     engines with the capability `semantic_map`).
              * @default []
              */
-            outputs?: ("polygons" | "png")[];
+            outputs?: ("polygons" | "png" | "semantic")[];
             /**
              * Overlay
              * @description Whether to draw the masks over the image as the artefact `overlay.png`; without it, the mask of a click
@@ -3384,6 +3385,13 @@ export interface components {
              * @enum {string}
              */
             kind: "segment";
+            /**
+             * Semantic
+             * @description Artefact name of the semantic map of each phrase, where it was asked for: how likely each pixel belongs
+             *     to the concept, 0 to 255 for 0 to 1.
+             * @default []
+             */
+            semantic?: string[];
             /** Width */
             width: number;
         };

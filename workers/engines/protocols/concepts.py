@@ -248,3 +248,15 @@ class ConceptEngine(Protocol):
 
 
 Frames = Iterable[VideoFrame]
+
+
+@runtime_checkable
+class SemanticEngine(Protocol):
+    """What a concept engine adds that lists the capability `semantic_map`."""
+
+    def map_semantics(self, handle: ImageHandle, phrases: Sequence[str]) -> list[NDArray[np.float32]]:
+        """How likely each pixel belongs to a phrase's concept, 0 to 1, float32 (H, W) per phrase.
+
+        Instances are not told apart, and no threshold or cleaning applies.
+        """
+        ...

@@ -14,6 +14,7 @@ from workers.engines.protocols import (
     LodBodyEngine,
     Mask,
     PromptableBodyEngine,
+    Rgb,
 )
 from workers.geometry.cameras import Camera
 from workers.jobs.bodies.body_height import scale_to_height
@@ -76,10 +77,7 @@ def recover_people(
     masks = (
         None if regions[0].mask is None else [region.mask for region in regions if region.mask is not None]
     )
-    if controls is not None and isinstance(engine, PromptableBodyEngine):
-        bodies = engine.recover_prompted(image.pixels, boxes, controls, masks, camera=camera)
-    else:
-        bodies = engine.recover(image.pixels, boxes, masks, camera=camera, seed=seed)
+    bodies = call_engine(engine, image.pixels, boxes, masks, controls, camera, seed)
     people: list[RecoveredPerson] = []
     failures: list[ObjectFailure] = []
     for region, body in zip(regions, bodies, strict=True):
@@ -90,6 +88,23 @@ def recover_people(
             people.append(RecoveredPerson(region.index, f"body-{region.index:03d}", body))
     context.progress("bodies", len(regions), len(regions))
     return people, failures
+
+
+def call_engine(
+    engine: BodyEngine,
+    image: Rgb,
+    boxes: Sequence[Box],
+    masks: Sequence[Mask] | None,
+    controls: BodyControls | None,
+    camera: Camera | None,
+    seed: int,
+) -> list[BodyEstimate | None]:
+    """The engine's bodies of an image (H, W, 3), as the controls say where there are some."""
+    if controls is None:
+        return engine.recover(image, boxes, masks, camera=camera, seed=seed)
+    if not isinstance(engine, PromptableBodyEngine):
+        raise TypeError(f"engine {engine.info.name!r} lists controls of bodies and has none")
+    return engine.recover_prompted(image, boxes, controls, masks, camera=camera)
 
 
 def list_ignored_options(context: JobContext, request: BodiesJob) -> list[str]:

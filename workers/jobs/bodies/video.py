@@ -13,7 +13,7 @@ from maquette.contract import Artefact, BodiesJob, Manifest, MediaRef, TrackResu
 from maquette.contract.vocabulary import UnknownPhrase, parse_phrase
 
 from media.sandbox import DecodedFrame
-from workers.engines.protocols import BodyEstimate, PromptableBodyEngine, TrackPrompts
+from workers.engines.protocols import BodyEstimate, TrackPrompts
 from workers.errors import JobProblem
 from workers.formats.images import encode_png, shrink_image
 from workers.geometry.cameras import Camera
@@ -21,7 +21,7 @@ from workers.jobs.bodies.checkpoint import BodiesCheckpoint
 from workers.jobs.bodies.controls import read_controls
 from workers.jobs.bodies.estimate_chunks import EstimateChunkWriter, dump_rig
 from workers.jobs.bodies.motions import RecoveredVideo, write_motions
-from workers.jobs.bodies.recovery import PERSON, apply_height, apply_lod, list_ignored_options
+from workers.jobs.bodies.recovery import PERSON, apply_height, apply_lod, call_engine, list_ignored_options
 from workers.jobs.cameras import parse_intrinsics
 from workers.jobs.context import JobContext
 from workers.jobs.media_loader import LoadedVideo
@@ -157,10 +157,7 @@ def _recover_frame(
     boxes = [person.box for person in people.objects]
     masks = [person.mask for person in people.objects]
     controls = read_controls(engine.info, request)
-    if controls is not None and isinstance(engine, PromptableBodyEngine):
-        bodies = engine.recover_prompted(frame.pixels, boxes, controls, masks, camera=camera)
-    else:
-        bodies = engine.recover(frame.pixels, boxes, masks, camera=camera, seed=request.seed)
+    bodies = call_engine(engine, frame.pixels, boxes, masks, controls, camera, request.seed)
     pairs = zip(people.objects, bodies, strict=True)
     height = request.height_m if isinstance(request.height_m, float) else None
     return [

@@ -93,7 +93,9 @@ def _reconstruct(
     controls: GenerationControls | None,
     seed: int,
 ) -> ObjectAsset:
-    if controls is not None and isinstance(engine, GenerativeEngine):
+    if controls is not None:
+        if not isinstance(engine, GenerativeEngine):
+            raise TypeError(f"engine {engine.info.name!r} lists controls of generation and has none")
         return engine.generate(
             image.pixels, instance.mask, controls, camera=view.camera, depth=view.depth, seed=seed
         )

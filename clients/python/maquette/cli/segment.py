@@ -40,6 +40,9 @@ def segment(
     ] = None,
     polygons: Annotated[bool, typer.Option("--polygons", help="Add polygons to the result.")] = False,
     png: Annotated[bool, typer.Option("--png", help="Write a PNG per mask.")] = False,
+    semantic: Annotated[
+        bool, typer.Option("--semantic", help="Write how likely each pixel belongs to each phrase.")
+    ] = False,
     engine: o.EngineName = SEGMENT.engine,
     strict: o.Strict = False,
     out: o.Out = None,
@@ -61,7 +64,7 @@ def segment(
             nms_iou=nms_iou,
             fill_area=fill_area,
             frame=frame,
-            outputs=parsing.list_enabled({"polygons": polygons, "png": png}),
+            outputs=parsing.list_enabled({"polygons": polygons, "png": png, "semantic": semantic}),
             engine=engine,
         )
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-MaskOutput = Literal["polygons", "png"]
+MaskOutput = Literal["polygons", "png", "semantic"]
 TrackOutput = Literal["overlay", "png", "ytvis"]
 ObjectFormat = Literal[
     "glb", "ply", "spz", "sog", "khr_glb", "splat", "ksplat", "html", "obj", "stl", "textured_glb", "usdz"

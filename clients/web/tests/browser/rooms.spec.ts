@@ -86,6 +86,10 @@ test("a video is prompted, tracked, corrected and tracked again @slow", async ({
   if (!box) throw new Error("no frame");
   await page.mouse.click(box.x + box.width * 0.25, box.y + box.height * 0.4);
   await expect(page.getByText("1 object, 1 prompt.")).toBeVisible();
+  await page.keyboard.press("Control+z");
+  await expect(page.getByText("Click an object on the frame")).toBeVisible();
+  await page.keyboard.press("Control+Shift+z");
+  await expect(page.getByText("1 object, 1 prompt.")).toBeVisible();
   await page.getByRole("button", { name: "Both ways" }).click();
   await expect(page.getByText("succeeded")).toBeVisible({ timeout: 120_000 });
   const lane = page.getByRole("img", { name: /object 1: / });

@@ -7,7 +7,9 @@ sigmoid of the presence.
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from workers.engines.concepts.sam3.kernels import remove_small_areas, suppress_overlaps
 from workers.engines.concepts.sam3.settings import PostprocessConfig
@@ -23,10 +25,11 @@ LOW_QUALITY = 0.55
 
 @dataclass(frozen=True, slots=True)
 class RawDetections:
-    """The detector's outputs for one phrase: scores (Q,) f32 and mask logits (Q, h, w)."""
+    """The detector's outputs for a phrase: scores (Q,) f32, mask logits (Q, h, w), semantic logits (h, w)."""
 
     scores: Any
     masks: Any
+    semantic: Any = None
 
 
 def compute_scores(logits: Any, presence: Any) -> Any:
@@ -74,6 +77,13 @@ def build_instances(
         for score, mask, stability in zip(scores, masks, measure_stabilities(logits), strict=True)
         if mask.any()
     ]
+
+
+def build_semantic_map(raw: RawDetections, size: tuple[int, int]) -> NDArray[np.float32]:
+    """The semantic map (H, W), 0 to 1, interpolated as transformers' processor does (bilinear)."""
+    field = raw.semantic.float().sigmoid()[None, None]
+    full = torch.nn.functional.interpolate(field, size=size, mode="bilinear", align_corners=False)
+    return np.asarray(full[0, 0].cpu(), dtype=np.float32)
 
 
 def measure_stabilities(logits: Any) -> list[float]:

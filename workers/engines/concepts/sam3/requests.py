@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from workers.engines.protocols import Box, TrackPrompts
 
 # what both backends can do
-CAPABILITIES = ("phrases", "boxes", "points", "masks", "exemplars", "video", "mask_cleanup")
+CAPABILITIES = ("phrases", "boxes", "points", "masks", "exemplars", "video", "mask_cleanup", "semantic_map")
 
 
 def check_exemplars(boxes: Sequence[Box], labels: Sequence[int]) -> None:

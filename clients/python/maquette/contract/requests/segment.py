@@ -33,8 +33,9 @@ class SegmentJob(PromptedJob):
     overlay: bool = True
     """Whether to draw the masks over the image as the artefact `overlay.png`; without it, the mask of a click
     is there sooner."""
-    outputs: Annotated[list[MaskOutput], Field(max_length=2)] = []
-    """Extra outputs: polygons in the instances, a PNG artefact per mask."""
+    outputs: Annotated[list[MaskOutput], Field(max_length=3)] = []
+    """Extra outputs: polygons in the instances, a PNG artefact per mask, and a semantic map per phrase (for
+    engines with the capability `semantic_map`)."""
 
     @model_validator(mode="after")
     def _check_prompts(self) -> "SegmentJob":
@@ -42,6 +43,8 @@ class SegmentJob(PromptedJob):
             raise ValueError("give at least one of 'text', 'boxes', 'points', 'exemplars' and 'prompts'")
         if self.exemplars and not any(exemplar.positive for exemplar in self.exemplars):
             raise ValueError("'exemplars' need at least one positive box")
+        if "semantic" in self.outputs and not self.text:
+            raise ValueError("the output 'semantic' is a map per phrase: give 'text'")
         return self
 
     def regions(self) -> Iterator[Region]:

@@ -40,3 +40,6 @@ class SegmentResult(ResponseModel):
     """Index of the frame when the image came from a video."""
     instances: list[Instance]
     """All instances, in the order of the prompts."""
+    semantic: list[str] = []
+    """Artefact name of the semantic map of each phrase, where it was asked for: how likely each pixel belongs
+    to the concept, 0 to 255 for 0 to 1."""

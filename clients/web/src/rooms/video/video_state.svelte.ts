@@ -30,7 +30,18 @@ class VideoState {
   job = $state.raw<Job | null>(null);
   work = $state<string | null>(null);
   uploaded = $state<number | null>(null);
+  // prompts since the last propagation, with the tracks before each
+  #past = $state.raw<{ prompt: VideoPrompt; tracks: ReadonlyMap<number, TrackView> }[]>([]);
+  #future = $state.raw<VideoPrompt[]>([]);
   #watching = new AbortController();
+
+  get canUndo(): boolean {
+    return this.#past.length > 0 && this.work === null;
+  }
+
+  get canRedo(): boolean {
+    return this.#future.length > 0 && this.work === null;
+  }
 
   get frames(): number {
     return this.reader?.frames ?? 0;
@@ -100,6 +111,7 @@ class VideoState {
     this.reader?.close();
     for (const thumbnail of this.thumbnails) URL.revokeObjectURL(thumbnail);
     [this.media, this.session, this.reader, this.job] = [null, null, null, null];
+    [this.#past, this.#future] = [[], []];
     [this.thumbnails, this.tracks, this.selected, this.frame] = [[], new Map(), null, 0];
   }
 
@@ -120,22 +132,52 @@ class VideoState {
       notices.say("Select an object first, then click what does not belong to it.");
       return;
     }
-    await this.#prompt({ frame: this.frame, object: this.selected, points: [{ x, y, label }] });
+    await this.#add({ frame: this.frame, object: this.selected, points: [{ x, y, label }] });
   }
 
   async draw(box: Box): Promise<void> {
-    await this.#prompt({ frame: this.frame, object: this.selected, box });
+    await this.#add({ frame: this.frame, object: this.selected, box });
   }
 
   /** End an object on the frame that is shown. */
   async remove(id: number): Promise<void> {
-    await this.#prompt({ frame: this.frame, object: id, remove: true });
+    await this.#add({ frame: this.frame, object: id, remove: true });
+  }
+
+  /** Take the last prompt back. */
+  async undo(): Promise<void> {
+    const last = this.#past.at(-1);
+    const { session } = this;
+    if (!last || !session || !this.canUndo) return;
+    await this.#run("Undoing", async () => {
+      this.session = await service.dropPrompt(session.id, session.prompts.length - 1);
+      this.#past = this.#past.slice(0, -1);
+      this.#future = [...this.#future, last.prompt];
+      [this.tracks, this.selected] = [last.tracks, last.prompt.object ?? null];
+      this.shown += 1;
+    });
+  }
+
+  /** Give the prompt again that was taken back last. */
+  async redo(): Promise<void> {
+    const prompt = this.#future.at(-1);
+    if (!prompt || !this.canRedo) return;
+    this.#future = this.#future.slice(0, -1);
+    await this.reader?.seek(prompt.frame ?? 0);
+    await this.#prompt(prompt);
+  }
+
+  async #add(prompt: VideoPrompt): Promise<void> {
+    this.#future = [];
+    await this.#prompt(prompt);
   }
 
   async #prompt(prompt: VideoPrompt): Promise<void> {
     this.reader?.pause();
     await this.#run("Segmenting", async () => {
+      const { tracks } = this;
       const answer = await this.#inSession((session) => service.addPrompt(session.id, prompt));
+      this.#past = [...this.#past, { prompt, tracks }];
       [this.session, this.selected] = [answer.session, prompt.remove ? null : answer.object];
       let preview = answer.preview;
       // a slow engine's preview comes after the answer
@@ -151,9 +193,9 @@ class VideoState {
 
   #preview(id: number, frame: number, sighting: Sighting): void {
     const tracks = new Map(this.tracks);
-    const track = tracks.get(id) ?? { id, label: `object ${id}`, sightings: new Map() };
-    track.sightings.set(frame, sighting);
-    this.tracks = tracks.set(id, track);
+    const known = tracks.get(id) ?? { id, label: `object ${id}`, sightings: new Map<number, Sighting>() };
+    // what was known before stays as it was: undo goes back to it
+    this.tracks = tracks.set(id, { ...known, sightings: new Map(known.sightings).set(frame, sighting) });
     this.shown += 1;
   }
 
@@ -188,6 +230,7 @@ class VideoState {
 
   /** Track all objects from the frame that is shown; what was found comes in as it is found. */
   async propagate(direction: Direction, withOverlay: boolean): Promise<void> {
+    [this.#past, this.#future] = [[], []];
     await this.#run("Starting", async () => {
       const job = await this.#inSession((session) => {
         const isNamed = session.prompts.length > 0 || session.last_job;

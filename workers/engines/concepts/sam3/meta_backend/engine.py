@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from maquette.contract import Problem
+from numpy.typing import NDArray
 
 from workers.engines.concepts.sam3 import kernels
 from workers.engines.concepts.sam3.errors import LICENCE
 from workers.engines.concepts.sam3.meta_backend.grounding import MetaEmbedding, MetaGrounding
 from workers.engines.concepts.sam3.meta_backend.loading import COMMIT, MetaModels, find_models
 from workers.engines.concepts.sam3.meta_backend.tracker import MetaTracker
-from workers.engines.concepts.sam3.postprocess import build_instances
+from workers.engines.concepts.sam3.postprocess import build_instances, build_semantic_map
 from workers.engines.concepts.sam3.preprocess import check_image
 from workers.engines.concepts.sam3.requests import CAPABILITIES, check_exemplars, check_track_prompts
 from workers.engines.concepts.sam3.settings import MetaSettings
@@ -95,6 +97,12 @@ class MetaConcepts:
                 label=phrase,
             )
         return instances
+
+    def map_semantics(self, handle: ImageHandle, phrases: Sequence[str]) -> list[NDArray[np.float32]]:
+        """The model's semantic map of each phrase; see `SemanticEngine`. Raises PhraseRejected."""
+        self.check(phrases)
+        image = _require_handle(handle)
+        return [build_semantic_map(self._grounding.ground(image, phrase), image.size) for phrase in phrases]
 
     def ground_exemplars(
         self,

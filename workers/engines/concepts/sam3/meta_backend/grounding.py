@@ -86,7 +86,7 @@ class MetaGrounding:
                 find_target=None,
             )
             scores = compute_scores(out["pred_logits"][..., 0], out["presence_logit_dec"])
-        return RawDetections(scores[0], out["pred_masks"][0])
+        return RawDetections(scores[0], out["pred_masks"][0], out["semantic_seg"][0, 0])
 
     def segment(self, image: MetaEmbedding, prompt: VisualPrompt, index: int) -> SegmentedInstance:
         """Exactly one instance for prompt `index`; raises ValueError for a prompt that cannot be answered.

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from itertools import islice
 
+import numpy as np
 import transformers
+from numpy.typing import NDArray
 
 from workers.engines.concepts.sam3.errors import LICENCE
-from workers.engines.concepts.sam3.postprocess import RawDetections, build_instances
+from workers.engines.concepts.sam3.postprocess import RawDetections, build_instances, build_semantic_map
 from workers.engines.concepts.sam3.preprocess import check_image
 from workers.engines.concepts.sam3.requests import CAPABILITIES, check_exemplars, check_track_prompts
 from workers.engines.concepts.sam3.settings import Sam3Settings
@@ -135,6 +137,13 @@ class Sam3Concepts:
                 label=query.phrases[index],
             )
         return instances
+
+    @computes
+    def map_semantics(self, handle: ImageHandle, phrases: Sequence[str]) -> list[NDArray[np.float32]]:
+        """The model's semantic map of each phrase; see `SemanticEngine`. Raises PhraseRejected."""
+        image = _require_handle(handle)
+        raw = self._grounding.ground([(image, phrase) for phrase in phrases])
+        return [build_semantic_map(each, image.size) for each in raw]
 
     @computes
     def ground_exemplars(

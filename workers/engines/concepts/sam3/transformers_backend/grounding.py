@@ -240,4 +240,5 @@ class Grounding:
                 **boxes,
             )
             scores = compute_scores(out.pred_logits, out.presence_logits)
-        return [RawDetections(*pair) for pair in zip(scores, out.pred_masks, strict=True)]
+        rows = zip(scores, out.pred_masks, out.semantic_seg[:, 0], strict=True)
+        return [RawDetections(*row) for row in rows]
