@@ -74,11 +74,13 @@ def engines() -> Iterator[Engines]:
 def test_phrases_agree_with_metas_code_once_the_geometry_is_padded(engines: Engines, phrase: str) -> None:
     padded, bare, meta = engines
     theirs = meta._grounding.ground(meta.embed(IMAGE, "image"), phrase)
-    (ours,) = padded._grounding.ground(padded.embed(IMAGE, "image"), [phrase])
+    (ours,) = padded._grounding.ground([(padded.embed(IMAGE, "image"), phrase)])
     assert torch.allclose(ours.scores, theirs.scores, atol=1e-5)
     assert torch.allclose(ours.masks, theirs.masks, atol=1e-3)
     assert theirs.masks.abs().max() > 1
-    (unpadded,) = bare._grounding.ground(bare.embed(IMAGE, "image"), [phrase])
+    assert theirs.semantic.shape == theirs.masks.shape[1:]
+    assert torch.allclose(ours.semantic, theirs.semantic, atol=1e-3)
+    (unpadded,) = bare._grounding.ground([(bare.embed(IMAGE, "image"), phrase)])
     assert (unpadded.masks - theirs.masks).abs().max() > 1e-2
 
 
