@@ -27,7 +27,7 @@ FIELD_OF_VIEW = 40.0
 # from the camera to the centre of a shape whose longest side is 1
 DISTANCE = 2.6
 POINTS = 8000
-SHAPE_FLAGS = ("shape_box", "shape_turned")
+SHAPE_FLAGS = ("shape_box", "shape_turned", "shape_learned")
 COLUMNS = {
     "IoU": ".3f",
     "F@.05": ".3f",

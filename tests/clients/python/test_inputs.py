@@ -167,8 +167,8 @@ def test_every_field_of_a_request_is_a_typed_argument(method: str) -> None:
     typed = set(parameters) | set(get_type_hints(options))
     if method == "dataset":
         # a version is decided again by a method of its own, whose first argument becomes `from_job`
-        assert "job" in signature(AsyncJobSubmitter.regate).parameters
-        typed.add("from_job")
+        assert {"job", "reviews"} <= set(signature(AsyncJobSubmitter.regate).parameters)
+        typed |= {"from_job", "reviews"}
     assert set(JOBS[method].model_fields) - {"kind"} <= typed
     assert set(get_type_hints(options)) <= set(JOBS[method].model_fields)
 

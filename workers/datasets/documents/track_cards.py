@@ -12,7 +12,7 @@ from workers.datasets.documents.track_images import (
     open_clip,
 )
 from workers.datasets.scene_clip import SceneClip
-from workers.datasets.schema import DecisionRow, ObservationRow, TrackRow
+from workers.datasets.schema import REVIEW_GATE, DecisionRow, ObservationRow, TrackRow
 from workers.datasets.summary import list_standing
 from workers.datasets.version import DatasetVersion
 
@@ -75,6 +75,11 @@ def _draw_track(clip: SceneClip, row: ObservationRow) -> bytes:
 
 def describe_decision(decisions: Sequence[DecisionRow]) -> str:
     """The gates that a track failed with value and bound, or the one that it passed most narrowly."""
+    by_hand = [row for row in decisions if row.gate == REVIEW_GATE]
+    if by_hand:
+        row = by_hand[-1]
+        verdict = "kept" if row.passed else "rejected"
+        return f"{verdict} by {row.reviewer}" + (f": {row.reason}" if row.reason else "")
     failed = [row for row in decisions if not row.passed]
     if failed:
         return "; ".join(_describe(row) for row in failed)
@@ -86,10 +91,10 @@ def describe_decision(decisions: Sequence[DecisionRow]) -> str:
 
 def _describe(row: DecisionRow) -> str:
     value = "unknown" if row.score is None else f"{row.score:.3g}"
-    is_low = row.score is not None and row.low is not None and row.score < row.low
-    bounds = f"≥ {row.low:.3g}" if is_low or row.high is None else f"≤ {row.high:.3g}"
     if row.low is None and row.high is None:
         return f"{row.gate} {row.reason or value}"
+    is_low = row.score is not None and row.low is not None and row.score < row.low
+    bounds = f"≥ {row.low:.3g}" if is_low or row.high is None else f"≤ {row.high:.3g}"
     return f"{row.gate} {value} ({'needs ' if not row.passed else ''}{bounds})"
 
 

@@ -110,7 +110,9 @@ def test_the_report_names_who_decided_when_and_why(data: Dataset) -> None:
         return content if isinstance(content, bytes) else content.read_bytes()
 
     report = render_documents(built.version, load)["report.html"].decode()
-    assert "Decided by hand" in report and "2026-05-04T03:02:01+00:00" in report
+    assert (
+        "rejected by Ada" in report and "Decided by hand" in report and "2026-05-04T03:02:01+00:00" in report
+    )
     assert "a &lt;b&gt;mirror&lt;/b&gt;" in report and "<b>mirror</b>" not in report
 
 

@@ -134,7 +134,9 @@ class LeRobot(Exporter):
         for split, part in clips_by_split.items():
             kept = [row for row in part.rows if is_same_rate(row.frame_rate, rate)]
             chosen[split] = ClipSequence(part.dataset, kept)
-            if len(kept) < len(part) and self.other_rates == "refuse":
+            # a clip of one frame has no rate
+            is_mixed = any(row.frame_rate and not is_same_rate(row.frame_rate, rate) for row in part.rows)
+            if is_mixed and self.other_rates == "refuse":
                 rates = format_rates(count_rates(writer.dataset.clip_rows))
                 raise DatasetError(
                     "rates_mixed",

@@ -76,7 +76,7 @@ def test_simple_solids_are_found_with_their_tilt(name, kind, iou):
 
 @pytest.mark.parametrize("name", ["sphere", "egg", "table", "chair"])
 def test_other_shapes_are_not_forced_into_simple_solids(name):
-    assert {score.kind for score in scores(name)} == {"inflated"}
+    assert {score.kind for score in scores(name)} <= {"inflated", "learned"}
 
 
 @pytest.mark.parametrize("name", ["cube", "can", "ring"])
