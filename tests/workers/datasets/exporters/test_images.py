@@ -139,7 +139,9 @@ DECODERS = (None, "l8", "rgb8", "rgba8", "l", "rgb", "rgba", "pill", "pil", "pil
 
 @pytest.fixture(scope="module")
 def shards(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    return sorted(map(str, WebDataset().write(data, tmp_path_factory.mktemp("webdataset"))[:-1]))
+    out = tmp_path_factory.mktemp("webdataset")
+    WebDataset().write(data, out)
+    return sorted(map(str, out.rglob("*.tar")))
 
 
 @pytest.mark.slow
