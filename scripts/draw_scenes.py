@@ -19,6 +19,7 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from maquette.plain_text import print_line
 
 from tests.support.movi_clips import RenderedClip, plan_clip, render_script
 from tests.support.movi_twins import EDITS, SURPRISES, find_moments, make_twin
@@ -105,7 +106,7 @@ def surprises(
     manifest = publish_clips(clips, folder, "scripts.draw_scenes")
     content = {"dataset_version": manifest.version, "pairs": [asdict(item) for item in truth]}
     (folder / TRUTH).write_text(json.dumps(content, indent=1) + "\n")
-    typer.echo(f"{pairs} pairs in {folder}, truth in {TRUTH}, version {manifest.version[:12]}")
+    print_line(f"{pairs} pairs in {folder}, truth in {TRUTH}, version {manifest.version[:12]}")
 
 
 @app.command()
@@ -122,7 +123,7 @@ def edits(
         compared = sorted({seen[round(place)] for place in np.linspace(0, len(seen) - 1, COMPARED)})
         clips += [_with_changes(before, after, twins, compared), after]
     manifest = publish_clips(clips, folder, "scripts.draw_scenes")
-    typer.echo(f"{pairs} pairs in {folder}, version {manifest.version[:12]}")
+    print_line(f"{pairs} pairs in {folder}, version {manifest.version[:12]}")
 
 
 def _draw_twins(name: str, operation: str, seed: list[int], shape: tuple[int, int]) -> _Twins:

@@ -9,7 +9,7 @@ ENTRY_POINT_GROUP = "maquette.server"
 # what other packages add is known by its name alone until it is used
 SUMMARIES = {
     "models": "List, verify and fetch the weights of engines.",
-    "gpu-workers": "Run one worker for each GPU of this machine.",
+    "gpu-workers": "Run one worker for each GPU, or each MIG part of one, until SIGTERM.",
     "smplx": "Convert bodies to SMPL-X with your own licensed model.",
     "eval": "Run a published benchmark on an engine and compare with the published figures.",
 }

@@ -331,11 +331,11 @@ def test_stages_and_batches_are_counted(world: World) -> None:
     described = runner.stats.describe()
     stages = {(item["kind"], item["stage"]): item["count"] for item in described["stage_seconds"]}
     assert stages == {("segment", stage): SLOTS for stage in ("load", "embed", "prompt", "write")}
-    assert described["batch_size"]["embed"] == {
-        "buckets": [[1, 1], [2, 1], [4, 2], [8, 2], [16, 2], [32, 2], [64, 2]],
-        "count": 2,
-        "sum": SLOTS,
-    }
+    # which jobs meet in a batch depends on when each has its image
+    sizes = described["batch_size"]["embed"]
+    assert sizes["sum"] == SLOTS and 1 <= sizes["count"] <= SLOTS
+    assert [bound for bound, _ in sizes["buckets"]] == [1, 2, 4, 8, 16, 32, 64]
+    assert sizes["buckets"][-1][1] == sizes["count"]
     assert 0 < described["busy_seconds"] < described["seconds"] and described["gpu_memory"] is None
     assert 0 < described["busy_ratio"] < 1
     # without batches nobody knows
