@@ -29,7 +29,7 @@ AVERAGED = 0.998
 def compute_loss(depths: Tensor, scales: Tensor, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     """The mean negative log likelihood of Laplace errors and slopes, and the absolute errors (2,).
 
-    How far away the object as a whole is, is no error: one view does not tell it, and nobody asks.
+    The distance of the whole object is no error: one view does not determine it, and no result uses it.
     """
     valid = batch["valid"].float()
     count = valid.sum(dim=(2, 3)).clamp(min=1)

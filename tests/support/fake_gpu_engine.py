@@ -94,10 +94,10 @@ class FakeGpuEngine:
         return [SegmentedInstance(mask, bounding_box(mask), 1.0, index) for index in range(len(prompts))]
 
     def ground_exemplars(self, *_: Any, **__: Any) -> list[SegmentedInstance]:
-        raise NotImplementedError
+        raise AssertionError("no job of these tests shows exemplars")
 
     def tracker(self, *_: Any, **__: Any) -> Any:
-        raise NotImplementedError
+        raise AssertionError("no job of these tests tracks")
 
     def _launch(self, operation: str, items: list[Embedded]) -> None:
         with self._card:

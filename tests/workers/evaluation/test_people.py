@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 
 @dataclass
 class OracleBodies:
-    """The true bodies of the drawn sequences, scaled about their pelvis; told apart by the order of boxes."""
+    """The true bodies of the drawn sequences, scaled about their pelvis, by the order of boxes."""
 
     folder: Path
     scale: float = 1.0

@@ -257,6 +257,6 @@ class SemanticEngine(Protocol):
     def map_semantics(self, handle: ImageHandle, phrases: Sequence[str]) -> list[NDArray[np.float32]]:
         """How likely each pixel belongs to a phrase's concept, 0 to 1, float32 (H, W) per phrase.
 
-        Instances are not told apart, and no threshold or cleaning applies.
+        Instances are not separated, and no threshold or cleaning applies.
         """
         ...

@@ -1,4 +1,4 @@
-"""What a bodies job says about people and their hands, for engines that can be told."""
+"""What a bodies job says about people and their hands, for engines that accept it."""
 
 from collections.abc import Sequence
 

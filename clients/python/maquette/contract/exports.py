@@ -4,9 +4,9 @@ Generated from `workers/datasets/exporters`:
 `python -m workers.datasets.exporters.request_models clients/python/maquette/contract/exports.py`.
 """
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field
 
 from maquette.contract.base import RequestModel
 
@@ -194,22 +194,3 @@ Export = Annotated[
     | YouTubeVisExport,
     Field(discriminator="format"),
 ]
-
-
-NAMES = frozenset(
-    get_args(kind.model_fields["format"].annotation)[0] for kind in get_args(get_args(Export)[0])
-)
-
-
-def parse_export(name: str, options: dict[str, Any]) -> Export:
-    """Return a format with its options; raises ValueError for unknown ones and values that do not fit.
-
-    Text, as of a command line, becomes the type of the option.
-    """
-    try:
-        return TypeAdapter[Export](Export).validate_python({**options, "format": name})
-    except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(map(str, item['loc']))}: {item['msg'].lower()}" for item in error.errors()
-        )
-        raise ValueError(wrong or str(error)) from error

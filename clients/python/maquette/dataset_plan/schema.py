@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from maquette.contract import exports
+from maquette.contract import export_options
 from maquette.contract.base import RequestModel
 from maquette.contract.datasets import BucketInput, SourceFacts
 from maquette.contract.media import MediaRef
@@ -84,8 +84,8 @@ class PlanOutput(RequestModel):
             raise ValueError(f"'options' has {', '.join(strange)}, which 'formats' has not")
         for name, options in self.options.items():
             # which formats there are is for the exporters to say
-            if name in exports.NAMES:
-                exports.parse_export(name, options)
+            if name in export_options.NAMES:
+                export_options.parse_export(name, options)
         return self
 
 

@@ -69,7 +69,7 @@ test("half a million Gaussians are shown @slow", async ({ studio: page }) => {
         }
       }),
   );
-  // without a GPU it is slow: how fast is told, not judged
+  // without a GPU it is slow: the rate is reported, not asserted
   report("frames per second", frames.toFixed(2));
   expect(share).toBeGreaterThan(0.05);
 });

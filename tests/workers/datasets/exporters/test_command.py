@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import typer
-from maquette.contract.exports import parse_export
+from maquette.contract.export_options import parse_export
 from typer.testing import CliRunner
 
 from tests.support.export_datasets import load_export_dataset

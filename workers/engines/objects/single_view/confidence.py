@@ -20,7 +20,7 @@ TINY_PIXELS = 64
 
 
 def is_tiny(view: MaskView) -> bool:
-    """Whether the mask has too few pixels to tell much."""
+    """Whether the mask has too few pixels to judge a shape by."""
     return int(view.given.sum()) < TINY_PIXELS
 
 
