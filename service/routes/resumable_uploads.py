@@ -65,7 +65,9 @@ def open_upload(
     expected = read_digest(repr_digest, "Repr-Digest")
     if upload_length > state.settings.max_upload_bytes:
         raise too_large(state)
-    check_quota(state, key.tenant, upload_length)
+    # what has arrived of an unfinished upload counts among the stored bytes already
+    known = resumable.find_unfinished(state.db, key.tenant, upload_length, expected)
+    check_quota(state, key.tenant, upload_length - (0 if known is None else known.received))
     seconds = state.settings.resumable_hours * 3600
     try:
         row, is_new = resumable.open_upload(state.db, key.tenant, upload_length, expected, seconds=seconds)

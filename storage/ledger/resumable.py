@@ -73,7 +73,6 @@ def open_upload(
     The second value is whether it is new. Raises TooManyUploads.
     """
     mine = (table.c.tenant == tenant, table.c.media_sha256.is_(None), table.c.expires_at > now())
-    same = (*mine, table.c.sha256 == sha256, table.c.bytes == size)
     values = {
         "id": f"upl_{db.time.now_ns() // 1_000_000:012x}{db.time.token(8)}",
         "tenant": tenant,
@@ -85,15 +84,31 @@ def open_upload(
     }
     with db.write() as connection:
         usage.lock_tenant(connection, tenant)
-        if sha256 is not None:
-            known = select(*COLUMNS).where(*same).order_by(table.c.received.desc()).limit(1)
-            if (row := connection.execute(known).one_or_none()) is not None:
-                return ResumableRow.from_row(row), False
+        if (known := _find_unfinished(connection, tenant, size, sha256)) is not None:
+            return known, False
         count = select(func.count()).select_from(table).where(*mine)
         if connection.execute(count).scalar_one() >= MOST_OPEN:
             raise TooManyUploads
         row = connection.execute(insert(table).values(**values).returning(*COLUMNS)).one()
     return ResumableRow.from_row(row), True
+
+
+def find_unfinished(db: Database, tenant: str, size: int, sha256: str | None) -> ResumableRow | None:
+    """The unfinished upload of the same content of which the most has arrived."""
+    with db.read() as connection:
+        return _find_unfinished(connection, tenant, size, sha256)
+
+
+def _find_unfinished(
+    connection: Connection, tenant: str, size: int, sha256: str | None
+) -> ResumableRow | None:
+    if sha256 is None:
+        return None
+    mine = (table.c.tenant == tenant, table.c.media_sha256.is_(None), table.c.expires_at > now())
+    same = (*mine, table.c.sha256 == sha256, table.c.bytes == size)
+    query = select(*COLUMNS).where(*same).order_by(table.c.received.desc()).limit(1)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else ResumableRow.from_row(row)
 
 
 def get(db: Database, tenant: str, upload_id: str) -> ResumableRow | None:

@@ -288,6 +288,18 @@ def test_pieces_count_and_a_full_tenant_keeps_what_it_has(
     assert (refused.status_code, refused.json()["code"]) == (413, "storage_quota_exceeded")
 
 
+def test_what_has_arrived_is_not_counted_again_when_an_upload_goes_on(
+    gateway: TestClient, state: State, tenant: str
+) -> None:
+    tenants.change_settings(state.db, tenant, {"max_stored_bytes": SIZE + 10_000})
+    headers = {**TUS, "Upload-Length": str(SIZE), **digest(IMAGE)}
+    path = gateway.post(PATH, headers=headers).headers["location"]
+    append(gateway, path, 0, IMAGE[:50_000])
+    again = gateway.post(PATH, headers=headers)
+    assert (again.status_code, again.headers["location"]) == (200, path)
+    assert append(gateway, path, 50_000, IMAGE[50_000:]).status_code == 204
+
+
 def test_a_piece_that_is_lost_ends_the_upload(gateway: TestClient, state: State, tenant: str) -> None:
     path = begin(gateway, SIZE)
     append(gateway, path, 0, IMAGE[:50_000])

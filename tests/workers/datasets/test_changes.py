@@ -162,6 +162,7 @@ def test_arrow_types_do_not_depend_on_what_is_known(data: Dataset) -> None:
         ({"frame": 99}, "change_contradicted"),
         ({"other_track": 5}, "change_contradicted"),
         ({"presence": "vanished"}, "change_contradicted"),
+        ({"other_track": None}, "change_contradicted"),
         ({"translation": (1.0, 2.0, 3.0)}, "change_contradicted"),
         ({"axis": (1.0, 1.0, 1.0)}, "change_contradicted"),
         ({"factor": -1.0}, "change_contradicted"),

@@ -64,9 +64,13 @@ class ExportWriter:
     # how many were written
     files: int = 0
     omissions: list[dict[str, Any]] = field(default_factory=list)
+    # clips whose parts are written, and how many there will be
+    _done: set[str] = field(default_factory=set)
+    _count: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.out.mkdir(parents=True, exist_ok=True)
+        self._count = sum(row.kept for row in self.dataset.clip_rows)
 
     def clips(self) -> Iterator[SceneClip]:
         """The kept clips, in order."""
@@ -84,9 +88,10 @@ class ExportWriter:
         self, build: Callable[[SceneClip], Part], clips: Sequence[SceneClip]
     ) -> Iterator[tuple[SceneClip, Part]]:
         """What `build` makes of each clip, in order, by `workers` threads; few are in memory at once."""
-        for done, (clip, part) in enumerate(self._build_in_order(build, clips), 1):
+        for clip, part in self._build_in_order(build, clips):
             yield clip, part
-            self.report(done, len(clips))
+            self._done.add(clip.id)
+            self.report(len(self._done), self._count)
 
     def _build_in_order(
         self, build: Callable[[SceneClip], Part], clips: Sequence[SceneClip]

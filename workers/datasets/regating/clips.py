@@ -82,8 +82,7 @@ def regate_clip(
         key=lambda row: (row.kind != "crop", row.track, row.rank),
     )
     rows["assets"] = [row for row in clip.assets if row.track in kept]
-    if any(item.stage == ChangeStage.name for item in clip.lineage):
-        rows["changes"] = _regate_changes(clip, rows)
+    rows["changes"] = _regate_changes(clip, rows)
     rows["concepts"] = [_regate_concept(row, tracks) for row in clip.concepts]
     row = _regate_row(clip, tracks)
     captions, caption_decisions = _regate_captions(clip, row, rows, policy, changed=kept != was_kept)
@@ -92,7 +91,8 @@ def regate_clip(
         *(score for score in clip.scores if score.name != CAPTION_GATE),
         *build_caption_scores(captions),
     ]
-    by_hand = list(verdicts.values())
+    # a verdict that cannot be carried out decides nothing
+    by_hand = [verdict for track, verdict in verdicts.items() if track not in unavailable]
     rows["decisions"] = [*own, *policy.others, *track_decisions, *by_hand, *caption_decisions]
     rows["lineage"] = [_regate_lineage(item, policy, by_hand, rows) for item in clip.lineage]
     is_kept, failed = apply_verdict(list_failed(own), verdicts.get(None))
@@ -148,11 +148,17 @@ def _regate_concept(row: ConceptRow, tracks: Sequence[TrackRow]) -> ConceptRow:
 
 
 def _regate_changes(clip: SceneClip, rows: Rows) -> list[ChangeRow]:
-    """What changed of the tracks that are kept now, between as many pairs of frames."""
-    [row] = [item for item in clip.lineage if item.stage == ChangeStage.name]
+    """What changed of the tracks that are kept now: between as many pairs of frames, and to other clips."""
+    kept = {track.track for track in rows["tracks"] if track.kept}
+    to_others = [
+        row for row in clip.changes if row.other_clip != clip.id and (row.track is None or row.track in kept)
+    ]
+    stages = [item for item in clip.lineage if item.stage == ChangeStage.name]
+    if not stages:
+        return to_others
     states = ClipStates(clip.row, rows["tracks"], rows["observations"], clip.cameras)
-    pairs = choose_pairs(len(clip), json.loads(row.parameters)["pairs"])
-    return compare_frames(states, pairs)
+    pairs = choose_pairs(len(clip), json.loads(stages[0].parameters)["pairs"])
+    return [*compare_frames(states, pairs), *to_others]
 
 
 def _regate_row(clip: SceneClip, tracks: Sequence[TrackRow]) -> ClipRow:

@@ -198,7 +198,9 @@ def _add_rejected_clip(
     if passes_gates if verdict is None else verdict.passed:
         changes.clips_unavailable.append(clip.id)
     decided = [row for row in clip.decisions if row.gate != REVIEW_GATE]
-    writer.add_rejected(clip, [*decided, *verdicts.values()])
+    # keeping it cannot be carried out and decides nothing
+    by_hand = [row for row in verdicts.values() if row.track is not None or not row.passed]
+    writer.add_rejected(clip, [*decided, *by_hand])
 
 
 def _list_gates(clip: SceneClip) -> set[str]:

@@ -43,6 +43,7 @@ def _find_contradictions(clip: SceneClip, other: SceneClip, row: ChangeRow) -> I
         yield f"it {row.presence}, with the tracks {tracks}"
     elif row.presence in ("both", "replaced") and None in tracks:
         yield f"it is in both frames, with the tracks {tracks}"
+        return
     if row.axis is not None and abs(float(np.linalg.norm(row.axis)) - 1) > TOLERANCE:
         yield "the axis of a turn is not a unit vector"
     if row.factor is not None and row.factor <= 0:

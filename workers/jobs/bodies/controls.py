@@ -7,6 +7,7 @@ from maquette.contract import BodiesJob, PersonPrompt
 from workers.engines.protocols import BodyControls, EngineInfo, PersonHints
 from workers.jobs.bodies.recovery import PersonRegion
 from workers.jobs.capabilities import require_capability
+from workers.jobs.context import JobContext
 
 REFINED = {"both": (True, True), "left": (True, False), "right": (False, True), "none": (False, False)}
 
@@ -33,6 +34,12 @@ def read_controls(
         refined=None if request.hands is None else REFINED[request.hands],
         max_wrist_angle=request.max_wrist_angle,
     )
+
+
+def check_controls(context: JobContext, request: BodiesJob) -> None:
+    """Raise JobProblem for what the engine does not have, before anything is computed."""
+    if any(request.people) or request.hands is not None or request.max_wrist_angle is not None:
+        read_controls(context.engines.bodies().info, request)
 
 
 def _to_hints(person: PersonPrompt | None) -> PersonHints:

@@ -6,7 +6,7 @@ from maquette.contract import BodiesJob, BodiesResult, Manifest, TrackResult
 
 from workers.errors import JobProblem
 from workers.formats.images import encode_png
-from workers.jobs.bodies.controls import read_controls
+from workers.jobs.bodies.controls import check_controls, read_controls
 from workers.jobs.bodies.files import write_body
 from workers.jobs.bodies.recovery import (
     PersonRegion,
@@ -30,6 +30,7 @@ RECORDED = {"formats", "lod", "vertices", "max_people", "height_m", "hands", "ma
 
 def run(context: JobContext, request: BodiesJob) -> Manifest:
     """Find the people or take the given ones, then recover a body for each."""
+    check_controls(context, request)
     if request.video is not None:
         return run_video(context, request, None)
     if request.from_job is not None:

@@ -13,7 +13,7 @@ from maquette.contract import Artefact, BodiesJob, Manifest, MediaRef, TrackResu
 from maquette.contract.vocabulary import UnknownPhrase, parse_phrase
 
 from media.sandbox import DecodedFrame
-from workers.engines.protocols import BodyEstimate, TrackPrompts
+from workers.engines.protocols import BodyControls, BodyEstimate, TrackPrompts
 from workers.errors import JobProblem
 from workers.formats.images import encode_png, shrink_image
 from workers.geometry.cameras import Camera
@@ -103,13 +103,14 @@ def _recover_video(
     """The bodies of every frame, as chunks in the store."""
     writer = EstimateChunkWriter()
     total = video.count_frames(request.max_frames)
+    controls = read_controls(context.engines.bodies().info, request)
     with limit_frames(video, request.max_frames) as frames:
         given = _check_cameras(request, video)
         for frame, masks in zip(frames, people, strict=False):
             if frame.index < checkpoint.decoded:
                 continue
             camera = given or checkpoint.estimated_camera()
-            bodies = _recover_frame(context, request, frame, masks, camera)
+            bodies = _recover_frame(context, request, controls, frame, masks, camera)
             writer.add(frame.index, frame.pts, bodies)
             if bodies and checkpoint.rig is None:
                 checkpoint.rig = context.put(dump_rig(bodies[0][1]))
@@ -145,7 +146,12 @@ def _build_recovered(video: LoadedVideo, checkpoint: BodiesCheckpoint) -> Recove
 
 
 def _recover_frame(
-    context: JobContext, request: BodiesJob, frame: DecodedFrame, people: FrameMasks, camera: Camera | None
+    context: JobContext,
+    request: BodiesJob,
+    controls: BodyControls | None,
+    frame: DecodedFrame,
+    people: FrameMasks,
+    camera: Camera | None,
 ) -> list[TrackedBody]:
     """The bodies of one frame with the ids of their tracks."""
     poses = request.world_from_cam
@@ -156,7 +162,6 @@ def _recover_frame(
     engine = context.engines.bodies()
     boxes = [person.box for person in people.objects]
     masks = [person.mask for person in people.objects]
-    controls = read_controls(engine.info, request)
     bodies = call_engine(engine, frame.pixels, boxes, masks, controls, camera, request.seed)
     pairs = zip(people.objects, bodies, strict=True)
     height = request.height_m if isinstance(request.height_m, float) else None

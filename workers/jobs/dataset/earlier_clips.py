@@ -82,27 +82,39 @@ class EarlierClips:
 
     def open(self, tasks: Sequence[ClipTask]) -> None:
         """Load the versions that have the clips of some tasks."""
-        wanted = {self._stages[LOOKED_UP].key(task).digest() for task in tasks}
+        wanted = {self._stages[LOOKED_UP].key(task).digest(): task for task in tasks}
         owners: dict[str, set[str]] = defaultdict(set)
-        for result in self._context.find_results(wanted):
+        for result in self._context.find_results(set(wanted)):
             owners[result.owner].add(result.key)
-        while owners and wanted and len(self._versions) < MOST_JOBS:
-            # the newest of those with the most
-            owner = max(owners, key=lambda owner: len(owners[owner] & wanted))
+        while owners and len(self._versions) < MOST_JOBS:
+            # the newest of those with the most that no open version has
+            owner = max(owners, key=lambda owner: len(owners[owner] & wanted.keys()))
+            if not owners[owner] & wanted.keys():
+                return
             version = self._load_version(owner)
             if version is not None:
                 self._versions.append(version)
+                by_hand = {row.clip for row in version.data.rows("decisions") if row.gate == REVIEW_GATE}
+                wanted = {
+                    key: task
+                    for key, task in wanted.items()
+                    if task.plan.id in by_hand or not self._list_changed(version, task) <= {GATES}
+                }
             del owners[owner]
 
     def find(self, task: ClipTask) -> ClipRecord | None:
         """The record of a clip that was made of the same inputs; None where no open version has it."""
-        keys = {name: stage.key(task).digest() for name, stage in self._stages.items()}
         for version in self._versions:
-            rows = version.lineage.get(task.plan.id, {})
-            others = {name for name, key in keys.items() if name not in rows or rows[name].key != key}
-            if others <= {GATES} and (record := self._take(version, task, is_regated=bool(others))):
+            changed = self._list_changed(version, task)
+            if changed <= {GATES} and (record := self._take(version, task, is_regated=bool(changed))):
                 return record
         return None
+
+    def _list_changed(self, version: _Version, task: ClipTask) -> set[str]:
+        """The stages that a version ran on other inputs than those of a task, or not at all."""
+        rows = version.lineage.get(task.plan.id, {})
+        keys = {name: stage.key(task).digest() for name, stage in self._stages.items()}
+        return {name for name, key in keys.items() if name not in rows or rows[name].key != key}
 
     def _load_version(self, owner: str) -> _Version | None:
         """The version of a job; None where it is gone, or another release made it."""

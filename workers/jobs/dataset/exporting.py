@@ -50,7 +50,7 @@ def run_export(context: JobContext, request: DatasetJob) -> Manifest:
     exported = export_version(context, request.exports, tuple(files))
     context.media.sources = list(earlier.provenance.sources)
     assert isinstance(earlier.result, DatasetResult)
-    result = earlier.result.model_copy(update={"exports": exported})
+    result = earlier.result.model_copy(update={"exports": exported, "regated": None})
     return context.build_manifest(
         result,
         parameters=dict(earlier.provenance.parameters),

@@ -53,6 +53,12 @@ def measure_view(context: JobContext, image: LoadedImage, request: Reconstructio
     return MeasuredView(measured.camera, measured.depth, measured.unit_assumed)
 
 
+def check_controls(context: JobContext, request: ReconstructionJob) -> None:
+    """Raise JobProblem for an option that the engine does not have, before anything is computed."""
+    if request.generation is not None or "pointmap" in request.outputs:
+        _read_controls(context.engines.objects(), request)
+
+
 def reconstruct_objects(
     context: JobContext,
     image: LoadedImage,

@@ -12,7 +12,12 @@ from workers.jobs.bodies.recovery import PERSON, RecoveredPerson, recover_people
 from workers.jobs.cameras import choose_camera
 from workers.jobs.context import JobContext
 from workers.jobs.objects.extras import write_extras
-from workers.jobs.objects.reconstruction import ReconstructedObject, measure_view, reconstruct_objects
+from workers.jobs.objects.reconstruction import (
+    ReconstructedObject,
+    check_controls,
+    measure_view,
+    reconstruct_objects,
+)
 from workers.jobs.scene.files import merge_splats, write_scene_glb, write_scene_html
 from workers.jobs.scene.measured_bodies import place_at_depth
 from workers.jobs.scene.scene_scale import estimate_ground, place_on_ground
@@ -24,6 +29,7 @@ IDENTITY = Pose(rotation_wxyz=(1, 0, 0, 0), translation=(0, 0, 0), scale=1)
 
 def run(context: JobContext, request: SceneJob) -> Manifest:
     """Reconstruct every instance: those labelled person as bodies, the others as objects."""
+    check_controls(context, request)
     image, instances = load_image_and_instances(context, request)
     humans = [item for item in instances if item.label == PERSON]
     things = [item for item in instances if item.label != PERSON]

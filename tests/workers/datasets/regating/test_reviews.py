@@ -13,6 +13,7 @@ from workers.datasets.documents import render_documents
 from workers.datasets.errors import DatasetError
 from workers.datasets.gates.policy import DEFAULT
 from workers.datasets.reader import Dataset
+from workers.datasets.regating.clips import regate_clip
 from workers.datasets.regating.versions import build_regated_version, regate
 from workers.datasets.schema import DecisionRow
 from workers.datasets.verification import verify
@@ -95,6 +96,17 @@ def test_a_clip_goes_by_hand_and_cannot_come_back_without_its_video(data: Datase
     assert list(changes.clips_removed.values()) == [("review",)]
     _, changes = regate(out, {}, tmp_path / "back", reviews=[review(data, None, "keep")])
     assert changes.clips_unavailable == [data.clip_rows[0].clip] and verify(tmp_path / "back") == []
+
+
+def test_a_verdict_that_cannot_be_carried_out_decides_nothing(data: Dataset) -> None:
+    clip = data.clip(data.clip_rows[0].clip)
+    track = find_tracks(data, kept=False)[0]
+    # cached properties: an older release kept no masks of rejected tracks
+    clip.__dict__["rejected_observations"] = []
+    regated = regate_clip(clip, {}, {track: review(data, track, "keep")})
+    assert regated.unavailable == (track,) and not regated.added
+    assert not any(row.gate == "review" for row in regated.rows["decisions"])
+    assert [row.kept for row in regated.rows["tracks"] if row.track == track] == [False]
 
 
 def test_the_report_names_who_decided_when_and_why(data: Dataset) -> None:
