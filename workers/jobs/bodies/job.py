@@ -8,6 +8,7 @@ from workers.errors import JobProblem
 from workers.formats.images import encode_png
 from workers.jobs.bodies.controls import check_controls, read_controls
 from workers.jobs.bodies.files import write_body
+from workers.jobs.bodies.previews import render_body_panels
 from workers.jobs.bodies.recovery import (
     PersonRegion,
     find_people,
@@ -19,7 +20,6 @@ from workers.jobs.bodies.video import run as run_video
 from workers.jobs.cameras import find_measured_camera
 from workers.jobs.context import JobContext
 from workers.jobs.media_loader import LoadedImage
-from workers.jobs.previews import render_body_panels
 from workers.jobs.segment.instances import decode_masks, load_instances
 from workers.jobs.segment.prompts import check_prompts
 from workers.jobs.sources import load_source_image
