@@ -86,7 +86,7 @@ class BodiesJob(JobBase):
         if self.people and len(self.people) != max(len(self.boxes), len(self.masks)):
             raise ValueError("'people' has one entry per box or mask of an 'image'")
         if self.gravity is not None and self.camera_pitch_deg is not None:
-            raise ValueError("give 'gravity' or 'camera_pitch_deg', not both: each says how the camera is held")
+            raise ValueError("give 'gravity' or 'camera_pitch_deg', not both: each is the camera's attitude")
         if self.gravity is not None and not 1e-6 < math.hypot(*self.gravity) < 1e6:
             raise ValueError("'gravity' is a direction: it cannot be zero")
         if self.image is not None and (why := self.video_only_field()):
