@@ -57,7 +57,8 @@ class FloorPlane:
 
     def height(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Heights (...) in metres above the floor of points (..., 3); negative under it."""
-        return points @ np.array(self.normal) + self.offset
+        heights: NDArray[np.float64] = points @ np.array(self.normal) + self.offset
+        return heights
 
 
 @dataclass(frozen=True, slots=True)
