@@ -58,6 +58,15 @@ class Ground:
     up: Floats
     height: float | None = None
 
+    @classmethod
+    def under(cls, bodies: Sequence[BodyEstimate]) -> "Ground | None":
+        """The ground under the bodies of one image; None where not even gravity is known."""
+        for body in bodies:
+            if body.floor is not None:
+                return cls(np.array(body.floor.normal), -body.floor.offset)
+        gravity = next((body.gravity for body in bodies if body.gravity is not None), None)
+        return None if gravity is None else cls(-np.array(gravity.direction))
+
     def axes(self) -> Floats:
         """Rows right, down, forward (3, 3): the camera's axes turned until down is gravity's."""
         forward = np.array([0.0, 0.0, 1.0]) - self.up[2] * self.up
@@ -125,7 +134,7 @@ class TurnedViews:
         return dropped
 
 
-def render_body_panels(image: Rgb, bodies: Sequence[BodyEstimate], ground: Ground | None = None) -> Rgb:
+def render_body_panels(image: Rgb, bodies: Sequence[BodyEstimate]) -> Rgb:
     """Two by two: the image, the bodies over it, the bodies from the right of the camera and from above."""
     small = shrink_image(image, PANEL_SIDE)
     posed = [
@@ -133,6 +142,7 @@ def render_body_panels(image: Rgb, bodies: Sequence[BodyEstimate], ground: Groun
     ]
     if not posed:
         return np.hstack([small, small])
+    ground = Ground.under(bodies)
     points = np.concatenate([body.vertices for body in posed])
     views = TurnedViews(points, ground, (small.shape[0], small.shape[1]))
     return stack_panels([small, draw_bodies(small.copy(), posed, ground), *views.render(posed)])

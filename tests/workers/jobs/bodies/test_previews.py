@@ -1,8 +1,12 @@
 """Previews of bodies: what is drawn where, at which scale, with and without a floor. Boxes are the bodies."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from tests.support.synthetic_bodies import make_body
+from workers.engines.protocols import FloorPlane, Gravity
 from workers.geometry.cameras import Camera
 from workers.jobs.bodies.previews import (
     BACKGROUND,
@@ -108,3 +112,14 @@ def test_eight_people_are_all_seen_from_above() -> None:
     bodies = [make_box(0.7 * k - 2.5, 1.0, 5.0 + 0.3 * k, k) for k in range(8)]
     _, above, scale = render(bodies, Ground(LEVEL, -1.0))
     assert find_colored(above).sum() == pytest.approx(8 * (0.4 * scale) ** 2, rel=0.1)
+
+
+def test_the_ground_is_that_of_the_bodies() -> None:
+    body = make_body()
+    assert Ground.under([body]) is None
+    gravity = Gravity(direction=(0.0, 0.8, 0.6), source="given")
+    ground = Ground.under([replace(body, gravity=gravity)])
+    assert ground is not None and ground.height is None and np.allclose(ground.up, [0.0, -0.8, -0.6])
+    floor = FloorPlane(normal=(0.0, -1.0, 0.0), offset=1.5, feet=2, people=1)
+    ground = Ground.under([body, replace(body, floor=floor)])
+    assert ground is not None and floor.height(ground.height * ground.up) == pytest.approx(0.0)
