@@ -29,6 +29,8 @@ class EngineInfo:
     limits: tuple[str, ...]
     vocabulary: tuple[str, ...] | None = None
     weights: Mapping[str, str] = field(default_factory=dict)
+    # how it computes: profile, precision, batch and the like, by name
+    settings: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
 
 
 class RequestRefused(ValueError):
