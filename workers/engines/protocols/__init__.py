@@ -47,6 +47,7 @@ from workers.engines.protocols.shared import (
     Mask,
     RequestRefused,
     Rgb,
+    Runs,
     ScaleSource,
 )
 
@@ -78,6 +79,7 @@ __all__ = [
     "RequestRefused",
     "Rgb",
     "Rig",
+    "Runs",
     "ScaleSource",
     "SegmentedInstance",
     "SemanticEngine",
