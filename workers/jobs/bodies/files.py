@@ -46,6 +46,7 @@ def write_body(
         index=person.index,
         box=to_wire_box(body.box),
         mesh=files.get("glb"),
+        grounded=body.grounded,
         files=files,
         camera=to_wire_camera(body.camera),
         keypoints=_to_keypoints(body),

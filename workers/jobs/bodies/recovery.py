@@ -1,16 +1,18 @@
 """Recovers the bodies of one image; bodies and scene jobs share it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from maquette.contract import BodiesJob, ObjectFailure
 from maquette.contract.requests import PromptedJob
 
+from workers.engines.bodies.group.floor_report import report_floor
 from workers.engines.protocols import (
     BodyControls,
     BodyEngine,
     BodyEstimate,
     Box,
+    Gravity,
     LodBodyEngine,
     Mask,
     PromptableBodyEngine,
@@ -62,11 +64,13 @@ def recover_people(
     lod: int | None = None,
     height_at: Callable[[int], float | None] = lambda _: None,
     controls: BodyControls | None = None,
+    gravity: Gravity | None = None,
 ) -> tuple[list[RecoveredPerson], list[ObjectFailure]]:
     """A body per region; regions without a trustworthy body are reported as failures.
 
     Either all regions have a mask, or none has. Without a `camera` the engine assumes one. `height_at` gives
-    the known height in metres of a region's person by its index; `controls` are for engines that have them.
+    the known height in metres of a region's person by its index; `controls` are for engines that have them;
+    `gravity` is what is known of it.
     """
     engine = context.engines.bodies()
     context.record_engine(engine.info)
@@ -87,7 +91,8 @@ def recover_people(
             body = apply_height(apply_lod(engine, body, lod), height_at(region.index))
             people.append(RecoveredPerson(region.index, f"body-{region.index:03d}", body))
     context.progress("bodies", len(regions), len(regions))
-    return people, failures
+    standing = report_floor([person.body for person in people], gravity)
+    return [replace(person, body=body) for person, body in zip(people, standing, strict=True)], failures
 
 
 def call_engine(
