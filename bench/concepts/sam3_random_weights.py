@@ -31,9 +31,7 @@ def random_engine(
     """An engine on random weights, tiny or of the published size; `model` changes its configuration."""
     dtype = DTYPES[options.dtype]
     network = random_network(options.size, dtype, seed=seed, **model)
-    settings = Sam3Settings(
-        source="random", cache_bytes=8 * 2**30, max_objects=objects, dtype=options.dtype
-    )
+    settings = Sam3Settings(source="random", cache_bytes=8 * 2**30, max_objects=objects, dtype=options.dtype)
     return Sam3Concepts(settings, loaded=tiny_loaded(network.to(options.device, dtype), settings))
 
 

@@ -88,7 +88,9 @@ def test_the_engine_lists_how_it_computes() -> None:
 def test_exact_is_float32_to_rounding_with_any_attention(exact: Outputs) -> None:
     again = compare(compute_outputs(build_engine(TINY, profile="exact"), IMAGES), exact, SIDE)
     assert (again.score_max, again.box_max, again.iou_least) == (0, 0, 1)
-    eager = compare(compute_outputs(build_engine(TINY, profile="exact", attention="eager"), IMAGES), exact, SIDE)
+    eager = compare(
+        compute_outputs(build_engine(TINY, profile="exact", attention="eager"), IMAGES), exact, SIDE
+    )
     assert eager.score_max < 1e-5 and eager.box_max < 1e-3 and eager.iou_least == 1
 
 

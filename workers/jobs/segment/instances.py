@@ -66,7 +66,9 @@ class InstanceMask:
         )
 
     def _encode(self) -> rle.Rle:
-        return rle.encode_mask(self.mask) if self.runs is None else rle.encode_runs(self.runs, self.mask.shape)
+        if self.runs is None:
+            return rle.encode_mask(self.mask)
+        return rle.encode_runs(self.runs, self.mask.shape)
 
 
 def find_instances(context: JobContext, image: LoadedImage, request: PromptedJob) -> list[InstanceMask]:

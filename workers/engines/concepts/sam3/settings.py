@@ -126,7 +126,7 @@ class Sam3Settings(BackendSettings):
     """Frames of a video per pass of backbone and detector; by default the profile's, 4 for `fast` on a GPU."""
 
     def resolve_profile(self, device: str) -> Profile:
-        """How a model on a device of that type computes; raises ValueError for settings that exclude each other."""
+        """How a model on a device of that type computes; raises ValueError for settings at odds."""
         plain = find_profile(self.profile, device)
         profile = replace(
             plain,

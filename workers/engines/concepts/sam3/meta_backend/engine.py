@@ -67,7 +67,9 @@ class MetaConcepts:
                 "profile": "fast",
                 "dtype": "autocast",
                 "tf32": True,
-                "attention": "flash" if has_multiplex and self._settings.resolve_flash_attention() else "sdpa",
+                "attention": "flash"
+                if has_multiplex and self._settings.resolve_flash_attention()
+                else "sdpa",
                 "compile": "default" if self._settings.compile else "off",
             },
         )
