@@ -62,7 +62,7 @@ def test_only_fast_on_a_gpu_uses_tf32() -> None:
     "settings", [{"dtype": "fp8"}, {"attention": "flash"}, {"attention": "flash", "dtype": "float32"}]
 )
 def test_settings_that_cannot_be_met_end_the_start(settings: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="fp8|float32"):
+    with pytest.raises(ValueError, match=r"fp8|float32"):
         Sam3Settings(**settings).resolve_profile("cpu")
 
 

@@ -99,19 +99,19 @@ class Sam3Settings(BackendSettings):
     device: str = "auto"
     """`auto`, `cpu`, or a CUDA device."""
     profile: Literal["auto"] | ProfileName = "auto"
-    """`exact` computes in float32 without TF32, one frame at a time; `fast` by autocast, with TF32 and batches
-    on a GPU; `auto` is `fast` on a GPU and `exact` elsewhere. The settings below change parts of it."""
+    """`exact` computes in float32 without TF32, one frame at a time; `fast` by autocast, with TF32 and
+    batches on a GPU; `auto` is `fast` on a GPU and `exact` elsewhere. The settings below change parts of it."""
     dtype: str = "auto"
     """`autocast` (float32 weights, bfloat16 autocast), `float32`, or `bfloat16` for the whole model, which is
     coarser; `auto` is the profile's."""
     tf32: bool | None = None
     """Whether what a GPU computes in float32 may use TF32; by default the profile's."""
     attention: Attention = "sdpa"
-    """`sdpa` is PyTorch's own attention, which chooses a kernel; `flash` needs the package `flash-attn` and is
-    not for float32; `eager` multiplies plain matrices."""
+    """`sdpa` is PyTorch's own attention, which chooses a kernel; `flash` needs the package `flash-attn` and
+    is not for float32; `eager` multiplies plain matrices."""
     compile: Compile = "off"
-    """Compile the image encoder by `torch.compile`: `default`, or `max-autotune`, which also times kernels; the
-    first pictures then take minutes."""
+    """Compile the image encoder by `torch.compile`: `default`, or `max-autotune`, which also times kernels;
+    the first pictures then take minutes."""
     pad_geometry: bool = True
     """Give text-only calls the empty geometry token that Meta's own code always has, and that all published
     figures were measured with."""
@@ -123,7 +123,7 @@ class Sam3Settings(BackendSettings):
     """Conditioning frames per tracked object whose pointer is kept; up to that many, video is bit-identical
     to the unbounded model."""
     batch: int | None = Field(default=None, ge=1, validation_alias="MAQUETTE_SAM3_BATCH")
-    """Frames of a video per pass of backbone and detector; by default the profile's, 4 for `fast` on a GPU."""
+    """Frames of a video per pass of backbone and detector: 4 by default for `fast` on a GPU, else 1."""
 
     def resolve_profile(self, device: str) -> Profile:
         """How a model on a device of that type computes; raises ValueError for settings at odds."""
