@@ -100,7 +100,7 @@ class Sam3Settings(BackendSettings):
     """`auto`, `cpu`, or a CUDA device."""
     profile: Literal["auto"] | ProfileName = "auto"
     """`exact` computes in float32 without TF32, one frame at a time; `fast` by autocast, with TF32 and
-    batches on a GPU; `auto` is `fast` on a GPU and `exact` elsewhere. The settings below change parts of it."""
+    batches on a GPU; `auto` is `fast` on a GPU and `exact` elsewhere. Settings below change parts."""
     dtype: str = "auto"
     """`autocast` (float32 weights, bfloat16 autocast), `float32`, or `bfloat16` for the whole model, which is
     coarser; `auto` is the profile's."""
