@@ -115,7 +115,7 @@ class CueReader:
             feet=sum(seen),
             stature=self.stature(fit.state),
             axis=trunk / np.linalg.norm(trunk),
-            axis_weight=float(weights[[*SHOULDERS, *HIPS]].min()),
+            axis_weight=float(weights[[*SHOULDERS, *HIPS]].mean() ** 2),
             view=view / np.linalg.norm(view),
             youth=youth,
             youth_weight=float(weights[[*SHOULDERS, *HIPS, *KNEES, *ANKLES]].min()),

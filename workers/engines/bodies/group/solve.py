@@ -6,7 +6,7 @@ more, then to the masks. A floor that a person does not stand on leaves that per
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +89,10 @@ class GroupSolver:
             self._stand(person, fit, cue, floor, k)
             for k, (person, fit, cue) in enumerate(zip(people, alone, cues, strict=True))
         ]
-        floor = find_floor(self._read(people, stood, youths, heights), gravity)
+        upright = self._read(people, stood, youths, heights)
+        # what a floor has straightened says nothing more of gravity
+        upright = [replace(new, axis=old.axis, view=old.view) for new, old in zip(upright, cues, strict=True)]
+        floor = find_floor(upright, gravity)
         final = []
         for k, (person, fit, cue) in enumerate(zip(people, stood, cues, strict=True)):
             prior, ground = self._expect(fit, cue, floor, k)
