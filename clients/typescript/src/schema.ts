@@ -2899,6 +2899,11 @@ export interface components {
              */
             done?: number;
             /**
+             * Funnel
+             * @description What each stage of a dataset job has received and kept so far; not in every event.
+             */
+            funnel?: components["schemas"]["FunnelStep"][] | null;
+            /**
              * Message
              * @description A sentence for a person.
              */
