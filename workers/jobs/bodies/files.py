@@ -52,7 +52,7 @@ def write_body(
         keypoints=_to_keypoints(body),
         parameters=dict(body.parameters),
         height_m=(height := measure_height(body.rig)),
-        height_range_m=estimate_height_range(height, body.scale_source),
+        height_range_m=estimate_height_range(height, body.scale_source, body.height_range),
         scale_source=body.scale_source,
         confidence=body.confidence,
         reprojection_error_px=body.reprojection_error,

@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 # shows clothes or another person. Chosen, not measured.
 MASK_COST = 0.01
 # Rounds of the fit to the mask before the floor is known and on it, and steps of the fit to landmarks on it.
-ROUNDS_ALONE, ROUNDS_ON_FLOOR, STEPS_ON_FLOOR = 2, 2, 12
+ROUNDS_ALONE, ROUNDS_ON_FLOOR, STEPS_ON_FLOOR = 2, 3, 12
 # Deviation of youth while it is looked for, and once the stature is known: a child of a size has an age.
 FREE_YOUTH, KNOWN_YOUTH = 2.0, 0.25
 # Deviation of the size on the floor, in units of 10 cm: the floor itself holds it. Known heights hold.
