@@ -1660,6 +1660,14 @@ export interface components {
             };
             /** Name */
             name: string;
+            /**
+             * Settings
+             * @description How it computes, where its operator can choose: profile, precision, batch and the like.
+             * @default {}
+             */
+            settings?: {
+                [key: string]: string | number | boolean | null;
+            };
             /** Version */
             version?: string | null;
             /**
