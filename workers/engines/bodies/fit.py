@@ -121,9 +121,9 @@ class BodyFitter:
     ) -> BodyFit:
         """The body that best explains an observation.
 
-        `height` is the mean of the prior on size, see `height`, unless a `prior` is given; `extra` adds weighted
-        residuals (N,), their Jacobian (N, P) and their robust cost. Deterministic, at most `max_steps`
-        evaluations.
+        `height` is the mean of the prior on size, see `height`, unless a `prior` is given; `extra` adds
+        weighted residuals (N,), their Jacobian (N, P) and their robust cost. Deterministic, at most
+        `max_steps` evaluations.
         """
         prior = prior or FitPrior(size=height)
         state = estimate_initial_state(self.kinematics, observed, prior.size) if initial is None else initial
@@ -240,9 +240,7 @@ class BodyFitter:
             jacobian[:, np.arange(count), :, column] = blocks[:, :, :, axis].transpose(1, 0, 2)
         return residual.reshape(-1), jacobian.reshape(residual.size, -1)
 
-    def _upright(
-        self, posed: PosedSkeleton, up: tuple[float, float, float]
-    ) -> tuple[Floats, Floats, float]:
+    def _upright(self, posed: PosedSkeleton, up: tuple[float, float, float]) -> tuple[Floats, Floats, float]:
         """The pelvis' up against that of the world."""
         residual = (posed.global_rotations[0][:, 1] - np.array(up)) / UPRIGHT_RADIANS
         squared = float(residual @ residual)

@@ -161,7 +161,10 @@ def test_robust_gradients(kinematics: Kinematics) -> None:
     rng = np.random.default_rng(0)
     pixels = CAMERA.project(posed.landmarks) + rng.normal(size=(33, 2)) * 20
     observed = observe(pixels, np.ones(33), posed.landmarks - state.translation, CAMERA)
-    terms = {"image": lambda p: fitter._image(p, observed, 250.0), "upright": lambda p: fitter._upright(p, (0.0, -1.0, 0.0))}
+    terms = {
+        "image": lambda p: fitter._image(p, observed, 250.0),
+        "upright": lambda p: fitter._upright(p, (0.0, -1.0, 0.0)),
+    }
     for name, term in terms.items():
         residual, jacobian, _ = term(posed)
         gradient = 2 * jacobian.T @ residual

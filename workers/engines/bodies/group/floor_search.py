@@ -49,7 +49,7 @@ QUANTILES, FIT_DEVIATION = (0.05, 0.95), 0.06
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FloorSolution:
-    """The floor under N people: `up` (3,) in the camera frame, `offset` the camera's height in metres or None.
+    """The floor under N people: `up` (3,) in the camera frame, `offset` the height of the camera or None.
 
     `scales` (N,) is by how much each body grows about the camera's centre, 1 where the floor does not say;
     `grounded` (N,) is None where no feet are seen; `ranges` (N,) are heights in metres, None where unknown.
@@ -188,9 +188,7 @@ class _Grid:
             ),
         )
 
-    def find_ranges(
-        self, ups: Floats, offsets: Floats, cost: Floats
-    ) -> list[tuple[float, float] | None]:
+    def find_ranges(self, ups: Floats, offsets: Floats, cost: Floats) -> list[tuple[float, float] | None]:
         """Heights in metres of each person, from the posterior (H, G, K); None without feet."""
         weights = np.exp(cost.min() - cost).sum(axis=0)
         # a ten-thousandth of the best cell's weight: the cells beyond hold nothing together
