@@ -2,7 +2,8 @@
 
 Each person is fitted alone; what the fits say of gravity, the floor and sizes gives the most likely floor
 (`floor_search`). The fits are repeated on it, first to the landmarks, after which the floor is looked for
-once more, then to the masks. A floor that a person does not stand on leaves that person as it was but for gravity.
+once more, then to the masks. A floor that a person does not stand on leaves that person as it was but for
+gravity.
 """
 
 from collections.abc import Sequence
