@@ -97,10 +97,10 @@ class CueReader:
         """The cue of a fitted person; `youth` is what a free fit found, `known` a height in metres."""
         points, camera = fit.posed.landmarks, observed.camera
         weights = weigh_confidence(observed.confidence)
-        inside = (fit.pixels >= 0).all(axis=1) & (fit.pixels < (camera.width, camera.height)).all(axis=1)
+        inside = np.all((fit.pixels >= 0) & (fit.pixels < (camera.width, camera.height)), axis=1)
         seen = [
             bool(
-                inside[[HEELS[k], TOES[k]]].all()
+                np.all(inside[[HEELS[k], TOES[k]]])
                 and observed.confidence[[ANKLES[k], HEELS[k]]].mean() > FOOT_SEEN
             )
             for k in (0, 1)
