@@ -34,8 +34,8 @@ KNOWN_DEVIATION = 0.01
 
 def expect_youth(stature: Floats | float) -> Floats:
     """Anny's youth of people of a stature in metres."""
-    youth: Floats = np.clip((ADULT_METRES - np.asarray(stature)) / METRES_PER_YOUTH, 0.0, MAX_YOUTH)
-    return youth
+    youth = (ADULT_METRES - np.asarray(stature)) / METRES_PER_YOUTH
+    return np.asarray(np.clip(youth, 0.0, MAX_YOUTH), dtype=np.float64)
 
 
 def tabulate_stature_density(cue: PersonCue, cohort: float | None = None) -> Floats:
