@@ -58,7 +58,8 @@ def tabulate_stature_density(cue: PersonCue, cohort: float | None = None) -> Flo
         peers = _normal(LOG_STATURES, np.log(cohort), COHORT_DEVIATION)
         adult, child = (1 - IN_COHORT) * adult, (1 - IN_COHORT) * child + IN_COHORT * peers
     # half a body says less of its proportions
-    return adult * as_adult**cue.youth_weight + child * as_child**cue.youth_weight
+    density: Floats = adult * as_adult**cue.youth_weight + child * as_child**cue.youth_weight
+    return density
 
 
 def _normal(x: Floats, mean: Floats | float, deviation: float) -> Floats:
