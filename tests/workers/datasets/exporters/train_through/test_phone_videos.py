@@ -1,4 +1,4 @@
-"""From a folder of phone videos to three training sets, by one command each, and a few dozen steps through each."""
+"""From a folder of phone videos to three training sets, by one command each, and a few dozen steps of each."""
 
 import os
 from collections.abc import Iterator
@@ -79,9 +79,8 @@ def test_webdataset_trains_masks(sets: Path) -> None:
     net = models.make_pixel_net(1)
 
     def losses(sample: Any) -> tuple[Any, Any]:
-        images, masks = (
-            models.shrink(item, 32) for item in (sample["image"][None], sample["ids"][None, None] > 0)
-        )
+        images = models.shrink(sample["image"][None], 32)
+        masks = models.shrink(sample["ids"][None, None] > 0, 32)
         return models.segmentation_losses(net, images, masks)
 
     outcome = models.train(net.parameters(), lambda: loader, losses, steps=80)
