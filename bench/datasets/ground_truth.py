@@ -3,10 +3,10 @@
     python -m bench run datasets.ground_truth [--clips 4] [--tracks exact]
 
 Clips of scripts.drawn_scenes.clips, 48 frames of 256 x 256 at 12 frames per second; in half of them
-everything moves, in the other half everything stands still and the camera moves. They are tracked in three ways: by the
-default engine and the one phrase of its vocabulary that fits any object, `ball` (`phrase`); by the default
-tracker from the true boxes of the first frame (`boxes`), which leaves the detector out; and by the exact
-masks (`exact`). For each, the pipeline is given cameras and depth, cameras alone, or nothing.
+everything moves, in the other half everything stands still and the camera moves. They are tracked in three
+ways: by the default engine and the one phrase of its vocabulary that fits any object, `ball` (`phrase`);
+by the default tracker from the true boxes of the first frame (`boxes`), which leaves the detector out; and
+by the exact masks (`exact`). For each, the pipeline is given cameras and depth, cameras alone, or nothing.
 """
 
 import argparse

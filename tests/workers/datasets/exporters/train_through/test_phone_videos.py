@@ -1,4 +1,4 @@
-"""From a folder of phone videos to three training sets, by one command each, and a few dozen steps of each."""
+"""From a folder of phone videos to three training sets, by one command each, and a few steps through each."""
 
 import os
 from collections.abc import Iterator
