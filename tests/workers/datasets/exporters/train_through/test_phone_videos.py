@@ -15,12 +15,8 @@ from torch.utils.data import DataLoader  # noqa: E402
 
 from tests.support import small_models as models  # noqa: E402
 
-pytestmark = [
-    pytest.mark.train,
-    pytest.mark.slow,
-    # of the loaders and of torch itself
-    pytest.mark.filterwarnings("default"),
-]
+# warnings are those of the loaders and of torch itself
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.slow, pytest.mark.train]
 
 WORKERS, SMALL = 2, 16
 # a folder that `python -m tests.support.phone_sets` has filled
