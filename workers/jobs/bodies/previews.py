@@ -17,6 +17,7 @@ from workers.formats.images import shrink_image
 from workers.formats.overlay import object_color
 from workers.geometry.cameras import Camera
 from workers.geometry.mesh_renderer import render_mesh
+from workers.jobs.bodies.ground.plane import Ground
 
 Floats = NDArray[np.float64]
 Color = tuple[int, int, int]
@@ -48,33 +49,6 @@ class PosedBody:
     faces: NDArray[np.int64]
     camera: Camera
     color: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Ground:
-    """`up` (3,) is a unit vector against gravity in the camera frame; the floor are the points x with
-    up · x = `height`, which is None where no floor is known."""
-
-    up: Floats
-    height: float | None = None
-
-    @classmethod
-    def under(cls, bodies: Sequence[BodyEstimate]) -> "Ground | None":
-        """The ground under the bodies of one image; None where not even gravity is known."""
-        for body in bodies:
-            if body.floor is not None:
-                return cls(np.array(body.floor.normal), -body.floor.offset)
-        gravity = next((body.gravity for body in bodies if body.gravity is not None), None)
-        return None if gravity is None else cls(-np.array(gravity.direction))
-
-    def axes(self) -> Floats:
-        """Rows right, down, forward (3, 3): the camera's axes turned until down is gravity's."""
-        forward = np.array([0.0, 0.0, 1.0]) - self.up[2] * self.up
-        if np.linalg.norm(forward) < 1e-3:
-            # the camera looks straight up or down: what is up in its picture lies forward
-            forward = np.array([0.0, -1.0, 0.0]) + self.up[1] * self.up
-        forward = forward / np.linalg.norm(forward)
-        return np.stack([np.cross(-self.up, forward), -self.up, forward])
 
 
 CAMERA_AXES = Ground(np.array([0.0, -1.0, 0.0]))
