@@ -22,7 +22,7 @@ CYCLE_SECONDS, SPEED, LIFT, HEEL_OFF = 1.1, 1.1, 0.08, np.radians(30.0)
 
 @dataclass(frozen=True, kw_only=True)
 class KnownWalk:
-    """The truth of T frames in the camera frame: poses, which foot stands (T, 2), soles (T, 4, 3), estimates."""
+    """The truth of T frames in the camera frame: poses, contacts (T, 2), soles (T, 4, 3); and estimates."""
 
     rig: Rig
     ground: Ground
@@ -48,8 +48,9 @@ def make_known_walk(
 ) -> KnownWalk:
     """Somebody walks on a floor before a camera 1.5 m above it that looks down by `pitch` radians.
 
-    `noise` in radians on every rotation, `distance_noise` relative, anew in each frame; `drift` relative, which
-    changes within a second. `heading` in radians from straight towards the camera; a `speed` of 0 stands.
+    `noise` in radians on every rotation, `distance_noise` relative, anew in each frame; `drift` relative,
+    which changes within a second. `heading` in radians from straight towards the camera; a `speed` of 0
+    stands.
     """
     rng = np.random.default_rng(seed)
     rig = make_body(bend=0.0).rig
@@ -101,6 +102,7 @@ def make_known_walk(
         boxes=np.ones((frames, 4)),
         confidence=np.full(frames, 0.8),
         errors=np.ones(frames),
+        gravity=np.full((frames, 3), np.nan),
         parameters={"height": np.full((frames, 1), 0.5)},
         samples=np.array([0, frames - 1]),
         sample_vertices=np.repeat(rig.rest_vertices[None], 2, axis=0),
@@ -206,7 +208,7 @@ def _reach_targets(
 
 
 def _swing_between(source: Floats, target: Floats) -> Floats:
-    """The smallest rotations (T, 3, 3) from directions (T, 3) to directions (T, 3) less than a half turn off."""
+    """The smallest rotations (T, 3, 3) from directions (T, 3) to others less than a half turn off."""
     a = source / np.linalg.norm(source, axis=1, keepdims=True)
     b = target / np.maximum(np.linalg.norm(target, axis=1, keepdims=True), 1e-9)
     k = hat(np.cross(a, b))

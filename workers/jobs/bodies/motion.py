@@ -14,9 +14,6 @@ from workers.engines.bodies.rig import pose_rig, skin_rig
 from workers.engines.bodies.rotations import from_quaternions, quaternions
 from workers.engines.protocols import Rig
 from workers.jobs.bodies.gap_filling import ESTIMATED, fill_gaps, find_spans
-from workers.jobs.bodies.ground.legs import find_legs
-from workers.jobs.bodies.ground.plane import Ground
-from workers.jobs.bodies.ground.planting import plant_feet
 from workers.jobs.bodies.ground.posing import pose_frames
 from workers.jobs.bodies.mean_shape import measure_size, robust_weights
 from workers.jobs.bodies.smoothing import smooth_positions, smooth_rotations
@@ -33,7 +30,7 @@ class BodyMotion:
     (T,) is OPEN, ESTIMATED or FILLED. `raw_rotations` (T, J, 4) and `raw_positions` (T, 3) are the engine's,
     `rotations` and `positions` have gaps filled and are smoothed; open frames are NaN. `foot_contact` (T, 2),
     left and right, is 1 where the foot stands, 0 where it does not, and NaN where that is unknown; `grounded`
-    tells whether the person stands on the floor, None where no floor is known.
+    tells whether the person is on the floor, None where that is unknown.
     """
 
     rig: Rig
@@ -87,44 +84,23 @@ def build_motion(
     world_from_cam: Floats | None = None,
     smoothing: bool = True,
     max_gap: float = 0.5,
-    ground: Ground | None = None,
-    feet_seen: NDArray[np.bool_] | None = None,
 ) -> BodyMotion:
     """The motion of one person.
 
     `rig` gives the joints and the skin, `seconds` the time of every frame of the video, `world_from_cam`
-    (frames, 4, 4) the cameras if the motion shall be in the world; `max_gap` is in seconds. With `ground`, in a
-    frame at rest that is the motion's, and smoothing, feet that stand on it are planted; `feet_seen` (N, 2)
-    tells which feet the estimates show, all where it is None. The shape is a robust mean. Size and distance cannot be told apart in one frame, so the root of a frame whose body was
+    (frames, 4, 4) the cameras if the motion shall be in the world; `max_gap` is in seconds. The shape is a
+    robust mean. Size and distance cannot be told apart in one frame, so the root of a frame whose body was
     larger than the mean moves towards the camera by their ratio: the body then covers the same pixels.
     """
     shaped, parameters, ratios = _average_shape(rig, estimates)
     raw = _place_in_frames(rig, estimates, ratios, world_from_cam)
     times = seconds[raw.frames]
     state, rotations, positions = fill_gaps(times, raw.estimated, raw.rotations, raw.positions, max_gap)
-    foot_contact, on_floor = np.full((len(times), 2), np.nan), []
     if smoothing:
-        legs = None if ground is None or ground.height is None else find_legs(shaped)
-        seen = _spread_feet(estimates, raw, feet_seen)
         for span in find_spans(state):
             frames = raw.frames[span]
             rotations[span] = smooth_rotations(rotations[span], times[span])
             positions[span] = _smooth_positions(positions[span], times[span], world_from_cam, frames)
-            if legs is None or ground is None:
-                continue
-            planted = plant_feet(
-                shaped,
-                legs,
-                rotations[span],
-                positions[span],
-                times[span],
-                ground=ground,
-                rays=_find_rays(positions[span], world_from_cam, frames),
-                visible=seen[span],
-            )
-            rotations[span], positions[span] = planted.rotations, planted.positions
-            foot_contact[span] = np.where(seen[span], planted.contacts, np.nan)
-            on_floor.append(planted.on_floor)
     shaped = replace(shaped, rotations=rotations[0], root_translation=positions[0])
     estimated = state == ESTIMATED
     return BodyMotion(
@@ -136,8 +112,8 @@ def build_motion(
         raw_positions=raw.positions,
         rotations=rotations,
         positions=positions,
-        foot_contact=foot_contact,
-        grounded=all(on_floor) if on_floor else None,
+        foot_contact=np.full((len(times), 2), np.nan),
+        grounded=None,
         parameters=parameters,
         jitter_raw=measure_jitter(raw.joints, times, estimated),
         jitter=measure_jitter(pose_frames(shaped, rotations, positions)[1], times, estimated),
@@ -214,27 +190,6 @@ def _smooth_positions(
     smoothed = smooth_positions(in_camera, seconds)
     in_world: Floats = np.einsum("tab,tb->ta", rotations, smoothed) + centres
     return in_world
-
-
-def _find_rays(positions: Floats, world_from_cam: Floats | None, frames: NDArray[np.int64]) -> Floats:
-    """Unit viewing rays (T, 3) to roots (T, 3), in their frame."""
-    rays = positions if world_from_cam is None else positions - world_from_cam[frames, :3, 3]
-    unit: Floats = rays / np.linalg.norm(rays, axis=1, keepdims=True)
-    return unit
-
-
-def _spread_feet(
-    estimates: TrackEstimates, raw: _RawMotion, feet_seen: NDArray[np.bool_] | None
-) -> NDArray[np.bool_]:
-    """Which feet are seen (T, 2); in a filled gap those that are seen on both sides of it."""
-    count = len(raw.frames)
-    if feet_seen is None:
-        return np.ones((count, 2), dtype=np.bool_)
-    rows = estimates.frames - raw.frames[0]
-    places = np.arange(count)
-    before = np.maximum(np.searchsorted(rows, places, side="right") - 1, 0)
-    after = np.minimum(np.searchsorted(rows, places), len(rows) - 1)
-    return np.asarray(feet_seen[before] & feet_seen[after])
 
 
 def _transform(rotations: Floats, positions: Floats, poses: Floats) -> tuple[Floats, Floats]:

@@ -132,7 +132,7 @@ def _filter_rotations(wxyz: Floats, seconds: Floats, settings: OneEuro) -> Float
 
 
 def _turn_between(a: Floats, b: Floats) -> Floats:
-    """The rotation vector (..., 3) in radians from unit quaternion `a` to `b` (..., 4), in the frame of `a`."""
+    """Rotation vectors (..., 3) in radians from unit quaternions `a` to `b` (..., 4), in the frame of `a`."""
     b = np.where((a * b).sum(axis=-1, keepdims=True) < 0, -b, b)
     scalar = (a * b).sum(axis=-1, keepdims=True)
     vector = a[..., :1] * b[..., 1:] - b[..., :1] * a[..., 1:] - np.cross(a[..., 1:], b[..., 1:])

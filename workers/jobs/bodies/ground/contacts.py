@@ -10,18 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-# Deviations of a standing point: metres from the floor (error of pose and floor) and metres per second (what
-# smoothing leaves of the noise; a rolling foot moves by about as much).
-STANDING_METRES, STANDING_SPEED = 0.05, 0.3
-# A point in the air: mean height in metres, and most common speed in m/s: the foot of a walking person swings
-# at two to three times the speed of 1.3 m/s, and one that is lifted slowly at a fraction of it.
-LIFTED_METRES, LIFTED_SPEED = 0.15, 1.0
+# Deviations of a standing point: metres from the floor (errors of pose and floor) and metres per second: what
+# noise of 3 to 5 degrees per joint leaves of a foot's speed after smoothing (bench `bodies.walking`).
+STANDING_METRES, STANDING_SPEED = 0.05, 0.5
+# A point in the air: mean height in metres, and most common speed in m/s: a walking foot swings at two to
+# three times the 1.1 to 1.4 m/s of its person.
+LIFTED_METRES, LIFTED_SPEED = 0.15, 2.0
 # Mean duration of a phase in seconds: half a cycle of walking.
 PHASE_SECONDS = 0.5
 # Frames per second from which neighbouring frames repeat each other's evidence.
 FULL_RATE = 30.0
-# Half the time in seconds over which a velocity is fitted: a third of the time that a walking foot swings.
-SPEED_SECONDS = 0.12
+# Half the time in seconds over which a velocity is fitted: together half the time that a walking foot swings.
+SPEED_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,11 @@ def find_legs(rig: Rig) -> tuple[Leg, Leg] | None:
     return legs[0], legs[1]
 
 
+def find_soles(legs: tuple[Leg, Leg], turned: Floats, joints: Floats) -> Floats:
+    """Left heel, left ball, right heel, right ball (T, 4, 3) in frames posed as in `Leg.find_sole`."""
+    return np.concatenate([leg.find_sole(turned, joints) for leg in legs], axis=1)
+
+
 def _measure_sole(rig: Rig, ankle: int) -> Floats:
     """Lowest points at rest of heel and ball (2, 3), about the ankle; the body at rest faces +z."""
     below = np.zeros(len(rig.parents), dtype=np.bool_)
@@ -71,4 +76,5 @@ def _measure_sole(rig: Rig, ankle: int) -> Floats:
     for low, high in (HEEL, BALL):
         part = foot[(along >= low) & (along <= high)]
         points.append(part[part[:, 1].argmin()])
-    return np.stack(points) - rig.rest_joints[ankle]
+    sole: Floats = np.stack(points) - rig.rest_joints[ankle]
+    return sole

@@ -36,3 +36,19 @@ class Ground:
             forward = np.array([0.0, -1.0, 0.0]) + self.up[1] * self.up
         forward = forward / np.linalg.norm(forward)
         return np.stack([np.cross(-self.up, forward), -self.up, forward])
+
+    def world_from_ground(self) -> Floats:
+        """The pose (4, 4) of the ground's frame in a world with y up, whose origin is on the floor below it.
+
+        The world's z points back, against where the camera looks. Without a floor the origin is the camera.
+        """
+        right, down, forward = self.axes()
+        pose = np.eye(4)
+        pose[:3, :3] = right, -down, -forward
+        pose[1, 3] = 0.0 if self.height is None else -self.height
+        return pose
+
+    def seen_from(self, pose: Floats) -> "Ground":
+        """The ground of a world in the frame of a camera with `pose` (4, 4), world_from_cam."""
+        height = None if self.height is None else self.height - float(self.up @ pose[:3, 3])
+        return Ground(pose[:3, :3].T @ self.up, height)

@@ -1,7 +1,7 @@
 """Plants feet that stand: one least squares over the root, both legs and the places of all stands of a span.
 
-Unknowns of a frame are corrections of the smoothed pose: the root's position, and for each leg rotations of hip
-and ankle and the bend of the knee. Residuals, each over its own deviation: the corrections and their
+Unknowns of a frame are corrections of the smoothed pose: the root's position, and for each leg rotations of
+hip and ankle and the bend of the knee. Residuals, each over its own deviation: the corrections and their
 accelerations; points that stand, which stay at one place on the floor; knees that would bend the wrong way.
 Gauss-Newton with analytic Jacobians; the normal matrix is sparse, so that time grows with the frames.
 """
@@ -14,28 +14,27 @@ from numpy.typing import NDArray
 from workers.engines.bodies.rotations import exp_map, hat, quaternions
 from workers.engines.protocols import Rig
 from workers.jobs.bodies.ground.contacts import Stand, detect_contacts, list_stands
-from workers.jobs.bodies.ground.legs import Leg
+from workers.jobs.bodies.ground.legs import Leg, find_soles
 from workers.jobs.bodies.ground.plane import Ground
 from workers.jobs.bodies.ground.posing import pose_frames
 from workers.jobs.bodies.ground.sparse_rows import SparseRows
 
 Floats = NDArray[np.float64]
-# What smoothing leaves of the errors (bench `bodies.walking`): metres of the root across and along the viewing
-# ray, radians of hip, knee and ankle.
-ACROSS_METRES, ALONG_METRES = 0.03, 0.10
+# What smoothing leaves of the errors (bench `bodies.walking`): metres of the root across and along the
+# viewing ray, radians of hip, knee and ankle.
+ACROSS_METRES, ALONG_METRES = 0.02, 0.05
 HIP_RADIANS, KNEE_RADIANS, ANKLE_RADIANS = 0.06, 0.08, 0.10
-# Accelerations of corrections, m/s² and rad/s²: of walking, a pelvis has 3 and a hip 16. Corrections are slower.
-ROOT_ACCELERATION, TURN_ACCELERATION = 1.0, 8.0
+# Accelerations of corrections, m/s² and rad/s²: a walking pelvis has 3 and a hip 16; what corrections cancel
+# is noise of 5 Hz, whose 0.05 rad have 50.
+ROOT_ACCELERATION, TURN_ACCELERATION = 5.0, 60.0
 # How exactly a standing point keeps its place, its place the floor, and a knee its limit: metres, radians.
 STAND_METRES, FLOOR_METRES, LIMIT_RADIANS = 0.002, 0.001, 0.02
 # Least bend of a knee in radians.
 LEAST_BEND = 0.01
-# Most metres between a person's own level and the floor at which the person stands on the floor: errors of
-# size and distance; a step of stairs has 0.17.
-ON_FLOOR_METRES = 0.15
 # Rounds of Gauss-Newton: corrections are small.
 ROUNDS = 4
-# Unknowns of a frame: three of the root, then of each leg three of the hip, one of the knee, three of the ankle.
+# Unknowns of a frame: three of the root, then of each leg three of the hip, one of the knee, three of the
+# ankle.
 ROOT, LEG = 3, 7
 WIDTH = ROOT + 2 * LEG
 
@@ -43,12 +42,11 @@ WIDTH = ROOT + 2 * LEG
 @dataclass(frozen=True, slots=True, eq=False)
 class PlantedSpan:
     """A span with planted feet: `rotations` (T, J, 4), `positions` (T, 3) of the root, and which foot stands,
-    `contacts` (T, 2), left and right. `on_floor` says whether its level is the floor's."""
+    `contacts` (T, 2), left and right."""
 
     rotations: Floats
     positions: Floats
     contacts: NDArray[np.bool_]
-    on_floor: bool
 
 
 def plant_feet(
@@ -59,32 +57,24 @@ def plant_feet(
     seconds: Floats,
     *,
     ground: Ground,
+    level: float,
     rays: Floats,
     visible: NDArray[np.bool_],
 ) -> PlantedSpan:
     """A smoothed span with its standing feet planted.
 
-    `rotations` (T, J, 4), `positions` (T, 3) and `ground` are in one frame at rest, whose floor is known;
-    `rays` (T, 3) are unit viewing rays, `visible` (T, 2) tells which feet are seen: others are not planted.
+    `rotations` (T, J, 4), `positions` (T, 3) and `ground` are in one frame at rest, and the ground's height
+    is known; `level` is the height at which the feet were found to stand, from which they are moved to the
+    ground's. `rays` (T, 3) are unit viewing rays, `visible` (T, 2) tells which feet are seen: others are not
+    planted.
     """
-    assert ground.height is not None
-    soles = _find_soles(legs, *pose_frames(rig, rotations, positions))
-    heights = soles @ ground.up
-    level = float(np.median(heights.min(axis=1)))
-    on_floor = abs(level - ground.height) < ON_FLOOR_METRES
-    standing = detect_contacts(soles, heights - level, seconds) & np.repeat(visible, 2, axis=1)
+    soles = find_soles(legs, *pose_frames(rig, rotations, positions))
+    standing = detect_contacts(soles, soles @ ground.up - level, seconds) & np.repeat(visible, 2, axis=1)
     contacts = np.stack([standing[:, :2].any(axis=1), standing[:, 2:].any(axis=1)], axis=1)
     if standing.any():
-        system = _PlantingSystem(
-            rig, legs, list_stands(standing), Ground(ground.up, ground.height if on_floor else level)
-        )
+        system = _PlantingSystem(rig, legs, list_stands(standing), ground)
         rotations, positions = system.solve(rotations, positions, seconds, rays)
-    return PlantedSpan(rotations, positions, contacts, on_floor)
-
-
-def _find_soles(legs: tuple[Leg, Leg], turned: Floats, joints: Floats) -> Floats:
-    """Left heel, left ball, right heel, right ball (T, 4, 3)."""
-    return np.concatenate([leg.find_sole(turned, joints) for leg in legs], axis=1)
+    return PlantedSpan(rotations, positions, contacts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,7 +131,7 @@ class _PlantingSystem:
     def _add_stands(self, rows: SparseRows, turned: Floats, joints: Floats, total: Floats) -> None:
         """Every standing point is where its stand is."""
         frames = len(joints)
-        soles = _find_soles(self.legs, turned, joints)
+        soles = find_soles(self.legs, turned, joints)
         for number, stand in enumerate(self.stands):
             side, inside = stand.point // 2, np.arange(stand.frames.start, stand.frames.stop)
             leg, points = self.legs[side], soles[inside, stand.point]

@@ -18,7 +18,7 @@ class SparseRows:
         self._blocks: list[tuple[NDArray[np.int64], Floats, Floats]] = []
 
     def add(self, columns: NDArray[np.int64], values: Floats, right: Floats | None = None) -> None:
-        """Add B blocks of R rows over N unknowns: `columns` (B, N), `values` (B, R, N), `right` (B, R) or zero."""
+        """Add B blocks of R rows over N unknowns: `columns` (B, N), `values` (B, R, N), `right` (B, R)."""
         self._blocks.append((columns, values, np.zeros(values.shape[:2]) if right is None else right))
 
     def copy(self) -> "SparseRows":
