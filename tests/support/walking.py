@@ -57,7 +57,6 @@ def make_known_walk(
     legs = find_legs(rig)
     assert legs is not None
     seconds = np.arange(frames) / rate
-    # world axes: y up, the camera looks along -z
     facing = exp_map(np.array([0.0, heading, 0.0]))
     ahead = facing @ np.array([0.0, 0.0, 1.0])
     tall = -float(rig.rest_vertices[:, 1].min()) + float(rig.rest_joints[0, 1])
@@ -81,9 +80,33 @@ def make_known_walk(
     eye = np.array([0.0, 1.5, 0.0])
     positions = (positions - eye) @ cam_from_world.T
     rotations[:, 0] = quaternions(cam_from_world @ from_quaternions(rotations[:, 0]))
-    up = cam_from_world @ np.array([0.0, 1.0, 0.0])
     turned, joints = pose_frames(rig, rotations, positions)
     soles = np.concatenate([leg.find_sole(turned, joints) for leg in legs], axis=1)
+    estimates = _observe(rig, rotations, positions, seconds, noise, distance_noise, drift, rng)
+    return KnownWalk(
+        rig=replace(rig, rotations=rotations[0], root_translation=positions[0]),
+        ground=Ground(cam_from_world[:, 1], -1.5),
+        seconds=seconds,
+        rotations=rotations,
+        positions=positions,
+        contacts=contacts,
+        soles=soles,
+        estimates=estimates,
+    )
+
+
+def _observe(
+    rig: Rig,
+    rotations: Floats,
+    positions: Floats,
+    seconds: Floats,
+    noise: float,
+    distance_noise: float,
+    drift: float,
+    rng: np.random.Generator,
+) -> TrackEstimates:
+    """What an engine with this noise would see of a motion."""
+    frames = len(seconds)
     wander = np.interp(
         seconds, np.arange(0, seconds[-1] + 1, 0.5), rng.normal(size=len(np.arange(0, seconds[-1] + 1, 0.5)))
     )
@@ -91,7 +114,7 @@ def make_known_walk(
     off = np.repeat(np.eye(3)[None, None], frames, axis=0).repeat(rotations.shape[1], axis=1)
     fitted = load_skinner().kinematics.skeleton.joints
     off[:, fitted] = exp_map(noise * rng.normal(size=(frames, len(fitted), 3)))
-    estimates = TrackEstimates(
+    return TrackEstimates(
         frames=np.arange(frames),
         rotations=quaternions(from_quaternions(rotations) @ off),
         positions=positions * scale[:, None],
@@ -106,16 +129,6 @@ def make_known_walk(
         parameters={"height": np.full((frames, 1), 0.5)},
         samples=np.array([0, frames - 1]),
         sample_vertices=np.repeat(rig.rest_vertices[None], 2, axis=0),
-    )
-    return KnownWalk(
-        rig=replace(rig, rotations=rotations[0], root_translation=positions[0]),
-        ground=Ground(up, -1.5),
-        seconds=seconds,
-        rotations=rotations,
-        positions=positions,
-        contacts=contacts,
-        soles=soles,
-        estimates=estimates,
     )
 
 
