@@ -1096,11 +1096,12 @@ export interface components {
             format: "cjepa-slots";
             /**
              * Kind
-             * @description Which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion.
+             * @description Which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion;
+             *     `subject` is where the largest track is in the next frame, which any video has.
              * @default auto
              * @enum {string}
              */
-            kind?: "auto" | "recorded" | "inferred" | "ego_motion";
+            kind?: "auto" | "recorded" | "inferred" | "ego_motion" | "subject";
             /**
              * Seed
              * @description Seed of the order of slots.
@@ -2194,11 +2195,12 @@ export interface components {
         LeRobotExport: {
             /**
              * Actions
-             * @description Which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion.
+             * @description Which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion;
+             *     `subject` is where the largest track is in the next frame, which any video has.
              * @default auto
              * @enum {string}
              */
-            actions?: "auto" | "recorded" | "inferred" | "ego_motion";
+            actions?: "auto" | "recorded" | "inferred" | "ego_motion" | "subject";
             /**
              * Fit
              * @description `crop` cuts both ends of the longer side, `pad` adds grey.
@@ -3673,11 +3675,12 @@ export interface components {
         StableWorldModelExport: {
             /**
              * Actions
-             * @description Which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion.
+             * @description Which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion;
+             *     `subject` is where the largest track is in the next frame, which any video has.
              * @default auto
              * @enum {string}
              */
-            actions?: "auto" | "recorded" | "inferred" | "ego_motion";
+            actions?: "auto" | "recorded" | "inferred" | "ego_motion" | "subject";
             /**
              * Fit
              * @description `crop` cuts both ends of the longer side, `pad` adds grey.
@@ -3704,11 +3707,12 @@ export interface components {
         StableWorldModelLanceExport: {
             /**
              * Actions
-             * @description Which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion.
+             * @description Which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion;
+             *     `subject` is where the largest track is in the next frame, which any video has.
              * @default auto
              * @enum {string}
              */
-            actions?: "auto" | "recorded" | "inferred" | "ego_motion";
+            actions?: "auto" | "recorded" | "inferred" | "ego_motion" | "subject";
             /**
              * Fit
              * @description `crop` cuts both ends of the longer side, `pad` adds grey.

@@ -2,19 +2,13 @@
 
 from dataclasses import replace
 
-import numpy as np
-
-from workers.engines.protocols import BodyEstimate, Rig, ScaleSource
+from workers.engines.bodies.estimates import measure_height, scale_about_camera
+from workers.engines.protocols import BodyEstimate, ScaleSource
 
 # Heights in metres between which nearly all people lie whose age is unknown: the 5th percentile of girls of
 # three years (WHO child growth standards, 0.89) and the 95th of men in the United States (NHANES, 1.88). One
 # image does not tell a child nearby from an adult far away.
 UNKNOWN_AGE_RANGE = (0.9, 1.9)
-
-
-def measure_height(rig: Rig) -> float:
-    """The height in metres of a body at rest, from the soles to the top of the head."""
-    return float(np.ptp(rig.rest_vertices[:, 1]))
 
 
 def estimate_height_range(height: float, scale_source: ScaleSource) -> tuple[float, float] | None:
@@ -35,26 +29,10 @@ def scale_to_height(body: BodyEstimate, height: float) -> BodyEstimate:
 
 
 def scale_body(body: BodyEstimate, factor: float) -> BodyEstimate:
-    """A body scaled about the camera's centre by a measured factor; its scale is metric then.
-
-    Its own parameters keep the shape that was found; `stature_m` is changed where the engine gives it.
-    """
-    rig = replace(
-        body.rig,
-        rest_joints=body.rig.rest_joints * factor,
-        rest_vertices=body.rig.rest_vertices * factor,
-        root_translation=body.rig.root_translation * factor,
-    )
-    parameters = dict(body.parameters)
-    if "stature_m" in parameters:
-        parameters["stature_m"] = [measure_height(rig)]
+    """A body scaled about the camera's centre by a measured factor; its scale is metric then."""
     return replace(
-        body,
-        rig=rig,
-        vertices=body.vertices * factor,
-        joints=body.joints * factor,
-        keypoints_3d=body.keypoints_3d * factor,
-        parameters=parameters,
+        scale_about_camera(body, factor),
         scale_source="metric",
-        flags=tuple(flag for flag in body.flags if flag != "scale_not_metric"),
+        height_range=None,
+        flags=tuple(flag for flag in body.flags if flag not in ("scale_not_metric", "scale_from_group")),
     )

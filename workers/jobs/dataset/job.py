@@ -150,6 +150,10 @@ class _DatasetRun:
 
 def _explain_emptiness(written: DatasetVersion) -> str:
     """Why a version has no tracks."""
+    clips = written.rows["clips"]
+    if clips and not any(row.kept for row in clips):
+        gates = ", ".join(f"{gate} {count}" for gate, count in sorted(written.manifest.rejected.items()))
+        return f"none of {len(clips)} clips passed the gates ({gates})"
     found = len(written.rows["tracks"])
     return f"none of {found} tracks passed the gates" if found else "no track was found"
 
