@@ -27,7 +27,12 @@ SOLE_STRIDE = 8
 # Vertices at either end of the body at rest between which its height lies.
 ENDS = 40
 # Shares of the body's mass that move with landmarks (de Leva, J. Biomechanics 29, 1996; limbs joined).
-MASS = {NOSE: 0.07, **dict.fromkeys(SHOULDERS, 0.20), **dict.fromkeys(HIPS, 0.17), **dict.fromkeys(KNEES, 0.07)}
+MASS = {
+    NOSE: 0.07,
+    **dict.fromkeys(SHOULDERS, 0.20),
+    **dict.fromkeys(HIPS, 0.17),
+    **dict.fromkeys(KNEES, 0.07),
+}
 MASS |= dict.fromkeys(ANKLES, 0.025)
 # Confidence from which a foot counts as seen; chosen, not measured.
 FOOT_SEEN = 0.5

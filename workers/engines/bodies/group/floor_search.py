@@ -188,9 +188,7 @@ class _Grid:
             ),
         )
 
-    def find_ranges(
-        self, ups: Floats, offsets: Floats, cost: Floats
-    ) -> list[tuple[float, float] | None]:
+    def find_ranges(self, ups: Floats, offsets: Floats, cost: Floats) -> list[tuple[float, float] | None]:
         """Heights in metres of each person, from the posterior (H, G, K); None without feet."""
         weights = np.exp(cost.min() - cost).sum(axis=0)
         # a ten-thousandth of the best cell's weight: the cells beyond hold nothing together
