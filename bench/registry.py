@@ -20,6 +20,7 @@ BENCHES = (
         "concepts.sam3_phrases", "SAM 3, random weights: the first, further and several phrases on an image"
     ),
     Bench("concepts.sam3_postprocessing", "SAM 3's post-processing against that of transformers"),
+    Bench("concepts.sam3_profiles", "SAM 3, random weights: errors and cost of each profile against float32"),
     Bench("concepts.sam3_video", "SAM 3 video on random weights: memory over a long video, bounded and not"),
     Bench("concepts.scene", "mask IoU of the default concept engine on a scene with ground truth"),
     Bench("concepts.scene_over_http", "the same through the SDK and HTTP"),

@@ -1660,6 +1660,14 @@ export interface components {
             };
             /** Name */
             name: string;
+            /**
+             * Settings
+             * @description How it computes, where its operator can choose: profile, precision, batch and the like.
+             * @default {}
+             */
+            settings?: {
+                [key: string]: string | number | boolean | null;
+            };
             /** Version */
             version?: string | null;
             /**
@@ -2898,6 +2906,11 @@ export interface components {
              * @default 0
              */
             done?: number;
+            /**
+             * Funnel
+             * @description What each stage of a dataset job has received and kept so far; not in every event.
+             */
+            funnel?: components["schemas"]["FunnelStep"][] | null;
             /**
              * Message
              * @description A sentence for a person.

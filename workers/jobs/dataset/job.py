@@ -85,7 +85,8 @@ class _DatasetRun:
         origins = list_origins(context, workspace, self._request)
         sources = self._preparation.prepare(origins, self._request)
         context.media.sources = [source.sha256 for source in sources]
-        result = Pipeline(self._build_executor(), settings).run(sources)
+        executor = self._build_executor()
+        result = Pipeline(executor, settings, executor.note_plan).run(sources)
         context.progress("write", message="writing the tables")
         release, key = version("maquette-server"), context.settings.dataset_key or None
         written = write_version(
