@@ -1,8 +1,8 @@
 """Least squares from landmarks to a posed body: Levenberg-Marquardt with an analytic Jacobian.
 
 Residuals, each over its own deviation: landmarks in the image (Cauchy loss), bone directions about the
-viewing ray, joint angles about the relaxed pose, joint limits, shape, and weakly that people are upright. See
-`observations` for the input and `kinematics` for the parameters. The damping follows Marquardt (1963) with
+viewing ray, the learned prior over poses, joint limits (`pose_terms`) and shape. See `observations` for the
+input and `kinematics` for the parameters. The damping follows Marquardt (1963) with
 the diagonal of the normal matrix.
 """
 
@@ -69,6 +69,8 @@ class BodyFit:
     pixels: Floats
     error: float
     cost: float
+    misfit: float
+    """Cost of landmarks and bone directions alone, per unit of the landmarks' weight."""
     steps: int
 
 
@@ -144,6 +146,12 @@ class BodyFitter:
                 break
         return self._finish(state, posed, observed, cost, steps)
 
+    def rate(self, state: BodyState, observed: LandmarkObservation, prior: FitPrior) -> float:
+        """The cost of a state as it is, without any step."""
+        posed = self.kinematics.pose(state)
+        scale = observed.pixels_per_metre(posed.landmarks[:, 2])
+        return self._evaluate(state, posed, observed, prior, scale, None)[2]
+
     def _finish(
         self, state: BodyState, posed: PosedSkeleton, observed: LandmarkObservation, cost: float, steps: int
     ) -> BodyFit:
@@ -151,8 +159,17 @@ class BodyFitter:
         distance = np.linalg.norm(pixels - observed.pixels, axis=1)
         weights = observed.weights + 1e-9
         rms = float(np.sqrt(np.average(distance**2, weights=weights)))
+        scale = observed.pixels_per_metre(posed.landmarks[:, 2])
+        image, (directions, _) = self._image(posed, observed, scale), self._directions(posed, observed)
+        spent = float("inf") if image is None else image[2] + float(directions @ directions)
         return BodyFit(
-            state, posed, pixels, rms / (1.7 * observed.pixels_per_metre(posed.landmarks[:, 2])), cost, steps
+            state=state,
+            posed=posed,
+            pixels=pixels,
+            error=rms / (1.7 * scale),
+            cost=cost,
+            misfit=spent / float(weights.sum()),
+            steps=steps,
         )
 
     def _evaluate(

@@ -9,7 +9,7 @@ from workers.engines.bodies.rotations import hat, log_map, right_jacobian_invers
 
 Floats = NDArray[np.float64]
 # Weight of the prior's cost against that of landmarks, whose errors go together more than the fit assumes.
-PRIOR_WORTH = 0.25
+PRIOR_WORTH = 0.5
 # Deviation in radians beyond a joint's range.
 LIMIT_RADIANS = 0.04
 
