@@ -1,7 +1,7 @@
 """Poses that no prior was trained on: frames of held-out motions, and looser poses drawn by rule.
 
-`held_out_motions.npz` is written by `scripts/training/train_pose_prior.py`: every fourth frame of the clips that
-it holds out, retargeted from PyPI pybullet 3.2.7 (zlib licence).
+`held_out_motions.npz` is written by `scripts/training/train_pose_prior.py`: every fourth frame of the clips
+that it holds out, retargeted from PyPI pybullet 3.2.7 (zlib licence).
 """
 
 from functools import lru_cache

@@ -1,9 +1,9 @@
 """Recorded motions of the package pybullet, as angles of Anny's joints.
 
-The clips are those of DeepMimic's humanoid: per frame a duration, the root's place and quaternions wxyz of
-root, chest, neck, hips, ankles and shoulders, and the angles of knees and elbows. At rest its limbs hang down;
-it is y up, faces +x and has its right at +z. Formula: a bone of Anny is turned to where the humanoid's hangs,
-then by the humanoid's global rotation in Anny's axes.
+The clips are those of DeepMimic's humanoid: per frame a duration, the root's place and quaternions wxyz
+of root, chest, neck, hips, ankles and shoulders, and the angles of knees and elbows. At rest its limbs
+hang; it is y up, faces +x and has its right at +z. Formula: a bone of Anny is turned to where the
+humanoid's hangs, then by the humanoid's global rotation in Anny's axes.
 """
 
 import json

@@ -22,7 +22,7 @@ from workers.geometry.mesh_renderer import Fragments, rasterize
 Floats = NDArray[np.float64]
 Rng = np.random.Generator
 PoseSource = Callable[[Rng], tuple[Floats, str]]
-"""Draws joint angles (M, 3) in the joints' frames, row 0 tilting the body about rest axes, and their origin."""
+"""Draws joint angles (M, 3) in the joints' frames, row 0 tilting the body in rest axes, and their origin."""
 # People of whom less is seen are left out: share of their own outline, and pixels.
 MIN_SEEN, MIN_PIXELS = 0.35, 1500
 # Share of children among the people.

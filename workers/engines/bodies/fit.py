@@ -114,9 +114,9 @@ class BodyFitter:
     ) -> BodyFit:
         """The body that best explains an observation.
 
-        `height` is the mean of the prior on size, see `height`, unless a `prior` is given; `extra` adds weighted
-        residuals (N,), their Jacobian (N, P) and their robust cost. Deterministic, at most `max_steps`
-        evaluations.
+        `height` is the mean of the prior on size, see `height`, unless a `prior` is given; `extra` adds
+        weighted residuals (N,), their Jacobian (N, P) and their robust cost. Deterministic, at most
+        `max_steps` evaluations.
         """
         prior = prior or FitPrior(size=height)
         state = estimate_initial_state(self.kinematics, observed, prior.size) if initial is None else initial

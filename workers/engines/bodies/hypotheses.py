@@ -19,8 +19,7 @@ from workers.engines.bodies.observations import HIPS, SHOULDERS, LandmarkObserva
 from workers.engines.bodies.rotations import swing
 
 Floats = NDArray[np.float64]
-# Sine of the angle to the image plane from which a bone's mirror image is another pose; of the trunk, which is
-# long.
+# Sine of the angle to the image plane from which a bone's mirror image is another pose; and the trunk's.
 MIN_DEEP, MIN_TRUNK_DEEP = 0.35, 0.2
 # Excess of cost at which a mirror image is not fitted again: a fit regains no more. How many are, at most.
 HOPELESS, MOST = 40.0, 3

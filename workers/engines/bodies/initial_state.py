@@ -23,7 +23,7 @@ MIN_BEND = 0.3
 MIN_WEIGHT = 0.3
 MIN_DEPTH = 0.2
 SIDES = ("L", "R")
-# Joints of upper and lower bone and of the end, and landmarks of a limb's root, middle and end, left and right.
+# Joints of upper and lower bone and of the end; landmarks of a limb's root, middle and end, left and right.
 LIMB_JOINTS = {
     "arm": ("upperarm01", "lowerarm01", "wrist"),
     "leg": ("upperleg01", "lowerleg01", "foot"),
@@ -57,7 +57,7 @@ def estimate_initial_state(kinematics: Kinematics, observed: LandmarkObservation
 
 
 def place_limb(kinematics: Kinematics, rotations: Floats, limb: str, a: Floats, b: Floats | None) -> None:
-    """Turn a limb's two bones in local `rotations` (M, 3, 3) to lie along `a` and `b` (3,) in the camera frame.
+    """Turn a limb's two bones in local `rotations` (M, 3, 3) to lie along `a` and `b` (3,), camera frame.
 
     `limb` is "arm" or "leg" with a side, such as "arm_L"; without `b` the lower bone keeps its angle.
     """

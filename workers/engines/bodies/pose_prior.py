@@ -2,7 +2,7 @@
 
 A mixture of Gaussians over 66 features: the direction of up in the pelvis' axes, and the angles of the 21
 joints below it. A fit takes its best component, whose weight and volume count in the cost (Olson and Agarwal
-2013), with Student's t in the place of the Gaussian, so that a pose that was never seen costs a bounded amount.
+2013), with Student's t in the place of the Gaussian: a pose that was never seen costs a bounded amount.
 `scripts/training/train_pose_prior.py` makes it.
 """
 
@@ -30,8 +30,9 @@ def to_features(up: Floats, angles: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PosePrior:
-    """K components: means (K, D), whitening (K, D, D) and the cost (K,) at each mean, the least being 0."""
+    """K components: weights (K,), means (K, D), whitening (K, D, D), costs (K,) at the means, the least 0."""
 
+    weights: Floats
     means: Floats
     whitening: Floats
     offsets: Floats
@@ -59,6 +60,22 @@ class PosePrior:
         cost = float(self._bound(np.array(squared))) + float(self.offsets[best])
         return scaled * weight, self.whitening[best] * weight, cost
 
+    def log_likelihood(self, features: Floats) -> float:
+        """Log-density of features (D,) under the mixture of Gaussians, in nats."""
+        scaled = np.einsum("kde,ke->kd", self.whitening, features - self.means)
+        volumes = np.linalg.slogdet(self.whitening)[1] - 0.5 * self.size * np.log(2 * np.pi)
+        joint = np.log(self.weights) + volumes - 0.5 * (scaled**2).sum(axis=1)
+        return float(np.logaddexp.reduce(joint))
+
+    def as_one_gaussian(self) -> "PosePrior":
+        """The Gaussian with the mixture's mean and covariance."""
+        mean = self.weights @ self.means
+        within = np.linalg.inv(np.einsum("kde,kdf->kef", self.whitening, self.whitening))
+        between = self.means - mean
+        covariance = np.einsum("k,kde->de", self.weights, within)
+        covariance += np.einsum("k,kd,ke->de", self.weights, between, between)
+        return make_pose_prior(np.ones(1), mean[None], covariance[None])
+
     def _bound(self, squared: Floats) -> Floats:
         bounded: Floats = (FREEDOM + self.size) * np.log1p(squared / FREEDOM)
         return bounded
@@ -72,7 +89,11 @@ def load_pose_prior(up_deviation: float = UP_UNKNOWN) -> PosePrior:
             data[name].astype(np.float64) for name in ("weights", "means", "covariances")
         )
     covariances[:, :3, :3] += up_deviation**2 * np.eye(3)
-    precisions = np.linalg.inv(covariances)
-    whitening = np.linalg.cholesky(precisions).transpose(0, 2, 1)
+    return make_pose_prior(weights / weights.sum(), means, covariances)
+
+
+def make_pose_prior(weights: Floats, means: Floats, covariances: Floats) -> PosePrior:
+    """The prior of a mixture: weights (K,), means (K, D), covariances (K, D, D)."""
+    whitening = np.linalg.cholesky(np.linalg.inv(covariances)).transpose(0, 2, 1)
     offsets = np.linalg.slogdet(covariances)[1] - 2 * np.log(weights)
-    return PosePrior(means, whitening, offsets - offsets.min())
+    return PosePrior(weights, means, whitening, offsets - offsets.min())

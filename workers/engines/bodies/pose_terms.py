@@ -1,4 +1,4 @@
-"""What a fit expects of a pose, as residuals with their Jacobians: the learned prior, and the joints' ranges."""
+"""What a fit expects of a pose, as residuals with their Jacobians: the learned prior, the joints' ranges."""
 
 import numpy as np
 from numpy.typing import NDArray

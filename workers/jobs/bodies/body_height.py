@@ -11,14 +11,17 @@ from workers.engines.protocols import BodyEstimate, ScaleSource
 UNKNOWN_AGE_RANGE = (0.9, 1.9)
 
 
-def estimate_height_range(height: float, scale_source: ScaleSource) -> tuple[float, float] | None:
-    """The heights in metres between which the person's lies: wide where only a prior gives the scale.
+def estimate_height_range(
+    height: float, scale_source: ScaleSource, found: tuple[float, float] | None = None
+) -> tuple[float, float] | None:
+    """The heights in metres between which the person's lies: those `found` by the engine where it has them.
 
-    None where the scale is metric: the height has the error of what it was measured with, which is unknown.
+    Wide where only a prior gives the scale. None where the scale is metric and the engine says nothing: the
+    height has the error of what it was measured with, which is unknown.
     """
-    if scale_source != "prior":
+    if found is None and scale_source != "prior":
         return None
-    shortest, tallest = UNKNOWN_AGE_RANGE
+    shortest, tallest = found or UNKNOWN_AGE_RANGE
     return min(shortest, height), max(tallest, height)
 
 
@@ -29,9 +32,14 @@ def scale_to_height(body: BodyEstimate, height: float) -> BodyEstimate:
 
 
 def scale_body(body: BodyEstimate, factor: float) -> BodyEstimate:
-    """A body scaled about the camera's centre by a measured factor; its scale is metric then."""
+    """A body scaled about the camera's centre by a measured factor; its scale is metric then.
+
+    The floor that it stands on is scaled with it.
+    """
+    floor = body.floor and replace(body.floor, offset=factor * body.floor.offset)
     return replace(
         scale_about_camera(body, factor),
+        floor=floor,
         scale_source="metric",
         height_range=None,
         flags=tuple(flag for flag in body.flags if flag not in ("scale_not_metric", "scale_from_group")),

@@ -94,13 +94,13 @@ class CueReader:
     def read(
         self, fit: BodyFit, observed: LandmarkObservation, *, youth: float, known: float | None = None
     ) -> PersonCue:
-        """The cue of a fitted person, whose height in metres may be `known`; `youth` is what a free fit found."""
+        """The cue of a fitted person; `youth` is what a free fit found, `known` a height in metres."""
         points, camera = fit.posed.landmarks, observed.camera
         weights = weigh_confidence(observed.confidence)
-        inside = (fit.pixels >= 0).all(axis=1) & (fit.pixels < (camera.width, camera.height)).all(axis=1)
+        inside = np.all((fit.pixels >= 0) & (fit.pixels < (camera.width, camera.height)), axis=1)
         seen = [
             bool(
-                inside[[HEELS[k], TOES[k]]].all()
+                np.all(inside[[HEELS[k], TOES[k]]])
                 and observed.confidence[[ANKLES[k], HEELS[k]]].mean() > FOOT_SEEN
             )
             for k in (0, 1)
@@ -120,7 +120,7 @@ class CueReader:
             feet=sum(seen),
             stature=self.stature(fit.state),
             axis=trunk / np.linalg.norm(trunk),
-            axis_weight=float(weights[[*SHOULDERS, *HIPS]].min()),
+            axis_weight=float(weights[[*SHOULDERS, *HIPS]].mean() ** 2),
             view=view / np.linalg.norm(view),
             youth=youth,
             youth_weight=float(weights[[*SHOULDERS, *HIPS, *KNEES, *ANKLES]].min()),

@@ -22,7 +22,7 @@ BALANCE_METRES = 0.10
 # Angle of the knee in degrees from which a leg carries the body, and from which it does so alone. Chosen.
 BENT_KNEE, STRAIGHT_KNEE = 100.0, 145.0
 # Weight of the terms against a landmark's, which has one. Chosen.
-WORTH = 1.5
+WORTH = 0.4
 MASS_POINTS = np.array(list(MASS))
 MASS_SHARES = np.array(list(MASS.values())) / sum(MASS.values())
 

@@ -1,12 +1,13 @@
 """Solves all people of an image together: alone first, then the floor, then each person on it.
 
 Each person is fitted alone; what the fits say of gravity, the floor and sizes gives the most likely floor
-(`floor_search`). The fits are repeated on it, first to the landmarks, after which the floor is looked for once
-more, then to the masks. A floor that a person does not stand on leaves that person as it was but for gravity.
+(`floor_search`). The fits are repeated on it, first to the landmarks, after which the floor is looked for
+once more, then to the masks. A floor that a person does not stand on leaves that person as it was but for
+gravity.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ Floats = NDArray[np.float64]
 # shows clothes or another person. Chosen, not measured.
 MASK_COST = 0.01
 # Rounds of the fit to the mask before the floor is known and on it, and steps of the fit to landmarks on it.
-ROUNDS_ALONE, ROUNDS_ON_FLOOR, STEPS_ON_FLOOR = 2, 2, 12
+ROUNDS_ALONE, ROUNDS_ON_FLOOR, STEPS_ON_FLOOR = 2, 3, 12
 # Deviation of youth while it is looked for, and once the stature is known: a child of a size has an age.
 FREE_YOUTH, KNOWN_YOUTH = 2.0, 0.25
 # Deviation of the size on the floor, in units of 10 cm: the floor itself holds it. Known heights hold.
@@ -89,7 +90,10 @@ class GroupSolver:
             self._stand(person, fit, cue, floor, k)
             for k, (person, fit, cue) in enumerate(zip(people, alone, cues, strict=True))
         ]
-        floor = find_floor(self._read(people, stood, youths, heights), gravity)
+        upright = self._read(people, stood, youths, heights)
+        # what a floor has straightened says nothing more of gravity
+        upright = [replace(new, axis=old.axis, view=old.view) for new, old in zip(upright, cues, strict=True)]
+        floor = find_floor(upright, gravity)
         final = []
         for k, (person, fit, cue) in enumerate(zip(people, stood, cues, strict=True)):
             prior, ground = self._expect(fit, cue, floor, k)

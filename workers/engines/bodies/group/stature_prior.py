@@ -34,7 +34,8 @@ KNOWN_DEVIATION = 0.01
 
 def expect_youth(stature: Floats | float) -> Floats:
     """Anny's youth of people of a stature in metres."""
-    return np.clip((ADULT_METRES - np.asarray(stature)) / METRES_PER_YOUTH, 0.0, MAX_YOUTH)
+    youth = (ADULT_METRES - np.asarray(stature)) / METRES_PER_YOUTH
+    return np.asarray(np.clip(youth, 0.0, MAX_YOUTH), dtype=np.float64)
 
 
 def tabulate_stature_density(cue: PersonCue, cohort: float | None = None) -> Floats:
@@ -57,7 +58,8 @@ def tabulate_stature_density(cue: PersonCue, cohort: float | None = None) -> Flo
         peers = _normal(LOG_STATURES, np.log(cohort), COHORT_DEVIATION)
         adult, child = (1 - IN_COHORT) * adult, (1 - IN_COHORT) * child + IN_COHORT * peers
     # half a body says less of its proportions
-    return adult * as_adult**cue.youth_weight + child * as_child**cue.youth_weight
+    density: Floats = adult * as_adult**cue.youth_weight + child * as_child**cue.youth_weight
+    return density
 
 
 def _normal(x: Floats, mean: Floats | float, deviation: float) -> Floats:
