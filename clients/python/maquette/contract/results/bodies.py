@@ -20,6 +20,28 @@ class Keypoint(ResponseModel):
     """0 (hidden) to 1 (visible)."""
 
 
+class Gravity(ResponseModel):
+    """Which way is down."""
+
+    direction: tuple[float, float, float]
+    """Unit vector in the camera frame (x right, y down, z forward)."""
+    source: Literal["given", "exif", "people", "assumed"]
+    """Given by the request, read from EXIF, estimated from the people, or assumed: a level camera."""
+
+
+class FloorPlane(ResponseModel):
+    """The plane that people stand on: points x in the camera frame with normal . x + offset_m = 0."""
+
+    normal: tuple[float, float, float]
+    """Unit vector that points up."""
+    offset_m: float
+    """Height of the camera above the floor in metres."""
+    feet: int
+    """Number of feet that touch it."""
+    people: int
+    """Number of people who stand on it."""
+
+
 class ReconstructedBody(ResponseModel):
     """What is reported of every person, of one in an image and of one through a video."""
 
@@ -43,6 +65,9 @@ class BodyResult(ReconstructedBody):
 
     index: int
     box: Box
+    grounded: bool | None = None
+    """Whether the person stands on the floor; false: the person sits, jumps or stands elsewhere; null where
+    that is unknown."""
     mesh: str | None
     """Name of the rigged GLB artefact."""
     files: dict[BodyFormat, str] = {}
@@ -77,6 +102,11 @@ class BodyTrack(ReconstructedBody):
     """As `jitter`, of the frames before smoothing."""
     jitter: float | None
     """Mean length of the joints' acceleration in m/s²; null under three frames."""
+    grounded: bool | None = None
+    """Whether the person is on the floor of the video, and not on a step or a bench; null where that is
+    unknown."""
+    steps: int | None = None
+    """How often a foot comes to stand on the floor; null where feet or floor are unknown."""
 
 
 class BodiesResult(ResponseModel):
@@ -87,6 +117,14 @@ class BodiesResult(ResponseModel):
     height: int
     bodies: list[BodyResult] = []
     """People of an image."""
+    floor: FloorPlane | None = None
+    """The floor of an image, or of a video in the frame `space`; null where no feet show it, and for a video
+    whose camera moves in an unknown way."""
+    gravity: Gravity | None = None
+    """Which way is down in the frame of `floor`; null where that is unknown."""
+    world_from_cam: list[list[float]] | None = None
+    """Pose (4x4, in metres) of a video's camera that stands still, in a world with y up and its origin on the
+    floor below the camera; null where the camera moves, or no floor is known."""
     failures: list[ObjectFailure] = []
     tracks: list[BodyTrack] = []
     """People of a video."""
