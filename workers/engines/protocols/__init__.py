@@ -51,6 +51,7 @@ from workers.engines.protocols.shared import (
     Mask,
     RequestRefused,
     Rgb,
+    Runs,
     ScaleSource,
 )
 
@@ -85,6 +86,7 @@ __all__ = [
     "RequestRefused",
     "Rgb",
     "Rig",
+    "Runs",
     "ScaleSource",
     "SceneHints",
     "SegmentedInstance",
