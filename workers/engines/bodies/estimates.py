@@ -1,5 +1,7 @@
 """From the fit of a person to the estimate that the engine returns: files' rig, flags and confidence."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,7 +9,7 @@ from workers.engines.bodies.fit import BodyFit
 from workers.engines.bodies.kinematics import SHAPE
 from workers.engines.bodies.people import VISIBLE, PersonObservation
 from workers.engines.bodies.rig import Skinner, pose_rig, skin_rig
-from workers.engines.protocols import BodyEstimate
+from workers.engines.protocols import BodyEstimate, Rig
 from workers.geometry.borders import box_touches_border
 from workers.geometry.cameras import Camera
 
@@ -20,14 +22,15 @@ TRUNCATED_LANDMARKS, EDGE_PIXELS = 2, 2
 BODY = [*range(11, 17), *range(23, 29)]
 
 
-def estimate_body(person: PersonObservation, fit: BodyFit, skinner: Skinner) -> BodyEstimate:
-    """The estimate of one person in the camera frame, with its flags."""
+def estimate_body(
+    person: PersonObservation, fit: BodyFit, skinner: Skinner, ambiguous: tuple[str, ...] = ()
+) -> BodyEstimate:
+    """The estimate of one person in the camera frame, with its flags; `ambiguous` names limbs."""
     observed, camera = person.landmarks, person.landmarks.camera
     rig = skinner.rig(fit.state)
     _, joints = pose_rig(rig)
     distance = np.linalg.norm(fit.pixels - observed.pixels, axis=1)
     pixels = float(np.sqrt(np.average(distance**2, weights=observed.weights + 1e-9)))
-    certainty = float(np.exp(-((fit.error / HIGH_ERROR) ** 2) / 4))
     kinematics = skinner.kinematics
     shape = kinematics.coefficients(fit.state.shape)
     model = kinematics.skeleton.model
@@ -47,10 +50,46 @@ def estimate_body(person: PersonObservation, fit: BodyFit, skinner: Skinner) -> 
         camera=camera,
         box=person.box,
         scale_source="prior",
-        confidence=float(person.score * observed.confidence[BODY].mean() * certainty),
+        confidence=rate_fit(person, fit),
         reprojection_error=pixels,
-        flags=_find_flags(person, fit),
+        flags=(*_find_flags(person, fit), *(("depth_ambiguous",) if ambiguous else ())),
+        ambiguous_limbs=ambiguous,
     )
+
+
+def rate_fit(person: PersonObservation, fit: BodyFit) -> float:
+    """The confidence in [0, 1] of a person's fit."""
+    certainty = float(np.exp(-((fit.error / HIGH_ERROR) ** 2) / 4))
+    return float(person.score * person.landmarks.confidence[BODY].mean() * certainty)
+
+
+def scale_about_camera(body: BodyEstimate, factor: float) -> BodyEstimate:
+    """A body scaled about the camera's centre: its image stays the same.
+
+    Its own parameters keep the shape that was found; `stature_m` is changed where the engine gives it.
+    """
+    rig = replace(
+        body.rig,
+        rest_joints=body.rig.rest_joints * factor,
+        rest_vertices=body.rig.rest_vertices * factor,
+        root_translation=body.rig.root_translation * factor,
+    )
+    parameters = dict(body.parameters)
+    if "stature_m" in parameters:
+        parameters["stature_m"] = [measure_height(rig)]
+    return replace(
+        body,
+        rig=rig,
+        vertices=body.vertices * factor,
+        joints=body.joints * factor,
+        keypoints_3d=body.keypoints_3d * factor,
+        parameters=parameters,
+    )
+
+
+def measure_height(rig: Rig) -> float:
+    """The height in metres of a body at rest, from the soles to the top of the head."""
+    return float(np.ptp(rig.rest_vertices[:, 1]))
 
 
 def _find_flags(person: PersonObservation, fit: BodyFit) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from workers.engines.bodies.observations import LandmarkObservation
-from workers.engines.protocols import BodyEstimate, Box, Mask
+from workers.engines.protocols import Box, Mask
 
 # Confidence from which a landmark counts as visible; chosen, not measured.
 VISIBLE = 0.5
@@ -38,12 +38,13 @@ class PersonObservation:
         return float(inside.mean()) >= IN_BOX
 
 
-def is_same_person(a: BodyEstimate, b: BodyEstimate) -> bool:
-    """Whether two bodies are the same person: the landmarks that are visible in both coincide."""
-    both = np.minimum(a.keypoint_visibility, b.keypoint_visibility)
+def is_same_person(a: LandmarkObservation, b: LandmarkObservation, reach: float) -> bool:
+    """Whether two observations are of one person: the landmarks that are visible in both coincide.
+
+    `reach` is the person's height in pixels, standing.
+    """
+    both = np.minimum(a.confidence, b.confidence)
     if both.sum() < 1.0:
         return False
-    distance = np.linalg.norm(a.keypoints_2d - b.keypoints_2d, axis=1)
-    depth = float(np.median(a.keypoints_3d[:, 2]))
-    reach = 1.7 * 0.5 * (a.camera.fx + a.camera.fy) / depth
+    distance = np.linalg.norm(a.pixels - b.pixels, axis=1)
     return float(np.average(distance, weights=both)) < SAME_PERSON * reach

@@ -13,10 +13,12 @@ from workers.engines.protocols import (
     BodyEstimate,
     Box,
     Gravity,
+    GroupBodyEngine,
     LodBodyEngine,
     Mask,
     PromptableBodyEngine,
     Rgb,
+    SceneHints,
 )
 from workers.geometry.cameras import Camera
 from workers.jobs.bodies.body_height import scale_to_height
@@ -81,7 +83,8 @@ def recover_people(
     masks = (
         None if regions[0].mask is None else [region.mask for region in regions if region.mask is not None]
     )
-    bodies = call_engine(engine, image.pixels, boxes, masks, controls, camera, seed)
+    scene = SceneHints(gravity=gravity, heights=tuple(height_at(region.index) for region in regions))
+    bodies = call_engine(engine, image.pixels, boxes, masks, controls, camera, seed, scene)
     people: list[RecoveredPerson] = []
     failures: list[ObjectFailure] = []
     for region, body in zip(regions, bodies, strict=True):
@@ -91,8 +94,10 @@ def recover_people(
             body = apply_height(apply_lod(engine, body, lod), height_at(region.index))
             people.append(RecoveredPerson(region.index, f"body-{region.index:03d}", body))
     context.progress("bodies", len(regions), len(regions))
-    standing = report_floor([person.body for person in people], gravity)
-    return [replace(person, body=body) for person, body in zip(people, standing, strict=True)], failures
+    if people and people[0].body.gravity is None:
+        standing = report_floor([person.body for person in people], gravity)
+        people = [replace(person, body=body) for person, body in zip(people, standing, strict=True)]
+    return people, failures
 
 
 def call_engine(
@@ -103,8 +108,14 @@ def call_engine(
     controls: BodyControls | None,
     camera: Camera | None,
     seed: int,
+    scene: SceneHints | None = None,
 ) -> list[BodyEstimate | None]:
-    """The engine's bodies of an image (H, W, 3), as the controls say where there are some."""
+    """The engine's bodies of an image (H, W, 3), as the controls say where there are some.
+
+    Engines that solve people together take what is known of the `scene`.
+    """
+    if controls is None and scene is not None and isinstance(engine, GroupBodyEngine):
+        return engine.recover_group(image, boxes, masks, camera=camera, scene=scene, seed=seed)
     if controls is None:
         return engine.recover(image, boxes, masks, camera=camera, seed=seed)
     if not isinstance(engine, PromptableBodyEngine):
